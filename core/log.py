@@ -1,0 +1,66 @@
+"""Structured logs: one fixed sentence an event, facts as keywords, never a secret."""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+SECRET_NAMES = re.compile(r"token|password|secret|authorization|cookie|api_?key", re.IGNORECASE)
+SECRET_VALUES = re.compile(
+    r"gh[pousr]_\w{8,}|github_pat_\w{8,}|alm_\w{8,}|(?i:bearer|token|basic)\s+[\w.~+/=-]{8,}|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
+)
+HIDDEN = "•••"
+
+
+def setup(level: str, *, as_json: bool, stream: TextIO | None = None) -> None:
+    """Configure this process once; logs go to standard error, so that output stays for data."""
+    to = stream or sys.stderr
+    renderer: Any = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=to.isatty(), pad_event_to=36)
+    )
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    # Tracebacks become text before secrets are hidden, so that none slips through inside one.
+    last: list[Any] = [structlog.processors.format_exc_info, hide_secrets, renderer]
+    structlog.configure(
+        processors=[*shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.PrintLoggerFactory(to),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(to)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(max(logging.getLevelNamesMapping()[level], logging.WARNING))
+
+
+def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Blank values whose name or looks say that they are secret, at any depth."""
+    return {name: _clean(name, value) for name, value in event.items()}
+
+
+def _clean(name: object, value: object) -> Any:
+    if isinstance(name, str) and SECRET_NAMES.search(name) and isinstance(value, str | bytes):
+        return HIDDEN
+    if isinstance(value, str):
+        return SECRET_VALUES.sub(HIDDEN, value)
+    if isinstance(value, Mapping):
+        return {key: _clean(key, item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(None, item) for item in value]
+    return value

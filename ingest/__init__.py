@@ -1,0 +1,1 @@
+"""Asks GitHub, stores the answers."""
