@@ -1,0 +1,29 @@
+"""How the tables came to be, run by Alembic without an ini file."""
+
+from pathlib import Path
+
+import psycopg
+
+HERE = Path(__file__).parent
+
+
+def is_current(url: str) -> bool:
+    """Tell, without importing Alembic, whether the database at *url* has the newest revision."""
+    newest = max(path.stem for path in (HERE / "versions").glob("[0-9]*.py"))
+    try:
+        with psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://", 1), connect_timeout=5) as connection:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except psycopg.errors.UndefinedTable:
+        return False
+    return row is not None and newest.startswith(f"{row[0]}_")
+
+
+def upgrade(url: str) -> None:
+    """Bring the database at *url* to the newest revision; processes that do so at once wait for each other."""
+    from alembic import command  # noqa: PLC0415 - half a second that a current database does not pay
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(HERE))
+    config.attributes["url"] = url
+    command.upgrade(config, "head")

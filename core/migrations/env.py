@@ -1,0 +1,20 @@
+"""Alembic's entry: one transaction, one process at a time."""
+
+from datetime import UTC, datetime
+
+from alembic import context
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from core import partitions
+from core.database import address
+from core.schema import metadata
+
+LOCK = 0x616C6D616E6163  # "almanac"
+
+engine = create_engine(address(context.config.attributes["url"]), poolclass=NullPool)
+with engine.begin() as connection:
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+    context.configure(connection=connection, target_metadata=metadata)
+    context.run_migrations()
+    partitions.ensure_ahead(connection, datetime.now(UTC).date())

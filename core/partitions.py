@@ -1,0 +1,57 @@
+"""Months of snapshots: each is a partition of its own, made before it is written to."""
+
+from collections.abc import Iterator
+from datetime import date
+
+from sqlalchemy import Connection, text
+
+PARTITIONED = ("repository_snapshot", "repository_extra_snapshot")
+AHEAD = 2
+
+
+def first_of_month(day: date, *, months_later: int = 0) -> date:
+    month = day.year * 12 + day.month - 1 + months_later
+    return date(month // 12, month % 12 + 1, 1)
+
+
+def months(first: date, last: date) -> Iterator[date]:
+    """Yield the first day of each month from *first*'s to *last*'s."""
+    month = first_of_month(first)
+    while month <= last:
+        yield month
+        month = first_of_month(month, months_later=1)
+
+
+def ensure_months(connection: Connection, first: date, last: date) -> int:
+    """Create the partitions that are missing between two days; returns how many were made."""
+    existing = set(
+        connection.scalars(text("SELECT relname FROM pg_class WHERE relname LIKE 'repository_%snapshot_2%'"))
+    )
+    made = 0
+    for month in months(first, last):
+        for table in PARTITIONED:
+            name = f"{table}_{month:%Y_%m}"
+            if name in existing:
+                continue
+            # Names and bounds come from the calendar, not from anybody: DDL takes no bound values.
+            connection.execute(
+                text(
+                    f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF {table}"
+                    f" FOR VALUES FROM ('{month} 00:00+00') TO ('{first_of_month(month, months_later=1)} 00:00+00')"
+                )
+            )
+            made += 1
+    return made
+
+
+def ensure_ahead(connection: Connection, today: date) -> int:
+    """Keep this month and the two that follow ready. Safe to repeat."""
+    return ensure_months(connection, today, first_of_month(today, months_later=AHEAD))
+
+
+def strays(connection: Connection) -> int:
+    """Count rows that fell into the default partitions: a month was missing when they came."""
+    total = 0
+    for table in PARTITIONED:
+        total += connection.scalar(text(f"SELECT count(*) FROM {table}_default")) or 0  # noqa: S608 - our own names
+    return total

@@ -1,0 +1,467 @@
+"""The tables. `migrations/` says how they came to be; a test holds the two together.
+
+Own ids never leave the database: outside it, accounts and repositories are known by GitHub's numeric id or by name.
+Moments are `timestamptz` in UTC. A count that GitHub did not tell is null, never zero.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Computed,
+    Date,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Interval,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB, UUID
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    }
+)
+
+
+def moment(name: str, *, required: bool = False, now: bool = False) -> Column[object]:
+    return Column(
+        name, DateTime(timezone=True), nullable=not (required or now), server_default=func.now() if now else None
+    )
+
+
+def own_id() -> Column[int]:
+    return Column("id", BigInteger, Identity(always=True), primary_key=True)
+
+
+def reference(name: str, target: str, *, required: bool = True, cascade: bool = False) -> Column[int]:
+    return Column(
+        name, BigInteger, ForeignKey(f"{target}.id", ondelete="CASCADE" if cascade else None), nullable=not required
+    )
+
+
+def of_source() -> Column[int]:
+    # No foreign keys on what is written by the million: each would cost a look-up per row.
+    return Column("source_id", SmallInteger, nullable=False, server_default=text("1"))
+
+
+def counts(*names: str) -> list[Column[int]]:
+    return [Column(name, Integer) for name in names]
+
+
+GROWTH_DAYS = (1, 7, 30, 90, 365)
+
+
+def growth() -> list[Column[int]]:
+    """Stars now less the last value at or before so many days ago; null where nobody looked then."""
+    return [Column(f"stars_{days}d", Integer) for days in GROWTH_DAYS]
+
+
+# What is known ---------------------------------------------------------------------------------------------------
+
+source = Table(
+    "source",
+    metadata,
+    Column("id", SmallInteger, Identity(always=True, start=2), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("rhythm", Interval, comment="usual time between two looks; null until known"),
+    comment="Who looked at GitHub: 1 is this installation, the others kept history that was imported",
+)
+
+account = Table(
+    "account",
+    metadata,
+    own_id(),
+    Column("github_id", BigInteger, unique=True, comment="null while the account is known by name only"),
+    Column("node_id", Text),
+    Column("login", Text, nullable=False),
+    Column("kind", Text, CheckConstraint("kind IN ('user', 'organization')", name="kind")),
+    Column("name", Text),
+    Column("company", Text),
+    Column("location", Text),
+    Column("website", Text),
+    Column("bio", Text),
+    Column("avatar_url", Text),
+    moment("created_at"),
+    moment("gone_at"),
+    Column("gone_reason", Text),
+    Column("token", Text, comment="fingerprint of the token its ETags belong to"),
+    moment("first_seen_at", now=True),
+    Index("account_login_idx", text("lower(login)")),
+    Index("account_login_unseen_key", text("lower(login)"), unique=True, postgresql_where=text("github_id IS NULL")),
+    comment="A user or organization; identity is GitHub's numeric id, names have a history in change",
+)
+
+account_snapshot = Table(
+    "account_snapshot",
+    metadata,
+    reference("account_id", "account", cascade=True),
+    moment("captured_at", required=True),
+    *counts("followers", "following", "public_repositories", "public_gists"),
+    *counts("stars", "forks", "repositories"),
+    PrimaryKeyConstraint("account_id", "captured_at"),
+    comment="A change of an account's counts; stars, forks, repositories sum over its owned, not-gone repositories",
+)
+
+repository = Table(
+    "repository",
+    metadata,
+    own_id(),
+    Column("github_id", BigInteger, unique=True, comment="null while the repository is known by name only"),
+    Column("node_id", Text),
+    reference("account_id", "account", cascade=True),
+    Column("full_name", Text, nullable=False),
+    Column("name", Text, Computed("split_part(full_name, '/', 2)", persisted=True)),
+    Column("description", Text),
+    Column("homepage", Text),
+    Column("license", Text, comment="SPDX identifier"),
+    Column("topics", ARRAY(Text), comment="null until read"),
+    Column("primary_language", Text),
+    Column("default_branch", Text),
+    Column("is_fork", Boolean, nullable=False, server_default=text("false")),
+    Column("is_archived", Boolean, nullable=False, server_default=text("false")),
+    Column("is_template", Boolean, nullable=False, server_default=text("false")),
+    moment("created_at"),
+    moment("pushed_at"),
+    moment("languages_pushed_at"),
+    moment("languages_at"),
+    moment("gone_at"),
+    Column("gone_reason", Text),
+    moment("first_seen_at", now=True),
+    Index("repository_account_id_idx", "account_id"),
+    Index("repository_full_name_idx", text("lower(full_name)")),
+    Index(
+        "repository_full_name_unseen_key",
+        text("lower(full_name)"),
+        unique=True,
+        postgresql_where=text("github_id IS NULL"),
+    ),
+    comment="languages_at: last look at its languages; languages_pushed_at: the push that look saw",
+)
+
+repository_current = Table(
+    "repository_current",
+    metadata,
+    Column("repository_id", BigInteger, ForeignKey("repository.id", ondelete="CASCADE"), primary_key=True),
+    *counts("stars", "forks", "size_kb"),
+    *counts("watchers", "open_issues", "open_change_requests", "open_issues_and_change_requests"),
+    *growth(),
+    moment("growth_as_of"),
+    moment("captured_at", required=True),
+    moment("checked_at", required=True),
+    Index("repository_current_stars_30d_idx", text("stars_30d DESC NULLS LAST")),
+    Index("repository_current_stars_idx", text("stars DESC NULLS LAST")),
+    postgresql_with={"fillfactor": "70"},
+    comment="A repository's latest counts; captured_at: last change of them, checked_at: last look",
+)
+
+repository_snapshot = Table(
+    "repository_snapshot",
+    metadata,
+    Column("repository_id", BigInteger, nullable=False),
+    moment("captured_at", required=True),
+    *counts("stars", "forks", "size_kb"),
+    of_source(),
+    PrimaryKeyConstraint("repository_id", "captured_at", "source_id"),
+    postgresql_partition_by="RANGE (captured_at)",
+    comment="A change of stars, forks or size; rows of other sources are kept as they were given",
+)
+
+repository_extra_snapshot = Table(
+    "repository_extra_snapshot",
+    metadata,
+    Column("repository_id", BigInteger, nullable=False),
+    moment("captured_at", required=True),
+    *counts("watchers", "open_issues", "open_change_requests", "open_issues_and_change_requests"),
+    of_source(),
+    PrimaryKeyConstraint("repository_id", "captured_at", "source_id"),
+    postgresql_partition_by="RANGE (captured_at)",
+    comment="A change of the counts that cost more to ask, in a rhythm of their own",
+)
+
+repository_import = Table(
+    "repository_import",
+    metadata,
+    reference("repository_id", "repository", cascade=True),
+    of_source(),
+    moment("first_at", required=True),
+    moment("last_at", required=True),
+    Column("captures", Integer, nullable=False),
+    *counts("stars", "forks", "open_issues", "open_issues_and_change_requests"),
+    *growth(),
+    PrimaryKeyConstraint("repository_id", "source_id"),
+    comment="What one imported source says last of one repository, and since when; rebuilt by each import",
+)
+
+capture = Table(
+    "capture",
+    metadata,
+    Column("account_id", BigInteger),
+    Column("repository_id", BigInteger),
+    moment("captured_at", required=True),
+    of_source(),
+    Column("run_id", BigInteger),
+    CheckConstraint("num_nonnulls(account_id, repository_id) = 1", name="one_subject"),
+    Index(
+        "capture_account_key",
+        "account_id",
+        "captured_at",
+        "source_id",
+        unique=True,
+        postgresql_where=text("account_id IS NOT NULL"),
+    ),
+    Index(
+        "capture_repository_key",
+        "repository_id",
+        "captured_at",
+        "source_id",
+        unique=True,
+        postgresql_where=text("repository_id IS NOT NULL"),
+    ),
+    comment="One successful look. Coverage and gaps come from here alone",
+)
+
+repository_language = Table(
+    "repository_language",
+    metadata,
+    reference("repository_id", "repository", cascade=True),
+    moment("captured_at", required=True),
+    Column("language", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    PrimaryKeyConstraint("repository_id", "captured_at", "language"),
+    comment="The whole set of a repository's languages whenever any of it differs; '' alone: no language at all",
+)
+
+star_day = Table(
+    "star_day",
+    metadata,
+    reference("repository_id", "repository", cascade=True),
+    Column("day", Date, nullable=False, comment="in America/Los_Angeles, as GitHub counts"),
+    moment("read_at", required=True),
+    Column("stars", Integer, nullable=False),
+    PrimaryKeyConstraint("repository_id", "day", "read_at"),
+    comment="Stars given on one day and surviving when it was read; only readings that differ",
+)
+
+change = Table(
+    "change",
+    metadata,
+    own_id(),
+    reference("account_id", "account", cascade=True),
+    reference("repository_id", "repository", required=False, cascade=True),
+    moment("noticed_at", required=True),
+    Column("kind", Text, nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Column("run_id", BigInteger),
+    Index("change_noticed_at_idx", text("noticed_at DESC")),
+    Index("change_account_id_noticed_at_idx", "account_id", text("noticed_at DESC")),
+    comment="The ledger: renamed, transferred, relicensed, archived, restored, gone, back, new,"
+    " primary_language, default_branch",
+)
+
+language_day = Table(
+    "language_day",
+    metadata,
+    Column("day", Date, nullable=False),
+    of_source(),
+    Column("language", Text, nullable=False),
+    Column("repositories", Integer, nullable=False),
+    Column("stars", BigInteger, nullable=False),
+    Column("bytes", BigInteger),
+    PrimaryKeyConstraint("day", "source_id", "language"),
+    comment="Rollup: repositories and stars by primary language, bytes of each language; forks left out",
+)
+
+data_version = Table(
+    "data_version",
+    metadata,
+    Column(
+        "singleton",
+        Boolean,
+        CheckConstraint("singleton", name="one_row"),
+        primary_key=True,
+        server_default=text("true"),
+    ),
+    Column("version", BigInteger, nullable=False),
+    moment("published_at", now=True),
+    Column("run_id", BigInteger),
+    comment="One row, raised after a run has committed: pages and their cached frames go by it",
+)
+
+# What is wanted and what was done -----------------------------------------------------------------------------------
+
+tracked_account = Table(
+    "tracked_account",
+    metadata,
+    Column("account_id", BigInteger, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True),
+    Column("added_by", Text),
+    moment("added_at", now=True),
+    Column("every", Interval, comment="null: the default cadence"),
+    Column("priority", SmallInteger, nullable=False, server_default=text("0")),
+    Column("paused", Boolean, nullable=False, server_default=text("false")),
+    moment("due_at", now=True),
+    moment("queued_at"),
+    Column("job_id", BigInteger),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("note", Text),
+    Index("tracked_account_due_at_idx", "due_at", postgresql_where=text("queued_at IS NULL AND NOT paused")),
+    Index("tracked_account_job_id_idx", "job_id", postgresql_where=text("job_id IS NOT NULL")),
+    comment="What an admin wants refreshed; failures: in a row",
+)
+
+collection = Table(
+    "collection",
+    metadata,
+    own_id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("description", Text),
+    reference("person_id", "person", required=False),
+    moment("created_at", now=True),
+)
+
+collection_member = Table(
+    "collection_member",
+    metadata,
+    reference("collection_id", "collection", cascade=True),
+    reference("account_id", "account", required=False, cascade=True),
+    reference("repository_id", "repository", required=False, cascade=True),
+    UniqueConstraint("collection_id", "account_id", "repository_id", postgresql_nulls_not_distinct=True),
+    CheckConstraint("num_nonnulls(account_id, repository_id) = 1", name="one_subject"),
+)
+
+ingest_run = Table(
+    "ingest_run",
+    metadata,
+    own_id(),
+    Column("trigger", Text, nullable=False, comment="schedule, person, command line, import"),
+    Column("requested_by", Text),
+    Column("request_id", Text),
+    Column("job_id", BigInteger),
+    Column("state", Text, nullable=False, server_default="running"),
+    moment("started_at", now=True),
+    moment("finished_at"),
+    Column("accounts", Integer, nullable=False, server_default=text("0")),
+    Column("stored", Integer, nullable=False, server_default=text("0")),
+    Column("failed", Integer, nullable=False, server_default=text("0")),
+    Column("requests", Integer, nullable=False, server_default=text("0")),
+    Column("points", Integer, nullable=False, server_default=text("0")),
+    Column("not_modified", Integer, nullable=False, server_default=text("0")),
+    Column("rows_written", BigInteger, nullable=False, server_default=text("0")),
+    Column("details", JSONB),
+    CheckConstraint("state IN ('running', 'done', 'partial', 'failed', 'stopped')", name="state"),
+    Index("ingest_run_started_at_idx", text("started_at DESC")),
+)
+
+ingest_item = Table(
+    "ingest_item",
+    metadata,
+    reference("run_id", "ingest_run", cascade=True),
+    Column("login", Text, nullable=False),
+    reference("account_id", "account", required=False, cascade=True),
+    Column("state", Text, nullable=False),
+    Column("requests", Integer),
+    Column("points", Integer),
+    Column("not_modified", Integer),
+    Column("repositories", Integer),
+    Column("rows_written", Integer),
+    Column("duration_ms", Integer),
+    Column("error_code", Text),
+    Column("error", Text),
+    moment("finished_at", now=True),
+    PrimaryKeyConstraint("run_id", "login"),
+    CheckConstraint("state IN ('stored', 'unchanged', 'failed', 'gone')", name="state"),
+    Index("ingest_item_account_id_idx", "account_id", text("finished_at DESC")),
+)
+
+# People ----------------------------------------------------------------------------------------------------------
+
+person = Table(
+    "person",
+    metadata,
+    own_id(),
+    Column("username", Text, nullable=False),
+    Column("email", Text),
+    Column("display_name", Text),
+    Column("password_hash", Text),
+    Column("role", Text, CheckConstraint("role IN ('analyst', 'admin')", name="role"), nullable=False),
+    Column("active", Boolean, nullable=False, server_default=text("true")),
+    Column("preferences", JSONB, nullable=False, server_default=text("'{}'")),
+    moment("created_at", now=True),
+    moment("last_seen_at"),
+    Index("person_username_key", text("lower(username)"), unique=True),
+    Index("person_email_key", text("lower(email)"), unique=True),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    reference("person_id", "person", cascade=True),
+    Column("generation", Integer, nullable=False, server_default=text("0")),
+    moment("generation_used_at"),
+    Column("address", INET),
+    Column("user_agent", Text),
+    moment("created_at", now=True),
+    moment("last_seen_at", now=True),
+    moment("expires_at", required=True),
+    moment("revoked_at"),
+    Column("revoked_reason", Text),
+    Index("session_person_id_idx", "person_id"),
+)
+
+ticket = Table(
+    "ticket",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("purpose", Text, nullable=False),
+    reference("person_id", "person", required=False, cascade=True),
+    Column("nonce_hash", LargeBinary),
+    Column("details", JSONB),
+    moment("expires_at", required=True),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    own_id(),
+    reference("person_id", "person", cascade=True),
+    Column("name", Text, nullable=False),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    Column("hint", Text, nullable=False),
+    moment("created_at", now=True),
+    moment("last_used_at"),
+    moment("expires_at"),
+    moment("revoked_at"),
+)
+
+audit_event = Table(
+    "audit_event",
+    metadata,
+    own_id(),
+    moment("at", now=True),
+    reference("person_id", "person", required=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text),
+    Column("address", INET),
+    Column("request_id", Text),
+    Column("details", JSONB),
+    Index("audit_event_at_idx", text("at DESC")),
+)
