@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pandas as pd
@@ -172,11 +173,12 @@ def publish(connection: Connection, run_id: int | None = None) -> int:
     return version
 
 
-def read_frame(sql: str, *, fresh: bool = False, **values: object) -> DataFrame:
+def read_frame(sql: str, *, fresh: bool = False, **values: Any) -> DataFrame:
     """Answer *sql* with *values* bound, from the cache while the data version is the same.
 
     `fresh=True` asks Postgres each time: for what no run publishes (tracking, runs, people). Cached SQL must not
-    hold `now()`: bind moments. The frame is the caller's own; pandas copies what is written to.
+    hold `now()`: bind moments. The frame is the caller's own; pandas copies what is written to. Its `attrs` say how
+    it came to be: `sql` and `values`.
     """
     if fresh:
         return _ask(sql, values)
@@ -185,9 +187,11 @@ def read_frame(sql: str, *, fresh: bool = False, **values: object) -> DataFrame:
     return frames.get(version, (sql, _frozen(values)), lambda: _ask(sql, values))
 
 
-def _ask(sql: str, values: Mapping[str, object]) -> DataFrame:
+def _ask(sql: str, values: dict[str, Any]) -> DataFrame:
     with transaction() as connection:
-        return pd.read_sql_query(text(sql), connection, params=dict(values), dtype_backend="numpy_nullable")
+        frame = pd.read_sql_query(text(sql), connection, params=values, dtype_backend="numpy_nullable")
+    frame.attrs = {"sql": dedent(sql).strip(), "values": values}
+    return frame
 
 
 def _frozen(value: object) -> object:

@@ -20,8 +20,12 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
 
-    database_url: str = Field("", repr=False, description="Postgres to use; empty starts an embedded one in `DATA_DIR`.")
-    redis_url: str = Field("", repr=False, description="Redis or Valkey to use; empty starts an embedded one in `DATA_DIR`.")
+    database_url: str = Field(
+        "", repr=False, description="Postgres to use; empty starts an embedded one in `DATA_DIR`."
+    )
+    redis_url: str = Field(
+        "", repr=False, description="Redis or Valkey to use; empty starts an embedded one in `DATA_DIR`."
+    )
     pg_bin_dir: str = Field("", description="Folder with other Postgres server binaries for the embedded server.")
     data_dir: Path = Field(Path(".data"), description="Where the embedded servers and generated secrets live.")
 
