@@ -103,6 +103,7 @@ account = Table(
     Column("gone_reason", Text),
     Column("token", Text, comment="fingerprint of the token its ETags belong to"),
     moment("first_seen_at", now=True),
+    moment("checked_at"),
     Index("account_login_idx", text("lower(login)")),
     Index("account_login_unseen_key", text("lower(login)"), unique=True, postgresql_where=text("github_id IS NULL")),
     comment="A user or organization; identity is GitHub's numeric id, names have a history in change",
@@ -164,11 +165,10 @@ repository_current = Table(
     *growth(),
     moment("growth_as_of"),
     moment("captured_at", required=True),
-    moment("checked_at", required=True),
     Index("repository_current_stars_30d_idx", text("stars_30d DESC NULLS LAST")),
     Index("repository_current_stars_idx", text("stars DESC NULLS LAST")),
     postgresql_with={"fillfactor": "70"},
-    comment="A repository's latest counts; captured_at: last change of them, checked_at: last look",
+    comment="A repository's latest counts and when they last changed; its account's checked_at is the last look",
 )
 
 repository_snapshot = Table(

@@ -26,6 +26,7 @@ CREATE TABLE account (
     gone_reason TEXT,
     token TEXT,
     first_seen_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    checked_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT account_pkey PRIMARY KEY (id),
     CONSTRAINT account_github_id_key UNIQUE (github_id)
 );
@@ -381,7 +382,6 @@ CREATE TABLE repository_current (
     stars_365d INTEGER,
     growth_as_of TIMESTAMP WITH TIME ZONE,
     captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    checked_at TIMESTAMP WITH TIME ZONE NOT NULL,
     CONSTRAINT repository_current_pkey PRIMARY KEY (repository_id),
     CONSTRAINT repository_current_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 )
@@ -391,7 +391,7 @@ CREATE INDEX repository_current_stars_30d_idx ON repository_current (stars_30d D
 
 CREATE INDEX repository_current_stars_idx ON repository_current (stars DESC NULLS LAST);
 
-COMMENT ON TABLE repository_current IS 'A repository''s latest counts; captured_at: last change of them, checked_at: last look';
+COMMENT ON TABLE repository_current IS 'A repository''s latest counts and when they last changed; its account''s checked_at is the last look';
 
 CREATE TABLE repository_import (
     repository_id BIGINT NOT NULL,
@@ -464,9 +464,12 @@ SELECT repository.id AS repository_id,
        CASE WHEN own.repository_id IS NULL THEN kept.stars_365d ELSE own.stars_365d END AS stars_365d,
        coalesce(own.growth_as_of, kept.last_at) AS growth_as_of,
        coalesce(own.captured_at, kept.last_at) AS captured_at,
-       coalesce(own.checked_at, kept.last_at) AS checked_at,
+       CASE WHEN own.repository_id IS NULL THEN kept.last_at
+            WHEN repository.gone_at IS NOT NULL THEN own.captured_at
+            ELSE greatest(own.captured_at, account.checked_at) END AS checked_at,
        CASE WHEN own.repository_id IS NULL THEN kept.source_id ELSE 1 END AS source_id
   FROM repository
+  JOIN account ON account.id = repository.account_id
   LEFT JOIN repository_current AS own ON own.repository_id = repository.id
   LEFT JOIN LATERAL (
        SELECT * FROM repository_import
