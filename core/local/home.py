@@ -1,0 +1,146 @@
+"""Where the embedded servers of one data directory live, and which user they run as."""
+
+import hashlib
+import os
+import pwd
+import stat
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import ServerUnavailable
+
+ELSEWHERE = Path("/var/lib/almanac")
+# The kernel's limit for the path of a Unix socket is 107 bytes on Linux and 103 on macOS.
+LONGEST_SOCKET_PATH = 103
+PREFERRED_USERS = ("postgres", "nobody")
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The user that the servers run as."""
+
+    uid: int
+    gid: int
+    another: bool  # than this process's own: only root can, and must, have it so
+
+    def as_user(self) -> dict[str, Any]:
+        """Arguments that make `subprocess` run something as this user."""
+        return {"user": self.uid, "group": self.gid, "extra_groups": []} if self.another else {}
+
+    def can_enter(self, folder: Path) -> bool:
+        """Ask the kernel, since modes alone do not tell about access lists."""
+        if not self.another:
+            return True
+        enter = ["/bin/sh", "-c", 'cd -- "$1"', "sh", str(folder)]
+        return subprocess.run(enter, check=False, stderr=subprocess.DEVNULL, cwd="/", **self.as_user()).returncode == 0
+
+    def owns_privately(self, folder: Path) -> bool:
+        """Tell whether *folder* is a real folder that nobody else can enter."""
+        try:
+            found = folder.lstat()
+        except FileNotFoundError:
+            return False
+        return stat.S_ISDIR(found.st_mode) and found.st_uid == self.uid and not found.st_mode & 0o077
+
+    def make_private(self, folder: Path) -> None:
+        """Create *folder* for this user alone, or refuse one that is somebody else's."""
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            if self.owns_privately(folder):
+                return
+            raise ServerUnavailable(f"{folder} exists, and is not a private folder of user {self.uid}") from None
+        if self.another:
+            os.chown(folder, self.uid, self.gid)
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders of one data directory's servers."""
+
+    files: Path  # locks, logs and the reasons of failures: always in the data directory
+    root: Path  # cluster, binaries and sockets: there too, unless their user cannot go there
+    sockets: Path
+    owner: Owner
+
+    @property
+    def cluster(self) -> Path:
+        return self.root / "postgres"
+
+    @property
+    def valkey(self) -> Path:
+        return self.root / "valkey"
+
+    def log(self, name: str) -> Path:
+        return self.files / f"{name}.log"
+
+    def failure(self, name: str) -> Path:
+        """Holds the reason, while a server cannot be started."""
+        return self.files / f"{name}.failed"
+
+
+def find_home(data_dir: Path) -> Home:
+    """Say where the servers of *data_dir* live, creating folders but never changing the mode of one that was there."""
+    data_dir = data_dir.expanduser().resolve()
+    data_dir.parent.mkdir(parents=True, exist_ok=True)
+    _make_passable(data_dir)
+    files = data_dir / "servers"
+    _make_passable(files)
+    elsewhere = ELSEWHERE / _short_hash(data_dir)
+    owner = _owner(files / "postgres", elsewhere / "postgres")
+    root = _root(files, elsewhere, owner)
+    return Home(files=files, root=root, sockets=_sockets(root), owner=owner)
+
+
+def _make_passable(folder: Path) -> None:
+    """Create *folder* private to its user, or, as root, so that the servers' user can pass through it."""
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        return
+    if os.geteuid() == 0:
+        folder.chmod(0o711)
+
+
+def _short_hash(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+
+
+def _owner(*clusters: Path) -> Owner:
+    """Postgres refuses root, so root runs it as whoever owns the cluster, else as `postgres`, else as `nobody`."""
+    if os.geteuid() != 0:
+        return Owner(os.geteuid(), os.getegid(), another=False)
+    for cluster in clusters:
+        if cluster.exists() and cluster.stat().st_uid != 0:
+            found = cluster.stat()
+            return Owner(found.st_uid, found.st_gid, another=True)
+    for name in PREFERRED_USERS:
+        try:
+            user = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Owner(user.pw_uid, user.pw_gid, another=True)
+    raise ServerUnavailable("Postgres refuses to run as root, and there is neither a user postgres nor a user nobody")
+
+
+def _root(files: Path, elsewhere: Path, owner: Owner) -> Path:
+    """What is there already wins: the modes of parents may change between two starts, the data must not move."""
+    if not owner.another:
+        return files
+    if not elsewhere.exists():
+        if (files / "postgres").exists() or owner.can_enter(files):
+            return files
+        ELSEWHERE.parent.mkdir(parents=True, exist_ok=True)
+        _make_passable(ELSEWHERE)
+        _make_passable(elsewhere)
+    return elsewhere
+
+
+def _sockets(root: Path) -> Path:
+    sockets = root / "run"
+    if len(os.fsencode(sockets / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH:
+        return sockets
+    # Owner and mode are checked before anything is put or found there.
+    return Path("/tmp") / f"almanac-{_short_hash(root)}"  # noqa: S108
