@@ -1,0 +1,181 @@
+"""What all tests share: one embedded Postgres and Valkey, a clean environment, the recorded exchanges.
+
+A test that touches the database asks for `database` (its own transaction, rolled back), or for
+`committing_database` when it commits over several connections or starts processes.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from redis import Redis
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.pool import NullPool
+
+from core.local import Servers, lease
+from core.settings import Settings, settings
+
+SHARED = "ALMANAC_TEST_SERVERS"  # the folder of the servers, told to xdist's workers by the environment
+TEMPLATE = "almanac_template"
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the servers' folder in the process that starts the workers; the servers start with the first who asks."""
+    if SHARED not in os.environ:
+        folder = Path(tempfile.mkdtemp(prefix="almanac-tests-", dir="/tmp"))
+        # As root the servers run as another user, who has to pass.
+        folder.chmod(0o711)
+        os.environ[SHARED] = str(folder)
+        config.add_cleanup(lambda: _remove(folder))
+
+
+def _remove(folder: Path) -> None:
+    """Wait for the servers to stop, then leave nothing behind."""
+    lease_of_nothing = Servers.at(folder, pg_bin_dir="", durable=False, postgres=False, redis=False)
+    lease_of_nothing.release(wait_seconds=10)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.environ.pop(SHARED, None)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment() -> Iterator[None]:
+    """No setting of the developer's reaches a test, and none that a test makes outlives it."""
+    given = {"CHROMIUM", "NO_BROWSER", "RECORDED_DIR"}
+    names = [name.upper() for name in Settings.model_fields]
+    with pytest.MonkeyPatch.context() as patch:
+        for name in set(os.environ):
+            if name.upper() in names or (name.startswith("GITHUB_") and name not in given):
+                patch.delenv(name)
+        patch.setitem(Settings.model_config, "env_file", None)
+        settings.cache_clear()
+        yield
+    settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """The one Postgres and Valkey of this test session, shared by all its processes."""
+    with lease(Path(os.environ[SHARED]), durable=False) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def template(servers: Servers) -> str:
+    """The name of a database that has been migrated once; cloning it takes a moment, migrating does not."""
+    from core.migrations import upgrade
+
+    with _one_at_a_time(), _admin(servers) as admin:
+        found = admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone()
+        if not found:
+            # Under another name until it is whole, so that a failed migration is not taken for it.
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS almanac_new"))
+            admin.execute(sql.SQL("CREATE DATABASE almanac_new"))
+            upgrade(_url_of(servers, "almanac_new"))
+            admin.execute(sql.SQL("ALTER DATABASE almanac_new RENAME TO {}").format(sql.Identifier(TEMPLATE)))
+    return TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def database_url(servers: Servers, template: str) -> Iterator[str]:
+    """A migrated database for this process alone; use it through `database`."""
+    with _clone(servers, template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def test_engine(database_url: str) -> Iterator[Engine]:
+    engine = create_engine(database_url, connect_args={"options": "-c timezone=UTC"})
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def database(test_engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    """All of `core.database` works on this connection, in any thread; at the end of the test nothing happened."""
+    from core.database import use
+
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    settings.cache_clear()
+    with test_engine.connect() as connection:
+        outer = connection.begin()
+        with use(connection, everywhere=True):
+            yield connection
+        outer.rollback()
+
+
+@pytest.fixture
+def committing_database(servers: Servers, template: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """A database of this test's own, for what commits over several connections; DATABASE_URL names it."""
+    from core.database import use
+
+    with _clone(servers, template) as url:
+        monkeypatch.setenv("DATABASE_URL", url)
+        settings.cache_clear()
+        engine = create_engine(url, poolclass=NullPool, connect_args={"options": "-c timezone=UTC"})
+        with use(engine, everywhere=True):
+            yield engine
+        engine.dispose()
+
+
+@pytest.fixture
+def redis(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
+    """A real Valkey, empty; REDIS_URL names it."""
+    from core import cache
+
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    url = f"{servers.redis_url}?db={int(worker.removeprefix('gw')) + 1}"
+    monkeypatch.setenv("REDIS_URL", url)
+    settings.cache_clear()
+    cache.redis.cache_clear()
+    with Redis.from_url(url) as connection:
+        connection.flushdb()
+        yield connection
+    cache.redis.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def recorded() -> Path:
+    """The folder of exchanges recorded from the real GitHub."""
+    folder = Path(os.environ.get("RECORDED_DIR") or PROJECT.parent / "shared" / "data" / "recorded")
+    if not folder.is_dir():
+        pytest.skip(f"no recorded exchanges at {folder}; RECORDED_DIR names them")
+    return folder
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    with (Path(os.environ[SHARED]) / "template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _url_of(servers: Servers, name: str) -> str:
+    return servers.database_url.replace("/almanac?", f"/{name}?", 1)
+
+
+def _admin(servers: Servers) -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(servers.database_url.replace("+psycopg", ""), autocommit=True)
+
+
+@contextmanager
+def _clone(servers: Servers, template: str) -> Iterator[str]:
+    name = sql.Identifier(f"test_{uuid4().hex[:12]}")
+    with ExitStack() as stack:
+        with _one_at_a_time(), _admin(servers) as admin:  # a template can be copied by one connection at a time
+            admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, sql.Identifier(template)))
+        stack.callback(_drop, servers, name)
+        yield _url_of(servers, name.as_string().strip('"'))
+
+
+def _drop(servers: Servers, name: sql.Identifier) -> None:
+    with _admin(servers) as admin:
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
