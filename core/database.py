@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,6 +24,7 @@ log = structlog.get_logger()
 FRAMES_BYTES = 256 * 1024 * 1024
 
 Key = tuple[object, ...]
+Ask = Callable[[str, dict[str, Any]], DataFrame]
 
 
 def address(given: str) -> URL:
@@ -180,11 +181,14 @@ def read_frame(sql: str, *, fresh: bool = False, **values: Any) -> DataFrame:
     hold `now()`: bind moments. The frame is the caller's own; pandas copies what is written to. Its `attrs` say how
     it came to be: `sql` and `values`.
     """
-    if fresh:
-        return _ask(sql, values)
+    return _ask(sql, values) if fresh else once_per_version(_ask, sql, values)
+
+
+def once_per_version(ask: Ask, sql: str, values: dict[str, Any]) -> DataFrame:
+    """Let *ask* answer once per data version, however many want the same SQL with the same values."""
     version = _version_of_run.get()
     version = data_version() if version is None else version
-    return frames.get(version, (sql, _frozen(values)), lambda: _ask(sql, values))
+    return frames.get(version, (ask, sql, _frozen(values)), lambda: ask(sql, values))
 
 
 def _ask(sql: str, values: dict[str, Any]) -> DataFrame:

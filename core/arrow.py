@@ -1,0 +1,66 @@
+"""Many rows at once: from Postgres straight into Arrow's columns, cached by data version like any other frame."""
+
+from functools import cache
+from textwrap import dedent
+from typing import Any
+
+import pandas as pd
+from adbc_driver_manager import OperationalError
+from adbc_driver_postgresql import dbapi
+from pandas import DataFrame
+from psycopg.conninfo import make_conninfo
+from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.engine import URL
+
+from core.database import once_per_version, transaction
+from core.errors import ServerUnavailable
+
+
+def read_arrow(sql: str, **values: Any) -> DataFrame:
+    """Answer *sql* with *values* bound, as `read_frame` does, in a tenth of its time and memory when rows are many.
+
+    The columns are Arrow's own: they go into a table, a file or a chart without being copied.
+    """
+    return once_per_version(_ask, sql, values)
+
+
+def _ask(sql: str, values: dict[str, Any]) -> DataFrame:
+    with transaction() as connection:
+        if connection.in_nested_transaction():
+            # Its rows are not committed: a connection of our own would not see them.
+            frame = pd.read_sql_query(text(sql), connection, params=values, dtype_backend="pyarrow")
+        else:
+            frame = _by_adbc(_address(connection), sql, values)
+    frame.attrs = {"sql": dedent(sql).strip(), "values": values}
+    return frame
+
+
+def _by_adbc(address: str, sql: str, values: dict[str, Any]) -> DataFrame:
+    statement, order = numbered(sql, values)
+    try:
+        with dbapi.connect(address) as connection, connection.cursor() as cursor:
+            cursor.execute(statement, [values[name] for name in order])
+            frame: DataFrame = cursor.fetch_arrow_table().to_pandas(types_mapper=pd.ArrowDtype)
+            return frame
+    except OperationalError as error:
+        raise ServerUnavailable("The database does not answer") from error
+
+
+def numbered(sql: str, values: dict[str, Any]) -> tuple[str, list[str]]:
+    """Rewrite `:name` as `$1`, as libpq wants it; also the order in which it wants the values."""
+    compiled = text(sql).bindparams(**values).compile(dialect=_dialect())
+    return str(compiled), list(compiled.positiontup or ())
+
+
+@cache
+def _dialect() -> PGDialect_asyncpg:
+    # Only its way of writing parameters is used; asyncpg itself is not needed.
+    return PGDialect_asyncpg()  # type: ignore[no-untyped-call]
+
+
+def _address(connection: Connection) -> str:
+    """Where *connection*'s server is, as libpq writes it."""
+    url: URL = connection.engine.url
+    given = {**url.query, **url.translate_connect_args(username="user", database="dbname")}
+    return make_conninfo("", **given, connect_timeout=5, options="-c timezone=UTC -c jit=off")
