@@ -1,0 +1,41 @@
+"""How new and how complete what we hold is. Everything here comes from looks (`capture`), never from changes."""
+
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from core.database import read_frame
+
+DEFINITION = (
+    "**Newest look**: when GitHub last answered us. **Coverage**: of the last 30 days, the share on which a tracked "
+    "account was looked at, taken over all accounts that are tracked."
+)
+
+
+def data_state(until: datetime) -> dict[str, Any]:
+    """Tell the newest look before *until* and the coverage of the 30 days before it.
+
+    newest_look  moment, of any source; None before the first
+    coverage     share from 0 to 1 over tracked accounts, from the day each was first looked at; None without any
+    """
+    sql = """
+        WITH looked AS (
+            SELECT capture.account_id, (captured_at AT TIME ZONE 'UTC')::date AS day
+              FROM capture
+              JOIN tracked_account USING (account_id)
+             WHERE source_id = 1 AND NOT paused
+               AND captured_at BETWEEN CAST(:until AS timestamptz) - interval '30 days' AND :until
+             GROUP BY 1, 2
+        ), each AS (
+            SELECT count(*) AS days,
+                   (CAST(:until AS timestamptz) AT TIME ZONE 'UTC')::date - min(day) + 1 AS possible
+              FROM looked GROUP BY account_id
+        )
+        SELECT (SELECT greatest(
+                    (SELECT max(checked_at) FROM account WHERE checked_at <= :until),
+                    (SELECT max(last_at) FROM repository_import WHERE last_at <= :until))) AS newest_look,
+               (SELECT (sum(days) / nullif(sum(possible), 0))::float FROM each) AS coverage
+    """
+    row = read_frame(sql, until=until).iloc[0]
+    return {name: None if pd.isna(value) else value for name, value in row.items()}

@@ -1,0 +1,23 @@
+"""A query as a reader can run it: the same SQL with its values written in, for showing only."""
+
+import re
+from datetime import date, datetime
+
+PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)")
+
+
+def runnable(sql: str, values: dict[str, object]) -> str:
+    """Write *values* into *sql* as literals. What is sent to the database always has them bound."""
+    return PARAMETER.sub(lambda found: literal(values[found[1]]) if found[1] in values else found[0], sql)
+
+
+def literal(value: object) -> str:
+    """One value as Postgres reads it."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, list | tuple):
+        return f"ARRAY[{', '.join(literal(item) for item in value)}]"
+    if isinstance(value, bool | int | float):
+        return str(value).lower()
+    kind = "TIMESTAMPTZ " if isinstance(value, datetime) else "DATE " if isinstance(value, date) else ""
+    return kind + "'" + str(value).replace("'", "''") + "'"

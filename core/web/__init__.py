@@ -1,0 +1,1 @@
+"""HTTP routes and ASGI middleware of the web process, without Streamlit."""

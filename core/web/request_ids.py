@@ -1,0 +1,69 @@
+"""One id per request and per websocket, in its answer, its log lines and the script runs that it carries."""
+
+from time import perf_counter
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = structlog.get_logger()
+HEADER = "x-request-id"
+# Headers that only this process may set: what a client sends under these names is dropped.
+OURS = (HEADER.encode(), b"x-auth-")
+QUIET = ("/static/", "/_stcore/", "/app/static/", "/media/", "/component/", "/health")
+
+
+def new_id() -> str:
+    return uuid4().hex[:16]
+
+
+def current_id() -> str:
+    """The id of the request being answered; empty outside of one."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
+
+
+class RequestIds:
+    """Give each HTTP request and each websocket an id of our own and log how it was answered."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in {"http", "websocket"}:
+            await self.app(scope, receive, send)
+            return
+        request_id = new_id()
+        headers = [(name, value) for name, value in scope["headers"] if not name.lower().startswith(OURS)]
+        scope = {**scope, "headers": [*headers, (HEADER.encode(), request_id.encode())]}
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._answer(scope, receive, send, request_id)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        started = perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] in {"http.response.start", "websocket.accept"}:
+                message.setdefault("headers", [])
+                MutableHeaders(scope=message)[HEADER] = request_id
+                status = message.get("status", 101)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_id)
+        finally:
+            self._log(scope, status, perf_counter() - started)
+
+    @staticmethod
+    def _log(scope: Scope, status: int, seconds: float) -> None:
+        path = scope["path"]
+        tell = log.warning if status >= 500 else log.debug if path.startswith(QUIET) else log.info
+        tell(
+            "request answered",
+            method=scope.get("method", "WEBSOCKET"),
+            path=path,
+            status=status,
+            ms=round(seconds * 1000, 1),
+        )

@@ -1,0 +1,113 @@
+"""A cell of the notebook: a question, how to read the answer, the answer, and how it came to be."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import Any
+
+import streamlit as st
+from pandas import DataFrame
+from plotly.graph_objects import Figure
+
+from core.charts.theme import DARK, LIGHT, Theme
+from core.queries.shown import runnable
+from pages import moment
+
+CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
+
+
+def theme() -> Theme:
+    """The colours of the reader's theme."""
+    return DARK if st.context.theme.type == "dark" else LIGHT
+
+
+def cell(
+    question: str,
+    how_to_read: str,
+    frame: DataFrame,
+    *,
+    name: str,
+    chart: Figure | Callable[[], object] | None = None,
+    alt: str = "",
+    note: str = "",
+    definition: str = "",
+    empty: str = "",
+    rows: DataFrame | None = None,
+    column_config: dict[str, Any] | None = None,
+) -> None:
+    """Draw one cell over *frame*, a frame as `read_frame` gives it.
+
+    name        for keys and file names: unique on the page, words joined by hyphens
+    chart       a Plotly figure, or a function that draws something else (a table, a scene)
+    alt         what the chart shows, for who cannot see it
+    note        the quiet line: as of when, which run, what coverage
+    definition  how the numbers are counted
+    empty       the sentence to show when the frame has no rows: not tracked, not collected yet, or truly zero
+    rows        what the table twin shows, where it is not *frame* itself
+    """
+    with st.container(border=True, key=f"cell-{name}", gap="xsmall"):
+        st.markdown(f"**{question}**")
+        st.caption(how_to_read)
+        if frame.empty:
+            st.info(empty or "Nothing has been collected for this yet.", icon=":material/hourglass_empty:")
+        elif isinstance(chart, Figure):
+            st.plotly_chart(chart, theme=None, config=CONFIG, alt=alt or question, key=f"chart-{name}")
+        elif chart is not None:
+            chart()
+        with st.container(horizontal=True, vertical_alignment="center", wrap=False, key=f"line-{name}", gap="xsmall"):
+            st.caption(f":material/schedule: {note or moment.said()}", wrap=False)
+            _tools(frame if rows is None else rows, frame, name, question, definition, column_config)
+
+
+def _tools(
+    rows: DataFrame, frame: DataFrame, name: str, question: str, definition: str, columns: dict[str, Any] | None
+) -> None:
+    if definition:
+        with st.popover("Definition", icon=":material/info:", type="tertiary", key=f"tool-def-{name}"):
+            st.markdown(definition)
+    if "sql" in frame.attrs:
+        with st.popover("SQL", icon=":material/code:", type="tertiary", key=f"tool-sql-{name}"):
+            st.code(runnable(frame.attrs["sql"], frame.attrs["values"]), language="sql")
+    with st.popover("Rows", icon=":material/table:", type="tertiary", key=f"tool-rows-{name}"):
+        st.dataframe(rows, hide_index=True, column_config=columns, alt=f"Rows of: {question}", key=f"rows-{name}")
+    _download("CSV", rows, name, "csv", "text/csv", csv)
+    _download("Parquet", rows, name, "parquet", "application/vnd.apache.parquet", parquet)
+
+
+def _download(
+    label: str, rows: DataFrame, name: str, ending: str, mime: str, write: Callable[[DataFrame], bytes]
+) -> None:
+    until = moment.as_of() or datetime.now(UTC)
+    # Written only when somebody asks: most readers never do.
+    st.download_button(
+        label,
+        data=lambda: write(rows),
+        file_name=f"almanac-{name}-{until:%Y-%m-%d}.{ending}",
+        mime=mime,
+        icon=":material/download:" if ending == "csv" else ":material/deployed_code:",
+        type="tertiary",
+        on_click="ignore",
+        disabled=rows.empty,
+        help=f"Download these {len(rows):,} rows as {label}",
+        key=f"tool-{ending}-{name}",
+    )
+
+
+def csv(rows: DataFrame) -> bytes:
+    """UTF-8 with moments in ISO 8601; unknown is empty."""
+    # A spreadsheet runs what begins like a formula, and descriptions are strangers' text.
+    text = rows.select_dtypes(include=["string", "object"]).columns
+    safe = rows.assign(**{name: rows[name].map(_harmless) for name in text})
+    return safe.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%SZ").encode()
+
+
+def _harmless(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def parquet(rows: DataFrame) -> bytes:
+    into = BytesIO()
+    plain = rows.copy(deep=False)
+    plain.attrs = {}
+    plain.to_parquet(into, index=False)
+    return into.getvalue()

@@ -1,0 +1,42 @@
+"""What a reader sees when a page fails: a calm sentence and the id under which the log has the rest."""
+
+import streamlit as st
+import structlog
+from psycopg import OperationalError as PostgresAway
+from psycopg.errors import QueryCanceled
+
+from core.errors import AlmanacError, ServerUnavailable
+
+log = structlog.get_logger()
+AWAY = "The database does not answer right now. Nothing is lost: this page comes back by itself as soon as it does."
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Tell whether *error*, or what caused it, says that Postgres cannot be reached."""
+    while error is not None:
+        if isinstance(error, ServerUnavailable | ConnectionError):
+            return True
+        if isinstance(error, PostgresAway) and not isinstance(error, QueryCanceled):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def show(error: Exception) -> bool:
+    """Tell the reader and the log; Streamlit's own red box stays away."""
+    request_id = str(structlog.contextvars.get_contextvars().get("request_id", "unknown"))
+    if is_away(error):
+        log.warning("database away", error=type(error).__name__)
+        st.warning(AWAY, icon=":material/cloud_off:")
+        return True
+    if isinstance(error, AlmanacError):
+        log.warning("page refused", error=str(error), code=error.code)
+        st.warning(f"{error}.", icon=":material/info:")
+        return True
+    log.error("page failed", exc_info=error)
+    st.error(
+        "This part of the page could not be shown. It has been logged; reloading may help.  \n"
+        f":gray[If you report it, name the request] `{request_id}`.",
+        icon=":material/error:",
+    )
+    return True

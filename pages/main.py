@@ -1,0 +1,90 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import streamlit as st
+import structlog
+
+from core import database
+from core.queries import coverage
+from pages import failure, moment
+from pages.words import ago, percent
+
+HERE = Path(__file__).parent
+
+structlog.contextvars.clear_contextvars()
+structlog.contextvars.bind_contextvars(request_id=str(st.context.headers.get("x-request-id") or "none"))
+st.set_page_config(page_title="Almanac", page_icon=str(HERE / "static" / "favicon.svg"), layout="wide")
+st.html(HERE / "static" / "page.css")
+st.logo(HERE / "static" / "logo.svg", size="large", link=None, icon_image=HERE / "static" / "favicon.svg")
+
+READ = {
+    "account": ("Account", ":material/person:"),
+    "repositories": ("Repositories", ":material/table_rows:"),
+    "languages": ("Languages", ":material/donut_large:"),
+    "scene": ("Scene", ":material/location_city:"),
+}
+page = st.navigation(
+    {
+        "": [st.Page("overview.py", title="Overview", icon=":material/space_dashboard:", default=True)],
+        "Read": [
+            st.Page(f"{name}.py", title=title, icon=icon, url_path=name)
+            for name, (title, icon) in READ.items()
+            if (HERE / f"{name}.py").exists()
+        ],
+    }
+)
+
+
+@st.fragment(run_every="5s")
+def wait_for_database() -> None:
+    st.warning(failure.AWAY, icon=":material/cloud_off:")
+    try:
+        database.data_version()
+    except Exception as error:
+        if not failure.is_away(error):
+            raise
+    else:
+        st.rerun()
+
+
+def as_of_choice() -> None:
+    """Show the choice of the day that every page is read as of."""
+    if given := moment.misread():
+        st.warning(f"`{given}` is no date. Write it as 2026-03-31; the pages show now.", icon=":material/event_busy:")
+    st.date_input(
+        "As of",
+        value=None,
+        max_value=datetime.now(UTC).date(),
+        min_value=moment.FIRST,
+        key=moment.KEY,
+        bind="query-params",
+        format="YYYY-MM-DD",
+        help="Read every page as it was at the end of a day (UTC). Empty means now.",
+    )
+
+
+def data_line() -> None:
+    """Tell which data the pages show, how old they are and how complete."""
+    now = datetime.now(UTC)
+    told = coverage.data_state(moment.end_of(now.date()))
+    parts = [f"Data version {version:,}"]
+    if told["newest_look"] is not None:
+        parts.append(f"newest look {ago(told['newest_look'], now)}")
+    if told["coverage"] is not None:
+        parts.append(f"coverage {percent(told['coverage'])}")
+    st.caption(" · ".join(parts), help=coverage.DEFINITION)
+
+
+try:
+    version = database.data_version()
+except Exception as error:
+    if not failure.is_away(error):
+        raise
+    structlog.get_logger().warning("database away", error=type(error).__name__)
+    wait_for_database()
+else:
+    database.pin_version(version)
+    with st.sidebar:
+        as_of_choice()
+        data_line()
+    page.run()

@@ -1,0 +1,44 @@
+"""Numbers, ages and days as people read them; what is unknown is a dash, never a zero."""
+
+from datetime import date, datetime, timedelta
+
+import pandas as pd
+
+UNKNOWN = "—"
+
+
+def number(value: object) -> str:
+    """1234567 -> 1,234,567."""
+    return UNKNOWN if pd.isna(value) else f"{value:,.0f}"
+
+
+def signed(value: object) -> str:
+    """Growth with its sign: +1,234, −12, ±0."""
+    if pd.isna(value):
+        return UNKNOWN
+    return "±0" if not value else f"{value:+,.0f}".replace("-", "−")
+
+
+def percent(share: object) -> str:
+    """0.974 -> 97 %; never 100 % while anything is missing."""
+    if pd.isna(share):
+        return UNKNOWN
+    return "99 %" if 0.985 <= share < 1 else f"{share:.0%}".replace("%", " %")
+
+
+def day(moment: date | None) -> str:
+    return UNKNOWN if pd.isna(moment) else f"{moment:%Y-%m-%d}"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """How long ago *moment* was: just now, 4 min ago, 3 h ago, 12 days ago, 2.5 years ago."""
+    passed = now - moment
+    if passed < timedelta(minutes=1):
+        return "just now"
+    if passed < timedelta(hours=1):
+        return f"{passed // timedelta(minutes=1)} min ago"
+    if passed < timedelta(days=2):
+        return f"{passed // timedelta(hours=1)} h ago"
+    if passed < timedelta(days=730):
+        return f"{passed.days} days ago"
+    return f"{passed.days / 365.25:.1f} years ago"
