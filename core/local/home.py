@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pwd
+import re
 import stat
 import subprocess
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from core.errors import ServerUnavailable
 ELSEWHERE = Path("/var/lib/almanac")
 # The kernel's limit for the path of a Unix socket is 107 bytes on Linux and 103 on macOS.
 LONGEST_SOCKET_PATH = 103
+PLAIN_PATH = re.compile(r"[A-Za-z0-9_./+~-]+")
 PREFERRED_USERS = ("postgres", "nobody")
 
 
@@ -139,8 +141,10 @@ def _root(files: Path, elsewhere: Path, owner: Owner) -> Path:
 
 
 def _sockets(root: Path) -> Path:
+    """Beside the cluster where that works: a comma would separate two hosts in a connection string."""
     sockets = root / "run"
-    if len(os.fsencode(sockets / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH:
+    longest = str(sockets / ".s.PGSQL.5432")
+    if len(os.fsencode(longest)) <= LONGEST_SOCKET_PATH and PLAIN_PATH.fullmatch(longest):
         return sockets
     # Owner and mode are checked before anything is put or found there.
     return Path("/tmp") / f"almanac-{_short_hash(root)}"  # noqa: S108

@@ -34,7 +34,11 @@ class Servers:
     @classmethod
     def lease(cls, data_dir: Path, *, pg_bin_dir: str, durable: bool, postgres: bool, redis: bool) -> "Servers":
         servers = cls.at(data_dir, pg_bin_dir=pg_bin_dir, durable=durable, postgres=postgres, redis=redis)
-        servers.hold()
+        try:
+            servers.hold()
+        except BaseException:
+            servers.release()
+            raise
         return servers
 
     @classmethod

@@ -12,7 +12,7 @@ from pathlib import Path
 from core.errors import ServerUnavailable
 from core.local.binaries import PostgresBinaries, postgres_for
 from core.local.home import Home
-from core.local.service import die_with_parent, last_lines, spawn
+from core.local.service import die_with_parent, log_size, said_since, spawn
 
 NAME = "almanac"  # of the database and of its only user
 STOP_SECONDS = 60
@@ -84,6 +84,7 @@ class Postgres:
         new.rename(self.home.cluster)
 
     def _run(self, command: list[str], binaries: PostgresBinaries, text: str = "") -> None:
+        before = log_size(self.home, self.name)
         with self.home.log(self.name).open("ab") as log:
             done = subprocess.run(
                 command,
@@ -97,7 +98,7 @@ class Postgres:
                 **self.home.owner.as_user(),
             )
         if done.returncode:
-            raise ServerUnavailable(f"Postgres could not make its cluster: {last_lines(self.home, self.name)}")
+            raise ServerUnavailable(f"Postgres could not make its cluster: {said_since(self.home, self.name, before)}")
 
     def _check_version(self, binaries: PostgresBinaries) -> None:
         made_by = (self.home.cluster / "PG_VERSION").read_text().strip()
@@ -109,23 +110,23 @@ class Postgres:
             )
 
     def _stop_leftover(self) -> None:
-        """Stop a server whose supervisor was killed, and clear the name of a foreign process from the lock file.
+        """Stop a server whose supervisor was killed, and clear the names of other processes from the lock files.
 
-        Process numbers are reused, in a container after each of its starts, and Postgres refuses to start
-        while any process of its user has the number that the last one had.
+        Process numbers are reused, in a container after each of its starts, and a killed process may stay listed
+        until its parent looks; Postgres refuses to start while its user has any process of the number in such a file.
         """
         lock_file = self.home.cluster / "postmaster.pid"
         pid = _first_number(lock_file)
-        if pid is None:
-            return
         until = time.monotonic() + STOP_SECONDS
-        while _is_postmaster(pid, self.home.cluster):
+        while pid and _is_postmaster(pid, self.home.cluster):
             os.kill(pid, self.stop_signal)
             if time.monotonic() > until:
                 raise ServerUnavailable(f"An earlier Postgres, process {pid}, does not stop")
             time.sleep(0.05)
-        if _is_alive(pid):
+        if pid and _is_alive(pid):
             lock_file.unlink(missing_ok=True)
+        for of_socket in self.home.sockets.glob("*.lock"):
+            of_socket.unlink()
 
 
 def _shared_memory() -> str:

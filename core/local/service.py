@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from core.local.home import Home
 
 PR_SET_PDEATHSIG = 1
 TAIL_BYTES = 4000
+LAST_LINES = 3
+STAMP = re.compile(r"^\S+ \S+ UTC \[\d+\] (FATAL|LOG|ERROR):\s+")
 
 
 class Service(Protocol):
@@ -63,14 +66,14 @@ def die_with_parent(signal_: signal.Signals) -> Callable[[], None] | None:
     return in_child
 
 
-def last_lines(home: Home, name: str) -> str:
-    """Return the end of a server's log, for the sentence that says why it did not start."""
-    try:
-        with home.log(name).open("rb") as log:
-            log.seek(0, os.SEEK_END)
-            log.seek(max(0, log.tell() - TAIL_BYTES))
-            lines = log.read().decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    telling = [line for line in lines if "FATAL" in line or "rror" in line] or lines
-    return " / ".join(telling[-2:])
+def log_size(home: Home, name: str) -> int:
+    log = home.log(name)
+    return log.stat().st_size if log.exists() else 0
+
+
+def said_since(home: Home, name: str, offset: int) -> str:
+    """Return what a server logged after *offset*, its last lines, for the sentence that says why it did not start."""
+    with home.log(name).open("rb") as log:
+        log.seek(max(offset, log_size(home, name) - TAIL_BYTES))
+        lines = log.read().decode(errors="replace").splitlines()
+    return "; ".join(STAMP.sub("", line) for line in lines[-LAST_LINES:])

@@ -11,13 +11,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.errors import ServerUnavailable
 from core.local.home import Home, find_home
 from core.local.postgres import Postgres
-from core.local.service import Service, last_lines
+from core.local.service import Service, log_size, said_since
 from core.local.valkey import Valkey
 
 POLL_SECONDS = 0.1
@@ -38,6 +39,7 @@ class Watch:
     lease: int = field(init=False)
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
+    log_before: int = 0
     idle_since: float | None = None
     retry_at: float = 0.0
     failures: int = 0
@@ -92,6 +94,7 @@ class Watch:
 
     def _start(self, now: float) -> None:
         _rotate(self.home.log(self.service.name))
+        self.log_before = log_size(self.home, self.service.name)
         try:
             self.home.owner.make_private(self.home.sockets)
             self.process = self.service.start()
@@ -110,7 +113,8 @@ class Watch:
         self.process = None
         if quick:
             self.service.recover()
-            self._failed(now, f"{self.service.name} does not start: {last_lines(self.home, self.service.name)}")
+            said = said_since(self.home, self.service.name, self.log_before)
+            self._failed(now, f"{self.service.name} does not start: {said}")
 
     def _failed(self, now: float, reason: str, *, certain: bool = False) -> None:
         """Try again a little later each time, and leave the reason for the clients that wait."""
@@ -139,6 +143,9 @@ def supervise(watches: list[Watch]) -> None:
             watch.stop()
         for watch in watches:
             watch.wait()
+            # One under /tmp would stay there for good.
+            with suppress(OSError):
+                watch.home.sockets.rmdir()
 
 
 def detach() -> None:
