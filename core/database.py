@@ -7,7 +7,6 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
@@ -37,7 +36,7 @@ def address(given: str) -> URL:
 
 def database_url() -> str:
     given = settings().database_url
-    return given or local.lease(Path(settings().data_dir), pg_bin_dir=settings().pg_bin_dir).database_url
+    return given or local.lease(settings().data_dir, pg_bin_dir=settings().pg_bin_dir, redis=False).database_url
 
 
 @lru_cache(maxsize=1)
@@ -116,6 +115,7 @@ class Frames:
     def clear(self) -> None:
         with self._lock:
             self._drop_all()
+            self._version = -1
 
     def _compute(self, version: int, key: Key, compute: Any, coming: Future[DataFrame]) -> DataFrame:
         try:

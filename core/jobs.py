@@ -1,0 +1,97 @@
+"""The queue: what can be asked of the ingestor. Names and arguments only; workers know what to do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b
+
+import procrastinate
+from sqlalchemy import Connection, text
+
+REFRESH = "refresh"
+QUEUE = "ingest"
+BATCH = 50
+"""Accounts in one job: a GraphQL query costs the same for one as for many."""
+
+PRIORITY_SCHEDULE = 0
+PRIORITY_PERSON = 10
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who wants something done and why: kept with the job and with its run."""
+
+    trigger: str
+    by: str | None = None
+    request_id: str | None = None
+
+
+@lru_cache(maxsize=1)
+def _names() -> procrastinate.App:
+    """An app that only defers: jobs go out on the caller's own connection, so it never opens one."""
+    return procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
+
+
+def defer_refresh(
+    connection: Connection, account_ids: Sequence[int], asked: Asked, now: datetime, priority: int = PRIORITY_SCHEDULE
+) -> list[int]:
+    """Ask for these accounts (our ids), in batches; returns the ids of the jobs.
+
+    The jobs and the marks that keep an account from being queued twice are in *connection*'s transaction: both
+    happen or neither. Accounts that are already queued are left out.
+    """
+    free = connection.scalars(
+        text(
+            "SELECT account_id FROM tracked_account WHERE account_id = ANY(:ids) AND queued_at IS NULL"
+            " ORDER BY account_id FOR UPDATE SKIP LOCKED"
+        ),
+        {"ids": list(account_ids)},
+    ).all()
+    # What is not tracked has no mark; its job's queueing lock keeps it from being queued twice.
+    tracked = set(
+        connection.scalars(
+            text("SELECT account_id FROM tracked_account WHERE account_id = ANY(:ids)"), {"ids": list(account_ids)}
+        )
+    )
+    wanted = [*free, *(id_ for id_ in dict.fromkeys(account_ids) if id_ not in tracked)]
+    jobs = []
+    for start in range(0, len(wanted), BATCH):
+        job = _defer(connection, wanted[start : start + BATCH], asked, priority)
+        if job is None:
+            continue
+        jobs.append(job)
+        connection.execute(
+            text("UPDATE tracked_account SET queued_at = :now, job_id = :job WHERE account_id = ANY(:ids)"),
+            {"now": now, "job": job, "ids": wanted[start : start + BATCH]},
+        )
+    return jobs
+
+
+def _defer(connection: Connection, batch: Sequence[int], asked: Asked, priority: int) -> int | None:
+    name = blake2b(",".join(map(str, batch)).encode(), digest_size=12).hexdigest()
+    job = _names().configure_task(
+        REFRESH,
+        queue=QUEUE,
+        priority=priority,
+        lock=f"refresh:{name}",
+        queueing_lock=f"refresh:{name}",
+        connection=connection.connection.driver_connection,
+    )
+    try:
+        # A duplicate would void the whole transaction without a savepoint of its own.
+        with connection.begin_nested():
+            return job.defer(account_ids=list(batch), trigger=asked.trigger, by=asked.by, request_id=asked.request_id)
+    except procrastinate.exceptions.AlreadyEnqueued:
+        return None
+
+
+def release_lost(connection: Connection) -> int:
+    """Clear the marks of accounts whose job is over or gone, so that they become due again; returns how many."""
+    return connection.execute(
+        text(
+            "UPDATE tracked_account SET queued_at = NULL, job_id = NULL"
+            " WHERE job_id IS NOT NULL AND NOT EXISTS (SELECT FROM procrastinate_jobs"
+            "       WHERE id = tracked_account.job_id AND status IN ('todo', 'doing'))"
+        )
+    ).rowcount

@@ -1,0 +1,64 @@
+"""Logs are facts a program can read, and no secret gets into them."""
+
+import io
+import json
+import logging
+
+import pytest
+import structlog
+
+from core import log
+
+
+@pytest.fixture
+def lines():
+    """Log to memory as JSON; calling gives the lines so far."""
+    stream = io.StringIO()
+    log.setup("INFO", as_json=True, stream=stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    structlog.reset_defaults()
+    logging.getLogger().handlers = []
+
+
+def test_a_line_has_its_sentence_its_facts_its_level_and_its_moment(lines):
+    structlog.get_logger().info("account refreshed", login="octocat", rows=8)
+    (line,) = lines()
+    assert line["event"] == "account refreshed"
+    assert (line["login"], line["rows"], line["level"]) == ("octocat", 8, "info")
+    assert line["timestamp"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"token": "ghp_0123456789abcdef"},
+        {"url": "postgresql://almanac:ghp_0123456789abcdef@db/almanac"},
+        {"headers": {"Authorization": "Bearer ghp_0123456789abcdef"}},
+        {"error": "refused: Authorization: token ghp_0123456789abcdef"},
+        {"tried": ["github_pat_0123456789abcdef"]},
+    ],
+)
+def test_no_secret_is_logged_whatever_it_hides_in(lines, facts):
+    structlog.get_logger().warning("something failed", **facts)
+    assert "0123456789abcdef" not in json.dumps(lines())
+
+
+def test_a_traceback_is_logged_without_its_secrets(lines):
+    try:
+        int("postgresql://almanac:hunter2@db/almanac")
+    except ValueError:
+        structlog.get_logger().exception("something failed")
+    (line,) = lines()
+    assert "ValueError" in line["exception"]
+    assert "hunter2" not in json.dumps(line)
+
+
+def test_other_libraries_warnings_arrive_in_the_same_form(lines):
+    logging.getLogger("somebody.else").warning("a pool is full")
+    (line,) = lines()
+    assert (line["event"], line["level"]) == ("a pool is full", "warning")
+
+
+def test_a_number_called_token_count_stays_readable(lines):
+    structlog.get_logger().info("budget", tokens=3)
+    assert lines()[0]["tokens"] == 3

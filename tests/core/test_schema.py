@@ -1,0 +1,54 @@
+"""The migrations end where schema.py says."""
+
+from datetime import date
+from itertools import pairwise
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from core import partitions
+from core.schema import metadata
+
+NOT_OURS = ("procrastinate", "alembic_version")
+
+
+def is_ours(difference):
+    name = str(difference)
+    return not any(other in name for other in NOT_OURS) and "_snapshot_2" not in name and "_default" not in name
+
+
+def test_the_migrated_database_is_what_the_schema_says(database):
+    context = MigrationContext.configure(database, opts={"compare_server_default": True, "compare_type": True})
+    assert [difference for difference in compare_metadata(context, metadata) if is_ours(difference)] == []
+
+
+def test_every_table_says_what_one_row_is(database):
+    silent = database.scalars(
+        text("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'v') AND relname = ANY(:names)"
+             " AND obj_description(oid) IS NULL"),
+        {"names": [table.name for table in metadata.sorted_tables if table.comment]},
+    ).all()  # fmt: skip
+    assert silent == []
+
+
+def test_snapshots_of_a_month_without_partition_are_kept_and_raise_the_alarm(database):
+    database.execute(
+        text("INSERT INTO repository_snapshot (repository_id, captured_at, stars) VALUES (1, '2015-03-04Z', 5)")
+    )
+    assert partitions.strays(database) == 1
+
+
+def test_months_are_made_once(database):
+    assert partitions.ensure_months(database, date(2019, 11, 30), date(2020, 1, 1)) == 6
+    assert partitions.ensure_months(database, date(2019, 11, 30), date(2020, 1, 1)) == 0
+
+
+@given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.integers(0, 30))
+def test_months_follow_each_other_without_gap(first, later):
+    last = partitions.first_of_month(first, months_later=later)
+    months = list(partitions.months(first, last))
+    assert len(months) == later + 1
+    assert all(after == partitions.first_of_month(before, months_later=1) for before, after in pairwise(months))

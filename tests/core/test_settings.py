@@ -1,0 +1,79 @@
+"""Settings are read once, checked, explained in the README, and never print a secret."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from core.settings import Settings
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+
+@pytest.mark.parametrize("name", [name.upper() for name in Settings.model_fields])
+def test_the_readme_documents_each_setting(name):
+    assert f"`{name}`" in README.read_text(encoding="utf-8")
+
+
+def test_each_setting_has_a_sentence():
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert field.description.endswith("."), name
+
+
+def test_an_empty_variable_means_empty_not_the_default(monkeypatch):
+    monkeypatch.setenv("TRACK", "")
+    assert Settings().track == ()
+
+
+def test_lists_are_separated_by_commas_and_blanks_do_not_count(monkeypatch):
+    monkeypatch.setenv("GITHUB_TOKENS", " one, two ,,")
+    assert [token.get_secret_value() for token in Settings().github_tokens] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("text", "duration"),
+    [("30m", timedelta(minutes=30)), ("6h", timedelta(hours=6)), (" 7 d ", timedelta(days=7))],
+)
+def test_a_duration_is_written_as_people_write_it(monkeypatch, text, duration):
+    monkeypatch.setenv("REFRESH_EVERY", text)
+    assert Settings().refresh_every == duration
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REFRESH_EVERY", "soon"),
+        ("REFRESH_EVERY", "0h"),
+        ("PORT", "99999"),
+        ("LOG_LEVEL", "LOUD"),
+        ("GITHUB_API_URL", "api.github.com"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError):
+        Settings()
+
+
+def test_a_printed_setting_shows_no_secret(monkeypatch):
+    monkeypatch.setenv("GITHUB_TOKENS", "ghp_verysecret")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://almanac:hunter2@db/almanac")
+    assert "verysecret" not in repr(Settings())
+    assert "hunter2" not in repr(Settings())
+
+
+@pytest.mark.parametrize(
+    ("host", "is_loopback"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("10.0.0.7", False), ("box", False)],
+)
+def test_only_addresses_of_this_machine_count_as_loopback(monkeypatch, host, is_loopback):
+    monkeypatch.setenv("HOST", host)
+    assert Settings().on_loopback is is_loopback
+
+
+def test_people_type_the_address_listened_on_unless_told_otherwise(monkeypatch):
+    assert Settings().address == "http://127.0.0.1:8501"
+    monkeypatch.setenv("PUBLIC_URL", "https://almanac.example/")
+    assert Settings().address == "https://almanac.example"
