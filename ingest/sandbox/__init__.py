@@ -1,0 +1,10 @@
+"""A pretend GitHub over real HTTP, for tests, benches and for trying Almanac offline.
+
+with serve(World(accounts=40, seed=7), latency_ms=80) as sandbox:
+    ...  # GITHUB_API_URL=sandbox.url, GITHUB_TOKENS=sandbox-token-1
+"""
+
+from ingest.sandbox.server import Sandbox, serve
+from ingest.sandbox.world import World
+
+__all__ = ["Sandbox", "World", "serve"]

@@ -1,0 +1,124 @@
+"""How counts grow: pure functions of who somebody is and what moment it is."""
+
+from dataclasses import dataclass, field
+from math import exp
+
+from ingest.sandbox.chance import fraction
+
+DAY = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Hype:
+    """A wave of attention that returns every *period* days, lasts *length* days and leaves *size* stars behind."""
+
+    size: float
+    period: float
+    length: float
+    phase: float
+
+    def total(self, age: float) -> float:
+        return self._until(age + self.phase) - self._until(self.phase)
+
+    def _until(self, days: float) -> float:
+        waves, rest = divmod(days, self.period)
+        return self.size * (waves + min(rest / self.length, 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Spam:
+    """Stars that were bought at an age of *begin* days and taken away by GitHub at *purge*."""
+
+    count: int
+    begin: float
+    purge: float
+
+    def total(self, age: float, seen_at: float) -> float:
+        if seen_at >= self.purge or age < self.begin:
+            return 0.0
+        return self.count * min((age - self.begin) / 3.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """People who gather around something born at *born*: stars or followers.
+
+    The count only moves at ticks, every *step* seconds, so that a moment of last change can be told.
+    """
+
+    born: int
+    step: int
+    final: float
+    tau_days: float
+    shape: float
+    drift: float = 0.0
+    hype: Hype | None = None
+    spam: Spam | None = None
+
+    def tick(self, moment: int) -> int:
+        """Return the last moment up to *moment* at which the count may have moved."""
+        return self.born + max(moment - self.born, 0) // self.step * self.step
+
+    def lasting(self, moment: int) -> float:
+        """Tell how many came for good until the tick before *moment*."""
+        age = (self.tick(moment) - self.born) / DAY
+        total = self.final * (1.0 - exp(-((age / self.tau_days) ** self.shape))) + self.drift * age
+        return total + self.hype.total(age) if self.hype else total
+
+    def count(self, moment: int, *, seen_at: int | None = None) -> int:
+        """Count who came until *moment* and was still there at *seen_at* (default: the same moment)."""
+        total = self.lasting(moment)
+        if self.spam:
+            seen = self.tick(moment if seen_at is None else seen_at)
+            total += self.spam.total((self.tick(moment) - self.born) / DAY, (seen - self.born) / DAY)
+        return int(total)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """When somebody pushed: once in every *every* seconds, at a moment of its own, until *last*."""
+
+    number: int
+    born: int
+    every: int
+    last: int
+
+    def push(self, moment: int) -> tuple[int, int]:
+        """Return index and moment of the last push up to *moment*; the first push has index 0 and is the birth."""
+        slot = (min(moment, self.last) - self.born) // self.every
+        while slot > 0 and self._moment(slot) > min(moment, self.last):
+            slot -= 1
+        return (slot, self._moment(slot)) if slot > 0 else (0, self.born)
+
+    def next(self, moment: int) -> int | None:
+        """Return the moment of the next push after *moment*, None when there is none."""
+        slot = self.push(moment)[0] + 1
+        following = self._moment(slot)
+        return following if following <= self.last else None
+
+    def _moment(self, slot: int) -> int:
+        return self.born + int((slot + 0.9 * fraction(self.number, slot)) * self.every)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What is in a repository: kilobytes and bytes of each language when it is grown up."""
+
+    number: int
+    size_kb: int
+    languages: dict[str, int] = field(default_factory=dict)
+
+    def maturity(self, age_seconds: int) -> float:
+        return 1.0 - 0.9 * exp(-age_seconds / (600 * DAY))
+
+    def size_at(self, push: int, age_seconds: int) -> int:
+        return int(self.size_kb * self.maturity(age_seconds)) + push % 3 + 1
+
+    def languages_at(self, push: int, age_seconds: int) -> dict[str, int]:
+        """Return bytes by language after push number *push*, most bytes first."""
+        grown = self.maturity(age_seconds)
+        sizes = {
+            name: int(size * grown * (1.0 + 0.03 * fraction(self.number + index, push))) + 1
+            for index, (name, size) in enumerate(self.languages.items())
+        }
+        return dict(sorted(sizes.items(), key=lambda item: -item[1]))

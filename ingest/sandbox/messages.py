@@ -1,0 +1,82 @@
+"""One request and one answer, and the sentences GitHub refuses with. No I/O here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ingest.sandbox.bodies import Body, encode
+
+DOCS = "https://docs.github.com/rest"
+JSON = "application/json; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What somebody asks; *owner* is who the token belongs to, None for the anonymous."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    token: str | None = None
+    owner: str | None = None
+    body: bytes = b""
+    client: str = "127.0.0.1"
+
+
+@dataclass(slots=True)
+class Answer:
+    """What goes back; *points* is what the limits charge for it."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = JSON
+    points: int = 1
+    nodes: int = 0
+
+    @classmethod
+    def of(cls, status: int, body: object, **headers: str) -> "Answer":
+        return cls(status, encode(body), {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def refusal(status: int, message: str, docs: str = DOCS, **more: object) -> Answer:
+    """Refuse as GitHub does since 2024: message, documentation_url and the status as text."""
+    body: Body = {"message": message, **more, "documentation_url": docs, "status": str(status)}
+    return Answer.of(status, body)
+
+
+def not_found(docs: str = DOCS) -> Answer:
+    return refusal(404, "Not Found", docs)
+
+
+def bad_credentials(docs: str = DOCS) -> Answer:
+    return refusal(401, "Bad credentials", docs)
+
+
+def moved_permanently(url: str) -> Answer:
+    body = {
+        "message": "Moved Permanently",
+        "url": url,
+        "documentation_url": "https://docs.github.com/v3/#http-redirects",
+    }
+    return Answer.of(301, body, location=url)
+
+
+def blocked(status: int, reason: str, created_at: str, html_url: str) -> Answer:
+    """Refuse a repository that was taken down: 451 for `dmca`, 403 for `tos`."""
+    block = {"reason": reason, "created_at": created_at, "html_url": html_url}
+    return Answer.of(status, {"message": "Repository access blocked", "block": block})
+
+
+def user_agent_required() -> Answer:
+    text = (
+        "Request forbidden by administrative rules. Please make sure your request has a User-Agent header "
+        "(https://docs.github.com/en/rest/overview/resources-in-the-rest-api#user-agent-required). "
+        "Check https://developer.github.com for other possible causes.\n"
+    )
+    return Answer(403, text.encode(), content_type="text/html; charset=utf-8", points=0)
+
+
+def unknown_version(version: str) -> Answer:
+    message = f"The version specified in the X-GitHub-Api-Version header is not supported: {version}"
+    return refusal(400, message, "https://docs.github.com/rest/about-the-rest-api/api-versions")

@@ -1,0 +1,241 @@
+"""Repositories of the pretend GitHub, and what can be counted in them at one moment."""
+
+from dataclasses import dataclass, field
+from random import Random
+
+from ingest.sandbox.accounts import Account, node_id
+from ingest.sandbox.chance import draws, fraction
+from ingest.sandbox.clock import epoch
+from ingest.sandbox.growth import DAY, Code, Crowd, Hype, Spam, Work
+from ingest.sandbox.vocabulary import (
+    ADJECTIVES,
+    COMMON_NAMES,
+    LICENSE_WEIGHTS,
+    LICENSES,
+    MAIN_LANGUAGES,
+    MAIN_WEIGHTS,
+    NOUNS,
+    SENTENCES,
+    SIDE_LANGUAGES,
+    TOPICS,
+)
+
+LAST_DAY = epoch("2026-06-01")
+FOR_EVER = epoch("2100-01-01")
+EMPTY_SHARE, FORK_SHARE, ARCHIVED_SHARE = 0.02, 0.15, 0.06
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What GitHub would say of a repository from one moment until just before *until*."""
+
+    stars: int
+    forks: int
+    watchers: int
+    open_issues: int
+    open_pulls: int
+    size_kb: int
+    languages: dict[str, int]
+    archived: bool
+    pushed_at: int | None
+    updated_at: int
+    until: int
+
+    @property
+    def language(self) -> str | None:
+        return next(iter(self.languages), None)
+
+
+@dataclass(slots=True)
+class Repository:
+    """One repository; what an edit can change is plain attributes, what grows is a curve."""
+
+    id: int
+    owner: Account
+    name: str
+    born: int
+    description: str | None
+    homepage: str | None
+    license: str | None
+    topics: tuple[str, ...]
+    default_branch: str
+    template: bool
+    fork: bool
+    empty: bool
+    stargazers: Crowd
+    fork_ratio: float
+    issue_ratio: float
+    work: Work
+    code: Code
+    archived_at: int
+    edited_at: int
+    parent: "Repository | None" = None
+    deleted: bool = False
+    version: int = 0
+    star_changes: list[tuple[int, int]] = field(default_factory=list)
+    pushes: list[int] = field(default_factory=list)
+    _counts: Counts | None = None
+    _counted_at: int = 0
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.owner.login}/{self.name}"
+
+    @property
+    def node_id(self) -> str:
+        return node_id("Repository", self.id, self.born)
+
+    def counts(self, moment: int) -> Counts:
+        """Return the counts at *moment*, remembered until the next one at which they may differ."""
+        held = self._counts
+        if held is None or not self._counted_at <= moment < held.until:
+            held = self._counts = self._count(moment)
+            self._counted_at = moment
+        return held
+
+    def touch(self, moment: int) -> None:
+        """Note an edit: everything remembered about it is stale."""
+        self.edited_at = max(self.edited_at, moment)
+        self.version += 1
+        self._counts = None
+
+    def count_stars(self, moment: int) -> int:
+        changes = sum(change for at, change in self.star_changes if at <= moment)
+        return max(self.stargazers.count(moment) + changes, 0)
+
+    def _count(self, moment: int) -> Counts:
+        tick = self.stargazers.tick(moment)
+        crowd = self.stargazers.lasting(tick)
+        index, pushed = self._last_push(moment)
+        wobble = 0.7 + 0.6 * fraction(self.id, (tick - self.born) // (self.stargazers.step * 20))
+        issues = 0 if self.fork else int(self.issue_ratio * crowd**0.6 * wobble)
+        return Counts(
+            stars=self.count_stars(moment),
+            forks=int(self.fork_ratio * crowd**0.85),
+            watchers=int(0.5 * crowd**0.7) + 1,
+            open_issues=issues,
+            open_pulls=int(issues * 0.3),
+            size_kb=0 if self.empty else self.code.size_at(index, pushed - self.born),
+            languages={} if self.empty else self.code.languages_at(index, pushed - self.born),
+            archived=moment >= self.archived_at,
+            pushed_at=None if self.empty else pushed,
+            updated_at=max(tick, pushed, self.edited_at, self.archived_at if moment >= self.archived_at else 0),
+            until=self._next_change(moment, tick),
+        )
+
+    def _last_push(self, moment: int) -> tuple[int, int]:
+        index, pushed = self.work.push(moment)
+        by_hand = [at for at in self.pushes if at <= moment]
+        return index + len(by_hand), max([pushed, *by_hand])
+
+    def _next_change(self, moment: int, tick: int) -> int:
+        moments = [tick + self.stargazers.step, self.work.next(moment), self.archived_at, *self.pushes]
+        moments += [at for at, _ in self.star_changes]
+        return min((at for at in moments if at is not None and at > moment), default=FOR_EVER)
+
+
+def create(seed: int, index: int, owner: Account, taken: set[str]) -> Repository:
+    """Make repository number *index* of the world; its name is none of the *taken* lower-case ones, and joins them."""
+    chance = draws(seed, "repository", index)
+    name = _free_name(chance, taken)
+    born = owner.born + int((LAST_DAY - owner.born) * chance.random() ** 0.8)
+    number = 1_000_000 + (born - 1_290_000_000) + index
+    fork = chance.random() < FORK_SHARE
+    empty = not fork and chance.random() < EMPTY_SHARE
+    archived_at = born + int(chance.uniform(200, 3000) * DAY) if chance.random() < ARCHIVED_SHARE else FOR_EVER
+    stargazers = _stargazers(chance, born, owner.fame, quiet=fork or empty)
+    return Repository(
+        id=number,
+        owner=owner,
+        name=name,
+        born=born,
+        description=_description(chance),
+        homepage=chance.choice((None, "", f"https://{name.strip('.').lower()}.example")),
+        license=chance.choices(list(LICENSES), LICENSE_WEIGHTS)[0] if chance.random() < 0.7 and not empty else None,
+        topics=tuple(sorted(chance.sample(TOPICS, chance.choice((0, 0, 1, 2, 3, 5, 8))))),
+        default_branch="main" if born > epoch("2020-10-01") else chance.choice(("master", "master", "main", "develop")),
+        template=not fork and chance.random() < 0.02,
+        fork=fork,
+        empty=empty,
+        stargazers=stargazers,
+        fork_ratio=chance.uniform(0.15, 0.7),
+        issue_ratio=chance.uniform(0.1, 1.5),
+        work=_work(chance, number, born, archived_at),
+        code=_code(chance, number, stargazers.final),
+        archived_at=archived_at,
+        edited_at=born,
+    )
+
+
+def _stargazers(chance: Random, born: int, fame: float, *, quiet: bool) -> Crowd:
+    # Most repositories stay nearly alone, a few become famous.
+    final = chance.expovariate(2) if quiet else fame * chance.lognormvariate(2.2, 2.3)
+    final = min(final, 150_000.0)
+    tau, shape = chance.uniform(200, 1800), chance.uniform(0.8, 2.0)
+    hype = _hype(chance, final) if final > 300 and chance.random() < 0.6 else None
+    spam = None
+    if final > 20 and chance.random() < 0.05:
+        begin = chance.uniform(100, 2500)
+        spam = Spam(int(final * chance.uniform(0.1, 0.6)), begin, begin + chance.uniform(10, 90))
+    drift = final / 2500
+    busiest = drift + final / tau / 4 + (hype.size / hype.length if hype else 0)
+    step = int(min(max(DAY / (busiest + 0.05), 60), 7 * DAY))
+    return Crowd(born, step, final, tau, shape, drift, hype, spam)
+
+
+def _hype(chance: Random, final: float) -> Hype:
+    # The best known are talked about again and again, the others once in a year or two.
+    period = chance.uniform(50, 120) if final > 1500 else chance.uniform(200, 700)
+    size = chance.uniform(3000, 9000) if final > 1500 else final * chance.uniform(0.05, 0.2)
+    return Hype(size, period, period * chance.uniform(0.2, 0.6), chance.uniform(0, period))
+
+
+def _work(chance: Random, number: int, born: int, archived_at: int) -> Work:
+    every = int(DAY * min(chance.lognormvariate(2.5, 1.6), 400)) + 1800
+    alive = chance.random() < 0.35
+    last = FOR_EVER if alive else born + int(DAY * chance.lognormvariate(5.5, 1.3))
+    return Work(number, born, every, min(last, archived_at))
+
+
+def _code(chance: Random, number: int, fame: float) -> Code:
+    size_kb = int(chance.lognormvariate(5.5, 2.0) * (1 + fame) ** 0.35) + 4
+    if chance.random() < 0.06:  # only prose and data: Linguist counts nothing
+        return Code(number, size_kb)
+    main = chance.choices(MAIN_LANGUAGES, MAIN_WEIGHTS)[0]
+    left = int(min(size_kb, 60_000) * 1024 * chance.uniform(0.2, 0.8)) + 200
+    languages = {main: left}
+    for side in chance.sample(SIDE_LANGUAGES, chance.choice((0, 1, 1, 2, 3, 5, 8))):
+        left = int(left * chance.uniform(0.02, 0.4))
+        languages[side] = left + 20
+    return Code(number, size_kb, languages)
+
+
+def _description(chance: Random) -> str | None:
+    if chance.random() < 0.12:
+        return None
+    text = chance.choice(SENTENCES).format(adjective=chance.choice(ADJECTIVES), noun=chance.choice(NOUNS))
+    return text[0].upper() + text[1:]
+
+
+def _free_name(chance: Random, taken: set[str]) -> str:
+    while True:
+        name = _name(chance)
+        if name.lower() not in taken:
+            taken.add(name.lower())
+            return name
+
+
+def _name(chance: Random) -> str:
+    if chance.random() < 0.12:
+        return chance.choice(COMMON_NAMES)
+    adjective, noun, other = chance.choice(ADJECTIVES), chance.choice(NOUNS), chance.choice(NOUNS)
+    forms = (
+        f"{adjective}-{noun}",
+        f"{noun}-{other}",
+        f"{noun}{other}",
+        f"{noun.capitalize()}{other.capitalize()}",
+        f"{noun}.{chance.choice(('js', 'py', 'rs', 'nvim'))}",
+        f"{adjective}_{noun}_{chance.randrange(2, 99)}",
+        f"{noun}-{other}-{chance.randrange(2, 999)}",
+    )
+    return chance.choice(forms)

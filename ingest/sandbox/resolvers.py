@@ -1,0 +1,299 @@
+"""How the graph hangs together: what a field of an account or repository leads to."""
+
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ingest.sandbox.accounts import Account
+from ingest.sandbox.connections import Slice, bounded, counted, cursor, cut
+from ingest.sandbox.faults import TIMED_OUT, Faults
+from ingest.sandbox.plan import Refused, Resolvers, Thing
+from ingest.sandbox.repositories import Repository
+from ingest.sandbox.rows import Row, account_row, repository_row
+from ingest.sandbox.vocabulary import LANGUAGES, LICENSES
+from ingest.sandbox.world import World
+
+Values = Mapping[str, Any]
+
+ORDERS: dict[str, Callable[[Repository, int], Any]] = {
+    "CREATED_AT": lambda repository, moment: repository.born,
+    "NAME": lambda repository, moment: repository.name.lower(),
+    "PUSHED_AT": lambda repository, moment: repository.counts(moment).pushed_at or 0,
+    "STARGAZERS": lambda repository, moment: repository.counts(moment).stars,
+    "UPDATED_AT": lambda repository, moment: repository.counts(moment).updated_at,
+}
+NOT_PERMITTED = "Resource not accessible by personal access token"
+
+
+class Graph:
+    """The resolvers of one moment, for one viewer. Rows are kept between moments while nothing changed."""
+
+    def __init__(self, world: World, faults: Faults) -> None:
+        self.world = world
+        self.faults = faults
+        self._rows: dict[int, tuple[object, int, Row]] = {}
+
+    def resolvers(self, moment: int, viewer: str | None, rate: Row) -> Resolvers:
+        """Return what answers each field that is not a plain scalar."""
+        view = View(self, moment, viewer)
+        owners = {
+            (kind, name): resolve
+            for kind in ("User", "Organization")
+            for name, resolve in {"repositories": view.repositories, "repository": view.owned_repository}.items()
+        }
+        return {
+            ("Query", "repositoryOwner"): view.repository_owner,
+            ("Query", "user"): view.user,
+            ("Query", "organization"): view.organization,
+            ("Query", "repository"): view.repository,
+            ("Query", "node"): view.node,
+            ("Query", "nodes"): view.nodes,
+            ("Query", "viewer"): view.viewer,
+            ("Query", "relay"): lambda source, values: Thing("Query", {"__typename": "Query"}),
+            ("Query", "rateLimit"): lambda source, values: Thing("RateLimit", rate),
+            ("User", "followers"): lambda a, values: counted("FollowerConnection", a.followers_at(moment)),
+            ("User", "following"): lambda a, values: counted("FollowingConnection", a.following),
+            ("User", "gists"): lambda a, values: counted("GistConnection", a.gists),
+            **owners,
+            **_repository_fields(view),
+            **_listing("Repository", "repositories", view.listed),
+            **_listing("RepositoryTopic", "repositoryTopics", _topic),
+            **_listing("Language", "languages", lambda item: _language(item[0])),
+            ("LanguageEdge", "size"): lambda edge, values: edge[1][1],
+            ("RepositoryTopic", "topic"): lambda name, values: _named("Topic", name),
+        }
+
+    def row_of(self, repository: Repository, moment: int) -> Row:
+        counts = repository.counts(moment)
+        edits = repository.version + repository.owner.version
+        held = self._rows.get(repository.id)
+        if held is None or held[0] is not counts or held[1] != edits:
+            held = self._rows[repository.id] = (counts, edits, repository_row(repository, counts))
+        return held[2]
+
+
+class View:
+    """What one viewer sees of a graph at one moment."""
+
+    def __init__(self, graph: Graph, moment: int, viewer: str | None) -> None:
+        self.graph = graph
+        self.world = graph.world
+        self.faults = graph.faults
+        self.moment = moment
+        self.viewer_login = viewer
+
+    def repository_owner(self, source: object, values: Values) -> Thing | None:
+        """Find an account. An unknown login is a plain null, without an error."""
+        account = self.world.account(values["login"])
+        return self.of_account(account) if account else None
+
+    def user(self, source: object, values: Values) -> Thing:
+        return self._account_of("User", "a User", values["login"])
+
+    def organization(self, source: object, values: Values) -> Thing:
+        return self._account_of("Organization", "an Organization", values["login"])
+
+    def viewer(self, source: object, values: Values) -> Thing | None:
+        account = self.world.account(self.viewer_login or "")
+        return self.of_account(account) if account else None
+
+    def repository(self, source: object, values: Values) -> Thing:
+        return self._repository_of(f"{values['owner']}/{values['name']}", follow=values["followRenames"])
+
+    def owned_repository(self, account: Account, values: Values) -> Thing:
+        return self._repository_of(f"{account.login}/{values['name']}", follow=values["followRenames"])
+
+    def node(self, source: object, values: Values) -> Thing:
+        found = self.world.node(values["id"])
+        if found is None:
+            raise Refused("NOT_FOUND", f"Could not resolve to a node with the global id of '{values['id']}'")
+        return self.of_account(found) if isinstance(found, Account) else self.of_repository(found)
+
+    def nodes(self, source: object, values: Values) -> list[Thing | Refused]:
+        return [attempt(lambda each=each: self.node(None, {"id": each})) for each in values["ids"]]
+
+    def repositories(self, account: Account, values: Values) -> Thing:
+        order = values.get("orderBy")
+        ordered, key = self._ordered(account, values, order["field"] if order else None)
+        descending = bool(order) and order["direction"] == "DESC"
+        shift = self.faults.shift_of(account.login)
+        page = cut("repositories", ordered, values, key, descending=descending, shift=shift)
+        return Thing("RepositoryConnection", {"__typename": "RepositoryConnection", "totalCount": page.total}, page)
+
+    def listed(self, repository: Repository) -> Thing | Refused:
+        return attempt(lambda: self.of_repository(repository))
+
+    def of_account(self, account: Account) -> Thing:
+        self._let(account.login, f"Could not resolve to a User with the login of '{account.login}'.")
+        return Thing(account.kind, account_row(account, self.moment), account)
+
+    def of_repository(self, repository: Repository) -> Thing:
+        if self.faults.refused:
+            message = f"Could not resolve to a Repository with the name '{repository.full_name}'."
+            self._let(repository.full_name, message)
+        return Thing("Repository", self.graph.row_of(repository, self.moment), repository)
+
+    def owner(self, repository: Repository, values: Values) -> Thing:
+        owner = repository.owner
+        return Thing(owner.kind, account_row(owner, self.moment), owner)
+
+    def languages(self, repository: Repository, values: Values) -> Thing:
+        sizes = repository.counts(self.moment).languages
+        order = values.get("orderBy")
+        descending = not order or order["direction"] == "DESC"
+        page = cut("languages", sorted(sizes.items(), key=_by_size), values, _by_size, descending=descending)
+        row = {"__typename": "LanguageConnection", "totalCount": page.total, "totalSize": sum(sizes.values())}
+        return Thing("LanguageConnection", row, page)
+
+    def _account_of(self, kind: str, words: str, login: str) -> Thing:
+        account = self.world.account(login)
+        if account is None or account.kind != kind:
+            raise Refused("NOT_FOUND", f"Could not resolve to {words} with the login of '{login}'.")
+        return self.of_account(account)
+
+    def _repository_of(self, full_name: str, *, follow: bool) -> Thing:
+        found = self.world.repository(full_name) or (self.world.moved(full_name) if follow else None)
+        if found is None:
+            raise Refused("NOT_FOUND", f"Could not resolve to a Repository with the name '{full_name}'.")
+        return self.of_repository(found)
+
+    def _ordered(
+        self, account: Account, values: Values, field: str | None
+    ) -> tuple[Sequence[Repository], Callable[[Any], tuple[Any, ...]]]:
+        """Return what *account* shows, ascending by *field*, and the key it ascends by."""
+        order, moment = ORDERS.get(field or "CREATED_AT", ORDERS["CREATED_AT"]), self.moment
+
+        def key(repository: Repository) -> tuple[Any, int]:
+            return order(repository, moment), repository.id
+
+        chosen = [r for r in self._related(account, values) if self._chosen(r, values)]
+        chosen.sort(key=key)
+        return chosen, key
+
+    def _related(self, account: Account, values: Values) -> list[Repository]:
+        affiliations = values.get("ownerAffiliations") or values.get("affiliations") or ["OWNER", "COLLABORATOR"]
+        own = self.world.owned(account) if "OWNER" in affiliations else []
+        # Without OWNER alone, others' repositories slip in.
+        return own + (self.world.collaborating(account) if "COLLABORATOR" in affiliations else [])
+
+    def _chosen(self, repository: Repository, values: Values) -> bool:
+        hidden = "PRIVATE" in (values.get("privacy"), values.get("visibility"))
+        fork, archived = values.get("isFork"), values.get("isArchived")
+        return (
+            not hidden
+            and (fork is None or repository.fork is fork)
+            and (archived is None or repository.counts(self.moment).archived is archived)
+        )
+
+    def _let(self, name: str, message: str) -> None:
+        """Let *name* be seen, unless a fault refuses it."""
+        reason = self.faults.reason_for(name)
+        if reason in (404, 410):
+            raise Refused("NOT_FOUND", message)
+        if reason == "partial":
+            raise Refused(None, TIMED_OUT)
+        if reason in (403, 451, "tos"):
+            raise Refused("FORBIDDEN", NOT_PERMITTED if reason == 403 else "Repository access blocked")
+
+
+def _repository_fields(view: View) -> dict[tuple[str, str], Callable[[Any, Any], Any]]:
+    moment = view.moment
+    fields: dict[str, Callable[[Repository, Values], Any]] = {
+        "owner": view.owner,
+        "parent": lambda r, values: view.of_repository(r.parent) if r.parent and view.world.shows(r.parent) else None,
+        "licenseInfo": lambda r, values: _license(r.license),
+        "primaryLanguage": lambda r, values: _language(r.counts(moment).language),
+        "defaultBranchRef": lambda r, values: (
+            None if r.empty else _named("Ref", r.default_branch, prefix="refs/heads/")
+        ),
+        "languages": view.languages,
+        "repositoryTopics": _topics,
+        "stargazers": lambda r, values: counted("StargazerConnection", r.counts(moment).stars),
+        "watchers": lambda r, values: counted("WatcherConnection", r.counts(moment).watchers),
+        "forks": lambda r, values: counted("RepositoryConnection", r.counts(moment).forks),
+        "issues": lambda r, values: counted("IssueConnection", _issues(r, moment, values)),
+        "pullRequests": lambda r, values: counted("PullRequestConnection", _pulls(r, moment, values)),
+    }
+    return {("Repository", name): resolve for name, resolve in fields.items()}
+
+
+def _listing(
+    type_name: str, field: str, show: Callable[[Any], Thing | Refused | None]
+) -> dict[tuple[str, str], Callable[[Any, Any], Any]]:
+    """Resolve what every connection has: nodes, edges and pageInfo."""
+
+    def edge(page: Slice, item: Any) -> Thing:
+        row = {"__typename": f"{type_name}Edge", "cursor": cursor(page.key(item))}
+        return Thing(f"{type_name}Edge", row, (page, item))
+
+    return {
+        (f"{type_name}Connection", "nodes"): lambda page, values: [show(i) for i in bounded(field, page).items],
+        (f"{type_name}Connection", "edges"): lambda page, values: [edge(page, i) for i in bounded(field, page).items],
+        (f"{type_name}Connection", "pageInfo"): lambda page, values: bounded(field, page).page_info(),
+        (f"{type_name}Edge", "node"): lambda edge, values: show(edge[1]),
+    }
+
+
+def attempt(show: Callable[[], Thing]) -> Thing | Refused:
+    """Return what *show* shows, or why it is refused: one of a list never voids the others."""
+    try:
+        return show()
+    except Refused as refused:
+        return refused
+
+
+def _by_size(item: tuple[str, int]) -> tuple[int, str]:
+    return item[1], item[0]
+
+
+def _topics(repository: Repository, values: Values) -> Thing:
+    page = cut("repositoryTopics", repository.topics, values, lambda name: (name,))
+    row = {"__typename": "RepositoryTopicConnection", "totalCount": page.total}
+    return Thing("RepositoryTopicConnection", row, page)
+
+
+def _topic(name: str) -> Thing:
+    path = f"/topics/{name}"
+    row = {
+        "__typename": "RepositoryTopic",
+        "id": _id("RT", name),
+        "resourcePath": path,
+        "url": f"https://github.com{path}",
+    }
+    return Thing("RepositoryTopic", row, name)
+
+
+def _license(key: str | None) -> Thing | None:
+    if key is None:
+        return None
+    name, spdx_id, _ = LICENSES[key]
+    url = None if key == "other" else f"http://choosealicense.com/licenses/{key}/"
+    row = {"key": key, "name": name, "spdxId": spdx_id, "nickname": None, "url": url, "id": _id("L", key)}
+    return Thing("License", row | {"__typename": "License"})
+
+
+def _language(name: str | None) -> Thing | None:
+    return None if name is None else _named("Language", name, color=LANGUAGES.get(name))
+
+
+def _named(type_name: str, name: str, **more: Any) -> Thing:
+    return Thing(type_name, {"__typename": type_name, "id": _id(type_name, name), "name": name, **more}, name)
+
+
+def _id(prefix: str, name: str) -> str:
+    return b64encode(f"{prefix}:{name}".encode()).decode()
+
+
+def _issues(repository: Repository, moment: int, values: Values) -> int:
+    return _by_state(repository.counts(moment).open_issues, values.get("states"), closed=4)
+
+
+def _pulls(repository: Repository, moment: int, values: Values) -> int:
+    states = values.get("states") or ["OPEN", "CLOSED", "MERGED"]
+    opened = repository.counts(moment).open_pulls
+    return sum({"OPEN": opened, "CLOSED": opened * 2, "MERGED": opened * 9}[state] for state in set(states))
+
+
+def _by_state(opened: int, states: Sequence[str] | None, *, closed: int) -> int:
+    wanted = states or ["OPEN", "CLOSED"]
+    return (opened if "OPEN" in wanted else 0) + (opened * closed if "CLOSED" in wanted else 0)

@@ -1,0 +1,224 @@
+"""The REST routes: a question in, an answer out. No I/O, no limits."""
+
+import re
+from collections.abc import Callable, Mapping
+from re import Match
+
+from ingest.sandbox import stargazers
+from ingest.sandbox.accounts import Account
+from ingest.sandbox.bodies import OLD_VERSION, Writer, encode
+from ingest.sandbox.clock import http_date
+from ingest.sandbox.faults import Faults
+from ingest.sandbox.messages import DOCS, Answer, Question, moved_permanently, not_found, refusal
+from ingest.sandbox.paging import Page
+from ingest.sandbox.repositories import Repository
+from ingest.sandbox.world import World
+
+VERSIONS = (OLD_VERSION, "2026-03-10")
+USER_DOCS = f"{DOCS}/users/users#get-a-user"
+ORG_DOCS = f"{DOCS}/orgs/orgs#get-an-organization"
+REPO_DOCS = f"{DOCS}/repos/repos#get-a-repository"
+LIST_DOCS = f"{DOCS}/repos/repos#list-repositories-for-a-user"
+HISTORY_WEEKS = 30
+
+SORTS: dict[str, Callable[[Repository, int], object]] = {
+    "created": lambda repository, moment: (repository.born, repository.id),
+    "updated": lambda repository, moment: (repository.counts(moment).updated_at, repository.id),
+    "pushed": lambda repository, moment: (repository.counts(moment).pushed_at or repository.born, repository.id),
+    "full_name": lambda repository, moment: repository.full_name.lower(),
+}
+KEPT: dict[str, Callable[[Repository], bool]] = {
+    "forks": lambda repository: repository.fork,
+    "sources": lambda repository: not repository.fork,
+    "private": lambda repository: False,
+}
+
+
+class Rest:
+    """Answers questions about *world*; *root* is where its addresses begin."""
+
+    def __init__(self, world: World, root: str, faults: Faults) -> None:
+        self.world = world
+        self.root = root
+        self.faults = faults
+        self.writer = Writer(root)
+        self._orders: dict[tuple[int, str], tuple[int, list[Repository]]] = {}
+        name, number = r"([^/]+)", r"(\d+)"
+        table: dict[str, Callable[[Question, Match[str]], Answer]] = {
+            "/user": self._viewer,
+            f"/users/{name}": self._user,
+            f"/user/{number}": self._user_by_id,
+            f"/orgs/{name}": self._organization,
+            f"/organizations/{number}": self._organization_by_id,
+            f"/(users|orgs)/{name}/repos": self._list,
+            f"/(user|organizations)/{number}/repos": self._list_by_id,
+            f"/repos/{name}/{name}": self._repository,
+            f"/repositories/{number}": self._repository_by_id,
+            f"/repos/{name}/{name}/languages": self._languages,
+            f"/repositories/{number}/languages": self._languages_by_id,
+            f"/repos/{name}/{name}/stargazers/history": self._history,
+            f"/repositories/{number}/stargazers/history": self._history_by_id,
+        }
+        self._routes = [(re.compile(pattern), act) for pattern, act in table.items()]
+
+    def answer(self, question: Question) -> Answer:
+        """Answer; what does not exist (a trailing slash included) is 404."""
+        for pattern, act in self._routes:
+            match = pattern.fullmatch(question.path)
+            if match:
+                return act(question, match)
+        return not_found(DOCS)
+
+    def _viewer(self, question: Question, match: Match[str]) -> Answer:
+        account = self.world.account(question.owner) if question.owner else None
+        if account is None:
+            return refusal(401, "Requires authentication", f"{DOCS}/users/users#get-the-authenticated-user")
+        return self._show(account)
+
+    def _user(self, question: Question, match: Match[str]) -> Answer:
+        return self._show(self.world.account(match[1]))
+
+    def _user_by_id(self, question: Question, match: Match[str]) -> Answer:
+        return self._show(self.world.account_by_id(int(match[1])))
+
+    def _organization(self, question: Question, match: Match[str]) -> Answer:
+        return self._show_organization(self.world.account(match[1]))
+
+    def _organization_by_id(self, question: Question, match: Match[str]) -> Answer:
+        return self._show_organization(self.world.account_by_id(int(match[1])))
+
+    def _show(self, account: Account | None) -> Answer:
+        refused = self._refused(account, USER_DOCS)
+        if refused or account is None:
+            return refused or not_found(USER_DOCS)
+        moment = self.world.now()
+        body = self.writer.account(account, moment, len(self.world.owned(account)))
+        return Answer.of(200, body, last_modified=http_date(account.updated_at(moment)))
+
+    def _show_organization(self, account: Account | None) -> Answer:
+        refused = self._refused(account, ORG_DOCS)
+        if refused or account is None or account.kind != "Organization":
+            return refused or not_found(ORG_DOCS)
+        moment = self.world.now()
+        body = self.writer.organization(account, moment, len(self.world.owned(account)))
+        return Answer.of(200, body, last_modified=http_date(account.updated_at(moment)))
+
+    def _list(self, question: Question, match: Match[str]) -> Answer:
+        return self._repositories(question, self.world.account(match[2]), organization=match[1] == "orgs")
+
+    def _list_by_id(self, question: Question, match: Match[str]) -> Answer:
+        account = self.world.account_by_id(int(match[2]))
+        return self._repositories(question, account, organization=match[1] == "organizations")
+
+    def _repositories(self, question: Question, account: Account | None, *, organization: bool) -> Answer:
+        refused = self._refused(account, LIST_DOCS)
+        if refused or account is None or (organization and account.kind != "Organization"):
+            return refused or not_found(LIST_DOCS)
+        moment = self.world.now()
+        chosen = self._chosen(account, question.query, moment, organization=organization)
+        page = Page.of(question.query)
+        cut = page.cut(chosen, self.faults.shift_of(account.login))
+        version, signed_in = version_of(question), question.owner is not None
+        items = [self.writer.listed(r, r.counts(moment), signed_in=signed_in, version=version) for r in cut]
+        answer = Answer(200, b"[" + b",".join(items) + b"]")
+        form = "organizations" if organization else "user"
+        return self._linked(answer, page, f"{self.root}/{form}/{account.id}/repos", question.query, len(chosen))
+
+    def _chosen(
+        self, account: Account, query: Mapping[str, str], moment: int, *, organization: bool
+    ) -> list[Repository]:
+        """Choose and order what a list shows. An unknown `sort`, such as `stars`, is the default one."""
+        kind = query.get("type", "all" if organization else "owner")
+        default = "created" if organization else "full_name"
+        sort = query["sort"] if query.get("sort") in SORTS else default
+        descending = query.get("direction", "asc" if sort == "full_name" else "desc") == "desc"
+        chosen = [] if kind == "member" else self._ordered(account, sort, moment)
+        if not organization and kind in ("all", "member"):
+            others = self.world.collaborating(account)
+            chosen = sorted([*chosen, *others], key=lambda r: SORTS[sort](r, moment))  # type: ignore[arg-type,return-value]
+        if organization and kind in KEPT:
+            chosen = [r for r in chosen if KEPT[kind](r)]
+        return chosen[::-1] if descending else chosen
+
+    def _ordered(self, account: Account, sort: str, moment: int) -> list[Repository]:
+        """Sort once while names cannot have changed; counts move by themselves and are sorted each time."""
+        key = (account.id, sort)
+        held = self._orders.get(key)
+        owned = self.world.owned(account)
+        if held and held[0] == self.world.version and len(held[1]) == len(owned) and sort in ("created", "full_name"):
+            return held[1]
+        ordered = sorted(owned, key=lambda r: SORTS[sort](r, moment))  # type: ignore[arg-type,return-value]
+        self._orders[key] = (self.world.version, ordered)
+        return ordered
+
+    def _repository(self, question: Question, match: Match[str]) -> Answer:
+        return self._of_name(question, match, "", self._show_repository)
+
+    def _repository_by_id(self, question: Question, match: Match[str]) -> Answer:
+        return self._of_id(question, match, self._show_repository)
+
+    def _languages(self, question: Question, match: Match[str]) -> Answer:
+        return self._of_name(question, match, "/languages", self._show_languages)
+
+    def _languages_by_id(self, question: Question, match: Match[str]) -> Answer:
+        return self._of_id(question, match, self._show_languages)
+
+    def _history(self, question: Question, match: Match[str]) -> Answer:
+        return self._of_name(question, match, "/stargazers/history", self._show_history)
+
+    def _history_by_id(self, question: Question, match: Match[str]) -> Answer:
+        return self._of_id(question, match, self._show_history)
+
+    def _of_name(
+        self, question: Question, match: Match[str], rest: str, show: Callable[[Question, Repository], Answer]
+    ) -> Answer:
+        full_name = f"{match[1]}/{match[2]}"
+        repository = self.world.repository(full_name)
+        moved = None if repository else self.world.moved(full_name)
+        if moved:
+            return moved_permanently(f"{self.root}/repositories/{moved.id}{rest}")
+        return self._refused(repository, REPO_DOCS) or (
+            show(question, repository) if repository else not_found(REPO_DOCS)
+        )
+
+    def _of_id(self, question: Question, match: Match[str], show: Callable[[Question, Repository], Answer]) -> Answer:
+        repository = self.world.repository_by_id(int(match[1]))
+        return self._refused(repository, REPO_DOCS) or (
+            show(question, repository) if repository else not_found(REPO_DOCS)
+        )
+
+    def _show_repository(self, question: Question, repository: Repository) -> Answer:
+        moment = self.world.now()
+        signed_in = question.owner is not None
+        body = self.writer.full(repository, moment, signed_in=signed_in, version=version_of(question))
+        return Answer.of(200, body, last_modified=http_date(repository.counts(moment).updated_at))
+
+    def _show_languages(self, question: Question, repository: Repository) -> Answer:
+        counts = repository.counts(self.world.now())
+        changed = max(counts.pushed_at or repository.born, repository.edited_at)
+        return Answer.of(200, counts.languages, last_modified=http_date(changed))
+
+    def _show_history(self, question: Question, repository: Repository) -> Answer:
+        moment = self.world.now()
+        page = Page.of(question.query, default=HISTORY_WEEKS, most=HISTORY_WEEKS)
+        weeks = stargazers.weeks(repository, moment)
+        answer = Answer(200, encode(stargazers.rows(repository, moment, list(page.cut(weeks)))))
+        url = f"{self.root}/repositories/{repository.id}/stargazers/history"
+        return self._linked(answer, page, url, question.query, len(weeks))
+
+    def _refused(self, thing: Account | Repository | None, docs: str) -> Answer | None:
+        """Tell how a fault refuses *thing*, None where it does not."""
+        if thing is None:
+            return None
+        name = thing.login if isinstance(thing, Account) else thing.full_name
+        return self.faults.refusal_of(name, docs)
+
+    def _linked(self, answer: Answer, page: Page, url: str, query: Mapping[str, str], total: int) -> Answer:
+        link = page.link(url, query, total)
+        if link:
+            answer.headers["link"] = link
+        return answer
+
+
+def version_of(question: Question) -> str:
+    return question.headers.get("x-github-api-version", OLD_VERSION)

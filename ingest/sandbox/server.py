@@ -1,0 +1,168 @@
+"""The pretend GitHub on a real port: Starlette and uvicorn around the service."""
+
+import asyncio
+import gzip
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Thread
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ingest.sandbox.controls import controls
+from ingest.sandbox.faults import Faults
+from ingest.sandbox.limits import Limits
+from ingest.sandbox.log import Entry, Log
+from ingest.sandbox.messages import Answer, Question
+from ingest.sandbox.service import Service
+from ingest.sandbox.truth import truth
+from ingest.sandbox.world import World
+
+ENTERPRISE_REST, ENTERPRISE_GRAPHQL = "/api/v3", "/api/graphql"
+WORTH_COMPRESSING = 1400
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+@dataclass
+class Sandbox:
+    """A pretend GitHub that runs, or is about to.
+
+    url          root of its REST API, for GITHUB_API_URL
+    latency_ms   how long each answer takes at least; may be changed while it runs
+    """
+
+    world: World
+    url: str
+    latency_ms: float = 0
+    enterprise: bool = False
+    tokens: dict[str, str] | None = None
+    log: Log = field(default_factory=Log)
+    faults: Faults = field(default_factory=Faults)
+
+    def __post_init__(self) -> None:
+        self.limits = Limits(self.world.clock, self.tokens)
+        self.service = Service(self.world, self.url, self.faults, self.limits)
+
+    def truth(self, login: str) -> dict[str, Any]:
+        """Tell everything about *login* at this moment, in the words of `ingest show --json`."""
+        return truth(self.world, login)
+
+    def app(self) -> Starlette:
+        everything = Route("/{path:path}", self._meet, methods=METHODS)
+        return Starlette(routes=[*controls(self), everything])
+
+    async def _meet(self, request: Request) -> Response:
+        arrived = time.monotonic()
+        question = await self._question(request)
+        answer = self.service.answer(question)
+        try:
+            await asyncio.sleep(self.latency_ms / 1000 + self.faults.delay(question))
+            self.faults.told(answer)
+            return _response(request, answer)
+        finally:
+            self.service.done(question)
+            self._note(question, answer, arrived)
+
+    async def _question(self, request: Request) -> Question:
+        authorization = request.headers.get("authorization", "")
+        scheme, _, token = authorization.partition(" ")
+        return Question(
+            method=request.method,
+            path=self._path(request.url.path),
+            query=dict(request.query_params),
+            headers=dict(request.headers),
+            token=token.strip() if scheme.lower() in ("bearer", "token") else None,
+            body=await request.body() if request.method == "POST" else b"",
+            client=request.client.host if request.client else "127.0.0.1",
+        )
+
+    def _path(self, path: str) -> str:
+        """Strip what an Enterprise Server puts before its addresses."""
+        if not self.enterprise:
+            return path
+        if path == ENTERPRISE_GRAPHQL:
+            return "/graphql"
+        return path.removeprefix(ENTERPRISE_REST) if path.startswith(f"{ENTERPRISE_REST}/") else "/_elsewhere"
+
+    def _note(self, question: Question, answer: Answer, arrived: float) -> None:
+        owner = self.limits.tokens.get(question.token or "")
+        self.log.note(
+            Entry(
+                method=question.method,
+                path=question.path,
+                query=dict(question.query),
+                status=answer.status,
+                owner=owner,
+                points=answer.points,
+                nodes=answer.nodes,
+                bytes=len(answer.body),
+                arrived=arrived,
+                seconds=time.monotonic() - arrived,
+            )
+        )
+
+
+@contextmanager
+def serve(
+    world: World | None = None,
+    *,
+    latency_ms: float = 0,
+    port: int = 0,
+    enterprise: bool = False,
+    tokens: dict[str, str] | None = None,
+) -> Iterator[Sandbox]:
+    """Run a pretend GitHub in a thread while the block lasts; port 0 takes a free one."""
+    listener = listen("127.0.0.1", port)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}" + (ENTERPRISE_REST if enterprise else "")
+    sandbox = Sandbox(world or World(), url, latency_ms, enterprise, tokens)
+    server = uvicorn.Server(config(sandbox))
+    thread = Thread(target=server.run, args=([listener],), name="sandbox", daemon=True)
+    thread.start()
+    try:
+        _wait_until(server)
+        yield sandbox
+    finally:
+        server.should_exit = server.force_exit = True
+        thread.join(timeout=5)
+        listener.close()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the port. Without its protocol named, asyncio leaves Nagle on and each answer is 40 ms late."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.listen(1024)
+    return listener
+
+
+def config(sandbox: Sandbox) -> uvicorn.Config:
+    """Configure uvicorn to leave Date and Server to the world."""
+    return uvicorn.Config(
+        sandbox.app(), log_config=None, access_log=False, date_header=False, server_header=False, lifespan="off"
+    )
+
+
+def _wait_until(server: uvicorn.Server, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not server.started:
+        if time.monotonic() > deadline:
+            raise TimeoutError("the sandbox did not start")
+        time.sleep(0.005)
+
+
+def _response(request: Request, answer: Answer) -> Response:
+    body, headers = answer.body, dict(answer.headers)
+    if len(body) > WORTH_COMPRESSING and "gzip" in request.headers.get("accept-encoding", ""):
+        body = gzip.compress(body, compresslevel=1)
+        headers["content-encoding"] = "gzip"
+    if answer.content_type:
+        headers["content-type"] = answer.content_type
+    return Response(body, answer.status, headers)

@@ -1,0 +1,102 @@
+"""One request from arrival to answer: token, limits, faults, route, charge, headers. No I/O."""
+
+import random
+from dataclasses import replace
+
+from ingest.sandbox.clock import http_date
+from ingest.sandbox.conditional import settle
+from ingest.sandbox.faults import Faults
+from ingest.sandbox.graphql import DOCS as GRAPHQL_DOCS
+from ingest.sandbox.graphql import GraphQL
+from ingest.sandbox.limits import Limits, graphql_limited, primary
+from ingest.sandbox.messages import DOCS, Answer, Question, bad_credentials, unknown_version, user_agent_required
+from ingest.sandbox.rest import VERSIONS, Rest, version_of
+from ingest.sandbox.world import World
+
+SCOPES = "public_repo, read:org"
+VARY_SIGNED_IN = "Accept, Authorization, Cookie, X-GitHub-OTP,Accept-Encoding, Accept, X-Requested-With"
+VARY_ANONYMOUS = "Accept,Accept-Encoding, Accept, X-Requested-With"
+
+
+class Service:
+    """The pretend GitHub without its wire. *root* is the address of its REST API."""
+
+    def __init__(self, world: World, root: str, faults: Faults, limits: Limits) -> None:
+        self.world = world
+        self.faults = faults
+        self.limits = limits
+        self.rest = Rest(world, root, faults)
+        self.graphql = GraphQL(world, faults, limits)
+
+    def answer(self, question: Question) -> Answer:
+        """Answer *question*, which may carry a token, charge it and write the headers."""
+        resource = "graphql" if question.path == "/graphql" else "core"
+        question = self._recognise(question)
+        refused = self.limits.enter(question, resource)
+        answer = refused or self._answer(question, resource)
+        if question.path != "/rate_limit":
+            self.limits.charge(question, resource, answer.points)
+        answer.headers = self._headers(question, answer, resource) | answer.headers
+        return answer
+
+    def done(self, question: Question) -> None:
+        """Note that the answer has left the house."""
+        self.limits.leave_request(self._recognise(question))
+
+    def _recognise(self, question: Question) -> Question:
+        known = question.token is not None and question.token not in self.faults.bad_tokens
+        return replace(question, owner=self.limits.tokens.get(question.token or "") if known else None)
+
+    def _answer(self, question: Question, resource: str) -> Answer:
+        met = self.faults.before(question)
+        if met:
+            return met
+        refused = self._turned_away(question, resource)
+        if refused:
+            return refused
+        with self.world.lock:
+            answer = self.graphql.answer(question) if resource == "graphql" else self._rest(question)
+        return self.faults.after(question, answer)
+
+    def _turned_away(self, question: Question, resource: str) -> Answer | None:
+        if not question.headers.get("user-agent"):
+            return user_agent_required()
+        if question.token is not None and question.owner is None:
+            return bad_credentials(GRAPHQL_DOCS if resource == "graphql" else DOCS)
+        if version_of(question) not in VERSIONS:
+            return unknown_version(version_of(question))
+        if question.path == "/rate_limit" or not self.limits.spent(question, resource):
+            return None
+        if resource == "graphql" and question.owner:
+            return graphql_limited()
+        return primary(question)
+
+    def _rest(self, question: Question) -> Answer:
+        if question.path == "/rate_limit":
+            return self.limits.overview(question, with_rate=version_of(question) == VERSIONS[0])
+        return settle(question, self.rest.answer(question))
+
+    def _headers(self, question: Question, answer: Answer, resource: str) -> dict[str, str]:
+        version = "v4" if resource == "graphql" else "v3"
+        headers = {
+            "date": http_date(self.world.now()),
+            "server": "github.com",
+            "x-github-request-id": _request_id(),
+            "x-github-media-type": f"github.{version}; format=json",
+        } | self.limits.headers(question, resource)
+        if answer.status in (200, 304) and question.method == "GET":
+            headers |= _caching(question)
+        if question.owner:
+            headers |= {"x-oauth-scopes": SCOPES, "x-accepted-oauth-scopes": ""}
+        if resource == "core":
+            headers["x-github-api-version-selected"] = version_of(question)
+        return headers
+
+
+def _caching(question: Question) -> dict[str, str]:
+    reach, vary = ("private", VARY_SIGNED_IN) if question.owner else ("public", VARY_ANONYMOUS)
+    return {"cache-control": f"{reach}, max-age=60, s-maxage=60", "vary": vary}
+
+
+def _request_id() -> str:
+    return ":".join(f"{random.getrandbits(bits):0{bits // 4}X}" for bits in (16, 24, 24, 24, 32))  # noqa: S311
