@@ -4,7 +4,9 @@ with serve(World(accounts=40, seed=7), latency_ms=80) as sandbox:
     ...  # GITHUB_API_URL=sandbox.url, GITHUB_TOKENS=sandbox-token-1
 """
 
+from ingest.sandbox.command import main
+from ingest.sandbox.history import write_history
 from ingest.sandbox.server import Sandbox, serve
 from ingest.sandbox.world import World
 
-__all__ = ["Sandbox", "World", "serve"]
+__all__ = ["Sandbox", "World", "main", "serve", "write_history"]

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from ingest.sandbox.server import Sandbox
 
 FAULTS = (
-    "errors", "html", "cut", "slow", "too_big", "secondary", "primary", "forbidden", "graphql_limited", "refuse", "allow",
-    "refuse_token", "shift", "pause", "clear",
+    "errors", "html", "cut", "slow", "too_big", "secondary", "primary", "forbidden", "graphql_limited", "refuse",
+    "allow", "refuse_token", "shift", "pause", "clear",
 )  # fmt: skip
 EDITS = (
-    "rename", "transfer", "archive", "unarchive", "delete", "restore", "relicense", "push", "star", "describe", "retopic",
-    "rebranch", "create",
+    "rename", "transfer", "archive", "unarchive", "delete", "restore", "relicense", "push", "star", "describe",
+    "retopic", "rebranch", "create",
 )  # fmt: skip
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -41,7 +41,7 @@ def controls(sandbox: Sandbox) -> list[Route]:
             sandbox.log.clear()
         return JSONResponse(sandbox.log.rows())
 
-    async def logins(request: Request) -> Response:
+    async def logins(_request: Request) -> Response:
         return JSONResponse(sandbox.world.logins())
 
     return [

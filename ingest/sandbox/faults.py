@@ -73,19 +73,19 @@ class Faults:
         """Answer a share of all requests with one of these statuses, for ever unless `times` says else."""
         when.setdefault("times", None)
 
-        def make(question: Question, answer: Answer | None) -> Answer:
+        def make(question: Question, _answer: Answer | None) -> Answer:
             return server_error(question, self.chance.choice(statuses))
 
         self.rules.append(Rule(make, share=share, **when))
 
     def html(self, status: int = 502, **when: Any) -> None:
         """Answer with a page for people instead of JSON; GitHub does it with status 200 too."""
-        self.rules.append(Rule(lambda question, answer: html_page(status), **when))
+        self.rules.append(Rule(lambda _question, _answer: html_page(status), **when))
 
     def cut(self, keep: float = 0.5, **when: Any) -> None:
         """Break the JSON off after a part of it."""
 
-        def make(question: Question, answer: Answer | None) -> Answer:
+        def make(_question: Question, answer: Answer | None) -> Answer:
             assert answer is not None
             answer.body = answer.body[: int(len(answer.body) * keep)]
             return answer
@@ -94,7 +94,7 @@ class Faults:
 
     def slow(self, seconds: float, **when: Any) -> None:
         """Answer right, but late."""
-        self.slowness.append((Rule(lambda question, answer: Answer(200), **when), seconds))
+        self.slowness.append((Rule(lambda _question, _answer: Answer(200), **when), seconds))
 
     def too_big(self, nodes: int, status: int = 502, **when: Any) -> None:
         """Time out on queries that may return more than *nodes* nodes; the points are charged."""
@@ -109,21 +109,21 @@ class Faults:
 
     def secondary(self, status: int = 403, retry_after: int | None = 60, **when: Any) -> None:
         """Refuse with the secondary limit, with or without `retry-after`."""
-        self.rules.append(Rule(lambda question, answer: secondary(status, retry_after), **when))
+        self.rules.append(Rule(lambda _question, _answer: secondary(status, retry_after), **when))
 
     def primary(self, status: int = 403, **when: Any) -> None:
         """Refuse with the primary limit; use `limits.leave(0)` to make the headers say so too."""
-        self.rules.append(Rule(lambda question, answer: primary(question, status), **when))
+        self.rules.append(Rule(lambda question, _answer: primary(question, status), **when))
 
     def forbidden(self, **when: Any) -> None:
         """Refuse for want of permission: a 403 that is no limit."""
         message = "Resource not accessible by personal access token"
-        self.rules.append(Rule(lambda question, answer: refusal(403, message), **when))
+        self.rules.append(Rule(lambda _question, _answer: refusal(403, message), **when))
 
     def graphql_limited(self, kind: str = "RATE_LIMITED", **when: Any) -> None:
         """Refuse queries with HTTP 200; `RATE_LIMIT` is the other spelling seen."""
         when.setdefault("path", "/graphql")
-        self.rules.append(Rule(lambda question, answer: graphql_limited(kind), **when))
+        self.rules.append(Rule(lambda _question, _answer: graphql_limited(kind), **when))
 
     def refuse(self, name: str, status: int | str = 404) -> None:
         """Refuse one account (`login`) or repository (`owner/name`) everywhere, until `allow`.
@@ -200,10 +200,10 @@ REFUSALS: dict[int | str | None, Callable[[str], Answer]] = {
     403: lambda docs: refusal(403, "Resource not accessible by personal access token", docs),
     409: lambda docs: refusal(409, "Git Repository is empty.", docs),
     410: lambda docs: refusal(410, "This resource is gone", docs),
-    451: lambda docs: blocked(
+    451: lambda _docs: blocked(
         451, "dmca", "2026-02-02T15:50:17Z", "https://github.com/github/dmca/blob/master/2026/02/2026-02-01-example.md"
     ),
-    "tos": lambda docs: blocked(403, "tos", "2026-02-02T15:50:17Z", "https://github.com/tos"),
+    "tos": lambda _docs: blocked(403, "tos", "2026-02-02T15:50:17Z", "https://github.com/tos"),
 }
 
 

@@ -9,7 +9,7 @@ from graphql import (
     FieldNode,
     GraphQLError,
     OperationDefinitionNode,
-    execute,
+    execute_sync,
     get_variable_values,
     parse,
     validate,
@@ -54,7 +54,7 @@ class GraphQL:
         if operation is None:
             return _failed([{"message": "An operation name is required"}])
         if _introspects(operation):
-            return Answer.of(200, execute(SCHEMA, document, variable_values=body.get("variables") or {}).formatted)
+            return Answer.of(200, execute_sync(SCHEMA, document, variable_values=body.get("variables") or {}).formatted)
         query = Query.of(SCHEMA, document, operation)
         errors = _bind(query, operation, body.get("variables") or {})
         return _failed(errors) if errors else self._run(question, query, estimate(query))

@@ -89,7 +89,7 @@ class Repository:
         """Return the counts at *moment*, remembered until the next one at which they may differ."""
         held = self._counts
         if held is None or not self._counted_at <= moment < held.until:
-            held = self._counts = self._count(moment)
+            held = self._counts = self.measure(moment)
             self._counted_at = moment
         return held
 
@@ -103,7 +103,8 @@ class Repository:
         changes = sum(change for at, change in self.star_changes if at <= moment)
         return max(self.stargazers.count(moment) + changes, 0)
 
-    def _count(self, moment: int) -> Counts:
+    def measure(self, moment: int) -> Counts:
+        """Work the counts out anew; past moments are asked this way, so as not to forget the present."""
         tick = self.stargazers.tick(moment)
         crowd = self.stargazers.lasting(tick)
         index, pushed = self._last_push(moment)

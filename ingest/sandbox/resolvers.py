@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ingest.sandbox.accounts import Account
@@ -16,8 +17,8 @@ from ingest.sandbox.world import World
 Values = Mapping[str, Any]
 
 ORDERS: dict[str, Callable[[Repository, int], Any]] = {
-    "CREATED_AT": lambda repository, moment: repository.born,
-    "NAME": lambda repository, moment: repository.name.lower(),
+    "CREATED_AT": lambda repository, _moment: repository.born,
+    "NAME": lambda repository, _moment: repository.name.lower(),
     "PUSHED_AT": lambda repository, moment: repository.counts(moment).pushed_at or 0,
     "STARGAZERS": lambda repository, moment: repository.counts(moment).stars,
     "UPDATED_AT": lambda repository, moment: repository.counts(moment).updated_at,
@@ -49,18 +50,18 @@ class Graph:
             ("Query", "node"): view.node,
             ("Query", "nodes"): view.nodes,
             ("Query", "viewer"): view.viewer,
-            ("Query", "relay"): lambda source, values: Thing("Query", {"__typename": "Query"}),
-            ("Query", "rateLimit"): lambda source, values: Thing("RateLimit", rate),
-            ("User", "followers"): lambda a, values: counted("FollowerConnection", a.followers_at(moment)),
-            ("User", "following"): lambda a, values: counted("FollowingConnection", a.following),
-            ("User", "gists"): lambda a, values: counted("GistConnection", a.gists),
+            ("Query", "relay"): lambda _source, _values: Thing("Query", {"__typename": "Query"}),
+            ("Query", "rateLimit"): lambda _source, _values: Thing("RateLimit", rate),
+            ("User", "followers"): lambda a, _values: counted("FollowerConnection", a.followers_at(moment)),
+            ("User", "following"): lambda a, _values: counted("FollowingConnection", a.following),
+            ("User", "gists"): lambda a, _values: counted("GistConnection", a.gists),
             **owners,
             **_repository_fields(view),
             **_listing("Repository", "repositories", view.listed),
             **_listing("RepositoryTopic", "repositoryTopics", _topic),
             **_listing("Language", "languages", lambda item: _language(item[0])),
-            ("LanguageEdge", "size"): lambda edge, values: edge[1][1],
-            ("RepositoryTopic", "topic"): lambda name, values: _named("Topic", name),
+            ("LanguageEdge", "size"): lambda edge, _values: edge[1][1],
+            ("RepositoryTopic", "topic"): lambda name, _values: _named("Topic", name),
         }
 
     def row_of(self, repository: Repository, moment: int) -> Row:
@@ -82,46 +83,46 @@ class View:
         self.moment = moment
         self.viewer_login = viewer
 
-    def repository_owner(self, source: object, values: Values) -> Thing | None:
+    def repository_owner(self, _source: object, values: Values) -> Thing | None:
         """Find an account. An unknown login is a plain null, without an error."""
         account = self.world.account(values["login"])
         return self.of_account(account) if account else None
 
-    def user(self, source: object, values: Values) -> Thing:
+    def user(self, _source: object, values: Values) -> Thing:
         return self._account_of("User", "a User", values["login"])
 
-    def organization(self, source: object, values: Values) -> Thing:
+    def organization(self, _source: object, values: Values) -> Thing:
         return self._account_of("Organization", "an Organization", values["login"])
 
-    def viewer(self, source: object, values: Values) -> Thing | None:
+    def viewer(self, _source: object, _values: Values) -> Thing | None:
         account = self.world.account(self.viewer_login or "")
         return self.of_account(account) if account else None
 
-    def repository(self, source: object, values: Values) -> Thing:
+    def repository(self, _source: object, values: Values) -> Thing:
         return self._repository_of(f"{values['owner']}/{values['name']}", follow=values["followRenames"])
 
     def owned_repository(self, account: Account, values: Values) -> Thing:
         return self._repository_of(f"{account.login}/{values['name']}", follow=values["followRenames"])
 
-    def node(self, source: object, values: Values) -> Thing:
+    def node(self, _source: object, values: Values) -> Thing:
         found = self.world.node(values["id"])
         if found is None:
             raise Refused("NOT_FOUND", f"Could not resolve to a node with the global id of '{values['id']}'")
         return self.of_account(found) if isinstance(found, Account) else self.of_repository(found)
 
-    def nodes(self, source: object, values: Values) -> list[Thing | Refused]:
-        return [attempt(lambda each=each: self.node(None, {"id": each})) for each in values["ids"]]
+    def nodes(self, _source: object, values: Values) -> list[Thing | Refused]:
+        return [attempt(partial(self.node, None, {"id": each})) for each in values["ids"]]
 
     def repositories(self, account: Account, values: Values) -> Thing:
         order = values.get("orderBy")
         ordered, key = self._ordered(account, values, order["field"] if order else None)
-        descending = bool(order) and order["direction"] == "DESC"
+        descending = order is not None and order["direction"] == "DESC"
         shift = self.faults.shift_of(account.login)
         page = cut("repositories", ordered, values, key, descending=descending, shift=shift)
         return Thing("RepositoryConnection", {"__typename": "RepositoryConnection", "totalCount": page.total}, page)
 
     def listed(self, repository: Repository) -> Thing | Refused:
-        return attempt(lambda: self.of_repository(repository))
+        return attempt(partial(self.of_repository, repository))
 
     def of_account(self, account: Account) -> Thing:
         self._let(account.login, f"Could not resolve to a User with the login of '{account.login}'.")
@@ -133,7 +134,7 @@ class View:
             self._let(repository.full_name, message)
         return Thing("Repository", self.graph.row_of(repository, self.moment), repository)
 
-    def owner(self, repository: Repository, values: Values) -> Thing:
+    def owner(self, repository: Repository, _values: Values) -> Thing:
         owner = repository.owner
         return Thing(owner.kind, account_row(owner, self.moment), owner)
 
@@ -200,17 +201,17 @@ def _repository_fields(view: View) -> dict[tuple[str, str], Callable[[Any, Any],
     moment = view.moment
     fields: dict[str, Callable[[Repository, Values], Any]] = {
         "owner": view.owner,
-        "parent": lambda r, values: view.of_repository(r.parent) if r.parent and view.world.shows(r.parent) else None,
-        "licenseInfo": lambda r, values: _license(r.license),
-        "primaryLanguage": lambda r, values: _language(r.counts(moment).language),
-        "defaultBranchRef": lambda r, values: (
+        "parent": lambda r, _values: view.of_repository(r.parent) if r.parent and view.world.shows(r.parent) else None,
+        "licenseInfo": lambda r, _values: _license(r.license),
+        "primaryLanguage": lambda r, _values: _language(r.counts(moment).language),
+        "defaultBranchRef": lambda r, _values: (
             None if r.empty else _named("Ref", r.default_branch, prefix="refs/heads/")
         ),
         "languages": view.languages,
         "repositoryTopics": _topics,
-        "stargazers": lambda r, values: counted("StargazerConnection", r.counts(moment).stars),
-        "watchers": lambda r, values: counted("WatcherConnection", r.counts(moment).watchers),
-        "forks": lambda r, values: counted("RepositoryConnection", r.counts(moment).forks),
+        "stargazers": lambda r, _values: counted("StargazerConnection", r.counts(moment).stars),
+        "watchers": lambda r, _values: counted("WatcherConnection", r.counts(moment).watchers),
+        "forks": lambda r, _values: counted("RepositoryConnection", r.counts(moment).forks),
         "issues": lambda r, values: counted("IssueConnection", _issues(r, moment, values)),
         "pullRequests": lambda r, values: counted("PullRequestConnection", _pulls(r, moment, values)),
     }
@@ -227,10 +228,10 @@ def _listing(
         return Thing(f"{type_name}Edge", row, (page, item))
 
     return {
-        (f"{type_name}Connection", "nodes"): lambda page, values: [show(i) for i in bounded(field, page).items],
-        (f"{type_name}Connection", "edges"): lambda page, values: [edge(page, i) for i in bounded(field, page).items],
-        (f"{type_name}Connection", "pageInfo"): lambda page, values: bounded(field, page).page_info(),
-        (f"{type_name}Edge", "node"): lambda edge, values: show(edge[1]),
+        (f"{type_name}Connection", "nodes"): lambda page, _values: [show(i) for i in bounded(field, page).items],
+        (f"{type_name}Connection", "edges"): lambda page, _values: [edge(page, i) for i in bounded(field, page).items],
+        (f"{type_name}Connection", "pageInfo"): lambda page, _values: bounded(field, page).page_info(),
+        (f"{type_name}Edge", "node"): lambda edge, _values: show(edge[1]),
     }
 
 

@@ -22,15 +22,15 @@ LIST_DOCS = f"{DOCS}/repos/repos#list-repositories-for-a-user"
 HISTORY_WEEKS = 30
 
 SORTS: dict[str, Callable[[Repository, int], object]] = {
-    "created": lambda repository, moment: (repository.born, repository.id),
+    "created": lambda repository, _moment: (repository.born, repository.id),
     "updated": lambda repository, moment: (repository.counts(moment).updated_at, repository.id),
     "pushed": lambda repository, moment: (repository.counts(moment).pushed_at or repository.born, repository.id),
-    "full_name": lambda repository, moment: repository.full_name.lower(),
+    "full_name": lambda repository, _moment: repository.full_name.lower(),
 }
 KEPT: dict[str, Callable[[Repository], bool]] = {
     "forks": lambda repository: repository.fork,
     "sources": lambda repository: not repository.fork,
-    "private": lambda repository: False,
+    "private": lambda _repository: False,
 }
 
 
@@ -69,22 +69,22 @@ class Rest:
                 return act(question, match)
         return not_found(DOCS)
 
-    def _viewer(self, question: Question, match: Match[str]) -> Answer:
+    def _viewer(self, question: Question, _match: Match[str]) -> Answer:
         account = self.world.account(question.owner) if question.owner else None
         if account is None:
             return refusal(401, "Requires authentication", f"{DOCS}/users/users#get-the-authenticated-user")
         return self._show(account)
 
-    def _user(self, question: Question, match: Match[str]) -> Answer:
+    def _user(self, _question: Question, match: Match[str]) -> Answer:
         return self._show(self.world.account(match[1]))
 
-    def _user_by_id(self, question: Question, match: Match[str]) -> Answer:
+    def _user_by_id(self, _question: Question, match: Match[str]) -> Answer:
         return self._show(self.world.account_by_id(int(match[1])))
 
-    def _organization(self, question: Question, match: Match[str]) -> Answer:
+    def _organization(self, _question: Question, match: Match[str]) -> Answer:
         return self._show_organization(self.world.account(match[1]))
 
-    def _organization_by_id(self, question: Question, match: Match[str]) -> Answer:
+    def _organization_by_id(self, _question: Question, match: Match[str]) -> Answer:
         return self._show_organization(self.world.account_by_id(int(match[1])))
 
     def _show(self, account: Account | None) -> Answer:
@@ -193,7 +193,7 @@ class Rest:
         body = self.writer.full(repository, moment, signed_in=signed_in, version=version_of(question))
         return Answer.of(200, body, last_modified=http_date(repository.counts(moment).updated_at))
 
-    def _show_languages(self, question: Question, repository: Repository) -> Answer:
+    def _show_languages(self, _question: Question, repository: Repository) -> Answer:
         counts = repository.counts(self.world.now())
         changed = max(counts.pushed_at or repository.born, repository.edited_at)
         return Answer.of(200, counts.languages, last_modified=http_date(changed))

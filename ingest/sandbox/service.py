@@ -99,4 +99,4 @@ def _caching(question: Question) -> dict[str, str]:
 
 
 def _request_id() -> str:
-    return ":".join(f"{random.getrandbits(bits):0{bits // 4}X}" for bits in (16, 24, 24, 24, 32))  # noqa: S311
+    return ":".join(f"{random.getrandbits(bits):0{bits // 4}X}" for bits in (16, 24, 24, 24, 32))

@@ -1,5 +1,7 @@
 """The words that the pretend accounts and repositories are made of."""
 
+# ruff: noqa: SIM905 - a line of words reads better than a column of strings
+
 GIVEN_NAMES = (
     "Mara Tobias Ines Oleg Yuki Amara Felix Noor Petra Luca Sanna Diego Hanna Ravi Zofia Emre Thandi Nils Aoife Kenji "
     "Marta Jonas Leila Pavel Imani Sofie Arjun Clara Tomas Wanjiru Mikko Elif Bruno Daria Osman Freya Hugo Ximena"

@@ -1,0 +1,43 @@
+"""The command line of the pretend GitHub."""
+
+import contextlib
+from pathlib import Path
+
+import uvicorn
+
+from ingest.sandbox.history import write_history as write_file
+from ingest.sandbox.limits import DEFAULT_TOKENS
+from ingest.sandbox.server import Sandbox, config, listen
+from ingest.sandbox.world import World
+
+
+def main(
+    port: int = 0,
+    accounts: int = 40,
+    seed: int = 7,
+    latency_ms: float = 0,
+    write_history: Path | None = None,
+    *,
+    repositories: int | None = None,
+    biggest: int | None = None,
+    host: str = "127.0.0.1",
+) -> None:
+    """Serve until interrupted, or only write the past years to *write_history* and return.
+
+    Says where it is on the first line, then a token it knows and who can be tracked.
+    """
+    world = World(accounts=accounts, repositories=repositories, biggest=biggest, seed=seed)
+    if write_history is not None:
+        _say(f"{write_file(world, write_history)} rows in {write_history}")
+        return
+    listener = listen(host, port)
+    sandbox = Sandbox(world, f"http://{host}:{listener.getsockname()[1]}", latency_ms)
+    _say(sandbox.url)
+    _say(f"token: {next(iter(DEFAULT_TOKENS))}")
+    _say(f"logins: {','.join(world.logins())}")
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config(sandbox)).run(sockets=[listener])
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201

@@ -1,0 +1,47 @@
+"""Past years of the pretend GitHub as a history file, so that a first start has something to draw."""
+
+import csv
+import gzip
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from io import TextIOWrapper
+from pathlib import Path
+
+from ingest.sandbox.repositories import Repository
+from ingest.sandbox.world import World
+
+COLUMNS = ("captured_on", "full_name", "stars", "forks", "open_issues", "language")
+Row = tuple[str, str, int, int, int, str]
+
+
+def write_history(world: World, path: Path, *, years: int = 4) -> int:
+    """Write one row a repository and Monday of the past *years* as CSV.gz; return how many rows.
+
+    open_issues are issues alone, without change requests. Who is hidden now has no history.
+    """
+    mondays = _mondays(world.now(), years)
+    count = 0
+    with gzip.open(path, "wb", compresslevel=3) as packed, TextIOWrapper(packed, "utf-8", newline="") as text:
+        writer = csv.writer(text)
+        writer.writerow(COLUMNS)
+        for repository in world.repositories.values():
+            if world.shows(repository):
+                rows = list(_rows(repository, mondays))
+                writer.writerows(rows)
+                count += len(rows)
+    return count
+
+
+def _rows(repository: Repository, mondays: list[date]) -> Iterator[Row]:
+    for monday in mondays:
+        moment = int(datetime.combine(monday, time(), UTC).timestamp())
+        if moment > repository.born:
+            counts = repository.measure(moment)
+            language = counts.language or ""
+            yield str(monday), repository.full_name, counts.stars, counts.forks, counts.open_issues, language
+
+
+def _mondays(now: int, years: int) -> list[date]:
+    today = datetime.fromtimestamp(now, UTC).date()
+    last = today - timedelta(days=today.weekday())
+    return [last - timedelta(weeks=back) for back in range(52 * years, -1, -1)]
