@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kill -9 is clea
 
 def remember(database_url: str) -> None:
     with connect(database_url) as connection:
+        connection.execute("SET synchronous_commit = on")  # test servers may forget the last moments
         connection.execute("CREATE TABLE IF NOT EXISTS kept AS SELECT 42 AS answer")
 
 

@@ -1,0 +1,46 @@
+# Everything a person types here. Each target sets up what it needs by itself.
+
+PY := .venv/bin/python
+WORKERS ?= 2
+BENCH ?=
+
+.PHONY: help setup environment run demo test bench lint requirements
+
+help:
+	@echo "make run           start Almanac on this machine, on an empty one too"
+	@echo "make demo          the same against a pretend GitHub, with data of its own, offline"
+	@echo "make test          all tests, the browser ones too (NO_BROWSER=1 leaves those out)"
+	@echo "make bench         measure speed and size (BENCH=name for one of them)"
+	@echo "make lint          style and types"
+	@echo "make setup         only create .venv with all that runs and tests Almanac"
+	@echo "make requirements  pin the requirements anew"
+
+setup:
+	@sh .ci/environment requirements-dev.txt
+
+environment:
+	@sh .ci/environment requirements.txt
+
+run: environment
+	@exec $(PY) -m core up
+
+demo: environment
+	@exec $(PY) -m core up --demo
+
+test: setup
+	@CHROMIUM="$$(sh .ci/browser)" || exit 1; export CHROMIUM; exec $(PY) -m pytest -n $(WORKERS) $(TESTS)
+
+bench: setup
+	@exec $(PY) -m tests.bench $(BENCH)
+
+lint: setup
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+COMPILE = $(PY) -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate -q \
+	--custom-compile-command "make requirements"
+
+requirements: setup
+	$(COMPILE) requirements.in -o requirements.txt
+	$(COMPILE) requirements-dev.in -o requirements-dev.txt

@@ -1,0 +1,83 @@
+"""The command line of the house itself: `python -m core`."""
+
+import sys
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from core.errors import AlmanacError
+from core.settings import Settings, settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
+
+
+@app.command()
+def up(
+    demo: Annotated[bool, typer.Option("--demo", help="Against a pretend GitHub, with data of its own.")] = False,
+) -> None:
+    """Start everything on this machine: Postgres and Valkey unless given, web, scheduler and worker."""
+    from core.local.stack import up as start  # noqa: PLC0415
+
+    start(settings(), demo=demo, say=say)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the tables to the newest revision; safe to repeat."""
+    from core.local import lease  # noqa: PLC0415
+    from core.local.stack import bring_up_to_date  # noqa: PLC0415
+
+    wanted = settings()
+    url = wanted.database_url or lease(wanted.data_dir, pg_bin_dir=wanted.pg_bin_dir, redis=False).database_url
+    changed = bring_up_to_date(url)
+    say("The tables are current now." if changed else "The tables were current already.")
+
+
+@app.command()
+def check() -> None:
+    """Say of each part whether it works, and fail if one does not."""
+    from core.local.check import findings  # noqa: PLC0415
+
+    found = findings(settings())
+    for finding in found:
+        say(f"{'ok ' if finding.fine else 'NOT'}  {finding.part:<10} {finding.sentence}")
+    raise typer.Exit(0 if all(finding.fine for finding in found) else FAILED)
+
+
+def say(sentence: str) -> None:
+    """Tell the person at the terminal, at once even when output goes to a file."""
+    print(sentence, flush=True)  # noqa: T201
+
+
+def in_sentences(error: ValidationError) -> list[str]:
+    """Name each setting as it is written in the environment."""
+    sentences = []
+    for problem in error.errors():
+        name = str(problem["loc"][0]).upper() if problem["loc"] else "A setting"
+        sentences.append(f"{name} cannot be used: {problem['msg'].removeprefix('Value error, ')}")
+    return sentences
+
+
+def main() -> None:
+    """Run a command; what goes wrong on purpose is one sentence, not a traceback."""
+    try:
+        app()
+    except ValidationError as error:
+        if error.title != Settings.__name__:
+            raise
+        sys.exit(_refuse("\n".join(in_sentences(error)), UNUSABLE))
+    except AlmanacError as error:
+        sys.exit(_refuse(str(error), UNUSABLE if error.code == "bad_input" else FAILED))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _refuse(sentence: str, code: int) -> int:
+    print(sentence, file=sys.stderr)  # noqa: T201
+    return code
+
+
+if __name__ == "__main__":
+    main()
