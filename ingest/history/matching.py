@@ -1,0 +1,62 @@
+"""Which repository a name in a history file means."""
+
+from sqlalchemy import Connection, text
+
+# A name means a repository that GitHub showed us when that was there on the name's first day; else the name itself,
+# for names are reused and history must not be given to whoever bears the name now.
+REAL = """
+    UPDATE import_name SET repository_id = found.id
+      FROM (SELECT DISTINCT ON (number) number, repository.id
+              FROM import_name
+              JOIN repository ON lower(repository.full_name) = lower(import_name.full_name)
+             WHERE github_id IS NOT NULL AND repository.created_at < (first_day + 1)::timestamp AT TIME ZONE 'UTC'
+             ORDER BY number, gone_at IS NOT NULL, repository.created_at DESC) AS found
+     WHERE import_name.number = found.number
+"""
+OWNERS = """
+    INSERT INTO account (login)
+    SELECT DISTINCT ON (lower(split_part(full_name, '/', 1))) split_part(full_name, '/', 1)
+      FROM import_name
+     WHERE repository_id IS NULL AND NOT EXISTS (
+           SELECT FROM account
+            WHERE lower(login) = lower(split_part(full_name, '/', 1))
+              AND (github_id IS NULL OR account.created_at < (first_day + 1)::timestamp AT TIME ZONE 'UTC'))
+     ORDER BY lower(split_part(full_name, '/', 1)), number
+    ON CONFLICT (lower(login)) WHERE github_id IS NULL DO NOTHING
+"""
+NAMED = """
+    INSERT INTO repository (account_id, full_name, primary_language, license, description, created_at)
+    SELECT owner.id, full_name, language, license, description, created_at
+      FROM import_name
+      JOIN LATERAL (
+           SELECT id FROM account
+            WHERE lower(login) = lower(split_part(full_name, '/', 1))
+              AND (github_id IS NULL OR account.created_at < (first_day + 1)::timestamp AT TIME ZONE 'UTC')
+            ORDER BY github_id IS NULL, gone_at IS NOT NULL, account.created_at DESC LIMIT 1) AS owner ON true
+     WHERE repository_id IS NULL
+     ORDER BY number
+    ON CONFLICT (lower(full_name)) WHERE github_id IS NULL DO UPDATE
+       SET full_name = excluded.full_name,
+           primary_language = coalesce(excluded.primary_language, repository.primary_language),
+           license = coalesce(excluded.license, repository.license),
+           description = coalesce(excluded.description, repository.description),
+           created_at = coalesce(excluded.created_at, repository.created_at)
+     WHERE ROW(excluded.full_name, coalesce(excluded.primary_language, repository.primary_language),
+               coalesce(excluded.license, repository.license),
+               coalesce(excluded.description, repository.description),
+               coalesce(excluded.created_at, repository.created_at))
+           IS DISTINCT FROM ROW(repository.full_name, repository.primary_language, repository.license,
+               repository.description, repository.created_at)
+"""
+BY_NAME = """
+    UPDATE import_name SET repository_id = repository.id
+      FROM repository
+     WHERE import_name.repository_id IS NULL AND repository.github_id IS NULL
+       AND lower(repository.full_name) = lower(import_name.full_name)
+"""
+
+
+def match(connection: Connection) -> None:
+    """Give every name in `import_name` its repository, making rows for those that nobody holds."""
+    for statement in (REAL, OWNERS, NAMED, BY_NAME):
+        connection.execute(text(statement))

@@ -1,0 +1,194 @@
+"""A history file, block by block: CSV, gzipped CSV or Parquet in, Arrow record batches out. Never the file whole."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+
+from core.errors import BadInput
+
+REQUIRED = ("captured_on", "full_name", "stars", "forks", "open_issues")
+OPTIONAL = ("watchers", "language", "license", "description", "created_at")
+BLOCK_BYTES = 4 * 1024 * 1024
+BLOCK_ROWS = 65_536
+
+
+@dataclass
+class Block:
+    """Some records of a file as they stand there; `lines` says where, counting from 1 (a CSV's header is line 1)."""
+
+    lines: pa.Array
+    records: pa.RecordBatch
+    malformed: list[tuple[int, str, str]] = field(default_factory=list)
+
+
+class HistoryFile(AbstractContextManager["HistoryFile"]):
+    """An open history file: which known columns it has, which it has besides, and its blocks.
+
+    Raises BadInput, in one sentence, when it cannot be read, is neither CSV nor Parquet, or lacks a column.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.total: int | None = None
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            with self.path.open("rb") as file:
+                start = file.read(4)
+        except OSError as error:
+            raise BadInput(f"{self.path} cannot be read: {error.strerror}") from error
+        if not start:
+            raise BadInput(f"{self.path} is empty")
+        try:
+            self._blocks = self._parquet() if start == b"PAR1" else self._csv(gzipped=start.startswith(b"\x1f\x8b"))
+        except (pa.ArrowException, OSError) as error:
+            self._open.close()
+            raise BadInput(self._unreadable(error)) from error
+        except BadInput:
+            self._open.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the records in order. Raises BadInput where the file is cut or damaged."""
+        try:
+            yield from self._blocks
+        except (pa.ArrowException, OSError) as error:
+            raise BadInput(self._unreadable(error)) from error
+
+    # Parquet -----------------------------------------------------------------------------------------------------
+
+    def _parquet(self) -> Iterator[Block]:
+        file = self._open.enter_context(pa.parquet.ParquetFile(self.path, memory_map=True))
+        self._choose(file.schema_arrow.names)
+        self.total = file.metadata.num_rows
+        return self._parquet_blocks(file)
+
+    def _parquet_blocks(self, file: pa.parquet.ParquetFile) -> Iterator[Block]:
+        line = 1
+        for batch in file.iter_batches(BLOCK_ROWS, columns=list(self._canonical)):
+            yield Block(_range(line, batch.num_rows), self._renamed(batch))
+            line += batch.num_rows
+
+    # CSV ---------------------------------------------------------------------------------------------------------
+
+    def _csv(self, *, gzipped: bool) -> Iterator[Block]:
+        malformed: list[tuple[int, str, str]] = []
+
+        def refuse(row: pa.csv.InvalidRow) -> str:
+            reason = f"has {row.actual_columns} columns where the header has {row.expected_columns}"
+            malformed.append((row.number, reason, row.text))
+            return "skip"
+
+        names = self._header(gzipped=gzipped)
+        self._choose(names)
+        reader = pa.csv.open_csv(
+            self._stream(gzipped=gzipped),
+            read_options=pa.csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
+            # Empty lines are kept, and left out here, so that the others keep their numbers.
+            parse_options=pa.csv.ParseOptions(
+                newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=refuse
+            ),
+            convert_options=pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                include_columns=list(self._canonical),
+                strings_can_be_null=False,
+            ),
+        )
+        self._open.enter_context(reader)
+        return self._csv_blocks(reader, malformed)
+
+    def _csv_blocks(self, reader: pa.csv.CSVStreamingReader, malformed: list[tuple[int, str, str]]) -> Iterator[Block]:
+        line = 2
+        for batch in reader:
+            # The reader is ahead of what it hands out: a malformed row belongs to the block it stands before.
+            lines, line = number_lines(line, batch.num_rows, [number for number, _, _ in malformed])
+            skipped = [row for row in malformed if row[0] < line]
+            malformed[:] = malformed[len(skipped) :]
+            yield _without_empty(Block(lines, self._renamed(batch), skipped))
+        if malformed:
+            yield Block(_range(line, 0), self._renamed(batch.slice(0, 0)), malformed)
+
+    def _header(self, *, gzipped: bool) -> list[str]:
+        stream = self._stream(gzipped=gzipped)
+        start = stream.read(BLOCK_BYTES) or b""
+        line = start.removeprefix(b"\xef\xbb\xbf").splitlines()[0] if start else b""
+        if b"\0" in line or not line.strip():
+            raise BadInput(f"{self.path} is neither CSV nor Parquet")
+        options = pa.csv.ReadOptions(use_threads=False)
+        return list(pa.csv.read_csv(pa.BufferReader(line + b"\n"), read_options=options).column_names)
+
+    def _stream(self, *, gzipped: bool) -> pa.NativeFile:
+        file = self._open.enter_context(pa.OSFile(str(self.path), "rb"))
+        return self._open.enter_context(pa.CompressedInputStream(file, "gzip")) if gzipped else file
+
+    # Both --------------------------------------------------------------------------------------------------------
+
+    def _choose(self, names: list[str]) -> None:
+        known = [name for name in names if _plain(name) in REQUIRED + OPTIONAL]
+        self._canonical = {name: _plain(name) for name in known}
+        self.columns = list(self._canonical.values())
+        self.ignored = [name for name in names if name not in self._canonical]
+        missing = [name for name in REQUIRED if name not in self.columns]
+        if missing:
+            found = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+            raise BadInput(f"{self.path} has no column {', '.join(missing)}; it has {found}")
+        if len(set(self.columns)) < len(known) or len(set(names)) < len(names):
+            raise BadInput(f"{self.path} has a column twice: {', '.join(names)}")
+
+    def _renamed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        return batch.rename_columns([self._canonical[name] for name in batch.schema.names])
+
+    def _unreadable(self, error: Exception) -> str:
+        said = str(error).splitlines()[0]
+        if "invalid UTF8" in said:
+            return f"{self.path} is not encoded in UTF-8: {said}"
+        if "Truncated compressed" in said:
+            return f"{self.path} is cut off: its end is missing"
+        return f"{self.path} cannot be read as {self._kind()}: {said}"
+
+    def _kind(self) -> str:
+        with self.path.open("rb") as file:
+            return "Parquet" if file.read(4) == b"PAR1" else "CSV"
+
+
+def number_lines(first: int, rows: int, skipped: list[int]) -> tuple[pa.Array, int]:
+    """Give *rows* records their numbers from *first* on, leaving out the *skipped* ones; also tells the next."""
+    lines = np.arange(first, first + rows, dtype=np.int64)
+    for number in sorted(skipped):
+        lines[lines >= number] += 1
+    return pa.array(lines), int(lines[-1]) + 1 if rows else first
+
+
+def _range(first: int, rows: int) -> pa.Array:
+    return pa.array(np.arange(first, first + rows, dtype=np.int64))
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower()
+
+
+def _without_empty(block: Block) -> Block:
+    names = pc.equal(block.records["full_name"], "")
+    if not pc.any(names).as_py():
+        return block
+    empty = names
+    for column in block.records.columns:
+        empty = pc.and_(empty, pc.equal(column, ""))
+    filled = pc.invert(empty)
+    return Block(block.lines.filter(filled), block.records.filter(filled), block.malformed)

@@ -1,0 +1,49 @@
+"""What one imported source says in all: of each repository last and since when, and how often it looks."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, text
+
+SUM_UP = """
+    WITH looked AS (
+        SELECT repository_id, min(captured_at) AS first_at, max(captured_at) AS last_at, count(*) AS captures
+          FROM capture
+         WHERE source_id = :source AND repository_id IS NOT NULL {chosen}
+         GROUP BY repository_id
+    )
+    INSERT INTO repository_import (repository_id, source_id, first_at, last_at, captures, stars, forks, open_issues,
+           open_issues_and_change_requests)
+    SELECT looked.repository_id, :source, first_at, last_at, captures, stars, forks, open_issues,
+           open_issues_and_change_requests
+      FROM looked
+      LEFT JOIN repository_snapshot AS snapshot
+        ON snapshot.repository_id = looked.repository_id AND snapshot.captured_at = last_at
+       AND snapshot.source_id = :source
+      LEFT JOIN repository_extra_snapshot AS extra
+        ON extra.repository_id = looked.repository_id AND extra.captured_at = last_at AND extra.source_id = :source
+    ON CONFLICT (repository_id, source_id) DO UPDATE
+       SET first_at = excluded.first_at, last_at = excluded.last_at, captures = excluded.captures,
+           stars = excluded.stars, forks = excluded.forks, open_issues = excluded.open_issues,
+           open_issues_and_change_requests = excluded.open_issues_and_change_requests
+"""
+# The usual time between two looks at one repository: a source of weekly rows looks weekly, though at some every day.
+RHYTHM = """
+    UPDATE source SET rhythm = (
+           SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY distance)
+             FROM (SELECT captured_at - lag(captured_at) OVER (PARTITION BY repository_id ORDER BY captured_at)
+                          AS distance
+                     FROM capture WHERE source_id = :source AND repository_id IS NOT NULL) AS looks
+            WHERE distance IS NOT NULL)
+     WHERE id = :source
+"""
+
+
+def sum_up(connection: Connection, source_id: int, repository_ids: Sequence[int] | None = None) -> None:
+    """Bring `repository_import` up to date, of some repositories or of all (None); growth comes after."""
+    chosen = "" if repository_ids is None else "AND repository_id = ANY(CAST(:ids AS bigint[]))"
+    values = {"source": source_id, "ids": None if repository_ids is None else list(repository_ids)}
+    connection.execute(text(SUM_UP.format(chosen=chosen)), values)
+
+
+def set_rhythm(connection: Connection, source_id: int) -> None:
+    connection.execute(text(RHYTHM), {"source": source_id})

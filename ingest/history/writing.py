@@ -1,0 +1,74 @@
+"""Imported rows into the tables, where they differ from what is held; each batch is whole or not there at all."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, text
+
+BATCH_ROWS = 100_000
+
+# The bounds are repeated for each table: that is what lets Postgres read one stretch of each partition's index.
+WRITE = """
+    WITH fresh AS MATERIALIZED (
+        SELECT given.*,
+               coalesce(given.watchers, extra.watchers) AS known_watchers
+          FROM import_row AS given
+          LEFT JOIN repository_snapshot AS snapshot
+            ON snapshot.repository_id = given.repository_id AND snapshot.captured_at = given.captured_at
+           AND snapshot.source_id = :source AND snapshot.repository_id BETWEEN :first AND :last
+          LEFT JOIN repository_extra_snapshot AS extra
+            ON extra.repository_id = given.repository_id AND extra.captured_at = given.captured_at
+           AND extra.source_id = :source AND extra.repository_id BETWEEN :first AND :last
+         WHERE given.repository_id BETWEEN :first AND :last
+           AND (ROW(snapshot.stars, snapshot.forks) IS DISTINCT FROM ROW(given.stars, given.forks)
+                OR ROW(extra.open_issues, extra.open_issues_and_change_requests, extra.watchers)
+                   IS DISTINCT FROM ROW(given.open_issues, given.open_issues_and_change_requests,
+                                        coalesce(given.watchers, extra.watchers)))
+    ), snapshots AS (
+        INSERT INTO repository_snapshot (repository_id, captured_at, stars, forks, source_id)
+        SELECT repository_id, captured_at, stars, forks, :source FROM fresh
+        ON CONFLICT (repository_id, captured_at, source_id) DO UPDATE
+           SET stars = excluded.stars, forks = excluded.forks
+    ), extras AS (
+        INSERT INTO repository_extra_snapshot (repository_id, captured_at, open_issues,
+               open_issues_and_change_requests, watchers, source_id)
+        SELECT repository_id, captured_at, open_issues, open_issues_and_change_requests, known_watchers, :source
+          FROM fresh
+        ON CONFLICT (repository_id, captured_at, source_id) DO UPDATE
+           SET open_issues = excluded.open_issues, watchers = excluded.watchers,
+               open_issues_and_change_requests = excluded.open_issues_and_change_requests
+    ), looks AS (
+        INSERT INTO capture (repository_id, captured_at, source_id, run_id)
+        SELECT repository_id, captured_at, :source, :run FROM fresh
+        ON CONFLICT (repository_id, captured_at, source_id) WHERE repository_id IS NOT NULL DO NOTHING
+    )
+    SELECT count(*) FROM fresh
+"""
+
+
+def batches(connection: Connection) -> list[tuple[int, int, int]]:
+    """Spans of repositories with about BATCH_ROWS rows each: first and last repository, rows."""
+    counts = connection.execute(
+        text("SELECT repository_id, count(*) FROM import_row GROUP BY repository_id ORDER BY repository_id")
+    )
+    return list(pack(((row[0], row[1]) for row in counts), BATCH_ROWS))
+
+
+def write(connection: Connection, source_id: int, run_id: int, first: int, last: int) -> int:
+    """Store the rows of the repositories from *first* to *last* that differ; returns how many."""
+    written: int = connection.execute(
+        text(WRITE), {"source": source_id, "run": run_id, "first": first, "last": last}
+    ).scalar_one()
+    return written
+
+
+def pack(counts: Iterator[tuple[int, int]], size: int) -> Iterator[tuple[int, int, int]]:
+    """Pack (repository, rows), in order, into spans of about *size* rows: first and last repository, rows."""
+    first, last, rows = 0, 0, 0
+    for repository, count in counts:
+        first = repository if not rows else first
+        last, rows = repository, rows + count
+        if rows >= size:
+            yield first, last, rows
+            rows = 0
+    if rows:
+        yield first, last, rows

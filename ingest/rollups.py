@@ -1,0 +1,79 @@
+"""Languages by day, summed up once after a run so that no page has to: forks and what is gone are left out.
+
+`''` stands for no language at all, as it does in `repository_language`.
+"""
+
+from datetime import date
+
+from sqlalchemy import Connection, text
+
+# What is no longer true of a day goes, and only what differs is written.
+STORE = """
+    , gone AS (
+        DELETE FROM language_day AS held
+         WHERE held.source_id = :source {scope}
+           AND NOT EXISTS (SELECT FROM summed WHERE summed.day = held.day AND summed.language = held.language)
+    )
+    INSERT INTO language_day (day, source_id, language, repositories, stars, bytes)
+    SELECT day, :source, language, repositories, stars, bytes FROM summed
+    ON CONFLICT (day, source_id, language) DO UPDATE
+       SET repositories = excluded.repositories, stars = excluded.stars, bytes = excluded.bytes
+     WHERE ROW(language_day.repositories, language_day.stars, language_day.bytes)
+           IS DISTINCT FROM ROW(excluded.repositories, excluded.stars, excluded.bytes)
+"""
+OWN = """
+    WITH counted AS (
+        SELECT repository.id, coalesce(primary_language, '') AS language, coalesce(stars, 0) AS stars
+          FROM repository_current JOIN repository ON repository.id = repository_id
+         WHERE NOT is_fork AND gone_at IS NULL
+    ), sized AS (
+        SELECT latest.language, sum(latest.bytes) AS bytes
+          FROM counted
+         CROSS JOIN LATERAL (
+               SELECT language, bytes FROM repository_language
+                WHERE repository_id = counted.id AND captured_at = (
+                      SELECT max(captured_at) FROM repository_language WHERE repository_id = counted.id)
+               ) AS latest
+         WHERE latest.language <> ''
+         GROUP BY latest.language
+    ), ranked AS (
+        SELECT language, count(*) AS repositories, sum(stars) AS stars FROM counted GROUP BY language
+    ), summed AS (
+        SELECT CAST(:day AS date) AS day, language, coalesce(repositories, 0) AS repositories,
+               coalesce(stars, 0) AS stars, bytes
+          FROM ranked FULL JOIN sized USING (language)
+    )
+"""
+# An imported source may look on any day of a week, at each repository on another: its last look of each ISO week
+# counts, under the day of the last look of all.
+IMPORTED = """
+    WITH looked AS (
+        SELECT DISTINCT ON (repository_id, week) repository_id, stars, captured_at,
+               date_trunc('week', captured_at AT TIME ZONE 'UTC') AS week
+          FROM repository_snapshot
+         WHERE source_id = :source AND captured_at >= :first AND captured_at <= :last
+         ORDER BY repository_id, week, captured_at DESC
+    ), weeks AS (
+        SELECT week, (max(captured_at) AT TIME ZONE 'UTC')::date AS day FROM looked GROUP BY week
+    ), summed AS (
+        SELECT day, coalesce(primary_language, '') AS language, count(*) AS repositories,
+               sum(coalesce(stars, 0)) AS stars, CAST(NULL AS bigint) AS bytes
+          FROM looked JOIN weeks USING (week) JOIN repository ON repository.id = repository_id
+         WHERE NOT is_fork
+         GROUP BY day, coalesce(primary_language, '')
+    )
+"""
+
+
+def update_language_day(connection: Connection, day: date) -> None:
+    """Sum up our own latest counts as those of *day*."""
+    connection.execute(text(OWN + STORE.format(scope="AND held.day = :day")), {"day": day, "source": 1})
+
+
+def update_import_language_days(connection: Connection, source_id: int) -> None:
+    """Sum up everything an imported source kept: one day for each ISO week in which it looked."""
+    span = connection.execute(
+        text("SELECT min(first_at) AS first, max(last_at) AS last FROM repository_import WHERE source_id = :source"),
+        {"source": source_id},
+    ).one()
+    connection.execute(text(IMPORTED + STORE.format(scope="")), {"source": source_id, **span._mapping})
