@@ -1,6 +1,7 @@
 """REST bodies as GitHub writes them, field by field and in its order."""
 
 import json
+from base64 import b64encode
 from typing import Any
 
 from ingest.sandbox.accounts import Account
@@ -121,12 +122,7 @@ class Writer:
             "public_members_url": f"{url}/public_members{{/member}}",
             "avatar_url": f"{AVATARS}/{account.id}?v=4",
             "description": account.bio,
-            "name": account.name,
-            "company": account.company,
-            "blog": account.blog,
-            "location": account.location,
-            "email": None,
-            "twitter_username": None,
+            **_profile(account),
             "is_verified": False,
             "has_organization_projects": True,
             "has_repository_projects": True,
@@ -176,7 +172,13 @@ class Writer:
             return None
         name, spdx_id, number = LICENSES[key]
         url = f"{self.root}/licenses/{key}" if key != "other" else None
-        return {"key": key, "name": name, "spdx_id": spdx_id, "url": url, "node_id": f"MDc6TGljZW5zZT{number:02d}"}
+        return {
+            "key": key,
+            "name": name,
+            "spdx_id": spdx_id,
+            "url": url,
+            "node_id": b64encode(f"07:License{number}".encode()).decode(),
+        }
 
     def _identity(self, repository: Repository) -> Body:
         return {
@@ -243,4 +245,18 @@ def _account_counts(account: Account, moment: int, public_repos: int) -> Body:
         "public_gists": account.gists,
         "followers": account.followers_at(moment),
         "following": account.following,
+    }
+
+
+def _profile(account: Account) -> Body:
+    """Write an organization's profile; one that never named itself shows none of it."""
+    if account.name is None:
+        return {}
+    return {
+        "name": account.name,
+        "company": account.company,
+        "blog": account.blog,
+        "location": account.location,
+        "email": None,
+        "twitter_username": None,
     }

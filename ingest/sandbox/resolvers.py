@@ -268,7 +268,7 @@ def _license(key: str | None) -> Thing | None:
     if key is None:
         return None
     name, spdx_id, _ = LICENSES[key]
-    url = None if key == "other" else f"http://choosealicense.com/licenses/{key}/"
+    url = f"http://choosealicense.com/licenses/{key}/"
     row = {"key": key, "name": name, "spdxId": spdx_id, "nickname": None, "url": url, "id": _id("L", key)}
     return Thing("License", row | {"__typename": "License"})
 

@@ -15,6 +15,7 @@ from ingest.sandbox.world import World
 
 SCOPES = "public_repo, read:org"
 VARY_SIGNED_IN = "Accept, Authorization, Cookie, X-GitHub-OTP,Accept-Encoding, Accept, X-Requested-With"
+VARY_ANYWAY = "Accept-Encoding, Accept, X-Requested-With"
 VARY_ANONYMOUS = "Accept,Accept-Encoding, Accept, X-Requested-With"
 
 
@@ -83,6 +84,7 @@ class Service:
             "server": "github.com",
             "x-github-request-id": _request_id(),
             "x-github-media-type": f"github.{version}; format=json",
+            "vary": VARY_ANYWAY,
         } | self.limits.headers(question, resource)
         if answer.status in (200, 304) and question.method == "GET":
             headers |= _caching(question)
