@@ -24,13 +24,14 @@ class Child:
     command: list[str]
     environment: Mapping[str, str]
     say: Callable[[str], None]
+    quiet: bool = False  # what it prints is for programs; what it logs is not affected
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     starts_again: float = 0.0
     failures: int = 0
 
     def start(self) -> None:
-        self.process = launch(self.command, self.environment)
+        self.process = launch(self.command, self.environment, quiet=self.quiet)
         self.started = time.monotonic()
 
     def look(self, now: float) -> None:
@@ -69,11 +70,12 @@ class Child:
                 os.killpg(self.process.pid, number)
 
 
-def launch(command: list[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def launch(command: list[str], environment: Mapping[str, str], *, quiet: bool = False) -> subprocess.Popen[bytes]:
     """Start *command* in a group of its own: Ctrl-C reaches us alone, and we stop the others in order."""
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if quiet else None,
         env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
         cwd=PROJECT,
         start_new_session=True,

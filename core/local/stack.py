@@ -73,8 +73,9 @@ class Stack:
     def redis_url(self) -> str:
         return self.wanted.redis_url or (self.servers.redis_url if self.servers else "")
 
-    def add(self, name: str, *arguments: str) -> None:
-        child = Child(name, [sys.executable, *arguments], self.environment, self.say)
+    def add(self, name: str, *arguments: str, quiet: bool = False) -> None:
+        """Start a child that runs as long as we do."""
+        child = Child(name, [sys.executable, *arguments], self.environment, self.say, quiet)
         self.children.append(child)
         child.start()
 
