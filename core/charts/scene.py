@@ -1,0 +1,246 @@
+"""The scene: a city of repositories as a deck.gl picture. Its rows come from addresses of our own, never inline."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pydeck
+from pandas import DataFrame
+
+from core.charts.camera import FIELD_OF_VIEW, Camera, Canvas, fit, without_overlap
+from core.charts.city import City
+from core.charts.linguist import UNKNOWN, color
+from core.charts.theme import Theme
+
+HOOD = {"x": -1.0, "y": -1.0, "width": 2.0, "depth": 2.0, "height": 1.0}
+LABEL_PIXELS = 12
+LABEL_WIDTH = 0.62  # of the size, a letter, on average
+LABEL_PADDING = (7, 4)
+LABEL_LIFT = 14.0
+LABEL_HEIGHT = LABEL_PIXELS + 2 * LABEL_PADDING[1] + 3
+CORNERS = "[[x, y], [x + width, y], [x + width, y + depth], [x, y + depth]]"
+
+
+def towers(city: City) -> DataFrame:
+    """The rows of the towers as the browser reads them: lots to a tenth of a unit, colours, words for the tooltip."""
+    rows = city.towers
+    rgb = np.array([channels(color(language)) for language in rows["language"]] or np.empty((0, 3)), dtype=int)
+    return DataFrame(
+        {
+            "name": rows["full_name"],
+            "language": rows["language"].fillna(UNKNOWN),
+            "stars": rows["stars"],
+            "stars_said": [f"{stars:,}" for stars in rows["stars"]],
+            "growth_said": [growth_said(growth) for growth in rows["stars_30d"]],
+            **{column: rows[column].round(1) for column in ("x", "y", "width", "depth", "height")},
+            "r": rgb[:, 0],
+            "g": rgb[:, 1],
+            "b": rgb[:, 2],
+        }
+    )
+
+
+def districts(city: City) -> DataFrame:
+    """The rows of the districts' floors as the browser reads them."""
+    return city.districts[["owner", "repositories", "stars", "x", "y", "width", "depth"]].round(1)
+
+
+def channels(color: str) -> tuple[int, int, int]:
+    """#3572A5 -> (53, 114, 165)."""
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
+
+
+def growth_said(growth: Any) -> str:
+    if pd.isna(growth):
+        return "growth in 30 days not known"
+    return f"{growth:+,} in 30 days".replace("-", "−")
+
+
+def camera_for(city: City, canvas: Canvas) -> Camera:
+    """The camera that shows the whole city with its labels."""
+    return fit(_outline(city), canvas, headroom=LABEL_HEIGHT + 6)
+
+
+def _outline(city: City) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The corners of all floors, and of all towers' roofs."""
+    parts = []
+    for rows, height in ((city.districts, None), (city.towers, "height")):
+        left, low = rows["x"], rows["y"]
+        right, high = left + rows["width"], low + rows["depth"]
+        z = rows[height] if height else pd.Series(0.0, index=rows.index)
+        parts += [np.column_stack((x, y, z)) for x in (left, right) for y in (low, high)]
+    return np.concatenate(parts).astype(float)
+
+
+def labels(city: City, camera: Camera, canvas: Canvas) -> DataFrame:
+    """Which districts are named, and where: those with most stars first, as many as stand clear of each other.
+
+    owner, x, y, z: the label's foot, above the district's tallest tower; top: the roof below it
+    """
+    rows = city.districts.sort_values(["stars", "owner"], ascending=[False, True])
+    feet = DataFrame(
+        {
+            "owner": rows["owner"],
+            "x": rows["peak_x"],
+            "y": rows["peak_y"],
+            "top": rows["top"],
+            "z": rows["top"] + LABEL_LIFT,
+        }
+    )
+    seen = camera.project(feet[["x", "y", "z"]].to_numpy(dtype=float), canvas)
+    widths = [label_width(owner) for owner in feet["owner"]]
+    return feet.iloc[without_overlap(seen, widths, LABEL_HEIGHT, canvas)].round(1).reset_index(drop=True)
+
+
+def label_width(text: str) -> float:
+    return len(text) * LABEL_PIXELS * LABEL_WIDTH + 2 * LABEL_PADDING[0]
+
+
+def legend(rows: DataFrame, most: int) -> list[tuple[str, str, int]]:
+    """The languages with most towers: name, colour, how many; the rest together as the last, without a colour."""
+    counts = rows["language"].fillna(UNKNOWN).value_counts()
+    shown = [(str(name), color(str(name)), int(count)) for name, count in counts.head(most).items()]
+    rest = counts.iloc[most:]
+    return [*shown, (f"{len(rest)} more", "", int(rest.sum()))] if len(rest) else shown
+
+
+def deck(
+    city: City,
+    theme: Theme,
+    camera: Camera,
+    names: DataFrame,
+    address: Mapping[str, str],
+    chosen: str | None = None,
+) -> pydeck.Deck:
+    """Draw *city*; `address` says where the rows of `towers` and `districts` are, *chosen* is the tower to mark."""
+    layers = [_floors(address["districts"], theme), _towers(address["towers"], theme)]
+    marked = city.towers[city.towers["full_name"] == chosen]
+    if len(marked):
+        layers.append(_mark(marked, theme))
+    layers += [_stems(names, theme), _names(names, theme)]
+    return pydeck.Deck(
+        layers=layers,
+        views=[pydeck.View("OrbitView", controller=True, fovy=FIELD_OF_VIEW)],
+        initial_view_state=pydeck.ViewState(
+            longitude=None,
+            latitude=None,
+            target=[round(value, 2) for value in camera.target],
+            zoom=round(camera.zoom, 4),
+            rotation_x=camera.rotation_x,
+            rotation_orbit=camera.rotation_orbit,
+            min_zoom=camera.zoom - 1.5,
+            max_zoom=camera.zoom + 6,
+        ),
+        map_provider=None,
+        tooltip=_tooltip(theme),
+    )
+
+
+def _floors(address: str, theme: Theme) -> pydeck.Layer:
+    return _polygons("districts", address, fill=list(channels(FLOOR[theme.dark])), extruded=False, pickable=False)
+
+
+FLOOR = {False: "#e2e8f0", True: "#1e293b"}
+LABEL = {False: ("#0f172a", "#ffffff", "#cbd5e1"), True: ("#f1f5f9", "#0b1222", "#475569")}
+
+
+def _towers(address: str, theme: Theme) -> pydeck.Layer:
+    return _polygons(
+        "towers",
+        address,
+        fill="@@=[r, g, b]",
+        extruded=True,
+        get_elevation="height",
+        pickable=True,
+        auto_highlight=True,
+        highlight_color=[255, 255, 255, 90] if theme.dark else [15, 23, 42, 70],
+    )
+
+
+def _polygons(name: str, data: object, *, fill: object, **properties: Any) -> pydeck.Layer:
+    """Flat or raised rectangles.
+
+    Once a tower is selected Streamlit makes everything else translucent through `getFillColor`. The colour is given
+    to the layer inside instead, out of its reach: the mark alone says what is chosen.
+    """
+    return pydeck.Layer(
+        "PolygonLayer",
+        data,
+        id=name,
+        get_polygon=CORNERS,
+        stroked=False,
+        _subLayerProps={"fill": {"getFillColor": fill}},
+        **properties,
+    )
+
+
+def _mark(marked: DataFrame, theme: Theme) -> pydeck.Layer:
+    """A hood in the accent colour over the chosen tower."""
+    row = marked[["x", "y", "width", "depth", "height"]].iloc[0].astype(float)
+    hood = row.add(pd.Series(HOOD))
+    return _polygons(
+        "chosen",
+        [hood.round(1).to_dict()],
+        fill=list(channels(theme.accent)),
+        extruded=True,
+        get_elevation="height",
+        pickable=False,
+    )
+
+
+def _stems(names: DataFrame, theme: Theme) -> pydeck.Layer:
+    return pydeck.Layer(
+        "LineLayer",
+        names[["x", "y", "z", "top"]].to_dict(orient="records"),
+        id="stems",
+        get_source_position="[x, y, top]",
+        get_target_position="[x, y, z]",
+        get_color=list(channels(theme.muted)),
+        get_width=1,
+        pickable=False,
+    )
+
+
+def _names(names: DataFrame, theme: Theme) -> pydeck.Layer:
+    text, ground, border = LABEL[theme.dark]
+    return pydeck.Layer(
+        "TextLayer",
+        names[["owner", "x", "y", "z"]].to_dict(orient="records"),
+        id="names",
+        get_text="owner",
+        get_position="[x, y, z]",
+        get_size=LABEL_PIXELS,
+        get_color=list(channels(text)),
+        font_family="'Inter, sans-serif'",
+        font_weight=600,
+        font_settings={"sdf": False, "fontSize": 48},
+        get_text_anchor="'middle'",
+        get_alignment_baseline="'bottom'",
+        background=True,
+        get_background_color=[*channels(ground), 230],
+        background_padding=list(LABEL_PADDING),
+        get_border_color=list(channels(border)),
+        get_border_width=1,
+        background_border_radius=4,
+        parameters={"depthCompare": "always"},
+        character_set="'auto'",
+        pickable=False,
+    )
+
+
+def _tooltip(theme: Theme) -> dict[str, Any]:
+    return {
+        "html": "<b>{name}</b><br/>{stars_said} stars · {growth_said}<br/>{language}",
+        "style": {
+            "backgroundColor": theme.surface,
+            "color": theme.text,
+            "fontFamily": "Inter, sans-serif",
+            "fontSize": "12px",
+            "lineHeight": "1.5",
+            "borderRadius": "8px",
+            "border": f"1px solid {theme.grid}",
+            "padding": "8px 10px",
+            "maxWidth": "280px",
+        },
+    }

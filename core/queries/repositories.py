@@ -1,0 +1,185 @@
+"""Everything held, repository by repository: what matches a reader's filters, in the order asked for."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from pandas import DataFrame
+
+from core.arrow import read_arrow
+from core.database import read_frame
+from core.queries.held import held, values_of
+
+ORDERS: Mapping[str, str] = {
+    "stars": "stars DESC NULLS LAST",
+    "stars_7d": "stars_7d DESC NULLS LAST",
+    "stars_30d": "stars_30d DESC NULLS LAST",
+    "forks": "forks DESC NULLS LAST",
+    "pushed_at": "pushed_at DESC NULLS LAST",
+    "checked_at": "checked_at NULLS FIRST",
+    "full_name": "lower(full_name)",
+}
+
+MOST = 2**31 - 1
+
+# One condition a filter; each is true while its filter is off.
+CONDITIONS: Mapping[str, str] = {
+    "search": """(CAST(:words AS text[]) = '{}' OR NOT EXISTS (
+               SELECT FROM unnest(CAST(:words AS text[])) AS word
+                WHERE strpos(lower(concat_ws(' ', full_name, description, array_to_string(topics, ' '))), word) = 0)
+           )""",
+    "owner": "(:owner = '' OR lower(owner) = lower(:owner))",
+    "languages": "(CAST(:languages AS text[]) = '{}' OR language = ANY(CAST(:languages AS text[])))",
+    "license": "(:license = '' OR license = :license)",
+    "min_stars": "(:min_stars = 0 OR stars >= :min_stars)",
+    "forks": "NOT (:hide_forks AND is_fork)",
+    "archived": "NOT (:hide_archived AND is_archived)",
+    "gone": "NOT (:hide_gone AND is_gone)",
+}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a reader wants to see; the defaults let everything through."""
+
+    search: str = ""
+    owner: str = ""
+    languages: tuple[str, ...] = ()
+    license: str = ""
+    min_stars: int = 0
+    hidden: frozenset[str] = frozenset()
+    """Any of forks, archived, gone."""
+    as_of: datetime | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        hide = {f"hide_{name}": name in self.hidden for name in ("forks", "archived", "gone")}
+        return {
+            "words": self.search.lower().split(),
+            "owner": self.owner.strip(),
+            "languages": list(self.languages),
+            "license": self.license,
+            "min_stars": min(self.min_stars, MOST),
+            **hide,
+            **values_of(self.as_of),
+        }
+
+    @property
+    def active(self) -> frozenset[str]:
+        """The names of the conditions that can shut something out."""
+        given = {
+            "search": bool(self.search.split()),
+            "owner": bool(self.owner.strip()),
+            "languages": bool(self.languages),
+            "license": bool(self.license),
+            "min_stars": self.min_stars > 0,
+        }
+        return self.hidden | {name for name, is_on in given.items() if is_on}
+
+    def without(self, name: str) -> "Filters":
+        """The same filters with one of them off."""
+        if name in self.hidden:
+            return replace(self, hidden=self.hidden - {name})
+        return replace(self, **{name: getattr(Filters, name)})
+
+
+def table(filters: Filters, order: str = "stars") -> DataFrame:
+    """Read all repositories that match, in Arrow columns.
+
+    full_name, owner, description, language, license  text; topics: list of text, null until read
+    stars, forks, watchers, open_issues, size_kb      as GitHub counts them; open_issues without change requests
+    stars_7d, stars_30d                               growth up to `checked_at`; null where nobody looked then
+    is_fork, is_archived, is_gone                     boolean
+    created_at, pushed_at, checked_at                 moments; `checked_at` is the last look
+    source                                            who looked
+    """
+    # The order is one of our own constants, never a reader's text.
+    sql = f"""
+        WITH {held(filters.as_of)}
+        SELECT full_name, owner, description, language, stars, stars_7d, stars_30d, forks, watchers, open_issues,
+               size_kb, license, topics, is_fork, is_archived, is_gone, created_at, pushed_at, checked_at,
+               source.name AS source
+          FROM held
+          LEFT JOIN extras USING (repository_id)
+          JOIN source ON source.id = source_id
+         WHERE {_all(CONDITIONS)}
+         ORDER BY {ORDERS[order]}, full_name
+    """  # noqa: S608
+    return read_arrow(sql, **filters.values)
+
+
+def total(as_of: datetime | None) -> int:
+    """Count all repositories held, whatever the filters."""
+    sql = "SELECT count(*) AS held FROM repository_latest"
+    if as_of is not None:
+        sql = "SELECT count(DISTINCT repository_id) AS held FROM repository_snapshot WHERE captured_at <= :as_of"
+    return int(read_frame(sql, **values_of(as_of))["held"].iloc[0])
+
+
+def loosened(filters: Filters) -> dict[str, int]:
+    """Tell how many repositories would match without each one of the active filters, the most first."""
+    names = sorted(filters.active)
+    if not names:
+        return {}
+    counts = ",\n               ".join(
+        f'count(*) FILTER (WHERE {_all(name for name in CONDITIONS if name != dropped)}) AS "{dropped}"'
+        for dropped in names
+    )
+    sql = f"WITH {held(filters.as_of)}\n        SELECT {counts}\n          FROM held"  # noqa: S608
+    row = read_frame(sql, **filters.values).iloc[0]
+    return {str(name): int(count) for name, count in row.sort_values(ascending=False).items()}
+
+
+def languages() -> DataFrame:
+    """List the primary languages of what is held: language, repositories; the most first."""
+    return _values_of_column("primary_language", "language")
+
+
+def licenses() -> DataFrame:
+    """List the licences of what is held: license, repositories; the most first."""
+    return _values_of_column("license", "license")
+
+
+def _values_of_column(column: str, name: str) -> DataFrame:
+    sql = f"""
+        SELECT {column} AS {name}, count(*) AS repositories
+          FROM repository WHERE {column} IS NOT NULL
+         GROUP BY 1 ORDER BY 2 DESC, 1
+    """  # noqa: S608
+    return read_frame(sql)
+
+
+def owners_like(text: str, most: int = 3) -> list[str]:
+    """Names of owners that begin like *text*, those with most repositories first: for who mistyped one."""
+    sql = """
+        SELECT login FROM account JOIN repository ON repository.account_id = account.id
+         WHERE starts_with(lower(login), lower(:text))
+         GROUP BY login ORDER BY count(*) DESC, login LIMIT :most
+    """
+    return [str(login) for login in read_frame(sql, text=text, most=most)["login"]]
+
+
+def distribution(filters: Filters) -> DataFrame:
+    """Count the matching repositories by stars, three bins to a power of ten, smallest first; empty bins are left out.
+
+    at_least      stars from which the bin starts; 0 is a bin of its own
+    below         stars at which it ends
+    repositories  how many
+    """
+    sql = f"""
+        WITH {held(filters.as_of)}, binned AS (
+            SELECT CASE WHEN stars > 0 THEN floor(log(stars) * 3 + 1e-9)::int END AS bin, count(*) AS repositories
+              FROM held WHERE stars IS NOT NULL AND {_all(CONDITIONS)}
+             GROUP BY 1
+        )
+        SELECT CASE WHEN bin IS NULL THEN 0 ELSE ceil(10 ^ (bin / 3.0) - 1e-6) END::bigint AS at_least,
+               CASE WHEN bin IS NULL THEN 1 ELSE ceil(10 ^ ((bin + 1) / 3.0) - 1e-6) END::bigint AS below,
+               repositories
+          FROM binned ORDER BY 1
+    """  # noqa: S608
+    return read_frame(sql, **filters.values)
+
+
+def _all(conditions: Iterable[str]) -> str:
+    return "\n           AND ".join(CONDITIONS[name] for name in conditions)

@@ -1,0 +1,76 @@
+"""What the scene draws: the most starred owners and their repositories."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pandas import DataFrame
+
+from core.database import read_frame
+from core.queries.held import held, values_of
+
+MOST_TOWERS = 5_000
+ELIGIBLE = """eligible AS (
+            SELECT *, lower(owner) AS district FROM held
+             WHERE NOT is_gone AND stars >= :min_stars
+               AND (CAST(:languages AS text[]) = '{}' OR language = ANY(CAST(:languages AS text[])))
+        )"""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is in the city: so many owners, only these languages, nothing below so many stars."""
+
+    owners: int = 60
+    languages: tuple[str, ...] = ()
+    min_stars: int = 0
+    as_of: datetime | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {
+            "languages": list(self.languages),
+            "min_stars": min(max(self.min_stars, 0), 2**31 - 1),
+            **values_of(self.as_of),
+        }
+
+
+def city(choice: Choice) -> DataFrame:
+    """Read the repositories of the owners with most stars, owner by owner, at most 5,000, the most starred of them.
+
+    full_name, owner, language  text; language null where GitHub sees none
+    stars                       at the last look
+    stars_30d                   growth in the 30 days before it; null where nobody looked then
+    checked_at                  moment of that look
+    """
+    sql = f"""
+        WITH {held(choice.as_of)}, {ELIGIBLE}, chosen AS (
+            SELECT district, sum(stars) AS district_stars
+              FROM eligible GROUP BY district ORDER BY sum(stars) DESC, district LIMIT :owners
+        ), tallest AS (
+            SELECT * FROM eligible JOIN chosen USING (district) ORDER BY stars DESC, full_name LIMIT :most
+        )
+        SELECT full_name, owner, language, stars, stars_30d, checked_at
+          FROM tallest ORDER BY district_stars DESC, district, stars DESC, full_name
+    """  # noqa: S608
+    return read_frame(sql, **choice.values, owners=choice.owners, most=MOST_TOWERS)
+
+
+def eligible(choice: Choice) -> tuple[int, int]:
+    """Count repositories and owners that the city could hold, so that the page can say what is left out."""
+    sql = f"""
+        WITH {held(choice.as_of)}, {ELIGIBLE}
+        SELECT count(*) AS repositories, count(DISTINCT district) AS owners FROM eligible
+    """  # noqa: S608
+    row = read_frame(sql, **choice.values).iloc[0]
+    return int(row["repositories"]), int(row["owners"])
+
+
+def repository(full_name: str, as_of: datetime | None) -> DataFrame:
+    """Read one repository by name: full_name, owner, description, language, stars, stars_30d, forks, checked_at."""
+    sql = f"""
+        WITH {held(as_of)}
+        SELECT full_name, owner, description, language, license, stars, stars_30d, forks, is_archived, checked_at
+          FROM held WHERE lower(full_name) = lower(:full_name)
+    """  # noqa: S608
+    return read_frame(sql, full_name=full_name, **values_of(as_of))
