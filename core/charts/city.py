@@ -29,8 +29,7 @@ class City:
     districts: DataFrame
 
 
-def build(rows: DataFrame, measure: DISTRICT = ["owner", "repositories", "stars", "x", "y", "width", "depth", "peak_x", "peak_y", "top"]
-Measure = "stars") -> City:
+def build(rows: DataFrame, measure: Measure = "stars") -> City:
     """Lay out *rows* (full_name, owner, stars, stars_30d …): wide districts near, narrow ones far, so that few hide.
 
     Ground and height both follow the square root of stars, so a tower's volume is its stars. By growth, the height
