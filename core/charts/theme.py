@@ -20,6 +20,7 @@ class Theme:
     fill: str
     gap: str
     imported: str
+    imported_fill: str
     neutral: str
     series: tuple[str, ...]
 
@@ -36,6 +37,7 @@ LIGHT = Theme(
     fill="rgba(2, 132, 199, 0.10)",
     gap="rgba(100, 116, 139, 0.14)",
     imported="#64748b",
+    imported_fill="rgba(100, 116, 139, 0.08)",
     neutral="#94a3b8",
     series=SERIES,
 )
@@ -50,6 +52,7 @@ DARK = Theme(
     fill="rgba(14, 165, 233, 0.14)",
     gap="rgba(148, 163, 184, 0.16)",
     imported="#94a3b8",
+    imported_fill="rgba(148, 163, 184, 0.10)",
     neutral="#64748b",
     series=("#0ea5e9", *SERIES[1:]),
 )

@@ -38,4 +38,4 @@ def data_state(until: datetime) -> dict[str, Any]:
                (SELECT (sum(days) / nullif(sum(possible), 0))::float FROM each) AS coverage
     """
     row = read_frame(sql, until=until).iloc[0]
-    return {name: None if pd.isna(value) else value for name, value in row.items()}
+    return {str(name): None if pd.isna(value) else value for name, value in row.items()}

@@ -1,7 +1,7 @@
 """A query as a reader can run it: the same SQL with its values written in, for showing only."""
 
 import re
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)")
 
@@ -19,5 +19,7 @@ def literal(value: object) -> str:
         return f"ARRAY[{', '.join(literal(item) for item in value)}]"
     if isinstance(value, bool | int | float):
         return str(value).lower()
+    if isinstance(value, timedelta):
+        return f"INTERVAL '{value.total_seconds():g} seconds'"
     kind = "TIMESTAMPTZ " if isinstance(value, datetime) else "DATE " if isinstance(value, date) else ""
     return kind + "'" + str(value).replace("'", "''") + "'"

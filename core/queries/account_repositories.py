@@ -1,0 +1,98 @@
+"""An account's repositories one by one, with the course of their stars."""
+
+from datetime import datetime
+
+from pandas import DataFrame
+
+from core.database import read_frame
+from core.queries.accounts import FOUR_WEEKS, moment
+
+NOW = """
+        latest AS (
+            SELECT repository_id, stars, forks, stars_30d, checked_at, source_id
+              FROM repository_latest
+             WHERE account_id = :account_id
+        )"""
+
+# Ours, where we had looked by then; else what an import told last.
+THEN = """
+        latest AS (
+            SELECT id AS repository_id, coalesce(own.source_id, kept.source_id) AS source_id,
+                   CASE WHEN own.source_id = 1 THEN own.stars ELSE kept.stars END AS stars,
+                   CASE WHEN own.source_id = 1 THEN own.forks ELSE kept.forks END AS forks,
+                   CASE WHEN own.source_id = 1 THEN own.stars ELSE kept.stars END - before.stars AS stars_30d,
+                   coalesce(own.captured_at, kept.captured_at) AS checked_at
+              FROM repository
+              LEFT JOIN LATERAL (
+                   SELECT source_id, captured_at, stars, forks FROM repository_snapshot
+                    WHERE repository_id = repository.id AND source_id = 1 AND captured_at <= :until
+                      AND EXISTS (SELECT FROM repository_current WHERE repository_id = repository.id)
+                    ORDER BY captured_at DESC LIMIT 1) AS own ON true
+              LEFT JOIN LATERAL (
+                   SELECT source_id, captured_at, stars, forks FROM repository_snapshot
+                    WHERE repository_id = repository.id AND source_id <> 1 AND captured_at <= :until
+                      AND own.source_id IS NULL
+                    ORDER BY captured_at DESC LIMIT 1) AS kept ON true
+              LEFT JOIN LATERAL (
+                   SELECT stars FROM repository_snapshot
+                    WHERE repository_id = repository.id
+                      AND source_id = coalesce(own.source_id, kept.source_id)
+                      AND captured_at <= coalesce(own.captured_at, kept.captured_at) - interval '30 days'
+                      AND captured_at > coalesce(own.captured_at, kept.captured_at) - interval '60 days'
+                    ORDER BY captured_at DESC LIMIT 1) AS before ON true
+             WHERE account_id = :account_id AND coalesce(own.source_id, kept.source_id) IS NOT NULL
+        )"""
+
+
+def table(account_id: int, as_of: datetime | None) -> DataFrame:
+    """List the account's repositories: one row each, most stars first.
+
+    full_name, description, language  text, as they are now
+    stars, forks                      int
+    stars_30d                         growth up to checked_at; null where nobody looked then
+    course                            list of stars every four weeks of the last year, oldest first
+    pushed_at, checked_at             moments: last push, last look
+    is_fork, is_archived, is_gone     boolean
+    source                            who looked
+    """
+    sql = f"""
+        WITH {NOW if as_of is None else THEN},
+        seen AS (
+            SELECT repository_id, (array_agg(snapshot.stars ORDER BY captured_at DESC))[1] AS stars,
+                   floor(extract(epoch FROM CAST(:until AS timestamptz) - captured_at)
+                         / extract(epoch FROM CAST(:step AS interval)))::int AS steps_ago
+              FROM latest
+              JOIN repository_snapshot AS snapshot USING (repository_id, source_id)
+             WHERE captured_at > CAST(:until AS timestamptz) - 13 * CAST(:step AS interval) AND captured_at <= :until
+             GROUP BY 1, 3
+             UNION ALL
+            SELECT latest.repository_id, base.stars, 13
+              FROM latest
+             CROSS JOIN LATERAL (
+                   SELECT stars FROM repository_snapshot
+                    WHERE repository_id = latest.repository_id AND source_id = latest.source_id
+                      AND captured_at <= CAST(:until AS timestamptz) - 13 * CAST(:step AS interval)
+                    ORDER BY captured_at DESC LIMIT 1) AS base
+        ), grid AS (
+            SELECT repository_id, steps_ago, seen.stars,
+                   count(seen.stars) OVER (PARTITION BY repository_id ORDER BY steps_ago DESC) AS known
+              FROM latest
+             CROSS JOIN generate_series(0, 13) AS steps_ago
+              LEFT JOIN seen USING (repository_id, steps_ago)
+        ), courses AS (
+            SELECT repository_id, array_agg(stars ORDER BY steps_ago DESC) AS course
+              FROM (SELECT repository_id, steps_ago,
+                           first_value(stars) OVER (PARTITION BY repository_id, known ORDER BY steps_ago DESC) AS stars
+                      FROM grid WHERE known > 0) AS carried
+             GROUP BY repository_id
+        )
+        SELECT full_name, description, primary_language AS language, latest.stars, stars_30d, course, latest.forks,
+               pushed_at, checked_at, is_fork, is_archived, coalesce(gone_at <= :until, false) AS is_gone,
+               CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source
+          FROM latest
+          JOIN repository ON repository.id = repository_id
+          JOIN source ON source.id = source_id
+          LEFT JOIN courses USING (repository_id)
+         ORDER BY latest.stars DESC NULLS LAST, lower(full_name)
+    """  # noqa: S608
+    return read_frame(sql, account_id=account_id, until=moment(as_of), step=FOUR_WEEKS)

@@ -1,0 +1,132 @@
+"""Languages: of one account and of everything held, by bytes, repositories and stars."""
+
+from datetime import datetime
+
+from pandas import DataFrame
+
+from core.database import read_frame
+from core.queries.accounts import moment
+
+
+def of_account(account_id: int, as_of: datetime | None) -> DataFrame:
+    """Tell the languages of the account's own repositories by bytes: one row a language, most bytes first.
+
+    language      text
+    bytes         int, of code in it, as GitHub counts; forks and what is gone are left out
+    repositories  int, that have any of it
+    share         float from 0 to 1, of all bytes
+    """
+    sql = """
+        SELECT language, sum(bytes)::bigint AS bytes, count(*) AS repositories,
+               (sum(bytes) / nullif(sum(sum(bytes)) OVER (), 0))::float AS share
+          FROM repository
+          JOIN LATERAL (
+               SELECT max(captured_at) AS captured_at FROM repository_language
+                WHERE repository_id = repository.id AND captured_at <= :until) AS newest ON true
+          JOIN repository_language AS held
+            ON held.repository_id = repository.id AND held.captured_at = newest.captured_at
+         WHERE account_id = :account_id AND NOT is_fork AND (gone_at IS NULL OR gone_at > :until) AND language <> ''
+         GROUP BY language
+         ORDER BY bytes DESC, language
+    """
+    return read_frame(sql, account_id=account_id, until=moment(as_of))
+
+
+def mix_of_account(account_id: int, as_of: datetime | None) -> DataFrame:
+    """Tell how the account's stars spread over primary languages at each quarter's end: oldest first.
+
+    at            date, a quarter's last day, or the day of *as_of*
+    language      text, as it is now; 'No language' where GitHub sees none
+    stars         int, of repositories shown by then and within the year before; forks left out
+    repositories  int
+    """
+    sql = """
+        WITH ends AS (
+            SELECT least(start + interval '3 months' - interval '1 second', CAST(:until AS timestamptz)) AS at
+              FROM generate_series(date_trunc('quarter', CAST(:until AS timestamptz)) - interval '8 years',
+                                   :until, interval '3 months') AS start
+        ), mine AS (
+            SELECT id, coalesce(primary_language, '') AS language FROM repository
+             WHERE account_id = :account_id AND NOT is_fork
+        ), quarterly AS (
+            SELECT DISTINCT ON (repository_id, quarter) repository_id,
+                   date_trunc('quarter', captured_at) AS quarter, stars
+              FROM repository_snapshot
+             WHERE repository_id IN (SELECT id FROM mine) AND captured_at <= :until
+               AND captured_at >= date_trunc('quarter', CAST(:until AS timestamptz)) - interval '9 years'
+             ORDER BY repository_id, quarter, source_id = 1 DESC, captured_at DESC
+        ), grid AS (
+            SELECT at, mine.id, mine.language, quarterly.quarter, quarterly.stars,
+                   count(quarterly.stars) OVER (PARTITION BY mine.id ORDER BY at) AS known
+              FROM ends CROSS JOIN mine
+              LEFT JOIN quarterly
+                ON repository_id = mine.id AND quarterly.quarter = date_trunc('quarter', at)
+        ), carried AS (
+            SELECT at, language, first_value(stars) OVER held AS stars, first_value(quarter) OVER held AS quarter
+              FROM grid WHERE known > 0
+            WINDOW held AS (PARTITION BY id, known ORDER BY at)
+        )
+        SELECT (at AT TIME ZONE 'UTC')::date AS at, coalesce(nullif(language, ''), 'No language') AS language,
+               sum(stars)::bigint AS stars, count(*) AS repositories
+          FROM carried
+         WHERE stars IS NOT NULL AND quarter > at - interval '15 months'
+         GROUP BY 1, 2
+         ORDER BY 1, stars DESC
+    """
+    return read_frame(sql, account_id=account_id, until=moment(as_of))
+
+
+def ranking(as_of: datetime | None) -> DataFrame:
+    """Rank the languages of everything held, by the last rollup before *as_of*: one row a language, most stars first.
+
+    language      text; 'No language' where GitHub sees none
+    repositories  int, that have it as primary language; forks left out
+    stars         int, of those
+    bytes         int, of code in it in all repositories; null where it was not collected
+    stars_4w      int, growth in the four weeks before; null where there is no rollup then
+    day, source   the rollup's day and who looked
+    """
+    sql = """
+        WITH newest AS (
+            SELECT source_id, day FROM language_day WHERE day <= :day
+             ORDER BY source_id = 1 AND day > CAST(:day AS date) - 28 DESC, day DESC LIMIT 1
+        ), before AS (
+            SELECT max(language_day.day) AS day FROM language_day
+              JOIN newest USING (source_id)
+             WHERE language_day.day BETWEEN newest.day - 42 AND newest.day - 28
+        )
+        SELECT coalesce(nullif(language, ''), 'No language') AS language, held.repositories, held.stars, held.bytes,
+               held.stars - earlier.stars AS stars_4w, held.day,
+               CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source
+          FROM newest
+          JOIN language_day AS held USING (source_id, day)
+          JOIN source ON source.id = source_id
+          LEFT JOIN before ON true
+          LEFT JOIN language_day AS earlier USING (source_id, language)
+         WHERE earlier.day IS NULL OR earlier.day = before.day
+         ORDER BY held.stars DESC, 1
+    """
+    return read_frame(sql, day=moment(as_of).date())
+
+
+def course(as_of: datetime | None) -> DataFrame:
+    """Tell how languages developed: the last rollup of each month and source before *as_of*, oldest first.
+
+    at                            date of the rollup
+    source_id, source             who looked
+    language                      text
+    repositories, stars, bytes    as in `ranking`
+    """
+    sql = """
+        WITH months AS (
+            SELECT source_id, max(day) AS day FROM language_day WHERE day <= :day
+             GROUP BY source_id, date_trunc('month', day)
+        )
+        SELECT day AS at, source_id, CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source,
+               coalesce(nullif(language, ''), 'No language') AS language, repositories, stars, bytes
+          FROM months
+          JOIN language_day USING (source_id, day)
+          JOIN source ON source.id = source_id
+         ORDER BY at, stars DESC
+    """
+    return read_frame(sql, day=moment(as_of).date())

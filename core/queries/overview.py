@@ -1,0 +1,198 @@
+"""The state of the whole: what is tracked, what it adds up to, how fresh it is, what moved, what changed."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+from pandas import DataFrame
+
+from core.database import read_frame
+from core.queries.accounts import moment
+from core.settings import settings
+
+# Growth that ends longer before the newest look than this is of another time.
+NEAR = timedelta(days=7)
+
+
+def _first(frame: DataFrame) -> dict[str, Any]:
+    return {str(name): None if pd.isna(value) else value for name, value in frame.iloc[0].items()}
+
+
+def tracking(now: datetime) -> dict[str, Any]:
+    """Count what is wanted at this moment: tracked, paused, due, failing (accounts, ints), next_due_at (moment)."""
+    sql = """
+        SELECT count(*) AS tracked,
+               count(*) FILTER (WHERE paused) AS paused,
+               count(*) FILTER (WHERE NOT paused AND queued_at IS NULL AND due_at <= :now) AS due,
+               count(*) FILTER (WHERE queued_at IS NOT NULL) AS queued,
+               count(*) FILTER (WHERE failures > 0) AS failing,
+               min(due_at) FILTER (WHERE NOT paused AND due_at > :now) AS next_due_at
+          FROM tracked_account
+    """
+    return _first(read_frame(sql, fresh=True, now=now))
+
+
+def held() -> dict[str, Any]:
+    """Count everything held now: accounts, repositories, stars, forks, languages, sources with anything."""
+    sql = """
+        SELECT count(DISTINCT latest.account_id) AS accounts, count(*) AS repositories,
+               sum(latest.stars)::bigint AS stars, sum(latest.forks)::bigint AS forks,
+               count(DISTINCT primary_language) AS languages
+          FROM repository_latest AS latest
+          JOIN repository ON repository.id = latest.repository_id
+    """
+    return _first(read_frame(sql))
+
+
+def course(as_of: datetime | None) -> DataFrame:
+    """Tell what each source's repositories added up to, by its rollups of the two years before *as_of*: oldest first.
+
+    at                            date
+    source_id, source             who looked
+    repositories, stars           forks left out; imported: those that the source had shown that week
+    languages                     how many different primary languages
+    """
+    sql = """
+        SELECT day AS at, source_id, CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source,
+               sum(repositories)::bigint AS repositories, sum(stars)::bigint AS stars,
+               count(*) FILTER (WHERE language <> '' AND repositories > 0) AS languages
+          FROM language_day
+          JOIN source ON source.id = source_id
+         WHERE day <= :day AND day > CAST(:day AS date) - 730
+         GROUP BY day, source_id, source.name
+         ORDER BY day, source_id
+    """
+    return read_frame(sql, day=moment(as_of).date())
+
+
+def freshness(now: datetime) -> DataFrame:
+    """Tell how old the newest look at each tracked account is: one row an account, oldest first.
+
+    login              text
+    checked_at         moment of the last look; null before the first
+    age_hours          float
+    every_hours        float, how often it is meant to be looked at
+    state              fresh, stale (no look in twice that time), never, paused
+    failures           int, in a row
+    """
+    sql = """
+        SELECT login, checked_at,
+               (extract(epoch FROM CAST(:now AS timestamptz) - checked_at) / 3600)::float AS age_hours,
+               (extract(epoch FROM coalesce(every, CAST(:every AS interval))) / 3600)::float AS every_hours,
+               CASE WHEN paused THEN 'paused' WHEN checked_at IS NULL THEN 'never'
+                    WHEN checked_at < CAST(:now AS timestamptz) - 2 * coalesce(every, CAST(:every AS interval))
+                    THEN 'stale' ELSE 'fresh' END AS state,
+               failures
+          FROM tracked_account
+          JOIN account ON account.id = account_id
+         ORDER BY checked_at NULLS FIRST, lower(login)
+    """
+    return read_frame(sql, fresh=True, now=now, every=settings().refresh_every)
+
+
+def reference(as_of: datetime | None) -> datetime | None:
+    """The moment up to which growth is known: the newest look of any source before *as_of*; None before the first.
+
+    In the past: the newest look in the four months before that saw a change.
+    """
+    if as_of is None:
+        sql = """
+            SELECT greatest((SELECT max(growth_as_of) FROM repository_current),
+                            (SELECT max(last_at) FROM repository_import)) AS at
+        """
+        at = _first(read_frame(sql))["at"]
+    else:
+        sql = """
+            SELECT max(captured_at) AS at FROM repository_snapshot
+             WHERE captured_at <= :until AND captured_at > CAST(:until AS timestamptz) - interval '4 months'
+        """
+        at = _first(read_frame(sql, until=as_of))["at"]
+    return None if at is None else pd.Timestamp(at).to_pydatetime()
+
+
+NOW = """
+        grown AS (
+            SELECT repository_id, stars, source_id, growth_as_of AS until_at,
+                   CASE CAST(:days AS int) WHEN 7 THEN stars_7d WHEN 30 THEN stars_30d
+                                           WHEN 90 THEN stars_90d WHEN 365 THEN stars_365d END AS growth
+              FROM repository_latest
+             WHERE growth_as_of > CAST(:reference AS timestamptz) - CAST(:near AS interval)
+        )"""
+
+# Imported rows tell of every look; of our own only changes are kept, so that the last one before still held.
+THEN = """
+        newest AS (
+            SELECT DISTINCT ON (repository_id, source_id) repository_id, source_id, captured_at, stars
+              FROM repository_snapshot
+             WHERE captured_at <= :reference AND captured_at > CAST(:reference AS timestamptz) - CAST(:near AS interval)
+             ORDER BY repository_id, source_id, captured_at DESC
+        ), base AS (
+            SELECT repository_id, source_id, stars
+              FROM (SELECT DISTINCT ON (repository_id, source_id) repository_id, source_id, stars
+                      FROM repository_snapshot
+                     WHERE source_id <> 1 AND captured_at <= :since
+                       AND captured_at > CAST(:since AS timestamptz) - interval '14 days'
+                     ORDER BY repository_id, source_id, captured_at DESC) AS imported
+             UNION ALL
+            SELECT repository_id, 1, own.stars
+              FROM newest
+             CROSS JOIN LATERAL (
+                   SELECT stars FROM repository_snapshot
+                    WHERE repository_id = newest.repository_id AND source_id = 1 AND captured_at <= :since
+                    ORDER BY captured_at DESC LIMIT 1) AS own
+             WHERE newest.source_id = 1
+        ), grown AS (
+            SELECT DISTINCT ON (repository_id) repository_id, newest.stars, source_id, newest.captured_at AS until_at,
+                   newest.stars - base.stars AS growth
+              FROM newest
+              JOIN base USING (repository_id, source_id)
+             ORDER BY repository_id, source_id = 1 DESC
+        )"""
+
+
+def movers(as_of: datetime | None, days: int, limit: int = 15) -> DataFrame:
+    """List the repositories that gained most stars in the *days* before the newest look: most first.
+
+    full_name, description, language   text
+    stars, growth                      int, at until_at; gained since so many days before
+    share                              float, growth against the stars before
+    until_at                           moment of the look that says so, within a week of the newest of all
+    source                             who looked
+    compared                           int, among how many repositories
+    """
+    at = reference(as_of)
+    sql = f"""
+        WITH {NOW if as_of is None else THEN}
+        SELECT full_name, description, primary_language AS language, grown.stars, growth,
+               growth::float / nullif(grown.stars - growth, 0) AS share, until_at,
+               CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source, count(*) OVER () AS compared
+          FROM grown
+          JOIN repository ON repository.id = repository_id
+          JOIN source ON source.id = source_id
+         WHERE growth IS NOT NULL AND (gone_at IS NULL OR gone_at > :reference)
+         ORDER BY growth DESC, full_name
+         LIMIT :limit
+    """  # noqa: S608
+    since = None if at is None else at - timedelta(days=days)
+    return read_frame(sql, days=days, reference=at, since=since, near=NEAR, limit=limit)
+
+
+def changes(as_of: datetime | None, limit: int = 50) -> DataFrame:
+    """List what was noticed last: one row an entry of the ledger, newest first.
+
+    noticed_at     moment
+    kind           renamed, transferred, relicensed, archived, restored, gone, back, new, primary_language, …
+    subject        the repository's full name, or the account's login
+    login          the account's login now
+    before, after  text, null where the kind says it all
+    """
+    sql = """
+        SELECT noticed_at, change.kind, coalesce(full_name, login) AS subject, login, before, after
+          FROM change
+          JOIN account ON account.id = change.account_id
+          LEFT JOIN repository ON repository.id = repository_id
+         WHERE noticed_at <= :until
+         ORDER BY noticed_at DESC, change.id DESC
+         LIMIT :limit
+    """
+    return read_frame(sql, until=moment(as_of), limit=limit)
