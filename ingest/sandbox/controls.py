@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from ingest.sandbox.server import Sandbox
 
 FAULTS = (
-    "errors", "html", "cut", "slow", "too_big", "secondary", "primary", "forbidden", "graphql_limited", "refuse",
-    "allow", "refuse_token", "shift", "pause", "clear",
+    "errors", "html", "cut", "hang_up", "slow", "too_big", "secondary", "primary", "forbidden", "graphql_limited",
+    "refuse", "allow", "refuse_token", "shift", "pause", "clear",
 )  # fmt: skip
 EDITS = (
     "rename", "transfer", "archive", "unarchive", "delete", "restore", "relicense", "push", "star", "describe",

@@ -92,6 +92,16 @@ class Faults:
 
         self.rules.append(Rule(make, early=False, **when))
 
+    def hang_up(self, **when: Any) -> None:
+        """End the connection before the body does."""
+
+        def make(_question: Question, answer: Answer | None) -> Answer:
+            assert answer is not None
+            answer.hang_up = True
+            return answer
+
+        self.rules.append(Rule(make, early=False, **when))
+
     def slow(self, seconds: float, **when: Any) -> None:
         """Answer right, but late."""
         self.slowness.append((Rule(lambda _question, _answer: Answer(200), **when), seconds))

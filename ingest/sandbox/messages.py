@@ -25,7 +25,8 @@ class Question:
 
 @dataclass(slots=True)
 class Answer:
-    """What goes back; *points* is what the limits charge for it."""
+    """What goes back; *points* is what the limits charge for it, and `hang_up` ends
+    the connection before the body does."""
 
     status: int
     body: bytes = b""
@@ -33,6 +34,7 @@ class Answer:
     content_type: str = JSON
     points: int = 1
     nodes: int = 0
+    hang_up: bool = False
 
     @classmethod
     def of(cls, status: int, body: object, **headers: str) -> "Answer":
@@ -51,6 +53,12 @@ def not_found(docs: str = DOCS) -> Answer:
 
 def bad_credentials(docs: str = DOCS) -> Answer:
     return refusal(401, "Bad credentials", docs)
+
+
+def authentication_required() -> Answer:
+    """Refuse a query without a token: GraphQL has nothing for the anonymous."""
+    docs = "https://docs.github.com/graphql/guides/forming-calls-with-graphql#authenticating-with-graphql"
+    return refusal(401, "This endpoint requires you to be authenticated.", docs)
 
 
 def moved_permanently(url: str) -> Answer:

@@ -60,7 +60,7 @@ class Sandbox:
 
     async def _meet(self, request: Request) -> Response:
         arrived = time.monotonic()
-        question = await self._question(request)
+        question = self.service.recognise(await self._question(request))
         answer = self.service.answer(question)
         try:
             await asyncio.sleep(self.latency_ms / 1000 + self.faults.delay(question))
@@ -92,14 +92,13 @@ class Sandbox:
         return path.removeprefix(ENTERPRISE_REST) if path.startswith(f"{ENTERPRISE_REST}/") else "/_elsewhere"
 
     def _note(self, question: Question, answer: Answer, arrived: float) -> None:
-        owner = self.limits.tokens.get(question.token or "")
         self.log.note(
             Entry(
                 method=question.method,
                 path=question.path,
                 query=dict(question.query),
                 status=answer.status,
-                owner=owner,
+                owner=question.owner,
                 points=answer.points,
                 nodes=answer.nodes,
                 bytes=len(answer.body),
@@ -165,4 +164,6 @@ def _response(request: Request, answer: Answer) -> Response:
         headers["content-encoding"] = "gzip"
     if answer.content_type:
         headers["content-type"] = answer.content_type
+    if answer.hang_up:
+        headers["content-length"] = str(len(body) + 1)
     return Response(body, answer.status, headers)

@@ -9,7 +9,15 @@ from ingest.sandbox.faults import Faults
 from ingest.sandbox.graphql import DOCS as GRAPHQL_DOCS
 from ingest.sandbox.graphql import GraphQL
 from ingest.sandbox.limits import Limits, graphql_limited, primary
-from ingest.sandbox.messages import DOCS, Answer, Question, bad_credentials, unknown_version, user_agent_required
+from ingest.sandbox.messages import (
+    DOCS,
+    Answer,
+    Question,
+    authentication_required,
+    bad_credentials,
+    unknown_version,
+    user_agent_required,
+)
 from ingest.sandbox.rest import VERSIONS, Rest, version_of
 from ingest.sandbox.world import World
 
@@ -29,10 +37,14 @@ class Service:
         self.rest = Rest(world, root, faults)
         self.graphql = GraphQL(world, faults, limits)
 
+    def recognise(self, question: Question) -> Question:
+        """Fill in who the token belongs to; a refused or unknown token belongs to nobody."""
+        known = question.token is not None and question.token not in self.faults.bad_tokens
+        return replace(question, owner=self.limits.tokens.get(question.token or "") if known else None)
+
     def answer(self, question: Question) -> Answer:
-        """Answer *question*, which may carry a token, charge it and write the headers."""
+        """Answer a recognised *question*, charge it and write the headers; `done` has to follow."""
         resource = "graphql" if question.path == "/graphql" else "core"
-        question = self._recognise(question)
         refused = self.limits.enter(question, resource)
         answer = refused or self._answer(question, resource)
         if question.path != "/rate_limit":
@@ -42,11 +54,7 @@ class Service:
 
     def done(self, question: Question) -> None:
         """Note that the answer has left the house."""
-        self.limits.leave_request(self._recognise(question))
-
-    def _recognise(self, question: Question) -> Question:
-        known = question.token is not None and question.token not in self.faults.bad_tokens
-        return replace(question, owner=self.limits.tokens.get(question.token or "") if known else None)
+        self.limits.leave_request(question)
 
     def _answer(self, question: Question, resource: str) -> Answer:
         met = self.faults.before(question)
@@ -66,11 +74,11 @@ class Service:
             return bad_credentials(GRAPHQL_DOCS if resource == "graphql" else DOCS)
         if version_of(question) not in VERSIONS:
             return unknown_version(version_of(question))
+        if resource == "graphql" and question.owner is None:
+            return authentication_required()
         if question.path == "/rate_limit" or not self.limits.spent(question, resource):
             return None
-        if resource == "graphql" and question.owner:
-            return graphql_limited()
-        return primary(question)
+        return graphql_limited() if resource == "graphql" else primary(question)
 
     def _rest(self, question: Question) -> Answer:
         if question.path == "/rate_limit":
