@@ -1,0 +1,232 @@
+"""Pure: what differs between what we hold and what GitHub said."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from ingest.github.models import Account, Repository
+
+# GitHub recomputes languages some minutes after a push: a look before then may have seen the old ones.
+LANGUAGES_SETTLE = timedelta(minutes=15)
+LEDGER_OF = {"license": "relicensed", "primary_language": "primary_language", "default_branch": "default_branch"}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a snapshot holds."""
+
+    stars: int | None
+    forks: int | None
+    size_kb: int | None
+
+
+@dataclass(frozen=True)
+class Extras:
+    """Counts with a rhythm of their own; None: not told."""
+
+    watchers: int | None = None
+    open_issues: int | None = None
+    open_change_requests: int | None = None
+    open_issues_and_change_requests: int | None = None
+
+
+@dataclass(frozen=True)
+class Details:
+    """What a repository is, apart from counts; `topics` None: not told."""
+
+    node_id: str | None
+    full_name: str
+    description: str | None
+    homepage: str | None
+    license: str | None
+    topics: tuple[str, ...] | None
+    primary_language: str | None
+    default_branch: str | None
+    is_fork: bool
+    is_archived: bool
+    is_template: bool
+    created_at: datetime | None
+    pushed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class HeldRepository:
+    id: int
+    github_id: int
+    account_id: int
+    details: Details
+    counts: Counts | None
+    extras: Extras
+    captured_at: datetime | None = None
+    gone_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class LanguagesLook:
+    """When a repository's languages were last read, and the latest push that look could see."""
+
+    at: datetime | None
+    pushed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class AccountCounts:
+    followers: int | None
+    following: int | None
+    public_repositories: int | None
+    public_gists: int | None
+    stars: int
+    forks: int
+    repositories: int
+
+
+@dataclass(frozen=True)
+class HeldAccount:
+    id: int
+    login: str
+    checked_at: datetime | None
+    gone_at: datetime | None
+    counts: AccountCounts | None
+    repositories: Mapping[int, HeldRepository]
+    """By GitHub's id: its own, and those of others that the answer names as its own."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the ledger; `repository` is GitHub's id, None for the account itself."""
+
+    kind: str
+    before: str | None = None
+    after: str | None = None
+    repository: int | None = None
+
+
+@dataclass
+class Plan:
+    """What has to be written so that we hold what GitHub said; repositories by GitHub's id."""
+
+    new: list[Repository] = field(default_factory=list)
+    details: list[Repository] = field(default_factory=list)
+    counts: list[Repository] = field(default_factory=list)
+    extras: dict[int, Extras] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    missing: list[HeldRepository] = field(default_factory=list)
+    totals: AccountCounts | None = None
+    """The account's new counts, None when they are the held ones."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(getattr(self, part.name) for part in fields(self))
+
+
+Told = TypeVar("Told", Details, Extras)
+NOT_ALWAYS_TOLD = {"node_id", "topics", *(part.name for part in fields(Extras))}
+
+
+def counts_of(repository: Repository) -> Counts:
+    return Counts(repository.stars, repository.forks, repository.size_kb)
+
+
+def extras_of(repository: Repository) -> Extras:
+    return Extras(*(getattr(repository, part.name) for part in fields(Extras)))
+
+
+def details_of(repository: Repository) -> Details:
+    told = Details(*(getattr(repository, part.name) for part in fields(Details)))
+    # REST and GraphQL list topics in orders of their own.
+    return told if told.topics is None else replace(told, topics=tuple(sorted(told.topics)))
+
+
+def compare(held: HeldAccount, account: Account, repositories: Sequence[Repository]) -> Plan:
+    """Plan how to get from *held* to the answer. Empty when nothing differs."""
+    plan = Plan(entries=_account_entries(held, account))
+    for repository in repositories:
+        before = held.repositories.get(repository.github_id)
+        if before is None:
+            plan.new.append(repository)
+            if held.checked_at:  # at the first look everything is new
+                plan.entries.append(Entry("new", None, repository.full_name, repository.github_id))
+        else:
+            _compare_repository(plan, held, before, repository)
+    listed = {repository.github_id for repository in repositories}
+    plan.missing = [
+        before
+        for before in held.repositories.values()
+        if before.account_id == held.id and before.gone_at is None and before.github_id not in listed
+    ]
+    totals = total(account, repositories)
+    plan.totals = totals if totals != held.counts else None
+    return plan
+
+
+def total(account: Account, repositories: Sequence[Repository]) -> AccountCounts:
+    """Sum over the repositories that the account owns now, forks included."""
+    return AccountCounts(
+        followers=account.followers,
+        following=account.following,
+        public_repositories=account.public_repositories,
+        public_gists=account.public_gists,
+        stars=sum(repository.stars or 0 for repository in repositories),
+        forks=sum(repository.forks or 0 for repository in repositories),
+        repositories=len(repositories),
+    )
+
+
+def languages_wanted(look: LanguagesLook | None, repository: Repository, now: datetime) -> bool:
+    """Tell whether the bytes of languages may differ from what *look* saw: only a push changes them."""
+    if repository.pushed_at is None:
+        return False
+    if look is None or look.at is None or look.pushed_at != repository.pushed_at:
+        return True
+    return look.at < repository.pushed_at + LANGUAGES_SETTLE <= now
+
+
+def _account_entries(held: HeldAccount, account: Account) -> list[Entry]:
+    entries = []
+    if held.login.lower() != account.login.lower():
+        entries.append(Entry("renamed", held.login, account.login))
+    if held.gone_at:
+        entries.append(Entry("back", None, account.login))
+    return entries
+
+
+def _compare_repository(plan: Plan, held: HeldAccount, before: HeldRepository, now: Repository) -> None:
+    is_back = before.gone_at is not None
+    if _merged(before.details, details_of(now)) != before.details or before.account_id != held.id or is_back:
+        plan.details.append(now)
+    plan.entries += _repository_entries(held, before, now)
+    if counts_of(now) != before.counts:
+        plan.counts.append(now)
+    extras = _merged(before.extras, extras_of(now))
+    if extras != before.extras:
+        plan.extras[now.github_id] = extras
+
+
+def _repository_entries(held: HeldAccount, before: HeldRepository, now: Repository) -> list[Entry]:
+    entries = []
+    old, new = before.details, details_of(now)
+    if before.account_id != held.id:
+        entries.append(Entry("transferred", old.full_name, new.full_name, now.github_id))
+    elif old.full_name.partition("/")[2] != new.full_name.partition("/")[2]:
+        entries.append(Entry("renamed", old.full_name, new.full_name, now.github_id))
+    if old.is_archived != new.is_archived:
+        kind = "archived" if new.is_archived else "restored"
+        entries.append(Entry(kind, None, new.full_name, now.github_id))
+    if before.gone_at and not held.gone_at:
+        entries.append(Entry("back", None, new.full_name, now.github_id))
+    for name, kind in LEDGER_OF.items():
+        if getattr(old, name) != getattr(new, name):
+            entries.append(Entry(kind, getattr(old, name), getattr(new, name), now.github_id))
+    return entries
+
+
+def _merged(before: Told, now: Told) -> Told:
+    """*now*, with what it does not tell filled from *before*: not told is not gone."""
+    told = {
+        part.name: getattr(before, part.name)
+        if getattr(now, part.name) is None and part.name in NOT_ALWAYS_TOLD
+        else getattr(now, part.name)
+        for part in fields(now)
+    }
+    return type(now)(**told)

@@ -1,0 +1,146 @@
+"""What we hold of an account, read for comparing it with what GitHub said. Callers own the transaction."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from ingest.changes import AccountCounts, Counts, Details, Extras, HeldAccount, HeldRepository, LanguagesLook
+from ingest.github.models import Account, Repository
+
+
+def lock_account(connection: Connection, account: Account) -> int:
+    """Find or create the row of *account* and lock it until the transaction ends; returns our id.
+
+    Identity is GitHub's id: a name that answers with another id is another account. A row known by name only
+    becomes the account's own.
+    """
+    found = connection.scalar(
+        text("SELECT id FROM account WHERE github_id = :github_id FOR UPDATE"), {"github_id": account.github_id}
+    )
+    if found is None:
+        found = connection.scalar(
+            text(
+                "UPDATE account SET github_id = :github_id WHERE id = (SELECT id FROM account"
+                " WHERE lower(login) = lower(:login) AND github_id IS NULL FOR UPDATE) RETURNING id"
+            ),
+            {"github_id": account.github_id, "login": account.login},
+        )
+    if found is None:
+        found = connection.scalar(
+            text(
+                "INSERT INTO account (github_id, login) VALUES (:github_id, :login)"
+                " ON CONFLICT (github_id) DO UPDATE SET login = account.login RETURNING id"
+            ),
+            {"github_id": account.github_id, "login": account.login},
+        )
+    assert found is not None
+    return int(found)
+
+
+def account_id(connection: Connection, github_id: int) -> int | None:
+    """Our id of the account that GitHub knows by *github_id*."""
+    found: int | None = connection.scalar(
+        text("SELECT id FROM account WHERE github_id = :github_id"), {"github_id": github_id}
+    )
+    return found
+
+
+def owner_of(connection: Connection, repository: Repository) -> int:
+    """Our id of the account that *repository* belongs to now; a row by name where nobody has seen it."""
+    found = None if repository.owner_id is None else account_id(connection, repository.owner_id)
+    if found is None:
+        found = connection.execute(
+            text(
+                "INSERT INTO account (github_id, login) VALUES (:github_id, :login) ON CONFLICT DO NOTHING RETURNING id"
+            ),
+            {"github_id": repository.owner_id, "login": repository.owner_login},
+        ).scalar()
+    if found is None:
+        found = connection.execute(
+            text("SELECT id FROM account WHERE lower(login) = lower(:login) ORDER BY github_id NULLS LAST LIMIT 1"),
+            {"login": repository.owner_login},
+        ).scalar_one()
+    return int(found)
+
+
+def held_account(connection: Connection, account_id: int, github_ids: Sequence[int]) -> HeldAccount:
+    """Read what we hold of an account, and of the repositories *github_ids* wherever they are held."""
+    row = connection.execute(
+        text(
+            "SELECT login, checked_at, gone_at, followers, following, public_repositories, public_gists,"
+            "       stars, forks, repositories"
+            "  FROM account LEFT JOIN LATERAL (SELECT * FROM account_snapshot WHERE account_id = account.id"
+            "       ORDER BY captured_at DESC LIMIT 1) AS last ON true WHERE account.id = :id"
+        ),
+        {"id": account_id},
+    ).one()
+    counts = None if row.stars is None else AccountCounts(*(getattr(row, part.name) for part in fields(AccountCounts)))
+    return HeldAccount(
+        id=account_id,
+        login=row.login,
+        checked_at=row.checked_at,
+        gone_at=row.gone_at,
+        counts=counts,
+        repositories=_held_repositories(connection, account_id, github_ids),
+    )
+
+
+def _held_repositories(
+    connection: Connection, account_id: int, github_ids: Sequence[int]
+) -> Mapping[int, HeldRepository]:
+    rows = connection.execute(
+        text("""
+            SELECT repository.*, stars, forks, size_kb, watchers, open_issues, open_change_requests,
+                   open_issues_and_change_requests, captured_at
+              FROM repository LEFT JOIN repository_current ON repository_id = repository.id
+             WHERE repository.id IN (SELECT id FROM repository WHERE account_id = :account AND github_id IS NOT NULL
+                                     UNION SELECT id FROM repository WHERE github_id = ANY(:github_ids))
+        """),
+        {"account": account_id, "github_ids": list(github_ids)},
+    )
+    return {row.github_id: _held(row) for row in rows}
+
+
+def _held(row: Row[Any]) -> HeldRepository:
+    held = {part.name: getattr(row, part.name) for part in fields(Details)}
+    held["topics"] = None if row.topics is None else tuple(sorted(row.topics))
+    return HeldRepository(
+        id=row.id,
+        github_id=row.github_id,
+        account_id=row.account_id,
+        details=Details(**held),
+        counts=None if row.captured_at is None else Counts(row.stars, row.forks, row.size_kb),
+        extras=Extras(*(getattr(row, part.name) for part in fields(Extras))),
+        captured_at=row.captured_at,
+        gone_at=row.gone_at,
+    )
+
+
+def held_languages(connection: Connection, repository_ids: Iterable[int]) -> dict[int, dict[str, int]]:
+    """The latest set of languages of each repository (our id) that has one."""
+    rows = connection.execute(
+        text(
+            "SELECT repository_id, language, bytes FROM unnest(CAST(:ids AS bigint[])) AS wanted(id)"
+            "  JOIN LATERAL (SELECT max(captured_at) AS at FROM repository_language WHERE repository_id = id) AS last"
+            "    ON true JOIN repository_language ON repository_id = id AND captured_at = at"
+        ),
+        {"ids": list(repository_ids)},
+    )
+    held: dict[int, dict[str, int]] = {}
+    for row in rows:
+        held.setdefault(row.repository_id, {}).update({row.language: row.bytes} if row.language else {})
+    return held
+
+
+def languages_looks(connection: Connection, account_ids: Sequence[int]) -> dict[int, LanguagesLook]:
+    """When the languages of these accounts' repositories were last read, by GitHub's id."""
+    rows = connection.execute(
+        text(
+            "SELECT github_id, languages_at, languages_pushed_at FROM repository"
+            " WHERE account_id = ANY(:ids) AND github_id IS NOT NULL AND languages_at IS NOT NULL"
+        ),
+        {"ids": list(account_ids)},
+    )
+    return {row.github_id: LanguagesLook(row.languages_at, row.languages_pushed_at) for row in rows}
