@@ -1,0 +1,20 @@
+"""`python -m tests.bench [PART…]`: measure, and print each figure beside its floor and its target."""
+
+import importlib
+import sys
+
+from tests.bench.figures import out, print_figures
+
+PARTS = ("writing", "importing", "snapshot", "starting")
+
+
+def main(wanted: list[str]) -> None:
+    for part in wanted or PARTS:
+        if part not in PARTS:
+            sys.exit(f"there is no part {part!r}; the parts are {', '.join(PARTS)}")
+        module = importlib.import_module(f"tests.bench.{part}")
+        out.print(f"\n[bold]{module.__doc__.strip().splitlines()[0]}[/bold]")
+        print_figures(module.run())
+
+
+main(sys.argv[1:])

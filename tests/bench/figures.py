@@ -1,0 +1,68 @@
+"""What a measurement reports, and the servers it runs on."""
+
+import resource
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Engine, create_engine
+
+from core import migrations
+from core.local import Servers, lease
+
+out = Console(highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured value; `floor` is the least possible, measured in the same run; `target` what was promised."""
+
+    name: str
+    value: float
+    unit: str
+    floor: float | None = None
+    target: str = ""
+
+    @property
+    def ratio(self) -> str:
+        return f"{self.value / self.floor:.2f}" if self.floor else ""
+
+
+def print_figures(figures: list[Figure]) -> None:
+    table = Table("Figure", "Measured", "Floor", "Ratio", "Target", box=None, pad_edge=False)
+    for figure in figures:
+        floor = f"{figure.floor:,.6g} {figure.unit}" if figure.floor else ""
+        table.add_row(figure.name, f"{figure.value:,.6g} {figure.unit}", floor, figure.ratio, figure.target)
+    out.print(table)
+
+
+@contextmanager
+def servers() -> Iterator[Servers]:
+    """Embedded servers of a measurement's own, as durable as those of `make run`."""
+    with tempfile.TemporaryDirectory(prefix="almanac-bench-", dir="/tmp") as folder:
+        Path(folder).chmod(0o711)
+        held = lease(Path(folder))
+        try:
+            migrations.upgrade(held.database_url)
+            yield held
+        finally:
+            held.release(wait_seconds=10)
+
+
+@contextmanager
+def database() -> Iterator[Engine]:
+    with servers() as held:
+        engine = create_engine(held.database_url, connect_args={"options": "-c timezone=UTC"})
+        yield engine
+        engine.dispose()
+
+
+def peak_megabytes(who: int = resource.RUSAGE_SELF) -> float:
+    """The most memory this process (or its finished children) ever held."""
+    peak = resource.getrusage(who).ru_maxrss
+    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)

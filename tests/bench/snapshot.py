@@ -1,0 +1,120 @@
+"""What a snapshot of 200 accounts costs over a distant GitHub, and a refresh after little has changed."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import ceil
+
+from ingest.sandbox import Sandbox, World, serve
+from tests.bench.figures import Figure, servers
+
+ACCOUNTS, REPOSITORIES, LATENCY_MS = 200, 5_500, 80
+CHANGED = 0.03
+# The client runs as people run it, in a process of its own whose memory is its own.
+MEASURED = """
+import json, resource, sys
+from core import cache, database, jobs, log
+from core.settings import settings
+from ingest.github import GitHub
+from ingest.refresh import Order, Refresh
+log.setup("ERROR", as_json=True)
+with GitHub.from_settings(settings(), cache.redis()) as github:
+    run = Refresh(github, database.engine(), settings().refresh_every).run(
+        Order(jobs.Asked("bench"), logins=sys.argv[1:]))
+print(json.dumps({"stored": run.stored, "failed": run.failed, "seconds": run.seconds,
+                  "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+"""
+
+
+def run() -> list[Figure]:
+    figures = []
+    with fresh(tokens="sandbox-token-1") as (github, ask):
+        first = ask()
+        figures += told("first snapshot", first, floor=points_floor(github), targets=("80", "120", "12"))
+        figures.append(Figure("first snapshot: memory", first["memory"], "MB", target="at most 150 MB"))
+        change(github.world)
+        figures += told(
+            "after 3 % changed", ask(), floor=points_floor(github, changed=CHANGED), targets=("25", "", "5")
+        )
+        calm = ask()["requests"]
+    with fresh(tokens="sandbox-token-1") as (github, ask):
+        github.faults.errors(share=0.05, times=None)
+        pause = github.faults.pause(10, after=20)
+        rough = ask()
+        figures.append(Figure("rough weather: requests", rough["requests"], "", first["requests"], "at most 1.15"))
+        figures.append(Figure("rough weather: accounts lost", rough["failed"], "", target="0"))
+        figures.append(Figure("rough weather: sent into the pause", len(pause.arrivals) - 1, "", target="in flight"))
+    with fresh(tokens="") as (github, ask):
+        github.limits.anonymous = 100_000
+        ask()
+        again = ask()
+        share = sum(entry.status == 304 for entry in github.log) / max(1, len(github.log))
+        figures.append(Figure("without a token, again: answered 304", share * 100, "%", 100, "all"))
+        figures.append(Figure("without a token, again", again["seconds"], "s"))
+    return [*figures, Figure("requests of a calm refresh", calm, "")]
+
+
+def told(name: str, result: dict[str, float], *, floor: int, targets: tuple[str, str, str]) -> list[Figure]:
+    points, requests, seconds = (f"at most {target}" if target else "" for target in targets)
+    latency = LATENCY_MS / 1000
+    return [
+        Figure(f"{name}: points", result["points"], "", floor, points),
+        Figure(f"{name}: requests", result["requests"], "", floor, requests),
+        Figure(f"{name}: wall", result["seconds"], "s", floor * latency, seconds and f"{seconds} s"),
+        Figure(f"{name}: accounts stored", result["stored"], "", ACCOUNTS, "all"),
+    ]
+
+
+def points_floor(github: Sandbox, changed: float = 1.0) -> int:
+    """The fewest points: every connection once, a hundred a point; languages only of what was pushed."""
+    world = github.world
+    pages = sum(max(1, ceil(len(world.owned(one)) / 100)) for one in map(world.account, world.logins()))
+    followers = 2 * len(world.logins())
+    return ceil((pages + followers) / 100) + ceil(REPOSITORIES * changed / 100)
+
+
+def change(world: World) -> None:
+    """Push to and star a share of the repositories."""
+    chance = random.Random(5)
+    every = [one["full_name"] for login in world.logins() for one in repositories(world, login)]
+    for full_name in chance.sample(every, int(len(every) * CHANGED)):
+        world.edit.star(full_name, 3)
+        world.edit.push(full_name)
+
+
+def repositories(world: World, login: str) -> list[dict[str, str]]:
+    from ingest.sandbox.truth import truth
+
+    return truth(world, login)["repositories"]
+
+
+@contextmanager
+def fresh(tokens: str) -> Iterator[tuple[Sandbox, object]]:
+    """A new pretend GitHub and empty servers; `ask()` refreshes everybody and tells what it took."""
+    world = World(accounts=ACCOUNTS, repositories=REPOSITORIES, seed=11)
+    world.freeze()
+    with servers() as held, serve(world, latency_ms=LATENCY_MS) as github:
+        environment = os.environ | {
+            "DATABASE_URL": held.database_url,
+            "REDIS_URL": held.redis_url,
+            "GITHUB_API_URL": github.url,
+            "GITHUB_TOKENS": tokens,
+        }
+
+        def ask() -> dict[str, float]:
+            github.log.clear()
+            world.advance(seconds=1)
+            done = subprocess.run(
+                [sys.executable, "-c", MEASURED, *world.logins()],
+                env=environment, capture_output=True, text=True, check=True,
+            )  # fmt: skip
+            time.sleep(0.2)
+            result: dict[str, float] = json.loads(done.stdout)
+            return result | {"points": github.log.points(), "requests": len(github.log)}
+
+        yield github, ask
