@@ -1,3 +1,340 @@
 """
 # Account
+Who is this, what do they make, and how has it been received over time.
 """
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import streamlit as st
+from pandas import DataFrame, Series
+
+from core.charts import areas, bars, lines
+from core.charts.stretches import coverage
+from core.queries import account_repositories, accounts, languages
+from core.shortcodes import rendered
+from pages import moment
+from pages.cards import Card, row
+from pages.cell import cell, theme
+from pages.words import ago, day, number, percent
+
+LOGIN = re.compile(r"[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}(?:_[a-z\d]{1,38})?", re.IGNORECASE)
+SHOWN_LANGUAGES = 8
+TOTALS = """
+**Our own looks** add up all repositories that the account owns and that are not gone, forks of others included.
+
+**Imported history** adds up the repositories that its source had shown within the four weeks before each day. The line
+jumps when one enters or leaves that source's sight, and when one moves to another account.
+
+A look that found nothing new still counts as a look. Grey: nobody looked for more than twice the usual time, so no
+line is drawn across.
+"""
+
+
+def name_of(profile: Series) -> str:
+    kind = {"user": "User", "organization": "Organization"}.get(str(profile["kind"]), "Account")
+    named = f"**{profile['name']}** · " if not pd.isna(profile["name"]) else ""
+    return f"{named}{kind}"
+
+
+def profile_line(profile: Series) -> None:
+    """Show who this is, in one line, and where to find them on GitHub."""
+    login = profile["login"]
+    facts = [name_of(profile)]
+    if not pd.isna(profile["location"]):
+        facts.append(f":material/location_on: {profile['location']}")
+    if not pd.isna(profile["created_at"]):
+        facts.append(f"since {profile['created_at']:%Y}")
+    if not pd.isna(profile["checked_at"]):
+        facts.append(f"looked at {ago(profile['checked_at'], datetime.now(UTC))}")
+    facts.append(f"[github.com/{login} :material/open_in_new:](https://github.com/{login})")
+    st.markdown(" · ".join(facts))
+    if not pd.isna(profile["bio"]):
+        st.caption(rendered(str(profile["bio"])))
+
+
+def year_of(history: DataFrame, column: str, source: str, until: datetime) -> list[float]:
+    """The course of the last year for a card: the last value of each week with one."""
+    recent = history[(history["source"] == source) & (history["captured_at"] > until - timedelta(days=365))]
+    weekly = recent.set_index("captured_at")[column].dropna().resample("W").last().dropna()
+    return [float(value) for value in weekly]
+
+
+def number_cards(totals: dict[str, object], history: DataFrame, until: datetime) -> None:
+    source = str(totals["source"])
+    covers = f"{number(totals['repositories'])} repositories, looked at {day(totals['captured_at'])}, {source}"
+    row(
+        [
+            Card(
+                label,
+                totals[column],
+                totals[f"{column}_before"],
+                course=year_of(history, column, source, until),
+                help=f"Over {covers}" if column != "followers" else "Imported history does not tell followers",
+            )
+            for label, column in (
+                ("Stars", "stars"),
+                ("Forks", "forks"),
+                ("Followers", "followers"),
+                ("Repositories", "repositories"),
+            )
+        ],
+        "account",
+    )
+
+
+def course_cells(history: DataFrame, stretches: DataFrame, until: datetime, note: str) -> None:
+    imported = history[history["source_id"] != 1]
+    told = "Surviving stars, summed over its repositories."
+    if not imported.empty:
+        last = imported.iloc[-1]
+        told += f" {last['source']} had {number(last['repositories'])} of them in sight on {day(last['captured_at'])}."
+    cell(
+        "How many stars do its repositories have together?",
+        told + " Grey: not collected.",
+        history,
+        name="account-stars",
+        chart=lines.history(history, stretches, "stars", theme(), until=until, unit="stars"),
+        alt=summary(history, "stars"),
+        definition=TOTALS,
+        note=note,
+    )
+    followers = history.dropna(subset=["followers"])
+    followers.attrs = history.attrs
+    left, right = st.columns(2)
+    with left:
+        cell(
+            "How many follow it?",
+            "Followers on GitHub at each change.",
+            followers,
+            name="account-followers",
+            chart=lines.history(
+                followers,
+                stretches[stretches["source_id"] == 1],
+                "followers",
+                theme(),
+                until=until,
+                unit="followers",
+                height=240,
+            )
+            if len(followers)
+            else None,
+            alt=summary(followers, "followers"),
+            empty="Followers are not collected yet: imported history does not tell them.",
+            note=note,
+        )
+    with right:
+        cell(
+            "How many repositories does that cover?",
+            "Those the totals add up at each moment.",
+            history,
+            name="account-repositories-known",
+            chart=lines.history(
+                history, stretches, "repositories", theme(), until=until, unit="repositories", height=240
+            ),
+            alt=summary(history, "repositories"),
+            definition=TOTALS,
+            note=note,
+        )
+
+
+def summary(frame: DataFrame, column: str) -> str:
+    known = frame.dropna(subset=[column])
+    if known.empty:
+        return f"No {column} are known."
+    first, last = known.iloc[0], known.iloc[-1]
+    return (
+        f"Line of {column}: {number(first[column])} on {day(first['captured_at'])}, "
+        f"{number(last[column])} on {day(last['captured_at'])}."
+    )
+
+
+def language_cells(account_id: int, note: str) -> None:
+    by_bytes = languages.of_account(account_id, moment.as_of())
+    mix = languages.mix_of_account(account_id, moment.as_of())
+    left, right = st.columns(2)
+    with left:
+        if by_bytes.empty:
+            by_stars(mix, note)
+        else:
+            top = by_bytes.head(SHOWN_LANGUAGES)
+            cell(
+                "Which languages is it written in?",
+                "Share of all bytes of code; forks left out.",
+                by_bytes,
+                name="account-languages",
+                chart=bars.languages(
+                    top, "share", theme(), texts=top["share"].map("{:.1%}".format).str.replace("%", " %")
+                ),
+                alt=f"Bars: {', '.join(f'{r.language} {r.share:.0%}' for r in top.itertuples())}",
+                note=note,
+            )
+    with right:
+        cell(
+            "How does the mix drift?",
+            "Share of stars by primary language, quarter by quarter.",
+            mix,
+            name="account-language-mix",
+            chart=areas.shares(
+                mix, "stars", theme(), unit="stars", height=max(240, min(len(by_bytes) or 8, 8) * 34 + 16)
+            )
+            if len(mix)
+            else None,
+            alt="Layers: the share of each primary language in all stars, by quarter.",
+            definition="Each repository counts with the language it has now and the last stars told in the year "
+            "before the quarter's end. Forks are left out.",
+            note=note,
+        )
+
+
+def by_stars(mix: DataFrame, note: str) -> None:
+    """What there is to show of languages while their bytes have not been collected."""
+    last = mix[mix["at"] == mix["at"].max()] if len(mix) else mix
+    last.attrs = mix.attrs
+    top = last.head(SHOWN_LANGUAGES)
+    cell(
+        "In which languages are the starred ones?",
+        "Stars by primary language: bytes of code were not collected.",
+        last,
+        name="account-languages",
+        chart=bars.languages(top, "stars", theme(), texts=top["stars"].map(number)) if len(top) else None,
+        alt=f"Bars: {', '.join(f'{r.language} {number(r.stars)}' for r in top.itertuples())}",
+        note=note,
+    )
+
+
+def repository_cell(account_id: int, note: str) -> None:
+    found = account_repositories.table(account_id, moment.as_of())
+    shown = found.assign(
+        repository="https://github.com/" + found["full_name"],
+        description=found["description"].map(rendered, na_action="ignore"),
+    )
+    columns = [
+        "repository",
+        "stars",
+        "stars_30d",
+        "course",
+        "forks",
+        "language",
+        "description",
+        "pushed_at",
+        "checked_at",
+        "source",
+    ]
+    config = st.column_config
+    how = {
+        "repository": config.LinkColumn(
+            "Repository", display_text=r"https://github\.com/[^/]+/(.+)", width="medium", pinned=True
+        ),
+        "stars": config.NumberColumn("Stars", format="localized"),
+        "stars_30d": config.NumberColumn("In 30 days", format="localized", help="Growth up to the last look"),
+        "course": config.LineChartColumn("Last year", help="Stars every four weeks", width="small"),
+        "forks": config.NumberColumn("Forks", format="localized"),
+        "language": config.TextColumn("Language"),
+        "description": config.TextColumn("Description", width="large"),
+        "pushed_at": config.DateColumn("Last push", format="YYYY-MM-DD"),
+        "checked_at": config.DateColumn("Last look", format="YYYY-MM-DD"),
+        "source": config.TextColumn("Source"),
+    }
+
+    def table() -> None:
+        st.dataframe(
+            shown,
+            column_order=columns,
+            column_config=how,
+            hide_index=True,
+            placeholder="—",
+            height=min(460, 36 * (len(shown) + 1) + 4),
+            alt="All repositories of the account with stars, growth and course",
+            key="account-table",
+        )
+
+    cell(
+        "Which repositories are these?",
+        f"All {len(found):,} that are known, most stars first. Click a column to sort; the arrow opens GitHub.",
+        found,
+        name="account-repositories",
+        chart=table,
+        rows_are_shown=True,
+        note=note,
+    )
+
+
+def explain_unknown(login: str) -> None:
+    """Say why there is nothing under this login, and where to go."""
+    if not LOGIN.fullmatch(login):
+        st.warning(
+            f"`{login[:60]}` cannot be a GitHub login: letters, digits and single hyphens, at most 39 of them.",
+            icon=":material/person_off:",
+        )
+    elif new := accounts.renamed_to(login):
+        st.info(f"**{login}** is called **{new}** now.", icon=":material/badge:")
+        st.page_link(
+            "pages/account.py", label=f"Go to {new}", query_params={"login": new}, icon=":material/arrow_forward:"
+        )
+    else:
+        st.info(
+            f"**{login}** is not tracked, and no imported history tells of it. "
+            f"`python -m ingest track {login}` starts collecting.",
+            icon=":material/person_search:",
+        )
+
+
+def notebook(profile: Series) -> None:
+    """Everything that is known of one account."""
+    account_id, as_of = int(profile["account_id"]), moment.as_of()
+    until = as_of or datetime.now(UTC)
+    history = accounts.history(account_id, as_of)
+    stretches = accounts.stretches(account_id, as_of)
+    totals = accounts.totals(account_id, as_of)
+    if not totals:
+        st.info(
+            f"Nothing was collected of {profile['login']} {'by then' if as_of else 'yet'}"
+            + ("; its first look is due." if profile["is_tracked"] and not as_of else "."),
+            icon=":material/hourglass_empty:",
+        )
+        return
+    look = accounts.newest_look(account_id, as_of)
+    run = f" · run {look['run_id']}" if look.get("run_id") else ""
+    note = f"{look['captured_at']:%Y-%m-%d %H:%M}{run} · coverage {percent(coverage(stretches, until))}"
+    number_cards(totals, history, until)
+    st.markdown("## Reception")
+    course_cells(history, stretches, until, note)
+    st.markdown("## Languages")
+    language_cells(account_id, note)
+    st.markdown("## Repositories")
+    repository_cell(account_id, note)
+
+
+login = st.selectbox(
+    "Account",
+    list(accounts.suggestions()["login"]),
+    index=None,
+    key="login",
+    bind="query-params",
+    accept_new_options=True,
+    placeholder="Type a login, or choose one",
+    label_visibility="collapsed",
+    icon=":material/search:",
+)
+
+if not login:
+    st.info(
+        "Choose an account above: one that is tracked, or one that imported history tells of.", icon=":material/search:"
+    )
+else:
+    found = accounts.profile(login.strip())
+    if found.empty:
+        explain_unknown(login.strip())
+    else:
+        chosen = found.iloc[0]
+        if not pd.isna(chosen["gone_at"]):
+            reason = "" if pd.isna(chosen["gone_reason"]) else f" ({chosen['gone_reason']})"
+            st.warning(
+                f"**{chosen['login']}** is gone from GitHub since {day(chosen['gone_at'])}{reason}. "
+                "What was collected before stays.",
+                icon=":material/person_off:",
+            )
+        profile_line(chosen)
+        notebook(chosen)

@@ -34,6 +34,7 @@ def cell(
     empty: str = "",
     rows: DataFrame | None = None,
     column_config: dict[str, Any] | None = None,
+    rows_are_shown: bool = False,
 ) -> None:
     """Draw one cell over *frame*, a frame as `read_frame` gives it.
 
@@ -43,7 +44,8 @@ def cell(
     note        the quiet line: as of when, which run, what coverage
     definition  how the numbers are counted
     empty       the sentence to show when the frame has no rows: not tracked, not collected yet, or truly zero
-    rows        what the table twin shows, where it is not *frame* itself
+    rows        what the table twin shows and the exports hold, where it is not *frame* itself
+    rows_are_shown  the answer is a table already: no twin
     """
     with st.container(border=True, key=f"cell-{name}", gap="xsmall"):
         st.markdown(f"**{question}**")
@@ -56,22 +58,39 @@ def cell(
             chart()
         with st.container(horizontal=True, vertical_alignment="center", wrap=False, key=f"line-{name}", gap="xsmall"):
             st.caption(f":material/schedule: {note or moment.said()}", wrap=False)
-            _tools(frame if rows is None else rows, frame, name, question, definition, column_config)
+            _explanations(frame, name, definition)
+            rows = frame if rows is None else rows
+            if not rows_are_shown:
+                _twin(rows, name, question, column_config)
+            _download("CSV", rows, name, "csv", "text/csv", csv)
+            _download("Parquet", rows, name, "parquet", "application/vnd.apache.parquet", parquet)
 
 
-def _tools(
-    rows: DataFrame, frame: DataFrame, name: str, question: str, definition: str, columns: dict[str, Any] | None
-) -> None:
+def _explanations(frame: DataFrame, name: str, definition: str) -> None:
     if definition:
-        with st.popover("Definition", icon=":material/info:", type="tertiary", key=f"tool-def-{name}"):
+        with st.popover(
+            "Definition", icon=":material/info:", type="tertiary", help="How this is counted", key=f"tool-def-{name}"
+        ):
             st.markdown(definition)
     if "sql" in frame.attrs:
-        with st.popover("SQL", icon=":material/code:", type="tertiary", key=f"tool-sql-{name}"):
+        with st.popover(
+            "SQL", icon=":material/code:", type="tertiary", help="The query, ready to run", key=f"tool-sql-{name}"
+        ):
             st.code(runnable(frame.attrs["sql"], frame.attrs["values"]), language="sql")
-    with st.popover("Rows", icon=":material/table:", type="tertiary", key=f"tool-rows-{name}"):
-        st.dataframe(rows, hide_index=True, column_config=columns, alt=f"Rows of: {question}", key=f"rows-{name}")
-    _download("CSV", rows, name, "csv", "text/csv", csv)
-    _download("Parquet", rows, name, "parquet", "application/vnd.apache.parquet", parquet)
+
+
+def _twin(rows: DataFrame, name: str, question: str, columns: dict[str, Any] | None) -> None:
+    with st.popover(
+        "Rows", icon=":material/table:", type="tertiary", help=f"{len(rows):,} rows", key=f"tool-rows-{name}"
+    ):
+        st.dataframe(
+            rows,
+            hide_index=True,
+            column_config=columns,
+            placeholder="—",
+            alt=f"Rows of: {question}",
+            key=f"rows-{name}",
+        )
 
 
 def _download(

@@ -60,7 +60,7 @@ def _add_line(
         name=name if ours else f"{name} (imported)",
         line={"color": theme.accent if ours else theme.imported, "width": 2, "shape": "hv" if ours else "linear"},
         marker={"size": 5},
-        fill="tozero" if filled else None,
+        fill="tozeroy" if filled else None,
         fillcolor=theme.fill if ours else theme.imported_fill,
         hovertemplate=f"%{{y:,.0f}} {unit}<extra></extra>",
         connectgaps=False,

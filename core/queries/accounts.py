@@ -18,6 +18,13 @@ def moment(as_of: datetime | None) -> datetime:
     return as_of or datetime.combine(datetime.now(UTC).date(), time.max, UTC)
 
 
+def first(frame: DataFrame) -> dict[str, Any]:
+    """The first row of *frame* with None for what is unknown; empty without rows."""
+    if frame.empty:
+        return {}
+    return {str(name): None if pd.isna(value) else value for name, value in frame.iloc[0].items()}
+
+
 def suggestions(limit: int = 2_000) -> DataFrame:
     """List the logins to choose from: tracked ones first, then by stars.
 
@@ -165,6 +172,25 @@ def stretches(account_id: int, as_of: datetime | None) -> DataFrame:
     return read_frame(sql, account_id=account_id, until=moment(as_of), every=settings().refresh_every)
 
 
+def newest_look(account_id: int, as_of: datetime | None) -> dict[str, Any]:
+    """Tell of the newest look at the account or any of its repositories: captured_at, source, run_id; empty before."""
+    sql = """
+        WITH looks AS (
+            (SELECT captured_at, source_id, run_id FROM capture
+              WHERE account_id = :account_id AND captured_at <= :until ORDER BY captured_at DESC LIMIT 1)
+             UNION ALL
+            (SELECT captured_at, source_id, run_id FROM capture
+              WHERE repository_id IN (SELECT id FROM repository WHERE account_id = :account_id)
+                AND captured_at <= :until ORDER BY captured_at DESC LIMIT 1)
+        )
+        SELECT captured_at, CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source, run_id
+          FROM looks
+          JOIN source ON source.id = source_id
+         ORDER BY captured_at DESC LIMIT 1
+    """
+    return first(read_frame(sql, account_id=account_id, until=moment(as_of)))
+
+
 def totals(account_id: int, as_of: datetime | None) -> dict[str, Any]:
     """Tell the newest numbers and those of four weeks before, of our own looks, else of the newest import.
 
@@ -175,10 +201,7 @@ def totals(account_id: int, as_of: datetime | None) -> dict[str, Any]:
     Empty when nothing was collected yet.
     """
     own = _own_totals(account_id, as_of)
-    found = own if not own.empty else _imported_totals(account_id, as_of)
-    if found.empty:
-        return {}
-    return {str(name): None if pd.isna(value) else value for name, value in found.iloc[0].items()}
+    return first(own if not own.empty else _imported_totals(account_id, as_of))
 
 
 def _own_totals(account_id: int, as_of: datetime | None) -> DataFrame:

@@ -3,9 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-import pandas as pd
-
 from core.database import read_frame
+from core.queries.accounts import first
 
 DEFINITION = (
     "**Newest look**: when GitHub last answered us. **Coverage**: of the last 30 days, the share on which a tracked "
@@ -37,5 +36,4 @@ def data_state(until: datetime) -> dict[str, Any]:
                     (SELECT max(last_at) FROM repository_import WHERE last_at <= :until))) AS newest_look,
                (SELECT (sum(days) / nullif(sum(possible), 0))::float FROM each) AS coverage
     """
-    row = read_frame(sql, until=until).iloc[0]
-    return {str(name): None if pd.isna(value) else value for name, value in row.items()}
+    return first(read_frame(sql, until=until))

@@ -7,15 +7,11 @@ import pandas as pd
 from pandas import DataFrame
 
 from core.database import read_frame
-from core.queries.accounts import moment
+from core.queries.accounts import first, moment
 from core.settings import settings
 
 # Growth that ends longer before the newest look than this is of another time.
 NEAR = timedelta(days=7)
-
-
-def _first(frame: DataFrame) -> dict[str, Any]:
-    return {str(name): None if pd.isna(value) else value for name, value in frame.iloc[0].items()}
 
 
 def tracking(now: datetime) -> dict[str, Any]:
@@ -29,7 +25,7 @@ def tracking(now: datetime) -> dict[str, Any]:
                min(due_at) FILTER (WHERE NOT paused AND due_at > :now) AS next_due_at
           FROM tracked_account
     """
-    return _first(read_frame(sql, fresh=True, now=now))
+    return first(read_frame(sql, fresh=True, now=now))
 
 
 def held() -> dict[str, Any]:
@@ -41,7 +37,7 @@ def held() -> dict[str, Any]:
           FROM repository_latest AS latest
           JOIN repository ON repository.id = latest.repository_id
     """
-    return _first(read_frame(sql))
+    return first(read_frame(sql))
 
 
 def course(as_of: datetime | None) -> DataFrame:
@@ -100,13 +96,13 @@ def reference(as_of: datetime | None) -> datetime | None:
             SELECT greatest((SELECT max(growth_as_of) FROM repository_current),
                             (SELECT max(last_at) FROM repository_import)) AS at
         """
-        at = _first(read_frame(sql))["at"]
+        at = first(read_frame(sql))["at"]
     else:
         sql = """
             SELECT max(captured_at) AS at FROM repository_snapshot
              WHERE captured_at <= :until AND captured_at > CAST(:until AS timestamptz) - interval '4 months'
         """
-        at = _first(read_frame(sql, until=as_of))["at"]
+        at = first(read_frame(sql, until=as_of))["at"]
     return None if at is None else pd.Timestamp(at).to_pydatetime()
 
 
