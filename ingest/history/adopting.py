@@ -20,10 +20,10 @@ PAIRS = """
       JOIN repository AS named ON lower(named.full_name) = lower(real.full_name) AND named.github_id IS NULL
      CROSS JOIN LATERAL (
            SELECT min(captured_at) AS at FROM capture WHERE repository_id = named.id) AS first
-     WHERE {chosen} AND real.github_id IS NOT NULL AND real.gone_at IS NULL
-       AND real.created_at < first.at + interval '1 day'
-     ORDER BY named.id, real.created_at DESC
+     WHERE {chosen} AND real.github_id IS NOT NULL AND real.created_at < first.at + interval '1 day'
+     ORDER BY named.id, real.gone_at IS NOT NULL, real.created_at DESC
 """
+MOVED = ("repository_snapshot", "repository_extra_snapshot", "capture")
 OF_SOURCE = """
     named.id IN (SELECT DISTINCT repository_id FROM capture WHERE source_id = :source AND repository_id IS NOT NULL)
 """
@@ -44,19 +44,20 @@ def adopt_left_behind(connection: Connection, source_id: int) -> list[int]:
 
 def _adopt(connection: Connection, chosen: str, values: dict[str, object]) -> list[int]:
     pairs = connection.execute(text(PAIRS.format(chosen=chosen)), values).all()
-    if not pairs or not _locked(connection):
+    if not pairs or not locked(connection):
         return []
     named, real = [pair.named for pair in pairs], [pair.real for pair in pairs]
     sources = _move(connection, named, real)
     connection.execute(text("DELETE FROM repository WHERE id = ANY(:named)"), {"named": named})
-    _delete_empty_accounts(connection, [pair.named_account for pair in pairs])
+    delete_empty_accounts(connection, [pair.named_account for pair in pairs])
     for source_id in sources:
         summing.sum_up(connection, source_id, real)
         growth.update_import_growth(connection, source_id, real)
     return sorted(set(real))
 
 
-def _locked(connection: Connection) -> bool:
+def locked(connection: Connection) -> bool:
+    """Keep imports off until this transaction ends; False while one is running."""
     return bool(connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": LOCK}).scalar_one())
 
 
@@ -66,7 +67,7 @@ def _move(connection: Connection, named: Sequence[int], real: Sequence[int]) -> 
     sources = connection.scalars(
         text("SELECT DISTINCT source_id FROM capture WHERE repository_id = ANY(CAST(:named AS bigint[]))"), values
     ).all()
-    for table in ("repository_snapshot", "repository_extra_snapshot", "capture"):
+    for table in MOVED:
         connection.execute(
             text(f"""
                 DELETE FROM {table} AS row USING {table} AS held,
@@ -97,7 +98,8 @@ def _move(connection: Connection, named: Sequence[int], real: Sequence[int]) -> 
     return list(sources)
 
 
-def _delete_empty_accounts(connection: Connection, account_ids: Sequence[int]) -> None:
+def delete_empty_accounts(connection: Connection, account_ids: Sequence[int]) -> None:
+    """Delete those of these accounts that are known by name only and have nothing left."""
     connection.execute(
         text("""
             DELETE FROM account

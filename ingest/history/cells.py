@@ -91,7 +91,10 @@ def _moment(value: object) -> datetime:
         except ValueError:
             raise ValueError("is not a date") from None
     if isinstance(value, datetime):
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        try:
+            return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        except OverflowError:  # the last hours that a calendar has, or the first
+            raise ValueError("is not a date") from None
     if isinstance(value, date):
         return datetime.combine(value, time(), UTC)
     raise ValueError("is not a date")

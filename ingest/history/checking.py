@@ -67,31 +67,42 @@ def read(column: pa.Array, rule: Rule, kind: pa.DataType) -> tuple[pa.Array, pa.
     """Read a column by *rule*; beside the values, what is wrong with each, or None when nothing is."""
     if kind == pa.int32() and (plain := _plain_counts(column)) is not None:
         return plain, None
+    given, places = _distinct(column)
+    judged = [_judge(value, rule) for value in given]
+    values = pa.array([value for value, _ in judged], kind).take(places)
+    if not any(reason for _, reason in judged):
+        return values, None
+    return values, pa.array([reason for _, reason in judged], pa.string()).take(places)
+
+
+def _distinct(column: pa.Array) -> tuple[list[object], pa.Array]:
+    """The distinct values of a column, and the place of each row's among them."""
     if isinstance(column, pa.DictionaryArray):
         column = column.dictionary_decode()
-    distinct = column.dictionary_encode(null_encoding="encode")
-    values: list[object] = []
-    reasons: list[str | None] = []
-    for value in distinct.dictionary.to_pylist():
-        read_value, reason = _judge(value, rule)
-        values.append(read_value)
-        reasons.append(reason)
-    taken = pa.array(values, kind).take(distinct.indices)
-    if not any(reasons):
-        return taken, None
-    return taken, pa.array(reasons, pa.string()).take(distinct.indices)
+    try:
+        column = column.dictionary_encode(null_encoding="encode")
+    except pa.ArrowNotImplementedError:  # an unusual type, which the rules will refuse or read value by value
+        return [_as_python(value) for value in column], pa.array(range(len(column)), pa.int32())
+    return [_as_python(value) for value in column.dictionary], column.indices
+
+
+def _as_python(value: pa.Scalar) -> object:
+    try:
+        return value.as_py()
+    except (ValueError, OverflowError):
+        return f"{value.type} {value.value}"  # a moment beyond what Python can hold: no rule accepts it
 
 
 def _judge(value: object, rule: Rule) -> tuple[object, str | None]:
     try:
         return rule(value), None
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         return None, str(error)
 
 
 def _plain_counts(column: pa.Array) -> pa.Array | None:
     """The column as integers when every cell is plainly one; None sends it to the rules, cell by cell."""
-    if column.null_count or not (pa.types.is_integer(column.type) or pa.types.is_string(column.type)):
+    if column.null_count or not (_is_integer(column) or _is_digits(column)):
         return None
     try:
         counts = column.cast(pa.int32())
@@ -100,11 +111,19 @@ def _plain_counts(column: pa.Array) -> pa.Array | None:
     return counts if len(counts) == 0 or pc.min(counts).as_py() >= 0 else None
 
 
+def _is_integer(column: pa.Array) -> bool:
+    return bool(pa.types.is_integer(column.type))
+
+
+def _is_digits(column: pa.Array) -> bool:
+    return bool(pa.types.is_string(column.type)) and pc.all(pc.ascii_is_decimal(column)).as_py() is not False
+
+
 def _rejected(block: Block, wrong: pa.Array) -> list[Rejected]:
     bad = pc.is_valid(wrong)
-    records = block.records.filter(bad).to_pylist()
+    columns = [[_as_python(value) for value in column.filter(bad)] for column in block.records.columns]
     lines, reasons = block.lines.filter(bad).to_pylist(), wrong.filter(bad).to_pylist()
     return [
-        Rejected(line, reason, tuple("" if value is None else str(value) for value in record.values()))
-        for line, reason, record in zip(lines, reasons, records, strict=True)
+        Rejected(line, reason, tuple("" if value is None else str(value) for value in record))
+        for line, reason, *record in zip(lines, reasons, *columns, strict=True)
     ]

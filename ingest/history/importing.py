@@ -83,10 +83,15 @@ def import_history(
     """
     started = clock()
     name = source_name(source)
-    together_until = open_issues_include_change_requests_until
-    with connected(engine) as steps, HistoryFile(path) as file, _alone(steps):
+    until = open_issues_include_change_requests_until
+    with (
+        connected(engine) as steps,
+        HistoryFile(path) as file,
+        RejectsFile(path, file.columns) as rejects,
+        _alone(steps),
+    ):
         with steps.step() as connection:
-            staged = _read(connection, file, started.date(), together_until, progress)
+            staged = _read(connection, file, rejects, started.date(), until, progress)
         run = importruns.Run(name, path.name, requested_by, started)
         with importruns.recorded(steps, run):
             return _write(steps, staged, run, progress, clock)
@@ -103,23 +108,23 @@ def source_name(given: str) -> str:
 
 
 def _read(
-    connection: Connection, file: HistoryFile, today: date, together_until: date | None, progress: Progress
+    connection: Connection,
+    file: HistoryFile,
+    rejects: RejectsFile,
+    today: date,
+    together_until: date | None,
+    progress: Progress,
 ) -> Staged:
     if file.ignored:
         log.info("columns ignored", file=file.path.name, columns=file.ignored)
-    rejects = RejectsFile(file.path, file.columns)
-    try:
-        names, rows = staging.stage(
-            connection,
-            file,
-            rejects,
-            today=today,
-            together_until=together_until,
-            read=lambda rows: progress(int(rows * READING), file.total),
-        )
-    except BaseException:
-        rejects.discard()
-        raise
+    names, rows = staging.stage(
+        connection,
+        file,
+        rejects,
+        today=today,
+        together_until=together_until,
+        read=lambda rows: progress(int(rows * READING), file.total),
+    )
     if not rows:
         raise BadInput(f"{file.path} has no rows")
     return Staged(file, names, rejects, rows)
@@ -129,15 +134,16 @@ def _write(
     steps: Steps, staged: Staged, run: importruns.Run, progress: Progress, clock: Callable[[], datetime]
 ) -> ImportReport:
     with steps.step() as connection:
-        matching.match(connection)
+        renewed = matching.match(connection)
         _, gave_way = staging.arrange(connection)
         if gave_way:
             staged.rejects.add(staging.contradicted(connection))
-        if staged.first and staged.last:
+    if staged.first and staged.last:
+        with steps.step() as connection:
             ensure_months(connection, staged.first, staged.last)
     run.rejected, run.rejects_file = staged.rejects.count, staged.rejects.keep()
     run.written = _write_batches(steps, run, lambda share: progress(int(share * staged.rows), staged.rows))
-    if run.written or run.continues:
+    if run.written or renewed or run.continues:
         with steps.step() as connection:
             _sum_up(connection, run)
     progress(staged.rows, staged.rows)

@@ -1,5 +1,6 @@
 """A history file, block by block: CSV, gzipped CSV or Parquet in, Arrow record batches out. Never the file whole."""
 
+import csv
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
@@ -82,6 +83,8 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
     def _parquet_blocks(self, file: pa.parquet.ParquetFile) -> Iterator[Block]:
         line = 1
         for batch in file.iter_batches(BLOCK_ROWS, columns=list(self._canonical)):
+            # Nothing has looked yet whether its texts are UTF-8.
+            batch.validate(full=True)
             yield Block(_range(line, batch.num_rows), self._renamed(batch))
             line += batch.num_rows
 
@@ -125,13 +128,15 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
             yield Block(_range(line, 0), self._renamed(batch.slice(0, 0)), malformed)
 
     def _header(self, *, gzipped: bool) -> list[str]:
-        stream = self._stream(gzipped=gzipped)
-        start = stream.read(BLOCK_BYTES) or b""
-        line = start.removeprefix(b"\xef\xbb\xbf").splitlines()[0] if start else b""
-        if b"\0" in line or not line.strip():
-            raise BadInput(f"{self.path} is neither CSV nor Parquet")
-        options = pa.csv.ReadOptions(use_threads=False)
-        return list(pa.csv.read_csv(pa.BufferReader(line + b"\n"), read_options=options).column_names)
+        start = self._stream(gzipped=gzipped).read(BLOCK_BYTES) or b""
+        line = next(iter(start.removeprefix(b"\xef\xbb\xbf").splitlines()), b"")
+        try:
+            names = next(csv.reader([line.decode()]), [])
+        except (UnicodeDecodeError, csv.Error):
+            names = []
+        if not names or b"\0" in line:
+            raise BadInput(f"{self.path} is neither CSV nor Parquet: it does not start with the names of columns")
+        return names
 
     def _stream(self, *, gzipped: bool) -> pa.NativeFile:
         file = self._open.enter_context(pa.OSFile(str(self.path), "rb"))
@@ -156,7 +161,7 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
 
     def _unreadable(self, error: Exception) -> str:
         said = str(error).splitlines()[0]
-        if "invalid UTF8" in said:
+        if "UTF8" in said:
             return f"{self.path} is not encoded in UTF-8: {said}"
         if "Truncated compressed" in said:
             return f"{self.path} is cut off: its end is missing"

@@ -2,7 +2,9 @@
 
 import csv
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import TracebackType
 from typing import IO
 
 import structlog
@@ -12,8 +14,8 @@ from ingest.history.checking import Rejected
 log = structlog.get_logger()
 
 
-class RejectsFile:
-    """Opens with the first rejected row, beside the input or else in the working directory, and appears when kept."""
+class RejectsFile(AbstractContextManager["RejectsFile"]):
+    """Opens with the first rejected row, beside the input or else in the working directory; appears when kept."""
 
     def __init__(self, beside: Path, columns: Iterable[str]) -> None:
         self.name = f"{beside.name}.rejected.csv"
@@ -22,6 +24,13 @@ class RejectsFile:
         self.count = 0
         self.path: Path | None = None
         self._file: IO[str] | None = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file:
+            self._file.close()
+            Path(self._file.name).unlink(missing_ok=True)
 
     def add(self, rejected: Iterable[Rejected]) -> None:
         for row in rejected:
@@ -38,18 +47,13 @@ class RejectsFile:
         self._file.close()
         return Path(self._file.name).replace(self.path)
 
-    def discard(self) -> None:
-        if self._file:
-            self._file.close()
-            Path(self._file.name).unlink(missing_ok=True)
-
     def _open(self) -> None:
         for folder in self.folders:
             self.path = folder / self.name
             try:
                 self._file = (folder / f".{self.name}.part").open("w", newline="", encoding="utf-8")
             except OSError as error:
-                log.warning("rejected rows cannot be written here", folder=str(folder), reason=error.strerror)
+                log.warning("rejected rows cannot be listed here", folder=str(folder), reason=error.strerror)
                 continue
             csv.writer(self._file).writerow(("line", "reason", *self.columns))
             return
