@@ -1,6 +1,6 @@
 """
 # Scene
-Every owner is a district, every repository a tower.
+A city of what is held: every owner is a district, every repository a tower. Turn it, come closer, click.
 """
 
 import streamlit as st
@@ -8,39 +8,124 @@ import streamlit as st
 from core import database
 from core.charts import city, scene
 from core.charts.camera import Canvas
+from core.charts.legend import legend
 from core.queries import repositories
 from core.queries import scene as queries
-from core.queries.scene import Choice
 from core.web.scene import Wanted, edition
 from pages import moment, width
 from pages.cell import cell, theme
-from pages.words import number
+from pages.words import UNKNOWN, day, number, signed
 
-OWNERS = [25, 60, 120, 250]
+OWNERS = [10, 25, 60, 120, 250]
+HEIGHTS = {"stars": "Stars", "growth": "Growth in 30 days"}
+CELL_PADDING = 34
+CHOSEN = "repository"
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    owners = st.selectbox("Owners", OWNERS, index=1, key="owners", bind="query-params", width=130)
-    languages = st.multiselect("Languages", repositories.languages()["language"], key="language", bind="query-params", placeholder="All languages")
-    min_stars = st.number_input("At least so many stars", 0, 10_000_000, 0, 1000, key="min_stars", bind="query-params", width=190)
-    height = st.segmented_control("Height", ["stars", "growth"], default="stars", required=True, key="height", bind="query-params")
+    owners = st.selectbox("Most starred owners", OWNERS, index=2, key="owners", bind="query-params", width=165)
+    languages = st.multiselect(
+        "Languages",
+        repositories.languages()["language"],
+        key="language",
+        bind="query-params",
+        placeholder="All languages",
+        width="stretch",
+    )
+    min_stars = st.number_input(
+        "Stars, at least", 0, 10_000_000, 0, 1_000, key="min_stars", bind="query-params", width=150
+    )
+    height = st.selectbox(
+        "Height", list(HEIGHTS), format_func=HEIGHTS.get, key="height", bind="query-params", width=180
+    )
 
-choice = Choice(owners, tuple(languages), min_stars, moment.as_of())
+choice = queries.Choice(owners, tuple(languages), min_stars, moment.as_of())
 rows = queries.city(choice)
-wide = width.of_page() - 34
-canvas = Canvas(wide, max(380, min(640, 0.68 * wide)))
-built = city.build(rows, height)
-version = edition(database.data_version())
+page_width = width.of_page() - CELL_PADDING
+canvas = Canvas(page_width, min(640, 130 + 0.5 * page_width))
+plan = city.build(rows, height)
+
+held, of_owners = queries.eligible(choice)
 
 
+def left_out() -> str:
+    """Say what could stand in the city and does not."""
+    repositories_left, owners_left = held - len(plan.towers), of_owners - len(plan.districts)
+    if not repositories_left:
+        return "Everything that matches stands here."
+    return f"{number(repositories_left)} repositories, with {number(owners_left)} more owners, are left out."
+
+
+def addresses() -> dict[str, str]:
+    """Where the browser finds the rows; another data version is another address."""
+    asked = Wanted(
+        owners=owners,
+        language=tuple(languages),
+        min_stars=min_stars,
+        height=height,
+        as_of=choice.as_of.date() if choice.as_of else None,
+        v=edition(database.data_version()),
+    )
+    return {part: asked.model_copy(update={"part": part}).address() for part in ("towers", "districts")}
+
+
+def remember() -> None:
+    """Keep the clicked tower in the URL; a click beside all towers forgets it."""
+    towers = st.session_state["city"]["selection"]["objects"].get("towers")
+    if towers:
+        st.query_params[CHOSEN] = towers[0]["name"]
+    else:
+        st.query_params.pop(CHOSEN, None)
+
+
+def tell(name: str | None) -> None:
+    """Say in one line what the chosen tower is, or that one can be chosen."""
+    found = plan.towers[plan.towers["full_name"] == name]
+    with st.container(horizontal=True, vertical_alignment="center", key="chosen", gap="medium"):
+        if found.empty:
+            st.caption(f":material/ads_click: Click a tower to see its repository. {left_out()}")
+            return
+        row = found.iloc[0]
+        st.markdown(f"**[{row.full_name}](https://github.com/{row.full_name})**", width="content")
+        st.caption(
+            f"{number(row.stars)} stars on {day(row.checked_at)} · {signed(row.stars_30d)} in the 30 days before"
+            f" · {row.language if isinstance(row.language, str) else UNKNOWN}",
+        )
+        st.page_link(
+            "account.py",
+            label=f"All of {row.owner}",
+            icon=":material/person:",
+            query_params={"login": row.owner},
+            width="content",
+        )
+
+
+@st.fragment
 def draw() -> None:
-    camera = scene.camera_for(built, canvas)
-    names = scene.labels(built, camera, canvas)
-    wanted = Wanted(owners=owners, language=tuple(languages), min_stars=min_stars, height=height, as_of=st.session_state.get("as_of"), v=version)
-    from urllib.parse import urlencode
-    address = {part: "/api/v1/scene/city.csv?" + urlencode(wanted.model_copy(update={"part": part}).query()) for part in ("towers", "districts")}
-    picked = st.session_state.get("city", {}).get("selection", {}).get("objects", {}).get("towers", [])
-    chosen = picked[0]["name"] if picked else None
-    st.pydeck_chart(scene.deck(built, theme(), camera, names, address, chosen), height=int(canvas.height), on_select="rerun", key="city")
+    """The chosen tower, the city, and what its colours mean."""
+    chosen = st.query_params.get(CHOSEN)
+    tell(chosen)
+    camera = scene.camera_for(plan, canvas)
+    names = scene.labels(plan, camera, canvas, chosen)
+    st.pydeck_chart(
+        scene.deck(plan, theme(), camera, names, addresses(), chosen),
+        height=int(canvas.height),
+        on_select=remember,
+        key="city",
+        alt=scene.said(plan),
+    )
+    st.html(legend(scene.colors(plan, 10), theme(), label="Towers by language"))
 
 
-cell("Who has the most starred repositories?", "x", rows, name="city", chart=draw)
+cell(
+    "Who has the most starred repositories, and in which languages?",
+    "Ground and height follow the square root of stars, so a tower's volume is its stars. Colour is the main language."
+    if height == "stars"
+    else "Height follows the square root of the stars won in 30 days, ground that of all stars. Flat: none, or not known.",
+    rows,
+    name="city",
+    chart=draw,
+    note=f"{moment.said()} · {number(len(plan.towers))} of {number(held)} repositories",
+    definition="A repository's number is that of the last look at it, which the tooltip dates. Gone ones are left out,"
+    f" forks are not. At most {queries.MOST_TOWERS:,} towers stand, the most starred.",
+    empty="No repository matches. Choose fewer stars, more languages, or a later day.",
+)

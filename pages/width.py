@@ -3,7 +3,7 @@
 import streamlit as st
 
 USUAL = 880
-STEP = 40  # narrower and wider pages within a step are one: each change costs a run of the page
+STEP = 20  # pages that differ by less are one: each change costs a run of the page
 
 SCRIPT = """
 export default function ({ parentElement, data, setStateValue }) {

@@ -11,7 +11,7 @@ from core.charts.treemap import Box, squarify
 DISTRICT = ["owner", "repositories", "stars", "x", "y", "width", "depth", "peak_x", "peak_y", "top"]
 Measure = Literal["stars", "growth"]
 GROUND = Box(0.0, 0.0, 1000.0, 700.0)
-TALLEST = 330.0
+TALLEST = 290.0
 STREET = 6.0
 GAP = 1.2
 # A lot that shows nothing still shows that it is there.

@@ -10,7 +10,8 @@ from pandas import DataFrame
 
 from core.charts.camera import FIELD_OF_VIEW, Camera, Canvas, fit, without_overlap
 from core.charts.city import City
-from core.charts.linguist import UNKNOWN, color
+from core.charts.legend import Entry
+from core.charts.linguist import UNKNOWN, WITHOUT_COLOR, color
 from core.charts.theme import Theme
 
 HOOD = {"x": -1.0, "y": -1.0, "width": 2.0, "depth": 2.0, "height": 1.0}
@@ -31,8 +32,10 @@ def towers(city: City) -> DataFrame:
             "name": rows["full_name"],
             "language": rows["language"].fillna(UNKNOWN),
             "stars": rows["stars"],
+            "growth": rows["stars_30d"],
             "stars_said": [f"{stars:,}" for stars in rows["stars"]],
             "growth_said": [growth_said(growth) for growth in rows["stars_30d"]],
+            "looked_at": rows["checked_at"].dt.strftime("%Y-%m-%d"),
             **{column: rows[column].round(1) for column in ("x", "y", "width", "depth", "height")},
             "r": rgb[:, 0],
             "g": rgb[:, 1],
@@ -53,8 +56,8 @@ def channels(color: str) -> tuple[int, int, int]:
 
 def growth_said(growth: Any) -> str:
     if pd.isna(growth):
-        return "growth in 30 days not known"
-    return f"{growth:+,} in 30 days".replace("-", "−")
+        return "growth in 30 days is not known"
+    return f"{growth:+,} in the 30 days before".replace("-", "−")
 
 
 def camera_for(city: City, canvas: Canvas) -> Camera:
@@ -73,36 +76,50 @@ def _outline(city: City) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.concatenate(parts).astype(float)
 
 
-def labels(city: City, camera: Camera, canvas: Canvas) -> DataFrame:
+def labels(city: City, camera: Camera, canvas: Canvas, chosen: str | None = None) -> DataFrame:
     """Which districts are named, and where: those with most stars first, as many as stand clear of each other.
 
-    owner, x, y, z: the label's foot, above the district's tallest tower; top: the roof below it
+    text           the owner; before all others the chosen repository, with `chosen` true
+    x, y, z        the label's foot, above the roof of the district's tallest tower
+    top            that roof
     """
     rows = city.districts.sort_values(["stars", "owner"], ascending=[False, True])
-    feet = DataFrame(
-        {
-            "owner": rows["owner"],
-            "x": rows["peak_x"],
-            "y": rows["peak_y"],
-            "top": rows["top"],
-            "z": rows["top"] + LABEL_LIFT,
-        }
-    )
+    owners = DataFrame({"text": rows["owner"], "x": rows["peak_x"], "y": rows["peak_y"], "top": rows["top"]})
+    feet = pd.concat([_roof(city, chosen), owners.assign(chosen=False)], ignore_index=True)
+    feet["z"] = feet["top"] + LABEL_LIFT
     seen = camera.project(feet[["x", "y", "z"]].to_numpy(dtype=float), canvas)
-    widths = [label_width(owner) for owner in feet["owner"]]
+    widths = [label_width(text) for text in feet["text"]]
     return feet.iloc[without_overlap(seen, widths, LABEL_HEIGHT, canvas)].round(1).reset_index(drop=True)
+
+
+def _roof(city: City, chosen: str | None) -> DataFrame:
+    """The roof of the chosen tower, where there is one."""
+    rows = city.towers[city.towers["full_name"] == chosen]
+    x, y = rows["x"] + rows["width"] / 2, rows["y"] + rows["depth"] / 2
+    return DataFrame({"text": rows["full_name"], "x": x, "y": y, "top": rows["height"]}).assign(chosen=True)
 
 
 def label_width(text: str) -> float:
     return len(text) * LABEL_PIXELS * LABEL_WIDTH + 2 * LABEL_PADDING[0]
 
 
-def legend(rows: DataFrame, most: int) -> list[tuple[str, str, int]]:
-    """The languages with most towers: name, colour, how many; the rest together as the last, without a colour."""
-    counts = rows["language"].fillna(UNKNOWN).value_counts()
-    shown = [(str(name), color(str(name)), int(count)) for name, count in counts.head(most).items()]
+def colors(city: City, most: int) -> list[Entry]:
+    """The languages of the towers, for a legend: those with most first, the rest together as the last."""
+    counts = city.towers["language"].fillna(UNKNOWN).value_counts()
+    shown = [Entry(str(name), color(name), int(count)) for name, count in counts.head(most).items()]
     rest = counts.iloc[most:]
-    return [*shown, (f"{len(rest)} more", "", int(rest.sum()))] if len(rest) else shown
+    return [*shown, Entry(f"{len(rest)} more", WITHOUT_COLOR, int(rest.sum()))] if len(rest) else shown
+
+
+def said(city: City) -> str:
+    """The scene in words, for who cannot see it."""
+    owners = city.districts.sort_values(["stars", "owner"], ascending=[False, True]).head(5)
+    tallest = city.towers.sort_values(["height", "full_name"], ascending=[False, True]).head(5)
+    return (
+        f"A city of {len(city.towers):,} repositories in {len(city.districts):,} districts, one for each owner."
+        f" Districts with most stars: {', '.join(f'{row.owner} ({row.stars:,})' for row in owners.itertuples())}."
+        f" Tallest towers: {', '.join(f'{row.full_name} ({row.stars:,} stars)' for row in tallest.itertuples())}."
+    )
 
 
 def deck(
@@ -161,8 +178,8 @@ def _towers(address: str, theme: Theme) -> pydeck.Layer:
 def _polygons(name: str, data: object, *, fill: object, **properties: Any) -> pydeck.Layer:
     """Flat or raised rectangles.
 
-    Once a tower is selected Streamlit makes everything else translucent through `getFillColor`. The colour is given
-    to the layer inside instead, out of its reach: the mark alone says what is chosen.
+    Once a tower is selected Streamlit makes everything else translucent through `getFillColor` (and `getColor`).
+    Colours are given to the layer inside instead, out of its reach: the mark alone says what is chosen.
     """
     return pydeck.Layer(
         "PolygonLayer",
@@ -176,13 +193,13 @@ def _polygons(name: str, data: object, *, fill: object, **properties: Any) -> py
 
 
 def _mark(marked: DataFrame, theme: Theme) -> pydeck.Layer:
-    """A hood in the accent colour over the chosen tower."""
+    """A hood over the chosen tower, in the one colour that no language has."""
     row = marked[["x", "y", "width", "depth", "height"]].iloc[0].astype(float)
     hood = row.add(pd.Series(HOOD))
     return _polygons(
         "chosen",
         [hood.round(1).to_dict()],
-        fill=list(channels(theme.accent)),
+        fill=list(channels(theme.text)),
         extruded=True,
         get_elevation="height",
         pickable=False,
@@ -196,7 +213,7 @@ def _stems(names: DataFrame, theme: Theme) -> pydeck.Layer:
         id="stems",
         get_source_position="[x, y, top]",
         get_target_position="[x, y, z]",
-        get_color=list(channels(theme.muted)),
+        get_color=[*channels(theme.muted), 102],
         get_width=1,
         pickable=False,
     )
@@ -204,34 +221,38 @@ def _stems(names: DataFrame, theme: Theme) -> pydeck.Layer:
 
 def _names(names: DataFrame, theme: Theme) -> pydeck.Layer:
     text, ground, border = LABEL[theme.dark]
+    plain = {"color": channels(text), "ground": (*channels(ground), 235), "border": channels(border)}
+    marked = {"color": channels("#ffffff"), "ground": channels(theme.accent), "border": channels(theme.accent)}
+    rows = names[["text", "x", "y", "z"]].to_dict(orient="records")
     return pydeck.Layer(
         "TextLayer",
-        names[["owner", "x", "y", "z"]].to_dict(orient="records"),
+        [{**row, **(marked if chosen else plain)} for row, chosen in zip(rows, names["chosen"], strict=True)],
         id="names",
-        get_text="owner",
+        get_text="text",
         get_position="[x, y, z]",
         get_size=LABEL_PIXELS,
-        get_color=list(channels(text)),
         font_family="'Inter, sans-serif'",
         font_weight=600,
         font_settings={"sdf": False, "fontSize": 48},
         get_text_anchor="'middle'",
         get_alignment_baseline="'bottom'",
         background=True,
-        get_background_color=[*channels(ground), 230],
+        get_background_color="ground",
         background_padding=list(LABEL_PADDING),
-        get_border_color=list(channels(border)),
+        get_border_color="border",
         get_border_width=1,
         background_border_radius=4,
+        # Drawn over everything: a name behind a tower would be of no use.
         parameters={"depthCompare": "always"},
         character_set="'auto'",
         pickable=False,
+        _subLayerProps={"characters": {"getColor": "@@=color"}},
     )
 
 
 def _tooltip(theme: Theme) -> dict[str, Any]:
     return {
-        "html": "<b>{name}</b><br/>{stars_said} stars · {growth_said}<br/>{language}",
+        "html": "<b>{name}</b><br/>{stars_said} stars on {looked_at}<br/>{growth_said}<br/>{language}",
         "style": {
             "backgroundColor": theme.surface,
             "color": theme.text,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from io import BytesIO
 from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -40,12 +41,13 @@ class Wanted(BaseModel):
     def moment(self) -> datetime | None:
         return datetime.combine(self.as_of, time.max, UTC) if self.as_of else None
 
-    def query(self) -> list[tuple[str, str]]:
-        """The parameters as the address holds them, defaults left out."""
+    def address(self) -> str:
+        """Where the rows are: the parameters in a fixed order, defaults left out."""
         given = self.model_dump(mode="json", exclude_defaults=True)
-        return [
-            (name, str(one)) for name, value in given.items() for one in (value if isinstance(value, list) else [value])
+        pairs = [
+            (name, one) for name, value in given.items() for one in (value if isinstance(value, list) else [value])
         ]
+        return f"{PREFIX}/city.csv?{urlencode(pairs)}"
 
 
 def edition(version: int) -> str:

@@ -1,0 +1,33 @@
+"""A legend in the page's own type: a swatch, a name and a count for each colour, in as many lines as it takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from core.charts.theme import Theme
+
+
+@dataclass(frozen=True)
+class Entry:
+    name: str
+    color: str
+    count: int
+
+
+def legend(entries: Sequence[Entry], theme: Theme, *, label: str) -> str:
+    """Draw *entries* as marked-up text; *label* says what is counted."""
+    items = "".join(_item(entry, theme) for entry in entries)
+    style = (
+        f"display:flex;flex-wrap:wrap;gap:2px 16px;font-size:12px;color:{theme.text};font-variant-numeric:tabular-nums"
+    )
+    return f'<div role="list" aria-label="{escape(label)}" style="{style}">{items}</div>'
+
+
+def _item(entry: Entry, theme: Theme) -> str:
+    swatch = (
+        f"display:inline-block;width:10px;height:10px;border-radius:2.5px;background:{entry.color};margin-right:6px"
+    )
+    return (
+        f'<span role="listitem"><span style="{escape(swatch)}"></span>{escape(entry.name)} '
+        f'<span style="color:{theme.muted}">{entry.count:,}</span></span>'
+    )
