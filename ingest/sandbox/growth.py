@@ -121,4 +121,4 @@ class Code:
             name: int(size * grown * (1.0 + 0.03 * fraction(self.number + index, push))) + 1
             for index, (name, size) in enumerate(self.languages.items())
         }
-        return dict(sorted(sizes.items(), key=lambda item: -item[1]))
+        return dict(sorted(sizes.items(), key=lambda item: (item[1], item[0]), reverse=True))
