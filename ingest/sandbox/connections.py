@@ -27,12 +27,13 @@ class Slice:
     def page_info(self) -> Thing:
         row = {
             "__typename": "PageInfo",
-            "startCursor": cursor(self.key(self.items[0])) if self.items else None,
-            "endCursor": cursor(self.key(self.items[-1])) if self.items else None,
             "hasNextPage": self.start + len(self.items) < self.total,
             "hasPreviousPage": self.start > 0,
         }
-        return Thing("PageInfo", row)
+        return Thing("PageInfo", row, self)
+
+    def cursor(self, index: int) -> str | None:
+        return cursor(self.key(self.items[index])) if self.items else None
 
 
 def cut(

@@ -1,6 +1,7 @@
 """GraphQL: a query in, an answer out, at GitHub's price and with its refusals. No I/O."""
 
 import json
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +28,7 @@ from ingest.sandbox.schema import SCHEMA
 from ingest.sandbox.world import World
 
 DOCS = "https://docs.github.com/graphql"
+STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 
 
 class GraphQL:
@@ -87,8 +89,16 @@ def understand(text: str) -> tuple[DocumentNode | None, list[Body]]:
         document = parse(text)
     except GraphQLError as error:
         return None, [_told(error)]
+    if '"""' not in text and _shape_is_valid(STRING.sub('""', text)):
+        return document, []
     errors = validate(SCHEMA, document)
     return (None, [_told(error) for error in errors]) if errors else (document, [])
+
+
+@lru_cache(maxsize=256)
+def _shape_is_valid(shape: str) -> bool:
+    """Validate a query whose strings were emptied: the same question about other accounts is as valid."""
+    return not validate(SCHEMA, parse(shape))
 
 
 def _read(body: bytes) -> Body:

@@ -60,6 +60,7 @@ class Branch:
     resolve: Resolver
     values: dict[str, Any]
     inner: Selections
+    plans: "dict[str, Plan]" = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -137,13 +138,11 @@ class Run:
     query: Query
     resolvers: Resolvers
     errors: list[dict[str, Any]] = field(default_factory=list)
-    _plans: dict[tuple[str, Selections], Plan] = field(default_factory=dict)
 
     def data(self, root: Thing) -> dict[str, Any]:
-        return self._object(root, (self.query.operation.selection_set,), ())
+        return self._object(root, self._make(root.type, (self.query.operation.selection_set,)), ())
 
-    def _object(self, thing: Thing, selections: Selections, path: Path) -> dict[str, Any]:
-        plan = self._plan(thing.type, selections)
+    def _object(self, thing: Thing, plan: Plan, path: Path) -> dict[str, Any]:
         get = thing.row.get
         shown = {key: get(name) for key, name in plan.slots}
         for branch in plan.branches:
@@ -159,7 +158,10 @@ class Run:
 
     def _value(self, value: Any, branch: Branch, path: Path) -> Any:
         if isinstance(value, Thing):
-            return self._object(value, branch.inner, path)
+            plan = branch.plans.get(value.type)
+            if plan is None:
+                plan = branch.plans[value.type] = self._make(value.type, branch.inner)
+            return self._object(value, plan, path)
         if isinstance(value, Refused):
             return self._refuse(value, branch.node, path)
         if isinstance(value, list):
@@ -175,12 +177,6 @@ class Run:
         where = {"locations": [{"line": location.line, "column": location.column}], "message": str(refused)}
         kind = {"type": refused.kind} if refused.kind else {}
         self.errors.append(kind | {"path": list(path)} | where)
-
-    def _plan(self, type_name: str, selections: Selections) -> Plan:
-        held = self._plans.get((type_name, selections))
-        if held is None:
-            held = self._plans[type_name, selections] = self._make(type_name, selections)
-        return held
 
     def _make(self, type_name: str, selections: Selections) -> Plan:
         plan = Plan([], [])

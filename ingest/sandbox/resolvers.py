@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from ingest.sandbox.accounts import Account
@@ -224,14 +224,17 @@ def _listing(
     """Resolve what every connection has: nodes, edges and pageInfo."""
 
     def edge(page: Slice, item: Any) -> Thing:
-        row = {"__typename": f"{type_name}Edge", "cursor": cursor(page.key(item))}
-        return Thing(f"{type_name}Edge", row, (page, item))
+        return Thing(f"{type_name}Edge", {"__typename": f"{type_name}Edge"}, (page, item))
 
     return {
         (f"{type_name}Connection", "nodes"): lambda page, _values: [show(i) for i in bounded(field, page).items],
         (f"{type_name}Connection", "edges"): lambda page, _values: [edge(page, i) for i in bounded(field, page).items],
         (f"{type_name}Connection", "pageInfo"): lambda page, _values: bounded(field, page).page_info(),
         (f"{type_name}Edge", "node"): lambda edge, _values: show(edge[1]),
+        # Cursors are written only where they are asked for.
+        (f"{type_name}Edge", "cursor"): lambda edge, _values: cursor(edge[0].key(edge[1])),
+        ("PageInfo", "startCursor"): lambda page, _values: page.cursor(0),
+        ("PageInfo", "endCursor"): lambda page, _values: page.cursor(-1),
     }
 
 
@@ -253,6 +256,7 @@ def _topics(repository: Repository, values: Values) -> Thing:
     return Thing("RepositoryTopicConnection", row, page)
 
 
+@lru_cache(maxsize=1024)
 def _topic(name: str) -> Thing:
     path = f"/topics/{name}"
     row = {
@@ -264,6 +268,7 @@ def _topic(name: str) -> Thing:
     return Thing("RepositoryTopic", row, name)
 
 
+@lru_cache
 def _license(key: str | None) -> Thing | None:
     if key is None:
         return None
@@ -273,6 +278,7 @@ def _license(key: str | None) -> Thing | None:
     return Thing("License", row | {"__typename": "License"})
 
 
+@lru_cache
 def _language(name: str | None) -> Thing | None:
     return None if name is None else _named("Language", name, color=LANGUAGES.get(name))
 

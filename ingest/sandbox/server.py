@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Thread
 from typing import Any
 
 import uvicorn
@@ -16,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ingest.sandbox.background import Background
 from ingest.sandbox.controls import controls
 from ingest.sandbox.faults import Faults
 from ingest.sandbox.limits import Limits
@@ -121,16 +121,12 @@ def serve(
     listener = listen("127.0.0.1", port)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}" + (ENTERPRISE_REST if enterprise else "")
     sandbox = Sandbox(world or World(), url, latency_ms, enterprise, tokens)
-    server = uvicorn.Server(config(sandbox))
-    thread = Thread(target=server.run, args=([listener],), name="sandbox", daemon=True)
-    thread.start()
+    server = Background(config(sandbox), listener)
+    server.start()
     try:
-        _wait_until(server)
         yield sandbox
     finally:
-        server.should_exit = server.force_exit = True
-        thread.join(timeout=5)
-        listener.close()
+        server.stop()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -147,14 +143,6 @@ def config(sandbox: Sandbox) -> uvicorn.Config:
     return uvicorn.Config(
         sandbox.app(), log_config=None, access_log=False, date_header=False, server_header=False, lifespan="off"
     )
-
-
-def _wait_until(server: uvicorn.Server, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not server.started:
-        if time.monotonic() > deadline:
-            raise TimeoutError("the sandbox did not start")
-        time.sleep(0.005)
 
 
 def _response(request: Request, answer: Answer) -> Response:

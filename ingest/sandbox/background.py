@@ -1,0 +1,47 @@
+"""uvicorn in a thread that stops at once: tests start and stop a hundred of them."""
+
+import asyncio
+import socket
+from threading import Event, Thread
+
+import uvicorn
+
+PATIENCE_SECONDS = 10
+
+
+class Background(uvicorn.Server):
+    """Serves from a thread between `start` and `stop`.
+
+    uvicorn looks every 100 ms whether to stop and then waits 100 ms more; this one is told.
+    """
+
+    def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
+        super().__init__(config)
+        self._listener = listener
+        self._ready = Event()
+        self._thread = Thread(target=self.run, args=([listener],), name="sandbox", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        if not self._ready.wait(PATIENCE_SECONDS):
+            raise TimeoutError("the sandbox did not start")
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._told.set)
+        self._thread.join(PATIENCE_SECONDS)
+        self._listener.close()
+
+    async def main_loop(self) -> None:
+        self._loop, self._told = asyncio.get_running_loop(), asyncio.Event()
+        await self.on_tick(0)
+        self._ready.set()
+        await self._told.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        for task in self.server_state.tasks:
+            task.cancel()
+        await asyncio.sleep(0)
