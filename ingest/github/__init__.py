@@ -1,0 +1,47 @@
+"""Asks GitHub: within the budget, as fast as it may be, and never without a word when something went wrong."""
+
+from ingest.github.asks import AccountAnswer, Ask, BucketState, Gone, Outcome, Usage
+from ingest.github.client import GitHub
+from ingest.github.errors import (
+    AccountNotFound,
+    BadCredentials,
+    BadLogin,
+    Blocked,
+    GitHubError,
+    PermissionDenied,
+    RateLimited,
+    RepositoryGone,
+    ServerFailed,
+    Stopped,
+    UnexpectedStatus,
+    Unreachable,
+    UnreadableAnswer,
+)
+from ingest.github.logins import parse_login
+from ingest.github.models import Account, Repository
+
+__all__ = [
+    "Account",
+    "AccountAnswer",
+    "AccountNotFound",
+    "Ask",
+    "BadCredentials",
+    "BadLogin",
+    "Blocked",
+    "BucketState",
+    "GitHub",
+    "GitHubError",
+    "Gone",
+    "Outcome",
+    "PermissionDenied",
+    "RateLimited",
+    "Repository",
+    "RepositoryGone",
+    "ServerFailed",
+    "Stopped",
+    "UnexpectedStatus",
+    "Unreachable",
+    "UnreadableAnswer",
+    "Usage",
+    "parse_login",
+]

@@ -1,0 +1,156 @@
+"""Answers worth keeping: what a 304 refers to, and refusals that hold for a day. May be lost at any moment."""
+
+import json
+import time
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from threading import Lock
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+
+log = structlog.get_logger()
+
+# Raised when what is kept could not be read any more.
+VERSION = 1
+KEEP_SECONDS = 30 * 86400
+REFUSED_SECONDS = 86400
+MEMORY_BYTES = 32 * 2**20
+REDIS_AGAIN_SECONDS = 5.0
+# What the next request and the next reader need of the headers.
+KEPT_HEADERS = ("etag", "last-modified", "link", "content-type")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A body with the headers that belong to it; Link too, because a 304 has none."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+    def conditions(self) -> dict[str, str]:
+        """The headers that ask "only if it changed". The ETag alone: Last-Modified says less than it promises."""
+        if "etag" in self.headers:
+            return {"if-none-match": self.headers["etag"]}
+        if "last-modified" in self.headers:
+            return {"if-modified-since": self.headers["last-modified"]}
+        return {}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A refusal that was charged once and need not be charged again today."""
+
+    status: int
+    reason: str
+
+
+class Cache:
+    """Keeps answers by credential and address: an ETag belongs to the token it was given to."""
+
+    def __init__(self, redis: "Redis | None", prefix: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._redis = redis
+        self._prefix = f"{prefix}:{VERSION}"
+        self._clock = clock
+        self._memory = Memory(MEMORY_BYTES)
+        self._away_until = 0.0
+        self._warned = False
+
+    def find(self, fingerprint: str, url: str) -> Kept | None:
+        packed = self._get(self._key("answer", fingerprint, url))
+        return _unpack(packed) if packed else None
+
+    def keep(self, fingerprint: str, url: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Keep an answer that can be asked for conditionally."""
+        kept = {name: headers[name] for name in KEPT_HEADERS if name in headers}
+        if "etag" in kept or "last-modified" in kept:
+            self._set(self._key("answer", fingerprint, url), _pack(kept, body), KEEP_SECONDS)
+
+    def drop(self, fingerprint: str, url: str) -> None:
+        self._set(self._key("answer", fingerprint, url), b"", 1)
+
+    def refusal(self, fingerprint: str, url: str) -> Refusal | None:
+        packed = self._get(self._key("refusal", fingerprint, url))
+        return Refusal(**json.loads(packed)) if packed else None
+
+    def refuse(self, fingerprint: str, url: str, refusal: Refusal) -> None:
+        """Remember a refusal for a day."""
+        self._set(self._key("refusal", fingerprint, url), json.dumps(asdict(refusal)).encode(), REFUSED_SECONDS)
+
+    def owner(self, fingerprint: str) -> str | None:
+        """Whose token this is, if GitHub ever told."""
+        name = self._get(self._key("owner", fingerprint, ""))
+        return name.decode() if name else None
+
+    def learn_owner(self, fingerprint: str, owner: str) -> None:
+        self._set(self._key("owner", fingerprint, ""), owner.encode(), KEEP_SECONDS)
+
+    def _key(self, what: str, fingerprint: str, url: str) -> str:
+        return f"{self._prefix}:{what}:{fingerprint}:{sha256(url.encode()).hexdigest()[:32]}"
+
+    def _get(self, key: str) -> bytes | None:
+        held: bytes | None = self._ask(lambda redis: redis.get(key))  # type: ignore[assignment]
+        return held if held is not None else self._memory.get(key, self._clock())
+
+    def _set(self, key: str, value: bytes, seconds: int) -> None:
+        if self._ask(lambda redis: redis.set(key, value, ex=seconds)) is None:
+            self._memory.set(key, value, self._clock() + seconds)
+
+    def _ask(self, question: "Callable[[Redis], object]") -> object:
+        """Ask Redis; None when there is none, or it is away."""
+        if self._redis is None or time.monotonic() < self._away_until:
+            return None
+        try:
+            answer = question(self._redis)
+        except RedisError as error:
+            self._away_until = time.monotonic() + REDIS_AGAIN_SECONDS
+            if not self._warned:
+                self._warned = True
+                log.warning("redis is away, answers are kept in this process only", error=str(error))
+            return None
+        self._warned = False
+        return answer
+
+
+class Memory:
+    """The most recently used values, up to a size."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
+        self._size = 0
+        self._held: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: str, now: float) -> bytes | None:
+        with self._lock:
+            value, until = self._held.get(key, (b"", 0.0))
+            if not value or until <= now:
+                return None
+            self._held.move_to_end(key)
+            return value
+
+    def set(self, key: str, value: bytes, until: float) -> None:
+        with self._lock:
+            old, _ = self._held.pop(key, (b"", 0.0))
+            self._held[key] = (value, until)
+            self._size += len(value) - len(old)
+            while self._size > self._most:
+                _, (oldest, _) = self._held.popitem(last=False)
+                self._size -= len(oldest)
+
+
+def _pack(headers: Mapping[str, str], body: bytes) -> bytes:
+    # The fastest level: lists of repositories repeat themselves so much that a better one gains little.
+    return zlib.compress(json.dumps(dict(headers)).encode() + b"\n" + body, 1)
+
+
+def _unpack(packed: bytes) -> Kept | None:
+    try:
+        headers, _, body = zlib.decompress(packed).partition(b"\n")
+        return Kept(json.loads(headers), body)
+    except (zlib.error, ValueError):  # damaged, or another's: as if nothing were kept
+        return None

@@ -1,0 +1,191 @@
+"""The client: accounts in, outcomes out. Knows nothing of how they are stored."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from threading import Event
+from time import sleep as real_sleep
+from types import TracebackType
+from typing import Self
+
+import httpx
+import structlog
+from redis import Redis
+
+from core.settings import Settings
+from ingest.github.addresses import PUBLIC_ROOT
+from ingest.github.asks import Ask, BucketState, Gone, LanguagesWanted, Outcome, Usage
+from ingest.github.cache import Cache
+from ingest.github.credentials import Pool
+from ingest.github.errors import BadCredentials, GitHubError
+from ingest.github.gate import PATIENCE_SECONDS, Clock, Gate, Ledger, Sleep
+from ingest.github.graphql import GraphQL
+from ingest.github.harvest import Harvest
+from ingest.github.models import Account, Repository
+from ingest.github.rest import Rest
+from ingest.github.transport import TIMEOUT, Asking, Transport
+
+log = structlog.get_logger()
+
+# At once, in this process: enough for GitHub's latency, few enough to be told to wait without harm.
+AT_ONCE = 5
+# Share of each budget that is left for people who wait.
+RESERVE = 0.05
+NODES_AT_ONCE = 100
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class GitHub:
+    """Asks GitHub. Safe to use from many threads; close it, or use it in a `with`.
+
+    api_url   root of REST; GraphQL is found from it
+    pool      the tokens, or nobody
+    redis     shared budget, pauses and ETags; without it they are this process's own
+    patience  how many seconds to wait for GitHub before RateLimited is raised
+    """
+
+    def __init__(
+        self,
+        *,
+        api_url: str = PUBLIC_ROOT,
+        pool: Pool | None = None,
+        redis: "Redis | None" = None,
+        clock: Clock = utc_now,
+        sleep: Sleep = real_sleep,
+        patience: float = PATIENCE_SECONDS,
+        at_once: int = AT_ONCE,
+        use_graphql: bool = True,
+        network: httpx.BaseTransport | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
+    ) -> None:
+        self._pool = pool or Pool()
+        # The braces keep all keys of one API on one node of a cluster.
+        prefix = f"almanac:github:{{{sha256(api_url.encode()).hexdigest()[:12]}}}"
+        self._cache = Cache(redis, prefix)
+        self._gate = Gate(Ledger(redis, f"{prefix}:budget", clock), clock=clock, sleep=sleep, patience=patience)
+        self._transport = Transport(api_url, self._pool, self._gate, clock=clock, network=network, timeout=timeout)
+        self._rest = Rest(self._transport, self._cache)
+        self._graphql = GraphQL(self._transport, self._pool, self._cache)
+        self._at_once = at_once
+        self._use_graphql = use_graphql and not self._pool.is_anonymous
+        for credential in self._pool.credentials:
+            owner = self._cache.owner(credential.fingerprint)
+            if owner:
+                self._pool.learn_owner(credential.fingerprint, owner)
+
+    @classmethod
+    def from_settings(cls, settings: Settings, redis: "Redis | None" = None, **others: object) -> Self:
+        """Make the client that the settings describe. Raises BadCredentials for what cannot be a token."""
+        pool = Pool.of_tokens([token.get_secret_value() for token in settings.github_tokens])
+        return cls(api_url=settings.github_api_url, pool=pool, redis=redis, **others)  # type: ignore[arg-type]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    @property
+    def is_anonymous(self) -> bool:
+        return self._pool.is_anonymous
+
+    @property
+    def usage(self) -> Usage:
+        """What this client has spent since it was made."""
+        return self._transport.usage
+
+    def budget(self) -> list[BucketState]:
+        """Tell what is left of each budget, as last heard by any process; empty before the first answer."""
+        return self._gate.buckets()
+
+    def token_for(self, login: str, pinned: str | None = None) -> str | None:
+        """Tell the fingerprint of the token that would ask for *login*, None when nobody's would."""
+        credential = self._pool.choose(login, pinned)
+        return None if credential is None or self.is_anonymous else credential.fingerprint
+
+    def accounts(
+        self,
+        asks: Sequence[Ask],
+        *,
+        languages_wanted: LanguagesWanted,
+        extras: bool = False,
+        urgent: bool = False,
+        stop: Event | None = None,
+    ) -> Iterator[Outcome]:
+        """Read accounts with all their public repositories; yield each as soon as it is complete, in any order.
+
+        Exactly one Outcome comes for each Ask. *languages_wanted* is asked once for each repository, from another
+        thread. *extras* reads watchers, open issues and change requests, and topics, too. *urgent* may spend the
+        budget to its end. Once *stop* is set, all that is not complete comes back as Stopped.
+        """
+        harvest = Harvest(
+            self._graphql if self._use_graphql else None,
+            self._rest,
+            self._pool,
+            asks,
+            languages_wanted,
+            extras=extras,
+            at_once=self._at_once,
+            reserve=0.0 if urgent else RESERVE,
+            stop=stop,
+        )
+        return harvest.outcomes()
+
+    def account_by_id(self, github_id: int, *, stop: Event | None = None) -> Account:
+        """Read an account whatever its login is now. Raises AccountNotFound."""
+        return self._rest.account_by_id(github_id, self._asking(str(github_id), stop))[0]
+
+    def whereabouts(
+        self, repositories: Sequence[tuple[int, str | None]], *, stop: Event | None = None
+    ) -> dict[int, Repository | Gone]:
+        """Tell where repositories (GitHub id, node id) are that are not in their owner's list any more.
+
+        The record of today for one that has moved, Gone for one that nobody may see. One that could not be asked
+        for is left out, with a warning: it may be asked again.
+        """
+        found: dict[int, Repository | Gone] = {}
+        nodes = [(github_id, node_id) for github_id, node_id in repositories if node_id]
+        if self._use_graphql:
+            for i in range(0, len(nodes), NODES_AT_ONCE):
+                found |= self._moved(nodes[i : i + NODES_AT_ONCE], stop)
+        for github_id, _ in repositories:
+            if github_id not in found:
+                place = self._place(github_id, stop)
+                if place is not None:
+                    found[github_id] = place
+        return found
+
+    def _moved(self, nodes: Sequence[tuple[int, str]], stop: Event | None) -> dict[int, Repository | Gone]:
+        """Ask for a hundred at once; those not shown are asked for one by one, because REST says why."""
+        asking = self._asking(nodes[0][1], stop)
+        try:
+            answered = self._graphql.repositories([node_id for _, node_id in nodes], asking)
+        except GitHubError as error:
+            log.warning("repositories could not be looked for together", count=len(nodes), why=str(error))
+            return {}
+        found: dict[int, Repository | Gone] = {}
+        for (github_id, _), repository in zip(nodes, answered, strict=True):
+            if isinstance(repository, Repository) and repository.github_id == github_id:
+                found[github_id] = Gone(github_id, "private") if repository.is_private else repository
+        return found
+
+    def _place(self, github_id: int, stop: Event | None) -> Repository | Gone | None:
+        try:
+            return self._rest.whereabouts(github_id, self._asking(str(github_id), stop))
+        except GitHubError as error:
+            log.warning("a repository could not be looked for", github_id=github_id, why=str(error))
+            return None
+
+    def _asking(self, about: str, stop: Event | None) -> Asking:
+        credential = self._pool.choose(about)
+        if credential is None:
+            raise BadCredentials("every token there is")
+        return Asking(credential, stop=stop)

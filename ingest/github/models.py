@@ -1,0 +1,271 @@
+"""Accounts and repositories as GitHub tells them, by REST or GraphQL, read into one shape.
+
+Tolerant: unknown fields are ignored, missing ones are None; only identity has to be there. What REST and GraphQL
+say differently about the same thing is made the same, so that a change of road is never taken for a change of data.
+"""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+
+Kind = Literal["user", "organization"]
+Body = dict[str, Any]
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def clean(value: object) -> object:
+    """Remove what Postgres refuses in a text: NUL, and halves of characters that JSON can carry."""
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\x00", "")
+    return text if text.isascii() else SURROGATE.sub("\ufffd", text)
+
+
+def clean_or_none(value: object) -> object:
+    """REST says null where GraphQL says "" (and the other way round)."""
+    text = clean(value)
+    return text if text != "" else None
+
+
+def _avatar(value: object) -> object:
+    """Drop the `u` that GraphQL adds to an avatar's address and REST does not."""
+    text = clean_or_none(value)
+    if not isinstance(text, str) or "u=" not in text:
+        return text
+    parts = urlsplit(text)
+    kept = [(name, item) for name, item in parse_qsl(parts.query, keep_blank_values=True) if name != "u"]
+    return urlunsplit(parts._replace(query=urlencode(kept)))
+
+
+Text = Annotated[str, BeforeValidator(clean)]
+MaybeText = Annotated[str | None, BeforeValidator(clean_or_none)]
+AvatarUrl = Annotated[str | None, BeforeValidator(_avatar)]
+Moment = AwareDatetime
+MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Account(_Told):
+    """A user or organization. Counts are None where they were not told."""
+
+    github_id: int
+    node_id: MaybeText = None
+    login: Text
+    kind: Kind
+    name: MaybeText = None
+    company: MaybeText = None
+    location: MaybeText = None
+    website: MaybeText = None
+    bio: MaybeText = None
+    avatar_url: AvatarUrl = None
+    created_at: Moment | None = None
+    followers: int | None = None
+    following: int | None = None
+    public_repositories: int | None = None
+    public_gists: int | None = None
+
+    @classmethod
+    def from_rest(cls, body: Body) -> Self:
+        """Read `/users/{login}`, `/user/{id}` or `/orgs/{org}`."""
+        is_organization = body.get("type", "Organization" if "members_url" in body else "User") == "Organization"
+        return cls(
+            github_id=body["id"],
+            node_id=body.get("node_id"),
+            login=body["login"],
+            kind="organization" if is_organization else "user",
+            name=body.get("name"),
+            company=body.get("company"),
+            location=body.get("location"),
+            website=body.get("blog"),
+            bio=body.get("bio") or body.get("description"),
+            avatar_url=body.get("avatar_url"),
+            created_at=body.get("created_at"),
+            followers=body.get("followers"),
+            following=body.get("following"),
+            public_repositories=body.get("public_repos"),
+            public_gists=body.get("public_gists"),
+        )
+
+    @classmethod
+    def from_graphql(cls, node: Body) -> Self:
+        """Read a RepositoryOwner of the pulse query. Followers of an organization are not there."""
+        is_organization = node.get("__typename") == "Organization"
+        return cls(
+            github_id=node["databaseId"],
+            node_id=node.get("id"),
+            login=node["login"],
+            kind="organization" if is_organization else "user",
+            name=node.get("name"),
+            company=node.get("company"),
+            location=node.get("location"),
+            website=node.get("websiteUrl"),
+            bio=node.get("bio") or node.get("description"),
+            avatar_url=node.get("avatarUrl"),
+            created_at=node.get("createdAt"),
+            followers=total_count(node, "followers"),
+            following=total_count(node, "following"),
+            public_repositories=total_count(node, "repositories"),
+            public_gists=total_count(node, "gists"),
+        )
+
+    def completed_by(self, organization: "Account") -> "Account":
+        """Take over what only REST tells of an organization."""
+        return self.model_copy(
+            update={name: getattr(organization, name) for name in ("company", "followers", "following", "public_gists")}
+        )
+
+
+class Repository(_Told):
+    """A repository. `topics`, and the counts that cost more to ask, are None where they were not asked."""
+
+    github_id: int
+    node_id: MaybeText = None
+    owner_id: int | None = None
+    owner_login: Text
+    name: Text
+    full_name: Text
+    description: MaybeText = None
+    homepage: MaybeText = None
+    license: MaybeText = None
+    topics: tuple[Text, ...] | None = None
+    primary_language: MaybeText = None
+    default_branch: MaybeText = None
+    is_fork: bool = False
+    is_archived: bool = False
+    is_template: bool = False
+    is_private: bool = False
+    created_at: Moment | None = None
+    pushed_at: Moment | None = None
+    stars: int | None = None
+    forks: int | None = None
+    size_kb: int | None = None
+    watchers: int | None = None
+    open_issues: int | None = None
+    open_change_requests: int | None = None
+    open_issues_and_change_requests: int | None = None
+
+    @classmethod
+    def from_rest(cls, body: Body) -> Self:
+        """Read a repository of a list, or a full one. Bodies of 2012 lack most fields, and a few have other names."""
+        owner = body.get("owner") or {}
+        never_pushed = _never_pushed(body)
+        topics = body.get("topics")
+        return cls(
+            github_id=body["id"],
+            node_id=body.get("node_id"),
+            owner_id=owner.get("id"),
+            owner_login=owner.get("login") or body["full_name"].partition("/")[0],
+            name=body["name"],
+            full_name=body.get("full_name") or f"{owner['login']}/{body['name']}",
+            description=body.get("description"),
+            homepage=body.get("homepage"),
+            license=(body.get("license") or {}).get("spdx_id"),
+            topics=None if topics is None else tuple(sorted(topics)),
+            primary_language=body.get("language"),
+            default_branch=None if never_pushed else body.get("default_branch"),
+            is_fork=bool(body.get("fork")),
+            is_archived=bool(body.get("archived")),
+            is_template=bool(body.get("is_template")),
+            is_private=bool(body.get("private")),
+            created_at=body.get("created_at"),
+            pushed_at=None if never_pushed else body.get("pushed_at"),
+            stars=first_of(body, "stargazers_count", "watchers_count", "watchers"),
+            forks=first_of(body, "forks_count", "forks"),
+            size_kb=body.get("size"),
+            watchers=body.get("subscribers_count"),
+            open_issues_and_change_requests=first_of(body, "open_issues_count", "open_issues"),
+        )
+
+    @classmethod
+    def from_graphql(cls, node: Body) -> Self:
+        """Read a Repository node, with or without the extras."""
+        owner = node.get("owner") or {}
+        issues, change_requests = total_count(node, "issues"), total_count(node, "pullRequests")
+        return cls(
+            github_id=node["databaseId"],
+            node_id=node.get("id"),
+            owner_id=owner.get("databaseId"),
+            owner_login=owner.get("login") or node["nameWithOwner"].partition("/")[0],
+            name=node.get("name") or node["nameWithOwner"].partition("/")[2],
+            full_name=node["nameWithOwner"],
+            description=node.get("description"),
+            homepage=node.get("homepageUrl"),
+            license=(node.get("licenseInfo") or {}).get("spdxId"),
+            topics=topics_of(node),
+            primary_language=(node.get("primaryLanguage") or {}).get("name"),
+            default_branch=(node.get("defaultBranchRef") or {}).get("name"),
+            is_fork=bool(node.get("isFork")),
+            is_archived=bool(node.get("isArchived")),
+            is_template=bool(node.get("isTemplate")),
+            is_private=bool(node.get("isPrivate")),
+            created_at=node.get("createdAt"),
+            pushed_at=node.get("pushedAt"),
+            stars=node.get("stargazerCount"),
+            forks=node.get("forkCount"),
+            size_kb=node.get("diskUsage"),
+            watchers=total_count(node, "watchers"),
+            open_issues=issues,
+            open_change_requests=change_requests,
+            open_issues_and_change_requests=_both(issues, change_requests),
+        )
+
+    def with_extras(self, extras: "Extras") -> "Repository":
+        """Add what was asked apart, in the rhythm of its own."""
+        return self.model_copy(update=dict(extras))
+
+
+class Extras(_Told):
+    """What costs a connection each."""
+
+    topics: tuple[Text, ...] | None = None
+    watchers: int | None = None
+    open_issues: int | None = None
+    open_change_requests: int | None = None
+    open_issues_and_change_requests: int | None = None
+
+    @classmethod
+    def from_graphql(cls, node: Body) -> Self:
+        issues, change_requests = total_count(node, "issues"), total_count(node, "pullRequests")
+        return cls(
+            topics=topics_of(node),
+            watchers=total_count(node, "watchers"),
+            open_issues=issues,
+            open_change_requests=change_requests,
+            open_issues_and_change_requests=_both(issues, change_requests),
+        )
+
+
+def _never_pushed(body: Body) -> bool:
+    """Tell an empty repository: REST then repeats the day of creation as the last push, GraphQL says null."""
+    untouched = body.get("pushed_at") in (None, body.get("created_at"))
+    return untouched and not body.get("size") and body.get("language") is None and not body.get("fork")
+
+
+def _both(issues: int | None, change_requests: int | None) -> int | None:
+    return None if issues is None or change_requests is None else issues + change_requests
+
+
+def first_of(body: Body, *names: str) -> int | None:
+    return next((body[name] for name in names if body.get(name) is not None), None)
+
+
+def total_count(node: Body, name: str) -> int | None:
+    connection = node.get(name)
+    return connection.get("totalCount") if isinstance(connection, dict) else None
+
+
+def topics_of(node: Body) -> tuple[str, ...] | None:
+    connection = node.get("repositoryTopics")
+    if not isinstance(connection, dict):
+        return None
+    return tuple(sorted(item["topic"]["name"] for item in connection.get("nodes") or () if item))
+
+
+# What reading a body of the wrong shape raises.
+MISSHAPEN = (ValidationError, KeyError, TypeError, AttributeError, ValueError)
