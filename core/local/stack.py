@@ -38,13 +38,14 @@ class Stack:
     servers: Servers | None = None
     address: str = ""
     announced: bool = False
+    asked: list[int] = field(default_factory=list)  # the signals that asked it to stop
 
     def run(self, before_work: Callable[["Stack"], None] | None = None) -> None:
         """Start everything and keep it running until a signal. Raises AlmanacError when it cannot start."""
         refuse_other_hosts(self.wanted)
         self.wanted = self.wanted.model_copy(update={"port": free_port(self.wanted.host, self.wanted.port)})
         self.address = self.wanted.address
-        with stops_raise():
+        with stops_raise(self.asked):
             try:
                 self._start(before_work or track_at_first_start)
                 self._keep_running()
@@ -110,7 +111,7 @@ class Stack:
     def _wait_for_web(self) -> None:
         """Leave it the processor until it answers: nobody waits for the others."""
         until = time.monotonic() + WEB_PATIENCE_SECONDS
-        while not self._announce() and time.monotonic() < until:
+        while not self.asked and not self._announce() and time.monotonic() < until:
             time.sleep(LOOK_SECONDS)
 
     def _announce(self) -> bool:
@@ -121,12 +122,13 @@ class Stack:
         return self.announced
 
     def _keep_running(self) -> None:
-        while True:
+        while not self.asked:
             for child in self.children:
                 child.look(time.monotonic())
             self._keep_servers()
             self._announce()
             time.sleep(LOOK_SECONDS)
+        raise Stopped
 
     def _keep_servers(self) -> None:
         if self.servers and not self.servers.supervised():
@@ -204,8 +206,11 @@ def track_at_first_start(stack: Stack) -> None:
 
 
 @contextlib.contextmanager
-def stops_raise() -> Iterator[None]:
-    def stop(_number: int, _frame: object) -> None:
+def stops_raise(asked: list[int]) -> Iterator[None]:
+    """Raise Stopped wherever the work is, and note it: libraries may swallow what is raised in their callbacks."""
+
+    def stop(number: int, _frame: object) -> None:
+        asked.append(number)
         raise Stopped
 
     before = {number: signal.signal(number, stop) for number in STOPS}
