@@ -20,6 +20,7 @@ from ingest.sandbox.bodies import Body
 from ingest.sandbox.clock import iso
 from ingest.sandbox.cost import MOST_NODES, Cost, estimate
 from ingest.sandbox.faults import Faults
+from ingest.sandbox.invalid import told
 from ingest.sandbox.limits import Limits, graphql_limited
 from ingest.sandbox.messages import Answer, Question, refusal
 from ingest.sandbox.plan import Query, Run, Thing
@@ -88,11 +89,11 @@ def understand(text: str) -> tuple[DocumentNode | None, list[Body]]:
     try:
         document = parse(text)
     except GraphQLError as error:
-        return None, [_told(error)]
+        return None, [told(error)]
     if '"""' not in text and _shape_is_valid(STRING.sub('""', text)):
         return document, []
     errors = validate(SCHEMA, document)
-    return (None, [_told(error) for error in errors]) if errors else (document, [])
+    return (None, [told(error, document) for error in errors]) if errors else (document, [])
 
 
 @lru_cache(maxsize=256)
@@ -125,14 +126,9 @@ def _bind(query: Query, operation: OperationDefinitionNode, given: Any) -> list[
     """Give the query its variables; return what is wrong with them."""
     bound = get_variable_values(SCHEMA, operation.variable_definitions or (), given)
     if isinstance(bound, list):
-        return [_told(error) for error in bound]
+        return [told(error) for error in bound]
     query.variables = bound
     return []
-
-
-def _told(error: GraphQLError) -> Body:
-    places = [{"line": place.line, "column": place.column} for place in error.locations or ()]
-    return {"locations": places, "message": error.message}
 
 
 def _too_many(nodes: int) -> Body:

@@ -19,7 +19,7 @@ def truth(world: World, login: str) -> dict[str, Any]:
             "id": account.id,
             "node_id": account.node_id,
             "login": account.login,
-            "kind": account.kind,
+            "kind": account.kind.lower(),
             "name": account.name,
             "followers": account.followers_at(moment),
             "following": account.following,

@@ -283,6 +283,23 @@ def test_what_cannot_be_understood_is_told_with_200_and_no_data(ask, query):
     assert answer["errors"][0]["message"]
 
 
+def test_an_unknown_field_is_told_in_github_s_words(ask):
+    """Clients look for these words, to do without what an older Enterprise Server lacks."""
+    query = (
+        'query Q { a: user(login: "x") { ...F } } fragment F on User { repositories(first: 1) { nodes { starCount } } }'
+    )
+    assert ask(query)["errors"] == [
+        {
+            "path": ["fragment F", "repositories", "nodes", "starCount"],
+            "extensions": {"code": "undefinedField", "typeName": "Repository", "fieldName": "starCount"},
+            "message": "Field 'starCount' doesn't exist on type 'Repository'",
+            "locations": [{"line": 1, "column": query.index("starCount") + 1}],
+        }
+    ]
+    error = ask("{ viewer { repositories(sort: 1) { totalCount } } }")["errors"][0]
+    assert error["message"] == "Field 'repositories' doesn't accept argument 'sort'"
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"variables": {}}', b'{"query": 3}'])
 def test_a_body_without_a_query_is_refused(signed_in, body):
     assert signed_in.post("/graphql", content=body).status_code == 400
