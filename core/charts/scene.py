@@ -26,11 +26,12 @@ CORNERS = "[[x, y], [x + width, y], [x + width, y + depth], [x, y + depth]]"
 def towers(city: City) -> DataFrame:
     """The rows of the towers as the browser reads them: lots to a tenth of a unit, colours, words for the tooltip."""
     rows = city.towers
-    rgb = np.array([channels(color(language)) for language in rows["language"]] or np.empty((0, 3)), dtype=int)
+    languages = rows["language"].fillna(UNKNOWN)
+    rgb = np.array([channels(color(language)) for language in languages] or np.empty((0, 3)), dtype=int)
     return DataFrame(
         {
             "name": rows["full_name"],
-            "language": rows["language"].fillna(UNKNOWN),
+            "language": languages,
             "stars": rows["stars"],
             "growth": rows["stars_30d"],
             "stars_said": [f"{stars:,}" for stars in rows["stars"]],

@@ -181,5 +181,21 @@ def distribution(filters: Filters) -> DataFrame:
     return read_frame(sql, **filters.values)
 
 
+def growing(filters: Filters, most: int = 400) -> DataFrame:
+    """Read the matching repositories that won most stars in the 30 days before their last look, the most first.
+
+    full_name, language  text; language null where GitHub sees none
+    stars, stars_30d     whole numbers; only growth above zero
+    checked_at           moment of the last look
+    """
+    sql = f"""
+        WITH {held(filters.as_of)}
+        SELECT full_name, language, stars, stars_30d, checked_at
+          FROM held WHERE stars_30d > 0 AND stars > 0 AND {_all(CONDITIONS)}
+         ORDER BY stars_30d DESC, full_name LIMIT :most
+    """  # noqa: S608
+    return read_frame(sql, **filters.values, most=most)
+
+
 def _all(conditions: Iterable[str]) -> str:
     return "\n           AND ".join(CONDITIONS[name] for name in conditions)

@@ -1,0 +1,92 @@
+"""Repositories by the hundred: how their stars are distributed, and which of them grow."""
+
+from math import floor, log10
+
+import plotly.graph_objects as go
+from pandas import DataFrame
+
+from core.charts import linguist
+from core.charts.theme import Theme, figure
+
+NAMED = 6
+LINE = 0.09  # height of a name, as a part of a power of ten
+POWERS = ("1", "10", "100", "1k", "10k", "100k", "1M", "10M")
+TICKS = {"tickvals": [10**power for power in range(len(POWERS))], "ticktext": POWERS}
+
+
+def stars_histogram(frame: DataFrame, theme: Theme) -> go.Figure:
+    """One bar a bin of *frame* (at_least, below, repositories); bins are equally wide in powers of ten."""
+    drawing = figure(theme, height=300, hovermode="closest", bargap=0)
+    starts, ends = frame["at_least"].astype(int).tolist(), frame["below"].astype(int).tolist()
+    drawing.add_bar(
+        # Without stars there is no logarithm: that bin stands one bin's width before the first.
+        x=[(floor(log10(start) * 3 + 0.01) + 0.5) / 3 if start else -0.5 / 3 for start in starts],
+        width=0.3,
+        y=frame["repositories"].astype(int),
+        customdata=[bin_said(start, end) for start, end in zip(starts, ends, strict=True)],
+        marker={"color": theme.accent, "line": {"width": 0}, "cornerradius": 3},
+        hovertemplate="%{y:,} repositories with %{customdata} stars<extra></extra>",
+    )
+    ticks = [power for power in range(8) if not ends or 10**power <= max(ends)]
+    drawing.update_xaxes(tickvals=ticks, ticktext=[POWERS[power] for power in ticks], **_titled("stars", theme))
+    drawing.update_yaxes(tickformat=",d", rangemode="tozero")
+    return drawing
+
+
+def bin_said(start: int, end: int) -> str:
+    """A bin in words; its upper end belongs to the next."""
+    return f"{start:,}" if end == start + 1 else f"{start:,} to {end - 1:,}"
+
+
+def growth_scatter(frame: DataFrame, theme: Theme) -> go.Figure:
+    """One dot a repository of *frame* (full_name, language, stars, stars_30d), both axes in powers of ten."""
+    drawing = figure(theme, height=300, hovermode="closest")
+    languages = frame["language"].fillna(linguist.UNKNOWN)
+    drawing.add_scatter(
+        x=frame["stars"].astype(int),
+        y=frame["stars_30d"].astype(int),
+        mode="markers",
+        customdata=frame[["full_name"]].assign(language=languages),
+        marker={
+            "color": linguist.colors(languages),
+            "size": 8,
+            "opacity": 0.85,
+            "line": {"width": 0.5, "color": theme.background},
+        },
+        hovertemplate="<b>%{customdata[0]}</b><br>%{x:,} stars, +%{y:,} in 30 days<br>%{customdata[1]}<extra></extra>",
+    )
+    drawing.update_xaxes(type="log", showgrid=True, gridcolor=theme.grid, **_titled("stars", theme), **TICKS)
+    drawing.update_yaxes(type="log", **TICKS)
+    _name_the_first(drawing, frame, theme)
+    return drawing
+
+
+def _titled(text: str, theme: Theme) -> dict[str, object]:
+    return {"title": {"text": text, "font": {"size": 12, "color": theme.muted}, "standoff": 6}}
+
+
+def _name_the_first(drawing: go.Figure, frame: DataFrame, theme: Theme) -> None:
+    """Write the names of the fastest beside their dots, as far as they stay clear of each other."""
+    named = frame.loc[_apart(frame)].head(NAMED)
+    drawing.add_scatter(
+        x=named["stars"].astype(int),
+        y=named["stars_30d"].astype(int),
+        mode="text",
+        text=[f"{name.partition('/')[2]}  " for name in named["full_name"]],
+        textposition="middle left",
+        textfont={"size": 11, "color": theme.text},
+        hoverinfo="skip",
+        cliponaxis=False,
+    )
+
+
+def _apart(frame: DataFrame) -> list[int]:
+    """The rows, from the first on, whose names do not lie on the same line as an earlier one's."""
+    levels: list[float] = []
+    kept = []
+    for index, growth in frame["stars_30d"].head(40).items():
+        level = log10(growth)
+        if all(abs(level - other) > LINE for other in levels):
+            levels.append(level)
+            kept.append(index)
+    return kept
