@@ -3,7 +3,7 @@
 import csv
 import gzip
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -17,7 +17,8 @@ Row = tuple[str, str, int, int, int, str]
 def write_history(world: World, path: Path, *, years: int = 4) -> int:
     """Write one row a repository and Monday of the past *years* as CSV.gz; return how many rows.
 
-    open_issues are issues alone, without change requests. Who is hidden now has no history.
+    open_issues are issues alone, without change requests; the language is the one of today. Who is hidden now has
+    no history.
     """
     mondays = _mondays(world.now(), years)
     count = 0
@@ -26,22 +27,22 @@ def write_history(world: World, path: Path, *, years: int = 4) -> int:
         writer.writerow(COLUMNS)
         for repository in world.repositories.values():
             if world.shows(repository):
-                rows = list(_rows(repository, mondays))
+                rows = list(_rows(repository, mondays, repository.counts(world.now()).language or ""))
                 writer.writerows(rows)
                 count += len(rows)
     return count
 
 
-def _rows(repository: Repository, mondays: list[date]) -> Iterator[Row]:
-    for monday in mondays:
-        moment = int(datetime.combine(monday, time(), UTC).timestamp())
+def _rows(repository: Repository, mondays: list[tuple[str, int]], language: str) -> Iterator[Row]:
+    full_name = repository.full_name
+    for day, moment in mondays:
         if moment > repository.born:
-            counts = repository.measure(moment)
-            language = counts.language or ""
-            yield str(monday), repository.full_name, counts.stars, counts.forks, counts.open_issues, language
+            yield day, full_name, *repository.gathered(moment), language
 
 
-def _mondays(now: int, years: int) -> list[date]:
+def _mondays(now: int, years: int) -> list[tuple[str, int]]:
+    """Return the Mondays up to *now* with the moment they began, oldest first."""
     today = datetime.fromtimestamp(now, UTC).date()
     last = today - timedelta(days=today.weekday())
-    return [last - timedelta(weeks=back) for back in range(52 * years, -1, -1)]
+    days = [last - timedelta(weeks=back) for back in range(52 * years, -1, -1)]
+    return [(str(day), int(datetime.combine(day, time(), UTC).timestamp())) for day in days]

@@ -103,17 +103,23 @@ class Repository:
         changes = sum(change for at, change in self.star_changes if at <= moment)
         return max(self.stargazers.count(moment) + changes, 0)
 
+    def gathered(self, moment: int) -> tuple[int, int, int]:
+        """Count what people brought until *moment*: stars, forks, open issues."""
+        tick = self.stargazers.tick(moment)
+        crowd = self.stargazers.lasting(tick)
+        wobble = 0.7 + 0.6 * fraction(self.id, (tick - self.born) // (self.stargazers.step * 20))
+        issues = 0 if self.fork else int(self.issue_ratio * crowd**0.6 * wobble)
+        return self.count_stars(moment), int(self.fork_ratio * crowd**0.85), issues
+
     def measure(self, moment: int) -> Counts:
         """Work the counts out anew; past moments are asked this way, so as not to forget the present."""
         tick = self.stargazers.tick(moment)
-        crowd = self.stargazers.lasting(tick)
         index, pushed = self._last_push(moment)
-        wobble = 0.7 + 0.6 * fraction(self.id, (tick - self.born) // (self.stargazers.step * 20))
-        issues = 0 if self.fork else int(self.issue_ratio * crowd**0.6 * wobble)
+        stars, forks, issues = self.gathered(moment)
         return Counts(
-            stars=self.count_stars(moment),
-            forks=int(self.fork_ratio * crowd**0.85),
-            watchers=int(0.5 * crowd**0.7) + 1,
+            stars=stars,
+            forks=forks,
+            watchers=int(0.5 * self.stargazers.lasting(tick) ** 0.7) + 1,
             open_issues=issues,
             open_pulls=int(issues * 0.3),
             size_kb=0 if self.empty else self.code.size_at(index, pushed - self.born),
