@@ -4,6 +4,7 @@ import asyncio
 import gc
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
@@ -25,6 +26,8 @@ from pages import failure
 
 log = structlog.get_logger()
 COLLECT_EVERY_SECONDS = 30
+# Who waits for `/health` gets the processor first.
+HEAD_START_SECONDS = 0.5
 # What the first reader would otherwise wait for.
 HEAVY = (
     "sqlalchemy.dialects.postgresql.psycopg",
@@ -55,6 +58,7 @@ def refuse_other_starters(wanted: Settings) -> None:
 
 def warm_up() -> None:
     """Load what pages need; then take it out of what is searched for garbage."""
+    time.sleep(HEAD_START_SECONDS)
     for name in HEAVY:
         import_module(name)
     gc.collect()

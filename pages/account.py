@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import streamlit as st
 from pandas import DataFrame, Series
+from streamlit import column_config as column
 
 from core.charts import areas, bars, lines
 from core.charts.stretches import coverage
@@ -16,11 +17,22 @@ from core.queries import account_repositories, accounts, languages
 from core.shortcodes import rendered
 from pages import moment
 from pages.cards import Card, row
-from pages.cell import cell, theme
+from pages.cell import cell, plain, theme
 from pages.words import ago, day, number, percent
 
 LOGIN = re.compile(r"[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}(?:_[a-z\d]{1,38})?", re.IGNORECASE)
 SHOWN_LANGUAGES = 8
+TWO_QUARTERS = timedelta(days=190)
+REPOSITORY_COLUMNS = {
+    "repository": column.LinkColumn("Repository", display_text=r"https://github\.com/[^/]+/(.+)", width=170),
+    "stars": column.NumberColumn("Stars", format="localized", width=82),
+    "stars_30d": column.NumberColumn("In 30 days", format="localized", width=86, help="Growth up to the last look"),
+    "course": column.LineChartColumn("Last year", width=96, help="Stars every four weeks"),
+    "forks": column.NumberColumn("Forks", format="localized", width=76),
+    "language": column.TextColumn("Language", width=96),
+    "pushed_at": column.DateColumn("Last push", format="YYYY-MM-DD", width=96),
+    "description": column.TextColumn("Description", width="large"),
+}
 TOTALS = """
 **Our own looks** add up all repositories that the account owns and that are not gone, forks of others included.
 
@@ -164,9 +176,7 @@ def language_cells(account_id: int, note: str) -> None:
                 "Share of all bytes of code; forks left out.",
                 by_bytes,
                 name="account-languages",
-                chart=bars.languages(
-                    top, "share", theme(), texts=top["share"].map("{:.1%}".format).str.replace("%", " %")
-                ),
+                chart=bars.languages(top, "share", theme(), texts=top["share"].map(lambda share: percent(share, 1))),
                 alt=f"Bars: {', '.join(f'{r.language} {r.share:.0%}' for r in top.itertuples())}",
                 note=note,
             )
@@ -177,7 +187,12 @@ def language_cells(account_id: int, note: str) -> None:
             mix,
             name="account-language-mix",
             chart=areas.shares(
-                mix, "stars", theme(), unit="stars", height=max(240, min(len(by_bytes) or 8, 8) * 34 + 16)
+                mix,
+                "stars",
+                theme(),
+                unit="stars",
+                longest=TWO_QUARTERS,
+                height=max(240, min(len(by_bytes) or 8, 8) * 34 + 16),
             )
             if len(mix)
             else None,
@@ -210,52 +225,20 @@ def repository_cell(account_id: int, note: str) -> None:
         repository="https://github.com/" + found["full_name"],
         description=found["description"].map(rendered, na_action="ignore"),
     )
-    columns = [
-        "repository",
-        "stars",
-        "stars_30d",
-        "course",
-        "forks",
-        "language",
-        "description",
-        "pushed_at",
-        "checked_at",
-        "source",
-    ]
-    config = st.column_config
-    how = {
-        "repository": config.LinkColumn(
-            "Repository", display_text=r"https://github\.com/[^/]+/(.+)", width="medium", pinned=True
-        ),
-        "stars": config.NumberColumn("Stars", format="localized"),
-        "stars_30d": config.NumberColumn("In 30 days", format="localized", help="Growth up to the last look"),
-        "course": config.LineChartColumn("Last year", help="Stars every four weeks", width="small"),
-        "forks": config.NumberColumn("Forks", format="localized"),
-        "language": config.TextColumn("Language"),
-        "description": config.TextColumn("Description", width="large"),
-        "pushed_at": config.DateColumn("Last push", format="YYYY-MM-DD"),
-        "checked_at": config.DateColumn("Last look", format="YYYY-MM-DD"),
-        "source": config.TextColumn("Source"),
-    }
-
-    def table() -> None:
-        st.dataframe(
-            shown,
-            column_order=columns,
-            column_config=how,
+    cell(
+        "Which repositories are these?",
+        f"All {len(found):,} that are known, most stars first. A click on a heading sorts, one on a name opens GitHub.",
+        found,
+        name="account-repositories",
+        chart=lambda: st.dataframe(
+            plain(shown[list(REPOSITORY_COLUMNS)]),
+            column_config=REPOSITORY_COLUMNS,
             hide_index=True,
             placeholder="—",
             height=min(460, 36 * (len(shown) + 1) + 4),
             alt="All repositories of the account with stars, growth and course",
             key="account-table",
-        )
-
-    cell(
-        "Which repositories are these?",
-        f"All {len(found):,} that are known, most stars first. Click a column to sort; the arrow opens GitHub.",
-        found,
-        name="account-repositories",
-        chart=table,
+        ),
         rows_are_shown=True,
         note=note,
     )
@@ -270,9 +253,7 @@ def explain_unknown(login: str) -> None:
         )
     elif new := accounts.renamed_to(login):
         st.info(f"**{login}** is called **{new}** now.", icon=":material/badge:")
-        st.page_link(
-            "pages/account.py", label=f"Go to {new}", query_params={"login": new}, icon=":material/arrow_forward:"
-        )
+        st.page_link("account.py", label=f"Go to {new}", query_params={"login": new}, icon=":material/arrow_forward:")
     else:
         st.info(
             f"**{login}** is not tracked, and no imported history tells of it. "
@@ -297,7 +278,7 @@ def notebook(profile: Series) -> None:
         return
     look = accounts.newest_look(account_id, as_of)
     run = f" · run {look['run_id']}" if look.get("run_id") else ""
-    note = f"{look['captured_at']:%Y-%m-%d %H:%M}{run} · coverage {percent(coverage(stretches, until))}"
+    note = f"{look['captured_at']:%Y-%m-%d}{run} · coverage {percent(coverage(stretches, until))}"
     number_cards(totals, history, until)
     st.markdown("## Reception")
     course_cells(history, stretches, until, note)

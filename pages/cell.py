@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from io import BytesIO
 from typing import Any
 
 import streamlit as st
@@ -10,6 +9,7 @@ from pandas import DataFrame
 from plotly.graph_objects import Figure
 
 from core.charts.theme import DARK, LIGHT, Theme
+from core.exports import csv, parquet
 from core.queries.shown import runnable
 from pages import moment
 
@@ -19,6 +19,13 @@ CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
 def theme() -> Theme:
     """The colours of the reader's theme."""
     return DARK if st.context.theme.type == "dark" else LIGHT
+
+
+def plain(frame: DataFrame) -> DataFrame:
+    """*frame* without what it says of its making: tables in the browser have no use for it."""
+    shown = frame.copy(deep=False)
+    shown.attrs = {}
+    return shown
 
 
 def cell(
@@ -35,6 +42,7 @@ def cell(
     rows: DataFrame | None = None,
     column_config: dict[str, Any] | None = None,
     rows_are_shown: bool = False,
+    empty_is_good: bool = False,
 ) -> None:
     """Draw one cell over *frame*, a frame as `read_frame` gives it.
 
@@ -46,20 +54,23 @@ def cell(
     empty       the sentence to show when the frame has no rows: not tracked, not collected yet, or truly zero
     rows        what the table twin shows and the exports hold, where it is not *frame* itself
     rows_are_shown  the answer is a table already: no twin
+    empty_is_good   no rows is an answer (truly none), not something that is missing
     """
-    with st.container(border=True, key=f"cell-{name}", gap="xsmall"):
+    with st.container(border=True, key=f"cell-{name}", gap="xsmall", height="stretch"):
         st.markdown(f"**{question}**")
         st.caption(how_to_read)
         if frame.empty:
-            st.info(empty or "Nothing has been collected for this yet.", icon=":material/hourglass_empty:")
+            icon = ":material/check_circle:" if empty_is_good else ":material/hourglass_empty:"
+            st.info(empty or "Nothing has been collected for this yet.", icon=icon)
         elif isinstance(chart, Figure):
             st.plotly_chart(chart, theme=None, config=CONFIG, alt=alt or question, key=f"chart-{name}")
         elif chart is not None:
             chart()
+        st.space("stretch")
         with st.container(horizontal=True, vertical_alignment="center", wrap=False, key=f"line-{name}", gap="xsmall"):
             st.caption(f":material/schedule: {note or moment.said()}", wrap=False)
             _explanations(frame, name, definition)
-            rows = frame if rows is None else rows
+            rows = plain(frame if rows is None else rows)
             if not rows_are_shown:
                 _twin(rows, name, question, column_config)
             _download("CSV", rows, name, "csv", "text/csv", csv)
@@ -110,23 +121,3 @@ def _download(
         help=f"Download these {len(rows):,} rows as {label}",
         key=f"tool-{ending}-{name}",
     )
-
-
-def csv(rows: DataFrame) -> bytes:
-    """UTF-8 with moments in ISO 8601; unknown is empty."""
-    # A spreadsheet runs what begins like a formula, and descriptions are strangers' text.
-    text = rows.select_dtypes(include=["string", "object"]).columns
-    safe = rows.assign(**{name: rows[name].map(_harmless) for name in text})
-    return safe.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%SZ").encode()
-
-
-def _harmless(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
-
-
-def parquet(rows: DataFrame) -> bytes:
-    into = BytesIO()
-    plain = rows.copy(deep=False)
-    plain.attrs = {}
-    plain.to_parquet(into, index=False)
-    return into.getvalue()

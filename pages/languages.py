@@ -1,3 +1,133 @@
 """
 # Languages
+In what is all of this written, and how does that change.
 """
+
+from datetime import timedelta
+
+import pandas as pd
+import streamlit as st
+from pandas import DataFrame, Series
+from streamlit import column_config as column
+
+from core.charts import areas, bars
+from core.queries import languages
+from pages import moment
+from pages.cell import cell, plain, theme
+from pages.choice import choose
+from pages.words import day, number, percent
+
+MEASURES = {"stars": "Stars", "repositories": "Repositories", "bytes": "Bytes"}
+COUNTED = {
+    "stars": "Stars of all repositories that have it as their primary language; forks left out.",
+    "repositories": "Repositories that have it as their primary language; forks left out.",
+    "bytes": "Bytes of code in it over all repositories, whatever their primary language; forks left out.",
+}
+SHOWN = 15
+TWO_MONTHS = timedelta(days=62)
+COLUMNS = {
+    "language": column.TextColumn("Language", width=150),
+    "stars": column.NumberColumn("Stars", format="localized", width=110),
+    "stars_share": column.ProgressColumn("of all stars", format="percent", min_value=0, max_value=1, width=120),
+    "stars_4w": column.NumberColumn("In 4 weeks", format="localized", width=100),
+    "repositories": column.NumberColumn("Repositories", format="localized", width=110),
+    "bytes": column.NumberColumn("Bytes", format="compact", width=100),
+}
+
+
+def shares(values: Series) -> Series:
+    """Each value as a share of their sum; unknown where nothing is known."""
+    total = values.astype("Float64").sum()
+    return values.astype("Float64") / total if total else values.astype("Float64") * pd.NA
+
+
+def ranking_cell(found: DataFrame, measure: str, source: str, note: str) -> None:
+    known = found.dropna(subset=[measure])
+    top = known[known[measure] > 0].sort_values(measure, ascending=False).head(SHOWN)
+    part = shares(known[measure]).reindex(top.index)
+    texts = top[measure].map(size if measure == "bytes" else number) + part.map(
+        lambda share: f"  ({percent(share, 1)})"
+    )
+    top.attrs = found.attrs
+    cell(
+        f"Which languages have most {measure}?",
+        COUNTED[measure],
+        top,
+        name=f"languages-{measure}",
+        chart=bars.languages(top, measure, theme(), texts=texts) if len(top) else None,
+        alt=f"Bars: {', '.join(f'{name} {text}' for name, text in zip(top['language'], texts, strict=True))}",
+        empty=f"{MEASURES[measure]} of languages were not collected: {source} does not tell them.",
+        note=note,
+    )
+
+
+def size(count: float) -> str:
+    """1234567 -> 1.2 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def course_cell(measure: str, source: str, note: str) -> None:
+    course = languages.course(source, moment.as_of())
+    line = course.dropna(subset=[measure])
+    cell(
+        "How do the shares develop?",
+        f"Share of {measure}, month by month, as {source} saw it. Where the layers stop, nothing was collected.",
+        line,
+        name=f"languages-{measure}-course",
+        chart=areas.shares(line, measure, theme(), unit=measure, longest=TWO_MONTHS, height=360)
+        if line["at"].nunique() > 1
+        else one_month,
+        alt=f"Layers: the share of each language in all {measure}, by month.",
+        definition="The last rollup of each month. Imported: repositories that the source had shown that week; forks are "
+        "left out. Each counts with the primary language it has now.",
+        empty=f"{MEASURES[measure]} over time were not collected: {source} does not tell them.",
+        note=note,
+    )
+
+
+def one_month() -> None:
+    st.info("So far there is one month; a course needs two.", icon=":material/hourglass_empty:")
+
+
+def table_cell(found: DataFrame, note: str) -> None:
+    shown = found.assign(stars_share=shares(found["stars"]))
+    cell(
+        "What are all the numbers?",
+        f"All {len(found):,} languages; a click on a heading sorts.",
+        found,
+        name="languages",
+        chart=lambda: st.dataframe(
+            plain(shown[list(COLUMNS)]),
+            column_config=COLUMNS,
+            hide_index=True,
+            placeholder="—",
+            height=min(460, 36 * (len(shown) + 1) + 4),
+            alt="All languages with stars, repositories and bytes",
+            key="languages-table",
+        ),
+        rows_are_shown=True,
+        note=note,
+    )
+
+
+sources = list(languages.sources(moment.as_of())["source"])
+if not sources:
+    st.info(
+        f"No languages were summed up {'by then' if moment.as_of() else 'yet'}: that happens after each refresh and each import.",
+        icon=":material/hourglass_empty:",
+    )
+else:
+    with st.container(horizontal=True):
+        measure = choose("Measured by", {said: name for name, said in MEASURES.items()}, key="by")
+        source = (
+            choose("As seen by", {name: name for name in sources}, key="source") if len(sources) > 1 else sources[0]
+        )
+    found = languages.ranking(source, moment.as_of())
+    note = f"{day(found['day'].iloc[0])} · {source}"
+    ranking_cell(found, measure, source, note)
+    course_cell(measure, source, note)
+    table_cell(found, note)

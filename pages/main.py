@@ -7,7 +7,7 @@ import structlog
 from core import database
 from core.queries import coverage
 from pages import failure, moment
-from pages.words import ago, percent
+from pages.words import ago, day, percent
 
 HERE = Path(__file__).parent
 
@@ -65,11 +65,12 @@ def as_of_choice() -> None:
 
 def data_line() -> None:
     """Tell which data the pages show, how old they are and how complete."""
-    now = datetime.now(UTC)
-    told = coverage.data_state(moment.end_of(now.date()))
+    now, as_of = datetime.now(UTC), moment.as_of()
+    told = coverage.data_state(as_of or moment.end_of(now.date()), in_the_past=as_of is not None)
     parts = [f"Data version {version:,}"]
     if told["newest_look"] is not None:
-        parts.append(f"newest look {ago(told['newest_look'], now)}")
+        newest = f"on {day(told['newest_look'])}" if as_of else ago(told["newest_look"], now)
+        parts.append(f"newest look {newest}")
     if told["coverage"] is not None:
         parts.append(f"coverage {percent(told['coverage'])}")
     st.caption(" · ".join(parts), help=coverage.DEFINITION)

@@ -3,6 +3,262 @@
 What Almanac watches, how fresh it is, and what moves.
 """
 
-"""
-Tracking starts on the command line: `python -m ingest track LOGIN`.
-"""
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from pandas import DataFrame
+from streamlit import column_config as column
+
+from core.charts import bars
+from core.queries import overview
+from core.queries.coverage import DEFINITION
+from core.shortcodes import rendered
+from pages import moment
+from pages.cards import Card, row
+from pages.cell import cell, plain, theme
+from pages.choice import choose
+from pages.words import UNKNOWN, day, number, percent, signed
+
+SPANS = {7: "7 days", 30: "30 days", 90: "90 days", 365: "a year"}
+AGES = {
+    "under an hour": 1,
+    "under 6 hours": 6,
+    "under a day": 24,
+    "under 2 days": 48,
+    "under a week": 168,
+    "older": float("inf"),
+}
+NEVER = "never looked at"
+SAID = {
+    "new": "appeared",
+    "gone": "is gone",
+    "back": "is back",
+    "archived": "was archived",
+    "restored": "was taken out of the archive",
+    "renamed": "was renamed",
+    "transferred": "moved to another owner",
+    "relicensed": "changed its licence",
+    "primary_language": "changed its main language",
+    "default_branch": "changed its default branch",
+}
+MOVER_COLUMNS = {
+    "full_name": column.TextColumn("Repository"),
+    "growth": column.NumberColumn("Gained", format="localized"),
+    "share": column.NumberColumn("Gained, share", format="percent"),
+    "stars": column.NumberColumn("Stars", format="localized"),
+    "language": column.TextColumn("Language"),
+    "description": column.TextColumn("Description", width="large"),
+    "until_at": column.DatetimeColumn("Up to", format="YYYY-MM-DD"),
+    "source": column.TextColumn("Source"),
+    "compared": None,
+}
+CHANGE_COLUMNS = {
+    "noticed_at": column.DatetimeColumn("Noticed", format="YYYY-MM-DD HH:mm", width=130),
+    "subject": column.TextColumn("Repository or account", width=220),
+    "what": column.TextColumn("What happened", width=190),
+    "before": column.TextColumn("Before", width=160),
+    "after": column.TextColumn("After", width=160),
+}
+STALE_COLUMNS = {
+    "login": column.TextColumn("Account", width=120),
+    "state": column.TextColumn("State", width=60),
+    "checked_at": column.DatetimeColumn("Last look", format="YYYY-MM-DD HH:mm", width=130),
+    "every_hours": column.NumberColumn(
+        "Every", format="%.0f h", width=60, help="How often it is meant to be looked at"
+    ),
+    "failures": column.NumberColumn("Failed", width=60, help="Times in a row"),
+}
+
+
+def welcome() -> None:
+    """The first page of an empty Almanac."""
+    st.info("Nothing is tracked yet, so there is nothing to read. Here is how to begin.", icon=":material/waving_hand:")
+    with st.container(border=True):
+        st.markdown(
+            "**Track an account.** Almanac looks at it at once, and from then on keeps its history.\n"
+            "```sh\npython -m ingest track pallets gaearon\n```"
+            "**Or bring history along** that somebody else kept: a table of days, repositories, stars and forks.\n"
+            "```sh\npython -m ingest import-history stars.csv.gz --source my-notes\n```"
+            "Without a token GitHub answers 60 questions an hour; with `GITHUB_TOKENS` it answers 5,000."
+        )
+
+
+def totals(held: dict[str, Any], course: DataFrame, as_of: datetime | None) -> None:
+    """Cards of everything held; in the past: of the last rollup of each source before that day."""
+    widest = course.groupby("source_id")["repositories"].last().idxmax() if len(course) else None
+    line = course[course["source_id"] == widest]
+    numbers = held if as_of is None else (line.iloc[-1].to_dict() if len(line) else {})
+    last_year = line[line["at"] > line["at"].max() - pd.Timedelta(days=365)] if len(line) else line
+    covers = "Everything held, each repository at its last look."
+    if as_of is not None and len(line):
+        covers = f"{line['source'].iloc[-1]} in its last rollup, {day(line['at'].iloc[-1])}; forks left out."
+    # A line of a source that sees a part says nothing about the whole.
+    whole = as_of is not None or (len(line) > 0 and line["repositories"].iloc[-1] > 0.9 * held["repositories"])
+    row(
+        [
+            Card(
+                label,
+                numbers.get(name),
+                course=[float(value) for value in last_year[name]] if whole and name in last_year else (),
+                help=covers,
+            )
+            for label, name in (
+                ("Stars", "stars"),
+                ("Forks", "forks"),
+                ("Repositories", "repositories"),
+                ("Languages", "languages"),
+            )
+        ],
+        "totals",
+    )
+
+
+def tracking_sentence(tracked: dict[str, Any], now: datetime) -> str:
+    parts = [f"**{number(tracked['tracked'])}** accounts are tracked"]
+    told = [
+        f"{number(tracked[name])} {word}"
+        for name, word in (("due", "due now"), ("queued", "in the queue"), ("paused", "paused"), ("failing", "failing"))
+        if tracked[name]
+    ]
+    parts.append(f": {', '.join(told)}." if told else ", none of them due, paused or failing.")
+    if tracked["next_due_at"] is not None:
+        minutes = max(1, round((tracked["next_due_at"] - now).total_seconds() / 60))
+        parts.append(
+            f" The next is due in {minutes if minutes < 120 else round(minutes / 60)} {'min' if minutes < 120 else 'h'}."
+        )
+    return "".join(parts)
+
+
+def by_age(fresh: DataFrame) -> DataFrame:
+    """Count the accounts by the age of their newest look, freshest first."""
+    bins = [0.0, *AGES.values()]
+    ages = pd.cut(fresh["age_hours"].astype(float).clip(lower=0), bins=bins, labels=list(AGES), right=False)
+    counts = ages.astype(object).where(ages.notna(), NEVER).value_counts()
+    order = [*AGES, NEVER]
+    found = DataFrame({"age": order, "accounts": [int(counts.get(age, 0)) for age in order]})
+    return found[(found["accounts"] > 0) | found["age"].isin(list(AGES)[:4])].reset_index(drop=True)
+
+
+def freshness_cells(now: datetime) -> None:
+    fresh = overview.freshness(now)
+    watched = fresh[fresh["state"] != "paused"]
+    late = fresh[fresh["state"].isin(["stale", "never"]) | (fresh["failures"] > 0)]
+    ages = by_age(watched)
+    for part in (ages, late):
+        part.attrs = fresh.attrs
+    left, right = st.columns(2)
+    with left:
+        cell(
+            "How old is what is known?",
+            "Tracked accounts by the age of their newest look.",
+            ages,
+            name="freshness",
+            chart=bars.ranking(ages, "age", "accounts", theme(), texts=ages["accounts"].map(number)),
+            alt=f"Bars: {', '.join(f'{entry.age} {entry.accounts}' for entry in ages.itertuples())}",
+            definition=DEFINITION,
+            note="as of now",
+        )
+    with right:
+        cell(
+            "Which accounts need somebody?",
+            "Not looked at in twice the time they should be, never, or failing.",
+            late,
+            name="late",
+            chart=lambda: st.dataframe(
+                plain(late[list(STALE_COLUMNS)]),
+                column_config=STALE_COLUMNS,
+                hide_index=True,
+                placeholder=UNKNOWN,
+                height=min(220, 36 * (len(late) + 1) + 4),
+                alt="Accounts that are late or failing",
+                key="late-table",
+            ),
+            rows_are_shown=True,
+            empty="None: every account was looked at in time.",
+            empty_is_good=True,
+            note="as of now",
+        )
+
+
+def movers_cell(as_of: datetime | None, held: dict[str, Any]) -> None:
+    span = choose("Growth over", {f"{days}d": f"{days}d" for days in (7, 30, 90, 365)}, key="over", default="30d")
+    days = int(span.removesuffix("d"))
+    found = overview.movers(as_of, days)
+    shown = found.assign(description=found["description"].map(rendered, na_action="ignore"))
+    shown.attrs = found.attrs
+    newest = overview.reference(as_of)
+    compared = number(found["compared"].iloc[0]) if len(found) else "0"
+    cell(
+        f"Which repositories gained most stars in {SPANS[days]}?",
+        f"Compared: {compared} repositories of {number(held['repositories'])} held, those that were looked at within a week "
+        f"before {day(newest)} and {SPANS[days]} earlier.",
+        found,
+        name=f"movers-{days}-days",
+        chart=bars.ranking(found, "full_name", "growth", theme(), texts=growth_texts(found)) if len(found) else None,
+        alt=f"Bars: {', '.join(f'{entry.full_name} {signed(entry.growth)}' for entry in found.head(5).itertuples())}",
+        rows=shown,
+        column_config=MOVER_COLUMNS,
+        empty=f"No repository was looked at both around {day(newest)} and {SPANS[days]} before.",
+        note=f"up to {day(newest)}",
+        definition="Stars at a repository's newest look, less its last known stars at or before the beginning. "
+        "Where nobody looked then, growth is unknown, and the repository is left out.",
+    )
+
+
+def growth_texts(found: DataFrame) -> "pd.Series[str]":
+    return found["growth"].map(signed) + found["share"].map(
+        lambda share: f"  ({percent(share, 1)})", na_action="ignore"
+    ).fillna("")
+
+
+def changes_cell(as_of: datetime | None) -> None:
+    found = overview.changes(as_of)
+    shown = found.assign(what=found["kind"].map(lambda kind: SAID.get(kind, kind)))
+    cell(
+        "What was noticed last?",
+        "Entries of the ledger, newest first: names, licences, archives, arrivals and departures.",
+        found,
+        name="changes",
+        chart=lambda: st.dataframe(
+            plain(shown[list(CHANGE_COLUMNS)]),
+            column_config=CHANGE_COLUMNS,
+            hide_index=True,
+            placeholder=UNKNOWN,
+            height=min(400, 36 * (len(shown) + 1) + 4),
+            alt="The newest entries of the ledger",
+            key="changes-table",
+        ),
+        rows_are_shown=True,
+        empty="Nothing has changed its name, licence or state since looking began.",
+        empty_is_good=True,
+    )
+
+
+now, as_of = datetime.now(UTC), moment.as_of()
+tracked, held = overview.tracking(now), overview.held()
+
+if not held["repositories"] and not tracked["tracked"]:
+    welcome()
+else:
+    totals(held, overview.course(as_of), as_of)
+    """
+    ## Freshness
+    """
+    if tracked["tracked"]:
+        st.markdown(tracking_sentence(tracked, now))
+        freshness_cells(now)
+    else:
+        st.info(
+            "No account is tracked: what is held was imported. `python -m ingest track LOGIN` starts looking.",
+            icon=":material/bookmark_add:",
+        )
+    """
+    ## Movers
+    """
+    movers_cell(as_of, held)
+    """
+    ## Changes
+    """
+    changes_cell(as_of)

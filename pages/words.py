@@ -19,11 +19,14 @@ def signed(value: object) -> str:
     return "±0" if not value else f"{value:+,.0f}".replace("-", "−")
 
 
-def percent(share: object) -> str:
+def percent(share: object, digits: int = 0) -> str:
     """0.974 -> 97 %; never 100 % while anything is missing."""
     if pd.isna(share):
         return UNKNOWN
-    return "99 %" if 0.985 <= share < 1 else f"{share:.0%}".replace("%", " %")
+    rounded = round(float(share), digits + 2)
+    if rounded == 1 and share < 1:
+        rounded -= 10 ** -(digits + 2)
+    return f"{rounded:.{digits}%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
 def day(moment: date | None) -> str:

@@ -1,5 +1,8 @@
 """Shares over time: a whole of 100 % in layers."""
 
+from datetime import datetime, timedelta
+from itertools import pairwise
+
 import pandas as pd
 import plotly.graph_objects as go
 from pandas import DataFrame
@@ -26,24 +29,71 @@ def top_layers(frame: DataFrame, value: str, layers: int = LAYERS) -> DataFrame:
     return ordered.drop(columns="rank")
 
 
-def shares(frame: DataFrame, value: str, theme: Theme, *, unit: str, height: int = 300) -> go.Figure:
-    """Layers of languages that add up to 100 % at each moment; *frame* has at, language and *value*."""
+def unbroken(frame: DataFrame, longest: timedelta) -> list[DataFrame]:
+    """The parts of *frame* (with the column at) between which nothing was told for longer than *longest*."""
+    moments = frame["at"].drop_duplicates().sort_values()
+    part = (moments.diff() > longest).cumsum()
+    numbers = frame["at"].map(dict(zip(moments, part, strict=True)))
+    return [frame[numbers == number] for number in sorted(numbers.unique())]
+
+
+def shares(
+    frame: DataFrame, value: str, theme: Theme, *, unit: str, longest: timedelta, height: int = 300
+) -> go.Figure:
+    """Layers of languages that add up to 100 % at each moment; *frame* has at, language and *value*.
+
+    Where nothing was told for longer than *longest* the layers stop, and the gap is shaded.
+    """
     layers = top_layers(frame, value)
+    parts = unbroken(layers, longest)
     drawing = figure(theme, height=height, showlegend=True, margin={"l": 0, "r": 8, "t": 0, "b": 0})
-    for language, layer in layers.groupby("language", sort=False):
-        color = linguist.color(language)
-        drawing.add_scatter(
-            x=layer["at"],
-            y=layer[value].astype(float),
-            name=str(language),
-            mode="lines",
-            stackgroup="all",
-            groupnorm="percent",
-            line={"width": 0.8, "color": theme.background},
-            fillcolor=color,
-            customdata=layer[value].astype(float),
-            hovertemplate=f"%{{y:.1f}} % · %{{customdata:,.0f}} {unit}<extra>{language}</extra>",
+    shown: set[str] = set()
+    for number, part in enumerate(parts):
+        for language, layer in part.groupby("language", sort=False):
+            name = str(language)
+            color = theme.rest if name == linguist.OTHER else linguist.color(name)
+            _add_layer(drawing, layer, value, color, theme, name=name, unit=unit, group=number, first=name not in shown)
+            shown.add(name)
+    for before, after in pairwise(parts):
+        drawing.add_vrect(
+            x0=_plain(before["at"].max()),
+            x1=_plain(after["at"].min()),
+            fillcolor=theme.gap,
+            line_width=0,
+            layer="below",
         )
     drawing.update_yaxes(range=[0, 100], ticksuffix=" %", nticks=5)
     drawing.update_layout(legend={"y": 1.06, "font": {"size": 11}, "traceorder": "normal", "entrywidth": 0})
     return drawing
+
+
+def _plain(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=None)
+
+
+def _add_layer(
+    drawing: go.Figure,
+    layer: DataFrame,
+    value: str,
+    color: str,
+    theme: Theme,
+    *,
+    name: str,
+    unit: str,
+    group: int,
+    first: bool,
+) -> None:
+    drawing.add_scatter(
+        x=layer["at"].dt.tz_localize(None),
+        y=layer[value].astype(float),
+        name=name,
+        legendgroup=name,
+        showlegend=first,
+        mode="lines",
+        stackgroup=f"part {group}",
+        groupnorm="percent",
+        line={"width": 0.8, "color": theme.background},
+        fillcolor=color,
+        customdata=layer[value].astype(float),
+        hovertemplate=f"%{{y:.1f}} % · %{{customdata:,.0f}} {unit}<extra>{name}</extra>",
+    )

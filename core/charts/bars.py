@@ -24,7 +24,7 @@ def ranking(
         textposition="outside",
         cliponaxis=False,
         textfont={"color": theme.text, "size": 12},
-        marker={"color": colors or theme.accent, "line": {"width": 0}, "cornerradius": 3},
+        marker={"color": colors or theme.accent, "line": {"width": 1, "color": theme.outline}, "cornerradius": 3},
         hovertemplate="%{y}: %{text}<extra></extra>",
     )
     # Room for the text at the end of the longest bar.
@@ -32,7 +32,7 @@ def ranking(
     drawing.update_xaxes(
         visible=False, range=[min(0.0, float(frame[value].min() or 0)), top * (1.06 + 0.022 * longest)]
     )
-    drawing.update_yaxes(autorange="reversed", showgrid=False, ticklabelstandoff=6, tickfont={"color": theme.text})
+    drawing.update_yaxes(autorange="reversed", showgrid=False, tickfont={"color": theme.text})
     return drawing
 
 

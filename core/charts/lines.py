@@ -12,7 +12,8 @@ from core.charts.theme import FONT, Theme, figure
 
 OURS = 1
 FEW = 12  # points that are too few to be seen as a line
-NARROW = 0.09  # share of the width in which "not collected" has to stand upright
+NARROW = 0.16  # share of the width in which "not collected" has to stand upright
+NAMELESS = 0.025  # and in which it does not fit at all
 FROM_ZERO = 0.7  # a course that stays above this share of its top is shown without zero, and then without filling
 
 
@@ -74,7 +75,7 @@ def _shade(drawing: go.Figure, found: list[Gap], stretches: DataFrame, until: da
     for gap in found:
         share = (gap.to_at - gap.from_at).total_seconds() / span
         label: dict[str, Any] = {
-            "text": "not collected",
+            "text": "" if share < NAMELESS else "not collected",
             "font": {"size": 10, "color": theme.muted, "family": FONT},
             "textposition": "top center",
             "padding": 4,

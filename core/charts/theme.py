@@ -22,6 +22,8 @@ class Theme:
     imported: str
     imported_fill: str
     neutral: str
+    rest: str
+    outline: str
     series: tuple[str, ...]
 
 
@@ -39,6 +41,8 @@ LIGHT = Theme(
     imported="#64748b",
     imported_fill="rgba(100, 116, 139, 0.08)",
     neutral="#94a3b8",
+    rest="#e2e8f0",
+    outline="rgba(0, 0, 0, 0)",
     series=SERIES,
 )
 DARK = Theme(
@@ -54,6 +58,8 @@ DARK = Theme(
     imported="#94a3b8",
     imported_fill="rgba(148, 163, 184, 0.10)",
     neutral="#64748b",
+    rest="#334155",
+    outline="rgba(148, 163, 184, 0.35)",
     series=("#0ea5e9", *SERIES[1:]),
 )
 FONT = "Inter, sans-serif"
@@ -80,8 +86,8 @@ def figure(theme: Theme, *, height: int = 300, **layout: Any) -> go.Figure:
         colorway=list(theme.series),
         bargap=0.35,
     )
-    drawn.update_xaxes(**axis(theme, grid=False))
-    drawn.update_yaxes(**axis(theme, grid=True))
+    drawn.update_xaxes(**axis(theme, grid=False), ticklabelstandoff=6)
+    drawn.update_yaxes(**axis(theme, grid=True), ticklabelstandoff=6)
     drawn.update_layout(**layout)
     return drawn
 

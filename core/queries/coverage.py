@@ -12,7 +12,7 @@ DEFINITION = (
 )
 
 
-def data_state(until: datetime) -> dict[str, Any]:
+def data_state(until: datetime, *, in_the_past: bool) -> dict[str, Any]:
     """Tell the newest look before *until* and the coverage of the 30 days before it.
 
     newest_look  moment, of any source; None before the first
@@ -31,9 +31,13 @@ def data_state(until: datetime) -> dict[str, Any]:
                    (CAST(:until AS timestamptz) AT TIME ZONE 'UTC')::date - min(day) + 1 AS possible
               FROM looked GROUP BY account_id
         )
-        SELECT (SELECT greatest(
-                    (SELECT max(checked_at) FROM account WHERE checked_at <= :until),
-                    (SELECT max(last_at) FROM repository_import WHERE last_at <= :until))) AS newest_look,
+        SELECT greatest(
+                   (SELECT max(checked_at) FROM account WHERE checked_at <= :until),
+                   (SELECT max(last_at) FROM repository_import WHERE last_at <= :until),
+                   -- Whoever looked again since has left only what changed.
+                   (SELECT max(captured_at) FROM repository_snapshot
+                     WHERE captured_at <= :until AND captured_at > CAST(:until AS timestamptz) - interval '4 months'
+                       AND CAST(:in_the_past AS boolean))) AS newest_look,
                (SELECT (sum(days) / nullif(sum(possible), 0))::float FROM each) AS coverage
     """
-    return first(read_frame(sql, until=until))
+    return first(read_frame(sql, until=until, in_the_past=in_the_past))

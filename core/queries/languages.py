@@ -35,7 +35,7 @@ def of_account(account_id: int, as_of: datetime | None) -> DataFrame:
 def mix_of_account(account_id: int, as_of: datetime | None) -> DataFrame:
     """Tell how the account's stars spread over primary languages at each quarter's end: oldest first.
 
-    at            date, a quarter's last day, or the day of *as_of*
+    at            midnight (UTC) of a quarter's last day, or of the day of *as_of*
     language      text, as it is now; 'No language' where GitHub sees none
     stars         int, of repositories shown by then and within the year before; forks left out
     repositories  int
@@ -66,7 +66,7 @@ def mix_of_account(account_id: int, as_of: datetime | None) -> DataFrame:
               FROM grid WHERE known > 0
             WINDOW held AS (PARTITION BY id, known ORDER BY at)
         )
-        SELECT (at AT TIME ZONE 'UTC')::date AS at, coalesce(nullif(language, ''), 'No language') AS language,
+        SELECT date_trunc('day', at) AS at, coalesce(nullif(language, ''), 'No language') AS language,
                sum(stars)::bigint AS stars, count(*) AS repositories
           FROM carried
          WHERE stars IS NOT NULL AND quarter > at - interval '15 months'
@@ -76,57 +76,66 @@ def mix_of_account(account_id: int, as_of: datetime | None) -> DataFrame:
     return read_frame(sql, account_id=account_id, until=moment(as_of))
 
 
-def ranking(as_of: datetime | None) -> DataFrame:
-    """Rank the languages of everything held, by the last rollup before *as_of*: one row a language, most stars first.
+def sources(as_of: datetime | None) -> DataFrame:
+    """List who summed languages up before *as_of*: source, newest (midnight, UTC, of the last rollup); ours first."""
+    sql = """
+        SELECT CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source, max(day)::timestamptz AS newest
+          FROM language_day
+          JOIN source ON source.id = source_id
+         WHERE day <= :day
+         GROUP BY source_id, source.name
+         ORDER BY source_id = 1 DESC, newest DESC
+    """
+    return read_frame(sql, day=moment(as_of).date())
+
+
+def ranking(source: str, as_of: datetime | None) -> DataFrame:
+    """Rank languages by the last rollup of *source* before *as_of*: one row a language, most stars first.
 
     language      text; 'No language' where GitHub sees none
     repositories  int, that have it as primary language; forks left out
     stars         int, of those
     bytes         int, of code in it in all repositories; null where it was not collected
     stars_4w      int, growth in the four weeks before; null where there is no rollup then
-    day, source   the rollup's day and who looked
+    day           the rollup's day (midnight, UTC)
     """
     sql = """
-        WITH newest AS (
-            SELECT source_id, day FROM language_day WHERE day <= :day
-             ORDER BY source_id = 1 AND day > CAST(:day AS date) - 28 DESC, day DESC LIMIT 1
-        ), before AS (
-            SELECT max(language_day.day) AS day FROM language_day
-              JOIN newest USING (source_id)
-             WHERE language_day.day BETWEEN newest.day - 42 AND newest.day - 28
+        WITH rollups AS (
+            SELECT language_day.* FROM language_day
+              JOIN source ON source.id = source_id
+             WHERE CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END = :source AND day <= :day
+        ), days AS (
+            SELECT newest, (SELECT max(day) FROM rollups WHERE day BETWEEN newest - 42 AND newest - 28) AS before
+              FROM (SELECT max(day) AS newest FROM rollups) AS last
         )
-        SELECT coalesce(nullif(language, ''), 'No language') AS language, held.repositories, held.stars, held.bytes,
-               held.stars - earlier.stars AS stars_4w, held.day,
-               CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source
-          FROM newest
-          JOIN language_day AS held USING (source_id, day)
-          JOIN source ON source.id = source_id
-          LEFT JOIN before ON true
-          LEFT JOIN language_day AS earlier USING (source_id, language)
-         WHERE earlier.day IS NULL OR earlier.day = before.day
+        SELECT coalesce(nullif(held.language, ''), 'No language') AS language, held.repositories, held.stars,
+               held.bytes, held.stars - earlier.stars AS stars_4w, held.day::timestamptz AS day
+          FROM days
+          JOIN rollups AS held ON held.day = newest
+          LEFT JOIN rollups AS earlier ON earlier.day = before AND earlier.language = held.language
          ORDER BY held.stars DESC, 1
     """
-    return read_frame(sql, day=moment(as_of).date())
+    return read_frame(sql, source=source, day=moment(as_of).date())
 
 
-def course(as_of: datetime | None) -> DataFrame:
-    """Tell how languages developed: the last rollup of each month and source before *as_of*, oldest first.
+def course(source: str, as_of: datetime | None) -> DataFrame:
+    """Tell how languages developed: the last rollup of *source* in each month before *as_of*, oldest first.
 
-    at                            date of the rollup
-    source_id, source             who looked
+    at                            midnight (UTC) of the rollup's day
     language                      text
     repositories, stars, bytes    as in `ranking`
     """
     sql = """
         WITH months AS (
-            SELECT source_id, max(day) AS day FROM language_day WHERE day <= :day
+            SELECT source_id, max(day) AS day FROM language_day
+              JOIN source ON source.id = source_id
+             WHERE CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END = :source AND day <= :day
              GROUP BY source_id, date_trunc('month', day)
         )
-        SELECT day AS at, source_id, CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source,
-               coalesce(nullif(language, ''), 'No language') AS language, repositories, stars, bytes
+        SELECT day::timestamptz AS at, coalesce(nullif(language, ''), 'No language') AS language,
+               repositories, stars, bytes
           FROM months
           JOIN language_day USING (source_id, day)
-          JOIN source ON source.id = source_id
          ORDER BY at, stars DESC
     """
-    return read_frame(sql, day=moment(as_of).date())
+    return read_frame(sql, source=source, day=moment(as_of).date())

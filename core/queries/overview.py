@@ -43,13 +43,13 @@ def held() -> dict[str, Any]:
 def course(as_of: datetime | None) -> DataFrame:
     """Tell what each source's repositories added up to, by its rollups of the two years before *as_of*: oldest first.
 
-    at                            date
+    at                            midnight (UTC) of the rollup's day
     source_id, source             who looked
     repositories, stars           forks left out; imported: those that the source had shown that week
     languages                     how many different primary languages
     """
     sql = """
-        SELECT day AS at, source_id, CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source,
+        SELECT day::timestamptz AS at, source_id, CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source,
                sum(repositories)::bigint AS repositories, sum(stars)::bigint AS stars,
                count(*) FILTER (WHERE language <> '' AND repositories > 0) AS languages
           FROM language_day

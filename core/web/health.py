@@ -1,28 +1,31 @@
 """`/health`: whether this process can do its work, within a bounded time."""
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
+import psycopg
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from core import cache, local
+from core.settings import settings
+
 PATIENCE_SECONDS = 2.0
+SCHEME = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://")
 Check = Callable[[], object]
 
 
 def postgres() -> None:
-    # Imported when first asked: the server listens before the libraries have loaded.
-    from sqlalchemy import text  # noqa: PLC0415
-
-    from core.database import transaction  # noqa: PLC0415
-
-    with transaction() as connection:
-        connection.execute(text("SELECT 1"))
+    """Connect and ask. By psycopg alone: a server that has just started answers before SQLAlchemy and pandas load."""
+    given = settings()
+    url = given.database_url or local.lease(Path(given.data_dir), pg_bin_dir=given.pg_bin_dir).database_url
+    with psycopg.connect(SCHEME.sub("postgresql://", url), connect_timeout=2) as connection:
+        connection.execute("SELECT 1")
 
 
 def redis() -> None:
-    from core import cache  # noqa: PLC0415
-
     cache.redis().ping()
 
 
