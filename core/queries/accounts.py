@@ -80,6 +80,7 @@ def renamed_to(login: str) -> str | None:
     return None if frame.empty else str(frame.at[0, "login"])
 
 
+# An account has few repositories: as an array they are looked up, as a join Postgres may read every month whole.
 # What imports tell of an account is the sum over its repositories. One that a source has not shown for four weeks
 # leaves the sum: it may be gone, elsewhere, or out of that source's sight.
 SUMMED = """
@@ -89,7 +90,7 @@ SUMMED = """
                    lag(stars) OVER looks AS stars_before, lag(forks) OVER looks AS forks_before,
                    coalesce(lead(captured_at) OVER looks - captured_at > CAST(:patience AS interval), true) AS ends
               FROM repository_snapshot
-             WHERE repository_id IN (SELECT id FROM repository WHERE account_id = :account_id)
+             WHERE repository_id = ANY(ARRAY(SELECT id FROM repository WHERE account_id = :account_id))
                AND source_id <> 1 AND captured_at <= :until
             WINDOW looks AS (PARTITION BY repository_id, source_id ORDER BY captured_at)
         ), steps AS (
@@ -147,7 +148,7 @@ def stretches(account_id: int, as_of: datetime | None) -> DataFrame:
              WHERE account_id = :account_id AND captured_at <= :until
              UNION
             SELECT source_id, captured_at FROM capture
-             WHERE repository_id IN (SELECT id FROM repository WHERE account_id = :account_id)
+             WHERE repository_id = ANY(ARRAY(SELECT id FROM repository WHERE account_id = :account_id))
                AND captured_at <= :until
         ), paced AS (
             SELECT looks.*, source.name, 2 * CASE source_id
@@ -180,7 +181,7 @@ def newest_look(account_id: int, as_of: datetime | None) -> dict[str, Any]:
               WHERE account_id = :account_id AND captured_at <= :until ORDER BY captured_at DESC LIMIT 1)
              UNION ALL
             (SELECT captured_at, source_id, run_id FROM capture
-              WHERE repository_id IN (SELECT id FROM repository WHERE account_id = :account_id)
+              WHERE repository_id = ANY(ARRAY(SELECT id FROM repository WHERE account_id = :account_id))
                 AND captured_at <= :until ORDER BY captured_at DESC LIMIT 1)
         )
         SELECT captured_at, CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source, run_id
@@ -231,13 +232,13 @@ def _imported_totals(account_id: int, as_of: datetime | None) -> DataFrame:
             SELECT id FROM repository WHERE account_id = :account_id
         ), last AS (
             SELECT source_id, captured_at AS at FROM capture
-             WHERE repository_id IN (SELECT id FROM mine) AND source_id <> 1 AND captured_at <= :until
+             WHERE repository_id = ANY(ARRAY(SELECT id FROM mine)) AND source_id <> 1 AND captured_at <= :until
              ORDER BY captured_at DESC LIMIT 1
         ), shown AS (
             SELECT repository_id, captured_at, stars, forks,
                    captured_at <= (SELECT at FROM last) - CAST(:patience AS interval) AS is_before
               FROM repository_snapshot
-             WHERE repository_id IN (SELECT id FROM mine) AND source_id = (SELECT source_id FROM last)
+             WHERE repository_id = ANY(ARRAY(SELECT id FROM mine)) AND source_id = (SELECT source_id FROM last)
                -- Each of these alone tells Postgres which months to leave out.
                AND captured_at > (SELECT at FROM last) - 2 * CAST(:patience AS interval)
                AND captured_at <= (SELECT at FROM last)

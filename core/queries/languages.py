@@ -52,7 +52,7 @@ def mix_of_account(account_id: int, as_of: datetime | None) -> DataFrame:
             SELECT DISTINCT ON (repository_id, quarter) repository_id,
                    date_trunc('quarter', captured_at) AS quarter, stars
               FROM repository_snapshot
-             WHERE repository_id IN (SELECT id FROM mine) AND captured_at <= :until
+             WHERE repository_id = ANY(ARRAY(SELECT id FROM mine)) AND captured_at <= :until
                AND captured_at >= date_trunc('quarter', CAST(:until AS timestamptz)) - interval '9 years'
              ORDER BY repository_id, quarter, source_id = 1 DESC, captured_at DESC
         ), grid AS (
