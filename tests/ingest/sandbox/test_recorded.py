@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,16 @@ NULLABLE = {"name", "url"}
 PRIVATE_HEADERS = {"x-accepted-oauth-scopes", "x-oauth-scopes"}
 
 
+@cache
+def everything(recorded: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in (recorded / "exchanges").glob("*.json")]
+
+
 def exchanges(recorded: Path, category: str, status: int = 200, since: str = "2024") -> Iterator[dict[str, Any]]:
     """Yield what was recorded of *category*, newest first."""
-    found = [json.loads(path.read_text()) for path in (recorded / "exchanges").glob("*.json")]
     fitting = [
         e
-        for e in found
+        for e in everything(recorded)
         if e["category"] == category and e["response"]["status"] == status and (e["recorded_on"] or "") >= since
     ]
     yield from sorted(fitting, key=lambda e: e["recorded_on"] or "", reverse=True)
