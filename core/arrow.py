@@ -5,16 +5,29 @@ from textwrap import dedent
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 from adbc_driver_manager import OperationalError
 from adbc_driver_postgresql import dbapi
 from pandas import DataFrame
 from psycopg.conninfo import make_conninfo
+from psycopg.postgres import types
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import URL
 
 from core.database import once_per_version, transaction
 from core.errors import ServerUnavailable
+
+ARROW_TYPES = {
+    "bool": pa.bool_(),
+    "int2": pa.int16(),
+    "int4": pa.int32(),
+    "int8": pa.int64(),
+    "float8": pa.float64(),
+    "text": pa.string(),
+    "date": pa.date32(),
+    "timestamptz": pa.timestamp("us", tz="UTC"),
+}
 
 
 def read_arrow(sql: str, **values: Any) -> DataFrame:
@@ -29,7 +42,7 @@ def _ask(sql: str, values: dict[str, Any]) -> DataFrame:
     with transaction() as connection:
         if connection.in_nested_transaction():
             # Its rows are not committed: a connection of our own would not see them.
-            frame = pd.read_sql_query(text(sql), connection, params=values, dtype_backend="pyarrow")
+            frame = _by_psycopg(connection, sql, values)
         else:
             frame = _by_adbc(_address(connection), sql, values)
     frame.attrs = {"sql": dedent(sql).strip(), "values": values}
@@ -45,6 +58,22 @@ def _by_adbc(address: str, sql: str, values: dict[str, Any]) -> DataFrame:
             return frame
     except OperationalError as error:
         raise ServerUnavailable("The database does not answer") from error
+
+
+def _by_psycopg(connection: Connection, sql: str, values: dict[str, Any]) -> DataFrame:
+    """The same columns of the same types, read row by row."""
+    result = connection.execute(text(sql), values)
+    described: Any = result.cursor.description
+    kinds = {column.name: _arrow_type(column.type_code) for column in described}
+    rows = [dict(row) for row in result.mappings()]
+    frame: DataFrame = pa.Table.from_pylist(rows, pa.schema(kinds)).to_pandas(types_mapper=pd.ArrowDtype)
+    return frame
+
+
+def _arrow_type(oid: int) -> pa.DataType:
+    info = types[oid]
+    kind = ARROW_TYPES[info.name]
+    return pa.list_(kind) if info.array_oid == oid else kind
 
 
 def numbered(sql: str, values: dict[str, Any]) -> tuple[str, list[str]]:

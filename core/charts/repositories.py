@@ -1,6 +1,7 @@
 """Repositories by the hundred: how their stars are distributed, and which of them grow."""
 
 from math import floor, log10
+from typing import Any
 
 import plotly.graph_objects as go
 from pandas import DataFrame
@@ -9,7 +10,7 @@ from core.charts import linguist
 from core.charts.theme import Theme, figure
 
 NAMED = 6
-LINE = 0.09  # height of a name, as a part of a power of ten
+LINE = 0.07  # height of a name, as a part of the plot's
 POWERS = ("1", "10", "100", "1k", "10k", "100k", "1M", "10M")
 TICKS = {"tickvals": [10**power for power in range(len(POWERS))], "ticktext": POWERS}
 
@@ -80,13 +81,16 @@ def _name_the_first(drawing: go.Figure, frame: DataFrame, theme: Theme) -> None:
     )
 
 
-def _apart(frame: DataFrame) -> list[int]:
+def _apart(frame: DataFrame) -> list[Any]:
     """The rows, from the first on, whose names do not lie on the same line as an earlier one's."""
+    if frame.empty:
+        return []
+    line = LINE * max(1.0, log10(frame["stars_30d"].max() / frame["stars_30d"].min()))
     levels: list[float] = []
     kept = []
     for index, growth in frame["stars_30d"].head(40).items():
         level = log10(growth)
-        if all(abs(level - other) > LINE for other in levels):
+        if all(abs(level - other) > line for other in levels):
             levels.append(level)
             kept.append(index)
     return kept

@@ -1,0 +1,224 @@
+"""The table of all repositories: what matches, in which order, now and as of a day."""
+
+import holdings
+import pandas as pd
+import pytest
+from sqlalchemy import Connection
+
+from core.queries import repositories
+from core.queries.repositories import CONDITIONS, ORDERS, Filters
+
+
+@pytest.fixture
+def held(database: Connection) -> Connection:
+    """Five repositories of three owners, one of them known from an import alone."""
+    holdings.repository(
+        database,
+        "octo/cat",
+        {"2026-01-01": 900, "2026-03-01": 1000},
+        forks=50,
+        growth={7: 10, 30: 100},
+        extras={"watchers": 12, "open_issues": 3},
+        looked_at="2026-03-05",
+        primary_language="Python",
+        license="MIT",
+        description="Herds cats",
+        topics=["cats", "git"],
+        pushed_at=holdings.moment("2026-02-20"),
+    )
+    holdings.repository(database, "octo/dog", {"2026-03-01": 500}, growth={7: 50}, primary_language="Go", is_fork=True)
+    holdings.repository(database, "Hubot/100%_cat", {"2026-03-01": 2000}, primary_language="C++", is_archived=True)
+    holdings.repository(database, "hubot/lost", {"2026-03-01": 30}, gone_at=holdings.moment("2026-03-02"))
+    holdings.imported(
+        database, "old/times", {"2025-01-06": 70, "2025-01-13": 80}, by="weekly list", growth={7: 10}, license="MIT"
+    )
+    return database
+
+
+def names(filters: Filters, order: str = "stars") -> list[str]:
+    return repositories.table(filters, order)["full_name"].tolist()
+
+
+def test_without_filters_everything_is_there_the_most_starred_first(held):
+    assert names(Filters()) == ["Hubot/100%_cat", "octo/cat", "octo/dog", "old/times", "hubot/lost"]
+    assert repositories.total(None) == 5
+
+
+def test_a_row_says_all_that_is_known_and_nothing_that_is_not(held):
+    table = repositories.table(Filters()).set_index("full_name")
+    cat, old = table.loc["octo/cat"], table.loc["old/times"]
+    assert cat[["stars", "stars_7d", "stars_30d", "forks", "watchers", "open_issues"]].tolist() == [
+        *[1000, 10, 100],
+        *[50, 12, 3],
+    ]
+    assert list(cat["topics"]) == ["cats", "git"]
+    assert cat["checked_at"] == holdings.moment("2026-03-05")
+    assert cat["source"] == "github"
+    assert old["source"] == "weekly list"
+    assert old["checked_at"] == holdings.moment("2025-01-13")
+    assert pd.isna(old[["forks", "watchers", "open_issues", "size_kb", "stars_30d", "topics"]]).all()
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (Filters(search="CAT"), {"octo/cat", "Hubot/100%_cat"}),
+        (Filters(search="cat octo"), {"octo/cat"}),
+        (Filters(search="herds"), {"octo/cat"}),
+        (Filters(search="git"), {"octo/cat"}),
+        (Filters(search="100%_"), {"Hubot/100%_cat"}),
+        (Filters(search="%"), {"Hubot/100%_cat"}),
+        (Filters(owner="HUBOT"), {"Hubot/100%_cat", "hubot/lost"}),
+        (Filters(owner="hub"), set()),
+        (Filters(languages=("Go", "C++")), {"octo/dog", "Hubot/100%_cat"}),
+        (Filters(license="MIT"), {"octo/cat", "old/times"}),
+        (Filters(min_stars=1000), {"octo/cat", "Hubot/100%_cat"}),
+        (Filters(min_stars=10**12), set()),
+        (Filters(hidden=frozenset({"forks"})), {"octo/cat", "Hubot/100%_cat", "hubot/lost", "old/times"}),
+        (Filters(hidden=frozenset({"archived", "gone"})), {"octo/cat", "octo/dog", "old/times"}),
+        (Filters(search="'; DROP TABLE repository; --"), set()),
+    ],
+)
+def test_a_filter_lets_through_what_it_says(held, filters, expected):
+    assert set(names(filters)) == expected
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_in_every_order_all_rows_come_and_unknown_values_last(held, order):
+    table = repositories.table(Filters(), order)
+    assert len(table) == 5
+    if order != "checked_at":
+        known = table[order].notna().tolist()
+        assert known == sorted(known, reverse=True)
+
+
+def test_orders_put_first_what_they_name(held):
+    assert names(Filters(), "stars_7d")[0] == "octo/dog"
+    assert names(Filters(), "full_name")[0] == "Hubot/100%_cat"
+    assert names(Filters(), "checked_at")[0] == "old/times"
+    assert names(Filters(), "pushed_at")[0] == "octo/cat"
+
+
+def test_as_of_a_day_the_numbers_are_those_of_the_last_look_until_then(held):
+    day = holdings.moment("2026-02-01")
+    table = repositories.table(Filters(as_of=day)).set_index("full_name")
+    assert table["stars"].to_dict() == {"octo/cat": 900, "old/times": 80}
+    assert repositories.total(day) == 2
+
+
+def test_as_of_a_day_growth_ends_at_the_last_look_before_it(database):
+    holdings.repository(
+        database,
+        "octo/cat",
+        {"2026-01-01": 100, "2026-01-20": 150, "2026-02-01": 180, "2026-02-08": 181, "2026-05-01": 900},
+        looked_at="2026-05-01",
+    )
+    row = repositories.table(Filters(as_of=holdings.moment("2026-02-10"))).iloc[0]
+    assert (row["stars"], row["stars_7d"], row["stars_30d"]) == (181, 1, 81)
+
+
+def test_growth_is_not_known_where_nobody_looked_before(database):
+    holdings.repository(database, "octo/cat", {"2026-02-01": 100, "2026-02-12": 120})
+    row = repositories.table(Filters(as_of=holdings.moment("2026-02-12"))).iloc[0]
+    assert row["stars_7d"] == 20
+    assert pd.isna(row["stars_30d"])
+
+
+def test_as_of_a_day_names_licence_language_and_state_are_those_of_then(database):
+    cat = holdings.repository(
+        database,
+        "newowner/cat",
+        {"2026-01-01": 100},
+        license="MIT",
+        primary_language="Rust",
+        is_archived=True,
+        looked_at="2026-06-01",
+    )
+    holdings.changed(database, cat, "transferred", "2026-03-01", before="old/cat")
+    holdings.changed(database, cat, "renamed", "2026-02-01", before="old/kitten")
+    holdings.changed(database, cat, "relicensed", "2026-03-01", before=None)
+    holdings.changed(database, cat, "primary_language", "2026-03-01", before="C")
+    holdings.changed(database, cat, "archived", "2026-03-01")
+
+    def then(day: str) -> list[object]:
+        row = repositories.table(Filters(as_of=holdings.moment(day))).iloc[0]
+        licence = None if pd.isna(row["license"]) else row["license"]
+        return [row["full_name"], row["owner"], licence, row["language"], bool(row["is_archived"])]
+
+    assert then("2026-01-15") == ["old/kitten", "old", None, "C", False]
+    assert then("2026-02-15") == ["old/cat", "old", None, "C", False]
+    assert then("2026-03-15") == ["newowner/cat", "newowner", "MIT", "Rust", True]
+
+
+def test_as_of_a_day_gone_means_gone_by_then_even_if_it_came_back(database):
+    lost = holdings.repository(
+        database, "octo/lost", {"2026-01-01": 1}, looked_at="2026-06-01", gone_at=holdings.moment("2026-05-01")
+    )
+    back = holdings.repository(database, "octo/back", {"2026-01-01": 1}, looked_at="2026-06-01")
+    holdings.changed(database, lost, "gone", "2026-05-01")
+    holdings.changed(database, back, "gone", "2026-02-01")
+    holdings.changed(database, back, "back", "2026-04-01")
+
+    def gone(day: str) -> set[str]:
+        table = repositories.table(Filters(as_of=holdings.moment(day)))
+        return set(table.loc[table["is_gone"], "full_name"])
+
+    assert gone("2026-01-15") == set()
+    assert gone("2026-03-01") == {"octo/back"}
+    assert gone("2026-05-15") == {"octo/lost"}
+
+
+def test_our_own_look_goes_before_what_others_kept(database):
+    created = holdings.repository(database, "octo/cat", {"2026-03-01": 1000})
+    kept_by = holdings.source(database, "elsewhere")
+    holdings._snapshots(database, created, {"2026-02-01": 700, "2026-04-01": 5}, None, kept_by)
+    by_day = {
+        day: repositories.table(Filters(as_of=holdings.moment(day)))["stars"].tolist()
+        for day in ("2026-02-15", "2026-04-15")
+    }
+    assert by_day == {"2026-02-15": [700], "2026-04-15": [1000]}
+    assert names(Filters()) == ["octo/cat"]
+
+
+def test_what_would_match_without_each_filter_is_counted(held):
+    filters = Filters(owner="octo", languages=("C++",), hidden=frozenset({"gone"}))
+    assert names(filters) == []
+    assert repositories.loosened(filters) == {"languages": 2, "owner": 1, "gone": 0}
+    assert repositories.loosened(Filters()) == {}
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_a_filter_can_be_taken_away_and_the_others_stay(name):
+    everything = Filters("a", "b", ("C",), "MIT", 5, frozenset({"forks", "archived", "gone"}))
+    assert everything.active == set(CONDITIONS)
+    assert everything.without(name).active == set(CONDITIONS) - {name}
+
+
+def test_choices_list_what_is_held_the_most_first(held):
+    assert repositories.licenses().to_dict("list") == {"license": ["MIT"], "repositories": [2]}
+    assert repositories.languages()["language"].tolist() == ["C++", "Go", "Python"]
+    assert repositories.owners_like("HU") == ["Hubot"]
+    assert repositories.owners_like("%") == []
+
+
+def test_bins_of_stars_hold_everything_once(database):
+    for index, stars in enumerate([0, 1, 2, 3, 9, 10, 21, 22, 99, 100, 999, 1000, 12345]):
+        holdings.repository(database, f"octo/r{index}", {"2026-03-01": stars})
+    bins = repositories.distribution(Filters())
+    assert bins["repositories"].sum() == 13
+    assert bins["at_least"].is_monotonic_increasing
+    assert dict(zip(bins["at_least"], bins["below"], strict=True)) == {
+        **{0: 1, 1: 3, 3: 5, 5: 10, 10: 22, 22: 47, 47: 100},
+        **{100: 216, 465: 1000, 1000: 2155, 10000: 21545},
+    }
+    assert bins["repositories"].tolist() == [1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1]
+
+
+def test_growing_ones_come_with_most_won_first_and_only_real_growth(held):
+    assert repositories.growing(Filters())["full_name"].tolist() == ["octo/cat"]
+
+
+def test_the_frame_tells_the_query_it_came_from(held):
+    frame = repositories.table(Filters(owner="octo"))
+    assert frame.attrs["values"]["owner"] == "octo"
+    assert frame.attrs["sql"].startswith("WITH")

@@ -1,0 +1,106 @@
+"""Many rows at once: the same answers as one by one, with the same values bound."""
+
+import threading
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pytest
+from sqlalchemy import create_engine, text
+
+from core.arrow import numbered, read_arrow
+from core.database import publish, transaction, use
+from core.errors import ServerUnavailable
+
+SQL = """
+    SELECT login, first_seen_at, ARRAY[login, NULL] AS names, id, 1::smallint AS small, 2.5::float8 AS share,
+           login = ANY(CAST(:logins AS text[])) AS wanted, DATE '2026-03-01' AS day, NULL::int AS unknown
+      FROM account WHERE first_seen_at <= :until AND id > :least ORDER BY login
+"""
+VALUES = {"logins": ["b", "it's"], "until": datetime(2027, 1, 1, tzinfo=UTC), "least": 0}
+
+
+def fill(connection):
+    connection.execute(
+        text("INSERT INTO account (login, first_seen_at) VALUES ('a', '2026-01-01Z'), ('b', '2026-02-01Z')")
+    )
+
+
+def test_rows_come_in_arrow_columns_with_values_bound(committing_database):
+    with transaction() as connection:
+        fill(connection)
+    frame = read_arrow(SQL, **VALUES)
+    assert frame["login"].tolist() == ["a", "b"]
+    assert frame["wanted"].tolist() == [False, True]
+    assert frame["first_seen_at"].iloc[0] == datetime(2026, 1, 1, tzinfo=UTC)
+    assert frame["names"].dtype.pyarrow_dtype == pa.list_(pa.string())
+    assert frame.attrs["values"] == VALUES
+    assert frame.attrs["sql"].startswith("SELECT login")
+
+
+def test_inside_a_transaction_its_own_rows_are_seen_in_the_same_types(committing_database, database):
+    with use(committing_database), transaction() as connection:
+        fill(connection)
+        connection.execute(text("UPDATE account SET id = DEFAULT"))
+    with use(committing_database):
+        outside = read_arrow(SQL, **VALUES)
+    fill(database)
+    inside = read_arrow(SQL, **VALUES)
+    assert inside["login"].tolist() == ["a", "b"]
+    assert [str(kind) for kind in inside.dtypes] == [str(kind) for kind in outside.dtypes]
+
+
+def test_an_answer_is_kept_until_the_next_data_version(committing_database):
+    assert read_arrow(SQL, **VALUES).empty
+    with transaction() as connection:
+        fill(connection)
+    assert read_arrow(SQL, **VALUES).empty
+    with transaction() as connection:
+        publish(connection)
+    assert len(read_arrow(SQL, **VALUES)) == 2
+
+
+def test_a_value_is_never_part_of_the_statement():
+    statement, order = numbered("SELECT :name, :name, :other", {"name": "'; DROP TABLE account", "other": 1})
+    assert "DROP" not in statement
+    assert statement.count("$1") == 2
+    assert order == ["name", "other"]
+
+
+def test_a_database_that_does_not_answer_is_said_so_and_not_remembered(committing_database, monkeypatch):
+    from core import arrow
+
+    with monkeypatch.context() as patch:
+        patch.setattr(arrow, "_address", lambda _: "host=/nonexistent dbname=none connect_timeout=1")
+        with pytest.raises(ServerUnavailable):
+            read_arrow(SQL, **VALUES)
+    assert read_arrow(SQL, **VALUES).empty
+
+
+def test_many_threads_share_one_answer(committing_database):
+    with transaction() as connection:
+        fill(connection)
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(len(read_arrow(SQL, **VALUES)))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [2] * 8
+
+
+def test_a_password_with_spaces_and_quotes_reaches_libpq_whole():
+    from core.arrow import _address
+
+    engine = create_engine("postgresql+psycopg://me:p%40ss%20'w@db.example:6543/facts?application_name=a%20b")
+
+    class Connection:
+        pass
+
+    connection = Connection()
+    connection.engine = engine
+    from psycopg.conninfo import conninfo_to_dict
+
+    said = conninfo_to_dict(_address(connection))
+    assert said["password"] == "p@ss 'w"
+    assert (said["host"], said["port"], said["dbname"], said["user"]) == ("db.example", "6543", "facts", "me")
+    assert said["application_name"] == "a b"

@@ -1,0 +1,135 @@
+"""Rows as ingestion and imports leave them, for tests that read."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Table, func, insert, select
+
+from core import schema
+from core.partitions import ensure_months
+
+OURS = 1
+
+
+def moment(text: str) -> datetime:
+    """`2026-03-01` or `2026-03-01 06:30`, UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _add(connection: Connection, table: Table, **values: object) -> int:
+    return int(connection.execute(insert(table).values(**values).returning(table.c.id)).scalar_one())
+
+
+def account(connection: Connection, login: str, **values: object) -> int:
+    """An account, made when it is first named."""
+    found = connection.scalar(select(schema.account.c.id).where(func.lower(schema.account.c.login) == login.lower()))
+    return int(found) if found else _add(connection, schema.account, login=login, **values)
+
+
+def source(connection: Connection, name: str) -> int:
+    """Somebody else who kept history."""
+    found = connection.scalar(select(schema.source.c.id).where(schema.source.c.name == name))
+    return int(found) if found else _add(connection, schema.source, name=name)
+
+
+def repository(
+    connection: Connection,
+    full_name: str,
+    stars: Mapping[str, int],
+    *,
+    forks: int = 0,
+    growth: Mapping[int, int] | None = None,
+    extras: Mapping[str, int] | None = None,
+    looked_at: str | None = None,
+    **values: object,
+) -> int:
+    """A repository that we look at; *stars* by moment, the last one current, *growth* by days.
+
+    *looked_at* is the account's last look, where it is later than the last change.
+    """
+    owner = account(connection, full_name.partition("/")[0])
+    created = _add(connection, schema.repository, account_id=owner, full_name=full_name, **values)
+    _snapshots(connection, created, stars, forks, OURS)
+    last = max(stars)
+    connection.execute(
+        insert(schema.repository_current).values(
+            repository_id=created,
+            stars=stars[last],
+            forks=forks,
+            size_kb=10,
+            captured_at=moment(last),
+            **{f"stars_{days}d": won for days, won in (growth or {}).items()},
+            **(extras or {}),
+        )
+    )
+    connection.execute(
+        schema.account.update()
+        .where(schema.account.c.id == owner)
+        .values(checked_at=func.greatest(schema.account.c.checked_at, moment(looked_at or last)))
+    )
+    for seen in {*stars, looked_at or last}:
+        _look(connection, account_id=owner, captured_at=moment(seen))
+    return created
+
+
+def imported(
+    connection: Connection,
+    full_name: str,
+    stars: Mapping[str, int],
+    *,
+    by: str = "elsewhere",
+    growth: Mapping[int, int] | None = None,
+    **values: object,
+) -> int:
+    """A repository that is known from imported history alone."""
+    owner, kept_by = account(connection, full_name.partition("/")[0]), source(connection, by)
+    created = _add(connection, schema.repository, account_id=owner, full_name=full_name, **values)
+    _snapshots(connection, created, stars, None, kept_by)
+    first, last = min(stars), max(stars)
+    connection.execute(
+        insert(schema.repository_import).values(
+            repository_id=created,
+            source_id=kept_by,
+            first_at=moment(first),
+            last_at=moment(last),
+            captures=len(stars),
+            stars=stars[last],
+            **{f"stars_{days}d": won for days, won in (growth or {}).items()},
+        )
+    )
+    for seen in stars:
+        _look(connection, repository_id=created, captured_at=moment(seen), source_id=kept_by)
+    return created
+
+
+def changed(connection: Connection, repository_id: int, kind: str, at: str, before: str | None = None) -> None:
+    """An entry of the ledger."""
+    owner = select(schema.repository.c.account_id).where(schema.repository.c.id == repository_id).scalar_subquery()
+    connection.execute(
+        insert(schema.change).values(
+            account_id=owner, repository_id=repository_id, noticed_at=moment(at), kind=kind, before=before
+        )
+    )
+
+
+def _snapshots(
+    connection: Connection, repository_id: int, stars: Mapping[str, int], forks: int | None, source_id: int
+) -> None:
+    ensure_months(connection, moment(min(stars)).date(), moment(max(stars)).date())
+    rows = [
+        {
+            "repository_id": repository_id,
+            "captured_at": moment(seen),
+            "stars": count,
+            "forks": forks,
+            "source_id": source_id,
+        }
+        for seen, count in stars.items()
+    ]
+    connection.execute(insert(schema.repository_snapshot), rows)
+
+
+def _look(connection: Connection, **values: object) -> None:
+    from sqlalchemy.dialects.postgresql import insert as upsert
+
+    connection.execute(upsert(schema.capture).values(**values).on_conflict_do_nothing())
