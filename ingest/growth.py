@@ -13,88 +13,124 @@ from core.schema import GROWTH_DAYS
 
 # How long before the moment in question the last look may lie.
 TOLERANCE = {days: timedelta(days=days if days <= 7 else days / 2) for days in GROWTH_DAYS}
+LONGEST = max(timedelta(days=days) + TOLERANCE[days] for days in GROWTH_DAYS)
 
-# What a source said last at or before a moment. Our own rows are changes only: a look at the account confirms them
-# until then. Others' rows are looks themselves. The newer of the two counts.
-BASE = """
-    LEFT JOIN LATERAL (
-         SELECT max(captured_at) AS at FROM capture
-          WHERE account_id = subject.account_id AND source_id = 1
-            AND captured_at > before.since AND captured_at <= before.then) AS look ON NOT before.unborn
-    LEFT JOIN LATERAL (
-         SELECT stars, captured_at FROM repository_snapshot
-          WHERE repository_id = subject.repository_id AND source_id > 1
-            AND captured_at > before.since AND captured_at <= before.then
-          ORDER BY captured_at DESC LIMIT 1) AS kept ON NOT before.unborn
-    LEFT JOIN LATERAL (
-         SELECT stars FROM repository_snapshot
-          WHERE repository_id = subject.repository_id AND source_id = 1 AND captured_at <= before.then
-          ORDER BY captured_at DESC LIMIT 1) AS own ON look.at >= coalesce(kept.captured_at, look.at)
+# Of each subject and span: what a source said last, at or before. Our own rows are changes only, and a look at the
+# account confirms them until then; others' rows are looks themselves. The newer of the two counts.
+# Each month is a partition: the bound moments say which of them matter at all, and CASE looks only where it must.
+GROWN = """
+    grown AS (
+        SELECT subject.repository_id,
+               max(growth) FILTER (WHERE days = 1) AS stars_1d,
+               max(growth) FILTER (WHERE days = 7) AS stars_7d,
+               max(growth) FILTER (WHERE days = 30) AS stars_30d,
+               max(growth) FILTER (WHERE days = 90) AS stars_90d,
+               max(growth) FILTER (WHERE days = 365) AS stars_365d
+          FROM subject
+         CROSS JOIN unnest(CAST(:days AS int[]), CAST(:lengths AS interval[]), CAST(:tolerances AS interval[]))
+                    AS span(days, length, tolerance)
+         CROSS JOIN LATERAL (
+               SELECT as_of - length AS until, as_of - length - tolerance AS since,
+                      coalesce(created_at > as_of - length, false) AS unborn) AS before
+          LEFT JOIN LATERAL (
+               SELECT max(captured_at) AS at FROM capture
+                WHERE NOT unborn AND account_id = subject.account_id AND source_id = 1
+                  AND captured_at > since AND captured_at <= until) AS look ON true
+          LEFT JOIN LATERAL (
+               SELECT stars, captured_at FROM repository_snapshot
+                WHERE imported AND NOT unborn AND repository_id = subject.repository_id AND source_id > 1
+                  AND captured_at > since AND captured_at <= until
+                  AND captured_at > CAST(:oldest AS timestamptz) AND captured_at <= CAST(:newest AS timestamptz)
+                ORDER BY captured_at DESC LIMIT 1) AS kept ON true
+         CROSS JOIN LATERAL (
+               SELECT subject.stars - CASE
+                      WHEN unborn THEN 0
+                      WHEN look.at < kept.captured_at OR look.at IS NULL THEN kept.stars
+                      WHEN changed_at <= until THEN subject.stars
+                      ELSE coalesce(
+                           (SELECT stars FROM repository_snapshot
+                             WHERE repository_id = subject.repository_id AND source_id = 1 AND captured_at <= until
+                               AND captured_at >= CAST(:began AS timestamptz)
+                               AND captured_at <= CAST(:newest AS timestamptz)
+                             ORDER BY captured_at DESC LIMIT 1),
+                           kept.stars)
+                      END AS growth) AS result
+         GROUP BY subject.repository_id
+    )
 """
-WINDOWS = (
-    "unnest(CAST(:days AS int[]), CAST(:lengths AS interval[]), CAST(:tolerances AS interval[]))"
-    " AS span(days, length, tolerance)"
-)
-BASE_VALUE = "CASE WHEN before.unborn THEN 0 ELSE coalesce(own.stars, kept.stars) END"
-COLUMNS = tuple(f"stars_{days}d" for days in GROWTH_DAYS)
-GROWN = ", ".join(f"max(stars - base) FILTER (WHERE days = {days}) AS stars_{days}d" for days in GROWTH_DAYS)
-SET = ", ".join(f"{column} = grown.{column}" for column in COLUMNS)
-HELD, NEW = (f"ROW({', '.join(f'{table}.{column}' for column in COLUMNS)})" for table in ("held", "grown"))
+OWN = """
+    WITH subject AS (
+        SELECT repository_id, account_id, stars, created_at, captured_at AS changed_at,
+               CAST(:as_of AS timestamptz) AS as_of,
+               EXISTS (SELECT FROM repository_import WHERE repository_id = repository.id) AS imported
+          FROM repository_current JOIN repository ON repository.id = repository_id
+         WHERE {chosen}
+    ), {grown}
+    UPDATE repository_current AS held
+       SET stars_1d = grown.stars_1d, stars_7d = grown.stars_7d, stars_30d = grown.stars_30d,
+           stars_90d = grown.stars_90d, stars_365d = grown.stars_365d, growth_as_of = :as_of
+      FROM grown WHERE grown.repository_id = held.repository_id
+"""
+IMPORTED = """
+    WITH subject AS (
+        SELECT repository_id, account_id, stars, created_at, CAST(NULL AS timestamptz) AS changed_at,
+               last_at AS as_of, true AS imported
+          FROM repository_import JOIN repository ON repository.id = repository_id
+         WHERE source_id = :source AND {chosen}
+    ), {grown}
+    UPDATE repository_import AS held
+       SET stars_1d = grown.stars_1d, stars_7d = grown.stars_7d, stars_30d = grown.stars_30d,
+           stars_90d = grown.stars_90d, stars_365d = grown.stars_365d
+      FROM grown
+     WHERE grown.repository_id = held.repository_id AND held.source_id = :source
+       AND ROW(held.stars_1d, held.stars_7d, held.stars_30d, held.stars_90d, held.stars_365d) IS DISTINCT FROM
+           ROW(grown.stars_1d, grown.stars_7d, grown.stars_30d, grown.stars_90d, grown.stars_365d)
+"""
+# Our first look at any of the accounts: no change of ours is older.
+BEGAN = """
+    SELECT min(first.at)
+      FROM (SELECT DISTINCT account_id FROM repository WHERE {chosen}) AS owner
+     CROSS JOIN LATERAL (
+           SELECT min(captured_at) AS at FROM capture WHERE account_id = owner.account_id AND source_id = 1) AS first
+"""
+SPANS = {
+    "days": list(GROWTH_DAYS),
+    "lengths": [timedelta(days=days) for days in GROWTH_DAYS],
+    "tolerances": [TOLERANCE[days] for days in GROWTH_DAYS],
+}
 
 
 def update_growth(connection: Connection, repository_ids: Sequence[int] | None, as_of: datetime) -> None:
     """Bring the growth of our own latest counts up to date: of some repositories, or of all (None)."""
-    chosen = "" if repository_ids is None else "WHERE subject.repository_id = ANY(CAST(:ids AS bigint[]))"
-    connection.execute(
-        text(f"""
-            WITH subject AS (
-                SELECT repository_id, account_id, stars, created_at
-                  FROM repository_current AS subject JOIN repository ON repository.id = repository_id {chosen}
-            ), based AS (
-                SELECT subject.repository_id, days, stars_now AS stars, {BASE_VALUE} AS base
-                  FROM (SELECT repository_id, account_id, stars AS stars_now, created_at FROM subject) AS subject
-                 CROSS JOIN {WINDOWS}
-                 CROSS JOIN LATERAL (SELECT CAST(:as_of AS timestamptz) - length AS then,
-                       CAST(:as_of AS timestamptz) - length - tolerance AS since,
-                       coalesce(subject.created_at > CAST(:as_of AS timestamptz) - length, false) AS unborn) AS before
-                 {BASE}
-            ), grown AS (SELECT repository_id, {GROWN} FROM based GROUP BY repository_id)
-            UPDATE repository_current AS held SET {SET}, growth_as_of = :as_of
-              FROM grown WHERE grown.repository_id = held.repository_id
-        """),  # noqa: S608 - our own names; values are bound
-        {"ids": None if repository_ids is None else list(repository_ids), "as_of": as_of} | _windows(),
-    )
+    chosen, values = _chosen("repository_id", repository_ids)
+    moments = {"as_of": as_of, "oldest": as_of - LONGEST, "newest": as_of - timedelta(days=min(GROWTH_DAYS))}
+    began = _began(connection, repository_ids) or as_of
+    statement = text(OWN.format(chosen=chosen, grown=GROWN))
+    connection.execute(statement, SPANS | moments | values | {"began": began})
 
 
 def update_import_growth(connection: Connection, source_id: int, repository_ids: Sequence[int] | None = None) -> None:
     """The same for what an imported source says last, seen from the day on which it said it."""
-    chosen = "" if repository_ids is None else "AND repository_id = ANY(CAST(:ids AS bigint[]))"
-    connection.execute(
-        text(f"""
-            WITH subject AS (
-                SELECT repository_id, account_id, stars AS stars_now, created_at, last_at
-                  FROM repository_import JOIN repository ON repository.id = repository_id
-                 WHERE source_id = :source {chosen}
-            ), based AS (
-                SELECT subject.repository_id, days, stars_now AS stars, {BASE_VALUE} AS base
-                  FROM subject
-                 CROSS JOIN {WINDOWS}
-                 CROSS JOIN LATERAL (SELECT last_at - length AS then, last_at - length - tolerance AS since,
-                       coalesce(subject.created_at > last_at - length, false) AS unborn) AS before
-                 {BASE}
-            ), grown AS (SELECT repository_id, {GROWN} FROM based GROUP BY repository_id)
-            UPDATE repository_import AS held SET {SET}
-              FROM grown
-             WHERE grown.repository_id = held.repository_id AND held.source_id = :source
-               AND {HELD} IS DISTINCT FROM {NEW}
-        """),  # noqa: S608 - our own names; values are bound
-        {"ids": None if repository_ids is None else list(repository_ids), "source": source_id} | _windows(),
-    )
+    chosen, values = _chosen("repository_id", repository_ids)
+    first, last = connection.execute(
+        text(f"SELECT min(last_at), max(last_at) FROM repository_import WHERE source_id = :source AND {chosen}"),  # noqa: S608
+        values | {"source": source_id},
+    ).one()
+    if first is None:
+        return
+    moments = {"oldest": first - LONGEST, "newest": last, "began": _began(connection, repository_ids) or last}
+    statement = text(IMPORTED.format(chosen=chosen, grown=GROWN))
+    connection.execute(statement, SPANS | moments | values | {"source": source_id})
 
 
-def _windows() -> dict[str, object]:
-    return {
-        "days": list(GROWTH_DAYS),
-        "lengths": [timedelta(days=days) for days in GROWTH_DAYS],
-        "tolerances": [TOLERANCE[days] for days in GROWTH_DAYS],
-    }
+def _began(connection: Connection, repository_ids: Sequence[int] | None) -> datetime | None:
+    chosen, values = _chosen("id", repository_ids)
+    began: datetime | None = connection.scalar(text(BEGAN.format(chosen=chosen)), values)
+    return began
+
+
+def _chosen(column: str, repository_ids: Sequence[int] | None) -> tuple[str, dict[str, object]]:
+    """The condition that chooses these repositories, and its values."""
+    if repository_ids is None:
+        return "true", {}
+    return f"{column} = ANY(CAST(:ids AS bigint[]))", {"ids": list(repository_ids)}

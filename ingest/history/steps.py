@@ -4,7 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import psycopg
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
+
+from core.errors import ServerUnavailable
 
 
 @dataclass(frozen=True)
@@ -24,13 +28,21 @@ class Steps:
 
     @property
     def is_alive(self) -> bool:
-        return not (self.connection.closed or self.connection.invalidated)
+        driver = None if self.connection.closed else self.connection.connection.driver_connection
+        return isinstance(driver, psycopg.Connection) and not driver.broken
 
 
 @contextmanager
 def connected(database: Engine | Connection) -> Iterator[Steps]:
-    if isinstance(database, Connection):
-        yield Steps(database, nested=database.in_transaction())
-        return
-    with database.connect() as connection:
-        yield Steps(connection, nested=False)
+    """Raises ServerUnavailable when the database refuses or goes away; what was committed by then stays."""
+    try:
+        if isinstance(database, Connection):
+            yield Steps(database, nested=database.in_transaction())
+        else:
+            with database.connect() as connection:
+                yield Steps(connection, nested=False)
+    except (OperationalError, psycopg.OperationalError) as error:
+        said = str(getattr(error, "orig", error)).splitlines()[0]
+        raise ServerUnavailable(
+            f"The database broke off the import ({said}); import it again, and it goes on where it stopped"
+        ) from error

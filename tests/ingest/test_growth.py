@@ -61,6 +61,16 @@ class Repositories:
             stars=stars,
             source=source,
         )
+        if source != 1:
+            self.run(
+                "INSERT INTO repository_import (repository_id, source_id, first_at, last_at, captures, stars)"
+                " VALUES (:id, :source, :at, :at, 1, :stars) ON CONFLICT (repository_id, source_id) DO UPDATE"
+                " SET last_at = :at, stars = :stars WHERE repository_import.last_at < :at",
+                id=repository,
+                at=at,
+                stars=stars,
+                source=source,
+            )
 
     def looked(self, *moments: datetime) -> None:
         """We looked at the account, whether or not anything had changed."""
@@ -162,13 +172,6 @@ def test_imported_growth_is_seen_from_its_own_last_day(octo: Repositories) -> No
     octo.saw(cat, ago(400), 30, KEPT)
     octo.saw(cat, ago(407), 20, KEPT)
     octo.saw(cat, ago(431), 5, KEPT)
-    octo.run(
-        "INSERT INTO repository_import (repository_id, source_id, first_at, last_at, captures, stars)"
-        " VALUES (:id, 2, :first, :last, 3, 30)",
-        id=cat,
-        first=ago(431),
-        last=ago(400),
-    )
     update_import_growth(octo.connection, KEPT)
     row = octo.connection.execute(text("SELECT stars_1d, stars_7d, stars_30d, stars_90d FROM repository_import")).one()
     assert tuple(row) == (None, 10, 25, None)

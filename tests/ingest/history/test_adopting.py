@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from ingest.history import adopt_accounts, adopt_imported, adopting, import_history
+from ingest.history import adopting
+from ingest.history.accounts import adopt_accounts
+from ingest.history.adopting import adopt_imported
+from ingest.history.importing import import_history
 
 Import = Callable[..., None]
 BORN = datetime(2020, 6, 1, 15, tzinfo=UTC)

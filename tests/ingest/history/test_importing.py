@@ -1,20 +1,26 @@
 """History that somebody else kept comes in whole, once, beside what GitHub tells us."""
 
 import csv
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from sqlalchemy import Connection, Engine, text
 
 from core.database import data_version
-from core.errors import BadInput
-from ingest.history import ImportReport, import_history, writing
+from core.errors import BadInput, ServerUnavailable
+from ingest.history import writing
+from ingest.history.importing import ImportReport, import_history
 
 COLUMNS = ["captured_on", "full_name", "stars", "forks", "open_issues"]
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -346,3 +352,65 @@ def test_the_connection_is_given_back_as_it_was(committing_database: Engine, tmp
         import_history(path, "kept", engine=connection)
         assert rows_of(connection, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
         assert rows_of(connection, "SELECT to_regclass('pg_temp.import_row')") == [(None,)]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from sqlalchemy import create_engine
+from ingest.history import writing
+from ingest.history.importing import import_history
+
+writing.BATCH_ROWS = 1000
+
+def kill(done, total):
+    if done > total * 0.5:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+import_history(Path(sys.argv[1]), "kept", engine=create_engine(sys.argv[2]), progress=kill)
+"""
+
+
+@pytest.mark.slow
+def test_after_kill_9_the_next_import_completes_it(committing_database: Engine, tmp_path: Path) -> None:
+    """Whole batches are there and nothing of others; the next import adds the rest, and is not held up by the dead."""
+    table = pa.table(
+        {
+            "captured_on": pa.array([date(2021, 1, 1 + number % 28) for number in range(5_600)]),
+            "full_name": [f"o/r{number // 28}" for number in range(5_600)],
+            "stars": range(5_600),
+            "forks": [1] * 5_600,
+            "open_issues": [1] * 5_600,
+        }
+    )
+    path = tmp_path / "history.parquet"
+    pa.parquet.write_table(table, path)
+    url = committing_database.url.render_as_string(hide_password=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(path), url], check=False, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    with committing_database.connect() as connection:
+        ((written,),) = rows_of(connection, "SELECT count(*) FROM repository_snapshot")
+        assert 0 < written < 5_600
+        assert rows_of(connection, "SELECT count(*) FROM capture") == [(written,)]
+        assert rows_of(connection, "SELECT count(*) FROM repository_import") == [(0,)]
+    assert import_history(path, "kept", engine=committing_database).written == 5_600 - written
+    with committing_database.connect() as connection:
+        assert rows_of(connection, "SELECT sum(stars) FROM repository_snapshot") == [(sum(range(5_600)),)]
+        assert rows_of(connection, "SELECT count(*), sum(captures) FROM repository_import") == [(200, 5_600)]
+
+
+def test_a_database_that_goes_away_is_said_in_one_sentence(committing_database: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    path.write_text(",".join(COLUMNS) + "\n2021-01-01,o/r,1,2,3\n")
+
+    def cut(done: int, total: int | None) -> None:
+        with committing_database.connect() as other:
+            rows_of(
+                other,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                " AND datname = current_database()",
+            )
+
+    with pytest.raises(ServerUnavailable, match="import it again"):
+        import_history(path, "kept", engine=committing_database, progress=cut)
+    assert import_history(path, "kept", engine=committing_database).written == 1
