@@ -49,7 +49,7 @@ def build(rows: DataFrame, measure: Measure = "stars") -> City:
 def _ordered(rows: DataFrame) -> DataFrame:
     """District by district, the widest first; in each the most starred first."""
     weight = rows["stars"].astype(float).clip(lower=1) ** 0.5
-    named = rows.assign(district=rows["owner"].str.lower(), weight=weight)
+    named = rows.assign(district=rows["owner"].astype("string").str.lower(), weight=weight)
     named = named.assign(ground=named.groupby("district")["weight"].transform("sum").round(6))
     order = {"ground": False, "district": True, "stars": False, "full_name": True}
     return named.sort_values(list(order), ascending=list(order.values()))

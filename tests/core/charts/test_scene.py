@@ -1,0 +1,138 @@
+"""The picture that goes to the browser: rows by address, names that can be read, one mark."""
+
+import json
+
+import pandas as pd
+import pytest
+from pandas import DataFrame
+
+from core.charts import city, scene
+from core.charts.camera import Canvas
+from core.charts.theme import DARK, LIGHT
+
+ADDRESS = {"towers": "/api/v1/scene/city.csv?v=1", "districts": "/api/v1/scene/city.csv?part=districts&v=1"}
+WIDE, NARROW = Canvas(846, 550), Canvas(346, 300)
+
+
+@pytest.fixture(scope="module")
+def plan() -> city.City:
+    owners = [f"owner-{number}" for number in range(40)]
+    named = [(owner, number) for number, owner in enumerate(owners) for _ in range(1 + number % 5)]
+    return city.build(
+        DataFrame(
+            {
+                "full_name": [f"{owner}/r{index}" for index, (owner, _) in enumerate(named)],
+                "owner": [owner for owner, _ in named],
+                "language": pd.array([["Python", "Go", None][index % 3] for index in range(len(named))], "string"),
+                "stars": pd.array([100_000 // (index + 1) for index in range(len(named))], "Int64"),
+                "stars_30d": pd.array([None if index % 7 == 0 else index - 5 for index in range(len(named))], "Int64"),
+                "checked_at": pd.Timestamp("2026-08-22", tz="UTC"),
+            }
+        )
+    )
+
+
+def drawn(plan: city.City, theme=LIGHT, chosen: str | None = None) -> dict:
+    camera = scene.camera_for(plan, WIDE)
+    names = scene.labels(plan, camera, WIDE, chosen)
+    return json.loads(scene.deck(plan, theme, camera, names, ADDRESS, chosen).to_json())
+
+
+def test_rows_are_never_inline_and_nothing_points_outside(plan):
+    picture = drawn(plan)
+    layers = {layer["id"]: layer for layer in picture["layers"]}
+    assert layers["towers"]["data"] == ADDRESS["towers"]
+    assert layers["districts"]["data"] == ADDRESS["districts"]
+    said = json.dumps(picture)
+    assert "http" not in said
+    assert len(said) < 20_000
+    assert "mapProvider" not in picture or picture["mapProvider"] is None
+    assert picture["mapStyle"] == "__MAP_STYLE__"
+
+
+def test_the_camera_stands_as_designed(plan):
+    picture = drawn(plan)
+    assert picture["initialViewState"]["rotationX"] == 36
+    assert picture["initialViewState"]["rotationOrbit"] == 32
+    assert picture["views"][0]["@@type"] == "OrbitView"
+
+
+@pytest.mark.parametrize("canvas", [WIDE, NARROW])
+def test_the_whole_city_and_every_label_are_on_the_canvas(plan, canvas):
+    camera = scene.camera_for(plan, canvas)
+    corners = scene._outline(plan)
+    seen = camera.project(corners, canvas)
+    assert seen.min() >= 0
+    assert (seen.max(axis=0) <= [canvas.width, canvas.height]).all()
+    names = scene.labels(plan, camera, canvas)
+    feet = camera.project(names[["x", "y", "z"]].to_numpy(dtype=float), canvas)
+    widths = names["text"].map(scene.label_width) / 2
+    assert (feet[:, 0] - widths >= -1).all()
+    assert (feet[:, 0] + widths <= canvas.width + 1).all()
+    assert (feet[:, 1] >= scene.LABEL_HEIGHT - 1).all()
+    assert len(names) >= 3
+
+
+def test_labels_stand_above_every_tower_of_their_district(plan):
+    names = scene.labels(plan, scene.camera_for(plan, WIDE), WIDE).set_index("text")
+    tallest = plan.towers.groupby("owner")["height"].max()
+    assert (names["z"] > tallest.reindex(names.index)).all()
+
+
+def test_a_narrow_page_names_fewer_districts(plan):
+    counts = [len(scene.labels(plan, scene.camera_for(plan, canvas), canvas)) for canvas in (WIDE, NARROW)]
+    assert counts[0] > counts[1]
+
+
+def test_the_chosen_tower_is_marked_and_named_before_all_others(plan):
+    picture = drawn(plan, chosen="owner-3/r6")
+    assert [layer["id"] for layer in picture["layers"]] == ["districts", "towers", "chosen", "stems", "names"]
+    names = next(layer for layer in picture["layers"] if layer["id"] == "names")["data"]
+    assert names[0]["text"] == "owner-3/r6"
+    assert names[0]["ground"] != names[1]["ground"]
+
+
+def test_a_tower_that_is_not_there_is_not_marked(plan):
+    picture = drawn(plan, chosen="nobody/nothing")
+    assert "chosen" not in [layer["id"] for layer in picture["layers"]]
+
+
+def test_a_selection_cannot_make_the_city_translucent(plan):
+    """Streamlit fades what a layer colours itself; the colours are therefore given further inside."""
+    for layer in drawn(plan, chosen="owner-3/r6")["layers"]:
+        if layer["@@type"] != "LineLayer":
+            assert "getFillColor" not in layer
+            assert "getColor" not in layer
+
+
+def test_rows_say_what_is_known_in_words_and_colours(plan):
+    rows = scene.towers(plan).set_index("name")
+    first = rows.loc["owner-0/r0"]
+    assert first["stars_said"] == "100,000"
+    assert first["growth_said"] == "growth in 30 days is not known"
+    assert first["looked_at"] == "2026-08-22"
+    assert tuple(first[["r", "g", "b"]]) == (53, 114, 165)
+    assert rows.loc["owner-1/r2", "language"] == "No language"
+    assert rows.loc["owner-1/r2", "growth_said"] == "−3 in the 30 days before"
+    assert rows.loc["owner-3/r6", "growth_said"] == "+1 in the 30 days before"
+
+
+def test_the_legend_counts_every_tower_once(plan):
+    entries = scene.colors(plan, most=2)
+    assert sum(entry.count for entry in entries) == len(plan.towers)
+    assert len(entries) == 3
+    assert entries[-1].name == "1 more"
+
+
+def test_the_scene_is_told_in_words(plan):
+    said = scene.said(plan)
+    assert f"{len(plan.towers)} repositories in 40 districts" in said
+    assert "owner-0 (100,000)" in said
+    assert "owner-0/r0 (100,000 stars)" in said
+
+
+def test_light_and_dark_differ_in_ground_and_names_but_not_in_languages(plan):
+    light, dark = drawn(plan, LIGHT), drawn(plan, DARK)
+    assert light["layers"][0] != dark["layers"][0]
+    fill = "_subLayerProps"
+    assert light["layers"][1][fill] == dark["layers"][1][fill] == {"fill": {"getFillColor": "@@=[r, g, b]"}}
