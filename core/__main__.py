@@ -18,9 +18,11 @@ def up(
     demo: Annotated[bool, typer.Option("--demo", help="Against a pretend GitHub, with data of its own.")] = False,
 ) -> None:
     """Start everything on this machine: Postgres and Valkey unless given, web, scheduler and worker."""
-    from core.local.stack import up as start  # noqa: PLC0415
+    from core.local.demo import Demo  # noqa: PLC0415
+    from core.local.stack import Stack  # noqa: PLC0415
 
-    start(settings(), demo=demo, say=say)
+    stack = Demo.of(settings(), say) if demo else Stack(settings(), say)
+    stack.run()
 
 
 @app.command()

@@ -6,7 +6,6 @@ The pretend GitHub is reached as the real one is, by its address: nothing else k
 import json
 import time
 from collections.abc import Callable
-from urllib.error import URLError
 from urllib.request import urlopen
 
 from core.errors import ServerUnavailable
@@ -14,57 +13,56 @@ from core.local.stack import Stack, free_port
 from core.settings import Settings
 
 HOST = "127.0.0.1"
-ACCOUNTS, SEED = "40", "7"
 TOKEN = "sandbox-token-1"  # noqa: S105 - known to everybody, good for nothing else
-SOURCE = "sandbox"
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.1
 
 
-def run_demo(wanted: Settings, say: Callable[[str], None]) -> None:
-    """Run the stack on pretend data; what people set for the real thing is left alone."""
-    own = {"database_url": "", "redis_url": "", "data_dir": wanted.data_dir / "demo"}
-    port = free_port(HOST, 0)
-    environment = {
-        "GITHUB_API_URL": f"http://{HOST}:{port}",
-        "GITHUB_TOKENS": TOKEN,
-        "REFRESH_EVERY": "2m",
-    }
-    stack = Stack(wanted.model_copy(update=own), say, environment)
-    stack.run(before_work=lambda stack: fill(stack, port))
+class Demo(Stack):
+    """What `make demo` is."""
 
+    world = ("--accounts", "40", "--seed", "7")
 
-def fill(stack: Stack, port: int) -> None:
-    """Start the pretend GitHub, track everybody on it, and take in its past years once."""
-    stack.say("Filling it from a pretend GitHub …")
-    world = ("--accounts", ACCOUNTS, "--seed", SEED)
-    stack.add("pretend GitHub", "-m", "ingest", "sandbox", "--port", str(port), *world, quiet=True)
-    import_history(stack, world)
-    logins = ask_for_logins(f"http://{HOST}:{port}/_sandbox/logins")
-    stack.more_environment = {**stack.more_environment, "TRACK": ",".join(logins)}
-    stack.run_once("-m", "ingest", "track", "--first-start")
+    @classmethod
+    def of(cls, wanted: Settings, say: Callable[[str], None]) -> "Demo":
+        """Leave alone what people set for the real thing: its databases, its tokens, its data directory."""
+        own = {"database_url": "", "redis_url": "", "data_dir": wanted.data_dir / "demo"}
+        address = f"http://{HOST}:{free_port(HOST, 0)}"
+        environment = {"GITHUB_API_URL": address, "GITHUB_TOKENS": TOKEN, "REFRESH_EVERY": "2m"}
+        return cls(wanted.model_copy(update=own), say, environment)
 
+    @property
+    def pretend_github(self) -> str:
+        return self.more_environment["GITHUB_API_URL"]
 
-def import_history(stack: Stack, world: tuple[str, ...]) -> None:
-    history = stack.wanted.data_dir.resolve() / "history.csv.gz"
-    if history.exists():
-        return
-    # It bears its name only after its import, so that an interrupted one is done again.
-    coming = history.with_name("coming.csv.gz")
-    written = stack.run_once("-m", "ingest", "sandbox", "--write-history", str(coming), *world)
-    if written and stack.run_once("-m", "ingest", "import-history", str(coming), "--source", SOURCE):
-        coming.rename(history)
+    def before_work(self) -> None:
+        """Track everybody there is."""
+        self.say("Filling it from a pretend GitHub …")
+        port = self.pretend_github.rpartition(":")[2]
+        self.add("pretend GitHub", "-m", "ingest", "sandbox", "--port", port, *self.world, quiet=True)
+        self.more_environment = {**self.more_environment, "TRACK": ",".join(self._logins())}
+        self.run_once("-m", "ingest", "track", "--first-start", quiet=True)
 
+    def after_start(self) -> None:
+        """Take in its past years, once."""
+        history = self.wanted.data_dir.resolve() / "history.csv.gz"
+        if history.exists():
+            return
+        # It gets its name after its import, so that an interrupted one is done again.
+        coming = history.with_name("coming.csv.gz")
+        written = self.run_once("-m", "ingest", "sandbox", "--write-history", str(coming), *self.world, quiet=True)
+        if written and self.run_once("-m", "ingest", "import-history", str(coming), "--source", "sandbox"):
+            coming.rename(history)
 
-def ask_for_logins(url: str) -> list[str]:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            with urlopen(url, timeout=2) as answer:  # noqa: S310 - an address of our own
-                logins: list[str] = json.load(answer)
-        except (URLError, OSError) as error:
-            if time.monotonic() > until:
-                raise ServerUnavailable("The pretend GitHub does not answer") from error
-            time.sleep(POLL_SECONDS)
-        else:
-            return logins
+    def _logins(self) -> list[str]:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                with urlopen(f"{self.pretend_github}/_sandbox/logins", timeout=5) as answer:  # noqa: S310 - our own
+                    logins: list[str] = json.load(answer)
+            except OSError as error:
+                if time.monotonic() > until:
+                    raise ServerUnavailable("The pretend GitHub does not answer") from error
+                time.sleep(POLL_SECONDS)
+            else:
+                return logins

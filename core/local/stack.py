@@ -29,7 +29,7 @@ class Stopped(BaseException):
 
 @dataclass
 class Stack:
-    """Built from settings that were checked; `run` returns after a stop."""
+    """What `make run` is. Built from settings that were checked; `run` returns after a stop."""
 
     wanted: Settings
     say: Callable[[str], None]
@@ -40,19 +40,22 @@ class Stack:
     announced: bool = False
     asked: list[int] = field(default_factory=list)  # the signals that asked it to stop
 
-    def run(self, before_work: Callable[["Stack"], None] | None = None) -> None:
+    def run(self) -> None:
         """Start everything and keep it running until a signal. Raises AlmanacError when it cannot start."""
         refuse_other_hosts(self.wanted)
         self.wanted = self.wanted.model_copy(update={"port": free_port(self.wanted.host, self.wanted.port)})
         self.address = self.wanted.address
         with stops_raise(self.asked):
             try:
-                self._start(before_work or track_at_first_start)
-                self._keep_running()
+                self._start()
+                while not self.asked:
+                    self._look_after()
             except Stopped:
-                self.say("Stopping …")
+                pass  # it is in `asked` as well
             finally:
                 ignore_stops()
+                if self.asked:
+                    self.say("Stopping …")
                 self._stop()
 
     @property
@@ -80,20 +83,30 @@ class Stack:
         self.children.append(child)
         child.start()
 
-    def run_once(self, *arguments: str) -> bool:
-        """Run one command to its end, before the work begins."""
-        process = launch([sys.executable, *arguments], self.environment)
+    def run_once(self, *arguments: str, quiet: bool = False) -> bool:
+        """Run one command to its end, looking after the others meanwhile."""
+        process = launch([sys.executable, *arguments], self.environment, quiet=quiet)
         try:
+            while process.poll() is None and not self.asked:
+                self._look_after()
+        finally:
+            if self.asked:
+                process.terminate()
             code = process.wait()
-        except Stopped:
-            process.terminate()
-            process.wait()
-            raise
+        if self.asked:
+            raise Stopped
         if code:
             self.say(f"`python {' '.join(arguments)}` {how_it_ended(code)}.")
         return code == 0
 
-    def _start(self, before_work: Callable[["Stack"], None]) -> None:
+    def before_work(self) -> None:
+        """What has to be there when the scheduler starts."""
+        self.run_once("-m", "ingest", "track", "--first-start")
+
+    def after_start(self) -> None:
+        """What can wait until all of it runs."""
+
+    def _start(self) -> None:
         own = {"postgres": not self.wanted.database_url, "redis": not self.wanted.redis_url}
         if any(own.values()):
             bin_dir = self.wanted.pg_bin_dir
@@ -104,9 +117,10 @@ class Stack:
             self.servers.hold()
         bring_up_to_date(self.database_url)
         self._wait_for_web()
-        before_work(self)
+        self.before_work()
         self.add("scheduler", "-m", "ingest", "scheduler")
         self.add("worker", "-m", "ingest", "worker")
+        self.after_start()
 
     def _wait_for_web(self) -> None:
         """Leave it the processor until it answers: nobody waits for the others."""
@@ -121,14 +135,12 @@ class Stack:
             self.say(f"Almanac is at {self.address} (Ctrl-C stops it).")
         return self.announced
 
-    def _keep_running(self) -> None:
-        while not self.asked:
-            for child in self.children:
-                child.look(time.monotonic())
-            self._keep_servers()
-            self._announce()
-            time.sleep(LOOK_SECONDS)
-        raise Stopped
+    def _look_after(self) -> None:
+        for child in self.children:
+            child.look(time.monotonic())
+        self._keep_servers()
+        self._announce()
+        time.sleep(LOOK_SECONDS)
 
     def _keep_servers(self) -> None:
         if self.servers and not self.servers.supervised():
@@ -201,10 +213,6 @@ def bring_up_to_date(database_url: str) -> bool:
     return True
 
 
-def track_at_first_start(stack: Stack) -> None:
-    stack.run_once("-m", "ingest", "track", "--first-start")
-
-
 @contextlib.contextmanager
 def stops_raise(asked: list[int]) -> Iterator[None]:
     """Raise Stopped wherever the work is, and note it: libraries may swallow what is raised in their callbacks."""
@@ -225,13 +233,3 @@ def ignore_stops() -> None:
     """A second Ctrl-C must not leave half of it running; stopping is bounded in time anyway."""
     for number in STOPS:
         signal.signal(number, signal.SIG_IGN)
-
-
-def up(wanted: Settings, *, demo: bool, say: Callable[[str], None]) -> None:
-    """What `make run` and `make demo` do."""
-    if not demo:
-        Stack(wanted, say).run()
-        return
-    from core.local.demo import run_demo  # noqa: PLC0415
-
-    run_demo(wanted, say)
