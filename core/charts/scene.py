@@ -36,7 +36,7 @@ def towers(city: City) -> DataFrame:
             "growth": rows["stars_30d"],
             "stars_said": [f"{stars:,}" for stars in rows["stars"]],
             "growth_said": [growth_said(growth) for growth in rows["stars_30d"]],
-            "looked_at": rows["checked_at"].dt.strftime("%Y-%m-%d"),
+            "looked_at": pd.to_datetime(rows["checked_at"], utc=True).dt.strftime("%Y-%m-%d"),
             **{column: rows[column].round(1) for column in ("x", "y", "width", "depth", "height")},
             "r": rgb[:, 0],
             "g": rgb[:, 1],

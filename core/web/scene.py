@@ -31,7 +31,7 @@ class Wanted(BaseModel):
 
     part: Literal["towers", "districts"] = "towers"
     owners: Annotated[int, Field(ge=1, le=MOST_OWNERS)] = 60
-    language: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...] = ()
+    language: tuple[Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]+$")], ...] = ()
     min_stars: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     height: Literal["stars", "growth"] = "stars"
     as_of: date | None = None
