@@ -1,5 +1,6 @@
 """An account's repositories one by one, with the course of their stars."""
 
+import json
 from datetime import datetime
 
 from pandas import DataFrame
@@ -80,7 +81,7 @@ def table(account_id: int, as_of: datetime | None) -> DataFrame:
              CROSS JOIN generate_series(0, 13) AS steps_ago
               LEFT JOIN seen USING (repository_id, steps_ago)
         ), courses AS (
-            SELECT repository_id, array_agg(stars ORDER BY steps_ago DESC) AS course
+            SELECT repository_id, json_agg(stars ORDER BY steps_ago DESC)::text AS course
               FROM (SELECT repository_id, steps_ago,
                            first_value(stars) OVER (PARTITION BY repository_id, known ORDER BY steps_ago DESC) AS stars
                       FROM grid WHERE known > 0) AS carried
@@ -95,4 +96,5 @@ def table(account_id: int, as_of: datetime | None) -> DataFrame:
           LEFT JOIN courses USING (repository_id)
          ORDER BY latest.stars DESC NULLS LAST, lower(full_name)
     """  # noqa: S608
-    return read_frame(sql, account_id=account_id, until=moment(as_of), step=FOUR_WEEKS)
+    frame = read_frame(sql, account_id=account_id, until=moment(as_of), step=FOUR_WEEKS)
+    return frame.assign(course=frame["course"].astype(object).map(json.loads, na_action="ignore"))
