@@ -1,5 +1,7 @@
 """The engine, transactions, and frames that are computed once per data version."""
 
+from __future__ import annotations
+
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -8,22 +10,23 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from textwrap import dedent
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import structlog
-from pandas import DataFrame
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.engine import URL
 
 from core import local
 from core.settings import settings
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 log = structlog.get_logger()
 FRAMES_BYTES = 256 * 1024 * 1024
 
 Key = tuple[object, ...]
-Ask = Callable[[str, dict[str, Any]], DataFrame]
+Ask = Callable[[str, dict[str, Any]], "DataFrame"]
 
 
 def address(given: str) -> URL:
@@ -192,6 +195,8 @@ def once_per_version(ask: Ask, sql: str, values: dict[str, Any]) -> DataFrame:
 
 
 def _ask(sql: str, values: dict[str, Any]) -> DataFrame:
+    import pandas as pd  # noqa: PLC0415 - half a second and 60 MB that the ingestor does not need
+
     with transaction() as connection:
         frame = pd.read_sql_query(text(sql), connection, params=values, dtype_backend="numpy_nullable")
     frame.attrs = {"sql": dedent(sql).strip(), "values": values}

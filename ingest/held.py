@@ -8,34 +8,27 @@ from sqlalchemy import Connection, Row, text
 
 from ingest.changes import AccountCounts, Counts, Details, Extras, HeldAccount, HeldRepository, LanguagesLook
 from ingest.github.models import Account, Repository
+from ingest.history.accounts import adopt_accounts
 
 
 def lock_account(connection: Connection, account: Account) -> int:
     """Find or create the row of *account* and lock it until the transaction ends; returns our id.
 
-    Identity is GitHub's id: a name that answers with another id is another account. A row known by name only
-    becomes the account's own.
+    Identity is GitHub's id: a name that answers with another id is another account. What is kept under the name
+    alone becomes the account's.
     """
-    found = connection.scalar(
-        text("SELECT id FROM account WHERE github_id = :github_id FOR UPDATE"), {"github_id": account.github_id}
+    found = connection.execute(
+        text(
+            "INSERT INTO account (github_id, login) VALUES (:github_id, :login)"
+            " ON CONFLICT (github_id) DO UPDATE SET github_id = account.github_id RETURNING id"
+        ),
+        {"github_id": account.github_id, "login": account.login},
+    ).scalar_one()
+    connection.execute(
+        text("UPDATE account SET created_at = coalesce(created_at, :created_at) WHERE id = :id AND created_at IS NULL"),
+        {"id": found, "created_at": account.created_at},
     )
-    if found is None:
-        found = connection.scalar(
-            text(
-                "UPDATE account SET github_id = :github_id WHERE id = (SELECT id FROM account"
-                " WHERE lower(login) = lower(:login) AND github_id IS NULL FOR UPDATE) RETURNING id"
-            ),
-            {"github_id": account.github_id, "login": account.login},
-        )
-    if found is None:
-        found = connection.scalar(
-            text(
-                "INSERT INTO account (github_id, login) VALUES (:github_id, :login)"
-                " ON CONFLICT (github_id) DO UPDATE SET login = account.login RETURNING id"
-            ),
-            {"github_id": account.github_id, "login": account.login},
-        )
-    assert found is not None
+    adopt_accounts(connection, [found])
     return int(found)
 
 

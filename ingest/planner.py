@@ -65,7 +65,7 @@ def forecast(
 
 def next_due(now: datetime, every: timedelta, chance: random.Random) -> datetime:
     """When to look again after a success; spread a little, so that accounts added together drift apart."""
-    return now + every * (1 + chance.uniform(-SPREAD, SPREAD))
+    return now + timedelta(seconds=every.total_seconds() * (1 + chance.uniform(-SPREAD, SPREAD)))
 
 
 def retry_due(now: datetime, every: timedelta, failures: int, not_before: datetime | None = None) -> datetime:

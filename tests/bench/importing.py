@@ -17,7 +17,7 @@ MEASURED = """
 import resource, sys
 from pathlib import Path
 from sqlalchemy import create_engine
-from ingest.history import import_history
+from ingest.history.importing import import_history
 report = import_history(Path(sys.argv[1]), "bench", engine=create_engine(sys.argv[2]))
 print(report.rows, report.seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

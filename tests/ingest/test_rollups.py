@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from ingest.history import import_history
+from ingest.history.importing import import_history
 from ingest.rollups import update_language_day
 
 DAY = date(2026, 11, 20)

@@ -1,0 +1,299 @@
+"""The command line of the ingestor: `python -m ingest`."""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+import structlog
+import typer
+from pydantic import ValidationError
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from core import cache, database, jobs, log, migrations
+from core.errors import AlmanacError
+from core.settings import settings
+from ingest import commands, planner, runs, show, tracking
+from ingest.github import GitHub
+from ingest.github.errors import BadLogin
+from ingest.github.logins import parse_login
+from ingest.refresh import Order, Refresh
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+Logins = Annotated[list[str] | None, typer.Argument(help="Logins, or addresses of their pages.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print lines of JSON for programs.")]
+
+FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
+
+
+@app.callback()
+def prepare() -> None:
+    log.setup(settings().log_level, as_json=settings().environment == "production")
+
+
+@app.command()
+def track(
+    logins: Logins = None,
+    first_start: Annotated[bool, typer.Option(help="Track TRACK, if nothing was ever tracked here.")] = False,
+) -> None:
+    """Refresh these accounts on schedule."""
+    ready()
+    with database.transaction() as connection:
+        if first_start:
+            logins = list(settings().track) if tracking.is_untouched(connection) else []
+        refused = False
+        for given in logins or []:
+            try:
+                login = parse_login(given)
+            except BadLogin as error:
+                commands.err.print(str(error), markup=False)
+                refused = True
+                continue
+            is_new = tracking.track(connection, login, "command line")
+            commands.out.print(f"{login}: {'tracked from now on' if is_new else 'is tracked already'}", markup=False)
+    raise typer.Exit(UNUSABLE if refused else 0)
+
+
+@app.command()
+def untrack(logins: Logins = None) -> None:
+    """Stop refreshing these accounts; their history stays."""
+    ready()
+    unknown = False
+    with database.transaction() as connection:
+        for login in logins or []:
+            was = tracking.untrack(connection, login)
+            unknown |= not was
+            commands.out.print(f"{login}: {'no longer tracked' if was else 'was not tracked'}", markup=False)
+    raise typer.Exit(FAILED if unknown else 0)
+
+
+@app.command()
+def refresh(
+    logins: Logins = None,
+    all_tracked: Annotated[bool, typer.Option("--all", help="Every tracked account that is not paused.")] = False,
+    extras: Annotated[bool, typer.Option(help="Also watchers, open issues and change requests, topics.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what it would cost.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask GitHub for these accounts now and store what differs."""
+    ready()
+    wanted = _tracked_ids() if all_tracked else []
+    if not logins and not all_tracked:
+        commands.err.print("Name an account to refresh, or use --all.")
+        raise typer.Exit(UNUSABLE)
+    with github() as client:
+        if dry_run:
+            _print_forecast(client, wanted, logins or [], as_json=as_json)
+            return
+        order = Order(jobs.Asked("command line"), wanted, logins or [], extras=extras, urgent=True)
+        with interruptible() as stop, commands.progress() as bar:
+            task = bar.add_task("Asking GitHub", total=len(wanted) + len(logins or []))
+            run = Refresh(client, database.engine(), settings().refresh_every).run(
+                order, stop=stop, watch=lambda item: bar.update(task, advance=1, description=item.login)
+            )
+    if as_json:
+        print(commands.run_as_json(run))  # noqa: T201
+    else:
+        commands.print_run(run)
+    raise typer.Exit(INTERRUPTED if run.stopped else FAILED if run.failed else 0)
+
+
+@app.command()
+def forecast(logins: Logins = None, as_json: AsJson = False) -> None:
+    """Tell what refreshing these accounts, or all tracked ones, would cost."""
+    ready()
+    with github() as client:
+        _print_forecast(client, [] if logins else _tracked_ids(), logins or [], as_json=as_json)
+
+
+@app.command(name="show")
+def show_(logins: Logins = None, as_json: AsJson = False) -> None:
+    """Print what is held of these accounts."""
+    ready()
+    missing = False
+    for login in logins or []:
+        with database.transaction() as connection:
+            try:
+                held = show.holdings(connection, parse_login(login))
+            except AlmanacError as error:
+                commands.err.print(str(error), markup=False)
+                missing = True
+                continue
+        if as_json:
+            print(commands.as_json(held))  # noqa: T201
+        else:
+            commands.print_holdings(held)
+    raise typer.Exit(FAILED if missing else 0)
+
+
+@app.command(name="runs")
+def runs_(limit: Annotated[int, typer.Option(min=1, max=1000)] = 20, as_json: AsJson = False) -> None:
+    """List the newest runs."""
+    ready()
+    with database.transaction() as connection:
+        rows = runs.latest(connection, limit)
+    if as_json:
+        for row in rows:
+            print(commands.as_json(row))  # noqa: T201
+    else:
+        commands.print_runs(rows)
+
+
+@app.command(name="import-history")
+def import_history_(
+    file: Annotated[Path, typer.Argument(help="CSV, CSV.gz or Parquet.", exists=True, dir_okay=False)],
+    source: Annotated[str, typer.Option(help="Who kept this history; drawn with it.")] = "import",
+    include_until: Annotated[
+        datetime | None,
+        typer.Option(
+            "--change-requests-until",
+            formats=["%Y-%m-%d"],
+            help="Rows before this day count open change requests among open issues.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take in history that somebody else kept: captured_on, full_name, stars, forks, open_issues and more."""
+    from ingest.history.importing import import_history  # noqa: PLC0415 - Arrow, which no other command needs
+
+    ready()
+    until: date | None = include_until.date() if include_until else None
+    with commands.progress() as bar:
+        task = bar.add_task(f"Importing {file.name}", total=None)
+        report = import_history(
+            file,
+            source,
+            engine=database.engine(),
+            open_issues_include_change_requests_until=until,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if as_json:
+        print(commands.as_json(vars(report)))  # noqa: T201
+    else:
+        commands.print_import(report)
+    raise typer.Exit(FAILED if report.rejected else 0)
+
+
+@app.command(name="scheduler")
+def scheduler_() -> None:
+    """Decide when accounts are due and queue them; of several, one leads."""
+    from ingest import scheduler  # noqa: PLC0415 - as above
+
+    ready()
+    stop = threading.Event()
+    scheduler.stop_on_signal(stop)
+    scheduler.serve(scheduler.Timetable(database.engine()), stop)
+
+
+@app.command(name="worker")
+def worker_(concurrency: Annotated[int, typer.Option(min=1, max=32)] = 2) -> None:
+    """Refresh what is queued."""
+    from ingest import worker  # noqa: PLC0415 - as above
+
+    ready()
+    with github() as client:
+        hands = Refresh(client, database.engine(), settings().refresh_every)
+        worker.serve(database.address(database.database_url()), hands, concurrency=concurrency)
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 0,
+    accounts: Annotated[int, typer.Option(min=1, max=5000)] = 40,
+    seed: int = 7,
+    latency_ms: Annotated[int, typer.Option(min=0)] = 0,
+    write_history: Annotated[Path | None, typer.Option(help="Write past years as CSV.gz and stop.")] = None,
+) -> None:
+    """Run a pretend GitHub over real HTTP, for trying Almanac offline."""
+    from ingest.sandbox import main  # noqa: PLC0415 - a web server that no other command needs
+
+    main(port=port, accounts=accounts, seed=seed, latency_ms=latency_ms, write_history=write_history)
+
+
+# Shared by the commands ---------------------------------------------------------------------------------------------
+
+
+def ready() -> None:
+    """Reach Postgres and bring its tables to the newest revision."""
+    url = database.database_url()
+    if not migrations.is_current(url):
+        migrations.upgrade(url)
+
+
+@contextmanager
+def github() -> Iterator[GitHub]:
+    with GitHub.from_settings(settings(), cache.redis()) as client:
+        yield client
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """Ctrl-C once ends after the account in hand; twice ends at once."""
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {name: signal.signal(name, on_signal) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _tracked_ids() -> list[int]:
+    with database.transaction() as connection:
+        return list(connection.scalars(text("SELECT account_id FROM tracked_account WHERE NOT paused")))
+
+
+def _print_forecast(client: GitHub, account_ids: list[int], logins: list[str], *, as_json: bool) -> None:
+    with database.transaction() as connection:
+        ids = [*account_ids, *(id_ for login in logins if (id_ := tracking.find(connection, parse_login(login))))]
+        known = tracking.known(connection, ids)
+    seen = {one.login.lower() for one in known}
+    known += [planner.Known(login) for login in map(parse_login, logins) if login.lower() not in seen]
+    resource = "core" if client.is_anonymous else "graphql"
+    left = [state for state in client.budget() if state.resource == resource]
+    told = planner.forecast(
+        known,
+        with_token=not client.is_anonymous,
+        remaining=sum(state.remaining for state in left) if left else None,
+        resets_at=min((state.resets_at for state in left), default=None),
+    )
+    if as_json:
+        print(commands.as_json(vars(told) | {"fits": told.fits}))  # noqa: T201
+    else:
+        commands.print_forecast(told, with_token=not client.is_anonymous)
+
+
+def main() -> None:
+    """Run a command; what goes wrong on purpose is one sentence, not a traceback."""
+    try:
+        app()
+    except ValidationError as error:
+        for problem in error.errors():
+            commands.err.print(f"{str(problem['loc'][0]).upper()}: {problem['msg']}", markup=False)
+        sys.exit(UNUSABLE)
+    except AlmanacError as error:
+        commands.err.print(str(error), markup=False)
+        sys.exit(UNUSABLE)
+    except (OperationalError, psycopg.OperationalError) as error:
+        structlog.get_logger().error("Postgres does not answer", error=type(error).__name__)
+        commands.err.print("Postgres does not answer; is DATABASE_URL right and the server up?")
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,346 @@
+"""One batch of accounts, from question to committed snapshot. Safe to repeat, whole accounts only."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from core import database
+from core.jobs import Asked
+from ingest import changes, growth, held, rollups, runs, store, tracking
+from ingest.changes import Entry, HeldAccount, LanguagesLook, Plan
+from ingest.github import Account, AccountAnswer, Ask, GitHub, Gone, Outcome, Repository
+from ingest.github.errors import AccountNotFound, BadLogin, GitHubError, RateLimited, Stopped
+from ingest.github.logins import parse_login
+from ingest.history import adopting
+from ingest.runs import Item, Run
+
+log = structlog.get_logger()
+PUBLISH_EVERY = 60.0
+DEADLOCK, SERIALIZATION = "40P01", "40001"
+
+Watch = Callable[[Item], None]
+
+
+def now_utc() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to refresh and how. Accounts by our id, or by a login that a person gave."""
+
+    asked: Asked
+    account_ids: Sequence[int] = ()
+    logins: Sequence[str] = ()
+    extras: bool = False
+    urgent: bool = False
+    job_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Absent:
+    """What GitHub says of repositories that an account no longer lists, by GitHub's id."""
+
+    still_owned: tuple[Repository, ...] = ()
+    moved: Mapping[int, Repository] = field(default_factory=dict)
+    gone: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass
+class Refresh:
+    """The ingestor's hands: the client, the store and the clock it works with."""
+
+    github: GitHub
+    engine: Engine
+    every: timedelta
+    clock: Callable[[], datetime] = now_utc
+    chance: random.Random = field(default_factory=random.Random)
+
+    def run(self, order: Order, *, stop: threading.Event | None = None, watch: Watch = lambda _item: None) -> Run:
+        """Refresh what *order* names and report what became of each account.
+
+        Errors of one account are its own: the rest is stored. *stop* ends the run between two answers; what was not
+        reached stays due.
+        """
+        targets, unusable = self._targets(order)
+        before, started = self.github.usage, time.monotonic()
+        with (
+            runs.running(self.engine, order.asked, len(targets) + len(unusable), self.clock(), order.job_id) as run,
+            structlog.contextvars.bound_contextvars(run_id=run.id),
+        ):
+            log.info("refresh started", accounts=len(targets), trigger=order.asked.trigger)
+            for item in self._refuse(run, unusable):
+                watch(item)
+            published = time.monotonic()
+            for item in self._each(run, order, targets, stop):
+                run.items.append(item)
+                watch(item)
+                self._spent(run, before)
+                if time.monotonic() - published > PUBLISH_EVERY:
+                    self._publish(run)
+                    published = time.monotonic()
+            self._spent(run, before)
+            run.stopped = stop is not None and stop.is_set() and len(run.items) < len(targets) + len(unusable)
+            self._finish(run)
+            run.seconds = time.monotonic() - started
+            log.info(
+                "refresh finished", stored=run.stored, failed=run.failed, requests=run.requests, points=run.points,
+                not_modified=run.not_modified, rows=run.rows_written, seconds=round(run.seconds, 2),
+            )  # fmt: skip
+        return run
+
+    # From names to questions -------------------------------------------------------------------------------------
+
+    def _targets(self, order: Order) -> tuple[list[tuple[int | None, Ask]], list[tuple[str, GitHubError]]]:
+        with self.engine.begin() as connection:
+            targets: list[tuple[int | None, Ask]] = list(tracking.asks(connection, order.account_ids))
+            unusable: list[tuple[str, GitHubError]] = []
+            known = {ask.login.lower() for _, ask in targets}
+            for text in order.logins:
+                try:
+                    login = parse_login(text)
+                except BadLogin as error:
+                    unusable.append((text, error))
+                    continue
+                if login.lower() not in known:
+                    known.add(login.lower())
+                    targets.append(_target(connection, login))
+        return targets, unusable
+
+    def _refuse(self, run: Run, unusable: Sequence[tuple[str, GitHubError]]) -> Iterator[Item]:
+        for text, error in unusable:
+            item = Item(text[:100], "failed", error_code=error.code, error=str(error))
+            with self.engine.begin() as connection:
+                runs.write_item(connection, run.id, item)
+            run.items.append(item)
+            yield item
+
+    # From answers to rows ----------------------------------------------------------------------------------------
+
+    def _each(
+        self, run: Run, order: Order, targets: Sequence[tuple[int | None, Ask]], stop: threading.Event | None
+    ) -> Iterator[Item]:
+        ids = {ask: account_id for account_id, ask in targets}
+        with self.engine.begin() as connection:
+            looks = held.languages_looks(connection, [id_ for id_ in ids.values() if id_ is not None])
+        outcomes = self.github.accounts(
+            list(ids),
+            languages_wanted=lambda _account, repository: self._languages_wanted(looks, repository),
+            extras=order.extras,
+            urgent=order.urgent,
+            stop=stop,
+        )
+        for outcome in outcomes:
+            if isinstance(outcome.error, Stopped):
+                continue
+            yield self._store_or_say(run, ids[outcome.ask], outcome)
+
+    def _languages_wanted(self, looks: Mapping[int, LanguagesLook], repository: Repository) -> bool:
+        return changes.languages_wanted(looks.get(repository.github_id), repository, self.clock())
+
+    def _store_or_say(self, run: Run, account_id: int | None, outcome: Outcome) -> Item:
+        started = time.monotonic()
+        try:
+            if outcome.answer is None:
+                item = self._failed(run, account_id, outcome, outcome.error)
+            else:
+                item = self._stored(run, outcome, outcome.answer)
+        except (DBAPIError, ValueError, TypeError, LookupError) as error:
+            # One account's surprise must not cost the others theirs; the traceback is in the log.
+            log.exception("account not stored", login=outcome.ask.login)
+            item = self._failed(run, account_id, outcome, NotStored(outcome.ask.login, error))
+        item = replace(
+            item,
+            requests=outcome.requests,
+            points=outcome.points,
+            not_modified=outcome.not_modified,
+            duration_ms=round((time.monotonic() - started) * 1000),
+        )
+        with self.engine.begin() as connection:
+            runs.write_item(connection, run.id, item)
+        return item
+
+    def _stored(self, run: Run, outcome: Outcome, answer: AccountAnswer) -> Item:
+        absent = self._absent(answer)
+        for attempt in Retrying(
+            retry=retry_if_exception(_is_collision),
+            stop=stop_after_attempt(4),
+            wait=wait_random_exponential(0.05, 1),
+            reraise=True,
+        ):
+            with attempt, self.engine.begin() as connection:
+                return self._store(connection, run, outcome.ask, answer, absent)
+        raise AssertionError("unreachable")
+
+    def _absent(self, answer: AccountAnswer) -> Absent:
+        """Ask what became of repositories that were listed last time: a list can lose what has not gone."""
+        with self.engine.begin() as connection:
+            account_id = held.account_id(connection, answer.account.github_id)
+            if account_id is None:
+                return Absent()
+            holding = held.held_account(connection, account_id, _ids(answer.repositories))
+        missing = changes.compare(holding, answer.account, answer.repositories).missing
+        if not missing:
+            return Absent()
+        try:
+            found = self.github.whereabouts([(one.github_id, one.details.node_id) for one in missing])
+        except GitHubError as error:
+            log.warning("missing repositories not looked up", login=answer.account.login, error=str(error))
+            return Absent()
+        repositories = [one for one in found.values() if isinstance(one, Repository)]
+        return Absent(
+            still_owned=tuple(one for one in repositories if _owner_is(one, answer.account)),
+            moved={one.github_id: one for one in repositories if not _owner_is(one, answer.account)},
+            gone={github_id: one.reason for github_id, one in found.items() if isinstance(one, Gone)},
+        )
+
+    def _store(self, connection: Connection, run: Run, ask: Ask, answer: AccountAnswer, absent: Absent) -> Item:
+        account = answer.account
+        repositories = (*answer.repositories, *absent.still_owned)
+        account_id = held.lock_account(connection, account)
+        holding = held.held_account(connection, account_id, _ids(repositories))
+        at = moment_after(holding, answer.captured_at)
+        if at is None:
+            log.info("older answer dropped", login=account.login)
+            return Item(ask.login, "unchanged", account_id, len(repositories))
+        answer = replace(answer, captured_at=at)
+        plan = changes.compare(holding, account, repositories)
+        ids = self._write(connection, run, holding, plan, answer, absent)
+        languages = {ids[github_id]: found for github_id, found in answer.languages.items() if github_id in ids}
+        pushed = {ids[one.github_id]: one.pushed_at for one in repositories if one.github_id in ids}
+        rows = len(plan.counts) + len(plan.new) + len(plan.extras) + (plan.totals is not None)
+        rows += store.write_languages(connection, languages, pushed, at)
+        store.write_account(connection, account_id, account, at, answer.token)
+        store.write_capture(connection, account_id, at, run.id)
+        tracking.succeeded(connection, account_id, self.clock(), self.every, self.chance)
+        state: runs.State = "unchanged" if plan.is_empty and not rows else "stored"
+        item = Item(ask.login, state, account_id, len(repositories), rows)
+        return item if answer.complete else _incomplete(item, account)
+
+    def _write(
+        self, connection: Connection, run: Run, holding: HeldAccount, plan: Plan, answer: AccountAnswer, absent: Absent
+    ) -> dict[int, int]:
+        at, account_id = answer.captured_at, holding.id
+        ids = {github_id: one.id for github_id, one in holding.repositories.items()}
+        ids |= store.insert_repositories(connection, account_id, plan.new)
+        adopting.adopt_imported(connection, [ids[one.github_id] for one in plan.new])
+        store.update_details(connection, account_id, plan.details)
+        changed = [*plan.new, *plan.counts]
+        store.write_counts(connection, ids, changed, at)
+        extras = plan.extras | {one.github_id: changes.extras_of(one) for one in plan.new}
+        store.write_extras(connection, ids, extras, at)
+        growth.update_growth(connection, [ids[one.github_id] for one in changed], at)
+        if plan.totals is not None:
+            store.write_account_snapshot(connection, account_id, at, plan.totals)
+        entries = plan.entries + self._leave(connection, plan, absent, at)
+        store.write_entries(connection, account_id, ids, entries, at, run.id)
+        return ids
+
+    def _leave(self, connection: Connection, plan: Plan, absent: Absent, at: datetime) -> list[Entry]:
+        """Write what became of the repositories that this account no longer has."""
+        entries = []
+        for one in plan.missing:
+            if one.github_id in absent.gone:
+                reason = absent.gone[one.github_id]
+                store.mark_gone(connection, one.id, reason, at)
+                entries.append(Entry("gone", one.details.full_name, reason, one.github_id))
+            elif one.github_id in absent.moved:
+                moved = absent.moved[one.github_id]
+                store.update_details(connection, held.owner_of(connection, moved), [moved])
+                entries.append(Entry("transferred", one.details.full_name, moved.full_name, one.github_id))
+        return entries
+
+    def _failed(self, run: Run, account_id: int | None, outcome: Outcome, error: Exception | None) -> Item:
+        code = getattr(error, "code", "error")
+        is_gone = isinstance(error, AccountNotFound) and account_id is not None and outcome.ask.github_id is not None
+        log.warning("account not refreshed", login=outcome.ask.login, code=code, error=str(error))
+        with self.engine.begin() as connection:
+            if account_id is not None:
+                not_before = error.resets_at if isinstance(error, RateLimited) else None
+                tracking.failed(connection, account_id, self.clock(), self.every, not_before)
+                if is_gone:
+                    store.mark_account_gone(connection, account_id, "not found", self.clock(), run.id)
+        state: runs.State = "gone" if is_gone else "failed"
+        return Item(outcome.ask.login, state, account_id, error_code=code, error=str(error))
+
+    # The end of a run --------------------------------------------------------------------------------------------
+
+    def _spent(self, run: Run, before: object) -> None:
+        spent = self.github.usage
+        for name in ("requests", "points", "not_modified"):
+            setattr(run, name, round(getattr(spent, name) - getattr(before, name)))
+
+    def _publish(self, run: Run) -> None:
+        with self.engine.begin() as connection:
+            database.publish(connection, run.id)
+
+    def _finish(self, run: Run) -> None:
+        """Bring the rollups up to date and let the pages see it: always, for a look is news even if nothing moved."""
+        if not run.stored and not any(item.state == "gone" for item in run.items):
+            return
+        with self.engine.begin() as connection:
+            if run.rows_written:
+                rollups.update_language_day(connection, self.clock().date())
+            database.publish(connection, run.id)
+
+
+def moment_after(holding: HeldAccount, captured_at: datetime) -> datetime | None:
+    """The moment to store an answer under; None when a newer one is held.
+
+    GitHub's `Date` has whole seconds: a second look within one of them comes just after the first.
+    """
+    if holding.checked_at and holding.checked_at.replace(microsecond=0) > captured_at:
+        return None
+    held_at = [*(one.captured_at for one in holding.repositories.values()), holding.checked_at]
+    same_second = [at for at in held_at if at and at.replace(microsecond=0) == captured_at]
+    return max(same_second) + timedelta(microseconds=1) if same_second else captured_at
+
+
+class NotStored(GitHubError):
+    """What GitHub said could not be written."""
+
+    code = "not_stored"
+
+    def __init__(self, login: str, error: Exception) -> None:
+        super().__init__(f"What GitHub said of {login} could not be stored ({type(error).__name__}); the log says why")
+
+
+def _incomplete(item: Item, account: Account) -> Item:
+    told = f"GitHub counts {account.public_repositories} repositories of {account.login} and listed {item.repositories}"
+    return replace(
+        item, error_code="incomplete", error=f"{told}; the list moved while it was read, the next look tells"
+    )
+
+
+def _target(connection: Connection, login: str) -> tuple[int | None, Ask]:
+    account_id = tracking.find(connection, login)
+    if account_id is None:
+        return None, Ask(login)
+    found, ask = tracking.asks(connection, [account_id])[0]
+    return found, ask
+
+
+def _ids(repositories: Sequence[Repository]) -> list[int]:
+    return [repository.github_id for repository in repositories]
+
+
+def _owner_is(repository: Repository, account: Account) -> bool:
+    if repository.owner_id is not None:
+        return repository.owner_id == account.github_id
+    return repository.owner_login.lower() == account.login.lower()
+
+
+def _is_collision(error: BaseException) -> bool:
+    """Two transactions in each other's way, or a server that was restarted: the same again is right."""
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    return state in {DEADLOCK, SERIALIZATION} or error.connection_invalidated or isinstance(error, OperationalError)

@@ -1,0 +1,164 @@
+"""What is wanted: which accounts are tracked, which are due, and when to come back. Callers own the transaction."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, text
+
+from ingest import planner
+from ingest.github import Ask
+
+
+@dataclass(frozen=True)
+class Due:
+    account_id: int
+    token: str | None
+
+
+def track(connection: Connection, login: str, added_by: str | None) -> bool:
+    """Track the account that bears *login*; False when it already is. A login nobody has seen gets a row by name."""
+    account_id = find(connection, login)
+    if account_id is None:
+        account_id = connection.execute(
+            text(
+                "INSERT INTO account (login) VALUES (:login)"
+                " ON CONFLICT (lower(login)) WHERE github_id IS NULL DO UPDATE SET login = account.login RETURNING id"
+            ),
+            {"login": login},
+        ).scalar_one()
+    return bool(
+        connection.execute(
+            text(
+                "INSERT INTO tracked_account (account_id, added_by) VALUES (:id, :by)"
+                " ON CONFLICT (account_id) DO NOTHING"
+            ),
+            {"id": account_id, "by": added_by},
+        ).rowcount
+    )
+
+
+def untrack(connection: Connection, login: str) -> bool:
+    """Stop refreshing *login*; its history stays. False when it was not tracked."""
+    return bool(
+        connection.execute(
+            text("DELETE FROM tracked_account WHERE account_id = :id"), {"id": find(connection, login)}
+        ).rowcount
+    )
+
+
+def find(connection: Connection, login: str) -> int | None:
+    """Our id of the account that bears *login* now; of several that bore it, the one seen last."""
+    found: int | None = connection.scalar(
+        text(
+            "SELECT id FROM account WHERE lower(login) = lower(:login)"
+            " ORDER BY gone_at IS NULL DESC, github_id IS NULL, checked_at DESC NULLS LAST LIMIT 1"
+        ),
+        {"login": login},
+    )
+    return found
+
+
+def is_untouched(connection: Connection) -> bool:
+    """Whether nothing was ever tracked or refreshed here: the first start."""
+    return not connection.scalar(
+        text("SELECT EXISTS (SELECT FROM tracked_account) OR EXISTS (SELECT FROM ingest_run WHERE trigger <> 'import')")
+    )
+
+
+def asks(connection: Connection, account_ids: Sequence[int]) -> list[tuple[int, Ask]]:
+    """What the client should know of each account before it asks; those that are gone are asked for again."""
+    rows = connection.execute(
+        text(
+            "SELECT account.id, login, github_id, node_id, kind, token, last.public_repositories"
+            "  FROM account LEFT JOIN LATERAL (SELECT public_repositories FROM account_snapshot"
+            "       WHERE account_id = account.id ORDER BY captured_at DESC LIMIT 1) AS last ON true"
+            " WHERE account.id = ANY(:ids)"
+        ),
+        {"ids": list(account_ids)},
+    )
+    return [
+        (
+            row.id,
+            Ask(
+                login=row.login,
+                github_id=row.github_id,
+                node_id=row.node_id,
+                kind=row.kind,
+                repositories_expected=row.public_repositories,
+                token=row.token,
+            ),
+        )
+        for row in rows
+    ]
+
+
+def known(connection: Connection, account_ids: Sequence[int]) -> list[planner.Known]:
+    """What a forecast goes by."""
+    rows = connection.execute(
+        text(
+            "SELECT login, kind, checked_at, count(repository.id) AS repositories,"
+            "       count(languages_at) AS languages_known"
+            "  FROM account LEFT JOIN repository ON account_id = account.id AND repository.gone_at IS NULL"
+            " WHERE account.id = ANY(:ids) GROUP BY account.id"
+        ),
+        {"ids": list(account_ids)},
+    )
+    return [
+        planner.Known(
+            login=row.login,
+            is_organization=row.kind == "organization",
+            repositories=row.repositories if row.checked_at else None,
+            languages_known=row.languages_known,
+        )
+        for row in rows
+    ]
+
+
+def due(connection: Connection, now: datetime, limit: int) -> list[Due]:
+    """Tracked accounts whose time has come and that no job has yet, most wanted first."""
+    rows = connection.execute(
+        text(
+            "SELECT account_id, token FROM tracked_account JOIN account ON account.id = account_id"
+            " WHERE due_at <= :now AND queued_at IS NULL AND NOT paused"
+            " ORDER BY priority DESC, due_at LIMIT :limit FOR UPDATE OF tracked_account SKIP LOCKED"
+        ),
+        {"now": now, "limit": limit},
+    )
+    return [Due(row.account_id, row.token) for row in rows]
+
+
+def succeeded(
+    connection: Connection, account_id: int, now: datetime, default: timedelta, chance: random.Random
+) -> None:
+    every = _cadence(connection, account_id) or default
+    _come_back(connection, account_id, planner.next_due(now, every, chance), failed=False)
+
+
+def failed(
+    connection: Connection, account_id: int, now: datetime, default: timedelta, not_before: datetime | None
+) -> None:
+    every = _cadence(connection, account_id) or default
+    failures = connection.scalar(
+        text("SELECT failures + 1 FROM tracked_account WHERE account_id = :id"), {"id": account_id}
+    )
+    if failures:
+        _come_back(connection, account_id, planner.retry_due(now, every, failures, not_before), failed=True)
+
+
+def _cadence(connection: Connection, account_id: int) -> timedelta | None:
+    every: timedelta | None = connection.scalar(
+        text("SELECT every FROM tracked_account WHERE account_id = :id"), {"id": account_id}
+    )
+    return every
+
+
+def _come_back(connection: Connection, account_id: int, at: datetime, *, failed: bool) -> None:
+    connection.execute(
+        text(
+            "UPDATE tracked_account SET due_at = :at, queued_at = NULL, job_id = NULL,"
+            " failures = CASE WHEN :failed THEN failures + 1 ELSE 0 END WHERE account_id = :id"
+        ),
+        {"id": account_id, "at": at, "failed": failed},
+    )

@@ -1,0 +1,89 @@
+"""Who: takes jobs from the queue and refreshes, any number of them on any number of machines."""
+
+import asyncio
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import procrastinate
+import structlog
+from sqlalchemy.engine import URL
+
+from core import jobs
+from ingest.refresh import Order, Refresh
+
+log = structlog.get_logger()
+GRACE_SECONDS = 8
+RETRIES = procrastinate.RetryStrategy(max_attempts=5, exponential_wait=5)
+
+
+def build(url: URL, refresh: Refresh, stop: threading.Event, concurrency: int) -> procrastinate.App:
+    """The queue's app with the tasks that a worker knows."""
+    app = procrastinate.App(
+        connector=procrastinate.PsycopgConnector(
+            conninfo=url.set(drivername="postgresql").render_as_string(hide_password=False),
+            min_size=1,
+            max_size=concurrency + 3,
+        )
+    )
+
+    @app.task(name=jobs.REFRESH, queue=jobs.QUEUE, retry=RETRIES, pass_context=True)
+    def refresh_accounts(
+        context: procrastinate.JobContext,
+        account_ids: list[int],
+        trigger: str,
+        by: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        order = Order(
+            jobs.Asked(trigger, by, request_id),
+            account_ids=account_ids,
+            urgent=trigger == "person",
+            job_id=context.job.id,
+        )
+        with structlog.contextvars.bound_contextvars(job_id=context.job.id, request_id=request_id):
+            run = refresh.run(order, stop=stop)
+        if run.stopped:
+            # A job that was cut short goes back: what it reached is done, the rest is still due.
+            raise Interrupted
+
+    return app
+
+
+class Interrupted(Exception):
+    """The worker was told to stop; the job is tried again."""
+
+
+def serve(url: URL, refresh: Refresh, *, concurrency: int = 2) -> None:
+    """Work until SIGINT or SIGTERM; then hand back what is in hand within ten seconds."""
+    stop = threading.Event()
+    asyncio.run(_work(build(url, refresh, stop, concurrency), stop, concurrency))
+
+
+async def _work(app: procrastinate.App, stop: threading.Event, concurrency: int) -> None:
+    loop = asyncio.get_running_loop()
+    # Synchronous tasks run in the default executor, which is capped near the number of cores.
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=concurrency + 2, thread_name_prefix="job"))
+    async with app.open_async():
+        log.info("worker ready", concurrency=concurrency)
+        working = asyncio.create_task(
+            app.run_worker_async(
+                queues=[jobs.QUEUE],
+                concurrency=concurrency,
+                install_signal_handlers=False,
+                fetch_job_polling_interval=2,
+                shutdown_graceful_timeout=GRACE_SECONDS,
+                delete_jobs="successful",
+            )
+        )
+
+        def rest() -> None:
+            stop.set()
+            working.cancel()
+
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, rest)
+        try:
+            await working
+        except asyncio.CancelledError:
+            log.info("worker rests")

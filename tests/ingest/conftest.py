@@ -1,0 +1,91 @@
+"""A pretend GitHub, a client that asks it, and the ingestor's hands on a database of the test's own."""
+
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from core.jobs import Asked
+from core.settings import Settings
+from ingest import show
+from ingest.github import GitHub
+from ingest.refresh import Order, Refresh
+from ingest.sandbox import Sandbox, World, serve
+
+TOKEN = "sandbox-token-1"
+
+
+@pytest.fixture
+def pretend() -> Iterator[Sandbox]:
+    """Sixteen accounts with 420 repositories; one organization has 230 of them. Its clock runs."""
+    with serve(World(accounts=16, repositories=420, biggest=230, seed=3)) as sandbox:
+        yield sandbox
+
+
+def client(sandbox, redis, *tokens) -> GitHub:
+    given = tuple(SecretStr(token) for token in tokens)
+    return GitHub.from_settings(Settings(github_api_url=sandbox.url, github_tokens=given), redis)
+
+
+@pytest.fixture
+def ingestor(pretend, redis, committing_database):
+    """Refresh and look: `ingestor.refresh("octocat")`, `ingestor.held("octocat")`."""
+    with client(pretend, redis, TOKEN) as github:
+        yield Ingestor(pretend, github, committing_database)
+
+
+@pytest.fixture
+def anonymous(pretend, redis, committing_database):
+    pretend.limits.anonymous = 5000
+    with client(pretend, redis) as github:
+        yield Ingestor(pretend, github, committing_database)
+
+
+class Ingestor(SimpleNamespace):
+    def __init__(self, sandbox, github, engine):
+        super().__init__(sandbox=sandbox, world=sandbox.world, github=github, engine=engine)
+        self.hands = Refresh(github, engine, timedelta(hours=6), chance=random.Random(1))
+
+    def refresh(self, *logins, **given):
+        return self.hands.run(Order(Asked("test"), logins=logins, **given))
+
+    def one(self, login, **given):
+        """Refresh one account and return what became of it."""
+        (item,) = self.refresh(login, **given).items
+        return item
+
+    def held(self, login):
+        with self.engine.begin() as connection:
+            return show.holdings(connection, login)
+
+    def ledger(self, login):
+        return self.rows(
+            "SELECT change.kind, before, after FROM change JOIN account ON account.id = account_id"
+            " WHERE lower(login) = lower(:login) ORDER BY change.id",
+            login=login,
+        )
+
+    def rows(self, sql, **values):
+        with self.engine.begin() as connection:
+            return [tuple(row) for row in connection.execute(text(sql), values)]
+
+    def count(self, table):
+        return self.rows(f"SELECT count(*) FROM {table}")[0][0]
+
+    def biggest(self, kind=None):
+        """The login with the most repositories."""
+        accounts = [self.world.account(login) for login in self.world.logins()]
+        return max(
+            (one for one in accounts if kind in (None, one.kind.lower())), key=lambda one: len(self.world.owned(one))
+        ).login
+
+    def some_repository(self, login, *, fork=False):
+        """The full name of a repository that was pushed to and is not archived."""
+        for one in self.sandbox.truth(login)["repositories"]:
+            if one["pushed_at"] and not one["is_archived"] and one["is_fork"] is fork:
+                return one["full_name"]
+        raise LookupError(login)

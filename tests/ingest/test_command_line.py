@@ -1,0 +1,146 @@
+"""The command line says what happened in words, in JSON and by its exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import structlog
+
+from core import cache, database
+from core.settings import settings
+from ingest.__main__ import main
+
+
+@pytest.fixture
+def environment(pretend, committing_database, redis):
+    return {
+        "DATABASE_URL": committing_database.url.render_as_string(hide_password=False),
+        "GITHUB_API_URL": pretend.url,
+        "GITHUB_TOKENS": "sandbox-token-1",
+        "LOG_LEVEL": "ERROR",
+    }
+
+
+@pytest.fixture
+def almanac(environment, monkeypatch, capsys):
+    """Run `python -m ingest …` against the pretend GitHub, in this process; returns exit code, output and errors."""
+
+    def run(*arguments, **variables):
+        for name, value in (environment | variables).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["ingest", *arguments])
+        for remembered in (settings, database.engine, cache.redis):
+            remembered.cache_clear()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    yield run
+    structlog.reset_defaults()
+    database.engine.cache_clear()
+
+
+def test_refresh_stores_shows_and_exits_0(almanac, pretend):
+    pretend.world.freeze()
+    login = pretend.world.logins()[0]
+    code, out, _ = almanac("refresh", login)
+    assert code == 0
+    assert login in out
+    assert "1 of 1 accounts stored" in out
+    code, out, _ = almanac("show", login, "--json")
+    held, truth = json.loads(out), pretend.truth(login)
+    assert held["account"]["login"] == login
+    assert {one["name"]: one["stars"] for one in held["repositories"]} == {
+        one["name"]: one["stars"] for one in truth["repositories"]
+    }
+
+
+def test_one_unknown_account_among_others_is_named_and_makes_the_exit_code_1(almanac, pretend):
+    known = pretend.world.logins()[0]
+    code, out, _ = almanac("refresh", known, "no-such-account", "--json")
+    told = json.loads(out)
+    assert code == 1
+    assert (told["stored"], told["failed"]) == (1, 1)
+    assert {one["login"]: one["error_code"] for one in told["accounts"]} == {
+        known: None,
+        "no-such-account": "account_not_found",
+    }
+
+
+def test_a_bad_token_is_one_sentence_without_the_token(almanac, pretend):
+    code, out, err = almanac("refresh", pretend.world.logins()[0], GITHUB_TOKENS="ghp_notarealtoken123456")
+    assert code == 1
+    assert "refused" in out
+    assert "notarealtoken" not in out + err
+
+
+def test_no_network_is_one_sentence(almanac):
+    code, out, _ = almanac("refresh", "octocat", GITHUB_API_URL="http://127.0.0.1:9", GITHUB_TOKENS="")
+    assert code == 1
+    assert "cannot be reached" in out
+
+
+def test_a_dry_run_asks_nothing_and_stores_nothing(almanac, pretend, committing_database):
+    pretend.log.clear()
+    code, out, _ = almanac("refresh", *pretend.world.logins(), "--dry-run")
+    assert (code, len(pretend.log)) == (0, 0)
+    assert "points" in out
+    assert almanac("runs", "--json")[1] == ""
+
+
+def test_the_forecast_of_a_refresh_covers_what_it_then_costs(almanac, pretend):
+    logins = pretend.world.logins()
+    almanac("refresh", *logins)
+    told = json.loads(almanac("forecast", *logins, "--json")[1])
+    pretend.log.clear()
+    run = json.loads(almanac("refresh", *logins, "--json")[1])
+    assert run["points"] <= told["points"]
+    assert run["requests"] <= told["requests"]
+
+
+def test_tracking_can_be_repeated_and_undone(almanac):
+    assert almanac("track", "octocat", "https://github.com/hubot")[0] == 0
+    assert "is tracked already" in almanac("track", "OctoCat")[1]
+    assert almanac("track", "not a login")[0] == 2
+    assert almanac("untrack", "octocat")[0] == 0
+    assert almanac("untrack", "octocat")[0] == 1
+
+
+def test_the_first_start_tracks_what_the_settings_name_and_only_the_first(almanac):
+    assert "octocat" in almanac("track", "--first-start", TRACK="octocat")[1]
+    assert almanac("track", "--first-start", TRACK="hubot")[1] == ""
+
+
+def test_showing_what_is_not_held_says_so(almanac):
+    code, _, err = almanac("show", "octocat", "--json")
+    assert code == 1
+    assert "Nothing is held of octocat" in err
+
+
+def test_a_database_that_is_away_is_one_sentence(almanac):
+    code, _, err = almanac("runs", DATABASE_URL="postgresql://nobody@127.0.0.1:9/none")
+    assert code == 1
+    assert "Postgres does not answer" in err
+
+
+def test_a_setting_that_cannot_be_used_is_named(almanac):
+    code, _, err = almanac("runs", REFRESH_EVERY="soon")
+    assert code == 2
+    assert "REFRESH_EVERY" in err
+
+
+def test_ctrl_c_ends_after_the_accounts_in_hand(environment, pretend):
+    pretend.latency_ms = 400
+    command = [sys.executable, "-m", "ingest", "refresh", *pretend.world.logins()]
+    refresh = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 20
+    while not len(pretend.log) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    refresh.send_signal(signal.SIGINT)
+    assert refresh.wait(10) == 130
+    assert b"Traceback" not in refresh.stderr.read()

@@ -1,0 +1,205 @@
+"""What is due is queued once by one leader, and a worker brings it in; the dead leave nothing stuck."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from core import jobs
+from ingest import scheduler, tracking
+from ingest.scheduler import Timetable
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def timetable(committing_database):
+    return Timetable(committing_database, clock=lambda: NOW)
+
+
+def track(engine, *logins, due=NOW - timedelta(minutes=1)):
+    with engine.begin() as connection:
+        for login in logins:
+            tracking.track(connection, login, "test")
+        connection.execute(text("UPDATE tracked_account SET due_at = :due"), {"due": due})
+
+
+def scalar(engine, sql, **values):
+    with engine.begin() as connection:
+        return connection.scalar(text(sql), values)
+
+
+def wait_for(condition, seconds=40):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def test_what_is_due_is_queued_once(timetable, committing_database):
+    track(committing_database, "octocat", "hubot")
+    assert timetable.defer_due() == 2
+    assert timetable.defer_due() == 0
+    assert scalar(committing_database, "SELECT count(*) FROM procrastinate_jobs") == 1
+
+
+def test_what_is_paused_or_not_due_yet_waits(timetable, committing_database):
+    track(committing_database, "octocat", "hubot")
+    with committing_database.begin() as connection:
+        connection.execute(text("UPDATE tracked_account SET paused = true WHERE account_id = (SELECT min(account_id)"
+                                " FROM tracked_account)"))  # fmt: skip
+    assert timetable.defer_due() == 1
+    track(committing_database, "somebody", due=NOW + timedelta(hours=1))
+    assert timetable.defer_due() == 0
+
+
+def test_the_job_of_a_dead_worker_goes_back_to_the_queue(timetable, committing_database):
+    track(committing_database, "octocat")
+    timetable.defer_due()
+    with committing_database.begin() as connection:
+        worker = connection.scalar(
+            text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour') RETURNING id")
+        )
+        connection.execute(
+            text("UPDATE procrastinate_jobs SET status = 'doing', worker_id = :worker"), {"worker": worker}
+        )
+    assert timetable.rescue() == 1
+    assert scalar(committing_database, "SELECT status FROM procrastinate_jobs") == "todo"
+
+
+def test_a_living_worker_keeps_its_job(timetable, committing_database):
+    track(committing_database, "octocat")
+    timetable.defer_due()
+    with committing_database.begin() as connection:
+        worker = connection.scalar(
+            text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now()) RETURNING id")
+        )
+        connection.execute(
+            text("UPDATE procrastinate_jobs SET status = 'doing', worker_id = :worker"), {"worker": worker}
+        )
+    assert timetable.rescue() == 0
+
+
+def test_an_account_whose_job_vanished_becomes_due_again(timetable, committing_database):
+    track(committing_database, "octocat")
+    timetable.defer_due()
+    with committing_database.begin() as connection:
+        connection.execute(text("DELETE FROM procrastinate_jobs"))
+    timetable.rescue()
+    assert timetable.defer_due() == 1
+
+
+def test_of_two_schedulers_one_leads_and_the_other_takes_over(committing_database, monkeypatch):
+    """Both run their timetable only while they hold the lock."""
+    monkeypatch.setattr(scheduler, "CAMPAIGN_EVERY", 0.2)
+    led = {"first": threading.Event(), "second": threading.Event()}
+    stops, threads = {}, []
+    for name in ("first", "second"):
+        timetable = Timetable(create_engine(committing_database.url))
+        monkeypatch.setattr(timetable, "defer_due", led[name].set)
+        stops[name] = threading.Event()
+        threads.append(threading.Thread(target=scheduler.serve, args=(timetable, stops[name])))
+        threads[-1].start()
+        if name == "first":
+            assert led["first"].wait(10)
+    assert not led["second"].wait(1)
+    stops["first"].set()
+    assert led["second"].wait(10)
+    stops["second"].set()
+    for thread in threads:
+        thread.join(10)
+
+
+@pytest.fixture
+def environment(pretend, committing_database, redis):
+    """What a worker of our own needs to find the servers of this test."""
+    return os.environ | {
+        "DATABASE_URL": committing_database.url.render_as_string(hide_password=False),
+        "GITHUB_API_URL": pretend.url,
+        "GITHUB_TOKENS": "sandbox-token-1",
+        "REDIS_URL": os.environ["REDIS_URL"],
+    }
+
+
+def start(command, environment):
+    return subprocess.Popen([sys.executable, "-m", "ingest", command], env=environment, stderr=subprocess.PIPE)
+
+
+def stored(engine):
+    return scalar(engine, "SELECT count(DISTINCT account_id) FROM capture")
+
+
+def test_a_worker_brings_in_what_the_leader_queued_and_rests_when_told(environment, pretend, committing_database):
+    logins = pretend.world.logins()
+    track(committing_database, *logins)
+    assert Timetable(committing_database).defer_due() == len(logins)
+    worker = start("worker", environment)
+    try:
+        wait_for(lambda: stored(committing_database) == len(logins))
+        wait_for(lambda: scalar(committing_database, "SELECT count(*) FROM procrastinate_jobs") == 0)
+        assert scalar(committing_database, "SELECT count(*) FROM tracked_account WHERE queued_at IS NOT NULL") == 0
+        assert scalar(committing_database, "SELECT min(due_at) > now() FROM tracked_account")
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        assert worker.wait(10) == 0, worker.stderr.read()
+    assert time.monotonic() - began < 10
+
+
+def test_a_worker_killed_in_the_middle_leaves_whole_accounts_and_the_next_one_finishes(
+    environment, pretend, committing_database
+):
+    logins = pretend.world.logins()
+    pretend.latency_ms = 150
+    track(committing_database, *logins)
+    Timetable(committing_database).defer_due()
+    worker = start("worker", environment)
+    wait_for(lambda: stored(committing_database) >= 1)
+    worker.kill()
+    worker.wait()
+    assert whole(committing_database)
+    with committing_database.begin() as connection:
+        connection.execute(text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"))
+    Timetable(committing_database).rescue()
+    pretend.latency_ms = 0
+    second = start("worker", environment)
+    try:
+        wait_for(lambda: stored(committing_database) == len(logins))
+        assert whole(committing_database)
+        wait_for(lambda: scalar(committing_database, "SELECT count(*) FROM ingest_run WHERE state = 'done'") == 1)
+        assert scalar(committing_database, "SELECT count(*) FROM ingest_run WHERE state = 'stopped'") == 1
+    finally:
+        second.terminate()
+        second.wait(10)
+
+
+def whole(engine):
+    """Each captured account has all its repositories, each with counts and a snapshot."""
+    half = scalar(
+        engine,
+        """
+        SELECT count(*) FROM account JOIN account_snapshot ON account_id = account.id
+         WHERE public_repositories <> (SELECT count(*) FROM repository JOIN repository_current ON repository_id = id
+                 JOIN repository_snapshot USING (repository_id) WHERE account_id = account.id)
+        """,
+    )
+    loose = scalar(engine, "SELECT count(*) FROM repository WHERE account_id NOT IN (SELECT account_id FROM capture)")
+    return half == 0 and loose == 0
+
+
+def test_an_urgent_batch_goes_first(committing_database):
+    track(committing_database, "octocat", "hubot")
+    with committing_database.begin() as connection:
+        first, second = connection.scalars(text("SELECT account_id FROM tracked_account ORDER BY 1")).all()
+        jobs.defer_refresh(connection, [first], jobs.Asked("schedule"), NOW)
+        jobs.defer_refresh(connection, [second], jobs.Asked("person"), NOW, priority=jobs.PRIORITY_PERSON)
+        fetched = connection.execute(
+            text("SELECT args FROM procrastinate_fetch_job_v2(ARRAY['ingest'], NULL)")
+        ).scalar_one()
+    assert fetched["account_ids"] == [second]
