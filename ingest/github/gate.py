@@ -32,6 +32,8 @@ class Stop(Protocol):
 
 
 SLICE_SECONDS = 0.25
+# Moments are kept to the microsecond: less than this may not move the clock, and waiting for it would never end.
+CLOCK_TICK_SECONDS = 0.001
 KEEP_SECONDS = 2 * 3600
 REDIS_AGAIN_SECONDS = 5.0
 CLOCKS_AGREE_SECONDS = 300.0
@@ -152,7 +154,7 @@ class Gate:
             if stop is not None and stop.is_set():
                 raise Stopped
             left = until - self._clock().timestamp()
-            if left <= 0:
+            if left < CLOCK_TICK_SECONDS:
                 return
             self._sleep(min(left, SLICE_SECONDS))
 
@@ -195,7 +197,7 @@ class Gate:
                 if verdict.why != last_why and seconds > 1:
                     log.info("waiting for github", why=verdict.why, seconds=round(seconds, 1), bucket=wish.bucket)
                 last_why = verdict.why
-            self.wait(seconds, stop)
+            self.wait(max(seconds, 2 * CLOCK_TICK_SECONDS), stop)
 
     def _check(self, verdict: Verdict, seconds: float, patience: float) -> None:
         if seconds > patience:

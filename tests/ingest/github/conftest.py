@@ -1,0 +1,49 @@
+"""What tests of the client share: time that passes only when somebody sleeps, and clients that use it."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ingest.github import GitHub
+from ingest.github.credentials import Pool
+
+TOKEN = "ghp_secretsecretsecretsecretsecretsecret"
+
+
+class FakeTime:
+    """A clock that stands still until somebody sleeps."""
+
+    def __init__(self, now: datetime = datetime(2026, 11, 23, 12, tzinfo=UTC)) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self.slept = 0.0
+
+    def now(self) -> datetime:
+        with self._lock:
+            return self._now
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self._now += timedelta(seconds=seconds)
+            self.slept += seconds
+
+
+@pytest.fixture
+def time() -> FakeTime:
+    return FakeTime()
+
+
+@pytest.fixture
+def client(time: FakeTime) -> Iterator[Callable[..., GitHub]]:
+    """Make clients of a server: `client(url, token…)`, in fake time unless told otherwise."""
+    with ExitStack() as stack:
+
+        def make(url: str, *tokens: str, **others: Any) -> GitHub:
+            others = {"clock": time.now, "sleep": time.sleep} | others
+            return stack.enter_context(GitHub(api_url=url, pool=Pool.of_tokens(tokens), **others))
+
+        yield make
