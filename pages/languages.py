@@ -45,8 +45,9 @@ def ranking_cell(found: DataFrame, measure: str, source: str, note: str) -> None
     known = found.dropna(subset=[measure])
     top = known[known[measure] > 0].sort_values(measure, ascending=False).head(SHOWN)
     part = shares(known[measure]).reindex(top.index)
-    texts = top[measure].map(size if measure == "bytes" else number) + part.map(
-        lambda share: f"  ({percent(share, 1)})"
+    say = size if measure == "bytes" else number
+    texts = Series(
+        [f"{say(count)}  ({percent(share, 1)})" for count, share in zip(top[measure], part, strict=True)], dtype=str
     )
     top.attrs = found.attrs
     cell(

@@ -49,6 +49,8 @@ class RequestIds:
                 message.setdefault("headers", [])
                 MutableHeaders(scope=message)[HEADER] = request_id
                 status = message.get("status", 101)
+            elif message["type"] == "websocket.close" and not status:
+                status = 403
             await send(message)
 
         try:

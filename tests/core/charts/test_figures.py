@@ -1,0 +1,104 @@
+"""Figures say what their frames say, in both themes."""
+
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+from pandas import DataFrame
+
+from core.charts import areas, bars, lines, linguist
+from core.charts.theme import DARK, LIGHT
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def days(*numbers: float) -> "pd.Series[pd.Timestamp]":
+    return pd.Series([START + timedelta(days=number) for number in numbers], dtype="datetime64[us, UTC]")
+
+
+def history(*values: float, source: int = 1, name: str = "GitHub") -> DataFrame:
+    return DataFrame(
+        {"captured_at": days(*range(len(values))), "source_id": source, "source": name, "stars": list(values)}
+    )
+
+
+def looked(first: float, last: float, source: int = 1) -> DataFrame:
+    return DataFrame(
+        {
+            "source_id": [source],
+            "from_at": days(first),
+            "to_at": days(last),
+            "patient_until": days(last + 2),
+        }
+    )
+
+
+def drawn(points: DataFrame, stretches: DataFrame, until: float = 5):
+    return lines.history(points, stretches, "stars", LIGHT, until=START + timedelta(days=until), unit="stars")
+
+
+def test_a_course_that_moves_little_is_not_squeezed_by_zero():
+    flat, steep = drawn(history(1000, 1001, 1003), looked(0, 3)), drawn(history(1, 1000), looked(0, 3))
+    assert flat.layout.yaxis.range[0] > 900
+    assert steep.layout.yaxis.rangemode == "tozero"
+    assert flat.data[0].fill is None
+    assert steep.data[0].fill == "tozeroy"
+
+
+def test_a_course_of_zeros_starts_at_zero():
+    assert drawn(history(0, 0), looked(0, 1)).layout.yaxis.rangemode == "tozero"
+
+
+def test_imported_history_is_drawn_as_such_and_named():
+    points = pd.concat([history(1, 2), history(5, 6, source=2, name="weekly list")])
+    stretches = pd.concat([looked(0, 3), looked(0, 3, source=2)])
+    ours, theirs = drawn(points, stretches).data
+    assert (ours.name, theirs.name) == ("GitHub", "weekly list (imported)")
+    assert ours.line.color == LIGHT.accent
+    assert theirs.line.color == LIGHT.imported
+
+
+def test_a_gap_is_shaded_and_named():
+    figure = drawn(history(1, 2), looked(0, 1), until=20)
+    assert [shape.label.text for shape in figure.layout.shapes] == ["not collected"]
+
+
+def test_nothing_is_drawn_of_what_was_never_told():
+    assert not drawn(history(), looked(0, 1)).data
+
+
+def test_a_ranking_keeps_its_order_and_its_texts():
+    frame = DataFrame({"language": ["C", "Go"], "stars": [3, 1]})
+    figure = bars.languages(frame, "stars", LIGHT, texts=pd.Series(["three", "one"]))
+    assert list(figure.data[0].y) == ["C", "Go"]
+    assert list(figure.data[0].text) == ["three", "one"]
+    assert list(figure.data[0].marker.color) == [linguist.color("C"), linguist.color("Go")]
+    assert figure.layout.yaxis.autorange == "reversed"
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_layers_stop_where_nothing_was_told(theme):
+    frame = DataFrame({"at": days(0, 30, 200, 230), "language": "C", "stars": [1, 2, 3, 4]})
+    figure = areas.shares(frame, "stars", theme, unit="stars", longest=timedelta(days=62))
+    assert len(figure.data) == 2
+    assert [trace.showlegend for trace in figure.data] == [True, False]
+    assert len(figure.layout.shapes) == 1
+
+
+def test_small_languages_become_one_layer():
+    frame = DataFrame({"at": days(*[0] * 12), "language": [f"L{n}" for n in range(12)], "stars": range(12)})
+    layers = areas.top_layers(frame, "stars", layers=3)
+    assert layers["language"].tolist() == ["L11", "L10", "L9", linguist.OTHER]
+    assert layers["stars"].sum() == sum(range(12))
+
+
+def test_languages_have_githubs_colours_under_old_names_too():
+    assert linguist.color("Python") == "#3572A5"
+    assert linguist.color("VimL") == linguist.color("Vim script") != linguist.WITHOUT_COLOR
+    assert linguist.color(None) == linguist.color(pd.NA) == linguist.color("Nonesuch") == linguist.WITHOUT_COLOR
+    assert linguist.kind("Markdown") == "prose"
+    assert linguist.kind(None) is None
+
+
+def test_every_language_has_a_colour_that_can_be_drawn():
+    assert all(linguist.color(name).startswith("#") and len(linguist.color(name)) == 7 for name in linguist.languages())

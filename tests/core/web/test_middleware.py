@@ -1,0 +1,137 @@
+"""Ids, hosts and headers: on every answer, whoever asks."""
+
+import base64
+import hashlib
+
+import pytest
+import structlog
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from core.settings import Settings
+from core.web.headers import SecurityHeaders, content_security_policy
+from core.web.hosts import KnownHosts, allowed_hosts
+from core.web.refusals import unknown_path
+from core.web.request_ids import RequestIds, current_id
+
+
+async def echo(request: Request) -> PlainTextResponse:
+    heard = {name: request.headers.getlist(name) for name in ("x-request-id", "x-auth-person")}
+    return PlainTextResponse(f"{heard['x-request-id']} {heard['x-auth-person']} {current_id()}")
+
+
+async def socket(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.send_text(websocket.headers["x-request-id"])
+    await websocket.close()
+
+
+async def broken(_request: Request) -> PlainTextResponse:
+    raise RuntimeError("boom")
+
+
+@pytest.fixture
+def web() -> TestClient:
+    application = Starlette(
+        routes=[
+            Route("/echo", echo),
+            Route("/broken", broken),
+            WebSocketRoute("/socket", socket),
+            Route("/_stcore/agent/openapi.json", echo),
+            Route("/api/{path:path}", unknown_path),
+        ],
+        middleware=[
+            Middleware(RequestIds),
+            Middleware(SecurityHeaders, policy="default-src 'self'"),
+            Middleware(KnownHosts, hosts=("localhost", "::1")),
+        ],
+    )
+    return TestClient(application, base_url="http://localhost:8501", raise_server_exceptions=False)
+
+
+def test_the_id_of_a_request_is_ours_whatever_the_client_says(web):
+    answer = web.get("/echo", headers={"x-request-id": "theirs", "X-Auth-Person": "admin"})
+    ours = answer.headers["x-request-id"]
+    assert ours != "theirs"
+    assert answer.text == f"['{ours}'] [] {ours}"
+
+
+def test_no_two_requests_share_an_id(web):
+    assert web.get("/echo").headers["x-request-id"] != web.get("/echo").headers["x-request-id"]
+
+
+def test_a_websocket_has_an_id_too(web):
+    with web.websocket_connect("ws://localhost:8501/socket") as opened:
+        heard = opened.receive_text()
+    assert len(heard) == 16
+
+
+def test_each_answer_is_logged_under_its_id(web):
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logged:
+        ours = web.get("/echo?token=abc").headers["x-request-id"]
+    (line,) = logged
+    assert (line["event"], line["path"], line["status"], line["request_id"]) == ("request answered", "/echo", 200, ours)
+
+
+def test_an_unknown_api_path_is_an_error_in_the_one_shape(web):
+    answer = web.get("/api/v1/nothing")
+    assert answer.status_code == 404
+    assert answer.json() == {
+        "error": "not_found",
+        "message": "There is nothing at /api/v1/nothing.",
+        "request_id": answer.headers["x-request-id"],
+    }
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8501", "localhost:1", "[::1]:8501"])
+def test_our_names_are_answered(web, host):
+    assert web.get("/echo", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "", "[::1", "10.0.0.1"])
+def test_other_names_are_refused_on_every_path(web, host):
+    for path in ("/echo", "/api/v1/x", "/nothing"):
+        answer = web.get(path, headers={"host": host})
+        assert answer.status_code == 421
+        assert answer.json()["error"] == "unknown_host"
+
+
+def test_a_websocket_under_another_name_is_refused(web):
+    with (
+        pytest.raises(WebSocketDisconnect),
+        web.websocket_connect("ws://localhost:8501/socket", headers={"host": "evil.example"}),
+    ):
+        pass
+
+
+def test_public_url_is_a_name_of_ours():
+    hosts = allowed_hosts(Settings(public_url="https://Almanac.example:8443/", _env_file=None))
+    assert "almanac.example" in hosts
+    assert "127.0.0.1" in hosts
+
+
+@pytest.mark.parametrize("path", ["/echo", "/api/x", "/nothing", "/_stcore/agent/openapi.json"])
+def test_security_headers_are_on_every_answer(web, path):
+    headers = web.get(path).headers
+    assert headers["content-security-policy"] == "default-src 'self'"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+
+
+@pytest.mark.parametrize("path", ["/_stcore/agent", "/_stcore/agent/openapi.json", "/_stcore/agent/mcp"])
+def test_streamlits_agent_interface_is_not_there(web, path):
+    assert web.get(path).status_code == 404
+
+
+def test_the_policy_allows_the_inline_script_of_the_page_and_nothing_from_elsewhere():
+    script = "\n window.ready = false\n"
+    policy = content_security_policy(f"<html><script>{script}</script><script src='x.js'></script></html>")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"'sha256-{digest}'" in policy
+    assert "unsafe-eval'" not in policy.replace("wasm-unsafe-eval", "")
+    assert "http" not in policy

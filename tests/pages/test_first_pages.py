@@ -1,0 +1,196 @@
+"""The pages over real rows: what they show, and what they say where there is nothing to show."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import holdings
+import pytest
+from holdings import moment
+from sqlalchemy import Connection, insert, update
+from wording import texts
+
+from core import schema
+
+TODAY = datetime.now(UTC)
+
+
+def own_account(database: Connection, login: str, **values: object) -> int:
+    """A tracked account that we look at every day for sixty days."""
+    account = holdings.account(database, login, github_id=abs(hash(login)) % 10**9, **values)
+    database.execute(insert(schema.tracked_account).values(account_id=account))
+    for ago in range(60, -1, -1):
+        at = TODAY - timedelta(days=ago)
+        database.execute(insert(schema.capture).values(account_id=account, captured_at=at))
+        if ago % 10 == 0:
+            database.execute(
+                insert(schema.account_snapshot).values(
+                    account_id=account, captured_at=at, stars=1000 - ago, forks=10, repositories=2, followers=70
+                )
+            )
+    return account
+
+
+def cells(shown) -> list[str]:
+    return [element.value for element in shown.markdown if element.value.startswith("**") and "?" in element.value]
+
+
+def test_an_empty_almanac_says_how_to_begin(open_page):
+    shown = open_page()
+    assert not shown.exception
+    assert "python -m ingest track" in texts(shown)
+    assert not shown.metric
+
+
+def test_the_overview_shows_totals_freshness_movers_and_changes(open_page, database):
+    own_account(database, "octo")
+    cat = holdings.repository(database, "octo/cat", {f"{TODAY:%Y-%m-%d}": 1234567}, growth={30: 5})
+    database.execute(update(schema.repository_current).values(growth_as_of=TODAY))
+    holdings.changed(database, cat, "archived", f"{TODAY:%Y-%m-%d}")
+    shown = open_page()
+    assert not shown.exception
+    assert not shown.error
+    assert "1,234,567" in [metric.value for metric in shown.metric]
+    assert "**1** accounts are tracked" in texts(shown)
+    assert len(cells(shown)) == 4
+
+
+def test_without_tracking_the_overview_says_that_all_is_imported(open_page, database):
+    holdings.imported(database, "octo/cat", {"2025-01-05": 70, "2025-02-09": 80}, growth={30: 10})
+    said = texts(open_page())
+    assert "No account is tracked" in said
+    assert "2025-02-09" in said
+
+
+def test_the_account_page_asks_for_a_login(open_page):
+    assert "Choose an account" in texts(open_page("account"))
+
+
+def test_an_account_of_ours_has_all_its_cells(open_page, database):
+    own_account(database, "octo", kind="user", name="Octavia", bio="Makes :zap: things")
+    holdings.repository(
+        database, "octo/cat", {"2026-01-01": 990}, primary_language="Python", description=":cat: herder"
+    )
+    shown = open_page("account", login="OCTO")
+    assert not shown.exception
+    assert not shown.error
+    said = texts(shown)
+    assert "**Octavia** · User" in said
+    assert "Makes ⚡ things" in said
+    assert {metric.label: metric.value for metric in shown.metric} == {
+        "Stars": "1,000",
+        "Forks": "10",
+        "Followers": "70",
+        "Repositories": "2",
+    }
+    assert len(cells(shown)) == 6
+    assert "coverage 100" in said
+
+
+def test_an_imported_account_says_what_it_covers_and_what_is_unknown(open_page, database):
+    holdings.imported(database, "octo/cat", {"2025-01-05": 70, "2025-02-02": 80}, by="weekly list")
+    shown = open_page("account", login="octo")
+    assert not shown.exception
+    values = {metric.label: (metric.value, metric.delta) for metric in shown.metric}
+    assert values["Stars"] == ("80", "+10")
+    assert values["Followers"][0] == "—"
+    said = texts(shown)
+    assert "weekly list had 1 of them in sight on 2025-02-02" in said
+    assert "imported history does not tell them" in said
+    assert "bytes of code were not collected" in said
+
+
+@pytest.mark.parametrize(
+    ("login", "said"),
+    [
+        ("nobody", "is not tracked"),
+        ("two--hyphens", "cannot be a GitHub login"),
+        ("<script>", "cannot be a GitHub login"),
+        ("tentacle", "is called **octo** now"),
+    ],
+)
+def test_each_login_that_leads_nowhere_gets_its_own_sentence(open_page, database, login, said):
+    octo = holdings.account(database, "octo")
+    database.execute(
+        insert(schema.change).values(
+            account_id=octo, noticed_at=moment("2026-01-01"), kind="renamed", before="tentacle", after="octo"
+        )
+    )
+    shown = open_page("account", login=login)
+    assert not shown.exception
+    assert not shown.error
+    assert said in texts(shown)
+
+
+def test_an_account_that_is_tracked_and_not_yet_looked_at_says_so(open_page, database):
+    octo = holdings.account(database, "octo")
+    database.execute(insert(schema.tracked_account).values(account_id=octo))
+    assert "Nothing was collected of octo yet; its first look is due." in texts(open_page("account", login="octo"))
+
+
+def test_an_account_that_is_gone_keeps_its_past(open_page, database):
+    own_account(database, "octo", gone_at=moment("2026-03-01"), gone_reason="404")
+    shown = open_page("account", login="octo")
+    assert "is gone from GitHub since 2026-03-01 (404)" in texts(shown)
+    assert shown.metric
+
+
+def test_as_of_a_day_the_page_shows_that_day(open_page, database):
+    holdings.imported(database, "octo/cat", {"2025-01-05": 70, "2025-02-02": 80})
+    shown = open_page("account", login="octo", as_of="2025-01-10")
+    assert shown.metric[0].value == "70"
+
+
+def test_a_day_that_is_none_is_told_and_changes_nothing(open_page):
+    shown = open_page(as_of="yesterday")
+    assert "`yesterday` is no date" in texts(shown)
+    assert not shown.exception
+
+
+def test_languages_show_shares_and_say_what_was_not_collected(open_page, database):
+    database.execute(
+        insert(schema.language_day),
+        [
+            {"day": date(2026, month, 1), "source_id": 1, "language": name, "repositories": 2, "stars": 10 * month}
+            for month in (1, 2)
+            for name in ("C", "Go")
+        ],
+    )
+    shown = open_page("languages")
+    assert not shown.exception
+    assert len(cells(shown)) == 3
+    said = texts(open_page("languages", by="bytes"))
+    assert "bytes" in said.lower()
+    assert "GitHub does not tell them" in said
+
+
+def test_an_unknown_choice_in_the_url_is_told(open_page, database):
+    database.execute(insert(schema.language_day).values(day=date(2026, 1, 1), language="C", repositories=1, stars=1))
+    assert "is none of Stars, Repositories, Bytes" in texts(open_page("languages", by="lines"))
+
+
+def test_before_the_first_rollup_languages_say_so(open_page):
+    assert "No languages were summed up yet" in texts(open_page("languages"))
+
+
+def test_a_failure_is_told_calmly_and_logged_with_its_id(open_page, monkeypatch):
+    import structlog
+
+    from pages import failure
+
+    with structlog.testing.capture_logs() as logged:
+        assert failure.show(RuntimeError("secret detail"))
+    assert logged[0]["event"] == "page failed"
+    assert logged[0]["exc_info"].args == ("secret detail",)
+
+
+def test_while_the_database_is_away_the_page_says_so(open_page, monkeypatch):
+    from psycopg import OperationalError
+
+    from core import database as core_database
+
+    def away() -> int:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(core_database, "data_version", away)
+    shown = open_page()
+    assert not shown.exception
+    assert "The database does not answer right now" in texts(shown)

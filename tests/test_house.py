@@ -1,0 +1,133 @@
+"""The rules of the house, read from the source: who imports whom, and that no value gets into SQL as text."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("core", "ingest", "pages")
+MODULES = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py") if "versions" not in path.parts)
+NOT_FOR = {
+    "core": {"ingest", "pages", "app", "streamlit", "httpx"},
+    "ingest": {"pages", "app", "streamlit"},
+    "pages": {"ingest", "app", "httpx"},
+}
+LONGEST_FILE, LONGEST_TEST, LONGEST_FUNCTION = 350, 500, 60
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The top-level names that a module imports, anywhere in it."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_imports_point_one_way(path):
+    part = path.relative_to(ROOT).parts[0]
+    assert not set(imported(path)) & NOT_FOR[part]
+
+
+def test_of_the_project_only_the_web_process_knows_streamlit_and_only_ingest_knows_httpx():
+    def users(library: str) -> set[str]:
+        return {named(path).split("/")[0] for path in [*MODULES, ROOT / "app.py"] if library in imported(path)}
+
+    assert users("streamlit") == {"app.py", "pages"}
+    assert users("httpx") <= {"ingest"}
+
+
+def test_no_page_bears_the_name_of_a_module_that_it_would_hide():
+    """While a script runs, `pages/` comes first on the path."""
+    pages = {path.stem for path in (ROOT / "pages").glob("*.py")}
+    known = set(sys.stdlib_module_names) | set(packages_distributions()) | {"core", "ingest", "app"}
+    assert not pages & (known - {"pages"})
+
+
+def test_the_script_has_no_folder_called_pages_beside_it():
+    """Streamlit would serve such a folder by itself until the navigation has run once."""
+    assert not (ROOT / "pages" / "pages").exists()
+    assert (ROOT / "pages" / "main.py").exists()
+
+
+def root_name(node: ast.expr) -> str:
+    """What an expression begins with: `held` of `held(x).y`, `ORDERS` of `ORDERS[x]`."""
+    while not isinstance(node, ast.Name):
+        if isinstance(node, ast.Call):
+            node = node.func
+        elif isinstance(node, ast.Attribute | ast.Subscript):
+            node = node.value
+        elif isinstance(node, ast.IfExp):
+            node = node.body
+        else:
+            return ast.dump(node)
+    return node.id
+
+
+def formatted_parameters(path: Path) -> Iterator[str]:
+    """Parameters of a module's public functions that are written into a text with a query in it."""
+    for function in ast.walk(tree(path)):
+        if not isinstance(function, ast.FunctionDef) or function.name.startswith("_"):
+            continue
+        parameters = {argument.arg for argument in [*function.args.args, *function.args.kwonlyargs]}
+        for text in ast.walk(function):
+            if isinstance(text, ast.JoinedStr) and "SELECT" in ast.unparse(text):
+                written = [part.value for part in text.values if isinstance(part, ast.FormattedValue)]
+                yield from (f"{function.name}: {name}" for name in map(root_name, written) if name in parameters)
+            if isinstance(text, ast.Call) and isinstance(text.func, ast.Attribute) and text.func.attr == "format":
+                yield f"{function.name}: format"
+            if isinstance(text, ast.BinOp) and isinstance(text.op, ast.Mod) and isinstance(text.left, ast.Constant):
+                yield f"{function.name}: %"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "core" / "queries").glob("*.py")), ids=named)
+def test_values_are_bound_and_never_formatted_into_sql(path):
+    if path.stem == "shown":
+        pytest.skip("writes SQL for people to read; what it returns is never sent")
+    assert not list(formatted_parameters(path))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "core" / "queries").glob("*.py")), ids=named)
+def test_cached_queries_hold_no_now(path):
+    """What is answered from a cache must not depend on when it was first asked."""
+    constants = (node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant))
+    queries = [text.lower() for text in constants if isinstance(text, str) and "SELECT" in text]
+    assert not [text for text in queries if "now()" in text or "current_date" in text or "current_time" in text]
+
+
+def test_pages_write_no_sql():
+    for path in (ROOT / "pages").glob("*.py"):
+        assert "SELECT " not in path.read_text(encoding="utf-8"), named(path)
+
+
+def lengths(path: Path) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield f"{named(path)}:{node.name}", (node.end_lineno or 0) - node.lineno + 1
+
+
+@pytest.mark.parametrize("path", [*MODULES, ROOT / "app.py"], ids=named)
+def test_files_and_functions_stay_small(path):
+    if path.name != "schema.py":  # one statement a table: nothing to gain from two files
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+    # A query is one string, however long.
+    if "queries" not in path.parts:
+        assert not [name for name, length in lengths(path) if length > LONGEST_FUNCTION]
+
+
+def test_tests_stay_small():
+    tests = (ROOT / "tests").rglob("*.py")
+    assert not [named(path) for path in tests if len(path.read_text(encoding="utf-8").splitlines()) > LONGEST_TEST]
