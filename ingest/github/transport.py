@@ -186,6 +186,8 @@ class Transport:
     def _once(self, call: Call) -> Answer:
         """Ask once; where GitHub says to wait, wait at the gate and ask again."""
         asking, credential = call.asking, call.asking.credential
+        if self._pool.refused(credential):
+            raise BadCredentials(credential.name, credential.fingerprint)
         wish = Wish("", self._pool.owner(credential), call.resource, call.kind, call.cost, asking.reserve)
         for _ in range(REFUSALS_AT_MOST):
             with self.gate.passing(wish, patience=asking.patience, stop=asking.stop) as passage:

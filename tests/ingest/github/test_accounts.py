@@ -1,0 +1,391 @@
+"""Whole accounts from the sandbox over real HTTP, by GraphQL and by REST: every field against the truth."""
+
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from datetime import datetime
+
+import pytest
+
+from ingest.github import AccountNotFound, Ask, BadCredentials, GitHub, Gone, RateLimited, ServerFailed, Stopped
+from ingest.github.credentials import Pool
+from ingest.sandbox import World, serve
+
+TOKENS = ("sandbox-token-1",)
+OTHER = "sandbox-token-2"
+LISTED = ("full_name", "stars", "forks", "size_kb", "primary_language", "is_fork", "is_archived", "is_template")
+DESCRIBED = ("license", "description", "default_branch", "node_id", "name")
+EXTRAS = ("watchers", "open_issues", "open_change_requests")
+
+
+@pytest.fixture
+def sandbox():
+    """Fourteen accounts, one with 230 repositories; the clock runs."""
+    with serve(World(accounts=14, repositories=420, biggest=230, seed=5)) as sandbox:
+        sandbox.limits.anonymous = 5000
+        yield sandbox
+
+
+@contextmanager
+def client(sandbox, *tokens, redis=None, **how):
+    with GitHub(api_url=sandbox.url, pool=Pool.of_tokens(tokens), redis=redis, **how) as github:
+        yield github
+
+
+def never(_account, _repository):
+    return False
+
+
+def pushed(_account, repository):
+    return repository.pushed_at is not None
+
+
+def ask_all(github, sandbox, *, languages_wanted=pushed, **how):
+    asks = [Ask(login) for login in sandbox.world.logins()]
+    outcomes = {
+        outcome.ask.login: outcome for outcome in github.accounts(asks, languages_wanted=languages_wanted, **how)
+    }
+    assert len(outcomes) == len(asks)
+    return outcomes
+
+
+def check(outcome, truth, *, extras=False, languages=True):
+    """Compare an answer with what the sandbox holds, field by field."""
+    assert outcome.error is None, outcome.error
+    answer = outcome.answer
+    account = answer.account
+    told = truth["account"]
+    assert (account.github_id, account.node_id, account.login) == (told["id"], told["node_id"], told["login"])
+    assert account.kind == told["kind"].lower()
+    assert account.name == told["name"]
+    assert (account.followers, account.following) == (told["followers"], told["following"])
+    assert (account.public_repositories, account.public_gists) == (told["public_repositories"], told["gists"])
+    assert account.created_at == datetime.fromisoformat(told["created_at"])
+    assert answer.complete
+    assert not answer.unread
+    repositories = {repository.github_id: repository for repository in answer.repositories}
+    assert set(repositories) == {held["id"] for held in truth["repositories"]}
+    for held in truth["repositories"]:
+        repository = repositories[held["id"]]
+        for field in (*LISTED, *DESCRIBED, *(EXTRAS if extras else ())):
+            assert getattr(repository, field) == held[field], (held["full_name"], field)
+        for field in ("pushed_at", "created_at"):
+            moment = datetime.fromisoformat(held[field]) if held[field] else None
+            assert getattr(repository, field) == moment, (held["full_name"], field)
+        if extras:
+            assert repository.topics == tuple(sorted(held["topics"]))
+        if languages and held["pushed_at"]:
+            assert answer.languages[held["id"]] == held["languages"], held["full_name"]
+
+
+# All of it ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("extras", [False, True])
+def test_by_graphql_every_field_is_the_truth(sandbox, extras):
+    sandbox.world.freeze()
+    with client(sandbox, *TOKENS) as github:
+        for login, outcome in ask_all(github, sandbox, extras=extras).items():
+            check(outcome, sandbox.truth(login), extras=extras)
+
+
+@pytest.mark.parametrize("tokens", [(), TOKENS])
+def test_by_rest_every_field_is_the_truth(sandbox, tokens):
+    sandbox.world.freeze()
+    with client(sandbox, *tokens, use_graphql=False) as github:
+        for login, outcome in ask_all(github, sandbox).items():
+            check(outcome, sandbox.truth(login))
+
+
+def test_both_roads_tell_the_same(sandbox):
+    """So that a token gained or lost is no change of anybody's data."""
+    sandbox.world.freeze()
+    with client(sandbox, *TOKENS) as one, client(sandbox) as other:
+        by_graphql = ask_all(one, sandbox, extras=True, languages_wanted=never)
+        by_rest = ask_all(other, sandbox, languages_wanted=never)
+    not_in_lists = {"watchers", "open_issues", "open_change_requests"}
+    for login, outcome in by_graphql.items():
+        assert outcome.answer.account == by_rest[login].answer.account
+        for one, other in zip(
+            *(sorted(o.answer.repositories, key=lambda r: r.github_id) for o in (outcome, by_rest[login])), strict=True
+        ):
+            assert one.model_dump(exclude=not_in_lists) == other.model_dump(exclude=not_in_lists)
+
+
+def test_what_is_spent_is_shared_out_and_adds_up(sandbox):
+    with client(sandbox, *TOKENS) as github:
+        outcomes = ask_all(github, sandbox).values()
+        assert sum(outcome.requests for outcome in outcomes) == pytest.approx(github.usage.requests)
+        assert sum(outcome.points for outcome in outcomes) == pytest.approx(github.usage.points)
+        assert github.usage.requests == len(sandbox.log)
+        assert github.usage.points == sandbox.log.points()
+        states = {(state.owner, state.resource): state.remaining for state in github.budget()}
+    assert states == {
+        ("sandbox-owner-1", "graphql"): 5000 - sandbox.log.points(),
+        ("sandbox-owner-1", "core"): 5000 - sandbox.log.points("core"),
+    }
+
+
+def test_only_languages_that_are_wanted_are_paid_for(sandbox):
+    with client(sandbox, *TOKENS) as github:
+        ask_all(github, sandbox, languages_wanted=never)
+        pulse_alone = github.usage.points
+        wanted = {repository["id"] for repository in sandbox.truth(sandbox.world.logins()[0])["repositories"][:5]}
+        outcomes = ask_all(github, sandbox, languages_wanted=lambda _a, one: one.github_id in wanted)
+        assert github.usage.points == 2 * pulse_alone + 1
+    assert {github_id for outcome in outcomes.values() for github_id in outcome.answer.languages} == wanted
+
+
+def test_the_moment_is_githubs_own(sandbox):
+    sandbox.world.freeze(datetime.fromisoformat("2026-05-01T12:00:00Z"))
+    for tokens in ((), TOKENS):
+        with client(sandbox, *tokens) as github:
+            for outcome in ask_all(github, sandbox, languages_wanted=never).values():
+                assert outcome.answer.captured_at == datetime.fromisoformat("2026-05-01T12:00:00Z")
+
+
+# REST asks for what changed ---------------------------------------------------------------------------------------------
+
+
+def test_an_unchanged_account_is_all_304(sandbox, redis):
+    sandbox.world.freeze()
+    with client(sandbox, redis=redis) as github:
+        first = ask_all(github, sandbox)
+    sandbox.log.clear()
+    with client(sandbox, redis=redis) as github:  # another process
+        second = ask_all(github, sandbox)
+        assert github.usage.not_modified == github.usage.requests
+    assert Counter(entry.status for entry in sandbox.log) == {304: len(sandbox.log)}
+    for login, outcome in second.items():
+        assert outcome.answer.repositories == first[login].answer.repositories
+        assert outcome.answer.languages == first[login].answer.languages
+
+
+def test_one_changed_repository_costs_its_page_alone(sandbox, redis):
+    sandbox.world.freeze()
+    big = max(sandbox.world.logins(), key=lambda login: len(sandbox.truth(login)["repositories"]))
+    with client(sandbox, redis=redis) as github:
+        list(github.accounts([Ask(big)], languages_wanted=never))
+        sandbox.world.edit.star(sandbox.truth(big)["repositories"][150]["full_name"])
+        sandbox.log.clear()
+        (outcome,) = github.accounts([Ask(big)], languages_wanted=never)
+    check(outcome, sandbox.truth(big), languages=False)
+    assert Counter(entry.status for entry in sandbox.log) == {304: 3, 200: 1}
+
+
+def test_languages_come_last_and_while_the_budget_lasts(sandbox):
+    """Sixty requests: all lists first; what is left, but for a reserve, goes to the languages of the most starred."""
+    sandbox.limits.anonymous = 60
+    logins = sandbox.world.logins()[1:6]
+    with client(sandbox) as github:
+        outcomes = list(github.accounts([Ask(login) for login in logins], languages_wanted=pushed))
+        (state,) = github.budget()
+    assert all(outcome.error is None and outcome.answer.complete for outcome in outcomes)
+    kinds = ["languages" if entry.path.endswith("/languages") else "list" for entry in sandbox.log]
+    assert kinds == sorted(kinds, reverse=True)
+    assert state.remaining == 12
+    unread = [outcome for outcome in outcomes if outcome.answer.unread]
+    assert unread
+    assert all(isinstance(outcome.answer.unread_because, RateLimited) for outcome in unread)
+    assert all(entry.status == 200 for entry in sandbox.log)
+
+
+def test_a_refused_repository_is_not_paid_for_again_today(sandbox, redis):
+    login = sandbox.world.logins()[2]
+    held = next(one for one in sandbox.truth(login)["repositories"] if one["pushed_at"])
+    sandbox.faults.refuse(held["full_name"], 451)
+    for expected in (1, 0):
+        sandbox.log.clear()
+        with client(sandbox, redis=redis) as github:
+            (outcome,) = github.accounts([Ask(login)], languages_wanted=pushed)
+        assert outcome.answer.languages_refused[held["id"]] == "dmca"
+        assert held["id"] not in outcome.answer.unread
+        assert sum(entry.status == 451 for entry in sandbox.log) == expected
+
+
+# Names ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tokens", [(), TOKENS])
+def test_one_missing_account_never_voids_its_batch(sandbox, tokens):
+    logins = sandbox.world.logins()[1:5]
+    asks = [Ask(logins[0]), Ask("nobody-of-this-name"), *map(Ask, logins[1:])]
+    with client(sandbox, *tokens) as github:
+        outcomes = {o.ask.login: o for o in github.accounts(asks, languages_wanted=never)}
+    assert isinstance(outcomes["nobody-of-this-name"].error, AccountNotFound)
+    assert all(outcomes[login].answer.complete for login in logins)
+
+
+@pytest.mark.parametrize("tokens", [(), TOKENS])
+def test_a_renamed_account_is_found_by_its_number(sandbox, tokens):
+    login = sandbox.world.logins()[2]
+    before = sandbox.truth(login)["account"]
+    sandbox.world.edit.rename(login, "another-name")
+    with client(sandbox, *tokens) as github:
+        (known,) = github.accounts([Ask(login, github_id=before["id"])], languages_wanted=never)
+        (unknown,) = github.accounts([Ask(login)], languages_wanted=never)
+    assert known.answer.account.login == "another-name"
+    assert known.answer.redirected_from == login
+    check(known, sandbox.truth("another-name"), languages=False)
+    assert isinstance(unknown.error, AccountNotFound)
+
+
+@pytest.mark.parametrize("tokens", [(), TOKENS])
+def test_a_deleted_account_is_not_found_even_by_its_number(sandbox, tokens):
+    login = sandbox.world.logins()[2]
+    github_id = sandbox.truth(login)["account"]["id"]
+    sandbox.world.edit.delete(login)
+    with client(sandbox, *tokens) as github:
+        (outcome,) = github.accounts([Ask(login, github_id=github_id)], languages_wanted=never)
+    assert isinstance(outcome.error, AccountNotFound)
+    assert login in str(outcome.error)
+
+
+@pytest.mark.parametrize("tokens", [(), TOKENS])
+def test_a_name_that_somebody_else_bears_now_answers_as_it_is(sandbox, tokens):
+    one, other = sandbox.world.logins()[2:4]
+    old_id = sandbox.truth(one)["account"]["id"]
+    sandbox.world.edit.rename(one, "moved-away")
+    sandbox.world.edit.rename(other, one)
+    with client(sandbox, *tokens) as github:
+        (outcome,) = github.accounts([Ask(one, github_id=old_id)], languages_wanted=never)
+    assert outcome.answer.account.github_id != old_id
+    assert outcome.answer.redirected_from is None
+
+
+@pytest.mark.parametrize("tokens", [(), TOKENS])
+def test_where_repositories_went(sandbox, tokens):
+    giver, taker = sandbox.world.logins()[1:3]
+    moved, deleted, blocked = sandbox.truth(giver)["repositories"][:3]
+    sandbox.world.edit.transfer(moved["full_name"], taker)
+    sandbox.world.edit.delete(deleted["full_name"])
+    sandbox.faults.refuse(blocked["full_name"], "tos")
+    with client(sandbox, *tokens) as github:
+        found = github.whereabouts([(held["id"], held["node_id"]) for held in (moved, deleted, blocked)])
+    assert found[moved["id"]].owner_login == taker
+    assert found[moved["id"]].stars is not None
+    assert found[deleted["id"]] == Gone(deleted["id"], "not_found", 404)
+    assert (found[blocked["id"]].reason, found[blocked["id"]].status) == ("tos", 403)
+
+
+# Data that moves while it is read -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", [-1, 1])
+def test_pages_that_repeat_or_lose_an_item_are_walked_once_more_then_called_incomplete(sandbox, by):
+    sandbox.world.freeze()
+    big = max(sandbox.world.logins(), key=lambda login: len(sandbox.truth(login)["repositories"]))
+    sandbox.faults.shift(big, by)
+    with client(sandbox) as github:
+        (outcome,) = github.accounts([Ask(big)], languages_wanted=never)
+    assert len(outcome.answer.repositories) == len({one.github_id for one in outcome.answer.repositories})
+    truth = {held["id"] for held in sandbox.truth(big)["repositories"]}
+    missing = truth - {one.github_id for one in outcome.answer.repositories}
+    assert outcome.answer.complete is (not missing)
+    if missing:
+        assert len([entry for entry in sandbox.log if entry.path.endswith("/repos")]) == 6
+
+
+# Failures ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tokens", [(), TOKENS])
+def test_failures_here_and_there_lose_nothing(sandbox, tokens):
+    sandbox.world.freeze()
+    sandbox.faults.errors(share=0.08, statuses=(500, 502, 503))
+    sandbox.faults.cut(share=0.03, times=None)
+    with client(sandbox, *tokens, sleep=lambda seconds: None) as github:
+        for login, outcome in ask_all(github, sandbox, languages_wanted=never).items():
+            check(outcome, sandbox.truth(login), languages=False)
+        assert github.usage.retries > 0
+
+
+def test_an_account_that_graphql_cannot_tell_does_not_spoil_the_others(sandbox):
+    logins = sandbox.world.logins()
+    sandbox.faults.refuse(logins[3], "partial")
+    with client(sandbox, *TOKENS) as github:
+        outcomes = ask_all(github, sandbox, languages_wanted=never)
+    assert isinstance(outcomes[logins[3]].error, ServerFailed)
+    assert all(outcome.error is None for login, outcome in outcomes.items() if login != logins[3])
+    assert len([entry for entry in sandbox.log if entry.path == "/graphql"]) < 8
+
+
+def test_queries_that_are_too_big_are_halved_until_they_fit(sandbox):
+    sandbox.world.freeze()
+    sandbox.faults.too_big(900)
+    with client(sandbox, *TOKENS, sleep=lambda seconds: None) as github:
+        outcomes = ask_all(github, sandbox, languages_wanted=never)
+    for login, outcome in outcomes.items():
+        check(outcome, sandbox.truth(login), languages=False)
+
+
+def test_a_refused_token_leaves_its_accounts_to_the_others(sandbox):
+    sandbox.faults.refuse_token(OTHER)
+    with client(sandbox, *TOKENS, OTHER) as github:
+        outcomes = ask_all(github, sandbox, languages_wanted=never)
+        mine = github.token_for("anybody")
+    assert {outcome.answer.token for outcome in outcomes.values()} == {mine}
+    assert sum(entry.status == 401 for entry in sandbox.log) == 1
+
+
+def test_when_all_tokens_are_refused_each_account_says_so(sandbox):
+    sandbox.faults.refuse_token(TOKENS[0])
+    with client(sandbox, *TOKENS) as github:
+        outcomes = ask_all(github, sandbox)
+        again = ask_all(github, sandbox)
+    assert all(isinstance(o.error, BadCredentials) for o in (*outcomes.values(), *again.values()))
+    assert len(sandbox.log) == 1
+
+
+def test_a_spent_budget_leaves_accounts_to_another_owner(sandbox):
+    sandbox.limits.leave(0, who="sandbox-owner-2", resource="graphql")
+    with client(sandbox, *TOKENS, OTHER) as github:
+        outcomes = ask_all(github, sandbox, languages_wanted=never)
+    assert all(outcome.error is None for outcome in outcomes.values())
+
+
+def test_a_spent_budget_is_told_with_its_end(sandbox):
+    sandbox.limits.leave(0, resource="graphql")
+    with client(sandbox, *TOKENS) as github:
+        outcomes = ask_all(github, sandbox)
+        again = ask_all(github, sandbox)
+    for outcome in (*outcomes.values(), *again.values()):
+        assert isinstance(outcome.error, RateLimited)
+    assert len(sandbox.log) == 1
+
+
+@pytest.mark.parametrize("tokens", [(), TOKENS])
+def test_a_stop_gives_every_ask_an_outcome_at_once(sandbox, tokens):
+    sandbox.latency_ms = 300
+    stop = threading.Event()
+    with client(sandbox, *tokens) as github:
+        outcomes = github.accounts([Ask(login) for login in sandbox.world.logins()], languages_wanted=pushed, stop=stop)
+        stop.set()
+        stopped = list(outcomes)
+    assert len(stopped) == len(sandbox.world.logins())
+    assert any(isinstance(outcome.error, Stopped) for outcome in stopped)
+
+
+def test_a_consumer_that_leaves_early_stops_the_asking(sandbox):
+    with client(sandbox) as github:
+        outcomes = github.accounts([Ask(login) for login in sandbox.world.logins()], languages_wanted=pushed)
+        next(outcomes)
+        outcomes.close()
+        threading.Event().wait(0.5)
+        asked = len(sandbox.log)
+        threading.Event().wait(0.5)
+        assert len(sandbox.log) == asked
+
+
+def test_no_ask_no_request(sandbox):
+    with client(sandbox, *TOKENS) as github:
+        assert list(github.accounts([], languages_wanted=never)) == []
+    assert len(sandbox.log) == 0
+
+
+def test_an_error_of_the_callers_own_reaches_the_caller(sandbox):
+    def wrong(_account, _repository):
+        raise KeyError("mine")
+
+    with client(sandbox, *TOKENS) as github, pytest.raises(KeyError, match="mine"):
+        ask_all(github, sandbox, languages_wanted=wrong)
