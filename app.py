@@ -12,6 +12,7 @@ from pathlib import Path
 
 import streamlit as st
 import structlog
+from pydantic import ValidationError
 from starlette.middleware import Middleware
 from streamlit import config
 
@@ -20,6 +21,7 @@ from core.errors import BadInput
 from core.settings import Settings, settings
 from core.web.headers import SecurityHeaders, content_security_policy
 from core.web.hosts import KnownHosts, allowed_hosts
+from core.web.refusals import Failures
 from core.web.request_ids import RequestIds
 from core.web.routes import routes
 from pages import failure
@@ -37,6 +39,15 @@ HEAVY = (
     "pydeck",
     "pyarrow",
 )
+
+
+def read_settings() -> Settings:
+    """The settings, or one sentence for each that cannot be used."""
+    try:
+        return settings()
+    except ValidationError as wrong:
+        told = (f"{'.'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in wrong.errors())
+        sys.exit(f"almanac: {'; '.join(told)}")
 
 
 def refuse_other_addresses(wanted: Settings) -> None:
@@ -96,7 +107,8 @@ app = st.App(
     middleware=[
         Middleware(RequestIds),
         Middleware(SecurityHeaders, policy=content_security_policy(index_html())),
-        Middleware(KnownHosts, hosts=allowed_hosts(settings())),
+        Middleware(KnownHosts, hosts=allowed_hosts(read_settings())),
+        Middleware(Failures),
     ],
     lifespan=lifespan,
     on_script_error=failure.show,
@@ -104,7 +116,7 @@ app = st.App(
 
 
 def main() -> None:
-    wanted = settings()
+    wanted = read_settings()
     logs.setup(wanted.log_level, as_json=wanted.environment == "production")
     try:
         refuse_other_addresses(wanted)

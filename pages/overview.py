@@ -116,7 +116,8 @@ def totals(held: dict[str, Any], course: DataFrame, as_of: datetime | None) -> N
 
 
 def tracking_sentence(tracked: dict[str, Any], now: datetime) -> str:
-    parts = [f"**{number(tracked['tracked'])}** accounts are tracked"]
+    one = tracked["tracked"] == 1
+    parts = [f"**{number(tracked['tracked'])}** account{' is' if one else 's are'} tracked"]
     told = [
         f"{number(tracked[name])} {word}"
         for name, word in (("due", "due now"), ("queued", "in the queue"), ("paused", "paused"), ("failing", "failing"))
@@ -231,8 +232,10 @@ def changes_cell(as_of: datetime | None) -> None:
             key="changes-table",
         ),
         rows_are_shown=True,
-        empty="Nothing has changed its name, licence or state since looking began.",
-        empty_is_good=True,
+        empty="Nothing has changed its name, licence or state since looking began."
+        if tracked["tracked"]
+        else "The ledger begins with the first look at a tracked account: imported history does not tell of names.",
+        empty_is_good=bool(tracked["tracked"]),
     )
 
 

@@ -49,7 +49,7 @@ def test_the_overview_shows_totals_freshness_movers_and_changes(open_page, datab
     assert not shown.exception
     assert not shown.error
     assert "1,234,567" in [metric.value for metric in shown.metric]
-    assert "**1** accounts are tracked" in texts(shown)
+    assert "**1** account is tracked" in texts(shown)
     assert len(cells(shown)) == 4
 
 

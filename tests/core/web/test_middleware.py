@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from core.settings import Settings
 from core.web.headers import SecurityHeaders, content_security_policy
 from core.web.hosts import KnownHosts, allowed_hosts
-from core.web.refusals import unknown_path
+from core.web.refusals import Failures, unknown_path
 from core.web.request_ids import RequestIds, current_id
 
 
@@ -49,6 +49,7 @@ def web() -> TestClient:
             Middleware(RequestIds),
             Middleware(SecurityHeaders, policy="default-src 'self'"),
             Middleware(KnownHosts, hosts=("localhost", "::1")),
+            Middleware(Failures),
         ],
     )
     return TestClient(application, base_url="http://localhost:8501", raise_server_exceptions=False)
@@ -86,6 +87,17 @@ def test_an_unknown_api_path_is_an_error_in_the_one_shape(web):
         "message": "There is nothing at /api/v1/nothing.",
         "request_id": answer.headers["x-request-id"],
     }
+
+
+def test_what_breaks_is_answered_in_the_one_shape_and_logged(web):
+    with structlog.testing.capture_logs() as logged:
+        answer = web.get("/broken")
+    assert answer.status_code == 500
+    assert answer.json()["error"] == "failed"
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert "boom" not in answer.text
+    assert "content-security-policy" in answer.headers
+    assert [line["event"] for line in logged] == ["request failed", "request answered"]
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8501", "localhost:1", "[::1]:8501"])
