@@ -50,10 +50,13 @@ def adopt_accounts(connection: Connection, account_ids: Sequence[int]) -> list[i
     Repositories whose imported history is older than the account stay with the name: another account bore it then.
     """
     pairs = connection.execute(text(NAMESAKES), {"ids": list(account_ids)}).all()
-    if not pairs or not locked(connection):
+    if not pairs:
         return []
     values = {"named": [pair.named for pair in pairs], "real": [pair.real for pair in pairs]}
-    for statement in (MOVE_REPOSITORIES, MOVE_TRACKING, DROP_TRACKING, MOVE_ITEMS, MOVE_MEMBERS):
+    for statement in (MOVE_TRACKING, DROP_TRACKING, MOVE_ITEMS, MOVE_MEMBERS):
         connection.execute(text(statement), values)
-    delete_empty_accounts(connection, values["named"])
+    # An import that is running may be adding repositories to the name: they follow when the account is next seen.
+    if locked(connection):
+        connection.execute(text(MOVE_REPOSITORIES), values)
+        delete_empty_accounts(connection, values["named"])
     return sorted(set(values["real"]))

@@ -24,8 +24,13 @@ PAIRS = """
      ORDER BY named.id, real.gone_at IS NOT NULL, real.created_at DESC
 """
 MOVED = ("repository_snapshot", "repository_extra_snapshot", "capture")
-OF_SOURCE = """
-    named.id IN (SELECT DISTINCT repository_id FROM capture WHERE source_id = :source AND repository_id IS NOT NULL)
+# Rows that both have of one moment and source.
+TWICE = """
+    SELECT mine.repository_id AS id, mine.captured_at AS at, mine.source_id AS source
+      FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
+      JOIN capture AS mine ON mine.repository_id = pair.named
+      JOIN capture AS held ON held.repository_id = pair.real
+       AND held.captured_at = mine.captured_at AND held.source_id = mine.source_id
 """
 
 
@@ -37,9 +42,9 @@ def adopt_imported(connection: Connection, repository_ids: Sequence[int]) -> lis
     return _adopt(connection, "real.id = ANY(CAST(:ids AS bigint[]))", {"ids": list(repository_ids)})
 
 
-def adopt_left_behind(connection: Connection, source_id: int) -> list[int]:
-    """The same for all names of one source: what GitHub showed while its import was running."""
-    return _adopt(connection, OF_SOURCE, {"source": source_id})
+def adopt_left_behind(connection: Connection) -> list[int]:
+    """The same for every name that is held: what GitHub showed while an import was running."""
+    return _adopt(connection, "true", {})
 
 
 def _adopt(connection: Connection, chosen: str, values: dict[str, object]) -> list[int]:
@@ -57,26 +62,18 @@ def _adopt(connection: Connection, chosen: str, values: dict[str, object]) -> li
 
 
 def locked(connection: Connection) -> bool:
-    """Keep imports off until this transaction ends; False while one is running."""
-    return bool(connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": LOCK}).scalar_one())
+    """Keep imports off until this transaction ends, but not others who adopt; False while an import is running."""
+    return bool(connection.execute(text("SELECT pg_try_advisory_xact_lock_shared(:key)"), {"key": LOCK}).scalar_one())
 
 
 def _move(connection: Connection, named: Sequence[int], real: Sequence[int]) -> list[int]:
-    """Move rows from each name to its repository; where both have one of a source and moment, its own stays."""
+    """Move rows from each name to its repository; tells of which sources."""
     values = {"named": list(named), "real": list(real)}
     sources = connection.scalars(
         text("SELECT DISTINCT source_id FROM capture WHERE repository_id = ANY(CAST(:named AS bigint[]))"), values
     ).all()
+    _drop_twice(connection, values)
     for table in MOVED:
-        connection.execute(
-            text(f"""
-                DELETE FROM {table} AS row USING {table} AS held,
-                       unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
-                 WHERE row.repository_id = pair.named AND held.repository_id = pair.real
-                   AND held.captured_at = row.captured_at AND held.source_id = row.source_id
-            """),  # noqa: S608 - our own names
-            values,
-        )
         connection.execute(
             text(f"""
                 UPDATE {table} AS row SET repository_id = pair.real
@@ -96,6 +93,23 @@ def _move(connection: Connection, named: Sequence[int], real: Sequence[int]) -> 
         values,
     )
     return list(sources)
+
+
+def _drop_twice(connection: Connection, values: dict[str, list[int]]) -> None:
+    """Where a name and its repository both have a row of one moment and source, the repository's own stays."""
+    twice = connection.execute(text(TWICE), values).all()
+    if not twice:
+        return
+    keys = {name: [getattr(row, name) for row in twice] for name in ("id", "at", "source")}
+    for table in MOVED:
+        connection.execute(
+            text(f"""
+                DELETE FROM {table} USING unnest(CAST(:id AS bigint[]), CAST(:at AS timestamptz[]),
+                       CAST(:source AS smallint[])) AS twice(id, at, source)
+                 WHERE repository_id = twice.id AND captured_at = twice.at AND source_id = twice.source
+            """),  # noqa: S608 - our own names
+            keys,
+        )
 
 
 def delete_empty_accounts(connection: Connection, account_ids: Sequence[int]) -> None:

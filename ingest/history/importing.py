@@ -179,7 +179,7 @@ def _write_batches(steps: Steps, run: importruns.Run, progress: Callable[[float]
 def _sum_up(connection: Connection, run: importruns.Run) -> None:
     connection.execute(text("SET LOCAL synchronous_commit = on"))
     connection.execute(text("ANALYZE repository, repository_snapshot, repository_extra_snapshot, capture"))
-    adopting.adopt_left_behind(connection, run.source_id)
+    adopting.adopt_left_behind(connection)
     summing.sum_up(connection, run.source_id)
     growth.update_import_growth(connection, run.source_id)
     summing.set_rhythm(connection, run.source_id)
@@ -191,7 +191,9 @@ def _sum_up(connection: Connection, run: importruns.Run) -> None:
 def _alone(steps: Steps) -> Iterator[None]:
     """Hold off other imports, and adoptions, until this one is done; its temporary tables go with it."""
     with steps.step() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": adopting.LOCK})
+        if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": adopting.LOCK}).scalar_one():
+            log.info("waiting for another import to end")
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": adopting.LOCK})
     try:
         yield
     finally:

@@ -16,11 +16,14 @@ SUM_UP = """
     SELECT looked.repository_id, :source, first_at, last_at, captures, stars, forks, open_issues,
            open_issues_and_change_requests
       FROM looked
-      LEFT JOIN repository_snapshot AS snapshot
-        ON snapshot.repository_id = looked.repository_id AND snapshot.captured_at = last_at
-       AND snapshot.source_id = :source
-      LEFT JOIN repository_extra_snapshot AS extra
-        ON extra.repository_id = looked.repository_id AND extra.captured_at = last_at AND extra.source_id = :source
+      LEFT JOIN LATERAL (
+           SELECT stars, forks FROM repository_snapshot
+            WHERE repository_id = looked.repository_id AND captured_at = last_at AND source_id = :source
+            LIMIT 1) AS snapshot ON true
+      LEFT JOIN LATERAL (
+           SELECT open_issues, open_issues_and_change_requests FROM repository_extra_snapshot
+            WHERE repository_id = looked.repository_id AND captured_at = last_at AND source_id = :source
+            LIMIT 1) AS extra ON true
     ON CONFLICT (repository_id, source_id) DO UPDATE
        SET first_at = excluded.first_at, last_at = excluded.last_at, captures = excluded.captures,
            stars = excluded.stars, forks = excluded.forks, open_issues = excluded.open_issues,

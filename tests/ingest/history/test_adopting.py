@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from ingest.history import adopting
+from ingest.history import accounts, adopting
 from ingest.history.accounts import adopt_accounts
 from ingest.history.adopting import adopt_imported
 from ingest.history.importing import import_history
@@ -220,3 +220,19 @@ def test_an_account_by_name_goes_when_nothing_is_left_of_it(database: Connection
     adopt_accounts(database, [real])
     assert rows_of(database, "SELECT id FROM account") == [(real,)]
     assert adopt_accounts(database, [real]) == []
+
+
+def test_what_is_wanted_of_a_login_moves_even_while_an_import_runs(
+    database: Connection, imported: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its repositories follow when the account is next seen."""
+    imported(*ROWS)
+    database.execute(text("INSERT INTO tracked_account (account_id) SELECT id FROM account"))
+    real = account(database, "octo", datetime(2015, 1, 1, tzinfo=UTC))
+    with monkeypatch.context() as patch:
+        patch.setattr(accounts, "locked", lambda _: False)
+        adopt_accounts(database, [real])
+    assert rows_of(database, "SELECT account_id FROM tracked_account") == [(real,)]
+    assert rows_of(database, "SELECT account_id = :real FROM repository", real=real) == [(False,)]
+    adopt_accounts(database, [real])
+    assert rows_of(database, "SELECT account_id = :real FROM repository", real=real) == [(True,)]
