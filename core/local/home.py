@@ -132,7 +132,8 @@ def _root(files: Path, elsewhere: Path, owner: Owner) -> Path:
     if not owner.another:
         return files
     if not elsewhere.exists():
-        if (files / "postgres").exists() or owner.can_enter(files):
+        # Programs copied to a path with a quote in it could not find each other: initdb goes through a shell.
+        if (files / "postgres").exists() or (PLAIN_PATH.fullmatch(str(files)) and owner.can_enter(files)):
             return files
         ELSEWHERE.parent.mkdir(parents=True, exist_ok=True)
         _make_passable(ELSEWHERE)

@@ -85,7 +85,7 @@ def process_named(folder: Path, name: str) -> int:
     """The one process of *folder*'s servers whose program is *name*."""
     named = []
     for pid in processes_of(folder):
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b" ", b"\0").split(b"\0")
         if Path(os.fsdecode(words[0])).name == name or name.encode() in words:
             named.append(pid)
     assert len(named) == 1, (name, named)
@@ -95,8 +95,14 @@ def process_named(folder: Path, name: str) -> int:
 def wait_until(condition: Callable[[], object], seconds: float = 15) -> None:
     until = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
+        assert time.monotonic() < until, f"it did not happen in time: {commands()}"
         time.sleep(0.05)
+
+
+def commands() -> list[bytes]:
+    """What runs in folders of these tests, for the message of a failure."""
+    lines = [(entry / "cmdline").read_bytes() for entry in Path("/proc").glob("[0-9]*") if (entry / "cmdline").exists()]
+    return [line[:300] for line in lines if b"almanac-lease-" in line]
 
 
 def new_folder(parent: str = "/tmp", mode: int = 0o711) -> Path:
