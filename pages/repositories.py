@@ -10,19 +10,23 @@ from pandas import ArrowDtype, DataFrame, Series
 from core.charts.repositories import growth_scatter, stars_histogram
 from core.queries import repositories
 from core.queries.repositories import Filters
-from pages import moment
+from core.shortcodes import rendered
+from pages import asked, moment
 from pages.cell import cell, theme
 from pages.words import number
 
+# What can be chosen, which is also what the address says, and the columns that it means.
 ORDERS = {
-    "stars": "Most stars",
-    "stars_30d": "Most won in 30 days",
-    "stars_7d": "Most won in 7 days",
-    "forks": "Most forks",
-    "pushed_at": "Latest push",
-    "checked_at": "Oldest numbers",
-    "full_name": "Name",
+    "most stars": "stars",
+    "most won in 30 days": "stars_30d",
+    "most won in 7 days": "stars_7d",
+    "most forks": "forks",
+    "latest push": "pushed_at",
+    "oldest numbers": "checked_at",
+    "name": "full_name",
 }
+HIDEABLE = ["forks", "archived", "gone"]
+MOST_STARS = 10_000_000
 # The keys of the widgets, which are the names in the address, and what each is without a choice.
 EMPTY = {"search": "", "owner": "", "language": [], "license": None, "min_stars": 0, "hide": []}
 DROPPED = {
@@ -75,6 +79,17 @@ COLUMNS = {
 }
 
 
+known_languages = repositories.languages()["language"].tolist()
+known_licenses = repositories.licenses()["license"].tolist()
+asked.tell(
+    asked.one_of("language", known_languages, several=True),
+    asked.one_of("license", known_licenses),
+    asked.one_of("order", ORDERS),
+    asked.one_of("hide", HIDEABLE, several=True),
+    asked.whole_number("min_stars", MOST_STARS),
+)
+
+
 def clear() -> None:
     st.session_state.update(EMPTY)
 
@@ -86,7 +101,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     owner = st.text_input("Owner", key="owner", bind="query-params", placeholder="Login", width=160)
     languages = st.multiselect(
         "Languages",
-        repositories.languages()["language"],
+        known_languages,
         key="language",
         bind="query-params",
         placeholder="All languages",
@@ -95,7 +110,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 with st.container(horizontal=True, vertical_alignment="bottom"):
     licence = st.selectbox(
         "Licence",
-        repositories.licenses()["license"],
+        known_licenses,
         index=None,
         key="license",
         bind="query-params",
@@ -103,17 +118,13 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         width=180,
     )
     min_stars = st.number_input(
-        "Stars, at least", 0, 10_000_000, 0, 1_000, key="min_stars", bind="query-params", width=150
+        "Stars, at least", 0, MOST_STARS, 0, 1_000, key="min_stars", bind="query-params", width=150
     )
-    order = st.selectbox(
-        "Order", list(ORDERS), format_func=lambda name: ORDERS[name], key="order", bind="query-params", width=200
-    )
-    hidden = st.pills(
-        "Hide", ["forks", "archived", "gone"], selection_mode="multi", key="hide", bind="query-params", width="content"
-    )
+    order = st.selectbox("Order", list(ORDERS), key="order", bind="query-params", width=200)
+    hidden = st.pills("Hide", HIDEABLE, selection_mode="multi", key="hide", bind="query-params", width="content")
 
 filters = Filters(search, owner, tuple(languages), licence or "", min_stars, frozenset(hidden), as_of=moment.as_of())
-rows = repositories.table(filters, order)
+rows = repositories.table(filters, ORDERS[order])
 held = repositories.total(filters.as_of)
 
 
@@ -125,8 +136,17 @@ def shown(frame: DataFrame) -> DataFrame:
         repository="https://github.com/" + frame["full_name"],
         account="/account?login=" + frame["owner"],
         size=frame["size_kb"] * 1024,
+        description=described(frame["description"]),
         state=Series(states, dtype=ArrowDtype(states.type), index=frame.index),
     )[list(COLUMNS)]
+
+
+def described(texts: Series) -> Series:
+    """Descriptions with the emoji that they name; most name none, so only those that may are looked at."""
+    naming = texts.str.contains(":", regex=False).fillna(False).astype(bool)
+    texts = texts.copy()
+    texts[naming] = [rendered(text) for text in texts[naming]]
+    return texts
 
 
 def advice() -> str:

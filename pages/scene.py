@@ -12,36 +12,41 @@ from core.charts.legend import legend
 from core.queries import repositories
 from core.queries import scene as queries
 from core.web.scene import Wanted, edition
-from pages import moment, width
+from pages import asked, moment, width
 from pages.cell import cell, theme
 from pages.words import UNKNOWN, day, number, signed
 
-OWNERS = [10, 25, 60, 120, 250]
-HEIGHTS = {"stars": "Stars", "growth": "Growth in 30 days"}
+OWNERS = ["10", "25", "60", "120", "250"]
+HEIGHTS = ["stars", "growth"]
+MOST_STARS = 10_000_000
 CELL_PADDING = 34
 CHOSEN = "repository"
+
+known_languages = repositories.languages()["language"].tolist()
+asked.tell(
+    asked.one_of("owners", OWNERS),
+    asked.one_of("language", known_languages, several=True),
+    asked.one_of("height", HEIGHTS),
+    asked.whole_number("min_stars", MOST_STARS),
+)
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     owners = st.selectbox("Most starred owners", OWNERS, index=2, key="owners", bind="query-params", width=165)
     languages = st.multiselect(
         "Languages",
-        repositories.languages()["language"],
+        known_languages,
         key="language",
         bind="query-params",
         placeholder="All languages",
         width="stretch",
     )
     min_stars = st.number_input(
-        "Stars, at least", 0, 10_000_000, 0, 1_000, key="min_stars", bind="query-params", width=150
+        "Stars, at least", 0, MOST_STARS, 0, 1_000, key="min_stars", bind="query-params", width=150
     )
-    height = st.selectbox(
-        "Height", list(HEIGHTS), format_func=HEIGHTS.get, key="height", bind="query-params", width=180
-    )
+    height = st.selectbox("Height", HEIGHTS, key="height", bind="query-params", width=120)
 
-choice = queries.Choice(owners, tuple(languages), min_stars, moment.as_of())
+choice = queries.Choice(int(owners), tuple(languages), min_stars, moment.as_of())
 rows = queries.city(choice)
-page_width = width.of_page() - CELL_PADDING
-canvas = Canvas(page_width, min(640, 130 + 0.5 * page_width))
 plan = city.build(rows, height)
 
 held, of_owners = queries.eligible(choice)
@@ -58,7 +63,7 @@ def left_out() -> str:
 def addresses() -> dict[str, str]:
     """Where the browser finds the rows; another data version is another address."""
     asked = Wanted(
-        owners=owners,
+        owners=int(owners),
         language=tuple(languages),
         min_stars=min_stars,
         height=height,
@@ -89,6 +94,7 @@ def tell(name: str | None) -> None:
         st.caption(
             f"{number(row.stars)} stars on {day(row.checked_at)} · {signed(row.stars_30d)} in the 30 days before"
             f" · {row.language if isinstance(row.language, str) else UNKNOWN}",
+            width="content",
         )
         st.page_link(
             "account.py",
@@ -102,6 +108,8 @@ def tell(name: str | None) -> None:
 @st.fragment
 def draw() -> None:
     """The chosen tower, the city, and what its colours mean."""
+    wide = width.of_page() - CELL_PADDING
+    canvas = Canvas(wide, min(640, 130 + 0.5 * wide))
     chosen = st.query_params.get(CHOSEN)
     tell(chosen)
     camera = scene.camera_for(plan, canvas)

@@ -8,8 +8,8 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -89,6 +89,12 @@ def database_url(servers: Servers, template: str) -> Iterator[str]:
     """A migrated database for this process alone; use it through `database`."""
     with _clone(servers, template) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def clones(servers: Servers, template: str) -> Callable[[], AbstractContextManager[str]]:
+    """Makes migrated databases for fixtures that outlive a test; each is dropped when its block ends."""
+    return lambda: _clone(servers, template)
 
 
 @pytest.fixture(scope="session")

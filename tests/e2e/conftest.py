@@ -1,0 +1,172 @@
+"""The web process as people start it, over known rows, and a real Chromium to read it with."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import pytest
+import rows
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from sqlalchemy import create_engine
+
+from core.local import Servers
+
+PROJECT = Path(__file__).resolve().parents[2]
+# A software renderer draws WebGL where there is no graphics card.
+FLAGS = [
+    *["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader"],
+    *["--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"],
+]
+START_SECONDS = 60
+PATIENCE_MS = 30_000
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            # With a single worker for all of them one server and one browser are enough.
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The Chromium to test with."""
+    if os.environ.get("NO_BROWSER") == "1":
+        pytest.skip("NO_BROWSER=1 leaves the browser tests out")
+    named = os.environ.get("CHROMIUM")
+    found = named or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not found:
+        pytest.fail("no Chromium on the PATH; CHROMIUM names one, NO_BROWSER=1 leaves these tests out")
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def address(
+    chromium: str,
+    servers: Servers,
+    clones: Callable[[], AbstractContextManager[str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """Where the web process under test listens; it is stopped at the end."""
+    with clones() as url:
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            rows.fill(connection)
+        engine.dispose()
+        port = free_port()
+        folder = tmp_path_factory.mktemp("web")
+        log = (folder / "log").open("w")
+        given = {"DATABASE_URL": url, "REDIS_URL": servers.redis_url, "PORT": str(port), "DATA_DIR": str(folder)}
+        process = subprocess.Popen(
+            [sys.executable, "app.py"],
+            cwd=PROJECT,
+            env={**os.environ, **given},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            wait_for(f"http://127.0.0.1:{port}", process, folder / "log")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            log.close()
+
+
+def free_port() -> int:
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        return int(asked.getsockname()[1])
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            with urlopen(f"{address}/health", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"the web process did not become healthy:\n{log.read_text()[-4000:]}")
+
+
+class Reader:
+    """A page in the browser that remembers everything that should not have happened."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.problems: list[str] = []
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("request", self._requested)
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
+
+    def _requested(self, request: Request) -> None:
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.problems.append(f"asked outside: {request.url}")
+
+    def _said(self, message: ConsoleMessage) -> None:
+        # Streamlit looks for itself under the page's own path first, and is told that it is not there.
+        looking = urlsplit(message.location.get("url", "")).path.endswith(("/_stcore/health", "/_stcore/host-config"))
+        if message.type == "error" and not looking:
+            self.problems.append(f"console: {message.text}")
+
+    def open(self, path: str, heading: str) -> Page:
+        """Go to *path* and wait until the page with that heading has run to its end."""
+        self.page.goto(f"{self.address}{path}", wait_until="commit")
+        return self.ready(heading)
+
+    def ready(self, heading: str) -> Page:
+        self.page.get_by_role("heading", name=heading, exact=True, level=1).wait_for()
+        self.page.locator('.stApp[data-test-script-state="notRunning"]').wait_for()
+        return self.page
+
+    def overflow(self) -> int:
+        """How many pixels the page is wider than its window."""
+        return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+
+
+Read = Callable[..., Reader]
+
+
+@pytest.fixture
+def read(browser: Browser, address: str) -> Iterator[Read]:
+    """Opens pages in a fresh profile; at the end nothing may have gone wrong in any of them."""
+    readers: list[Reader] = []
+
+    def opened(*, theme: str = "light", width: int = 1280, height: int = 1000) -> Reader:
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme="dark" if theme == "dark" else "light"
+        )
+        readers.append(Reader(context.new_page(), address))
+        return readers[-1]
+
+    yield opened
+    problems = [problem for reader in readers for problem in reader.problems]
+    for reader in readers:
+        reader.page.context.close()
+    assert not problems

@@ -1,0 +1,105 @@
+"""What the server under test holds: a few dozen repositories that every page has something to say about."""
+
+from datetime import UTC, datetime, timedelta
+
+import holdings
+from sqlalchemy import Connection, insert, text
+
+from core import schema
+from core.database import publish
+
+LANGUAGES = ("Python", "Go", "TypeScript", "Rust", "C++", None)
+OWNERS = ("octo", "hubot", "mona", "ada-lovelace", "grace", "linus", "margaret", "ken")
+TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+TALLEST = "octo/r0"
+EARLIER = TODAY - timedelta(days=60)
+
+
+def fill(connection: Connection) -> None:
+    """Eight owners with their repositories, looked at over ten weeks; one owner known from an import alone."""
+    for index, owner in enumerate(OWNERS):
+        for number in range(8 - index):
+            _repository(connection, owner, index, number)
+        _followers(connection, owner, 100 * (index + 1))
+    holdings.imported(
+        connection,
+        "old/times",
+        {f"2024-{month:02d}-01": 100 * month for month in range(1, 13)},
+        by="weekly list",
+        growth={7: 20, 30: 100},
+        primary_language="Shell",
+        description="=HYPERLINK(1) :zap: <b>bold</b>",
+    )
+    _languages(connection)
+    publish(connection)
+
+
+def stars_of(owner: int, number: int) -> int:
+    return 50_000 // (1 + owner + 2 * number)
+
+
+def _repository(connection: Connection, owner: str, index: int, number: int) -> None:
+    stars = stars_of(index, number)
+    weeks = {day(TODAY - timedelta(days=7 * week)): stars - 10 * week for week in range(10)}
+    holdings.repository(
+        connection,
+        f"{owner}/r{number}",
+        weeks,
+        forks=stars // 10,
+        growth={1: 2, 7: 10, 30: 40},
+        primary_language=LANGUAGES[(index + number) % len(LANGUAGES)],
+        license="MIT" if number % 2 else None,
+        description=f"Number {number} of {owner}",
+        topics=["tests", owner],
+        is_fork=number == 7,
+        is_archived=number == 6,
+        pushed_at=TODAY - timedelta(days=number),
+        github_id=1000 * (index + 1) + number,
+    )
+
+
+def _followers(connection: Connection, login: str, followers: int) -> None:
+    account = holdings.account(connection, login)
+    connection.execute(
+        schema.account.update()
+        .where(schema.account.c.id == account)
+        .values(github_id=account + 500, kind="user", name=login.title(), created_at=holdings.moment("2012-05-01"))
+    )
+    for week in range(10):
+        connection.execute(
+            insert(schema.account_snapshot).values(
+                account_id=account,
+                captured_at=TODAY - timedelta(days=7 * week),
+                followers=followers - week,
+                following=3,
+                public_repositories=8,
+                stars=1000 - week,
+                forks=100,
+                repositories=8,
+            )
+        )
+    connection.execute(insert(schema.tracked_account).values(account_id=account, added_by="tests"))
+
+
+def _languages(connection: Connection) -> None:
+    connection.execute(
+        text(
+            "INSERT INTO repository_language (repository_id, captured_at, language, bytes)"
+            " SELECT id, :at, coalesce(primary_language, ''), CASE WHEN primary_language IS NULL THEN 0 ELSE 1000 END"
+            "   FROM repository WHERE github_id IS NOT NULL"
+        ),
+        {"at": TODAY},
+    )
+    connection.execute(
+        text(
+            "INSERT INTO language_day (day, source_id, language, repositories, stars, bytes)"
+            " SELECT CAST(:today AS date) - 7 * week, 1, primary_language, count(*), sum(stars) - week, 1000 * count(*)"
+            "   FROM repository JOIN repository_current ON repository_id = id, generate_series(0, 9) AS week"
+            "  WHERE primary_language IS NOT NULL AND NOT is_fork GROUP BY week, primary_language"
+        ),
+        {"today": TODAY.date()},
+    )
+
+
+def day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d}"

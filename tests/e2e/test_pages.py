@@ -1,0 +1,91 @@
+"""Every page over real rows in a real browser: nothing outside is asked, nothing is cut, choices stay chosen."""
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pandas as pd
+import pytest
+from playwright.sync_api import expect
+
+PAGES = {
+    "/": ("Overview", "octo"),
+    "/account?login=octo": ("Account", "octo"),
+    "/repositories": ("Repositories", "37 of 37 repositories"),
+    "/languages": ("Languages", "Python"),
+    "/scene": ("Scene", "Click a tower"),
+}
+BACKGROUND = {"light": "rgb(255, 255, 255)", "dark": "rgb(15, 23, 42)"}
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 420)])
+def test_every_page_shows_its_rows_in_its_colours_and_in_its_width(read, theme, width):
+    reader = read(theme=theme, width=width)
+    for path, (heading, shown) in PAGES.items():
+        page = reader.open(path, heading)
+        expect(page.locator(".stMain")).to_contain_text(shown)
+        assert page.locator(".stException").count() == 0
+        assert page.locator('[data-testid="stAlertContentError"]').count() == 0
+        assert reader.overflow() <= 0, path
+        assert page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor") == BACKGROUND[theme]
+
+
+def test_filters_are_in_the_address_and_survive_a_reload(read):
+    reader = read()
+    page = reader.open("/repositories?min_stars=5000", "Repositories")
+    search = page.get_by_role("textbox", name="Search")
+    search.fill("octo")
+    search.press("Enter")
+    expect(page.get_by_text("5 of 37 repositories")).to_be_visible()
+    asked = parse_qs(urlsplit(page.url).query)
+    assert asked == {"search": ["octo"], "min_stars": ["5000"]}
+    page.reload(wait_until="commit")
+    reader.ready("Repositories")
+    expect(page.get_by_text("5 of 37 repositories")).to_be_visible()
+    expect(search).to_have_value("octo")
+    page.get_by_role("button", name="Clear filters").click()
+    expect(page.get_by_text("37 of 37 repositories")).to_be_visible()
+
+
+def test_what_matches_nothing_says_which_filter_to_loosen(read):
+    page = read().open("/repositories?search=octo&license=MIT&min_stars=49000", "Repositories")
+    expect(page.get_by_text("No repository matches.").first).to_contain_text("with any licence")
+
+
+def test_a_value_that_the_address_cannot_mean_is_said(read):
+    page = read().open("/repositories?order=weight&language=Klingon&language=python", "Repositories")
+    told = page.get_by_test_id("stAlert").first
+    expect(told).to_contain_text("order=weight")
+    expect(told).to_contain_text("language=Klingon")
+    expect(told).not_to_contain_text("python")
+    expect(page.get_by_text(" of 37 repositories")).not_to_contain_text("37 of")
+
+
+def test_the_export_holds_all_that_matches_and_harms_no_spreadsheet(read, tmp_path):
+    page = read().open("/repositories", "Repositories")
+    for ending in ("CSV", "Parquet"):
+        with page.expect_download() as download:
+            page.locator(f".st-key-tool-{ending.lower()}-repositories button").click()
+        download.value.save_as(tmp_path / download.value.suggested_filename)
+        assert re.fullmatch(
+            rf"almanac-repositories-\d{{4}}-\d\d-\d\d\.{ending.lower()}", download.value.suggested_filename
+        )
+    table = pd.read_csv(next(tmp_path.glob("*.csv")))
+    assert len(table) == 37
+    assert table.set_index("full_name").loc["old/times", "description"].startswith("'=")
+    assert pd.read_parquet(next(tmp_path.glob("*.parquet")))["full_name"].tolist() == table["full_name"].tolist()
+
+
+def test_a_cell_shows_the_query_that_it_came_from(read):
+    page = read().open("/repositories?owner=hubot", "Repositories")
+    page.get_by_role("button", name="SQL").first.click()
+    code = page.get_by_test_id("stPopoverBody").get_by_test_id("stCode")
+    expect(code).to_contain_text("FROM held")
+    expect(code).to_contain_text("'hubot'")
+
+
+def test_a_page_can_be_read_as_of_a_day(read):
+    import rows
+
+    page = read().open(f"/repositories?as_of={rows.EARLIER:%Y-%m-%d}&search=octo/r0", "Repositories")
+    expect(page.get_by_text("1 of 37 repositories")).to_be_visible()
+    expect(page.get_by_text(f"as of {rows.EARLIER:%Y-%m-%d}").first).to_be_visible()
