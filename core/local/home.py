@@ -1,5 +1,6 @@
 """Where the embedded servers of one data directory live, and which user they run as."""
 
+import contextlib
 import hashlib
 import os
 import pwd
@@ -138,6 +139,10 @@ def _root(files: Path, elsewhere: Path, owner: Owner) -> Path:
         ELSEWHERE.parent.mkdir(parents=True, exist_ok=True)
         _make_passable(ELSEWHERE)
         _make_passable(elsewhere)
+        # Each says where the other is: whoever deletes one may want to delete both.
+        (elsewhere / "data-dir.txt").write_text(f"{files.parent}\n", encoding="utf-8")
+        with contextlib.suppress(FileExistsError):
+            (files / "elsewhere").symlink_to(elsewhere)
     return elsewhere
 
 

@@ -65,6 +65,8 @@ def test_the_servers_live_elsewhere_when_their_user_cannot_enter_the_parents(clo
         assert connect(servers.database_url).execute("SELECT 1").fetchone() == (1,)
         assert find_home(closed_folder).root.parent == ELSEWHERE
         assert (closed_folder / "servers" / "postgres.log").exists()
+        elsewhere = (closed_folder / "servers" / "elsewhere").resolve()
+        assert (elsewhere / "data-dir.txt").read_text() == f"{closed_folder}\n"
         servers.release(wait_seconds=10)
     assert modes(closed_folder) == before
 
