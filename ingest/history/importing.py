@@ -28,6 +28,8 @@ log = structlog.get_logger()
 Progress = Callable[[int, int | None], None]
 # What reading and writing take of the whole, about; the rest goes into summing up.
 READING, WRITING = 0.2, 0.5
+# So many new rows make Postgres guess wrongly until it has looked at them; fewer are not worth the look.
+ANALYZE_FROM = 50_000
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,8 @@ def _write_batches(steps: Steps, run: importruns.Run, progress: Callable[[float]
 
 def _sum_up(connection: Connection, run: importruns.Run) -> None:
     connection.execute(text("SET LOCAL synchronous_commit = on"))
-    connection.execute(text("ANALYZE repository, repository_snapshot, repository_extra_snapshot, capture"))
+    if run.written >= ANALYZE_FROM:
+        connection.execute(text("ANALYZE repository, repository_snapshot, repository_extra_snapshot, capture"))
     adopting.adopt_left_behind(connection)
     summing.sum_up(connection, run.source_id)
     growth.update_import_growth(connection, run.source_id)
