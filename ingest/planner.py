@@ -70,7 +70,7 @@ def next_due(now: datetime, every: timedelta, chance: random.Random) -> datetime
 
 def retry_due(now: datetime, every: timedelta, failures: int, not_before: datetime | None = None) -> datetime:
     """When to try again after *failures* in a row: soon, then ever later, never before GitHub allows it."""
-    wait = min(SHORTEST_RETRY * 2 ** min(failures - 1, 12), max(every, SHORTEST_RETRY), LONGEST_RETRY)
+    wait = min(SHORTEST_RETRY * (1 << min(failures - 1, 12)), max(every, SHORTEST_RETRY), LONGEST_RETRY)
     due = now + wait
     return max(due, not_before) if not_before else due
 
