@@ -22,7 +22,7 @@ from ingest.github.partials import Absent, Listed, Part, Told
 from ingest.github.rest import Rest
 from ingest.github.sizes import Size, halves
 from ingest.github.transport import Asking
-from ingest.github.visits import Finish, Visit
+from ingest.github.visits import Finish, Gaps, Visit
 from ingest.github.wants import Want
 
 log = structlog.get_logger()
@@ -44,6 +44,7 @@ class GraphQLFlow:
         languages_wanted: LanguagesWanted,
         finish: Finish,
         hand_over: Callable[[Visit, GitHubError], None],
+        gaps: Gaps,
         *,
         extras: bool = False,
     ) -> None:
@@ -53,6 +54,7 @@ class GraphQLFlow:
         self._languages_wanted = languages_wanted
         self._finish = finish
         self._hand_over = hand_over
+        self._gaps = gaps
         self._size = Size(ACCOUNTS_AT_ONCE)
         self._first: deque[Visit] = deque()
         self._further: deque[Visit] = deque()
@@ -185,11 +187,10 @@ class GraphQLFlow:
                 self._extras.add(want)
         if listed.cursor:
             self._further.append(visit)
-        elif visit.walk.ends(listed.total, is_whole=visit.is_whole):
+        elif self._gaps.closes(visit):
             visit.is_listed = True
             self._settle(visit)
         else:
-            log.info("repositories moved while they were read, reading them again", login=visit.login)
             self._first.append(visit)
 
     def _met(self, visit: Visit, account: Account) -> None:

@@ -15,7 +15,7 @@ from ingest.github.errors import AccountNotFound, GitHubError, RateLimited
 from ingest.github.models import Account, Repository
 from ingest.github.rest import Page, Rest
 from ingest.github.transport import Asking
-from ingest.github.visits import Finish, Visit
+from ingest.github.visits import Finish, Gaps, Visit
 
 log = structlog.get_logger()
 Value = TypeVar("Value")
@@ -34,6 +34,7 @@ class RestFlow:
         languages_wanted: LanguagesWanted,
         finish: Finish,
         give_back: Callable[[Visit, GitHubError], None],
+        gaps: Gaps,
     ) -> None:
         self._rest = rest
         self._asking = asking
@@ -44,6 +45,7 @@ class RestFlow:
         self._pages: deque[Task] = deque()
         self._languages: deque[tuple[Visit, Repository]] = deque()
         self._lists_under_way = 0
+        self._gaps = gaps
         self._no_more_languages: GitHubError | None = None
 
     def add(self, visit: Visit) -> None:
@@ -131,12 +133,10 @@ class RestFlow:
             self._pages.append(self._further(visit, url, anew=anew, is_last_known=page.is_all_known))
         if visit.under_way:
             return
-        if visit.walk.ends(visit.total, is_whole=True):
+        if self._gaps.closes(visit):
             self._walked(visit)
         else:
-            log.info("repositories moved while they were read, reading them again", login=visit.login)
-            assert visit.account is not None
-            self._begin_walk(visit, visit.account)
+            self._accounts.append(visit)  # its count may have moved, too
 
     def _further(self, visit: Visit, url: str, *, anew: bool, is_last_known: bool) -> Task:
         def done(page: Page) -> None:

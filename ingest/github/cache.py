@@ -81,6 +81,14 @@ class Cache:
         """Remember a refusal for a day."""
         self._set(self._key("refusal", fingerprint, url), json.dumps(asdict(refusal)).encode(), REFUSED_SECONDS)
 
+    def gap(self, github_id: int) -> int | None:
+        """By how many repositories GitHub's count of an account was off today, after a second look."""
+        held = self._get(self._key("gap", "", str(github_id)))
+        return int(held) if held else None
+
+    def remember_gap(self, github_id: int, gap: int) -> None:
+        self._set(self._key("gap", "", str(github_id)), str(gap).encode(), REFUSED_SECONDS)
+
     def owner(self, fingerprint: str) -> str | None:
         """Whose token this is, if GitHub ever told."""
         name = self._get(self._key("owner", fingerprint, ""))

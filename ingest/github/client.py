@@ -130,6 +130,7 @@ class GitHub:
             self._graphql if self._use_graphql else None,
             self._rest,
             self._pool,
+            self._cache,
             asks,
             languages_wanted,
             extras=extras,

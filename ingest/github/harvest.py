@@ -7,6 +7,7 @@ from threading import Event, Thread
 from ingest.github.asks import Ask, LanguagesWanted, Outcome
 from ingest.github.by_graphql import GraphQLFlow
 from ingest.github.by_rest import RestFlow
+from ingest.github.cache import Cache
 from ingest.github.credentials import Credential, Pool
 from ingest.github.crew import Crew, Flow
 from ingest.github.errors import BadCredentials, GitHubError, PermissionDenied, RateLimited, Stopped
@@ -14,7 +15,7 @@ from ingest.github.gate import Stop
 from ingest.github.graphql import GraphQL, GraphQLMissing
 from ingest.github.rest import Rest
 from ingest.github.transport import Asking
-from ingest.github.visits import Visit
+from ingest.github.visits import Gaps, Visit
 
 # The asking goes on while outcomes are being stored, but not without bound.
 WAITING_AT_MOST = 64
@@ -29,6 +30,7 @@ class Harvest:
         graphql: GraphQL | None,
         rest: Rest,
         pool: Pool,
+        cache: Cache,
         asks: Sequence[Ask],
         languages_wanted: LanguagesWanted,
         *,
@@ -44,6 +46,7 @@ class Harvest:
         self._languages_wanted = languages_wanted
         self._extras = extras
         self._reserve = reserve
+        self._gaps = Gaps(cache)
         self._crew = Crew(at_once)
         self._abandoned = Event()
         self._stop = Either(self._abandoned, stop)
@@ -141,6 +144,7 @@ class Harvest:
                 self._languages_wanted,
                 self._finish,
                 self._hand_over,
+                self._gaps,
                 extras=self._extras,
             )
             self._by_graphql[credential.fingerprint] = flow
@@ -156,6 +160,7 @@ class Harvest:
                 self._languages_wanted,
                 self._finish,
                 self._give_back,
+                self._gaps,
             )
             self._by_rest[credential.fingerprint] = flow
             self._flows.append(flow)

@@ -4,11 +4,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import structlog
+
 from ingest.github.asks import AccountAnswer, Ask, Outcome
+from ingest.github.cache import Cache
 from ingest.github.credentials import ANONYMOUS, Credential
 from ingest.github.errors import GitHubError
 from ingest.github.models import Account, Extras, Repository
 from ingest.github.transport import Tally
+
+log = structlog.get_logger()
 
 WALKS = 2
 
@@ -27,18 +32,26 @@ class Walk:
         self.seen.update((repository.github_id, repository) for repository in repositories)
         return fresh
 
-    def ends(self, total: int | None, *, is_whole: bool) -> bool:
-        """The last page has come. If there are not as many as GitHub counted, begin a second walk and return False."""
-        if total is None or len(self.seen) == total or not is_whole or self.number == WALKS:
+    def ends(self, total: int | None, *, is_whole: bool = True, known_gap: int | None = None) -> bool:
+        """The last page has come. If there are not as many as GitHub counted, begin a second walk and return False.
+
+        *known_gap* is by how many GitHub's count was off the last time, after two walks: so it is again.
+        """
+        gap = self.gap(total)
+        if not gap or gap == known_gap or not is_whole or self.number == WALKS:
             return True
         self.number += 1
         self.before, self.seen = self.seen, {}
         return False
 
+    def gap(self, total: int | None) -> int:
+        """By how many GitHub counted more than it has shown on this walk."""
+        return 0 if total is None else total - len(self.seen)
+
     def result(self, total: int | None) -> tuple[tuple[Repository, ...], bool]:
-        """All repositories, and whether they are as many as GitHub counted."""
+        """All repositories by their number, and whether they are as many as GitHub counted."""
         found = self.seen if total is None or len(self.seen) == total else self.before | self.seen
-        return tuple(found.values()), total is None or len(found) == total
+        return tuple(found[number] for number in sorted(found)), total is None or len(found) == total
 
 
 @dataclass(eq=False)
@@ -122,6 +135,25 @@ class Visit:
     def outcome(self, error: GitHubError | None = None) -> Outcome:
         answer = None if error else self.answer()
         return Outcome(self.ask, answer, error, self.requests, self.points, round(self.not_modified))
+
+
+class Gaps:
+    """Remembers whose count is off for good, so that it does not cost a second walk each time."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def closes(self, visit: Visit) -> bool:
+        """The walk has come to its end: whether that is it, or a second one has begun."""
+        assert visit.account is not None
+        gap = visit.walk.gap(visit.total)
+        known = self._cache.gap(visit.account.github_id) if gap else None
+        if not visit.walk.ends(visit.total, is_whole=visit.is_whole, known_gap=known):
+            log.info("repositories moved while they were read, reading them again", login=visit.login, gap=gap)
+            return False
+        if gap and gap != known and visit.is_whole:
+            self._cache.remember_gap(visit.account.github_id, gap)
+        return True
 
 
 Finish = Callable[[Visit, GitHubError | None], None]
