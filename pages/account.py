@@ -110,6 +110,7 @@ def course_cells(history: DataFrame, stretches: DataFrame, until: datetime, note
         chart=lines.history(history, stretches, "stars", theme(), until=until, unit="stars"),
         alt=summary(history, "stars"),
         definition=TOTALS,
+        rows=history.drop(columns="source_id"),
         note=note,
     )
     followers = history.dropna(subset=["followers"])
@@ -147,6 +148,7 @@ def course_cells(history: DataFrame, stretches: DataFrame, until: datetime, note
             ),
             alt=summary(history, "repositories"),
             definition=TOTALS,
+            rows=history.drop(columns="source_id"),
             note=note,
         )
 

@@ -13,6 +13,7 @@ from core.exports import csv, parquet
 from core.queries.shown import runnable
 from pages import moment
 
+MOMENT = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone="UTC")
 CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
 
 
@@ -87,17 +88,20 @@ def _explanations(frame: DataFrame, name: str, definition: str) -> None:
         with st.popover(
             "SQL", icon=":material/code:", type="tertiary", help="The query, ready to run", key=f"tool-sql-{name}"
         ):
-            st.code(runnable(frame.attrs["sql"], frame.attrs["values"]), language="sql")
+            st.code(runnable(frame.attrs["sql"], frame.attrs["values"]), language="sql", height=360, width=640)
 
 
 def _twin(rows: DataFrame, name: str, question: str, columns: dict[str, Any] | None) -> None:
     with st.popover(
         "Rows", icon=":material/table:", type="tertiary", help=f"{len(rows):,} rows", key=f"tool-rows-{name}"
     ):
+        moments = rows.select_dtypes(include=["datetimetz"]).columns
         st.dataframe(
             rows,
             hide_index=True,
-            column_config=columns,
+            column_config=dict.fromkeys(moments, MOMENT) | (columns or {}),
+            width=640,
+            height=360,
             placeholder="—",
             alt=f"Rows of: {question}",
             key=f"rows-{name}",

@@ -13,6 +13,8 @@ HERE = Path(__file__).parent
 
 structlog.contextvars.clear_contextvars()
 structlog.contextvars.bind_contextvars(request_id=str(st.context.headers.get("x-request-id") or "none"))
+# Before the navigation, which would else take the page's icon from an outside host.
+st.set_page_config(page_icon=str(HERE / "static" / "favicon.svg"), layout="wide")
 st.html(HERE / "static" / "page.css")
 st.logo(HERE / "static" / "logo.svg", size="large", link=None, icon_image=HERE / "static" / "favicon.svg")
 
@@ -33,7 +35,7 @@ page = st.navigation(
     }
 )
 
-st.set_page_config(page_title=f"{page.title} · Almanac", page_icon=str(HERE / "static" / "favicon.svg"), layout="wide")
+st.set_page_config(page_title=f"{page.title} · Almanac")
 
 
 @st.fragment(run_every="5s")

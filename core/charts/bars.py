@@ -8,6 +8,13 @@ from core.charts.theme import Theme, figure
 
 ROW_HEIGHT = 34
 BOTTOM = 16
+LETTER = 6.6
+MOST_LETTERS = 34
+
+
+def shortened(name: str) -> str:
+    """*name*, cut where it would leave no room for its bar."""
+    return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
 
 
 def ranking(
@@ -15,24 +22,31 @@ def ranking(
 ) -> go.Figure:
     """One bar a row of *frame*, the first on top; *texts* stand at the ends."""
     drawing = figure(theme, height=len(frame) * ROW_HEIGHT + BOTTOM, hovermode="closest", bargap=0.3)
-    top = float(frame[value].max() or 1)
+    lengths, names = frame[value].astype(float), frame[label].astype(str)
     drawing.add_bar(
-        x=frame[value].astype(float),
-        y=frame[label].astype(str),
+        x=lengths,
+        # By place, not by name: names that are shortened may look alike.
+        y=list(range(len(frame))),
+        customdata=names,
         orientation="h",
         text=texts,
         textposition="outside",
         cliponaxis=False,
         textfont={"color": theme.text, "size": 12},
         marker={"color": colors or theme.accent, "line": {"width": 1, "color": theme.outline}, "cornerradius": 3},
-        hovertemplate="%{y}: %{text}<extra></extra>",
+        hovertemplate="%{customdata}: %{text}<extra></extra>",
     )
-    # Room for the text at the end of the longest bar.
+    drawing.update_xaxes(visible=False, range=[min(0.0, lengths.min()), max(lengths.max(), 0.0) or 1.0])
+    # Room for the texts at the ends, in pixels, as the texts are: it has to do on any width.
     longest = max((len(str(text)) for text in texts), default=0)
-    drawing.update_xaxes(
-        visible=False, range=[min(0.0, float(frame[value].min() or 0)), top * (1.06 + 0.022 * longest)]
+    drawing.update_layout(margin={"r": longest * LETTER + 8})
+    drawing.update_yaxes(
+        autorange="reversed",
+        showgrid=False,
+        tickfont={"color": theme.text},
+        tickvals=list(range(len(frame))),
+        ticktext=names.map(shortened),
     )
-    drawing.update_yaxes(autorange="reversed", showgrid=False, tickfont={"color": theme.text})
     return drawing
 
 

@@ -8,16 +8,14 @@ from pandas import DataFrame
 from core.database import read_frame
 from core.queries.accounts import FOUR_WEEKS, moment
 
-NOW = """
-        latest AS (
+NOW = """latest AS (
             SELECT repository_id, stars, forks, stars_30d, checked_at, source_id
               FROM repository_latest
              WHERE account_id = :account_id
         )"""
 
 # Ours, where we had looked by then; else what an import told last.
-THEN = """
-        latest AS (
+THEN = """latest AS (
             SELECT id AS repository_id, coalesce(own.source_id, kept.source_id) AS source_id,
                    CASE WHEN own.source_id = 1 THEN own.stars ELSE kept.stars END AS stars,
                    CASE WHEN own.source_id = 1 THEN own.forks ELSE kept.forks END AS forks,

@@ -83,8 +83,7 @@ def renamed_to(login: str) -> str | None:
 # An account has few repositories: as an array they are looked up, as a join Postgres may read every month whole.
 # What imports tell of an account is the sum over its repositories. One that a source has not shown for four weeks
 # leaves the sum: it may be gone, elsewhere, or out of that source's sight.
-SUMMED = """
-        kept AS (
+SUMMED = """kept AS (
             SELECT repository_id, source_id, captured_at, stars, forks,
                    captured_at - lag(captured_at) OVER looks <= CAST(:patience AS interval) AS follows,
                    lag(stars) OVER looks AS stars_before, lag(forks) OVER looks AS forks_before,

@@ -106,8 +106,7 @@ def reference(as_of: datetime | None) -> datetime | None:
     return None if at is None else pd.Timestamp(at).to_pydatetime()
 
 
-NOW = """
-        grown AS (
+NOW = """grown AS (
             SELECT repository_id, stars, source_id, growth_as_of AS until_at,
                    CASE CAST(:days AS int) WHEN 7 THEN stars_7d WHEN 30 THEN stars_30d
                                            WHEN 90 THEN stars_90d WHEN 365 THEN stars_365d END AS growth
@@ -116,8 +115,7 @@ NOW = """
         )"""
 
 # Imported rows tell of every look; of our own only changes are kept, so that the last one before still held.
-THEN = """
-        newest AS (
+THEN = """newest AS (
             SELECT DISTINCT ON (repository_id, source_id) repository_id, source_id, captured_at, stars
               FROM repository_snapshot
              WHERE captured_at <= :reference AND captured_at > CAST(:reference AS timestamptz) - CAST(:near AS interval)

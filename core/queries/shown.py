@@ -20,6 +20,7 @@ def literal(value: object) -> str:
     if isinstance(value, bool | int | float):
         return str(value).lower()
     if isinstance(value, timedelta):
-        return f"INTERVAL '{value.total_seconds():f} seconds'"
+        days, rest = value.days, value - timedelta(days=value.days)
+        return f"INTERVAL '{days} days'" if not rest else f"INTERVAL '{value.total_seconds():f} seconds'"
     kind = "TIMESTAMPTZ " if isinstance(value, datetime) else "DATE " if isinstance(value, date) else ""
     return kind + "'" + str(value).replace("'", "''") + "'"

@@ -70,10 +70,18 @@ def test_nothing_is_drawn_of_what_was_never_told():
 def test_a_ranking_keeps_its_order_and_its_texts():
     frame = DataFrame({"language": ["C", "Go"], "stars": [3, 1]})
     figure = bars.languages(frame, "stars", LIGHT, texts=pd.Series(["three", "one"]))
-    assert list(figure.data[0].y) == ["C", "Go"]
+    assert list(figure.layout.yaxis.ticktext) == ["C", "Go"]
     assert list(figure.data[0].text) == ["three", "one"]
     assert list(figure.data[0].marker.color) == [linguist.color("C"), linguist.color("Go")]
     assert figure.layout.yaxis.autorange == "reversed"
+
+
+def test_names_that_look_alike_when_shortened_keep_a_bar_each():
+    name = "owner/" + "a" * 60
+    frame = DataFrame({"name": [f"{name}1", f"{name}2"], "stars": [3, 1]})
+    figure = bars.ranking(frame, "name", "stars", LIGHT, texts=pd.Series(["3", "1"]))
+    assert len(set(figure.data[0].y)) == 2
+    assert list(figure.data[0].customdata) == frame["name"].tolist()
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])

@@ -22,7 +22,8 @@ from core.queries.shown import literal, runnable
         ("it's", "'it''s'"),
         (date(2026, 3, 1), "DATE '2026-03-01'"),
         (datetime(2026, 3, 1, tzinfo=UTC), "TIMESTAMPTZ '2026-03-01 00:00:00+00:00'"),
-        (timedelta(days=28), "INTERVAL '2419200.000000 seconds'"),
+        (timedelta(days=28), "INTERVAL '28 days'"),
+        (timedelta(hours=6), "INTERVAL '21600.000000 seconds'"),
         (["a", "b"], "ARRAY['a', 'b']"),
     ],
 )
