@@ -8,6 +8,7 @@ from psycopg.errors import QueryCanceled
 from core.errors import AlmanacError, ServerUnavailable
 
 log = structlog.get_logger()
+WHILE_READING = "The database stopped answering while this page was read. Nothing is lost; try again in a moment."
 AWAY = "The database does not answer right now. Nothing is lost: this page comes back by itself as soon as it does."
 
 
@@ -27,7 +28,7 @@ def show(error: Exception) -> bool:
     request_id = str(structlog.contextvars.get_contextvars().get("request_id", "unknown"))
     if is_away(error):
         log.warning("database away", error=type(error).__name__)
-        st.warning(AWAY, icon=":material/cloud_off:")
+        st.warning(WHILE_READING, icon=":material/cloud_off:")
         return True
     if isinstance(error, AlmanacError):
         log.warning("page refused", error=str(error), code=error.code)

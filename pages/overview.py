@@ -75,14 +75,16 @@ STALE_COLUMNS = {
 def welcome() -> None:
     """The first page of an empty Almanac."""
     st.info("Nothing is tracked yet, so there is nothing to read. Here is how to begin.", icon=":material/waving_hand:")
-    with st.container(border=True):
-        st.markdown(
-            "**Track an account.** Almanac looks at it at once, and from then on keeps its history.\n"
-            "```sh\npython -m ingest track pallets gaearon\n```"
-            "**Or bring history along** that somebody else kept: a table of days, repositories, stars and forks.\n"
-            "```sh\npython -m ingest import-history stars.csv.gz --source my-notes\n```"
-            "Without a token GitHub answers 60 questions an hour; with `GITHUB_TOKENS` it answers 5,000."
-        )
+    left, right = st.columns(2)
+    with left.container(border=True, height="stretch"):
+        st.markdown("**Track accounts**")
+        st.caption("Users or organizations. Almanac looks at them soon after, and from then on keeps their history.")
+        st.code("python -m ingest track pallets gaearon", language="sh", wrap_lines=True)
+    with right.container(border=True, height="stretch"):
+        st.markdown("**Bring history along**")
+        st.caption("That somebody else kept: a table of days, repositories, stars and forks.")
+        st.code("python -m ingest import-history stars.csv.gz --source my-notes", language="sh", wrap_lines=True)
+    st.caption("Without a token GitHub answers 60 questions an hour; with one in `GITHUB_TOKENS`, 5,000.")
 
 
 def totals(held: dict[str, Any], course: DataFrame, as_of: datetime | None) -> None:

@@ -36,7 +36,7 @@ def cells(shown) -> list[str]:
 def test_an_empty_almanac_says_how_to_begin(open_page):
     shown = open_page()
     assert not shown.exception
-    assert "python -m ingest track" in texts(shown)
+    assert "python -m ingest track" in shown.code[0].value
     assert not shown.metric
 
 
