@@ -10,6 +10,8 @@ from redis import Redis
 from core import local
 from core.errors import ServerUnavailable
 from core.local import Servers, lease
+from core.local.binaries import postgres_for
+from core.local.home import find_home
 
 from .conftest import Client, clear, connect, process_named, processes_of, wait_until
 
@@ -98,6 +100,15 @@ def test_only_the_server_that_is_wanted_is_started(used_folder: Path) -> None:
             assert other.redis_url == ""
             assert connect(other.database_url).execute("SELECT 1").fetchone() == (1,)
             wait_until(lambda: len(processes_of(used_folder)) == 3)
+
+
+def test_postgres_can_come_from_a_folder_of_ones_own(used_folder: Path) -> None:
+    home = find_home(used_folder)
+    wheel = postgres_for(home, "").folder
+    with lease(used_folder, pg_bin_dir=str(wheel), durable=False, redis=False) as servers:
+        assert connect(servers.database_url).execute("SELECT 1").fetchone() == (1,)
+        program = Path(f"/proc/{process_named(used_folder, 'postgres')}/exe")
+        assert program.resolve() == (wheel / "postgres").resolve()
 
 
 @pytest.mark.parametrize("name", ["a" * 120, "spaces, commas & ünïcode", 'quote\'s "here" 100%'])

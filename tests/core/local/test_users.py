@@ -1,6 +1,7 @@
 """The servers run for root, who may not run Postgres, and for an ordinary user alike."""
 
 import os
+import pwd
 import shutil
 import stat
 import subprocess
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 
 from core.local import binaries as programs
+from core.local import home as homes
 from core.local import lease
 from core.local.home import ELSEWHERE, find_home
+from core.local.postgres import Postgres
 
 from .conftest import Client, clear, connect, new_folder, process_named, processes_of, wait_until
 
@@ -103,6 +106,23 @@ def test_programs_that_their_user_cannot_reach_are_copied_once(
     initdb = [copy.folder / "initdb", "--version"]
     assert subprocess.run(initdb, env=copy.environment, cwd="/", check=False, **home.owner.as_user()).returncode == 0
     assert programs.valkey_for(home).is_relative_to(home.root)
+
+
+@as_root
+def test_nobody_runs_postgres_where_there_is_no_user_of_that_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(homes, "PREFERRED_USERS", ("no such user", "nobody"))
+    home = find_home(folder)
+    assert home.owner.uid == pwd.getpwnam("nobody").pw_uid
+    home.owner.make_private(home.sockets)
+    process = Postgres(home, "", durable=False).start()
+    try:
+        wait_until((home.sockets / ".s.PGSQL.5432").exists)
+        assert owner_of(process.pid) == home.owner.uid
+    finally:
+        process.send_signal(Postgres.stop_signal)
+        process.wait(20)
 
 
 @as_root
