@@ -178,7 +178,6 @@ def import_history_(
         print(commands.as_json(vars(report)))  # noqa: T201
     else:
         commands.print_import(report)
-    raise typer.Exit(FAILED if report.rejected else 0)
 
 
 @app.command(name="scheduler")

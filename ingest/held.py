@@ -1,7 +1,7 @@
 """What we hold of an account, read for comparing it with what GitHub said. Callers own the transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
@@ -19,15 +19,12 @@ def lock_account(connection: Connection, account: Account) -> int:
     """
     found = connection.execute(
         text(
-            "INSERT INTO account (github_id, login) VALUES (:github_id, :login)"
-            " ON CONFLICT (github_id) DO UPDATE SET github_id = account.github_id RETURNING id"
+            "INSERT INTO account (github_id, login, created_at) VALUES (:github_id, :login, :created_at)"
+            " ON CONFLICT (github_id) DO UPDATE SET created_at = coalesce(account.created_at, excluded.created_at)"
+            " RETURNING id"
         ),
-        {"github_id": account.github_id, "login": account.login},
+        {"github_id": account.github_id, "login": account.login, "created_at": account.created_at},
     ).scalar_one()
-    connection.execute(
-        text("UPDATE account SET created_at = coalesce(created_at, :created_at) WHERE id = :id AND created_at IS NULL"),
-        {"id": found, "created_at": account.created_at},
-    )
     adopt_accounts(connection, [found])
     return int(found)
 
@@ -127,13 +124,30 @@ def held_languages(connection: Connection, repository_ids: Iterable[int]) -> dic
     return held
 
 
-def languages_looks(connection: Connection, account_ids: Sequence[int]) -> dict[int, LanguagesLook]:
-    """When the languages of these accounts' repositories were last read, by GitHub's id."""
+@dataclass(frozen=True)
+class Inventory:
+    """What a whole batch of accounts holds, read once: enough to know what to ask, not enough to store."""
+
+    looks: Mapping[int, LanguagesLook]
+    """By the repository's GitHub id."""
+    listed: Mapping[int, Mapping[int, str | None]]
+    """By the account's GitHub id: its repositories that are not gone, and their node ids."""
+
+
+def inventory(connection: Connection, account_ids: Sequence[int]) -> Inventory:
     rows = connection.execute(
         text(
-            "SELECT github_id, languages_at, languages_pushed_at FROM repository"
-            " WHERE account_id = ANY(:ids) AND github_id IS NOT NULL AND languages_at IS NOT NULL"
+            "SELECT account.github_id AS account, repository.github_id, repository.node_id, repository.gone_at,"
+            "       languages_at, languages_pushed_at"
+            "  FROM repository JOIN account ON account.id = account_id"
+            " WHERE account_id = ANY(:ids) AND repository.github_id IS NOT NULL"
         ),
         {"ids": list(account_ids)},
     )
-    return {row.github_id: LanguagesLook(row.languages_at, row.languages_pushed_at) for row in rows}
+    looks: dict[int, LanguagesLook] = {}
+    listed: dict[int, dict[int, str | None]] = {}
+    for row in rows:
+        looks[row.github_id] = LanguagesLook(row.languages_at, row.languages_pushed_at)
+        if row.gone_at is None:
+            listed.setdefault(row.account, {})[row.github_id] = row.node_id
+    return Inventory(looks, listed)

@@ -19,6 +19,7 @@ from ingest.changes import Entry, HeldAccount, LanguagesLook, Plan
 from ingest.github import Account, AccountAnswer, Ask, GitHub, Gone, Outcome, Repository
 from ingest.github.errors import AccountNotFound, BadLogin, GitHubError, RateLimited, Stopped
 from ingest.github.logins import parse_login
+from ingest.held import Inventory
 from ingest.history import adopting
 from ingest.runs import Item, Run
 
@@ -130,10 +131,10 @@ class Refresh:
     ) -> Iterator[Item]:
         ids = {ask: account_id for account_id, ask in targets}
         with self.engine.begin() as connection:
-            looks = held.languages_looks(connection, [id_ for id_ in ids.values() if id_ is not None])
+            holding = held.inventory(connection, [id_ for id_ in ids.values() if id_ is not None])
         outcomes = self.github.accounts(
             list(ids),
-            languages_wanted=lambda _account, repository: self._languages_wanted(looks, repository),
+            languages_wanted=lambda _account, repository: self._languages_wanted(holding.looks, repository),
             extras=order.extras,
             urgent=order.urgent,
             stop=stop,
@@ -141,35 +142,24 @@ class Refresh:
         for outcome in outcomes:
             if isinstance(outcome.error, Stopped):
                 continue
-            yield self._store_or_say(run, ids[outcome.ask], outcome)
+            yield self._store_or_say(run, ids[outcome.ask], outcome, holding)
 
     def _languages_wanted(self, looks: Mapping[int, LanguagesLook], repository: Repository) -> bool:
         return changes.languages_wanted(looks.get(repository.github_id), repository, self.clock())
 
-    def _store_or_say(self, run: Run, account_id: int | None, outcome: Outcome) -> Item:
-        started = time.monotonic()
+    def _store_or_say(self, run: Run, account_id: int | None, outcome: Outcome, holding: Inventory) -> Item:
         try:
-            if outcome.answer is None:
-                item = self._failed(run, account_id, outcome, outcome.error)
-            else:
-                item = self._stored(run, outcome, outcome.answer)
-        except (DBAPIError, ValueError, TypeError, LookupError) as error:
+            if outcome.answer is not None:
+                return self._stored(run, outcome, outcome.answer, holding)
+            error: Exception | None = outcome.error
+        except (DBAPIError, ValueError, TypeError, LookupError) as surprise:
             # One account's surprise must not cost the others theirs; the traceback is in the log.
             log.exception("account not stored", login=outcome.ask.login)
-            item = self._failed(run, account_id, outcome, NotStored(outcome.ask.login, error))
-        item = replace(
-            item,
-            requests=outcome.requests,
-            points=outcome.points,
-            not_modified=outcome.not_modified,
-            duration_ms=round((time.monotonic() - started) * 1000),
-        )
-        with self.engine.begin() as connection:
-            runs.write_item(connection, run.id, item)
-        return item
+            error = NotStored(outcome.ask.login, surprise)
+        return self._failed(run, account_id, outcome, error)
 
-    def _stored(self, run: Run, outcome: Outcome, answer: AccountAnswer) -> Item:
-        absent = self._absent(answer)
+    def _stored(self, run: Run, outcome: Outcome, answer: AccountAnswer, holding: Inventory) -> Item:
+        absent = self._absent(answer, holding)
         for attempt in Retrying(
             retry=retry_if_exception(_is_collision),
             stop=stop_after_attempt(4),
@@ -177,21 +167,20 @@ class Refresh:
             reraise=True,
         ):
             with attempt, self.engine.begin() as connection:
-                return self._store(connection, run, outcome.ask, answer, absent)
+                started = time.monotonic()
+                item = self._store(connection, run, outcome.ask, answer, absent)
+                return _note(connection, run, item, outcome, started)
         raise AssertionError("unreachable")
 
-    def _absent(self, answer: AccountAnswer) -> Absent:
+    def _absent(self, answer: AccountAnswer, holding: Inventory) -> Absent:
         """Ask what became of repositories that were listed last time: a list can lose what has not gone."""
-        with self.engine.begin() as connection:
-            account_id = held.account_id(connection, answer.account.github_id)
-            if account_id is None:
-                return Absent()
-            holding = held.held_account(connection, account_id, _ids(answer.repositories))
-        missing = changes.compare(holding, answer.account, answer.repositories).missing
+        missing = dict(holding.listed.get(answer.account.github_id, {}))
+        for repository in answer.repositories:
+            missing.pop(repository.github_id, None)
         if not missing:
             return Absent()
         try:
-            found = self.github.whereabouts([(one.github_id, one.details.node_id) for one in missing])
+            found = self.github.whereabouts(list(missing.items()))
         except GitHubError as error:
             log.warning("missing repositories not looked up", login=answer.account.login, error=str(error))
             return Absent()
@@ -231,13 +220,15 @@ class Refresh:
         at, account_id = answer.captured_at, holding.id
         ids = {github_id: one.id for github_id, one in holding.repositories.items()}
         ids |= store.insert_repositories(connection, account_id, plan.new)
-        adopting.adopt_imported(connection, [ids[one.github_id] for one in plan.new])
+        if plan.new:
+            adopting.adopt_imported(connection, [ids[one.github_id] for one in plan.new])
         store.update_details(connection, account_id, plan.details)
         changed = [*plan.new, *plan.counts]
         store.write_counts(connection, ids, changed, at)
         extras = plan.extras | {one.github_id: changes.extras_of(one) for one in plan.new}
         store.write_extras(connection, ids, extras, at)
-        growth.update_growth(connection, [ids[one.github_id] for one in changed], at)
+        if changed:
+            growth.update_growth(connection, [ids[one.github_id] for one in changed], at)
         if plan.totals is not None:
             store.write_account_snapshot(connection, account_id, at, plan.totals)
         entries = plan.entries + self._leave(connection, plan, absent, at)
@@ -262,14 +253,14 @@ class Refresh:
         code = getattr(error, "code", "error")
         is_gone = isinstance(error, AccountNotFound) and account_id is not None and outcome.ask.github_id is not None
         log.warning("account not refreshed", login=outcome.ask.login, code=code, error=str(error))
+        item = Item(outcome.ask.login, "gone" if is_gone else "failed", account_id, error_code=code, error=str(error))
         with self.engine.begin() as connection:
             if account_id is not None:
                 not_before = error.resets_at if isinstance(error, RateLimited) else None
                 tracking.failed(connection, account_id, self.clock(), self.every, not_before)
                 if is_gone:
                     store.mark_account_gone(connection, account_id, "not found", self.clock(), run.id)
-        state: runs.State = "gone" if is_gone else "failed"
-        return Item(outcome.ask.login, state, account_id, error_code=code, error=str(error))
+            return _note(connection, run, item, outcome, time.monotonic())
 
     # The end of a run --------------------------------------------------------------------------------------------
 
@@ -311,6 +302,19 @@ class NotStored(GitHubError):
 
     def __init__(self, login: str, error: Exception) -> None:
         super().__init__(f"What GitHub said of {login} could not be stored ({type(error).__name__}); the log says why")
+
+
+def _note(connection: Connection, run: Run, item: Item, outcome: Outcome, started: float) -> Item:
+    """Write down what became of an account, in the transaction that made it so."""
+    noted = replace(
+        item,
+        requests=outcome.requests,
+        points=outcome.points,
+        not_modified=outcome.not_modified,
+        duration_ms=round((time.monotonic() - started) * 1000),
+    )
+    runs.write_item(connection, run.id, noted)
+    return noted
 
 
 def _incomplete(item: Item, account: Account) -> Item:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from core import jobs, partitions
 from ingest import growth, planner, rollups, runs, tracking
+from ingest.history import adopting
 
 log = structlog.get_logger()
 LEADER_LOCK = 0x616C6D6C65616472  # "almleadr"
@@ -66,10 +67,11 @@ class Timetable:
         return rescued
 
     def keep_house(self) -> None:
-        """Once a day: months ahead, growth of everything, the day's rollup; an alarm for rows without a month."""
+        """Once a day: months ahead, names that GitHub has shown since, growth of all, the day's rollup; an alarm for strays."""
         now = self.clock()
         with self.engine.begin() as connection:
             partitions.ensure_ahead(connection, now.date())
+            adopting.adopt_left_behind(connection)
             growth.update_growth(connection, None, now)
             rollups.update_language_day(connection, now.date())
             strays = partitions.strays(connection)

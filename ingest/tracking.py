@@ -4,8 +4,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from ingest import planner
 from ingest.github import Ask
@@ -132,33 +133,34 @@ def due(connection: Connection, now: datetime, limit: int) -> list[Due]:
 def succeeded(
     connection: Connection, account_id: int, now: datetime, default: timedelta, chance: random.Random
 ) -> None:
-    every = _cadence(connection, account_id) or default
-    _come_back(connection, account_id, planner.next_due(now, every, chance), failed=False)
+    """Plan the next look at a tracked account; what nobody tracks is left alone."""
+    wish = _wish(connection, account_id)
+    if wish is not None:
+        _come_back(connection, account_id, planner.next_due(now, wish.every or default, chance), failures=0)
 
 
 def failed(
     connection: Connection, account_id: int, now: datetime, default: timedelta, not_before: datetime | None
 ) -> None:
-    every = _cadence(connection, account_id) or default
-    failures = connection.scalar(
-        text("SELECT failures + 1 FROM tracked_account WHERE account_id = :id"), {"id": account_id}
-    )
-    if failures:
-        _come_back(connection, account_id, planner.retry_due(now, every, failures, not_before), failed=True)
+    """Plan another try, the later the more often it failed, never before *not_before*."""
+    wish = _wish(connection, account_id)
+    if wish is not None:
+        failures = wish.failures + 1
+        due_at = planner.retry_due(now, wish.every or default, failures, not_before)
+        _come_back(connection, account_id, due_at, failures=failures)
 
 
-def _cadence(connection: Connection, account_id: int) -> timedelta | None:
-    every: timedelta | None = connection.scalar(
-        text("SELECT every FROM tracked_account WHERE account_id = :id"), {"id": account_id}
-    )
-    return every
+def _wish(connection: Connection, account_id: int) -> Row[Any] | None:
+    return connection.execute(
+        text("SELECT every, failures FROM tracked_account WHERE account_id = :id"), {"id": account_id}
+    ).one_or_none()
 
 
-def _come_back(connection: Connection, account_id: int, at: datetime, *, failed: bool) -> None:
+def _come_back(connection: Connection, account_id: int, at: datetime, *, failures: int) -> None:
     connection.execute(
         text(
-            "UPDATE tracked_account SET due_at = :at, queued_at = NULL, job_id = NULL,"
-            " failures = CASE WHEN :failed THEN failures + 1 ELSE 0 END WHERE account_id = :id"
+            "UPDATE tracked_account SET due_at = :at, queued_at = NULL, job_id = NULL, failures = :failures"
+            " WHERE account_id = :id"
         ),
-        {"id": account_id, "at": at, "failed": failed},
+        {"id": account_id, "at": at, "failures": failures},
     )
