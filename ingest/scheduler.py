@@ -67,7 +67,7 @@ class Timetable:
         return rescued
 
     def keep_house(self) -> None:
-        """Once a day: months ahead, names that GitHub has shown since, growth of all, the day's rollup; an alarm for strays."""
+        """Once a day: months ahead, names shown since, growth of all, the day's rollup; an alarm for strays."""
         now = self.clock()
         with self.engine.begin() as connection:
             partitions.ensure_ahead(connection, now.date())
