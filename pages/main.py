@@ -6,13 +6,17 @@ import structlog
 
 from core import database
 from core.queries import coverage
+from core.web.request_ids import new_id
 from pages import failure, moment
 from pages.words import ago, day, percent
 
 HERE = Path(__file__).parent
 
 structlog.contextvars.clear_contextvars()
-structlog.contextvars.bind_contextvars(request_id=str(st.context.headers.get("x-request-id") or "none"))
+# The websocket's id is one for many runs of the script: each has its own beside it.
+structlog.contextvars.bind_contextvars(
+    request_id=str(st.context.headers.get("x-request-id") or "none"), script_run=new_id()[:8]
+)
 # Before the navigation, which would else take the page's icon from an outside host.
 st.set_page_config(page_icon=str(HERE / "static" / "favicon.svg"), layout="wide")
 st.html(HERE / "static" / "page.css")
@@ -27,11 +31,7 @@ READ = {
 page = st.navigation(
     {
         "": [st.Page("overview.py", title="Overview", icon=":material/space_dashboard:", default=True)],
-        "Read": [
-            st.Page(f"{name}.py", title=title, icon=icon, url_path=name)
-            for name, (title, icon) in READ.items()
-            if (HERE / f"{name}.py").exists()
-        ],
+        "Read": [st.Page(f"{name}.py", title=title, icon=icon, url_path=name) for name, (title, icon) in READ.items()],
     }
 )
 

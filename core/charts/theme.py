@@ -21,7 +21,6 @@ class Theme:
     gap: str
     imported: str
     imported_fill: str
-    neutral: str
     rest: str
     outline: str
     series: tuple[str, ...]
@@ -40,7 +39,6 @@ LIGHT = Theme(
     gap="rgba(100, 116, 139, 0.14)",
     imported="#64748b",
     imported_fill="rgba(100, 116, 139, 0.08)",
-    neutral="#94a3b8",
     rest="#e2e8f0",
     outline="rgba(0, 0, 0, 0)",
     series=SERIES,
@@ -57,7 +55,6 @@ DARK = Theme(
     gap="rgba(148, 163, 184, 0.16)",
     imported="#94a3b8",
     imported_fill="rgba(148, 163, 184, 0.10)",
-    neutral="#64748b",
     rest="#334155",
     outline="rgba(148, 163, 184, 0.35)",
     series=("#0ea5e9", *SERIES[1:]),
