@@ -30,7 +30,8 @@ REPOSITORY_COLUMNS = {
     "course": column.LineChartColumn("Last year", width=96, help="Stars every four weeks"),
     "forks": column.NumberColumn("Forks", format="localized", width=76),
     "language": column.TextColumn("Language", width=96),
-    "pushed_at": column.DateColumn("Last push", format="YYYY-MM-DD", width=96),
+    "checked_at": column.DateColumn("Last look", format="YYYY-MM-DD", width=92, help="How old these numbers are"),
+    "pushed_at": column.DateColumn("Last push", format="YYYY-MM-DD", width=92),
     "description": column.TextColumn("Description", width="large"),
 }
 TOTALS = """
