@@ -29,6 +29,8 @@ REL = re.compile(r'rel\s*=\s*(?:"([^"]*)"|([^\s",;]+))', re.IGNORECASE)
 LIMIT_TYPES = frozenset({"RATE_LIMITED", "RATE_LIMIT", "GRAPHQL_RATE_LIMIT", "SECONDARY_RATE_LIMIT", "ABUSE"})
 LIMIT_PARTS = ("limit", "remaining", "reset")
 LONGEST_MESSAGE = 200
+# Whatever a header says: after a day it is worth asking again.
+LONGEST_WAIT_SECONDS = 86400.0
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def limits_of(answer: Answer) -> Limits | None:
     except (KeyError, ValueError):
         return None
     # A second more: Date and reset are cut to whole seconds.
-    resets_in = max(0.0, reset - answer.date.timestamp()) + 1
+    resets_in = min(max(0.0, reset - answer.date.timestamp()), LONGEST_WAIT_SECONDS) + 1
     return Limits(answer.headers.get("x-ratelimit-resource"), limit, max(0, remaining), resets_in)
 
 
@@ -197,9 +199,10 @@ def _retry_after(answer: Answer) -> float | None:
     """Seconds, or a date counted from the response's own Date; None where it is missing or garbled."""
     value = answer.headers.get("retry-after", "").strip()
     if value.isdecimal() and value.isascii():
-        return float(value)
+        return min(float(value), LONGEST_WAIT_SECONDS)
     until = _http_date(value)
-    return None if until is None else max(0.0, (until - answer.date).total_seconds()) + 1
+    seconds = 0.0 if until is None else (until - answer.date).total_seconds()
+    return None if until is None else min(max(0.0, seconds), LONGEST_WAIT_SECONDS) + 1
 
 
 def _http_date(value: str | None) -> datetime | None:

@@ -11,17 +11,15 @@ from ingest.github.crew import Task
 from ingest.github.errors import (
     AccountNotFound,
     GitHubError,
-    PermissionDenied,
     ServerFailed,
-    Unreachable,
     UnreadableAnswer,
 )
-from ingest.github.graphql import GraphQL, GraphQLMissing, PageAsk
+from ingest.github.graphql import GraphQL, PageAsk
 from ingest.github.models import Account
 from ingest.github.partials import Absent, Listed, Part, Told
 from ingest.github.rest import Rest
 from ingest.github.sizes import Size, halves
-from ingest.github.transport import Asking
+from ingest.github.transport import PASSING, Asking
 from ingest.github.visits import Finish, Gaps, Visit
 from ingest.github.wants import Want
 
@@ -31,6 +29,8 @@ log = structlog.get_logger()
 ACCOUNTS_AT_ONCE = 25
 TRIES = 6
 SHARED_TRIES = 2
+UNREACHABLE_TRIES = 1
+MOMENT_SECONDS = 0.5
 
 
 class GraphQLFlow:
@@ -58,7 +58,8 @@ class GraphQLFlow:
         self._size = Size(ACCOUNTS_AT_ONCE)
         self._first: deque[Visit] = deque()
         self._further: deque[Visit] = deque()
-        self._again: deque[list[Visit]] = deque()
+        self._again: deque[tuple[list[Visit], float]] = deque()
+        """Batches to repeat, and after how many seconds."""
         self._renamed: deque[Visit] = deque()
         self._organizations: deque[Visit] = deque()
         self._pulses_under_way = 0
@@ -88,7 +89,7 @@ class GraphQLFlow:
         if self._renamed:
             return self._look_up(self._renamed.popleft())
         if self._again:
-            return self._pulse(self._again.popleft())
+            return self._pulse(*self._again.popleft())
         if self._first:
             return self._pulse(self._taken(self._first))
         # Further pages of many accounts go together: wait until no more can come from first pages.
@@ -99,7 +100,7 @@ class GraphQLFlow:
     def _taken(self, queue: deque[Visit]) -> list[Visit]:
         return [queue.popleft() for _ in range(min(self._size.now, len(queue)))]
 
-    def _pulse(self, batch: list[Visit]) -> Task:
+    def _pulse(self, batch: list[Visit], delay: float = 0.0) -> Task:
         batch = sorted(batch, key=lambda visit: visit.cursor is not None)  # first pages come first in a query
         asking = self._asking()
         pages = [PageAsk(visit.login, visit.cursor) for visit in batch]
@@ -121,7 +122,7 @@ class GraphQLFlow:
             ended()
             self._failed(batch, error)
 
-        return Task(lambda: self._graphql.pulse(pages, asking), done, failed)
+        return Task(lambda: self._graphql.pulse(pages, asking, after=delay), done, failed)
 
     def _heard(self, batch: list[Visit], parts: list[Part], told: Told) -> None:
         if told.asks_too_much:
@@ -143,26 +144,24 @@ class GraphQLFlow:
                 self._listed(visit, part.listed, told)
             else:
                 self._finish(visit, part.error)
-        self._again.extend(halves(again))
+        # What failed without being too much may pass: give it a moment.
+        delay = 0.0 if told.asks_too_much else MOMENT_SECONDS
+        self._again.extend((half, delay) for half in halves(again))
 
     def _failed(self, batch: list[Visit], error: GitHubError) -> None:
-        if error.asked_too_much:
+        # A batch that failed several times as it was is taken for too large, too.
+        smaller = error.asked_too_much or isinstance(error, ServerFailed | UnreadableAnswer)
+        if smaller and len(batch) > 1:
             self._size.too_much(len(batch))
-        if isinstance(error, GraphQLMissing | PermissionDenied):
-            for visit in batch:
-                self._hand_over(visit, error)
-            return
-        can_pass = isinstance(error, ServerFailed | UnreadableAnswer) or (
-            isinstance(error, Unreachable) and batch[0].tries < 1
-        )
+        most = (TRIES if len(batch) > 1 else SHARED_TRIES) if smaller else UNREACHABLE_TRIES
         again = []
         for visit in batch:
             visit.tries += 1
-            if can_pass and visit.tries < TRIES and (len(batch) > 1 or visit.tries <= SHARED_TRIES):
+            if isinstance(error, PASSING) and visit.tries <= most:
                 again.append(visit)
             else:
                 self._hand_over(visit, error)
-        self._again.extend([again] if isinstance(error, Unreachable) and again else halves(again))
+        self._again.extend((part, 0.0) for part in (halves(again) if smaller else [again] if again else []))
 
     # An account ---------------------------------------------------------------------------------------------------
 

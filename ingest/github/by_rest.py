@@ -160,7 +160,7 @@ class RestFlow:
 
     def _languages_of(self, visit: Visit, repository: Repository) -> Task:
         asking = self._asking()
-        asking = replace(asking, reserve=max(asking.reserve, LANGUAGES_RESERVE))
+        asking = replace(asking, reserve=max(asking.reserve, LANGUAGES_RESERVE), waits_for_budget=False)
 
         def done(found: dict[str, int] | Refusal) -> None:
             visit.share(asking.tally)

@@ -133,14 +133,15 @@ class Gate:
         self._jitter = jitter
 
     @contextmanager
-    def passing(self, wish: Wish, *, patience: float | None = None, stop: Stop | None = None) -> Iterator["Passage"]:
+    def passing(self, wish: Wish, *, waits_for_budget: bool = True, stop: Stop | None = None) -> Iterator["Passage"]:
         """Hold a place for *wish* while its request is under way.
 
-        Raises RateLimited when the wait is longer than *patience*, Stopped when *stop* is set meanwhile.
+        Raises RateLimited when the wait would be too long, or the budget is spent and *waits_for_budget* is not
+        wished; Stopped when *stop* is set meanwhile.
         """
         # Every attempt is one of its own: a second one must not end the first one's place.
         wish = Wish(uuid4().hex[:12], wish.owner, wish.resource, wish.kind, wish.cost, wish.reserve)
-        started_at = self._enter(wish, self._patience if patience is None else patience, stop)
+        started_at = self._enter(wish, waits_for_budget, stop)
         passage = Passage(self._ledger, wish, started_at, self._jitter)
         try:
             yield passage
@@ -183,7 +184,7 @@ class Gate:
 
         self._ledger.update(note)
 
-    def _enter(self, wish: Wish, patience: float, stop: Stop | None) -> float:
+    def _enter(self, wish: Wish, waits_for_budget: bool, stop: Stop | None) -> float:
         last_why = ""
         while True:
             if stop is not None and stop.is_set():
@@ -193,14 +194,14 @@ class Gate:
                 return now
             seconds = verdict.until - now
             if verdict.why in ("paused", "spent"):
-                self._check(verdict, seconds, patience)
+                self._check(verdict, seconds, waits_for_budget)
                 if verdict.why != last_why and seconds > 1:
                     log.info("waiting for github", why=verdict.why, seconds=round(seconds, 1), bucket=wish.bucket)
                 last_why = verdict.why
             self.wait(max(seconds, 2 * CLOCK_TICK_SECONDS), stop)
 
-    def _check(self, verdict: Verdict, seconds: float, patience: float) -> None:
-        if seconds > patience:
+    def _check(self, verdict: Verdict, seconds: float, waits_for_budget: bool) -> None:
+        if seconds > self._patience or (verdict.why == "spent" and not waits_for_budget):
             reason = "GitHub told us to wait" if verdict.why == "paused" else "GitHub's rate limit is spent"
             raise RateLimited(self._ledger.until(verdict.until), reason)
 

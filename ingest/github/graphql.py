@@ -66,12 +66,14 @@ class GraphQL:
         self.is_missing = False
         self._lock = Lock()
 
-    def pulse(self, pages: Sequence[PageAsk], asking: Asking) -> tuple[list[Part], Told]:
+    def pulse(self, pages: Sequence[PageAsk], asking: Asking, *, after: float = 0.0) -> tuple[list[Part], Told]:
         """Read accounts and the counts of their repositories, a page each; the parts come in the order asked.
 
-        First pages must come before further ones.
+        First pages must come before further ones. *after* is how many seconds to wait before.
         Source: https://docs.github.com/en/graphql/reference/interfaces#repositoryowner
         """
+        if after:
+            self._transport.gate.wait(after, asking.stop)
         firsts = sum(page.cursor is None for page in pages)
         variables: dict[str, object] = {}
         for i, page in enumerate(pages):

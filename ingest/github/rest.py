@@ -22,6 +22,7 @@ from ingest.github.models import MISSHAPEN, Account, Repository
 from ingest.github.transport import Asking, Call, Transport
 
 PAGE = 100
+NOT_FOUND, CONFLICT = 404, 409
 # An order that a push or a star does not change: what changed stays on its page, and the others answer 304.
 STEADY = f"per_page={PAGE}&sort=full_name&direction=asc"
 
@@ -114,9 +115,13 @@ class Rest:
         try:
             body = self._get(url, f"the languages of {repository.full_name}", asking).body
         except (RepositoryGone, PermissionDenied, Blocked) as error:
-            refused = Refusal(getattr(error, "status", 404), getattr(error, "reason", error.code))
+            refused = _as_refusal(error)
             self._cache.refuse(asking.credential.fingerprint, url, refused)
             return refused
+        except UnexpectedStatus as error:
+            if error.status != CONFLICT:
+                raise
+            return {}  # an empty repository
         if not isinstance(body, dict):
             raise UnreadableAnswer(f"the languages of {repository.full_name}", "it is no object")
         return {str(name): size for name, size in body.items() if isinstance(size, int)}
@@ -128,7 +133,7 @@ class Rest:
             found = self._get(f"{self._transport.root}/repositories/{github_id}", what, asking)
             repository = Repository.from_rest(found.body)
         except RepositoryGone:
-            return Gone(github_id, "not_found", 404)
+            return Gone(github_id, "not_found", NOT_FOUND)
         except Blocked as error:
             return Gone(github_id, error.reason, error.status, error.url)
         except PermissionDenied:
@@ -179,3 +184,11 @@ class Rest:
 
     def _ours(self, link: str | None, asked: str) -> str | None:
         return ours(self._transport.root, link, asked) if link else None
+
+
+def _as_refusal(error: RepositoryGone | PermissionDenied | Blocked) -> Refusal:
+    if isinstance(error, Blocked):
+        return Refusal(error.status, error.reason)
+    if isinstance(error, PermissionDenied):
+        return Refusal(FORBIDDEN, error.code)
+    return Refusal(NOT_FOUND, "not_found")

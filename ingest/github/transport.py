@@ -54,11 +54,11 @@ class Tally:
 
 @dataclass(frozen=True)
 class Asking:
-    """Who asks, what share of the budget is left for others, how long to wait (seconds), and what it has cost."""
+    """Who asks, what share of the budget is left for others, whether to wait for a new one, and what it has cost."""
 
     credential: Credential
     reserve: float = 0.0
-    patience: float | None = None
+    waits_for_budget: bool = True
     stop: Stop | None = None
     tally: Tally = field(default_factory=Tally)
 
@@ -190,7 +190,7 @@ class Transport:
             raise BadCredentials(credential.name, credential.fingerprint)
         wish = Wish("", self._pool.owner(credential), call.resource, call.kind, call.cost, asking.reserve)
         for _ in range(REFUSALS_AT_MOST):
-            with self.gate.passing(wish, patience=asking.patience, stop=asking.stop) as passage:
+            with self.gate.passing(wish, waits_for_budget=asking.waits_for_budget, stop=asking.stop) as passage:
                 answer = self._exchange(call)
                 wait = told_to_wait(answer)
                 passage.answered(limits_of(answer), wait, self._pool.owner(credential))

@@ -84,9 +84,10 @@ class Packer:
 
     def _failed(self, wants: list[Want], asking: Asking, error: GitHubError) -> None:
         self._pay(wants, asking)
-        if error.asked_too_much:
+        # A batch that failed several times as it was is taken for too large, too.
+        if error.asked_too_much or isinstance(error, ServerFailed):
             self._size.too_much(len(wants))
-        if isinstance(error, ServerFailed | UnreadableAnswer):
+        if error.asked_too_much or isinstance(error, ServerFailed | UnreadableAnswer):
             self._try_again(wants, dict.fromkeys((want.github_id for want in wants), error))
         else:
             for want in wants:
