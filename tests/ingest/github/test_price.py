@@ -1,0 +1,113 @@
+"""What a snapshot costs in points, requests and seconds, and that nobody asks while GitHub says wait."""
+
+import threading
+import time
+from math import ceil
+
+import pytest
+
+from ingest.github import Ask, GitHub
+from ingest.github.credentials import Pool
+from ingest.sandbox import World, serve
+
+ACCOUNTS, REPOSITORIES = 60, 1650
+
+
+@pytest.fixture
+def sandbox():
+    """Sixty accounts with 1,650 repositories, the biggest with 350."""
+    with serve(World(accounts=ACCOUNTS, repositories=REPOSITORIES, biggest=350, seed=9)) as sandbox:
+        yield sandbox
+
+
+def client(sandbox, *, redis=None, **how):
+    return GitHub(api_url=sandbox.url, pool=Pool.of_tokens(["sandbox-token-1"]), redis=redis, **how)
+
+
+def snapshot(github, sandbox, languages_wanted=lambda _a, one: one.pushed_at is not None):
+    asks = [Ask(login) for login in sandbox.world.logins()]
+    outcomes = list(github.accounts(asks, languages_wanted=languages_wanted))
+    assert len(outcomes) == len(asks)
+    assert all(one.error is None and one.answer.complete and not one.answer.unread for one in outcomes)
+    return outcomes
+
+
+def floor(sandbox):
+    """The least that GitHub's price list allows: points, and requests at a hundred ids or pages' worth each."""
+    truths = [sandbox.truth(login) for login in sandbox.world.logins()]
+    further = sum(max(0, ceil(len(truth["repositories"]) / 100) - 1) for truth in truths)
+    pushed = sum(held["pushed_at"] is not None for truth in truths for held in truth["repositories"])
+    organizations = sum(truth["account"]["kind"].lower() == "organization" for truth in truths)
+    return (4 * len(truths) + further) / 100 + pushed / 100, organizations
+
+
+def test_a_first_snapshot_costs_hardly_more_than_its_connections(sandbox):
+    points, organizations = floor(sandbox)
+    with client(sandbox) as github:
+        snapshot(github, sandbox)
+        assert github.usage.points <= points * 1.25 + 4
+        assert github.usage.requests - organizations <= points * 0.7 + 4
+
+
+def test_a_refresh_of_little_news_costs_little(sandbox, redis):
+    """3 % were pushed: the pulses, a query or two of languages, and organizations that answer 304."""
+    with client(sandbox, redis=redis) as github:
+        snapshot(github, sandbox)
+        first = github.usage
+        snapshot(github, sandbox, lambda _a, one: one.github_id % 33 == 0)
+        points = github.usage.points - first.points
+        assert points <= 7
+        assert github.usage.not_modified >= 10
+
+
+@pytest.mark.parametrize("redis_too", [True, False])
+def test_nobody_asks_during_a_pause(sandbox, redis, redis_too):
+    """Two clients as two processes: what one is told, holds the other, too; but what was under way has to be borne."""
+    pause = sandbox.faults.pause(2, after=6)
+    clients = [client(sandbox, redis=redis if redis_too else None) for _ in range(2 if redis_too else 1)]
+    threads = [threading.Thread(target=snapshot, args=(github, sandbox)) for github in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for github in clients:
+        github.close()
+    assert pause.ignored == 0
+    assert pause.in_flight <= 5 * len(clients)
+
+
+def test_failures_and_a_pause_cost_little_more_than_none(sandbox):
+    with client(sandbox) as github:
+        snapshot(github, sandbox)
+        calm = github.usage.requests
+    sandbox.faults.errors(share=0.05)
+    pause = sandbox.faults.pause(1, after=20)
+    with client(sandbox) as github:
+        snapshot(github, sandbox)
+        assert github.usage.requests <= calm * 1.15 + 4  # a small world: the four are those in flight
+    assert pause.ignored == 0
+
+
+def test_requests_overlap_but_never_more_than_a_few(sandbox):
+    """Latency is borne once by several; GitHub's advice is to be few."""
+    sandbox.latency_ms = 80
+    with client(sandbox) as github:
+        snapshot(github, sandbox)
+    began = [(entry.arrived, 1) for entry in sandbox.log]
+    ended = [(entry.arrived + entry.seconds, -1) for entry in sandbox.log]
+    at_once, most = 0, 0
+    for _, change in sorted(began + ended):
+        at_once += change
+        most = max(most, at_once)
+    assert 3 <= most <= 5
+
+
+def test_the_first_outcome_does_not_wait_for_the_last(sandbox):
+    sandbox.latency_ms = 80
+    began = time.monotonic()
+    with client(sandbox) as github:
+        outcomes = github.accounts([Ask(login) for login in sandbox.world.logins()], languages_wanted=lambda *_: True)
+        next(outcomes)
+        first = time.monotonic() - began
+        list(outcomes)
+    assert first < (time.monotonic() - began) * 0.8
