@@ -209,11 +209,12 @@ def sandbox(
     seed: int = 7,
     latency_ms: Annotated[int, typer.Option(min=0)] = 0,
     write_history: Annotated[Path | None, typer.Option(help="Write past years as CSV.gz and stop.")] = None,
+    busy: Annotated[bool, typer.Option("--busy", help="Let stars come and things happen all the time.")] = False,
 ) -> None:
     """Run a pretend GitHub over real HTTP, for trying Almanac offline."""
     from ingest.sandbox import main  # noqa: PLC0415 - a web server that no other command needs
 
-    main(port=port, accounts=accounts, seed=seed, latency_ms=latency_ms, write_history=write_history)
+    main(port=port, accounts=accounts, seed=seed, latency_ms=latency_ms, write_history=write_history, busy=busy)
 
 
 # Shared by the commands ---------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ class Demo(Stack):
         """Track everybody there is."""
         self.say("Filling it from a pretend GitHub …")
         port = self.pretend_github.rpartition(":")[2]
-        self.add("pretend GitHub", "-m", "ingest", "sandbox", "--port", port, *self.world, quiet=True)
+        self.add("pretend GitHub", "-m", "ingest", "sandbox", "--port", port, "--busy", *self.world, quiet=True)
         self.more_environment = {**self.more_environment, "TRACK": ",".join(self._logins())}
         self.run_once("-m", "ingest", "track", "--first-start", quiet=True)
 

@@ -185,9 +185,23 @@ def _sum_up(connection: Connection, run: importruns.Run) -> None:
     adopting.adopt_left_behind(connection)
     summing.sum_up(connection, run.source_id)
     growth.update_import_growth(connection, run.source_id)
+    _grow_own(connection, run.source_id)
     summing.set_rhythm(connection, run.source_id)
     rollups.update_import_language_days(connection, run.source_id)
     publish(connection, run.id)
+
+
+def _grow_own(connection: Connection, source_id: int) -> None:
+    """What was kept before our first look tells how much has come since: of repositories that we look at ourselves."""
+    ours = connection.scalars(
+        text(
+            "SELECT repository_id FROM repository_import JOIN repository_current USING (repository_id)"
+            " WHERE source_id = :source"
+        ),
+        {"source": source_id},
+    ).all()
+    if ours:
+        growth.update_growth(connection, ours, datetime.now(UTC))
 
 
 @contextmanager

@@ -2,9 +2,11 @@
 
 import contextlib
 from pathlib import Path
+from threading import Event, Thread
 
 import uvicorn
 
+from ingest.sandbox.bustle import Bustle
 from ingest.sandbox.history import write_history as write_file
 from ingest.sandbox.limits import DEFAULT_TOKENS
 from ingest.sandbox.server import Sandbox, config, listen
@@ -21,6 +23,7 @@ def main(
     repositories: int | None = None,
     biggest: int | None = None,
     host: str = "127.0.0.1",
+    busy: bool = False,
 ) -> None:
     """Serve until interrupted, or only write the past years to *write_history* and return.
 
@@ -35,6 +38,8 @@ def main(
     _say(sandbox.url)
     _say(f"token: {next(iter(DEFAULT_TOKENS))}")
     _say(f"logins: {','.join(world.logins())}")
+    if busy:
+        Thread(target=Bustle(world, seed).run, args=(Event(),), name="bustle", daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config(sandbox)).run(sockets=[listener])
 

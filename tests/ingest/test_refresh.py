@@ -1,7 +1,7 @@
 """A refresh stores exactly what GitHub said, only what differs, and whole accounts or nothing."""
 
 import threading
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -288,3 +288,17 @@ def test_a_repository_that_left_the_list_but_is_still_there_is_not_gone(still):
     assert_exact(still.held(login), still.sandbox.truth(login))
     assert [kind for kind, _, _ in still.ledger(login)] == []
     assert item.account_id
+
+
+def test_history_that_comes_after_the_first_look_tells_the_growth_at_once(still, kept_by_somebody):
+    login = still.biggest("user")
+    full_name = still.some_repository(login)
+    still.refresh(login)
+    now = still.world.clock.now()
+    month_ago = datetime.fromtimestamp(now, UTC).date() - timedelta(days=30)
+    kept_by_somebody(full_name, month_ago.isoformat())
+    (row,) = still.rows(
+        "SELECT stars, stars_30d FROM repository_current JOIN repository ON id = repository_id WHERE full_name = :name",
+        name=full_name,
+    )
+    assert row == (row[0], row[0] - 7)

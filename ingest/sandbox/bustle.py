@@ -1,0 +1,62 @@
+"""A busy day at the pretend GitHub: stars come, people push, and now and then something is renamed or archived."""
+
+from collections.abc import Callable
+from random import Random
+from threading import Event
+
+from ingest.sandbox.repositories import Repository
+from ingest.sandbox.world import World
+
+TICK_SECONDS = 1.0
+STARRED_AT_ONCE = 6
+MOST_STARS = 30
+PUSH_CHANCE = 0.25
+EVENT_CHANCE = 0.05
+LICENSES = ("mit", "apache-2.0", "gpl-3.0", "bsd-3-clause")
+BRANCHES = ("main", "trunk", "develop")
+
+
+class Bustle:
+    """Makes things happen in *world*; the same seed makes the same things happen, one step after the other."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self._world = world
+        self._chance = Random(seed)  # noqa: S311 - no secret
+        self._events: tuple[Callable[[Repository], None], ...] = (
+            lambda one: world.edit.relicense(one.full_name, self._chance.choice(LICENSES)),
+            lambda one: world.edit.rebranch(one.full_name, self._chance.choice(BRANCHES)),
+            lambda one: world.edit.archive(one.full_name),
+            lambda one: world.edit.rename(one.full_name, self._free_name(one, one.name)),
+            self._create,
+        )
+
+    def run(self, stop: Event) -> None:
+        while not stop.wait(TICK_SECONDS):
+            self.step()
+
+    def step(self) -> None:
+        """What happens within one tick."""
+        for one in self._some(STARRED_AT_ONCE):
+            self._world.edit.star(one.full_name, self._chance.randint(1, MOST_STARS))
+        if self._chance.random() < PUSH_CHANCE:
+            for one in self._some(1):
+                self._world.edit.push(one.full_name)
+        if self._chance.random() < EVENT_CHANCE:
+            for one in self._some(1):
+                self._chance.choice(self._events)(one)
+
+    def _some(self, count: int) -> list[Repository]:
+        """Pick repositories that somebody could work on now."""
+        world, now = self._world, self._world.now()
+        with world.lock:
+            alive = [one for one in world.repositories.values() if world.shows(one) and one.archived_at > now]
+        return self._chance.sample(alive, min(count, len(alive)))
+
+    def _create(self, neighbour: Repository) -> None:
+        self._world.edit.create(neighbour.owner.login, self._free_name(neighbour, f"new-{neighbour.name}"))
+
+    def _free_name(self, one: Repository, stem: str) -> str:
+        number = 2
+        while self._world.repository(f"{one.owner.login}/{stem}-{number}"):
+            number += 1
+        return f"{stem}-{number}"
