@@ -15,8 +15,9 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from core import database
 from core.jobs import Asked
 from ingest import changes, growth, held, rollups, runs, store, tracking
+from ingest.absent import Absent, find_absent
 from ingest.changes import Entry, HeldAccount, LanguagesLook, Plan
-from ingest.github import Account, AccountAnswer, Ask, GitHub, Gone, Outcome, Repository
+from ingest.github import Account, AccountAnswer, Ask, GitHub, Outcome, Repository
 from ingest.github.errors import AccountNotFound, BadLogin, GitHubError, RateLimited, Stopped
 from ingest.github.logins import parse_login
 from ingest.held import Inventory
@@ -44,15 +45,6 @@ class Order:
     extras: bool = False
     urgent: bool = False
     job_id: int | None = None
-
-
-@dataclass(frozen=True)
-class Absent:
-    """What GitHub says of repositories that an account no longer lists, by GitHub's id."""
-
-    still_owned: tuple[Repository, ...] = ()
-    moved: Mapping[int, Repository] = field(default_factory=dict)
-    gone: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -159,7 +151,8 @@ class Refresh:
         return self._failed(run, account_id, outcome, error)
 
     def _stored(self, run: Run, outcome: Outcome, answer: AccountAnswer, holding: Inventory) -> Item:
-        absent = self._absent(answer, holding)
+        listed = holding.listed.get(answer.account.github_id, {})
+        absent = find_absent(self.github, answer, listed)
         for attempt in Retrying(
             retry=retry_if_exception(_is_collision),
             stop=stop_after_attempt(4),
@@ -171,25 +164,6 @@ class Refresh:
                 item = self._store(connection, run, outcome.ask, answer, absent)
                 return _note(connection, run, item, outcome, started)
         raise AssertionError("unreachable")
-
-    def _absent(self, answer: AccountAnswer, holding: Inventory) -> Absent:
-        """Ask what became of repositories that were listed last time: a list can lose what has not gone."""
-        missing = dict(holding.listed.get(answer.account.github_id, {}))
-        for repository in answer.repositories:
-            missing.pop(repository.github_id, None)
-        if not missing:
-            return Absent()
-        try:
-            found = self.github.whereabouts(list(missing.items()))
-        except GitHubError as error:
-            log.warning("missing repositories not looked up", login=answer.account.login, error=str(error))
-            return Absent()
-        repositories = [one for one in found.values() if isinstance(one, Repository)]
-        return Absent(
-            still_owned=tuple(one for one in repositories if _owner_is(one, answer.account)),
-            moved={one.github_id: one for one in repositories if not _owner_is(one, answer.account)},
-            gone={github_id: one.reason for github_id, one in found.items() if isinstance(one, Gone)},
-        )
 
     def _store(self, connection: Connection, run: Run, ask: Ask, answer: AccountAnswer, absent: Absent) -> Item:
         account = answer.account
@@ -334,12 +308,6 @@ def _target(connection: Connection, login: str) -> tuple[int | None, Ask]:
 
 def _ids(repositories: Sequence[Repository]) -> list[int]:
     return [repository.github_id for repository in repositories]
-
-
-def _owner_is(repository: Repository, account: Account) -> bool:
-    if repository.owner_id is not None:
-        return repository.owner_id == account.github_id
-    return repository.owner_login.lower() == account.login.lower()
 
 
 def _is_collision(error: BaseException) -> bool:

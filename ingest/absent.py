@@ -1,0 +1,48 @@
+"""What became of repositories that an account no longer lists: a list can lose what has not gone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from ingest.github import Account, AccountAnswer, GitHub, Gone, Repository
+from ingest.github.errors import GitHubError
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Absent:
+    """What GitHub says of repositories that an account no longer lists, by GitHub's id."""
+
+    still_owned: tuple[Repository, ...] = ()
+    moved: Mapping[int, Repository] = field(default_factory=dict)
+    gone: Mapping[int, str] = field(default_factory=dict)
+
+
+def find_absent(github: GitHub, answer: AccountAnswer, listed: Mapping[int, str | None]) -> Absent:
+    """Ask GitHub where those of *listed* (GitHub's id: node id) are that the answer does not name.
+
+    What cannot be looked up now stays as it is held: the next look asks again.
+    """
+    named = {repository.github_id for repository in answer.repositories}
+    missing = [(github_id, node_id) for github_id, node_id in listed.items() if github_id not in named]
+    if not missing:
+        return Absent()
+    try:
+        found = github.whereabouts(missing)
+    except GitHubError as error:
+        log.warning("missing repositories not looked up", login=answer.account.login, error=str(error))
+        return Absent()
+    repositories = [one for one in found.values() if isinstance(one, Repository)]
+    return Absent(
+        still_owned=tuple(one for one in repositories if _owner_is(one, answer.account)),
+        moved={one.github_id: one for one in repositories if not _owner_is(one, answer.account)},
+        gone={github_id: one.reason for github_id, one in found.items() if isinstance(one, Gone)},
+    )
+
+
+def _owner_is(repository: Repository, account: Account) -> bool:
+    if repository.owner_id is not None:
+        return repository.owner_id == account.github_id
+    return repository.owner_login.lower() == account.login.lower()
