@@ -102,8 +102,19 @@ class GitHub:
         """What this client has spent since it was made."""
         return self._transport.usage
 
-    def budget(self) -> list[BucketState]:
-        """Tell what is left of each budget, as last heard by any process; empty before the first answer."""
+    def budget(self, *, ask: bool = False) -> list[BucketState]:
+        """Tell what is left of each budget, as last heard by any process; empty before the first answer.
+
+        *ask* asks GitHub, which is free of charge, and goes on with what was heard where it does not answer.
+        """
+        for credential in self._pool.credentials if ask else ():
+            try:
+                budgets = self._rest.budgets(Asking(credential))
+            except GitHubError as error:
+                log.warning("the budget could not be asked for", who=credential.name, why=str(error))
+                continue
+            for limits in budgets:
+                self._gate.told(self._pool.owner(credential), limits.resource or "core", limits)
         return self._gate.buckets()
 
     def token_for(self, login: str, pinned: str | None = None) -> str | None:

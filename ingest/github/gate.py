@@ -212,7 +212,7 @@ class Passage:
     def __init__(self, ledger: Ledger, wish: Wish, started_at: float, jitter: Callable[[], float]) -> None:
         self._ledger = ledger
         self._wish = wish
-        self._started_at = started_at
+        self.started_at = started_at
         self._jitter = jitter
         self._settled = False
 
@@ -228,11 +228,11 @@ class Passage:
             resource = limits.resource if limits else None
             state.settle(self._wish, owner=owner, resource=resource, told=told)
             if wait is None:
-                state.forgive(self._started_at)
+                state.forgive(self.started_at)
             elif wait.scope == "host":
                 state.pause(wait.seconds, now)
             elif wait.scope == "unstated":
-                state.pause_unstated(self._started_at, now, jitter)
+                state.pause_unstated(self.started_at, now, jitter)
             elif limits is not None:
                 key = f"{owner} {resource or self._wish.resource}"
                 state.spend(key, limits.limit, now + limits.resets_in)

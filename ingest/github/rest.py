@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ingest.github.addresses import ours
-from ingest.github.answers import FORBIDDEN, NOT_MODIFIED, OK, links_of, page_number, refusal, with_page
+from ingest.github.answers import FORBIDDEN, NOT_MODIFIED, OK, Limits, links_of, page_number, refusal, with_page
 from ingest.github.asks import Gone
 from ingest.github.cache import Cache, Kept, Refusal
 from ingest.github.errors import (
@@ -22,6 +22,7 @@ from ingest.github.models import MISSHAPEN, Account, Repository
 from ingest.github.transport import Asking, Call, Transport
 
 PAGE = 100
+USED_RESOURCES = ("core", "graphql")
 NOT_FOUND, CONFLICT = 404, 409
 # An order that a push or a star does not change: what changed stays on its page, and the others answer 304.
 STEADY = f"per_page={PAGE}&sort=full_name&direction=asc"
@@ -141,6 +142,23 @@ class Rest:
         except MISSHAPEN as error:
             raise UnreadableAnswer(what, "it has another shape than GitHub's") from error
         return Gone(github_id, "private") if repository.is_private else repository
+
+    def budgets(self, asking: Asking) -> list[Limits]:
+        """Read what is left of each budget; that is free of charge.
+
+        Source: https://docs.github.com/en/rest/rate-limit/rate-limit
+        """
+        found = self._get(f"{self._transport.root}/rate_limit", "the rate limits", asking, anew=True)
+        try:
+            told = {name: found.body["resources"].get(name) for name in USED_RESOURCES}
+            now = found.captured_at.timestamp()
+            return [
+                Limits(name, one["limit"], one["remaining"], max(0.0, one["reset"] - now) + 1)
+                for name, one in told.items()
+                if one
+            ]
+        except MISSHAPEN as error:
+            raise UnreadableAnswer("the rate limits", "they have another shape than GitHub's") from error
 
     def _account(self, path: str, login: str, asking: Asking) -> tuple[Account, datetime]:
         try:

@@ -349,6 +349,14 @@ def test_a_spent_budget_leaves_accounts_to_another_owner(sandbox):
     assert all(outcome.error is None for outcome in outcomes.values())
 
 
+def test_the_budget_can_be_asked_for_before_anything_is_spent(sandbox):
+    with client(sandbox, *TOKENS) as github, client(sandbox) as nobody:
+        assert github.budget() == []
+        assert {(one.resource, one.remaining) for one in github.budget(ask=True)} == {("core", 5000), ("graphql", 5000)}
+        assert [one.remaining for one in nobody.budget(ask=True) if one.resource == "core"] == [5000]
+        assert {entry.points for entry in sandbox.log} == {0}
+
+
 def test_a_spent_budget_is_told_with_its_end(sandbox):
     sandbox.limits.leave(0, resource="graphql")
     with client(sandbox, *TOKENS) as github:
