@@ -21,33 +21,40 @@ NOW = """
             SELECT repository_id, watchers, open_issues FROM repository_latest
         )"""
 
+# The newest row of each repository comes with its values as one array, the greatest: whether it is our own look, which
+# goes before what others kept, then its moment (in microseconds), then the values. One pass over the snapshots does it,
+# where joining them back by moment would look into every month's partition for every repository.
+#
 # A name, licence, language or state that changed since is read back from the ledger: the first change after the moment
 # says what was before it. Description, topics and the last push are kept as they are now.
 AS_OF = """
-        looks AS (
-            SELECT repository_id, source_id, max(captured_at) AS captured_at
+        newest AS (
+            SELECT repository_id,
+                   max(ARRAY[(source_id = 1)::int, (date_part('epoch', captured_at) * 1e6)::bigint,
+                             source_id, stars, forks, size_kb]) AS look
               FROM repository_snapshot WHERE captured_at <= :as_of
-             GROUP BY repository_id, source_id
+             GROUP BY repository_id
         ), account_look AS (
             SELECT account_id, max(captured_at) AS captured_at
               FROM capture WHERE source_id = 1 AND account_id IS NOT NULL AND captured_at <= :as_of
              GROUP BY account_id
-        ), newest AS (
-            SELECT DISTINCT ON (looks.repository_id) looks.repository_id, looks.source_id, looks.captured_at,
-                   CASE looks.source_id WHEN 1 THEN greatest(looks.captured_at, account_look.captured_at)
-                                        ELSE looks.captured_at END AS checked_at
-              FROM looks
-              JOIN repository ON repository.id = looks.repository_id
-              LEFT JOIN account_look ON account_look.account_id = repository.account_id
-             ORDER BY looks.repository_id, looks.source_id = 1 DESC, looks.captured_at DESC
-        ), earlier AS (
-            SELECT repository_id, source_id, max(snapshot.captured_at) AS week_before,
-                   max(snapshot.captured_at)
-                       FILTER (WHERE snapshot.captured_at <= checked_at - interval '30 days') AS month_before
+        ), looked AS (
+            SELECT newest.repository_id, look, look[3]::smallint AS source_id,
+                   greatest(timestamptz 'epoch' + look[2] * interval '1 microsecond',
+                            CASE look[3] WHEN 1 THEN account_look.captured_at END) AS checked_at
               FROM newest
-              JOIN repository_snapshot AS snapshot USING (repository_id, source_id)
-             WHERE snapshot.captured_at <= checked_at - interval '7 days'
-             GROUP BY repository_id, source_id
+              JOIN repository ON repository.id = newest.repository_id
+              LEFT JOIN account_look USING (account_id)
+        ), earlier AS (
+            SELECT repository_id,
+                   max(ARRAY[(date_part('epoch', captured_at) * 1e6)::bigint, stars]) AS week,
+                   max(ARRAY[(date_part('epoch', captured_at) * 1e6)::bigint, stars])
+                       FILTER (WHERE captured_at <= checked_at - interval '30 days') AS month
+              FROM looked
+              JOIN repository_snapshot USING (repository_id, source_id)
+             WHERE captured_at <= checked_at - interval '7 days'
+               AND captured_at <= CAST(:as_of AS timestamptz) - interval '7 days'
+             GROUP BY repository_id
         ), first_change AS (
             SELECT DISTINCT ON (repository_id, about) *
               FROM (SELECT repository_id, id, noticed_at, kind, before,
@@ -66,30 +73,28 @@ AS_OF = """
                    count(*) FILTER (WHERE about = 'primary_language') > 0 AS language_changed
               FROM first_change GROUP BY repository_id
         ), held AS (
-            SELECT newest.repository_id,
+            SELECT looked.repository_id,
                    split_part(coalesce(past.full_name, repository.full_name), '/', 1) AS owner,
                    coalesce(past.full_name, repository.full_name) AS full_name, description,
                    CASE WHEN past.relicensed THEN past.license ELSE repository.license END AS license, topics,
                    CASE WHEN past.language_changed THEN past.language ELSE primary_language END AS language,
                    is_fork, coalesce(past.is_archived, repository.is_archived) AS is_archived,
                    coalesce(past.is_gone, coalesce(gone_at <= :as_of, false)) AS is_gone, created_at, pushed_at,
-                   seen.stars, seen.forks, seen.size_kb, seen.stars - week.stars AS stars_7d,
-                   seen.stars - month.stars AS stars_30d, newest.checked_at, newest.source_id
-              FROM newest
-              JOIN repository ON repository.id = newest.repository_id
-              JOIN repository_snapshot AS seen USING (repository_id, captured_at, source_id)
-              LEFT JOIN earlier USING (repository_id, source_id)
-              LEFT JOIN repository_snapshot AS week ON week.repository_id = newest.repository_id
-                    AND week.captured_at = earlier.week_before AND week.source_id = newest.source_id
-              LEFT JOIN repository_snapshot AS month ON month.repository_id = newest.repository_id
-                    AND month.captured_at = earlier.month_before AND month.source_id = newest.source_id
-              LEFT JOIN past ON past.repository_id = newest.repository_id
+                   look[4]::int AS stars, look[5]::int AS forks, look[6]::int AS size_kb,
+                   (look[4] - week[2])::int AS stars_7d, (look[4] - month[2])::int AS stars_30d,
+                   checked_at, source_id
+              FROM looked
+              JOIN repository ON repository.id = looked.repository_id
+              LEFT JOIN earlier ON earlier.repository_id = looked.repository_id
+              LEFT JOIN past ON past.repository_id = looked.repository_id
+        ), extra AS (
+            SELECT repository_id,
+                   max(ARRAY[(source_id = 1)::int, (date_part('epoch', captured_at) * 1e6)::bigint,
+                             watchers, open_issues]) AS look
+              FROM repository_extra_snapshot WHERE captured_at <= :as_of
+             GROUP BY repository_id
         ), extras AS (
-            SELECT DISTINCT ON (repository_id) repository_id, watchers, open_issues
-              FROM newest
-              JOIN repository_extra_snapshot AS extra USING (repository_id, source_id)
-             WHERE extra.captured_at <= :as_of
-             ORDER BY repository_id, extra.captured_at DESC
+            SELECT repository_id, look[3]::int AS watchers, look[4]::int AS open_issues FROM extra
         )"""
 
 
