@@ -28,7 +28,7 @@ from ingest.github.transport import TIMEOUT, Asking, Transport
 log = structlog.get_logger()
 
 # At once, in this process: enough for GitHub's latency, few enough to be told to wait without harm.
-AT_ONCE = 5
+AT_ONCE = 4
 # Share of each budget that is left for people who wait.
 RESERVE = 0.05
 NODES_AT_ONCE = 100

@@ -78,7 +78,7 @@ def test_nobody_asks_during_a_pause(sandbox, redis, redis_too):
     for github in clients:
         github.close()
     assert late(pause) == []
-    assert len(pause.arrivals) <= 5 * len(clients)
+    assert len(pause.arrivals) <= 4 * len(clients)
 
 
 def test_failures_and_a_pause_cost_little_more_than_none(sandbox):
@@ -104,7 +104,7 @@ def test_requests_overlap_but_never_more_than_a_few(sandbox):
     for _, change in sorted(began + ended):
         at_once += change
         most = max(most, at_once)
-    assert 3 <= most <= 5
+    assert 3 <= most <= 4
 
 
 def test_the_first_outcome_does_not_wait_for_the_last(sandbox):
