@@ -85,7 +85,7 @@ def remember() -> None:
 def tell(name: str | None) -> None:
     """Say in one line what the chosen tower is, or that one can be chosen."""
     found = plan.towers[plan.towers["full_name"] == name]
-    with st.container(horizontal=True, vertical_alignment="center", key="chosen", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="center", key="chosen", gap="small"):
         if found.empty:
             st.caption(f":material/ads_click: Click a tower to see its repository. {left_out()}")
             return
@@ -122,6 +122,7 @@ def draw() -> None:
         alt=scene.said(plan),
     )
     st.html(legend(scene.colors(plan, 10), theme(), label="Towers by language"))
+    width.measure()
 
 
 cell(

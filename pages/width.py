@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+KEY = "page-width"
 USUAL = 880
 STEP = 20  # pages that differ by less are one: each change costs a run of the page
 
@@ -25,9 +26,12 @@ export default function ({ parentElement, data, setStateValue }) {
 """
 
 
-def of_page(key: str = "page-width") -> int:
+def of_page() -> int:
     """The width that a full-width element has, in CSS pixels, rounded down; a usual one before the browser has told."""
+    return int(st.session_state.get(KEY, {}).get("width") or USUAL)
+
+
+def measure() -> None:
+    """Let the browser tell the width, and run again when it is another; takes no room where it stands."""
     component = st.components.v2.component("almanac_width", js=SCRIPT)
-    told = st.session_state.get(key, {}).get("width") or USUAL
-    component(key=key, data={"told": told, "step": STEP}, on_width_change=lambda: None)
-    return int(told)
+    component(key=KEY, data={"told": of_page(), "step": STEP}, on_width_change=lambda: None)
