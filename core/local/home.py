@@ -79,6 +79,10 @@ class Home:
     def log(self, name: str) -> Path:
         return self.files / f"{name}.log"
 
+    def running(self, name: str) -> Path:
+        """Is there while the supervisor looks after that server."""
+        return self.files / f"{name}.running"
+
     def failure(self, name: str) -> Path:
         """Holds the reason, while a server cannot be started."""
         return self.files / f"{name}.failed"

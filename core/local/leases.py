@@ -73,7 +73,7 @@ class Servers:
         if not self._locks:
             self._locks = [_share(self._home.files / f"{name}.lease", until) for name in wanted]
         supervisors = 0
-        while unready := [name for name in wanted if not self._answers(name)]:
+        while unready := self._unready(wanted):
             supervisors += self._supervise()
             self._raise_failure(unready, started)
             if time.monotonic() > until or supervisors > MOST_SUPERVISORS:
@@ -82,11 +82,7 @@ class Servers:
 
     def supervised(self) -> bool:
         """Tell whether somebody looks after the servers; false after a kill of the supervisor."""
-        lock = _lock_supervision(self._home)
-        if lock is None:
-            return True
-        os.close(lock)
-        return False
+        return not _could_lock(self._home.files / "supervisor.lock", fcntl.LOCK_SH)
 
     def release(self, *, wait_seconds: float = 0) -> None:
         """Give the leases back; wait until the servers have stopped, unless somebody else still leases one."""
@@ -95,6 +91,12 @@ class Servers:
         until = time.monotonic() + wait_seconds
         while time.monotonic() < until and self.supervised() and not self._leased_by_others():
             time.sleep(POLL_SECONDS)
+
+    def _unready(self, wanted: list[str]) -> list[str]:
+        """Name the servers that do not answer yet. One whose supervisor was killed may answer a last time."""
+        if not self.supervised():
+            return wanted
+        return [name for name in wanted if not (self._home.running(name).exists() and self._answers(name))]
 
     def _answers(self, name: str) -> bool:
         """Connect for real: process numbers and socket files outlive their processes."""
@@ -112,9 +114,11 @@ class Servers:
 
     def _supervise(self) -> bool:
         """Start a supervisor unless there is one; exactly one of many callers gets the lock that it inherits."""
-        lock = _lock_supervision(self._home)
+        lock = _lock(self._home.files / "supervisor.lock", fcntl.LOCK_EX)
         if lock is None:
             return False
+        for mark in self._home.files.glob("*.running"):
+            mark.unlink()
         try:
             with self._home.log("supervisor").open("ab") as log:
                 subprocess.run(
@@ -151,7 +155,8 @@ class Servers:
 
     def _leased_by_others(self) -> bool:
         """A lease can be shared but not taken alone while another client has it; while the servers stop, neither."""
-        return any(_is_shared(lease) for lease in self._home.files.glob("*.lease"))
+        leases = self._home.files.glob("*.lease")
+        return any(_could_lock(one, fcntl.LOCK_SH) and not _could_lock(one, fcntl.LOCK_EX) for one in leases)
 
 
 def _python_path() -> str:
@@ -172,42 +177,27 @@ def _open(path: Path) -> int:
 
 def _share(path: Path, until: float) -> int:
     """Take a shared lock; the kernel gives it back however this process ends."""
+    while (descriptor := _lock(path, fcntl.LOCK_SH)) is None:
+        # The supervisor is just stopping this server; another one starts it again.
+        if time.monotonic() > until:
+            raise ServerUnavailable(f"{path.stem} is stopping and does not end")
+        time.sleep(POLL_SECONDS)
+    return descriptor
+
+
+def _lock(path: Path, how: int) -> int | None:
+    """Take a lock without waiting; None while another process holds one that excludes it."""
     descriptor = _open(path)
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            # The supervisor is just stopping this server; another one starts it again.
-            if time.monotonic() > until:
-                os.close(descriptor)
-                raise ServerUnavailable(f"{path.stem} is stopping and does not end") from None
-            time.sleep(POLL_SECONDS)
-        else:
-            return descriptor
-
-
-def _lock_supervision(home: Home) -> int | None:
-    """Take the lock that a supervisor holds all its life; None while there is one."""
-    descriptor = _open(home.files / "supervisor.lock")
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         return None
     return descriptor
 
 
-def _is_shared(lease: Path) -> bool:
-    descriptor = _open(lease)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
+def _could_lock(path: Path, how: int) -> bool:
+    descriptor = _lock(path, how)
+    if descriptor is not None:
         os.close(descriptor)
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return descriptor is not None

@@ -60,8 +60,13 @@ class Watch:
 
     def stop(self) -> None:
         """Ask the server to stop; `wait` sees it end."""
+        self._mark.unlink(missing_ok=True)
         if self.process:
             self.process.send_signal(self.service.stop_signal)
+
+    @property
+    def _mark(self) -> Path:
+        return self.home.running(self.service.name)
 
     def wait(self) -> None:
         if not self.process:
@@ -100,6 +105,8 @@ class Watch:
             self.process = self.service.start()
         except (ServerUnavailable, OSError) as error:
             self._failed(now, str(error), certain=True)
+        else:
+            self._mark.touch()
         self.started = time.monotonic()
 
     def _notice_end(self, now: float) -> None:
@@ -111,6 +118,7 @@ class Watch:
         quick = now - self.started < QUICK_SECONDS
         print(f"{self.service.name} ended with {self.process.returncode}", file=sys.stderr)  # noqa: T201
         self.process = None
+        self._mark.unlink(missing_ok=True)
         if quick:
             self.service.recover()
             said = said_since(self.home, self.service.name, self.log_before)

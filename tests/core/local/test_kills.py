@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,8 @@ def test_everything_killed_at_once_comes_back_at_the_next_lease(
     database_url, _ = running.urls()
     remember(database_url)
     for pid in processes_of(used_folder):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     with lease(used_folder, durable=False) as servers:
         assert_remembered(servers.database_url)
 
@@ -124,7 +126,8 @@ def test_a_half_made_cluster_is_made_anew(folder: Path, client: Callable[..., Cl
     home = folder / "servers"
     wait_until(lambda: list(home.glob("postgres.new-*")))
     for pid in processes_of(folder):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     first.kill()
     with lease(folder, durable=False) as servers:
         assert connect(servers.database_url).execute("SELECT 1").fetchone() == (1,)
