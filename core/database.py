@@ -181,8 +181,8 @@ def read_frame(sql: str, *, fresh: bool = False, **values: Any) -> DataFrame:
     """Answer *sql* with *values* bound, from the cache while the data version is the same.
 
     `fresh=True` asks Postgres each time: for what no run publishes (tracking, runs, people). Cached SQL must not
-    hold `now()`: bind moments. The frame is the caller's own; pandas copies what is written to. Its `attrs` say how
-    it came to be: `sql` and `values`.
+    hold `now()`: bind moments. A `date` comes as text (select it as timestamptz), an array too. The frame is the
+    caller's own; pandas copies what is written to. Its `attrs` say how it came to be: `sql` and `values`.
     """
     return _ask(sql, values) if fresh else once_per_version(_ask, sql, values)
 

@@ -155,18 +155,23 @@ def compare(held: HeldAccount, account: Account, repositories: Sequence[Reposito
         for before in held.repositories.values()
         if before.account_id == held.id and before.gone_at is None and before.github_id not in listed
     ]
-    totals = total(account, repositories)
+    totals = total(account, repositories, held.counts)
     plan.totals = totals if totals != held.counts else None
     return plan
 
 
-def total(account: Account, repositories: Sequence[Repository]) -> AccountCounts:
-    """Sum over the repositories that the account owns now, forks included."""
+def total(account: Account, repositories: Sequence[Repository], held: AccountCounts | None = None) -> AccountCounts:
+    """Sum over the repositories that the account owns now, forks included; counts not told this time are as *held*."""
+
+    def told(name: str) -> int | None:
+        now: int | None = getattr(account, name)
+        return getattr(held, name, None) if now is None else now
+
     return AccountCounts(
-        followers=account.followers,
-        following=account.following,
-        public_repositories=account.public_repositories,
-        public_gists=account.public_gists,
+        followers=told("followers"),
+        following=told("following"),
+        public_repositories=told("public_repositories"),
+        public_gists=told("public_gists"),
         stars=sum(repository.stars or 0 for repository in repositories),
         forks=sum(repository.forks or 0 for repository in repositories),
         repositories=len(repositories),

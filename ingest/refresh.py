@@ -184,6 +184,8 @@ class Refresh:
         store.write_account(connection, account_id, account, at, answer.token)
         store.write_capture(connection, account_id, at, run.id)
         tracking.succeeded(connection, account_id, self.clock(), self.every, self.chance)
+        if answer.unread:
+            log.info("languages left for later", login=account.login, repositories=len(answer.unread))
         state: runs.State = "unchanged" if plan.is_empty and not rows else "stored"
         item = Item(ask.login, state, account_id, len(repositories), rows)
         return item if answer.complete else _incomplete(item, account)

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from math import ceil
 
 from ingest.sandbox import Sandbox, World, serve
-from tests.bench.figures import Figure, servers
+from tests.bench.figures import PEAK_MEGABYTES, Figure, servers
 
 ACCOUNTS, REPOSITORIES, LATENCY_MS = 200, 5_500, 80
 CHANGED = 0.03
 # The client runs as people run it, in a process of its own whose memory is its own.
-MEASURED = """
-import json, resource, sys
+MEASURED = PEAK_MEGABYTES
+MEASURED += """
+import json, sys
 from core import cache, database, jobs, log
 from core.settings import settings
 from ingest.github import GitHub
@@ -27,7 +28,7 @@ with GitHub.from_settings(settings(), cache.redis()) as github:
     run = Refresh(github, database.engine(), settings().refresh_every).run(
         Order(jobs.Asked("bench"), logins=sys.argv[1:]))
 print(json.dumps({"stored": run.stored, "failed": run.failed, "seconds": run.seconds,
-                  "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+                  "memory": peak_megabytes()}))
 """
 
 

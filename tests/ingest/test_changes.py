@@ -92,6 +92,11 @@ def test_totals_are_the_sum_over_what_the_account_owns(told):
     assert (sums.stars, sums.repositories) == (sum(repository.stars for repository in told), len(told))
 
 
+def test_followers_that_were_not_told_this_time_are_as_held():
+    untold = ACCOUNT.model_copy(update={"followers": None, "following": None})
+    assert compare(holding([one()]), untold, [one()]).totals is None
+
+
 def test_a_star_more_is_a_count_and_no_entry_in_the_ledger():
     plan = compare(holding([one()]), ACCOUNT, [one(stars=4)])
     assert plan.counts == [one(stars=4)]

@@ -31,7 +31,9 @@ def test_two_hundred_accounts_with_a_token_cost_few_points():
 
 
 def test_languages_that_are_known_cost_nothing():
-    assert forecast([Known("octocat", repositories=900, languages_known=900)], with_token=True).points == 2  # first pages, further pages
+    assert (
+        forecast([Known("octocat", repositories=900, languages_known=900)], with_token=True).points == 2
+    )  # first pages, further pages
 
 
 def test_without_a_token_each_page_and_each_unread_language_is_a_request():
