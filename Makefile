@@ -28,7 +28,7 @@ demo: environment
 	@exec $(PY) -m core up --demo
 
 test: setup
-	@CHROMIUM="$$(sh .ci/browser)" || exit 1; export CHROMIUM; exec $(PY) -m pytest -n $(WORKERS) $(TESTS)
+	@CHROMIUM="$$(sh .ci/browser)" || exit 1; export CHROMIUM; exec $(PY) -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
 
 bench: setup
 	@exec $(PY) -m tests.bench $(BENCH)
