@@ -166,7 +166,7 @@ class Repository(_Told):
             description=body.get("description"),
             homepage=body.get("homepage"),
             license=(body.get("license") or {}).get("spdx_id"),
-            topics=None if topics is None else tuple(sorted(topics)),
+            topics=None if topics is None else tuple(topics),
             primary_language=body.get("language"),
             default_branch=None if never_pushed else body.get("default_branch"),
             is_fork=bool(body.get("fork")),
@@ -264,7 +264,7 @@ def topics_of(node: Body) -> tuple[str, ...] | None:
     connection = node.get("repositoryTopics")
     if not isinstance(connection, dict):
         return None
-    return tuple(sorted(item["topic"]["name"] for item in connection.get("nodes") or () if item))
+    return tuple(item["topic"]["name"] for item in connection.get("nodes") or () if item)
 
 
 # What reading a body of the wrong shape raises.
