@@ -27,7 +27,7 @@ REPOSITORY_COLUMNS = {
     "repository": column.LinkColumn("Repository", display_text=r"https://github\.com/[^/]+/(.+)", width=170),
     "stars": column.NumberColumn("Stars", format="localized", width=82),
     "stars_30d": column.NumberColumn("In 30 days", format="localized", width=86, help="Growth up to the last look"),
-    "course": column.LineChartColumn("Last year", width=96, help="Stars every four weeks"),
+    "course": column.LineChartColumn("Last year", width=96, help="Stars every four weeks, imported history included"),
     "forks": column.NumberColumn("Forks", format="localized", width=76),
     "language": column.TextColumn("Language", width=96),
     "checked_at": column.DateColumn("Last look", format="YYYY-MM-DD", width=92, help="How old these numbers are"),

@@ -49,7 +49,7 @@ def table(account_id: int, as_of: datetime | None) -> DataFrame:
     full_name, description, language  text, as they are now
     stars, forks                      int
     stars_30d                         growth up to checked_at; null where nobody looked then
-    course                            list of stars every four weeks of the last year, oldest first
+    course                            list of stars every four weeks of the last year, oldest first, whoever looked
     pushed_at, checked_at             moments: last push, last look
     is_fork, is_archived, is_gone     boolean
     source                            who looked
@@ -61,7 +61,7 @@ def table(account_id: int, as_of: datetime | None) -> DataFrame:
                    floor(extract(epoch FROM CAST(:until AS timestamptz) - captured_at)
                          / extract(epoch FROM CAST(:step AS interval)))::int AS steps_ago
               FROM latest
-              JOIN repository_snapshot AS snapshot USING (repository_id, source_id)
+              JOIN repository_snapshot AS snapshot USING (repository_id)
              WHERE captured_at > CAST(:until AS timestamptz) - 13 * CAST(:step AS interval) AND captured_at <= :until
              GROUP BY 1, 3
              UNION ALL
@@ -69,7 +69,7 @@ def table(account_id: int, as_of: datetime | None) -> DataFrame:
               FROM latest
              CROSS JOIN LATERAL (
                    SELECT stars FROM repository_snapshot
-                    WHERE repository_id = latest.repository_id AND source_id = latest.source_id
+                    WHERE repository_id = latest.repository_id
                       AND captured_at <= CAST(:until AS timestamptz) - 13 * CAST(:step AS interval)
                     ORDER BY captured_at DESC LIMIT 1) AS base
         ), grid AS (
