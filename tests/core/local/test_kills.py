@@ -47,8 +47,11 @@ def test_servers_stop_when_their_supervisor_is_killed_and_a_new_lease_starts_the
     running = client(used_folder)
     database_url, _ = running.urls()
     remember(database_url)
-    os.kill(process_named(used_folder, "core.local.supervisor"), signal.SIGKILL)
-    # At once: the servers of the killed one are still about to stop.
+    supervisor = process_named(used_folder, "core.local.supervisor")
+    os.kill(supervisor, signal.SIGKILL)
+    while supervisor in processes_of(used_folder):  # a signal takes a moment to arrive
+        pass
+    # Now its servers are still about to stop.
     with lease(used_folder, durable=False) as servers:
         assert_remembered(servers.database_url)
         assert Redis.from_url(servers.redis_url).ping()
