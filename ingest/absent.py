@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from threading import Event
 
 import structlog
 
@@ -20,17 +21,22 @@ class Absent:
     gone: Mapping[int, str] = field(default_factory=dict)
 
 
-def find_absent(github: GitHub, answer: AccountAnswer, listed: Mapping[int, str | None]) -> Absent:
-    """Ask GitHub where those of *listed* (GitHub's id: node id) are that the answer does not name.
+def find_absent(
+    github: GitHub, answer: AccountAnswer, held: Mapping[int, Mapping[int, str | None]], stop: Event | None = None
+) -> Absent:
+    """Ask GitHub where those are that the account held and the answer does not name.
 
-    What cannot be looked up now stays as it is held: the next look asks again.
+    held  by the account's GitHub id: its repositories' GitHub ids, and their node ids
+
+    What cannot be looked up now, or not before *stop*, stays as it is held: the next look asks again.
     """
+    listed = held.get(answer.account.github_id, {})
     named = {repository.github_id for repository in answer.repositories}
     missing = [(github_id, node_id) for github_id, node_id in listed.items() if github_id not in named]
     if not missing:
         return Absent()
     try:
-        found = github.whereabouts(missing)
+        found = github.whereabouts(missing, stop=stop)
     except GitHubError as error:
         log.warning("missing repositories not looked up", login=answer.account.login, error=str(error))
         return Absent()

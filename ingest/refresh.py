@@ -14,7 +14,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from core import database
 from core.jobs import Asked
-from ingest import changes, growth, held, rollups, runs, store, tracking
+from ingest import changes, growth, held, namesakes, rollups, runs, store, tracking
 from ingest.absent import Absent, find_absent
 from ingest.changes import Entry, HeldAccount, LanguagesLook, Plan
 from ingest.github import Account, AccountAnswer, Ask, GitHub, Outcome, Repository
@@ -26,6 +26,7 @@ from ingest.runs import Item, Run
 
 log = structlog.get_logger()
 PUBLISH_EVERY = 60.0
+GONE_AGAIN = timedelta(days=1)
 DEADLOCK, SERIALIZATION = "40P01", "40001"
 
 Watch = Callable[[Item], None]
@@ -124,25 +125,35 @@ class Refresh:
         ids = {ask: account_id for account_id, ask in targets}
         with self.engine.begin() as connection:
             holding = held.inventory(connection, [id_ for id_ in ids.values() if id_ is not None])
-        outcomes = self.github.accounts(
-            list(ids),
-            languages_wanted=lambda _account, repository: self._languages_wanted(holding.looks, repository),
-            extras=order.extras,
-            urgent=order.urgent,
-            stop=stop,
-        )
-        for outcome in outcomes:
+
+        def read(asks: Sequence[Ask]) -> Iterator[Outcome]:
+            return self.github.accounts(
+                asks,
+                languages_wanted=lambda _account, repository: self._languages_wanted(holding.looks, repository),
+                extras=order.extras,
+                urgent=order.urgent,
+                stop=stop,
+            )
+
+        by_id = set(order.account_ids)
+        for outcome in read(list(ids)):
+            # Who is asked for by login is whoever bears it now; who is tracked is one account whatever its name.
+            if ids[outcome.ask] in by_id and namesakes.is_namesake(outcome):
+                outcome = namesakes.look_up(self.github, outcome, lambda ask: next(read([ask])), stop)  # noqa: PLW2901
             if isinstance(outcome.error, Stopped):
                 continue
-            yield self._store_or_say(run, ids[outcome.ask], outcome, holding)
+            yield self._store_or_say(run, ids[outcome.ask], outcome, holding, stop)
 
     def _languages_wanted(self, looks: Mapping[int, LanguagesLook], repository: Repository) -> bool:
         return changes.languages_wanted(looks.get(repository.github_id), repository, self.clock())
 
-    def _store_or_say(self, run: Run, account_id: int | None, outcome: Outcome, holding: Inventory) -> Item:
+    def _store_or_say(
+        self, run: Run, account_id: int | None, outcome: Outcome, holding: Inventory, stop: threading.Event | None
+    ) -> Item:
         try:
             if outcome.answer is not None:
-                return self._stored(run, outcome, outcome.answer, holding)
+                absent = find_absent(self.github, outcome.answer, holding.listed, stop)
+                return self._stored(run, outcome, outcome.answer, absent)
             error: Exception | None = outcome.error
         except (DBAPIError, ValueError, TypeError, LookupError) as surprise:
             # One account's surprise must not cost the others theirs; the traceback is in the log.
@@ -150,9 +161,7 @@ class Refresh:
             error = NotStored(outcome.ask.login, surprise)
         return self._failed(run, account_id, outcome, error)
 
-    def _stored(self, run: Run, outcome: Outcome, answer: AccountAnswer, holding: Inventory) -> Item:
-        listed = holding.listed.get(answer.account.github_id, {})
-        absent = find_absent(self.github, answer, listed)
+    def _stored(self, run: Run, outcome: Outcome, answer: AccountAnswer, absent: Absent) -> Item:
         for attempt in Retrying(
             retry=retry_if_exception(_is_collision),
             stop=stop_after_attempt(4),
@@ -233,6 +242,8 @@ class Refresh:
         with self.engine.begin() as connection:
             if account_id is not None:
                 not_before = error.resets_at if isinstance(error, RateLimited) else None
+                if is_gone:  # a refusal costs a request each time
+                    not_before = self.clock() + GONE_AGAIN
                 tracking.failed(connection, account_id, self.clock(), self.every, not_before)
                 if is_gone:
                     store.mark_account_gone(connection, account_id, "not found", self.clock(), run.id)
