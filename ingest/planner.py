@@ -7,10 +7,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 PAGE = 100
-CONNECTIONS_PER_POINT = 100
-CONNECTIONS_PER_ACCOUNT = 3  # its repositories, followers, following
-GISTS = 1
-ACCOUNTS_PER_QUERY = 33
+ACCOUNTS_PER_QUERY = 25  # as the client asks: four connections each make a point
 LONGEST_RETRY = timedelta(days=1)
 SHORTEST_RETRY = timedelta(minutes=5)
 SPREAD = 0.05
@@ -50,11 +47,11 @@ def forecast(
     pages = [max(1, ceil((known.repositories or 1) / PAGE)) for known in accounts]
     unread = sum(max(0, (known.repositories or 0) - known.languages_known) for known in accounts)
     if with_token:
-        further = sum(pages) - len(accounts)
-        queries = ceil(len(accounts) / ACCOUNTS_PER_QUERY) + ceil(further / ACCOUNTS_PER_QUERY)
-        connections = len(accounts) * (CONNECTIONS_PER_ACCOUNT + GISTS) + further
+        # An account's pages come one after the other, those of many accounts together: a point for each query.
+        rounds = (sum(one > turn for one in pages) for turn in range(max(pages, default=0)))
+        queries = sum(ceil(asked / ACCOUNTS_PER_QUERY) for asked in rounds)
         languages = ceil(unread / PAGE)
-        points = max(queries, ceil(connections / CONNECTIONS_PER_POINT)) + languages
+        points = queries + languages
         requests = queries + languages + sum(known.is_organization for known in accounts)
     else:
         points = 0

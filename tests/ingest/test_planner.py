@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.planner import SPREAD, Known, batches, forecast, next_due, retry_due
+from ingest.github.by_graphql import ACCOUNTS_AT_ONCE
+from ingest.planner import ACCOUNTS_PER_QUERY, SPREAD, Known, batches, forecast, next_due, retry_due
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 intervals = st.timedeltas(timedelta(hours=1), timedelta(days=7))
@@ -31,9 +32,7 @@ def test_two_hundred_accounts_with_a_token_cost_few_points():
 
 
 def test_languages_that_are_known_cost_nothing():
-    assert (
-        forecast([Known("octocat", repositories=900, languages_known=900)], with_token=True).points == 2
-    )  # first pages, further pages
+    assert forecast([Known("octocat", repositories=100, languages_known=100)], with_token=True).points == 1
 
 
 def test_without_a_token_each_page_and_each_unread_language_is_a_request():
@@ -79,3 +78,15 @@ def test_every_due_account_is_in_one_batch_and_a_batch_has_one_token(due):
     for batch in packed:
         assert 1 <= len(batch) <= 50
         assert len({tokens[account] for account in batch}) == 1
+
+
+def test_pages_of_one_account_come_one_after_the_other():
+    """A query for each page: the next one's cursor is in the last one's answer."""
+    told = forecast([Known("octocat", repositories=3000, languages_known=3000)], with_token=True)
+    assert (told.requests, told.points) == (30, 30)
+
+
+def test_accounts_go_as_many_to_a_query_as_the_client_asks():
+    assert ACCOUNTS_AT_ONCE == ACCOUNTS_PER_QUERY
+    told = forecast([Known(f"account-{i}") for i in range(ACCOUNTS_AT_ONCE + 1)], with_token=True)
+    assert told.requests == 2
