@@ -50,6 +50,7 @@ def engine() -> Engine:
         pool_pre_ping=True,
         pool_size=5,
         max_overflow=15,
+        hide_parameters=True,  # errors name what failed, never the values: some are nobody else's business
         connect_args={"connect_timeout": 5, "options": "-c timezone=UTC -c jit=off"},
     )
 
