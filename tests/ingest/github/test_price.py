@@ -11,6 +11,8 @@ from ingest.github.credentials import Pool
 from ingest.sandbox import World, serve
 
 ACCOUNTS, REPOSITORIES = 45, 1100
+# What passed the gate before the pause was told may need so long to arrive on a busy machine; pauses are twice that.
+UNDER_WAY_SECONDS = 1.5
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def floor(sandbox):
 
 def late(pause):
     """Requests that came though everybody had had time to hear, on a busy machine, too."""
-    return [at - pause.told_at for at in pause.arrivals if at > pause.told_at + 0.4]
+    return [at - pause.told_at for at in pause.arrivals if at > pause.told_at + UNDER_WAY_SECONDS]
 
 
 def test_a_first_snapshot_costs_hardly_more_than_its_connections(sandbox):
@@ -68,7 +70,7 @@ def test_a_refresh_of_little_news_costs_little(sandbox, redis):
 @pytest.mark.parametrize("redis_too", [True, False])
 def test_nobody_asks_during_a_pause(sandbox, redis, redis_too):
     """Two clients as two processes: what one is told, holds the other, too; but what was under way has to be borne."""
-    pause = sandbox.faults.pause(2, after=6)
+    pause = sandbox.faults.pause(2 * UNDER_WAY_SECONDS, after=6)
     clients = [client(sandbox, redis=redis if redis_too else None) for _ in range(2 if redis_too else 1)]
     threads = [threading.Thread(target=snapshot, args=(github, sandbox)) for github in clients]
     for thread in threads:
@@ -86,7 +88,7 @@ def test_failures_and_a_pause_cost_little_more_than_none(sandbox):
         snapshot(github, sandbox)
         calm = github.usage.requests
     sandbox.faults.errors(share=0.05)
-    pause = sandbox.faults.pause(1, after=20)
+    pause = sandbox.faults.pause(2 * UNDER_WAY_SECONDS, after=20)
     with client(sandbox) as github:
         snapshot(github, sandbox)
         assert github.usage.requests <= calm * 1.15 + 4  # a small world: the four are those in flight
