@@ -95,7 +95,9 @@ class Refresh:
 
     def _targets(self, order: Order) -> tuple[list[tuple[int | None, Ask]], list[tuple[str, GitHubError]]]:
         with self.engine.begin() as connection:
-            targets: list[tuple[int | None, Ask]] = list(tracking.asks(connection, order.account_ids))
+            targets: list[tuple[int | None, Ask]] = list(
+                tracking.asks(connection, tracking.still_wanted(connection, order.account_ids, order.job_id))
+            )
             unusable: list[tuple[str, GitHubError]] = []
             known = {ask.login.lower() for _, ask in targets}
             for text in order.logins:
@@ -197,7 +199,8 @@ class Refresh:
             log.info("languages left for later", login=account.login, repositories=len(answer.unread))
         state: runs.State = "unchanged" if plan.is_empty and not rows else "stored"
         item = Item(ask.login, state, account_id, len(repositories), rows)
-        return item if answer.complete else _incomplete(item, account)
+        is_whole = answer.complete or len(repositories) >= (account.public_repositories or 0)
+        return item if is_whole else _incomplete(item, account)
 
     def _write(
         self, connection: Connection, run: Run, holding: HeldAccount, plan: Plan, answer: AccountAnswer, absent: Absent

@@ -102,11 +102,12 @@ def running(engine: Engine, asked: Asked, accounts: int, now: datetime, job_id: 
             run.stopped = True
             raise
         finally:
-            with engine.begin() as connection:
-                _close(connection, run)
-            guard.rollback()
-            guard.execute(text("SELECT pg_advisory_unlock(:space, :id)"), {"space": LOCK_SPACE, "id": run_id})
-            guard.commit()
+            try:
+                with engine.begin() as connection:
+                    _close(connection, run)
+            finally:
+                # The lock goes with its connection, whatever state that is in.
+                guard.invalidate()
 
 
 def _close(connection: Connection, run: Run) -> None:

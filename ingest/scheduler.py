@@ -121,9 +121,9 @@ def _lead(timetable: Timetable, connection: Connection, stop: threading.Event) -
             connection.commit()
     finally:
         scheduler.shutdown(wait=True)
+        # The lock goes with its connection, whatever state that is in.
+        connection.invalidate()
         log.info("scheduler rests")
-    connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": LEADER_LOCK})
-    connection.commit()
 
 
 def stop_on_signal(stop: threading.Event) -> None:

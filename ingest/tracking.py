@@ -68,6 +68,21 @@ def is_untouched(connection: Connection) -> bool:
     )
 
 
+def still_wanted(connection: Connection, account_ids: Sequence[int], job_id: int | None) -> list[int]:
+    """Leave out what a job that is tried again has done already: its mark is gone, or another job has it."""
+    if job_id is None:
+        return list(account_ids)
+    return list(
+        connection.scalars(
+            text(
+                "SELECT id FROM unnest(CAST(:ids AS bigint[])) AS wanted(id)"
+                "  LEFT JOIN tracked_account ON account_id = id WHERE account_id IS NULL OR job_id = :job"
+            ),
+            {"ids": list(account_ids), "job": job_id},
+        )
+    )
+
+
 def asks(connection: Connection, account_ids: Sequence[int]) -> list[tuple[int, Ask]]:
     """What the client should know of each account before it asks; those that are gone are asked for again."""
     rows = connection.execute(

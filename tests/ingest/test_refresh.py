@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from ingest import tracking
+from core.jobs import Asked
+from ingest import runs, tracking
 from ingest.history.importing import import_history
+from ingest.refresh import Order
 
 TOLD_TO_ALL = ("id", "name", "stars", "forks", "size_kb", "primary_language", "is_fork", "is_archived", "license",
                "languages", "default_branch", "description", "is_template")  # fmt: skip
@@ -225,9 +227,6 @@ def test_pages_see_a_run_once_it_is_over(still):
 def test_a_stop_ends_between_two_accounts_and_leaves_whole_ones(still):
     stop = threading.Event()
     stop.set()
-    from core.jobs import Asked
-    from ingest.refresh import Order
-
     run = still.hands.run(Order(Asked("test"), logins=still.world.logins()), stop=stop)
     assert run.state == "stopped"
     assert still.rows("SELECT state FROM ingest_run") == [("stopped",)]
@@ -302,3 +301,27 @@ def test_history_that_comes_after_the_first_look_tells_the_growth_at_once(still,
         name=full_name,
     )
     assert row == (row[0], row[0] - 7)
+
+
+def test_a_job_that_is_tried_again_asks_only_for_what_it_has_not_done(still):
+    done, left = still.world.logins()[:2]
+    with still.engine.begin() as connection:
+        for login in (done, left):
+            tracking.track(connection, login, "test")
+        ids = [tracking.find(connection, login) for login in (done, left)]
+        connection.execute(
+            text("UPDATE tracked_account SET job_id = 7, queued_at = now() WHERE account_id = :id"), {"id": ids[1]}
+        )
+    run = still.hands.run(Order(Asked("test"), account_ids=ids, job_id=7))
+    assert [item.login for item in run.items] == [left]
+
+
+def test_a_finished_run_holds_no_lock_even_when_it_failed_to_close(still, monkeypatch):
+    def fail(_connection, _run):
+        raise ConnectionError
+
+    monkeypatch.setattr(runs, "_close", fail)
+    with pytest.raises(ConnectionError):
+        still.refresh(still.biggest("user"))
+    with still.engine.begin() as connection:
+        assert runs.close_dead(connection) == 1
