@@ -14,7 +14,7 @@ class NotHeld(NotHere):
 
 
 def holdings(connection: Connection, login: str) -> dict[str, Any]:
-    """Everything held of the account that bears *login*: `id` is GitHub's, counts nobody told are None.
+    """Everything held of the account that bears *login*: `id` is GitHub's, counts and languages nobody told are None.
 
     Repositories that are gone are left out; they are listed in the order of their stars. `captured_at` is when the
     counts last changed, `checked_at` when GitHub was last asked. Raises NotHeld.
@@ -38,7 +38,9 @@ ACCOUNT = """
 REPOSITORIES = """
     SELECT github_id AS id, name, full_name, description, latest.stars, latest.forks, latest.watchers,
            latest.open_issues, latest.open_change_requests, latest.open_issues_and_change_requests, latest.size_kb,
-           primary_language, coalesce(languages, '{}') AS languages, default_branch, is_fork, is_archived, is_template,
+           primary_language,
+           CASE WHEN languages_at IS NOT NULL OR (github_id IS NOT NULL AND pushed_at IS NULL)
+                THEN coalesce(languages, '{}') END AS languages, default_branch, is_fork, is_archived, is_template,
            license, topics, homepage, pushed_at, created_at, latest.captured_at, latest.checked_at
       FROM repository JOIN repository_latest AS latest ON latest.repository_id = repository.id
       LEFT JOIN LATERAL (SELECT jsonb_object_agg(language, bytes) FILTER (WHERE language <> '') AS languages

@@ -325,3 +325,14 @@ def test_a_finished_run_holds_no_lock_even_when_it_failed_to_close(still, monkey
         still.refresh(still.biggest("user"))
     with still.engine.begin() as connection:
         assert runs.close_dead(connection) == 1
+
+
+def test_languages_that_were_never_read_are_unknown_not_none_at_all(still):
+    login = still.biggest("user")
+    still.refresh(login)
+    with still.engine.begin() as connection:
+        connection.execute(text("UPDATE repository SET languages_at = NULL"))
+        connection.execute(text("DELETE FROM repository_language"))
+    told = {one["pushed_at"] is None: one["languages"] for one in still.held(login)["repositories"]}
+    assert told[False] is None
+    assert told.get(True, {}) == {}
