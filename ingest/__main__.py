@@ -138,6 +138,7 @@ def runs_(limit: Annotated[int, typer.Option(min=1, max=1000)] = 20, as_json: As
     """List the newest runs."""
     ready()
     with database.transaction() as connection:
+        runs.close_dead(connection)
         rows = runs.latest(connection, limit)
     if as_json:
         for row in rows:
