@@ -1,5 +1,7 @@
 """The tree of errors. Each reads as a sentence for a person and carries what its catcher needs."""
 
+from datetime import datetime
+
 
 class AlmanacError(Exception):
     """Anything Almanac raises on purpose; `code` is for programs and never changes its meaning."""
@@ -23,3 +25,32 @@ class ServerUnavailable(AlmanacError):
     """Postgres or Redis does not answer."""
 
     code = "server_unavailable"
+
+
+class NotSignedIn(AlmanacError):
+    """Nobody is signed in, or no longer."""
+
+    code = "not_signed_in"
+
+
+class Forbidden(AlmanacError):
+    """The person who asks may not."""
+
+    code = "forbidden"
+
+
+class Conflict(AlmanacError):
+    """What was asked for collides with what is there."""
+
+    code = "conflict"
+
+
+class TooMany(AlmanacError):
+    """A limit is reached; it ends at `resets_at` (UTC)."""
+
+    code = "rate_limited"
+
+    def __init__(self, sentence: str, *, amount: int, resets_at: datetime) -> None:
+        self.amount = amount
+        self.resets_at = resets_at
+        super().__init__(sentence)

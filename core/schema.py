@@ -416,6 +416,7 @@ session = Table(
     reference("person_id", "person", cascade=True),
     Column("generation", Integer, nullable=False, server_default=text("0")),
     moment("generation_used_at"),
+    moment("access_until", required=True),
     Column("address", INET),
     Column("user_agent", Text),
     moment("created_at", now=True),

@@ -3,16 +3,32 @@
 import re
 from datetime import timedelta
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 DURATION = re.compile(r"^\s*(\d+)\s*(m|min|h|d)\s*$")
+SHORTEST_KEY = 32
 UNITS = {"m": timedelta(minutes=1), "min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+
+
+def _check_limit(value: str) -> str:
+    """So many in so long, as the limits library writes it; imported when there is one to read."""
+    if value.strip():
+        import limits  # noqa: PLC0415
+
+        try:
+            limits.parse(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is no limit; write it like 240/minute or 5/15 minutes") from None
+    return value.strip()
+
+
+Limit = Annotated[str, AfterValidator(_check_limit)]
 
 
 class Settings(BaseSettings):
@@ -40,16 +56,44 @@ class Settings(BaseSettings):
         timedelta(hours=6), description="How often a tracked account is refreshed, such as `30m`, `6h` or `7d`."
     )
 
-    host: str = Field("127.0.0.1", description="Address the web process listens on; only loopback until sign-in is on.")
+    host: str = Field("127.0.0.1", description="Address the web process listens on.")
     port: int = Field(8501, ge=0, le=65535, description="Port the web process listens on.")
     public_url: str = Field("", description="What people type to get here; empty means `http://HOST:PORT`.")
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
-    environment: Literal["development", "production"] = Field(
-        "development", description="`production` logs JSON and refuses generated secrets."
+    trusted_proxies: CommaSeparated = Field(
+        (), description="Comma-separated addresses or networks whose `X-Forwarded-*` headers count."
+    )
+    metrics_token: SecretStr = Field(
+        SecretStr(""), description="Who shows it as a bearer token may read `/metrics` from outside loopback."
     )
 
-    @field_validator("github_tokens", "track", mode="before")
+    secret_key: SecretStr = Field(
+        SecretStr(""), description="Signs tokens; empty generates one into `DATA_DIR`, which production refuses."
+    )
+    admin_username: str = Field("admin", description="Name of the first admin, made at the first start.")
+    admin_password: SecretStr = Field(
+        SecretStr(""), description="Password of the first admin; empty generates one and prints it once."
+    )
+    registration: Literal["", "open", "invite", "closed"] = Field(
+        "", description="Who may create an account; empty means `open` on loopback, else `closed`."
+    )
+    access_token_minutes: float = Field(30, gt=0, description="How long an access token is good.")
+    refresh_token_days: float = Field(7, gt=0, description="How long a session lasts without being used.")
+
+    limit_pages: Limit = Field("240/minute", description="Page runs a person may cause; empty means no limit.")
+    limit_api: Limit = Field("60/minute", description="API requests a person may send.")
+    limit_track: Limit = Field("10/minute", description="Accounts a person may ask to be tracked.")
+    limit_export: Limit = Field("10/minute", description="Exports a person may take.")
+    limit_sign_in: Limit = Field(
+        "5/15 minutes", description="Failed sign-ins for one name from one address; six times as many for an address."
+    )
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    environment: Literal["development", "production"] = Field(
+        "development", description="`production` logs JSON, keeps cookies to https and refuses generated secrets."
+    )
+
+    @field_validator("github_tokens", "track", "trusted_proxies", mode="before")
     @classmethod
     def split_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -82,6 +126,31 @@ class Settings(BaseSettings):
     def address(self) -> str:
         """What people type: `PUBLIC_URL`, else the address listened on."""
         return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network, strict=False)
+        return value
+
+    @model_validator(mode="after")
+    def check_production(self) -> Self:
+        if self.environment == "production":
+            if len(self.secret_key.get_secret_value()) < SHORTEST_KEY:
+                raise ValueError(f"production needs a SECRET_KEY of at least {SHORTEST_KEY} characters")
+            if not self.address.startswith("https://"):
+                raise ValueError("production needs a PUBLIC_URL that starts with https://")
+        return self
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether people come by https, so that cookies may be kept to it."""
+        return self.address.startswith("https://")
+
+    @property
+    def registration_mode(self) -> Literal["open", "invite", "closed"]:
+        return self.registration or ("open" if self.on_loopback else "closed")
 
     @property
     def on_loopback(self) -> bool:

@@ -16,13 +16,12 @@ from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from core import cache, database, jobs, log, migrations
+from core import cache, database, jobs, log, migrations, tracked
 from core.errors import AlmanacError
+from core.logins import BadLogin, parse_login
 from core.settings import settings
 from ingest import commands, planner, runs, show, tracking
 from ingest.github import GitHub
-from ingest.github.errors import BadLogin
-from ingest.github.logins import parse_login
 from ingest.refresh import Order, Refresh
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -47,7 +46,7 @@ def track(
     ready()
     with database.transaction() as connection:
         if first_start:
-            logins = list(settings().track) if tracking.is_untouched(connection) else []
+            logins = list(settings().track) if tracked.is_untouched(connection) else []
         refused = False
         for given in logins or []:
             try:
@@ -56,7 +55,7 @@ def track(
                 commands.err.print(str(error), markup=False)
                 refused = True
                 continue
-            is_new = tracking.track(connection, login, "command line")
+            is_new = tracked.track(connection, login, "command line")
             commands.out.print(f"{login}: {'tracked from now on' if is_new else 'is tracked already'}", markup=False)
     raise typer.Exit(UNUSABLE if refused else 0)
 
@@ -68,7 +67,7 @@ def untrack(logins: Logins = None) -> None:
     unknown = False
     with database.transaction() as connection:
         for login in logins or []:
-            was = tracking.untrack(connection, login)
+            was = tracked.untrack(connection, login)
             unknown |= not was
             commands.out.print(f"{login}: {'no longer tracked' if was else 'was not tracked'}", markup=False)
     raise typer.Exit(FAILED if unknown else 0)
@@ -259,7 +258,7 @@ def _tracked_ids() -> list[int]:
 
 def _print_forecast(client: GitHub, account_ids: list[int], logins: list[str], *, as_json: bool) -> None:
     with database.transaction() as connection:
-        ids = [*account_ids, *(id_ for login in logins if (id_ := tracking.find(connection, parse_login(login))))]
+        ids = [*account_ids, *(id_ for login in logins if (id_ := tracked.find(connection, parse_login(login))))]
         known = tracking.known(connection, ids)
     seen = {one.login.lower() for one in known}
     known += [planner.Known(login) for login in map(parse_login, logins) if login.lower() not in seen]

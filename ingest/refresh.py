@@ -12,14 +12,14 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from core import database
+from core import database, tracked
 from core.jobs import Asked
+from core.logins import BadLogin, parse_login
 from ingest import changes, growth, held, namesakes, rollups, runs, store, tracking
 from ingest.absent import Absent, find_absent
 from ingest.changes import Entry, HeldAccount, LanguagesLook, Plan
 from ingest.github import Account, AccountAnswer, Ask, GitHub, Outcome, Repository
-from ingest.github.errors import AccountNotFound, BadLogin, GitHubError, RateLimited, Stopped
-from ingest.github.logins import parse_login
+from ingest.github.errors import AccountNotFound, GitHubError, RateLimited, Stopped
 from ingest.held import Inventory
 from ingest.history import adopting
 from ingest.runs import Item, Run
@@ -93,12 +93,12 @@ class Refresh:
 
     # From names to questions -------------------------------------------------------------------------------------
 
-    def _targets(self, order: Order) -> tuple[list[tuple[int | None, Ask]], list[tuple[str, GitHubError]]]:
+    def _targets(self, order: Order) -> tuple[list[tuple[int | None, Ask]], list[tuple[str, BadLogin]]]:
         with self.engine.begin() as connection:
             targets: list[tuple[int | None, Ask]] = list(
                 tracking.asks(connection, tracking.still_wanted(connection, order.account_ids, order.job_id))
             )
-            unusable: list[tuple[str, GitHubError]] = []
+            unusable: list[tuple[str, BadLogin]] = []
             known = {ask.login.lower() for _, ask in targets}
             for text in order.logins:
                 try:
@@ -111,7 +111,7 @@ class Refresh:
                     targets.append(_target(connection, login))
         return targets, unusable
 
-    def _refuse(self, run: Run, unusable: Sequence[tuple[str, GitHubError]]) -> Iterator[Item]:
+    def _refuse(self, run: Run, unusable: Sequence[tuple[str, BadLogin]]) -> Iterator[Item]:
         for text, error in unusable:
             item = Item(text[:100], "failed", error_code=error.code, error=str(error))
             with self.engine.begin() as connection:
@@ -315,7 +315,7 @@ def _incomplete(item: Item, account: Account) -> Item:
 
 
 def _target(connection: Connection, login: str) -> tuple[int | None, Ask]:
-    account_id = tracking.find(connection, login)
+    account_id = tracked.find(connection, login)
     if account_id is None:
         return None, Ask(login)
     found, ask = tracking.asks(connection, [account_id])[0]

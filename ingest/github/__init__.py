@@ -5,7 +5,6 @@ from ingest.github.client import GitHub
 from ingest.github.errors import (
     AccountNotFound,
     BadCredentials,
-    BadLogin,
     Blocked,
     GitHubError,
     PermissionDenied,
@@ -17,7 +16,6 @@ from ingest.github.errors import (
     Unreachable,
     UnreadableAnswer,
 )
-from ingest.github.logins import parse_login
 from ingest.github.models import Account, Repository
 
 __all__ = [
@@ -26,7 +24,6 @@ __all__ = [
     "AccountNotFound",
     "Ask",
     "BadCredentials",
-    "BadLogin",
     "Blocked",
     "BucketState",
     "GitHub",
@@ -43,5 +40,4 @@ __all__ = [
     "Unreachable",
     "UnreadableAnswer",
     "Usage",
-    "parse_login",
 ]

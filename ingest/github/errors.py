@@ -113,12 +113,6 @@ class UnexpectedStatus(GitHubError):
         super().__init__(f"GitHub answered {status} about {what}" + (f": {message}" if message else ""))
 
 
-class BadLogin(GitHubError):
-    """What somebody typed cannot be a login."""
-
-    code = "bad_login"
-
-
 class Stopped(GitHubError):
     """We were asked to stop before this was answered."""
 

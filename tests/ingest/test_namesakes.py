@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from core import tracked
 from core.jobs import Asked
-from ingest import tracking
 from ingest.refresh import Order
 
 
@@ -23,8 +23,8 @@ def taken(still):
     first, second = still.world.logins()[:2]
     still.refresh(first)
     with still.engine.begin() as connection:
-        tracking.track(connection, first, "test")
-        account_id = tracking.find(connection, first)
+        tracked.track(connection, first, "test")
+        account_id = tracked.find(connection, first)
         connection.execute(text("UPDATE tracked_account SET queued_at = now(), job_id = 7"))
     still.world.advance(seconds=30)
     return first, second, account_id

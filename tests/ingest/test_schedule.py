@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import create_engine, text
 
-from core import jobs
-from ingest import scheduler, tracking
+from core import jobs, tracked
+from ingest import scheduler
 from ingest.scheduler import Timetable
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -26,7 +26,7 @@ def timetable(committing_database):
 def track(engine, *logins, due=NOW - timedelta(minutes=1)):
     with engine.begin() as connection:
         for login in logins:
-            tracking.track(connection, login, "test")
+            tracked.track(connection, login, "test")
         connection.execute(text("UPDATE tracked_account SET due_at = :due"), {"due": due})
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.github import BadLogin, parse_login
+from core.logins import BadLogin, parse_login
 
 
 @pytest.mark.parametrize(

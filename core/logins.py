@@ -2,7 +2,7 @@
 
 import re
 
-from ingest.github.errors import BadLogin
+from core.errors import BadInput
 
 # Letters and digits with single hyphens between; managed users of an enterprise end in _shortcode.
 LOGIN = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:_[A-Za-z0-9]+)?")
@@ -17,6 +17,12 @@ PAGES = frozenset(
     }
 )
 SHOWN = 60
+
+
+class BadLogin(BadInput):
+    """What somebody typed cannot be a login."""
+
+    code = "bad_login"
 
 
 def parse_login(text: str) -> str:

@@ -1,0 +1,53 @@
+"""What is wanted refreshed: put accounts on the list, take them off it. Callers own the transaction."""
+
+from sqlalchemy import Connection, text
+
+
+def track(connection: Connection, login: str, added_by: str | None) -> bool:
+    """Track the account that bears *login*; False when it already is. A login nobody has seen gets a row by name."""
+    account_id = find(connection, login)
+    if account_id is None:
+        account_id = connection.execute(
+            text(
+                "INSERT INTO account (login) VALUES (:login)"
+                " ON CONFLICT (lower(login)) WHERE github_id IS NULL DO UPDATE SET login = account.login RETURNING id"
+            ),
+            {"login": login},
+        ).scalar_one()
+    return bool(
+        connection.execute(
+            text(
+                "INSERT INTO tracked_account (account_id, added_by) VALUES (:id, :by)"
+                " ON CONFLICT (account_id) DO NOTHING"
+            ),
+            {"id": account_id, "by": added_by},
+        ).rowcount
+    )
+
+
+def untrack(connection: Connection, login: str) -> bool:
+    """Stop refreshing *login*; its history stays. False when it was not tracked."""
+    return bool(
+        connection.execute(
+            text("DELETE FROM tracked_account WHERE account_id = :id"), {"id": find(connection, login)}
+        ).rowcount
+    )
+
+
+def find(connection: Connection, login: str) -> int | None:
+    """Our id of the account that bears *login* now; of several that bore it, the one seen last."""
+    found: int | None = connection.scalar(
+        text(
+            "SELECT id FROM account WHERE lower(login) = lower(:login)"
+            " ORDER BY gone_at IS NULL DESC, github_id IS NULL, checked_at DESC NULLS LAST LIMIT 1"
+        ),
+        {"login": login},
+    )
+    return found
+
+
+def is_untouched(connection: Connection) -> bool:
+    """Whether nothing was ever tracked or refreshed here: the first start."""
+    return not connection.scalar(
+        text("SELECT EXISTS (SELECT FROM tracked_account) OR EXISTS (SELECT FROM ingest_run WHERE trigger <> 'import')")
+    )
