@@ -1,0 +1,146 @@
+"""Where limits are counted: two storages of the `limits` library, asked for the count and its state at once."""
+
+import math
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+from limits import RateLimitItem
+from limits.storage import MemoryStorage, RedisStorage
+from redis import ConnectionPool, Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
+from redis.retry import Retry
+
+PREFIX = "almanac:limits"
+# Who counts a page must not wait for a Redis that hangs.
+PATIENCE_SECONDS = 0.3
+A_MOMENT = 0.001
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A sliding window: how many were counted in the one before and in this one, and for how long they weigh."""
+
+    previous: int
+    previous_expires_in: float
+    current: int
+    current_expires_in: float
+    taken: bool = True
+
+    @property
+    def resets_in(self) -> float:
+        """Seconds until nothing that was counted weighs any more."""
+        if self.current:
+            return self.current_expires_in
+        return self.previous_expires_in if self.previous else 0.0
+
+    def remaining(self, item: RateLimitItem) -> int:
+        weight = math.floor(self.previous * self.previous_expires_in / item.get_expiry()) + self.current
+        return max(0, item.amount - weight)
+
+    def wait(self, item: RateLimitItem, cost: int) -> float:
+        """Seconds until *cost* more fit, if nothing else is counted meanwhile; 0 when they fit now."""
+        if cost <= self.remaining(item):
+            return 0.0
+        if cost > item.amount:
+            return self.resets_in
+        window = item.get_expiry()
+        fits = item.amount - cost + 1
+        if self.current < fits and self.previous:
+            # The window before fades; what it may still weigh is what this one leaves.
+            return self.previous_expires_in - window * (fits - self.current) / self.previous + A_MOMENT
+        # This window has to become the one before first, and then to fade itself.
+        turns_in = max(0.0, self.current_expires_in - window)
+        fades_in = self.current_expires_in - window * fits / max(1, self.current)
+        return max(turns_in, fades_in) + A_MOMENT
+
+
+class Counts(Protocol):
+    """Something that counts in sliding windows."""
+
+    def take(self, item: RateLimitItem, key: str, cost: int) -> Seen:
+        """Count *cost* if it fits, and tell how it looks afterwards."""
+
+    def look(self, item: RateLimitItem, key: str) -> Seen:
+        """Tell how it looks, counting nothing."""
+
+
+class SharedCounts(RedisStorage):
+    """The library's storage in Redis on connections of ours; counting and looking is one round trip."""
+
+    def __init__(self, redis: Redis) -> None:
+        super().__init__("redis://", connection_pool=_impatient(redis), key_prefix=PREFIX)
+
+    def take(self, item: RateLimitItem, key: str, cost: int) -> Seen:
+        answers = self._both(item, key, cost)
+        if isinstance(answers[0], NoScriptError):
+            for script in (self.lua_acquire_sliding_window, self.lua_sliding_window):
+                self.storage.script_load(script.script)
+            answers = self._both(item, key, cost)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return _read(answers[1], taken=bool(answers[0]))
+
+    def look(self, item: RateLimitItem, key: str) -> Seen:
+        return Seen(*self.get_sliding_window(item.key_for(key), item.get_expiry()))
+
+    def _both(self, item: RateLimitItem, key: str, cost: int) -> list[object]:
+        name = item.key_for(key)
+        keys = [self.prefixed_key(one(name)) for one in (self._previous_window_key, self._current_window_key)]
+        window = item.get_expiry()
+        with self.storage.pipeline(transaction=False) as pipe:
+            # The pipeline's own way with scripts asks each time whether Redis knows them.
+            pipe.evalsha(self.lua_acquire_sliding_window.sha, 2, *keys, item.amount, window, cost)
+            pipe.evalsha(self.lua_sliding_window.sha, 2, *keys, window)
+            answers: list[object] = pipe.execute(raise_on_error=False)
+        return answers
+
+
+class OwnCounts:
+    """The library's storage in this process's memory."""
+
+    def __init__(self) -> None:
+        self._storage = MemoryStorage()
+        # One at a time: the storage tidies up its locks while others wait for them.
+        self._lock = threading.Lock()
+
+    def take(self, item: RateLimitItem, key: str, cost: int) -> Seen:
+        name, window = item.key_for(key), item.get_expiry()
+        with self._lock:
+            taken = self._storage.acquire_sliding_window_entry(name, item.amount, window, cost)
+            return Seen(*self._storage.get_sliding_window(name, window), taken=taken)
+
+    def look(self, item: RateLimitItem, key: str) -> Seen:
+        with self._lock:
+            return Seen(*self._storage.get_sliding_window(item.key_for(key), item.get_expiry()))
+
+
+@lru_cache(maxsize=1)
+def shared(redis: Redis) -> Counts:
+    """The counts in *redis*, whose connections are made once."""
+    return SharedCounts(redis)
+
+
+def own() -> Counts:
+    return OwnCounts()
+
+
+def _impatient(redis: Redis) -> ConnectionPool:
+    """Connections to the same server that give up early."""
+    pool = redis.connection_pool
+    patience = {"socket_timeout": PATIENCE_SECONDS, "socket_connect_timeout": PATIENCE_SECONDS}
+    return type(pool)(
+        connection_class=pool.connection_class,
+        **(pool.connection_kwargs | patience | {"retry": Retry(NoBackoff(), 0)}),
+    )
+
+
+def _read(answer: object, *, taken: bool) -> Seen:
+    """The script's answer: two counts, each with its milliseconds; missing ones are None, negative or 0."""
+    if not isinstance(answer, list):
+        return Seen(0, 0.0, 0, 0.0, taken)
+    previous, previous_ms, current, current_ms = (float(part or 0) for part in answer)
+    return Seen(int(previous), max(0.0, previous_ms) / 1000, int(current), max(0.0, current_ms) / 1000, taken)
