@@ -1,7 +1,7 @@
 """The queue: what can be asked of the ingestor. Names and arguments only; workers know what to do."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -25,6 +25,8 @@ class Asked:
     trigger: str
     by: str | None = None
     request_id: str | None = None
+    ingestion_id: int | None = None
+    """The ingestion that this belongs to; None: one of its own."""
 
 
 @lru_cache(maxsize=1)
@@ -55,17 +57,48 @@ def defer_refresh(
         )
     )
     wanted = [*free, *(id_ for id_ in dict.fromkeys(account_ids) if id_ not in tracked)]
-    jobs = []
+    jobs: list[int] = []
+    if wanted and asked.ingestion_id is None:
+        asked = replace(asked, ingestion_id=open_ingestion(connection, asked, now))
     for start in range(0, len(wanted), BATCH):
         job = _defer(connection, wanted[start : start + BATCH], asked, priority)
         if job is None:
             continue
         jobs.append(job)
+        _note(connection, asked.ingestion_id, job, len(wanted[start : start + BATCH]))
         connection.execute(
             text("UPDATE tracked_account SET queued_at = :now, job_id = :job WHERE account_id = ANY(:ids)"),
             {"now": now, "job": job, "ids": wanted[start : start + BATCH]},
         )
     return jobs
+
+
+def open_ingestion(connection: Connection, asked: Asked, now: datetime, accounts: int = 0) -> int:
+    """Write down that somebody asked; jobs and runs refer to it. Returns its id."""
+    ingestion_id: int = connection.execute(
+        text(
+            "INSERT INTO ingestion (trigger, requested_by, request_id, accounts, started_at)"
+            " VALUES (:trigger, :by, :request_id, :accounts, :now) RETURNING id"
+        ),
+        {"trigger": asked.trigger, "by": asked.by, "request_id": asked.request_id, "accounts": accounts, "now": now},
+    ).scalar_one()
+    return ingestion_id
+
+
+def cancel(connection: Connection, job_id: int) -> None:
+    """Take a job back that nobody began; ask whoever works on it to stop."""
+    _names().job_manager.cancel_job_by_id(job_id, abort=True, connection=connection.connection.driver_connection)
+
+
+def _note(connection: Connection, ingestion_id: int | None, job_id: int, accounts: int) -> None:
+    connection.execute(
+        text(
+            "WITH job AS (INSERT INTO ingestion_job (ingestion_id, job_id, accounts)"
+            "             VALUES (:ingestion, :job, :accounts))"
+            " UPDATE ingestion SET accounts = accounts + :accounts WHERE id = :ingestion"
+        ),
+        {"ingestion": ingestion_id, "job": job_id, "accounts": accounts},
+    )
 
 
 def _defer(connection: Connection, batch: Sequence[int], asked: Asked, priority: int) -> int | None:
@@ -81,7 +114,7 @@ def _defer(connection: Connection, batch: Sequence[int], asked: Asked, priority:
     try:
         # A duplicate would void the whole transaction without a savepoint of its own.
         with connection.begin_nested():
-            return job.defer(account_ids=list(batch), trigger=asked.trigger, by=asked.by, request_id=asked.request_id)
+            return job.defer(account_ids=list(batch), **asdict(asked))
     except procrastinate.exceptions.AlreadyEnqueued:
         return None
 

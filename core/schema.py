@@ -346,10 +346,37 @@ collection_member = Table(
     CheckConstraint("num_nonnulls(account_id, repository_id) = 1", name="one_subject"),
 )
 
+ingestion = Table(
+    "ingestion",
+    metadata,
+    own_id(),
+    Column("trigger", Text, nullable=False),
+    Column("requested_by", Text),
+    Column("request_id", Text),
+    Column("accounts", Integer, nullable=False, server_default=text("0")),
+    moment("started_at", now=True),
+    moment("cancelled_at"),
+    Column("cancelled_by", Text),
+    Index("ingestion_started_at_idx", text("started_at DESC")),
+    comment="What was asked for at once: by the timetable, a person, the command line or an import",
+)
+
+ingestion_job = Table(
+    "ingestion_job",
+    metadata,
+    reference("ingestion_id", "ingestion", cascade=True),
+    Column("job_id", BigInteger, nullable=False),
+    Column("accounts", Integer, nullable=False),
+    PrimaryKeyConstraint("ingestion_id", "job_id"),
+    Index("ingestion_job_job_id_idx", "job_id"),
+    comment="A job of the queue that an ingestion was packed into",
+)
+
 ingest_run = Table(
     "ingest_run",
     metadata,
     own_id(),
+    reference("ingestion_id", "ingestion", cascade=True),
     Column("trigger", Text, nullable=False, comment="schedule, person, command line, import"),
     Column("requested_by", Text),
     Column("request_id", Text),
@@ -357,6 +384,7 @@ ingest_run = Table(
     Column("state", Text, nullable=False, server_default="running"),
     moment("started_at", now=True),
     moment("finished_at"),
+    moment("last_item_at"),
     Column("accounts", Integer, nullable=False, server_default=text("0")),
     Column("stored", Integer, nullable=False, server_default=text("0")),
     Column("failed", Integer, nullable=False, server_default=text("0")),
@@ -367,6 +395,8 @@ ingest_run = Table(
     Column("details", JSONB),
     CheckConstraint("state IN ('running', 'done', 'partial', 'failed', 'stopped')", name="state"),
     Index("ingest_run_started_at_idx", text("started_at DESC")),
+    Index("ingest_run_ingestion_id_idx", "ingestion_id"),
+    comment="One worker's part of an ingestion: one try of one job",
 )
 
 ingest_item = Table(

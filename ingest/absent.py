@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from threading import Event
 
 import structlog
 
 from ingest.github import Account, AccountAnswer, GitHub, Gone, Repository
 from ingest.github.errors import GitHubError
+from ingest.github.gate import Stop
 
 log = structlog.get_logger()
 
@@ -22,7 +22,7 @@ class Absent:
 
 
 def find_absent(
-    github: GitHub, answer: AccountAnswer, held: Mapping[int, Mapping[int, str | None]], stop: Event | None = None
+    github: GitHub, answer: AccountAnswer, held: Mapping[int, Mapping[int, str | None]], stop: Stop | None = None
 ) -> Absent:
     """Ask GitHub where those are that the account held and the answer does not name.
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from threading import Event
 
 from ingest.github import Ask, GitHub, Outcome
 from ingest.github.errors import AccountNotFound, GitHubError
+from ingest.github.gate import Stop
 
 
 class NameTaken(GitHubError):
@@ -23,7 +23,7 @@ def is_namesake(outcome: Outcome) -> bool:
     return held is not None and answer is not None and answer.account.github_id != held
 
 
-def look_up(github: GitHub, outcome: Outcome, read: Callable[[Ask], Outcome], stop: Event | None = None) -> Outcome:
+def look_up(github: GitHub, outcome: Outcome, read: Callable[[Ask], Outcome], stop: Stop | None = None) -> Outcome:
     """Read the account that was meant, under the name it has now; AccountNotFound where it has none any more.
 
     *read* asks for one account by its login.

@@ -1,7 +1,6 @@
 """One batch of accounts, from question to committed snapshot. Safe to repeat, whole accounts only."""
 
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,12 +19,14 @@ from ingest.absent import Absent, find_absent
 from ingest.changes import Entry, HeldAccount, LanguagesLook, Plan
 from ingest.github import Account, AccountAnswer, Ask, GitHub, Outcome, Repository
 from ingest.github.errors import AccountNotFound, GitHubError, RateLimited, Stopped
+from ingest.github.gate import Stop
 from ingest.held import Inventory
 from ingest.history import adopting
 from ingest.runs import Item, Run
 
 log = structlog.get_logger()
 PUBLISH_EVERY = 60.0
+TELL_EVERY = 0.5
 GONE_AGAIN = timedelta(days=1)
 DEADLOCK, SERIALIZATION = "40P01", "40001"
 
@@ -58,7 +59,7 @@ class Refresh:
     clock: Callable[[], datetime] = now_utc
     chance: random.Random = field(default_factory=random.Random)
 
-    def run(self, order: Order, *, stop: threading.Event | None = None, watch: Watch = lambda _item: None) -> Run:
+    def run(self, order: Order, *, stop: Stop | None = None, watch: Watch = lambda _item: None) -> Run:
         """Refresh what *order* names and report what became of each account.
 
         Errors of one account are its own: the rest is stored. *stop* ends the run between two answers; what was not
@@ -73,11 +74,14 @@ class Refresh:
             log.info("refresh started", accounts=len(targets), trigger=order.asked.trigger)
             for item in self._refuse(run, unusable):
                 watch(item)
-            published = time.monotonic()
+            published = told = time.monotonic()
             for item in self._each(run, order, targets, stop):
                 run.items.append(item)
                 watch(item)
                 self._spent(run, before)
+                if time.monotonic() - told > TELL_EVERY:
+                    self._tell(run)
+                    told = time.monotonic()
                 if time.monotonic() - published > PUBLISH_EVERY:
                     self._publish(run)
                     published = time.monotonic()
@@ -122,7 +126,7 @@ class Refresh:
     # From answers to rows ----------------------------------------------------------------------------------------
 
     def _each(
-        self, run: Run, order: Order, targets: Sequence[tuple[int | None, Ask]], stop: threading.Event | None
+        self, run: Run, order: Order, targets: Sequence[tuple[int | None, Ask]], stop: Stop | None
     ) -> Iterator[Item]:
         ids = {ask: account_id for account_id, ask in targets}
         with self.engine.begin() as connection:
@@ -150,7 +154,7 @@ class Refresh:
         return changes.languages_wanted(looks.get(repository.github_id), repository, self.clock())
 
     def _store_or_say(
-        self, run: Run, account_id: int | None, outcome: Outcome, holding: Inventory, stop: threading.Event | None
+        self, run: Run, account_id: int | None, outcome: Outcome, holding: Inventory, stop: Stop | None
     ) -> Item:
         try:
             if outcome.answer is not None:
@@ -258,6 +262,10 @@ class Refresh:
         spent = self.github.usage
         for name in ("requests", "points", "not_modified"):
             setattr(run, name, round(getattr(spent, name) - getattr(before, name)))
+
+    def _tell(self, run: Run) -> None:
+        with self.engine.begin() as connection:
+            runs.write_progress(connection, run)
 
     def _publish(self, run: Run) -> None:
         with self.engine.begin() as connection:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, text
 
-from core.jobs import Asked
+from core.jobs import Asked, open_ingestion
 
 State = Literal["stored", "unchanged", "failed", "gone"]
 # Any number that nothing else in this database locks; the run's id is the second half of the key.
@@ -79,12 +79,15 @@ def running(engine: Engine, asked: Asked, accounts: int, now: datetime, job_id: 
     `close_dead` can tell.
     """
     with engine.connect() as guard:
+        ingestion_id = asked.ingestion_id or open_ingestion(guard, asked, now, accounts)
         run_id: int = guard.execute(
             text(
-                "INSERT INTO ingest_run (trigger, requested_by, request_id, job_id, accounts, started_at)"
-                " VALUES (:trigger, :by, :request_id, :job_id, :accounts, :now) RETURNING id"
+                "INSERT INTO ingest_run"
+                " (ingestion_id, trigger, requested_by, request_id, job_id, accounts, started_at)"
+                " VALUES (:ingestion_id, :trigger, :by, :request_id, :job_id, :accounts, :now) RETURNING id"
             ),
             {
+                "ingestion_id": ingestion_id,
                 "trigger": asked.trigger,
                 "by": asked.by,
                 "request_id": asked.request_id,
@@ -131,6 +134,19 @@ def write_item(connection: Connection, run_id: int, item: Item) -> None:
             " ON CONFLICT (run_id, login) DO NOTHING"
         ),
         vars(item) | {"run_id": run_id, "requests": round(item.requests), "points": round(item.points)},
+    )
+
+
+def write_progress(connection: Connection, run: Run) -> None:
+    """Let those who watch see how far a run is: after each account, in the transaction that stored it or after it."""
+    connection.execute(
+        text(
+            "UPDATE ingest_run SET stored = :stored, failed = :failed, requests = :requests, points = :points,"
+            " not_modified = :not_modified, rows_written = :rows_written, last_item_at = clock_timestamp()"
+            " WHERE id = :id"
+        ),
+        {name: getattr(run, name) for name in ("id", "stored", "failed", "requests", "points")}
+        | {"not_modified": run.not_modified, "rows_written": run.rows_written},
     )
 
 

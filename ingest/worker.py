@@ -4,6 +4,7 @@ import asyncio
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import procrastinate
 import structlog
@@ -34,20 +35,35 @@ def build(url: URL, refresh: Refresh, stop: threading.Event, concurrency: int) -
         trigger: str,
         by: str | None = None,
         request_id: str | None = None,
+        ingestion_id: int | None = None,
     ) -> None:
         order = Order(
-            jobs.Asked(trigger, by, request_id),
+            jobs.Asked(trigger, by, request_id, ingestion_id),
             account_ids=account_ids,
             urgent=trigger == "person",
             job_id=context.job.id,
         )
         with structlog.contextvars.bound_contextvars(job_id=context.job.id, request_id=request_id):
-            run = refresh.run(order, stop=stop)
+            run = refresh.run(order, stop=Ends(stop, context))
+        if run.stopped and context.should_abort() and not stop.is_set():
+            # Somebody cancelled it: what it did not reach is free, and due in its usual rhythm.
+            raise procrastinate.exceptions.JobAborted
         if run.stopped:
             # A job that was cut short goes back: what it reached is done, the rest is still due.
             raise Interrupted
 
     return app
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Set when the worker is told to stop or its job is cancelled."""
+
+    stop: threading.Event
+    context: procrastinate.JobContext
+
+    def is_set(self) -> bool:
+        return self.stop.is_set() or self.context.should_abort()
 
 
 class Interrupted(Exception):
@@ -72,6 +88,7 @@ async def _work(app: procrastinate.App, stop: threading.Event, concurrency: int)
                 concurrency=concurrency,
                 install_signal_handlers=False,
                 fetch_job_polling_interval=2,
+                abort_job_polling_interval=1,
                 shutdown_graceful_timeout=GRACE_SECONDS,
                 delete_jobs="successful",
             )

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from threading import Event
 from time import sleep as real_sleep
 from types import TracebackType
 from typing import Self
@@ -18,7 +17,7 @@ from ingest.github.asks import Ask, BucketState, Gone, LanguagesWanted, Outcome,
 from ingest.github.cache import Cache
 from ingest.github.credentials import Pool
 from ingest.github.errors import BadCredentials, GitHubError
-from ingest.github.gate import PATIENCE_SECONDS, Clock, Gate, Ledger, Sleep
+from ingest.github.gate import PATIENCE_SECONDS, Clock, Gate, Ledger, Sleep, Stop
 from ingest.github.graphql import GraphQL
 from ingest.github.harvest import Harvest
 from ingest.github.models import Account, Repository
@@ -129,7 +128,7 @@ class GitHub:
         languages_wanted: LanguagesWanted,
         extras: bool = False,
         urgent: bool = False,
-        stop: Event | None = None,
+        stop: Stop | None = None,
     ) -> Iterator[Outcome]:
         """Read accounts with all their public repositories; yield each as soon as it is complete, in any order.
 
@@ -151,12 +150,12 @@ class GitHub:
         )
         return harvest.outcomes()
 
-    def account_by_id(self, github_id: int, *, stop: Event | None = None) -> Account:
+    def account_by_id(self, github_id: int, *, stop: Stop | None = None) -> Account:
         """Read an account whatever its login is now. Raises AccountNotFound."""
         return self._rest.account_by_id(github_id, self._asking(str(github_id), stop))[0]
 
     def whereabouts(
-        self, repositories: Sequence[tuple[int, str | None]], *, stop: Event | None = None
+        self, repositories: Sequence[tuple[int, str | None]], *, stop: Stop | None = None
     ) -> dict[int, Repository | Gone]:
         """Tell where repositories (GitHub id, node id) are that are not in their owner's list any more.
 
@@ -175,7 +174,7 @@ class GitHub:
                     found[github_id] = place
         return found
 
-    def _moved(self, nodes: Sequence[tuple[int, str]], stop: Event | None) -> dict[int, Repository | Gone]:
+    def _moved(self, nodes: Sequence[tuple[int, str]], stop: Stop | None) -> dict[int, Repository | Gone]:
         """Ask for a hundred at once; those not shown are asked for one by one, because REST says why."""
         asking = self._asking(nodes[0][1], stop)
         try:
@@ -189,14 +188,14 @@ class GitHub:
                 found[github_id] = Gone(github_id, "private") if repository.is_private else repository
         return found
 
-    def _place(self, github_id: int, stop: Event | None) -> Repository | Gone | None:
+    def _place(self, github_id: int, stop: Stop | None) -> Repository | Gone | None:
         try:
             return self._rest.whereabouts(github_id, self._asking(str(github_id), stop))
         except GitHubError as error:
             log.warning("a repository could not be looked for", github_id=github_id, why=str(error))
             return None
 
-    def _asking(self, about: str, stop: Event | None) -> Asking:
+    def _asking(self, about: str, stop: Stop | None) -> Asking:
         credential = self._pool.choose(about)
         if credential is None:
             raise BadCredentials("every token there is")

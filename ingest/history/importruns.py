@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import bindparam
 
+from core.jobs import Asked, open_ingestion
 from ingest.history.steps import Steps
 from ingest.runs import LOCK_SPACE
 
@@ -75,10 +76,11 @@ def is_unfinished(connection: Connection, source: str) -> bool:
 def _open(connection: Connection, run: Run) -> int:
     run_id: int = connection.execute(
         text(
-            "INSERT INTO ingest_run (trigger, requested_by, started_at, details)"
-            " VALUES ('import', :by, :started_at, :details) RETURNING id"
+            "INSERT INTO ingest_run (ingestion_id, trigger, requested_by, started_at, details)"
+            " VALUES (:ingestion_id, 'import', :by, :started_at, :details) RETURNING id"
         ).bindparams(bindparam("details", type_=JSONB)),
         {
+            "ingestion_id": open_ingestion(connection, Asked("import", run.requested_by), run.started_at),
             "by": run.requested_by,
             "started_at": run.started_at,
             "details": {"source": run.source, "file": run.file},

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import create_engine, text
 
-from core import jobs, tracked
+from core import ingestions, jobs, tracked
 from ingest import scheduler
 from ingest.scheduler import Timetable
 
@@ -203,3 +203,28 @@ def test_an_urgent_batch_goes_first(committing_database):
             text("SELECT args FROM procrastinate_fetch_job_v2(ARRAY['ingest'], NULL)")
         ).scalar_one()
     assert fetched["account_ids"] == [second]
+
+
+def test_a_cancelled_ingestion_ends_between_two_accounts_and_leaves_the_rest_for_its_usual_time(
+    environment, pretend, committing_database
+):
+    logins = pretend.world.logins()
+    pretend.latency_ms = 400
+    track(committing_database, *logins)
+    with committing_database.begin() as connection:
+        ids = connection.scalars(text("SELECT account_id FROM tracked_account")).all()
+        started = ingestions.start(connection, ids, jobs.Asked("person", by="ada"), datetime.now(UTC))
+    worker = start("worker", environment)
+    try:
+        wait_for(lambda: stored(committing_database) >= 1)
+        with committing_database.begin() as connection:
+            assert ingestions.cancel(connection, started.id, "ada", datetime.now(UTC), timedelta(hours=6))
+        wait_for(lambda: scalar(committing_database, "SELECT status::text FROM procrastinate_jobs") == "aborted")
+    finally:
+        worker.terminate()
+        worker.wait(10)
+    assert stored(committing_database) < len(logins)
+    assert whole(committing_database)
+    Timetable(committing_database).rescue()
+    assert Timetable(committing_database).defer_due() == 0
+    assert scalar(committing_database, "SELECT count(*) FROM tracked_account WHERE queued_at IS NOT NULL") == 0
