@@ -1,0 +1,167 @@
+"""API keys: for programs. Shown once, stored hashed; what one may is what its person may at that moment."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import structlog
+from sqlalchemy import Row, text
+from sqlalchemy.exc import DBAPIError
+
+from core.auth import audit
+from core.auth.identity import Identity, Origin
+from core.auth.names import check_display_name
+from core.database import transaction
+from core.errors import BadInput, Conflict, Forbidden, NotHere, ServerUnavailable
+
+log = structlog.get_logger()
+PREFIX = "alm_"
+BYTES = 32
+LENGTH = len(PREFIX) + 43
+HINT_LENGTH = 4
+LONGEST_DAYS = 366
+MOST = 20
+USED_EVERY = timedelta(minutes=1)
+COLUMNS = "id, name, hint, created_at, last_used_at, expires_at"
+
+
+@dataclass(frozen=True)
+class KeyRow:
+    """A key as its owner sees it; `hint` is how it ends."""
+
+    id: int
+    name: str
+    hint: str
+    created_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime | None
+
+
+def create(
+    identity: Identity, name: str, days: int | None, origin: Origin, now: datetime | None = None
+) -> tuple[KeyRow, str]:
+    """Make a key that lasts *days* (None: until it is revoked); the second of what is returned is shown once.
+
+    Raises BadInput, Conflict when there are too many already, Forbidden for who came with a key.
+    """
+    if identity.session_id is None:
+        raise Forbidden("A key cannot make keys; sign in first")
+    if days is not None and not 1 <= days <= LONGEST_DAYS:
+        raise BadInput(f"A key lasts from 1 to {LONGEST_DAYS} days")
+    kept = check_display_name(name)
+    if kept is None:
+        raise BadInput("A key needs a name, such as where it will be used")
+    key = PREFIX + secrets.token_urlsafe(BYTES)
+    now = now or datetime.now(UTC)
+    values = {
+        "person_id": identity.person_id,
+        "name": kept,
+        "hash": _hash(key),
+        "hint": key[-HINT_LENGTH:],
+        "now": now,
+        "expires_at": now + timedelta(days=days) if days is not None else None,
+    }
+    with transaction() as connection:
+        # The person's row is locked, so that keys made at once are counted one after the other.
+        connection.execute(text("SELECT FROM person WHERE id = :person_id FOR UPDATE"), values)
+        held = connection.scalar(
+            text(
+                "SELECT count(*) FROM api_key WHERE person_id = :person_id AND revoked_at IS NULL"
+                " AND (expires_at IS NULL OR expires_at > :now)"
+            ),
+            values,
+        )
+        if (held or 0) >= MOST:
+            raise Conflict(f"You have {MOST} keys already; revoke one first")
+        row = connection.execute(
+            text(
+                "INSERT INTO api_key (person_id, name, hash, hint, created_at, expires_at)"  # noqa: S608 - ours
+                f" VALUES (:person_id, :name, :hash, :hint, :now, :expires_at) RETURNING {COLUMNS}"
+            ),
+            values,
+        ).one()
+        audit.record(
+            connection,
+            "api_key_created",
+            actor=identity.username,
+            person_id=identity.person_id,
+            target=kept,
+            origin=origin,
+            days=days,
+        )
+    log.info("key for programs made", person_id=identity.person_id)
+    return _row(row), key
+
+
+def identify(key: str, now: datetime | None = None) -> Identity | None:
+    """Whose key that is; None when it is nobody's, over, revoked, or of somebody deactivated."""
+    if len(key) != LENGTH or not key.startswith(PREFIX) or not key.isascii():
+        return None
+    now = now or datetime.now(UTC)
+    try:
+        with transaction() as connection:
+            row = connection.execute(
+                text("""
+                    SELECT api_key.id, person_id, username, role, display_name, preferences, last_used_at
+                      FROM api_key JOIN person ON person.id = person_id
+                     WHERE hash = :hash AND revoked_at IS NULL AND active AND (expires_at IS NULL OR expires_at > :now)
+                """),
+                {"hash": _hash(key), "now": now},
+            ).one_or_none()
+            if row and (row.last_used_at is None or row.last_used_at < now - USED_EVERY):
+                connection.execute(
+                    text("UPDATE api_key SET last_used_at = :now WHERE id = :id"), {"now": now, "id": row.id}
+                )
+    except DBAPIError as error:
+        raise ServerUnavailable("Postgres does not answer") from error
+    if row is None:
+        return None
+    return Identity(
+        row.person_id, row.username, row.role, row.display_name, api_key_id=row.id, preferences=row.preferences
+    )
+
+
+def held_by(person_id: int, now: datetime | None = None) -> list[KeyRow]:
+    """A person's keys that are still good, newest first."""
+    with transaction() as connection:
+        rows = connection.execute(
+            text(
+                f"SELECT {COLUMNS} FROM api_key WHERE person_id = :id AND revoked_at IS NULL"  # noqa: S608 - ours
+                " AND (expires_at IS NULL OR expires_at > :now) ORDER BY created_at DESC, id DESC"
+            ),
+            {"id": person_id, "now": now or datetime.now(UTC)},
+        ).all()
+    return [_row(row) for row in rows]
+
+
+def revoke(identity: Identity, key_id: int, origin: Origin) -> None:
+    """End a key of one's own. Raises NotHere when there is no such key, or it is somebody else's."""
+    with transaction() as connection:
+        name = connection.scalar(
+            text(
+                "UPDATE api_key SET revoked_at = now() WHERE id = :id AND person_id = :person_id"
+                " AND revoked_at IS NULL RETURNING name"
+            ),
+            {"id": key_id, "person_id": identity.person_id},
+        )
+        if name is None:
+            raise NotHere("There is no such key")
+        audit.record(
+            connection,
+            "api_key_revoked",
+            actor=identity.username,
+            person_id=identity.person_id,
+            target=name,
+            origin=origin,
+        )
+    log.info("key for programs revoked", person_id=identity.person_id)
+
+
+def _row(row: Row[Any]) -> KeyRow:
+    return KeyRow(**row._mapping)
+
+
+def _hash(key: str) -> bytes:
+    return sha256(key.encode()).digest()

@@ -1,0 +1,131 @@
+"""What Redis knows of sessions for a few seconds, so that a rerun need not ask Postgres. It may forget at any moment.
+
+While Redis is away nobody waits for it twice in a few seconds.
+"""
+
+import json
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import structlog
+from redis.exceptions import RedisError
+
+from core.auth.identity import Identity
+from core.errors import AlmanacError
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+log = structlog.get_logger()
+KNOWN_SECONDS = 10
+CHANGED_SECONDS = 3
+AGAIN_SECONDS = 5.0
+WARN_EVERY_SECONDS = 60.0
+CHANGED = b"changed"
+
+
+@dataclass(frozen=True)
+class Live:
+    """A session that has not ended: whose it is, and until when its newest access token and it itself are good."""
+
+    identity: Identity
+    access_until: datetime
+    expires_at: datetime
+
+
+class Known:
+    """Sessions in Redis. What fails is remembered, not raised: Postgres is the truth."""
+
+    def __init__(self, redis: "Callable[[], Redis]", monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._redis = redis
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._away = False
+        self._away_until = -math.inf
+        self._warned_at = -math.inf
+
+    def get(self, session_id: UUID) -> Live | None:
+        found = self._try(lambda redis: redis.get(_key(session_id)))
+        return _read(found) if found and found != CHANGED else None
+
+    def keep(self, session_id: UUID, live: Live) -> None:
+        """Not over a mark of `forget`: what was read just before a change is old already."""
+        self._try(lambda redis: redis.set(_key(session_id), _written(live), nx=True, ex=KNOWN_SECONDS))
+
+    def forget(self, session_ids: Iterable[UUID]) -> None:
+        """Let the next who asks ask Postgres; called after the change was committed."""
+        keys = [_key(session_id) for session_id in session_ids]
+
+        def mark(redis: "Redis") -> None:
+            with redis.pipeline(transaction=False) as pipeline:
+                for key in keys:
+                    pipeline.set(key, CHANGED, ex=CHANGED_SECONDS)
+                pipeline.execute()
+
+        if keys:
+            self._try(mark)
+
+    def _try(self, ask: "Callable[[Redis], Any]") -> Any:
+        if not self._may_try():
+            return None
+        try:
+            answer = ask(self._redis())
+        except (RedisError, OSError, AlmanacError) as error:
+            self._is_away(error)
+            return None
+        self._away = False
+        return answer
+
+    def _may_try(self) -> bool:
+        """While it is away one request in a few seconds tries it; the others do not wait with it."""
+        if not self._away:
+            return True
+        with self._lock:
+            now = self._monotonic()
+            if now < self._away_until:
+                return False
+            self._away_until = now + AGAIN_SECONDS
+            return True
+
+    def _is_away(self, error: Exception) -> None:
+        with self._lock:
+            now = self._monotonic()
+            self._away, self._away_until = True, now + AGAIN_SECONDS
+            tell = now - self._warned_at >= WARN_EVERY_SECONDS
+            if tell:
+                self._warned_at = now
+        if tell:
+            log.warning("redis is away, sessions are asked of postgres", error=type(error).__name__)
+
+
+@lru_cache(maxsize=1)
+def known() -> Known:
+    """This process's."""
+    from core import cache  # noqa: PLC0415 - nothing to connect to before somebody asks
+
+    return Known(cache.redis)
+
+
+def _key(session_id: UUID) -> str:
+    return f"almanac:session:{session_id}"
+
+
+def _written(live: Live) -> str:
+    told = asdict(live.identity) | {"session_id": str(live.identity.session_id)}
+    return json.dumps([told, live.access_until.isoformat(), live.expires_at.isoformat()])
+
+
+def _read(found: bytes) -> Live | None:
+    try:
+        told, access_until, expires_at = json.loads(found)
+        identity = Identity(**(told | {"session_id": UUID(told["session_id"])}))
+        return Live(identity, datetime.fromisoformat(access_until), datetime.fromisoformat(expires_at))
+    except (ValueError, TypeError, KeyError):
+        return None  # of another version of Almanac

@@ -1,0 +1,289 @@
+"""Sessions: begun at sign-in, carried on by refresh tokens, ended at once for every tab. Postgres is the truth.
+
+A refresh answers with the next generation. The one before stays good, with the same answer, until the new one is
+first used, so that several tabs and a lost answer do no harm; anything older was stolen or replayed and ends it all.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import Connection, Row, text
+from sqlalchemy.exc import DBAPIError
+
+from core.auth import audit, tokens
+from core.auth import live as lives
+from core.auth.identity import Identity, Origin
+from core.auth.live import Live
+from core.auth.secrets import secret_key
+from core.auth.tokens import InvalidToken
+from core.database import transaction
+from core.errors import NotSignedIn, ServerUnavailable
+from core.settings import settings
+
+log = structlog.get_logger()
+LONGEST_DAYS = 90
+SEEN_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a browser or a program gets. `expires_in` is the access token's, in seconds."""
+
+    access: str
+    refresh: str
+    expires_in: int
+    session_id: UUID
+    refresh_expires_in: int
+
+
+@dataclass(frozen=True)
+class SessionRow:
+    """A session as its owner sees it."""
+
+    id: UUID
+    address: str | None
+    user_agent: str | None
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+
+
+def start(person_id: int, origin: Origin, now: datetime | None = None) -> Tokens:
+    """Begin a session; its id is new, whatever the browser brought. Raises NotSignedIn for who may not come in."""
+    now = now or datetime.now(UTC)
+    session_id = uuid4()
+    with transaction() as connection:
+        row = connection.execute(
+            text("""
+                INSERT INTO session (id, person_id, generation, access_until, address, user_agent, created_at,
+                                     last_seen_at, expires_at)
+                SELECT :id, id, 0, :access_until, CAST(:address AS inet), :agent, :now, :now, :expires_at
+                  FROM person WHERE id = :person_id AND active
+             RETURNING id, person_id, generation, access_until, expires_at,
+                       (SELECT role FROM person WHERE id = :person_id) AS role
+            """),
+            {
+                "id": session_id,
+                "person_id": person_id,
+                "now": now,
+                "access_until": _access_until(now),
+                "expires_at": _expires_at(now, now),
+                "address": audit.address_of(origin),
+                "agent": audit.agent_of(origin),
+            },
+        ).one_or_none()
+    if row is None:
+        raise NotSignedIn("Sign in first")
+    log.info("session started", person_id=person_id)
+    return _tokens(row, now)
+
+
+def refresh(refresh_token: str, origin: Origin, now: datetime | None = None) -> Tokens:
+    """Carry a session on. Raises InvalidToken; a token that was replaced twice ends the session for everybody."""
+    now = now or datetime.now(UTC)
+    session_id, generation = tokens.read_refresh(secret_key(), refresh_token)
+    with transaction() as connection:
+        row = _held(connection, session_id, now)
+        if row is None or generation > row.generation:
+            raise InvalidToken
+        stolen = generation < row.generation - 1
+        if stolen:
+            _end_stolen(connection, row, origin)
+        else:
+            row = _carry_on(connection, row, is_newest=generation == row.generation, origin=origin, now=now)
+    forget([session_id])
+    if stolen:
+        log.warning("refresh token used again, session ended", person_id=row.person_id)
+        raise InvalidToken
+    return _tokens(row, now)
+
+
+def live(session_id: UUID, now: datetime | None = None) -> Live | None:
+    """The session, if it has not ended; `access_until` may have passed. Raises ServerUnavailable without Postgres."""
+    now = now or datetime.now(UTC)
+    found = lives.known().get(session_id)
+    if found is None:
+        found = _asked(session_id, now)
+        if found:
+            lives.known().keep(session_id, found)
+    return found if found and found.expires_at > now else None
+
+
+def check(session_id: UUID, now: datetime | None = None) -> Identity | None:
+    """Who is signed in by this session; None when it ended or nobody refreshed it in time."""
+    now = now or datetime.now(UTC)
+    found = live(session_id, now)
+    return found.identity if found and found.access_until > now else None
+
+
+def revoke(session_id: UUID, reason: str, *, person_id: int | None = None, origin: Origin = audit.NOWHERE) -> bool:
+    """End one session, of *person_id* if given; False when there is none to end. `sign_out` is its own reason."""
+    with transaction() as connection:
+        row = connection.execute(
+            text("""
+                UPDATE session SET revoked_at = now(), revoked_reason = :reason FROM person
+                 WHERE session.id = :id AND revoked_at IS NULL AND person.id = person_id
+                   AND (CAST(:person_id AS bigint) IS NULL OR person_id = :person_id)
+             RETURNING person_id, username
+            """),
+            {"id": session_id, "reason": reason, "person_id": person_id},
+        ).one_or_none()
+        if row:
+            action: audit.Action = "sign_out" if reason == "sign_out" else "session_ended"
+            audit.record(connection, action, actor=row.username, person_id=row.person_id, origin=origin, reason=reason)
+    forget([session_id])
+    return row is not None
+
+
+def revoke_all(person_id: int, reason: str, keep: UUID | None = None, origin: Origin = audit.NOWHERE) -> int:
+    """End every session of a person but *keep*; returns how many."""
+    with transaction() as connection:
+        ended = end_all(connection, person_id, reason, keep)
+        if ended:
+            name = connection.scalar(text("SELECT username FROM person WHERE id = :id"), {"id": person_id})
+            audit.record(
+                connection,
+                "session_ended",
+                actor=str(name),
+                person_id=person_id,
+                origin=origin,
+                reason=reason,
+                sessions=len(ended),
+            )
+    forget(ended)
+    return len(ended)
+
+
+def held_by(person_id: int, now: datetime | None = None) -> list[SessionRow]:
+    """A person's sessions that have not ended, the one seen last first."""
+    with transaction() as connection:
+        rows = connection.execute(
+            text("""
+                SELECT id, host(address) AS address, user_agent, created_at, last_seen_at, expires_at FROM session
+                 WHERE person_id = :id AND revoked_at IS NULL AND expires_at > :now
+                 ORDER BY last_seen_at DESC, id
+            """),
+            {"id": person_id, "now": now or datetime.now(UTC)},
+        ).all()
+    return [SessionRow(**row._mapping) for row in rows]
+
+
+def end_all(connection: Connection, person_id: int, reason: str, keep: UUID | None = None) -> Sequence[UUID]:
+    """End them in the caller's transaction; `forget` what this returns once that has committed."""
+    return connection.scalars(
+        text("""
+            UPDATE session SET revoked_at = now(), revoked_reason = :reason
+             WHERE person_id = :id AND revoked_at IS NULL AND id IS DISTINCT FROM CAST(:keep AS uuid) RETURNING id
+        """),
+        {"id": person_id, "reason": reason, "keep": keep},
+    ).all()
+
+
+def ids_of(connection: Connection, person_id: int) -> Sequence[UUID]:
+    return connection.scalars(
+        text("SELECT id FROM session WHERE person_id = :id AND revoked_at IS NULL"), {"id": person_id}
+    ).all()
+
+
+def forget(session_ids: Iterable[UUID]) -> None:
+    """Let the next who asks for these sessions ask Postgres."""
+    lives.known().forget(session_ids)
+
+
+def _asked(session_id: UUID, now: datetime) -> Live | None:
+    try:
+        with transaction() as connection:
+            row = connection.execute(
+                text("""
+                    SELECT person_id, username, role, display_name, preferences, access_until, expires_at,
+                           session.last_seen_at FROM session JOIN person ON person.id = person_id
+                     WHERE session.id = :id AND revoked_at IS NULL AND expires_at > :now AND active
+                """),
+                {"id": session_id, "now": now},
+            ).one_or_none()
+            if row and row.last_seen_at < now - SEEN_EVERY:
+                _note_seen(connection, session_id, row.person_id, now)
+    except DBAPIError as error:
+        raise ServerUnavailable("Postgres does not answer") from error
+    if row is None:
+        return None
+    who = Identity(row.person_id, row.username, row.role, row.display_name, session_id, preferences=row.preferences)
+    return Live(who, row.access_until, row.expires_at)
+
+
+def _note_seen(connection: Connection, session_id: UUID, person_id: int, now: datetime) -> None:
+    values = {"id": session_id, "person_id": person_id, "now": now}
+    connection.execute(text("UPDATE session SET last_seen_at = :now WHERE id = :id"), values)
+    connection.execute(
+        text("UPDATE person SET last_seen_at = :now WHERE id = :person_id AND last_seen_at IS DISTINCT FROM :now"),
+        values,
+    )
+
+
+def _held(connection: Connection, session_id: UUID, now: datetime) -> Row[Any] | None:
+    """The session's row, locked: of tabs that refresh at once each sees what the one before has done."""
+    return connection.execute(
+        text("""
+            SELECT session.id, person_id, username, role, generation, access_until, expires_at, session.created_at
+              FROM session JOIN person ON person.id = person_id
+             WHERE session.id = :id AND revoked_at IS NULL AND expires_at > :now AND active FOR UPDATE OF session
+        """),
+        {"id": session_id, "now": now},
+    ).one_or_none()
+
+
+def _carry_on(connection: Connection, row: Row[Any], *, is_newest: bool, origin: Origin, now: datetime) -> Row[Any]:
+    return connection.execute(
+        text("""
+            UPDATE session
+               SET generation = generation + :step,
+                   generation_used_at = CASE WHEN :step = 1 THEN :now ELSE generation_used_at END,
+                   access_until = greatest(access_until, :access_until), expires_at = :expires_at,
+                   address = coalesce(CAST(:address AS inet), address), last_seen_at = :now
+             WHERE id = :id
+         RETURNING id, person_id, generation, access_until, expires_at, CAST(:role AS text) AS role
+        """),
+        {
+            "id": row.id,
+            "role": row.role,
+            "step": int(is_newest),
+            "now": now,
+            "access_until": _access_until(now),
+            "expires_at": _expires_at(row.created_at, now),
+            "address": audit.address_of(origin),
+        },
+    ).one()
+
+
+def _end_stolen(connection: Connection, row: Row[Any], origin: Origin) -> None:
+    connection.execute(
+        text("UPDATE session SET revoked_at = now(), revoked_reason = 'refresh_reused' WHERE id = :id"), {"id": row.id}
+    )
+    audit.record(connection, "refresh_reused", actor=row.username, person_id=row.person_id, origin=origin)
+
+
+def _access_until(now: datetime) -> datetime:
+    return now + timedelta(minutes=settings().access_token_minutes)
+
+
+def _expires_at(created_at: datetime, now: datetime) -> datetime:
+    """It slides with use, but not for ever."""
+    return min(now + timedelta(days=settings().refresh_token_days), created_at + timedelta(days=LONGEST_DAYS))
+
+
+def _tokens(row: Row[Any], now: datetime) -> Tokens:
+    key, minutes = secret_key(), settings().access_token_minutes
+    access = tokens.access_token(
+        key, person_id=row.person_id, session_id=row.id, role=row.role, now=now, minutes=minutes
+    )
+    return Tokens(
+        access,
+        tokens.refresh_token(key, row.id, row.generation),
+        expires_in=int(minutes * 60),
+        session_id=row.id,
+        refresh_expires_in=int((row.expires_at - now).total_seconds()),
+    )

@@ -1,0 +1,196 @@
+"""Coming in: sign-in, registration, a changed password, the first admin.
+
+Whoever is refused learns nothing: the sentence is the same for an unknown name, a wrong password, a deactivated
+person and a name that is being guessed, and bcrypt runs exactly once for each of them.
+"""
+
+import secrets
+import string
+import time
+import unicodedata
+from collections.abc import Callable
+from typing import Any, NoReturn
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Row, text
+
+from core import limits
+from core.auth import audit, passwords, people, sessions, slowing, tickets
+from core.auth.identity import Identity, Origin
+from core.auth.names import check_username
+from core.auth.people import Newcomer, Person
+from core.database import transaction
+from core.errors import BadInput, Forbidden, NotSignedIn
+from core.settings import settings
+
+log = structlog.get_logger()
+Sleep = Callable[[float], None]
+FIRST_ADMIN_LOCK = 0x616C6D61646D696E  # "almadmin"
+GENERATED_LENGTH = 20
+NOBODY = (None, None, False)
+
+
+class SignInRefused(NotSignedIn):
+    """The same for every reason."""
+
+    def __init__(self) -> None:
+        super().__init__("Name or password is wrong")
+
+
+def sign_in(username: str, password: str, origin: Origin, sleep: Sleep = time.sleep) -> Person:
+    """Who that is. Raises SignInRefused, and TooMany after too many failures from that address."""
+    name = _as_counted(username)
+    limits.may_sign_in(name, origin.address)
+    found = _by_name(username)  # no connection is held from here on: bcrypt takes long, and so may the pause
+    fits = passwords.matches(password, found.password_hash if found else None)
+    sleep(slowing.seconds(name))
+    # Once more: of many tries at once, those beyond the limit learn nothing either.
+    limits.may_sign_in(name, origin.address)
+    if found is None or not fits or not found.active:
+        _refuse(name, found, origin)
+    with transaction() as connection:
+        person = people.held(connection, found.id)
+        audit.record(connection, "sign_in", actor=person.username, person_id=person.id, origin=origin)
+    log.info("signed in", person_id=person.id)
+    return person
+
+
+def register(
+    username: str,
+    password: str,
+    email: str | None,
+    display_name: str | None,
+    origin: Origin,
+    invite: str | None = None,
+) -> Person:
+    """Add an analyst, or what the invitation says. Raises Forbidden where nobody may register, BadInput, Conflict,
+    InvalidTicket, TooMany."""
+    mode = settings().registration_mode
+    if mode == "closed":
+        raise Forbidden("Registration is closed; ask an admin")
+    if mode == "invite" and not invite:
+        raise Forbidden("Registration needs an invitation; ask an admin")
+    offered = tickets.check_invite(invite) if invite else None
+    role = offered.role if offered else "analyst"
+    newcomer = Newcomer.of(username, email or (offered.email if offered else None), display_name, role)
+    passwords.check_new(password)
+    limits.check("sign_in", f"register {limits.neighbourhood(origin.address)}")
+    stored = passwords.hashed(password)
+    with transaction() as connection:
+        if invite:
+            tickets.redeem_invite(connection, invite)
+        person = people.insert(connection, newcomer, stored)
+        audit.record(
+            connection,
+            "register",
+            actor=person.username,
+            person_id=person.id,
+            origin=origin,
+            role=role,
+            invited=offered is not None,
+        )
+    log.info("registered", person_id=person.id, role=role)
+    return person
+
+
+def change_password(identity: Identity, old: str, new: str, origin: Origin, keep_session: UUID | None = None) -> None:
+    """Set a new password for who knows the old one; all sessions but *keep_session* end.
+
+    Raises BadInput when the old one is wrong or the new one cannot be used, TooMany after too many wrong ones.
+    """
+    passwords.check_new(new)
+    name = _as_counted(identity.username)
+    limits.may_sign_in(name, origin.address)
+    found = _by_name(identity.username)
+    if not passwords.matches(old, found.password_hash if found else None):
+        _count_failure(name, origin)
+        raise BadInput("The old password is wrong")
+    stored = passwords.hashed(new)
+    with transaction() as connection:
+        values = {"stored": stored, "id": identity.person_id}
+        connection.execute(text("UPDATE person SET password_hash = :stored WHERE id = :id"), values)
+        connection.execute(text("DELETE FROM ticket WHERE person_id = :id"), values)
+        ended = sessions.end_all(connection, identity.person_id, "password_changed", keep_session)
+        audit.record(
+            connection,
+            "password_changed",
+            actor=identity.username,
+            person_id=identity.person_id,
+            origin=origin,
+            sessions=len(ended),
+        )
+    sessions.forget(ended)
+    log.info("password changed", person_id=identity.person_id, sessions_ended=len(ended))
+
+
+def ensure_first_admin() -> str | None:
+    """Make the first admin where there is nobody yet. Returns the password if it was generated, to be printed once.
+
+    Raises BadInput when ADMIN_USERNAME or ADMIN_PASSWORD cannot be used.
+    """
+    given = settings().admin_password.get_secret_value()
+    with transaction() as connection:
+        # Two processes that start at once make one admin between them.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": FIRST_ADMIN_LOCK})
+        if connection.scalar(text("SELECT EXISTS (SELECT FROM person)")):
+            return None
+        newcomer = _first_admin(given)
+        password = given or generated_password()
+        people.insert(connection, newcomer, passwords.hashed(password))
+        audit.record(connection, "person_created", actor="first start", target=newcomer.username, role="admin")
+    log.info("first admin made")
+    return None if given else password
+
+
+def generated_password() -> str:
+    """Twenty letters and digits, about 117 bits, that satisfy the rules for passwords."""
+    while True:
+        password = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(GENERATED_LENGTH))
+        try:
+            passwords.check_new(password)
+        except BadInput:
+            continue
+        return password
+
+
+def _first_admin(given: str) -> Newcomer:
+    try:
+        newcomer = Newcomer.of(settings().admin_username, None, None, "admin")
+    except BadInput as error:
+        raise BadInput(f"ADMIN_USERNAME cannot be used: {error}") from None
+    try:
+        if given:
+            passwords.check_new(given)
+    except BadInput as error:
+        raise BadInput(f"ADMIN_PASSWORD cannot be used: {error}") from None
+    return newcomer
+
+
+def _as_counted(username: str) -> str:
+    """A name as failures are counted and told: one for all its spellings, and bounded."""
+    return audit.storable(unicodedata.normalize("NFC", username[:256]).lower(), audit.LONGEST_NAME)
+
+
+def _by_name(username: str) -> Row[Any] | None:
+    try:
+        kept = check_username(username)
+    except BadInput:
+        kept = ""  # nobody is called that; asking costs the same
+    with transaction() as connection:
+        return connection.execute(
+            text("SELECT id, password_hash, active FROM person WHERE lower(username) = lower(:name)"), {"name": kept}
+        ).one_or_none()
+
+
+def _refuse(name: str, found: Row[Any] | None, origin: Origin) -> NoReturn:
+    _count_failure(name, origin)
+    with transaction() as connection:
+        audit.record(connection, "sign_in_refused", actor=name, person_id=found.id if found else None, origin=origin)
+    log.info("sign-in refused", address=origin.address)
+    raise SignInRefused
+
+
+def _count_failure(name: str, origin: Origin) -> None:
+    limits.failed_sign_in(name, origin.address)
+    slowing.note_failure(name)

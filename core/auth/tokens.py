@@ -1,0 +1,111 @@
+"""What a signed-in browser holds: a short-lived access token (JWT), and the refresh token that gets the next. Pure.
+
+Neither is stored: one is signed, the other is an HMAC over the session and its generation.
+"""
+
+import hmac
+import math
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, NoReturn
+from uuid import UUID, uuid4
+
+from core.errors import NotSignedIn
+
+ALGORITHM = "HS256"
+AUDIENCE = "almanac"
+REQUIRED = ("sub", "sid", "role", "iat", "exp", "jti", "aud")
+LONGEST = 2048
+NEWEST_GENERATION = 2**31 - 1  # a Postgres integer
+SEVERAL_FIELDS = 3
+
+
+class InvalidToken(NotSignedIn):
+    """A token that is not good; it says no more, because who forges one would like to know."""
+
+    def __init__(self) -> None:
+        super().__init__("Your session cannot be continued; sign in again")
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What an access token says. `role` is a hint for display: what somebody may is read from the person's row."""
+
+    sub: int  # the person
+    sid: UUID  # the session
+    role: str
+    iat: int  # seconds since 1970, as is exp
+    exp: int
+    jti: str
+
+
+def access_token(key: bytes, *, person_id: int, session_id: UUID, role: str, now: datetime, minutes: float) -> str:
+    """Sign a token that is good for *minutes* from *now*."""
+    import jwt  # noqa: PLC0415 - a tenth of a second that `/health` need not wait for
+
+    claims = {
+        "sub": str(person_id),
+        "sid": str(session_id),
+        "role": role,
+        "iat": int(now.timestamp()),
+        "exp": math.ceil((now + timedelta(minutes=minutes)).timestamp()),
+        "jti": uuid4().hex,
+        "aud": AUDIENCE,
+    }
+    return jwt.encode(claims, key, algorithm=ALGORITHM)
+
+
+def read_access(key: bytes, token: str, now: datetime) -> Claims:
+    """Read a token that we signed and that is good at *now*. Raises InvalidToken for everything else."""
+    import jwt  # noqa: PLC0415 - as above
+
+    if len(token) > LONGEST:
+        raise InvalidToken
+    # Its time is compared below, with the caller's clock instead of the library's.
+    checks: Any = {"require": list(REQUIRED), "verify_exp": False, "verify_iat": False, "verify_nbf": False}
+    try:
+        found = jwt.decode(token, key, algorithms=[ALGORITHM], audience=AUDIENCE, options=checks)
+        claims = _claims(found)
+    # A claim of another type than ours and text that is no text: each is just not a token of ours.
+    except (jwt.PyJWTError, ValueError, TypeError):
+        _refuse()
+    if claims.exp <= now.timestamp():
+        raise InvalidToken
+    return claims
+
+
+def refresh_token(key: bytes, session_id: UUID, generation: int) -> str:
+    return f"{session_id}.{generation}.{_seal(key, session_id, generation)}"
+
+
+def read_refresh(key: bytes, token: str) -> tuple[UUID, int]:
+    """The session and the generation of a refresh token of ours. Raises InvalidToken for everything else."""
+    parts = token.split(".") if len(token) <= LONGEST and token.isascii() else []
+    if len(parts) != SEVERAL_FIELDS or not parts[1].isdecimal():
+        raise InvalidToken
+    try:
+        session_id, generation = UUID(parts[0]), int(parts[1])
+    except ValueError:
+        _refuse()
+    # The whole token is compared, so that it can be written in one way only.
+    if generation > NEWEST_GENERATION or not hmac.compare_digest(token, refresh_token(key, session_id, generation)):
+        raise InvalidToken
+    return session_id, generation
+
+
+def _seal(key: bytes, session_id: UUID, generation: int) -> str:
+    # Named, so that nothing else that is signed with this key can pass for it.
+    digest = hmac.digest(key, f"refresh:{session_id}:{generation}".encode(), sha256)
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _claims(found: dict[str, Any]) -> Claims:
+    if type(found["exp"]) is not int or type(found["iat"]) is not int:
+        raise TypeError
+    return Claims(int(found["sub"]), UUID(found["sid"]), str(found["role"]), found["iat"], found["exp"], found["jti"])
+
+
+def _refuse() -> NoReturn:
+    raise InvalidToken from None
