@@ -1,0 +1,83 @@
+"""People as admins see them: who there is, where they are signed in, which keys they hold. Always read afresh."""
+
+from datetime import datetime
+from typing import Any
+
+from pandas import DataFrame
+
+from core.database import read_frame
+from core.queries.accounts import first
+
+MOST = 1_000
+
+
+def people(now: datetime, *, search: str = "", role: str = "", active: bool | None = None) -> DataFrame:
+    """List people by name, at most MOST: those whose name or e-mail holds *search*, of that role, of that state.
+
+    id             int, ours: for asking about this person, never for showing
+    username, email, display_name, role   text; e-mail and display name null where there is none
+    active         whether the person may sign in
+    created_at, last_seen_at              moments; null before the first visit
+    sessions       int, open ones
+    api_keys       int, those that are good
+    """
+    sql = """
+        SELECT id, username, email, display_name, role, active, created_at, last_seen_at,
+               (SELECT count(*) FROM session WHERE person_id = person.id
+                   AND revoked_at IS NULL AND expires_at > :now) AS sessions,
+               (SELECT count(*) FROM api_key WHERE person_id = person.id
+                   AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now)) AS api_keys
+          FROM person
+         WHERE (strpos(lower(username), lower(:search)) > 0 OR strpos(lower(email), lower(:search)) > 0
+                OR strpos(lower(display_name), lower(:search)) > 0)
+           AND (:role = '' OR role = :role)
+           AND (CAST(:active AS boolean) IS NULL OR active = :active)
+         ORDER BY lower(username)
+         LIMIT :most
+    """
+    return read_frame(sql, fresh=True, now=now, search=search.strip(), role=role, active=active, most=MOST)
+
+
+def totals(now: datetime) -> dict[str, Any]:
+    """Count people (ints): people, admins that are active, inactive ones, sessions open, invitations not used yet."""
+    sql = """
+        SELECT count(*) AS people,
+               count(*) FILTER (WHERE role = 'admin' AND active) AS admins,
+               count(*) FILTER (WHERE NOT active) AS inactive,
+               (SELECT count(*) FROM session WHERE revoked_at IS NULL AND expires_at > :now) AS sessions,
+               (SELECT count(*) FROM ticket WHERE purpose = 'invite' AND expires_at > :now) AS invitations
+          FROM person
+    """
+    return first(read_frame(sql, fresh=True, now=now))
+
+
+def sessions(person_id: int, now: datetime) -> DataFrame:
+    """List a person's sessions that are open, newest visit first: address, device, since, last seen, ends (UTC)."""
+    sql = """
+        SELECT host(address) AS address, user_agent AS device, created_at AS since, last_seen_at, expires_at AS ends_at
+          FROM session
+         WHERE person_id = :person AND revoked_at IS NULL AND expires_at > :now
+         ORDER BY last_seen_at DESC
+         LIMIT 200
+    """
+    return read_frame(sql, fresh=True, person=person_id, now=now)
+
+
+def api_keys(person_id: int, now: datetime) -> DataFrame:
+    """List a person's API keys, newest first; the key itself is nowhere.
+
+    name, hint     text; the hint is how the key begins
+    state          good, expired, revoked
+    created_at, last_used_at, expires_at   moments; null: never used, never expires
+    """
+    sql = """
+        SELECT name, hint,
+               CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN expires_at <= :now THEN 'expired'
+                    ELSE 'good' END AS state,
+               created_at, last_used_at, expires_at
+          FROM api_key
+         WHERE person_id = :person
+         ORDER BY created_at DESC, id DESC
+         LIMIT 200
+    """
+    return read_frame(sql, fresh=True, person=person_id, now=now)

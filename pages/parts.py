@@ -1,0 +1,77 @@
+"""The parts of the installation, side by side: each says in a word how it is. One that is away breaks no other."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import streamlit as st
+import structlog
+from redis import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from core.errors import AlmanacError
+
+log = structlog.get_logger()
+Answer = TypeVar("Answer")
+State = Literal["fine", "trouble", "away", "resting"]
+# A word and a sign beside each colour: not everybody sees one.
+SIGNS: Mapping[State, tuple[str, str]] = {
+    "fine": ("green", ":material/check_circle:"),
+    "trouble": ("orange", ":material/warning:"),
+    "away": ("red", ":material/cloud_off:"),
+    "resting": ("gray", ":material/remove_circle:"),
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """How a part is: a state, a word or two for it, and lines that say more."""
+
+    state: State
+    word: str
+    lines: tuple[str, ...] = ()
+
+    @property
+    def answers(self) -> bool:
+        return self.state != "away"
+
+
+def fine(word: str, *lines: str) -> Part:
+    return Part("fine", word, lines)
+
+
+def trouble(word: str, *lines: str) -> Part:
+    return Part("trouble", word, lines)
+
+
+def resting(word: str, *lines: str) -> Part:
+    return Part("resting", word, lines)
+
+
+def ask(question: Callable[[], Answer]) -> tuple[Answer | None, str]:
+    """The answer, or None and the sentence why there is none: servers may be away, our own mistakes are raised."""
+    try:
+        return question(), ""
+    except RedisError as error:
+        log.warning("part does not answer", part="redis", error=type(error).__name__)
+        return None, "Redis does not answer."
+    except (SQLAlchemyError, AlmanacError, OSError) as error:
+        log.warning("part does not answer", part="postgres", error=type(error).__name__)
+        return None, "Postgres does not answer."
+
+
+def look(at: Callable[[], Part]) -> Part:
+    """Tell how a part is, whatever it does."""
+    found, why = ask(at)
+    return found or Part("away", "away", (why, "It is asked again every few seconds."))
+
+
+def draw(parts: Mapping[str, Part], key: str) -> None:
+    """Draw the parts as cards: four in a row where there is room, else two."""
+    with st.container(key=f"cards-{key}"):
+        for name, part in parts.items():
+            colour, sign = SIGNS[part.state]
+            with st.container(border=True, height="stretch", gap="xxsmall"):
+                st.markdown(f"**{name}**")
+                st.markdown(f":{colour}-badge[{sign} {part.word}]")
+                st.caption("  \n".join(line for line in part.lines if line))
