@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import hmac
+import os
 import sys
 import threading
 import time
@@ -9,20 +11,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import streamlit as st
 import structlog
 from pydantic import ValidationError
-from starlette.middleware import Middleware
+from starlette.exceptions import HTTPException
 from streamlit import config
 
 from core import log as logs
-from core.errors import BadInput
+from core.auth.secrets import secret_key
+from core.errors import AlmanacError, BadInput
 from core.settings import Settings, settings
-from core.web.headers import SecurityHeaders, content_security_policy
-from core.web.hosts import KnownHosts, allowed_hosts
-from core.web.refusals import Failures
-from core.web.request_ids import RequestIds
+from core.web.hosts import allowed_hosts
+from core.web.middleware import middleware
+from core.web.origins import USUAL_PORTS
+from core.web.refusals import http_error
 from core.web.routes import routes
 from pages import failure
 
@@ -38,6 +42,11 @@ HEAVY = (
     "plotly.graph_objects",
     "pydeck",
     "pyarrow",
+    "core.web.credentials",
+    "jwt",
+    "bcrypt",
+    "limits",
+    "fastapi",
 )
 
 
@@ -48,14 +57,6 @@ def read_settings() -> Settings:
     except ValidationError as wrong:
         told = (f"{'.'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in wrong.errors())
         sys.exit(f"almanac: {'; '.join(told)}")
-
-
-def refuse_other_addresses(wanted: Settings) -> None:
-    """Until people sign in, whoever reaches the pages may read them: only this machine may."""
-    if not wanted.on_loopback:
-        raise BadInput(
-            f"HOST is {wanted.host}, but Almanac listens on loopback only (127.0.0.1) until people can sign in"
-        )
 
 
 def refuse_other_starters(wanted: Settings) -> None:
@@ -84,7 +85,6 @@ async def collect_garbage() -> None:
 
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
-    refuse_other_addresses(settings())
     refuse_other_starters(settings())
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     collecting = asyncio.create_task(collect_garbage())
@@ -97,38 +97,47 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
             await collecting
 
 
-def index_html() -> str:
-    return (Path(st.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
-
-
+FRONTEND = Path(st.__file__).parent / "static"
 app = st.App(
     "pages/main.py",
     routes=routes(),
-    middleware=[
-        Middleware(RequestIds),
-        Middleware(SecurityHeaders, policy=content_security_policy(index_html())),
-        Middleware(KnownHosts, hosts=allowed_hosts(read_settings())),
-        Middleware(Failures),
-    ],
+    middleware=middleware(read_settings(), FRONTEND),
     lifespan=lifespan,
     on_script_error=failure.show,
+    exception_handlers={HTTPException: http_error},
 )
+
+
+def prepare_environment() -> None:
+    """Tell uvicorn and Streamlit what they take from the environment alone."""
+    # Uvicorn would believe whatever anybody on this machine says of forwarded addresses: ClientAddress decides.
+    os.environ["FORWARDED_ALLOW_IPS"] = ""
+    # Signs Streamlit's own cookie against cross-site uploads: the same in every replica, and not our key itself.
+    digest = hmac.digest(secret_key(), b"streamlit cookies", "sha256")
+    os.environ["STREAMLIT_SERVER_COOKIE_SECRET"] = digest.hex()
 
 
 def main() -> None:
     wanted = read_settings()
     logs.setup(wanted.log_level, as_json=wanted.environment == "production")
     try:
-        refuse_other_addresses(wanted)
-    except BadInput as refused:
+        prepare_environment()
+    except AlmanacError as refused:
         sys.exit(f"almanac: {refused}")
-    app.run(
-        config={
-            "server.address": wanted.host,
-            "server.port": wanted.port,
-            "server.allowedHosts": list(allowed_hosts(wanted)),
-        }
-    )
+    app.run(config=configuration(wanted))
+
+
+def configuration(wanted: Settings) -> dict[str, object]:
+    """What Streamlit is told beside `.streamlit/config.toml`."""
+    typed = urlsplit(wanted.address)
+    return {
+        "server.address": wanted.host,
+        "server.port": wanted.port,
+        "server.allowedHosts": list(allowed_hosts(wanted)),
+        # Under which name people come; else Streamlit asks an outside host for our address.
+        "browser.serverAddress": typed.hostname or wanted.host,
+        "browser.serverPort": typed.port or USUAL_PORTS.get(typed.scheme, wanted.port),
+    }
 
 
 if __name__ == "__main__":

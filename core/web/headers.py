@@ -11,6 +11,7 @@ from core.web.refusals import refusal
 
 INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 CLOSED = "/_stcore/agent"
+A_YEAR_SECONDS = 365 * 24 * 3600
 
 
 def content_security_policy(index_html: str) -> str:
@@ -43,7 +44,7 @@ def _digest(script: str) -> str:
 class SecurityHeaders:
     """Set the security headers of every HTTP answer; keep Streamlit's agent interface shut."""
 
-    def __init__(self, app: ASGIApp, policy: str) -> None:
+    def __init__(self, app: ASGIApp, policy: str, is_secure: bool = False) -> None:
         self.app = app
         self.headers = {
             "content-security-policy": policy,
@@ -51,8 +52,11 @@ class SecurityHeaders:
             "x-frame-options": "DENY",
             "referrer-policy": "same-origin",
             "cross-origin-opener-policy": "same-origin",
+            "cross-origin-resource-policy": "same-origin",
             "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
         }
+        if is_secure:
+            self.headers["strict-transport-security"] = f"max-age={A_YEAR_SECONDS}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.settings import Settings
-from core.web.refusals import refusal
+from core.web.refusals import refusal, refuse_websocket
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -35,8 +35,7 @@ class KnownHosts:
         if scope["type"] not in {"http", "websocket"} or self._knows(scope):
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1008, "reason": "unknown host"})
+            await refuse_websocket(receive, send, "unknown host")
         else:
             answer = refusal(421, "unknown_host", "This server does not answer under that name; see PUBLIC_URL.")
             await answer(scope, receive, send)

@@ -2,18 +2,17 @@
 
 from starlette.routing import BaseRoute, Route
 
-from core.web import scene
+from core.web import auth, scene
 from core.web.health import Health
 from core.web.refusals import unknown_path
-
-ANY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def routes() -> list[BaseRoute]:
     """All routes, the most special first."""
     return [
         Route("/health", Health().answer, methods=["GET"]),
+        *auth.routes,
         *scene.routes,
-        Route("/api", unknown_path, methods=ANY),
-        Route("/api/{path:path}", unknown_path, methods=ANY),
+        Route("/api", unknown_path, methods=auth.ANY),
+        Route("/api/{path:path}", unknown_path, methods=auth.ANY),
     ]

@@ -1,0 +1,145 @@
+"""`/auth/…`: a one-time ticket becomes a session's cookies, they are renewed, and they are taken back.
+
+Nothing here is answered to another site's page: see core/web/origins.py.
+"""
+
+from typing import TYPE_CHECKING, Annotated
+
+from anyio import to_thread
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from core.auth.identity import Origin
+from core.settings import settings
+from core.web import cookies
+from core.web.refusals import not_signed_in, refusal, unknown_path
+
+if TYPE_CHECKING:
+    from core.auth.sessions import Tokens
+
+MOST_BYTES = 4096
+NOT_GOOD = "This sign-in is not good any more; try it again."
+
+
+class SignIn(BaseModel):
+    """What the page posts once the form was right."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ticket: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+async def start_session(request: Request) -> Response:
+    """Exchange a ticket for a session, in the browser that it was made for and once."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        return refusal(415, "unsupported_media_type", "Send JSON.")
+    body = await read_body(request)
+    if body is None:
+        return refusal(413, "too_large", f"Send at most {MOST_BYTES:,} bytes.")
+    try:
+        wanted = SignIn.model_validate_json(body)
+    except ValidationError:
+        return refusal(422, "bad_input", 'Send {"ticket": "…"}.')
+    jar = cookies.Jar(settings())
+    nonce = request.cookies.get(jar.names.nonce)
+    origin, given = request.state.origin, request.cookies
+    if nonce is None or not cookies.is_nonce(nonce):
+        return not_signed_in(NOT_GOOD)
+    tokens = await to_thread.run_sync(lambda: redeem(wanted.ticket, nonce, given, origin))
+    if tokens is None:
+        return not_signed_in(NOT_GOOD)
+    return done([*jar.tokens(tokens), *jar.nonce()])
+
+
+def redeem(ticket: str, nonce: str, given: dict[str, str], origin: Origin) -> "Tokens | None":
+    """Start the session; the one that the browser held before ends, whoever's it was."""
+    from core.auth import sessions, tickets  # noqa: PLC0415 - the server listens before the libraries have loaded
+    from core.web import credentials  # noqa: PLC0415 - as above
+
+    try:
+        person_id = tickets.redeem_sign_in(ticket, nonce)
+    except tickets.InvalidTicket:
+        return None
+    if before := credentials.session_held(given, cookies.names(settings())):
+        sessions.revoke(before, "replaced", origin=origin)
+    return sessions.start(person_id, origin)
+
+
+async def refresh(request: Request) -> Response:
+    """Give the browser the next pair of tokens; one that holds none, or an old one, is signed out."""
+    jar = cookies.Jar(settings())
+    token, origin = request.cookies.get(jar.names.refresh, ""), request.state.origin
+    tokens = await to_thread.run_sync(lambda: renewed(token, origin)) if token else None
+    if tokens is None:
+        return with_cookies(not_signed_in("Your session is over; sign in again."), jar.nothing())
+    return done(jar.tokens(tokens))
+
+
+def renewed(token: str, origin: Origin) -> "Tokens | None":
+    from core.auth import sessions  # noqa: PLC0415 - as above
+    from core.auth.tokens import InvalidToken  # noqa: PLC0415 - as above
+
+    try:
+        return sessions.refresh(token, origin)
+    except InvalidToken:
+        return None
+
+
+async def sign_out(request: Request) -> Response:
+    """End the session. A link on another site may not: who follows it stays signed in."""
+    if request.method == "GET" and request.headers.get("sec-fetch-site") == "cross-site":
+        return refusal(403, "unknown_origin", "Only this server's own pages can sign you out.")
+    jar = cookies.Jar(settings())
+    given, origin = request.cookies, request.state.origin
+    await to_thread.run_sync(lambda: end(given, origin))
+    if request.method == "GET":
+        return with_cookies(RedirectResponse("/", status_code=303), jar.nothing())
+    return done(jar.nothing())
+
+
+def end(given: dict[str, str], origin: Origin) -> None:
+    from core.auth import sessions  # noqa: PLC0415 - as above
+    from core.web import credentials  # noqa: PLC0415 - as above
+
+    if held := credentials.session_held(given, cookies.names(settings())):
+        sessions.revoke(held, "sign_out", origin=origin)
+
+
+async def read_body(request: Request) -> bytes | None:
+    """The body, None when it is longer than anything we are asked with."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            return None
+    return body
+
+
+def done(lines: list[str]) -> Response:
+    return with_cookies(Response(status_code=204), lines)
+
+
+def with_cookies(answer: Response, lines: list[str]) -> Response:
+    for line in lines:
+        answer.headers.append("set-cookie", line)
+    answer.headers["cache-control"] = "no-store"
+    return answer
+
+
+async def other_method(request: Request) -> Response:
+    methods = "GET, POST" if request.scope["path"] == "/auth/logout" else "POST"
+    return refusal(405, "method_not_allowed", f"Ask with {methods}.", {"allow": methods})
+
+
+ANY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+routes: list[BaseRoute] = [
+    Route("/auth/session", start_session, methods=["POST"]),
+    Route("/auth/refresh", refresh, methods=["POST"]),
+    Route("/auth/logout", sign_out, methods=["GET", "POST"]),
+    *(Route(f"/auth/{name}", other_method, methods=ANY) for name in ("session", "refresh", "logout")),
+    # Streamlit has a sign-in of its own under these names, which is not ours.
+    Route("/auth/{path:path}", unknown_path, methods=ANY),
+    Route("/oauth2callback", unknown_path, methods=ANY),
+]

@@ -1,0 +1,78 @@
+"""Who a request shows to come from: by a session's cookies, an access token or an API key.
+
+These functions ask Redis and Postgres: call them from a thread.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+from uuid import UUID
+
+from core.auth import api_keys, secrets, sessions, tokens
+from core.auth.identity import Identity, Origin
+from core.auth.live import Live
+from core.web.cookies import Names
+
+KEY_PREFIX = "alm_"
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """What becomes of a browser's cookies when it asks for a page."""
+
+    cookies: Literal["kept", "new", "cleared"] = "kept"
+    tokens: sessions.Tokens | None = None
+
+
+def identify(authorization: str, cookies: Mapping[str, str], names: Names) -> Identity | None:
+    """The person behind a request, None when nobody is. What is sent as a bearer token counts, and then it alone."""
+    scheme, _, shown = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        return by_access_token(cookies.get(names.access, ""))
+    shown = shown.strip()
+    return api_keys.identify(shown) if shown.startswith(KEY_PREFIX) else by_access_token(shown)
+
+
+def by_access_token(token: str) -> Identity | None:
+    live = live_session(token)
+    return live.identity if live else None
+
+
+def live_session(token: str) -> Live | None:
+    """The session behind an access token that is good now and was not ended meanwhile."""
+    if not token:
+        return None
+    now = datetime.now(UTC)
+    try:
+        claims = tokens.read_access(secrets.secret_key(), token, now)
+    except tokens.InvalidToken:
+        return None
+    live = sessions.live(claims.sid)
+    return live if live and live.access_until > now else None
+
+
+def renew(cookies: Mapping[str, str], names: Names, origin: Origin) -> Renewal:
+    """Continue the session of a browser whose access token is over; cookies that are good for nothing are cleared."""
+    access, refresh = cookies.get(names.access, ""), cookies.get(names.refresh, "")
+    if live_session(access):
+        return Renewal()
+    if not refresh:
+        return Renewal("cleared" if names.access in cookies else "kept")
+    try:
+        return Renewal("new", sessions.refresh(refresh, origin))
+    except tokens.InvalidToken:
+        return Renewal("cleared")
+
+
+def session_held(cookies: Mapping[str, str], names: Names) -> UUID | None:
+    """The session that the cookies are of, whether it still lives or not; None when they are not ours."""
+    key = secrets.secret_key()
+    try:
+        return tokens.read_refresh(key, cookies.get(names.refresh, ""))[0]
+    except tokens.InvalidToken:
+        pass
+    try:
+        return tokens.read_access(key, cookies.get(names.access, ""), datetime.now(UTC)).sid
+    except tokens.InvalidToken:
+        return None

@@ -1,0 +1,33 @@
+"""The middleware of the web process, from the outside in: each relies on what those before it have seen to."""
+
+from pathlib import Path
+
+from starlette.middleware import Middleware
+
+from core.settings import Settings
+from core.web.client_address import ClientAddress
+from core.web.compression import Compressed
+from core.web.cookies import names
+from core.web.document import Document
+from core.web.gate import Gate
+from core.web.headers import SecurityHeaders, content_security_policy
+from core.web.hosts import KnownHosts, allowed_hosts
+from core.web.origins import KnownOrigins, allowed_origins
+from core.web.refusals import Failures
+from core.web.request_ids import RequestIds
+
+
+def middleware(wanted: Settings, frontend: Path) -> list[Middleware]:
+    """What every request passes; *frontend* is the folder of Streamlit's own page and files."""
+    policy = content_security_policy((frontend / "index.html").read_text(encoding="utf-8"))
+    return [
+        Middleware(RequestIds),
+        Middleware(SecurityHeaders, policy=policy, is_secure=wanted.is_secure),
+        Middleware(Failures),
+        Middleware(ClientAddress, trusted=wanted.trusted_proxies),
+        Middleware(KnownHosts, hosts=allowed_hosts(wanted)),
+        Middleware(KnownOrigins, origins=allowed_origins(wanted), names=names(wanted)),
+        Middleware(Compressed, folder=frontend / "static", keep_in=wanted.data_dir),
+        Middleware(Document, index=frontend / "index.html"),
+        Middleware(Gate, settings=wanted),
+    ]
