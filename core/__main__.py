@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from core.errors import AlmanacError
+from core.errors import AlmanacError, NotHere
 from core.settings import Settings, settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+COMMAND_LINE = "command line"
 FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
 
 
@@ -46,6 +47,46 @@ def check() -> None:
     for finding in found:
         say(f"{'ok ' if finding.fine else 'NOT'}  {finding.part:<10} {finding.sentence}")
     raise typer.Exit(0 if all(finding.fine for finding in found) else FAILED)
+
+
+@app.command()
+def create_person(
+    name: str,
+    role: Annotated[str, typer.Option(help="analyst or admin")] = "analyst",
+    email: Annotated[str, typer.Option(help="Address, for people; nothing is sent to it.")] = "",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input instead of making a link.")
+    ] = False,
+) -> None:
+    """Add somebody, and print a link with which they set their password."""
+    from core.auth import people  # noqa: PLC0415
+
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    person = people.create(name, actor=COMMAND_LINE, role=role, email=email, password=password)
+    say(f"{person.username} is an {person.role} now.")
+    if not password_stdin:
+        say_reset_link(person.id)
+
+
+@app.command()
+def reset_password(name: str) -> None:
+    """Print a link with which somebody sets a new password, once and within an hour."""
+    from core.auth import people  # noqa: PLC0415
+
+    person = people.find(name)
+    if person is None:
+        raise NotHere(f"There is nobody called {name!r}")
+    say_reset_link(person.id)
+
+
+def say_reset_link(person_id: int) -> None:
+    from core.auth import tickets  # noqa: PLC0415
+    from core.auth.identity import Origin  # noqa: PLC0415
+
+    token = tickets.issue_reset(COMMAND_LINE, person_id, Origin())
+    # What stands after # stays in the browser: no server and no proxy writes it down.
+    say(f"{settings().address}/reset#{token}")
+    say("The link is good once and for an hour; whoever has it can sign in with it.")
 
 
 def say(sentence: str) -> None:

@@ -29,7 +29,9 @@ class Demo(Stack):
         own = {"database_url": "", "redis_url": "", "data_dir": wanted.data_dir / "demo"}
         address = f"http://{HOST}:{free_port(HOST, 0)}"
         environment = {"GITHUB_API_URL": address, "GITHUB_TOKENS": TOKEN, "REFRESH_EVERY": "2m"}
-        return cls(wanted.model_copy(update=own), say, environment)
+        # Whoever set databases for the real thing would reset a password there.
+        other_place = f"DATABASE_URL= DATA_DIR={own['data_dir']} "
+        return cls(wanted.model_copy(update=own), say, environment, other_place=other_place)
 
     @property
     def pretend_github(self) -> str:

@@ -1,6 +1,7 @@
 """The whole of Almanac on one machine: servers, web, scheduler and worker, started together and stopped together."""
 
 import contextlib
+import errno
 import signal
 import socket
 import sys
@@ -13,6 +14,7 @@ from http.client import HTTPConnection, HTTPException
 from core.errors import BadInput, ServerUnavailable
 from core.local import Servers
 from core.local.children import Child, how_it_ended, launch
+from core.local.first_admin import SEEN_TO, way_in
 from core.settings import Settings
 
 LOOK_SECONDS = 0.1
@@ -38,11 +40,12 @@ class Stack:
     servers: Servers | None = None
     address: str = ""
     announced: bool = False
+    way_in: str = ""  # how to sign in, said with the address
+    other_place: str = ""  # what a command needs before it to find this database
     asked: list[int] = field(default_factory=list)  # the signals that asked it to stop
 
     def run(self) -> None:
         """Start everything and keep it running until a signal. Raises AlmanacError when it cannot start."""
-        refuse_other_hosts(self.wanted)
         self.wanted = self.wanted.model_copy(update={"port": free_port(self.wanted.host, self.wanted.port)})
         self.address = self.wanted.address
         with stops_raise(self.asked):
@@ -66,6 +69,7 @@ class Stack:
             "REDIS_URL": self.redis_url,
             "DATA_DIR": str(self.wanted.data_dir.resolve()),
             "PORT": str(self.wanted.port),
+            SEEN_TO: "yes",
             **self.more_environment,
         }
 
@@ -116,11 +120,18 @@ class Stack:
         if self.servers:
             self.servers.hold()
         bring_up_to_date(self.database_url)
+        self._let_somebody_in()
         self._wait_for_web()
         self.before_work()
         self.add("scheduler", "-m", "ingest", "scheduler")
         self.add("worker", "-m", "ingest", "worker")
         self.after_start()
+
+    def _let_somebody_in(self) -> None:
+        found = way_in(self.database_url, self.wanted, self.other_place)
+        self.way_in = found.later
+        if found.at_once:
+            self.say(found.at_once)
 
     def _wait_for_web(self) -> None:
         """Leave it the processor until it answers: nobody waits for the others."""
@@ -133,6 +144,8 @@ class Stack:
         if not self.announced and is_healthy(self.wanted.host, self.wanted.port):
             self.announced = True
             self.say(f"Almanac is at {self.address} (Ctrl-C stops it).")
+            if self.way_in:
+                self.say(self.way_in)
         return self.announced
 
     def _look_after(self) -> None:
@@ -160,13 +173,6 @@ class Stack:
             self.servers.release(wait_seconds=max(1.0, began + SERVERS_STOP_SECONDS - time.monotonic()))
 
 
-def refuse_other_hosts(wanted: Settings) -> None:
-    if not wanted.on_loopback:
-        raise BadInput(
-            f"HOST is {wanted.host}, but until people can sign in Almanac listens on loopback only; set HOST=127.0.0.1"
-        )
-
-
 def free_port(host: str, port: int) -> int:
     """Return *port*, or a free one for 0. Raises BadInput when something listens there already."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -177,7 +183,11 @@ def free_port(host: str, port: int) -> int:
             listener.bind((host, port))
         except PermissionError:
             raise BadInput(f"Port {port} is for root only; set PORT to another") from None
-        except OSError:
+        except socket.gaierror:
+            raise BadInput(f"HOST is {host}, which is no address of this machine") from None
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise BadInput(f"HOST is {host}, which is no address of this machine") from None
             raise BadInput(f"Port {port} of {host} is taken; stop what listens there, or set PORT to another") from None
         return int(listener.getsockname()[1])
 
