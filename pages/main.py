@@ -1,16 +1,22 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import streamlit as st
 import structlog
 
-from core import database
+from core import database, limits
+from core.auth.identity import Identity
+from core.auth.sessions import Live
+from core.errors import TooMany
 from core.queries import coverage
 from core.web.request_ids import new_id
-from pages import failure, moment
+from pages import allowance, contents, door, entrance, failure, moment, session
 from pages.words import ago, day, percent
 
 HERE = Path(__file__).parent
+WATCH_SECONDS = 8
+# The browser renews in time; a tick that comes before it has had its turn takes nothing off the page.
+LATE = timedelta(seconds=20)
 
 structlog.contextvars.clear_contextvars()
 # The websocket's id is one for many runs of the script: each has its own beside it.
@@ -20,22 +26,6 @@ structlog.contextvars.bind_contextvars(
 # Before the navigation, which would else take the page's icon from an outside host.
 st.set_page_config(page_icon=str(HERE / "static" / "favicon.svg"), layout="wide")
 st.html(HERE / "static" / "page.css")
-st.logo(HERE / "static" / "logo.svg", size="large", link=None, icon_image=HERE / "static" / "favicon.svg")
-
-READ = {
-    "account": ("Account", ":material/person:"),
-    "repositories": ("Repositories", ":material/table_rows:"),
-    "languages": ("Languages", ":material/donut_large:"),
-    "scene": ("Scene", ":material/location_city:"),
-}
-page = st.navigation(
-    {
-        "": [st.Page("overview.py", title="Overview", icon=":material/space_dashboard:", default=True)],
-        "Read": [st.Page(f"{name}.py", title=title, icon=icon, url_path=name) for name, (title, icon) in READ.items()],
-    }
-)
-
-st.set_page_config(page_title=f"{page.title} · Almanac")
 
 
 @st.fragment(run_every="5s")
@@ -47,6 +37,19 @@ def wait_for_database() -> None:
         if not failure.is_away(error):
             raise
     else:
+        st.rerun()
+
+
+@st.fragment(run_every=WATCH_SECONDS)
+def watch_session() -> None:
+    """Take the page away soon after its session has ended, also where nobody touches it."""
+    try:
+        live = session.held()
+    except Exception as error:
+        if not failure.is_away(error):
+            raise
+        return
+    if live is None or live.access_until + LATE < datetime.now(UTC):
         st.rerun()
 
 
@@ -66,7 +69,7 @@ def as_of_choice() -> None:
     )
 
 
-def data_line() -> None:
+def data_line(version: int) -> None:
     """Tell which data the pages show, how old they are and how complete."""
     now, as_of = datetime.now(UTC), moment.as_of()
     told = coverage.data_state(as_of or moment.end_of(now.date()), in_the_past=as_of is not None)
@@ -79,16 +82,62 @@ def data_line() -> None:
     st.caption(" · ".join(parts), help=coverage.DEFINITION)
 
 
-try:
+def who_reads(identity: Identity) -> None:
+    """Show at the end of the sidebar who is signed in, and the way out."""
+    with st.container(horizontal=True, vertical_alignment="center", key="who", gap="xsmall"):
+        label = entrance.plain(identity.display_name or identity.username)
+        st.page_link("me.py", label=label, icon=":material/account_circle:", help="Profile", width="stretch")
+        st.button(
+            "Sign out", icon=":material/logout:", type="tertiary", help="Sign out", key="sign-out", on_click=st.logout
+        )
+
+
+def without_session() -> None:
+    """Show the sign-in, under whatever address was asked for."""
+    st.html(HERE / "static" / "entrance.css")
+    page = st.navigation(contents.for_nobody(), position="hidden")
+    st.set_page_config(page_title="Almanac", layout="centered")
+    page.run()
+    # What the page before held stays, and the address with it: it is shown again after signing in.
+    st.stop()
+
+
+def for_reader(live: Live) -> None:
+    """Show the page asked for, as often as its reader may."""
+    structlog.contextvars.bind_contextvars(user=live.identity.person_id)
+    st.logo(HERE / "static" / "logo.svg", size="large", link=None, icon_image=HERE / "static" / "favicon.svg")
+    page = st.navigation(contents.for_reader(live.identity))
+    st.set_page_config(page_title=f"{page.title} · Almanac")
+    door.keep(live)
+    watch_session()
+    try:
+        left = limits.check("pages", str(live.identity.person_id))
+    except TooMany as full:
+        allowance.pause(full)
+        st.stop()
     version = database.data_version()
+    database.pin_version(version)
+    with st.sidebar:
+        as_of_choice()
+        data_line(version)
+        allowance.note(left)
+        who_reads(live.identity)
+    page.run()
+
+
+try:
+    live = session.held()
+    if session.to_be_renewed(live):
+        st.navigation(contents.for_nobody(), position="hidden")
+        door.renew(live)
+        st.stop()
+    elif live is None:
+        without_session()
+    else:
+        for_reader(live)
 except Exception as error:
     if not failure.is_away(error):
         raise
     structlog.get_logger().warning("database away", error=type(error).__name__)
     wait_for_database()
-else:
-    database.pin_version(version)
-    with st.sidebar:
-        as_of_choice()
-        data_line()
-    page.run()
+    st.stop()

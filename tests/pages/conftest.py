@@ -1,20 +1,80 @@
-"""Pages run as a reader opens them: from the main script, over real rows."""
+"""Pages run as a reader opens them: from the main script, signed in, over real rows."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from redis import Redis
 from sqlalchemy import Connection
 from streamlit.testing.v1 import AppTest
 
+from core.auth.identity import Origin
+from core.auth.people import Person
+from core.settings import settings
+
 MAIN = str(Path(__file__).resolve().parents[2] / "pages" / "main.py")
 PATIENCE_SECONDS = 60
+KEY = "a key that is long enough for a test, and no secret"
 Open = Callable[..., AppTest]
 
 
+@dataclass
+class Browser:
+    """What the browser sends when it opens a page: in these tests everything that a page knows of it."""
+
+    cookies: dict[str, str]
+    headers: dict[str, str]
+
+    def sign_in(self, person: Person) -> None:
+        from core.auth import sessions
+
+        tokens = sessions.start(person.id, Origin("127.0.0.1", "tests"))
+        self.cookies |= {"almanac_access": tokens.access, "almanac_refresh": tokens.refresh}
+
+    def forget(self) -> None:
+        """As in a fresh profile: only the nonce that comes with the page."""
+        self.cookies.clear()
+        self.cookies["almanac_nonce"] = "n" * 43
+
+
 @pytest.fixture
-def open_page(database: Connection, monkeypatch: pytest.MonkeyPatch) -> Open:
-    """`open_page("account", login="octo")`: the page after its first run, with the URL's parameters."""
+def browser(redis: Redis, database: Connection, monkeypatch: pytest.MonkeyPatch) -> Browser:
+    """The reader's browser, in which nobody is signed in yet."""
+    from streamlit.runtime.context import ContextProxy, StreamlitCookies, StreamlitHeaders
+
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    settings.cache_clear()
+    sent = Browser({}, {"x-auth-address": "127.0.0.1", "user-agent": "tests", "x-request-id": "0123456789abcdef"})
+    sent.forget()
+    monkeypatch.setattr(ContextProxy, "cookies", property(lambda _self: StreamlitCookies(sent.cookies)))
+    headers = property(lambda _self: StreamlitHeaders([*sent.headers.items()]))
+    monkeypatch.setattr(ContextProxy, "headers", headers)
+    return sent
+
+
+@pytest.fixture
+def person(browser: Browser) -> Callable[..., Person]:
+    """`person("ada", role="admin")`: somebody who is known, with a password only if one is given."""
+    from core.auth import people
+
+    def known(username: str = "reader", **values: str) -> Person:
+        return people.create(username, actor="tests", **values)
+
+    return known
+
+
+@pytest.fixture
+def reader(person: Callable[..., Person], browser: Browser) -> Person:
+    """Somebody who is signed in."""
+    known = person()
+    browser.sign_in(known)
+    return known
+
+
+@pytest.fixture
+def visit(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> Open:
+    """`visit("account", login="octo")`: the page after its first run, as whoever is signed in, if anybody is."""
     from streamlit import config
 
     monkeypatch.setattr(config, "_main_script_path", MAIN)
@@ -32,3 +92,9 @@ def open_page(database: Connection, monkeypatch: pytest.MonkeyPatch) -> Open:
         return shown
 
     return opened
+
+
+@pytest.fixture
+def open_page(reader: Person, visit: Open) -> Open:
+    """`open_page("account", login="octo")`: the page as a signed-in analyst sees it."""
+    return visit

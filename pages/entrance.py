@@ -1,0 +1,65 @@
+"""What the pages for who is not signed in have in common."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import streamlit as st
+
+from core.errors import AlmanacError, BadInput, ServerUnavailable, TooMany
+from pages import allowance, door
+
+SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
+RULE_MARKS = """
+ul { list-style: none; display: flex; flex-wrap: wrap; gap: 0.25rem 1rem; margin: 0; padding: 0;
+     font: 0.85rem var(--st-font); color: var(--st-text-color); }
+li::before { content: "○ "; opacity: 0.6; }
+li[data-met="true"]::before { content: "✓ "; color: var(--st-green-text-color, #059669); opacity: 1; }
+li[data-met="false"] { opacity: 0.75; }
+"""
+
+
+def plain(name: str) -> str:
+    """*name* as text in Markdown, whatever characters it holds."""
+    return SPECIAL.sub(r"\\\1", name)
+
+
+def tell(sentence: str) -> None:
+    """Say *sentence* calmly; nothing when there is none."""
+    if sentence:
+        st.warning(f"{sentence}.", icon=":material/info:")
+
+
+@contextmanager
+def refusals_told() -> Iterator[None]:
+    """Let a refusal in this block be one calm sentence; a limit counts down to its end."""
+    try:
+        yield
+    except TooMany as full:
+        allowance.pause(full, goes_on_by_itself=False)
+    except ServerUnavailable:
+        raise
+    except AlmanacError as refused:
+        tell(str(refused))
+
+
+def check_repeated(new: str, repeated: str) -> None:
+    """Raises BadInput."""
+    if new != repeated:
+        raise BadInput("The two passwords differ")
+
+
+def secret_of(pasted: str) -> str:
+    """The secret in what was pasted: a whole link, or what follows its #."""
+    return pasted.strip().rpartition("#")[2]
+
+
+def typing(fill: Mapping[str, str], *, focus: str = "", rules_of: str = "", asks_again: bool = False) -> bool:
+    """Tell password managers what the fields are, and mark the rules of a new password as they are met.
+
+    Returns whether the page was loaded anew because its sign-in had become too old.
+    """
+    key = f"typing-{rules_of or focus}"
+    data = {"fill": dict(fill), "focus": focus, "rules_of": rules_of, "asks_again": asks_again}
+    door.mount("typing", key=key, data=data, css=RULE_MARKS, on_again_change=lambda: None)
+    return bool(st.session_state.get(key, {}).get("again"))

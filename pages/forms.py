@@ -1,0 +1,117 @@
+"""The forms of streamlit-authenticator over our own people.
+
+Of the library only the widgets are used, and its validator's place. Its cookie can be read by scripts and outlives
+a sign-out, its counters live in one process, its passwords end at twenty characters and lose their outer spaces,
+its forgotten passwords are sent through somebody else's server: none of that is ever reached. It is pinned, because
+what stands here takes the place of members that it does not promise; `tests/pages/test_forms.py` holds them.
+"""
+
+from typing import Any
+
+import streamlit_authenticator as stauth
+from streamlit_authenticator.controllers import AuthenticationController
+from streamlit_authenticator.utilities import Validator
+
+from core.auth import passwords, sign_in
+from core.auth.identity import Origin
+from core.auth.names import check_display_name, check_email, check_username
+from core.auth.people import Person
+from core.errors import BadInput
+
+RULES = (
+    f"{passwords.SHORTEST} to {passwords.LONGEST} characters, with a capital letter and a digit. Any script, any sign."
+)
+
+
+class NoCookie:
+    """In the place of the library's cookie: there is none."""
+
+    def get_cookie(self) -> None:
+        return None
+
+    def set_cookie(self) -> None:
+        return None
+
+    def delete_cookie(self) -> None:
+        return None
+
+
+class Policy(Validator):
+    """What may be used; where the library answers with False, this raises BadInput and says why."""
+
+    def validate_username(self, username: str) -> bool:
+        return bool(check_username(username))
+
+    def validate_email(self, email: str) -> bool:
+        check_email(email)
+        return True
+
+    def validate_name(self, name: str) -> bool:
+        check_display_name(name)
+        return True
+
+    def validate_password(self, password: str) -> bool:
+        passwords.check_new(password)
+        return True
+
+    def diagnose_password(self, password: str) -> str:
+        """What is missing; empty when nothing is."""
+        try:
+            self.validate_password(password)
+        except BadInput as wrong:
+            return str(wrong)
+        return ""
+
+
+class Desk(AuthenticationController):
+    """Takes what was typed to `core.auth`; remembers who it was."""
+
+    def __init__(self, origin: Origin, invite: str | None) -> None:
+        self.origin = origin
+        self.invite = invite
+        self.validator = Policy()
+        self.person: Person | None = None
+
+    def login(self, username: str | None = None, password: str | None = None, *_others: Any, **_more: Any) -> bool:
+        """Raises SignInRefused and TooMany."""
+        self.person = sign_in.sign_in((username or "").strip(), password or "", self.origin)
+        return True
+
+    def register_user(
+        self,
+        new_first_name: str,
+        new_last_name: str,
+        new_email: str,
+        new_username: str,
+        new_password: str,
+        new_password_repeat: str,
+        *_others: Any,
+        **_more: Any,
+    ) -> tuple[str, str, str]:
+        """Raises BadInput, Conflict and TooMany."""
+        name = " ".join(part for part in (new_first_name.strip(), new_last_name.strip()) if part)
+        self.validator.validate_name(name)
+        self.validator.validate_email(new_email.strip())
+        self.validator.validate_username(new_username.strip())
+        self.validator.validate_password(new_password)
+        if new_password != new_password_repeat:
+            raise BadInput("The two passwords differ")
+        self.person = sign_in.register(
+            new_username.strip(), new_password, new_email.strip() or None, name or None, self.origin, invite=self.invite
+        )
+        return new_email, new_username, name
+
+
+class Forms(stauth.Authenticate):
+    """The library's widgets; `person` is who signed in or registered in this run."""
+
+    def __init__(self, origin: Origin, invite: str | None = None) -> None:
+        # Without the library's own beginning, which would set up its cookie, its model and its files.
+        self.path = None
+        self.attrs = {"login_sleep_time": 0, "password_instructions": RULES}
+        self.cookie_controller = NoCookie()
+        self.authentication_controller = Desk(origin, invite)
+
+    @property
+    def person(self) -> Person | None:
+        return self.authentication_controller.person
