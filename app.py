@@ -75,6 +75,16 @@ def warm_up() -> None:
         import_module(name)
     gc.collect()
     gc.freeze()
+    make_first_admin()
+
+
+def make_first_admin() -> None:
+    """Started alone, this process says how to sign in; else whoever started it has said so."""
+    first_start = import_module("core.auth.first_start")
+    try:
+        first_start.prepare()
+    except BadInput as refused:
+        log.error("first admin not made", reason=str(refused))
 
 
 async def collect_garbage() -> None:
