@@ -70,7 +70,7 @@ def postgres(now: datetime) -> Part:
     told = system.postgres()
     return fine(
         "answers",
-        f"{told['version']}, {kind_of_server(settings().database_url)}, up since {ago(told['started_at'], now)}",
+        f"{told['version']}, {kind_of_server(settings().database_url)}, started {ago(told['started_at'], now)}",
         f"{number(told['connections'])} of {number(told['most'])} connections · {size(told['bytes'])}",
     )
 
@@ -135,10 +135,10 @@ def freshness(now: datetime) -> Part:
     )
 
 
-def limits(who: str) -> Part:
+def limits(who: int) -> Part:
     from core.limits import peek  # noqa: PLC0415 - loads its library when it is first asked
 
-    if peek("pages", who).shared:
+    if peek("pages", str(who)).shared:
         return fine("shared", "Counted in Redis for all processes.")
     return trouble("in memory", "Redis is away: each process counts for itself until it is back.")
 
@@ -146,7 +146,7 @@ def limits(who: str) -> Part:
 @st.fragment(run_every=EVERY)
 def parts() -> None:
     """Each part by itself: one that is away says so, and the others show."""
-    who, now = session.required("admin").username, datetime.now(UTC)
+    who, now = session.required("admin").person_id, datetime.now(UTC)
     found = {"Postgres": look(lambda: postgres(now)), "Redis": look(redis), "Web": look(web)}
     # One that does not answer is not asked five times more: each would cost the reader the whole wait.
     in_postgres = {"Scheduler": scheduler, "Workers": workers, "Queue": queue, "Freshness": freshness}
@@ -192,7 +192,7 @@ def row_of(bucket: budget_seen.Bucket, now: datetime) -> dict[str, Any]:
     return {
         "owner": bucket.owner,
         "resource": KIND.get(bucket.resource, bucket.resource),
-        "share": left / bucket.limit if bucket.limit else 0.0,
+        "share": round(left / bucket.limit, 2) if bucket.limit else 0.0,
         "left": left,
         "limit": bucket.limit,
         "full": "now" if bucket.resets_at <= now else f"in {max(1, minutes)} min",
@@ -213,7 +213,7 @@ def failures() -> None:
             column_config=FAILURE_COLUMNS,
             hide_index=True,
             placeholder=UNKNOWN,
-            height=min(290, 36 * (len(found) + 1) + 4),
+            height=min(290, 35 * (len(found) + 1) + 3),
             alt="What failed lately, newest first",
             key="failures",
         )
@@ -264,14 +264,14 @@ def setting_rows() -> DataFrame:
             "name": [one.name for one in shown],
             "value": [one.value or UNKNOWN for one in shown],
             "origin": ["set" if one.is_set else "default" for one in shown],
-            "meaning": [one.meaning for one in shown],
+            "meaning": [one.meaning.replace("`", "") for one in shown],
         }
     )
 
 
 session.required("admin")
-for sentence in configuration.warnings(settings()):
-    st.warning(sentence, icon=":material/tune:")
+if told := configuration.warnings(settings()):
+    st.warning("  \n".join(told), icon=":material/tune:")
 parts()
 """
 ## GitHub's budget

@@ -1,0 +1,26 @@
+"""Signing somebody else out: an admin ends all sessions of a person, who may sign in again."""
+
+import structlog
+
+from core.auth import audit, people, sessions
+from core.auth.identity import Origin
+from core.auth.people import Actor
+from core.database import transaction
+
+log = structlog.get_logger()
+
+
+def end_sessions(actor: Actor, person_id: int, origin: Origin) -> int:
+    """End every session of a person on behalf of *actor*; returns how many. Raises Forbidden, NotHere."""
+    with transaction() as connection:
+        name, by = people.authority(connection, actor)
+        person = people.held(connection, person_id)
+        ended = sessions.end_all(connection, person_id, "ended_by_admin")
+        if ended:
+            told = {"reason": "ended_by_admin", "sessions": len(ended)}
+            audit.record(
+                connection, "session_ended", actor=name, person_id=by, target=person.username, origin=origin, **told
+            )
+    sessions.forget(ended)
+    log.info("sessions ended by an admin", person_id=person_id, sessions=len(ended))
+    return len(ended)

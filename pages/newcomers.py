@@ -1,0 +1,66 @@
+"""How somebody new gets in: an admin adds them, or invites them to register by themselves."""
+
+from datetime import timedelta
+
+import streamlit as st
+
+from core.auth import people as people_rules
+from core.auth import tickets
+from core.auth.identity import Identity
+from core.settings import settings
+from pages import session
+from pages.entrance import plain, refusals_told
+from pages.links import show_link
+from pages.words import number
+
+ROLES = ("analyst", "admin")
+CLOSED = "Registration is closed (`REGISTRATION=closed`), so nobody could use an invitation. Add people instead."
+
+
+def buttons(admin: Identity, invitations: int) -> None:
+    """Offer both ways."""
+    if st.button("Add a person", icon=":material/person_add:", type="primary", key="add-person"):
+        add(admin)
+    closed = settings().registration_mode == "closed"
+    if st.button("Invite", icon=":material/mail:", disabled=closed, help=CLOSED if closed else None, key="invite"):
+        invite(admin)
+    if invitations:
+        st.caption(f"{number(invitations)} invitation{'' if invitations == 1 else 's'} not used yet")
+
+
+@st.dialog("Add a person")
+def add(_admin: Identity) -> None:
+    with st.form("add-form", border=False):
+        username = st.text_input("Name", max_chars=100, help="What they sign in with", autocomplete="off")
+        email = st.text_input("E-mail (optional)", max_chars=300, autocomplete="off")
+        shown = st.text_input("Shown as (optional)", max_chars=200, autocomplete="off")
+        role = st.selectbox("Role", ROLES)
+        sent = st.form_submit_button("Add", type="primary")
+    st.caption("They set their password themselves, with a link that you give them.")
+    if not sent:
+        return
+    admin = session.required("admin")
+    with refusals_told():
+        person = people_rules.create(
+            username, actor=admin, role=role, email=email or None, display_name=shown or None, origin=session.origin()
+        )
+        st.success(f"{plain(person.username)} is added. With this link they set a password:", icon=":material/check:")
+        show_link("reset", tickets.issue_reset(admin, person.id, session.origin()), tickets.RESET_LASTS)
+
+
+@st.dialog("Invite")
+def invite(_admin: Identity) -> None:
+    with st.form("invite-form", border=False):
+        role = st.selectbox("Role", ROLES)
+        email = st.text_input(
+            "E-mail (optional)", max_chars=300, help="Who registers has to give this one", autocomplete="off"
+        )
+        days = st.number_input("Days", min_value=1, max_value=tickets.LONGEST_INVITE_DAYS, value=7)
+        sent = st.form_submit_button("Make a link", type="primary")
+    st.caption("Whoever has the link may register once, with a name of their own.")
+    if not sent:
+        return
+    admin = session.required("admin")
+    with refusals_told():
+        token = tickets.issue_invite(admin, session.origin(), role, email or None, int(days))
+        show_link("register", token, timedelta(days=int(days)))
