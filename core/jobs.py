@@ -5,11 +5,13 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any
 
 import procrastinate
 from sqlalchemy import Connection, text
 
 REFRESH = "refresh"
+DELIVER = "deliver"
 QUEUE = "ingest"
 BATCH = 50
 """Accounts in one job: a GraphQL query costs the same for one as for many."""
@@ -73,6 +75,17 @@ def defer_refresh(
     return jobs
 
 
+def defer_delivery(connection: Connection, delivery_id: int) -> None:
+    """Let a worker tell a webhook; in *connection*'s transaction, with the row that says what to tell."""
+    _names().configure_task(
+        DELIVER,
+        queue=QUEUE,
+        priority=PRIORITY_PERSON,
+        queueing_lock=f"deliver:{delivery_id}",
+        connection=connection.connection.driver_connection,
+    ).defer(delivery_id=delivery_id)
+
+
 def open_ingestion(connection: Connection, asked: Asked, now: datetime, accounts: int = 0) -> int:
     """Write down that somebody asked; jobs and runs refer to it. Returns its id."""
     ingestion_id: int = connection.execute(
@@ -103,18 +116,25 @@ def _note(connection: Connection, ingestion_id: int | None, job_id: int, account
 
 def _defer(connection: Connection, batch: Sequence[int], asked: Asked, priority: int) -> int | None:
     name = blake2b(",".join(map(str, batch)).encode(), digest_size=12).hexdigest()
+    return defer_once(
+        connection, REFRESH, lock=f"refresh:{name}", priority=priority, account_ids=list(batch), **asdict(asked)
+    )
+
+
+def defer_once(connection: Connection, task: str, *, lock: str, priority: int, **arguments: Any) -> int | None:
+    """Queue a job in *connection*'s transaction; None while another one of the same *lock* waits."""
     job = _names().configure_task(
-        REFRESH,
+        task,
         queue=QUEUE,
         priority=priority,
-        lock=f"refresh:{name}",
-        queueing_lock=f"refresh:{name}",
+        lock=lock,
+        queueing_lock=lock,
         connection=connection.connection.driver_connection,
     )
     try:
         # A duplicate would void the whole transaction without a savepoint of its own.
         with connection.begin_nested():
-            return job.defer(account_ids=list(batch), **asdict(asked))
+            return job.defer(**arguments)
     except procrastinate.exceptions.AlreadyEnqueued:
         return None
 

@@ -4,7 +4,10 @@ Own ids never leave the database: outside it, accounts and repositories are know
 Moments are `timestamptz` in UTC. A count that GitHub did not tell is null, never zero.
 """
 
+from typing import Any
+
 from sqlalchemy import (
+    REAL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -12,6 +15,7 @@ from sqlalchemy import (
     Computed,
     Date,
     DateTime,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -256,7 +260,8 @@ star_day = Table(
     moment("read_at", required=True),
     Column("stars", Integer, nullable=False),
     PrimaryKeyConstraint("repository_id", "day", "read_at"),
-    comment="Stars given on one day and surviving when it was read; only readings that differ",
+    comment="Stars given on one day and surviving when it was read; only readings that differ, none for a day that"
+    " never had a star: star_walk tells since when days were read",
 )
 
 change = Table(
@@ -305,6 +310,182 @@ data_version = Table(
     comment="One row, raised after a run has committed: pages and their cached frames go by it",
 )
 
+# Facts besides the pulse, each in a rhythm of its own -----------------------------------------------------------------
+
+
+def of_repository(name: str, *columns: Column[Any], comment: str) -> Table:
+    """A table of readings of one day of a repository."""
+    return Table(
+        name,
+        metadata,
+        reference("repository_id", "repository", cascade=True),
+        Column("day", Date, nullable=False),
+        moment("read_at", required=True),
+        *columns,
+        PrimaryKeyConstraint("repository_id", "day", "read_at"),
+        comment=comment,
+    )
+
+
+reading = Table(
+    "reading",
+    metadata,
+    Column("kind", Text, nullable=False),
+    reference("repository_id", "repository", required=False, cascade=True),
+    reference("account_id", "account", required=False, cascade=True),
+    moment("read_at"),
+    moment("due_at", required=True),
+    Column("state", Text, nullable=False),
+    Column("tries", Integer, nullable=False, server_default=text("0"), comment="in a row without an answer"),
+    Column("reason", Text),
+    Column("first_day", Date, comment="since when the days of this kind are known"),
+    CheckConstraint("num_nonnulls(account_id, repository_id) = 1", name="one_subject"),
+    CheckConstraint("state IN ('read', 'computing', 'unavailable', 'refused', 'failed')", name="state"),
+    Index(
+        "reading_repository_key",
+        "repository_id",
+        "kind",
+        unique=True,
+        postgresql_where=text("repository_id IS NOT NULL"),
+    ),
+    Index("reading_account_key", "account_id", "kind", unique=True, postgresql_where=text("account_id IS NOT NULL")),
+    comment="When one kind of fact was last read of a repository or account, why not if it was not,"
+    " and when it is due again",
+)
+
+reading_run = Table(
+    "reading_run",
+    metadata,
+    own_id(),
+    Column("kind", Text, nullable=False),
+    Column("token", Text),
+    Column("job_id", BigInteger),
+    moment("started_at", required=True),
+    moment("finished_at"),
+    Column("subjects", Integer, nullable=False),
+    Column("read", Integer, nullable=False, server_default=text("0")),
+    Column("failed", Integer, nullable=False, server_default=text("0")),
+    Column("requests", Integer, nullable=False, server_default=text("0")),
+    Column("points", Integer, nullable=False, server_default=text("0")),
+    Column("not_modified", Integer, nullable=False, server_default=text("0")),
+    Column("rows_written", BigInteger, nullable=False, server_default=text("0")),
+    Column("ended", Text),
+    Index("reading_run_started_at_idx", text("started_at DESC")),
+    comment="One job that read facts of one kind; ended: why before all subjects were read",
+)
+
+missing_endpoint = Table(
+    "missing_endpoint",
+    metadata,
+    Column("kind", Text, nullable=False),
+    Column("api_root", Text, nullable=False),
+    moment("noticed_at", required=True),
+    moment("ask_again_at", required=True),
+    PrimaryKeyConstraint("kind", "api_root"),
+    comment="What a server does not tell of any repository, so that it is not asked each time",
+)
+
+star_walk = Table(
+    "star_walk",
+    metadata,
+    Column("repository_id", BigInteger, ForeignKey("repository.id", ondelete="CASCADE"), primary_key=True),
+    Column("first_day", Date, nullable=False),
+    Column("next_page", Integer),
+    moment("walked_at"),
+    Index("star_walk_next_page_idx", "repository_id", postgresql_where=text("next_page IS NOT NULL")),
+    comment="How far back star_day goes: from first_day on, a day without a row had no star;"
+    " next_page null: to the beginning",
+)
+
+contributor_snapshot = Table(
+    "contributor_snapshot",
+    metadata,
+    reference("repository_id", "repository", cascade=True),
+    moment("captured_at", required=True),
+    Column("contributors", Integer, nullable=False),
+    Column("bots", Integer, nullable=False),
+    Column("commits", Integer, nullable=False),
+    Column(
+        "absence_factor",
+        Integer,
+        nullable=False,
+        comment="CHAOSS Contributor Absence Factor: fewest people who made half of the commits; bots left out",
+    ),
+    Column("is_whole", Boolean, nullable=False),
+    PrimaryKeyConstraint("repository_id", "captured_at"),
+    comment="A change of who made how many commits: people with an account, bots counted apart;"
+    " is_whole: GitHub named all",
+)
+
+repository_contributor = Table(
+    "repository_contributor",
+    metadata,
+    reference("repository_id", "repository", cascade=True),
+    Column("github_id", BigInteger, nullable=False),
+    Column("login", Text, nullable=False),
+    Column("is_bot", Boolean, nullable=False),
+    Column("commits", Integer, nullable=False),
+    PrimaryKeyConstraint("repository_id", "github_id"),
+    comment="The hundred who committed most, as last read",
+)
+
+release = Table(
+    "release",
+    metadata,
+    reference("repository_id", "repository", cascade=True),
+    Column("github_id", BigInteger, nullable=False),
+    Column("tag", Text, nullable=False),
+    Column("name", Text),
+    Column("is_prerelease", Boolean, nullable=False),
+    moment("created_at", required=True),
+    moment("published_at"),
+    Column("downloads", BigInteger, nullable=False),
+    moment("gone_at"),
+    PrimaryKeyConstraint("repository_id", "github_id"),
+    Index("release_published_at_idx", "repository_id", text("published_at DESC")),
+    comment="A release as last read, drafts left out; downloads: of its files",
+)
+
+release_snapshot = Table(
+    "release_snapshot",
+    metadata,
+    reference("repository_id", "repository", cascade=True),
+    moment("captured_at", required=True),
+    Column("releases", Integer, nullable=False),
+    Column("is_whole", Boolean, nullable=False),
+    Column("downloads", BigInteger, nullable=False),
+    Column("latest_tag", Text),
+    moment("latest_at"),
+    PrimaryKeyConstraint("repository_id", "captured_at"),
+    comment="A change of the newest hundred releases: how many, their downloads, the latest that is no prerelease;"
+    " is_whole: there are no more",
+)
+
+commit_day = of_repository(
+    "commit_day",
+    Column("commits", Integer, nullable=False),
+    comment="Commits to the default branch on one day (UTC), merges left out; only readings that differ, none for zero",
+)
+
+traffic_day = of_repository(
+    "traffic_day",
+    *counts("views", "unique_views", "clones", "unique_clones"),
+    comment="Views and clones on one day (UTC) where we may see them; uniques of days do not add up;"
+    " only readings that differ",
+)
+
+contribution_day = Table(
+    "contribution_day",
+    metadata,
+    reference("account_id", "account", cascade=True),
+    Column("day", Date, nullable=False),
+    moment("read_at", required=True),
+    Column("contributions", Integer, nullable=False),
+    PrimaryKeyConstraint("account_id", "day", "read_at"),
+    comment="Public contributions of a user on one day, as the calendar shows them; only readings that differ,"
+    " none for zero",
+)
+
 # What is wanted and what was done -----------------------------------------------------------------------------------
 
 tracked_account = Table(
@@ -313,7 +494,8 @@ tracked_account = Table(
     Column("account_id", BigInteger, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True),
     Column("added_by", Text),
     moment("added_at", now=True),
-    Column("every", Interval, comment="null: the default cadence"),
+    Column("every", Interval, comment="pinned by an admin; null: the planned cadence"),
+    Column("planned_every", Interval, comment="as the planner chose it at the last look; null: the default cadence"),
     Column("priority", SmallInteger, nullable=False, server_default=text("0")),
     Column("paused", Boolean, nullable=False, server_default=text("false")),
     moment("due_at", now=True),
@@ -321,9 +503,37 @@ tracked_account = Table(
     Column("job_id", BigInteger),
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("note", Text),
+    Column("change_rate", REAL, comment="changes a day to be expected, learned from look to look"),
+    Column("change_shape", REAL, comment="how sure that is: the shape of its Gamma distribution"),
+    Column(
+        "change_looks", Integer, nullable=False, server_default=text("0"), comment="how many looks it was learned from"
+    ),
+    Column("stars", BigInteger, comment="at the last look"),
+    Column("repositories", Integer, comment="at the last look"),
     Index("tracked_account_due_at_idx", "due_at", postgresql_where=text("queued_at IS NULL AND NOT paused")),
     Index("tracked_account_job_id_idx", "job_id", postgresql_where=text("job_id IS NOT NULL")),
     comment="What an admin wants refreshed; failures: in a row",
+)
+
+refresh_plan = Table(
+    "refresh_plan",
+    metadata,
+    own_id(),
+    moment("planned_at", now=True),
+    *(Column(name, Integer, nullable=False) for name in ("accounts", "pinned", "unknown")),
+    Column("every", Interval, nullable=False),
+    Column("unit", Text, CheckConstraint("unit IN ('points', 'requests')", name="unit"), nullable=False),
+    *(Column(f"{name}_per_hour", REAL, nullable=False) for name in ("budget", "usable", "uniform", "planned")),
+    Column("price", Double, nullable=False),
+    Column("floor", Interval, nullable=False),
+    Column("ceiling", Interval, nullable=False),
+    Column("stretch", REAL, nullable=False),
+    Column("median_every", Interval),
+    Column("told", Text, nullable=False),
+    Index("refresh_plan_planned_at_idx", text("planned_at DESC")),
+    comment="How the budget was spread over what is tracked: the newest row holds."
+    " price: what a look is worth; stretch: how many times longer than REFRESH_EVERY all would wait"
+    " because the budget is short",
 )
 
 collection = Table(
@@ -418,6 +628,73 @@ ingest_item = Table(
     PrimaryKeyConstraint("run_id", "login"),
     CheckConstraint("state IN ('stored', 'unchanged', 'failed', 'gone')", name="state"),
     Index("ingest_item_account_id_idx", "account_id", text("finished_at DESC")),
+)
+
+alert_rule = Table(
+    "alert_rule",
+    metadata,
+    own_id(),
+    Column("kind", Text, nullable=False),
+    Column("settings", JSONB, nullable=False, server_default=text("'{}'")),
+    reference("account_id", "account", required=False, cascade=True),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("created_by", Text),
+    moment("created_at", now=True),
+    comment="What is watched; account_id null: everything that is tracked",
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    own_id(),
+    reference("rule_id", "alert_rule", cascade=True),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    reference("account_id", "account", required=False, cascade=True),
+    reference("repository_id", "repository", required=False, cascade=True),
+    Column("sentence", Text, nullable=False),
+    Column("facts", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("run_id", BigInteger),
+    moment("raised_at", required=True),
+    moment("ended_at"),
+    Index("alert_raised_at_idx", text("raised_at DESC")),
+    Index("alert_rule_id_repository_id_idx", "rule_id", "repository_id"),
+    Index("alert_open_key", "rule_id", "subject", unique=True, postgresql_where=text("ended_at IS NULL")),
+    comment="What a rule noticed; an event ends as it is raised, a state when it is over",
+)
+
+webhook = Table(
+    "webhook",
+    metadata,
+    own_id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("url", Text, nullable=False),
+    Column("format", Text, CheckConstraint("format IN ('json', 'slack')", name="format"), nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("kinds", ARRAY(Text)),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("created_by", Text),
+    moment("created_at", now=True),
+    comment="Who outside is told of alerts; its address is a secret, as its key is",
+)
+
+webhook_delivery = Table(
+    "webhook_delivery",
+    metadata,
+    own_id(),
+    reference("webhook_id", "webhook", cascade=True),
+    reference("alert_id", "alert", required=False, cascade=True),
+    Column("event", Text, nullable=False, server_default="raised"),
+    Column("state", Text, nullable=False, server_default="waiting"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("status", Integer),
+    Column("error", Text),
+    moment("created_at", now=True),
+    moment("finished_at"),
+    CheckConstraint("event IN ('raised', 'ended', 'test')", name="event"),
+    CheckConstraint("state IN ('waiting', 'delivered', 'failed')", name="state"),
+    Index("webhook_delivery_webhook_id_idx", "webhook_id", text("id DESC")),
+    comment="One alert for one webhook; alert_id null: somebody tried it out",
 )
 
 # People ----------------------------------------------------------------------------------------------------------

@@ -88,6 +88,10 @@ class Settings(BaseSettings):
         "5/15 minutes", description="Failed sign-ins for one name from one address; six times as many for an address."
     )
 
+    webhook_private_addresses: bool = Field(
+        False, description="Whether webhooks may point into private networks, and may do without https."
+    )
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     environment: Literal["development", "production"] = Field(
         "development", description="`production` logs JSON, keeps cookies to https and refuses generated secrets."

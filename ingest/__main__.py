@@ -16,13 +16,13 @@ from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from core import cache, database, jobs, log, migrations, tracked
+from core import budget_seen, cache, database, forecasts, jobs, log, migrations, planning, tracked
 from core.errors import AlmanacError
 from core.logins import BadLogin, parse_login
 from core.settings import settings
-from ingest import commands, planner, runs, show, tracking
+from ingest import commands, runs, show
 from ingest.github import GitHub
-from ingest.refresh import Order, Refresh
+from ingest.refresh import Order, Refresh, now_utc
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -184,22 +184,27 @@ def import_history_(
 def scheduler_() -> None:
     """Decide when accounts are due and queue them; of several, one leads."""
     from ingest import scheduler  # noqa: PLC0415 - as above
+    from ingest.purse import Purse  # noqa: PLC0415
 
     ready()
     stop = threading.Event()
     scheduler.stop_on_signal(stop)
-    scheduler.serve(scheduler.Timetable(database.engine()), stop)
+    purse = Purse.from_settings(settings(), cache.redis())
+    scheduler.serve(scheduler.Timetable(database.engine(), purse=purse), stop)
 
 
 @app.command(name="worker")
 def worker_(concurrency: Annotated[int, typer.Option(min=1, max=32)] = 2) -> None:
     """Refresh what is queued."""
     from ingest import worker  # noqa: PLC0415 - as above
+    from ingest.alerts.deliver import Postman  # noqa: PLC0415
 
     ready()
     with github() as client:
         hands = Refresh(client, database.engine(), settings().refresh_every)
-        worker.serve(database.address(database.database_url()), hands, concurrency=concurrency)
+        given = settings()
+        postman = Postman(database.engine(), now_utc, given.webhook_private_addresses, given.address)
+        worker.serve(database.address(database.database_url()), hands, postman, concurrency=concurrency)
 
 
 @app.command()
@@ -257,23 +262,20 @@ def _tracked_ids() -> list[int]:
 
 
 def _print_forecast(client: GitHub, account_ids: list[int], logins: list[str], *, as_json: bool) -> None:
+    now, with_token = now_utc(), not client.is_anonymous
     with database.transaction() as connection:
         ids = [*account_ids, *(id_ for login in logins if (id_ := tracked.find(connection, parse_login(login))))]
-        known = tracking.known(connection, ids)
+        known = forecasts.known(connection, ids, now)
+        seconds = forecasts.seconds_per_request(connection)
     seen = {one.login.lower() for one in known}
-    known += [planner.Known(login) for login in map(parse_login, logins) if login.lower() not in seen]
-    resource = "core" if client.is_anonymous else "graphql"
-    left = [state for state in client.budget() if state.resource == resource]
-    told = planner.forecast(
-        known,
-        with_token=not client.is_anonymous,
-        remaining=sum(state.remaining for state in left) if left else None,
-        resets_at=min((state.resets_at for state in left), default=None),
-    )
+    known += [planning.Known(login) for login in map(parse_login, logins) if login.lower() not in seen]
+    buckets = [budget_seen.Bucket(**vars(one)) for one in client.budget()]
+    left = forecasts.left(buckets, with_token=with_token, now=now)
+    told = planning.forecast(known, with_token=with_token, left=left, now=now, seconds_per_request=seconds)
     if as_json:
-        print(commands.as_json(vars(told) | {"fits": told.fits}))  # noqa: T201
+        print(commands.forecast_as_json(told))  # noqa: T201
     else:
-        commands.print_forecast(told, with_token=not client.is_anonymous)
+        commands.print_forecast(told, with_token=with_token)
 
 
 def main() -> None:

@@ -14,8 +14,9 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from core import database, tracked
 from core.jobs import Asked
 from core.logins import BadLogin, parse_login
-from ingest import changes, growth, held, namesakes, rollups, runs, store, tracking
+from ingest import changes, growth, held, namesakes, pace, rollups, runs, store, tracking
 from ingest.absent import Absent, find_absent
+from ingest.alerts import evaluate as alerts
 from ingest.changes import Entry, HeldAccount, LanguagesLook, Plan
 from ingest.github import Account, AccountAnswer, Ask, GitHub, Outcome, Repository
 from ingest.github.errors import AccountNotFound, GitHubError, RateLimited, Stopped
@@ -185,7 +186,7 @@ class Refresh:
         repositories = (*answer.repositories, *absent.still_owned)
         account_id = held.lock_account(connection, account)
         holding = held.held_account(connection, account_id, _ids(repositories))
-        at = moment_after(holding, answer.captured_at)
+        at = changes.moment_after(holding, answer.captured_at)
         if at is None:
             log.info("older answer dropped", login=account.login)
             return Item(ask.login, "unchanged", account_id, len(repositories))
@@ -198,7 +199,8 @@ class Refresh:
         rows += store.write_languages(connection, languages, pushed, at)
         store.write_account(connection, account_id, account, at, answer.token)
         store.write_capture(connection, account_id, at, run.id)
-        tracking.succeeded(connection, account_id, self.clock(), self.every, self.chance)
+        look = pace.look(holding, plan, at, repositories)
+        tracking.succeeded(connection, account_id, self.clock(), self.every, self.chance, look)
         if answer.unread:
             log.info("languages left for later", login=account.login, repositories=len(answer.unread))
         state: runs.State = "unchanged" if plan.is_empty and not rows else "stored"
@@ -251,7 +253,7 @@ class Refresh:
                 not_before = error.resets_at if isinstance(error, RateLimited) else None
                 if is_gone:  # a refusal costs a request each time
                     not_before = self.clock() + GONE_AGAIN
-                tracking.failed(connection, account_id, self.clock(), self.every, not_before)
+                tracking.failed(connection, account_id, self.clock(), self.every, not_before, self.chance)
                 if is_gone:
                     store.mark_account_gone(connection, account_id, "not found", self.clock(), run.id)
             return _note(connection, run, item, outcome, time.monotonic())
@@ -279,18 +281,18 @@ class Refresh:
             if run.rows_written:
                 rollups.update_language_day(connection, self.clock().date())
             database.publish(connection, run.id)
+        self._raise_alerts(run)
 
-
-def moment_after(holding: HeldAccount, captured_at: datetime) -> datetime | None:
-    """The moment to store an answer under; None when a newer one is held.
-
-    GitHub's `Date` has whole seconds: a second look within one of them comes just after the first.
-    """
-    if holding.checked_at and holding.checked_at.replace(microsecond=0) > captured_at:
-        return None
-    held_at = [*(one.captured_at for one in holding.repositories.values()), holding.checked_at]
-    same_second = [at for at in held_at if at and at.replace(microsecond=0) == captured_at]
-    return max(same_second) + timedelta(microseconds=1) if same_second else captured_at
+    def _raise_alerts(self, run: Run) -> None:
+        try:
+            with self.engine.begin() as connection:
+                raised = alerts.after_run(connection, run.id, self.clock())
+        except DBAPIError:
+            # What was stored stays stored: a rule that fails is not worth a run.
+            log.exception("alerts not raised")
+        else:
+            if raised:
+                log.info("alerts raised", alerts=raised)
 
 
 class NotStored(GitHubError):

@@ -4,23 +4,28 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
+from redis import RedisError
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from core import jobs, partitions
-from ingest import growth, planner, rollups, runs, tracking
+from core import budget_seen, cache, jobs, partitions
+from core.auth import cleaning
+from core.settings import settings
+from ingest import dues, growth, replan, rollups, runs
+from ingest.alerts import evaluate as alerts
 from ingest.history import adopting
+from ingest.purse import Purse
 
 log = structlog.get_logger()
 LEADER_LOCK = 0x616C6D6C65616472  # "almleadr"
 CAMPAIGN_EVERY = 5.0
-MOST_AT_ONCE = 5_000
 SILENT_WORKER_SECONDS = 60
 MISFIRE_GRACE_SECONDS = 300
+WATCH_AFTER = timedelta(minutes=1)  # what was late while nobody led gets a chance first
 
 
 def now_utc() -> datetime:
@@ -33,17 +38,30 @@ class Timetable:
 
     engine: Engine
     clock: Callable[[], datetime] = now_utc
+    purse: Purse | None = None
+    """Whose budget pays for what the timetable wants; None: there is no limit."""
 
     def defer_due(self) -> int:
-        """Pack accounts whose time has come into jobs; returns how many accounts."""
-        now = self.clock()
+        """Pack accounts whose time has come into jobs, as many as the budget pays for; returns how many accounts."""
         with self.engine.begin() as connection:
-            due = [(one.account_id, one.token) for one in tracking.due(connection, now, MOST_AT_ONCE)]
-            for batch in planner.batches(due, jobs.BATCH):
-                jobs.defer_refresh(connection, batch, jobs.Asked("schedule"), now)
-        if due:
-            log.info("due accounts queued", accounts=len(due))
-        return len(due)
+            queued = dues.queue_due(connection, self.purse, self.clock())
+        if queued.accounts:
+            log.info("due accounts queued", accounts=queued.accounts)
+        if queued.waiting:
+            log.info("due accounts wait for the budget", accounts=queued.waiting)
+        if queued.paused_until:
+            log.info("nothing queued while github tells us to wait", until=queued.paused_until)
+        return queued.accounts
+
+    def plan(self) -> None:
+        """Spread the budget anew where a day has passed or what matters has changed; mend moments of wrong clocks."""
+        now, every = self.clock(), settings().refresh_every
+        with self.engine.begin() as connection:
+            mended = replan.bring_back(connection, every, now)
+        if mended:
+            log.warning("accounts were planned too far ahead, a clock was wrong", accounts=mended)
+        if self.purse is not None:
+            replan.replan(self.engine, self.purse, every, now)
 
     def rescue(self) -> int:
         """Give jobs of dead workers back to the queue, and free what no job holds any more."""
@@ -66,6 +84,14 @@ class Timetable:
             log.warning("jobs of dead workers rescued", jobs=rescued, accounts_freed=freed, runs_closed=runs_closed)
         return rescued
 
+    def watch(self) -> None:
+        """Raise the alerts of what lasts, and end those that are over."""
+        now, given = self.clock(), settings()
+        with self.engine.begin() as connection:
+            begun, ended = alerts.watch(connection, _budgets(now), now, given.refresh_every)
+        if begun or ended:
+            log.warning("alerts changed", begun=begun, ended=ended)
+
     def keep_house(self) -> None:
         """Once a day: months ahead, names shown since, growth of all, the day's rollup; an alarm for strays."""
         now = self.clock()
@@ -78,6 +104,20 @@ class Timetable:
         if strays:
             log.warning("rows fell outside their months", rows=strays)
 
+    def clean_sign_ins(self) -> None:
+        """Delete tickets that are over, and sessions that were long ago."""
+        with self.engine.begin() as connection:
+            cleaning.clean(connection, self.clock())
+
+
+def _budgets(now: datetime) -> list[alerts.Budget]:
+    """What is left of GitHub's budgets; nothing while Redis is away."""
+    try:
+        seen = budget_seen.seen(cache.redis(), settings().github_api_url, now)
+    except RedisError:
+        return []
+    return [alerts.Budget(f"{one.owner} {one.resource}", one.left(now), one.limit) for one in seen.buckets]
+
 
 def build(timetable: Timetable) -> BackgroundScheduler:
     """The leader's jobs, registered from code in memory: nothing to migrate, nothing pickled."""
@@ -87,8 +127,11 @@ def build(timetable: Timetable) -> BackgroundScheduler:
     )
     first = timetable.clock()
     scheduler.add_job(timetable.defer_due, "interval", minutes=1, id="defer_due", next_run_time=first)
+    scheduler.add_job(timetable.plan, "interval", minutes=10, id="plan", next_run_time=first)
     scheduler.add_job(timetable.rescue, "interval", seconds=30, id="rescue", next_run_time=first)
+    scheduler.add_job(timetable.watch, "interval", minutes=5, id="watch", next_run_time=first + WATCH_AFTER)
     scheduler.add_job(timetable.keep_house, "cron", hour=0, minute=10, id="keep_house")
+    scheduler.add_job(timetable.clean_sign_ins, "interval", hours=1, id="clean_sign_ins", next_run_time=first)
     return scheduler
 
 

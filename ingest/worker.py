@@ -11,14 +11,16 @@ import structlog
 from sqlalchemy.engine import URL
 
 from core import jobs
+from ingest.alerts.deliver import MOST_ATTEMPTS, Postman
 from ingest.refresh import Order, Refresh
 
 log = structlog.get_logger()
 GRACE_SECONDS = 8
+DELIVERY_RETRIES = procrastinate.RetryStrategy(max_attempts=MOST_ATTEMPTS, exponential_wait=6)
 RETRIES = procrastinate.RetryStrategy(max_attempts=5, exponential_wait=5)
 
 
-def build(url: URL, refresh: Refresh, stop: threading.Event, concurrency: int) -> procrastinate.App:
+def build(url: URL, refresh: Refresh, stop: threading.Event, concurrency: int, postman: Postman) -> procrastinate.App:
     """The queue's app with the tasks that a worker knows."""
     app = procrastinate.App(
         connector=procrastinate.PsycopgConnector(
@@ -52,6 +54,10 @@ def build(url: URL, refresh: Refresh, stop: threading.Event, concurrency: int) -
             # A job that was cut short goes back: what it reached is done, the rest is still due.
             raise Interrupted
 
+    @app.task(name=jobs.DELIVER, queue=jobs.QUEUE, retry=DELIVERY_RETRIES, pass_context=True)
+    def deliver(context: procrastinate.JobContext, delivery_id: int) -> None:
+        postman.deliver(delivery_id, context.job.attempts)
+
     return app
 
 
@@ -70,10 +76,10 @@ class Interrupted(Exception):
     """The worker was told to stop; the job is tried again."""
 
 
-def serve(url: URL, refresh: Refresh, *, concurrency: int = 2) -> None:
+def serve(url: URL, refresh: Refresh, postman: Postman, *, concurrency: int = 2) -> None:
     """Work until SIGINT or SIGTERM; then hand back what is in hand within ten seconds."""
     stop = threading.Event()
-    asyncio.run(_work(build(url, refresh, stop, concurrency), stop, concurrency))
+    asyncio.run(_work(build(url, refresh, stop, concurrency, postman), stop, concurrency))
 
 
 async def _work(app: procrastinate.App, stop: threading.Event, concurrency: int) -> None:

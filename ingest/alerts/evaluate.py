@@ -1,0 +1,207 @@
+"""What the rules notice. Safe to repeat: an event is raised once a run, a state once until it ends."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql import bindparam
+
+from core import jobs
+from core.alerts import KINDS
+
+LASTING = [name for name, kind in KINDS.items() if kind.lasts]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a rule noticed about one subject, as a sentence and as data."""
+
+    rule_id: int
+    kind: str
+    subject: str
+    sentence: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    account_id: int | None = None
+    repository_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What is left of one budget of GitHub's."""
+
+    name: str
+    left: int
+    limit: int
+
+
+# After a run: what happened --------------------------------------------------------------------------------------
+
+# The ledger's words for what rules watch; an account's own entries name no repository.
+FROM_THE_LEDGER = """
+    SELECT rule.id AS rule_id, rule.kind, coalesce(full_name, login) AS subject, change.before, change.after,
+           change.account_id, change.repository_id
+      FROM change
+      JOIN alert_rule AS rule
+        ON rule.enabled AND rule.kind = CASE
+               WHEN change.kind = 'gone' AND change.repository_id IS NULL THEN 'account_gone'
+               WHEN change.kind IN ('archived', 'relicensed') THEN change.kind END
+       AND (rule.account_id IS NULL OR rule.account_id = change.account_id)
+      JOIN account ON account.id = change.account_id
+      LEFT JOIN repository ON repository.id = change.repository_id
+     WHERE change.run_id = :run_id AND NOT EXISTS (
+           SELECT FROM alert WHERE alert.run_id = :run_id AND alert.rule_id = rule.id
+              AND alert.account_id = change.account_id
+              AND alert.repository_id IS NOT DISTINCT FROM change.repository_id)
+"""
+
+# Growth counts up to the look that found the stars changed: only what this run saw is asked about.
+JUMPS = """
+    SELECT rule.id AS rule_id, rule.kind, full_name AS subject, repository.account_id,
+           repository.id AS repository_id, stars, gained, days
+      FROM capture
+      JOIN repository ON repository.account_id = capture.account_id AND repository.gone_at IS NULL
+      JOIN repository_current AS latest ON latest.repository_id = repository.id
+       AND latest.captured_at >= capture.captured_at
+      JOIN alert_rule AS rule ON rule.enabled AND rule.kind = 'stars_jumped'
+       AND (rule.account_id IS NULL OR rule.account_id = repository.account_id)
+     CROSS JOIN LATERAL (SELECT CAST(settings ->> 'days' AS integer) AS days) AS asked
+     CROSS JOIN LATERAL (
+           SELECT CASE days WHEN 1 THEN stars_1d WHEN 7 THEN stars_7d ELSE stars_30d END AS gained) AS grown
+     WHERE capture.run_id = :run_id AND capture.account_id IS NOT NULL
+       AND gained >= CAST(settings ->> 'gained' AS integer)
+       AND gained >= CAST(settings ->> 'share' AS float) * (stars - gained)
+       AND NOT EXISTS (
+           SELECT FROM alert WHERE alert.rule_id = rule.id AND alert.repository_id = repository.id
+              AND raised_at > :now - make_interval(days => days))
+"""
+
+
+def after_run(connection: Connection, run_id: int, now: datetime) -> int:
+    """Raise what the rules notice in what a run stored; returns how many."""
+    values = {"run_id": run_id, "now": now}
+    found = [*connection.execute(text(FROM_THE_LEDGER), values), *connection.execute(text(JUMPS), values)]
+    notices = [
+        Notice(row.rule_id, row.kind, row.subject, told(row), facts(row), row.account_id, row.repository_id)
+        for row in found
+    ]
+    _tell(connection, [_insert(connection, notice, now, run_id, over=True) for notice in notices], "raised")
+    return len(notices)
+
+
+def told(row: Any) -> str:
+    """A happening in one sentence."""
+    match row.kind:
+        case "account_gone":
+            return f"{row.subject} is gone: {row.after or 'GitHub does not show it any more'}"
+        case "archived":
+            return f"{row.subject} was archived"
+        case "relicensed":
+            return f"{row.subject} changed its licence from {row.before or 'none'} to {row.after or 'none'}"
+    span = "a day" if row.days == 1 else f"{row.days} days"
+    return f"{row.subject} gained {row.gained:,} stars within {span} and has {row.stars:,} now"
+
+
+def facts(row: Any) -> dict[str, Any]:
+    names = ("stars", "gained", "days") if row.kind == "stars_jumped" else ("before", "after")
+    return {name: getattr(row, name) for name in names}
+
+
+# Every few minutes: what lasts ------------------------------------------------------------------------------------
+
+LATE = """
+    SELECT count(*) AS accounts,
+           count(*) FILTER (WHERE checked_at IS NULL OR due_at + coalesce(every, :every) < :now) AS late
+      FROM tracked_account JOIN account ON account.id = account_id WHERE NOT paused
+"""
+LAST_RUNS = """
+    SELECT state FROM ingest_run WHERE trigger <> 'import' AND state <> 'running' AND state <> 'stopped'
+     ORDER BY id DESC LIMIT :most
+"""
+MOST_RUNS = 100
+
+
+def watch(connection: Connection, budgets: Sequence[Budget], now: datetime, every: timedelta) -> tuple[int, int]:
+    """Raise the states that began and end those that are over; returns how many of each. *every*: default cadence."""
+    late = connection.execute(text(LATE), {"now": now, "every": every}).one()
+    states = connection.scalars(text(LAST_RUNS), {"most": MOST_RUNS}).all()
+    rules = connection.execute(
+        text("SELECT id, kind, settings FROM alert_rule WHERE enabled AND kind = ANY(:kinds)"), {"kinds": LASTING}
+    )
+    holding: list[Notice] = []
+    for rule in rules:
+        match rule.kind:
+            case "freshness_missed":
+                holding += freshness(rule.id, rule.settings["share"], late.accounts, late.late)
+            case "budget_short":
+                holding += shortages(rule.id, rule.settings["share"], budgets)
+            case "ingestion_failing":
+                holding += failing(rule.id, rule.settings["runs"], states)
+    return _bring_up_to_date(connection, holding, now)
+
+
+def freshness(rule_id: int, share: float, accounts: int, late: int) -> Iterable[Notice]:
+    if accounts and (accounts - late) / accounts < share:
+        sentence = f"{late:,} of {accounts:,} tracked accounts were not looked at in time"
+        yield Notice(rule_id, "freshness_missed", "tracked accounts", sentence, {"accounts": accounts, "late": late})
+
+
+def shortages(rule_id: int, share: float, budgets: Sequence[Budget]) -> Iterable[Notice]:
+    for budget in budgets:
+        if budget.limit and budget.left < share * budget.limit:
+            sentence = f"{budget.left:,} of {budget.limit:,} are left of {budget.name}"
+            yield Notice(rule_id, "budget_short", budget.name, sentence, {"left": budget.left, "limit": budget.limit})
+
+
+def failing(rule_id: int, runs: int, states: Sequence[str]) -> Iterable[Notice]:
+    """*states* of the last runs, newest first."""
+    in_a_row = next((at for at, state in enumerate(states) if state != "failed"), len(states))
+    if in_a_row >= runs:
+        sentence = f"The last {in_a_row} runs stored nothing"
+        yield Notice(rule_id, "ingestion_failing", "ingestion", sentence, {"runs": in_a_row})
+
+
+def _bring_up_to_date(connection: Connection, holding: Sequence[Notice], now: datetime) -> tuple[int, int]:
+    """Open what holds and is not open, close what is open and holds no more."""
+    rows = connection.execute(
+        text("SELECT id, rule_id, subject FROM alert WHERE ended_at IS NULL AND kind = ANY(:kinds) FOR UPDATE"),
+        {"kinds": LASTING},
+    )
+    opened = {(row.rule_id, row.subject): row.id for row in rows}
+    wanted = {(notice.rule_id, notice.subject): notice for notice in holding}
+    begun = [_insert(connection, notice, now, None, over=False) for key, notice in wanted.items() if key not in opened]
+    ended = [alert_id for key, alert_id in opened.items() if key not in wanted]
+    connection.execute(text("UPDATE alert SET ended_at = :now WHERE id = ANY(:ids)"), {"now": now, "ids": ended})
+    _tell(connection, begun, "raised")
+    _tell(connection, ended, "ended")
+    return len(begun), len(ended)
+
+
+def _insert(connection: Connection, notice: Notice, now: datetime, run_id: int | None, *, over: bool) -> int:
+    alert_id: int = connection.execute(
+        text(
+            "INSERT INTO alert (rule_id, kind, subject, account_id, repository_id, sentence, facts, run_id, raised_at,"
+            " ended_at) VALUES (:rule_id, :kind, :subject, :account_id, :repository_id, :sentence, :facts, :run_id,"
+            " :now, CASE WHEN :over THEN CAST(:now AS timestamptz) END) RETURNING id"
+        ).bindparams(bindparam("facts", type_=JSONB)),
+        vars(notice) | {"run_id": run_id, "now": now, "over": over},
+    ).scalar_one()
+    return alert_id
+
+
+def _tell(connection: Connection, alert_ids: Sequence[int], event: str) -> None:
+    """Queue a delivery of each alert for each webhook that wants its kind."""
+    if not alert_ids:
+        return
+    deliveries = connection.scalars(
+        text(
+            "INSERT INTO webhook_delivery (webhook_id, alert_id, event)"
+            " SELECT webhook.id, alert.id, :event FROM alert JOIN webhook ON webhook.enabled"
+            "    AND (kinds IS NULL OR alert.kind = ANY(kinds)) WHERE alert.id = ANY(:ids) RETURNING id"
+        ),
+        {"ids": list(alert_ids), "event": event},
+    )
+    for delivery_id in deliveries.all():
+        jobs.defer_delivery(connection, delivery_id)

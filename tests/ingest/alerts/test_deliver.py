@@ -1,0 +1,194 @@
+"""Webhooks are told signed, to checked addresses, again where it helps, and never with a secret in sight."""
+
+import contextlib
+import hashlib
+import hmac
+import json
+import threading
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+import structlog
+from sqlalchemy import text
+
+from core import alerts
+from core.errors import BadInput, Conflict
+from ingest.alerts.deliver import MOST_ATTEMPTS, Postman, TryAgain
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+class Receiver:
+    """A server that keeps what it is sent and answers with *status*."""
+
+    def __init__(self):
+        self.status, self.got = 200, []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                receiver.got.append((self.path, dict(self.headers), body))
+                self.send_response(receiver.status)
+                if receiver.status == 302:
+                    self.send_header("location", "/elsewhere")
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook/s3cret-path"
+
+
+@pytest.fixture
+def receiver():
+    receiver = Receiver()
+    thread = threading.Thread(target=receiver.server.serve_forever, daemon=True)
+    thread.start()
+    yield receiver
+    receiver.server.shutdown()
+    receiver.server.server_close()
+
+
+@pytest.fixture
+def postman(committing_database):
+    return Postman(committing_database, lambda: NOW, allow_private=True, public_url="http://almanac.example")
+
+
+@pytest.fixture
+def deliver(postman, committing_database):
+    """`deliver(url, form)`: make a webhook and an alert for it, try to deliver; the row of the delivery after it."""
+
+    def delivered(url, form="json", *, attempt=0, sentence="octo/<b>site</b> was archived"):
+        with committing_database.begin() as connection:
+            webhook_id, secret = alerts.add_webhook(connection, f"hook {attempt}", url, form, "ada")
+            rule_id = connection.scalar(text("SELECT id FROM alert_rule WHERE kind = 'archived'"))
+            alert_id = connection.execute(
+                text(
+                    "INSERT INTO alert (rule_id, kind, subject, sentence, raised_at, ended_at)"
+                    " VALUES (:rule, 'archived', 'octo/site', :sentence, :now, :now) RETURNING id"
+                ),
+                {"rule": rule_id, "now": NOW, "sentence": sentence},
+            ).scalar_one()
+            delivery_id = connection.execute(
+                text("INSERT INTO webhook_delivery (webhook_id, alert_id) VALUES (:w, :a) RETURNING id"),
+                {"w": webhook_id, "a": alert_id},
+            ).scalar_one()
+        with contextlib.suppress(TryAgain):
+            postman.deliver(delivery_id, attempt)
+        return secret, delivery_id, state(committing_database, delivery_id)
+
+    return delivered
+
+
+def state(engine, delivery_id):
+    with engine.begin() as connection:
+        return connection.execute(
+            text("SELECT state, attempts, status, error FROM webhook_delivery WHERE id = :id"), {"id": delivery_id}
+        ).one()
+
+
+def test_an_alert_arrives_as_json_with_a_signature_that_its_key_proves(deliver, receiver):
+    secret, delivery_id, row = deliver(receiver.url)
+    assert row == ("delivered", 1, 200, None)
+    ((_, headers, body),) = receiver.got
+    stamp = headers["x-almanac-timestamp"]
+    expected = hmac.new(secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
+    assert headers["x-almanac-signature"] == f"sha256={expected}"
+    assert headers["x-almanac-delivery"] == str(delivery_id)
+    assert headers["host"] == receiver.url.split("/")[2]
+    told = json.loads(body)
+    assert (told["event"], told["alert"]["kind"], told["alert"]["subject"]) == ("raised", "archived", "octo/site")
+    assert told["alert"]["raised_at"] == "2026-11-23T12:00:00+00:00"
+
+
+def test_slack_gets_text_in_which_nothing_is_a_link(deliver, receiver):
+    deliver(receiver.url, "slack", sentence="octo/x changed to <!channel> & more")
+    assert json.loads(receiver.got[0][2]) == {
+        "text": "*Archived*: octo/x changed to &lt;!channel&gt; &amp; more",
+    }
+
+
+@pytest.mark.parametrize("status", [500, 503, 429, 408])
+def test_what_may_pass_is_tried_again(deliver, receiver, status):
+    receiver.status = status
+    _, _, row = deliver(receiver.url)
+    assert (row.state, row.attempts, row.status) == ("waiting", 1, status)
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 410, 302])
+def test_what_is_refused_for_good_is_not_repeated_and_no_redirect_is_followed(deliver, receiver, status):
+    receiver.status = status
+    _, _, row = deliver(receiver.url)
+    assert (row.state, row.status) == ("failed", status)
+    assert len(receiver.got) == 1
+
+
+def test_the_last_try_is_the_last(deliver, receiver):
+    receiver.status = 500
+    _, _, row = deliver(receiver.url, attempt=MOST_ATTEMPTS - 1)
+    assert (row.state, row.attempts) == ("failed", MOST_ATTEMPTS)
+
+
+def test_nobody_there_is_tried_again(deliver, receiver):
+    receiver.server.server_close()
+    _, _, row = deliver(receiver.url)
+    assert row.state == "waiting"
+    assert "ConnectError" in row.error
+
+
+def test_a_job_that_is_repeated_sends_nothing_twice(deliver, receiver, postman):
+    _, delivery_id, _ = deliver(receiver.url)
+    postman.deliver(delivery_id, 1)
+    assert len(receiver.got) == 1
+
+
+def test_a_private_address_gets_nothing_unless_a_setting_allows_it(deliver, receiver, postman):
+    postman.allow_private = False
+    _, _, row = deliver(receiver.url.replace("http:", "https:"))
+    assert row.state == "failed"
+    assert "private network" in row.error
+    assert receiver.got == []
+
+
+def test_without_https_nothing_is_sent_unless_a_setting_allows_it(deliver, receiver, postman):
+    postman.allow_private = False
+    _, _, row = deliver(receiver.url)
+    assert (row.state, receiver.got) == ("failed", [])
+
+
+def test_neither_address_nor_key_reaches_a_log_or_an_error(deliver, receiver):
+    receiver.status = 500
+    with structlog.testing.capture_logs() as logs:
+        secret, _, row = deliver(receiver.url)
+    said = f"{logs} {row.error}"
+    assert "s3cret-path" not in said
+    assert secret not in said
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "ftp://x.example", "https:///path", "https://user:pass@x.example/", "https://x y", "https://[", "x" * 3000],
+)
+def test_an_address_that_cannot_be_one_is_refused_without_repeating_it(database, url):
+    with pytest.raises(BadInput) as refused:
+        alerts.add_webhook(database, "hook", url, "json", "ada")
+    assert not url or url not in str(refused.value)
+
+
+def test_a_name_is_given_once(database):
+    alerts.add_webhook(database, "team", "https://x.example/1", "json", "ada")
+    with pytest.raises(Conflict):
+        alerts.add_webhook(database, "team", "https://x.example/2", "json", "ada")
+
+
+def test_trying_a_webhook_out_sends_something_harmless(committing_database, receiver, postman):
+    with committing_database.begin() as connection:
+        webhook_id, _ = alerts.add_webhook(connection, "team", receiver.url, "json", "ada")
+        delivery_id = alerts.try_webhook(connection, webhook_id)
+    postman.deliver(delivery_id)
+    told = json.loads(receiver.got[0][2])
+    assert (told["event"], told["alert"]) == ("test", None)

@@ -1,0 +1,164 @@
+"""Rules notice what happened in a run, once, and what lasts until it is over."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from core import alerts
+from core.errors import BadInput
+from ingest.alerts import evaluate
+from ingest.alerts.evaluate import Budget
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+EVERY = timedelta(hours=6)
+
+
+def raised(ingestor):
+    return ingestor.rows("SELECT kind, subject, sentence, ended_at IS NOT NULL FROM alert ORDER BY id")
+
+
+@pytest.fixture
+def seen(ingestor):
+    """An account that was looked at, and one of its repositories."""
+    login = ingestor.biggest()
+    ingestor.refresh(login)
+    return login, ingestor.some_repository(login)
+
+
+def test_the_first_look_at_an_account_raises_nothing(ingestor, seen):
+    assert raised(ingestor) == []
+
+
+def test_an_archived_and_a_relicensed_repository_are_noticed_once(ingestor, seen):
+    login, full_name = seen
+    ingestor.world.edit.archive(full_name)
+    ingestor.refresh(login)
+    ingestor.refresh(login)
+    assert raised(ingestor) == [("archived", full_name, f"{full_name} was archived", True)]
+
+
+def test_a_rule_for_one_account_keeps_quiet_about_others(ingestor, seen):
+    login, full_name = seen
+    ingestor.rows("UPDATE alert_rule SET enabled = false RETURNING id")
+    other = ingestor.rows("INSERT INTO account (login) VALUES ('other') RETURNING id")[0][0]
+    with ingestor.engine.begin() as connection:
+        alerts.add_rule(connection, "archived", {}, "ada", account_id=other)
+    ingestor.world.edit.archive(full_name)
+    ingestor.refresh(login)
+    assert raised(ingestor) == []
+
+
+def test_a_jump_of_stars_is_noticed_with_its_numbers_and_not_again_within_its_days(ingestor, seen):
+    login, full_name = seen
+    ingestor.rows("UPDATE alert_rule SET settings = '{\"gained\": 50, \"share\": 0.0, \"days\": 1}'"
+                  " WHERE kind = 'stars_jumped' RETURNING id")  # fmt: skip
+    # As if the first look had been a day ago.
+    for table in ("repository_snapshot", "capture"):
+        ingestor.rows(f"UPDATE {table} SET captured_at = captured_at - interval '25 hours' RETURNING 1")
+    ingestor.world.edit.star(full_name, 80)
+    ingestor.refresh(login)
+    ingestor.world.edit.star(full_name, 80)
+    ingestor.refresh(login)
+    ((kind, subject, sentence, over),) = raised(ingestor)
+    assert (kind, subject, over) == ("stars_jumped", full_name, True)
+    assert "gained 80 stars within a day" in sentence
+
+
+def test_webhooks_that_want_a_kind_get_a_delivery_and_a_job_with_it(ingestor, seen):
+    login, full_name = seen
+    with ingestor.engine.begin() as connection:
+        alerts.add_webhook(connection, "all", "https://x.example/1", "json", "ada")
+        alerts.add_webhook(connection, "some", "https://x.example/2", "slack", "ada", ["stars_jumped"])
+    ingestor.world.edit.archive(full_name)
+    ingestor.refresh(login)
+    told = ingestor.rows(
+        "SELECT webhook.name, event, state FROM webhook_delivery JOIN webhook ON webhook.id = webhook_id"
+    )
+    assert told == [("all", "raised", "waiting")]
+    assert ingestor.rows("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'deliver'") == [(1,)]
+
+
+def watch(connection, budgets=()):
+    return evaluate.watch(connection, budgets, NOW, EVERY)
+
+
+def open_alerts(connection):
+    return connection.scalars(text("SELECT subject FROM alert WHERE ended_at IS NULL ORDER BY subject")).all()
+
+
+def test_a_state_is_raised_once_and_ends_when_it_is_over(database):
+    low = [Budget("octo graphql", 10, 5000), Budget("octo core", 4000, 5000)]
+    assert watch(database, low) == (1, 0)
+    assert watch(database, low) == (0, 0)
+    assert open_alerts(database) == ["octo graphql"]
+    assert watch(database, [Budget("octo graphql", 5000, 5000)]) == (0, 1)
+    assert open_alerts(database) == []
+    assert watch(database, low) == (1, 0)
+
+
+def test_accounts_looked_at_too_late_are_a_state(database):
+    for n in range(10):
+        late = n < 2
+        account_id = database.execute(
+            text("INSERT INTO account (login, checked_at) VALUES (:login, :at) RETURNING id"),
+            {"login": f"a{n}", "at": NOW - timedelta(days=2 if late else 0)},
+        ).scalar_one()
+        database.execute(
+            text("INSERT INTO tracked_account (account_id, due_at) VALUES (:id, :due)"),
+            {"id": account_id, "due": NOW - timedelta(days=1) if late else NOW},
+        )
+    assert watch(database) == (1, 0)
+    sentence = database.scalar(text("SELECT sentence FROM alert"))
+    assert sentence == "2 of 10 tracked accounts were not looked at in time"
+    database.execute(text("UPDATE tracked_account SET paused = due_at < :now"), {"now": NOW})
+    assert watch(database) == (0, 1)
+
+
+def test_runs_that_store_nothing_are_a_state_until_one_does(database):
+    def run(state):
+        ingestion_id = database.execute(
+            text("INSERT INTO ingestion (trigger) VALUES ('schedule') RETURNING id")
+        ).scalar()
+        database.execute(
+            text("INSERT INTO ingest_run (trigger, ingestion_id, state) VALUES ('schedule', :id, :state)"),
+            {"id": ingestion_id, "state": state},
+        )
+
+    for _ in range(2):
+        run("failed")
+    assert watch(database) == (0, 0)
+    run("failed")
+    assert watch(database) == (1, 0)
+    run("partial")
+    assert watch(database) == (0, 1)
+
+
+def test_a_rule_switched_off_ends_what_it_had_open(database):
+    watch(database, [Budget("octo graphql", 10, 5000)])
+    database.execute(text("UPDATE alert_rule SET enabled = false"))
+    assert watch(database) == (0, 1)
+
+
+@given(states=st.lists(st.sampled_from(["done", "partial", "failed"]), max_size=20), runs=st.integers(1, 10))
+def test_failing_means_the_newest_runs_all_failed(states, runs):
+    assert bool(list(evaluate.failing(1, runs, states))) == (len(states) >= runs and set(states[:runs]) == {"failed"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("nonsense", {}),
+        ("stars_jumped", {"gained": 0}),
+        ("stars_jumped", {"days": 3}),
+        ("budget_short", {"share": 2}),
+        ("archived", {"share": 1}),
+        ("x" * 10_000, {}),
+    ],
+)
+def test_a_rule_that_cannot_be_used_is_refused_with_a_sentence(kind, settings):
+    with pytest.raises(BadInput) as refused:
+        alerts.settings_of(kind, settings)
+    assert len(str(refused.value)) < 300
