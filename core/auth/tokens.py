@@ -104,7 +104,9 @@ def _seal(key: bytes, session_id: UUID, generation: int) -> str:
 def _claims(found: dict[str, Any]) -> Claims:
     if type(found["exp"]) is not int or type(found["iat"]) is not int:
         raise TypeError
-    return Claims(int(found["sub"]), UUID(found["sid"]), str(found["role"]), found["iat"], found["exp"], found["jti"])
+    return Claims(
+        int(found["sub"]), UUID(str(found["sid"])), str(found["role"]), found["iat"], found["exp"], found["jti"]
+    )
 
 
 def _refuse() -> NoReturn:

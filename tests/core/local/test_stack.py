@@ -1,6 +1,7 @@
 """`make run` starts all of Almanac, keeps it running, and stops all of it."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,6 +20,8 @@ from core.errors import BadInput
 from core.local.stack import bring_up_to_date, free_port
 
 from .conftest import PROJECT, clear, new_folder, process_named, processes_of, wait_until
+
+PASSWORD = re.compile(r"Sign in as admin with the password [A-Za-z0-9]{20} \(it is shown only this once\)")
 
 
 class Up:
@@ -112,10 +115,11 @@ def up(folder_of_stack: Path) -> Iterator[Any]:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_all_of_it_starts_heals_and_stops(up: Any, folder_of_stack: Path) -> None:
-    """One long story rather than four starts: start, loss of a child, loss of the supervisor, Ctrl-C."""
+    """One long story rather than five starts: start, loss of a child, loss of the supervisor, Ctrl-C, start."""
     one = up()
     wait_until(one.is_healthy, 60)
     wait_until(lambda: f"Almanac is at http://127.0.0.1:{one.port}" in one.output)
+    assert len(PASSWORD.findall(one.output)) == 1
     wait_until(lambda: one.children("ingest worker") and one.children("ingest scheduler"), 30)
 
     os.kill(one.children("app.py")[0], signal.SIGKILL)
@@ -130,6 +134,11 @@ def test_all_of_it_starts_heals_and_stops(up: Any, folder_of_stack: Path) -> Non
     assert not processes_of(folder_of_stack)
     assert "Traceback" not in one.output
     assert "killed" not in one.output
+
+    again = up()
+    wait_until(lambda: f"Almanac is at http://127.0.0.1:{again.port}" in again.output, 60)
+    wait_until(lambda: "Sign in as admin; if the password is lost: python -m core reset-password admin" in again.output)
+    assert not PASSWORD.search(again.output)
 
 
 @pytest.mark.slow
@@ -154,8 +163,8 @@ def test_a_stop_in_the_middle_of_its_start_is_clean(up: Any, folder_of_stack: Pa
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
-        ({"HOST": "0.0.0.0"}, "HOST is 0.0.0.0, but until people can sign in Almanac listens on loopback only"),
-        ({"HOST": "example.org"}, "HOST is example.org, but"),
+        ({"HOST": "nowhere.invalid"}, "HOST is nowhere.invalid, which is no address of this machine"),
+        ({"HOST": "192.0.2.1"}, "HOST is 192.0.2.1, which is no address of this machine"),
         ({"PORT": "99999"}, "PORT cannot be used"),
         ({"REFRESH_EVERY": "soon"}, "REFRESH_EVERY cannot be used: 'soon' is no duration"),
         ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "DATABASE_URL cannot be used"),

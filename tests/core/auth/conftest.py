@@ -1,0 +1,68 @@
+"""People for the tests of sign-in, and a bcrypt that does not take its time."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from sqlalchemy import Connection, text
+
+from core.auth import live, passwords, people, sessions
+from core.auth.identity import Identity, Origin
+from core.auth.people import Person
+from core.settings import settings
+
+PASSWORD = "Correct horse 1"
+HERE = Origin("192.0.2.7", "Mozilla/5.0", "request-1")
+Add = Callable[..., Person]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """The least rounds, a data directory of the test's own, and no memory of a Redis that was away."""
+    monkeypatch.setattr(passwords, "ROUNDS", 4)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    settings.cache_clear()
+    live.known.cache_clear()
+    yield
+    live.known.cache_clear()
+
+
+@pytest.fixture
+def setting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    def change(**values: object) -> None:
+        for name, value in values.items():
+            monkeypatch.setenv(name.upper(), str(value))
+        settings.cache_clear()
+
+    return change
+
+
+@pytest.fixture
+def add(database: Connection, redis: Redis) -> Add:
+    """Adds somebody, with PASSWORD unless told otherwise."""
+
+    def somebody(username: str = "ada", role: str = "analyst", password: str | None = PASSWORD) -> Person:
+        return people.create(username, actor="test", role=role, password=password)
+
+    return somebody
+
+
+def as_identity(person: Person, **more: Any) -> Identity:
+    """That person, signed in."""
+    session_id = sessions.start(person.id, HERE).session_id
+    return Identity(person.id, person.username, person.role, session_id=session_id, **more)
+
+
+def told(connection: Connection, action: str) -> list[Any]:
+    """What the audit trail says of *action*, oldest first."""
+    return list(
+        connection.execute(
+            text(
+                "SELECT actor, person_id, target, host(address) AS address, request_id, details FROM audit_event"
+                " WHERE action = :action ORDER BY id"
+            ),
+            {"action": action},
+        )
+    )
