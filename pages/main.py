@@ -96,7 +96,8 @@ def without_session() -> None:
     """Show the sign-in, under whatever address was asked for."""
     st.html(HERE / "static" / "entrance.css")
     page = st.navigation(contents.for_nobody(), position="hidden")
-    st.set_page_config(page_title="Almanac", layout="centered")
+    st.set_page_config(page_title="Almanac")
+    st.image(HERE / "static" / "logo.svg", width=148)
     page.run()
     # What the page before held stays, and the address with it: it is shown again after signing in.
     st.stop()
