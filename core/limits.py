@@ -21,6 +21,8 @@ from core.errors import AlmanacError, TooMany
 from core.settings import settings
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from limits import RateLimitItem
 
     from core.limit_counts import Counts, Seen
@@ -153,17 +155,25 @@ class Limiter:
                 self._warned_at = now
         if tell:
             log.warning("redis is away, limits are this process's own", error=type(error).__name__)
+        _counters().limits_shared.set(0)
 
     def _is_back(self) -> None:
         if self._away:
             self._away = False
             log.info("redis is back, limits are shared again")
+            _counters().limits_shared.set(1)
 
     def _own_counts(self) -> "Counts":
         with self._lock:
             if self._own is None:
                 self._own = self._make_own()
             return self._own
+
+
+def _counters() -> "ModuleType":
+    from core import counters  # noqa: PLC0415 - only who refuses or warns needs them
+
+    return counters
 
 
 @lru_cache(maxsize=1)
@@ -179,7 +189,11 @@ def check(kind: Kind, who: str, cost: int = 1) -> State:
     item = limit(kind)
     if item is None:
         return no_limit(kind)
-    return limiter().take(kind, item, key(kind, who), cost)
+    try:
+        return limiter().take(kind, item, key(kind, who), cost)
+    except TooMany:
+        _counters().refusals.labels(kind).inc()
+        raise
 
 
 def peek(kind: Kind, who: str) -> State:
@@ -209,6 +223,7 @@ def may_sign_in(name: str, address: str | None) -> None:
         state = limiter().look("sign_in", counted, at)
         if state.remaining < 1:
             seconds = (state.free_at - datetime.now(UTC)).total_seconds()
+            _counters().refusals.labels("sign_in").inc()
             raise too_many("sign_in", counted, state.free_at, seconds)
 
 

@@ -6,15 +6,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psycopg
+import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from core import cache, local
 from core.settings import settings
+from core.web.patience import Patience
 
 PATIENCE_SECONDS = 2.0
 SCHEME = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://")
+OK = "ok"
 Check = Callable[[], object]
+
+log = structlog.get_logger()
 
 
 def postgres() -> None:
@@ -33,33 +38,35 @@ CHECKS: Mapping[str, Check] = {"postgres": postgres, "redis": redis}
 
 
 class Health:
-    """Runs each check in a thread, one at a time however many ask, and waits for it only so long."""
+    """Answers 200, or 503 when a check fails or takes too long; tells the log when that changes, and only then."""
 
     def __init__(self, checks: Mapping[str, Check] = CHECKS, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        self.checks = checks
-        self.patience = patience_seconds
-        self._running: dict[str, asyncio.Future[object]] = {}
+        self._patience = Patience(checks, patience_seconds)
+        self._told: dict[str, str] = dict.fromkeys(checks, OK)
 
     async def answer(self, _request: Request) -> JSONResponse:
-        states = await asyncio.gather(*(self._state(name) for name in self.checks))
-        checks = dict(zip(self.checks, states, strict=True))
-        healthy = all(state == "ok" for state in states)
+        names = tuple(self._patience.questions)
+        checks = dict(zip(names, await asyncio.gather(*map(self._state, names)), strict=True))
+        self._tell(checks)
+        healthy = all(state == OK for state in checks.values())
         return JSONResponse(
-            {"status": "ok" if healthy else "unavailable", "checks": checks},
+            {"status": OK if healthy else "unavailable", "checks": checks},
             status_code=200 if healthy else 503,
             headers={"cache-control": "no-store"},
         )
 
     async def _state(self, name: str) -> str:
-        running = self._running.get(name)
-        if running is None or running.done():
-            running = self._running[name] = asyncio.ensure_future(asyncio.to_thread(self.checks[name]))
-            running.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            # Shielded: a check that hangs goes on alone, and the next question waits for the same one.
-            await asyncio.wait_for(asyncio.shield(running), self.patience)
+            await self._patience.ask(name)
         except TimeoutError:
-            return f"no answer within {self.patience:g} s"
+            return f"no answer within {self._patience.seconds:g} s"
         except Exception as error:
             return f"failed: {type(error).__name__}"
-        return "ok"
+        return OK
+
+    def _tell(self, checks: dict[str, str]) -> None:
+        for name, state in checks.items():
+            if (state == OK) != (self._told[name] == OK):
+                tell = log.info if state == OK else log.warning
+                tell("server is back" if state == OK else "server is away", part=name, state=state)
+                self._told[name] = state

@@ -12,6 +12,7 @@ from core.web.document import Document
 from core.web.gate import Gate
 from core.web.headers import SecurityHeaders, content_security_policy
 from core.web.hosts import KnownHosts, allowed_hosts
+from core.web.measuring import Measured, Routed
 from core.web.origins import KnownOrigins, allowed_origins
 from core.web.refusals import Failures
 from core.web.request_ids import RequestIds
@@ -21,6 +22,7 @@ def middleware(wanted: Settings, frontend: Path) -> list[Middleware]:
     """What every request passes; *frontend* is the folder of Streamlit's own page and files."""
     policy = content_security_policy((frontend / "index.html").read_text(encoding="utf-8"))
     return [
+        Middleware(Measured),
         Middleware(RequestIds),
         Middleware(SecurityHeaders, policy=policy, is_secure=wanted.is_secure),
         Middleware(Failures),
@@ -30,4 +32,5 @@ def middleware(wanted: Settings, frontend: Path) -> list[Middleware]:
         Middleware(Compressed, folder=frontend / "static", keep_in=wanted.data_dir),
         Middleware(Document, index=frontend / "index.html"),
         Middleware(Gate, settings=wanted),
+        Middleware(Routed),
     ]

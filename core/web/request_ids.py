@@ -61,7 +61,9 @@ class RequestIds:
     @staticmethod
     def _log(scope: Scope, status: int, seconds: float) -> None:
         path = scope["path"]
-        tell = log.warning if status >= 500 else log.debug if path.startswith(QUIET) else log.info
+        # Who asks for health asks every few seconds: it tells itself when that changes.
+        failed = status >= 500 and path != "/health"
+        tell = log.warning if failed else log.debug if path.startswith(QUIET) else log.info
         tell(
             "request answered",
             method=scope.get("method", "WEBSOCKET"),

@@ -4,6 +4,7 @@ from starlette.routing import BaseRoute, Route
 
 from core.web import auth, scene
 from core.web.health import Health
+from core.web.metrics import Metrics
 from core.web.refusals import unknown_path
 
 
@@ -11,6 +12,7 @@ def routes() -> list[BaseRoute]:
     """All routes, the most special first."""
     return [
         Route("/health", Health().answer, methods=["GET"]),
+        Route("/metrics", Metrics().answer, methods=["GET"]),
         *auth.routes,
         *scene.routes,
         Route("/api", unknown_path, methods=auth.ANY),

@@ -1,0 +1,24 @@
+"""What `/metrics` tells of the data beyond what the system page shows; each answer comes within a bounded time."""
+
+from datetime import datetime
+
+from sqlalchemy import text
+
+from core.database import transaction
+
+PATIENCE_MS = 2_000
+QUANTILES = (0.5, 0.95)
+
+
+def ages(now: datetime) -> dict[float, float]:
+    """Tell how many seconds ago tracked accounts that are not paused were last looked at: by quantile, {} for none."""
+    sql = """
+        SELECT percentile_cont(CAST(:quantiles AS float[])) WITHIN GROUP (
+                   ORDER BY extract(epoch FROM CAST(:now AS timestamptz) - checked_at)::float)
+          FROM tracked_account JOIN account ON account.id = account_id
+         WHERE NOT paused AND checked_at IS NOT NULL
+    """
+    with transaction() as connection:
+        connection.execute(text("SELECT set_config('statement_timeout', :ms, true)"), {"ms": str(PATIENCE_MS)})
+        found = connection.scalar(text(sql), {"quantiles": list(QUANTILES), "now": now})
+    return dict(zip(QUANTILES, found, strict=True)) if found else {}

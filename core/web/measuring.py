@@ -1,0 +1,66 @@
+"""How many requests, to which route, answered how, in what time. Routes are patterns: raw paths would never end."""
+
+from time import perf_counter
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core import counters
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+PLACE = "almanac.route"
+FOLDERS = ("/static", "/app/static", "/media", "/component", "/_stcore", "/auth", "/api")
+OTHER = "page"
+
+
+class Measured:
+    """Count and time every request; outermost, so that refusals count too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            with counters.websockets.track_inprogress():
+                await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = perf_counter()
+        status = 500
+        # Those within copy the scope: the innermost leaves the route here.
+        found: list[str] = []
+
+        async def noticing(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app({**scope, PLACE: found}, receive, noticing)
+        finally:
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            route = found[0] if found else folder(scope["path"])
+            counters.requests.labels(method, route, status).inc()
+            counters.request_seconds.labels(method, route).observe(perf_counter() - started)
+
+
+class Routed:
+    """Tell Measured which route answered; innermost, where the router writes it into the scope."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            pattern = getattr(scope.get("route"), "path", "")
+            if pattern and PLACE in scope:
+                scope[PLACE].append(f"{scope.get('root_path', '')}{pattern}")
+
+
+def folder(path: str) -> str:
+    """Where a request went that no route answered: what is below one of ours, or a page."""
+    return next((f"{one}/…" for one in FOLDERS if f"{path}/".startswith(f"{one}/")), OTHER)
