@@ -178,6 +178,18 @@ def total(account: Account, repositories: Sequence[Repository], held: AccountCou
     )
 
 
+def moment_after(holding: HeldAccount, captured_at: datetime) -> datetime | None:
+    """The moment to store an answer under; None when a newer one is held.
+
+    GitHub's `Date` has whole seconds: a second look within one of them comes just after the first.
+    """
+    if holding.checked_at and holding.checked_at.replace(microsecond=0) > captured_at:
+        return None
+    held_at = [*(one.captured_at for one in holding.repositories.values()), holding.checked_at]
+    same_second = [at for at in held_at if at and at.replace(microsecond=0) == captured_at]
+    return max(same_second) + timedelta(microseconds=1) if same_second else captured_at
+
+
 def languages_wanted(look: LanguagesLook | None, repository: Repository, now: datetime) -> bool:
     """Tell whether the bytes of languages may differ from what *look* saw: only a push changes them."""
     if repository.pushed_at is None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ingest.planner import Forecast
+from core.planning import Forecast
 from ingest.runs import Item, Run
 
 if TYPE_CHECKING:  # reading files takes libraries that no other command needs
@@ -70,13 +70,31 @@ def _item_as_json(item: Item) -> dict[str, Any]:
 
 def print_forecast(forecast: Forecast, *, with_token: bool) -> None:
     price = f"{forecast.points:,} points in {forecast.requests:,} requests" if with_token else ""
-    out.print(f"{forecast.accounts:,} accounts cost at most {price or f'{forecast.requests:,} requests'}.")
+    out.print(
+        f"{forecast.accounts:,} accounts cost about {price or f'{forecast.requests:,} requests'}"
+        f" and take {_minutes(forecast.minutes)}."
+    )
+    out.print(
+        f"Languages of {forecast.languages:,} repositories will be read, new or pushed to since;"
+        f" {forecast.not_modified_share:.0%} of the requests will be answered 304."
+    )
     if forecast.unknown:
         out.print(f"{forecast.unknown:,} of them were never asked for: each is taken for one page of repositories.")
     if forecast.remaining is not None:
         until = f" until {forecast.resets_at:%H:%M} UTC" if forecast.resets_at else ""
-        verdict = "This fits." if forecast.fits else "This does not fit: part of it will wait."
+        verdict = f"This fits and leaves {forecast.left:,}." if forecast.fits else "This does not fit: part waits."
         out.print(f"{forecast.remaining:,} are left{until}. {verdict}")
+
+
+def forecast_as_json(forecast: Forecast) -> str:
+    return as_json(
+        vars(forecast)
+        | {"not_modified_share": round(forecast.not_modified_share, 3), "left": forecast.left, "fits": forecast.fits}
+    )
+
+
+def _minutes(minutes: float) -> str:
+    return "less than a minute" if minutes < 1 else f"{minutes:,.0f} minutes"
 
 
 def print_runs(rows: Sequence[dict[str, Any]]) -> None:

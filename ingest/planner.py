@@ -1,63 +1,19 @@
-"""Pure: what is due, what it will cost, when to come back."""
+"""Pure: when to come back, and what to queue now."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import ceil
 
-PAGE = 100
-ACCOUNTS_PER_QUERY = 25  # as the client asks: four connections each make a point
 LONGEST_RETRY = timedelta(days=1)
 SHORTEST_RETRY = timedelta(minutes=5)
 SPREAD = 0.05
-
-
-@dataclass(frozen=True)
-class Known:
-    """What is known of an account before it is asked for; an unknown one counts as one page of repositories."""
-
-    login: str
-    is_organization: bool = False
-    repositories: int | None = None
-    languages_known: int = 0
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """The price of refreshing some accounts. Points are 0 without a token."""
-
-    accounts: int
-    unknown: int
-    requests: int
-    points: int
-    remaining: int | None
-    resets_at: datetime | None
-
-    @property
-    def fits(self) -> bool:
-        """Whether the budget that is left pays for it; an unknown budget is taken to."""
-        return self.remaining is None or (self.points or self.requests) <= self.remaining
-
-
-def forecast(
-    accounts: Sequence[Known], *, with_token: bool, remaining: int | None = None, resets_at: datetime | None = None
-) -> Forecast:
-    """Tell the most a refresh can cost: every page asked for, and languages of what was not read yet."""
-    pages = [max(1, ceil((known.repositories or 1) / PAGE)) for known in accounts]
-    unread = sum(max(0, (known.repositories or 0) - known.languages_known) for known in accounts)
-    if with_token:
-        # An account's pages come one after the other, those of many accounts together: a point for each query.
-        rounds = (sum(one > turn for one in pages) for turn in range(max(pages, default=0)))
-        queries = sum(ceil(asked / ACCOUNTS_PER_QUERY) for asked in rounds)
-        languages = ceil(unread / PAGE)
-        points = queries + languages
-        requests = queries + languages + sum(known.is_organization for known in accounts)
-    else:
-        points = 0
-        requests = len(accounts) + sum(pages) + unread
-    unknown = sum(known.repositories is None for known in accounts)
-    return Forecast(len(accounts), unknown, requests, points, remaining, resets_at)
+# Of an hour's budget: what one minute may queue at most, so that a day's arrears do not come all at once.
+BURST = 0.05
+LEAST_BURST = 20
+# Left for people who wait, as the client leaves it.
+RESERVE = 0.05
+FULL = 0.9
 
 
 def next_due(now: datetime, every: timedelta, chance: random.Random) -> datetime:
@@ -65,11 +21,20 @@ def next_due(now: datetime, every: timedelta, chance: random.Random) -> datetime
     return now + timedelta(seconds=every.total_seconds() * (1 + chance.uniform(-SPREAD, SPREAD)))
 
 
-def retry_due(now: datetime, every: timedelta, failures: int, not_before: datetime | None = None) -> datetime:
-    """When to try again after *failures* in a row: soon, then ever later, never before GitHub allows it."""
+def retry_due(
+    now: datetime,
+    every: timedelta,
+    failures: int,
+    not_before: datetime | None = None,
+    chance: random.Random | None = None,
+) -> datetime:
+    """When to try again after *failures* in a row: soon, then ever later, never before GitHub allows it.
+
+    *chance* spreads those that failed together.
+    """
     wait = min(SHORTEST_RETRY * (1 << min(failures - 1, 12)), max(every, SHORTEST_RETRY), LONGEST_RETRY)
-    due = now + wait
-    return max(due, not_before) if not_before else due
+    due = max(now + wait, not_before) if not_before else now + wait
+    return due + wait * chance.uniform(0, 2 * SPREAD) if chance else due
 
 
 def batches(due: Iterable[tuple[int, str | None]], size: int) -> list[list[int]]:
@@ -78,3 +43,53 @@ def batches(due: Iterable[tuple[int, str | None]], size: int) -> list[list[int]]
     for account_id, token in due:
         by_token.setdefault(token, []).append(account_id)
     return [ids[start : start + size] for ids in by_token.values() for start in range(0, len(ids), size)]
+
+
+@dataclass(frozen=True)
+class Due:
+    """An account whose time has come, what a look at it costs, and whose budget pays."""
+
+    account_id: int
+    cost: float
+    payer: str
+
+
+@dataclass(frozen=True)
+class Means:
+    """One owner's budget: the whole of an hour, what is left of it, and what is promised to jobs already."""
+
+    limit: int
+    remaining: int
+    promised: float = 0.0
+
+    @property
+    def free(self) -> float:
+        """What the timetable may still promise: people who wait find a reserve, whatever the minute."""
+        return self.remaining - self.limit * RESERVE - self.promised
+
+    @property
+    def this_minute(self) -> float:
+        return min(self.free, max(self.limit * BURST, LEAST_BURST))
+
+
+def affordable(due: Iterable[Due], means: Mapping[str, Means]) -> list[Due]:
+    """Choose what to queue now, in the order given, so that no more is promised than the budgets pay for.
+
+    What costs more than a minute's share goes alone: alone in its minute where the budget pays, and a look that no
+    budget ever pays for when its budget is full, so that it gets as far as it can.
+    """
+    left = {payer: held.this_minute for payer, held in means.items()}
+    chosen: list[Due] = []
+    busy: set[str] = set()
+    for one in due:
+        held = means.get(one.payer)
+        if held is None or left[one.payer] <= 0:
+            continue
+        alone = one.payer not in busy and (
+            one.cost <= held.free or (not held.promised and held.remaining >= held.limit * FULL)
+        )
+        if one.cost <= left[one.payer] or alone:
+            busy.add(one.payer)
+            left[one.payer] -= one.cost
+            chosen.append(one)
+    return chosen

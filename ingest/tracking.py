@@ -8,14 +8,20 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from ingest import planner
+from core import planning
+from ingest import pace, planner
 from ingest.github import Ask
+from ingest.pace import DAY, Look, Pace
 
 
 @dataclass(frozen=True)
 class Due:
+    """An account whose time has come, or that a job has already; `repositories` as of the last look."""
+
     account_id: int
+    login: str
     token: str | None
+    repositories: int | None
 
 
 def still_wanted(connection: Connection, account_ids: Sequence[int], job_id: int | None) -> list[int]:
@@ -60,64 +66,117 @@ def asks(connection: Connection, account_ids: Sequence[int]) -> list[tuple[int, 
     ]
 
 
-def known(connection: Connection, account_ids: Sequence[int]) -> list[planner.Known]:
-    """What a forecast goes by."""
-    rows = connection.execute(
-        text(
-            "SELECT login, kind, checked_at, count(repository.id) AS repositories,"
-            "       count(languages_at) AS languages_known"
-            "  FROM account LEFT JOIN repository ON account_id = account.id AND repository.gone_at IS NULL"
-            " WHERE account.id = ANY(:ids) GROUP BY account.id"
-        ),
-        {"ids": list(account_ids)},
-    )
-    return [
-        planner.Known(
-            login=row.login,
-            is_organization=row.kind == "organization",
-            repositories=row.repositories if row.checked_at else None,
-            languages_known=row.languages_known,
-        )
-        for row in rows
-    ]
-
-
 def due(connection: Connection, now: datetime, limit: int) -> list[Due]:
     """Tracked accounts whose time has come and that no job has yet, most wanted first."""
     rows = connection.execute(
         text(
-            "SELECT account_id, token FROM tracked_account JOIN account ON account.id = account_id"
+            "SELECT account_id, login, token, repositories FROM tracked_account JOIN account ON account.id = account_id"
             " WHERE due_at <= :now AND queued_at IS NULL AND NOT paused"
             " ORDER BY priority DESC, due_at LIMIT :limit FOR UPDATE OF tracked_account SKIP LOCKED"
         ),
         {"now": now, "limit": limit},
     )
-    return [Due(row.account_id, row.token) for row in rows]
+    return [Due(*row) for row in rows]
+
+
+def queued(connection: Connection) -> list[Due]:
+    """Tracked accounts that jobs have and that are not done yet."""
+    rows = connection.execute(
+        text(
+            "SELECT account_id, login, token, repositories FROM tracked_account JOIN account ON account.id = account_id"
+            " WHERE job_id IS NOT NULL"
+        )
+    )
+    return [Due(*row) for row in rows]
 
 
 def succeeded(
-    connection: Connection, account_id: int, now: datetime, default: timedelta, chance: random.Random
+    connection: Connection,
+    account_id: int,
+    now: datetime,
+    default: timedelta,
+    chance: random.Random,
+    look: Look | None = None,
 ) -> None:
-    """Plan the next look at a tracked account; what nobody tracks is left alone."""
+    """Learn from *look* and plan the next one at a tracked account; what nobody tracks is left alone."""
     wish = _wish(connection, account_id)
-    if wish is not None:
-        _come_back(connection, account_id, planner.next_due(now, wish.every or default, chance), failures=0)
+    if wish is None:
+        return
+    learned = _learned(wish, look)
+    planned = _planned(wish, learned, look)
+    every = wish.every or planned or default
+    _come_back(connection, account_id, planner.next_due(now, every, chance), failures=0)
+    if look is not None:
+        connection.execute(
+            text(
+                "UPDATE tracked_account SET planned_every = :planned, change_rate = :rate, change_shape = :shape,"
+                " change_looks = :looks, stars = :stars, repositories = :repositories WHERE account_id = :id"
+            ),
+            {
+                "id": account_id,
+                "planned": planned,
+                "rate": learned.per_day,
+                "shape": learned.shape,
+                "looks": learned.looks,
+                "stars": look.stars,
+                "repositories": look.repositories,
+            },
+        )
 
 
 def failed(
-    connection: Connection, account_id: int, now: datetime, default: timedelta, not_before: datetime | None
+    connection: Connection,
+    account_id: int,
+    now: datetime,
+    default: timedelta,
+    not_before: datetime | None,
+    chance: random.Random | None = None,
 ) -> None:
     """Plan another try, the later the more often it failed, never before *not_before*."""
     wish = _wish(connection, account_id)
     if wish is not None:
         failures = wish.failures + 1
-        due_at = planner.retry_due(now, wish.every or default, failures, not_before)
+        every = wish.every or wish.planned_every or default
+        due_at = planner.retry_due(now, every, failures, not_before, chance)
         _come_back(connection, account_id, due_at, failures=failures)
+
+
+def _learned(wish: Row[Any], look: Look | None) -> Pace:
+    if wish.change_rate is None:
+        held = pace.usual(look.stars if look else 0)
+    else:
+        held = Pace(wish.change_rate, wish.change_shape, wish.change_looks)
+    if look is None or look.days is None:
+        return held
+    return held.seen(look.days, look.changes, at_least=look.at_least)
+
+
+def _planned(wish: Row[Any], learned: Pace, look: Look | None) -> timedelta | None:
+    """The interval at the price of the newest plan; None: the default holds, for lack of a plan or of looks."""
+    if wish.price is None:
+        return None
+    if not learned.is_known or look is None:
+        return wish.default_every if wish.stretch > 1 else None
+    days = pace.interval(
+        learned.per_day,
+        pace.importance(wish.priority, look.stars),
+        planning.look_cost(look.repositories, with_token=wish.unit == "points"),
+        wish.price,
+        wish.floor / DAY,
+        wish.ceiling / DAY,
+    )
+    return days * DAY
 
 
 def _wish(connection: Connection, account_id: int) -> Row[Any] | None:
     return connection.execute(
-        text("SELECT every, failures FROM tracked_account WHERE account_id = :id"), {"id": account_id}
+        text(
+            "SELECT tracked_account.every, planned_every, failures, priority, change_rate, change_shape, change_looks,"
+            "       price, unit, plan.floor, plan.ceiling, stretch, plan.every * stretch AS default_every"
+            "  FROM tracked_account"
+            "  LEFT JOIN (SELECT * FROM refresh_plan ORDER BY id DESC LIMIT 1) AS plan ON true WHERE account_id = :id"
+        ),
+        {"id": account_id},
     ).one_or_none()
 
 

@@ -1,4 +1,4 @@
-"""What is due, what it will cost, when to come back: decided without looking at a clock or a database."""
+"""When to come back, and what to queue now: decided without looking at a clock or a database."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -6,52 +6,10 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.github.by_graphql import ACCOUNTS_AT_ONCE
-from ingest.planner import ACCOUNTS_PER_QUERY, SPREAD, Known, batches, forecast, next_due, retry_due
+from ingest.planner import RESERVE, SPREAD, Due, Means, affordable, batches, next_due, retry_due
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 intervals = st.timedeltas(timedelta(hours=1), timedelta(days=7))
-accounts = st.lists(
-    st.builds(
-        Known,
-        login=st.just("octocat"),
-        is_organization=st.booleans(),
-        repositories=st.none() | st.integers(0, 5000),
-        languages_known=st.integers(0, 5000),
-    ),
-    min_size=1,
-    max_size=50,
-)
-
-
-def test_two_hundred_accounts_with_a_token_cost_few_points():
-    known = [Known(f"account-{number}", repositories=27) for number in range(200)]
-    told = forecast(known, with_token=True)
-    assert told.points <= 80
-    assert told.requests <= 120
-
-
-def test_languages_that_are_known_cost_nothing():
-    assert forecast([Known("octocat", repositories=100, languages_known=100)], with_token=True).points == 1
-
-
-def test_without_a_token_each_page_and_each_unread_language_is_a_request():
-    told = forecast([Known("octocat", repositories=250, languages_known=248)], with_token=False)
-    assert (told.requests, told.points) == (1 + 3 + 2, 0)
-
-
-@given(accounts, st.booleans())
-def test_a_forecast_never_promises_less_than_one_request(known, with_token):
-    told = forecast(known, with_token=with_token)
-    assert told.requests >= 1
-    assert told.accounts == len(known)
-    assert told.unknown == sum(one.repositories is None for one in known)
-
-
-@given(accounts, st.integers(0, 5000), st.booleans())
-def test_a_forecast_fits_exactly_when_the_budget_covers_it(known, remaining, with_token):
-    told = forecast(known, with_token=with_token, remaining=remaining)
-    assert told.fits is ((told.points if with_token else told.requests) <= remaining)
 
 
 @given(intervals, st.integers())
@@ -80,13 +38,57 @@ def test_every_due_account_is_in_one_batch_and_a_batch_has_one_token(due):
         assert len({tokens[account] for account in batch}) == 1
 
 
-def test_pages_of_one_account_come_one_after_the_other():
-    """A query for each page: the next one's cursor is in the last one's answer."""
-    told = forecast([Known("octocat", repositories=3000, languages_known=3000)], with_token=True)
-    assert (told.requests, told.points) == (30, 30)
+def test_those_that_failed_together_do_not_come_back_together():
+    """GitHub was away for everybody at the same moment."""
+    chance = random.Random(7)
+    dues = {retry_due(NOW, timedelta(hours=6), 1, chance=chance) for _ in range(100)}
+    assert len(dues) == 100
+    assert NOW + timedelta(minutes=5) <= min(dues)
+    assert max(dues) <= NOW + timedelta(minutes=5, seconds=30)
 
 
-def test_accounts_go_as_many_to_a_query_as_the_client_asks():
-    assert ACCOUNTS_AT_ONCE == ACCOUNTS_PER_QUERY
-    told = forecast([Known(f"account-{i}") for i in range(ACCOUNTS_AT_ONCE + 1)], with_token=True)
-    assert told.requests == 2
+dues = st.lists(st.builds(Due, st.integers(), st.floats(0.04, 200), st.sampled_from("abc")), max_size=60).map(
+    lambda many: [Due(number, one.cost, one.payer) for number, one in enumerate(many)]
+)
+means = st.builds(
+    lambda limit, left, promised: Means(limit, round(limit * left), promised),
+    st.integers(60, 15_000),
+    st.floats(0, 1),
+    st.floats(0, 10_000),
+)
+
+
+@given(dues, st.dictionaries(st.sampled_from("ab"), means))
+def test_no_more_is_queued_than_the_budget_pays_for(due, held):
+    chosen = affordable(due, held)
+    for payer, one in held.items():
+        mine = [each.cost for each in chosen if each.payer == payer]
+        fits = sum(mine) <= max(one.free, 0)
+        # A look dearer than a whole hour: it goes alone, when the hour is still whole.
+        dear = len(mine) == 1 and not one.promised and one.remaining >= 0.9 * one.limit
+        assert not mine or fits or dear
+    assert not [each for each in chosen if each.payer not in held]
+
+
+@given(dues, means)
+def test_a_budget_that_is_whole_and_free_never_queues_nothing(due, held):
+    mine = [one for one in due if one.payer == "a"]
+    whole = Means(held.limit, held.limit)
+    assert bool(affordable(mine, {"a": whole})) is bool(mine)
+
+
+def test_the_most_wanted_come_first_and_the_rest_waits():
+    due = [Due(number, 2.0, "a") for number in range(100)]
+    chosen = affordable(due, {"a": Means(60, 60)})
+    assert [one.account_id for one in chosen] == list(range(len(chosen)))
+    assert 0 < len(chosen) < 60 * (1 - RESERVE) / 2
+
+
+def test_arrears_are_spread_over_minutes():
+    """After an outage everybody is due: no minute takes more than its share of the hour."""
+    due = [Due(number, 0.04, "a") for number in range(100_000)]
+    assert len(affordable(due, {"a": Means(5000, 5000)})) == 250 / 0.04
+
+
+def test_the_reserve_is_for_people():
+    assert affordable([Due(1, 1.0, "a")], {"a": Means(5000, 250)}) == []

@@ -1,0 +1,112 @@
+"""Pure: how a budget is spread over many accounts so that as little as possible of what changes is missed.
+
+All at once, in arrays. Rates are a day, costs in the budget's unit, intervals in days.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+
+ROUNDS = 60
+CLOSE_ENOUGH = 1e-6
+# Pins come first, but never all of it: what nobody pinned would never be looked at.
+LEFT_BY_PINS = 0.1
+# Where even the ceiling cannot be paid for, the least wanted wait up to so many times what all would.
+LONGEST_STRETCH = 4.0
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Shortest and longest interval, in days."""
+
+    floor: float
+    ceiling: float
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """What is known of each account, in the same order; `pinned` is NaN where nobody said how often."""
+
+    per_day: Numbers
+    weight: Numbers
+    cost: Numbers
+    pinned: Numbers
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """Intervals in days, and what they are made of: the price of a look, what all looks cost a day, the bounds kept."""
+
+    every: Numbers
+    price: float
+    cost: float
+    bounds: Bounds
+    stretch: float
+    """How many times the ceiling all would have to wait; 1 where the budget pays for it."""
+
+
+def allocate(accounts: Accounts, budget: float, bounds: Bounds) -> Allocation:
+    """Choose how often to look at each account, for at most *budget* a day.
+
+    Minimises the sum of weight · rate · interval / 2: the changes that GitHub has and we do not, at any moment. The
+    intervals differ from those of one price for all only at the bounds. Pinned ones are kept as they are; what they
+    cost is taken off first, up to nine tenths.
+    """
+    is_free = np.isnan(accounts.pinned)
+    pinned_cost = float((accounts.cost[~is_free] / accounts.pinned[~is_free]).sum())
+    left = max(budget - pinned_cost, budget * LEFT_BY_PINS)
+    cost = accounts.cost[is_free]
+    stretch, kept = _affordable(float(cost.sum()), left, bounds)
+    # With this, the interval at a price is shape · √price.
+    shape = np.sqrt(2 * cost / (accounts.weight[is_free] * accounts.per_day[is_free]))
+    root = _root_of_price(shape, cost, left, kept)
+    every = accounts.pinned.copy()
+    every[is_free] = np.clip(shape * root, kept.floor, kept.ceiling)
+    spent = float((cost / every[is_free]).sum()) + pinned_cost
+    return Allocation(every, root**2, spent, kept, stretch)
+
+
+def _affordable(cost: float, budget: float, bounds: Bounds) -> tuple[float, Bounds]:
+    """Move the ceiling up where looking at everything that seldom cannot be paid for.
+
+    How far grows with how much is missing: from one interval for all to one that leaves room to choose.
+    """
+    if not cost:
+        return 1.0, bounds
+    stretch = max(1.0, cost / bounds.ceiling / budget) if budget > 0 else np.inf
+    ceiling = bounds.ceiling * stretch * min(stretch, LONGEST_STRETCH)
+    return float(stretch), Bounds(min(bounds.floor, ceiling), float(ceiling))
+
+
+def _root_of_price(shape: Numbers, cost: Numbers, budget: float, bounds: Bounds) -> float:
+    """Find the square root of the lowest price at which the budget is kept: the dearer looks are, the fewer."""
+    if not len(shape):
+        return 0.0
+    low, high = bounds.floor / float(shape.max()), bounds.ceiling / float(shape.min())
+    if _spent(low, shape, cost, bounds) <= budget:
+        return low
+    for _ in range(ROUNDS):
+        middle = (low * high) ** 0.5
+        if _spent(middle, shape, cost, bounds) > budget:
+            low = middle
+        else:
+            high = middle
+        if high / low - 1 < CLOSE_ENOUGH:
+            break
+    return high
+
+
+def _spent(root: float, shape: Numbers, cost: Numbers, bounds: Bounds) -> float:
+    every: Any = shape * root
+    np.clip(every, bounds.floor, bounds.ceiling, out=every)
+    np.divide(cost, every, out=every)
+    return float(every.sum())
+
+
+def missed(accounts: Accounts, every: Numbers) -> float:
+    """Tell the weighted changes that are missed at any moment, on average: what `allocate` makes least."""
+    return float((accounts.weight * accounts.per_day * every).sum() / 2)

@@ -1,0 +1,175 @@
+"""The leader spreads the budget over what is tracked, and each look finds its own interval at that price."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from core import tracked
+from ingest import replan, tracking
+from ingest.github.credentials import Pool
+from ingest.pace import Look
+from ingest.planner import SPREAD
+from ingest.purse import Purse
+from ingest.replan import Circumstances
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+SIX_HOURS = timedelta(hours=6)
+HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
+
+
+@pytest.fixture
+def purse():
+    return Purse(Pool.of_tokens(["one-token"]), None, "https://github.test")
+
+
+@pytest.fixture
+def nobody():
+    return Purse(Pool.of_tokens([]), None, "https://github.test")
+
+
+@pytest.fixture
+def engine(committing_database):
+    return committing_database
+
+
+def track(engine, *logins, **columns):
+    """Track accounts that have been watched for long; *columns* as in the table."""
+    known = {"change_rate": 1.0, "change_shape": 5.0, "change_looks": 50, "stars": 100, "repositories": 30} | columns
+    with engine.begin() as connection:
+        for login in logins:
+            tracked.track(connection, login, "test")
+            set_ = ", ".join(f"{name} = :{name}" for name in known)
+            connection.execute(
+                text(f"UPDATE tracked_account SET {set_} WHERE account_id = (SELECT id FROM account WHERE login = :l)"),
+                known | {"l": login},
+            )
+
+
+def latest(engine):
+    with engine.begin() as connection:
+        return connection.execute(text("SELECT * FROM refresh_plan ORDER BY id DESC LIMIT 1")).one()
+
+
+def of(engine, login):
+    with engine.begin() as connection:
+        return connection.execute(
+            text("SELECT * FROM tracked_account JOIN account ON id = account_id WHERE login = :l"), {"l": login}
+        ).one()
+
+
+def look_at(engine, login, now, *, days=1.0, changes=10, at_least=False, stars=100):
+    with engine.begin() as connection:
+        look = Look(days, changes, at_least, stars, 30)
+        account_id = connection.scalar(text("SELECT id FROM account WHERE login = :l"), {"l": login})
+        tracking.succeeded(connection, account_id, now, SIX_HOURS, random.Random(1), look)
+    return of(engine, login)
+
+
+def test_what_changes_fast_is_looked_at_more_often_for_the_same_price(engine, purse):
+    track(engine, "fast", change_rate=500.0)
+    track(engine, *(f"quiet-{number}" for number in range(9)), change_rate=0.05)
+    assert replan.replan(engine, purse, SIX_HOURS, NOW)
+    plan = latest(engine)
+    assert plan.planned_per_hour <= plan.uniform_per_hour * 1.000001
+    fast = look_at(engine, "fast", NOW, changes=500)
+    quiet = look_at(engine, "quiet-0", NOW, changes=0)
+    assert HOUR <= fast.planned_every < SIX_HOURS < quiet.planned_every <= WEEK
+
+
+def test_the_default_holds_until_enough_was_seen(engine, purse):
+    track(engine, "known")
+    track(engine, "new", change_rate=None, change_looks=0)
+    replan.replan(engine, purse, SIX_HOURS, NOW)
+    assert latest(engine).unknown == 1
+    for looks in range(1, 4):
+        held = look_at(engine, "new", NOW, changes=1000)
+        assert held.change_looks == looks
+        assert (held.planned_every is None) is (looks < 3)
+    assert abs((look_at(engine, "known", NOW).due_at - NOW) / of(engine, "known").planned_every - 1) <= SPREAD
+
+
+def test_the_first_look_teaches_nothing_of_change(engine, purse):
+    track(engine, "new", change_rate=None, change_looks=0)
+    held = look_at(engine, "new", NOW, days=None, changes=30, stars=1000)
+    assert held.change_looks == 0
+    assert (held.stars, held.repositories) == (1000, 30)
+
+
+def test_a_pin_is_kept_whatever_the_plan_says(engine, purse):
+    track(engine, "pinned", every=timedelta(hours=2), change_rate=0.001)
+    replan.replan(engine, purse, SIX_HOURS, NOW)
+    assert latest(engine).pinned == 1
+    held = look_at(engine, "pinned", NOW)
+    assert abs((held.due_at - NOW) / timedelta(hours=2) - 1) <= SPREAD
+
+
+def test_a_default_below_the_floor_is_honoured(engine, purse):
+    """`REFRESH_EVERY=2m` means two minutes: a demonstration stays lively for days."""
+    track(engine, "octocat", "hubot", change_rate=50.0)
+    replan.replan(engine, purse, timedelta(minutes=2), NOW)
+    assert look_at(engine, "octocat", NOW, changes=2).planned_every == timedelta(minutes=2)
+
+
+def test_a_short_budget_stretches_all_and_says_so(engine, nobody):
+    track(engine, *(f"account-{number}" for number in range(600)))
+    track(engine, "wanted", priority=4)
+    replan.replan(engine, nobody, SIX_HOURS, NOW)
+    plan = latest(engine)
+    assert plan.stretch > 4
+    assert plan.planned_per_hour <= plan.usable_per_hour < 60
+    assert "budget is short" in plan.told
+    usual = look_at(engine, "account-1", NOW, changes=1).planned_every
+    assert look_at(engine, "wanted", NOW, changes=1).planned_every < usual / 2
+
+
+def test_a_plan_is_made_again_after_a_day_or_when_what_matters_changed(engine, purse, nobody):
+    track(engine, "octocat")
+    assert replan.replan(engine, purse, SIX_HOURS, NOW)
+    assert not replan.replan(engine, purse, SIX_HOURS, NOW + timedelta(hours=23))
+    assert replan.replan(engine, purse, SIX_HOURS, NOW + timedelta(hours=25))
+    assert replan.replan(engine, purse, timedelta(hours=12), NOW + timedelta(hours=26))
+    assert replan.replan(engine, nobody, timedelta(hours=12), NOW + timedelta(hours=27))
+    track(engine, *(f"account-{number}" for number in range(7)))
+    assert replan.replan(engine, nobody, timedelta(hours=12), NOW + timedelta(hours=28))
+    # A plan from the future was made by a wrong clock.
+    assert replan.replan(engine, nobody, timedelta(hours=12), NOW)
+
+
+def test_what_has_to_come_sooner_is_brought_forward_and_spread(engine, purse):
+    logins = [f"account-{number}" for number in range(50)]
+    track(engine, *logins, change_rate=100.0, planned_every=WEEK, due_at=NOW + timedelta(days=6))
+    replan.replan(engine, purse, SIX_HOURS, NOW)
+    dues = {of(engine, login).due_at for login in logins}
+    assert len(dues) == 50
+    assert NOW <= min(dues) < max(dues) <= NOW + SIX_HOURS * 1.01
+
+
+def test_what_a_wrong_clock_put_years_ahead_comes_back(engine):
+    track(engine, "lost", due_at=NOW + timedelta(days=900), planned_every=WEEK)
+    track(engine, "fine", due_at=NOW + timedelta(days=8), planned_every=WEEK)
+    with engine.begin() as connection:
+        assert replan.bring_back(connection, SIX_HOURS, NOW) == 1
+    assert NOW <= of(engine, "lost").due_at <= NOW + WEEK
+    assert of(engine, "fine").due_at == NOW + timedelta(days=8)
+
+
+def test_rows_are_read_as_they_are(engine):
+    track(engine, "one", stars=5_000_000_000, priority=-3, every=timedelta(days=1, hours=6))
+    track(engine, "two", stars=None, repositories=None, change_rate=None, planned_every=timedelta(hours=36))
+    track(engine, "asleep", paused=True)
+    with engine.begin() as connection:
+        rows = {int(row["id"]): row for row in replan.read(connection)}
+    first, second = rows[of(engine, "one").account_id], rows[of(engine, "two").account_id]
+    assert len(rows) == 2
+    assert (first["stars"], first["priority"], first["pinned"]) == (5_000_000_000, -3, 1.25)
+    assert (second["stars"], second["repositories"], second["per_day"], second["planned"]) == (0, 1, 0, 1.5)
+
+
+def test_nothing_tracked_is_no_plan(engine, purse):
+    assert not replan.replan(engine, purse, SIX_HOURS, NOW)
+
+
+def test_the_ceiling_gives_way_to_a_longer_default():
+    assert Circumstances(timedelta(days=30), 5000, with_token=True).bounds.ceiling == 30
