@@ -84,7 +84,7 @@ def make_first_admin() -> None:
     try:
         first_start.prepare()
     except BadInput as refused:
-        log.error("first admin not made", reason=str(refused))
+        log.warning("first admin not made", reason=str(refused))
 
 
 async def collect_garbage() -> None:

@@ -14,7 +14,7 @@ from core.settings import Settings
 from core.web import cookies
 from core.web.hosts import LOOPBACK, host_name
 from core.web.paths import STREAM, Door, door
-from core.web.refusals import is_away, not_signed_in, refuse_websocket
+from core.web.refusals import is_away, not_signed_in, refusal, refuse_websocket
 
 if TYPE_CHECKING:
     from core.web.credentials import Renewal
@@ -46,6 +46,9 @@ class Gate:
             await self._pass(door(scope["method"], scope["path"]), scope, receive, send)
 
     async def _pass(self, through: Door, scope: Scope, receive: Receive, send: Send) -> None:
+        if through is Door.NOWHERE:
+            await refusal(404, "not_found", "There is nothing here.")(scope, receive, send)
+            return
         if through is Door.PAGE and is_document(scope):
             await self._show_page(scope, receive, send)
             return

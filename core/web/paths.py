@@ -18,10 +18,14 @@ class Door(Enum):
     TOKENS = auto()  # nothing: programs sign in here; a bearer token is read if there is one
     METRICS = auto()  # to come from this machine, or METRICS_TOKEN
     INSIDE = auto()  # a session or an API key
+    NOWHERE = auto()  # nothing helps: no address of ours is written like that
 
 
 def door(method: str, path: str) -> Door:
     """Where a request goes. A path that is not known is a page for who reads, and inside for everything else."""
+    # A router may take `/metrics` with a line break behind it for `/metrics`.
+    if not path.isprintable():
+        return Door.NOWHERE
     if path in OPEN or path.startswith(OPEN_UNDER):
         return Door.OPEN
     if path in TOKENS:

@@ -9,8 +9,7 @@ from core.auth import sessions, tickets
 from core.auth.secrets import secret_key
 from core.auth.tokens import read_refresh
 from core.web import cookies
-
-from .conftest import ANYWHERE, DOCUMENT, HERE, sign_in, stack
+from web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
 
 OURS = {"origin": HERE}
 

@@ -1,0 +1,144 @@
+"""Requests that another site makes a browser send, and headers that say what they should not, reach nothing."""
+
+import pytest
+from sqlalchemy import text
+from starlette.websockets import WebSocketDisconnect
+
+from core.auth import sessions, tickets
+from core.auth.secrets import secret_key
+from core.auth.tokens import read_refresh
+from core.settings import settings
+from web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
+
+EVIL = "https://evil.example"
+CHANGES = [
+    ("POST", "/auth/session"),
+    ("POST", "/auth/refresh"),
+    ("POST", "/auth/logout"),
+    ("POST", "/api/v1/ingestions"),
+    ("DELETE", "/api/v1/tracked/x"),
+    ("PUT", "/_stcore/upload_file/a/b"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), CHANGES)
+@pytest.mark.parametrize("said", [{"origin": EVIL}, {"origin": "null"}, {}, {"referer": f"{HERE}/"}])
+def test_a_change_from_another_site_or_from_nowhere_is_refused(web, person, method, path, said):
+    sign_in(web, person())
+    before = dict(web.cookies)
+    answer = web.request(method, path, headers=said, json={"ticket": "x"})
+    assert answer.status_code == 403
+    assert answer.json()["error"] == "unknown_origin"
+    assert dict(web.cookies) == before
+    assert web.get("/api/v1/x").status_code == 200
+
+
+def test_a_form_of_another_site_cannot_sign_a_browser_in_as_somebody_else(web, person):
+    """The attacker has a good ticket of their own; the browser's nonce is not theirs, and the origin gives it away."""
+    theirs = stack()
+    theirs.get("/", headers=DOCUMENT)
+    ticket = tickets.issue_sign_in(person("mallory"), theirs.cookies["almanac_nonce"])
+    web.get("/", headers=DOCUMENT)
+    assert web.post("/auth/session", json={"ticket": ticket}, headers={"origin": EVIL}).status_code == 403
+    assert web.post("/auth/session", json={"ticket": ticket}, headers={"origin": HERE}).status_code == 401
+    assert "almanac_access" not in web.cookies
+
+
+def test_a_session_planted_in_a_browser_does_not_become_the_victims(web, person):
+    """Session fixation: whatever the browser held before a sign-in is worth nothing afterwards."""
+    planted = sessions.start(person("mallory"), ANYWHERE)
+    web.cookies.set("almanac_access", planted.access, domain="127.0.0.1", path="/")
+    web.cookies.set("almanac_refresh", planted.refresh, domain="127.0.0.1", path="/")
+    sign_in(web, person("victim"))
+    session_id, _ = read_refresh(secret_key(), web.cookies["almanac_refresh"])
+    assert session_id != planted.session_id
+    assert web.get("/api/v1/x").json()["person"] == "victim"
+    assert sessions.live(planted.session_id) is None
+
+
+def test_a_nonce_planted_in_a_browser_is_good_for_one_sign_in_at_most(web, person):
+    web.cookies.set("almanac_nonce", "A" * 43, domain="127.0.0.1", path="/")
+    sign_in(web, person())
+    assert web.cookies["almanac_nonce"] != "A" * 43
+
+
+@pytest.mark.parametrize("said", [{}, {"origin": EVIL}, {"origin": "null"}, {"origin": f"{HERE}.evil.example"}])
+def test_a_websocket_from_a_foreign_page_is_refused_though_it_brings_cookies(web, person, said):
+    sign_in(web, person())
+    address = HERE.replace("http", "ws")
+    with pytest.raises(WebSocketDisconnect), web.websocket_connect(f"{address}/_stcore/stream", headers=said):
+        pass
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "evil.example:8501"])
+def test_a_name_that_was_made_to_point_here_is_refused(web, person, host):
+    """DNS rebinding: the browser believes that it talks to the attacker's site."""
+    sign_in(web, person())
+    headers = {"host": host, "origin": f"http://{host}"}
+    assert web.post("/auth/refresh", headers=headers).status_code == 421
+    assert web.get("/api/v1/x", headers={"host": host}).status_code == 421
+
+
+def test_no_other_site_is_told_that_it_may_read(web, person):
+    sign_in(web, person())
+    for path in ("/", "/api/v1/x", "/media/x"):
+        answer = web.get(path, headers={"origin": EVIL})
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+INTERNAL = {
+    "x-auth-address": "6.6.6.6",
+    "x-auth-person": "admin",
+    "x-auth-identity": '{"role": "admin"}',
+    "x-request-id": "mine",
+    "x-forwarded-for": "6.6.6.6",
+    "x-forwarded-user": "admin",
+    "x-forwarded-host": "evil.example",
+    "x-forwarded-proto": "https",
+    "x-real-ip": "6.6.6.6",
+    "forwarded": "for=6.6.6.6;host=evil.example",
+}
+
+
+def test_headers_that_only_we_may_set_open_nothing(web):
+    assert web.get("/api/v1/x", headers=INTERNAL).status_code == 401
+    assert web.get("/metrics", headers=INTERNAL).status_code == 401
+
+
+@pytest.mark.parametrize("peer", ["203.0.113.7", "127.0.0.1"])
+def test_nobody_can_choose_the_address_that_the_audit_trail_names(web, person, database, peer):
+    browser = stack((peer, 1))
+    browser.headers.update(INTERNAL)
+    sign_in(browser, person())
+    browser.post("/auth/logout", headers={"origin": HERE})
+    heard = database.execute(text("SELECT host(address) AS address, request_id FROM audit_event")).all()
+    assert heard
+    assert {row.address for row in heard} == {peer}
+    assert "mine" not in {row.request_id for row in heard}
+
+
+def test_a_trusted_proxy_names_the_address(web, person, database, monkeypatch):
+    monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.1")
+    settings.cache_clear()
+    browser = stack(("10.0.0.1", 1))
+    browser.headers.update({"x-forwarded-for": "6.6.6.6, 203.0.113.7"})
+    sign_in(browser, person())
+    assert database.scalar(text("SELECT host(address) FROM session")) == "203.0.113.7"
+
+
+@pytest.mark.parametrize("address", ["..%2f..%2fetc", "%ff", "'%20OR%201=1", "%e2%80%ae", "a" * 5000])
+def test_odd_paths_are_answered_like_any_other(web, address):
+    for folder in ("api/v1/", "media/", "_stcore/upload_file/"):
+        assert web.get(f"/{folder}{address}").status_code in {401, 404}
+    assert web.get(f"/auth/{address}").status_code == 404
+
+
+@pytest.mark.parametrize("end", ["%0a", "%0d%0aset-cookie:x=1", "%00"])
+def test_a_line_break_in_a_path_reaches_nothing(web, person, end):
+    """`/metrics%0a` is not `/metrics` for the gate and `/metrics` for the router behind it."""
+    far = sign_in(stack(("203.0.113.7", 1)), person())
+    for path in ("/metrics", "/api/v1/x", "/media/x", "/", "/auth/logout"):
+        answer = far.get(f"{path}{end}")
+        assert answer.status_code == 404
+        assert "set-cookie" not in answer.headers
