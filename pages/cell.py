@@ -11,7 +11,7 @@ from plotly.graph_objects import Figure
 from core.charts.theme import DARK, LIGHT, Theme
 from core.exports import csv, parquet
 from core.queries.shown import runnable
-from pages import moment
+from pages import export, moment
 
 MOMENT = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone="UTC")
 CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
@@ -112,16 +112,12 @@ def _download(
     label: str, rows: DataFrame, name: str, ending: str, mime: str, write: Callable[[DataFrame], bytes]
 ) -> None:
     until = moment.as_of() or datetime.now(UTC)
-    # Written only when somebody asks: most readers never do.
-    st.download_button(
+    export.button(
         label,
-        data=lambda: write(rows),
+        rows,
+        write,
+        key=f"tool-{ending}-{name}",
         file_name=f"almanac-{name}-{until:%Y-%m-%d}.{ending}",
         mime=mime,
         icon=":material/download:" if ending == "csv" else ":material/deployed_code:",
-        type="tertiary",
-        on_click="ignore",
-        disabled=rows.empty,
-        help=f"Download these {len(rows):,} rows as {label}",
-        key=f"tool-{ending}-{name}",
     )

@@ -11,11 +11,12 @@ from pages import allowance, door
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
 RULE_MARKS = """
-ul { list-style: none; display: flex; flex-wrap: wrap; gap: 0.25rem 1rem; margin: 0; padding: 0;
-     font: 0.85rem var(--st-font); color: var(--st-text-color); }
-li::before { content: "○ "; opacity: 0.6; }
-li[data-met="true"]::before { content: "✓ "; color: var(--st-green-text-color, #059669); opacity: 1; }
-li[data-met="false"] { opacity: 0.75; }
+:host { font: 0.85rem var(--st-font); color: var(--st-text-color); }
+ul { list-style: none; display: inline-flex; flex-wrap: wrap; gap: 0 0.9rem; margin: 0 0 0 0.6rem; padding: 0; }
+li { opacity: 0.75; }
+li::before { content: "○ "; }
+li[data-met="true"] { opacity: 1; }
+li[data-met="true"]::before { content: "✓ "; color: var(--st-green-text-color, #059669); }
 """
 
 

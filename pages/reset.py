@@ -48,3 +48,5 @@ elif secret := door.link_secret() or ask_for_link():
         entrance.tell(f"{invalid}. An admin can make one; it is good for an hour")
     else:
         form(secret, person)
+if DONE not in st.session_state and session.held() is None:
+    st.page_link("sign_in.py", label="Sign in", icon=":material/login:")

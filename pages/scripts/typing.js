@@ -16,7 +16,7 @@ const listOfRules = (root) => {
   if (!list) {
     list = document.createElement("ul");
     list.append(...RULES.map(([said]) => Object.assign(document.createElement("li"), { textContent: said })));
-    root.append(list);
+    root.append("A password has", list);
   }
   return list;
 };
