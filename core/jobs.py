@@ -12,12 +12,15 @@ from sqlalchemy import Connection, text
 
 REFRESH = "refresh"
 DELIVER = "deliver"
+LOOK_UP = "look_up"
 QUEUE = "ingest"
 BATCH = 50
 """Accounts in one job: a GraphQL query costs the same for one as for many."""
 
 PRIORITY_SCHEDULE = 0
 PRIORITY_PERSON = 10
+PRIORITY_WAITING = 20
+"""Somebody looks at the screen until it is done."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,17 @@ def defer_refresh(
             {"now": now, "job": job, "ids": wanted[start : start + BATCH]},
         )
     return jobs
+
+
+def defer_look_up(connection: Connection, lookup_id: str) -> None:
+    """Let a worker ask GitHub who some logins belong to; `core.lookups` holds which."""
+    _names().configure_task(
+        LOOK_UP,
+        queue=QUEUE,
+        priority=PRIORITY_WAITING,
+        queueing_lock=f"look_up:{lookup_id}",
+        connection=connection.connection.driver_connection,
+    ).defer(lookup_id=lookup_id)
 
 
 def defer_delivery(connection: Connection, delivery_id: int) -> None:

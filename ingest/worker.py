@@ -10,8 +10,10 @@ import procrastinate
 import structlog
 from sqlalchemy.engine import URL
 
-from core import jobs
+from core import cache, jobs
+from ingest import lookups
 from ingest.alerts.deliver import MOST_ATTEMPTS, Postman
+from ingest.readings import Reader, work
 from ingest.refresh import Order, Refresh
 
 log = structlog.get_logger()
@@ -54,10 +56,15 @@ def build(url: URL, refresh: Refresh, stop: threading.Event, concurrency: int, p
             # A job that was cut short goes back: what it reached is done, the rest is still due.
             raise Interrupted
 
+    @app.task(name=jobs.LOOK_UP, queue=jobs.QUEUE)
+    def look_up(lookup_id: str) -> None:
+        lookups.work(refresh.github, cache.redis(), lookup_id, stop)
+
     @app.task(name=jobs.DELIVER, queue=jobs.QUEUE, retry=DELIVERY_RETRIES, pass_context=True)
     def deliver(context: procrastinate.JobContext, delivery_id: int) -> None:
         postman.deliver(delivery_id, context.job.attempts)
 
+    work.register(app, Reader(refresh.github, refresh.engine, refresh.github.api_url), stop)
     return app
 
 

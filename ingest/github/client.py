@@ -17,10 +17,12 @@ from ingest.github.asks import Ask, BucketState, Gone, LanguagesWanted, Outcome,
 from ingest.github.cache import Cache
 from ingest.github.credentials import Pool
 from ingest.github.errors import BadCredentials, GitHubError
+from ingest.github.facts import Facts
 from ingest.github.gate import PATIENCE_SECONDS, Clock, Gate, Ledger, Sleep, Stop
 from ingest.github.graphql import GraphQL
 from ingest.github.harvest import Harvest
 from ingest.github.models import Account, Repository
+from ingest.github.profiles import Profiles
 from ingest.github.rest import Rest
 from ingest.github.transport import TIMEOUT, Asking, Transport
 
@@ -68,8 +70,12 @@ class GitHub:
         self._transport = Transport(api_url, self._pool, self._gate, clock=clock, network=network, timeout=timeout)
         self._rest = Rest(self._transport, self._cache)
         self._graphql = GraphQL(self._transport, self._pool, self._cache)
+        self.facts = Facts(self._rest, self._pool)
+        """Reads what is told besides the pulse."""
         self._at_once = at_once
         self._use_graphql = use_graphql and not self._pool.is_anonymous
+        self.profiles = Profiles(self._rest, self._graphql, self._pool, use_graphql=self._use_graphql)
+        """Tells who logins belong to."""
         for credential in self._pool.credentials:
             owner = self._cache.owner(credential.fingerprint)
             if owner:
@@ -91,6 +97,10 @@ class GitHub:
 
     def close(self) -> None:
         self._transport.close()
+
+    @property
+    def api_url(self) -> str:
+        return self._transport.root
 
     @property
     def is_anonymous(self) -> bool:
@@ -153,6 +163,10 @@ class GitHub:
     def account_by_id(self, github_id: int, *, stop: Stop | None = None) -> Account:
         """Read an account whatever its login is now. Raises AccountNotFound."""
         return self._rest.account_by_id(github_id, self._asking(str(github_id), stop))[0]
+
+    def is_shown(self, github_id: int, *, stop: Stop | None = None) -> bool:
+        """Tell whether a repository is there and shown to us; raises what kept GitHub from telling."""
+        return isinstance(self._rest.whereabouts(github_id, self._asking(str(github_id), stop)), Repository)
 
     def whereabouts(
         self, repositories: Sequence[tuple[int, str | None]], *, stop: Stop | None = None

@@ -88,6 +88,17 @@ class GraphQL:
         parts = [read_page(told, f"a{i}", page.login, first=i < firsts) for i, page in enumerate(pages)]
         return parts, told
 
+    def profiles(self, logins: Sequence[str], asking: Asking) -> Told:
+        """Read who logins belong to; the answer of the i-th one is called `a{i}`."""
+        variables: dict[str, object] = {f"l{i}": login for i, login in enumerate(logins)}
+        return self._send(
+            lambda dropped: queries.profiles(len(logins), dropped),
+            variables,
+            "accounts",
+            queries.points(len(logins)),
+            asking,
+        )
+
     def languages(self, node_ids: Sequence[str], asking: Asking) -> list[Bytes | Lost | None]:
         """Read the languages of repositories; None for one that GitHub does not show, Lost for one to ask for again."""
         found = self._nodes(queries.languages(), node_ids, "languages", 1, asking)

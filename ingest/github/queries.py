@@ -57,6 +57,18 @@ def pulse(first_pages: int, further_pages: int, dropped: Collection[str] = ()) -
     )
 
 
+def profiles(accounts: int, dropped: Collection[str] = ()) -> str:
+    """Ask who logins belong to: variables `l0 l1`…, answers `a0 a1`…, a connection each."""
+    variables = ", ".join(f"$l{i}: String!" for i in range(accounts))
+    asked = "\n".join(f"a{i}: repositoryOwner(login: $l{i}) {{ ...Profile }}" for i in range(accounts))
+    return (
+        f"query Profiles({variables}) {{\n{_about_us(dropped)}\n{asked}\n}}\n"
+        "fragment Profile on RepositoryOwner { __typename id login\n"
+        "... on User { databaseId name }\n... on Organization { databaseId name }\n"
+        "repositories(first: 1, ownerAffiliations: [OWNER], privacy: PUBLIC) { totalCount } }"
+    )
+
+
 def pulse_connections(first_pages: int, further_pages: int) -> int:
     return first_pages * CONNECTIONS_OF_ACCOUNT + further_pages
 

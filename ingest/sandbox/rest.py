@@ -17,6 +17,7 @@ from ingest.sandbox.world import World
 VERSIONS = (OLD_VERSION, "2026-03-10")
 USER_DOCS = f"{DOCS}/users/users#get-a-user"
 ORG_DOCS = f"{DOCS}/orgs/orgs#get-an-organization"
+MEMBER_DOCS = f"{DOCS}/orgs/members#list-public-organization-members"
 REPO_DOCS = f"{DOCS}/repos/repos#get-a-repository"
 LIST_DOCS = f"{DOCS}/repos/repos#list-repositories-for-a-user"
 HISTORY_WEEKS = 30
@@ -42,6 +43,7 @@ class Rest:
         self.root = root
         self.faults = faults
         self.writer = Writer(root)
+        self._lacking: tuple[str, ...] = ()
         self._orders: dict[tuple[int, str], tuple[int, list[Repository]]] = {}
         name, number = r"([^/]+)", r"(\d+)"
         table: dict[str, Callable[[Question, Match[str]], Answer]] = {
@@ -50,6 +52,8 @@ class Rest:
             f"/user/{number}": self._user_by_id,
             f"/orgs/{name}": self._organization,
             f"/organizations/{number}": self._organization_by_id,
+            f"/organizations/{number}/public_members": self._members_by_id,
+            f"/orgs/{name}/public_members": self._members,
             f"/(users|orgs)/{name}/repos": self._list,
             f"/(user|organizations)/{number}/repos": self._list_by_id,
             f"/repos/{name}/{name}": self._repository,
@@ -63,11 +67,17 @@ class Rest:
 
     def answer(self, question: Question) -> Answer:
         """Answer; what does not exist (a trailing slash included) is 404."""
+        if any(question.path.endswith(end) for end in self._lacking):
+            return not_found(DOCS)
         for pattern, act in self._routes:
             match = pattern.fullmatch(question.path)
             if match:
                 return act(question, match)
         return not_found(DOCS)
+
+    def without(self, *ends: str) -> None:
+        """Know no address that ends like this, as Enterprise Server knows some of GitHub's not."""
+        self._lacking = ends
 
     def _viewer(self, question: Question, _match: Match[str]) -> Answer:
         account = self.world.account(question.owner) if question.owner else None
@@ -102,6 +112,22 @@ class Rest:
         moment = self.world.now()
         body = self.writer.organization(account, moment, len(self.world.owned(account)))
         return Answer.of(200, body, last_modified=http_date(account.updated_at(moment)))
+
+    def _members(self, question: Question, match: Match[str]) -> Answer:
+        return self._public_members(question, self.world.account(match[1]))
+
+    def _members_by_id(self, question: Question, match: Match[str]) -> Answer:
+        return self._public_members(question, self.world.account_by_id(int(match[1])))
+
+    def _public_members(self, question: Question, organization: Account | None) -> Answer:
+        refused = self._refused(organization, MEMBER_DOCS)
+        if refused or organization is None or organization.kind != "Organization":
+            return refused or not_found(MEMBER_DOCS)
+        members = self.world.members(organization)
+        page = Page.of(question.query)
+        answer = Answer(200, encode([self.writer.simple_account(member) for member in page.cut(members)]))
+        url = f"{self.root}/organizations/{organization.id}/public_members"
+        return self._linked(answer, page, url, question.query, len(members))
 
     def _list(self, question: Question, match: Match[str]) -> Answer:
         return self._repositories(question, self.world.account(match[2]), organization=match[1] == "orgs")

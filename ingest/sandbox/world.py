@@ -108,6 +108,19 @@ class World:
         others = self._collaborating.get(account.id, ())
         return [r for r in others if r.owner is not account and self.shows(r)]
 
+    def members(self, organization: Account) -> list[Account]:
+        """Return who shows that they belong to *organization*: each user shows one, always the same."""
+        now = self.now()
+        organizations = [account for account in self.accounts if account.kind == "Organization"]
+        return [
+            account
+            for account in self.accounts
+            if account.kind == "User"
+            and is_visible(account, now)
+            and account.login not in TOKEN_OWNERS
+            and organizations[account.id % len(organizations)] is organization
+        ]
+
     def adopt(self, repository: Repository) -> None:
         """Put *repository* under its owner and its name."""
         self.repositories[repository.id] = repository

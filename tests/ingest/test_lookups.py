@@ -1,0 +1,96 @@
+"""Who is about to track accounts sees who they are first: a worker asks, the answer waits ten minutes."""
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from core import lookups
+from core.errors import BadInput, NotHere
+from core.lookups import Shelf
+from core.settings import Settings
+from ingest import lookups as answering
+from ingest.github import GitHub
+
+TOKEN = "sandbox-token-1"
+
+
+def client(sandbox, redis, *tokens):
+    given = tuple(SecretStr(token) for token in tokens)
+    return GitHub.from_settings(Settings(github_api_url=sandbox.url, github_tokens=given), redis)
+
+
+@pytest.fixture(params=[(TOKEN,), ()], ids=["graphql", "rest"])
+def ask(request, pretend, redis, database):
+    """`ask("octocat", …)`: the look-up after a worker answered it, with a token and without."""
+    pretend.limits.anonymous = 5000
+
+    def asked(*logins, members_of=None):
+        lookup_id = lookups.ask(database, redis, logins, members_of)
+        with client(pretend, redis, *request.param) as github:
+            answering.work(github, redis, lookup_id)
+        return Shelf(redis).get(lookup_id)
+
+    return asked
+
+
+def test_each_login_is_told_apart(ask, pretend):
+    login = pretend.world.logins()[0]
+    truth = pretend.truth(login)["account"]
+    lookup = ask(login.upper(), "nobody-is-called-so")
+    there, missing = lookup.found
+    assert lookup.state == "done"
+    assert (there.exists, there.login, there.github_id, there.kind) == (True, login, truth["id"], truth["kind"])
+    assert there.public_repositories == truth["public_repositories"]
+    assert (missing.exists, missing.problem) == (False, "There is no such account")
+
+
+def test_many_are_answered_in_the_order_asked(ask, pretend):
+    logins = pretend.world.logins()[::-1]
+    assert [one.login for one in ask(*logins).found] == logins
+
+
+def test_the_members_of_an_organization_are_looked_up(ask, pretend):
+    world = pretend.world
+    organization = next(world.account(login) for login in world.logins() if world.account(login).kind == "Organization")
+    lookup = ask(members_of=organization.login)
+    assert [one.login for one in lookup.found] == [member.login for member in world.members(organization)]
+    assert lookup.share == 1
+
+
+def test_a_user_has_no_members(ask, pretend):
+    world = pretend.world
+    user = next(login for login in world.logins() if world.account(login).kind == "User")
+    lookup = ask(members_of=user)
+    assert (lookup.state, lookup.found) == ("failed", ())
+    assert user in lookup.problem
+
+
+def test_a_hundred_logins_cost_one_point(pretend, redis, database):
+    with client(pretend, redis, TOKEN) as github:
+        list(github.profiles.of([f"login-{n}" for n in range(100)]))
+        assert (github.usage.requests, github.usage.points) == (1, 1)
+
+
+def test_the_same_login_in_two_spellings_is_asked_once(redis, database):
+    lookup_id = lookups.ask(database, redis, ["Octo", "octo", "hubot"])
+    assert len(Shelf(redis).get(lookup_id).logins) == 2
+
+
+@pytest.mark.parametrize("logins", [[], [f"a{n}" for n in range(1001)]], ids=["none", "too many"])
+def test_what_cannot_be_looked_up_is_refused_and_nothing_is_queued(redis, database, logins):
+    with pytest.raises(BadInput):
+        lookups.ask(database, redis, logins)
+    assert database.scalar(text("SELECT count(*) FROM procrastinate_jobs")) == 0
+
+
+def test_an_answer_is_forgotten_after_its_time(redis):
+    with pytest.raises(NotHere):
+        Shelf(redis).get("long-ago")
+    Shelf(redis).put(lookups.Lookup("new"))
+    assert 590 < redis.ttl("almanac:lookup:new") <= 600
+
+
+def test_a_look_up_that_nobody_waits_for_any_more_asks_nothing(pretend, redis):
+    with client(pretend, redis, TOKEN) as github:
+        answering.work(github, redis, "long-ago")
+        assert github.usage.requests == 0
