@@ -59,7 +59,8 @@ def events(wanted: Wanted, after: Place | None = None, most: int = PAGE) -> Data
     request_id  text, as in the log
     """
     sql = f"""
-        SELECT id, at, actor, action, target, host(address) AS address, nullif(details, 'null')::text AS details, request_id
+        SELECT id, at, actor, action, target, host(address) AS address, nullif(details, 'null')::text AS details,
+               request_id
           FROM audit_event
         {MATCHES}
            AND (CAST(:after_at AS timestamptz) IS NULL OR (at, id) < (:after_at, CAST(:after_id AS bigint)))

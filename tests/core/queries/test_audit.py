@@ -1,0 +1,137 @@
+"""The audit trail: filters, and pages that neither skip nor repeat an event."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from holdings import moment
+from hypothesis import given
+from hypothesis import strategies as st
+from pandas import Timestamp
+from sqlalchemy import Connection, insert, text
+
+from core import schema
+from core.queries import audit
+from core.queries.audit import Place, Wanted
+
+NOW = moment("2026-03-10 12:00")
+
+
+def happened(database: Connection, actor: str = "ada", action: str = "sign_in", **values: object) -> None:
+    database.execute(insert(schema.audit_event).values(**{"at": NOW, "actor": actor, "action": action, **values}))
+
+
+def actors(**wanted: object) -> list[str]:
+    return list(audit.events(Wanted(**wanted))["actor"])
+
+
+def test_the_newest_comes_first(database):
+    happened(database, "old", at=NOW - timedelta(days=1))
+    happened(database, "new")
+    happened(database, "newer")
+    assert actors() == ["newer", "new", "old"]
+
+
+def test_who_did_it_and_whom_it_was_done_to_are_both_found_by_name(database):
+    happened(database, "Ada")
+    happened(database, "bob", "deactivated", target="ADA")
+    happened(database, "adam")
+    assert sorted(actors(who="ada")) == ["Ada", "bob"]
+
+
+def test_filters_add_up(database):
+    happened(database, "ada", "sign_in", at=NOW - timedelta(days=2))
+    happened(database, "ada", "sign_out")
+    happened(database, "bob", "sign_out")
+    assert actors(who="ada", action="sign_out") == ["ada"]
+    assert actors(who="ada", until=NOW - timedelta(days=1)) == ["ada"]
+    assert actors(since=NOW - timedelta(days=1), action="sign_in") == []
+    assert audit.count(Wanted(since=NOW)) == 2
+
+
+@pytest.mark.parametrize("part", ["192.0.2", "PALLETS", "quarterly", "a1b2c3", "sign_in"])
+def test_search_looks_everywhere(database, part):
+    happened(
+        database,
+        "ada",
+        target="pallets",
+        address="192.0.2.9",
+        request_id="a1b2c3",
+        details={"note": "Quarterly review"},
+    )
+    happened(database, "bob", "tracked")
+    assert actors(search=part) == ["ada"]
+    assert audit.count(Wanted(search=part)) == 1
+
+
+def test_wildcards_and_quotes_are_characters_like_any_other(database):
+    happened(database)
+    for part in ("%", "_%", "' OR true --"):
+        assert actors(search=part) == []
+
+
+def test_details_that_hold_nothing_are_unknown(database):
+    happened(database, details=None)
+    happened(database, details={"sessions": 3})
+    found = audit.events(Wanted())["details"]
+    assert found.iloc[0] == '{"sessions": 3}'
+    assert found.isna().iloc[1]
+
+
+def walked(most: int) -> list[int]:
+    """The ids of all events, read a page at a time."""
+    seen: list[int] = []
+    place = None
+    while len(page := audit.events(Wanted(), place, most)):
+        seen += list(page["id"])
+        last = page.iloc[-1]
+        place = Place(Timestamp(last["at"]).to_pydatetime(), int(last["id"]))
+    return seen
+
+
+def test_pages_neither_skip_nor_repeat_whatever_happened_at_once(database):
+    @given(st.lists(st.integers(0, 3), max_size=12), st.integers(1, 5))
+    def hold(seconds: list[int], most: int) -> None:
+        database.execute(text("DELETE FROM audit_event"))
+        for second in seconds:
+            happened(database, at=NOW + timedelta(seconds=second, microseconds=second))
+        assert walked(most) == list(audit.events(Wanted(), most=100)["id"])
+        assert len(walked(most)) == len(seconds)
+
+    hold()
+
+
+def test_what_happens_meanwhile_moves_no_page(database):
+    for second in range(4):
+        happened(database, str(second), at=NOW + timedelta(seconds=second))
+    first = audit.events(Wanted(), most=2)
+    happened(database, "meanwhile", at=NOW + timedelta(minutes=1))
+    last = first.iloc[-1]
+    second = audit.events(Wanted(), Place(Timestamp(last["at"]).to_pydatetime(), int(last["id"])), 2)
+    assert list(second["actor"]) == ["1", "0"]
+
+
+def test_a_page_of_many_thousand_events_is_quick(database):
+    """Whichever page: the way back does not read what was passed."""
+    database.execute(
+        text("""
+            INSERT INTO audit_event (at, actor, action, address)
+            SELECT CAST(:now AS timestamptz) - make_interval(secs => n), 'person' || n % 200, 'sign_in', '192.0.2.1'
+              FROM generate_series(1, 50000) AS n
+        """),
+        {"now": NOW},
+    )
+    database.execute(text("ANALYZE audit_event"))
+    began = time.perf_counter()
+    deep = Place(NOW - timedelta(seconds=40_000), 0)
+    assert len(audit.events(Wanted(), deep)) == audit.PAGE
+    assert len(audit.events(Wanted(who="person7"))) == audit.PAGE
+    assert time.perf_counter() - began < 0.5
+    plan = "\n".join(
+        database.execute(
+            text("EXPLAIN SELECT id FROM audit_event WHERE (at, id) < (:at, 0) ORDER BY at DESC, id DESC LIMIT 50"),
+            {"at": deep.at},
+        ).scalars()
+    )
+    assert "audit_event_at_idx" in plan
+    assert audit.count(Wanted()) == 50_000

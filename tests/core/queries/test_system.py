@@ -1,0 +1,166 @@
+"""What the installation is doing, asked of the real servers."""
+
+from datetime import UTC, datetime, timedelta
+
+import holdings
+import pytest
+from sqlalchemy import Connection, create_engine, insert, text
+from sqlalchemy.exc import OperationalError
+
+from core import cache, jobs, schema
+from core.queries import system
+
+NOW = datetime.now(UTC)
+
+
+def worker(database: Connection, *, silent_for: timedelta) -> int:
+    added = database.execute(
+        text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (:at) RETURNING id"), {"at": NOW - silent_for}
+    )
+    return int(added.scalar_one())
+
+
+def job(database: Connection, status: str = "todo", *, came: datetime | None = None, **values: object) -> None:
+    given = {"queue_name": jobs.QUEUE, "task_name": "refresh", "status": status, "scheduled_at": None, **values}
+    added = database.execute(
+        text(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, status, scheduled_at)"
+            " VALUES (:queue_name, :task_name, CAST(:status AS procrastinate_job_status), :scheduled_at) RETURNING id"
+        ),
+        given,
+    ).scalar_one()
+    database.execute(
+        text("UPDATE procrastinate_events SET at = :at WHERE job_id = :id"), {"at": came or NOW, "id": added}
+    )
+
+
+def test_postgres_tells_version_revision_size_and_connections(database):
+    told = system.postgres()
+    assert told["version"].startswith("18")
+    assert told["revision"] == database.scalar(text("SELECT version_num FROM alembic_version"))
+    assert told["bytes"] > 1_000_000
+    assert 0 < told["connections"] <= told["most"]
+    assert told["started_at"] < datetime.now(UTC)
+
+
+def test_redis_tells_its_name_and_version(redis):
+    told = system.redis()
+    assert (told["name"], told["version"].split(".")[0]) == ("Valkey", "9")
+    assert told["clients"] >= 1
+
+
+def test_redis_that_is_away_is_an_error_within_its_time(monkeypatch, tmp_path):
+    from redis import RedisError
+
+    from core.settings import settings
+
+    monkeypatch.setenv("REDIS_URL", f"unix://{tmp_path}/nobody.sock")
+    settings.cache_clear()
+    cache.redis.cache_clear()
+    try:
+        with pytest.raises(RedisError):
+            system.redis()
+    finally:
+        cache.redis.cache_clear()
+
+
+def test_the_leader_is_known_by_the_scheduler_s_own_lock(committing_database):
+    from ingest.scheduler import LEADER_LOCK
+
+    assert system.LEADER_LOCK == LEADER_LOCK
+    assert system.leader() is None
+    with committing_database.connect() as leader:
+        leader.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LEADER_LOCK})
+        leader.commit()
+        assert system.leader()["since"] <= datetime.now(UTC)
+    assert system.leader() is None
+
+
+def test_a_leader_of_another_database_is_not_ours(committing_database, test_engine):
+    with test_engine.connect() as other:
+        other.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": system.LEADER_LOCK})
+        assert system.leader() is None
+
+
+def test_workers_are_alive_while_their_heart_beats(database):
+    assert system.workers(NOW) == {"alive": 0, "silent": 0, "heard_at": None}
+    worker(database, silent_for=timedelta(seconds=5))
+    worker(database, silent_for=timedelta(minutes=5))
+    told = system.workers(NOW)
+    assert (told["alive"], told["silent"]) == (1, 1)
+    assert told["heard_at"] == NOW - timedelta(seconds=5)
+
+
+def test_the_leader_and_this_page_agree_which_worker_is_dead():
+    from ingest.scheduler import SILENT_WORKER_SECONDS
+
+    assert timedelta(seconds=SILENT_WORKER_SECONDS) == system.SILENT
+
+
+def test_the_queue_tells_what_waits_and_since_when(database):
+    job(database, came=NOW - timedelta(minutes=3))
+    job(database, came=NOW - timedelta(minutes=9))
+    job(database, came=NOW - timedelta(hours=2), scheduled_at=NOW + timedelta(minutes=1))
+    job(database, "doing", came=NOW - timedelta(hours=3))
+    job(database, "failed", came=NOW - timedelta(days=1))
+    job(database, queue_name="somebody else's")
+    told = system.queue(NOW)
+    assert {name: told[name] for name in ("waiting", "later", "doing", "failed")} == {
+        "waiting": 2,
+        "later": 1,
+        "doing": 1,
+        "failed": 1,
+    }
+    assert told["oldest_at"] == NOW - timedelta(minutes=9)
+
+
+def test_a_job_that_was_to_wait_has_waited_only_since_its_time_came(database):
+    job(database, came=NOW - timedelta(hours=2), scheduled_at=NOW - timedelta(minutes=1))
+    assert system.queue(NOW)["oldest_at"] == NOW - timedelta(minutes=1)
+
+
+def test_freshness_counts_accounts_within_their_own_cadence(database):
+    def tracked(login: str, hours: float | None, **values: object) -> None:
+        looked = None if hours is None else NOW - timedelta(hours=hours)
+        account = holdings.account(database, login, checked_at=looked)
+        database.execute(insert(schema.tracked_account).values(account_id=account, **values))
+
+    tracked("fresh", 1)
+    tracked("late", 7)  # the default is six hours
+    tracked("slow", 7, every=timedelta(days=1))
+    tracked("never", None, failures=2)
+    tracked("resting", 99, paused=True)
+    assert system.freshness(NOW) == {"tracked": 4, "in_time": 2, "never": 1, "failing": 1}
+
+
+def test_an_empty_almanac_has_no_data_but_months_that_are_ready(database):
+    told = system.data()
+    assert told["version"] is None
+    assert told["last_month"] is None or len(told["last_month"]) == len("2026_03")
+    assert system.failures(NOW) == []
+
+
+def test_partitions_are_counted_with_their_table(database):
+    from core.partitions import ensure_months
+
+    ensure_months(database, datetime(2026, 1, 1).date(), datetime(2026, 3, 1).date())  # noqa: DTZ001 - a day
+    found = {table["name"]: table for table in system.tables()}
+    assert found["repository_snapshot"]["partitions"] >= 4  # three months and the default
+    assert not any(name.startswith("repository_snapshot_2") for name in found)
+    assert found["person"]["partitions"] == 0
+    assert found["repository_snapshot"]["bytes"] > 0
+
+
+def test_a_server_that_takes_too_long_is_an_error(database, monkeypatch):
+    monkeypatch.setattr(system, "PATIENCE_MS", 50)
+    with pytest.raises(OperationalError, match="statement timeout"):
+        system._rows("SELECT pg_sleep(5)")
+
+
+def test_the_pool_tells_what_is_lent(database_url, monkeypatch):
+    engine = create_engine(database_url, pool_size=2, max_overflow=1)
+    monkeypatch.setattr(system, "engine", lambda: engine)
+    assert system.pool() == {"lent": 0, "most": 3, "open": 0}
+    with engine.connect():
+        assert system.pool() == {"lent": 1, "most": 3, "open": 1}
+    engine.dispose()
