@@ -19,6 +19,7 @@ from ingest import dues, growth, replan, rollups, runs
 from ingest.alerts import evaluate as alerts
 from ingest.history import adopting
 from ingest.purse import Purse
+from ingest.readings import queueing
 
 log = structlog.get_logger()
 LEADER_LOCK = 0x616C6D6C65616472  # "almleadr"
@@ -52,6 +53,14 @@ class Timetable:
         if queued.paused_until:
             log.info("nothing queued while github tells us to wait", until=queued.paused_until)
         return queued.accounts
+
+    def defer_readings(self) -> int:
+        """Let star history and other facts be read that are due; returns of how many repositories and users."""
+        with self.engine.begin() as connection:
+            queued = queueing.defer_due(connection, settings().github_api_url, self.clock())
+        if queued:
+            log.info("due readings queued", subjects=queued)
+        return queued
 
     def plan(self) -> None:
         """Spread the budget anew where a day has passed or what matters has changed; mend moments of wrong clocks."""
@@ -127,6 +136,7 @@ def build(timetable: Timetable) -> BackgroundScheduler:
     )
     first = timetable.clock()
     scheduler.add_job(timetable.defer_due, "interval", minutes=1, id="defer_due", next_run_time=first)
+    scheduler.add_job(timetable.defer_readings, "interval", minutes=1, id="defer_readings", next_run_time=first)
     scheduler.add_job(timetable.plan, "interval", minutes=10, id="plan", next_run_time=first)
     scheduler.add_job(timetable.rescue, "interval", seconds=30, id="rescue", next_run_time=first)
     scheduler.add_job(timetable.watch, "interval", minutes=5, id="watch", next_run_time=first + WATCH_AFTER)

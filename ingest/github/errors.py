@@ -108,8 +108,9 @@ class UnexpectedStatus(GitHubError):
 
     code = "unexpected_status"
 
-    def __init__(self, status: int, what: str, message: str = "") -> None:
+    def __init__(self, status: int, what: str, message: str = "", captured_at: datetime | None = None) -> None:
         self.status = status
+        self.captured_at = captured_at
         super().__init__(f"GitHub answered {status} about {what}" + (f": {message}" if message else ""))
 
 

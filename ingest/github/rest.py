@@ -93,7 +93,7 @@ class Rest:
     def page(self, url: str, login: str, asking: Asking, *, anew: bool = False) -> Page:
         """Read one page of a list of repositories."""
         what = f"the repositories of {login}"
-        found = self._get(url, what, asking, anew=anew)
+        found = self.get(url, what, asking, anew=anew)
         if not isinstance(found.body, list):
             raise UnreadableAnswer(what, "it is no list")
         try:
@@ -114,7 +114,7 @@ class Rest:
         if known:
             return known
         try:
-            body = self._get(url, f"the languages of {repository.full_name}", asking).body
+            body = self.get(url, f"the languages of {repository.full_name}", asking).body
         except (RepositoryGone, PermissionDenied, Blocked) as error:
             refused = _as_refusal(error)
             self._cache.refuse(asking.credential.fingerprint, url, refused)
@@ -131,7 +131,7 @@ class Rest:
         """Tell where a repository is now, whoever owns it and whatever it is called, or why it is gone."""
         what = f"repository {github_id}"
         try:
-            found = self._get(f"{self._transport.root}/repositories/{github_id}", what, asking)
+            found = self.get(f"{self._transport.root}/repositories/{github_id}", what, asking)
             repository = Repository.from_rest(found.body)
         except RepositoryGone:
             return Gone(github_id, "not_found", NOT_FOUND)
@@ -148,7 +148,7 @@ class Rest:
 
         Source: https://docs.github.com/en/rest/rate-limit/rate-limit
         """
-        found = self._get(f"{self._transport.root}/rate_limit", "the rate limits", asking, anew=True)
+        found = self.get(f"{self._transport.root}/rate_limit", "the rate limits", asking, anew=True)
         try:
             told = {name: found.body["resources"].get(name) for name in USED_RESOURCES}
             now = found.captured_at.timestamp()
@@ -162,15 +162,23 @@ class Rest:
 
     def _account(self, path: str, login: str, asking: Asking) -> tuple[Account, datetime]:
         try:
-            found = self._get(self._transport.root + path, f"account {login}", asking)
+            found = self.get(self._transport.root + path, f"account {login}", asking)
             return Account.from_rest(found.body), found.captured_at
         except RepositoryGone as error:
             raise AccountNotFound(login) from error
         except MISSHAPEN as error:
             raise UnreadableAnswer(f"account {login}", "it has another shape than GitHub's") from error
 
-    def _get(self, url: str, what: str, asking: Asking, *, anew: bool = False) -> Found:
-        """Ask for what changed since we last asked; what did not change comes from the cache."""
+    @property
+    def root(self) -> str:
+        return self._transport.root
+
+    def get(self, url: str, what: str, asking: Asking, *, anew: bool = False, keep: bool = True) -> Found:
+        """Ask for what changed since we last asked; what did not change comes from the cache.
+
+        *anew* asks for all of it, *keep* keeps it for the next time. Raises UnexpectedStatus for what is neither a
+        refusal nor 200.
+        """
         fingerprint = asking.credential.fingerprint
         kept = None if anew else self._cache.find(fingerprint, url)
         call = Call(url, what, asking, headers=kept.conditions() if kept else {})
@@ -180,8 +188,9 @@ class Rest:
             return self._unchanged(kept, call, answer.date)
         refused = refusal(answer, what)
         if refused or answer.status != OK:
-            raise refused or UnexpectedStatus(answer.status, what)
-        self._cache.keep(fingerprint, url, answer.headers, answer.body)
+            raise refused or UnexpectedStatus(answer.status, what, captured_at=answer.date)
+        if keep:
+            self._cache.keep(fingerprint, url, answer.headers, answer.body)
         return Found(reply.body, links_of(answer.headers), answer.date)
 
     def _unchanged(self, kept: Kept | None, call: Call, captured_at: datetime) -> Found:

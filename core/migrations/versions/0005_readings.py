@@ -1,0 +1,182 @@
+"""Facts besides the pulse: when each was read last and is due again, and what was read."""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+READING = """
+CREATE TABLE reading (
+    kind TEXT NOT NULL,
+    repository_id BIGINT,
+    account_id BIGINT,
+    read_at TIMESTAMP WITH TIME ZONE,
+    due_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    state TEXT NOT NULL,
+    tries INTEGER DEFAULT 0 NOT NULL,
+    reason TEXT,
+    first_day DATE,
+    CONSTRAINT reading_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE,
+    CONSTRAINT reading_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
+    CONSTRAINT reading_one_subject_check CHECK (num_nonnulls(account_id, repository_id) = 1),
+    CONSTRAINT reading_state_check CHECK (state IN ('read', 'computing', 'unavailable', 'refused', 'failed'))
+);
+CREATE UNIQUE INDEX reading_repository_key ON reading (repository_id, kind) WHERE repository_id IS NOT NULL;
+CREATE UNIQUE INDEX reading_account_key ON reading (account_id, kind) WHERE account_id IS NOT NULL;
+COMMENT ON TABLE reading IS 'When one kind of fact was last read of a repository or account, why not if it was not, and when it is due again';
+COMMENT ON COLUMN reading.tries IS 'in a row without an answer';
+COMMENT ON COLUMN reading.first_day IS 'since when the days of this kind are known';
+
+CREATE TABLE reading_run (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    kind TEXT NOT NULL,
+    token TEXT,
+    job_id BIGINT,
+    started_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    finished_at TIMESTAMP WITH TIME ZONE,
+    subjects INTEGER NOT NULL,
+    read INTEGER DEFAULT 0 NOT NULL,
+    failed INTEGER DEFAULT 0 NOT NULL,
+    requests INTEGER DEFAULT 0 NOT NULL,
+    points INTEGER DEFAULT 0 NOT NULL,
+    not_modified INTEGER DEFAULT 0 NOT NULL,
+    rows_written BIGINT DEFAULT 0 NOT NULL,
+    ended TEXT,
+    CONSTRAINT reading_run_pkey PRIMARY KEY (id)
+);
+CREATE INDEX reading_run_started_at_idx ON reading_run (started_at DESC);
+COMMENT ON TABLE reading_run IS 'One job that read facts of one kind; ended: why before all subjects were read';
+
+CREATE TABLE missing_endpoint (
+    kind TEXT NOT NULL,
+    api_root TEXT NOT NULL,
+    noticed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ask_again_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT missing_endpoint_pkey PRIMARY KEY (kind, api_root)
+);
+COMMENT ON TABLE missing_endpoint IS 'What a server does not tell of any repository, so that it is not asked each time';
+"""
+
+STARS = """
+CREATE TABLE star_walk (
+    repository_id BIGINT NOT NULL,
+    first_day DATE NOT NULL,
+    next_page INTEGER,
+    walked_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT star_walk_pkey PRIMARY KEY (repository_id),
+    CONSTRAINT star_walk_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+);
+CREATE INDEX star_walk_next_page_idx ON star_walk (repository_id) WHERE next_page IS NOT NULL;
+COMMENT ON TABLE star_walk IS 'How far back star_day goes: from first_day on, a day without a row had no star; next_page null: to the beginning';
+"""
+
+FACTS = """
+CREATE TABLE contributor_snapshot (
+    repository_id BIGINT NOT NULL,
+    captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    contributors INTEGER NOT NULL,
+    bots INTEGER NOT NULL,
+    commits INTEGER NOT NULL,
+    absence_factor INTEGER NOT NULL,
+    is_whole BOOLEAN NOT NULL,
+    CONSTRAINT contributor_snapshot_pkey PRIMARY KEY (repository_id, captured_at),
+    CONSTRAINT contributor_snapshot_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE contributor_snapshot IS 'A change of who made how many commits: people with an account, bots counted apart; is_whole: GitHub named all';
+COMMENT ON COLUMN contributor_snapshot.absence_factor IS 'CHAOSS Contributor Absence Factor: fewest people who made half of the commits; bots left out';
+
+CREATE TABLE repository_contributor (
+    repository_id BIGINT NOT NULL,
+    github_id BIGINT NOT NULL,
+    login TEXT NOT NULL,
+    is_bot BOOLEAN NOT NULL,
+    commits INTEGER NOT NULL,
+    CONSTRAINT repository_contributor_pkey PRIMARY KEY (repository_id, github_id),
+    CONSTRAINT repository_contributor_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE repository_contributor IS 'The hundred who committed most, as last read';
+
+CREATE TABLE release (
+    repository_id BIGINT NOT NULL,
+    github_id BIGINT NOT NULL,
+    tag TEXT NOT NULL,
+    name TEXT,
+    is_prerelease BOOLEAN NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    published_at TIMESTAMP WITH TIME ZONE,
+    downloads BIGINT NOT NULL,
+    gone_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT release_pkey PRIMARY KEY (repository_id, github_id),
+    CONSTRAINT release_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+);
+CREATE INDEX release_published_at_idx ON release (repository_id, published_at DESC);
+COMMENT ON TABLE release IS 'A release as last read, drafts left out; downloads: of its files';
+
+CREATE TABLE release_snapshot (
+    repository_id BIGINT NOT NULL,
+    captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    releases INTEGER NOT NULL,
+    is_whole BOOLEAN NOT NULL,
+    downloads BIGINT NOT NULL,
+    latest_tag TEXT,
+    latest_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT release_snapshot_pkey PRIMARY KEY (repository_id, captured_at),
+    CONSTRAINT release_snapshot_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE release_snapshot IS 'A change of the newest hundred releases: how many, their downloads, the latest that is no prerelease; is_whole: there are no more';
+
+CREATE TABLE commit_day (
+    repository_id BIGINT NOT NULL,
+    day DATE NOT NULL,
+    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    commits INTEGER NOT NULL,
+    CONSTRAINT commit_day_pkey PRIMARY KEY (repository_id, day, read_at),
+    CONSTRAINT commit_day_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE commit_day IS 'Commits to the default branch on one day (UTC), merges left out; only readings that differ, none for zero';
+
+CREATE TABLE contribution_day (
+    account_id BIGINT NOT NULL,
+    day DATE NOT NULL,
+    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    contributions INTEGER NOT NULL,
+    CONSTRAINT contribution_day_pkey PRIMARY KEY (account_id, day, read_at),
+    CONSTRAINT contribution_day_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE contribution_day IS 'Public contributions of a user on one day, as the calendar shows them; only readings that differ, none for zero';
+
+CREATE TABLE traffic_day (
+    repository_id BIGINT NOT NULL,
+    day DATE NOT NULL,
+    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    views INTEGER,
+    unique_views INTEGER,
+    clones INTEGER,
+    unique_clones INTEGER,
+    CONSTRAINT traffic_day_pkey PRIMARY KEY (repository_id, day, read_at),
+    CONSTRAINT traffic_day_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE traffic_day IS 'Views and clones on one day (UTC) where we may see them; uniques of days do not add up; only readings that differ';
+"""
+TABLES = (
+    "traffic_day, contribution_day, commit_day, release_snapshot, release, repository_contributor,"
+    " contributor_snapshot, star_walk, missing_endpoint, reading_run, reading"
+)
+
+
+def upgrade() -> None:
+    for statements in (READING, STARS, FACTS):
+        op.execute(statements)
+    op.execute(
+        "COMMENT ON TABLE star_day IS 'Stars given on one day and surviving when it was read; only readings that"
+        " differ, none for a day that never had a star: star_walk tells since when days were read'"
+    )
+
+
+def downgrade() -> None:
+    op.execute(f"DROP TABLE {TABLES}")
+    op.execute(
+        "COMMENT ON TABLE star_day IS 'Stars given on one day and surviving when it was read; only readings that differ'"
+    )

@@ -1,0 +1,157 @@
+"""What is due to be read, and what has to be known of it to ask. Callers own the transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from core.readings import Kind
+
+
+@dataclass(frozen=True)
+class Due:
+    """A repository or user (our id) and the token its account is pinned to."""
+
+    id: int
+    token: str | None
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is asked for: a repository, or a user when it has no `full_name`."""
+
+    id: int
+    github_id: int
+    full_name: str | None
+    login: str
+    node_id: str | None
+    token: str | None
+    tries: int = 0
+    next_page: int | None = None
+    first_day: date | None = None
+    created_at: datetime | None = None
+
+
+# Most stars and most growth first: what most people look at, and where most happens.
+WEIGHT = "latest.stars + 10 * abs(coalesce(latest.stars_30d, 0)) DESC NULLS LAST, repository.id"
+PUSHED = "repository.pushed_at > reading.read_at"
+OWN_WORK = "NOT repository.is_fork AND repository.pushed_at IS NOT NULL"
+# One repository of an account is asked whether we may see its traffic; the others follow where we may.
+MAY_SEE_TRAFFIC = """
+    CASE (SELECT other.state FROM reading AS other JOIN repository AS sister ON sister.id = other.repository_id
+           WHERE other.kind = 'traffic' AND sister.account_id = account.id
+           ORDER BY other.state = 'read' DESC, other.due_at DESC LIMIT 1)
+    WHEN 'read' THEN true
+    WHEN 'refused' THEN reading.state = 'refused'
+    ELSE repository.id = (SELECT min(id) FROM repository AS first WHERE first.account_id = account.id) END
+"""
+# By kind: which are wanted at all, and what tells that something moved since the last reading.
+WANTED = {
+    "stars": "(latest.stars > 0 OR reading.read_at IS NOT NULL)",
+    "star_walk": "star_walk.next_page IS NOT NULL",
+    "extras": "repository.node_id IS NOT NULL AND account.token IS NOT NULL",
+    "releases": "true",
+    "contributors": OWN_WORK,
+    "commit_activity": OWN_WORK,
+    "traffic": f"account.token IS NOT NULL AND {MAY_SEE_TRAFFIC}",
+}
+MOVED = {
+    "stars": "latest.captured_at > reading.read_at",
+    "extras": "latest.captured_at > reading.read_at",
+    "releases": PUSHED,
+    "contributors": PUSHED,
+    "commit_activity": PUSHED,
+}
+REPOSITORIES = """
+    SELECT repository.id, account.token,
+           row_number() OVER (PARTITION BY account.token ORDER BY {weight}) AS place
+      FROM tracked_account
+      JOIN account ON account.id = tracked_account.account_id
+      JOIN repository ON repository.account_id = account.id
+      JOIN repository_current AS latest ON latest.repository_id = repository.id
+      LEFT JOIN reading ON reading.repository_id = repository.id AND reading.kind = :kind
+      LEFT JOIN star_walk ON star_walk.repository_id = repository.id
+     WHERE NOT paused AND account.gone_at IS NULL AND repository.gone_at IS NULL
+       AND repository.github_id IS NOT NULL AND {wanted}
+       AND {chosen}
+       AND (reading.due_at IS NULL
+            OR (reading.due_at <= :now AND (reading.state <> 'read' OR {moved} OR reading.due_at <= :quiet)))
+"""
+USERS = """
+    SELECT account.id, account.token,
+           row_number() OVER (PARTITION BY account.token ORDER BY priority DESC, account.id) AS place
+      FROM tracked_account
+      JOIN account ON account.id = tracked_account.account_id
+      LEFT JOIN reading ON reading.account_id = account.id AND reading.kind = :kind
+     WHERE NOT paused AND account.gone_at IS NULL AND account.node_id IS NOT NULL AND account.kind = 'user'
+       AND account.token IS NOT NULL AND {chosen}
+       AND (reading.due_at IS NULL OR reading.due_at <= :now)
+"""
+KNOWN_REPOSITORY = """
+    SELECT repository.id, repository.github_id, full_name, account.login, repository.node_id, account.token,
+           coalesce(tries, 0) AS tries, next_page, reading.first_day, repository.created_at
+      FROM repository JOIN account ON account.id = repository.account_id
+      LEFT JOIN reading ON reading.repository_id = repository.id AND reading.kind = :kind
+      LEFT JOIN star_walk ON star_walk.repository_id = repository.id
+     WHERE repository.id = :id
+"""
+KNOWN_USER = """
+    SELECT account.id, github_id, CAST(NULL AS text) AS full_name, login, node_id, token, coalesce(tries, 0) AS tries,
+           CAST(NULL AS int) AS next_page, reading.first_day, created_at
+      FROM account LEFT JOIN reading ON reading.account_id = account.id AND reading.kind = :kind
+     WHERE account.id = :id
+"""
+
+
+def due(connection: Connection, kind: Kind, now: datetime, limit: int) -> list[Due]:
+    """What is due, at most *limit* of each token, most wanted first."""
+    return _due(connection, kind, now, limit, "true", {})
+
+
+def still_due(connection: Connection, kind: Kind, now: datetime, ids: Sequence[int]) -> list[int]:
+    """Leave out of *ids* what was read since the job was queued."""
+    subject = "account.id" if kind.of_users else "repository.id"
+    found = _due(connection, kind, now, len(ids), f"{subject} = ANY(CAST(:ids AS bigint[]))", {"ids": list(ids)})
+    return [one.id for one in found]
+
+
+def target(connection: Connection, kind: Kind, subject_id: int) -> Target | None:
+    """What is known of one subject at this moment; None when it is gone from here."""
+    row = connection.execute(
+        text(KNOWN_USER if kind.of_users else KNOWN_REPOSITORY), {"kind": kind.name, "id": subject_id}
+    ).one_or_none()
+    return None if row is None or row.github_id is None else Target(**row._mapping)
+
+
+def is_missing(connection: Connection, kind: str, api_root: str, now: datetime) -> bool:
+    """Whether this server is known not to tell this kind of anything."""
+    found: bool | None = connection.scalar(
+        text("SELECT ask_again_at > :now FROM missing_endpoint WHERE kind = :kind AND api_root = :root"),
+        {"kind": endpoint_of(kind), "root": api_root, "now": now},
+    )
+    return bool(found)
+
+
+def endpoint_of(kind: str) -> str:
+    """The walk asks what the first page asks."""
+    return "stars" if kind == "star_walk" else kind
+
+
+def _due(
+    connection: Connection, kind: Kind, now: datetime, limit: int, chosen: str, values: dict[str, Any]
+) -> list[Due]:
+    # What is put into the text are the constants above, never a value.
+    inner = (
+        USERS.format(chosen=chosen)
+        if kind.of_users
+        else REPOSITORIES.format(
+            weight=WEIGHT, wanted=WANTED[kind.name], moved=MOVED.get(kind.name, "true"), chosen=chosen
+        )
+    )
+    rows = connection.execute(
+        text(f"SELECT id, token FROM ({inner}) AS ranked WHERE place <= :limit ORDER BY place"),  # noqa: S608
+        values | {"kind": kind.name, "now": now, "quiet": now - (kind.quiet_every - kind.every), "limit": limit},
+    )
+    return [Due(row.id, row.token) for row in rows]

@@ -1,0 +1,72 @@
+"""How each kind is asked for and stored. Storing happens in one transaction with what is noted of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ingest.github.facts import Facts, Reading, Subject
+from ingest.github.gate import Stop
+from ingest.readings import commits, contributors, releases, stars
+from ingest.readings.due import Target
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What storing did: rows written, since when days are known, whether there is more to ask at once."""
+
+    rows: int
+    first_day: date | None = None
+    goes_on: bool = False
+
+
+Ask = Callable[[Facts, Target, Subject, Stop | None], Reading[Any]]
+Store = Callable[[Connection, Target, Reading[Any], datetime | None], Stored]
+
+
+@dataclass(frozen=True)
+class Way:
+    """*store* gets the moment of the last reading, too."""
+
+    ask: Ask
+    store: Store
+
+
+def _stars(connection: Connection, target: Target, reading: Reading[Any], before: datetime | None) -> Stored:
+    at, more = reading.captured_at, reading.has_more
+    return Stored(stars.store_first_page(connection, target.id, reading.value, at, has_more=more, read_before=before))
+
+
+def _star_walk(connection: Connection, target: Target, reading: Reading[Any], _before: datetime | None) -> Stored:
+    at, more = reading.captured_at, reading.has_more
+    page = target.next_page or 1
+    rows = stars.store_walked_page(connection, target.id, page, reading.value, at, has_more=more)
+    return Stored(rows, goes_on=more)
+
+
+def _contributors(connection: Connection, target: Target, reading: Reading[Any], _before: datetime | None) -> Stored:
+    at, is_whole = reading.captured_at, not reading.has_more
+    return Stored(contributors.store(connection, target.id, reading.value, at, is_whole=is_whole))
+
+
+def _releases(connection: Connection, target: Target, reading: Reading[Any], _before: datetime | None) -> Stored:
+    at, is_whole = reading.captured_at, not reading.has_more
+    return Stored(releases.store(connection, target.id, reading.value, at, is_whole=is_whole))
+
+
+def _commits(connection: Connection, target: Target, reading: Reading[Any], _before: datetime | None) -> Stored:
+    rows, first = commits.store(connection, target.id, reading.value, reading.captured_at)
+    return Stored(rows, first)
+
+
+WAYS: dict[str, Way] = {
+    "stars": Way(lambda facts, _target, subject, stop: facts.star_weeks(subject, stop=stop), _stars),
+    "star_walk": Way(
+        lambda facts, target, subject, stop: facts.star_weeks(subject, target.next_page or 1, stop=stop), _star_walk
+    ),
+    "contributors": Way(lambda facts, _target, subject, stop: facts.contributors(subject, stop=stop), _contributors),
+    "releases": Way(lambda facts, _target, subject, stop: facts.releases(subject, stop=stop), _releases),
+    "commit_activity": Way(lambda facts, _target, subject, stop: facts.commit_weeks(subject, stop=stop), _commits),
+}

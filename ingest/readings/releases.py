@@ -1,0 +1,74 @@
+"""Releases as last read, and a summary of the newest hundred whenever it differs."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from ingest.github.fact_models import Release
+
+LATEST = """
+    SELECT releases, is_whole, downloads, latest_tag, latest_at FROM release_snapshot
+     WHERE repository_id = :id ORDER BY captured_at DESC LIMIT 1
+"""
+SUMMARY = """
+    INSERT INTO release_snapshot (repository_id, captured_at, releases, is_whole, downloads, latest_tag, latest_at)
+    VALUES (:id, :at, :releases, :is_whole, :downloads, :latest_tag, :latest_at) ON CONFLICT DO NOTHING
+"""
+TOLD = """
+    INSERT INTO release (repository_id, github_id, tag, name, is_prerelease, created_at, published_at, downloads)
+    SELECT :id, github_id, tag, name, is_prerelease, created_at, published_at, downloads
+      FROM jsonb_populate_recordset(NULL::release, CAST(:rows AS jsonb))
+    ON CONFLICT (repository_id, github_id) DO UPDATE
+       SET tag = excluded.tag, name = excluded.name, is_prerelease = excluded.is_prerelease,
+           created_at = excluded.created_at, published_at = excluded.published_at, downloads = excluded.downloads,
+           gone_at = NULL
+     WHERE ROW(release.tag, release.name, release.is_prerelease, release.published_at, release.downloads,
+               release.gone_at)
+           IS DISTINCT FROM ROW(excluded.tag, excluded.name, excluded.is_prerelease, excluded.published_at,
+               excluded.downloads, CAST(NULL AS timestamptz))
+"""
+# Older ones than the oldest told are on a further page, not gone.
+GONE = """
+    UPDATE release SET gone_at = :at
+     WHERE repository_id = :id AND gone_at IS NULL AND NOT (github_id = ANY(CAST(:told AS bigint[])))
+       AND (:is_whole OR created_at > :oldest)
+"""
+
+
+def latest(told: Sequence[Release]) -> Release | None:
+    """The newest one that is no prerelease, by the age of its commit, which is how GitHub chooses."""
+    return max((one for one in told if not one.is_prerelease), key=lambda one: one.created_at, default=None)
+
+
+def summary(told: Sequence[Release]) -> dict[str, Any]:
+    newest = latest(told)
+    return {
+        "releases": len(told),
+        "downloads": sum(one.downloads for one in told),
+        "latest_tag": newest.tag if newest else None,
+        "latest_at": newest.published_at if newest else None,
+    }
+
+
+def store(connection: Connection, repository_id: int, told: Sequence[Release], at: datetime, *, is_whole: bool) -> int:
+    """Store what differs; returns how many rows."""
+    unique = list({one.github_id: one for one in told}.values())
+    now = summary(unique) | {"is_whole": is_whole}
+    held = connection.execute(text(LATEST), {"id": repository_id}).one_or_none()
+    rows = 0
+    if held is None or dict(held._mapping) != now:
+        rows += connection.execute(text(SUMMARY), now | {"id": repository_id, "at": at}).rowcount
+    values = {"id": repository_id, "rows": json.dumps([asdict(one) for one in unique], default=str)}
+    rows += connection.execute(text(TOLD), values).rowcount
+    gone = {
+        "id": repository_id,
+        "at": at,
+        "told": [one.github_id for one in unique],
+        "is_whole": is_whole,
+        "oldest": min((one.created_at for one in unique), default=at),
+    }
+    return rows + connection.execute(text(GONE), gone).rowcount

@@ -1,0 +1,47 @@
+"""What one job of readings did, written down for whoever watches. Callers own the transaction."""
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from ingest.github.transport import Tally
+
+
+@dataclass
+class ReadingRun:
+    """`ended` says why before everything was read; `until`: when the budget is back."""
+
+    id: int | None = None
+    kind: str = ""
+    subjects: int = 0
+    read: int = 0
+    failed: int = 0
+    rows_written: int = 0
+    ended: str | None = None
+    until: datetime | None = None
+    tally: Tally = field(default_factory=Tally)
+
+
+def open_run(
+    connection: Connection, kind: str, token: str | None, job_id: int | None, subjects: int, now: datetime
+) -> ReadingRun:
+    run_id: int = connection.execute(
+        text(
+            "INSERT INTO reading_run (kind, token, job_id, started_at, subjects)"
+            " VALUES (:kind, :token, :job, :now, :subjects) RETURNING id"
+        ),
+        {"kind": kind, "token": token, "job": job_id, "now": now, "subjects": subjects},
+    ).scalar_one()
+    return ReadingRun(run_id, kind, subjects)
+
+
+def close_run(connection: Connection, run: ReadingRun, now: datetime) -> None:
+    connection.execute(
+        text(
+            "UPDATE reading_run SET finished_at = :now, read = :read, failed = :failed, requests = :requests,"
+            " points = :points, not_modified = :not_modified, rows_written = :rows_written, ended = :ended"
+            " WHERE id = :id"
+        ),
+        asdict(run) | asdict(run.tally) | {"now": now},
+    )
