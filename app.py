@@ -47,6 +47,7 @@ HEAVY = (
     "bcrypt",
     "limits",
     "fastapi",
+    "streamlit_authenticator",
 )
 
 
