@@ -13,7 +13,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
-disable_created_metrics()  # a second line for every line
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second line for every line
 registry = CollectorRegistry()
 ProcessCollector(registry=registry)
 PlatformCollector(registry=registry)

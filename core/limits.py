@@ -293,4 +293,4 @@ def duration(seconds: float) -> str:
     if whole < 2 * MINUTE:
         return f"{whole} s"
     minutes = math.ceil(whole / MINUTE)
-    return f"{minutes} minutes" if minutes < 2 * MINUTE else f"{math.ceil(minutes / MINUTE)} hours"
+    return f"{minutes} minutes" if minutes < 3 * MINUTE else f"{math.ceil(minutes / MINUTE)} hours"
