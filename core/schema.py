@@ -759,6 +759,21 @@ api_key = Table(
     moment("revoked_at"),
 )
 
+tracking_wish = Table(
+    "tracking_wish",
+    metadata,
+    own_id(),
+    Column("login", Text, nullable=False),
+    reference("person_id", "person", required=False, cascade=True),
+    Column("note", Text),
+    moment("asked_at", now=True),
+    moment("decided_at"),
+    Column("decided_by", Text),
+    Column("granted", Boolean),
+    Index("tracking_wish_open_key", text("lower(login)"), unique=True, postgresql_where=text("decided_at IS NULL")),
+    comment="An account that somebody asked for and an admin decides about",
+)
+
 audit_event = Table(
     "audit_event",
     metadata,

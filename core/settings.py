@@ -88,6 +88,9 @@ class Settings(BaseSettings):
         "5/15 minutes", description="Failed sign-ins for one name from one address; six times as many for an address."
     )
 
+    track_approval: bool = Field(
+        False, description="Whether an admin decides about accounts that analysts ask to be tracked."
+    )
     webhook_private_addresses: bool = Field(
         False, description="Whether webhooks may point into private networks, and may do without https."
     )

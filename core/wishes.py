@@ -1,0 +1,133 @@
+"""What people ask to have tracked: granted at once, or when an admin says so. Callers own the transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, text
+
+from core import ingestions, tracked
+from core.auth import audit
+from core.auth.identity import Identity, Origin, require
+from core.errors import NotHere
+from core.jobs import Asked
+from core.settings import settings
+
+LONGEST_NOTE = 500
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of asking for some logins."""
+
+    tracked: tuple[str, ...] = ()
+    tracked_already: tuple[str, ...] = ()
+    awaiting: tuple[str, ...] = ()
+    """An admin has to decide first."""
+    ingestion_id: int | None = None
+    """What brings in those that are new, where there are any."""
+
+
+def want(
+    connection: Connection,
+    identity: Identity,
+    logins: Sequence[str],
+    now: datetime,
+    origin: Origin,
+    note: str | None = None,
+) -> Outcome:
+    """Track accounts for *identity* and let them be looked at soon, or keep the wish for an admin to decide.
+
+    *logins* are what `core.logins.parse_login` returns; limits are the caller's business.
+    """
+    known = {login: tracked.find(connection, login) for login in logins}
+    held = _tracked_among(connection, [id_ for id_ in known.values() if id_ is not None])
+    already = tuple(login for login, id_ in known.items() if id_ in held)
+    new = [login for login in known if login not in already]
+    if settings().track_approval and not identity.is_admin:
+        for login in new:
+            _keep(connection, identity, login, now, note)
+        return Outcome(tracked_already=already, awaiting=tuple(new))
+    return _track(connection, identity, new, already, now, origin, note)
+
+
+def decide(
+    connection: Connection, admin: Identity, wish_ids: Sequence[int], now: datetime, origin: Origin, *, granted: bool
+) -> Outcome:
+    """Grant or decline wishes. Raises Forbidden, and NotHere when others decided about all of them already."""
+    require(admin, "admin")
+    rows = connection.execute(
+        text(
+            "UPDATE tracking_wish SET decided_at = :now, decided_by = :by, granted = :granted"
+            " WHERE id = ANY(:ids) AND decided_at IS NULL RETURNING login, note"
+        ),
+        {"ids": list(wish_ids), "now": now, "by": admin.username, "granted": granted},
+    ).all()
+    if not rows:
+        raise NotHere("Somebody decided about this already")
+    if not granted:
+        return Outcome()
+    outcomes = [_track(connection, admin, [row.login], (), now, origin, row.note) for row in rows]
+    return Outcome(
+        tracked=tuple(login for one in outcomes for login in one.tracked),
+        ingestion_id=next((one.ingestion_id for one in outcomes if one.ingestion_id), None),
+    )
+
+
+def _track(
+    connection: Connection,
+    identity: Identity,
+    logins: Sequence[str],
+    already: tuple[str, ...],
+    now: datetime,
+    origin: Origin,
+    note: str | None,
+) -> Outcome:
+    new = [login for login in logins if tracked.track(connection, login, identity.username)]
+    for login in new:
+        if note:
+            tracked.adjust(connection, login, {"note": note[:LONGEST_NOTE]}, now)
+        audit.record(
+            connection, "tracked", actor=identity.username, person_id=identity.person_id, target=login, origin=origin
+        )
+    connection.execute(
+        text(
+            "UPDATE tracking_wish SET decided_at = :now, decided_by = :by, granted = true"
+            " WHERE lower(login) = ANY(:logins) AND decided_at IS NULL"
+        ),
+        {"logins": [login.lower() for login in logins], "now": now, "by": identity.username},
+    )
+    ids = [id_ for login in new if (id_ := tracked.find(connection, login)) is not None]
+    asked = Asked("person", identity.username, origin.request_id)
+    started = ingestions.start(connection, ids, asked, now) if ids else None
+    others = tuple(login for login in logins if login not in new)
+    return Outcome(tuple(new), (*already, *others), ingestion_id=started.id if started else None)
+
+
+def _tracked_among(connection: Connection, account_ids: Sequence[int]) -> set[int]:
+    return set(
+        connection.scalars(
+            text("SELECT account_id FROM tracked_account WHERE account_id = ANY(:ids)"), {"ids": list(account_ids)}
+        )
+    )
+
+
+def _keep(connection: Connection, identity: Identity, login: str, now: datetime, note: str | None) -> None:
+    connection.execute(
+        text(
+            "INSERT INTO tracking_wish (login, person_id, note, asked_at) VALUES (:login, :person, :note, :now)"
+            " ON CONFLICT (lower(login)) WHERE decided_at IS NULL DO NOTHING"
+        ),
+        {"login": login, "person": identity.person_id, "note": note[:LONGEST_NOTE] if note else None, "now": now},
+    )
+
+
+def waiting(connection: Connection) -> Sequence[Row[tuple[int, str, str, str, datetime]]]:
+    """What nobody decided about yet, oldest first: id, login, username, note, asked_at."""
+    return connection.execute(
+        text(
+            "SELECT tracking_wish.id, login, username, note, asked_at"
+            "  FROM tracking_wish LEFT JOIN person ON person.id = person_id"
+            " WHERE decided_at IS NULL ORDER BY asked_at"
+        )
+    ).all()
