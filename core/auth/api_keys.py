@@ -8,7 +8,8 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Row, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.auth import audit
 from core.auth.identity import Identity, Origin
@@ -114,7 +115,7 @@ def identify(key: str, now: datetime | None = None) -> Identity | None:
                 connection.execute(
                     text("UPDATE api_key SET last_used_at = :now WHERE id = :id"), {"now": now, "id": row.id}
                 )
-    except DBAPIError as error:
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
         raise ServerUnavailable("Postgres does not answer") from error
     if row is None:
         return None

@@ -27,6 +27,7 @@ log = structlog.get_logger()
 KNOWN_SECONDS = 10
 CHANGED_SECONDS = 3
 AGAIN_SECONDS = 5.0
+PATIENCE_SECONDS = 0.25
 WARN_EVERY_SECONDS = 60.0
 CHANGED = b"changed"
 
@@ -110,7 +111,20 @@ def known() -> Known:
     """This process's."""
     from core import cache  # noqa: PLC0415 - nothing to connect to before somebody asks
 
-    return Known(cache.redis)
+    return Known(lambda: _impatient(cache.redis()))
+
+
+@lru_cache(maxsize=1)
+def _impatient(patient: "Redis") -> "Redis":
+    """The same server, asked as befits a page that somebody waits for: Postgres knows as well."""
+    from redis import ConnectionPool, Redis  # noqa: PLC0415 - as above
+
+    pool = patient.connection_pool
+    given = pool.connection_kwargs | {
+        "socket_timeout": PATIENCE_SECONDS,
+        "socket_connect_timeout": PATIENCE_SECONDS,
+    }
+    return Redis(connection_pool=ConnectionPool(connection_class=pool.connection_class, **given))
 
 
 def _key(session_id: UUID) -> str:

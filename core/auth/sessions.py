@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import Connection, Row, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.auth import audit, tokens
 from core.auth import live as lives
@@ -207,7 +208,7 @@ def _asked(session_id: UUID, now: datetime) -> Live | None:
             ).one_or_none()
             if row and row.last_seen_at < now - SEEN_EVERY:
                 _note_seen(connection, session_id, row.person_id, now)
-    except DBAPIError as error:
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
         raise ServerUnavailable("Postgres does not answer") from error
     if row is None:
         return None

@@ -9,6 +9,7 @@ import string
 import time
 import unicodedata
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -21,14 +22,13 @@ from core.auth.identity import Identity, Origin
 from core.auth.names import check_username
 from core.auth.people import Newcomer, Person
 from core.database import transaction
-from core.errors import BadInput, Forbidden, NotSignedIn
+from core.errors import BadInput, Forbidden, NotSignedIn, TooMany
 from core.settings import settings
 
 log = structlog.get_logger()
 Sleep = Callable[[float], None]
 FIRST_ADMIN_LOCK = 0x616C6D61646D696E  # "almadmin"
 GENERATED_LENGTH = 20
-NOBODY = (None, None, False)
 
 
 class SignInRefused(NotSignedIn):
@@ -47,11 +47,9 @@ def sign_in(username: str, password: str, origin: Origin, sleep: Sleep = time.sl
     sleep(slowing.seconds(name))
     # Once more: of many tries at once, those beyond the limit learn nothing either.
     limits.may_sign_in(name, origin.address)
-    if found is None or not fits or not found.active:
+    person = _let_in(found, origin) if found and fits and found.active else None
+    if person is None:
         _refuse(name, found, origin)
-    with transaction() as connection:
-        person = people.held(connection, found.id)
-        audit.record(connection, "sign_in", actor=person.username, person_id=person.id, origin=origin)
     log.info("signed in", person_id=person.id)
     return person
 
@@ -75,7 +73,7 @@ def register(
     role = offered.role if offered else "analyst"
     newcomer = Newcomer.of(username, email or (offered.email if offered else None), display_name, role)
     passwords.check_new(password)
-    limits.check("sign_in", f"register {limits.neighbourhood(origin.address)}")
+    _count_registration(origin)
     stored = passwords.hashed(password)
     with transaction() as connection:
         if invite:
@@ -103,13 +101,15 @@ def change_password(identity: Identity, old: str, new: str, origin: Origin, keep
     name = _as_counted(identity.username)
     limits.may_sign_in(name, origin.address)
     found = _by_name(identity.username)
-    if not passwords.matches(old, found.password_hash if found else None):
+    if not passwords.matches(old, found.password_hash if found else None) or found is None:
         _count_failure(name, origin)
         raise BadInput("The old password is wrong")
     stored = passwords.hashed(new)
     with transaction() as connection:
-        values = {"stored": stored, "id": identity.person_id}
-        connection.execute(text("UPDATE person SET password_hash = :stored WHERE id = :id"), values)
+        values = {"stored": stored, "id": identity.person_id, "seen": found.password_hash}
+        change = "UPDATE person SET password_hash = :stored WHERE id = :id AND password_hash = :seen AND active"
+        if not connection.execute(text(change), values).rowcount:
+            raise BadInput("The old password is wrong")  # it was changed while this was typed
         connection.execute(text("DELETE FROM ticket WHERE person_id = :id"), values)
         ended = sessions.end_all(connection, identity.person_id, "password_changed", keep_session)
         audit.record(
@@ -183,6 +183,17 @@ def _by_name(username: str) -> Row[Any] | None:
         ).one_or_none()
 
 
+def _let_in(found: Row[Any], origin: Origin) -> Person | None:
+    """The person, unless bcrypt took so long that their password was replaced or they were deactivated meanwhile."""
+    with transaction() as connection:
+        person = people.held(connection, found.id, lock=True)
+        same = text("SELECT password_hash = :stored FROM person WHERE id = :id")
+        if not person.active or not connection.scalar(same, {"stored": found.password_hash, "id": found.id}):
+            return None
+        audit.record(connection, "sign_in", actor=person.username, person_id=person.id, origin=origin)
+    return person
+
+
 def _refuse(name: str, found: Row[Any] | None, origin: Origin) -> NoReturn:
     _count_failure(name, origin)
     with transaction() as connection:
@@ -194,3 +205,17 @@ def _refuse(name: str, found: Row[Any] | None, origin: Origin) -> NoReturn:
 def _count_failure(name: str, origin: Origin) -> None:
     limits.failed_sign_in(name, origin.address)
     slowing.note_failure(name)
+
+
+def _count_registration(origin: Origin) -> None:
+    """As many as sign-ins may fail from one address: nobody fills the table, or tries which names are taken."""
+    item = limits.limit("sign_in")
+    if item is None:
+        return
+    key = limits.key("register", limits.neighbourhood(origin.address))
+    try:
+        limits.limiter().take("sign_in", limits.per_address(item), key, 1)
+    except TooMany as error:
+        wait = limits.duration((error.resets_at - datetime.now(UTC)).total_seconds())
+        sentence = f"Too many have registered from your address; go on in {wait}"
+        raise TooMany(sentence, amount=error.amount, resets_at=error.resets_at) from None

@@ -1,6 +1,5 @@
 """The key: what is set counts; what is generated is made once, kept private and found again."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,13 +11,17 @@ from core.auth.secrets import secret_key
 from core.errors import ServerUnavailable
 
 
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
 def test_a_generated_key_is_kept_for_its_owner_alone(tmp_path: Path) -> None:
     key = secret_key()
     secrets._generated.cache_clear()
     assert secret_key() == key
     assert len(key) == 32
     assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
-    assert os.listdir(tmp_path) == ["secret_key"]
+    assert names_in(tmp_path) == ["secret_key"]
 
 
 def test_two_installations_have_two_keys(setting: Callable[..., None], tmp_path: Path) -> None:
@@ -33,7 +36,7 @@ def test_a_key_that_is_set_counts_and_nothing_is_written(setting: Callable[..., 
     assert len(key) == 32
     setting(secret_key="another")
     assert secret_key() != key
-    assert not os.listdir(tmp_path)
+    assert not names_in(tmp_path)
 
 
 def test_who_starts_at_once_gets_the_same_key(tmp_path: Path) -> None:
@@ -41,7 +44,7 @@ def test_who_starts_at_once_gets_the_same_key(tmp_path: Path) -> None:
         # Past the cache, as processes of their own are.
         keys = set(pool.map(lambda _: secrets._generated.__wrapped__(tmp_path), range(16)))
     assert len(keys) == 1
-    assert os.listdir(tmp_path) == ["secret_key"]
+    assert names_in(tmp_path) == ["secret_key"]
 
 
 def test_a_broken_file_is_named_and_not_used(tmp_path: Path) -> None:

@@ -1,0 +1,137 @@
+"""Refresh tokens: tabs that refresh at once agree, and a token that was stolen ends the session for the thief too."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from threading import Barrier
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from redis import Redis
+from sqlalchemy import Connection, Engine, text
+
+from core.auth import people, secrets, sessions, tokens
+from core.auth.tokens import InvalidToken
+
+from .conftest import HERE, PASSWORD, Add, told
+
+TABS = 8
+
+
+def generation(token: str) -> int:
+    return tokens.read_refresh(secrets.secret_key(), token)[1]
+
+
+def test_a_refresh_answers_with_the_next_generation(add: Add) -> None:
+    first = sessions.start(add().id, HERE)
+    second = sessions.refresh(first.refresh, HERE)
+    third = sessions.refresh(second.refresh, HERE)
+    assert [generation(one.refresh) for one in (first, second, third)] == [0, 1, 2]
+    assert first.session_id == second.session_id == third.session_id
+
+
+def test_the_one_before_stays_good_with_the_same_answer_until_the_new_one_is_used(add: Add) -> None:
+    """An answer that was lost on its way costs nobody their session, however late the browser asks again."""
+    first = sessions.start(add().id, HERE)
+    second = sessions.refresh(first.refresh, HERE)
+    late = sessions.refresh(first.refresh, HERE, datetime.now(UTC) + timedelta(hours=5))
+    assert late.refresh == second.refresh
+    sessions.refresh(second.refresh, HERE)
+    with pytest.raises(InvalidToken):
+        sessions.refresh(first.refresh, HERE)
+
+
+def test_a_token_used_again_ends_the_session_for_everybody(add: Add, database: Connection) -> None:
+    ada = add()
+    stolen = sessions.start(ada.id, HERE)
+    second = sessions.refresh(stolen.refresh, HERE)
+    third = sessions.refresh(second.refresh, HERE)
+    assert sessions.check(third.session_id) is not None
+    with pytest.raises(InvalidToken):
+        sessions.refresh(stolen.refresh, HERE)
+    assert sessions.check(third.session_id) is None
+    with pytest.raises(InvalidToken):
+        sessions.refresh(third.refresh, HERE)
+    (event,) = told(database, "refresh_reused")
+    assert (event.actor, event.person_id, event.address) == ("ada", ada.id, "192.0.2.7")
+
+
+def test_another_session_of_the_same_person_goes_on(add: Add) -> None:
+    ada = add()
+    other = sessions.start(ada.id, HERE)
+    stolen = sessions.start(ada.id, HERE)
+    sessions.refresh(sessions.refresh(stolen.refresh, HERE).refresh, HERE)
+    with pytest.raises(InvalidToken):
+        sessions.refresh(stolen.refresh, HERE)
+    assert sessions.check(other.session_id) is not None
+
+
+def test_a_generation_that_was_never_given_ends_nothing(add: Add) -> None:
+    """After a backup was restored browsers hold newer tokens than we know."""
+    ours = sessions.start(add().id, HERE)
+    with pytest.raises(InvalidToken):
+        sessions.refresh(tokens.refresh_token(secrets.secret_key(), ours.session_id, 5), HERE)
+    assert sessions.check(ours.session_id) is not None
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(uses=st.lists(st.integers(0, 6), max_size=12))
+def test_whatever_is_shown_in_whatever_order_the_newest_two_are_good_and_nothing_else(
+    add: Add, uses: list[int]
+) -> None:
+    person = people.find("ada") or add()
+    given = [sessions.start(person.id, HERE).refresh]
+    for use in uses:
+        shown = given[min(use, len(given) - 1)]
+        if len(given) - 1 - given.index(shown) > 1:
+            with pytest.raises(InvalidToken):
+                sessions.refresh(shown, HERE)
+            with pytest.raises(InvalidToken):
+                sessions.refresh(given[-1], HERE)
+            return
+        answer = sessions.refresh(shown, HERE).refresh
+        if shown == given[-1]:
+            given.append(answer)
+        assert answer == given[-1]
+
+
+def test_many_tabs_that_refresh_at_once_get_the_same_answer(committing_database: Engine, redis: Redis) -> None:
+    ada = people.create("ada", actor="test", password=PASSWORD)
+    token = sessions.start(ada.id, HERE).refresh
+    for _ in range(5):
+        together = Barrier(TABS)
+
+        def tab(shown: str = token, together: Barrier = together) -> str:
+            together.wait(10)
+            return sessions.refresh(shown, HERE).refresh
+
+        with ThreadPoolExecutor(TABS) as pool:
+            answers = {future.result() for future in [pool.submit(tab) for _ in range(TABS)]}
+        assert len(answers) == 1
+        (token,) = answers
+    with committing_database.connect() as connection:
+        assert connection.scalar(text("SELECT generation FROM session")) == 5
+        assert connection.scalar(text("SELECT revoked_at FROM session")) is None
+
+
+def test_of_a_sign_out_and_a_refresh_at_once_the_sign_out_wins(committing_database: Engine, redis: Redis) -> None:
+    ada = people.create("ada", actor="test", password=PASSWORD)
+    for _ in range(5):
+        ours = sessions.start(ada.id, HERE)
+        together = Barrier(2)
+
+        def refresh(ours: sessions.Tokens = ours, together: Barrier = together) -> None:
+            together.wait(10)
+            try:
+                sessions.refresh(ours.refresh, HERE)
+            except InvalidToken:
+                return
+
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(refresh)
+            together.wait(10)
+            sessions.revoke(ours.session_id, "sign_out")
+            running.result()
+        assert sessions.check(ours.session_id) is None
