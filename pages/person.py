@@ -13,6 +13,7 @@ from core.queries import people
 from pages import session
 from pages.cell import MOMENT
 from pages.cell import plain as bare
+from pages.devices import described
 from pages.entrance import plain, refusals_told, tell
 from pages.links import show_link
 from pages.words import UNKNOWN, ago, day, number
@@ -23,7 +24,7 @@ MAY = {
     "analyst": "Analysts read all pages.",
 }
 SESSION_COLUMNS = {
-    "device": column.TextColumn("Device", width=360),
+    "device": column.TextColumn("Device", width=200),
     "address": column.TextColumn("From", width=130),
     "last_seen_at": MOMENT | {"label": "Last seen", "width": 130},
     "since": MOMENT | {"label": "Signed in", "width": 130},
@@ -89,6 +90,7 @@ def actions(admin: Identity, shown: Person, is_last: bool) -> None:
 
 def holdings(shown: Person, now: datetime) -> None:
     open_ones, keys = people.sessions(shown.id, now), people.api_keys(shown.id, now)
+    open_ones = open_ones.assign(device=open_ones["device"].map(described))
     for title, rows, columns in (("Sessions", open_ones, SESSION_COLUMNS), ("API keys", keys, KEY_COLUMNS)):
         if rows.empty:
             st.caption(f"**{title}**: none.")

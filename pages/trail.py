@@ -7,14 +7,12 @@ import streamlit as st
 from pandas import DataFrame, Timestamp
 from streamlit import column_config as column
 
-from core import limits
 from core.auth import sessions
 from core.auth.identity import Identity, require
-from core.errors import NotSignedIn
 from core.exports import csv
 from core.queries import audit
 from core.queries.audit import Place, Wanted
-from pages import asked
+from pages import asked, export
 from pages.cell import plain
 from pages.moment import end_of
 from pages.words import UNKNOWN, number
@@ -73,7 +71,7 @@ def show(admin: Identity) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="center", key="line-trail"):
         turning(found, total, back)
-        export(admin, wanted)
+        offer(admin, wanted)
 
 
 def filters() -> Wanted:
@@ -141,31 +139,30 @@ def turning(found: DataFrame, total: int, back: list[Place]) -> None:
     )
 
 
-def export(admin: Identity, wanted: Wanted) -> None:
-    """Offer all that fits, as far as the limit on exports lets this person."""
-    left = limits.peek("export", str(admin.person_id))
-    spent = left.limited and not left.remaining
+def offer(admin: Identity, wanted: Wanted) -> None:
+    """Offer all that fits as a file; the query runs once somebody asks, and it counts as an export."""
+    permit: export.Permit = st.session_state.setdefault("permit-trail", export.Permit())
+
+    def written() -> bytes:
+        permit.use()
+        return csv(exported(admin, wanted))
+
     st.download_button(
         "CSV",
-        data=lambda: written(admin, wanted),
+        data=written,
         file_name=f"almanac-audit-{datetime.now(UTC):%Y-%m-%d}.csv",
         mime="text/csv",
         icon=":material/download:",
         type="tertiary",
-        on_click="ignore",
-        disabled=spent,
-        help=f"Your exports are used up until {left.free_at:%H:%M} UTC."
-        if spent
-        else f"Download all that fits, at most {number(audit.MOST_EXPORTED)} events",
+        on_click=export.decide,
+        args=(permit,),
+        help=f"Download all that fits, at most {number(audit.MOST_EXPORTED)} events",
         key="trail-csv",
     )
 
 
-def written(admin: Identity, wanted: Wanted) -> bytes:
-    """The rows as a file, written when somebody asks: who asks is looked at again, and it counts as an export."""
+def exported(admin: Identity, wanted: Wanted) -> DataFrame:
+    """All events that fit. Who asks is looked at again: a page may stand open for long."""
     live = sessions.live(admin.session_id) if admin.session_id else None
-    if live is None:
-        raise NotSignedIn("Your session has ended")
-    require(live.identity, "admin")
-    limits.check("export", str(admin.person_id))
-    return csv(audit.events(wanted, most=audit.MOST_EXPORTED).drop(columns="id"))
+    require(live.identity if live else None, "admin")
+    return audit.events(wanted, most=audit.MOST_EXPORTED).drop(columns="id")
