@@ -2,6 +2,7 @@
 
 from time import perf_counter
 
+from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core import counters
@@ -56,7 +57,8 @@ class Routed:
         try:
             await self.app(scope, receive, send)
         finally:
-            pattern = getattr(scope.get("route"), "path", "")
+            route = scope.get("route")
+            pattern = "" if isinstance(route, Mount) else getattr(route, "path", "")
             if pattern and PLACE in scope:
                 scope[PLACE].append(f"{scope.get('root_path', '')}{pattern}")
 

@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+import structlog
 from redis import Redis
 from sqlalchemy import Engine
 from starlette.applications import Starlette
@@ -49,3 +50,20 @@ def test_a_check_that_hangs_costs_no_more_than_the_patience_and_one_thread():
         release.set()
     assert answers == [{"slow": "no answer within 0.05 s", "quick": "ok"}] * 3
     assert len(asked) == 1
+
+
+def test_the_log_tells_when_health_changes_and_only_then():
+    away = threading.Event()
+
+    def check() -> None:
+        if away.is_set():
+            raise ConnectionError
+
+    with structlog.testing.capture_logs() as logged, client(Health({"redis": check})) as web:
+        for state in (False, False, True, True, True, False, False):
+            (away.set if state else away.clear)()
+            web.get("/health")
+    assert [(line["log_level"], line["event"], line["part"]) for line in logged] == [
+        ("warning", "server is away", "redis"),
+        ("info", "server is back", "redis"),
+    ]
