@@ -186,8 +186,10 @@ def set_active(actor: Actor, person_id: int, active: bool, origin: Origin) -> Pe
 
 def set_preferences(person_id: int, **values: Any) -> dict[str, Any]:
     """Keep what a person likes; None takes a preference away. Returns all of them."""
-    given = json.dumps(values)
-    if len(given) > LONGEST_PREFERENCES or "\\u0000" in given or "\\ud" in given:
+    given = json.dumps(values, ensure_ascii=False)
+    # What JSON can say and Postgres cannot keep.
+    unfit = "\\u0000" in given or any("\ud800" <= character <= "\udfff" for character in given)
+    if unfit or len(given) > LONGEST_PREFERENCES:
         raise BadInput("Preferences are short texts, numbers and yes or no")
     with transaction() as connection:
         kept: dict[str, Any] | None = connection.scalar(

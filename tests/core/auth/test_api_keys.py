@@ -1,0 +1,100 @@
+"""API keys: shown once, good until they are over, and never more than their person."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Connection, text
+
+from core.auth import api_keys, people
+from core.auth.identity import Identity
+from core.errors import BadInput, Conflict, Forbidden, NotHere
+
+from .conftest import HERE, Add, as_identity, told
+
+NOW = datetime.now(UTC)
+
+
+def test_a_key_is_its_person(add: Add, database: Connection) -> None:
+    ada = add(role="admin")
+    row, key = api_keys.create(as_identity(ada), "laptop 💻", 30, HERE, NOW)
+    who = api_keys.identify(key)
+    assert who == Identity(ada.id, "ada", "admin", api_key_id=row.id)
+    assert key.startswith("alm_")
+    assert row.hint == key[-4:]
+    assert (row.name, row.expires_at) == ("laptop 💻", NOW + timedelta(days=30))
+    assert database.scalar(text("SELECT hash FROM api_key")) != key.encode()
+    (event,) = told(database, "api_key_created")
+    assert (event.actor, event.target, event.details) == ("ada", "laptop 💻", {"days": 30})
+
+
+def test_the_role_is_the_persons_of_today(add: Add) -> None:
+    ada = add(role="admin")
+    add("root", role="admin")
+    _, key = api_keys.create(as_identity(ada), "laptop", None, HERE)
+    people.change_role("test", ada.id, "analyst", HERE)
+    who = api_keys.identify(key)
+    assert who is not None
+    assert who.role == "analyst"
+
+
+@pytest.mark.parametrize(
+    "junk", ["", "alm_", "alm_" + "x" * 43, "alm_" + "x" * 10_000, "alm_" + "é" * 43, "\0", "\ud800"]
+)
+def test_what_is_no_key_is_nobodys(add: Add, junk: str) -> None:
+    assert api_keys.identify(junk) is None
+
+
+def test_a_key_is_over_in_time(add: Add) -> None:
+    _, key = api_keys.create(as_identity(add()), "laptop", 1, HERE, NOW)
+    assert api_keys.identify(key, NOW + timedelta(hours=23)) is not None
+    assert api_keys.identify(key, NOW + timedelta(days=1)) is None
+
+
+def test_a_key_that_was_revoked_opens_no_more_and_only_its_owner_revokes_it(add: Add, database: Connection) -> None:
+    ada, bob = as_identity(add("ada")), as_identity(add("bob"))
+    row, key = api_keys.create(ada, "laptop", None, HERE)
+    with pytest.raises(NotHere):
+        api_keys.revoke(bob, row.id, HERE)
+    assert api_keys.identify(key) is not None
+    api_keys.revoke(ada, row.id, HERE)
+    assert api_keys.identify(key) is None
+    assert api_keys.held_by(ada.person_id) == []
+    with pytest.raises(NotHere):
+        api_keys.revoke(ada, row.id, HERE)
+    assert [event.target for event in told(database, "api_key_revoked")] == ["laptop"]
+
+
+def test_people_see_their_keys_and_when_they_were_used(add: Add) -> None:
+    ada = as_identity(add())
+    first, key = api_keys.create(ada, "first", None, HERE, NOW - timedelta(minutes=5))
+    second, _ = api_keys.create(ada, "second", None, HERE, NOW)
+    for seconds in (0, 30, 61):
+        api_keys.identify(key, NOW + timedelta(seconds=seconds))
+        used = NOW + timedelta(seconds=61 if seconds > 60 else 0)
+        assert [(row.id, row.last_used_at) for row in api_keys.held_by(ada.person_id)] == [
+            (second.id, None),
+            (first.id, used),
+        ]
+
+
+@pytest.mark.parametrize(("name", "days"), [("", 1), (" ", 1), ("a\0", 1), ("x" * 200, 1), ("ok", 0), ("ok", 10**9)])
+def test_bad_input_makes_no_key(add: Add, name: str, days: int) -> None:
+    with pytest.raises(BadInput):
+        api_keys.create(as_identity(add()), name, days, HERE)
+
+
+def test_a_key_cannot_make_keys(add: Add) -> None:
+    _, key = api_keys.create(as_identity(add()), "laptop", None, HERE)
+    who = api_keys.identify(key)
+    assert who is not None
+    with pytest.raises(Forbidden):
+        api_keys.create(who, "another", None, HERE)
+
+
+def test_nobody_collects_keys(add: Add) -> None:
+    ada = as_identity(add())
+    rows = [api_keys.create(ada, f"key {number}", None, HERE)[0] for number in range(api_keys.MOST)]
+    with pytest.raises(Conflict, match="revoke one first"):
+        api_keys.create(ada, "one more", None, HERE)
+    api_keys.revoke(ada, rows[0].id, HERE)
+    api_keys.create(ada, "one more", None, HERE)

@@ -1,0 +1,137 @@
+"""Registration: who may, as what, and that nobody can be two people or fill the table."""
+
+from collections.abc import Callable
+
+import bcrypt
+import pytest
+from redis import Redis
+from sqlalchemy import Connection, text
+
+from core.auth import people, sign_in, tickets
+from core.auth.identity import Origin
+from core.auth.people import Person
+from core.auth.tickets import InvalidTicket
+from core.errors import BadInput, Conflict, Forbidden, TooMany
+
+from .conftest import HERE, PASSWORD, Add, as_identity, told
+
+Setting = Callable[..., None]
+
+
+def register(username: str = "ada", origin: Origin = HERE, invite: str | None = None, email: str = "") -> Person:
+    return sign_in.register(username, PASSWORD, email, None, origin, invite)
+
+
+def test_who_registers_is_an_analyst_and_can_sign_in(database: Connection, redis: Redis) -> None:
+    ada = sign_in.register("Ada", PASSWORD, "ada@example.org", "Ada Lovelace", HERE)
+    assert (ada.username, ada.email, ada.display_name, ada.role) == (
+        "Ada",
+        "ada@example.org",
+        "Ada Lovelace",
+        "analyst",
+    )
+    assert sign_in.sign_in("ada", PASSWORD, HERE) == ada
+    (event,) = told(database, "register")
+    assert (event.actor, event.person_id, event.address) == ("Ada", ada.id, "192.0.2.7")
+    assert event.details == {"role": "analyst", "invited": False}
+
+
+@pytest.mark.parametrize(
+    "text_of_theirs", ["🎉" * 10, "مريم", "'; DROP TABLE person; --", "<img src=x onerror=alert(1)>", "%s %(x)s :name"]
+)
+def test_what_people_write_comes_back_unchanged(database: Connection, redis: Redis, text_of_theirs: str) -> None:
+    person = sign_in.register(text_of_theirs, PASSWORD, None, text_of_theirs, HERE)
+    found = people.find(text_of_theirs)
+    assert found == person
+    assert (person.username, person.display_name) == (text_of_theirs, text_of_theirs)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"username": ""}, "A username needs"),
+        ({"username": "x" * 10_000}, "A username has at most 64"),
+        ({"username": "a\0b"}, "A username cannot hold"),
+        ({"password": "x" * 10_000}, "A password has at most 128"),
+        ({"password": "weak"}, "A password has at least 8"),
+        ({"password": "Pass\0word1"}, "A password cannot hold a NUL"),
+        ({"email": "nonsense"}, "no e-mail address"),
+        ({"email": "x" * 10_000 + "@example.org"}, "at most 254"),
+        ({"display_name": "x" * 10_000}, "A name has at most 100"),
+        ({"display_name": "a\0b"}, "A name cannot hold"),
+    ],
+)
+def test_bad_input_is_a_sentence_and_changes_nothing(
+    database: Connection, redis: Redis, changed: dict[str, str], sentence: str
+) -> None:
+    given = {"username": "ada", "password": PASSWORD, "email": "", "display_name": ""} | changed
+    with pytest.raises(BadInput, match=sentence):
+        sign_in.register(given["username"], given["password"], given["email"], given["display_name"], HERE)
+    assert database.scalar(text("SELECT count(*) FROM person")) == 0
+
+
+def test_a_taken_name_is_told_and_takes_as_long(add: Add, monkeypatch: pytest.MonkeyPatch) -> None:
+    add("Zo\u00eb")
+    hashed: list[bytes] = []
+    real = bcrypt.hashpw
+    monkeypatch.setattr(bcrypt, "hashpw", lambda *given: hashed.append(given[0]) or real(*given))
+    with pytest.raises(Conflict, match="The name ZOË is taken"):
+        register("ZOE\u0308")
+    register("zo")
+    assert len(hashed) == 2
+
+
+def test_an_address_is_one_persons(add: Add) -> None:
+    register("ada", email="ada@example.org")
+    with pytest.raises(Conflict, match="belongs to somebody already"):
+        register("bob", email="ADA@example.org")
+    register("carol")
+    register("dave")
+
+
+def test_closed_means_closed(database: Connection, redis: Redis, setting: Setting) -> None:
+    setting(registration="closed")
+    with pytest.raises(Forbidden, match="Registration is closed"):
+        register()
+    with pytest.raises(Forbidden):
+        register(invite="anything")
+
+
+def test_outside_loopback_it_is_closed_unless_said_otherwise(
+    database: Connection, redis: Redis, setting: Setting
+) -> None:
+    setting(host="0.0.0.0")
+    with pytest.raises(Forbidden):
+        register()
+
+
+def test_an_invitation_is_good_for_one_person(add: Add, database: Connection, setting: Setting) -> None:
+    setting(registration="invite")
+    root = as_identity(add("root", role="admin"))
+    with pytest.raises(Forbidden, match="needs an invitation"):
+        register()
+    invite = tickets.issue_invite(root, HERE, role="admin", email="ada@example.org")
+    assert tickets.check_invite(invite).role == "admin"
+    with pytest.raises(Conflict):
+        register("ROOT", invite=invite)  # a taken name does not use it up
+    ada = register("ada", invite=invite)
+    assert (ada.role, ada.email) == ("admin", "ada@example.org")
+    with pytest.raises(InvalidTicket, match="used already"):
+        register("bob", invite=invite)
+    assert people.find("bob") is None
+    assert told(database, "register")[0].details == {"role": "admin", "invited": True}
+
+
+def test_no_form_makes_an_admin(database: Connection, redis: Redis) -> None:
+    with pytest.raises(InvalidTicket):
+        register(invite="made up")
+    assert register().role == "analyst"
+
+
+def test_nobody_fills_the_table_from_one_address(database: Connection, redis: Redis, setting: Setting) -> None:
+    setting(limit_sign_in="1/minute")
+    for number in range(6):
+        register(f"name{number}")
+    with pytest.raises(TooMany, match="Too many have registered from your address; go on in"):
+        register("one-more")
+    assert register("elsewhere", Origin("203.0.113.9")).username == "elsewhere"

@@ -1,0 +1,181 @@
+"""Tickets are good once, for a short while, for what they were issued for."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis import Redis
+from sqlalchemy import Connection, Engine, text
+
+from core.auth import api_keys, people, sessions, sign_in, tickets
+from core.auth.tickets import InvalidTicket
+from core.errors import BadInput, Conflict, NotHere
+
+from .conftest import HERE, PASSWORD, Add, as_identity, told
+
+NOW = datetime.now(UTC)
+NEW = "Another one 2"
+
+
+def test_a_ticket_opens_once(add: Add) -> None:
+    ada = add()
+    ticket = tickets.issue_sign_in(ada.id, "nonce")
+    assert tickets.redeem_sign_in(ticket, "nonce") == ada.id
+    with pytest.raises(InvalidTicket):
+        tickets.redeem_sign_in(ticket, "nonce")
+
+
+@pytest.mark.parametrize("nonce", ["other", "", "\0", "\ud800", "x" * 10_000])
+def test_a_ticket_is_of_one_browser_and_a_wrong_one_uses_it_up(add: Add, nonce: str) -> None:
+    ticket = tickets.issue_sign_in(add().id, "nonce")
+    for given in (nonce, "nonce"):
+        with pytest.raises(InvalidTicket):
+            tickets.redeem_sign_in(ticket, given)
+
+
+@pytest.mark.parametrize("nonce", ["", "nonce"])
+def test_a_ticket_without_a_nonce_opens_for_nobody(add: Add, nonce: str) -> None:
+    ticket = tickets.issue_sign_in(add().id, "")
+    with pytest.raises(InvalidTicket):
+        tickets.redeem_sign_in(ticket, nonce)
+
+
+def test_a_ticket_is_over_after_half_a_minute(add: Add) -> None:
+    ada = add()
+    ticket = tickets.issue_sign_in(ada.id, "nonce", NOW)
+    with pytest.raises(InvalidTicket):
+        tickets.redeem_sign_in(ticket, "nonce", NOW + timedelta(seconds=30))
+    assert tickets.redeem_sign_in(ticket, "nonce", NOW + timedelta(seconds=29)) == ada.id
+
+
+@pytest.mark.parametrize("junk", ["", "x", "\0", "\ud800", "🎉", "x" * 10_000, "' OR 1=1 --"])
+def test_what_nobody_issued_is_none(add: Add, junk: str) -> None:
+    for use in (
+        lambda: tickets.redeem_sign_in(junk, "nonce"),
+        lambda: tickets.check_reset(junk),
+        lambda: tickets.redeem_reset(junk, NEW, origin=HERE),
+        lambda: tickets.check_invite(junk),
+    ):
+        with pytest.raises(InvalidTicket):
+            use()
+
+
+def test_no_ticket_passes_for_another_kind(add: Add) -> None:
+    ada = add()
+    sign_in_ticket, reset, invite = (
+        tickets.issue_sign_in(ada.id, "nonce"),
+        tickets.issue_reset("test", ada.id, HERE),
+        tickets.issue_invite("test", HERE),
+    )
+    for given, use in (
+        (sign_in_ticket, tickets.check_reset),
+        (sign_in_ticket, tickets.check_invite),
+        (reset, tickets.check_invite),
+        (invite, tickets.check_reset),
+        (reset, lambda given: tickets.redeem_sign_in(given, "nonce")),
+    ):
+        with pytest.raises(InvalidTicket):
+            use(given)
+
+
+def test_nothing_in_the_table_opens_anything(add: Add, database: Connection) -> None:
+    ada = add()
+    given = [tickets.issue_sign_in(ada.id, "nonce"), tickets.issue_reset("test", ada.id, HERE)]
+    _, key = api_keys.create(as_identity(ada), "laptop", None, HERE)
+    held = "".join(
+        str(database.execute(text(f"SELECT t::text FROM {table} t")).all())
+        for table in ("ticket", "api_key", "session", "audit_event")
+    )
+    assert not [secret for secret in (*given, key, "nonce") if secret in held]
+    assert all(len(secret) >= 43 for secret in (*given, key))
+
+
+def test_a_reset_link_sets_the_password_once_and_ends_everything(add: Add, database: Connection) -> None:
+    ada = add()
+    me = as_identity(ada)
+    _, key = api_keys.create(me, "laptop", None, HERE)
+    token = tickets.issue_reset("command line", ada.id, HERE)
+    assert tickets.redeem_reset(token, NEW, origin=HERE) == ada
+    assert me.session_id is not None
+    assert sessions.check(me.session_id) is None
+    assert api_keys.identify(key) is None
+    assert sign_in.sign_in("ada", NEW, HERE) == people.get(ada.id)
+    with pytest.raises(sign_in.SignInRefused):
+        sign_in.sign_in("ada", PASSWORD, HERE)
+    with pytest.raises(InvalidTicket):
+        tickets.redeem_reset(token, PASSWORD, origin=HERE)
+    (link,), (reset,) = told(database, "reset_link"), told(database, "password_reset")
+    assert (link.actor, link.target) == ("command line", "ada")
+    assert (reset.actor, reset.details) == ("ada", {"sessions": 1, "api_keys": 1})
+
+
+def test_keys_may_be_kept(add: Add) -> None:
+    ada = add()
+    _, key = api_keys.create(as_identity(ada), "laptop", None, HERE)
+    tickets.redeem_reset(tickets.issue_reset("test", ada.id, HERE), NEW, end_api_keys=False, origin=HERE)
+    assert api_keys.identify(key) is not None
+
+
+def test_a_weak_password_does_not_use_the_link_up(add: Add) -> None:
+    ada = add()
+    token = tickets.issue_reset("test", ada.id, HERE)
+    with pytest.raises(BadInput):
+        tickets.redeem_reset(token, "weak", origin=HERE)
+    assert tickets.redeem_reset(token, NEW, origin=HERE) == ada
+
+
+def test_a_newer_link_ends_the_one_before(add: Add) -> None:
+    ada, bob = add("ada"), add("bob")
+    others = tickets.issue_reset("test", bob.id, HERE)
+    first, second = (tickets.issue_reset("test", ada.id, HERE) for _ in range(2))
+    with pytest.raises(InvalidTicket):
+        tickets.check_reset(first)
+    assert tickets.check_reset(second) == ada
+    assert tickets.check_reset(others) == bob
+
+
+def test_a_link_is_over_after_an_hour(add: Add) -> None:
+    token = tickets.issue_reset("test", add().id, HERE, NOW)
+    tickets.check_reset(token, NOW + timedelta(minutes=59))
+    with pytest.raises(InvalidTicket):
+        tickets.redeem_reset(token, NEW, origin=HERE, now=NOW + timedelta(hours=1))
+
+
+def test_of_two_who_use_a_link_at_once_one_sets_the_password(committing_database: Engine, redis: Redis) -> None:
+    ada = people.create("ada", actor="test", password=PASSWORD)
+    token = tickets.issue_reset("test", ada.id, HERE)
+
+    def use(number: int) -> bool:
+        try:
+            tickets.redeem_reset(token, f"{NEW}{number}", origin=HERE)
+        except InvalidTicket:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(use, range(4))) == [False, False, False, True]
+
+
+@pytest.mark.parametrize("days", [0, -1, 91, 10**9])
+def test_an_invitation_lasts_for_days_not_for_ever(add: Add, days: int) -> None:
+    with pytest.raises(BadInput, match="from 1 to 90 days"):
+        tickets.issue_invite("test", HERE, days=days)
+
+
+def test_an_invitation_is_over_in_time(add: Add, database: Connection) -> None:
+    invite = tickets.issue_invite("test", HERE, email="ada@example.org", days=2, now=NOW)
+    assert tickets.check_invite(invite, NOW + timedelta(days=1)).expires_at == NOW + timedelta(days=2)
+    with pytest.raises(InvalidTicket):
+        tickets.check_invite(invite, NOW + timedelta(days=2))
+    assert told(database, "invite")[0].target == "ada@example.org"
+
+
+def test_where_nobody_may_register_nobody_is_invited(add: Add, setting: Callable[..., None]) -> None:
+    setting(registration="closed")
+    with pytest.raises(Conflict, match="REGISTRATION=closed"):
+        tickets.issue_invite("test", HERE)
+    with pytest.raises(BadInput):
+        tickets.issue_invite("test", HERE, role="root")
+    with pytest.raises(NotHere):
+        tickets.issue_reset("test", 0, HERE)
