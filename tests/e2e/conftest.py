@@ -8,17 +8,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
+from uuid import uuid4
 
 import pytest
 import rows
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 from sqlalchemy import create_engine
 
+from core import cache
+from core.auth import people, sessions
+from core.auth.identity import Origin
+from core.auth.people import Person
+from core.database import use
 from core.local import Servers
+from core.settings import settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 # A software renderer draws WebGL where there is no graphics card.
@@ -27,6 +34,7 @@ FLAGS = [
     *["--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"],
 ]
 START_SECONDS = 60
+KEY = "a key that is long enough for a test, and no secret"
 PATIENCE_MS = 30_000
 
 
@@ -60,26 +68,33 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def address(
-    chromium: str,
-    servers: Servers,
-    clones: Callable[[], AbstractContextManager[str]],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[str]:
-    """Where the web process under test listens; it is stopped at the end."""
+def filled(clones: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
+    """The address of a database with known rows, shared by all web processes under test."""
     with clones() as url:
         engine = create_engine(url)
         with engine.begin() as connection:
             rows.fill(connection)
         engine.dispose()
-        port = free_port()
-        folder = tmp_path_factory.mktemp("web")
-        log = (folder / "log").open("w")
-        given = {"DATABASE_URL": url, "REDIS_URL": servers.redis_url, "PORT": str(port), "DATA_DIR": str(folder)}
+        yield url
+
+
+@pytest.fixture(scope="session")
+def address(chromium: str, servers: Servers, filled: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the web process under test listens; it is stopped at the end."""
+    with web_process(filled, servers.redis_url, tmp_path_factory.mktemp("web")) as address:
+        yield address
+
+
+@contextmanager
+def web_process(database_url: str, redis_url: str, folder: Path, **more: str) -> Iterator[str]:
+    """A web process of its own with *more* settings, until the end of the block."""
+    port = free_port()
+    given = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "PORT": str(port), "DATA_DIR": str(folder)}
+    with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "app.py"],
             cwd=PROJECT,
-            env={**os.environ, **given},
+            env={**os.environ, **given, "SECRET_KEY": KEY, "REGISTRATION": "open", **more},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -93,7 +108,6 @@ def address(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            log.close()
 
 
 def free_port() -> int:
@@ -117,23 +131,34 @@ def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
 class Reader:
     """A page in the browser that remembers everything that should not have happened."""
 
-    def __init__(self, page: Page, address: str) -> None:
+    def __init__(self, page: Page, address: str, person: Person | None = None) -> None:
         self.page = page
         self.address = address
+        self.person = person
         self.problems: list[str] = []
+        self.expected: list[str] = []
         page.set_default_timeout(PATIENCE_MS)
         page.on("request", self._requested)
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
+
+    def another_tab(self) -> "Reader":
+        """A second page in the same browser, with the same cookies."""
+        return Reader(self.page.context.new_page(), self.address, self.person)
+
+    def expect_refusal(self, path: str) -> None:
+        """The browser says on its console that *path* was refused: here it should be."""
+        self.expected.append(path)
 
     def _requested(self, request: Request) -> None:
         if not request.url.startswith((self.address, "data:", "blob:")):
             self.problems.append(f"asked outside: {request.url}")
 
     def _said(self, message: ConsoleMessage) -> None:
+        path = urlsplit(message.location.get("url", "")).path
         # Streamlit looks for itself under the page's own path first, and is told that it is not there.
-        looking = urlsplit(message.location.get("url", "")).path.endswith(("/_stcore/health", "/_stcore/host-config"))
-        if message.type == "error" and not looking:
+        looking = path.endswith(("/_stcore/health", "/_stcore/host-config"))
+        if message.type == "error" and not looking and path not in self.expected:
             self.problems.append(f"console: {message.text}")
 
     def open(self, path: str, heading: str) -> Page:
@@ -151,19 +176,72 @@ class Reader:
         return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
 
+class Known:
+    """The people of the database under test; what is done here the web process sees at once."""
+
+    def __init__(self, database_url: str, redis_url: str) -> None:
+        self.environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SECRET_KEY": KEY}
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Let `core` work here as it does in the web process."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            settings.cache_clear()
+            cache.redis.cache_clear()
+            engine = create_engine(self.environment["DATABASE_URL"])
+            with use(engine):
+                yield
+            engine.dispose()
+        settings.cache_clear()
+        cache.redis.cache_clear()
+
+    def person(self, **values: str) -> Person:
+        """Somebody new, with a password only if one is given."""
+        with self.at_work():
+            return people.create(f"reader-{uuid4().hex[:8]}", actor="tests", **values)
+
+    def cookies(self, person: Person, address: str) -> list[dict[str, str]]:
+        """The cookies of a new session, as the browser would have got them."""
+        with self.at_work():
+            tokens = sessions.start(person.id, Origin("127.0.0.1", "tests"))
+        given = {"almanac_access": tokens.access, "almanac_refresh": tokens.refresh}
+        return [
+            {"name": name, "value": value, "url": address, "httpOnly": True, "sameSite": "Lax"}
+            for name, value in given.items()
+        ]
+
+
+@pytest.fixture(scope="session")
+def known(filled: str, servers: Servers) -> Known:
+    return Known(filled, servers.redis_url)
+
+
 Read = Callable[..., Reader]
 
 
 @pytest.fixture
-def read(browser: Browser, address: str) -> Iterator[Read]:
-    """Opens pages in a fresh profile; at the end nothing may have gone wrong in any of them."""
+def read(browser: Browser, known: Known, address: str) -> Iterator[Read]:
+    """Opens pages in a fresh profile as somebody signed in; at the end nothing may have gone wrong in any of them."""
     readers: list[Reader] = []
 
-    def opened(*, theme: str = "light", width: int = 1280, height: int = 1000) -> Reader:
+    def opened(
+        *,
+        theme: str = "light",
+        width: int = 1280,
+        height: int = 1000,
+        at: str = address,
+        role: str = "analyst",
+        signed_in: bool = True,
+    ) -> Reader:
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme="dark" if theme == "dark" else "light"
         )
-        readers.append(Reader(context.new_page(), address))
+        person = known.person(role=role) if signed_in else None
+        if person:
+            context.add_cookies(known.cookies(person, at))
+        readers.append(Reader(context.new_page(), at, person))
         return readers[-1]
 
     yield opened

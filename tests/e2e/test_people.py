@@ -1,0 +1,209 @@
+"""Coming in, staying in and going out, in a real browser: what no other test can show of cookies and tabs."""
+
+import re
+from collections.abc import Iterator
+from time import monotonic
+
+import pytest
+from conftest import Known, Read, Reader, web_process
+from playwright.sync_api import Page, expect
+
+from core.local import Servers
+
+PASSWORD = "A passphrase with 1 digit"
+SOON_MS = 10_000
+ACCESS_SECONDS = 6
+
+
+@pytest.fixture(scope="module")
+def hasty(filled: str, servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A web process in which access tokens last six seconds and little is allowed."""
+    settings = {
+        "ACCESS_TOKEN_MINUTES": str(ACCESS_SECONDS / 60),
+        "LIMIT_PAGES": "12/4 second",
+        "LIMIT_EXPORT": "1/minute",
+    }
+    with web_process(filled, servers.redis_url, tmp_path_factory.mktemp("hasty"), **settings) as address:
+        yield address
+
+
+def fill_in(page: Page, username: str, password: str) -> None:
+    page.get_by_label("Username", exact=True).fill(username)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_label("Password", exact=True).press("Enter")
+
+
+def session_cookies(page: Page) -> list[dict[str, object]]:
+    return [cookie for cookie in page.context.cookies() if str(cookie["name"]).startswith("almanac_")]
+
+
+def fresh_profile(reader: Reader, cookies: list[dict[str, object]]) -> Reader:
+    context = reader.page.context.browser.new_context()
+    context.add_cookies(cookies)
+    return Reader(context.new_page(), reader.address)
+
+
+def test_register_stay_in_open_a_second_tab_and_sign_out_everywhere(read: Read):
+    first = read(signed_in=False)
+    page = first.open("/register", "Create an account")
+    page.get_by_label("First name (optional)").fill("Ada")
+    page.get_by_label("Username", exact=True).fill("ada.öß 🦉")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    expect(page.locator('li[data-met="true"]')).to_have_count(3)
+    page.get_by_label("Repeat password").fill(PASSWORD)
+    page.get_by_role("button", name="Create account").click()
+    first.ready("Overview")
+    page.reload(wait_until="commit")
+    first.ready("Overview")
+    assert "almanac" not in page.evaluate("document.cookie")
+    assert all(cookie["httpOnly"] and cookie["sameSite"] == "Lax" for cookie in session_cookies(page))
+    kept = session_cookies(page)
+    second = first.another_tab()
+    second.open("/repositories?search=octo", "Repositories")
+    first.open("/profile", "Profile")
+    expect(page.get_by_text("this one")).to_be_visible()
+    page.get_by_role("button", name="Sign out everywhere").click()
+    left_at = monotonic()
+    first.ready("Sign in")
+    second.ready("Sign in")
+    assert monotonic() - left_at < SOON_MS / 1000 + 1
+    expect(second.page.get_by_text("You were signed out elsewhere")).to_be_visible()
+    assert "search=octo" in second.page.url
+    stranger = fresh_profile(first, kept)
+    stranger.open("/repositories", "Sign in")
+    assert stranger.page.get_by_text("of 37 repositories").count() == 0
+    assert not [*second.problems, *stranger.problems]
+    stranger.page.context.close()
+
+
+def test_a_link_shows_its_page_after_the_password_was_wrong_once(read: Read, known: Known):
+    person = known.person(password=PASSWORD)
+    reader = read(signed_in=False, width=420, theme="dark")
+    page = reader.open("/repositories?search=hubot&min_stars=5", "Sign in")
+    expect(page.get_by_label("Username", exact=True)).to_be_focused()
+    assert page.get_by_label("Username", exact=True).get_attribute("autocomplete") == "username"
+    assert page.get_by_label("Password", exact=True).get_attribute("autocomplete") == "current-password"
+    assert page.get_by_role("dialog").count() == 0
+    assert reader.overflow() <= 0
+    fill_in(page, person.username, "not the password")
+    expect(page.get_by_text("Name or password is wrong.")).to_be_visible()
+    fill_in(page, person.username, PASSWORD)
+    reader.ready("Repositories")
+    expect(page.get_by_text(re.compile("of 37 repositories"))).to_be_visible()
+    assert "search=hubot" in page.url
+    assert "min_stars=5" in page.url
+
+
+def test_a_sign_in_page_left_open_in_another_tab_comes_in_with_the_first(read: Read, known: Known):
+    person = known.person(password=PASSWORD)
+    first = read(signed_in=False)
+    first.open("/", "Sign in")
+    second = first.another_tab()
+    second.open("/languages", "Sign in")
+    fill_in(first.page, person.username, PASSWORD)
+    first.ready("Overview")
+    # The cookie that binds a sign-in to its browser has changed since: the page is loaded anew, and is signed in.
+    second.expect_refusal("/auth/session")
+    fill_in(second.page, person.username, PASSWORD)
+    second.ready("Languages")
+    assert not second.problems
+
+
+def test_a_reset_link_sets_a_password_once(read: Read, known: Known):
+    from core.auth import tickets
+    from core.auth.identity import Origin
+
+    person = known.person(password=PASSWORD)
+    with known.at_work():
+        secret = tickets.issue_reset("tests", person.id, Origin())
+    reader = read(signed_in=False)
+    page = reader.open(f"/reset#{secret}", "New password")
+    page.get_by_label("New password", exact=True).fill("Another passphrase 2")
+    page.get_by_label("Repeat password").fill("Another passphrase 2")
+    page.get_by_role("button", name="Set password").click()
+    expect(page.get_by_text("is set, and all sessions have ended")).to_be_visible()
+    page.get_by_role("button", name="Sign in").click()
+    reader.ready("Sign in")
+    assert secret not in page.url
+    fill_in(page, person.username, "Another passphrase 2")
+    reader.ready("Overview")
+    page.get_by_role("button", name="Sign out").click()
+    reader.ready("Sign in")
+    reader.open(f"/reset#{secret}", "New password")
+    expect(page.get_by_text("This link is over or was used already")).to_be_visible()
+
+
+def test_a_key_is_shown_once_and_the_theme_stays_chosen(read: Read):
+    reader = read()
+    page = reader.open("/profile", "Profile")
+    page.get_by_label("Name of a new key").fill("laptop")
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_text(re.compile("^alm_"))).to_be_visible()
+    key = page.get_by_text(re.compile("^alm_")).inner_text()
+    page.get_by_role("button", name="Done").click()
+    expect(page.get_by_text(f"…{key[-4:]}")).to_be_visible()
+    assert page.get_by_text(key).count() == 0
+    page.get_by_role("radio", name="Dark").click()
+    dark = "getComputedStyle(document.querySelector('.stApp')).backgroundColor === 'rgb(15, 23, 42)'"
+    page.wait_for_function(dark)
+    reader.open("/languages", "Languages")
+    page.wait_for_function(dark)
+
+
+def test_pages_left_open_outlive_their_access_tokens_and_tabs_take_turns(read: Read, hasty: str):
+    first = read(at=hasty)
+    first.open("/repositories?search=octo", "Repositories")
+    second = first.another_tab()
+    second.open("/languages", "Languages")
+    first.page.wait_for_timeout(2.5 * ACCESS_SECONDS * 1000)
+    for reader, heading in ((first, "Repositories"), (second, "Languages")):
+        reader.page.get_by_role("link", name="Overview").click()
+        reader.ready("Overview")
+        reader.page.go_back()
+        reader.ready(heading)
+    assert not second.problems
+
+
+def test_a_page_that_could_not_renew_in_time_comes_back_as_it_was(read: Read, hasty: str):
+    reader = read(at=hasty)
+    page = reader.open("/repositories", "Repositories")
+    page.get_by_role("textbox", name="Search").fill("octo")
+    page.get_by_role("textbox", name="Search").press("Enter")
+    expect(page.get_by_text("of 37 repositories")).to_be_visible()
+    reader.expect_refusal("/auth/refresh")
+    page.context.route("**/auth/refresh", lambda route: route.abort())
+    page.wait_for_timeout(1.2 * ACCESS_SECONDS * 1000)
+    page.get_by_role("textbox", name="Search").fill("hubot")
+    page.get_by_role("textbox", name="Search").press("Enter")
+    expect(page.get_by_text("your session is being renewed")).to_be_visible()
+    page.context.unroute("**/auth/refresh")
+    expect(page.get_by_text("of 37 repositories")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Search")).to_have_value("hubot")
+    assert "search=hubot" in page.url
+
+
+def test_a_limit_is_told_before_it_bites_counts_down_and_goes_on_by_itself(read: Read, known: Known, hasty: str):
+    reader = read(at=hasty)
+    page = reader.open("/languages", "Languages")
+    for _ in range(30):
+        page.get_by_text("Repositories", exact=True).last.click()
+        page.get_by_text("Stars", exact=True).last.click()
+        if page.get_by_text("You have loaded 12 pages").count():
+            break
+    expect(page.get_by_text("You have loaded 12 pages")).to_be_visible()
+    expect(page.get_by_text(re.compile("Goes on in \\d+ s"))).to_be_visible()
+    reader.ready("Languages")
+
+
+def test_one_export_too_many_is_told_and_not_sent(read: Read, hasty: str):
+    reader = read(at=hasty)
+    page = reader.open("/repositories", "Repositories")
+    button = page.locator(".st-key-tool-csv-repositories button").first
+    with page.expect_download():
+        button.click()
+    downloads: list[object] = []
+    page.on("download", downloads.append)
+    reader.ready("Repositories")
+    button.click()
+    expect(page.get_by_text("You have taken 1 export")).to_be_visible()
+    assert not downloads
