@@ -9,17 +9,33 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import holdings
 import httpx
 import pytest
+from sqlalchemy import create_engine
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
 
+from core.database import publish
 from core.local import Servers
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_SECONDS = 60
 REFUSED_SECONDS = 60
+SCRIPT_SECONDS = 60
+PUBLIC_URL = "https://almanac.example"
+HELD = "kept-from-strangers"
+PAGES = (
+    "",
+    *("account", "repositories", "repository", "languages", "compare", "movers", "changes", "scene", "profile"),
+    *("tracking", "ingestion", "people", "system", "register", "reset", "sign_in", "nothing"),
+)
 
 
 def free_port() -> int:
@@ -32,13 +48,14 @@ def environment(**settings: str) -> dict[str, str]:
     return {**os.environ, "LOG_LEVEL": "INFO", **settings}
 
 
-@pytest.fixture(scope="module")
-def web(servers: Servers, database_url: str) -> Iterator[httpx.Client]:
-    """A client of a freshly started web process over real servers."""
-    port = free_port()
-    settings = {"DATABASE_URL": database_url, "REDIS_URL": servers.redis_url, "PORT": str(port)}
+Clones = Callable[[], AbstractContextManager[str]]
+
+
+@contextmanager
+def started(address: str, **settings: str) -> Iterator[httpx.Client]:
+    """A client of a freshly started web process, which is stopped at the end of the block."""
     process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment(**settings))
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+    with httpx.Client(base_url=address, timeout=20) as client:
         try:
             wait_until_healthy(client, process)
             yield client
@@ -46,6 +63,23 @@ def web(servers: Servers, database_url: str) -> Iterator[httpx.Client]:
             assert process.wait(10) in {0, -signal.SIGTERM}
         finally:
             process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def web(servers: Servers, clones: Clones, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """As somebody starts it on their machine, over real servers that hold something to be kept from strangers."""
+    with clones() as url:
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            holdings.repository(connection, f"{HELD}/{HELD}", {"2026-01-01": 50, "2026-03-01": 1000})
+            publish(connection)
+        engine.dispose()
+        port = free_port()
+        folder = tmp_path_factory.mktemp("web")
+        given = {"DATABASE_URL": url, "REDIS_URL": servers.redis_url, "PORT": str(port), "DATA_DIR": str(folder)}
+        with started(f"http://127.0.0.1:{port}", **given) as client:
+            yield client
 
 
 def wait_until_healthy(client: httpx.Client, process: "subprocess.Popen[bytes]") -> None:
@@ -90,13 +124,94 @@ def test_every_page_has_the_policy_that_allows_its_own_inline_scripts_only(web, 
         assert f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}" in policy
 
 
+def websocket(web: httpx.Client, origin: str | None, path: str = "/_stcore/stream", **more: str) -> ClientConnection:
+    address = str(web.base_url).rstrip("/").replace("http", "ws", 1)
+    return connect(
+        f"{address}{path}", origin=origin, subprotocols=["streamlit"], additional_headers=more, max_size=None
+    )
+
+
+def shown(web: httpx.Client, page: str) -> str:
+    """Everything that the script sends to a browser without cookies that asks for *page*, in one text."""
+    asked = BackMsg()
+    asked.rerun_script.page_name = page
+    asked.rerun_script.query_string = f"login={HELD}&name={HELD}/{HELD}"
+    told: list[str] = []
+    with websocket(web, str(web.base_url).rstrip("/")) as opened:
+        opened.send(asked.SerializeToString())
+        while True:
+            message = ForwardMsg.FromString(opened.recv(SCRIPT_SECONDS))
+            # The question itself is not an answer, nor is the address that the browser shows.
+            if message.WhichOneof("type") not in {"new_session", "page_info_changed"}:
+                told.append(str(message))
+            if message.WhichOneof("type") == "script_finished":
+                return "\n".join(told)
+
+
+# What a stranger gets. These come first: the process has just started, and no page has run yet.
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1/nothing", "/api/docs/../x"])
-def test_an_unknown_api_path_is_no_page(web, path):
-    answer = web.get(path)
-    assert answer.status_code == 404
+@pytest.mark.parametrize("page", PAGES)
+def test_a_stranger_sees_no_page_but_the_sign_in(web, page):
+    """Not even the first who asks a fresh process, whatever page they ask for."""
+    told = shown(web, page)
+    assert "Sign in" in told or page in {"register", "reset"}
+    assert HELD not in told
+    assert "As of" not in told
+
+
+@pytest.mark.slow
+def test_every_address_of_a_page_is_the_same_empty_page(web):
+    answers = [web.get(f"/{page}") for page in PAGES]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) == 1
+
+
+ASKED_FOR_A_SESSION = (
+    *("/api", "/api/", "/api/docs", "/api/v1", "/api/v1/nothing", "/api/v1/openapi.json", "/api/docs/../x"),
+    *("/api/v1/people/me", "/api/v1/github/stats/octocat", "/api/v1/accounts/octocat", "/api/v1/languages"),
+    *("/api/v1/accounts/octocat/repositories.csv", "/api/v1/repositories/a/b", "/api/v1/repositories/a/b/stars"),
+    *("/api/v1/movers", "/api/v1/changes", "/api/v1/scene/city.csv", "/api/v1/ingestions", "/api/v1/tracked"),
+    *("/media/abc.csv", "/_stcore/upload_file/a/b", "/_stcore/script-health-check", "/_stcore/anything"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ASKED_FOR_A_SESSION)
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_a_stranger_gets_one_answer_from_every_route(web, method, path):
+    answer = web.request(method, path)
+    assert answer.status_code == 401
     assert set(answer.json()) == {"error", "message", "request_id"}
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["/auth/login", "/oauth2callback", "/auth/nothing", "/metrics%0a", "/x%00"])
+def test_what_is_not_there_is_not_there(web, path):
+    assert web.get(path).status_code == 404
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["/metrics", "/_stcore/metrics"])
+def test_measures_are_not_for_who_comes_by_a_proxy(web, path):
+    assert web.get(path, headers={"x-forwarded-for": "203.0.113.7"}).status_code == 401
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("origin", [None, "http://evil.example", "null"])
+def test_a_websocket_that_no_page_of_ours_opened_is_refused(web, origin):
+    with pytest.raises(InvalidStatus) as refused:
+        websocket(web, origin)
+    assert refused.value.response.status_code == 403
+
+
+@pytest.mark.slow
+def test_there_is_one_websocket(web):
+    with pytest.raises(InvalidStatus) as refused:
+        websocket(web, str(web.base_url).rstrip("/"), path="/api/v1/x")
+    assert refused.value.response.status_code == 403
 
 
 @pytest.mark.slow
@@ -125,14 +240,54 @@ def test_fonts_come_from_here_with_their_licences(web):
         assert "SIL Open Font License" in web.get(f"/app/static/{licence}").text
 
 
+# Where others can reach it
+
+
+@pytest.fixture(scope="module")
+def exposed(servers: Servers, clones: Clones, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """In production, behind a proxy on the same machine that ends TLS."""
+    with clones() as url:
+        port = free_port()
+        given = {
+            "DATABASE_URL": url,
+            "REDIS_URL": servers.redis_url,
+            "DATA_DIR": str(tmp_path_factory.mktemp("exposed")),
+            "HOST": "0.0.0.0",
+            "PORT": str(port),
+            "PUBLIC_URL": PUBLIC_URL,
+            "ENVIRONMENT": "production",
+            "SECRET_KEY": "a secret for tests that is long enough",
+            "ADMIN_PASSWORD": "Correct horse 1",
+            "TRUSTED_PROXIES": "127.0.0.1",
+        }
+        with started(f"http://127.0.0.1:{port}", **given) as client:
+            client.headers["host"] = "almanac.example"
+            yield client
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("host", ["0.0.0.0"])
-def test_an_address_that_others_can_reach_is_refused_with_one_sentence(host):
-    code, said = refusal(["app.py"], HOST=host)
-    assert code == 1
-    assert said.strip().splitlines()[-1] == (
-        f"almanac: HOST is {host}, but Almanac listens on loopback only (127.0.0.1) until people can sign in"
-    )
+def test_in_production_cookies_are_kept_to_https_and_to_one_name(exposed):
+    answer = exposed.get("/", headers={"sec-fetch-dest": "document", "x-forwarded-proto": "https"})
+    assert answer.headers["set-cookie"].startswith("__Host-almanac_nonce=")
+    assert answer.headers["set-cookie"].endswith("; Path=/; HttpOnly; SameSite=Lax; Secure")
+    assert answer.headers["strict-transport-security"] == "max-age=31536000"
+
+
+@pytest.mark.slow
+def test_the_websocket_is_for_the_public_address_alone(exposed):
+    behind = {"X-Forwarded-Host": "almanac.example", "X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
+    with websocket(exposed, PUBLIC_URL, **behind):
+        pass
+    for origin in (str(exposed.base_url).rstrip("/"), "http://almanac.example"):
+        with pytest.raises(InvalidStatus):
+            websocket(exposed, origin, **behind)
+
+
+@pytest.mark.slow
+def test_a_change_is_for_the_public_address_alone(exposed):
+    body = {"ticket": "x"}
+    assert exposed.post("/auth/session", json=body, headers={"origin": PUBLIC_URL}).status_code == 401
+    assert exposed.post("/auth/session", json=body, headers={"origin": "http://127.0.0.1"}).status_code == 403
 
 
 @pytest.mark.slow
