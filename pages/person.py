@@ -85,7 +85,7 @@ def actions(admin: Identity, shown: Person, is_last: bool) -> None:
             confirm_end(admin, shown)
         if st.button("Audit trail", icon=":material/history:", type="tertiary", key="trail-of"):
             # The trail is drawn further down: its fields can still be set.
-            st.session_state["who"] = shown.username
+            st.session_state["by"] = shown.username
 
 
 def holdings(shown: Person, now: datetime) -> None:

@@ -77,7 +77,7 @@ def show(admin: Identity) -> None:
 def filters() -> Wanted:
     told = asked.one_of("did", list(ACTIONS))
     with st.container(horizontal=True, vertical_alignment="bottom", key="trail-filters"):
-        who = st.text_input("Who", key="who", bind="query-params", max_chars=100, placeholder="Anybody", width=130)
+        who = st.text_input("Who", key="by", bind="query-params", max_chars=100, placeholder="Anybody", width=130)
         did = st.selectbox(
             "Did",
             list(ACTIONS),
