@@ -49,6 +49,13 @@ class Settings(BaseSettings):
     github_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="Comma-separated GitHub tokens; empty asks anonymously, 60 requests an hour."
     )
+    github_app_id: str = Field(
+        "", pattern=r"^[\w.]*$", description="A GitHub App's id or client id; asks besides the tokens."
+    )
+    github_app_private_key_file: Path | None = Field(None, description="File with the GitHub App's private key (PEM).")
+    github_app_installation_id: str = Field(
+        "", pattern=r"^\d*$", description="Number of the GitHub App's installation whose budget is used."
+    )
     track: CommaSeparated = Field(
         ("octocat", "pallets", "gaearon"), description="Comma-separated logins tracked at the first start."
     )
@@ -140,6 +147,25 @@ class Settings(BaseSettings):
         for network in value:
             ip_network(network, strict=False)
         return value
+
+    @field_validator("github_app_id", "github_app_installation_id", mode="before")
+    @classmethod
+    def strip_number(cls, value: object) -> object:
+        return str(value).strip()
+
+    @field_validator("github_app_private_key_file", mode="before")
+    @classmethod
+    def no_file(cls, value: object) -> object:
+        return value or None
+
+    @model_validator(mode="after")
+    def check_app(self) -> Self:
+        parts = (self.github_app_id, self.github_app_private_key_file, self.github_app_installation_id)
+        if any(parts) and not all(parts):
+            raise ValueError(
+                "a GitHub App needs GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY_FILE and GITHUB_APP_INSTALLATION_ID"
+            )
+        return self
 
     @model_validator(mode="after")
     def check_production(self) -> Self:

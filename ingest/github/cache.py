@@ -4,8 +4,9 @@ import json
 import time
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from hashlib import sha256
 from threading import Lock
 
@@ -54,6 +55,7 @@ class Cache:
 
     def __init__(self, redis: "Redis | None", prefix: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
+        self._name = prefix
         self._prefix = f"{prefix}:{VERSION}"
         self._clock = clock
         self._memory = Memory(MEMORY_BYTES)
@@ -96,6 +98,16 @@ class Cache:
 
     def learn_owner(self, fingerprint: str, owner: str) -> None:
         self._set(self._key("owner", fingerprint, ""), owner.encode(), KEEP_SECONDS)
+
+    def note_refused(self, fingerprint: str, name: str, why: str, at: datetime | None) -> None:
+        """Let others see for a day which credential GitHub refused and why; `core/refused_tokens.py` reads it."""
+        key, told = f"{self._name}:refused", json.dumps({"name": name, "why": why, "at": at and at.isoformat()})
+        self._ask(lambda redis: (redis.hset(key, fingerprint, told), redis.expire(key, REFUSED_SECONDS)))
+
+    def forget_refused(self, fingerprints: Iterable[str]) -> None:
+        """A process that starts gives its credentials another chance."""
+        names = list(fingerprints)
+        self._ask(lambda redis: redis.hdel(f"{self._name}:refused", *names) if names else None)
 
     def _key(self, what: str, fingerprint: str, url: str) -> str:
         return f"{self._prefix}:{what}:{fingerprint}:{sha256(url.encode()).hexdigest()[:32]}"

@@ -13,9 +13,10 @@ from redis import Redis
 
 from core.settings import Settings
 from ingest.github.addresses import PUBLIC_ROOT
+from ingest.github.app import Installation, Signer
 from ingest.github.asks import Ask, BucketState, Gone, LanguagesWanted, Outcome, Usage
 from ingest.github.cache import Cache
-from ingest.github.credentials import Pool
+from ingest.github.credentials import Credential, Pool, tokens
 from ingest.github.errors import BadCredentials, GitHubError
 from ingest.github.facts import Facts
 from ingest.github.gate import PATIENCE_SECONDS, Clock, Gate, Ledger, Sleep, Stop
@@ -76,6 +77,8 @@ class GitHub:
         self._use_graphql = use_graphql and not self._pool.is_anonymous
         self.profiles = Profiles(self._rest, self._graphql, self._pool, use_graphql=self._use_graphql)
         """Tells who logins belong to."""
+        self._pool.on_refusal = lambda who, why, at: self._cache.note_refused(who.fingerprint, who.name, why, at)
+        self._cache.forget_refused(credential.fingerprint for credential in self._pool.credentials)
         for credential in self._pool.credentials:
             owner = self._cache.owner(credential.fingerprint)
             if owner:
@@ -83,9 +86,12 @@ class GitHub:
 
     @classmethod
     def from_settings(cls, settings: Settings, redis: "Redis | None" = None, **others: object) -> Self:
-        """Make the client that the settings describe. Raises BadCredentials for what cannot be a token."""
-        pool = Pool.of_tokens([token.get_secret_value() for token in settings.github_tokens])
-        return cls(api_url=settings.github_api_url, pool=pool, redis=redis, **others)  # type: ignore[arg-type]
+        """Make the client that the settings describe. Raises BadCredentials for what cannot be a token, or a key."""
+        clock: Clock = others.get("clock", utc_now)  # type: ignore[assignment]
+        credentials: list[Credential] = list(tokens([one.get_secret_value() for one in settings.github_tokens]))
+        if settings.github_app_id:
+            credentials.append(_installation(settings, clock))
+        return cls(api_url=settings.github_api_url, pool=Pool(credentials), redis=redis, **others)  # type: ignore[arg-type]
 
     def __enter__(self) -> Self:
         return self
@@ -214,3 +220,15 @@ class GitHub:
         if credential is None:
             raise BadCredentials("every token there is")
         return Asking(credential, stop=stop)
+
+
+def _installation(settings: Settings, clock: Clock) -> Installation:
+    file = settings.github_app_private_key_file
+    try:
+        key = file.read_bytes() if file else b""
+    except OSError as error:
+        raise BadCredentials(
+            "the private key of the GitHub App", why=f"its file cannot be read ({error.strerror})"
+        ) from error
+    app = Signer(settings.github_app_id, key, clock)
+    return Installation(app, settings.github_app_installation_id, clock)

@@ -1,7 +1,8 @@
-"""Who we are to GitHub: tokens, nobody, and later a GitHub App. A token never leaves its credential but as a header."""
+"""Who we are to GitHub: tokens, nobody, or a GitHub App. A token never leaves its credential but as a header."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from threading import Lock
 from typing import Protocol
@@ -60,6 +61,11 @@ class Anonymous:
         return None
 
 
+def tokens(secrets: Sequence[str]) -> list[Token]:
+    """Number tokens by their place in the setting. Raises BadCredentials for what cannot be a token."""
+    return [Token(secret, position) for position, secret in enumerate(secrets, start=1)]
+
+
 class Pool:
     """The credentials of this process: who owns them, which still work, and whose turn it is.
 
@@ -73,11 +79,12 @@ class Pool:
         self._owners: dict[str, str] = {}
         self._refused: set[str] = set()
         self._lock = Lock()
+        self.on_refusal: Callable[[Credential, str, datetime | None], None] = lambda *_told: None
 
     @classmethod
-    def of_tokens(cls, tokens: Sequence[str]) -> "Pool":
-        """Make a pool of *tokens*, an anonymous one of none. Raises BadCredentials for what cannot be a token."""
-        return cls(Token(token, position) for position, token in enumerate(tokens, start=1))
+    def of_tokens(cls, secrets: Sequence[str]) -> "Pool":
+        """Make a pool of tokens, an anonymous one of none. Raises BadCredentials for what cannot be a token."""
+        return cls(tokens(secrets))
 
     @property
     def is_anonymous(self) -> bool:
@@ -98,10 +105,11 @@ class Pool:
             self._owners[fingerprint] = owner
             return is_new
 
-    def refuse(self, credential: Credential) -> None:
-        """GitHub said 401: leave this one out from now on."""
+    def refuse(self, credential: Credential, why: str = "", at: datetime | None = None) -> None:
+        """GitHub said 401: leave this one out from now on, and tell whoever wants to know."""
         with self._lock:
             self._refused.add(credential.fingerprint)
+        self.on_refusal(credential, why, at)
 
     def refused(self, credential: Credential) -> bool:
         with self._lock:

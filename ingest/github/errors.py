@@ -28,9 +28,11 @@ class BadCredentials(GitHubError):
 
     code = "bad_credentials"
 
-    def __init__(self, which: str, fingerprint: str | None = None) -> None:
+    def __init__(
+        self, which: str, fingerprint: str | None = None, why: str = "it is wrong, expired or revoked"
+    ) -> None:
         self.fingerprint = fingerprint
-        super().__init__(f"GitHub refused {which}: it is wrong, expired or revoked")
+        super().__init__(f"GitHub refused {which}: {why}")
 
 
 class AccountNotFound(GitHubError):

@@ -12,6 +12,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from ingest.github.addresses import ours
 from ingest.github.answers import NOT_MODIFIED, OK, REDIRECTS, UNAUTHORIZED, Answer, limits_of, read_json, told_to_wait
+from ingest.github.app import Installation
 from ingest.github.asks import Usage
 from ingest.github.budget import REST, Wish
 from ingest.github.credentials import Credential, Pool
@@ -40,6 +41,12 @@ REDIRECTS_AT_MOST = 3
 REFUSALS_AT_MOST = 6
 # GitHub gives up on a query after ten seconds: what fails this late failed because of how much was asked.
 LATE_SECONDS = 5.0
+CREATED = 201
+WHY_NO_TOKEN = {
+    401: "the App's number or private key is wrong",
+    403: "it is suspended",
+    404: "the App is not installed there any more",
+}
 PASSING = (Unreachable, ServerFailed, UnreadableAnswer)
 
 
@@ -184,27 +191,64 @@ class Transport:
         raise UnexpectedStatus(answer.status, call.what, "the redirects lead in a circle")
 
     def _once(self, call: Call) -> Answer:
-        """Ask once; where GitHub says to wait, wait at the gate and ask again."""
-        asking, credential = call.asking, call.asking.credential
+        """Ask once, with a token that is good; an App's that is refused before its time is renewed once."""
+        credential = call.asking.credential
         if self._pool.refused(credential):
             raise BadCredentials(credential.name, credential.fingerprint)
+        if not isinstance(credential, Installation):
+            answer = self._pass(call)
+        else:
+            self._renew(credential, call.asking)
+            sent = credential.authorization()
+            answer = self._pass(call)
+            if answer.status == UNAUTHORIZED:
+                credential.drop(sent)
+                self._renew(credential, call.asking)
+                answer = self._pass(call)
+        if answer.status == UNAUTHORIZED:
+            raise self._refused(credential, answer)
+        return answer
+
+    def _renew(self, installation: Installation, asking: Asking) -> None:
+        """Get a token where the one at hand ends soon; whoever else wants one waits for it."""
+        with installation.renewing:
+            if installation.is_fresh():
+                return
+            signed = Asking(installation.app, stop=asking.stop, tally=asking.tally)
+            call = Call(self.root + installation.path, "an installation's token", signed, "POST")
+            answer = self._pass(call)
+            if answer.status == UNAUTHORIZED and installation.app.heed(answer):
+                answer = self._pass(call)
+            if answer.status >= 500:
+                raise ServerFailed(answer.status)
+            if answer.status != CREATED:
+                raise self._refused(installation, answer, WHY_NO_TOKEN.get(answer.status, "it gives no token"))
+            installation.take(answer)
+            log.info("github app got a token", who=installation.name)
+
+    def _refused(self, credential: Credential, answer: Answer, why: str = "") -> BadCredentials:
+        """Leave this one out from now on, and let whoever watches know why."""
+        error = BadCredentials(credential.name, credential.fingerprint, *([why] if why else []))
+        self._pool.refuse(credential, str(error), answer.date)
+        log.warning("github refused a credential", why=str(error), status=answer.status, request_id=answer.request_id)
+        return error
+
+    def _pass(self, call: Call) -> Answer:
+        """Send through the gate; where GitHub says to wait, wait there and send again."""
+        asking, credential = call.asking, call.asking.credential
         wish = Wish("", self._pool.owner(credential), call.resource, call.kind, call.cost, asking.reserve)
         for _ in range(REFUSALS_AT_MOST):
             with self.gate.passing(wish, waits_for_budget=asking.waits_for_budget, stop=asking.stop) as passage:
                 answer = self._exchange(call)
                 wait = told_to_wait(answer)
-                passage.answered(limits_of(answer), wait, self._pool.owner(credential))
+                # What a 401 tells is left is nobody's: GitHub does not know whom it speaks to.
+                left = None if answer.status == UNAUTHORIZED else limits_of(answer)
+                passage.answered(left, wait, self._pool.owner(credential))
             if wait is None:
-                break
+                return answer
             seconds = round(wait.seconds, 1) or None
             log.info("github told us to wait", scope=wait.scope, seconds=seconds, request_id=answer.request_id)
-        else:
-            raise RateLimited(self._clock(), "GitHub keeps telling us to wait, though we did,")
-        if answer.status == UNAUTHORIZED:
-            self._pool.refuse(credential)
-            log.warning("github refused a credential", who=credential.name, request_id=answer.request_id)
-            raise BadCredentials(credential.name, credential.fingerprint)
-        return answer
+        raise RateLimited(self._clock(), "GitHub keeps telling us to wait, though we did,")
 
     def _exchange(self, call: Call) -> Answer:
         headers = dict(call.headers)

@@ -75,6 +75,8 @@ class Limits:
     ) -> None:
         self.tokens = dict(DEFAULT_TOKENS if tokens is None else tokens)
         self.core, self.graphql, self.anonymous = 5000, 5000, 60
+        self.larger: dict[str, int] = {}
+        """The hourly budget of owners who have another one than the rest, such as installations of Apps."""
         self.rest_a_minute, self.graphql_a_minute, self.concurrent = 900, 2000, 100
         self.secondary_retry_after: int | None = 60
         self._clock = clock
@@ -87,7 +89,7 @@ class Limits:
         """Return the budget of *who*, an owner of tokens or an address."""
         limit = self.anonymous
         if who in self.tokens.values():
-            limit = self.graphql if resource == "graphql" else self.core
+            limit = self.larger.get(who, self.graphql if resource == "graphql" else self.core)
         elif resource == "graphql":
             limit = 0
         with self._lock:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ingest.sandbox.apps import Apps
 from ingest.sandbox.background import Background
 from ingest.sandbox.controls import controls
 from ingest.sandbox.faults import Faults
@@ -49,6 +50,11 @@ class Sandbox:
     def __post_init__(self) -> None:
         self.limits = Limits(self.world.clock, self.tokens)
         self.service = Service(self.world, self.url, self.faults, self.limits)
+
+    @property
+    def apps(self) -> Apps:
+        """The GitHub Apps that are known here; none until one is registered."""
+        return self.service.apps
 
     def truth(self, login: str) -> dict[str, Any]:
         """Tell everything about *login* at this moment, in the words of `ingest show --json`."""

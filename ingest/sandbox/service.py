@@ -3,6 +3,7 @@
 import random
 from dataclasses import replace
 
+from ingest.sandbox.apps import ASKS_FOR_TOKEN, Apps
 from ingest.sandbox.clock import http_date
 from ingest.sandbox.conditional import settle
 from ingest.sandbox.faults import Faults
@@ -34,12 +35,14 @@ class Service:
         self.world = world
         self.faults = faults
         self.limits = limits
+        self.apps = Apps(world.clock, limits.tokens)
         self.rest = Rest(world, root, faults)
         self.graphql = GraphQL(world, faults, limits)
 
     def recognise(self, question: Question) -> Question:
         """Fill in who the token belongs to; a refused or unknown token belongs to nobody."""
         known = question.token is not None and question.token not in self.faults.bad_tokens
+        self.apps.end(question.token)
         return replace(question, owner=self.limits.tokens.get(question.token or "") if known else None)
 
     def answer(self, question: Question) -> Answer:
@@ -60,6 +63,8 @@ class Service:
         met = self.faults.before(question)
         if met:
             return met
+        if question.method == "POST" and (asked := ASKS_FOR_TOKEN.fullmatch(question.path)):
+            return self.apps.give_token(asked[1], question.token)
         refused = self._turned_away(question, resource)
         if refused:
             return refused
