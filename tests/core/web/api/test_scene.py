@@ -6,25 +6,23 @@ import holdings
 import pandas as pd
 import pytest
 from sqlalchemy import Connection
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from core.charts import city, scene
 from core.database import publish
 from core.queries import scene as queries
-from core.web.routes import routes
 from core.web.scene import Wanted, edition
 
 CITY = "/api/v1/scene/city.csv"
 
 
 @pytest.fixture
-def web(database: Connection) -> TestClient:
+def web(database: Connection, analyst: TestClient) -> TestClient:
     holdings.repository(database, "octo/cat", {"2026-01-01": 50, "2026-03-01": 1000}, primary_language="Python")
     holdings.repository(database, "octo/dog, the 2nd", {"2026-03-01": 10}, primary_language="C++")
     holdings.repository(database, 'hubot/"quoted"', {"2026-03-01": 500})
     publish(database)
-    return TestClient(Starlette(routes=routes()))
+    return analyst
 
 
 def frame(answer) -> pd.DataFrame:
@@ -44,7 +42,7 @@ def test_towers_are_those_of_the_layout(web):
 
 def test_every_form_holds_the_same_rows(web):
     rows = frame(web.get(CITY))
-    as_json = pd.DataFrame(web.get("/api/v1/scene/city.json").json())
+    as_json = pd.DataFrame(web.get("/api/v1/scene/city").json()["data"])
     as_parquet = pd.read_parquet(BytesIO(web.get("/api/v1/scene/city.parquet").content))
     assert as_json["name"].tolist() == as_parquet["name"].tolist() == rows["name"].tolist()
     assert as_json["height"].tolist() == pytest.approx(rows["height"].tolist())
@@ -84,7 +82,7 @@ def test_a_new_data_version_or_another_question_has_another_tag(web, database):
         web.get(CITY).headers["etag"],
         web.get(CITY, params={"owners": 1}).headers["etag"],
         web.get(CITY, params={"part": "districts"}).headers["etag"],
-        web.get("/api/v1/scene/city.json").headers["etag"],
+        web.get("/api/v1/scene/city").headers["etag"],
     }
     before = web.get(CITY).headers["etag"]
     publish(database)
@@ -126,7 +124,7 @@ def test_a_bad_parameter_is_refused_by_name_in_the_one_shape(web, query, named):
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/v1/scene/city.xml", "/api/v1/scene/globe.csv", "/api/v1/scene/", "/api/v1/scene/city"]
+    "path", ["/api/v1/scene/city.xml", "/api/v1/scene/moon.csv", "/api/v1/scene/", "/api/v1/scene/city.csv/"]
 )
 def test_another_scene_or_form_is_not_found(web, path):
     answer = web.get(path)
@@ -140,8 +138,8 @@ def test_rows_can_only_be_read(web):
     assert web.head(CITY).status_code == 200
 
 
-def test_an_empty_database_gives_a_city_without_rows(database):
-    answer = TestClient(Starlette(routes=routes())).get(CITY)
+def test_an_empty_database_gives_a_city_without_rows(analyst):
+    answer = analyst.get(CITY)
     assert answer.status_code == 200
     assert frame(answer).empty
     assert "name" in frame(answer).columns

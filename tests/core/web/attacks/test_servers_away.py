@@ -1,0 +1,158 @@
+"""Redis and Postgres stop and start while somebody is signed in: nobody gets in by it, nobody is signed out by it."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisAway
+from sqlalchemy import create_engine, text
+from starlette.testclient import TestClient
+
+from core import cache, database
+from core.auth import api_keys, live, sessions, tickets
+from core.local import Servers, lease
+from core.local.home import find_home
+from core.migrations import upgrade
+from core.settings import settings
+from web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
+
+OURS = {"origin": HERE}
+pytestmark = pytest.mark.slow
+
+
+class Machine:
+    """Servers of this module's own, each of which can be taken away."""
+
+    def __init__(self, folder: Path) -> None:
+        self.postgres = lease(folder, durable=False, redis=False)
+        self.redis = lease(folder, durable=False, postgres=False)
+
+    def take_away(self, *which: Servers) -> None:
+        for server in which:
+            server.release()
+        while any(answers(server) for server in which):
+            time.sleep(0.05)
+
+    def bring_back(self) -> None:
+        self.postgres.hold()
+        self.redis.hold()
+
+
+def answers(server: Servers) -> bool:
+    try:
+        if server.redis_url:
+            return bool(Redis.from_url(server.redis_url, retry=None).ping())
+        psycopg.connect(server.database_url.replace("+psycopg", "")).close()
+    except (RedisAway, psycopg.OperationalError):
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Machine]:
+    folder = Path(tempfile.mkdtemp(prefix="almanac-away-", dir="/tmp"))
+    folder.chmod(0o711)
+    machine = Machine(folder)
+    upgrade(machine.postgres.database_url)
+    yield machine
+    machine.take_away(machine.postgres, machine.redis)
+    shutil.rmtree(find_home(folder).sockets, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def browser(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    """Somebody who is signed in; at the end both servers run."""
+    monkeypatch.setenv("DATABASE_URL", machine.postgres.database_url)
+    monkeypatch.setenv("REDIS_URL", machine.redis.redis_url)
+    monkeypatch.setenv("SECRET_KEY", "a key for tests, which is long enough to be one")
+    forget()
+    with create_engine(machine.postgres.database_url).begin() as connection:
+        connection.execute(text("TRUNCATE person CASCADE"))
+        insert = text("INSERT INTO person (username, role) VALUES ('ada', 'analyst') RETURNING id")
+        person_id = connection.execute(insert).scalar_one()
+    yield sign_in(stack(), person_id)
+    machine.bring_back()
+    forget()
+
+
+def forget() -> None:
+    """A process that has just started: no connections, and no memory of who was away."""
+    settings.cache_clear()
+    if database.engine.cache_info().currsize:
+        database.engine().dispose()
+    database.engine.cache_clear()
+    cache.redis.cache_clear()
+    live.known.cache_clear()
+
+
+def person_id() -> int:
+    with database.transaction() as connection:
+        return int(connection.execute(text("SELECT id FROM person WHERE username = 'ada'")).scalar_one())
+
+
+def test_without_redis_all_goes_on(machine: Machine, browser: TestClient) -> None:
+    machine.take_away(machine.redis)
+    assert browser.get("/api/v1/x").json()["person"] == "ada"
+    assert browser.post("/auth/refresh", headers=OURS).status_code == 204
+    assert browser.get("/", headers=DOCUMENT).status_code == 200
+    assert stack().get("/api/v1/x").status_code == 401
+    machine.bring_back()
+    assert browser.get("/api/v1/x").json()["person"] == "ada"
+
+
+def test_who_was_signed_out_while_redis_was_away_stays_out(machine: Machine, browser: TestClient) -> None:
+    assert browser.get("/api/v1/x").status_code == 200  # Redis knows the session
+    held = dict(browser.cookies)
+    machine.take_away(machine.redis)
+    assert browser.post("/auth/logout", headers=OURS).status_code == 204
+    browser.cookies.update(held)
+    assert browser.get("/api/v1/x").status_code == 401
+    machine.bring_back()
+    assert browser.get("/api/v1/x").status_code == 401
+
+
+def test_without_postgres_nobody_gets_in_and_nobody_loses_their_cookies(machine: Machine, browser: TestClient) -> None:
+    session = sessions.start(person_id(), ANYWHERE)
+    identity = sessions.check(session.session_id)
+    assert identity is not None
+    _, key = api_keys.create(identity, "script", None, ANYWHERE)
+    ticket = tickets.issue_sign_in(identity.person_id, browser.cookies["almanac_nonce"])
+    held = dict(browser.cookies)
+    machine.take_away(machine.postgres, machine.redis)
+
+    refused = [
+        browser.get("/api/v1/x"),
+        stack().get("/api/v1/x", headers={"authorization": f"Bearer {key}"}),
+        browser.post("/auth/refresh", headers=OURS),
+        browser.post("/auth/logout", headers=OURS),
+        browser.post("/auth/session", json={"ticket": ticket}, headers=OURS),
+    ]
+    for answer in refused:
+        assert (answer.status_code, answer.json()["error"]) == (503, "server_unavailable")
+        assert answer.headers["retry-after"]
+        assert "set-cookie" not in answer.headers
+    browser.cookies.delete("almanac_access")
+    page = browser.get("/", headers=DOCUMENT)
+    assert (page.status_code, "set-cookie" in page.headers) == (200, False)
+    assert stack().get("/api/v1/x").status_code == 401
+    assert stack().get("/api/v1/x", headers={"cookie": "almanac_access=forged"}).status_code == 401
+
+    machine.bring_back()
+    browser.cookies.update(held)
+    assert browser.get("/api/v1/x").json()["person"] == "ada"
+    assert browser.post("/auth/refresh", headers=OURS).status_code == 204
+    assert stack().get("/api/v1/x", headers={"authorization": f"Bearer {key}"}).json()["person"] == "ada"
+
+
+def test_a_session_that_redis_knows_lasts_for_the_seconds_it_knows_it(machine: Machine, browser: TestClient) -> None:
+    assert browser.get("/api/v1/x").status_code == 200
+    machine.take_away(machine.postgres)
+    assert browser.get("/api/v1/x").json()["person"] == "ada"
+    cache.redis().flushdb()
+    assert browser.get("/api/v1/x").status_code == 503
