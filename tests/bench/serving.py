@@ -1,0 +1,190 @@
+"""What a first visit transfers, counted by a real Chromium, and what a rerun pays for session and limit."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from statistics import median
+from uuid import UUID
+
+from playwright.sync_api import Browser, Page, sync_playwright
+from sqlalchemy import create_engine
+
+from core import cache, database, limits
+from core.auth import people, sessions
+from core.auth.identity import Origin
+from core.settings import settings
+from tests.bench.figures import Figure, out, servers
+from tests.bench.starting import free_port, wait_healthy
+
+TESTS = Path(__file__).parents[1]
+SIGN_IN, CHART = "/", "/languages"
+BEST_WITHIN_SECONDS = 600  # it leaves the processor to everybody else
+PATIENCE_MS = 60_000
+QUIET_MS = 3_000
+MEGABYTE = 1_000_000
+ROUNDS = 500
+
+
+def run() -> list[Figure]:
+    with tempfile.TemporaryDirectory(prefix="almanac-bench-", dir="/tmp") as folder, prepared() as environment:
+        return [*checks(), *transfers(Path(folder), environment)]
+
+
+@contextmanager
+def prepared() -> Iterator[dict[str, str]]:
+    """Servers with known rows and the environment that names them, for this process too."""
+    with servers() as held:
+        given = {
+            "DATABASE_URL": held.database_url,
+            "REDIS_URL": held.redis_url,
+            "SECRET_KEY": "of this measurement alone, and no secret",
+            "LIMIT_PAGES": "1000000/minute",
+        }
+        os.environ |= given
+        settings.cache_clear()
+        fill(held.database_url)
+        yield given
+        database.engine().dispose()
+        for name in given:
+            del os.environ[name]
+
+
+def fill(url: str) -> None:
+    """The rows that the browser tests read."""
+    sys.path[:0] = [str(TESTS), str(TESTS / "e2e")]
+    import rows
+
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        rows.fill(connection)
+    engine.dispose()
+
+
+# A rerun ------------------------------------------------------------------------------------------------------------
+
+
+def checks() -> list[Figure]:
+    """What every run of a page pays before it begins, beside one question to Redis."""
+    reader = people.create("bench", actor="bench")
+    session = sessions.start(reader.id, Origin("127.0.0.1", "bench")).session_id
+    floor = typical(cache.redis().ping)
+    who = str(reader.id)
+
+    def both() -> None:
+        sessions.live(UUID(str(session)))
+        limits.check("pages", who)
+
+    return [
+        Figure("limit check, p50", typical(partial(limits.check, "pages", who)), "ms", floor, "at most 1 ms"),
+        Figure("session and limit checks of a rerun, p50", typical(both), "ms", floor, "at most 3 ms"),
+    ]
+
+
+def typical(ask: Callable[[], object]) -> float:
+    taken = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        ask()
+        taken.append((time.perf_counter() - started) * 1000)
+    return median(taken)
+
+
+# A first visit ------------------------------------------------------------------------------------------------------
+
+
+def transfers(folder: Path, environment: dict[str, str]) -> list[Figure]:
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not chromium:
+        out.print("skipped: no Chromium on the PATH; CHROMIUM names one")
+        return []
+    with web_process(folder, environment) as address, sync_playwright() as playwright:
+        ready = best_pack(folder)
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        figures = [
+            *compared(browser, "a page without charts", address, [], SIGN_IN, "at most 1.1 MB"),
+            *compared(browser, "a page with a chart", address, cookies(address), CHART, "at most 2.5 MB"),
+            Figure("first start: best compression ready after", ready, "s"),
+        ]
+        browser.close()
+    return figures
+
+
+@contextmanager
+def web_process(folder: Path, environment: dict[str, str]) -> Iterator[str]:
+    port = free_port()
+    given = os.environ | environment | {"PORT": str(port), "DATA_DIR": str(folder)}
+    process = subprocess.Popen(
+        [sys.executable, "app.py"], env=given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_healthy(port, time.perf_counter())
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def best_pack(folder: Path) -> float:
+    """Wait for what the second start would have had at once."""
+    started = time.perf_counter()
+    while not list(folder.glob("static/*.pack")):
+        if time.perf_counter() - started > BEST_WITHIN_SECONDS:
+            raise TimeoutError("the best compression did not come")
+        time.sleep(0.1)
+    time.sleep(0.5)
+    return time.perf_counter() - started
+
+
+def cookies(address: str) -> list[dict[str, str]]:
+    """Those of somebody who has signed in."""
+    reader = people.find("bench")
+    assert reader
+    tokens = sessions.start(reader.id, Origin("127.0.0.1", "bench"))
+    given = {"almanac_access": tokens.access, "almanac_refresh": tokens.refresh}
+    return [{"name": name, "value": value, "url": address} for name, value in given.items()]
+
+
+def compared(
+    browser: Browser, what: str, address: str, given: list[dict[str, str]], path: str, target: str
+) -> list[Figure]:
+    """The bytes of a first visit, by a browser that takes brotli, one that takes gzip, and one that takes neither."""
+    by = {
+        one: visit(browser, f"{address}{path}", given, codings)
+        for one, codings in (("brotli", ["br", "gzip"]), ("gzip", ["gzip"]), ("plain", []))
+    }
+    return [
+        Figure(f"first visit of {what}", by["brotli"] / MEGABYTE, "MB", target=target),
+        Figure(f"first visit of {what}, over http elsewhere (gzip)", by["gzip"] / MEGABYTE, "MB"),
+        Figure(f"first visit of {what}, uncompressed", by["plain"] / MEGABYTE, "MB"),
+    ]
+
+
+def visit(browser: Browser, url: str, given: list[dict[str, str]], codings: list[str]) -> int:
+    """Read a page in a fresh profile; all that came over the wire, headers too."""
+    context = browser.new_context()
+    if given:
+        context.add_cookies(given)  # type: ignore[arg-type]
+    page = context.new_page()
+    received = count(page, codings)
+    page.goto(url, wait_until="commit")
+    page.get_by_role("heading", level=1).first.wait_for(timeout=PATIENCE_MS)
+    page.locator('.stApp[data-test-script-state="notRunning"]').wait_for(timeout=PATIENCE_MS)
+    page.wait_for_timeout(QUIET_MS)
+    context.close()
+    return sum(received)
+
+
+def count(page: Page, codings: list[str]) -> list[int]:
+    received: list[int] = []
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.send("Network.setAcceptedEncodings", {"encodings": codings})
+    network.on("Network.loadingFinished", lambda told: received.append(int(told["encodedDataLength"])))
+    return received
