@@ -6,12 +6,19 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from core import log
 from core.errors import AlmanacError, NotHere
 from core.settings import Settings, settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 COMMAND_LINE = "command line"
 FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
+
+
+@app.callback()
+def prepare() -> None:
+    """Commands say themselves what they did; what goes wrong on the way goes to standard error."""
+    log.setup("WARNING", as_json=settings().environment == "production")
 
 
 @app.command()

@@ -1,9 +1,10 @@
 """The command line of the house says what is, in sentences, and fails when something does not work."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+import structlog
 from redis import Redis
 from sqlalchemy import Engine, text
 
@@ -13,7 +14,7 @@ Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
     """Run a command as its process would and return its exit code with all it said."""
 
     def command(*words: str) -> tuple[int, str]:
@@ -23,7 +24,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         said = capsys.readouterr()
         return int(ended.value.code or 0), said.out + said.err
 
-    return command
+    yield command
+    structlog.reset_defaults()  # the command line wrote to a stream that is gone
 
 
 def test_a_second_migration_finds_nothing_to_do(run: Run, committing_database: Engine) -> None:

@@ -1,0 +1,90 @@
+"""`python -m core` adds people and makes links with which they set their password."""
+
+import io
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from redis import Redis
+from sqlalchemy import Connection
+
+from core.__main__ import main
+from core.auth import audit, passwords, people, sign_in, tickets
+from core.settings import settings
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    database: Connection,
+    redis: Redis,
+    tmp_path: Path,
+) -> Iterator[Run]:
+    monkeypatch.setattr(passwords, "ROUNDS", 4)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+
+    def command(*words: str, typed: str = "", **environment: str) -> tuple[int, str]:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        settings.cache_clear()
+        monkeypatch.setattr(sys, "argv", ["core", *words])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        capsys.readouterr()  # what was logged before the command began
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out + said.err
+
+    yield command
+    structlog.reset_defaults()  # the command line wrote to a stream that is gone
+
+
+def test_somebody_is_added_with_a_link_to_set_their_password(run: Run) -> None:
+    code, said = run("create-person", "ada", "--email", "ada@example.org", PUBLIC_URL="https://almanac.example.org")
+    assert code == 0
+    first, link, warning = said.splitlines()
+    assert first == "ada is an analyst now."
+    address, _, token = link.partition("#")
+    assert address == "https://almanac.example.org/reset"
+    assert "once and for an hour" in warning
+    ada = tickets.redeem_reset(token, "My own one 1", origin=audit.NOWHERE)
+    assert (ada.email, ada.role) == ("ada@example.org", "analyst")
+    assert sign_in.sign_in("ada", "My own one 1", audit.NOWHERE).id == ada.id
+
+
+def test_a_password_can_come_from_a_pipe(run: Run) -> None:
+    code, said = run("create-person", "ada", "--role", "admin", "--password-stdin", typed=" My own one 1 \n")
+    assert (code, said) == (0, "ada is an admin now.\n")
+    assert sign_in.sign_in("ada", " My own one 1 ", audit.NOWHERE).role == "admin"
+
+
+def test_a_forgotten_password_is_set_anew_by_a_link(run: Run) -> None:
+    people.create("ada", actor="test")
+    code, said = run("reset-password", "ADA", PORT="9000")
+    assert code == 0
+    assert said.startswith("http://127.0.0.1:9000/reset#")
+    assert tickets.check_reset(said.split("#")[1].split()[0]).username == "ada"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (("create-person", "a/b"), 2, "A username cannot hold a slash"),
+        (("create-person", "ada", "--role", "root"), 2, "There is no role 'root'"),
+        (("create-person", "ada", "--email", "nonsense"), 2, "That is no e-mail address"),
+        (("create-person", "ada", "--password-stdin"), 2, "A password has at least 8 characters"),
+        (("create-person", "TAKEN"), 1, "The name TAKEN is taken"),
+        (("reset-password", "nobody"), 1, "There is nobody called 'nobody'"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(run: Run, words: tuple[str, ...], code: int, sentence: str) -> None:
+    people.create("taken", actor="test")
+    ended, said = run(*words)
+    assert ended == code
+    assert said.startswith(sentence)
+    assert "Traceback" not in said
