@@ -1,10 +1,27 @@
 """What is wanted refreshed: put accounts on the list, take them off it. Callers own the transaction."""
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 from sqlalchemy import Connection, text
 
 
 def track(connection: Connection, login: str, added_by: str | None) -> bool:
     """Track the account that bears *login*; False when it already is. A login nobody has seen gets a row by name."""
+    return bool(
+        connection.execute(
+            text(
+                "INSERT INTO tracked_account (account_id, added_by) VALUES (:id, :by)"
+                " ON CONFLICT (account_id) DO NOTHING"
+            ),
+            {"id": known(connection, login), "by": added_by},
+        ).rowcount
+    )
+
+
+def known(connection: Connection, login: str) -> int:
+    """Our id of the account that bears *login*; a login nobody has seen gets a row by name."""
     account_id = find(connection, login)
     if account_id is None:
         account_id = connection.execute(
@@ -14,15 +31,29 @@ def track(connection: Connection, login: str, added_by: str | None) -> bool:
             ),
             {"login": login},
         ).scalar_one()
-    return bool(
-        connection.execute(
-            text(
-                "INSERT INTO tracked_account (account_id, added_by) VALUES (:id, :by)"
-                " ON CONFLICT (account_id) DO NOTHING"
-            ),
-            {"id": account_id, "by": added_by},
-        ).rowcount
+    return account_id
+
+
+def adjust(connection: Connection, login: str, wish: Mapping[str, Any], now: datetime) -> bool:
+    """Change how *login* is tracked; False when it is not. *wish*: every, priority, paused, note; the rest stays.
+
+    Who is to be looked at more often is not kept waiting for what was planned before.
+    """
+    row = connection.execute(
+        text("SELECT every, priority, paused, note FROM tracked_account WHERE account_id = :id FOR UPDATE"),
+        {"id": find(connection, login)},
+    ).one_or_none()
+    if row is None:
+        return False
+    connection.execute(
+        text(
+            "UPDATE tracked_account SET every = :every, priority = :priority, paused = :paused, note = :note,"
+            " due_at = least(due_at, CAST(:now AS timestamptz) + coalesce(CAST(:every AS interval), due_at - :now))"
+            " WHERE account_id = :id"
+        ),
+        {**row._mapping, **wish, "id": find(connection, login), "now": now},
     )
+    return True
 
 
 def untrack(connection: Connection, login: str) -> bool:

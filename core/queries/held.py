@@ -21,13 +21,31 @@ NOW = """
             SELECT repository_id, watchers, open_issues FROM repository_latest
         )"""
 
+# A name, licence, language or state that changed since is read back from the ledger: the first change after the moment
+# says what was before it. Description, topics and the last push are kept as they are now.
+PAST = """first_change AS (
+            SELECT DISTINCT ON (repository_id, about) *
+              FROM (SELECT repository_id, id, noticed_at, kind, before,
+                           CASE kind WHEN 'transferred' THEN 'renamed' WHEN 'restored' THEN 'archived'
+                                     WHEN 'back' THEN 'gone' ELSE kind END AS about
+                      FROM change WHERE repository_id IS NOT NULL AND noticed_at > :as_of) AS later
+             ORDER BY repository_id, about, noticed_at, id
+        ), past AS (
+            SELECT repository_id,
+                   max(before) FILTER (WHERE about = 'renamed') AS full_name,
+                   max(before) FILTER (WHERE about = 'relicensed') AS license,
+                   max(before) FILTER (WHERE about = 'primary_language') AS language,
+                   bool_or(kind = 'restored') FILTER (WHERE about = 'archived') AS is_archived,
+                   bool_or(kind = 'back') FILTER (WHERE about = 'gone') AS is_gone,
+                   count(*) FILTER (WHERE about = 'relicensed') > 0 AS relicensed,
+                   count(*) FILTER (WHERE about = 'primary_language') > 0 AS language_changed
+              FROM first_change GROUP BY repository_id
+        )"""
+
 # The newest row of each repository comes with its values as one array, the greatest: whether it is our own look, which
 # goes before what others kept, then its moment (in microseconds), then the values. One pass over the snapshots does it,
 # where joining them back by moment would look into every month's partition for every repository.
-#
-# A name, licence, language or state that changed since is read back from the ledger: the first change after the moment
-# says what was before it. Description, topics and the last push are kept as they are now.
-AS_OF = """
+AS_OF = f"""
         newest AS (
             SELECT repository_id,
                    max(ARRAY[(source_id = 1)::int, (date_part('epoch', captured_at) * 1e6)::bigint,
@@ -55,24 +73,7 @@ AS_OF = """
              WHERE captured_at <= checked_at - interval '7 days'
                AND captured_at <= CAST(:as_of AS timestamptz) - interval '7 days'
              GROUP BY repository_id
-        ), first_change AS (
-            SELECT DISTINCT ON (repository_id, about) *
-              FROM (SELECT repository_id, id, noticed_at, kind, before,
-                           CASE kind WHEN 'transferred' THEN 'renamed' WHEN 'restored' THEN 'archived'
-                                     WHEN 'back' THEN 'gone' ELSE kind END AS about
-                      FROM change WHERE repository_id IS NOT NULL AND noticed_at > :as_of) AS later
-             ORDER BY repository_id, about, noticed_at, id
-        ), past AS (
-            SELECT repository_id,
-                   max(before) FILTER (WHERE about = 'renamed') AS full_name,
-                   max(before) FILTER (WHERE about = 'relicensed') AS license,
-                   max(before) FILTER (WHERE about = 'primary_language') AS language,
-                   bool_or(kind = 'restored') FILTER (WHERE about = 'archived') AS is_archived,
-                   bool_or(kind = 'back') FILTER (WHERE about = 'gone') AS is_gone,
-                   count(*) FILTER (WHERE about = 'relicensed') > 0 AS relicensed,
-                   count(*) FILTER (WHERE about = 'primary_language') > 0 AS language_changed
-              FROM first_change GROUP BY repository_id
-        ), held AS (
+        ), {PAST}, held AS (
             SELECT looked.repository_id,
                    split_part(coalesce(past.full_name, repository.full_name), '/', 1) AS owner,
                    coalesce(past.full_name, repository.full_name) AS full_name, description,
@@ -95,7 +96,7 @@ AS_OF = """
              GROUP BY repository_id
         ), extras AS (
             SELECT repository_id, look[3]::int AS watchers, look[4]::int AS open_issues FROM extra
-        )"""
+        )"""  # noqa: S608
 
 
 def held(as_of: datetime | None) -> str:

@@ -1,8 +1,9 @@
 """The HTTP routes of the web process; what is not here is Streamlit's."""
 
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 
-from core.web import auth, scene
+from core.web import auth
+from core.web.api import api
 from core.web.health import Health
 from core.web.metrics import Metrics
 from core.web.refusals import unknown_path
@@ -14,7 +15,6 @@ def routes() -> list[BaseRoute]:
         Route("/health", Health().answer, methods=["GET"]),
         Route("/metrics", Metrics().answer, methods=["GET"]),
         *auth.routes,
-        *scene.routes,
         Route("/api", unknown_path, methods=auth.ANY),
-        Route("/api/{path:path}", unknown_path, methods=auth.ANY),
+        Mount("/api", app=api()),
     ]

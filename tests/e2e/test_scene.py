@@ -31,8 +31,8 @@ def drawn(page: Page) -> np.ndarray:
 
 def tower_on_page(page: Page, address: str, name: str) -> tuple[float, float]:
     """Where the middle of that tower's roof is on the page, reckoned as the page reckons its camera."""
-    answer = page.request.get(f"{address}/api/v1/scene/city.json")
-    towers = pd.DataFrame(answer.json())
+    answer = page.request.get(f"{address}/api/v1/scene/city")
+    towers = pd.DataFrame(answer.json()["data"])
     tower = towers.set_index("name").loc[name]
     box = page.get_by_test_id("stDeckGlJsonChart").bounding_box()
     assert box

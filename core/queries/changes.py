@@ -1,0 +1,61 @@
+"""The ledger: what was noticed to have changed, newest first, from any place in it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from pandas import DataFrame
+
+from core.arrow import read_arrow
+from core.queries.accounts import moment
+
+KINDS = (
+    *("renamed", "transferred", "relicensed", "archived", "restored", "gone", "back", "new"),
+    *("primary_language", "default_branch"),
+)
+BEGINNING = 2**62
+FIRST = datetime(2008, 1, 1, tzinfo=UTC)
+
+
+def ledger(
+    as_of: datetime | None,
+    *,
+    kinds: Sequence[str] = (),
+    login: str = "",
+    since: datetime = FIRST,
+    before: tuple[datetime, int] | None = None,
+    most: int,
+) -> DataFrame:
+    """List entries of the ledger: one row each, newest first, at most so many.
+
+    entry                         own id: with noticed_at it says where the list goes on, and it goes nowhere else
+    noticed_at                    moment
+    kind                          one of KINDS
+    account, account_id           the account's login now; GitHub's id
+    repository, repository_id     the repository's name now, null for the account itself; GitHub's id
+    before, after                 text, null where the kind says it all
+    """
+    sql = """
+        SELECT change.id AS entry, noticed_at, change.kind, login AS account, account.github_id AS account_id,
+               full_name AS repository, repository.github_id AS repository_id, before, after
+          FROM change
+          JOIN account ON account.id = change.account_id
+          LEFT JOIN repository ON repository.id = change.repository_id
+         WHERE noticed_at <= :until AND (noticed_at, change.id) < (:place_at, :place_id)
+           AND noticed_at >= :since
+           AND (CAST(:kinds AS text[]) = '{}' OR change.kind = ANY(CAST(:kinds AS text[])))
+           AND (:login = '' OR change.account_id IN (SELECT id FROM account WHERE lower(login) = lower(:login)))
+         ORDER BY noticed_at DESC, change.id DESC
+         LIMIT :most
+    """
+    until = moment(as_of)
+    place_at, place_id = before or (until, BEGINNING)
+    return read_arrow(
+        sql,
+        until=until,
+        place_at=place_at,
+        place_id=place_id,
+        since=since,
+        kinds=list(kinds),
+        login=login,
+        most=most,
+    )

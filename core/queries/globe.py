@@ -1,0 +1,84 @@
+"""What the globe draws: accounts by the location that they tell, added up by place."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+from pandas import DataFrame
+
+from core.database import read_frame
+from core.gazetteer import atlas
+from core.queries.accounts import moment
+from core.queries.held import held, values_of
+
+COLUMNS = ["place", "country", "exact", "latitude", "longitude", "accounts", "repositories", "stars", "followers"]
+SUMS = ["accounts", "repositories", "stars", "followers"]
+
+
+@dataclass(frozen=True)
+class Globe:
+    """The places, and how many accounts are not on it: who told nothing, and who told what cannot be found."""
+
+    places: DataFrame
+    located: int
+    without_location: int
+    not_found: int
+
+
+def locations(as_of: datetime | None) -> DataFrame:
+    """Add up accounts by what they tell as their location: one row a text, the empty one for who tells none.
+
+    location              text, as it is now
+    accounts              int, that are on GitHub and have repositories held
+    repositories, stars   int, of those
+    followers             int, of those that we looked at
+    """
+    sql = f"""
+        WITH {held(as_of)}, owned AS (
+            SELECT account_id, count(*) AS repositories, sum(stars)::bigint AS stars
+              FROM held
+              JOIN repository ON repository.id = held.repository_id
+             WHERE NOT is_gone
+             GROUP BY account_id
+        )
+        SELECT btrim(coalesce(location, '')) AS location, count(*) AS accounts,
+               sum(owned.repositories)::bigint AS repositories, coalesce(sum(owned.stars), 0)::bigint AS stars,
+               coalesce(sum(newest.followers), 0)::bigint AS followers
+          FROM owned
+          JOIN account ON account.id = owned.account_id
+          LEFT JOIN LATERAL (
+               SELECT followers FROM account_snapshot
+                WHERE account_snapshot.account_id = account.id AND captured_at <= :until
+                ORDER BY captured_at DESC LIMIT 1) AS newest ON true
+         WHERE account.gone_at IS NULL OR account.gone_at > :until
+         GROUP BY 1
+         ORDER BY 1
+    """  # noqa: S608
+    return read_frame(sql, until=moment(as_of), **values_of(as_of))
+
+
+def globe(as_of: datetime | None) -> Globe:
+    """Place the accounts: one row a place, most stars first. What cannot be found is counted, never guessed.
+
+    place, country        names; exact says `city`, or `country` where no more is told: it is shown at its capital
+    latitude, longitude   degrees
+    accounts, repositories, stars, followers   as in `locations`
+    """
+    told = locations(as_of)
+    found = atlas().locate(text for text in told["location"] if text)
+    placed = [found.get(text) for text in told["location"]]
+    is_placed = pd.Series([place is not None for place in placed], dtype=bool)
+    is_told = told["location"] != ""
+    rows = DataFrame(
+        [(place.name, place.country, place.exact, place.latitude, place.longitude) for place in placed if place],
+        columns=COLUMNS[:5],
+    )
+    rows = pd.concat([rows, told.loc[is_placed.to_numpy(), SUMS].reset_index(drop=True)], axis="columns")
+    places = rows.groupby(COLUMNS[:5], as_index=False, sort=False)[SUMS].sum()
+    counts = told["accounts"]
+    return Globe(
+        places.sort_values(["stars", "place", "country"], ascending=[False, True, True], ignore_index=True),
+        located=int(counts[is_placed.to_numpy()].sum()),
+        without_location=int(counts[~is_told].sum()),
+        not_found=int(counts[is_told & ~is_placed.to_numpy()].sum()),
+    )

@@ -1,0 +1,105 @@
+"""Ingestions, newest first: what was asked for at once, and what became of each account in it. Asked afresh."""
+
+from typing import Any
+
+from pandas import DataFrame
+
+from core.database import read_frame
+from core.queries.accounts import first
+
+NEWEST = 2**62
+
+# An ingestion has as many runs as its jobs were tried. What was tried again counts once: its last try says what came
+# of it. Until its first run an ingestion waits.
+STATES = """runs AS (
+            SELECT ingestion_id, count(*) AS runs, bool_or(state = 'running') AS running,
+                   bool_or(state = 'stopped') AS stopped, max(finished_at) AS finished_at,
+                   sum(requests)::bigint AS requests, sum(points)::bigint AS points,
+                   sum(not_modified)::bigint AS not_modified, sum(rows_written)::bigint AS rows_written
+              FROM ingest_run WHERE ingestion_id = ANY(CAST(:ids AS bigint[])) GROUP BY ingestion_id
+        ), jobs AS (
+            SELECT ingestion_id, count(*) FILTER (WHERE status = 'todo') AS waiting,
+                   count(*) FILTER (WHERE status = 'doing') AS working
+              FROM ingestion_job
+              JOIN procrastinate_jobs AS job ON job.id = job_id
+             WHERE ingestion_id = ANY(CAST(:ids AS bigint[])) GROUP BY ingestion_id
+        ), outcomes AS (
+            SELECT DISTINCT ON (ingestion_id, login) ingestion_id, ingest_item.state, error_code
+              FROM ingest_item
+              JOIN ingest_run ON ingest_run.id = run_id
+             WHERE ingestion_id = ANY(CAST(:ids AS bigint[]))
+             ORDER BY ingestion_id, login, ingest_item.finished_at DESC
+        ), items AS (
+            SELECT ingestion_id,
+                   count(*) FILTER (WHERE state IN ('stored', 'unchanged') AND error_code IS NULL) AS stored,
+                   count(*) FILTER (WHERE NOT (state IN ('stored', 'unchanged') AND error_code IS NULL)) AS failed
+              FROM outcomes GROUP BY ingestion_id
+        )"""
+
+
+def listed(before: int = NEWEST, most: int = 100) -> DataFrame:
+    """List the ingestions before one of them: one row each, newest first.
+
+    id                                       it names the ingestion everywhere
+    state                                    queued, running, done, partial, failed, stopped or cancelled
+    trigger, requested_by, request_id        schedule, person, command line, import; who; in which request
+    started_at, finished_at                  finished_at is null until all of it is over
+    accounts, stored, failed                 how many; unchanged ones count as stored, gone ones as failed
+    requests, points, not_modified, rows_written   what it cost and brought
+    """
+    chosen = "SELECT id FROM ingestion WHERE id < :before ORDER BY id DESC LIMIT :most"
+    ids = [int(one) for one in read_frame(chosen, fresh=True, before=before, most=most)["id"]]
+    return _of(ids)
+
+
+def one(ingestion_id: int) -> dict[str, Any]:
+    """One ingestion as in `listed`; empty when there is none."""
+    return first(_of([ingestion_id]))
+
+
+def _of(ids: list[int]) -> DataFrame:
+    sql = f"""
+        WITH {STATES}
+        SELECT ingestion.id,
+               CASE WHEN coalesce(running, false) OR coalesce(working, 0) > 0 THEN 'running'
+                    WHEN cancelled_at IS NOT NULL THEN 'cancelled'
+                    WHEN coalesce(waiting, 0) > 0 THEN 'queued'
+                    WHEN coalesce(stored, 0) + coalesce(failed, 0) < accounts
+                         AND coalesce(stopped, false) THEN 'stopped'
+                    WHEN runs IS NULL THEN 'stopped'
+                    WHEN coalesce(failed, 0) = 0 THEN 'done'
+                    WHEN coalesce(stored, 0) > 0 THEN 'partial' ELSE 'failed' END AS state,
+               trigger, requested_by, request_id, started_at,
+               CASE WHEN NOT coalesce(running, false) AND coalesce(waiting, 0) + coalesce(working, 0) = 0
+                    THEN coalesce(finished_at, cancelled_at) END AS finished_at,
+               accounts, coalesce(stored, 0) AS stored, coalesce(failed, 0) AS failed,
+               coalesce(requests, 0) AS requests, coalesce(points, 0) AS points,
+               coalesce(not_modified, 0) AS not_modified, coalesce(rows_written, 0) AS rows_written
+          FROM ingestion
+          LEFT JOIN runs ON runs.ingestion_id = ingestion.id
+          LEFT JOIN jobs ON jobs.ingestion_id = ingestion.id
+          LEFT JOIN items ON items.ingestion_id = ingestion.id
+         WHERE ingestion.id = ANY(CAST(:ids AS bigint[]))
+         ORDER BY ingestion.id DESC
+    """  # noqa: S608
+    return read_frame(sql, fresh=True, ids=ids)
+
+
+def items(ingestion_id: int) -> DataFrame:
+    """Tell what became of each account of an ingestion, at its last try: one row each, in their order.
+
+    login                                     as it was then
+    state                                     stored, unchanged, failed, gone
+    repositories, rows_written, requests, points, duration_ms   what it cost and brought
+    error_code, error                         why not, for programs and as a sentence
+    finished_at                               moment
+    """
+    sql = """
+        SELECT DISTINCT ON (login) login, ingest_item.state, repositories, ingest_item.rows_written,
+               ingest_item.requests, ingest_item.points, duration_ms, error_code, error, ingest_item.finished_at
+          FROM ingest_item
+          JOIN ingest_run ON ingest_run.id = run_id
+         WHERE ingestion_id = :ingestion_id
+         ORDER BY login, ingest_item.finished_at DESC
+    """
+    return read_frame(sql, fresh=True, ingestion_id=ingestion_id)

@@ -1,0 +1,40 @@
+"""What moved: repositories by the stars they gained or lost within so many days."""
+
+from datetime import datetime, timedelta
+
+from pandas import DataFrame
+
+from core.database import read_frame
+from core.queries.overview import NEAR, NOW, THEN, reference
+
+KEPT_DAYS = (7, 30, 90, 365)
+"""For these the growth is kept with each repository; others are read from the snapshots."""
+MOST = 10_000
+
+
+def movers(as_of: datetime | None, days: int, language: str = "", most: int = MOST) -> DataFrame:
+    """List the repositories that gained most stars in the *days* before the newest look: most first.
+
+    id, full_name, owner, description, language   id is GitHub's, null while one is known by name only
+    stars, growth                                 int, at until_at; gained since so many days before
+    share                                         float, growth against the stars before
+    until_at                                      moment of the look that says so, within a week of the newest of all
+    source                                        who looked
+    """
+    at = reference(as_of)
+    sql = f"""
+        WITH {NOW if as_of is None and days in KEPT_DAYS else THEN}
+        SELECT github_id AS id, full_name, split_part(full_name, '/', 1) AS owner, description,
+               primary_language AS language, grown.stars, growth,
+               growth::float / nullif(grown.stars - growth, 0) AS share, until_at,
+               CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source
+          FROM grown
+          JOIN repository ON repository.id = repository_id
+          JOIN source ON source.id = source_id
+         WHERE growth IS NOT NULL AND (gone_at IS NULL OR gone_at > :reference)
+           AND (:language = '' OR primary_language = :language)
+         ORDER BY growth DESC, full_name
+         LIMIT :most
+    """  # noqa: S608
+    since = None if at is None else at - timedelta(days=days)
+    return read_frame(sql, days=days, reference=at, since=since, near=NEAR, language=language, most=most)

@@ -1,0 +1,60 @@
+"""A repository's stars over time: every change that was seen, and the stretches during which nobody looked."""
+
+from datetime import datetime
+
+from pandas import DataFrame
+
+from core.database import read_frame
+from core.queries.accounts import moment
+from core.settings import settings
+
+
+def series(repository_id: int, as_of: datetime | None) -> DataFrame:
+    """Tell the repository's stars: one row for each change that was seen, oldest first.
+
+    captured_at  moment
+    stars        int
+    source       who looked: GitHub means this installation; imported ones tell every look, not only changes
+    """
+    sql = """
+        SELECT captured_at, stars, CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source
+          FROM repository_snapshot
+          JOIN source ON source.id = source_id
+         WHERE repository_id = :repository_id AND captured_at <= :until AND stars IS NOT NULL
+         ORDER BY captured_at, source_id
+    """
+    return read_frame(sql, repository_id=repository_id, until=moment(as_of))
+
+
+def gaps(repository_id: int, as_of: datetime | None) -> DataFrame:
+    """Tell when nobody looked for more than twice the source's rhythm: one row a gap, oldest first.
+
+    source           who did not look
+    from_at, to_at   the looks before and after; to_at is null while the gap lasts
+    """
+    sql = """
+        WITH looks AS (
+            SELECT source_id, captured_at FROM capture
+             WHERE account_id = (SELECT account_id FROM repository WHERE id = :repository_id) AND source_id = 1
+               AND captured_at >= (SELECT min(captured_at) FROM repository_snapshot
+                                    WHERE repository_id = :repository_id AND source_id = 1)
+               AND captured_at <= :until
+             UNION
+            SELECT source_id, captured_at FROM capture
+             WHERE repository_id = :repository_id AND captured_at <= :until
+        ), paced AS (
+            SELECT looks.*, source.name, 2 * CASE source_id
+                       WHEN 1 THEN greatest(coalesce(tracked_account.every, CAST(:every AS interval)), interval '1 day')
+                       ELSE coalesce(rhythm, interval '7 days') END AS patience,
+                   lead(captured_at) OVER (PARTITION BY source_id ORDER BY captured_at) AS next_at
+              FROM looks
+              JOIN source ON source.id = source_id
+              LEFT JOIN tracked_account
+                ON tracked_account.account_id = (SELECT account_id FROM repository WHERE id = :repository_id)
+        )
+        SELECT CASE source_id WHEN 1 THEN 'GitHub' ELSE name END AS source, captured_at AS from_at, next_at AS to_at
+          FROM paced
+         WHERE coalesce(next_at, :until) - captured_at > patience
+         ORDER BY from_at, source_id
+    """
+    return read_frame(sql, repository_id=repository_id, until=moment(as_of), every=settings().refresh_every)

@@ -1,0 +1,111 @@
+"""`/auth`: sign in for programs. Tokens come in the answer; no cookie is set."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.auth import secrets, sessions, sign_in, tokens
+from core.auth.identity import Identity, Origin
+from core.errors import NotSignedIn
+from core.web.api.errors import refusals
+
+router = APIRouter(tags=["auth"], prefix="/auth")
+OPEN: dict[str, Any] = {"security": []}
+
+
+class Asking(BaseModel):
+    """What comes from outside: nothing in it is ignored in silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Registration(Asking):
+    """A new person."""
+
+    username: str = Field(examples=["ada"])
+    password: str = Field(description="8 to 128 characters, with a capital and a digit.", examples=["Analytical1"])
+    email: str | None = Field(None, examples=["ada@example.org"])
+    display_name: str | None = Field(None, examples=["Ada Lovelace"])
+    invite: str | None = Field(None, description="The word of an invitation, where registration needs one.")
+
+
+class Credentials(Asking):
+    """Name and password."""
+
+    username: str = Field(examples=["ada"])
+    password: str = Field(examples=["Analytical1"])
+
+
+class RefreshToken(Asking):
+    """What the last answer gave."""
+
+    refresh_token: str
+
+
+class Tokens(BaseModel):
+    """A session."""
+
+    access_token: str = Field(description="Send it as `Authorization: Bearer …`.")
+    refresh_token: str = Field(description="Gets the next pair, once; then it is replaced.")
+    expires_in: int = Field(description="Seconds that the access token is good.", examples=[1800])
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - its kind, not itself
+
+
+def _answer(response: Response, given: sessions.Tokens) -> Tokens:
+    response.headers["cache-control"] = "no-store"
+    return Tokens(access_token=given.access, refresh_token=given.refresh, expires_in=given.expires_in)
+
+
+def origin_of(request: Request) -> Origin:
+    found = getattr(request.state, "origin", None)
+    return found if isinstance(found, Origin) else Origin()
+
+
+@router.post(
+    "/register",
+    operation_id="register",
+    summary="Become an analyst, where registration is open.",
+    status_code=201,
+    responses=refusals(403, 409),
+    openapi_extra=OPEN,
+)
+def register(wanted: Registration, request: Request, response: Response) -> Tokens:
+    origin = origin_of(request)
+    person = sign_in.register(
+        wanted.username, wanted.password, wanted.email, wanted.display_name, origin, wanted.invite
+    )
+    return _answer(response, sessions.start(person.id, origin))
+
+
+@router.post("/login", operation_id="login", summary="Sign in.", responses=refusals(), openapi_extra=OPEN)
+def login(wanted: Credentials, request: Request, response: Response) -> Tokens:
+    origin = origin_of(request)
+    person = sign_in.sign_in(wanted.username, wanted.password, origin)
+    return _answer(response, sessions.start(person.id, origin))
+
+
+@router.post(
+    "/refresh", operation_id="refresh", summary="Get the next pair of tokens.", responses=refusals(), openapi_extra=OPEN
+)
+def refresh(wanted: RefreshToken, request: Request, response: Response) -> Tokens:
+    return _answer(response, sessions.refresh(wanted.refresh_token, origin_of(request)))
+
+
+@router.post(
+    "/logout",
+    operation_id="logout",
+    summary="End the session of the access token that is sent, or of the refresh token in the body.",
+    status_code=204,
+    responses=refusals(),
+)
+def logout(request: Request, given: Annotated[RefreshToken | None, Body()] = None) -> Response:
+    if given:
+        session_id = tokens.read_refresh(secrets.secret_key(), given.refresh_token)[0]
+    else:
+        identity = getattr(request.state, "identity", None)
+        if not isinstance(identity, Identity) or identity.session_id is None:
+            raise NotSignedIn("Send the access token, or the refresh token in the body, of the session to end")
+        session_id = identity.session_id
+    sessions.revoke(session_id, "sign_out", origin=origin_of(request))
+    return Response(status_code=204)

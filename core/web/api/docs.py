@@ -1,0 +1,97 @@
+"""`/api/docs`: the API in words and for trying out, by swagger-ui's files from the package fastapi-swagger.
+
+All of it is served from here, without inline scripts, so that it runs under the policy of every other page.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from hashlib import sha256
+from importlib.resources import files
+
+from fastapi import APIRouter, Request, Response
+
+from core.web.api.reading import Reader
+from core.web.refusals import unknown_path
+
+router = APIRouter(include_in_schema=False)
+FOLDER = "fastapi_swagger.resources"
+# Only what the package has under these names; nothing else of it is used.
+PACKAGED: Mapping[str, str] = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Almanac API</title>
+<link rel="icon" type="image/svg+xml" href="/app/static/favicon.svg">
+<link rel="stylesheet" href="docs/swagger-ui.css">
+<link rel="stylesheet" href="docs/docs.css">
+</head>
+<body>
+<div id="api"></div>
+<noscript>The description itself is at <a href="openapi.json">openapi.json</a>.</noscript>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/docs.js"></script>
+</body>
+</html>
+"""
+
+SCRIPT = """"use strict";
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const paint = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", paint);
+paint();
+SwaggerUIBundle({
+  url: new URL("openapi.json", location.href).href,
+  dom_id: "#api",
+  deepLinking: true,
+  validatorUrl: null,
+  docExpansion: "list",
+  defaultModelsExpandDepth: 0,
+  displayRequestDuration: true,
+  filter: true,
+  persistAuthorization: false,
+  presets: [SwaggerUIBundle.presets.apis],
+  layout: "BaseLayout",
+});
+"""
+
+STYLE = """body { margin: 0; background: #ffffff; }
+html.dark-mode body { background: #0b1222; }
+html.dark-mode .swagger-ui .scheme-container { background: #131c31; }
+.swagger-ui .info { margin: 24px 0; }
+.swagger-ui .info .title, .swagger-ui, .swagger-ui .opblock-tag { font-family: Inter, system-ui, sans-serif; }
+@media (max-width: 640px) {
+  .swagger-ui .wrapper { padding: 0 10px; }
+  .swagger-ui .opblock .opblock-summary-description { display: none; }
+}
+"""
+OURS: Mapping[str, tuple[str, str]] = {"docs.js": (SCRIPT, "text/javascript"), "docs.css": (STYLE, "text/css")}
+
+
+@router.get("/docs")
+def page(_reader: Reader) -> Response:
+    return Response(PAGE, media_type="text/html; charset=utf-8", headers={"cache-control": "private, no-cache"})
+
+
+@router.get("/docs/{name}")
+async def part(name: str, request: Request, _reader: Reader) -> Response:
+    if name not in OURS and name not in PACKAGED:
+        return await unknown_path(request)
+    body, kind, tag = _file(name)
+    headers = {"etag": tag, "cache-control": "private, no-cache"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=f"{kind}; charset=utf-8", headers=headers)
+
+
+@lru_cache(maxsize=8)
+def _file(name: str) -> tuple[bytes, str, str]:
+    if name in OURS:
+        text, kind = OURS[name]
+        body = text.encode()
+    else:
+        body, kind = (files(FOLDER) / name).read_bytes(), PACKAGED[name]
+    return body, kind, f'"{sha256(body).hexdigest()[:32]}"'

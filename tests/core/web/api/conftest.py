@@ -1,0 +1,87 @@
+"""The API as it is mounted, with whoever the test wants to be already through the gate."""
+
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+import structlog
+from sqlalchemy import Connection, text
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+from starlette.testclient import TestClient
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core import limits
+from core.auth.identity import Identity, Origin
+from core.settings import settings
+from core.web.routes import routes
+
+
+class AsIf:
+    """Stands where the gate stands."""
+
+    def __init__(self, app: ASGIApp, identity: Identity | None) -> None:
+        self.app = app
+        self.identity = identity
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            state = {**scope.get("state", {}), "identity": self.identity, "origin": Origin("192.0.2.7", "test", "r1")}
+            scope = {**scope, "state": state}
+        await self.app(scope, receive, send)
+
+
+@cache
+def mounted() -> list[BaseRoute]:
+    """Built once: FastAPI takes a while to read all models."""
+    return routes()
+
+
+def client(identity: Identity | None) -> TestClient:
+    app = Starlette(routes=mounted(), middleware=[Middleware(AsIf, identity=identity)])
+    return TestClient(app, raise_server_exceptions=False, follow_redirects=False)
+
+
+@pytest.fixture(autouse=True)
+def plain_log() -> Iterator[None]:
+    """Without this a traceback is drawn with all its values, which takes minutes."""
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def own_limits(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    """No Redis is asked: each test counts from nothing, in memory."""
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("SECRET_KEY", "k" * 40)
+    settings.cache_clear()
+    from core import limit_counts
+
+    counting = limits.Limiter(limit_counts.own, limit_counts.own)
+    monkeypatch.setattr(limits, "limiter", lambda: counting)
+
+
+def person(connection: Connection, username: str, role: str) -> int:
+    return int(
+        connection.execute(
+            text("INSERT INTO person (username, role) VALUES (:username, :role) RETURNING id"),
+            {"username": username, "role": role},
+        ).scalar_one()
+    )
+
+
+@pytest.fixture
+def analyst(database: Connection) -> TestClient:
+    return client(Identity(person(database, "ann", "analyst"), "ann", "analyst", api_key_id=1))
+
+
+@pytest.fixture
+def admin(database: Connection) -> TestClient:
+    return client(Identity(person(database, "ada", "admin"), "ada", "admin"))
+
+
+@pytest.fixture
+def nobody(database: Connection) -> TestClient:
+    return client(None)
