@@ -86,9 +86,9 @@ def _root_of_price(shape: Numbers, cost: Numbers, budget: float, bounds: Bounds)
     """Find the square root of the lowest price at which the budget is kept: the dearer looks are, the fewer."""
     if not len(shape):
         return 0.0
+    if float(cost.sum()) / bounds.floor <= budget * (1 + CLOSE_ENOUGH):
+        return 0.0  # who slows down later stays at the floor
     low, high = bounds.floor / float(shape.max()), bounds.ceiling / float(shape.min())
-    if _spent(low, shape, cost, bounds) <= budget:
-        return low
     for _ in range(ROUNDS):
         middle = (low * high) ** 0.5
         if _spent(middle, shape, cost, bounds) > budget:

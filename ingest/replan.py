@@ -26,22 +26,23 @@ FEW = 5
 WORTH_CORRECTING = 0.8
 AT_ONCE = 50_000
 
-# As Postgres sends a row in its binary form: the number of columns, then each with its length before it.
-COLUMNS = (("id", ">i8"), ("repositories", ">i4"), ("stars", ">i8"), ("priority", ">i2"), ("per_day", ">f4"),
-           ("looks", ">i4"), ("pinned", ">f8"), ("planned", ">f8"))  # fmt: skip
-ROW = np.dtype(
-    [("columns", ">i2"), *(part for name, kind in COLUMNS for part in ((f"{name}_size", ">i4"), (name, kind)))]
-)
-HEADER_BYTES, TRAILER_BYTES = 19, 2
+# What is read of each account, as numbers: one array a column, which Postgres makes and sends quicker than rows.
+COLUMNS = {"id": ">i8", "repositories": ">i4", "stars": ">i8", "priority": ">i2", "per_day": ">f4", "looks": ">i4",
+           "pinned": ">f8", "planned": ">f8"}  # fmt: skip
 READ = """
-    COPY (SELECT account_id, coalesce(repositories, 1), coalesce(stars, 0), priority,
-                 coalesce(change_rate, 0)::real, change_looks,
-                 coalesce(extract(epoch FROM every)::float8 / 86400, 'NaN'),
-                 coalesce(extract(epoch FROM planned_every)::float8 / 86400, 'NaN')
-            FROM tracked_account WHERE NOT paused) TO STDOUT (FORMAT binary)
+    COPY (SELECT array_agg(account_id), array_agg(coalesce(repositories, 1)), array_agg(coalesce(stars, 0)),
+                 array_agg(priority), array_agg(coalesce(change_rate, 0)::real), array_agg(change_looks),
+                 array_agg(CASE WHEN every IS NULL THEN float8 'NaN'
+                           ELSE extract(epoch FROM every)::float8 / 86400 END),
+                 array_agg(CASE WHEN planned_every IS NULL THEN float8 'NaN'
+                           ELSE extract(epoch FROM planned_every)::float8 / 86400 END)
+            FROM (SELECT * FROM tracked_account WHERE account_id > %s AND NOT paused
+                   ORDER BY account_id LIMIT %s) AS part) TO STDOUT (FORMAT binary)
 """
+# Before the first row: a signature, flags and an extension. Before the elements of an array: its shape and type.
+HEADER_BYTES, ARRAY_BYTES = 19, 20
 
-Rows = NDArray[np.void]
+Rows = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,14 @@ def replan(engine: Engine, purse: Purse, every: timedelta, now: datetime) -> boo
         if not is_due(connection, given, now):
             return False
         rows = read(connection)
-    if not len(rows):
+    accounts = len(rows["id"])
+    if not accounts:
         return False
     planned = plan(rows, given)
     with engine.begin() as connection:
-        told = _write(connection, planned, given, len(rows), now)
+        told = write(connection, planned, given, accounts, now)
     _correct(engine, planned, now)
-    (log.warning if planned.stretch > 1 else log.info)("refreshes planned", told=told, accounts=len(rows))
+    (log.warning if planned.stretch > 1 else log.info)("refreshes planned", told=told, accounts=accounts)
     return True
 
 
@@ -114,14 +116,27 @@ def is_due(connection: Connection, given: Circumstances, now: datetime) -> bool:
 
 
 def read(connection: Connection) -> Rows:
-    """Read all that is tracked and not paused, as Postgres sends it: a million rows take 90 MB and half a second."""
-    held = bytearray()
-    with store.raw(connection).cursor() as cursor, cursor.copy(READ) as copy:
-        for block in copy:
-            held += block
-    return np.frombuffer(
-        held, ROW, offset=HEADER_BYTES, count=(len(held) - HEADER_BYTES - TRAILER_BYTES) // ROW.itemsize
-    )
+    """Read all that is tracked and not paused: one array a column, in the same order."""
+    parts = [_read_part(connection, -1)]
+    while len(parts[-1]["id"]) == AT_ONCE:
+        parts.append(_read_part(connection, int(parts[-1]["id"][-1])))
+    return {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
+
+
+def _read_part(connection: Connection, after: int) -> Rows:
+    with store.raw(connection).cursor() as cursor, cursor.copy(READ, [after, AT_ONCE]) as copy:
+        sent = b"".join(copy)
+    at = HEADER_BYTES + 2
+    columns: Rows = {}
+    for name, kind in COLUMNS.items():
+        size = int.from_bytes(sent[at : at + 4], "big", signed=True)
+        element = np.dtype([("size", ">i4"), ("value", kind)])
+        # No row at all makes no array, which has no size.
+        count = max(size - ARRAY_BYTES, 0) // element.itemsize
+        found = np.frombuffer(sent, element, count, at + 4 + (ARRAY_BYTES if count else 0))
+        columns[name] = found["value"].astype(element["value"].newbyteorder("="))
+        at += 4 + max(size, 0)
+    return columns
 
 
 def plan(rows: Rows, given: Circumstances) -> Planned:
@@ -164,7 +179,7 @@ def _unit(given: Circumstances) -> str:
     return "points" if given.with_token else "requests"
 
 
-def _write(connection: Connection, planned: Planned, given: Circumstances, accounts: int, now: datetime) -> str:
+def write(connection: Connection, planned: Planned, given: Circumstances, accounts: int, now: datetime) -> str:
     made = planned.allocation
     told = in_words(planned, given, accounts)
     values = {

@@ -160,11 +160,24 @@ def test_rows_are_read_as_they_are(engine):
     track(engine, "two", stars=None, repositories=None, change_rate=None, planned_every=timedelta(hours=36))
     track(engine, "asleep", paused=True)
     with engine.begin() as connection:
-        rows = {int(row["id"]): row for row in replan.read(connection)}
-    first, second = rows[of(engine, "one").account_id], rows[of(engine, "two").account_id]
-    assert len(rows) == 2
-    assert (first["stars"], first["priority"], first["pinned"]) == (5_000_000_000, -3, 1.25)
-    assert (second["stars"], second["repositories"], second["per_day"], second["planned"]) == (0, 1, 0, 1.5)
+        rows = replan.read(connection)
+    first, second = (list(rows["id"]).index(of(engine, login).account_id) for login in ("one", "two"))
+    told = {name: (column[first].item(), column[second].item()) for name, column in rows.items()}
+    assert len(rows["id"]) == 2
+    assert (told["stars"], told["repositories"]) == ((5_000_000_000, 0), (30, 1))
+    assert (told["priority"], told["per_day"], told["looks"]) == ((-3, 0), (1, 0), (50, 50))
+    assert (told["pinned"][0], told["planned"][1]) == (1.25, 1.5)
+    assert told["pinned"][1] != told["pinned"][1]
+
+
+def test_rows_are_read_in_parts_and_none_is_lost(engine, monkeypatch):
+    monkeypatch.setattr(replan, "AT_ONCE", 3)
+    for count in (0, 3, 4):
+        track(engine, *(f"account-{number}" for number in range(count)))
+        with engine.begin() as connection:
+            rows = replan.read(connection)
+        assert {len(column) for column in rows.values()} == {count}
+        assert len(set(rows["id"].tolist())) == count
 
 
 def test_nothing_tracked_is_no_plan(engine, purse):
