@@ -13,7 +13,6 @@ from typing import Any
 
 from redis import Redis
 
-AT_ONCE = 60
 LEASE_SECONDS = 90
 
 

@@ -52,7 +52,7 @@ def masked(value: object, *, may_be_address: bool = False) -> str:
         return ", ".join(masked(item) for item in value)
     if isinstance(value, timedelta):
         return duration(value)
-    told = str(value)
+    told = "" if value is None else str(value)
     if "://" in told:
         return without_password(told)
     return MASK if may_be_address and told else told
@@ -101,7 +101,7 @@ def warnings(settings: Settings) -> list[str]:
 
 
 def _about_github(settings: Settings) -> Iterator[str]:
-    if not settings.github_tokens:
+    if not settings.github_tokens and not settings.github_app_id:
         yield "`GITHUB_TOKENS` is empty: GitHub answers 60 questions an hour, instead of 5,000 with any token."
 
 

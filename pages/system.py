@@ -44,8 +44,8 @@ TABLE_COLUMNS = {
     "partitions": column.NumberColumn("Partitions", format="localized"),
 }
 SETTING_COLUMNS = {
-    "name": column.TextColumn("Setting", width=210),
-    "value": column.TextColumn("Value", width=260),
+    "name": column.TextColumn("Setting", width=240),
+    "value": column.TextColumn("Value", width=240),
     "origin": column.TextColumn("Comes from", width=110),
     "meaning": column.TextColumn("Meaning", width=460),
 }
