@@ -17,6 +17,7 @@ from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from core import budget_seen, counters
+from core.auth import audit
 from core.settings import settings
 from core.web import metrics
 from core.web.measuring import Measured, Routed
@@ -218,3 +219,15 @@ def test_runs_of_pages_are_counted_and_timed():
     assert value(told, "almanac_page_runs_total", page="test-page", outcome="shown") == 2
     assert value(told, "almanac_page_runs_total", page="test-page", outcome="failed") == 1
     assert value(told, "almanac_page_run_seconds_count", page="test-page") == 3
+
+
+def test_sign_ins_are_counted_by_how_they_ended(database: Connection):
+    def number(action: str) -> float:
+        return counted().get(("almanac_audit_events_total", (("action", action),)), 0)
+
+    before = number("sign_in"), number("sign_in_refused")
+    audit.record(database, "sign_in", actor="ada")
+    for _ in range(2):
+        audit.record(database, "sign_in_refused", actor="mallory <b>else</b>")
+    assert (number("sign_in"), number("sign_in_refused")) == (before[0] + 1, before[1] + 2)
+    assert "mallory" not in client(Metrics({})).get("/metrics").text
