@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ LEADER_LOCK = 0x616C6D6C65616472  # "almleadr"
 CAMPAIGN_EVERY = 5.0
 SILENT_WORKER_SECONDS = 60
 MISFIRE_GRACE_SECONDS = 300
+CLOCK_JUMP_SECONDS = 20
 WATCH_AFTER = timedelta(minutes=1)  # what was late while nobody led gets a chance first
 
 
@@ -164,19 +166,37 @@ def _elected(connection: Connection) -> bool:
 
 
 def _lead(timetable: Timetable, connection: Connection, stop: threading.Event) -> None:
+    log.info("scheduler leads")
+    try:
+        while not stop.is_set():
+            _keep_time(timetable, connection, stop)
+    finally:
+        # The lock goes with its connection, whatever state that is in.
+        connection.invalidate()
+        log.info("scheduler rests")
+
+
+def _keep_time(timetable: Timetable, connection: Connection, stop: threading.Event) -> None:
+    """Run the timetable until told to stop, or until the clock jumps: its moments are wrong then, and are set anew."""
     scheduler = build(timetable)
     scheduler.start()
-    log.info("scheduler leads")
+    ahead = _ahead(timetable)
     try:
         while not stop.wait(CAMPAIGN_EVERY):
             # Losing this connection loses the lock: somebody else may lead already.
             connection.execute(text("SELECT 1"))
             connection.commit()
+            before, ahead = ahead, _ahead(timetable)
+            if abs(ahead - before) > CLOCK_JUMP_SECONDS:
+                log.warning("the clock jumped, the timetable starts anew", seconds=round(ahead - before))
+                return
     finally:
         scheduler.shutdown(wait=True)
-        # The lock goes with its connection, whatever state that is in.
-        connection.invalidate()
-        log.info("scheduler rests")
+
+
+def _ahead(timetable: Timetable) -> float:
+    """The clock on the wall by the one that only ever goes on; the difference stays as it is until the clock jumps."""
+    return timetable.clock().timestamp() - time.monotonic()
 
 
 def stop_on_signal(stop: threading.Event) -> None:

@@ -116,6 +116,28 @@ def test_of_two_schedulers_one_leads_and_the_other_takes_over(committing_databas
         thread.join(10)
 
 
+def test_a_clock_that_jumps_back_a_day_does_not_stop_the_timetable_for_a_day(committing_database, monkeypatch):
+    """The jobs' next moments lie a day ahead then: the timetable is set up again by the new time."""
+    monkeypatch.setattr(scheduler, "CAMPAIGN_EVERY", 0.1)
+    clock = {"ahead": timedelta(0)}
+    timetable = Timetable(create_engine(committing_database.url), clock=lambda: datetime.now(UTC) + clock["ahead"])
+    starts, build = [], scheduler.build
+    monkeypatch.setattr(scheduler, "build", lambda of: starts.append(of.clock()) or build(of))
+    stop = threading.Event()
+    leading = threading.Thread(target=scheduler.serve, args=(timetable, stop))
+    leading.start()
+    try:
+        wait_for(lambda: len(starts) == 1)
+        time.sleep(0.5)
+        assert len(starts) == 1
+        clock["ahead"] = timedelta(days=-1)
+        wait_for(lambda: len(starts) == 2)
+    finally:
+        stop.set()
+        leading.join(10)
+    assert starts[1] < starts[0]
+
+
 @pytest.fixture
 def environment(pretend, committing_database, redis):
     """What a worker of our own needs to find the servers of this test."""
