@@ -86,17 +86,18 @@ class Work:
     def push(self, moment: int) -> tuple[int, int]:
         """Return index and moment of the last push up to *moment*; the first push has index 0 and is the birth."""
         slot = (min(moment, self.last) - self.born) // self.every
-        while slot > 0 and self._moment(slot) > min(moment, self.last):
+        while slot > 0 and self.moment(slot) > min(moment, self.last):
             slot -= 1
-        return (slot, self._moment(slot)) if slot > 0 else (0, self.born)
+        return (slot, self.moment(slot)) if slot > 0 else (0, self.born)
 
     def next(self, moment: int) -> int | None:
         """Return the moment of the next push after *moment*, None when there is none."""
         slot = self.push(moment)[0] + 1
-        following = self._moment(slot)
+        following = self.moment(slot)
         return following if following <= self.last else None
 
-    def _moment(self, slot: int) -> int:
+    def moment(self, slot: int) -> int:
+        """Return when somebody pushed in that slot."""
         return self.born + int((slot + 0.9 * fraction(self.number, slot)) * self.every)
 
 

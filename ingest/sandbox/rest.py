@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from re import Match
 
 from ingest.sandbox import stargazers
 from ingest.sandbox.accounts import Account
 from ingest.sandbox.bodies import OLD_VERSION, Writer, encode
 from ingest.sandbox.clock import http_date
+from ingest.sandbox.facts import Facts, Show
 from ingest.sandbox.faults import Faults
 from ingest.sandbox.messages import DOCS, Answer, Question, moved_permanently, not_found, refusal
 from ingest.sandbox.paging import Page
@@ -63,6 +65,10 @@ class Rest:
             f"/repos/{name}/{name}/stargazers/history": self._history,
             f"/repositories/{number}/stargazers/history": self._history_by_id,
         }
+        self.facts = Facts(world, root)
+        for end, show in self.facts.shows().items():
+            table[f"/repos/{name}/{name}{end}"] = partial(self._named_fact, end, show)
+            table[f"/repositories/{number}{end}"] = partial(self._numbered_fact, show)
         self._routes = [(re.compile(pattern), act) for pattern, act in table.items()]
 
     def answer(self, question: Question) -> Answer:
@@ -194,6 +200,12 @@ class Rest:
 
     def _history_by_id(self, question: Question, match: Match[str]) -> Answer:
         return self._of_id(question, match, self._show_history)
+
+    def _named_fact(self, end: str, show: Show, question: Question, match: Match[str]) -> Answer:
+        return self._of_name(question, match, end, show)
+
+    def _numbered_fact(self, show: Show, question: Question, match: Match[str]) -> Answer:
+        return self._of_id(question, match, show)
 
     def _of_name(
         self, question: Question, match: Match[str], rest: str, show: Callable[[Question, Repository], Answer]

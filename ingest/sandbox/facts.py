@@ -1,0 +1,65 @@
+"""The REST routes of what is told of a repository besides itself, with GitHub's refusals. No I/O, no limits."""
+
+from collections.abc import Callable
+
+from ingest.sandbox import statistics
+from ingest.sandbox.bodies import encode
+from ingest.sandbox.messages import DOCS, Answer, Question, refusal
+from ingest.sandbox.paging import Page
+from ingest.sandbox.repositories import Repository
+from ingest.sandbox.world import World
+
+TRAFFIC_DOCS = f"{DOCS}/metrics/traffic"
+Show = Callable[[Question, Repository], Answer]
+
+
+class Facts:
+    """Shows facts of a repository. `root` is where addresses begin.
+
+    never_ready   full names whose statistics are computed for ever (202)
+    """
+
+    def __init__(self, world: World, root: str) -> None:
+        self.never_ready: set[str] = set()
+        self._world = world
+        self._root = root
+        self._computed: set[tuple[int, int]] = set()
+
+    def shows(self) -> dict[str, Show]:
+        """What follows a repository's address, and what it shows."""
+        return {
+            "/contributors": self._contributors,
+            "/releases": self._releases,
+            "/stats/commit_activity": self._commit_activity,
+            "/traffic/views": lambda question, repository: self._traffic(question, repository, "views"),
+            "/traffic/clones": lambda question, repository: self._traffic(question, repository, "clones"),
+        }
+
+    def _contributors(self, question: Question, repository: Repository) -> Answer:
+        told = statistics.contributors(repository, self._world.now())
+        return self._paged(question, repository, "contributors", told) if told else Answer(204, b"", content_type="")
+
+    def _releases(self, question: Question, repository: Repository) -> Answer:
+        return self._paged(question, repository, "releases", statistics.releases(repository, self._world.now()))
+
+    def _paged(self, question: Question, repository: Repository, name: str, told: list[statistics.Body]) -> Answer:
+        page = Page.of(question.query)
+        answer = Answer(200, encode(list(page.cut(told))))
+        link = page.link(f"{self._root}/repositories/{repository.id}/{name}", question.query, len(told))
+        if link:
+            answer.headers["link"] = link
+        return answer
+
+    def _commit_activity(self, _question: Question, repository: Repository) -> Answer:
+        """Statistics belong to the newest commit: who asks first is told to come again."""
+        moment = self._world.now()
+        key = (repository.id, repository.counts(moment).pushed_at or 0)
+        if repository.full_name in self.never_ready or key not in self._computed:
+            self._computed.add(key)
+            return Answer.of(202, {})
+        return Answer.of(200, statistics.commit_activity(repository, moment))
+
+    def _traffic(self, question: Question, repository: Repository, what: str) -> Answer:
+        if question.owner is None or question.owner.lower() != repository.owner.login.lower():
+            return refusal(403, "Must have push access to repository", TRAFFIC_DOCS)
+        return Answer.of(200, statistics.traffic(repository, self._world.now(), what))
