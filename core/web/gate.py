@@ -2,14 +2,16 @@
 
 import hmac
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import structlog
+from anyio.lowlevel import RunVar
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.auth.identity import Identity
+from core.errors import ServerUnavailable
 from core.settings import Settings
 from core.web import cookies
 from core.web.hosts import LOOPBACK, host_name
@@ -20,8 +22,11 @@ if TYPE_CHECKING:
     from core.web.credentials import Renewal
 
 log = structlog.get_logger()
-# Streamlit's page is the same for everybody: it never waits longer for a server that is away.
+# Nobody waits longer for a server that hangs: a page is shown without, anything else is told to come again.
 PATIENCE_SECONDS = 3.0
+MOST_LOOKERS = 16
+Answer = TypeVar("Answer")
+_lookers: RunVar[anyio.CapacityLimiter] = RunVar("lookers")
 
 
 class Gate:
@@ -70,7 +75,7 @@ class Gate:
 
             return credentials.identify(authorization, given, self.jar.names)
 
-        return await anyio.to_thread.run_sync(ask)
+        return await patiently(ask)
 
     async def _show_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the page; on the way, continue the session and see to the nonce that a sign-in needs."""
@@ -96,7 +101,13 @@ class Gate:
 
             return credentials.renew(given, names, scope["state"]["origin"])
 
-        return await patiently(ask)
+        try:
+            return await patiently(ask)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            log.warning("session not looked after", error=type(error).__name__)
+            return None
 
     def _may_measure(self, scope: Scope) -> bool:
         headers = Headers(scope=scope)
@@ -108,17 +119,20 @@ class Gate:
         return is_bearer and hmac.compare_digest(shown.strip().encode(), self.metrics_token.encode())
 
 
-async def patiently(ask: "Callable[[], Renewal]") -> "Renewal | None":
-    """Ask in a thread; None when a server is away, or takes too long to tell."""
+async def patiently(ask: Callable[[], Answer]) -> Answer:
+    """Ask in a thread. Raises ServerUnavailable when the answer takes too long; its thread waits on alone."""
+    with anyio.move_on_after(PATIENCE_SECONDS):
+        return await anyio.to_thread.run_sync(ask, abandon_on_cancel=True, limiter=lookers())
+    raise ServerUnavailable("The session could not be looked up in time")
+
+
+def lookers() -> anyio.CapacityLimiter:
+    """Threads of its own: when all of them wait for a server that hangs, files are still served by the others."""
     try:
-        with anyio.move_on_after(PATIENCE_SECONDS):
-            return await anyio.to_thread.run_sync(ask, abandon_on_cancel=True)
-        log.warning("session not looked after", error="late")
-    except Exception as error:
-        if not is_away(error):
-            raise
-        log.warning("session not looked after", error=type(error).__name__)
-    return None
+        return _lookers.get()
+    except LookupError:
+        _lookers.set(anyio.CapacityLimiter(MOST_LOOKERS))
+        return _lookers.get()
 
 
 def is_document(scope: Scope) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from math import ceil
 
 import structlog
@@ -9,6 +10,7 @@ from psycopg import OperationalError
 from psycopg.errors import QueryCanceled
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import TimeoutError as RedisLate
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -107,8 +109,7 @@ async def http_error(_request: Request, error: Exception) -> Response:
         raise error
     if error.status_code < 400:
         return Response(status_code=error.status_code, headers=error.headers)
-    name = NAMES.get(error.status_code, "failed" if error.status_code >= 500 else "refused")
-    return refusal(error.status_code, name, sentence(error.detail), error.headers)
+    return refusal(error.status_code, name_of(error.status_code), sentence(error.detail), error.headers)
 
 
 async def refuse_websocket(receive: Receive, send: Send, reason: str) -> None:
@@ -124,22 +125,52 @@ class Failures:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def noticing(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        answer = OneShape(scope, receive, send)
         try:
-            await self.app(scope, receive, noticing)
+            await self.app(scope, receive, answer.send)
         except Exception as error:
-            if scope["type"] != "http" or started:
+            if answer.started:
                 raise
-            answer = refused(error)
-            if answer is None:
-                log.exception("request failed", path=scope["path"])
-                answer = refusal(500, "failed", "This could not be answered. It has been logged.")
-            elif answer.status_code >= 500:
-                log.warning("server away", path=scope["path"], error=type(error).__name__)
-            await answer(scope, receive, send)
+            await told(error, scope["path"])(scope, receive, send)
+
+
+def told(error: Exception, path: str) -> JSONResponse:
+    """The answer to an error, which is logged if somebody should look."""
+    answer = refused(error)
+    if answer is None:
+        log.exception("request failed", path=path)
+        return refusal(500, "failed", "This could not be answered. It has been logged.")
+    if answer.status_code >= 500:
+        log.warning("server away", path=path, error=type(error).__name__)
+    return answer
+
+
+class OneShape:
+    """Sends an answer on; an error that is bare text, as Streamlit's own middleware has them, in the one shape."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope, self.receive, self._send = scope, receive, send
+        self.started = False
+        self.replaced = False
+
+    async def send(self, message: Message) -> None:
+        self.started = True
+        if message["type"] == "http.response.start" and is_bare_error(message):
+            self.replaced = True
+            status = message["status"]
+            answer = refusal(status, name_of(status), sentence(HTTPStatus(status).phrase))
+            await answer(self.scope, self.receive, self._send)
+        elif not self.replaced:
+            await self._send(message)
+
+
+def is_bare_error(start: Message) -> bool:
+    kind = Headers(raw=start.get("headers", [])).get("content-type", "text/plain")
+    return bool(start["status"] >= 400 and kind.startswith("text/plain"))
+
+
+def name_of(status: int) -> str:
+    return NAMES.get(status, "failed" if status >= 500 else "refused")

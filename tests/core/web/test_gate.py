@@ -1,5 +1,6 @@
 """Nothing is answered to who does not show who they are, and whoever does is known."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from starlette.websockets import WebSocketDisconnect
 from core.auth import api_keys, sessions, tokens
 from core.auth.secrets import secret_key
 from core.settings import settings
-from core.web import cookies
+from core.web import cookies, credentials, gate
 from web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
 
 NOBODY = {"person": None, "role": None}
@@ -163,6 +164,36 @@ def test_only_the_one_websocket_of_streamlit_is_opened(web):
         pass
     with pytest.raises(WebSocketDisconnect), web.websocket_connect(f"{ours}/elsewhere", headers={"origin": HERE}):
         pass
+
+
+# Servers that hang
+
+
+@pytest.fixture
+def hanging(web, monkeypatch):
+    """Look-ups do not come back until the test is over."""
+    release = threading.Event()
+
+    def hang(*_: object) -> None:
+        release.wait(20)
+
+    monkeypatch.setattr(credentials, "identify", hang)
+    monkeypatch.setattr(credentials, "renew", hang)
+    monkeypatch.setattr(gate, "PATIENCE_SECONDS", 0.05)
+    yield web
+    release.set()
+
+
+def test_a_look_up_that_hangs_is_told_to_come_again(hanging):
+    answer = hanging.get("/api/v1/x", headers={"authorization": "Bearer x"})
+    assert (answer.status_code, answer.json()["error"]) == (503, "server_unavailable")
+
+
+def test_a_page_does_not_wait_for_it_and_keeps_its_cookies(hanging):
+    hanging.cookies.update({"almanac_refresh": "x", "almanac_nonce": "A" * 43})
+    answer = hanging.get("/", headers=DOCUMENT)
+    assert answer.status_code == 200
+    assert "set-cookie" not in answer.headers
 
 
 # What costs nothing
