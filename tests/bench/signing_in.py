@@ -1,0 +1,104 @@
+"""Sign-in costs what bcrypt costs, whoever is refused and why; what a signed-in rerun pays for its checks."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from statistics import median, quantiles
+
+import bcrypt
+
+from core import cache, database, limits, log
+from core.auth import passwords, people, sessions, sign_in
+from core.auth.identity import Origin
+from core.settings import settings
+from tests.bench.figures import Figure, servers
+
+TRIES, RERUNS = 15, 2_000
+PASSWORD, WRONG = "Correct horse 1", "Wrong horse 1"
+log.setup("ERROR", as_json=True)
+addresses = (Origin(f"198.18.{number // 250}.{number % 250}") for number in count())
+
+
+def run() -> list[Figure]:
+    with almanac():
+        people.create("ada", actor="bench", password=PASSWORD)
+        resting = people.create("rest", actor="bench", password=PASSWORD)
+        people.set_active("bench", resting.id, False, Origin())
+        return [*ways_in(), *rerun(people.create("bob", actor="bench").id)]
+
+
+@contextmanager
+def almanac() -> Iterator[None]:
+    """Everything of `core` works on servers of this measurement's own."""
+    with servers() as held:
+        os.environ |= {"DATABASE_URL": held.database_url, "REDIS_URL": held.redis_url, "LIMIT_PAGES": "1000000/minute"}
+        os.environ["SECRET_KEY"] = "known to everybody, used for nothing else"
+        settings.cache_clear()
+        yield
+        database.engine().dispose()
+        cache.redis().close()
+
+
+def ways_in() -> list[Figure]:
+    """One of each in turn, so that whatever else the machine does meets all alike; the fastest of each is its cost."""
+    stored = passwords.hashed(PASSWORD).encode()
+    ways: dict[str, Callable[[], object]] = {
+        "bcrypt": lambda: bcrypt.checkpw(b"x" * 44, stored),
+        "right password": lambda: tried("ada", PASSWORD),
+        "wrong password": lambda: tried("ada", WRONG),
+        "unknown name": lambda: tried("nobody", WRONG),
+        "deactivated": lambda: tried("rest", PASSWORD),
+        "10,000 characters": lambda: tried("x" * 10_000, WRONG),
+    }
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(TRIES):
+        for name, way in ways.items():
+            took[name].append(milliseconds(way))
+    floor = min(took.pop("bcrypt"))
+    return [Figure(f"sign-in, {name}", min(times), "ms", floor, "bcrypt's alone") for name, times in took.items()]
+
+
+def tried(name: str, password: str) -> None:
+    """From an address of its own, and without the pause that many failures bring: it has nothing to do with why."""
+    try:
+        sign_in.sign_in(name, password, next(addresses), lambda _seconds: None)
+    except sign_in.SignInRefused:
+        return
+
+
+def rerun(person_id: int) -> list[Figure]:
+    """Session and limit, as `pages/main.py` checks them; every ten seconds one of them asks Postgres."""
+    session_id = sessions.start(person_id, Origin()).session_id
+    redis = cache.redis()
+
+    def checks() -> None:
+        sessions.check(session_id)
+        limits.check("pages", str(person_id))
+
+    def bare() -> None:
+        redis.get("nothing")
+        redis.get("nothing")
+
+    for once in (checks, bare):
+        once()
+    took = quantiles([milliseconds(checks) for _ in range(RERUNS)], n=20)
+    floor = quantiles([milliseconds(bare) for _ in range(RERUNS)], n=20)
+    first = median(milliseconds(lambda: asked_anew(session_id)) for _ in range(50))
+    return [
+        Figure("rerun checks, median", took[9], "ms", floor[9], "at most 3 ms"),
+        Figure("rerun checks, 95 of 100", took[18], "ms", floor[18], "at most 3 ms"),
+        Figure("rerun checks, Redis forgot", first, "ms", floor[9], ""),
+    ]
+
+
+def asked_anew(session_id: object) -> None:
+    cache.redis().delete(f"almanac:session:{session_id}")
+    sessions.check(session_id)  # type: ignore[arg-type]
+
+
+def milliseconds(what: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    what()
+    return (time.perf_counter() - started) * 1_000
