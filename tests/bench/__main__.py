@@ -5,7 +5,7 @@ import sys
 
 from tests.bench.figures import out, print_figures
 
-PARTS = ("writing", "importing", "snapshot", "starting", "serving", "cadence", "planning", "signing_in")
+PARTS = ("writing", "importing", "snapshot", "starting", "serving", "cadence", "planning", "signing_in", "working")
 
 
 def main(wanted: list[str]) -> None:
