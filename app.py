@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import hmac
+import logging
 import os
 import sys
 import threading
@@ -73,6 +74,8 @@ def refuse_other_starters(wanted: Settings) -> None:
 def warm_up() -> None:
     """Load what pages need; then take it out of what is searched for garbage."""
     time.sleep(HEAD_START_SECONDS)
+    # The forms' library asks who reads while it is loaded, and Streamlit warns that nobody does.
+    logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
     for name in HEAVY:
         # Packages before what is in them: of two threads that load one from both ends, one gets half a module.
         for package in accumulate(name.split("."), "{}.{}".format):

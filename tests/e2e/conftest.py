@@ -183,10 +183,10 @@ class Known:
         self.environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SECRET_KEY": KEY}
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """Let `core` work here as it does in the web process."""
+    def at_work(self, **more: str) -> Iterator[None]:
+        """Let `core` work here as it does in a web process with *more* settings."""
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in self.environment.items():
+            for name, value in (self.environment | more).items():
                 patch.setenv(name, value)
             settings.cache_clear()
             cache.redis.cache_clear()
@@ -202,9 +202,9 @@ class Known:
         with self.at_work():
             return people.create(f"reader-{uuid4().hex[:8]}", actor="tests", **values)
 
-    def cookies(self, person: Person, address: str) -> list[dict[str, str]]:
+    def cookies(self, person: Person, address: str, settings: dict[str, str]) -> list[dict[str, str]]:
         """The cookies of a new session, as the browser would have got them."""
-        with self.at_work():
+        with self.at_work(**settings):
             tokens = sessions.start(person.id, Origin("127.0.0.1", "tests"))
         given = {"almanac_access": tokens.access, "almanac_refresh": tokens.refresh}
         return [
@@ -234,13 +234,14 @@ def read(browser: Browser, known: Known, address: str) -> Iterator[Read]:
         at: str = address,
         role: str = "analyst",
         signed_in: bool = True,
+        settings: dict[str, str] | None = None,
     ) -> Reader:
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme="dark" if theme == "dark" else "light"
         )
         person = known.person(role=role) if signed_in else None
         if person:
-            context.add_cookies(known.cookies(person, at))
+            context.add_cookies(known.cookies(person, at, settings or {}))
         readers.append(Reader(context.new_page(), at, person))
         return readers[-1]
 
