@@ -17,7 +17,7 @@ from core.queries import system
 from core.settings import settings
 from pages import session
 from pages.parts import Part, ask, draw, fine, look, resting, trouble
-from pages.words import UNKNOWN, ago, number, percent
+from pages.words import UNKNOWN, ago, number, percent, size
 
 EVERY = "5s"
 RECENT = timedelta(days=7)
@@ -49,17 +49,6 @@ SETTING_COLUMNS = {
     "origin": column.TextColumn("Comes from", width=110),
     "meaning": column.TextColumn("Meaning", width=460),
 }
-
-
-def size(count: float | None) -> str:
-    """9516735 -> 9.5 MB."""
-    if count is None:
-        return UNKNOWN
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
 
 
 def kind_of_server(url: str) -> str:

@@ -38,6 +38,8 @@ ACTIONS = {
     "untracked": "stopped tracking",
     "ingestion_started": "started ingestion",
 }
+# The address holds what a reader reads.
+WORDS = {said: word for word, said in ACTIONS.items()}
 BACK, WANTED = "trail-back", "trail-wanted"
 COLUMNS = {
     "at": column.DatetimeColumn("When (UTC)", format="YYYY-MM-DD HH:mm:ss", timezone="UTC", width=150),
@@ -75,16 +77,15 @@ def show(admin: Identity) -> None:
 
 
 def filters() -> Wanted:
-    told = asked.one_of("did", list(ACTIONS))
+    told = asked.one_of("did", list(WORDS))
     with st.container(horizontal=True, vertical_alignment="bottom", key="trail-filters"):
         who = st.text_input("Who", key="by", bind="query-params", max_chars=100, placeholder="Anybody", width=130)
         did = st.selectbox(
             "Did",
-            list(ACTIONS),
+            list(WORDS),
             index=None,
             key="did",
             bind="query-params",
-            format_func=lambda word: ACTIONS[word],
             placeholder="Anything",
             width=190,
         )
@@ -96,7 +97,7 @@ def filters() -> Wanted:
     asked.tell(told)
     return Wanted(
         who=who.strip(),
-        action=did or "",
+        action=WORDS.get(did or "", ""),
         since=datetime.combine(since, time.min, UTC) if since else None,
         until=end_of(until) if until else None,
         search=search.strip(),

@@ -29,6 +29,17 @@ def percent(share: object, digits: int = 0) -> str:
     return f"{rounded:.{digits}%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
+def size(count: float | None) -> str:
+    """9516735 -> 9.5 MB."""
+    if count is None:
+        return UNKNOWN
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
 def day(moment: date | None) -> str:
     return UNKNOWN if pd.isna(moment) else f"{moment:%Y-%m-%d}"
 

@@ -1,0 +1,309 @@
+"""The People page: who is there, what an admin can change about it, and the trail of it all."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, text
+from streamlit.testing.v1 import AppTest
+from wording import texts
+
+from core import schema
+from core.auth import people, sessions, tickets
+from core.auth.identity import Origin
+from core.auth.people import Person
+
+PAGES = Path(__file__).resolve().parents[2] / "pages"
+
+
+@pytest.fixture
+def admin(person: Callable[..., Person], browser) -> Person:
+    """An admin who is signed in."""
+    known = person("boss", role="admin")
+    browser.sign_in(known)
+    return known
+
+
+@pytest.fixture
+def page(admin: Person) -> Callable[..., AppTest]:
+    """`page(person="ada")`: the page by itself with the address's parameters, as an admin sees it."""
+
+    def opened(**parameters: str) -> AppTest:
+        shown = AppTest.from_file(str(PAGES / "people.py"), default_timeout=60)
+        for name, value in parameters.items():
+            shown.query_params[name] = value
+        return shown.run()
+
+    return opened
+
+
+def listed(shown: AppTest) -> list[str]:
+    return list(shown.dataframe[0].value["username"])
+
+
+def press(shown: AppTest, *keys: str) -> AppTest:
+    for key in keys:
+        shown.button(key=key).click().run()
+    return shown
+
+
+def link_of(shown: AppTest) -> str:
+    """The link on the page, by its secret."""
+    (code,) = shown.code
+    return code.value
+
+
+def happened(database, actor: str, action: str = "sign_in", **values: object) -> None:
+    database.execute(
+        insert(schema.audit_event).values(**{"at": datetime.now(UTC), "actor": actor, "action": action, **values})
+    )
+
+
+@pytest.mark.parametrize("file", ["people.py", "system.py"])
+def test_the_page_itself_refuses_whoever_is_no_admin(reader, file):
+    """Whatever the menu offers: these pages run here without it."""
+    shown = AppTest.from_file(str(PAGES / file), default_timeout=60).run()
+    assert shown.exception or not shown.dataframe
+    assert not shown.dataframe
+    assert not shown.button
+    assert not shown.metric
+
+
+def test_an_analyst_who_asks_for_it_is_not_led_to_it(reader, visit):
+    for name in ("people", "system"):
+        with pytest.raises(ValueError, match="Could not find a navigation page"):
+            visit(name)
+
+
+def test_everybody_is_listed_with_sessions_and_state(page, person):
+    person("ada", email="ada@example.org", display_name="Ada Lovelace")
+    shown = page()
+    assert not shown.exception
+    assert not shown.error
+    rows = shown.dataframe[0].value.set_index("username")
+    assert list(rows.index) == ["ada", "boss"]
+    assert rows.loc["boss", "sessions"] == 1
+    assert rows.loc["ada", "role"] == "analyst"
+    assert {metric.label: metric.value for metric in shown.metric} == {
+        "People": "2",
+        "Active admins": "1",
+        "Inactive": "0",
+        "Sessions open": "1",
+    }
+
+
+def test_the_address_holds_search_and_filters(page, person):
+    person("ada")
+    person("bob", role="admin")
+    assert listed(page(q="ADA")) == ["ada"]
+    assert listed(page(role="Admins")) == ["bob", "boss"]
+    assert "Nobody fits" in texts(page(state="Inactive"))
+
+
+def test_nobody_called_so_is_said(page):
+    assert "no person called" in texts(page(person="<b>nobody</b>"))
+
+
+def test_a_person_shows_sessions_by_device_and_keys(page, person, database):
+    ada = person("ada")
+    sessions.start(ada.id, Origin("192.0.2.7", "Mozilla/5.0 (Windows NT 10.0; rv:150.0) Gecko/20100101 Firefox/150.0"))
+    database.execute(insert(schema.api_key).values(person_id=ada.id, name="notebook", hash=b"h", hint="abcd"))
+    shown = page(person="ada")
+    assert shown.dataframe[1].value["device"].tolist() == ["Firefox on Windows"]
+    assert shown.dataframe[1].value["address"].tolist() == ["192.0.2.7"]
+    assert shown.dataframe[2].value["name"].tolist() == ["notebook"]
+
+
+def dialog(call: str) -> AppTest:
+    """A dialog by itself: in these tests a click runs the whole page, which closes those that stand on it."""
+    shown = AppTest.from_string(
+        f"""
+from core.auth.people import find
+from pages import newcomers, person, session
+{call}
+""",
+        default_timeout=60,
+    )
+    return shown.run()
+
+
+def test_a_role_changes_once_it_was_confirmed_and_sessions_end(page, person):
+    ada = person("ada")
+    open_one = sessions.start(ada.id, Origin())
+    assert "Their sessions end" in texts(press(page(person="ada"), "role-change"))
+    assert people.get(ada.id).role == "analyst"
+    press(dialog("person.confirm_role(session.required('admin'), find('ada'), 'admin')"), "role-sure")
+    assert people.get(ada.id).role == "admin"
+    assert sessions.live(open_one.session_id) is None
+
+
+def test_deactivating_asks_first_and_can_be_undone(page, person):
+    ada = person("ada")
+    assert "can no longer sign in" in texts(press(page(person="ada"), "deactivate"))
+    assert people.get(ada.id).active
+    press(dialog("person.confirm_deactivation(session.required('admin'), find('ada'))"), "deactivate-sure")
+    assert not people.get(ada.id).active
+    press(page(person="ada"), "activate")
+    assert people.get(ada.id).active
+
+
+def test_who_is_about_to_shut_themselves_out_is_told(admin, person):
+    person("other", role="admin")
+    for call in (
+        "confirm_role(session.required('admin'), find('boss'), 'analyst')",
+        "confirm_deactivation(session.required('admin'), find('boss'))",
+        "confirm_end(session.required('admin'), find('boss'))",
+    ):
+        assert "This is you" in texts(dialog(f"person.{call}"))
+
+
+def test_the_last_admin_stays_and_the_page_says_why(page):
+    shown = page(person="boss")
+    assert shown.button(key="role-change").disabled
+    assert shown.button(key="deactivate").disabled
+    assert "last active admin" in texts(shown)
+
+
+def test_the_last_admin_stays_even_where_the_page_is_older_than_that(admin, person, database):
+    """Two admins demote each other at once: the page still shows buttons, the rule holds."""
+    other = person("other", role="admin")
+    shown = dialog("person.confirm_role(session.required('admin'), find('boss'), 'analyst')")
+    database.execute(text("UPDATE person SET active = false WHERE id = :id"), {"id": other.id})
+    press(shown, "role-sure")
+    assert people.find("boss").role == "admin"
+    assert "last" in texts(shown)
+
+
+def test_all_sessions_end_in_the_name_of_the_admin(admin, person, database):
+    ada = person("ada")
+    open_ones = [sessions.start(ada.id, Origin()) for _ in range(2)]
+    press(dialog("person.confirm_end(session.required('admin'), find('ada'))"), "end-sure")
+    assert [sessions.live(one.session_id) for one in open_ones] == [None, None]
+    told = database.execute(text("SELECT actor, target, address FROM audit_event WHERE action = 'session_ended'")).one()
+    assert (told.actor, told.target, str(told.address)) == ("boss", "ada", "127.0.0.1")
+
+
+def test_a_reset_link_is_shown_once_and_works(admin, person):
+    person("ada")
+    shown = press(dialog("person.reset_link(session.required('admin'), find('ada'))"), "reset-sure")
+    address, _, secret = link_of(shown).partition("#")
+    assert address.endswith("/reset")
+    assert tickets.check_reset(secret).username == "ada"
+    assert re.search(r"Good until \d{4}-\d\d-\d\d \d\d:\d\d UTC", texts(shown))
+    assert secret not in str(shown.session_state)
+    assert not shown.run().code
+
+
+def test_an_admin_who_was_demoted_meanwhile_can_do_nothing_any_more(admin, person):
+    ada = person("ada")
+    shown = dialog("person.confirm_deactivation(session.signed_in(), find('ada'))")
+    person("other", role="admin")
+    people.change_role("tests", admin.id, "analyst", Origin())
+    press(shown, "deactivate-sure")
+    assert people.get(ada.id).active
+
+
+def test_adding_somebody_gives_a_link_to_set_their_password(admin):
+    shown = submit(fill(dialog("newcomers.add(session.required('admin'))"), "Name", "ada"), "Add")
+    added = people.find("ada")
+    assert added.role == "analyst"
+    assert tickets.check_reset(link_of(shown).partition("#")[2]).id == added.id
+
+
+def test_a_name_that_is_taken_is_said_and_changes_nothing(admin, person):
+    person("ada")
+    shown = submit(fill(dialog("newcomers.add(session.required('admin'))"), "Name", "ADA"), "Add")
+    assert "taken" in texts(shown)
+    assert not shown.code
+
+
+def test_an_invitation_is_a_link_to_register(admin, monkeypatch):
+    from core.settings import settings
+
+    monkeypatch.setenv("REGISTRATION", "invite")
+    settings.cache_clear()
+    shown = submit(dialog("newcomers.invite(session.required('admin'))"), "Make a link")
+    address, _, secret = link_of(shown).partition("#")
+    assert address.endswith("/register")
+    assert tickets.check_invite(secret).role == "analyst"
+
+
+def test_where_nobody_may_register_nobody_is_invited(page, monkeypatch):
+    from core.settings import settings
+
+    monkeypatch.setenv("REGISTRATION", "closed")
+    settings.cache_clear()
+    assert page().button(key="invite").disabled
+
+
+def fill(shown: AppTest, label: str, value: str) -> AppTest:
+    next(field for field in shown.text_input if field.label == label).set_value(value)
+    return shown
+
+
+def submit(shown: AppTest, label: str) -> AppTest:
+    next(button for button in shown.button if button.label == label).click()
+    return shown.run()
+
+
+def test_the_trail_is_read_a_page_at_a_time_back_and_forth(page, database):
+    now = datetime.now(UTC)
+    for place in range(120):
+        happened(database, f"person{place:03}", at=now + timedelta(minutes=place))
+    shown = page()
+
+    def first() -> str:
+        return shown.dataframe[-1].value["actor"].iloc[0]
+
+    assert first() == "person119"
+    press(shown, "trail-older")
+    assert first() == "person069"
+    press(shown, "trail-newer")
+    assert first() == "person119"
+    assert shown.button(key="trail-newer").disabled
+
+
+def test_filters_of_the_trail_are_in_the_address_and_begin_at_its_first_page(page, database):
+    for _ in range(60):
+        happened(database, "ada")
+    happened(database, "bob", "role_changed", target="ada", details={"before": "analyst", "after": "admin"})
+    shown = page(by="ADA", did="Changed the role")
+    rows = shown.dataframe[-1].value
+    assert rows["actor"].tolist() == ["bob"]
+    assert rows["what"].tolist() == ["changed the role"]
+    assert "analyst" in rows["details"].iloc[0]
+    assert "Nothing in the trail" in texts(page(by="nobody"))
+
+
+def test_an_action_that_is_none_is_told(page):
+    assert "did=flew" in texts(page(did="flew"))
+
+
+def test_the_words_of_the_trail_are_those_that_are_written():
+    from typing import get_args
+
+    from core.auth.audit import Action
+    from pages import trail
+
+    assert set(trail.ACTIONS) == set(get_args(Action))
+
+
+def test_the_export_holds_all_that_fits_without_own_ids(admin, database):
+    from core.auth.identity import Identity
+    from core.queries.audit import Wanted
+    from pages import trail
+
+    for _ in range(60):
+        happened(database, "ada")
+    live = sessions.live(sessions.start(admin.id, Origin()).session_id)
+    rows = trail.exported(live.identity, Wanted(who="ada"))
+    assert len(rows) == 60
+    assert "id" not in rows.columns
+    people.create("other", actor="tests", role="admin")
+    people.change_role("tests", admin.id, "analyst", Origin())
+    with pytest.raises(Exception, match=r"Sign in|admins"):
+        trail.exported(live.identity, Wanted())
+    with pytest.raises(Exception, match="Sign in"):
+        trail.exported(Identity(1, "nobody", "admin"), Wanted())

@@ -1,0 +1,168 @@
+"""The System page: each part by itself, and nothing secret."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import holdings
+import pytest
+from redis.exceptions import ConnectionError as RedisAway
+from sqlalchemy import insert, text
+from sqlalchemy.exc import OperationalError
+from streamlit.testing.v1 import AppTest
+from wording import texts
+
+from core import budget_seen, schema
+from core.queries import system
+from core.settings import settings
+
+PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "system.py")
+NOW = datetime.now(UTC)
+SECRET = "hunter2-hunter2-hunter2-hunter2-hunter2"
+
+
+@pytest.fixture
+def page(person: Callable[..., object], browser) -> Callable[[], AppTest]:
+    """The page by itself, as an admin sees it."""
+    browser.sign_in(person("boss", role="admin"))
+    return lambda: AppTest.from_file(PAGE, default_timeout=60).run()
+
+
+def away(error: Exception) -> Callable[..., object]:
+    def refuses(*_: object) -> object:
+        raise error
+
+    return refuses
+
+
+POSTGRES_AWAY = OperationalError("SELECT 1", {}, Exception("connection refused"))
+
+
+def states(shown: AppTest) -> dict[str, str]:
+    """The parts and the word that each has."""
+    said = [element.value for element in shown.markdown]
+    at = {name: place for place, name in enumerate(said)}
+    parts = ("Postgres", "Redis", "Web", "Scheduler", "Workers", "Queue", "Freshness", "Limits")
+    return {name: said[at[f"**{name}**"] + 1].split(": ", 1)[1].rstrip("]") for name in parts}
+
+
+def test_every_part_says_how_it_is(page):
+    shown = page()
+    assert not shown.exception
+    assert not shown.error
+    found = states(shown)
+    assert found["Postgres"] == found["Redis"] == "answers"
+    assert found["Scheduler"] == "nobody leads"
+    assert found["Workers"] == "none alive"
+    assert found["Queue"] == "nothing waits"
+    assert found["Freshness"] == "nothing tracked"
+    assert found["Limits"] == "shared"
+    assert "No account failed" in texts(shown)
+
+
+def test_what_waits_works_and_fails_is_told(page, database):
+    database.execute(text("INSERT INTO procrastinate_workers DEFAULT VALUES"))
+    for _ in range(3):
+        database.execute(text("INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('ingest', 'refresh')"))
+    database.execute(text("UPDATE procrastinate_events SET at = now() - interval '1 hour'"))
+    for hours in (1, 99):
+        account = holdings.account(database, f"octo-{hours}", checked_at=NOW - timedelta(hours=hours))
+        database.execute(insert(schema.tracked_account).values(account_id=account))
+    shown = page()
+    found = states(shown)
+    assert found["Workers"] == "1 alive"
+    assert found["Queue"] == "3 wait"
+    assert "the oldest came 1 h ago" in texts(shown)
+    assert found["Freshness"] == "50\N{NO-BREAK SPACE}% in time"
+
+
+def test_recent_failures_are_listed(page, monkeypatch):
+    failed = {"at": NOW, "login": "octo", "code": "not_found", "error": "GitHub has no account called octo"}
+    monkeypatch.setattr(system, "failures", lambda *_: [failed])
+    assert "octo" in [value for table in page().dataframe if "login" in table.value for value in table.value["login"]]
+
+
+def test_budgets_show_by_owner_with_what_is_left(page, redis):
+    until = NOW.timestamp() + 1800
+    buckets = {"octo-bot graphql": {"limit": 5000, "remaining": 1250, "resets_at": until}}
+    told = {"paused_until": NOW.timestamp() + 600, "buckets": buckets, "in_flight": {}}
+    redis.set(budget_seen.key(settings().github_api_url), json.dumps(told))
+    shown = page()
+    row = next(table.value for table in shown.dataframe if "owner" in table.value).iloc[0]
+    assert (row["owner"], row["resource"], row["left"], row["limit"]) == ("octo-bot", "GraphQL", 1250, 5000)
+    assert row["share"] == 0.25
+    assert "told us to wait" in texts(shown)
+
+
+def test_redis_that_is_away_takes_nothing_else_with_it(page, monkeypatch):
+    monkeypatch.setattr(system, "redis", away(RedisAway("gone")))
+    monkeypatch.setattr(budget_seen, "seen", away(RedisAway("gone")))
+    shown = page()
+    assert not shown.exception
+    found = states(shown)
+    assert found["Redis"] == "away"
+    assert found["Postgres"] == "answers"
+    assert "show again when it is back" in texts(shown)
+
+
+def test_postgres_that_is_away_is_asked_once_and_takes_nothing_else_with_it(page, monkeypatch):
+    asked: list[str] = []
+
+    def refuses(sql: str, **_: object) -> object:
+        asked.append(sql)
+        raise POSTGRES_AWAY
+
+    monkeypatch.setattr(system, "_rows", refuses)
+    shown = page()
+    assert not shown.exception
+    assert not shown.error
+    found = states(shown)
+    assert found["Postgres"] == "away"
+    assert {found[name] for name in ("Scheduler", "Workers", "Queue", "Freshness")} == {"not known"}
+    assert found["Redis"] == "answers"
+    assert sum("pg_locks" in sql for sql in asked) == 0
+    assert "PORT" in list(shown.dataframe[-1].value["name"])
+
+
+def test_our_own_mistakes_are_not_called_an_outage():
+    from pages import parts
+
+    with pytest.raises(KeyError):
+        parts.look(away(KeyError("used_memory")))
+
+
+def test_limits_that_each_process_counts_alone_are_said(page, monkeypatch):
+    from core import limits
+
+    alone = limits.Limiter(away(RedisAway("gone")), limits.limiter()._make_own)
+    monkeypatch.setattr(limits, "limiter", lambda: alone)
+    assert states(page())["Limits"] == "in memory"
+
+
+def test_settings_are_shown_and_secrets_are_not(page, monkeypatch):
+    for name in ("METRICS_TOKEN", "ADMIN_PASSWORD", "GITHUB_TOKENS"):
+        monkeypatch.setenv(name, SECRET)
+    settings.cache_clear()
+    shown = page()
+    rows = shown.dataframe[-1].value.set_index("name")
+    assert rows.loc["METRICS_TOKEN", "value"] == "•••"
+    assert rows.loc["METRICS_TOKEN", "origin"] == "set"
+    assert rows.loc["HOST", "origin"] == "default"
+    everything = texts(shown) + "".join(table.value.to_csv() for table in shown.dataframe)
+    assert SECRET not in everything
+    assert settings().secret_key.get_secret_value() not in everything
+
+
+def test_what_an_admin_would_want_to_know_stands_first(page):
+    assert "GITHUB_TOKENS" in page().warning[0].value
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(None, "—"), (0, "0 B"), (999, "999 B"), (9_516_735, "9.5 MB"), (123_456, "123 kB"), (4e13, "40.0 TB")],
+)
+def test_sizes_are_written_as_people_read_them(count, said):
+    from pages.words import size
+
+    assert size(count) == said
