@@ -65,5 +65,5 @@ def left(buckets: Iterable[Bucket], *, with_token: bool, now: datetime) -> plann
     return planning.Left(
         remaining=sum(bucket.left(now) for bucket in paying),
         limit=sum(bucket.limit for bucket in paying),
-        resets_at=min(bucket.resets_at for bucket in paying),
+        resets_at=min((bucket.resets_at for bucket in paying if bucket.resets_at > now), default=None),
     )

@@ -11,6 +11,7 @@ from core import budget_seen, planning
 from core.budget_seen import BudgetSeen
 from core.settings import Settings
 from ingest.github.cache import Cache
+from ingest.github.client import pool_of
 from ingest.github.credentials import Pool
 from ingest.planner import Means
 
@@ -32,8 +33,7 @@ class Purse:
 
     @classmethod
     def from_settings(cls, settings: Settings, redis: "Redis | None") -> "Purse":
-        pool = Pool.of_tokens([token.get_secret_value() for token in settings.github_tokens])
-        return cls(pool, redis, settings.github_api_url)
+        return cls(pool_of(settings), redis, settings.github_api_url)
 
     @property
     def with_token(self) -> bool:

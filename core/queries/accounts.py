@@ -32,7 +32,7 @@ def suggestions(limit: int = 2_000) -> DataFrame:
     stars   int, over its repositories that are known; null without any
     """
     sql = """
-        SELECT login, sum(stars)::bigint AS stars
+        SELECT login, sum(repository_latest.stars)::bigint AS stars
           FROM account
           LEFT JOIN repository_latest ON repository_latest.account_id = account.id
           LEFT JOIN tracked_account ON tracked_account.account_id = account.id
@@ -151,7 +151,8 @@ def stretches(account_id: int, as_of: datetime | None) -> DataFrame:
                AND captured_at <= :until
         ), paced AS (
             SELECT looks.*, source.name, 2 * CASE source_id
-                       WHEN 1 THEN greatest(coalesce(tracked_account.every, CAST(:every AS interval)), interval '1 day')
+                       WHEN 1 THEN greatest(coalesce(tracked_account.every, planned_every, CAST(:every AS interval)),
+                                            interval '1 day')
                        ELSE coalesce(rhythm, interval '7 days') END AS patience
               FROM looks
               JOIN source ON source.id = source_id

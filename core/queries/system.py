@@ -116,7 +116,8 @@ def freshness(now: datetime) -> Row:
     """Count tracked accounts that are not paused: tracked, in_time (looked at within their cadence), never, failing."""
     sql = """
         SELECT count(*) AS tracked,
-               count(*) FILTER (WHERE checked_at > CAST(:now AS timestamptz) - coalesce(every, :every)) AS in_time,
+               count(*) FILTER (WHERE checked_at > CAST(:now AS timestamptz)
+                                                   - coalesce(every, planned_every, :every)) AS in_time,
                count(*) FILTER (WHERE checked_at IS NULL) AS never,
                count(*) FILTER (WHERE failures > 0) AS failing
           FROM tracked_account JOIN account ON account.id = account_id

@@ -22,7 +22,7 @@ def tracked(login: str = "") -> DataFrame:
     """
     sql = """
         SELECT github_id AS id, login, kind, name, added_by, added_at, note,
-               extract(epoch FROM coalesce(every, CAST(:every AS interval)))::bigint AS every_seconds,
+               extract(epoch FROM coalesce(every, planned_every, CAST(:every AS interval)))::bigint AS every_seconds,
                every IS NULL AS is_default_every, priority, paused, due_at, queued_at, checked_at, failures
           FROM tracked_account
           JOIN account ON account.id = account_id

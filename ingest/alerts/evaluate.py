@@ -113,7 +113,7 @@ def facts(row: Any) -> dict[str, Any]:
 
 LATE = """
     SELECT count(*) AS accounts,
-           count(*) FILTER (WHERE checked_at IS NULL OR due_at + coalesce(every, :every) < :now) AS late
+           count(*) FILTER (WHERE checked_at IS NULL OR due_at + coalesce(every, planned_every, :every) < :now) AS late
       FROM tracked_account JOIN account ON account.id = account_id WHERE NOT paused
 """
 LAST_RUNS = """

@@ -40,6 +40,14 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def pool_of(settings: Settings, clock: Clock = utc_now) -> Pool:
+    """Make the credentials that the settings name. Raises BadCredentials for what cannot be a token, or a key."""
+    credentials: list[Credential] = list(tokens([one.get_secret_value() for one in settings.github_tokens]))
+    if settings.github_app_id:
+        credentials.append(_installation(settings, clock))
+    return Pool(credentials)
+
+
 class GitHub:
     """Asks GitHub. Safe to use from many threads; close it, or use it in a `with`.
 
@@ -87,11 +95,8 @@ class GitHub:
     @classmethod
     def from_settings(cls, settings: Settings, redis: "Redis | None" = None, **others: object) -> Self:
         """Make the client that the settings describe. Raises BadCredentials for what cannot be a token, or a key."""
-        clock: Clock = others.get("clock", utc_now)  # type: ignore[assignment]
-        credentials: list[Credential] = list(tokens([one.get_secret_value() for one in settings.github_tokens]))
-        if settings.github_app_id:
-            credentials.append(_installation(settings, clock))
-        return cls(api_url=settings.github_api_url, pool=Pool(credentials), redis=redis, **others)  # type: ignore[arg-type]
+        pool = pool_of(settings, others.get("clock", utc_now))  # type: ignore[arg-type]
+        return cls(api_url=settings.github_api_url, pool=pool, redis=redis, **others)  # type: ignore[arg-type]
 
     def __enter__(self) -> Self:
         return self

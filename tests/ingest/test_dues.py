@@ -1,11 +1,13 @@
 """The timetable queues what the budget in Redis pays for, and lets the rest wait for the next minute or hour."""
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
-from core import budget_seen, jobs, tracked
+from core import budget_seen, jobs
+from ingest import tracking
 from ingest.dues import queue_due
 from ingest.github.budget import Bucket, Budget
 from ingest.github.credentials import Pool
@@ -46,14 +48,14 @@ def anonymous(redis):
 
 
 def track(connection, count, *, repositories=30, priority=0):
-    for number in range(count):
-        tracked.track(connection, f"account-{priority}-{number}", "test")
     connection.execute(
-        text(
-            "UPDATE tracked_account SET due_at = :due, repositories = :repositories, priority = :priority"
-            " WHERE repositories IS NULL"
-        ),
-        {"due": NOW - timedelta(minutes=5), "repositories": repositories, "priority": priority},
+        text("""
+            WITH new AS (INSERT INTO account (login)
+                 SELECT 'account-' || :priority || '-' || n FROM generate_series(1, :count) AS n RETURNING id)
+            INSERT INTO tracked_account (account_id, due_at, repositories, priority)
+            SELECT id, :due, :repositories, :priority FROM new
+        """),
+        {"count": count, "due": NOW - timedelta(minutes=5), "repositories": repositories, "priority": priority},
     )
 
 
@@ -113,7 +115,7 @@ def test_the_most_wanted_are_queued_first(database, anonymous):
 
 
 def test_an_account_that_costs_more_than_a_whole_hour_goes_alone(database, anonymous):
-    track(database, 1, repositories=9_000)
+    track(database, 1, repositories=9_000, priority=7)
     assert queue_due(database, anonymous.told(limit=60, remaining=60), NOW).accounts == 1
     finish_all(database)
     track(database, 2, repositories=9_000, priority=1)
@@ -131,6 +133,23 @@ def test_after_a_jump_of_the_clock_everything_is_due_and_comes_minute_by_minute(
         left, minutes = (left - spent, minutes + 1) if spent else (60, minutes + 60)
         finish_all(database)
     assert 60 < minutes < 240
+
+
+def test_after_ten_minutes_without_github_the_accounts_come_back_without_a_storm(database, token):
+    """All failed together; each minute then takes its share, and all are back before long."""
+    track(database, 100, repositories=12_500)
+    chance, down_until = random.Random(5), NOW + timedelta(minutes=10)
+    ids = database.scalars(text("SELECT account_id FROM tracked_account")).all()
+    database.execute(text("UPDATE tracked_account SET failures = 1"))
+    for account_id in ids:
+        tracking.failed(database, account_id, NOW + timedelta(minutes=5), timedelta(hours=6), None, chance)
+    assert queue_due(database, token.told(), down_until).accounts == 0
+    taken = []
+    for minute in range(1, 30):
+        taken.append(queue_due(database, token.told(), down_until + timedelta(minutes=minute)).accounts)
+        finish_all(database)
+    assert sum(taken) == 100
+    assert max(taken) * 12_500 / 2_500 <= 5000 * 0.05
 
 
 def test_all_that_is_queued_at_once_is_one_ingestion(database, token):

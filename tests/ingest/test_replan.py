@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from core import tracked
+from core.queries import plans
 from ingest import replan, tracking
 from ingest.github.credentials import Pool
 from ingest.pace import Look
@@ -38,13 +38,14 @@ def track(engine, *logins, **columns):
     """Track accounts that have been watched for long; *columns* as in the table."""
     known = {"change_rate": 1.0, "change_shape": 5.0, "change_looks": 50, "stars": 100, "repositories": 30} | columns
     with engine.begin() as connection:
-        for login in logins:
-            tracked.track(connection, login, "test")
-            set_ = ", ".join(f"{name} = :{name}" for name in known)
-            connection.execute(
-                text(f"UPDATE tracked_account SET {set_} WHERE account_id = (SELECT id FROM account WHERE login = :l)"),
-                known | {"l": login},
-            )
+        connection.execute(
+            text(f"""
+                WITH new AS (INSERT INTO account (login) SELECT unnest(CAST(:logins AS text[])) RETURNING id)
+                INSERT INTO tracked_account (account_id, {", ".join(known)})
+                SELECT id, {", ".join(f":{name}" for name in known)} FROM new
+            """),
+            known | {"logins": list(logins)},
+        )
 
 
 def latest(engine):
@@ -172,12 +173,25 @@ def test_rows_are_read_as_they_are(engine):
 
 def test_rows_are_read_in_parts_and_none_is_lost(engine, monkeypatch):
     monkeypatch.setattr(replan, "AT_ONCE", 3)
-    for count in (0, 3, 4):
-        track(engine, *(f"account-{number}" for number in range(count)))
+    for count, more in ((0, ()), (3, "abc"), (4, "d")):
+        track(engine, *more)
         with engine.begin() as connection:
             rows = replan.read(connection)
         assert {len(column) for column in rows.values()} == {count}
         assert len(set(rows["id"].tolist())) == count
+
+
+def test_pages_read_the_plan_that_holds(engine, purse):
+    track(engine, "octocat")
+    replan.replan(engine, purse, SIX_HOURS, NOW)
+    track(engine, *"abcdefghi")
+    replan.replan(engine, purse, SIX_HOURS, NOW)
+    told = plans.plans()
+    assert list(told["accounts"]) == [10, 1]
+    assert told["unit"][0] == "points"
+    assert "10 accounts are looked at for" in told["told"][0]
+    assert told["shortest_hours"][0] == 1
+    assert told["longest_hours"][0] == 168
 
 
 def test_nothing_tracked_is_no_plan(engine, purse):
