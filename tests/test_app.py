@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 import os
 import re
 import signal
@@ -16,14 +17,17 @@ from pathlib import Path
 import holdings
 import httpx
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.pool import NullPool
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from core.database import publish
+from core.auth import people, tickets
+from core.database import publish, use
 from core.local import Servers
+from pages.contents import CONTENTS
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_SECONDS = 60
@@ -31,10 +35,14 @@ REFUSED_SECONDS = 60
 SCRIPT_SECONDS = 60
 PUBLIC_URL = "https://almanac.example"
 HELD = "kept-from-strangers"
-PAGES = (
-    "",
-    *("account", "repositories", "repository", "languages", "compare", "movers", "changes", "scene", "profile"),
-    *("tracking", "ingestion", "people", "system", "register", "reset", "sign_in", "nothing"),
+# Those that there are, those that there will be, and what is none.
+PAGES = tuple(
+    dict.fromkeys(
+        (
+            *(entry.path for entries in CONTENTS.values() for entry in entries),
+            *("repository", "compare", "movers", "changes", "tracking", "ingestion", "sign_in", "main", "nothing"),
+        )
+    )
 )
 
 
@@ -55,7 +63,7 @@ Clones = Callable[[], AbstractContextManager[str]]
 def started(address: str, **settings: str) -> Iterator[httpx.Client]:
     """A client of a freshly started web process, which is stopped at the end of the block."""
     process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment(**settings))
-    with httpx.Client(base_url=address, timeout=20) as client:
+    with httpx.Client(base_url=address, timeout=PATIENCE_SECONDS) as client:
         try:
             wait_until_healthy(client, process)
             yield client
@@ -67,19 +75,29 @@ def started(address: str, **settings: str) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def web(servers: Servers, clones: Clones, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """As somebody starts it on their machine, over real servers that hold something to be kept from strangers."""
+def engine(clones: Clones) -> Iterator[Engine]:
+    """A database that holds something to be kept from strangers, and somebody who may read it."""
     with clones() as url:
-        engine = create_engine(url)
+        engine = create_engine(url, poolclass=NullPool)
         with engine.begin() as connection:
             holdings.repository(connection, f"{HELD}/{HELD}", {"2026-01-01": 50, "2026-03-01": 1000})
+            connection.execute(text("INSERT INTO person (username, role) VALUES ('ada', 'analyst')"))
             publish(connection)
-        engine.dispose()
-        port = free_port()
-        folder = tmp_path_factory.mktemp("web")
-        given = {"DATABASE_URL": url, "REDIS_URL": servers.redis_url, "PORT": str(port), "DATA_DIR": str(folder)}
-        with started(f"http://127.0.0.1:{port}", **given) as client:
-            yield client
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def web(servers: Servers, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """As somebody starts it on their machine."""
+    port = free_port()
+    given = {
+        "DATABASE_URL": engine.url.render_as_string(hide_password=False),
+        "REDIS_URL": servers.redis_url,
+        "PORT": str(port),
+        "DATA_DIR": str(tmp_path_factory.mktemp("web")),
+    }
+    with started(f"http://127.0.0.1:{port}", **given) as client:
+        yield client
 
 
 def wait_until_healthy(client: httpx.Client, process: "subprocess.Popen[bytes]") -> None:
@@ -169,22 +187,25 @@ def test_every_address_of_a_page_is_the_same_empty_page(web):
 
 
 ASKED_FOR_A_SESSION = (
-    *("/api", "/api/", "/api/docs", "/api/v1", "/api/v1/nothing", "/api/v1/openapi.json", "/api/docs/../x"),
-    *("/api/v1/people/me", "/api/v1/github/stats/octocat", "/api/v1/accounts/octocat", "/api/v1/languages"),
-    *("/api/v1/accounts/octocat/repositories.csv", "/api/v1/repositories/a/b", "/api/v1/repositories/a/b/stars"),
-    *("/api/v1/movers", "/api/v1/changes", "/api/v1/scene/city.csv", "/api/v1/ingestions", "/api/v1/tracked"),
+    *("/api", "/api/", "/api/docs", "/api/openapi.json", "/api/v1", "/api/v1/nothing", "/api/docs/../x"),
     *("/media/abc.csv", "/_stcore/upload_file/a/b", "/_stcore/script-health-check", "/_stcore/anything"),
 )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ASKED_FOR_A_SESSION)
-@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_a_stranger_gets_one_answer_from_every_route(web, method, path):
-    answer = web.request(method, path)
-    assert answer.status_code == 401
-    assert set(answer.json()) == {"error", "message", "request_id"}
-    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+def test_a_stranger_gets_one_answer_from_every_route(web, engine):
+    """All of the API's, as it describes itself, and what else holds something."""
+    with signed_in(web, engine) as browser:
+        described = browser.get("/api/openapi.json").json()
+    paths = [re.sub(r"\{\w+\}", "x", f"/api{path}") for path in described["paths"]]
+    asked = [path for path in paths if not path.startswith("/api/v1/auth/")]
+    assert "/api/v1/ingestions" in asked
+    for path in (*asked, *ASKED_FOR_A_SESSION):
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+            answer = web.request(method, path)
+            assert (answer.status_code, answer.json()["error"]) == (401, "not_signed_in"), (method, path)
+            assert set(answer.json()) == {"error", "message", "request_id"}
+            assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
 
 @pytest.mark.slow
@@ -240,6 +261,36 @@ def test_fonts_come_from_here_with_their_licences(web):
         assert "SIL Open Font License" in web.get(f"/app/static/{licence}").text
 
 
+@pytest.mark.slow
+def test_who_signs_in_is_known_until_they_sign_out(web, engine):
+    """Who comes with an address that they made up is known by the one they have: uvicorn believes nobody either."""
+    with signed_in(web, engine, **{"x-forwarded-for": "6.6.6.6", "x-auth-address": "6.6.6.6"}) as browser:
+        assert browser.get("/api/v1/people/me").json()["username"] == "ada"
+        assert browser.get("/api/v1/nothing").status_code == 404
+        with engine.connect() as connection:
+            assert set(connection.scalars(text("SELECT host(address) FROM session"))) == {"127.0.0.1"}
+        held = dict(browser.cookies)
+        assert browser.get("/auth/logout", headers={"sec-fetch-site": "same-origin"}).status_code == 303
+        assert browser.get("/api/v1/people/me", headers={"cookie": as_header(held)}).status_code == 401
+
+
+@contextmanager
+def signed_in(web: httpx.Client, engine: Engine, **headers: str) -> Iterator[httpx.Client]:
+    """A browser that has just signed in."""
+    origin = str(web.base_url).rstrip("/")
+    with httpx.Client(base_url=origin, timeout=PATIENCE_SECONDS) as browser:
+        browser.get("/", headers={"sec-fetch-dest": "document"})
+        with use(engine):
+            ticket = tickets.issue_sign_in(people.find("ada").id, browser.cookies["almanac_nonce"])
+        answer = browser.post("/auth/session", json={"ticket": ticket}, headers={"origin": origin, **headers})
+        assert answer.status_code == 204
+        yield browser
+
+
+def as_header(cookies: dict[str, str]) -> str:
+    return "; ".join(f"{name}={value}" for name, value in cookies.items())
+
+
 # Where others can reach it
 
 
@@ -288,6 +339,16 @@ def test_a_change_is_for_the_public_address_alone(exposed):
     body = {"ticket": "x"}
     assert exposed.post("/auth/session", json=body, headers={"origin": PUBLIC_URL}).status_code == 401
     assert exposed.post("/auth/session", json=body, headers={"origin": "http://127.0.0.1"}).status_code == 403
+
+
+@pytest.mark.slow
+def test_replicas_sign_streamlits_cookies_alike_and_not_with_our_key():
+    ask = "import app; app.prepare_environment(); from streamlit import config; config.get_config_options(True);"
+    code = f"{ask} print('secret', config.get_option('server.cookieSecret'))"
+    key = "a secret for tests that is long enough"
+    ours = hashlib.sha256(key.encode()).digest()
+    said = refusal(["-c", code], SECRET_KEY=key)[1]
+    assert said.split("secret ")[-1].strip() == hmac.digest(ours, b"streamlit cookies", "sha256").hex()
 
 
 @pytest.mark.slow
