@@ -190,9 +190,9 @@ def test_a_limit_is_told_before_it_bites_counts_down_and_goes_on_by_itself(read:
     page = reader.open("/languages", "Languages")
     with known.at_work(**HASTY):
         limits.check("pages", str(reader.person.id), cost=limits.peek("pages", str(reader.person.id)).remaining - 1)
-    page.get_by_text("Repositories", exact=True).last.click()
+    page.get_by_role("radio", name="Repositories").click()
     expect(page.get_by_text("of 12 page loads left")).to_be_visible()
-    page.get_by_text("Bytes", exact=True).last.click()
+    page.get_by_role("radio", name="Bytes").click()
     expect(page.get_by_text("You have loaded 12 pages")).to_be_visible()
     expect(page.get_by_text(re.compile("Goes on in \\d+ s"))).to_be_visible()
     expect(page.get_by_text("You have loaded 12 pages")).to_have_count(0)
