@@ -1,0 +1,26 @@
+"""The leader deletes what is over of sign-ins, every hour and at its first breath."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, text
+
+from ingest.scheduler import Timetable, build
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def test_the_leader_cleans_up_after_sign_ins_every_hour(committing_database: Engine) -> None:
+    with committing_database.begin() as connection:
+        connection.execute(
+            text("INSERT INTO ticket (hash, purpose, expires_at) VALUES ('over', 'reset', :now)"), {"now": NOW}
+        )
+        connection.execute(
+            text("INSERT INTO ticket (hash, purpose, expires_at) VALUES ('good', 'reset', :now + interval '1 hour')"),
+            {"now": NOW},
+        )
+    timetable = Timetable(committing_database, lambda: NOW)
+    job = build(timetable).get_job("clean_sign_ins")
+    assert job.trigger.interval.total_seconds() == 3_600
+    job.func()
+    with committing_database.connect() as connection:
+        assert [bytes(found) for found in connection.scalars(text("SELECT hash FROM ticket"))] == [b"good"]
