@@ -176,6 +176,8 @@ def visit(browser: Browser, url: str, given: list[dict[str, str]], codings: str)
     page.goto(url, wait_until="commit")
     page.get_by_role("heading", level=1).first.wait_for(timeout=PATIENCE_MS)
     page.locator('.stApp[data-test-script-state="notRunning"]').wait_for(timeout=PATIENCE_MS)
+    if url.endswith(CHART):
+        page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=PATIENCE_MS)
     page.wait_for_timeout(QUIET_MS)
     context.close()
     return sum(received)
