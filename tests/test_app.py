@@ -197,15 +197,18 @@ def test_a_stranger_gets_one_answer_from_every_route(web, engine):
     """All of the API's, as it describes itself, and what else holds something."""
     with signed_in(web, engine) as browser:
         described = browser.get("/api/openapi.json").json()
-    paths = [re.sub(r"\{\w+\}", "x", f"/api{path}") for path in described["paths"]]
-    asked = [path for path in paths if not path.startswith("/api/v1/auth/")]
-    assert "/api/v1/ingestions" in asked
-    for path in (*asked, *ASKED_FOR_A_SESSION):
-        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
-            answer = web.request(method, path)
-            assert (answer.status_code, answer.json()["error"]) == (401, "not_signed_in"), (method, path)
-            assert set(answer.json()) == {"error", "message", "request_id"}
-            assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    asked = [
+        (method, re.sub(r"\{\w+\}", "x", f"/api{path}"))
+        for path, operations in described["paths"].items()
+        for method in operations
+        if not path.startswith("/v1/auth/")
+    ]
+    assert ("post", "/api/v1/ingestions") in asked
+    for method, path in (*asked, *(("get", path) for path in ASKED_FOR_A_SESSION)):
+        answer = web.request(method, path)
+        assert (answer.status_code, answer.json()["error"]) == (401, "not_signed_in"), (method, path)
+        assert set(answer.json()) == {"error", "message", "request_id"}
+        assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
 
 @pytest.mark.slow
