@@ -32,7 +32,7 @@ def queue_due(connection: Connection, purse: Purse | None, now: datetime) -> Que
     means, paused_until = purse.means(now) if purse else ({}, None)
     if paused_until is not None:
         return Queued(paused_until=paused_until)
-    due = tracking.due(connection, now, MOST_AT_ONCE)
+    due = tracking.due(connection, now, MOST_AT_ONCE, purse.spent(means) if purse else ())
     if not due:
         return Queued()
     chosen = _affordable(connection, purse, means, due) if purse else due

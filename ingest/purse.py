@@ -1,6 +1,6 @@
 """What may be spent, as far as any process has heard: whose budget pays for whom, and what is left of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import structlog
@@ -68,6 +68,10 @@ class Purse:
         self._limits |= {one.owner: one.limit for one in seen.buckets if one.resource == resource}
         limits = {owner: self._limits.get(owner, usual) for owner in owners}
         return {owner: Means(limit, left.get(owner, limit)) for owner, limit in limits.items()}, seen.paused_until
+
+    def spent(self, means: Mapping[str, Means]) -> list[str]:
+        """Fingerprints of the credentials whose owner's budget has nothing left for the timetable."""
+        return [one.fingerprint for one in self._pool.credentials if means[self._pool.owner(one)].free <= 0]
 
     def _learn_owners(self) -> None:
         for credential in self._pool.credentials:

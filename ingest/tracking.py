@@ -66,15 +66,19 @@ def asks(connection: Connection, account_ids: Sequence[int]) -> list[tuple[int, 
     ]
 
 
-def due(connection: Connection, now: datetime, limit: int) -> list[Due]:
-    """Tracked accounts whose time has come and that no job has yet, most wanted first."""
+def due(connection: Connection, now: datetime, limit: int, not_of: Sequence[str] = ()) -> list[Due]:
+    """Tracked accounts whose time has come and that no job has yet, most wanted first.
+
+    Those pinned to the tokens *not_of* (fingerprints) are left out: they must not keep others from coming.
+    """
     rows = connection.execute(
         text(
             "SELECT account_id, login, token, repositories FROM tracked_account JOIN account ON account.id = account_id"
             " WHERE due_at <= :now AND queued_at IS NULL AND NOT paused"
+            "   AND (token IS NULL OR token <> ALL(CAST(:not_of AS text[])))"
             " ORDER BY priority DESC, due_at LIMIT :limit FOR UPDATE OF tracked_account SKIP LOCKED"
         ),
-        {"now": now, "limit": limit},
+        {"now": now, "limit": limit, "not_of": list(not_of)},
     )
     return [Due(*row) for row in rows]
 

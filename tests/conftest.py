@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -26,6 +27,11 @@ from core.settings import Settings, settings
 SHARED = "ALMANAC_TEST_SERVERS"  # the folder of the servers, told to xdist's workers by the environment
 TEMPLATE = "almanac_template"
 PROJECT = Path(__file__).resolve().parents[1]
+
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:

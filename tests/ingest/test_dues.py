@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from core import budget_seen, jobs
-from ingest import tracking
+from ingest import dues, tracking
 from ingest.dues import queue_due
 from ingest.github.budget import Bucket, Budget
 from ingest.github.credentials import Pool
@@ -175,6 +175,21 @@ def test_each_owner_pays_for_its_own_accounts(database, redis):
     ).all()
     assert logins
     assert {pays(login, None) for login in logins} == {free}
+
+
+def test_accounts_of_a_spent_budget_do_not_stand_in_the_way_of_others(database, redis, monkeypatch):
+    """Only so many are read at once, and the first of them cannot be paid for."""
+    monkeypatch.setattr(dues, "MOST_AT_ONCE", 5)
+    held = Held(redis, "first-token", "second-token")
+    purse = held.told()
+    spent, free = (credential.fingerprint for credential in held.pool.credentials)
+    state = Budget.from_json(redis.get(budget_seen.key(API)))
+    state.buckets[f"{spent} graphql"].remaining = 0
+    redis.set(budget_seen.key(API), state.to_json())
+    for priority, token in ((3, spent), (0, free)):
+        track(database, 20, priority=priority)
+        database.execute(text("UPDATE account SET token = :token WHERE token IS NULL"), {"token": token})
+    assert queue_due(database, purse, NOW).accounts == 5
 
 
 def test_redis_away_is_no_reason_to_stop(database):
