@@ -21,15 +21,15 @@ STATES = {"Any state": None, "Active": True, "Inactive": False}
 CHOSEN = "person"
 LISTED = "people-listed"
 COLUMNS = {
-    "username": column.TextColumn("Name", width=130, pinned=True),
-    "display_name": column.TextColumn("Shown as", width=150),
-    "email": column.TextColumn("E-mail", width=190),
-    "role": column.TextColumn("Role", width=70),
+    "username": column.TextColumn("Name", width=120, pinned=True),
+    "display_name": column.TextColumn("Shown as", width=110),
+    "email": column.TextColumn("E-mail", width=165),
+    "role": column.TextColumn("Role", width=65),
     "active": column.CheckboxColumn("Active", width=60),
-    "sessions": column.NumberColumn("Sessions", width=75, help="Open ones"),
-    "api_keys": column.NumberColumn("API keys", width=75, help="Good ones"),
-    "last_seen_at": MOMENT | {"label": "Last seen", "width": 130},
-    "created_at": MOMENT | {"label": "Created", "width": 130},
+    "sessions": column.NumberColumn("Sessions", width=72, help="Open ones"),
+    "api_keys": column.NumberColumn("API keys", width=72, help="Good ones"),
+    "last_seen_at": MOMENT | {"label": "Last seen", "width": 125},
+    "created_at": column.DateColumn("Created", format="YYYY-MM-DD", width=88),
 }
 
 
@@ -94,7 +94,7 @@ def listing(now: datetime) -> DataFrame:
 admin, now = session.required("admin"), datetime.now(UTC)
 told = people.totals(now)
 cards(told)
-with st.container(horizontal=True, key="people-new"):
+with st.container(horizontal=True, vertical_alignment="center", key="people-new"):
     newcomers.buttons(admin, told["invitations"])
 found = listing(now)
 chosen = st.query_params.get(CHOSEN, "")

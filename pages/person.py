@@ -83,7 +83,7 @@ def actions(admin: Identity, shown: Person, is_last: bool) -> None:
                 st.rerun()
         if st.button("End all sessions", icon=":material/logout:", key="end-sessions"):
             confirm_end(admin, shown)
-        if st.button("Audit trail", icon=":material/history:", type="tertiary", key="trail-of"):
+        if st.button("Audit trail", icon=":material/history:", type="tertiary", help="Further down", key="trail-of"):
             # The trail is drawn further down: its fields can still be set.
             st.session_state["by"] = shown.username
 
