@@ -42,6 +42,8 @@ CONTENTS: dict[str, tuple[Entry, ...]] = {
         Entry("scene", "Scene", ":material/location_city:"),
     ),
     "Admin": (
+        Entry("tracking", "Tracking", ":material/playlist_add_check:", role="admin"),
+        Entry("ingestion", "Ingestion", ":material/sync:", role="admin"),
         Entry("people", "People", ":material/group:", role="admin"),
         Entry("system", "System", ":material/monitor_heart:", role="admin"),
     ),

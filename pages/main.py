@@ -109,6 +109,8 @@ def for_reader(live: Live) -> None:
     st.logo(HERE / "static" / "logo.svg", size="large", link=None, icon_image=HERE / "static" / "favicon.svg")
     page = st.navigation(contents.for_reader(live.identity))
     st.set_page_config(page_title=f"{page.title} · Almanac")
+    if page.url_path != "profile":
+        st.session_state.pop(session.SHOWN_ONCE, None)  # a key that was left there is not kept for later
     door.keep(live)
     watch_session()
     try:

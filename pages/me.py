@@ -19,8 +19,6 @@ from pages.words import ago, day
 
 THEMES = {"system": "System", "light": "Light", "dark": "Dark"}
 LASTS = {"30 days": 30, "90 days": 90, "a year": 365, "until I revoke it": None}
-NEW_KEY = "profile-new-key"
-CHANGED = "profile-changed"
 LIMITS = {"pages": "Page loads", "api": "API requests", "track": "Accounts to track", "export": "Exports"}
 
 
@@ -76,12 +74,12 @@ def session_row(identity: Identity, row: SessionRow, now: datetime) -> None:
 
 def key_rows(identity: Identity) -> None:
     """List the API keys, and make new ones; a key is shown once."""
-    if key := st.session_state.get(NEW_KEY):
+    if key := st.session_state.get(session.SHOWN_ONCE):
         with st.container(border=True):
             st.markdown("**Your new key.** Copy it now: it is not shown again.")
             st.code(key, language=None)
             if st.button("Done", key="key-copied", icon=":material/check:"):
-                del st.session_state[NEW_KEY]
+                del st.session_state[session.SHOWN_ONCE]
                 st.rerun()
     now = datetime.now(UTC)
     for row in api_keys.held_by(identity.person_id):
@@ -92,7 +90,9 @@ def key_rows(identity: Identity) -> None:
         lasts = right.selectbox("Good for", list(LASTS), index=1)
         if st.form_submit_button("Create key", icon=":material/key:"):
             with entrance.refusals_told():
-                _, st.session_state[NEW_KEY] = api_keys.create(identity, name, LASTS[lasts], session.origin())
+                _, st.session_state[session.SHOWN_ONCE] = api_keys.create(
+                    identity, name, LASTS[lasts], session.origin()
+                )
                 st.rerun()
 
 

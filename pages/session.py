@@ -22,6 +22,8 @@ SESSION = "session-held"
 FAREWELL = "session-farewell"
 OVER = "session-over"
 ELSEWHERE = "signed_out_elsewhere"
+# A new key on the profile: let go of when it was copied, or when another page is read.
+SHOWN_ONCE = "session-shown-once"
 ENDED = "Your session has ended. Sign in to go on"
 WHY = {
     "sign_out": "You have signed out in another tab",

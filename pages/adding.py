@@ -1,0 +1,226 @@
+"""Adding accounts: read what was pasted, ask GitHub who they are, show what they cost, then track them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from pandas import DataFrame
+from streamlit import column_config as column
+
+from core import budget_seen, cache, forecasts, lookups, pasted, planning, wishes
+from core.auth.identity import Identity
+from core.cadences import CADENCES
+from core.database import transaction
+from core.errors import BadInput, NotHere
+from core.logins import parse_login
+from core.lookups import Found, Lookup, Shelf
+from core.queries import tracking
+from core.settings import settings
+from pages import session
+from pages.entrance import refusals_told, tell
+from pages.words import number
+
+LOOKUP, PASTED, TRACKED_NOW = "look-up", "look-up-pasted", "tracked-now"
+EVERY = "0.7s"
+PER_MONTH = timedelta(days=30)
+NEW, TRACKED, MISSING = "new", "tracked already", "not found"
+COLUMNS = {
+    "take": column.CheckboxColumn("Track", width=80),
+    "login": column.TextColumn("Account", width=170, disabled=True),
+    "kind": column.TextColumn("Kind", width=100, disabled=True),
+    "name": column.TextColumn("Name", width=170, disabled=True),
+    "repositories": column.NumberColumn("Repositories", format="localized", width=100, disabled=True),
+    "state": column.TextColumn("What is known", width=300, disabled=True),
+}
+
+
+def show(admin: Identity) -> None:
+    """The form, and what became of the last look-up."""
+    with st.container(border=True, key="adding"):
+        ask_for(admin)
+        if said := st.session_state.pop(TRACKED_NOW, ""):
+            st.success(said, icon=":material/check_circle:")
+        if LOOKUP in st.session_state:
+            answer()
+
+
+def ask_for(_admin: Identity) -> None:
+    by_list, by_file, by_members = st.tabs(["Paste", "Upload", "Members of an organization"])
+    with by_list.form("paste-form", border=False, clear_on_submit=False):
+        text = st.text_area(
+            "Logins, addresses, or a table with a column called login",
+            placeholder="pallets\nhttps://github.com/torvalds\n@gaearon",
+            height=120,
+            max_chars=pasted.LONGEST,
+        )
+        if st.form_submit_button("Look them up", type="primary", icon=":material/search:"):
+            look_up(text)
+    with by_file:
+        file = st.file_uploader("A text or CSV file, at most 1 MB", type=["csv", "txt", "tsv"], key="accounts-file")
+        if file is not None and st.button("Look them up", type="primary", icon=":material/search:", key="look-up-file"):
+            look_up(file.getvalue().decode("utf-8", errors="replace"))
+    with by_members.form("members-form", border=False):
+        organization = st.text_input("Organization", placeholder="pallets", help="Its public members, 1,000 at most")
+        if st.form_submit_button("Look them up", type="primary", icon=":material/search:"):
+            look_up_members(organization)
+
+
+def look_up(text: str) -> None:
+    session.required("admin")
+    with refusals_told(), transaction() as connection:
+        read = pasted.read(text)
+        if not read.logins and not read.rejected:
+            raise BadInput("There is nothing to look up yet")
+        st.session_state[PASTED] = read
+        st.session_state.pop(LOOKUP, None)
+        if read.logins:
+            st.session_state[LOOKUP] = lookups.ask(connection, cache.redis(), read.logins)
+        else:
+            tell_rejected(read)
+
+
+def look_up_members(organization: str) -> None:
+    session.required("admin")
+    with refusals_told(), transaction() as connection:
+        st.session_state.pop(PASTED, None)
+        st.session_state[LOOKUP] = lookups.ask(connection, cache.redis(), members_of=parse_login(organization))
+
+
+def answer() -> None:
+    """Show how far the look-up is, then who was found."""
+    try:
+        lookup = Shelf(cache.redis()).get(st.session_state[LOOKUP])
+    except NotHere as over:
+        del st.session_state[LOOKUP]
+        tell(str(over))
+        return
+    if lookup.state in {"waiting", "working"}:
+        wait()
+    elif lookup.state == "failed":
+        st.warning(f"{lookup.problem}.", icon=":material/error:")
+    else:
+        preview(lookup)
+
+
+@st.fragment(run_every=EVERY)
+def wait() -> None:
+    """Progress; the whole page runs again once there is an answer."""
+    session.required("admin")
+    try:
+        lookup = Shelf(cache.redis()).get(st.session_state.get(LOOKUP, ""))
+    except NotHere:
+        st.rerun()
+    if lookup.state not in {"waiting", "working"}:
+        st.rerun()
+    what = f"{len(lookup.found)} of {number(len(lookup.logins))}" if lookup.logins else "the members"
+    said = "Waiting for a worker …" if lookup.state == "waiting" else f"Asking GitHub: {what} …"
+    st.progress(min(lookup.share, 1.0), text=said)
+
+
+def preview(lookup: Lookup) -> None:
+    """Who was found, whom to take, and what that costs."""
+    read: pasted.Pasted | None = st.session_state.get(PASTED)
+    rows = table(lookup)
+    if read is not None:
+        tell_rejected(read)
+    if rows.empty:
+        st.info("Nobody was found.", icon=":material/person_search:")
+        return
+    edited = st.data_editor(
+        rows,
+        column_config=COLUMNS,
+        hide_index=True,
+        height=min(430, 35 * (len(rows) + 1) + 3),
+        placeholder="—",
+        key=f"preview-{lookup.id}",
+    )
+    chosen = edited[edited["take"] & (edited["state"] == NEW)]
+    st.markdown(price(chosen))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        cadence = st.selectbox("How often", list(CADENCES), key="add-every", width=180)
+        priority = st.number_input("Priority", -3, 3, 0, key="add-priority", width=120, help="The higher the sooner")
+        note = st.text_input("Note", key="add-note", max_chars=wishes.LONGEST_NOTE, placeholder="Why (optional)")
+        if st.button(
+            f"Track {number(len(chosen))}", type="primary", icon=":material/add:", disabled=chosen.empty, key="track"
+        ):
+            track(list(chosen["login"]), CADENCES[cadence], int(priority), note)
+
+
+def table(lookup: Lookup) -> DataFrame:
+    there = [one for one in lookup.found if one.exists]
+    known = tracking.tracked_among(
+        [str(one.login) for one in there] + [one.asked for one in lookup.found],
+        [int(one.github_id or 0) for one in there],
+    )
+    return DataFrame([row_of(one, known) for one in lookup.found], columns=list(COLUMNS)).astype(
+        {"repositories": "Int64"}
+    )
+
+
+def row_of(one: Found, known: set[str]) -> dict[str, Any]:
+    state = NEW if one.exists else (one.problem or MISSING)
+    if known & {one.asked.lower(), str(one.login).lower(), str(one.github_id)}:
+        state = TRACKED
+    return {
+        "take": state == NEW,
+        "login": one.login or one.asked,
+        "kind": one.kind,
+        "name": one.name,
+        "repositories": one.public_repositories,
+        "state": state,
+    }
+
+
+def tell_rejected(read: pasted.Pasted) -> None:
+    """Say what of the text was left out."""
+    parts = []
+    if read.repeated:
+        parts.append(f"{number(len(read.repeated))} given more than once")
+    if read.rejected:
+        parts.append(f"{number(len(read.rejected))} that cannot be logins")
+    if not parts:
+        return
+    with st.expander(f"Left out: {' and '.join(parts)}", icon=":material/rule:"):
+        lines = [f"Line {one.line}: {one.reason}" for one in read.rejected[:50]]
+        st.text("\n".join(lines + [f"{login}: given before" for login in read.repeated[:50]]))
+
+
+def price(chosen: DataFrame) -> str:
+    """What the first look and a day of looks cost, in a sentence."""
+    if chosen.empty:
+        return ":gray[Choose whom to track to see what it costs.]"
+    counted = [
+        planning.Known(str(login), kind == "organization", None if pd.isna(count) else int(count))
+        for login, kind, count in chosen[["login", "kind", "repositories"]].itertuples(index=False)
+    ]
+    given, now = settings(), datetime.now(UTC)
+    with_token = bool(given.github_tokens) or bool(given.github_app_id)
+    seen = budget_seen.seen(cache.redis(), given.github_api_url, now)
+    left = forecasts.left(seen.buckets, with_token=with_token, now=now)
+    told = planning.forecast(counted, with_token=with_token, left=left, now=now)
+    unit = "points" if with_token else "requests"
+    looks = timedelta(days=1) / given.refresh_every
+    daily = sum(planning.look_cost(one.repositories, with_token=with_token) for one in counted) * looks
+    remaining = "" if told.remaining is None else f" of the {number(told.remaining)} that are left"
+    return (
+        f"The first look costs about **{number(told.cost)} {unit}**{remaining}; after that about "
+        f"**{number(max(daily, 1))} a day** at the usual cadence."
+    )
+
+
+def track(logins: list[str], every: timedelta | None, priority: int, note: str) -> None:
+    admin, now = session.required("admin"), datetime.now(UTC)
+    with refusals_told(), transaction() as connection:
+        outcome = wishes.want(connection, admin, logins, now, session.origin(), note or None)
+        wish: dict[str, Any] = {name: value for name, value in (("every", every), ("priority", priority)) if value}
+        if wish:
+            wishes.change(connection, admin, dict.fromkeys(outcome.tracked, wish), now, session.origin())
+        st.session_state.pop(LOOKUP, None)
+        count = len(outcome.tracked)
+        st.session_state[TRACKED_NOW] = (
+            f"{number(count)} {'account is' if count == 1 else 'accounts are'} tracked from now on; "
+            "the first look comes next."
+        )
+    if LOOKUP not in st.session_state:
+        st.rerun()

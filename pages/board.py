@@ -1,0 +1,191 @@
+"""The table of what is tracked: filtered, changed cell by cell, or acted on many at once."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from pandas import DataFrame
+from streamlit import column_config as column
+
+from core import wishes
+from core.auth.identity import Identity
+from core.cadences import CADENCES, named
+from core.cadences import meant as meant_cadence
+from core.database import transaction
+from core.exports import csv
+from core.queries import tracking
+from pages import export, session
+from pages.cell import MOMENT
+from pages.entrance import refusals_told
+from pages.words import number
+
+MOST = 1_000
+STATES = ("all", "due", "queued", "failing", "new", "waiting", "paused")
+EDITABLE = ("every", "priority", "paused", "note")
+DONE = "board-done"
+
+
+def columns(cadences: list[str]) -> dict[str, Any]:
+    return {
+        "chosen": column.CheckboxColumn("", width=40, help="Choose for the buttons below"),
+        "login": column.TextColumn("Account", width=160, disabled=True, pinned=True),
+        "state": column.TextColumn("State", width=80, disabled=True),
+        "every": column.SelectboxColumn("How often", options=cadences, width=130, required=True),
+        "planned_hours": column.NumberColumn(
+            "Planned", format="%.1f h", width=80, disabled=True, help="What the planner would choose"
+        ),
+        "priority": column.NumberColumn("Priority", min_value=-3, max_value=3, step=1, width=75, required=True),
+        "paused": column.CheckboxColumn("Paused", width=65),
+        "note": column.TextColumn("Note", width=200, max_chars=wishes.LONGEST_NOTE),
+        "checked_at": MOMENT | {"label": "Last look", "width": 130, "disabled": True},
+        "due_at": MOMENT | {"label": "Next look", "width": 130, "disabled": True},
+        "failures": column.NumberColumn("Failed", width=65, disabled=True, help="Times in a row"),
+        "repositories": column.NumberColumn("Repositories", format="localized", width=90, disabled=True),
+        "stars": column.NumberColumn("Stars", format="localized", width=90, disabled=True),
+        "added_by": column.TextColumn("Added by", width=110, disabled=True),
+    }
+
+
+def show(_admin: Identity, counted: dict[str, int], now: datetime) -> None:
+    if not counted["all"]:
+        st.info(
+            "Nothing is tracked yet. Add accounts above; the first look comes within a minute.",
+            icon=":material/waving_hand:",
+        )
+        return
+    if said := st.session_state.pop(DONE, ""):
+        st.success(said, icon=":material/check_circle:")
+    with st.container(horizontal=True, vertical_alignment="center", key="board-filters"):
+        search = st.text_input(
+            "Search", key="q", bind="query-params", max_chars=100, placeholder="Login, name or note",
+            icon=":material/search:", label_visibility="collapsed", width=260,
+        )  # fmt: skip
+        state = st.pills(
+            "State",
+            [one for one in STATES if one == "all" or counted.get(one)],
+            format_func=lambda one: f"{one} {number(counted.get(one, 0))}",
+            default="all",
+            key="state",
+            label_visibility="collapsed",
+        )
+    found = tracking.board(now, search, "" if state in (None, "all") else state, MOST)
+    if found.empty:
+        st.info("Nothing fits this search.", icon=":material/search_off:")
+        return
+    edit(found)
+
+
+def edit(found: DataFrame) -> None:
+    """The table itself, and what can be done with it."""
+    rows = found.assign(
+        chosen=False,
+        every=[named(hours) for hours in found["every_hours"].astype(object).where(found["every_hours"].notna(), None)],
+    )
+    rows.attrs = {}
+    cadences = list(dict.fromkeys([*CADENCES, *rows["every"]]))
+    shown = columns(cadences)
+    version = st.session_state.setdefault("board-version", 0)
+    edited = st.data_editor(
+        rows[list(shown)],
+        column_config=shown,
+        hide_index=True,
+        placeholder="—",
+        height=min(560, 35 * (len(rows) + 1) + 3),
+        key=f"board-{version}",
+    )
+    changes = differences(rows, edited)
+    chosen = [int(at) for at, is_chosen in enumerate(edited["chosen"]) if is_chosen]
+    buttons(found, rows, changes, chosen)
+    more = f" The first {number(MOST)} are shown: search for the others." if len(found) == MOST else ""
+    st.caption(f"{number(len(found))} shown.{more}")
+
+
+def differences(before: DataFrame, after: DataFrame) -> dict[str, dict[str, Any]]:
+    """What was changed in the table: login -> what `core.tracked.adjust` takes."""
+    changes: dict[str, dict[str, Any]] = {}
+    for at, login in enumerate(before["login"]):
+        for name in EDITABLE:
+            old, new = before[name].iloc[at], after[name].iloc[at]
+            if (pd.isna(old) and pd.isna(new)) or (not pd.isna(old) and not pd.isna(new) and old == new):
+                continue
+            changes.setdefault(str(login), {})[name] = meant(name, new)
+    return changes
+
+
+def meant(name: str, value: Any) -> Any:
+    match name:
+        case "every":
+            return meant_cadence(str(value))
+        case "priority":
+            return int(value)
+        case "paused":
+            return bool(value)
+    return None if pd.isna(value) or not str(value).strip() else str(value)
+
+
+def buttons(found: DataFrame, rows: DataFrame, changes: dict[str, dict[str, Any]], chosen: list[int]) -> None:
+    logins = [str(found["login"].iloc[at]) for at in chosen]
+    ids = [int(found["account_id"].iloc[at]) for at in chosen]
+    none = not chosen
+    count = f" {number(len(chosen))}" if chosen else ""
+    with st.container(horizontal=True, key="board-buttons"):
+        st.button(
+            f"Save {number(len(changes))} changed" if changes else "Save",
+            type="primary", icon=":material/save:", disabled=not changes, on_click=save, args=(changes,), key="save",
+        )  # fmt: skip
+        st.button(
+            f"Refresh{count} now", icon=":material/sync:", disabled=none, on_click=refresh, args=(ids,), key="refresh"
+        )
+        pause = {login: {"paused": True} for login in logins}
+        st.button(f"Pause{count}", icon=":material/pause:", disabled=none, on_click=save, args=(pause,), key="pause")
+        resume = {login: {"paused": False} for login in logins}
+        st.button(
+            f"Resume{count}", icon=":material/play_arrow:", disabled=none, on_click=save, args=(resume,), key="resume"
+        )
+        if st.button(f"Remove{count}", icon=":material/delete:", disabled=none, key="remove"):
+            remove(logins)
+        export.button(
+            "CSV", rows.drop(columns=["chosen", "account_id"]), csv, key="board-csv",
+            file_name="almanac-tracking.csv", mime="text/csv", icon=":material/download:",
+        )  # fmt: skip
+
+
+def save(changes: dict[str, dict[str, Any]]) -> None:
+    admin = session.required("admin")
+    with refusals_told(), transaction() as connection:
+        changed = wishes.change(connection, admin, changes, datetime.now(UTC), session.origin())
+        _done(f"{number(changed)} {'account' if changed == 1 else 'accounts'} changed.")
+
+
+def refresh(account_ids: list[int]) -> None:
+    admin = session.required("admin")
+    with refusals_told(), transaction() as connection:
+        started = wishes.refresh(connection, admin, account_ids, datetime.now(UTC), session.origin())
+        if started is not None:
+            waiting = (
+                f" {number(started.queued_already)} waited already and come sooner now."
+                if started.queued_already
+                else ""
+            )
+            _done(f"Ingestion {started.id}: {number(started.accounts)} queued.{waiting}")
+
+
+@st.dialog("Remove from tracking")
+def remove(logins: list[str]) -> None:
+    st.markdown(
+        f"**{number(len(logins))}** will not be looked at any more: {', '.join(logins[:12])}{' …' if len(logins) > 12 else ''}"
+    )
+    st.caption("Their history stays, and goes on if they are added again.")
+    if st.button("Remove", type="primary", key="remove-sure"):
+        admin = session.required("admin")
+        with refusals_told(), transaction() as connection:
+            stopped = wishes.stop(connection, admin, logins, session.origin())
+            _done(f"{number(stopped)} no longer tracked.")
+        st.rerun()
+
+
+def _done(said: str) -> None:
+    """Tell in the next run, over a table that holds no unsaved edits any more."""
+    st.session_state[DONE] = said
+    st.session_state["board-version"] = st.session_state.get("board-version", 0) + 1

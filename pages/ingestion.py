@@ -1,0 +1,26 @@
+"""
+# Ingestion
+What is being asked of GitHub now, what became of it, and how fresh all of it is.
+"""
+
+from datetime import UTC, datetime
+
+from pages import fresh, runs, session, under_way
+
+admin, now = session.required("admin"), datetime.now(UTC)
+under_way.start(admin, now)
+under_way.live()
+"""
+## GitHub's budget
+What GitHub will still answer this hour. All tokens of one owner share one budget.
+"""
+under_way.budgets()
+"""
+## Freshness
+"""
+fresh.show(now)
+"""
+## Runs
+Everything that was asked for, newest first; choose one to see what became of each account.
+"""
+runs.show(now)

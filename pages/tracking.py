@@ -1,0 +1,55 @@
+"""
+# Tracking
+Who is looked at, how often, and who else should be.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import streamlit as st
+
+from core.queries import tracking
+from core.settings import settings
+from pages import adding, board, session, wished
+from pages.cards import Card, row
+from pages.words import number
+
+
+def cards(counted: dict[str, int]) -> None:
+    row(
+        [
+            Card("Tracked", counted["all"]),
+            Card("Due or queued", counted.get("due", 0) + counted.get("queued", 0)),
+            Card("Failing", counted.get("failing", 0)),
+            Card("Paused", counted.get("paused", 0)),
+        ],
+        "tracking",
+    )
+
+
+def plan_line(plan: dict[str, Any]) -> None:
+    """Say how the budget is spread over what is tracked."""
+    if not plan:
+        hours = settings().refresh_every.total_seconds() / 3600
+        st.caption(
+            f"Everybody is looked at every {number(hours) if hours >= 1 else 'few minutes or'} h until enough is known to plan."
+        )
+        return
+    st.caption(f":material/balance: {plan['told']}", help="How the planner spread the budget, and when it ran short")
+
+
+admin, now = session.required("admin"), datetime.now(UTC)
+counted = tracking.states(now)
+cards(counted)
+plan_line(tracking.newest_plan())
+wished.show(admin)
+"""
+## Add accounts
+Paste logins, addresses or a table, or name an organization; see who they are and what they cost before they count.
+"""
+adding.show(admin)
+"""
+## What is tracked
+Change cells and save, or choose rows and act on all of them at once. Who is removed keeps their history.
+"""
+board.show(admin, counted, now)

@@ -1,0 +1,237 @@
+"""What runs now: start it, see how far it is and why it waits, take it back."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import streamlit as st
+from pandas import DataFrame, Series
+
+from core import budget_seen, cache, forecasts, planning, tracked, wishes
+from core.auth.identity import Identity
+from core.database import transaction
+from core.errors import NotHere
+from core.logins import parse_login
+from core.queries import ingestions, system, tracking
+from core.settings import settings
+from pages import session
+from pages.entrance import plain, refusals_told
+from pages.outcomes import sentence
+from pages.parts import ask
+from pages.words import ago, number, percent
+
+EVERY = "1s"
+STARTED = "ingestion-started"
+KIND = {"core": "REST", "graphql": "GraphQL"}
+WHO = {"schedule": "the timetable", "command line": "the command line", "import": "an import"}
+SHOWN = 6
+
+
+def start(_admin: Identity, now: datetime) -> None:
+    """The buttons that begin an ingestion, and what it would cost."""
+    due = tracking.due(now)
+    with st.container(border=True, key="start-ingestion"):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            label = f"Refresh {number(len(due))} due" if due else "Nothing is due"
+            st.button(
+                label,
+                type="primary",
+                icon=":material/sync:",
+                disabled=not due,
+                on_click=begin,
+                args=(due,),
+                key="all-due",
+            )
+            form = st.form("one-form", border=False, clear_on_submit=True)
+            with form, st.container(horizontal=True, vertical_alignment="bottom"):
+                login = st.text_input("One account", placeholder="octocat", width=220, key="one-login")
+                if st.form_submit_button("Refresh it", icon=":material/person:"):
+                    begin_one(login)
+        if due:
+            st.markdown(cost(due, now))
+        if said := st.session_state.pop(STARTED, ""):
+            st.success(said, icon=":material/check_circle:")
+        st.caption("Choose several on the Tracking page. What waits already is not queued twice: it comes sooner.")
+
+
+def cost(due: list[int], now: datetime) -> str:
+    """What refreshing these accounts is expected to cost, and whether it fits what is left."""
+    given = settings()
+    with_token = bool(given.github_tokens) or bool(given.github_app_id)
+    seen, _ = ask(lambda: budget_seen.seen(cache.redis(), given.github_api_url, now))
+    left = forecasts.left(seen.buckets if seen else (), with_token=with_token, now=now)
+    with transaction() as connection:
+        known = forecasts.known(connection, due, now)
+        pace = forecasts.seconds_per_request(connection)
+    told = planning.forecast(known, with_token=with_token, left=left, now=now, seconds_per_request=pace)
+    unit = "points" if with_token else "requests"
+    parts = [f"About **{number(told.cost)} {unit}** and {number(told.requests)} requests, {minutes(told.minutes)}"]
+    if told.not_modified:
+        parts.append(f"{percent(told.not_modified_share)} answered 304")
+    if told.remaining is not None:
+        until = f" until {told.resets_at:%H:%M} UTC" if told.resets_at else ""
+        parts.append(
+            f"{number(told.left)} of {number(told.remaining)} are left afterwards{until}"
+            if told.fits
+            else f":orange[more than the {number(told.remaining)} that are left{until}: the rest waits for the reset]"
+        )
+    return "; ".join(parts) + "."
+
+
+def minutes(count: float) -> str:
+    return "less than a minute" if count < 1 else f"about {number(count)} min"
+
+
+def begin(account_ids: list[int]) -> None:
+    admin = session.required("admin")
+    with refusals_told(), transaction() as connection:
+        begun = wishes.refresh(connection, admin, account_ids, datetime.now(UTC), session.origin())
+        if begun is None:
+            said = "Nothing was left to queue: somebody was quicker."
+        elif begun.is_new:
+            said = f"Ingestion {begun.id} has begun with {number(begun.accounts)} accounts."
+        else:
+            said = f"Ingestion {begun.id} has these accounts already; it comes before what the timetable wants."
+        st.session_state[STARTED] = said
+
+
+def begin_one(login: str) -> None:
+    session.required("admin")
+    with refusals_told():
+        name = parse_login(login)
+        with transaction() as connection:
+            account_id = tracked.find(connection, name)
+        if account_id is None:
+            raise NotHere(f"{name} is not known here; add it on the Tracking page first")
+        begin([account_id])
+
+
+@st.fragment(run_every=EVERY)
+def live() -> None:
+    """Each ingestion that waits or runs: how far, at what price, what came last, why it waits."""
+    session.required("admin")
+    now = datetime.now(UTC)
+    found, why = ask(ingestions.under_way)
+    if found is None:
+        st.warning(f"{why} What runs is not known meanwhile; it goes on by itself.", icon=":material/cloud_off:")
+        return
+    with st.container(border=True, key="under-way"):
+        if found.empty:
+            st.markdown("**Nothing runs at the moment**")
+            st.caption(idle(now))
+            return
+        waits(now)
+        for at in range(min(len(found), SHOWN)):
+            draw(found.iloc[at], now)
+        if len(found) > SHOWN:
+            st.caption(f"and {number(len(found) - SHOWN)} more")
+        last(found)
+
+
+def idle(now: datetime) -> str:
+    """What comes next, while nothing runs."""
+    told, _ = ask(lambda: system.workers(now))
+    if told is not None and not told["alive"]:
+        return "No worker is alive: start one with `python -m ingest worker`."
+    counted = tracking.states(now)
+    if not counted["all"]:
+        return "Nothing is tracked yet."
+    soonest = tracking.next_due()
+    if soonest is None:
+        return "Everything tracked is paused."
+    left = soonest - now
+    return (
+        f"The next account is due in {max(1, round(left.total_seconds() / 60))} min."
+        if left > timedelta(0)
+        else ("Accounts are due; the scheduler queues them within a minute.")
+    )
+
+
+def waits(now: datetime) -> None:
+    """Say why nothing moves, when nothing can."""
+    told, _ = ask(lambda: system.workers(now))
+    if told is not None and not told["alive"]:
+        st.warning("No worker is alive: these jobs wait until one runs.", icon=":material/engineering:")
+    seen, _ = ask(lambda: budget_seen.seen(cache.redis(), settings().github_api_url, now))
+    if seen is not None and seen.paused_until:
+        st.warning(
+            f"GitHub told us to wait: nothing is asked before {seen.paused_until:%H:%M:%S} UTC.",
+            icon=":material/pause_circle:",
+        )
+
+
+def draw(one: Series, now: datetime) -> None:
+    """One ingestion: a line, its progress, its price, and the way to end it."""
+    done = int(one["stored"] + one["failed"])
+    share = done / max(1, int(one["accounts"]))
+    who = plain(str(one["requested_by"])) if one["trigger"] == "person" else WHO.get(one["trigger"], one["trigger"])
+    with st.container(horizontal=True, vertical_alignment="center", key=f"ingestion-{one['id']}"):
+        with st.container(gap="xxsmall"):
+            st.markdown(f"**Ingestion {one['id']}** · asked for by {who} · {one['state']}")
+            st.progress(min(1.0, share), text=f"{number(done)} of {number(one['accounts'])} accounts")
+            st.caption(" · ".join(price(one, now)))
+        cancelled = one["state"] == "cancelled"
+        st.button(
+            "Stopping …" if cancelled else "Cancel", icon=":material/stop_circle:", disabled=cancelled,
+            on_click=cancel, args=(int(one["id"]),), key=f"cancel-{one['id']}",
+            help="Ends after the account in hand; what is stored stays, the rest comes in its usual rhythm",
+        )  # fmt: skip
+
+
+def price(one: Series, now: datetime) -> list[str]:
+    requests = int(one["requests"])
+    parts = [f"begun {ago(one['started_at'], now)}", f"{number(requests)} requests", f"{number(one['points'])} points"]
+    if requests:
+        parts.append(f"{percent(int(one['not_modified']) / requests)} answered 304")
+    parts.append(f"{number(one['rows_written'])} rows")
+    if one["failed"]:
+        parts.append(f":orange[{number(one['failed'])} failed]")
+    return parts
+
+
+def last(found: DataFrame) -> None:
+    """The accounts that came last, errors among them."""
+    items = ingestions.newest_items([int(one) for one in found["id"]])
+    if items.empty:
+        st.caption("The first accounts are being asked for …")
+        return
+    lines = [
+        f"{':orange' if one['error_code'] else ':gray'}[{one['finished_at']:%H:%M:%S}] **{plain(one['login'])}** {sentence(one)}"
+        for one in items.to_dict("records")
+    ]
+    st.markdown("  \n".join(lines))
+
+
+def cancel(ingestion_id: int) -> None:
+    admin = session.required("admin")
+    with refusals_told(), transaction() as connection:
+        cancelled = wishes.cancel(connection, admin, ingestion_id, datetime.now(UTC), session.origin())
+        st.toast(
+            "It ends after the account in hand." if cancelled else "It was over already.", icon=":material/stop_circle:"
+        )
+
+
+@st.fragment(run_every="5s")
+def budgets() -> None:
+    """One gauge for each owner's budget."""
+    session.required("admin")
+    now = datetime.now(UTC)
+    seen, why = ask(lambda: budget_seen.seen(cache.redis(), settings().github_api_url, now))
+    if seen is None:
+        st.info(f"{why} Budgets are shared through Redis, and show again when it is back.", icon=":material/cloud_off:")
+        return
+    if not seen.buckets:
+        st.info("Nothing has been heard from GitHub in the last two hours.", icon=":material/hourglass_empty:")
+        return
+    with st.container(key="cards-budgets"):
+        for bucket in seen.buckets:
+            with st.container(border=True, height="stretch", gap="xxsmall"):
+                gauge(bucket, now)
+
+
+def gauge(bucket: Any, now: datetime) -> None:
+    left = bucket.left(now)
+    unit = "points" if bucket.resource == "graphql" else "requests"
+    st.markdown(f"**{KIND.get(bucket.resource, bucket.resource)}** of {plain(bucket.owner)}")
+    st.progress(left / max(1, bucket.limit), text=f"{number(left)} of {number(bucket.limit)} {unit} left")
+    full = bucket.resets_at <= now or left == bucket.limit
+    st.caption("full" if full else f"full again at {bucket.resets_at:%H:%M} UTC")

@@ -1,0 +1,188 @@
+"""Signing in, registering and setting a new password, through the real forms."""
+
+import pytest
+from sqlalchemy import text
+from wording import texts
+
+from core.auth import passwords, people, sign_in, tickets
+from core.auth.identity import Origin
+from core.settings import settings
+
+PASSWORD = "A passphrase with 1 digit"
+HARD = {
+    "one character": "x",
+    "128 characters": "A1" + "x" * 126,
+    "10,000 characters": "A1" + "x" * 9_998,
+    "emoji": "A1 🦉🏳️‍🌈 passphrase",
+    "right to left": "A1 كلمة مرور טובה",
+    "NUL": "A1 nul\0 inside",
+    "SQL": "A1'; DROP TABLE person; --",
+    "HTML": "A1<script>alert(1)</script>",
+}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """bcrypt at its cheapest: what it costs is measured elsewhere."""
+    monkeypatch.setattr(passwords, "ROUNDS", 4)
+
+
+@pytest.fixture
+def without_limit(monkeypatch):
+    monkeypatch.setenv("LIMIT_SIGN_IN", "")
+    settings.cache_clear()
+
+
+def field(shown, label):
+    return next(each for each in shown.text_input if each.label == label)
+
+
+def press(shown, label):
+    return next(each for each in shown.button if each.label == label).click().run()
+
+
+def sign_in_as(shown, username, password):
+    field(shown, "Username").set_value(username)
+    field(shown, "Password").set_value(password)
+    return press(shown, "Sign in")
+
+
+def register(shown, username, password, repeated=None):
+    field(shown, "Username").set_value(username)
+    field(shown, "Password").set_value(password)
+    field(shown, "Repeat password").set_value(password if repeated is None else repeated)
+    return press(shown, "Create account")
+
+
+def tickets_issued(database) -> int:
+    return database.scalar(text("SELECT count(*) FROM ticket WHERE purpose = 'sign_in'"))
+
+
+def test_the_right_password_gets_one_ticket_that_no_run_keeps(visit, person, database):
+    person("ada", password=PASSWORD)
+    shown = sign_in_as(visit(), "ADA", PASSWORD)
+    assert "Signing you in" in texts(shown)
+    assert tickets_issued(database) == 1
+    shown.run()
+    assert tickets_issued(database) == 1
+    assert "ticket" not in repr(shown.session_state)
+    assert "Signing you in" not in texts(shown)
+
+
+def test_an_unknown_name_and_a_wrong_password_get_the_same_sentence(visit, person, database):
+    person("ada", password=PASSWORD)
+    told = {texts(sign_in_as(visit(), *given)) for given in (("ada", "Wrong 1234"), ("nobody", PASSWORD), ("", ""))}
+    assert len(told) == 1
+    assert "Name or password is wrong." in told.pop()
+    assert tickets_issued(database) == 0
+
+
+def test_too_many_failures_are_told_with_their_end(visit, person):
+    person("ada", password=PASSWORD)
+    shown = visit()
+    for _ in range(6):
+        sign_in_as(shown, "ada", "Wrong 1234")
+    assert "sign-ins have failed within 15 minutes" in texts(shown)
+    assert not shown.exception
+
+
+@pytest.mark.parametrize("what", HARD)
+def test_nothing_that_can_be_typed_as_name_or_password_breaks_the_forms(visit, database, without_limit, what):
+    given = HARD[what]
+    shown = sign_in_as(visit(), given, given)
+    assert not shown.exception
+    assert not shown.error
+    assert "Name or password is wrong." in texts(shown)
+    shown = register(visit("register"), given, given)
+    assert not shown.exception
+    assert not shown.error
+    known = database.scalar(text("SELECT count(*) FROM person"))
+    assert known == (1 if what in {"emoji", "right to left", "SQL", "HTML"} and "/" not in given else 0)
+    assert known or shown.warning
+
+
+def test_a_password_of_128_characters_registers_and_signs_in(visit, without_limit, database):
+    shown = register(visit("register"), "ada", HARD["128 characters"])
+    assert "Signing you in" in texts(shown)
+    assert "Signing you in" in texts(sign_in_as(visit(), "ada", HARD["128 characters"]))
+    assert "is wrong" in texts(sign_in_as(visit(), "ada", HARD["128 characters"] + "x"))
+
+
+def test_spaces_around_a_password_belong_to_it(visit, without_limit):
+    register(visit("register"), "ada", "  Passphrase 1 ")
+    assert "Signing you in" in texts(sign_in_as(visit(), " ada ", "  Passphrase 1 "))
+    assert "is wrong" in texts(sign_in_as(visit(), "ada", "Passphrase 1"))
+
+
+@pytest.mark.parametrize(
+    ("username", "password", "repeated", "said"),
+    [
+        ("ada", "passphrase 1", None, "needs at least one capital letter"),
+        ("ada", PASSWORD, "Another 1", "The two passwords differ"),
+        ("", PASSWORD, None, "A username needs at least one character"),
+        ("READER", PASSWORD, None, "The name READER is taken"),
+    ],
+)
+def test_each_refused_registration_says_why(visit, person, username, password, repeated, said):
+    person("reader")
+    shown = register(visit("register"), username, password, repeated)
+    assert said in texts(shown)
+    assert people.find("ada") is None
+
+
+def test_while_registration_is_closed_the_page_says_so(visit, monkeypatch):
+    monkeypatch.setenv("REGISTRATION", "closed")
+    settings.cache_clear()
+    shown = visit("register")
+    assert "Nobody can register here" in texts(shown)
+    assert not shown.text_input
+    assert "Accounts are created by an admin" in texts(visit())
+
+
+def test_an_invitation_is_asked_for_says_what_it_offers_and_is_good_once(visit, monkeypatch):
+    monkeypatch.setenv("REGISTRATION", "invite")
+    settings.cache_clear()
+    secret = tickets.issue_invite("tests", Origin(), role="admin")
+    shown = visit("register")
+    assert "An account needs an invitation" in texts(shown)
+    field(shown, "Paste the link or the code you were sent").set_value(f"http://127.0.0.1/register#{secret}").run()
+    assert "You are invited as **admin**" in texts(shown)
+    register(shown, "ada", PASSWORD)
+    assert people.find("ada").role == "admin"
+    again = visit("register")
+    field(again, "Paste the link or the code you were sent").set_value(secret).run()
+    assert "This invitation is over or was used already" in texts(again)
+
+
+def test_a_reset_link_sets_the_password_and_signs_nobody_in(visit, person, database):
+    ada = person("ada", password=PASSWORD)
+    secret = tickets.issue_reset("tests", ada.id, Origin())
+    shown = visit("reset")
+    field(shown, "Link").set_value(secret).run()
+    assert "For **ada**" in texts(shown)
+    assert shown.checkbox[0].value
+    field(shown, "New password").set_value("Another passphrase 2")
+    field(shown, "Repeat password").set_value("Another passphrase")
+    assert "The two passwords differ" in texts(press(shown, "Set password"))
+    field(shown, "Repeat password").set_value("Another passphrase 2")
+    shown = press(shown, "Set password")
+    assert "The new password of ada is set" in texts(shown)
+    assert sign_in.sign_in("ada", "Another passphrase 2", Origin()).id == ada.id
+    assert database.scalar(text("SELECT count(*) FROM session")) == 0
+
+
+def test_a_name_is_shown_as_it_is_written(visit, person):
+    odd = person("**<b>bold** [x](y) $a$ :red[z]", password=PASSWORD)
+    secret = tickets.issue_reset("tests", odd.id, Origin())
+    shown = visit("reset")
+    field(shown, "Link").set_value(secret).run()
+    assert r"\*\*\<b\>bold" in texts(shown)
+
+
+def test_a_refused_ticket_is_told_in_a_sentence(visit):
+    from pages import door
+
+    shown = visit()
+    for status, said in (("401", "does not keep the cookies"), ("403", "another address"), ("0", "did not answer")):
+        shown.session_state[door.REFUSED] = status
+        assert said in texts(shown.run())
