@@ -6,6 +6,7 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -136,10 +137,24 @@ class Settings(BaseSettings):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
 
+    @field_validator("public_url")
+    @classmethod
+    def check_public_url(cls, value: str) -> str:
+        """It is compared with what browsers say of themselves: a name, perhaps a port, and no more."""
+        parts = urlsplit(value)
+        try:
+            is_whole = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or True)
+        except ValueError:
+            is_whole = False
+        if value and (not is_whole or "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment):
+            raise ValueError("must be http:// or https://, a name and perhaps a port, without a path")
+        return value
+
     @property
     def address(self) -> str:
         """What people type: `PUBLIC_URL`, else the address listened on."""
-        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url.rstrip("/") or f"http://{host}:{self.port}"
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -187,12 +202,17 @@ class Settings(BaseSettings):
 
     @property
     def on_loopback(self) -> bool:
-        if self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        """Whether only this machine reaches us: behind a proxy, `PUBLIC_URL` says that others do too."""
+        return is_loopback(self.host) and (not self.public_url or is_loopback(urlsplit(self.public_url).hostname or ""))
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @lru_cache(maxsize=1)

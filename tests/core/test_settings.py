@@ -77,3 +77,34 @@ def test_people_type_the_address_listened_on_unless_told_otherwise(monkeypatch):
     assert Settings().address == "http://127.0.0.1:8501"
     monkeypatch.setenv("PUBLIC_URL", "https://almanac.example/")
     assert Settings().address == "https://almanac.example"
+
+
+@pytest.mark.parametrize("url", ["https://a.example:x", "a.example", "https://", "ftp://x", "https://u:p@a.example/"])
+def test_a_public_url_that_no_browser_can_be_at_is_refused(url):
+    with pytest.raises(ValidationError, match="without a path"):
+        Settings(public_url=url, _env_file=None)
+
+
+@pytest.mark.parametrize("url", ["https://a.example/x", "https://a.example?x", "https://a.example#x"])
+def test_a_public_url_is_the_root(url):
+    with pytest.raises(ValidationError, match="without a path"):
+        Settings(public_url=url, _env_file=None)
+
+
+def test_an_ipv6_address_is_written_as_browsers_do():
+    assert Settings(host="::1", port=1234, _env_file=None).address == "http://[::1]:1234"
+
+
+@pytest.mark.parametrize(
+    ("given", "mode"),
+    [
+        ({}, "open"),
+        ({"public_url": "http://localhost:8501"}, "open"),
+        ({"public_url": "https://almanac.example"}, "closed"),
+        ({"host": "0.0.0.0"}, "closed"),
+        ({"host": "0.0.0.0", "registration": "open"}, "open"),
+    ],
+)
+def test_nobody_registers_from_elsewhere_unless_they_were_asked_in(given, mode):
+    """Also not through a proxy on this machine."""
+    assert Settings(**given, _env_file=None).registration_mode == mode
