@@ -24,6 +24,8 @@ PREFIX = "/static/"
 A_YEAR = 365 * 24 * 3600
 # Who waits for `/health` gets the processor first.
 HEAD_START_SECONDS = 0.5
+# The best takes half a minute of a processor: not while everything else starts, and not for a process that soon ends.
+REST_SECONDS = 60
 LONGEST_BUILD_SECONDS = 600
 SHIPPED = Path(__file__).parents[2] / ".packs"
 """Where an image brings its pack along, so that no container has to make one at its start."""
@@ -39,11 +41,19 @@ class Compressed:
     can be had, which is kept. Until there is one, files go out as they are.
     """
 
-    def __init__(self, app: ASGIApp, folder: Path, keep_in: Path, head_start: float = HEAD_START_SECONDS) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        folder: Path,
+        keep_in: Path,
+        head_start: float = HEAD_START_SECONDS,
+        rest: float = REST_SECONDS,
+    ) -> None:
         self.app = app
         self.folder = folder
         self.keep_in = keep_in
         self.head_start = head_start
+        self.rest = rest
         self.files: Files = {}
         self._preparing: threading.Thread | None = None
 
@@ -70,6 +80,7 @@ class Compressed:
         try:
             for files in prepared(self.folder, self.keep_in):
                 self.files = {f"{PREFIX}{name}": packed for name, packed in files.items()}
+                time.sleep(self.rest)
         except (OSError, subprocess.SubprocessError, packs.Damaged) as error:
             log.warning("static files could not be compressed", error=str(error))
 
@@ -146,13 +157,12 @@ def prepared(folder: Path, keep_in: Path) -> Iterator[Files]:
     for effort in packs.EFFORTS:
         started = time.perf_counter()
         body = built(folder, effort)
-        yield packs.read(body)
+        files = packs.read(body)
         seconds = round(time.perf_counter() - started, 1)
         log.info("static files compressed", effort=effort, bytes=len(body), seconds=seconds)
-    try:
-        keep(kept, body)
-    except OSError as error:
-        log.warning("compressed static files cannot be kept, the next start compresses them again", error=str(error))
+        if effort == packs.BEST:
+            keep_if_possible(kept, body)
+        yield files
 
 
 def built(folder: Path, effort: str) -> bytes:
@@ -166,6 +176,13 @@ def built(folder: Path, effort: str) -> bytes:
         check=True,
     )
     return done.stdout
+
+
+def keep_if_possible(file: Path, pack: bytes) -> None:
+    try:
+        keep(file, pack)
+    except OSError as error:
+        log.warning("compressed static files cannot be kept, the next start compresses them again", error=str(error))
 
 
 def keep(file: Path, pack: bytes) -> None:

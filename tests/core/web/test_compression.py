@@ -52,7 +52,7 @@ def serving(folder: Path, keep_in: Path) -> TestClient:
             Mount("/static", StaticFiles(directory=folder)),
             Route("/static-not", lambda _: PlainTextResponse("x")),
         ],
-        middleware=[Middleware(Compressed, folder=folder, keep_in=keep_in, head_start=0)],
+        middleware=[Middleware(Compressed, folder=folder, keep_in=keep_in, head_start=0, rest=0)],
     )
     return TestClient(application)
 
