@@ -36,6 +36,7 @@ class Kind:
     reserve      share of the hourly budget that has to be left for others
     task         which of the two queues it goes through: star history has one of its own
     of_users     it is told of users, not of repositories
+    batch        how many are asked for at once
     """
 
     name: KindName
@@ -45,6 +46,7 @@ class Kind:
     reserve: float
     task: str = FACTS
     of_users: bool = False
+    batch: int = 1
 
     def reserve_for(self, *, is_anonymous: bool) -> float:
         return max(self.reserve, ANONYMOUS_RESERVE) if is_anonymous else self.reserve
@@ -57,9 +59,12 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind("stars", "star history", DAY, 7 * DAY, 0.4, STAR_HISTORY),
         Kind("star_walk", "star history of the past", DAY, 7 * DAY, 0.5, STAR_HISTORY),
+        Kind("extras", "watchers, open issues and change requests", DAY, 7 * DAY, 0.5, batch=100),
         Kind("releases", "releases", DAY, 7 * DAY, 0.6),
+        Kind("contributions", "contributions of users", DAY, DAY, 0.6, of_users=True),
         Kind("commit_activity", "commit activity", 3 * DAY, 14 * DAY, 0.6),
         Kind("contributors", "contributors", 7 * DAY, 30 * DAY, 0.6),
+        Kind("traffic", "traffic", DAY, DAY, 0.6),
     )
 }
 

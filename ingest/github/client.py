@@ -79,7 +79,7 @@ class GitHub:
         self._transport = Transport(api_url, self._pool, self._gate, clock=clock, network=network, timeout=timeout)
         self._rest = Rest(self._transport, self._cache)
         self._graphql = GraphQL(self._transport, self._pool, self._cache)
-        self.facts = Facts(self._rest, self._pool)
+        self.facts = Facts(self._rest, self._graphql, self._pool)
         """Reads what is told besides the pulse."""
         self._at_once = at_once
         self._use_graphql = use_graphql and not self._pool.is_anonymous

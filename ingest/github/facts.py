@@ -1,18 +1,20 @@
 """Facts besides the pulse: star history, contributors, releases, commits, traffic. One conditional request each."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Generic, TypeVar
 from urllib.parse import quote
 
 from ingest.github import fact_models
 from ingest.github.credentials import Pool
-from ingest.github.errors import BadCredentials, GitHubError, UnexpectedStatus, UnreadableAnswer
+from ingest.github.errors import BadCredentials, GitHubError, RepositoryGone, UnexpectedStatus, UnreadableAnswer
 from ingest.github.fact_models import CommitWeek, Contributor, Release, StarWeek, TrafficDay
 from ingest.github.gate import Stop
-from ingest.github.models import MISSHAPEN
+from ingest.github.graphql import GraphQL, GraphQLMissing
+from ingest.github.models import MISSHAPEN, Extras
+from ingest.github.partials import Lost
 from ingest.github.rest import Found, Rest
 from ingest.github.transport import Asking, Tally
 
@@ -83,8 +85,9 @@ class Facts:
     All raise RateLimited as soon as the budget is down to the subject's reserve: they wait for nobody's budget.
     """
 
-    def __init__(self, rest: Rest, pool: Pool) -> None:
+    def __init__(self, rest: Rest, graphql: GraphQL, pool: Pool) -> None:
         self._rest = rest
+        self._graphql = graphql
         self._pool = pool
 
     def star_weeks(self, subject: Subject, page: int = 1, *, stop: Stop | None = None) -> Reading[list[StarWeek]]:
@@ -138,6 +141,39 @@ class Facts:
         clones = self._read(subject, "/traffic/clones", "its clones", lambda b: fact_models.traffic(b, "clones"), stop)
         days = fact_models.joined(views.value, clones.value)
         return Reading(days, min(views.captured_at, clones.captured_at))
+
+    def contributions(
+        self, subject: Subject, spans: Sequence[tuple[date, date]], *, stop: Stop | None = None
+    ) -> Reading[Mapping[date, int]]:
+        """Read a user's public contributions by day, of spans of a year at most.
+
+        Raises RepositoryGone when GitHub shows no such user, NoSuchEndpoint where there is no GraphQL.
+        """
+        what = f"the contributions of {subject.full_name}"
+        found = self._by_graphql(
+            subject, what, stop, lambda by: self._graphql.calendar(subject.node_id or "", spans, by)
+        )
+        if found is None:
+            raise RepositoryGone(what)
+        return Reading(found.days, found.captured_at)
+
+    def extras(
+        self, subject: Subject, node_ids: Sequence[str], *, stop: Stop | None = None
+    ) -> Reading[list[Extras | Lost | None]]:
+        """Read watchers, open issues and change requests, topics, of a hundred repositories at most.
+
+        None for one that GitHub does not show, Lost for one it could not tell.
+        """
+        ask = self._graphql.extras_at
+        return self._by_graphql(subject, "extras", stop, lambda by: Reading(*ask(node_ids, by)))
+
+    def _by_graphql(self, subject: Subject, what: str, stop: Stop | None, ask: Callable[[Asking], T]) -> T:
+        if self._graphql.is_missing:
+            raise NoSuchEndpoint(what)
+        try:
+            return self._as_anybody(subject, stop, ask)
+        except GraphQLMissing as error:
+            raise NoSuchEndpoint(what) from error
 
     def _read(
         self,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from threading import Lock
 from typing import Any
 
@@ -17,10 +18,12 @@ from ingest.github.errors import GitHubError, RepositoryGone, UnexpectedStatus, 
 from ingest.github.models import Extras, Repository
 from ingest.github.partials import (
     Bytes,
+    Calendar,
     Lost,
     Node,
     Part,
     Told,
+    read_calendar,
     read_extras,
     read_faults,
     read_languages,
@@ -118,8 +121,29 @@ class GraphQL:
 
     def extras(self, node_ids: Sequence[str], asking: Asking) -> list[Extras | Lost | None]:
         """Read what costs a connection each: watchers, open issues, open change requests, topics."""
-        found = self._nodes(queries.EXTRAS, node_ids, "extras", queries.CONNECTIONS_OF_EXTRAS, asking)
-        return [read_extras(node) if isinstance(node, dict) else node for node in found]
+        return self.extras_at(node_ids, asking)[0]
+
+    def extras_at(self, node_ids: Sequence[str], asking: Asking) -> tuple[list[Extras | Lost | None], datetime]:
+        """The same, and the moment of the answer."""
+        found, told = self._told_nodes(queries.EXTRAS, node_ids, "extras", queries.CONNECTIONS_OF_EXTRAS, asking)
+        return [read_extras(node) if isinstance(node, dict) else node for node in found], told.captured_at
+
+    def calendar(self, node_id: str, spans: Sequence[tuple[date, date]], asking: Asking) -> Calendar | None:
+        """Read a user's public contributions by day, of spans of a year at most; None for one not shown.
+
+        Source: https://docs.github.com/en/graphql/reference/objects#contributionscollection
+        """
+        variables: dict[str, object] = {"i": node_id}
+        for i, (first, last) in enumerate(spans):
+            variables |= {f"f{i}": f"{first}T00:00:00Z", f"t{i}": f"{last}T23:59:59Z"}
+        told = self._send(
+            lambda dropped: queries.calendar(len(spans), dropped), variables, "contributions", queries.points(0), asking
+        )
+        node = read_node(told, "n0", "contributions")
+        found = read_calendar(node, told.captured_at) if isinstance(node, dict) else node
+        if isinstance(found, Lost):
+            raise found.error
+        return found
 
     def repositories(self, node_ids: Sequence[str], asking: Asking) -> list[Repository | Lost | None]:
         """Read repositories wherever they are now; None for one not shown, Lost for one to ask again."""
@@ -129,6 +153,11 @@ class GraphQL:
     def _nodes(
         self, selection: Sequence[str], node_ids: Sequence[str], what: str, connections: int, asking: Asking
     ) -> list[Node]:
+        return self._told_nodes(selection, node_ids, what, connections, asking)[0]
+
+    def _told_nodes(
+        self, selection: Sequence[str], node_ids: Sequence[str], what: str, connections: int, asking: Asking
+    ) -> tuple[list[Node], Told]:
         lists = [node_ids[i : i + queries.IDS_EACH] for i in range(0, len(node_ids), queries.IDS_EACH)]
         told = self._send(
             lambda dropped: queries.nodes(selection, len(lists), dropped),
@@ -140,7 +169,7 @@ class GraphQL:
         found: list[Node] = []
         for i, ids in enumerate(lists):
             found += read_nodes(told, f"n{i}", len(ids), what)
-        return found
+        return found, told
 
     def _send(
         self,

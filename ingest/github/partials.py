@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from ingest.github.answers import Limits, short
@@ -115,6 +115,14 @@ class Withheld:
 
 
 @dataclass(frozen=True)
+class Calendar:
+    """A user's contributions by day."""
+
+    days: Mapping[date, int]
+    captured_at: datetime
+
+
+@dataclass(frozen=True)
 class Bytes:
     """The languages of one repository, as far as this page goes."""
 
@@ -182,6 +190,20 @@ def read_languages(node: Mapping[str, Any]) -> Bytes | Lost:
         return Bytes(sizes, _cursor(connection))
     except MISSHAPEN:
         return Lost(UnreadableAnswer("languages", "they have another shape than GitHub's"))
+
+
+def read_calendar(node: Mapping[str, Any], captured_at: datetime) -> Calendar | Lost:
+    try:
+        days = {
+            date.fromisoformat(day["date"]): int(day["contributionCount"])
+            for name, span in node.items()
+            if name.startswith("y")
+            for week in span["contributionCalendar"]["weeks"]
+            for day in week["contributionDays"]
+        }
+    except MISSHAPEN:
+        return Lost(UnreadableAnswer("contributions", "they have another shape than GitHub's"))
+    return Calendar(days, captured_at)
 
 
 def read_extras(node: dict[str, Any]) -> Extras | Lost:

@@ -98,6 +98,18 @@ def more_languages(repositories: int, dropped: Collection[str] = ()) -> str:
     return f"query Languages({variables}) {{\n{_about_us(dropped)}\n{asked}\n}}"
 
 
+def calendar(spans: int, dropped: Collection[str] = ()) -> str:
+    """Ask for a user's contributions by day: variables `i`, `f0 t0 f1 t1`…, answers `y0 y1`… in `n0`.
+
+    A span is a year at most. None of it is a connection: the query costs a point however many spans it has.
+    """
+    variables = "".join(f", $f{i}: DateTime!, $t{i}: DateTime!" for i in range(spans))
+    days = "contributionCalendar { weeks { contributionDays { date contributionCount } } }"
+    asked = " ".join(f"y{i}: contributionsCollection(from: $f{i}, to: $t{i}) {{ {days} }}" for i in range(spans))
+    user = f"n0: node(id: $i) {{ ... on User {{ id {asked} }} }}"
+    return f"query Calendar($i: ID!{variables}) {{\n{_about_us(dropped)}\n{user}\n}}"
+
+
 def points(connections: int) -> int:
     """The price of a query by its connections."""
     return max(1, round(connections / 100))

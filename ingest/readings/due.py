@@ -28,6 +28,7 @@ class Target:
     login: str
     node_id: str | None
     token: str | None
+    asked_at: datetime
     tries: int = 0
     next_page: int | None = None
     first_day: date | None = None
@@ -117,12 +118,12 @@ def still_due(connection: Connection, kind: Kind, now: datetime, ids: Sequence[i
     return [one.id for one in found]
 
 
-def target(connection: Connection, kind: Kind, subject_id: int) -> Target | None:
+def target(connection: Connection, kind: Kind, subject_id: int, now: datetime) -> Target | None:
     """What is known of one subject at this moment; None when it is gone from here."""
     row = connection.execute(
         text(KNOWN_USER if kind.of_users else KNOWN_REPOSITORY), {"kind": kind.name, "id": subject_id}
     ).one_or_none()
-    return None if row is None or row.github_id is None else Target(**row._mapping)
+    return None if row is None or row.github_id is None else Target(**row._mapping, asked_at=now)
 
 
 def is_missing(connection: Connection, kind: str, api_root: str, now: datetime) -> bool:

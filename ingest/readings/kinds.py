@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from ingest.github.facts import Facts, Reading, Subject
 from ingest.github.gate import Stop
-from ingest.readings import commits, contributors, releases, stars
+from ingest.readings import calendar, commits, contributors, releases, stars, traffic
+from ingest.readings.days import write_days
 from ingest.readings.due import Target
 
 
@@ -61,6 +62,18 @@ def _commits(connection: Connection, target: Target, reading: Reading[Any], _bef
     return Stored(rows, first)
 
 
+def _contributions(connection: Connection, target: Target, reading: Reading[Any], _before: datetime | None) -> Stored:
+    rows = write_days(connection, "contribution_day", target.id, reading.value, reading.captured_at)
+    first = min(reading.value, default=reading.captured_at.date())
+    has_progressed = target.first_day is None or first < target.first_day
+    return Stored(rows, first, goes_on=has_progressed and first > calendar.beginning(target))
+
+
+def _traffic(connection: Connection, target: Target, reading: Reading[Any], _before: datetime | None) -> Stored:
+    rows = traffic.store(connection, target.id, reading.value, reading.captured_at)
+    return Stored(rows, min((one.day for one in reading.value), default=None))
+
+
 WAYS: dict[str, Way] = {
     "stars": Way(lambda facts, _target, subject, stop: facts.star_weeks(subject, stop=stop), _stars),
     "star_walk": Way(
@@ -69,4 +82,9 @@ WAYS: dict[str, Way] = {
     "contributors": Way(lambda facts, _target, subject, stop: facts.contributors(subject, stop=stop), _contributors),
     "releases": Way(lambda facts, _target, subject, stop: facts.releases(subject, stop=stop), _releases),
     "commit_activity": Way(lambda facts, _target, subject, stop: facts.commit_weeks(subject, stop=stop), _commits),
+    "contributions": Way(
+        lambda facts, target, subject, stop: facts.contributions(subject, calendar.spans(target), stop=stop),
+        _contributions,
+    ),
+    "traffic": Way(lambda facts, _target, subject, stop: facts.traffic(subject, stop=stop), _traffic),
 }

@@ -16,8 +16,10 @@ from ingest.github import GitHub
 from ingest.github.errors import BadCredentials, GitHubError, RateLimited, RepositoryGone, Stopped
 from ingest.github.facts import NoSuchEndpoint, Subject
 from ingest.github.gate import Stop
+from ingest.github.models import Extras
+from ingest.github.partials import Lost
 from ingest.github.transport import PASSING
-from ingest.readings import due, outcomes, runs, states
+from ingest.readings import due, extras, outcomes, runs, states
 from ingest.readings.due import Target
 from ingest.readings.kinds import WAYS, Stored
 from ingest.readings.runs import ReadingRun
@@ -88,22 +90,26 @@ class Reader:
 
     def _each(self, run: ReadingRun, kind: Kind, ids: Sequence[int], stop: Stop) -> None:
         turn, failures = Turn(self.engine, stop, self.longest_seconds), 0
-        for subject_id in ids:
+        for i in range(0, len(ids), kind.batch):
+            batch = ids[i : i + kind.batch]
             if turn.is_over():
                 run.ended = "the worker was told to stop" if stop.is_set() else "other work is waiting"
                 return
             try:
-                run.rows_written += self._read(run, kind, subject_id, stop, turn)
-                run.read += 1
+                if kind.batch > 1:
+                    self._read_together(run, kind, batch, stop)
+                else:
+                    run.rows_written += self._read(run, kind, batch[0], stop, turn)
+                    run.read += 1
                 failures = 0
             except (RateLimited, NoSuchEndpoint, Stopped, BadCredentials) as error:
                 # None of these is this subject's own: the others would meet the same.
                 self._end(run, kind, error)
                 return
             except (GitHubError, DBAPIError, ValueError) as error:
-                run.failed += 1
                 failures = failures + 1 if isinstance(error, PASSING) else 0
-                self._note(kind, subject_id, error)
+                for subject_id in batch:
+                    self._note(run, kind, subject_id, error)
                 if failures >= FAILURES_IN_A_ROW:
                     run.ended = str(error)
                     return
@@ -113,7 +119,7 @@ class Reader:
         rows = 0
         while True:
             with self.engine.begin() as connection:
-                target = due.target(connection, kind, subject_id)
+                target = due.target(connection, kind, subject_id, self.clock())
             if target is None:
                 return rows
             stored = self._ask_and_store(run, kind, target, stop)
@@ -134,9 +140,36 @@ class Reader:
             if before is not None and before > reading.captured_at:
                 return Stored(0)  # a newer answer is held
             stored = way.store(connection, target, reading, before)
-            if not stored.goes_on:  # one that is cut short stays due
+            # A walk that is cut short stays due.
+            if stored.first_day is not None or not stored.goes_on:
                 states.read(connection, kind, target.id, reading.captured_at, self.clock(), stored.first_day)
             return stored
+
+    def _read_together(self, run: ReadingRun, kind: Kind, ids: Sequence[int], stop: Stop) -> None:
+        """Ask for several at once; each is stored, or noted as not told, by itself."""
+        with self.engine.begin() as connection:
+            found = [due.target(connection, kind, subject_id, self.clock()) for subject_id in ids]
+        targets = [target for target in found if target is not None and target.node_id is not None]
+        if not targets:
+            return
+        subject = self._subject(run, kind, targets[0])
+        reading = self.github.facts.extras(subject, [target.node_id or "" for target in targets], stop=stop)
+        for target, told in zip(targets, reading.value, strict=True):
+            if told is None:
+                self._note(run, kind, target.id, RepositoryGone(target.full_name or target.login))
+            elif isinstance(told, Lost):
+                self._note(run, kind, target.id, told.error)
+            else:
+                run.rows_written += self._store_extras(kind, target, told, reading.captured_at)
+                run.read += 1
+
+    def _store_extras(self, kind: Kind, target: Target, told: Extras, at: datetime) -> int:
+        with self.engine.begin() as connection:
+            before = states.last_read(connection, kind, target.id)
+            if before is not None and before > at:
+                return 0
+            states.read(connection, kind, target.id, at, self.clock())
+            return extras.store(connection, target.id, told, at)
 
     def _subject(self, run: ReadingRun, kind: Kind, target: Target) -> Subject:
         reserve, name = kind.reserve_for(is_anonymous=self.github.is_anonymous), target.full_name or target.login
@@ -151,9 +184,10 @@ class Reader:
 
     # When it did not work ----------------------------------------------------------------------------------------
 
-    def _note(self, kind: Kind, subject_id: int, error: Exception) -> None:
+    def _note(self, run: ReadingRun, kind: Kind, subject_id: int, error: Exception) -> None:
+        run.failed += 1
         with self.engine.begin() as connection:
-            target = due.target(connection, kind, subject_id)
+            target = due.target(connection, kind, subject_id, self.clock())
             now = self.clock()
             verdict = outcomes.judge(kind, error, now, target.tries if target else 0)
             states.not_read(connection, kind, subject_id, verdict.state, verdict.due_at, verdict.tries, verdict.reason)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
+from ingest.sandbox import calendar
 from ingest.sandbox.accounts import Account
 from ingest.sandbox.connections import Slice, bounded, counted, cursor, cut
 from ingest.sandbox.faults import TIMED_OUT, Faults
@@ -55,6 +56,10 @@ class Graph:
             ("User", "followers"): lambda a, _values: counted("FollowerConnection", a.followers_at(moment)),
             ("User", "following"): lambda a, _values: counted("FollowingConnection", a.following),
             ("User", "gists"): lambda a, _values: counted("GistConnection", a.gists),
+            ("User", "contributionsCollection"): lambda a, values: calendar.collection(a, dict(values), moment),
+            ("ContributionsCollection", "contributionCalendar"): lambda counted, _values: calendar.calendar(counted),
+            ("ContributionCalendar", "weeks"): lambda counted, _values: calendar.weeks(counted),
+            ("ContributionCalendarWeek", "contributionDays"): lambda items, _values: calendar.days(items),
             **owners,
             **_repository_fields(view),
             **_listing("Repository", "repositories", view.listed),

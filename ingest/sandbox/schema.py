@@ -48,6 +48,7 @@ type User implements Node & Actor & RepositoryOwner & UniformResourceLocatable &
   followers(after: String, before: String, first: Int, last: Int): FollowerConnection!
   following(after: String, before: String, first: Int, last: Int): FollowingConnection!
   gists(after: String, before: String, first: Int, last: Int, privacy: GistPrivacy): GistConnection!
+  contributionsCollection(from: DateTime, organizationID: ID, to: DateTime): ContributionsCollection!
   repositories(after: String, affiliations: [RepositoryAffiliation], before: String, first: Int, hasIssuesEnabled: Boolean, isArchived: Boolean, isFork: Boolean, isLocked: Boolean, last: Int, orderBy: RepositoryOrder, ownerAffiliations: [RepositoryAffiliation] = [OWNER, COLLABORATOR], privacy: RepositoryPrivacy, visibility: RepositoryVisibility): RepositoryConnection!
   repository(followRenames: Boolean = true, name: String!): Repository
 }
@@ -115,6 +116,10 @@ type Repository implements Node & Starrable & UniformResourceLocatable {
   languages(after: String, before: String, first: Int, last: Int, orderBy: LanguageOrder): LanguageConnection
 }
 
+type ContributionsCollection { contributionCalendar: ContributionCalendar! endedAt: DateTime! hasAnyRestrictedContributions: Boolean! restrictedContributionsCount: Int! startedAt: DateTime! user: User! }
+type ContributionCalendar { isHalloween: Boolean! totalContributions: Int! weeks: [ContributionCalendarWeek!]! }
+type ContributionCalendarWeek { contributionDays: [ContributionCalendarDay!]! firstDay: String! }
+type ContributionCalendarDay { contributionCount: Int! date: String! weekday: Int! }
 type License implements Node { id: ID! key: String! name: String! nickname: String spdxId: String url: URI }
 type Language implements Node { id: ID! name: String! color: String }
 type Ref implements Node { id: ID! name: String! prefix: String! }

@@ -6,10 +6,18 @@ import pytest
 
 from core import tracked
 from ingest.readings import Reader
+from ingest.sandbox import World, serve
 
 
 def now_of(sandbox):
     return datetime.fromtimestamp(sandbox.world.now(), UTC)
+
+
+@pytest.fixture
+def pretend():
+    """A small world: what is read of one repository is the same with ten and with a thousand others."""
+    with serve(World(accounts=8, repositories=90, biggest=40, seed=3)) as sandbox:
+        yield sandbox
 
 
 class Readings:

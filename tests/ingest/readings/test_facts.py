@@ -7,6 +7,7 @@ import pytest
 from core.readings import TRIES_WHILE_COMPUTING
 from ingest.github.fact_models import absence_factor
 from ingest.sandbox import statistics
+from ingest.sandbox.repositories import FOR_EVER
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def busy(readings):
         key=lambda r: len(statistics.contributors(r, world.now())),
     )
     found.stargazers = type(found.stargazers)(found.born, 86400, 90_000.0, 200.0, 1.0)
-    found.work = type(found.work)(found.id, found.born, 86400, found.work.last)
+    found.work = type(found.work)(found.id, found.born, 86400, FOR_EVER)
     readings.track(found.owner.login)
     return found.full_name
 
@@ -109,7 +110,8 @@ def test_statistics_that_never_come_count_as_unavailable(readings, busy):
 
 def test_an_empty_repository_has_no_contributors(readings):
     world = readings.sandbox.world
-    empty = next(r for r in world.repositories.values() if r.empty and world.shows(r))
+    empty = next(r for r in world.repositories.values() if world.shows(r) and r.owner.kind == "User")
+    empty.empty = True
     readings.track(empty.owner.login)
     assert readings.read("contributors", empty.full_name, anew=True).read == 1
     assert readings.rows("SELECT contributors, absence_factor FROM contributor_snapshot") == [(0, 0)]
