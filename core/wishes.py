@@ -1,10 +1,14 @@
-"""What people ask to have tracked: granted at once, or when an admin says so. Callers own the transaction."""
+"""What people ask of the ingestor: to track accounts, at once or when an admin says so, to look at them now, to stop.
 
-from collections.abc import Sequence
+Each is written into the audit trail. Callers own the transaction.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
 from core import ingestions, tracked
 from core.auth import audit
@@ -66,11 +70,63 @@ def decide(
     if not rows:
         raise NotHere("Somebody decided about this already")
     if not granted:
+        for row in rows:
+            _note(connection, admin, "wish_declined", row.login, origin)
         return Outcome()
     outcomes = [_track(connection, admin, [row.login], (), now, origin, row.note) for row in rows]
     return Outcome(
         tracked=tuple(login for one in outcomes for login in one.tracked),
         ingestion_id=next((one.ingestion_id for one in outcomes if one.ingestion_id), None),
+    )
+
+
+def change(
+    connection: Connection, admin: Identity, wanted: Mapping[str, Mapping[str, Any]], now: datetime, origin: Origin
+) -> int:
+    """Change how accounts are tracked: login -> what `core.tracked.adjust` takes; returns how many were changed."""
+    require(admin, "admin")
+    changed = [login for login, wish in wanted.items() if tracked.adjust(connection, login, wish, now)]
+    for login in changed:
+        told = {name: str(value) for name, value in wanted[login].items()}
+        _note(connection, admin, "tracking_changed", login, origin, **told)
+    return len(changed)
+
+
+def stop(connection: Connection, admin: Identity, logins: Sequence[str], origin: Origin) -> int:
+    """Track accounts no longer; their history stays. Returns how many were tracked."""
+    require(admin, "admin")
+    stopped = [login for login in logins if tracked.untrack(connection, login)]
+    for login in stopped:
+        _note(connection, admin, "untracked", login, origin)
+    return len(stopped)
+
+
+def refresh(
+    connection: Connection, admin: Identity, account_ids: Sequence[int], now: datetime, origin: Origin
+) -> ingestions.Started | None:
+    """Let accounts be looked at before what the timetable wants; None where there are none."""
+    require(admin, "admin")
+    asked = Asked("person", admin.username, origin.request_id)
+    started = ingestions.start(connection, account_ids, asked, now)
+    if started is not None and started.is_new:
+        _note(connection, admin, "ingestion_started", str(started.id), origin, accounts=started.accounts)
+    return started
+
+
+def cancel(connection: Connection, admin: Identity, ingestion_id: int, now: datetime, origin: Origin) -> bool:
+    """Take an ingestion back; False when it was over."""
+    require(admin, "admin")
+    cancelled = ingestions.cancel(connection, ingestion_id, admin.username, now, settings().refresh_every)
+    if cancelled:
+        _note(connection, admin, "ingestion_cancelled", str(ingestion_id), origin)
+    return cancelled
+
+
+def _note(
+    connection: Connection, who: Identity, action: audit.Action, target: str, origin: Origin, **details: object
+) -> None:
+    audit.record(
+        connection, action, actor=who.username, person_id=who.person_id, target=target, origin=origin, **details
     )
 
 
@@ -87,9 +143,7 @@ def _track(
     for login in new:
         if note:
             tracked.adjust(connection, login, {"note": note[:LONGEST_NOTE]}, now)
-        audit.record(
-            connection, "tracked", actor=identity.username, person_id=identity.person_id, target=login, origin=origin
-        )
+        _note(connection, identity, "tracked", login, origin)
     connection.execute(
         text(
             "UPDATE tracking_wish SET decided_at = :now, decided_by = :by, granted = true"
@@ -120,14 +174,3 @@ def _keep(connection: Connection, identity: Identity, login: str, now: datetime,
         ),
         {"login": login, "person": identity.person_id, "note": note[:LONGEST_NOTE] if note else None, "now": now},
     )
-
-
-def waiting(connection: Connection) -> Sequence[Row[tuple[int, str, str, str, datetime]]]:
-    """What nobody decided about yet, oldest first: id, login, username, note, asked_at."""
-    return connection.execute(
-        text(
-            "SELECT tracking_wish.id, login, username, note, asked_at"
-            "  FROM tracking_wish LEFT JOIN person ON person.id = person_id"
-            " WHERE decided_at IS NULL ORDER BY asked_at"
-        )
-    ).all()

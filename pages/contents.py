@@ -21,6 +21,9 @@ class Entry:
     role: Role = "analyst"
     in_menu: bool = True
 
+    def exists(self) -> bool:
+        return (HERE / (self.file or f"{self.path}.py")).exists()
+
     def page(self, file: str = "") -> st.Page:
         """The page as Streamlit wants it, or *file* in its place."""
         return st.Page(
@@ -58,12 +61,8 @@ BEFORE_A_SESSION = ("reset", "register")
 
 
 def all_entries() -> list[Entry]:
-    return [
-        entry
-        for entries in CONTENTS.values()
-        for entry in entries
-        if (HERE / (entry.file or f"{entry.path}.py")).exists()
-    ]
+    """Every page whose file is there."""
+    return [entry for entries in CONTENTS.values() for entry in entries if entry.exists()]
 
 
 def for_nobody() -> list[st.Page]:
@@ -73,12 +72,9 @@ def for_nobody() -> list[st.Page]:
 
 def for_reader(identity: Identity) -> dict[str, list[st.Page]]:
     """What *identity* may read; a page for admins says so to others who ask for it."""
-    known = all_entries()
     shown: dict[str, list[st.Page]] = {}
     for heading, entries in CONTENTS.items():
-        for entry in entries:
-            if entry not in known:
-                continue
+        for entry in filter(Entry.exists, entries):
             if entry.role == "admin" and not identity.is_admin:
                 shown.setdefault(" ", []).append(Entry(entry.path, entry.title, in_menu=False).page("for_admins.py"))
             else:

@@ -27,7 +27,12 @@ Action = Literal[
     "api_key_revoked",
     "tracked",
     "untracked",
+    "tracking_changed",
+    "wish_declined",
     "ingestion_started",
+    "ingestion_cancelled",
+    "alert_rule_changed",
+    "webhook_changed",
 ]
 LONGEST_NAME = 64
 LONGEST_AGENT = 512

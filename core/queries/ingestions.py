@@ -1,5 +1,6 @@
 """Ingestions, newest first: what was asked for at once, and what became of each account in it. Asked afresh."""
 
+from datetime import datetime
 from typing import Any
 
 from pandas import DataFrame
@@ -37,8 +38,8 @@ STATES = """runs AS (
         )"""
 
 
-def listed(before: int = NEWEST, most: int = 100) -> DataFrame:
-    """List the ingestions before one of them: one row each, newest first.
+def listed(before: int = NEWEST, most: int = 100, login: str = "", trigger: str = "") -> DataFrame:
+    """List the ingestions before one of them: one row each, newest first; of one account, or of one trigger, if given.
 
     id                                       it names the ingestion everywhere
     state                                    queued, running, done, partial, failed, stopped or cancelled
@@ -47,9 +48,66 @@ def listed(before: int = NEWEST, most: int = 100) -> DataFrame:
     accounts, stored, failed                 how many; unchanged ones count as stored, gone ones as failed
     requests, points, not_modified, rows_written   what it cost and brought
     """
-    chosen = "SELECT id FROM ingestion WHERE id < :before ORDER BY id DESC LIMIT :most"
-    ids = [int(one) for one in read_frame(chosen, fresh=True, before=before, most=most)["id"]]
-    return _of(ids)
+    chosen = """
+        SELECT id FROM ingestion
+         WHERE id < :before AND (:trigger = '' OR trigger = :trigger) AND (:login = '' OR EXISTS (
+               SELECT FROM ingest_run JOIN ingest_item ON run_id = ingest_run.id
+                WHERE ingestion_id = ingestion.id AND lower(login) = lower(:login)))
+         ORDER BY id DESC LIMIT :most
+    """
+    found = read_frame(chosen, fresh=True, before=before, most=most, login=login, trigger=trigger)
+    return _of([int(one) for one in found["id"]])
+
+
+def under_way() -> DataFrame:
+    """List the ingestions that wait or run, as in `listed`."""
+    sql = """
+        SELECT ingestion_id AS id FROM ingestion_job JOIN procrastinate_jobs AS job ON job.id = job_id
+         WHERE status IN ('todo', 'doing')
+         UNION SELECT ingestion_id FROM ingest_run WHERE state = 'running'
+    """
+    return _of([int(one) for one in read_frame(sql, fresh=True)["id"]])
+
+
+def newest_items(ids: list[int], most: int = 8) -> DataFrame:
+    """Tell what became of accounts last, in these ingestions: as in `items`, newest first, with ingestion_id."""
+    sql = """
+        SELECT ingestion_id, login, ingest_item.state, repositories, ingest_item.rows_written, ingest_item.requests,
+               ingest_item.points, duration_ms, error_code, error, ingest_item.finished_at
+          FROM ingest_item
+          JOIN ingest_run ON ingest_run.id = run_id
+         WHERE ingestion_id = ANY(CAST(:ids AS bigint[]))
+         ORDER BY ingest_item.finished_at DESC LIMIT :most
+    """
+    return read_frame(sql, fresh=True, ids=ids, most=most)
+
+
+def coverage(until: datetime, days: int) -> DataFrame:
+    """Tell for each of so many days up to *until* (UTC) how many tracked accounts were looked at.
+
+    day       date
+    looked    accounts with a successful look that day
+    tracked   accounts on the list at its end, as far as they still are on it
+    share     looked / tracked; null while nothing was tracked
+    """
+    sql = """
+        WITH day AS (
+            SELECT generate_series(CAST(:until AS date) - CAST(:days AS integer) + 1, CAST(:until AS date),
+                                   interval '1 day')::date AS day
+        ), looks AS (
+            SELECT captured_at::date AS day, count(DISTINCT account_id) AS looked
+              FROM capture JOIN tracked_account USING (account_id)
+             WHERE source_id = 1 AND captured_at >= CAST(:until AS date) - CAST(:days AS integer) + 1
+             GROUP BY 1
+        )
+        SELECT day.day, coalesce(looked, 0) AS looked, tracked, looked::float / nullif(tracked, 0) AS share
+          FROM day
+          LEFT JOIN looks USING (day)
+         CROSS JOIN LATERAL (
+               SELECT count(*) AS tracked FROM tracked_account WHERE added_at::date <= day.day) AS wanted
+         ORDER BY day.day
+    """
+    return read_frame(sql, until=until, days=days)
 
 
 def one(ingestion_id: int) -> dict[str, Any]:

@@ -63,3 +63,73 @@ def due(now: datetime) -> list[int]:
          ORDER BY priority DESC, due_at
     """
     return [int(one) for one in read_frame(sql, fresh=True, now=now)["account_id"]]
+
+
+STATES = """CASE WHEN paused THEN 'paused' WHEN queued_at IS NOT NULL THEN 'queued' WHEN failures > 0 THEN 'failing'
+                    WHEN due_at <= :now THEN 'due' WHEN checked_at IS NULL THEN 'new' ELSE 'waiting' END"""
+
+
+def board(now: datetime, search: str = "", state: str = "", most: int = 1000) -> DataFrame:
+    """List what is tracked whose login, name or note has *search* in it: most wanted first.
+
+    account_id, login, kind, name       account_id is our own and stays in this process
+    state                               paused, queued, failing, due, new (not looked at yet) or waiting
+    every_hours, planned_hours          pinned by an admin, else null; as the planner has it now
+    priority, paused, note, added_by, added_at
+    checked_at, due_at, queued_at, failures, repositories, stars
+    """
+    sql = f"""
+        WITH board AS (
+            SELECT account_id, login, kind, name, {STATES} AS state,
+                   extract(epoch FROM every)::float / 3600 AS every_hours,
+                   extract(epoch FROM coalesce(planned_every, CAST(:every AS interval)))::float / 3600 AS planned_hours,
+                   priority, paused, note, added_by, added_at, checked_at, due_at, queued_at, failures, repositories,
+                   stars
+              FROM tracked_account
+              JOIN account ON account.id = account_id
+             WHERE :search = '' OR strpos(lower(concat_ws(' ', login, name, note)), lower(:search)) > 0
+        )
+        SELECT * FROM board WHERE :state = '' OR state = :state
+         ORDER BY priority DESC, lower(login), account_id LIMIT :most
+    """  # noqa: S608
+    return read_frame(sql, fresh=True, now=now, search=search, state=state, most=most, every=settings().refresh_every)
+
+
+def states(now: datetime) -> dict[str, int]:
+    """How many tracked accounts are in each state of `board`, and `all`."""
+    sql = f"SELECT {STATES} AS state, count(*) AS accounts FROM tracked_account JOIN account ON account.id = account_id GROUP BY 1"  # noqa: S608, E501
+    found = read_frame(sql, fresh=True, now=now)
+    counts = {str(state): int(count) for state, count in zip(found["state"], found["accounts"], strict=True)}
+    return {"all": sum(counts.values()), **counts}
+
+
+def next_due() -> datetime | None:
+    """When the next account that is not paused and not queued is, or was, due."""
+    sql = "SELECT min(due_at) AS at FROM tracked_account WHERE NOT paused AND queued_at IS NULL"
+    at = first(read_frame(sql, fresh=True))["at"]
+    return None if at is None else at.to_pydatetime()
+
+
+def newest_plan() -> dict[str, Any]:
+    """How the budget is spread now, as the planner wrote it down; empty before its first time."""
+    return first(read_frame("SELECT * FROM refresh_plan ORDER BY planned_at DESC LIMIT 1", fresh=True))
+
+
+def wishes() -> DataFrame:
+    """List what people asked for and nobody decided about, oldest first: id, login, username, note, asked_at."""
+    sql = """
+        SELECT tracking_wish.id, login, username, note, asked_at
+          FROM tracking_wish LEFT JOIN person ON person.id = person_id
+         WHERE decided_at IS NULL ORDER BY asked_at
+    """
+    return read_frame(sql, fresh=True)
+
+
+def tracked_among(logins: list[str], github_ids: list[int]) -> set[str]:
+    """Which of these logins, in lower case, are tracked, under this name or by who bears it now."""
+    sql = """
+        SELECT lower(login) AS login, github_id FROM tracked_account JOIN account ON account.id = account_id
+         WHERE lower(login) = ANY(CAST(:logins AS text[])) OR github_id = ANY(CAST(:ids AS bigint[]))
+    """
+    found = read_frame(sql, fresh=True, logins=[one.lower() for one in logins], ids=github_ids)
+    return {str(one) for one in found["login"]} | {str(one) for one in found["github_id"].dropna()}

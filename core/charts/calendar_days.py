@@ -1,0 +1,54 @@
+"""A calendar of days, a column a week: how much of something each day had."""
+
+from datetime import timedelta
+
+import pandas as pd
+import plotly.graph_objects as go
+from pandas import DataFrame
+
+from core.charts.theme import Theme, figure
+
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+HEIGHT = 190
+
+
+def calendar(frame: DataFrame, theme: Theme, *, text: str) -> go.Figure:
+    """Draw *frame*: day, share (0 to 1 or null) and the column *text* for the hover; the newest week at the right."""
+    days = pd.to_datetime(frame["day"])
+    mondays = days - pd.to_timedelta(days.dt.weekday, unit="D")
+    weeks = pd.date_range(mondays.min(), mondays.max(), freq="7D")
+    at = {
+        (monday, weekday): place for place, (monday, weekday) in enumerate(zip(mondays, days.dt.weekday, strict=True))
+    }
+    shares = frame["share"].astype(float)
+    z = [[_at(shares, at.get((week, weekday))) for week in weeks] for weekday in range(7)]
+    told = [[_at(frame[text], at.get((week, weekday))) or "" for week in weeks] for weekday in range(7)]
+    drawing = figure(theme, height=HEIGHT, hovermode="closest")
+    drawing.add_heatmap(
+        z=z,
+        x=list(weeks),
+        y=list(WEEKDAYS),
+        customdata=told,
+        xgap=3,
+        ygap=3,
+        zmin=0,
+        zmax=1,
+        showscale=False,
+        colorscale=[[0, theme.rest], [1, theme.accent]],
+        hovertemplate="%{customdata}<extra></extra>",
+        hoverongaps=False,
+    )
+    drawing.update_yaxes(autorange="reversed", showgrid=False, tickvals=["Mon", "Wed", "Fri"])
+    drawing.update_xaxes(
+        tickangle=0,
+        tickformat="%b %Y",
+        dtick="M1",
+        range=[weeks.min() - timedelta(days=4), weeks.max() + timedelta(days=4)],
+    )
+    return drawing
+
+
+def _at(values: pd.Series, place: int | None) -> object:
+    if place is None or pd.isna(values.iloc[place]):
+        return None
+    return values.iloc[place]
