@@ -13,6 +13,8 @@ from pandas import DataFrame
 from streamlit import column_config as column
 
 from core import budget_seen, cache, configuration
+from core.auth.identity import Identity
+from core.errors import ServerUnavailable
 from core.queries import system
 from core.settings import settings
 from pages import session
@@ -20,6 +22,7 @@ from pages.parts import Part, ask, draw, fine, look, resting, trouble
 from pages.words import UNKNOWN, ago, number, percent, size
 
 EVERY = "5s"
+NOT_NOW = "Postgres has to say who reads this, and does not answer. This comes back by itself."
 RECENT = timedelta(days=7)
 LONG_WAIT = timedelta(minutes=10)
 KIND = {"core": "REST", "graphql": "GraphQL", "search": "Search"}
@@ -135,15 +138,24 @@ def limits(who: int) -> Part:
 @st.fragment(run_every=EVERY)
 def parts() -> None:
     """Each part by itself: one that is away says so, and the others show."""
-    who, now = session.required("admin").person_id, datetime.now(UTC)
+    who, now = admin(), datetime.now(UTC)
     found = {"Postgres": look(lambda: postgres(now)), "Redis": look(redis), "Web": look(web)}
     # One that does not answer is not asked five times more: each would cost the reader the whole wait.
+    answers = found["Postgres"].answers and who is not None
     in_postgres = {"Scheduler": scheduler, "Workers": workers, "Queue": queue, "Freshness": freshness}
     for name, tell in in_postgres.items():
-        found[name] = look(lambda tell=tell: tell(now)) if found["Postgres"].answers else unknown("Postgres")
-    found["Limits"] = look(lambda: limits(who))
+        found[name] = look(lambda tell=tell: tell(now)) if answers else unknown("Postgres")
+    found["Limits"] = look(lambda: limits(who.person_id)) if who else unknown("Postgres")
     draw(found, "parts")
     st.caption(f":material/schedule: {now:%H:%M:%S} UTC, every {EVERY.removesuffix('s')} seconds")
+
+
+def admin() -> Identity | None:
+    """Who reads this; None while Postgres, which has to say so, is away. Raises Forbidden for who is no admin."""
+    try:
+        return session.required("admin")
+    except ServerUnavailable:
+        return None
 
 
 def unknown(without: str) -> Part:
@@ -152,7 +164,9 @@ def unknown(without: str) -> Part:
 
 @st.fragment(run_every=EVERY)
 def budget() -> None:
-    session.required("admin")
+    if admin() is None:
+        st.info(NOT_NOW, icon=":material/cloud_off:")
+        return
     now = datetime.now(UTC)
     seen, why = ask(lambda: budget_seen.seen(cache.redis(), settings().github_api_url, now))
     if seen is None:
@@ -190,7 +204,9 @@ def row_of(bucket: budget_seen.Bucket, now: datetime) -> dict[str, Any]:
 
 @st.fragment(run_every=EVERY)
 def failures() -> None:
-    session.required("admin")
+    if admin() is None:
+        st.info(NOT_NOW, icon=":material/cloud_off:")
+        return
     found, why = ask(lambda: system.failures(datetime.now(UTC) - RECENT))
     if found is None:
         st.info(f"{why} What failed lately is not known meanwhile.", icon=":material/cloud_off:")
@@ -210,7 +226,9 @@ def failures() -> None:
 
 @st.fragment(run_every="30s")
 def data() -> None:
-    session.required("admin")
+    if admin() is None:
+        st.info(NOT_NOW, icon=":material/cloud_off:")
+        return
     told, why = ask(lambda: (system.data(), system.tables()))
     if told is None:
         st.info(f"{why} How much is held is not known meanwhile.", icon=":material/cloud_off:")

@@ -35,7 +35,7 @@ FLAGS = [
 ]
 START_SECONDS = 60
 KEY = "a key that is long enough for a test, and no secret"
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

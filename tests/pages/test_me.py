@@ -83,7 +83,7 @@ def test_a_key_is_shown_until_it_was_copied_and_can_be_revoked(mine):
     button(mine, "Done").click().run()
     assert not mine.code
     assert code not in repr(mine.session_state)
-    assert "never used" in texts(mine)
+    assert "used just now" in texts(mine)
     button(mine, "Revoke").click().run()
     assert api_keys.identify(code) is None
     assert "laptop" not in texts(mine)

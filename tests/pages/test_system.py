@@ -125,6 +125,29 @@ def test_postgres_that_is_away_is_asked_once_and_takes_nothing_else_with_it(page
     assert "PORT" in list(shown.dataframe[-1].value["name"])
 
 
+def test_while_postgres_cannot_say_who_reads_only_what_everybody_may_know_is_shown(page, monkeypatch):
+    """An open page, whose fragments run on: what `/health` tells anybody, and no word of accounts or rows."""
+    from core.errors import ServerUnavailable
+    from pages import session
+
+    asked: list[str] = []
+    known = session.required
+
+    def required(role: str) -> object:
+        asked.append(role)
+        if len(asked) > 1:
+            raise ServerUnavailable("Postgres does not answer")
+        return known(role)
+
+    monkeypatch.setattr(session, "required", required)
+    monkeypatch.setattr(system, "_rows", away(POSTGRES_AWAY))
+    shown = page()
+    assert not shown.exception
+    found = states(shown)
+    assert (found["Postgres"], found["Redis"], found["Queue"]) == ("away", "answers", "not known")
+    assert texts(shown).count("Postgres has to say who reads this") == 3
+
+
 def test_our_own_mistakes_are_not_called_an_outage():
     from pages import parts
 
