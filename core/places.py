@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-BETWEEN = re.compile(r"[,;/|·•()\[\]、，]|\s[-–—]\s|\s&\s|\band\b|&|→|<->", re.IGNORECASE)
+BETWEEN = re.compile(r"[,;/|·•+()\[\]、，；⇌⇄]|\s[-–—]\s|\s&\s|\band\b|&|→|<->", re.IGNORECASE)
 NOT_SAID = re.compile(r"[^\w\s'-]")
 LONGEST = 200
 MOST_WORDS = 6
 # So much larger than the next of its name that nobody means another one.
 DOMINANT, LARGE = 5, 100_000
+# With a code of their own, and yet people write China behind them.
+PARTS_OF_CHINA = {"HK", "MO"}
 ALIASES: Mapping[str, str] = {
     **dict.fromkeys(("usa", "us", "united states of america", "the united states", "america", "estados unidos"), "US"),
     **dict.fromkeys(("uk", "england", "scotland", "wales", "great britain", "northern ireland", "britain"), "GB"),
@@ -105,13 +107,16 @@ def find(location: str, known: Gazetteer) -> Place | None:
     said = parts(location)
     if not said:
         return None
+    named = {known.countries[part] for part in said if part in known.countries}
+    if len(named - ({"CN"} if named & PARTS_OF_CHINA else set())) > 1:
+        return None
     cities, bounds = _read(said, known)
     if len(cities) > 1:
         return None
     if cities:
         city = cities[0]
         return Place(city.name, known.country_names[city.country], city.latitude, city.longitude, "city")
-    countries = {bound.country for bound in bounds}
+    countries = {bound.country for bound in bounds} - ({"CN"} if named & PARTS_OF_CHINA else set())
     return _country(countries.pop(), known) if len(countries) == 1 else None
 
 

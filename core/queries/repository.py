@@ -48,7 +48,7 @@ AS_OF = f"""
                    (SELECT * FROM repository_snapshot
                      WHERE repository_id = repository.id AND source_id <> 1 AND captured_at <= :as_of
                      ORDER BY captured_at DESC LIMIT 1)
-                    ORDER BY source_id = 1 DESC LIMIT 1) AS shown
+                    ORDER BY source_id LIMIT 1) AS shown
              WHERE repository.id = ANY(CAST(:ids AS bigint[]))
         )
         SELECT github_id AS id, split_part(coalesce(past.full_name, repository.full_name), '/', 1) AS owner,

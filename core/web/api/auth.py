@@ -43,6 +43,12 @@ class RefreshToken(Asking):
     refresh_token: str
 
 
+class Ending(Asking):
+    """Whose session ends, where no access token says it."""
+
+    refresh_token: str | None = None
+
+
 class Tokens(BaseModel):
     """A session."""
 
@@ -78,7 +84,7 @@ def register(wanted: Registration, request: Request, response: Response) -> Toke
     return _answer(response, sessions.start(person.id, origin))
 
 
-@router.post("/login", operation_id="login", summary="Sign in.", responses=refusals(), openapi_extra=OPEN)
+@router.post("/login", operation_id="login", summary="Sign in.", responses=refusals(403), openapi_extra=OPEN)
 def login(wanted: Credentials, request: Request, response: Response) -> Tokens:
     origin = origin_of(request)
     person = sign_in.sign_in(wanted.username, wanted.password, origin)
@@ -86,7 +92,11 @@ def login(wanted: Credentials, request: Request, response: Response) -> Tokens:
 
 
 @router.post(
-    "/refresh", operation_id="refresh", summary="Get the next pair of tokens.", responses=refusals(), openapi_extra=OPEN
+    "/refresh",
+    operation_id="refresh",
+    summary="Get the next pair of tokens.",
+    responses=refusals(403),
+    openapi_extra=OPEN,
 )
 def refresh(wanted: RefreshToken, request: Request, response: Response) -> Tokens:
     return _answer(response, sessions.refresh(wanted.refresh_token, origin_of(request)))
@@ -97,10 +107,10 @@ def refresh(wanted: RefreshToken, request: Request, response: Response) -> Token
     operation_id="logout",
     summary="End the session of the access token that is sent, or of the refresh token in the body.",
     status_code=204,
-    responses=refusals(),
+    responses=refusals(403),
 )
-def logout(request: Request, given: Annotated[RefreshToken | None, Body()] = None) -> Response:
-    if given:
+def logout(request: Request, given: Annotated[Ending | None, Body()] = None) -> Response:
+    if given and given.refresh_token is not None:
         session_id = tokens.read_refresh(secrets.secret_key(), given.refresh_token)[0]
     else:
         identity = getattr(request.state, "identity", None)

@@ -31,7 +31,7 @@ class Error(BaseModel):
 MEANINGS = {
     304: "What the asker holds (If-None-Match) is still true.",
     401: "Nobody is signed in: send an API key or an access token.",
-    403: "The person who asks may not.",
+    403: "The person who asks may not, or a browser asks on behalf of another site.",
     404: "What was asked for is not held.",
     409: "It collides with what is there.",
     410: "It was on GitHub and no longer is.",

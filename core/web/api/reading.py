@@ -151,10 +151,15 @@ async def listing(
 
 def may_export(asked: Listing) -> None:
     """Count a file against who asks for it, before it is made; see that a cursor is one of ours."""
-    if asked.form != "json":
+    if asked.form != "json" and not is_drawn(asked.path):
         limits.check("export", str(asked.identity.person_id))
-    elif asked.cursor is not None:
+    if asked.cursor is not None:
         cursors.open_(asked.question, asked.cursor)
+
+
+def is_drawn(path: str) -> bool:
+    """Whether a page's own picture asks for it: looking is not exporting."""
+    return "/v1/scene/" in path
 
 
 AsAsked = Annotated[Reading, Depends(checked)]

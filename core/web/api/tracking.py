@@ -88,7 +88,7 @@ def every_of(text: str | None) -> timedelta | None:
     """Read a cadence. Raises BadInput."""
     if text is None:
         return None
-    found = DURATION.match(text)
+    found = DURATION.match(text) if text.isascii() else None
     # No number that long is a cadence, and the larger ones no timedelta can hold.
     every = int(found[1]) * UNITS[found[2]] if found and len(found[1]) <= 6 else None
     if every is None or not SHORTEST <= every <= LONGEST:

@@ -59,7 +59,8 @@ def own_limits(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     settings.cache_clear()
     from core import limit_counts
 
-    counting = limits.Limiter(limit_counts.own, limit_counts.own)
+    counts = limit_counts.own()
+    counting = limits.Limiter(lambda: counts, lambda: counts)
     monkeypatch.setattr(limits, "limiter", lambda: counting)
 
 

@@ -51,3 +51,168 @@ def test_every_list_comes_in_three_forms_with_the_same_rows(held, analyst, path)
     assert len(rows) == len(csv) == len(parquet)
     if rows:
         assert list(rows[0]) == list(csv.columns) == list(parquet.columns)
+
+
+def names(answer) -> list[str]:
+    return [row["name"] for row in answer.json()["data"]]
+
+
+def walked(web, path: str, **params) -> list[str]:
+    """All names, page by page."""
+    found, cursor = [], None
+    while True:
+        answer = web.get(path, params={**params, **({"cursor": cursor} if cursor else {})})
+        assert answer.status_code == 200, answer.text
+        found += names(answer)
+        cursor = answer.json()["next_cursor"]
+        if cursor is None:
+            return found
+
+
+@pytest.mark.parametrize("path", ROWS)
+@pytest.mark.parametrize("form", ["", ".csv", ".parquet"])
+def test_every_list_can_be_read_as_of_a_day(held, analyst, path, form):
+    answer = analyst.get(f"{V1}/{path}{form}", params={"as_of": "2026-02-01"})
+    assert answer.status_code == 200, answer.text
+
+
+def test_repositories_say_what_they_were_at_that_moment(held, analyst):
+    now = analyst.get(f"{V1}/accounts/octo/repositories", params={"sort": "stars"}).json()["data"]
+    then = analyst.get(f"{V1}/accounts/octo/repositories", params={"as_of": "2026-02-01", "sort": "stars"}).json()
+    assert [(row["name"], row["stars"]) for row in now] == [("ant", 300), ("site.csv", 200), ("Dog", 100), ("cat", 0)]
+    assert [(row["name"], row["stars"]) for row in then["data"]] == [
+        *[("ant", 30), ("site.csv", 20), ("Dog", 10), ("cat", 0)]
+    ]
+    assert then["as_of"] == "2026-02-01T23:59:59.999999Z"
+    assert now[0]["topics"] == ["a", "b"]
+    assert now[0]["id"] == 503
+    assert now[0]["languages"] == {}  # nothing was ever pushed
+    assert then["data"][0]["languages"] is None
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 1000])
+@pytest.mark.parametrize("sort", ["full_name", "stars"])
+def test_pages_together_are_the_whole_list(held, analyst, limit, sort):
+    whole = names(analyst.get(f"{V1}/accounts/octo/repositories", params={"sort": sort}))
+    assert walked(analyst, f"{V1}/accounts/octo/repositories", sort=sort, limit=limit) == whole
+    assert len(whole) == 4
+
+
+def test_what_is_added_and_what_changes_between_two_pages_doubles_and_hides_nothing(held, analyst):
+    path = f"{V1}/accounts/octo/repositories"
+    first = analyst.get(path, params={"limit": 2})
+    holdings.repository(held, "octo/aaa", {"2026-04-01": 1}, github_id=900)
+    held.exec_driver_sql("UPDATE repository_current SET stars = 100000 - stars")
+    publish(held)
+    rest = walked(analyst, path, limit=1, cursor=first.json()["next_cursor"])
+    assert [*names(first), *rest] == ["Dog", "ant", "cat", "site.csv"]
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "é", "\x00", "a" * 10_000, "gAAAAABn", "%00", "🦑"])
+def test_a_cursor_that_is_none_of_ours_is_refused(held, analyst, cursor):
+    for path in ("accounts/octo/repositories", "changes"):
+        answer = analyst.get(f"{V1}/{path}", params={"cursor": cursor})
+        assert answer.status_code == 422, answer.text
+        assert "cursor" in answer.json()["message"]
+
+
+def test_a_cursor_of_another_question_is_refused(held, analyst):
+    cursor = analyst.get(f"{V1}/accounts/octo/repositories", params={"limit": 1}).json()["next_cursor"]
+    for params in ({"sort": "stars"}, {"as_of": "2026-03-01"}, {"include_gone": True}):
+        answer = analyst.get(f"{V1}/accounts/octo/repositories", params={"cursor": cursor, **params})
+        assert answer.status_code == 422
+        assert "another question" in answer.json()["message"]
+
+
+def test_the_ledger_goes_on_where_it_stopped_though_entries_share_a_second(held, analyst):
+    repository = holdings.repository(held, "octo/moved", {"2026-03-01": 1}, github_id=901)
+    for n in range(5):
+        holdings.changed(held, repository, "renamed", "2026-03-02", f"octo/old{n}")
+    seen, cursor = [], None
+    while True:
+        answer = analyst.get(f"{V1}/changes", params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
+        seen += [row["before"] for row in answer["data"]]
+        holdings.changed(held, repository, "archived", "2026-03-03")  # newer: before the place where it goes on
+        publish(held)
+        cursor = answer["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == [f"octo/old{n}" for n in (4, 3, 2, 1, 0)]
+    assert "entry" not in analyst.get(f"{V1}/changes").json()["data"][0]
+
+
+def test_the_ledger_is_filtered_by_kind_account_and_time(held, analyst):
+    mine = holdings.repository(held, "octo/moved", {"2026-03-01": 1}, github_id=901)
+    other = holdings.repository(held, "hubot/x", {"2026-03-01": 1}, github_id=902)
+    holdings.changed(held, mine, "renamed", "2026-03-02", "a")
+    holdings.changed(held, mine, "archived", "2026-03-04")
+    holdings.changed(held, other, "renamed", "2026-03-06", "b")
+
+    def found(**params):
+        return [
+            (row["repository_id"], row["kind"]) for row in analyst.get(f"{V1}/changes", params=params).json()["data"]
+        ]
+
+    assert found() == [(902, "renamed"), (901, "archived"), (901, "renamed")]
+    assert found(kind="renamed") == [(902, "renamed"), (901, "renamed")]
+    assert found(kind=["renamed", "archived"], account="OCTO") == [(901, "archived"), (901, "renamed")]
+    assert found(since="2026-03-04") == [(902, "renamed"), (901, "archived")]
+    assert found(as_of="2026-03-04") == [(901, "archived"), (901, "renamed")]
+    assert analyst.get(f"{V1}/changes", params={"kind": "repainted"}).status_code == 422
+
+
+@pytest.mark.parametrize("path", [*ROWS, "accounts/octo", "repositories/octo/cat", "scene/city.csv", "movers.parquet"])
+def test_what_the_asker_holds_is_not_sent_again_until_something_new_was_collected(held, analyst, path):
+    first = analyst.get(f"{V1}/{path}")
+    tag = first.headers["etag"]
+    assert first.headers["cache-control"] == "private, no-cache"
+    assert not tag.startswith("W/")
+    again = analyst.get(f"{V1}/{path}", headers={"if-none-match": f'"other", W/{tag}'})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    publish(held)
+    assert analyst.get(f"{V1}/{path}", headers={"if-none-match": tag}).status_code == 200
+
+
+def test_an_account_that_is_tracked_from_now_on_has_another_tag(held, analyst):
+    from core import tracked
+
+    before = analyst.get(f"{V1}/accounts/octo")
+    tracked.track(held, "octo", "ada")
+    after = analyst.get(f"{V1}/accounts/octo", headers={"if-none-match": before.headers["etag"]})
+    assert (before.json()["is_tracked"], after.json()["is_tracked"]) == (False, True)
+
+
+def test_a_name_that_ends_in_csv_is_a_name(held, analyst):
+    one = analyst.get(f"{V1}/repositories/octo/site.csv")
+    stars = analyst.get(f"{V1}/repositories/octo/site.csv/stars")
+    file = analyst.get(f"{V1}/repositories/octo/site.csv/stars.csv")
+    assert one.json()["full_name"] == "octo/site.csv"
+    assert stars.json()["data"][-1]["stars"] == 200
+    assert file.text.splitlines() == [
+        "captured_at,stars,source",
+        '"2026-01-01T00:00:00Z",20,"GitHub"',
+        '"2026-03-01T00:00:00Z",200,"GitHub"',
+    ]
+    assert analyst.get(f"{V1}/repositories/octo/cat.csv").status_code == 404
+
+
+def test_stars_come_with_the_time_in_which_nobody_looked(held, analyst):
+    gaps = analyst.get(f"{V1}/repositories/octo/ant/stars").json()["gaps"]
+    assert gaps == [
+        {"source": "GitHub", "from_at": "2026-01-01T00:00:00Z", "to_at": "2026-03-01T00:00:00Z"},
+        {"source": "GitHub", "from_at": "2026-03-01T00:00:00Z", "to_at": None},
+    ]
+
+
+def test_head_tells_what_get_would(held, analyst):
+    head, get = analyst.head(f"{V1}/accounts/octo"), analyst.get(f"{V1}/accounts/octo")
+    assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", get.headers["etag"])
+    assert analyst.head(f"{V1}/auth/login").status_code == 405
+
+
+def test_own_ids_never_leave(held, analyst):
+    """Ours count from one; GitHub's in this test do not."""
+    for path in ("accounts/octo", "repositories/octo/cat", *ROWS):
+        text = analyst.get(f"{V1}/{path}").text
+        assert "account_id" not in text.replace('"account_id":1', "")
+        assert "entry" not in text

@@ -1,0 +1,177 @@
+"""What admins do over the API: track, change, forget, start ingestions and watch them. Analysts cannot."""
+
+import holdings
+import pytest
+from sqlalchemy import insert, text
+
+from core import schema
+
+V1 = "/api/v1"
+
+
+def test_an_account_is_tracked_changed_and_forgotten(database, admin):
+    made = admin.post(
+        f"{V1}/tracked", json={"login": "https://github.com/octo", "every": "30m", "priority": 5, "note": "é"}
+    )
+    assert made.status_code == 201, made.text
+    row = made.json()
+    assert (row["login"], row["every_seconds"], row["priority"], row["note"]) == ("octo", 1800, 5, "é")
+    assert (row["added_by"], row["is_default_every"], row["id"]) == ("ada", False, None)
+    assert row["queued_at"]
+    assert admin.post(f"{V1}/tracked", json={"login": "OCTO"}).status_code == 409
+    changed = admin.patch(f"{V1}/tracked/octo", json={"every": None, "paused": True}).json()
+    assert (changed["every_seconds"], changed["is_default_every"], changed["paused"]) == (21600, True, True)
+    assert (changed["priority"], changed["note"]) == (5, "é")
+    assert [one["login"] for one in admin.get(f"{V1}/tracked").json()["data"]] == ["octo"]
+    assert admin.get(f"{V1}/tracked.csv").text.count("\n") == 2
+    assert admin.delete(f"{V1}/tracked/Octo").status_code == 204
+    assert admin.delete(f"{V1}/tracked/octo").status_code == 404
+    assert admin.patch(f"{V1}/tracked/octo", json={"paused": True}).status_code == 404
+    audited = database.scalars(text("SELECT action FROM audit_event ORDER BY id")).all()
+    assert audited == ["tracked", "untracked"]
+
+
+def test_who_is_to_be_looked_at_sooner_does_not_wait_for_the_old_plan(database, admin):
+    admin.post(f"{V1}/tracked", json={"login": "octo", "every": "7d"})
+    database.execute(text("UPDATE tracked_account SET due_at = now() + interval '7 days'"))
+    admin.patch(f"{V1}/tracked/octo", json={"every": "30m"})
+    assert database.scalar(text("SELECT due_at < now() + interval '31 minutes' FROM tracked_account"))
+    admin.patch(f"{V1}/tracked/octo", json={"every": "7d"})
+    assert database.scalar(text("SELECT due_at < now() + interval '31 minutes' FROM tracked_account"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"login": ""},
+        {"login": "\x00"},
+        {"login": "a b"},
+        {"login": 7},
+        {"login": "octo", "every": "often"},
+        {"login": "octo", "every": "1m"},
+        {"login": "octo", "every": "99999999999d"},
+        {"login": "octo", "every": "٣h"},
+        {"login": "octo", "priority": 10**30},
+        {"login": "octo", "note": "a\x00b"},
+        {"login": "octo", "note": "x" * 501},
+        {"login": "octo", "colour": "red"},
+        [],
+        "octo",
+        None,
+    ],
+)
+def test_a_wish_that_cannot_be_meant_tracks_nothing(database, admin, body):
+    answer = admin.post(f"{V1}/tracked", json=body)
+    assert answer.status_code == 422, answer.text
+    assert set(answer.json()) == {"error", "message", "request_id"}
+    assert "\x00" not in answer.json()["message"]
+    assert database.scalar(text("SELECT count(*) FROM tracked_account")) == 0
+
+
+def test_the_list_of_what_is_tracked_comes_in_pages(database, admin):
+    for name in ("c", "A", "b"):
+        admin.post(f"{V1}/tracked", json={"login": name, "paused": True})
+    first = admin.get(f"{V1}/tracked", params={"limit": 2}).json()
+    admin.delete(f"{V1}/tracked/{first['data'][0]['login']}")
+    rest = admin.get(f"{V1}/tracked", params={"limit": 2, "cursor": first["next_cursor"]}).json()
+    assert len(first["data"]) == 2
+    assert sorted(one["login"] for one in [*first["data"], *rest["data"]]) == ["A", "b", "c"]
+    assert rest["next_cursor"] is None
+
+
+def test_an_ingestion_is_started_watched_and_listed(database, admin):
+    begun = admin.post(f"{V1}/ingestions", json={"logins": ["octo", "@hubot", "octo"]})
+    assert begun.status_code == 202, begun.text
+    body = begun.json()
+    assert (body["accounts"], begun.headers["location"]) == (2, body["status_url"])
+    waiting = admin.get(body["status_url"]).json()
+    assert (waiting["id"], waiting["state"], waiting["requested_by"], waiting["items"]) == (
+        body["id"],
+        "queued",
+        "ada",
+        [],
+    )
+    run(database, body["id"], "done", octo="stored", hubot="failed")
+    database.execute(text("UPDATE procrastinate_jobs SET status = 'succeeded'"))
+    over = admin.get(body["status_url"]).json()
+    assert (over["state"], over["stored"], over["failed"]) == ("partial", 1, 1)
+    assert {item["login"]: item["error"] for item in over["items"]} == {"octo": None, "hubot": "late"}
+    assert over["finished_at"]
+    assert [one["id"] for one in admin.get(f"{V1}/ingestions").json()["data"]] == [body["id"]]
+    assert admin.get(f"{V1}/ingestions.csv").text.splitlines()[0].startswith("id,state,trigger")
+    assert admin.get(f"{V1}/ingestions.parquet").status_code == 200
+    assert database.scalar(text("SELECT count(*) FROM tracked_account")) == 0  # looked at once, not from now on
+    assert database.scalar(text("SELECT action FROM audit_event")) == "ingestion_started"
+
+
+def run(database, ingestion: int, state: str, **items: str) -> None:
+    created = holdings._add(
+        database,
+        schema.ingest_run,
+        ingestion_id=ingestion,
+        trigger="person",
+        state=state,
+        finished_at=holdings.moment("2026-03-01"),
+    )
+    for login, outcome in items.items():
+        error = "late" if outcome == "failed" else None
+        database.execute(
+            insert(schema.ingest_item).values(run_id=created, login=login, state=outcome, error=error, error_code=error)
+        )
+
+
+def test_what_was_tried_again_counts_once(database, admin):
+    begun = admin.post(f"{V1}/ingestions", json={"logins": ["octo"]}).json()
+    run(database, begun["id"], "failed", octo="failed")
+    run(database, begun["id"], "done", octo="stored")
+    database.execute(text("UPDATE procrastinate_jobs SET status = 'succeeded'"))
+    database.execute(text("UPDATE ingest_item SET finished_at = finished_at + interval '1 h' WHERE state = 'stored'"))
+    over = admin.get(f"{V1}/ingestions/{begun['id']}").json()
+    assert (over["state"], over["stored"], over["failed"], len(over["items"])) == ("done", 1, 0, 1)
+
+
+def test_everything_that_is_due_is_started_together(database, admin):
+    assert admin.post(f"{V1}/ingestions", json={"all_due": True}).status_code == 409
+    for name in ("due", "later", "paused"):
+        admin.post(f"{V1}/tracked", json={"login": name, "paused": True})
+    database.execute(text("UPDATE tracked_account SET paused = false WHERE note IS NULL"))
+    database.execute(text("UPDATE tracked_account SET due_at = now() - interval '1 minute'"))
+    later = "UPDATE tracked_account SET due_at = now() + interval '1 h' FROM account"
+    database.execute(text(f"{later} WHERE id = account_id AND login = 'later'"))
+    begun = admin.post(f"{V1}/ingestions", json={"all_due": True})
+    assert (begun.status_code, begun.json()["accounts"]) == (202, 2)
+    assert admin.post(f"{V1}/ingestions", json={"all_due": True}).status_code == 409
+
+
+def test_ingestions_come_in_pages_newest_first(database, admin):
+    ids = [admin.post(f"{V1}/ingestions", json={"logins": [f"a{n}"]}).json()["id"] for n in range(3)]
+    first = admin.get(f"{V1}/ingestions", params={"limit": 2}).json()
+    admin.post(f"{V1}/ingestions", json={"logins": ["newer"]})
+    rest = admin.get(f"{V1}/ingestions", params={"limit": 2, "cursor": first["next_cursor"]}).json()
+    assert [one["id"] for one in [*first["data"], *rest["data"]]] == ids[::-1]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"logins": []},
+        {"logins": None},
+        {"logins": ["a b"]},
+        {"logins": ["a"], "all_due": True},
+        {"logins": ["a"] * 501},
+    ],
+)
+def test_an_ingestion_of_nobody_is_refused(database, admin, body):
+    assert admin.post(f"{V1}/ingestions", json=body).status_code == 422
+    assert database.scalar(text("SELECT count(*) FROM ingestion")) == 0
+
+
+@pytest.mark.parametrize("id", ["0", "-1", "x", "9" * 30, "1.5", "%00"])
+def test_what_is_no_ingestion_is_told(admin, id):
+    assert admin.get(f"{V1}/ingestions/{id}").status_code == 422
+
+
+def test_an_ingestion_that_was_never_started_is_not_found(admin):
+    assert admin.get(f"{V1}/ingestions/12345").status_code == 404

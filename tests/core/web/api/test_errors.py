@@ -1,0 +1,150 @@
+"""Every refusal has the one shape; no input breaks anything; limits are told before they bite."""
+
+import pytest
+from sqlalchemy import create_engine
+
+from core.database import use
+from core.settings import settings
+
+V1 = "/api/v1"
+SHAPE = {"error", "message", "request_id"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "error"),
+    [
+        ("GET", "/api/v1/", 404, "not_found"),
+        ("GET", "/api/nothing", 404, "not_found"),
+        ("GET", "/api/v2/languages", 404, "not_found"),
+        ("GET", "/api/v1/languages/", 404, "not_found"),
+        ("GET", "/api/v1/languages.xml", 404, "not_found"),
+        ("GET", "/api/v1/accounts/nobody", 404, "not_found"),
+        ("GET", "/api/v1/repositories/no/body", 404, "not_found"),
+        ("GET", "/api/v1/repositories/no/body/stars.csv", 404, "not_found"),
+        ("GET", "/api/v1/scene/moon", 404, "not_found"),
+        ("GET", "/api/docs/../application.py", 404, "not_found"),
+        ("GET", "/api/docs/__init__.py", 404, "not_found"),
+        ("DELETE", "/api/v1/languages", 405, "method_not_allowed"),
+        ("PUT", "/api/v1/tracked", 405, "method_not_allowed"),
+        ("GET", "/api/v1/languages?as_of=yesterday", 422, "bad_input"),
+        ("GET", "/api/v1/languages?asof=2026-01-01", 422, "bad_input"),
+        ("GET", "/api/v1/languages?limit=0", 422, "bad_input"),
+        ("GET", "/api/v1/languages?limit=1001", 422, "bad_input"),
+        ("GET", "/api/v1/languages.csv?limit=5", 422, "bad_input"),
+        ("GET", "/api/v1/languages?source=nobody", 404, "not_found"),
+        ("GET", "/api/v1/movers?days=0", 422, "bad_input"),
+        ("GET", "/api/v1/movers?language=%00", 422, "bad_input"),
+        ("GET", "/api/v1/changes?account=%00", 422, "bad_login"),
+        ("GET", "/api/v1/changes?since=2999-01-01", 422, "bad_input"),
+        ("GET", "/api/v1/repositories/%00/x", 422, "bad_input"),
+    ],
+)
+def test_every_refusal_has_the_one_shape(analyst, method, path, status, error):
+    answer = analyst.request(method, path)
+    assert (answer.status_code, answer.json().get("error")) == (status, error), answer.text
+    assert set(answer.json()) == SHAPE
+    assert answer.json()["message"].endswith((".", "!", "?"))
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"null", b"[]", b'{"login": "\\ud800"}', b'{"login":' * 2000])
+def test_a_body_that_cannot_be_read_is_refused(admin, body):
+    for path in ("tracked", "ingestions", "auth/login", "auth/register", "auth/refresh"):
+        answer = admin.post(f"{V1}/{path}", content=body, headers={"content-type": "application/json"})
+        assert answer.status_code == 422, (path, answer.text)
+        assert set(answer.json()) == SHAPE
+
+
+STRANGE = [
+    "\x00",
+    "x" * 10_000,
+    "🦑",
+    "שלום",
+    "'; DROP TABLE account; --",
+    "<script>alert(1)</script>",
+    "../../etc/passwd",
+]
+
+
+@pytest.mark.parametrize("given", STRANGE)
+def test_strange_words_in_any_parameter_break_nothing(analyst, given):
+    queries = [
+        "as_of",
+        "cursor",
+        "limit",
+        "source",
+        "days",
+        "language",
+        "kind",
+        "account",
+        "since",
+        "sort",
+        "v",
+        "part",
+    ]
+    paths = ["languages", "movers", "changes", "scene/city.csv", "scene/globe", "accounts/octo/repositories"]
+    for path in paths:
+        for name in queries:
+            answer = analyst.get(f"{V1}/{path}", params={name: given})
+            assert answer.status_code < 500, (path, name, answer.text)
+
+
+@pytest.mark.parametrize("given", STRANGE)
+def test_strange_words_in_any_path_break_nothing(admin, given):
+    from urllib.parse import quote
+
+    word = quote(given, safe="")
+    for path in (
+        f"accounts/{word}",
+        f"repositories/{word}/{word}",
+        f"repositories/o/{word}/stars.csv",
+        f"tracked/{word}",
+    ):
+        for method in ("GET", "DELETE", "PATCH"):
+            assert admin.request(method, f"{V1}/{path}", json={}).status_code < 500, path
+
+
+def test_nobody_gets_nothing(nobody):
+    for path in ("languages", "people/me", "accounts/octo", "tracked", "github/stats/octo", "scene/city.csv"):
+        answer = nobody.get(f"{V1}/{path}")
+        assert (answer.status_code, answer.json()["error"]) == (401, "not_signed_in")
+    assert nobody.get("/api/openapi.json").status_code == 401
+    assert nobody.get("/api/docs").status_code == 401
+
+
+def test_every_answer_says_what_is_left_and_the_last_says_when_to_come_back(analyst, monkeypatch):
+    monkeypatch.setenv("LIMIT_API", "3/day")
+    settings.cache_clear()
+    answers = [analyst.get(f"{V1}/people/me") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert [answer.headers["x-ratelimit-remaining"] for answer in answers] == ["2", "1", "0", "0"]
+    assert {answer.headers["x-ratelimit-limit"] for answer in answers} == {"3"}
+    assert int(answers[-1].headers["retry-after"]) > 0
+    assert int(answers[-1].headers["x-ratelimit-reset"]) > 1_700_000_000
+    assert answers[-1].json()["error"] == "rate_limited"
+    assert "retry-after" not in answers[2].headers
+    assert analyst.get("/api/docs/docs.css").status_code == 200  # reading about it is free
+
+
+def test_files_are_counted_and_pages_and_the_scene_are_not(analyst, monkeypatch):
+    monkeypatch.setenv("LIMIT_EXPORT", "2/day")
+    settings.cache_clear()
+    assert [analyst.get(f"{V1}/languages.csv").status_code for _ in range(3)] == [200, 200, 429]
+    assert analyst.get(f"{V1}/languages").status_code == 200
+    assert [analyst.get(f"{V1}/scene/{name}.csv").status_code for name in ("city", "globe")] == [200, 200]
+
+
+def test_me_says_who_and_what_is_left(analyst):
+    me = analyst.get(f"{V1}/people/me").json()
+    assert (me["username"], me["role"], me["signed_in_by"]) == ("ann", "analyst", "api_key")
+    assert me["limits"]["export"]["amount"] == me["limits"]["export"]["remaining"] == 10
+    assert "person_id" not in me
+
+
+def test_without_postgres_the_api_says_so(analyst):
+    away = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing", connect_args={"connect_timeout": 1})
+    with use(away, everywhere=True):
+        for path in ("languages", "accounts/octo", "github/stats/octo", "scene/city.csv", "changes.parquet"):
+            answer = analyst.get(f"{V1}/{path}")
+            assert (answer.status_code, answer.json()["error"]) == (503, "server_unavailable")
+            assert answer.headers["retry-after"]
+    assert analyst.get(f"{V1}/languages").status_code == 200

@@ -1,0 +1,159 @@
+"""Whatever is asked, by whomever: no answer breaks, none leaves what the description of the API promises."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import holdings
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as effort
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi import checks
+from sqlalchemy import create_engine
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from core import ingestions, tracked
+from core.auth import api_keys, sessions
+from core.auth.identity import Identity, Origin
+from core.database import publish, use
+from core.jobs import Asked
+from core.local import Servers
+from core.settings import settings
+from core.web.compression import Compressed
+from core.web.middleware import middleware
+from web.api.conftest import mounted, person
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("fuzz")]
+V1 = "/api/v1"
+EXAMPLES = 4
+PATIENCE_SECONDS = 60
+MEANT, GARBAGE = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
+PROMISES = [
+    not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+    checks.response_headers_conformance,
+]
+
+
+@pytest.fixture(scope="module")
+def filled(clones: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
+    """A database of its own that has a little of everything."""
+    with clones() as url:
+        engine = create_engine(url, connect_args={"options": "-c timezone=UTC"})
+        with use(engine, everywhere=True):
+            with engine.begin() as connection:
+                fill(connection)
+            yield url
+        engine.dispose()
+
+
+@pytest.fixture
+def app(filled: str, servers: Servers, tmp_path, monkeypatch: pytest.MonkeyPatch) -> Starlette:
+    """The API behind the real gate."""
+    for name in ("PAGES", "API", "TRACK", "EXPORT", "SIGN_IN"):
+        monkeypatch.setenv(f"LIMIT_{name}", "")
+    monkeypatch.setenv("PUBLIC_URL", "http://testserver")  # where schemathesis thinks it is
+    given = {"DATABASE_URL": filled, "REDIS_URL": servers.redis_url, "SECRET_KEY": "k" * 40, "DATA_DIR": str(tmp_path)}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    frontend = Path(__file__).parents[1] / "frontend"
+    layers = [layer for layer in middleware(settings(), frontend) if layer.cls is not Compressed]
+    return Starlette(routes=mounted(), middleware=layers)
+
+
+def fill(connection) -> None:
+    holdings.account(connection, "octocat", github_id=1, location="Berlin, Germany", kind="user")
+    for n in range(3):
+        stars = {"2026-01-01": 10, "2026-03-01": 100 * n}
+        repository = holdings.repository(connection, f"octocat/r{n}.csv", stars, github_id=n, primary_language="C")
+        holdings.changed(connection, repository, "renamed", "2026-02-01", f"octocat/old{n}")
+    tracked.track(connection, "octocat", "ada")
+    asked = Asked("person", "ada", "r1")
+    ingestions.start(connection, [tracked.known(connection, "octocat")], asked, datetime.now(UTC))
+    for username, role in (("ada", "admin"), ("ann", "analyst")):
+        person(connection, username, role)
+    publish(connection)
+
+
+def key_of(username: str, role: str) -> str:
+    """An API key of somebody who is signed in."""
+    from core.auth import people
+
+    found = people.find(username)
+    session = sessions.start(found.id, Origin())
+    return api_keys.create(Identity(found.id, username, role, session_id=session.session_id), "test", 1, Origin())[1]
+
+
+@pytest.fixture
+def keys(app) -> dict[str, str]:
+    return {"admin": key_of("ada", "admin"), "analyst": key_of("ann", "analyst")}
+
+
+@pytest.fixture
+def described(app, keys):
+    """The operations of our own OpenAPI."""
+    bearer = {"authorization": f"Bearer {keys['analyst']}"}
+    return schemathesis.openapi.from_asgi("/api/openapi.json", app, headers=bearer, timeout=PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize(("role", "mode"), [("admin", MEANT), ("admin", GARBAGE), ("analyst", MEANT)])
+@pytest.mark.timeout(300)
+def test_nothing_breaks_and_nothing_leaves_the_description(app, described, keys, role, mode):
+    headers = {"authorization": f"Bearer {keys[role]}"}
+    broken = []
+    for operation in (found.ok() for found in described.get_all_operations()):
+        if mode is GARBAGE and not (operation.query or operation.path_parameters or operation.body):
+            continue
+
+        @given(case=operation.as_strategy(generation_mode=mode))
+        @effort(
+            max_examples=EXAMPLES,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        def ask(case) -> None:
+            case.call_and_validate(headers=headers, checks=PROMISES, timeout=PATIENCE_SECONDS)
+
+        try:
+            ask()
+        except FailureGroup as found:
+            broken.append(f"{operation.label}\n{found}")
+    assert not broken, "\n\n".join(broken)
+
+
+def operations(described) -> list[tuple[str, str]]:
+    found = (one.ok() for one in described.get_all_operations())
+    return [(one.method.upper(), one.full_path.replace("{login}", "octocat").replace("{id}", "1")) for one in found]
+
+
+def is_for_admins(path: str) -> bool:
+    return path.startswith((f"{V1}/ingestions", f"{V1}/tracked"))
+
+
+def test_every_route_of_admins_refuses_an_analyst(app, described, keys):
+    web = TestClient(app, base_url=settings().address, headers={"authorization": f"Bearer {keys['analyst']}"})
+    asked = [(method, path) for method, path in operations(described) if is_for_admins(path)]
+    assert len(asked) == 11
+    for method, path in asked:
+        assert web.request(method, path, json={}).status_code == 403, (method, path)
+
+
+def test_every_route_but_those_of_signing_in_refuses_who_is_nobody(app, described):
+    web = TestClient(app, base_url=settings().address)
+    for method, path in operations(described):
+        body = web.request(method, path, json={} if method in {"POST", "PATCH"} else None)
+        expected = {422} if path.startswith(f"{V1}/auth/") and not path.endswith("logout") else {401}
+        assert body.status_code in expected, (method, path, body.text)
+        assert set(body.json()) == {"error", "message", "request_id"}

@@ -1,0 +1,160 @@
+"""The numbers of an account in one answer; an account that nobody knows is collected, and says how far it is."""
+
+from datetime import UTC, datetime
+
+import holdings
+import pytest
+from sqlalchemy import insert, text
+
+from core import schema, tracked
+from core.database import publish
+from core.settings import settings
+
+STATS = "/api/v1/github/stats"
+
+
+@pytest.fixture
+def octo(database):
+    """Four repositories, of which one is gone and one a fork; one language was read twice."""
+    account = holdings.account(database, "octo", github_id=1, kind="organization", name="Octo")
+    at = holdings.moment("2026-03-01")
+    database.execute(
+        insert(schema.account_snapshot).values(
+            account_id=account,
+            captured_at=at,
+            followers=9,
+            following=None,
+            public_repositories=3,
+            stars=170,
+            forks=3,
+            repositories=3,
+        )
+    )
+    for n, (name, stars) in enumerate({"cat": 100, "dog": 50, "fork": 20, "late": 1}.items()):
+        repository = holdings.repository(
+            database,
+            f"octo/{name}",
+            {"2026-03-01": stars},
+            github_id=70 + n,
+            is_fork=name == "fork",
+            gone_at=at if name == "late" else None,
+        )
+        for language, size in {"Python": 300, "C": 100}.items():
+            database.execute(
+                insert(schema.repository_language).values(
+                    repository_id=repository, captured_at=at, language=language, bytes=size
+                )
+            )
+    publish(database)
+    return database
+
+
+def test_the_numbers_are_those_that_are_held(octo, analyst):
+    answer = analyst.get(f"{STATS}/Octo")
+    body = answer.json()
+    assert answer.status_code == 200, answer.text
+    assert {name: body[name] for name in ("username", "public_repos", "followers", "following", "total_stars")} == {
+        "username": "octo",
+        "public_repos": 3,
+        "followers": 9,
+        "following": None,
+        "total_stars": 170,
+    }
+    assert [(repo["name"], repo["stars"], repo["id"]) for repo in body["repos"]] == [
+        *[("cat", 100, 70), ("dog", 50, 71), ("fork", 20, 72)]
+    ]
+    assert body["top_languages"] == [
+        {"name": "Python", "bytes": 600, "share": 0.75, "repositories": 2},
+        {"name": "C", "bytes": 200, "share": 0.25, "repositories": 2},
+    ]
+    assert analyst.get(f"{STATS}/octo", headers={"if-none-match": answer.headers["etag"]}).status_code == 200
+    again = analyst.get(f"{STATS}/Octo", headers={"if-none-match": answer.headers["etag"]})
+    assert again.status_code == 304
+
+
+def test_before_the_first_look_there_is_nothing(octo, analyst):
+    answer = analyst.get(f"{STATS}/octo", params={"as_of": "2026-02-01"})
+    assert answer.status_code == 404
+    assert answer.json()["message"] == "Nothing was collected of octo by then."
+
+
+@pytest.mark.parametrize("written", ["newcomer", "@newcomer", "https:%2F%2Fgithub.com%2Fnewcomer"])
+def test_an_unknown_account_is_collected_for_who_asks(database, analyst, written):
+    answer = analyst.get(f"{STATS}/{written}")
+    if "%2F" in written:  # a slash ends the parameter, escaped or not
+        assert answer.status_code == 404
+        return
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["status"] == "queued"
+    assert answer.headers["location"] == answer.json()["status_url"] == f"{STATS}/newcomer/status"
+    assert "etag" not in answer.headers
+    job = database.execute(text("SELECT task_name, priority, args FROM procrastinate_jobs")).one()
+    assert (job.task_name, job.priority, job.args["by"], job.args["trigger"]) == ("refresh", 10, "ann", "person")
+    audited = database.execute(text("SELECT actor, action, target, host(address) FROM audit_event")).one()
+    assert tuple(audited) == ("ann", "tracked", "newcomer", "192.0.2.7")
+
+
+def test_asking_again_starts_nothing_more(database, analyst):
+    for _ in range(3):
+        assert analyst.get(f"{STATS}/newcomer").status_code == 202
+    assert database.scalar(text("SELECT count(*) FROM procrastinate_jobs")) == 1
+    assert database.scalar(text("SELECT count(*) FROM audit_event")) == 1
+
+
+def test_who_asks_for_too_many_accounts_has_to_wait(database, analyst, monkeypatch):
+    monkeypatch.setenv("LIMIT_TRACK", "2/day")
+    settings.cache_clear()
+    assert [analyst.get(f"{STATS}/account-{n}").status_code for n in range(3)] == [202, 202, 429]
+    refused = analyst.get(f"{STATS}/account-9")
+    assert int(refused.headers["retry-after"]) >= 1
+    assert database.scalar(text("SELECT count(*) FROM tracked_account")) == 2
+
+
+def test_the_status_tells_how_far_it_is(database, analyst):
+    def status() -> tuple[str, str]:
+        body = analyst.get(f"{STATS}/newcomer/status").json()
+        return body["status"], body["message"]
+
+    analyst.get(f"{STATS}/newcomer")
+    account = tracked.find(database, "newcomer")
+    assert status() == ("queued", "newcomer waits for its turn.")
+    database.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
+    assert status() == ("running", "newcomer is being collected.")
+    database.execute(text("UPDATE tracked_account SET queued_at = NULL, job_id = NULL"))
+    run = holdings._add(database, schema.ingest_run, ingestion_id=ingestion(database), trigger="person")
+    item = {"run_id": run, "login": "newcomer", "account_id": account, "state": "failed"}
+    database.execute(insert(schema.ingest_item).values(**item, error_code="late", error="GitHub did not answer"))
+    assert status() == ("failed", "newcomer could not be collected: GitHub did not answer. It is tried again.")
+    database.execute(text("UPDATE ingest_item SET error_code = 'account_not_found'"))
+    assert status() == ("failed", "GitHub knows no account called newcomer.")
+    assert analyst.get(f"{STATS}/newcomer").status_code == 404
+    database.execute(text("UPDATE account SET checked_at = '2026-03-01 10:30+00'"))
+    assert status() == ("stored", "newcomer was collected on 2026-03-01 at 10:30 UTC.")
+
+
+def ingestion(database) -> int:
+    return int(database.scalar(text("SELECT max(id) FROM ingestion")))
+
+
+def test_an_account_that_is_gone_says_so(octo, analyst):
+    octo.execute(
+        text("UPDATE account SET gone_at = :at, gone_reason = 'not found'"), {"at": datetime(2026, 5, 1, tzinfo=UTC)}
+    )
+    answer = analyst.get(f"{STATS}/octo")
+    assert (answer.status_code, answer.json()["error"]) == (410, "gone")
+    assert "2026-05-01" in answer.json()["message"]
+    assert analyst.get(f"{STATS}/octo", params={"as_of": "2026-04-01"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "login", ["a" * 40, "-x", "a--b", "a_b_c", "%00", "%F0%9F%A6%91", "%D7%A9%D7%9C%D7%95%D7%9D", "x" * 10_000]
+)
+@pytest.mark.parametrize(
+    "path", ["github/stats/{}", "github/stats/{}/status", "accounts/{}", "accounts/{}/repositories.csv"]
+)
+def test_what_is_no_login_is_refused_and_tracks_nothing(database, analyst, login, path):
+    answer = analyst.get("/api/v1/" + path.format(login))
+    assert answer.status_code == 422
+    assert answer.json()["error"] == "bad_login"
+    assert len(answer.json()["message"]) < 300
+    assert database.scalar(text("SELECT count(*) FROM account")) == 0
