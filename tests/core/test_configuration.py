@@ -38,7 +38,6 @@ def test_no_secret_is_shown_wherever_it_stands():
         database_url=f"postgresql://ada:{SECRET}@db.example.org/almanac?sslpassword={SECRET}",
         redis_url=f"redis://:{SECRET}@cache.example.org/0",
         github_api_url=f"https://{SECRET}@github.example.org/api/v3",
-        public_url=f"https://ada:{SECRET}@almanac.example.org",
     )
     assert SECRET not in repr(shown(settings))
     assert value_of("SECRET_KEY", settings) == MASK
