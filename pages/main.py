@@ -4,7 +4,7 @@ from pathlib import Path
 import streamlit as st
 import structlog
 
-from core import database, limits
+from core import counters, database, limits
 from core.auth.identity import Identity
 from core.auth.sessions import Live
 from core.errors import TooMany
@@ -125,7 +125,8 @@ def for_reader(live: Live) -> None:
         data_line(version)
         allowance.note(left)
         who_reads(live.identity)
-    page.run()
+    with counters.page_run(page.url_path or "overview"):
+        page.run()
 
 
 try:
