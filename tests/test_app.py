@@ -218,6 +218,15 @@ def test_what_is_not_there_is_not_there(web, path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("path", ["/", "/app/static/logo.svg", "/_stcore/health", "/_stcore/host-config", "/health"])
+def test_no_other_site_may_read_an_answer(web, path):
+    answer = web.get(path, headers={"origin": "http://evil.example"})
+    assert answer.status_code == 200
+    assert "access-control-allow-origin" not in answer.headers
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/metrics", "/_stcore/metrics"])
 def test_measures_are_not_for_who_comes_by_a_proxy(web, path):
     assert web.get(path, headers={"x-forwarded-for": "203.0.113.7"}).status_code == 401

@@ -62,7 +62,8 @@ class Gate:
         refused = (through is Door.INSIDE and scope["state"]["identity"] is None) or (
             through is Door.METRICS and not self._may_measure(scope)
         )
-        await (not_signed_in() if refused else self.app)(scope, receive, send)
+        answer = not_signed_in() if refused else self.app
+        await answer(scope, receive, private(send) if through is Door.INSIDE else send)
 
     async def _identity(self, scope: Scope) -> Identity | None:
         authorization = Headers(scope=scope).get("authorization", "")
@@ -143,6 +144,17 @@ def is_document(scope: Scope) -> bool:
     if "sec-fetch-dest" in headers:
         return headers["sec-fetch-dest"] == "document"
     return "text/html" in headers.get("accept", "")
+
+
+def private(send: Send) -> Send:
+    """Let no cache between us and the reader keep what was asked for with a session."""
+
+    async def send_privately(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).setdefault("cache-control", "private")
+        await send(message)
+
+    return send_privately
 
 
 def setting(send: Send, lines: list[str]) -> Send:

@@ -42,7 +42,7 @@ class KnownOrigins:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._must_show(scope) or self._comes_from_us(scope):
-            await self.app(scope, receive, send)
+            await self.app(without_origin(scope), receive, send)
         elif scope["type"] == "websocket":
             await refuse_websocket(receive, send, "unknown origin")
         else:
@@ -59,6 +59,16 @@ class KnownOrigins:
     def _comes_from_us(self, scope: Scope) -> bool:
         origin, site = (told(scope, name) for name in (b"origin", b"sec-fetch-site"))
         return len(origin) == 1 and origin[0] in self.origins and set(site) <= {"same-origin", "none"}
+
+
+def without_origin(scope: Scope) -> Scope:
+    """Once looked at here, nobody else sees it: for a strange one Streamlit asks an outside host, and all wait.
+
+    It would only decide who else may read an answer, and nobody may. Websockets keep theirs, which is ours.
+    """
+    if scope["type"] != "http":
+        return scope
+    return {**scope, "headers": [pair for pair in scope["headers"] if pair[0].lower() != b"origin"]}
 
 
 def told(scope: Scope, name: bytes) -> list[str]:

@@ -36,6 +36,12 @@ def test_a_session_opens_the_gate_and_names_its_person(web, person, path):
     assert web.get(path).json() == {"person": "ada", "role": "admin"}
 
 
+@pytest.mark.parametrize("path", ["/api/v1/x", "/media/x.csv"])
+def test_no_cache_on_the_way_keeps_what_a_session_was_needed_for(web, person, path):
+    sign_in(web, person())
+    assert web.get(path).headers["cache-control"] == "private"
+
+
 def test_an_access_token_opens_it_without_cookies(web, person):
     started = sessions.start(person("ada"), ANYWHERE)
     answer = web.get("/api/v1/x", headers={"authorization": f"Bearer {started.access}"})

@@ -2,6 +2,9 @@
 
 import base64
 import hashlib
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import structlog
@@ -18,6 +21,8 @@ from core.web.headers import SecurityHeaders, content_security_policy
 from core.web.hosts import KnownHosts, allowed_hosts
 from core.web.refusals import Failures, unknown_path
 from core.web.request_ids import RequestIds, current_id
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 async def echo(request: Request) -> PlainTextResponse:
@@ -147,3 +152,11 @@ def test_the_policy_allows_the_inline_script_of_the_page_and_nothing_from_elsewh
     assert f"'sha256-{digest}'" in policy
     assert "unsafe-eval'" not in policy.replace("wasm-unsafe-eval", "")
     assert "http" not in policy
+
+
+def test_the_server_listens_before_the_libraries_have_loaded():
+    """What only a page or a look-up needs is loaded beside the first answers, not before them."""
+    heavy = ("sqlalchemy", "jwt", "bcrypt", "fastapi", "limits", "pandas", "streamlit")
+    code = f"import sys, core.web.middleware, core.web.routes; print([one for one in {heavy} if one in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert said.stdout.strip() == "[]"

@@ -18,8 +18,8 @@ COOKIE = {"cookie": "__Host-almanac_access=x"}
 ALL = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 
 
-async def reached(_request: Request) -> PlainTextResponse:
-    return PlainTextResponse("reached")
+async def reached(request: Request) -> PlainTextResponse:
+    return PlainTextResponse("reached", headers={"x-heard": request.headers.get("origin", "")})
 
 
 async def socket(websocket: WebSocket) -> None:
@@ -84,6 +84,12 @@ def test_two_origins_are_none(web):
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 def test_reading_needs_no_origin(web, method):
     assert web.request(method, "/", headers=COOKIE).status_code == 200
+
+
+@pytest.mark.parametrize("origin", [OURS, "https://evil.example"])
+def test_nobody_behind_hears_of_an_origin(web, origin):
+    """Streamlit would ask an outside host whether a strange one is its own, and keep everybody waiting meanwhile."""
+    assert web.get("/app/static/logo.svg", headers={"origin": origin}).headers["x-heard"] == ""
 
 
 @pytest.mark.parametrize("said", [{}, {"origin": "https://evil.example"}, {"origin": "null"}])
