@@ -180,6 +180,23 @@ def import_history_(
         commands.print_import(report)
 
 
+@app.command(name="star-history")
+def star_history_(
+    repositories: Annotated[list[str], typer.Argument(help="OWNER/NAME of repositories that are held.")],
+) -> None:
+    """Read the stars of each day, back to the first one, as far as the budget lasts."""
+    from ingest.readings import Reader, command  # noqa: PLC0415 - as above
+
+    ready()
+    with github() as client, interruptible() as stop:
+        try:
+            is_whole = command.read(Reader(client, database.engine(), client.api_url), repositories, stop)
+        except AlmanacError as error:
+            commands.err.print(str(error), markup=False)
+            raise typer.Exit(UNUSABLE) from error
+    raise typer.Exit(0 if is_whole else FAILED)
+
+
 @app.command(name="scheduler")
 def scheduler_() -> None:
     """Decide when accounts are due and queue them; of several, one leads."""

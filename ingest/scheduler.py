@@ -21,6 +21,7 @@ from ingest.alerts import evaluate as alerts
 from ingest.history import adopting
 from ingest.purse import Purse
 from ingest.readings import queueing
+from ingest.readings import runs as reading_runs
 
 log = structlog.get_logger()
 LEADER_LOCK = 0x616C6D6C65616472  # "almleadr"
@@ -112,6 +113,7 @@ class Timetable:
             growth.update_growth(connection, None, now)
             rollups.update_language_day(connection, now.date())
             strays = partitions.strays(connection)
+            reading_runs.forget_old(connection, now)
         if strays:
             log.warning("rows fell outside their months", rows=strays)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -35,6 +35,8 @@ class Target:
     created_at: datetime | None = None
 
 
+# Nothing is ever due later than that: a clock that was wrong wrote it.
+LONGEST_WAIT = timedelta(days=32)
 # Most stars and most growth first: what most people look at, and where most happens.
 WEIGHT = "latest.stars + 10 * abs(coalesce(latest.stars_30d, 0)) DESC NULLS LAST, repository.id"
 PUSHED = "repository.pushed_at > reading.read_at"
@@ -46,7 +48,8 @@ MAY_SEE_TRAFFIC = """
            ORDER BY other.state = 'read' DESC, other.due_at DESC LIMIT 1)
     WHEN 'read' THEN true
     WHEN 'refused' THEN reading.state = 'refused'
-    ELSE repository.id = (SELECT min(id) FROM repository AS first WHERE first.account_id = account.id) END
+    ELSE repository.id = (SELECT min(id) FROM repository AS first WHERE first.account_id = account.id
+                             AND first.gone_at IS NULL AND first.github_id IS NOT NULL) END
 """
 # By kind: which are wanted at all, and what tells that something moved since the last reading.
 WANTED = {
@@ -77,7 +80,7 @@ REPOSITORIES = """
      WHERE NOT paused AND account.gone_at IS NULL AND repository.gone_at IS NULL
        AND repository.github_id IS NOT NULL AND {wanted}
        AND {chosen}
-       AND (reading.due_at IS NULL
+       AND (reading.due_at IS NULL OR reading.due_at > :unlikely
             OR (reading.due_at <= :now AND (reading.state <> 'read' OR {moved} OR reading.due_at <= :quiet)))
 """
 USERS = """
@@ -88,7 +91,7 @@ USERS = """
       LEFT JOIN reading ON reading.account_id = account.id AND reading.kind = :kind
      WHERE NOT paused AND account.gone_at IS NULL AND account.node_id IS NOT NULL AND account.kind = 'user'
        AND account.token IS NOT NULL AND {chosen}
-       AND (reading.due_at IS NULL OR reading.due_at <= :now)
+       AND (reading.due_at IS NULL OR reading.due_at <= :now OR reading.due_at > :unlikely)
 """
 KNOWN_REPOSITORY = """
     SELECT repository.id, repository.github_id, full_name, account.login, repository.node_id, account.token,
@@ -106,9 +109,14 @@ KNOWN_USER = """
 """
 
 
-def due(connection: Connection, kind: Kind, now: datetime, limit: int) -> list[Due]:
-    """What is due, at most *limit* of each token, most wanted first."""
-    return _due(connection, kind, now, limit, "true", {})
+def due(
+    connection: Connection, kind: Kind, now: datetime, limit: int, tokens: Sequence[str | None] | None = None
+) -> list[Due]:
+    """What is due, at most *limit* of each token, most wanted first; of all *tokens* where none are named."""
+    if tokens is None:
+        return _due(connection, kind, now, limit, "true", {})
+    named = [token or "" for token in tokens]
+    return _due(connection, kind, now, limit, "coalesce(account.token, '') = ANY(:tokens)", {"tokens": named})
 
 
 def still_due(connection: Connection, kind: Kind, now: datetime, ids: Sequence[int]) -> list[int]:
@@ -151,8 +159,18 @@ def _due(
             weight=WEIGHT, wanted=WANTED[kind.name], moved=MOVED.get(kind.name, "true"), chosen=chosen
         )
     )
+    moments = {"now": now, "quiet": now - (kind.quiet_every - kind.every), "unlikely": now + LONGEST_WAIT}
     rows = connection.execute(
         text(f"SELECT id, token FROM ({inner}) AS ranked WHERE place <= :limit ORDER BY place"),  # noqa: S608
-        values | {"kind": kind.name, "now": now, "quiet": now - (kind.quiet_every - kind.every), "limit": limit},
+        values | moments | {"kind": kind.name, "limit": limit},
     )
     return [Due(row.id, row.token) for row in rows]
+
+
+def tokens(connection: Connection) -> list[str | None]:
+    """The tokens that tracked accounts are pinned to; None stands for those that are pinned to none."""
+    return list(
+        connection.scalars(
+            text("SELECT DISTINCT token FROM account JOIN tracked_account ON account_id = id WHERE NOT paused")
+        )
+    )

@@ -15,22 +15,23 @@ def defer_due(connection: Connection, api_root: str, now: datetime) -> int:
     A token has one job of star history and one of all other facts at a time, and asks for a kind only when none of
     those before it in the list is due: a thousand repositories never stand in the queue at once.
     """
-    taken = readings.busy(connection)
+    taken, tokens = readings.busy(connection), due.tokens(connection)
     queued = 0
     for kind in KINDS.values():
-        if due.is_missing(connection, kind.name, api_root, now):
+        free = [token for token in tokens if readings.lock_of(kind.name, token) not in taken]
+        if not free or due.is_missing(connection, kind.name, api_root, now):
             continue
-        for token, ids in _by_token(connection, kind, now).items():
-            lock = readings.lock_of(kind.name, token)
-            if lock in taken or readings.defer(connection, kind.name, ids, token) is None:
-                continue
-            taken.add(lock)
-            queued += len(ids)
+        for token, ids in _by_token(connection, kind, now, free).items():
+            if readings.defer(connection, kind.name, ids, token) is not None:
+                taken.add(readings.lock_of(kind.name, token))
+                queued += len(ids)
     return queued
 
 
-def _by_token(connection: Connection, kind: readings.Kind, now: datetime) -> dict[str | None, list[int]]:
+def _by_token(
+    connection: Connection, kind: readings.Kind, now: datetime, tokens: list[str | None]
+) -> dict[str | None, list[int]]:
     packed: dict[str | None, list[int]] = {}
-    for one in due.due(connection, kind, now, readings.BATCH):
+    for one in due.due(connection, kind, now, readings.BATCH, tokens):
         packed.setdefault(one.token, []).append(one.id)
     return packed

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy import Engine
@@ -29,6 +29,7 @@ log = structlog.get_logger()
 LONGEST_SECONDS = 60.0
 LOOK_ROUND_SECONDS = 1.0
 FAILURES_IN_A_ROW = 3
+TROUBLE_LASTS = timedelta(minutes=5)
 
 
 def now_utc() -> datetime:
@@ -70,7 +71,7 @@ class Reader:
         self, kind_name: str, ids: Sequence[int], *, token: str | None = None, stop: Stop | None = None,
         job_id: int | None = None, anew: bool = False,
     ) -> ReadingRun:  # fmt: skip
-        """Read one kind of fact of *ids* (repositories or users) and report; `run.until` says when the budget is back.
+        """Read one kind of fact of *ids* and report; `run.until` says when it is worth going on.
 
         What was read since the job was queued is left out, unless it is wanted *anew*. What is not reached stays due.
         """
@@ -111,7 +112,7 @@ class Reader:
                 for subject_id in batch:
                     self._note(run, kind, subject_id, error)
                 if failures >= FAILURES_IN_A_ROW:
-                    run.ended = str(error)
+                    run.ended, run.until = str(error), self.clock() + TROUBLE_LASTS
                     return
 
     def _read(self, run: ReadingRun, kind: Kind, subject_id: int, stop: Stop, turn: Turn) -> int:
@@ -197,6 +198,8 @@ class Reader:
         run.ended = str(error)
         if isinstance(error, RateLimited):
             run.until = error.resets_at
+        elif isinstance(error, BadCredentials):
+            run.until = self.clock() + TROUBLE_LASTS
         elif isinstance(error, NoSuchEndpoint):
             with self.engine.begin() as connection:
                 states.note_missing(connection, kind.name, self.api_root, self.clock())

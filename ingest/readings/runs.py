@@ -1,16 +1,18 @@
 """What one job of readings did, written down for whoever watches. Callers own the transaction."""
 
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
 from ingest.github.transport import Tally
 
+KEPT_FOR = timedelta(days=31)
+
 
 @dataclass
 class ReadingRun:
-    """`ended` says why before everything was read; `until`: when the budget is back."""
+    """`ended` says why before everything was read; `until`: when it is worth going on."""
 
     id: int | None = None
     kind: str = ""
@@ -45,3 +47,10 @@ def close_run(connection: Connection, run: ReadingRun, now: datetime) -> None:
         ),
         asdict(run) | asdict(run.tally) | {"now": now},
     )
+
+
+def forget_old(connection: Connection, now: datetime) -> int:
+    """Delete what jobs did more than a month ago; what they read stays. Returns how many."""
+    return connection.execute(
+        text("DELETE FROM reading_run WHERE started_at < :before"), {"before": now - KEPT_FOR}
+    ).rowcount

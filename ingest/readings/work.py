@@ -10,16 +10,16 @@ from ingest.github.gate import Stop
 from ingest.readings.reader import Reader
 
 
-class BudgetSpent(Exception):  # no error: it says when to go on
-    """The budget is down to what is left for others until *until*."""
+class NotNow(Exception):
+    """The budget is left to others, or GitHub does not answer: it is worth going on at *until*."""
 
-    def __init__(self, until: datetime) -> None:
+    def __init__(self, until: datetime, why: str | None) -> None:
         self.until = until
-        super().__init__(f"the budget is left to others until {until:%H:%M:%S} UTC")
+        super().__init__(f"{why}; goes on at {until:%H:%M:%S} UTC")
 
 
-class WhenTheBudgetIsBack(procrastinate.BaseRetryStrategy):
-    """Waiting for the budget burns no tries; the job keeps its place, so that no other one is queued meanwhile."""
+class Later(procrastinate.BaseRetryStrategy):
+    """Waiting burns no tries; the job keeps its place, so that no other one is queued meanwhile."""
 
     def get_retry_decision(
         self,
@@ -27,7 +27,7 @@ class WhenTheBudgetIsBack(procrastinate.BaseRetryStrategy):
         exception: BaseException,
         job: procrastinate.jobs.Job,  # noqa: ARG002  (procrastinate gives both)
     ) -> procrastinate.RetryDecision | None:
-        if isinstance(exception, BudgetSpent):
+        if isinstance(exception, NotNow):
             return procrastinate.RetryDecision(retry_at=exception.until)
         # What is due is queued again within a minute: a job that broke is not worth keeping.
         return None
@@ -48,7 +48,7 @@ def register(app: procrastinate.App, reader: Reader, stop: Stop) -> None:
         with structlog.contextvars.bound_contextvars(job_id=context.job.id, request_id=request_id):
             run = reader.run(kind, ids, token=token, stop=stop, job_id=context.job.id)
         if run.until is not None:
-            raise BudgetSpent(run.until)
+            raise NotNow(run.until, run.ended)
 
     for name in (readings.STAR_HISTORY, readings.FACTS):
-        app.task(name=name, queue=jobs.QUEUE, retry=WhenTheBudgetIsBack(), pass_context=True)(read)
+        app.task(name=name, queue=jobs.QUEUE, retry=Later(), pass_context=True)(read)

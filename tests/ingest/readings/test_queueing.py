@@ -15,7 +15,7 @@ from core.readings import KINDS
 from ingest import refresh as refreshing
 from ingest.readings import due, queueing, states
 from ingest.readings.reader import Turn
-from ingest.readings.work import BudgetSpent, WhenTheBudgetIsBack
+from ingest.readings.work import Later, NotNow
 
 ROOT = "http://github.test"
 
@@ -96,6 +96,13 @@ def test_what_is_paused_or_gone_is_not_read(readings, famous):
     assert defer(readings.engine, readings.now()) == 0
 
 
+def test_a_clock_that_was_wrong_for_a_while_delays_nothing(readings, famous):
+    readings.read("stars", famous)
+    with readings.engine.begin() as connection:
+        connection.execute(text("UPDATE reading SET due_at = due_at + interval '5 years'"))
+        assert due.still_due(connection, KINDS["stars"], readings.now(), [readings.id_of(famous)]) != []
+
+
 def test_readings_give_way_to_whoever_waits(readings, famous):
     turn = Turn(readings.engine, stop=Never(), longest_seconds=60)
     turn._looked_at -= 2
@@ -113,9 +120,9 @@ class Never:
 
 def test_waiting_for_the_budget_burns_no_tries_and_keeps_the_place(readings):
     until = readings.now() + timedelta(minutes=30)
-    decision = WhenTheBudgetIsBack().get_retry_decision(exception=BudgetSpent(until), job=None)
+    decision = Later().get_retry_decision(exception=NotNow(until, "the budget is spent"), job=None)
     assert decision.retry_at == until
-    assert WhenTheBudgetIsBack().get_retry_decision(exception=ValueError(), job=None) is None
+    assert Later().get_retry_decision(exception=ValueError(), job=None) is None
 
 
 def test_a_worker_reads_what_the_leader_queued_and_a_killed_one_leaves_nothing_behind(readings, famous):
