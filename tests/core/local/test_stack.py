@@ -140,6 +140,7 @@ def test_all_of_it_starts_heals_and_stops(up: Any, folder_of_stack: Path) -> Non
     wait_until(lambda: f"Almanac is at http://127.0.0.1:{again.port}" in again.output, 60)
     wait_until(lambda: "Sign in as admin; if the password is lost: python -m core reset-password admin" in again.output)
     assert not PASSWORD.search(again.output)
+    again.end()
 
 
 @pytest.mark.slow
