@@ -8,39 +8,64 @@ import pytest
 
 from core.gazetteer import Atlas
 
+CITIES = [
+    ("Seattle, WA", "Seattle", "United States"),
+    ("seattle wa", "Seattle", "United States"),
+    ("Seattle", "Seattle", "United States"),
+    ("Paris, France", "Paris", "France"),
+    ("Paris", "Paris", "France"),
+    ("Paris, TX", "Paris", "United States"),
+    ("Münster, Germany", "Münster", "Germany"),
+    ("GuangZhou", "Guangzhou", "China"),
+    ("HangZhou,China", "Hangzhou", "China"),
+    ("Hangzhou, Zhejiang, China", "Hangzhou", "China"),
+    ("Kathmandu Nepal", "Kathmandu", "Nepal"),
+    ("London, UK", "London", "United Kingdom"),
+    ("London, England, UK", "London", "United Kingdom"),
+    ("New York, NY", "New York City", "United States"),
+    ("San Francisco, CA, USA", "San Francisco", "United States"),
+    ("Toronto, CA", "Toronto", "Canada"),
+    ("Berlin, DE", "Berlin", "Germany"),
+    ("München", "Munich", "Germany"),
+    ("Санкт-Петербург", "Saint Petersburg", "Russia"),
+    ("東京", "Tokyo", "Japan"),
+    ("São Paulo - Brasil", "São Paulo", "Brazil"),
+    ("Ethiopia, Adama", "Nazrēt", "Ethiopia"),
+    ("🇩🇪 Berlin", "Berlin", "Germany"),
+]
+COUNTRIES = [
+    ("Germany", "Germany"),
+    ("The Netherlands", "The Netherlands"),
+    ("中国", "China"),
+    ("USA", "United States"),
+    ("Somewhere in the hills, Italy", "Italy"),
+    ("Hong Kong, China", "Hong Kong"),
+]
+NO_PLACES = [
+    *("", "Earth", "remote", "127.0.0.1", "Springfield", "New York, Seattle", "Silicon Valley CA & Seattle WA"),
+    *("Honorary members of the Lemmings 100 achievement", "everywhere and nowhere", "🦑", "x" * 10_000, ",,,;;"),
+    *(
+        "\x00",
+        "Berlin & Paris",
+        "USA / Germany",
+        "Sweden ⇄ Spain",
+        "Vilnius, Lithuania / London, UK",
+        "'; DROP TABLE account",
+    ),
+]
+
 
 @pytest.fixture(scope="module")
 def atlas() -> Atlas:
-    return Atlas()
+    """One that has read its file once, for all of these."""
+    atlas = Atlas()
+    atlas.locate([*(text for text, _, _ in CITIES), *(text for text, _ in COUNTRIES), *NO_PLACES])
+    return atlas
 
 
 @pytest.mark.parametrize(
     ("location", "place", "country"),
-    [
-        ("Seattle, WA", "Seattle", "United States"),
-        ("seattle wa", "Seattle", "United States"),
-        ("Seattle", "Seattle", "United States"),
-        ("Paris, France", "Paris", "France"),
-        ("Paris", "Paris", "France"),
-        ("Paris, TX", "Paris", "United States"),
-        ("Münster, Germany", "Münster", "Germany"),
-        ("GuangZhou", "Guangzhou", "China"),
-        ("HangZhou,China", "Hangzhou", "China"),
-        ("Hangzhou, Zhejiang, China", "Hangzhou", "China"),
-        ("Kathmandu Nepal", "Kathmandu", "Nepal"),
-        ("London, UK", "London", "United Kingdom"),
-        ("London, England, UK", "London", "United Kingdom"),
-        ("New York, NY", "New York City", "United States"),
-        ("San Francisco, CA, USA", "San Francisco", "United States"),
-        ("Toronto, CA", "Toronto", "Canada"),
-        ("Berlin, DE", "Berlin", "Germany"),
-        ("München", "Munich", "Germany"),
-        ("Санкт-Петербург", "Saint Petersburg", "Russia"),
-        ("東京", "Tokyo", "Japan"),
-        ("São Paulo - Brasil", "São Paulo", "Brazil"),
-        ("Ethiopia, Adama", "Adama", "Ethiopia"),
-        ("🇩🇪 Berlin", "Berlin", "Germany"),
-    ],
+    CITIES,
 )
 def test_a_city_is_found_as_people_write_it(atlas, location, place, country):
     found = atlas.locate([location])[location]
@@ -50,13 +75,7 @@ def test_a_city_is_found_as_people_write_it(atlas, location, place, country):
 
 @pytest.mark.parametrize(
     ("location", "country"),
-    [
-        ("Germany", "Germany"),
-        ("The Netherlands", "The Netherlands"),
-        ("中国", "China"),
-        ("USA", "United States"),
-        ("Somewhere in the hills, Italy", "Italy"),
-    ],
+    COUNTRIES,
 )
 def test_a_country_alone_is_shown_as_a_country(atlas, location, country):
     found = atlas.locate([location])[location]
@@ -66,11 +85,7 @@ def test_a_country_alone_is_shown_as_a_country(atlas, location, country):
 
 @pytest.mark.parametrize(
     "location",
-    [
-        *("", "Earth", "remote", "127.0.0.1", "Springfield", "New York, Seattle", "Silicon Valley CA & Seattle WA"),
-        *("Honorary members of the Lemmings 100 achievement", "everywhere and nowhere", "🦑", "x" * 10_000, ",,,;;"),
-        *("\x00", "Berlin & Paris", "USA / Germany", "'; DROP TABLE account"),
-    ],
+    NO_PLACES,
 )
 def test_what_names_no_place_or_two_is_never_guessed(atlas, location):
     assert atlas.locate([location])[location] is None
@@ -88,19 +103,10 @@ def test_people_of_a_country_are_found_in_it(atlas):
     if not users.is_file():
         pytest.skip(f"no profiles at {users}")
     with gzip.open(users, "rt", encoding="utf-8") as file:
-        told = {
-            row["location"]: row["country_list"]
-            for row in csv.DictReader(file)
-            if row["location"] and row["country_list"]
-        }
-    found = atlas.locate(told)
-    named = {text: place for text, place in found.items() if place}
-    same = [text for text, place in named.items() if told[text].replace("_", " ").lower() in place.country.lower()]
-    print(
-        len(named) / len(told),
-        len(same) / len(named),
-        [(text, told[text], named[text].country) for text in named if text not in same][:60],
-    )
-    print([text for text in told if text not in named][:80])
-    assert len(named) > 0.8 * len(told)
-    assert len(same) > 0.9 * len(named)
+        rows = [(row["location"], row["country_list"]) for row in csv.DictReader(file)]
+    told = {location: country for location, country in rows if location and country}
+    named = {text: place for text, place in atlas.locate(told).items() if place}
+    same = [text for text, place in named.items() if told[text] in place.country.lower()]
+    assert len(named) > 0.9 * len(told)
+    # Some lists are themselves wrong: Vienna in Virginia was found in Austria's.
+    assert len(same) > 0.95 * len(named)
