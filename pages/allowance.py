@@ -27,11 +27,11 @@ def note(state: State) -> None:
 
 
 def pause(full: TooMany, *, goes_on_by_itself: bool = True) -> None:
-    """Say which limit is reached and count down to its end; then run the page again."""
+    """Say which limit is reached and count down to its end; then run the page again, unless told not to."""
     st.warning(f"{full}.", icon=":material/hourglass_top:")
     left = max(0.0, (full.resets_at - datetime.now(UTC)).total_seconds())
-    if goes_on_by_itself:
-        door.mount("countdown", key="countdown", data={"left": left}, css=COUNTING, on_over_change=lambda: None)
+    data = {"left": left, "by_itself": goes_on_by_itself}
+    door.mount("countdown", key="countdown", data=data, css=COUNTING, on_over_change=lambda: None)
 
 
 def of_person(person_id: int) -> list[State]:

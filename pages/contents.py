@@ -43,6 +43,7 @@ CONTENTS: dict[str, tuple[Entry, ...]] = {
         Entry("repositories", "Repositories", ":material/table_rows:"),
         Entry("languages", "Languages", ":material/donut_large:"),
         Entry("scene", "Scene", ":material/location_city:"),
+        Entry("alerts", "Alerts", ":material/notifications:"),
     ),
     "Admin": (
         Entry("tracking", "Tracking", ":material/playlist_add_check:", role="admin"),

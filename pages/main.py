@@ -96,7 +96,8 @@ def without_session() -> None:
     """Show the sign-in, under whatever address was asked for."""
     st.html(HERE / "static" / "entrance.css")
     page = st.navigation(contents.for_nobody(), position="hidden")
-    st.set_page_config(page_title="Almanac")
+    title = page.title if page.url_path in contents.BEFORE_A_SESSION else "Sign in"
+    st.set_page_config(page_title=f"{title} · Almanac")
     st.image(HERE / "static" / "logo.svg", width=148)
     page.run()
     # What the page before held stays, and the address with it: it is shown again after signing in.
@@ -109,8 +110,9 @@ def for_reader(live: Live) -> None:
     st.logo(HERE / "static" / "logo.svg", size="large", link=None, icon_image=HERE / "static" / "favicon.svg")
     page = st.navigation(contents.for_reader(live.identity))
     st.set_page_config(page_title=f"{page.title} · Almanac")
-    if page.url_path != "profile":
-        st.session_state.pop(session.SHOWN_ONCE, None)  # a key that was left there is not kept for later
+    for key, place in session.SHOWN_ONCE_ON.items():
+        if page.url_path != place:
+            st.session_state.pop(key, None)  # a key that was left there is not kept for later
     door.keep(live)
     watch_session()
     try:

@@ -19,6 +19,7 @@ from pages.words import ago, day
 
 THEMES = {"system": "System", "light": "Light", "dark": "Dark"}
 LASTS = {"30 days": 30, "90 days": 90, "a year": 365, "until I revoke it": None}
+SHOWN_SESSIONS = 5
 LIMITS = {"pages": "Page loads", "api": "API requests", "track": "Accounts to track", "export": "Exports"}
 
 
@@ -51,8 +52,12 @@ def session_rows(identity: Identity) -> None:
     """List the sessions of this person, each with a way to end it."""
     now = datetime.now(UTC)
     held = sessions.held_by(identity.person_id)
-    for row in held:
+    for row in held[:SHOWN_SESSIONS]:
         session_row(identity, row, now)
+    if others := held[SHOWN_SESSIONS:]:
+        with st.expander(f"{len(others):,} more"):
+            for row in others:
+                session_row(identity, row, now)
     if len(held) > 1 and st.button("End all others", icon=":material/logout:", key="end-others"):
         sessions.revoke_all(identity.person_id, session.ELSEWHERE, keep=identity.session_id, origin=session.origin())
         st.rerun()

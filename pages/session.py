@@ -22,8 +22,10 @@ SESSION = "session-held"
 FAREWELL = "session-farewell"
 OVER = "session-over"
 ELSEWHERE = "signed_out_elsewhere"
-# A new key on the profile: let go of when it was copied, or when another page is read.
+# A new key, and the page that shows it: let go of when it was copied, or when another page is read.
 SHOWN_ONCE = "session-shown-once"
+WEBHOOK_KEY = "session-webhook-key"
+SHOWN_ONCE_ON = {SHOWN_ONCE: "profile", WEBHOOK_KEY: "alerts"}
 ENDED = "Your session has ended. Sign in to go on"
 WHY = {
     "sign_out": "You have signed out in another tab",

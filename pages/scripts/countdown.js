@@ -1,4 +1,4 @@
-// Count the seconds until a limit is over; then let the page go on by itself.
+// Count the seconds until a limit is over; then let the page go on by itself, if it may.
 let over;
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -9,10 +9,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const left = Math.ceil((until - Date.now()) / 1000);
     const minutes = Math.floor(left / 60);
     const seconds = `${left % 60} s`;
-    root.textContent = left > 0 ? `Goes on in ${minutes ? `${minutes} min ${seconds}` : seconds}` : "Going on …";
+    root.textContent = left > 0 ? `Goes on in ${minutes ? `${minutes} min ${seconds}` : seconds}` : "You can go on.";
     if (left > 0) return;
     clearInterval(over);
-    setTriggerValue("over", true);
+    if (data.by_itself) setTriggerValue("over", true);
   };
   over = setInterval(show, 250);
   show();
