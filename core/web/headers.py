@@ -11,6 +11,8 @@ from core.web.refusals import refusal
 
 INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 CLOSED = "/_stcore/agent"
+# Streamlit lets other sites read its static files; no answer of ours is for them.
+CROSS_ORIGIN = ("access-control-allow-origin", "access-control-allow-credentials")
 A_YEAR_SECONDS = 365 * 24 * 3600
 
 
@@ -68,6 +70,8 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in self.headers.items():
                     headers.setdefault(name, value)
+                for name in CROSS_ORIGIN:
+                    del headers[name]
             await send(message)
 
         if f"{scope['path']}/".startswith(f"{CLOSED}/"):

@@ -30,6 +30,10 @@ async def echo(request: Request) -> PlainTextResponse:
     return PlainTextResponse(f"{heard['x-request-id']} {heard['x-auth-person']} {current_id()}")
 
 
+async def open_to_all(_request: Request) -> PlainTextResponse:
+    return PlainTextResponse("open", headers={"access-control-allow-origin": "*"})
+
+
 async def socket(websocket: WebSocket) -> None:
     await websocket.accept()
     await websocket.send_text(websocket.headers["x-request-id"])
@@ -46,6 +50,7 @@ def web() -> TestClient:
         routes=[
             Route("/echo", echo),
             Route("/broken", broken),
+            Route("/open", open_to_all),
             WebSocketRoute("/socket", socket),
             Route("/_stcore/agent/openapi.json", echo),
             Route("/api/{path:path}", unknown_path),
@@ -138,6 +143,11 @@ def test_security_headers_are_on_every_answer(web, path):
     assert headers["content-security-policy"] == "default-src 'self'"
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
+
+
+def test_no_answer_lets_another_site_read_it(web):
+    assert web.get("/open").text == "open"
+    assert "access-control-allow-origin" not in web.get("/open").headers
 
 
 @pytest.mark.parametrize("path", ["/_stcore/agent", "/_stcore/agent/openapi.json", "/_stcore/agent/mcp"])
