@@ -109,7 +109,7 @@ def up(folder_of_stack: Path) -> Iterator[Any]:
     for one in started:
         one.process.kill()
         one.process.wait()
-        wait_until(lambda: not processes_of(folder_of_stack))
+    wait_until(lambda: not processes_of(folder_of_stack))
 
 
 @pytest.mark.slow
