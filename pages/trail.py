@@ -1,13 +1,14 @@
 """The audit trail with its filters, a page at a time."""
 
 from datetime import UTC, date, datetime, time
-from typing import Any
+from typing import Any, get_args
 
 import streamlit as st
 from pandas import DataFrame, Timestamp
 from streamlit import column_config as column
 
 from core.auth import sessions
+from core.auth.audit import Action
 from core.auth.identity import Identity, require
 from core.exports import csv
 from core.queries import audit
@@ -36,10 +37,15 @@ ACTIONS = {
     "api_key_revoked": "revoked an API key",
     "tracked": "tracked",
     "untracked": "stopped tracking",
+    "tracking_changed": "changed how it is tracked",
+    "wish_declined": "declined a wish",
     "ingestion_started": "started ingestion",
+    "ingestion_cancelled": "cancelled ingestion",
+    "alert_rule_changed": "changed an alert rule",
+    "webhook_changed": "changed a webhook",
 }
 # The address holds what a reader reads.
-WORDS = {said: word for word, said in ACTIONS.items()}
+WORDS = {ACTIONS.get(word, word.replace("_", " ")): word for word in get_args(Action)}
 BACK, WANTED = "trail-back", "trail-wanted"
 COLUMNS = {
     "at": column.DatetimeColumn("When (UTC)", format="YYYY-MM-DD HH:mm:ss", timezone="UTC", width=150),
@@ -111,7 +117,7 @@ def _day(label: str, key: str) -> date | None:
 
 def in_words(found: DataFrame) -> DataFrame:
     return found.assign(
-        what=found["action"].map(lambda word: ACTIONS.get(word, word)),
+        what=found["action"].map(lambda word: ACTIONS.get(word, word.replace("_", " "))),
         details=found["details"].map(lambda text: text.strip("{}").replace('"', ""), na_action="ignore"),
     )
 

@@ -281,13 +281,14 @@ def test_an_action_that_is_none_is_told(page):
     assert "did=flew" in texts(page(did="flew"))
 
 
-def test_the_words_of_the_trail_are_those_that_are_written():
+def test_whatever_is_written_can_be_filtered_and_reads_as_words():
     from typing import get_args
 
     from core.auth.audit import Action
     from pages import trail
 
-    assert set(trail.ACTIONS) == set(get_args(Action))
+    assert sorted(trail.WORDS.values()) == sorted(get_args(Action))
+    assert not [said for said in trail.WORDS if "_" in said]
 
 
 def test_the_export_holds_all_that_fits_without_own_ids(admin, database):
