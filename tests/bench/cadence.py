@@ -18,6 +18,8 @@ FOLDER = Path("../shared/data/history")
 FILE = "daily_recent.parquet"
 LEARN_DAYS = 60
 PRESENT = 0.9
+# In a hole of the file nobody could have looked: after it all hold what is true, and the clock goes on by a day.
+HOLE_DAYS = 3
 # The file tells one value a day: nothing is looked at more often. Without a ceiling the comparison with the square
 # root of the rate is fair; the other bounds are the product's.
 FREE, BOUND = Bounds(1.0, 3650.0), Bounds(1.0, 7.0)
@@ -25,10 +27,11 @@ FREE, BOUND = Bounds(1.0, 3650.0), Bounds(1.0, 7.0)
 
 @dataclass(frozen=True)
 class History:
-    """Stars by day and repository; `days` counts from the first, for days without a capture are missing."""
+    """Stars by day and repository; `days` counts from the first. `fresh`: days after a hole, when nobody is late."""
 
     days: np.ndarray
     stars: np.ndarray
+    fresh: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -86,14 +89,16 @@ def read(file: Path) -> History:
     wide = rows.pivot_table(index="captured_on", columns="full_name", values="stars", observed=True)
     wide = wide.loc[:, wide.notna().mean() >= PRESENT].interpolate().bfill().ffill()
     moments = pd.to_datetime(wide.index)
-    return History((moments - moments[0]).days.to_numpy(float), wide.to_numpy(float))
+    passed = np.diff((moments - moments[0]).days.to_numpy(float), prepend=0)
+    fresh = passed > HOLE_DAYS
+    return History(np.cumsum(np.where(fresh, 1, passed)), wide.to_numpy(float), fresh)
 
 
 def uniform(history: History, every: int) -> Errors:
     """Each repository in its turn, as many each day."""
     stars = history.stars[LEARN_DAYS:]
     turn = np.random.default_rng(1).permutation(stars.shape[1]) % every
-    return _judge(stars, ((turn + day) % every == 0 for day in range(1, len(stars))))
+    return _judge(history, ((turn + day) % every == 0 for day in range(1, len(stars))))
 
 
 def fixed_by_root(history: History, every: int) -> Errors:
@@ -111,7 +116,7 @@ def fixed_by_root(history: History, every: int) -> Errors:
             due[now] += intervals[now]
             yield now
 
-    return _judge(stars, looks())
+    return _judge(history, looks())
 
 
 def adaptive(
@@ -135,6 +140,8 @@ def adaptive(
             if due is None:
                 due = days[0] + np.random.default_rng(1).random(count) * made.every
             credit += count / every
+            if history.fresh[LEARN_DAYS + day]:
+                held[:], last[:] = stars[day], days[day] - 1
             late = np.flatnonzero(due <= days[day])
             chosen = late[np.argsort(due[late], kind="stable")][: int(credit)]
             credit = min(credit - len(chosen), count / every)
@@ -150,7 +157,7 @@ def adaptive(
             now[chosen] = True
             yield now
 
-    return _judge(stars, looks())
+    return _judge(history, looks())
 
 
 def learned(history: History) -> list[Pace]:
@@ -163,10 +170,13 @@ def learned(history: History) -> list[Pace]:
     return paces
 
 
-def _judge(stars: np.ndarray, looks: Iterator[np.ndarray]) -> Errors:
+def _judge(history: History, looks: Iterator[np.ndarray]) -> Errors:
+    stars, fresh = history.stars[LEARN_DAYS:], history.fresh[LEARN_DAYS:]
     held = stars[0].copy()
     at_night, before, relative, count = [], [], [], 0
     for day, now in zip(range(1, len(stars)), looks, strict=True):
+        if fresh[day]:
+            held = stars[day].copy()
         before.append(np.abs(stars[day] - held).mean())
         held[now] = stars[day, now]
         count += int(now.sum())
