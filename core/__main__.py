@@ -1,7 +1,10 @@
 """The command line of the house itself: `python -m core`."""
 
 import sys
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
@@ -9,6 +12,9 @@ from pydantic import ValidationError
 from core import log
 from core.errors import AlmanacError, NotHere
 from core.settings import Settings, settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 COMMAND_LINE = "command line"
@@ -54,6 +60,45 @@ def check() -> None:
     for finding in found:
         say(f"{'ok ' if finding.fine else 'NOT'}  {finding.part:<10} {finding.sentence}")
     raise typer.Exit(0 if all(finding.fine for finding in found) else FAILED)
+
+
+@app.command()
+def backup(to: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")]) -> None:
+    """Write everything that Postgres holds into one file."""
+    from core.local.backups import back_up  # noqa: PLC0415
+
+    with _postgres() as url:
+        size = back_up(url, to, settings().pg_bin_dir)
+    say(f"{to} holds everything, {size / 1e6:,.1f} MB. It holds hashes of passwords too: keep it safe.")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `backup` wrote.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Put it in the place of what is there.")] = False,
+) -> None:
+    """Put back what a backup holds, all of it or nothing; everybody has to sign in again."""
+    from core.local.backups import restore as put_back  # noqa: PLC0415
+    from core.local.stack import bring_up_to_date  # noqa: PLC0415
+
+    with _postgres() as url:
+        put_back(url, file, settings().pg_bin_dir, replace=replace)
+        bring_up_to_date(url.render_as_string(hide_password=False))
+    say(f"{file} is restored.")
+
+
+@contextmanager
+def _postgres() -> "Iterator[URL]":
+    """The address of Postgres, which is started for as long as this takes where it is an embedded one."""
+    from core.database import address  # noqa: PLC0415
+    from core.local import lease  # noqa: PLC0415
+
+    wanted = settings()
+    if wanted.database_url:
+        yield address(wanted.database_url)
+    else:
+        with lease(wanted.data_dir, pg_bin_dir=wanted.pg_bin_dir, redis=False) as servers:
+            yield address(servers.database_url)
 
 
 @app.command()

