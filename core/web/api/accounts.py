@@ -20,7 +20,7 @@ router = APIRouter(tags=["accounts"])
 Login = Annotated[
     str,
     Path(
-        description="A GitHub login, in any case; `@login` and an address on github.com will do too.",
+        description="A GitHub login, in any case; `@login` will do too.",
         examples=["octocat"],
         json_schema_extra={"pattern": "^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$", "maxLength": LONGEST},
     ),
