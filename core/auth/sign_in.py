@@ -127,7 +127,8 @@ def change_password(identity: Identity, old: str, new: str, origin: Origin, keep
 def ensure_first_admin() -> str | None:
     """Make the first admin where there is nobody yet. Returns the password if it was generated, to be printed once.
 
-    Raises BadInput when ADMIN_USERNAME or ADMIN_PASSWORD cannot be used.
+    Raises BadInput when ADMIN_USERNAME or ADMIN_PASSWORD cannot be used, in production when there is no password:
+    what it prints is kept by others there.
     """
     given = settings().admin_password.get_secret_value()
     with transaction() as connection:
@@ -159,6 +160,11 @@ def _first_admin(given: str) -> Newcomer:
         newcomer = Newcomer.of(settings().admin_username, None, None, "admin")
     except BadInput as error:
         raise BadInput(f"ADMIN_USERNAME cannot be used: {error}") from None
+    if not given and settings().environment == "production":
+        raise BadInput(
+            "ADMIN_PASSWORD is needed at the first start in production; or run `python -m core create-person NAME"
+            " --role admin`"
+        )
     try:
         if given:
             passwords.check_new(given)

@@ -119,3 +119,12 @@ def test_the_stack_keeps_a_password_that_was_set_to_itself(committing_database: 
     setting(admin_password="My own one 1")
     found = way_in(committing_database.url.render_as_string(hide_password=False), settings())
     assert (found.at_once, found.later) == ("", "Sign in as admin with your ADMIN_PASSWORD.")
+
+
+def test_production_makes_no_password_of_its_own(database, monkeypatch):
+    for name, value in {"ENVIRONMENT": "production", "SECRET_KEY": "k" * 32, "PUBLIC_URL": "https://a.example"}.items():
+        monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    with pytest.raises(BadInput, match="ADMIN_PASSWORD is needed"):
+        sign_in.ensure_first_admin()
+    assert database.scalar(text("SELECT count(*) FROM person")) == 0
