@@ -78,13 +78,16 @@ def settings_of(kind: str, given: Mapping[str, object]) -> dict[str, object]:
 def add_rule(
     connection: Connection, kind: str, settings: Mapping[str, object], by: str, account_id: int | None = None
 ) -> int:
-    """Watch something from now on. Raises BadInput."""
+    """Watch something from now on, of everything that is tracked or of one account. Raises BadInput."""
+    checked = settings_of(kind, settings)
+    if account_id is not None and KINDS[kind].lasts:
+        raise BadInput(f"{KINDS[kind].title} is about all accounts together and cannot be watched for one")
     rule_id: int = connection.execute(
         text(
             "INSERT INTO alert_rule (kind, settings, account_id, created_by)"
             " VALUES (:kind, :settings, :account_id, :by) RETURNING id"
         ).bindparams(bindparam("settings", type_=JSONB)),
-        {"kind": kind, "settings": settings_of(kind, settings), "account_id": account_id, "by": by},
+        {"kind": kind, "settings": checked, "account_id": account_id, "by": by},
     ).scalar_one()
     return rule_id
 

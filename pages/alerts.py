@@ -3,8 +3,6 @@
 What is out of the ordinary now, what was noticed lately, and what is watched.
 """
 
-from datetime import UTC, datetime
-
 from pages import noticed, rules, session, webhooks
 
 reader = session.signed_in()
@@ -24,4 +22,4 @@ if reader.is_admin:
     ## Webhooks
     Addresses outside that are told of alerts as they come.
     """
-    webhooks.show(reader, datetime.now(UTC))
+    webhooks.show(reader)

@@ -103,7 +103,7 @@ def choose_row() -> None:
         st.query_params.pop(CHOSEN, None)
 
 
-def change(rule: Mapping[str, Any]) -> None:
+def change(rule: Mapping[Any, Any]) -> None:
     """The thresholds of one rule, whether it is on, and the way to remove it."""
     rule_id = int(rule["id"])
     who = "" if rule["account"] is None or rule["account"] != rule["account"] else f" of {as_text(rule['account'])}"
@@ -200,10 +200,13 @@ def confirm(rule_id: int, title: str, raised: int) -> None:
 
 def remove(rule_id: int) -> None:
     admin = session.required("admin")
+    removed = False
     with refusals_told(), transaction() as connection:
         watching.remove_rule(connection, admin, rule_id, session.origin())
-    st.query_params.pop(CHOSEN, None)
-    done("Removed.")
+        removed = True
+    if removed:
+        st.query_params.pop(CHOSEN, None)
+        done("Removed.")
 
 
 def done(said: str) -> None:

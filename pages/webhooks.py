@@ -57,7 +57,7 @@ def is_from_almanac(key: str, headers: dict[str, str], body: bytes) -> bool:
 """
 
 
-def show(_admin: Identity, now: datetime) -> None:
+def show(_admin: Identity) -> None:
     if said := st.session_state.pop(SAID, ""):
         st.success(said, icon=":material/check_circle:")
     key_once()
@@ -68,7 +68,7 @@ def show(_admin: Identity, now: datetime) -> None:
         table(found)
         chosen = found[found["id"].astype(str) == st.query_params.get(CHOSEN, "")]
         if not chosen.empty:
-            one(chosen.iloc[0].to_dict(), now)
+            one(chosen.iloc[0].to_dict())
     with st.expander("Add a webhook", icon=":material/add_link:", expanded=found.empty):
         add()
 
@@ -129,7 +129,7 @@ def choose_row() -> None:
         st.query_params.pop(CHOSEN, None)
 
 
-def one(webhook: Mapping[str, Any], now: datetime) -> None:
+def one(webhook: Mapping[Any, Any]) -> None:
     """One webhook: what can be done with it, what came of the last try, and what it was told."""
     webhook_id, enabled = int(webhook["id"]), bool(webhook["enabled"])
     with st.container(border=True, key="webhook"):
@@ -149,11 +149,11 @@ def one(webhook: Mapping[str, Any], now: datetime) -> None:
                 confirm(webhook_id, str(webhook["name"]))
         tried = st.session_state.get(TRIED)
         if tried and tried[0] == webhook_id:
-            outcome(tried[1], now)
+            outcome(tried[1])
         told(webhook_id)
 
 
-def outcome(delivery_id: int, now: datetime) -> None:
+def outcome(delivery_id: int) -> None:
     """What came of the test so far."""
     found = alerts.delivery(delivery_id)
     match found.get("state"):
@@ -251,9 +251,12 @@ def confirm(webhook_id: int, name: str) -> None:
 
 def remove(webhook_id: int) -> None:
     admin = session.required("admin")
+    removed = False
     with refusals_told(), transaction() as connection:
         watching.remove_webhook(connection, admin, webhook_id, session.origin())
+        removed = True
+    if removed:
+        st.query_params.pop(CHOSEN, None)
+        st.session_state.pop(TRIED, None)
         st.session_state[SAID] = "Removed."
-    st.query_params.pop(CHOSEN, None)
-    st.session_state.pop(TRIED, None)
-    st.rerun()
+        st.rerun()

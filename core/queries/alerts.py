@@ -1,0 +1,129 @@
+"""What rules noticed, which rules there are, and who outside is told. Asked afresh: no run publishes it."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import pandas as pd
+from pandas import DataFrame
+
+from core.database import read_frame
+from core.queries.accounts import first
+
+BEGINNING = 2**62
+NO_HOST = "unreadable"
+
+
+def lasting() -> DataFrame:
+    """List what was noticed and lasts, longest first: id, kind, subject, sentence, raised_at (moment)."""
+    sql = """
+        SELECT id, kind, subject, sentence, raised_at FROM alert WHERE ended_at IS NULL ORDER BY raised_at, id
+    """
+    return read_frame(sql, fresh=True)
+
+
+def noticed(kinds: Sequence[str] = (), login: str = "", before: int = BEGINNING, most: int = 200) -> DataFrame:
+    """List what was noticed, of some kinds or of one account if given: one row each, newest first, at most so many.
+
+    id                             own id: the list goes on before it
+    kind, subject, sentence        what happened to whom
+    account                        its login; null where it is about the installation itself
+    raised_at, ended_at            moments; a happening ends as it is raised, null: it lasts
+    """
+    sql = """
+        SELECT alert.id, alert.kind, subject, sentence, login AS account, raised_at, ended_at
+          FROM alert
+          LEFT JOIN account ON account.id = alert.account_id
+         WHERE alert.id < :before
+           AND (CAST(:kinds AS text[]) = '{}' OR alert.kind = ANY(CAST(:kinds AS text[])))
+           AND (:login = '' OR alert.account_id IN (SELECT id FROM account WHERE lower(login) = lower(:login)))
+         ORDER BY alert.id DESC LIMIT :most
+    """
+    return read_frame(sql, fresh=True, kinds=list(kinds), login=login, before=before, most=most)
+
+
+def rules() -> DataFrame:
+    """List the rules: those for everything first, then those for one account.
+
+    id, kind, settings          settings as a mapping
+    account                     the login it watches; null: all that is tracked
+    enabled, created_by
+    raised, last_at             what it noticed so far, and when last
+    """
+    sql = """
+        SELECT rule.id, rule.kind, rule.settings::text AS settings, login AS account, enabled, created_by,
+               count(alert.id) AS raised, max(raised_at) AS last_at
+          FROM alert_rule AS rule
+          LEFT JOIN account ON account.id = rule.account_id
+          LEFT JOIN alert ON alert.rule_id = rule.id
+         GROUP BY rule.id, login
+         ORDER BY login IS NOT NULL, rule.id
+    """
+    found = read_frame(sql, fresh=True)
+    return found.assign(settings=[json.loads(settings) for settings in found["settings"]])
+
+
+def webhooks() -> DataFrame:
+    """List the webhooks by name: one row each. Their addresses and keys are secrets; `host` is all that is told.
+
+    id, name, host, format, enabled, created_by
+    kinds                       list; null: all
+    delivered, failed, waiting  deliveries of the last thirty days
+    last_at, last_state         the newest of them
+    """
+    sql = """
+        SELECT webhook.id, name, url, format, enabled, created_by,
+               to_json(kinds)::text AS kinds,
+               count(delivery.id) FILTER (WHERE state = 'delivered') AS delivered,
+               count(delivery.id) FILTER (WHERE state = 'failed') AS failed,
+               count(delivery.id) FILTER (WHERE state = 'waiting') AS waiting,
+               max(delivery.created_at) AS last_at,
+               (array_agg(state ORDER BY delivery.id DESC))[1] AS last_state
+          FROM webhook
+          LEFT JOIN webhook_delivery AS delivery
+            ON webhook_id = webhook.id AND delivery.created_at > now() - interval '30 days'
+         GROUP BY webhook.id
+         ORDER BY lower(name)
+    """
+    found = read_frame(sql, fresh=True)
+    kinds = [None if pd.isna(one) else json.loads(one) for one in found["kinds"]]
+    hidden = found.drop(columns="url").assign(kinds=kinds, host=[host_of(str(url)) for url in found["url"]])
+    hidden.attrs = {}
+    return hidden
+
+
+def host_of(url: str) -> str:
+    """The part of an address that may be shown."""
+    return urlsplit(url).hostname or NO_HOST
+
+
+def deliveries(webhook_id: int, most: int = 20) -> DataFrame:
+    """List what a webhook was told last, newest first.
+
+    id, event                    raised, ended or test
+    sentence                     of the alert; null for a test
+    state, attempts, status      waiting, delivered or failed; tries; what it answered
+    error                        why not, as a sentence
+    created_at, finished_at      moments
+    """
+    sql = """
+        SELECT delivery.id, event, sentence, state, attempts, status, error, created_at, finished_at
+          FROM webhook_delivery AS delivery
+          LEFT JOIN alert ON alert.id = alert_id
+         WHERE webhook_id = :webhook_id ORDER BY delivery.id DESC LIMIT :most
+    """
+    return read_frame(sql, fresh=True, webhook_id=webhook_id, most=most)
+
+
+def delivery(delivery_id: int) -> dict[str, Any]:
+    """What came of one delivery: state, attempts, status, error, created_at; empty when its webhook was removed."""
+    sql = "SELECT state, attempts, status, error, created_at FROM webhook_delivery WHERE id = :id"
+    return first(read_frame(sql, fresh=True, id=delivery_id))
+
+
+def newest_at() -> datetime | None:
+    """When something was noticed last."""
+    at = first(read_frame("SELECT max(raised_at) AS at FROM alert", fresh=True))["at"]
+    return None if at is None else at.to_pydatetime()

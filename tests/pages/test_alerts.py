@@ -1,0 +1,283 @@
+"""The Alerts page: what is out of the ordinary for everybody, rules and webhooks for admins."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from sqlalchemy import insert, select, text
+from streamlit.testing.v1 import AppTest
+from wording import texts
+
+from core import alerts, schema
+from core.errors import BadInput, Forbidden
+from pages import rules, webhooks
+
+PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "alerts.py")
+NOW = datetime.now(UTC)
+SECRET_PATH = "T0000/B0000/verysecret"
+
+
+@pytest.fixture
+def page(person: Callable[..., object], browser) -> Callable[..., AppTest]:
+    """`page(kind="Archived")`: the page by itself as an admin sees it."""
+    browser.sign_in(person("boss", role="admin"))
+    return opened
+
+
+def opened(**parameters: str) -> AppTest:
+    shown = AppTest.from_file(PAGE, default_timeout=60)
+    for name, value in parameters.items():
+        shown.query_params[name] = value
+    return shown.run()
+
+
+def rule(database, kind: str) -> int:
+    return database.scalar(select(schema.alert_rule.c.id).where(schema.alert_rule.c.kind == kind))
+
+
+def noticed(database, kind: str, sentence: str, *, hours_ago: float = 1, over: bool = True, **values: object) -> None:
+    at = NOW - timedelta(hours=hours_ago)
+    database.execute(
+        insert(schema.alert).values(
+            rule_id=rule(database, kind),
+            kind=kind,
+            subject=sentence,
+            sentence=sentence,
+            raised_at=at,
+            ended_at=at if over else None,
+            **values,
+        )
+    )
+
+
+def hooked(database, name: str = "chat", **values: object) -> int:
+    webhook_id, _ = alerts.add_webhook(database, name, f"https://hooks.example.com/{SECRET_PATH}", "slack", "boss")
+    if values:
+        database.execute(schema.webhook.update().where(schema.webhook.c.id == webhook_id).values(**values))
+    return webhook_id
+
+
+def trail(database, action: str) -> list[tuple[str, str]]:
+    found = database.execute(
+        text("SELECT target, details ->> 'did' FROM audit_event WHERE action = :action ORDER BY id"), {"action": action}
+    )
+    return [tuple(row) for row in found]
+
+
+def press(shown: AppTest, key: str) -> AppTest:
+    return shown.button(key=key).click().run()
+
+
+def submit(shown: AppTest, label: str, form: str) -> AppTest:
+    (button,) = [one for one in shown.button if one.label == label and one.form_id == form]
+    return button.click().run()
+
+
+# What everybody reads ------------------------------------------------------------------------------------------
+
+
+def test_a_quiet_almanac_says_so(reader, database):
+    shown = opened()
+    assert not shown.exception
+    assert "Nothing is out of the ordinary" in texts(shown)
+    assert "Nothing has been noticed yet" in texts(shown)
+
+
+def test_what_lasts_comes_first_and_since_when(reader, database):
+    noticed(database, "budget_short", "12 of 5,000 are left of octo graphql", hours_ago=3, over=False)
+    noticed(database, "archived", "octo/cat was archived")
+    said = texts(opened())
+    assert "1 thing is out of the ordinary" in said
+    assert "12 of 5,000 are left of octo graphql" in said
+    assert "3 h ago" in said
+
+
+def test_names_of_strangers_do_not_become_markdown(reader, database):
+    noticed(database, "ingestion_failing", "[a](https://evil.example) **b**", over=False)
+    assert "[a](https://evil.example)" not in texts(opened())
+
+
+def test_filters_are_in_the_address_and_add_up(reader, database):
+    account = database.scalar(insert(schema.account).values(login="octo").returning(schema.account.c.id))
+    noticed(database, "archived", "octo/cat was archived", account_id=account)
+    noticed(database, "archived", "elsewhere/cat was archived")
+    noticed(database, "relicensed", "octo/cat changed its licence", account_id=account)
+    assert list(opened().dataframe[0].value["what"]) == ["Licence changed", "Archived", "Archived"]
+    assert opened(kind="archived").dataframe[0].value["sentence"].iloc[0] == "elsewhere/cat was archived"
+    assert list(opened(kind="Archived", of="OCTO").dataframe[0].value["account"]) == ["octo"]
+    assert "Nothing fits" in texts(opened(of="nobody"))
+    assert "`kind=Moons`" in texts(opened(kind="Moons"))
+
+
+def test_an_analyst_reads_rules_and_changes_nothing(reader, database):
+    hooked(database)
+    shown = opened(rule=str(rule(database, "stars_jumped")))
+    assert "A repository gains 100 stars and 5\N{NO-BREAK SPACE}% within a day" in list(
+        shown.dataframe[0].value["told"]
+    )
+    assert "Admins decide" in texts(shown)
+    assert not shown.button
+    assert "example.com" not in texts(shown)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: rules.save(1, {}, True),
+        lambda: rules.make("archived", {}, ""),
+        lambda: rules.remove(1),
+        lambda: webhooks.make("chat", "https://example.com", "json", []),
+        lambda: webhooks.try_it(1),
+        lambda: webhooks.switch(1, False),
+        lambda: webhooks.remove(1),
+    ],
+)
+def test_each_change_asks_again_who_wants_it(reader, call):
+    """A page may have stood open while its reader stopped being an admin."""
+    st.session_state.clear()  # without a page all tests share one
+    with pytest.raises(Forbidden):
+        call()
+
+
+# Rules -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_threshold_is_changed_and_written_into_the_trail(page, database):
+    jumped = rule(database, "stars_jumped")
+    shown = page(rule=str(jumped))
+    shown.number_input(key=f"rule-{jumped}-gained").set_value(500)
+    shown.number_input(key=f"rule-{jumped}-share").set_value(20.0)
+    submit(shown, "Save", f"rule-{jumped}")
+    held = database.scalar(select(schema.alert_rule.c.settings).where(schema.alert_rule.c.id == jumped))
+    assert held == {"gained": 500, "share": 0.2, "days": 1}
+    assert trail(database, "alert_rule_changed") == [("stars_jumped", "changed")]
+
+
+def test_a_rule_is_switched_off(page, database):
+    missed = rule(database, "freshness_missed")
+    shown = page(rule=str(missed))
+    shown.toggle(key=f"rule-on-{missed}").set_value(False)
+    shown = submit(shown, "Save", f"rule-{missed}")
+    assert not shown.exception
+    assert "Saved" in texts(shown)
+    assert trail(database, "alert_rule_changed") == [("freshness_missed", "switched off")]
+
+
+def test_what_a_threshold_cannot_be_is_a_sentence(page, database):
+    short = rule(database, "budget_short")
+    shown = page(rule=str(short))
+    shown.number_input(key=f"rule-{short}-share").set_value(0.0)
+    shown = submit(shown, "Save", f"rule-{short}")
+    assert not shown.exception
+    assert "cannot be used" in texts(shown)
+
+
+def test_a_rule_is_added_for_one_account(page, database):
+    database.execute(insert(schema.account).values(login="octo"))
+    shown = page()
+    shown.selectbox(key="new-rule-kind").select("Archived").run()
+    shown.text_input(key="new-rule-of").set_value("https://github.com/octo")
+    shown = submit(shown, "Add", "new-rule")
+    assert "watched from now on" in texts(shown)
+    assert list(shown.dataframe[0].value["account"])[-1] == "octo"
+    assert trail(database, "alert_rule_changed") == [("archived", "added")]
+
+
+def test_who_is_not_known_cannot_be_watched(page):
+    shown = page()
+    shown.text_input(key="new-rule-of").set_value("nobody-here")
+    assert "not known here" in texts(submit(shown, "Add", "new-rule"))
+
+
+def test_what_lasts_is_about_all_accounts(page, database):
+    shown = page()
+    shown.selectbox(key="new-rule-kind").select("Budget short").run()
+    assert not [one for one in shown.text_input if one.key == "new-rule-of"]
+    account = database.scalar(insert(schema.account).values(login="octo").returning(schema.account.c.id))
+    with pytest.raises(BadInput, match="all accounts together"):
+        alerts.add_rule(database, "budget_short", {}, "boss", account)
+
+
+def test_a_rule_is_removed_with_what_it_noticed(page, database):
+    gone = rule(database, "archived")
+    noticed(database, "archived", "octo/cat was archived")
+    press(page(rule=str(gone)), "rule-remove")
+    assert rule(database, "archived") == gone
+    AppTest.from_string(f"from pages import rules\nrules.remove({gone})", default_timeout=60).run()
+    assert rule(database, "archived") is None
+    assert trail(database, "alert_rule_changed") == [("archived", "removed")]
+
+
+# Webhooks --------------------------------------------------------------------------------------------------------
+
+
+def test_a_webhook_is_added_and_its_key_shown_once(page, database):
+    shown = page()
+    name, url = [one for one in shown.text_input if one.form_id == "new-webhook"]
+    name.set_value("chat")
+    url.set_value(f"https://hooks.example.com/{SECRET_PATH}")
+    shown = submit(shown, "Add", "new-webhook")
+    assert not shown.exception
+    key = database.scalar(select(schema.webhook.c.secret))
+    assert shown.code[0].value == key
+    assert "HMAC-SHA256" in texts(shown)
+    shown = press(shown, "webhook-key-copied")
+    assert not shown.code
+    assert trail(database, "webhook_changed") == [("chat", "added")]
+    told = str(database.execute(text("SELECT details FROM audit_event")).all())
+    assert key not in told
+    assert SECRET_PATH not in told
+
+
+def test_of_an_address_only_the_host_is_shown(page, database):
+    webhook_id = hooked(database)
+    shown = page(webhook=str(webhook_id))
+    everything = texts(shown) + str([frame.value.to_csv() for frame in shown.dataframe])
+    assert "hooks.example.com" in everything.replace("\\", "")
+    assert SECRET_PATH not in everything
+    assert database.scalar(select(schema.webhook.c.secret)) not in everything
+
+
+@pytest.mark.parametrize("url", ["", "ftp://example.com", "https://ada:pw@example.com/", "https://"])
+def test_an_address_that_cannot_be_one_is_refused_without_repeating_it(page, database, url):
+    shown = page()
+    name, field = [one for one in shown.text_input if one.form_id == "new-webhook"]
+    name.set_value("chat")
+    field.set_value(url)
+    shown = submit(shown, "Add", "new-webhook")
+    assert "A webhook's address" in texts(shown)
+    assert database.scalar(select(schema.webhook.c.id)) is None
+
+
+def test_a_test_is_queued_and_its_outcome_told_as_it_comes(page, database):
+    webhook_id = hooked(database)
+    shown = press(page(webhook=str(webhook_id)), "webhook-test")
+    assert "Waiting for a worker" in texts(shown)
+    assert database.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'deliver'")) == 1
+    database.execute(schema.webhook_delivery.update().values(attempts=1, status=503, error="It answered 503"))
+    assert "It answered 503; it is tried again" in texts(shown.run())
+    database.execute(schema.webhook_delivery.update().values(state="delivered", status=204, error=None))
+    assert "Delivered: it answered 204" in texts(shown.run())
+    database.execute(schema.webhook_delivery.update().values(state="failed", error="It answered 410"))
+    assert "Not delivered. It answered 410" in texts(shown.run())
+    assert trail(database, "webhook_changed") == [("chat", "tested")]
+
+
+def test_a_webhook_is_switched_off_and_removed(page, database):
+    webhook_id = hooked(database, kinds=["archived"])
+    shown = press(page(webhook=str(webhook_id)), "webhook-switch")
+    assert "told nothing" in texts(shown)
+    assert shown.button(key="webhook-test").disabled
+    press(shown, "webhook-remove")
+    AppTest.from_string(f"from pages import webhooks\nwebhooks.remove({webhook_id})", default_timeout=60).run()
+    assert database.scalar(select(schema.webhook.c.id)) is None
+    assert trail(database, "webhook_changed") == [("chat", "switched off"), ("chat", "removed")]
+
+
+def test_a_webhook_that_somebody_removed_meanwhile_is_a_sentence(page, database):
+    webhook_id = hooked(database)
+    shown = page(webhook=str(webhook_id))
+    alerts.remove_webhook(database, webhook_id)
+    assert "does not exist any more" in texts(press(shown, "webhook-test"))
