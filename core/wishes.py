@@ -144,6 +144,16 @@ def _track(
         if note:
             tracked.adjust(connection, login, {"note": note[:LONGEST_NOTE]}, now)
         _note(connection, identity, "tracked", login, origin)
+    settle(connection, identity, logins, now)
+    ids = [id_ for login in new if (id_ := tracked.find(connection, login)) is not None]
+    asked = Asked("person", identity.username, origin.request_id)
+    started = ingestions.start(connection, ids, asked, now) if ids else None
+    others = tuple(login for login in logins if login not in new)
+    return Outcome(tuple(new), (*already, *others), ingestion_id=started.id if started else None)
+
+
+def settle(connection: Connection, identity: Identity, logins: Sequence[str], now: datetime) -> None:
+    """Nobody has to decide any more about accounts that are tracked now."""
     connection.execute(
         text(
             "UPDATE tracking_wish SET decided_at = :now, decided_by = :by, granted = true"
@@ -151,11 +161,6 @@ def _track(
         ),
         {"logins": [login.lower() for login in logins], "now": now, "by": identity.username},
     )
-    ids = [id_ for login in new if (id_ := tracked.find(connection, login)) is not None]
-    asked = Asked("person", identity.username, origin.request_id)
-    started = ingestions.start(connection, ids, asked, now) if ids else None
-    others = tuple(login for login in logins if login not in new)
-    return Outcome(tuple(new), (*already, *others), ingestion_id=started.id if started else None)
 
 
 def _tracked_among(connection: Connection, account_ids: Sequence[int]) -> set[int]:

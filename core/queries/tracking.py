@@ -55,6 +55,26 @@ def progress(account_id: int) -> dict[str, Any]:
     return first(read_frame(sql, fresh=True, account_id=account_id))
 
 
+def standing(login: str) -> dict[str, Any]:
+    """Tell what is wanted of *login*, whether anybody has seen it or not.
+
+    account_id    our own id; None before anything was asked
+    is_tracked    whether it is on the list
+    asked_at      since when a wish for it waits for an admin; None without one
+    """
+    sql = """
+        SELECT found.id AS account_id, tracked_account.account_id IS NOT NULL AS is_tracked,
+               (SELECT asked_at FROM tracking_wish
+                 WHERE lower(login) = lower(:login) AND decided_at IS NULL) AS asked_at
+          FROM (VALUES (1)) AS one
+          LEFT JOIN LATERAL (
+               SELECT id FROM account WHERE lower(login) = lower(:login)
+                ORDER BY gone_at IS NULL DESC, github_id IS NULL, checked_at DESC NULLS LAST LIMIT 1) AS found ON true
+          LEFT JOIN tracked_account ON tracked_account.account_id = found.id
+    """
+    return first(read_frame(sql, fresh=True, login=login))
+
+
 def due(now: datetime) -> list[int]:
     """Our ids of the tracked accounts whose time has come and that nothing waits for yet, most wanted first."""
     sql = """
@@ -123,6 +143,12 @@ def wishes() -> DataFrame:
          WHERE decided_at IS NULL ORDER BY asked_at
     """
     return read_frame(sql, fresh=True)
+
+
+def is_wished(login: str) -> bool:
+    """Whether somebody asked for it and nobody decided yet."""
+    sql = "SELECT id FROM tracking_wish WHERE lower(login) = lower(:login) AND decided_at IS NULL"
+    return not read_frame(sql, fresh=True, login=login).empty
 
 
 def tracked_among(logins: list[str], github_ids: list[int]) -> set[str]:

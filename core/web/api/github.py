@@ -7,12 +7,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
-from core import ingestions, limits, tracked
-from core.auth import audit
+from core import limits, wishes
 from core.auth.identity import Identity, Origin
 from core.database import transaction
 from core.errors import NotHere
-from core.jobs import Asked
 from core.logins import parse_login
 from core.queries import account as accounts
 from core.queries import languages, repository, tracking
@@ -28,7 +26,7 @@ UNKNOWN_TO_GITHUB = "account_not_found"
 RETRY_SECONDS = 5
 FAR = 202
 GONE = 410
-Status = Literal["queued", "running", "stored", "failed"]
+Status = Literal["awaiting", "queued", "running", "stored", "failed"]
 
 
 class TopLanguage(BaseModel):
@@ -122,13 +120,24 @@ def _collecting(name: str, held: dict[str, Any], identity: Identity, request: Re
         raise NotHere(f"{name} is now called {renamed}")
     if not held or not held["is_tracked"]:
         limits.check("track", str(identity.person_id))
-        collect(name, identity, request.state.origin)
+        if collect(name, identity, request.state.origin).awaiting:
+            return _told(awaiting(name))
         held = accounts.by_login(name, None)
-    far = progress_of(name, int(held["account_id"]))
-    if far.status == "failed":
-        raise NotHere(far.message)
+    far = tracking.progress(int(held["account_id"]))
+    status, message = said(name, far)
+    if status == "failed" and (far["gone_at"] or far["error_code"] == UNKNOWN_TO_GITHUB):
+        raise NotHere(message)
+    # What failed otherwise is tried again: it may still come.
+    return _told(_progress(name, status, message))
+
+
+def _told(far: Progress) -> Response:
     headers = {"location": far.status_url, "retry-after": str(RETRY_SECONDS), "cache-control": "no-store"}
     return JSONResponse(far.model_dump(), status_code=FAR, headers=headers)
+
+
+def awaiting(name: str) -> Progress:
+    return _progress(name, "awaiting", f"An admin decides whether {name} is tracked.")
 
 
 def _new_name(name: str) -> str | None:
@@ -137,18 +146,10 @@ def _new_name(name: str) -> str | None:
     return renamed_to(name)
 
 
-def collect(name: str, identity: Identity, origin: Origin) -> None:
-    """Track *name* and let it be refreshed before what the timetable wants."""
-    now = datetime.now(UTC)
-    asked = Asked("person", identity.username, origin.request_id)
+def collect(name: str, identity: Identity, origin: Origin) -> wishes.Outcome:
+    """Track *name* and let it be refreshed before what the timetable wants, or keep the wish for an admin."""
     with transaction() as connection:
-        if tracked.track(connection, name, identity.username):
-            audit.record(
-                connection, "tracked", actor=identity.username, person_id=identity.person_id, target=name, origin=origin
-            )
-        account_id = tracked.find(connection, name)
-        if account_id is not None:
-            ingestions.start(connection, [account_id], asked, now)
+        return wishes.want(connection, identity, [name], datetime.now(UTC), origin)
 
 
 @router.get(
@@ -160,13 +161,15 @@ def collect(name: str, identity: Identity, origin: Origin) -> None:
 )
 def status(login: Login, _reader: Reader) -> Response:
     name = parse_login(login)
-    held = found(name, None)
-    far = progress_of(name, int(held["account_id"]))
+    far = awaiting(name) if tracking.is_wished(name) else progress_of(name, int(found(name, None)["account_id"]))
     return JSONResponse(far.model_dump(), headers={"cache-control": "no-store"})
 
 
 def progress_of(name: str, account_id: int) -> Progress:
-    state, message = said(name, tracking.progress(account_id))
+    return _progress(name, *said(name, tracking.progress(account_id)))
+
+
+def _progress(name: str, state: Status, message: str) -> Progress:
     address = f"/api/v1/github/stats/{name}"
     return Progress(status=state, message=message, login=name, status_url=f"{address}/status", stats_url=address)
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
 from starlette.responses import JSONResponse
 
-from core import ingestions, tracked
+from core import ingestions, tracked, wishes
 from core.auth import audit
 from core.auth.identity import Identity
 from core.database import transaction
@@ -140,6 +140,7 @@ def track(wanted: NewTracked, identity: Admin, request: Request) -> Response:
         if account_id is not None and not wanted.paused:
             asked = Asked("person", identity.username, origin_of(request).request_id)
             ingestions.start(connection, [account_id], asked, now)
+        wishes.settle(connection, identity, [login], now)
         _note(connection, "tracked", identity, login, request)
     headers = {"location": f"/api/v1/tracked/{login}", "cache-control": "no-store"}
     return JSONResponse(_row(login).model_dump(mode="json"), status_code=201, headers=headers)
@@ -152,13 +153,13 @@ def track(wanted: NewTracked, identity: Admin, request: Request) -> Response:
     response_model=Tracked,
     responses=refusals(403, 404),
 )
-def change(login: Login, wanted: Wish, _identity: Admin) -> Response:
+def change(login: Login, wanted: Wish, identity: Admin, request: Request) -> Response:
     name = parse_login(login)
     given: dict[str, Any] = wanted.model_dump(include=wanted.model_fields_set)
     if "every" in given:
         given["every"] = every_of(given["every"])
     with transaction() as connection:
-        if not tracked.adjust(connection, name, given, datetime.now(UTC)):
+        if not wishes.change(connection, identity, {name: given}, datetime.now(UTC), origin_of(request)):
             raise NotHere(f"{name} is not tracked")
     return JSONResponse(_row(name).model_dump(mode="json"), headers={"cache-control": "no-store"})
 
@@ -173,9 +174,8 @@ def change(login: Login, wanted: Wish, _identity: Admin) -> Response:
 def untrack(login: Login, identity: Admin, request: Request) -> Response:
     name = parse_login(login)
     with transaction() as connection:
-        if not tracked.untrack(connection, name):
+        if not wishes.stop(connection, identity, [name], origin_of(request)):
             raise NotHere(f"{name} is not tracked")
-        _note(connection, "untracked", identity, name, request)
     return Response(status_code=204)
 
 

@@ -158,3 +158,16 @@ def test_what_is_no_login_is_refused_and_tracks_nothing(database, analyst, login
     assert answer.json()["error"] == "bad_login"
     assert len(answer.json()["message"]) < 300
     assert database.scalar(text("SELECT count(*) FROM account")) == 0
+
+
+def test_where_an_admin_decides_it_waits_for_that(database, analyst, admin, monkeypatch):
+    monkeypatch.setenv("TRACK_APPROVAL", "true")
+    settings.cache_clear()
+    first, second = analyst.get(f"{STATS}/newcomer"), analyst.get(f"{STATS}/newcomer")
+    assert [answer.status_code for answer in (first, second)] == [202, 202]
+    assert first.json()["status"] == "awaiting"
+    assert analyst.get(first.json()["status_url"]).json()["message"] == "An admin decides whether newcomer is tracked."
+    assert database.scalar(text("SELECT count(*) FROM tracked_account")) == 0
+    assert admin.get(f"{STATS}/newcomer").json()["status"] == "queued"
+    assert analyst.get(first.json()["status_url"]).json()["status"] == "queued"
+    assert database.scalars(text("SELECT granted FROM tracking_wish")).all() == [True]
