@@ -1,13 +1,10 @@
 """What there is to read, in the order of the menu, and who may: one row a page."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import streamlit as st
 
 from core.auth.identity import Identity, Role
-
-HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -20,9 +17,6 @@ class Entry:
     file: str = ""
     role: Role = "analyst"
     in_menu: bool = True
-
-    def exists(self) -> bool:
-        return (HERE / (self.file or f"{self.path}.py")).exists()
 
     def page(self, file: str = "") -> st.Page:
         """The page as Streamlit wants it, or *file* in its place."""
@@ -62,8 +56,7 @@ BEFORE_A_SESSION = ("reset", "register")
 
 
 def all_entries() -> list[Entry]:
-    """Every page whose file is there."""
-    return [entry for entries in CONTENTS.values() for entry in entries if entry.exists()]
+    return [entry for entries in CONTENTS.values() for entry in entries]
 
 
 def for_nobody() -> list[st.Page]:
@@ -75,7 +68,7 @@ def for_reader(identity: Identity) -> dict[str, list[st.Page]]:
     """What *identity* may read; a page for admins says so to others who ask for it."""
     shown: dict[str, list[st.Page]] = {}
     for heading, entries in CONTENTS.items():
-        for entry in filter(Entry.exists, entries):
+        for entry in entries:
             if entry.role == "admin" and not identity.is_admin:
                 shown.setdefault(" ", []).append(Entry(entry.path, entry.title, in_menu=False).page("for_admins.py"))
             else:
