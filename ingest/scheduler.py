@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -44,6 +44,8 @@ class Timetable:
     clock: Callable[[], datetime] = now_utc
     purse: Purse | None = None
     """Whose budget pays for what the timetable wants; None: there is no limit."""
+    resting: dict[str, datetime] = field(default_factory=dict)
+    """Kinds of readings of which nothing was due, and until when they are not looked for."""
 
     def defer_due(self) -> int:
         """Pack accounts whose time has come into jobs, as many as the budget pays for; returns how many accounts."""
@@ -60,7 +62,7 @@ class Timetable:
     def defer_readings(self) -> int:
         """Let star history and other facts be read that are due; returns of how many repositories and users."""
         with self.engine.begin() as connection:
-            queued = queueing.defer_due(connection, settings().github_api_url, self.clock())
+            queued = queueing.defer_due(connection, settings().github_api_url, self.clock(), self.resting)
         if queued:
             log.info("due readings queued", subjects=queued)
         return queued

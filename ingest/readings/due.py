@@ -43,13 +43,17 @@ PUSHED = "repository.pushed_at > reading.read_at"
 OWN_WORK = "NOT repository.is_fork AND repository.pushed_at IS NOT NULL"
 # One repository of an account is asked whether we may see its traffic; the others follow where we may.
 MAY_SEE_TRAFFIC = """
-    CASE (SELECT other.state FROM reading AS other JOIN repository AS sister ON sister.id = other.repository_id
-           WHERE other.kind = 'traffic' AND sister.account_id = account.id
-           ORDER BY other.state = 'read' DESC, other.due_at DESC LIMIT 1)
-    WHEN 'read' THEN true
-    WHEN 'refused' THEN reading.state = 'refused'
-    ELSE repository.id = (SELECT min(id) FROM repository AS first WHERE first.account_id = account.id
-                             AND first.gone_at IS NULL AND first.github_id IS NOT NULL) END
+    CASE WHEN seen.was_read THEN true
+         WHEN seen.was_refused THEN reading.state = 'refused'
+         ELSE repository.id = seen.first_id END
+"""
+TRAFFIC_SEEN = """
+    JOIN (SELECT sister.account_id, min(sister.id) AS first_id, bool_or(other.state = 'read') AS was_read,
+                 bool_or(other.state = 'refused') AS was_refused
+            FROM repository AS sister LEFT JOIN reading AS other ON other.repository_id = sister.id
+             AND other.kind = 'traffic'
+           WHERE sister.gone_at IS NULL AND sister.github_id IS NOT NULL GROUP BY sister.account_id
+         ) AS seen ON seen.account_id = account.id
 """
 # By kind: which are wanted at all, and what tells that something moved since the last reading.
 WANTED = {
@@ -77,6 +81,7 @@ REPOSITORIES = """
       JOIN repository_current AS latest ON latest.repository_id = repository.id
       LEFT JOIN reading ON reading.repository_id = repository.id AND reading.kind = :kind
       LEFT JOIN star_walk ON star_walk.repository_id = repository.id
+      {joined}
      WHERE NOT paused AND account.gone_at IS NULL AND repository.gone_at IS NULL
        AND repository.github_id IS NOT NULL AND {wanted}
        AND {chosen}
@@ -156,7 +161,11 @@ def _due(
         USERS.format(chosen=chosen)
         if kind.of_users
         else REPOSITORIES.format(
-            weight=WEIGHT, wanted=WANTED[kind.name], moved=MOVED.get(kind.name, "true"), chosen=chosen
+            weight=WEIGHT,
+            joined=TRAFFIC_SEEN if kind.name == "traffic" else "",
+            wanted=WANTED[kind.name],
+            moved=MOVED.get(kind.name, "true"),
+            chosen=chosen,
         )
     )
     moments = {"now": now, "quiet": now - (kind.quiet_every - kind.every), "unlikely": now + LONGEST_WAIT}

@@ -1,6 +1,6 @@
 """When: what is due to be read is packed into jobs, one at a time for each token and queue. Safe to repeat."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -8,20 +8,31 @@ from core import readings
 from core.readings import KINDS
 from ingest.readings import due
 
+# What was looked for in vain is not looked for each minute: that means a look at every repository.
+REST = timedelta(minutes=5)
 
-def defer_due(connection: Connection, api_root: str, now: datetime) -> int:
+
+def defer_due(connection: Connection, api_root: str, now: datetime, resting: dict[str, datetime] | None = None) -> int:
     """Queue what is due, most wanted first; returns how many subjects.
+
+    *resting* remembers, from one call to the next, of which kinds nothing was due, and until when they may rest.
 
     A token has one job of star history and one of all other facts at a time, and asks for a kind only when none of
     those before it in the list is due: a thousand repositories never stand in the queue at once.
     """
     taken, tokens = readings.busy(connection), due.tokens(connection)
+    resting = {} if resting is None else resting
     queued = 0
     for kind in KINDS.values():
+        if now < resting.get(kind.name, now) <= now + REST:
+            continue
         free = [token for token in tokens if readings.lock_of(kind.name, token) not in taken]
         if not free or due.is_missing(connection, kind.name, api_root, now):
             continue
-        for token, ids in _by_token(connection, kind, now, free).items():
+        packed = _by_token(connection, kind, now, free)
+        if not packed and len(free) == len(tokens):
+            resting[kind.name] = now + REST
+        for token, ids in packed.items():
             if readings.defer(connection, kind.name, ids, token) is not None:
                 taken.add(readings.lock_of(kind.name, token))
                 queued += len(ids)

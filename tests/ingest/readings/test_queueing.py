@@ -90,6 +90,16 @@ def test_an_endpoint_that_is_missing_is_not_queued(readings, famous):
     assert "stars" in {row.kind for row in queue(readings.engine)}
 
 
+def test_what_nothing_is_due_of_is_not_looked_for_each_minute(readings, famous):
+    resting, now = {}, readings.now()
+    names = [name for (name,) in readings.rows("SELECT full_name FROM repository")]
+    readings.read("stars", *names)
+    with readings.engine.begin() as connection:
+        queueing.defer_due(connection, ROOT, now, resting)
+    assert now < resting["stars"] <= now + queueing.REST
+    assert "extras" not in resting
+
+
 def test_what_is_paused_or_gone_is_not_read(readings, famous):
     with readings.engine.begin() as connection:
         connection.execute(text("UPDATE tracked_account SET paused = true"))
