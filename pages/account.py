@@ -13,9 +13,9 @@ from streamlit import column_config as column
 
 from core.charts import areas, bars, lines
 from core.charts.stretches import coverage
-from core.queries import account_repositories, accounts, languages
+from core.queries import account_repositories, accounts, languages, tracking
 from core.shortcodes import rendered
-from pages import moment
+from pages import asking, moment
 from pages.cards import Card, row
 from pages.cell import cell, plain, theme
 from pages.words import ago, day, number, percent
@@ -258,11 +258,12 @@ def explain_unknown(login: str) -> None:
         st.info(f"**{login}** is called **{new}** now.", icon=":material/badge:")
         st.page_link("account.py", label=f"Go to {new}", query_params={"login": new}, icon=":material/arrow_forward:")
     else:
-        st.info(
-            f"**{login}** is not tracked, and no imported history tells of it. "
-            f"`python -m ingest track {login}` starts collecting.",
-            icon=":material/person_search:",
-        )
+        standing = tracking.standing(login)
+        if not standing["is_tracked"] and standing["asked_at"] is None:
+            st.info(
+                f"**{login}** is not tracked, and no imported history tells of it.", icon=":material/person_search:"
+            )
+        asking.offer(login, standing)
 
 
 def notebook(profile: Series) -> None:
@@ -272,6 +273,9 @@ def notebook(profile: Series) -> None:
     history = accounts.history(account_id, as_of)
     stretches = accounts.stretches(account_id, as_of)
     totals = accounts.totals(account_id, as_of)
+    if not totals and not as_of and pd.isna(profile["checked_at"]):
+        asking.offer(str(profile["login"]), tracking.standing(str(profile["login"])))
+        return
     if not totals:
         st.info(
             f"Nothing was collected of {profile['login']} {'by then' if as_of else 'yet'}"
@@ -321,4 +325,6 @@ else:
                 icon=":material/person_off:",
             )
         profile_line(chosen)
+        if not chosen["is_tracked"] and pd.isna(chosen["gone_at"]) and moment.as_of() is None:
+            asking.offer(str(chosen["login"]), tracking.standing(str(chosen["login"])))
         notebook(chosen)

@@ -12,13 +12,14 @@ from pandas import DataFrame
 from streamlit import column_config as column
 
 from core.charts import bars
-from core.queries import overview
+from core.queries import alerts, overview
 from core.queries.coverage import DEFINITION
 from core.shortcodes import rendered
-from pages import moment
+from pages import asking, moment
 from pages.cards import Card, row
 from pages.cell import cell, plain, theme
 from pages.choice import choose
+from pages.noticed import title_of
 from pages.words import UNKNOWN, day, number, percent, signed
 
 SPANS = {7: "7 days", 30: "30 days", 90: "90 days", 365: "a year"}
@@ -79,6 +80,8 @@ def welcome() -> None:
     with left.container(border=True, height="stretch"):
         st.markdown("**Track accounts**")
         st.caption("Users or organizations. Almanac looks at them soon after, and from then on keeps their history.")
+        asking.form()
+        st.caption("Or many at once, from the command line:")
         st.code("python -m ingest track pallets gaearon", language="sh", wrap_lines=True)
     with right.container(border=True, height="stretch"):
         st.markdown("**Bring history along**")
@@ -132,6 +135,15 @@ def tracking_sentence(tracked: dict[str, Any], now: datetime) -> str:
             f" The next is due in {minutes if minutes < 120 else round(minutes / 60)} {'min' if minutes < 120 else 'h'}."
         )
     return "".join(parts)
+
+
+def out_of_the_ordinary() -> None:
+    """A line, while anything lasts that a rule has noticed."""
+    found = alerts.lasting()
+    if len(found):
+        titles = ", ".join(dict.fromkeys(title_of(kind) for kind in found["kind"]))
+        what = "1 thing is" if len(found) == 1 else f"{number(len(found))} things are"
+        st.page_link("alerts.py", label=f"{what} out of the ordinary: {titles}", icon=":material/notifications_active:")
 
 
 def by_age(fresh: DataFrame) -> DataFrame:
@@ -247,6 +259,8 @@ tracked, held = overview.tracking(now), overview.held()
 if not held["repositories"] and not tracked["tracked"]:
     welcome()
 else:
+    if as_of is None:
+        out_of_the_ordinary()
     totals(held, overview.course(as_of), as_of)
     """
     ## Freshness
@@ -256,9 +270,10 @@ else:
         freshness_cells(now)
     else:
         st.info(
-            "No account is tracked: what is held was imported. `python -m ingest track LOGIN` starts looking.",
+            "No account is tracked: what is held was imported.",
             icon=":material/bookmark_add:",
         )
+        asking.form()
     """
     ## Movers
     """

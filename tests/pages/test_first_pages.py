@@ -123,7 +123,7 @@ def test_each_login_that_leads_nowhere_gets_its_own_sentence(open_page, database
 def test_an_account_that_is_tracked_and_not_yet_looked_at_says_so(open_page, database):
     octo = holdings.account(database, "octo")
     database.execute(insert(schema.tracked_account).values(account_id=octo))
-    assert "Nothing was collected of octo yet; its first look is due." in texts(open_page("account", login="octo"))
+    assert "**octo** is tracked and waits for its first look." in texts(open_page("account", login="octo"))
 
 
 def test_an_account_that_is_gone_keeps_its_past(open_page, database):

@@ -1,0 +1,108 @@
+"""Who misses an account asks for it, and sees it come."""
+
+from datetime import UTC, datetime
+
+import holdings
+import pytest
+from sqlalchemy import insert, select, text
+from wording import texts
+
+from core import database as core_database
+from core import schema
+from core.settings import settings
+
+
+@pytest.fixture
+def approval(monkeypatch):
+    """An admin has to approve what analysts ask for."""
+    monkeypatch.setenv("TRACK_APPROVAL", "true")
+    settings.cache_clear()
+
+
+def press(open_page, login="octo"):
+    """The page anew after a click: in these tests a rerun loses a login that is on no list."""
+    open_page("account", login=login).button(key="ask-for-it").click().run()
+    return open_page("account", login=login)
+
+
+def test_an_analyst_asks_for_an_account_and_sees_it_come(open_page, database):
+    shown = open_page("account", login="octo")
+    assert "not tracked" in texts(shown)
+    assert shown.button(key="ask-for-it").label == "Track it"
+    shown = press(open_page)
+    assert not shown.exception
+    assert "waits for its first look. No worker is alive" in texts(shown)
+    (account,) = database.scalars(select(schema.tracked_account.c.account_id))
+    database.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
+    assert "GitHub is being asked" in texts(open_page("account", login="octo"))
+    holdings.repository(database, "octo/cat", {f"{datetime.now(UTC):%Y-%m-%d}": 1234})
+    database.execute(insert(schema.account_snapshot).values(account_id=account, captured_at=datetime.now(UTC), stars=1))
+    core_database.publish(database)
+    shown = open_page("account", login="octo")
+    assert not shown.exception
+    assert "Reception" in texts(shown)
+
+
+def test_with_approval_the_wish_waits_for_an_admin(approval, open_page, database):
+    shown = open_page("account", login="octo")
+    assert shown.button(key="ask-for-it").label == "Ask for it"
+    shown = press(open_page)
+    assert "An admin decides" in texts(shown)
+    assert not [one for one in shown.button if one.key == "ask-for-it"]
+    assert list(database.scalars(select(schema.tracking_wish.c.login))) == ["octo"]
+    assert not list(database.scalars(select(schema.tracked_account.c.account_id)))
+
+
+def test_what_could_not_be_read_says_why(open_page, database):
+    press(open_page)
+    account = database.scalar(select(schema.tracked_account.c.account_id))
+    run = database.scalar(
+        insert(schema.ingest_run)
+        .values(trigger="person", state="failed", ingestion_id=select(schema.ingestion.c.id).scalar_subquery())
+        .returning(schema.ingest_run.c.id)
+    )
+    database.execute(
+        insert(schema.ingest_item).values(
+            run_id=run,
+            login="octo",
+            account_id=account,
+            state="failed",
+            error_code="timeout",
+            error="GitHub took too long",
+        )
+    )
+    assert "could not be read: GitHub took too long. It is tried again" in texts(open_page("account", login="octo"))
+    database.execute(schema.account.update().values(gone_at=datetime.now(UTC), gone_reason="not found"))
+    assert "GitHub has no account called" in texts(open_page("account", login="octo"))
+
+
+def test_too_many_wishes_are_a_calm_sentence(open_page, database, monkeypatch):
+    monkeypatch.setenv("LIMIT_TRACK", "1/minute")
+    settings.cache_clear()
+    press(open_page)
+    shown = open_page("account", login="cat").button(key="ask-for-it").click().run()
+    assert not shown.exception
+    assert len(list(database.scalars(select(schema.tracked_account.c.account_id)))) == 1
+    assert shown.warning
+
+
+def test_an_empty_almanac_offers_to_begin_at_once(open_page, database):
+    shown = open_page()
+    (field,) = [one for one in shown.text_input if one.form_id == "ask-for"]
+    field.set_value("not a login")
+    (button,) = [one for one in shown.button if one.form_id == "ask-for"]
+    assert "no GitHub login" in texts(button.click().run())
+
+
+def test_the_overview_tells_what_is_out_of_the_ordinary(open_page, database):
+    holdings.repository(database, "octo/cat", {f"{datetime.now(UTC):%Y-%m-%d}": 1234})
+    rule = database.scalar(select(schema.alert_rule.c.id).where(schema.alert_rule.c.kind == "budget_short"))
+    shown = open_page()
+    assert not shown.exception
+    database.execute(
+        insert(schema.alert).values(
+            rule_id=rule, kind="budget_short", subject="octo", sentence="little is left", raised_at=datetime.now(UTC)
+        )
+    )
+    links = [one.proto.label for one in open_page().get("page_link")]
+    assert "1 thing is out of the ordinary: Budget short" in links
