@@ -30,7 +30,8 @@ ENV PATH=/opt/almanac/bin:$PATH \
     PUBLIC_URL=http://localhost:8501 \
     DATA_DIR=/data
 # The root file system may be read-only: nothing can be compiled later.
-RUN python -m compileall -q app.py core ingest pages
+RUN python -m compileall -q app.py core ingest pages \
+ && python -m core.web.compression /opt/almanac/lib/python3.11/site-packages/streamlit/static/static
 USER 10001:10001
 EXPOSE 8501
 STOPSIGNAL SIGTERM
