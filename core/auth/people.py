@@ -150,6 +150,7 @@ def change_role(actor: Actor, person_id: int, role: Role, origin: Origin) -> Per
             return before
         connection.execute(text("UPDATE person SET role = :role WHERE id = :id"), {"role": role, "id": person_id})
         ended = sessions.end_all(connection, person_id, "role_changed")
+        _end_links_by(connection, person_id)
         told = {"before": before.role, "after": role}
         audit.record(
             connection, "role_changed", actor=name, person_id=by, target=before.username, origin=origin, **told
@@ -176,6 +177,7 @@ def set_active(actor: Actor, person_id: int, active: bool, origin: Origin) -> Pe
         ended = [] if active else sessions.end_all(connection, person_id, "deactivated")
         if not active:
             connection.execute(text("DELETE FROM ticket WHERE person_id = :id"), {"id": person_id})
+            _end_links_by(connection, person_id)
         action: audit.Action = "activated" if active else "deactivated"
         audit.record(connection, action, actor=name, person_id=by, target=before.username, origin=origin)
         after = held(connection, person_id)
@@ -230,6 +232,11 @@ def _locked(connection: Connection, person_id: int, *, stays_admin: bool) -> Per
     if not stays_admin and list(admins) == [person_id]:
         raise Conflict("This is the last admin; make somebody else one first")
     return held(connection, person_id, lock=True)
+
+
+def _end_links_by(connection: Connection, person_id: int) -> None:
+    """End what they issued: who is no admin any more must not come back as one by a link kept from before."""
+    connection.execute(text("DELETE FROM ticket WHERE CAST(details ->> 'by' AS bigint) = :id"), {"id": person_id})
 
 
 def _person(row: Row[Any]) -> Person:

@@ -21,6 +21,7 @@ from core.auth import audit, passwords, people, sessions, slowing, tickets
 from core.auth.identity import Identity, Origin
 from core.auth.names import check_username
 from core.auth.people import Newcomer, Person
+from core.auth.tickets import Invite
 from core.database import transaction
 from core.errors import BadInput, Forbidden, NotSignedIn, TooMany
 from core.settings import settings
@@ -71,7 +72,7 @@ def register(
         raise Forbidden("Registration needs an invitation; ask an admin")
     offered = tickets.check_invite(invite) if invite else None
     role = offered.role if offered else "analyst"
-    newcomer = Newcomer.of(username, email or (offered.email if offered else None), display_name, role)
+    newcomer = Newcomer.of(username, _email_of(email, offered), display_name, role)
     passwords.check_new(password)
     _count_registration(origin)
     stored = passwords.hashed(password)
@@ -171,6 +172,15 @@ def _first_admin(given: str) -> Newcomer:
     except BadInput as error:
         raise BadInput(f"ADMIN_PASSWORD cannot be used: {error}") from None
     return newcomer
+
+
+def _email_of(given: str | None, offered: Invite | None) -> str | None:
+    """The address to keep: an invitation that names one is for nobody else."""
+    if offered is None or offered.email is None:
+        return given
+    if given and given.lower() != offered.email.lower():
+        raise BadInput("This invitation is for another e-mail address; leave it empty, or give the one it was sent to")
+    return offered.email
 
 
 def _as_counted(username: str) -> str:

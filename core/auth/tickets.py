@@ -67,7 +67,7 @@ def issue_reset(actor: Actor, person_id: int, origin: Origin, now: datetime | No
         if not person.active:
             raise Conflict(f"{person.username} is deactivated; activate first")
         connection.execute(text("DELETE FROM ticket WHERE person_id = :id AND purpose = 'reset'"), {"id": person_id})
-        token = _issue(connection, "reset", person_id, RESET_LASTS, now)
+        token = _issue(connection, "reset", person_id, RESET_LASTS, now, details={"by": by})
         audit.record(connection, "reset_link", actor=name, person_id=by, target=person.username, origin=origin)
     log.info("reset link made", person_id=person_id)
     return token
@@ -128,9 +128,10 @@ def issue_invite(
         raise BadInput(f"An invitation lasts from 1 to {LONGEST_INVITE_DAYS} days")
     if settings().registration_mode == "closed":
         raise Conflict("Registration is closed (REGISTRATION=closed); create the person instead")
-    details = {"role": role, "email": check_email(email)}
+    details: dict[str, Any] = {"role": role, "email": check_email(email)}
     with transaction() as connection:
         name, by = people.authority(connection, actor)
+        details |= {"by": by}
         token = _issue(connection, "invite", None, timedelta(days=days), now, details=details)
         audit.record(
             connection, "invite", actor=name, person_id=by, target=email or None, origin=origin, role=role, days=days

@@ -106,6 +106,23 @@ def test_who_is_deactivated_keeps_nothing_that_opens(add: Add, database: Connect
     assert [event.target for event in told(database, "deactivated") + told(database, "activated")] == ["ada", "ada"]
 
 
+@pytest.mark.parametrize("end", ["role", "active"])
+def test_links_do_not_outlive_the_admin_who_made_them(add: Add, database: Connection, end: str) -> None:
+    root, other = add("root", role="admin"), as_identity(add("eve", role="admin"))
+    kept = tickets.issue_invite(as_identity(root), HERE)
+    invite = tickets.issue_invite(other, HERE, role="admin")
+    reset = tickets.issue_reset(other, root.id, HERE)
+    if end == "role":
+        people.change_role("test", other.person_id, "analyst", HERE)
+    else:
+        people.set_active("test", other.person_id, False, HERE)
+    with pytest.raises(tickets.InvalidTicket):
+        tickets.check_invite(invite)
+    with pytest.raises(tickets.InvalidTicket):
+        tickets.check_reset(reset)
+    assert tickets.check_invite(kept).role == "analyst"
+
+
 @pytest.mark.parametrize("values", [{"x": "a\0"}, {"x": "\ud800"}, {"x": "y" * 5_000}])
 def test_preferences_that_cannot_be_kept_are_refused(add: Add, values: dict[str, str]) -> None:
     ada = add()

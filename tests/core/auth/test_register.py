@@ -122,6 +122,14 @@ def test_an_invitation_is_good_for_one_person(add: Add, database: Connection, se
     assert told(database, "register")[0].details == {"role": "admin", "invited": True}
 
 
+def test_an_invitation_for_an_address_is_for_nobody_else(add: Add, database: Connection) -> None:
+    invite = tickets.issue_invite(as_identity(add("root", role="admin")), HERE, email="ada@example.org")
+    with pytest.raises(BadInput, match="for another e-mail address"):
+        register("eve", invite=invite, email="eve@example.org")
+    assert people.find("eve") is None
+    assert register("ada", invite=invite, email="Ada@example.org").email == "ada@example.org"
+
+
 def test_no_form_makes_an_admin(database: Connection, redis: Redis) -> None:
     with pytest.raises(InvalidTicket):
         register(invite="made up")
