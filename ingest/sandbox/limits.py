@@ -63,7 +63,7 @@ class Limits:
 
     core, graphql     points an hour with a token
     anonymous         requests an hour and address without one
-    rest_a_minute, graphql_a_minute, concurrent   the secondary limits, in real time
+    rest_a_minute, graphql_a_minute, concurrent   the secondary limits, in the time that `monotonic` tells
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Limits:
         self.rest_a_minute, self.graphql_a_minute, self.concurrent = 900, 2000, 100
         self.secondary_retry_after: int | None = 60
         self._clock = clock
-        self._monotonic = monotonic
+        self.monotonic = monotonic
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._minutes: dict[str, Minute] = {}
         self._lock = RLock()
@@ -107,7 +107,7 @@ class Limits:
         with self._lock:
             minute = self._minutes.setdefault(who(question), Minute())
             minute.in_flight += 1
-            now = self._monotonic()
+            now = self.monotonic()
             most = self.graphql_a_minute if resource == "graphql" else self.rest_a_minute
             if minute.in_flight > self.concurrent or minute.points(resource, now) >= most:
                 return secondary(403, self.secondary_retry_after)

@@ -5,7 +5,9 @@ import sys
 
 from tests.bench.figures import out, print_figures
 
-PARTS = ("writing", "importing", "snapshot", "starting", "serving", "cadence", "planning", "signing_in", "working")
+PARTS = (
+    "writing", "importing", "snapshot", "starting", "serving", "cadence", "planning", "signing_in", "working", "sweeping",
+)  # fmt: skip
 
 
 def main(wanted: list[str]) -> None:
@@ -17,4 +19,5 @@ def main(wanted: list[str]) -> None:
         print_figures(module.run())
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":  # a process that is spawned reads this module, too
+    main(sys.argv[1:])

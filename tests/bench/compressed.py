@@ -1,0 +1,133 @@
+"""One sweep by a clock that moves as the work does: the leader's decisions each minute, one worker's batches between.
+
+Run as a process of its own, whose memory is its own: `python -m tests.bench.compressed URL START`.
+"""
+
+import json
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Any
+
+import httpx
+from redis import Redis
+from sqlalchemy import Engine, text
+
+from core import database, jobs, log
+from core.settings import settings
+from ingest.github import GitHub
+from ingest.purse import Purse
+from ingest.refresh import Order, Refresh
+from ingest.scheduler import Timetable
+from tests.bench.figures import peak_megabytes
+
+# As on the real GitHub; a worker asks so many at once.
+SECONDS_AN_ANSWER, AT_ONCE = 0.9, 4
+LONGEST = timedelta(hours=2)
+
+
+class Clock:
+    """Pretended time: it moves when told to, and the pretend GitHub's moves with it."""
+
+    def __init__(self, start: datetime, url: str) -> None:
+        self._at = start
+        self._told = 0.0
+        self._http = httpx.Client(base_url=url, timeout=60)
+        self._lock = Lock()
+
+    def now(self) -> datetime:
+        return self._at
+
+    def advance(self, seconds: float) -> None:
+        with self._lock:
+            self._at += timedelta(seconds=seconds)
+            self._told += seconds
+            if self._told >= 1:
+                self._http.post("/_sandbox/advance", json={"seconds": int(self._told)}).raise_for_status()
+                self._told -= int(self._told)
+
+
+class PretendedTime(Redis):
+    """Valkey, but for the time it tells: all who share a budget go by that."""
+
+    clock: Clock
+
+    def time(self, **_given: Any) -> Any:
+        seconds, _, part = f"{self.clock.now().timestamp():.6f}".partition(".")
+        return int(seconds), int(part)
+
+
+def redis_by(clock: Clock) -> PretendedTime:
+    redis = PretendedTime.from_url(settings().redis_url)
+    redis.clock = clock
+    return redis
+
+
+def sweep(engine: Engine, clock: Clock) -> dict[str, float]:
+    """Look at everything that is due once; returns what that took."""
+    start, redis = clock.now(), redis_by(clock)
+    spent = {"points": 0.0, "requests": 0.0, "stored": 0.0, "failed": 0.0, "rows": 0.0, "deciding": 0.0}
+    began, minute = time.perf_counter(), start
+    purse = Purse.from_settings(settings(), redis)
+    timetable = Timetable(engine, clock.now, purse)
+    with GitHub.from_settings(settings(), redis, clock=clock.now, sleep=clock.advance, at_once=AT_ONCE) as github:
+        hands = Refresh(github, engine, settings().refresh_every, clock.now)
+        while _left(engine, start) and clock.now() - start < LONGEST:
+            if clock.now() >= minute:
+                minute += timedelta(minutes=1)
+                decided = time.perf_counter()
+                timetable.defer_due()
+                spent["deciding"] = max(spent["deciding"], time.perf_counter() - decided)
+            order = _next(engine)
+            if order is None:
+                clock.advance((minute - clock.now()).total_seconds())
+                continue
+            run = hands.run(order)
+            spent["points"] += run.points
+            spent["requests"] += run.requests
+            spent["stored"] += run.stored
+            spent["failed"] += run.failed
+            spent["rows"] += run.rows_written
+            _done(engine, order.job_id)
+            clock.advance(run.requests * SECONDS_AN_ANSWER / AT_ONCE)
+    minutes = (clock.now() - start).total_seconds() / 60
+    return spent | {"minutes": minutes, "seconds": time.perf_counter() - began, "megabytes": peak_megabytes()}
+
+
+def _left(engine: Engine, start: datetime) -> bool:
+    with engine.begin() as connection:
+        return bool(
+            connection.scalar(
+                text("SELECT EXISTS (SELECT FROM tracked_account WHERE due_at <= :start OR queued_at IS NOT NULL)"),
+                {"start": start},
+            )
+        )
+
+
+def _next(engine: Engine) -> Order | None:
+    """Take the next job as a worker does."""
+    with engine.begin() as connection:
+        job = connection.execute(
+            text("SELECT id, args FROM procrastinate_fetch_job_v2(ARRAY[:queue], NULL) WHERE id IS NOT NULL"),
+            {"queue": jobs.QUEUE},
+        ).one_or_none()
+    if job is None:
+        return None
+    asked = jobs.Asked(job.args["trigger"], ingestion_id=job.args["ingestion_id"])
+    return Order(asked, account_ids=job.args["account_ids"], job_id=job.id)
+
+
+def _done(engine: Engine, job_id: int | None) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": job_id})
+
+
+def main(url: str, start: str) -> None:
+    log.setup("ERROR", as_json=True)
+    clock = Clock(datetime.fromisoformat(start).astimezone(UTC), url)
+    print(json.dumps(sweep(database.engine(), clock)))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

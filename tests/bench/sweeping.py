@@ -1,0 +1,155 @@
+"""A sweep over 10,000 accounts with 30 repositories each, 3 % of them changed, for one token, with time compressed.
+
+The accounts share 300,000 repositories as unevenly as on GitHub; every one of the 9,000 that changed was pushed to,
+the change that costs most, because its languages are read. GitHub's answers come at once, and the clock moves on by
+what they usually take a single worker; the leader decides each minute of that clock what the budget pays for.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from math import ceil
+
+from pydantic import SecretStr
+from sqlalchemy import Connection, Engine, create_engine, text
+
+from core import log
+from core.settings import Settings
+from ingest import changes, store
+from ingest.changes import HeldAccount
+from ingest.github import AccountAnswer, Ask, GitHub
+from ingest.sandbox import Sandbox
+from tests.bench.figures import Figure, servers
+from tests.bench.pretending import Pretend, pretend
+
+ACCOUNTS, EACH, CHANGED = 10_000, 30, 0.03
+BUDGET = 5_000
+TOKEN = "sandbox-token-1"
+START = datetime(2026, 11, 23, 12, tzinfo=UTC)
+# Until the sweep: few changes come by themselves meanwhile, so that those that are made count.
+LATER = timedelta(minutes=5)
+FILL_AT_ONCE = 100
+
+
+def run(accounts: int = ACCOUNTS) -> list[Figure]:
+    world = {"accounts": accounts, "repositories": accounts * EACH, "seed": 4, "frozen_at": START}
+    with pretend(**world) as github, servers() as held:
+        engine = create_engine(held.database_url, connect_args={"options": "-c timezone=UTC"})
+        fill(engine, github)
+        pages, pushed = github.do(live_on, LATER, CHANGED)
+        done = swept(github, held.database_url, held.redis_url)
+        changed = _changed(engine)
+        engine.dispose()
+    # Four connections an account and one for each further page, a hundred of them a point; languages a hundred a point.
+    floor = ceil((pages + 3 * accounts) / 100) + ceil(pushed / 100)
+    return [
+        Figure("points for a sweep", done["points"], "", floor, f"at most {BUDGET:,}"),
+        Figure("  of pretended time", done["minutes"], "min", None, "at most 60"),
+        Figure("requests", done["requests"], ""),
+        Figure("accounts looked at", done["stored"], "", accounts, "all"),
+        Figure("accounts lost", done["failed"], "", None, "0"),
+        Figure("repositories that changed", changed, "", pushed),
+        Figure("the leader's longest decision", done["deciding"], "s"),
+        Figure("memory of leader and worker", done["megabytes"], "MB"),
+        Figure("real time", done["seconds"], "s"),
+    ]
+
+
+def swept(github: Pretend, database_url: str, redis_url: str) -> dict[str, float]:
+    given = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "GITHUB_API_URL": github.url, "GITHUB_TOKENS": TOKEN}
+    command = [sys.executable, "-m", "tests.bench.compressed", github.url, (START + LATER).isoformat()]
+    done = subprocess.run(command, env=os.environ | given, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2000:])
+    told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def _changed(engine: Engine) -> float:
+    with engine.begin() as connection:
+        return float(
+            connection.execute(
+                text(
+                    "SELECT count(*) FROM repository JOIN repository_current ON repository_id = id"
+                    " WHERE languages_at > :start OR captured_at > :start"
+                ),
+                {"start": START},
+            ).scalar_one()
+        )
+
+
+# What happens at the pretend GitHub -----------------------------------------------------------------------------------
+
+
+def be_generous(sandbox: Sandbox) -> None:
+    """Let everything be asked at once, as often as it takes."""
+    sandbox.limits.rest_a_minute = sandbox.limits.graphql_a_minute = sandbox.limits.core = 1_000_000
+    sandbox.limits.graphql = 1_000_000
+
+
+def live_on(sandbox: Sandbox, later: timedelta, share: float) -> tuple[int, int]:
+    """Some repositories were pushed to meanwhile; limits as ever. Returns how many pages there are, and pushes."""
+    world = sandbox.world
+    world.advance(seconds=later.total_seconds())
+    names = sorted(one.full_name for one in world.repositories.values() if world.shows(one) and not one.empty)
+    chosen = random.Random(4).sample(names, round(len(world.repositories) * share))
+    for name in chosen:
+        world.edit.push(name)
+    limits = sandbox.limits
+    limits.rest_a_minute, limits.graphql_a_minute, limits.core, limits.graphql = 900, 2000, 5000, BUDGET
+    limits.monotonic = world.now
+    return sum(max(1, ceil(len(world.owned(one)) / 100)) for one in world.accounts), len(chosen)
+
+
+# The first snapshot, written without going through jobs ---------------------------------------------------------------
+
+
+def fill(engine: Engine, github: Pretend) -> None:
+    """Hold everything as it is, languages taken for read; track everybody."""
+    log.setup("ERROR", as_json=True)
+    github.do(be_generous)
+    given = Settings(github_api_url=github.url, github_tokens=(SecretStr(TOKEN),))
+    with GitHub.from_settings(given) as client:
+        outcomes = client.accounts([Ask(login) for login in github.logins], languages_wanted=lambda *_: False)
+        answers = (outcome.answer for outcome in outcomes if outcome.answer is not None)
+        for some in _parts(answers):
+            with engine.begin() as connection:
+                _write(connection, some)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE repository SET languages_at = :at, languages_pushed_at = pushed_at"),
+                           {"at": START})  # fmt: skip
+        connection.execute(
+            text(
+                "INSERT INTO tracked_account (account_id, due_at, repositories)"
+                " SELECT account_id, :due, public_repositories FROM account_snapshot"
+            ),
+            {"due": START},
+        )
+    with engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
+
+
+def _parts(answers: Iterator[AccountAnswer]) -> Iterator[list[AccountAnswer]]:
+    while some := list(islice(answers, FILL_AT_ONCE)):
+        yield some
+
+
+def _write(connection: Connection, answers: Sequence[AccountAnswer]) -> None:
+    for answer in answers:
+        account = answer.account
+        account_id = connection.execute(
+            text("INSERT INTO account (github_id, login) VALUES (:github_id, :login) RETURNING id"),
+            {"github_id": account.github_id, "login": account.login},
+        ).scalar_one()
+        nothing = HeldAccount(account_id, account.login, None, None, None, {})
+        plan = changes.compare(nothing, account, answer.repositories)
+        ids = store.insert_repositories(connection, account_id, plan.new)
+        store.write_counts(connection, ids, plan.new, answer.captured_at)
+        assert plan.totals is not None
+        store.write_account_snapshot(connection, account_id, answer.captured_at, plan.totals)
+        store.write_account(connection, account_id, account, answer.captured_at, answer.token)
