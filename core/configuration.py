@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
-from core.settings import Settings
+from core.settings import Settings, is_loopback
 
 MASK = "•••"
 SECRET_WORD = re.compile(r"pass|secret|token|key|auth", re.IGNORECASE)
@@ -111,7 +111,7 @@ def _about_access(settings: Settings) -> Iterator[str]:
             "`SECRET_KEY` is generated and lies in `DATA_DIR`: other replicas would not accept this one's sessions, "
             "and who loses the folder signs everybody out."
         )
-    if not settings.is_secure and not _is_loopback(urlsplit(settings.address).hostname or ""):
+    if not settings.is_secure and not is_loopback(urlsplit(settings.address).hostname or ""):
         yield "`PUBLIC_URL` is not https: passwords and cookies travel in the clear."
     if settings.registration_mode == "open" and not settings.on_loopback:
         yield "`REGISTRATION` is open: whoever reaches this server may create an account and read everything."
@@ -136,15 +136,6 @@ def _about_servers(settings: Settings) -> Iterator[str]:
 
 def _is_no_limit(settings: Settings, name: str) -> bool:
     return name.startswith("limit_") and not getattr(settings, name)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @lru_cache(maxsize=1)

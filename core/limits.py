@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
+from core.breaker import Breaker
 from core.errors import AlmanacError, TooMany
 from core.settings import settings
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 Kind = Literal["pages", "api", "track", "export", "sign_in"]
 KINDS: tuple[Kind, ...] = ("pages", "api", "track", "export", "sign_in")
 UNLIMITED = 2**31 - 1
-REDIS_AGAIN_SECONDS = 5.0
-WARN_EVERY_SECONDS = 60.0
 TIMES_PER_ADDRESS = 6
 """Several people share an address: it may fail that many times as often as one name from it."""
 MINUTE = 60
@@ -84,12 +83,9 @@ class Limiter:
         self._shared = shared
         self._make_own = own
         self._clock = clock
-        self._monotonic = monotonic
+        self._breaker = Breaker(monotonic)
         self._lock = threading.Lock()
         self._own: Counts | None = None
-        self._away_until = -math.inf
-        self._away = False
-        self._warned_at = -math.inf
 
     def take(self, kind: Kind, item: "RateLimitItem", key: str, cost: int) -> State:
         """Count *cost*. Raises TooMany, having counted nothing, when it does not fit."""
@@ -125,43 +121,19 @@ class Limiter:
     def _ask(self, question: "Callable[[Counts], Seen]") -> "tuple[Seen, bool]":
         from redis.exceptions import RedisError  # noqa: PLC0415 - with its client, once there is something to count
 
-        if self._may_try():
+        if self._breaker.may_try():
             try:
                 seen = question(self._shared())
             except (RedisError, OSError, AlmanacError) as error:
-                self._is_away(error)
+                if self._breaker.failed():
+                    log.warning("redis is away, limits are this process's own", error=type(error).__name__)
+                _counters().limits_shared.set(0)
             else:
-                self._is_back()
+                if self._breaker.worked():
+                    log.info("redis is back, limits are shared again")
+                    _counters().limits_shared.set(1)
                 return seen, True
         return question(self._own_counts()), False
-
-    def _may_try(self) -> bool:
-        """While Redis is away one request in a few seconds tries it; the others do not wait with it."""
-        if not self._away:
-            return True
-        with self._lock:
-            now = self._monotonic()
-            if now < self._away_until:
-                return False
-            self._away_until = now + REDIS_AGAIN_SECONDS
-            return True
-
-    def _is_away(self, error: Exception) -> None:
-        with self._lock:
-            now = self._monotonic()
-            self._away, self._away_until = True, now + REDIS_AGAIN_SECONDS
-            tell = now - self._warned_at >= WARN_EVERY_SECONDS
-            if tell:
-                self._warned_at = now
-        if tell:
-            log.warning("redis is away, limits are this process's own", error=type(error).__name__)
-        _counters().limits_shared.set(0)
-
-    def _is_back(self) -> None:
-        if self._away:
-            self._away = False
-            log.info("redis is back, limits are shared again")
-            _counters().limits_shared.set(1)
 
     def _own_counts(self) -> "Counts":
         with self._lock:

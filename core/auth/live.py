@@ -4,8 +4,6 @@ While Redis is away nobody waits for it twice in a few seconds.
 """
 
 import json
-import math
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -18,6 +16,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from core.auth.identity import Identity
+from core.breaker import Breaker
 from core.errors import AlmanacError
 
 if TYPE_CHECKING:
@@ -26,9 +25,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 KNOWN_SECONDS = 10
 CHANGED_SECONDS = 3
-AGAIN_SECONDS = 5.0
 PATIENCE_SECONDS = 0.25
-WARN_EVERY_SECONDS = 60.0
 CHANGED = b"changed"
 
 
@@ -46,11 +43,7 @@ class Known:
 
     def __init__(self, redis: "Callable[[], Redis]", monotonic: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
-        self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._away = False
-        self._away_until = -math.inf
-        self._warned_at = -math.inf
+        self._breaker = Breaker(monotonic)
 
     def get(self, session_id: UUID) -> Live | None:
         found = self._try(lambda redis: redis.get(_key(session_id)))
@@ -74,36 +67,16 @@ class Known:
             self._try(mark)
 
     def _try(self, ask: "Callable[[Redis], Any]") -> Any:
-        if not self._may_try():
+        if not self._breaker.may_try():
             return None
         try:
             answer = ask(self._redis())
         except (RedisError, OSError, AlmanacError) as error:
-            self._is_away(error)
+            if self._breaker.failed():
+                log.warning("redis is away, sessions are asked of postgres", error=type(error).__name__)
             return None
-        self._away = False
+        self._breaker.worked()
         return answer
-
-    def _may_try(self) -> bool:
-        """While it is away one request in a few seconds tries it; the others do not wait with it."""
-        if not self._away:
-            return True
-        with self._lock:
-            now = self._monotonic()
-            if now < self._away_until:
-                return False
-            self._away_until = now + AGAIN_SECONDS
-            return True
-
-    def _is_away(self, error: Exception) -> None:
-        with self._lock:
-            now = self._monotonic()
-            self._away, self._away_until = True, now + AGAIN_SECONDS
-            tell = now - self._warned_at >= WARN_EVERY_SECONDS
-            if tell:
-                self._warned_at = now
-        if tell:
-            log.warning("redis is away, sessions are asked of postgres", error=type(error).__name__)
 
 
 @lru_cache(maxsize=1)

@@ -20,9 +20,7 @@ def accounts(committing_database):
             text("INSERT INTO account (login) SELECT 'account-' || n FROM generate_series(1, 120) n RETURNING id")
         ).all()
         connection.execute(
-            text(
-                "INSERT INTO tracked_account (account_id, due_at) SELECT id, :now FROM unnest(CAST(:ids AS bigint[])) AS id"
-            ),
+            text("INSERT INTO tracked_account (account_id, due_at) SELECT id, :now FROM account WHERE id = ANY(:ids)"),
             {"ids": list(ids), "now": NOW},
         )
     return list(ids)

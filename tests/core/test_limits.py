@@ -23,6 +23,7 @@ from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import TimeoutError as TooSlow
 
 from core import cache, counters, limit_counts, limits
+from core.breaker import AGAIN_SECONDS
 from core.errors import TooMany
 from core.limit_counts import OwnCounts, Seen, SharedCounts
 from core.limits import Limiter
@@ -267,7 +268,7 @@ def test_limits_go_on_in_memory_and_come_back_by_themselves(monkeypatch, valkey,
             limits.check("api", "ada")
         valkey.start()
         assert not limits.peek("api", "bob").shared  # not asked again yet
-        ticks[0] += limits.REDIS_AGAIN_SECONDS
+        ticks[0] += AGAIN_SECONDS
         assert limits.check("api", "bob").shared
     cache.redis.cache_clear()
     assert [line["event"] for line in logged] == [

@@ -1,0 +1,45 @@
+"""A server that is away is tried by one request in a few seconds; the others do not wait with it."""
+
+import math
+import threading
+import time
+from collections.abc import Callable
+
+AGAIN_SECONDS = 5.0
+WARN_EVERY_SECONDS = 60.0
+
+
+class Breaker:
+    """Ask `may_try` before each attempt, and tell what came of it. Safe to use from many threads."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._away = False
+        self._away_until = -math.inf
+        self._warned_at = -math.inf
+
+    def may_try(self) -> bool:
+        if not self._away:
+            return True
+        with self._lock:
+            now = self._monotonic()
+            if now < self._away_until:
+                return False
+            self._away_until = now + AGAIN_SECONDS
+            return True
+
+    def failed(self) -> bool:
+        """Note that it did not answer; True when somebody should be warned: once in a minute."""
+        with self._lock:
+            now = self._monotonic()
+            self._away, self._away_until = True, now + AGAIN_SECONDS
+            tell = now - self._warned_at >= WARN_EVERY_SECONDS
+            if tell:
+                self._warned_at = now
+            return tell
+
+    def worked(self) -> bool:
+        """Note that it answered; True when it had been away."""
+        was_away, self._away = self._away, False
+        return was_away
