@@ -16,7 +16,8 @@ from core import jobs
 
 STAR_HISTORY, FACTS = "star_history", "facts"
 """Names of the tasks."""
-BATCH = 100
+BATCH = 500
+"""Repositories in one job: as many as it can ask for before it gives way to others."""
 PRIORITY = -10
 """Behind everything that the timetable or a person wants refreshed."""
 ANONYMOUS_RESERVE = 0.7

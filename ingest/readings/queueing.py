@@ -1,5 +1,6 @@
 """When: what is due to be read is packed into jobs, one at a time for each token and queue. Safe to repeat."""
 
+import time
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -8,8 +9,10 @@ from core import readings
 from core.readings import KINDS
 from ingest.readings import due
 
-# What was looked for in vain is not looked for each minute: that means a look at every repository.
-REST = timedelta(minutes=5)
+# Looking for what is due means a look at every repository. What was looked for in vain rests a hundred times as long
+# as that took: with few repositories not at all, with a million for minutes.
+REST_FOR_EACH_SECOND = timedelta(seconds=100)
+LONGEST_REST = timedelta(minutes=10)
 
 
 def defer_due(connection: Connection, api_root: str, now: datetime, resting: dict[str, datetime] | None = None) -> int:
@@ -24,14 +27,15 @@ def defer_due(connection: Connection, api_root: str, now: datetime, resting: dic
     resting = {} if resting is None else resting
     queued = 0
     for kind in KINDS.values():
-        if now < resting.get(kind.name, now) <= now + REST:
+        if now < resting.get(kind.name, now) <= now + LONGEST_REST:
             continue
         free = [token for token in tokens if readings.lock_of(kind.name, token) not in taken]
         if not free or due.is_missing(connection, kind.name, api_root, now):
             continue
+        began = time.monotonic()
         packed = _by_token(connection, kind, now, free)
-        if not packed and len(free) == len(tokens):
-            resting[kind.name] = now + REST
+        if not packed:
+            resting[kind.name] = now + min((time.monotonic() - began) * REST_FOR_EACH_SECOND, LONGEST_REST)
         for token, ids in packed.items():
             if readings.defer(connection, kind.name, ids, token) is not None:
                 taken.add(readings.lock_of(kind.name, token))

@@ -90,14 +90,26 @@ def test_an_endpoint_that_is_missing_is_not_queued(readings, famous):
     assert "stars" in {row.kind for row in queue(readings.engine)}
 
 
-def test_what_nothing_is_due_of_is_not_looked_for_each_minute(readings, famous):
+def test_what_nothing_is_due_of_rests_the_longer_the_longer_the_look_takes(readings, famous):
+    """With few repositories it is looked for each minute: a new account's history does not wait."""
     resting, now = {}, readings.now()
     names = [name for (name,) in readings.rows("SELECT full_name FROM repository")]
     readings.read("stars", *names)
     with readings.engine.begin() as connection:
         queueing.defer_due(connection, ROOT, now, resting)
-    assert now < resting["stars"] <= now + queueing.REST
+    assert now < resting["stars"] <= now + queueing.LONGEST_REST
     assert "extras" not in resting
+    with readings.engine.begin() as connection:
+        connection.execute(text("DELETE FROM procrastinate_jobs"))
+        connection.execute(text("DELETE FROM reading"))
+        queueing.defer_due(connection, ROOT, now, resting)
+    assert "stars" not in {row.kind for row in queue(readings.engine)}
+    defer(readings.engine, now)
+    assert "stars" not in {row.kind for row in queue(readings.engine)}  # the walk has the place
+    with readings.engine.begin() as connection:
+        connection.execute(text("DELETE FROM procrastinate_jobs"))
+        queueing.defer_due(connection, ROOT, now + timedelta(minutes=11), resting)
+    assert "stars" in {row.kind for row in queue(readings.engine)}
 
 
 def test_what_is_paused_or_gone_is_not_read(readings, famous):
