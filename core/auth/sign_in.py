@@ -22,6 +22,7 @@ from core.auth.identity import Identity, Origin
 from core.auth.names import check_username
 from core.auth.people import Newcomer, Person
 from core.auth.tickets import Invite
+from core.auth.turns import guesses
 from core.database import transaction
 from core.errors import BadInput, Forbidden, NotSignedIn, TooMany
 from core.settings import settings
@@ -42,15 +43,16 @@ class SignInRefused(NotSignedIn):
 def sign_in(username: str, password: str, origin: Origin, sleep: Sleep = time.sleep) -> Person:
     """Who that is. Raises SignInRefused, and TooMany after too many failures from that address."""
     name = _as_counted(username)
-    limits.may_sign_in(name, origin.address)
-    found = _by_name(username)  # no connection is held from here on: bcrypt takes long, and so may the pause
-    fits = passwords.matches(password, found.password_hash if found else None)
-    sleep(slowing.seconds(name))
-    # Once more: of many tries at once, those beyond the limit learn nothing either.
-    limits.may_sign_in(name, origin.address)
-    person = _let_in(found, origin) if found and fits and found.active else None
-    if person is None:
-        _refuse(name, found, origin)
+    with guesses.turn(limits.name_at(name, origin.address)):
+        limits.may_sign_in(name, origin.address)
+        found = _by_name(username)  # no connection is held from here on: bcrypt takes long, and so may the pause
+        fits = passwords.matches(password, found.password_hash if found else None)
+        sleep(slowing.seconds(name))
+        # Once more: of many tries at once in several processes, those beyond the limit learn nothing either.
+        limits.may_sign_in(name, origin.address)
+        person = _let_in(found, origin) if found and fits and found.active else None
+        if person is None:
+            _refuse(name, found, origin)
     log.info("signed in", person_id=person.id)
     return person
 
@@ -100,11 +102,12 @@ def change_password(identity: Identity, old: str, new: str, origin: Origin, keep
     """
     passwords.check_new(new)
     name = _as_counted(identity.username)
-    limits.may_sign_in(name, origin.address)
-    found = _by_name(identity.username)
-    if not passwords.matches(old, found.password_hash if found else None) or found is None:
-        _count_failure(name, origin)
-        raise BadInput("The old password is wrong")
+    with guesses.turn(limits.name_at(name, origin.address)):
+        limits.may_sign_in(name, origin.address)
+        found = _by_name(identity.username)
+        if not passwords.matches(old, found.password_hash if found else None) or found is None:
+            _count_failure(name, origin)
+            raise BadInput("The old password is wrong")
     stored = passwords.hashed(new)
     with transaction() as connection:
         values = {"stored": stored, "id": identity.person_id, "seen": found.password_hash}
