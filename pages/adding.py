@@ -1,11 +1,15 @@
 """Adding accounts: read what was pasted, ask GitHub who they are, show what they cost, then track them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
 import streamlit as st
+import structlog
 from pandas import DataFrame
+from redis import RedisError
 from streamlit import column_config as column
 
 from core import budget_seen, cache, forecasts, lookups, pasted, planning, wishes
@@ -15,15 +19,16 @@ from core.database import transaction
 from core.errors import BadInput, NotHere
 from core.logins import parse_login
 from core.lookups import Found, Lookup, Shelf
-from core.queries import tracking
+from core.queries import system, tracking
 from core.settings import settings
 from pages import session
 from pages.entrance import refusals_told, tell
+from pages.parts import ask
 from pages.words import number
 
+log = structlog.get_logger()
 LOOKUP, PASTED, TRACKED_NOW = "look-up", "look-up-pasted", "tracked-now"
 EVERY = "0.7s"
-PER_MONTH = timedelta(days=30)
 NEW, TRACKED, MISSING = "new", "tracked already", "not found"
 COLUMNS = {
     "take": column.CheckboxColumn("Track", width=80),
@@ -59,16 +64,33 @@ def ask_for(_admin: Identity) -> None:
     with by_file:
         file = st.file_uploader("A text or CSV file, at most 1 MB", type=["csv", "txt", "tsv"], key="accounts-file")
         if file is not None and st.button("Look them up", type="primary", icon=":material/search:", key="look-up-file"):
-            look_up(file.getvalue().decode("utf-8", errors="replace"))
+            look_up(decoded(file.getvalue()))
     with by_members.form("members-form", border=False):
         organization = st.text_input("Organization", placeholder="pallets", help="Its public members, 1,000 at most")
         if st.form_submit_button("Look them up", type="primary", icon=":material/search:"):
             look_up_members(organization)
 
 
+@contextmanager
+def redis_told() -> Iterator[None]:
+    """Let an absent Redis in this block be one calm sentence: question and answer lie there."""
+    try:
+        yield
+    except RedisError as error:
+        log.warning("look-up without Redis", error=type(error).__name__)
+        tell("Look-ups go through Redis, which does not answer; try again in a moment")
+
+
+def decoded(content: bytes) -> str:
+    """A file as text, whichever of the usual encodings a spreadsheet wrote."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", errors="replace")
+    return content.decode("utf-8-sig", errors="replace")
+
+
 def look_up(text: str) -> None:
     session.required("admin")
-    with refusals_told(), transaction() as connection:
+    with redis_told(), refusals_told(), transaction() as connection:
         read = pasted.read(text)
         if not read.logins and not read.rejected:
             raise BadInput("There is nothing to look up yet")
@@ -82,18 +104,21 @@ def look_up(text: str) -> None:
 
 def look_up_members(organization: str) -> None:
     session.required("admin")
-    with refusals_told(), transaction() as connection:
+    with redis_told(), refusals_told(), transaction() as connection:
         st.session_state.pop(PASTED, None)
         st.session_state[LOOKUP] = lookups.ask(connection, cache.redis(), members_of=parse_login(organization))
 
 
 def answer() -> None:
     """Show how far the look-up is, then who was found."""
-    try:
-        lookup = Shelf(cache.redis()).get(st.session_state[LOOKUP])
-    except NotHere as over:
-        del st.session_state[LOOKUP]
-        tell(str(over))
+    lookup = None
+    with redis_told():
+        try:
+            lookup = Shelf(cache.redis()).get(st.session_state[LOOKUP])
+        except NotHere as over:
+            del st.session_state[LOOKUP]
+            tell(str(over))
+    if lookup is None:
         return
     if lookup.state in {"waiting", "working"}:
         wait()
@@ -107,14 +132,22 @@ def answer() -> None:
 def wait() -> None:
     """Progress; the whole page runs again once there is an answer."""
     session.required("admin")
-    try:
-        lookup = Shelf(cache.redis()).get(st.session_state.get(LOOKUP, ""))
-    except NotHere:
-        st.rerun()
+    lookup = None
+    with redis_told():
+        try:
+            lookup = Shelf(cache.redis()).get(st.session_state.get(LOOKUP, ""))
+        except NotHere:
+            st.rerun()
+    if lookup is None:
+        return
     if lookup.state not in {"waiting", "working"}:
         st.rerun()
     what = f"{len(lookup.found)} of {number(len(lookup.logins))}" if lookup.logins else "the members"
-    said = "Waiting for a worker …" if lookup.state == "waiting" else f"Asking GitHub: {what} …"
+    said = f"Asking GitHub: {what} …"
+    if lookup.state == "waiting":
+        told, _ = ask(lambda: system.workers(datetime.now(UTC)))
+        nobody = told is not None and not told["alive"]
+        said = "No worker is alive; it begins when one is …" if nobody else "Waiting for a worker …"
     st.progress(min(lookup.share, 1.0), text=said)
 
 
@@ -127,6 +160,7 @@ def preview(lookup: Lookup) -> None:
     if rows.empty:
         st.info("Nobody was found.", icon=":material/person_search:")
         return
+    st.caption(summed_up(rows))
     edited = st.data_editor(
         rows,
         column_config=COLUMNS,
@@ -145,6 +179,14 @@ def preview(lookup: Lookup) -> None:
             f"Track {number(len(chosen))}", type="primary", icon=":material/add:", disabled=chosen.empty, key="track"
         ):
             track(list(chosen["login"]), CADENCES[cadence], int(priority), note)
+
+
+def summed_up(rows: DataFrame) -> str:
+    """25 new, 15 tracked already, 1 could not be found."""
+    counts = {NEW: int((rows["state"] == NEW).sum()), TRACKED: int((rows["state"] == TRACKED).sum())}
+    other = len(rows) - sum(counts.values())
+    parts = [f"{number(count)} {state}" for state, count in counts.items() if count]
+    return ", ".join(parts + ([f"{number(other)} could not be found"] if other else [])) + "."
 
 
 def table(lookup: Lookup) -> DataFrame:
@@ -196,8 +238,8 @@ def price(chosen: DataFrame) -> str:
     ]
     given, now = settings(), datetime.now(UTC)
     with_token = bool(given.github_tokens) or bool(given.github_app_id)
-    seen = budget_seen.seen(cache.redis(), given.github_api_url, now)
-    left = forecasts.left(seen.buckets, with_token=with_token, now=now)
+    seen, _ = ask(lambda: budget_seen.seen(cache.redis(), given.github_api_url, now))
+    left = forecasts.left(seen.buckets if seen else (), with_token=with_token, now=now)
     told = planning.forecast(counted, with_token=with_token, left=left, now=now)
     unit = "points" if with_token else "requests"
     looks = timedelta(days=1) / given.refresh_every

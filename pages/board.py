@@ -1,5 +1,6 @@
 """The table of what is tracked: filtered, changed cell by cell, or acted on many at once."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,34 +18,65 @@ from core.exports import csv
 from core.queries import tracking
 from pages import export, session
 from pages.cell import MOMENT
+from pages.entrance import plain as as_text
 from pages.entrance import refusals_told
-from pages.words import number
+from pages.words import UNKNOWN, number, span_of
 
 MOST = 1_000
+EXPLAINED = 3
 STATES = ("all", "due", "queued", "failing", "new", "waiting", "paused")
 EDITABLE = ("every", "priority", "paused", "note")
 DONE = "board-done"
+PLANNED = "What the planner chose, from how often the account changes, its priority and the budget"
 
 
 def columns(cadences: list[str]) -> dict[str, Any]:
     return {
         "chosen": column.CheckboxColumn("", width=40, help="Choose for the buttons below"),
-        "login": column.TextColumn("Account", width=160, disabled=True, pinned=True),
-        "state": column.TextColumn("State", width=80, disabled=True),
-        "every": column.SelectboxColumn("How often", options=cadences, width=130, required=True),
-        "planned_hours": column.NumberColumn(
-            "Planned", format="%.1f h", width=80, disabled=True, help="What the planner would choose"
+        "login": column.TextColumn("Account", width=140, disabled=True, pinned=True),
+        "state": column.TextColumn("State", width=72, disabled=True),
+        "every": column.SelectboxColumn("How often", options=cadences, width=115, required=True),
+        "planned": column.TextColumn("Planned", width=78, disabled=True, help=PLANNED),
+        "changes": column.TextColumn(
+            "Changes", width=86, disabled=True, help="How often it changes, as far as was seen"
         ),
-        "priority": column.NumberColumn("Priority", min_value=-3, max_value=3, step=1, width=75, required=True),
-        "paused": column.CheckboxColumn("Paused", width=65),
-        "note": column.TextColumn("Note", width=200, max_chars=wishes.LONGEST_NOTE),
-        "checked_at": MOMENT | {"label": "Last look", "width": 130, "disabled": True},
-        "due_at": MOMENT | {"label": "Next look", "width": 130, "disabled": True},
+        "priority": column.NumberColumn("Priority", min_value=-3, max_value=3, step=1, width=90, required=True),
+        "paused": column.CheckboxColumn("Paused", width=88),
+        "due_at": MOMENT | {"label": "Next look", "width": 122, "disabled": True},
+        "checked_at": MOMENT | {"label": "Last look", "width": 122, "disabled": True},
+        "note": column.TextColumn("Note", width=180, max_chars=wishes.LONGEST_NOTE),
         "failures": column.NumberColumn("Failed", width=65, disabled=True, help="Times in a row"),
-        "repositories": column.NumberColumn("Repositories", format="localized", width=90, disabled=True),
-        "stars": column.NumberColumn("Stars", format="localized", width=90, disabled=True),
+        "repositories": column.NumberColumn("Repositories", format="localized", width=95, disabled=True),
+        "stars": column.NumberColumn("Stars", format="localized", width=80, disabled=True),
         "added_by": column.TextColumn("Added by", width=110, disabled=True),
     }
+
+
+def pace(changes_a_day: Any) -> str:
+    """How often something changes: 3.2 a day, 1.4 a week; a dash before anybody knows."""
+    if pd.isna(changes_a_day):
+        return UNKNOWN
+    per_day = float(changes_a_day)
+    if per_day >= 1000:
+        return "all the time"
+    if per_day >= 1:
+        return f"{number(per_day) if per_day >= 10 else f'{per_day:.1f}'} a day"
+    return f"{per_day * 7:.1f} a week" if per_day * 7 >= 0.1 else "hardly ever"
+
+
+def reason(one: Mapping[Any, Any]) -> str:
+    """Why an account is looked at as often as it is."""
+    name = f"**{as_text(str(one['login']))}**"
+    planned = span_of(one["planned_hours"])
+    changes = pace(one["changes_a_day"])
+    if one["paused"]:
+        return f"{name} is paused: nobody looks until it is resumed."
+    if not pd.isna(one["every_hours"]):
+        return f"{name} is looked at every {span_of(one['every_hours'])} because an admin pinned that."
+    if not one["is_planned"]:
+        return f"{name} is looked at every {planned}, the usual cadence: it was seen too seldom to be planned."
+    weight = f" and its priority is {one['priority']:+d}" if one["priority"] else ""
+    return f"{name} is looked at every {planned}: it changes {changes}{weight}, and the budget is spread by that."
 
 
 def show(_admin: Identity, counted: dict[str, int], now: datetime) -> None:
@@ -80,6 +112,8 @@ def edit(found: DataFrame) -> None:
     """The table itself, and what can be done with it."""
     rows = found.assign(
         chosen=False,
+        planned=[span_of(hours) for hours in found["planned_hours"]],
+        changes=[pace(rate) for rate in found["changes_a_day"]],
         every=[named(hours) for hours in found["every_hours"].astype(object).where(found["every_hours"].notna(), None)],
     )
     rows.attrs = {}
@@ -96,7 +130,9 @@ def edit(found: DataFrame) -> None:
     )
     changes = differences(rows, edited)
     chosen = [int(at) for at, is_chosen in enumerate(edited["chosen"]) if is_chosen]
-    buttons(found, rows, changes, chosen)
+    buttons(found, changes, chosen)
+    for at in chosen[:EXPLAINED]:
+        st.caption(f":material/balance: {reason(found.iloc[at].to_dict())}")
     more = f" The first {number(MOST)} are shown: search for the others." if len(found) == MOST else ""
     st.caption(f"{number(len(found))} shown.{more}")
 
@@ -124,7 +160,7 @@ def meant(name: str, value: Any) -> Any:
     return None if pd.isna(value) or not str(value).strip() else str(value)
 
 
-def buttons(found: DataFrame, rows: DataFrame, changes: dict[str, dict[str, Any]], chosen: list[int]) -> None:
+def buttons(found: DataFrame, changes: dict[str, dict[str, Any]], chosen: list[int]) -> None:
     logins = [str(found["login"].iloc[at]) for at in chosen]
     ids = [int(found["account_id"].iloc[at]) for at in chosen]
     none = not chosen
@@ -146,7 +182,7 @@ def buttons(found: DataFrame, rows: DataFrame, changes: dict[str, dict[str, Any]
         if st.button(f"Remove{count}", icon=":material/delete:", disabled=none, key="remove"):
             remove(logins)
         export.button(
-            "CSV", rows.drop(columns=["chosen", "account_id"]), csv, key="board-csv",
+            "CSV", found.drop(columns=["account_id", "is_planned"]), csv, key="board-csv",
             file_name="almanac-tracking.csv", mime="text/csv", icon=":material/download:",
         )  # fmt: skip
 

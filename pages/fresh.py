@@ -10,19 +10,18 @@ from core.charts import calendar_days
 from core.queries import ingestions, overview
 from core.queries.coverage import DEFINITION
 from pages.cards import Card, row
-from pages.cell import MOMENT, cell, plain, theme
+from pages.cell import cell, plain, theme
 from pages.moment import end_of
-from pages.words import UNKNOWN, number, percent
+from pages.words import UNKNOWN, number, percent, span_of
 
 DAYS = 182
 WORST = 10
 TARGET = "Looked at within twice its own cadence; paused accounts do not count."
 WORST_COLUMNS = {
-    "login": column.TextColumn("Account", width=150),
-    "checked_at": MOMENT | {"label": "Last look", "width": 130},
-    "age": column.NumberColumn("Age", format="%.1f h", width=70),
-    "every_hours": column.NumberColumn("Every", format="%.1f h", width=70),
-    "failures": column.NumberColumn("Failed", width=65, help="Times in a row"),
+    "login": column.TextColumn("Account", width=120),
+    "age": column.TextColumn("Age", width=66),
+    "every": column.TextColumn("Every", width=66, help="How often it is meant to be looked at"),
+    "failures": column.NumberColumn("Failed", width=58, help="Times in a row"),
 }
 
 
@@ -37,17 +36,21 @@ def show(now: datetime) -> None:
     row(
         [
             Card("Within target", percent(in_time / len(watched)), help=TARGET),
-            Card("Age, 95 %", hours(ages.quantile(0.95)) if len(ages) else UNKNOWN, help="95 % are younger"),
-            Card("Age, median", hours(ages.median()) if len(ages) else UNKNOWN),
+            Card("Age, 95 %", span_of(ages.quantile(0.95)) if len(ages) else UNKNOWN, help="95 % are younger"),
+            Card("Age, median", span_of(ages.median()) if len(ages) else UNKNOWN),
             Card("Never looked at", int((watched["state"] == "never").sum())),
         ],
         "fresh",
     )
-    left, right = st.columns([3, 2])
+    left, right = st.columns([4, 3])
     with left:
         calendar(now)
     with right:
-        worst = watched.assign(age=watched["age_hours"], lateness=watched["age_hours"] / watched["every_hours"])
+        worst = watched.assign(
+            age=[span_of(hours) for hours in watched["age_hours"]],
+            every=[span_of(hours) for hours in watched["every_hours"]],
+            lateness=watched["age_hours"] / watched["every_hours"],
+        )
         worst = worst.sort_values("lateness", ascending=False, na_position="first").head(WORST)
         worst.attrs = found.attrs
         cell(
@@ -92,9 +95,3 @@ def calendar(now: datetime) -> None:
         else "A calendar without any look yet",
         definition=DEFINITION,
     )
-
-
-def hours(count: float) -> str:
-    if count < 1:
-        return f"{count * 60:.0f} min"
-    return f"{count:.1f} h" if count < 48 else f"{count / 24:.1f} days"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pages import fresh, runs, session, under_way
 
 admin, now = session.required("admin"), datetime.now(UTC)
-under_way.start(admin, now)
+under_way.start(admin)
 under_way.live()
 """
 ## GitHub's budget

@@ -20,9 +20,9 @@ TITLES = {kind.title: name for name, kind in KINDS.items()}
 COLUMNS = {
     "raised_at": MOMENT | {"label": "When", "width": 130},
     "what": column.TextColumn("What", width=140),
-    "sentence": column.TextColumn("Told", width=480),
-    "account": column.TextColumn("Account", width=150),
-    "until": column.TextColumn("Over", width=120),
+    "sentence": column.TextColumn("Told", width=440),
+    "account": column.TextColumn("Account", width=120),
+    "until": column.TextColumn("Over", width=92),
 }
 
 

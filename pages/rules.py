@@ -29,7 +29,6 @@ COLUMNS = {
     "enabled": column.CheckboxColumn("On", width=50),
     "raised": column.NumberColumn("Noticed", format="localized", width=70, help="How often so far"),
     "last_at": MOMENT | {"label": "Last", "width": 130},
-    "created_by": column.TextColumn("Added by", width=100),
 }
 
 

@@ -18,20 +18,24 @@ MOST = 200
 CHOSEN = "ingestion"
 LISTED = "ingestions-listed"
 TRIGGERS = {"All": "", "Timetable": "schedule", "People": "person", "Command line": "command line", "Imports": "import"}
-STATES = {"Any outcome": "", "Done": "done", "Partial": "partial", "Failed": "failed", "Cancelled": "cancelled"}
+BY = {"schedule": "timetable"}
+STATES = {
+    "Any outcome": "",
+    **{name: name.lower() for name in ("Done", "Partial", "Failed", "Stopped", "Cancelled")},
+}
 COLUMNS = {
-    "id": column.NumberColumn("No.", format="%d", width=60),
-    "state": column.TextColumn("Outcome", width=85),
-    "started_at": MOMENT | {"label": "Begun", "width": 130},
-    "took": column.TextColumn("Took", width=80),
-    "trigger": column.TextColumn("By", width=110),
-    "accounts": column.NumberColumn("Accounts", format="localized", width=80),
-    "stored": column.NumberColumn("Stored", format="localized", width=70),
-    "failed": column.NumberColumn("Failed", format="localized", width=65),
-    "requests": column.NumberColumn("Requests", format="localized", width=80),
-    "points": column.NumberColumn("Points", format="localized", width=65),
-    "unchanged": column.TextColumn("304", width=60, help="Share of requests answered with 304: not modified"),
-    "rows_written": column.NumberColumn("Rows", format="localized", width=75),
+    "id": column.NumberColumn("No.", format="%d", width=52),
+    "state": column.TextColumn("Outcome", width=78),
+    "started_at": MOMENT | {"label": "Begun", "width": 122},
+    "took": column.TextColumn("Took", width=76),
+    "trigger": column.TextColumn("By", width=92),
+    "accounts": column.NumberColumn("Accounts", format="localized", width=76),
+    "stored": column.NumberColumn("Stored", format="localized", width=62),
+    "failed": column.NumberColumn("Failed", format="localized", width=58),
+    "requests": column.NumberColumn("Requests", format="localized", width=76),
+    "points": column.NumberColumn("Points", format="localized", width=58),
+    "unchanged": column.TextColumn("304", width=54, help="Share of requests answered with 304: not modified"),
+    "rows_written": column.NumberColumn("Rows", format="localized", width=64),
 }
 ITEM_COLUMNS = {
     "login": column.TextColumn("Account", width=160),
@@ -67,7 +71,8 @@ def table(found: DataFrame, now: datetime) -> None:
     shown = plain(found).assign(
         took=[span(start, end, now) for start, end in zip(found["started_at"], found["finished_at"], strict=True)],
         trigger=[
-            by if what == "person" else what for what, by in zip(found["trigger"], found["requested_by"], strict=True)
+            by if what == "person" else BY.get(what, what)
+            for what, by in zip(found["trigger"], found["requested_by"], strict=True)
         ],
         unchanged=[
             percent(kept / asked) if asked else "—"

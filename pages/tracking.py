@@ -12,7 +12,7 @@ from core.queries import tracking
 from core.settings import settings
 from pages import adding, board, session, wished
 from pages.cards import Card, row
-from pages.words import number
+from pages.words import span_of
 
 
 def cards(counted: dict[str, int]) -> None:
@@ -30,10 +30,8 @@ def cards(counted: dict[str, int]) -> None:
 def plan_line(plan: dict[str, Any]) -> None:
     """Say how the budget is spread over what is tracked."""
     if not plan:
-        hours = settings().refresh_every.total_seconds() / 3600
-        st.caption(
-            f"Everybody is looked at every {number(hours) if hours >= 1 else 'few minutes or'} h until enough is known to plan."
-        )
+        usual = span_of(settings().refresh_every.total_seconds() / 3600)
+        st.caption(f"Everybody is looked at every {usual} until enough was seen to plan with.")
         return
     st.caption(f":material/balance: {plan['told']}", help="How the planner spread the budget, and when it ran short")
 

@@ -24,33 +24,47 @@ STARTED = "ingestion-started"
 KIND = {"core": "REST", "graphql": "GraphQL"}
 WHO = {"schedule": "the timetable", "command line": "the command line", "import": "an import"}
 SHOWN = 6
+BACKGROUND = {
+    "stars": "star history",
+    "star_walk": "star history from its beginning",
+    "extras": "watchers and open issues",
+    "commit_activity": "commit activity",
+    "contributions": "contribution calendars",
+    "look_up": "look-ups",
+    "deliver": "webhooks",
+}
 
 
-def start(_admin: Identity, now: datetime) -> None:
+def start(_admin: Identity) -> None:
     """The buttons that begin an ingestion, and what it would cost."""
-    due = tracking.due(now)
     with st.container(border=True, key="start-ingestion"):
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            label = f"Refresh {number(len(due))} due" if due else "Nothing is due"
-            st.button(
-                label,
-                type="primary",
-                icon=":material/sync:",
-                disabled=not due,
-                on_click=begin,
-                args=(due,),
-                key="all-due",
-            )
-            form = st.form("one-form", border=False, clear_on_submit=True)
-            with form, st.container(horizontal=True, vertical_alignment="bottom"):
-                login = st.text_input("One account", placeholder="octocat", width=220, key="one-login")
-                if st.form_submit_button("Refresh it", icon=":material/person:"):
-                    begin_one(login)
-        if due:
-            st.markdown(cost(due, now))
+        all_due()
+        form = st.form("one-form", border=False, clear_on_submit=True)
+        with form, st.container(horizontal=True, vertical_alignment="bottom"):
+            login = st.text_input("Or one account", placeholder="octocat", width=220, key="one-login")
+            if st.form_submit_button("Refresh it", icon=":material/person:"):
+                begin_one(login)
         if said := st.session_state.pop(STARTED, ""):
             st.success(said, icon=":material/check_circle:")
         st.caption("Choose several on the Tracking page. What waits already is not queued twice: it comes sooner.")
+
+
+@st.fragment(run_every="5s")
+def all_due() -> None:
+    """What is due at this moment, and what it would cost."""
+    session.required("admin")
+    now = datetime.now(UTC)
+    due, why = ask(lambda: tracking.due(now))
+    if due is None:
+        st.caption(f"{why} What is due shows again when it does.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        label = f"Refresh {number(len(due))} due" if due else "Nothing is due"
+        if st.button(label, type="primary", icon=":material/sync:", disabled=not due, key="all-due"):
+            begin(due)
+            st.rerun()
+        if due:
+            st.markdown(cost(due, now))
 
 
 def cost(due: list[int], now: datetime) -> str:
@@ -77,6 +91,10 @@ def cost(due: list[int], now: datetime) -> str:
     return "; ".join(parts) + "."
 
 
+def accounts(count: int) -> str:
+    return "1 account" if count == 1 else f"{number(count)} accounts"
+
+
 def minutes(count: float) -> str:
     return "less than a minute" if count < 1 else f"about {number(count)} min"
 
@@ -88,7 +106,7 @@ def begin(account_ids: list[int]) -> None:
         if begun is None:
             said = "Nothing was left to queue: somebody was quicker."
         elif begun.is_new:
-            said = f"Ingestion {begun.id} has begun with {number(begun.accounts)} accounts."
+            said = f"Ingestion {begun.id} has begun with {accounts(begun.accounts)}."
         else:
             said = f"Ingestion {begun.id} has these accounts already; it comes before what the timetable wants."
         st.session_state[STARTED] = said
@@ -116,15 +134,40 @@ def live() -> None:
         return
     with st.container(border=True, key="under-way"):
         if found.empty:
-            st.markdown("**Nothing runs at the moment**")
+            st.markdown("**No account is being asked for at the moment**")
             st.caption(idle(now))
-            return
-        waits(now)
-        for at in range(min(len(found), SHOWN)):
-            draw(found.iloc[at], now)
-        if len(found) > SHOWN:
-            st.caption(f"and {number(len(found) - SHOWN)} more")
-        last(found)
+        else:
+            waits(now)
+            resuming = ingestions.resuming(now)
+            for at in range(min(len(found), SHOWN)):
+                draw(found.iloc[at], now, resuming.get(int(found["id"].iloc[at])))
+            if len(found) > SHOWN:
+                st.caption(f"and {number(len(found) - SHOWN)} more")
+            last(found)
+        st.caption(machinery(now))
+
+
+def machinery(now: datetime) -> str:
+    """Who works, what waits, and what else is read meanwhile."""
+    workers, _ = ask(lambda: system.workers(now))
+    leader, unknown = ask(system.leader)
+    queue, _ = ask(lambda: system.queue(now))
+    others, _ = ask(lambda: ingestions.background(now))
+    parts = []
+    if workers is not None:
+        parts.append(f"{number(workers['alive'])} {'worker' if workers['alive'] == 1 else 'workers'} alive")
+    if not unknown:
+        parts.append("a scheduler leads" if leader else "no scheduler leads: nothing begins by itself")
+    if queue is not None:
+        jobs = f"{number(queue['doing'])} in hand, {number(queue['waiting'])} waiting"
+        parts.append(f"jobs: {jobs}" if queue["doing"] + queue["waiting"] else "the queue is empty")
+        if queue["later"]:
+            parts.append(f"{number(queue['later'])} put off to a later moment")
+    if others is not None and len(others):
+        busy = [BACKGROUND.get(kind, kind) for kind in others[others["working"] + others["waiting"] > 0]["kind"]]
+        if busy:
+            parts.append(f"in the background: {', '.join(busy)}")
+    return f":material/engineering: {' · '.join(parts)}"
 
 
 def idle(now: datetime) -> str:
@@ -132,9 +175,11 @@ def idle(now: datetime) -> str:
     told, _ = ask(lambda: system.workers(now))
     if told is not None and not told["alive"]:
         return "No worker is alive: start one with `python -m ingest worker`."
-    counted = tracking.states(now)
+    counted, why = ask(lambda: tracking.states(now))
+    if counted is None:
+        return why
     if not counted["all"]:
-        return "Nothing is tracked yet."
+        return "Nothing is tracked yet: add accounts on the Tracking page."
     soonest = tracking.next_due()
     if soonest is None:
         return "Everything tracked is paused."
@@ -159,7 +204,7 @@ def waits(now: datetime) -> None:
         )
 
 
-def draw(one: Series, now: datetime) -> None:
+def draw(one: Series, now: datetime, resumes_at: datetime | None) -> None:
     """One ingestion: a line, its progress, its price, and the way to end it."""
     done = int(one["stored"] + one["failed"])
     share = done / max(1, int(one["accounts"]))
@@ -167,8 +212,13 @@ def draw(one: Series, now: datetime) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=f"ingestion-{one['id']}"):
         with st.container(gap="xxsmall"):
             st.markdown(f"**Ingestion {one['id']}** · asked for by {who} · {one['state']}")
-            st.progress(min(1.0, share), text=f"{number(done)} of {number(one['accounts'])} accounts")
+            st.progress(min(1.0, share), text=f"{number(done)} of {accounts(one['accounts'])}")
             st.caption(" · ".join(price(one, now)))
+            if resumes_at is not None:
+                st.caption(
+                    f":orange[:material/pause_circle: The rest goes on at {resumes_at:%H:%M:%S} UTC: GitHub's budget is "
+                    "spent until then, or something failed and is tried again.]"
+                )
         cancelled = one["state"] == "cancelled"
         st.button(
             "Stopping …" if cancelled else "Cancel", icon=":material/stop_circle:", disabled=cancelled,
@@ -190,9 +240,14 @@ def price(one: Series, now: datetime) -> list[str]:
 
 def last(found: DataFrame) -> None:
     """The accounts that came last, errors among them."""
-    items = ingestions.newest_items([int(one) for one in found["id"]])
+    ids = [int(one) for one in found["id"]]
+    hand, items = ingestions.at_hand(ids), ingestions.newest_items(ids)
+    if len(hand):
+        names = ", ".join(plain(str(login)) for login in hand["login"])
+        others = int(hand["in_all"].iloc[0]) - len(hand)
+        st.markdown(f"Being asked for: {names}{f' and {number(others)} more' if others else ''} …")
     if items.empty:
-        st.caption("The first accounts are being asked for …")
+        st.caption("No account is through yet.")
         return
     lines = [
         f"{':orange' if one['error_code'] else ':gray'}[{one['finished_at']:%H:%M:%S}] **{plain(one['login'])}** {sentence(one)}"

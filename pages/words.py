@@ -56,3 +56,17 @@ def ago(moment: datetime, now: datetime) -> str:
     if passed < timedelta(days=730):
         return f"{passed.days} days ago"
     return f"{passed.days / 365.25:.1f} years ago"
+
+
+def span_of(hours: object) -> str:
+    """A length of time: 40 s, 12 min, 6 h, 2.5 days."""
+    if pd.isna(hours):
+        return UNKNOWN
+    minutes = float(hours) * 60
+    if minutes < 1:
+        return f"{minutes * 60:.0f} s"
+    if minutes < 60:
+        return f"{minutes:.0f} min"
+    if minutes < 48 * 60:
+        return f"{minutes / 60:.1f} h".replace(".0 h", " h")
+    return f"{minutes / 1440:.1f} days".replace(".0 days", " days")

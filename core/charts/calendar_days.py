@@ -23,7 +23,24 @@ def calendar(frame: DataFrame, theme: Theme, *, text: str) -> go.Figure:
     shares = frame["share"].astype(float)
     z = [[_at(shares, at.get((week, weekday))) for week in weeks] for weekday in range(7)]
     told = [[_at(frame[text], at.get((week, weekday))) or "" for week in weeks] for weekday in range(7)]
+    # Days on which nothing was tracked are days all the same: pale, so that nobody takes them for a miss.
+    idle = [
+        [0 if text and share is None else None for share, text in zip(shares, texts, strict=True)]
+        for shares, texts in zip(z, told, strict=True)
+    ]
     drawing = figure(theme, height=HEIGHT, hovermode="closest")
+    drawing.add_heatmap(
+        z=idle,
+        x=list(weeks),
+        y=list(WEEKDAYS),
+        customdata=told,
+        xgap=3,
+        ygap=3,
+        showscale=False,
+        colorscale=[[0, theme.imported_fill], [1, theme.imported_fill]],
+        hovertemplate="%{customdata}<extra></extra>",
+        hoverongaps=False,
+    )
     drawing.add_heatmap(
         z=z,
         x=list(weeks),

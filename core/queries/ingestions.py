@@ -69,6 +69,49 @@ def under_way() -> DataFrame:
     return _of([int(one) for one in read_frame(sql, fresh=True)["id"]])
 
 
+def at_hand(ids: list[int], most: int = 4) -> DataFrame:
+    """Tell which accounts of these ingestions workers have in hand: login, in_all (how many there are)."""
+    sql = """
+        SELECT login, count(*) OVER () AS in_all
+          FROM ingestion_job
+          JOIN procrastinate_jobs AS job ON job.id = ingestion_job.job_id AND status = 'doing'
+          JOIN tracked_account ON tracked_account.job_id = job.id
+          JOIN account ON account.id = account_id
+         WHERE ingestion_id = ANY(CAST(:ids AS bigint[])) AND NOT EXISTS (
+               SELECT FROM ingest_item JOIN ingest_run ON ingest_run.id = run_id
+                WHERE ingest_run.ingestion_id = ingestion_job.ingestion_id AND ingest_item.account_id = account.id)
+         ORDER BY account.id LIMIT :most
+    """
+    return read_frame(sql, fresh=True, ids=ids, most=most)
+
+
+def resuming(now: datetime) -> dict[int, datetime]:
+    """Tell which ingestions wait for a moment to come (a full budget, another try), and for which."""
+    sql = """
+        SELECT ingestion_id, min(scheduled_at) AS at
+          FROM ingestion_job JOIN procrastinate_jobs AS job ON job.id = job_id
+         WHERE status = 'todo' AND scheduled_at > :now GROUP BY ingestion_id
+    """
+    found = read_frame(sql, fresh=True, now=now)
+    return {int(one): at.to_pydatetime() for one, at in zip(found["ingestion_id"], found["at"], strict=True)}
+
+
+def background(now: datetime) -> DataFrame:
+    """Tell what else the workers have to do: one row a kind of reading, look-up or delivery.
+
+    kind              a kind of `core.readings`, or the task
+    working, waiting  jobs in hand; jobs that could begin
+    """
+    sql = """
+        SELECT coalesce(args ->> 'kind', task_name) AS kind, count(*) FILTER (WHERE status = 'doing') AS working,
+               count(*) FILTER (WHERE status = 'todo' AND coalesce(scheduled_at, :now) <= :now) AS waiting
+          FROM procrastinate_jobs
+         WHERE status IN ('todo', 'doing') AND task_name <> 'refresh'
+         GROUP BY 1 ORDER BY 1
+    """
+    return read_frame(sql, fresh=True, now=now)
+
+
 def newest_items(ids: list[int], most: int = 8) -> DataFrame:
     """Tell what became of accounts last, in these ingestions: as in `items`, newest first, with ingestion_id."""
     sql = """

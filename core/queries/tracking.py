@@ -95,6 +95,7 @@ def board(now: datetime, search: str = "", state: str = "", most: int = 1000) ->
     account_id, login, kind, name       account_id is our own and stays in this process
     state                               paused, queued, failing, due, new (not looked at yet) or waiting
     every_hours, planned_hours          pinned by an admin, else null; as the planner has it now
+    changes_a_day                       as the planner estimates them; null before enough was seen
     priority, paused, note, added_by, added_at
     checked_at, due_at, queued_at, failures, repositories, stars
     """
@@ -103,8 +104,8 @@ def board(now: datetime, search: str = "", state: str = "", most: int = 1000) ->
             SELECT account_id, login, kind, name, {STATES} AS state,
                    extract(epoch FROM every)::float / 3600 AS every_hours,
                    extract(epoch FROM coalesce(planned_every, CAST(:every AS interval)))::float / 3600 AS planned_hours,
-                   priority, paused, note, added_by, added_at, checked_at, due_at, queued_at, failures, repositories,
-                   stars
+                   change_rate AS changes_a_day, planned_every IS NOT NULL AS is_planned, priority, paused, note,
+                   added_by, added_at, checked_at, due_at, queued_at, failures, repositories, stars
               FROM tracked_account
               JOIN account ON account.id = account_id
              WHERE :search = '' OR strpos(lower(concat_ws(' ', login, name, note)), lower(:search)) > 0
