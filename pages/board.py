@@ -26,7 +26,7 @@ MOST = 1_000
 EXPLAINED = 3
 STATES = ("all", "due", "queued", "failing", "new", "waiting", "paused")
 EDITABLE = ("every", "priority", "paused", "note")
-DONE = "board-done"
+DONE, STATE = "board-done", "state"
 PLANNED = "What the planner chose, from how often the account changes, its priority and the budget"
 
 
@@ -93,19 +93,36 @@ def show(_admin: Identity, counted: dict[str, int], now: datetime) -> None:
             "Search", key="q", bind="query-params", max_chars=100, placeholder="Login, name or note",
             icon=":material/search:", label_visibility="collapsed", width=260,
         )  # fmt: skip
-        state = st.pills(
-            "State",
-            [one for one in STATES if one == "all" or counted.get(one)],
-            format_func=lambda one: f"{one} {number(counted.get(one, 0))}",
-            default="all",
-            key="state",
-            label_visibility="collapsed",
-        )
-    found = tracking.board(now, search, "" if state in (None, "all") else state, MOST)
+        state = choose_state(counted)
+    found = tracking.board(now, search, "" if state == "all" else state, MOST)
     if found.empty:
         st.info("Nothing fits this search.", icon=":material/search_off:")
         return
     edit(found)
+
+
+def choose_state(counted: dict[str, int]) -> str:
+    """One of the states that there are; the address holds its bare name, since how many there are changes."""
+    asked = st.query_params.get(STATE, "all")
+    chosen = st.pills(
+        "State",
+        [one for one in STATES if one in {"all", asked} or counted.get(one)],
+        format_func=lambda one: f"{one} {number(counted.get(one, 0))}",
+        default=asked if asked in STATES else "all",
+        key="board-state",
+        on_change=keep_state,
+        label_visibility="collapsed",
+    )
+    return chosen or "all"
+
+
+def keep_state() -> None:
+    """Put the chosen state into the address: a link shows the same."""
+    chosen = st.session_state["board-state"]
+    if chosen and chosen != "all":
+        st.query_params[STATE] = chosen
+    else:
+        st.query_params.pop(STATE, None)
 
 
 def edit(found: DataFrame) -> None:

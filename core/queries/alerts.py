@@ -88,7 +88,7 @@ def webhooks() -> DataFrame:
          ORDER BY lower(name)
     """
     found = read_frame(sql, fresh=True)
-    kinds = [None if pd.isna(one) else json.loads(one) for one in found["kinds"]]
+    kinds = pd.Series([None if pd.isna(one) else json.loads(one) for one in found["kinds"]], dtype=object)
     hidden = found.drop(columns="url").assign(kinds=kinds, host=[host_of(str(url)) for url in found["url"]])
     hidden.attrs = {}
     return hidden

@@ -1,0 +1,341 @@
+"""The Tracking page: who is looked at, how often, and who else should be."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import streamlit as st
+from pydantic import SecretStr
+from redis.exceptions import ConnectionError as RedisAway
+from sqlalchemy import insert, select, text
+from streamlit.testing.v1 import AppTest
+from wording import texts
+
+from core import cache, lookups, pasted, schema
+from core.errors import Forbidden
+from core.lookups import Found, Lookup, Shelf
+from core.queries import tracking
+from core.settings import Settings
+from ingest import lookups as answering
+from ingest.github import GitHub
+from ingest.sandbox import World, serve
+from pages import adding, board, wished
+
+PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "tracking.py")
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def admin(person: Callable[..., object], browser) -> None:
+    """An admin is signed in."""
+    st.session_state.clear()  # without a page all tests share one
+    browser.sign_in(person("boss", role="admin"))
+
+
+@pytest.fixture
+def page(admin: None) -> Callable[..., AppTest]:
+    """`page(q="octo")`: the page by itself as an admin sees it."""
+    return opened
+
+
+def opened(**parameters: str) -> AppTest:
+    shown = AppTest.from_file(PAGE, default_timeout=60)
+    for name, value in parameters.items():
+        shown.query_params[name] = value
+    return shown.run()
+
+
+def tracked(database, login: str, **values: object) -> int:
+    account = database.scalar(insert(schema.account).values(login=login).returning(schema.account.c.id))
+    given = {"due_at": NOW + timedelta(hours=1), **values}
+    database.execute(insert(schema.tracked_account).values(account_id=account, **given))
+    return account
+
+
+def wanted(database) -> dict[str, tuple[object, ...]]:
+    found = database.execute(
+        text(
+            "SELECT login, every, priority, paused, note FROM tracked_account JOIN account ON account.id = account_id"
+            " ORDER BY login"
+        )
+    )
+    return {row.login: tuple(row)[1:] for row in found}
+
+
+def trail(database) -> list[tuple[str, str]]:
+    return [
+        tuple(row)
+        for row in database.execute(text("SELECT action, target FROM audit_event WHERE actor = 'boss' ORDER BY id"))
+    ]
+
+
+def listed(shown: AppTest) -> list[str]:
+    return next(list(frame.value["login"]) for frame in shown.dataframe if "planned" in frame.value)
+
+
+# Who may ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_analyst_sees_nothing_of_it(reader, database):
+    tracked(database, "octo")
+    shown = opened()
+    assert not shown.dataframe
+    assert not shown.button
+    assert not shown.metric
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: adding.look_up("octo"),
+        lambda: adding.look_up_members("octo"),
+        lambda: adding.track(["octo"], None, 0, ""),
+        lambda: board.save({"octo": {"paused": True}}),
+        lambda: board.refresh([1]),
+        lambda: wished.decide([1], True),
+    ],
+)
+def test_each_change_asks_again_who_wants_it(reader, database, call):
+    """A page may have stood open while its reader stopped being an admin."""
+    st.session_state.clear()
+    with pytest.raises(Forbidden):
+        call()
+
+
+# The table --------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_tracked_says_how_to_begin(page):
+    shown = page()
+    assert not shown.exception
+    assert "Nothing is tracked yet" in texts(shown)
+    assert "until enough was seen to plan with" in texts(shown)
+
+
+def test_what_is_tracked_is_listed_with_state_and_pace(page, database):
+    tracked(database, "busy", planned_every=timedelta(hours=2), change_rate=3.2)
+    tracked(database, "pinned", every=timedelta(days=1))
+    tracked(database, "late", due_at=NOW - timedelta(hours=1))
+    tracked(database, "off", paused=True)
+    shown = page()
+    assert not shown.exception
+    rows = next(frame.value for frame in shown.dataframe if "planned" in frame.value).set_index("login")
+    assert rows.loc["busy", ["planned", "changes", "every"]].tolist() == ["2 h", "3.2 a day", "Planned"]
+    assert rows.loc["pinned", "every"] == "Every day"
+    assert rows.loc["late", "state"] == "due"
+    assert rows.loc["off", "state"] == "paused"
+    assert {metric.label: metric.value for metric in shown.metric} == {
+        "Tracked": "4",
+        "Due or queued": "1",
+        "Failing": "0",
+        "Paused": "1",
+    }
+
+
+def test_search_and_state_are_in_the_address(page, database):
+    tracked(database, "octo", note="for Ada")
+    tracked(database, "cat", paused=True)
+    assert listed(page(q="ADA")) == ["octo"]
+    assert listed(page(state="paused")) == ["cat"]
+    assert "Nothing fits" in texts(page(q="%"))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"paused": True}, "is paused"),
+        ({"every_hours": 24.0}, "because an admin pinned that"),
+        ({"is_planned": False, "planned_hours": 6.0}, "every 6 h, the usual cadence: it was seen too seldom"),
+        ({"priority": 2}, "every 2 h: it changes 1.4 a week and its priority is +2"),
+        ({"changes_a_day": 0.001}, "it changes hardly ever"),
+    ],
+)
+def test_why_an_account_has_its_pace(values, said):
+    usual = {"login": "octo", "paused": False, "every_hours": pd.NA, "planned_hours": 2.0, "is_planned": True}
+    assert said in board.reason({**usual, "changes_a_day": 0.2, "priority": 0, **values})
+
+
+def test_what_was_changed_in_the_table_is_told_apart(database):
+    before = pd.DataFrame(
+        {"login": ["a", "b"], "every": ["Planned"] * 2, "priority": [0, 0], "paused": [False] * 2, "note": [None, "x"]}
+    )
+    after = before.assign(every=["Every day", "Planned"], note=["why", " "], paused=[True, False])
+    assert board.differences(before, after) == {
+        "a": {"every": timedelta(days=1), "paused": True, "note": "why"},
+        "b": {"note": None},
+    }
+    assert board.differences(before, before.copy()) == {}
+
+
+def test_many_are_changed_at_once_and_written_into_the_trail(admin, database):
+    tracked(database, "octo")
+    tracked(database, "cat")
+    board.save({"octo": {"every": timedelta(days=1), "note": "why"}, "cat": {"paused": True, "priority": 3}})
+    assert wanted(database) == {"cat": (None, 3, True, None), "octo": (timedelta(days=1), 0, False, "why")}
+    assert trail(database) == [("tracking_changed", "octo"), ("tracking_changed", "cat")]
+    assert st.session_state[board.DONE] == "2 accounts changed."
+
+
+def test_a_refresh_is_queued_once(admin, database):
+    ids = [tracked(database, "octo"), tracked(database, "cat")]
+    board.refresh(ids)
+    board.refresh(ids)
+    assert database.scalar(text("SELECT count(*) FROM ingestion")) == 1
+    assert "2 waited already" in st.session_state[board.DONE]
+
+
+def test_who_is_removed_keeps_their_history(admin, database):
+    account = tracked(database, "octo")
+    database.execute(insert(schema.account_snapshot).values(account_id=account, captured_at=NOW, stars=1))
+    shown = AppTest.from_string("from pages import board\nboard.remove(['octo'])", default_timeout=60).run()
+    assert "Their history stays" in texts(shown)
+    assert wanted(database).keys() == {"octo"}
+    shown.button(key="remove-sure").click().run()
+    assert not wanted(database)
+    assert database.scalar(select(schema.account_snapshot.c.stars)) == 1
+    assert trail(database) == [("untracked", "octo")]
+
+
+def test_ten_thousand_accounts_are_quick(page, database):
+    database.execute(text("INSERT INTO account (login) SELECT 'account-' || n FROM generate_series(1, 10000) n"))
+    database.execute(text("INSERT INTO tracked_account (account_id) SELECT id FROM account"))
+    started = time.perf_counter()
+    found = tracking.board(NOW, "account-99", "", board.MOST)
+    counted = tracking.states(NOW)
+    seconds = time.perf_counter() - started
+    assert (len(found), counted["all"]) == (111, 10_000)
+    assert seconds < 1
+    shown = page()
+    assert not shown.exception
+    assert "The first 1,000 are shown" in texts(shown)
+
+
+# Adding -----------------------------------------------------------------------------------------------------------
+
+
+def test_pasted_accounts_are_looked_up_before_they_are_tracked(page, database, redis):
+    with serve(World(accounts=6, repositories=40, biggest=12, seed=3)) as pretend:
+        known, new, *_ = pretend.world.logins()
+        tracked(database, known)
+        shown = page()
+        shown.text_area[0].set_value(f"{known}\n@{new}\nhttps://github.com/{new}\nnobody-at-all\n-bad-")
+        (button,) = [one for one in shown.button if one.form_id == "paste-form"]
+        shown = button.click().run()
+        assert "Waiting for a worker" in str(shown.main) or shown.get("progress")
+        given = Settings(github_api_url=pretend.url, github_tokens=(SecretStr("sandbox-token-1"),))
+        with GitHub.from_settings(given, redis) as github:
+            answering.work(github, redis, shown.session_state[adding.LOOKUP])
+        shown = shown.run()
+    assert not shown.exception
+    preview = next(frame.value for frame in shown.dataframe if "take" in frame.value).set_index("login")
+    assert preview["state"].to_dict() == {
+        known: "tracked already",
+        new: "new",
+        "nobody-at-all": "There is no such account",
+    }
+    assert preview["take"].to_dict() == {known: False, new: True, "nobody-at-all": False}
+    assert "1 new, 1 tracked already, 1 could not be found." in texts(shown)
+    assert [one.label for one in shown.expander] == ["Left out: 1 given more than once and 1 that cannot be logins"]
+    assert "The first look costs about" in texts(shown)
+    shown = shown.button(key="track").click().run()
+    assert "1 account is tracked from now on" in texts(shown)
+    assert wanted(database).keys() == {known, new}
+    assert database.scalar(text("SELECT requested_by FROM ingestion")) == "boss"
+
+
+def test_what_is_tracked_gets_the_chosen_pace_priority_and_note(admin, database, redis):
+    AppTest.from_string(
+        "from datetime import timedelta\nfrom pages import adding\n"
+        "if 'said' not in __import__('streamlit').session_state:\n"
+        "    __import__('streamlit').session_state['said'] = 1\n"
+        "    adding.track(['octo'], timedelta(days=7), 2, 'why')",
+        default_timeout=60,
+    ).run()
+    assert wanted(database) == {"octo": (timedelta(days=7), 2, False, "why")}
+
+
+def test_a_look_up_that_is_over_says_so(page, redis):
+    shown = AppTest.from_file(PAGE, default_timeout=60)
+    shown.session_state[adding.LOOKUP] = "gone"
+    assert "This look-up is over" in texts(shown.run())
+
+
+def test_a_look_up_that_failed_says_why(page, redis):
+    Shelf(redis).put(Lookup("one", ("octo",), state="failed", problem="GitHub does not answer"))
+    shown = AppTest.from_file(PAGE, default_timeout=60)
+    shown.session_state[adding.LOOKUP] = "one"
+    assert "GitHub does not answer." in texts(shown.run())
+
+
+def test_nothing_and_nonsense_are_sentences(page, redis):
+    for given, said in (("", "nothing to look up"), ("\n# a comment\n", "nothing to look up")):
+        shown = page()
+        shown.text_area[0].set_value(given)
+        (button,) = [one for one in shown.button if one.form_id == "paste-form"]
+        assert said in texts(button.click().run())
+
+
+def test_without_redis_look_ups_are_told_off_calmly(page, database, monkeypatch):
+    def away(*_: object) -> str:
+        raise RedisAway
+
+    shown = page()
+    monkeypatch.setattr(lookups, "ask", away)
+    shown.text_area[0].set_value("octo")
+    (button,) = [one for one in shown.button if one.form_id == "paste-form"]
+    shown = button.click().run()
+    assert not shown.exception
+    assert not shown.error
+    assert "Look-ups go through Redis" in texts(shown)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_is_read_as_a_spreadsheet_wrote_it(encoding):
+    content = "name;login\nÄda;octo\nBob;cat\n".encode(encoding)
+    assert pasted.read(adding.decoded(content)).logins == ("octo", "cat")
+
+
+def test_a_file_of_anything_else_is_no_accident():
+    read = pasted.read(adding.decoded(bytes(range(256)) * 4))
+    assert not read.logins or all(login.isascii() for login in read.logins)
+
+
+def test_the_cost_is_told_without_redis_too(monkeypatch):
+    def away() -> object:
+        raise RedisAway
+
+    monkeypatch.setattr(cache, "redis", away)
+    rows = pd.DataFrame([adding.row_of(Found("octo", "octo", 1, "user", None, 250), set())])
+    assert "The first look costs about" in adding.price(rows)
+
+
+# Wishes -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("key", "granted"), [("grant", True), ("decline", False)])
+def test_an_admin_decides_about_what_was_asked_for(page, person, database, key, granted):
+    ada = person("ada")
+    database.execute(insert(schema.tracking_wish).values(login="octo", person_id=ada.id, note="our vendor"))
+    shown = page()
+    assert "1 account was asked for" in texts(shown)
+    shown = shown.button(key=key).click().run()
+    assert not shown.exception
+    assert "was asked for" not in texts(shown)
+    assert (wanted(database).get("octo") == (None, 0, False, "our vendor")) is granted
+    assert trail(database)[-1] == ("tracked" if granted else "wish_declined", "octo")
+
+
+def test_two_admins_decide_once(admin, database):
+    database.execute(insert(schema.tracking_wish).values(login="octo"))
+    (wish,) = database.scalars(select(schema.tracking_wish.c.id))
+    script = f"from pages import wished\nwished.decide([{wish}], False)"
+    AppTest.from_string(script, default_timeout=60).run()
+    assert "Somebody decided about this already" in texts(AppTest.from_string(script, default_timeout=60).run())
+
+
+def test_look_ups_have_a_bound(database, redis):
+    with pytest.raises(Exception, match="too many"):
+        lookups.ask(database, redis, [f"account-{n}" for n in range(1_001)])
