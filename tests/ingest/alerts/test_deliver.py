@@ -137,7 +137,7 @@ def test_nobody_there_is_tried_again(deliver, receiver):
     receiver.server.server_close()
     _, _, row = deliver(receiver.url)
     assert row.state == "waiting"
-    assert "ConnectError" in row.error
+    assert "could not be reached" in row.error
 
 
 def test_a_job_that_is_repeated_sends_nothing_twice(deliver, receiver, postman):
