@@ -25,6 +25,7 @@ from core.web.api import (
     scene,
     tracking,
 )
+from core.web.api.bounded import Bounded
 from core.web.api.limited import Limited
 from core.web.api.reading import Unchanged, reader
 from core.web.refusals import Failures
@@ -69,6 +70,7 @@ def build() -> ASGIApp:
     errors.install(app)
     app.add_exception_handler(Unchanged, _unchanged)
     # The last that is added is the first to be asked.
+    app.add_middleware(Bounded)
     app.add_middleware(Limited)
     app.add_middleware(Failures)
     return Heads(app)

@@ -73,7 +73,7 @@ def origin_of(request: Request) -> Origin:
     operation_id="register",
     summary="Become an analyst, where registration is open.",
     status_code=201,
-    responses=refusals(403, 409),
+    responses=refusals(403, 409, 413),
     openapi_extra=OPEN,
 )
 def register(wanted: Registration, request: Request, response: Response) -> Tokens:
@@ -84,7 +84,7 @@ def register(wanted: Registration, request: Request, response: Response) -> Toke
     return _answer(response, sessions.start(person.id, origin))
 
 
-@router.post("/login", operation_id="login", summary="Sign in.", responses=refusals(403), openapi_extra=OPEN)
+@router.post("/login", operation_id="login", summary="Sign in.", responses=refusals(403, 413), openapi_extra=OPEN)
 def login(wanted: Credentials, request: Request, response: Response) -> Tokens:
     origin = origin_of(request)
     person = sign_in.sign_in(wanted.username, wanted.password, origin)
@@ -95,7 +95,7 @@ def login(wanted: Credentials, request: Request, response: Response) -> Tokens:
     "/refresh",
     operation_id="refresh",
     summary="Get the next pair of tokens.",
-    responses=refusals(403),
+    responses=refusals(403, 413),
     openapi_extra=OPEN,
 )
 def refresh(wanted: RefreshToken, request: Request, response: Response) -> Tokens:
@@ -107,7 +107,7 @@ def refresh(wanted: RefreshToken, request: Request, response: Response) -> Token
     operation_id="logout",
     summary="End the session of the access token that is sent, or of the refresh token in the body.",
     status_code=204,
-    responses=refusals(403),
+    responses=refusals(403, 413),
 )
 def logout(request: Request, given: Annotated[Ending | None, Body()] = None) -> Response:
     if given and given.refresh_token is not None:

@@ -17,6 +17,8 @@ from core.errors import BadInput, ServerUnavailable
 from core.web.refusals import refusal, refused, sentence
 
 MOST_TOLD = 5
+MOST_BYTES = 64 * 1024
+"""Of a body: the longest that can be meant has a few hundred."""
 LONGEST_NAME = 40
 
 
@@ -35,6 +37,7 @@ MEANINGS = {
     404: "What was asked for is not held.",
     409: "It collides with what is there.",
     410: "It was on GitHub and no longer is.",
+    413: "The body is longer than anything that is asked with.",
     422: "A parameter or the body cannot be meant; the message says which and why.",
     429: "A limit is reached; Retry-After says when to come back.",
     503: "A server that this needs does not answer; try again soon.",
@@ -79,10 +82,16 @@ def _by_status(request: Request, error: Exception) -> Response:
         raise error
     if error.status_code == 404:
         return refusal(404, "not_found", f"There is nothing at {_printable(request.url.path[:200])}.", error.headers)
+    if error.status_code == 413:
+        return too_large()
     if error.status_code == 405:
         return refusal(405, "method_not_allowed", "This address does not take that method.", error.headers)
     # FastAPI's word for a body that it could not read.
     return refusal(422, BadInput.code, "The body cannot be read; send JSON in UTF-8.", error.headers)
+
+
+def too_large() -> Response:
+    return refusal(413, "too_large", f"Send at most {MOST_BYTES:,} bytes.")
 
 
 def _busy(_request: Request, error: Exception) -> Response:

@@ -97,7 +97,7 @@ class Started(BaseModel):
     operation_id="start_ingestion",
     summary="Have accounts refreshed now.",
     status_code=202,
-    responses=refusals(403, 409),
+    responses=refusals(403, 409, 413),
 )
 def start(wanted: Order, identity: Admin, request: Request, response: Response) -> Started:
     logins = [parse_login(login) for login in wanted.logins or ()]

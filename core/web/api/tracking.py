@@ -126,7 +126,7 @@ add_rows(
     summary="Track an account; its first look is asked for at once.",
     status_code=201,
     response_model=Tracked,
-    responses=refusals(403, 409),
+    responses=refusals(403, 409, 413),
 )
 def track(wanted: NewTracked, identity: Admin, request: Request) -> Response:
     login, every = parse_login(wanted.login), every_of(wanted.every)
@@ -151,7 +151,7 @@ def track(wanted: NewTracked, identity: Admin, request: Request) -> Response:
     operation_id="change_tracked",
     summary="Change how an account is tracked.",
     response_model=Tracked,
-    responses=refusals(403, 404),
+    responses=refusals(403, 404, 413),
 )
 def change(login: Login, wanted: Wish, identity: Admin, request: Request) -> Response:
     name = parse_login(login)
