@@ -10,6 +10,9 @@ from core.errors import AlmanacError, BadInput, ServerUnavailable, TooMany
 from pages import allowance, door
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
+# What Markdown takes for an address even where every sign is escaped.
+ADDRESS = re.compile(r"(?<=://)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
+WORD_JOINER = "\N{WORD JOINER}"
 RULE_MARKS = """
 :host { font: 0.85rem var(--st-font); color: var(--st-text-color); }
 ul { list-style: none; display: inline-flex; flex-wrap: wrap; gap: 0 0.9rem; margin: 0 0 0 0.6rem; padding: 0; }
@@ -21,8 +24,8 @@ li[data-met="true"]::before { content: "✓ "; color: var(--st-green-text-color,
 
 
 def plain(name: str) -> str:
-    """*name* as text in Markdown, whatever characters it holds."""
-    return SPECIAL.sub(r"\\\1", name)
+    """*name* as text in Markdown, whatever characters it holds: nobody's name becomes a link on others' pages."""
+    return SPECIAL.sub(r"\\\1", ADDRESS.sub(WORD_JOINER, name))
 
 
 def tell(sentence: str) -> None:
@@ -41,7 +44,7 @@ def refusals_told() -> Iterator[None]:
     except ServerUnavailable:
         raise
     except AlmanacError as refused:
-        tell(str(refused))
+        tell(plain(str(refused)))
 
 
 def check_repeated(new: str, repeated: str) -> None:
