@@ -1,5 +1,6 @@
 """Requests for a name that is not ours are refused on every path: a stranger's name may point at this address."""
 
+import re
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -7,6 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.settings import Settings
 from core.web.refusals import refusal, refuse_websocket
 
+# A name or an address and perhaps a port, and nothing else that the rules for addresses would allow before or after.
+HOST = re.compile(r"(?:\[(?P<bracketed>[\da-f:.]+)\]|(?P<bare>[\w.-]+))(?::\d*)?", re.ASCII | re.IGNORECASE)
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -18,10 +21,8 @@ def allowed_hosts(settings: Settings) -> tuple[str, ...]:
 
 def host_name(header: str) -> str:
     """The name in a Host header, without port and brackets; empty when it cannot be read."""
-    try:
-        return (urlsplit(f"//{header}").hostname or "").lower()
-    except ValueError:
-        return ""
+    read = HOST.fullmatch(header)
+    return (read["bracketed"] or read["bare"]).lower() if read else ""
 
 
 class KnownHosts:

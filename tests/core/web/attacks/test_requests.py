@@ -70,7 +70,13 @@ def test_a_websocket_from_a_foreign_page_is_refused_though_it_brings_cookies(web
         pass
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "evil.example:8501"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *["evil.example", "127.0.0.1.evil.example", "evil.example:8501", "evil.example@127.0.0.1"],
+        *["127.0.0.1#evil.example", "127.0.0.1/evil.example", "[::1]evil.example", "[::1", ""],
+    ],
+)
 def test_a_name_that_was_made_to_point_here_is_refused(web, person, host):
     """DNS rebinding: the browser believes that it talks to the attacker's site."""
     sign_in(web, person())
