@@ -5,21 +5,29 @@ Nothing here is answered to another site's page: see core/web/origins.py.
 
 from typing import TYPE_CHECKING, Annotated
 
+import structlog
 from anyio import to_thread
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from core.auth.identity import Origin
 from core.settings import settings
 from core.web import cookies
-from core.web.refusals import not_signed_in, refusal, unknown_path
+from core.web.refusals import WAIT_SECONDS, is_away, not_signed_in, refusal, unknown_path
 
 if TYPE_CHECKING:
     from core.auth.sessions import Tokens
 
+log = structlog.get_logger()
 MOST_BYTES = 4096
+# Shown in a browser, so no JSON; who reads it must not think that they are out.
+STILL_IN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Almanac</title>
+<body style="font:1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:15vh auto;color-scheme:light dark">
+<h1>You are still signed in</h1>
+<p>The database does not answer right now, so your session could not be ended. Try again in a moment.</p>
+<p><a href="/auth/logout">Sign out</a> · <a href="/">Back</a></p></body></html>"""
 NOT_GOOD = "This sign-in is not good any more; try it again."
 
 
@@ -93,7 +101,13 @@ async def sign_out(request: Request) -> Response:
         return refusal(403, "unknown_origin", "Only this server's own pages can sign you out.")
     jar = cookies.Jar(settings())
     given, origin = request.cookies, request.state.origin
-    await to_thread.run_sync(lambda: end(given, origin))
+    try:
+        await to_thread.run_sync(lambda: end(given, origin))
+    except Exception as error:
+        if request.method != "GET" or not is_away(error):
+            raise
+        log.warning("server away", path=request.url.path, error=type(error).__name__)
+        return HTMLResponse(STILL_IN, status_code=503, headers={"retry-after": str(WAIT_SECONDS)})
     if request.method == "GET":
         return with_cookies(RedirectResponse("/", status_code=303), jar.nothing())
     return done(jar.nothing())

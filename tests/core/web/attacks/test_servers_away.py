@@ -137,6 +137,9 @@ def test_without_postgres_nobody_gets_in_and_nobody_loses_their_cookies(machine:
         assert (answer.status_code, answer.json()["error"]) == (503, "server_unavailable")
         assert answer.headers["retry-after"]
         assert "set-cookie" not in answer.headers
+    left = browser.get("/auth/logout")
+    assert (left.status_code, "set-cookie" in left.headers) == (503, False)
+    assert "You are still signed in" in left.text
     browser.cookies.delete("almanac_access")
     page = browser.get("/", headers=DOCUMENT)
     assert (page.status_code, "set-cookie" in page.headers) == (200, False)
