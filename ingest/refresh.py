@@ -17,6 +17,7 @@ from core.logins import BadLogin, parse_login
 from ingest import changes, growth, held, namesakes, pace, rollups, runs, store, tracking
 from ingest.absent import Absent, find_absent
 from ingest.alerts import evaluate as alerts
+from ingest.away import is_away
 from ingest.changes import Entry, HeldAccount, LanguagesLook, Plan
 from ingest.github import Account, AccountAnswer, Ask, GitHub, Outcome, Repository
 from ingest.github.errors import AccountNotFound, GitHubError, RateLimited, Stopped
@@ -163,6 +164,8 @@ class Refresh:
                 return self._stored(run, outcome, outcome.answer, absent)
             error: Exception | None = outcome.error
         except (DBAPIError, ValueError, TypeError, LookupError) as surprise:
+            if is_away(surprise):
+                raise  # nobody's own fault: the job is tried again
             # One account's surprise must not cost the others theirs; the traceback is in the log.
             log.exception("account not stored", login=outcome.ask.login)
             error = NotStored(outcome.ask.login, surprise)
@@ -287,9 +290,9 @@ class Refresh:
         try:
             with self.engine.begin() as connection:
                 raised = alerts.after_run(connection, run.id, self.clock())
-        except DBAPIError:
+        except DBAPIError as error:
             # What was stored stays stored: a rule that fails is not worth a run.
-            log.exception("alerts not raised")
+            log.error("alerts not raised", exc_info=not is_away(error))
         else:
             if raised:
                 log.info("alerts raised", alerts=raised)

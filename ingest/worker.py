@@ -1,23 +1,31 @@
 """Who: takes jobs from the queue and refreshes, any number of them on any number of machines."""
 
 import asyncio
+import logging
+import os
 import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import procrastinate
 import structlog
+from procrastinate.job_context import AbortReason
 from sqlalchemy.engine import URL
 
 from core import cache, jobs
 from ingest import lookups
 from ingest.alerts.deliver import MOST_ATTEMPTS, Postman
+from ingest.away import is_away
 from ingest.readings import Reader, work
 from ingest.refresh import Order, Refresh
 
 log = structlog.get_logger()
-GRACE_SECONDS = 8
+GRACE_SECONDS = 7
+LAST_SECONDS = 9
+AGAIN_SECONDS = 2
+CONNECT_SECONDS = 5
 DELIVERY_RETRIES = procrastinate.RetryStrategy(max_attempts=MOST_ATTEMPTS, exponential_wait=6)
 RETRIES = procrastinate.RetryStrategy(max_attempts=5, exponential_wait=5)
 
@@ -29,6 +37,7 @@ def build(url: URL, refresh: Refresh, stop: threading.Event, concurrency: int, p
             conninfo=url.set(drivername="postgresql").render_as_string(hide_password=False),
             min_size=1,
             max_size=concurrency + 3,
+            timeout=CONNECT_SECONDS,
         )
     )
 
@@ -49,7 +58,7 @@ def build(url: URL, refresh: Refresh, stop: threading.Event, concurrency: int, p
         )
         with structlog.contextvars.bound_contextvars(job_id=context.job.id, request_id=request_id):
             run = refresh.run(order, stop=Ends(stop, context))
-        if run.stopped and context.should_abort() and not stop.is_set():
+        if run.stopped and context.abort_reason() is AbortReason.USER_REQUEST and not stop.is_set():
             # Somebody cancelled it: what it did not reach is free, and due in its usual rhythm.
             raise procrastinate.exceptions.JobAborted
         if run.stopped:
@@ -86,34 +95,73 @@ class Interrupted(Exception):
 def serve(url: URL, refresh: Refresh, postman: Postman, *, concurrency: int = 2) -> None:
     """Work until SIGINT or SIGTERM; then hand back what is in hand within ten seconds."""
     stop = threading.Event()
-    asyncio.run(_work(build(url, refresh, stop, concurrency, postman), stop, concurrency))
+    stay_calm()
+    asyncio.run(_work(lambda: build(url, refresh, stop, concurrency, postman), stop, concurrency))
 
 
-async def _work(app: procrastinate.App, stop: threading.Event, concurrency: int) -> None:
-    loop = asyncio.get_running_loop()
+async def _work(begin: Callable[[], procrastinate.App], stop: threading.Event, concurrency: int) -> None:
+    """One shift after the other: each ends when Postgres is lost, and the next one begins as soon as it is back."""
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
     # Synchronous tasks run in the default executor, which is capped near the number of cores.
     loop.set_default_executor(ThreadPoolExecutor(max_workers=concurrency + 2, thread_name_prefix="job"))
+
+    def rest() -> None:
+        stop.set()
+        told.set()
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, rest)
+    telling = asyncio.create_task(told.wait())
+    while not stop.is_set():
+        shift = asyncio.create_task(_shift(begin(), concurrency))
+        await asyncio.wait({shift, telling}, return_when=asyncio.FIRST_COMPLETED)
+        if stop.is_set():
+            await _end(shift)
+        elif (error := shift.exception()) is not None and not is_away(error):
+            raise error
+        else:
+            log.warning("worker lost Postgres, trying again", error=type(error).__name__ if error else None)
+            await asyncio.wait({telling}, timeout=AGAIN_SECONDS)
+    log.info("worker rests")
+
+
+async def _shift(app: procrastinate.App, concurrency: int) -> None:
     async with app.open_async():
         log.info("worker ready", concurrency=concurrency)
-        working = asyncio.create_task(
-            app.run_worker_async(
-                queues=[jobs.QUEUE],
-                concurrency=concurrency,
-                install_signal_handlers=False,
-                fetch_job_polling_interval=2,
-                abort_job_polling_interval=1,
-                shutdown_graceful_timeout=GRACE_SECONDS,
-                delete_jobs="successful",
-            )
+        await app.run_worker_async(
+            queues=[jobs.QUEUE],
+            concurrency=concurrency,
+            install_signal_handlers=False,
+            fetch_job_polling_interval=2,
+            abort_job_polling_interval=1,
+            shutdown_graceful_timeout=GRACE_SECONDS,
+            delete_jobs="successful",
         )
 
-        def rest() -> None:
-            stop.set()
-            working.cancel()
 
-        for name in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(name, rest)
-        try:
-            await working
-        except asyncio.CancelledError:
-            log.info("worker rests")
+async def _end(shift: "asyncio.Task[None]") -> None:
+    """Let what is in hand go back to the queue, but not for longer than ten seconds in all."""
+    shift.cancel()
+    await asyncio.wait({shift}, timeout=LAST_SECONDS)
+    if not shift.done():
+        # A statement or an answer that does not come cannot be waited for; the leader rescues the job.
+        log.warning("worker leaves a job behind that did not end in time")
+        os._exit(0)
+    if not shift.cancelled() and (error := shift.exception()) is not None:
+        log.warning("worker could not hand back its jobs", error=type(error).__name__)
+
+
+def stay_calm() -> None:
+    """While Postgres is away each library would tell so with a traceback, again and again: we say it once a shift."""
+    for name in ("procrastinate", "psycopg.pool", "asyncio"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [Calm()], False
+
+
+class Calm(logging.Handler):
+    """Passes on what other libraries have to say, but for what a Postgres that is away makes them say."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if record.levelno >= logging.WARNING and record.name != "psycopg.pool" and not is_away(error):
+            logging.getLogger().handle(record)

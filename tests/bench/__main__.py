@@ -6,7 +6,8 @@ import sys
 from tests.bench.figures import out, print_figures
 
 PARTS = (
-    "writing", "importing", "snapshot", "starting", "serving", "cadence", "planning", "signing_in", "working", "sweeping",
+    "writing", "importing", "snapshot", "starting", "serving", "cadence", "planning", "signing_in", "working",
+    "sweeping",
 )  # fmt: skip
 
 

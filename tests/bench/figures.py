@@ -63,7 +63,10 @@ def database() -> Iterator[Engine]:
 
 def peak_megabytes() -> float:
     """Tell what this process needed at most; `ru_maxrss` would count what its parent held before it began."""
-    import pathlib, resource, sys  # noqa: E401, PLC0415 - its text is also pasted into programs that are measured
+    # Its text is also pasted into programs that are measured.
+    import pathlib
+    import resource
+    import sys
 
     status = pathlib.Path("/proc/self/status")
     if status.exists():

@@ -1,0 +1,364 @@
+"""GitHub, a token, Postgres, Redis or the clock fail for a while: nothing is lost, nobody storms, all come back."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import create_engine, text
+from wire import wire
+
+from core import jobs, refused_tokens, tracked
+from core.settings import Settings
+from ingest import scheduler
+from ingest.github import GitHub, health
+from ingest.purse import Purse
+from ingest.refresh import Order, Refresh
+from ingest.sandbox import World, serve
+from ingest.scheduler import Timetable
+
+HOURS = timedelta(hours=6)
+MINUTE = timedelta(minutes=1)
+TOKENS = ("sandbox-token-1", "sandbox-token-2")
+
+
+def one(engine, sql, **values):
+    with engine.begin() as connection:
+        return connection.scalar(text(sql), values)
+
+
+def wait_for(condition, seconds=30):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def track(engine, logins, due):
+    with engine.begin() as connection:
+        for login in logins:
+            tracked.track(connection, login, "test")
+        connection.execute(text("UPDATE tracked_account SET due_at = :due"), {"due": due})
+
+
+# Pretended time -------------------------------------------------------------------------------------------------------
+
+
+class Hours:
+    """A leader and a worker in pretended time: `pass_by(10)` lets ten minutes pass and does what falls due in them."""
+
+    def __init__(self, sandbox, engine, redis, *tokens):
+        self.sandbox, self.engine, self.redis = sandbox, engine, redis
+        self.at = datetime.now(UTC)
+        self.requests = []
+        given = Settings(github_api_url=sandbox.url, github_tokens=tuple(map(SecretStr, tokens)))
+        self.github = GitHub.from_settings(given, redis, sleep=lambda _seconds: time.sleep(0.01))
+        self.timetable = Timetable(engine, self.now, Purse.from_settings(given, redis))
+        self.hands = Refresh(self.github, engine, HOURS, self.now, random.Random(1))
+
+    def now(self):
+        return self.at
+
+    def pass_by(self, minutes):
+        for _ in range(minutes):
+            before = len(self.sandbox.log)
+            self.timetable.defer_due()
+            while (order := self._job()) is not None:
+                self.hands.run(order)
+                with self.engine.begin() as connection:
+                    connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": order.job_id})
+            self.requests.append(len(self.sandbox.log) - before)
+            self.at += MINUTE
+
+    def _job(self):
+        with self.engine.begin() as connection:
+            job = connection.execute(
+                text("SELECT id, args FROM procrastinate_fetch_job_v2(ARRAY['ingest'], NULL) WHERE id IS NOT NULL")
+            ).one_or_none()
+        return job and Order(jobs.Asked("schedule"), account_ids=job.args["account_ids"], job_id=job.id)
+
+
+@pytest.fixture
+def github_of_many():
+    with serve(World(accounts=90, repositories=180, seed=3)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def hours(github_of_many, committing_database, redis, monkeypatch):
+    monkeypatch.setattr(health, "DOWN_SECONDS", 0.05)
+    passing = Hours(github_of_many, committing_database, redis, *TOKENS)
+    with passing.github:
+        yield passing
+
+
+def test_after_ten_minutes_without_github_all_come_back_once_and_without_a_storm(hours):
+    logins = hours.sandbox.world.logins()
+    track(hours.engine, logins, hours.at)
+    hours.sandbox.faults.errors(share=1.0, statuses=(503,))
+    hours.pass_by(10)
+    assert one(hours.engine, "SELECT count(*) FROM capture") == 0
+    assert one(hours.engine, "SELECT min(failures) FROM tracked_account") >= 1
+    assert sum(hours.requests) < 4 * len(logins)
+    hours.sandbox.faults.clear()
+    hours.requests.clear()
+    hours.pass_by(20)
+    looks = one(hours.engine, "SELECT count(*) FROM capture")
+    assert looks == one(hours.engine, "SELECT count(DISTINCT account_id) FROM capture") == len(logins)
+    assert one(hours.engine, "SELECT max(failures) FROM tracked_account") == 0
+    assert one(hours.engine, "SELECT count(*) FROM tracked_account WHERE queued_at IS NOT NULL") == 0
+    # A look at everybody costs this much on any day: one query for 25, languages, and one for each organization.
+    assert sum(hours.requests) < 2 * len(logins)
+    spread = one(hours.engine, "SELECT max(due_at) - min(due_at) FROM tracked_account")
+    assert spread > timedelta(minutes=15)
+
+
+def test_a_token_that_is_revoked_in_the_middle_is_left_out_and_the_others_go_on(hours):
+    """Its own accounts go on with another token in the same run; whoever watches is told which one and why."""
+    logins = hours.sandbox.world.logins()
+    track(hours.engine, logins, hours.at)
+    hours.pass_by(1)
+    tokens = dict(rows(hours.engine, "SELECT token, count(*) FROM account GROUP BY 1"))
+    assert len(tokens) == 2
+    hours.sandbox.faults.refuse_token(TOKENS[0])
+    hours.at += timedelta(days=1)
+    hours.pass_by(2)
+    assert one(hours.engine, "SELECT count(*) FROM capture") == 2 * len(logins)
+    assert one(hours.engine, "SELECT count(*) FROM ingest_item WHERE state = 'failed'") == 0
+    assert one(hours.engine, "SELECT count(DISTINCT token) FROM account") == 1
+    (refused,) = refused_tokens.seen(hours.redis, hours.github.api_url)
+    assert "token 1" in refused.name
+    assert refused.why
+    assert TOKENS[0] not in f"{refused}"
+
+
+def test_when_the_only_token_is_revoked_each_account_says_so_and_waits_longer_each_time(
+    github_of_many, committing_database, redis
+):
+    logins = github_of_many.world.logins()
+    hours = Hours(github_of_many, committing_database, redis, TOKENS[0])
+    track(committing_database, logins, hours.at)
+    github_of_many.faults.refuse_token(TOKENS[0])
+    with hours.github:
+        hours.pass_by(60)
+        assert len(github_of_many.log) < 10
+        codes = rows(committing_database, "SELECT DISTINCT error_code FROM ingest_item")
+        assert codes == [("bad_credentials",)]
+        assert len(refused_tokens.seen(redis, hours.github.api_url)) == 1
+        assert one(committing_database, "SELECT min(failures) FROM tracked_account") >= 3
+
+
+def test_a_clock_two_days_ahead_for_a_while_makes_no_storm_and_loses_nobody(hours):
+    logins = hours.sandbox.world.logins()
+    track(hours.engine, logins, hours.at)
+    right = hours.at
+    hours.pass_by(1)
+    calm = sum(hours.requests)
+    hours.at = right + timedelta(days=2)
+    hours.requests.clear()
+    hours.pass_by(30)
+    assert sum(hours.requests) <= calm
+    assert one(hours.engine, "SELECT count(*) FROM capture") == 2 * len(logins)
+    hours.at = right + timedelta(minutes=32)
+    hours.timetable.plan()
+    hours.requests.clear()
+    hours.pass_by(1)
+    assert sum(hours.requests) < calm
+    assert one(hours.engine, "SELECT max(due_at) FROM tracked_account") < hours.at + 2 * HOURS
+    hours.pass_by(13 * 60)
+    looked = rows(hours.engine, "SELECT count(*) FROM capture GROUP BY account_id HAVING count(*) < 3")
+    assert looked == []
+
+
+def test_a_clock_two_days_behind_for_a_while_makes_no_storm_and_loses_nobody(hours):
+    logins = hours.sandbox.world.logins()
+    track(hours.engine, logins, hours.at)
+    hours.pass_by(1)
+    calm, right = sum(hours.requests), hours.at
+    hours.at = right - timedelta(days=2)
+    hours.requests.clear()
+    hours.timetable.plan()
+    hours.pass_by(30)
+    hours.at = right + timedelta(minutes=30)
+    hours.timetable.plan()
+    hours.pass_by(13 * 60)
+    assert max(hours.requests) <= calm
+    assert rows(hours.engine, "SELECT count(*) FROM capture GROUP BY account_id HAVING count(*) < 2") == []
+
+
+def rows(engine, sql, **values):
+    with engine.begin() as connection:
+        return [tuple(row) for row in connection.execute(text(sql), values)]
+
+
+# Processes ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def environment(pretend, committing_database, redis):
+    return os.environ | {
+        "DATABASE_URL": committing_database.url.render_as_string(hide_password=False),
+        "GITHUB_API_URL": pretend.url,
+        "GITHUB_TOKENS": TOKENS[0],
+        "REDIS_URL": os.environ["REDIS_URL"],
+    }
+
+
+@pytest.fixture
+def start(environment, tmp_path):
+    """Start a process whose log is `process.told()`; whatever still runs at the end is killed."""
+    running = []
+
+    def begin(command, **given):
+        file = tmp_path / f"{command}-{len(running)}.log"
+        with file.open("wb") as out:
+            process = subprocess.Popen([sys.executable, "-m", "ingest", command], env=environment | given, stderr=out)
+        process.told = file.read_text
+        running.append(process)
+        return process
+
+    yield begin
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def ended_after(process):
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == 0, process.told()
+    return time.monotonic() - began
+
+
+def queue(engine, logins):
+    now = datetime.now(UTC)
+    track(engine, logins, now)
+    assert Timetable(engine).defer_due() == len(logins)
+
+
+@pytest.mark.parametrize("state", ["asking", "waiting", "storing"])
+def test_a_worker_rests_within_ten_seconds_whatever_it_does(state, start, pretend, committing_database):
+    queue(committing_database, pretend.world.logins())
+    if state == "asking":
+        pretend.faults.slow(30, times=None)
+    elif state == "waiting":
+        pretend.faults.pause(60)
+    with committing_database.connect() as other:
+        if state == "storing":
+            other.execute(text("LOCK TABLE capture IN ACCESS EXCLUSIVE MODE"))
+        worker = start("worker")
+        wait_for(lambda: busy(state, pretend, committing_database))
+        assert ended_after(worker) < 10
+        other.rollback()
+    assert "Traceback" not in worker.told()
+
+
+def busy(state, pretend, engine):
+    if state == "asking":
+        return one(engine, "SELECT count(*) FROM ingest_run") == 1
+    if state == "waiting":
+        return len(pretend.log) > 0
+    return one(engine, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                       " AND datname = current_database()") > 0  # fmt: skip
+
+
+def test_a_worker_outlives_postgres_and_redis_and_its_log_stays_calm(
+    start, pretend, committing_database, environment, tmp_path_factory
+):
+    here = Path(f"/tmp/almanac-wire-{os.getpid()}")
+    here.mkdir(mode=0o755)
+    url = committing_database.url
+    postgres, valkey = Path(url.query["host"]) / ".s.PGSQL.5432", Path(unquote(urlsplit(environment["REDIS_URL"]).path))
+    number = parse_qs(urlsplit(environment["REDIS_URL"]).query)["db"][0]
+    logins = pretend.world.logins()
+    try:
+        with wire(here / ".s.PGSQL.5432", postgres) as to_postgres, wire(here / "valkey", valkey) as to_valkey:
+            worker = start(
+                "worker",
+                DATABASE_URL=url.update_query_dict({"host": str(here)}).render_as_string(hide_password=False),
+                REDIS_URL=f"unix://{here}/valkey?db={number}",
+            )
+            pretend.latency_ms = 300
+            queue(committing_database, logins)
+            wait_for(lambda: one(committing_database, "SELECT count(*) FROM capture") > 0)
+            to_postgres.cut()
+            to_valkey.cut()
+            time.sleep(6)
+            assert worker.poll() is None, worker.told()
+            to_postgres.mend()
+            to_valkey.mend()
+            pretend.latency_ms = 0
+            wait_for(lambda: worker.told().count("worker ready") == 2)
+            with committing_database.begin() as connection:  # a minute later
+                connection.execute(text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"))
+                connection.execute(text("UPDATE procrastinate_jobs SET scheduled_at = NULL"))
+            Timetable(committing_database).rescue()
+            wait_for(lambda: one(committing_database, "SELECT count(DISTINCT account_id) FROM capture") == len(logins))
+            to_postgres.cut()
+            wait_for(lambda: worker.told().count("worker lost Postgres") == 2)
+            assert ended_after(worker) < 10
+    finally:
+        here.rmdir()
+    told = worker.told()
+    assert "Traceback" not in told, told
+    assert told.count("worker lost Postgres") <= 6
+    loud = Counter(line[29:70] for line in told.splitlines() if "error" in line[:40])
+    assert not loud, told
+
+
+# The leader -----------------------------------------------------------------------------------------------------------
+
+LEADER = """
+    SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database
+     WHERE datname = current_database()) AND (classid::bigint << 32) + objid::bigint = :lock
+"""
+
+
+def leader(engine):
+    return one(engine, LEADER, lock=scheduler.LEADER_LOCK)
+
+
+def test_a_standby_takes_over_within_fifteen_seconds_of_the_leaders_death(start, committing_database):
+    first = start("scheduler")
+    wait_for(lambda: leader(committing_database))
+    dead = leader(committing_database)
+    start("scheduler")
+    wait_for(lambda: one(committing_database, "SELECT count(DISTINCT pid) FROM pg_stat_activity"
+                         " WHERE datname = current_database() AND query LIKE '%advisory%'") >= 2)  # fmt: skip
+    first.kill()
+    began = time.monotonic()
+    wait_for(lambda: leader(committing_database) not in (None, dead), 15)
+    assert time.monotonic() - began < 15
+
+
+def test_a_leader_that_is_told_to_stop_breaks_off_a_long_round(committing_database, monkeypatch):
+    """What it did not finish is undone, and done again by whoever leads next."""
+    monkeypatch.setattr(scheduler, "CAMPAIGN_EVERY", 0.2)
+    timetable = Timetable(create_engine(committing_database.url))
+
+    def round_of_a_day():
+        with timetable.engine.begin() as connection:
+            connection.execute(text("SELECT pg_sleep(60)"))
+
+    monkeypatch.setattr(timetable, "defer_due", round_of_a_day)
+    stop = threading.Event()
+    leading = threading.Thread(target=scheduler.serve, args=(timetable, stop))
+    leading.start()
+    try:
+        wait_for(lambda: one(committing_database, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
+                             " AND datname = current_database() AND query LIKE '%pg_sleep%'") == 2)  # fmt: skip
+    finally:
+        began = time.monotonic()
+        stop.set()
+        leading.join(20)
+    assert time.monotonic() - began < 5
+    assert not leading.is_alive()

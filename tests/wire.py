@@ -1,0 +1,68 @@
+"""A line to a server that can be cut and mended, while the server itself stays up for everybody else."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock, Thread
+
+PIECE = 65536
+
+
+class Wire:
+    """Listens on one Unix socket and passes everything on to another."""
+
+    def __init__(self, here: Path, there: Path) -> None:
+        self._here, self._there = here, there
+        self._open: list[socket.socket] = []
+        self._lock = Lock()
+        self.mend()
+
+    def cut(self) -> None:
+        """End all connections and take no more."""
+        self._here.unlink(missing_ok=True)
+        with self._lock:
+            for one in self._open:
+                with suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+                one.close()
+            self._open.clear()
+
+    def mend(self) -> None:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self._here))
+        self._here.chmod(0o777)
+        listener.listen(100)
+        self._keep(listener)
+        Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def _keep(self, *some: socket.socket) -> None:
+        with self._lock:
+            self._open += some
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):  # it was cut
+            while True:
+                near, _ = listener.accept()
+                far = socket.socket(socket.AF_UNIX)
+                far.connect(str(self._there))
+                self._keep(near, far)
+                for one, other in ((near, far), (far, near)):
+                    Thread(target=_pass, args=(one, other), daemon=True).start()
+
+
+def _pass(one: socket.socket, other: socket.socket) -> None:
+    with suppress(OSError):
+        while piece := one.recv(PIECE):
+            other.sendall(piece)
+    with suppress(OSError):
+        other.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def wire(here: Path, there: Path) -> Iterator[Wire]:
+    made = Wire(here, there)
+    try:
+        yield made
+    finally:
+        made.cut()
