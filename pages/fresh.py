@@ -49,7 +49,8 @@ def show(now: datetime) -> None:
         worst = watched.assign(
             age=[span_of(hours) for hours in watched["age_hours"]],
             every=[span_of(hours) for hours in watched["every_hours"]],
-            lateness=watched["age_hours"] / watched["every_hours"],
+            # Where nobody was ever looked at there is no number that tells of what type it would be.
+            lateness=watched["age_hours"].astype("Float64") / watched["every_hours"],
         )
         worst = worst.sort_values("lateness", ascending=False, na_position="first").head(WORST)
         worst.attrs = found.attrs

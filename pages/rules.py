@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
 
+import pandas as pd
 import streamlit as st
 from annotated_types import Ge, Gt, Le, Lt
 from pandas import DataFrame
@@ -105,7 +106,7 @@ def choose_row() -> None:
 def change(rule: Mapping[Any, Any]) -> None:
     """The thresholds of one rule, whether it is on, and the way to remove it."""
     rule_id = int(rule["id"])
-    who = "" if rule["account"] is None or rule["account"] != rule["account"] else f" of {as_text(rule['account'])}"
+    who = "" if pd.isna(rule["account"]) else f" of {as_text(rule['account'])}"
     with st.container(border=True, key="rule"):
         st.markdown(f"**{title_of(rule['kind'])}**{who}")
         with st.form(f"rule-{rule_id}", border=False):

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import pandas as pd
 import streamlit as st
 from pandas import DataFrame
 from streamlit import column_config as column
@@ -139,7 +140,7 @@ def detail(chosen: str) -> None:
 
 def span(start: datetime, end: datetime | None, now: datetime) -> str:
     """How long something took, or has taken so far: 3 s, 2 min 5 s, 1 h 3 min."""
-    seconds = int(((now if end is None or end != end else end) - start).total_seconds())  # noqa: PLR0124 - NaT
+    seconds = int(((now if pd.isna(end) else end) - start).total_seconds())
     if seconds < 60:
         return f"{max(0, seconds)} s"
     if seconds < 3600:

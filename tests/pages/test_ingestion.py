@@ -1,0 +1,347 @@
+"""The Ingestion page: what runs, what became of what ran, and how fresh all of it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from redis.exceptions import ConnectionError as RedisAway
+from sqlalchemy import Connection, insert, text
+from sqlalchemy.exc import OperationalError
+from streamlit.testing.v1 import AppTest
+from wording import texts
+
+from core import budget_seen, ingestions, schema
+from core.budget_seen import Bucket, BudgetSeen
+from core.errors import Forbidden
+from core.jobs import Asked
+from core.queries import ingestions as asked_for
+from pages import runs, under_way
+from pages.outcomes import sentence
+
+PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "ingestion.py")
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def admin(person: Callable[..., object], browser) -> None:
+    """An admin is signed in."""
+    st.session_state.clear()  # without a page all tests share one
+    browser.sign_in(person("boss", role="admin"))
+
+
+@pytest.fixture
+def page(admin: None, redis) -> Callable[..., AppTest]:
+    """`page(ingestion="7")`: the page by itself as an admin sees it."""
+    return opened
+
+
+def opened(**parameters: str) -> AppTest:
+    shown = AppTest.from_file(PAGE, default_timeout=60)
+    for name, value in parameters.items():
+        shown.query_params[name] = value
+    return shown.run()
+
+
+@dataclass
+class Cockpit:
+    """Rows as web process and workers leave them."""
+
+    database: Connection
+
+    def track(self, *logins: str, due: bool = True) -> list[int]:
+        at = NOW - timedelta(minutes=1) if due else NOW + timedelta(hours=1)
+        ids = []
+        for login in logins:
+            ids.append(self.database.scalar(insert(schema.account).values(login=login).returning(schema.account.c.id)))
+            self.database.execute(insert(schema.tracked_account).values(account_id=ids[-1], due_at=at))
+        return ids
+
+    def start(self, ids: list[int], trigger: str = "person", by: str | None = "ada") -> int:
+        started = ingestions.start(self.database, ids, Asked(trigger, by, "req-1"), NOW)
+        assert started is not None
+        return started.id
+
+    def work(self) -> None:
+        """A worker has everything in hand."""
+        self.database.execute(text("INSERT INTO procrastinate_workers DEFAULT VALUES"))
+        self.database.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
+
+    def run(self, ingestion_id: int, state: str = "running", **values: object) -> int:
+        given = {"trigger": "person", "state": state, "ingestion_id": ingestion_id, **values}
+        return self.database.scalar(insert(schema.ingest_run).values(**given).returning(schema.ingest_run.c.id))
+
+    def item(self, run_id: int, login: str, state: str = "stored", **values: object) -> None:
+        account = self.database.scalar(text("SELECT id FROM account WHERE login = :login"), {"login": login})
+        given = {"repositories": 3, "rows_written": 12, "finished_at": datetime.now(UTC), **values}
+        self.database.execute(
+            insert(schema.ingest_item).values(run_id=run_id, account_id=account, login=login, state=state, **given)
+        )
+
+    def finish(self) -> None:
+        self.database.execute(text("UPDATE procrastinate_jobs SET status = 'succeeded'"))
+        self.database.execute(text("UPDATE ingest_run SET finished_at = now(), state = 'done'"))
+        self.database.execute(text("UPDATE tracked_account SET queued_at = NULL, job_id = NULL"))
+
+
+@pytest.fixture
+def cockpit(database: Connection) -> Cockpit:
+    return Cockpit(database)
+
+
+def fails(error: Exception) -> Callable[..., object]:
+    def refuses(*_: object, **__: object) -> object:
+        raise error
+
+    return refuses
+
+
+# Who may ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_analyst_sees_nothing_of_it(reader, cockpit):
+    cockpit.track("octo")
+    shown = opened()
+    assert not shown.dataframe
+    assert not shown.button
+    assert not shown.metric
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: under_way.begin([1]),
+        lambda: under_way.begin_one("octo"),
+        lambda: under_way.cancel(1),
+    ],
+)
+def test_each_change_asks_again_who_wants_it(reader, call):
+    """A page may have stood open while its reader stopped being an admin."""
+    st.session_state.clear()
+    with pytest.raises(Forbidden):
+        call()
+
+
+# Starting ---------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_tracked_is_no_failure(page):
+    shown = page()
+    assert not shown.exception
+    assert not shown.error
+    said = texts(shown)
+    assert "No worker is alive: start one" in said
+    assert "no scheduler leads" in said
+    assert "Nothing is tracked, so nothing can be fresh" in said
+    assert shown.button(key="all-due").disabled
+
+
+def test_all_that_is_due_is_started_once(page, cockpit, database):
+    cockpit.track("octo", "cat")
+    cockpit.track("later", due=False)
+    shown = page()
+    assert shown.button(key="all-due").label == "Refresh 2 due"
+    assert "requests" in texts(shown)
+    shown = shown.button(key="all-due").click().run()
+    assert not shown.exception
+    assert "has begun with 2 accounts" in texts(shown)
+    assert shown.button(key="all-due").disabled
+    assert database.scalar(text("SELECT accounts FROM ingestion")) == 2
+    trail = database.execute(text("SELECT action, actor FROM audit_event WHERE actor = 'boss'"))
+    assert [tuple(row) for row in trail] == [("ingestion_started", "boss")]
+
+
+def test_one_account_is_started_and_asked_for_twice_it_is_one(page, cockpit, database):
+    cockpit.track("octo", due=False)
+    shown = page()
+    for said in ("has begun with 1 account", "has these accounts already"):
+        shown.text_input(key="one-login").set_value("https://github.com/octo")
+        (button,) = [one for one in shown.button if one.form_id == "one-form"]
+        shown = button.click().run()
+        assert said in texts(shown)
+    assert database.scalar(text("SELECT count(*) FROM ingestion")) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [("nobody", "not known here"), ("-bad-", "no GitHub login"), ("", "missing")]
+)
+def test_who_cannot_be_refreshed_is_a_sentence(page, given, said):
+    shown = page()
+    shown.text_input(key="one-login").set_value(given)
+    (button,) = [one for one in shown.button if one.form_id == "one-form"]
+    shown = button.click().run()
+    assert not shown.exception
+    assert said in texts(shown)
+
+
+# While it runs ----------------------------------------------------------------------------------------------------
+
+
+def test_what_waits_for_a_worker_says_so(page, cockpit):
+    cockpit.start(cockpit.track("octo"))
+    said = texts(page())
+    assert "asked for by ada · queued" in said
+    assert "No worker is alive: these jobs wait" in said
+
+
+def test_progress_errors_and_what_is_in_hand_are_told_as_they_come(page, cockpit):
+    started = cockpit.start(cockpit.track("octo", "cat", "dog"))
+    cockpit.work()
+    run = cockpit.run(started, requests=20, points=3, not_modified=5, rows_written=12)
+    assert "Being asked for: octo, cat, dog" in texts(page())
+    cockpit.item(run, "octo")
+    cockpit.item(run, "cat", "failed", error_code="timeout", error="GitHub took too long")
+    shown = page()
+    said = texts(shown)
+    assert "running" in said
+    assert "20 requests · 3 points · 25\N{NO-BREAK SPACE}% answered 304 · 12 rows" in said
+    assert "1 failed" in said
+    assert "failed: GitHub took too long" in said
+    assert "stored, 3 repositories, 12 rows written" in said
+    assert "Being asked for: dog …" in said
+    (bar,) = [one for one in shown.get("progress") if "of 3" in one.proto.text]
+    assert (bar.proto.value, bar.proto.text) == (66, "2 of 3 accounts")
+
+
+def test_what_waits_for_a_full_budget_says_until_when(page, cockpit, database, monkeypatch):
+    cockpit.start(cockpit.track("octo"))
+    later = NOW + timedelta(minutes=30)
+    database.execute(text("UPDATE procrastinate_jobs SET scheduled_at = :at"), {"at": later})
+    assert f"The rest goes on at {later:%H:%M:%S} UTC" in texts(page())
+    seen = BudgetSeen((), 0, NOW + timedelta(minutes=5))
+    monkeypatch.setattr(budget_seen, "seen", lambda *_: seen)
+    assert f"nothing is asked before {seen.paused_until:%H:%M:%S} UTC" in texts(page())
+
+
+def test_a_running_ingestion_is_cancelled(page, cockpit, database):
+    started = cockpit.start(cockpit.track("octo"))
+    shown = page().button(key=f"cancel-{started}").click().run()
+    assert not shown.exception
+    assert asked_for.one(started)["state"] == "cancelled"
+    assert database.scalar(text("SELECT action FROM audit_event WHERE actor = 'boss'")) == "ingestion_cancelled"
+    assert "No account is being asked for" in texts(shown)
+
+
+def test_what_is_read_in_the_background_is_named(page, database):
+    database.execute(
+        text(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, args)"
+            """ VALUES ('ingest', 'star_history', '{"kind": "stars"}')"""
+        )
+    )
+    assert "in the background: star history" in texts(page())
+
+
+def test_names_from_outside_do_not_become_markdown(page, cockpit):
+    cockpit.start(cockpit.track("octo"), by="**[x](https://evil.example)**")
+    assert "[x](https" not in texts(page())
+
+
+# Budgets ----------------------------------------------------------------------------------------------------------
+
+
+def test_each_budget_has_a_gauge_with_its_reset(page, monkeypatch):
+    resets_at = NOW + timedelta(minutes=20)
+    seen = BudgetSeen((Bucket("octo", "graphql", 5000, 1200, resets_at), Bucket("octo", "core", 5000, 5000, resets_at)))
+    monkeypatch.setattr(budget_seen, "seen", lambda *_: seen)
+    shown = page()
+    bars = [one.proto.text for one in shown.get("progress")]
+    assert "1,200 of 5,000 points left" in bars
+    assert f"full again at {resets_at:%H:%M} UTC" in texts(shown)
+
+
+# Servers away -----------------------------------------------------------------------------------------------------
+
+
+def test_without_redis_budgets_are_told_off_and_the_rest_goes_on(page, cockpit, monkeypatch):
+    cockpit.track("octo")
+    monkeypatch.setattr(budget_seen, "seen", fails(RedisAway()))
+    shown = page()
+    assert not shown.exception
+    assert not shown.error
+    assert "Redis does not answer. Budgets are shared through Redis" in texts(shown)
+    assert "Refresh 1 due" in [one.label for one in shown.button]
+
+
+def test_without_postgres_the_part_that_lives_says_so(page, cockpit, monkeypatch):
+    cockpit.track("octo")
+    away = OperationalError("SELECT 1", {}, Exception("connection refused"))
+    monkeypatch.setattr(asked_for, "under_way", fails(away))
+    shown = page()
+    assert not shown.exception
+    assert "Postgres does not answer. What runs is not known meanwhile" in texts(shown)
+
+
+# What ran ---------------------------------------------------------------------------------------------------------
+
+
+def test_runs_are_filtered_and_lead_to_each_accounts_outcome(page, cockpit):
+    first = cockpit.start(cockpit.track("octo", "cat"))
+    run = cockpit.run(first, requests=4, not_modified=1)
+    cockpit.item(run, "octo")
+    cockpit.item(run, "cat", "gone", error_code="not_found", error="There is no such account")
+    cockpit.finish()
+    second = cockpit.start(cockpit.track("dog"), trigger="schedule", by=None)
+    cockpit.item(cockpit.run(second, trigger="schedule"), "dog", "unchanged")
+    cockpit.finish()
+
+    def listed(**asked: str) -> list[int]:
+        return next((list(frame.value["id"]) for frame in opened(**asked).dataframe if "took" in frame.value), [])
+
+    assert listed() == [second, first]
+    assert listed(by="Timetable") == [second]
+    assert listed(outcome="Partial") == [first]
+    assert listed(account="OCTO") == [first]
+    assert "No ingestion fits" in texts(opened(account="nobody"))
+    shown = page(ingestion=str(first))
+    assert "request `req-1`" in texts(shown)
+    outcomes = next(frame.value for frame in shown.dataframe if "outcome" in frame.value)
+    assert outcomes.set_index("login")["outcome"].to_dict() == {
+        "cat": "is gone: There is no such account",
+        "octo": "stored, 3 repositories, 12 rows written",
+    }
+
+
+@pytest.mark.parametrize("given", ["0", "x", "-1", "9" * 30, "<b>"])
+def test_an_ingestion_that_is_not_there_is_said(page, cockpit, given):
+    cockpit.start(cockpit.track("octo"))
+    shown = page(ingestion=given)
+    assert not shown.exception
+    assert "There is no ingestion" in texts(shown)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, "0 s"), (59, "59 s"), (125, "2 min 5 s"), (3_780, "1 h 3 min"), (-5, "0 s")]
+)
+def test_how_long_it_took(seconds, said):
+    assert runs.span(NOW, NOW + timedelta(seconds=seconds), NOW) == said
+    assert runs.span(NOW, None, NOW + timedelta(seconds=seconds)) == said
+
+
+def test_an_outcome_is_a_sentence():
+    one = {"state": "stored", "repositories": 2, "rows_written": 0, "error": "languages wait for more budget"}
+    assert sentence(one) == "stored, 2 repositories, 0 rows written; languages wait for more budget"
+    assert sentence({"state": "failed", "error": None, "repositories": None}) == "failed; the log says why"
+
+
+# Freshness --------------------------------------------------------------------------------------------------------
+
+
+def test_freshness_counts_only_what_is_wanted(page, cockpit, database):
+    ids = cockpit.track("fresh", "stale", "never", "off", due=False)
+    for account, hours in zip(ids, (1, 30, None, 99), strict=True):
+        at = None if hours is None else NOW - timedelta(hours=hours)
+        database.execute(schema.account.update().where(schema.account.c.id == account).values(checked_at=at))
+    database.execute(
+        schema.tracked_account.update().where(schema.tracked_account.c.account_id == ids[3]).values(paused=True)
+    )
+    shown = page()
+    assert not shown.exception
+    cards = {metric.label: metric.value for metric in shown.metric}
+    assert cards["Within target"] == "33\N{NO-BREAK SPACE}%"
+    assert cards["Never looked at"] == "1"
+    worst = next(frame.value for frame in shown.dataframe if "age" in frame.value)
+    assert list(worst["login"]) == ["never", "stale", "fresh"]
+    assert worst["age"].tolist()[1:] == ["30 h", "1 h"]
