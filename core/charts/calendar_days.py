@@ -15,10 +15,10 @@ HEIGHT = 190
 def calendar(frame: DataFrame, theme: Theme, *, text: str) -> go.Figure:
     """Draw *frame*: day, share (0 to 1 or null) and the column *text* for the hover; the newest week at the right."""
     days = pd.to_datetime(frame["day"])
-    mondays = days - pd.to_timedelta(days.dt.weekday, unit="D")
+    mondays = days - pd.to_timedelta(days.dt.day_of_week, unit="D")
     weeks = pd.date_range(mondays.min(), mondays.max(), freq="7D")
     at = {
-        (monday, weekday): place for place, (monday, weekday) in enumerate(zip(mondays, days.dt.weekday, strict=True))
+        (monday, weekday): place for place, (monday, weekday) in enumerate(zip(mondays, days.dt.day_of_week, strict=True))
     }
     shares = frame["share"].astype(float)
     z = [[_at(shares, at.get((week, weekday))) for week in weeks] for weekday in range(7)]

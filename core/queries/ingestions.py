@@ -143,7 +143,8 @@ def coverage(until: datetime, days: int) -> DataFrame:
              WHERE source_id = 1 AND captured_at >= CAST(:until AS date) - CAST(:days AS integer) + 1
              GROUP BY 1
         )
-        SELECT day.day, coalesce(looked, 0) AS looked, tracked, looked::float / nullif(tracked, 0) AS share
+        SELECT day.day, coalesce(looked, 0) AS looked, tracked,
+               coalesce(looked, 0)::float / nullif(tracked, 0) AS share
           FROM day
           LEFT JOIN looks USING (day)
          CROSS JOIN LATERAL (
