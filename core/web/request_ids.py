@@ -67,7 +67,7 @@ class RequestIds:
         tell(
             "request answered",
             method=scope.get("method", "WEBSOCKET"),
-            path=path,
+            path=path if path.isprintable() else ascii(path),
             status=status,
             ms=round(seconds * 1000, 1),
         )

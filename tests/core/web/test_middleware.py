@@ -89,6 +89,12 @@ def test_each_answer_is_logged_under_its_id(web):
     assert (line["event"], line["path"], line["status"], line["request_id"]) == ("request answered", "/echo", 200, ours)
 
 
+def test_a_path_cannot_write_into_the_log(web):
+    with structlog.testing.capture_logs() as logged:
+        web.get("/%00%1b%5b31m%0aline")
+    assert logged[0]["path"] == r"'/\x00\x1b[31m\nline'"
+
+
 def test_an_unknown_api_path_is_an_error_in_the_one_shape(web):
     answer = web.get("/api/v1/nothing")
     assert answer.status_code == 404
