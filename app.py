@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -32,6 +33,9 @@ from core.web.refusals import http_error
 from core.web.routes import routes
 from pages import failure
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 log = structlog.get_logger()
 COLLECT_EVERY_SECONDS = 30
 # Who waits for `/health` gets the processor first.
@@ -50,6 +54,7 @@ HEAVY = (
     "limits",
     "fastapi",
     "streamlit_authenticator",
+    "core.web.api.application",
 )
 
 
@@ -58,8 +63,13 @@ def read_settings() -> Settings:
     try:
         return settings()
     except ValidationError as wrong:
-        told = (f"{'.'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in wrong.errors())
-        sys.exit(f"almanac: {'; '.join(told)}")
+        sys.exit(f"almanac: {'; '.join(map(told, wrong.errors()))}")
+
+
+def told(wrong: "ErrorDetails") -> str:
+    """What is wrong with one setting, or with several together."""
+    name = ".".join(map(str, wrong["loc"])).upper()
+    return f"{name}: {wrong['msg']}".removeprefix(": ").replace("Value error, ", "", 1)
 
 
 def refuse_other_starters(wanted: Settings) -> None:

@@ -369,6 +369,9 @@ def test_a_setting_that_cannot_be_used_is_named():
     assert code == 1
     assert said.strip().splitlines()[-1].startswith("almanac: PORT: ")
     assert "Traceback" not in said
+    code, said = refusal(["app.py"], ENVIRONMENT="production")
+    assert code == 1
+    assert said.strip().splitlines()[-1] == "almanac: production needs a SECRET_KEY of at least 32 characters"
 
 
 @pytest.mark.slow
