@@ -292,7 +292,7 @@ class Refresh:
                 raised = alerts.after_run(connection, run.id, self.clock())
         except DBAPIError as error:
             # What was stored stays stored: a rule that fails is not worth a run.
-            log.error("alerts not raised", exc_info=not is_away(error))
+            log.exception("alerts not raised", exc_info=not is_away(error))
         else:
             if raised:
                 log.info("alerts raised", alerts=raised)

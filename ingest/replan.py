@@ -226,9 +226,10 @@ def bring_back(connection: Connection, every: timedelta, now: datetime) -> int:
     return connection.execute(
         text("""
             UPDATE tracked_account SET due_at = :now + random() * coalesce(every, planned_every, :every)
-             WHERE due_at > :now + 2 * coalesce(every, planned_every, :every) + :longest
+             WHERE due_at > :now + 2 * coalesce(every, planned_every, :every)
+                          + CASE WHEN failures > 0 THEN :longest ELSE interval '0' END
         """),
-        {"now": now, "every": every, "longest": LONGEST_RETRY + PLAN_EVERY},
+        {"now": now, "every": every, "longest": 2 * LONGEST_RETRY},
     ).rowcount
 
 

@@ -18,6 +18,7 @@ from core.auth import cleaning
 from core.settings import settings
 from ingest import dues, growth, replan, rollups, runs
 from ingest.alerts import evaluate as alerts
+from ingest.cancelling import Statements
 from ingest.history import adopting
 from ingest.purse import Purse
 from ingest.readings import queueing
@@ -29,6 +30,7 @@ CAMPAIGN_EVERY = 5.0
 SILENT_WORKER_SECONDS = 60
 MISFIRE_GRACE_SECONDS = 300
 CLOCK_JUMP_SECONDS = 20
+PATIENCE_SECONDS, LAST_SECONDS = 1.0, 7.0
 WATCH_AFTER = timedelta(minutes=1)  # what was late while nobody led gets a chance first
 
 
@@ -153,11 +155,16 @@ def build(timetable: Timetable) -> BackgroundScheduler:
 
 def serve(timetable: Timetable, stop: threading.Event) -> None:
     """Stand for leader until elected, lead until told to stop or the lock's connection is lost, and stand again."""
+    stands_by = False
     while not stop.is_set():
         try:
             with timetable.engine.connect() as connection:
                 if _elected(connection):
+                    stands_by = False
                     _lead(timetable, connection, stop)
+                elif not stands_by:
+                    stands_by = True
+                    log.info("scheduler stands by, another one leads")
         except DBAPIError as error:
             log.warning("scheduler lost Postgres, trying again", error=type(error).__name__)
         stop.wait(CAMPAIGN_EVERY)
@@ -182,6 +189,7 @@ def _lead(timetable: Timetable, connection: Connection, stop: threading.Event) -
 
 def _keep_time(timetable: Timetable, connection: Connection, stop: threading.Event) -> None:
     """Run the timetable until told to stop, or until the clock jumps: its moments are wrong then, and are set anew."""
+    statements = Statements(timetable.engine)
     scheduler = build(timetable)
     scheduler.start()
     ahead = _ahead(timetable)
@@ -195,7 +203,20 @@ def _keep_time(timetable: Timetable, connection: Connection, stop: threading.Eve
                 log.warning("the clock jumped, the timetable starts anew", seconds=round(ahead - before))
                 return
     finally:
-        scheduler.shutdown(wait=True)
+        _end(scheduler, statements)
+
+
+def _end(scheduler: BackgroundScheduler, statements: Statements) -> None:
+    """Let the rounds in hand end by themselves for a moment; then break off their statements, which undoes them."""
+    ending = threading.Thread(target=scheduler.shutdown, name="ending", daemon=True)
+    ending.start()
+    until = time.monotonic() + LAST_SECONDS
+    ending.join(PATIENCE_SECONDS)
+    while ending.is_alive() and time.monotonic() < until:
+        log.info("a round is broken off")
+        statements.cancel()
+        ending.join(PATIENCE_SECONDS)
+    statements.forget()
 
 
 def _ahead(timetable: Timetable) -> float:

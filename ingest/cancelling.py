@@ -1,0 +1,35 @@
+"""Ends what an engine's connections are doing, so that nobody has to wait for a long statement."""
+
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+from sqlalchemy import Engine, event
+
+CANCEL_SECONDS = 1.0
+
+
+class Statements:
+    """Knows the connections of *engine* that are in use, from when it is made."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._used: set[psycopg.Connection[Any]] = set()
+        event.listen(engine, "checkout", self._began)
+        event.listen(engine, "checkin", self._ended)
+
+    def forget(self) -> None:
+        event.remove(self._engine, "checkout", self._began)
+        event.remove(self._engine, "checkin", self._ended)
+
+    def cancel(self) -> None:
+        """Cancel whatever is running; where nothing is, nothing happens."""
+        for one in list(self._used):
+            with suppress(psycopg.Error):
+                one.cancel_safe(timeout=CANCEL_SECONDS)
+
+    def _began(self, connection: Any, *_record: object) -> None:
+        self._used.add(connection)
+
+    def _ended(self, connection: Any, *_record: object) -> None:
+        self._used.discard(connection)
