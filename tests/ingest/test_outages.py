@@ -89,7 +89,7 @@ class Hours:
 
 @pytest.fixture
 def github_of_many():
-    with serve(World(accounts=40, repositories=60, seed=3)) as sandbox:
+    with serve(World(accounts=24, repositories=40, seed=3)) as sandbox:
         yield sandbox
 
 
@@ -165,7 +165,7 @@ def test_a_clock_two_days_ahead_for_a_while_makes_no_storm_and_loses_nobody(hour
     calm = sum(hours.requests)
     hours.at = right + timedelta(days=2)
     hours.requests.clear()
-    hours.pass_by(30)
+    hours.pass_by(30, step=3)
     assert sum(hours.requests) <= calm
     assert one(hours.engine, "SELECT count(*) FROM capture") == 2 * len(logins)
     hours.at = right + timedelta(minutes=32)
@@ -174,7 +174,7 @@ def test_a_clock_two_days_ahead_for_a_while_makes_no_storm_and_loses_nobody(hour
     hours.pass_by(1)
     assert sum(hours.requests) < calm
     assert one(hours.engine, "SELECT max(due_at) FROM tracked_account") < hours.at + 2 * HOURS
-    hours.pass_by(13 * 60, step=10)
+    hours.pass_by(13 * 60, step=20)
     looked = rows(hours.engine, "SELECT count(*) FROM capture GROUP BY account_id HAVING count(*) < 3")
     assert looked == []
 
@@ -187,10 +187,10 @@ def test_a_clock_two_days_behind_for_a_while_makes_no_storm_and_loses_nobody(hou
     hours.at = right - timedelta(days=2)
     hours.requests.clear()
     hours.timetable.plan()
-    hours.pass_by(30)
+    hours.pass_by(30, step=3)
     hours.at = right + timedelta(minutes=30)
     hours.timetable.plan()
-    hours.pass_by(13 * 60, step=10)
+    hours.pass_by(13 * 60, step=20)
     assert max(hours.requests) <= calm
     assert rows(hours.engine, "SELECT count(*) FROM capture GROUP BY account_id HAVING count(*) < 2") == []
 

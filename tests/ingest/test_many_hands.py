@@ -1,0 +1,81 @@
+"""Two schedulers and eight hands in two workers share the work: nothing is done twice, nothing is left."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from sqlalchemy import text
+
+PATIENCE_SECONDS = 60
+SCHEDULER, WORKER = ("scheduler",), ("worker", "--concurrency", "4")
+
+
+@pytest.fixture
+def start(pretend, committing_database, redis, tmp_path):
+    """Start processes; each one's log is a file, which is returned."""
+    given = {
+        "DATABASE_URL": committing_database.url.render_as_string(hide_password=False),
+        "GITHUB_API_URL": pretend.url,
+        "GITHUB_TOKENS": "sandbox-token-1",
+        "REDIS_URL": os.environ["REDIS_URL"],
+    }
+    running = []
+
+    def begin(command):
+        log = tmp_path / f"{len(running)}.log"
+        with log.open("wb") as out:
+            running.append(
+                subprocess.Popen([sys.executable, "-m", "ingest", *command], env=os.environ | given, stderr=out)
+            )
+        return log
+
+    yield begin
+    for process in running:
+        process.terminate()
+    for process in running:
+        process.wait(15)
+
+
+def one(engine, sql):
+    with engine.begin() as connection:
+        return connection.scalar(text(sql))
+
+
+def wait_for(condition):
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def role(log):
+    told = log.read_text()
+    return "leads" if "scheduler leads" in told else "stands by" if "stands by" in told else ""
+
+
+def test_two_schedulers_and_eight_hands_do_each_thing_once(start, pretend, committing_database):
+    logins = pretend.world.logins()
+    pretend.latency_ms = 150  # so that what could be done twice would be done at the same time
+    workers = [start(WORKER), start(WORKER)]
+    # All hands wait when the work comes.
+    wait_for(lambda: all("worker ready" in log.read_text() for log in workers))
+    with committing_database.begin() as connection:
+        connection.execute(
+            text("INSERT INTO account (login) SELECT * FROM unnest(CAST(:logins AS text[]))"), {"logins": logins}
+        )
+        # As if each were another token's, so that there are as many jobs as accounts.
+        connection.execute(text("UPDATE account SET token = login"))
+        connection.execute(text("INSERT INTO tracked_account (account_id) SELECT id FROM account"))
+    schedulers = [start(SCHEDULER), start(SCHEDULER)]
+    wait_for(lambda: one(committing_database, "SELECT count(DISTINCT account_id) FROM capture") == len(logins))
+    wait_for(lambda: not one(committing_database, "SELECT count(*) FROM procrastinate_jobs WHERE task_name='refresh'"))
+    assert one(committing_database, "SELECT count(*) FROM capture") == len(logins)
+    assert one(committing_database, "SELECT count(*) FROM ingest_item") == len(logins)
+    assert one(committing_database, "SELECT count(*) FROM ingest_run WHERE state = 'done'") == len(logins)
+    wait_for(lambda: sorted(role(log) for log in schedulers) == ["leads", "stands by"])
+    at_once = one(committing_database, "SELECT max(others) FROM (SELECT count(*) AS others FROM ingest_run AS run"
+                  " JOIN ingest_run AS other ON other.started_at <= run.started_at"
+                  "  AND other.finished_at > run.started_at GROUP BY run.id) AS counted")  # fmt: skip
+    assert at_once > 4, "one worker did it all"
