@@ -19,10 +19,10 @@ MOST = 200
 TITLES = {kind.title: name for name, kind in KINDS.items()}
 COLUMNS = {
     "raised_at": MOMENT | {"label": "When", "width": 130},
-    "what": column.TextColumn("What", width=140),
-    "sentence": column.TextColumn("Told", width=440),
-    "account": column.TextColumn("Account", width=120),
-    "until": column.TextColumn("Over", width=92),
+    "what": column.TextColumn("What", width=122),
+    "sentence": column.TextColumn("Told", width=470),
+    "account": column.TextColumn("Account", width=112),
+    "until": column.TextColumn("Over", width=80),
 }
 
 

@@ -20,7 +20,7 @@ from pages.parts import ask
 from pages.words import ago, number, percent
 
 EVERY = "1s"
-STARTED = "ingestion-started"
+STARTED, WATCHED = "ingestion-started", "ingestions-watched"
 KIND = {"core": "REST", "graphql": "GraphQL"}
 WHO = {"schedule": "the timetable", "command line": "the command line", "import": "an import"}
 SHOWN = 6
@@ -132,6 +132,7 @@ def live() -> None:
     if found is None:
         st.warning(f"{why} What runs is not known meanwhile; it goes on by itself.", icon=":material/cloud_off:")
         return
+    renew_with(found)
     with st.container(border=True, key="under-way"):
         if found.empty:
             st.markdown("**No account is being asked for at the moment**")
@@ -145,6 +146,15 @@ def live() -> None:
                 st.caption(f"and {number(len(found) - SHOWN)} more")
             last(found)
         st.caption(machinery(now))
+
+
+def renew_with(found: DataFrame) -> None:
+    """Let the rest of the page tell of an ingestion as soon as it is over."""
+    ids = {int(one) for one in found["id"]}
+    before = st.session_state.get(WATCHED, ids)
+    st.session_state[WATCHED] = ids
+    if before - ids:
+        st.rerun()
 
 
 def machinery(now: datetime) -> str:

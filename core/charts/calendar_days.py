@@ -58,7 +58,7 @@ def calendar(frame: DataFrame, theme: Theme, *, text: str) -> go.Figure:
     drawing.update_yaxes(autorange="reversed", showgrid=False, tickvals=["Mon", "Wed", "Fri"])
     drawing.update_xaxes(
         tickangle=0,
-        tickformat="%b %Y",
+        tickformat="%b\n%Y",
         dtick="M1",
         range=[weeks.min() - timedelta(days=4), weeks.max() + timedelta(days=4)],
     )
