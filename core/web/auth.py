@@ -81,7 +81,7 @@ async def refresh(request: Request) -> Response:
     token, origin = request.cookies.get(jar.names.refresh, ""), request.state.origin
     tokens = await to_thread.run_sync(lambda: renewed(token, origin)) if token else None
     if tokens is None:
-        return with_cookies(not_signed_in("Your session is over; sign in again."), jar.nothing())
+        return with_cookies(not_signed_in("Your session is over; sign in again."), taken_back(request, jar))
     return done(jar.tokens(tokens))
 
 
@@ -109,8 +109,18 @@ async def sign_out(request: Request) -> Response:
         log.warning("server away", path=request.url.path, error=type(error).__name__)
         return HTMLResponse(STILL_IN, status_code=503, headers={"retry-after": str(WAIT_SECONDS)})
     if request.method == "GET":
-        return with_cookies(RedirectResponse("/", status_code=303), jar.nothing())
-    return done(jar.nothing())
+        return with_cookies(RedirectResponse("/", status_code=303), taken_back(request, jar))
+    return done(taken_back(request, jar))
+
+
+def taken_back(request: Request, jar: cookies.Jar) -> list[str]:
+    """Lines that take the session's cookies back, where they were sent.
+
+    A form on another site makes the browser post without them, and would hear of cookies all the same: nobody is
+    signed out by a stranger's page.
+    """
+    held = {jar.names.access, jar.names.refresh} & set(request.cookies)
+    return jar.nothing() if held else []
 
 
 def end(given: dict[str, str], origin: Origin) -> None:

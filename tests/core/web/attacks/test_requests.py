@@ -44,6 +44,18 @@ def test_a_form_of_another_site_cannot_sign_a_browser_in_as_somebody_else(web, p
     assert "almanac_access" not in web.cookies
 
 
+@pytest.mark.parametrize("path", ["/auth/logout", "/auth/refresh"])
+def test_a_form_of_another_site_cannot_sign_a_browser_out(web, person, path):
+    """The browser keeps our cookies from such a request, but would take what the answer says of them."""
+    sign_in(web, person())
+    held = dict(web.cookies)
+    web.cookies.clear()
+    answer = web.post(path, headers={"origin": EVIL, "sec-fetch-site": "cross-site"})
+    assert "set-cookie" not in answer.headers
+    web.cookies.update(held)
+    assert web.get("/api/v1/x").status_code == 200
+
+
 def test_a_session_planted_in_a_browser_does_not_become_the_victims(web, person):
     """Session fixation: whatever the browser held before a sign-in is worth nothing afterwards."""
     planted = sessions.start(person("mallory"), ANYWHERE)
