@@ -77,6 +77,8 @@ def start(person_id: int, origin: Origin, now: datetime | None = None) -> Tokens
                 "agent": audit.agent_of(origin),
             },
         ).one_or_none()
+        if row:
+            _note_seen(connection, session_id, person_id, now)
     if row is None:
         raise NotSignedIn("Sign in first")
     log.info("session started", person_id=person_id)

@@ -177,6 +177,12 @@ def test_people_see_where_their_sessions_are(add: Add) -> None:
     assert len(oldest.user_agent) == 512
 
 
+def test_who_has_just_signed_in_was_seen(add: Add) -> None:
+    ada = add()
+    sessions.start(ada.id, HERE, NOW)
+    assert people.get(ada.id).last_seen_at == NOW
+
+
 def test_last_seen_is_written_at_most_once_a_minute(add: Add, database: Connection, redis: Redis) -> None:
     given = sessions.start(add().id, HERE, NOW)
     for seconds, seen in [(30, 0), (70, 70), (100, 70), (131, 131)]:
