@@ -1,17 +1,18 @@
 """How somebody new gets in: an admin adds them, or invites them to register by themselves."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
 from core.auth import people as people_rules
 from core.auth import tickets
 from core.auth.identity import Identity
+from core.queries import people
 from core.settings import settings
 from pages import session
 from pages.entrance import plain, refusals_told
 from pages.links import show_link
-from pages.words import number
+from pages.words import UNKNOWN, day, number
 
 ROLES = ("analyst", "admin")
 CLOSED = "Registration is closed (`REGISTRATION=closed`), so nobody could use an invitation. Add people instead."
@@ -24,8 +25,9 @@ def buttons(admin: Identity, invitations: int) -> None:
     closed = settings().registration_mode == "closed"
     if st.button("Invite", icon=":material/mail:", disabled=closed, help=CLOSED if closed else None, key="invite"):
         invite(admin)
-    if invitations:
-        st.caption(f"{number(invitations)} invitation{'' if invitations == 1 else 's'} not used yet")
+    label = f"{number(invitations)} invitation{'' if invitations == 1 else 's'} not used yet"
+    if invitations and st.button(label, icon=":material/drafts:", type="tertiary", key="invitations"):
+        not_used(admin)
 
 
 @st.dialog("Add a person")
@@ -64,3 +66,27 @@ def invite(_admin: Identity) -> None:
     with refusals_told():
         token = tickets.issue_invite(admin, session.origin(), role, email or None, int(days))
         show_link("register", token, timedelta(days=int(days)))
+
+
+@st.dialog("Invitations not used yet")
+def not_used(_admin: Identity) -> None:
+    """Who holds one of these can still come in, unless it is withdrawn."""
+    found = people.invitations(datetime.now(UTC))
+    if found.empty:
+        st.caption("There are none.")
+    for place, (invite_id, role, email, invited_by, ends_at) in enumerate(found.itertuples(index=False)):
+        with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"invitation-{place}"):
+            with st.container(gap=None):
+                st.markdown(f"**{role}** for {plain(email) if isinstance(email, str) else 'whoever has the link'}")
+                st.caption(
+                    f"by {plain(invited_by) if isinstance(invited_by, str) else UNKNOWN} · good until {day(ends_at)}"
+                )
+            # Before the list is drawn anew, so that it is gone from there.
+            st.button(
+                "Withdraw", icon=":material/link_off:", key=f"withdraw-{place}", on_click=withdraw, args=[invite_id]
+            )
+
+
+def withdraw(invite_id: str) -> None:
+    with refusals_told():
+        tickets.withdraw_invite(session.required("admin"), invite_id, session.origin())

@@ -29,6 +29,7 @@ ACTIONS = {
     "password_reset": "set a new password by link",
     "reset_link": "made a reset link",
     "invite": "invited",
+    "invite_withdrawn": "withdrew an invitation",
     "role_changed": "changed the role",
     "deactivated": "deactivated",
     "activated": "activated",

@@ -19,6 +19,7 @@ Action = Literal[
     "password_reset",
     "reset_link",
     "invite",
+    "invite_withdrawn",
     "role_changed",
     "deactivated",
     "activated",

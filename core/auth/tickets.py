@@ -19,7 +19,7 @@ from core.auth.identity import Origin, Role
 from core.auth.names import check_email
 from core.auth.people import Actor, Person
 from core.database import transaction
-from core.errors import BadInput, Conflict, NotSignedIn
+from core.errors import BadInput, Conflict, NotHere, NotSignedIn
 from core.settings import settings
 
 log = structlog.get_logger()
@@ -137,6 +137,31 @@ def issue_invite(
             connection, "invite", actor=name, person_id=by, target=email or None, origin=origin, role=role, days=days
         )
     return token
+
+
+def withdraw_invite(actor: Actor, invite_id: str, origin: Origin) -> None:
+    """End an invitation that nobody has used; *invite_id* as lists of them tell it. Raises Forbidden, NotHere."""
+    with transaction() as connection:
+        name, by = people.authority(connection, actor)
+        row = connection.execute(
+            text(
+                "DELETE FROM ticket WHERE purpose = 'invite' AND encode(hash, 'hex') = :id AND expires_at > now()"
+                " RETURNING details"
+            ),
+            {"id": invite_id},
+        ).one_or_none()
+        if row is None:
+            raise NotHere("This invitation is over or was used already")
+        audit.record(
+            connection,
+            "invite_withdrawn",
+            actor=name,
+            person_id=by,
+            target=row.details.get("email"),
+            origin=origin,
+            role=row.details["role"],
+        )
+    log.info("invitation withdrawn")
 
 
 def check_invite(token: str, now: datetime | None = None) -> Invite:

@@ -51,6 +51,25 @@ def totals(now: datetime) -> dict[str, Any]:
     return first(read_frame(sql, fresh=True, now=now))
 
 
+def invitations(now: datetime) -> DataFrame:
+    """List invitations that are still good, the one that ends first at the top; the link itself is nowhere.
+
+    id           text: for withdrawing this one, never for showing
+    role, email  what it offers, and to whom alone; e-mail null for whoever has the link
+    invited_by   name of the admin; null where the command line made it
+    ends_at      moment
+    """
+    sql = """
+        SELECT encode(hash, 'hex') AS id, details ->> 'role' AS role, details ->> 'email' AS email,
+               person.username AS invited_by, expires_at AS ends_at
+          FROM ticket LEFT JOIN person ON person.id = CAST(details ->> 'by' AS bigint)
+         WHERE purpose = 'invite' AND expires_at > :now
+         ORDER BY expires_at, hash
+         LIMIT 200
+    """
+    return read_frame(sql, fresh=True, now=now)
+
+
 def sessions(person_id: int, now: datetime) -> DataFrame:
     """List a person's sessions that are open, newest visit first: address, device, since, last seen, ends (UTC)."""
     sql = """

@@ -230,6 +230,16 @@ def test_an_invitation_is_a_link_to_register(admin, monkeypatch):
     assert tickets.check_invite(secret).role == "analyst"
 
 
+def test_an_invitation_can_be_withdrawn(admin):
+    token = tickets.issue_invite("tests", Origin(), role="admin", email="eve@example.org")
+    shown = dialog("newcomers.not_used(session.required('admin'))")
+    assert "**admin** for eve" in texts(shown)
+    press(shown, "withdraw-0")
+    assert "There are none." in texts(shown)
+    with pytest.raises(tickets.InvalidTicket):
+        tickets.check_invite(token)
+
+
 def test_where_nobody_may_register_nobody_is_invited(page, monkeypatch):
     from core.settings import settings
 

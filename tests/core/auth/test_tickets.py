@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Engine, text
 
 from core.auth import api_keys, people, sessions, sign_in, tickets
 from core.auth.tickets import InvalidTicket
-from core.errors import BadInput, Conflict, NotHere
+from core.errors import BadInput, Conflict, Forbidden, NotHere
+from core.queries import people as queries
 
 from .conftest import HERE, PASSWORD, Add, as_identity, told
 
@@ -96,7 +97,7 @@ def test_a_reset_link_sets_the_password_once_and_ends_everything(add: Add, datab
     me = as_identity(ada)
     _, key = api_keys.create(me, "laptop", None, HERE)
     token = tickets.issue_reset("command line", ada.id, HERE)
-    assert tickets.redeem_reset(token, NEW, origin=HERE) == ada
+    assert tickets.redeem_reset(token, NEW, origin=HERE).id == ada.id
     assert me.session_id is not None
     assert sessions.check(me.session_id) is None
     assert api_keys.identify(key) is None
@@ -169,6 +170,27 @@ def test_an_invitation_is_over_in_time(add: Add, database: Connection) -> None:
     with pytest.raises(InvalidTicket):
         tickets.check_invite(invite, NOW + timedelta(days=2))
     assert told(database, "invite")[0].target == "ada@example.org"
+
+
+def test_an_invitation_can_be_withdrawn_until_it_is_used(add: Add, database: Connection) -> None:
+    root, ada = as_identity(add("root", role="admin")), as_identity(add("ada"))
+    kept = tickets.issue_invite(root, HERE)
+    token = tickets.issue_invite(root, HERE, role="admin", email="eve@example.org", days=1)
+    first, second = queries.invitations(datetime.now(UTC)).to_dict("records")
+    assert (first["role"], first["email"], first["invited_by"]) == ("admin", "eve@example.org", "root")
+    assert (second["role"], second["email"]) == ("analyst", None)
+    with pytest.raises(Forbidden):
+        tickets.withdraw_invite(ada, first["id"], HERE)
+    tickets.withdraw_invite(root, first["id"], HERE)
+    with pytest.raises(InvalidTicket):
+        tickets.check_invite(token)
+    with pytest.raises(NotHere):
+        tickets.withdraw_invite(root, first["id"], HERE)
+    with pytest.raises(NotHere):
+        tickets.withdraw_invite(root, token, HERE)
+    assert tickets.check_invite(kept).role == "analyst"
+    (event,) = told(database, "invite_withdrawn")
+    assert (event.actor, event.target, event.details) == ("root", "eve@example.org", {"role": "admin"})
 
 
 def test_where_nobody_may_register_nobody_is_invited(add: Add, setting: Callable[..., None]) -> None:
