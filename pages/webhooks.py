@@ -25,10 +25,10 @@ CHOSEN, LISTED, SAID, TRIED = "webhook", "webhooks-listed", "webhooks-said", "we
 EVERY = "1s"
 FORMATS: dict[str, Format] = {"JSON": "json", "Slack": "slack"}
 COLUMNS = {
-    "name": column.TextColumn("Name", width=140),
-    "host": column.TextColumn("Host", width=180, help="The rest of its address is a secret"),
+    "name": column.TextColumn("Name", width=120),
+    "host": column.TextColumn("Host", width=160, help="The rest of its address is a secret"),
     "form": column.TextColumn("Format", width=70),
-    "wants": column.TextColumn("Is told of", width=220),
+    "wants": column.TextColumn("Is told of", width=190),
     "enabled": column.CheckboxColumn("On", width=50),
     "delivered": column.NumberColumn("Delivered", width=80, help="In thirty days"),
     "failed": column.NumberColumn("Failed", width=65, help="In thirty days"),
@@ -37,11 +37,11 @@ COLUMNS = {
 }
 DELIVERY_COLUMNS = {
     "created_at": MOMENT | {"label": "When", "width": 130},
-    "told": column.TextColumn("Told", width=320),
+    "told": column.TextColumn("Told", width=240),
     "state": column.TextColumn("State", width=85),
     "attempts": column.NumberColumn("Tries", width=60),
     "status": column.NumberColumn("Answer", format="%d", width=70, help="HTTP status"),
-    "error": column.TextColumn("Why not", width=280),
+    "error": column.TextColumn("Why not", width=360),
 }
 HOW_TO_VERIFY = """
 Each request carries `x-almanac-timestamp`, `x-almanac-delivery` and `x-almanac-signature`. The signature is
@@ -61,7 +61,7 @@ def show(_admin: Identity) -> None:
     if said := st.session_state.pop(SAID, ""):
         st.success(said, icon=":material/check_circle:")
     key_once()
-    found = alerts.webhooks()
+    found = alerts.webhooks(datetime.now(UTC))
     if found.empty:
         st.info("Nobody outside is told. Add a webhook below.", icon=":material/webhook:")
     else:

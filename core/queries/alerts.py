@@ -65,7 +65,7 @@ def rules() -> DataFrame:
     return found.assign(settings=[json.loads(settings) for settings in found["settings"]])
 
 
-def webhooks() -> DataFrame:
+def webhooks(now: datetime) -> DataFrame:
     """List the webhooks by name: one row each. Their addresses and keys are secrets; `host` is all that is told.
 
     id, name, host, format, enabled, created_by
@@ -83,11 +83,11 @@ def webhooks() -> DataFrame:
                (array_agg(state ORDER BY delivery.id DESC))[1] AS last_state
           FROM webhook
           LEFT JOIN webhook_delivery AS delivery
-            ON webhook_id = webhook.id AND delivery.created_at > now() - interval '30 days'
+            ON webhook_id = webhook.id AND delivery.created_at > CAST(:now AS timestamptz) - interval '30 days'
          GROUP BY webhook.id
          ORDER BY lower(name)
     """
-    found = read_frame(sql, fresh=True)
+    found = read_frame(sql, fresh=True, now=now)
     kinds = pd.Series([None if pd.isna(one) else json.loads(one) for one in found["kinds"]], dtype=object)
     hidden = found.drop(columns="url").assign(kinds=kinds, host=[host_of(str(url)) for url in found["url"]])
     hidden.attrs = {}

@@ -243,7 +243,7 @@ def test_names_from_outside_do_not_become_markdown(page, cockpit):
 
 
 def test_each_budget_has_a_gauge_with_its_reset(page, monkeypatch):
-    resets_at = NOW + timedelta(minutes=20)
+    resets_at = datetime.now(UTC) + timedelta(minutes=20)
     seen = BudgetSeen((Bucket("octo", "graphql", 5000, 1200, resets_at), Bucket("octo", "core", 5000, 5000, resets_at)))
     monkeypatch.setattr(budget_seen, "seen", lambda *_: seen)
     shown = page()

@@ -84,9 +84,9 @@ def test_recent_failures_are_listed(page, monkeypatch):
 
 
 def test_budgets_show_by_owner_with_what_is_left(page, redis):
-    until = NOW.timestamp() + 1800
+    until = datetime.now(UTC).timestamp() + 1800
     buckets = {"octo-bot graphql": {"limit": 5000, "remaining": 1250, "resets_at": until}}
-    told = {"paused_until": NOW.timestamp() + 600, "buckets": buckets, "in_flight": {}}
+    told = {"paused_until": datetime.now(UTC).timestamp() + 600, "buckets": buckets, "in_flight": {}}
     redis.set(budget_seen.key(settings().github_api_url), json.dumps(told))
     shown = page()
     row = next(table.value for table in shown.dataframe if "owner" in table.value).iloc[0]

@@ -1,6 +1,6 @@
 """What rules noticed, as pages read it; of webhooks nothing that is secret."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from holdings import account, moment
 from sqlalchemy import Connection, insert, select
@@ -65,7 +65,7 @@ def test_nothing_noticed_has_no_moment(database):
 def test_a_webhook_is_told_of_without_address_and_key(database):
     webhook, key = changes.add_webhook(database, "chat", "https://hooks.example.com:8443/T0/secret?x=1", "json", "boss")
     changes.try_webhook(database, webhook)
-    found = alerts.webhooks()
+    found = alerts.webhooks(datetime.now(UTC))
     assert found.loc[0, ["host", "kinds", "waiting", "last_state"]].tolist() == [
         "hooks.example.com",
         None,
@@ -80,7 +80,7 @@ def test_a_webhook_is_told_of_without_address_and_key(database):
 def test_deliveries_come_newest_first(database):
     webhook, _ = changes.add_webhook(database, "chat", "https://example.com", "json", "boss", ["archived"])
     first, second = (changes.try_webhook(database, webhook) for _ in range(2))
-    assert alerts.webhooks().loc[0, "kinds"] == ["archived"]
+    assert alerts.webhooks(datetime.now(UTC)).loc[0, "kinds"] == ["archived"]
     assert list(alerts.deliveries(webhook)["id"]) == [second, first]
     assert alerts.delivery(first)["state"] == "waiting"
     assert alerts.delivery(10**12) == {}
