@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from zlib import crc32
 
 import pandas as pd
 import streamlit as st
@@ -143,7 +144,8 @@ def edit(found: DataFrame) -> None:
         hide_index=True,
         placeholder="—",
         height=min(560, 35 * (len(rows) + 1) + 3),
-        key=f"board-{version}",
+        # Edits are kept by place: on another list they would be of somebody else.
+        key=f"board-{version}-{crc32(str(list(found['account_id'])).encode())}",
     )
     changes = differences(rows, edited)
     chosen = [int(at) for at, is_chosen in enumerate(edited["chosen"]) if is_chosen]
