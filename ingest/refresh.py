@@ -60,6 +60,7 @@ class Refresh:
     every: timedelta
     clock: Callable[[], datetime] = now_utc
     chance: random.Random = field(default_factory=random.Random)
+    summing: rollups.Rhythm = field(default_factory=rollups.Rhythm)
 
     def run(self, order: Order, *, stop: Stop | None = None, watch: Watch = lambda _item: None) -> Run:
         """Refresh what *order* names and report what became of each account.
@@ -281,8 +282,10 @@ class Refresh:
         if not run.stored and not any(item.state == "gone" for item in run.items):
             return
         with self.engine.begin() as connection:
-            if run.rows_written:
-                rollups.update_language_day(connection, self.clock().date())
+            if run.rows_written and self.summing.is_time:
+                # What is left out here the leader sums up within minutes.
+                with self.summing.counting():
+                    rollups.update_language_day(connection, self.clock().date())
             database.publish(connection, run.id)
         self._raise_alerts(run)
 

@@ -3,10 +3,15 @@
 `''` stands for no language at all, as it does in `repository_language`.
 """
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 
 from sqlalchemy import Connection, text
 
+SUMMING_LOCK = 0x616C6D73756D  # "almsum"
+REST_FACTOR = 20
 # What is no longer true of a day goes, and only what differs is written.
 STORE = """
     , gone AS (
@@ -65,9 +70,35 @@ IMPORTED = """
 """
 
 
-def update_language_day(connection: Connection, day: date) -> None:
-    """Sum up our own latest counts as those of *day*."""
+def update_language_day(connection: Connection, day: date) -> bool:
+    """Sum up our own latest counts as those of *day*; False where somebody else is doing it at this moment.
+
+    Two at once would wait for each other's rows, and all workers end up waiting in line.
+    """
+    if not connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": SUMMING_LOCK}):
+        return False
     connection.execute(text(OWN + STORE.format(scope="AND held.day = :day")), {"day": day, "source": 1})
+    return True
+
+
+class Rhythm:
+    """Lets something that is repeated after each run take no more than a twentieth of the time."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._not_before = 0.0
+
+    @property
+    def is_time(self) -> bool:
+        return self._monotonic() >= self._not_before
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Measure what it takes: the longer it took, the longer it is not time again."""
+        began = self._monotonic()
+        yield
+        ended = self._monotonic()
+        self._not_before = ended + REST_FACTOR * (ended - began)
 
 
 def update_import_language_days(connection: Connection, source_id: int) -> None:

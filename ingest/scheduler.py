@@ -13,7 +13,7 @@ from redis import RedisError
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from core import budget_seen, cache, jobs, partitions
+from core import budget_seen, cache, database, jobs, partitions
 from core.auth import cleaning
 from core.settings import settings
 from ingest import dues, growth, replan, rollups, runs
@@ -48,6 +48,8 @@ class Timetable:
     """Whose budget pays for what the timetable wants; None: there is no limit."""
     resting: dict[str, datetime] = field(default_factory=dict)
     """Kinds of readings of which nothing was due, and until when they are not looked for."""
+    summed: int = 0
+    """The newest run that wrote something when the day was summed up last."""
 
     def defer_due(self) -> int:
         """Pack accounts whose time has come into jobs, as many as the budget pays for; returns how many accounts."""
@@ -108,6 +110,16 @@ class Timetable:
         if begun or ended:
             log.warning("alerts changed", begun=begun, ended=ended)
 
+    def sum_up(self) -> None:
+        """Sum up the day where runs wrote something since: they do it themselves only while it costs them little."""
+        with self.engine.begin() as connection:
+            newest = connection.scalar(text("SELECT max(id) FROM ingest_run WHERE rows_written > 0")) or 0
+            going_on = connection.scalar(text("SELECT EXISTS (SELECT FROM ingest_run WHERE state = 'running')"))
+            if newest == self.summed or not rollups.update_language_day(connection, self.clock().date()):
+                return
+            database.publish(connection)
+        self.summed = 0 if going_on else newest
+
     def keep_house(self) -> None:
         """Once a day: months ahead, names shown since, growth of all, the day's rollup; an alarm for strays."""
         now = self.clock()
@@ -147,6 +159,7 @@ def build(timetable: Timetable) -> BackgroundScheduler:
     scheduler.add_job(timetable.defer_readings, "interval", minutes=1, id="defer_readings", next_run_time=first)
     scheduler.add_job(timetable.plan, "interval", minutes=10, id="plan", next_run_time=first)
     scheduler.add_job(timetable.rescue, "interval", seconds=30, id="rescue", next_run_time=first)
+    scheduler.add_job(timetable.sum_up, "interval", minutes=5, id="sum_up", next_run_time=first + WATCH_AFTER)
     scheduler.add_job(timetable.watch, "interval", minutes=5, id="watch", next_run_time=first + WATCH_AFTER)
     scheduler.add_job(timetable.keep_house, "cron", hour=0, minute=10, id="keep_house")
     scheduler.add_job(timetable.clean_sign_ins, "interval", hours=1, id="clean_sign_ins", next_run_time=first)

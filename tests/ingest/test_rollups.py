@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from ingest.history.importing import import_history
-from ingest.rollups import update_language_day
+from ingest.rollups import Rhythm, update_language_day
+from ingest.scheduler import Timetable
 
 DAY = date(2026, 11, 20)
 
@@ -132,3 +133,44 @@ def test_an_imported_source_counts_once_a_week(database: Connection, tmp_path: P
         (date(2021, 1, 11), "Rust", 1, 3, None),
     ]
     assert rows_of(database, "SELECT DISTINCT name FROM language_day JOIN source ON id = source_id") == [("kept",)]
+
+
+def test_while_one_sums_up_others_do_not_wait_in_line(committing_database):
+    with committing_database.begin() as first, committing_database.begin() as second:
+        assert update_language_day(first, DAY)
+        assert not update_language_day(second, DAY)
+    with committing_database.begin() as later:
+        assert update_language_day(later, DAY)
+
+
+def test_summing_up_takes_no_more_than_a_twentieth_of_the_time():
+    now = [100.0]
+    rhythm = Rhythm(lambda: now[0])
+    assert rhythm.is_time
+    with rhythm.counting():
+        now[0] += 2
+    assert not rhythm.is_time
+    now[0] += 2 * 20
+    assert rhythm.is_time
+
+
+def test_the_leader_sums_up_what_runs_left_out_and_lets_pages_see_it(committing_database):
+    """Once after the last run, not each time."""
+    with committing_database.begin() as connection:
+        Repositories(connection).add("Python", 7)
+        asked = connection.scalar(
+            text("INSERT INTO ingestion (trigger, started_at) VALUES ('test', now()) RETURNING id")
+        )
+        connection.execute(
+            text(
+                "INSERT INTO ingest_run (ingestion_id, trigger, accounts, started_at, state, rows_written)"
+                " VALUES (:asked, 'test', 1, now(), 'done', 3)"
+            ),
+            {"asked": asked},
+        )
+    timetable = Timetable(committing_database)
+    timetable.sum_up()
+    timetable.sum_up()
+    with committing_database.begin() as connection:
+        assert rows_of(connection, "SELECT language, stars FROM language_day") == [("Python", 7)]
+        assert rows_of(connection, "SELECT version FROM data_version") == [(1,)]
