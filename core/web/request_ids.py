@@ -11,6 +11,8 @@ log = structlog.get_logger()
 HEADER = "x-request-id"
 # Headers that only this process may set: what a client sends under these names is dropped.
 OURS = (HEADER.encode(), b"x-auth-")
+# What follows names a page that somebody has open: who knows it can take its place after a broken connection.
+UPLOADS = "/_stcore/upload_file/"
 QUIET = ("/static/", "/_stcore/", "/app/static/", "/media/", "/component/", "/health")
 
 
@@ -67,7 +69,13 @@ class RequestIds:
         tell(
             "request answered",
             method=scope.get("method", "WEBSOCKET"),
-            path=path if path.isprintable() else ascii(path),
+            path=readable(path),
             status=status,
             ms=round(seconds * 1000, 1),
         )
+
+
+def readable(path: str) -> str:
+    """The path as the log may hold it: on one line, and without what names somebody's open page."""
+    shown = f"{UPLOADS}…" if path.startswith(UPLOADS) else path
+    return shown if shown.isprintable() else ascii(shown)

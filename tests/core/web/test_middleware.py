@@ -95,6 +95,12 @@ def test_a_path_cannot_write_into_the_log(web):
     assert logged[0]["path"] == r"'/\x00\x1b[31m\nline'"
 
 
+def test_the_log_does_not_name_somebodys_open_page(web):
+    with structlog.testing.capture_logs() as logged:
+        web.put("/_stcore/upload_file/3f0c6a1e-9b7d/7")
+    assert logged[0]["path"] == "/_stcore/upload_file/…"
+
+
 def test_an_unknown_api_path_is_an_error_in_the_one_shape(web):
     answer = web.get("/api/v1/nothing")
     assert answer.status_code == 404
