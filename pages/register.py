@@ -49,7 +49,8 @@ def welcome(invite: str) -> bool:
     except tickets.InvalidTicket as invalid:
         entrance.tell(str(invalid))
         return False
-    st.caption(f":material/mail: You are invited as **{offered.role}**. The invitation is good once.")
+    alone = f", with the e-mail address {entrance.plain(offered.email)}" if offered.email else ""
+    st.caption(f":material/mail: You are invited as **{offered.role}**{alone}. The invitation is good once.")
     return True
 
 

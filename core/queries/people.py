@@ -85,7 +85,7 @@ def sessions(person_id: int, now: datetime) -> DataFrame:
 def api_keys(person_id: int, now: datetime) -> DataFrame:
     """List a person's API keys, newest first; the key itself is nowhere.
 
-    name, hint     text; the hint is how the key begins
+    name, hint     text; the hint is how the key ends
     state          good, expired, revoked
     created_at, last_used_at, expires_at   moments; null: never used, never expires
     """

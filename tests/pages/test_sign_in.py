@@ -142,11 +142,11 @@ def test_while_registration_is_closed_the_page_says_so(visit, monkeypatch):
 def test_an_invitation_is_asked_for_says_what_it_offers_and_is_good_once(visit, monkeypatch):
     monkeypatch.setenv("REGISTRATION", "invite")
     settings.cache_clear()
-    secret = tickets.issue_invite("tests", Origin(), role="admin")
+    secret = tickets.issue_invite("tests", Origin(), role="admin", email="eve@example.org")
     shown = visit("register")
     assert "An account needs an invitation" in texts(shown)
     field(shown, "Paste the link or the code you were sent").set_value(f"http://127.0.0.1/register#{secret}").run()
-    assert "You are invited as **admin**" in texts(shown)
+    assert "You are invited as **admin**, with the e-mail address eve" in texts(shown)
     register(shown, "ada", PASSWORD)
     assert people.find("ada").role == "admin"
     again = visit("register")
