@@ -17,9 +17,7 @@ def calendar(frame: DataFrame, theme: Theme, *, text: str) -> go.Figure:
     days = pd.to_datetime(frame["day"])
     mondays = days - pd.to_timedelta(days.dt.day_of_week, unit="D")
     weeks = pd.date_range(mondays.min(), mondays.max(), freq="7D")
-    at = {
-        (monday, weekday): place for place, (monday, weekday) in enumerate(zip(mondays, days.dt.day_of_week, strict=True))
-    }
+    at = {day: place for place, day in enumerate(zip(mondays, days.dt.day_of_week, strict=True))}
     shares = frame["share"].astype(float)
     z = [[_at(shares, at.get((week, weekday))) for week in weeks] for weekday in range(7)]
     told = [[_at(frame[text], at.get((week, weekday))) or "" for week in weeks] for weekday in range(7)]
