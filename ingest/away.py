@@ -1,9 +1,12 @@
-"""Pure: whether an error tells that Postgres does not answer, in the words of whichever library met it."""
+"""Whether an error tells that Postgres does not answer, in whichever library's words; and how to be calm about it."""
+
+import logging
 
 import psycopg
 from procrastinate.exceptions import ConnectorException
 from sqlalchemy.exc import DBAPIError
 
+CANCELLED = "57014"
 # Connections refused or broken off by a server that goes, crashed or comes; a line that broke has no code at all.
 GOING = ("08", "57P")
 
@@ -17,3 +20,26 @@ def is_away(error: BaseException | None) -> bool:
     if isinstance(error, psycopg.OperationalError):
         return error.sqlstate is None or error.sqlstate.startswith(GOING)
     return False
+
+
+def was_cancelled(error: BaseException | None) -> bool:
+    """True for a statement that somebody ended: we did, because we were told to stop."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == CANCELLED
+
+
+def stay_calm(*loggers: str) -> None:
+    """While Postgres is away libraries tell so with tracebacks, again and again: whoever calls this says it once."""
+    for name in loggers:
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [Calm()], False
+
+
+class Calm(logging.Handler):
+    """Passes on what other libraries have to say, but for what a Postgres that is away makes them say."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if record.levelno < logging.WARNING or record.name == "psycopg.pool":
+            return
+        if not is_away(error) and not was_cancelled(error):
+            logging.getLogger().handle(record)

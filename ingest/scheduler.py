@@ -18,6 +18,7 @@ from core.auth import cleaning
 from core.settings import settings
 from ingest import dues, growth, replan, rollups, runs
 from ingest.alerts import evaluate as alerts
+from ingest.away import stay_calm
 from ingest.cancelling import Statements
 from ingest.history import adopting
 from ingest.purse import Purse
@@ -168,6 +169,7 @@ def build(timetable: Timetable) -> BackgroundScheduler:
 
 def serve(timetable: Timetable, stop: threading.Event) -> None:
     """Stand for leader until elected, lead until told to stop or the lock's connection is lost, and stand again."""
+    stay_calm("apscheduler")
     stands_by = False
     while not stop.is_set():
         try:

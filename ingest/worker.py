@@ -1,7 +1,6 @@
 """Who: takes jobs from the queue and refreshes, any number of them on any number of machines."""
 
 import asyncio
-import logging
 import os
 import signal
 import threading
@@ -17,7 +16,7 @@ from sqlalchemy.engine import URL
 from core import cache, jobs
 from ingest import lookups
 from ingest.alerts.deliver import MOST_ATTEMPTS, Postman
-from ingest.away import is_away
+from ingest.away import is_away, stay_calm
 from ingest.readings import Reader, work
 from ingest.refresh import Order, Refresh
 
@@ -95,7 +94,7 @@ class Interrupted(Exception):
 def serve(url: URL, refresh: Refresh, postman: Postman, *, concurrency: int = 2) -> None:
     """Work until SIGINT or SIGTERM; then hand back what is in hand within ten seconds."""
     stop = threading.Event()
-    stay_calm()
+    stay_calm("procrastinate", "psycopg.pool", "asyncio")
     asyncio.run(_work(lambda: build(url, refresh, stop, concurrency, postman), stop, concurrency))
 
 
@@ -149,19 +148,3 @@ async def _end(shift: "asyncio.Task[None]") -> None:
         os._exit(0)
     if not shift.cancelled() and (error := shift.exception()) is not None:
         log.warning("worker could not hand back its jobs", error=type(error).__name__)
-
-
-def stay_calm() -> None:
-    """While Postgres is away each library would tell so with a traceback, again and again: we say it once a shift."""
-    for name in ("procrastinate", "psycopg.pool", "asyncio"):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [Calm()], False
-
-
-class Calm(logging.Handler):
-    """Passes on what other libraries have to say, but for what a Postgres that is away makes them say."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        error = record.exc_info[1] if record.exc_info else None
-        if record.levelno >= logging.WARNING and record.name != "psycopg.pool" and not is_away(error):
-            logging.getLogger().handle(record)
