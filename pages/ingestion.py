@@ -5,7 +5,7 @@ What is being asked of GitHub now, what became of it, and how fresh all of it is
 
 from datetime import UTC, datetime
 
-from pages import fresh, runs, session, under_way
+from pages import fresh, gauges, runs, session, under_way
 
 admin, now = session.required("admin"), datetime.now(UTC)
 under_way.start(admin)
@@ -14,7 +14,7 @@ under_way.live()
 ## GitHub's budget
 What GitHub will still answer this hour. All tokens of one owner share one budget.
 """
-under_way.budgets()
+gauges.show()
 """
 ## Freshness
 """

@@ -17,7 +17,7 @@ from core.auth.identity import Identity
 from core.errors import ServerUnavailable
 from core.queries import system
 from core.settings import settings
-from pages import session
+from pages import gauges, session
 from pages.parts import Part, ask, draw, fine, look, resting, trouble
 from pages.words import UNKNOWN, ago, number, percent, size
 
@@ -177,6 +177,7 @@ def budget() -> None:
             f"GitHub told us to wait: nothing is asked before {seen.paused_until:%H:%M:%S} UTC.",
             icon=":material/pause_circle:",
         )
+    gauges.refused(now)
     if not seen.buckets:
         st.info("Nothing has been heard from GitHub in the last two hours.", icon=":material/hourglass_empty:")
         return

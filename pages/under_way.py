@@ -1,7 +1,6 @@
 """What runs now: start it, see how far it is and why it waits, take it back."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import streamlit as st
 from pandas import DataFrame, Series
@@ -21,7 +20,6 @@ from pages.words import ago, number, percent
 
 EVERY = "1s"
 STARTED, WATCHED = "ingestion-started", "ingestions-watched"
-KIND = {"core": "REST", "graphql": "GraphQL"}
 WHO = {"schedule": "the timetable", "command line": "the command line", "import": "an import"}
 SHOWN = 6
 BACKGROUND = {
@@ -273,30 +271,3 @@ def cancel(ingestion_id: int) -> None:
         st.toast(
             "It ends after the account in hand." if cancelled else "It was over already.", icon=":material/stop_circle:"
         )
-
-
-@st.fragment(run_every="5s")
-def budgets() -> None:
-    """One gauge for each owner's budget."""
-    session.required("admin")
-    now = datetime.now(UTC)
-    seen, why = ask(lambda: budget_seen.seen(cache.redis(), settings().github_api_url, now))
-    if seen is None:
-        st.info(f"{why} Budgets are shared through Redis, and show again when it is back.", icon=":material/cloud_off:")
-        return
-    if not seen.buckets:
-        st.info("Nothing has been heard from GitHub in the last two hours.", icon=":material/hourglass_empty:")
-        return
-    with st.container(key="cards-budgets"):
-        for bucket in seen.buckets:
-            with st.container(border=True, height="stretch", gap="xxsmall"):
-                gauge(bucket, now)
-
-
-def gauge(bucket: Any, now: datetime) -> None:
-    left = bucket.left(now)
-    unit = "points" if bucket.resource == "graphql" else "requests"
-    st.markdown(f"**{KIND.get(bucket.resource, bucket.resource)}** of {plain(bucket.owner)}")
-    st.progress(left / max(1, bucket.limit), text=f"{number(left)} of {number(bucket.limit)} {unit} left")
-    full = bucket.resets_at <= now or left == bucket.limit
-    st.caption("full" if full else f"full again at {bucket.resets_at:%H:%M} UTC")

@@ -1,5 +1,6 @@
 """The Ingestion page: what runs, what became of what ran, and how fresh all of it is."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,11 +14,12 @@ from sqlalchemy.exc import OperationalError
 from streamlit.testing.v1 import AppTest
 from wording import texts
 
-from core import budget_seen, ingestions, schema
+from core import budget_seen, ingestions, refused_tokens, schema
 from core.budget_seen import Bucket, BudgetSeen
 from core.errors import Forbidden
 from core.jobs import Asked
 from core.queries import ingestions as asked_for
+from core.settings import settings
 from pages import runs, under_way
 from pages.outcomes import sentence
 
@@ -250,6 +252,14 @@ def test_each_budget_has_a_gauge_with_its_reset(page, monkeypatch):
     bars = [one.proto.text for one in shown.get("progress")]
     assert "1,200 of 5,000 points left" in bars
     assert f"full again at {resets_at:%H:%M} UTC" in texts(shown)
+
+
+def test_a_token_that_github_refused_is_named_with_its_reason(page, redis):
+    told = {"name": "octo-bot", "why": "GitHub refused the token of octo-bot", "at": datetime.now(UTC).isoformat()}
+    redis.hset(refused_tokens.key(settings().github_api_url), "ab12cd34", json.dumps(told))
+    said = texts(page())
+    assert "GitHub refused **octo" in said
+    assert "The others go on with its accounts" in said
 
 
 # Servers away -----------------------------------------------------------------------------------------------------
