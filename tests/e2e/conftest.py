@@ -38,6 +38,7 @@ KEY = "a key that is long enough for a test, and no secret"
 PATIENCE_MS = 60_000
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
