@@ -28,7 +28,7 @@ def test_a_storm_of_kills_loses_nothing_and_doubles_nothing():
     world.freeze()
     try:
         with serve(world) as sandbox, lease(folder, durable=True) as servers:
-            sandbox.latency_ms = 900
+            sandbox.latency_ms = 2_500
             storm = Storm(servers, folder, sandbox, seed=5)
             storm.begin()
             try:

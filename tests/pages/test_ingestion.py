@@ -342,7 +342,7 @@ def test_an_outcome_is_a_sentence():
 def test_freshness_counts_only_what_is_wanted(page, cockpit, database):
     ids = cockpit.track("fresh", "stale", "never", "off", due=False)
     for account, hours in zip(ids, (1, 30, None, 99), strict=True):
-        at = None if hours is None else NOW - timedelta(hours=hours)
+        at = None if hours is None else datetime.now(UTC) - timedelta(hours=hours)
         database.execute(schema.account.update().where(schema.account.c.id == account).values(checked_at=at))
     database.execute(
         schema.tracked_account.update().where(schema.tracked_account.c.account_id == ids[3]).values(paused=True)

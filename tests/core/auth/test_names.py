@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from core.auth.names import check_display_name, check_email, check_username
@@ -59,6 +59,7 @@ def test_a_name_is_one_however_its_letters_are_composed() -> None:
     assert check_username("Zoe\u0308") == check_username("Zo\u00eb") == "Zo\u00eb"
 
 
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(st.text(max_size=80))
 def test_a_name_that_may_be_used_may_be_used_as_it_is_kept(name: str) -> None:
     try:

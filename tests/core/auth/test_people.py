@@ -38,8 +38,9 @@ def acts(actor: Identity, victim: int) -> list[Any]:
 
 def test_an_analyst_may_none_of_it(add: Add, database: Connection) -> None:
     ada, root = add("ada"), add("root", role="admin")
+    analyst = as_identity(ada)
     before = database.execute(text("SELECT * FROM person ORDER BY id")).all()
-    for act in acts(as_identity(ada), root.id):
+    for act in acts(analyst, root.id):
         with pytest.raises(Forbidden):
             act()
     # Nor with an identity that claims more than the row, or that was an admin's a moment ago.
