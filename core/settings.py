@@ -193,6 +193,11 @@ class Settings(BaseSettings):
         return self.address.startswith("https://")
 
     @property
+    def with_token(self) -> bool:
+        """Whether GitHub is asked with a token, or as an App: not anonymously."""
+        return bool(self.github_tokens or self.github_app_id)
+
+    @property
     def registration_mode(self) -> Literal["open", "invite", "closed"]:
         return self.registration or ("open" if self.on_loopback else "closed")
 

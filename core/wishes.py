@@ -52,7 +52,7 @@ def want(
         for login in new:
             _keep(connection, identity, login, now, note)
         return Outcome(tracked_already=already, awaiting=tuple(new))
-    return _track(connection, identity, new, already, now, origin, note)
+    return _track(connection, identity, dict.fromkeys(new, note), already, now, origin)
 
 
 def decide(
@@ -73,11 +73,7 @@ def decide(
         for row in rows:
             _note(connection, admin, "wish_declined", row.login, origin)
         return Outcome()
-    outcomes = [_track(connection, admin, [row.login], (), now, origin, row.note) for row in rows]
-    return Outcome(
-        tracked=tuple(login for one in outcomes for login in one.tracked),
-        ingestion_id=next((one.ingestion_id for one in outcomes if one.ingestion_id), None),
-    )
+    return _track(connection, admin, {row.login: row.note for row in rows}, (), now, origin)
 
 
 def change(
@@ -133,22 +129,22 @@ def _note(
 def _track(
     connection: Connection,
     identity: Identity,
-    logins: Sequence[str],
+    notes: Mapping[str, str | None],
     already: tuple[str, ...],
     now: datetime,
     origin: Origin,
-    note: str | None,
 ) -> Outcome:
-    new = [login for login in logins if tracked.track(connection, login, identity.username)]
+    """Track the logins that *notes* names, each with its note, as one ingestion."""
+    new = [login for login in notes if tracked.track(connection, login, identity.username)]
     for login in new:
-        if note:
+        if note := notes[login]:
             tracked.adjust(connection, login, {"note": note[:LONGEST_NOTE]}, now)
         _note(connection, identity, "tracked", login, origin)
-    settle(connection, identity, logins, now)
+    settle(connection, identity, list(notes), now)
     ids = [id_ for login in new if (id_ := tracked.find(connection, login)) is not None]
     asked = Asked("person", identity.username, origin.request_id)
     started = ingestions.start(connection, ids, asked, now) if ids else None
-    others = tuple(login for login in logins if login not in new)
+    others = tuple(login for login in notes if login not in new)
     return Outcome(tuple(new), (*already, *others), ingestion_id=started.id if started else None)
 
 

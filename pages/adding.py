@@ -237,7 +237,7 @@ def price(chosen: DataFrame) -> str:
         for login, kind, count in chosen[["login", "kind", "repositories"]].itertuples(index=False)
     ]
     given, now = settings(), datetime.now(UTC)
-    with_token = bool(given.github_tokens) or bool(given.github_app_id)
+    with_token = given.with_token
     seen, _ = ask(lambda: budget_seen.seen(cache.redis(), given.github_api_url, now))
     left = forecasts.left(seen.buckets if seen else (), with_token=with_token, now=now)
     told = planning.forecast(counted, with_token=with_token, left=left, now=now)

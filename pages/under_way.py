@@ -68,7 +68,7 @@ def all_due() -> None:
 def cost(due: list[int], now: datetime) -> str:
     """What refreshing these accounts is expected to cost, and whether it fits what is left."""
     given = settings()
-    with_token = bool(given.github_tokens) or bool(given.github_app_id)
+    with_token = given.with_token
     seen, _ = ask(lambda: budget_seen.seen(cache.redis(), given.github_api_url, now))
     left = forecasts.left(seen.buckets if seen else (), with_token=with_token, now=now)
     with transaction() as connection:

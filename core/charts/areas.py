@@ -11,7 +11,6 @@ from core.charts import linguist
 from core.charts.theme import Theme, figure
 
 LAYERS = 8
-LEGEND_ROW = 20
 
 
 def top_layers(frame: DataFrame, value: str, layers: int = LAYERS) -> DataFrame:

@@ -103,3 +103,12 @@ def test_only_admins_decide(database, people, approval):
     wishes.want(database, ada, ["octocat"], NOW, ORIGIN)
     with pytest.raises(Forbidden):
         wishes.decide(database, ada, [waiting(database)[0].id], NOW, ORIGIN, granted=True)
+
+
+def test_wishes_that_are_granted_together_are_one_ingestion(database, people, approval):
+    ada, grace = people
+    wishes.want(database, ada, ["octocat", "hubot"], NOW, ORIGIN, note="both")
+    granted = wishes.decide(database, grace, [wish.id for wish in waiting(database)], NOW, ORIGIN, granted=True)
+    assert set(granted.tracked) == {"octocat", "hubot"}
+    assert database.scalars(text("SELECT accounts FROM ingestion")).all() == [2]
+    assert database.scalars(text("SELECT note FROM tracked_account")).all() == ["both"] * 2
