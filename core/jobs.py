@@ -80,24 +80,12 @@ def defer_refresh(
 
 def defer_look_up(connection: Connection, lookup_id: str) -> None:
     """Let a worker ask GitHub who some logins belong to; `core.lookups` holds which."""
-    _names().configure_task(
-        LOOK_UP,
-        queue=QUEUE,
-        priority=PRIORITY_WAITING,
-        queueing_lock=f"look_up:{lookup_id}",
-        connection=connection.connection.driver_connection,
-    ).defer(lookup_id=lookup_id)
+    defer_once(connection, LOOK_UP, lock=f"look_up:{lookup_id}", priority=PRIORITY_WAITING, lookup_id=lookup_id)
 
 
 def defer_delivery(connection: Connection, delivery_id: int) -> None:
     """Let a worker tell a webhook; in *connection*'s transaction, with the row that says what to tell."""
-    _names().configure_task(
-        DELIVER,
-        queue=QUEUE,
-        priority=PRIORITY_PERSON,
-        queueing_lock=f"deliver:{delivery_id}",
-        connection=connection.connection.driver_connection,
-    ).defer(delivery_id=delivery_id)
+    defer_once(connection, DELIVER, lock=f"deliver:{delivery_id}", priority=PRIORITY_PERSON, delivery_id=delivery_id)
 
 
 def open_ingestion(connection: Connection, asked: Asked, now: datetime, accounts: int = 0) -> int:
