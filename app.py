@@ -25,6 +25,7 @@ from streamlit import config
 from core import log as logs
 from core.auth.secrets import secret_key
 from core.errors import AlmanacError, BadInput
+from core.local.urls import use_embedded_servers
 from core.settings import Settings, settings
 from core.web.hosts import allowed_hosts
 from core.web.middleware import middleware
@@ -44,7 +45,7 @@ HEAD_START_SECONDS = 0.5
 HEAVY = (
     "sqlalchemy.dialects.postgresql.psycopg",
     "pandas",
-    "core.database",
+    "core.db.engine",
     "plotly.graph_objects",
     "pydeck",
     "pyarrow",
@@ -124,6 +125,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
             await collecting
 
 
+use_embedded_servers()
 FRONTEND = Path(st.__file__).parent / "static"
 app = st.App(
     "pages/main.py",

@@ -90,15 +90,15 @@ def restore(
 @contextmanager
 def _postgres() -> "Iterator[URL]":
     """The address of Postgres, which is started for as long as this takes where it is an embedded one."""
-    from core.database import address  # noqa: PLC0415
+    from core.db.engine import parse_database_url  # noqa: PLC0415
     from core.local import lease  # noqa: PLC0415
 
     wanted = settings()
     if wanted.database_url:
-        yield address(wanted.database_url)
+        yield parse_database_url(wanted.database_url)
     else:
         with lease(wanted.data_dir, pg_bin_dir=wanted.pg_bin_dir, redis=False) as servers:
-            yield address(servers.database_url)
+            yield parse_database_url(servers.database_url)
 
 
 @app.command()
@@ -112,7 +112,9 @@ def create_person(
 ) -> None:
     """Add somebody, and print a link with which they set their password."""
     from core.auth import people  # noqa: PLC0415
+    from core.local.urls import use_embedded_servers  # noqa: PLC0415
 
+    use_embedded_servers()
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     person = people.create(name, actor=COMMAND_LINE, role=role, email=email, password=password)
     say(f"{person.username} is an {person.role} now.")
@@ -124,7 +126,9 @@ def create_person(
 def reset_password(name: str) -> None:
     """Print a link with which somebody sets a new password, once and within an hour."""
     from core.auth import people  # noqa: PLC0415
+    from core.local.urls import use_embedded_servers  # noqa: PLC0415
 
+    use_embedded_servers()
     person = people.find(name)
     if person is None:
         raise NotHere(f"There is nobody called {name!r}")

@@ -1,23 +1,36 @@
 """The Redis connection: what is in it may be forgotten at any moment."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-from core import local
+from core.errors import ServerUnavailable
 from core.settings import settings
 
+_url_of_embedded_server: Callable[[], str] | None = None
 
-def _embedded() -> str:
-    return local.lease(settings().data_dir, pg_bin_dir=settings().pg_bin_dir, postgres=False).redis_url
+
+def use_embedded_server(url: Callable[[], str]) -> None:
+    """Ask *url*, which may start a server, for the URL where REDIS_URL is empty. Entry points call this once."""
+    global _url_of_embedded_server  # noqa: PLW0603 - one provider per process, set by its entry point
+    _url_of_embedded_server = url
+
+
+def redis_url() -> str:
+    """Return REDIS_URL, else the embedded server's URL. Raises ServerUnavailable where there is neither."""
+    if given := settings().redis_url:
+        return given
+    if _url_of_embedded_server is None:
+        raise ServerUnavailable("REDIS_URL is empty, and this process starts no embedded Valkey")
+    return _url_of_embedded_server()
 
 
 @lru_cache(maxsize=1)
 def redis() -> Redis:
     """This process's pool of connections; answers are bytes."""
-    url = settings().redis_url or _embedded()
     return Redis.from_url(
-        url, socket_timeout=2, socket_connect_timeout=1, retry=Retry(ExponentialBackoff(cap=0.2), 1), protocol=3
+        redis_url(), socket_timeout=2, socket_connect_timeout=1, retry=Retry(ExponentialBackoff(cap=0.2), 1), protocol=3
     )

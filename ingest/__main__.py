@@ -16,8 +16,10 @@ from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from core import budget_seen, cache, database, forecasts, jobs, log, migrations, planning, tracked
+from core import budget_seen, cache, forecasts, jobs, log, planning, tracked
+from core.db import engine, migrations
 from core.errors import AlmanacError
+from core.local.urls import use_embedded_servers
 from core.logins import BadLogin, parse_login
 from core.settings import settings
 from ingest import commands, runs, show
@@ -35,6 +37,7 @@ FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
 @app.callback()
 def prepare() -> None:
     log.setup(settings().log_level, as_json=settings().environment == "production")
+    use_embedded_servers()
 
 
 @app.command()
@@ -44,7 +47,7 @@ def track(
 ) -> None:
     """Refresh these accounts on schedule."""
     ready()
-    with database.transaction() as connection:
+    with engine.transaction() as connection:
         if first_start:
             logins = list(settings().track) if tracked.is_untouched(connection) else []
         refused = False
@@ -65,7 +68,7 @@ def untrack(logins: Logins = None) -> None:
     """Stop refreshing these accounts; their history stays."""
     ready()
     unknown = False
-    with database.transaction() as connection:
+    with engine.transaction() as connection:
         for login in logins or []:
             was = tracked.untrack(connection, login)
             unknown |= not was
@@ -94,7 +97,7 @@ def refresh(
         order = Order(jobs.Asked("command line"), wanted, logins or [], extras=extras, urgent=True)
         with interruptible() as stop, commands.progress() as bar:
             task = bar.add_task("Asking GitHub", total=len(wanted) + len(logins or []))
-            run = Refresh(client, database.engine(), settings().refresh_every).run(
+            run = Refresh(client, engine.engine(), settings().refresh_every).run(
                 order, stop=stop, watch=lambda item: bar.update(task, advance=1, description=item.login)
             )
     if as_json:
@@ -118,7 +121,7 @@ def show_(logins: Logins = None, as_json: AsJson = False) -> None:
     ready()
     missing = False
     for login in logins or []:
-        with database.transaction() as connection:
+        with engine.transaction() as connection:
             try:
                 held = show.holdings(connection, parse_login(login))
             except AlmanacError as error:
@@ -136,7 +139,7 @@ def show_(logins: Logins = None, as_json: AsJson = False) -> None:
 def runs_(limit: Annotated[int, typer.Option(min=1, max=1000)] = 20, as_json: AsJson = False) -> None:
     """List the newest runs."""
     ready()
-    with database.transaction() as connection:
+    with engine.transaction() as connection:
         runs.close_dead(connection)
         rows = runs.latest(connection, limit)
     if as_json:
@@ -170,7 +173,7 @@ def import_history_(
         report = import_history(
             file,
             source,
-            engine=database.engine(),
+            engine=engine.engine(),
             open_issues_include_change_requests_until=until,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
@@ -190,7 +193,7 @@ def star_history_(
     ready()
     with github() as client, interruptible() as stop:
         try:
-            is_whole = command.read(Reader(client, database.engine(), client.api_url), repositories, stop)
+            is_whole = command.read(Reader(client, engine.engine(), client.api_url), repositories, stop)
         except AlmanacError as error:
             commands.err.print(str(error), markup=False)
             raise typer.Exit(UNUSABLE) from error
@@ -207,7 +210,7 @@ def scheduler_() -> None:
     stop = threading.Event()
     scheduler.stop_on_signal(stop)
     purse = Purse.from_settings(settings(), cache.redis())
-    scheduler.serve(scheduler.Timetable(database.engine(), purse=purse), stop)
+    scheduler.serve(scheduler.Timetable(engine.engine(), purse=purse), stop)
 
 
 @app.command(name="worker")
@@ -218,10 +221,10 @@ def worker_(concurrency: Annotated[int, typer.Option(min=1, max=32)] = 2) -> Non
 
     ready()
     with github() as client:
-        hands = Refresh(client, database.engine(), settings().refresh_every)
+        hands = Refresh(client, engine.engine(), settings().refresh_every)
         given = settings()
-        postman = Postman(database.engine(), now_utc, given.webhook_private_addresses, given.address)
-        worker.serve(database.address(database.database_url()), hands, postman, concurrency=concurrency)
+        postman = Postman(engine.engine(), now_utc, given.webhook_private_addresses, given.address)
+        worker.serve(engine.parse_database_url(engine.database_url()), hands, postman, concurrency=concurrency)
 
 
 @app.command()
@@ -244,7 +247,7 @@ def sandbox(
 
 def ready() -> None:
     """Reach Postgres and bring its tables to the newest revision."""
-    url = database.database_url()
+    url = engine.database_url()
     if not migrations.is_current(url):
         migrations.upgrade(url)
 
@@ -274,13 +277,13 @@ def interruptible() -> Iterator[threading.Event]:
 
 
 def _tracked_ids() -> list[int]:
-    with database.transaction() as connection:
+    with engine.transaction() as connection:
         return list(connection.scalars(text("SELECT account_id FROM tracked_account WHERE NOT paused")))
 
 
 def _print_forecast(client: GitHub, account_ids: list[int], logins: list[str], *, as_json: bool) -> None:
     now, with_token = now_utc(), not client.is_anonymous
-    with database.transaction() as connection:
+    with engine.transaction() as connection:
         ids = [*account_ids, *(id_ for login in logins if (id_ := tracked.find(connection, parse_login(login))))]
         known = forecasts.known(connection, ids, now)
         seconds = forecasts.seconds_per_request(connection)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
-from core.schema import GROWTH_DAYS
+from core.db.schema import GROWTH_DAYS
 
 # How long before the moment in question the last look may lie.
 TOLERANCE = {days: timedelta(days=days if days <= 7 else days / 2) for days in GROWTH_DAYS}

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from core import database, tracked
+from core import tracked
+from core.db.data_version import publish
 from core.jobs import Asked
 from core.logins import BadLogin, parse_login
 from ingest import changes, growth, held, namesakes, pace, rollups, runs, store, tracking
@@ -275,7 +276,7 @@ class Refresh:
 
     def _publish(self, run: Run) -> None:
         with self.engine.begin() as connection:
-            database.publish(connection, run.id)
+            publish(connection, run.id)
 
     def _finish(self, run: Run) -> None:
         """Bring the rollups up to date and let the pages see it: always, for a look is news even if nothing moved."""
@@ -286,7 +287,7 @@ class Refresh:
                 # What is left out here the leader sums up within minutes.
                 with self.summing.counting():
                     rollups.update_language_day(connection, self.clock().date())
-            database.publish(connection, run.id)
+            publish(connection, run.id)
         self._raise_alerts(run)
 
     def _raise_alerts(self, run: Run) -> None:

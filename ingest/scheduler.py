@@ -13,8 +13,10 @@ from redis import RedisError
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from core import budget_seen, cache, database, jobs, partitions
+from core import budget_seen, cache, jobs
 from core.auth import cleaning
+from core.db import partitions
+from core.db.data_version import publish
 from core.settings import settings
 from ingest import dues, growth, replan, rollups, runs
 from ingest.alerts import evaluate as alerts
@@ -118,7 +120,7 @@ class Timetable:
             going_on = connection.scalar(text("SELECT EXISTS (SELECT FROM ingest_run WHERE state = 'running')"))
             if newest == self.summed or not rollups.update_language_day(connection, self.clock().date()):
                 return
-            database.publish(connection)
+            publish(connection)
         self.summed = 0 if going_on else newest
 
     def keep_house(self) -> None:

@@ -15,7 +15,7 @@ from streamlit import column_config as column
 from core import budget_seen, cache, forecasts, lookups, pasted, planning, wishes
 from core.auth.identity import Identity
 from core.cadences import CADENCES
-from core.database import transaction
+from core.db.engine import transaction
 from core.errors import BadInput, NotHere
 from core.logins import parse_login
 from core.lookups import Found, Lookup, Shelf

@@ -8,7 +8,8 @@ import streamlit as st
 
 from core import limits, wishes
 from core.auth.identity import Identity
-from core.database import data_version, transaction
+from core.db.data_version import data_version
+from core.db.engine import transaction
 from core.logins import parse_login
 from core.queries import system, tracking
 from core.settings import settings

@@ -14,7 +14,7 @@ from core import wishes
 from core.auth.identity import Identity
 from core.cadences import CADENCES, named
 from core.cadences import meant as meant_cadence
-from core.database import transaction
+from core.db.engine import transaction
 from core.exports import csv
 from core.queries import tracking
 from pages import export, session

@@ -4,9 +4,11 @@ from pathlib import Path
 import streamlit as st
 import structlog
 
-from core import counters, database, limits
+from core import counters, limits
 from core.auth.identity import Identity
 from core.auth.sessions import Live
+from core.db.data_version import data_version
+from core.db.frames import pin_version
 from core.errors import TooMany
 from core.queries import coverage
 from core.web.request_ids import new_id
@@ -32,7 +34,7 @@ st.html(HERE / "static" / "page.css")
 def wait_for_database() -> None:
     st.warning(failure.AWAY, icon=":material/cloud_off:")
     try:
-        database.data_version()
+        data_version()
     except Exception as error:
         if not failure.is_away(error):
             raise
@@ -120,8 +122,8 @@ def for_reader(live: Live) -> None:
     except TooMany as full:
         allowance.pause(full)
         st.stop()
-    version = database.data_version()
-    database.pin_version(version)
+    version = data_version()
+    pin_version(version)
     with st.sidebar:
         as_of_choice()
         data_line(version)

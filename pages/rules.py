@@ -13,7 +13,7 @@ from streamlit import column_config as column
 from core import watching
 from core.alerts import KINDS
 from core.auth.identity import Identity
-from core.database import transaction
+from core.db.engine import transaction
 from core.queries import alerts
 from pages import session
 from pages.cell import MOMENT, plain

@@ -5,10 +5,10 @@ A city of what is held: every owner is a district, every repository a tower. Tur
 
 import streamlit as st
 
-from core import database
 from core.charts import city, scene
 from core.charts.camera import Canvas
 from core.charts.legend import legend
+from core.db.data_version import data_version
 from core.queries import repositories
 from core.queries import scene as queries
 from core.web.scene import Wanted, edition
@@ -68,7 +68,7 @@ def addresses() -> dict[str, str]:
         min_stars=min_stars,
         height=height,
         as_of=choice.as_of.date() if choice.as_of else None,
-        v=edition(database.data_version()),
+        v=edition(data_version()),
     )
     return {part: asked.model_copy(update={"part": part}).address() for part in ("towers", "districts")}
 

@@ -7,7 +7,7 @@ from pandas import DataFrame, Series
 
 from core import budget_seen, cache, forecasts, planning, tracked, wishes
 from core.auth.identity import Identity
-from core.database import transaction
+from core.db.engine import transaction
 from core.errors import NotHere
 from core.logins import parse_login
 from core.queries import ingestions, system, tracking

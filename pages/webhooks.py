@@ -11,7 +11,7 @@ from streamlit import column_config as column
 from core import watching
 from core.alerts import LONGEST_NAME, LONGEST_URL, Format
 from core.auth.identity import Identity
-from core.database import transaction
+from core.db.engine import transaction
 from core.queries import alerts
 from core.settings import settings
 from pages import session

@@ -7,7 +7,7 @@ from streamlit import column_config as column
 
 from core import wishes
 from core.auth.identity import Identity
-from core.database import transaction
+from core.db.engine import transaction
 from core.queries import tracking
 from pages import session
 from pages.cell import MOMENT, plain

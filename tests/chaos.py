@@ -16,9 +16,9 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from core.db.migrations import upgrade
 from core.local import Servers
 from core.local.home import find_home
-from core.migrations import upgrade
 from ingest.sandbox import Sandbox
 
 PROJECT = Path(__file__).resolve().parents[1]

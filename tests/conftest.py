@@ -44,6 +44,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: _remove(folder))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests reported with `record_property`, such as files that have grown long."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if value:
+                terminalreporter.write_line(f"{name}: {value}")
+
+
 def _remove(folder: Path) -> None:
     """Wait for the servers to stop, then leave nothing behind."""
     lease_of_nothing = Servers.at(folder, pg_bin_dir="", durable=False, postgres=False, redis=False)
@@ -77,7 +85,7 @@ def servers() -> Iterator[Servers]:
 @pytest.fixture(scope="session")
 def template(servers: Servers) -> str:
     """The name of a database that has been migrated once; cloning it takes a moment, migrating does not."""
-    from core.migrations import upgrade
+    from core.db.migrations import upgrade
 
     with _one_at_a_time(), _admin(servers) as admin:
         found = admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone()
@@ -112,8 +120,8 @@ def test_engine(database_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def database(test_engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
-    """All of `core.database` works on this connection, in any thread; at the end of the test nothing happened."""
-    from core.database import use
+    """All of `core.db.engine` works on this connection, in any thread; at the end of the test nothing happened."""
+    from core.db.override import use
 
     monkeypatch.setenv("DATABASE_URL", database_url)
     settings.cache_clear()
@@ -127,7 +135,7 @@ def database(test_engine: Engine, database_url: str, monkeypatch: pytest.MonkeyP
 @pytest.fixture
 def committing_database(servers: Servers, template: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """A database of this test's own, for what commits over several connections; DATABASE_URL names it."""
-    from core.database import use
+    from core.db.override import use
 
     with _clone(servers, template) as url:
         monkeypatch.setenv("DATABASE_URL", url)

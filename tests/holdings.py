@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Table, func, insert, select
 
-from core import schema
-from core.partitions import ensure_months
+from core.db import schema
+from core.db.partitions import ensure_months
 
 OURS = 1
 

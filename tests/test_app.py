@@ -25,7 +25,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from core.auth import people, tickets
-from core.database import publish, use
+from core.db.data_version import publish
+from core.db.override import use
 from core.local import Servers
 from pages.contents import CONTENTS
 

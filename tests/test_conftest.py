@@ -3,12 +3,12 @@
 from sqlalchemy import Connection, Engine, text
 
 from core import cache
-from core.database import transaction
+from core.db.engine import transaction
 from core.settings import settings
 
 
 def test_what_a_test_writes_it_can_read(database: Connection) -> None:
-    """Committed work of `core.database` is there within the test."""
+    """Committed work of `core.db.engine` is there within the test."""
     with transaction() as connection:
         connection.execute(text("CREATE TABLE left_behind (x int)"))
     with transaction() as connection:

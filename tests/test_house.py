@@ -16,7 +16,8 @@ NOT_FOR = {
     "ingest": {"pages", "app", "streamlit"},
     "pages": {"ingest", "app", "httpx"},
 }
-LONGEST_FILE, LONGEST_TEST, LONGEST_FUNCTION = 350, 500, 60
+LONG_FILE, LONG_FUNCTION = 400, 60
+UNREADABLE_FILE, UNREADABLE_FUNCTION = 1000, 150
 
 
 def named(path: Path) -> str:
@@ -119,15 +120,11 @@ def lengths(path: Path) -> Iterator[tuple[str, int]]:
             yield f"{named(path)}:{node.name}", (node.end_lineno or 0) - node.lineno + 1
 
 
-@pytest.mark.parametrize("path", [*MODULES, ROOT / "app.py"], ids=named)
-def test_files_and_functions_stay_small(path):
-    if path.name != "schema.py":  # one statement a table: nothing to gain from two files
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
-    # A query is one string, however long.
-    if "queries" not in path.parts:
-        assert not [name for name, length in lengths(path) if length > LONGEST_FUNCTION]
-
-
-def test_tests_stay_small():
-    tests = (ROOT / "tests").rglob("*.py")
-    assert not [named(path) for path in tests if len(path.read_text(encoding="utf-8").splitlines()) > LONGEST_TEST]
+def test_long_files_and_functions_are_reported(record_property):
+    """A reviewer sees what has grown long at the end of the run; only what nobody could read in one go fails."""
+    files = {named(path): len(path.read_text(encoding="utf-8").splitlines()) for path in [*MODULES, ROOT / "app.py"]}
+    functions = dict(item for path in MODULES if "queries" not in path.parts for item in lengths(path))
+    record_property("long files", {name: n for name, n in files.items() if n > LONG_FILE})
+    record_property("long functions", {name: n for name, n in functions.items() if n > LONG_FUNCTION})
+    assert not [name for name, n in files.items() if n > UNREADABLE_FILE]
+    assert not [name for name, n in functions.items() if n > UNREADABLE_FUNCTION]

@@ -21,7 +21,7 @@ from core.auth.identity import Identity, Origin
 from core.auth.live import Live
 from core.auth.secrets import secret_key
 from core.auth.tokens import InvalidToken
-from core.database import transaction
+from core.db.engine import transaction
 from core.errors import NotSignedIn, ServerUnavailable
 from core.settings import settings
 

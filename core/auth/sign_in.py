@@ -23,7 +23,7 @@ from core.auth.names import check_username
 from core.auth.people import Newcomer, Person
 from core.auth.tickets import Invite
 from core.auth.turns import guesses
-from core.database import transaction
+from core.db.engine import transaction
 from core.errors import BadInput, Forbidden, NotSignedIn, TooMany
 from core.settings import settings
 

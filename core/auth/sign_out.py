@@ -5,7 +5,7 @@ import structlog
 from core.auth import audit, people, sessions
 from core.auth.identity import Origin
 from core.auth.people import Actor
-from core.database import transaction
+from core.db.engine import transaction
 
 log = structlog.get_logger()
 

@@ -18,7 +18,7 @@ from core.auth import audit, passwords, people, sessions
 from core.auth.identity import Origin, Role
 from core.auth.names import check_email
 from core.auth.people import Actor, Person
-from core.database import transaction
+from core.db.engine import transaction
 from core.errors import BadInput, Conflict, NotHere, NotSignedIn
 from core.settings import settings
 

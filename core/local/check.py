@@ -59,7 +59,7 @@ def _postgres(url: str) -> str:
 
 
 def _tables(url: str) -> str:
-    from core.migrations import is_current  # noqa: PLC0415
+    from core.db.migrations import is_current  # noqa: PLC0415
 
     if not is_current(url):
         raise AlmanacError("not at the newest revision; run `python -m core migrate`")

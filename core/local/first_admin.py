@@ -48,8 +48,9 @@ def _make(database_url: str) -> str | None:
     from sqlalchemy import create_engine  # noqa: PLC0415 - see above
     from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
-    from core import database  # noqa: PLC0415
     from core.auth.sign_in import ensure_first_admin  # noqa: PLC0415
+    from core.db import override  # noqa: PLC0415
+    from core.db.engine import parse_database_url  # noqa: PLC0415
 
-    with database.use(create_engine(database.address(database_url), poolclass=NullPool)):
+    with override.use(create_engine(parse_database_url(database_url), poolclass=NullPool)):
         return ensure_first_admin()

@@ -211,7 +211,7 @@ def bring_up_to_date(database_url: str) -> bool:
     """
     import psycopg  # noqa: PLC0415 - loads while the web child does
 
-    from core import migrations  # noqa: PLC0415
+    from core.db import migrations  # noqa: PLC0415
 
     try:
         if migrations.is_current(database_url):

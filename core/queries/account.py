@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from core.database import read_frame
+from core.db.frames import read_frame
 from core.queries.accounts import first, moment
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from pandas import DataFrame
 
-from core.database import read_frame
+from core.db.frames import read_frame
 from core.settings import settings
 
 FOUR_WEEKS = timedelta(days=28)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 from pandas import DataFrame
 
-from core.database import read_frame
+from core.db.frames import read_frame
 from core.queries.accounts import first
 
 BEGINNING = 2**62

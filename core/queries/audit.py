@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pandas import DataFrame
 
-from core.database import read_frame
+from core.db.frames import read_frame
 from core.queries.accounts import first
 
 PAGE = 50

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from pandas import DataFrame
 
-from core.arrow import read_arrow
+from core.db.arrow import read_arrow
 from core.queries.accounts import moment
 
 KINDS = (

@@ -6,7 +6,7 @@ from datetime import datetime
 import pandas as pd
 from pandas import DataFrame
 
-from core.database import read_frame
+from core.db.frames import read_frame
 from core.gazetteer import atlas
 from core.queries.accounts import moment
 from core.queries.held import held, values_of

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from core.database import transaction
+from core.db.engine import transaction
 
 PATIENCE_MS = 2_000
 QUANTILES = (0.5, 0.95)

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from pandas import DataFrame
 
-from core.database import read_frame
+from core.db.frames import read_frame
 from core.queries.overview import NEAR, NOW, THEN, reference
 
 KEPT_DAYS = (7, 30, 90, 365)

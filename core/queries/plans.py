@@ -2,7 +2,7 @@
 
 from pandas import DataFrame
 
-from core.database import read_frame
+from core.db.frames import read_frame
 
 
 def plans(limit: int = 30) -> DataFrame:

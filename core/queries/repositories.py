@@ -7,8 +7,8 @@ from typing import Any
 
 from pandas import DataFrame
 
-from core.arrow import read_arrow
-from core.database import read_frame
+from core.db.arrow import read_arrow
+from core.db.frames import read_frame
 from core.queries.held import held, values_of
 
 ORDERS: Mapping[str, str] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from pandas import DataFrame
 
-from core.database import read_frame
+from core.db.frames import read_frame
 from core.queries.held import held, values_of
 
 MOST_TOWERS = 5_000

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from core.database import transaction
+from core.db.engine import transaction
 
 
 def why_ended(session_id: UUID) -> str | None:

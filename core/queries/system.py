@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import text
 
 from core import cache
-from core.database import engine, transaction
+from core.db.engine import engine, transaction
 from core.jobs import QUEUE
 from core.settings import settings
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection, Engine, text
 
-from core.database import publish
+from core.db.data_version import publish
+from core.db.partitions import ensure_months
 from core.errors import BadInput
-from core.partitions import ensure_months
 from ingest import growth, rollups
 from ingest.history import adopting, importruns, matching, staging, summing, writing
 from ingest.history.names import Names

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from core import database
+from core.db.data_version import publish
 from core.readings import KINDS, Kind, others_wait
 from ingest.github import GitHub
 from ingest.github.errors import BadCredentials, GitHubError, RateLimited, RepositoryGone, Stopped
@@ -209,7 +209,7 @@ class Reader:
         with self.engine.begin() as connection:
             runs.close_run(connection, run, self.clock())
             if run.rows_written:
-                database.publish(connection, None)
+                publish(connection, None)
         log.info(
             "readings finished", kind=run.kind, read=run.read, failed=run.failed, requests=run.tally.requests,
             not_modified=run.tally.not_modified, rows=run.rows_written, ended=run.ended,

@@ -14,7 +14,8 @@ import httpx
 from redis import Redis
 from sqlalchemy import Engine, text
 
-from core import database, jobs, log
+from core import jobs, log
+from core.db import engine as db_engine
 from core.settings import settings
 from ingest.github import GitHub
 from ingest.purse import Purse
@@ -126,7 +127,7 @@ def _done(engine: Engine, job_id: int | None) -> None:
 def main(url: str, start: str) -> None:
     log.setup("ERROR", as_json=True)
     clock = Clock(datetime.fromisoformat(start).astimezone(UTC), url)
-    print(json.dumps(sweep(database.engine(), clock)))  # noqa: T201
+    print(json.dumps(sweep(db_engine.engine(), clock)))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine, create_engine
 
-from core import migrations
+from core.db import migrations
 from core.local import Servers, lease
 
 out = Console(highlight=False, soft_wrap=True)

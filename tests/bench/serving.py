@@ -16,9 +16,10 @@ from uuid import UUID
 from playwright.sync_api import Browser, Page, sync_playwright
 from sqlalchemy import create_engine
 
-from core import cache, database, limits
+from core import cache, limits
 from core.auth import people, sessions
 from core.auth.identity import Origin
+from core.db import engine as db_engine
 from core.settings import settings
 from tests.bench.figures import Figure, out, servers
 from tests.bench.starting import free_port, wait_healthy
@@ -51,7 +52,7 @@ def prepared() -> Iterator[dict[str, str]]:
         settings.cache_clear()
         fill(held.database_url)
         yield given
-        database.engine().dispose()
+        db_engine.engine().dispose()
         for name in given:
             del os.environ[name]
 

@@ -9,9 +9,10 @@ from statistics import median, quantiles
 
 import bcrypt
 
-from core import cache, database, limits, log
+from core import cache, limits, log
 from core.auth import passwords, people, sessions, sign_in
 from core.auth.identity import Origin
+from core.db import engine
 from core.settings import settings
 from tests.bench.figures import Figure, servers
 
@@ -37,7 +38,7 @@ def almanac() -> Iterator[None]:
         os.environ["SECRET_KEY"] = "known to everybody, used for nothing else"
         settings.cache_clear()
         yield
-        database.engine().dispose()
+        engine.engine().dispose()
         cache.redis().close()
 
 

@@ -23,7 +23,7 @@ from core import cache
 from core.auth import people, sessions
 from core.auth.identity import Origin
 from core.auth.people import Person
-from core.database import use
+from core.db.override import use
 from core.local import Servers
 from core.settings import settings
 

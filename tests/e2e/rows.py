@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import holdings
 from sqlalchemy import Connection, insert, text
 
-from core import schema
-from core.database import publish
+from core.db import schema
+from core.db.data_version import publish
 
 LANGUAGES = ("Python", "Go", "TypeScript", "Rust", "C++", None)
 OWNERS = ("octo", "hubot", "mona", "ada-lovelace", "grace", "linus", "margaret", "ken")

@@ -10,7 +10,8 @@ import time
 import pytest
 import structlog
 
-from core import cache, database
+from core import cache
+from core.db import engine
 from core.settings import settings
 from ingest.__main__ import main
 
@@ -33,7 +34,7 @@ def almanac(environment, monkeypatch, capsys):
         for name, value in (environment | variables).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "argv", ["ingest", *arguments])
-        for remembered in (settings, database.engine, cache.redis):
+        for remembered in (settings, engine.engine, cache.redis):
             remembered.cache_clear()
         with pytest.raises(SystemExit) as ended:
             main()
@@ -42,7 +43,7 @@ def almanac(environment, monkeypatch, capsys):
 
     yield run
     structlog.reset_defaults()
-    database.engine.cache_clear()
+    engine.engine.cache_clear()
 
 
 def test_refresh_stores_shows_and_exits_0(almanac, pretend):

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from sqlalchemy import Connection, text
 
-from core.partitions import ensure_months
-from core.schema import GROWTH_DAYS
+from core.db.partitions import ensure_months
+from core.db.schema import GROWTH_DAYS
 from ingest.growth import TOLERANCE, update_growth, update_import_growth
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

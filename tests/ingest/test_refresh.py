@@ -218,7 +218,7 @@ def test_a_run_is_written_down_with_what_it_cost(still):
 
 
 def test_pages_see_a_run_once_it_is_over(still):
-    from core.database import data_version
+    from core.db.data_version import data_version
 
     before = data_version()
     still.refresh(still.biggest())

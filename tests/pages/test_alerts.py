@@ -10,7 +10,8 @@ from sqlalchemy import insert, select, text
 from streamlit.testing.v1 import AppTest
 from wording import texts
 
-from core import alerts, schema
+from core import alerts
+from core.db import schema
 from core.errors import BadInput, Forbidden
 from pages import rules, webhooks
 

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import insert, select, text
 from wording import texts
 
-from core import database as core_database
-from core import schema
+from core.db import schema
+from core.db.data_version import publish
 from core.settings import settings
 
 
@@ -37,7 +37,7 @@ def test_an_analyst_asks_for_an_account_and_sees_it_come(open_page, database):
     assert "GitHub is being asked" in texts(open_page("account", login="octo"))
     holdings.repository(database, "octo/cat", {f"{datetime.now(UTC):%Y-%m-%d}": 1234})
     database.execute(insert(schema.account_snapshot).values(account_id=account, captured_at=datetime.now(UTC), stars=1))
-    core_database.publish(database)
+    publish(database)
     shown = open_page("account", login="octo")
     assert not shown.exception
     assert "Reception" in texts(shown)

@@ -8,7 +8,7 @@ from holdings import moment
 from sqlalchemy import Connection, insert, update
 from wording import texts
 
-from core import schema
+from core.db import schema
 
 TODAY = datetime.now(UTC)
 
@@ -185,7 +185,7 @@ def test_a_failure_is_told_calmly_and_logged_with_its_id(open_page, monkeypatch)
 def test_while_the_database_is_away_the_page_says_so(open_page, monkeypatch):
     from psycopg import OperationalError
 
-    from core import database as core_database
+    from core.db import engine as core_database
 
     def away() -> int:
         raise OperationalError("connection refused")

@@ -14,8 +14,9 @@ from sqlalchemy.exc import OperationalError
 from streamlit.testing.v1 import AppTest
 from wording import texts
 
-from core import budget_seen, ingestions, refused_tokens, schema
+from core import budget_seen, ingestions, refused_tokens
 from core.budget_seen import Bucket, BudgetSeen
+from core.db import schema
 from core.errors import Forbidden
 from core.jobs import Asked
 from core.queries import ingestions as asked_for

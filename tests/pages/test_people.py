@@ -10,10 +10,10 @@ from sqlalchemy import insert, text
 from streamlit.testing.v1 import AppTest
 from wording import texts
 
-from core import schema
 from core.auth import people, sessions, tickets
 from core.auth.identity import Origin
 from core.auth.people import Person
+from core.db import schema
 
 PAGES = Path(__file__).resolve().parents[2] / "pages"
 

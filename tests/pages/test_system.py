@@ -13,7 +13,8 @@ from sqlalchemy.exc import OperationalError
 from streamlit.testing.v1 import AppTest
 from wording import texts
 
-from core import budget_seen, schema
+from core import budget_seen
+from core.db import schema
 from core.queries import system
 from core.settings import settings
 

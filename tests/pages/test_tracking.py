@@ -14,7 +14,8 @@ from sqlalchemy import insert, select, text
 from streamlit.testing.v1 import AppTest
 from wording import texts
 
-from core import cache, lookups, pasted, schema
+from core import cache, lookups, pasted
+from core.db import schema
 from core.errors import Forbidden
 from core.lookups import Found, Lookup, Shelf
 from core.queries import tracking

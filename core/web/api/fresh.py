@@ -6,7 +6,7 @@ from fastapi import Depends, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from core.database import data_version
+from core.db.data_version import data_version
 from core.web.api import reading
 from core.web.api.reading import FORMS, Admin, Listing, form_of, may_export
 

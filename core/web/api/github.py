@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 
 from core import limits, wishes
 from core.auth.identity import Identity, Origin
-from core.database import transaction
+from core.db.engine import transaction
 from core.errors import NotHere
 from core.logins import parse_login
 from core.queries import account as accounts

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from core import ingestions as queue
 from core import tracked
 from core.auth import audit
-from core.database import transaction
+from core.db.engine import transaction
 from core.errors import Conflict, NotHere
 from core.jobs import Asked
 from core.logins import parse_login

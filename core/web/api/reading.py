@@ -16,7 +16,8 @@ from starlette.responses import Response
 
 from core import limits
 from core.auth.identity import Identity, require
-from core.database import data_version, pin_version
+from core.db.data_version import data_version
+from core.db.frames import pin_version
 from core.web.api import cursors, moments
 from core.web.api.cursors import Place
 

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from core import ingestions, tracked, wishes
 from core.auth import audit
 from core.auth.identity import Identity
-from core.database import transaction
+from core.db.engine import transaction
 from core.errors import BadInput, Conflict, NotHere
 from core.jobs import Asked
 from core.logins import parse_login

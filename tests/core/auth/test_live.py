@@ -12,10 +12,11 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisAway
 from sqlalchemy import Connection, create_engine, event
 
-from core import cache, database
+from core import cache
 from core.auth import live, people, sessions
 from core.auth.identity import Identity
 from core.auth.live import Known, Live
+from core.db import override
 from core.errors import ServerUnavailable
 
 from .conftest import HERE, Add
@@ -154,7 +155,7 @@ def test_postgres_away_is_not_the_same_as_not_signed_in(add: Add, redis: Redis) 
     known = sessions.start(people.find("ada").id, HERE)  # type: ignore[union-attr]
     assert sessions.check(known.session_id) is not None
     away = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none", connect_args={"connect_timeout": 1})
-    with database.use(away, everywhere=True):
+    with override.use(away, everywhere=True):
         assert sessions.check(known.session_id) is not None  # for as long as Redis remembers
         with pytest.raises(ServerUnavailable):
             sessions.check(given.session_id)

@@ -6,7 +6,7 @@ from holdings import account, moment
 from sqlalchemy import Connection, insert, select
 
 from core import alerts as changes
-from core import schema
+from core.db import schema
 from core.queries import alerts
 
 NOW = moment("2026-11-23 12:00")

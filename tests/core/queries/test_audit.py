@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pandas import Timestamp
 from sqlalchemy import Connection, insert, text
 
-from core import schema
+from core.db import schema
 from core.queries import audit
 from core.queries.audit import Place, Wanted
 

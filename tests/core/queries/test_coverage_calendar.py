@@ -3,7 +3,7 @@
 from holdings import account, moment
 from sqlalchemy import Connection, insert
 
-from core import schema
+from core.db import schema
 from core.queries import ingestions
 
 UNTIL = moment("2026-03-10 23:59")

@@ -8,7 +8,7 @@ import pytest
 from holdings import moment
 from sqlalchemy import Connection, insert
 
-from core import schema
+from core.db import schema
 from core.queries import languages
 
 

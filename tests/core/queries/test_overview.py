@@ -6,7 +6,7 @@ import holdings
 from holdings import moment
 from sqlalchemy import insert, update
 
-from core import schema
+from core.db import schema
 from core.queries import coverage, overview
 
 NOW = moment("2026-03-10 12:00")

@@ -6,7 +6,7 @@ from uuid import uuid4
 from holdings import moment
 from sqlalchemy import Connection, insert
 
-from core import schema
+from core.db import schema
 from core.queries import people
 
 NOW = moment("2026-03-10 12:00")

@@ -4,8 +4,8 @@ import holdings
 import pytest
 from sqlalchemy import insert
 
-from core import schema
-from core.database import publish
+from core.db import schema
+from core.db.data_version import publish
 from core.queries import globe, movers, repository, star_history
 from core.web.api.reading import records
 

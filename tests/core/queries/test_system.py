@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import Connection, create_engine, insert, text
 from sqlalchemy.exc import OperationalError
 
-from core import cache, jobs, schema
+from core import cache, jobs
+from core.db import schema
 from core.queries import system
 
 NOW = datetime.now(UTC)
@@ -142,7 +143,7 @@ def test_an_empty_almanac_has_no_data_but_months_that_are_ready(database):
 
 
 def test_partitions_are_counted_with_their_table(database):
-    from core.partitions import ensure_months
+    from core.db.partitions import ensure_months
 
     ensure_months(database, datetime(2026, 1, 1).date(), datetime(2026, 3, 1).date())  # noqa: DTZ001 - a day
     found = {table["name"]: table for table in system.tables()}

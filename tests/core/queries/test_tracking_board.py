@@ -6,7 +6,7 @@ import pytest
 from holdings import account, moment
 from sqlalchemy import Connection, insert, text
 
-from core import schema
+from core.db import schema
 from core.queries import ingestions, tracking
 
 NOW = moment("2026-11-23 12:00")

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from sqlalchemy import Connection, Engine, text
 
-from core.database import data_version
+from core.db.data_version import data_version
 from core.errors import BadInput, ServerUnavailable
 from ingest.history import writing
 from ingest.history.importing import ImportReport, import_history

@@ -4,7 +4,7 @@ import holdings
 import pytest
 from sqlalchemy import insert, text
 
-from core import schema
+from core.db import schema
 
 V1 = "/api/v1"
 

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import create_engine
 
-from core.database import use
+from core.db.override import use
 from core.settings import settings
 
 V1 = "/api/v1"

@@ -17,17 +17,18 @@ from schemathesis.specs.openapi import checks
 from sqlalchemy import create_engine
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from web.api.conftest import mounted, person
 
 from core import ingestions, tracked
 from core.auth import api_keys, sessions
 from core.auth.identity import Identity, Origin
-from core.database import publish, use
+from core.db.data_version import publish
+from core.db.override import use
 from core.jobs import Asked
 from core.local import Servers
 from core.settings import settings
 from core.web.compression import Compressed
 from core.web.middleware import middleware
-from web.api.conftest import mounted, person
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("fuzz")]
 V1 = "/api/v1"

@@ -6,8 +6,9 @@ import holdings
 import pytest
 from sqlalchemy import insert, text
 
-from core import schema, tracked
-from core.database import publish
+from core import tracked
+from core.db import schema
+from core.db.data_version import publish
 from core.settings import settings
 
 STATS = "/api/v1/github/stats"

@@ -6,7 +6,7 @@ import holdings
 import pandas as pd
 import pytest
 
-from core.database import publish
+from core.db.data_version import publish
 
 V1 = "/api/v1"
 

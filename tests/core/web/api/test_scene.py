@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from starlette.testclient import TestClient
 
 from core.charts import city, scene
-from core.database import publish
+from core.db.data_version import publish
 from core.queries import scene as queries
 from core.web.scene import Wanted, edition
 

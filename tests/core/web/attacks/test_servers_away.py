@@ -12,14 +12,15 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisAway
 from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
+from web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
 
-from core import cache, database
+from core import cache
 from core.auth import api_keys, live, sessions, tickets
+from core.db import engine
+from core.db.migrations import upgrade
 from core.local import Servers, lease
 from core.local.home import find_home
-from core.migrations import upgrade
 from core.settings import settings
-from web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
 
 OURS = {"origin": HERE}
 pytestmark = pytest.mark.slow
@@ -84,15 +85,15 @@ def browser(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestC
 def forget() -> None:
     """A process that has just started: no connections, and no memory of who was away."""
     settings.cache_clear()
-    if database.engine.cache_info().currsize:
-        database.engine().dispose()
-    database.engine.cache_clear()
+    if engine.engine.cache_info().currsize:
+        engine.engine().dispose()
+    engine.engine.cache_clear()
     cache.redis.cache_clear()
     live.known.cache_clear()
 
 
 def person_id() -> int:
-    with database.transaction() as connection:
+    with engine.transaction() as connection:
         return int(connection.execute(text("SELECT id FROM person WHERE username = 'ada'")).scalar_one())
 
 

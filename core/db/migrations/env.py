@@ -6,13 +6,13 @@ from alembic import context
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from core import partitions
-from core.database import address
-from core.schema import metadata
+from core.db import partitions
+from core.db.engine import parse_database_url
+from core.db.schema import metadata
 
 LOCK = 0x616C6D616E6163  # "almanac"
 
-engine = create_engine(address(context.config.attributes["url"]), poolclass=NullPool)
+engine = create_engine(parse_database_url(context.config.attributes["url"]), poolclass=NullPool)
 with engine.begin() as connection:
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
     context.configure(connection=connection, target_metadata=metadata)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from core import partitions
-from core.schema import metadata
+from core.db import partitions
+from core.db.schema import metadata
 
 NOT_OURS = ("procrastinate", "alembic_version")
 

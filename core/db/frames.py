@@ -1,89 +1,27 @@
-"""The engine, transactions, and frames that are computed once per data version."""
+"""DataFrames of SQL answers, computed once per data version and cached."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
-import structlog
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
-from sqlalchemy.engine import URL
+from sqlalchemy import text
 
-from core import local
-from core.settings import settings
+from core.db.data_version import data_version
+from core.db.engine import transaction
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-log = structlog.get_logger()
 FRAMES_BYTES = 256 * 1024 * 1024
 
 Key = tuple[object, ...]
-Ask = Callable[[str, dict[str, Any]], "DataFrame"]
-
-
-def address(given: str) -> URL:
-    """Read a DATABASE_URL in any of its usual spellings; the driver is always psycopg 3."""
-    url = make_url(given)
-    if url.drivername in {"postgres", "postgresql"}:
-        url = url.set(drivername="postgresql+psycopg")
-    return url
-
-
-def database_url() -> str:
-    given = settings().database_url
-    return given or local.lease(settings().data_dir, pg_bin_dir=settings().pg_bin_dir, redis=False).database_url
-
-
-@lru_cache(maxsize=1)
-def engine() -> Engine:
-    # A server that was restarted closes its connections: each is tried before it is used.
-    return create_engine(
-        address(database_url()),
-        pool_pre_ping=True,
-        pool_size=5,
-        max_overflow=15,
-        hide_parameters=True,  # errors name what failed, never the values: some are nobody else's business
-        connect_args={"connect_timeout": 5, "options": "-c timezone=UTC -c jit=off"},
-    )
-
-
-_bound: ContextVar[Engine | Connection | None] = ContextVar("bound", default=None)
-_bound_everywhere: Engine | Connection | None = None
-
-
-@contextmanager
-def use(other: Engine | Connection, *, everywhere: bool = False) -> Iterator[None]:
-    """Let everything in this block (and, if asked, in every thread) run on *other*: tests roll it back at the end."""
-    global _bound_everywhere  # noqa: PLW0603 - threads that a test starts must see it too
-    token = _bound.set(other)
-    before, _bound_everywhere = _bound_everywhere, other if everywhere else _bound_everywhere
-    frames.clear()
-    try:
-        yield
-    finally:
-        _bound.reset(token)
-        _bound_everywhere = before
-        frames.clear()
-
-
-@contextmanager
-def transaction() -> Iterator[Connection]:
-    """A connection whose work is committed at the end of the block, or undone by an error."""
-    at = _bound.get() or _bound_everywhere or engine()
-    if isinstance(at, Connection):
-        with at.begin_nested():
-            yield at
-    else:
-        with at.begin() as connection:
-            yield connection
+ComputeFrame = Callable[[str, dict[str, Any]], "DataFrame"]
 
 
 class Frames:
@@ -159,25 +97,6 @@ def pin_version(version: int | None) -> None:
     _version_of_run.set(version)
 
 
-def data_version() -> int:
-    """The data version in Postgres now; 0 before anything was published."""
-    with transaction() as connection:
-        return connection.scalar(text("SELECT version FROM data_version")) or 0
-
-
-def publish(connection: Connection, run_id: int | None = None) -> int:
-    """Raise the data version in *connection*'s transaction; pages see it once that has committed."""
-    version: int = connection.execute(
-        text(
-            "INSERT INTO data_version (version, run_id) VALUES (1, :run_id) ON CONFLICT (singleton) DO UPDATE"
-            " SET version = data_version.version + 1, published_at = now(), run_id = excluded.run_id"
-            " RETURNING version"
-        ),
-        {"run_id": run_id},
-    ).scalar_one()
-    return version
-
-
 def read_frame(sql: str, *, fresh: bool = False, **values: Any) -> DataFrame:
     """Answer *sql* with *values* bound, from the cache while the data version is the same.
 
@@ -188,7 +107,7 @@ def read_frame(sql: str, *, fresh: bool = False, **values: Any) -> DataFrame:
     return _ask(sql, values) if fresh else once_per_version(_ask, sql, values)
 
 
-def once_per_version(ask: Ask, sql: str, values: dict[str, Any]) -> DataFrame:
+def once_per_version(ask: ComputeFrame, sql: str, values: dict[str, Any]) -> DataFrame:
     """Let *ask* answer once per data version, however many want the same SQL with the same values."""
     version = _version_of_run.get()
     version = data_version() if version is None else version

@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from core.database import Frames, address, data_version, pin_version, publish, read_frame, transaction
+from core.db.data_version import data_version, publish
+from core.db.engine import parse_database_url, transaction
+from core.db.frames import Frames, pin_version, read_frame
 
 TRACKED = "SELECT count(*) AS accounts FROM account"
 
@@ -121,20 +123,20 @@ def test_the_cache_is_bounded_in_bytes_and_drops_what_was_longest_unused():
 
 @pytest.mark.parametrize("given", ["postgres://u@h/d", "postgresql://u@h/d", "postgresql+psycopg://u@h/d"])
 def test_every_usual_spelling_of_a_database_address_means_psycopg(given):
-    assert address(given).drivername == "postgresql+psycopg"
+    assert parse_database_url(given).drivername == "postgresql+psycopg"
 
 
 def test_an_error_of_the_database_does_not_tell_the_values(database_url, monkeypatch):
     from sqlalchemy.exc import DBAPIError
 
-    from core import database
+    from core.db import engine
     from core.settings import settings
 
     monkeypatch.setenv("DATABASE_URL", database_url)
     settings.cache_clear()
-    database.engine.cache_clear()
-    with pytest.raises(DBAPIError) as failed, database.engine().connect() as connection:
+    engine.engine.cache_clear()
+    with pytest.raises(DBAPIError) as failed, engine.engine().connect() as connection:
         connection.execute(text("SELECT CAST(:told AS text) FROM no_such_table"), {"told": "between us"})
-    database.engine().dispose()
-    database.engine.cache_clear()
+    engine.engine().dispose()
+    engine.engine.cache_clear()
     assert "between us" not in str(failed.value)

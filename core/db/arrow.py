@@ -15,7 +15,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import URL
 
-from core.database import once_per_version, transaction
+from core.db.engine import transaction
+from core.db.frames import once_per_version
 from core.errors import ServerUnavailable
 
 ARROW_TYPES = {

@@ -7,8 +7,10 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import create_engine, text
 
-from core.arrow import numbered, read_arrow
-from core.database import publish, transaction, use
+from core.db.arrow import numbered, read_arrow
+from core.db.data_version import publish
+from core.db.engine import transaction
+from core.db.override import use
 from core.errors import ServerUnavailable
 
 SQL = """
@@ -67,7 +69,7 @@ def test_a_value_is_never_part_of_the_statement():
 
 
 def test_a_database_that_does_not_answer_is_said_so_and_not_remembered(committing_database, monkeypatch):
-    from core import arrow
+    from core.db import arrow
 
     with monkeypatch.context() as patch:
         patch.setattr(arrow, "_address", lambda _: "host=/nonexistent dbname=none connect_timeout=1")
@@ -89,7 +91,7 @@ def test_many_threads_share_one_answer(committing_database):
 
 
 def test_a_password_with_spaces_and_quotes_reaches_libpq_whole():
-    from core.arrow import _address
+    from core.db.arrow import _address
 
     engine = create_engine("postgresql+psycopg://me:p%40ss%20'w@db.example:6543/facts?application_name=a%20b")
 

@@ -1,0 +1,1 @@
+"""Postgres: engine, transactions, frames, schema, partitions, migrations."""

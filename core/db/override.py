@@ -1,0 +1,20 @@
+"""Run a block of code on another engine or connection than the settings name."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine
+
+from core.db import engine
+from core.db.frames import frames
+
+
+@contextmanager
+def use(other: Engine | Connection, *, everywhere: bool = False) -> Iterator[None]:
+    """Run everything in this block on *other*; with `everywhere`, in every thread: tests roll it back at the end."""
+    frames.clear()
+    try:
+        with engine.bind(other, everywhere=everywhere):
+            yield
+    finally:
+        frames.clear()
