@@ -16,12 +16,16 @@ from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from core import budget_seen, cache, forecasts, jobs, log, planning, tracked
+from core import log, redis_client
+from core.budget import cost_model, shared_state
+from core.budget import forecast as budget_forecast
 from core.db import engine, migrations
 from core.errors import AlmanacError
 from core.local.urls import use_embedded_servers
-from core.logins import BadLogin, parse_login
+from core.queue import jobs
 from core.settings import settings
+from core.tracking import accounts as tracking_accounts
+from core.tracking.login import BadLogin, parse_login
 from ingest import commands, runs, show
 from ingest.github import GitHub
 from ingest.refresh import Order, Refresh, now_utc
@@ -49,7 +53,7 @@ def track(
     ready()
     with engine.transaction() as connection:
         if first_start:
-            logins = list(settings().track) if tracked.is_untouched(connection) else []
+            logins = list(settings().track) if tracking_accounts.is_untouched(connection) else []
         refused = False
         for given in logins or []:
             try:
@@ -58,7 +62,7 @@ def track(
                 commands.err.print(str(error), markup=False)
                 refused = True
                 continue
-            is_new = tracked.track(connection, login, "command line")
+            is_new = tracking_accounts.track(connection, login, "command line")
             commands.out.print(f"{login}: {'tracked from now on' if is_new else 'is tracked already'}", markup=False)
     raise typer.Exit(UNUSABLE if refused else 0)
 
@@ -70,7 +74,7 @@ def untrack(logins: Logins = None) -> None:
     unknown = False
     with engine.transaction() as connection:
         for login in logins or []:
-            was = tracked.untrack(connection, login)
+            was = tracking_accounts.untrack(connection, login)
             unknown |= not was
             commands.out.print(f"{login}: {'no longer tracked' if was else 'was not tracked'}", markup=False)
     raise typer.Exit(FAILED if unknown else 0)
@@ -209,7 +213,7 @@ def scheduler_() -> None:
     ready()
     stop = threading.Event()
     scheduler.stop_on_signal(stop)
-    purse = Purse.from_settings(settings(), cache.redis())
+    purse = Purse.from_settings(settings(), redis_client.redis())
     scheduler.serve(scheduler.Timetable(engine.engine(), purse=purse), stop)
 
 
@@ -254,7 +258,7 @@ def ready() -> None:
 
 @contextmanager
 def github() -> Iterator[GitHub]:
-    with GitHub.from_settings(settings(), cache.redis()) as client:
+    with GitHub.from_settings(settings(), redis_client.redis()) as client:
         yield client
 
 
@@ -284,14 +288,17 @@ def _tracked_ids() -> list[int]:
 def _print_forecast(client: GitHub, account_ids: list[int], logins: list[str], *, as_json: bool) -> None:
     now, with_token = now_utc(), not client.is_anonymous
     with engine.transaction() as connection:
-        ids = [*account_ids, *(id_ for login in logins if (id_ := tracked.find(connection, parse_login(login))))]
-        known = forecasts.known(connection, ids, now)
-        seconds = forecasts.seconds_per_request(connection)
+        ids = [
+            *account_ids,
+            *(id_ for login in logins if (id_ := tracking_accounts.find(connection, parse_login(login)))),
+        ]
+        known = budget_forecast.known(connection, ids, now)
+        seconds = budget_forecast.seconds_per_request(connection)
     seen = {one.login.lower() for one in known}
-    known += [planning.Known(login) for login in map(parse_login, logins) if login.lower() not in seen]
-    buckets = [budget_seen.Bucket(**vars(one)) for one in client.budget()]
-    left = forecasts.left(buckets, with_token=with_token, now=now)
-    told = planning.forecast(known, with_token=with_token, left=left, now=now, seconds_per_request=seconds)
+    known += [cost_model.Known(login) for login in map(parse_login, logins) if login.lower() not in seen]
+    buckets = [shared_state.Bucket(**vars(one)) for one in client.budget()]
+    left = budget_forecast.left(buckets, with_token=with_token, now=now)
+    told = cost_model.forecast(known, with_token=with_token, left=left, now=now, seconds_per_request=seconds)
     if as_json:
         print(commands.forecast_as_json(told))  # noqa: T201
     else:

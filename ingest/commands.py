@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from core.planning import Forecast
+from core.budget.cost_model import Forecast
 from ingest.runs import Item, Run
 
 if TYPE_CHECKING:  # reading files takes libraries that no other command needs

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from core import jobs
+from core.queue import jobs
 from ingest import planner, tracking
 from ingest.planner import Means
 from ingest.purse import Purse

@@ -8,7 +8,7 @@ import structlog
 from redis import Redis
 
 from core.errors import NotHere
-from core.lookups import MOST_LOGINS, Found, Lookup, Shelf
+from core.queue.lookups import MOST_LOGINS, Found, Lookup, Shelf
 from ingest.github import AccountNotFound, GitHub, GitHubError, Stopped
 from ingest.github.gate import Stop
 from ingest.github.profiles import Profile

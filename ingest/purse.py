@@ -7,8 +7,8 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
-from core import budget_seen, planning
-from core.budget_seen import BudgetSeen
+from core.budget import cost_model, shared_state
+from core.budget.shared_state import BudgetSeen
 from core.settings import Settings
 from ingest.github.cache import Cache
 from ingest.github.client import pool_of
@@ -21,13 +21,13 @@ USUAL_LIMIT = {"graphql": 5_000, "core": 60}
 
 
 class Purse:
-    """Reads what the client writes down (core/budget_seen.py); asks GitHub nothing."""
+    """Reads what the client writes down (core/budget/shared_state.py); asks GitHub nothing."""
 
     def __init__(self, pool: Pool, redis: "Redis | None", api_url: str) -> None:
         self._pool = pool
         self._redis = redis
         self._api_url = api_url
-        self._cache = Cache(redis, budget_seen.key(api_url).removesuffix(":budget"))
+        self._cache = Cache(redis, shared_state.key(api_url).removesuffix(":budget"))
         # A budget that is full again is forgotten by those who share it; how large it was stays true.
         self._limits: dict[str, int] = {}
 
@@ -45,7 +45,7 @@ class Purse:
 
     def cost(self, repositories: int | None) -> float:
         """What a look at an account with so many repositories costs."""
-        return planning.look_cost(repositories, with_token=self.with_token)
+        return cost_model.look_cost(repositories, with_token=self.with_token)
 
     def payer(self) -> Callable[[str, str | None], str]:
         """Make a function that tells whose budget pays for an account (login, fingerprint it is pinned to)."""
@@ -83,7 +83,7 @@ class Purse:
         if self._redis is None:
             return BudgetSeen()
         try:
-            return budget_seen.seen(self._redis, self._api_url, now)
+            return shared_state.seen(self._redis, self._api_url, now)
         except RedisError as error:
             log.warning("redis is away, the budget is taken to be whole", error=str(error))
             return BudgetSeen()

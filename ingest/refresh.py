@@ -11,10 +11,10 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from core import tracked
 from core.db.data_version import publish
-from core.jobs import Asked
-from core.logins import BadLogin, parse_login
+from core.queue.jobs import Asked
+from core.tracking import accounts
+from core.tracking.login import BadLogin, parse_login
 from ingest import changes, growth, held, namesakes, pace, rollups, runs, store, tracking
 from ingest.absent import Absent, find_absent
 from ingest.alerts import evaluate as alerts
@@ -332,7 +332,7 @@ def _incomplete(item: Item, account: Account) -> Item:
 
 
 def _target(connection: Connection, login: str) -> tuple[int | None, Ask]:
-    account_id = tracked.find(connection, login)
+    account_id = accounts.find(connection, login)
     if account_id is None:
         return None, Ask(login)
     found, ask = tracking.asks(connection, [account_id])[0]

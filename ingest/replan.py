@@ -9,7 +9,7 @@ import structlog
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, Row, text
 
-from core import planning
+from core.budget import cost_model
 from ingest import pace, store
 from ingest.cadence import Accounts, Allocation, Bounds, allocate
 from ingest.pace import CEILING, DAY, FLOOR
@@ -165,8 +165,8 @@ def plan(rows: Rows, given: Circumstances) -> Planned:
 
 
 def _cost(repositories: NDArray[np.int32], *, with_token: bool) -> NDArray[np.float64]:
-    pages = np.maximum(np.ceil(repositories / planning.PAGE), 1.0)
-    return pages / planning.ACCOUNTS_PER_QUERY if with_token else 1 + pages
+    pages = np.maximum(np.ceil(repositories / cost_model.PAGE), 1.0)
+    return pages / cost_model.ACCOUNTS_PER_QUERY if with_token else 1 + pages
 
 
 def _importance(priority: NDArray[np.int16], stars: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, text
 
-from core.jobs import Asked, open_ingestion
+from core.queue.jobs import Asked, open_ingestion
 
 State = Literal["stored", "unchanged", "failed", "gone"]
 # Any number that nothing else in this database locks; the run's id is the second half of the key.

@@ -13,10 +13,12 @@ from redis import RedisError
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from core import budget_seen, cache, jobs
+from core import redis_client
 from core.auth import cleaning
+from core.budget import shared_state
 from core.db import partitions
 from core.db.data_version import publish
+from core.queue import jobs
 from core.settings import settings
 from ingest import dues, growth, replan, rollups, runs
 from ingest.alerts import evaluate as alerts
@@ -145,7 +147,7 @@ class Timetable:
 def _budgets(now: datetime) -> list[alerts.Budget]:
     """What is left of GitHub's budgets; nothing while Redis is away."""
     try:
-        seen = budget_seen.seen(cache.redis(), settings().github_api_url, now)
+        seen = shared_state.seen(redis_client.redis(), settings().github_api_url, now)
     except RedisError:
         return []
     return [alerts.Budget(f"{one.owner} {one.resource}", one.left(now), one.limit) for one in seen.buckets]

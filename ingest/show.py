@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from core import tracked
 from core.errors import NotHere
+from core.tracking import accounts
 
 
 class NotHeld(NotHere):
@@ -19,7 +19,7 @@ def holdings(connection: Connection, login: str) -> dict[str, Any]:
     Repositories that are gone are left out; they are listed in the order of their stars. `captured_at` is when the
     counts last changed, `checked_at` when GitHub was last asked. Raises NotHeld.
     """
-    account_id = tracked.find(connection, login)
+    account_id = accounts.find(connection, login)
     account = account_id and connection.execute(text(ACCOUNT), {"id": account_id}).one_or_none()
     if not account or (account.captured_at is None and account.id is None):
         raise NotHeld(login)

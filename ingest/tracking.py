@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from core import planning
+from core.budget import cost_model
 from ingest import pace, planner
 from ingest.github import Ask
 from ingest.pace import DAY, Look, Pace
@@ -164,7 +164,7 @@ def _planned(wish: Row[Any], learned: Pace, look: Look | None) -> timedelta | No
     days = pace.interval(
         learned.per_day,
         pace.importance(wish.priority, look.stars),
-        planning.look_cost(look.repositories, with_token=wish.unit == "points"),
+        cost_model.look_cost(look.repositories, with_token=wish.unit == "points"),
         wish.price,
         wish.floor / DAY,
         wish.ceiling / DAY,

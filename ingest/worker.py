@@ -13,7 +13,8 @@ import structlog
 from procrastinate.job_context import AbortReason
 from sqlalchemy.engine import URL
 
-from core import cache, jobs
+from core import redis_client
+from core.queue import jobs
 from ingest import lookups
 from ingest.alerts.deliver import MOST_ATTEMPTS, Postman
 from ingest.away import is_away, stay_calm
@@ -66,7 +67,7 @@ def build(url: URL, refresh: Refresh, stop: threading.Event, concurrency: int, p
 
     @app.task(name=jobs.LOOK_UP, queue=jobs.QUEUE)
     def look_up(lookup_id: str) -> None:
-        lookups.work(refresh.github, cache.redis(), lookup_id, stop)
+        lookups.work(refresh.github, redis_client.redis(), lookup_id, stop)
 
     @app.task(name=jobs.DELIVER, queue=jobs.QUEUE, retry=DELIVERY_RETRIES, pass_context=True)
     def deliver(context: procrastinate.JobContext, delivery_id: int) -> None:

@@ -13,8 +13,8 @@ from streamlit import column_config as column
 
 from core.charts import areas, bars, lines
 from core.charts.stretches import coverage
+from core.emoji import rendered
 from core.queries import account_repositories, accounts, languages, tracking
-from core.shortcodes import rendered
 from pages import asking, moment
 from pages.cards import Card, row
 from pages.cell import cell, plain, theme

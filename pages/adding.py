@@ -12,15 +12,19 @@ from pandas import DataFrame
 from redis import RedisError
 from streamlit import column_config as column
 
-from core import budget_seen, cache, forecasts, lookups, pasted, planning, wishes
+from core import redis_client
 from core.auth.identity import Identity
-from core.cadences import CADENCES
+from core.budget import cost_model, forecast, shared_state
 from core.db.engine import transaction
 from core.errors import BadInput, NotHere
-from core.logins import parse_login
-from core.lookups import Found, Lookup, Shelf
 from core.queries import system, tracking
+from core.queue import lookups
+from core.queue.lookups import Found, Lookup, Shelf
 from core.settings import settings
+from core.tracking import commands as tracking_commands
+from core.tracking import parse_accounts
+from core.tracking.cadence_options import CADENCES
+from core.tracking.login import parse_login
 from pages import session
 from pages.entrance import refusals_told, tell
 from pages.parts import ask
@@ -57,7 +61,7 @@ def ask_for(_admin: Identity) -> None:
             "Logins, addresses, or a table with a column called login",
             placeholder="pallets\nhttps://github.com/torvalds\n@gaearon",
             height=120,
-            max_chars=pasted.LONGEST,
+            max_chars=parse_accounts.LONGEST,
         )
         if st.form_submit_button("Look them up", type="primary", icon=":material/search:"):
             look_up(text)
@@ -91,13 +95,13 @@ def decoded(content: bytes) -> str:
 def look_up(text: str) -> None:
     session.required("admin")
     with redis_told(), refusals_told(), transaction() as connection:
-        read = pasted.read(text)
+        read = parse_accounts.read(text)
         if not read.logins and not read.rejected:
             raise BadInput("There is nothing to look up yet")
         st.session_state[PASTED] = read
         st.session_state.pop(LOOKUP, None)
         if read.logins:
-            st.session_state[LOOKUP] = lookups.ask(connection, cache.redis(), read.logins)
+            st.session_state[LOOKUP] = lookups.ask(connection, redis_client.redis(), read.logins)
         else:
             tell_rejected(read)
 
@@ -106,7 +110,7 @@ def look_up_members(organization: str) -> None:
     session.required("admin")
     with redis_told(), refusals_told(), transaction() as connection:
         st.session_state.pop(PASTED, None)
-        st.session_state[LOOKUP] = lookups.ask(connection, cache.redis(), members_of=parse_login(organization))
+        st.session_state[LOOKUP] = lookups.ask(connection, redis_client.redis(), members_of=parse_login(organization))
 
 
 def answer() -> None:
@@ -114,7 +118,7 @@ def answer() -> None:
     lookup = None
     with redis_told():
         try:
-            lookup = Shelf(cache.redis()).get(st.session_state[LOOKUP])
+            lookup = Shelf(redis_client.redis()).get(st.session_state[LOOKUP])
         except NotHere as over:
             del st.session_state[LOOKUP]
             tell(str(over))
@@ -135,7 +139,7 @@ def wait() -> None:
     lookup = None
     with redis_told():
         try:
-            lookup = Shelf(cache.redis()).get(st.session_state.get(LOOKUP, ""))
+            lookup = Shelf(redis_client.redis()).get(st.session_state.get(LOOKUP, ""))
         except NotHere:
             st.rerun()
     if lookup is None:
@@ -153,7 +157,7 @@ def wait() -> None:
 
 def preview(lookup: Lookup) -> None:
     """Who was found, whom to take, and what that costs."""
-    read: pasted.Pasted | None = st.session_state.get(PASTED)
+    read: parse_accounts.Pasted | None = st.session_state.get(PASTED)
     rows = table(lookup)
     if read is not None:
         tell_rejected(read)
@@ -174,7 +178,9 @@ def preview(lookup: Lookup) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         cadence = st.selectbox("How often", list(CADENCES), key="add-every", width=180)
         priority = st.number_input("Priority", -3, 3, 0, key="add-priority", width=120, help="The higher the sooner")
-        note = st.text_input("Note", key="add-note", max_chars=wishes.LONGEST_NOTE, placeholder="Why (optional)")
+        note = st.text_input(
+            "Note", key="add-note", max_chars=tracking_commands.LONGEST_NOTE, placeholder="Why (optional)"
+        )
         if st.button(
             f"Track {number(len(chosen))}", type="primary", icon=":material/add:", disabled=chosen.empty, key="track"
         ):
@@ -214,7 +220,7 @@ def row_of(one: Found, known: set[str]) -> dict[str, Any]:
     }
 
 
-def tell_rejected(read: pasted.Pasted) -> None:
+def tell_rejected(read: parse_accounts.Pasted) -> None:
     """Say what of the text was left out."""
     parts = []
     if read.repeated:
@@ -233,17 +239,17 @@ def price(chosen: DataFrame) -> str:
     if chosen.empty:
         return ":gray[Choose whom to track to see what it costs.]"
     counted = [
-        planning.Known(str(login), kind == "organization", None if pd.isna(count) else int(count))
+        cost_model.Known(str(login), kind == "organization", None if pd.isna(count) else int(count))
         for login, kind, count in chosen[["login", "kind", "repositories"]].itertuples(index=False)
     ]
     given, now = settings(), datetime.now(UTC)
     with_token = given.with_token
-    seen, _ = ask(lambda: budget_seen.seen(cache.redis(), given.github_api_url, now))
-    left = forecasts.left(seen.buckets if seen else (), with_token=with_token, now=now)
-    told = planning.forecast(counted, with_token=with_token, left=left, now=now)
+    seen, _ = ask(lambda: shared_state.seen(redis_client.redis(), given.github_api_url, now))
+    left = forecast.left(seen.buckets if seen else (), with_token=with_token, now=now)
+    told = cost_model.forecast(counted, with_token=with_token, left=left, now=now)
     unit = "points" if with_token else "requests"
     looks = timedelta(days=1) / given.refresh_every
-    daily = sum(planning.look_cost(one.repositories, with_token=with_token) for one in counted) * looks
+    daily = sum(cost_model.look_cost(one.repositories, with_token=with_token) for one in counted) * looks
     remaining = "" if told.remaining is None else f" of the {number(told.remaining)} that are left"
     return (
         f"The first look costs about **{number(told.cost)} {unit}**{remaining}; after that about "
@@ -254,10 +260,10 @@ def price(chosen: DataFrame) -> str:
 def track(logins: list[str], every: timedelta | None, priority: int, note: str) -> None:
     admin, now = session.required("admin"), datetime.now(UTC)
     with refusals_told(), transaction() as connection:
-        outcome = wishes.want(connection, admin, logins, now, session.origin(), note or None)
+        outcome = tracking_commands.want(connection, admin, logins, now, session.origin(), note or None)
         wish: dict[str, Any] = {name: value for name, value in (("every", every), ("priority", priority)) if value}
         if wish:
-            wishes.change(connection, admin, dict.fromkeys(outcome.tracked, wish), now, session.origin())
+            tracking_commands.change(connection, admin, dict.fromkeys(outcome.tracked, wish), now, session.origin())
         st.session_state.pop(LOOKUP, None)
         count = len(outcome.tracked)
         st.session_state[TRACKED_NOW] = (

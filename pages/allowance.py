@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from core import limits
 from core.errors import TooMany
-from core.limits import State
+from core.ratelimit import limiter
+from core.ratelimit.limiter import State
 from pages import door
 
 SCARCE = 0.15
@@ -36,8 +36,8 @@ def pause(full: TooMany, *, goes_on_by_itself: bool = True) -> None:
 
 def of_person(person_id: int) -> list[State]:
     """What is left of each limit that there is."""
-    kinds: tuple[limits.Kind, ...] = ("pages", "api", "track", "export")
-    return [state for state in (limits.peek(kind, str(person_id)) for kind in kinds) if state.limited]
+    kinds: tuple[limiter.Kind, ...] = ("pages", "api", "track", "export")
+    return [state for state in (limiter.peek(kind, str(person_id)) for kind in kinds) if state.limited]
 
 
 def span(seconds: int) -> str:

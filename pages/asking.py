@@ -6,13 +6,14 @@ from typing import Any
 
 import streamlit as st
 
-from core import limits, wishes
 from core.auth.identity import Identity
 from core.db.data_version import data_version
 from core.db.engine import transaction
-from core.logins import parse_login
 from core.queries import system, tracking
+from core.ratelimit import limiter
 from core.settings import settings
+from core.tracking import commands as tracking_commands
+from core.tracking.login import parse_login
 from pages import session
 from pages.entrance import plain, refusals_told
 from pages.parts import ask
@@ -59,9 +60,9 @@ def want(login: str) -> bool:
     reader = session.signed_in()
     with refusals_told():
         name = parse_login(login)
-        limits.check("track", str(reader.person_id))
+        limiter.check("track", str(reader.person_id))
         with transaction() as connection:
-            wishes.want(connection, reader, [name], datetime.now(UTC), session.origin())
+            tracking_commands.want(connection, reader, [name], datetime.now(UTC), session.origin())
         return True
     return False
 

@@ -10,13 +10,13 @@ import streamlit as st
 from pandas import DataFrame
 from streamlit import column_config as column
 
-from core import wishes
 from core.auth.identity import Identity
-from core.cadences import CADENCES, named
-from core.cadences import meant as meant_cadence
 from core.db.engine import transaction
 from core.exports import csv
 from core.queries import tracking
+from core.tracking import commands as tracking_commands
+from core.tracking.cadence_options import CADENCES, named
+from core.tracking.cadence_options import meant as meant_cadence
 from pages import export, session
 from pages.cell import MOMENT
 from pages.entrance import plain as as_text
@@ -45,7 +45,7 @@ def columns(cadences: list[str]) -> dict[str, Any]:
         "paused": column.CheckboxColumn("Paused", width=88),
         "due_at": MOMENT | {"label": "Next look", "width": 122, "disabled": True},
         "checked_at": MOMENT | {"label": "Last look", "width": 122, "disabled": True},
-        "note": column.TextColumn("Note", width=180, max_chars=wishes.LONGEST_NOTE),
+        "note": column.TextColumn("Note", width=180, max_chars=tracking_commands.LONGEST_NOTE),
         "failures": column.NumberColumn("Failed", width=65, disabled=True, help="Times in a row"),
         "repositories": column.NumberColumn("Repositories", format="localized", width=95, disabled=True),
         "stars": column.NumberColumn("Stars", format="localized", width=80, disabled=True),
@@ -157,7 +157,7 @@ def edit(found: DataFrame) -> None:
 
 
 def differences(before: DataFrame, after: DataFrame) -> dict[str, dict[str, Any]]:
-    """What was changed in the table: login -> what `core.tracked.adjust` takes."""
+    """What was changed in the table: login -> what `core.tracking.accounts.adjust` takes."""
     changes: dict[str, dict[str, Any]] = {}
     for at, login in enumerate(before["login"]):
         for name in EDITABLE:
@@ -209,14 +209,14 @@ def buttons(found: DataFrame, changes: dict[str, dict[str, Any]], chosen: list[i
 def save(changes: dict[str, dict[str, Any]]) -> None:
     admin = session.required("admin")
     with refusals_told(), transaction() as connection:
-        changed = wishes.change(connection, admin, changes, datetime.now(UTC), session.origin())
+        changed = tracking_commands.change(connection, admin, changes, datetime.now(UTC), session.origin())
         _done(f"{number(changed)} {'account' if changed == 1 else 'accounts'} changed.")
 
 
 def refresh(account_ids: list[int]) -> None:
     admin = session.required("admin")
     with refusals_told(), transaction() as connection:
-        started = wishes.refresh(connection, admin, account_ids, datetime.now(UTC), session.origin())
+        started = tracking_commands.refresh(connection, admin, account_ids, datetime.now(UTC), session.origin())
         if started is not None:
             waiting = (
                 f" {number(started.queued_already)} waited already and come sooner now."
@@ -235,7 +235,7 @@ def remove(logins: list[str]) -> None:
     if st.button("Remove", type="primary", key="remove-sure"):
         admin = session.required("admin")
         with refusals_told(), transaction() as connection:
-            stopped = wishes.stop(connection, admin, logins, session.origin())
+            stopped = tracking_commands.stop(connection, admin, logins, session.origin())
             _done(f"{number(stopped)} no longer tracked.")
         st.rerun()
 

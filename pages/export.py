@@ -10,8 +10,8 @@ from queue import Empty, SimpleQueue
 import streamlit as st
 from pandas import DataFrame
 
-from core import limits
 from core.errors import Forbidden, NotSignedIn, TooMany
+from core.ratelimit import limiter
 from pages import session
 
 PATIENCE_SECONDS = 10.0
@@ -64,7 +64,7 @@ def button(
 def decide(permit: Permit) -> None:
     """Allow one export to who reads the page, if they have one left; else tell them."""
     try:
-        limits.check("export", str(session.signed_in().person_id))
+        limiter.check("export", str(session.signed_in().person_id))
     except TooMany as full:
         permit.give(False)
         st.toast(f"{full}.", icon=":material/hourglass_top:", duration="long")

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from core import budget_seen, cache, refused_tokens
-from core.budget_seen import Bucket
+from core import redis_client
+from core.budget import refused_tokens, shared_state
+from core.budget.shared_state import Bucket
 from core.settings import settings
 from pages import session
 from pages.entrance import plain
@@ -20,7 +21,7 @@ def show() -> None:
     """One gauge for each owner's budget."""
     session.required("admin")
     now = datetime.now(UTC)
-    seen, why = ask(lambda: budget_seen.seen(cache.redis(), settings().github_api_url, now))
+    seen, why = ask(lambda: shared_state.seen(redis_client.redis(), settings().github_api_url, now))
     if seen is None:
         st.info(f"{why} Budgets are shared through Redis, and show again when it is back.", icon=":material/cloud_off:")
         return
@@ -45,7 +46,7 @@ def gauge(bucket: Bucket, now: datetime) -> None:
 
 def refused(now: datetime) -> None:
     """Name the tokens that are left out, and say why; nothing while all of them are good."""
-    found, _ = ask(lambda: refused_tokens.seen(cache.redis(), settings().github_api_url))
+    found, _ = ask(lambda: refused_tokens.seen(redis_client.redis(), settings().github_api_url))
     for one in found or ():
         when = f" {ago(one.at, now)}" if one.at else ""
         st.warning(

@@ -4,13 +4,14 @@ from pathlib import Path
 import streamlit as st
 import structlog
 
-from core import counters, limits
+from core import prometheus
 from core.auth.identity import Identity
 from core.auth.sessions import Live
 from core.db.data_version import data_version
 from core.db.frames import pin_version
 from core.errors import TooMany
 from core.queries import coverage
+from core.ratelimit import limiter
 from core.web.request_ids import new_id
 from pages import allowance, contents, door, entrance, failure, moment, session
 from pages.words import ago, day, percent
@@ -118,7 +119,7 @@ def for_reader(live: Live) -> None:
     door.keep(live)
     watch_session()
     try:
-        left = limits.check("pages", str(live.identity.person_id))
+        left = limiter.check("pages", str(live.identity.person_id))
     except TooMany as full:
         allowance.pause(full)
         st.stop()
@@ -129,7 +130,7 @@ def for_reader(live: Live) -> None:
         data_line(version)
         allowance.note(left)
         who_reads(live.identity)
-    with counters.page_run(page.url_path or "overview"):
+    with prometheus.page_run(page.url_path or "overview"):
         page.run()
 
 

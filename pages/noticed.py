@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 from streamlit import column_config as column
 
-from core.alerts import KINDS
+from core.alerts.rules import KINDS
 from core.exports import csv
 from core.queries import alerts
 from pages import asked, export

@@ -12,9 +12,9 @@ from pandas import DataFrame
 from streamlit import column_config as column
 
 from core.charts import bars
+from core.emoji import rendered
 from core.queries import alerts, overview
 from core.queries.coverage import DEFINITION
-from core.shortcodes import rendered
 from pages import asking, moment
 from pages.cards import Card, row
 from pages.cell import cell, plain, theme

@@ -8,9 +8,9 @@ import streamlit as st
 from pandas import ArrowDtype, DataFrame, Series
 
 from core.charts.repositories import growth_scatter, stars_histogram
+from core.emoji import rendered
 from core.queries import repositories
 from core.queries.repositories import Filters
-from core.shortcodes import rendered
 from pages import asked, moment
 from pages.cell import cell, theme
 from pages.words import number

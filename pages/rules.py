@@ -10,8 +10,8 @@ from pandas import DataFrame
 from pydantic.fields import FieldInfo
 from streamlit import column_config as column
 
-from core import watching
-from core.alerts import KINDS
+from core.alerts import commands as alert_commands
+from core.alerts.rules import KINDS
 from core.auth.identity import Identity
 from core.db.engine import transaction
 from core.queries import alerts
@@ -173,7 +173,7 @@ def save(rule_id: int, given: Mapping[str, Any], enabled: bool) -> None:
     admin = session.required("admin")
     saved = False
     with refusals_told(), transaction() as connection:
-        watching.change_rule(connection, admin, rule_id, given, session.origin(), enabled=enabled)
+        alert_commands.change_rule(connection, admin, rule_id, given, session.origin(), enabled=enabled)
         saved = True
     if saved:
         done("Saved. It holds from the next look on.")
@@ -183,7 +183,7 @@ def make(kind: str, given: Mapping[str, Any], login: str) -> None:
     admin = session.required("admin")
     made = 0
     with refusals_told(), transaction() as connection:
-        made = watching.add_rule(connection, admin, kind, given, login, session.origin())
+        made = alert_commands.add_rule(connection, admin, kind, given, login, session.origin())
     if made:
         done(f"{title_of(kind)} is watched from now on.")
 
@@ -202,7 +202,7 @@ def remove(rule_id: int) -> None:
     admin = session.required("admin")
     removed = False
     with refusals_told(), transaction() as connection:
-        watching.remove_rule(connection, admin, rule_id, session.origin())
+        alert_commands.remove_rule(connection, admin, rule_id, session.origin())
         removed = True
     if removed:
         st.query_params.pop(CHOSEN, None)

@@ -12,8 +12,9 @@ import streamlit as st
 from pandas import DataFrame
 from streamlit import column_config as column
 
-from core import budget_seen, cache, configuration
+from core import redis_client, settings_report
 from core.auth.identity import Identity
+from core.budget import shared_state
 from core.errors import ServerUnavailable
 from core.queries import system
 from core.settings import settings
@@ -55,7 +56,7 @@ SETTING_COLUMNS = {
 
 
 def kind_of_server(url: str) -> str:
-    return "embedded" if configuration.is_embedded(url, settings()) else "external"
+    return "embedded" if settings_report.is_embedded(url, settings()) else "external"
 
 
 def postgres(now: datetime) -> Part:
@@ -128,7 +129,7 @@ def freshness(now: datetime) -> Part:
 
 
 def limits(who: int) -> Part:
-    from core.limits import peek  # noqa: PLC0415 - loads its library when it is first asked
+    from core.ratelimit.limiter import peek  # noqa: PLC0415 - loads its library when it is first asked
 
     if peek("pages", str(who)).shared:
         return fine("shared", "Counted in Redis for all processes.")
@@ -168,7 +169,7 @@ def budget() -> None:
         st.info(NOT_NOW, icon=":material/cloud_off:")
         return
     now = datetime.now(UTC)
-    seen, why = ask(lambda: budget_seen.seen(cache.redis(), settings().github_api_url, now))
+    seen, why = ask(lambda: shared_state.seen(redis_client.redis(), settings().github_api_url, now))
     if seen is None:
         st.info(f"{why} Budgets are shared through Redis, and show again when it is back.", icon=":material/cloud_off:")
         return
@@ -191,7 +192,7 @@ def budget() -> None:
     st.caption(f"As last heard by any process · {seen.in_flight} requests under way")
 
 
-def row_of(bucket: budget_seen.Bucket, now: datetime) -> dict[str, Any]:
+def row_of(bucket: shared_state.Bucket, now: datetime) -> dict[str, Any]:
     left, minutes = bucket.left(now), round((bucket.resets_at - now).total_seconds() / 60)
     return {
         "owner": bucket.owner,
@@ -255,7 +256,7 @@ def versions() -> None:
     revision, _ = ask(lambda: system.postgres()["revision"])
     names = {"Plotly": "plotly", "pandas": "pandas", "SQLAlchemy": "sqlalchemy", "procrastinate": "procrastinate"}
     told = {
-        "Almanac": configuration.version(),
+        "Almanac": settings_report.version(),
         "Tables": f"revision {revision or UNKNOWN}",
         "Python": platform.python_version(),
         "Streamlit": st.__version__,
@@ -266,7 +267,7 @@ def versions() -> None:
 
 
 def setting_rows() -> DataFrame:
-    shown = configuration.shown(settings())
+    shown = settings_report.shown(settings())
     return DataFrame(
         {
             "name": [one.name for one in shown],
@@ -278,7 +279,7 @@ def setting_rows() -> DataFrame:
 
 
 session.required("admin")
-if told := configuration.warnings(settings()):
+if told := settings_report.warnings(settings()):
     st.warning("  \n".join(told), icon=":material/tune:")
 parts()
 """

@@ -5,13 +5,16 @@ from datetime import UTC, datetime, timedelta
 import streamlit as st
 from pandas import DataFrame, Series
 
-from core import budget_seen, cache, forecasts, planning, tracked, wishes
+from core import redis_client
 from core.auth.identity import Identity
+from core.budget import cost_model, forecast, shared_state
 from core.db.engine import transaction
 from core.errors import NotHere
-from core.logins import parse_login
 from core.queries import ingestions, system, tracking
 from core.settings import settings
+from core.tracking import accounts as tracking_accounts
+from core.tracking import commands as tracking_commands
+from core.tracking.login import parse_login
 from pages import session
 from pages.entrance import plain, refusals_told
 from pages.outcomes import sentence
@@ -69,12 +72,12 @@ def cost(due: list[int], now: datetime) -> str:
     """What refreshing these accounts is expected to cost, and whether it fits what is left."""
     given = settings()
     with_token = given.with_token
-    seen, _ = ask(lambda: budget_seen.seen(cache.redis(), given.github_api_url, now))
-    left = forecasts.left(seen.buckets if seen else (), with_token=with_token, now=now)
+    seen, _ = ask(lambda: shared_state.seen(redis_client.redis(), given.github_api_url, now))
+    left = forecast.left(seen.buckets if seen else (), with_token=with_token, now=now)
     with transaction() as connection:
-        known = forecasts.known(connection, due, now)
-        pace = forecasts.seconds_per_request(connection)
-    told = planning.forecast(known, with_token=with_token, left=left, now=now, seconds_per_request=pace)
+        known = forecast.known(connection, due, now)
+        pace = forecast.seconds_per_request(connection)
+    told = cost_model.forecast(known, with_token=with_token, left=left, now=now, seconds_per_request=pace)
     unit = "points" if with_token else "requests"
     parts = [f"About **{number(told.cost)} {unit}** and {number(told.requests)} requests, {minutes(told.minutes)}"]
     if told.not_modified:
@@ -100,7 +103,7 @@ def minutes(count: float) -> str:
 def begin(account_ids: list[int]) -> None:
     admin = session.required("admin")
     with refusals_told(), transaction() as connection:
-        begun = wishes.refresh(connection, admin, account_ids, datetime.now(UTC), session.origin())
+        begun = tracking_commands.refresh(connection, admin, account_ids, datetime.now(UTC), session.origin())
         if begun is None:
             said = "Nothing was left to queue: somebody was quicker."
         elif begun.is_new:
@@ -115,7 +118,7 @@ def begin_one(login: str) -> None:
     with refusals_told():
         name = parse_login(login)
         with transaction() as connection:
-            account_id = tracked.find(connection, name)
+            account_id = tracking_accounts.find(connection, name)
         if account_id is None:
             raise NotHere(f"{name} is not known here; add it on the Tracking page first")
         begin([account_id])
@@ -204,7 +207,7 @@ def waits(now: datetime) -> None:
     told, _ = ask(lambda: system.workers(now))
     if told is not None and not told["alive"]:
         st.warning("No worker is alive: these jobs wait until one runs.", icon=":material/engineering:")
-    seen, _ = ask(lambda: budget_seen.seen(cache.redis(), settings().github_api_url, now))
+    seen, _ = ask(lambda: shared_state.seen(redis_client.redis(), settings().github_api_url, now))
     if seen is not None and seen.paused_until:
         st.warning(
             f"GitHub told us to wait: nothing is asked before {seen.paused_until:%H:%M:%S} UTC.",
@@ -267,7 +270,7 @@ def last(found: DataFrame) -> None:
 def cancel(ingestion_id: int) -> None:
     admin = session.required("admin")
     with refusals_told(), transaction() as connection:
-        cancelled = wishes.cancel(connection, admin, ingestion_id, datetime.now(UTC), session.origin())
+        cancelled = tracking_commands.cancel(connection, admin, ingestion_id, datetime.now(UTC), session.origin())
         st.toast(
             "It ends after the account in hand." if cancelled else "It was over already.", icon=":material/stop_circle:"
         )

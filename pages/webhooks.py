@@ -8,8 +8,8 @@ import streamlit as st
 from pandas import DataFrame
 from streamlit import column_config as column
 
-from core import watching
-from core.alerts import LONGEST_NAME, LONGEST_URL, Format
+from core.alerts import commands as alert_commands
+from core.alerts.rules import LONGEST_NAME, LONGEST_URL, Format
 from core.auth.identity import Identity
 from core.db.engine import transaction
 from core.queries import alerts
@@ -219,7 +219,7 @@ def make(name: str, url: str, form: Format, kinds: Sequence[str]) -> None:
     admin = session.required("admin")
     made = None
     with refusals_told(), transaction() as connection:
-        made = watching.add_webhook(connection, admin, name, url, form, kinds, session.origin())
+        made = alert_commands.add_webhook(connection, admin, name, url, form, kinds, session.origin())
     if made is not None:
         st.session_state[session.WEBHOOK_KEY] = (name.strip(), made.key)
         st.query_params[CHOSEN] = str(made.id)
@@ -231,14 +231,14 @@ def try_it(webhook_id: int) -> None:
     with refusals_told(), transaction() as connection:
         st.session_state[TRIED] = (
             webhook_id,
-            watching.try_webhook(connection, admin, webhook_id, session.origin()),
+            alert_commands.try_webhook(connection, admin, webhook_id, session.origin()),
         )
 
 
 def switch(webhook_id: int, enabled: bool) -> None:
     admin = session.required("admin")
     with refusals_told(), transaction() as connection:
-        watching.switch_webhook(connection, admin, webhook_id, session.origin(), enabled=enabled)
+        alert_commands.switch_webhook(connection, admin, webhook_id, session.origin(), enabled=enabled)
         st.session_state[SAID] = "It is told again." if enabled else "It is told nothing until it is switched on."
 
 
@@ -253,7 +253,7 @@ def remove(webhook_id: int) -> None:
     admin = session.required("admin")
     removed = False
     with refusals_told(), transaction() as connection:
-        watching.remove_webhook(connection, admin, webhook_id, session.origin())
+        alert_commands.remove_webhook(connection, admin, webhook_id, session.origin())
         removed = True
     if removed:
         st.query_params.pop(CHOSEN, None)

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import streamlit as st
 from streamlit import column_config as column
 
-from core import wishes
 from core.auth.identity import Identity
 from core.db.engine import transaction
 from core.queries import tracking
+from core.tracking import commands as tracking_commands
 from pages import session
 from pages.cell import MOMENT, plain
 from pages.entrance import refusals_told
@@ -58,6 +58,6 @@ def show(_admin: Identity) -> None:
 def decide(ids: list[int], granted: bool) -> None:
     admin = session.required("admin")
     with refusals_told(), transaction() as connection:
-        outcome = wishes.decide(connection, admin, ids, datetime.now(UTC), session.origin(), granted=granted)
+        outcome = tracking_commands.decide(connection, admin, ids, datetime.now(UTC), session.origin(), granted=granted)
         said = f"{len(outcome.tracked)} tracked from now on" if granted else "Declined"
         st.toast(said, icon=":material/check:")

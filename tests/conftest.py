@@ -149,17 +149,17 @@ def committing_database(servers: Servers, template: str, monkeypatch: pytest.Mon
 @pytest.fixture
 def redis(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
     """A real Valkey, empty; REDIS_URL names it."""
-    from core import cache
+    from core import redis_client
 
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
     url = f"{servers.redis_url}?db={int(worker.removeprefix('gw')) + 1}"
     monkeypatch.setenv("REDIS_URL", url)
     settings.cache_clear()
-    cache.redis.cache_clear()
+    redis_client.redis.cache_clear()
     with Redis.from_url(url) as connection:
         connection.flushdb()
         yield connection
-    cache.redis.cache_clear()
+    redis_client.redis.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-import holdings
 import httpx
 import pytest
 from sqlalchemy import Engine, create_engine, text
@@ -29,6 +28,7 @@ from core.db.data_version import publish
 from core.db.override import use
 from core.local import Servers
 from pages.contents import CONTENTS
+from tests import holdings
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_SECONDS = 60

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, Engine, text
 
-from core import cache
+from core import redis_client
 from core.db.engine import transaction
 from core.settings import settings
 
@@ -28,13 +28,13 @@ def test_a_committing_test_sees_its_commits_from_another_connection(committing_d
 
 
 def test_redis_is_real_and_empty(redis: object) -> None:
-    assert cache.redis().dbsize() == 0
-    assert cache.redis().eval("return 7", 0) == 7
-    cache.redis().set("left", "behind")
+    assert redis_client.redis().dbsize() == 0
+    assert redis_client.redis().eval("return 7", 0) == 7
+    redis_client.redis().set("left", "behind")
 
 
 def test_redis_is_empty_again(redis: object) -> None:
-    assert cache.redis().get("left") is None
+    assert redis_client.redis().get("left") is None
 
 
 def test_the_developers_settings_do_not_reach_a_test() -> None:

@@ -66,9 +66,9 @@ def record(
             "details": json.dumps({name: _detail(value) for name, value in details.items()}) if details else None,
         },
     )
-    from core import counters  # noqa: PLC0415 - who only imports this has nothing to count
+    from core import prometheus  # noqa: PLC0415 - who only imports this has nothing to count
 
-    counters.audited.labels(action).inc()
+    prometheus.audited.labels(action).inc()
 
 
 def _detail(value: object) -> object:

@@ -16,7 +16,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from core.auth.identity import Identity
-from core.breaker import Breaker
+from core.circuit_breaker import Breaker
 from core.errors import AlmanacError
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ class Known:
 @lru_cache(maxsize=1)
 def known() -> Known:
     """This process's."""
-    from core import cache  # noqa: PLC0415 - nothing to connect to before somebody asks
+    from core import redis_client  # noqa: PLC0415 - nothing to connect to before somebody asks
 
-    return Known(lambda: _impatient(cache.redis()))
+    return Known(lambda: _impatient(redis_client.redis()))
 
 
 @lru_cache(maxsize=1)

@@ -16,7 +16,6 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Row, text
 
-from core import limits
 from core.auth import audit, passwords, people, sessions, slowing, tickets
 from core.auth.identity import Identity, Origin
 from core.auth.names import check_username
@@ -25,6 +24,7 @@ from core.auth.tickets import Invite
 from core.auth.turns import guesses
 from core.db.engine import transaction
 from core.errors import BadInput, Forbidden, NotSignedIn, TooMany
+from core.ratelimit import limiter
 from core.settings import settings
 
 log = structlog.get_logger()
@@ -43,13 +43,13 @@ class SignInRefused(NotSignedIn):
 def sign_in(username: str, password: str, origin: Origin, sleep: Sleep = time.sleep) -> Person:
     """Who that is. Raises SignInRefused, and TooMany after too many failures from that address."""
     name = _as_counted(username)
-    with guesses.turn(limits.name_at(name, origin.address)):
-        limits.may_sign_in(name, origin.address)
+    with guesses.turn(limiter.name_at(name, origin.address)):
+        limiter.may_sign_in(name, origin.address)
         found = _by_name(username)  # no connection is held from here on: bcrypt takes long, and so may the pause
         fits = passwords.matches(password, found.password_hash if found else None)
         sleep(slowing.seconds(name))
         # Once more: of many tries at once in several processes, those beyond the limit learn nothing either.
-        limits.may_sign_in(name, origin.address)
+        limiter.may_sign_in(name, origin.address)
         person = _let_in(found, origin) if found and fits and found.active else None
         if person is None:
             _refuse(name, found, origin)
@@ -102,8 +102,8 @@ def change_password(identity: Identity, old: str, new: str, origin: Origin, keep
     """
     passwords.check_new(new)
     name = _as_counted(identity.username)
-    with guesses.turn(limits.name_at(name, origin.address)):
-        limits.may_sign_in(name, origin.address)
+    with guesses.turn(limiter.name_at(name, origin.address)):
+        limiter.may_sign_in(name, origin.address)
         found = _by_name(identity.username)
         if not passwords.matches(old, found.password_hash if found else None) or found is None:
             _count_failure(name, origin)
@@ -222,19 +222,19 @@ def _refuse(name: str, found: Row[Any] | None, origin: Origin) -> NoReturn:
 
 
 def _count_failure(name: str, origin: Origin) -> None:
-    limits.failed_sign_in(name, origin.address)
+    limiter.failed_sign_in(name, origin.address)
     slowing.note_failure(name)
 
 
 def _count_registration(origin: Origin) -> None:
     """As many as sign-ins may fail from one address: nobody fills the table, or tries which names are taken."""
-    item = limits.limit("sign_in")
+    item = limiter.limit("sign_in")
     if item is None:
         return
-    key = limits.key("register", limits.neighbourhood(origin.address))
+    key = limiter.key("register", limiter.neighbourhood(origin.address))
     try:
-        limits.limiter().take("sign_in", limits.per_address(item), key, 1)
+        limiter.limiter().take("sign_in", limiter.per_address(item), key, 1)
     except TooMany as error:
-        wait = limits.duration((error.resets_at - datetime.now(UTC)).total_seconds())
+        wait = limiter.duration((error.resets_at - datetime.now(UTC)).total_seconds())
         sentence = f"Too many have registered from your address; go on in {wait}"
         raise TooMany(sentence, amount=error.amount, resets_at=error.resets_at) from None

@@ -7,8 +7,8 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from core import limits
 from core.errors import TooMany
+from core.ratelimit import limiter
 from core.settings import settings
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ def note_failure(name: str) -> None:
     """Count a failure for *name* from anywhere; unknown names count like known."""
     if settings().limit_sign_in:
         with suppress(TooMany):  # as full as it gets
-            limits.limiter().take("sign_in", _item(), _key(name), 1)
+            limiter.limiter().take("sign_in", _item(), _key(name), 1)
 
 
 def seconds(name: str) -> float:
     """How long who tries *name* now has to wait."""
     if not settings().limit_sign_in:
         return 0.0
-    state = limits.limiter().look("sign_in", _item(), _key(name))
+    state = limiter.limiter().look("sign_in", _item(), _key(name))
     return delay(state.amount - state.remaining)
 
 
@@ -42,8 +42,8 @@ def delay(failures: int) -> float:
 
 @lru_cache(maxsize=1)
 def _item() -> "RateLimitItem":
-    return limits.parsed(COUNTED)
+    return limiter.parsed(COUNTED)
 
 
 def _key(name: str) -> str:
-    return limits.key("sign_in_name", name)
+    return limiter.key("sign_in_name", name)

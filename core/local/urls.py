@@ -1,6 +1,6 @@
 """Connect the engine and the Redis client of this process to the embedded servers."""
 
-from core import cache, local
+from core import local, redis_client
 from core.db import engine
 from core.settings import settings
 
@@ -10,6 +10,6 @@ def use_embedded_servers() -> None:
     engine.use_embedded_server(
         lambda: local.lease(settings().data_dir, pg_bin_dir=settings().pg_bin_dir, redis=False).database_url
     )
-    cache.use_embedded_server(
+    redis_client.use_embedded_server(
         lambda: local.lease(settings().data_dir, pg_bin_dir=settings().pg_bin_dir, postgres=False).redis_url
     )

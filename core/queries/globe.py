@@ -7,7 +7,7 @@ import pandas as pd
 from pandas import DataFrame
 
 from core.db.frames import read_frame
-from core.gazetteer import atlas
+from core.geo.geocoder import atlas
 from core.queries.accounts import moment
 from core.queries.held import held, values_of
 

@@ -99,7 +99,7 @@ def resuming(now: datetime) -> dict[int, datetime]:
 def background(now: datetime) -> DataFrame:
     """Tell what else the workers have to do: one row a kind of reading, look-up or delivery.
 
-    kind              a kind of `core.readings`, or the task
+    kind              a kind of `core.queue.enrichment`, or the task
     working, waiting  jobs in hand; jobs that could begin
     """
     sql = """

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import text
 
-from core import cache
+from core import redis_client
 from core.db.engine import engine, transaction
-from core.jobs import QUEUE
+from core.queue.jobs import QUEUE
 from core.settings import settings
 
 PATIENCE_MS = 2_000
@@ -48,7 +48,7 @@ def redis() -> Row:
 
     Raises RedisError when it is away.
     """
-    found: Row = cache.redis().info()
+    found: Row = redis_client.redis().info()
     is_valkey = "valkey_version" in found
     return {
         "name": "Valkey" if is_valkey else "Redis",

@@ -10,7 +10,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from core import cache, local
+from core import local, redis_client
 from core.settings import settings
 from core.web.patience import Patience
 
@@ -31,7 +31,7 @@ def postgres() -> None:
 
 
 def redis() -> None:
-    cache.redis().ping()
+    redis_client.redis().ping()
 
 
 CHECKS: Mapping[str, Check] = {"postgres": postgres, "redis": redis}

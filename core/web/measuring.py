@@ -5,7 +5,7 @@ from time import perf_counter
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core import counters
+from core import prometheus
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 PLACE = "almanac.route"
@@ -21,7 +21,7 @@ class Measured:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            with counters.websockets.track_inprogress():
+            with prometheus.websockets.track_inprogress():
                 await self.app(scope, receive, send)
             return
         if scope["type"] != "http":
@@ -43,8 +43,8 @@ class Measured:
         finally:
             method = scope["method"] if scope["method"] in METHODS else "other"
             route = found[0] if found else folder(scope["path"])
-            counters.requests.labels(method, route, status).inc()
-            counters.request_seconds.labels(method, route).observe(perf_counter() - started)
+            prometheus.requests.labels(method, route, status).inc()
+            prometheus.request_seconds.labels(method, route).observe(perf_counter() - started)
 
 
 class Routed:

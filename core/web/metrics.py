@@ -12,7 +12,7 @@ from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core import cache, counters
+from core import prometheus, redis_client
 from core.settings import settings
 from core.web.patience import Patience
 
@@ -58,10 +58,10 @@ WAITS = ("waiting", "later", "doing", "failed")
 
 def redis() -> list[Metric]:
     """What is left of GitHub's budgets. Owners go under a digest: they are people."""
-    from core import budget_seen  # noqa: PLC0415 - as above
+    from core.budget import shared_state  # noqa: PLC0415 - as above
 
     now = datetime.now(UTC)
-    seen = budget_seen.seen(cache.redis(), settings().github_api_url, now)
+    seen = shared_state.seen(redis_client.redis(), settings().github_api_url, now)
     labels = ("owner", "bucket")
     remaining = GaugeMetricFamily("almanac_github_budget_remaining", "Points left in a budget of GitHub", labels=labels)
     limit = GaugeMetricFamily(
@@ -144,5 +144,5 @@ class Told:
         self.more = more
 
     def collect(self) -> Iterator[Metric]:
-        yield from counters.registry.collect()
+        yield from prometheus.registry.collect()
         yield from self.more

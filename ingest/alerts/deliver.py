@@ -13,7 +13,7 @@ import httpx
 import structlog
 from sqlalchemy import Engine, Row, text
 
-from core.alerts import KINDS
+from core.alerts.rules import KINDS
 from core.errors import AlmanacError
 from ingest.alerts.addresses import AddressRefused, Resolve, reachable, system_resolve
 

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import bindparam
 
-from core import jobs
-from core.alerts import KINDS
+from core.alerts.rules import KINDS
+from core.queue import jobs
 
 LASTING = [name for name, kind in KINDS.items() if kind.lasts]
 

@@ -100,7 +100,7 @@ class Cache:
         self._set(self._key("owner", fingerprint, ""), owner.encode(), KEEP_SECONDS)
 
     def note_refused(self, fingerprint: str, name: str, why: str, at: datetime | None) -> None:
-        """Let others see for a day which credential GitHub refused and why; `core/refused_tokens.py` reads it."""
+        """Let others see for a day which credential GitHub refused and why (see `core.budget`)."""
         key, told = f"{self._name}:refused", json.dumps({"name": name, "why": why, "at": at and at.isoformat()})
         self._ask(lambda redis: (redis.hset(key, fingerprint, told), redis.expire(key, REFUSED_SECONDS)))
 

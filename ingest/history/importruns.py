@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import bindparam
 
-from core.jobs import Asked, open_ingestion
+from core.queue.jobs import Asked, open_ingestion
 from ingest.history.steps import Steps
 from ingest.runs import LOCK_SPACE
 

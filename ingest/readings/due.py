@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from core.readings import Kind
+from core.queue.enrichment import Kind
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.readings import TRIES_WHILE_COMPUTING, Kind
+from core.queue.enrichment import TRIES_WHILE_COMPUTING, Kind
 from ingest import planner
 from ingest.github.errors import Blocked, GitHubError, PermissionDenied, RepositoryGone
 from ingest.github.facts import NotReady

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from core import readings
-from core.readings import KINDS
+from core.queue import enrichment
+from core.queue.enrichment import KINDS
 from ingest.readings import due
 
 # Looking for what is due means a look at every repository. What was looked for in vain rests a hundred times as long
@@ -23,13 +23,13 @@ def defer_due(connection: Connection, api_root: str, now: datetime, resting: dic
     A token has one job of star history and one of all other facts at a time, and asks for a kind only when none of
     those before it in the list is due: a thousand repositories never stand in the queue at once.
     """
-    taken, tokens = readings.busy(connection), due.tokens(connection)
+    taken, tokens = enrichment.busy(connection), due.tokens(connection)
     resting = {} if resting is None else resting
     queued = 0
     for kind in KINDS.values():
         if now < resting.get(kind.name, now) <= now + LONGEST_REST:
             continue
-        free = [token for token in tokens if readings.lock_of(kind.name, token) not in taken]
+        free = [token for token in tokens if enrichment.lock_of(kind.name, token) not in taken]
         if not free or due.is_missing(connection, kind.name, api_root, now):
             continue
         began = time.monotonic()
@@ -37,16 +37,16 @@ def defer_due(connection: Connection, api_root: str, now: datetime, resting: dic
         if not packed:
             resting[kind.name] = now + min((time.monotonic() - began) * REST_FOR_EACH_SECOND, LONGEST_REST)
         for token, ids in packed.items():
-            if readings.defer(connection, kind.name, ids, token) is not None:
-                taken.add(readings.lock_of(kind.name, token))
+            if enrichment.defer(connection, kind.name, ids, token) is not None:
+                taken.add(enrichment.lock_of(kind.name, token))
                 queued += len(ids)
     return queued
 
 
 def _by_token(
-    connection: Connection, kind: readings.Kind, now: datetime, tokens: list[str | None]
+    connection: Connection, kind: enrichment.Kind, now: datetime, tokens: list[str | None]
 ) -> dict[str | None, list[int]]:
     packed: dict[str | None, list[int]] = {}
-    for one in due.due(connection, kind, now, readings.BATCH, tokens):
+    for one in due.due(connection, kind, now, enrichment.BATCH, tokens):
         packed.setdefault(one.token, []).append(one.id)
     return packed

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from core.db.data_version import publish
-from core.readings import KINDS, Kind, others_wait
+from core.queue.enrichment import KINDS, Kind, others_wait
 from ingest.github import GitHub
 from ingest.github.errors import BadCredentials, GitHubError, RateLimited, RepositoryGone, Stopped
 from ingest.github.facts import NoSuchEndpoint, Subject

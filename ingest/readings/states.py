@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, text
 
-from core.readings import Kind
+from core.queue.enrichment import Kind
 from ingest.readings.due import endpoint_of
 
 State = Literal["read", "computing", "unavailable", "refused", "failed"]

@@ -5,7 +5,7 @@ from datetime import datetime
 import procrastinate
 import structlog
 
-from core import jobs, readings
+from core.queue import enrichment, jobs
 from ingest.github.gate import Stop
 from ingest.readings.reader import Reader
 
@@ -50,5 +50,5 @@ def register(app: procrastinate.App, reader: Reader, stop: Stop) -> None:
         if run.until is not None:
             raise NotNow(run.until, run.ended)
 
-    for name in (readings.STAR_HISTORY, readings.FACTS):
+    for name in (enrichment.STAR_HISTORY, enrichment.FACTS):
         app.task(name=name, queue=jobs.QUEUE, retry=Later(), pass_context=True)(read)

@@ -14,8 +14,9 @@ import httpx
 from redis import Redis
 from sqlalchemy import Engine, text
 
-from core import jobs, log
+from core import log
 from core.db import engine as db_engine
+from core.queue import jobs
 from core.settings import settings
 from ingest.github import GitHub
 from ingest.purse import Purse

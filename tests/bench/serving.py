@@ -16,10 +16,11 @@ from uuid import UUID
 from playwright.sync_api import Browser, Page, sync_playwright
 from sqlalchemy import create_engine
 
-from core import cache, limits
+from core import redis_client
 from core.auth import people, sessions
 from core.auth.identity import Origin
 from core.db import engine as db_engine
+from core.ratelimit import limiter
 from core.settings import settings
 from tests.bench.figures import Figure, out, servers
 from tests.bench.starting import free_port, wait_healthy
@@ -60,7 +61,7 @@ def prepared() -> Iterator[dict[str, str]]:
 def fill(url: str) -> None:
     """The rows that the browser tests read."""
     sys.path[:0] = [str(TESTS), str(TESTS / "e2e")]
-    import rows
+    from tests.e2e import rows
 
     engine = create_engine(url)
     with engine.begin() as connection:
@@ -79,10 +80,10 @@ def checks() -> list[Figure]:
 
     def both() -> None:
         sessions.live(UUID(str(session)))
-        limits.check("pages", who)
+        limiter.check("pages", who)
 
-    limit, floor = beside(cache.redis().ping, partial(limits.check, "pages", who))
-    rerun, _ = beside(cache.redis().ping, both)
+    limit, floor = beside(redis_client.redis().ping, partial(limiter.check, "pages", who))
+    rerun, _ = beside(redis_client.redis().ping, both)
     return [
         Figure("limit check, p50", limit, "ms", floor, "at most 1 ms"),
         Figure("session and limit checks of a rerun, p50", rerun, "ms", floor, "at most 3 ms"),

@@ -9,10 +9,11 @@ from statistics import median, quantiles
 
 import bcrypt
 
-from core import cache, limits, log
+from core import log, redis_client
 from core.auth import passwords, people, sessions, sign_in
 from core.auth.identity import Origin
 from core.db import engine
+from core.ratelimit import limiter
 from core.settings import settings
 from tests.bench.figures import Figure, servers
 
@@ -39,7 +40,7 @@ def almanac() -> Iterator[None]:
         settings.cache_clear()
         yield
         engine.engine().dispose()
-        cache.redis().close()
+        redis_client.redis().close()
 
 
 def ways_in() -> list[Figure]:
@@ -72,11 +73,11 @@ def tried(name: str, password: str) -> None:
 def rerun(person_id: int) -> list[Figure]:
     """Session and limit, as `pages/main.py` checks them; every ten seconds one of them asks Postgres."""
     session_id = sessions.start(person_id, Origin()).session_id
-    redis = cache.redis()
+    redis = redis_client.redis()
 
     def checks() -> None:
         sessions.check(session_id)
-        limits.check("pages", str(person_id))
+        limiter.check("pages", str(person_id))
 
     def bare() -> None:
         redis.get("nothing")
@@ -95,7 +96,7 @@ def rerun(person_id: int) -> list[Figure]:
 
 
 def asked_anew(session_id: object) -> None:
-    cache.redis().delete(f"almanac:session:{session_id}")
+    redis_client.redis().delete(f"almanac:session:{session_id}")
     sessions.check(session_id)  # type: ignore[arg-type]
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-from core import ingestions, jobs
 from core.local import lease
+from core.queue import ingestions, jobs
 from ingest.sandbox import World, serve
 from tests.bench.figures import Figure, database, servers
 from tests.bench.pretending import Pretend, pretend

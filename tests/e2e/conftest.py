@@ -15,17 +15,17 @@ from urllib.request import urlopen
 from uuid import uuid4
 
 import pytest
-import rows
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 from sqlalchemy import create_engine
 
-from core import cache
+from core import redis_client
 from core.auth import people, sessions
 from core.auth.identity import Origin
 from core.auth.people import Person
 from core.db.override import use
 from core.local import Servers
 from core.settings import settings
+from tests.e2e import rows
 
 PROJECT = Path(__file__).resolve().parents[2]
 # A software renderer draws WebGL where there is no graphics card.
@@ -190,13 +190,13 @@ class Known:
             for name, value in (self.environment | more).items():
                 patch.setenv(name, value)
             settings.cache_clear()
-            cache.redis.cache_clear()
+            redis_client.redis.cache_clear()
             engine = create_engine(self.environment["DATABASE_URL"])
             with use(engine):
                 yield
             engine.dispose()
         settings.cache_clear()
-        cache.redis.cache_clear()
+        redis_client.redis.cache_clear()
 
     def person(self, **values: str) -> Person:
         """Somebody new, with a password only if one is given."""

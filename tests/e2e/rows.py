@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
-import holdings
 from sqlalchemy import Connection, insert, text
 
 from core.db import schema
 from core.db.data_version import publish
+from tests import holdings
 
 LANGUAGES = ("Python", "Go", "TypeScript", "Rust", "C++", None)
 OWNERS = ("octo", "hubot", "mona", "ada-lovelace", "grace", "linus", "margaret", "ken")

@@ -5,9 +5,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from conftest import Known, Read, Reader, web_process
 from playwright.sync_api import expect
 from sqlalchemy import Engine, create_engine, text
+
+from tests.e2e.conftest import Known, Read, Reader, web_process
 
 
 @pytest.fixture(scope="module")

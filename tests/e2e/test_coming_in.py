@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from time import monotonic
 
 import pytest
-from conftest import Known, Read, Reader, web_process
 from playwright.sync_api import Download, Page, expect
 
-from core import limits
 from core.local import Servers
+from core.ratelimit import limiter
+from tests.e2e.conftest import Known, Read, Reader, web_process
 
 PASSWORD = "A passphrase with 1 digit"
 SOON_MS = 10_000
@@ -192,8 +192,8 @@ def test_a_full_limit_counts_down_and_goes_on_by_itself(read: Read, known: Known
     # On a slow machine one load more is free again before the click has arrived.
     for choice in ("Bytes", "Stars", "Repositories", "Bytes"):
         with known.at_work(**HASTY):
-            if left := limits.peek("pages", str(reader.person.id)).remaining:
-                limits.check("pages", str(reader.person.id), cost=left)
+            if left := limiter.peek("pages", str(reader.person.id)).remaining:
+                limiter.check("pages", str(reader.person.id), cost=left)
         page.get_by_role("radio", name=choice).click()
         try:
             expect(banner).to_be_visible(timeout=4000)

@@ -84,7 +84,7 @@ def test_a_cell_shows_the_query_that_it_came_from(read):
 
 
 def test_a_page_can_be_read_as_of_a_day(read):
-    import rows
+    from tests.e2e import rows
 
     page = read().open(f"/repositories?as_of={rows.EARLIER:%Y-%m-%d}&search=octo/r0", "Repositories")
     expect(page.get_by_text("1 of 37 repositories")).to_be_visible()

@@ -4,12 +4,12 @@ from io import BytesIO
 
 import numpy as np
 import pandas as pd
-import rows
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 from core.charts import city, scene
 from core.charts.camera import Canvas
+from tests.e2e import rows
 
 TRIES = 60
 

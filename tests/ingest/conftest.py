@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from core.jobs import Asked
+from core.queue.jobs import Asked
 from core.settings import Settings
 from ingest import show
 from ingest.github import GitHub

@@ -10,7 +10,7 @@ import time
 import pytest
 import structlog
 
-from core import cache
+from core import redis_client
 from core.db import engine
 from core.settings import settings
 from ingest.__main__ import main
@@ -34,7 +34,7 @@ def almanac(environment, monkeypatch, capsys):
         for name, value in (environment | variables).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "argv", ["ingest", *arguments])
-        for remembered in (settings, engine.engine, cache.redis):
+        for remembered in (settings, engine.engine, redis_client.redis):
             remembered.cache_clear()
         with pytest.raises(SystemExit) as ended:
             main()

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from core import budget_seen, jobs
+from core.budget import shared_state
+from core.queue import jobs
 from ingest import dues, tracking
 from ingest.dues import queue_due
 from ingest.github.budget import Bucket, Budget
@@ -33,7 +34,7 @@ class Held:
             paused_until=NOW.timestamp() + paused,
             buckets={f"{owner} {resource}": Bucket(limit, remaining, until) for owner in owners},
         )
-        self.redis.set(budget_seen.key(API), state.to_json())
+        self.redis.set(shared_state.key(API), state.to_json())
         return self.purse
 
 
@@ -165,9 +166,9 @@ def test_each_owner_pays_for_its_own_accounts(database, redis):
     track(database, 40)
     purse = held.told()
     spent, free = (credential.fingerprint for credential in held.pool.credentials)
-    state = Budget.from_json(redis.get(budget_seen.key(API)))
+    state = Budget.from_json(redis.get(shared_state.key(API)))
     state.buckets[f"{spent} graphql"].remaining = 0
-    redis.set(budget_seen.key(API), state.to_json())
+    redis.set(shared_state.key(API), state.to_json())
     queue_due(database, purse, NOW)
     pays = purse.payer()
     logins = database.scalars(
@@ -183,9 +184,9 @@ def test_accounts_of_a_spent_budget_do_not_stand_in_the_way_of_others(database, 
     held = Held(redis, "first-token", "second-token")
     purse = held.told()
     spent, free = (credential.fingerprint for credential in held.pool.credentials)
-    state = Budget.from_json(redis.get(budget_seen.key(API)))
+    state = Budget.from_json(redis.get(shared_state.key(API)))
     state.buckets[f"{spent} graphql"].remaining = 0
-    redis.set(budget_seen.key(API), state.to_json())
+    redis.set(shared_state.key(API), state.to_json())
     for priority, token in ((3, spent), (0, free)):
         track(database, 20, priority=priority)
         database.execute(text("UPDATE account SET token = :token WHERE token IS NULL"), {"token": token})

@@ -4,9 +4,9 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from core import lookups
 from core.errors import BadInput, NotHere
-from core.lookups import Shelf
+from core.queue import lookups
+from core.queue.lookups import Shelf
 from core.settings import Settings
 from ingest import lookups as answering
 from ingest.github import GitHub

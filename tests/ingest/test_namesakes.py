@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from core import tracked
-from core.jobs import Asked
+from core.queue.jobs import Asked
+from core.tracking import accounts
 from ingest.refresh import Order
 
 
@@ -23,8 +23,8 @@ def taken(still):
     first, second = still.world.logins()[:2]
     still.refresh(first)
     with still.engine.begin() as connection:
-        tracked.track(connection, first, "test")
-        account_id = tracked.find(connection, first)
+        accounts.track(connection, first, "test")
+        account_id = accounts.find(connection, first)
         connection.execute(text("UPDATE tracked_account SET queued_at = now(), job_id = 7"))
     still.world.advance(seconds=30)
     return first, second, account_id

@@ -15,16 +15,18 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine, text
-from wire import wire
 
-from core import jobs, refused_tokens, tracked
+from core.budget import refused_tokens
+from core.queue import jobs
 from core.settings import Settings
+from core.tracking import accounts
 from ingest import scheduler
 from ingest.github import GitHub, health
 from ingest.purse import Purse
 from ingest.refresh import Order, Refresh
 from ingest.sandbox import World, serve
 from ingest.scheduler import Timetable
+from tests.wire import wire
 
 HOURS = timedelta(hours=6)
 MINUTE = timedelta(minutes=1)
@@ -46,7 +48,7 @@ def wait_for(condition, seconds=30):
 def track(engine, logins, due):
     with engine.begin() as connection:
         for login in logins:
-            tracked.track(connection, login, "test")
+            accounts.track(connection, login, "test")
         connection.execute(text("UPDATE tracked_account SET due_at = :due"), {"due": due})
 
 

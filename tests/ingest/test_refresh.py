@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from core import tracked
-from core.jobs import Asked
+from core.queue.jobs import Asked
+from core.tracking import accounts
 from ingest import runs
 from ingest.history.importing import import_history
 from ingest.refresh import Order
@@ -268,7 +268,7 @@ def test_history_older_than_the_account_stays_apart_and_tracking_goes_over(still
     full_name = still.some_repository(login)
     kept_by_somebody(full_name, "2008-06-01")
     with still.engine.begin() as connection:
-        tracked.track(connection, login, "test")
+        accounts.track(connection, login, "test")
     still.refresh(login)
     assert sources(still, full_name) == [(1,)]
     wanted = still.rows("SELECT github_id IS NOT NULL FROM tracked_account JOIN account ON id = account_id")
@@ -308,8 +308,8 @@ def test_a_job_that_is_tried_again_asks_only_for_what_it_has_not_done(still):
     done, left = still.world.logins()[:2]
     with still.engine.begin() as connection:
         for login in (done, left):
-            tracked.track(connection, login, "test")
-        ids = [tracked.find(connection, login) for login in (done, left)]
+            accounts.track(connection, login, "test")
+        ids = [accounts.find(connection, login) for login in (done, left)]
         connection.execute(
             text("UPDATE tracked_account SET job_id = 7, queued_at = now() WHERE account_id = :id"), {"id": ids[1]}
         )

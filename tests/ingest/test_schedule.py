@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import create_engine, text
 
-from core import ingestions, jobs, tracked
+from core.queue import ingestions, jobs
+from core.tracking import accounts
 from ingest import scheduler
 from ingest.scheduler import Timetable
 
@@ -26,7 +27,7 @@ def timetable(committing_database):
 def track(engine, *logins, due=NOW - timedelta(minutes=1)):
     with engine.begin() as connection:
         for login in logins:
-            tracked.track(connection, login, "test")
+            accounts.track(connection, login, "test")
         connection.execute(text("UPDATE tracked_account SET due_at = :due"), {"due": due})
 
 

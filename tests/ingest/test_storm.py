@@ -7,13 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from chaos import Storm, is_calm
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from core.local import lease
 from ingest import show
 from ingest.sandbox import World, serve
+from tests.chaos import Storm, is_calm
 
 SECONDS = 20
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kill -9 is cleaned up after at once on Linux only")

@@ -8,12 +8,12 @@ import pytest
 import streamlit as st
 from sqlalchemy import insert, select, text
 from streamlit.testing.v1 import AppTest
-from wording import texts
 
-from core import alerts
+from core.alerts import rules as alert_rules
 from core.db import schema
 from core.errors import BadInput, Forbidden
 from pages import rules, webhooks
+from tests.pages.wording import texts
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "alerts.py")
 NOW = datetime.now(UTC)
@@ -54,7 +54,7 @@ def noticed(database, kind: str, sentence: str, *, hours_ago: float = 1, over: b
 
 
 def hooked(database, name: str = "chat", **values: object) -> int:
-    webhook_id, _ = alerts.add_webhook(database, name, f"https://hooks.example.com/{SECRET_PATH}", "slack", "boss")
+    webhook_id, _ = alert_rules.add_webhook(database, name, f"https://hooks.example.com/{SECRET_PATH}", "slack", "boss")
     if values:
         database.execute(schema.webhook.update().where(schema.webhook.c.id == webhook_id).values(**values))
     return webhook_id
@@ -198,7 +198,7 @@ def test_what_lasts_is_about_all_accounts(page, database):
     assert not [one for one in shown.text_input if one.key == "new-rule-of"]
     account = database.scalar(insert(schema.account).values(login="octo").returning(schema.account.c.id))
     with pytest.raises(BadInput, match="all accounts together"):
-        alerts.add_rule(database, "budget_short", {}, "boss", account)
+        alert_rules.add_rule(database, "budget_short", {}, "boss", account)
 
 
 def test_a_rule_is_removed_with_what_it_noticed(page, database):
@@ -280,5 +280,5 @@ def test_a_webhook_is_switched_off_and_removed(page, database):
 def test_a_webhook_that_somebody_removed_meanwhile_is_a_sentence(page, database):
     webhook_id = hooked(database)
     shown = page(webhook=str(webhook_id))
-    alerts.remove_webhook(database, webhook_id)
+    alert_rules.remove_webhook(database, webhook_id)
     assert "does not exist any more" in texts(press(shown, "webhook-test"))

@@ -2,14 +2,14 @@
 
 from datetime import UTC, datetime
 
-import holdings
 import pytest
 from sqlalchemy import insert, select, text
-from wording import texts
 
 from core.db import schema
 from core.db.data_version import publish
 from core.settings import settings
+from tests import holdings
+from tests.pages.wording import texts
 
 
 @pytest.fixture

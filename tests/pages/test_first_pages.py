@@ -2,13 +2,13 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-import holdings
 import pytest
-from holdings import moment
 from sqlalchemy import Connection, insert, update
-from wording import texts
 
 from core.db import schema
+from tests import holdings
+from tests.holdings import moment
+from tests.pages.wording import texts
 
 TODAY = datetime.now(UTC)
 

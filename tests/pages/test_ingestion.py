@@ -12,17 +12,18 @@ from redis.exceptions import ConnectionError as RedisAway
 from sqlalchemy import Connection, insert, text
 from sqlalchemy.exc import OperationalError
 from streamlit.testing.v1 import AppTest
-from wording import texts
 
-from core import budget_seen, ingestions, refused_tokens
-from core.budget_seen import Bucket, BudgetSeen
+from core.budget import refused_tokens, shared_state
+from core.budget.shared_state import Bucket, BudgetSeen
 from core.db import schema
 from core.errors import Forbidden
-from core.jobs import Asked
 from core.queries import ingestions as asked_for
+from core.queue import ingestions
+from core.queue.jobs import Asked
 from core.settings import settings
 from pages import runs, under_way
 from pages.outcomes import sentence
+from tests.pages.wording import texts
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "ingestion.py")
 NOW = datetime.now(UTC)
@@ -214,7 +215,7 @@ def test_what_waits_for_a_full_budget_says_until_when(page, cockpit, database, m
     database.execute(text("UPDATE procrastinate_jobs SET scheduled_at = :at"), {"at": later})
     assert f"The rest goes on at {later:%H:%M:%S} UTC" in texts(page())
     seen = BudgetSeen((), 0, NOW + timedelta(minutes=5))
-    monkeypatch.setattr(budget_seen, "seen", lambda *_: seen)
+    monkeypatch.setattr(shared_state, "seen", lambda *_: seen)
     assert f"nothing is asked before {seen.paused_until:%H:%M:%S} UTC" in texts(page())
 
 
@@ -248,7 +249,7 @@ def test_names_from_outside_do_not_become_markdown(page, cockpit):
 def test_each_budget_has_a_gauge_with_its_reset(page, monkeypatch):
     resets_at = datetime.now(UTC) + timedelta(minutes=20)
     seen = BudgetSeen((Bucket("octo", "graphql", 5000, 1200, resets_at), Bucket("octo", "core", 5000, 5000, resets_at)))
-    monkeypatch.setattr(budget_seen, "seen", lambda *_: seen)
+    monkeypatch.setattr(shared_state, "seen", lambda *_: seen)
     shown = page()
     bars = [one.proto.text for one in shown.get("progress")]
     assert "1,200 of 5,000 points left" in bars
@@ -268,7 +269,7 @@ def test_a_token_that_github_refused_is_named_with_its_reason(page, redis):
 
 def test_without_redis_budgets_are_told_off_and_the_rest_goes_on(page, cockpit, monkeypatch):
     cockpit.track("octo")
-    monkeypatch.setattr(budget_seen, "seen", fails(RedisAway()))
+    monkeypatch.setattr(shared_state, "seen", fails(RedisAway()))
     shown = page()
     assert not shown.exception
     assert not shown.error

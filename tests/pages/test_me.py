@@ -1,13 +1,13 @@
 """A person's own page: what it shows of them, and what they can end."""
 
 import pytest
-from wording import texts
 
-from core import limits
 from core.auth import api_keys, passwords, people, sessions, sign_in
 from core.auth.identity import Origin
+from core.ratelimit import limiter
 from core.settings import settings
 from pages.devices import described
+from tests.pages.wording import texts
 
 PASSWORD = "A passphrase with 1 digit"
 
@@ -128,10 +128,10 @@ def test_a_device_is_told_in_a_few_words(agent, said):
 def test_a_full_limit_is_a_calm_banner_instead_of_the_page(open_page, reader, monkeypatch):
     monkeypatch.setenv("LIMIT_PAGES", "20/hour")
     settings.cache_clear()
-    limits.check("pages", str(reader.id), cost=17)
+    limiter.check("pages", str(reader.id), cost=17)
     shown = open_page()
     assert "2 of 20 page loads left" in texts(shown)
-    limits.check("pages", str(reader.id), cost=2)
+    limiter.check("pages", str(reader.id), cost=2)
     shown.run()
     assert "You have loaded 20 pages within an hour" in texts(shown)
     assert not shown.exception

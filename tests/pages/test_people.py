@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, text
 from streamlit.testing.v1 import AppTest
-from wording import texts
 
 from core.auth import people, sessions, tickets
 from core.auth.identity import Origin
 from core.auth.people import Person
 from core.db import schema
+from tests.pages.wording import texts
 
 PAGES = Path(__file__).resolve().parents[2] / "pages"
 

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
-from wording import texts
 
 from core.auth import people, sessions
 from core.auth.identity import Origin
 from pages import contents, session
+from tests.pages.wording import texts
 
 PATHS = ["account", "repositories", "languages", "scene", "people", "system", "me"]
 

@@ -2,11 +2,11 @@
 
 import pytest
 from sqlalchemy import text
-from wording import texts
 
 from core.auth import passwords, people, sign_in, tickets
 from core.auth.identity import Origin
 from core.settings import settings
+from tests.pages.wording import texts
 
 PASSWORD = "A passphrase with 1 digit"
 HARD = {

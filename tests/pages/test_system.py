@@ -5,18 +5,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import holdings
 import pytest
 from redis.exceptions import ConnectionError as RedisAway
 from sqlalchemy import insert, text
 from sqlalchemy.exc import OperationalError
 from streamlit.testing.v1 import AppTest
-from wording import texts
 
-from core import budget_seen
+from core.budget import shared_state
 from core.db import schema
 from core.queries import system
 from core.settings import settings
+from tests import holdings
+from tests.pages.wording import texts
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "system.py")
 NOW = datetime.now(UTC)
@@ -88,7 +88,7 @@ def test_budgets_show_by_owner_with_what_is_left(page, redis):
     until = datetime.now(UTC).timestamp() + 1800
     buckets = {"octo-bot graphql": {"limit": 5000, "remaining": 1250, "resets_at": until}}
     told = {"paused_until": datetime.now(UTC).timestamp() + 600, "buckets": buckets, "in_flight": {}}
-    redis.set(budget_seen.key(settings().github_api_url), json.dumps(told))
+    redis.set(shared_state.key(settings().github_api_url), json.dumps(told))
     shown = page()
     row = next(table.value for table in shown.dataframe if "owner" in table.value).iloc[0]
     assert (row["owner"], row["resource"], row["left"], row["limit"]) == ("octo-bot", "GraphQL", 1250, 5000)
@@ -98,7 +98,7 @@ def test_budgets_show_by_owner_with_what_is_left(page, redis):
 
 def test_redis_that_is_away_takes_nothing_else_with_it(page, monkeypatch):
     monkeypatch.setattr(system, "redis", away(RedisAway("gone")))
-    monkeypatch.setattr(budget_seen, "seen", away(RedisAway("gone")))
+    monkeypatch.setattr(shared_state, "seen", away(RedisAway("gone")))
     shown = page()
     assert not shown.exception
     found = states(shown)
@@ -157,10 +157,10 @@ def test_our_own_mistakes_are_not_called_an_outage():
 
 
 def test_limits_that_each_process_counts_alone_are_said(page, monkeypatch):
-    from core import limits
+    from core.ratelimit import limiter
 
-    alone = limits.Limiter(away(RedisAway("gone")), limits.limiter()._make_own)
-    monkeypatch.setattr(limits, "limiter", lambda: alone)
+    alone = limiter.Limiter(away(RedisAway("gone")), limiter.limiter()._make_own)
+    monkeypatch.setattr(limiter, "limiter", lambda: alone)
     assert states(page())["Limits"] == "in memory"
 
 

@@ -12,18 +12,20 @@ from pydantic import SecretStr
 from redis.exceptions import ConnectionError as RedisAway
 from sqlalchemy import insert, select, text
 from streamlit.testing.v1 import AppTest
-from wording import texts
 
-from core import cache, lookups, pasted
+from core import redis_client
 from core.db import schema
 from core.errors import Forbidden
-from core.lookups import Found, Lookup, Shelf
 from core.queries import tracking
+from core.queue import lookups
+from core.queue.lookups import Found, Lookup, Shelf
 from core.settings import Settings
+from core.tracking import parse_accounts
 from ingest import lookups as answering
 from ingest.github import GitHub
 from ingest.sandbox import World, serve
 from pages import adding, board, wished
+from tests.pages.wording import texts
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "tracking.py")
 NOW = datetime.now(UTC)
@@ -296,11 +298,11 @@ def test_without_redis_look_ups_are_told_off_calmly(page, database, monkeypatch)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_a_file_is_read_as_a_spreadsheet_wrote_it(encoding):
     content = "name;login\nÄda;octo\nBob;cat\n".encode(encoding)
-    assert pasted.read(adding.decoded(content)).logins == ("octo", "cat")
+    assert parse_accounts.read(adding.decoded(content)).logins == ("octo", "cat")
 
 
 def test_a_file_of_anything_else_is_no_accident():
-    read = pasted.read(adding.decoded(bytes(range(256)) * 4))
+    read = parse_accounts.read(adding.decoded(bytes(range(256)) * 4))
     assert not read.logins or all(login.isascii() for login in read.logins)
 
 
@@ -308,7 +310,7 @@ def test_the_cost_is_told_without_redis_too(monkeypatch):
     def away() -> object:
         raise RedisAway
 
-    monkeypatch.setattr(cache, "redis", away)
+    monkeypatch.setattr(redis_client, "redis", away)
     rows = pd.DataFrame([adding.row_of(Found("octo", "octo", 1, "user", None, 250), set())])
     assert "The first look costs about" in adding.price(rows)
 

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from core.errors import NotHere
-from core.logins import LONGEST, parse_login
 from core.queries import account as queries
 from core.queries import accounts, repository
+from core.tracking.login import LONGEST, parse_login
 from core.web.api import repositories
 from core.web.api.envelope import Page
 from core.web.api.errors import refusals

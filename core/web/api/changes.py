@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from core.logins import parse_login
 from core.queries import changes as queries
+from core.tracking.login import parse_login
 from core.web.api import cursors, moments
 from core.web.api.envelope import Page
 from core.web.api.reading import MOST_ROWS, Listed, Listing, enveloped, file

@@ -7,13 +7,14 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
-from core import limits, wishes
 from core.auth.identity import Identity, Origin
 from core.db.engine import transaction
 from core.errors import NotHere
-from core.logins import parse_login
 from core.queries import account as accounts
 from core.queries import languages, repository, tracking
+from core.ratelimit import limiter
+from core.tracking import commands as tracking_commands
+from core.tracking.login import parse_login
 from core.web.api.accounts import Login, found
 from core.web.api.errors import MEANINGS, Error, refusals
 from core.web.api.reading import AsAskedUnchecked, Reader, Reading, answer, records
@@ -119,7 +120,7 @@ def _collecting(name: str, held: dict[str, Any], identity: Identity, request: Re
     if not held and (renamed := _new_name(name)):
         raise NotHere(f"{name} is now called {renamed}")
     if not held or not held["is_tracked"]:
-        limits.check("track", str(identity.person_id))
+        limiter.check("track", str(identity.person_id))
         if collect(name, identity, request.state.origin).awaiting:
             return _told(awaiting(name))
         held = accounts.by_login(name, None)
@@ -146,10 +147,10 @@ def _new_name(name: str) -> str | None:
     return renamed_to(name)
 
 
-def collect(name: str, identity: Identity, origin: Origin) -> wishes.Outcome:
+def collect(name: str, identity: Identity, origin: Origin) -> tracking_commands.Outcome:
     """Track *name* and let it be refreshed before what the timetable wants, or keep the wish for an admin."""
     with transaction() as connection:
-        return wishes.want(connection, identity, [name], datetime.now(UTC), origin)
+        return tracking_commands.want(connection, identity, [name], datetime.now(UTC), origin)
 
 
 @router.get(

@@ -7,15 +7,15 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field, model_validator
 from sqlalchemy import Connection
 
-from core import ingestions as queue
-from core import tracked
 from core.auth import audit
 from core.db.engine import transaction
 from core.errors import Conflict, NotHere
-from core.jobs import Asked
-from core.logins import parse_login
 from core.queries import ingestions as queries
 from core.queries import tracking
+from core.queue import ingestions as queue
+from core.queue.jobs import Asked
+from core.tracking import accounts as tracking_accounts
+from core.tracking.login import parse_login
 from core.web.api import cursors
 from core.web.api.auth import Asking, origin_of
 from core.web.api.envelope import Page
@@ -123,7 +123,7 @@ def start(wanted: Order, identity: Admin, request: Request, response: Response) 
 
 def _ids(connection: Connection, logins: list[str]) -> list[int]:
     """Our ids of these logins; who was never heard of gets a row by name, without being tracked from now on."""
-    return list(dict.fromkeys(tracked.known(connection, login) for login in logins))
+    return list(dict.fromkeys(tracking_accounts.known(connection, login) for login in logins))
 
 
 def ingestions(asked: FreshListed) -> Response:

@@ -4,9 +4,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core import limits
 from core.auth.identity import Identity
-from core.limits import State
+from core.ratelimit import limiter
+from core.ratelimit.limiter import State
 from core.web.refusals import limit_headers
 
 COUNTED = "/v1/"
@@ -22,7 +22,7 @@ class Limited:
         if scope["type"] != "http" or COUNTED not in scope["path"]:
             await self.app(scope, receive, send)
             return
-        state = await run_in_threadpool(limits.check, "api", who(scope))
+        state = await run_in_threadpool(limiter.check, "api", who(scope))
         await self.app(scope, receive, _telling(send, state))
 
 
@@ -33,7 +33,7 @@ def who(scope: Scope) -> str:
     if isinstance(identity, Identity):
         return str(identity.person_id)
     origin = state.get("origin")
-    return f"address {limits.neighbourhood(origin.address if origin else None)}"
+    return f"address {limiter.neighbourhood(origin.address if origin else None)}"
 
 
 def _telling(send: Send, state: State) -> Send:

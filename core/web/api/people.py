@@ -6,13 +6,13 @@ from typing import Any, Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from core import limits
 from core.auth.identity import Identity
+from core.ratelimit import limiter
 from core.web.api.errors import refusals
 from core.web.api.reading import Reader
 
 router = APIRouter(tags=["people"])
-SHOWN: tuple[limits.Kind, ...] = ("pages", "api", "track", "export")
+SHOWN: tuple[limiter.Kind, ...] = ("pages", "api", "track", "export")
 
 
 class Left(BaseModel):
@@ -48,8 +48,8 @@ def me(identity: Reader, response: Response) -> Me:
     )
 
 
-def _left(kind: limits.Kind, identity: Identity) -> Left:
-    state = limits.peek(kind, str(identity.person_id))
+def _left(kind: limiter.Kind, identity: Identity) -> Left:
+    state = limiter.peek(kind, str(identity.person_id))
     if not state.limited:
         return Left(amount=None, remaining=None, resets_at=None, window_seconds=0)
     return Left(

@@ -14,10 +14,10 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from core import limits
 from core.auth.identity import Identity, require
 from core.db.data_version import data_version
 from core.db.frames import pin_version
+from core.ratelimit import limiter
 from core.web.api import cursors, moments
 from core.web.api.cursors import Place
 
@@ -153,7 +153,7 @@ async def listing(
 def may_export(asked: Listing) -> None:
     """Count a file against who asks for it, before it is made; see that a cursor is one of ours."""
     if asked.form != "json" and not is_drawn(asked.path):
-        limits.check("export", str(asked.identity.person_id))
+        limiter.check("export", str(asked.identity.person_id))
     if asked.cursor is not None:
         cursors.open_(asked.question, asked.cursor)
 

@@ -122,7 +122,7 @@ def written(found: "DataFrame", form: Form) -> bytes:
 
 
 def globe(asked: Listed) -> Response:
-    from core.gazetteer import ATTRIBUTION  # noqa: PLC0415 - as above
+    from core.geo.geocoder import ATTRIBUTION  # noqa: PLC0415 - as above
     from core.queries.globe import globe as placed  # noqa: PLC0415
 
     found = placed(asked.as_of)

@@ -8,15 +8,17 @@ from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
 from starlette.responses import JSONResponse
 
-from core import ingestions, tracked, wishes
 from core.auth import audit
 from core.auth.identity import Identity
 from core.db.engine import transaction
 from core.errors import BadInput, Conflict, NotHere
-from core.jobs import Asked
-from core.logins import parse_login
 from core.queries import tracking as queries
+from core.queue import ingestions
+from core.queue.jobs import Asked
 from core.settings import DURATION, UNITS
+from core.tracking import accounts
+from core.tracking import commands as tracking_commands
+from core.tracking.login import parse_login
 from core.web.api import cursors
 from core.web.api.accounts import Login
 from core.web.api.auth import Asking, origin_of
@@ -132,15 +134,15 @@ def track(wanted: NewTracked, identity: Admin, request: Request) -> Response:
     login, every = parse_login(wanted.login), every_of(wanted.every)
     now = datetime.now(UTC)
     with transaction() as connection:
-        if not tracked.track(connection, login, identity.username):
+        if not accounts.track(connection, login, identity.username):
             raise Conflict(f"{login} is tracked already")
         wish = {"every": every, **wanted.model_dump(include={"priority", "paused", "note"})}
-        tracked.adjust(connection, login, wish, now)
-        account_id = tracked.find(connection, login)
+        accounts.adjust(connection, login, wish, now)
+        account_id = accounts.find(connection, login)
         if account_id is not None and not wanted.paused:
             asked = Asked("person", identity.username, origin_of(request).request_id)
             ingestions.start(connection, [account_id], asked, now)
-        wishes.settle(connection, identity, [login], now)
+        tracking_commands.settle(connection, identity, [login], now)
         _note(connection, "tracked", identity, login, request)
     headers = {"location": f"/api/v1/tracked/{login}", "cache-control": "no-store"}
     return JSONResponse(_row(login).model_dump(mode="json"), status_code=201, headers=headers)
@@ -159,7 +161,7 @@ def change(login: Login, wanted: Wish, identity: Admin, request: Request) -> Res
     if "every" in given:
         given["every"] = every_of(given["every"])
     with transaction() as connection:
-        if not wishes.change(connection, identity, {name: given}, datetime.now(UTC), origin_of(request)):
+        if not tracking_commands.change(connection, identity, {name: given}, datetime.now(UTC), origin_of(request)):
             raise NotHere(f"{name} is not tracked")
     return JSONResponse(_row(name).model_dump(mode="json"), headers={"cache-control": "no-store"})
 
@@ -174,7 +176,7 @@ def change(login: Login, wanted: Wish, identity: Admin, request: Request) -> Res
 def untrack(login: Login, identity: Admin, request: Request) -> Response:
     name = parse_login(login)
     with transaction() as connection:
-        if not wishes.stop(connection, identity, [name], origin_of(request)):
+        if not tracking_commands.stop(connection, identity, [name], origin_of(request)):
             raise NotHere(f"{name} is not tracked")
     return Response(status_code=204)
 

@@ -12,7 +12,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisAway
 from sqlalchemy import Connection, create_engine, event
 
-from core import cache
+from core import redis_client
 from core.auth import live, people, sessions
 from core.auth.identity import Identity
 from core.auth.live import Known, Live
@@ -98,7 +98,7 @@ def test_without_redis_postgres_is_asked(
 ) -> None:
     given = sessions.start(add().id, HERE)
     setting(redis_url="redis://127.0.0.1:1")
-    cache.redis.cache_clear()
+    redis_client.redis.cache_clear()
     assert sessions.check(given.session_id) is not None
     began = time.perf_counter()
     for _ in range(20):
@@ -112,7 +112,7 @@ def test_a_redis_that_hangs_is_waited_for_once_and_shortly(add: Add, setting: Ca
     given = sessions.start(add().id, HERE)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         setting(redis_url=f"redis://127.0.0.1:{silent.getsockname()[1]}")
-        cache.redis.cache_clear()
+        redis_client.redis.cache_clear()
         began = time.perf_counter()
         for _ in range(10):
             assert sessions.check(given.session_id) is not None

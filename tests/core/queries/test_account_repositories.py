@@ -1,10 +1,10 @@
 """An account's repositories, now and as of a day, with their courses."""
 
-import holdings
 import pandas as pd
-from holdings import moment
 
 from core.queries import account_repositories
+from tests import holdings
+from tests.holdings import moment
 
 
 def test_now_and_then_say_the_same_of_the_same_moment(database):

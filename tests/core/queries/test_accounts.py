@@ -2,14 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
-import holdings
 import pandas as pd
 import pytest
-from holdings import moment
 from sqlalchemy import Connection, insert, text
 
 from core.db import schema
 from core.queries import accounts
+from tests import holdings
+from tests.holdings import moment
 
 
 def snapshot(database: Connection, account_id: int, at: str, **counts: int) -> None:

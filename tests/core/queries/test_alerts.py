@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
-from holdings import account, moment
 from sqlalchemy import Connection, insert, select
 
-from core import alerts as changes
+from core.alerts import rules as changes
 from core.db import schema
 from core.queries import alerts
+from tests.holdings import account, moment
 
 NOW = moment("2026-11-23 12:00")
 

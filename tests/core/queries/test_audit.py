@@ -4,7 +4,6 @@ import time
 from datetime import timedelta
 
 import pytest
-from holdings import moment
 from hypothesis import given
 from hypothesis import strategies as st
 from pandas import Timestamp
@@ -13,6 +12,7 @@ from sqlalchemy import Connection, insert, text
 from core.db import schema
 from core.queries import audit
 from core.queries.audit import Place, Wanted
+from tests.holdings import moment
 
 NOW = moment("2026-03-10 12:00")
 

@@ -1,10 +1,10 @@
 """Coverage by day counts looks, over what was tracked then."""
 
-from holdings import account, moment
 from sqlalchemy import Connection, insert
 
 from core.db import schema
 from core.queries import ingestions
+from tests.holdings import account, moment
 
 UNTIL = moment("2026-03-10 23:59")
 

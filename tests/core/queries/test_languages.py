@@ -2,14 +2,14 @@
 
 from datetime import date
 
-import holdings
 import pandas as pd
 import pytest
-from holdings import moment
 from sqlalchemy import Connection, insert
 
 from core.db import schema
 from core.queries import languages
+from tests import holdings
+from tests.holdings import moment
 
 
 def code(database: Connection, repository_id: int, at: str, **bytes_of: int) -> None:

@@ -2,12 +2,12 @@
 
 from datetime import date, timedelta
 
-import holdings
-from holdings import moment
 from sqlalchemy import insert, update
 
 from core.db import schema
 from core.queries import coverage, overview
+from tests import holdings
+from tests.holdings import moment
 
 NOW = moment("2026-03-10 12:00")
 

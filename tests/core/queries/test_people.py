@@ -3,11 +3,11 @@
 from datetime import timedelta
 from uuid import uuid4
 
-from holdings import moment
 from sqlalchemy import Connection, insert
 
 from core.db import schema
 from core.queries import people
+from tests.holdings import moment
 
 NOW = moment("2026-03-10 12:00")
 

@@ -1,12 +1,12 @@
 """The table of all repositories: what matches, in which order, now and as of a day."""
 
-import holdings
 import pandas as pd
 import pytest
 from sqlalchemy import Connection
 
 from core.queries import repositories
 from core.queries.repositories import CONDITIONS, ORDERS, Filters
+from tests import holdings
 
 
 @pytest.fixture

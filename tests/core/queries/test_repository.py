@@ -1,6 +1,5 @@
 """One repository with everything held of it: our own look before imported ones, and as it was at any moment."""
 
-import holdings
 import pytest
 from sqlalchemy import insert
 
@@ -8,6 +7,7 @@ from core.db import schema
 from core.db.data_version import publish
 from core.queries import globe, movers, repository, star_history
 from core.web.api.reading import records
+from tests import holdings
 
 
 def one(owner: str, name: str, as_of: str | None = None) -> dict:

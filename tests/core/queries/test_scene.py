@@ -1,12 +1,12 @@
 """What stands in the city, and what is said to be left out."""
 
-import holdings
 import pandas as pd
 import pytest
 from sqlalchemy import Connection
 
 from core.queries import scene
 from core.queries.scene import Choice
+from tests import holdings
 
 
 @pytest.fixture

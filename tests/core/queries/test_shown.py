@@ -2,7 +2,6 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-import holdings
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +9,7 @@ from sqlalchemy import text
 
 from core.queries import account_repositories, accounts, languages, overview
 from core.queries.shown import literal, runnable
+from tests import holdings
 
 
 @pytest.mark.parametrize(

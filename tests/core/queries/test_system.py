@@ -2,14 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
-import holdings
 import pytest
 from sqlalchemy import Connection, create_engine, insert, text
 from sqlalchemy.exc import OperationalError
 
-from core import cache, jobs
+from core import redis_client
 from core.db import schema
 from core.queries import system
+from core.queue import jobs
+from tests import holdings
 
 NOW = datetime.now(UTC)
 
@@ -57,12 +58,12 @@ def test_redis_that_is_away_is_an_error_within_its_time(monkeypatch, tmp_path):
 
     monkeypatch.setenv("REDIS_URL", f"unix://{tmp_path}/nobody.sock")
     settings.cache_clear()
-    cache.redis.cache_clear()
+    redis_client.redis.cache_clear()
     try:
         with pytest.raises(RedisError):
             system.redis()
     finally:
-        cache.redis.cache_clear()
+        redis_client.redis.cache_clear()
 
 
 def test_the_leader_is_known_by_the_scheduler_s_own_lock(committing_database):

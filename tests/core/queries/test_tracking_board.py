@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from holdings import account, moment
 from sqlalchemy import Connection, insert, text
 
 from core.db import schema
 from core.queries import ingestions, tracking
+from tests.holdings import account, moment
 
 NOW = moment("2026-11-23 12:00")
 SOON = NOW + timedelta(hours=1)

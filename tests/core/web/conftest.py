@@ -7,10 +7,10 @@ import pytest
 from redis import Redis
 from sqlalchemy import Connection, text
 from starlette.testclient import TestClient
-from web.browser import stack
 
 from core.auth import live
 from core.settings import settings
+from tests.core.web.browser import stack
 
 KEY = "a key for tests, which is long enough to be one"
 

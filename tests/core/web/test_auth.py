@@ -4,12 +4,12 @@ from http.cookies import SimpleCookie
 
 import pytest
 from sqlalchemy import text
-from web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
 
 from core.auth import sessions, tickets
 from core.auth.secrets import secret_key
 from core.auth.tokens import read_refresh
 from core.web import cookies
+from tests.core.web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
 
 OURS = {"origin": HERE}
 

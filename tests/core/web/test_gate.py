@@ -8,12 +8,12 @@ from redis.connection import AbstractConnection
 from sqlalchemy import Connection, event, text
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
-from web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
 
 from core.auth import api_keys, sessions, tokens
 from core.auth.secrets import secret_key
 from core.settings import settings
 from core.web import cookies, credentials, gate
+from tests.core.web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
 
 NOBODY = {"person": None, "role": None}
 INSIDE = ["/api", "/api/v1/people/me", "/api/v1/nothing", "/api/docs", "/media/x.csv", "/_stcore/upload_file/a/b"]

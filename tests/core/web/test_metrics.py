@@ -16,8 +16,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
-from core import budget_seen, counters
+from core import prometheus
 from core.auth import audit
+from core.budget import shared_state
 from core.settings import settings
 from core.web import metrics
 from core.web.measuring import Measured, Routed
@@ -65,7 +66,7 @@ def tracked(database: Connection) -> None:
 
 def test_what_workers_know_is_read_from_postgres_and_redis(tracked, redis: Redis, monkeypatch):
     now = datetime.now(UTC)
-    budget = budget_seen.key(settings().github_api_url)
+    budget = shared_state.key(settings().github_api_url)
     redis.set(budget, f'{{"buckets": {{"octocat graphql": {{"limit": 5000, "remaining": 1234, "resets_at": '
               f'{now.timestamp() + 600}}}}}, "in_flight": {{}}, "paused_until": {now.timestamp() + 60}}}')  # fmt: skip
     answer = client(Metrics()).get("/metrics")
@@ -93,11 +94,11 @@ def test_what_workers_know_is_read_from_postgres_and_redis(tracked, redis: Redis
 
 
 def test_a_part_that_is_away_is_told_and_the_rest_still_answers(tracked, redis: Redis, monkeypatch):
-    from core import cache
+    from core import redis_client
 
     monkeypatch.setenv("REDIS_URL", "redis://:secretwords@127.0.0.1:1")
     settings.cache_clear()
-    cache.redis.cache_clear()
+    redis_client.redis.cache_clear()
     answer = client(Metrics()).get("/metrics")
     told = read(answer.text)
     assert answer.status_code == 200
@@ -210,10 +211,10 @@ def test_runs_of_pages_are_counted_and_timed():
     class Stop(BaseException):
         """How Streamlit ends a run that was ended on purpose."""
 
-    with counters.page_run("test-page"):
+    with prometheus.page_run("test-page"):
         pass
     for error in (ValueError, Stop):
-        with pytest.raises(error), counters.page_run("test-page"):
+        with pytest.raises(error), prometheus.page_run("test-page"):
             raise error
     told = counted()
     assert value(told, "almanac_page_runs_total", page="test-page", outcome="shown") == 2

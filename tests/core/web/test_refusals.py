@@ -18,7 +18,7 @@ from core.auth.sign_in import SignInRefused
 from core.auth.tickets import InvalidTicket
 from core.auth.tokens import InvalidToken
 from core.errors import AlmanacError, BadInput, Conflict, Forbidden, NotHere, NotSignedIn, ServerUnavailable, TooMany
-from core.logins import BadLogin
+from core.tracking.login import BadLogin
 from core.web.refusals import STATUS, Failures, http_error, limit_headers
 
 

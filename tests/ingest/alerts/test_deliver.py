@@ -12,7 +12,7 @@ import pytest
 import structlog
 from sqlalchemy import text
 
-from core import alerts
+from core.alerts import rules
 from core.errors import BadInput, Conflict
 from ingest.alerts.deliver import MOST_ATTEMPTS, Postman, TryAgain
 
@@ -64,7 +64,7 @@ def deliver(postman, committing_database):
 
     def delivered(url, form="json", *, attempt=0, sentence="octo/<b>site</b> was archived"):
         with committing_database.begin() as connection:
-            webhook_id, secret = alerts.add_webhook(connection, f"hook {attempt}", url, form, "ada")
+            webhook_id, secret = rules.add_webhook(connection, f"hook {attempt}", url, form, "ada")
             rule_id = connection.scalar(text("SELECT id FROM alert_rule WHERE kind = 'archived'"))
             alert_id = connection.execute(
                 text(
@@ -175,20 +175,20 @@ def test_neither_address_nor_key_reaches_a_log_or_an_error(deliver, receiver):
 )
 def test_an_address_that_cannot_be_one_is_refused_without_repeating_it(database, url):
     with pytest.raises(BadInput) as refused:
-        alerts.add_webhook(database, "hook", url, "json", "ada")
+        rules.add_webhook(database, "hook", url, "json", "ada")
     assert not url or url not in str(refused.value)
 
 
 def test_a_name_is_given_once(database):
-    alerts.add_webhook(database, "team", "https://x.example/1", "json", "ada")
+    rules.add_webhook(database, "team", "https://x.example/1", "json", "ada")
     with pytest.raises(Conflict):
-        alerts.add_webhook(database, "team", "https://x.example/2", "json", "ada")
+        rules.add_webhook(database, "team", "https://x.example/2", "json", "ada")
 
 
 def test_trying_a_webhook_out_sends_something_harmless(committing_database, receiver, postman):
     with committing_database.begin() as connection:
-        webhook_id, _ = alerts.add_webhook(connection, "team", receiver.url, "json", "ada")
-        delivery_id = alerts.try_webhook(connection, webhook_id)
+        webhook_id, _ = rules.add_webhook(connection, "team", receiver.url, "json", "ada")
+        delivery_id = rules.try_webhook(connection, webhook_id)
     postman.deliver(delivery_id)
     told = json.loads(receiver.got[0][2])
     assert (told["event"], told["alert"]) == ("test", None)

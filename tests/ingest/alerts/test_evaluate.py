@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from core import alerts
+from core.alerts import rules
 from core.errors import BadInput
 from ingest.alerts import evaluate
 from ingest.alerts.evaluate import Budget
@@ -45,7 +45,7 @@ def test_a_rule_for_one_account_keeps_quiet_about_others(ingestor, seen):
     ingestor.rows("UPDATE alert_rule SET enabled = false RETURNING id")
     other = ingestor.rows("INSERT INTO account (login) VALUES ('other') RETURNING id")[0][0]
     with ingestor.engine.begin() as connection:
-        alerts.add_rule(connection, "archived", {}, "ada", account_id=other)
+        rules.add_rule(connection, "archived", {}, "ada", account_id=other)
     ingestor.world.edit.archive(full_name)
     ingestor.refresh(login)
     assert raised(ingestor) == []
@@ -70,8 +70,8 @@ def test_a_jump_of_stars_is_noticed_with_its_numbers_and_not_again_within_its_da
 def test_webhooks_that_want_a_kind_get_a_delivery_and_a_job_with_it(ingestor, seen):
     login, full_name = seen
     with ingestor.engine.begin() as connection:
-        alerts.add_webhook(connection, "all", "https://x.example/1", "json", "ada")
-        alerts.add_webhook(connection, "some", "https://x.example/2", "slack", "ada", ["stars_jumped"])
+        rules.add_webhook(connection, "all", "https://x.example/1", "json", "ada")
+        rules.add_webhook(connection, "some", "https://x.example/2", "slack", "ada", ["stars_jumped"])
     ingestor.world.edit.archive(full_name)
     ingestor.refresh(login)
     told = ingestor.rows(
@@ -160,5 +160,5 @@ def test_failing_means_the_newest_runs_all_failed(states, runs):
 )
 def test_a_rule_that_cannot_be_used_is_refused_with_a_sentence(kind, settings):
     with pytest.raises(BadInput) as refused:
-        alerts.settings_of(kind, settings)
+        rules.settings_of(kind, settings)
     assert len(str(refused.value)) < 300

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from structlog.testing import capture_logs
 
-from core import refused_tokens
+from core.budget import refused_tokens
 from core.settings import Settings
 from ingest.github import Ask, BadCredentials, GitHub
 from ingest.github.app import Installation, Signer

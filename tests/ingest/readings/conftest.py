@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core import tracked
+from core.tracking import accounts
 from ingest.readings import Reader
 from ingest.sandbox import World, serve
 
@@ -33,7 +33,7 @@ class Readings:
 
     def track(self, login):
         with self.engine.begin() as connection:
-            tracked.track(connection, login, "test")
+            accounts.track(connection, login, "test")
         self.ingestor.one(login)
 
     def read(self, kind, *names, **given):

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
-from core import readings as kinds
-from core.readings import ANONYMOUS_RESERVE, KINDS
+from core.queue import enrichment as kinds
+from core.queue.enrichment import ANONYMOUS_RESERVE, KINDS
 from core.settings import Settings
 from ingest.github import GitHub
 from ingest.github.credentials import Token

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.readings import KINDS
+from core.queue.enrichment import KINDS
 from ingest.readings import calendar as years
 from ingest.readings import due
 from ingest.readings.due import Target

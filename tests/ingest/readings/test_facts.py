@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from core.readings import TRIES_WHILE_COMPUTING
+from core.queue.enrichment import TRIES_WHILE_COMPUTING
 from ingest.github.fact_models import absence_factor
 from ingest.sandbox import statistics
 from ingest.sandbox.repositories import FOR_EVER

@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from core import jobs
-from core import readings as reading_kinds
-from core.readings import KINDS
+from core.queue import enrichment as reading_kinds
+from core.queue import jobs
+from core.queue.enrichment import KINDS
 from ingest import refresh as refreshing
 from ingest.readings import due, queueing, states
 from ingest.readings.reader import Turn

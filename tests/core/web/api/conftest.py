@@ -12,8 +12,8 @@ from starlette.routing import BaseRoute
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from core import limits
 from core.auth.identity import Identity, Origin
+from core.ratelimit import limiter
 from core.settings import settings
 from core.web.routes import routes
 
@@ -57,11 +57,11 @@ def own_limits(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     monkeypatch.setenv("SECRET_KEY", "k" * 40)
     settings.cache_clear()
-    from core import limit_counts
+    from core.ratelimit import storage
 
-    counts = limit_counts.own()
-    counting = limits.Limiter(lambda: counts, lambda: counts)
-    monkeypatch.setattr(limits, "limiter", lambda: counting)
+    counts = storage.own()
+    counting = limiter.Limiter(lambda: counts, lambda: counts)
+    monkeypatch.setattr(limiter, "limiter", lambda: counting)
 
 
 def person(connection: Connection, username: str, role: str) -> int:

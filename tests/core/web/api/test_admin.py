@@ -1,10 +1,10 @@
 """What admins do over the API: track, change, forget, start ingestions and watch them. Analysts cannot."""
 
-import holdings
 import pytest
 from sqlalchemy import insert, text
 
 from core.db import schema
+from tests import holdings
 
 V1 = "/api/v1"
 

@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import holdings
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given
@@ -19,16 +18,18 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from web.api.conftest import mounted, person
 
-from core import ingestions, tracked
 from core.auth import api_keys, sessions
 from core.auth.identity import Identity, Origin
 from core.db.data_version import publish
 from core.db.override import use
-from core.jobs import Asked
 from core.local import Servers
+from core.queue import ingestions
+from core.queue.jobs import Asked
 from core.settings import settings
+from core.tracking import accounts
 from core.web.compression import Compressed
 from core.web.middleware import middleware
+from tests import holdings
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("fuzz")]
 V1 = "/api/v1"
@@ -77,9 +78,9 @@ def fill(connection) -> None:
         stars = {"2026-01-01": 10, "2026-03-01": 100 * n}
         repository = holdings.repository(connection, f"octocat/r{n}.csv", stars, github_id=n, primary_language="C")
         holdings.changed(connection, repository, "renamed", "2026-02-01", f"octocat/old{n}")
-    tracked.track(connection, "octocat", "ada")
+    accounts.track(connection, "octocat", "ada")
     asked = Asked("person", "ada", "r1")
-    ingestions.start(connection, [tracked.known(connection, "octocat")], asked, datetime.now(UTC))
+    ingestions.start(connection, [accounts.known(connection, "octocat")], asked, datetime.now(UTC))
     for username, role in (("ada", "admin"), ("ann", "analyst")):
         person(connection, username, role)
     publish(connection)

@@ -2,14 +2,14 @@
 
 from datetime import UTC, datetime
 
-import holdings
 import pytest
 from sqlalchemy import insert, text
 
-from core import tracked
 from core.db import schema
 from core.db.data_version import publish
 from core.settings import settings
+from core.tracking import accounts
+from tests import holdings
 
 STATS = "/api/v1/github/stats"
 
@@ -117,7 +117,7 @@ def test_the_status_tells_how_far_it_is(database, analyst):
         return body["status"], body["message"]
 
     analyst.get(f"{STATS}/newcomer")
-    account = tracked.find(database, "newcomer")
+    account = accounts.find(database, "newcomer")
     assert status() == ("queued", "newcomer waits for its turn.")
     database.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
     assert status() == ("running", "newcomer is being collected.")

@@ -2,11 +2,11 @@
 
 from io import BytesIO, StringIO
 
-import holdings
 import pandas as pd
 import pytest
 
 from core.db.data_version import publish
+from tests import holdings
 
 V1 = "/api/v1"
 
@@ -174,10 +174,10 @@ def test_what_the_asker_holds_is_not_sent_again_until_something_new_was_collecte
 
 
 def test_an_account_that_is_tracked_from_now_on_has_another_tag(held, analyst):
-    from core import tracked
+    from core.tracking import accounts
 
     before = analyst.get(f"{V1}/accounts/octo")
-    tracked.track(held, "octo", "ada")
+    accounts.track(held, "octo", "ada")
     after = analyst.get(f"{V1}/accounts/octo", headers={"if-none-match": before.headers["etag"]})
     assert (before.json()["is_tracked"], after.json()["is_tracked"]) == (False, True)
 

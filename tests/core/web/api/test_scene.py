@@ -2,7 +2,6 @@
 
 from io import BytesIO, StringIO
 
-import holdings
 import pandas as pd
 import pytest
 from sqlalchemy import Connection
@@ -12,6 +11,7 @@ from core.charts import city, scene
 from core.db.data_version import publish
 from core.queries import scene as queries
 from core.web.scene import Wanted, edition
+from tests import holdings
 
 CITY = "/api/v1/scene/city.csv"
 

@@ -12,15 +12,15 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisAway
 from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
-from web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
 
-from core import cache
+from core import redis_client
 from core.auth import api_keys, live, sessions, tickets
 from core.db import engine
 from core.db.migrations import upgrade
 from core.local import Servers, lease
 from core.local.home import find_home
 from core.settings import settings
+from tests.core.web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
 
 OURS = {"origin": HERE}
 pytestmark = pytest.mark.slow
@@ -88,7 +88,7 @@ def forget() -> None:
     if engine.engine.cache_info().currsize:
         engine.engine().dispose()
     engine.engine.cache_clear()
-    cache.redis.cache_clear()
+    redis_client.redis.cache_clear()
     live.known.cache_clear()
 
 
@@ -158,5 +158,5 @@ def test_a_session_that_redis_knows_lasts_for_the_seconds_it_knows_it(machine: M
     assert browser.get("/api/v1/x").status_code == 200
     machine.take_away(machine.postgres)
     assert browser.get("/api/v1/x").json()["person"] == "ada"
-    cache.redis().flushdb()
+    redis_client.redis().flushdb()
     assert browser.get("/api/v1/x").status_code == 503

@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import text
-from web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
 
 from core.auth import sessions
 from core.auth.secrets import secret_key
 from core.auth.tokens import read_refresh, refresh_token
+from tests.core.web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
 
 PATHS = ("/api/v1/people/me", "/media/x.csv", "/_stcore/upload_file/a/b")
 

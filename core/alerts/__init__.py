@@ -1,0 +1,1 @@
+"""Alert rules and webhooks: what exists, and the commands that change them."""

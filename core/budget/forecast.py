@@ -1,0 +1,69 @@
+"""What a forecast goes by, read from what is held: for the command line and for pages. Callers own the connection."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, text
+
+from core.budget import cost_model
+from core.budget.shared_state import Bucket
+
+# Pushes as many as in a stretch of the same length before, but not of a shorter one than this.
+LEAST_STRETCH = timedelta(days=1)
+LATEST_RUNS = 20
+
+
+def known(connection: Connection, account_ids: Sequence[int], now: datetime) -> list[cost_model.Known]:
+    """Read what is known of accounts (our ids) before they are asked for."""
+    rows = connection.execute(
+        text("""
+            SELECT login, kind, checked_at, count(repository.id) AS repositories,
+                   count(languages_at) AS languages_known, change_rate,
+                   extract(epoch FROM :now - checked_at)::float / 86400 AS days,
+                   extract(epoch FROM greatest(:now - checked_at, :least))::float / 86400 AS stretch,
+                   count(languages_at) FILTER (WHERE pushed_at > checked_at - greatest(:now - checked_at, :least))
+                       AS pushed
+              FROM account
+              LEFT JOIN repository ON account_id = account.id AND repository.gone_at IS NULL
+              LEFT JOIN tracked_account ON tracked_account.account_id = account.id
+             WHERE account.id = ANY(:ids)
+             GROUP BY account.id, tracked_account.account_id
+        """),
+        {"ids": list(account_ids), "now": now, "least": LEAST_STRETCH},
+    )
+    return [
+        cost_model.Known(
+            login=row.login,
+            is_organization=row.kind == "organization",
+            repositories=row.repositories if row.checked_at else None,
+            languages_known=row.languages_known,
+            pushed=row.pushed * max(row.days, 0) / row.stretch if row.checked_at else 0.0,
+            changes=None if row.change_rate is None or not row.checked_at else row.change_rate * max(row.days, 0),
+        )
+        for row in rows
+    ]
+
+
+def seconds_per_request(connection: Connection) -> float | None:
+    """How long a request took lately, requests at once taken into account; None before there were any."""
+    found: float | None = connection.scalar(
+        text("""
+            SELECT sum(extract(epoch FROM finished_at - started_at))::float / sum(requests)
+              FROM (SELECT * FROM ingest_run WHERE finished_at > started_at AND requests > 0 AND trigger <> 'import'
+                     ORDER BY id DESC LIMIT :latest) AS run
+        """),
+        {"latest": LATEST_RUNS},
+    )
+    return found
+
+
+def left(buckets: Iterable[Bucket], *, with_token: bool, now: datetime) -> cost_model.Left:
+    """Add up what is left in the buckets that a refresh is paid from."""
+    paying = [bucket for bucket in buckets if bucket.resource == ("graphql" if with_token else "core")]
+    if not paying:
+        return cost_model.Left()
+    return cost_model.Left(
+        remaining=sum(bucket.left(now) for bucket in paying),
+        limit=sum(bucket.limit for bucket in paying),
+        resets_at=min((bucket.resets_at for bucket in paying if bucket.resets_at > now), default=None),
+    )

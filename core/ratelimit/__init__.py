@@ -1,0 +1,1 @@
+"""Limits per person and per address, on the `limits` library."""

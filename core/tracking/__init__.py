@@ -1,0 +1,1 @@
+"""Which accounts are tracked, the commands that change it, and the logins and URLs people paste."""

@@ -1,0 +1,178 @@
+"""What people ask of the ingestor: to track accounts, at once or when an admin says so, to look at them now, to stop.
+
+Each is written into the audit trail. Callers own the transaction.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from core.auth import audit
+from core.auth.identity import Identity, Origin, require
+from core.errors import NotHere
+from core.queue import ingestions
+from core.queue.jobs import Asked
+from core.settings import settings
+from core.tracking import accounts
+
+LONGEST_NOTE = 500
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of asking for some logins."""
+
+    tracked: tuple[str, ...] = ()
+    tracked_already: tuple[str, ...] = ()
+    awaiting: tuple[str, ...] = ()
+    """An admin has to decide first."""
+    ingestion_id: int | None = None
+    """What brings in those that are new, where there are any."""
+
+
+def want(
+    connection: Connection,
+    identity: Identity,
+    logins: Sequence[str],
+    now: datetime,
+    origin: Origin,
+    note: str | None = None,
+) -> Outcome:
+    """Track accounts for *identity* and let them be looked at soon, or keep the wish for an admin to decide.
+
+    *logins* are what `core.tracking.login.parse_login` returns; limits are the caller's business.
+    """
+    known = {login: accounts.find(connection, login) for login in logins}
+    held = _tracked_among(connection, [id_ for id_ in known.values() if id_ is not None])
+    already = tuple(login for login, id_ in known.items() if id_ in held)
+    new = [login for login in known if login not in already]
+    if settings().track_approval and not identity.is_admin:
+        for login in new:
+            _keep(connection, identity, login, now, note)
+        return Outcome(tracked_already=already, awaiting=tuple(new))
+    return _track(connection, identity, dict.fromkeys(new, note), already, now, origin)
+
+
+def decide(
+    connection: Connection, admin: Identity, wish_ids: Sequence[int], now: datetime, origin: Origin, *, granted: bool
+) -> Outcome:
+    """Grant or decline wishes. Raises Forbidden, and NotHere when others decided about all of them already."""
+    require(admin, "admin")
+    rows = connection.execute(
+        text(
+            "UPDATE tracking_wish SET decided_at = :now, decided_by = :by, granted = :granted"
+            " WHERE id = ANY(:ids) AND decided_at IS NULL RETURNING login, note"
+        ),
+        {"ids": list(wish_ids), "now": now, "by": admin.username, "granted": granted},
+    ).all()
+    if not rows:
+        raise NotHere("Somebody decided about this already")
+    if not granted:
+        for row in rows:
+            _note(connection, admin, "wish_declined", row.login, origin)
+        return Outcome()
+    return _track(connection, admin, {row.login: row.note for row in rows}, (), now, origin)
+
+
+def change(
+    connection: Connection, admin: Identity, wanted: Mapping[str, Mapping[str, Any]], now: datetime, origin: Origin
+) -> int:
+    """Change how accounts are tracked: login -> what `accounts.adjust` takes; return how many changed."""
+    require(admin, "admin")
+    changed = [login for login, wish in wanted.items() if accounts.adjust(connection, login, wish, now)]
+    for login in changed:
+        told = {name: str(value) for name, value in wanted[login].items()}
+        _note(connection, admin, "tracking_changed", login, origin, **told)
+    return len(changed)
+
+
+def stop(connection: Connection, admin: Identity, logins: Sequence[str], origin: Origin) -> int:
+    """Track accounts no longer; their history stays. Returns how many were tracked."""
+    require(admin, "admin")
+    stopped = [login for login in logins if accounts.untrack(connection, login)]
+    for login in stopped:
+        _note(connection, admin, "untracked", login, origin)
+    return len(stopped)
+
+
+def refresh(
+    connection: Connection, admin: Identity, account_ids: Sequence[int], now: datetime, origin: Origin
+) -> ingestions.Started | None:
+    """Let accounts be looked at before what the timetable wants; None where there are none."""
+    require(admin, "admin")
+    asked = Asked("person", admin.username, origin.request_id)
+    started = ingestions.start(connection, account_ids, asked, now)
+    if started is not None and started.is_new:
+        _note(connection, admin, "ingestion_started", str(started.id), origin, accounts=started.accounts)
+    return started
+
+
+def cancel(connection: Connection, admin: Identity, ingestion_id: int, now: datetime, origin: Origin) -> bool:
+    """Take an ingestion back; False when it was over."""
+    require(admin, "admin")
+    cancelled = ingestions.cancel(connection, ingestion_id, admin.username, now, settings().refresh_every)
+    if cancelled:
+        _note(connection, admin, "ingestion_cancelled", str(ingestion_id), origin)
+    return cancelled
+
+
+def _note(
+    connection: Connection, who: Identity, action: audit.Action, target: str, origin: Origin, **details: object
+) -> None:
+    audit.record(
+        connection, action, actor=who.username, person_id=who.person_id, target=target, origin=origin, **details
+    )
+
+
+def _track(
+    connection: Connection,
+    identity: Identity,
+    notes: Mapping[str, str | None],
+    already: tuple[str, ...],
+    now: datetime,
+    origin: Origin,
+) -> Outcome:
+    """Track the logins that *notes* names, each with its note, as one ingestion."""
+    new = [login for login in notes if accounts.track(connection, login, identity.username)]
+    for login in new:
+        if note := notes[login]:
+            accounts.adjust(connection, login, {"note": note[:LONGEST_NOTE]}, now)
+        _note(connection, identity, "tracked", login, origin)
+    settle(connection, identity, list(notes), now)
+    ids = [id_ for login in new if (id_ := accounts.find(connection, login)) is not None]
+    asked = Asked("person", identity.username, origin.request_id)
+    started = ingestions.start(connection, ids, asked, now) if ids else None
+    others = tuple(login for login in notes if login not in new)
+    return Outcome(tuple(new), (*already, *others), ingestion_id=started.id if started else None)
+
+
+def settle(connection: Connection, identity: Identity, logins: Sequence[str], now: datetime) -> None:
+    """Nobody has to decide any more about accounts that are tracked now."""
+    connection.execute(
+        text(
+            "UPDATE tracking_wish SET decided_at = :now, decided_by = :by, granted = true"
+            " WHERE lower(login) = ANY(:logins) AND decided_at IS NULL"
+        ),
+        {"logins": [login.lower() for login in logins], "now": now, "by": identity.username},
+    )
+
+
+def _tracked_among(connection: Connection, account_ids: Sequence[int]) -> set[int]:
+    return set(
+        connection.scalars(
+            text("SELECT account_id FROM tracked_account WHERE account_id = ANY(:ids)"), {"ids": list(account_ids)}
+        )
+    )
+
+
+def _keep(connection: Connection, identity: Identity, login: str, now: datetime, note: str | None) -> None:
+    connection.execute(
+        text(
+            "INSERT INTO tracking_wish (login, person_id, note, asked_at) VALUES (:login, :person, :note, :now)"
+            " ON CONFLICT (lower(login)) WHERE decided_at IS NULL DO NOTHING"
+        ),
+        {"login": login, "person": identity.person_id, "note": note[:LONGEST_NOTE] if note else None, "now": now},
+    )

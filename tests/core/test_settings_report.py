@@ -1,0 +1,119 @@
+"""The settings as admins see them: nothing secret, and a word about what an admin would want to know."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from core import settings_report
+from core.settings import Settings
+from core.settings_report import MASK, masked, shown, warnings
+
+SECRET = "hunter2-Hunter2"
+
+
+def value_of(name: str, settings: Settings) -> str:
+    return next(one.value for one in shown(settings) if one.name == name)
+
+
+def test_every_setting_is_shown_with_what_it_means():
+    rows = shown(Settings())
+    assert [row.name for row in rows] == [name.upper() for name in Settings.model_fields]
+    assert all(row.meaning for row in rows)
+
+
+def test_what_was_set_is_told_from_defaults(monkeypatch):
+    monkeypatch.setenv("PORT", "8501")
+    found = {row.name: row.is_set for row in shown(Settings())}
+    assert found["PORT"]
+    assert not found["HOST"]
+
+
+def test_no_secret_is_shown_wherever_it_stands():
+    settings = Settings(
+        secret_key=SECRET * 3,
+        admin_password=SECRET,
+        metrics_token=SECRET,
+        github_tokens=(SecretStr(SECRET), SecretStr(SECRET)),
+        database_url=f"postgresql://ada:{SECRET}@db.example.org/almanac?sslpassword={SECRET}",
+        redis_url=f"redis://:{SECRET}@cache.example.org/0",
+        github_api_url=f"https://{SECRET}@github.example.org/api/v3",
+    )
+    assert SECRET not in repr(shown(settings))
+    assert value_of("SECRET_KEY", settings) == MASK
+    assert value_of("GITHUB_TOKENS", settings) == f"{MASK} × 2"
+    assert "db.example.org/almanac" in value_of("DATABASE_URL", settings)
+
+
+@given(st.text(min_size=6, alphabet=st.characters(blacklist_categories=["Cs"], blacklist_characters="•&")))
+def test_a_password_is_masked_whatever_is_in_it(password):
+    """Drivers take what no parser of addresses would."""
+    for address in (
+        f"postgresql://ada:{password}@host/x",
+        f"redis://:{password}@host",
+        f"postgresql://host/x?password={password}",
+        f"https://ada:{password}@host",
+    ):
+        told = masked(address)
+        assert MASK in told
+        assert (
+            password not in told.removeprefix(address.partition("://")[0]) or password in "://ada:•••@host/x?password="
+        )
+
+
+def test_an_address_that_cannot_be_read_is_masked_whole():
+    assert value_of("DATABASE_URL", Settings(database_url=f"host=db password={SECRET}")) == MASK
+
+
+def test_an_address_without_password_is_shown_as_it_is():
+    for address in ("postgresql://ada@/almanac?host=/run/pg&port=5432", "unix:///run/valkey.sock", "http://[::1]:8501"):
+        assert masked(address) == address
+
+
+def test_the_embedded_servers_are_known_by_where_they_listen(tmp_path):
+    settings = Settings(data_dir=tmp_path)
+    assert settings_report.is_embedded("", settings)
+    assert settings_report.is_embedded(f"unix://{tmp_path}/servers/run/valkey.sock", settings)
+    assert not settings_report.is_embedded("postgresql://db.example.org/almanac", settings)
+
+
+GOOD = {
+    "github_tokens": (SecretStr("token"),),
+    "secret_key": "k" * 40,
+    "environment": "production",
+    "public_url": "https://almanac.example.org",
+    "host": "0.0.0.0",
+    "database_url": "postgresql://db/almanac",
+    "trusted_proxies": ("10.0.0.7",),
+}
+
+
+def test_a_good_configuration_has_no_warnings():
+    assert warnings(Settings(**GOOD)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"github_tokens": ()}, "GITHUB_TOKENS"),
+        ({"environment": "development", "secret_key": ""}, "SECRET_KEY"),
+        ({"environment": "development", "public_url": "http://almanac.example.org"}, "PUBLIC_URL"),
+        ({"environment": "development"}, "ENVIRONMENT"),
+        ({"registration": "open"}, "REGISTRATION"),
+        ({"trusted_proxies": ()}, "TRUSTED_PROXIES"),
+        ({"trusted_proxies": ("0.0.0.0/0",)}, "TRUSTED_PROXIES"),
+        ({"limit_api": ""}, "LIMIT_API"),
+        ({"database_url": ""}, "DATABASE_URL"),
+    ],
+)
+def test_what_an_admin_would_want_to_know_is_said(change, named):
+    assert [sentence for sentence in warnings(Settings(**(GOOD | change))) if f"`{named}`" in sentence]
+
+
+def test_http_on_this_machine_alone_is_no_reason_to_warn():
+    told = warnings(Settings(public_url="http://localhost:8501", host="0.0.0.0"))
+    assert not [sentence for sentence in told if "PUBLIC_URL" in sentence]
+
+
+def test_almanac_knows_its_own_version():
+    assert settings_report.version().count(".") == 2
