@@ -23,9 +23,9 @@ from starlette.exceptions import HTTPException
 from streamlit import config
 
 from core import log as logs
-from core.auth.secrets import secret_key
+from core.auth.signing_key import secret_key
 from core.errors import AlmanacError, BadInput
-from core.local.urls import use_embedded_servers
+from core.launcher.embedded.urls import use_embedded_servers
 from core.settings import Settings, settings
 from core.web.hosts import allowed_hosts
 from core.web.middleware import middleware
@@ -98,7 +98,7 @@ def warm_up() -> None:
 
 def make_first_admin() -> None:
     """Started alone, this process says how to sign in; else whoever started it has said so."""
-    first_start = import_module("core.auth.first_start")
+    first_start = import_module("core.auth.bootstrap_admin")
     try:
         first_start.prepare()
     except BadInput as refused:

@@ -32,8 +32,8 @@ def up(
     demo: Annotated[bool, typer.Option("--demo", help="Against a pretend GitHub, with data of its own.")] = False,
 ) -> None:
     """Start everything on this machine: Postgres and Valkey unless given, web, scheduler and worker."""
-    from core.local.demo import Demo  # noqa: PLC0415
-    from core.local.stack import Stack  # noqa: PLC0415
+    from core.launcher.demo import Demo  # noqa: PLC0415
+    from core.launcher.stack import Stack  # noqa: PLC0415
 
     stack = Demo.of(settings(), say) if demo else Stack(settings(), say)
     stack.run()
@@ -42,8 +42,8 @@ def up(
 @app.command()
 def migrate() -> None:
     """Bring the tables to the newest revision; safe to repeat."""
-    from core.local import lease  # noqa: PLC0415
-    from core.local.stack import bring_up_to_date  # noqa: PLC0415
+    from core.launcher.embedded import lease  # noqa: PLC0415
+    from core.launcher.stack import bring_up_to_date  # noqa: PLC0415
 
     wanted = settings()
     url = wanted.database_url or lease(wanted.data_dir, pg_bin_dir=wanted.pg_bin_dir, redis=False).database_url
@@ -54,7 +54,7 @@ def migrate() -> None:
 @app.command()
 def check() -> None:
     """Say of each part whether it works, and fail if one does not."""
-    from core.local.check import findings  # noqa: PLC0415
+    from core.launcher.check import findings  # noqa: PLC0415
 
     found = findings(settings())
     for finding in found:
@@ -65,7 +65,7 @@ def check() -> None:
 @app.command()
 def backup(to: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")]) -> None:
     """Write everything that Postgres holds into one file."""
-    from core.local.backups import back_up  # noqa: PLC0415
+    from core.launcher.backups import back_up  # noqa: PLC0415
 
     with _postgres() as url:
         size = back_up(url, to, settings().pg_bin_dir)
@@ -78,8 +78,8 @@ def restore(
     replace: Annotated[bool, typer.Option("--replace", help="Put it in the place of what is there.")] = False,
 ) -> None:
     """Put back what a backup holds, all of it or nothing; everybody has to sign in again."""
-    from core.local.backups import restore as put_back  # noqa: PLC0415
-    from core.local.stack import bring_up_to_date  # noqa: PLC0415
+    from core.launcher.backups import restore as put_back  # noqa: PLC0415
+    from core.launcher.stack import bring_up_to_date  # noqa: PLC0415
 
     with _postgres() as url:
         put_back(url, file, settings().pg_bin_dir, replace=replace)
@@ -91,7 +91,7 @@ def restore(
 def _postgres() -> "Iterator[URL]":
     """The address of Postgres, which is started for as long as this takes where it is an embedded one."""
     from core.db.engine import parse_database_url  # noqa: PLC0415
-    from core.local import lease  # noqa: PLC0415
+    from core.launcher.embedded import lease  # noqa: PLC0415
 
     wanted = settings()
     if wanted.database_url:
@@ -112,7 +112,7 @@ def create_person(
 ) -> None:
     """Add somebody, and print a link with which they set their password."""
     from core.auth import people  # noqa: PLC0415
-    from core.local.urls import use_embedded_servers  # noqa: PLC0415
+    from core.launcher.embedded.urls import use_embedded_servers  # noqa: PLC0415
 
     use_embedded_servers()
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
@@ -126,7 +126,7 @@ def create_person(
 def reset_password(name: str) -> None:
     """Print a link with which somebody sets a new password, once and within an hour."""
     from core.auth import people  # noqa: PLC0415
-    from core.local.urls import use_embedded_servers  # noqa: PLC0415
+    from core.launcher.embedded.urls import use_embedded_servers  # noqa: PLC0415
 
     use_embedded_servers()
     person = people.find(name)

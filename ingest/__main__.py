@@ -21,7 +21,7 @@ from core.budget import cost_model, shared_state
 from core.budget import forecast as budget_forecast
 from core.db import engine, migrations
 from core.errors import AlmanacError
-from core.local.urls import use_embedded_servers
+from core.launcher.embedded.urls import use_embedded_servers
 from core.queue import jobs
 from core.settings import settings
 from core.tracking import accounts as tracking_accounts

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from core import redis_client
-from core.auth import cleaning
+from core.auth import expire
 from core.budget import shared_state
 from core.db import partitions
 from core.db.data_version import publish
@@ -141,7 +141,7 @@ class Timetable:
     def clean_sign_ins(self) -> None:
         """Delete tickets that are over, and sessions that were long ago."""
         with self.engine.begin() as connection:
-            cleaning.clean(connection, self.clock())
+            expire.clean(connection, self.clock())
 
 
 def _budgets(now: datetime) -> list[alerts.Budget]:

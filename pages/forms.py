@@ -14,8 +14,8 @@ from streamlit_authenticator.utilities import Validator
 
 from core.auth import passwords, sign_in
 from core.auth.identity import Origin
-from core.auth.names import check_display_name, check_email, check_username
 from core.auth.people import Person
+from core.auth.validation import check_display_name, check_email, check_username
 from core.errors import BadInput
 
 RULES = (

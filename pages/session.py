@@ -11,8 +11,8 @@ import streamlit as st
 
 from core.auth import sessions, tokens
 from core.auth.identity import Identity, Origin, Role, require
-from core.auth.secrets import secret_key
 from core.auth.sessions import Live
+from core.auth.signing_key import secret_key
 from core.errors import NotSignedIn
 from core.queries.sessions import why_ended
 from core.settings import settings

@@ -17,8 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from core.db.migrations import upgrade
-from core.local import Servers
-from core.local.home import find_home
+from core.launcher.embedded import Servers
+from core.launcher.embedded.home import find_home
 from ingest.sandbox import Sandbox
 
 PROJECT = Path(__file__).resolve().parents[1]

@@ -21,7 +21,7 @@ from redis import Redis
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
-from core.local import Servers, lease
+from core.launcher.embedded import Servers, lease
 from core.settings import Settings, settings
 
 SHARED = "ALMANAC_TEST_SERVERS"  # the folder of the servers, told to xdist's workers by the environment

@@ -26,7 +26,7 @@ from websockets.sync.client import ClientConnection, connect
 from core.auth import people, tickets
 from core.db.data_version import publish
 from core.db.override import use
-from core.local import Servers
+from core.launcher.embedded import Servers
 from pages.contents import CONTENTS
 from tests import holdings
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.auth import audit
 from core.auth.identity import Identity, Origin
-from core.auth.names import check_display_name
+from core.auth.validation import check_display_name
 from core.db.engine import transaction
 from core.errors import BadInput, Conflict, Forbidden, NotHere, ServerUnavailable
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from core.auth import audit, passwords, sessions
 from core.auth.identity import Identity, Origin, Role, require
-from core.auth.names import check_display_name, check_email, check_username
+from core.auth.validation import check_display_name, check_email, check_username
 from core.db.engine import transaction
 from core.errors import BadInput, Conflict, Forbidden, NotHere
 

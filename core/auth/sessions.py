@@ -16,10 +16,10 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.auth import audit, tokens
-from core.auth import live as lives
+from core.auth import session_cache as lives
 from core.auth.identity import Identity, Origin
-from core.auth.live import Live
-from core.auth.secrets import secret_key
+from core.auth.session_cache import Live
+from core.auth.signing_key import secret_key
 from core.auth.tokens import InvalidToken
 from core.db.engine import transaction
 from core.errors import NotSignedIn, ServerUnavailable

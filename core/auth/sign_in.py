@@ -16,12 +16,12 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Row, text
 
-from core.auth import audit, passwords, people, sessions, slowing, tickets
+from core.auth import audit, passwords, people, sessions, throttle, tickets
 from core.auth.identity import Identity, Origin
-from core.auth.names import check_username
+from core.auth.keyed_lock import guesses
 from core.auth.people import Newcomer, Person
 from core.auth.tickets import Invite
-from core.auth.turns import guesses
+from core.auth.validation import check_username
 from core.db.engine import transaction
 from core.errors import BadInput, Forbidden, NotSignedIn, TooMany
 from core.ratelimit import limiter
@@ -47,7 +47,7 @@ def sign_in(username: str, password: str, origin: Origin, sleep: Sleep = time.sl
         limiter.may_sign_in(name, origin.address)
         found = _by_name(username)  # no connection is held from here on: bcrypt takes long, and so may the pause
         fits = passwords.matches(password, found.password_hash if found else None)
-        sleep(slowing.seconds(name))
+        sleep(throttle.seconds(name))
         # Once more: of many tries at once in several processes, those beyond the limit learn nothing either.
         limiter.may_sign_in(name, origin.address)
         person = _let_in(found, origin) if found and fits and found.active else None
@@ -223,7 +223,7 @@ def _refuse(name: str, found: Row[Any] | None, origin: Origin) -> NoReturn:
 
 def _count_failure(name: str, origin: Origin) -> None:
     limiter.failed_sign_in(name, origin.address)
-    slowing.note_failure(name)
+    throttle.note_failure(name)
 
 
 def _count_registration(origin: Origin) -> None:

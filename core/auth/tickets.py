@@ -16,8 +16,8 @@ from sqlalchemy import Connection, Row, text
 
 from core.auth import audit, passwords, people, sessions
 from core.auth.identity import Origin, Role
-from core.auth.names import check_email
 from core.auth.people import Actor, Person
+from core.auth.validation import check_email
 from core.db.engine import transaction
 from core.errors import BadInput, Conflict, NotHere, NotSignedIn
 from core.settings import settings

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
-from core.auth import api_keys, secrets, sessions, tokens
+from core.auth import api_keys, sessions, signing_key, tokens
 from core.auth.identity import Identity, Origin
-from core.auth.live import Live
+from core.auth.session_cache import Live
 from core.web.cookies import Names
 
 KEY_PREFIX = "alm_"
@@ -45,7 +45,7 @@ def live_session(token: str) -> Live | None:
         return None
     now = datetime.now(UTC)
     try:
-        claims = tokens.read_access(secrets.secret_key(), token, now)
+        claims = tokens.read_access(signing_key.secret_key(), token, now)
     except tokens.InvalidToken:
         return None
     live = sessions.live(claims.sid)
@@ -67,7 +67,7 @@ def renew(cookies: Mapping[str, str], names: Names, origin: Origin) -> Renewal:
 
 def session_held(cookies: Mapping[str, str], names: Names) -> UUID | None:
     """The session that the cookies are of, whether it still lives or not; None when they are not ours."""
-    key = secrets.secret_key()
+    key = signing_key.secret_key()
     try:
         return tokens.read_refresh(key, cookies.get(names.refresh, ""))[0]
     except tokens.InvalidToken:

@@ -10,7 +10,8 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from core import local, redis_client
+from core import redis_client
+from core.launcher import embedded
 from core.settings import settings
 from core.web.patience import Patience
 
@@ -25,7 +26,7 @@ log = structlog.get_logger()
 def postgres() -> None:
     """Connect and ask. By psycopg alone: a server that has just started answers before SQLAlchemy and pandas load."""
     given = settings()
-    url = given.database_url or local.lease(Path(given.data_dir), pg_bin_dir=given.pg_bin_dir).database_url
+    url = given.database_url or embedded.lease(Path(given.data_dir), pg_bin_dir=given.pg_bin_dir).database_url
     with psycopg.connect(SCHEME.sub("postgresql://", url), connect_timeout=2) as connection:
         connection.execute("SELECT 1")
 

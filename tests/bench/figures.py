@@ -12,7 +12,7 @@ from rich.table import Table
 from sqlalchemy import Engine, create_engine
 
 from core.db import migrations
-from core.local import Servers, lease
+from core.launcher.embedded import Servers, lease
 
 out = Console(highlight=False, soft_wrap=True)
 

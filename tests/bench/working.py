@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-from core.local import lease
+from core.launcher.embedded import lease
 from core.queue import ingestions, jobs
 from ingest.sandbox import World, serve
 from tests.bench.figures import Figure, database, servers

@@ -23,7 +23,7 @@ from core.auth import people, sessions
 from core.auth.identity import Origin
 from core.auth.people import Person
 from core.db.override import use
-from core.local import Servers
+from core.launcher.embedded import Servers
 from core.settings import settings
 from tests.e2e import rows
 

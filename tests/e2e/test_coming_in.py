@@ -7,7 +7,7 @@ from time import monotonic
 import pytest
 from playwright.sync_api import Download, Page, expect
 
-from core.local import Servers
+from core.launcher.embedded import Servers
 from core.ratelimit import limiter
 from tests.e2e.conftest import Known, Read, Reader, web_process
 

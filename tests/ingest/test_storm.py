@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from core.local import lease
+from core.launcher.embedded import lease
 from ingest import show
 from ingest.sandbox import World, serve
 from tests.chaos import Storm, is_calm

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.auth import secrets, sessions, sign_in, tokens
+from core.auth import sessions, sign_in, signing_key, tokens
 from core.auth.identity import Identity, Origin
 from core.errors import NotSignedIn
 from core.web.api.errors import refusals
@@ -111,7 +111,7 @@ def refresh(wanted: RefreshToken, request: Request, response: Response) -> Token
 )
 def logout(request: Request, given: Annotated[Ending | None, Body()] = None) -> Response:
     if given and given.refresh_token is not None:
-        session_id = tokens.read_refresh(secrets.secret_key(), given.refresh_token)[0]
+        session_id = tokens.read_refresh(signing_key.secret_key(), given.refresh_token)[0]
     else:
         identity = getattr(request.state, "identity", None)
         if not isinstance(identity, Identity) or identity.session_id is None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from core.auth.secrets import secret_key
+from core.auth.signing_key import secret_key
 from core.errors import BadInput
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import Connection, text
 
-from core.auth import live, passwords, people, sessions
+from core.auth import passwords, people, session_cache, sessions
 from core.auth.identity import Identity, Origin
 from core.auth.people import Person
 from core.settings import settings
@@ -24,9 +24,9 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setattr(passwords, "ROUNDS", 4)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     settings.cache_clear()
-    live.known.cache_clear()
+    session_cache.known.cache_clear()
     yield
-    live.known.cache_clear()
+    session_cache.known.cache_clear()
 
 
 @pytest.fixture

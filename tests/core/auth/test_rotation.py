@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from redis import Redis
 from sqlalchemy import Connection, Engine, text
 
-from core.auth import people, secrets, sessions, tokens
+from core.auth import people, sessions, signing_key, tokens
 from core.auth.tokens import InvalidToken
 
 from .conftest import HERE, PASSWORD, Add, told
@@ -19,7 +19,7 @@ TABS = 8
 
 
 def generation(token: str) -> int:
-    return tokens.read_refresh(secrets.secret_key(), token)[1]
+    return tokens.read_refresh(signing_key.secret_key(), token)[1]
 
 
 def test_a_refresh_answers_with_the_next_generation(add: Add) -> None:
@@ -70,7 +70,7 @@ def test_a_generation_that_was_never_given_ends_nothing(add: Add) -> None:
     """After a backup was restored browsers hold newer tokens than we know."""
     ours = sessions.start(add().id, HERE)
     with pytest.raises(InvalidToken):
-        sessions.refresh(tokens.refresh_token(secrets.secret_key(), ours.session_id, 5), HERE)
+        sessions.refresh(tokens.refresh_token(signing_key.secret_key(), ours.session_id, 5), HERE)
     assert sessions.check(ours.session_id) is not None
 
 

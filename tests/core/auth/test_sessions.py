@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import Connection, text
 
-from core.auth import people, secrets, sessions, tokens
+from core.auth import people, sessions, signing_key, tokens
 from core.auth.identity import Origin
 from core.auth.tokens import InvalidToken
 from core.errors import NotSignedIn
@@ -30,7 +30,7 @@ def column(database: Connection, session_id: UUID, name: str) -> object:
 def test_who_signs_in_is_known_by_their_session(add: Add) -> None:
     ada = add()
     given = sessions.start(ada.id, HERE, NOW)
-    claims = tokens.read_access(secrets.secret_key(), given.access, NOW)
+    claims = tokens.read_access(signing_key.secret_key(), given.access, NOW)
     assert (claims.sub, claims.sid, claims.role) == (ada.id, given.session_id, "analyst")
     assert (given.expires_in, given.refresh_expires_in) == (30 * 60, 7 * 86_400)
     who = sessions.check(given.session_id)
@@ -47,7 +47,7 @@ def test_every_session_is_a_new_one(add: Add) -> None:
 def test_an_unknown_session_is_nobodys(add: Add) -> None:
     assert sessions.check(uuid4()) is None
     with pytest.raises(InvalidToken):
-        sessions.refresh(tokens.refresh_token(secrets.secret_key(), uuid4(), 0), HERE)
+        sessions.refresh(tokens.refresh_token(signing_key.secret_key(), uuid4(), 0), HERE)
 
 
 def test_nobody_deactivated_gets_a_session(add: Add) -> None:
@@ -141,7 +141,7 @@ def test_a_new_role_ends_sessions_and_the_next_one_has_it(add: Add) -> None:
 def test_the_role_is_the_rows_whatever_the_token_says(add: Add, database: Connection, redis: Redis) -> None:
     given = sessions.start(add().id, HERE)
     database.execute(text("UPDATE person SET role = 'admin'"))
-    assert tokens.read_access(secrets.secret_key(), given.access, NOW).role == "analyst"
+    assert tokens.read_access(signing_key.secret_key(), given.access, NOW).role == "analyst"
     assert sessions.check(given.session_id).role == "admin"  # type: ignore[union-attr]
 
 

@@ -9,7 +9,7 @@ from redis import Redis
 from sqlalchemy import Connection, Engine
 from structlog.testing import capture_logs
 
-from core.auth import people, sessions, sign_in, slowing, tickets
+from core.auth import people, sessions, sign_in, throttle, tickets
 from core.auth.identity import Origin
 from core.auth.sign_in import SignInRefused
 from core.errors import BadInput, NotSignedIn, TooMany
@@ -125,7 +125,7 @@ def test_who_guesses_from_many_addresses_is_slowed_down_and_the_owner_still_come
         refused("ada", "wrong", at(number))
     slept: list[float] = []
     assert sign_in.sign_in("ada", PASSWORD, HERE, slept.append) == ada
-    assert slept == [slowing.LONGEST_SECONDS]
+    assert slept == [throttle.LONGEST_SECONDS]
     with pytest.raises(SignInRefused, match=SENTENCE):
         sign_in.sign_in("ada", "wrong", at(60), slept.append)
     assert sign_in.sign_in(add("bob").username, PASSWORD, HERE, slept.append).username == "bob"
@@ -133,7 +133,7 @@ def test_who_guesses_from_many_addresses_is_slowed_down_and_the_owner_still_come
 
 
 def test_a_few_failures_cost_no_time() -> None:
-    assert [slowing.delay(failures) for failures in (0, 5, 6, 15, 25, 1_000)] == pytest.approx([0, 0, 0.1, 1, 2, 2])
+    assert [throttle.delay(failures) for failures in (0, 5, 6, 15, 25, 1_000)] == pytest.approx([0, 0, 0.1, 1, 2, 2])
 
 
 def test_a_success_forgives_nobody_elses_failures(add: Add) -> None:

@@ -99,7 +99,7 @@ def test_what_was_looked_up_before_is_not_read_again(atlas, monkeypatch):
 
 def test_people_of_a_country_are_found_in_it(atlas):
     """The lists that real profiles were found in say which country each is of."""
-    users = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "users" / "users.csv.gz"
+    users = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "users" / "users.csv.gz"
     if not users.is_file():
         pytest.skip(f"no profiles at {users}")
     with gzip.open(users, "rt", encoding="utf-8") as file:

@@ -8,7 +8,7 @@ from redis import Redis
 from sqlalchemy import Connection, text
 from starlette.testclient import TestClient
 
-from core.auth import live
+from core.auth import session_cache
 from core.settings import settings
 from tests.core.web.browser import stack
 
@@ -19,7 +19,7 @@ KEY = "a key for tests, which is long enough to be one"
 def web(database: Connection, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     monkeypatch.setenv("SECRET_KEY", KEY)
     settings.cache_clear()
-    live.known.cache_clear()
+    session_cache.known.cache_clear()
     return stack()
 
 

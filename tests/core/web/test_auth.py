@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from core.auth import sessions, tickets
-from core.auth.secrets import secret_key
+from core.auth.signing_key import secret_key
 from core.auth.tokens import read_refresh
 from core.web import cookies
 from tests.core.web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from core.auth import api_keys, sessions, tokens
-from core.auth.secrets import secret_key
+from core.auth.signing_key import secret_key
 from core.settings import settings
 from core.web import cookies, credentials, gate
 from tests.core.web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack

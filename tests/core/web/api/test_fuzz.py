@@ -22,7 +22,7 @@ from core.auth import api_keys, sessions
 from core.auth.identity import Identity, Origin
 from core.db.data_version import publish
 from core.db.override import use
-from core.local import Servers
+from core.launcher.embedded import Servers
 from core.queue import ingestions
 from core.queue.jobs import Asked
 from core.settings import settings

@@ -5,7 +5,7 @@ from sqlalchemy import text
 from starlette.websockets import WebSocketDisconnect
 
 from core.auth import sessions, tickets
-from core.auth.secrets import secret_key
+from core.auth.signing_key import secret_key
 from core.auth.tokens import read_refresh
 from core.settings import settings
 from tests.core.web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack

@@ -14,11 +14,11 @@ from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
 from core import redis_client
-from core.auth import api_keys, live, sessions, tickets
+from core.auth import api_keys, session_cache, sessions, tickets
 from core.db import engine
 from core.db.migrations import upgrade
-from core.local import Servers, lease
-from core.local.home import find_home
+from core.launcher.embedded import Servers, lease
+from core.launcher.embedded.home import find_home
 from core.settings import settings
 from tests.core.web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
 
@@ -89,7 +89,7 @@ def forget() -> None:
         engine.engine().dispose()
     engine.engine.cache_clear()
     redis_client.redis.cache_clear()
-    live.known.cache_clear()
+    session_cache.known.cache_clear()
 
 
 def person_id() -> int:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from core.auth import sessions
-from core.auth.secrets import secret_key
+from core.auth.signing_key import secret_key
 from core.auth.tokens import read_refresh, refresh_token
 from tests.core.web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
 

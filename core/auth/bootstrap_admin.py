@@ -1,0 +1,51 @@
+"""The first start: somebody has to be able to come in, and has to be told how, once."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from core.auth.sign_in import ensure_first_admin
+from core.errors import ServerUnavailable
+from core.launcher.first_admin import SEEN_TO
+from core.settings import settings
+
+log = structlog.get_logger()
+AGAIN_SECONDS = 2.0
+TRIES = 150
+
+
+def prepare(
+    say: Callable[[str], None] | None = None, sleep: Callable[[float], None] = time.sleep, tries: int = TRIES
+) -> None:
+    """Make the first admin as soon as Postgres and the tables are there, and say how to sign in, in plain text.
+
+    For a web process that was started alone; call it from a thread. Raises BadInput when ADMIN_USERNAME or
+    ADMIN_PASSWORD cannot be used.
+    """
+    if os.environ.get(SEEN_TO):
+        return
+    for _ in range(tries):
+        try:
+            generated = ensure_first_admin()
+        # Migrations may still run elsewhere, or Postgres starts later than we do.
+        except (SQLAlchemyError, ServerUnavailable) as error:
+            reason = type(error).__name__
+            sleep(AGAIN_SECONDS)
+        else:
+            if generated:
+                (say or to_standard_error)(told(generated))
+            return
+    log.warning("first admin not made", error=reason)
+
+
+def told(generated: str) -> str:
+    """What the person who starts Almanac has to know."""
+    return f"Sign in as {settings().admin_username} with the password {generated} (it is shown only this once)."
+
+
+def to_standard_error(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - not a log line: logs hide secrets, and are kept

@@ -1,0 +1,1 @@
+"""`make run`: embedded servers, child processes, demo, backup, check."""

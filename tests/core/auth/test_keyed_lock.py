@@ -1,0 +1,44 @@
+"""Who has the same key waits for their turn, others do not, and nothing is kept."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from core.auth.keyed_lock import Turns
+
+
+def test_one_at_a_time_for_a_key() -> None:
+    turns, inside, most = Turns(), 0, 0
+
+    def go(_: int) -> None:
+        nonlocal inside, most
+        with turns.turn("ada"):
+            inside += 1
+            most = max(most, inside)
+            inside -= 1
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(go, range(200)))
+    assert most == 1
+    assert len(turns) == 0
+
+
+def test_different_keys_do_not_wait_for_each_other() -> None:
+    turns, both_inside = Turns(), Barrier(2, timeout=5)
+
+    def go(key: str) -> None:
+        with turns.turn(key):
+            both_inside.wait()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(go, ["ada", "bob"]))
+
+
+def test_who_fails_lets_the_next_one_in() -> None:
+    turns = Turns()
+    with pytest.raises(ValueError, match="wrong"), turns.turn("ada"):
+        raise ValueError("wrong")
+    with turns.turn("ada"):
+        assert len(turns) == 1
+    assert len(turns) == 0

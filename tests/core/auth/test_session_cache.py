@@ -1,0 +1,161 @@
+"""Redis remembers sessions for ten seconds; without it Postgres is asked, and nobody waits for what is away."""
+
+import socket
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisAway
+from sqlalchemy import Connection, create_engine, event
+
+from core import redis_client
+from core.auth import people, session_cache, sessions
+from core.auth.identity import Identity
+from core.auth.session_cache import Known, Live
+from core.db import override
+from core.errors import ServerUnavailable
+
+from .conftest import HERE, Add
+
+UNTIL = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def somebody(**more: Any) -> Live:
+    return Live(Identity(7, "ada", "admin", "Ada 🎉", uuid4(), **more), UNTIL, UNTIL + timedelta(days=7))
+
+
+def asked(connection: Connection) -> list[str]:
+    """The statements that are sent from now on."""
+    sent: list[str] = []
+    event.listen(connection, "before_cursor_execute", lambda *given: sent.append(given[2]))
+    return sent
+
+
+def test_a_rerun_asks_redis_once_and_postgres_not_at_all(add: Add, database: Connection, redis: Redis) -> None:
+    given = sessions.start(add().id, HERE)
+    first = sessions.check(given.session_id)
+    sent = asked(database)
+    before = redis.info("commandstats")["cmdstat_get"]["calls"]
+    for _ in range(10):
+        assert sessions.check(given.session_id) == first
+    assert not sent
+    assert redis.info("commandstats")["cmdstat_get"]["calls"] == before + 10
+
+
+def test_what_is_remembered_is_what_was_known() -> None:
+    held: dict[str, bytes] = {}
+
+    class Memory:
+        def get(self, key: str) -> bytes | None:
+            return held.get(key)
+
+        def set(self, key: str, value: str, **_: object) -> None:
+            held[key] = value.encode()
+
+    known = Known(Memory)  # type: ignore[arg-type, return-value]
+    kept = somebody(preferences={"theme": "dark"})
+    session_id = kept.identity.session_id
+    assert session_id is not None
+    known.keep(session_id, kept)
+    assert known.get(session_id) == kept
+    found = known.get(session_id)
+    assert found is not None
+    assert found.identity.preferences == {"theme": "dark"}
+
+
+def test_redis_forgets_within_ten_seconds(add: Add, redis: Redis) -> None:
+    given = sessions.start(add().id, HERE)
+    sessions.check(given.session_id)
+    (key,) = redis.keys("almanac:session:*")
+    assert 0 < redis.pttl(key) <= 10_000
+    sessions.revoke(given.session_id, "sign_out")
+    assert 0 < redis.pttl(key) <= 3_000
+
+
+def test_what_was_read_just_before_a_change_does_not_outlive_it(add: Add, redis: Redis) -> None:
+    """One process reads the row, another ends the session, and only then does the first write what it read."""
+    given = sessions.start(add().id, HERE)
+    old = sessions.live(given.session_id)
+    assert old is not None
+    sessions.revoke(given.session_id, "sign_out")
+    session_cache.known().keep(given.session_id, old)
+    assert sessions.check(given.session_id) is None
+
+
+@pytest.mark.parametrize("junk", [b"", b"{}", b"[]", b"null", b'[{"x": 1}, 2, 3]', b"\xff", b"[[], [], []]"])
+def test_what_redis_holds_that_is_not_ours_is_not_believed(add: Add, redis: Redis, junk: bytes) -> None:
+    given = sessions.start(add().id, HERE)
+    redis.set(f"almanac:session:{given.session_id}", junk)
+    assert sessions.check(given.session_id) is not None
+
+
+def test_without_redis_postgres_is_asked(
+    add: Add, monkeypatch: pytest.MonkeyPatch, setting: Callable[..., None]
+) -> None:
+    given = sessions.start(add().id, HERE)
+    setting(redis_url="redis://127.0.0.1:1")
+    redis_client.redis.cache_clear()
+    assert sessions.check(given.session_id) is not None
+    began = time.perf_counter()
+    for _ in range(20):
+        assert sessions.check(given.session_id) is not None
+    assert time.perf_counter() - began < 1
+    assert sessions.revoke(given.session_id, "sign_out")
+    assert sessions.check(given.session_id) is None
+
+
+def test_a_redis_that_hangs_is_waited_for_once_and_shortly(add: Add, setting: Callable[..., None]) -> None:
+    given = sessions.start(add().id, HERE)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        setting(redis_url=f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        redis_client.redis.cache_clear()
+        began = time.perf_counter()
+        for _ in range(10):
+            assert sessions.check(given.session_id) is not None
+        assert time.perf_counter() - began < 2
+
+
+def test_while_redis_is_away_one_request_in_five_seconds_tries_it() -> None:
+    now, tries = [100.0], []
+
+    def away() -> Redis:
+        tries.append(now[0])
+        raise RedisAway
+
+    known = Known(away, monotonic=lambda: now[0])
+    for moment in (100.0, 100.1, 104.9, 105.1, 105.2, 110.2):
+        now[0] = moment
+        assert known.get(uuid4()) is None
+    assert tries == [100.0, 105.1, 110.2]
+
+
+def test_redis_is_used_again_once_it_is_back(redis: Redis) -> None:
+    now, answers = [0.0], [True]
+
+    def sometimes() -> Redis:
+        if answers[0]:
+            raise RedisAway
+        return redis
+
+    known = Known(sometimes, monotonic=lambda: now[0])
+    kept = somebody()
+    assert kept.identity.session_id is not None
+    known.keep(kept.identity.session_id, kept)
+    answers[0], now[0] = False, 6.0
+    known.keep(kept.identity.session_id, kept)
+    assert known.get(kept.identity.session_id) == kept
+
+
+def test_postgres_away_is_not_the_same_as_not_signed_in(add: Add, redis: Redis) -> None:
+    given = sessions.start(add().id, HERE)
+    known = sessions.start(people.find("ada").id, HERE)  # type: ignore[union-attr]
+    assert sessions.check(known.session_id) is not None
+    away = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none", connect_args={"connect_timeout": 1})
+    with override.use(away, everywhere=True):
+        assert sessions.check(known.session_id) is not None  # for as long as Redis remembers
+        with pytest.raises(ServerUnavailable):
+            sessions.check(given.session_id)

@@ -1,0 +1,60 @@
+"""The key: what is set counts; what is generated is made once, kept private and found again."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from core.auth import signing_key
+from core.auth.signing_key import secret_key
+from core.errors import ServerUnavailable
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def test_a_generated_key_is_kept_for_its_owner_alone(tmp_path: Path) -> None:
+    key = secret_key()
+    signing_key._generated.cache_clear()
+    assert secret_key() == key
+    assert len(key) == 32
+    assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
+    assert names_in(tmp_path) == ["secret_key"]
+
+
+def test_two_installations_have_two_keys(setting: Callable[..., None], tmp_path: Path) -> None:
+    key = secret_key()
+    setting(data_dir=tmp_path / "other" / "deeper")
+    assert secret_key() != key
+
+
+def test_a_key_that_is_set_counts_and_nothing_is_written(setting: Callable[..., None], tmp_path: Path) -> None:
+    setting(secret_key="short")
+    key = secret_key()
+    assert len(key) == 32
+    setting(secret_key="another")
+    assert secret_key() != key
+    assert not names_in(tmp_path)
+
+
+def test_who_starts_at_once_gets_the_same_key(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        # Past the cache, as processes of their own are.
+        keys = set(pool.map(lambda _: signing_key._generated.__wrapped__(tmp_path), range(16)))
+    assert len(keys) == 1
+    assert names_in(tmp_path) == ["secret_key"]
+
+
+def test_a_broken_file_is_named_and_not_used(tmp_path: Path) -> None:
+    (tmp_path / "secret_key").write_text("")
+    with pytest.raises(ServerUnavailable, match="holds no secret key"):
+        secret_key()
+
+
+def test_a_folder_that_cannot_be_is_a_sentence(setting: Callable[..., None], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    setting(data_dir=tmp_path / "file")
+    with pytest.raises(ServerUnavailable, match="set SECRET_KEY"):
+        secret_key()

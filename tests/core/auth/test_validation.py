@@ -1,0 +1,88 @@
+"""Names: any script and emoji come back unchanged; what cannot be used is told in a sentence."""
+
+import unicodedata
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from core.auth.validation import check_display_name, check_email, check_username
+from core.errors import BadInput
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a",
+        "x" * 64,
+        "Grace Hopper",
+        "o'brien-42_b.c",
+        "🎉",
+        "👩\u200d💻",
+        "مريم",
+        "משה",
+        "李雷",
+        "<script>alert(1)</script>".replace("/", "|"),
+        "'; DROP TABLE person; --",
+        "admin\u0430",
+        "%s{0}${x}",
+    ],
+)
+def test_people_are_called_what_they_like(name: str) -> None:
+    assert check_username(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("", "at least one character"),
+        ("   ", "at least one character"),
+        ("x" * 65, "at most 64 characters"),
+        ("x" * 10_000, "at most 64 characters"),
+        (" ada", "no spaces at its ends"),
+        ("ada\u00a0", "no spaces at its ends"),
+        ("\u200dada", "no spaces at its ends"),
+        ("ad\0a", "characters that nobody sees"),
+        ("ad\na", "characters that nobody sees"),
+        ("ad\u202ea", "characters that nobody sees"),
+        ("ad\u200ba", "characters that nobody sees"),
+        ("ad\ud800a", "characters that nobody sees"),
+        ("a/b", "a slash"),
+    ],
+)
+def test_what_nobody_can_be_called_is_said(name: str, sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        check_username(name)
+
+
+def test_a_name_is_one_however_its_letters_are_composed() -> None:
+    assert check_username("Zoe\u0308") == check_username("Zo\u00eb") == "Zo\u00eb"
+
+
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
+@given(st.text(max_size=80))
+def test_a_name_that_may_be_used_may_be_used_as_it_is_kept(name: str) -> None:
+    try:
+        kept = check_username(name)
+    except BadInput:
+        assume(False)
+    assert check_username(kept) == kept == unicodedata.normalize("NFC", name)
+
+
+@pytest.mark.parametrize("email", ["ada@example.org", "a.b+c@sub.example.co.uk", "дада@пример.рф"])
+def test_addresses(email: str) -> None:
+    assert check_email(email) == email
+
+
+@pytest.mark.parametrize("nothing", ["", None])
+def test_address_and_display_name_are_optional(nothing: str | None) -> None:
+    assert check_email(nothing) is None
+    assert check_display_name(nothing) is None
+
+
+@pytest.mark.parametrize(
+    "email", ["ada", "@", "ada@", "ada@x", "a@b@c.org", "a b@c.org", "ada@x..org", "a\n@x.org", "\0@x.org", "x" * 300]
+)
+def test_what_is_no_address_is_refused(email: str) -> None:
+    with pytest.raises(BadInput):
+        check_email(email)

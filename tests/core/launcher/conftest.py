@@ -1,0 +1,178 @@
+"""Data directories of their own, and clients in processes of their own that can be killed."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from core.launcher.embedded import Servers
+from core.launcher.embedded.home import ELSEWHERE, find_home
+
+PROJECT = Path(__file__).resolve().parents[3]
+CLIENT = """
+import sys
+from pathlib import Path
+from core.launcher.embedded import lease
+folder, which, pg_bin_dir = sys.argv[1:4]
+servers = lease(Path(folder), pg_bin_dir=pg_bin_dir, durable=which == "durable",
+                postgres=which != "redis", redis=which != "postgres")
+print(servers.database_url, servers.redis_url, sep="|", flush=True)
+sys.stdin.read()
+"""
+
+
+class Client:
+    """A process that leases the servers of a folder until it is told to end, or killed."""
+
+    def __init__(self, folder: Path, which: str = "fast", pg_bin_dir: str = "", **options: Any) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CLIENT, str(folder), which, pg_bin_dir],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd="/",
+            **options,
+        )
+
+    def urls(self) -> tuple[str, str]:
+        """Wait until the servers answer."""
+        assert self.process.stdout
+        assert self.process.stderr
+        line = self.process.stdout.readline()
+        assert line, self.process.stderr.read()
+        database_url, redis_url = line.strip().split("|")
+        return database_url, redis_url
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def end(self) -> None:
+        self.process.communicate()
+
+
+def connect(database_url: str) -> psycopg.Connection[tuple[Any, ...]]:
+    return psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True)
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Every process, the supervisor too, whose command line names *folder*."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if os.fsencode(folder) + b"/" in command or os.fsencode(folder) + b"\0" in command:
+            found.append(int(entry.name))
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def process_named(folder: Path, name: str) -> int:
+    """The one process of *folder*'s servers whose program is *name*."""
+    named = []
+    for pid in processes_of(folder):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b" ", b"\0").split(b"\0")
+        if Path(os.fsdecode(words[0])).name == name or name.encode() in words:
+            named.append(pid)
+    assert len(named) == 1, (name, named)
+    return named[0]
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 15) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, f"it did not happen in time: {commands()}"
+        time.sleep(0.05)
+
+
+def commands() -> list[bytes]:
+    """What runs in folders of these tests, for the message of a failure."""
+    lines = [(entry / "cmdline").read_bytes() for entry in Path("/proc").glob("[0-9]*") if (entry / "cmdline").exists()]
+    return [line[:300] for line in lines if b"almanac-lease-" in line]
+
+
+def new_folder(parent: str = "/tmp", mode: int = 0o711) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="almanac-lease-", dir=parent))
+    folder.chmod(mode)
+    return folder
+
+
+def clear(folder: Path) -> None:
+    """Stop what still runs there, and leave nothing behind."""
+    for pid in processes_of(folder):
+        if b"core.launcher.embedded.supervisor" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not processes_of(folder))
+    if (folder / "servers").is_dir():
+        home = find_home(folder)
+        if home.root.is_relative_to(ELSEWHERE) or home.sockets.is_relative_to("/tmp/almanac-"):
+            shutil.rmtree(home.root, ignore_errors=True)
+        shutil.rmtree(home.sockets, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A data directory of this test's own."""
+    folder = new_folder()
+    yield folder
+    clear(folder)
+
+
+@pytest.fixture(scope="module")
+def used_folder() -> Iterator[Path]:
+    """A data directory with a cluster, for tests that need not see it made; nobody leases it between two tests."""
+    folder = new_folder()
+    yield folder
+    clear(folder)
+
+
+@pytest.fixture
+def client() -> Iterator[Callable[..., Client]]:
+    """Start clients; whatever the test does to them, none survives it."""
+    started: list[Client] = []
+
+    def start(*arguments: Any, **options: Any) -> Client:
+        started.append(Client(*arguments, **options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+
+
+@pytest.fixture
+def ordinary_user() -> dict[str, Any]:
+    """Arguments that start a process as a user who is not root."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    program = [sys.executable, "-c", "import core.launcher.embedded, psycopg"]
+    try:
+        subprocess.run(program, env={"PYTHONPATH": str(PROJECT)}, cwd="/", check=True, capture_output=True, **user)
+    except (PermissionError, subprocess.CalledProcessError):
+        pytest.skip("user nobody can run neither this Python nor this code, so no ordinary user can be tried here")
+    return user
+
+
+@pytest.fixture
+def leased(used_folder: Path) -> Iterator[Servers]:
+    from core.launcher.embedded import lease
+
+    with lease(used_folder, durable=False) as servers:
+        yield servers

@@ -1,0 +1,62 @@
+"""What cannot work is said in one sentence, soon, and with what to do about it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from core.errors import ServerUnavailable
+from core.launcher.embedded import Servers, lease
+from core.launcher.embedded.home import Home, Owner, find_home
+
+
+def test_a_folder_without_postgres_is_named(folder: Path) -> None:
+    with pytest.raises(ServerUnavailable, match="PG_BIN_DIR is /etc, where there is no initdb"):
+        lease(folder, pg_bin_dir="/etc", redis=False)
+
+
+def test_a_postgres_that_is_too_old_is_refused(folder: Path) -> None:
+    for program in ("initdb", "postgres"):
+        (folder / program).write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 12.3'\n")
+        (folder / program).chmod(0o755)
+    with pytest.raises(ServerUnavailable, match="holds Postgres 12; Almanac needs 17 or newer"):
+        lease(folder, pg_bin_dir=str(folder), redis=False)
+
+
+def test_a_cluster_of_another_version_is_left_alone(used_folder: Path) -> None:
+    lease(used_folder, durable=False, redis=False).release(wait_seconds=10)
+    version = find_home(used_folder).cluster / "PG_VERSION"
+    version.write_text("16\n")
+    with pytest.raises(ServerUnavailable, match="was made by Postgres 16 and cannot be opened by 18"):
+        lease(used_folder, durable=False, redis=False)
+    version.write_text("18\n")
+    with lease(used_folder, durable=False, redis=False) as servers:
+        assert servers.supervised()
+
+
+def test_a_data_directory_that_is_a_file_is_refused(folder: Path) -> None:
+    (folder / "data").write_text("")
+    with pytest.raises(ServerUnavailable, match="DATA_DIR cannot be"):
+        lease(folder / "data")
+
+
+def test_a_cluster_that_cannot_start_says_why(folder: Path) -> None:
+    lease(folder, durable=False, redis=False).release(wait_seconds=10)
+    (find_home(folder).cluster / "postgresql.conf").write_text("no_such_setting = 1\n")
+    with pytest.raises(ServerUnavailable, match=r"postgres does not start: .*no_such_setting"):
+        lease(folder, durable=False, redis=False)
+
+
+def test_a_socket_folder_of_somebody_else_is_neither_used_nor_believed(folder: Path) -> None:
+    """In /tmp anybody could have made it, with a server of their own inside."""
+    shared = folder / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    me = Owner(os.geteuid(), os.getegid(), another=False)
+    with pytest.raises(ServerUnavailable, match="is not a private folder"):
+        me.make_private(shared)
+    link = folder / "link"
+    link.symlink_to(shared)
+    assert not me.owns_privately(link)
+    home = Home(files=folder, root=folder, sockets=shared, owner=me)
+    assert not Servers("postgresql+psycopg://nowhere", "", home, "", False)._answers("postgres")

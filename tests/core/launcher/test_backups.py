@@ -1,0 +1,117 @@
+"""A backup is whole or not there; restored it is all that was, and nobody goes on with an old session."""
+
+import os
+import subprocess
+import sys
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from core.errors import BadInput, ServerUnavailable
+from core.launcher import backups
+
+from .conftest import PROJECT
+
+
+@pytest.fixture
+def filled(committing_database):
+    """A database with an account, a month of its own, a person and their session; nobody is connected."""
+    with committing_database.begin() as connection:
+        connection.execute(text("INSERT INTO account (login, github_id) VALUES ('octo;cat''s', 7)"))
+        connection.execute(text("INSERT INTO repository_snapshot VALUES (1, '2019-03-04Z', 5, 1, 2)"))
+        person = connection.scalar(text("INSERT INTO person (username, role) VALUES ('ada', 'admin') RETURNING id"))
+        connection.execute(
+            text(
+                "INSERT INTO session (id, person_id, expires_at, access_until)"
+                " VALUES (:id, :person, now() + interval '1 day', now())"
+            ),
+            {"id": uuid4(), "person": person},
+        )
+        connection.execute(text("INSERT INTO data_version (version) VALUES (5)"))
+    return committing_database.url
+
+
+@pytest.fixture
+def empty(clones):
+    with clones() as url:
+        yield make_url(url)
+
+
+def rows(url, sql):
+    engine = create_engine(url)
+    try:
+        with engine.begin() as connection:
+            return [tuple(row) for row in connection.execute(text(sql))]
+    finally:
+        engine.dispose()
+
+
+def test_what_was_backed_up_comes_back_in_another_place(filled, empty, tmp_path):
+    file = tmp_path / "almanac.backup"
+    assert backups.back_up(filled, file) == file.stat().st_size
+    assert file.stat().st_mode & 0o777 == 0o600
+    backups.restore(empty, file)
+    assert rows(empty, "SELECT login, github_id FROM account") == [("octo;cat's", 7)]
+    assert rows(empty, "SELECT stars FROM repository_snapshot") == [(5,)]
+    assert rows(empty, "SELECT obj_description('capture'::regclass)") == rows(
+        filled, "SELECT obj_description('capture'::regclass)"
+    )
+    assert rows(empty, "SELECT version > 5 FROM data_version") == [(True,)]
+
+
+def test_after_it_everybody_has_to_sign_in_again(filled, empty, tmp_path):
+    backups.back_up(filled, tmp_path / "b")
+    backups.restore(empty, tmp_path / "b")
+    assert rows(empty, "SELECT revoked_reason FROM session") == [("restored",)]
+
+
+def test_data_are_overwritten_only_when_somebody_says_so(filled, tmp_path):
+    backups.back_up(filled, tmp_path / "b")
+    rows(filled, "INSERT INTO account (login) VALUES ('later') RETURNING id")
+    with pytest.raises(BadInput, match="--replace"):
+        backups.restore(filled, tmp_path / "b")
+    backups.restore(filled, tmp_path / "b", replace=True)
+    assert rows(filled, "SELECT login FROM account") == [("octo;cat's",)]
+
+
+def test_a_backup_that_breaks_off_changes_nothing(filled, tmp_path):
+    backups.back_up(filled, tmp_path / "b")
+    (tmp_path / "half").write_bytes((tmp_path / "b").read_bytes()[:-4_000])
+    with pytest.raises(ServerUnavailable):
+        backups.restore(filled, tmp_path / "half", replace=True)
+    assert rows(filled, "SELECT login FROM account") == [("octo;cat's",)]
+
+
+def test_nothing_is_restored_under_a_running_almanac(filled, tmp_path):
+    backups.back_up(filled, tmp_path / "b")
+    other = create_engine(filled)
+    with other.connect() as connection:
+        connection.execute(text("SELECT 1"))
+        with pytest.raises(BadInput, match="stop it first"):
+            backups.restore(filled, tmp_path / "b", replace=True)
+    other.dispose()
+
+
+def test_a_file_is_never_overwritten_nor_left_half(filled, tmp_path):
+    (tmp_path / "b").write_text("mine")
+    with pytest.raises(BadInput, match="exists already"):
+        backups.back_up(filled, tmp_path / "b")
+    with pytest.raises(ServerUnavailable):
+        backups.back_up(filled.set(database="nowhere"), tmp_path / "c")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b"]
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x00" * 50])
+def test_what_is_no_backup_is_refused(filled, tmp_path, content):
+    (tmp_path / "b").write_bytes(content)
+    with pytest.raises(BadInput, match="no backup"):
+        backups.restore(filled, tmp_path / "b", replace=True)
+
+
+def test_the_command_line_says_what_it_did(filled, tmp_path):
+    environment = os.environ | {"DATABASE_URL": filled.render_as_string(hide_password=False)}
+    command = [sys.executable, "-m", "core", "backup", str(tmp_path / "b")]
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "holds everything" in done.stdout

@@ -1,0 +1,85 @@
+"""The processes of the local stack are started again when they die, and never outlive it."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from core.launcher.processes import Child
+
+from .conftest import wait_until
+
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+PARENT = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', {!r}]).wait()"
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def child(said: list[str]) -> Iterator[Callable[[str], Child]]:
+    started: list[Child] = []
+
+    def start(program: str) -> Child:
+        started.append(Child("worker", [sys.executable, "-c", program], {}, said.append))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop_by(0)
+
+
+def test_a_child_that_ends_is_started_again_ever_later(child: Callable[[str], Child], said: list[str]) -> None:
+    one = child("raise SystemExit(3)")
+    waits = []
+    now = time.monotonic()
+    for _ in range(9):
+        assert one.process
+        one.process.wait()
+        one.look(now)
+        waits.append(round(one.starts_again - now))
+        one.look(one.starts_again - 0.01)
+        assert one.process is None
+        one.look(one.starts_again)
+        now = time.monotonic()
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert said[0] == "The worker ended with exit code 3; it starts again in 1 s."
+
+
+def test_a_child_that_ran_long_is_started_again_soon(child: Callable[[str], Child], said: list[str]) -> None:
+    one = child("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    one.failures = 6
+    assert one.process
+    one.process.wait()
+    one.look(one.started + 3600)
+    assert said == ["The worker was ended by SIGKILL; it starts again in 1 s."]
+
+
+def test_a_child_that_ignores_the_request_is_killed_with_what_it_started(
+    child: Callable[[str], Child], said: list[str], tmp_path: Path
+) -> None:
+    mark = str(tmp_path / "mark")
+    one = child(PARENT.format(f"open({mark!r}, 'w'); {STUBBORN}") + f"  # {mark}")
+    wait_until(lambda: Path(mark).exists())
+    grandchildren = [pid for pid in _running(mark) if one.process and pid != one.process.pid]
+    assert grandchildren
+    one.ask_to_stop()
+    one.stop_by(time.monotonic() + 0.2)
+    wait_until(lambda: not _running(mark))
+
+
+def _running(mark: str) -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.fsencode(mark) in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found

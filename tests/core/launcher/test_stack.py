@@ -1,0 +1,196 @@
+"""`make run` starts all of Almanac, keeps it running, and stops all of it."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from core.errors import BadInput
+from core.launcher.stack import bring_up_to_date, free_port
+
+from .conftest import PROJECT, clear, new_folder, process_named, processes_of, wait_until
+
+PASSWORD = re.compile(r"Sign in as admin with the password [A-Za-z0-9]{20} \(it is shown only this once\)")
+
+
+class Up:
+    """`python -m core up` in a process group of its own, as a terminal would have it."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
+        self.port = free_port("127.0.0.1", 0)
+        own = {"DATA_DIR": str(folder), "PORT": str(self.port), "TRACK": "", "ALMANAC_MARK": str(folder) + "/"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "core", "up"],
+            env={**os.environ, **own, **environment},
+            cwd=PROJECT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.said: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        self.said.extend(iter(self.process.stdout.readline, ""))
+
+    @property
+    def output(self) -> str:
+        return "".join(self.said)
+
+    def is_healthy(self) -> bool:
+        try:
+            with urlopen(f"http://127.0.0.1:{self.port}/health", timeout=3) as answer:
+                return bool(answer.status == 200)
+        except (URLError, OSError):
+            return False
+
+    def children(self, *words: str) -> list[int]:
+        """The processes that were started for it, by their command; all of them without words."""
+        return [pid for pid in _with_mark(str(self.folder)) if all(word in _command(pid) for word in words)]
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> float:
+        """Send it a signal as the terminal does, and return how long it took to end."""
+        began = time.monotonic()
+        os.killpg(self.process.pid, number)
+        self.process.wait(30)
+        self._reader.join(5)
+        return time.monotonic() - began
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def _with_mark(mark: str) -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"ALMANAC_MARK={mark}/".encode() in (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder_of_stack() -> Iterator[Path]:
+    folder = new_folder()
+    yield folder
+    clear(folder)
+
+
+@pytest.fixture
+def up(folder_of_stack: Path) -> Iterator[Any]:
+    started: list[Up] = []
+
+    def start(**environment: str) -> Up:
+        started.append(Up(folder_of_stack, **environment))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.wait()
+    wait_until(lambda: not processes_of(folder_of_stack))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_all_of_it_starts_heals_and_stops(up: Any, folder_of_stack: Path) -> None:
+    """One long story rather than five starts: start, loss of a child, loss of the supervisor, Ctrl-C, start."""
+    one = up()
+    wait_until(one.is_healthy, 60)
+    wait_until(lambda: f"Almanac is at http://127.0.0.1:{one.port}" in one.output)
+    assert len(PASSWORD.findall(one.output)) == 1
+    wait_until(lambda: one.children("ingest worker") and one.children("ingest scheduler"), 30)
+
+    os.kill(one.children("app.py")[0], signal.SIGKILL)
+    wait_until(lambda: "The web process was ended by SIGKILL; it starts again" in one.output)
+    calm = one.output  # libraries may tell at length that the database went away
+    os.kill(process_named(folder_of_stack, "core.launcher.embedded.supervisor"), signal.SIGKILL)
+    wait_until(lambda: "they are started again" in one.output)
+    wait_until(one.is_healthy, 60)
+
+    assert one.end() < 10
+    assert one.process.returncode == 0
+    assert not one.children()
+    assert not processes_of(folder_of_stack)
+    assert "Traceback" not in calm
+    assert "killed" not in one.output
+
+    again = up()
+    wait_until(lambda: f"Almanac is at http://127.0.0.1:{again.port}" in again.output, 60)
+    wait_until(lambda: "Sign in as admin; if the password is lost: python -m core reset-password admin" in again.output)
+    assert not PASSWORD.search(again.output)
+    again.end()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell children that their parent was killed")
+def test_nothing_is_left_of_it_after_a_kill_in_the_middle_of_its_start(up: Any, folder_of_stack: Path) -> None:
+    one = up()
+    wait_until(lambda: one.children("app.py"), 30)
+    one.process.kill()
+    wait_until(lambda: not one.children() and not processes_of(folder_of_stack), 20)
+
+
+@pytest.mark.slow
+def test_a_stop_in_the_middle_of_its_start_is_clean(up: Any, folder_of_stack: Path) -> None:
+    one = up()
+    wait_until(lambda: processes_of(folder_of_stack), 30)
+    assert one.end(signal.SIGTERM) < 10
+    assert one.process.returncode == 0, one.output
+    assert "Traceback" not in one.output
+    assert not processes_of(folder_of_stack)
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"HOST": "nowhere.invalid"}, "HOST is nowhere.invalid, which is no address of this machine"),
+        ({"HOST": "192.0.2.1"}, "HOST is 192.0.2.1, which is no address of this machine"),
+        ({"PORT": "99999"}, "PORT cannot be used"),
+        ({"REFRESH_EVERY": "soon"}, "REFRESH_EVERY cannot be used: 'soon' is no duration"),
+        ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "DATABASE_URL cannot be used"),
+        ({"DATABASE_URL": "what is this"}, "DATABASE_URL cannot be used"),
+    ],
+)
+def test_what_cannot_work_is_one_sentence_and_starts_nothing(
+    up: Any, environment: dict[str, str], sentence: str, folder_of_stack: Path
+) -> None:
+    one = up(**environment)
+    assert one.process.wait(30) in {1, 2}
+    one._reader.join(5)
+    assert sentence in one.output
+    assert "Traceback" not in one.output
+    wait_until(lambda: not processes_of(folder_of_stack))
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(BadInput, match=rf"Port {port} of 127\.0\.0\.1 is taken"):
+            free_port("127.0.0.1", port)
+
+
+def test_a_database_is_migrated_once(servers: Any, committing_database: Any) -> None:
+    url = committing_database.url.render_as_string(hide_password=False)
+    assert bring_up_to_date(url) is False
