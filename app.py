@@ -27,11 +27,11 @@ from core.auth.signing_key import secret_key
 from core.errors import AlmanacError, BadInput
 from core.launcher.embedded.urls import use_embedded_servers
 from core.settings import Settings, settings
-from core.web.hosts import allowed_hosts
-from core.web.middleware import middleware
-from core.web.origins import USUAL_PORTS
-from core.web.refusals import http_error
-from core.web.routes import routes
+from core.web.middleware.csrf import USUAL_PORTS
+from core.web.middleware.error_responses import http_error
+from core.web.middleware.stack import middleware
+from core.web.middleware.trusted_hosts import allowed_hosts
+from core.web.routes.table import routes
 from pages import failure
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ HEAVY = (
     "plotly.graph_objects",
     "pydeck",
     "pyarrow",
-    "core.web.credentials",
+    "core.web.identify",
     "jwt",
     "bcrypt",
     "limits",

@@ -12,7 +12,7 @@ from core.db.frames import pin_version
 from core.errors import TooMany
 from core.queries import coverage
 from core.ratelimit import limiter
-from core.web.request_ids import new_id
+from core.web.middleware.request_ids import new_id
 from pages import allowance, contents, door, entrance, failure, moment, session
 from pages.words import ago, day, percent
 

@@ -11,7 +11,7 @@ from core.charts.legend import legend
 from core.db.data_version import data_version
 from core.queries import repositories
 from core.queries import scene as queries
-from core.web.scene import Wanted, edition
+from core.web.scene_urls import Wanted, edition
 from pages import asked, moment, width
 from pages.cell import cell, theme
 from pages.words import UNKNOWN, day, number, signed

@@ -191,7 +191,7 @@ def environment_of(name: str) -> dict[str, str]:
 @pytest.mark.parametrize("name", OURS)
 def test_the_defaults_are_settings_that_a_laptop_can_use(name, monkeypatch):
     from core.settings import Settings
-    from core.web.hosts import allowed_hosts
+    from core.web.middleware.trusted_hosts import allowed_hosts
 
     for key, value in environment_of(name).items():
         monkeypatch.setenv(key, value)

@@ -75,6 +75,8 @@ def test_a_password_is_told_what_it_lacks():
 
 
 def test_the_core_never_loads_it():
-    loaded = "import core.auth.sign_in, core.auth.tickets, core.web.auth, sys; print('streamlit' in sys.modules)"
+    loaded = (
+        "import core.auth.sign_in, core.auth.tickets, core.web.routes.session, sys; print('streamlit' in sys.modules)"
+    )
     answer = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"

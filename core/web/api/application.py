@@ -10,12 +10,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.errors import BadInput
 from core.settings import settings
 from core.web import cookies
-from core.web.api import (
+from core.web.api import docs, errors
+from core.web.api.body_limit import Bounded
+from core.web.api.conditional import Unchanged, reader
+from core.web.api.rate_limit import Limited
+from core.web.api.routers import (
     accounts,
     auth,
     changes,
-    docs,
-    errors,
     github,
     ingestions,
     languages,
@@ -25,10 +27,7 @@ from core.web.api import (
     scene,
     tracking,
 )
-from core.web.api.bounded import Bounded
-from core.web.api.limited import Limited
-from core.web.api.reading import Unchanged, reader
-from core.web.refusals import Failures
+from core.web.middleware.error_responses import Failures
 
 VERSION = "1"
 PARTS = (auth, people, github, accounts, repositories, languages, movers, changes, scene, ingestions, tracking)

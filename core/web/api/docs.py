@@ -10,8 +10,8 @@ from importlib.resources import files
 
 from fastapi import APIRouter, Request, Response
 
-from core.web.api.reading import Reader
-from core.web.refusals import unknown_path
+from core.web.api.conditional import Reader
+from core.web.middleware.error_responses import unknown_path
 
 router = APIRouter(include_in_schema=False)
 FOLDER = "fastapi_swagger.resources"

@@ -1,7 +1,7 @@
-"""Every error of the API in the one shape, and how OpenAPI tells of them.
+"""Every error of the API in the one shape, and how OpenAPI describes them.
 
-What is raised on purpose and what breaks is answered by `core.web.refusals.Failures`, as everywhere in the web process;
-here is what FastAPI raises.
+What FastAPI raises is answered here; our own errors and failures are answered by
+`core.web.middleware.error_responses`, as everywhere in the web process.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from core.errors import BadInput, ServerUnavailable
-from core.web.refusals import refusal, refused, sentence
+from core.web.middleware.error_responses import refusal, refused, sentence
 
 MOST_TOLD = 5
 MOST_BYTES = 64 * 1024

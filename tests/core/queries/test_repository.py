@@ -6,7 +6,7 @@ from sqlalchemy import insert
 from core.db import schema
 from core.db.data_version import publish
 from core.queries import globe, movers, repository, star_history
-from core.web.api.reading import records
+from core.web.api.conditional import records
 from tests import holdings
 
 

@@ -13,10 +13,11 @@ from starlette.websockets import WebSocket
 from core.auth import tickets
 from core.auth.identity import Origin
 from core.settings import settings
-from core.web import auth, cookies
-from core.web.compression import Compressed
-from core.web.middleware import middleware
-from core.web.refusals import http_error
+from core.web import cookies
+from core.web.middleware.error_responses import http_error
+from core.web.middleware.stack import middleware
+from core.web.middleware.static_compression import Compressed
+from core.web.routes import session
 
 HERE = "http://127.0.0.1:8501"
 ANYWHERE = Origin("203.0.113.7", "test", "r1")
@@ -45,12 +46,15 @@ def stack(client: tuple[str, int] = ("127.0.0.1", 50000)) -> TestClient:
     layers = [layer for layer in middleware(settings(), frontend) if layer.cls is not Compressed]
     application = Starlette(
         routes=[
-            *auth.routes,
-            *(Route(f"{folder}/{{path:path}}", whoever, methods=auth.ANY) for folder in ("/api", "/media", "/_stcore")),
+            *session.routes,
+            *(
+                Route(f"{folder}/{{path:path}}", whoever, methods=session.ANY)
+                for folder in ("/api", "/media", "/_stcore")
+            ),
             Route("/metrics", whoever),
             WebSocketRoute("/_stcore/stream", stream),
             WebSocketRoute("/elsewhere", stream),
-            Route("/{path:path}", page, methods=auth.ANY),
+            Route("/{path:path}", page, methods=session.ANY),
         ],
         middleware=layers,
         exception_handlers={HTTPException: http_error},

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.auth.identity import Identity, Origin
 from core.ratelimit import limiter
 from core.settings import settings
-from core.web.routes import routes
+from core.web.routes.table import routes
 
 
 class AsIf:

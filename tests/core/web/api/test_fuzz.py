@@ -16,7 +16,6 @@ from schemathesis.specs.openapi import checks
 from sqlalchemy import create_engine
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from web.api.conftest import mounted, person
 
 from core.auth import api_keys, sessions
 from core.auth.identity import Identity, Origin
@@ -27,9 +26,10 @@ from core.queue import ingestions
 from core.queue.jobs import Asked
 from core.settings import settings
 from core.tracking import accounts
-from core.web.compression import Compressed
-from core.web.middleware import middleware
+from core.web.middleware.stack import middleware
+from core.web.middleware.static_compression import Compressed
 from tests import holdings
+from tests.core.web.api.conftest import mounted, person
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("fuzz")]
 V1 = "/api/v1"

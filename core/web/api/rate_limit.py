@@ -1,0 +1,49 @@
+"""Requests are counted per person, and every answer says what is left."""
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.auth.identity import Identity
+from core.ratelimit import limiter
+from core.ratelimit.limiter import State
+from core.web.middleware.error_responses import limit_headers
+
+COUNTED = "/v1/"
+
+
+class Limited:
+    """Count what is asked under `/v1/`: by person, and by address as long as there is none."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or COUNTED not in scope["path"]:
+            await self.app(scope, receive, send)
+            return
+        state = await run_in_threadpool(limiter.check, "api", who(scope))
+        await self.app(scope, receive, _telling(send, state))
+
+
+def who(scope: Scope) -> str:
+    """Whose requests are counted together."""
+    state = scope.get("state", {})
+    identity = state.get("identity")
+    if isinstance(identity, Identity):
+        return str(identity.person_id)
+    origin = state.get("origin")
+    return f"address {limiter.neighbourhood(origin.address if origin else None)}"
+
+
+def _telling(send: Send, state: State) -> Send:
+    async def send_with_state(message: Message) -> None:
+        if message["type"] == "http.response.start" and state.limited:
+            headers = MutableHeaders(scope=message)
+            for name, value in limit_headers(state.amount, state.remaining, state.resets_at).items():
+                # The last one that fits is answered: nobody has to come back later for it.
+                if name != "retry-after":
+                    headers.setdefault(name, value)
+        await send(message)
+
+    return send_with_state

@@ -1,0 +1,107 @@
+"""`/accounts/{login}`: one account and its repositories."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, Field
+
+from core.errors import NotHere
+from core.queries import account as queries
+from core.queries import accounts, repository
+from core.tracking.login import LONGEST, parse_login
+from core.web.api.conditional import AsAskedUnchecked, Listed, answer, rows
+from core.web.api.errors import refusals
+from core.web.api.pagination import Page
+from core.web.api.routers import repositories
+from core.web.api.row_formats import UNCHANGED, add_rows
+
+router = APIRouter(tags=["accounts"])
+Login = Annotated[
+    str,
+    Path(
+        description="A GitHub login, in any case; `@login` will do too.",
+        examples=["octocat"],
+        json_schema_extra={"pattern": "^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$", "maxLength": LONGEST},
+    ),
+]
+
+
+class Account(BaseModel):
+    """A user or organization; counts are those of our newest look by then, null before the first."""
+
+    id: int | None = Field(description="GitHub's; null until GitHub was asked for it.", examples=[583231])
+    login: str = Field(examples=["octocat"])
+    kind: Literal["user", "organization"] | None
+    name: str | None = Field(examples=["The Octocat"])
+    company: str | None
+    location: str | None = Field(examples=["San Francisco"])
+    website: str | None
+    bio: str | None
+    followers: int | None
+    following: int | None
+    public_repositories: int | None
+    public_gists: int | None
+    stars: int | None = Field(description="Over its owned repositories that are not gone, forks included.")
+    forks: int | None
+    repositories: int | None = Field(description="How many those are.")
+    created_at: datetime | None
+    captured_at: datetime | None = Field(description="When the counts last changed.")
+    checked_at: datetime | None = Field(description="When GitHub was last asked.")
+    gone_at: datetime | None = Field(description="When it was found to be gone.")
+    gone_reason: str | None
+    is_tracked: bool = Field(description="Whether it is refreshed on schedule now.")
+    as_of: datetime | None = Field(description="The moment that was asked about; null: now.")
+
+
+def found(login: str, as_of: datetime | None) -> dict[str, Any]:
+    """The account that is called so now. Raises BadLogin, and NotHere with the new name if it was renamed."""
+    name = parse_login(login)
+    held = queries.by_login(name, as_of)
+    if held:
+        return held
+    renamed = accounts.renamed_to(name)
+    raise NotHere(f"{name} is now called {renamed}" if renamed else f"Nothing is held of {name}")
+
+
+@router.get(
+    "/accounts/{login}",
+    operation_id="get_account",
+    summary="One account.",
+    response_model=Account,
+    responses=refusals(UNCHANGED, 404),
+)
+def account(login: Login, asked: AsAskedUnchecked) -> Response:
+    held = found(login, asked.as_of)
+    # Tracking changes without a run, so the data version alone would not tell.
+    asked.check(held["is_tracked"])
+    return answer(Account.model_validate({**held, "as_of": asked.as_of}), asked, held["is_tracked"])
+
+
+Sort = Annotated[
+    Literal["full_name", "stars"],
+    Query(description="`stars`: most first; what gains or loses stars meanwhile may move between pages."),
+]
+ORDERS = {"full_name": ("full_name", "id"), "stars": ("-stars", "full_name", "id")}
+
+
+def account_repositories(
+    login: Login,
+    asked: Listed,
+    sort: Sort = "full_name",
+    include_gone: Annotated[bool, Query(description="Those that were deleted or hidden, too.")] = False,
+) -> Response:
+    held = repository.of_account(int(found(login, asked.as_of)["account_id"]), asked.as_of)
+    shown = held if include_gone else held[~held["is_gone"].astype(bool)]
+    return rows(asked, shown, Page[repositories.Repository], ORDERS[sort])
+
+
+add_rows(
+    router,
+    "/accounts/{login}/repositories",
+    account_repositories,
+    page=Page[repositories.Repository],
+    name="list_account_repositories",
+    summary="The account's repositories.",
+    statuses=(404,),
+)

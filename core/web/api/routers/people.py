@@ -1,0 +1,60 @@
+"""`/people/me`: who asks, and what is left of their limits."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from core.auth.identity import Identity
+from core.ratelimit import limiter
+from core.web.api.conditional import Reader
+from core.web.api.errors import refusals
+
+router = APIRouter(tags=["people"])
+SHOWN: tuple[limiter.Kind, ...] = ("pages", "api", "track", "export")
+
+
+class Left(BaseModel):
+    """What is left of one limit; amount and remaining are null where there is none."""
+
+    amount: int | None
+    remaining: int | None
+    resets_at: datetime | None = Field(description="When all of it is free again.")
+    window_seconds: int
+
+
+class Me(BaseModel):
+    """Who asks."""
+
+    username: str = Field(examples=["ada"])
+    display_name: str | None
+    role: Literal["analyst", "admin"]
+    signed_in_by: Literal["session", "api_key"]
+    preferences: dict[str, Any]
+    limits: dict[str, Left]
+
+
+@router.get("/people/me", operation_id="get_me", summary="Who asks.", responses=refusals())
+def me(identity: Reader, response: Response) -> Me:
+    response.headers["cache-control"] = "no-store"
+    return Me(
+        username=identity.username,
+        display_name=identity.display_name,
+        role=identity.role,
+        signed_in_by="session" if identity.api_key_id is None else "api_key",
+        preferences=identity.preferences,
+        limits={kind: _left(kind, identity) for kind in SHOWN},
+    )
+
+
+def _left(kind: limiter.Kind, identity: Identity) -> Left:
+    state = limiter.peek(kind, str(identity.person_id))
+    if not state.limited:
+        return Left(amount=None, remaining=None, resets_at=None, window_seconds=0)
+    return Left(
+        amount=state.amount,
+        remaining=state.remaining,
+        resets_at=state.resets_at,
+        window_seconds=state.window_seconds,
+    )

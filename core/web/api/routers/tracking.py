@@ -1,0 +1,199 @@
+"""`/tracked`: for admins. What is refreshed on schedule, how often and in which order."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import AfterValidator, BaseModel, Field
+from starlette.responses import JSONResponse
+
+from core.auth import audit
+from core.auth.identity import Identity
+from core.db.engine import transaction
+from core.errors import BadInput, Conflict, NotHere
+from core.queries import tracking as queries
+from core.queue import ingestions
+from core.queue.jobs import Asked
+from core.settings import DURATION, UNITS
+from core.tracking import accounts
+from core.tracking import commands as tracking_commands
+from core.tracking.login import parse_login
+from core.web.api import cursors
+from core.web.api.conditional import Admin, ranked, records
+from core.web.api.errors import refusals
+from core.web.api.pagination import Page
+from core.web.api.routers.accounts import Login
+from core.web.api.routers.auth import Asking, origin_of
+from core.web.api.row_formats import add_rows
+from core.web.api.uncached import FreshListed, enveloped
+
+router = APIRouter(tags=["tracked"])
+SHORTEST, LONGEST = timedelta(minutes=5), timedelta(days=365)
+NUL = re.compile("\x00")
+
+
+def _no_nul(text: str) -> str:
+    if NUL.search(text):
+        raise ValueError("must not hold a NUL")
+    return text
+
+
+class Tracked(BaseModel):
+    """An account that is wanted refreshed."""
+
+    id: int | None = Field(description="GitHub's; null before the first look.")
+    login: str
+    kind: str | None
+    name: str | None
+    added_by: str | None
+    added_at: datetime
+    every_seconds: int = Field(description="The time meant to pass between two looks.", examples=[21600])
+    is_default_every: bool = Field(description="Whether that is the setting REFRESH_EVERY.")
+    priority: int = Field(description="The higher the sooner.")
+    paused: bool
+    note: str | None
+    due_at: datetime
+    queued_at: datetime | None = Field(description="Since when it waits in the queue.")
+    checked_at: datetime | None
+    failures: int = Field(description="In a row.")
+
+
+Every = Annotated[
+    str | None,
+    Field(None, description="`30m`, `6h` or `7d`; null: the setting REFRESH_EVERY.", examples=["6h"], max_length=20),
+]
+Priority = Annotated[int, Field(ge=-100, le=100)]
+Note = Annotated[str, Field(max_length=500), AfterValidator(_no_nul)]
+
+
+class NewTracked(Asking):
+    """Whom to track, and how."""
+
+    login: str = Field(examples=["octocat"])
+    every: Every = None
+    priority: Priority = 0
+    paused: bool = False
+    note: Note | None = None
+
+
+class Wish(Asking):
+    """What to change; what is left out stays."""
+
+    every: Every = None
+    priority: Priority = 0
+    paused: bool = False
+    note: Note | None = None
+
+
+def every_of(text: str | None) -> timedelta | None:
+    """Read a cadence. Raises BadInput."""
+    if text is None:
+        return None
+    found = DURATION.match(text) if text.isascii() else None
+    # No number that long is a cadence, and the larger ones no timedelta can hold.
+    every = int(found[1]) * UNITS[found[2]] if found and len(found[1]) <= 6 else None
+    if every is None or not SHORTEST <= every <= LONGEST:
+        raise BadInput("every is no cadence; write it like 30m, 6h or 7d, from 5m to 365d")
+    return every
+
+
+def listed(asked: FreshListed) -> Response:
+    found = queries.tracked()
+    if asked.form != "json":
+        return enveloped(asked, found, Page[Tracked], None)
+    places = ranked(found, ("login",))
+    after = asked.after
+    chosen = sorted((place, at) for at, place in enumerate(places) if after is None or place > after)
+    shown = chosen[: asked.limit]
+    cursor = cursors.seal(asked.question, shown[-1][0]) if len(chosen) > len(shown) else None
+    return enveloped(asked, found.iloc[[at for _, at in shown]], Page[Tracked], cursor)
+
+
+add_rows(
+    router,
+    "/tracked",
+    listed,
+    page=Page[Tracked],
+    name="list_tracked",
+    summary="What is tracked.",
+    statuses=(403,),
+    keeps=False,
+)
+
+
+@router.post(
+    "/tracked",
+    operation_id="track",
+    summary="Track an account; its first look is asked for at once.",
+    status_code=201,
+    response_model=Tracked,
+    responses=refusals(403, 409, 413),
+)
+def track(wanted: NewTracked, identity: Admin, request: Request) -> Response:
+    login, every = parse_login(wanted.login), every_of(wanted.every)
+    now = datetime.now(UTC)
+    with transaction() as connection:
+        if not accounts.track(connection, login, identity.username):
+            raise Conflict(f"{login} is tracked already")
+        wish = {"every": every, **wanted.model_dump(include={"priority", "paused", "note"})}
+        accounts.adjust(connection, login, wish, now)
+        account_id = accounts.find(connection, login)
+        if account_id is not None and not wanted.paused:
+            asked = Asked("person", identity.username, origin_of(request).request_id)
+            ingestions.start(connection, [account_id], asked, now)
+        tracking_commands.settle(connection, identity, [login], now)
+        _note(connection, "tracked", identity, login, request)
+    headers = {"location": f"/api/v1/tracked/{login}", "cache-control": "no-store"}
+    return JSONResponse(_row(login).model_dump(mode="json"), status_code=201, headers=headers)
+
+
+@router.patch(
+    "/tracked/{login}",
+    operation_id="change_tracked",
+    summary="Change how an account is tracked.",
+    response_model=Tracked,
+    responses=refusals(403, 404, 413),
+)
+def change(login: Login, wanted: Wish, identity: Admin, request: Request) -> Response:
+    name = parse_login(login)
+    given: dict[str, Any] = wanted.model_dump(include=wanted.model_fields_set)
+    if "every" in given:
+        given["every"] = every_of(given["every"])
+    with transaction() as connection:
+        if not tracking_commands.change(connection, identity, {name: given}, datetime.now(UTC), origin_of(request)):
+            raise NotHere(f"{name} is not tracked")
+    return JSONResponse(_row(name).model_dump(mode="json"), headers={"cache-control": "no-store"})
+
+
+@router.delete(
+    "/tracked/{login}",
+    operation_id="untrack",
+    summary="Stop refreshing an account; its history stays.",
+    status_code=204,
+    responses=refusals(403, 404),
+)
+def untrack(login: Login, identity: Admin, request: Request) -> Response:
+    name = parse_login(login)
+    with transaction() as connection:
+        if not tracking_commands.stop(connection, identity, [name], origin_of(request)):
+            raise NotHere(f"{name} is not tracked")
+    return Response(status_code=204)
+
+
+def _row(login: str) -> Tracked:
+    found = records(queries.tracked(login))
+    if not found:
+        raise NotHere(f"{login} is not tracked")
+    return Tracked.model_validate(found[0])
+
+
+def _note(connection: Any, action: audit.Action, identity: Identity, login: str, request: Request) -> None:
+    audit.record(
+        connection,
+        action,
+        actor=identity.username,
+        person_id=identity.person_id,
+        target=login,
+        origin=origin_of(request),
+    )

@@ -1,0 +1,176 @@
+"""The one shape of every HTTP error: {"error", "message", "request_id"}. Which error has which status is said here."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from math import ceil
+
+import structlog
+from psycopg import OperationalError
+from psycopg.errors import QueryCanceled
+from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import TimeoutError as RedisLate
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.errors import AlmanacError, ServerUnavailable, TooMany
+from core.web.middleware.request_ids import current_id
+
+log = structlog.get_logger()
+STATUS: Mapping[str, int] = {
+    "bad_input": 422,
+    "bad_login": 422,
+    "not_signed_in": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "conflict": 409,
+    "rate_limited": 429,
+    "server_unavailable": 503,
+}
+# Errors that Starlette and Streamlit know by their status alone.
+NAMES: Mapping[int, str] = {
+    400: "bad_request",
+    401: "not_signed_in",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+    422: "bad_input",
+}
+AWAY = "A server that this needs does not answer right now; nothing is lost, try again in a moment."
+SIGN_IN = "Sign in first, or send an API key as a bearer token."
+WAIT_SECONDS = 5
+
+
+def refusal(status: int, error: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """An error for programs (`error` never changes its meaning) and people (`message` is a sentence)."""
+    return JSONResponse(
+        {"error": error, "message": message, "request_id": current_id()}, status_code=status, headers=headers
+    )
+
+
+def not_signed_in(message: str = SIGN_IN) -> JSONResponse:
+    return refusal(401, "not_signed_in", message, {"www-authenticate": "Bearer", "cache-control": "no-store"})
+
+
+def refused(error: Exception) -> JSONResponse | None:
+    """The answer to an error that was raised on purpose, or because a server is away; None for any other."""
+    if isinstance(error, TooMany):
+        return refusal(429, error.code, sentence(error), limit_headers(error.amount, 0, error.resets_at))
+    if is_away(error):
+        return refusal(503, "server_unavailable", AWAY, {"retry-after": str(WAIT_SECONDS)})
+    if not isinstance(error, AlmanacError) or error.code not in STATUS:
+        return None
+    if error.code == "not_signed_in":
+        return not_signed_in(sentence(error))
+    return refusal(STATUS[error.code], error.code, sentence(error))
+
+
+def sentence(error: Exception | str) -> str:
+    said = str(error)
+    return said if said.endswith((".", "!", "?", "…")) else f"{said}."
+
+
+def limit_headers(amount: int, remaining: int, resets_at: datetime) -> dict[str, str]:
+    """What a limit says of itself; `X-RateLimit-Reset` is in seconds since 1970, as GitHub has it."""
+    headers = {
+        "x-ratelimit-limit": str(amount),
+        "x-ratelimit-remaining": str(remaining),
+        "x-ratelimit-reset": str(ceil(resets_at.timestamp())),
+    }
+    if not remaining:
+        headers["retry-after"] = str(max(1, ceil((resets_at - datetime.now(UTC)).total_seconds())))
+    return headers
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Tell whether *error*, or what caused it, says that Postgres or Redis cannot be reached."""
+    while error is not None:
+        if isinstance(error, ServerUnavailable | ConnectionError | RedisAway | RedisLate):
+            return True
+        if isinstance(error, OperationalError) and not isinstance(error, QueryCanceled):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+async def unknown_path(request: Request) -> JSONResponse:
+    """Answer for paths that would otherwise be the app's HTML with status 200."""
+    return refusal(404, "not_found", f"There is nothing at {request.url.path}.")
+
+
+async def http_error(_request: Request, error: Exception) -> Response:
+    """Put what Starlette and Streamlit refuse by status into the one shape."""
+    if not isinstance(error, HTTPException):
+        raise error
+    if error.status_code < 400:
+        return Response(status_code=error.status_code, headers=error.headers)
+    return refusal(error.status_code, name_of(error.status_code), sentence(error.detail), error.headers)
+
+
+async def refuse_websocket(receive: Receive, send: Send, reason: str) -> None:
+    """Refuse a handshake: it is answered with 403."""
+    await receive()
+    await send({"type": "websocket.close", "code": 1008, "reason": reason})
+
+
+class Failures:
+    """Answer in the one shape when something is refused or breaks; the log has the rest under the request's id."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        answer = OneShape(scope, receive, send)
+        try:
+            await self.app(scope, receive, answer.send)
+        except Exception as error:
+            if answer.started:
+                raise
+            await told(error, scope["path"])(scope, receive, send)
+
+
+def told(error: Exception, path: str) -> JSONResponse:
+    """The answer to an error, which is logged if somebody should look."""
+    answer = refused(error)
+    if answer is None:
+        log.exception("request failed", path=path)
+        return refusal(500, "failed", "This could not be answered. It has been logged.")
+    if answer.status_code >= 500:
+        log.warning("server away", path=path, error=type(error).__name__)
+    return answer
+
+
+class OneShape:
+    """Sends an answer on; an error that is bare text, as Streamlit's own middleware has them, in the one shape."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope, self.receive, self._send = scope, receive, send
+        self.started = False
+        self.replaced = False
+
+    async def send(self, message: Message) -> None:
+        self.started = True
+        if message["type"] == "http.response.start" and is_bare_error(message):
+            self.replaced = True
+            status = message["status"]
+            answer = refusal(status, name_of(status), sentence(HTTPStatus(status).phrase))
+            await answer(self.scope, self.receive, self._send)
+        elif not self.replaced:
+            await self._send(message)
+
+
+def is_bare_error(start: Message) -> bool:
+    kind = Headers(raw=start.get("headers", [])).get("content-type", "text/plain")
+    return bool(start["status"] >= 400 and kind.startswith("text/plain"))
+
+
+def name_of(status: int) -> str:
+    return NAMES.get(status, "failed" if status >= 500 else "refused")

@@ -1,0 +1,92 @@
+"""The page every address of the app begins with: Streamlit's, in our name, without a font we do not use."""
+
+import gzip
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.web.middleware.static_compression import best, vary
+from core.web.route_access import Door, door
+
+FONT = "/app/static/inter-latin-wght-normal.woff2"
+ICON = "/app/static/favicon.svg"
+CHANGES: Mapping[str, str] = {
+    # 171 kB of a font that no page of ours shows; ours is asked for early in its place.
+    r'(?<=href=")[^"]+\.woff2(?=")': FONT,
+    r'(?<=rel="shortcut icon" href=")[^"]+(?=")': ICON,
+    r"(?<=<title>)[^<]*(?=</title>)": "Almanac",
+    # An interface that stays closed.
+    r'<!--(?:(?!-->).)*agent API(?:(?!-->).)*-->\s*<link rel="service-desc"[^>]*>\s*': "",
+    # Until the theme arrives Streamlit writes in that font; the last rule for a name counts.
+    r"(?=</head>)": f'<style>@font-face{{font-family:"Source Sans";font-weight:100 900;src:url({FONT})}}</style>',
+    r"(?<=<noscript>).*?(?=</noscript>)": "<p>Almanac needs JavaScript.</p>",
+}
+
+
+def ours(html: str) -> str:
+    """Streamlit's page with our changes; what a new Streamlit writes otherwise stays as it is."""
+    for pattern, new in CHANGES.items():
+        html = re.sub(pattern, new, html, count=1, flags=re.DOTALL)
+    return html
+
+
+class Document:
+    """Answer with our edition, compressed, wherever Streamlit answers with its page *index*."""
+
+    def __init__(self, app: ASGIApp, index: Path) -> None:
+        self.app = app
+        self.theirs = index.read_bytes()
+        plain = ours(self.theirs.decode("utf-8")).encode("utf-8")
+        self.bodies = {"gzip": gzip.compress(plain, mtime=0), "": plain}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or door(scope["method"], scope["path"]) is not Door.PAGE:
+            await self.app(scope, receive, send)
+            return
+        # Streamlit would compress some of them anew for everybody: it is not told that it may.
+        headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+        await self.app({**scope, "headers": headers}, receive, self._replacing(scope, send))
+
+    def _replacing(self, scope: Scope, send: Send) -> Send:
+        start: Message | None = None
+        body = b""
+
+        async def replacing(message: Message) -> None:
+            nonlocal start, body
+            if message["type"] == "http.response.start" and self._may_be_theirs(message):
+                start = message
+            elif start is None:
+                await send(message)
+            else:
+                body += message.get("body", b"")
+                if not message.get("more_body"):
+                    await self._send(scope, send, start, body)
+
+        return replacing
+
+    def _may_be_theirs(self, start: Message) -> bool:
+        headers = Headers(raw=start["headers"])
+        is_page = start["status"] == 200 and headers.get("content-type", "").startswith("text/html")
+        return is_page and headers.get("content-length") == str(len(self.theirs))
+
+    async def _send(self, scope: Scope, send: Send, start: Message, body: bytes) -> None:
+        if body == self.theirs or scope["method"] == "HEAD":
+            accepted = ", ".join(Headers(scope=scope).getlist("accept-encoding"))
+            encoding = best(accepted, ("gzip",)) or ""
+            ours_coded = self._head(start, encoding)
+            body = ours_coded if scope["method"] == "GET" else b""
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
+
+    def _head(self, start: Message, encoding: str) -> bytes:
+        headers = MutableHeaders(scope=start)
+        for name in ("etag", "last-modified", "accept-ranges"):  # of the page we do not send
+            del headers[name]
+        headers["content-length"] = str(len(self.bodies[encoding]))
+        vary(headers)
+        if encoding:
+            headers["content-encoding"] = encoding
+        return self.bodies[encoding]

@@ -1,0 +1,80 @@
+"""Security headers on every answer, and the paths of Streamlit that stay closed."""
+
+import base64
+import hashlib
+import re
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.web.middleware.error_responses import refusal
+
+INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+CLOSED = "/_stcore/agent"
+# Streamlit lets other sites read its static files; no answer of ours is for them.
+CROSS_ORIGIN = ("access-control-allow-origin", "access-control-allow-credentials")
+A_YEAR_SECONDS = 365 * 24 * 3600
+
+
+def content_security_policy(index_html: str) -> str:
+    """The policy for Streamlit's page: nothing from elsewhere, no eval, only its own inline scripts.
+
+    `blob:` is how components are loaded, `wasm-unsafe-eval` lets Arrow decode tables.
+    """
+    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in INLINE_SCRIPT.findall(index_html))
+    return "; ".join(
+        (
+            "default-src 'self'",
+            f"script-src 'self' 'wasm-unsafe-eval' blob: {hashes}".rstrip(),
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data:",
+            "font-src 'self' data:",
+            "worker-src 'self'",
+            "connect-src 'self'",
+            "object-src 'none'",
+            "base-uri 'self'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+class SecurityHeaders:
+    """Set the security headers of every HTTP answer; keep Streamlit's agent interface shut."""
+
+    def __init__(self, app: ASGIApp, policy: str, is_secure: bool = False) -> None:
+        self.app = app
+        self.headers = {
+            "content-security-policy": policy,
+            "x-content-type-options": "nosniff",
+            "x-frame-options": "DENY",
+            "referrer-policy": "same-origin",
+            "cross-origin-opener-policy": "same-origin",
+            "cross-origin-resource-policy": "same-origin",
+            "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
+        }
+        if is_secure:
+            self.headers["strict-transport-security"] = f"max-age={A_YEAR_SECONDS}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self.headers.items():
+                    headers.setdefault(name, value)
+                for name in CROSS_ORIGIN:
+                    del headers[name]
+            await send(message)
+
+        if f"{scope['path']}/".startswith(f"{CLOSED}/"):
+            await refusal(404, "not_found", "There is nothing here.")(scope, receive, send_with_headers)
+        else:
+            await self.app(scope, receive, send_with_headers)

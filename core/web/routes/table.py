@@ -1,0 +1,20 @@
+"""The HTTP routes of the web process; what is not here is Streamlit's."""
+
+from starlette.routing import BaseRoute, Mount, Route
+
+from core.web.api import api
+from core.web.middleware.error_responses import unknown_path
+from core.web.routes import session
+from core.web.routes.health import Health
+from core.web.routes.metrics import Metrics
+
+
+def routes() -> list[BaseRoute]:
+    """All routes, the most special first."""
+    return [
+        Route("/health", Health().answer, methods=["GET"]),
+        Route("/metrics", Metrics().answer, methods=["GET"]),
+        *session.routes,
+        Route("/api", unknown_path, methods=session.ANY),
+        Mount("/api", app=api()),
+    ]

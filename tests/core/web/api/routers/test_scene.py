@@ -1,0 +1,153 @@
+"""The city's rows by address: right, small, kept by browsers as long as they are true, and clear about bad input."""
+
+from io import BytesIO, StringIO
+
+import pandas as pd
+import pytest
+from sqlalchemy import Connection
+from starlette.testclient import TestClient
+
+from core.charts import city, scene
+from core.db.data_version import publish
+from core.queries import scene as queries
+from core.web.scene_urls import Wanted, edition
+from tests import holdings
+
+CITY = "/api/v1/scene/city.csv"
+
+
+@pytest.fixture
+def web(database: Connection, analyst: TestClient) -> TestClient:
+    holdings.repository(database, "octo/cat", {"2026-01-01": 50, "2026-03-01": 1000}, primary_language="Python")
+    holdings.repository(database, "octo/dog, the 2nd", {"2026-03-01": 10}, primary_language="C++")
+    holdings.repository(database, 'hubot/"quoted"', {"2026-03-01": 500})
+    publish(database)
+    return analyst
+
+
+def frame(answer) -> pd.DataFrame:
+    return pd.read_csv(StringIO(answer.text))
+
+
+def test_towers_are_those_of_the_layout(web):
+    answer = web.get(CITY)
+    expected = scene.towers(city.build(queries.city(queries.Choice())))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert frame(answer)["name"].tolist() == expected["name"].tolist()
+    assert frame(answer)[["x", "y", "width", "depth", "height"]].to_numpy() == pytest.approx(
+        expected[["x", "y", "width", "depth", "height"]].to_numpy()
+    )
+
+
+def test_every_form_holds_the_same_rows(web):
+    rows = frame(web.get(CITY))
+    as_json = pd.DataFrame(web.get("/api/v1/scene/city").json()["data"])
+    as_parquet = pd.read_parquet(BytesIO(web.get("/api/v1/scene/city.parquet").content))
+    assert as_json["name"].tolist() == as_parquet["name"].tolist() == rows["name"].tolist()
+    assert as_json["height"].tolist() == pytest.approx(rows["height"].tolist())
+
+
+def test_districts_have_rows_of_their_own(web):
+    rows = frame(web.get(CITY, params={"part": "districts"}))
+    assert rows.set_index("owner")["repositories"].to_dict() == {"octo": 2, "hubot": 1}
+
+
+@pytest.mark.parametrize(
+    ("params", "names"),
+    [
+        ({"language": "C++"}, {"octo/dog, the 2nd"}),
+        ({"language": ["C++", "Python"]}, {"octo/dog, the 2nd", "octo/cat"}),
+        ({"min_stars": 500}, {"octo/cat", 'hubot/"quoted"'}),
+        ({"owners": 1}, {"octo/cat", "octo/dog, the 2nd"}),
+        ({"as_of": "2026-02-01"}, {"octo/cat"}),
+        ({"language": "'; DROP TABLE repository"}, set()),
+    ],
+)
+def test_filters_are_those_of_the_page(web, params, names):
+    assert set(frame(web.get(CITY, params=params))["name"]) == names
+
+
+def test_what_the_browser_has_already_is_not_sent_again(web):
+    first = web.get(CITY)
+    again = web.get(CITY, headers={"if-none-match": first.headers["etag"]})
+    weak = web.get(CITY, headers={"if-none-match": f'"other", W/{first.headers["etag"]}'})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+    assert weak.status_code == 304
+
+
+def test_a_new_data_version_or_another_question_has_another_tag(web, database):
+    tags = {
+        web.get(CITY).headers["etag"],
+        web.get(CITY, params={"owners": 1}).headers["etag"],
+        web.get(CITY, params={"part": "districts"}).headers["etag"],
+        web.get("/api/v1/scene/city").headers["etag"],
+    }
+    before = web.get(CITY).headers["etag"]
+    publish(database)
+    after = web.get(CITY, headers={"if-none-match": before})
+    assert after.status_code == 200
+    assert len(tags | {after.headers["etag"]}) == 5
+
+
+def test_only_an_address_that_names_its_edition_is_kept_without_asking(web, database):
+    version = publish(database)
+    assert "immutable" in web.get(CITY, params={"v": edition(version)}).headers["cache-control"]
+    for params in ({}, {"v": edition(version - 1)}, {"v": "anything"}):
+        assert web.get(CITY, params=params).headers["cache-control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("owners=0", "owners"),
+        ("owners=many", "owners"),
+        ("owners=100000", "owners"),
+        ("min_stars=-1", "min_stars"),
+        ("min_stars=99999999999999999999", "min_stars"),
+        ("height=weight", "height"),
+        ("part=roofs", "part"),
+        ("as_of=yesterday", "as_of"),
+        ("language=", "language"),
+        ("colour=red", "colour"),
+        ("language=%00", "language"),
+    ],
+)
+def test_a_bad_parameter_is_refused_by_name_in_the_one_shape(web, query, named):
+    answer = web.get(f"{CITY}?{query}")
+    assert answer.status_code == 422
+    body = answer.json()
+    assert set(body) == {"error", "message", "request_id"}
+    assert body["error"] == "bad_input"
+    assert named in body["message"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/scene/city.xml", "/api/v1/scene/moon.csv", "/api/v1/scene/", "/api/v1/scene/city.csv/"]
+)
+def test_another_scene_or_form_is_not_found(web, path):
+    answer = web.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["error"] == "not_found"
+
+
+def test_rows_can_only_be_read(web):
+    assert web.post(CITY).status_code in {404, 405}
+    assert web.post(CITY).json()["error"]
+    assert web.head(CITY).status_code == 200
+
+
+def test_an_empty_database_gives_a_city_without_rows(analyst):
+    answer = analyst.get(CITY)
+    assert answer.status_code == 200
+    assert frame(answer).empty
+    assert "name" in frame(answer).columns
+
+
+def test_the_address_of_a_question_leads_to_its_answer(web):
+    wanted = Wanted(owners=1, language=("C++", "Jupyter Notebook"), min_stars=5, height="growth", v="7.1")
+    answer = web.get(wanted.address())
+    assert answer.status_code == 200
+    assert frame(answer)["name"].tolist() == ["octo/dog, the 2nd"]
+    assert "%2B%2B" in wanted.address()

@@ -1,0 +1,55 @@
+"""What `as_of` may be, and what it means."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from core.errors import BadInput
+from core.web.api.as_of import FIRST, beginning, parse
+
+NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-10-31", "2026-10-31T23:59:59.999999+00:00"),
+        ("2026-11-23", "2026-11-23T23:59:59.999999+00:00"),
+        ("2026-10-31T06:00:00Z", "2026-10-31T06:00:00+00:00"),
+        ("2026-10-31t06:00:00.25z", "2026-10-31T06:00:00.250000+00:00"),
+        ("2026-10-31T06:00:00.123456789Z", "2026-10-31T06:00:00.123456+00:00"),
+        ("2026-10-31T06:00:00+02:00", "2026-10-31T04:00:00+00:00"),
+        ("2026-10-31T06:00:00 02:00", "2026-10-31T04:00:00+00:00"),
+        ("1970-01-01", FIRST.isoformat()),
+    ],
+)
+def test_a_date_means_its_end_and_a_moment_itself(text, moment):
+    assert parse(text, NOW) == datetime.fromisoformat(moment)
+
+
+def test_since_a_date_means_its_begin():
+    assert beginning("2026-10-31", NOW) == datetime(2026, 10, 31, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "yesterday", "2026", "2026-13-01", "2026-02-30", "20261031", "2026-10-31T06:00:00", "1761890400", "\x00"),
+        *("2026-11-24", "9999-12-31", "0000-01-01", "٢٠٢٦-١٠-٣١", "2026-10-31T25:00:00Z", "2026-10-31T06:00:00+99:00"),
+        *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-10-31 " * 1000),
+    ],
+)
+def test_anything_else_is_refused_with_a_sentence(text):
+    with pytest.raises(BadInput, match="as_of is"):
+        parse(text, NOW)
+
+
+@given(some.text(max_size=40))
+def test_no_text_breaks_it(text):
+    try:
+        found = parse(text, NOW)
+    except BadInput:
+        return
+    assert FIRST <= found <= NOW + timedelta(days=1)

@@ -1,0 +1,137 @@
+"""Every error has one shape and the right status, wherever it was raised."""
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+import redis
+import sqlalchemy.exc
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from core.auth.sign_in import SignInRefused
+from core.auth.tickets import InvalidTicket
+from core.auth.tokens import InvalidToken
+from core.errors import AlmanacError, BadInput, Conflict, Forbidden, NotHere, NotSignedIn, ServerUnavailable, TooMany
+from core.tracking.login import BadLogin
+from core.web.middleware.error_responses import STATUS, Failures, http_error, limit_headers
+
+
+def away() -> Exception:
+    """As SQLAlchemy tells it: what happened is its cause."""
+    error = sqlalchemy.exc.OperationalError("SELECT 1", {}, Exception("x"))
+    error.__cause__ = psycopg.OperationalError("connection refused, password=secret")
+    return error
+
+
+def answer_to(error: Exception) -> Response:
+    async def fail(_request: Request) -> Response:
+        raise error
+
+    return ask(fail)
+
+
+def ask(endpoint, method: str = "GET") -> Response:
+    application = Starlette(
+        routes=[Route("/x", endpoint)],
+        middleware=[Middleware(Failures)],
+        exception_handlers={HTTPException: http_error},
+    )
+    return TestClient(application, raise_server_exceptions=False).request(method, "/x")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (BadInput("No"), 422, "bad_input"),
+        (BadLogin("x"), 422, "bad_login"),
+        (NotSignedIn("No"), 401, "not_signed_in"),
+        (InvalidToken(), 401, "not_signed_in"),
+        (InvalidTicket("No"), 401, "not_signed_in"),
+        (SignInRefused(), 401, "not_signed_in"),
+        (Forbidden("No"), 403, "forbidden"),
+        (NotHere("No"), 404, "not_found"),
+        (Conflict("No"), 409, "conflict"),
+        (ServerUnavailable("No"), 503, "server_unavailable"),
+        (away(), 503, "server_unavailable"),
+        (psycopg.OperationalError("no"), 503, "server_unavailable"),
+        (redis.exceptions.ConnectionError("no"), 503, "server_unavailable"),
+        (redis.exceptions.TimeoutError("no"), 503, "server_unavailable"),
+        (psycopg.errors.QueryCanceled("no"), 500, "failed"),
+        (RuntimeError("password=secret"), 500, "failed"),
+        (HTTPException(404), 404, "not_found"),
+        (HTTPException(405, headers={"allow": "GET"}), 405, "method_not_allowed"),
+        (HTTPException(413), 413, "too_large"),
+        (HTTPException(415), 415, "unsupported_media_type"),
+        (HTTPException(418), 418, "refused"),
+        (HTTPException(500), 500, "failed"),
+    ],
+)
+def test_an_error_has_its_status_and_the_one_shape(error, status, code):
+    answer = answer_to(error)
+    assert (answer.status_code, answer.json()["error"]) == (status, code)
+    assert set(answer.json()) == {"error", "message", "request_id"}
+    assert answer.json()["message"].endswith(".")
+    assert "secret" not in answer.text
+
+
+def test_every_kind_of_error_that_is_raised_on_purpose_has_a_status():
+    codes = {kind.code for kind in kinds(AlmanacError) if kind.__module__.startswith("core")}
+    assert codes <= set(STATUS)
+
+
+def kinds(kind: type[AlmanacError]) -> set[type[AlmanacError]]:
+    below = set(kind.__subclasses__())
+    return below.union(*(kinds(one) for one in below))
+
+
+def test_who_is_not_signed_in_is_told_how():
+    assert answer_to(NotSignedIn("No")).headers["www-authenticate"] == "Bearer"
+
+
+def test_a_limit_says_how_much_it_is_and_when_it_ends():
+    ends = datetime.now(UTC) + timedelta(seconds=90)
+    answer = answer_to(TooMany("Slow down", amount=60, resets_at=ends))
+    assert answer.status_code == 429
+    assert answer.json()["error"] == "rate_limited"
+    assert answer.headers["x-ratelimit-limit"] == "60"
+    assert answer.headers["x-ratelimit-remaining"] == "0"
+    assert 0 <= int(answer.headers["x-ratelimit-reset"]) - ends.timestamp() < 1
+    assert 88 <= int(answer.headers["retry-after"]) <= 90
+
+
+def test_who_has_something_left_need_not_wait():
+    headers = limit_headers(60, 3, datetime.now(UTC))
+    assert headers["x-ratelimit-remaining"] == "3"
+    assert "retry-after" not in headers
+    assert limit_headers(60, 0, datetime.now(UTC) - timedelta(hours=1))["retry-after"] == "1"
+
+
+def test_an_error_that_is_bare_text_gets_the_one_shape():
+    async def bare(_request: Request) -> Response:
+        return PlainTextResponse("Bad Request", status_code=400)
+
+    answer = ask(bare)
+    assert (answer.status_code, answer.json()["error"]) == (400, "bad_request")
+    assert answer.json()["message"] == "Bad Request."
+
+
+def test_an_error_that_has_a_form_of_its_own_keeps_it():
+    async def page(_request: Request) -> Response:
+        return Response("<p>no</p>", status_code=404, media_type="text/html")
+
+    assert ask(page).text == "<p>no</p>"
+
+
+def test_another_method_is_refused_in_the_one_shape():
+    async def fine(_request: Request) -> Response:
+        return Response("fine")
+
+    answer = ask(fine, "DELETE")
+    assert (answer.status_code, answer.json()["error"]) == (405, "method_not_allowed")
+    assert "GET" in answer.headers["allow"]

@@ -1,0 +1,234 @@
+"""Metrics tell what happened and what is, leave out who, and answer within a bounded time whatever is away."""
+
+import re
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from redis import Redis
+from sqlalchemy import Connection, text
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+from starlette.testclient import TestClient
+
+from core import prometheus
+from core.auth import audit
+from core.budget import shared_state
+from core.settings import settings
+from core.web.middleware.http_metrics import Measured, Routed
+from core.web.routes import metrics
+from core.web.routes.metrics import Metrics
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def client(told: Metrics) -> TestClient:
+    return TestClient(Starlette(routes=[Route("/metrics", told.answer)]))
+
+
+def read(body: str) -> Samples:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(body)
+        for sample in family.samples
+    }
+
+
+def value(samples: Samples, name: str, **labels: str) -> float:
+    return samples[name, tuple(sorted(labels.items()))]
+
+
+@pytest.fixture
+def tracked(database: Connection) -> None:
+    """Four accounts: looked at an hour ago, ten hours ago, never, and one that is paused."""
+    now = datetime.now(UTC)
+    looks = {
+        "ada": now - timedelta(hours=1),
+        "bob": now - timedelta(hours=10),
+        "evelyn": None,
+        "old": now - 90 * timedelta(1),
+    }
+    for login, at in looks.items():
+        account = database.scalar(
+            text("INSERT INTO account (login, kind, checked_at) VALUES (:login, 'user', :at) RETURNING id"),
+            {"login": login, "at": at},
+        )
+        database.execute(
+            text("INSERT INTO tracked_account (account_id, added_by, paused) VALUES (:id, 'test', :paused)"),
+            {"id": account, "paused": login == "old"},
+        )
+
+
+def test_what_workers_know_is_read_from_postgres_and_redis(tracked, redis: Redis, monkeypatch):
+    now = datetime.now(UTC)
+    budget = shared_state.key(settings().github_api_url)
+    redis.set(budget, f'{{"buckets": {{"octocat graphql": {{"limit": 5000, "remaining": 1234, "resets_at": '
+              f'{now.timestamp() + 600}}}}}, "in_flight": {{}}, "paused_until": {now.timestamp() + 60}}}')  # fmt: skip
+    answer = client(Metrics()).get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert answer.headers["cache-control"] == "no-store"
+    told = read(answer.text)
+    assert value(told, "almanac_up", part="postgres") == value(told, "almanac_up", part="redis") == 1
+    assert value(told, "almanac_accounts", freshness="in_time") == 1
+    assert value(told, "almanac_accounts", freshness="late") == 1
+    assert value(told, "almanac_accounts", freshness="never") == 1
+    assert 3600 < value(told, "almanac_account_age_seconds", quantile="0.5") < 10 * 3600
+    assert value(told, "almanac_jobs", status="waiting") == 0
+    assert value(told, "almanac_leader") == 0
+    assert value(told, "almanac_workers", state="alive") == 0
+    assert value(told, "almanac_data_version") >= 0
+    owner = sha256(b"octocat").hexdigest()[:8]
+    assert value(told, "almanac_github_budget_remaining", owner=owner, bucket="graphql") == 1234
+    assert value(told, "almanac_github_budget_limit", owner=owner, bucket="graphql") == 5000
+    assert 50 < value(told, "almanac_github_pause_seconds") <= 60
+    assert value(told, "process_resident_memory_bytes") > 0
+    assert value(told, "almanac_database_pool_most") > 0
+    for name in ("octocat", "ada", "bob", "evelyn"):
+        assert name not in answer.text
+
+
+def test_a_part_that_is_away_is_told_and_the_rest_still_answers(tracked, redis: Redis, monkeypatch):
+    from core import redis_client
+
+    monkeypatch.setenv("REDIS_URL", "redis://:secretwords@127.0.0.1:1")
+    settings.cache_clear()
+    redis_client.redis.cache_clear()
+    answer = client(Metrics()).get("/metrics")
+    told = read(answer.text)
+    assert answer.status_code == 200
+    assert value(told, "almanac_up", part="redis") == 0
+    assert value(told, "almanac_up", part="postgres") == 1
+    assert value(told, "almanac_accounts", freshness="never") == 1
+    assert "secretwords" not in answer.text
+
+
+def test_a_part_that_hangs_costs_its_patience_and_one_thread():
+    asked, release = [], threading.Event()
+
+    def hang() -> list[metrics.Metric]:
+        asked.append(1)
+        release.wait(10)
+        return []
+
+    parts = {"postgres": hang, "redis": lambda: [metrics.gauge("test", "A test", value=3)]}
+    with client(Metrics(parts, patience_seconds=0.05)) as web:
+        started = time.monotonic()
+        answers = [read(web.get("/metrics").text) for _ in range(3)]
+        assert time.monotonic() - started < 2
+        release.set()
+    assert len(asked) == 1
+    for told in answers:
+        assert value(told, "almanac_up", part="postgres") == 0
+        assert value(told, "almanac_up", part="redis") == 1
+        assert value(told, "almanac_test") == 3
+
+
+def test_programs_that_ask_for_openmetrics_get_it():
+    asked = {"accept": "application/openmetrics-text; version=1.0.0"}
+    answer = client(Metrics({})).get("/metrics", headers=asked)
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    assert answer.text.endswith("# EOF\n")
+
+
+# Requests -----------------------------------------------------------------------------------------------------------
+
+
+def measured() -> TestClient:
+    async def hello(_request: object) -> PlainTextResponse:
+        return PlainTextResponse("hello")
+
+    async def broken(_request: object) -> PlainTextResponse:
+        raise RuntimeError
+
+    inner = Starlette(routes=[Route("/v1/accounts/{login}", hello), Route("/v1/broken", broken)])
+    session = Route("/auth/session", hello, methods=["POST"])
+    routes = [session, Mount("/api", inner), Mount("/", PlainTextResponse("hello"))]
+
+    class Copies:
+        """Middleware between the two, which hands on a scope of its own."""
+
+        def __init__(self, app):
+            self.app = app
+
+        async def __call__(self, scope, receive, send):
+            await self.app({**scope}, receive, send)
+
+    middleware = [Middleware(Measured), Middleware(Copies), Middleware(Routed)]
+    return TestClient(Starlette(routes=routes, middleware=middleware), raise_server_exceptions=False)
+
+
+def counted() -> Samples:
+    return read(client(Metrics({})).get("/metrics").text)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "labels"),
+    [
+        ("GET", "/api/v1/accounts/ada", 200, ("GET", "/api/v1/accounts/{login}")),
+        ("GET", "/api/v1/broken", 500, ("GET", "/api/v1/broken")),
+        ("GET", "/api/v1/other/ada", 404, ("GET", "/api/…")),
+        ("POST", "/auth/session", 200, ("POST", "/auth/session")),
+        ("GET", "/secret?token=1", 200, ("GET", "page")),
+        ("BREW", "/static/js/ada.js", 200, ("other", "/static/…")),
+    ],
+)
+def test_requests_are_counted_by_route_never_by_path(method, path, status, labels):
+    web, wanted = measured(), {"method": labels[0], "route": labels[1]}
+
+    def number(samples: Samples, name: str, **more: str) -> float:
+        return samples.get((name, tuple(sorted({**wanted, **more}.items()))), 0)
+
+    before = counted()
+    for _ in range(2):
+        assert web.request(method, path).status_code == status
+    after = counted()
+    name = "almanac_http_requests_total"
+    assert number(after, name, status=str(status)) - number(before, name, status=str(status)) == 2
+    name = "almanac_http_request_seconds_count"
+    assert number(after, name) - number(before, name) == 2
+
+
+def test_whatever_is_asked_for_there_are_only_so_many_series():
+    web = measured()
+    for number in range(50):
+        web.request(f"M{number}", f"/x{number}/ada")
+        web.get(f"/api/v1/accounts/x{number}")
+        web.get(f"/api/x{number}")
+    body = client(Metrics({})).get("/metrics").text
+    assert not re.search(r"x\d+|M\d+|ada", body)
+
+
+# Counters -----------------------------------------------------------------------------------------------------------
+
+
+def test_runs_of_pages_are_counted_and_timed():
+    class Stop(BaseException):
+        """How Streamlit ends a run that was ended on purpose."""
+
+    with prometheus.page_run("test-page"):
+        pass
+    for error in (ValueError, Stop):
+        with pytest.raises(error), prometheus.page_run("test-page"):
+            raise error
+    told = counted()
+    assert value(told, "almanac_page_runs_total", page="test-page", outcome="shown") == 2
+    assert value(told, "almanac_page_runs_total", page="test-page", outcome="failed") == 1
+    assert value(told, "almanac_page_run_seconds_count", page="test-page") == 3
+
+
+def test_sign_ins_are_counted_by_how_they_ended(database: Connection):
+    def number(action: str) -> float:
+        return counted().get(("almanac_audit_events_total", (("action", action),)), 0)
+
+    before = number("sign_in"), number("sign_in_refused")
+    audit.record(database, "sign_in", actor="ada")
+    for _ in range(2):
+        audit.record(database, "sign_in_refused", actor="mallory <b>else</b>")
+    assert (number("sign_in"), number("sign_in_refused")) == (before[0] + 1, before[1] + 2)
+    assert "mallory" not in client(Metrics({})).get("/metrics").text
