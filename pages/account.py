@@ -12,7 +12,7 @@ from pandas import DataFrame, Series
 from streamlit import column_config as column
 
 from core.charts import areas, bars, lines
-from core.charts.stretches import coverage
+from core.charts.coverage_intervals import coverage
 from core.emoji import rendered
 from core.queries import account_repositories, accounts, languages, tracking
 from pages import asking, moment

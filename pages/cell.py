@@ -10,7 +10,7 @@ from plotly.graph_objects import Figure
 
 from core.charts.theme import DARK, LIGHT, Theme
 from core.exports import csv, parquet
-from core.queries.shown import runnable
+from core.queries.sql_display import runnable
 from pages import export, moment
 
 MOMENT = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone="UTC")

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 from streamlit import column_config as column
 
-from core.charts import calendar_days
+from core.charts import calendar_heatmap
 from core.queries import ingestions, overview
 from core.queries.coverage import DEFINITION
 from pages.cards import Card, row
@@ -90,7 +90,7 @@ def calendar(now: datetime) -> None:
         "A square a day: the fuller its colour, the more of what was tracked had a successful look.",
         days,
         name="coverage",
-        chart=calendar_days.calendar(drawn, theme(), text="told"),
+        chart=calendar_heatmap.calendar(drawn, theme(), text="told"),
         alt=f"A calendar of the last {DAYS} days; on average {percent(covered.clip(upper=1).mean())} were looked at"
         if len(covered)
         else "A calendar without any look yet",

@@ -9,8 +9,8 @@ from pandas import ArrowDtype, DataFrame, Series
 
 from core.charts.repositories import growth_scatter, stars_histogram
 from core.emoji import rendered
-from core.queries import repositories
-from core.queries.repositories import Filters
+from core.queries import repository_list
+from core.queries.repository_list import Filters
 from pages import asked, moment
 from pages.cell import cell, theme
 from pages.words import number
@@ -79,8 +79,8 @@ COLUMNS = {
 }
 
 
-known_languages = repositories.languages()["language"].tolist()
-known_licenses = repositories.licenses()["license"].tolist()
+known_languages = repository_list.languages()["language"].tolist()
+known_licenses = repository_list.licenses()["license"].tolist()
 asked.tell(
     asked.one_of("language", known_languages, several=True),
     asked.one_of("license", known_licenses),
@@ -124,8 +124,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     hidden = st.pills("Hide", HIDEABLE, selection_mode="multi", key="hide", bind="query-params", width="content")
 
 filters = Filters(search, owner, tuple(languages), licence or "", min_stars, frozenset(hidden), as_of=moment.as_of())
-rows = repositories.table(filters, ORDERS[order])
-held = repositories.total(filters.as_of)
+rows = repository_list.table(filters, ORDERS[order])
+held = repository_list.total(filters.as_of)
 
 
 def shown(frame: DataFrame) -> DataFrame:
@@ -157,7 +157,7 @@ def advice() -> str:
             if filters.as_of
             else "Nothing has been collected yet."
         )
-    found = [(name, count) for name, count in repositories.loosened(filters).items() if count]
+    found = [(name, count) for name, count in repository_list.loosened(filters).items() if count]
     if found:
         ways = ", or ".join(f"{number(count)} with {DROPPED[name]}" for name, count in found[:3])
         return f"No repository matches. There would be {ways}.{namesakes()}"
@@ -166,7 +166,7 @@ def advice() -> str:
 
 def namesakes() -> str:
     """Owners that begin like the one that was asked for."""
-    near = repositories.owners_like(owner.strip()[:5]) if owner.strip() else []
+    near = repository_list.owners_like(owner.strip()[:5]) if owner.strip() else []
     return f" Owners that begin alike: {', '.join(near)}." if near else ""
 
 
@@ -202,7 +202,7 @@ cell(
 """
 left, right = st.columns(2)
 with left:
-    distribution = repositories.distribution(filters)
+    distribution = repository_list.distribution(filters)
     cell(
         "How are stars distributed?",
         "Repositories by stars; each bar reaches about twice as far as the one before.",
@@ -213,7 +213,7 @@ with left:
         empty=advice() if distribution.empty else "",
     )
 with right:
-    growing = repositories.growing(filters)
+    growing = repository_list.growing(filters)
     cell(
         "Which ones grow fastest for their size?",
         f"Across: stars. Up: stars won in the 30 days before the last look. The {number(len(growing))} that won most.",

@@ -5,11 +5,11 @@ A city of what is held: every owner is a district, every repository a tower. Tur
 
 import streamlit as st
 
-from core.charts import city, scene
-from core.charts.camera import Canvas
-from core.charts.legend import legend
+from core.charts.scene import city, deck
+from core.charts.scene.camera import Canvas
+from core.charts.scene.legend import legend
 from core.db.data_version import data_version
-from core.queries import repositories
+from core.queries import repository_list
 from core.queries import scene as queries
 from core.web.scene_urls import Wanted, edition
 from pages import asked, moment, width
@@ -22,7 +22,7 @@ MOST_STARS = 10_000_000
 CELL_PADDING = 34
 CHOSEN = "repository"
 
-known_languages = repositories.languages()["language"].tolist()
+known_languages = repository_list.languages()["language"].tolist()
 asked.tell(
     asked.one_of("owners", OWNERS),
     asked.one_of("language", known_languages, several=True),
@@ -112,16 +112,16 @@ def draw() -> None:
     canvas = Canvas(wide, min(640, 130 + 0.5 * wide))
     chosen = st.query_params.get(CHOSEN)
     tell(chosen)
-    camera = scene.camera_for(plan, canvas)
-    names = scene.labels(plan, camera, canvas, chosen)
+    camera = deck.camera_for(plan, canvas)
+    names = deck.labels(plan, camera, canvas, chosen)
     st.pydeck_chart(
-        scene.deck(plan, theme(), camera, names, addresses(), chosen),
+        deck.deck(plan, theme(), camera, names, addresses(), chosen),
         height=int(canvas.height),
         on_select=remember,
         key="city",
-        alt=scene.said(plan),
+        alt=deck.said(plan),
     )
-    st.html(legend(scene.colors(plan, 10), theme(), label="Towers by language"))
+    st.html(legend(deck.colors(plan, 10), theme(), label="Towers by language"))
     width.measure()
 
 

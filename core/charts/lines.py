@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from pandas import DataFrame, Series
 
-from core.charts.stretches import Gap, drawn, gaps, runs
+from core.charts.coverage_intervals import Gap, drawn, gaps, runs
 from core.charts.theme import FONT, Theme, figure
 
 OURS = 1
@@ -23,7 +23,7 @@ def history(
     """One line a source over its stretches: ours in the accent, imported ones muted and named.
 
     points     captured_at, source_id, source and the column *y*: a row wherever the value changed
-    stretches  as core.charts.stretches says
+    stretches  as core.charts.coverage_intervals says
     """
     lines = _lines(points, stretches, y)
     values = pd.concat([line["value"] for _, _, line in lines]) if lines else Series([0.0])

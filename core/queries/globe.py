@@ -9,7 +9,7 @@ from pandas import DataFrame
 from core.db.frames import read_frame
 from core.geo.geocoder import atlas
 from core.queries.accounts import moment
-from core.queries.held import held, values_of
+from core.queries.repository_base import held, values_of
 
 COLUMNS = ["place", "country", "exact", "latitude", "longitude", "accounts", "repositories", "stars", "followers"]
 SUMS = ["accounts", "repositories", "stars", "followers"]

@@ -7,7 +7,7 @@ from typing import Any
 from pandas import DataFrame
 
 from core.db.frames import read_frame
-from core.queries.held import held, values_of
+from core.queries.repository_base import held, values_of
 
 MOST_TOWERS = 5_000
 ELIGIBLE = """eligible AS (

@@ -7,8 +7,8 @@ import pandas as pd
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from core.charts import city, scene
-from core.charts.camera import Canvas
+from core.charts.scene import city, deck
+from core.charts.scene.camera import Canvas
 from tests.e2e import rows
 
 TRIES = 60
@@ -40,7 +40,7 @@ def tower_on_page(page: Page, address: str, name: str) -> tuple[float, float]:
     plan = planned(towers)
     # The page rounds its width down; what it draws is centred all the same.
     reckoned = Canvas(2 * (height - 130), height)
-    camera = scene.camera_for(plan, reckoned)
+    camera = deck.camera_for(plan, reckoned)
     roof = [[tower.x + tower.width / 2, tower.y + tower.depth / 2, tower.height]]
     across, down = camera.project(np.array(roof, dtype=float), Canvas(box["width"], box["height"]))[0]
     return box["x"] + across, box["y"] + down

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from core.queries import plans
+from core.queries import refresh_plan
 from ingest import replan, tracking
 from ingest.github.credentials import Pool
 from ingest.pace import Look
@@ -186,7 +186,7 @@ def test_pages_read_the_plan_that_holds(engine, purse):
     replan.replan(engine, purse, SIX_HOURS, NOW)
     track(engine, *"abcdefghi")
     replan.replan(engine, purse, SIX_HOURS, NOW)
-    told = plans.plans()
+    told = refresh_plan.plans()
     assert list(told["accounts"]) == [10, 1]
     assert told["unit"][0] == "points"
     assert "10 accounts are looked at for" in told["told"][0]

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from core.errors import NotHere
-from core.queries import account as queries
-from core.queries import accounts, repository
+from core.queries import account_summary as queries
+from core.queries import accounts, repository_detail
 from core.tracking.login import LONGEST, parse_login
 from core.web.api.conditional import AsAskedUnchecked, Listed, answer, rows
 from core.web.api.errors import refusals
@@ -91,7 +91,7 @@ def account_repositories(
     sort: Sort = "full_name",
     include_gone: Annotated[bool, Query(description="Those that were deleted or hidden, too.")] = False,
 ) -> Response:
-    held = repository.of_account(int(found(login, asked.as_of)["account_id"]), asked.as_of)
+    held = repository_detail.of_account(int(found(login, asked.as_of)["account_id"]), asked.as_of)
     shown = held if include_gone else held[~held["is_gone"].astype(bool)]
     return rows(asked, shown, Page[repositories.Repository], ORDERS[sort])
 

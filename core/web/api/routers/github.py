@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse
 from core.auth.identity import Identity, Origin
 from core.db.engine import transaction
 from core.errors import NotHere
-from core.queries import account as accounts
-from core.queries import languages, repository, tracking
+from core.queries import account_summary as accounts
+from core.queries import languages, repository_detail, tracking
 from core.ratelimit import limiter
 from core.tracking import commands as tracking_commands
 from core.tracking.login import parse_login
@@ -96,7 +96,7 @@ def stats(login: Login, asked: AsAskedUnchecked, request: Request) -> Response:
 
 def _stats(held: dict[str, Any], asked: Reading) -> Stats:
     account_id = int(held["account_id"])
-    repositories = repository.of_account(account_id, asked.as_of)
+    repositories = repository_detail.of_account(account_id, asked.as_of)
     shown = repositories[~repositories["is_gone"].astype(bool)].sort_values(
         ["stars", "full_name"], ascending=[False, True], na_position="last"
     )

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
 from core.errors import BadInput, NotHere
-from core.queries import repository as queries
+from core.queries import repository_detail as queries
 from core.queries import star_history
 from core.web.api.conditional import AsAsked, Listed, answer, records, rows
 from core.web.api.errors import refusals

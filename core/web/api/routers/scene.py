@@ -93,8 +93,8 @@ def city(
     v: Annotated[str, Query(description="The edition that is wanted; its answer may be kept for good.")] = "",
 ) -> Response:
     # Imported when first asked: charts are for who draws.
-    from core.charts import city as plans  # noqa: PLC0415
-    from core.charts import scene as charts  # noqa: PLC0415
+    from core.charts.scene import city as plans  # noqa: PLC0415
+    from core.charts.scene import deck as charts  # noqa: PLC0415
     from core.queries import scene as queries  # noqa: PLC0415
 
     choice = queries.Choice(owners, tuple(language or ()), min_stars, asked.as_of)

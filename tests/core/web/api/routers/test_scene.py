@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection
 from starlette.testclient import TestClient
 
-from core.charts import city, scene
+from core.charts.scene import city, deck
 from core.db.data_version import publish
 from core.queries import scene as queries
 from core.web.scene_urls import Wanted, edition
@@ -31,7 +31,7 @@ def frame(answer) -> pd.DataFrame:
 
 def test_towers_are_those_of_the_layout(web):
     answer = web.get(CITY)
-    expected = scene.towers(city.build(queries.city(queries.Choice())))
+    expected = deck.towers(city.build(queries.city(queries.Choice())))
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/csv")
     assert frame(answer)["name"].tolist() == expected["name"].tolist()

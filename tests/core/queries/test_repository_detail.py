@@ -5,13 +5,13 @@ from sqlalchemy import insert
 
 from core.db import schema
 from core.db.data_version import publish
-from core.queries import globe, movers, repository, star_history
+from core.queries import globe, movers, repository_detail, star_history
 from core.web.api.conditional import records
 from tests import holdings
 
 
 def one(owner: str, name: str, as_of: str | None = None) -> dict:
-    found = records(repository.by_name(owner, name, holdings.moment(as_of) if as_of else None))
+    found = records(repository_detail.by_name(owner, name, holdings.moment(as_of) if as_of else None))
     assert len(found) <= 1
     return found[0] if found else {}
 
@@ -65,8 +65,8 @@ def test_a_repository_known_from_imports_alone_says_so(database):
 
 
 def test_a_former_name_leads_to_the_new_one(cat):
-    assert repository.now_called("octo", "Kitten") == "octo/cat"
-    assert repository.now_called("octo", "cat") is None
+    assert repository_detail.now_called("octo", "Kitten") == "octo/cat"
+    assert repository_detail.now_called("octo", "cat") is None
 
 
 def test_stars_of_all_sources_come_in_the_order_of_time(cat, database):

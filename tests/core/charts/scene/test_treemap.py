@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.charts.treemap import Box, squarify
+from core.charts.scene.treemap import Box, squarify
 
 QUICK = settings(max_examples=60, deadline=None)
 BOX = Box(10.0, -20.0, 1000.0, 700.0)

@@ -9,7 +9,7 @@ from pandas import DataFrame
 
 from core.db.arrow import read_arrow
 from core.db.frames import read_frame
-from core.queries.held import held, values_of
+from core.queries.repository_base import held, values_of
 
 ORDERS: Mapping[str, str] = {
     "stars": "stars DESC NULLS LAST",

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 from sqlalchemy import Connection
 
-from core.queries import repositories
-from core.queries.repositories import CONDITIONS, ORDERS, Filters
+from core.queries import repository_list
+from core.queries.repository_list import CONDITIONS, ORDERS, Filters
 from tests import holdings
 
 
@@ -36,16 +36,16 @@ def held(database: Connection) -> Connection:
 
 
 def names(filters: Filters, order: str = "stars") -> list[str]:
-    return repositories.table(filters, order)["full_name"].tolist()
+    return repository_list.table(filters, order)["full_name"].tolist()
 
 
 def test_without_filters_everything_is_there_the_most_starred_first(held):
     assert names(Filters()) == ["Hubot/100%_cat", "octo/cat", "octo/dog", "old/times", "hubot/lost"]
-    assert repositories.total(None) == 5
+    assert repository_list.total(None) == 5
 
 
 def test_a_row_says_all_that_is_known_and_nothing_that_is_not(held):
-    table = repositories.table(Filters()).set_index("full_name")
+    table = repository_list.table(Filters()).set_index("full_name")
     cat, old = table.loc["octo/cat"], table.loc["old/times"]
     assert cat[["stars", "stars_7d", "stars_30d", "forks", "watchers", "open_issues"]].tolist() == [
         *[1000, 10, 100],
@@ -85,7 +85,7 @@ def test_a_filter_lets_through_what_it_says(held, filters, expected):
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_in_every_order_all_rows_come_and_unknown_values_last(held, order):
-    table = repositories.table(Filters(), order)
+    table = repository_list.table(Filters(), order)
     assert len(table) == 5
     if order != "checked_at":
         known = table[order].notna().tolist()
@@ -101,9 +101,9 @@ def test_orders_put_first_what_they_name(held):
 
 def test_as_of_a_day_the_numbers_are_those_of_the_last_look_until_then(held):
     day = holdings.moment("2026-02-01")
-    table = repositories.table(Filters(as_of=day)).set_index("full_name")
+    table = repository_list.table(Filters(as_of=day)).set_index("full_name")
     assert table["stars"].to_dict() == {"octo/cat": 900, "old/times": 80}
-    assert repositories.total(day) == 2
+    assert repository_list.total(day) == 2
 
 
 def test_as_of_a_day_growth_ends_at_the_last_look_before_it(database):
@@ -113,13 +113,13 @@ def test_as_of_a_day_growth_ends_at_the_last_look_before_it(database):
         {"2026-01-01": 100, "2026-01-20": 150, "2026-02-01": 180, "2026-02-08": 181, "2026-05-01": 900},
         looked_at="2026-05-01",
     )
-    row = repositories.table(Filters(as_of=holdings.moment("2026-02-10"))).iloc[0]
+    row = repository_list.table(Filters(as_of=holdings.moment("2026-02-10"))).iloc[0]
     assert (row["stars"], row["stars_7d"], row["stars_30d"]) == (181, 1, 81)
 
 
 def test_growth_is_not_known_where_nobody_looked_before(database):
     holdings.repository(database, "octo/cat", {"2026-02-01": 100, "2026-02-12": 120})
-    row = repositories.table(Filters(as_of=holdings.moment("2026-02-12"))).iloc[0]
+    row = repository_list.table(Filters(as_of=holdings.moment("2026-02-12"))).iloc[0]
     assert row["stars_7d"] == 20
     assert pd.isna(row["stars_30d"])
 
@@ -141,7 +141,7 @@ def test_as_of_a_day_names_licence_language_and_state_are_those_of_then(database
     holdings.changed(database, cat, "archived", "2026-03-01")
 
     def then(day: str) -> list[object]:
-        row = repositories.table(Filters(as_of=holdings.moment(day))).iloc[0]
+        row = repository_list.table(Filters(as_of=holdings.moment(day))).iloc[0]
         licence = None if pd.isna(row["license"]) else row["license"]
         return [row["full_name"], row["owner"], licence, row["language"], bool(row["is_archived"])]
 
@@ -160,7 +160,7 @@ def test_as_of_a_day_gone_means_gone_by_then_even_if_it_came_back(database):
     holdings.changed(database, back, "back", "2026-04-01")
 
     def gone(day: str) -> set[str]:
-        table = repositories.table(Filters(as_of=holdings.moment(day)))
+        table = repository_list.table(Filters(as_of=holdings.moment(day)))
         return set(table.loc[table["is_gone"], "full_name"])
 
     assert gone("2026-01-15") == set()
@@ -173,7 +173,7 @@ def test_our_own_look_goes_before_what_others_kept(database):
     kept_by = holdings.source(database, "elsewhere")
     holdings._snapshots(database, created, {"2026-02-01": 700, "2026-04-01": 5}, None, kept_by)
     by_day = {
-        day: repositories.table(Filters(as_of=holdings.moment(day)))["stars"].tolist()
+        day: repository_list.table(Filters(as_of=holdings.moment(day)))["stars"].tolist()
         for day in ("2026-02-15", "2026-04-15")
     }
     assert by_day == {"2026-02-15": [700], "2026-04-15": [1000]}
@@ -183,8 +183,8 @@ def test_our_own_look_goes_before_what_others_kept(database):
 def test_what_would_match_without_each_filter_is_counted(held):
     filters = Filters(owner="octo", languages=("C++",), hidden=frozenset({"gone"}))
     assert names(filters) == []
-    assert repositories.loosened(filters) == {"languages": 2, "owner": 1, "gone": 0}
-    assert repositories.loosened(Filters()) == {}
+    assert repository_list.loosened(filters) == {"languages": 2, "owner": 1, "gone": 0}
+    assert repository_list.loosened(Filters()) == {}
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
@@ -195,16 +195,16 @@ def test_a_filter_can_be_taken_away_and_the_others_stay(name):
 
 
 def test_choices_list_what_is_held_the_most_first(held):
-    assert repositories.licenses().to_dict("list") == {"license": ["MIT"], "repositories": [2]}
-    assert repositories.languages()["language"].tolist() == ["C++", "Go", "Python"]
-    assert repositories.owners_like("HU") == ["Hubot"]
-    assert repositories.owners_like("%") == []
+    assert repository_list.licenses().to_dict("list") == {"license": ["MIT"], "repositories": [2]}
+    assert repository_list.languages()["language"].tolist() == ["C++", "Go", "Python"]
+    assert repository_list.owners_like("HU") == ["Hubot"]
+    assert repository_list.owners_like("%") == []
 
 
 def test_bins_of_stars_hold_everything_once(database):
     for index, stars in enumerate([0, 1, 2, 3, 9, 10, 21, 22, 99, 100, 999, 1000, 12345]):
         holdings.repository(database, f"octo/r{index}", {"2026-03-01": stars})
-    bins = repositories.distribution(Filters())
+    bins = repository_list.distribution(Filters())
     assert bins["repositories"].sum() == 13
     assert bins["at_least"].is_monotonic_increasing
     assert dict(zip(bins["at_least"], bins["below"], strict=True)) == {
@@ -215,10 +215,10 @@ def test_bins_of_stars_hold_everything_once(database):
 
 
 def test_growing_ones_come_with_most_won_first_and_only_real_growth(held):
-    assert repositories.growing(Filters())["full_name"].tolist() == ["octo/cat"]
+    assert repository_list.growing(Filters())["full_name"].tolist() == ["octo/cat"]
 
 
 def test_the_frame_tells_the_query_it_came_from(held):
-    frame = repositories.table(Filters(owner="octo"))
+    frame = repository_list.table(Filters(owner="octo"))
     assert frame.attrs["values"]["owner"] == "octo"
     assert frame.attrs["sql"].startswith("WITH")

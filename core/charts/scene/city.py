@@ -6,7 +6,7 @@ from typing import Literal
 import pandas as pd
 from pandas import DataFrame
 
-from core.charts.treemap import Box, squarify
+from core.charts.scene.treemap import Box, squarify
 
 DISTRICT = ["owner", "repositories", "stars", "x", "y", "width", "depth", "peak_x", "peak_y", "top"]
 Measure = Literal["stars", "growth"]

@@ -8,10 +8,10 @@ import pandas as pd
 import pydeck
 from pandas import DataFrame
 
-from core.charts.camera import FIELD_OF_VIEW, Camera, Canvas, fit, without_overlap
-from core.charts.city import City
-from core.charts.legend import Entry
 from core.charts.linguist import UNKNOWN, WITHOUT_COLOR, color
+from core.charts.scene.camera import FIELD_OF_VIEW, Camera, Canvas, fit, without_overlap
+from core.charts.scene.city import City
+from core.charts.scene.legend import Entry
 from core.charts.theme import Theme
 
 HOOD = {"x": -1.0, "y": -1.0, "width": 2.0, "depth": 2.0, "height": 1.0}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.charts.camera import Camera, Canvas, fit, without_overlap
+from core.charts.scene.camera import Camera, Canvas, fit, without_overlap
 
 QUICK = settings(max_examples=60, deadline=None)
 CANVASES = st.builds(Canvas, st.floats(280, 2000), st.floats(280, 800))

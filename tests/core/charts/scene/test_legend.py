@@ -1,6 +1,6 @@
 """A legend says each colour's name and count, and nothing that somebody wrote becomes markup."""
 
-from core.charts.legend import Entry, legend
+from core.charts.scene.legend import Entry, legend
 from core.charts.theme import LIGHT
 
 

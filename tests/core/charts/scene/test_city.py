@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas import DataFrame
 
-from core.charts.city import GROUND, KERB, TALLEST, build
+from core.charts.scene.city import GROUND, KERB, TALLEST, build
 
 NAMES = st.tuples(st.sampled_from(["a", "B", "b", "octo", "hubot", "x1"]), st.integers(0, 30))
 STARS = st.integers(0, 500_000)

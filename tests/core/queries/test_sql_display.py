@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from core.queries import account_repositories, accounts, languages, overview
-from core.queries.shown import literal, runnable
+from core.queries.sql_display import literal, runnable
 from tests import holdings
 
 

@@ -8,7 +8,7 @@ from pandas import DataFrame
 from core.db.arrow import read_arrow
 from core.db.frames import read_frame
 from core.queries.accounts import first
-from core.queries.held import PAST
+from core.queries.repository_base import PAST
 
 NOW = """
         SELECT github_id AS id, split_part(full_name, '/', 1) AS owner, repository.name, full_name, description,

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from pandas import DataFrame
 
-from core.charts import city, scene
-from core.charts.camera import Canvas
+from core.charts.scene import city, deck
+from core.charts.scene.camera import Canvas
 from core.charts.theme import DARK, LIGHT
 
 ADDRESS = {"towers": "/api/v1/scene/city.csv?v=1", "districts": "/api/v1/scene/city.csv?part=districts&v=1"}
@@ -33,9 +33,9 @@ def plan() -> city.City:
 
 
 def drawn(plan: city.City, theme=LIGHT, chosen: str | None = None) -> dict:
-    camera = scene.camera_for(plan, WIDE)
-    names = scene.labels(plan, camera, WIDE, chosen)
-    return json.loads(scene.deck(plan, theme, camera, names, ADDRESS, chosen).to_json())
+    camera = deck.camera_for(plan, WIDE)
+    names = deck.labels(plan, camera, WIDE, chosen)
+    return json.loads(deck.deck(plan, theme, camera, names, ADDRESS, chosen).to_json())
 
 
 def test_rows_are_never_inline_and_nothing_points_outside(plan):
@@ -59,28 +59,28 @@ def test_the_camera_stands_as_designed(plan):
 
 @pytest.mark.parametrize("canvas", [WIDE, NARROW])
 def test_the_whole_city_and_every_label_are_on_the_canvas(plan, canvas):
-    camera = scene.camera_for(plan, canvas)
-    corners = scene._outline(plan)
+    camera = deck.camera_for(plan, canvas)
+    corners = deck._outline(plan)
     seen = camera.project(corners, canvas)
     assert seen.min() >= 0
     assert (seen.max(axis=0) <= [canvas.width, canvas.height]).all()
-    names = scene.labels(plan, camera, canvas)
+    names = deck.labels(plan, camera, canvas)
     feet = camera.project(names[["x", "y", "z"]].to_numpy(dtype=float), canvas)
-    widths = names["text"].map(scene.label_width) / 2
+    widths = names["text"].map(deck.label_width) / 2
     assert (feet[:, 0] - widths >= -1).all()
     assert (feet[:, 0] + widths <= canvas.width + 1).all()
-    assert (feet[:, 1] >= scene.LABEL_HEIGHT - 1).all()
+    assert (feet[:, 1] >= deck.LABEL_HEIGHT - 1).all()
     assert len(names) >= 3
 
 
 def test_labels_stand_above_every_tower_of_their_district(plan):
-    names = scene.labels(plan, scene.camera_for(plan, WIDE), WIDE).set_index("text")
+    names = deck.labels(plan, deck.camera_for(plan, WIDE), WIDE).set_index("text")
     tallest = plan.towers.groupby("owner")["height"].max()
     assert (names["z"] > tallest.reindex(names.index)).all()
 
 
 def test_a_narrow_page_names_fewer_districts(plan):
-    counts = [len(scene.labels(plan, scene.camera_for(plan, canvas), canvas)) for canvas in (WIDE, NARROW)]
+    counts = [len(deck.labels(plan, deck.camera_for(plan, canvas), canvas)) for canvas in (WIDE, NARROW)]
     assert counts[0] > counts[1]
 
 
@@ -106,7 +106,7 @@ def test_a_selection_cannot_make_the_city_translucent(plan):
 
 
 def test_rows_say_what_is_known_in_words_and_colours(plan):
-    rows = scene.towers(plan).set_index("name")
+    rows = deck.towers(plan).set_index("name")
     first = rows.loc["owner-0/r0"]
     assert first["stars_said"] == "100,000"
     assert first["growth_said"] == "growth in 30 days is not known"
@@ -118,14 +118,14 @@ def test_rows_say_what_is_known_in_words_and_colours(plan):
 
 
 def test_the_legend_counts_every_tower_once(plan):
-    entries = scene.colors(plan, most=2)
+    entries = deck.colors(plan, most=2)
     assert sum(entry.count for entry in entries) == len(plan.towers)
     assert len(entries) == 3
     assert entries[-1].name == "1 more"
 
 
 def test_the_scene_is_told_in_words(plan):
-    said = scene.said(plan)
+    said = deck.said(plan)
     assert f"{len(plan.towers)} repositories in 40 districts" in said
     assert "owner-0 (100,000)" in said
     assert "owner-0/r0 (100,000 stars)" in said

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas import DataFrame
 
-from core.charts.stretches import Gap, coverage, drawn, gaps
+from core.charts.coverage_intervals import Gap, coverage, drawn, gaps
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -1,0 +1,1 @@
+"""The 3D scene: layout, camera, colours and the deck.gl layers."""
