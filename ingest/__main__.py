@@ -26,9 +26,10 @@ from core.queue import jobs
 from core.settings import settings
 from core.tracking import accounts as tracking_accounts
 from core.tracking.login import BadLogin, parse_login
-from ingest import commands, runs, show
+from ingest.cli import output, show
 from ingest.github import GitHub
-from ingest.refresh import Order, Refresh, now_utc
+from ingest.refresh import run_log
+from ingest.refresh.batch import Order, Refresh, now_utc
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -59,11 +60,11 @@ def track(
             try:
                 login = parse_login(given)
             except BadLogin as error:
-                commands.err.print(str(error), markup=False)
+                output.err.print(str(error), markup=False)
                 refused = True
                 continue
             is_new = tracking_accounts.track(connection, login, "command line")
-            commands.out.print(f"{login}: {'tracked from now on' if is_new else 'is tracked already'}", markup=False)
+            output.out.print(f"{login}: {'tracked from now on' if is_new else 'is tracked already'}", markup=False)
     raise typer.Exit(UNUSABLE if refused else 0)
 
 
@@ -76,7 +77,7 @@ def untrack(logins: Logins = None) -> None:
         for login in logins or []:
             was = tracking_accounts.untrack(connection, login)
             unknown |= not was
-            commands.out.print(f"{login}: {'no longer tracked' if was else 'was not tracked'}", markup=False)
+            output.out.print(f"{login}: {'no longer tracked' if was else 'was not tracked'}", markup=False)
     raise typer.Exit(FAILED if unknown else 0)
 
 
@@ -92,22 +93,22 @@ def refresh(
     ready()
     wanted = _tracked_ids() if all_tracked else []
     if not logins and not all_tracked:
-        commands.err.print("Name an account to refresh, or use --all.")
+        output.err.print("Name an account to refresh, or use --all.")
         raise typer.Exit(UNUSABLE)
     with github() as client:
         if dry_run:
             _print_forecast(client, wanted, logins or [], as_json=as_json)
             return
         order = Order(jobs.Asked("command line"), wanted, logins or [], extras=extras, urgent=True)
-        with interruptible() as stop, commands.progress() as bar:
+        with interruptible() as stop, output.progress() as bar:
             task = bar.add_task("Asking GitHub", total=len(wanted) + len(logins or []))
             run = Refresh(client, engine.engine(), settings().refresh_every).run(
                 order, stop=stop, watch=lambda item: bar.update(task, advance=1, description=item.login)
             )
     if as_json:
-        print(commands.run_as_json(run))  # noqa: T201
+        print(output.run_as_json(run))  # noqa: T201
     else:
-        commands.print_run(run)
+        output.print_run(run)
     raise typer.Exit(INTERRUPTED if run.stopped else FAILED if run.failed else 0)
 
 
@@ -129,13 +130,13 @@ def show_(logins: Logins = None, as_json: AsJson = False) -> None:
             try:
                 held = show.holdings(connection, parse_login(login))
             except AlmanacError as error:
-                commands.err.print(str(error), markup=False)
+                output.err.print(str(error), markup=False)
                 missing = True
                 continue
         if as_json:
-            print(commands.as_json(held))  # noqa: T201
+            print(output.as_json(held))  # noqa: T201
         else:
-            commands.print_holdings(held)
+            output.print_holdings(held)
     raise typer.Exit(FAILED if missing else 0)
 
 
@@ -144,13 +145,13 @@ def runs_(limit: Annotated[int, typer.Option(min=1, max=1000)] = 20, as_json: As
     """List the newest runs."""
     ready()
     with engine.transaction() as connection:
-        runs.close_dead(connection)
-        rows = runs.latest(connection, limit)
+        run_log.close_dead(connection)
+        rows = run_log.latest(connection, limit)
     if as_json:
         for row in rows:
-            print(commands.as_json(row))  # noqa: T201
+            print(output.as_json(row))  # noqa: T201
     else:
-        commands.print_runs(rows)
+        output.print_runs(rows)
 
 
 @app.command(name="import-history")
@@ -168,11 +169,11 @@ def import_history_(
     as_json: AsJson = False,
 ) -> None:
     """Take in history that somebody else kept: captured_on, full_name, stars, forks, open_issues and more."""
-    from ingest.history.importing import import_history  # noqa: PLC0415 - Arrow, which no other command needs
+    from ingest.history_import.importer import import_history  # noqa: PLC0415 - Arrow, which no other command needs
 
     ready()
     until: date | None = include_until.date() if include_until else None
-    with commands.progress() as bar:
+    with output.progress() as bar:
         task = bar.add_task(f"Importing {file.name}", total=None)
         report = import_history(
             file,
@@ -182,9 +183,9 @@ def import_history_(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     if as_json:
-        print(commands.as_json(vars(report)))  # noqa: T201
+        print(output.as_json(vars(report)))  # noqa: T201
     else:
-        commands.print_import(report)
+        output.print_import(report)
 
 
 @app.command(name="star-history")
@@ -192,14 +193,15 @@ def star_history_(
     repositories: Annotated[list[str], typer.Argument(help="OWNER/NAME of repositories that are held.")],
 ) -> None:
     """Read the stars of each day, back to the first one, as far as the budget lasts."""
-    from ingest.readings import Reader, command  # noqa: PLC0415 - as above
+    from ingest.cli import star_history  # noqa: PLC0415 - as above
+    from ingest.enrichment import Reader  # noqa: PLC0415 - as above
 
     ready()
     with github() as client, interruptible() as stop:
         try:
-            is_whole = command.read(Reader(client, engine.engine(), client.api_url), repositories, stop)
+            is_whole = star_history.read(Reader(client, engine.engine(), client.api_url), repositories, stop)
         except AlmanacError as error:
-            commands.err.print(str(error), markup=False)
+            output.err.print(str(error), markup=False)
             raise typer.Exit(UNUSABLE) from error
     raise typer.Exit(0 if is_whole else FAILED)
 
@@ -208,7 +210,7 @@ def star_history_(
 def scheduler_() -> None:
     """Decide when accounts are due and queue them; of several, one leads."""
     from ingest import scheduler  # noqa: PLC0415 - as above
-    from ingest.purse import Purse  # noqa: PLC0415
+    from ingest.planning.rate_budget import Purse  # noqa: PLC0415
 
     ready()
     stop = threading.Event()
@@ -300,9 +302,9 @@ def _print_forecast(client: GitHub, account_ids: list[int], logins: list[str], *
     left = budget_forecast.left(buckets, with_token=with_token, now=now)
     told = cost_model.forecast(known, with_token=with_token, left=left, now=now, seconds_per_request=seconds)
     if as_json:
-        print(commands.forecast_as_json(told))  # noqa: T201
+        print(output.forecast_as_json(told))  # noqa: T201
     else:
-        commands.print_forecast(told, with_token=with_token)
+        output.print_forecast(told, with_token=with_token)
 
 
 def main() -> None:
@@ -311,14 +313,14 @@ def main() -> None:
         app()
     except ValidationError as error:
         for problem in error.errors():
-            commands.err.print(f"{str(problem['loc'][0]).upper()}: {problem['msg']}", markup=False)
+            output.err.print(f"{str(problem['loc'][0]).upper()}: {problem['msg']}", markup=False)
         sys.exit(UNUSABLE)
     except AlmanacError as error:
-        commands.err.print(str(error), markup=False)
+        output.err.print(str(error), markup=False)
         sys.exit(UNUSABLE)
     except (OperationalError, psycopg.OperationalError) as error:
         structlog.get_logger().error("Postgres does not answer", error=type(error).__name__)
-        commands.err.print("Postgres does not answer; is DATABASE_URL right and the server up?")
+        output.err.print("Postgres does not answer; is DATABASE_URL right and the server up?")
         sys.exit(FAILED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -17,17 +17,18 @@ from core import redis_client
 from core.auth import expire
 from core.budget import shared_state
 from core.db import partitions
+from core.db.cancel import Statements
 from core.db.data_version import publish
 from core.queue import jobs
 from core.settings import settings
-from ingest import dues, growth, replan, rollups, runs
 from ingest.alerts import evaluate as alerts
 from ingest.away import stay_calm
-from ingest.cancelling import Statements
-from ingest.history import adopting
-from ingest.purse import Purse
-from ingest.readings import queueing
-from ingest.readings import runs as reading_runs
+from ingest.enrichment import enqueue as enqueue_enrichment
+from ingest.enrichment import run_log as reading_runs
+from ingest.history_import import adopt_repositories
+from ingest.planning import enqueue, refresh_plan
+from ingest.planning.rate_budget import Purse
+from ingest.refresh import growth, language_rollups, run_log
 
 log = structlog.get_logger()
 LEADER_LOCK = 0x616C6D6C65616472  # "almleadr"
@@ -59,7 +60,7 @@ class Timetable:
     def defer_due(self) -> int:
         """Pack accounts whose time has come into jobs, as many as the budget pays for; returns how many accounts."""
         with self.engine.begin() as connection:
-            queued = dues.queue_due(connection, self.purse, self.clock())
+            queued = enqueue.queue_due(connection, self.purse, self.clock())
         if queued.accounts:
             log.info("due accounts queued", accounts=queued.accounts)
         if queued.waiting:
@@ -71,7 +72,7 @@ class Timetable:
     def defer_readings(self) -> int:
         """Let star history and other facts be read that are due; returns of how many repositories and users."""
         with self.engine.begin() as connection:
-            queued = queueing.defer_due(connection, settings().github_api_url, self.clock(), self.resting)
+            queued = enqueue_enrichment.defer_due(connection, settings().github_api_url, self.clock(), self.resting)
         if queued:
             log.info("due readings queued", subjects=queued)
         return queued
@@ -80,11 +81,11 @@ class Timetable:
         """Spread the budget anew where a day has passed or what matters has changed; mend moments of wrong clocks."""
         now, every = self.clock(), settings().refresh_every
         with self.engine.begin() as connection:
-            mended = replan.bring_back(connection, every, now)
+            mended = refresh_plan.bring_back(connection, every, now)
         if mended:
             log.warning("accounts were planned too far ahead, a clock was wrong", accounts=mended)
         if self.purse is not None:
-            replan.replan(self.engine, self.purse, every, now)
+            refresh_plan.replan(self.engine, self.purse, every, now)
 
     def rescue(self) -> int:
         """Give jobs of dead workers back to the queue, and free what no job holds any more."""
@@ -101,7 +102,7 @@ class Timetable:
                 """),
                 {"queue": jobs.QUEUE, "silent": SILENT_WORKER_SECONDS},
             ).rowcount
-            runs_closed = runs.close_dead(connection)
+            runs_closed = run_log.close_dead(connection)
             freed = jobs.release_lost(connection)
         if rescued or freed or runs_closed:
             log.warning("jobs of dead workers rescued", jobs=rescued, accounts_freed=freed, runs_closed=runs_closed)
@@ -120,7 +121,7 @@ class Timetable:
         with self.engine.begin() as connection:
             newest = connection.scalar(text("SELECT max(id) FROM ingest_run WHERE rows_written > 0")) or 0
             going_on = connection.scalar(text("SELECT EXISTS (SELECT FROM ingest_run WHERE state = 'running')"))
-            if newest == self.summed or not rollups.update_language_day(connection, self.clock().date()):
+            if newest == self.summed or not language_rollups.update_language_day(connection, self.clock().date()):
                 return
             publish(connection)
         self.summed = 0 if going_on else newest
@@ -130,9 +131,9 @@ class Timetable:
         now = self.clock()
         with self.engine.begin() as connection:
             partitions.ensure_ahead(connection, now.date())
-            adopting.adopt_left_behind(connection)
+            adopt_repositories.adopt_left_behind(connection)
             growth.update_growth(connection, None, now)
-            rollups.update_language_day(connection, now.date())
+            language_rollups.update_language_day(connection, now.date())
             strays = partitions.strays(connection)
             reading_runs.forget_old(connection, now)
         if strays:

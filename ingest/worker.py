@@ -18,8 +18,8 @@ from core.queue import jobs
 from ingest import lookups
 from ingest.alerts.deliver import MOST_ATTEMPTS, Postman
 from ingest.away import is_away, stay_calm
-from ingest.readings import Reader, work
-from ingest.refresh import Order, Refresh
+from ingest.enrichment import Reader, tasks
+from ingest.refresh.batch import Order, Refresh
 
 log = structlog.get_logger()
 GRACE_SECONDS = 7
@@ -73,7 +73,7 @@ def build(url: URL, refresh: Refresh, stop: threading.Event, concurrency: int, p
     def deliver(context: procrastinate.JobContext, delivery_id: int) -> None:
         postman.deliver(delivery_id, context.job.attempts)
 
-    work.register(app, Reader(refresh.github, refresh.engine, refresh.github.api_url), stop)
+    tasks.register(app, Reader(refresh.github, refresh.engine, refresh.github.api_url), stop)
     return app
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, Row, text
 
 from core.alerts.rules import KINDS
 from core.errors import AlmanacError
-from ingest.alerts.addresses import AddressRefused, Resolve, reachable, system_resolve
+from ingest.alerts.ssrf_guard import AddressRefused, Resolve, reachable, system_resolve
 
 log = structlog.get_logger()
 TIMEOUT = httpx.Timeout(10, connect=5)

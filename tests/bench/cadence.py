@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ingest import pace
-from ingest.cadence import Accounts, Bounds, allocate
-from ingest.pace import Pace
+from ingest.planning import change_rate
+from ingest.planning.allocation import Accounts, Bounds, allocate
+from ingest.planning.change_rate import Pace
 from tests.bench.figures import Figure, out
 
 FOLDER = Path("../shared/data/history")
@@ -128,7 +128,7 @@ def adaptive(
     paces = learned(history)
     weight = 1 / stars[0] if relative else np.ones(count)
     if important:
-        weight = np.array([pace.importance(0, int(one)) for one in stars[0]])
+        weight = np.array([change_rate.importance(0, int(one)) for one in stars[0]])
     held, last = stars[0].copy(), np.full(count, days[0])
     nothing, one_each = np.full(count, np.nan), np.ones(count)
 
@@ -149,7 +149,7 @@ def adaptive(
                 paces[index] = paces[index].seen(days[day] - last[index], abs(stars[day, index] - held[index]))
                 mine = paces[index].per_day, weight[index], 1.0, made.price
                 # From the moment it was due: days are coarse, the timetable's minutes are not.
-                due[index] = max(due[index], days[day] - 1) + pace.interval(
+                due[index] = max(due[index], days[day] - 1) + change_rate.interval(
                     *mine, made.bounds.floor, made.bounds.ceiling
                 )
             held[chosen], last[chosen] = stars[day, chosen], days[day]
@@ -163,7 +163,7 @@ def adaptive(
 def learned(history: History) -> list[Pace]:
     """What a look a day tells in the days before the judgement."""
     days, stars = history.days[:LEARN_DAYS], history.stars[:LEARN_DAYS]
-    paces = [pace.usual(int(one)) for one in stars[0]]
+    paces = [change_rate.usual(int(one)) for one in stars[0]]
     for day in range(1, len(days)):
         moved = np.abs(stars[day] - stars[day - 1])
         paces = [one.seen(days[day] - days[day - 1], by) for one, by in zip(paces, moved, strict=True)]

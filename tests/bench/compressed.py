@@ -19,8 +19,8 @@ from core.db import engine as db_engine
 from core.queue import jobs
 from core.settings import settings
 from ingest.github import GitHub
-from ingest.purse import Purse
-from ingest.refresh import Order, Refresh
+from ingest.planning.rate_budget import Purse
+from ingest.refresh.batch import Order, Refresh
 from ingest.scheduler import Timetable
 from tests.bench.figures import peak_megabytes
 

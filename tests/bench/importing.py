@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from sqlalchemy import Engine, create_engine, text
 
-from ingest import store
+from ingest.refresh import writer
 from tests.bench.figures import PEAK_MEGABYTES, Figure, out, servers
 
 FILE = Path("../shared/data/history/weekly.parquet")
@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from sqlalchemy import create_engine
 from core import log
-from ingest.history.importing import import_history
+from ingest.history_import.importer import import_history
 log.setup("ERROR", as_json=True)
 report = import_history(Path(sys.argv[1]), "bench", engine=create_engine(sys.argv[2]))
 print(report.rows, report.seconds, peak_megabytes())
@@ -59,7 +59,7 @@ def raw_copy(engine: Engine, file: Path) -> float:
     names = ["captured_on", "full_name", "stars", "forks", "open_issues"]
     with (
         engine.begin() as connection,
-        store.raw(connection).cursor() as cursor,
+        writer.raw(connection).cursor() as cursor,
         cursor.copy("COPY floor FROM STDIN (FORMAT binary)") as copy,
     ):
         copy.set_types(["date", "text", "int4", "int4", "int4"])

@@ -22,7 +22,7 @@ import json, sys
 from core import cache, database, jobs, log
 from core.settings import settings
 from ingest.github import GitHub
-from ingest.refresh import Order, Refresh
+from ingest.refresh.batch import Order, Refresh
 log.setup("ERROR", as_json=True)
 with GitHub.from_settings(settings(), cache.redis()) as github:
     run = Refresh(github, database.engine(), settings().refresh_every).run(

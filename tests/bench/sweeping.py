@@ -20,9 +20,9 @@ from sqlalchemy import Connection, Engine, create_engine, text
 
 from core import log
 from core.settings import Settings
-from ingest import changes, store
-from ingest.changes import HeldAccount
 from ingest.github import AccountAnswer, Ask, GitHub
+from ingest.refresh import diff, writer
+from ingest.refresh.diff import HeldAccount
 from ingest.sandbox import Sandbox
 from tests.bench.figures import Figure, servers
 from tests.bench.pretending import Pretend, pretend
@@ -147,9 +147,9 @@ def _write(connection: Connection, answers: Sequence[AccountAnswer]) -> None:
             {"github_id": account.github_id, "login": account.login},
         ).scalar_one()
         nothing = HeldAccount(account_id, account.login, None, None, None, {})
-        plan = changes.compare(nothing, account, answer.repositories)
-        ids = store.insert_repositories(connection, account_id, plan.new)
-        store.write_counts(connection, ids, plan.new, answer.captured_at)
+        plan = diff.compare(nothing, account, answer.repositories)
+        ids = writer.insert_repositories(connection, account_id, plan.new)
+        writer.write_counts(connection, ids, plan.new, answer.captured_at)
         assert plan.totals is not None
-        store.write_account_snapshot(connection, account_id, answer.captured_at, plan.totals)
-        store.write_account(connection, account_id, account, answer.captured_at, answer.token)
+        writer.write_account_snapshot(connection, account_id, answer.captured_at, plan.totals)
+        writer.write_account(connection, account_id, account, answer.captured_at, answer.token)

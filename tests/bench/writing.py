@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Engine, text
 
-from ingest import store
+from ingest.refresh import writer
 from tests.bench.figures import Figure, database
 
 ROWS = 500_000
@@ -26,7 +26,7 @@ def run() -> list[Figure]:
         ]
 
 
-def raw_copy(engine: Engine, rows: list[store.Snapshot]) -> float:
+def raw_copy(engine: Engine, rows: list[writer.Snapshot]) -> float:
     """The floor: the same rows into a plain table with the same key, nothing else."""
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE IF EXISTS floor"))
@@ -35,7 +35,7 @@ def raw_copy(engine: Engine, rows: list[store.Snapshot]) -> float:
         )
         connection.execute(text("ALTER TABLE floor ALTER source_id SET DEFAULT 1"))
     started = time.perf_counter()
-    with engine.begin() as connection, store.raw(connection).cursor() as cursor:
+    with engine.begin() as connection, writer.raw(connection).cursor() as cursor:
         columns = "repository_id, captured_at, stars, forks, size_kb"
         with cursor.copy(f"COPY floor ({columns}) FROM STDIN (FORMAT binary)") as copy:
             copy.set_types(["int8", "timestamptz", "int4", "int4", "int4"])
@@ -44,10 +44,10 @@ def raw_copy(engine: Engine, rows: list[store.Snapshot]) -> float:
     return len(rows) / (time.perf_counter() - started)
 
 
-def snapshots(engine: Engine, rows: list[store.Snapshot]) -> float:
+def snapshots(engine: Engine, rows: list[writer.Snapshot]) -> float:
     with engine.begin() as connection:
         connection.execute(text("TRUNCATE repository_snapshot"))
     started = time.perf_counter()
     with engine.begin() as connection:
-        store.write_snapshots(connection, rows)
+        writer.write_snapshots(connection, rows)
     return len(rows) / (time.perf_counter() - started)

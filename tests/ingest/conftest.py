@@ -11,9 +11,9 @@ from sqlalchemy import text
 
 from core.queue.jobs import Asked
 from core.settings import Settings
-from ingest import show
+from ingest.cli import show
 from ingest.github import GitHub
-from ingest.refresh import Order, Refresh
+from ingest.refresh.batch import Order, Refresh
 from ingest.sandbox import Sandbox, World, serve
 
 TOKEN = "sandbox-token-1"

@@ -22,8 +22,8 @@ from core.settings import Settings
 from core.tracking import accounts
 from ingest import scheduler
 from ingest.github import GitHub, health
-from ingest.purse import Purse
-from ingest.refresh import Order, Refresh
+from ingest.planning.rate_budget import Purse
+from ingest.refresh.batch import Order, Refresh
 from ingest.sandbox import World, serve
 from ingest.scheduler import Timetable
 from tests.wire import wire

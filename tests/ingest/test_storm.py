@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from core.launcher.embedded import lease
-from ingest import show
+from ingest.cli import show
 from ingest.sandbox import World, serve
 from tests.chaos import Storm, is_calm
 

@@ -1,0 +1,50 @@
+"""`python -m ingest star-history OWNER/NAME…`: a repository's stars by day, to the beginning, now."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from sqlalchemy import Engine, text
+
+from core.errors import BadInput
+from ingest.cli import output
+from ingest.enrichment.job import Reader
+from ingest.github.gate import Stop
+
+HELD = """
+    SELECT full_name, first_day, walked_at IS NOT NULL AS is_whole, coalesce(sum(latest.stars), 0) AS stars
+      FROM repository
+      JOIN star_walk ON star_walk.repository_id = repository.id
+      LEFT JOIN LATERAL (SELECT DISTINCT ON (day) stars FROM star_day WHERE star_day.repository_id = repository.id
+                          ORDER BY day, read_at DESC) AS latest ON true
+     WHERE repository.id = ANY(:ids) GROUP BY repository.id, star_walk.repository_id ORDER BY full_name
+"""
+
+
+def read(reader: Reader, names: Sequence[str], stop: Stop) -> bool:
+    """Read the star history of repositories that are held, and print what is held then; whether all was read."""
+    ids = _ids(reader.engine, names)
+    first = reader.run("stars", ids, stop=stop, anew=True)
+    walk = reader.run("star_walk", ids, stop=stop)
+    with reader.engine.begin() as connection:
+        held = connection.execute(text(HELD), {"ids": ids}).all()
+    table = Table("Repository", "Since", "Whole", "Surviving stars", box=None, pad_edge=False)
+    for row in held:
+        table.add_row(row.full_name, str(row.first_day), "yes" if row.is_whole else "not yet", f"{row.stars:,}")
+    output.out.print(table)
+    for ended in (first.ended, walk.ended):
+        if ended:
+            output.err.print(ended, markup=False)
+    return len(held) == len(ids) and all(row.is_whole for row in held)
+
+
+def _ids(engine: Engine, names: Sequence[str]) -> list[int]:
+    with engine.begin() as connection:
+        rows = connection.execute(
+            text("SELECT id, lower(full_name) AS name FROM repository WHERE lower(full_name) = ANY(:names)"),
+            {"names": [name.lower() for name in names]},
+        ).all()
+    found = {row.name: row.id for row in rows}
+    unknown = [name for name in names if name.lower() not in found]
+    if unknown:
+        raise BadInput(f"Nothing is held of {', '.join(unknown)}: refresh its account first")
+    return list(found.values())

@@ -1,0 +1,216 @@
+"""One job of readings: some subjects, one kind, one token. Ends early when the budget, the time or the worker does."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from core.db.data_version import publish
+from core.queue.enrichment import KINDS, Kind, others_wait
+from ingest.enrichment import backoff, counts, due, run_log, state
+from ingest.enrichment.due import Target
+from ingest.enrichment.handlers import WAYS, Stored
+from ingest.enrichment.run_log import ReadingRun
+from ingest.github import GitHub
+from ingest.github.errors import BadCredentials, GitHubError, RateLimited, RepositoryGone, Stopped
+from ingest.github.facts import NoSuchEndpoint, Subject
+from ingest.github.gate import Stop
+from ingest.github.models import Extras
+from ingest.github.partials import Lost
+from ingest.github.transport import PASSING
+
+log = structlog.get_logger()
+# A job gives way after so long, and when another one waits: refreshes want workers, too.
+LONGEST_SECONDS = 60.0
+LOOK_ROUND_SECONDS = 1.0
+FAILURES_IN_A_ROW = 3
+TROUBLE_LASTS = timedelta(minutes=5)
+
+
+def now_utc() -> datetime:
+    return datetime.now(UTC)
+
+
+class Turn:
+    """How long a job may go on."""
+
+    def __init__(self, engine: Engine, stop: Stop, longest_seconds: float) -> None:
+        self._engine = engine
+        self._stop = stop
+        self._until = time.monotonic() + longest_seconds
+        self._looked_at = time.monotonic()
+
+    def is_over(self) -> bool:
+        """Told to stop, at it for long, or somebody else waits; that is looked for once a second."""
+        now = time.monotonic()
+        if self._stop.is_set() or now >= self._until:
+            return True
+        if now - self._looked_at < LOOK_ROUND_SECONDS:
+            return False
+        self._looked_at = now
+        with self._engine.begin() as connection:
+            return others_wait(connection)
+
+
+@dataclass
+class Reader:
+    """The client, the store and the clock that readings work with."""
+
+    github: GitHub
+    engine: Engine
+    api_root: str
+    clock: Callable[[], datetime] = now_utc
+    longest_seconds: float = LONGEST_SECONDS
+
+    def run(
+        self, kind_name: str, ids: Sequence[int], *, token: str | None = None, stop: Stop | None = None,
+        job_id: int | None = None, anew: bool = False,
+    ) -> ReadingRun:  # fmt: skip
+        """Read one kind of fact of *ids* and report; `run.until` says when it is worth going on.
+
+        What was read since the job was queued is left out, unless it is wanted *anew*. What is not reached stays due.
+        """
+        kind, stop = KINDS[kind_name], stop or threading.Event()
+        with self.engine.begin() as connection:
+            now = self.clock()
+            wanted = list(ids) if anew else due.still_due(connection, kind, now, ids)
+            if due.is_missing(connection, kind.name, self.api_root, now) and not anew:
+                wanted = []
+            run = run_log.open_run(connection, kind.name, token, job_id, len(wanted), now) if wanted else ReadingRun()
+        try:
+            self._each(run, kind, wanted, stop)
+        finally:
+            if wanted:
+                self._close(run)
+        return run
+
+    def _each(self, run: ReadingRun, kind: Kind, ids: Sequence[int], stop: Stop) -> None:
+        turn, failures = Turn(self.engine, stop, self.longest_seconds), 0
+        for i in range(0, len(ids), kind.batch):
+            batch = ids[i : i + kind.batch]
+            if turn.is_over():
+                run.ended = "the worker was told to stop" if stop.is_set() else "other work is waiting"
+                return
+            try:
+                if kind.batch > 1:
+                    self._read_together(run, kind, batch, stop)
+                else:
+                    run.rows_written += self._read(run, kind, batch[0], stop, turn)
+                    run.read += 1
+                failures = 0
+            except (RateLimited, NoSuchEndpoint, Stopped, BadCredentials) as error:
+                # None of these is this subject's own: the others would meet the same.
+                self._end(run, kind, error)
+                return
+            except (GitHubError, DBAPIError, ValueError) as error:
+                failures = failures + 1 if isinstance(error, PASSING) else 0
+                for subject_id in batch:
+                    self._note(run, kind, subject_id, error)
+                if failures >= FAILURES_IN_A_ROW:
+                    run.ended, run.until = str(error), self.clock() + TROUBLE_LASTS
+                    return
+
+    def _read(self, run: ReadingRun, kind: Kind, subject_id: int, stop: Stop, turn: Turn) -> int:
+        """Ask for one subject, as many pages as there are and the time allows; returns how many rows were written."""
+        rows = 0
+        while True:
+            with self.engine.begin() as connection:
+                target = due.target(connection, kind, subject_id, self.clock())
+            if target is None:
+                return rows
+            stored = self._ask_and_store(run, kind, target, stop)
+            rows += stored.rows
+            if not stored.goes_on or turn.is_over():
+                return rows
+
+    def _ask_and_store(self, run: ReadingRun, kind: Kind, target: Target, stop: Stop) -> Stored:
+        way = WAYS[kind.name]
+        try:
+            reading = way.ask(self.github.facts, target, self._subject(run, kind, target), stop)
+        except RepositoryGone as error:
+            if self._is_endpoint_missing(kind, target, stop):
+                raise NoSuchEndpoint(kind.words) from error
+            raise
+        with self.engine.begin() as connection:
+            before = state.last_read(connection, kind, target.id)
+            if before is not None and before > reading.captured_at:
+                return Stored(0)  # a newer answer is held
+            stored = way.store(connection, target, reading, before)
+            # A walk that is cut short stays due.
+            if stored.first_day is not None or not stored.goes_on:
+                state.read(connection, kind, target.id, reading.captured_at, self.clock(), stored.first_day)
+            return stored
+
+    def _read_together(self, run: ReadingRun, kind: Kind, ids: Sequence[int], stop: Stop) -> None:
+        """Ask for several at once; each is stored, or noted as not told, by itself."""
+        with self.engine.begin() as connection:
+            found = [due.target(connection, kind, subject_id, self.clock()) for subject_id in ids]
+        targets = [target for target in found if target is not None and target.node_id is not None]
+        if not targets:
+            return
+        subject = self._subject(run, kind, targets[0])
+        reading = self.github.facts.extras(subject, [target.node_id or "" for target in targets], stop=stop)
+        for target, told in zip(targets, reading.value, strict=True):
+            if told is None:
+                self._note(run, kind, target.id, RepositoryGone(target.full_name or target.login))
+            elif isinstance(told, Lost):
+                self._note(run, kind, target.id, told.error)
+            else:
+                run.rows_written += self._store_extras(kind, target, told, reading.captured_at)
+                run.read += 1
+
+    def _store_extras(self, kind: Kind, target: Target, told: Extras, at: datetime) -> int:
+        with self.engine.begin() as connection:
+            before = state.last_read(connection, kind, target.id)
+            if before is not None and before > at:
+                return 0
+            state.read(connection, kind, target.id, at, self.clock())
+            return counts.store(connection, target.id, told, at)
+
+    def _subject(self, run: ReadingRun, kind: Kind, target: Target) -> Subject:
+        reserve, name = kind.reserve_for(is_anonymous=self.github.is_anonymous), target.full_name or target.login
+        return Subject(target.github_id, name, target.token, reserve, target.node_id, run.tally)
+
+    def _is_endpoint_missing(self, kind: Kind, target: Target, stop: Stop) -> bool:
+        """Whether nobody is told: it never was, and the repository that was asked for is there."""
+        with self.engine.begin() as connection:
+            if state.was_ever_told(connection, kind.name):
+                return False
+        return self.github.is_shown(target.github_id, stop=stop)
+
+    # When it did not work ----------------------------------------------------------------------------------------
+
+    def _note(self, run: ReadingRun, kind: Kind, subject_id: int, error: Exception) -> None:
+        run.failed += 1
+        with self.engine.begin() as connection:
+            target = due.target(connection, kind, subject_id, self.clock())
+            now = self.clock()
+            verdict = backoff.judge(kind, error, now, target.tries if target else 0)
+            state.not_read(connection, kind, subject_id, verdict.state, verdict.due_at, verdict.tries, verdict.reason)
+        log.info("reading failed", kind=kind.name, subject=subject_id, state=verdict.state, why=verdict.reason)
+
+    def _end(self, run: ReadingRun, kind: Kind, error: GitHubError) -> None:
+        run.ended = str(error)
+        if isinstance(error, RateLimited):
+            run.until = error.resets_at
+        elif isinstance(error, BadCredentials):
+            run.until = self.clock() + TROUBLE_LASTS
+        elif isinstance(error, NoSuchEndpoint):
+            with self.engine.begin() as connection:
+                state.note_missing(connection, kind.name, self.api_root, self.clock())
+        log.info("readings end early", kind=kind.name, why=run.ended)
+
+    def _close(self, run: ReadingRun) -> None:
+        with self.engine.begin() as connection:
+            run_log.close_run(connection, run, self.clock())
+            if run.rows_written:
+                publish(connection, None)
+        log.info(
+            "readings finished", kind=run.kind, read=run.read, failed=run.failed, requests=run.tally.requests,
+            not_modified=run.tally.not_modified, rows=run.rows_written, ended=run.ended,
+        )  # fmt: skip

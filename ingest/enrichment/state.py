@@ -1,0 +1,71 @@
+"""Writing down how readings went: when each was read, why not, when it is due again. Callers own the transaction."""
+
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Connection, text
+
+from core.queue.enrichment import Kind
+from ingest.enrichment.due import endpoint_of
+
+State = Literal["read", "computing", "unavailable", "refused", "failed"]
+ASK_AGAIN = timedelta(days=1)
+NOTE = """
+    INSERT INTO reading (kind, {subject}, read_at, due_at, state, tries, reason, first_day)
+    VALUES (:kind, :id, :read_at, :due_at, :state, :tries, :reason, :first_day)
+    ON CONFLICT (kind, {subject}) WHERE {subject} IS NOT NULL DO UPDATE
+       SET read_at = greatest(reading.read_at, excluded.read_at), due_at = excluded.due_at, state = excluded.state,
+           tries = excluded.tries, reason = excluded.reason, first_day = least(reading.first_day, excluded.first_day)
+"""
+
+
+def read(
+    connection: Connection, kind: Kind, subject_id: int, at: datetime, now: datetime, first_day: date | None = None
+) -> None:
+    """It was told, at GitHub's moment *at*; by our clock it is due again after its rhythm."""
+    _note(connection, kind, subject_id, state="read", read_at=at, due_at=now + kind.every, first_day=first_day)
+
+
+def not_read(
+    connection: Connection, kind: Kind, subject_id: int, state: State, due_at: datetime, tries: int, reason: str
+) -> None:
+    _note(connection, kind, subject_id, state=state, due_at=due_at, tries=tries, reason=reason)
+
+
+def last_read(connection: Connection, kind: Kind, subject_id: int) -> datetime | None:
+    """When GitHub last told; the subject is locked until the transaction ends, so that readings come one by one."""
+    subject, table = ("account_id", "account") if kind.of_users else ("repository_id", "repository")
+    connection.execute(text(f"SELECT id FROM {table} WHERE id = :id FOR NO KEY UPDATE"), {"id": subject_id})  # noqa: S608
+    at: datetime | None = connection.scalar(
+        text(f"SELECT read_at FROM reading WHERE kind = :kind AND {subject} = :id"),  # noqa: S608
+        {"kind": kind.name, "id": subject_id},
+    )
+    return at
+
+
+def was_ever_told(connection: Connection, kind: str) -> bool:
+    """Whether this kind was ever read of anything."""
+    return bool(
+        connection.scalar(
+            text("SELECT EXISTS (SELECT FROM reading WHERE kind = :kind AND read_at IS NOT NULL)"),
+            {"kind": endpoint_of(kind)},
+        )
+    )
+
+
+def note_missing(connection: Connection, kind: str, api_root: str, now: datetime) -> None:
+    """This server does not tell this kind of anything: ask again tomorrow, not each time."""
+    connection.execute(
+        text(
+            "INSERT INTO missing_endpoint (kind, api_root, noticed_at, ask_again_at)"
+            " VALUES (:kind, :root, :now, :again)"
+            " ON CONFLICT (kind, api_root) DO UPDATE SET ask_again_at = excluded.ask_again_at"
+        ),
+        {"kind": endpoint_of(kind), "root": api_root, "now": now, "again": now + ASK_AGAIN},
+    )
+
+
+def _note(connection: Connection, kind: Kind, subject_id: int, **values: Any) -> None:
+    given = {"read_at": None, "tries": 0, "reason": None, "first_day": None} | values
+    subject = "account_id" if kind.of_users else "repository_id"
+    connection.execute(text(NOTE.format(subject=subject)), given | {"kind": kind.name, "id": subject_id})

@@ -1,0 +1,111 @@
+"""The record of an import among the runs, and the source it is for."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql import bindparam
+
+from core.queue.jobs import Asked, open_ingestion
+from ingest.history_import.steps import Steps
+from ingest.refresh.run_log import LOCK_SPACE
+
+
+@dataclass
+class Run:
+    """One import, as it is recorded. *continues*: the last one of this source did not come to its end."""
+
+    source: str
+    file: str
+    requested_by: str | None
+    started_at: datetime
+    id: int = 0
+    source_id: int = 0
+    continues: bool = False
+    written: int = 0
+    rejected: int = 0
+    rejects_file: Path | None = None
+    report: Any = field(default=None, repr=False)
+
+
+@contextmanager
+def recorded(steps: Steps, run: Run) -> Iterator[Run]:
+    """Open the run's record, and close it with what happened, whatever happens."""
+    with steps.step() as connection:
+        run.source_id = source_id(connection, run.source)
+        run.continues = is_unfinished(connection, run.source)
+        run.id = _open(connection, run)
+    try:
+        yield run
+    except BaseException:
+        if steps.is_alive:
+            with steps.step() as connection:
+                _close(connection, run, "failed")
+        raise
+    with steps.step() as connection:
+        _close(connection, run, "partial" if run.rejected else "done")
+
+
+def source_id(connection: Connection, name: str) -> int:
+    """The id of an imported source, new or held."""
+    found: int | None = connection.scalar(text("SELECT id FROM source WHERE name = :name"), {"name": name})
+    if found is None:
+        found = connection.execute(
+            text("INSERT INTO source (name) VALUES (:name) RETURNING id"), {"name": name}
+        ).scalar_one()
+    return found
+
+
+def is_unfinished(connection: Connection, source: str) -> bool:
+    """Whether the last import of *source* broke off: it may have left rows that nothing sums up yet."""
+    state = connection.scalar(
+        text(
+            "SELECT state FROM ingest_run WHERE trigger = 'import' AND details ->> 'source' = :source"
+            " ORDER BY id DESC LIMIT 1"
+        ),
+        {"source": source},
+    )
+    return state not in {None, "done", "partial"}
+
+
+def _open(connection: Connection, run: Run) -> int:
+    run_id: int = connection.execute(
+        text(
+            "INSERT INTO ingest_run (ingestion_id, trigger, requested_by, started_at, details)"
+            " VALUES (:ingestion_id, 'import', :by, :started_at, :details) RETURNING id"
+        ).bindparams(bindparam("details", type_=JSONB)),
+        {
+            "ingestion_id": open_ingestion(connection, Asked("import", run.requested_by), run.started_at),
+            "by": run.requested_by,
+            "started_at": run.started_at,
+            "details": {"source": run.source, "file": run.file},
+        },
+    ).scalar_one()
+    # As every run that is alive holds a lock: without it the leader would take this one for dead.
+    connection.execute(text("SELECT pg_advisory_lock(:space, :id)"), {"space": LOCK_SPACE, "id": run_id})
+    return run_id
+
+
+def _close(connection: Connection, run: Run, state: str) -> None:
+    details = {} if run.report is None else asdict(run.report)
+    details = {
+        name: value if isinstance(value, int | float | list) else _plain(value) for name, value in details.items()
+    }
+    connection.execute(
+        text(
+            "UPDATE ingest_run SET state = :state, finished_at = clock_timestamp(), rows_written = :written,"
+            " details = details || :details WHERE id = :id"
+        ).bindparams(bindparam("details", type_=JSONB)),
+        {"state": state, "written": run.written, "details": details, "id": run.id},
+    )
+    connection.execute(text("SELECT pg_advisory_unlock(:space, :id)"), {"space": LOCK_SPACE, "id": run.id})
+
+
+def _plain(value: object) -> object:
+    """As JSON knows it: days and paths become text."""
+    return value if value is None or isinstance(value, int | float | tuple) else str(value)

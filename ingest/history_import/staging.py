@@ -1,0 +1,140 @@
+"""What a history file holds, in temporary tables: nothing else has changed until the whole file was read."""
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+from sqlalchemy import Connection, text
+
+from ingest.history_import.names import ATTRIBUTES, Names
+from ingest.history_import.reader import HistoryFile
+from ingest.history_import.rejects import RejectsFile
+from ingest.history_import.validate import Rejected, check
+
+TABLES = """
+    CREATE TEMPORARY TABLE import_given (line bigint, number int, captured_at timestamptz, stars int, forks int,
+        open_issues int, open_issues_and_change_requests int, watchers int);
+    CREATE TEMPORARY TABLE import_name (number int PRIMARY KEY, full_name text, first_day date, language text,
+        license text, description text, created_at timestamptz, repository_id bigint);
+    CREATE TEMPORARY TABLE import_row (repository_id bigint, captured_at timestamptz, line bigint, stars int,
+        forks int, open_issues int, open_issues_and_change_requests int, watchers int);
+"""
+DROP = "DROP TABLE IF EXISTS pg_temp.import_given, pg_temp.import_name, pg_temp.import_row"
+
+Read = Callable[[int], None]
+
+
+def stage(
+    connection: Connection,
+    file: HistoryFile,
+    rejects: RejectsFile,
+    *,
+    today: date,
+    together_until: date | None,
+    read: Read,
+) -> tuple[Names, int]:
+    """Read *file* into `import_given` and `import_name`; returns the names, and how many rows the file has.
+
+    Before *together_until* its open issues include change requests.
+    """
+    for statement in (DROP, *TABLES.split(";")[:-1]):
+        connection.execute(text(statement))
+    names, seen = Names(), 0
+    with _copying(connection, "import_given") as copy:
+        for block in file.blocks():
+            checked = check(block, today)
+            rejects.add(checked.rejected)
+            if checked.rows.num_rows:
+                copy.write(_as_csv(_given(checked.rows, names, together_until)))
+            seen += checked.rows.num_rows + len(checked.rejected)
+            read(seen)
+    _write_names(connection, names)
+    connection.execute(text("ANALYZE import_given, import_name"))
+    return names, seen
+
+
+def arrange(connection: Connection) -> tuple[int, int]:
+    """Fill `import_row` with the last row of each repository and day, sorted; tells how many, and how many gave way."""
+    arranged: int = connection.execute(
+        text("""
+            INSERT INTO import_row
+            SELECT DISTINCT ON (repository_id, captured_at) repository_id, captured_at, line, stars, forks,
+                   open_issues, open_issues_and_change_requests, watchers
+              FROM import_given JOIN import_name USING (number)
+             ORDER BY repository_id, captured_at, line DESC
+        """)
+    ).rowcount
+    connection.execute(text("CREATE INDEX ON import_row (repository_id)"))
+    connection.execute(text("ANALYZE import_row"))
+    given: int = connection.execute(text("SELECT count(*) FROM import_given")).scalar_one()
+    return arranged, given - arranged
+
+
+def contradicted(connection: Connection) -> Iterator[Rejected]:
+    """Yield the rows that gave way to a later one of the same repository and day that says otherwise."""
+    rows = connection.execute(
+        text("""
+            SELECT given.line, kept.line AS kept, (given.captured_at AT TIME ZONE 'UTC')::date AS day, full_name,
+                   given.stars, given.forks,
+                   coalesce(given.open_issues, given.open_issues_and_change_requests) AS open_issues
+              FROM import_given AS given
+              JOIN import_name USING (number)
+              JOIN import_row AS kept USING (repository_id, captured_at)
+             WHERE given.line <> kept.line
+               AND ROW(given.stars, given.forks, given.open_issues, given.open_issues_and_change_requests,
+                       given.watchers)
+                   IS DISTINCT FROM ROW(kept.stars, kept.forks, kept.open_issues,
+                       kept.open_issues_and_change_requests, kept.watchers)
+             ORDER BY given.line
+        """)
+    )
+    for row in rows:
+        reason = f"line {row.kept} says otherwise of the same repository and day"
+        values = (row.day, row.full_name, row.stars, row.forks, row.open_issues)
+        yield Rejected(row.line, reason, tuple(str(value) for value in values))
+
+
+def _given(rows: pa.Table, names: Names, together_until: date | None) -> pa.Table:
+    days, issues = rows["captured_on"], rows["open_issues"]
+    nothing = pa.nulls(rows.num_rows, pa.int32())
+    together = pc.less(days, pa.scalar(together_until or date.min, pa.date32()))
+    return pa.table(
+        {
+            "line": rows["line"],
+            "number": names.number(rows),
+            "captured_at": pc.strftime(days.cast(pa.timestamp("s")), "%Y-%m-%d 00:00+00"),
+            "stars": rows["stars"],
+            "forks": rows["forks"],
+            "open_issues": pc.if_else(together, nothing, issues),
+            "open_issues_and_change_requests": pc.if_else(together, issues, nothing),
+            "watchers": rows["watchers"] if "watchers" in rows.column_names else nothing,
+        }
+    )
+
+
+def _as_csv(rows: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pa.csv.write_csv(rows, sink, pa.csv.WriteOptions(include_header=False))
+    return sink.getvalue()
+
+
+def _write_names(connection: Connection, names: Names) -> None:
+    columns = ("number", "full_name", "first_day", *ATTRIBUTES)
+    with _copying(connection, f"import_name ({', '.join(columns)})", "text") as copy:
+        for named in names.named.values():
+            said = (named.attributes.get(name, (None, None))[1] for name in ATTRIBUTES)
+            copy.write_row((named.number, named.full_name, named.first, *said))
+
+
+@contextmanager
+def _copying(connection: Connection, table: str, kind: str = "csv") -> Iterator[psycopg.Copy]:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    # Our own names: COPY takes no bound values.
+    with driver.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN (FORMAT {kind})".encode()) as copy:
+        yield copy

@@ -1,0 +1,194 @@
+"""What is wanted: which accounts are tracked, which are due, and when to come back. Callers own the transaction."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from core.budget import cost_model
+from ingest.github import Ask
+from ingest.planning import backoff, change_rate
+from ingest.planning.change_rate import DAY, Look, Pace
+
+
+@dataclass(frozen=True)
+class Due:
+    """An account whose time has come, or that a job has already; `repositories` as of the last look."""
+
+    account_id: int
+    login: str
+    token: str | None
+    repositories: int | None
+
+
+def still_wanted(connection: Connection, account_ids: Sequence[int], job_id: int | None) -> list[int]:
+    """Leave out what a job that is tried again has done already: its mark is gone, or another job has it."""
+    if job_id is None:
+        return list(account_ids)
+    return list(
+        connection.scalars(
+            text(
+                "SELECT id FROM unnest(CAST(:ids AS bigint[])) AS wanted(id)"
+                "  LEFT JOIN tracked_account ON account_id = id WHERE account_id IS NULL OR job_id = :job"
+            ),
+            {"ids": list(account_ids), "job": job_id},
+        )
+    )
+
+
+def asks(connection: Connection, account_ids: Sequence[int]) -> list[tuple[int, Ask]]:
+    """What the client should know of each account before it asks; those that are gone are asked for again."""
+    rows = connection.execute(
+        text(
+            "SELECT account.id, login, github_id, node_id, kind, token, last.public_repositories"
+            "  FROM account LEFT JOIN LATERAL (SELECT public_repositories FROM account_snapshot"
+            "       WHERE account_id = account.id ORDER BY captured_at DESC LIMIT 1) AS last ON true"
+            " WHERE account.id = ANY(:ids)"
+        ),
+        {"ids": list(account_ids)},
+    )
+    return [
+        (
+            row.id,
+            Ask(
+                login=row.login,
+                github_id=row.github_id,
+                node_id=row.node_id,
+                kind=row.kind,
+                repositories_expected=row.public_repositories,
+                token=row.token,
+            ),
+        )
+        for row in rows
+    ]
+
+
+def due(connection: Connection, now: datetime, limit: int, not_of: Sequence[str] = ()) -> list[Due]:
+    """Tracked accounts whose time has come and that no job has yet, most wanted first.
+
+    Those pinned to the tokens *not_of* (fingerprints) are left out: they must not keep others from coming.
+    """
+    rows = connection.execute(
+        text(
+            "SELECT account_id, login, token, repositories FROM tracked_account JOIN account ON account.id = account_id"
+            " WHERE due_at <= :now AND queued_at IS NULL AND NOT paused"
+            "   AND (token IS NULL OR token <> ALL(CAST(:not_of AS text[])))"
+            " ORDER BY priority DESC, due_at LIMIT :limit FOR UPDATE OF tracked_account SKIP LOCKED"
+        ),
+        {"now": now, "limit": limit, "not_of": list(not_of)},
+    )
+    return [Due(*row) for row in rows]
+
+
+def queued(connection: Connection) -> list[Due]:
+    """Tracked accounts that jobs have and that are not done yet."""
+    rows = connection.execute(
+        text(
+            "SELECT account_id, login, token, repositories FROM tracked_account JOIN account ON account.id = account_id"
+            " WHERE job_id IS NOT NULL"
+        )
+    )
+    return [Due(*row) for row in rows]
+
+
+def succeeded(
+    connection: Connection,
+    account_id: int,
+    now: datetime,
+    default: timedelta,
+    chance: random.Random,
+    look: Look | None = None,
+) -> None:
+    """Learn from *look* and plan the next one at a tracked account; what nobody tracks is left alone."""
+    wish = _wish(connection, account_id)
+    if wish is None:
+        return
+    learned = _learned(wish, look)
+    planned = _planned(wish, learned, look)
+    every = wish.every or planned or default
+    _come_back(connection, account_id, backoff.next_due(now, every, chance), failures=0)
+    if look is not None:
+        connection.execute(
+            text(
+                "UPDATE tracked_account SET planned_every = :planned, change_rate = :rate, change_shape = :shape,"
+                " change_looks = :looks, stars = :stars, repositories = :repositories WHERE account_id = :id"
+            ),
+            {
+                "id": account_id,
+                "planned": planned,
+                "rate": learned.per_day,
+                "shape": learned.shape,
+                "looks": learned.looks,
+                "stars": look.stars,
+                "repositories": look.repositories,
+            },
+        )
+
+
+def failed(
+    connection: Connection,
+    account_id: int,
+    now: datetime,
+    default: timedelta,
+    not_before: datetime | None,
+    chance: random.Random | None = None,
+) -> None:
+    """Plan another try, the later the more often it failed, never before *not_before*."""
+    wish = _wish(connection, account_id)
+    if wish is not None:
+        failures = wish.failures + 1
+        every = wish.every or wish.planned_every or default
+        due_at = backoff.retry_due(now, every, failures, not_before, chance)
+        _come_back(connection, account_id, due_at, failures=failures)
+
+
+def _learned(wish: Row[Any], look: Look | None) -> Pace:
+    if wish.change_rate is None:
+        held = change_rate.usual(look.stars if look else 0)
+    else:
+        held = Pace(wish.change_rate, wish.change_shape, wish.change_looks)
+    if look is None or look.days is None:
+        return held
+    return held.seen(look.days, look.changes, at_least=look.at_least)
+
+
+def _planned(wish: Row[Any], learned: Pace, look: Look | None) -> timedelta | None:
+    """The interval at the price of the newest plan; None: the default holds, for lack of a plan or of looks."""
+    if wish.price is None:
+        return None
+    if not learned.is_known or look is None:
+        return wish.default_every if wish.stretch > 1 else None
+    days = change_rate.interval(
+        learned.per_day,
+        change_rate.importance(wish.priority, look.stars),
+        cost_model.look_cost(look.repositories, with_token=wish.unit == "points"),
+        wish.price,
+        wish.floor / DAY,
+        wish.ceiling / DAY,
+    )
+    return days * DAY
+
+
+def _wish(connection: Connection, account_id: int) -> Row[Any] | None:
+    return connection.execute(
+        text(
+            "SELECT tracked_account.every, planned_every, failures, priority, change_rate, change_shape, change_looks,"
+            "       price, unit, plan.floor, plan.ceiling, stretch, plan.every * stretch AS default_every"
+            "  FROM tracked_account"
+            "  LEFT JOIN (SELECT * FROM refresh_plan ORDER BY id DESC LIMIT 1) AS plan ON true WHERE account_id = :id"
+        ),
+        {"id": account_id},
+    ).one_or_none()
+
+
+def _come_back(connection: Connection, account_id: int, at: datetime, *, failures: int) -> None:
+    connection.execute(
+        text(
+            "UPDATE tracked_account SET due_at = :at, queued_at = NULL, job_id = NULL, failures = :failures"
+            " WHERE account_id = :id"
+        ),
+        {"id": account_id, "at": at, "failures": failures},
+    )

@@ -1,0 +1,1 @@
+"""One batch of accounts, from request to committed snapshots."""

@@ -1,0 +1,153 @@
+"""What we hold of an account, read for comparing it with what GitHub said. Callers own the transaction."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from ingest.github.models import Account, Repository
+from ingest.history_import.adopt_accounts import adopt_accounts
+from ingest.refresh.diff import AccountCounts, Counts, Details, Extras, HeldAccount, HeldRepository, LanguagesLook
+
+
+def lock_account(connection: Connection, account: Account) -> int:
+    """Find or create the row of *account* and lock it until the transaction ends; returns our id.
+
+    Identity is GitHub's id: a name that answers with another id is another account. What is kept under the name
+    alone becomes the account's.
+    """
+    found = connection.execute(
+        text(
+            "INSERT INTO account (github_id, login, created_at) VALUES (:github_id, :login, :created_at)"
+            " ON CONFLICT (github_id) DO UPDATE SET created_at = coalesce(account.created_at, excluded.created_at)"
+            " RETURNING id"
+        ),
+        {"github_id": account.github_id, "login": account.login, "created_at": account.created_at},
+    ).scalar_one()
+    adopt_accounts(connection, [found])
+    return int(found)
+
+
+def account_id(connection: Connection, github_id: int) -> int | None:
+    """Our id of the account that GitHub knows by *github_id*."""
+    found: int | None = connection.scalar(
+        text("SELECT id FROM account WHERE github_id = :github_id"), {"github_id": github_id}
+    )
+    return found
+
+
+def owner_of(connection: Connection, repository: Repository) -> int:
+    """Our id of the account that *repository* belongs to now; a row by name where nobody has seen it."""
+    found = None if repository.owner_id is None else account_id(connection, repository.owner_id)
+    if found is None:
+        found = connection.execute(
+            text(
+                "INSERT INTO account (github_id, login) VALUES (:github_id, :login) ON CONFLICT DO NOTHING RETURNING id"
+            ),
+            {"github_id": repository.owner_id, "login": repository.owner_login},
+        ).scalar()
+    if found is None:
+        found = connection.execute(
+            text("SELECT id FROM account WHERE lower(login) = lower(:login) ORDER BY github_id NULLS LAST LIMIT 1"),
+            {"login": repository.owner_login},
+        ).scalar_one()
+    return int(found)
+
+
+def held_account(connection: Connection, account_id: int, github_ids: Sequence[int]) -> HeldAccount:
+    """Read what we hold of an account, and of the repositories *github_ids* wherever they are held."""
+    row = connection.execute(
+        text(
+            "SELECT login, checked_at, gone_at, followers, following, public_repositories, public_gists,"
+            "       stars, forks, repositories"
+            "  FROM account LEFT JOIN LATERAL (SELECT * FROM account_snapshot WHERE account_id = account.id"
+            "       ORDER BY captured_at DESC LIMIT 1) AS last ON true WHERE account.id = :id"
+        ),
+        {"id": account_id},
+    ).one()
+    counts = None if row.stars is None else AccountCounts(*(getattr(row, part.name) for part in fields(AccountCounts)))
+    return HeldAccount(
+        id=account_id,
+        login=row.login,
+        checked_at=row.checked_at,
+        gone_at=row.gone_at,
+        counts=counts,
+        repositories=_held_repositories(connection, account_id, github_ids),
+    )
+
+
+def _held_repositories(
+    connection: Connection, account_id: int, github_ids: Sequence[int]
+) -> Mapping[int, HeldRepository]:
+    rows = connection.execute(
+        text("""
+            SELECT repository.*, stars, forks, size_kb, watchers, open_issues, open_change_requests,
+                   open_issues_and_change_requests, captured_at
+              FROM repository LEFT JOIN repository_current ON repository_id = repository.id
+             WHERE repository.id IN (SELECT id FROM repository WHERE account_id = :account AND github_id IS NOT NULL
+                                     UNION SELECT id FROM repository WHERE github_id = ANY(:github_ids))
+        """),
+        {"account": account_id, "github_ids": list(github_ids)},
+    )
+    return {row.github_id: _held(row) for row in rows}
+
+
+def _held(row: Row[Any]) -> HeldRepository:
+    held = {part.name: getattr(row, part.name) for part in fields(Details)}
+    held["topics"] = None if row.topics is None else tuple(sorted(row.topics))
+    return HeldRepository(
+        id=row.id,
+        github_id=row.github_id,
+        account_id=row.account_id,
+        details=Details(**held),
+        counts=None if row.captured_at is None else Counts(row.stars, row.forks, row.size_kb),
+        extras=Extras(*(getattr(row, part.name) for part in fields(Extras))),
+        captured_at=row.captured_at,
+        gone_at=row.gone_at,
+    )
+
+
+def held_languages(connection: Connection, repository_ids: Iterable[int]) -> dict[int, dict[str, int]]:
+    """The latest set of languages of each repository (our id) that has one."""
+    rows = connection.execute(
+        text(
+            "SELECT repository_id, language, bytes FROM unnest(CAST(:ids AS bigint[])) AS wanted(id)"
+            "  JOIN LATERAL (SELECT max(captured_at) AS at FROM repository_language WHERE repository_id = id) AS last"
+            "    ON true JOIN repository_language ON repository_id = id AND captured_at = at"
+        ),
+        {"ids": list(repository_ids)},
+    )
+    held: dict[int, dict[str, int]] = {}
+    for row in rows:
+        held.setdefault(row.repository_id, {}).update({row.language: row.bytes} if row.language else {})
+    return held
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What a whole batch of accounts holds, read once: enough to know what to ask, not enough to store."""
+
+    looks: Mapping[int, LanguagesLook]
+    """By the repository's GitHub id."""
+    listed: Mapping[int, Mapping[int, str | None]]
+    """By the account's GitHub id: its repositories that are not gone, and their node ids."""
+
+
+def inventory(connection: Connection, account_ids: Sequence[int]) -> Inventory:
+    rows = connection.execute(
+        text(
+            "SELECT account.github_id AS account, repository.github_id, repository.node_id, repository.gone_at,"
+            "       languages_at, languages_pushed_at"
+            "  FROM repository JOIN account ON account.id = account_id"
+            " WHERE account_id = ANY(:ids) AND repository.github_id IS NOT NULL"
+        ),
+        {"ids": list(account_ids)},
+    )
+    looks: dict[int, LanguagesLook] = {}
+    listed: dict[int, dict[int, str | None]] = {}
+    for row in rows:
+        looks[row.github_id] = LanguagesLook(row.languages_at, row.languages_pushed_at)
+        if row.gone_at is None:
+            listed.setdefault(row.account, {})[row.github_id] = row.node_id
+    return Inventory(looks, listed)

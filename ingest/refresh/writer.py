@@ -1,0 +1,272 @@
+"""Writing what differs. Callers own the transaction and hold the lock of the account."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, text
+
+from ingest.github.models import Account, Repository
+from ingest.refresh.diff import AccountCounts, Details, Entry, Extras, counts_of
+from ingest.refresh.stored_state import held_languages
+
+# Below this many rows one INSERT is quicker than opening a COPY.
+COPY_FROM = 200
+OWN = 1  # the source that is this installation
+
+
+def write_account(
+    connection: Connection, account_id: int, account: Account, captured_at: datetime, token: str | None
+) -> None:
+    connection.execute(
+        text("""
+            UPDATE account
+               SET node_id = coalesce(:node_id, node_id), login = :login, kind = :kind, name = :name,
+                   company = :company, location = :location, website = :website, bio = :bio,
+                   avatar_url = :avatar_url, created_at = coalesce(:created_at, created_at), token = :token,
+                   gone_at = NULL, gone_reason = NULL, checked_at = :captured_at
+             WHERE id = :id
+        """),
+        account.model_dump() | {"id": account_id, "captured_at": captured_at, "token": token},
+    )
+
+
+def write_account_snapshot(
+    connection: Connection, account_id: int, captured_at: datetime, counts: AccountCounts
+) -> None:
+    connection.execute(
+        text(
+            "INSERT INTO account_snapshot (account_id, captured_at, followers, following, public_repositories,"
+            " public_gists, stars, forks, repositories) VALUES (:account_id, :captured_at, :followers, :following,"
+            " :public_repositories, :public_gists, :stars, :forks, :repositories)"
+            " ON CONFLICT (account_id, captured_at) DO NOTHING"
+        ),
+        asdict(counts) | {"account_id": account_id, "captured_at": captured_at},
+    )
+
+
+def write_capture(connection: Connection, account_id: int, captured_at: datetime, run_id: int) -> None:
+    connection.execute(
+        text(
+            "INSERT INTO capture (account_id, captured_at, source_id, run_id) VALUES (:account, :at, :own, :run)"
+            " ON CONFLICT DO NOTHING"
+        ),
+        {"account": account_id, "at": captured_at, "own": OWN, "run": run_id},
+    )
+
+
+def insert_repositories(connection: Connection, account_id: int, new: Sequence[Repository]) -> dict[int, int]:
+    """Insert repositories that nobody holds; returns our id by GitHub's."""
+    if not new:
+        return {}
+    rows = connection.execute(
+        text("""
+            INSERT INTO repository (account_id, github_id, node_id, full_name, description, homepage, license, topics,
+                   primary_language, default_branch, is_fork, is_archived, is_template, created_at, pushed_at)
+            SELECT :account_id, github_id, node_id, full_name, description, homepage, license, topics,
+                   primary_language, default_branch, is_fork, is_archived, is_template, created_at, pushed_at
+              FROM jsonb_populate_recordset(NULL::repository, CAST(:rows AS jsonb)) AS row
+            ON CONFLICT (github_id) DO UPDATE SET account_id = excluded.account_id, full_name = excluded.full_name
+            RETURNING id, github_id
+        """),
+        {"account_id": account_id, "rows": _as_rows(new)},
+    )
+    return {row.github_id: row.id for row in rows}
+
+
+def update_details(connection: Connection, account_id: int, changed: Sequence[Repository]) -> None:
+    if not changed:
+        return
+    connection.execute(
+        text("""
+            UPDATE repository
+               SET account_id = :account_id, node_id = coalesce(row.node_id, repository.node_id),
+                   full_name = row.full_name, description = row.description, homepage = row.homepage,
+                   license = row.license, topics = coalesce(row.topics, repository.topics),
+                   primary_language = row.primary_language, default_branch = row.default_branch,
+                   is_fork = row.is_fork, is_archived = row.is_archived, is_template = row.is_template,
+                   created_at = row.created_at, pushed_at = row.pushed_at, gone_at = NULL, gone_reason = NULL
+              FROM jsonb_populate_recordset(NULL::repository, CAST(:rows AS jsonb)) AS row
+             WHERE repository.github_id = row.github_id
+        """),
+        {"account_id": account_id, "rows": _as_rows(changed)},
+    )
+
+
+def _as_rows(repositories: Sequence[Repository]) -> str:
+    names = {part.name for part in fields(Details)} | {"github_id"}
+    return json.dumps([repository.model_dump(mode="json", include=names) for repository in repositories])
+
+
+def write_counts(connection: Connection, ids: Mapping[int, int], changed: Sequence[Repository], at: datetime) -> int:
+    """Store counts that differ: as the latest, and as snapshots. Returns how many."""
+    rows = [(ids[repository.github_id], counts_of(repository)) for repository in changed]
+    if not rows:
+        return 0
+    connection.execute(
+        text("""
+            INSERT INTO repository_current (repository_id, stars, forks, size_kb, captured_at)
+            SELECT *, :at FROM unnest(CAST(:ids AS bigint[]), CAST(:stars AS int[]), CAST(:forks AS int[]),
+                                      CAST(:sizes AS int[]))
+            ON CONFLICT (repository_id) DO UPDATE SET stars = excluded.stars, forks = excluded.forks,
+                   size_kb = excluded.size_kb, captured_at = excluded.captured_at
+             WHERE repository_current.captured_at <= excluded.captured_at
+        """),
+        {
+            "at": at,
+            "ids": [id_ for id_, _ in rows],
+            "stars": [counts.stars for _, counts in rows],
+            "forks": [counts.forks for _, counts in rows],
+            "sizes": [counts.size_kb for _, counts in rows],
+        },
+    )
+    write_snapshots(connection, [(id_, at, counts.stars, counts.forks, counts.size_kb) for id_, counts in rows])
+    return len(rows)
+
+
+Snapshot = tuple[int, datetime, int | None, int | None, int | None]
+
+
+def write_snapshots(connection: Connection, rows: Sequence[Snapshot]) -> None:
+    """Add snapshots (repository, moment, stars, forks, size). They were compared before: none is held already."""
+    if len(rows) >= COPY_FROM:
+        statement = (
+            "COPY repository_snapshot (repository_id, captured_at, stars, forks, size_kb) FROM STDIN (FORMAT binary)"
+        )
+        with raw(connection).cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types(["int8", "timestamptz", "int4", "int4", "int4"])
+            for row in rows:
+                copy.write_row(row)
+        return
+    connection.execute(
+        text(
+            "INSERT INTO repository_snapshot (repository_id, captured_at, stars, forks, size_kb)"
+            " VALUES (:id, :at, :stars, :forks, :size)"
+        ),
+        [dict(zip(("id", "at", "stars", "forks", "size"), row, strict=True)) for row in rows],
+    )
+
+
+def write_extras(connection: Connection, ids: Mapping[int, int], changed: Mapping[int, Extras], at: datetime) -> int:
+    rows = [asdict(extras) | {"repository_id": ids[github_id]} for github_id, extras in changed.items()]
+    rows = [row for row in rows if any(row[part.name] is not None for part in fields(Extras))]
+    if not rows:
+        return 0
+    values = {"at": at, "rows": json.dumps(rows)}
+    connection.execute(
+        text("""
+            INSERT INTO repository_extra_snapshot (repository_id, captured_at, watchers, open_issues,
+                   open_change_requests, open_issues_and_change_requests)
+            SELECT repository_id, :at, watchers, open_issues, open_change_requests, open_issues_and_change_requests
+              FROM jsonb_populate_recordset(NULL::repository_current, CAST(:rows AS jsonb))
+        """),
+        values,
+    )
+    connection.execute(
+        text("""
+            UPDATE repository_current AS held
+               SET watchers = row.watchers, open_issues = row.open_issues,
+                   open_change_requests = row.open_change_requests,
+                   open_issues_and_change_requests = row.open_issues_and_change_requests
+              FROM jsonb_populate_recordset(NULL::repository_current, CAST(:rows AS jsonb)) AS row
+             WHERE held.repository_id = row.repository_id
+        """),
+        values,
+    )
+    return len(rows)
+
+
+def write_languages(
+    connection: Connection,
+    read: Mapping[int, Mapping[str, int]],
+    pushed: Mapping[int, datetime | None],
+    at: datetime,
+) -> int:
+    """Store the sets of languages that differ from the held ones, by our id; returns how many rows."""
+    if not read:
+        return 0
+    held = held_languages(connection, read)
+    rows = [
+        {"repository_id": id_, "language": language, "bytes": size}
+        for id_, languages in read.items()
+        if held.get(id_, None if languages else {}) != dict(languages)
+        for language, size in (languages or {"": 0}).items()
+    ]
+    if rows:
+        connection.execute(
+            text(
+                "INSERT INTO repository_language (repository_id, captured_at, language, bytes)"
+                " SELECT repository_id, :at, language, bytes"
+                "  FROM jsonb_populate_recordset(NULL::repository_language, CAST(:rows AS jsonb))"
+            ),
+            {"at": at, "rows": json.dumps(rows)},
+        )
+    connection.execute(
+        text(
+            "UPDATE repository SET languages_at = :at, languages_pushed_at = pushed"
+            "  FROM unnest(CAST(:ids AS bigint[]), CAST(:pushed AS timestamptz[])) AS read(id, pushed)"
+            " WHERE repository.id = read.id"
+        ),
+        {"at": at, "ids": list(read), "pushed": [pushed.get(id_) for id_ in read]},
+    )
+    return len(rows)
+
+
+def write_entries(
+    connection: Connection, account_id: int, ids: Mapping[int, int], entries: Sequence[Entry], at: datetime, run_id: int
+) -> None:
+    if not entries:
+        return
+    connection.execute(
+        text(
+            "INSERT INTO change (account_id, repository_id, noticed_at, kind, before, after, run_id)"
+            " VALUES (:account, :repository, :at, :kind, :before, :after, :run)"
+        ),
+        [
+            {
+                "account": account_id,
+                "repository": None if entry.repository is None else ids[entry.repository],
+                "at": at,
+                "kind": entry.kind,
+                "before": entry.before,
+                "after": entry.after,
+                "run": run_id,
+            }
+            for entry in entries
+        ],
+    )
+
+
+def mark_gone(connection: Connection, repository_id: int, reason: str, at: datetime) -> None:
+    connection.execute(
+        text("UPDATE repository SET gone_at = :at, gone_reason = :reason WHERE id = :id AND gone_at IS NULL"),
+        {"id": repository_id, "reason": reason, "at": at},
+    )
+
+
+def mark_account_gone(connection: Connection, account_id: int, reason: str, at: datetime, run_id: int) -> None:
+    """Record that an account left GitHub, with its repositories; its history stays."""
+    changed = connection.execute(
+        text("UPDATE account SET gone_at = :at, gone_reason = :reason WHERE id = :id AND gone_at IS NULL"),
+        {"id": account_id, "reason": reason, "at": at},
+    ).rowcount
+    if not changed:
+        return
+    connection.execute(
+        text(
+            "UPDATE repository SET gone_at = :at, gone_reason = :reason"
+            " WHERE account_id = :id AND gone_at IS NULL AND github_id IS NOT NULL"
+        ),
+        {"id": account_id, "reason": "its account is gone", "at": at},
+    )
+    write_entries(connection, account_id, {}, [Entry("gone", None, reason)], at, run_id)
+
+
+def raw(connection: Connection) -> "psycopg.Connection[Any]":
+    """The driver's own connection, inside the same transaction."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver

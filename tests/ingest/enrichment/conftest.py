@@ -1,0 +1,75 @@
+"""A pretend GitHub with one refreshed account, and the reader that goes on from there."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from core.tracking import accounts
+from ingest.enrichment import Reader
+from ingest.sandbox import World, serve
+
+
+def now_of(sandbox):
+    return datetime.fromtimestamp(sandbox.world.now(), UTC)
+
+
+@pytest.fixture
+def pretend():
+    """A small world: what is read of one repository is the same with ten and with a thousand others."""
+    with serve(World(accounts=8, repositories=90, biggest=40, seed=3)) as sandbox:
+        yield sandbox
+
+
+class Readings:
+    """`readings.read("stars", "owner/name")`; its clock is the pretend GitHub's."""
+
+    def __init__(self, ingestor) -> None:
+        self.ingestor = ingestor
+        self.sandbox, self.engine, self.rows = ingestor.sandbox, ingestor.engine, ingestor.rows
+        self.reader = Reader(ingestor.github, ingestor.engine, ingestor.github.api_url, clock=self.now)
+
+    def now(self) -> datetime:
+        return now_of(self.sandbox)
+
+    def track(self, login):
+        with self.engine.begin() as connection:
+            accounts.track(connection, login, "test")
+        self.ingestor.one(login)
+
+    def read(self, kind, *names, **given):
+        return self.reader.run(kind, [self.id_of(name) for name in names], **given)
+
+    def id_of(self, name):
+        table, column = ("repository", "full_name") if "/" in name else ("account", "login")
+        return self.rows(f"SELECT id FROM {table} WHERE {column} = :name", name=name)[0][0]
+
+    def state(self, kind, name):
+        subject = "repository_id" if "/" in name else "account_id"
+        return self.rows(
+            f"SELECT state, tries, reason, due_at, read_at FROM reading WHERE kind = :kind AND {subject} = :id",
+            kind=kind, id=self.id_of(name),
+        )[0]  # fmt: skip
+
+    def asked(self, part):
+        return [entry.path for entry in self.sandbox.log.entries if part in entry.path]
+
+
+@pytest.fixture
+def readings(ingestor):
+    return Readings(ingestor)
+
+
+@pytest.fixture
+def famous(readings):
+    """The full name of the pretend repository with the most stars whose history has several pages; it is tracked."""
+    world = readings.sandbox.world
+    found = max(
+        (
+            r
+            for r in world.repositories.values()
+            if world.shows(r) and not r.fork and world.now() - r.born > 3 * 365 * 86400
+        ),
+        key=lambda r: r.counts(world.now()).stars,
+    )
+    readings.track(found.owner.login)
+    return found.full_name

@@ -1,0 +1,211 @@
+"""What is due to be read is queued once, in order, and a worker reads it; nothing waits for readings."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from core.queue import enrichment as reading_kinds
+from core.queue import jobs
+from core.queue.enrichment import KINDS
+from ingest.enrichment import due, enqueue, state
+from ingest.enrichment.job import Turn
+from ingest.enrichment.tasks import Later, NotNow
+from ingest.refresh import batch as refreshing
+
+ROOT = "http://github.test"
+
+
+def defer(engine, now, root=ROOT):
+    with engine.begin() as connection:
+        return enqueue.defer_due(connection, root, now)
+
+
+def queue(engine):
+    with engine.begin() as connection:
+        return connection.execute(
+            text("SELECT task_name, args->>'kind' AS kind FROM procrastinate_jobs ORDER BY id")
+        ).all()
+
+
+def test_most_stars_and_most_growth_come_first(readings, famous):
+    with readings.engine.begin() as connection:
+        found = due.due(connection, KINDS["stars"], readings.now(), 5)
+    best = readings.rows(
+        "SELECT repository_id FROM repository_current ORDER BY stars + 10 * abs(coalesce(stars_30d, 0)) DESC LIMIT 1"
+    )
+    assert (found[0].id,) == best[0]
+    assert len(found) <= 5
+
+
+def test_one_job_a_queue_and_token_at_a_time(readings, famous):
+    """Star history has a queue of its own; of the other facts, those first in the list are asked for first."""
+    assert defer(readings.engine, readings.now()) > 0
+    assert [row.task_name for row in queue(readings.engine)] == [readings_task("stars"), readings_task("extras")]
+    assert queue(readings.engine)[0].kind == "stars"
+    assert defer(readings.engine, readings.now()) == 0
+    with readings.engine.begin() as connection:
+        connection.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
+    assert defer(readings.engine, readings.now()) == 0
+
+
+def readings_task(kind):
+    return KINDS[kind].task
+
+
+def test_the_walk_waits_until_every_first_page_is_read(readings, famous):
+    names = [name for (name,) in readings.rows("SELECT full_name FROM repository")]
+    readings.read("stars", *names)
+    defer(readings.engine, readings.now())
+    assert queue(readings.engine)[0].kind == "star_walk"
+
+
+def test_what_did_not_move_is_looked_at_once_a_week(readings, famous):
+    readings.sandbox.world.freeze()
+    readings.read("stars", famous)
+
+    def is_due(later):
+        with readings.engine.begin() as connection:
+            return due.still_due(connection, KINDS["stars"], readings.now() + later, [readings.id_of(famous)]) != []
+
+    assert not is_due(timedelta(days=2))
+    assert is_due(timedelta(days=7, minutes=1))
+    readings.sandbox.world.advance(hours=2)
+    readings.sandbox.world.edit.star(famous, 5)
+    readings.ingestor.one(famous.split("/")[0])
+    assert not is_due(timedelta(hours=1))
+    assert is_due(timedelta(days=2))
+
+
+def test_an_endpoint_that_is_missing_is_not_queued(readings, famous):
+    with readings.engine.begin() as connection:
+        state.note_missing(connection, "stars", ROOT, readings.now())
+    defer(readings.engine, readings.now())
+    assert {row.kind for row in queue(readings.engine)} == {"extras"}
+    defer(readings.engine, readings.now(), root="http://another.test")
+    assert "stars" in {row.kind for row in queue(readings.engine)}
+
+
+def test_what_nothing_is_due_of_rests_the_longer_the_longer_the_look_takes(readings, famous):
+    """With few repositories it is looked for each minute: a new account's history does not wait."""
+    resting, now = {}, readings.now()
+    names = [name for (name,) in readings.rows("SELECT full_name FROM repository")]
+    readings.read("stars", *names)
+    with readings.engine.begin() as connection:
+        enqueue.defer_due(connection, ROOT, now, resting)
+    assert now < resting["stars"] <= now + enqueue.LONGEST_REST
+    assert "extras" not in resting
+    with readings.engine.begin() as connection:
+        connection.execute(text("DELETE FROM procrastinate_jobs"))
+        connection.execute(text("DELETE FROM reading"))
+        enqueue.defer_due(connection, ROOT, now, resting)
+    assert "stars" not in {row.kind for row in queue(readings.engine)}
+    defer(readings.engine, now)
+    assert "stars" not in {row.kind for row in queue(readings.engine)}  # the walk has the place
+    with readings.engine.begin() as connection:
+        connection.execute(text("DELETE FROM procrastinate_jobs"))
+        enqueue.defer_due(connection, ROOT, now + timedelta(minutes=11), resting)
+    assert "stars" in {row.kind for row in queue(readings.engine)}
+
+
+def test_what_is_paused_or_gone_is_not_read(readings, famous):
+    with readings.engine.begin() as connection:
+        connection.execute(text("UPDATE tracked_account SET paused = true"))
+    assert defer(readings.engine, readings.now()) == 0
+
+
+def test_a_clock_that_was_wrong_for_a_while_delays_nothing(readings, famous):
+    readings.read("stars", famous)
+    with readings.engine.begin() as connection:
+        connection.execute(text("UPDATE reading SET due_at = due_at + interval '5 years'"))
+        assert due.still_due(connection, KINDS["stars"], readings.now(), [readings.id_of(famous)]) != []
+
+
+def test_readings_give_way_to_whoever_waits(readings, famous):
+    turn = Turn(readings.engine, stop=Never(), longest_seconds=60)
+    turn._looked_at -= 2
+    assert not turn.is_over()
+    with readings.engine.begin() as connection:
+        jobs.defer_refresh(connection, [1], jobs.Asked("person"), readings.now(), priority=jobs.PRIORITY_PERSON)
+    turn._looked_at -= 2
+    assert turn.is_over()
+
+
+class Never:
+    def is_set(self):
+        return False
+
+
+def test_waiting_for_the_budget_burns_no_tries_and_keeps_the_place(readings):
+    until = readings.now() + timedelta(minutes=30)
+    decision = Later().get_retry_decision(exception=NotNow(until, "the budget is spent"), job=None)
+    assert decision.retry_at == until
+    assert Later().get_retry_decision(exception=ValueError(), job=None) is None
+
+
+def test_a_worker_reads_what_the_leader_queued_and_a_killed_one_leaves_nothing_behind(readings, famous):
+    """Killed in the middle of a walk, the next worker goes on; in the end every day is held once."""
+    engine, sandbox = readings.engine, readings.sandbox
+    sandbox.latency_ms = 60
+    environment = os.environ | {
+        "DATABASE_URL": engine.url.render_as_string(hide_password=False),
+        "GITHUB_API_URL": sandbox.url,
+        "GITHUB_TOKENS": "sandbox-token-1",
+        "REDIS_URL": os.environ["REDIS_URL"],
+    }
+
+    def start():
+        return subprocess.Popen([sys.executable, "-m", "ingest", "worker"], env=environment, stderr=subprocess.DEVNULL)
+
+    defer(engine, refreshing.now_utc(), sandbox.url)
+    worker = start()
+    wait_for(lambda: readings.ingestor.count("star_walk") >= 3)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"))
+        connection.execute(
+            text("UPDATE procrastinate_jobs SET status = 'todo', worker_id = NULL WHERE status = 'doing'")
+        )
+    sandbox.latency_ms = 0
+    worker = start()
+    try:
+        wait_for(lambda: ticks(engine, sandbox) and walked(readings))
+        held = readings.rows(
+            "SELECT full_name, coalesce(sum(stars), 0) FROM repository JOIN star_day ON repository_id = id GROUP BY 1"
+        )
+        truth = {one["full_name"]: one["stars"] for one in sandbox.truth(famous.split("/")[0])["repositories"]}
+        assert {name: count for name, count in held if count} == {name: count for name, count in truth.items() if count}
+    finally:
+        worker.terminate()
+        assert worker.wait(10) == 0
+
+
+def ticks(engine, sandbox):
+    """The leader's minute."""
+    defer(engine, refreshing.now_utc(), sandbox.url)
+    return True
+
+
+def walked(readings):
+    starred, open_walks = readings.rows(
+        "SELECT count(*) FILTER (WHERE stars > 0 AND w.repository_id IS NULL), count(w.next_page)"
+        "  FROM repository_current AS c LEFT JOIN star_walk AS w USING (repository_id)"
+    )[0]
+    return starred == 0 and open_walks == 0
+
+
+def wait_for(condition, seconds=90):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.2)
+
+
+def test_kinds_say_what_they_are():
+    assert all(kind.every <= kind.quiet_every for kind in KINDS.values())
+    assert {kind.task for kind in KINDS.values()} == {reading_kinds.STAR_HISTORY, reading_kinds.FACTS}

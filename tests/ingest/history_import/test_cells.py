@@ -1,0 +1,110 @@
+"""One cell of a history file is read rightly or refused in words; nothing in between."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from ingest.history_import import cells
+
+TODAY = date(2026, 11, 23)
+
+
+@given(some.integers(0, cells.LARGEST))
+def test_a_count_is_read_the_same_however_it_is_written(count: int) -> None:
+    """CSV writes it as text, pandas as 12.0 where others are missing, Parquet as what it likes."""
+    for written in (str(count), f" {count} ", f"{count}.0", count, float(count), Decimal(count)):
+        assert cells.count(written) == count
+
+
+@given(some.text() | some.integers() | some.floats() | some.booleans() | some.none() | some.dates() | some.binary())
+def test_whatever_is_not_a_count_is_refused_in_words(value: object) -> None:
+    """A value becomes a count that Postgres holds, or a sentence; never another error."""
+    try:
+        count = cells.count(value)
+    except ValueError as error:
+        count = str(error)
+    assert count if isinstance(count, str) else 0 <= count <= cells.LARGEST
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("", "is missing"),
+        (None, "is missing"),
+        (float("nan"), "is missing"),
+        ("-3", "is negative"),
+        (-3, "is negative"),
+        ("3.5", "is not a whole number"),
+        (3.5, "is not a whole number"),
+        ("1e3", "is not a whole number"),
+        ("0x10", "is not a whole number"),
+        ("1,234", "is not a whole number"),
+        ("٣", "is not a whole number"),
+        (True, "is not a whole number"),
+        (float("inf"), "is not a whole number"),
+        ([1], "is not a whole number"),
+        ("2147483648", "is too large"),
+        (2**40, "is too large"),
+    ],
+)
+def test_a_refused_count_says_why(value: object, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"^{reason}$"):
+        cells.count(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "day"),
+    [
+        ("2021-08-20", date(2021, 8, 20)),
+        (" 2021-08-20 ", date(2021, 8, 20)),
+        ("2021-08-20T23:30:00Z", date(2021, 8, 20)),
+        ("2021-08-20 23:30:00-02:00", date(2021, 8, 21)),
+        (date(2021, 8, 20), date(2021, 8, 20)),
+        (datetime(2021, 8, 20, 12, tzinfo=UTC), date(2021, 8, 20)),
+        (datetime(2021, 8, 20, 1, tzinfo=timezone(timedelta(hours=2))), date(2021, 8, 19)),
+        (TODAY, TODAY),
+    ],
+)
+def test_a_day_is_the_day_in_utc(value: object, day: date) -> None:
+    assert cells.day(value, TODAY) == day
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("2021-02-30", "is not a date"),
+        ("20210220", "is not a date"),
+        ("2021-08-20x", "is not a date"),
+        ("yesterday", "is not a date"),
+        (20210820, "is not a date"),
+        ("", "is missing"),
+        ("2026-11-24", "is in the future"),
+        ("9999-12-31T23:59:59-23:00", "is not a date"),
+        ("1970-01-01", "is before GitHub began"),
+    ],
+)
+def test_a_refused_day_says_why(value: object, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"^{reason}$"):
+        cells.day(value, TODAY)
+
+
+@pytest.mark.parametrize("name", ["octo/cat", "A/b", "user_company/x", "o/.github", "o/a.b-c_d", "dashes-/x"])
+def test_names_as_github_gives_them_are_taken(name: str) -> None:
+    assert cells.full_name(f" {name} ") == name
+
+
+@pytest.mark.parametrize(
+    "name", ["octo", "octo/", "/cat", "a/b/c", "o/..", "o/.", "o cto/cat", "o/c\0t", "ö/x", "-o/x", "o/x\n y", 7]
+)
+def test_names_that_github_cannot_have_are_refused(name: object) -> None:
+    with pytest.raises(ValueError, match="is not owner/name"):
+        cells.full_name(name)
+
+
+def test_a_text_with_nul_is_refused() -> None:
+    """Postgres cannot hold it."""
+    with pytest.raises(ValueError, match="NUL"):
+        cells.words("a\0b")

@@ -1,0 +1,339 @@
+"""A refresh stores exactly what GitHub said, only what differs, and whole accounts or nothing."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from core.queue.jobs import Asked
+from core.tracking import accounts
+from ingest.history_import.importer import import_history
+from ingest.refresh import run_log
+from ingest.refresh.batch import Order
+
+TOLD_TO_ALL = ("id", "name", "stars", "forks", "size_kb", "primary_language", "is_fork", "is_archived", "license",
+               "languages", "default_branch", "description", "is_template")  # fmt: skip
+SNAPSHOTS = ("account_snapshot", "repository_snapshot", "repository_extra_snapshot", "repository_language", "change")
+
+
+def moment(given):
+    return None if given is None else datetime.fromisoformat(given)
+
+
+def assert_exact(held, truth, *, extras=False):
+    """Hold every field of *held* against what the server knows."""
+    for name in ("id", "login", "kind", "name", "followers", "following", "public_repositories"):
+        if name == "following" and truth["account"]["kind"] == "organization":
+            continue  # an organization follows nobody; REST says 0, GraphQL does not say
+        assert held["account"][name] == truth["account"][name], name
+    ours = {one["id"]: one for one in held["repositories"]}
+    theirs = {one["id"]: one for one in truth["repositories"]}
+    assert ours.keys() == theirs.keys()
+    names = TOLD_TO_ALL + (("watchers", "open_issues", "open_change_requests") if extras else ())
+    for github_id, one in theirs.items():
+        mine = ours[github_id]
+        assert {name: mine[name] for name in names} == {name: one[name] for name in names}
+        assert (mine["pushed_at"], mine["created_at"]) == (moment(one["pushed_at"]), moment(one["created_at"]))
+
+
+@pytest.fixture
+def still(ingestor):
+    """A world whose clock stands still, so that truth and answer are of one moment."""
+    ingestor.world.freeze()
+    return ingestor
+
+
+def test_every_account_is_stored_exactly_as_the_server_has_it_with_a_token(still):
+    logins = still.world.logins()
+    run = still.refresh(*logins, extras=True)
+    assert (run.state, run.stored) == ("done", len(logins))
+    for login in logins:
+        assert_exact(still.held(login), still.sandbox.truth(login), extras=True)
+
+
+def test_every_account_is_stored_exactly_as_the_server_has_it_without_a_token(anonymous):
+    anonymous.world.freeze()
+    logins = anonymous.world.logins()
+    run = anonymous.refresh(*logins)
+    assert run.state == "done"
+    for login in logins:
+        assert_exact(anonymous.held(login), anonymous.sandbox.truth(login))
+
+
+def test_totals_are_the_sums_over_what_an_account_owns(still):
+    login = still.biggest()
+    still.refresh(login)
+    account, theirs = still.held(login)["account"], still.sandbox.truth(login)["repositories"]
+    assert account["stars"] == sum(one["stars"] for one in theirs)
+    assert account["forks"] == sum(one["forks"] for one in theirs)
+    assert account["repositories"] == len(theirs)
+
+
+def test_every_look_is_a_capture_whether_anything_moved_or_not(still):
+    login = still.biggest("user")
+    still.refresh(login)
+    still.world.advance(seconds=1)
+    still.refresh(login)
+    assert still.count("capture") == 2
+
+
+def test_the_same_answer_twice_changes_no_row(still):
+    login = still.biggest()
+    still.refresh(login)
+    before = {table: still.count(table) for table in SNAPSHOTS}
+    versions = still.rows("SELECT id, xmin::text FROM repository ORDER BY id")
+    item = still.one(login)
+    assert (item.state, item.rows_written) == ("unchanged", 0)
+    assert {table: still.count(table) for table in SNAPSHOTS} == before
+    assert still.rows("SELECT id, xmin::text FROM repository ORDER BY id") == versions
+
+
+def test_only_the_repository_that_moved_gets_a_snapshot(still):
+    login = still.biggest()
+    still.refresh(login)
+    before = still.count("repository_snapshot")
+    full_name = still.some_repository(login)
+    still.world.advance(seconds=1)
+    still.world.edit.star(full_name, 5)
+    still.refresh(login)
+    moved = still.count("repository_snapshot") - before
+    theirs = {one["full_name"]: one["stars"] for one in still.sandbox.truth(login)["repositories"]}
+    ours = {one["full_name"]: one["stars"] for one in still.held(login)["repositories"]}
+    assert ours == theirs
+    assert 1 <= moved < 20
+
+
+def test_the_ledger_tells_what_happened_to_repositories(still):
+    login = still.biggest("user")
+    still.refresh(login)
+    full_name = still.some_repository(login)
+    still.world.advance(seconds=30)
+    still.world.edit.relicense(full_name, "apache-2.0")
+    still.world.edit.archive(full_name)
+    still.world.edit.rename(full_name, "a-new-name")
+    created = still.world.edit.create(login, "brand-new")
+    still.refresh(login)
+    kinds = {kind for kind, _before, _after in still.ledger(login)}
+    assert {"relicensed", "archived", "renamed", "new"} <= kinds
+    assert ("renamed", full_name, f"{login}/a-new-name") in still.ledger(login)
+    assert ("new", None, created) in still.ledger(login)
+
+
+def test_a_deleted_repository_is_gone_keeps_its_history_and_can_come_back(still):
+    login = still.biggest("user")
+    still.refresh(login)
+    full_name = still.some_repository(login)
+    still.world.advance(seconds=30)
+    still.world.edit.delete(full_name)
+    still.refresh(login)
+    assert full_name not in [one["full_name"] for one in still.held(login)["repositories"]]
+    assert still.rows(
+        "SELECT gone_reason FROM repository JOIN repository_snapshot ON repository_id = id WHERE full_name = :name",
+        name=full_name,
+    ) == [("not_found",)]
+    still.world.advance(seconds=30)
+    still.world.edit.restore(full_name)
+    still.refresh(login)
+    assert full_name in [one["full_name"] for one in still.held(login)["repositories"]]
+    assert [kind for kind, _, _ in still.ledger(login) if kind in ("gone", "back")] == ["gone", "back"]
+
+
+def test_a_transferred_repository_moves_with_its_history(still):
+    giver, taker = still.biggest("user"), still.biggest("organization")
+    still.refresh(giver, taker)
+    full_name = still.some_repository(giver)
+    still.world.advance(seconds=30)
+    still.world.edit.transfer(full_name, taker)
+    still.refresh(giver)
+    moved = f"{taker}/{full_name.partition('/')[2]}"
+    assert moved in [one["full_name"] for one in still.held(taker)["repositories"]]
+    assert ("transferred", full_name, moved) in still.ledger(giver)
+    still.refresh(taker)
+    assert_exact(still.held(taker), still.sandbox.truth(taker))
+
+
+def test_a_renamed_account_stays_the_same_account(still):
+    login = still.biggest("user")
+    still.refresh(login)
+    still.world.advance(seconds=30)
+    still.world.edit.rename(login, "somebody-else")
+    item = still.one(login)
+    assert item.is_stored, item.error
+    assert_exact(still.held("somebody-else"), still.sandbox.truth("somebody-else"))
+    assert ("renamed", login, "somebody-else") in still.ledger("somebody-else")
+    assert still.rows("SELECT count(*) FROM account WHERE github_id IS NOT NULL") == [(1,)]
+
+
+def test_a_deleted_account_is_gone_and_its_history_stays(still):
+    login = still.biggest("user")
+    still.refresh(login)
+    snapshots = still.count("repository_snapshot")
+    still.world.edit.delete(login)
+    item = still.one(login)
+    assert (item.state, item.error_code) == ("gone", "account_not_found")
+    assert login in item.error
+    assert still.count("repository_snapshot") == snapshots
+    assert [kind for kind, _, _ in still.ledger(login)] == ["gone"]
+
+
+def test_an_unknown_login_costs_the_others_nothing(still):
+    known = still.biggest()
+    run = still.refresh("no-such-account-anywhere", known, "not a login!")
+    outcomes = {item.login: item for item in run.items}
+    assert outcomes[known].is_stored
+    assert outcomes["no-such-account-anywhere"].error_code == "account_not_found"
+    assert outcomes["not a login!"].error_code == "bad_login"
+    assert all(item.error for item in run.items if not item.is_stored)
+    assert (run.state, run.failed) == ("partial", 2)
+
+
+def test_a_login_given_in_two_spellings_is_asked_for_once(still):
+    login = still.biggest("user")
+    assert len(still.refresh(login, login.upper(), f"https://github.com/{login}").items) == 1
+
+
+def test_an_older_answer_never_overwrites_a_newer_one(still):
+    login = still.biggest("user")
+    still.refresh(login)
+    stars = still.held(login)["account"]["stars"]
+    with still.engine.begin() as connection:
+        connection.execute(text("UPDATE account SET checked_at = checked_at + interval '1 hour'"))
+    still.world.edit.star(still.some_repository(login), 5)
+    assert still.one(login).rows_written == 0
+    assert still.held(login)["account"]["stars"] == stars
+
+
+def test_a_run_is_written_down_with_what_it_cost(still):
+    login = still.biggest()
+    run = still.refresh(login, "no-such-account-anywhere")
+    (row,) = still.rows(
+        "SELECT state, accounts, stored, failed, requests, finished_at IS NOT NULL FROM ingest_run WHERE id = :id",
+        id=run.id,
+    )
+    assert row == ("partial", 2, 1, 1, run.requests, True)
+    assert run.requests == len(still.sandbox.log)
+    items = still.rows("SELECT login, state, error IS NULL FROM ingest_item WHERE run_id = :id", id=run.id)
+    assert set(items) == {(login, "stored", True), ("no-such-account-anywhere", "failed", False)}
+
+
+def test_pages_see_a_run_once_it_is_over(still):
+    from core.db.data_version import data_version
+
+    before = data_version()
+    still.refresh(still.biggest())
+    assert data_version() == before + 1
+
+
+def test_a_stop_ends_between_two_accounts_and_leaves_whole_ones(still):
+    stop = threading.Event()
+    stop.set()
+    run = still.hands.run(Order(Asked("test"), logins=still.world.logins()), stop=stop)
+    assert run.state == "stopped"
+    assert still.rows("SELECT state FROM ingest_run") == [("stopped",)]
+
+
+@pytest.fixture
+def kept_by_somebody(still, tmp_path):
+    """Import two days of stars of a repository by its name."""
+
+    def keep(full_name, *days):
+        rows = [f"{day},{full_name},7,1,0" for day in days]
+        file = tmp_path / "kept.csv"
+        file.write_text("\n".join(["captured_on,full_name,stars,forks,open_issues", *rows]))
+        import_history(file, "somebody", engine=still.engine)
+
+    return keep
+
+
+def sources(still, full_name):
+    return still.rows(
+        "SELECT DISTINCT source_id FROM repository_snapshot JOIN repository ON id = repository_id"
+        " WHERE full_name = :name AND github_id IS NOT NULL ORDER BY source_id",
+        name=full_name,
+    )
+
+
+def test_history_by_name_joins_the_repository_when_github_first_shows_it(still, kept_by_somebody):
+    login = still.biggest("user")
+    full_name = still.some_repository(login)
+    kept_by_somebody(full_name, "2026-11-01", "2026-11-08")
+    still.refresh(login)
+    assert len(sources(still, full_name)) == 2
+    assert still.rows("SELECT count(*) FROM account WHERE lower(login) = lower(:login)", login=login) == [(1,)]
+
+
+def test_history_older_than_the_account_stays_apart_and_tracking_goes_over(still, kept_by_somebody):
+    login = still.biggest("user")
+    full_name = still.some_repository(login)
+    kept_by_somebody(full_name, "2008-06-01")
+    with still.engine.begin() as connection:
+        accounts.track(connection, login, "test")
+    still.refresh(login)
+    assert sources(still, full_name) == [(1,)]
+    wanted = still.rows("SELECT github_id IS NOT NULL FROM tracked_account JOIN account ON id = account_id")
+    assert wanted == [(True,)]
+    assert still.rows("SELECT count(*) FROM account WHERE lower(login) = lower(:login)", login=login) == [(2,)]
+
+
+def test_a_repository_that_left_the_list_but_is_still_there_is_not_gone(still):
+    """A list that moved while it was read can lose an item; what became of it is asked, not guessed."""
+    login = still.biggest()
+    still.refresh(login)
+    with still.engine.begin() as connection:
+        connection.execute(text("UPDATE repository_current SET stars = stars + 1"))
+    still.sandbox.faults.shift(login, 1)
+    item = still.one(login)
+    still.sandbox.faults.clear()
+    assert_exact(still.held(login), still.sandbox.truth(login))
+    assert [kind for kind, _, _ in still.ledger(login)] == []
+    assert item.account_id
+
+
+def test_history_that_comes_after_the_first_look_tells_the_growth_at_once(still, kept_by_somebody):
+    login = still.biggest("user")
+    full_name = still.some_repository(login)
+    still.refresh(login)
+    now = still.world.clock.now()
+    month_ago = datetime.fromtimestamp(now, UTC).date() - timedelta(days=30)
+    kept_by_somebody(full_name, month_ago.isoformat())
+    (row,) = still.rows(
+        "SELECT stars, stars_30d FROM repository_current JOIN repository ON id = repository_id WHERE full_name = :name",
+        name=full_name,
+    )
+    assert row == (row[0], row[0] - 7)
+
+
+def test_a_job_that_is_tried_again_asks_only_for_what_it_has_not_done(still):
+    done, left = still.world.logins()[:2]
+    with still.engine.begin() as connection:
+        for login in (done, left):
+            accounts.track(connection, login, "test")
+        ids = [accounts.find(connection, login) for login in (done, left)]
+        connection.execute(
+            text("UPDATE tracked_account SET job_id = 7, queued_at = now() WHERE account_id = :id"), {"id": ids[1]}
+        )
+    run = still.hands.run(Order(Asked("test"), account_ids=ids, job_id=7))
+    assert [item.login for item in run.items] == [left]
+
+
+def test_a_finished_run_holds_no_lock_even_when_it_failed_to_close(still, monkeypatch):
+    def fail(_connection, _run):
+        raise ConnectionError
+
+    monkeypatch.setattr(run_log, "_close", fail)
+    with pytest.raises(ConnectionError):
+        still.refresh(still.biggest("user"))
+    with still.engine.begin() as connection:
+        assert run_log.close_dead(connection) == 1
+
+
+def test_languages_that_were_never_read_are_unknown_not_none_at_all(still):
+    login = still.biggest("user")
+    still.refresh(login)
+    with still.engine.begin() as connection:
+        connection.execute(text("UPDATE repository SET languages_at = NULL"))
+        connection.execute(text("DELETE FROM repository_language"))
+    told = {one["pushed_at"] is None: one["languages"] for one in still.held(login)["repositories"]}
+    assert told[False] is None
+    assert told.get(True, {}) == {}

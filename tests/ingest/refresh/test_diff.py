@@ -1,0 +1,174 @@
+"""Comparing is exact: nothing is planned for what is the same, and everything else is planned once."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.github.models import Account, Repository
+from ingest.refresh.diff import (
+    LANGUAGES_SETTLE,
+    Entry,
+    Extras,
+    HeldAccount,
+    HeldRepository,
+    LanguagesLook,
+    compare,
+    counts_of,
+    details_of,
+    extras_of,
+    languages_wanted,
+    total,
+)
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+ACCOUNT = Account(github_id=1, login="octocat", kind="user", followers=5, following=1, public_repositories=2)
+
+counts = st.none() | st.integers(0, 10**6)
+names = st.sampled_from(["alpha", "beta", "gamma"])
+repositories = st.lists(
+    st.builds(
+        Repository,
+        github_id=st.integers(1, 50),
+        full_name=names.map("octocat/{}".format),
+        name=names,
+        owner_login=st.just("octocat"),
+        owner_id=st.just(1),
+        stars=st.integers(0, 10**6),
+        forks=st.integers(0, 10**6),
+        size_kb=st.integers(0, 10**6),
+        license=st.sampled_from([None, "MIT", "Apache-2.0"]),
+        topics=st.none() | st.lists(st.sampled_from(["data", "web"]), unique=True).map(tuple),
+        primary_language=st.sampled_from([None, "Python", "C"]),
+        is_archived=st.booleans(),
+        watchers=counts,
+        open_issues=counts,
+        open_issues_and_change_requests=counts,
+    ),
+    unique_by=lambda repository: repository.github_id,
+    max_size=8,
+)
+
+
+def one(**given):
+    told = {"github_id": 10, "full_name": "octocat/hello", "name": "hello", "owner_login": "octocat", "owner_id": 1}
+    return Repository(**(told | {"stars": 3, "forks": 1, "size_kb": 7} | given))
+
+
+def holding(told, **given):
+    held = {
+        repository.github_id: HeldRepository(
+            id=repository.github_id + 1000,
+            github_id=repository.github_id,
+            account_id=1,
+            details=details_of(repository),
+            counts=counts_of(repository),
+            extras=extras_of(repository),
+            captured_at=NOW,
+        )
+        for repository in told
+    }
+    facts = {"id": 1, "login": "octocat", "checked_at": NOW, "gone_at": None, "counts": total(ACCOUNT, told)}
+    return HeldAccount(**(facts | {"repositories": held} | given))
+
+
+@given(repositories)
+def test_the_same_answer_again_plans_nothing(told):
+    assert compare(holding(told), ACCOUNT, told).is_empty
+
+
+@given(repositories, repositories)
+def test_after_a_plan_is_carried_out_nothing_is_left_to_do(before, after):
+    plan = compare(holding(before), ACCOUNT, after)
+    known = {repository.github_id for repository in before}
+    assert {repository.github_id for repository in plan.new} == {r.github_id for r in after} - known
+    assert {missing.github_id for missing in plan.missing} == known - {r.github_id for r in after}
+    assert compare(holding(after), ACCOUNT, after).is_empty
+
+
+@given(repositories)
+def test_totals_are_the_sum_over_what_the_account_owns(told):
+    sums = total(ACCOUNT, told)
+    assert (sums.stars, sums.repositories) == (sum(repository.stars for repository in told), len(told))
+
+
+def test_followers_that_were_not_told_this_time_are_as_held():
+    untold = ACCOUNT.model_copy(update={"followers": None, "following": None})
+    assert compare(holding([one()]), untold, [one()]).totals is None
+
+
+def test_a_star_more_is_a_count_and_no_entry_in_the_ledger():
+    plan = compare(holding([one()]), ACCOUNT, [one(stars=4)])
+    assert plan.counts == [one(stars=4)]
+    assert plan.entries == []
+    assert plan.details == []
+    assert plan.totals.stars == 4
+
+
+def test_the_first_look_at_an_account_fills_no_ledger():
+    plan = compare(holding([], checked_at=None, counts=None), ACCOUNT, [one()])
+    assert plan.new == [one()]
+    assert plan.entries == []
+
+
+def test_a_repository_that_appears_later_is_new():
+    assert compare(holding([]), ACCOUNT, [one()]).entries == [Entry("new", None, "octocat/hello", 10)]
+
+
+def test_each_kind_of_change_is_one_entry_with_before_and_after():
+    before = one(license="MIT", primary_language="C", default_branch="master")
+    after = one(full_name="octocat/bye", name="bye", license="Apache-2.0", primary_language="Rust",
+                default_branch="main", is_archived=True)  # fmt: skip
+    assert set(compare(holding([before]), ACCOUNT, [after]).entries) == {
+        Entry("renamed", "octocat/hello", "octocat/bye", 10),
+        Entry("archived", None, "octocat/bye", 10),
+        Entry("relicensed", "MIT", "Apache-2.0", 10),
+        Entry("primary_language", "C", "Rust", 10),
+        Entry("default_branch", "master", "main", 10),
+    }
+
+
+def test_a_renamed_account_is_one_entry_not_one_for_each_repository():
+    renamed = ACCOUNT.model_copy(update={"login": "hubot"})
+    plan = compare(holding([one()]), renamed, [one(full_name="hubot/hello", owner_login="hubot")])
+    assert plan.entries == [Entry("renamed", "octocat", "hubot")]
+    assert len(plan.details) == 1
+
+
+def test_a_repository_held_under_another_account_was_transferred_here():
+    held = holding([one()], id=2)
+    assert compare(held, ACCOUNT, [one(full_name="octocat/hello")]).entries == [
+        Entry("transferred", "octocat/hello", "octocat/hello", 10)
+    ]
+
+
+def test_what_was_not_told_this_time_is_kept():
+    held = one(watchers=9, topics=("data",))
+    assert compare(holding([held]), ACCOUNT, [one()]).is_empty
+
+
+def test_an_extra_that_differs_is_planned_with_the_others_as_held():
+    plan = compare(holding([one(watchers=9, open_issues=2)]), ACCOUNT, [one(open_issues=3)])
+    assert plan.extras == {10: Extras(watchers=9, open_issues=3)}
+
+
+PUSH = NOW - timedelta(days=1)
+
+
+def test_languages_are_wanted_after_a_push_and_only_then():
+    look = LanguagesLook(at=NOW - timedelta(hours=1), pushed_at=PUSH)
+    assert languages_wanted(None, one(pushed_at=PUSH), NOW)
+    assert not languages_wanted(look, one(pushed_at=PUSH), NOW)
+    assert languages_wanted(look, one(pushed_at=NOW), NOW)
+
+
+def test_an_empty_repository_has_no_languages_to_ask_for():
+    assert not languages_wanted(None, one(pushed_at=None), NOW)
+
+
+def test_languages_read_right_after_a_push_are_read_once_more_when_github_has_counted():
+    look = LanguagesLook(at=PUSH + timedelta(minutes=1), pushed_at=PUSH)
+    assert languages_wanted(look, one(pushed_at=PUSH), NOW)
+    assert not languages_wanted(look, one(pushed_at=PUSH), PUSH + timedelta(minutes=2))
+    settled = LanguagesLook(at=PUSH + LANGUAGES_SETTLE, pushed_at=PUSH)
+    assert not languages_wanted(settled, one(pushed_at=PUSH), NOW)

@@ -1,0 +1,176 @@
+"""Languages are summed up by day, and summing up again changes nothing."""
+
+import csv
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+
+from ingest.history_import.importer import import_history
+from ingest.refresh.language_rollups import Rhythm, update_language_day
+from ingest.scheduler import Timetable
+
+DAY = date(2026, 11, 20)
+
+
+def rows_of(connection: Connection, sql: str, **values: object) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in connection.execute(text(sql), values)]
+
+
+def held(connection: Connection) -> list[tuple[Any, ...]]:
+    return rows_of(connection, "SELECT day, language, repositories, stars, bytes FROM language_day ORDER BY 1, 2")
+
+
+class Repositories:
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.account = connection.execute(text("INSERT INTO account (login) VALUES ('o') RETURNING id")).scalar_one()
+        self.many = 0
+
+    def add(self, language: str | None, stars: int, *, is_fork: bool = False, gone: bool = False, **sizes: int) -> int:
+        self.many += 1
+        added: int = self.connection.execute(
+            text(
+                "INSERT INTO repository (account_id, full_name, primary_language, is_fork, gone_at)"
+                " VALUES (:account, :name, :language, :is_fork, CASE WHEN :gone THEN now() END) RETURNING id"
+            ),
+            {
+                "account": self.account,
+                "name": f"o/{self.many}",
+                "language": language,
+                "is_fork": is_fork,
+                "gone": gone,
+            },
+        ).scalar_one()
+        self.connection.execute(
+            text("INSERT INTO repository_current (repository_id, stars, captured_at) VALUES (:id, :stars, now())"),
+            {"id": added, "stars": stars},
+        )
+        self.read(added, 1, **sizes)
+        return added
+
+    def read(self, repository: int, day: int, **sizes: int) -> None:
+        """The set of languages as it was on a day."""
+        for language, size in sizes.items():
+            self.connection.execute(
+                text("INSERT INTO repository_language VALUES (:id, :at, :language, :size)"),
+                {
+                    "id": repository,
+                    "at": datetime(2026, 11, day, tzinfo=UTC),
+                    "language": language.rstrip("_"),
+                    "size": size,
+                },
+            )
+
+
+@pytest.fixture
+def octo(database: Connection) -> Repositories:
+    return Repositories(database)
+
+
+def test_repositories_and_stars_count_by_primary_language_and_bytes_by_each(octo: Repositories) -> None:
+    octo.add("Rust", 10, Rust=500, C=20)
+    octo.add("Rust", 5, Rust=100)
+    octo.add("Go", 1)
+    update_language_day(octo.connection, DAY)
+    assert held(octo.connection) == [(DAY, "C", 0, 0, 20), (DAY, "Go", 1, 1, None), (DAY, "Rust", 2, 15, 600)]
+
+
+def test_forks_and_what_is_gone_are_left_out(octo: Repositories) -> None:
+    octo.add("Rust", 10, Rust=500)
+    octo.add("Rust", 99, is_fork=True, Rust=9)
+    octo.add("Rust", 99, gone=True, Rust=9)
+    update_language_day(octo.connection, DAY)
+    assert held(octo.connection) == [(DAY, "Rust", 1, 10, 500)]
+
+
+def test_only_the_latest_set_of_languages_counts(octo: Repositories) -> None:
+    """A language that is no longer in it has no bytes; `''` alone means that none was found."""
+    one, other = octo.add("Rust", 1, Rust=500, C=20), octo.add(None, 2, C=7)
+    octo.read(one, 2, Rust=400)
+    octo.read(other, 2, _=0)
+    update_language_day(octo.connection, DAY)
+    assert held(octo.connection) == [(DAY, "", 1, 2, None), (DAY, "Rust", 1, 1, 400)]
+
+
+def test_the_same_day_is_summed_up_anew_and_others_stay(octo: Repositories) -> None:
+    one = octo.add("Rust", 10)
+    update_language_day(octo.connection, date(2026, 11, 19))
+    update_language_day(octo.connection, DAY)
+    octo.connection.execute(text("UPDATE repository SET primary_language = 'Go' WHERE id = :id"), {"id": one})
+    update_language_day(octo.connection, DAY)
+    assert held(octo.connection) == [(date(2026, 11, 19), "Rust", 1, 10, None), (DAY, "Go", 1, 10, None)]
+
+
+def test_what_is_the_same_is_not_written_again(octo: Repositories) -> None:
+    octo.add("Rust", 10, Rust=3)
+    update_language_day(octo.connection, DAY)
+    before = rows_of(octo.connection, "SELECT ctid, xmin::text FROM language_day")
+    update_language_day(octo.connection, DAY)
+    assert rows_of(octo.connection, "SELECT ctid, xmin::text FROM language_day") == before
+
+
+def test_an_imported_source_counts_once_a_week(database: Connection, tmp_path: Path) -> None:
+    """Each repository's last look of an ISO week, under the day of the last look of all; Monday begins a new one."""
+    path = tmp_path / "history.csv"
+    rows = [
+        ("2021-01-04", "o/a", 1, "Rust"),  # a Monday
+        ("2021-01-06", "o/a", 2, "Rust"),
+        ("2021-01-05", "o/b", 10, "Go"),
+        ("2021-01-11", "o/a", 3, "Rust"),  # the next Monday
+        ("2021-01-11", "o/c", 7, ""),
+    ]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerow(["captured_on", "full_name", "stars", "forks", "open_issues", "language"])
+        csv.writer(file).writerows((day, name, stars, 0, 0, language) for day, name, stars, language in rows)
+    import_history(path, "kept", engine=database)
+    assert held(database) == [
+        (date(2021, 1, 6), "Go", 1, 10, None),
+        (date(2021, 1, 6), "Rust", 1, 2, None),
+        (date(2021, 1, 11), "", 1, 7, None),
+        (date(2021, 1, 11), "Rust", 1, 3, None),
+    ]
+    assert rows_of(database, "SELECT DISTINCT name FROM language_day JOIN source ON id = source_id") == [("kept",)]
+
+
+def test_while_one_sums_up_others_do_not_wait_in_line(committing_database):
+    with committing_database.begin() as first, committing_database.begin() as second:
+        assert update_language_day(first, DAY)
+        assert not update_language_day(second, DAY)
+    with committing_database.begin() as later:
+        assert update_language_day(later, DAY)
+
+
+def test_summing_up_takes_no_more_than_a_twentieth_of_the_time():
+    now = [100.0]
+    rhythm = Rhythm(lambda: now[0])
+    assert rhythm.is_time
+    with rhythm.counting():
+        now[0] += 2
+    assert not rhythm.is_time
+    now[0] += 2 * 20
+    assert rhythm.is_time
+
+
+def test_the_leader_sums_up_what_runs_left_out_and_lets_pages_see_it(committing_database):
+    """Once after the last run, not each time."""
+    with committing_database.begin() as connection:
+        Repositories(connection).add("Python", 7)
+        asked = connection.scalar(
+            text("INSERT INTO ingestion (trigger, started_at) VALUES ('test', now()) RETURNING id")
+        )
+        connection.execute(
+            text(
+                "INSERT INTO ingest_run (ingestion_id, trigger, accounts, started_at, state, rows_written)"
+                " VALUES (:asked, 'test', 1, now(), 'done', 3)"
+            ),
+            {"asked": asked},
+        )
+    timetable = Timetable(committing_database)
+    timetable.sum_up()
+    timetable.sum_up()
+    with committing_database.begin() as connection:
+        assert rows_of(connection, "SELECT language, stars FROM language_day") == [("Python", 7)]
+        assert rows_of(connection, "SELECT version FROM data_version") == [(1,)]

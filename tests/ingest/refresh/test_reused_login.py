@@ -1,0 +1,76 @@
+"""A tracked account stays itself when its login goes to somebody else."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from core.queue.jobs import Asked
+from core.tracking import accounts
+from ingest.refresh.batch import Order
+
+
+@pytest.fixture(params=["ingestor", "anonymous"])
+def still(request):
+    ingestor = request.getfixturevalue(request.param)
+    ingestor.world.freeze()
+    return ingestor
+
+
+@pytest.fixture
+def taken(still):
+    """Refresh and track two accounts, then let the second take the login that the first gives up."""
+    first, second = still.world.logins()[:2]
+    still.refresh(first)
+    with still.engine.begin() as connection:
+        accounts.track(connection, first, "test")
+        account_id = accounts.find(connection, first)
+        connection.execute(text("UPDATE tracked_account SET queued_at = now(), job_id = 7"))
+    still.world.advance(seconds=30)
+    return first, second, account_id
+
+
+def look_again(still, account_id):
+    run = still.hands.run(Order(Asked("test"), account_ids=[account_id]))
+    (marks,) = still.rows("SELECT queued_at, job_id FROM tracked_account")
+    assert marks == (None, None)
+    return run.items[0]
+
+
+def test_a_renamed_account_is_followed_though_its_login_is_somebody_elses(still, taken):
+    first, second, account_id = taken
+    still.world.edit.rename(first, "the-old-one")
+    still.world.edit.rename(second, first)
+    item = look_again(still, account_id)
+    assert item.is_stored, item.error
+    assert item.account_id == account_id
+    assert ("renamed", first, "the-old-one") in still.ledger("the-old-one")
+    assert still.held("the-old-one")["account"]["id"] == still.sandbox.truth("the-old-one")["account"]["id"]
+
+
+def test_a_deleted_account_is_gone_though_its_login_is_somebody_elses(still, taken):
+    first, second, account_id = taken
+    still.world.edit.rename(first, "the-old-one")
+    still.world.edit.rename(second, first)
+    still.world.edit.delete("the-old-one")
+    item = look_again(still, account_id)
+    assert (item.state, item.error_code) == ("gone", "account_not_found")
+    assert still.rows("SELECT gone_at IS NOT NULL FROM account WHERE id = :id", id=account_id) == [(True,)]
+
+
+def test_whoever_asks_by_login_gets_who_bears_it_now(still, taken):
+    first, second, account_id = taken
+    still.world.edit.rename(first, "the-old-one")
+    still.world.edit.rename(second, first)
+    item = still.one(first)
+    assert item.is_stored
+    assert item.account_id != account_id
+    assert still.held(first)["account"]["id"] == still.sandbox.truth(first)["account"]["id"]
+
+
+def test_a_gone_account_is_asked_for_once_a_day(still, taken):
+    first, _, account_id = taken
+    still.world.edit.delete(first)
+    assert look_again(still, account_id).state == "gone"
+    (due,) = still.rows("SELECT due_at FROM tracked_account")
+    assert due[0] > datetime.now(UTC) + timedelta(hours=23)
