@@ -32,7 +32,7 @@ from core.web.middleware.error_responses import http_error
 from core.web.middleware.stack import middleware
 from core.web.middleware.trusted_hosts import allowed_hosts
 from core.web.routes.table import routes
-from pages import failure
+from pages.components import error_display
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -132,7 +132,7 @@ app = st.App(
     routes=routes(),
     middleware=middleware(read_settings(), FRONTEND),
     lifespan=lifespan,
-    on_script_error=failure.show,
+    on_script_error=error_display.show,
     exception_handlers={HTTPException: http_error},
 )
 

@@ -10,8 +10,8 @@ from redis import Redis
 from core.errors import NotHere
 from core.queue.lookups import MOST_LOGINS, Found, Lookup, Shelf
 from ingest.github import AccountNotFound, GitHub, GitHubError, Stopped
-from ingest.github.gate import Stop
-from ingest.github.profiles import Profile
+from ingest.github.api.profiles import Profile
+from ingest.github.http.rate_gate import Stop
 
 log = structlog.get_logger()
 TELL_EVERY = 0.5

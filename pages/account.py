@@ -15,10 +15,11 @@ from core.charts import areas, bars, lines
 from core.charts.coverage_intervals import coverage
 from core.emoji import rendered
 from core.queries import account_repositories, accounts, languages, tracking
-from pages import asking, moment
-from pages.cards import Card, row
-from pages.cell import cell, plain, theme
-from pages.words import ago, day, number, percent
+from pages.components import as_of as components_as_of
+from pages.components.cell import cell, plain, theme
+from pages.components.format import ago, day, number, percent
+from pages.components.metric_cards import Card, row
+from pages.sections import track_request
 
 LOGIN = re.compile(r"[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}(?:_[a-z\d]{1,38})?", re.IGNORECASE)
 SHOWN_LANGUAGES = 8
@@ -166,8 +167,8 @@ def summary(frame: DataFrame, column: str) -> str:
 
 
 def language_cells(account_id: int, note: str) -> None:
-    by_bytes = languages.of_account(account_id, moment.as_of())
-    mix = languages.mix_of_account(account_id, moment.as_of())
+    by_bytes = languages.of_account(account_id, components_as_of.as_of())
+    mix = languages.mix_of_account(account_id, components_as_of.as_of())
     left, right = st.columns(2)
     with left:
         if by_bytes.empty:
@@ -223,7 +224,7 @@ def by_stars(mix: DataFrame, note: str) -> None:
 
 
 def repository_cell(account_id: int, note: str) -> None:
-    found = account_repositories.table(account_id, moment.as_of())
+    found = account_repositories.table(account_id, components_as_of.as_of())
     shown = found.assign(
         repository="https://github.com/" + found["full_name"],
         description=found["description"].map(rendered, na_action="ignore"),
@@ -263,18 +264,18 @@ def explain_unknown(login: str) -> None:
             st.info(
                 f"**{login}** is not tracked, and no imported history tells of it.", icon=":material/person_search:"
             )
-        asking.offer(login, standing)
+        track_request.offer(login, standing)
 
 
 def notebook(profile: Series) -> None:
     """Everything that is known of one account."""
-    account_id, as_of = int(profile["account_id"]), moment.as_of()
+    account_id, as_of = int(profile["account_id"]), components_as_of.as_of()
     until = as_of or datetime.now(UTC)
     history = accounts.history(account_id, as_of)
     stretches = accounts.stretches(account_id, as_of)
     totals = accounts.totals(account_id, as_of)
     if not totals and not as_of and pd.isna(profile["checked_at"]):
-        asking.offer(str(profile["login"]), tracking.standing(str(profile["login"])))
+        track_request.offer(str(profile["login"]), tracking.standing(str(profile["login"])))
         return
     if not totals:
         st.info(
@@ -325,6 +326,6 @@ else:
                 icon=":material/person_off:",
             )
         profile_line(chosen)
-        if not chosen["is_tracked"] and pd.isna(chosen["gone_at"]) and moment.as_of() is None:
-            asking.offer(str(chosen["login"]), tracking.standing(str(chosen["login"])))
+        if not chosen["is_tracked"] and pd.isna(chosen["gone_at"]) and components_as_of.as_of() is None:
+            track_request.offer(str(chosen["login"]), tracking.standing(str(chosen["login"])))
         notebook(chosen)

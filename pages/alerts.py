@@ -3,20 +3,21 @@
 What is out of the ordinary now, what was noticed lately, and what is watched.
 """
 
-from pages import noticed, rules, session, webhooks
+from pages.sections import alert_list, alert_rules, webhooks
+from pages.session import current
 
-reader = session.signed_in()
-noticed.lasting()
+reader = current.signed_in()
+alert_list.lasting()
 """
 ## Noticed lately
 Each happening once, newest first.
 """
-noticed.recent()
+alert_list.recent()
 """
 ## Rules
 What a run brings in is looked at when it ends; what lasts, every few minutes.
 """
-rules.show(reader)
+alert_rules.show(reader)
 if reader.is_admin:
     """
     ## Webhooks

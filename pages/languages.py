@@ -12,10 +12,10 @@ from streamlit import column_config as column
 
 from core.charts import areas, bars
 from core.queries import languages
-from pages import moment
-from pages.cell import cell, plain, theme
-from pages.choice import choose
-from pages.words import day, number, percent
+from pages.components import as_of
+from pages.components.cell import cell, plain, theme
+from pages.components.format import day, number, percent
+from pages.components.segmented_choice import choose
 
 MEASURES = {"stars": "Stars", "repositories": "Repositories", "bytes": "Bytes"}
 COUNTED = {
@@ -72,7 +72,7 @@ def size(count: float) -> str:
 
 
 def course_cell(measure: str, source: str, note: str) -> None:
-    course = languages.course(source, moment.as_of())
+    course = languages.course(source, as_of.as_of())
     line = course.dropna(subset=[measure])
     cell(
         "How do the shares develop?",
@@ -115,10 +115,10 @@ def table_cell(found: DataFrame, note: str) -> None:
     )
 
 
-sources = list(languages.sources(moment.as_of())["source"])
+sources = list(languages.sources(as_of.as_of())["source"])
 if not sources:
     st.info(
-        f"No languages were summed up {'by then' if moment.as_of() else 'yet'}: that happens after each refresh and each import.",
+        f"No languages were summed up {'by then' if as_of.as_of() else 'yet'}: that happens after each refresh and each import.",
         icon=":material/hourglass_empty:",
     )
 else:
@@ -127,7 +127,7 @@ else:
         source = (
             choose("As seen by", {name: name for name in sources}, key="source") if len(sources) > 1 else sources[0]
         )
-    found = languages.ranking(source, moment.as_of())
+    found = languages.ranking(source, as_of.as_of())
     note = f"{day(found['day'].iloc[0])} · {source}"
     ranking_cell(found, measure, source, note)
     course_cell(measure, source, note)

@@ -15,12 +15,13 @@ from core.charts import bars
 from core.emoji import rendered
 from core.queries import alerts, overview
 from core.queries.coverage import DEFINITION
-from pages import asking, moment
-from pages.cards import Card, row
-from pages.cell import cell, plain, theme
-from pages.choice import choose
-from pages.noticed import title_of
-from pages.words import UNKNOWN, day, number, percent, signed
+from pages.components import as_of as components_as_of
+from pages.components.cell import cell, plain, theme
+from pages.components.format import UNKNOWN, day, number, percent, signed
+from pages.components.metric_cards import Card, row
+from pages.components.segmented_choice import choose
+from pages.sections import track_request
+from pages.sections.alert_list import title_of
 
 SPANS = {7: "7 days", 30: "30 days", 90: "90 days", 365: "a year"}
 AGES = {
@@ -80,7 +81,7 @@ def welcome() -> None:
     with left.container(border=True, height="stretch"):
         st.markdown("**Track accounts**")
         st.caption("Users or organizations. Almanac looks at them soon after, and from then on keeps their history.")
-        asking.form()
+        track_request.form()
         st.caption("Or many at once, from the command line:")
         st.code("python -m ingest track pallets gaearon", language="sh", wrap_lines=True)
     with right.container(border=True, height="stretch"):
@@ -253,7 +254,7 @@ def changes_cell(as_of: datetime | None) -> None:
     )
 
 
-now, as_of = datetime.now(UTC), moment.as_of()
+now, as_of = datetime.now(UTC), components_as_of.as_of()
 tracked, held = overview.tracking(now), overview.held()
 
 if not held["repositories"] and not tracked["tracked"]:
@@ -273,7 +274,7 @@ else:
             "No account is tracked: what is held was imported.",
             icon=":material/bookmark_add:",
         )
-        asking.form()
+        track_request.form()
     """
     ## Movers
     """

@@ -10,11 +10,12 @@ from pandas import DataFrame
 from streamlit import column_config as column
 
 from core.queries import people
-from pages import newcomers, person, session, trail
-from pages.cards import Card, row
-from pages.cell import MOMENT, plain
-from pages.choice import choose
-from pages.words import number
+from pages.components.cell import MOMENT, plain
+from pages.components.format import number
+from pages.components.metric_cards import Card, row
+from pages.components.segmented_choice import choose
+from pages.sections import audit_trail, invite_people, person_detail
+from pages.session import current
 
 ROLES = {"Everybody": "", "Analysts": "analyst", "Admins": "admin"}
 STATES = {"Any state": None, "Active": True, "Inactive": False}
@@ -91,11 +92,11 @@ def listing(now: datetime) -> DataFrame:
     return people.people(now, search=search, role=role, active=active)
 
 
-admin, now = session.required("admin"), datetime.now(UTC)
+admin, now = current.required("admin"), datetime.now(UTC)
 told = people.totals(now)
 cards(told)
 with st.container(horizontal=True, vertical_alignment="center", key="people-new"):
-    newcomers.buttons(admin, told["invitations"])
+    invite_people.buttons(admin, told["invitations"])
 found = listing(now)
 chosen = st.query_params.get(CHOSEN, "")
 if found.empty:
@@ -103,9 +104,9 @@ if found.empty:
 else:
     table(found, chosen)
 if chosen:
-    person.detail(admin, chosen, told["admins"], now)
+    person_detail.detail(admin, chosen, told["admins"], now)
 """
 ## Audit trail
 Every sign-in and refusal, every change of what somebody may do or what is tracked; newest first.
 """
-trail.show(admin)
+audit_trail.show(admin)

@@ -6,8 +6,8 @@ import streamlit as st
 
 from core.auth import tickets
 from core.settings import settings
-from pages import door, entrance, session
-from pages.forms import Forms
+from pages.session import browser, common, current
+from pages.session.forms import Forms
 
 FIELDS = {
     "Form name": "",
@@ -32,12 +32,12 @@ mode = settings().registration_mode
 
 def invitation() -> str:
     """The secret of an invitation: from the link, or pasted."""
-    from_link = door.link_secret()
+    from_link = browser.link_secret()
     if from_link:
         return from_link
     label = "Invitation" if mode == "invite" else "Invitation (optional)"
     with st.expander(label, expanded=mode == "invite", icon=":material/mail:"):
-        return entrance.secret_of(
+        return common.secret_of(
             st.text_input("Paste the link or the code you were sent", key="invitation", autocomplete="off")
         )
 
@@ -47,25 +47,25 @@ def welcome(invite: str) -> bool:
     try:
         offered = tickets.check_invite(invite)
     except tickets.InvalidTicket as invalid:
-        entrance.tell(str(invalid))
+        common.tell(str(invalid))
         return False
-    alone = f", with the e-mail address {entrance.plain(offered.email)}" if offered.email else ""
+    alone = f", with the e-mail address {common.plain(offered.email)}" if offered.email else ""
     st.caption(f":material/mail: You are invited as **{offered.role}**{alone}. The invitation is good once.")
     return True
 
 
 def form(invite: str | None) -> None:
-    forms = Forms(session.origin(), invite)
-    with entrance.refusals_told():
+    forms = Forms(current.origin(), invite)
+    with common.refusals_told():
         forms.register_user(fields=FIELDS, captcha=False, password_hint=False, key="register")
-    entrance.typing(FILL, rules_of="Password")
+    common.typing(FILL, rules_of="Password")
     if forms.person:
-        door.enter(tickets.issue_sign_in(forms.person.id, session.nonce()), None, to="/")
+        browser.enter(tickets.issue_sign_in(forms.person.id, current.nonce()), None, to="/")
         st.caption(":material/hourglass_empty: Signing you in …")
 
 
-entrance.tell(door.refusal())
-if session.held():
+common.tell(browser.refusal())
+if current.held():
     st.info("You are signed in already. Sign out first to create another account.", icon=":material/person:")
 elif mode == "closed":
     st.info("Nobody can register here: accounts are created by an admin.", icon=":material/lock:")
@@ -76,5 +76,5 @@ else:
             form(invite or None)
         else:
             st.caption("An account needs an invitation; an admin can send you one.")
-if not session.held():
+if not current.held():
     st.page_link("sign_in.py", label="Sign in", icon=":material/login:")

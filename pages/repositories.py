@@ -11,9 +11,9 @@ from core.charts.repositories import growth_scatter, stars_histogram
 from core.emoji import rendered
 from core.queries import repository_list
 from core.queries.repository_list import Filters
-from pages import asked, moment
-from pages.cell import cell, theme
-from pages.words import number
+from pages.components import as_of, query_params
+from pages.components.cell import cell, theme
+from pages.components.format import number
 
 # What can be chosen, which is also what the address says, and the columns that it means.
 ORDERS = {
@@ -81,12 +81,12 @@ COLUMNS = {
 
 known_languages = repository_list.languages()["language"].tolist()
 known_licenses = repository_list.licenses()["license"].tolist()
-asked.tell(
-    asked.one_of("language", known_languages, several=True),
-    asked.one_of("license", known_licenses),
-    asked.one_of("order", ORDERS),
-    asked.one_of("hide", HIDEABLE, several=True),
-    asked.whole_number("min_stars", MOST_STARS),
+query_params.tell(
+    query_params.one_of("language", known_languages, several=True),
+    query_params.one_of("license", known_licenses),
+    query_params.one_of("order", ORDERS),
+    query_params.one_of("hide", HIDEABLE, several=True),
+    query_params.whole_number("min_stars", MOST_STARS),
 )
 
 
@@ -123,7 +123,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     order = st.selectbox("Order", list(ORDERS), key="order", bind="query-params", width=200)
     hidden = st.pills("Hide", HIDEABLE, selection_mode="multi", key="hide", bind="query-params", width="content")
 
-filters = Filters(search, owner, tuple(languages), licence or "", min_stars, frozenset(hidden), as_of=moment.as_of())
+filters = Filters(search, owner, tuple(languages), licence or "", min_stars, frozenset(hidden), as_of=as_of.as_of())
 rows = repository_list.table(filters, ORDERS[order])
 held = repository_list.total(filters.as_of)
 

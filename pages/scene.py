@@ -12,9 +12,9 @@ from core.db.data_version import data_version
 from core.queries import repository_list
 from core.queries import scene as queries
 from core.web.scene_urls import Wanted, edition
-from pages import asked, moment, width
-from pages.cell import cell, theme
-from pages.words import UNKNOWN, day, number, signed
+from pages.components import as_of, page_width, query_params
+from pages.components.cell import cell, theme
+from pages.components.format import UNKNOWN, day, number, signed
 
 OWNERS = ["10", "25", "60", "120", "250"]
 HEIGHTS = ["stars", "growth"]
@@ -23,11 +23,11 @@ CELL_PADDING = 34
 CHOSEN = "repository"
 
 known_languages = repository_list.languages()["language"].tolist()
-asked.tell(
-    asked.one_of("owners", OWNERS),
-    asked.one_of("language", known_languages, several=True),
-    asked.one_of("height", HEIGHTS),
-    asked.whole_number("min_stars", MOST_STARS),
+query_params.tell(
+    query_params.one_of("owners", OWNERS),
+    query_params.one_of("language", known_languages, several=True),
+    query_params.one_of("height", HEIGHTS),
+    query_params.whole_number("min_stars", MOST_STARS),
 )
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -45,7 +45,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     )
     height = st.selectbox("Height", HEIGHTS, key="height", bind="query-params", width=120)
 
-choice = queries.Choice(int(owners), tuple(languages), min_stars, moment.as_of())
+choice = queries.Choice(int(owners), tuple(languages), min_stars, as_of.as_of())
 rows = queries.city(choice)
 plan = city.build(rows, height)
 
@@ -108,7 +108,7 @@ def tell(name: str | None) -> None:
 @st.fragment
 def draw() -> None:
     """The chosen tower, the city, and what its colours mean."""
-    wide = width.of_page() - CELL_PADDING
+    wide = page_width.of_page() - CELL_PADDING
     canvas = Canvas(wide, min(640, 130 + 0.5 * wide))
     chosen = st.query_params.get(CHOSEN)
     tell(chosen)
@@ -122,7 +122,7 @@ def draw() -> None:
         alt=deck.said(plan),
     )
     st.html(legend(deck.colors(plan, 10), theme(), label="Towers by language"))
-    width.measure()
+    page_width.measure()
 
 
 cell(
@@ -133,7 +133,7 @@ cell(
     rows,
     name="city",
     chart=draw,
-    note=f"{moment.said()} · {number(len(plan.towers))} of {number(held)} repositories",
+    note=f"{as_of.said()} · {number(len(plan.towers))} of {number(held)} repositories",
     definition="A repository's number is that of the last look at it, which the tooltip dates. Gone ones are left out,"
     f" forks are not. At most {queries.MOST_TOWERS:,} towers stand, the most starred.",
     empty="No repository matches. Choose fewer stars, more languages, or a later day.",

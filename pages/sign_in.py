@@ -7,20 +7,20 @@ import streamlit as st
 
 from core.auth import tickets
 from core.settings import settings
-from pages import door, entrance, session
-from pages.forms import Forms
+from pages.session import browser, common, current
+from pages.session.forms import Forms
 
 FIELDS = {"Form name": "", "Username": "Username", "Password": "Password", "Login": "Sign in"}
 
-entrance.tell(door.refusal() or session.farewell())
-forms = Forms(session.origin())
-with entrance.refusals_told():
+common.tell(browser.refusal() or current.farewell())
+forms = Forms(current.origin())
+with common.refusals_told():
     forms.login(fields=FIELDS, key="sign-in")
-again = entrance.typing({"Username": "username", "Password": "current-password"}, focus="Username", asks_again=True)
+again = common.typing({"Username": "username", "Password": "current-password"}, focus="Username", asks_again=True)
 if again and not forms.person:
     st.caption("The page was loaded anew to be safe. Please sign in once more.")
 if forms.person:
-    door.enter(tickets.issue_sign_in(forms.person.id, session.nonce()), forms.person.preferences.get("theme"))
+    browser.enter(tickets.issue_sign_in(forms.person.id, current.nonce()), forms.person.preferences.get("theme"))
     st.caption(":material/hourglass_empty: Signing you in …")
 
 st.caption("Forgot the password? Ask an admin for a reset link.")

@@ -18,9 +18,10 @@ from core.budget import shared_state
 from core.errors import ServerUnavailable
 from core.queries import system
 from core.settings import settings
-from pages import gauges, session
-from pages.parts import Part, ask, draw, fine, look, resting, trouble
-from pages.words import UNKNOWN, ago, number, percent, size
+from pages.components.format import UNKNOWN, ago, number, percent, size
+from pages.components.status_cards import Part, ask, draw, fine, look, resting, trouble
+from pages.sections import budget_gauges
+from pages.session import current
 
 EVERY = "5s"
 NOT_NOW = "Postgres has to say who reads this, and does not answer. This comes back by itself."
@@ -154,7 +155,7 @@ def parts() -> None:
 def admin() -> Identity | None:
     """Who reads this; None while Postgres, which has to say so, is away. Raises Forbidden for who is no admin."""
     try:
-        return session.required("admin")
+        return current.required("admin")
     except ServerUnavailable:
         return None
 
@@ -178,7 +179,7 @@ def budget() -> None:
             f"GitHub told us to wait: nothing is asked before {seen.paused_until:%H:%M:%S} UTC.",
             icon=":material/pause_circle:",
         )
-    gauges.refused(now)
+    budget_gauges.refused(now)
     if not seen.buckets:
         st.info("Nothing has been heard from GitHub in the last two hours.", icon=":material/hourglass_empty:")
         return
@@ -278,7 +279,7 @@ def setting_rows() -> DataFrame:
     )
 
 
-session.required("admin")
+current.required("admin")
 if told := settings_report.warnings(settings()):
     st.warning("  \n".join(told), icon=":material/tune:")
 parts()

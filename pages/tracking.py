@@ -10,9 +10,10 @@ import streamlit as st
 
 from core.queries import tracking
 from core.settings import settings
-from pages import adding, board, session, wished
-from pages.cards import Card, row
-from pages.words import span_of
+from pages.components.format import span_of
+from pages.components.metric_cards import Card, row
+from pages.sections import add_accounts, pending_requests, tracked_table
+from pages.session import current
 
 
 def cards(counted: dict[str, int]) -> None:
@@ -36,18 +37,18 @@ def plan_line(plan: dict[str, Any]) -> None:
     st.caption(f":material/balance: {plan['told']}", help="How the planner spread the budget, and when it ran short")
 
 
-admin, now = session.required("admin"), datetime.now(UTC)
+admin, now = current.required("admin"), datetime.now(UTC)
 counted = tracking.states(now)
 cards(counted)
 plan_line(tracking.newest_plan())
-wished.show(admin)
+pending_requests.show(admin)
 """
 ## Add accounts
 Paste logins, addresses or a table, or name an organization; see who they are and what they cost before they count.
 """
-adding.show(admin)
+add_accounts.show(admin)
 """
 ## What is tracked
 Change cells and save, or choose rows and act on all of them at once. Who is removed keeps their history.
 """
-board.show(admin, counted, now)
+tracked_table.show(admin, counted, now)

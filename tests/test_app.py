@@ -27,7 +27,7 @@ from core.auth import people, tickets
 from core.db.data_version import publish
 from core.db.override import use
 from core.launcher.embedded import Servers
-from pages.contents import CONTENTS
+from pages.components.navigation import CONTENTS
 from tests import holdings
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -53,7 +53,7 @@ def test_of_the_project_only_the_web_process_knows_streamlit_and_only_ingest_kno
 
 def test_no_page_bears_the_name_of_a_module_that_it_would_hide():
     """While a script runs, `pages/` comes first on the path."""
-    pages = {path.stem for path in (ROOT / "pages").glob("*.py")}
+    pages = {path.stem for path in (ROOT / "pages").iterdir()}
     known = set(sys.stdlib_module_names) | set(packages_distributions()) | {"core", "ingest", "app"}
     assert not pages & (known - {"pages"})
 
@@ -110,7 +110,7 @@ def test_cached_queries_hold_no_now(path):
 
 
 def test_pages_write_no_sql():
-    for path in (ROOT / "pages").glob("*.py"):
+    for path in (ROOT / "pages").rglob("*.py"):
         assert "SELECT " not in path.read_text(encoding="utf-8"), named(path)
 
 

@@ -1,6 +1,6 @@
 """Which tokens GitHub refused, as the ingestor wrote it into Redis: kept for a day, or until it starts again.
 
-This module and `ingest/github/cache.py` agree about the hash `almanac:github:{HASH}:refused` (HASH as in
+This module and `ingest/github/http/etag_cache.py` agree about the hash `almanac:github:{HASH}:refused` (HASH as in
 `budget_seen`): a credential's fingerprint, and JSON with its name, why, and when.
 """
 

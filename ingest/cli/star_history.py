@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from core.errors import BadInput
 from ingest.cli import output
 from ingest.enrichment.job import Reader
-from ingest.github.gate import Stop
+from ingest.github.http.rate_gate import Stop
 
 HELD = """
     SELECT full_name, first_day, walked_at IS NOT NULL AS is_whole, coalesce(sum(latest.stars), 0) AS stars

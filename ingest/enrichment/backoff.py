@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from core.queue.enrichment import TRIES_WHILE_COMPUTING, Kind
 from ingest.enrichment.state import State
-from ingest.github.errors import Blocked, GitHubError, PermissionDenied, RepositoryGone
-from ingest.github.facts import NotReady
+from ingest.github.api.facts import NotReady
+from ingest.github.http.errors import Blocked, GitHubError, PermissionDenied, RepositoryGone
 from ingest.planning import backoff
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from sqlalchemy import Connection
 
 from ingest.enrichment.day_readings import write_days
-from ingest.github.fact_models import CommitWeek, by_day
+from ingest.github.api.fact_types import CommitWeek, by_day
 
 
 def store(

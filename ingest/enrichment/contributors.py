@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from ingest.github.fact_models import Contributor, absence_factor
+from ingest.github.api.fact_types import Contributor, absence_factor
 
 KEPT = 100
 LATEST = """

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from ingest.github.models import Extras
+from ingest.github.api.models import Extras
 from ingest.refresh import writer as counts
 from ingest.refresh.diff import Extras as Held
 

@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from ingest.enrichment import commit_activity, contributions, contributors, releases, star_history, traffic
 from ingest.enrichment.day_readings import write_days
 from ingest.enrichment.due import Target
-from ingest.github.facts import Facts, Reading, Subject
-from ingest.github.gate import Stop
+from ingest.github.api.facts import Facts, Reading, Subject
+from ingest.github.http.rate_gate import Stop
 
 
 @dataclass(frozen=True)

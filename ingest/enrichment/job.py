@@ -17,12 +17,12 @@ from ingest.enrichment.due import Target
 from ingest.enrichment.handlers import WAYS, Stored
 from ingest.enrichment.run_log import ReadingRun
 from ingest.github import GitHub
-from ingest.github.errors import BadCredentials, GitHubError, RateLimited, RepositoryGone, Stopped
-from ingest.github.facts import NoSuchEndpoint, Subject
-from ingest.github.gate import Stop
-from ingest.github.models import Extras
-from ingest.github.partials import Lost
-from ingest.github.transport import PASSING
+from ingest.github.api.facts import NoSuchEndpoint, Subject
+from ingest.github.api.graphql_responses import Lost
+from ingest.github.api.models import Extras
+from ingest.github.http.errors import BadCredentials, GitHubError, RateLimited, RepositoryGone, Stopped
+from ingest.github.http.rate_gate import Stop
+from ingest.github.http.transport import PASSING
 
 log = structlog.get_logger()
 # A job gives way after so long, and when another one waits: refreshes want workers, too.

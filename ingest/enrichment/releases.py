@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from ingest.github.fact_models import Release
+from ingest.github.api.fact_types import Release
 
 LATEST = """
     SELECT releases, is_whole, downloads, latest_tag, latest_at FROM release_snapshot

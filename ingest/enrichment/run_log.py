@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
-from ingest.github.transport import Tally
+from ingest.github.http.transport import Tally
 
 KEPT_FOR = timedelta(days=31)
 

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import Connection, text
 
 from ingest.enrichment.day_readings import write_days
-from ingest.github.fact_models import StarWeek, by_day, pacific_day
+from ingest.github.api.fact_types import StarWeek, by_day, pacific_day
 
 PAGE_WEEKS = 30
 # After so long without a look the first page does not reach back to the last one: walk again.

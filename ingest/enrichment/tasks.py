@@ -7,7 +7,7 @@ import structlog
 
 from core.queue import enrichment, jobs
 from ingest.enrichment.job import Reader
-from ingest.github.gate import Stop
+from ingest.github.http.rate_gate import Stop
 
 
 class NotNow(Exception):

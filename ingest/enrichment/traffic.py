@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from ingest.github.fact_models import TrafficDay
+from ingest.github.api.fact_types import TrafficDay
 
 WRITE = """
     WITH held AS (

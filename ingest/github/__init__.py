@@ -1,8 +1,9 @@
 """Asks GitHub: within the budget, as fast as it may be, and never without a word when something went wrong."""
 
-from ingest.github.asks import AccountAnswer, Ask, BucketState, Gone, Outcome, Usage
+from ingest.github.api.models import Account, Repository
 from ingest.github.client import GitHub
-from ingest.github.errors import (
+from ingest.github.fetch.types import AccountAnswer, Ask, BucketState, Gone, Outcome, Usage
+from ingest.github.http.errors import (
     AccountNotFound,
     BadCredentials,
     Blocked,
@@ -16,7 +17,6 @@ from ingest.github.errors import (
     Unreachable,
     UnreadableAnswer,
 )
-from ingest.github.models import Account, Repository
 
 __all__ = [
     "Account",

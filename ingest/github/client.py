@@ -12,20 +12,20 @@ import structlog
 from redis import Redis
 
 from core.settings import Settings
-from ingest.github.addresses import PUBLIC_ROOT
-from ingest.github.app import Installation, Signer
-from ingest.github.asks import Ask, BucketState, Gone, LanguagesWanted, Outcome, Usage
-from ingest.github.cache import Cache
-from ingest.github.credentials import Credential, Pool, tokens
-from ingest.github.errors import BadCredentials, GitHubError
-from ingest.github.facts import Facts
-from ingest.github.gate import PATIENCE_SECONDS, Clock, Gate, Ledger, Sleep, Stop
-from ingest.github.graphql import GraphQL
-from ingest.github.harvest import Harvest
-from ingest.github.models import Account, Repository
-from ingest.github.profiles import Profiles
-from ingest.github.rest import Rest
-from ingest.github.transport import TIMEOUT, Asking, Transport
+from ingest.github.api.facts import Facts
+from ingest.github.api.graphql import GraphQL
+from ingest.github.api.models import Account, Repository
+from ingest.github.api.profiles import Profiles
+from ingest.github.api.rest import Rest
+from ingest.github.fetch.fetcher import Harvest
+from ingest.github.fetch.types import Ask, BucketState, Gone, LanguagesWanted, Outcome, Usage
+from ingest.github.http.app_auth import Installation, Signer
+from ingest.github.http.credentials import Credential, Pool, tokens
+from ingest.github.http.errors import BadCredentials, GitHubError
+from ingest.github.http.etag_cache import Cache
+from ingest.github.http.rate_gate import PATIENCE_SECONDS, Clock, Gate, Ledger, Sleep, Stop
+from ingest.github.http.transport import TIMEOUT, Asking, Transport
+from ingest.github.http.urls import PUBLIC_ROOT
 
 log = structlog.get_logger()
 

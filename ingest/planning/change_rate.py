@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ingest.github.models import Repository
+from ingest.github.api.models import Repository
 from ingest.refresh.diff import Counts, HeldAccount, Plan, counts_of
 
 DAY = timedelta(days=1)

@@ -10,9 +10,9 @@ from redis.exceptions import RedisError
 from core.budget import cost_model, shared_state
 from core.budget.shared_state import BudgetSeen
 from core.settings import Settings
-from ingest.github.cache import Cache
 from ingest.github.client import pool_of
-from ingest.github.credentials import Pool
+from ingest.github.http.credentials import Pool
+from ingest.github.http.etag_cache import Cache
 from ingest.planning.backoff import Means
 
 log = structlog.get_logger()

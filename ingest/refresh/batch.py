@@ -18,8 +18,8 @@ from core.tracking.login import BadLogin, parse_login
 from ingest.alerts import evaluate as alerts
 from ingest.away import is_away
 from ingest.github import Account, AccountAnswer, Ask, GitHub, Outcome, Repository
-from ingest.github.errors import AccountNotFound, GitHubError, RateLimited, Stopped
-from ingest.github.gate import Stop
+from ingest.github.http.errors import AccountNotFound, GitHubError, RateLimited, Stopped
+from ingest.github.http.rate_gate import Stop
 from ingest.history_import import adopt_repositories
 from ingest.planning import change_rate, due_accounts
 from ingest.refresh import diff, growth, language_rollups, reused_login, run_log, stored_state, writer

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from ingest.github.models import Account, Repository
+from ingest.github.api.models import Account, Repository
 
 # GitHub recomputes languages some minutes after a push: a look before then may have seen the old ones.
 LANGUAGES_SETTLE = timedelta(minutes=15)

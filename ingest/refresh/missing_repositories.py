@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from ingest.github import Account, AccountAnswer, GitHub, Gone, Repository
-from ingest.github.errors import GitHubError
-from ingest.github.gate import Stop
+from ingest.github.http.errors import GitHubError
+from ingest.github.http.rate_gate import Stop
 
 log = structlog.get_logger()
 

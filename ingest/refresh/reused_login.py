@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ingest.github import Ask, GitHub, Outcome
-from ingest.github.errors import AccountNotFound, GitHubError
-from ingest.github.gate import Stop
+from ingest.github.http.errors import AccountNotFound, GitHubError
+from ingest.github.http.rate_gate import Stop
 
 
 class NameTaken(GitHubError):

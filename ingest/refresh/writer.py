@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, text
 
-from ingest.github.models import Account, Repository
+from ingest.github.api.models import Account, Repository
 from ingest.refresh.diff import AccountCounts, Details, Entry, Extras, counts_of
 from ingest.refresh.stored_state import held_languages
 

@@ -21,7 +21,8 @@ from core.queue import jobs
 from core.settings import Settings
 from core.tracking import accounts
 from ingest import scheduler
-from ingest.github import GitHub, health
+from ingest.github import GitHub
+from ingest.github.http import health
 from ingest.planning.rate_budget import Purse
 from ingest.refresh.batch import Order, Refresh
 from ingest.sandbox import World, serve

@@ -12,7 +12,8 @@ from streamlit.testing.v1 import AppTest
 from core.alerts import rules as alert_rules
 from core.db import schema
 from core.errors import BadInput, Forbidden
-from pages import rules, webhooks
+from pages.sections import alert_rules as sections_alert_rules
+from pages.sections import webhooks
 from tests.pages.wording import texts
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "alerts.py")
@@ -126,9 +127,9 @@ def test_an_analyst_reads_rules_and_changes_nothing(reader, database):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: rules.save(1, {}, True),
-        lambda: rules.make("archived", {}, ""),
-        lambda: rules.remove(1),
+        lambda: sections_alert_rules.save(1, {}, True),
+        lambda: sections_alert_rules.make("archived", {}, ""),
+        lambda: sections_alert_rules.remove(1),
         lambda: webhooks.make("chat", "https://example.com", "json", []),
         lambda: webhooks.try_it(1),
         lambda: webhooks.switch(1, False),
@@ -206,7 +207,7 @@ def test_a_rule_is_removed_with_what_it_noticed(page, database):
     noticed(database, "archived", "octo/cat was archived")
     press(page(rule=str(gone)), "rule-remove")
     assert rule(database, "archived") == gone
-    AppTest.from_string(f"from pages import rules\nrules.remove({gone})", default_timeout=60).run()
+    AppTest.from_string(f"from pages.sections import alert_rules\nalert_rules.remove({gone})", default_timeout=60).run()
     assert rule(database, "archived") is None
     assert trail(database, "alert_rule_changed") == [("archived", "removed")]
 
@@ -272,7 +273,7 @@ def test_a_webhook_is_switched_off_and_removed(page, database):
     assert "told nothing" in texts(shown)
     assert shown.button(key="webhook-test").disabled
     press(shown, "webhook-remove")
-    AppTest.from_string(f"from pages import webhooks\nwebhooks.remove({webhook_id})", default_timeout=60).run()
+    AppTest.from_string(f"from pages.sections import webhooks\nwebhooks.remove({webhook_id})", default_timeout=60).run()
     assert database.scalar(select(schema.webhook.c.id)) is None
     assert trail(database, "webhook_changed") == [("chat", "switched off"), ("chat", "removed")]
 

@@ -174,10 +174,10 @@ def test_before_the_first_rollup_languages_say_so(open_page):
 def test_a_failure_is_told_calmly_and_logged_with_its_id(open_page, monkeypatch):
     import structlog
 
-    from pages import failure
+    from pages.components import error_display
 
     with structlog.testing.capture_logs() as logged:
-        assert failure.show(RuntimeError("secret detail"))
+        assert error_display.show(RuntimeError("secret detail"))
     assert logged[0]["event"] == "page failed"
     assert logged[0]["exc_info"].args == ("secret detail",)
 
@@ -185,12 +185,12 @@ def test_a_failure_is_told_calmly_and_logged_with_its_id(open_page, monkeypatch)
 def test_while_the_database_is_away_the_page_says_so(open_page, monkeypatch):
     from psycopg import OperationalError
 
-    from core.db import engine as core_database
+    from core.db import data_version as data_version_module
 
     def away() -> int:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(core_database, "data_version", away)
+    monkeypatch.setattr(data_version_module, "data_version", away)
     shown = open_page()
     assert not shown.exception
     assert "The database does not answer right now" in texts(shown)

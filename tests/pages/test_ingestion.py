@@ -21,8 +21,8 @@ from core.queries import ingestions as asked_for
 from core.queue import ingestions
 from core.queue.jobs import Asked
 from core.settings import settings
-from pages import runs, under_way
-from pages.outcomes import sentence
+from pages.sections import ingestion_list, running_ingestions
+from pages.sections.account_outcome import sentence
 from tests.pages.wording import texts
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "ingestion.py")
@@ -116,9 +116,9 @@ def test_an_analyst_sees_nothing_of_it(reader, cockpit):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: under_way.begin([1]),
-        lambda: under_way.begin_one("octo"),
-        lambda: under_way.cancel(1),
+        lambda: running_ingestions.begin([1]),
+        lambda: running_ingestions.begin_one("octo"),
+        lambda: running_ingestions.cancel(1),
     ],
 )
 def test_each_change_asks_again_who_wants_it(reader, call):
@@ -328,8 +328,8 @@ def test_an_ingestion_that_is_not_there_is_said(page, cockpit, given):
     ("seconds", "said"), [(0, "0 s"), (59, "59 s"), (125, "2 min 5 s"), (3_780, "1 h 3 min"), (-5, "0 s")]
 )
 def test_how_long_it_took(seconds, said):
-    assert runs.span(NOW, NOW + timedelta(seconds=seconds), NOW) == said
-    assert runs.span(NOW, None, NOW + timedelta(seconds=seconds)) == said
+    assert ingestion_list.span(NOW, NOW + timedelta(seconds=seconds), NOW) == said
+    assert ingestion_list.span(NOW, None, NOW + timedelta(seconds=seconds)) == said
 
 
 def test_an_outcome_is_a_sentence():

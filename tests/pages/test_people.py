@@ -121,7 +121,8 @@ def dialog(call: str) -> AppTest:
     shown = AppTest.from_string(
         f"""
 from core.auth.people import find
-from pages import newcomers, person, session
+from pages.sections import invite_people, person_detail
+from pages.session import current
 {call}
 """,
         default_timeout=60,
@@ -134,7 +135,7 @@ def test_a_role_changes_once_it_was_confirmed_and_sessions_end(page, person):
     open_one = sessions.start(ada.id, Origin())
     assert "Their sessions end" in texts(press(page(person="ada"), "role-change"))
     assert people.get(ada.id).role == "analyst"
-    press(dialog("person.confirm_role(session.required('admin'), find('ada'), 'admin')"), "role-sure")
+    press(dialog("person_detail.confirm_role(current.required('admin'), find('ada'), 'admin')"), "role-sure")
     assert people.get(ada.id).role == "admin"
     assert sessions.live(open_one.session_id) is None
 
@@ -143,7 +144,7 @@ def test_deactivating_asks_first_and_can_be_undone(page, person):
     ada = person("ada")
     assert "can no longer sign in" in texts(press(page(person="ada"), "deactivate"))
     assert people.get(ada.id).active
-    press(dialog("person.confirm_deactivation(session.required('admin'), find('ada'))"), "deactivate-sure")
+    press(dialog("person_detail.confirm_deactivation(current.required('admin'), find('ada'))"), "deactivate-sure")
     assert not people.get(ada.id).active
     press(page(person="ada"), "activate")
     assert people.get(ada.id).active
@@ -152,11 +153,11 @@ def test_deactivating_asks_first_and_can_be_undone(page, person):
 def test_who_is_about_to_shut_themselves_out_is_told(admin, person):
     person("other", role="admin")
     for call in (
-        "confirm_role(session.required('admin'), find('boss'), 'analyst')",
-        "confirm_deactivation(session.required('admin'), find('boss'))",
-        "confirm_end(session.required('admin'), find('boss'))",
+        "confirm_role(current.required('admin'), find('boss'), 'analyst')",
+        "confirm_deactivation(current.required('admin'), find('boss'))",
+        "confirm_end(current.required('admin'), find('boss'))",
     ):
-        assert "This is you" in texts(dialog(f"person.{call}"))
+        assert "This is you" in texts(dialog(f"person_detail.{call}"))
 
 
 def test_the_last_admin_stays_and_the_page_says_why(page):
@@ -169,7 +170,7 @@ def test_the_last_admin_stays_and_the_page_says_why(page):
 def test_the_last_admin_stays_even_where_the_page_is_older_than_that(admin, person, database):
     """Two admins demote each other at once: the page still shows buttons, the rule holds."""
     other = person("other", role="admin")
-    shown = dialog("person.confirm_role(session.required('admin'), find('boss'), 'analyst')")
+    shown = dialog("person_detail.confirm_role(current.required('admin'), find('boss'), 'analyst')")
     database.execute(text("UPDATE person SET active = false WHERE id = :id"), {"id": other.id})
     press(shown, "role-sure")
     assert people.find("boss").role == "admin"
@@ -179,7 +180,7 @@ def test_the_last_admin_stays_even_where_the_page_is_older_than_that(admin, pers
 def test_all_sessions_end_in_the_name_of_the_admin(admin, person, database):
     ada = person("ada")
     open_ones = [sessions.start(ada.id, Origin()) for _ in range(2)]
-    press(dialog("person.confirm_end(session.required('admin'), find('ada'))"), "end-sure")
+    press(dialog("person_detail.confirm_end(current.required('admin'), find('ada'))"), "end-sure")
     assert [sessions.live(one.session_id) for one in open_ones] == [None, None]
     told = database.execute(text("SELECT actor, target, address FROM audit_event WHERE action = 'session_ended'")).one()
     assert (told.actor, told.target, str(told.address)) == ("boss", "ada", "127.0.0.1")
@@ -187,7 +188,7 @@ def test_all_sessions_end_in_the_name_of_the_admin(admin, person, database):
 
 def test_a_reset_link_is_shown_once_and_works(admin, person):
     person("ada")
-    shown = press(dialog("person.reset_link(session.required('admin'), find('ada'))"), "reset-sure")
+    shown = press(dialog("person_detail.reset_link(current.required('admin'), find('ada'))"), "reset-sure")
     address, _, secret = link_of(shown).partition("#")
     assert address.endswith("/reset")
     assert tickets.check_reset(secret).username == "ada"
@@ -198,7 +199,7 @@ def test_a_reset_link_is_shown_once_and_works(admin, person):
 
 def test_an_admin_who_was_demoted_meanwhile_can_do_nothing_any_more(admin, person):
     ada = person("ada")
-    shown = dialog("person.confirm_deactivation(session.signed_in(), find('ada'))")
+    shown = dialog("person_detail.confirm_deactivation(current.signed_in(), find('ada'))")
     person("other", role="admin")
     people.change_role("tests", admin.id, "analyst", Origin())
     press(shown, "deactivate-sure")
@@ -206,7 +207,7 @@ def test_an_admin_who_was_demoted_meanwhile_can_do_nothing_any_more(admin, perso
 
 
 def test_adding_somebody_gives_a_link_to_set_their_password(admin):
-    shown = submit(fill(dialog("newcomers.add(session.required('admin'))"), "Name", "ada"), "Add")
+    shown = submit(fill(dialog("invite_people.add(current.required('admin'))"), "Name", "ada"), "Add")
     added = people.find("ada")
     assert added.role == "analyst"
     assert tickets.check_reset(link_of(shown).partition("#")[2]).id == added.id
@@ -214,7 +215,7 @@ def test_adding_somebody_gives_a_link_to_set_their_password(admin):
 
 def test_a_name_that_is_taken_is_said_and_changes_nothing(admin, person):
     person("ada")
-    shown = submit(fill(dialog("newcomers.add(session.required('admin'))"), "Name", "ADA"), "Add")
+    shown = submit(fill(dialog("invite_people.add(current.required('admin'))"), "Name", "ADA"), "Add")
     assert "taken" in texts(shown)
     assert not shown.code
 
@@ -224,7 +225,7 @@ def test_an_invitation_is_a_link_to_register(admin, monkeypatch):
 
     monkeypatch.setenv("REGISTRATION", "invite")
     settings.cache_clear()
-    shown = submit(dialog("newcomers.invite(session.required('admin'))"), "Make a link")
+    shown = submit(dialog("invite_people.invite(current.required('admin'))"), "Make a link")
     address, _, secret = link_of(shown).partition("#")
     assert address.endswith("/register")
     assert tickets.check_invite(secret).role == "analyst"
@@ -232,7 +233,7 @@ def test_an_invitation_is_a_link_to_register(admin, monkeypatch):
 
 def test_an_invitation_can_be_withdrawn(admin):
     token = tickets.issue_invite("tests", Origin(), role="admin", email="eve@example.org")
-    shown = dialog("newcomers.not_used(session.required('admin'))")
+    shown = dialog("invite_people.not_used(current.required('admin'))")
     assert "**admin** for eve" in texts(shown)
     press(shown, "withdraw-0")
     assert "There are none." in texts(shown)
@@ -295,26 +296,26 @@ def test_whatever_is_written_can_be_filtered_and_reads_as_words():
     from typing import get_args
 
     from core.auth.audit import Action
-    from pages import trail
+    from pages.sections import audit_trail
 
-    assert sorted(trail.WORDS.values()) == sorted(get_args(Action))
-    assert not [said for said in trail.WORDS if "_" in said]
+    assert sorted(audit_trail.WORDS.values()) == sorted(get_args(Action))
+    assert not [said for said in audit_trail.WORDS if "_" in said]
 
 
 def test_the_export_holds_all_that_fits_without_own_ids(admin, database):
     from core.auth.identity import Identity
     from core.queries.audit import Wanted
-    from pages import trail
+    from pages.sections import audit_trail
 
     for _ in range(60):
         happened(database, "ada")
     live = sessions.live(sessions.start(admin.id, Origin()).session_id)
-    rows = trail.exported(live.identity, Wanted(who="ada"))
+    rows = audit_trail.exported(live.identity, Wanted(who="ada"))
     assert len(rows) == 60
     assert "id" not in rows.columns
     people.create("other", actor="tests", role="admin")
     people.change_role("tests", admin.id, "analyst", Origin())
     with pytest.raises(Exception, match=r"Sign in|admins"):
-        trail.exported(live.identity, Wanted())
+        audit_trail.exported(live.identity, Wanted())
     with pytest.raises(Exception, match="Sign in"):
-        trail.exported(Identity(1, "nobody", "admin"), Wanted())
+        audit_trail.exported(Identity(1, "nobody", "admin"), Wanted())

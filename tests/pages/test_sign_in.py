@@ -180,9 +180,9 @@ def test_a_name_is_shown_as_it_is_written(visit, person):
 
 
 def test_a_refused_ticket_is_told_in_a_sentence(visit):
-    from pages import door
+    from pages.session import browser
 
     shown = visit()
     for status, said in (("401", "does not keep the cookies"), ("403", "another address"), ("0", "did not answer")):
-        shown.session_state[door.REFUSED] = status
+        shown.session_state[browser.REFUSED] = status
         assert said in texts(shown.run())

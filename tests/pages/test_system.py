@@ -129,10 +129,10 @@ def test_postgres_that_is_away_is_asked_once_and_takes_nothing_else_with_it(page
 def test_while_postgres_cannot_say_who_reads_only_what_everybody_may_know_is_shown(page, monkeypatch):
     """An open page, whose fragments run on: what `/health` tells anybody, and no word of accounts or rows."""
     from core.errors import ServerUnavailable
-    from pages import session
+    from pages.session import current
 
     asked: list[str] = []
-    known = session.required
+    known = current.required
 
     def required(role: str) -> object:
         asked.append(role)
@@ -140,7 +140,7 @@ def test_while_postgres_cannot_say_who_reads_only_what_everybody_may_know_is_sho
             raise ServerUnavailable("Postgres does not answer")
         return known(role)
 
-    monkeypatch.setattr(session, "required", required)
+    monkeypatch.setattr(current, "required", required)
     monkeypatch.setattr(system, "_rows", away(POSTGRES_AWAY))
     shown = page()
     assert not shown.exception
@@ -150,10 +150,10 @@ def test_while_postgres_cannot_say_who_reads_only_what_everybody_may_know_is_sho
 
 
 def test_our_own_mistakes_are_not_called_an_outage():
-    from pages import parts
+    from pages.components import status_cards
 
     with pytest.raises(KeyError):
-        parts.look(away(KeyError("used_memory")))
+        status_cards.look(away(KeyError("used_memory")))
 
 
 def test_limits_that_each_process_counts_alone_are_said(page, monkeypatch):
@@ -187,6 +187,6 @@ def test_what_an_admin_would_want_to_know_stands_first(page):
     [(None, "—"), (0, "0 B"), (999, "999 B"), (9_516_735, "9.5 MB"), (123_456, "123 kB"), (4e13, "40.0 TB")],
 )
 def test_sizes_are_written_as_people_read_them(count, said):
-    from pages.words import size
+    from pages.components.format import size
 
     assert size(count) == said

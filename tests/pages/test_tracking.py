@@ -24,7 +24,7 @@ from core.tracking import parse_accounts
 from ingest import lookups as answering
 from ingest.github import GitHub
 from ingest.sandbox import World, serve
-from pages import adding, board, wished
+from pages.sections import add_accounts, pending_requests, tracked_table
 from tests.pages.wording import texts
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "tracking.py")
@@ -93,12 +93,12 @@ def test_an_analyst_sees_nothing_of_it(reader, database):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: adding.look_up("octo"),
-        lambda: adding.look_up_members("octo"),
-        lambda: adding.track(["octo"], None, 0, ""),
-        lambda: board.save({"octo": {"paused": True}}),
-        lambda: board.refresh([1]),
-        lambda: wished.decide([1], True),
+        lambda: add_accounts.look_up("octo"),
+        lambda: add_accounts.look_up_members("octo"),
+        lambda: add_accounts.track(["octo"], None, 0, ""),
+        lambda: tracked_table.save({"octo": {"paused": True}}),
+        lambda: tracked_table.refresh([1]),
+        lambda: pending_requests.decide([1], True),
     ],
 )
 def test_each_change_asks_again_who_wants_it(reader, database, call):
@@ -158,7 +158,7 @@ def test_search_and_state_are_in_the_address(page, database):
 )
 def test_why_an_account_has_its_pace(values, said):
     usual = {"login": "octo", "paused": False, "every_hours": pd.NA, "planned_hours": 2.0, "is_planned": True}
-    assert said in board.reason({**usual, "changes_a_day": 0.2, "priority": 0, **values})
+    assert said in tracked_table.reason({**usual, "changes_a_day": 0.2, "priority": 0, **values})
 
 
 def test_what_was_changed_in_the_table_is_told_apart(database):
@@ -166,34 +166,36 @@ def test_what_was_changed_in_the_table_is_told_apart(database):
         {"login": ["a", "b"], "every": ["Planned"] * 2, "priority": [0, 0], "paused": [False] * 2, "note": [None, "x"]}
     )
     after = before.assign(every=["Every day", "Planned"], note=["why", " "], paused=[True, False])
-    assert board.differences(before, after) == {
+    assert tracked_table.differences(before, after) == {
         "a": {"every": timedelta(days=1), "paused": True, "note": "why"},
         "b": {"note": None},
     }
-    assert board.differences(before, before.copy()) == {}
+    assert tracked_table.differences(before, before.copy()) == {}
 
 
 def test_many_are_changed_at_once_and_written_into_the_trail(admin, database):
     tracked(database, "octo")
     tracked(database, "cat")
-    board.save({"octo": {"every": timedelta(days=1), "note": "why"}, "cat": {"paused": True, "priority": 3}})
+    tracked_table.save({"octo": {"every": timedelta(days=1), "note": "why"}, "cat": {"paused": True, "priority": 3}})
     assert wanted(database) == {"cat": (None, 3, True, None), "octo": (timedelta(days=1), 0, False, "why")}
     assert trail(database) == [("tracking_changed", "octo"), ("tracking_changed", "cat")]
-    assert st.session_state[board.DONE] == "2 accounts changed."
+    assert st.session_state[tracked_table.DONE] == "2 accounts changed."
 
 
 def test_a_refresh_is_queued_once(admin, database):
     ids = [tracked(database, "octo"), tracked(database, "cat")]
-    board.refresh(ids)
-    board.refresh(ids)
+    tracked_table.refresh(ids)
+    tracked_table.refresh(ids)
     assert database.scalar(text("SELECT count(*) FROM ingestion")) == 1
-    assert "2 waited already" in st.session_state[board.DONE]
+    assert "2 waited already" in st.session_state[tracked_table.DONE]
 
 
 def test_who_is_removed_keeps_their_history(admin, database):
     account = tracked(database, "octo")
     database.execute(insert(schema.account_snapshot).values(account_id=account, captured_at=NOW, stars=1))
-    shown = AppTest.from_string("from pages import board\nboard.remove(['octo'])", default_timeout=60).run()
+    shown = AppTest.from_string(
+        "from pages.sections import tracked_table\ntracked_table.remove(['octo'])", default_timeout=60
+    ).run()
     assert "Their history stays" in texts(shown)
     assert wanted(database).keys() == {"octo"}
     shown.button(key="remove-sure").click().run()
@@ -206,7 +208,7 @@ def test_ten_thousand_accounts_are_quick(page, database):
     database.execute(text("INSERT INTO account (login) SELECT 'account-' || n FROM generate_series(1, 10000) n"))
     database.execute(text("INSERT INTO tracked_account (account_id) SELECT id FROM account"))
     started = time.perf_counter()
-    found = tracking.board(NOW, "account-99", "", board.MOST)
+    found = tracking.board(NOW, "account-99", "", tracked_table.MOST)
     counted = tracking.states(NOW)
     seconds = time.perf_counter() - started
     assert (len(found), counted["all"]) == (111, 10_000)
@@ -230,7 +232,7 @@ def test_pasted_accounts_are_looked_up_before_they_are_tracked(page, database, r
         assert "Waiting for a worker" in str(shown.main) or shown.get("progress")
         given = Settings(github_api_url=pretend.url, github_tokens=(SecretStr("sandbox-token-1"),))
         with GitHub.from_settings(given, redis) as github:
-            answering.work(github, redis, shown.session_state[adding.LOOKUP])
+            answering.work(github, redis, shown.session_state[add_accounts.LOOKUP])
         shown = shown.run()
     assert not shown.exception
     preview = next(frame.value for frame in shown.dataframe if "take" in frame.value).set_index("login")
@@ -251,10 +253,10 @@ def test_pasted_accounts_are_looked_up_before_they_are_tracked(page, database, r
 
 def test_what_is_tracked_gets_the_chosen_pace_priority_and_note(admin, database, redis):
     AppTest.from_string(
-        "from datetime import timedelta\nfrom pages import adding\n"
+        "from datetime import timedelta\nfrom pages.sections import add_accounts\n"
         "if 'said' not in __import__('streamlit').session_state:\n"
         "    __import__('streamlit').session_state['said'] = 1\n"
-        "    adding.track(['octo'], timedelta(days=7), 2, 'why')",
+        "    add_accounts.track(['octo'], timedelta(days=7), 2, 'why')",
         default_timeout=60,
     ).run()
     assert wanted(database) == {"octo": (timedelta(days=7), 2, False, "why")}
@@ -262,14 +264,14 @@ def test_what_is_tracked_gets_the_chosen_pace_priority_and_note(admin, database,
 
 def test_a_look_up_that_is_over_says_so(page, redis):
     shown = AppTest.from_file(PAGE, default_timeout=60)
-    shown.session_state[adding.LOOKUP] = "gone"
+    shown.session_state[add_accounts.LOOKUP] = "gone"
     assert "This look-up is over" in texts(shown.run())
 
 
 def test_a_look_up_that_failed_says_why(page, redis):
     Shelf(redis).put(Lookup("one", ("octo",), state="failed", problem="GitHub does not answer"))
     shown = AppTest.from_file(PAGE, default_timeout=60)
-    shown.session_state[adding.LOOKUP] = "one"
+    shown.session_state[add_accounts.LOOKUP] = "one"
     assert "GitHub does not answer." in texts(shown.run())
 
 
@@ -298,11 +300,11 @@ def test_without_redis_look_ups_are_told_off_calmly(page, database, monkeypatch)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_a_file_is_read_as_a_spreadsheet_wrote_it(encoding):
     content = "name;login\nÄda;octo\nBob;cat\n".encode(encoding)
-    assert parse_accounts.read(adding.decoded(content)).logins == ("octo", "cat")
+    assert parse_accounts.read(add_accounts.decoded(content)).logins == ("octo", "cat")
 
 
 def test_a_file_of_anything_else_is_no_accident():
-    read = parse_accounts.read(adding.decoded(bytes(range(256)) * 4))
+    read = parse_accounts.read(add_accounts.decoded(bytes(range(256)) * 4))
     assert not read.logins or all(login.isascii() for login in read.logins)
 
 
@@ -311,8 +313,8 @@ def test_the_cost_is_told_without_redis_too(monkeypatch):
         raise RedisAway
 
     monkeypatch.setattr(redis_client, "redis", away)
-    rows = pd.DataFrame([adding.row_of(Found("octo", "octo", 1, "user", None, 250), set())])
-    assert "The first look costs about" in adding.price(rows)
+    rows = pd.DataFrame([add_accounts.row_of(Found("octo", "octo", 1, "user", None, 250), set())])
+    assert "The first look costs about" in add_accounts.price(rows)
 
 
 # Wishes -----------------------------------------------------------------------------------------------------------
@@ -334,7 +336,7 @@ def test_an_admin_decides_about_what_was_asked_for(page, person, database, key, 
 def test_two_admins_decide_once(admin, database):
     database.execute(insert(schema.tracking_wish).values(login="octo"))
     (wish,) = database.scalars(select(schema.tracking_wish.c.id))
-    script = f"from pages import wished\nwished.decide([{wish}], False)"
+    script = f"from pages.sections import pending_requests\npending_requests.decide([{wish}], False)"
     AppTest.from_string(script, default_timeout=60).run()
     assert "Somebody decided about this already" in texts(AppTest.from_string(script, default_timeout=60).run())
 

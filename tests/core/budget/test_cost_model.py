@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.budget.cost_model import ACCOUNTS_PER_QUERY, Known, Left, forecast
-from ingest.github.by_graphql import ACCOUNTS_AT_ONCE
+from ingest.github.fetch.via_graphql import ACCOUNTS_AT_ONCE
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 accounts = st.lists(

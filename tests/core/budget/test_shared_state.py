@@ -6,9 +6,9 @@ import pytest
 from redis import RedisError
 
 from core.budget import shared_state
-from ingest.github.budget import LEASE_SECONDS
 from ingest.github.client import GitHub
-from ingest.github.credentials import Pool
+from ingest.github.http.credentials import Pool
+from ingest.github.http.rate_budget import LEASE_SECONDS
 
 API = "https://github.example.org/api/v3"
 NOW = datetime.now(UTC)
@@ -22,7 +22,7 @@ def test_the_ingestor_and_this_module_agree_about_the_key(redis):
 
 
 def test_what_the_gate_was_told_is_read_back(redis):
-    from ingest.github.answers import Limits
+    from ingest.github.http.responses import Limits
 
     with GitHub(api_url=API, pool=Pool.of_tokens(["token"]), redis=redis) as github:
         github._gate.told("octo", "graphql", Limits(limit=5000, remaining=4321, resets_in=1800, resource="graphql"))

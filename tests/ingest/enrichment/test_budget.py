@@ -8,7 +8,7 @@ from core.queue import enrichment as kinds
 from core.queue.enrichment import ANONYMOUS_RESERVE, KINDS
 from core.settings import Settings
 from ingest.github import GitHub
-from ingest.github.credentials import Token
+from ingest.github.http.credentials import Token
 from tests.ingest.enrichment.conftest import Readings
 
 TOKEN_OWNER = "sandbox-owner-1"

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from core.queue.enrichment import TRIES_WHILE_COMPUTING
-from ingest.github.fact_models import absence_factor
+from ingest.github.api.fact_types import absence_factor
 from ingest.sandbox import statistics
 from ingest.sandbox.repositories import FOR_EVER
 

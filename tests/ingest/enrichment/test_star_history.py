@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from ingest.enrichment.star_history import store_first_page
-from ingest.github.fact_models import StarWeek, pacific_day
+from ingest.github.api.fact_types import StarWeek, pacific_day
 
 
 def days(readings, name):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ingest.github import GitHub
-from ingest.github.credentials import Pool
+from ingest.github.http.credentials import Pool
 
 TOKEN = "ghp_secretsecretsecretsecretsecretsecret"
 

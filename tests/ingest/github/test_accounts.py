@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from ingest.github import AccountNotFound, Ask, BadCredentials, GitHub, Gone, RateLimited, ServerFailed, Stopped
-from ingest.github.credentials import Pool
+from ingest.github.http.credentials import Pool
 from ingest.sandbox import World, serve
 
 TOKENS = ("sandbox-token-1",)

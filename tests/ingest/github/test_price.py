@@ -7,7 +7,7 @@ from math import ceil
 import pytest
 
 from ingest.github import Ask, GitHub
-from ingest.github.credentials import Pool
+from ingest.github.http.credentials import Pool
 from ingest.sandbox import World, serve
 
 ACCOUNTS, REPOSITORIES = 45, 1100

@@ -14,9 +14,8 @@ from ingest.github import (
     RateLimited,
     ServerFailed,
 )
-
-from .conftest import TOKEN
-from .web import Said, exchange, of_exchange, replay, web
+from tests.ingest.github.conftest import TOKEN
+from tests.ingest.github.web import Said, exchange, of_exchange, replay, web
 
 NOTHING = Said(404, {"message": "Not Found"})
 

@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from core.budget import shared_state
 from core.queue import jobs
-from ingest.github.budget import Bucket, Budget
-from ingest.github.credentials import Pool
+from ingest.github.http.credentials import Pool
+from ingest.github.http.rate_budget import Bucket, Budget
 from ingest.planning import due_accounts, enqueue
 from ingest.planning.enqueue import queue_due
 from ingest.planning.rate_budget import Purse

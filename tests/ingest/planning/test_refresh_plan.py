@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from core.queries import refresh_plan
-from ingest.github.credentials import Pool
+from ingest.github.http.credentials import Pool
 from ingest.planning import due_accounts
 from ingest.planning import refresh_plan as planning_refresh_plan
 from ingest.planning.backoff import SPREAD

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.github.models import Account, Repository
+from ingest.github.api.models import Account, Repository
 from ingest.refresh.diff import (
     LANGUAGES_SETTLE,
     Entry,

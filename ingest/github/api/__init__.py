@@ -1,0 +1,1 @@
+"""GitHub's REST and GraphQL interfaces as typed models."""

@@ -1,0 +1,161 @@
+"""Pure: what GitHub tells besides the pulse, read into one shape. Misshapen answers raise what MISSHAPEN names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import AwareDatetime, TypeAdapter
+
+from ingest.github.api.models import clean, clean_or_none
+
+PACIFIC = ZoneInfo("America/Los_Angeles")
+DAYS = 7
+MOMENT = TypeAdapter(AwareDatetime)
+
+
+@dataclass(frozen=True)
+class StarWeek:
+    """Stars given on the seven days from Sunday that survive; days are days in California."""
+
+    sunday: date
+    days: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class CommitWeek:
+    """Commits of the seven days from Sunday, by UTC, merges left out."""
+
+    sunday: date
+    days: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Contributor:
+    """Somebody who committed. `commits` leave merges and empty ones out."""
+
+    github_id: int
+    login: str
+    kind: str
+    commits: int
+
+    @property
+    def is_bot(self) -> bool:
+        return self.kind == "Bot" or self.login.endswith("[bot]")
+
+
+@dataclass(frozen=True)
+class Release:
+    github_id: int
+    tag: str
+    name: str | None
+    is_prerelease: bool
+    created_at: datetime
+    published_at: datetime | None
+    downloads: int
+    """Of all its files together; GitHub counts no downloads of the source archives."""
+
+
+@dataclass(frozen=True)
+class TrafficDay:
+    day: date
+    views: int | None = None
+    unique_views: int | None = None
+    clones: int | None = None
+    unique_clones: int | None = None
+
+
+def star_weeks(body: Any) -> list[StarWeek]:
+    return [StarWeek(*_week(row)) for row in _listed(body)]
+
+
+def commit_weeks(body: Any) -> list[CommitWeek]:
+    return [CommitWeek(*_week(row)) for row in _listed(body)]
+
+
+def contributors(body: Any) -> list[Contributor]:
+    """Read contributors; those without an account are left out."""
+    return [
+        Contributor(int(row["id"]), str(clean(row["login"])), str(row.get("type") or "User"), int(row["contributions"]))
+        for row in _listed(body)
+        if row.get("id") is not None
+    ]
+
+
+def releases(body: Any) -> list[Release]:
+    return [_release(row) for row in _listed(body) if not row.get("draft")]
+
+
+def traffic(body: Any, what: str) -> list[TrafficDay]:
+    """Read `views` or `clones`."""
+    days = [(_moment(row["timestamp"]), int(row["count"]), int(row["uniques"])) for row in _listed(body[what])]
+    return [
+        TrafficDay(at.date(), views=count, unique_views=unique)
+        if what == "views"
+        else TrafficDay(at.date(), clones=count, unique_clones=unique)
+        for at, count, unique in days
+    ]
+
+
+def joined(views: Sequence[TrafficDay], clones: Sequence[TrafficDay]) -> list[TrafficDay]:
+    """Put views and clones of the same day together, oldest first."""
+    days = {one.day: one for one in views}
+    for one in clones:
+        held = days.get(one.day, TrafficDay(one.day))
+        days[one.day] = replace(held, clones=one.clones, unique_clones=one.unique_clones)
+    return [days[day] for day in sorted(days)]
+
+
+def by_day(weeks: Sequence[StarWeek | CommitWeek], today: date) -> dict[date, int]:
+    """Spread weeks over their days. Days that have not begun, which GitHub tells as zero, are left out."""
+    spread = {week.sunday + timedelta(days=i): count for week in weeks for i, count in enumerate(week.days)}
+    return {day: count for day, count in spread.items() if day <= today}
+
+
+def absence_factor(commits: Sequence[int]) -> int:
+    """The smallest number of people who made half of the commits: CHAOSS' Contributor Absence Factor."""
+    total, made = sum(commits), 0
+    for number, own in enumerate(sorted(commits, reverse=True), start=1):
+        made += own
+        if own and made * 2 >= total:
+            return number
+    return 0
+
+
+def pacific_day(moment: datetime) -> date:
+    return moment.astimezone(PACIFIC).date()
+
+
+def _week(row: dict[str, Any]) -> tuple[date, tuple[int, ...]]:
+    days = tuple(int(count) for count in row["days"])
+    if len(days) != DAYS or min(days) < 0:
+        raise ValueError("a week has seven days, each with zero or more")
+    try:
+        return datetime.fromtimestamp(int(row["week"]), UTC).date(), days
+    except (OverflowError, OSError) as error:
+        raise ValueError("a week begins at a moment that no calendar has") from error
+
+
+def _release(row: dict[str, Any]) -> Release:
+    published = row.get("published_at")
+    return Release(
+        github_id=int(row["id"]),
+        tag=str(clean(row["tag_name"])),
+        name=clean_or_none(row.get("name")),  # type: ignore[arg-type]  # a text, or none
+        is_prerelease=bool(row.get("prerelease")),
+        created_at=_moment(row["created_at"]),
+        published_at=_moment(published) if published else None,
+        downloads=sum(int(asset.get("download_count") or 0) for asset in row.get("assets") or ()),
+    )
+
+
+def _moment(value: object) -> datetime:
+    return MOMENT.validate_python(value).astimezone(UTC)
+
+
+def _listed(body: Any) -> list[dict[str, Any]]:
+    # Statistics of a repository without commits are {} instead of [].
+    if not isinstance(body, list) and body != {}:
+        raise TypeError("it is no list")
+    return list(body)

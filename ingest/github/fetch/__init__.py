@@ -1,0 +1,1 @@
+"""Fetching many accounts at once."""

@@ -1,0 +1,250 @@
+"""Accounts by GraphQL: a pulse of many accounts a query, then languages and extras of their repositories."""
+
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+
+from ingest.github.api.graphql import GraphQL, PageAsk
+from ingest.github.api.graphql_responses import Absent, Listed, Part, Told
+from ingest.github.api.models import Account
+from ingest.github.api.rest import Rest
+from ingest.github.fetch import node_batcher
+from ingest.github.fetch.account_fetch import Finish, Gaps, Visit
+from ingest.github.fetch.batch_size import Size, halves
+from ingest.github.fetch.node_batcher import Want
+from ingest.github.fetch.types import LanguagesWanted
+from ingest.github.fetch.worker_pool import Task
+from ingest.github.http.errors import AccountNotFound, GitHubError, ServerFailed, UnreadableAnswer
+from ingest.github.http.transport import PASSING, Asking
+
+log = structlog.get_logger()
+
+# Four connections an account and a hundred accounts' worth of pages: one point, at most 2,500 repositories.
+ACCOUNTS_AT_ONCE = 25
+TRIES = 6
+SHARED_TRIES = 2
+UNREACHABLE_TRIES = 1
+MOMENT_SECONDS = 0.5
+
+
+class GraphQLFlow:
+    """Brings visits of one credential to their end. *hand_over* takes those that GraphQL cannot serve."""
+
+    def __init__(
+        self,
+        graphql: GraphQL,
+        rest: Rest,
+        asking: Callable[[], Asking],
+        languages_wanted: LanguagesWanted,
+        finish: Finish,
+        hand_over: Callable[[Visit, GitHubError], None],
+        gaps: Gaps,
+        *,
+        extras: bool = False,
+    ) -> None:
+        self._graphql = graphql
+        self._rest = rest
+        self._asking = asking
+        self._languages_wanted = languages_wanted
+        self._finish = finish
+        self._hand_over = hand_over
+        self._gaps = gaps
+        self._size = Size(ACCOUNTS_AT_ONCE)
+        self._first: deque[Visit] = deque()
+        self._further: deque[Visit] = deque()
+        self._again: deque[tuple[list[Visit], float]] = deque()
+        """Batches to repeat, and after how many seconds."""
+        self._renamed: deque[Visit] = deque()
+        self._organizations: deque[Visit] = deque()
+        self._pulses_under_way = 0
+        self._first_pulses_under_way = 0
+        self._languages, self._more_languages = node_batcher.languages(graphql, asking, self._settle)
+        self._extras = node_batcher.extras(graphql, asking, self._settle) if extras else None
+
+    def add(self, visit: Visit) -> None:
+        self._first.append(visit)
+
+    def next(self) -> Task | None:
+        """First what others wait for: accounts before their further pages, pages before languages."""
+        pulse = self._next_pulse()
+        if pulse:
+            return pulse
+        quiet = not (self._pulses_under_way or self._renamed)
+        return (
+            self._languages.next(flush=quiet)
+            or self._more_languages.next(flush=quiet)
+            or (self._extras.next(flush=quiet) if self._extras else None)
+            or (self._organization(self._organizations.popleft()) if self._organizations else None)
+        )
+
+    # Pulses -------------------------------------------------------------------------------------------------------
+
+    def _next_pulse(self) -> Task | None:
+        if self._renamed:
+            return self._look_up(self._renamed.popleft())
+        if self._again:
+            return self._pulse(*self._again.popleft())
+        if self._first:
+            return self._pulse(self._taken(self._first))
+        # Further pages of many accounts go together: wait until no more can come from first pages.
+        if self._further and (len(self._further) >= self._size.now or not self._first_pulses_under_way):
+            return self._pulse(self._taken(self._further))
+        return None
+
+    def _taken(self, queue: deque[Visit]) -> list[Visit]:
+        return [queue.popleft() for _ in range(min(self._size.now, len(queue)))]
+
+    def _pulse(self, batch: list[Visit], delay: float = 0.0) -> Task:
+        batch = sorted(batch, key=lambda visit: visit.cursor is not None)  # first pages come first in a query
+        asking = self._asking()
+        pages = [PageAsk(visit.login, visit.cursor) for visit in batch]
+        has_first = pages[0].cursor is None
+        self._pulses_under_way += 1
+        self._first_pulses_under_way += has_first
+
+        def ended() -> None:
+            self._pulses_under_way -= 1
+            self._first_pulses_under_way -= has_first
+            for visit in batch:
+                visit.share(asking.tally, 1 / len(batch))
+
+        def done(answer: tuple[list[Part], Told]) -> None:
+            ended()
+            self._heard(batch, *answer)
+
+        def failed(error: GitHubError) -> None:
+            ended()
+            self._failed(batch, error)
+
+        return Task(lambda: self._graphql.pulse(pages, asking, after=delay), done, failed)
+
+    def _heard(self, batch: list[Visit], parts: list[Part], told: Told) -> None:
+        if told.asks_too_much:
+            self._size.too_much(len(batch))
+        else:
+            self._size.worked()
+        again = []
+        for visit, part in zip(batch, parts, strict=True):
+            if isinstance(part, Listed):
+                self._listed(visit, part, told)
+            elif isinstance(part, Absent):
+                self._absent(visit)
+            elif visit.tries < SHARED_TRIES or (part.asks_too_much and visit.tries < TRIES and len(batch) > 1):
+                visit.tries += 1
+                again.append(visit)
+            elif part.listed:
+                # What is missing stays missing; what was told is worth having.
+                visit.is_whole = visit.is_whole and part.listed.is_whole
+                self._listed(visit, part.listed, told)
+            else:
+                self._finish(visit, part.error)
+        # What failed without being too much may pass: give it a moment.
+        delay = 0.0 if told.asks_too_much else MOMENT_SECONDS
+        self._again.extend((half, delay) for half in halves(again))
+
+    def _failed(self, batch: list[Visit], error: GitHubError) -> None:
+        # A batch that failed several times as it was is taken for too large, too.
+        smaller = error.asked_too_much or isinstance(error, ServerFailed | UnreadableAnswer)
+        if smaller and len(batch) > 1:
+            self._size.too_much(len(batch))
+        most = (TRIES if len(batch) > 1 else SHARED_TRIES) if smaller else UNREACHABLE_TRIES
+        again = []
+        for visit in batch:
+            visit.tries += 1
+            if isinstance(error, PASSING) and visit.tries <= most:
+                again.append(visit)
+            else:
+                self._hand_over(visit, error)
+        self._again.extend((part, 0.0) for part in (halves(again) if smaller else [again] if again else []))
+
+    # An account ---------------------------------------------------------------------------------------------------
+
+    def _listed(self, visit: Visit, listed: Listed, told: Told) -> None:
+        visit.tries = 0
+        visit.saw(told.captured_at)
+        if listed.account:
+            self._met(visit, listed.account)
+        visit.total = listed.total
+        visit.cursor = listed.cursor
+        fresh = visit.walk.add(listed.repositories)
+        assert visit.account is not None
+        for repository in fresh:
+            if repository.node_id is None:
+                continue
+            want = Want(visit, repository.github_id, repository.node_id)
+            if self._languages_wanted(visit.account, repository):
+                visit.under_way += 1
+                self._languages.add(want)
+            if self._extras:
+                visit.under_way += 1
+                self._extras.add(want)
+        if listed.cursor:
+            self._further.append(visit)
+        elif self._gaps.closes(visit):
+            visit.is_listed = True
+            self._settle(visit)
+        else:
+            self._first.append(visit)
+
+    def _met(self, visit: Visit, account: Account) -> None:
+        is_new = visit.account is None
+        visit.account = account
+        if is_new and account.kind == "organization":
+            visit.under_way += 1
+            self._organizations.append(visit)
+
+    def _absent(self, visit: Visit) -> None:
+        """Nobody has this login: perhaps the account we mean has another one now."""
+        if visit.ask.github_id is not None and not visit.was_renamed and visit.account is None:
+            visit.was_renamed = True
+            self._renamed.append(visit)
+        else:
+            self._finish(visit, AccountNotFound(visit.ask.login))
+
+    def _look_up(self, visit: Visit) -> Task:
+        asking = self._asking()
+        github_id = visit.ask.github_id or 0
+        self._pulses_under_way += 1
+
+        def done(answer: tuple[Account, object]) -> None:
+            self._pulses_under_way -= 1
+            visit.share(asking.tally)
+            if answer[0].login.lower() == visit.login.lower():
+                self._finish(visit, AccountNotFound(visit.ask.login))  # shown by id, not by name: being deleted
+                return
+            visit.login = answer[0].login
+            self._first.append(visit)
+
+        def failed(error: GitHubError) -> None:
+            self._pulses_under_way -= 1
+            visit.share(asking.tally)
+            is_gone = isinstance(error, AccountNotFound)
+            self._finish(visit, AccountNotFound(visit.ask.login) if is_gone else error)
+
+        return Task(lambda: self._rest.account_by_id(github_id, asking), done, failed)
+
+    def _organization(self, visit: Visit) -> Task:
+        """Followers of an organization are not in GraphQL: one conditional request."""
+        asking = self._asking()
+        login = visit.account.login if visit.account else visit.login
+
+        def done(organization: Account) -> None:
+            if visit.account and organization.github_id == visit.account.github_id:
+                visit.organization = organization
+            over()
+
+        def failed(error: GitHubError) -> None:
+            log.warning("an organization's followers were not told", login=login, why=str(error))
+            over()
+
+        def over() -> None:
+            visit.share(asking.tally)
+            visit.under_way -= 1
+            self._settle(visit)
+
+        return Task(lambda: self._rest.organization(login, asking), done, failed)
+
+    def _settle(self, visit: Visit) -> None:
+        if visit.is_listed and not visit.under_way and not visit.is_finished:
+            self._finish(visit, None)

@@ -1,0 +1,86 @@
+"""A few threads that ask, and one that decides: answers are handled one at a time, so that decisions need no locks."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, Protocol
+
+from ingest.github.http.errors import GitHubError
+from ingest.github.http.rate_gate import Stop
+
+LISTEN_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Task:
+    """Work for a thread, and who hears of its result; `done` and `failed` run in the deciding thread."""
+
+    work: Callable[[], Any]
+    done: Callable[[Any], None]
+    failed: Callable[[GitHubError], None]
+
+
+class Flow(Protocol):
+    """Knows what to ask next."""
+
+    def next(self) -> Task | None:
+        """Give the next thing to ask, None if there is nothing now; asked again after each answer."""
+
+
+@dataclass(frozen=True)
+class _Result:
+    task: Task
+    value: Any = None
+    error: BaseException | None = None
+
+
+class Crew:
+    """Runs the tasks of flows, so many at once. Its threads end with the process, whatever they wait for."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._tasks: SimpleQueue[Task | None] = SimpleQueue()
+        self._results: SimpleQueue[_Result] = SimpleQueue()
+        self._flying = 0
+
+    def run(self, flows: Sequence[Flow], stop: Stop) -> None:
+        """Work until no flow has anything left, or until *stop*; what is under way then is left behind."""
+        threads = [Thread(target=self._work, name=f"github-{i}", daemon=True) for i in range(self._size)]
+        for thread in threads:
+            thread.start()
+        try:
+            while not stop.is_set():
+                self._start(flows)
+                if not self._flying:
+                    return
+                self._hear()
+        finally:
+            for _ in threads:
+                self._tasks.put(None)
+
+    def _start(self, flows: Sequence[Flow]) -> None:
+        for flow in flows:
+            while self._flying < self._size and (task := flow.next()):
+                self._flying += 1
+                self._tasks.put(task)
+
+    def _hear(self) -> None:
+        try:
+            result = self._results.get(timeout=LISTEN_SECONDS)
+        except Empty:
+            return
+        self._flying -= 1
+        if isinstance(result.error, GitHubError):
+            result.task.failed(result.error)
+        elif result.error is not None:
+            raise result.error
+        else:
+            result.task.done(result.value)
+
+    def _work(self) -> None:
+        while task := self._tasks.get():
+            try:
+                self._results.put(_Result(task, value=task.work()))
+            except BaseException as error:  # it is raised again in the deciding thread
+                self._results.put(_Result(task, error=error))

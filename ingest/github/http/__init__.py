@@ -1,0 +1,1 @@
+"""HTTP to GitHub: transport, responses, rate gate, ETag cache, credentials."""

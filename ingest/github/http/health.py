@@ -1,0 +1,39 @@
+"""Whether GitHub answers at all: after many failures in a row nobody tries in vain for a while."""
+
+import time
+from threading import Lock
+
+from ingest.github.http.errors import GitHubError
+
+FAILURES_UNTIL_DOWN = 25
+DOWN_SECONDS = 10.0
+
+
+class Health:
+    """Counts failures in a row, whoever met them."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._last: GitHubError | None = None
+        self._last_at = 0.0
+        self._lock = Lock()
+
+    @property
+    def is_down(self) -> bool:
+        with self._lock:
+            return self._failures >= FAILURES_UNTIL_DOWN and time.monotonic() - self._last_at < DOWN_SECONDS
+
+    def check(self) -> None:
+        """Raise what failed last, while GitHub is taken to be down."""
+        if self.is_down and self._last is not None:
+            raise self._last
+
+    def failed(self, error: GitHubError) -> None:
+        with self._lock:
+            self._failures += 1
+            self._last = error
+            self._last_at = time.monotonic()
+
+    def succeeded(self) -> None:
+        with self._lock:
+            self._failures = 0

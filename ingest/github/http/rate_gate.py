@@ -1,0 +1,249 @@
+"""The one gate all requests pass, in all threads and processes: its state lives in Redis, and in this process too."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Protocol, TypeVar
+from uuid import uuid4
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError, WatchError
+
+from ingest.github.fetch.types import BucketState
+from ingest.github.http.errors import RateLimited, Stopped
+from ingest.github.http.rate_budget import Bucket, Budget, Verdict, Wish
+from ingest.github.http.responses import Limits, Wait
+
+log = structlog.get_logger()
+Clock = Callable[[], datetime]
+Sleep = Callable[[float], None]
+Result = TypeVar("Result")
+
+
+class Stop(Protocol):
+    """Something that can be set to end the waiting, such as an Event."""
+
+    def is_set(self) -> bool:
+        """Whether we are to stop."""
+
+
+SLICE_SECONDS = 0.25
+# Moments are kept to the microsecond: less than this may not move the clock, and waiting for it would never end.
+CLOCK_TICK_SECONDS = 0.001
+KEEP_SECONDS = 2 * 3600
+REDIS_AGAIN_SECONDS = 5.0
+CLOCKS_AGREE_SECONDS = 300.0
+PATIENCE_SECONDS = 90.0
+
+
+class Ledger:
+    """Keeps the Budget: in Redis for everybody, here for the case that Redis forgets or is away.
+
+    Its time is Redis' own, so that machines whose clocks differ mean the same moment.
+    """
+
+    def __init__(self, redis: "Redis | None", key: str, clock: Clock) -> None:
+        self._redis = redis
+        self._key = key
+        self._clock = clock
+        self._lock = Lock()
+        self._local = Budget()
+        self._ahead = 0.0
+        self._compared_at: float | None = None
+        self._away_until = 0.0
+        self._warned = False
+
+    def update(self, change: Callable[[Budget, float], Result]) -> Result:
+        """Apply *change* to the shared state, as if nobody else did at that moment; it gets the state and the time."""
+        with self._lock:
+            if self._redis is not None and time.monotonic() >= self._away_until:
+                try:
+                    return self._shared(self._redis, change)
+                except RedisError as error:
+                    self._redis_is_away(error)
+            return change(self._local, self._now())
+
+    def until(self, moment: float) -> datetime:
+        """Translate shared time into our clock's."""
+        return datetime.fromtimestamp(moment - self._ahead, UTC)
+
+    def _now(self) -> float:
+        return self._clock().timestamp() + self._ahead
+
+    def _shared(self, redis: "Redis", change: Callable[[Budget, float], Result]) -> Result:
+        self._compare_clocks(redis)
+        with redis.pipeline() as pipe:
+            while True:
+                try:
+                    pipe.watch(self._key)  # type: ignore[no-untyped-call]
+                    state = self._read(pipe.get(self._key))  # type: ignore[arg-type]  # it answers at once
+                    result = change(state, self._now())
+                    pipe.multi()
+                    pipe.set(self._key, state.to_json(), ex=KEEP_SECONDS)
+                    pipe.execute()
+                except WatchError:
+                    continue  # another process was quicker: decide again on what it left
+                self._local = state
+                self._warned = False
+                return result
+
+    def _read(self, held: bytes | None) -> Budget:
+        """What Redis holds, and what we heard ourselves should Redis have forgotten it."""
+        try:
+            state = Budget.from_json(held) if held else Budget()
+        except (ValueError, KeyError, TypeError):  # written by another version
+            state = Budget()
+        state.merge(self._local)
+        return state
+
+    def _compare_clocks(self, redis: "Redis") -> None:
+        now = time.monotonic()
+        if self._compared_at is None or now - self._compared_at > CLOCKS_AGREE_SECONDS:
+            seconds, microseconds = redis.time()
+            self._ahead = seconds + microseconds / 1e6 - self._clock().timestamp()
+            self._compared_at = now
+
+    def _redis_is_away(self, error: RedisError) -> None:
+        self._away_until = time.monotonic() + REDIS_AGAIN_SECONDS
+        if not self._warned:
+            self._warned = True
+            log.warning("redis is away, the request budget is this process's own", error=str(error))
+
+
+class Gate:
+    """Lets requests start, or makes them wait. No request starts while GitHub told anyone to wait."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        clock: Clock,
+        sleep: Sleep = time.sleep,
+        patience: float = PATIENCE_SECONDS,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._sleep = sleep
+        self._patience = patience
+        self._jitter = jitter
+
+    @contextmanager
+    def passing(self, wish: Wish, *, waits_for_budget: bool = True, stop: Stop | None = None) -> Iterator["Passage"]:
+        """Hold a place for *wish* while its request is under way.
+
+        Raises RateLimited when the wait would be too long, or the budget is spent and *waits_for_budget* is not
+        wished; Stopped when *stop* is set meanwhile.
+        """
+        # Every attempt is one of its own: a second one must not end the first one's place.
+        wish = Wish(uuid4().hex[:12], wish.owner, wish.resource, wish.kind, wish.cost, wish.reserve)
+        started_at = self._enter(wish, waits_for_budget, stop)
+        passage = Passage(self._ledger, wish, started_at, self._jitter)
+        try:
+            yield passage
+        finally:
+            passage.close()
+
+    def wait(self, seconds: float, stop: Stop | None = None) -> None:
+        """Sleep in slices, so that a stop is heard. Raises Stopped."""
+        until = self._clock().timestamp() + seconds
+        while True:
+            if stop is not None and stop.is_set():
+                raise Stopped
+            left = until - self._clock().timestamp()
+            if left < CLOCK_TICK_SECONDS:
+                return
+            self._sleep(min(left, SLICE_SECONDS))
+
+    def buckets(self) -> list[BucketState]:
+        """Tell what is left of each budget, as last heard."""
+
+        def read(state: Budget, now: float) -> list[BucketState]:
+            return [
+                BucketState(owner, resource, bucket.limit, bucket.remaining, self._ledger.until(bucket.resets_at))
+                for key, bucket in sorted(state.buckets.items())
+                for owner, resource in [key.split(" ", 1)]
+                if bucket.resets_at > now
+            ]
+
+        return self._ledger.update(read)
+
+    def rename_owner(self, old: str, new: str) -> None:
+        self._ledger.update(lambda state, _now: state.rename_owner(old, new))
+
+    def told(self, owner: str, resource: str, limits: Limits) -> None:
+        """Note the state of a bucket that came in a body instead of the headers."""
+
+        def note(state: Budget, now: float) -> None:
+            wish = Wish("", owner, resource)
+            state.settle(wish, owner=owner, told=Bucket(limits.limit, limits.remaining, now + limits.resets_in))
+
+        self._ledger.update(note)
+
+    def _enter(self, wish: Wish, waits_for_budget: bool, stop: Stop | None) -> float:
+        last_why = ""
+        while True:
+            if stop is not None and stop.is_set():
+                raise Stopped
+            verdict, now = self._ledger.update(lambda state, now: (state.admit(wish, now), now))
+            if verdict.go:
+                return now
+            seconds = verdict.until - now
+            if verdict.why in ("paused", "spent"):
+                self._check(verdict, seconds, waits_for_budget)
+                if verdict.why != last_why and seconds > 1:
+                    log.info("waiting for github", why=verdict.why, seconds=round(seconds, 1), bucket=wish.bucket)
+                last_why = verdict.why
+            self.wait(max(seconds, 2 * CLOCK_TICK_SECONDS), stop)
+
+    def _check(self, verdict: Verdict, seconds: float, waits_for_budget: bool) -> None:
+        if seconds > self._patience or (verdict.why == "spent" and not waits_for_budget):
+            reason = "GitHub told us to wait" if verdict.why == "paused" else "GitHub's rate limit is spent"
+            raise RateLimited(self._ledger.until(verdict.until), reason)
+
+
+class Passage:
+    """One request under way; told what GitHub answered, it tells everybody."""
+
+    def __init__(self, ledger: Ledger, wish: Wish, started_at: float, jitter: Callable[[], float]) -> None:
+        self._ledger = ledger
+        self._wish = wish
+        self.started_at = started_at
+        self._jitter = jitter
+        self._settled = False
+
+    def answered(self, limits: Limits | None, wait: Wait | None, owner: str) -> None:
+        """Note what is left, and whether we are to wait, before anybody else may start.
+
+        *owner* is whose budget it is, as far as is known now: that may have come out since the request started.
+        """
+        jitter = self._jitter()
+
+        def note(state: Budget, now: float) -> None:
+            told = None if limits is None else Bucket(limits.limit, limits.remaining, now + limits.resets_in)
+            resource = limits.resource if limits else None
+            state.settle(self._wish, owner=owner, resource=resource, told=told)
+            if wait is None:
+                state.forgive(self.started_at)
+            elif wait.scope == "host":
+                state.pause(wait.seconds, now)
+            elif wait.scope == "unstated":
+                state.pause_unstated(self.started_at, now, jitter)
+            elif limits is not None:
+                key = f"{owner} {resource or self._wish.resource}"
+                state.spend(key, limits.limit, now + limits.resets_in)
+                # Asked as one resource, refused as another: neither is asked again before.
+                state.spend(f"{owner} {self._wish.resource}", limits.limit, now + limits.resets_in)
+
+        self._ledger.update(note)
+        self._settled = True
+
+    def close(self) -> None:
+        """End a request that got no answer."""
+        if not self._settled:
+            self._ledger.update(lambda state, _now: state.settle(self._wish, owner=self._wish.owner))
+            self._settled = True

@@ -1,0 +1,1 @@
+"""Parts of exactly one page that are too long for it."""

@@ -1,0 +1,176 @@
+"""The audit trail with its filters, a page at a time."""
+
+from datetime import UTC, date, datetime, time
+from typing import Any, get_args
+
+import streamlit as st
+from pandas import DataFrame, Timestamp
+from streamlit import column_config as column
+
+from core.auth import sessions
+from core.auth.audit import Action
+from core.auth.identity import Identity, require
+from core.exports import csv
+from core.queries import audit
+from core.queries.audit import Place, Wanted
+from pages.components import export, query_params
+from pages.components.as_of import end_of
+from pages.components.cell import plain
+from pages.components.format import UNKNOWN, number
+
+ACTIONS = {
+    "sign_in": "signed in",
+    "sign_in_refused": "was refused at sign-in",
+    "sign_out": "signed out",
+    "session_ended": "ended sessions",
+    "refresh_reused": "used an old refresh token",
+    "register": "registered",
+    "password_changed": "changed the password",
+    "password_reset": "set a new password by link",
+    "reset_link": "made a reset link",
+    "invite": "invited",
+    "invite_withdrawn": "withdrew an invitation",
+    "role_changed": "changed the role",
+    "deactivated": "deactivated",
+    "activated": "activated",
+    "person_created": "added",
+    "api_key_created": "made an API key",
+    "api_key_revoked": "revoked an API key",
+    "tracked": "tracked",
+    "untracked": "stopped tracking",
+    "tracking_changed": "changed how it is tracked",
+    "wish_declined": "declined a wish",
+    "ingestion_started": "started ingestion",
+    "ingestion_cancelled": "cancelled ingestion",
+    "alert_rule_changed": "changed an alert rule",
+    "webhook_changed": "changed a webhook",
+}
+# The address holds what a reader reads.
+WORDS = {ACTIONS.get(word, word.replace("_", " ")): word for word in get_args(Action)}
+BACK, WANTED = "trail-back", "trail-wanted"
+COLUMNS = {
+    "at": column.DatetimeColumn("When (UTC)", format="YYYY-MM-DD HH:mm:ss", timezone="UTC", width=150),
+    "actor": column.TextColumn("Who", width=130),
+    "what": column.TextColumn("Did", width=160),
+    "target": column.TextColumn("Whom or what", width=130),
+    "address": column.TextColumn("From", width=120),
+    "details": column.TextColumn("Details", width=240),
+    "request_id": column.TextColumn("Request", width=140, help="As in the log"),
+}
+
+
+def show(admin: Identity) -> None:
+    """Draw the filters, one page of what fits them, and the way to the others."""
+    wanted = filters()
+    if st.session_state.get(WANTED) != wanted:
+        st.session_state[WANTED], st.session_state[BACK] = wanted, []
+    back: list[Place] = st.session_state[BACK]
+    found, total = audit.events(wanted, back[-1] if back else None), audit.count(wanted)
+    if found.empty:
+        st.info("Nothing in the trail fits this.", icon=":material/search_off:")
+        return
+    st.dataframe(
+        plain(in_words(found)[list(COLUMNS)]),
+        column_config=COLUMNS,
+        hide_index=True,
+        placeholder=UNKNOWN,
+        height=min(560, 35 * (len(found) + 1) + 3),
+        alt="The audit trail, newest first",
+        key="trail",
+    )
+    with st.container(horizontal=True, vertical_alignment="center", key="line-trail"):
+        turning(found, total, back)
+        offer(admin, wanted)
+
+
+def filters() -> Wanted:
+    told = query_params.one_of("did", list(WORDS))
+    with st.container(horizontal=True, vertical_alignment="bottom", key="trail-filters"):
+        who = st.text_input("Who", key="by", bind="query-params", max_chars=100, placeholder="Anybody", width=130)
+        did = st.selectbox(
+            "Did",
+            list(WORDS),
+            index=None,
+            key="did",
+            bind="query-params",
+            placeholder="Anything",
+            width=190,
+        )
+        since = _day("From", "since")
+        until = _day("To", "until")
+        search = st.text_input(
+            "Search", key="find", bind="query-params", max_chars=100, placeholder="Names, details, address", width=200
+        )
+    query_params.tell(told)
+    return Wanted(
+        who=who.strip(),
+        action=WORDS.get(did or "", ""),
+        since=datetime.combine(since, time.min, UTC) if since else None,
+        until=end_of(until) if until else None,
+        search=search.strip(),
+    )
+
+
+def _day(label: str, key: str) -> date | None:
+    chosen: Any = st.date_input(label, value=None, key=key, bind="query-params", format="YYYY-MM-DD", width=140)
+    return chosen
+
+
+def in_words(found: DataFrame) -> DataFrame:
+    return found.assign(
+        what=found["action"].map(lambda word: ACTIONS.get(word, word.replace("_", " "))),
+        details=found["details"].map(lambda text: text.strip("{}").replace('"', ""), na_action="ignore"),
+    )
+
+
+def turning(found: DataFrame, total: int, back: list[Place]) -> None:
+    first = len(back) * audit.PAGE + 1
+    of = f"more than {number(audit.MOST_COUNTED)}" if total > audit.MOST_COUNTED else number(total)
+    st.caption(f"{number(first)}–{number(first + len(found) - 1)} of {of}")
+    last = found.iloc[-1]
+    place = Place(Timestamp(last["at"]).to_pydatetime(), int(last["id"]))
+    st.button(
+        "Newer",
+        icon=":material/chevron_left:",
+        type="tertiary",
+        disabled=not back,
+        on_click=back.pop,
+        key="trail-newer",
+    )
+    st.button(
+        "Older",
+        icon=":material/chevron_right:",
+        type="tertiary",
+        disabled=len(found) < audit.PAGE,
+        on_click=lambda: back.append(place),
+        key="trail-older",
+    )
+
+
+def offer(admin: Identity, wanted: Wanted) -> None:
+    """Offer all that fits as a file; the query runs once somebody asks, and it counts as an export."""
+    permit: export.Permit = st.session_state.setdefault("permit-trail", export.Permit())
+
+    def written() -> bytes:
+        permit.use()
+        return csv(exported(admin, wanted))
+
+    st.download_button(
+        "CSV",
+        data=written,
+        file_name=f"almanac-audit-{datetime.now(UTC):%Y-%m-%d}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        type="tertiary",
+        on_click=export.decide,
+        args=(permit,),
+        help=f"Download all that fits, at most {number(audit.MOST_EXPORTED)} events",
+        key="trail-csv",
+    )
+
+
+def exported(admin: Identity, wanted: Wanted) -> DataFrame:
+    """All events that fit. Who asks is looked at again: a page may stand open for long."""
+    live = sessions.live(admin.session_id) if admin.session_id else None
+    require(live.identity if live else None, "admin")
+    return audit.events(wanted, most=audit.MOST_EXPORTED).drop(columns="id")

@@ -1,0 +1,98 @@
+"""How fresh what is known is: share within target, age, the ten worst, and a calendar of coverage."""
+
+from datetime import datetime
+
+import pandas as pd
+import streamlit as st
+from streamlit import column_config as column
+
+from core.charts import calendar_heatmap
+from core.queries import ingestions, overview
+from core.queries.coverage import DEFINITION
+from pages.components.as_of import end_of
+from pages.components.cell import cell, plain, theme
+from pages.components.format import UNKNOWN, number, percent, span_of
+from pages.components.metric_cards import Card, row
+
+DAYS = 182
+WORST = 10
+TARGET = "Looked at within twice its own cadence; paused accounts do not count."
+WORST_COLUMNS = {
+    "login": column.TextColumn("Account", width=120),
+    "age": column.TextColumn("Age", width=66),
+    "every": column.TextColumn("Every", width=66, help="How often it is meant to be looked at"),
+    "failures": column.NumberColumn("Failed", width=58, help="Times in a row"),
+}
+
+
+def show(now: datetime) -> None:
+    found = overview.freshness(now)
+    watched = found[found["state"] != "paused"]
+    if watched.empty:
+        st.info("Nothing is tracked, so nothing can be fresh.", icon=":material/hourglass_empty:")
+        return
+    ages = watched["age_hours"].dropna().astype(float)
+    in_time = int((watched["state"] == "fresh").sum())
+    row(
+        [
+            Card("Within target", percent(in_time / len(watched)), help=TARGET),
+            Card("Age, 95 %", span_of(ages.quantile(0.95)) if len(ages) else UNKNOWN, help="95 % are younger"),
+            Card("Age, median", span_of(ages.median()) if len(ages) else UNKNOWN),
+            Card("Never looked at", int((watched["state"] == "never").sum())),
+        ],
+        "fresh",
+    )
+    left, right = st.columns([4, 3])
+    with left:
+        calendar(now)
+    with right:
+        worst = watched.assign(
+            age=[span_of(hours) for hours in watched["age_hours"]],
+            every=[span_of(hours) for hours in watched["every_hours"]],
+            # Where nobody was ever looked at there is no number that tells of what type it would be.
+            lateness=watched["age_hours"].astype("Float64") / watched["every_hours"],
+        )
+        worst = worst.sort_values("lateness", ascending=False, na_position="first").head(WORST)
+        worst.attrs = found.attrs
+        cell(
+            "Which are furthest behind?",
+            "The ten whose last look is oldest, measured by their own cadence.",
+            worst,
+            name="worst",
+            chart=lambda: st.dataframe(
+                plain(worst[list(WORST_COLUMNS)]),
+                column_config=WORST_COLUMNS,
+                hide_index=True,
+                placeholder=UNKNOWN,
+                height=230,
+                alt="The ten accounts furthest behind",
+                key="worst-table",
+            ),
+            rows_are_shown=True,
+            definition=TARGET,
+            note="as of now",
+        )
+
+
+def calendar(now: datetime) -> None:
+    days = ingestions.coverage(end_of(now.date()), DAYS)
+    told = [
+        f"{day:%Y-%m-%d}: {number(looked)} of {number(tracked)} looked at"
+        if tracked
+        else f"{day:%Y-%m-%d}: nothing tracked"
+        for day, looked, tracked in zip(pd.to_datetime(days["day"]), days["looked"], days["tracked"], strict=True)
+    ]
+    drawn = days.assign(told=told)
+    drawn.attrs = days.attrs
+    covered = days["share"].dropna().astype(float)
+    cell(
+        "On which days were they looked at?",
+        "A square a day: the fuller its colour, the more of what was tracked had a successful look.",
+        days,
+        name="coverage",
+        chart=calendar_heatmap.calendar(drawn, theme(), text="told"),
+        alt=f"A calendar of the last {DAYS} days; on average {percent(covered.clip(upper=1).mean())} were looked at"
+        if len(covered)
+        else "A calendar without any look yet",
+        definition=DEFINITION,
+    )

@@ -1,0 +1,63 @@
+"""What analysts asked for and an admin decides about."""
+
+from datetime import UTC, datetime
+
+import streamlit as st
+from streamlit import column_config as column
+
+from core.auth.identity import Identity
+from core.db.engine import transaction
+from core.queries import tracking
+from core.tracking import commands as tracking_commands
+from pages.components.cell import MOMENT, plain
+from pages.session import current
+from pages.session.common import refusals_told
+
+COLUMNS = {
+    "login": column.TextColumn("Account", width=160),
+    "username": column.TextColumn("Asked by", width=140),
+    "asked_at": MOMENT | {"label": "When", "width": 130},
+    "note": column.TextColumn("Why", width=320),
+    "id": None,
+}
+
+
+def show(_admin: Identity) -> None:
+    """List the wishes with two buttons; nothing when there are none."""
+    found = tracking.wishes()
+    if found.empty:
+        return
+    with st.container(border=True, key="wishes"):
+        st.markdown(f"**{len(found)} {'account was' if len(found) == 1 else 'accounts were'} asked for**")
+        chosen = st.dataframe(
+            plain(found),
+            column_config=COLUMNS,
+            hide_index=True,
+            placeholder="—",
+            on_select="rerun",
+            selection_mode="multi-row",
+            height=min(250, 35 * (len(found) + 1) + 3),
+            alt="Accounts that were asked for",
+            key="wishes-table",
+        )
+        rows = chosen["selection"]["rows"] or range(len(found))
+        ids = [int(found["id"].iloc[at]) for at in rows if at < len(found)]
+        which = "all of them" if len(ids) == len(found) else f"{len(ids)} of them"
+        with st.container(horizontal=True):
+            st.button(
+                f"Track {which}",
+                icon=":material/check:",
+                type="primary",
+                on_click=decide,
+                args=(ids, True),
+                key="grant",
+            )
+            st.button(f"Decline {which}", icon=":material/close:", on_click=decide, args=(ids, False), key="decline")
+
+
+def decide(ids: list[int], granted: bool) -> None:
+    admin = current.required("admin")
+    with refusals_told(), transaction() as connection:
+        outcome = tracking_commands.decide(connection, admin, ids, datetime.now(UTC), current.origin(), granted=granted)
+        said = f"{len(outcome.tracked)} tracked from now on" if granted else "Declined"
+        st.toast(said, icon=":material/check:")

@@ -1,0 +1,145 @@
+"""Facts besides the pulse, as the real GitHub told them and as a server may get them wrong."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.github import PermissionDenied, UnreadableAnswer
+from ingest.github.api.fact_types import (
+    StarWeek,
+    absence_factor,
+    by_day,
+    commit_weeks,
+    contributors,
+    pacific_day,
+    releases,
+    star_weeks,
+    traffic,
+)
+from ingest.github.api.facts import NotReady, Subject
+from ingest.github.api.models import MISSHAPEN
+from tests.ingest.github.web import Said, replay, web
+
+
+def test_contributors_as_recorded(client, recorded):
+    with web(replay(recorded, "contributors-01-200")) as server:
+        read = client(server.url).facts.contributors(Subject(617210, "hub4j/github-api"))
+    assert len(read.value) >= 30
+    assert read.value[0].login == "kohsuke"
+    assert not read.value[0].is_bot
+    assert read.captured_at.year == 2019
+
+
+def test_those_without_an_account_are_left_out(client, recorded):
+    with web(replay(recorded, "contributors-02-200")) as server:
+        read = client(server.url).facts.contributors(Subject(617210, "hub4j/github-api"))
+    assert all(one.login for one in read.value)
+
+
+def test_an_empty_repository_has_none_as_recorded(client, recorded):
+    with web(replay(recorded, "empty_repo-02-204")) as server:
+        read = client(server.url).facts.contributors(Subject(1, "hub4j-test-org/empty"))
+    assert (read.value, read.captured_at.year) == ([], 2019)
+
+
+def test_releases_as_recorded(client, recorded):
+    with web(replay(recorded, "releases-09-200")) as server:
+        read = client(server.url).facts.releases(Subject(3544490, "PyGithub/PyGithub"))
+    assert read.has_more
+    assert [one.tag for one in read.value][:1] == ["v1.55"]
+    assert all(one.published_at and not one.is_prerelease for one in read.value)
+
+
+def test_commit_activity_as_recorded_first_computing_then_told(client, recorded):
+    with web(replay(recorded, "stats-12-202", "stats-13-200")) as server:
+        facts = client(server.url).facts
+        with pytest.raises(NotReady):
+            facts.commit_weeks(Subject(3544490, "PyGithub/PyGithub"))
+        assert len(facts.commit_weeks(Subject(3544490, "PyGithub/PyGithub")).value) == 52
+
+
+def test_traffic_as_recorded(client, recorded):
+    with web(replay(recorded, "traffic-03-200", "traffic-04-200")) as server:
+        read = client(server.url).facts.traffic(Subject(617210, "hub4j/github-api"))
+    first = read.value[0]
+    assert first.day == date(2020, 2, 8)
+    assert (first.views, first.unique_views) == (101, 31)
+    assert first.clones is not None
+
+
+def test_traffic_that_is_not_ours_as_recorded(client, recorded):
+    with (
+        web(replay(recorded, "forbidden-02-403", "forbidden-03-403")) as server,
+        pytest.raises(PermissionDenied, match="push access"),
+    ):
+        client(server.url).facts.traffic(Subject(1, "hub4j-test-org/github-api"))
+
+
+WEEK = {"week": 1763856000, "total": 3, "days": [0, 1, 2, 0, 0, 0, 0]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "no list"},
+        [1],
+        [WEEK | {"days": [1, 2]}],
+        [WEEK | {"days": [-1] * 7}],
+        [WEEK | {"days": None}],
+        [WEEK | {"week": 10**20}],
+        [WEEK | {"week": "soon"}],
+    ],
+)
+def test_a_history_of_another_shape_is_refused_with_a_sentence(client, body):
+    with web(lambda _asked: Said(body=body)) as server, pytest.raises(UnreadableAnswer, match="star history"):
+        client(server.url).facts.star_weeks(Subject(1, "octo/cat"))
+
+
+def test_a_page_of_the_walk_is_asked_for_by_its_number(client):
+    with web(lambda _asked: Said(body=[WEEK])) as server:
+        read = client(server.url).facts.star_weeks(Subject(1, "octo/cat"), 7)
+    assert server.asked[0].path == "/repos/octo/cat/stargazers/history"
+    assert server.asked[0].query == {"page": "7"}
+    assert read.value == [StarWeek(date(2025, 11, 23), (0, 1, 2, 0, 0, 0, 0))]
+    assert not read.has_more
+
+
+def test_days_that_have_not_begun_are_no_zeros():
+    today = date(2025, 11, 25)
+    assert by_day(star_weeks([WEEK]), today) == {date(2025, 11, 23): 0, date(2025, 11, 24): 1, date(2025, 11, 25): 2}
+
+
+def test_a_day_in_california_begins_when_it_does():
+    """Eight hours behind UTC in winter, seven in summer."""
+    assert pacific_day(datetime(2026, 1, 10, 7, 59, tzinfo=UTC)) == date(2026, 1, 9)
+    assert pacific_day(datetime(2026, 1, 10, 8, 0, tzinfo=UTC)) == date(2026, 1, 10)
+    assert pacific_day(datetime(2026, 7, 10, 7, 0, tzinfo=UTC)) == date(2026, 7, 10)
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=60))
+def test_so_many_make_half_and_one_fewer_do_not(commits):
+    factor = absence_factor(commits)
+    ordered = sorted(commits, reverse=True)
+    assert sum(ordered[:factor]) * 2 >= sum(ordered)
+    assert factor == 0 or sum(ordered[: factor - 1]) * 2 < sum(ordered)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["week", "days", "id", "login", "contributions", "views", "tag_name"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_whatever_a_body_is_it_is_read_or_refused(body):
+    for read in (star_weeks, commit_weeks, contributors, releases, lambda told: traffic(told, "views")):
+        try:
+            assert isinstance(read(body), list)
+        except MISSHAPEN:
+            continue

@@ -1,0 +1,290 @@
+"""GraphQL answers as they come: whole, in part, too late, from servers that lack this or that."""
+
+import re
+
+import pytest
+
+from ingest.github import Ask, PermissionDenied, RateLimited, ServerFailed, UnreadableAnswer
+from ingest.github.api.graphql_queries import points, pulse
+from ingest.github.api.graphql_responses import Absent, Fault, Listed, Told, Withheld, read_page
+from tests.ingest.github.conftest import TOKEN
+from tests.ingest.github.web import Said, web
+
+DATE = {"date": "Mon, 23 Nov 2026 12:00:00 GMT"}
+
+
+def node(number, **other):
+    return {
+        "id": f"R_{number}",
+        "databaseId": number,
+        "name": f"r{number}",
+        "nameWithOwner": f"octocat/r{number}",
+        "owner": {"login": "octocat", "databaseId": 5},
+        "stargazerCount": number,
+        "forkCount": 0,
+        "pushedAt": "2026-01-01T00:00:00Z",
+    } | other
+
+
+def account(login="octocat", nodes=(), total=None, cursor=None, **other):
+    page = {
+        "totalCount": len(nodes) if total is None else total,
+        "pageInfo": {"hasNextPage": cursor is not None, "endCursor": cursor},
+        "nodes": list(nodes),
+    }
+    return {"__typename": "User", "id": "U_5", "databaseId": 5, "login": login, "repositories": page} | other
+
+
+def aliases(asked):
+    """The logins asked for by their alias."""
+    return {f"a{name[1:]}": login for name, login in asked.body["variables"].items() if name.startswith("l")}
+
+
+def data(**parts):
+    return Said(200, {"data": parts}, DATE)
+
+
+def ask(github, *logins, languages_wanted=lambda *_: False, **how):
+    outcomes = github.accounts([Ask(login) for login in logins], languages_wanted=languages_wanted, **how)
+    return {outcome.ask.login: outcome for outcome in outcomes}
+
+
+def test_a_server_without_rate_limit_or_viewer_serves_as_well(client):
+    """Points are then counted by GitHub's rule: connections by a hundred, at least one."""
+    with web(lambda asked: data(a0=account(nodes=[node(1)]))) as server:
+        github = client(server.url, TOKEN)
+        outcome = ask(github, "octocat")["octocat"]
+    assert outcome.answer.complete
+    assert github.usage.points == 1
+    assert github.budget() == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "Field 'viewer' doesn't exist on type 'Query'", "extensions": {"code": "undefinedField"}},
+        {"message": "Cannot query field 'viewer' on type 'Query'."},
+        {"message": "Resource not accessible by integration", "type": "FORBIDDEN", "path": ["viewer"]},
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_refused_viewer_voids_no_query(client, error, status):
+    """Where it voids one, the query is sent again without it, and never with it from then on."""
+
+    def say(asked):
+        if "viewer" in asked.body["query"]:
+            return Said(status, {"data": None, "errors": [error]} if status == 200 else {"errors": [error]}, DATE)
+        return data(**{alias: account(login) for alias, login in aliases(asked).items()})
+
+    with web(say) as server:
+        github = client(server.url, TOKEN)
+        assert ask(github, "octocat")["octocat"].error is None
+        assert ask(github, "hubot")["hubot"].error is None
+        assert len(server.asked) == 3
+
+
+def test_an_older_server_is_asked_without_the_fields_it_lacks(client):
+    def say(asked):
+        lacking = [name for name in ("isTemplate", "diskUsage", "gists") if name in asked.body["query"]]
+        if lacking:
+            errors = [{"message": f"Field '{name}' doesn't exist on type 'Repository'"} for name in lacking]
+            return Said(200, {"errors": errors}, DATE)
+        return data(a0=account(nodes=[node(1)]))
+
+    with web(say) as server:
+        assert ask(client(server.url, TOKEN), "octocat")["octocat"].answer.repositories[0].size_kb is None
+        assert len(server.asked) == 2
+
+
+def test_a_field_nobody_can_do_without_ends_in_a_sentence(client, time):
+    error = {"message": "Field 'repositoryOwner' doesn't exist on type 'Query'"}
+    with web(lambda _: Said(200, {"errors": [error]}, DATE)) as server:
+        outcome = ask(client(server.url, TOKEN), "octocat")["octocat"]
+        assert len(server.asked) < 10
+    assert isinstance(outcome.error, ServerFailed)
+    assert "repositoryOwner" in str(outcome.error)
+
+
+@pytest.mark.parametrize("status", [404, 405, 403])
+def test_where_graphql_is_not_to_be_had_rest_serves(client, status):
+    def say(asked):
+        if asked.path == "/graphql":
+            return Said(status, {"message": "Resource not accessible by personal access token"})
+        if asked.path.endswith("/repos"):
+            return Said(200, [])
+        return Said(200, {"id": 5, "login": "octocat", "type": "User", "public_repos": 0})
+
+    with web(say) as server:
+        github = client(server.url, TOKEN)
+        assert ask(github, "octocat")["octocat"].answer.complete
+        ask(github, "octocat")
+        # A server that has none is not asked again.
+        assert server.paths().count("/graphql") == (1 if status != 403 else 2)
+
+
+def test_a_part_too_heavy_for_one_query_is_asked_again_in_smaller_ones(client, time):
+    """Over its resource limits GitHub sends what it has, null for the rest, and an error."""
+    sizes = []
+
+    def say(asked):
+        names = aliases(asked)
+        sizes.append(len(names))
+        parts = {alias: account(login) if i < 3 else None for i, (alias, login) in enumerate(names.items())}
+        errors = [{"type": "RESOURCE_LIMITS_EXCEEDED", "message": "Resource limits for this query exceeded."}]
+        return Said(200, {"data": parts} | ({"errors": errors} if len(names) > 3 else {}), DATE)
+
+    with web(say) as server:
+        outcomes = ask(client(server.url, TOKEN), *(f"account-{i}" for i in range(20)))
+        assert len(server.asked) < 15
+    assert all(outcome.error is None for outcome in outcomes.values())
+    assert sizes[0] == 20
+    assert sizes[-1] <= 3
+
+
+def test_a_repository_that_is_withheld_leaves_its_account_incomplete_not_refused(client, time):
+    """An organization's single sign-on, for one. It is asked for a second time, then taken as it is."""
+    error = {"type": "FORBIDDEN", "message": "SAML", "path": ["a0", "repositories", "nodes", 1]}
+    body = {"data": {"a0": account(nodes=[node(1), None, node(3)])}, "errors": [error]}
+    with web(lambda _: Said(200, body, DATE)) as server:
+        answer = ask(client(server.url, TOKEN), "octocat")["octocat"].answer
+        assert len(server.asked) == 3
+    assert [one.github_id for one in answer.repositories] == [1, 3]
+    assert not answer.complete
+
+
+def test_an_account_that_is_forbidden_says_so(client):
+    error = {"type": "FORBIDDEN", "message": "Not for you", "path": ["a0"]}
+    with web(lambda _: Said(200, {"data": {"a0": None}, "errors": [error]}, DATE)) as server:
+        outcome = ask(client(server.url, TOKEN), "octocat")["octocat"]
+    assert isinstance(outcome.error, PermissionDenied)
+
+
+def test_an_account_of_another_shape_is_refused_alone(client):
+    def say(asked):
+        return data(
+            **{
+                alias: {"login": login, "repositories": "many"} if login == "bad" else account(login)
+                for alias, login in aliases(asked).items()
+            }
+        )
+
+    with web(say) as server:
+        outcomes = ask(client(server.url, TOKEN), "good", "bad", "fine")
+    assert isinstance(outcomes["bad"].error, UnreadableAnswer)
+    assert outcomes["good"].error is None
+    assert outcomes["fine"].error is None
+
+
+@pytest.mark.parametrize("body", [{}, {"data": None}, [], "nonsense", {"data": []}, {"errors": "x"}, {"errors": ["x"]}])
+def test_an_answer_that_is_none_is_unreadable(client, time, body):
+    with web(lambda _: Said(200, body, DATE)) as server:
+        outcome = ask(client(server.url, TOKEN), "octocat")["octocat"]
+        assert len(server.asked) < 10
+    assert isinstance(outcome.error, UnreadableAnswer | ServerFailed)
+
+
+def test_languages_of_more_than_a_page_are_read_to_the_end(client):
+    def page(names, cursor=None):
+        return {
+            "edges": [{"size": size, "node": {"name": name}} for name, size in names.items()],
+            "pageInfo": {"hasNextPage": cursor is not None, "endCursor": cursor},
+        }
+
+    def say(asked):
+        if "Pulse" in asked.body["query"]:
+            return data(a0=account(nodes=[node(1), node(2), node(3)]))
+        if "Nodes" in asked.body["query"]:
+            assert asked.body["variables"] == {"i0": ["R_1", "R_2", "R_3"]}
+            return data(n0=[{"languages": page({"C": 9}, "more")}, {"languages": page({})}, None])
+        assert asked.body["variables"] == {"i0": "R_1", "c0": "more"}
+        return data(n0={"languages": page({"Nix": 1})})
+
+    with web(say) as server:
+        answer = ask(client(server.url, TOKEN), "octocat", languages_wanted=lambda *_: True)["octocat"].answer
+    assert answer.languages == {1: {"C": 9, "Nix": 1}, 2: {}}
+    assert answer.languages_refused == {3: "not_found"}
+
+
+def test_one_repository_whose_languages_fail_does_not_cost_the_others_theirs(client, time):
+    def say(asked):
+        if "Pulse" in asked.body["query"]:
+            return data(a0=account(nodes=[node(number) for number in range(1, 41)]))
+        ids = asked.body["variables"]["i0"]
+        if "R_7" in ids:
+            return Said(502)
+        return data(
+            n0=[{"languages": {"edges": [{"size": 1, "node": {"name": "C"}}], "pageInfo": {}}} for _ in ids],
+        )
+
+    with web(say) as server:
+        answer = ask(client(server.url, TOKEN), "octocat", languages_wanted=lambda *_: True)["octocat"].answer
+        assert len(server.asked) < 30
+    assert len(answer.languages) >= 36
+    assert set(answer.unread) == set(range(1, 41)) - set(answer.languages)
+    assert 7 in answer.unread
+    assert isinstance(answer.unread_because, ServerFailed)
+
+
+def test_a_budget_told_in_the_body_alone_is_kept_to(client, time):
+    told = {"cost": 1, "limit": 5000, "remaining": 0, "resetAt": "2026-11-23T12:30:00Z"}
+    with web(lambda _: data(rateLimit=told, viewer={"login": "Mona"}, a0=account())) as server:
+        github = client(server.url, TOKEN)
+        assert ask(github, "octocat")["octocat"].error is None
+        second = ask(github, "octocat")["octocat"]
+        assert isinstance(second.error, RateLimited)
+        assert len(server.asked) == 1
+        (state,) = github.budget()
+    assert (state.owner, state.resource, state.remaining) == ("mona", "graphql", 0)
+
+
+def test_a_limit_as_a_graphql_error_waits_for_the_reset(client, time):
+    """HTTP 200; the headers say until when."""
+    reset = int(time.now().timestamp()) + 40
+    told = {"x-ratelimit-limit": "5000", "x-ratelimit-remaining": "0", "x-ratelimit-reset": str(reset)} | DATE
+    said = [Said(200, {"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}, told)]
+
+    def say(asked):
+        return said.pop() if said else data(a0=account())
+
+    with web(say) as server:
+        assert ask(client(server.url, TOKEN), "octocat")["octocat"].error is None
+        assert len(server.asked) == 2
+    assert 40 <= time.slept <= 43
+
+
+def test_an_organizations_followers_that_fail_leave_the_rest(client, time):
+    def say(asked):
+        if asked.path != "/graphql":
+            return Said(404, {"message": "Not Found"})
+        return data(a0=account(__typename="Organization", databaseId=9))
+
+    with web(say) as server:
+        answer = ask(client(server.url, TOKEN), "octocat")["octocat"].answer
+    assert answer.account.followers is None
+    assert answer.account.kind == "organization"
+
+
+# Reading, alone -------------------------------------------------------------------------------------------------------
+
+
+def told(parts, *faults):
+    return Told(parts, tuple(faults), None)
+
+
+def test_null_means_absent_unless_the_answer_says_it_is_not_whole():
+    assert read_page(told({"a0": None}), "a0", "x", first=True) == Absent()
+    assert read_page(told({"a0": None}, Fault("NOT_FOUND", "", ("a0",))), "a0", "x", first=True) == Absent()
+    assert read_page(told({"a0": None}, Fault("NOT_FOUND", "", ("a1",))), "a0", "x", first=True) == Absent()
+    assert isinstance(read_page(told({"a0": None}, Fault("", "boom", ("a0",))), "a0", "x", first=True), Withheld)
+    assert isinstance(read_page(told({"a0": None}, Fault("", "boom", ())), "a0", "x", first=True), Withheld)
+    assert isinstance(read_page(told({}), "a0", "x", first=True), Withheld)
+    assert isinstance(read_page(told({"a0": account()}), "a0", "x", first=True), Listed)
+
+
+def test_a_query_asks_for_what_it_needs_and_no_connection_more():
+    """Connections are what GitHub charges for: three of an account's own and one of its repositories."""
+    text = pulse(25, 0)
+    assert len(re.findall(r"\ba\d+: repositoryOwner", text)) == 25
+    assert text.count("totalCount") == 4
+    assert points(25 * 4) == 1
+    assert "followers" not in pulse(0, 3)

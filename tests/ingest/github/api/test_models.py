@@ -1,0 +1,158 @@
+"""Accounts and repositories, from every recording there is."""
+
+import contextlib
+import gzip
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.github import Account, Repository
+from ingest.github.api.models import MISSHAPEN, clean
+
+ACCOUNT_CATEGORIES = {"user", "user_by_id", "user_self", "org"}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def bodies(recorded, wanted):
+    for path in sorted((recorded / "exchanges").glob("*.json")):
+        held = json.loads(path.read_text())
+        if held["response"]["status"] != 200:
+            continue
+        body = held["response"]["body"]
+        for item in body if isinstance(body, list) else [body]:
+            if isinstance(item, dict) and wanted(held, item):
+                yield held["id"], item
+
+
+def test_every_recorded_account_is_read(recorded):
+    """From 2012 to 2026, users and organizations."""
+    seen = 0
+    for name, body in bodies(recorded, lambda held, _: held["category"] in ACCOUNT_CATEGORIES):
+        account = Account.from_rest(body)
+        told = (body["id"], body["login"], body["public_repos"], body["followers"], body["following"])
+        assert told == (
+            account.github_id,
+            account.login,
+            account.public_repositories,
+            account.followers,
+            account.following,
+        ), name
+        assert account.kind == ("organization" if body.get("type") == "Organization" else "user"), name
+        assert account.created_at is not None
+        assert account.created_at.tzinfo is not None
+        seen += 1
+    assert seen >= 25
+
+
+def test_every_recorded_repository_is_read(recorded):
+    seen = 0
+    for name, body in bodies(recorded, lambda _held, item: "full_name" in item and "pushed_at" in item):
+        repository = Repository.from_rest(body)
+        assert repository.github_id == body["id"], name
+        assert repository.full_name == body["full_name"], name
+        assert repository.stars == body.get("stargazers_count", body.get("watchers")), name
+        assert repository.forks == body["forks"], name
+        assert repository.size_kb == body["size"], name
+        assert repository.open_issues is None
+        assert repository.open_issues_and_change_requests == body["open_issues"], name
+        assert repository.watchers == body.get("subscribers_count"), name
+        assert (repository.topics is None) == ("topics" not in body), name
+        seen += 1
+    assert seen > 250
+
+
+def test_an_organizations_whole_list_is_read(recorded):
+    with gzip.open(recorded / "bulk" / "jenkinsci_org_repos_pages.jsonl.gz") as lines:
+        repositories = [Repository.from_rest(body) for line in lines for body in json.loads(line)["body"]]
+    assert len({repository.github_id for repository in repositories}) == 22 * 100 + 4
+    assert {repository.owner_login for repository in repositories} == {"jenkinsci"}
+
+
+def test_recorded_graphql_nodes_and_rest_say_the_same_in_the_same_words(recorded):
+    """The licence of the whole list, and "" for what REST calls null."""
+    with gzip.open(recorded / "bulk" / "llnl_graphql_repository_nodes.jsonl.gz") as lines:
+        nodes = [json.loads(line) for line in lines]
+    repositories = [Repository.from_graphql(node | {"databaseId": i}) for i, node in enumerate(nodes)]
+    assert {repository.license for repository in repositories} >= {None, "NOASSERTION", "MIT"}
+    assert all(repository.homepage != "" for repository in repositories)
+    assert all(repository.pushed_at is None for repository in repositories)  # not asked in that recording
+    assert sum(repository.default_branch is None for repository in repositories) == 6
+
+
+def test_an_empty_repository_is_the_same_by_either_road(recorded):
+    """REST repeats the day of creation as the last push and promises a branch; GraphQL says null to both."""
+    held = json.loads((recorded / "exchanges" / "repo-17-200.json").read_text())["response"]["body"]
+    by_rest = Repository.from_rest(held)
+    assert by_rest.pushed_at is None
+    assert by_rest.default_branch is None
+    by_graphql = Repository.from_graphql(
+        {
+            "databaseId": held["id"],
+            "id": held["node_id"],
+            "name": held["name"],
+            "nameWithOwner": held["full_name"],
+            "owner": {"login": held["owner"]["login"], "databaseId": held["owner"]["id"]},
+            "createdAt": held["created_at"],
+            "pushedAt": None,
+            "defaultBranchRef": None,
+            "homepageUrl": "",
+            "description": held["description"] or "",
+            "stargazerCount": held["stargazers_count"],
+            "forkCount": held["forks_count"],
+            "diskUsage": held["size"],
+            "isFork": held["fork"],
+            "isPrivate": held["private"],
+        }
+    )
+    counted = {"topics", "watchers", "open_issues_and_change_requests"}
+    assert by_rest.model_dump(exclude=counted) == by_graphql.model_dump(exclude=counted)
+
+
+def test_a_first_push_within_the_second_of_creation_is_not_empty():
+    """A fork, and a repository that has bytes, were pushed whatever the clock says."""
+    at = "2024-02-01T18:02:27Z"
+    body = {"id": 1, "name": "b", "full_name": "a/b", "created_at": at, "pushed_at": at, "default_branch": "main"}
+    assert Repository.from_rest(body | {"size": 3}).pushed_at is not None
+    assert Repository.from_rest(body | {"size": 0, "fork": True}).default_branch == "main"
+
+
+def test_an_avatars_address_is_the_same_by_either_road():
+    plain = {"id": 5, "login": "a", "type": "User", "avatar_url": "https://avatars.githubusercontent.com/u/5?v=4"}
+    told = {"databaseId": 5, "login": "a", "avatarUrl": "https://avatars.githubusercontent.com/u/5?u=abc&v=4"}
+    assert Account.from_rest(plain).avatar_url == Account.from_graphql(told).avatar_url
+
+
+def test_postgres_can_hold_every_text():
+    repository = Repository.from_rest(
+        {"id": 1, "name": "b", "full_name": "a/b", "description": "nul\x00 half \ud83d cat 🐈", "topics": ["x\x00"]}
+    )
+    assert repository.description == "nul half \ufffd cat 🐈"
+    assert repository.topics == ("x",)
+
+
+@given(st.text())
+def test_any_text_can_be_stored(text):
+    cleaned = clean(text)
+    assert "\x00" not in cleaned
+    cleaned.encode()
+
+
+@given(st.dictionaries(st.text(max_size=8), JSON, max_size=4), JSON, JSON, JSON)
+def test_a_body_of_another_shape_is_read_or_refused(body, some_id, name, other):
+    body |= {"id": some_id, "databaseId": some_id, "login": name, "full_name": name, "nameWithOwner": name}
+    body |= {"name": other, "owner": other, "license": other, "topics": other, "licenseInfo": other, "type": other}
+    for read in (Account.from_rest, Account.from_graphql, Repository.from_rest, Repository.from_graphql):
+        with contextlib.suppress(MISSHAPEN):
+            read(dict(body))
+
+
+@pytest.mark.parametrize("read", [Account.from_rest, Repository.from_rest, Account.from_graphql])
+def test_without_an_id_it_is_nobody(read):
+    with pytest.raises(MISSHAPEN):
+        read({"login": "a", "name": "b", "full_name": "a/b"})

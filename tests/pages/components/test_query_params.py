@@ -1,0 +1,58 @@
+"""What a link asks for and no filter can mean is said, not dropped in silence."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+
+def page() -> None:
+    import streamlit as st
+
+    from pages.components import query_params
+
+    query_params.tell(
+        query_params.one_of("language", ["Python", "C++"], several=True),
+        query_params.one_of("order", ["most stars", "name"]),
+        query_params.whole_number("min_stars", 1000),
+    )
+    st.write(f"languages {st.session_state.get('language')} order {st.session_state.get('order')}")
+
+
+def shown(**params: str | list[str]) -> AppTest:
+    test = AppTest.from_function(page, default_timeout=30)
+    for name, value in params.items():
+        test.query_params[name] = value
+    return test.run()
+
+
+def test_what_can_be_meant_is_not_spoken_of():
+    assert not shown(language=["Python", "C++"], order="name", min_stars="1000").warning
+
+
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        ({"language": ["Klingon", "Python"]}, "`language=Klingon`"),
+        ({"order": "weight"}, "`order=weight`"),
+        ({"min_stars": "many"}, "`min_stars=many`"),
+        ({"min_stars": "-1"}, "`min_stars=-1`"),
+        ({"min_stars": "1001"}, "`min_stars=1001`"),
+        ({"min_stars": "²"}, "`min_stars=²`"),
+        ({"order": ""}, "`order=`"),
+    ],
+)
+def test_what_cannot_be_meant_is_named_in_one_warning(params, told):
+    (warning,) = shown(**params).warning
+    assert told in warning.value
+    assert "Python`" not in warning.value
+
+
+def test_markup_in_the_address_stays_text_and_short():
+    (warning,) = shown(order="`**bold**" + "x" * 500).warning
+    assert len(warning.value) < 200
+    assert "``" not in warning.value
+
+
+def test_another_case_is_understood():
+    test = shown(language=["python"], order="NAME")
+    assert not test.warning
+    assert "languages ['Python'] order name" in test.markdown[0].value

@@ -1,0 +1,34 @@
+"""What others call themselves is text: no page makes a link of it, or anything else."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.session.common import plain
+
+JOINER = "\u2060"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("ada", "ada"),
+        ("**a** [b](c) :red[d]", r"\*\*a\*\* \[b\]\(c\) \:red\[d\]"),
+        ("https://evil.example", rf"https\://{JOINER}evil\.example"),
+        ("WWW.evil.example", rf"WWW{JOINER}\.evil\.example"),
+        ("a@evil.example", rf"a{JOINER}@evil\.example"),
+    ],
+)
+def test_a_name_is_no_markdown_and_no_link(name, shown):
+    assert plain(name) == shown
+
+
+def test_a_refusal_that_quotes_a_name_quotes_it_as_text():
+    def page():
+        from core.errors import Conflict
+        from pages.session.common import refusals_told
+
+        with refusals_told():
+            raise Conflict("www.evil.example is deactivated")
+
+    app = AppTest.from_function(page).run()
+    assert app.warning[0].value == f"www{JOINER}\\.evil\\.example is deactivated."

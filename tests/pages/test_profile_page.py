@@ -1,0 +1,166 @@
+"""A person's own page: what it shows of them, and what they can end."""
+
+import pytest
+
+from core.auth import api_keys, passwords, people, sessions, sign_in
+from core.auth.identity import Origin
+from core.ratelimit import limiter
+from core.settings import settings
+from pages.components.devices import described
+from tests.pages.wording import texts
+
+PASSWORD = "A passphrase with 1 digit"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(passwords, "ROUNDS", 4)
+
+
+@pytest.fixture
+def mine(visit, person, browser):
+    """The profile of somebody with a password, a name and an address, and a second session elsewhere."""
+    ada = person("ada", password=PASSWORD, display_name="Ada *L*", email="ada@example.org")
+    browser.sign_in(ada)
+    sessions.start(ada.id, Origin("10.0.0.7", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0"))
+    return visit("profile_page")
+
+
+def button(shown, label):
+    return next(each for each in shown.button if each.label == label)
+
+
+def held() -> list[sessions.SessionRow]:
+    return sessions.held_by(people.find("ada").id)
+
+
+def test_it_shows_who_i_am_and_where_i_am_signed_in(mine):
+    said = texts(mine)
+    assert not mine.exception
+    assert r"Ada \*L\*" in said
+    assert "ada\u2060@example\\.org" in said
+    assert "Analyst" in said
+    assert "**Firefox on Linux**" in said
+    assert "10.0.0.7 · signed in just now" in said
+    assert said.count("this one") == 1
+
+
+def test_one_session_or_all_others_can_be_ended(mine):
+    sessions.start(people.find("ada").id, Origin())
+    mine.run()
+    button(mine, "End").click().run()
+    assert len(held()) == 2
+    button(mine, "End all others").click().run()
+    assert len(held()) == 1
+    assert not mine.exception
+
+
+def test_signing_out_everywhere_leaves_no_session(mine):
+    button(mine, "Sign out everywhere").click().run()
+    assert held() == []
+
+
+def test_a_changed_password_ends_the_other_sessions_and_a_wrong_one_changes_nothing(mine):
+    def change(old: str, new: str) -> None:
+        for label, value in (("Old password", old), ("New password", new), ("Repeat new password", new)):
+            next(each for each in mine.text_input if each.label == label).set_value(value)
+        button(mine, "Change password").click().run()
+
+    change("Wrong 1234", "Another passphrase 2")
+    assert "The old password is wrong." in texts(mine)
+    assert len(held()) == 2
+    change(PASSWORD, "Another passphrase 2")
+    assert "Your password is changed" in texts(mine)
+    assert len(held()) == 1
+    assert sign_in.sign_in("ada", "Another passphrase 2", Origin())
+
+
+def test_a_key_is_shown_until_it_was_copied_and_can_be_revoked(mine):
+    next(each for each in mine.text_input if each.label == "Name of a new key").set_value("laptop")
+    button(mine, "Create key").click().run()
+    (code,) = [each.value for each in mine.code]
+    assert api_keys.identify(code).username == "ada"
+    button(mine, "Done").click().run()
+    assert not mine.code
+    assert code not in repr(mine.session_state)
+    assert "used just now" in texts(mine)
+    button(mine, "Revoke").click().run()
+    assert api_keys.identify(code) is None
+    assert "laptop" not in texts(mine)
+
+
+def test_a_key_that_was_not_copied_is_gone_when_another_page_is_read(mine):
+    next(each for each in mine.text_input if each.label == "Name of a new key").set_value("laptop")
+    button(mine, "Create key").click().run()
+    mine.switch_page("languages.py").run()
+    mine.switch_page("profile_page.py").run()
+    assert not mine.code
+
+
+def test_the_theme_is_kept_with_the_person(mine):
+    next(each for each in mine.get("button_group") if each.key == "theme")
+    mine.session_state["theme"] = "dark"
+    mine.run()
+    assert people.find("ada").preferences == {"theme": "dark"}
+
+
+def test_what_is_left_of_each_limit_is_shown(mine, monkeypatch):
+    said = str([each.proto.text for each in mine.get("progress")])
+    assert "Exports: **10** of 10 left in a minute" in said
+    assert "Page loads" in said
+
+
+@pytest.mark.parametrize(
+    ("agent", "said"),
+    [
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/141.0 Safari/537.36 Edg/141.0", "Edge on Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Mobile Safari/604.1", "Safari on iPhone"),
+        ("Mozilla/5.0 (Linux; Android 16) Chrome/141.0 Mobile Safari/537.36", "Chrome on Android"),
+        ("curl/8.9", "curl"),
+        ("<script>", "Unknown device"),
+        (None, "Unknown device"),
+    ],
+)
+def test_a_device_is_told_in_a_few_words(agent, said):
+    assert described(agent) == said
+
+
+def test_a_full_limit_is_a_calm_banner_instead_of_the_page(open_page, reader, monkeypatch):
+    monkeypatch.setenv("LIMIT_PAGES", "20/hour")
+    settings.cache_clear()
+    limiter.check("pages", str(reader.id), cost=17)
+    shown = open_page()
+    assert "2 of 20 page loads left" in texts(shown)
+    limiter.check("pages", str(reader.id), cost=2)
+    shown.run()
+    assert "You have loaded 20 pages within an hour" in texts(shown)
+    assert not shown.exception
+    assert not shown.metric
+
+
+def test_a_refused_export_is_told_and_not_written(reader, redis, monkeypatch):
+    from core.errors import Forbidden
+    from pages.components import export
+
+    monkeypatch.setenv("LIMIT_EXPORT", "1/minute")
+    settings.cache_clear()
+    told = []
+    monkeypatch.setattr(export.st, "toast", lambda sentence, **_: told.append(sentence))
+    monkeypatch.setattr(export.current, "signed_in", lambda: type("Who", (), {"person_id": reader.id}))
+    permit = export.Permit()
+    export.decide(permit)
+    permit.use()
+    assert not told
+    export.decide(permit)
+    with pytest.raises(Forbidden):
+        permit.use()
+    assert told == [told[0]]
+    assert "You have taken 1 export within a minute" in told[0]
+
+
+def test_who_asks_for_a_file_without_a_run_that_allows_it_gets_none():
+    from core.errors import Forbidden
+    from pages.components.export import Permit
+
+    with pytest.raises(Forbidden):
+        Permit().use(patience_seconds=0.01)
