@@ -27,8 +27,8 @@ from core.auth.signing_key import secret_key
 from core.errors import AlmanacError, BadInput
 from core.launcher.embedded.urls import use_embedded_servers
 from core.settings import Settings, settings
-from core.web.middleware.csrf import USUAL_PORTS
-from core.web.middleware.error_responses import http_error
+from core.web.middleware.csrf import DEFAULT_PORTS
+from core.web.middleware.error_responses import http_exception_response
 from core.web.middleware.stack import middleware
 from core.web.middleware.trusted_hosts import allowed_hosts
 from core.web.routes.table import routes
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 log = structlog.get_logger()
-COLLECT_EVERY_SECONDS = 30
+GC_INTERVAL_SECONDS = 30
 # Who waits for `/health` gets the processor first.
-HEAD_START_SECONDS = 0.5
+WARM_UP_DELAY_SECONDS = 0.5
 # What the first reader would otherwise wait for.
-HEAVY = (
+PRELOADED_MODULES = (
     "sqlalchemy.dialects.postgresql.psycopg",
     "pandas",
     "core.db.engine",
@@ -64,16 +64,16 @@ def read_settings() -> Settings:
     try:
         return settings()
     except ValidationError as wrong:
-        sys.exit(f"almanac: {'; '.join(map(told, wrong.errors()))}")
+        sys.exit(f"almanac: {'; '.join(map(setting_error_message, wrong.errors()))}")
 
 
-def told(wrong: "ErrorDetails") -> str:
+def setting_error_message(wrong: "ErrorDetails") -> str:
     """What is wrong with one setting, or with several together."""
     name = ".".join(map(str, wrong["loc"])).upper()
     return f"{name}: {wrong['msg']}".removeprefix(": ").replace("Value error, ", "", 1)
 
 
-def refuse_other_starters(wanted: Settings) -> None:
+def require_own_address(wanted: Settings) -> None:
     """`streamlit run` and `uvicorn` do not know HOST and PORT and could listen for everybody."""
     listening = (config.get_option("server.address"), config.get_option("server.port"))
     if listening != (wanted.host, wanted.port):
@@ -84,19 +84,19 @@ def refuse_other_starters(wanted: Settings) -> None:
 
 def warm_up() -> None:
     """Load what pages need; then take it out of what is searched for garbage."""
-    time.sleep(HEAD_START_SECONDS)
+    time.sleep(WARM_UP_DELAY_SECONDS)
     # The forms' library asks who reads while it is loaded, and Streamlit warns that nobody does.
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
-    for name in HEAVY:
+    for name in PRELOADED_MODULES:
         # Packages before what is in them: of two threads that load one from both ends, one gets half a module.
         for package in accumulate(name.split("."), "{}.{}".format):
             import_module(package)
     gc.collect()
     gc.freeze()
-    make_first_admin()
+    ensure_first_admin()
 
 
-def make_first_admin() -> None:
+def ensure_first_admin() -> None:
     """Started alone, this process says how to sign in; else whoever started it has said so."""
     first_start = import_module("core.auth.bootstrap_admin")
     try:
@@ -107,13 +107,13 @@ def make_first_admin() -> None:
 
 async def collect_garbage() -> None:
     while True:
-        await asyncio.sleep(COLLECT_EVERY_SECONDS)
+        await asyncio.sleep(GC_INTERVAL_SECONDS)
         gc.collect()
 
 
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
-    refuse_other_starters(settings())
+    require_own_address(settings())
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     collecting = asyncio.create_task(collect_garbage())
     log.info("web process ready", address=settings().address)
@@ -132,8 +132,8 @@ app = st.App(
     routes=routes(),
     middleware=middleware(read_settings(), FRONTEND),
     lifespan=lifespan,
-    on_script_error=error_display.show,
-    exception_handlers={HTTPException: http_error},
+    on_script_error=error_display.show_error,
+    exception_handlers={HTTPException: http_exception_response},
 )
 
 
@@ -148,15 +148,15 @@ def prepare_environment() -> None:
 
 def main() -> None:
     wanted = read_settings()
-    logs.setup(wanted.log_level, as_json=wanted.environment == "production")
+    logs.configure(wanted.log_level, as_json=wanted.environment == "production")
     try:
         prepare_environment()
     except AlmanacError as refused:
         sys.exit(f"almanac: {refused}")
-    app.run(config=configuration(wanted))
+    app.run(config=streamlit_options(wanted))
 
 
-def configuration(wanted: Settings) -> dict[str, object]:
+def streamlit_options(wanted: Settings) -> dict[str, object]:
     """What Streamlit is told beside `.streamlit/config.toml`."""
     typed = urlsplit(wanted.address)
     return {
@@ -165,7 +165,7 @@ def configuration(wanted: Settings) -> dict[str, object]:
         "server.allowedHosts": list(allowed_hosts(wanted)),
         # Under which name people come; else Streamlit asks an outside host for our address.
         "browser.serverAddress": typed.hostname or wanted.host,
-        "browser.serverPort": typed.port or USUAL_PORTS.get(typed.scheme, wanted.port),
+        "browser.serverPort": typed.port or DEFAULT_PORTS.get(typed.scheme, wanted.port),
     }
 
 

@@ -10,21 +10,21 @@ import typer
 from pydantic import ValidationError
 
 from core import log
-from core.errors import AlmanacError, NotHere
+from core.errors import AlmanacError, NotFound
 from core.settings import Settings, settings
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-COMMAND_LINE = "command line"
-FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
+CLI_ACTOR = "command line"
+EXIT_FAILED, EXIT_UNUSABLE_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
 @app.callback()
-def prepare() -> None:
+def configure_logging() -> None:
     """Commands say themselves what they did; what goes wrong on the way goes to standard error."""
-    log.setup("WARNING", as_json=settings().environment == "production")
+    log.configure("WARNING", as_json=settings().environment == "production")
 
 
 @app.command()
@@ -35,7 +35,7 @@ def up(
     from core.launcher.demo import Demo  # noqa: PLC0415
     from core.launcher.stack import Stack  # noqa: PLC0415
 
-    stack = Demo.of(settings(), say) if demo else Stack(settings(), say)
+    stack = Demo.of(settings(), print_line) if demo else Stack(settings(), print_line)
     stack.run()
 
 
@@ -43,33 +43,33 @@ def up(
 def migrate() -> None:
     """Bring the tables to the newest revision; safe to repeat."""
     from core.launcher.embedded import lease  # noqa: PLC0415
-    from core.launcher.stack import bring_up_to_date  # noqa: PLC0415
+    from core.launcher.stack import migrate_if_needed  # noqa: PLC0415
 
     wanted = settings()
     url = wanted.database_url or lease(wanted.data_dir, pg_bin_dir=wanted.pg_bin_dir, redis=False).database_url
-    changed = bring_up_to_date(url)
-    say("The tables are current now." if changed else "The tables were current already.")
+    changed = migrate_if_needed(url)
+    print_line("The tables are current now." if changed else "The tables were current already.")
 
 
 @app.command()
 def check() -> None:
     """Say of each part whether it works, and fail if one does not."""
-    from core.launcher.check import findings  # noqa: PLC0415
+    from core.launcher.check import run_checks  # noqa: PLC0415
 
-    found = findings(settings())
+    found = run_checks(settings())
     for finding in found:
-        say(f"{'ok ' if finding.fine else 'NOT'}  {finding.part:<10} {finding.sentence}")
-    raise typer.Exit(0 if all(finding.fine for finding in found) else FAILED)
+        print_line(f"{'ok ' if finding.fine else 'NOT'}  {finding.part:<10} {finding.sentence}")
+    raise typer.Exit(0 if all(finding.fine for finding in found) else EXIT_FAILED)
 
 
 @app.command()
 def backup(to: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")]) -> None:
     """Write everything that Postgres holds into one file."""
-    from core.launcher.backups import back_up  # noqa: PLC0415
+    from core.launcher.backups import write_backup  # noqa: PLC0415
 
-    with _postgres() as url:
-        size = back_up(url, to, settings().pg_bin_dir)
-    say(f"{to} holds everything, {size / 1e6:,.1f} MB. It holds hashes of passwords too: keep it safe.")
+    with _postgres_url() as url:
+        size = write_backup(url, to, settings().pg_bin_dir)
+    print_line(f"{to} holds everything, {size / 1e6:,.1f} MB. It holds hashes of passwords too: keep it safe.")
 
 
 @app.command()
@@ -78,17 +78,17 @@ def restore(
     replace: Annotated[bool, typer.Option("--replace", help="Put it in the place of what is there.")] = False,
 ) -> None:
     """Put back what a backup holds, all of it or nothing; everybody has to sign in again."""
-    from core.launcher.backups import restore as put_back  # noqa: PLC0415
-    from core.launcher.stack import bring_up_to_date  # noqa: PLC0415
+    from core.launcher.backups import restore_backup as put_back  # noqa: PLC0415
+    from core.launcher.stack import migrate_if_needed  # noqa: PLC0415
 
-    with _postgres() as url:
+    with _postgres_url() as url:
         put_back(url, file, settings().pg_bin_dir, replace=replace)
-        bring_up_to_date(url.render_as_string(hide_password=False))
-    say(f"{file} is restored.")
+        migrate_if_needed(url.render_as_string(hide_password=False))
+    print_line(f"{file} is restored.")
 
 
 @contextmanager
-def _postgres() -> "Iterator[URL]":
+def _postgres_url() -> "Iterator[URL]":
     """The address of Postgres, which is started for as long as this takes where it is an embedded one."""
     from core.db.engine import parse_database_url  # noqa: PLC0415
     from core.launcher.embedded import lease  # noqa: PLC0415
@@ -116,10 +116,10 @@ def create_person(
 
     use_embedded_servers()
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
-    person = people.create(name, actor=COMMAND_LINE, role=role, email=email, password=password)
-    say(f"{person.username} is an {person.role} now.")
+    person = people.create(name, actor=CLI_ACTOR, role=role, email=email, password=password)
+    print_line(f"{person.username} is an {person.role} now.")
     if not password_stdin:
-        say_reset_link(person.id)
+        print_reset_link(person.id)
 
 
 @app.command()
@@ -129,28 +129,28 @@ def reset_password(name: str) -> None:
     from core.launcher.embedded.urls import use_embedded_servers  # noqa: PLC0415
 
     use_embedded_servers()
-    person = people.find(name)
+    person = people.find_by_username(name)
     if person is None:
-        raise NotHere(f"There is nobody called {name!r}")
-    say_reset_link(person.id)
+        raise NotFound(f"There is nobody called {name!r}")
+    print_reset_link(person.id)
 
 
-def say_reset_link(person_id: int) -> None:
+def print_reset_link(person_id: int) -> None:
     from core.auth import tickets  # noqa: PLC0415
     from core.auth.identity import Origin  # noqa: PLC0415
 
-    token = tickets.issue_reset(COMMAND_LINE, person_id, Origin())
+    token = tickets.issue_reset(CLI_ACTOR, person_id, Origin())
     # What stands after # stays in the browser: no server and no proxy writes it down.
-    say(f"{settings().address}/reset#{token}")
-    say("The link is good once and for an hour; whoever has it can sign in with it.")
+    print_line(f"{settings().address}/reset#{token}")
+    print_line("The link is good once and for an hour; whoever has it can sign in with it.")
 
 
-def say(sentence: str) -> None:
+def print_line(sentence: str) -> None:
     """Tell the person at the terminal, at once even when output goes to a file."""
     print(sentence, flush=True)  # noqa: T201
 
 
-def in_sentences(error: ValidationError) -> list[str]:
+def validation_messages(error: ValidationError) -> list[str]:
     """Name each setting as it is written in the environment."""
     sentences = []
     for problem in error.errors():
@@ -166,14 +166,14 @@ def main() -> None:
     except ValidationError as error:
         if error.title != Settings.__name__:
             raise
-        sys.exit(_refuse("\n".join(in_sentences(error)), UNUSABLE))
+        sys.exit(_print_error("\n".join(validation_messages(error)), EXIT_UNUSABLE_INPUT))
     except AlmanacError as error:
-        sys.exit(_refuse(str(error), UNUSABLE if error.code == "bad_input" else FAILED))
+        sys.exit(_print_error(str(error), EXIT_UNUSABLE_INPUT if error.code == "bad_input" else EXIT_FAILED))
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        sys.exit(EXIT_INTERRUPTED)
 
 
-def _refuse(sentence: str, code: int) -> int:
+def _print_error(sentence: str, code: int) -> int:
     print(sentence, file=sys.stderr)  # noqa: T201
     return code
 

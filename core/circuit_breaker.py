@@ -5,11 +5,11 @@ import threading
 import time
 from collections.abc import Callable
 
-AGAIN_SECONDS = 5.0
-WARN_EVERY_SECONDS = 60.0
+RETRY_INTERVAL_SECONDS = 5.0
+WARN_INTERVAL_SECONDS = 60.0
 
 
-class Breaker:
+class CircuitBreaker:
     """Ask `may_try` before each attempt, and tell what came of it. Safe to use from many threads."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -26,15 +26,15 @@ class Breaker:
             now = self._monotonic()
             if now < self._away_until:
                 return False
-            self._away_until = now + AGAIN_SECONDS
+            self._away_until = now + RETRY_INTERVAL_SECONDS
             return True
 
     def failed(self) -> bool:
         """Note that it did not answer; True when somebody should be warned: once in a minute."""
         with self._lock:
             now = self._monotonic()
-            self._away, self._away_until = True, now + AGAIN_SECONDS
-            tell = now - self._warned_at >= WARN_EVERY_SECONDS
+            self._away, self._away_until = True, now + RETRY_INTERVAL_SECONDS
+            tell = now - self._warned_at >= WARN_INTERVAL_SECONDS
             if tell:
                 self._warned_at = now
             return tell

@@ -15,7 +15,7 @@ class BadInput(AlmanacError):
     code = "bad_input"
 
 
-class NotHere(AlmanacError):
+class NotFound(AlmanacError):
     """What was asked for is not held."""
 
     code = "not_found"
@@ -45,7 +45,7 @@ class Conflict(AlmanacError):
     code = "conflict"
 
 
-class TooMany(AlmanacError):
+class RateLimitExceeded(AlmanacError):
     """A limit is reached; it ends at `resets_at` (UTC)."""
 
     code = "rate_limited"

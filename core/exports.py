@@ -10,17 +10,17 @@ from pyarrow import csv as arrow_csv
 from pyarrow import parquet as arrow_parquet
 
 # A spreadsheet runs what begins like a formula, and names and descriptions are strangers' text.
-FORMULA = r"^[=+\-@\t\r]"
-ISO = "%Y-%m-%dT%H:%M:%SZ"
+FORMULA_PATTERN = r"^[=+\-@\t\r]"
+ISO_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def csv(rows: DataFrame) -> bytes:
     """UTF-8 with moments in ISO 8601 (UTC) and the items of a list in one field; unknown is empty."""
-    table = _table(rows)
+    table = _to_table(rows)
     header = StringIO(newline="")
     writer(header, lineterminator="\n").writerow(table.column_names)
     into = BytesIO()
-    plain = pa.table({name: _plain(table[name]) for name in table.column_names})
+    plain = pa.table({name: _to_text_or_number(table[name]) for name in table.column_names})
     arrow_csv.write_csv(plain, into, arrow_csv.WriteOptions(include_header=False, quoting_style="needed"))
     return header.getvalue().encode() + into.getvalue()
 
@@ -28,31 +28,31 @@ def csv(rows: DataFrame) -> bytes:
 def parquet(rows: DataFrame) -> bytes:
     """The columns with their own types, compressed."""
     into = BytesIO()
-    arrow_parquet.write_table(_table(rows), into, compression="zstd")
+    arrow_parquet.write_table(_to_table(rows), into, compression="zstd")
     return into.getvalue()
 
 
-def _table(rows: DataFrame) -> pa.Table:
+def _to_table(rows: DataFrame) -> pa.Table:
     bare = rows.copy(deep=False)
     # What a frame remembers of its query is not part of its rows, and not all of it can be written.
     bare.attrs = {}
     return pa.Table.from_pandas(bare, preserve_index=False).replace_schema_metadata(None)
 
 
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _to_text_or_number(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The column as numbers or text."""
     kind = column.type
     if pa.types.is_timestamp(kind):
-        return pc.strftime(column.cast(pa.timestamp("s", kind.tz), safe=False), format=ISO)
+        return pc.strftime(column.cast(pa.timestamp("s", kind.tz), safe=False), format=ISO_FORMAT)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return _harmless(pc.binary_join(column.cast(pa.list_(pa.string())), " "))
+        return _escape_formulas(pc.binary_join(column.cast(pa.list_(pa.string())), " "))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _harmless(column)
+        return _escape_formulas(column)
     return column
 
 
-def _harmless(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    is_formula = pc.match_substring_regex(texts, FORMULA)
+def _escape_formulas(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    is_formula = pc.match_substring_regex(texts, FORMULA_PATTERN)
     return pc.if_else(
         is_formula, pc.binary_join_element_wise("'", texts.cast(pa.string()), ""), texts.cast(pa.string())
     )

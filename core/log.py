@@ -9,14 +9,14 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-SECRET_NAMES = re.compile(r"token|password|secret|authorization|cookie|api_?key", re.IGNORECASE)
-SECRET_VALUES = re.compile(
+SECRET_NAME_PATTERN = re.compile(r"token|password|secret|authorization|cookie|api_?key", re.IGNORECASE)
+SECRET_VALUE_PATTERN = re.compile(
     r"gh[pousr]_\w{8,}|github_pat_\w{8,}|alm_\w{8,}|(?i:bearer|token|basic)\s+[\w.~+/=-]{8,}|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
 )
-HIDDEN = "•••"
+REDACTED = "•••"
 
 
-def setup(level: str, *, as_json: bool, stream: TextIO | None = None) -> None:
+def configure(level: str, *, as_json: bool, stream: TextIO | None = None) -> None:
     """Configure this process once; logs go to standard error, so that output stays for data."""
     to = stream or sys.stderr
     renderer: Any = (
@@ -30,7 +30,7 @@ def setup(level: str, *, as_json: bool, stream: TextIO | None = None) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     # Tracebacks become text before secrets are hidden, so that none slips through inside one.
-    last: list[Any] = [structlog.processors.format_exc_info, hide_secrets, renderer]
+    last: list[Any] = [structlog.processors.format_exc_info, redact_secrets, renderer]
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
@@ -49,18 +49,18 @@ def setup(level: str, *, as_json: bool, stream: TextIO | None = None) -> None:
     root.setLevel(max(logging.getLevelNamesMapping()[level], logging.WARNING))
 
 
-def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def redact_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Blank values whose name or looks say that they are secret, at any depth."""
-    return {name: _clean(name, value) for name, value in event.items()}
+    return {name: _redact(name, value) for name, value in event.items()}
 
 
-def _clean(name: object, value: object) -> Any:
-    if isinstance(name, str) and SECRET_NAMES.search(name) and isinstance(value, str | bytes):
-        return HIDDEN
+def _redact(name: object, value: object) -> Any:
+    if isinstance(name, str) and SECRET_NAME_PATTERN.search(name) and isinstance(value, str | bytes):
+        return REDACTED
     if isinstance(value, str):
-        return SECRET_VALUES.sub(HIDDEN, value)
+        return SECRET_VALUE_PATTERN.sub(REDACTED, value)
     if isinstance(value, Mapping):
-        return {key: _clean(key, item) for key, item in value.items()}
+        return {key: _redact(key, item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_clean(None, item) for item in value]
+        return [_redact(None, item) for item in value]
     return value

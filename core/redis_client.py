@@ -10,22 +10,22 @@ from redis.retry import Retry
 from core.errors import ServerUnavailable
 from core.settings import settings
 
-_url_of_embedded_server: Callable[[], str] | None = None
+_embedded_server_url: Callable[[], str] | None = None
 
 
 def use_embedded_server(url: Callable[[], str]) -> None:
     """Ask *url*, which may start a server, for the URL where REDIS_URL is empty. Entry points call this once."""
-    global _url_of_embedded_server  # noqa: PLW0603 - one provider per process, set by its entry point
-    _url_of_embedded_server = url
+    global _embedded_server_url  # noqa: PLW0603 - one provider per process, set by its entry point
+    _embedded_server_url = url
 
 
 def redis_url() -> str:
     """Return REDIS_URL, else the embedded server's URL. Raises ServerUnavailable where there is neither."""
     if given := settings().redis_url:
         return given
-    if _url_of_embedded_server is None:
+    if _embedded_server_url is None:
         raise ServerUnavailable("REDIS_URL is empty, and this process starts no embedded Valkey")
-    return _url_of_embedded_server()
+    return _embedded_server_url()
 
 
 @lru_cache(maxsize=1)

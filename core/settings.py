@@ -11,16 +11,21 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-DURATION = re.compile(r"^\s*(\d+)\s*(m|min|h|d)\s*$")
-SHORTEST_KEY = 32
-LIMIT = re.compile(r"[1-9]\d{0,8}\s*(?:/|per)\s*(?:[1-9]\d{0,4}\s*)?(?:second|minute|hour|day|month|year)s?")
-UNITS = {"m": timedelta(minutes=1), "min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+DURATION_PATTERN = re.compile(r"^\s*(\d+)\s*(m|min|h|d)\s*$")
+MIN_SECRET_KEY_LENGTH = 32
+LIMIT_PATTERN = re.compile(r"[1-9]\d{0,8}\s*(?:/|per)\s*(?:[1-9]\d{0,4}\s*)?(?:second|minute|hour|day|month|year)s?")
+DURATION_UNITS = {
+    "m": timedelta(minutes=1),
+    "min": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
 
 def _check_limit(value: str) -> str:
     """So many in so long; read with a pattern, because every process would pay for importing what counts them."""
-    if value.strip() and not LIMIT.fullmatch(value.strip()):
+    if value.strip() and not LIMIT_PATTERN.fullmatch(value.strip()):
         raise ValueError(f"{value!r} is no limit; write it like 240/minute or 5/15 minutes")
     return value.strip()
 
@@ -116,10 +121,10 @@ class Settings(BaseSettings):
     def read_duration(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        match = DURATION.match(value)
+        match = DURATION_PATTERN.match(value)
         if not match or not int(match[1]):
             raise ValueError(f"{value!r} is no duration; write it like 30m, 6h or 7d")
-        return int(match[1]) * UNITS[match[2]]
+        return int(match[1]) * DURATION_UNITS[match[2]]
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -181,8 +186,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def check_production(self) -> Self:
         if self.environment == "production":
-            if len(self.secret_key.get_secret_value()) < SHORTEST_KEY:
-                raise ValueError(f"production needs a SECRET_KEY of at least {SHORTEST_KEY} characters")
+            if len(self.secret_key.get_secret_value()) < MIN_SECRET_KEY_LENGTH:
+                raise ValueError(f"production needs a SECRET_KEY of at least {MIN_SECRET_KEY_LENGTH} characters")
             if not self.address.startswith("https://"):
                 raise ValueError("production needs a PUBLIC_URL that starts with https://")
         return self

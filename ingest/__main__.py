@@ -29,19 +29,19 @@ from core.tracking.login import BadLogin, parse_login
 from ingest.cli import output, show
 from ingest.github import GitHub
 from ingest.refresh import run_log
-from ingest.refresh.batch import Order, Refresh, now_utc
+from ingest.refresh.batch import Refresher, RefreshRequest, now_utc
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 Logins = Annotated[list[str] | None, typer.Argument(help="Logins, or addresses of their pages.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print lines of JSON for programs.")]
 
-FAILED, UNUSABLE, INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_UNUSABLE_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
 @app.callback()
-def prepare() -> None:
-    log.setup(settings().log_level, as_json=settings().environment == "production")
+def configure_logging() -> None:
+    log.configure(settings().log_level, as_json=settings().environment == "production")
     use_embedded_servers()
 
 
@@ -51,10 +51,10 @@ def track(
     first_start: Annotated[bool, typer.Option(help="Track TRACK, if nothing was ever tracked here.")] = False,
 ) -> None:
     """Refresh these accounts on schedule."""
-    ready()
+    migrate_if_needed()
     with engine.transaction() as connection:
         if first_start:
-            logins = list(settings().track) if tracking_accounts.is_untouched(connection) else []
+            logins = list(settings().track) if tracking_accounts.is_first_start(connection) else []
         refused = False
         for given in logins or []:
             try:
@@ -65,20 +65,20 @@ def track(
                 continue
             is_new = tracking_accounts.track(connection, login, "command line")
             output.out.print(f"{login}: {'tracked from now on' if is_new else 'is tracked already'}", markup=False)
-    raise typer.Exit(UNUSABLE if refused else 0)
+    raise typer.Exit(EXIT_UNUSABLE_INPUT if refused else 0)
 
 
 @app.command()
 def untrack(logins: Logins = None) -> None:
     """Stop refreshing these accounts; their history stays."""
-    ready()
+    migrate_if_needed()
     unknown = False
     with engine.transaction() as connection:
         for login in logins or []:
             was = tracking_accounts.untrack(connection, login)
             unknown |= not was
             output.out.print(f"{login}: {'no longer tracked' if was else 'was not tracked'}", markup=False)
-    raise typer.Exit(FAILED if unknown else 0)
+    raise typer.Exit(EXIT_FAILED if unknown else 0)
 
 
 @app.command()
@@ -90,45 +90,45 @@ def refresh(
     as_json: AsJson = False,
 ) -> None:
     """Ask GitHub for these accounts now and store what differs."""
-    ready()
-    wanted = _tracked_ids() if all_tracked else []
+    migrate_if_needed()
+    wanted = _tracked_account_ids() if all_tracked else []
     if not logins and not all_tracked:
         output.err.print("Name an account to refresh, or use --all.")
-        raise typer.Exit(UNUSABLE)
-    with github() as client:
+        raise typer.Exit(EXIT_UNUSABLE_INPUT)
+    with github_client() as client:
         if dry_run:
             _print_forecast(client, wanted, logins or [], as_json=as_json)
             return
-        order = Order(jobs.Asked("command line"), wanted, logins or [], extras=extras, urgent=True)
-        with interruptible() as stop, output.progress() as bar:
+        order = RefreshRequest(jobs.JobOrigin("command line"), wanted, logins or [], extras=extras, urgent=True)
+        with stop_on_interrupt() as stop, output.progress() as bar:
             task = bar.add_task("Asking GitHub", total=len(wanted) + len(logins or []))
-            run = Refresh(client, engine.engine(), settings().refresh_every).run(
+            run = Refresher(client, engine.engine(), settings().refresh_every).run(
                 order, stop=stop, watch=lambda item: bar.update(task, advance=1, description=item.login)
             )
     if as_json:
         print(output.run_as_json(run))  # noqa: T201
     else:
         output.print_run(run)
-    raise typer.Exit(INTERRUPTED if run.stopped else FAILED if run.failed else 0)
+    raise typer.Exit(EXIT_INTERRUPTED if run.stopped else EXIT_FAILED if run.failed else 0)
 
 
 @app.command()
 def forecast(logins: Logins = None, as_json: AsJson = False) -> None:
     """Tell what refreshing these accounts, or all tracked ones, would cost."""
-    ready()
-    with github() as client:
-        _print_forecast(client, [] if logins else _tracked_ids(), logins or [], as_json=as_json)
+    migrate_if_needed()
+    with github_client() as client:
+        _print_forecast(client, [] if logins else _tracked_account_ids(), logins or [], as_json=as_json)
 
 
 @app.command(name="show")
 def show_(logins: Logins = None, as_json: AsJson = False) -> None:
     """Print what is held of these accounts."""
-    ready()
+    migrate_if_needed()
     missing = False
     for login in logins or []:
         with engine.transaction() as connection:
             try:
-                held = show.holdings(connection, parse_login(login))
+                held = show.stored_account(connection, parse_login(login))
             except AlmanacError as error:
                 output.err.print(str(error), markup=False)
                 missing = True
@@ -136,17 +136,17 @@ def show_(logins: Logins = None, as_json: AsJson = False) -> None:
         if as_json:
             print(output.as_json(held))  # noqa: T201
         else:
-            output.print_holdings(held)
-    raise typer.Exit(FAILED if missing else 0)
+            output.print_stored_account(held)
+    raise typer.Exit(EXIT_FAILED if missing else 0)
 
 
 @app.command(name="runs")
 def runs_(limit: Annotated[int, typer.Option(min=1, max=1000)] = 20, as_json: AsJson = False) -> None:
     """List the newest runs."""
-    ready()
+    migrate_if_needed()
     with engine.transaction() as connection:
-        run_log.close_dead(connection)
-        rows = run_log.latest(connection, limit)
+        run_log.close_dead_runs(connection)
+        rows = run_log.latest_runs(connection, limit)
     if as_json:
         for row in rows:
             print(output.as_json(row))  # noqa: T201
@@ -171,7 +171,7 @@ def import_history_(
     """Take in history that somebody else kept: captured_on, full_name, stars, forks, open_issues and more."""
     from ingest.history_import.importer import import_history  # noqa: PLC0415 - Arrow, which no other command needs
 
-    ready()
+    migrate_if_needed()
     until: date | None = include_until.date() if include_until else None
     with output.progress() as bar:
         task = bar.add_task(f"Importing {file.name}", total=None)
@@ -194,42 +194,44 @@ def star_history_(
 ) -> None:
     """Read the stars of each day, back to the first one, as far as the budget lasts."""
     from ingest.cli import star_history  # noqa: PLC0415 - as above
-    from ingest.enrichment import Reader  # noqa: PLC0415 - as above
+    from ingest.enrichment import Enricher  # noqa: PLC0415 - as above
 
-    ready()
-    with github() as client, interruptible() as stop:
+    migrate_if_needed()
+    with github_client() as client, stop_on_interrupt() as stop:
         try:
-            is_whole = star_history.read(Reader(client, engine.engine(), client.api_url), repositories, stop)
+            is_whole = star_history.fetch_star_history(
+                Enricher(client, engine.engine(), client.api_url), repositories, stop
+            )
         except AlmanacError as error:
             output.err.print(str(error), markup=False)
-            raise typer.Exit(UNUSABLE) from error
-    raise typer.Exit(0 if is_whole else FAILED)
+            raise typer.Exit(EXIT_UNUSABLE_INPUT) from error
+    raise typer.Exit(0 if is_whole else EXIT_FAILED)
 
 
 @app.command(name="scheduler")
 def scheduler_() -> None:
     """Decide when accounts are due and queue them; of several, one leads."""
     from ingest import scheduler  # noqa: PLC0415 - as above
-    from ingest.planning.rate_budget import Purse  # noqa: PLC0415
+    from ingest.planning.rate_budget import RateBudget  # noqa: PLC0415
 
-    ready()
+    migrate_if_needed()
     stop = threading.Event()
     scheduler.stop_on_signal(stop)
-    purse = Purse.from_settings(settings(), redis_client.redis())
-    scheduler.serve(scheduler.Timetable(engine.engine(), purse=purse), stop)
+    purse = RateBudget.from_settings(settings(), redis_client.redis())
+    scheduler.serve(scheduler.ScheduledJobs(engine.engine(), purse=purse), stop)
 
 
 @app.command(name="worker")
 def worker_(concurrency: Annotated[int, typer.Option(min=1, max=32)] = 2) -> None:
     """Refresh what is queued."""
     from ingest import worker  # noqa: PLC0415 - as above
-    from ingest.alerts.deliver import Postman  # noqa: PLC0415
+    from ingest.alerts.deliver import WebhookSender  # noqa: PLC0415
 
-    ready()
-    with github() as client:
-        hands = Refresh(client, engine.engine(), settings().refresh_every)
+    migrate_if_needed()
+    with github_client() as client:
+        hands = Refresher(client, engine.engine(), settings().refresh_every)
         given = settings()
-        postman = Postman(engine.engine(), now_utc, given.webhook_private_addresses, given.address)
+        postman = WebhookSender(engine.engine(), now_utc, given.webhook_private_addresses, given.address)
         worker.serve(engine.parse_database_url(engine.database_url()), hands, postman, concurrency=concurrency)
 
 
@@ -251,7 +253,7 @@ def sandbox(
 # Shared by the commands ---------------------------------------------------------------------------------------------
 
 
-def ready() -> None:
+def migrate_if_needed() -> None:
     """Reach Postgres and bring its tables to the newest revision."""
     url = engine.database_url()
     if not migrations.is_current(url):
@@ -259,13 +261,13 @@ def ready() -> None:
 
 
 @contextmanager
-def github() -> Iterator[GitHub]:
+def github_client() -> Iterator[GitHub]:
     with GitHub.from_settings(settings(), redis_client.redis()) as client:
         yield client
 
 
 @contextmanager
-def interruptible() -> Iterator[threading.Event]:
+def stop_on_interrupt() -> Iterator[threading.Event]:
     """Ctrl-C once ends after the account in hand; twice ends at once."""
     stop = threading.Event()
 
@@ -282,7 +284,7 @@ def interruptible() -> Iterator[threading.Event]:
             signal.signal(name, handler)
 
 
-def _tracked_ids() -> list[int]:
+def _tracked_account_ids() -> list[int]:
     with engine.transaction() as connection:
         return list(connection.scalars(text("SELECT account_id FROM tracked_account WHERE NOT paused")))
 
@@ -292,15 +294,15 @@ def _print_forecast(client: GitHub, account_ids: list[int], logins: list[str], *
     with engine.transaction() as connection:
         ids = [
             *account_ids,
-            *(id_ for login in logins if (id_ := tracking_accounts.find(connection, parse_login(login)))),
+            *(id_ for login in logins if (id_ := tracking_accounts.find_account_id(connection, parse_login(login)))),
         ]
-        known = budget_forecast.known(connection, ids, now)
+        known = budget_forecast.load_cost_inputs(connection, ids, now)
         seconds = budget_forecast.seconds_per_request(connection)
     seen = {one.login.lower() for one in known}
-    known += [cost_model.Known(login) for login in map(parse_login, logins) if login.lower() not in seen]
-    buckets = [shared_state.Bucket(**vars(one)) for one in client.budget()]
-    left = budget_forecast.left(buckets, with_token=with_token, now=now)
-    told = cost_model.forecast(known, with_token=with_token, left=left, now=now, seconds_per_request=seconds)
+    known += [cost_model.AccountCostInputs(login) for login in map(parse_login, logins) if login.lower() not in seen]
+    buckets = [shared_state.RateBudgetBucket(**vars(one)) for one in client.budget()]
+    left = budget_forecast.budget_totals(buckets, with_token=with_token, now=now)
+    told = cost_model.forecast_refresh(known, with_token=with_token, left=left, now=now, seconds_per_request=seconds)
     if as_json:
         print(output.forecast_as_json(told))  # noqa: T201
     else:
@@ -314,16 +316,16 @@ def main() -> None:
     except ValidationError as error:
         for problem in error.errors():
             output.err.print(f"{str(problem['loc'][0]).upper()}: {problem['msg']}", markup=False)
-        sys.exit(UNUSABLE)
+        sys.exit(EXIT_UNUSABLE_INPUT)
     except AlmanacError as error:
         output.err.print(str(error), markup=False)
-        sys.exit(UNUSABLE)
+        sys.exit(EXIT_UNUSABLE_INPUT)
     except (OperationalError, psycopg.OperationalError) as error:
         structlog.get_logger().error("Postgres does not answer", error=type(error).__name__)
         output.err.print("Postgres does not answer; is DATABASE_URL right and the server up?")
-        sys.exit(FAILED)
+        sys.exit(EXIT_FAILED)
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        sys.exit(EXIT_INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -7,32 +7,32 @@ from dataclasses import replace
 import structlog
 from redis import Redis
 
-from core.errors import NotHere
-from core.queue.lookups import MOST_LOGINS, Found, Lookup, Shelf
+from core.errors import NotFound
+from core.queue.lookups import MAX_LOGINS, Lookup, LookupResult, LookupStore
 from ingest.github import AccountNotFound, GitHub, GitHubError, Stopped
 from ingest.github.api.profiles import Profile
-from ingest.github.http.rate_gate import Stop
+from ingest.github.http.rate_gate import StopSignal
 
 log = structlog.get_logger()
-TELL_EVERY = 0.5
+PROGRESS_INTERVAL_SECONDS = 0.5
 
 
-def work(github: GitHub, redis: Redis, lookup_id: str, stop: Stop | None = None) -> None:
+def run_lookup(github: GitHub, redis: Redis, lookup_id: str, stop: StopSignal | None = None) -> None:
     """Answer one look-up, showing how far it is. Safe to repeat; one that nobody waits for any more is left alone."""
-    shelf = Shelf(redis)
+    shelf = LookupStore(redis)
     try:
         lookup = shelf.get(lookup_id)
-    except NotHere:
+    except NotFound:
         return
     if lookup.state == "done":
         return
     try:
         logins = lookup.logins
         if lookup.members_of is not None:
-            logins = tuple(github.profiles.members(lookup.members_of, stop=stop)[:MOST_LOGINS])
+            logins = tuple(github.profiles.members(lookup.members_of, stop=stop)[:MAX_LOGINS])
         lookup = replace(lookup, logins=logins, state="working", found=())
         shelf.put(lookup)
-        found = _ask(github, shelf, lookup, stop)
+        found = _fetch_profiles(github, shelf, lookup, stop)
     except Stopped:
         shelf.put(replace(lookup, state="waiting"))
         raise
@@ -44,25 +44,27 @@ def work(github: GitHub, redis: Redis, lookup_id: str, stop: Stop | None = None)
     log.info("look-up done", lookup=lookup_id, logins=len(lookup.logins))
 
 
-def _ask(github: GitHub, shelf: Shelf, lookup: Lookup, stop: Stop | None) -> tuple[Found, ...]:
-    found: list[Found] = []
+def _fetch_profiles(
+    github: GitHub, shelf: LookupStore, lookup: Lookup, stop: StopSignal | None
+) -> tuple[LookupResult, ...]:
+    found: list[LookupResult] = []
     told = time.monotonic()
     for login, answer in github.profiles.of(lookup.logins, stop=stop):
-        found.append(_found(login, answer))
-        if time.monotonic() - told > TELL_EVERY:
+        found.append(_lookup_result(login, answer))
+        if time.monotonic() - told > PROGRESS_INTERVAL_SECONDS:
             shelf.put(replace(lookup, found=_in_order(lookup.logins, found)))
             told = time.monotonic()
     return _in_order(lookup.logins, found)
 
 
-def _found(login: str, answer: Profile | GitHubError) -> Found:
+def _lookup_result(login: str, answer: Profile | GitHubError) -> LookupResult:
     if isinstance(answer, AccountNotFound):
-        return Found(login, problem="There is no such account")
+        return LookupResult(login, problem="There is no such account")
     if isinstance(answer, GitHubError):
-        return Found(login, problem=str(answer))
-    return Found(login, answer.login, answer.github_id, answer.kind, answer.name, answer.public_repositories)
+        return LookupResult(login, problem=str(answer))
+    return LookupResult(login, answer.login, answer.github_id, answer.kind, answer.name, answer.public_repositories)
 
 
-def _in_order(logins: Sequence[str], found: Sequence[Found]) -> tuple[Found, ...]:
+def _in_order(logins: Sequence[str], found: Sequence[LookupResult]) -> tuple[LookupResult, ...]:
     by_login = {one.asked: one for one in found}
     return tuple(by_login[login] for login in logins if login in by_login)

@@ -17,27 +17,27 @@ from core import redis_client
 from core.auth import expire
 from core.budget import shared_state
 from core.db import partitions
-from core.db.cancel import Statements
-from core.db.data_version import publish
+from core.db.cancel import StatementCanceller
+from core.db.data_version import publish_data_version
 from core.queue import jobs
 from core.settings import settings
 from ingest.alerts import evaluate as alerts
-from ingest.away import stay_calm
+from ingest.away import filter_connection_errors
 from ingest.enrichment import enqueue as enqueue_enrichment
 from ingest.enrichment import run_log as reading_runs
 from ingest.history_import import adopt_repositories
 from ingest.planning import enqueue, refresh_plan
-from ingest.planning.rate_budget import Purse
+from ingest.planning.rate_budget import RateBudget
 from ingest.refresh import growth, language_rollups, run_log
 
 log = structlog.get_logger()
 LEADER_LOCK = 0x616C6D6C65616472  # "almleadr"
-CAMPAIGN_EVERY = 5.0
+ELECTION_INTERVAL_SECONDS = 5.0
 SILENT_WORKER_SECONDS = 60
 MISFIRE_GRACE_SECONDS = 300
 CLOCK_JUMP_SECONDS = 20
-PATIENCE_SECONDS, LAST_SECONDS = 1.0, 7.0
-WATCH_AFTER = timedelta(minutes=1)  # what was late while nobody led gets a chance first
+SHUTDOWN_GRACE_SECONDS, SHUTDOWN_TIMEOUT_SECONDS = 1.0, 7.0
+FIRST_CHECK_DELAY = timedelta(minutes=1)  # what was late while nobody led gets a chance first
 
 
 def now_utc() -> datetime:
@@ -45,12 +45,12 @@ def now_utc() -> datetime:
 
 
 @dataclass
-class Timetable:
+class ScheduledJobs:
     """What the leader does, each safe to repeat."""
 
     engine: Engine
     clock: Callable[[], datetime] = now_utc
-    purse: Purse | None = None
+    purse: RateBudget | None = None
     """Whose budget pays for what the timetable wants; None: there is no limit."""
     resting: dict[str, datetime] = field(default_factory=dict)
     """Kinds of readings of which nothing was due, and until when they are not looked for."""
@@ -60,7 +60,7 @@ class Timetable:
     def defer_due(self) -> int:
         """Pack accounts whose time has come into jobs, as many as the budget pays for; returns how many accounts."""
         with self.engine.begin() as connection:
-            queued = enqueue.queue_due(connection, self.purse, self.clock())
+            queued = enqueue.enqueue_due_accounts(connection, self.purse, self.clock())
         if queued.accounts:
             log.info("due accounts queued", accounts=queued.accounts)
         if queued.waiting:
@@ -72,7 +72,9 @@ class Timetable:
     def defer_readings(self) -> int:
         """Let star history and other facts be read that are due; returns of how many repositories and users."""
         with self.engine.begin() as connection:
-            queued = enqueue_enrichment.defer_due(connection, settings().github_api_url, self.clock(), self.resting)
+            queued = enqueue_enrichment.enqueue_due_facts(
+                connection, settings().github_api_url, self.clock(), self.resting
+            )
         if queued:
             log.info("due readings queued", subjects=queued)
         return queued
@@ -81,11 +83,11 @@ class Timetable:
         """Spread the budget anew where a day has passed or what matters has changed; mend moments of wrong clocks."""
         now, every = self.clock(), settings().refresh_every
         with self.engine.begin() as connection:
-            mended = refresh_plan.bring_back(connection, every, now)
+            mended = refresh_plan.reset_implausible_due_dates(connection, every, now)
         if mended:
             log.warning("accounts were planned too far ahead, a clock was wrong", accounts=mended)
         if self.purse is not None:
-            refresh_plan.replan(self.engine, self.purse, every, now)
+            refresh_plan.update_refresh_plan(self.engine, self.purse, every, now)
 
     def rescue(self) -> int:
         """Give jobs of dead workers back to the queue, and free what no job holds any more."""
@@ -102,8 +104,8 @@ class Timetable:
                 """),
                 {"queue": jobs.QUEUE, "silent": SILENT_WORKER_SECONDS},
             ).rowcount
-            runs_closed = run_log.close_dead(connection)
-            freed = jobs.release_lost(connection)
+            runs_closed = run_log.close_dead_runs(connection)
+            freed = jobs.release_orphaned_accounts(connection)
         if rescued or freed or runs_closed:
             log.warning("jobs of dead workers rescued", jobs=rescued, accounts_freed=freed, runs_closed=runs_closed)
         return rescued
@@ -112,7 +114,7 @@ class Timetable:
         """Raise the alerts of what lasts, and end those that are over."""
         now, given = self.clock(), settings()
         with self.engine.begin() as connection:
-            begun, ended = alerts.watch(connection, _budgets(now), now, given.refresh_every)
+            begun, ended = alerts.update_state_alerts(connection, _remaining_budgets(now), now, given.refresh_every)
         if begun or ended:
             log.warning("alerts changed", begun=begun, ended=ended)
 
@@ -123,38 +125,38 @@ class Timetable:
             going_on = connection.scalar(text("SELECT EXISTS (SELECT FROM ingest_run WHERE state = 'running')"))
             if newest == self.summed or not language_rollups.update_language_day(connection, self.clock().date()):
                 return
-            publish(connection)
+            publish_data_version(connection)
         self.summed = 0 if going_on else newest
 
     def keep_house(self) -> None:
         """Once a day: months ahead, names shown since, growth of all, the day's rollup; an alarm for strays."""
         now = self.clock()
         with self.engine.begin() as connection:
-            partitions.ensure_ahead(connection, now.date())
-            adopt_repositories.adopt_left_behind(connection)
+            partitions.ensure_upcoming_partitions(connection, now.date())
+            adopt_repositories.adopt_all_imported_history(connection)
             growth.update_growth(connection, None, now)
             language_rollups.update_language_day(connection, now.date())
-            strays = partitions.strays(connection)
-            reading_runs.forget_old(connection, now)
+            strays = partitions.count_default_rows(connection)
+            reading_runs.delete_old_runs(connection, now)
         if strays:
             log.warning("rows fell outside their months", rows=strays)
 
     def clean_sign_ins(self) -> None:
         """Delete tickets that are over, and sessions that were long ago."""
         with self.engine.begin() as connection:
-            expire.clean(connection, self.clock())
+            expire.delete_expired(connection, self.clock())
 
 
-def _budgets(now: datetime) -> list[alerts.Budget]:
+def _remaining_budgets(now: datetime) -> list[alerts.RemainingBudget]:
     """What is left of GitHub's budgets; nothing while Redis is away."""
     try:
-        seen = shared_state.seen(redis_client.redis(), settings().github_api_url, now)
+        seen = shared_state.load_rate_budget(redis_client.redis(), settings().github_api_url, now)
     except RedisError:
         return []
-    return [alerts.Budget(f"{one.owner} {one.resource}", one.left(now), one.limit) for one in seen.buckets]
+    return [alerts.RemainingBudget(f"{one.owner} {one.resource}", one.left(now), one.limit) for one in seen.buckets]
 
 
-def build(timetable: Timetable) -> BackgroundScheduler:
+def build_scheduler(timetable: ScheduledJobs) -> BackgroundScheduler:
     """The leader's jobs, registered from code in memory: nothing to migrate, nothing pickled."""
     scheduler = BackgroundScheduler(
         timezone=UTC,
@@ -165,21 +167,21 @@ def build(timetable: Timetable) -> BackgroundScheduler:
     scheduler.add_job(timetable.defer_readings, "interval", minutes=1, id="defer_readings", next_run_time=first)
     scheduler.add_job(timetable.plan, "interval", minutes=10, id="plan", next_run_time=first)
     scheduler.add_job(timetable.rescue, "interval", seconds=30, id="rescue", next_run_time=first)
-    scheduler.add_job(timetable.sum_up, "interval", minutes=5, id="sum_up", next_run_time=first + WATCH_AFTER)
-    scheduler.add_job(timetable.watch, "interval", minutes=5, id="watch", next_run_time=first + WATCH_AFTER)
+    scheduler.add_job(timetable.sum_up, "interval", minutes=5, id="sum_up", next_run_time=first + FIRST_CHECK_DELAY)
+    scheduler.add_job(timetable.watch, "interval", minutes=5, id="watch", next_run_time=first + FIRST_CHECK_DELAY)
     scheduler.add_job(timetable.keep_house, "cron", hour=0, minute=10, id="keep_house")
     scheduler.add_job(timetable.clean_sign_ins, "interval", hours=1, id="clean_sign_ins", next_run_time=first)
     return scheduler
 
 
-def serve(timetable: Timetable, stop: threading.Event) -> None:
+def serve(timetable: ScheduledJobs, stop: threading.Event) -> None:
     """Stand for leader until elected, lead until told to stop or the lock's connection is lost, and stand again."""
-    stay_calm("apscheduler")
+    filter_connection_errors("apscheduler")
     stands_by = False
     while not stop.is_set():
         try:
             with timetable.engine.connect() as connection:
-                if _elected(connection):
+                if _try_become_leader(connection):
                     stands_by = False
                     _lead(timetable, connection, stop)
                 elif not stands_by:
@@ -187,59 +189,59 @@ def serve(timetable: Timetable, stop: threading.Event) -> None:
                     log.info("scheduler stands by, another one leads")
         except DBAPIError as error:
             log.warning("scheduler lost Postgres, trying again", error=type(error).__name__)
-        stop.wait(CAMPAIGN_EVERY)
+        stop.wait(ELECTION_INTERVAL_SECONDS)
 
 
-def _elected(connection: Connection) -> bool:
+def _try_become_leader(connection: Connection) -> bool:
     won = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LEADER_LOCK}))
     connection.commit()
     return won
 
 
-def _lead(timetable: Timetable, connection: Connection, stop: threading.Event) -> None:
+def _lead(timetable: ScheduledJobs, connection: Connection, stop: threading.Event) -> None:
     log.info("scheduler leads")
     try:
         while not stop.is_set():
-            _keep_time(timetable, connection, stop)
+            _run_jobs(timetable, connection, stop)
     finally:
         # The lock goes with its connection, whatever state that is in.
         connection.invalidate()
         log.info("scheduler rests")
 
 
-def _keep_time(timetable: Timetable, connection: Connection, stop: threading.Event) -> None:
+def _run_jobs(timetable: ScheduledJobs, connection: Connection, stop: threading.Event) -> None:
     """Run the timetable until told to stop, or until the clock jumps: its moments are wrong then, and are set anew."""
-    statements = Statements(timetable.engine)
-    scheduler = build(timetable)
+    statements = StatementCanceller(timetable.engine)
+    scheduler = build_scheduler(timetable)
     scheduler.start()
-    ahead = _ahead(timetable)
+    ahead = _wall_clock_offset(timetable)
     try:
-        while not stop.wait(CAMPAIGN_EVERY):
+        while not stop.wait(ELECTION_INTERVAL_SECONDS):
             # Losing this connection loses the lock: somebody else may lead already.
             connection.execute(text("SELECT 1"))
             connection.commit()
-            before, ahead = ahead, _ahead(timetable)
+            before, ahead = ahead, _wall_clock_offset(timetable)
             if abs(ahead - before) > CLOCK_JUMP_SECONDS:
                 log.warning("the clock jumped, the timetable starts anew", seconds=round(ahead - before))
                 return
     finally:
-        _end(scheduler, statements)
+        _shut_down(scheduler, statements)
 
 
-def _end(scheduler: BackgroundScheduler, statements: Statements) -> None:
+def _shut_down(scheduler: BackgroundScheduler, statements: StatementCanceller) -> None:
     """Let the rounds in hand end by themselves for a moment; then break off their statements, which undoes them."""
     ending = threading.Thread(target=scheduler.shutdown, name="ending", daemon=True)
     ending.start()
-    until = time.monotonic() + LAST_SECONDS
-    ending.join(PATIENCE_SECONDS)
+    until = time.monotonic() + SHUTDOWN_TIMEOUT_SECONDS
+    ending.join(SHUTDOWN_GRACE_SECONDS)
     while ending.is_alive() and time.monotonic() < until:
         log.info("a round is broken off")
         statements.cancel()
-        ending.join(PATIENCE_SECONDS)
+        ending.join(SHUTDOWN_GRACE_SECONDS)
     statements.forget()
 
 
-def _ahead(timetable: Timetable) -> float:
+def _wall_clock_offset(timetable: ScheduledJobs) -> float:
     """The clock on the wall by the one that only ever goes on; the difference stays as it is until the clock jumps."""
     return timetable.clock().timestamp() - time.monotonic()
 

@@ -16,32 +16,34 @@ from sqlalchemy.engine import URL
 from core import redis_client
 from core.queue import jobs
 from ingest import lookups
-from ingest.alerts.deliver import MOST_ATTEMPTS, Postman
-from ingest.away import is_away, stay_calm
-from ingest.enrichment import Reader, tasks
-from ingest.refresh.batch import Order, Refresh
+from ingest.alerts.deliver import MAX_ATTEMPTS, WebhookSender
+from ingest.away import filter_connection_errors, is_connection_error
+from ingest.enrichment import Enricher, tasks
+from ingest.refresh.batch import Refresher, RefreshRequest
 
 log = structlog.get_logger()
-GRACE_SECONDS = 7
-LAST_SECONDS = 9
-AGAIN_SECONDS = 2
-CONNECT_SECONDS = 5
-DELIVERY_RETRIES = procrastinate.RetryStrategy(max_attempts=MOST_ATTEMPTS, exponential_wait=6)
-RETRIES = procrastinate.RetryStrategy(max_attempts=5, exponential_wait=5)
+SHUTDOWN_GRACE_SECONDS = 7
+SHUTDOWN_TIMEOUT_SECONDS = 9
+RECONNECT_DELAY_SECONDS = 2
+CONNECT_TIMEOUT_SECONDS = 5
+DELIVERY_RETRIES = procrastinate.RetryStrategy(max_attempts=MAX_ATTEMPTS, exponential_wait=6)
+REFRESH_RETRIES = procrastinate.RetryStrategy(max_attempts=5, exponential_wait=5)
 
 
-def build(url: URL, refresh: Refresh, stop: threading.Event, concurrency: int, postman: Postman) -> procrastinate.App:
+def build_app(
+    url: URL, refresh: Refresher, stop: threading.Event, concurrency: int, postman: WebhookSender
+) -> procrastinate.App:
     """The queue's app with the tasks that a worker knows."""
     app = procrastinate.App(
         connector=procrastinate.PsycopgConnector(
             conninfo=url.set(drivername="postgresql").render_as_string(hide_password=False),
             min_size=1,
             max_size=concurrency + 3,
-            timeout=CONNECT_SECONDS,
+            timeout=CONNECT_TIMEOUT_SECONDS,
         )
     )
 
-    @app.task(name=jobs.REFRESH, queue=jobs.QUEUE, retry=RETRIES, pass_context=True)
+    @app.task(name=jobs.REFRESH, queue=jobs.QUEUE, retry=REFRESH_RETRIES, pass_context=True)
     def refresh_accounts(
         context: procrastinate.JobContext,
         account_ids: list[int],
@@ -50,14 +52,14 @@ def build(url: URL, refresh: Refresh, stop: threading.Event, concurrency: int, p
         request_id: str | None = None,
         ingestion_id: int | None = None,
     ) -> None:
-        order = Order(
-            jobs.Asked(trigger, by, request_id, ingestion_id),
+        order = RefreshRequest(
+            jobs.JobOrigin(trigger, by, request_id, ingestion_id),
             account_ids=account_ids,
             urgent=trigger == "person",
             job_id=context.job.id,
         )
         with structlog.contextvars.bound_contextvars(job_id=context.job.id, request_id=request_id):
-            run = refresh.run(order, stop=Ends(stop, context))
+            run = refresh.run(order, stop=StopOrAbort(stop, context))
         if run.stopped and context.abort_reason() is AbortReason.USER_REQUEST and not stop.is_set():
             # Somebody cancelled it: what it did not reach is free, and due in its usual rhythm.
             raise procrastinate.exceptions.JobAborted
@@ -65,20 +67,20 @@ def build(url: URL, refresh: Refresh, stop: threading.Event, concurrency: int, p
             # A job that was cut short goes back: what it reached is done, the rest is still due.
             raise Interrupted
 
-    @app.task(name=jobs.LOOK_UP, queue=jobs.QUEUE)
+    @app.task(name=jobs.LOOKUP, queue=jobs.QUEUE)
     def look_up(lookup_id: str) -> None:
-        lookups.work(refresh.github, redis_client.redis(), lookup_id, stop)
+        lookups.run_lookup(refresh.github, redis_client.redis(), lookup_id, stop)
 
     @app.task(name=jobs.DELIVER, queue=jobs.QUEUE, retry=DELIVERY_RETRIES, pass_context=True)
     def deliver(context: procrastinate.JobContext, delivery_id: int) -> None:
         postman.deliver(delivery_id, context.job.attempts)
 
-    tasks.register(app, Reader(refresh.github, refresh.engine, refresh.github.api_url), stop)
+    tasks.register_tasks(app, Enricher(refresh.github, refresh.engine, refresh.github.api_url), stop)
     return app
 
 
 @dataclass(frozen=True)
-class Ends:
+class StopOrAbort:
     """Set when the worker is told to stop or its job is cancelled."""
 
     stop: threading.Event
@@ -92,14 +94,14 @@ class Interrupted(Exception):
     """The worker was told to stop; the job is tried again."""
 
 
-def serve(url: URL, refresh: Refresh, postman: Postman, *, concurrency: int = 2) -> None:
+def serve(url: URL, refresh: Refresher, postman: WebhookSender, *, concurrency: int = 2) -> None:
     """Work until SIGINT or SIGTERM; then hand back what is in hand within ten seconds."""
     stop = threading.Event()
-    stay_calm("procrastinate", "psycopg.pool", "asyncio")
-    asyncio.run(_work(lambda: build(url, refresh, stop, concurrency, postman), stop, concurrency))
+    filter_connection_errors("procrastinate", "psycopg.pool", "asyncio")
+    asyncio.run(_run_until_stopped(lambda: build_app(url, refresh, stop, concurrency, postman), stop, concurrency))
 
 
-async def _work(begin: Callable[[], procrastinate.App], stop: threading.Event, concurrency: int) -> None:
+async def _run_until_stopped(begin: Callable[[], procrastinate.App], stop: threading.Event, concurrency: int) -> None:
     """One shift after the other: each ends when Postgres is lost, and the next one begins as soon as it is back."""
     loop, told = asyncio.get_running_loop(), asyncio.Event()
     # Synchronous tasks run in the default executor, which is capped near the number of cores.
@@ -113,19 +115,19 @@ async def _work(begin: Callable[[], procrastinate.App], stop: threading.Event, c
         loop.add_signal_handler(name, rest)
     telling = asyncio.create_task(told.wait())
     while not stop.is_set():
-        shift = asyncio.create_task(_shift(begin(), concurrency))
+        shift = asyncio.create_task(_run_worker(begin(), concurrency))
         await asyncio.wait({shift, telling}, return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
-            await _end(shift)
-        elif (error := shift.exception()) is not None and not is_away(error):
+            await _shut_down(shift)
+        elif (error := shift.exception()) is not None and not is_connection_error(error):
             raise error
         else:
             log.warning("worker lost Postgres, trying again", error=type(error).__name__ if error else None)
-            await asyncio.wait({telling}, timeout=AGAIN_SECONDS)
+            await asyncio.wait({telling}, timeout=RECONNECT_DELAY_SECONDS)
     log.info("worker rests")
 
 
-async def _shift(app: procrastinate.App, concurrency: int) -> None:
+async def _run_worker(app: procrastinate.App, concurrency: int) -> None:
     async with app.open_async():
         log.info("worker ready", concurrency=concurrency)
         await app.run_worker_async(
@@ -134,15 +136,15 @@ async def _shift(app: procrastinate.App, concurrency: int) -> None:
             install_signal_handlers=False,
             fetch_job_polling_interval=2,
             abort_job_polling_interval=1,
-            shutdown_graceful_timeout=GRACE_SECONDS,
+            shutdown_graceful_timeout=SHUTDOWN_GRACE_SECONDS,
             delete_jobs="successful",
         )
 
 
-async def _end(shift: "asyncio.Task[None]") -> None:
+async def _shut_down(shift: "asyncio.Task[None]") -> None:
     """Let what is in hand go back to the queue, but not for longer than ten seconds in all."""
     shift.cancel()
-    await asyncio.wait({shift}, timeout=LAST_SECONDS)
+    await asyncio.wait({shift}, timeout=SHUTDOWN_TIMEOUT_SECONDS)
     if not shift.done():
         # A statement or an answer that does not come cannot be waited for; the leader rescues the job.
         log.warning("worker leaves a job behind that did not end in time")

@@ -12,17 +12,17 @@ from pandas import DataFrame, Series
 from streamlit import column_config as column
 
 from core.charts import areas, bars, lines
-from core.charts.coverage_intervals import coverage
-from core.emoji import rendered
+from core.charts.coverage_intervals import covered_share
+from core.emoji import render_shortcodes
 from core.queries import account_repositories, accounts, languages, tracking
 from pages.components import as_of as components_as_of
-from pages.components.cell import cell, plain, theme
-from pages.components.format import ago, day, number, percent
-from pages.components.metric_cards import Card, row
+from pages.components.cell import cell, theme, without_attrs
+from pages.components.format import day, number, percent, time_ago
+from pages.components.metric_cards import Card, metric_row
 from pages.sections import track_request
 
-LOGIN = re.compile(r"[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}(?:_[a-z\d]{1,38})?", re.IGNORECASE)
-SHOWN_LANGUAGES = 8
+LOGIN_PATTERN = re.compile(r"[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}(?:_[a-z\d]{1,38})?", re.IGNORECASE)
+MAX_LANGUAGES = 8
 TWO_QUARTERS = timedelta(days=190)
 REPOSITORY_COLUMNS = {
     "repository": column.LinkColumn("Repository", display_text=r"https://github\.com/[^/]+/(.+)", width=170),
@@ -35,7 +35,7 @@ REPOSITORY_COLUMNS = {
     "pushed_at": column.DateColumn("Last push", format="YYYY-MM-DD", width=92),
     "description": column.TextColumn("Description", width="large"),
 }
-TOTALS = """
+TOTALS_DEFINITION = """
 **Our own looks** add up all repositories that the account owns and that are not gone, forks of others included.
 
 **Imported history** adds up the repositories that its source had shown within the four weeks before each day. The line
@@ -46,45 +46,45 @@ line is drawn across.
 """
 
 
-def name_of(profile: Series) -> str:
+def name_and_kind(profile: Series) -> str:
     kind = {"user": "User", "organization": "Organization"}.get(str(profile["kind"]), "Account")
     named = f"**{profile['name']}** · " if not pd.isna(profile["name"]) else ""
     return f"{named}{kind}"
 
 
-def profile_line(profile: Series) -> None:
+def show_profile_line(profile: Series) -> None:
     """Show who this is, in one line, and where to find them on GitHub."""
     login = profile["login"]
-    facts = [name_of(profile)]
+    facts = [name_and_kind(profile)]
     if not pd.isna(profile["location"]):
         facts.append(f":material/location_on: {profile['location']}")
     if not pd.isna(profile["created_at"]):
         facts.append(f"since {profile['created_at']:%Y}")
     if not pd.isna(profile["checked_at"]):
-        facts.append(f"looked at {ago(profile['checked_at'], datetime.now(UTC))}")
+        facts.append(f"looked at {time_ago(profile['checked_at'], datetime.now(UTC))}")
     facts.append(f"[github.com/{login} :material/open_in_new:](https://github.com/{login})")
     st.markdown(" · ".join(facts))
     if not pd.isna(profile["bio"]):
-        st.caption(rendered(str(profile["bio"])))
+        st.caption(render_shortcodes(str(profile["bio"])))
 
 
-def year_of(history: DataFrame, column: str, source: str, until: datetime) -> list[float]:
+def last_year_trend(history: DataFrame, column: str, source: str, until: datetime) -> list[float]:
     """The course of the last year for a card: the last value of each week with one."""
     recent = history[(history["source"] == source) & (history["captured_at"] > until - timedelta(days=365))]
     weekly = recent.set_index("captured_at")[column].dropna().resample("W").last().dropna()
     return [float(value) for value in weekly]
 
 
-def number_cards(totals: dict[str, object], history: DataFrame, until: datetime) -> None:
+def show_total_cards(totals: dict[str, object], history: DataFrame, until: datetime) -> None:
     source = str(totals["source"])
     covers = f"{number(totals['repositories'])} repositories, looked at {day(totals['captured_at'])}, {source}"
-    row(
+    metric_row(
         [
             Card(
                 label,
                 totals[column],
                 totals[f"{column}_before"],
-                course=year_of(history, column, source, until),
+                course=last_year_trend(history, column, source, until),
                 help=f"Over {covers}" if column != "followers" else "Imported history does not tell followers",
             )
             for label, column in (
@@ -98,7 +98,7 @@ def number_cards(totals: dict[str, object], history: DataFrame, until: datetime)
     )
 
 
-def course_cells(history: DataFrame, stretches: DataFrame, until: datetime, note: str) -> None:
+def trend_cells(history: DataFrame, stretches: DataFrame, until: datetime, note: str) -> None:
     imported = history[history["source_id"] != 1]
     told = "Surviving stars, summed over its repositories."
     if not imported.empty:
@@ -109,9 +109,9 @@ def course_cells(history: DataFrame, stretches: DataFrame, until: datetime, note
         told + " Grey: not collected.",
         history,
         name="account-stars",
-        chart=lines.history(history, stretches, "stars", theme(), until=until, unit="stars"),
-        alt=summary(history, "stars"),
-        definition=TOTALS,
+        chart=lines.history_lines(history, stretches, "stars", theme(), until=until, unit="stars"),
+        alt=line_alt_text(history, "stars"),
+        definition=TOTALS_DEFINITION,
         rows=history.drop(columns="source_id"),
         note=note,
     )
@@ -124,7 +124,7 @@ def course_cells(history: DataFrame, stretches: DataFrame, until: datetime, note
             "Followers on GitHub at each change.",
             followers,
             name="account-followers",
-            chart=lines.history(
+            chart=lines.history_lines(
                 followers,
                 stretches[stretches["source_id"] == 1],
                 "followers",
@@ -135,7 +135,7 @@ def course_cells(history: DataFrame, stretches: DataFrame, until: datetime, note
             )
             if len(followers)
             else None,
-            alt=summary(followers, "followers"),
+            alt=line_alt_text(followers, "followers"),
             empty="Followers are not collected yet: imported history does not tell them.",
             note=note,
         )
@@ -145,17 +145,17 @@ def course_cells(history: DataFrame, stretches: DataFrame, until: datetime, note
             "Those the totals add up at each moment.",
             history,
             name="account-repositories-known",
-            chart=lines.history(
+            chart=lines.history_lines(
                 history, stretches, "repositories", theme(), until=until, unit="repositories", height=240
             ),
-            alt=summary(history, "repositories"),
-            definition=TOTALS,
+            alt=line_alt_text(history, "repositories"),
+            definition=TOTALS_DEFINITION,
             rows=history.drop(columns="source_id"),
             note=note,
         )
 
 
-def summary(frame: DataFrame, column: str) -> str:
+def line_alt_text(frame: DataFrame, column: str) -> str:
     known = frame.dropna(subset=[column])
     if known.empty:
         return f"No {column} are known."
@@ -167,20 +167,22 @@ def summary(frame: DataFrame, column: str) -> str:
 
 
 def language_cells(account_id: int, note: str) -> None:
-    by_bytes = languages.of_account(account_id, components_as_of.as_of())
-    mix = languages.mix_of_account(account_id, components_as_of.as_of())
+    by_bytes = languages.account_languages(account_id, components_as_of.selected_as_of())
+    mix = languages.account_language_history(account_id, components_as_of.selected_as_of())
     left, right = st.columns(2)
     with left:
         if by_bytes.empty:
-            by_stars(mix, note)
+            languages_by_stars_cell(mix, note)
         else:
-            top = by_bytes.head(SHOWN_LANGUAGES)
+            top = by_bytes.head(MAX_LANGUAGES)
             cell(
                 "Which languages is it written in?",
                 "Share of all bytes of code; forks left out.",
                 by_bytes,
                 name="account-languages",
-                chart=bars.languages(top, "share", theme(), texts=top["share"].map(lambda share: percent(share, 1))),
+                chart=bars.language_bars(
+                    top, "share", theme(), texts=top["share"].map(lambda share: percent(share, 1))
+                ),
                 alt=f"Bars: {', '.join(f'{r.language} {r.share:.0%}' for r in top.itertuples())}",
                 note=note,
             )
@@ -190,7 +192,7 @@ def language_cells(account_id: int, note: str) -> None:
             "Share of stars by primary language, quarter by quarter.",
             mix,
             name="account-language-mix",
-            chart=areas.shares(
+            chart=areas.stacked_shares(
                 mix,
                 "stars",
                 theme(),
@@ -207,27 +209,27 @@ def language_cells(account_id: int, note: str) -> None:
         )
 
 
-def by_stars(mix: DataFrame, note: str) -> None:
+def languages_by_stars_cell(mix: DataFrame, note: str) -> None:
     """What there is to show of languages while their bytes have not been collected."""
     last = mix[mix["at"] == mix["at"].max()] if len(mix) else mix
     last.attrs = mix.attrs
-    top = last.head(SHOWN_LANGUAGES)
+    top = last.head(MAX_LANGUAGES)
     cell(
         "In which languages are the starred ones?",
         "Stars by primary language: bytes of code were not collected.",
         last,
         name="account-languages",
-        chart=bars.languages(top, "stars", theme(), texts=top["stars"].map(number)) if len(top) else None,
+        chart=bars.language_bars(top, "stars", theme(), texts=top["stars"].map(number)) if len(top) else None,
         alt=f"Bars: {', '.join(f'{r.language} {number(r.stars)}' for r in top.itertuples())}",
         note=note,
     )
 
 
 def repository_cell(account_id: int, note: str) -> None:
-    found = account_repositories.table(account_id, components_as_of.as_of())
+    found = account_repositories.list_repositories(account_id, components_as_of.selected_as_of())
     shown = found.assign(
         repository="https://github.com/" + found["full_name"],
-        description=found["description"].map(rendered, na_action="ignore"),
+        description=found["description"].map(render_shortcodes, na_action="ignore"),
     )
     cell(
         "Which repositories are these?",
@@ -235,7 +237,7 @@ def repository_cell(account_id: int, note: str) -> None:
         found,
         name="account-repositories",
         chart=lambda: st.dataframe(
-            plain(shown[list(REPOSITORY_COLUMNS)]),
+            without_attrs(shown[list(REPOSITORY_COLUMNS)]),
             column_config=REPOSITORY_COLUMNS,
             hide_index=True,
             placeholder="—",
@@ -248,34 +250,34 @@ def repository_cell(account_id: int, note: str) -> None:
     )
 
 
-def explain_unknown(login: str) -> None:
+def explain_missing(login: str) -> None:
     """Say why there is nothing under this login, and where to go."""
-    if not LOGIN.fullmatch(login):
+    if not LOGIN_PATTERN.fullmatch(login):
         st.warning(
             f"`{login[:60]}` cannot be a GitHub login: letters, digits and single hyphens, at most 39 of them.",
             icon=":material/person_off:",
         )
-    elif new := accounts.renamed_to(login):
+    elif new := accounts.current_login(login):
         st.info(f"**{login}** is called **{new}** now.", icon=":material/badge:")
         st.page_link("account.py", label=f"Go to {new}", query_params={"login": new}, icon=":material/arrow_forward:")
     else:
-        standing = tracking.standing(login)
+        standing = tracking.tracking_status(login)
         if not standing["is_tracked"] and standing["asked_at"] is None:
             st.info(
                 f"**{login}** is not tracked, and no imported history tells of it.", icon=":material/person_search:"
             )
-        track_request.offer(login, standing)
+        track_request.show_tracking_status(login, standing)
 
 
-def notebook(profile: Series) -> None:
+def show_account(profile: Series) -> None:
     """Everything that is known of one account."""
-    account_id, as_of = int(profile["account_id"]), components_as_of.as_of()
+    account_id, as_of = int(profile["account_id"]), components_as_of.selected_as_of()
     until = as_of or datetime.now(UTC)
     history = accounts.history(account_id, as_of)
-    stretches = accounts.stretches(account_id, as_of)
+    stretches = accounts.coverage_intervals(account_id, as_of)
     totals = accounts.totals(account_id, as_of)
     if not totals and not as_of and pd.isna(profile["checked_at"]):
-        track_request.offer(str(profile["login"]), tracking.standing(str(profile["login"])))
+        track_request.show_tracking_status(str(profile["login"]), tracking.tracking_status(str(profile["login"])))
         return
     if not totals:
         st.info(
@@ -284,12 +286,12 @@ def notebook(profile: Series) -> None:
             icon=":material/hourglass_empty:",
         )
         return
-    look = accounts.newest_look(account_id, as_of)
+    look = accounts.latest_capture(account_id, as_of)
     run = f" · run {look['run_id']}" if look.get("run_id") else ""
-    note = f"{look['captured_at']:%Y-%m-%d}{run} · coverage {percent(coverage(stretches, until))}"
-    number_cards(totals, history, until)
+    note = f"{look['captured_at']:%Y-%m-%d}{run} · coverage {percent(covered_share(stretches, until))}"
+    show_total_cards(totals, history, until)
     st.markdown("## Reception")
-    course_cells(history, stretches, until, note)
+    trend_cells(history, stretches, until, note)
     st.markdown("## Languages")
     language_cells(account_id, note)
     st.markdown("## Repositories")
@@ -315,17 +317,23 @@ if not login:
 else:
     found = accounts.profile(login.strip())
     if found.empty:
-        explain_unknown(login.strip())
+        explain_missing(login.strip())
     else:
-        chosen = found.iloc[0]
-        if not pd.isna(chosen["gone_at"]):
-            reason = "" if pd.isna(chosen["gone_reason"]) else f" ({chosen['gone_reason']})"
+        shown_profile = found.iloc[0]
+        if not pd.isna(shown_profile["gone_at"]):
+            reason = "" if pd.isna(shown_profile["gone_reason"]) else f" ({shown_profile['gone_reason']})"
             st.warning(
-                f"**{chosen['login']}** is gone from GitHub since {day(chosen['gone_at'])}{reason}. "
+                f"**{shown_profile['login']}** is gone from GitHub since {day(shown_profile['gone_at'])}{reason}. "
                 "What was collected before stays.",
                 icon=":material/person_off:",
             )
-        profile_line(chosen)
-        if not chosen["is_tracked"] and pd.isna(chosen["gone_at"]) and components_as_of.as_of() is None:
-            track_request.offer(str(chosen["login"]), tracking.standing(str(chosen["login"])))
-        notebook(chosen)
+        show_profile_line(shown_profile)
+        if (
+            not shown_profile["is_tracked"]
+            and pd.isna(shown_profile["gone_at"])
+            and components_as_of.selected_as_of() is None
+        ):
+            track_request.show_tracking_status(
+                str(shown_profile["login"]), tracking.tracking_status(str(shown_profile["login"]))
+            )
+        show_account(shown_profile)

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pages.sections import budget_gauges, freshness, ingestion_list, running_ingestions
 from pages.session import current
 
-admin, now = current.required("admin"), datetime.now(UTC)
-running_ingestions.start(admin)
-running_ingestions.live()
+admin, now = current.require_identity("admin"), datetime.now(UTC)
+running_ingestions.show_start_buttons(admin)
+running_ingestions.show_running()
 """
 ## GitHub's budget
 What GitHub will still answer this hour. All tokens of one owner share one budget.

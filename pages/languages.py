@@ -13,17 +13,17 @@ from streamlit import column_config as column
 from core.charts import areas, bars
 from core.queries import languages
 from pages.components import as_of
-from pages.components.cell import cell, plain, theme
+from pages.components.cell import cell, theme, without_attrs
 from pages.components.format import day, number, percent
-from pages.components.segmented_choice import choose
+from pages.components.segmented_choice import segmented_choice
 
-MEASURES = {"stars": "Stars", "repositories": "Repositories", "bytes": "Bytes"}
-COUNTED = {
+MEASURE_LABELS = {"stars": "Stars", "repositories": "Repositories", "bytes": "Bytes"}
+MEASURE_DEFINITIONS = {
     "stars": "Stars of all repositories that have it as their primary language; forks left out.",
     "repositories": "Repositories that have it as their primary language; forks left out.",
     "bytes": "Bytes of code in it over all repositories, whatever their primary language; forks left out.",
 }
-SHOWN = 15
+MAX_LANGUAGES = 15
 TWO_MONTHS = timedelta(days=62)
 COLUMNS = {
     "language": column.TextColumn("Language", width=150),
@@ -43,26 +43,26 @@ def shares(values: Series) -> Series:
 
 def ranking_cell(found: DataFrame, measure: str, source: str, note: str) -> None:
     known = found.dropna(subset=[measure])
-    top = known[known[measure] > 0].sort_values(measure, ascending=False).head(SHOWN)
+    top = known[known[measure] > 0].sort_values(measure, ascending=False).head(MAX_LANGUAGES)
     part = shares(known[measure]).reindex(top.index)
-    say = size if measure == "bytes" else number
+    say = byte_size if measure == "bytes" else number
     texts = Series(
         [f"{say(count)}  ({percent(share, 1)})" for count, share in zip(top[measure], part, strict=True)], dtype=str
     )
     top.attrs = found.attrs
     cell(
         f"Which languages have most {measure}?",
-        COUNTED[measure],
+        MEASURE_DEFINITIONS[measure],
         top,
         name=f"languages-{measure}",
-        chart=bars.languages(top, measure, theme(), texts=texts) if len(top) else None,
+        chart=bars.language_bars(top, measure, theme(), texts=texts) if len(top) else None,
         alt=f"Bars: {', '.join(f'{name} {text}' for name, text in zip(top['language'], texts, strict=True))}",
-        empty=f"{MEASURES[measure]} of languages were not collected: {source} does not tell them.",
+        empty=f"{MEASURE_LABELS[measure]} of languages were not collected: {source} does not tell them.",
         note=note,
     )
 
 
-def size(count: float) -> str:
+def byte_size(count: float) -> str:
     """1234567 -> 1.2 MB."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
@@ -71,30 +71,30 @@ def size(count: float) -> str:
     return f"{count:.1f} TB"
 
 
-def course_cell(measure: str, source: str, note: str) -> None:
-    course = languages.course(source, as_of.as_of())
+def trend_cell(measure: str, source: str, note: str) -> None:
+    course = languages.language_trend(source, as_of.selected_as_of())
     line = course.dropna(subset=[measure])
     cell(
         "How do the shares develop?",
         f"Share of {measure}, month by month, as {source} saw it. Where the layers stop, nothing was collected.",
         line,
         name=f"languages-{measure}-course",
-        chart=areas.shares(line, measure, theme(), unit=measure, longest=TWO_MONTHS, height=360)
+        chart=areas.stacked_shares(line, measure, theme(), unit=measure, longest=TWO_MONTHS, height=360)
         if line["at"].nunique() > 1
-        else one_month,
+        else show_single_month,
         alt=f"Layers: the share of each language in all {measure}, by month.",
         definition="The last rollup of each month. Imported: repositories that the source had shown that week; forks are "
         "left out. Each counts with the primary language it has now.",
-        empty=f"{MEASURES[measure]} over time were not collected: {source} does not tell them.",
+        empty=f"{MEASURE_LABELS[measure]} over time were not collected: {source} does not tell them.",
         note=note,
     )
 
 
-def one_month() -> None:
+def show_single_month() -> None:
     st.info("So far there is one month; a course needs two.", icon=":material/hourglass_empty:")
 
 
-def table_cell(found: DataFrame, note: str) -> None:
+def all_languages_cell(found: DataFrame, note: str) -> None:
     shown = found.assign(stars_share=shares(found["stars"]))
     cell(
         "What are all the numbers?",
@@ -102,7 +102,7 @@ def table_cell(found: DataFrame, note: str) -> None:
         found,
         name="languages",
         chart=lambda: st.dataframe(
-            plain(shown[list(COLUMNS)]),
+            without_attrs(shown[list(COLUMNS)]),
             column_config=COLUMNS,
             hide_index=True,
             placeholder="—",
@@ -115,20 +115,22 @@ def table_cell(found: DataFrame, note: str) -> None:
     )
 
 
-sources = list(languages.sources(as_of.as_of())["source"])
+sources = list(languages.rollup_sources(as_of.selected_as_of())["source"])
 if not sources:
     st.info(
-        f"No languages were summed up {'by then' if as_of.as_of() else 'yet'}: that happens after each refresh and each import.",
+        f"No languages were summed up {'by then' if as_of.selected_as_of() else 'yet'}: that happens after each refresh and each import.",
         icon=":material/hourglass_empty:",
     )
 else:
     with st.container(horizontal=True):
-        measure = choose("Measured by", {said: name for name, said in MEASURES.items()}, key="by")
+        measure = segmented_choice("Measured by", {said: name for name, said in MEASURE_LABELS.items()}, key="by")
         source = (
-            choose("As seen by", {name: name for name in sources}, key="source") if len(sources) > 1 else sources[0]
+            segmented_choice("As seen by", {name: name for name in sources}, key="source")
+            if len(sources) > 1
+            else sources[0]
         )
-    found = languages.ranking(source, as_of.as_of())
+    found = languages.ranking(source, as_of.selected_as_of())
     note = f"{day(found['day'].iloc[0])} · {source}"
     ranking_cell(found, measure, source, note)
-    course_cell(measure, source, note)
-    table_cell(found, note)
+    trend_cell(measure, source, note)
+    all_languages_cell(found, note)

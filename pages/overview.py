@@ -12,19 +12,19 @@ from pandas import DataFrame
 from streamlit import column_config as column
 
 from core.charts import bars
-from core.emoji import rendered
+from core.emoji import render_shortcodes
 from core.queries import alerts, overview
 from core.queries.coverage import DEFINITION
 from pages.components import as_of as components_as_of
-from pages.components.cell import cell, plain, theme
-from pages.components.format import UNKNOWN, day, number, percent, signed
-from pages.components.metric_cards import Card, row
-from pages.components.segmented_choice import choose
+from pages.components.cell import cell, theme, without_attrs
+from pages.components.format import UNKNOWN, day, number, percent, signed_number
+from pages.components.metric_cards import Card, metric_row
+from pages.components.segmented_choice import segmented_choice
 from pages.sections import track_request
-from pages.sections.alert_list import title_of
+from pages.sections.alert_list import kind_title
 
-SPANS = {7: "7 days", 30: "30 days", 90: "90 days", 365: "a year"}
-AGES = {
+PERIOD_LABELS = {7: "7 days", 30: "30 days", 90: "90 days", 365: "a year"}
+AGE_BINS = {
     "under an hour": 1,
     "under 6 hours": 6,
     "under a day": 24,
@@ -32,8 +32,8 @@ AGES = {
     "under a week": 168,
     "older": float("inf"),
 }
-NEVER = "never looked at"
-SAID = {
+NEVER_REFRESHED = "never looked at"
+CHANGE_LABELS = {
     "new": "appeared",
     "gone": "is gone",
     "back": "is back",
@@ -74,14 +74,14 @@ STALE_COLUMNS = {
 }
 
 
-def welcome() -> None:
+def show_welcome() -> None:
     """The first page of an empty Almanac."""
     st.info("Nothing is tracked yet, so there is nothing to read. Here is how to begin.", icon=":material/waving_hand:")
     left, right = st.columns(2)
     with left.container(border=True, height="stretch"):
         st.markdown("**Track accounts**")
         st.caption("Users or organizations. Almanac looks at them soon after, and from then on keeps their history.")
-        track_request.form()
+        track_request.show_track_form()
         st.caption("Or many at once, from the command line:")
         st.code("python -m ingest track pallets gaearon", language="sh", wrap_lines=True)
     with right.container(border=True, height="stretch"):
@@ -91,7 +91,7 @@ def welcome() -> None:
     st.caption("Without a token GitHub answers 60 questions an hour; with one in `GITHUB_TOKENS`, 5,000.")
 
 
-def totals(held: dict[str, Any], course: DataFrame, as_of: datetime | None) -> None:
+def show_total_cards(held: dict[str, Any], course: DataFrame, as_of: datetime | None) -> None:
     """Cards of everything held; in the past: of the last rollup of each source before that day."""
     widest = course.groupby("source_id")["repositories"].last().idxmax() if len(course) else None
     line = course[course["source_id"] == widest]
@@ -102,7 +102,7 @@ def totals(held: dict[str, Any], course: DataFrame, as_of: datetime | None) -> N
         covers = f"{line['source'].iloc[-1]} in its last rollup, {day(line['at'].iloc[-1])}; forks left out."
     # A line of a source that sees a part says nothing about the whole.
     whole = as_of is not None or (len(line) > 0 and line["repositories"].iloc[-1] > 0.9 * held["repositories"])
-    row(
+    metric_row(
         [
             Card(
                 label,
@@ -138,30 +138,30 @@ def tracking_sentence(tracked: dict[str, Any], now: datetime) -> str:
     return "".join(parts)
 
 
-def out_of_the_ordinary() -> None:
+def show_active_alerts_link() -> None:
     """A line, while anything lasts that a rule has noticed."""
-    found = alerts.lasting()
+    found = alerts.active_alerts()
     if len(found):
-        titles = ", ".join(dict.fromkeys(title_of(kind) for kind in found["kind"]))
+        titles = ", ".join(dict.fromkeys(kind_title(kind) for kind in found["kind"]))
         what = "1 thing is" if len(found) == 1 else f"{number(len(found))} things are"
         st.page_link("alerts.py", label=f"{what} out of the ordinary: {titles}", icon=":material/notifications_active:")
 
 
-def by_age(fresh: DataFrame) -> DataFrame:
+def accounts_by_age(fresh: DataFrame) -> DataFrame:
     """Count the accounts by the age of their newest look, freshest first."""
-    bins = [0.0, *AGES.values()]
-    ages = pd.cut(fresh["age_hours"].astype(float).clip(lower=0), bins=bins, labels=list(AGES), right=False)
-    counts = ages.astype(object).where(ages.notna(), NEVER).value_counts()
-    order = [*AGES, NEVER]
+    bins = [0.0, *AGE_BINS.values()]
+    ages = pd.cut(fresh["age_hours"].astype(float).clip(lower=0), bins=bins, labels=list(AGE_BINS), right=False)
+    counts = ages.astype(object).where(ages.notna(), NEVER_REFRESHED).value_counts()
+    order = [*AGE_BINS, NEVER_REFRESHED]
     found = DataFrame({"age": order, "accounts": [int(counts.get(age, 0)) for age in order]})
-    return found[(found["accounts"] > 0) | found["age"].isin(list(AGES)[:4])].reset_index(drop=True)
+    return found[(found["accounts"] > 0) | found["age"].isin(list(AGE_BINS)[:4])].reset_index(drop=True)
 
 
 def freshness_cells(now: datetime) -> None:
-    fresh = overview.freshness(now)
+    fresh = overview.account_freshness(now)
     watched = fresh[fresh["state"] != "paused"]
     late = fresh[fresh["state"].isin(["stale", "never"]) | (fresh["failures"] > 0)]
-    ages = by_age(watched)
+    ages = accounts_by_age(watched)
     for part in (ages, late):
         part.attrs = fresh.attrs
     left, right = st.columns(2)
@@ -171,7 +171,7 @@ def freshness_cells(now: datetime) -> None:
             "Tracked accounts by the age of their newest look.",
             ages,
             name="freshness",
-            chart=bars.ranking(ages, "age", "accounts", theme(), texts=ages["accounts"].map(number)),
+            chart=bars.ranking_bars(ages, "age", "accounts", theme(), texts=ages["accounts"].map(number)),
             alt=f"Bars: {', '.join(f'{entry.age} {entry.accounts}' for entry in ages.itertuples())}",
             definition=DEFINITION,
             note="as of now",
@@ -183,7 +183,7 @@ def freshness_cells(now: datetime) -> None:
             late,
             name="late",
             chart=lambda: st.dataframe(
-                plain(late[list(STALE_COLUMNS)]),
+                without_attrs(late[list(STALE_COLUMNS)]),
                 column_config=STALE_COLUMNS,
                 hide_index=True,
                 placeholder=UNKNOWN,
@@ -199,46 +199,50 @@ def freshness_cells(now: datetime) -> None:
 
 
 def movers_cell(as_of: datetime | None, held: dict[str, Any]) -> None:
-    span = choose("Growth over", {f"{days}d": f"{days}d" for days in (7, 30, 90, 365)}, key="over", default="30d")
+    span = segmented_choice(
+        "Growth over", {f"{days}d": f"{days}d" for days in (7, 30, 90, 365)}, key="over", default="30d"
+    )
     days = int(span.removesuffix("d"))
-    found = overview.movers(as_of, days)
-    shown = found.assign(description=found["description"].map(rendered, na_action="ignore"))
+    found = overview.top_movers(as_of, days)
+    shown = found.assign(description=found["description"].map(render_shortcodes, na_action="ignore"))
     shown.attrs = found.attrs
-    newest = overview.reference(as_of)
+    newest = overview.growth_reference_at(as_of)
     compared = number(found["compared"].iloc[0]) if len(found) else "0"
     cell(
-        f"Which repositories gained most stars in {SPANS[days]}?",
+        f"Which repositories gained most stars in {PERIOD_LABELS[days]}?",
         f"Compared: {compared} repositories of {number(held['repositories'])} held, those that were looked at within a week "
-        f"before {day(newest)} and {SPANS[days]} earlier.",
+        f"before {day(newest)} and {PERIOD_LABELS[days]} earlier.",
         found,
         name=f"movers-{days}-days",
-        chart=bars.ranking(found, "full_name", "growth", theme(), texts=growth_texts(found)) if len(found) else None,
-        alt=f"Bars: {', '.join(f'{entry.full_name} {signed(entry.growth)}' for entry in found.head(5).itertuples())}",
+        chart=bars.ranking_bars(found, "full_name", "growth", theme(), texts=growth_labels(found))
+        if len(found)
+        else None,
+        alt=f"Bars: {', '.join(f'{entry.full_name} {signed_number(entry.growth)}' for entry in found.head(5).itertuples())}",
         rows=shown,
         column_config=MOVER_COLUMNS,
-        empty=f"No repository was looked at both around {day(newest)} and {SPANS[days]} before.",
+        empty=f"No repository was looked at both around {day(newest)} and {PERIOD_LABELS[days]} before.",
         note=f"up to {day(newest)}",
         definition="Stars at a repository's newest look, less its last known stars at or before the beginning. "
         "Where nobody looked then, growth is unknown, and the repository is left out.",
     )
 
 
-def growth_texts(found: DataFrame) -> "pd.Series[str]":
-    return found["growth"].map(signed) + found["share"].map(
+def growth_labels(found: DataFrame) -> "pd.Series[str]":
+    return found["growth"].map(signed_number) + found["share"].map(
         lambda share: f"  ({percent(share, 1)})", na_action="ignore"
     ).fillna("")
 
 
 def changes_cell(as_of: datetime | None) -> None:
-    found = overview.changes(as_of)
-    shown = found.assign(what=found["kind"].map(lambda kind: SAID.get(kind, kind)))
+    found = overview.latest_changes(as_of)
+    shown = found.assign(what=found["kind"].map(lambda kind: CHANGE_LABELS.get(kind, kind)))
     cell(
         "What was noticed last?",
         "Entries of the ledger, newest first: names, licences, archives, arrivals and departures.",
         found,
         name="changes",
         chart=lambda: st.dataframe(
-            plain(shown[list(CHANGE_COLUMNS)]),
+            without_attrs(shown[list(CHANGE_COLUMNS)]),
             column_config=CHANGE_COLUMNS,
             hide_index=True,
             placeholder=UNKNOWN,
@@ -248,37 +252,37 @@ def changes_cell(as_of: datetime | None) -> None:
         ),
         rows_are_shown=True,
         empty="Nothing has changed its name, licence or state since looking began."
-        if tracked["tracked"]
+        if tracking_counts["tracked"]
         else "The ledger begins with the first look at a tracked account: imported history does not tell of names.",
-        empty_is_good=bool(tracked["tracked"]),
+        empty_is_good=bool(tracking_counts["tracked"]),
     )
 
 
-now, as_of = datetime.now(UTC), components_as_of.as_of()
-tracked, held = overview.tracking(now), overview.held()
+now, as_of = datetime.now(UTC), components_as_of.selected_as_of()
+tracking_counts, stored = overview.tracking_counts(now), overview.stored_totals()
 
-if not held["repositories"] and not tracked["tracked"]:
-    welcome()
+if not stored["repositories"] and not tracking_counts["tracked"]:
+    show_welcome()
 else:
     if as_of is None:
-        out_of_the_ordinary()
-    totals(held, overview.course(as_of), as_of)
+        show_active_alerts_link()
+    show_total_cards(stored, overview.source_trend(as_of), as_of)
     """
     ## Freshness
     """
-    if tracked["tracked"]:
-        st.markdown(tracking_sentence(tracked, now))
+    if tracking_counts["tracked"]:
+        st.markdown(tracking_sentence(tracking_counts, now))
         freshness_cells(now)
     else:
         st.info(
             "No account is tracked: what is held was imported.",
             icon=":material/bookmark_add:",
         )
-        track_request.form()
+        track_request.show_track_form()
     """
     ## Movers
     """
-    movers_cell(as_of, held)
+    movers_cell(as_of, stored)
     """
     ## Changes
     """

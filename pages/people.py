@@ -10,17 +10,17 @@ from pandas import DataFrame
 from streamlit import column_config as column
 
 from core.queries import people
-from pages.components.cell import MOMENT, plain
+from pages.components.cell import TIMESTAMP_COLUMN, without_attrs
 from pages.components.format import number
-from pages.components.metric_cards import Card, row
-from pages.components.segmented_choice import choose
+from pages.components.metric_cards import Card, metric_row
+from pages.components.segmented_choice import segmented_choice
 from pages.sections import audit_trail, invite_people, person_detail
 from pages.session import current
 
 ROLES = {"Everybody": "", "Analysts": "analyst", "Admins": "admin"}
 STATES = {"Any state": None, "Active": True, "Inactive": False}
-CHOSEN = "person"
-LISTED = "people-listed"
+SELECTED_PARAM = "person"
+LISTED_KEY = "people-listed"
 COLUMNS = {
     "username": column.TextColumn("Name", width=120, pinned=True),
     "display_name": column.TextColumn("Shown as", width=110),
@@ -29,13 +29,13 @@ COLUMNS = {
     "active": column.CheckboxColumn("Active", width=60),
     "sessions": column.NumberColumn("Sessions", width=72, help="Open ones"),
     "api_keys": column.NumberColumn("API keys", width=72, help="Good ones"),
-    "last_seen_at": MOMENT | {"label": "Last seen", "width": 125},
+    "last_seen_at": TIMESTAMP_COLUMN | {"label": "Last seen", "width": 125},
     "created_at": column.DateColumn("Created", format="YYYY-MM-DD", width=88),
 }
 
 
-def cards(told: dict[str, int]) -> None:
-    row(
+def show_cards(told: dict[str, int]) -> None:
+    metric_row(
         [
             Card("People", told["people"]),
             Card("Active admins", told["admins"]),
@@ -46,36 +46,36 @@ def cards(told: dict[str, int]) -> None:
     )
 
 
-def choose_row() -> None:
+def store_selection_in_url() -> None:
     """Put who was clicked into the address: a link shows the same person."""
     rows = st.session_state["people-table"]["selection"]["rows"]
-    listed = st.session_state.get(LISTED, [])
+    listed = st.session_state.get(LISTED_KEY, [])
     if rows and rows[0] < len(listed):
-        st.query_params[CHOSEN] = listed[rows[0]]
+        st.query_params[SELECTED_PARAM] = listed[rows[0]]
     else:
-        st.query_params.pop(CHOSEN, None)
+        st.query_params.pop(SELECTED_PARAM, None)
 
 
-def table(found: DataFrame, chosen: str) -> None:
-    names = st.session_state[LISTED] = [str(name) for name in found["username"]]
+def show_table(found: DataFrame, chosen: str) -> None:
+    names = st.session_state[LISTED_KEY] = [str(name) for name in found["username"]]
     at = [place for place, name in enumerate(names) if name.lower() == chosen.lower()]
     st.dataframe(
-        plain(found[list(COLUMNS)]),
+        without_attrs(found[list(COLUMNS)]),
         column_config=COLUMNS,
         hide_index=True,
         placeholder="—",
         height=min(430, 35 * (len(found) + 1) + 3),
-        on_select=choose_row,
+        on_select=store_selection_in_url,
         selection_mode="single-row",
         selection_default={"selection": {"rows": at}} if at else None,
         alt="People by name; choose one to change something",
         key="people-table",
     )
-    more = " There are more: search for them." if len(found) == people.MOST else ""
+    more = " There are more: search for them." if len(found) == people.MAX_ROWS else ""
     st.caption(f"{number(len(found))} shown. Choose one to see and change more.{more}")
 
 
-def listing(now: datetime) -> DataFrame:
+def filtered_people(now: datetime) -> DataFrame:
     with st.container(horizontal=True, vertical_alignment="center", key="people-filters"):
         search = st.text_input(
             "Search",
@@ -87,24 +87,24 @@ def listing(now: datetime) -> DataFrame:
             label_visibility="collapsed",
             width=260,
         )
-        role = choose("Role", ROLES, key="role")
-        active = choose("State", STATES, key="state")
-    return people.people(now, search=search, role=role, active=active)
+        role = segmented_choice("Role", ROLES, key="role")
+        active = segmented_choice("State", STATES, key="state")
+    return people.list_people(now, search=search, role=role, active=active)
 
 
-admin, now = current.required("admin"), datetime.now(UTC)
-told = people.totals(now)
-cards(told)
+admin, now = current.require_identity("admin"), datetime.now(UTC)
+totals = people.people_counts(now)
+show_cards(totals)
 with st.container(horizontal=True, vertical_alignment="center", key="people-new"):
-    invite_people.buttons(admin, told["invitations"])
-found = listing(now)
-chosen = st.query_params.get(CHOSEN, "")
+    invite_people.show_buttons(admin, totals["invitations"])
+found = filtered_people(now)
+chosen = st.query_params.get(SELECTED_PARAM, "")
 if found.empty:
     st.info("Nobody fits this search.", icon=":material/person_search:")
 else:
-    table(found, chosen)
+    show_table(found, chosen)
 if chosen:
-    person_detail.detail(admin, chosen, told["admins"], now)
+    person_detail.show_person(admin, chosen, totals["admins"], now)
 """
 ## Audit trail
 Every sign-in and refusal, every change of what somebody may do or what is tracked; newest first.

@@ -7,30 +7,34 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from core.auth import api_keys, people, sessions, sign_in
-from core.auth.api_keys import KeyRow
+from core.auth.api_keys import ApiKeyInfo
 from core.auth.identity import Identity
 from core.auth.people import Person
-from core.auth.sessions import SessionRow
+from core.auth.sessions import SessionInfo
 from pages.components import remaining_quota
-from pages.components.devices import described
-from pages.components.format import ago, day
+from pages.components.devices import device_label
+from pages.components.format import day, time_ago
 from pages.session import browser, common, current
-from pages.session.common import plain
-from pages.session.forms import RULES
+from pages.session.common import escape_markdown
+from pages.session.forms import PASSWORD_RULES
 
-THEMES = {"system": "System", "light": "Light", "dark": "Dark"}
-LASTS = {"30 days": 30, "90 days": 90, "a year": 365, "until I revoke it": None}
-SHOWN_SESSIONS = 5
-LIMITS = {"pages": "Page loads", "api": "API requests", "track": "Accounts to track", "export": "Exports"}
+THEME_LABELS = {"system": "System", "light": "Light", "dark": "Dark"}
+KEY_LIFETIMES = {"30 days": 30, "90 days": 90, "a year": 365, "until I revoke it": None}
+MAX_SESSIONS = 5
+LIMIT_LABELS = {"pages": "Page loads", "api": "API requests", "track": "Accounts to track", "export": "Exports"}
 
 
-def facts(person: Person) -> None:
+def show_person(person: Person) -> None:
     """Show who this is."""
-    told = [f"**{plain(person.username)}**", person.role.capitalize(), f"member since {day(person.created_at)}"]
+    told = [
+        f"**{escape_markdown(person.username)}**",
+        person.role.capitalize(),
+        f"member since {day(person.created_at)}",
+    ]
     if person.display_name:
-        told.insert(0, f"**{plain(person.display_name)}**")
+        told.insert(0, f"**{escape_markdown(person.display_name)}**")
     if person.email:
-        told.insert(-1, plain(person.email))
+        told.insert(-1, escape_markdown(person.email))
     st.markdown(" · ".join(told))
 
 
@@ -38,136 +42,138 @@ def password_form(identity: Identity) -> None:
     with st.form("password", clear_on_submit=True):
         old = st.text_input("Old password", type="password", autocomplete="current-password")
         left, right = st.columns(2)
-        new = left.text_input("New password", type="password", autocomplete="new-password", help=RULES)
+        new = left.text_input("New password", type="password", autocomplete="new-password", help=PASSWORD_RULES)
         repeated = right.text_input("Repeat new password", type="password", autocomplete="new-password")
-        common.typing({}, rules_of="New password")
+        common.annotate_fields({}, rules_of="New password")
         sent = st.form_submit_button("Change password")
     if sent:
-        with common.refusals_told():
-            common.check_repeated(new, repeated)
+        with common.errors_as_notices():
+            common.check_passwords_match(new, repeated)
             sign_in.change_password(identity, old, new, current.origin(), keep_session=identity.session_id)
             st.success("Your password is changed. All other sessions have ended.", icon=":material/check:")
 
 
-def session_rows(identity: Identity) -> None:
+def show_sessions(identity: Identity) -> None:
     """List the sessions of this person, each with a way to end it."""
     now = datetime.now(UTC)
-    held = sessions.held_by(identity.person_id)
-    for row in held[:SHOWN_SESSIONS]:
-        session_row(identity, row, now)
-    if others := held[SHOWN_SESSIONS:]:
+    held = sessions.list_active(identity.person_id)
+    for row in held[:MAX_SESSIONS]:
+        show_session(identity, row, now)
+    if others := held[MAX_SESSIONS:]:
         with st.expander(f"{len(others):,} more"):
             for row in others:
-                session_row(identity, row, now)
+                show_session(identity, row, now)
     if len(held) > 1 and st.button("End all others", icon=":material/logout:", key="end-others"):
-        sessions.revoke_all(identity.person_id, current.ELSEWHERE, keep=identity.session_id, origin=current.origin())
+        sessions.revoke_all(
+            identity.person_id, current.SIGNED_OUT_ELSEWHERE, keep=identity.session_id, origin=current.origin()
+        )
         st.rerun()
 
 
-def session_row(identity: Identity, row: SessionRow, now: datetime) -> None:
+def show_session(identity: Identity, row: SessionInfo, now: datetime) -> None:
     is_this = row.id == identity.session_id
     with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"session-{row.id}"):
         with st.container(gap=None):
-            st.markdown(f"**{described(row.user_agent)}**" + (" :green-badge[this one]" if is_this else ""))
+            st.markdown(f"**{device_label(row.user_agent)}**" + (" :green-badge[this one]" if is_this else ""))
             st.caption(
-                f"{row.address or 'unknown address'} · signed in {ago(row.created_at, now)}"
-                f" · seen {ago(row.last_seen_at, now)}"
+                f"{row.address or 'unknown address'} · signed in {time_ago(row.created_at, now)}"
+                f" · seen {time_ago(row.last_seen_at, now)}"
             )
         if not is_this and st.button("End", key=f"end-{row.id}", icon=":material/logout:"):
-            sessions.revoke(row.id, current.ELSEWHERE, person_id=identity.person_id, origin=current.origin())
+            sessions.revoke(row.id, current.SIGNED_OUT_ELSEWHERE, person_id=identity.person_id, origin=current.origin())
             st.rerun()
 
 
-def key_rows(identity: Identity) -> None:
+def show_api_keys(identity: Identity) -> None:
     """List the API keys, and make new ones; a key is shown once."""
-    if key := st.session_state.get(current.SHOWN_ONCE):
+    if key := st.session_state.get(current.API_KEY_SHOWN_ONCE):
         with st.container(border=True):
             st.markdown("**Your new key.** Copy it now: it is not shown again.")
             st.code(key, language=None)
             if st.button("Done", key="key-copied", icon=":material/check:"):
-                del st.session_state[current.SHOWN_ONCE]
+                del st.session_state[current.API_KEY_SHOWN_ONCE]
                 st.rerun()
     now = datetime.now(UTC)
-    for row in api_keys.held_by(identity.person_id):
-        key_row(identity, row, now)
+    for row in api_keys.list_active(identity.person_id):
+        show_api_key(identity, row, now)
     with st.form("new-key", clear_on_submit=True):
         left, right = st.columns([3, 2])
         name = left.text_input("Name of a new key", placeholder="Where it will be used", autocomplete="off")
-        lasts = right.selectbox("Good for", list(LASTS), index=1)
+        lasts = right.selectbox("Good for", list(KEY_LIFETIMES), index=1)
         if st.form_submit_button("Create key", icon=":material/key:"):
-            with common.refusals_told():
-                _, st.session_state[current.SHOWN_ONCE] = api_keys.create(
-                    identity, name, LASTS[lasts], current.origin()
+            with common.errors_as_notices():
+                _, st.session_state[current.API_KEY_SHOWN_ONCE] = api_keys.create(
+                    identity, name, KEY_LIFETIMES[lasts], current.origin()
                 )
                 st.rerun()
 
 
-def key_row(identity: Identity, row: KeyRow, now: datetime) -> None:
+def show_api_key(identity: Identity, row: ApiKeyInfo, now: datetime) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"key-{row.id}"):
         with st.container(gap=None):
-            st.markdown(f"**{plain(row.name)}** · `…{row.hint}`")
-            used = f"used {ago(row.last_used_at, now)}" if row.last_used_at else "never used"
+            st.markdown(f"**{escape_markdown(row.name)}** · `…{row.hint}`")
+            used = f"used {time_ago(row.last_used_at, now)}" if row.last_used_at else "never used"
             until = f"good until {day(row.expires_at)}" if row.expires_at else "good until revoked"
             st.caption(f"made {day(row.created_at)} · {used} · {until}")
         if st.button("Revoke", key=f"revoke-{row.id}", icon=":material/key_off:"):
-            with common.refusals_told():
+            with common.errors_as_notices():
                 api_keys.revoke(identity, row.id, current.origin())
             st.rerun()
 
 
 def theme_choice(identity: Identity) -> None:
     """Let the reader choose between light and dark, on every device of theirs."""
-    held = browser.theme_of(identity) or "system"
+    held = browser.preferred_theme(identity) or "system"
     chosen = st.segmented_control(
         "Theme",
-        list(THEMES),
+        list(THEME_LABELS),
         default=held,
-        format_func=THEMES.__getitem__,
+        format_func=THEME_LABELS.__getitem__,
         required=True,
         key="theme",
         label_visibility="collapsed",
     )
     if chosen and chosen != held:
         people.set_preferences(identity.person_id, theme=chosen)
-        browser.choose_theme(chosen)
+        browser.apply_theme(chosen)
     st.caption("Kept with your account; other devices take it over when you sign in there.")
 
 
-def limits_left(identity: Identity) -> None:
+def show_remaining_quota(identity: Identity) -> None:
     """Show what is left of each limit, and when all of it is back."""
-    for state in remaining_quota.of_person(identity.person_id):
+    for state in remaining_quota.limit_states(identity.person_id):
         back = "" if state.remaining == state.amount else f" · all back at {state.resets_at:%H:%M:%S} UTC"
-        span = remaining_quota.span(state.window_seconds)
+        span = remaining_quota.window_label(state.window_seconds)
         st.progress(
             min(1.0, state.remaining / state.amount),
-            text=f"{LIMITS[state.kind]}: **{state.remaining:,}** of {state.amount:,} left in {span}{back}",
+            text=f"{LIMIT_LABELS[state.kind]}: **{state.remaining:,}** of {state.amount:,} left in {span}{back}",
         )
 
 
-def ways_out(identity: Identity) -> None:
+def sign_out_buttons(identity: Identity) -> None:
     with st.container(horizontal=True):
         st.button("Sign out", icon=":material/logout:", key="leave", on_click=st.logout)
         if st.button("Sign out everywhere", icon=":material/devices_off:", key="leave-everywhere"):
-            sessions.revoke_all(identity.person_id, current.ELSEWHERE, origin=current.origin())
+            sessions.revoke_all(identity.person_id, current.SIGNED_OUT_ELSEWHERE, origin=current.origin())
             st.logout()
 
 
-identity = current.required()
-facts(people.get(identity.person_id))
+identity = current.require_identity()
+show_person(people.get(identity.person_id))
 
 "## Sessions"
-session_rows(identity)
-ways_out(identity)
+show_sessions(identity)
+sign_out_buttons(identity)
 
 "## Password"
 password_form(identity)
 
 "## API keys"
 st.caption("For programs: `Authorization: Bearer alm_…`. A key may read what you may read.")
-key_rows(identity)
+show_api_keys(identity)
 
 "## Theme"
 theme_choice(identity)
 
 "## What is left of my limits"
-limits_left(identity)
+show_remaining_quota(identity)

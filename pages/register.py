@@ -7,9 +7,9 @@ import streamlit as st
 from core.auth import tickets
 from core.settings import settings
 from pages.session import browser, common, current
-from pages.session.forms import Forms
+from pages.session.forms import AuthenticationForms
 
-FIELDS = {
+FIELD_LABELS = {
     "Form name": "",
     "First name": "First name (optional)",
     "Last name": "Last name (optional)",
@@ -19,62 +19,62 @@ FIELDS = {
     "Repeat password": "Repeat password",
     "Register": "Create account",
 }
-FILL = {
-    FIELDS["First name"]: "given-name",
-    FIELDS["Last name"]: "family-name",
-    FIELDS["Email"]: "email",
+AUTOCOMPLETE = {
+    FIELD_LABELS["First name"]: "given-name",
+    FIELD_LABELS["Last name"]: "family-name",
+    FIELD_LABELS["Email"]: "email",
     "Username": "username",
     "Password": "new-password",
     "Repeat password": "new-password",
 }
-mode = settings().registration_mode
+registration_mode = settings().registration_mode
 
 
-def invitation() -> str:
+def invitation_secret() -> str:
     """The secret of an invitation: from the link, or pasted."""
     from_link = browser.link_secret()
     if from_link:
         return from_link
-    label = "Invitation" if mode == "invite" else "Invitation (optional)"
-    with st.expander(label, expanded=mode == "invite", icon=":material/mail:"):
-        return common.secret_of(
+    label = "Invitation" if registration_mode == "invite" else "Invitation (optional)"
+    with st.expander(label, expanded=registration_mode == "invite", icon=":material/mail:"):
+        return common.secret_from_link(
             st.text_input("Paste the link or the code you were sent", key="invitation", autocomplete="off")
         )
 
 
-def welcome(invite: str) -> bool:
+def show_invitation(invite: str) -> bool:
     """Say what the invitation offers; False where it is of no use."""
     try:
         offered = tickets.check_invite(invite)
     except tickets.InvalidTicket as invalid:
-        common.tell(str(invalid))
+        common.show_notice(str(invalid))
         return False
-    alone = f", with the e-mail address {common.plain(offered.email)}" if offered.email else ""
+    alone = f", with the e-mail address {common.escape_markdown(offered.email)}" if offered.email else ""
     st.caption(f":material/mail: You are invited as **{offered.role}**{alone}. The invitation is good once.")
     return True
 
 
-def form(invite: str | None) -> None:
-    forms = Forms(current.origin(), invite)
-    with common.refusals_told():
-        forms.register_user(fields=FIELDS, captcha=False, password_hint=False, key="register")
-    common.typing(FILL, rules_of="Password")
+def show_registration_form(invite: str | None) -> None:
+    forms = AuthenticationForms(current.origin(), invite)
+    with common.errors_as_notices():
+        forms.register_user(fields=FIELD_LABELS, captcha=False, password_hint=False, key="register")
+    common.annotate_fields(AUTOCOMPLETE, rules_of="Password")
     if forms.person:
-        browser.enter(tickets.issue_sign_in(forms.person.id, current.nonce()), None, to="/")
+        browser.exchange_ticket(tickets.issue_sign_in(forms.person.id, current.nonce()), None, to="/")
         st.caption(":material/hourglass_empty: Signing you in …")
 
 
-common.tell(browser.refusal())
-if current.held():
+common.show_notice(browser.ticket_error_message())
+if current.current_session():
     st.info("You are signed in already. Sign out first to create another account.", icon=":material/person:")
-elif mode == "closed":
+elif registration_mode == "closed":
     st.info("Nobody can register here: accounts are created by an admin.", icon=":material/lock:")
 else:
-    invite = invitation()
-    if not invite or welcome(invite):
-        if invite or mode == "open":
-            form(invite or None)
+    invite = invitation_secret()
+    if not invite or show_invitation(invite):
+        if invite or registration_mode == "open":
+            show_registration_form(invite or None)
         else:
             st.caption("An account needs an invitation; an admin can send you one.")
-if not current.held():
+if not current.current_session():
     st.page_link("sign_in.py", label="Sign in", icon=":material/login:")

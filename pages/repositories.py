@@ -8,7 +8,7 @@ import streamlit as st
 from pandas import ArrowDtype, DataFrame, Series
 
 from core.charts.repositories import growth_scatter, stars_histogram
-from core.emoji import rendered
+from core.emoji import render_shortcodes
 from core.queries import repository_list
 from core.queries.repository_list import Filters
 from pages.components import as_of, query_params
@@ -16,7 +16,7 @@ from pages.components.cell import cell, theme
 from pages.components.format import number
 
 # What can be chosen, which is also what the address says, and the columns that it means.
-ORDERS = {
+ORDER_COLUMNS = {
     "most stars": "stars",
     "most won in 30 days": "stars_30d",
     "most won in 7 days": "stars_7d",
@@ -25,11 +25,11 @@ ORDERS = {
     "oldest numbers": "checked_at",
     "name": "full_name",
 }
-HIDEABLE = ["forks", "archived", "gone"]
-MOST_STARS = 10_000_000
+HIDE_OPTIONS = ["forks", "archived", "gone"]
+MAX_STARS = 10_000_000
 # The keys of the widgets, which are the names in the address, and what each is without a choice.
-EMPTY = {"search": "", "owner": "", "language": [], "license": None, "min_stars": 0, "hide": []}
-DROPPED = {
+DEFAULT_FILTERS = {"search": "", "owner": "", "language": [], "license": None, "min_stars": 0, "hide": []}
+LOOSENED_LABELS = {
     "search": "another search",
     "owner": "any owner",
     "languages": "all languages",
@@ -39,8 +39,8 @@ DROPPED = {
     "archived": "archived ones",
     "gone": "gone ones",
 }
-STATES = [[], ["archived"], ["fork"], ["archived", "fork"]]
-STATES += [[*states, "gone"] for states in STATES]
+STATE_COMBINATIONS = [[], ["archived"], ["fork"], ["archived", "fork"]]
+STATE_COMBINATIONS += [[*states, "gone"] for states in STATE_COMBINATIONS]
 COLUMNS = {
     "repository": st.column_config.LinkColumn(
         "Repository", display_text=r"github\.com/[^/]+/(.+)$", width=200, pinned=True
@@ -79,19 +79,19 @@ COLUMNS = {
 }
 
 
-known_languages = repository_list.languages()["language"].tolist()
-known_licenses = repository_list.licenses()["license"].tolist()
-query_params.tell(
-    query_params.one_of("language", known_languages, several=True),
-    query_params.one_of("license", known_licenses),
-    query_params.one_of("order", ORDERS),
-    query_params.one_of("hide", HIDEABLE, several=True),
-    query_params.whole_number("min_stars", MOST_STARS),
+language_options = repository_list.language_counts()["language"].tolist()
+license_options = repository_list.license_counts()["license"].tolist()
+query_params.show_invalid_parameters(
+    query_params.invalid_choices("language", language_options, several=True),
+    query_params.invalid_choices("license", license_options),
+    query_params.invalid_choices("order", ORDER_COLUMNS),
+    query_params.invalid_choices("hide", HIDE_OPTIONS, several=True),
+    query_params.invalid_whole_numbers("min_stars", MAX_STARS),
 )
 
 
-def clear() -> None:
-    st.session_state.update(EMPTY)
+def clear_filters() -> None:
+    st.session_state.update(DEFAULT_FILTERS)
 
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -101,16 +101,16 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     owner = st.text_input("Owner", key="owner", bind="query-params", placeholder="Login", width=160)
     languages = st.multiselect(
         "Languages",
-        known_languages,
+        language_options,
         key="language",
         bind="query-params",
         placeholder="All languages",
         width="stretch",
     )
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    licence = st.selectbox(
+    license_id = st.selectbox(
         "Licence",
-        known_licenses,
+        license_options,
         index=None,
         key="license",
         bind="query-params",
@@ -118,62 +118,64 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         width=180,
     )
     min_stars = st.number_input(
-        "Stars, at least", 0, MOST_STARS, 0, 1_000, key="min_stars", bind="query-params", width=150
+        "Stars, at least", 0, MAX_STARS, 0, 1_000, key="min_stars", bind="query-params", width=150
     )
-    order = st.selectbox("Order", list(ORDERS), key="order", bind="query-params", width=200)
-    hidden = st.pills("Hide", HIDEABLE, selection_mode="multi", key="hide", bind="query-params", width="content")
+    order = st.selectbox("Order", list(ORDER_COLUMNS), key="order", bind="query-params", width=200)
+    hidden = st.pills("Hide", HIDE_OPTIONS, selection_mode="multi", key="hide", bind="query-params", width="content")
 
-filters = Filters(search, owner, tuple(languages), licence or "", min_stars, frozenset(hidden), as_of=as_of.as_of())
-rows = repository_list.table(filters, ORDERS[order])
-held = repository_list.total(filters.as_of)
+filters = Filters(
+    search, owner, tuple(languages), license_id or "", min_stars, frozenset(hidden), as_of=as_of.selected_as_of()
+)
+rows = repository_list.matching_repositories(filters, ORDER_COLUMNS[order])
+stored_count = repository_list.count_repositories(filters.as_of)
 
 
-def shown(frame: DataFrame) -> DataFrame:
+def display_rows(frame: DataFrame) -> DataFrame:
     """The rows as the table shows them: links, bytes, and the three flags in one column."""
     flags = frame["is_archived"].astype(int) + 2 * frame["is_fork"].astype(int) + 4 * frame["is_gone"].astype(int)
-    states = pa.array(STATES, pa.list_(pa.string())).take(pa.array(flags.to_numpy()))
+    states = pa.array(STATE_COMBINATIONS, pa.list_(pa.string())).take(pa.array(flags.to_numpy()))
     return frame.assign(
         repository="https://github.com/" + frame["full_name"],
         account="/account?login=" + frame["owner"],
         size=frame["size_kb"] * 1024,
-        description=described(frame["description"]),
+        description=descriptions_with_emoji(frame["description"]),
         state=Series(states, dtype=ArrowDtype(states.type), index=frame.index),
     )[list(COLUMNS)]
 
 
-def described(texts: Series) -> Series:
+def descriptions_with_emoji(texts: Series) -> Series:
     """Descriptions with the emoji that they name; most name none, so only those that may are looked at."""
     naming = texts.str.contains(":", regex=False).fillna(False).astype(bool)
     texts = texts.copy()
-    texts[naming] = [rendered(text) for text in texts[naming]]
+    texts[naming] = [render_shortcodes(text) for text in texts[naming]]
     return texts
 
 
-def advice() -> str:
+def no_match_advice() -> str:
     """Say which filter keeps everything out."""
-    if not held:
+    if not stored_count:
         return (
             "No repository is held as of this day. The first look came later."
             if filters.as_of
             else "Nothing has been collected yet."
         )
-    found = [(name, count) for name, count in repository_list.loosened(filters).items() if count]
+    found = [(name, count) for name, count in repository_list.counts_without_each_filter(filters).items() if count]
     if found:
-        ways = ", or ".join(f"{number(count)} with {DROPPED[name]}" for name, count in found[:3])
-        return f"No repository matches. There would be {ways}.{namesakes()}"
-    return f"No repository matches, and no one filter alone is the reason: loosen two.{namesakes()}"
+        ways = ", or ".join(f"{number(count)} with {LOOSENED_LABELS[name]}" for name, count in found[:3])
+        return f"No repository matches. There would be {ways}.{similar_owners_hint()}"
+    return f"No repository matches, and no one filter alone is the reason: loosen two.{similar_owners_hint()}"
 
 
-def namesakes() -> str:
+def similar_owners_hint() -> str:
     """Owners that begin like the one that was asked for."""
-    near = repository_list.owners_like(owner.strip()[:5]) if owner.strip() else []
+    near = repository_list.owners_with_prefix(owner.strip()[:5]) if owner.strip() else []
     return f" Owners that begin alike: {', '.join(near)}." if near else ""
 
 
 with st.container(horizontal=True, vertical_alignment="center"):
-    st.markdown(f"**{number(len(rows))}** of {number(held)} repositories")
+    st.markdown(f"**{number(len(rows))}** of {number(stored_count)} repositories")
     if filters.active:
-        st.button("Clear filters", icon=":material/filter_alt_off:", type="tertiary", on_click=clear)
+        st.button("Clear filters", icon=":material/filter_alt_off:", type="tertiary", on_click=clear_filters)
 
 cell(
     "Which repositories are held, and what is known of each?",
@@ -181,7 +183,7 @@ cell(
     rows,
     name="repositories",
     chart=lambda: st.dataframe(
-        shown(rows),
+        display_rows(rows),
         hide_index=True,
         column_config=COLUMNS,
         height=min(560, 38 + 35 * len(rows)),
@@ -194,7 +196,7 @@ cell(
     definition="A repository's numbers are those of the last look at it: ours, else the last that an imported source kept. "
     "Growth is the number then less the last number at or before so many days earlier. "
     "A fork, an archived or a gone repository counts like any other until it is hidden.",
-    empty=advice() if rows.empty else "",
+    empty=no_match_advice() if rows.empty else "",
 )
 
 """
@@ -202,7 +204,7 @@ cell(
 """
 left, right = st.columns(2)
 with left:
-    distribution = repository_list.distribution(filters)
+    distribution = repository_list.star_distribution(filters)
     cell(
         "How are stars distributed?",
         "Repositories by stars; each bar reaches about twice as far as the one before.",
@@ -210,16 +212,16 @@ with left:
         name="stars-distribution",
         chart=stars_histogram(distribution, theme()),
         alt=f"Repositories by stars, in {len(distribution)} bins",
-        empty=advice() if distribution.empty else "",
+        empty=no_match_advice() if distribution.empty else "",
     )
 with right:
-    growing = repository_list.growing(filters)
+    fastest_growing = repository_list.fastest_growing(filters)
     cell(
         "Which ones grow fastest for their size?",
-        f"Across: stars. Up: stars won in the 30 days before the last look. The {number(len(growing))} that won most.",
-        growing,
+        f"Across: stars. Up: stars won in the 30 days before the last look. The {number(len(fastest_growing))} that won most.",
+        fastest_growing,
         name="growing",
-        chart=growth_scatter(growing, theme()),
+        chart=growth_scatter(fastest_growing, theme()),
         alt="Stars against stars won in 30 days",
         empty="No matching repository is known to have won stars in 30 days.",
     )

@@ -8,19 +8,23 @@ import streamlit as st
 from core.auth import tickets
 from core.settings import settings
 from pages.session import browser, common, current
-from pages.session.forms import Forms
+from pages.session.forms import AuthenticationForms
 
-FIELDS = {"Form name": "", "Username": "Username", "Password": "Password", "Login": "Sign in"}
+FIELD_LABELS = {"Form name": "", "Username": "Username", "Password": "Password", "Login": "Sign in"}
 
-common.tell(browser.refusal() or current.farewell())
-forms = Forms(current.origin())
-with common.refusals_told():
-    forms.login(fields=FIELDS, key="sign-in")
-again = common.typing({"Username": "username", "Password": "current-password"}, focus="Username", asks_again=True)
-if again and not forms.person:
+common.show_notice(browser.ticket_error_message() or current.pop_end_message())
+forms = AuthenticationForms(current.origin())
+with common.errors_as_notices():
+    forms.login(fields=FIELD_LABELS, key="sign-in")
+was_reloaded = common.annotate_fields(
+    {"Username": "username", "Password": "current-password"}, focus="Username", asks_again=True
+)
+if was_reloaded and not forms.person:
     st.caption("The page was loaded anew to be safe. Please sign in once more.")
 if forms.person:
-    browser.enter(tickets.issue_sign_in(forms.person.id, current.nonce()), forms.person.preferences.get("theme"))
+    browser.exchange_ticket(
+        tickets.issue_sign_in(forms.person.id, current.nonce()), forms.person.preferences.get("theme")
+    )
     st.caption(":material/hourglass_empty: Signing you in …")
 
 st.caption("Forgot the password? Ask an admin for a reset link.")

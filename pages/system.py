@@ -18,16 +18,24 @@ from core.budget import shared_state
 from core.errors import ServerUnavailable
 from core.queries import system
 from core.settings import settings
-from pages.components.format import UNKNOWN, ago, number, percent, size
-from pages.components.status_cards import Part, ask, draw, fine, look, resting, trouble
+from pages.components.format import UNKNOWN, byte_size, number, percent, time_ago
+from pages.components.status_cards import (
+    StatusCard,
+    check_status,
+    inactive,
+    ok,
+    query_or_reason,
+    show_status_cards,
+    warning,
+)
 from pages.sections import budget_gauges
 from pages.session import current
 
-EVERY = "5s"
-NOT_NOW = "Postgres has to say who reads this, and does not answer. This comes back by itself."
-RECENT = timedelta(days=7)
+RERUN_EVERY = "5s"
+ADMIN_UNVERIFIED_MESSAGE = "Postgres has to say who reads this, and does not answer. This comes back by itself."
+FAILURES_PERIOD = timedelta(days=7)
 LONG_WAIT = timedelta(minutes=10)
-KIND = {"core": "REST", "graphql": "GraphQL", "search": "Search"}
+RESOURCE_LABELS = {"core": "REST", "graphql": "GraphQL", "search": "Search"}
 BUDGET_COLUMNS = {
     "owner": column.TextColumn("Owner of the token", help="A login, or a token's fingerprint before GitHub told it"),
     "resource": column.TextColumn("Budget"),
@@ -56,32 +64,32 @@ SETTING_COLUMNS = {
 }
 
 
-def kind_of_server(url: str) -> str:
-    return "embedded" if settings_report.is_embedded(url, settings()) else "external"
+def server_kind(url: str) -> str:
+    return "embedded" if settings_report.is_embedded_url(url, settings()) else "external"
 
 
-def postgres(now: datetime) -> Part:
-    told = system.postgres()
-    return fine(
+def postgres_status(now: datetime) -> StatusCard:
+    told = system.postgres_status()
+    return ok(
         "answers",
-        f"{told['version']}, {kind_of_server(settings().database_url)}, started {ago(told['started_at'], now)}",
-        f"{number(told['connections'])} of {number(told['most'])} connections · {size(told['bytes'])}",
+        f"{told['version']}, {server_kind(settings().database_url)}, started {time_ago(told['started_at'], now)}",
+        f"{number(told['connections'])} of {number(told['most'])} connections · {byte_size(told['bytes'])}",
     )
 
 
-def redis() -> Part:
-    told = system.redis()
-    bound = f" of {size(told['most_bytes'])}" if told["most_bytes"] else ""
-    return fine(
+def redis_status() -> StatusCard:
+    told = system.redis_status()
+    bound = f" of {byte_size(told['most_bytes'])}" if told["most_bytes"] else ""
+    return ok(
         "answers",
-        f"{told['name']} {told['version']}, {kind_of_server(settings().redis_url)}",
-        f"{number(told['clients'])} clients · {size(told['bytes'])}{bound} used",
+        f"{told['name']} {told['version']}, {server_kind(settings().redis_url)}",
+        f"{number(told['clients'])} clients · {byte_size(told['bytes'])}{bound} used",
     )
 
 
-def web() -> Part:
-    pool = system.pool()
-    say = trouble if pool["lent"] >= pool["most"] else fine
+def web_status() -> StatusCard:
+    pool = system.pool_usage()
+    say = warning if pool["lent"] >= pool["most"] else ok
     return say(
         "runs",
         f"Streamlit {st.__version__}, Python {platform.python_version()}",
@@ -89,88 +97,99 @@ def web() -> Part:
     )
 
 
-def scheduler(now: datetime) -> Part:
-    told = system.leader()
+def scheduler_status(now: datetime) -> StatusCard:
+    told = system.scheduler_leader()
     if told is None:
-        return trouble("nobody leads", "Nothing is refreshed on schedule until a scheduler runs.")
-    return fine("leads", f"since {ago(told['since'], now)}", f"on {told['address'] or 'the machine of Postgres'}")
+        return warning("nobody leads", "Nothing is refreshed on schedule until a scheduler runs.")
+    return ok("leads", f"since {time_ago(told['since'], now)}", f"on {told['address'] or 'the machine of Postgres'}")
 
 
-def workers(now: datetime) -> Part:
-    told = system.workers(now)
+def workers_status(now: datetime) -> StatusCard:
+    told = system.worker_counts(now)
     silent = f"{number(told['silent'])} silent, taken for dead" if told["silent"] else ""
     if not told["alive"]:
-        heard = f"last heard of {ago(told['heard_at'], now)}" if told["heard_at"] else "none has ever run"
-        return trouble("none alive", f"Jobs wait until a worker runs; {heard}.")
-    return fine(f"{number(told['alive'])} alive", f"heard of {ago(told['heard_at'], now)}", silent)
+        heard = f"last heard of {time_ago(told['heard_at'], now)}" if told["heard_at"] else "none has ever run"
+        return warning("none alive", f"Jobs wait until a worker runs; {heard}.")
+    return ok(f"{number(told['alive'])} alive", f"heard of {time_ago(told['heard_at'], now)}", silent)
 
 
-def queue(now: datetime) -> Part:
-    told = system.queue(now)
+def queue_status(now: datetime) -> StatusCard:
+    told = system.queue_counts(now)
     later = f"{number(told['later'])} to be tried again" if told["later"] else ""
     failed = f"{number(told['failed'])} given up" if told["failed"] else ""
     more = " · ".join(part for part in (f"{number(told['doing'])} under way", later, failed) if part)
     if not told["waiting"]:
-        return fine("nothing waits", more)
+        return ok("nothing waits", more)
     late = told["oldest_at"] is not None and now - told["oldest_at"] > LONG_WAIT
-    oldest = f"the oldest came {ago(told['oldest_at'], now)}" if told["oldest_at"] else ""
-    return (trouble if late else fine)(f"{number(told['waiting'])} wait", oldest, more)
+    oldest = f"the oldest came {time_ago(told['oldest_at'], now)}" if told["oldest_at"] else ""
+    return (warning if late else ok)(f"{number(told['waiting'])} wait", oldest, more)
 
 
-def freshness(now: datetime) -> Part:
-    told = system.freshness(now)
+def freshness_status(now: datetime) -> StatusCard:
+    told = system.freshness_counts(now)
     if not told["tracked"]:
-        return resting("nothing tracked", "No account is tracked yet.")
+        return inactive("nothing tracked", "No account is tracked yet.")
     share = told["in_time"] / told["tracked"]
     more = " · ".join(f"{number(told[name])} {name}" for name in ("never", "failing") if told[name])
-    say = fine if share >= 0.9 else trouble
+    say = ok if share >= 0.9 else warning
     return say(
         f"{percent(share)} in time", f"{number(told['in_time'])} of {number(told['tracked'])} tracked accounts", more
     )
 
 
-def limits(who: int) -> Part:
+def limits_status(who: int) -> StatusCard:
     from core.ratelimit.limiter import peek  # noqa: PLC0415 - loads its library when it is first asked
 
     if peek("pages", str(who)).shared:
-        return fine("shared", "Counted in Redis for all processes.")
-    return trouble("in memory", "Redis is away: each process counts for itself until it is back.")
+        return ok("shared", "Counted in Redis for all processes.")
+    return warning("in memory", "Redis is away: each process counts for itself until it is back.")
 
 
-@st.fragment(run_every=EVERY)
-def parts() -> None:
+@st.fragment(run_every=RERUN_EVERY)
+def show_status() -> None:
     """Each part by itself: one that is away says so, and the others show."""
-    who, now = admin(), datetime.now(UTC)
-    found = {"Postgres": look(lambda: postgres(now)), "Redis": look(redis), "Web": look(web)}
+    who, now = verified_admin(), datetime.now(UTC)
+    found = {
+        "Postgres": check_status(lambda: postgres_status(now)),
+        "Redis": check_status(redis_status),
+        "Web": check_status(web_status),
+    }
     # One that does not answer is not asked five times more: each would cost the reader the whole wait.
     answers = found["Postgres"].answers and who is not None
-    in_postgres = {"Scheduler": scheduler, "Workers": workers, "Queue": queue, "Freshness": freshness}
+    in_postgres = {
+        "Scheduler": scheduler_status,
+        "Workers": workers_status,
+        "Queue": queue_status,
+        "Freshness": freshness_status,
+    }
     for name, tell in in_postgres.items():
-        found[name] = look(lambda tell=tell: tell(now)) if answers else unknown("Postgres")
-    found["Limits"] = look(lambda: limits(who.person_id)) if who else unknown("Postgres")
-    draw(found, "parts")
-    st.caption(f":material/schedule: {now:%H:%M:%S} UTC, every {EVERY.removesuffix('s')} seconds")
+        found[name] = check_status(lambda tell=tell: tell(now)) if answers else unknown_status("Postgres")
+    found["Limits"] = check_status(lambda: limits_status(who.person_id)) if who else unknown_status("Postgres")
+    show_status_cards(found, "parts")
+    st.caption(f":material/schedule: {now:%H:%M:%S} UTC, every {RERUN_EVERY.removesuffix('s')} seconds")
 
 
-def admin() -> Identity | None:
+def verified_admin() -> Identity | None:
     """Who reads this; None while Postgres, which has to say so, is away. Raises Forbidden for who is no admin."""
     try:
-        return current.required("admin")
+        return current.require_identity("admin")
     except ServerUnavailable:
         return None
 
 
-def unknown(without: str) -> Part:
-    return resting("not known", f"{without} would tell.")
+def unknown_status(without: str) -> StatusCard:
+    return inactive("not known", f"{without} would tell.")
 
 
-@st.fragment(run_every=EVERY)
-def budget() -> None:
-    if admin() is None:
-        st.info(NOT_NOW, icon=":material/cloud_off:")
+@st.fragment(run_every=RERUN_EVERY)
+def show_rate_budget() -> None:
+    if verified_admin() is None:
+        st.info(ADMIN_UNVERIFIED_MESSAGE, icon=":material/cloud_off:")
         return
     now = datetime.now(UTC)
-    seen, why = ask(lambda: shared_state.seen(redis_client.redis(), settings().github_api_url, now))
+    seen, why = query_or_reason(
+        lambda: shared_state.load_rate_budget(redis_client.redis(), settings().github_api_url, now)
+    )
     if seen is None:
         st.info(f"{why} Budgets are shared through Redis, and show again when it is back.", icon=":material/cloud_off:")
         return
@@ -179,12 +198,12 @@ def budget() -> None:
             f"GitHub told us to wait: nothing is asked before {seen.paused_until:%H:%M:%S} UTC.",
             icon=":material/pause_circle:",
         )
-    budget_gauges.refused(now)
+    budget_gauges.show_refused_tokens(now)
     if not seen.buckets:
         st.info("Nothing has been heard from GitHub in the last two hours.", icon=":material/hourglass_empty:")
         return
     st.dataframe(
-        DataFrame([row_of(bucket, now) for bucket in seen.buckets]),
+        DataFrame([budget_row(bucket, now) for bucket in seen.buckets]),
         column_config=BUDGET_COLUMNS,
         hide_index=True,
         alt="What is left of each of GitHub's budgets",
@@ -193,11 +212,11 @@ def budget() -> None:
     st.caption(f"As last heard by any process · {seen.in_flight} requests under way")
 
 
-def row_of(bucket: shared_state.Bucket, now: datetime) -> dict[str, Any]:
+def budget_row(bucket: shared_state.RateBudgetBucket, now: datetime) -> dict[str, Any]:
     left, minutes = bucket.left(now), round((bucket.resets_at - now).total_seconds() / 60)
     return {
         "owner": bucket.owner,
-        "resource": KIND.get(bucket.resource, bucket.resource),
+        "resource": RESOURCE_LABELS.get(bucket.resource, bucket.resource),
         "share": round(left / bucket.limit, 2) if bucket.limit else 0.0,
         "left": left,
         "limit": bucket.limit,
@@ -205,12 +224,12 @@ def row_of(bucket: shared_state.Bucket, now: datetime) -> dict[str, Any]:
     }
 
 
-@st.fragment(run_every=EVERY)
-def failures() -> None:
-    if admin() is None:
-        st.info(NOT_NOW, icon=":material/cloud_off:")
+@st.fragment(run_every=RERUN_EVERY)
+def show_failures() -> None:
+    if verified_admin() is None:
+        st.info(ADMIN_UNVERIFIED_MESSAGE, icon=":material/cloud_off:")
         return
-    found, why = ask(lambda: system.failures(datetime.now(UTC) - RECENT))
+    found, why = query_or_reason(lambda: system.recent_failures(datetime.now(UTC) - FAILURES_PERIOD))
     if found is None:
         st.info(f"{why} What failed lately is not known meanwhile.", icon=":material/cloud_off:")
     elif not found:
@@ -228,19 +247,21 @@ def failures() -> None:
 
 
 @st.fragment(run_every="30s")
-def data() -> None:
-    if admin() is None:
-        st.info(NOT_NOW, icon=":material/cloud_off:")
+def show_data() -> None:
+    if verified_admin() is None:
+        st.info(ADMIN_UNVERIFIED_MESSAGE, icon=":material/cloud_off:")
         return
-    told, why = ask(lambda: (system.data(), system.tables()))
+    told, why = query_or_reason(lambda: (system.data_status(), system.table_sizes()))
     if told is None:
         st.info(f"{why} How much is held is not known meanwhile.", icon=":material/cloud_off:")
         return
     held, tables = told
-    published = f"published {ago(held['published_at'], datetime.now(UTC))}" if held["published_at"] else "nothing yet"
+    published = (
+        f"published {time_ago(held['published_at'], datetime.now(UTC))}" if held["published_at"] else "nothing yet"
+    )
     months = f"months are ready up to {held['last_month'].replace('_', '-')}" if held["last_month"] else "no month yet"
     st.caption(f"Data version {number(held['version'] or 0)}, {published} · {months}")
-    rows = DataFrame(tables).assign(size=[size(table["bytes"]) for table in tables])
+    rows = DataFrame(tables).assign(size=[byte_size(table["bytes"]) for table in tables])
     st.dataframe(
         rows[list(TABLE_COLUMNS)].astype({"rows": "Int64"}),
         column_config=TABLE_COLUMNS,
@@ -252,12 +273,12 @@ def data() -> None:
     )
 
 
-def versions() -> None:
+def show_versions() -> None:
     """What this process runs on; servers say theirs above."""
-    revision, _ = ask(lambda: system.postgres()["revision"])
+    revision, _ = query_or_reason(lambda: system.postgres_status()["revision"])
     names = {"Plotly": "plotly", "pandas": "pandas", "SQLAlchemy": "sqlalchemy", "procrastinate": "procrastinate"}
     told = {
-        "Almanac": settings_report.version(),
+        "Almanac": settings_report.almanac_version(),
         "Tables": f"revision {revision or UNKNOWN}",
         "Python": platform.python_version(),
         "Streamlit": st.__version__,
@@ -268,7 +289,7 @@ def versions() -> None:
 
 
 def setting_rows() -> DataFrame:
-    shown = settings_report.shown(settings())
+    shown = settings_report.setting_rows(settings())
     return DataFrame(
         {
             "name": [one.name for one in shown],
@@ -279,28 +300,28 @@ def setting_rows() -> DataFrame:
     )
 
 
-current.required("admin")
-if told := settings_report.warnings(settings()):
+current.require_identity("admin")
+if told := settings_report.settings_warnings(settings()):
     st.warning("  \n".join(told), icon=":material/tune:")
-parts()
+show_status()
 """
 ## GitHub's budget
 What GitHub will still answer this hour. All tokens of one owner share one budget.
 """
-budget()
+show_rate_budget()
 """
 ## Recent failures
 Accounts that could not be refreshed in the last 7 days, newest first. They are tried again by themselves.
 """
-failures()
+show_failures()
 """
 ## Data
 """
-data()
+show_data()
 """
 ## Versions
 """
-versions()
+show_versions()
 """
 ## Settings
 From the environment or `.env`, as this process read them at its start; secrets are masked.

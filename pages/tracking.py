@@ -10,14 +10,14 @@ import streamlit as st
 
 from core.queries import tracking
 from core.settings import settings
-from pages.components.format import span_of
-from pages.components.metric_cards import Card, row
+from pages.components.format import duration
+from pages.components.metric_cards import Card, metric_row
 from pages.sections import add_accounts, pending_requests, tracked_table
 from pages.session import current
 
 
-def cards(counted: dict[str, int]) -> None:
-    row(
+def show_cards(counted: dict[str, int]) -> None:
+    metric_row(
         [
             Card("Tracked", counted["all"]),
             Card("Due or queued", counted.get("due", 0) + counted.get("queued", 0)),
@@ -28,19 +28,19 @@ def cards(counted: dict[str, int]) -> None:
     )
 
 
-def plan_line(plan: dict[str, Any]) -> None:
+def show_plan_line(plan: dict[str, Any]) -> None:
     """Say how the budget is spread over what is tracked."""
     if not plan:
-        usual = span_of(settings().refresh_every.total_seconds() / 3600)
+        usual = duration(settings().refresh_every.total_seconds() / 3600)
         st.caption(f"Everybody is looked at every {usual} until enough was seen to plan with.")
         return
     st.caption(f":material/balance: {plan['told']}", help="How the planner spread the budget, and when it ran short")
 
 
-admin, now = current.required("admin"), datetime.now(UTC)
-counted = tracking.states(now)
-cards(counted)
-plan_line(tracking.newest_plan())
+admin, now = current.require_identity("admin"), datetime.now(UTC)
+state_counts = tracking.state_counts(now)
+show_cards(state_counts)
+show_plan_line(tracking.latest_plan())
 pending_requests.show(admin)
 """
 ## Add accounts
@@ -51,4 +51,4 @@ add_accounts.show(admin)
 ## What is tracked
 Change cells and save, or choose rows and act on all of them at once. Who is removed keeps their history.
 """
-tracked_table.show(admin, counted, now)
+tracked_table.show(admin, state_counts, now)

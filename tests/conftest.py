@@ -24,8 +24,10 @@ from sqlalchemy.pool import NullPool
 from core.launcher.embedded import Servers, lease
 from core.settings import Settings, settings
 
-SHARED = "ALMANAC_TEST_SERVERS"  # the folder of the servers, told to xdist's workers by the environment
-TEMPLATE = "almanac_template"
+SERVERS_FOLDER_VARIABLE = (
+    "ALMANAC_TEST_SERVERS"  # the folder of the servers, told to xdist's workers by the environment
+)
+TEMPLATE_DATABASE = "almanac_template"
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -36,11 +38,11 @@ hypothesis.settings.load_profile("any machine")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the servers' folder in the process that starts the workers; the servers start with the first who asks."""
-    if SHARED not in os.environ:
+    if SERVERS_FOLDER_VARIABLE not in os.environ:
         folder = Path(tempfile.mkdtemp(prefix="almanac-tests-", dir="/tmp"))
         # As root the servers run as another user, who has to pass.
         folder.chmod(0o711)
-        os.environ[SHARED] = str(folder)
+        os.environ[SERVERS_FOLDER_VARIABLE] = str(folder)
         config.add_cleanup(lambda: _remove(folder))
 
 
@@ -57,7 +59,7 @@ def _remove(folder: Path) -> None:
     lease_of_nothing = Servers.at(folder, pg_bin_dir="", durable=False, postgres=False, redis=False)
     lease_of_nothing.release(wait_seconds=10)
     shutil.rmtree(folder, ignore_errors=True)
-    os.environ.pop(SHARED, None)
+    os.environ.pop(SERVERS_FOLDER_VARIABLE, None)
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +80,7 @@ def clean_environment() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """The one Postgres and Valkey of this test session, shared by all its processes."""
-    with lease(Path(os.environ[SHARED]), durable=False) as servers:
+    with lease(Path(os.environ[SERVERS_FOLDER_VARIABLE]), durable=False) as servers:
         yield servers
 
 
@@ -87,28 +89,28 @@ def template(servers: Servers) -> str:
     """The name of a database that has been migrated once; cloning it takes a moment, migrating does not."""
     from core.db.migrations import upgrade
 
-    with _one_at_a_time(), _admin(servers) as admin:
-        found = admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE]).fetchone()
+    with _template_lock(), _admin_connection(servers) as admin:
+        found = admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [TEMPLATE_DATABASE]).fetchone()
         if not found:
             # Under another name until it is whole, so that a failed migration is not taken for it.
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS almanac_new"))
             admin.execute(sql.SQL("CREATE DATABASE almanac_new"))
-            upgrade(_url_of(servers, "almanac_new"))
-            admin.execute(sql.SQL("ALTER DATABASE almanac_new RENAME TO {}").format(sql.Identifier(TEMPLATE)))
-    return TEMPLATE
+            upgrade(_database_url(servers, "almanac_new"))
+            admin.execute(sql.SQL("ALTER DATABASE almanac_new RENAME TO {}").format(sql.Identifier(TEMPLATE_DATABASE)))
+    return TEMPLATE_DATABASE
 
 
 @pytest.fixture(scope="session")
 def database_url(servers: Servers, template: str) -> Iterator[str]:
     """A migrated database for this process alone; use it through `database`."""
-    with _clone(servers, template) as url:
+    with _cloned_database(servers, template) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def clones(servers: Servers, template: str) -> Callable[[], AbstractContextManager[str]]:
     """Makes migrated databases for fixtures that outlive a test; each is dropped when its block ends."""
-    return lambda: _clone(servers, template)
+    return lambda: _cloned_database(servers, template)
 
 
 @pytest.fixture(scope="session")
@@ -121,13 +123,13 @@ def test_engine(database_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def database(test_engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
     """All of `core.db.engine` works on this connection, in any thread; at the end of the test nothing happened."""
-    from core.db.override import use
+    from core.db.override import use_engine
 
     monkeypatch.setenv("DATABASE_URL", database_url)
     settings.cache_clear()
     with test_engine.connect() as connection:
         outer = connection.begin()
-        with use(connection, everywhere=True):
+        with use_engine(connection, everywhere=True):
             yield connection
         outer.rollback()
 
@@ -135,13 +137,13 @@ def database(test_engine: Engine, database_url: str, monkeypatch: pytest.MonkeyP
 @pytest.fixture
 def committing_database(servers: Servers, template: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """A database of this test's own, for what commits over several connections; DATABASE_URL names it."""
-    from core.db.override import use
+    from core.db.override import use_engine
 
-    with _clone(servers, template) as url:
+    with _cloned_database(servers, template) as url:
         monkeypatch.setenv("DATABASE_URL", url)
         settings.cache_clear()
         engine = create_engine(url, poolclass=NullPool, connect_args={"options": "-c timezone=UTC"})
-        with use(engine, everywhere=True):
+        with use_engine(engine, everywhere=True):
             yield engine
         engine.dispose()
 
@@ -172,30 +174,33 @@ def recorded() -> Path:
 
 
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    with (Path(os.environ[SHARED]) / "template.lock").open("w") as lock:
+def _template_lock() -> Iterator[None]:
+    with (Path(os.environ[SERVERS_FOLDER_VARIABLE]) / "template.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _url_of(servers: Servers, name: str) -> str:
+def _database_url(servers: Servers, name: str) -> str:
     return servers.database_url.replace("/almanac?", f"/{name}?", 1)
 
 
-def _admin(servers: Servers) -> psycopg.Connection[tuple[object, ...]]:
+def _admin_connection(servers: Servers) -> psycopg.Connection[tuple[object, ...]]:
     return psycopg.connect(servers.database_url.replace("+psycopg", ""), autocommit=True)
 
 
 @contextmanager
-def _clone(servers: Servers, template: str) -> Iterator[str]:
+def _cloned_database(servers: Servers, template: str) -> Iterator[str]:
     name = sql.Identifier(f"test_{uuid4().hex[:12]}")
     with ExitStack() as stack:
-        with _one_at_a_time(), _admin(servers) as admin:  # a template can be copied by one connection at a time
+        with (
+            _template_lock(),
+            _admin_connection(servers) as admin,
+        ):  # a template can be copied by one connection at a time
             admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, sql.Identifier(template)))
         stack.callback(_drop, servers, name)
-        yield _url_of(servers, name.as_string().strip('"'))
+        yield _database_url(servers, name.as_string().strip('"'))
 
 
 def _drop(servers: Servers, name: sql.Identifier) -> None:
-    with _admin(servers) as admin:
+    with _admin_connection(servers) as admin:
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))

@@ -24,23 +24,23 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from core.auth import people, tickets
-from core.db.data_version import publish
-from core.db.override import use
+from core.db.data_version import publish_data_version
+from core.db.override import use_engine
 from core.launcher.embedded import Servers
-from pages.components.navigation import CONTENTS
-from tests import holdings
+from pages.components.navigation import MENU
+from tests import seed_data
 
 ROOT = Path(__file__).resolve().parents[1]
-PATIENCE_SECONDS = 60
-REFUSED_SECONDS = 60
-SCRIPT_SECONDS = 60
+TIMEOUT_SECONDS = 60
+EXIT_TIMEOUT_SECONDS = 60
+SCRIPT_TIMEOUT_SECONDS = 60
 PUBLIC_URL = "https://almanac.example"
-HELD = "kept-from-strangers"
+SECRET_NAME = "kept-from-strangers"
 # Those that there are, those that there will be, and what is none.
 PAGES = tuple(
     dict.fromkeys(
         (
-            *(entry.path for entries in CONTENTS.values() for entry in entries),
+            *(entry.path for entries in MENU.values() for entry in entries),
             *("repository", "compare", "movers", "changes", "tracking", "ingestion", "sign_in", "main", "nothing"),
         )
     )
@@ -57,14 +57,14 @@ def environment(**settings: str) -> dict[str, str]:
     return {**os.environ, "LOG_LEVEL": "INFO", **settings}
 
 
-Clones = Callable[[], AbstractContextManager[str]]
+CloneDatabase = Callable[[], AbstractContextManager[str]]
 
 
 @contextmanager
-def started(address: str, **settings: str) -> Iterator[httpx.Client]:
+def running_app(address: str, **settings: str) -> Iterator[httpx.Client]:
     """A client of a freshly started web process, which is stopped at the end of the block."""
     process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment(**settings))
-    with httpx.Client(base_url=address, timeout=PATIENCE_SECONDS) as client:
+    with httpx.Client(base_url=address, timeout=TIMEOUT_SECONDS) as client:
         try:
             wait_until_healthy(client, process)
             yield client
@@ -76,14 +76,14 @@ def started(address: str, **settings: str) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def engine(clones: Clones) -> Iterator[Engine]:
+def engine(clones: CloneDatabase) -> Iterator[Engine]:
     """A database that holds something to be kept from strangers, and somebody who may read it."""
     with clones() as url:
         engine = create_engine(url, poolclass=NullPool)
         with engine.begin() as connection:
-            holdings.repository(connection, f"{HELD}/{HELD}", {"2026-01-01": 50, "2026-03-01": 1000})
+            seed_data.add_repository(connection, f"{SECRET_NAME}/{SECRET_NAME}", {"2026-01-01": 50, "2026-03-01": 1000})
             connection.execute(text("INSERT INTO person (username, role) VALUES ('ada', 'analyst')"))
-            publish(connection)
+            publish_data_version(connection)
         yield engine
 
 
@@ -97,12 +97,12 @@ def web(servers: Servers, engine: Engine, tmp_path_factory: pytest.TempPathFacto
         "PORT": str(port),
         "DATA_DIR": str(tmp_path_factory.mktemp("web")),
     }
-    with started(f"http://127.0.0.1:{port}", **given) as client:
+    with running_app(f"http://127.0.0.1:{port}", **given) as client:
         yield client
 
 
 def wait_until_healthy(client: httpx.Client, process: "subprocess.Popen[bytes]") -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < until:
         assert process.poll() is None
         try:
@@ -113,14 +113,14 @@ def wait_until_healthy(client: httpx.Client, process: "subprocess.Popen[bytes]")
     pytest.fail("the web process did not become healthy")
 
 
-def refusal(command: list[str], **settings: str) -> tuple[int, str]:
+def run_and_fail(command: list[str], **settings: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, *command],
         cwd=ROOT,
         env=environment(**settings),
         capture_output=True,
         text=True,
-        timeout=REFUSED_SECONDS,
+        timeout=EXIT_TIMEOUT_SECONDS,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
@@ -150,16 +150,16 @@ def websocket(web: httpx.Client, origin: str | None, path: str = "/_stcore/strea
     )
 
 
-def shown(web: httpx.Client, page: str) -> str:
+def script_output(web: httpx.Client, page: str) -> str:
     """Everything that the script sends to a browser without cookies that asks for *page*, in one text."""
     asked = BackMsg()
     asked.rerun_script.page_name = page
-    asked.rerun_script.query_string = f"login={HELD}&name={HELD}/{HELD}"
+    asked.rerun_script.query_string = f"login={SECRET_NAME}&name={SECRET_NAME}/{SECRET_NAME}"
     told: list[str] = []
     with websocket(web, str(web.base_url).rstrip("/")) as opened:
         opened.send(asked.SerializeToString())
         while True:
-            message = ForwardMsg.FromString(opened.recv(SCRIPT_SECONDS))
+            message = ForwardMsg.FromString(opened.recv(SCRIPT_TIMEOUT_SECONDS))
             # The question itself is not an answer, nor is the address that the browser shows.
             if message.WhichOneof("type") not in {"new_session", "page_info_changed"}:
                 told.append(str(message))
@@ -174,9 +174,9 @@ def shown(web: httpx.Client, page: str) -> str:
 @pytest.mark.parametrize("page", PAGES)
 def test_a_stranger_sees_no_page_but_the_sign_in(web, page):
     """Not even the first who asks a fresh process, whatever page they ask for."""
-    told = shown(web, page)
+    told = script_output(web, page)
     assert "Sign in" in told or page in {"register", "reset"}
-    assert HELD not in told
+    assert SECRET_NAME not in told
     assert "As of" not in told
 
 
@@ -187,7 +187,7 @@ def test_every_address_of_a_page_is_the_same_empty_page(web):
     assert len({answer.text for answer in answers}) == 1
 
 
-ASKED_FOR_A_SESSION = (
+PATHS_NEEDING_SESSION = (
     *("/api", "/api/", "/api/docs", "/api/openapi.json", "/api/v1", "/api/v1/nothing", "/api/docs/../x"),
     *("/media/abc.csv", "/_stcore/upload_file/a/b", "/_stcore/script-health-check", "/_stcore/anything"),
 )
@@ -196,7 +196,7 @@ ASKED_FOR_A_SESSION = (
 @pytest.mark.slow
 def test_a_stranger_gets_one_answer_from_every_route(web, engine):
     """All of the API's, as it describes itself, and what else holds something."""
-    with signed_in(web, engine) as browser:
+    with signed_in_client(web, engine) as browser:
         described = browser.get("/api/openapi.json").json()
     asked = [
         (method, re.sub(r"\{\w+\}", "x", f"/api{path}"))
@@ -205,7 +205,7 @@ def test_a_stranger_gets_one_answer_from_every_route(web, engine):
         if not path.startswith("/v1/auth/")
     ]
     assert ("post", "/api/v1/ingestions") in asked
-    for method, path in (*asked, *(("get", path) for path in ASKED_FOR_A_SESSION)):
+    for method, path in (*asked, *(("get", path) for path in PATHS_NEEDING_SESSION)):
         answer = web.request(method, path)
         assert (answer.status_code, answer.json()["error"]) == (401, "not_signed_in"), (method, path)
         assert set(answer.json()) == {"error", "message", "request_id"}
@@ -277,30 +277,30 @@ def test_fonts_come_from_here_with_their_licences(web):
 @pytest.mark.slow
 def test_who_signs_in_is_known_until_they_sign_out(web, engine):
     """Who comes with an address that they made up is known by the one they have: uvicorn believes nobody either."""
-    with signed_in(web, engine, **{"x-forwarded-for": "6.6.6.6", "x-auth-address": "6.6.6.6"}) as browser:
+    with signed_in_client(web, engine, **{"x-forwarded-for": "6.6.6.6", "x-auth-address": "6.6.6.6"}) as browser:
         assert browser.get("/api/v1/people/me").json()["username"] == "ada"
         assert browser.get("/api/v1/nothing").status_code == 404
         with engine.connect() as connection:
             assert set(connection.scalars(text("SELECT host(address) FROM session"))) == {"127.0.0.1"}
         held = dict(browser.cookies)
         assert browser.get("/auth/logout", headers={"sec-fetch-site": "same-origin"}).status_code == 303
-        assert browser.get("/api/v1/people/me", headers={"cookie": as_header(held)}).status_code == 401
+        assert browser.get("/api/v1/people/me", headers={"cookie": cookie_header(held)}).status_code == 401
 
 
 @contextmanager
-def signed_in(web: httpx.Client, engine: Engine, **headers: str) -> Iterator[httpx.Client]:
+def signed_in_client(web: httpx.Client, engine: Engine, **headers: str) -> Iterator[httpx.Client]:
     """A browser that has just signed in."""
     origin = str(web.base_url).rstrip("/")
-    with httpx.Client(base_url=origin, timeout=PATIENCE_SECONDS) as browser:
+    with httpx.Client(base_url=origin, timeout=TIMEOUT_SECONDS) as browser:
         browser.get("/", headers={"sec-fetch-dest": "document"})
-        with use(engine):
-            ticket = tickets.issue_sign_in(people.find("ada").id, browser.cookies["almanac_nonce"])
+        with use_engine(engine):
+            ticket = tickets.issue_sign_in(people.find_by_username("ada").id, browser.cookies["almanac_nonce"])
         answer = browser.post("/auth/session", json={"ticket": ticket}, headers={"origin": origin, **headers})
         assert answer.status_code == 204
         yield browser
 
 
-def as_header(cookies: dict[str, str]) -> str:
+def cookie_header(cookies: dict[str, str]) -> str:
     return "; ".join(f"{name}={value}" for name, value in cookies.items())
 
 
@@ -308,7 +308,9 @@ def as_header(cookies: dict[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def exposed(servers: Servers, clones: Clones, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def exposed(
+    servers: Servers, clones: CloneDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
     """In production, behind a proxy on the same machine that ends TLS."""
     with clones() as url:
         port = free_port()
@@ -324,7 +326,7 @@ def exposed(servers: Servers, clones: Clones, tmp_path_factory: pytest.TempPathF
             "ADMIN_PASSWORD": "Correct horse 1",
             "TRUSTED_PROXIES": "127.0.0.1",
         }
-        with started(f"http://127.0.0.1:{port}", **given) as client:
+        with running_app(f"http://127.0.0.1:{port}", **given) as client:
             client.headers["host"] = "almanac.example"
             yield client
 
@@ -360,17 +362,17 @@ def test_replicas_sign_streamlits_cookies_alike_and_not_with_our_key():
     code = f"{ask} print('secret', config.get_option('server.cookieSecret'))"
     key = "a secret for tests that is long enough"
     ours = hashlib.sha256(key.encode()).digest()
-    said = refusal(["-c", code], SECRET_KEY=key)[1]
+    said = run_and_fail(["-c", code], SECRET_KEY=key)[1]
     assert said.split("secret ")[-1].strip() == hmac.digest(ours, b"streamlit cookies", "sha256").hex()
 
 
 @pytest.mark.slow
 def test_a_setting_that_cannot_be_used_is_named():
-    code, said = refusal(["app.py"], PORT="eighty")
+    code, said = run_and_fail(["app.py"], PORT="eighty")
     assert code == 1
     assert said.strip().splitlines()[-1].startswith("almanac: PORT: ")
     assert "Traceback" not in said
-    code, said = refusal(["app.py"], ENVIRONMENT="production")
+    code, said = run_and_fail(["app.py"], ENVIRONMENT="production")
     assert code == 1
     assert said.strip().splitlines()[-1] == "almanac: production needs a SECRET_KEY of at least 32 characters"
 
@@ -383,5 +385,5 @@ def test_a_setting_that_cannot_be_used_is_named():
 )
 def test_started_by_other_means_it_says_how_to_start_it(command):
     port = str(free_port())
-    _, said = refusal([*command, "--server.port" if "run" in command else "--port", port])
+    _, said = run_and_fail([*command, "--server.port" if "run" in command else "--port", port])
     assert "Start Almanac with `python app.py`" in said

@@ -15,7 +15,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
-OURS = ("web", "scheduler", "worker", "migrate")
+OUR_SERVICES = ("web", "scheduler", "worker", "migrate")
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -25,7 +25,7 @@ def instructions() -> list[tuple[str, str]]:
     return [(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in text.splitlines()) if word]
 
 
-def given(word: str) -> list[str]:
+def instruction_values(word: str) -> list[str]:
     return [rest for named, rest in instructions() if named == word]
 
 
@@ -34,7 +34,7 @@ def last_stage() -> list[tuple[str, str]]:
     return found[max(place for place, (word, _) in enumerate(found) if word == "FROM") :]
 
 
-def kept_out(path: str) -> bool:
+def is_docker_ignored(path: str) -> bool:
     """Whether `.dockerignore` keeps *path* out of the build: the last pattern that fits decides."""
     out = False
     for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines():
@@ -49,11 +49,13 @@ def kept_out(path: str) -> bool:
 
 
 def test_what_is_copied_is_there_and_gets_into_the_build():
-    sources = [source for rest in given("COPY") if not rest.startswith("--from") for source in rest.split()[:-1]]
+    sources = [
+        source for rest in instruction_values("COPY") if not rest.startswith("--from") for source in rest.split()[:-1]
+    ]
     assert {"app.py", "core", "ingest", "pages", ".streamlit", "requirements.txt", "pyproject.toml"} <= set(sources)
     for source in sources:
         assert (ROOT / source).exists(), source
-        assert not kept_out(source), source
+        assert not is_docker_ignored(source), source
 
 
 @pytest.mark.parametrize(
@@ -61,17 +63,17 @@ def test_what_is_copied_is_there_and_gets_into_the_build():
     [".env", ".git", ".git/config", ".venv/bin/python", ".data/secret", "tests/conftest.py", "core/__pycache__"],
 )
 def test_secrets_data_and_history_stay_out_of_the_build(path):
-    assert kept_out(path)
+    assert is_docker_ignored(path)
 
 
 def test_what_the_processes_read_gets_in():
     for path in ("core/charts/languages.json", "pages/static/logo.svg", "pages/main.py", ".streamlit/config.toml"):
         assert (ROOT / path).exists()
-        assert not kept_out(path)
+        assert not is_docker_ignored(path)
 
 
 def test_only_what_is_pinned_with_its_hash_is_installed():
-    installed = [rest for rest in given("RUN") if "pip install" in rest]
+    installed = [rest for rest in instruction_values("RUN") if "pip install" in rest]
     assert len(installed) == 1
     assert "--require-hashes -r requirements.txt" in installed[0]
     pinned = re.split(r"\n(?=[a-z])", (ROOT / "requirements.txt").read_text(encoding="utf-8"))
@@ -86,20 +88,20 @@ def test_nothing_runs_as_root():
     users = [rest for word, rest in last_stage() if word == "USER"]
     assert users == ["10001:10001"]
     assert words.index("USER") > max(place for place, word in enumerate(words) if word in {"RUN", "COPY"})
-    for name in OURS:
+    for name in OUR_SERVICES:
         assert "user" not in SERVICES[name]
         assert not SERVICES[name].get("privileged")
         assert SERVICES[name]["cap_drop"] == ["ALL"]
 
 
 def test_the_base_is_the_python_that_requirements_were_compiled_for():
-    assert {rest.split()[0] for rest in given("FROM")} == {"python:3.11-slim"}
+    assert {rest.split()[0] for rest in instruction_values("FROM")} == {"python:3.11-slim"}
 
 
 def health_check() -> list[str]:
     import json
 
-    return json.loads(given("HEALTHCHECK")[0].partition("CMD ")[2])
+    return json.loads(instruction_values("HEALTHCHECK")[0].partition("CMD ")[2])
 
 
 def test_the_web_container_is_healthy_without_redis_and_postgres():
@@ -134,8 +136,8 @@ def test_the_health_check_tells_yes_from_no(status, code):
 
 
 def commands() -> list[list[str]]:
-    found = [shlex.split(part) for name in OURS for part in _shell_parts(SERVICES[name]["command"])]
-    return [*found, *[eval(rest) for rest in given("CMD")]]  # a list of texts in our own file
+    found = [shlex.split(part) for name in OUR_SERVICES for part in _shell_parts(SERVICES[name]["command"])]
+    return [*found, *[eval(rest) for rest in instruction_values("CMD")]]  # a list of texts in our own file
 
 
 def _shell_parts(command: list[str]) -> list[str]:
@@ -188,7 +190,7 @@ def environment_of(name: str) -> dict[str, str]:
     return {key: re.sub(r"\$\{(\w+)([^}]*)\}", filled, str(value)) for key, value in given.items()}
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", OUR_SERVICES)
 def test_the_defaults_are_settings_that_a_laptop_can_use(name, monkeypatch):
     from core.settings import Settings
     from core.web.middleware.trusted_hosts import allowed_hosts
@@ -228,11 +230,11 @@ def test_nothing_works_on_old_tables():
 
 
 def test_processes_write_to_nothing_but_what_is_theirs():
-    for name in OURS:
+    for name in OUR_SERVICES:
         service = SERVICES[name]
         assert service["read_only"] is True
         assert service["init"] is True
         assert {mount.partition(":")[0] for mount in service["tmpfs"]} == {"/tmp", "/data"}
         # A job in hand is finished or given back within ten seconds.
         assert service["stop_grace_period"] == "15s"
-    assert given("STOPSIGNAL") == ["SIGTERM"]
+    assert instruction_values("STOPSIGNAL") == ["SIGTERM"]

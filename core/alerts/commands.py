@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from core.alerts import rules
-from core.alerts.rules import Format
+from core.alerts.rules import WebhookFormat
 from core.auth import audit
-from core.auth.identity import Identity, Origin, require
-from core.errors import NotHere
+from core.auth.identity import Identity, Origin, require_role
+from core.errors import NotFound
 from core.tracking import accounts
 from core.tracking.login import parse_login
 
 
 @dataclass(frozen=True)
-class Made:
+class CreatedWebhook:
     """A new webhook; `key` signs what it is sent and is shown once."""
 
     id: int
@@ -26,10 +26,10 @@ def add_rule(
     connection: Connection, admin: Identity, kind: str, settings: Mapping[str, object], login: str, origin: Origin
 ) -> int:
     """Watch something of all that is tracked, or of one account where *login* names it. Raises NotHere, BadInput."""
-    require(admin, "admin")
-    account_id = _account(connection, login) if login.strip() else None
+    require_role(admin, "admin")
+    account_id = _find_account_id(connection, login) if login.strip() else None
     rule_id = rules.add_rule(connection, kind, settings, admin.username, account_id)
-    _note(connection, admin, "alert_rule_changed", kind, origin, did="added", account=login.strip() or None)
+    _record_audit(connection, admin, "alert_rule_changed", kind, origin, did="added", account=login.strip() or None)
     return rule_id
 
 
@@ -43,19 +43,19 @@ def change_rule(
     enabled: bool,
 ) -> None:
     """Raises NotHere, BadInput."""
-    require(admin, "admin")
-    kind = _kind(connection, rule_id)
+    require_role(admin, "admin")
+    kind = _rule_kind(connection, rule_id)
     rules.change_rule(connection, rule_id, settings, enabled=enabled)
     did = "changed" if enabled else "switched off"
-    _note(connection, admin, "alert_rule_changed", kind, origin, did=did, rule=rule_id, **settings)
+    _record_audit(connection, admin, "alert_rule_changed", kind, origin, did=did, rule=rule_id, **settings)
 
 
 def remove_rule(connection: Connection, admin: Identity, rule_id: int, origin: Origin) -> None:
     """What it raised goes with it. Raises NotHere."""
-    require(admin, "admin")
-    kind = _kind(connection, rule_id)
+    require_role(admin, "admin")
+    kind = _rule_kind(connection, rule_id)
     rules.remove_rule(connection, rule_id)
-    _note(connection, admin, "alert_rule_changed", kind, origin, did="removed", rule=rule_id)
+    _record_audit(connection, admin, "alert_rule_changed", kind, origin, did="removed", rule=rule_id)
 
 
 def add_webhook(
@@ -63,65 +63,67 @@ def add_webhook(
     admin: Identity,
     name: str,
     url: str,
-    form: Format,
+    form: WebhookFormat,
     kinds: Sequence[str],
     origin: Origin,
-) -> Made:
+) -> CreatedWebhook:
     """Tell an address outside of alerts. Raises BadInput, Conflict. The trail names it, never its address or key."""
-    require(admin, "admin")
+    require_role(admin, "admin")
     webhook_id, key = rules.add_webhook(connection, name, url, form, admin.username, kinds or None)
-    _note(connection, admin, "webhook_changed", name.strip(), origin, did="added", format=form)
-    return Made(webhook_id, key)
+    _record_audit(connection, admin, "webhook_changed", name.strip(), origin, did="added", format=form)
+    return CreatedWebhook(webhook_id, key)
 
 
-def switch_webhook(connection: Connection, admin: Identity, webhook_id: int, origin: Origin, *, enabled: bool) -> None:
+def set_webhook_enabled(
+    connection: Connection, admin: Identity, webhook_id: int, origin: Origin, *, enabled: bool
+) -> None:
     """Raises NotHere."""
-    require(admin, "admin")
-    name = _name(connection, webhook_id)
+    require_role(admin, "admin")
+    name = _webhook_name(connection, webhook_id)
     rules.set_webhook_enabled(connection, webhook_id, enabled=enabled)
-    _note(connection, admin, "webhook_changed", name, origin, did="switched on" if enabled else "switched off")
+    _record_audit(connection, admin, "webhook_changed", name, origin, did="switched on" if enabled else "switched off")
 
 
 def remove_webhook(connection: Connection, admin: Identity, webhook_id: int, origin: Origin) -> None:
     """Raises NotHere."""
-    require(admin, "admin")
-    name = _name(connection, webhook_id)
+    require_role(admin, "admin")
+    name = _webhook_name(connection, webhook_id)
     rules.remove_webhook(connection, webhook_id)
-    _note(connection, admin, "webhook_changed", name, origin, did="removed")
+    _record_audit(connection, admin, "webhook_changed", name, origin, did="removed")
 
 
-def try_webhook(connection: Connection, admin: Identity, webhook_id: int, origin: Origin) -> int:
+def send_test_delivery(connection: Connection, admin: Identity, webhook_id: int, origin: Origin) -> int:
     """Send something harmless; returns the delivery's id. Raises NotHere."""
-    require(admin, "admin")
-    name = _name(connection, webhook_id)
-    delivery_id = rules.try_webhook(connection, webhook_id)
-    _note(connection, admin, "webhook_changed", name, origin, did="tested")
+    require_role(admin, "admin")
+    name = _webhook_name(connection, webhook_id)
+    delivery_id = rules.enqueue_test_delivery(connection, webhook_id)
+    _record_audit(connection, admin, "webhook_changed", name, origin, did="tested")
     return delivery_id
 
 
-def _account(connection: Connection, login: str) -> int:
+def _find_account_id(connection: Connection, login: str) -> int:
     name = parse_login(login)
-    found = accounts.find(connection, name)
+    found = accounts.find_account_id(connection, name)
     if found is None:
-        raise NotHere(f"{name} is not known here; track it first")
+        raise NotFound(f"{name} is not known here; track it first")
     return found
 
 
-def _kind(connection: Connection, rule_id: int) -> str:
+def _rule_kind(connection: Connection, rule_id: int) -> str:
     kind: str | None = connection.scalar(text("SELECT kind FROM alert_rule WHERE id = :id"), {"id": rule_id})
     if kind is None:
-        raise NotHere("This rule does not exist any more")
+        raise NotFound("This rule does not exist any more")
     return kind
 
 
-def _name(connection: Connection, webhook_id: int) -> str:
+def _webhook_name(connection: Connection, webhook_id: int) -> str:
     name: str | None = connection.scalar(text("SELECT name FROM webhook WHERE id = :id"), {"id": webhook_id})
     if name is None:
-        raise NotHere("This webhook does not exist any more")
+        raise NotFound("This webhook does not exist any more")
     return name
 
 
-def _note(
+def _record_audit(
     connection: Connection, who: Identity, action: audit.Action, target: str, origin: Origin, **details: object
 ) -> None:
     told = {name: value for name, value in details.items() if value is not None}

@@ -15,21 +15,21 @@ from core.auth import audit
 from core.auth.identity import Identity, Origin
 from core.auth.validation import check_display_name
 from core.db.engine import transaction
-from core.errors import BadInput, Conflict, Forbidden, NotHere, ServerUnavailable
+from core.errors import BadInput, Conflict, Forbidden, NotFound, ServerUnavailable
 
 log = structlog.get_logger()
 PREFIX = "alm_"
-BYTES = 32
-LENGTH = len(PREFIX) + 43
+KEY_BYTES = 32
+KEY_LENGTH = len(PREFIX) + 43
 HINT_LENGTH = 4
-LONGEST_DAYS = 366
-MOST = 20
-USED_EVERY = timedelta(minutes=1)
+MAX_DAYS = 366
+MAX_KEYS = 20
+LAST_USED_INTERVAL = timedelta(minutes=1)
 COLUMNS = "id, name, hint, created_at, last_used_at, expires_at"
 
 
 @dataclass(frozen=True)
-class KeyRow:
+class ApiKeyInfo:
     """A key as its owner sees it; `hint` is how it ends."""
 
     id: int
@@ -42,19 +42,19 @@ class KeyRow:
 
 def create(
     identity: Identity, name: str, days: int | None, origin: Origin, now: datetime | None = None
-) -> tuple[KeyRow, str]:
+) -> tuple[ApiKeyInfo, str]:
     """Make a key that lasts *days* (None: until it is revoked); the second of what is returned is shown once.
 
     Raises BadInput, Conflict when there are too many already, Forbidden for who came with a key.
     """
     if identity.session_id is None:
         raise Forbidden("A key cannot make keys; sign in first")
-    if days is not None and not 1 <= days <= LONGEST_DAYS:
-        raise BadInput(f"A key lasts from 1 to {LONGEST_DAYS} days")
+    if days is not None and not 1 <= days <= MAX_DAYS:
+        raise BadInput(f"A key lasts from 1 to {MAX_DAYS} days")
     kept = check_display_name(name)
     if kept is None:
         raise BadInput("A key needs a name, such as where it will be used")
-    key = PREFIX + secrets.token_urlsafe(BYTES)
+    key = PREFIX + secrets.token_urlsafe(KEY_BYTES)
     now = now or datetime.now(UTC)
     values = {
         "person_id": identity.person_id,
@@ -74,8 +74,8 @@ def create(
             ),
             values,
         )
-        if (held or 0) >= MOST:
-            raise Conflict(f"You have {MOST} keys already; revoke one first")
+        if (held or 0) >= MAX_KEYS:
+            raise Conflict(f"You have {MAX_KEYS} keys already; revoke one first")
         row = connection.execute(
             text(
                 "INSERT INTO api_key (person_id, name, hash, hint, created_at, expires_at)"  # noqa: S608 - ours
@@ -93,12 +93,12 @@ def create(
             days=days,
         )
     log.info("key for programs made", person_id=identity.person_id)
-    return _row(row), key
+    return _api_key_info(row), key
 
 
 def identify(key: str, now: datetime | None = None) -> Identity | None:
     """Whose key that is; None when it is nobody's, over, revoked, or of somebody deactivated."""
-    if len(key) != LENGTH or not key.startswith(PREFIX) or not key.isascii():
+    if len(key) != KEY_LENGTH or not key.startswith(PREFIX) or not key.isascii():
         return None
     now = now or datetime.now(UTC)
     try:
@@ -111,7 +111,7 @@ def identify(key: str, now: datetime | None = None) -> Identity | None:
                 """),
                 {"hash": _hash(key), "now": now},
             ).one_or_none()
-            if row and (row.last_used_at is None or row.last_used_at < now - USED_EVERY):
+            if row and (row.last_used_at is None or row.last_used_at < now - LAST_USED_INTERVAL):
                 connection.execute(
                     text("UPDATE api_key SET last_used_at = :now WHERE id = :id"), {"now": now, "id": row.id}
                 )
@@ -124,7 +124,7 @@ def identify(key: str, now: datetime | None = None) -> Identity | None:
     )
 
 
-def held_by(person_id: int, now: datetime | None = None) -> list[KeyRow]:
+def list_active(person_id: int, now: datetime | None = None) -> list[ApiKeyInfo]:
     """A person's keys that are still good, newest first."""
     with transaction() as connection:
         rows = connection.execute(
@@ -134,7 +134,7 @@ def held_by(person_id: int, now: datetime | None = None) -> list[KeyRow]:
             ),
             {"id": person_id, "now": now or datetime.now(UTC)},
         ).all()
-    return [_row(row) for row in rows]
+    return [_api_key_info(row) for row in rows]
 
 
 def revoke(identity: Identity, key_id: int, origin: Origin) -> None:
@@ -148,7 +148,7 @@ def revoke(identity: Identity, key_id: int, origin: Origin) -> None:
             {"id": key_id, "person_id": identity.person_id},
         )
         if name is None:
-            raise NotHere("There is no such key")
+            raise NotFound("There is no such key")
         audit.record(
             connection,
             "api_key_revoked",
@@ -160,8 +160,8 @@ def revoke(identity: Identity, key_id: int, origin: Origin) -> None:
     log.info("key for programs revoked", person_id=identity.person_id)
 
 
-def _row(row: Row[Any]) -> KeyRow:
-    return KeyRow(**row._mapping)
+def _api_key_info(row: Row[Any]) -> ApiKeyInfo:
+    return ApiKeyInfo(**row._mapping)
 
 
 def _hash(key: str) -> bytes:

@@ -35,9 +35,9 @@ Action = Literal[
     "alert_rule_changed",
     "webhook_changed",
 ]
-LONGEST_NAME = 64
-LONGEST_AGENT = 512
-NOWHERE = Origin()
+MAX_NAME_LENGTH = 64
+MAX_USER_AGENT_LENGTH = 512
+UNKNOWN_ORIGIN = Origin()
 
 
 def record(
@@ -47,7 +47,7 @@ def record(
     actor: str,
     person_id: int | None = None,
     target: str | None = None,
-    origin: Origin = NOWHERE,
+    origin: Origin = UNKNOWN_ORIGIN,
     **details: Any,
 ) -> None:
     """Add a line: *actor* (*person_id*, where known) did *action* to *target*. Details must hold no secret."""
@@ -58,32 +58,34 @@ def record(
         ),
         {
             "person_id": person_id,
-            "actor": storable(actor, LONGEST_NAME),
+            "actor": sanitized(actor, MAX_NAME_LENGTH),
             "action": action,
-            "target": storable(target, LONGEST_NAME) if target is not None else None,
-            "address": address_of(origin),
-            "request_id": storable(origin.request_id, LONGEST_NAME) if origin.request_id else None,
-            "details": json.dumps({name: _detail(value) for name, value in details.items()}) if details else None,
+            "target": sanitized(target, MAX_NAME_LENGTH) if target is not None else None,
+            "address": ip_address_of(origin),
+            "request_id": sanitized(origin.request_id, MAX_NAME_LENGTH) if origin.request_id else None,
+            "details": json.dumps({name: _sanitized_detail(value) for name, value in details.items()})
+            if details
+            else None,
         },
     )
     from core import prometheus  # noqa: PLC0415 - who only imports this has nothing to count
 
-    prometheus.audited.labels(action).inc()
+    prometheus.audit_events.labels(action).inc()
 
 
-def _detail(value: object) -> object:
+def _sanitized_detail(value: object) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
-    return storable(str(value), LONGEST_AGENT)
+    return sanitized(str(value), MAX_USER_AGENT_LENGTH)
 
 
-def storable(given: str, longest: int) -> str:
+def sanitized(given: str, longest: int) -> str:
     """The beginning of what somebody sent, with a mark where Postgres or a reader could stumble."""
     kept = given[:longest]
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in kept)
 
 
-def address_of(origin: Origin) -> str | None:
+def ip_address_of(origin: Origin) -> str | None:
     """The address, if it is one."""
     try:
         return str(ip_address((origin.address or "").partition("%")[0]))
@@ -91,5 +93,5 @@ def address_of(origin: Origin) -> str | None:
         return None
 
 
-def agent_of(origin: Origin) -> str | None:
-    return storable(origin.user_agent, LONGEST_AGENT) if origin.user_agent else None
+def user_agent_of(origin: Origin) -> str | None:
+    return sanitized(origin.user_agent, MAX_USER_AGENT_LENGTH) if origin.user_agent else None

@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
-SESSIONS_KEPT = timedelta(days=30)
+SESSION_RETENTION = timedelta(days=30)
 
 
-def clean(connection: Connection, now: datetime) -> int:
+def delete_expired(connection: Connection, now: datetime) -> int:
     """Delete them; safe to repeat. Returns how many rows went."""
     tickets = connection.execute(text("DELETE FROM ticket WHERE expires_at <= :now"), {"now": now}).rowcount
     sessions = connection.execute(
-        text("DELETE FROM session WHERE least(expires_at, revoked_at) < :before"), {"before": now - SESSIONS_KEPT}
+        text("DELETE FROM session WHERE least(expires_at, revoked_at) < :before"), {"before": now - SESSION_RETENTION}
     ).rowcount
     return tickets + sessions

@@ -35,7 +35,7 @@ class Origin:
     request_id: str | None = None
 
 
-def require(identity: Identity | None, role: Role = "analyst") -> Identity:
+def require_role(identity: Identity | None, role: Role = "analyst") -> Identity:
     """The person who asks. Raises NotSignedIn where there is none, Forbidden where an admin is needed."""
     if identity is None:
         raise NotSignedIn("Sign in first")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Turns:
+class KeyedLock:
     """Lets one at a time through for each key, and as many keys at once as there are."""
 
     def __init__(self) -> None:
@@ -36,5 +36,5 @@ class Turns:
         return len(self._held)
 
 
-guesses = Turns()
+sign_in_locks = KeyedLock()
 """Of this process: of several each may let one more through."""

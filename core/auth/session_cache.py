@@ -16,21 +16,21 @@ import structlog
 from redis.exceptions import RedisError
 
 from core.auth.identity import Identity
-from core.circuit_breaker import Breaker
+from core.circuit_breaker import CircuitBreaker
 from core.errors import AlmanacError
 
 if TYPE_CHECKING:
     from redis import Redis
 
 log = structlog.get_logger()
-KNOWN_SECONDS = 10
-CHANGED_SECONDS = 3
-PATIENCE_SECONDS = 0.25
-CHANGED = b"changed"
+CACHE_SECONDS = 10
+INVALIDATED_SECONDS = 3
+TIMEOUT_SECONDS = 0.25
+INVALIDATED = b"changed"
 
 
 @dataclass(frozen=True)
-class Live:
+class LiveSession:
     """A session that has not ended: whose it is, and until when its newest access token and it itself are good."""
 
     identity: Identity
@@ -38,20 +38,20 @@ class Live:
     expires_at: datetime
 
 
-class Known:
+class SessionCache:
     """Sessions in Redis. What fails is remembered, not raised: Postgres is the truth."""
 
     def __init__(self, redis: "Callable[[], Redis]", monotonic: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
-        self._breaker = Breaker(monotonic)
+        self._breaker = CircuitBreaker(monotonic)
 
-    def get(self, session_id: UUID) -> Live | None:
+    def get(self, session_id: UUID) -> LiveSession | None:
         found = self._try(lambda redis: redis.get(_key(session_id)))
-        return _read(found) if found and found != CHANGED else None
+        return _from_json(found) if found and found != INVALIDATED else None
 
-    def keep(self, session_id: UUID, live: Live) -> None:
+    def keep(self, session_id: UUID, live: LiveSession) -> None:
         """Not over a mark of `forget`: what was read just before a change is old already."""
-        self._try(lambda redis: redis.set(_key(session_id), _written(live), nx=True, ex=KNOWN_SECONDS))
+        self._try(lambda redis: redis.set(_key(session_id), _to_json(live), nx=True, ex=CACHE_SECONDS))
 
     def forget(self, session_ids: Iterable[UUID]) -> None:
         """Let the next who asks ask Postgres; called after the change was committed."""
@@ -60,7 +60,7 @@ class Known:
         def mark(redis: "Redis") -> None:
             with redis.pipeline(transaction=False) as pipeline:
                 for key in keys:
-                    pipeline.set(key, CHANGED, ex=CHANGED_SECONDS)
+                    pipeline.set(key, INVALIDATED, ex=INVALIDATED_SECONDS)
                 pipeline.execute()
 
         if keys:
@@ -80,22 +80,22 @@ class Known:
 
 
 @lru_cache(maxsize=1)
-def known() -> Known:
+def session_cache() -> SessionCache:
     """This process's."""
     from core import redis_client  # noqa: PLC0415 - nothing to connect to before somebody asks
 
-    return Known(lambda: _impatient(redis_client.redis()))
+    return SessionCache(lambda: _with_short_timeouts(redis_client.redis()))
 
 
 @lru_cache(maxsize=1)
-def _impatient(patient: "Redis") -> "Redis":
+def _with_short_timeouts(patient: "Redis") -> "Redis":
     """The same server, asked as befits a page that somebody waits for: Postgres knows as well."""
     from redis import ConnectionPool, Redis  # noqa: PLC0415 - as above
 
     pool = patient.connection_pool
     given = pool.connection_kwargs | {
-        "socket_timeout": PATIENCE_SECONDS,
-        "socket_connect_timeout": PATIENCE_SECONDS,
+        "socket_timeout": TIMEOUT_SECONDS,
+        "socket_connect_timeout": TIMEOUT_SECONDS,
     }
     return Redis(connection_pool=ConnectionPool(connection_class=pool.connection_class, **given))
 
@@ -104,15 +104,15 @@ def _key(session_id: UUID) -> str:
     return f"almanac:session:{session_id}"
 
 
-def _written(live: Live) -> str:
+def _to_json(live: LiveSession) -> str:
     told = asdict(live.identity) | {"session_id": str(live.identity.session_id)}
     return json.dumps([told, live.access_until.isoformat(), live.expires_at.isoformat()])
 
 
-def _read(found: bytes) -> Live | None:
+def _from_json(found: bytes) -> LiveSession | None:
     try:
         told, access_until, expires_at = json.loads(found)
         identity = Identity(**(told | {"session_id": UUID(told["session_id"])}))
-        return Live(identity, datetime.fromisoformat(access_until), datetime.fromisoformat(expires_at))
+        return LiveSession(identity, datetime.fromisoformat(access_until), datetime.fromisoformat(expires_at))
     except (ValueError, TypeError, KeyError):
         return None  # of another version of Almanac

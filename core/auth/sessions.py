@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from core.auth import audit, tokens
 from core.auth import session_cache as lives
 from core.auth.identity import Identity, Origin
-from core.auth.session_cache import Live
+from core.auth.session_cache import LiveSession
 from core.auth.signing_key import secret_key
 from core.auth.tokens import InvalidToken
 from core.db.engine import transaction
@@ -26,12 +26,12 @@ from core.errors import NotSignedIn, ServerUnavailable
 from core.settings import settings
 
 log = structlog.get_logger()
-LONGEST_DAYS = 90
-SEEN_EVERY = timedelta(minutes=1)
+MAX_SESSION_DAYS = 90
+LAST_SEEN_INTERVAL = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Tokens:
+class SessionTokens:
     """What a browser or a program gets. `expires_in` is the access token's, in seconds."""
 
     access: str
@@ -42,7 +42,7 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class SessionRow:
+class SessionInfo:
     """A session as its owner sees it."""
 
     id: UUID
@@ -53,7 +53,7 @@ class SessionRow:
     expires_at: datetime
 
 
-def start(person_id: int, origin: Origin, now: datetime | None = None) -> Tokens:
+def start(person_id: int, origin: Origin, now: datetime | None = None) -> SessionTokens:
     """Begin a session; its id is new, whatever the browser brought. Raises NotSignedIn for who may not come in."""
     now = now or datetime.now(UTC)
     session_id = uuid4()
@@ -73,57 +73,59 @@ def start(person_id: int, origin: Origin, now: datetime | None = None) -> Tokens
                 "now": now,
                 "access_until": _access_until(now),
                 "expires_at": _expires_at(now, now),
-                "address": audit.address_of(origin),
-                "agent": audit.agent_of(origin),
+                "address": audit.ip_address_of(origin),
+                "agent": audit.user_agent_of(origin),
             },
         ).one_or_none()
         if row:
-            _note_seen(connection, session_id, person_id, now)
+            _update_last_seen(connection, session_id, person_id, now)
     if row is None:
         raise NotSignedIn("Sign in first")
     log.info("session started", person_id=person_id)
-    return _tokens(row, now)
+    return _session_tokens(row, now)
 
 
-def refresh(refresh_token: str, origin: Origin, now: datetime | None = None) -> Tokens:
+def refresh(refresh_token: str, origin: Origin, now: datetime | None = None) -> SessionTokens:
     """Carry a session on. Raises InvalidToken; a token that was replaced twice ends the session for everybody."""
     now = now or datetime.now(UTC)
-    session_id, generation = tokens.read_refresh(secret_key(), refresh_token)
+    session_id, generation = tokens.decode_refresh_token(secret_key(), refresh_token)
     with transaction() as connection:
-        row = _held(connection, session_id, now)
+        row = _lock_session(connection, session_id, now)
         if row is None or generation > row.generation:
             raise InvalidToken
         stolen = generation < row.generation - 1
         if stolen:
-            _end_stolen(connection, row, origin)
+            _revoke_stolen(connection, row, origin)
         else:
-            row = _carry_on(connection, row, is_newest=generation == row.generation, origin=origin, now=now)
-    forget([session_id])
+            row = _extend(connection, row, is_newest=generation == row.generation, origin=origin, now=now)
+    invalidate_cached([session_id])
     if stolen:
         log.warning("refresh token used again, session ended", person_id=row.person_id)
         raise InvalidToken
-    return _tokens(row, now)
+    return _session_tokens(row, now)
 
 
-def live(session_id: UUID, now: datetime | None = None) -> Live | None:
+def get_live(session_id: UUID, now: datetime | None = None) -> LiveSession | None:
     """The session, if it has not ended; `access_until` may have passed. Raises ServerUnavailable without Postgres."""
     now = now or datetime.now(UTC)
-    found = lives.known().get(session_id)
+    found = lives.session_cache().get(session_id)
     if found is None:
-        found = _asked(session_id, now)
+        found = _load_live(session_id, now)
         if found:
-            lives.known().keep(session_id, found)
+            lives.session_cache().keep(session_id, found)
     return found if found and found.expires_at > now else None
 
 
-def check(session_id: UUID, now: datetime | None = None) -> Identity | None:
+def identity_of(session_id: UUID, now: datetime | None = None) -> Identity | None:
     """Who is signed in by this session; None when it ended or nobody refreshed it in time."""
     now = now or datetime.now(UTC)
-    found = live(session_id, now)
+    found = get_live(session_id, now)
     return found.identity if found and found.access_until > now else None
 
 
-def revoke(session_id: UUID, reason: str, *, person_id: int | None = None, origin: Origin = audit.NOWHERE) -> bool:
+def revoke(
+    session_id: UUID, reason: str, *, person_id: int | None = None, origin: Origin = audit.UNKNOWN_ORIGIN
+) -> bool:
     """End one session, of *person_id* if given; False when there is none to end. `sign_out` is its own reason."""
     with transaction() as connection:
         row = connection.execute(
@@ -138,14 +140,14 @@ def revoke(session_id: UUID, reason: str, *, person_id: int | None = None, origi
         if row:
             action: audit.Action = "sign_out" if reason == "sign_out" else "session_ended"
             audit.record(connection, action, actor=row.username, person_id=row.person_id, origin=origin, reason=reason)
-    forget([session_id])
+    invalidate_cached([session_id])
     return row is not None
 
 
-def revoke_all(person_id: int, reason: str, keep: UUID | None = None, origin: Origin = audit.NOWHERE) -> int:
+def revoke_all(person_id: int, reason: str, keep: UUID | None = None, origin: Origin = audit.UNKNOWN_ORIGIN) -> int:
     """End every session of a person but *keep*; returns how many."""
     with transaction() as connection:
-        ended = end_all(connection, person_id, reason, keep)
+        ended = revoke_all_in_transaction(connection, person_id, reason, keep)
         if ended:
             name = connection.scalar(text("SELECT username FROM person WHERE id = :id"), {"id": person_id})
             audit.record(
@@ -157,11 +159,11 @@ def revoke_all(person_id: int, reason: str, keep: UUID | None = None, origin: Or
                 reason=reason,
                 sessions=len(ended),
             )
-    forget(ended)
+    invalidate_cached(ended)
     return len(ended)
 
 
-def held_by(person_id: int, now: datetime | None = None) -> list[SessionRow]:
+def list_active(person_id: int, now: datetime | None = None) -> list[SessionInfo]:
     """A person's sessions that have not ended, the one seen last first."""
     with transaction() as connection:
         rows = connection.execute(
@@ -172,10 +174,12 @@ def held_by(person_id: int, now: datetime | None = None) -> list[SessionRow]:
             """),
             {"id": person_id, "now": now or datetime.now(UTC)},
         ).all()
-    return [SessionRow(**row._mapping) for row in rows]
+    return [SessionInfo(**row._mapping) for row in rows]
 
 
-def end_all(connection: Connection, person_id: int, reason: str, keep: UUID | None = None) -> Sequence[UUID]:
+def revoke_all_in_transaction(
+    connection: Connection, person_id: int, reason: str, keep: UUID | None = None
+) -> Sequence[UUID]:
     """End them in the caller's transaction; `forget` what this returns once that has committed."""
     return connection.scalars(
         text("""
@@ -186,18 +190,18 @@ def end_all(connection: Connection, person_id: int, reason: str, keep: UUID | No
     ).all()
 
 
-def ids_of(connection: Connection, person_id: int) -> Sequence[UUID]:
+def active_session_ids(connection: Connection, person_id: int) -> Sequence[UUID]:
     return connection.scalars(
         text("SELECT id FROM session WHERE person_id = :id AND revoked_at IS NULL"), {"id": person_id}
     ).all()
 
 
-def forget(session_ids: Iterable[UUID]) -> None:
+def invalidate_cached(session_ids: Iterable[UUID]) -> None:
     """Let the next who asks for these sessions ask Postgres."""
-    lives.known().forget(session_ids)
+    lives.session_cache().forget(session_ids)
 
 
-def _asked(session_id: UUID, now: datetime) -> Live | None:
+def _load_live(session_id: UUID, now: datetime) -> LiveSession | None:
     try:
         with transaction() as connection:
             row = connection.execute(
@@ -208,17 +212,17 @@ def _asked(session_id: UUID, now: datetime) -> Live | None:
                 """),
                 {"id": session_id, "now": now},
             ).one_or_none()
-            if row and row.last_seen_at < now - SEEN_EVERY:
-                _note_seen(connection, session_id, row.person_id, now)
+            if row and row.last_seen_at < now - LAST_SEEN_INTERVAL:
+                _update_last_seen(connection, session_id, row.person_id, now)
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         raise ServerUnavailable("Postgres does not answer") from error
     if row is None:
         return None
     who = Identity(row.person_id, row.username, row.role, row.display_name, session_id, preferences=row.preferences)
-    return Live(who, row.access_until, row.expires_at)
+    return LiveSession(who, row.access_until, row.expires_at)
 
 
-def _note_seen(connection: Connection, session_id: UUID, person_id: int, now: datetime) -> None:
+def _update_last_seen(connection: Connection, session_id: UUID, person_id: int, now: datetime) -> None:
     values = {"id": session_id, "person_id": person_id, "now": now}
     connection.execute(text("UPDATE session SET last_seen_at = :now WHERE id = :id"), values)
     connection.execute(
@@ -227,7 +231,7 @@ def _note_seen(connection: Connection, session_id: UUID, person_id: int, now: da
     )
 
 
-def _held(connection: Connection, session_id: UUID, now: datetime) -> Row[Any] | None:
+def _lock_session(connection: Connection, session_id: UUID, now: datetime) -> Row[Any] | None:
     """The session's row, locked: of tabs that refresh at once each sees what the one before has done."""
     return connection.execute(
         text("""
@@ -239,7 +243,7 @@ def _held(connection: Connection, session_id: UUID, now: datetime) -> Row[Any] |
     ).one_or_none()
 
 
-def _carry_on(connection: Connection, row: Row[Any], *, is_newest: bool, origin: Origin, now: datetime) -> Row[Any]:
+def _extend(connection: Connection, row: Row[Any], *, is_newest: bool, origin: Origin, now: datetime) -> Row[Any]:
     return connection.execute(
         text("""
             UPDATE session
@@ -257,12 +261,12 @@ def _carry_on(connection: Connection, row: Row[Any], *, is_newest: bool, origin:
             "now": now,
             "access_until": _access_until(now),
             "expires_at": _expires_at(row.created_at, now),
-            "address": audit.address_of(origin),
+            "address": audit.ip_address_of(origin),
         },
     ).one()
 
 
-def _end_stolen(connection: Connection, row: Row[Any], origin: Origin) -> None:
+def _revoke_stolen(connection: Connection, row: Row[Any], origin: Origin) -> None:
     connection.execute(
         text("UPDATE session SET revoked_at = now(), revoked_reason = 'refresh_reused' WHERE id = :id"), {"id": row.id}
     )
@@ -275,15 +279,15 @@ def _access_until(now: datetime) -> datetime:
 
 def _expires_at(created_at: datetime, now: datetime) -> datetime:
     """It slides with use, but not for ever."""
-    return min(now + timedelta(days=settings().refresh_token_days), created_at + timedelta(days=LONGEST_DAYS))
+    return min(now + timedelta(days=settings().refresh_token_days), created_at + timedelta(days=MAX_SESSION_DAYS))
 
 
-def _tokens(row: Row[Any], now: datetime) -> Tokens:
+def _session_tokens(row: Row[Any], now: datetime) -> SessionTokens:
     key, minutes = secret_key(), settings().access_token_minutes
     access = tokens.access_token(
         key, person_id=row.person_id, session_id=row.id, role=row.role, now=now, minutes=minutes
     )
-    return Tokens(
+    return SessionTokens(
         access,
         tokens.refresh_token(key, row.id, row.generation),
         expires_in=int(minutes * 60),

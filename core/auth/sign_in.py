@@ -18,12 +18,12 @@ from sqlalchemy import Row, text
 
 from core.auth import audit, passwords, people, sessions, throttle, tickets
 from core.auth.identity import Identity, Origin
-from core.auth.keyed_lock import guesses
-from core.auth.people import Newcomer, Person
+from core.auth.keyed_lock import sign_in_locks
+from core.auth.people import NewPerson, Person
 from core.auth.tickets import Invite
 from core.auth.validation import check_username
 from core.db.engine import transaction
-from core.errors import BadInput, Forbidden, NotSignedIn, TooMany
+from core.errors import BadInput, Forbidden, NotSignedIn, RateLimitExceeded
 from core.ratelimit import limiter
 from core.settings import settings
 
@@ -42,17 +42,19 @@ class SignInRefused(NotSignedIn):
 
 def sign_in(username: str, password: str, origin: Origin, sleep: Sleep = time.sleep) -> Person:
     """Who that is. Raises SignInRefused, and TooMany after too many failures from that address."""
-    name = _as_counted(username)
-    with guesses.turn(limiter.name_at(name, origin.address)):
-        limiter.may_sign_in(name, origin.address)
-        found = _by_name(username)  # no connection is held from here on: bcrypt takes long, and so may the pause
-        fits = passwords.matches(password, found.password_hash if found else None)
-        sleep(throttle.seconds(name))
+    name = _normalized_username(username)
+    with sign_in_locks.turn(limiter.name_and_network(name, origin.address)):
+        limiter.check_sign_in(name, origin.address)
+        found = _find_password_row(
+            username
+        )  # no connection is held from here on: bcrypt takes long, and so may the pause
+        fits = passwords.verify_password(password, found.password_hash if found else None)
+        sleep(throttle.current_delay_seconds(name))
         # Once more: of many tries at once in several processes, those beyond the limit learn nothing either.
-        limiter.may_sign_in(name, origin.address)
-        person = _let_in(found, origin) if found and fits and found.active else None
+        limiter.check_sign_in(name, origin.address)
+        person = _confirm_and_record(found, origin) if found and fits and found.active else None
         if person is None:
-            _refuse(name, found, origin)
+            _refuse_sign_in(name, found, origin)
     log.info("signed in", person_id=person.id)
     return person
 
@@ -74,10 +76,10 @@ def register(
         raise Forbidden("Registration needs an invitation; ask an admin")
     offered = tickets.check_invite(invite) if invite else None
     role = offered.role if offered else "analyst"
-    newcomer = Newcomer.of(username, _email_of(email, offered), display_name, role)
-    passwords.check_new(password)
+    newcomer = NewPerson.of(username, _registration_email(email, offered), display_name, role)
+    passwords.check_strength(password)
     _count_registration(origin)
-    stored = passwords.hashed(password)
+    stored = passwords.hash_password(password)
     with transaction() as connection:
         if invite:
             tickets.redeem_invite(connection, invite)
@@ -100,22 +102,22 @@ def change_password(identity: Identity, old: str, new: str, origin: Origin, keep
 
     Raises BadInput when the old one is wrong or the new one cannot be used, TooMany after too many wrong ones.
     """
-    passwords.check_new(new)
-    name = _as_counted(identity.username)
-    with guesses.turn(limiter.name_at(name, origin.address)):
-        limiter.may_sign_in(name, origin.address)
-        found = _by_name(identity.username)
-        if not passwords.matches(old, found.password_hash if found else None) or found is None:
+    passwords.check_strength(new)
+    name = _normalized_username(identity.username)
+    with sign_in_locks.turn(limiter.name_and_network(name, origin.address)):
+        limiter.check_sign_in(name, origin.address)
+        found = _find_password_row(identity.username)
+        if not passwords.verify_password(old, found.password_hash if found else None) or found is None:
             _count_failure(name, origin)
             raise BadInput("The old password is wrong")
-    stored = passwords.hashed(new)
+    stored = passwords.hash_password(new)
     with transaction() as connection:
         values = {"stored": stored, "id": identity.person_id, "seen": found.password_hash}
         change = "UPDATE person SET password_hash = :stored WHERE id = :id AND password_hash = :seen AND active"
         if not connection.execute(text(change), values).rowcount:
             raise BadInput("The old password is wrong")  # it was changed while this was typed
         connection.execute(text("DELETE FROM ticket WHERE person_id = :id"), values)
-        ended = sessions.end_all(connection, identity.person_id, "password_changed", keep_session)
+        ended = sessions.revoke_all_in_transaction(connection, identity.person_id, "password_changed", keep_session)
         audit.record(
             connection,
             "password_changed",
@@ -124,7 +126,7 @@ def change_password(identity: Identity, old: str, new: str, origin: Origin, keep
             origin=origin,
             sessions=len(ended),
         )
-    sessions.forget(ended)
+    sessions.invalidate_cached(ended)
     log.info("password changed", person_id=identity.person_id, sessions_ended=len(ended))
 
 
@@ -140,28 +142,28 @@ def ensure_first_admin() -> str | None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": FIRST_ADMIN_LOCK})
         if connection.scalar(text("SELECT EXISTS (SELECT FROM person)")):
             return None
-        newcomer = _first_admin(given)
-        password = given or generated_password()
-        people.insert(connection, newcomer, passwords.hashed(password))
+        newcomer = _validated_first_admin(given)
+        password = given or generate_password()
+        people.insert(connection, newcomer, passwords.hash_password(password))
         audit.record(connection, "person_created", actor="first start", target=newcomer.username, role="admin")
     log.info("first admin made")
     return None if given else password
 
 
-def generated_password() -> str:
+def generate_password() -> str:
     """Twenty letters and digits, about 117 bits, that satisfy the rules for passwords."""
     while True:
         password = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(GENERATED_LENGTH))
         try:
-            passwords.check_new(password)
+            passwords.check_strength(password)
         except BadInput:
             continue
         return password
 
 
-def _first_admin(given: str) -> Newcomer:
+def _validated_first_admin(given: str) -> NewPerson:
     try:
-        newcomer = Newcomer.of(settings().admin_username, None, None, "admin")
+        newcomer = NewPerson.of(settings().admin_username, None, None, "admin")
     except BadInput as error:
         raise BadInput(f"ADMIN_USERNAME cannot be used: {error}") from None
     if not given and settings().environment == "production":
@@ -171,13 +173,13 @@ def _first_admin(given: str) -> Newcomer:
         )
     try:
         if given:
-            passwords.check_new(given)
+            passwords.check_strength(given)
     except BadInput as error:
         raise BadInput(f"ADMIN_PASSWORD cannot be used: {error}") from None
     return newcomer
 
 
-def _email_of(given: str | None, offered: Invite | None) -> str | None:
+def _registration_email(given: str | None, offered: Invite | None) -> str | None:
     """The address to keep: an invitation that names one is for nobody else."""
     if offered is None or offered.email is None:
         return given
@@ -186,12 +188,12 @@ def _email_of(given: str | None, offered: Invite | None) -> str | None:
     return offered.email
 
 
-def _as_counted(username: str) -> str:
+def _normalized_username(username: str) -> str:
     """A name as failures are counted and told: one for all its spellings, and bounded."""
-    return audit.storable(unicodedata.normalize("NFC", username[:256]).lower(), audit.LONGEST_NAME)
+    return audit.sanitized(unicodedata.normalize("NFC", username[:256]).lower(), audit.MAX_NAME_LENGTH)
 
 
-def _by_name(username: str) -> Row[Any] | None:
+def _find_password_row(username: str) -> Row[Any] | None:
     try:
         kept = check_username(username)
     except BadInput:
@@ -202,10 +204,10 @@ def _by_name(username: str) -> Row[Any] | None:
         ).one_or_none()
 
 
-def _let_in(found: Row[Any], origin: Origin) -> Person | None:
+def _confirm_and_record(found: Row[Any], origin: Origin) -> Person | None:
     """The person, unless bcrypt took so long that their password was replaced or they were deactivated meanwhile."""
     with transaction() as connection:
-        person = people.held(connection, found.id, lock=True)
+        person = people.fetch_person(connection, found.id, lock=True)
         same = text("SELECT password_hash = :stored FROM person WHERE id = :id")
         if not person.active or not connection.scalar(same, {"stored": found.password_hash, "id": found.id}):
             return None
@@ -213,7 +215,7 @@ def _let_in(found: Row[Any], origin: Origin) -> Person | None:
     return person
 
 
-def _refuse(name: str, found: Row[Any] | None, origin: Origin) -> NoReturn:
+def _refuse_sign_in(name: str, found: Row[Any] | None, origin: Origin) -> NoReturn:
     _count_failure(name, origin)
     with transaction() as connection:
         audit.record(connection, "sign_in_refused", actor=name, person_id=found.id if found else None, origin=origin)
@@ -222,19 +224,19 @@ def _refuse(name: str, found: Row[Any] | None, origin: Origin) -> NoReturn:
 
 
 def _count_failure(name: str, origin: Origin) -> None:
-    limiter.failed_sign_in(name, origin.address)
-    throttle.note_failure(name)
+    limiter.record_failed_sign_in(name, origin.address)
+    throttle.record_failure(name)
 
 
 def _count_registration(origin: Origin) -> None:
     """As many as sign-ins may fail from one address: nobody fills the table, or tries which names are taken."""
-    item = limiter.limit("sign_in")
+    item = limiter.configured_limit("sign_in")
     if item is None:
         return
-    key = limiter.key("register", limiter.neighbourhood(origin.address))
+    key = limiter.limit_key("register", limiter.client_network(origin.address))
     try:
-        limiter.limiter().take("sign_in", limiter.per_address(item), key, 1)
-    except TooMany as error:
-        wait = limiter.duration((error.resets_at - datetime.now(UTC)).total_seconds())
+        limiter.limiter().take("sign_in", limiter.address_limit(item), key, 1)
+    except RateLimitExceeded as error:
+        wait = limiter.wait_label((error.resets_at - datetime.now(UTC)).total_seconds())
         sentence = f"Too many have registered from your address; go on in {wait}"
-        raise TooMany(sentence, amount=error.amount, resets_at=error.resets_at) from None
+        raise RateLimitExceeded(sentence, amount=error.amount, resets_at=error.resets_at) from None

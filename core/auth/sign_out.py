@@ -13,14 +13,14 @@ log = structlog.get_logger()
 def end_sessions(actor: Actor, person_id: int, origin: Origin) -> int:
     """End every session of a person on behalf of *actor*; returns how many. Raises Forbidden, NotHere."""
     with transaction() as connection:
-        name, by = people.authority(connection, actor)
-        person = people.held(connection, person_id)
-        ended = sessions.end_all(connection, person_id, "ended_by_admin")
+        name, by = people.require_admin_actor(connection, actor)
+        person = people.fetch_person(connection, person_id)
+        ended = sessions.revoke_all_in_transaction(connection, person_id, "ended_by_admin")
         if ended:
             told = {"reason": "ended_by_admin", "sessions": len(ended)}
             audit.record(
                 connection, "session_ended", actor=name, person_id=by, target=person.username, origin=origin, **told
             )
-    sessions.forget(ended)
+    sessions.invalidate_cached(ended)
     log.info("sessions ended by an admin", person_id=person_id, sessions=len(ended))
     return len(ended)

@@ -9,8 +9,8 @@ from pathlib import Path
 from core.errors import ServerUnavailable
 from core.settings import settings
 
-FILE = "secret_key"
-SHORTEST = 32
+KEY_FILE = "secret_key"
+MIN_KEY_LENGTH = 32
 
 
 def secret_key() -> bytes:
@@ -20,27 +20,27 @@ def secret_key() -> bytes:
     """
     given = settings().secret_key.get_secret_value()
     # A digest has the length that HMAC wants, whatever was set.
-    return sha256((given or _generated(settings().data_dir.resolve())).encode()).digest()
+    return sha256((given or _load_or_generate(settings().data_dir.resolve())).encode()).digest()
 
 
 @lru_cache(maxsize=8)
-def _generated(folder: Path) -> str:
-    path = folder / FILE
+def _load_or_generate(folder: Path) -> str:
+    path = folder / KEY_FILE
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            _write_once(path)
+            _create_key_file(path)
         key = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ServerUnavailable(f"The secret key cannot be kept in {folder}: {error}; set SECRET_KEY") from error
-    if len(key) < SHORTEST:
+    if len(key) < MIN_KEY_LENGTH:
         raise ServerUnavailable(f"{path} holds no secret key; remove it to get a new one, which signs everybody out")
     return key
 
 
-def _write_once(path: Path) -> None:
+def _create_key_file(path: Path) -> None:
     """Give the file its name when it is whole: of two processes that start at once both read the same key."""
-    coming = path.with_name(f".{FILE}.{random.token_hex(8)}")
+    coming = path.with_name(f".{KEY_FILE}.{random.token_hex(8)}")
     descriptor = os.open(coming, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:

@@ -19,16 +19,16 @@ from core.auth.identity import Origin, Role
 from core.auth.people import Actor, Person
 from core.auth.validation import check_email
 from core.db.engine import transaction
-from core.errors import BadInput, Conflict, NotHere, NotSignedIn
+from core.errors import BadInput, Conflict, NotFound, NotSignedIn
 from core.settings import settings
 
 log = structlog.get_logger()
 Purpose = Literal["sign_in", "reset", "invite"]
-SIGN_IN_LASTS = timedelta(seconds=30)
-RESET_LASTS = timedelta(hours=1)
-LONGEST_INVITE_DAYS = 90
-BYTES = 32
-LONGEST = 200
+SIGN_IN_LIFETIME = timedelta(seconds=30)
+RESET_LIFETIME = timedelta(hours=1)
+MAX_INVITE_DAYS = 90
+TICKET_BYTES = 32
+MAX_TICKET_LENGTH = 200
 
 
 class InvalidTicket(NotSignedIn):
@@ -47,7 +47,7 @@ class Invite:
 def issue_sign_in(person_id: int, nonce: str, now: datetime | None = None) -> str:
     """A ticket for the browser that holds *nonce*, to be exchanged for its session."""
     with transaction() as connection:
-        return _issue(connection, "sign_in", person_id, SIGN_IN_LASTS, now, nonce=nonce)
+        return _issue(connection, "sign_in", person_id, SIGN_IN_LIFETIME, now, nonce=nonce)
 
 
 def redeem_sign_in(ticket: str, nonce: str, now: datetime | None = None) -> int:
@@ -62,12 +62,12 @@ def redeem_sign_in(ticket: str, nonce: str, now: datetime | None = None) -> int:
 def issue_reset(actor: Actor, person_id: int, origin: Origin, now: datetime | None = None) -> str:
     """A token with which somebody sets a new password; earlier ones of that person end. Raises Conflict, NotHere."""
     with transaction() as connection:
-        name, by = people.authority(connection, actor)
-        person = people.held(connection, person_id, lock=True)
+        name, by = people.require_admin_actor(connection, actor)
+        person = people.fetch_person(connection, person_id, lock=True)
         if not person.active:
             raise Conflict(f"{person.username} is deactivated; activate first")
         connection.execute(text("DELETE FROM ticket WHERE person_id = :id AND purpose = 'reset'"), {"id": person_id})
-        token = _issue(connection, "reset", person_id, RESET_LASTS, now, details={"by": by})
+        token = _issue(connection, "reset", person_id, RESET_LIFETIME, now, details={"by": by})
         audit.record(connection, "reset_link", actor=name, person_id=by, target=person.username, origin=origin)
     log.info("reset link made", person_id=person_id)
     return token
@@ -76,8 +76,8 @@ def issue_reset(actor: Actor, person_id: int, origin: Origin, now: datetime | No
 def check_reset(token: str, now: datetime | None = None) -> Person:
     """Whose password the token can set; it stays good. Raises InvalidTicket."""
     with transaction() as connection:
-        row = _found(connection, "reset", token, now)
-        person = people.held(connection, row.person_id) if row else None
+        row = _find_valid(connection, "reset", token, now)
+        person = people.fetch_person(connection, row.person_id) if row else None
     if person is None or not person.active:
         raise InvalidTicket("This link is over or was used already; ask for a new one")
     return person
@@ -88,8 +88,8 @@ def redeem_reset(
 ) -> Person:
     """Set the password, once; all sessions end, and API keys unless kept. Raises BadInput, InvalidTicket."""
     person = check_reset(token, now)
-    passwords.check_new(new_password)
-    stored = passwords.hashed(new_password)
+    passwords.check_strength(new_password)
+    stored = passwords.hash_password(new_password)
     with transaction() as connection:
         row = _redeem(connection, "reset", token, now)
         if row is None or row.person_id != person.id:
@@ -97,8 +97,8 @@ def redeem_reset(
         values = {"stored": stored, "id": person.id}
         connection.execute(text("UPDATE person SET password_hash = :stored WHERE id = :id"), values)
         connection.execute(text("DELETE FROM ticket WHERE person_id = :id"), values)
-        ended = sessions.end_all(connection, person.id, "password_reset")
-        keys = _end_api_keys(connection, person.id) if end_api_keys else 0
+        ended = sessions.revoke_all_in_transaction(connection, person.id, "password_reset")
+        keys = _revoke_api_keys(connection, person.id) if end_api_keys else 0
         audit.record(
             connection,
             "password_reset",
@@ -108,7 +108,7 @@ def redeem_reset(
             sessions=len(ended),
             api_keys=keys,
         )
-    sessions.forget(ended)
+    sessions.invalidate_cached(ended)
     log.info("password reset", person_id=person.id, sessions_ended=len(ended), keys_ended=keys)
     return person
 
@@ -124,13 +124,13 @@ def issue_invite(
     """A token with which somebody registers once. Raises BadInput, and Conflict where nobody may register."""
     if role not in {"analyst", "admin"}:
         raise BadInput(f"There is no role {role[:20]!r}; the roles are analyst and admin")
-    if not 1 <= days <= LONGEST_INVITE_DAYS:
-        raise BadInput(f"An invitation lasts from 1 to {LONGEST_INVITE_DAYS} days")
+    if not 1 <= days <= MAX_INVITE_DAYS:
+        raise BadInput(f"An invitation lasts from 1 to {MAX_INVITE_DAYS} days")
     if settings().registration_mode == "closed":
         raise Conflict("Registration is closed (REGISTRATION=closed); create the person instead")
     details: dict[str, Any] = {"role": role, "email": check_email(email)}
     with transaction() as connection:
-        name, by = people.authority(connection, actor)
+        name, by = people.require_admin_actor(connection, actor)
         details |= {"by": by}
         token = _issue(connection, "invite", None, timedelta(days=days), now, details=details)
         audit.record(
@@ -139,10 +139,10 @@ def issue_invite(
     return token
 
 
-def withdraw_invite(actor: Actor, invite_id: str, origin: Origin) -> None:
+def revoke_invite(actor: Actor, invite_id: str, origin: Origin) -> None:
     """End an invitation that nobody has used; *invite_id* as lists of them tell it. Raises Forbidden, NotHere."""
     with transaction() as connection:
-        name, by = people.authority(connection, actor)
+        name, by = people.require_admin_actor(connection, actor)
         row = connection.execute(
             text(
                 "DELETE FROM ticket WHERE purpose = 'invite' AND encode(hash, 'hex') = :id AND expires_at > now()"
@@ -151,7 +151,7 @@ def withdraw_invite(actor: Actor, invite_id: str, origin: Origin) -> None:
             {"id": invite_id},
         ).one_or_none()
         if row is None:
-            raise NotHere("This invitation is over or was used already")
+            raise NotFound("This invitation is over or was used already")
         audit.record(
             connection,
             "invite_withdrawn",
@@ -167,7 +167,7 @@ def withdraw_invite(actor: Actor, invite_id: str, origin: Origin) -> None:
 def check_invite(token: str, now: datetime | None = None) -> Invite:
     """What the invitation offers; it stays good. Raises InvalidTicket."""
     with transaction() as connection:
-        return _invite(_found(connection, "invite", token, now))
+        return _invite(_find_valid(connection, "invite", token, now))
 
 
 def redeem_invite(connection: Connection, token: str, now: datetime | None = None) -> Invite:
@@ -181,7 +181,7 @@ def _invite(row: Row[Any] | None) -> Invite:
     return Invite(cast("Role", row.details["role"]), row.details.get("email"), row.expires_at)
 
 
-def _end_api_keys(connection: Connection, person_id: int) -> int:
+def _revoke_api_keys(connection: Connection, person_id: int) -> int:
     return connection.execute(
         text("UPDATE api_key SET revoked_at = now() WHERE person_id = :id AND revoked_at IS NULL"), {"id": person_id}
     ).rowcount
@@ -197,7 +197,7 @@ def _issue(
     nonce: str | None = None,
     details: dict[str, Any] | None = None,
 ) -> str:
-    token = secrets.token_urlsafe(BYTES)
+    token = secrets.token_urlsafe(TICKET_BYTES)
     connection.execute(
         text(
             "INSERT INTO ticket (hash, purpose, person_id, nonce_hash, details, expires_at)"
@@ -215,7 +215,7 @@ def _issue(
     return token
 
 
-def _found(connection: Connection, purpose: Purpose, token: str, now: datetime | None) -> Row[Any] | None:
+def _find_valid(connection: Connection, purpose: Purpose, token: str, now: datetime | None) -> Row[Any] | None:
     return connection.execute(
         text("SELECT * FROM ticket WHERE hash = :hash AND purpose = :purpose AND expires_at > :now"),
         {"hash": _hash(token), "purpose": purpose, "now": now or datetime.now(UTC)},
@@ -231,4 +231,4 @@ def _redeem(connection: Connection, purpose: Purpose, token: str, now: datetime 
 
 def _hash(token: str) -> bytes:
     # What is longer than any of ours is none of ours, and costs no more than one.
-    return sha256(token[:LONGEST].encode("utf-8", "surrogatepass")).digest()
+    return sha256(token[:MAX_TICKET_LENGTH].encode("utf-8", "surrogatepass")).digest()

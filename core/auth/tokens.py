@@ -16,10 +16,10 @@ from core.errors import NotSignedIn
 
 ALGORITHM = "HS256"
 AUDIENCE = "almanac"
-REQUIRED = ("sub", "sid", "role", "iat", "exp", "jti", "aud")
-LONGEST = 2048
-NEWEST_GENERATION = 2**31 - 1  # a Postgres integer
-SEVERAL_FIELDS = 3
+REQUIRED_CLAIMS = ("sub", "sid", "role", "iat", "exp", "jti", "aud")
+MAX_TOKEN_LENGTH = 2048
+MAX_GENERATION = 2**31 - 1  # a Postgres integer
+REFRESH_TOKEN_FIELDS = 3
 
 
 class InvalidToken(NotSignedIn):
@@ -57,45 +57,45 @@ def access_token(key: bytes, *, person_id: int, session_id: UUID, role: str, now
     return jwt.encode(claims, key, algorithm=ALGORITHM)
 
 
-def read_access(key: bytes, token: str, now: datetime) -> Claims:
+def decode_access_token(key: bytes, token: str, now: datetime) -> Claims:
     """Read a token that we signed and that is good at *now*. Raises InvalidToken for everything else."""
     import jwt  # noqa: PLC0415 - as above
 
-    if len(token) > LONGEST:
+    if len(token) > MAX_TOKEN_LENGTH:
         raise InvalidToken
     # Its time is compared below, with the caller's clock instead of the library's.
-    checks: Any = {"require": list(REQUIRED), "verify_exp": False, "verify_iat": False, "verify_nbf": False}
+    checks: Any = {"require": list(REQUIRED_CLAIMS), "verify_exp": False, "verify_iat": False, "verify_nbf": False}
     try:
         found = jwt.decode(token, key, algorithms=[ALGORITHM], audience=AUDIENCE, options=checks)
         claims = _claims(found)
     # A claim of another type than ours and text that is no text: each is just not a token of ours.
     except (jwt.PyJWTError, ValueError, TypeError):
-        _refuse()
+        _raise_invalid_token()
     if claims.exp <= now.timestamp():
         raise InvalidToken
     return claims
 
 
 def refresh_token(key: bytes, session_id: UUID, generation: int) -> str:
-    return f"{session_id}.{generation}.{_seal(key, session_id, generation)}"
+    return f"{session_id}.{generation}.{_signature(key, session_id, generation)}"
 
 
-def read_refresh(key: bytes, token: str) -> tuple[UUID, int]:
+def decode_refresh_token(key: bytes, token: str) -> tuple[UUID, int]:
     """The session and the generation of a refresh token of ours. Raises InvalidToken for everything else."""
-    parts = token.split(".") if len(token) <= LONGEST and token.isascii() else []
-    if len(parts) != SEVERAL_FIELDS or not parts[1].isdecimal():
+    parts = token.split(".") if len(token) <= MAX_TOKEN_LENGTH and token.isascii() else []
+    if len(parts) != REFRESH_TOKEN_FIELDS or not parts[1].isdecimal():
         raise InvalidToken
     try:
         session_id, generation = UUID(parts[0]), int(parts[1])
     except ValueError:
-        _refuse()
+        _raise_invalid_token()
     # The whole token is compared, so that it can be written in one way only.
-    if generation > NEWEST_GENERATION or not hmac.compare_digest(token, refresh_token(key, session_id, generation)):
+    if generation > MAX_GENERATION or not hmac.compare_digest(token, refresh_token(key, session_id, generation)):
         raise InvalidToken
     return session_id, generation
 
 
-def _seal(key: bytes, session_id: UUID, generation: int) -> str:
+def _signature(key: bytes, session_id: UUID, generation: int) -> str:
     # Named, so that nothing else that is signed with this key can pass for it.
     digest = hmac.digest(key, f"refresh:{session_id}:{generation}".encode(), sha256)
     return urlsafe_b64encode(digest).rstrip(b"=").decode()
@@ -109,5 +109,5 @@ def _claims(found: dict[str, Any]) -> Claims:
     )
 
 
-def _refuse() -> NoReturn:
+def _raise_invalid_token() -> NoReturn:
     raise InvalidToken from None

@@ -5,9 +5,9 @@ import unicodedata
 
 from core.errors import BadInput
 
-LONGEST_USERNAME = 64
-LONGEST_DISPLAY_NAME = 100
-LONGEST_EMAIL = 254
+MAX_USERNAME_LENGTH = 64
+MAX_DISPLAY_NAME_LENGTH = 100
+MAX_EMAIL_LENGTH = 254
 EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 # Emoji and several scripts join characters with these; everything else that cannot be seen is refused.
 JOINERS = "\u200c\u200d"
@@ -15,7 +15,7 @@ JOINERS = "\u200c\u200d"
 
 def check_username(username: str) -> str:
     """The name as it is kept (NFC). Raises BadInput, saying why, when nobody can be called that."""
-    kept = _readable(username, "A username", LONGEST_USERNAME)
+    kept = _checked_text(username, "A username", MAX_USERNAME_LENGTH)
     if "/" in kept:
         raise BadInput("A username cannot hold a slash")
     return kept
@@ -23,20 +23,20 @@ def check_username(username: str) -> str:
 
 def check_display_name(name: str | None) -> str | None:
     """The name as it is kept; None for none. Raises BadInput."""
-    return _readable(name, "A name", LONGEST_DISPLAY_NAME) if name else None
+    return _checked_text(name, "A name", MAX_DISPLAY_NAME_LENGTH) if name else None
 
 
 def check_email(email: str | None) -> str | None:
     """The address as it is kept; None for none. Raises BadInput unless it looks like one."""
     if not email:
         return None
-    kept = _readable(email, "An e-mail address", LONGEST_EMAIL)
+    kept = _checked_text(email, "An e-mail address", MAX_EMAIL_LENGTH)
     if not EMAIL.fullmatch(kept):
         raise BadInput("That is no e-mail address; it looks like name@example.org")
     return kept
 
 
-def _readable(given: str, what: str, longest: int) -> str:
+def _checked_text(given: str, what: str, longest: int) -> str:
     # Cut before composing: a text of millions must not cost more than one that fits.
     kept = unicodedata.normalize("NFC", given[: 4 * longest + 1])
     if not kept.strip():

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
-PAGE = 100
+PAGE_SIZE = 100
 ACCOUNTS_PER_QUERY = 25  # as the client asks: four connections each make a point
 # Before anything was observed: an answer of GraphQL takes about a second, of REST a third of one.
-USUAL_SECONDS = {True: 0.9, False: 0.35}
+DEFAULT_SECONDS_PER_REQUEST = {True: 0.9, False: 0.35}
 HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Known:
+class AccountCostInputs:
     """What is known of an account before it is asked for; an unknown one counts as one page of repositories.
 
     *pushed* is how many repositories are expected to have been pushed to since the last look, *changes* how many
@@ -30,7 +30,7 @@ class Known:
 
     @property
     def pages(self) -> int:
-        return max(1, ceil((self.repositories or 1) / PAGE))
+        return max(1, ceil((self.repositories or 1) / PAGE_SIZE))
 
     @property
     def languages(self) -> float:
@@ -40,7 +40,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Left:
+class BudgetTotals:
     """What is left of the budget until it is full again; of several owners' together, at the first reset."""
 
     remaining: int | None = None
@@ -84,30 +84,33 @@ class Forecast:
         return self.not_modified / self.requests if self.requests else 0.0
 
 
-def forecast(
-    accounts: Sequence[Known],
+def forecast_refresh(
+    accounts: Sequence[AccountCostInputs],
     *,
     with_token: bool,
-    left: Left | None = None,
+    left: BudgetTotals | None = None,
     now: datetime | None = None,
     seconds_per_request: float | None = None,
 ) -> Forecast:
     """Tell what a refresh is expected to cost: every page, and languages of what is new or was pushed to since."""
-    left = left or Left()
+    left = left or BudgetTotals()
     languages = ceil(round(sum(known.languages for known in accounts), 6))
     pages = [known.pages for known in accounts]
     if with_token:
         # An account's pages come one after the other, those of many accounts together: a point for each query.
         rounds = (sum(one > turn for one in pages) for turn in range(max(pages, default=0)))
-        points = sum(ceil(asked / ACCOUNTS_PER_QUERY) for asked in rounds) + ceil(languages / PAGE)
+        points = sum(ceil(asked / ACCOUNTS_PER_QUERY) for asked in rounds) + ceil(languages / PAGE_SIZE)
         requests = points + sum(known.is_organization for known in accounts)
-        unchanged = sum(_unchanged(known, 1) for known in accounts if known.is_organization)
+        unchanged = sum(_unchanged_probability(known, 1) for known in accounts if known.is_organization)
     else:
         points = 0
         requests = len(accounts) + sum(pages) + languages
         # The account itself and each page of its repositories.
-        unchanged = sum(_unchanged(known, 1) + known.pages * _unchanged(known, known.pages) for known in accounts)
-    seconds = requests * (seconds_per_request or USUAL_SECONDS[with_token])
+        unchanged = sum(
+            _unchanged_probability(known, 1) + known.pages * _unchanged_probability(known, known.pages)
+            for known in accounts
+        )
+    seconds = requests * (seconds_per_request or DEFAULT_SECONDS_PER_REQUEST[with_token])
     return Forecast(
         accounts=len(accounts),
         unknown=sum(known.repositories is None for known in accounts),
@@ -115,18 +118,18 @@ def forecast(
         points=points,
         languages=languages,
         not_modified=int(unchanged),
-        minutes=round((seconds + _waiting(points or requests, left, now)) / 60, 2),
+        minutes=round((seconds + _seconds_until_affordable(points or requests, left, now)) / 60, 2),
         remaining=left.remaining,
         resets_at=left.resets_at,
     )
 
 
-def _unchanged(known: Known, parts: int) -> float:
+def _unchanged_probability(known: AccountCostInputs, parts: int) -> float:
     """How likely one of so many parts of an account is as it was at the last look."""
     return 0.0 if known.changes is None else math.exp(-known.changes / parts)
 
 
-def _waiting(cost: int, left: Left, now: datetime | None) -> float:
+def _seconds_until_affordable(cost: int, left: BudgetTotals, now: datetime | None) -> float:
     """Seconds until the last of the budgets that this takes is there."""
     if now is None or left.remaining is None or left.resets_at is None or cost <= left.remaining:
         return 0.0
@@ -134,7 +137,7 @@ def _waiting(cost: int, left: Left, now: datetime | None) -> float:
     return max(0.0, (left.resets_at + further * HOUR - now).total_seconds())
 
 
-def look_cost(repositories: int | None, *, with_token: bool) -> float:
+def refresh_cost(repositories: int | None, *, with_token: bool) -> float:
     """What one look at one of many accounts costs, languages left out: points with a token, requests without."""
-    pages = max(1, ceil((repositories or 1) / PAGE))
+    pages = max(1, ceil((repositories or 1) / PAGE_SIZE))
     return pages / ACCOUNTS_PER_QUERY if with_token else 1 + pages

@@ -6,14 +6,16 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, text
 
 from core.budget import cost_model
-from core.budget.shared_state import Bucket
+from core.budget.shared_state import RateBudgetBucket
 
 # Pushes as many as in a stretch of the same length before, but not of a shorter one than this.
-LEAST_STRETCH = timedelta(days=1)
+MIN_PUSH_WINDOW = timedelta(days=1)
 LATEST_RUNS = 20
 
 
-def known(connection: Connection, account_ids: Sequence[int], now: datetime) -> list[cost_model.Known]:
+def load_cost_inputs(
+    connection: Connection, account_ids: Sequence[int], now: datetime
+) -> list[cost_model.AccountCostInputs]:
     """Read what is known of accounts (our ids) before they are asked for."""
     rows = connection.execute(
         text("""
@@ -29,10 +31,10 @@ def known(connection: Connection, account_ids: Sequence[int], now: datetime) -> 
              WHERE account.id = ANY(:ids)
              GROUP BY account.id, tracked_account.account_id
         """),
-        {"ids": list(account_ids), "now": now, "least": LEAST_STRETCH},
+        {"ids": list(account_ids), "now": now, "least": MIN_PUSH_WINDOW},
     )
     return [
-        cost_model.Known(
+        cost_model.AccountCostInputs(
             login=row.login,
             is_organization=row.kind == "organization",
             repositories=row.repositories if row.checked_at else None,
@@ -57,12 +59,12 @@ def seconds_per_request(connection: Connection) -> float | None:
     return found
 
 
-def left(buckets: Iterable[Bucket], *, with_token: bool, now: datetime) -> cost_model.Left:
+def budget_totals(buckets: Iterable[RateBudgetBucket], *, with_token: bool, now: datetime) -> cost_model.BudgetTotals:
     """Add up what is left in the buckets that a refresh is paid from."""
     paying = [bucket for bucket in buckets if bucket.resource == ("graphql" if with_token else "core")]
     if not paying:
-        return cost_model.Left()
-    return cost_model.Left(
+        return cost_model.BudgetTotals()
+    return cost_model.BudgetTotals(
         remaining=sum(bucket.left(now) for bucket in paying),
         limit=sum(bucket.limit for bucket in paying),
         resets_at=min((bucket.resets_at for bucket in paying if bucket.resets_at > now), default=None),

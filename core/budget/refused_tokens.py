@@ -13,7 +13,7 @@ from redis import Redis
 
 from core.budget import shared_state
 
-LONG_AGO = datetime.min.replace(tzinfo=UTC)
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class RefusedToken:
     at: datetime | None
 
 
-def key(api_url: str) -> str:
-    return shared_state.key(api_url).removesuffix("budget") + "refused"
+def refused_tokens_key(api_url: str) -> str:
+    return shared_state.budget_key(api_url).removesuffix("budget") + "refused"
 
 
-def seen(redis: Redis, api_url: str) -> list[RefusedToken]:
+def load_refused_tokens(redis: Redis, api_url: str) -> list[RefusedToken]:
     """Tell which tokens are left out now, newest first. Raises RedisError when Redis is away."""
-    held: Any = redis.hgetall(key(api_url))
+    held: Any = redis.hgetall(refused_tokens_key(api_url))
     found = []
     for fingerprint, told in held.items():
         try:
@@ -41,4 +41,4 @@ def seen(redis: Redis, api_url: str) -> list[RefusedToken]:
             found.append(RefusedToken(fingerprint.decode(), str(body["name"]), str(body["why"]), at))
         except (ValueError, KeyError, TypeError):  # written by another version
             continue
-    return sorted(found, key=lambda one: one.at or LONG_AGO, reverse=True)
+    return sorted(found, key=lambda one: one.at or EARLIEST, reverse=True)

@@ -17,7 +17,7 @@ LEASE_SECONDS = 90
 
 
 @dataclass(frozen=True)
-class Bucket:
+class RateBudgetBucket:
     """One of GitHub's budgets as last heard; after *resets_at* it is full again."""
 
     owner: str
@@ -31,40 +31,42 @@ class Bucket:
 
 
 @dataclass(frozen=True)
-class BudgetSeen:
+class RateBudgetSummary:
     """All budgets, the requests under way, and until when nothing may be asked (None: no pause)."""
 
-    buckets: tuple[Bucket, ...] = ()
+    buckets: tuple[RateBudgetBucket, ...] = ()
     in_flight: int = 0
     paused_until: datetime | None = None
 
 
-def key(api_url: str) -> str:
+def budget_key(api_url: str) -> str:
     """The name under which the budget of one API lies in Redis."""
     return f"almanac:github:{{{sha256(api_url.encode()).hexdigest()[:12]}}}:budget"
 
 
-def seen(redis: Redis, api_url: str, now: datetime) -> BudgetSeen:
+def load_rate_budget(redis: Redis, api_url: str, now: datetime) -> RateBudgetSummary:
     """Tell what is left of each budget, as last heard by any process; nothing before the first answer.
 
     Raises RedisError when Redis is away.
     """
-    held: Any = redis.get(key(api_url))
+    held: Any = redis.get(budget_key(api_url))
     try:
-        return read(json.loads(held), now) if held else BudgetSeen()
+        return parse_rate_budget(json.loads(held), now) if held else RateBudgetSummary()
     except (ValueError, KeyError, TypeError, AttributeError):  # written by another version
-        return BudgetSeen()
+        return RateBudgetSummary()
 
 
-def read(told: dict[str, Any], now: datetime) -> BudgetSeen:
+def parse_rate_budget(told: dict[str, Any], now: datetime) -> RateBudgetSummary:
     """Read the JSON of a budget."""
     buckets = []
     for name, bucket in sorted(told["buckets"].items()):
         owner, _, resource = name.partition(" ")
         resets_at = datetime.fromtimestamp(bucket["resets_at"], UTC)
-        buckets.append(Bucket(owner, resource, int(bucket["limit"]), int(bucket["remaining"]), resets_at))
+        buckets.append(RateBudgetBucket(owner, resource, int(bucket["limit"]), int(bucket["remaining"]), resets_at))
     # A process that died leaves its requests in flight until their lease has run out.
     since = now.timestamp() - LEASE_SECONDS
     flying = sum(flight["started_at"] > since for flight in told["in_flight"].values())
     pause = float(told["paused_until"])
-    return BudgetSeen(tuple(buckets), flying, datetime.fromtimestamp(pause, UTC) if pause > now.timestamp() else None)
+    return RateBudgetSummary(
+        tuple(buckets), flying, datetime.fromtimestamp(pause, UTC) if pause > now.timestamp() else None
+    )

@@ -10,10 +10,10 @@ from pandas import DataFrame
 from core.charts import linguist
 from core.charts.theme import Theme, figure
 
-LAYERS = 8
+MAX_LAYERS = 8
 
 
-def top_layers(frame: DataFrame, value: str, layers: int = LAYERS) -> DataFrame:
+def top_layers(frame: DataFrame, value: str, layers: int = MAX_LAYERS) -> DataFrame:
     """Keep the languages that are largest at the end (or ever were half as large); the others become one layer.
 
     frame  at, language and *value*; returns the same columns, largest language first
@@ -28,7 +28,7 @@ def top_layers(frame: DataFrame, value: str, layers: int = LAYERS) -> DataFrame:
     return ordered.drop(columns="rank")
 
 
-def unbroken(frame: DataFrame, longest: timedelta) -> list[DataFrame]:
+def split_at_gaps(frame: DataFrame, longest: timedelta) -> list[DataFrame]:
     """The parts of *frame* (with the column at) between which nothing was told for longer than *longest*."""
     moments = frame["at"].drop_duplicates().sort_values()
     part = (moments.diff() > longest).cumsum()
@@ -36,7 +36,7 @@ def unbroken(frame: DataFrame, longest: timedelta) -> list[DataFrame]:
     return [frame[numbers == number] for number in sorted(numbers.unique())]
 
 
-def shares(
+def stacked_shares(
     frame: DataFrame, value: str, theme: Theme, *, unit: str, longest: timedelta, height: int = 300
 ) -> go.Figure:
     """Layers of languages that add up to 100 % at each moment; *frame* has at, language and *value*.
@@ -44,7 +44,7 @@ def shares(
     Where nothing was told for longer than *longest* the layers stop, and the gap is shaded.
     """
     layers = top_layers(frame, value)
-    parts = unbroken(layers, longest)
+    parts = split_at_gaps(layers, longest)
     drawing = figure(theme, height=height, showlegend=True, margin={"l": 0, "r": 8, "t": 0, "b": 0})
     shown: set[str] = set()
     for number, part in enumerate(parts):
@@ -55,8 +55,8 @@ def shares(
             shown.add(name)
     for before, after in pairwise(parts):
         drawing.add_vrect(
-            x0=_plain(before["at"].max()),
-            x1=_plain(after["at"].min()),
+            x0=_without_timezone(before["at"].max()),
+            x1=_without_timezone(after["at"].min()),
             fillcolor=theme.gap,
             line_width=0,
             layer="below",
@@ -66,7 +66,7 @@ def shares(
     return drawing
 
 
-def _plain(moment: datetime) -> datetime:
+def _without_timezone(moment: datetime) -> datetime:
     return moment.replace(tzinfo=None)
 
 

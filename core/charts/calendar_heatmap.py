@@ -12,15 +12,15 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 HEIGHT = 190
 
 
-def calendar(frame: DataFrame, theme: Theme, *, text: str) -> go.Figure:
+def calendar_heatmap(frame: DataFrame, theme: Theme, *, text: str) -> go.Figure:
     """Draw *frame*: day, share (0 to 1 or null) and the column *text* for the hover; the newest week at the right."""
     days = pd.to_datetime(frame["day"])
     mondays = days - pd.to_timedelta(days.dt.day_of_week, unit="D")
     weeks = pd.date_range(mondays.min(), mondays.max(), freq="7D")
     at = {day: place for place, day in enumerate(zip(mondays, days.dt.day_of_week, strict=True))}
     shares = frame["share"].astype(float)
-    z = [[_at(shares, at.get((week, weekday))) for week in weeks] for weekday in range(7)]
-    told = [[_at(frame[text], at.get((week, weekday))) or "" for week in weeks] for weekday in range(7)]
+    z = [[_value_at(shares, at.get((week, weekday))) for week in weeks] for weekday in range(7)]
+    told = [[_value_at(frame[text], at.get((week, weekday))) or "" for week in weeks] for weekday in range(7)]
     # Days on which nothing was tracked are days all the same: pale, so that nobody takes them for a miss.
     idle = [
         [0 if text and share is None else None for share, text in zip(shares, texts, strict=True)]
@@ -63,7 +63,7 @@ def calendar(frame: DataFrame, theme: Theme, *, text: str) -> go.Figure:
     return drawing
 
 
-def _at(values: pd.Series, place: int | None) -> object:
+def _value_at(values: pd.Series, place: int | None) -> object:
     if place is None or pd.isna(values.iloc[place]):
         return None
     return values.iloc[place]

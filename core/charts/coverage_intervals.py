@@ -22,7 +22,7 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Interval:
     """A run of looks without a gap."""
 
     from_at: datetime
@@ -30,15 +30,15 @@ class Stretch:
     patient_until: datetime
 
 
-def runs(stretches: DataFrame) -> list[Stretch]:
+def sorted_intervals(stretches: DataFrame) -> list[Interval]:
     """The rows of *stretches*, oldest first."""
     columns: list[list[Any]] = [list(stretches[name]) for name in ("from_at", "to_at", "patient_until")]
-    return sorted(starmap(Stretch, zip(*columns, strict=True)), key=lambda run: run.from_at)
+    return sorted(starmap(Interval, zip(*columns, strict=True)), key=lambda run: run.from_at)
 
 
-def gaps(stretches: DataFrame, until: datetime) -> list[Gap]:
+def find_gaps(stretches: DataFrame, until: datetime) -> list[Gap]:
     """The times between the first look and *until* that no stretch covers, oldest first."""
-    looked = runs(stretches)
+    looked = sorted_intervals(stretches)
     if not looked:
         return []
     found: list[Gap] = []
@@ -52,16 +52,16 @@ def gaps(stretches: DataFrame, until: datetime) -> list[Gap]:
     return found
 
 
-def coverage(stretches: DataFrame, until: datetime) -> float | None:
+def covered_share(stretches: DataFrame, until: datetime) -> float | None:
     """The share of the time from the first look to *until* that is in no gap; None before the first look."""
     if stretches.empty:
         return None
-    span = (until - runs(stretches)[0].from_at).total_seconds()
-    missing = sum((gap.to_at - gap.from_at).total_seconds() for gap in gaps(stretches, until))
+    span = (until - sorted_intervals(stretches)[0].from_at).total_seconds()
+    missing = sum((gap.to_at - gap.from_at).total_seconds() for gap in find_gaps(stretches, until))
     return 1.0 if span <= 0 else max(0.0, 1 - missing / span)
 
 
-def drawn(points: DataFrame, stretches: DataFrame, y: str) -> DataFrame:
+def line_with_gaps(points: DataFrame, stretches: DataFrame, y: str) -> DataFrame:
     """The points of one source's line: a value holds to the last look of its stretch, and then the line ends.
 
     Returns at, value; a row without a value separates two stretches. Points are changes, so what was last known
@@ -69,7 +69,7 @@ def drawn(points: DataFrame, stretches: DataFrame, y: str) -> DataFrame:
     """
     known = points.dropna(subset=[y]).sort_values("captured_at")
     parts: list[DataFrame] = []
-    for stretch in runs(stretches):
+    for stretch in sorted_intervals(stretches):
         inside = known[(known["captured_at"] >= stretch.from_at) & (known["captured_at"] <= stretch.to_at)]
         part = DataFrame({"at": inside["captured_at"], "value": inside[y].astype(float)})
         before = known[known["captured_at"] < stretch.from_at]

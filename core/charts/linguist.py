@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-WITHOUT_COLOR = "#94a3b8"
+FALLBACK_COLOR = "#94a3b8"
 OTHER = "Other"
-UNKNOWN = "No language"
+NO_LANGUAGE = "No language"
 
 
 @lru_cache(maxsize=1)
@@ -24,13 +24,13 @@ def languages() -> dict[str, dict[str, str | None]]:
 def color(language: object) -> str:
     """The colour of one language; grey for what Linguist does not know or does not colour."""
     entry = {} if pd.isna(language) else languages().get(str(language), {})  # type: ignore[call-overload]
-    return entry.get("color") or WITHOUT_COLOR
+    return entry.get("color") or FALLBACK_COLOR
 
 
 def colors(names: Iterable[object]) -> list[str]:
     return [color(name) for name in names]
 
 
-def kind(language: object) -> str | None:
+def language_type(language: object) -> str | None:
     """programming, markup, data or prose; None where Linguist does not know."""
     return None if pd.isna(language) else languages().get(str(language), {}).get("type")  # type: ignore[call-overload]

@@ -9,10 +9,10 @@ from pandas import DataFrame
 from core.charts import linguist
 from core.charts.theme import Theme, figure
 
-NAMED = 6
-LINE = 0.07  # height of a name, as a part of the plot's
-POWERS = ("1", "10", "100", "1k", "10k", "100k", "1M", "10M")
-TICKS = {"tickvals": [10**power for power in range(len(POWERS))], "ticktext": POWERS}
+MAX_LABELS = 6
+LABEL_HEIGHT_SHARE = 0.07  # height of a name, as a part of the plot's
+POWER_LABELS = ("1", "10", "100", "1k", "10k", "100k", "1M", "10M")
+LOG_TICKS = {"tickvals": [10**power for power in range(len(POWER_LABELS))], "ticktext": POWER_LABELS}
 
 
 def stars_histogram(frame: DataFrame, theme: Theme) -> go.Figure:
@@ -24,17 +24,19 @@ def stars_histogram(frame: DataFrame, theme: Theme) -> go.Figure:
         x=[(floor(log10(start) * 3 + 0.01) + 0.5) / 3 if start else -0.5 / 3 for start in starts],
         width=0.3,
         y=frame["repositories"].astype(int),
-        customdata=[bin_said(start, end) for start, end in zip(starts, ends, strict=True)],
+        customdata=[bin_label(start, end) for start, end in zip(starts, ends, strict=True)],
         marker={"color": theme.accent, "line": {"width": 0}, "cornerradius": 3},
         hovertemplate="%{y:,} repositories with %{customdata} stars<extra></extra>",
     )
     ticks = [power for power in range(8) if not ends or 10**power <= max(ends)]
-    drawing.update_xaxes(tickvals=ticks, ticktext=[POWERS[power] for power in ticks], **_titled("stars", theme))
+    drawing.update_xaxes(
+        tickvals=ticks, ticktext=[POWER_LABELS[power] for power in ticks], **_axis_title("stars", theme)
+    )
     drawing.update_yaxes(tickformat=",d", rangemode="tozero")
     return drawing
 
 
-def bin_said(start: int, end: int) -> str:
+def bin_label(start: int, end: int) -> str:
     """A bin in words; its upper end belongs to the next."""
     return f"{start:,}" if end == start + 1 else f"{start:,} to {end - 1:,}"
 
@@ -42,7 +44,7 @@ def bin_said(start: int, end: int) -> str:
 def growth_scatter(frame: DataFrame, theme: Theme) -> go.Figure:
     """One dot a repository of *frame* (full_name, language, stars, stars_30d), both axes in powers of ten."""
     drawing = figure(theme, height=300, hovermode="closest")
-    languages = frame["language"].fillna(linguist.UNKNOWN)
+    languages = frame["language"].fillna(linguist.NO_LANGUAGE)
     drawing.add_scatter(
         x=frame["stars"].astype(int),
         y=frame["stars_30d"].astype(int),
@@ -56,19 +58,19 @@ def growth_scatter(frame: DataFrame, theme: Theme) -> go.Figure:
         },
         hovertemplate="<b>%{customdata[0]}</b><br>%{x:,} stars, +%{y:,} in 30 days<br>%{customdata[1]}<extra></extra>",
     )
-    drawing.update_xaxes(type="log", showgrid=True, gridcolor=theme.grid, **_titled("stars", theme), **TICKS)
-    drawing.update_yaxes(type="log", **TICKS)
-    _name_the_first(drawing, frame, theme)
+    drawing.update_xaxes(type="log", showgrid=True, gridcolor=theme.grid, **_axis_title("stars", theme), **LOG_TICKS)
+    drawing.update_yaxes(type="log", **LOG_TICKS)
+    _label_fastest_growing(drawing, frame, theme)
     return drawing
 
 
-def _titled(text: str, theme: Theme) -> dict[str, object]:
+def _axis_title(text: str, theme: Theme) -> dict[str, object]:
     return {"title": {"text": text, "font": {"size": 12, "color": theme.muted}, "standoff": 6}}
 
 
-def _name_the_first(drawing: go.Figure, frame: DataFrame, theme: Theme) -> None:
+def _label_fastest_growing(drawing: go.Figure, frame: DataFrame, theme: Theme) -> None:
     """Write the names of the fastest beside their dots, as far as they stay clear of each other."""
-    named = frame.loc[_apart(frame)].head(NAMED)
+    named = frame.loc[_rows_with_clear_labels(frame)].head(MAX_LABELS)
     drawing.add_scatter(
         x=named["stars"].astype(int),
         y=named["stars_30d"].astype(int),
@@ -81,11 +83,11 @@ def _name_the_first(drawing: go.Figure, frame: DataFrame, theme: Theme) -> None:
     )
 
 
-def _apart(frame: DataFrame) -> list[Any]:
+def _rows_with_clear_labels(frame: DataFrame) -> list[Any]:
     """The rows, from the first on, whose names do not lie on the same line as an earlier one's."""
     if frame.empty:
         return []
-    line = LINE * max(1.0, log10(frame["stars_30d"].max() / frame["stars_30d"].min()))
+    line = LABEL_HEIGHT_SHARE * max(1.0, log10(frame["stars_30d"].max() / frame["stars_30d"].min()))
     levels: list[float] = []
     kept = []
     for index, growth in frame["stars_30d"].head(40).items():

@@ -83,13 +83,13 @@ def figure(theme: Theme, *, height: int = 300, **layout: Any) -> go.Figure:
         colorway=list(theme.series),
         bargap=0.35,
     )
-    drawn.update_xaxes(**axis(theme, grid=False), ticklabelstandoff=6)
-    drawn.update_yaxes(**axis(theme, grid=True), ticklabelstandoff=6)
+    drawn.update_xaxes(**axis_style(theme, grid=False), ticklabelstandoff=6)
+    drawn.update_yaxes(**axis_style(theme, grid=True), ticklabelstandoff=6)
     drawn.update_layout(**layout)
     return drawn
 
 
-def axis(theme: Theme, *, grid: bool) -> dict[str, Any]:
+def axis_style(theme: Theme, *, grid: bool) -> dict[str, Any]:
     return {
         "showgrid": grid,
         "gridcolor": theme.grid,

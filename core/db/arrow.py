@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import URL
 
 from core.db.engine import transaction
-from core.db.frames import once_per_version
+from core.db.frames import cached_per_version
 from core.errors import ServerUnavailable
 
 ARROW_TYPES = {
@@ -36,22 +36,22 @@ def read_arrow(sql: str, **values: Any) -> DataFrame:
 
     The columns are Arrow's own: they go into a table, a file or a chart without being copied.
     """
-    return once_per_version(_ask, sql, values)
+    return cached_per_version(_query_arrow, sql, values)
 
 
-def _ask(sql: str, values: dict[str, Any]) -> DataFrame:
+def _query_arrow(sql: str, values: dict[str, Any]) -> DataFrame:
     with transaction() as connection:
         if connection.in_nested_transaction():
             # Its rows are not committed: a connection of our own would not see them.
-            frame = _by_psycopg(connection, sql, values)
+            frame = _query_by_psycopg(connection, sql, values)
         else:
-            frame = _by_adbc(_address(connection), sql, values)
+            frame = _query_by_adbc(_libpq_conninfo(connection), sql, values)
     frame.attrs = {"sql": dedent(sql).strip(), "values": values}
     return frame
 
 
-def _by_adbc(address: str, sql: str, values: dict[str, Any]) -> DataFrame:
-    statement, order = numbered(sql, values)
+def _query_by_adbc(address: str, sql: str, values: dict[str, Any]) -> DataFrame:
+    statement, order = to_numbered_parameters(sql, values)
     try:
         with dbapi.connect(address) as connection, connection.cursor() as cursor:
             cursor.execute(statement, [values[name] for name in order])
@@ -61,7 +61,7 @@ def _by_adbc(address: str, sql: str, values: dict[str, Any]) -> DataFrame:
         raise ServerUnavailable("The database does not answer") from error
 
 
-def _by_psycopg(connection: Connection, sql: str, values: dict[str, Any]) -> DataFrame:
+def _query_by_psycopg(connection: Connection, sql: str, values: dict[str, Any]) -> DataFrame:
     """The same columns of the same types, read row by row."""
     result = connection.execute(text(sql), values)
     described: Any = result.cursor.description
@@ -77,7 +77,7 @@ def _arrow_type(oid: int) -> pa.DataType:
     return pa.list_(kind) if info.array_oid == oid else kind
 
 
-def numbered(sql: str, values: dict[str, Any]) -> tuple[str, list[str]]:
+def to_numbered_parameters(sql: str, values: dict[str, Any]) -> tuple[str, list[str]]:
     """Rewrite `:name` as `$1`, as libpq wants it; also the order in which it wants the values."""
     compiled = text(sql).bindparams(**values).compile(dialect=_dialect())
     return str(compiled), list(compiled.positiontup or ())
@@ -89,7 +89,7 @@ def _dialect() -> PGDialect_asyncpg:
     return PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 
-def _address(connection: Connection) -> str:
+def _libpq_conninfo(connection: Connection) -> str:
     """Where *connection*'s server is, as libpq writes it."""
     url: URL = connection.engine.url
     given = {**url.query, **url.translate_connect_args(username="user", database="dbname")}

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, event
 CANCEL_SECONDS = 1.0
 
 
-class Statements:
+class StatementCanceller:
     """Knows the connections of *engine* that are in use, from when it is made."""
 
     def __init__(self, engine: Engine) -> None:

@@ -11,7 +11,7 @@ def data_version() -> int:
         return connection.scalar(text("SELECT version FROM data_version")) or 0
 
 
-def publish(connection: Connection, run_id: int | None = None) -> int:
+def publish_data_version(connection: Connection, run_id: int | None = None) -> int:
     """Raise the data version in *connection*'s transaction; pages see it once that has committed."""
     version: int = connection.execute(
         text(

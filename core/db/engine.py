@@ -20,22 +20,22 @@ def parse_database_url(given: str) -> URL:
     return url
 
 
-_url_of_embedded_server: Callable[[], str] | None = None
+_embedded_server_url: Callable[[], str] | None = None
 
 
 def use_embedded_server(url: Callable[[], str]) -> None:
     """Ask *url*, which may start a server, for the URL where DATABASE_URL is empty. Entry points call this once."""
-    global _url_of_embedded_server  # noqa: PLW0603 - one provider per process, set by its entry point
-    _url_of_embedded_server = url
+    global _embedded_server_url  # noqa: PLW0603 - one provider per process, set by its entry point
+    _embedded_server_url = url
 
 
 def database_url() -> str:
     """Return DATABASE_URL, else the embedded server's URL. Raises ServerUnavailable where there is neither."""
     if given := settings().database_url:
         return given
-    if _url_of_embedded_server is None:
+    if _embedded_server_url is None:
         raise ServerUnavailable("DATABASE_URL is empty, and this process starts no embedded Postgres")
-    return _url_of_embedded_server()
+    return _embedded_server_url()
 
 
 @lru_cache(maxsize=1)
@@ -51,27 +51,27 @@ def engine() -> Engine:
     )
 
 
-_bound: ContextVar[Engine | Connection | None] = ContextVar("bound", default=None)
-_bound_everywhere: Engine | Connection | None = None
+_override: ContextVar[Engine | Connection | None] = ContextVar("bound", default=None)
+_process_wide_override: Engine | Connection | None = None
 
 
 @contextmanager
-def bind(other: Engine | Connection, *, everywhere: bool) -> Iterator[None]:
-    """Let `transaction` use *other* inside this block. Callers use `core.db.override.use`, which clears the frames."""
-    global _bound_everywhere  # noqa: PLW0603 - threads that a test starts must see it too
-    token = _bound.set(other)
-    before, _bound_everywhere = _bound_everywhere, other if everywhere else _bound_everywhere
+def override_engine(other: Engine | Connection, *, everywhere: bool) -> Iterator[None]:
+    """Let `transaction` use *other* inside this block; `core.db.override.use_engine` also clears the frames."""
+    global _process_wide_override  # noqa: PLW0603 - threads that a test starts must see it too
+    token = _override.set(other)
+    before, _process_wide_override = _process_wide_override, other if everywhere else _process_wide_override
     try:
         yield
     finally:
-        _bound.reset(token)
-        _bound_everywhere = before
+        _override.reset(token)
+        _process_wide_override = before
 
 
 @contextmanager
 def transaction() -> Iterator[Connection]:
     """A connection whose work is committed at the end of the block, or undone by an error."""
-    at = _bound.get() or _bound_everywhere or engine()
+    at = _override.get() or _process_wide_override or engine()
     if isinstance(at, Connection):
         with at.begin_nested():
             yield at

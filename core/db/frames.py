@@ -18,27 +18,27 @@ from core.db.engine import transaction
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-FRAMES_BYTES = 256 * 1024 * 1024
+MAX_CACHE_BYTES = 256 * 1024 * 1024
 
-Key = tuple[object, ...]
+CacheKey = tuple[object, ...]
 ComputeFrame = Callable[[str, dict[str, Any]], "DataFrame"]
 
 
-class Frames:
+class FrameCache:
     """Frames by question and data version, bounded in bytes; each computed once however many ask.
 
     Nothing of an old version is kept, and a failure is told to all who wait but never kept.
     """
 
-    def __init__(self, limit: int = FRAMES_BYTES) -> None:
+    def __init__(self, limit: int = MAX_CACHE_BYTES) -> None:
         self.limit = limit
         self.held = 0
         self._lock = threading.Lock()
         self._version = -1
-        self._frames: OrderedDict[Key, tuple[DataFrame, int]] = OrderedDict()
-        self._coming: dict[Key, Future[DataFrame]] = {}
+        self._frames: OrderedDict[CacheKey, tuple[DataFrame, int]] = OrderedDict()
+        self._coming: dict[CacheKey, Future[DataFrame]] = {}
 
-    def get(self, version: int, key: Key, compute: Any) -> DataFrame:
+    def get(self, version: int, key: CacheKey, compute: Any) -> DataFrame:
         with self._lock:
             if version > self._version:
                 self._drop_all()
@@ -59,7 +59,7 @@ class Frames:
             self._drop_all()
             self._version = -1
 
-    def _compute(self, version: int, key: Key, compute: Any, coming: Future[DataFrame]) -> DataFrame:
+    def _compute(self, version: int, key: CacheKey, compute: Any, coming: Future[DataFrame]) -> DataFrame:
         try:
             frame: DataFrame = compute()
         except BaseException as error:
@@ -73,7 +73,7 @@ class Frames:
             with self._lock:
                 self._coming.pop((version, *key), None)
 
-    def _keep(self, version: int, key: Key, frame: DataFrame) -> None:
+    def _keep(self, version: int, key: CacheKey, frame: DataFrame) -> None:
         size = int(frame.memory_usage(index=True, deep=True).sum())
         with self._lock:
             if version != self._version or size > self.limit:
@@ -88,13 +88,13 @@ class Frames:
         self.held = 0
 
 
-frames = Frames()
-_version_of_run: ContextVar[int | None] = ContextVar("version_of_run", default=None)
+frame_cache = FrameCache()
+_pinned_version: ContextVar[int | None] = ContextVar("version_of_run", default=None)
 
 
 def pin_version(version: int | None) -> None:
     """Let the rest of this script run read one data version, so that a page never mixes two."""
-    _version_of_run.set(version)
+    _pinned_version.set(version)
 
 
 def read_frame(sql: str, *, fresh: bool = False, **values: Any) -> DataFrame:
@@ -104,17 +104,17 @@ def read_frame(sql: str, *, fresh: bool = False, **values: Any) -> DataFrame:
     hold `now()`: bind moments. A `date` comes as text (select it as timestamptz), an array too. The frame is the
     caller's own; pandas copies what is written to. Its `attrs` say how it came to be: `sql` and `values`.
     """
-    return _ask(sql, values) if fresh else once_per_version(_ask, sql, values)
+    return _query_frame(sql, values) if fresh else cached_per_version(_query_frame, sql, values)
 
 
-def once_per_version(ask: ComputeFrame, sql: str, values: dict[str, Any]) -> DataFrame:
+def cached_per_version(ask: ComputeFrame, sql: str, values: dict[str, Any]) -> DataFrame:
     """Let *ask* answer once per data version, however many want the same SQL with the same values."""
-    version = _version_of_run.get()
+    version = _pinned_version.get()
     version = data_version() if version is None else version
-    return frames.get(version, (ask, sql, _frozen(values)), lambda: ask(sql, values))
+    return frame_cache.get(version, (ask, sql, _to_hashable(values)), lambda: ask(sql, values))
 
 
-def _ask(sql: str, values: dict[str, Any]) -> DataFrame:
+def _query_frame(sql: str, values: dict[str, Any]) -> DataFrame:
     import pandas as pd  # noqa: PLC0415 - half a second and 60 MB that the ingestor does not need
 
     with transaction() as connection:
@@ -123,9 +123,9 @@ def _ask(sql: str, values: dict[str, Any]) -> DataFrame:
     return frame
 
 
-def _frozen(value: object) -> object:
+def _to_hashable(value: object) -> object:
     if isinstance(value, Mapping):
-        return tuple(sorted((key, _frozen(item)) for key, item in value.items()))
+        return tuple(sorted((key, _to_hashable(item)) for key, item in value.items()))
     if isinstance(value, list | tuple | set):
-        return tuple(_frozen(item) for item in value)
+        return tuple(_to_hashable(item) for item in value)
     return value

@@ -6,15 +6,15 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine
 
 from core.db import engine
-from core.db.frames import frames
+from core.db.frames import frame_cache
 
 
 @contextmanager
-def use(other: Engine | Connection, *, everywhere: bool = False) -> Iterator[None]:
+def use_engine(other: Engine | Connection, *, everywhere: bool = False) -> Iterator[None]:
     """Run everything in this block on *other*; with `everywhere`, in every thread: tests roll it back at the end."""
-    frames.clear()
+    frame_cache.clear()
     try:
-        with engine.bind(other, everywhere=everywhere):
+        with engine.override_engine(other, everywhere=everywhere):
             yield
     finally:
-        frames.clear()
+        frame_cache.clear()

@@ -5,8 +5,8 @@ from datetime import date
 
 from sqlalchemy import Connection, text
 
-PARTITIONED = ("repository_snapshot", "repository_extra_snapshot")
-AHEAD = 2
+PARTITIONED_TABLES = ("repository_snapshot", "repository_extra_snapshot")
+MONTHS_AHEAD = 2
 
 
 def first_of_month(day: date, *, months_later: int = 0) -> date:
@@ -14,7 +14,7 @@ def first_of_month(day: date, *, months_later: int = 0) -> date:
     return date(month // 12, month % 12 + 1, 1)
 
 
-def months(first: date, last: date) -> Iterator[date]:
+def months_between(first: date, last: date) -> Iterator[date]:
     """Yield the first day of each month from *first*'s to *last*'s."""
     month = first_of_month(first)
     while month <= last:
@@ -22,14 +22,14 @@ def months(first: date, last: date) -> Iterator[date]:
         month = first_of_month(month, months_later=1)
 
 
-def ensure_months(connection: Connection, first: date, last: date) -> int:
+def ensure_partitions(connection: Connection, first: date, last: date) -> int:
     """Create the partitions that are missing between two days; returns how many were made."""
     existing = set(
         connection.scalars(text("SELECT relname FROM pg_class WHERE relname LIKE 'repository_%snapshot_2%'"))
     )
     made = 0
-    for month in months(first, last):
-        for table in PARTITIONED:
+    for month in months_between(first, last):
+        for table in PARTITIONED_TABLES:
             name = f"{table}_{month:%Y_%m}"
             if name in existing:
                 continue
@@ -44,14 +44,14 @@ def ensure_months(connection: Connection, first: date, last: date) -> int:
     return made
 
 
-def ensure_ahead(connection: Connection, today: date) -> int:
+def ensure_upcoming_partitions(connection: Connection, today: date) -> int:
     """Keep this month and the two that follow ready. Safe to repeat."""
-    return ensure_months(connection, today, first_of_month(today, months_later=AHEAD))
+    return ensure_partitions(connection, today, first_of_month(today, months_later=MONTHS_AHEAD))
 
 
-def strays(connection: Connection) -> int:
+def count_default_rows(connection: Connection) -> int:
     """Count rows that fell into the default partitions: a month was missing when they came."""
     total = 0
-    for table in PARTITIONED:
+    for table in PARTITIONED_TABLES:
         total += connection.scalar(text(f"SELECT count(*) FROM {table}_default")) or 0  # noqa: S608 - our own names
     return total

@@ -44,35 +44,35 @@ metadata = MetaData(
 )
 
 
-def moment(name: str, *, required: bool = False, now: bool = False) -> Column[object]:
+def timestamp_column(name: str, *, required: bool = False, now: bool = False) -> Column[object]:
     return Column(
         name, DateTime(timezone=True), nullable=not (required or now), server_default=func.now() if now else None
     )
 
 
-def own_id() -> Column[int]:
+def id_column() -> Column[int]:
     return Column("id", BigInteger, Identity(always=True), primary_key=True)
 
 
-def reference(name: str, target: str, *, required: bool = True, cascade: bool = False) -> Column[int]:
+def foreign_key(name: str, target: str, *, required: bool = True, cascade: bool = False) -> Column[int]:
     return Column(
         name, BigInteger, ForeignKey(f"{target}.id", ondelete="CASCADE" if cascade else None), nullable=not required
     )
 
 
-def of_source() -> Column[int]:
+def source_id_column() -> Column[int]:
     # No foreign keys on what is written by the million: each would cost a look-up per row.
     return Column("source_id", SmallInteger, nullable=False, server_default=text("1"))
 
 
-def counts(*names: str) -> list[Column[int]]:
+def count_columns(*names: str) -> list[Column[int]]:
     return [Column(name, Integer) for name in names]
 
 
 GROWTH_DAYS = (1, 7, 30, 90, 365)
 
 
-def growth() -> list[Column[int]]:
+def growth_columns() -> list[Column[int]]:
     """Stars now less the last value at or before so many days ago; null where nobody looked then."""
     return [Column(f"stars_{days}d", Integer) for days in GROWTH_DAYS]
 
@@ -91,7 +91,7 @@ source = Table(
 account = Table(
     "account",
     metadata,
-    own_id(),
+    id_column(),
     Column("github_id", BigInteger, unique=True, comment="null while the account is known by name only"),
     Column("node_id", Text),
     Column("login", Text, nullable=False),
@@ -102,12 +102,12 @@ account = Table(
     Column("website", Text),
     Column("bio", Text),
     Column("avatar_url", Text),
-    moment("created_at"),
-    moment("gone_at"),
+    timestamp_column("created_at"),
+    timestamp_column("gone_at"),
     Column("gone_reason", Text),
     Column("token", Text, comment="fingerprint of the token its ETags belong to"),
-    moment("first_seen_at", now=True),
-    moment("checked_at"),
+    timestamp_column("first_seen_at", now=True),
+    timestamp_column("checked_at"),
     Index("account_login_idx", text("lower(login)")),
     Index("account_login_unseen_key", text("lower(login)"), unique=True, postgresql_where=text("github_id IS NULL")),
     comment="A user or organization; identity is GitHub's numeric id, names have a history in change",
@@ -116,10 +116,10 @@ account = Table(
 account_snapshot = Table(
     "account_snapshot",
     metadata,
-    reference("account_id", "account", cascade=True),
-    moment("captured_at", required=True),
-    *counts("followers", "following", "public_repositories", "public_gists"),
-    *counts("stars", "forks", "repositories"),
+    foreign_key("account_id", "account", cascade=True),
+    timestamp_column("captured_at", required=True),
+    *count_columns("followers", "following", "public_repositories", "public_gists"),
+    *count_columns("stars", "forks", "repositories"),
     PrimaryKeyConstraint("account_id", "captured_at"),
     comment="A change of an account's counts; stars, forks, repositories sum over its owned, not-gone repositories",
 )
@@ -127,10 +127,10 @@ account_snapshot = Table(
 repository = Table(
     "repository",
     metadata,
-    own_id(),
+    id_column(),
     Column("github_id", BigInteger, unique=True, comment="null while the repository is known by name only"),
     Column("node_id", Text),
-    reference("account_id", "account", cascade=True),
+    foreign_key("account_id", "account", cascade=True),
     Column("full_name", Text, nullable=False),
     Column("name", Text, Computed("split_part(full_name, '/', 2)", persisted=True)),
     Column("description", Text),
@@ -142,13 +142,13 @@ repository = Table(
     Column("is_fork", Boolean, nullable=False, server_default=text("false")),
     Column("is_archived", Boolean, nullable=False, server_default=text("false")),
     Column("is_template", Boolean, nullable=False, server_default=text("false")),
-    moment("created_at"),
-    moment("pushed_at"),
-    moment("languages_pushed_at"),
-    moment("languages_at"),
-    moment("gone_at"),
+    timestamp_column("created_at"),
+    timestamp_column("pushed_at"),
+    timestamp_column("languages_pushed_at"),
+    timestamp_column("languages_at"),
+    timestamp_column("gone_at"),
     Column("gone_reason", Text),
-    moment("first_seen_at", now=True),
+    timestamp_column("first_seen_at", now=True),
     Index("repository_account_id_idx", "account_id"),
     Index("repository_full_name_idx", text("lower(full_name)")),
     Index(
@@ -164,11 +164,11 @@ repository_current = Table(
     "repository_current",
     metadata,
     Column("repository_id", BigInteger, ForeignKey("repository.id", ondelete="CASCADE"), primary_key=True),
-    *counts("stars", "forks", "size_kb"),
-    *counts("watchers", "open_issues", "open_change_requests", "open_issues_and_change_requests"),
-    *growth(),
-    moment("growth_as_of"),
-    moment("captured_at", required=True),
+    *count_columns("stars", "forks", "size_kb"),
+    *count_columns("watchers", "open_issues", "open_change_requests", "open_issues_and_change_requests"),
+    *growth_columns(),
+    timestamp_column("growth_as_of"),
+    timestamp_column("captured_at", required=True),
     Index("repository_current_stars_30d_idx", text("stars_30d DESC NULLS LAST")),
     Index("repository_current_stars_idx", text("stars DESC NULLS LAST")),
     postgresql_with={"fillfactor": "70"},
@@ -179,9 +179,9 @@ repository_snapshot = Table(
     "repository_snapshot",
     metadata,
     Column("repository_id", BigInteger, nullable=False),
-    moment("captured_at", required=True),
-    *counts("stars", "forks", "size_kb"),
-    of_source(),
+    timestamp_column("captured_at", required=True),
+    *count_columns("stars", "forks", "size_kb"),
+    source_id_column(),
     PrimaryKeyConstraint("repository_id", "captured_at", "source_id"),
     postgresql_partition_by="RANGE (captured_at)",
     comment="A change of stars, forks or size; rows of other sources are kept as they were given",
@@ -191,9 +191,9 @@ repository_extra_snapshot = Table(
     "repository_extra_snapshot",
     metadata,
     Column("repository_id", BigInteger, nullable=False),
-    moment("captured_at", required=True),
-    *counts("watchers", "open_issues", "open_change_requests", "open_issues_and_change_requests"),
-    of_source(),
+    timestamp_column("captured_at", required=True),
+    *count_columns("watchers", "open_issues", "open_change_requests", "open_issues_and_change_requests"),
+    source_id_column(),
     PrimaryKeyConstraint("repository_id", "captured_at", "source_id"),
     postgresql_partition_by="RANGE (captured_at)",
     comment="A change of the counts that cost more to ask, in a rhythm of their own",
@@ -202,13 +202,13 @@ repository_extra_snapshot = Table(
 repository_import = Table(
     "repository_import",
     metadata,
-    reference("repository_id", "repository", cascade=True),
-    of_source(),
-    moment("first_at", required=True),
-    moment("last_at", required=True),
+    foreign_key("repository_id", "repository", cascade=True),
+    source_id_column(),
+    timestamp_column("first_at", required=True),
+    timestamp_column("last_at", required=True),
     Column("captures", Integer, nullable=False),
-    *counts("stars", "forks", "open_issues", "open_issues_and_change_requests"),
-    *growth(),
+    *count_columns("stars", "forks", "open_issues", "open_issues_and_change_requests"),
+    *growth_columns(),
     PrimaryKeyConstraint("repository_id", "source_id"),
     comment="What one imported source says last of one repository, and since when; rebuilt by each import",
 )
@@ -218,8 +218,8 @@ capture = Table(
     metadata,
     Column("account_id", BigInteger),
     Column("repository_id", BigInteger),
-    moment("captured_at", required=True),
-    of_source(),
+    timestamp_column("captured_at", required=True),
+    source_id_column(),
     Column("run_id", BigInteger),
     CheckConstraint("num_nonnulls(account_id, repository_id) = 1", name="one_subject"),
     Index(
@@ -244,8 +244,8 @@ capture = Table(
 repository_language = Table(
     "repository_language",
     metadata,
-    reference("repository_id", "repository", cascade=True),
-    moment("captured_at", required=True),
+    foreign_key("repository_id", "repository", cascade=True),
+    timestamp_column("captured_at", required=True),
     Column("language", Text, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     PrimaryKeyConstraint("repository_id", "captured_at", "language"),
@@ -255,9 +255,9 @@ repository_language = Table(
 star_day = Table(
     "star_day",
     metadata,
-    reference("repository_id", "repository", cascade=True),
+    foreign_key("repository_id", "repository", cascade=True),
     Column("day", Date, nullable=False, comment="in America/Los_Angeles, as GitHub counts"),
-    moment("read_at", required=True),
+    timestamp_column("read_at", required=True),
     Column("stars", Integer, nullable=False),
     PrimaryKeyConstraint("repository_id", "day", "read_at"),
     comment="Stars given on one day and surviving when it was read; only readings that differ, none for a day that"
@@ -267,10 +267,10 @@ star_day = Table(
 change = Table(
     "change",
     metadata,
-    own_id(),
-    reference("account_id", "account", cascade=True),
-    reference("repository_id", "repository", required=False, cascade=True),
-    moment("noticed_at", required=True),
+    id_column(),
+    foreign_key("account_id", "account", cascade=True),
+    foreign_key("repository_id", "repository", required=False, cascade=True),
+    timestamp_column("noticed_at", required=True),
     Column("kind", Text, nullable=False),
     Column("before", Text),
     Column("after", Text),
@@ -285,7 +285,7 @@ language_day = Table(
     "language_day",
     metadata,
     Column("day", Date, nullable=False),
-    of_source(),
+    source_id_column(),
     Column("language", Text, nullable=False),
     Column("repositories", Integer, nullable=False),
     Column("stars", BigInteger, nullable=False),
@@ -305,7 +305,7 @@ data_version = Table(
         server_default=text("true"),
     ),
     Column("version", BigInteger, nullable=False),
-    moment("published_at", now=True),
+    timestamp_column("published_at", now=True),
     Column("run_id", BigInteger),
     comment="One row, raised after a run has committed: pages and their cached frames go by it",
 )
@@ -313,28 +313,28 @@ data_version = Table(
 # Facts besides the pulse, each in a rhythm of its own -----------------------------------------------------------------
 
 
-def of_repository(name: str, *columns: Column[Any], comment: str) -> Table:
+def repository_day_table(name: str, *columns: Column[Any], comment: str) -> Table:
     """A table of readings of one day of a repository."""
     return Table(
         name,
         metadata,
-        reference("repository_id", "repository", cascade=True),
+        foreign_key("repository_id", "repository", cascade=True),
         Column("day", Date, nullable=False),
-        moment("read_at", required=True),
+        timestamp_column("read_at", required=True),
         *columns,
         PrimaryKeyConstraint("repository_id", "day", "read_at"),
         comment=comment,
     )
 
 
-reading = Table(
+enrichment = Table(
     "reading",
     metadata,
     Column("kind", Text, nullable=False),
-    reference("repository_id", "repository", required=False, cascade=True),
-    reference("account_id", "account", required=False, cascade=True),
-    moment("read_at"),
-    moment("due_at", required=True),
+    foreign_key("repository_id", "repository", required=False, cascade=True),
+    foreign_key("account_id", "account", required=False, cascade=True),
+    timestamp_column("read_at"),
+    timestamp_column("due_at", required=True),
     Column("state", Text, nullable=False),
     Column("tries", Integer, nullable=False, server_default=text("0"), comment="in a row without an answer"),
     Column("reason", Text),
@@ -353,15 +353,15 @@ reading = Table(
     " and when it is due again",
 )
 
-reading_run = Table(
+enrichment_run = Table(
     "reading_run",
     metadata,
-    own_id(),
+    id_column(),
     Column("kind", Text, nullable=False),
     Column("token", Text),
     Column("job_id", BigInteger),
-    moment("started_at", required=True),
-    moment("finished_at"),
+    timestamp_column("started_at", required=True),
+    timestamp_column("finished_at"),
     Column("subjects", Integer, nullable=False),
     Column("read", Integer, nullable=False, server_default=text("0")),
     Column("failed", Integer, nullable=False, server_default=text("0")),
@@ -379,19 +379,19 @@ missing_endpoint = Table(
     metadata,
     Column("kind", Text, nullable=False),
     Column("api_root", Text, nullable=False),
-    moment("noticed_at", required=True),
-    moment("ask_again_at", required=True),
+    timestamp_column("noticed_at", required=True),
+    timestamp_column("ask_again_at", required=True),
     PrimaryKeyConstraint("kind", "api_root"),
     comment="What a server does not tell of any repository, so that it is not asked each time",
 )
 
-star_walk = Table(
+star_backfill = Table(
     "star_walk",
     metadata,
     Column("repository_id", BigInteger, ForeignKey("repository.id", ondelete="CASCADE"), primary_key=True),
     Column("first_day", Date, nullable=False),
     Column("next_page", Integer),
-    moment("walked_at"),
+    timestamp_column("walked_at"),
     Index("star_walk_next_page_idx", "repository_id", postgresql_where=text("next_page IS NOT NULL")),
     comment="How far back star_day goes: from first_day on, a day without a row had no star;"
     " next_page null: to the beginning",
@@ -400,8 +400,8 @@ star_walk = Table(
 contributor_snapshot = Table(
     "contributor_snapshot",
     metadata,
-    reference("repository_id", "repository", cascade=True),
-    moment("captured_at", required=True),
+    foreign_key("repository_id", "repository", cascade=True),
+    timestamp_column("captured_at", required=True),
     Column("contributors", Integer, nullable=False),
     Column("bots", Integer, nullable=False),
     Column("commits", Integer, nullable=False),
@@ -420,7 +420,7 @@ contributor_snapshot = Table(
 repository_contributor = Table(
     "repository_contributor",
     metadata,
-    reference("repository_id", "repository", cascade=True),
+    foreign_key("repository_id", "repository", cascade=True),
     Column("github_id", BigInteger, nullable=False),
     Column("login", Text, nullable=False),
     Column("is_bot", Boolean, nullable=False),
@@ -432,15 +432,15 @@ repository_contributor = Table(
 release = Table(
     "release",
     metadata,
-    reference("repository_id", "repository", cascade=True),
+    foreign_key("repository_id", "repository", cascade=True),
     Column("github_id", BigInteger, nullable=False),
     Column("tag", Text, nullable=False),
     Column("name", Text),
     Column("is_prerelease", Boolean, nullable=False),
-    moment("created_at", required=True),
-    moment("published_at"),
+    timestamp_column("created_at", required=True),
+    timestamp_column("published_at"),
     Column("downloads", BigInteger, nullable=False),
-    moment("gone_at"),
+    timestamp_column("gone_at"),
     PrimaryKeyConstraint("repository_id", "github_id"),
     Index("release_published_at_idx", "repository_id", text("published_at DESC")),
     comment="A release as last read, drafts left out; downloads: of its files",
@@ -449,27 +449,27 @@ release = Table(
 release_snapshot = Table(
     "release_snapshot",
     metadata,
-    reference("repository_id", "repository", cascade=True),
-    moment("captured_at", required=True),
+    foreign_key("repository_id", "repository", cascade=True),
+    timestamp_column("captured_at", required=True),
     Column("releases", Integer, nullable=False),
     Column("is_whole", Boolean, nullable=False),
     Column("downloads", BigInteger, nullable=False),
     Column("latest_tag", Text),
-    moment("latest_at"),
+    timestamp_column("latest_at"),
     PrimaryKeyConstraint("repository_id", "captured_at"),
     comment="A change of the newest hundred releases: how many, their downloads, the latest that is no prerelease;"
     " is_whole: there are no more",
 )
 
-commit_day = of_repository(
+commit_day = repository_day_table(
     "commit_day",
     Column("commits", Integer, nullable=False),
     comment="Commits to the default branch on one day (UTC), merges left out; only readings that differ, none for zero",
 )
 
-traffic_day = of_repository(
+traffic_day = repository_day_table(
     "traffic_day",
-    *counts("views", "unique_views", "clones", "unique_clones"),
+    *count_columns("views", "unique_views", "clones", "unique_clones"),
     comment="Views and clones on one day (UTC) where we may see them; uniques of days do not add up;"
     " only readings that differ",
 )
@@ -477,9 +477,9 @@ traffic_day = of_repository(
 contribution_day = Table(
     "contribution_day",
     metadata,
-    reference("account_id", "account", cascade=True),
+    foreign_key("account_id", "account", cascade=True),
     Column("day", Date, nullable=False),
-    moment("read_at", required=True),
+    timestamp_column("read_at", required=True),
     Column("contributions", Integer, nullable=False),
     PrimaryKeyConstraint("account_id", "day", "read_at"),
     comment="Public contributions of a user on one day, as the calendar shows them; only readings that differ,"
@@ -493,13 +493,13 @@ tracked_account = Table(
     metadata,
     Column("account_id", BigInteger, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True),
     Column("added_by", Text),
-    moment("added_at", now=True),
+    timestamp_column("added_at", now=True),
     Column("every", Interval, comment="pinned by an admin; null: the planned cadence"),
     Column("planned_every", Interval, comment="as the planner chose it at the last look; null: the default cadence"),
     Column("priority", SmallInteger, nullable=False, server_default=text("0")),
     Column("paused", Boolean, nullable=False, server_default=text("false")),
-    moment("due_at", now=True),
-    moment("queued_at"),
+    timestamp_column("due_at", now=True),
+    timestamp_column("queued_at"),
     Column("job_id", BigInteger),
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("note", Text),
@@ -518,8 +518,8 @@ tracked_account = Table(
 refresh_plan = Table(
     "refresh_plan",
     metadata,
-    own_id(),
-    moment("planned_at", now=True),
+    id_column(),
+    timestamp_column("planned_at", now=True),
     *(Column(name, Integer, nullable=False) for name in ("accounts", "pinned", "unknown")),
     Column("every", Interval, nullable=False),
     Column("unit", Text, CheckConstraint("unit IN ('points', 'requests')", name="unit"), nullable=False),
@@ -539,19 +539,19 @@ refresh_plan = Table(
 collection = Table(
     "collection",
     metadata,
-    own_id(),
+    id_column(),
     Column("name", Text, nullable=False, unique=True),
     Column("description", Text),
-    reference("person_id", "person", required=False),
-    moment("created_at", now=True),
+    foreign_key("person_id", "person", required=False),
+    timestamp_column("created_at", now=True),
 )
 
 collection_member = Table(
     "collection_member",
     metadata,
-    reference("collection_id", "collection", cascade=True),
-    reference("account_id", "account", required=False, cascade=True),
-    reference("repository_id", "repository", required=False, cascade=True),
+    foreign_key("collection_id", "collection", cascade=True),
+    foreign_key("account_id", "account", required=False, cascade=True),
+    foreign_key("repository_id", "repository", required=False, cascade=True),
     UniqueConstraint("collection_id", "account_id", "repository_id", postgresql_nulls_not_distinct=True),
     CheckConstraint("num_nonnulls(account_id, repository_id) = 1", name="one_subject"),
 )
@@ -559,13 +559,13 @@ collection_member = Table(
 ingestion = Table(
     "ingestion",
     metadata,
-    own_id(),
+    id_column(),
     Column("trigger", Text, nullable=False),
     Column("requested_by", Text),
     Column("request_id", Text),
     Column("accounts", Integer, nullable=False, server_default=text("0")),
-    moment("started_at", now=True),
-    moment("cancelled_at"),
+    timestamp_column("started_at", now=True),
+    timestamp_column("cancelled_at"),
     Column("cancelled_by", Text),
     Index("ingestion_started_at_idx", text("started_at DESC")),
     comment="What was asked for at once: by the timetable, a person, the command line or an import",
@@ -574,7 +574,7 @@ ingestion = Table(
 ingestion_job = Table(
     "ingestion_job",
     metadata,
-    reference("ingestion_id", "ingestion", cascade=True),
+    foreign_key("ingestion_id", "ingestion", cascade=True),
     Column("job_id", BigInteger, nullable=False),
     Column("accounts", Integer, nullable=False),
     PrimaryKeyConstraint("ingestion_id", "job_id"),
@@ -585,16 +585,16 @@ ingestion_job = Table(
 ingest_run = Table(
     "ingest_run",
     metadata,
-    own_id(),
-    reference("ingestion_id", "ingestion", cascade=True),
+    id_column(),
+    foreign_key("ingestion_id", "ingestion", cascade=True),
     Column("trigger", Text, nullable=False, comment="schedule, person, command line, import"),
     Column("requested_by", Text),
     Column("request_id", Text),
     Column("job_id", BigInteger),
     Column("state", Text, nullable=False, server_default="running"),
-    moment("started_at", now=True),
-    moment("finished_at"),
-    moment("last_item_at"),
+    timestamp_column("started_at", now=True),
+    timestamp_column("finished_at"),
+    timestamp_column("last_item_at"),
     Column("accounts", Integer, nullable=False, server_default=text("0")),
     Column("stored", Integer, nullable=False, server_default=text("0")),
     Column("failed", Integer, nullable=False, server_default=text("0")),
@@ -612,9 +612,9 @@ ingest_run = Table(
 ingest_item = Table(
     "ingest_item",
     metadata,
-    reference("run_id", "ingest_run", cascade=True),
+    foreign_key("run_id", "ingest_run", cascade=True),
     Column("login", Text, nullable=False),
-    reference("account_id", "account", required=False, cascade=True),
+    foreign_key("account_id", "account", required=False, cascade=True),
     Column("state", Text, nullable=False),
     Column("requests", Integer),
     Column("points", Integer),
@@ -624,7 +624,7 @@ ingest_item = Table(
     Column("duration_ms", Integer),
     Column("error_code", Text),
     Column("error", Text),
-    moment("finished_at", now=True),
+    timestamp_column("finished_at", now=True),
     PrimaryKeyConstraint("run_id", "login"),
     CheckConstraint("state IN ('stored', 'unchanged', 'failed', 'gone')", name="state"),
     Index("ingest_item_account_id_idx", "account_id", text("finished_at DESC")),
@@ -633,30 +633,30 @@ ingest_item = Table(
 alert_rule = Table(
     "alert_rule",
     metadata,
-    own_id(),
+    id_column(),
     Column("kind", Text, nullable=False),
     Column("settings", JSONB, nullable=False, server_default=text("'{}'")),
-    reference("account_id", "account", required=False, cascade=True),
+    foreign_key("account_id", "account", required=False, cascade=True),
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
     Column("created_by", Text),
-    moment("created_at", now=True),
+    timestamp_column("created_at", now=True),
     comment="What is watched; account_id null: everything that is tracked",
 )
 
 alert = Table(
     "alert",
     metadata,
-    own_id(),
-    reference("rule_id", "alert_rule", cascade=True),
+    id_column(),
+    foreign_key("rule_id", "alert_rule", cascade=True),
     Column("kind", Text, nullable=False),
     Column("subject", Text, nullable=False),
-    reference("account_id", "account", required=False, cascade=True),
-    reference("repository_id", "repository", required=False, cascade=True),
+    foreign_key("account_id", "account", required=False, cascade=True),
+    foreign_key("repository_id", "repository", required=False, cascade=True),
     Column("sentence", Text, nullable=False),
     Column("facts", JSONB, nullable=False, server_default=text("'{}'")),
     Column("run_id", BigInteger),
-    moment("raised_at", required=True),
-    moment("ended_at"),
+    timestamp_column("raised_at", required=True),
+    timestamp_column("ended_at"),
     Index("alert_raised_at_idx", text("raised_at DESC")),
     Index("alert_rule_id_repository_id_idx", "rule_id", "repository_id"),
     Index("alert_open_key", "rule_id", "subject", unique=True, postgresql_where=text("ended_at IS NULL")),
@@ -666,7 +666,7 @@ alert = Table(
 webhook = Table(
     "webhook",
     metadata,
-    own_id(),
+    id_column(),
     Column("name", Text, nullable=False, unique=True),
     Column("url", Text, nullable=False),
     Column("format", Text, CheckConstraint("format IN ('json', 'slack')", name="format"), nullable=False),
@@ -674,23 +674,23 @@ webhook = Table(
     Column("kinds", ARRAY(Text)),
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
     Column("created_by", Text),
-    moment("created_at", now=True),
+    timestamp_column("created_at", now=True),
     comment="Who outside is told of alerts; its address is a secret, as its key is",
 )
 
 webhook_delivery = Table(
     "webhook_delivery",
     metadata,
-    own_id(),
-    reference("webhook_id", "webhook", cascade=True),
-    reference("alert_id", "alert", required=False, cascade=True),
+    id_column(),
+    foreign_key("webhook_id", "webhook", cascade=True),
+    foreign_key("alert_id", "alert", required=False, cascade=True),
     Column("event", Text, nullable=False, server_default="raised"),
     Column("state", Text, nullable=False, server_default="waiting"),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("status", Integer),
     Column("error", Text),
-    moment("created_at", now=True),
-    moment("finished_at"),
+    timestamp_column("created_at", now=True),
+    timestamp_column("finished_at"),
     CheckConstraint("event IN ('raised', 'ended', 'test')", name="event"),
     CheckConstraint("state IN ('waiting', 'delivered', 'failed')", name="state"),
     Index("webhook_delivery_webhook_id_idx", "webhook_id", text("id DESC")),
@@ -702,7 +702,7 @@ webhook_delivery = Table(
 person = Table(
     "person",
     metadata,
-    own_id(),
+    id_column(),
     Column("username", Text, nullable=False),
     Column("email", Text),
     Column("display_name", Text),
@@ -710,8 +710,8 @@ person = Table(
     Column("role", Text, CheckConstraint("role IN ('analyst', 'admin')", name="role"), nullable=False),
     Column("active", Boolean, nullable=False, server_default=text("true")),
     Column("preferences", JSONB, nullable=False, server_default=text("'{}'")),
-    moment("created_at", now=True),
-    moment("last_seen_at"),
+    timestamp_column("created_at", now=True),
+    timestamp_column("last_seen_at"),
     Index("person_username_key", text("lower(username)"), unique=True),
     Index("person_email_key", text("lower(email)"), unique=True),
 )
@@ -720,16 +720,16 @@ session = Table(
     "session",
     metadata,
     Column("id", UUID(as_uuid=True), primary_key=True),
-    reference("person_id", "person", cascade=True),
+    foreign_key("person_id", "person", cascade=True),
     Column("generation", Integer, nullable=False, server_default=text("0")),
-    moment("generation_used_at"),
-    moment("access_until", required=True),
+    timestamp_column("generation_used_at"),
+    timestamp_column("access_until", required=True),
     Column("address", INET),
     Column("user_agent", Text),
-    moment("created_at", now=True),
-    moment("last_seen_at", now=True),
-    moment("expires_at", required=True),
-    moment("revoked_at"),
+    timestamp_column("created_at", now=True),
+    timestamp_column("last_seen_at", now=True),
+    timestamp_column("expires_at", required=True),
+    timestamp_column("revoked_at"),
     Column("revoked_reason", Text),
     Index("session_person_id_idx", "person_id"),
 )
@@ -739,35 +739,35 @@ ticket = Table(
     metadata,
     Column("hash", LargeBinary, primary_key=True),
     Column("purpose", Text, nullable=False),
-    reference("person_id", "person", required=False, cascade=True),
+    foreign_key("person_id", "person", required=False, cascade=True),
     Column("nonce_hash", LargeBinary),
     Column("details", JSONB),
-    moment("expires_at", required=True),
+    timestamp_column("expires_at", required=True),
 )
 
 api_key = Table(
     "api_key",
     metadata,
-    own_id(),
-    reference("person_id", "person", cascade=True),
+    id_column(),
+    foreign_key("person_id", "person", cascade=True),
     Column("name", Text, nullable=False),
     Column("hash", LargeBinary, nullable=False, unique=True),
     Column("hint", Text, nullable=False),
-    moment("created_at", now=True),
-    moment("last_used_at"),
-    moment("expires_at"),
-    moment("revoked_at"),
+    timestamp_column("created_at", now=True),
+    timestamp_column("last_used_at"),
+    timestamp_column("expires_at"),
+    timestamp_column("revoked_at"),
 )
 
-tracking_wish = Table(
+tracking_request = Table(
     "tracking_wish",
     metadata,
-    own_id(),
+    id_column(),
     Column("login", Text, nullable=False),
-    reference("person_id", "person", required=False, cascade=True),
+    foreign_key("person_id", "person", required=False, cascade=True),
     Column("note", Text),
-    moment("asked_at", now=True),
-    moment("decided_at"),
+    timestamp_column("asked_at", now=True),
+    timestamp_column("decided_at"),
     Column("decided_by", Text),
     Column("granted", Boolean),
     Index("tracking_wish_open_key", text("lower(login)"), unique=True, postgresql_where=text("decided_at IS NULL")),
@@ -777,9 +777,9 @@ tracking_wish = Table(
 audit_event = Table(
     "audit_event",
     metadata,
-    own_id(),
-    moment("at", now=True),
-    reference("person_id", "person", required=False),
+    id_column(),
+    timestamp_column("at", now=True),
+    foreign_key("person_id", "person", required=False),
     Column("actor", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("target", Text),

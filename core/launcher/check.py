@@ -9,27 +9,27 @@ from core.settings import Settings
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     part: str
     fine: bool
     sentence: str
 
 
-def findings(wanted: Settings) -> list[Finding]:
+def run_checks(wanted: Settings) -> list[CheckResult]:
     """Look at everything, whatever else fails; embedded servers are started for it."""
     try:
-        database_url, redis_url = _addresses(wanted)
+        database_url, redis_url = _server_urls(wanted)
     except AlmanacError as error:
-        return [Finding("servers", fine=False, sentence=str(error))]
+        return [CheckResult("servers", fine=False, sentence=str(error))]
     parts: dict[str, Callable[[], str]] = {
-        "Postgres": lambda: _postgres(database_url),
-        "tables": lambda: _tables(database_url),
-        "Redis": lambda: _redis(redis_url),
+        "Postgres": lambda: _check_postgres(database_url),
+        "tables": lambda: _check_migrations(database_url),
+        "Redis": lambda: _check_redis(redis_url),
     }
-    return [_look(part, ask) for part, ask in parts.items()]
+    return [_run_check(part, ask) for part, ask in parts.items()]
 
 
-def _addresses(wanted: Settings) -> tuple[str, str]:
+def _server_urls(wanted: Settings) -> tuple[str, str]:
     if wanted.database_url and wanted.redis_url:
         return wanted.database_url, wanted.redis_url
     servers = lease(
@@ -41,24 +41,24 @@ def _addresses(wanted: Settings) -> tuple[str, str]:
     return wanted.database_url or servers.database_url, wanted.redis_url or servers.redis_url
 
 
-def _look(part: str, ask: Callable[[], str]) -> Finding:
+def _run_check(part: str, ask: Callable[[], str]) -> CheckResult:
     from psycopg import Error  # noqa: PLC0415
     from redis import RedisError  # noqa: PLC0415
 
     try:
-        return Finding(part, fine=True, sentence=ask())
+        return CheckResult(part, fine=True, sentence=ask())
     except (AlmanacError, Error, RedisError, OSError, ValueError) as error:
-        return Finding(part, fine=False, sentence=str(error).strip().splitlines()[0])
+        return CheckResult(part, fine=False, sentence=str(error).strip().splitlines()[0])
 
 
-def _postgres(url: str) -> str:
+def _check_postgres(url: str) -> str:
     import psycopg  # noqa: PLC0415
 
     with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=5) as connection:
         return f"answers, version {connection.info.server_version // 10000}"
 
 
-def _tables(url: str) -> str:
+def _check_migrations(url: str) -> str:
     from core.db.migrations import is_current  # noqa: PLC0415
 
     if not is_current(url):
@@ -66,7 +66,7 @@ def _tables(url: str) -> str:
     return "at the newest revision"
 
 
-def _redis(url: str) -> str:
+def _check_redis(url: str) -> str:
     from redis import Redis  # noqa: PLC0415
 
     with Redis.from_url(url, socket_connect_timeout=5, socket_timeout=5) as redis:

@@ -13,8 +13,8 @@ from core.launcher.stack import Stack, free_port
 from core.settings import Settings
 
 HOST = "127.0.0.1"
-TOKEN = "sandbox-token-1"  # noqa: S105 - known to everybody, good for nothing else
-PATIENCE_SECONDS = 60.0
+SANDBOX_TOKEN = "sandbox-token-1"  # noqa: S105 - known to everybody, good for nothing else
+SANDBOX_START_TIMEOUT_SECONDS = 60.0
 POLL_SECONDS = 0.1
 
 
@@ -28,7 +28,7 @@ class Demo(Stack):
         """Leave alone what people set for the real thing: its databases, its tokens, its data directory."""
         own = {"database_url": "", "redis_url": "", "data_dir": wanted.data_dir / "demo"}
         address = f"http://{HOST}:{free_port(HOST, 0)}"
-        environment = {"GITHUB_API_URL": address, "GITHUB_TOKENS": TOKEN, "REFRESH_EVERY": "2m"}
+        environment = {"GITHUB_API_URL": address, "GITHUB_TOKENS": SANDBOX_TOKEN, "REFRESH_EVERY": "2m"}
         # Whoever set databases for the real thing would reset a password there.
         other_place = f"DATABASE_URL= DATA_DIR={own['data_dir']} "
         return cls(wanted.model_copy(update=own), say, environment, other_place=other_place)
@@ -57,7 +57,7 @@ class Demo(Stack):
             coming.rename(history)
 
     def _logins(self) -> list[str]:
-        until = time.monotonic() + PATIENCE_SECONDS
+        until = time.monotonic() + SANDBOX_START_TIMEOUT_SECONDS
         while True:
             try:
                 with urlopen(f"{self.pretend_github}/_sandbox/logins", timeout=5) as answer:  # noqa: S310 - our own

@@ -4,33 +4,35 @@ from dataclasses import dataclass
 
 from core.settings import Settings
 
-SEEN_TO = "ALMANAC_FIRST_ADMIN_SEEN_TO"
+FIRST_ADMIN_HANDLED_VARIABLE = "ALMANAC_FIRST_ADMIN_SEEN_TO"
 """Set for processes whose starter makes the first admin, so that the password is printed in one place."""
-RESET = "python -m core reset-password"
+RESET_PASSWORD_COMMAND = "python -m core reset-password"  # noqa: S105 - a command
 
 
 @dataclass(frozen=True)
-class WayIn:
+class SignInHint:
     """Said once Almanac can be opened; `at_once` is said before that, because it is never known again."""
 
     later: str
     at_once: str = ""
 
 
-def way_in(database_url: str, wanted: Settings, prefix: str = "") -> WayIn:
+def bootstrap_first_admin(database_url: str, wanted: Settings, prefix: str = "") -> SignInHint:
     """Make the first admin if there is nobody yet. Raises BadInput when what is set for them cannot be used.
 
     *prefix* stands before a command that has to find another database than the settings name.
     """
     name, anybody = _oldest_admin(database_url)
     if anybody:
-        return WayIn(f"Sign in as {name}; if the password is lost: {prefix}{RESET} {name}" if name else "")
-    from core.auth.bootstrap_admin import told  # noqa: PLC0415 - loads SQLAlchemy, which only a first start waits for
+        return SignInHint(
+            f"Sign in as {name}; if the password is lost: {prefix}{RESET_PASSWORD_COMMAND} {name}" if name else ""
+        )
+    from core.auth.bootstrap_admin import sign_in_message  # noqa: PLC0415 - loads SQLAlchemy, which only a first start waits for
 
-    generated = _make(database_url)
+    generated = _create_first_admin(database_url)
     if generated:
-        return WayIn(later="", at_once=told(generated))
-    return WayIn(f"Sign in as {wanted.admin_username} with your ADMIN_PASSWORD.")
+        return SignInHint(later="", at_once=sign_in_message(generated))
+    return SignInHint(f"Sign in as {wanted.admin_username} with your ADMIN_PASSWORD.")
 
 
 def _oldest_admin(database_url: str) -> tuple[str, bool]:
@@ -44,7 +46,7 @@ def _oldest_admin(database_url: str) -> tuple[str, bool]:
     return (row[0] if row else ""), bool(anybody and anybody[0])
 
 
-def _make(database_url: str) -> str | None:
+def _create_first_admin(database_url: str) -> str | None:
     from sqlalchemy import create_engine  # noqa: PLC0415 - see above
     from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
@@ -52,5 +54,5 @@ def _make(database_url: str) -> str | None:
     from core.db import override  # noqa: PLC0415
     from core.db.engine import parse_database_url  # noqa: PLC0415
 
-    with override.use(create_engine(parse_database_url(database_url), poolclass=NullPool)):
+    with override.use_engine(create_engine(parse_database_url(database_url), poolclass=NullPool)):
         return ensure_first_admin()

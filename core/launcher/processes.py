@@ -11,13 +11,13 @@ from pathlib import Path
 
 from core.launcher.embedded.service import die_with_parent
 
-PROJECT = Path(__file__).resolve().parents[2]
-LONGEST_WAIT_SECONDS = 60.0
-STEADY_SECONDS = 60.0  # who ran that long is started again at once
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+MAX_RESTART_DELAY_SECONDS = 60.0
+STABLE_UPTIME_SECONDS = 60.0  # who ran that long is started again at once
 
 
 @dataclass
-class Child:
+class ChildProcess:
     """A process that should run for as long as the stack does. Its output goes where ours goes."""
 
     name: str
@@ -31,7 +31,7 @@ class Child:
     failures: int = 0
 
     def start(self) -> None:
-        self.process = launch(self.command, self.environment, quiet=self.quiet)
+        self.process = start_process(self.command, self.environment, quiet=self.quiet)
         self.started = time.monotonic()
 
     def look(self, now: float) -> None:
@@ -42,9 +42,9 @@ class Child:
             return
         if (code := self.process.poll()) is None:
             return
-        self.failures = 1 if now - self.started > STEADY_SECONDS else self.failures + 1
-        wait = min(2.0 ** (self.failures - 1), LONGEST_WAIT_SECONDS)
-        self.say(f"The {self.name} {how_it_ended(code)}; it starts again in {wait:.0f} s.")
+        self.failures = 1 if now - self.started > STABLE_UPTIME_SECONDS else self.failures + 1
+        wait = min(2.0 ** (self.failures - 1), MAX_RESTART_DELAY_SECONDS)
+        self.say(f"The {self.name} {exit_description(code)}; it starts again in {wait:.0f} s.")
         self.process = None
         self.starts_again = now + wait
 
@@ -70,18 +70,20 @@ class Child:
                 os.killpg(self.process.pid, number)
 
 
-def launch(command: list[str], environment: Mapping[str, str], *, quiet: bool = False) -> subprocess.Popen[bytes]:
+def start_process(
+    command: list[str], environment: Mapping[str, str], *, quiet: bool = False
+) -> subprocess.Popen[bytes]:
     """Start *command* in a group of its own: Ctrl-C reaches us alone, and we stop the others in order."""
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL if quiet else None,
         env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
-        cwd=PROJECT,
+        cwd=PROJECT_ROOT,
         start_new_session=True,
         preexec_fn=die_with_parent(signal.SIGTERM),  # safe here: we have one thread  # noqa: PLW1509
     )
 
 
-def how_it_ended(code: int) -> str:
+def exit_description(code: int) -> str:
     return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

@@ -13,19 +13,19 @@ from http.client import HTTPConnection, HTTPException
 
 from core.errors import BadInput, ServerUnavailable
 from core.launcher.embedded import Servers
-from core.launcher.first_admin import SEEN_TO, way_in
-from core.launcher.processes import Child, how_it_ended, launch
+from core.launcher.first_admin import FIRST_ADMIN_HANDLED_VARIABLE, bootstrap_first_admin
+from core.launcher.processes import ChildProcess, exit_description, start_process
 from core.settings import Settings
 
-LOOK_SECONDS = 0.1
-WEB_PATIENCE_SECONDS = 10.0
+POLL_SECONDS = 0.1
+WEB_START_TIMEOUT_SECONDS = 10.0
 # Together they stay within the ten seconds that a stop may take.
 CHILDREN_STOP_SECONDS = 8.5
 SERVERS_STOP_SECONDS = 10.0
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Stopped(BaseException):
+class StopRequested(BaseException):
     """Somebody asked all of it to stop."""
 
 
@@ -36,7 +36,7 @@ class Stack:
     wanted: Settings
     say: Callable[[str], None]
     more_environment: Mapping[str, str] = field(default_factory=dict)
-    children: list[Child] = field(default_factory=list)
+    children: list[ChildProcess] = field(default_factory=list)
     servers: Servers | None = None
     address: str = ""
     announced: bool = False
@@ -48,15 +48,15 @@ class Stack:
         """Start everything and keep it running until a signal. Raises AlmanacError when it cannot start."""
         self.wanted = self.wanted.model_copy(update={"port": free_port(self.wanted.host, self.wanted.port)})
         self.address = self.wanted.address
-        with stops_raise(self.asked):
+        with raise_on_stop_signals(self.asked):
             try:
                 self._start()
                 while not self.asked:
                     self._look_after()
-            except Stopped:
+            except StopRequested:
                 pass  # it is in `asked` as well
             finally:
-                ignore_stops()
+                ignore_stop_signals()
                 if self.asked:
                     self.say("Stopping …")
                 self._stop()
@@ -69,7 +69,7 @@ class Stack:
             "REDIS_URL": self.redis_url,
             "DATA_DIR": str(self.wanted.data_dir.resolve()),
             "PORT": str(self.wanted.port),
-            SEEN_TO: "yes",
+            FIRST_ADMIN_HANDLED_VARIABLE: "yes",
             **self.more_environment,
         }
 
@@ -83,13 +83,13 @@ class Stack:
 
     def add(self, name: str, *arguments: str, quiet: bool = False) -> None:
         """Start a child that runs as long as we do."""
-        child = Child(name, [sys.executable, *arguments], self.environment, self.say, quiet)
+        child = ChildProcess(name, [sys.executable, *arguments], self.environment, self.say, quiet)
         self.children.append(child)
         child.start()
 
     def run_once(self, *arguments: str, quiet: bool = False) -> bool:
         """Run one command to its end, looking after the others meanwhile."""
-        process = launch([sys.executable, *arguments], self.environment, quiet=quiet)
+        process = start_process([sys.executable, *arguments], self.environment, quiet=quiet)
         try:
             while process.poll() is None and not self.asked:
                 self._look_after()
@@ -98,9 +98,9 @@ class Stack:
                 process.terminate()
             code = process.wait()
         if self.asked:
-            raise Stopped
+            raise StopRequested
         if code:
-            self.say(f"`python {' '.join(arguments)}` {how_it_ended(code)}.")
+            self.say(f"`python {' '.join(arguments)}` {exit_description(code)}.")
         return code == 0
 
     def before_work(self) -> None:
@@ -119,7 +119,7 @@ class Stack:
         self.add("web process", "app.py")
         if self.servers:
             self.servers.hold()
-        bring_up_to_date(self.database_url)
+        migrate_if_needed(self.database_url)
         self._let_somebody_in()
         self._wait_for_web()
         self.before_work()
@@ -128,16 +128,16 @@ class Stack:
         self.after_start()
 
     def _let_somebody_in(self) -> None:
-        found = way_in(self.database_url, self.wanted, self.other_place)
+        found = bootstrap_first_admin(self.database_url, self.wanted, self.other_place)
         self.way_in = found.later
         if found.at_once:
             self.say(found.at_once)
 
     def _wait_for_web(self) -> None:
         """Leave it the processor until it answers: nobody waits for the others."""
-        until = time.monotonic() + WEB_PATIENCE_SECONDS
+        until = time.monotonic() + WEB_START_TIMEOUT_SECONDS
         while not self.asked and not self._announce() and time.monotonic() < until:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def _announce(self) -> bool:
         """Say where Almanac is, once it is there."""
@@ -153,7 +153,7 @@ class Stack:
             child.look(time.monotonic())
         self._keep_servers()
         self._announce()
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
 
     def _keep_servers(self) -> None:
         if self.servers and not self.servers.supervised():
@@ -204,7 +204,7 @@ def is_healthy(host: str, port: int) -> bool:
         connection.close()
 
 
-def bring_up_to_date(database_url: str) -> bool:
+def migrate_if_needed(database_url: str) -> bool:
     """Migrate, and tell whether there was anything to do: a current database costs one query, no import of Alembic.
 
     Raises ServerUnavailable when the database cannot be reached.
@@ -224,14 +224,14 @@ def bring_up_to_date(database_url: str) -> bool:
 
 
 @contextlib.contextmanager
-def stops_raise(asked: list[int]) -> Iterator[None]:
+def raise_on_stop_signals(asked: list[int]) -> Iterator[None]:
     """Raise Stopped wherever the work is, and note it: libraries may swallow what is raised in their callbacks."""
 
     def stop(number: int, _frame: object) -> None:
         asked.append(number)
-        raise Stopped
+        raise StopRequested
 
-    before = {number: signal.signal(number, stop) for number in STOPS}
+    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
     try:
         yield
     finally:
@@ -239,7 +239,7 @@ def stops_raise(asked: list[int]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def ignore_stops() -> None:
+def ignore_stop_signals() -> None:
     """A second Ctrl-C must not leave half of it running; stopping is bounded in time anyway."""
-    for number in STOPS:
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)

@@ -6,16 +6,16 @@ from datetime import datetime
 from pandas import DataFrame
 
 from core.db.frames import read_frame
-from core.queries.accounts import FOUR_WEEKS, moment
+from core.queries.accounts import FOUR_WEEKS, as_of_or_end_of_today
 
-NOW = """latest AS (
+CURRENT_COUNTS_CTE = """latest AS (
             SELECT repository_id, stars, forks, stars_30d, checked_at, source_id
               FROM repository_latest
              WHERE account_id = :account_id
         )"""
 
 # Ours, where we had looked by then; else what an import told last.
-THEN = """latest AS (
+COUNTS_AS_OF_CTE = """latest AS (
             SELECT id AS repository_id, coalesce(own.source_id, kept.source_id) AS source_id,
                    CASE WHEN own.source_id = 1 THEN own.stars ELSE kept.stars END AS stars,
                    CASE WHEN own.source_id = 1 THEN own.forks ELSE kept.forks END AS forks,
@@ -43,7 +43,7 @@ THEN = """latest AS (
         )"""
 
 
-def table(account_id: int, as_of: datetime | None) -> DataFrame:
+def list_repositories(account_id: int, as_of: datetime | None) -> DataFrame:
     """List the account's repositories: one row each, most stars first.
 
     full_name, description, language  text, as they are now
@@ -55,7 +55,7 @@ def table(account_id: int, as_of: datetime | None) -> DataFrame:
     source                            who looked
     """
     sql = f"""
-        WITH {NOW if as_of is None else THEN},
+        WITH {CURRENT_COUNTS_CTE if as_of is None else COUNTS_AS_OF_CTE},
         seen AS (
             SELECT repository_id, (array_agg(snapshot.stars ORDER BY captured_at DESC))[1] AS stars,
                    floor(extract(epoch FROM CAST(:until AS timestamptz) - captured_at)
@@ -94,5 +94,5 @@ def table(account_id: int, as_of: datetime | None) -> DataFrame:
           LEFT JOIN courses USING (repository_id)
          ORDER BY latest.stars DESC NULLS LAST, lower(full_name)
     """  # noqa: S608
-    frame = read_frame(sql, account_id=account_id, until=moment(as_of), step=FOUR_WEEKS)
+    frame = read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of), step=FOUR_WEEKS)
     return frame.assign(course=frame["course"].astype(object).map(json.loads, na_action="ignore"))

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from core.db.frames import read_frame
-from core.queries.accounts import first, moment
+from core.queries.accounts import as_of_or_end_of_today, first_row
 
 
 def by_login(login: str, as_of: datetime | None) -> dict[str, Any]:
@@ -38,4 +38,4 @@ def by_login(login: str, as_of: datetime | None) -> dict[str, Any]:
          WHERE lower(login) = lower(:login)
          ORDER BY account.gone_at IS NOT NULL, github_id IS NULL, account.checked_at DESC NULLS LAST LIMIT 1
     """
-    return first(read_frame(sql, fresh=True, login=login, until=moment(as_of)))
+    return first_row(read_frame(sql, fresh=True, login=login, until=as_of_or_end_of_today(as_of)))

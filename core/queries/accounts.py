@@ -13,12 +13,12 @@ FOUR_WEEKS = timedelta(days=28)
 YEAR = timedelta(days=364)
 
 
-def moment(as_of: datetime | None) -> datetime:
+def as_of_or_end_of_today(as_of: datetime | None) -> datetime:
     """*as_of*, or the end of today in UTC: one value the whole day long, so that answers stay cached."""
     return as_of or datetime.combine(datetime.now(UTC).date(), time.max, UTC)
 
 
-def first(frame: DataFrame) -> dict[str, Any]:
+def first_row(frame: DataFrame) -> dict[str, Any]:
     """The first row of *frame* with None for what is unknown; empty without rows."""
     if frame.empty:
         return {}
@@ -65,7 +65,7 @@ def profile(login: str) -> DataFrame:
     return read_frame(sql, fresh=True, login=login)
 
 
-def renamed_to(login: str) -> str | None:
+def current_login(login: str) -> str | None:
     """The login that the account formerly called *login* has now; None if nobody was seen to give that name up."""
     sql = """
         SELECT account.login
@@ -83,7 +83,7 @@ def renamed_to(login: str) -> str | None:
 # An account has few repositories: as an array they are looked up, as a join Postgres may read every month whole.
 # What imports tell of an account is the sum over its repositories. One that a source has not shown for four weeks
 # leaves the sum: it may be gone, elsewhere, or out of that source's sight.
-SUMMED = """kept AS (
+IMPORTED_TOTALS_CTES = """kept AS (
             SELECT repository_id, source_id, captured_at, stars, forks,
                    captured_at - lag(captured_at) OVER looks <= CAST(:patience AS interval) AS follows,
                    lag(stars) OVER looks AS stars_before, lag(forks) OVER looks AS forks_before,
@@ -120,7 +120,7 @@ def history(account_id: int, as_of: datetime | None) -> DataFrame:
     followers           null where the source does not tell
     """
     sql = f"""
-        WITH {SUMMED}
+        WITH {IMPORTED_TOTALS_CTES}
         SELECT captured_at, source_id, source.name AS source, stars, forks, repositories, NULL::int AS followers
           FROM summed
           JOIN source ON source.id = source_id
@@ -130,10 +130,10 @@ def history(account_id: int, as_of: datetime | None) -> DataFrame:
           FROM account_snapshot WHERE account_id = :account_id AND captured_at <= :until
          ORDER BY source_id, captured_at
     """  # noqa: S608
-    return read_frame(sql, account_id=account_id, until=moment(as_of), patience=FOUR_WEEKS)
+    return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of), patience=FOUR_WEEKS)
 
 
-def stretches(account_id: int, as_of: datetime | None) -> DataFrame:
+def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:
     """Tell when the account, or any of its repositories, was looked at: one row per run of looks without a gap.
 
     source_id, source  who looked
@@ -170,10 +170,10 @@ def stretches(account_id: int, as_of: datetime | None) -> DataFrame:
          GROUP BY source_id, stretch
          ORDER BY from_at
     """
-    return read_frame(sql, account_id=account_id, until=moment(as_of), every=settings().refresh_every)
+    return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of), every=settings().refresh_every)
 
 
-def newest_look(account_id: int, as_of: datetime | None) -> dict[str, Any]:
+def latest_capture(account_id: int, as_of: datetime | None) -> dict[str, Any]:
     """Tell of the newest look at the account or any of its repositories: captured_at, source, run_id; empty before."""
     sql = """
         WITH looks AS (
@@ -189,7 +189,7 @@ def newest_look(account_id: int, as_of: datetime | None) -> dict[str, Any]:
           JOIN source ON source.id = source_id
          ORDER BY captured_at DESC LIMIT 1
     """
-    return first(read_frame(sql, account_id=account_id, until=moment(as_of)))
+    return first_row(read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of)))
 
 
 def totals(account_id: int, as_of: datetime | None) -> dict[str, Any]:
@@ -202,7 +202,7 @@ def totals(account_id: int, as_of: datetime | None) -> dict[str, Any]:
     Empty when nothing was collected yet.
     """
     own = _own_totals(account_id, as_of)
-    return first(own if not own.empty else _imported_totals(account_id, as_of))
+    return first_row(own if not own.empty else _imported_totals(account_id, as_of))
 
 
 def _own_totals(account_id: int, as_of: datetime | None) -> DataFrame:
@@ -222,7 +222,7 @@ def _own_totals(account_id: int, as_of: datetime | None) -> DataFrame:
          WHERE newest.account_id = :account_id AND newest.captured_at <= :until
          ORDER BY newest.captured_at DESC LIMIT 1
     """
-    until = moment(as_of)
+    until = as_of_or_end_of_today(as_of)
     return read_frame(sql, account_id=account_id, until=until, before=until - FOUR_WEEKS)
 
 
@@ -263,4 +263,4 @@ def _imported_totals(account_id: int, as_of: datetime | None) -> DataFrame:
           JOIN source ON source.id = last.source_id
         HAVING count(*) > 0
     """
-    return read_frame(sql, account_id=account_id, until=moment(as_of), patience=FOUR_WEEKS)
+    return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of), patience=FOUR_WEEKS)

@@ -10,13 +10,13 @@ import pandas as pd
 from pandas import DataFrame
 
 from core.db.frames import read_frame
-from core.queries.accounts import first
+from core.queries.accounts import first_row
 
-BEGINNING = 2**62
-NO_HOST = "unreadable"
+MAX_ID = 2**62
+UNREADABLE_HOST = "unreadable"
 
 
-def lasting() -> DataFrame:
+def active_alerts() -> DataFrame:
     """List what was noticed and lasts, longest first: id, kind, subject, sentence, raised_at (moment)."""
     sql = """
         SELECT id, kind, subject, sentence, raised_at FROM alert WHERE ended_at IS NULL ORDER BY raised_at, id
@@ -24,7 +24,7 @@ def lasting() -> DataFrame:
     return read_frame(sql, fresh=True)
 
 
-def noticed(kinds: Sequence[str] = (), login: str = "", before: int = BEGINNING, most: int = 200) -> DataFrame:
+def list_alerts(kinds: Sequence[str] = (), login: str = "", before: int = MAX_ID, most: int = 200) -> DataFrame:
     """List what was noticed, of some kinds or of one account if given: one row each, newest first, at most so many.
 
     id                             own id: the list goes on before it
@@ -89,14 +89,14 @@ def webhooks(now: datetime) -> DataFrame:
     """
     found = read_frame(sql, fresh=True, now=now)
     kinds = pd.Series([None if pd.isna(one) else json.loads(one) for one in found["kinds"]], dtype=object)
-    hidden = found.drop(columns="url").assign(kinds=kinds, host=[host_of(str(url)) for url in found["url"]])
+    hidden = found.drop(columns="url").assign(kinds=kinds, host=[webhook_host(str(url)) for url in found["url"]])
     hidden.attrs = {}
     return hidden
 
 
-def host_of(url: str) -> str:
+def webhook_host(url: str) -> str:
     """The part of an address that may be shown."""
-    return urlsplit(url).hostname or NO_HOST
+    return urlsplit(url).hostname or UNREADABLE_HOST
 
 
 def deliveries(webhook_id: int, most: int = 20) -> DataFrame:
@@ -120,10 +120,10 @@ def deliveries(webhook_id: int, most: int = 20) -> DataFrame:
 def delivery(delivery_id: int) -> dict[str, Any]:
     """What came of one delivery: state, attempts, status, error, created_at; empty when its webhook was removed."""
     sql = "SELECT state, attempts, status, error, created_at FROM webhook_delivery WHERE id = :id"
-    return first(read_frame(sql, fresh=True, id=delivery_id))
+    return first_row(read_frame(sql, fresh=True, id=delivery_id))
 
 
-def newest_at() -> datetime | None:
+def latest_raised_at() -> datetime | None:
     """When something was noticed last."""
-    at = first(read_frame("SELECT max(raised_at) AS at FROM alert", fresh=True))["at"]
+    at = first_row(read_frame("SELECT max(raised_at) AS at FROM alert", fresh=True))["at"]
     return None if at is None else at.to_pydatetime()

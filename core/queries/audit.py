@@ -6,15 +6,15 @@ from datetime import datetime
 from pandas import DataFrame
 
 from core.db.frames import read_frame
-from core.queries.accounts import first
+from core.queries.accounts import first_row
 
-PAGE = 50
-MOST_COUNTED = 100_000
-MOST_EXPORTED = 100_000
+PAGE_SIZE = 50
+MAX_COUNTED = 100_000
+MAX_EXPORTED = 100_000
 
 
 @dataclass(frozen=True)
-class Wanted:
+class EventFilter:
     """Which events: empty or None asks for all.
 
     who     by them or about them, the whole name
@@ -29,14 +29,14 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Place:
+class PageCursor:
     """Between which two events a page begins: after this one, on the way back."""
 
     at: datetime
     id: int
 
 
-MATCHES = """
+FILTER_SQL = """
          WHERE (:who = '' OR lower(actor) = lower(:who) OR lower(target) = lower(:who))
            AND (:action = '' OR action = :action)
            AND (CAST(:since AS timestamptz) IS NULL OR at >= :since)
@@ -46,7 +46,7 @@ MATCHES = """
 """
 
 
-def events(wanted: Wanted, after: Place | None = None, most: int = PAGE) -> DataFrame:
+def list_events(wanted: EventFilter, after: PageCursor | None = None, most: int = PAGE_SIZE) -> DataFrame:
     """List events, newest first, at most *most*; those that come *after* a place on the way back.
 
     id          int, ours: with `at` it is the place where the next page begins
@@ -62,7 +62,7 @@ def events(wanted: Wanted, after: Place | None = None, most: int = PAGE) -> Data
         SELECT id, at, actor, action, target, host(address) AS address, nullif(details, 'null')::text AS details,
                request_id
           FROM audit_event
-        {MATCHES}
+        {FILTER_SQL}
            AND (CAST(:after_at AS timestamptz) IS NULL OR (at, id) < (:after_at, CAST(:after_id AS bigint)))
          ORDER BY at DESC, id DESC
          LIMIT :most
@@ -71,9 +71,9 @@ def events(wanted: Wanted, after: Place | None = None, most: int = PAGE) -> Data
     return read_frame(sql, fresh=True, **asdict(wanted), **place, most=most)
 
 
-def count(wanted: Wanted) -> int:
+def count_events(wanted: EventFilter) -> int:
     """Count events up to MOST_COUNTED + 1: beyond that nobody needs the number, and it would take long."""
     sql = f"""
-        SELECT count(*) AS events FROM (SELECT FROM audit_event {MATCHES} LIMIT :most) AS found
+        SELECT count(*) AS events FROM (SELECT FROM audit_event {FILTER_SQL} LIMIT :most) AS found
     """  # noqa: S608 - a constant of this module
-    return int(first(read_frame(sql, fresh=True, **asdict(wanted), most=MOST_COUNTED + 1))["events"])
+    return int(first_row(read_frame(sql, fresh=True, **asdict(wanted), most=MAX_COUNTED + 1))["events"])

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from pandas import DataFrame
 
 from core.db.arrow import read_arrow
-from core.queries.accounts import moment
+from core.queries.accounts import as_of_or_end_of_today
 
 KINDS = (
     *("renamed", "transferred", "relicensed", "archived", "restored", "gone", "back", "new"),
     *("primary_language", "default_branch"),
 )
-BEGINNING = 2**62
-FIRST = datetime(2008, 1, 1, tzinfo=UTC)
+MAX_ID = 2**62
+EARLIEST = datetime(2008, 1, 1, tzinfo=UTC)
 
 
 def ledger(
@@ -21,7 +21,7 @@ def ledger(
     *,
     kinds: Sequence[str] = (),
     login: str = "",
-    since: datetime = FIRST,
+    since: datetime = EARLIEST,
     before: tuple[datetime, int] | None = None,
     most: int,
 ) -> DataFrame:
@@ -47,8 +47,8 @@ def ledger(
          ORDER BY noticed_at DESC, change.id DESC
          LIMIT :most
     """
-    until = moment(as_of)
-    place_at, place_id = before or (until, BEGINNING)
+    until = as_of_or_end_of_today(as_of)
+    place_at, place_id = before or (until, MAX_ID)
     return read_arrow(
         sql,
         until=until,

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from core.db.frames import read_frame
-from core.queries.accounts import first
+from core.queries.accounts import first_row
 
 DEFINITION = (
     "**Newest look**: when GitHub last answered us. **Coverage**: of the last 30 days, the share on which a tracked "
@@ -12,7 +12,7 @@ DEFINITION = (
 )
 
 
-def data_state(until: datetime, *, in_the_past: bool) -> dict[str, Any]:
+def freshness_and_coverage(until: datetime, *, in_the_past: bool) -> dict[str, Any]:
     """Tell the newest look before *until* and the coverage of the 30 days before it.
 
     newest_look  moment, of any source; None before the first
@@ -40,4 +40,4 @@ def data_state(until: datetime, *, in_the_past: bool) -> dict[str, Any]:
                        AND CAST(:in_the_past AS boolean))) AS newest_look,
                (SELECT (sum(days) / nullif(sum(possible), 0))::float FROM each) AS coverage
     """
-    return first(read_frame(sql, until=until, in_the_past=in_the_past))
+    return first_row(read_frame(sql, until=until, in_the_past=in_the_past))

@@ -7,12 +7,12 @@ import pandas as pd
 from pandas import DataFrame
 
 from core.db.frames import read_frame
-from core.geo.geocoder import atlas
-from core.queries.accounts import moment
-from core.queries.repository_base import held, values_of
+from core.geo.geocoder import default_geocoder
+from core.queries.accounts import as_of_or_end_of_today
+from core.queries.repository_base import as_of_values, repository_ctes
 
 COLUMNS = ["place", "country", "exact", "latitude", "longitude", "accounts", "repositories", "stars", "followers"]
-SUMS = ["accounts", "repositories", "stars", "followers"]
+SUMMED_COLUMNS = ["accounts", "repositories", "stars", "followers"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Globe:
     not_found: int
 
 
-def locations(as_of: datetime | None) -> DataFrame:
+def account_locations(as_of: datetime | None) -> DataFrame:
     """Add up accounts by what they tell as their location: one row a text, the empty one for who tells none.
 
     location              text, as it is now
@@ -34,7 +34,7 @@ def locations(as_of: datetime | None) -> DataFrame:
     followers             int, of those that we looked at
     """
     sql = f"""
-        WITH {held(as_of)}, owned AS (
+        WITH {repository_ctes(as_of)}, owned AS (
             SELECT account_id, count(*) AS repositories, sum(stars)::bigint AS stars
               FROM held
               JOIN repository ON repository.id = held.repository_id
@@ -54,18 +54,18 @@ def locations(as_of: datetime | None) -> DataFrame:
          GROUP BY 1
          ORDER BY 1
     """  # noqa: S608
-    return read_frame(sql, until=moment(as_of), **values_of(as_of))
+    return read_frame(sql, until=as_of_or_end_of_today(as_of), **as_of_values(as_of))
 
 
-def globe(as_of: datetime | None) -> Globe:
+def locate_accounts(as_of: datetime | None) -> Globe:
     """Place the accounts: one row a place, most stars first. What cannot be found is counted, never guessed.
 
     place, country        names; exact says `city`, or `country` where no more is told: it is shown at its capital
     latitude, longitude   degrees
     accounts, repositories, stars, followers   as in `locations`
     """
-    told = locations(as_of)
-    found = atlas().locate(text for text in told["location"] if text)
+    told = account_locations(as_of)
+    found = default_geocoder().locate(text for text in told["location"] if text)
     placed = [found.get(text) for text in told["location"]]
     is_placed = pd.Series([place is not None for place in placed], dtype=bool)
     is_told = told["location"] != ""
@@ -73,8 +73,8 @@ def globe(as_of: datetime | None) -> Globe:
         [(place.name, place.country, place.exact, place.latitude, place.longitude) for place in placed if place],
         columns=COLUMNS[:5],
     )
-    rows = pd.concat([rows, told.loc[is_placed.to_numpy(), SUMS].reset_index(drop=True)], axis="columns")
-    places = rows.groupby(COLUMNS[:5], as_index=False, sort=False)[SUMS].sum()
+    rows = pd.concat([rows, told.loc[is_placed.to_numpy(), SUMMED_COLUMNS].reset_index(drop=True)], axis="columns")
+    places = rows.groupby(COLUMNS[:5], as_index=False, sort=False)[SUMMED_COLUMNS].sum()
     counts = told["accounts"]
     return Globe(
         places.sort_values(["stars", "place", "country"], ascending=[False, True, True], ignore_index=True),

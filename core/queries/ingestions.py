@@ -6,13 +6,13 @@ from typing import Any
 from pandas import DataFrame
 
 from core.db.frames import read_frame
-from core.queries.accounts import first
+from core.queries.accounts import first_row
 
-NEWEST = 2**62
+MAX_ID = 2**62
 
 # An ingestion has as many runs as its jobs were tried. What was tried again counts once: its last try says what came
 # of it. Until its first run an ingestion waits.
-STATES = """runs AS (
+STATE_CTES = """runs AS (
             SELECT ingestion_id, count(*) AS runs, bool_or(state = 'running') AS running,
                    bool_or(state = 'stopped') AS stopped, max(finished_at) AS finished_at,
                    sum(requests)::bigint AS requests, sum(points)::bigint AS points,
@@ -38,7 +38,7 @@ STATES = """runs AS (
         )"""
 
 
-def listed(before: int = NEWEST, most: int = 100, login: str = "", trigger: str = "") -> DataFrame:
+def list_ingestions(before: int = MAX_ID, most: int = 100, login: str = "", trigger: str = "") -> DataFrame:
     """List the ingestions before one of them: one row each, newest first; of one account, or of one trigger, if given.
 
     id                                       it names the ingestion everywhere
@@ -56,20 +56,20 @@ def listed(before: int = NEWEST, most: int = 100, login: str = "", trigger: str 
          ORDER BY id DESC LIMIT :most
     """
     found = read_frame(chosen, fresh=True, before=before, most=most, login=login, trigger=trigger)
-    return _of([int(one) for one in found["id"]])
+    return _by_ids([int(one) for one in found["id"]])
 
 
-def under_way() -> DataFrame:
+def active_ingestions() -> DataFrame:
     """List the ingestions that wait or run, as in `listed`."""
     sql = """
         SELECT ingestion_id AS id FROM ingestion_job JOIN procrastinate_jobs AS job ON job.id = job_id
          WHERE status IN ('todo', 'doing')
          UNION SELECT ingestion_id FROM ingest_run WHERE state = 'running'
     """
-    return _of([int(one) for one in read_frame(sql, fresh=True)["id"]])
+    return _by_ids([int(one) for one in read_frame(sql, fresh=True)["id"]])
 
 
-def at_hand(ids: list[int], most: int = 4) -> DataFrame:
+def accounts_in_progress(ids: list[int], most: int = 4) -> DataFrame:
     """Tell which accounts of these ingestions workers have in hand: login, in_all (how many there are)."""
     sql = """
         SELECT login, count(*) OVER () AS in_all
@@ -85,7 +85,7 @@ def at_hand(ids: list[int], most: int = 4) -> DataFrame:
     return read_frame(sql, fresh=True, ids=ids, most=most)
 
 
-def resuming(now: datetime) -> dict[int, datetime]:
+def resume_times(now: datetime) -> dict[int, datetime]:
     """Tell which ingestions wait for a moment to come (a full budget, another try), and for which."""
     sql = """
         SELECT ingestion_id, min(scheduled_at) AS at
@@ -96,7 +96,7 @@ def resuming(now: datetime) -> dict[int, datetime]:
     return {int(one): at.to_pydatetime() for one, at in zip(found["ingestion_id"], found["at"], strict=True)}
 
 
-def background(now: datetime) -> DataFrame:
+def background_jobs(now: datetime) -> DataFrame:
     """Tell what else the workers have to do: one row a kind of reading, look-up or delivery.
 
     kind              a kind of `core.queue.enrichment`, or the task
@@ -112,7 +112,7 @@ def background(now: datetime) -> DataFrame:
     return read_frame(sql, fresh=True, now=now)
 
 
-def newest_items(ids: list[int], most: int = 8) -> DataFrame:
+def latest_items(ids: list[int], most: int = 8) -> DataFrame:
     """Tell what became of accounts last, in these ingestions: as in `items`, newest first, with ingestion_id."""
     sql = """
         SELECT ingestion_id, login, ingest_item.state, repositories, ingest_item.rows_written, ingest_item.requests,
@@ -125,7 +125,7 @@ def newest_items(ids: list[int], most: int = 8) -> DataFrame:
     return read_frame(sql, fresh=True, ids=ids, most=most)
 
 
-def coverage(until: datetime, days: int) -> DataFrame:
+def daily_coverage(until: datetime, days: int) -> DataFrame:
     """Tell for each of so many days up to *until* (UTC) how many tracked accounts were looked at.
 
     day       date
@@ -154,14 +154,14 @@ def coverage(until: datetime, days: int) -> DataFrame:
     return read_frame(sql, until=until, days=days)
 
 
-def one(ingestion_id: int) -> dict[str, Any]:
+def get_ingestion(ingestion_id: int) -> dict[str, Any]:
     """One ingestion as in `listed`; empty when there is none."""
-    return first(_of([ingestion_id]))
+    return first_row(_by_ids([ingestion_id]))
 
 
-def _of(ids: list[int]) -> DataFrame:
+def _by_ids(ids: list[int]) -> DataFrame:
     sql = f"""
-        WITH {STATES}
+        WITH {STATE_CTES}
         SELECT ingestion.id,
                CASE WHEN coalesce(running, false) OR coalesce(working, 0) > 0 THEN 'running'
                     WHEN cancelled_at IS NOT NULL THEN 'cancelled'

@@ -5,10 +5,10 @@ from datetime import datetime
 from pandas import DataFrame
 
 from core.db.frames import read_frame
-from core.queries.accounts import moment
+from core.queries.accounts import as_of_or_end_of_today
 
 
-def of_account(account_id: int, as_of: datetime | None) -> DataFrame:
+def account_languages(account_id: int, as_of: datetime | None) -> DataFrame:
     """Tell the languages of the account's own repositories by bytes: one row a language, most bytes first.
 
     language      text
@@ -29,10 +29,10 @@ def of_account(account_id: int, as_of: datetime | None) -> DataFrame:
          GROUP BY language
          ORDER BY bytes DESC, language
     """
-    return read_frame(sql, account_id=account_id, until=moment(as_of))
+    return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of))
 
 
-def mix_of_account(account_id: int, as_of: datetime | None) -> DataFrame:
+def account_language_history(account_id: int, as_of: datetime | None) -> DataFrame:
     """Tell how the account's stars spread over primary languages at each quarter's end: oldest first.
 
     at            midnight (UTC) of a quarter's last day, or of the day of *as_of*
@@ -73,10 +73,10 @@ def mix_of_account(account_id: int, as_of: datetime | None) -> DataFrame:
          GROUP BY 1, 2
          ORDER BY 1, stars DESC
     """
-    return read_frame(sql, account_id=account_id, until=moment(as_of))
+    return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of))
 
 
-def sources(as_of: datetime | None) -> DataFrame:
+def rollup_sources(as_of: datetime | None) -> DataFrame:
     """List who summed languages up before *as_of*: source, newest (midnight, UTC, of the last rollup); ours first."""
     sql = """
         SELECT CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source, max(day)::timestamptz AS newest
@@ -86,7 +86,7 @@ def sources(as_of: datetime | None) -> DataFrame:
          GROUP BY source_id, source.name
          ORDER BY source_id = 1 DESC, newest DESC
     """
-    return read_frame(sql, day=moment(as_of).date())
+    return read_frame(sql, day=as_of_or_end_of_today(as_of).date())
 
 
 def ranking(source: str, as_of: datetime | None) -> DataFrame:
@@ -115,10 +115,10 @@ def ranking(source: str, as_of: datetime | None) -> DataFrame:
           LEFT JOIN rollups AS earlier ON earlier.day = before AND earlier.language = held.language
          ORDER BY held.stars DESC, 1
     """
-    return read_frame(sql, source=source, day=moment(as_of).date())
+    return read_frame(sql, source=source, day=as_of_or_end_of_today(as_of).date())
 
 
-def course(source: str, as_of: datetime | None) -> DataFrame:
+def language_trend(source: str, as_of: datetime | None) -> DataFrame:
     """Tell how languages developed: the last rollup of *source* in each month before *as_of*, oldest first.
 
     at                            midnight (UTC) of the rollup's day
@@ -138,4 +138,4 @@ def course(source: str, as_of: datetime | None) -> DataFrame:
           JOIN language_day USING (source_id, day)
          ORDER BY at, stars DESC
     """
-    return read_frame(sql, source=source, day=moment(as_of).date())
+    return read_frame(sql, source=source, day=as_of_or_end_of_today(as_of).date())

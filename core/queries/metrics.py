@@ -6,11 +6,11 @@ from sqlalchemy import text
 
 from core.db.engine import transaction
 
-PATIENCE_MS = 2_000
+STATEMENT_TIMEOUT_MS = 2_000
 QUANTILES = (0.5, 0.95)
 
 
-def ages(now: datetime) -> dict[float, float]:
+def refresh_age_quantiles(now: datetime) -> dict[float, float]:
     """Tell how many seconds ago tracked accounts that are not paused were last looked at: by quantile, {} for none."""
     sql = """
         SELECT percentile_cont(CAST(:quantiles AS float[])) WITHIN GROUP (
@@ -19,6 +19,6 @@ def ages(now: datetime) -> dict[float, float]:
          WHERE NOT paused AND checked_at IS NOT NULL
     """
     with transaction() as connection:
-        connection.execute(text("SELECT set_config('statement_timeout', :ms, true)"), {"ms": str(PATIENCE_MS)})
+        connection.execute(text("SELECT set_config('statement_timeout', :ms, true)"), {"ms": str(STATEMENT_TIMEOUT_MS)})
         found = connection.scalar(text(sql), {"quantiles": list(QUANTILES), "now": now})
     return dict(zip(QUANTILES, found, strict=True)) if found else {}

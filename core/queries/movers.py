@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from pandas import DataFrame
 
 from core.db.frames import read_frame
-from core.queries.overview import NEAR, NOW, THEN, reference
+from core.queries.overview import CURRENT_GROWTH_CTE, GROWTH_AS_OF_CTES, MAX_GROWTH_LAG, growth_reference_at
 
-KEPT_DAYS = (7, 30, 90, 365)
+STORED_GROWTH_DAYS = (7, 30, 90, 365)
 """For these the growth is kept with each repository; others are read from the snapshots."""
-MOST = 10_000
+MAX_ROWS = 10_000
 
 
-def movers(as_of: datetime | None, days: int, language: str = "", most: int = MOST) -> DataFrame:
+def movers(as_of: datetime | None, days: int, language: str = "", most: int = MAX_ROWS) -> DataFrame:
     """List the repositories that gained most stars in the *days* before the newest look: most first.
 
     id, full_name, owner, description, language   id is GitHub's, null while one is known by name only
@@ -21,9 +21,9 @@ def movers(as_of: datetime | None, days: int, language: str = "", most: int = MO
     until_at                                      moment of the look that says so, within a week of the newest of all
     source                                        who looked
     """
-    at = reference(as_of)
+    at = growth_reference_at(as_of)
     sql = f"""
-        WITH {NOW if as_of is None and days in KEPT_DAYS else THEN}
+        WITH {CURRENT_GROWTH_CTE if as_of is None and days in STORED_GROWTH_DAYS else GROWTH_AS_OF_CTES}
         SELECT github_id AS id, full_name, split_part(full_name, '/', 1) AS owner, description,
                primary_language AS language, grown.stars, growth,
                growth::float / nullif(grown.stars - growth, 0) AS share, until_at,
@@ -37,4 +37,4 @@ def movers(as_of: datetime | None, days: int, language: str = "", most: int = MO
          LIMIT :most
     """  # noqa: S608
     since = None if at is None else at - timedelta(days=days)
-    return read_frame(sql, days=days, reference=at, since=since, near=NEAR, language=language, most=most)
+    return read_frame(sql, days=days, reference=at, since=since, near=MAX_GROWTH_LAG, language=language, most=most)

@@ -7,14 +7,14 @@ import pandas as pd
 from pandas import DataFrame
 
 from core.db.frames import read_frame
-from core.queries.accounts import first, moment
+from core.queries.accounts import as_of_or_end_of_today, first_row
 from core.settings import settings
 
 # Growth that ends longer before the newest look than this is of another time.
-NEAR = timedelta(days=7)
+MAX_GROWTH_LAG = timedelta(days=7)
 
 
-def tracking(now: datetime) -> dict[str, Any]:
+def tracking_counts(now: datetime) -> dict[str, Any]:
     """Count what is wanted at this moment: tracked, paused, due, failing (accounts, ints), next_due_at (moment)."""
     sql = """
         SELECT count(*) AS tracked,
@@ -25,10 +25,10 @@ def tracking(now: datetime) -> dict[str, Any]:
                min(due_at) FILTER (WHERE NOT paused AND due_at > :now) AS next_due_at
           FROM tracked_account
     """
-    return first(read_frame(sql, fresh=True, now=now))
+    return first_row(read_frame(sql, fresh=True, now=now))
 
 
-def held() -> dict[str, Any]:
+def stored_totals() -> dict[str, Any]:
     """Count everything held now: accounts, repositories, stars, forks, languages, sources with anything."""
     sql = """
         SELECT count(DISTINCT latest.account_id) AS accounts, count(*) AS repositories,
@@ -37,10 +37,10 @@ def held() -> dict[str, Any]:
           FROM repository_latest AS latest
           JOIN repository ON repository.id = latest.repository_id
     """
-    return first(read_frame(sql))
+    return first_row(read_frame(sql))
 
 
-def course(as_of: datetime | None) -> DataFrame:
+def source_trend(as_of: datetime | None) -> DataFrame:
     """Tell what each source's repositories added up to, by its rollups of the two years before *as_of*: oldest first.
 
     at                            midnight (UTC) of the rollup's day
@@ -58,10 +58,10 @@ def course(as_of: datetime | None) -> DataFrame:
          GROUP BY day, source_id, source.name
          ORDER BY day, source_id
     """
-    return read_frame(sql, day=moment(as_of).date())
+    return read_frame(sql, day=as_of_or_end_of_today(as_of).date())
 
 
-def freshness(now: datetime) -> DataFrame:
+def account_freshness(now: datetime) -> DataFrame:
     """Tell how old the newest look at each tracked account is: one row an account, oldest first.
 
     login              text
@@ -88,7 +88,7 @@ def freshness(now: datetime) -> DataFrame:
     return read_frame(sql, fresh=True, now=now, every=settings().refresh_every)
 
 
-def reference(as_of: datetime | None) -> datetime | None:
+def growth_reference_at(as_of: datetime | None) -> datetime | None:
     """The moment up to which growth is known: the newest look of any source before *as_of*; None before the first.
 
     In the past: the newest look in the four months before that saw a change.
@@ -98,17 +98,17 @@ def reference(as_of: datetime | None) -> datetime | None:
             SELECT greatest((SELECT max(growth_as_of) FROM repository_current),
                             (SELECT max(last_at) FROM repository_import)) AS at
         """
-        at = first(read_frame(sql))["at"]
+        at = first_row(read_frame(sql))["at"]
     else:
         sql = """
             SELECT max(captured_at) AS at FROM repository_snapshot
              WHERE captured_at <= :until AND captured_at > CAST(:until AS timestamptz) - interval '4 months'
         """
-        at = first(read_frame(sql, until=as_of))["at"]
+        at = first_row(read_frame(sql, until=as_of))["at"]
     return None if at is None else pd.Timestamp(at).to_pydatetime()
 
 
-NOW = """grown AS (
+CURRENT_GROWTH_CTE = """grown AS (
             SELECT repository_id, stars, source_id, growth_as_of AS until_at,
                    CASE CAST(:days AS int) WHEN 7 THEN stars_7d WHEN 30 THEN stars_30d
                                            WHEN 90 THEN stars_90d WHEN 365 THEN stars_365d END AS growth
@@ -117,7 +117,7 @@ NOW = """grown AS (
         )"""
 
 # Imported rows tell of every look; of our own only changes are kept, so that the last one before still held.
-THEN = """newest AS (
+GROWTH_AS_OF_CTES = """newest AS (
             SELECT DISTINCT ON (repository_id, source_id) repository_id, source_id, captured_at, stars
               FROM repository_snapshot
              WHERE captured_at <= :reference AND captured_at > CAST(:reference AS timestamptz) - CAST(:near AS interval)
@@ -146,7 +146,7 @@ THEN = """newest AS (
         )"""
 
 
-def movers(as_of: datetime | None, days: int, limit: int = 15) -> DataFrame:
+def top_movers(as_of: datetime | None, days: int, limit: int = 15) -> DataFrame:
     """List the repositories that gained most stars in the *days* before the newest look: most first.
 
     full_name, description, language   text
@@ -156,9 +156,9 @@ def movers(as_of: datetime | None, days: int, limit: int = 15) -> DataFrame:
     source                             who looked
     compared                           int, among how many repositories
     """
-    at = reference(as_of)
+    at = growth_reference_at(as_of)
     sql = f"""
-        WITH {NOW if as_of is None else THEN}
+        WITH {CURRENT_GROWTH_CTE if as_of is None else GROWTH_AS_OF_CTES}
         SELECT full_name, description, primary_language AS language, grown.stars, growth,
                growth::float / nullif(grown.stars - growth, 0) AS share, until_at,
                CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source, count(*) OVER () AS compared
@@ -170,10 +170,10 @@ def movers(as_of: datetime | None, days: int, limit: int = 15) -> DataFrame:
          LIMIT :limit
     """  # noqa: S608
     since = None if at is None else at - timedelta(days=days)
-    return read_frame(sql, days=days, reference=at, since=since, near=NEAR, limit=limit)
+    return read_frame(sql, days=days, reference=at, since=since, near=MAX_GROWTH_LAG, limit=limit)
 
 
-def changes(as_of: datetime | None, limit: int = 50) -> DataFrame:
+def latest_changes(as_of: datetime | None, limit: int = 50) -> DataFrame:
     """List what was noticed last: one row an entry of the ledger, newest first.
 
     noticed_at     moment
@@ -191,4 +191,4 @@ def changes(as_of: datetime | None, limit: int = 50) -> DataFrame:
          ORDER BY noticed_at DESC, change.id DESC
          LIMIT :limit
     """
-    return read_frame(sql, until=moment(as_of), limit=limit)
+    return read_frame(sql, until=as_of_or_end_of_today(as_of), limit=limit)

@@ -6,12 +6,12 @@ from typing import Any
 from pandas import DataFrame
 
 from core.db.frames import read_frame
-from core.queries.accounts import first
+from core.queries.accounts import first_row
 
-MOST = 1_000
+MAX_ROWS = 1_000
 
 
-def people(now: datetime, *, search: str = "", role: str = "", active: bool | None = None) -> DataFrame:
+def list_people(now: datetime, *, search: str = "", role: str = "", active: bool | None = None) -> DataFrame:
     """List people by name, at most MOST: those whose name or e-mail holds *search*, of that role, of that state.
 
     id             int, ours: for asking about this person, never for showing
@@ -35,10 +35,10 @@ def people(now: datetime, *, search: str = "", role: str = "", active: bool | No
          ORDER BY lower(username)
          LIMIT :most
     """
-    return read_frame(sql, fresh=True, now=now, search=search.strip(), role=role, active=active, most=MOST)
+    return read_frame(sql, fresh=True, now=now, search=search.strip(), role=role, active=active, most=MAX_ROWS)
 
 
-def totals(now: datetime) -> dict[str, Any]:
+def people_counts(now: datetime) -> dict[str, Any]:
     """Count people (ints): people, admins that are active, inactive ones, sessions open, invitations not used yet."""
     sql = """
         SELECT count(*) AS people,
@@ -48,7 +48,7 @@ def totals(now: datetime) -> dict[str, Any]:
                (SELECT count(*) FROM ticket WHERE purpose = 'invite' AND expires_at > :now) AS invitations
           FROM person
     """
-    return first(read_frame(sql, fresh=True, now=now))
+    return first_row(read_frame(sql, fresh=True, now=now))
 
 
 def invitations(now: datetime) -> DataFrame:

@@ -5,7 +5,7 @@ from pandas import DataFrame
 from core.db.frames import read_frame
 
 
-def plans(limit: int = 30) -> DataFrame:
+def list_plans(limit: int = 30) -> DataFrame:
     """List the plans: one row each, newest first; the first one holds. Empty before the scheduler made any.
 
     planned_at          moment

@@ -10,7 +10,7 @@ extras  one row per repository whose watchers or issues are known: repository_id
 from datetime import datetime
 from typing import Any
 
-NOW = """
+CURRENT_CTES = """
         held AS (
             SELECT repository.id AS repository_id, split_part(full_name, '/', 1) AS owner, full_name, description,
                    license, topics, primary_language AS language, is_fork, is_archived, gone_at IS NOT NULL AS is_gone,
@@ -23,7 +23,7 @@ NOW = """
 
 # A name, licence, language or state that changed since is read back from the ledger: the first change after the moment
 # says what was before it. Description, topics and the last push are kept as they are now.
-PAST = """first_change AS (
+PAST_ATTRIBUTES_CTES = """first_change AS (
             SELECT DISTINCT ON (repository_id, about) *
               FROM (SELECT repository_id, id, noticed_at, kind, before,
                            CASE kind WHEN 'transferred' THEN 'renamed' WHEN 'restored' THEN 'archived'
@@ -45,7 +45,7 @@ PAST = """first_change AS (
 # The newest row of each repository comes with its values as one array, the greatest: whether it is our own look, which
 # goes before what others kept, then its moment (in microseconds), then the values. One pass over the snapshots does it,
 # where joining them back by moment would look into every month's partition for every repository.
-AS_OF = f"""
+AS_OF_CTES = f"""
         newest AS (
             SELECT repository_id,
                    max(ARRAY[(source_id = 1)::int, (date_part('epoch', captured_at) * 1e6)::bigint,
@@ -73,7 +73,7 @@ AS_OF = f"""
              WHERE captured_at <= checked_at - interval '7 days'
                AND captured_at <= CAST(:as_of AS timestamptz) - interval '7 days'
              GROUP BY repository_id
-        ), {PAST}, held AS (
+        ), {PAST_ATTRIBUTES_CTES}, held AS (
             SELECT looked.repository_id,
                    split_part(coalesce(past.full_name, repository.full_name), '/', 1) AS owner,
                    coalesce(past.full_name, repository.full_name) AS full_name, description,
@@ -99,10 +99,10 @@ AS_OF = f"""
         )"""  # noqa: S608
 
 
-def held(as_of: datetime | None) -> str:
+def repository_ctes(as_of: datetime | None) -> str:
     """The expressions to select from; with a moment they want `as_of` among the values."""
-    return NOW if as_of is None else AS_OF
+    return CURRENT_CTES if as_of is None else AS_OF_CTES
 
 
-def values_of(as_of: datetime | None) -> dict[str, Any]:
+def as_of_values(as_of: datetime | None) -> dict[str, Any]:
     return {} if as_of is None else {"as_of": as_of}

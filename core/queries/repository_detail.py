@@ -7,10 +7,10 @@ from pandas import DataFrame
 
 from core.db.arrow import read_arrow
 from core.db.frames import read_frame
-from core.queries.accounts import first
-from core.queries.repository_base import PAST
+from core.queries.accounts import first_row
+from core.queries.repository_base import PAST_ATTRIBUTES_CTES
 
-NOW = """
+CURRENT_SQL = """
         SELECT github_id AS id, split_part(full_name, '/', 1) AS owner, repository.name, full_name, description,
                homepage, license, topics, primary_language,
                CASE WHEN languages_at IS NOT NULL OR (github_id IS NOT NULL AND pushed_at IS NULL)
@@ -32,8 +32,8 @@ NOW = """
     """
 
 # Our own looks go before what others kept, as in `held`; growth is told where the same source had looked by then.
-AS_OF = f"""
-        WITH {PAST}, latest AS (
+AS_OF_SQL = f"""
+        WITH {PAST_ATTRIBUTES_CTES}, latest AS (
             SELECT repository.id AS repository_id, shown.source_id, shown.captured_at, shown.stars, shown.forks,
                    shown.size_kb, greatest(shown.captured_at, CASE shown.source_id WHEN 1 THEN (
                        SELECT max(captured_at) FROM capture
@@ -91,7 +91,7 @@ AS_OF = f"""
     """  # noqa: S608
 
 
-def of_account(account_id: int, as_of: datetime | None) -> DataFrame:
+def by_account(account_id: int, as_of: datetime | None) -> DataFrame:
     """Read the account's repositories that were seen by then, in Arrow columns.
 
     id                                        GitHub's; null while one is known by name only
@@ -107,30 +107,30 @@ def of_account(account_id: int, as_of: datetime | None) -> DataFrame:
     captured_at, checked_at, source           when the counts last changed, the last look, who looked
     """
     sql = "SELECT id FROM repository WHERE account_id = :account_id ORDER BY id"
-    return _read([int(one) for one in read_frame(sql, account_id=account_id)["id"]], as_of)
+    return _read_by_ids([int(one) for one in read_frame(sql, account_id=account_id)["id"]], as_of)
 
 
 def by_name(owner: str, name: str, as_of: datetime | None) -> DataFrame:
     """Read the repository that has this name now: one row as in `of_account`, or none."""
-    repository_id = id_of(owner, name)
-    return _read([repository_id] if repository_id else [], as_of)
+    repository_id = find_repository_id(owner, name)
+    return _read_by_ids([repository_id] if repository_id else [], as_of)
 
 
-def _read(ids: list[int], as_of: datetime | None) -> DataFrame:
-    return read_arrow(NOW, ids=ids) if as_of is None else read_arrow(AS_OF, ids=ids, as_of=as_of)
+def _read_by_ids(ids: list[int], as_of: datetime | None) -> DataFrame:
+    return read_arrow(CURRENT_SQL, ids=ids) if as_of is None else read_arrow(AS_OF_SQL, ids=ids, as_of=as_of)
 
 
-def id_of(owner: str, name: str) -> int | None:
+def find_repository_id(owner: str, name: str) -> int | None:
     """Our id of the repository that has this name now; of several that had it, the one that is still there."""
     sql = """
         SELECT id FROM repository WHERE lower(full_name) = lower(:full_name)
          ORDER BY gone_at IS NOT NULL, github_id IS NULL, id DESC LIMIT 1
     """
-    found: dict[str, Any] = first(read_frame(sql, full_name=f"{owner}/{name}"))
+    found: dict[str, Any] = first_row(read_frame(sql, full_name=f"{owner}/{name}"))
     return int(found["id"]) if found else None
 
 
-def now_called(owner: str, name: str) -> str | None:
+def current_full_name(owner: str, name: str) -> str | None:
     """The name that the repository formerly of this name has now; None if none was seen to give it up."""
     sql = """
         SELECT repository.full_name
@@ -140,5 +140,5 @@ def now_called(owner: str, name: str) -> str | None:
            AND lower(repository.full_name) <> lower(:full_name)
          ORDER BY noticed_at DESC LIMIT 1
     """
-    found = first(read_frame(sql, full_name=f"{owner}/{name}"))
+    found = first_row(read_frame(sql, full_name=f"{owner}/{name}"))
     return str(found["full_name"]) if found else None

@@ -9,9 +9,9 @@ from pandas import DataFrame
 
 from core.db.arrow import read_arrow
 from core.db.frames import read_frame
-from core.queries.repository_base import held, values_of
+from core.queries.repository_base import as_of_values, repository_ctes
 
-ORDERS: Mapping[str, str] = {
+ORDER_BY: Mapping[str, str] = {
     "stars": "stars DESC NULLS LAST",
     "stars_7d": "stars_7d DESC NULLS LAST",
     "stars_30d": "stars_30d DESC NULLS LAST",
@@ -21,7 +21,7 @@ ORDERS: Mapping[str, str] = {
     "full_name": "lower(full_name)",
 }
 
-MOST = 2**31 - 1
+MAX_INT32 = 2**31 - 1
 
 # One condition a filter; each is true while its filter is off.
 CONDITIONS: Mapping[str, str] = {
@@ -60,9 +60,9 @@ class Filters:
             "owner": self.owner.strip(),
             "languages": list(self.languages),
             "license": self.license,
-            "min_stars": min(self.min_stars, MOST),
+            "min_stars": min(self.min_stars, MAX_INT32),
             **hide,
-            **values_of(self.as_of),
+            **as_of_values(self.as_of),
         }
 
     @property
@@ -84,7 +84,7 @@ class Filters:
         return replace(self, **{name: getattr(Filters, name)})
 
 
-def table(filters: Filters, order: str = "stars") -> DataFrame:
+def matching_repositories(filters: Filters, order: str = "stars") -> DataFrame:
     """Read all repositories that match, in Arrow columns.
 
     full_name, owner, description, language, license  text; topics: list of text, null until read
@@ -96,52 +96,52 @@ def table(filters: Filters, order: str = "stars") -> DataFrame:
     """
     # The order is one of our own constants, never a reader's text.
     sql = f"""
-        WITH {held(filters.as_of)}
+        WITH {repository_ctes(filters.as_of)}
         SELECT full_name, owner, description, language, stars, stars_7d, stars_30d, forks, watchers, open_issues,
                size_kb, license, topics, is_fork, is_archived, is_gone, created_at, pushed_at, checked_at,
                source.name AS source
           FROM held
           LEFT JOIN extras USING (repository_id)
           JOIN source ON source.id = source_id
-         WHERE {_all(CONDITIONS)}
-         ORDER BY {ORDERS[order]}, full_name
+         WHERE {_where(CONDITIONS)}
+         ORDER BY {ORDER_BY[order]}, full_name
     """  # noqa: S608
     return read_arrow(sql, **filters.values)
 
 
-def total(as_of: datetime | None) -> int:
+def count_repositories(as_of: datetime | None) -> int:
     """Count all repositories held, whatever the filters."""
     sql = "SELECT count(*) AS held FROM repository_latest"
     if as_of is not None:
         sql = "SELECT count(DISTINCT repository_id) AS held FROM repository_snapshot WHERE captured_at <= :as_of"
-    return int(read_frame(sql, **values_of(as_of))["held"].iloc[0])
+    return int(read_frame(sql, **as_of_values(as_of))["held"].iloc[0])
 
 
-def loosened(filters: Filters) -> dict[str, int]:
+def counts_without_each_filter(filters: Filters) -> dict[str, int]:
     """Tell how many repositories would match without each one of the active filters, the most first."""
     names = sorted(filters.active)
     if not names:
         return {}
     counts = ",\n               ".join(
-        f'count(*) FILTER (WHERE {_all(name for name in CONDITIONS if name != dropped)}) AS "{dropped}"'
+        f'count(*) FILTER (WHERE {_where(name for name in CONDITIONS if name != dropped)}) AS "{dropped}"'
         for dropped in names
     )
-    sql = f"WITH {held(filters.as_of)}\n        SELECT {counts}\n          FROM held"  # noqa: S608
+    sql = f"WITH {repository_ctes(filters.as_of)}\n        SELECT {counts}\n          FROM held"  # noqa: S608
     row = read_frame(sql, **filters.values).iloc[0]
     return {str(name): int(count) for name, count in row.sort_values(ascending=False).items()}
 
 
-def languages() -> DataFrame:
+def language_counts() -> DataFrame:
     """List the primary languages of what is held: language, repositories; the most first."""
-    return _values_of_column("primary_language", "language")
+    return _column_value_counts("primary_language", "language")
 
 
-def licenses() -> DataFrame:
+def license_counts() -> DataFrame:
     """List the licences of what is held: license, repositories; the most first."""
-    return _values_of_column("license", "license")
+    return _column_value_counts("license", "license")
 
 
-def _values_of_column(column: str, name: str) -> DataFrame:
+def _column_value_counts(column: str, name: str) -> DataFrame:
     sql = f"""
         SELECT {column} AS {name}, count(*) AS repositories
           FROM repository WHERE {column} IS NOT NULL
@@ -150,7 +150,7 @@ def _values_of_column(column: str, name: str) -> DataFrame:
     return read_frame(sql)
 
 
-def owners_like(text: str, most: int = 3) -> list[str]:
+def owners_with_prefix(text: str, most: int = 3) -> list[str]:
     """Names of owners that begin like *text*, those with most repositories first: for who mistyped one."""
     sql = """
         SELECT login FROM account JOIN repository ON repository.account_id = account.id
@@ -160,7 +160,7 @@ def owners_like(text: str, most: int = 3) -> list[str]:
     return [str(login) for login in read_frame(sql, text=text, most=most)["login"]]
 
 
-def distribution(filters: Filters) -> DataFrame:
+def star_distribution(filters: Filters) -> DataFrame:
     """Count the matching repositories by stars, three bins to a power of ten, smallest first; empty bins are left out.
 
     at_least      stars from which the bin starts; 0 is a bin of its own
@@ -168,9 +168,9 @@ def distribution(filters: Filters) -> DataFrame:
     repositories  how many
     """
     sql = f"""
-        WITH {held(filters.as_of)}, binned AS (
+        WITH {repository_ctes(filters.as_of)}, binned AS (
             SELECT CASE WHEN stars > 0 THEN floor(log(stars) * 3 + 1e-9)::int END AS bin, count(*) AS repositories
-              FROM held WHERE stars IS NOT NULL AND {_all(CONDITIONS)}
+              FROM held WHERE stars IS NOT NULL AND {_where(CONDITIONS)}
              GROUP BY 1
         )
         SELECT CASE WHEN bin IS NULL THEN 0 ELSE ceil(10 ^ (bin / 3.0) - 1e-6) END::bigint AS at_least,
@@ -181,7 +181,7 @@ def distribution(filters: Filters) -> DataFrame:
     return read_frame(sql, **filters.values)
 
 
-def growing(filters: Filters, most: int = 400) -> DataFrame:
+def fastest_growing(filters: Filters, most: int = 400) -> DataFrame:
     """Read the matching repositories that won most stars in the 30 days before their last look, the most first.
 
     full_name, language  text; language null where GitHub sees none
@@ -189,13 +189,13 @@ def growing(filters: Filters, most: int = 400) -> DataFrame:
     checked_at           moment of the last look
     """
     sql = f"""
-        WITH {held(filters.as_of)}
+        WITH {repository_ctes(filters.as_of)}
         SELECT full_name, language, stars, stars_30d, checked_at
-          FROM held WHERE stars_30d > 0 AND stars > 0 AND {_all(CONDITIONS)}
+          FROM held WHERE stars_30d > 0 AND stars > 0 AND {_where(CONDITIONS)}
          ORDER BY stars_30d DESC, full_name LIMIT :most
     """  # noqa: S608
     return read_frame(sql, **filters.values, most=most)
 
 
-def _all(conditions: Iterable[str]) -> str:
+def _where(conditions: Iterable[str]) -> str:
     return "\n           AND ".join(CONDITIONS[name] for name in conditions)

@@ -7,10 +7,10 @@ from typing import Any
 from pandas import DataFrame
 
 from core.db.frames import read_frame
-from core.queries.repository_base import held, values_of
+from core.queries.repository_base import as_of_values, repository_ctes
 
-MOST_TOWERS = 5_000
-ELIGIBLE = """eligible AS (
+MAX_TOWERS = 5_000
+ELIGIBLE_CTE = """eligible AS (
             SELECT *, lower(owner) AS district FROM held
              WHERE NOT is_gone AND stars >= :min_stars
                AND (CAST(:languages AS text[]) = '{}' OR language = ANY(CAST(:languages AS text[])))
@@ -18,7 +18,7 @@ ELIGIBLE = """eligible AS (
 
 
 @dataclass(frozen=True)
-class Choice:
+class CityFilters:
     """What is in the city: so many owners, only these languages, nothing below so many stars."""
 
     owners: int = 60
@@ -31,11 +31,11 @@ class Choice:
         return {
             "languages": list(self.languages),
             "min_stars": min(max(self.min_stars, 0), 2**31 - 1),
-            **values_of(self.as_of),
+            **as_of_values(self.as_of),
         }
 
 
-def city(choice: Choice) -> DataFrame:
+def city_repositories(choice: CityFilters) -> DataFrame:
     """Read the repositories of the owners with most stars, owner by owner, at most 5,000, the most starred of them.
 
     full_name, owner, language  text; language null where GitHub sees none
@@ -44,7 +44,7 @@ def city(choice: Choice) -> DataFrame:
     checked_at                  moment of that look
     """
     sql = f"""
-        WITH {held(choice.as_of)}, {ELIGIBLE}, chosen AS (
+        WITH {repository_ctes(choice.as_of)}, {ELIGIBLE_CTE}, chosen AS (
             SELECT district, sum(stars) AS district_stars
               FROM eligible GROUP BY district ORDER BY sum(stars) DESC, district LIMIT :owners
         ), tallest AS (
@@ -53,24 +53,24 @@ def city(choice: Choice) -> DataFrame:
         SELECT full_name, owner, language, stars, stars_30d, checked_at
           FROM tallest ORDER BY district_stars DESC, district, stars DESC, full_name
     """  # noqa: S608
-    return read_frame(sql, **choice.values, owners=choice.owners, most=MOST_TOWERS)
+    return read_frame(sql, **choice.values, owners=choice.owners, most=MAX_TOWERS)
 
 
-def eligible(choice: Choice) -> tuple[int, int]:
+def count_eligible(choice: CityFilters) -> tuple[int, int]:
     """Count repositories and owners that the city could hold, so that the page can say what is left out."""
     sql = f"""
-        WITH {held(choice.as_of)}, {ELIGIBLE}
+        WITH {repository_ctes(choice.as_of)}, {ELIGIBLE_CTE}
         SELECT count(*) AS repositories, count(DISTINCT district) AS owners FROM eligible
     """  # noqa: S608
     row = read_frame(sql, **choice.values).iloc[0]
     return int(row["repositories"]), int(row["owners"])
 
 
-def repository(full_name: str, as_of: datetime | None) -> DataFrame:
+def repository_by_name(full_name: str, as_of: datetime | None) -> DataFrame:
     """Read one repository by name: full_name, owner, description, language, stars, stars_30d, forks, checked_at."""
     sql = f"""
-        WITH {held(as_of)}
+        WITH {repository_ctes(as_of)}
         SELECT full_name, owner, description, language, license, stars, stars_30d, forks, is_archived, checked_at
           FROM held WHERE lower(full_name) = lower(:full_name)
     """  # noqa: S608
-    return read_frame(sql, full_name=full_name, **values_of(as_of))
+    return read_frame(sql, full_name=full_name, **as_of_values(as_of))

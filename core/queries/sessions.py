@@ -7,7 +7,7 @@ from sqlalchemy import text
 from core.db.engine import transaction
 
 
-def why_ended(session_id: UUID) -> str | None:
+def session_end_reason(session_id: UUID) -> str | None:
     """The word under which the session was ended; None when it ran out by itself, or never was."""
     with transaction() as connection:
         reason: str | None = connection.scalar(

@@ -6,17 +6,17 @@ from datetime import date, datetime, timedelta
 PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)")
 
 
-def runnable(sql: str, values: dict[str, object]) -> str:
+def inline_parameters(sql: str, values: dict[str, object]) -> str:
     """Write *values* into *sql* as literals. What is sent to the database always has them bound."""
-    return PARAMETER.sub(lambda found: literal(values[found[1]]) if found[1] in values else found[0], sql)
+    return PARAMETER.sub(lambda found: sql_literal(values[found[1]]) if found[1] in values else found[0], sql)
 
 
-def literal(value: object) -> str:
+def sql_literal(value: object) -> str:
     """One value as Postgres reads it."""
     if value is None:
         return "NULL"
     if isinstance(value, list | tuple):
-        return f"ARRAY[{', '.join(literal(item) for item in value)}]"
+        return f"ARRAY[{', '.join(sql_literal(item) for item in value)}]"
     if isinstance(value, bool | int | float):
         return str(value).lower()
     if isinstance(value, timedelta):

@@ -5,11 +5,11 @@ from datetime import datetime
 from pandas import DataFrame
 
 from core.db.frames import read_frame
-from core.queries.accounts import moment
+from core.queries.accounts import as_of_or_end_of_today
 from core.settings import settings
 
 
-def series(repository_id: int, as_of: datetime | None) -> DataFrame:
+def star_series(repository_id: int, as_of: datetime | None) -> DataFrame:
     """Tell the repository's stars: one row for each change that was seen, oldest first.
 
     captured_at  moment
@@ -23,10 +23,10 @@ def series(repository_id: int, as_of: datetime | None) -> DataFrame:
          WHERE repository_id = :repository_id AND captured_at <= :until AND stars IS NOT NULL
          ORDER BY captured_at, source_id
     """
-    return read_frame(sql, repository_id=repository_id, until=moment(as_of))
+    return read_frame(sql, repository_id=repository_id, until=as_of_or_end_of_today(as_of))
 
 
-def gaps(repository_id: int, as_of: datetime | None) -> DataFrame:
+def coverage_gaps(repository_id: int, as_of: datetime | None) -> DataFrame:
     """Tell when nobody looked for more than twice the source's rhythm: one row a gap, oldest first.
 
     source           who did not look
@@ -58,4 +58,6 @@ def gaps(repository_id: int, as_of: datetime | None) -> DataFrame:
          WHERE coalesce(next_at, :until) - captured_at > patience
          ORDER BY from_at, source_id
     """
-    return read_frame(sql, repository_id=repository_id, until=moment(as_of), every=settings().refresh_every)
+    return read_frame(
+        sql, repository_id=repository_id, until=as_of_or_end_of_today(as_of), every=settings().refresh_every
+    )

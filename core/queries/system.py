@@ -13,10 +13,10 @@ from core.db.engine import engine, transaction
 from core.queue.jobs import QUEUE
 from core.settings import settings
 
-PATIENCE_MS = 2_000
+STATEMENT_TIMEOUT_MS = 2_000
 LEADER_LOCK = 0x616C6D6C65616472
 """The advisory lock that whoever leads holds: `ingest/scheduler.py` has the same number, a test compares them."""
-SILENT = timedelta(seconds=60)
+HEARTBEAT_TIMEOUT = timedelta(seconds=60)
 """A worker that has not been heard of for so long is taken for dead: so does the leader."""
 
 Row = dict[str, Any]
@@ -24,11 +24,11 @@ Row = dict[str, Any]
 
 def _rows(sql: str, **values: object) -> list[Row]:
     with transaction() as connection:
-        connection.execute(text("SELECT set_config('statement_timeout', :ms, true)"), {"ms": str(PATIENCE_MS)})
+        connection.execute(text("SELECT set_config('statement_timeout', :ms, true)"), {"ms": str(STATEMENT_TIMEOUT_MS)})
         return [dict(row) for row in connection.execute(text(sql), values).mappings()]
 
 
-def postgres() -> Row:
+def postgres_status() -> Row:
     """Tell about the server: version, revision (of the tables), bytes (of the database), started_at, connections, most.
 
     most is how many connections it takes.
@@ -43,7 +43,7 @@ def postgres() -> Row:
     """)[0]
 
 
-def redis() -> Row:
+def redis_status() -> Row:
     """Tell about the server: name, version, bytes (in memory), most_bytes (None: no bound), clients.
 
     Raises RedisError when it is away.
@@ -59,14 +59,14 @@ def redis() -> Row:
     }
 
 
-def pool() -> Row:
+def pool_usage() -> Row:
     """Tell how many connections to Postgres this process has lent out, and how many it may: lent, most."""
     held = engine().pool
     lent, size, extra = (int(getattr(held, name, lambda: 0)()) for name in ("checkedout", "size", "overflow"))
     return {"lent": lent, "most": size + int(getattr(held, "_max_overflow", 0)), "open": size + extra}
 
 
-def leader() -> Row | None:
+def scheduler_leader() -> Row | None:
     """Tell who leads: since (moment its connection began), address (None: a socket of that machine); None: nobody."""
     found = _rows(
         """
@@ -82,7 +82,7 @@ def leader() -> Row | None:
     return found[0] if found else None
 
 
-def workers(now: datetime) -> Row:
+def worker_counts(now: datetime) -> Row:
     """Count workers: alive, silent (not heard of in SILENT); heard_at is the newest sign of life, None without any."""
     sql = """
         SELECT count(*) FILTER (WHERE last_heartbeat > :since) AS alive,
@@ -90,10 +90,10 @@ def workers(now: datetime) -> Row:
                max(last_heartbeat) AS heard_at
           FROM procrastinate_workers
     """
-    return _rows(sql, since=now - SILENT)[0]
+    return _rows(sql, since=now - HEARTBEAT_TIMEOUT)[0]
 
 
-def queue(now: datetime) -> Row:
+def queue_counts(now: datetime) -> Row:
     """Count jobs: waiting, later (to be tried again), doing, failed; oldest_at: since when the oldest one waits."""
     sql = """
         WITH job AS (
@@ -112,7 +112,7 @@ def queue(now: datetime) -> Row:
     return _rows(sql, now=now, queue=QUEUE)[0]
 
 
-def freshness(now: datetime) -> Row:
+def freshness_counts(now: datetime) -> Row:
     """Count tracked accounts that are not paused: tracked, in_time (looked at within their cadence), never, failing."""
     sql = """
         SELECT count(*) AS tracked,
@@ -126,7 +126,7 @@ def freshness(now: datetime) -> Row:
     return _rows(sql, now=now, every=settings().refresh_every)[0]
 
 
-def failures(since: datetime, most: int = 20) -> list[Row]:
+def recent_failures(since: datetime, most: int = 20) -> list[Row]:
     """List what went wrong after *since*, newest first: at, login, code (what programs call it), error (a sentence)."""
     sql = """
         SELECT finished_at AS at, login, error_code AS code, error
@@ -138,7 +138,7 @@ def failures(since: datetime, most: int = 20) -> list[Row]:
     return _rows(sql, since=since, most=most)
 
 
-def data() -> Row:
+def data_status() -> Row:
     """Tell version (of the data), published_at, both None before the first, and last_month that has a partition."""
     sql = """
         SELECT version, published_at,
@@ -149,7 +149,7 @@ def data() -> Row:
     return _rows(sql)[0]
 
 
-def tables() -> list[Row]:
+def table_sizes() -> list[Row]:
     """List the tables, largest first: name, rows (about: as of the last ANALYZE; None before one), bytes, partitions.
 
     bytes are of the table with its indexes.

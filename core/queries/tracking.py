@@ -6,11 +6,11 @@ from typing import Any
 from pandas import DataFrame
 
 from core.db.frames import read_frame
-from core.queries.accounts import first
+from core.queries.accounts import first_row
 from core.settings import settings
 
 
-def tracked(login: str = "") -> DataFrame:
+def tracked_accounts(login: str = "") -> DataFrame:
     """List what is tracked, or the one account of that login: one row each.
 
     id, login, kind, name            who; id is GitHub's, null before the first look
@@ -32,7 +32,7 @@ def tracked(login: str = "") -> DataFrame:
     return read_frame(sql, fresh=True, login=login, every=settings().refresh_every)
 
 
-def progress(account_id: int) -> dict[str, Any]:
+def refresh_progress(account_id: int) -> dict[str, Any]:
     """Tell how far the wanted look at an account is.
 
     checked_at, gone_at              last look; since when it is gone
@@ -52,10 +52,10 @@ def progress(account_id: int) -> dict[str, Any]:
                 WHERE ingest_item.account_id = account.id ORDER BY finished_at DESC LIMIT 1) AS item ON true
          WHERE account.id = :account_id
     """
-    return first(read_frame(sql, fresh=True, account_id=account_id))
+    return first_row(read_frame(sql, fresh=True, account_id=account_id))
 
 
-def standing(login: str) -> dict[str, Any]:
+def tracking_status(login: str) -> dict[str, Any]:
     """Tell what is wanted of *login*, whether anybody has seen it or not.
 
     account_id    our own id; None before anything was asked
@@ -72,10 +72,10 @@ def standing(login: str) -> dict[str, Any]:
                 ORDER BY gone_at IS NULL DESC, github_id IS NULL, checked_at DESC NULLS LAST LIMIT 1) AS found ON true
           LEFT JOIN tracked_account ON tracked_account.account_id = found.id
     """
-    return first(read_frame(sql, fresh=True, login=login))
+    return first_row(read_frame(sql, fresh=True, login=login))
 
 
-def due(now: datetime) -> list[int]:
+def due_account_ids(now: datetime) -> list[int]:
     """Our ids of the tracked accounts whose time has come and that nothing waits for yet, most wanted first."""
     sql = """
         SELECT account_id FROM tracked_account
@@ -85,11 +85,11 @@ def due(now: datetime) -> list[int]:
     return [int(one) for one in read_frame(sql, fresh=True, now=now)["account_id"]]
 
 
-STATES = """CASE WHEN paused THEN 'paused' WHEN queued_at IS NOT NULL THEN 'queued' WHEN failures > 0 THEN 'failing'
+STATE_SQL = """CASE WHEN paused THEN 'paused' WHEN queued_at IS NOT NULL THEN 'queued' WHEN failures > 0 THEN 'failing'
                     WHEN due_at <= :now THEN 'due' WHEN checked_at IS NULL THEN 'new' ELSE 'waiting' END"""
 
 
-def board(now: datetime, search: str = "", state: str = "", most: int = 1000) -> DataFrame:
+def tracked_table(now: datetime, search: str = "", state: str = "", most: int = 1000) -> DataFrame:
     """List what is tracked whose login, name or note has *search* in it: most wanted first.
 
     account_id, login, kind, name       account_id is our own and stays in this process
@@ -101,7 +101,7 @@ def board(now: datetime, search: str = "", state: str = "", most: int = 1000) ->
     """
     sql = f"""
         WITH board AS (
-            SELECT account_id, login, kind, name, {STATES} AS state,
+            SELECT account_id, login, kind, name, {STATE_SQL} AS state,
                    extract(epoch FROM every)::float / 3600 AS every_hours,
                    extract(epoch FROM coalesce(planned_every, CAST(:every AS interval)))::float / 3600 AS planned_hours,
                    change_rate AS changes_a_day, planned_every IS NOT NULL AS is_planned, priority, paused, note,
@@ -116,27 +116,27 @@ def board(now: datetime, search: str = "", state: str = "", most: int = 1000) ->
     return read_frame(sql, fresh=True, now=now, search=search, state=state, most=most, every=settings().refresh_every)
 
 
-def states(now: datetime) -> dict[str, int]:
+def state_counts(now: datetime) -> dict[str, int]:
     """How many tracked accounts are in each state of `board`, and `all`."""
-    sql = f"SELECT {STATES} AS state, count(*) AS accounts FROM tracked_account JOIN account ON account.id = account_id GROUP BY 1"  # noqa: S608, E501
+    sql = f"SELECT {STATE_SQL} AS state, count(*) AS accounts FROM tracked_account JOIN account ON account.id = account_id GROUP BY 1"  # noqa: S608, E501
     found = read_frame(sql, fresh=True, now=now)
     counts = {str(state): int(count) for state, count in zip(found["state"], found["accounts"], strict=True)}
     return {"all": sum(counts.values()), **counts}
 
 
-def next_due() -> datetime | None:
+def next_due_at() -> datetime | None:
     """When the next account that is not paused and not queued is, or was, due."""
     sql = "SELECT min(due_at) AS at FROM tracked_account WHERE NOT paused AND queued_at IS NULL"
-    at = first(read_frame(sql, fresh=True))["at"]
+    at = first_row(read_frame(sql, fresh=True))["at"]
     return None if at is None else at.to_pydatetime()
 
 
-def newest_plan() -> dict[str, Any]:
+def latest_plan() -> dict[str, Any]:
     """How the budget is spread now, as the planner wrote it down; empty before its first time."""
-    return first(read_frame("SELECT * FROM refresh_plan ORDER BY planned_at DESC LIMIT 1", fresh=True))
+    return first_row(read_frame("SELECT * FROM refresh_plan ORDER BY planned_at DESC LIMIT 1", fresh=True))
 
 
-def wishes() -> DataFrame:
+def pending_requests() -> DataFrame:
     """List what people asked for and nobody decided about, oldest first: id, login, username, note, asked_at."""
     sql = """
         SELECT tracking_wish.id, login, username, note, asked_at
@@ -146,7 +146,7 @@ def wishes() -> DataFrame:
     return read_frame(sql, fresh=True)
 
 
-def is_wished(login: str) -> bool:
+def has_pending_request(login: str) -> bool:
     """Whether somebody asked for it and nobody decided yet."""
     sql = "SELECT id FROM tracking_wish WHERE lower(login) = lower(:login) AND decided_at IS NULL"
     return not read_frame(sql, fresh=True, login=login).empty

@@ -14,22 +14,22 @@ from sqlalchemy import Connection, text
 
 from core.queue import jobs
 
-STAR_HISTORY, FACTS = "star_history", "facts"
+STAR_HISTORY_TASK, ENRICHMENT_TASK = "star_history", "facts"
 """Names of the tasks."""
-BATCH = 500
+BATCH_SIZE = 500
 """Repositories in one job: as many as it can ask for before it gives way to others."""
 PRIORITY = -10
 """Behind everything that the timetable or a person wants refreshed."""
 ANONYMOUS_RESERVE = 0.7
-TRIES_WHILE_COMPUTING = 5
+MAX_TRIES_WHILE_COMPUTING = 5
 
-KindName = Literal[
+FactKindName = Literal[
     "stars", "star_walk", "extras", "releases", "contributors", "commit_activity", "contributions", "traffic"
 ]
 
 
 @dataclass(frozen=True)
-class Kind:
+class FactKind:
     """One kind of fact.
 
     every        how often it is read where something moved since
@@ -40,12 +40,12 @@ class Kind:
     batch        how many are asked for at once
     """
 
-    name: KindName
+    name: FactKindName
     words: str
     every: timedelta
     quiet_every: timedelta
     reserve: float
-    task: str = FACTS
+    task: str = ENRICHMENT_TASK
     of_users: bool = False
     batch: int = 1
 
@@ -55,35 +55,35 @@ class Kind:
 
 DAY = timedelta(days=1)
 # In the order in which they are asked for when several are due.
-KINDS: dict[str, Kind] = {
+FACT_KINDS: dict[str, FactKind] = {
     kind.name: kind
     for kind in (
-        Kind("stars", "star history", DAY, 7 * DAY, 0.4, STAR_HISTORY),
-        Kind("star_walk", "star history of the past", DAY, 7 * DAY, 0.5, STAR_HISTORY),
-        Kind("extras", "watchers, open issues and change requests", DAY, 7 * DAY, 0.5, batch=100),
-        Kind("releases", "releases", DAY, 7 * DAY, 0.6),
-        Kind("contributions", "contributions of users", DAY, DAY, 0.6, of_users=True),
-        Kind("commit_activity", "commit activity", 3 * DAY, 14 * DAY, 0.6),
-        Kind("contributors", "contributors", 7 * DAY, 30 * DAY, 0.6),
-        Kind("traffic", "traffic", DAY, DAY, 0.6),
+        FactKind("stars", "star history", DAY, 7 * DAY, 0.4, STAR_HISTORY_TASK),
+        FactKind("star_walk", "star history of the past", DAY, 7 * DAY, 0.5, STAR_HISTORY_TASK),
+        FactKind("extras", "watchers, open issues and change requests", DAY, 7 * DAY, 0.5, batch=100),
+        FactKind("releases", "releases", DAY, 7 * DAY, 0.6),
+        FactKind("contributions", "contributions of users", DAY, DAY, 0.6, of_users=True),
+        FactKind("commit_activity", "commit activity", 3 * DAY, 14 * DAY, 0.6),
+        FactKind("contributors", "contributors", 7 * DAY, 30 * DAY, 0.6),
+        FactKind("traffic", "traffic", DAY, DAY, 0.6),
     )
 }
 
 
-def defer(
-    connection: Connection, kind: str, ids: Sequence[int], token: str | None, asked: jobs.Asked | None = None
+def defer_facts(
+    connection: Connection, kind: str, ids: Sequence[int], token: str | None, asked: jobs.JobOrigin | None = None
 ) -> int | None:
     """Ask for one kind of fact of some repositories (or users) of one token; returns the id of the job.
 
     None while another such job of that token waits: what is due will be due still. Whoever queues looks at `busy`
     first: while a job is worked on, no other one may wait, or it could not go back when the budget is spent.
     """
-    asked = asked or jobs.Asked("schedule")
-    task = KINDS[kind].task
+    asked = asked or jobs.JobOrigin("schedule")
+    task = FACT_KINDS[kind].task
     return jobs.defer_once(
         connection,
         task,
-        lock=lock_of(kind, token),
+        lock=job_lock(kind, token),
         priority=PRIORITY,
         kind=kind,
         ids=list(ids),
@@ -94,22 +94,22 @@ def defer(
     )
 
 
-def lock_of(kind: str, token: str | None) -> str:
+def job_lock(kind: str, token: str | None) -> str:
     """What one job at a time holds, and one more may wait for."""
-    return f"{KINDS[kind].task}:{token or 'anonymous'}"
+    return f"{FACT_KINDS[kind].task}:{token or 'anonymous'}"
 
 
-def busy(connection: Connection) -> set[str]:
+def busy_locks(connection: Connection) -> set[str]:
     """The locks whose job waits or is worked on."""
     return set(
         connection.scalars(
             text("SELECT lock FROM procrastinate_jobs WHERE status IN ('todo', 'doing') AND task_name = ANY(:tasks)"),
-            {"tasks": [STAR_HISTORY, FACTS]},
+            {"tasks": [STAR_HISTORY_TASK, ENRICHMENT_TASK]},
         )
     )
 
 
-def others_wait(connection: Connection) -> bool:
+def has_waiting_urgent_jobs(connection: Connection) -> bool:
     """Whether a job waits that comes before readings: one that refreshes, or tells somebody something."""
     return bool(
         connection.scalar(

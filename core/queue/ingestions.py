@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, text
 
 from core.queue import jobs
-from core.queue.jobs import Asked
+from core.queue.jobs import JobOrigin
 
 
 @dataclass(frozen=True)
-class Started:
+class StartedIngestion:
     """What came of asking. Accounts that were queued already are not queued again: `id` is then the one they are in."""
 
     id: int
@@ -23,25 +23,27 @@ class Started:
         return self.accounts > 0
 
 
-def start(connection: Connection, account_ids: Sequence[int], asked: Asked, now: datetime) -> Started | None:
+def start(
+    connection: Connection, account_ids: Sequence[int], asked: JobOrigin, now: datetime
+) -> StartedIngestion | None:
     """Let these accounts (our ids) be refreshed before what the timetable wants; None when there are none.
 
     Those that wait already are moved to the front.
     """
-    before = covering(connection, account_ids)
+    before = find_active_ingestion(connection, account_ids)
     if before is not None:
-        _hurry(connection, account_ids)
-    ingestion_id = jobs.open_ingestion(connection, asked, now)
+        _raise_priority(connection, account_ids)
+    ingestion_id = jobs.create_ingestion(connection, asked, now)
     order = replace(asked, ingestion_id=ingestion_id)
     jobs.defer_refresh(connection, account_ids, order, now, jobs.PRIORITY_PERSON)
     accounts = connection.scalar(text("SELECT accounts FROM ingestion WHERE id = :id"), {"id": ingestion_id}) or 0
     if accounts:
-        return Started(ingestion_id, accounts, len(set(account_ids)) - accounts)
+        return StartedIngestion(ingestion_id, accounts, len(set(account_ids)) - accounts)
     connection.execute(text("DELETE FROM ingestion WHERE id = :id"), {"id": ingestion_id})
-    return Started(before, 0, len(set(account_ids))) if before is not None else None
+    return StartedIngestion(before, 0, len(set(account_ids))) if before is not None else None
 
 
-def covering(connection: Connection, account_ids: Sequence[int]) -> int | None:
+def find_active_ingestion(connection: Connection, account_ids: Sequence[int]) -> int | None:
     """The newest ingestion that has any of these accounts still to do."""
     found: int | None = connection.scalar(
         text(
@@ -79,12 +81,12 @@ def cancel(connection: Connection, ingestion_id: int, by: str, now: datetime, ev
         {"jobs": list(open_jobs), "now": now, "every": every},
     )
     for job_id in open_jobs:
-        jobs.cancel(connection, job_id)
-    jobs.release_lost(connection)
+        jobs.cancel_job(connection, job_id)
+    jobs.release_orphaned_accounts(connection)
     return True
 
 
-def _hurry(connection: Connection, account_ids: Sequence[int]) -> None:
+def _raise_priority(connection: Connection, account_ids: Sequence[int]) -> None:
     connection.execute(
         text(
             "UPDATE procrastinate_jobs SET priority = :priority WHERE status = 'todo' AND priority < :priority"

@@ -12,19 +12,19 @@ from sqlalchemy import Connection, text
 
 REFRESH = "refresh"
 DELIVER = "deliver"
-LOOK_UP = "look_up"
+LOOKUP = "look_up"
 QUEUE = "ingest"
-BATCH = 50
+BATCH_SIZE = 50
 """Accounts in one job: a GraphQL query costs the same for one as for many."""
 
 PRIORITY_SCHEDULE = 0
 PRIORITY_PERSON = 10
-PRIORITY_WAITING = 20
+PRIORITY_INTERACTIVE = 20
 """Somebody looks at the screen until it is done."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class JobOrigin:
     """Who wants something done and why: kept with the job and with its run."""
 
     trigger: str
@@ -35,13 +35,17 @@ class Asked:
 
 
 @lru_cache(maxsize=1)
-def _names() -> procrastinate.App:
+def _procrastinate_app() -> procrastinate.App:
     """An app that only defers: jobs go out on the caller's own connection, so it never opens one."""
     return procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 
 
 def defer_refresh(
-    connection: Connection, account_ids: Sequence[int], asked: Asked, now: datetime, priority: int = PRIORITY_SCHEDULE
+    connection: Connection,
+    account_ids: Sequence[int],
+    asked: JobOrigin,
+    now: datetime,
+    priority: int = PRIORITY_SCHEDULE,
 ) -> list[int]:
     """Ask for these accounts (our ids), in batches; returns the ids of the jobs.
 
@@ -64,23 +68,23 @@ def defer_refresh(
     wanted = [*free, *(id_ for id_ in dict.fromkeys(account_ids) if id_ not in tracked)]
     jobs: list[int] = []
     if wanted and asked.ingestion_id is None:
-        asked = replace(asked, ingestion_id=open_ingestion(connection, asked, now))
-    for start in range(0, len(wanted), BATCH):
-        job = _defer(connection, wanted[start : start + BATCH], asked, priority)
+        asked = replace(asked, ingestion_id=create_ingestion(connection, asked, now))
+    for start in range(0, len(wanted), BATCH_SIZE):
+        job = _defer_batch(connection, wanted[start : start + BATCH_SIZE], asked, priority)
         if job is None:
             continue
         jobs.append(job)
-        _note(connection, asked.ingestion_id, job, len(wanted[start : start + BATCH]))
+        _record_job(connection, asked.ingestion_id, job, len(wanted[start : start + BATCH_SIZE]))
         connection.execute(
             text("UPDATE tracked_account SET queued_at = :now, job_id = :job WHERE account_id = ANY(:ids)"),
-            {"now": now, "job": job, "ids": wanted[start : start + BATCH]},
+            {"now": now, "job": job, "ids": wanted[start : start + BATCH_SIZE]},
         )
     return jobs
 
 
-def defer_look_up(connection: Connection, lookup_id: str) -> None:
+def defer_lookup(connection: Connection, lookup_id: str) -> None:
     """Let a worker ask GitHub who some logins belong to; `core.queue.lookups` holds which."""
-    defer_once(connection, LOOK_UP, lock=f"look_up:{lookup_id}", priority=PRIORITY_WAITING, lookup_id=lookup_id)
+    defer_once(connection, LOOKUP, lock=f"look_up:{lookup_id}", priority=PRIORITY_INTERACTIVE, lookup_id=lookup_id)
 
 
 def defer_delivery(connection: Connection, delivery_id: int) -> None:
@@ -88,7 +92,7 @@ def defer_delivery(connection: Connection, delivery_id: int) -> None:
     defer_once(connection, DELIVER, lock=f"deliver:{delivery_id}", priority=PRIORITY_PERSON, delivery_id=delivery_id)
 
 
-def open_ingestion(connection: Connection, asked: Asked, now: datetime, accounts: int = 0) -> int:
+def create_ingestion(connection: Connection, asked: JobOrigin, now: datetime, accounts: int = 0) -> int:
     """Write down that somebody asked; jobs and runs refer to it. Returns its id."""
     ingestion_id: int = connection.execute(
         text(
@@ -100,12 +104,14 @@ def open_ingestion(connection: Connection, asked: Asked, now: datetime, accounts
     return ingestion_id
 
 
-def cancel(connection: Connection, job_id: int) -> None:
+def cancel_job(connection: Connection, job_id: int) -> None:
     """Take a job back that nobody began; ask whoever works on it to stop."""
-    _names().job_manager.cancel_job_by_id(job_id, abort=True, connection=connection.connection.driver_connection)
+    _procrastinate_app().job_manager.cancel_job_by_id(
+        job_id, abort=True, connection=connection.connection.driver_connection
+    )
 
 
-def _note(connection: Connection, ingestion_id: int | None, job_id: int, accounts: int) -> None:
+def _record_job(connection: Connection, ingestion_id: int | None, job_id: int, accounts: int) -> None:
     connection.execute(
         text(
             "WITH job AS (INSERT INTO ingestion_job (ingestion_id, job_id, accounts)"
@@ -116,7 +122,7 @@ def _note(connection: Connection, ingestion_id: int | None, job_id: int, account
     )
 
 
-def _defer(connection: Connection, batch: Sequence[int], asked: Asked, priority: int) -> int | None:
+def _defer_batch(connection: Connection, batch: Sequence[int], asked: JobOrigin, priority: int) -> int | None:
     name = blake2b(",".join(map(str, batch)).encode(), digest_size=12).hexdigest()
     return defer_once(
         connection, REFRESH, lock=f"refresh:{name}", priority=priority, account_ids=list(batch), **asdict(asked)
@@ -125,7 +131,7 @@ def _defer(connection: Connection, batch: Sequence[int], asked: Asked, priority:
 
 def defer_once(connection: Connection, task: str, *, lock: str, priority: int, **arguments: Any) -> int | None:
     """Queue a job in *connection*'s transaction; None while another one of the same *lock* waits."""
-    job = _names().configure_task(
+    job = _procrastinate_app().configure_task(
         task,
         queue=QUEUE,
         priority=priority,
@@ -141,7 +147,7 @@ def defer_once(connection: Connection, task: str, *, lock: str, priority: int, *
         return None
 
 
-def release_lost(connection: Connection) -> int:
+def release_orphaned_accounts(connection: Connection) -> int:
     """Clear the marks of accounts whose job is over or gone, so that they become due again; returns how many."""
     return connection.execute(
         text(

@@ -12,16 +12,16 @@ from typing import Any, Literal
 from redis import Redis
 from sqlalchemy import Connection
 
-from core.errors import BadInput, NotHere
+from core.errors import BadInput, NotFound
 from core.queue import jobs
 
-LIVES_SECONDS = 600
-MOST_LOGINS = 1_000
-State = Literal["waiting", "working", "done", "failed"]
+TTL_SECONDS = 600
+MAX_LOGINS = 1_000
+LookupState = Literal["waiting", "working", "done", "failed"]
 
 
 @dataclass(frozen=True)
-class Found:
+class LookupResult:
     """What GitHub says of one login: who bears it, or `problem` in a sentence."""
 
     asked: str
@@ -44,8 +44,8 @@ class Lookup:
     id: str
     logins: tuple[str, ...] = ()
     members_of: str | None = None
-    state: State = "waiting"
-    found: tuple[Found, ...] = ()
+    state: LookupState = "waiting"
+    found: tuple[LookupResult, ...] = ()
     problem: str | None = None
 
     @property
@@ -55,26 +55,28 @@ class Lookup:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class LookupStore:
     """Where look-ups lie."""
 
     redis: Redis
-    lives_seconds: int = field(default=LIVES_SECONDS)
+    lives_seconds: int = field(default=TTL_SECONDS)
 
     def put(self, lookup: Lookup) -> None:
-        self.redis.set(_key(lookup.id), json.dumps(asdict(lookup)), ex=self.lives_seconds)
+        self.redis.set(_redis_key(lookup.id), json.dumps(asdict(lookup)), ex=self.lives_seconds)
 
     def get(self, lookup_id: str) -> Lookup:
         """Raises NotHere when it is older than ten minutes."""
-        held: Any = self.redis.get(_key(lookup_id))
+        held: Any = self.redis.get(_redis_key(lookup_id))
         if held is None:
-            raise NotHere("This look-up is over; look again")
+            raise NotFound("This look-up is over; look again")
         told = json.loads(held)
-        found = tuple(Found(**one) for one in told.pop("found"))
+        found = tuple(LookupResult(**one) for one in told.pop("found"))
         return Lookup(**{**told, "logins": tuple(told["logins"]), "found": found})
 
 
-def ask(connection: Connection, redis: Redis, logins: Sequence[str] = (), members_of: str | None = None) -> str:
+def request_lookup(
+    connection: Connection, redis: Redis, logins: Sequence[str] = (), members_of: str | None = None
+) -> str:
     """Ask for some logins, or for the public members of an organization; returns the look-up's id.
 
     Raises BadInput when there are too many, or none.
@@ -82,13 +84,13 @@ def ask(connection: Connection, redis: Redis, logins: Sequence[str] = (), member
     wanted = tuple({login.lower(): login for login in logins}.values())
     if not wanted and members_of is None:
         raise BadInput("There is nobody to look for")
-    if len(wanted) > MOST_LOGINS:
-        raise BadInput(f"{len(wanted):,} accounts are too many to look for at once; take at most {MOST_LOGINS:,}")
+    if len(wanted) > MAX_LOGINS:
+        raise BadInput(f"{len(wanted):,} accounts are too many to look for at once; take at most {MAX_LOGINS:,}")
     lookup = Lookup(secrets.token_urlsafe(12), wanted, members_of)
-    Shelf(redis).put(lookup)
-    jobs.defer_look_up(connection, lookup.id)
+    LookupStore(redis).put(lookup)
+    jobs.defer_lookup(connection, lookup.id)
     return lookup.id
 
 
-def _key(lookup_id: str) -> str:
+def _redis_key(lookup_id: str) -> str:
     return f"almanac:lookup:{lookup_id}"

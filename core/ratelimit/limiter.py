@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from core.circuit_breaker import Breaker
-from core.errors import AlmanacError, TooMany
+from core.circuit_breaker import CircuitBreaker
+from core.errors import AlmanacError, RateLimitExceeded
 from core.settings import settings
 
 if TYPE_CHECKING:
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
     from limits import RateLimitItem
 
-    from core.ratelimit.storage import Counts, Seen
+    from core.ratelimit.storage import WindowState, WindowStorage
 
-Kind = Literal["pages", "api", "track", "export", "sign_in"]
-KINDS: tuple[Kind, ...] = ("pages", "api", "track", "export", "sign_in")
+LimitKind = Literal["pages", "api", "track", "export", "sign_in"]
+LIMIT_KINDS: tuple[LimitKind, ...] = ("pages", "api", "track", "export", "sign_in")
 UNLIMITED = 2**31 - 1
-TIMES_PER_ADDRESS = 6
+ADDRESS_LIMIT_FACTOR = 6
 """Several people share an address: it may fail that many times as often as one name from it."""
-MINUTE = 60
+SECONDS_PER_MINUTE = 60
 # An IPv6 address costs its owner nothing: who has one has at least these 64 bits of them.
 IPV6_PREFIX = 64
 
-DONE: dict[str, tuple[str, str]] = {
+USAGE_SENTENCES: dict[str, tuple[str, str]] = {
     "pages": ("You have loaded {n} page", "You have loaded {n} pages"),
     "api": ("You have sent {n} request", "You have sent {n} requests"),
     "track": ("You have asked for {n} account", "You have asked for {n} accounts"),
@@ -49,14 +49,14 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class State:
+class LimitState:
     """What is left of a limit. `shared` is False while Redis is away and this process counts alone.
 
     `resets_at` (UTC) is when all of it is free again, `free_at` when the next one is: now, if some are left.
     A limit that is switched off has amount 0 and leaves UNLIMITED.
     """
 
-    kind: Kind
+    kind: LimitKind
     amount: int
     remaining: int
     resets_at: datetime
@@ -74,8 +74,8 @@ class Limiter:
 
     def __init__(
         self,
-        shared: "Callable[[], Counts]",
-        own: "Callable[[], Counts]",
+        shared: "Callable[[], WindowStorage]",
+        own: "Callable[[], WindowStorage]",
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
@@ -83,11 +83,11 @@ class Limiter:
         self._shared = shared
         self._make_own = own
         self._clock = clock
-        self._breaker = Breaker(monotonic)
+        self._breaker = CircuitBreaker(monotonic)
         self._lock = threading.Lock()
-        self._own: Counts | None = None
+        self._own: WindowStorage | None = None
 
-    def take(self, kind: Kind, item: "RateLimitItem", key: str, cost: int) -> State:
+    def take(self, kind: LimitKind, item: "RateLimitItem", key: str, cost: int) -> LimitState:
         """Count *cost*. Raises TooMany, having counted nothing, when it does not fit."""
         seen, shared = self._ask(lambda counts: counts.take(item, key, cost))
         state = self._state(kind, item, seen, shared)
@@ -95,20 +95,20 @@ class Limiter:
             raise self.refusal(state, item, seen, cost)
         return state
 
-    def look(self, kind: Kind, item: "RateLimitItem", key: str) -> State:
+    def look(self, kind: LimitKind, item: "RateLimitItem", key: str) -> LimitState:
         seen, shared = self._ask(lambda counts: counts.look(item, key))
         return self._state(kind, item, seen, shared)
 
-    def refusal(self, state: State, item: "RateLimitItem", seen: "Seen", cost: int) -> TooMany:
+    def refusal(self, state: LimitState, item: "RateLimitItem", seen: "WindowState", cost: int) -> RateLimitExceeded:
         if cost > item.amount:
-            sentence = f"That is {cost:,} at once, and at most {item.amount:,} are allowed within {window(item)}"
-            return TooMany(sentence, amount=item.amount, resets_at=state.resets_at)
+            sentence = f"That is {cost:,} at once, and at most {item.amount:,} are allowed within {window_label(item)}"
+            return RateLimitExceeded(sentence, amount=item.amount, resets_at=state.resets_at)
         seconds = seen.wait(item, cost)
-        return too_many(state.kind, item, self._clock() + timedelta(seconds=seconds), seconds)
+        return rate_limit_error(state.kind, item, self._clock() + timedelta(seconds=seconds), seconds)
 
-    def _state(self, kind: Kind, item: "RateLimitItem", seen: "Seen", shared: bool) -> State:
+    def _state(self, kind: LimitKind, item: "RateLimitItem", seen: "WindowState", shared: bool) -> LimitState:
         now = self._clock()
-        return State(
+        return LimitState(
             kind,
             item.amount,
             seen.remaining(item),
@@ -118,7 +118,7 @@ class Limiter:
             now + timedelta(seconds=seen.wait(item, 1)),
         )
 
-    def _ask(self, question: "Callable[[Counts], Seen]") -> "tuple[Seen, bool]":
+    def _ask(self, question: "Callable[[WindowStorage], WindowState]") -> "tuple[WindowState, bool]":
         from redis.exceptions import RedisError  # noqa: PLC0415 - with its client, once there is something to count
 
         if self._breaker.may_try():
@@ -127,22 +127,22 @@ class Limiter:
             except (RedisError, OSError, AlmanacError) as error:
                 if self._breaker.failed():
                     log.warning("redis is away, limits are this process's own", error=type(error).__name__)
-                _counters().limits_shared.set(0)
+                _metrics().limits_shared.set(0)
             else:
                 if self._breaker.worked():
                     log.info("redis is back, limits are shared again")
-                    _counters().limits_shared.set(1)
+                    _metrics().limits_shared.set(1)
                 return seen, True
         return question(self._own_counts()), False
 
-    def _own_counts(self) -> "Counts":
+    def _own_counts(self) -> "WindowStorage":
         with self._lock:
             if self._own is None:
                 self._own = self._make_own()
             return self._own
 
 
-def _counters() -> "ModuleType":
+def _metrics() -> "ModuleType":
     from core import prometheus  # noqa: PLC0415 - only who refuses or warns needs them
 
     return prometheus
@@ -154,84 +154,90 @@ def limiter() -> Limiter:
     from core import redis_client  # noqa: PLC0415 - nothing to load before something is to be counted
     from core.ratelimit import storage  # noqa: PLC0415 - nothing to load before something is to be counted
 
-    return Limiter(lambda: storage.shared(redis_client.redis()), storage.own)
+    return Limiter(lambda: storage.redis_window(redis_client.redis()), storage.memory_window)
 
 
-def check(kind: Kind, who: str, cost: int = 1) -> State:
+def check(kind: LimitKind, who: str, cost: int = 1) -> LimitState:
     """Count *cost* against what *who* may do, and tell what is left. Raises TooMany when it is too much."""
-    item = limit(kind)
+    item = configured_limit(kind)
     if item is None:
-        return no_limit(kind)
+        return unlimited_state(kind)
     try:
-        return limiter().take(kind, item, key(kind, who), cost)
-    except TooMany:
-        _counters().refusals.labels(kind).inc()
+        return limiter().take(kind, item, limit_key(kind, who), cost)
+    except RateLimitExceeded:
+        _metrics().refusals.labels(kind).inc()
         raise
 
 
-def peek(kind: Kind, who: str) -> State:
+def peek(kind: LimitKind, who: str) -> LimitState:
     """Tell what is left for *who*, counting nothing."""
-    item = limit(kind)
-    return limiter().look(kind, item, key(kind, who)) if item else no_limit(kind)
+    item = configured_limit(kind)
+    return limiter().look(kind, item, limit_key(kind, who)) if item else unlimited_state(kind)
 
 
-def failed_sign_in(name: str, address: str | None) -> None:
+def record_failed_sign_in(name: str, address: str | None) -> None:
     """Count a failure for this name from this address, and for the address whatever the name."""
-    item = limit("sign_in")
+    item = configured_limit("sign_in")
     if item is None:
         return
-    for at, counted in ((key("sign_in", name_at(name, address)), item), (address_key(address), per_address(item))):
+    for at, counted in (
+        (limit_key("sign_in", name_and_network(name, address)), item),
+        (address_key(address), address_limit(item)),
+    ):
         try:
             limiter().take("sign_in", counted, at, 1)
-        except TooMany:
+        except RateLimitExceeded:
             continue  # as full as it gets
 
 
-def may_sign_in(name: str, address: str | None) -> None:
+def check_sign_in(name: str, address: str | None) -> None:
     """Whether another sign-in may be tried. Raises TooMany after too many failures; unknown names count like known."""
-    item = limit("sign_in")
+    item = configured_limit("sign_in")
     if item is None:
         return
-    for at, counted in ((key("sign_in", name_at(name, address)), item), (address_key(address), per_address(item))):
+    for at, counted in (
+        (limit_key("sign_in", name_and_network(name, address)), item),
+        (address_key(address), address_limit(item)),
+    ):
         state = limiter().look("sign_in", counted, at)
         if state.remaining < 1:
             seconds = (state.free_at - datetime.now(UTC)).total_seconds()
-            _counters().refusals.labels("sign_in").inc()
-            raise too_many("sign_in", counted, state.free_at, seconds)
+            _metrics().refusals.labels("sign_in").inc()
+            raise rate_limit_error("sign_in", counted, state.free_at, seconds)
 
 
 @lru_cache(maxsize=32)
-def parsed(text: str) -> "RateLimitItem":
+def parse_limit(text: str) -> "RateLimitItem":
     import limits  # noqa: PLC0415 - as above
 
     return limits.parse(text)
 
 
-def limit(kind: Kind) -> "RateLimitItem | None":
+def configured_limit(kind: LimitKind) -> "RateLimitItem | None":
     """The limit that the settings give for *kind*; None where there is none."""
     text: str = getattr(settings(), f"limit_{kind}")
-    return parsed(text) if text else None
+    return parse_limit(text) if text else None
 
 
 @lru_cache(maxsize=32)
-def per_address(item: "RateLimitItem") -> "RateLimitItem":
-    return type(item)(item.amount * TIMES_PER_ADDRESS, item.multiples, item.namespace)
+def address_limit(item: "RateLimitItem") -> "RateLimitItem":
+    return type(item)(item.amount * ADDRESS_LIMIT_FACTOR, item.multiples, item.namespace)
 
 
-def key(kind: str, who: str) -> str:
+def limit_key(kind: str, who: str) -> str:
     """A name's place in Redis: hashed, so that any name will do and none can be read there."""
     return f"{kind}/{sha256(who.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
-def name_at(name: str, address: str | None) -> str:
-    return f"{name.strip().casefold()} {neighbourhood(address)}"
+def name_and_network(name: str, address: str | None) -> str:
+    return f"{name.strip().casefold()} {client_network(address)}"
 
 
 def address_key(address: str | None) -> str:
-    return key("sign_in_address", neighbourhood(address))
+    return limit_key("sign_in_address", client_network(address))
 
 
-def neighbourhood(address: str | None) -> str:
+def client_network(address: str | None) -> str:
     """The address; of IPv6 the part that is one customer's."""
     try:
         read = ip_address((address or "").partition("%")[0])
@@ -242,28 +248,30 @@ def neighbourhood(address: str | None) -> str:
     return str(read)
 
 
-def no_limit(kind: Kind) -> State:
+def unlimited_state(kind: LimitKind) -> LimitState:
     now = datetime.now(UTC)
-    return State(kind, 0, UNLIMITED, now, 0, shared=True, free_at=now)
+    return LimitState(kind, 0, UNLIMITED, now, 0, shared=True, free_at=now)
 
 
-def too_many(kind: Kind, item: "RateLimitItem", resets_at: datetime, seconds: float) -> TooMany:
-    done = DONE[kind][item.amount != 1].format(n=f"{item.amount:,}")
-    sentence = f"{done} within {window(item)}; go on in {duration(seconds)}"
-    return TooMany(sentence, amount=item.amount, resets_at=resets_at)
+def rate_limit_error(kind: LimitKind, item: "RateLimitItem", resets_at: datetime, seconds: float) -> RateLimitExceeded:
+    done = USAGE_SENTENCES[kind][item.amount != 1].format(n=f"{item.amount:,}")
+    sentence = f"{done} within {window_label(item)}; go on in {wait_label(seconds)}"
+    return RateLimitExceeded(sentence, amount=item.amount, resets_at=resets_at)
 
 
-def window(item: "RateLimitItem") -> str:
+def window_label(item: "RateLimitItem") -> str:
     """`a minute`, `15 minutes`."""
     name = item.GRANULARITY.name
     article = "an" if name == "hour" else "a"
     return f"{article} {name}" if item.multiples == 1 else f"{item.multiples} {name}s"
 
 
-def duration(seconds: float) -> str:
+def wait_label(seconds: float) -> str:
     """`12 s`, `4 minutes`, `2 hours`: rounded up, so that who waits that long has waited long enough."""
     whole = max(1, math.ceil(seconds))
-    if whole < 2 * MINUTE:
+    if whole < 2 * SECONDS_PER_MINUTE:
         return f"{whole} s"
-    minutes = math.ceil(whole / MINUTE)
-    return f"{minutes} minutes" if minutes < 3 * MINUTE else f"{math.ceil(minutes / MINUTE)} hours"
+    minutes = math.ceil(whole / SECONDS_PER_MINUTE)
+    return (
+        f"{minutes} minutes" if minutes < 3 * SECONDS_PER_MINUTE else f"{math.ceil(minutes / SECONDS_PER_MINUTE)} hours"
+    )

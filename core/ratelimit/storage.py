@@ -13,14 +13,14 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
-PREFIX = "almanac:limits"
+KEY_PREFIX = "almanac:limits"
 # Who counts a page must not wait for a Redis that hangs.
-PATIENCE_SECONDS = 0.3
-A_MOMENT = 0.001
+TIMEOUT_SECONDS = 0.3
+EPSILON_SECONDS = 0.001
 
 
 @dataclass(frozen=True)
-class Seen:
+class WindowState:
     """A sliding window: how many were counted in the one before and in this one, and for how long they weigh."""
 
     previous: int
@@ -50,30 +50,30 @@ class Seen:
         fits = item.amount - cost + 1
         if self.current < fits and self.previous:
             # The window before fades; what it may still weigh is what this one leaves.
-            return self.previous_expires_in - window * (fits - self.current) / self.previous + A_MOMENT
+            return self.previous_expires_in - window * (fits - self.current) / self.previous + EPSILON_SECONDS
         # This window has to become the one before first, and then to fade itself.
         turns_in = max(0.0, self.current_expires_in - window)
         fades_in = self.current_expires_in - window * fits / max(1, self.current)
-        return max(turns_in, fades_in) + A_MOMENT
+        return max(turns_in, fades_in) + EPSILON_SECONDS
 
 
-class Counts(Protocol):
+class WindowStorage(Protocol):
     """Something that counts in sliding windows."""
 
-    def take(self, item: RateLimitItem, key: str, cost: int) -> Seen:
+    def take(self, item: RateLimitItem, key: str, cost: int) -> WindowState:
         """Count *cost* if it fits, and tell how it looks afterwards."""
 
-    def look(self, item: RateLimitItem, key: str) -> Seen:
+    def look(self, item: RateLimitItem, key: str) -> WindowState:
         """Tell how it looks, counting nothing."""
 
 
-class SharedCounts(RedisStorage):
+class RedisWindow(RedisStorage):
     """The library's storage in Redis on connections of ours; counting and looking is one round trip."""
 
     def __init__(self, redis: Redis) -> None:
-        super().__init__("redis://", connection_pool=_impatient(redis), key_prefix=PREFIX)
+        super().__init__("redis://", connection_pool=_with_short_timeouts(redis), key_prefix=KEY_PREFIX)
 
-    def take(self, item: RateLimitItem, key: str, cost: int) -> Seen:
+    def take(self, item: RateLimitItem, key: str, cost: int) -> WindowState:
         answers = self._both(item, key, cost)
         if isinstance(answers[0], NoScriptError):
             for script in (self.lua_acquire_sliding_window, self.lua_sliding_window):
@@ -82,10 +82,10 @@ class SharedCounts(RedisStorage):
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
-        return _read(answers[1], taken=bool(answers[0]))
+        return _parse_window_state(answers[1], taken=bool(answers[0]))
 
-    def look(self, item: RateLimitItem, key: str) -> Seen:
-        return Seen(*self.get_sliding_window(item.key_for(key), item.get_expiry()))
+    def look(self, item: RateLimitItem, key: str) -> WindowState:
+        return WindowState(*self.get_sliding_window(item.key_for(key), item.get_expiry()))
 
     def _both(self, item: RateLimitItem, key: str, cost: int) -> list[object]:
         name = item.key_for(key)
@@ -99,7 +99,7 @@ class SharedCounts(RedisStorage):
         return answers
 
 
-class OwnCounts:
+class MemoryWindow:
     """The library's storage in this process's memory."""
 
     def __init__(self) -> None:
@@ -107,40 +107,40 @@ class OwnCounts:
         # One at a time: the storage tidies up its locks while others wait for them.
         self._lock = threading.Lock()
 
-    def take(self, item: RateLimitItem, key: str, cost: int) -> Seen:
+    def take(self, item: RateLimitItem, key: str, cost: int) -> WindowState:
         name, window = item.key_for(key), item.get_expiry()
         with self._lock:
             taken = self._storage.acquire_sliding_window_entry(name, item.amount, window, cost)
-            return Seen(*self._storage.get_sliding_window(name, window), taken=taken)
+            return WindowState(*self._storage.get_sliding_window(name, window), taken=taken)
 
-    def look(self, item: RateLimitItem, key: str) -> Seen:
+    def look(self, item: RateLimitItem, key: str) -> WindowState:
         with self._lock:
-            return Seen(*self._storage.get_sliding_window(item.key_for(key), item.get_expiry()))
+            return WindowState(*self._storage.get_sliding_window(item.key_for(key), item.get_expiry()))
 
 
 @lru_cache(maxsize=1)
-def shared(redis: Redis) -> Counts:
+def redis_window(redis: Redis) -> WindowStorage:
     """The counts in *redis*, whose connections are made once."""
-    return SharedCounts(redis)
+    return RedisWindow(redis)
 
 
-def own() -> Counts:
-    return OwnCounts()
+def memory_window() -> WindowStorage:
+    return MemoryWindow()
 
 
-def _impatient(redis: Redis) -> ConnectionPool:
+def _with_short_timeouts(redis: Redis) -> ConnectionPool:
     """Connections to the same server that give up early."""
     pool = redis.connection_pool
-    patience = {"socket_timeout": PATIENCE_SECONDS, "socket_connect_timeout": PATIENCE_SECONDS}
+    patience = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
     return type(pool)(
         connection_class=pool.connection_class,
         **(pool.connection_kwargs | patience | {"retry": Retry(NoBackoff(), 0)}),
     )
 
 
-def _read(answer: object, *, taken: bool) -> Seen:
+def _parse_window_state(answer: object, *, taken: bool) -> WindowState:
     """The script's answer: two counts, each with its milliseconds; missing ones are None, negative or 0."""
     if not isinstance(answer, list):
-        return Seen(0, 0.0, 0, 0.0, taken)
+        return WindowState(0, 0.0, 0, 0.0, taken)
     previous, previous_ms, current, current_ms = (float(part or 0) for part in answer)
-    return Seen(int(previous), max(0.0, previous_ms) / 1000, int(current), max(0.0, current_ms) / 1000, taken)
+    return WindowState(int(previous), max(0.0, previous_ms) / 1000, int(current), max(0.0, current_ms) / 1000, taken)

@@ -15,14 +15,14 @@ def track(connection: Connection, login: str, added_by: str | None) -> bool:
                 "INSERT INTO tracked_account (account_id, added_by) VALUES (:id, :by)"
                 " ON CONFLICT (account_id) DO NOTHING"
             ),
-            {"id": known(connection, login), "by": added_by},
+            {"id": get_or_create_account_id(connection, login), "by": added_by},
         ).rowcount
     )
 
 
-def known(connection: Connection, login: str) -> int:
+def get_or_create_account_id(connection: Connection, login: str) -> int:
     """Our id of the account that bears *login*; a login nobody has seen gets a row by name."""
-    account_id = find(connection, login)
+    account_id = find_account_id(connection, login)
     if account_id is None:
         account_id = connection.execute(
             text(
@@ -34,14 +34,14 @@ def known(connection: Connection, login: str) -> int:
     return account_id
 
 
-def adjust(connection: Connection, login: str, wish: Mapping[str, Any], now: datetime) -> bool:
+def update_tracking(connection: Connection, login: str, wish: Mapping[str, Any], now: datetime) -> bool:
     """Change how *login* is tracked; False when it is not. *wish*: every, priority, paused, note; the rest stays.
 
     Who is to be looked at more often is not kept waiting for what was planned before.
     """
     row = connection.execute(
         text("SELECT every, priority, paused, note FROM tracked_account WHERE account_id = :id FOR UPDATE"),
-        {"id": find(connection, login)},
+        {"id": find_account_id(connection, login)},
     ).one_or_none()
     if row is None:
         return False
@@ -51,7 +51,7 @@ def adjust(connection: Connection, login: str, wish: Mapping[str, Any], now: dat
             " due_at = least(due_at, CAST(:now AS timestamptz) + coalesce(CAST(:every AS interval), due_at - :now))"
             " WHERE account_id = :id"
         ),
-        {**row._mapping, **wish, "id": find(connection, login), "now": now},
+        {**row._mapping, **wish, "id": find_account_id(connection, login), "now": now},
     )
     return True
 
@@ -60,12 +60,12 @@ def untrack(connection: Connection, login: str) -> bool:
     """Stop refreshing *login*; its history stays. False when it was not tracked."""
     return bool(
         connection.execute(
-            text("DELETE FROM tracked_account WHERE account_id = :id"), {"id": find(connection, login)}
+            text("DELETE FROM tracked_account WHERE account_id = :id"), {"id": find_account_id(connection, login)}
         ).rowcount
     )
 
 
-def find(connection: Connection, login: str) -> int | None:
+def find_account_id(connection: Connection, login: str) -> int | None:
     """Our id of the account that bears *login* now; of several that bore it, the one seen last."""
     found: int | None = connection.scalar(
         text(
@@ -77,7 +77,7 @@ def find(connection: Connection, login: str) -> int | None:
     return found
 
 
-def is_untouched(connection: Connection) -> bool:
+def is_first_start(connection: Connection) -> bool:
     """Whether nothing was ever tracked or refreshed here: the first start."""
     return not connection.scalar(
         text("SELECT EXISTS (SELECT FROM tracked_account) OR EXISTS (SELECT FROM ingest_run WHERE trigger <> 'import')")

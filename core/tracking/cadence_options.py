@@ -10,10 +10,10 @@ CADENCES: dict[str, timedelta | None] = {
     "Every day": timedelta(days=1),
     "Every week": timedelta(days=7),
 }
-OTHER = re.compile(r"Every ([\d.]+) hours")
+CUSTOM_CADENCE_PATTERN = re.compile(r"Every ([\d.]+) hours")
 
 
-def named(every_hours: float | None) -> str:
+def cadence_label(every_hours: float | None) -> str:
     """What a pinned cadence is called; one that is not on the list is told in hours."""
     if every_hours is None:
         return "Planned"
@@ -23,7 +23,7 @@ def named(every_hours: float | None) -> str:
     return f"Every {every_hours:g} hours"
 
 
-def meant(name: str) -> timedelta | None:
+def parse_cadence_label(name: str) -> timedelta | None:
     """The cadence of a name that `named` gave."""
-    other = OTHER.fullmatch(name)
+    other = CUSTOM_CADENCE_PATTERN.fullmatch(name)
     return timedelta(hours=float(other[1])) if other and name not in CADENCES else CADENCES[name]

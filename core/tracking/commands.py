@@ -11,18 +11,18 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from core.auth import audit
-from core.auth.identity import Identity, Origin, require
-from core.errors import NotHere
+from core.auth.identity import Identity, Origin, require_role
+from core.errors import NotFound
 from core.queue import ingestions
-from core.queue.jobs import Asked
+from core.queue.jobs import JobOrigin
 from core.settings import settings
 from core.tracking import accounts
 
-LONGEST_NOTE = 500
+MAX_NOTE_LENGTH = 500
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrackingResult:
     """What became of asking for some logins."""
 
     tracked: tuple[str, ...] = ()
@@ -33,34 +33,34 @@ class Outcome:
     """What brings in those that are new, where there are any."""
 
 
-def want(
+def request_tracking(
     connection: Connection,
     identity: Identity,
     logins: Sequence[str],
     now: datetime,
     origin: Origin,
     note: str | None = None,
-) -> Outcome:
+) -> TrackingResult:
     """Track accounts for *identity* and let them be looked at soon, or keep the wish for an admin to decide.
 
     *logins* are what `core.tracking.login.parse_login` returns; limits are the caller's business.
     """
-    known = {login: accounts.find(connection, login) for login in logins}
-    held = _tracked_among(connection, [id_ for id_ in known.values() if id_ is not None])
+    known = {login: accounts.find_account_id(connection, login) for login in logins}
+    held = _tracked_ids(connection, [id_ for id_ in known.values() if id_ is not None])
     already = tuple(login for login, id_ in known.items() if id_ in held)
     new = [login for login in known if login not in already]
     if settings().track_approval and not identity.is_admin:
         for login in new:
-            _keep(connection, identity, login, now, note)
-        return Outcome(tracked_already=already, awaiting=tuple(new))
-    return _track(connection, identity, dict.fromkeys(new, note), already, now, origin)
+            _store_request(connection, identity, login, now, note)
+        return TrackingResult(tracked_already=already, awaiting=tuple(new))
+    return _track_accounts(connection, identity, dict.fromkeys(new, note), already, now, origin)
 
 
-def decide(
+def decide_requests(
     connection: Connection, admin: Identity, wish_ids: Sequence[int], now: datetime, origin: Origin, *, granted: bool
-) -> Outcome:
+) -> TrackingResult:
     """Grant or decline wishes. Raises Forbidden, and NotHere when others decided about all of them already."""
-    require(admin, "admin")
+    require_role(admin, "admin")
     rows = connection.execute(
         text(
             "UPDATE tracking_wish SET decided_at = :now, decided_by = :by, granted = :granted"
@@ -69,57 +69,57 @@ def decide(
         {"ids": list(wish_ids), "now": now, "by": admin.username, "granted": granted},
     ).all()
     if not rows:
-        raise NotHere("Somebody decided about this already")
+        raise NotFound("Somebody decided about this already")
     if not granted:
         for row in rows:
-            _note(connection, admin, "wish_declined", row.login, origin)
-        return Outcome()
-    return _track(connection, admin, {row.login: row.note for row in rows}, (), now, origin)
+            _record_audit(connection, admin, "wish_declined", row.login, origin)
+        return TrackingResult()
+    return _track_accounts(connection, admin, {row.login: row.note for row in rows}, (), now, origin)
 
 
-def change(
+def update_tracking(
     connection: Connection, admin: Identity, wanted: Mapping[str, Mapping[str, Any]], now: datetime, origin: Origin
 ) -> int:
     """Change how accounts are tracked: login -> what `accounts.adjust` takes; return how many changed."""
-    require(admin, "admin")
-    changed = [login for login, wish in wanted.items() if accounts.adjust(connection, login, wish, now)]
+    require_role(admin, "admin")
+    changed = [login for login, wish in wanted.items() if accounts.update_tracking(connection, login, wish, now)]
     for login in changed:
         told = {name: str(value) for name, value in wanted[login].items()}
-        _note(connection, admin, "tracking_changed", login, origin, **told)
+        _record_audit(connection, admin, "tracking_changed", login, origin, **told)
     return len(changed)
 
 
-def stop(connection: Connection, admin: Identity, logins: Sequence[str], origin: Origin) -> int:
+def stop_tracking(connection: Connection, admin: Identity, logins: Sequence[str], origin: Origin) -> int:
     """Track accounts no longer; their history stays. Returns how many were tracked."""
-    require(admin, "admin")
+    require_role(admin, "admin")
     stopped = [login for login in logins if accounts.untrack(connection, login)]
     for login in stopped:
-        _note(connection, admin, "untracked", login, origin)
+        _record_audit(connection, admin, "untracked", login, origin)
     return len(stopped)
 
 
-def refresh(
+def start_refresh(
     connection: Connection, admin: Identity, account_ids: Sequence[int], now: datetime, origin: Origin
-) -> ingestions.Started | None:
+) -> ingestions.StartedIngestion | None:
     """Let accounts be looked at before what the timetable wants; None where there are none."""
-    require(admin, "admin")
-    asked = Asked("person", admin.username, origin.request_id)
+    require_role(admin, "admin")
+    asked = JobOrigin("person", admin.username, origin.request_id)
     started = ingestions.start(connection, account_ids, asked, now)
     if started is not None and started.is_new:
-        _note(connection, admin, "ingestion_started", str(started.id), origin, accounts=started.accounts)
+        _record_audit(connection, admin, "ingestion_started", str(started.id), origin, accounts=started.accounts)
     return started
 
 
-def cancel(connection: Connection, admin: Identity, ingestion_id: int, now: datetime, origin: Origin) -> bool:
+def cancel_ingestion(connection: Connection, admin: Identity, ingestion_id: int, now: datetime, origin: Origin) -> bool:
     """Take an ingestion back; False when it was over."""
-    require(admin, "admin")
+    require_role(admin, "admin")
     cancelled = ingestions.cancel(connection, ingestion_id, admin.username, now, settings().refresh_every)
     if cancelled:
-        _note(connection, admin, "ingestion_cancelled", str(ingestion_id), origin)
+        _record_audit(connection, admin, "ingestion_cancelled", str(ingestion_id), origin)
     return cancelled
 
 
-def _note(
+def _record_audit(
     connection: Connection, who: Identity, action: audit.Action, target: str, origin: Origin, **details: object
 ) -> None:
     audit.record(
@@ -127,29 +127,29 @@ def _note(
     )
 
 
-def _track(
+def _track_accounts(
     connection: Connection,
     identity: Identity,
     notes: Mapping[str, str | None],
     already: tuple[str, ...],
     now: datetime,
     origin: Origin,
-) -> Outcome:
+) -> TrackingResult:
     """Track the logins that *notes* names, each with its note, as one ingestion."""
     new = [login for login in notes if accounts.track(connection, login, identity.username)]
     for login in new:
         if note := notes[login]:
-            accounts.adjust(connection, login, {"note": note[:LONGEST_NOTE]}, now)
-        _note(connection, identity, "tracked", login, origin)
-    settle(connection, identity, list(notes), now)
-    ids = [id_ for login in new if (id_ := accounts.find(connection, login)) is not None]
-    asked = Asked("person", identity.username, origin.request_id)
+            accounts.update_tracking(connection, login, {"note": note[:MAX_NOTE_LENGTH]}, now)
+        _record_audit(connection, identity, "tracked", login, origin)
+    close_pending_requests(connection, identity, list(notes), now)
+    ids = [id_ for login in new if (id_ := accounts.find_account_id(connection, login)) is not None]
+    asked = JobOrigin("person", identity.username, origin.request_id)
     started = ingestions.start(connection, ids, asked, now) if ids else None
     others = tuple(login for login in notes if login not in new)
-    return Outcome(tuple(new), (*already, *others), ingestion_id=started.id if started else None)
+    return TrackingResult(tuple(new), (*already, *others), ingestion_id=started.id if started else None)
 
 
-def settle(connection: Connection, identity: Identity, logins: Sequence[str], now: datetime) -> None:
+def close_pending_requests(connection: Connection, identity: Identity, logins: Sequence[str], now: datetime) -> None:
     """Nobody has to decide any more about accounts that are tracked now."""
     connection.execute(
         text(
@@ -160,7 +160,7 @@ def settle(connection: Connection, identity: Identity, logins: Sequence[str], no
     )
 
 
-def _tracked_among(connection: Connection, account_ids: Sequence[int]) -> set[int]:
+def _tracked_ids(connection: Connection, account_ids: Sequence[int]) -> set[int]:
     return set(
         connection.scalars(
             text("SELECT account_id FROM tracked_account WHERE account_id = ANY(:ids)"), {"ids": list(account_ids)}
@@ -168,11 +168,11 @@ def _tracked_among(connection: Connection, account_ids: Sequence[int]) -> set[in
     )
 
 
-def _keep(connection: Connection, identity: Identity, login: str, now: datetime, note: str | None) -> None:
+def _store_request(connection: Connection, identity: Identity, login: str, now: datetime, note: str | None) -> None:
     connection.execute(
         text(
             "INSERT INTO tracking_wish (login, person_id, note, asked_at) VALUES (:login, :person, :note, :now)"
             " ON CONFLICT (lower(login)) WHERE decided_at IS NULL DO NOTHING"
         ),
-        {"login": login, "person": identity.person_id, "note": note[:LONGEST_NOTE] if note else None, "now": now},
+        {"login": login, "person": identity.person_id, "note": note[:MAX_NOTE_LENGTH] if note else None, "now": now},
     )

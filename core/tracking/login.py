@@ -5,18 +5,18 @@ import re
 from core.errors import BadInput
 
 # Letters and digits with single hyphens between; managed users of an enterprise end in _shortcode.
-LOGIN = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:_[A-Za-z0-9]+)?")
-LONGEST = 39
-ADDRESS = re.compile(r"(?:https?://)?(?:www\.)?github\.com(?:/(?P<path>[^?#]*))?(?:[?#].*)?", re.IGNORECASE)
+LOGIN_PATTERN = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:_[A-Za-z0-9]+)?")
+MAX_LENGTH = 39
+GITHUB_URL_PATTERN = re.compile(r"(?:https?://)?(?:www\.)?github\.com(?:/(?P<path>[^?#]*))?(?:[?#].*)?", re.IGNORECASE)
 # First parts of github.com addresses that are pages, not accounts.
-PAGES = frozenset(
+RESERVED_PATHS = frozenset(
     {
         *("about", "account", "apps", "codespaces", "collections", "dashboard", "explore", "features", "issues"),
         *("login", "logout", "marketplace", "new", "notifications", "orgs", "pricing", "pulls", "search", "security"),
         *("sessions", "settings", "signup", "site", "sponsors", "stars", "topics", "trending", "users"),
     }
 )
-SHOWN = 60
+MAX_QUOTED_LENGTH = 60
 
 
 class BadLogin(BadInput):
@@ -31,27 +31,27 @@ def parse_login(text: str) -> str:
     Raises BadLogin with a sentence that says why not.
     """
     given = text.strip()
-    address = ADDRESS.fullmatch(given)
-    login = _from_address(given, address["path"] or "") if address else given.removeprefix("@")
+    address = GITHUB_URL_PATTERN.fullmatch(given)
+    login = _login_from_url(given, address["path"] or "") if address else given.removeprefix("@")
     if not login:
         raise BadLogin("A login is missing; write it like octocat")
-    if not LOGIN.fullmatch(login):
+    if not LOGIN_PATTERN.fullmatch(login):
         raise BadLogin(
-            f"{_short(given)} is no GitHub login; those have letters, digits and single hyphens, such as octocat"
+            f"{_quote_shortened(given)} is no GitHub login: letters, digits and single hyphens, such as octocat"
         )
-    if len(login) > LONGEST:
-        raise BadLogin(f"{_short(given)} is no GitHub login; those have at most {LONGEST} characters")
+    if len(login) > MAX_LENGTH:
+        raise BadLogin(f"{_quote_shortened(given)} is no GitHub login; those have at most {MAX_LENGTH} characters")
     return login
 
 
-def _from_address(given: str, path: str) -> str:
+def _login_from_url(given: str, path: str) -> str:
     first, _, rest = path.partition("/")
     if first.lower() == "orgs" and rest.strip("/"):
         return rest.split("/")[0]
-    if first.lower() in PAGES:
-        raise BadLogin(f"{_short(given)} is a page of GitHub, not an account")
+    if first.lower() in RESERVED_PATHS:
+        raise BadLogin(f"{_quote_shortened(given)} is a page of GitHub, not an account")
     return first
 
 
-def _short(text: str) -> str:
-    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "…")
+def _quote_shortened(text: str) -> str:
+    return repr(text if len(text) <= MAX_QUOTED_LENGTH else text[:MAX_QUOTED_LENGTH] + "…")

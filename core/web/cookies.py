@@ -12,13 +12,13 @@ from starlette.types import Scope
 from core.settings import Settings
 
 if TYPE_CHECKING:
-    from core.auth.sessions import Tokens
+    from core.auth.sessions import SessionTokens
 
-NONCE = re.compile(r"[\w-]{43}", re.ASCII)
+NONCE_PATTERN = re.compile(r"[\w-]{43}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Names:
+class CookieNames:
     """What the cookies are called; `__Host-` keeps browsers from taking them from a subdomain or over http."""
 
     access: str
@@ -29,12 +29,12 @@ class Names:
         return any(name in given for name in (self.access, self.refresh, self.nonce))
 
 
-def names(settings: Settings) -> Names:
+def cookie_names(settings: Settings) -> CookieNames:
     prefix = "__Host-" if settings.is_secure else ""
-    return Names(f"{prefix}almanac_access", f"{prefix}almanac_refresh", f"{prefix}almanac_nonce")
+    return CookieNames(f"{prefix}almanac_access", f"{prefix}almanac_refresh", f"{prefix}almanac_nonce")
 
 
-def given_in(scope: Scope) -> dict[str, str]:
+def request_cookies(scope: Scope) -> dict[str, str]:
     """The cookies that came with a request, by name."""
     together = "; ".join(value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"cookie")
     return cookie_parser(together)
@@ -46,17 +46,17 @@ def new_nonce() -> str:
 
 
 def is_nonce(value: str | None) -> bool:
-    return value is not None and NONCE.fullmatch(value) is not None
+    return value is not None and NONCE_PATTERN.fullmatch(value) is not None
 
 
-class Jar:
+class CookieWriter:
     """Writes `Set-Cookie` lines for these settings."""
 
     def __init__(self, settings: Settings) -> None:
-        self.names = names(settings)
+        self.names = cookie_names(settings)
         self.flags = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if settings.is_secure else "")
 
-    def tokens(self, tokens: "Tokens") -> list[str]:
+    def tokens(self, tokens: "SessionTokens") -> list[str]:
         """Keep a session: each cookie as long as its token is good."""
         return [
             self._line(self.names.access, tokens.access, tokens.expires_in),
@@ -76,8 +76,8 @@ class Jar:
         return f"{name}={value}{lasting}{self.flags}"
 
 
-def replaced(scope: Scope, changes: Mapping[str, str]) -> Scope:
+def with_replaced_cookies(scope: Scope, changes: Mapping[str, str]) -> Scope:
     """The same request as if it had come with the changed cookies."""
-    together = "; ".join(f"{name}={value}" for name, value in {**given_in(scope), **changes}.items() if value)
+    together = "; ".join(f"{name}={value}" for name, value in {**request_cookies(scope), **changes}.items() if value)
     others = [pair for pair in scope["headers"] if pair[0].lower() != b"cookie"]
     return {**scope, "headers": [*others, (b"cookie", together.encode("latin-1"))] if together else others}

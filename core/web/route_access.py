@@ -2,15 +2,15 @@
 
 from enum import Enum, auto
 
-STREAM = "/_stcore/stream"
-METRICS = frozenset({"/metrics", "/_stcore/metrics"})
-OPEN = frozenset({"/health", "/_stcore/health", "/_stcore/host-config"})
-OPEN_UNDER = ("/static/", "/app/static/", "/component/", "/_stcore/bidi-components/", "/auth/")
-TOKENS = frozenset(f"/api/v1/auth/{name}" for name in ("register", "login", "refresh", "logout"))
-INSIDE = ("/api", "/media", "/_stcore")
+STREAM_PATH = "/_stcore/stream"
+METRICS_PATHS = frozenset({"/metrics", "/_stcore/metrics"})
+OPEN_PATHS = frozenset({"/health", "/_stcore/health", "/_stcore/host-config"})
+OPEN_PREFIXES = ("/static/", "/app/static/", "/component/", "/_stcore/bidi-components/", "/auth/")
+TOKEN_PATHS = frozenset(f"/api/v1/auth/{name}" for name in ("register", "login", "refresh", "logout"))
+SIGNED_IN_PREFIXES = ("/api", "/media", "/_stcore")
 
 
-class Door(Enum):
+class Access(Enum):
     """What a request has to show before it is answered."""
 
     OPEN = auto()  # nothing, and nobody looks: static files, health, /auth, which checks by itself
@@ -21,17 +21,17 @@ class Door(Enum):
     NOWHERE = auto()  # nothing helps: no address of ours is written like that
 
 
-def door(method: str, path: str) -> Door:
+def route_access(method: str, path: str) -> Access:
     """Where a request goes. A path that is not known is a page for who reads, and inside for everything else."""
     # A router may take `/metrics` with a line break behind it for `/metrics`.
     if not path.isprintable():
-        return Door.NOWHERE
-    if path in OPEN or path.startswith(OPEN_UNDER):
-        return Door.OPEN
-    if path in TOKENS:
-        return Door.TOKENS
-    if path in METRICS:
-        return Door.METRICS
-    if any(f"{path}/".startswith(f"{folder}/") for folder in INSIDE):
-        return Door.INSIDE
-    return Door.PAGE if method in {"GET", "HEAD"} else Door.INSIDE
+        return Access.NOWHERE
+    if path in OPEN_PATHS or path.startswith(OPEN_PREFIXES):
+        return Access.OPEN
+    if path in TOKEN_PATHS:
+        return Access.TOKENS
+    if path in METRICS_PATHS:
+        return Access.METRICS
+    if any(f"{path}/".startswith(f"{folder}/") for folder in SIGNED_IN_PREFIXES):
+        return Access.INSIDE
+    return Access.PAGE if method in {"GET", "HEAD"} else Access.INSIDE

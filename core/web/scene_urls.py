@@ -7,17 +7,17 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, ConfigDict, Field
 
 PREFIX = "/api/v1/scene"
-PLAN = 1
+LAYOUT_VERSION = 1
 """Raised when the same rows would be laid out otherwise: what browsers keep of the old plan is then asked for anew."""
-MOST_OWNERS = 400
+MAX_OWNERS = 400
 Language = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]+$")]
 Stars = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Owners = Annotated[int, Field(ge=1, le=MOST_OWNERS)]
+Owners = Annotated[int, Field(ge=1, le=MAX_OWNERS)]
 Part = Literal["towers", "districts"]
 Height = Literal["stars", "growth"]
 
 
-class Wanted(BaseModel):
+class SceneQuery(BaseModel):
     """What the address asks for; the same names as in the page's own address."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,6 +39,6 @@ class Wanted(BaseModel):
         return f"{PREFIX}/city.csv?{urlencode(pairs)}"
 
 
-def edition(version: int) -> str:
+def scene_version(version: int) -> str:
     """What an address says about the rows behind it: another edition may be another city."""
-    return f"{version}.{PLAN}"
+    return f"{version}.{LAYOUT_VERSION}"

@@ -4,18 +4,18 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-class Patience(Generic[Answer]):
+class TimedCalls(Generic[Result]):
     """Asks *questions* by name and waits *seconds* for each."""
 
-    def __init__(self, questions: Mapping[str, Callable[[], Answer]], seconds: float) -> None:
+    def __init__(self, questions: Mapping[str, Callable[[], Result]], seconds: float) -> None:
         self.questions = questions
         self.seconds = seconds
-        self._running: dict[str, asyncio.Future[Answer]] = {}
+        self._running: dict[str, asyncio.Future[Result]] = {}
 
-    async def ask(self, name: str) -> Answer:
+    async def ask(self, name: str) -> Result:
         """The answer. Raises TimeoutError when it takes too long, and what the question raises."""
         running = self._running.get(name)
         if running is None or running.done():

@@ -13,24 +13,24 @@ import httpx
 import structlog
 from sqlalchemy import Engine, Row, text
 
-from core.alerts.rules import KINDS
+from core.alerts.rules import RULE_KINDS
 from core.errors import AlmanacError
-from ingest.alerts.ssrf_guard import AddressRefused, Resolve, reachable, system_resolve
+from ingest.alerts.ssrf_guard import AddressRefused, HostResolver, resolve_public_address, system_resolve
 
 log = structlog.get_logger()
 TIMEOUT = httpx.Timeout(10, connect=5)
-MOST_ATTEMPTS = 6
+MAX_ATTEMPTS = 6
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
-class TryAgain(AlmanacError):
+class TemporaryDeliveryError(AlmanacError):
     """The webhook did not take it this time."""
 
     code = "try_again"
 
 
 @dataclass(frozen=True)
-class Answer:
+class DeliveryResult:
     """What came of one try; `error` is a sentence without the address, which is a secret."""
 
     status: int | None = None
@@ -39,7 +39,7 @@ class Answer:
 
 
 @dataclass
-class Postman:
+class WebhookSender:
     """Sends deliveries. *network* and *resolve* are the outside world."""
 
     engine: Engine
@@ -47,16 +47,16 @@ class Postman:
     allow_private: bool = False
     public_url: str = ""
     network: httpx.BaseTransport | None = None
-    resolve: Resolve = system_resolve
+    resolve: HostResolver = system_resolve
 
     def deliver(self, delivery_id: int, attempt: int = 0) -> None:
         """Send one delivery. Raises TryAgain when it is worth another attempt."""
         with self.engine.begin() as connection:
-            row = connection.execute(text(WHAT_TO_SEND), {"id": delivery_id}).one_or_none()
+            row = connection.execute(text(SELECT_DELIVERY), {"id": delivery_id}).one_or_none()
         if row is None or row.state != "waiting":  # removed meanwhile, or a job that was repeated
             return
         answer = self._send(row)
-        over = answer.final or attempt + 1 >= MOST_ATTEMPTS
+        over = answer.final or attempt + 1 >= MAX_ATTEMPTS
         state = "waiting" if not over else "failed" if answer.error else "delivered"
         with self.engine.begin() as connection:
             connection.execute(
@@ -70,21 +70,21 @@ class Postman:
         tell = log.info if state == "delivered" else log.warning
         tell("webhook told", webhook=row.name, delivery=delivery_id, outcome=state, status=answer.status)
         if not over:
-            raise TryAgain(answer.error or "The webhook did not take it")
+            raise TemporaryDeliveryError(answer.error or "The webhook did not take it")
 
-    def _send(self, row: Row[Any]) -> Answer:
+    def _send(self, row: Row[Any]) -> DeliveryResult:
         parts = urlsplit(row.url)
         if parts.scheme != "https" and not self.allow_private:
-            return Answer(error="Only https is allowed; WEBHOOK_PRIVATE_ADDRESSES=true allows http too")
+            return DeliveryResult(error="Only https is allowed; WEBHOOK_PRIVATE_ADDRESSES=true allows http too")
         host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
         try:
-            address = reachable(host, port, allow_private=self.allow_private, resolve=self.resolve)
+            address = resolve_public_address(host, port, allow_private=self.allow_private, resolve=self.resolve)
         except AddressRefused as refused:
-            return Answer(error=str(refused))
+            return DeliveryResult(error=str(refused))
         # To the address that was checked: asked again, the name could answer otherwise.
         url = httpx.URL(row.url).copy_with(host=address)
         body = json.dumps(payload(row, self.public_url), ensure_ascii=False).encode()
-        headers = signed(row.secret, body, row.delivery_id, self.clock()) | {"host": parts.netloc}
+        headers = signature_headers(row.secret, body, row.delivery_id, self.clock()) | {"host": parts.netloc}
         try:
             with httpx.Client(transport=self.network, timeout=TIMEOUT, trust_env=False) as client:
                 request = client.build_request(
@@ -93,11 +93,11 @@ class Postman:
                 answer = client.send(request, stream=True, follow_redirects=False)
                 answer.close()
         except httpx.HTTPError as error:
-            return Answer(error=f"It could not be reached ({type(error).__name__})", final=False)
-        return judged(answer.status_code)
+            return DeliveryResult(error=f"It could not be reached ({type(error).__name__})", final=False)
+        return delivery_result(answer.status_code)
 
 
-WHAT_TO_SEND = """
+SELECT_DELIVERY = """
     SELECT delivery.id AS delivery_id, delivery.state, delivery.event, webhook.name, webhook.url, webhook.format,
            webhook.secret, alert.id AS alert_id, alert.kind, alert.subject, alert.sentence, alert.facts,
            alert.raised_at, alert.ended_at
@@ -107,13 +107,13 @@ WHAT_TO_SEND = """
 """
 
 
-def judged(status: int) -> Answer:
+def delivery_result(status: int) -> DeliveryResult:
     """Whether a status means taken, refused for good, or not now."""
     if 200 <= status < 300:
-        return Answer(status)
+        return DeliveryResult(status)
     if status in {408, 425, 429} or status >= 500:
-        return Answer(status, f"It answered {status}", final=False)
-    return Answer(status, f"It answered {status}; that is not repeated")
+        return DeliveryResult(status, f"It answered {status}", final=False)
+    return DeliveryResult(status, f"It answered {status}; that is not repeated")
 
 
 def payload(row: Any, public_url: str) -> dict[str, Any]:
@@ -121,27 +121,27 @@ def payload(row: Any, public_url: str) -> dict[str, Any]:
     if row.event == "test":
         title, sentence = "Test", "Almanac can reach this webhook."
     else:
-        title, sentence = KINDS[row.kind].title, row.sentence
+        title, sentence = RULE_KINDS[row.kind].title, row.sentence
     if row.event == "ended":
         sentence = f"Over: {sentence}"
     if row.format == "slack":
-        return {"text": f"*{_slack(title)}*: {_slack(sentence)}"}
+        return {"text": f"*{_escape_slack(title)}*: {_escape_slack(sentence)}"}
     alert = None
     if row.alert_id is not None:
-        moments = {name: value.isoformat() if (value := getattr(row, name)) else None for name in MOMENTS}
+        moments = {name: value.isoformat() if (value := getattr(row, name)) else None for name in TIMESTAMP_FIELDS}
         alert = {"id": row.alert_id, "kind": row.kind, "subject": row.subject, "facts": row.facts} | moments
     return {"event": row.event, "title": title, "message": sentence, "alert": alert, "from": public_url}
 
 
-MOMENTS = ("raised_at", "ended_at")
+TIMESTAMP_FIELDS = ("raised_at", "ended_at")
 
 
-def _slack(told: str) -> str:
+def _escape_slack(told: str) -> str:
     """Names and licences are strangers' text: nothing in them may become a link or a call to everybody."""
     return told.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def signed(secret: str, body: bytes, delivery_id: int, now: datetime) -> dict[str, str]:
+def signature_headers(secret: str, body: bytes, delivery_id: int, now: datetime) -> dict[str, str]:
     """Headers by which a receiver knows that it was us, when, and whether it has had this one already.
 
     The signature is HMAC-SHA256 of timestamp, a dot and the body, under the key shown when the webhook was made.

@@ -9,14 +9,14 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import bindparam
 
-from core.alerts.rules import KINDS
+from core.alerts.rules import RULE_KINDS
 from core.queue import jobs
 
-LASTING = [name for name, kind in KINDS.items() if kind.lasts]
+STATE_RULE_KINDS = [name for name, kind in RULE_KINDS.items() if kind.lasts]
 
 
 @dataclass(frozen=True)
-class Notice:
+class FiredRule:
     """What a rule noticed about one subject, as a sentence and as data."""
 
     rule_id: int
@@ -29,7 +29,7 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class Budget:
+class RemainingBudget:
     """What is left of one budget of GitHub's."""
 
     name: str
@@ -40,7 +40,7 @@ class Budget:
 # After a run: what happened --------------------------------------------------------------------------------------
 
 # The ledger's words for what rules watch; an account's own entries name no repository.
-FROM_THE_LEDGER = """
+SELECT_CHANGE_EVENTS = """
     SELECT rule.id AS rule_id, rule.kind, coalesce(full_name, login) AS subject, change.before, change.after,
            change.account_id, change.repository_id
       FROM change
@@ -58,7 +58,7 @@ FROM_THE_LEDGER = """
 """
 
 # Growth counts up to the look that found the stars changed: only what this run saw is asked about.
-JUMPS = """
+SELECT_STAR_JUMPS = """
     SELECT rule.id AS rule_id, rule.kind, full_name AS subject, repository.account_id,
            repository.id AS repository_id, stars, gained, days
       FROM capture
@@ -79,19 +79,32 @@ JUMPS = """
 """
 
 
-def after_run(connection: Connection, run_id: int, now: datetime) -> int:
+def raise_event_alerts(connection: Connection, run_id: int, now: datetime) -> int:
     """Raise what the rules notice in what a run stored; returns how many."""
     values = {"run_id": run_id, "now": now}
-    found = [*connection.execute(text(FROM_THE_LEDGER), values), *connection.execute(text(JUMPS), values)]
+    found = [
+        *connection.execute(text(SELECT_CHANGE_EVENTS), values),
+        *connection.execute(text(SELECT_STAR_JUMPS), values),
+    ]
     notices = [
-        Notice(row.rule_id, row.kind, row.subject, told(row), facts(row), row.account_id, row.repository_id)
+        FiredRule(
+            row.rule_id,
+            row.kind,
+            row.subject,
+            event_sentence(row),
+            event_details(row),
+            row.account_id,
+            row.repository_id,
+        )
         for row in found
     ]
-    _tell(connection, [_insert(connection, notice, now, run_id, over=True) for notice in notices], "raised")
+    _enqueue_deliveries(
+        connection, [_insert_alert(connection, notice, now, run_id, over=True) for notice in notices], "raised"
+    )
     return len(notices)
 
 
-def told(row: Any) -> str:
+def event_sentence(row: Any) -> str:
     """A happening in one sentence."""
     match row.kind:
         case "account_gone":
@@ -104,82 +117,89 @@ def told(row: Any) -> str:
     return f"{row.subject} gained {row.gained:,} stars within {span} and has {row.stars:,} now"
 
 
-def facts(row: Any) -> dict[str, Any]:
+def event_details(row: Any) -> dict[str, Any]:
     names = ("stars", "gained", "days") if row.kind == "stars_jumped" else ("before", "after")
     return {name: getattr(row, name) for name in names}
 
 
 # Every few minutes: what lasts ------------------------------------------------------------------------------------
 
-LATE = """
+COUNT_LATE_ACCOUNTS = """
     SELECT count(*) AS accounts,
            count(*) FILTER (WHERE checked_at IS NULL OR due_at + coalesce(every, planned_every, :every) < :now) AS late
       FROM tracked_account JOIN account ON account.id = account_id WHERE NOT paused
 """
-LAST_RUNS = """
+SELECT_LATEST_RUN_STATES = """
     SELECT state FROM ingest_run WHERE trigger <> 'import' AND state <> 'running' AND state <> 'stopped'
      ORDER BY id DESC LIMIT :most
 """
-MOST_RUNS = 100
+MAX_RUNS = 100
 
 
-def watch(connection: Connection, budgets: Sequence[Budget], now: datetime, every: timedelta) -> tuple[int, int]:
+def update_state_alerts(
+    connection: Connection, budgets: Sequence[RemainingBudget], now: datetime, every: timedelta
+) -> tuple[int, int]:
     """Raise the states that began and end those that are over; returns how many of each. *every*: default cadence."""
-    late = connection.execute(text(LATE), {"now": now, "every": every}).one()
-    states = connection.scalars(text(LAST_RUNS), {"most": MOST_RUNS}).all()
+    late = connection.execute(text(COUNT_LATE_ACCOUNTS), {"now": now, "every": every}).one()
+    states = connection.scalars(text(SELECT_LATEST_RUN_STATES), {"most": MAX_RUNS}).all()
     rules = connection.execute(
-        text("SELECT id, kind, settings FROM alert_rule WHERE enabled AND kind = ANY(:kinds)"), {"kinds": LASTING}
+        text("SELECT id, kind, settings FROM alert_rule WHERE enabled AND kind = ANY(:kinds)"),
+        {"kinds": STATE_RULE_KINDS},
     )
-    holding: list[Notice] = []
+    holding: list[FiredRule] = []
     for rule in rules:
         match rule.kind:
             case "freshness_missed":
-                holding += freshness(rule.id, rule.settings["share"], late.accounts, late.late)
+                holding += check_freshness(rule.id, rule.settings["share"], late.accounts, late.late)
             case "budget_short":
-                holding += shortages(rule.id, rule.settings["share"], budgets)
+                holding += check_budgets(rule.id, rule.settings["share"], budgets)
             case "ingestion_failing":
-                holding += failing(rule.id, rule.settings["runs"], states)
-    return _bring_up_to_date(connection, holding, now)
+                holding += check_failing_runs(rule.id, rule.settings["runs"], states)
+    return _sync_open_alerts(connection, holding, now)
 
 
-def freshness(rule_id: int, share: float, accounts: int, late: int) -> Iterable[Notice]:
+def check_freshness(rule_id: int, share: float, accounts: int, late: int) -> Iterable[FiredRule]:
     if accounts and (accounts - late) / accounts < share:
         sentence = f"{late:,} of {accounts:,} tracked accounts were not looked at in time"
-        yield Notice(rule_id, "freshness_missed", "tracked accounts", sentence, {"accounts": accounts, "late": late})
+        yield FiredRule(rule_id, "freshness_missed", "tracked accounts", sentence, {"accounts": accounts, "late": late})
 
 
-def shortages(rule_id: int, share: float, budgets: Sequence[Budget]) -> Iterable[Notice]:
+def check_budgets(rule_id: int, share: float, budgets: Sequence[RemainingBudget]) -> Iterable[FiredRule]:
     for budget in budgets:
         if budget.limit and budget.left < share * budget.limit:
             sentence = f"{budget.left:,} of {budget.limit:,} are left of {budget.name}"
-            yield Notice(rule_id, "budget_short", budget.name, sentence, {"left": budget.left, "limit": budget.limit})
+            yield FiredRule(
+                rule_id, "budget_short", budget.name, sentence, {"left": budget.left, "limit": budget.limit}
+            )
 
 
-def failing(rule_id: int, runs: int, states: Sequence[str]) -> Iterable[Notice]:
+def check_failing_runs(rule_id: int, runs: int, states: Sequence[str]) -> Iterable[FiredRule]:
     """*states* of the last runs, newest first."""
     in_a_row = next((at for at, state in enumerate(states) if state != "failed"), len(states))
     if in_a_row >= runs:
         sentence = f"The last {in_a_row} runs stored nothing"
-        yield Notice(rule_id, "ingestion_failing", "ingestion", sentence, {"runs": in_a_row})
+        yield FiredRule(rule_id, "ingestion_failing", "ingestion", sentence, {"runs": in_a_row})
 
 
-def _bring_up_to_date(connection: Connection, holding: Sequence[Notice], now: datetime) -> tuple[int, int]:
+def _sync_open_alerts(connection: Connection, holding: Sequence[FiredRule], now: datetime) -> tuple[int, int]:
     """Open what holds and is not open, close what is open and holds no more."""
     rows = connection.execute(
         text("SELECT id, rule_id, subject FROM alert WHERE ended_at IS NULL AND kind = ANY(:kinds) FOR UPDATE"),
-        {"kinds": LASTING},
+        {"kinds": STATE_RULE_KINDS},
     )
     opened = {(row.rule_id, row.subject): row.id for row in rows}
     wanted = {(notice.rule_id, notice.subject): notice for notice in holding}
-    begun = [_insert(connection, notice, now, None, over=False) for key, notice in wanted.items() if key not in opened]
+    begun = [
+        _insert_alert(connection, notice, now, None, over=False) for key, notice in wanted.items() if key not in opened
+    ]
     ended = [alert_id for key, alert_id in opened.items() if key not in wanted]
     connection.execute(text("UPDATE alert SET ended_at = :now WHERE id = ANY(:ids)"), {"now": now, "ids": ended})
-    _tell(connection, begun, "raised")
-    _tell(connection, ended, "ended")
+    _enqueue_deliveries(connection, begun, "raised")
+    _enqueue_deliveries(connection, ended, "ended")
     return len(begun), len(ended)
 
 
-def _insert(connection: Connection, notice: Notice, now: datetime, run_id: int | None, *, over: bool) -> int:
+def _insert_alert(connection: Connection, notice: FiredRule, now: datetime, run_id: int | None, *, over: bool) -> int:
     alert_id: int = connection.execute(
         text(
             "INSERT INTO alert (rule_id, kind, subject, account_id, repository_id, sentence, facts, run_id, raised_at,"
@@ -191,7 +211,7 @@ def _insert(connection: Connection, notice: Notice, now: datetime, run_id: int |
     return alert_id
 
 
-def _tell(connection: Connection, alert_ids: Sequence[int], event: str) -> None:
+def _enqueue_deliveries(connection: Connection, alert_ids: Sequence[int], event: str) -> None:
     """Queue a delivery of each alert for each webhook that wants its kind."""
     if not alert_ids:
         return

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from core.budget.cost_model import Forecast
-from ingest.refresh.run_log import Item, Run
+from ingest.refresh.run_log import IngestItem, Run
 
 if TYPE_CHECKING:  # reading files takes libraries that no other command needs
     from ingest.history_import.importer import ImportReport
@@ -63,7 +63,7 @@ def run_as_json(run: Run) -> str:
     )
 
 
-def _item_as_json(item: Item) -> dict[str, Any]:
+def _item_as_json(item: IngestItem) -> dict[str, Any]:
     names = ("login", "state", "repositories", "rows_written", "error_code", "error")
     return {name: getattr(item, name) for name in names}
 
@@ -72,7 +72,7 @@ def print_forecast(forecast: Forecast, *, with_token: bool) -> None:
     price = f"{forecast.points:,} points in {forecast.requests:,} requests" if with_token else ""
     out.print(
         f"{forecast.accounts:,} accounts cost about {price or f'{forecast.requests:,} requests'}"
-        f" and take {_minutes(forecast.minutes)}."
+        f" and take {_format_minutes(forecast.minutes)}."
     )
     out.print(
         f"Languages of {forecast.languages:,} repositories will be read, new or pushed to since;"
@@ -93,7 +93,7 @@ def forecast_as_json(forecast: Forecast) -> str:
     )
 
 
-def _minutes(minutes: float) -> str:
+def _format_minutes(minutes: float) -> str:
     return "less than a minute" if minutes < 1 else f"{minutes:,.0f} minutes"
 
 
@@ -106,15 +106,16 @@ def print_runs(rows: Sequence[dict[str, Any]]) -> None:
     out.print(table)
 
 
-def print_holdings(held: dict[str, Any]) -> None:
+def print_stored_account(held: dict[str, Any]) -> None:
     account = held["account"]
     out.print(
-        f"{account['login']} · {account['kind'] or 'not asked for yet'} · {_number(account['followers'])} followers"
+        f"{account['login']} · {account['kind'] or 'not refreshed yet'} · "
+        f"{_format_count(account['followers'])} followers"
     )
     table = Table("Repository", "Stars", "Forks", "Language", "Pushed", box=None, pad_edge=False)
     for one in held["repositories"]:
         pushed = f"{one['pushed_at']:%Y-%m-%d}" if one["pushed_at"] else UNKNOWN
-        cells = (_number(one["stars"]), _number(one["forks"]), one["primary_language"] or UNKNOWN, pushed)
+        cells = (_format_count(one["stars"]), _format_count(one["forks"]), one["primary_language"] or UNKNOWN, pushed)
         table.add_row(one["name"], *cells)
     out.print(table)
 
@@ -128,13 +129,13 @@ def print_import(report: "ImportReport") -> None:
         out.print(f"What was rejected, with line and reason: {report.rejects_file}", markup=False)
 
 
-def _number(value: int | None) -> str:
+def _format_count(value: int | None) -> str:
     return UNKNOWN if value is None else f"{value:,}"
 
 
 def as_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=_plain)
+    return json.dumps(value, ensure_ascii=False, default=_json_default)
 
 
-def _plain(value: object) -> str:
+def _json_default(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -4,25 +4,25 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from core.errors import NotHere
+from core.errors import NotFound
 from core.tracking import accounts
 
 
-class NotHeld(NotHere):
+class AccountNotStored(NotFound):
     def __init__(self, login: str) -> None:
         super().__init__(f"Nothing is held of {login}: refresh or track it first")
 
 
-def holdings(connection: Connection, login: str) -> dict[str, Any]:
+def stored_account(connection: Connection, login: str) -> dict[str, Any]:
     """Everything held of the account that bears *login*: `id` is GitHub's, counts and languages nobody told are None.
 
     Repositories that are gone are left out; they are listed in the order of their stars. `captured_at` is when the
     counts last changed, `checked_at` when GitHub was last asked. Raises NotHeld.
     """
-    account_id = accounts.find(connection, login)
+    account_id = accounts.find_account_id(connection, login)
     account = account_id and connection.execute(text(ACCOUNT), {"id": account_id}).one_or_none()
     if not account or (account.captured_at is None and account.id is None):
-        raise NotHeld(login)
+        raise AccountNotStored(login)
     repositories = connection.execute(text(REPOSITORIES), {"id": account_id})
     return {"account": dict(account._mapping), "repositories": [dict(row._mapping) for row in repositories]}
 

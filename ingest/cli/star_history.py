@@ -7,10 +7,10 @@ from sqlalchemy import Engine, text
 
 from core.errors import BadInput
 from ingest.cli import output
-from ingest.enrichment.job import Reader
-from ingest.github.http.rate_gate import Stop
+from ingest.enrichment.job import Enricher
+from ingest.github.http.rate_gate import StopSignal
 
-HELD = """
+SELECT_STAR_HISTORY = """
     SELECT full_name, first_day, walked_at IS NOT NULL AS is_whole, coalesce(sum(latest.stars), 0) AS stars
       FROM repository
       JOIN star_walk ON star_walk.repository_id = repository.id
@@ -20,13 +20,13 @@ HELD = """
 """
 
 
-def read(reader: Reader, names: Sequence[str], stop: Stop) -> bool:
+def fetch_star_history(reader: Enricher, names: Sequence[str], stop: StopSignal) -> bool:
     """Read the star history of repositories that are held, and print what is held then; whether all was read."""
-    ids = _ids(reader.engine, names)
+    ids = _repository_ids(reader.engine, names)
     first = reader.run("stars", ids, stop=stop, anew=True)
     walk = reader.run("star_walk", ids, stop=stop)
     with reader.engine.begin() as connection:
-        held = connection.execute(text(HELD), {"ids": ids}).all()
+        held = connection.execute(text(SELECT_STAR_HISTORY), {"ids": ids}).all()
     table = Table("Repository", "Since", "Whole", "Surviving stars", box=None, pad_edge=False)
     for row in held:
         table.add_row(row.full_name, str(row.first_day), "yes" if row.is_whole else "not yet", f"{row.stars:,}")
@@ -37,7 +37,7 @@ def read(reader: Reader, names: Sequence[str], stop: Stop) -> bool:
     return len(held) == len(ids) and all(row.is_whole for row in held)
 
 
-def _ids(engine: Engine, names: Sequence[str]) -> list[int]:
+def _repository_ids(engine: Engine, names: Sequence[str]) -> list[int]:
     with engine.begin() as connection:
         rows = connection.execute(
             text("SELECT id, lower(full_name) AS name FROM repository WHERE lower(full_name) = ANY(:names)"),

@@ -1,6 +1,6 @@
 """Facts besides the pulse, each kind in a rhythm of its own: from what is due to committed rows. Safe to repeat."""
 
-from ingest.enrichment.job import Reader
-from ingest.enrichment.run_log import ReadingRun
+from ingest.enrichment.job import Enricher
+from ingest.enrichment.run_log import EnrichmentRun
 
-__all__ = ["Reader", "ReadingRun"]
+__all__ = ["Enricher", "EnrichmentRun"]

@@ -3,25 +3,25 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.queue.enrichment import TRIES_WHILE_COMPUTING, Kind
-from ingest.enrichment.state import State
-from ingest.github.api.facts import NotReady
-from ingest.github.http.errors import Blocked, GitHubError, PermissionDenied, RepositoryGone
+from core.queue.enrichment import MAX_TRIES_WHILE_COMPUTING, FactKind
+from ingest.enrichment.state import FactState
+from ingest.github.api.facts import StatisticsNotReady
+from ingest.github.http.errors import Blocked, GitHubError, PermissionDenied, RepositoryNotFound
 from ingest.planning import backoff
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
-COMPUTED_AFTER = timedelta(minutes=30)
+COMPUTING_RETRY_DELAY = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
-class Verdict:
-    state: State
+class FailureOutcome:
+    state: FactState
     due_at: datetime
     tries: int
     reason: str
 
 
-def judge(kind: Kind, error: Exception, now: datetime, tries: int) -> Verdict:
+def failure_outcome(kind: FactKind, error: Exception, now: datetime, tries: int) -> FailureOutcome:
     """Judge *error*, the one after *tries* in a row.
 
     computing    GitHub works on it: next sweep, a few times; then it counts as unavailable, asked for once a week
@@ -29,11 +29,11 @@ def judge(kind: Kind, error: Exception, now: datetime, tries: int) -> Verdict:
     failed       it may pass: soon, then ever later
     """
     number = tries + 1
-    if isinstance(error, NotReady):
-        if number >= TRIES_WHILE_COMPUTING:
-            return Verdict("unavailable", now + WEEK, number, f"{error}, after {number} visits")
-        return Verdict("computing", now + COMPUTED_AFTER * 2**tries, number, str(error))
-    if isinstance(error, PermissionDenied | Blocked | RepositoryGone):
-        return Verdict("refused", now + max(DAY, kind.every), number, str(error))
+    if isinstance(error, StatisticsNotReady):
+        if number >= MAX_TRIES_WHILE_COMPUTING:
+            return FailureOutcome("unavailable", now + WEEK, number, f"{error}, after {number} visits")
+        return FailureOutcome("computing", now + COMPUTING_RETRY_DELAY * 2**tries, number, str(error))
+    if isinstance(error, PermissionDenied | Blocked | RepositoryNotFound):
+        return FailureOutcome("refused", now + max(DAY, kind.every), number, str(error))
     reason = str(error) if isinstance(error, GitHubError) else f"It could not be stored ({type(error).__name__})"
-    return Verdict("failed", backoff.retry_due(now, kind.every, number), number, reason)
+    return FailureOutcome("failed", backoff.retry_due_at(now, kind.every, number), number, reason)

@@ -6,19 +6,19 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from ingest.github.api.fact_types import Contributor, absence_factor
+from ingest.github.api.fact_types import Contributor, contributor_absence_factor
 
-KEPT = 100
-LATEST = """
+MAX_STORED_CONTRIBUTORS = 100
+SELECT_LATEST_SUMMARY = """
     SELECT contributors, bots, commits, absence_factor, is_whole FROM contributor_snapshot
      WHERE repository_id = :id ORDER BY captured_at DESC LIMIT 1
 """
-SUMMARY = """
+INSERT_SUMMARY = """
     INSERT INTO contributor_snapshot
            (repository_id, captured_at, contributors, bots, commits, absence_factor, is_whole)
     VALUES (:id, :at, :contributors, :bots, :commits, :absence_factor, :is_whole) ON CONFLICT DO NOTHING
 """
-PEOPLE = """
+REPLACE_CONTRIBUTORS = """
     WITH told AS (
         SELECT github_id, login, is_bot, commits
           FROM jsonb_populate_recordset(NULL::repository_contributor, CAST(:rows AS jsonb))
@@ -36,14 +36,14 @@ PEOPLE = """
 """
 
 
-def summary(told: Sequence[Contributor]) -> dict[str, int]:
+def contributor_summary(told: Sequence[Contributor]) -> dict[str, int]:
     """Count people and bots apart; commits and the Contributor Absence Factor are people's."""
     people = [one.commits for one in told if not one.is_bot]
     return {
         "contributors": len(people),
         "bots": len(told) - len(people),
         "commits": sum(people),
-        "absence_factor": absence_factor(people),
+        "absence_factor": contributor_absence_factor(people),
     }
 
 
@@ -52,14 +52,14 @@ def store(
 ) -> int:
     """Store what differs; returns how many rows."""
     unique = list({one.github_id: one for one in told}.values())
-    now = summary(unique) | {"is_whole": is_whole}
-    held = connection.execute(text(LATEST), {"id": repository_id}).one_or_none()
+    now = contributor_summary(unique) | {"is_whole": is_whole}
+    held = connection.execute(text(SELECT_LATEST_SUMMARY), {"id": repository_id}).one_or_none()
     rows = 0
     if held is None or dict(held._mapping) != now:
-        rows += connection.execute(text(SUMMARY), now | {"id": repository_id, "at": at}).rowcount
-    top = sorted(unique, key=lambda one: -one.commits)[:KEPT]
+        rows += connection.execute(text(INSERT_SUMMARY), now | {"id": repository_id, "at": at}).rowcount
+    top = sorted(unique, key=lambda one: -one.commits)[:MAX_STORED_CONTRIBUTORS]
     people = [
         {"github_id": one.github_id, "login": one.login, "is_bot": one.is_bot, "commits": one.commits} for one in top
     ]
-    written = connection.execute(text(PEOPLE), {"id": repository_id, "rows": json.dumps(people)})
+    written = connection.execute(text(REPLACE_CONTRIBUTORS), {"id": repository_id, "rows": json.dumps(people)})
     return rows + written.rowcount

@@ -5,13 +5,13 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, text
 
-COLUMNS = {
+COLUMNS_BY_TABLE = {
     "star_day": ("repository_id", "stars"),
     "commit_day": ("repository_id", "commits"),
     "contribution_day": ("account_id", "contributions"),
 }
 # A day that was never read before counts as zero: only what is known since the walk's first day is shown.
-WRITE = """
+INSERT_CHANGED_DAYS = """
     WITH held AS (
         SELECT DISTINCT ON (day) day, {count}, read_at FROM {table}
          WHERE {subject} = :id AND day BETWEEN :first AND :last ORDER BY day, read_at DESC
@@ -28,9 +28,9 @@ def write_days(connection: Connection, table: str, subject_id: int, told: Mappin
     """Store what was told of days at moment *at*; an older answer changes nothing. Returns how many rows."""
     if not told:
         return 0
-    subject, count = COLUMNS[table]
+    subject, count = COLUMNS_BY_TABLE[table]
     return connection.execute(
-        text(WRITE.format(table=table, subject=subject, count=count)),
+        text(INSERT_CHANGED_DAYS.format(table=table, subject=subject, count=count)),
         {
             "id": subject_id,
             "at": at,

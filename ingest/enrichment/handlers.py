@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 from ingest.enrichment import commit_activity, contributions, contributors, releases, star_history, traffic
 from ingest.enrichment.day_readings import write_days
 from ingest.enrichment.due import Target
-from ingest.github.api.facts import Facts, Reading, Subject
-from ingest.github.http.rate_gate import Stop
+from ingest.github.api.facts import Facts, FactSubject, FetchedFact
+from ingest.github.http.rate_gate import StopSignal
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoreResult:
     """What storing did: rows written, since when days are known, whether there is more to ask at once."""
 
     rows: int
@@ -23,70 +23,91 @@ class Stored:
     goes_on: bool = False
 
 
-Ask = Callable[[Facts, Target, Subject, Stop | None], Reading[Any]]
-Store = Callable[[Connection, Target, Reading[Any], datetime | None], Stored]
+FetchFact = Callable[[Facts, Target, FactSubject, StopSignal | None], FetchedFact[Any]]
+StoreFact = Callable[[Connection, Target, FetchedFact[Any], datetime | None], StoreResult]
 
 
 @dataclass(frozen=True)
-class Way:
+class FactHandler:
     """*store* gets the moment of the last reading, too."""
 
-    ask: Ask
-    store: Store
+    ask: FetchFact
+    store: StoreFact
 
 
-def _stars(connection: Connection, target: Target, reading: Reading[Any], before: datetime | None) -> Stored:
+def _store_stars(
+    connection: Connection, target: Target, reading: FetchedFact[Any], before: datetime | None
+) -> StoreResult:
     at, more = reading.captured_at, reading.has_more
-    return Stored(
+    return StoreResult(
         star_history.store_first_page(connection, target.id, reading.value, at, has_more=more, read_before=before)
     )
 
 
-def _star_walk(connection: Connection, target: Target, reading: Reading[Any], _before: datetime | None) -> Stored:
+def _store_older_stars(
+    connection: Connection, target: Target, reading: FetchedFact[Any], _before: datetime | None
+) -> StoreResult:
     at, more = reading.captured_at, reading.has_more
     page = target.next_page or 1
-    rows = star_history.store_walked_page(connection, target.id, page, reading.value, at, has_more=more)
-    return Stored(rows, goes_on=more)
+    rows = star_history.store_older_page(connection, target.id, page, reading.value, at, has_more=more)
+    return StoreResult(rows, goes_on=more)
 
 
-def _contributors(connection: Connection, target: Target, reading: Reading[Any], _before: datetime | None) -> Stored:
+def _store_contributors(
+    connection: Connection, target: Target, reading: FetchedFact[Any], _before: datetime | None
+) -> StoreResult:
     at, is_whole = reading.captured_at, not reading.has_more
-    return Stored(contributors.store(connection, target.id, reading.value, at, is_whole=is_whole))
+    return StoreResult(contributors.store(connection, target.id, reading.value, at, is_whole=is_whole))
 
 
-def _releases(connection: Connection, target: Target, reading: Reading[Any], _before: datetime | None) -> Stored:
+def _store_releases(
+    connection: Connection, target: Target, reading: FetchedFact[Any], _before: datetime | None
+) -> StoreResult:
     at, is_whole = reading.captured_at, not reading.has_more
-    return Stored(releases.store(connection, target.id, reading.value, at, is_whole=is_whole))
+    return StoreResult(releases.store(connection, target.id, reading.value, at, is_whole=is_whole))
 
 
-def _commits(connection: Connection, target: Target, reading: Reading[Any], _before: datetime | None) -> Stored:
+def _store_commits(
+    connection: Connection, target: Target, reading: FetchedFact[Any], _before: datetime | None
+) -> StoreResult:
     rows, first = commit_activity.store(connection, target.id, reading.value, reading.captured_at)
-    return Stored(rows, first)
+    return StoreResult(rows, first)
 
 
-def _contributions(connection: Connection, target: Target, reading: Reading[Any], _before: datetime | None) -> Stored:
+def _store_contributions(
+    connection: Connection, target: Target, reading: FetchedFact[Any], _before: datetime | None
+) -> StoreResult:
     rows = write_days(connection, "contribution_day", target.id, reading.value, reading.captured_at)
     first = min(reading.value, default=reading.captured_at.date())
     has_progressed = target.first_day is None or first < target.first_day
-    return Stored(rows, first, goes_on=has_progressed and first > contributions.beginning(target))
+    return StoreResult(rows, first, goes_on=has_progressed and first > contributions.first_possible_day(target))
 
 
-def _traffic(connection: Connection, target: Target, reading: Reading[Any], _before: datetime | None) -> Stored:
+def _store_traffic(
+    connection: Connection, target: Target, reading: FetchedFact[Any], _before: datetime | None
+) -> StoreResult:
     rows = traffic.store(connection, target.id, reading.value, reading.captured_at)
-    return Stored(rows, min((one.day for one in reading.value), default=None))
+    return StoreResult(rows, min((one.day for one in reading.value), default=None))
 
 
-WAYS: dict[str, Way] = {
-    "stars": Way(lambda facts, _target, subject, stop: facts.star_weeks(subject, stop=stop), _stars),
-    "star_walk": Way(
-        lambda facts, target, subject, stop: facts.star_weeks(subject, target.next_page or 1, stop=stop), _star_walk
+FACT_HANDLERS: dict[str, FactHandler] = {
+    "stars": FactHandler(lambda facts, _target, subject, stop: facts.star_weeks(subject, stop=stop), _store_stars),
+    "star_walk": FactHandler(
+        lambda facts, target, subject, stop: facts.star_weeks(subject, target.next_page or 1, stop=stop),
+        _store_older_stars,
     ),
-    "contributors": Way(lambda facts, _target, subject, stop: facts.contributors(subject, stop=stop), _contributors),
-    "releases": Way(lambda facts, _target, subject, stop: facts.releases(subject, stop=stop), _releases),
-    "commit_activity": Way(lambda facts, _target, subject, stop: facts.commit_weeks(subject, stop=stop), _commits),
-    "contributions": Way(
-        lambda facts, target, subject, stop: facts.contributions(subject, contributions.spans(target), stop=stop),
-        _contributions,
+    "contributors": FactHandler(
+        lambda facts, _target, subject, stop: facts.contributors(subject, stop=stop), _store_contributors
     ),
-    "traffic": Way(lambda facts, _target, subject, stop: facts.traffic(subject, stop=stop), _traffic),
+    "releases": FactHandler(lambda facts, _target, subject, stop: facts.releases(subject, stop=stop), _store_releases),
+    "commit_activity": FactHandler(
+        lambda facts, _target, subject, stop: facts.commit_weeks(subject, stop=stop), _store_commits
+    ),
+    "contributions": FactHandler(
+        lambda facts, target, subject, stop: facts.contributions(
+            subject, contributions.spans_to_fetch(target), stop=stop
+        ),
+        _store_contributions,
+    ),
+    "traffic": FactHandler(lambda facts, _target, subject, stop: facts.traffic(subject, stop=stop), _store_traffic),
 }

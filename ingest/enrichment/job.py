@@ -10,36 +10,36 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from core.db.data_version import publish
-from core.queue.enrichment import KINDS, Kind, others_wait
+from core.db.data_version import publish_data_version
+from core.queue.enrichment import FACT_KINDS, FactKind, has_waiting_urgent_jobs
 from ingest.enrichment import backoff, counts, due, run_log, state
 from ingest.enrichment.due import Target
-from ingest.enrichment.handlers import WAYS, Stored
-from ingest.enrichment.run_log import ReadingRun
+from ingest.enrichment.handlers import FACT_HANDLERS, StoreResult
+from ingest.enrichment.run_log import EnrichmentRun
 from ingest.github import GitHub
-from ingest.github.api.facts import NoSuchEndpoint, Subject
-from ingest.github.api.graphql_responses import Lost
+from ingest.github.api.facts import EndpointNotSupported, FactSubject
+from ingest.github.api.graphql_responses import FailedNode
 from ingest.github.api.models import Extras
-from ingest.github.http.errors import BadCredentials, GitHubError, RateLimited, RepositoryGone, Stopped
-from ingest.github.http.rate_gate import Stop
-from ingest.github.http.transport import PASSING
+from ingest.github.http.errors import BadCredentials, GitHubError, RateLimited, RepositoryNotFound, Stopped
+from ingest.github.http.rate_gate import StopSignal
+from ingest.github.http.transport import TRANSIENT_ERRORS
 
 log = structlog.get_logger()
 # A job gives way after so long, and when another one waits: refreshes want workers, too.
-LONGEST_SECONDS = 60.0
-LOOK_ROUND_SECONDS = 1.0
-FAILURES_IN_A_ROW = 3
-TROUBLE_LASTS = timedelta(minutes=5)
+MAX_JOB_SECONDS = 60.0
+QUEUE_CHECK_INTERVAL_SECONDS = 1.0
+MAX_CONSECUTIVE_FAILURES = 3
+OUTAGE_RETRY_DELAY = timedelta(minutes=5)
 
 
 def now_utc() -> datetime:
     return datetime.now(UTC)
 
 
-class Turn:
+class TimeSlice:
     """How long a job may go on."""
 
-    def __init__(self, engine: Engine, stop: Stop, longest_seconds: float) -> None:
+    def __init__(self, engine: Engine, stop: StopSignal, longest_seconds: float) -> None:
         self._engine = engine
         self._stop = stop
         self._until = time.monotonic() + longest_seconds
@@ -50,38 +50,40 @@ class Turn:
         now = time.monotonic()
         if self._stop.is_set() or now >= self._until:
             return True
-        if now - self._looked_at < LOOK_ROUND_SECONDS:
+        if now - self._looked_at < QUEUE_CHECK_INTERVAL_SECONDS:
             return False
         self._looked_at = now
         with self._engine.begin() as connection:
-            return others_wait(connection)
+            return has_waiting_urgent_jobs(connection)
 
 
 @dataclass
-class Reader:
+class Enricher:
     """The client, the store and the clock that readings work with."""
 
     github: GitHub
     engine: Engine
     api_root: str
     clock: Callable[[], datetime] = now_utc
-    longest_seconds: float = LONGEST_SECONDS
+    longest_seconds: float = MAX_JOB_SECONDS
 
     def run(
-        self, kind_name: str, ids: Sequence[int], *, token: str | None = None, stop: Stop | None = None,
+        self, kind_name: str, ids: Sequence[int], *, token: str | None = None, stop: StopSignal | None = None,
         job_id: int | None = None, anew: bool = False,
-    ) -> ReadingRun:  # fmt: skip
+    ) -> EnrichmentRun:  # fmt: skip
         """Read one kind of fact of *ids* and report; `run.until` says when it is worth going on.
 
         What was read since the job was queued is left out, unless it is wanted *anew*. What is not reached stays due.
         """
-        kind, stop = KINDS[kind_name], stop or threading.Event()
+        kind, stop = FACT_KINDS[kind_name], stop or threading.Event()
         with self.engine.begin() as connection:
             now = self.clock()
-            wanted = list(ids) if anew else due.still_due(connection, kind, now, ids)
-            if due.is_missing(connection, kind.name, self.api_root, now) and not anew:
+            wanted = list(ids) if anew else due.still_due_ids(connection, kind, now, ids)
+            if due.is_endpoint_missing(connection, kind.name, self.api_root, now) and not anew:
                 wanted = []
-            run = run_log.open_run(connection, kind.name, token, job_id, len(wanted), now) if wanted else ReadingRun()
+            run = (
+                run_log.open_run(connection, kind.name, token, job_id, len(wanted), now) if wanted else EnrichmentRun()
+            )
         try:
             self._each(run, kind, wanted, stop)
         finally:
@@ -89,8 +91,8 @@ class Reader:
                 self._close(run)
         return run
 
-    def _each(self, run: ReadingRun, kind: Kind, ids: Sequence[int], stop: Stop) -> None:
-        turn, failures = Turn(self.engine, stop, self.longest_seconds), 0
+    def _each(self, run: EnrichmentRun, kind: FactKind, ids: Sequence[int], stop: StopSignal) -> None:
+        turn, failures = TimeSlice(self.engine, stop, self.longest_seconds), 0
         for i in range(0, len(ids), kind.batch):
             batch = ids[i : i + kind.batch]
             if turn.is_over():
@@ -103,24 +105,24 @@ class Reader:
                     run.rows_written += self._read(run, kind, batch[0], stop, turn)
                     run.read += 1
                 failures = 0
-            except (RateLimited, NoSuchEndpoint, Stopped, BadCredentials) as error:
+            except (RateLimited, EndpointNotSupported, Stopped, BadCredentials) as error:
                 # None of these is this subject's own: the others would meet the same.
                 self._end(run, kind, error)
                 return
             except (GitHubError, DBAPIError, ValueError) as error:
-                failures = failures + 1 if isinstance(error, PASSING) else 0
+                failures = failures + 1 if isinstance(error, TRANSIENT_ERRORS) else 0
                 for subject_id in batch:
                     self._note(run, kind, subject_id, error)
-                if failures >= FAILURES_IN_A_ROW:
-                    run.ended, run.until = str(error), self.clock() + TROUBLE_LASTS
+                if failures >= MAX_CONSECUTIVE_FAILURES:
+                    run.ended, run.until = str(error), self.clock() + OUTAGE_RETRY_DELAY
                     return
 
-    def _read(self, run: ReadingRun, kind: Kind, subject_id: int, stop: Stop, turn: Turn) -> int:
+    def _read(self, run: EnrichmentRun, kind: FactKind, subject_id: int, stop: StopSignal, turn: TimeSlice) -> int:
         """Ask for one subject, as many pages as there are and the time allows; returns how many rows were written."""
         rows = 0
         while True:
             with self.engine.begin() as connection:
-                target = due.target(connection, kind, subject_id, self.clock())
+                target = due.load_target(connection, kind, subject_id, self.clock())
             if target is None:
                 return rows
             stored = self._ask_and_store(run, kind, target, stop)
@@ -128,28 +130,28 @@ class Reader:
             if not stored.goes_on or turn.is_over():
                 return rows
 
-    def _ask_and_store(self, run: ReadingRun, kind: Kind, target: Target, stop: Stop) -> Stored:
-        way = WAYS[kind.name]
+    def _ask_and_store(self, run: EnrichmentRun, kind: FactKind, target: Target, stop: StopSignal) -> StoreResult:
+        way = FACT_HANDLERS[kind.name]
         try:
             reading = way.ask(self.github.facts, target, self._subject(run, kind, target), stop)
-        except RepositoryGone as error:
+        except RepositoryNotFound as error:
             if self._is_endpoint_missing(kind, target, stop):
-                raise NoSuchEndpoint(kind.words) from error
+                raise EndpointNotSupported(kind.words) from error
             raise
         with self.engine.begin() as connection:
-            before = state.last_read(connection, kind, target.id)
+            before = state.lock_and_get_last_read_at(connection, kind, target.id)
             if before is not None and before > reading.captured_at:
-                return Stored(0)  # a newer answer is held
+                return StoreResult(0)  # a newer answer is held
             stored = way.store(connection, target, reading, before)
             # A walk that is cut short stays due.
             if stored.first_day is not None or not stored.goes_on:
-                state.read(connection, kind, target.id, reading.captured_at, self.clock(), stored.first_day)
+                state.record_success(connection, kind, target.id, reading.captured_at, self.clock(), stored.first_day)
             return stored
 
-    def _read_together(self, run: ReadingRun, kind: Kind, ids: Sequence[int], stop: Stop) -> None:
+    def _read_together(self, run: EnrichmentRun, kind: FactKind, ids: Sequence[int], stop: StopSignal) -> None:
         """Ask for several at once; each is stored, or noted as not told, by itself."""
         with self.engine.begin() as connection:
-            found = [due.target(connection, kind, subject_id, self.clock()) for subject_id in ids]
+            found = [due.load_target(connection, kind, subject_id, self.clock()) for subject_id in ids]
         targets = [target for target in found if target is not None and target.node_id is not None]
         if not targets:
             return
@@ -157,59 +159,61 @@ class Reader:
         reading = self.github.facts.extras(subject, [target.node_id or "" for target in targets], stop=stop)
         for target, told in zip(targets, reading.value, strict=True):
             if told is None:
-                self._note(run, kind, target.id, RepositoryGone(target.full_name or target.login))
-            elif isinstance(told, Lost):
+                self._note(run, kind, target.id, RepositoryNotFound(target.full_name or target.login))
+            elif isinstance(told, FailedNode):
                 self._note(run, kind, target.id, told.error)
             else:
                 run.rows_written += self._store_extras(kind, target, told, reading.captured_at)
                 run.read += 1
 
-    def _store_extras(self, kind: Kind, target: Target, told: Extras, at: datetime) -> int:
+    def _store_extras(self, kind: FactKind, target: Target, told: Extras, at: datetime) -> int:
         with self.engine.begin() as connection:
-            before = state.last_read(connection, kind, target.id)
+            before = state.lock_and_get_last_read_at(connection, kind, target.id)
             if before is not None and before > at:
                 return 0
-            state.read(connection, kind, target.id, at, self.clock())
+            state.record_success(connection, kind, target.id, at, self.clock())
             return counts.store(connection, target.id, told, at)
 
-    def _subject(self, run: ReadingRun, kind: Kind, target: Target) -> Subject:
+    def _subject(self, run: EnrichmentRun, kind: FactKind, target: Target) -> FactSubject:
         reserve, name = kind.reserve_for(is_anonymous=self.github.is_anonymous), target.full_name or target.login
-        return Subject(target.github_id, name, target.token, reserve, target.node_id, run.tally)
+        return FactSubject(target.github_id, name, target.token, reserve, target.node_id, run.tally)
 
-    def _is_endpoint_missing(self, kind: Kind, target: Target, stop: Stop) -> bool:
+    def _is_endpoint_missing(self, kind: FactKind, target: Target, stop: StopSignal) -> bool:
         """Whether nobody is told: it never was, and the repository that was asked for is there."""
         with self.engine.begin() as connection:
-            if state.was_ever_told(connection, kind.name):
+            if state.was_ever_read(connection, kind.name):
                 return False
         return self.github.is_shown(target.github_id, stop=stop)
 
     # When it did not work ----------------------------------------------------------------------------------------
 
-    def _note(self, run: ReadingRun, kind: Kind, subject_id: int, error: Exception) -> None:
+    def _note(self, run: EnrichmentRun, kind: FactKind, subject_id: int, error: Exception) -> None:
         run.failed += 1
         with self.engine.begin() as connection:
-            target = due.target(connection, kind, subject_id, self.clock())
+            target = due.load_target(connection, kind, subject_id, self.clock())
             now = self.clock()
-            verdict = backoff.judge(kind, error, now, target.tries if target else 0)
-            state.not_read(connection, kind, subject_id, verdict.state, verdict.due_at, verdict.tries, verdict.reason)
+            verdict = backoff.failure_outcome(kind, error, now, target.tries if target else 0)
+            state.record_failure(
+                connection, kind, subject_id, verdict.state, verdict.due_at, verdict.tries, verdict.reason
+            )
         log.info("reading failed", kind=kind.name, subject=subject_id, state=verdict.state, why=verdict.reason)
 
-    def _end(self, run: ReadingRun, kind: Kind, error: GitHubError) -> None:
+    def _end(self, run: EnrichmentRun, kind: FactKind, error: GitHubError) -> None:
         run.ended = str(error)
         if isinstance(error, RateLimited):
             run.until = error.resets_at
         elif isinstance(error, BadCredentials):
-            run.until = self.clock() + TROUBLE_LASTS
-        elif isinstance(error, NoSuchEndpoint):
+            run.until = self.clock() + OUTAGE_RETRY_DELAY
+        elif isinstance(error, EndpointNotSupported):
             with self.engine.begin() as connection:
-                state.note_missing(connection, kind.name, self.api_root, self.clock())
+                state.record_missing_endpoint(connection, kind.name, self.api_root, self.clock())
         log.info("readings end early", kind=kind.name, why=run.ended)
 
-    def _close(self, run: ReadingRun) -> None:
+    def _close(self, run: EnrichmentRun) -> None:
         with self.engine.begin() as connection:
             run_log.close_run(connection, run, self.clock())
             if run.rows_written:
-                publish(connection, None)
+                publish_data_version(connection, None)
         log.info(
             "readings finished", kind=run.kind, read=run.read, failed=run.failed, requests=run.tally.requests,
             not_modified=run.tally.not_modified, rows=run.rows_written, ended=run.ended,

@@ -10,15 +10,15 @@ from sqlalchemy import Connection, text
 
 from ingest.github.api.fact_types import Release
 
-LATEST = """
+SELECT_LATEST_SUMMARY = """
     SELECT releases, is_whole, downloads, latest_tag, latest_at FROM release_snapshot
      WHERE repository_id = :id ORDER BY captured_at DESC LIMIT 1
 """
-SUMMARY = """
+INSERT_SUMMARY = """
     INSERT INTO release_snapshot (repository_id, captured_at, releases, is_whole, downloads, latest_tag, latest_at)
     VALUES (:id, :at, :releases, :is_whole, :downloads, :latest_tag, :latest_at) ON CONFLICT DO NOTHING
 """
-TOLD = """
+UPSERT_RELEASES = """
     INSERT INTO release (repository_id, github_id, tag, name, is_prerelease, created_at, published_at, downloads)
     SELECT :id, github_id, tag, name, is_prerelease, created_at, published_at, downloads
       FROM jsonb_populate_recordset(NULL::release, CAST(:rows AS jsonb))
@@ -32,20 +32,20 @@ TOLD = """
                excluded.downloads, CAST(NULL AS timestamptz))
 """
 # Older ones than the oldest told are on a further page, not gone.
-GONE = """
+MARK_RELEASES_GONE = """
     UPDATE release SET gone_at = :at
      WHERE repository_id = :id AND gone_at IS NULL AND NOT (github_id = ANY(CAST(:told AS bigint[])))
        AND (:is_whole OR created_at > :oldest)
 """
 
 
-def latest(told: Sequence[Release]) -> Release | None:
+def latest_release(told: Sequence[Release]) -> Release | None:
     """The newest one that is no prerelease, by the age of its commit, which is how GitHub chooses."""
     return max((one for one in told if not one.is_prerelease), key=lambda one: one.created_at, default=None)
 
 
-def summary(told: Sequence[Release]) -> dict[str, Any]:
-    newest = latest(told)
+def release_summary(told: Sequence[Release]) -> dict[str, Any]:
+    newest = latest_release(told)
     return {
         "releases": len(told),
         "downloads": sum(one.downloads for one in told),
@@ -57,13 +57,13 @@ def summary(told: Sequence[Release]) -> dict[str, Any]:
 def store(connection: Connection, repository_id: int, told: Sequence[Release], at: datetime, *, is_whole: bool) -> int:
     """Store what differs; returns how many rows."""
     unique = list({one.github_id: one for one in told}.values())
-    now = summary(unique) | {"is_whole": is_whole}
-    held = connection.execute(text(LATEST), {"id": repository_id}).one_or_none()
+    now = release_summary(unique) | {"is_whole": is_whole}
+    held = connection.execute(text(SELECT_LATEST_SUMMARY), {"id": repository_id}).one_or_none()
     rows = 0
     if held is None or dict(held._mapping) != now:
-        rows += connection.execute(text(SUMMARY), now | {"id": repository_id, "at": at}).rowcount
+        rows += connection.execute(text(INSERT_SUMMARY), now | {"id": repository_id, "at": at}).rowcount
     values = {"id": repository_id, "rows": json.dumps([asdict(one) for one in unique], default=str)}
-    rows += connection.execute(text(TOLD), values).rowcount
+    rows += connection.execute(text(UPSERT_RELEASES), values).rowcount
     gone = {
         "id": repository_id,
         "at": at,
@@ -71,4 +71,4 @@ def store(connection: Connection, repository_id: int, told: Sequence[Release], a
         "is_whole": is_whole,
         "oldest": min((one.created_at for one in unique), default=at),
     }
-    return rows + connection.execute(text(GONE), gone).rowcount
+    return rows + connection.execute(text(MARK_RELEASES_GONE), gone).rowcount

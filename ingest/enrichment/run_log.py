@@ -7,11 +7,11 @@ from sqlalchemy import Connection, text
 
 from ingest.github.http.transport import Tally
 
-KEPT_FOR = timedelta(days=31)
+RETENTION = timedelta(days=31)
 
 
 @dataclass
-class ReadingRun:
+class EnrichmentRun:
     """`ended` says why before everything was read; `until`: when it is worth going on."""
 
     id: int | None = None
@@ -27,7 +27,7 @@ class ReadingRun:
 
 def open_run(
     connection: Connection, kind: str, token: str | None, job_id: int | None, subjects: int, now: datetime
-) -> ReadingRun:
+) -> EnrichmentRun:
     run_id: int = connection.execute(
         text(
             "INSERT INTO reading_run (kind, token, job_id, started_at, subjects)"
@@ -35,10 +35,10 @@ def open_run(
         ),
         {"kind": kind, "token": token, "job": job_id, "now": now, "subjects": subjects},
     ).scalar_one()
-    return ReadingRun(run_id, kind, subjects)
+    return EnrichmentRun(run_id, kind, subjects)
 
 
-def close_run(connection: Connection, run: ReadingRun, now: datetime) -> None:
+def close_run(connection: Connection, run: EnrichmentRun, now: datetime) -> None:
     connection.execute(
         text(
             "UPDATE reading_run SET finished_at = :now, read = :read, failed = :failed, requests = :requests,"
@@ -49,8 +49,8 @@ def close_run(connection: Connection, run: ReadingRun, now: datetime) -> None:
     )
 
 
-def forget_old(connection: Connection, now: datetime) -> int:
+def delete_old_runs(connection: Connection, now: datetime) -> int:
     """Delete what jobs did more than a month ago; what they read stays. Returns how many."""
     return connection.execute(
-        text("DELETE FROM reading_run WHERE started_at < :before"), {"before": now - KEPT_FOR}
+        text("DELETE FROM reading_run WHERE started_at < :before"), {"before": now - RETENTION}
     ).rowcount

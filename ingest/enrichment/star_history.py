@@ -6,11 +6,11 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import Connection, text
 
 from ingest.enrichment.day_readings import write_days
-from ingest.github.api.fact_types import StarWeek, by_day, pacific_day
+from ingest.github.api.fact_types import StarWeek, daily_counts, pacific_day
 
 PAGE_WEEKS = 30
 # After so long without a look the first page does not reach back to the last one: walk again.
-LONGEST_PAUSE = timedelta(weeks=PAGE_WEEKS - 1)
+FIRST_PAGE_REACH = timedelta(weeks=PAGE_WEEKS - 1)
 
 
 def store_first_page(
@@ -24,7 +24,7 @@ def store_first_page(
 ) -> int:
     """Store the newest weeks, and begin the walk to the beginning where there was none; returns how many rows."""
     rows = _store(connection, repository_id, weeks, at)
-    is_cut_off = read_before is not None and at - read_before > LONGEST_PAUSE
+    is_cut_off = read_before is not None and at - read_before > FIRST_PAGE_REACH
     connection.execute(
         text(
             "INSERT INTO star_walk (repository_id, first_day, next_page, walked_at)"
@@ -43,7 +43,7 @@ def store_first_page(
     return rows
 
 
-def store_walked_page(
+def store_older_page(
     connection: Connection, repository_id: int, page: int, weeks: Sequence[StarWeek], at: datetime, *, has_more: bool
 ) -> int:
     """Store a page further back, and remember where the walk goes on; returns how many rows.
@@ -68,7 +68,7 @@ def store_walked_page(
 
 
 def _store(connection: Connection, repository_id: int, weeks: Sequence[StarWeek], at: datetime) -> int:
-    return write_days(connection, "star_day", repository_id, by_day(weeks, pacific_day(at)), at)
+    return write_days(connection, "star_day", repository_id, daily_counts(weeks, pacific_day(at)), at)
 
 
 def _first_day(weeks: Sequence[StarWeek], at: datetime) -> date:

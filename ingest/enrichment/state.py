@@ -5,12 +5,12 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, text
 
-from core.queue.enrichment import Kind
-from ingest.enrichment.due import endpoint_of
+from core.queue.enrichment import FactKind
+from ingest.enrichment.due import endpoint_kind
 
-State = Literal["read", "computing", "unavailable", "refused", "failed"]
-ASK_AGAIN = timedelta(days=1)
-NOTE = """
+FactState = Literal["read", "computing", "unavailable", "refused", "failed"]
+MISSING_ENDPOINT_RETRY_DELAY = timedelta(days=1)
+UPSERT_STATE = """
     INSERT INTO reading (kind, {subject}, read_at, due_at, state, tries, reason, first_day)
     VALUES (:kind, :id, :read_at, :due_at, :state, :tries, :reason, :first_day)
     ON CONFLICT (kind, {subject}) WHERE {subject} IS NOT NULL DO UPDATE
@@ -19,20 +19,20 @@ NOTE = """
 """
 
 
-def read(
-    connection: Connection, kind: Kind, subject_id: int, at: datetime, now: datetime, first_day: date | None = None
+def record_success(
+    connection: Connection, kind: FactKind, subject_id: int, at: datetime, now: datetime, first_day: date | None = None
 ) -> None:
     """It was told, at GitHub's moment *at*; by our clock it is due again after its rhythm."""
-    _note(connection, kind, subject_id, state="read", read_at=at, due_at=now + kind.every, first_day=first_day)
+    _upsert_state(connection, kind, subject_id, state="read", read_at=at, due_at=now + kind.every, first_day=first_day)
 
 
-def not_read(
-    connection: Connection, kind: Kind, subject_id: int, state: State, due_at: datetime, tries: int, reason: str
+def record_failure(
+    connection: Connection, kind: FactKind, subject_id: int, state: FactState, due_at: datetime, tries: int, reason: str
 ) -> None:
-    _note(connection, kind, subject_id, state=state, due_at=due_at, tries=tries, reason=reason)
+    _upsert_state(connection, kind, subject_id, state=state, due_at=due_at, tries=tries, reason=reason)
 
 
-def last_read(connection: Connection, kind: Kind, subject_id: int) -> datetime | None:
+def lock_and_get_last_read_at(connection: Connection, kind: FactKind, subject_id: int) -> datetime | None:
     """When GitHub last told; the subject is locked until the transaction ends, so that readings come one by one."""
     subject, table = ("account_id", "account") if kind.of_users else ("repository_id", "repository")
     connection.execute(text(f"SELECT id FROM {table} WHERE id = :id FOR NO KEY UPDATE"), {"id": subject_id})  # noqa: S608
@@ -43,17 +43,17 @@ def last_read(connection: Connection, kind: Kind, subject_id: int) -> datetime |
     return at
 
 
-def was_ever_told(connection: Connection, kind: str) -> bool:
+def was_ever_read(connection: Connection, kind: str) -> bool:
     """Whether this kind was ever read of anything."""
     return bool(
         connection.scalar(
             text("SELECT EXISTS (SELECT FROM reading WHERE kind = :kind AND read_at IS NOT NULL)"),
-            {"kind": endpoint_of(kind)},
+            {"kind": endpoint_kind(kind)},
         )
     )
 
 
-def note_missing(connection: Connection, kind: str, api_root: str, now: datetime) -> None:
+def record_missing_endpoint(connection: Connection, kind: str, api_root: str, now: datetime) -> None:
     """This server does not tell this kind of anything: ask again tomorrow, not each time."""
     connection.execute(
         text(
@@ -61,11 +61,11 @@ def note_missing(connection: Connection, kind: str, api_root: str, now: datetime
             " VALUES (:kind, :root, :now, :again)"
             " ON CONFLICT (kind, api_root) DO UPDATE SET ask_again_at = excluded.ask_again_at"
         ),
-        {"kind": endpoint_of(kind), "root": api_root, "now": now, "again": now + ASK_AGAIN},
+        {"kind": endpoint_kind(kind), "root": api_root, "now": now, "again": now + MISSING_ENDPOINT_RETRY_DELAY},
     )
 
 
-def _note(connection: Connection, kind: Kind, subject_id: int, **values: Any) -> None:
+def _upsert_state(connection: Connection, kind: FactKind, subject_id: int, **values: Any) -> None:
     given = {"read_at": None, "tries": 0, "reason": None, "first_day": None} | values
     subject = "account_id" if kind.of_users else "repository_id"
-    connection.execute(text(NOTE.format(subject=subject)), given | {"kind": kind.name, "id": subject_id})
+    connection.execute(text(UPSERT_STATE.format(subject=subject)), given | {"kind": kind.name, "id": subject_id})

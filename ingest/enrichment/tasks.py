@@ -6,11 +6,11 @@ import procrastinate
 import structlog
 
 from core.queue import enrichment, jobs
-from ingest.enrichment.job import Reader
-from ingest.github.http.rate_gate import Stop
+from ingest.enrichment.job import Enricher
+from ingest.github.http.rate_gate import StopSignal
 
 
-class NotNow(Exception):
+class JobPostponed(Exception):
     """The budget is left to others, or GitHub does not answer: it is worth going on at *until*."""
 
     def __init__(self, until: datetime, why: str | None) -> None:
@@ -18,7 +18,7 @@ class NotNow(Exception):
         super().__init__(f"{why}; goes on at {until:%H:%M:%S} UTC")
 
 
-class Later(procrastinate.BaseRetryStrategy):
+class PostponedRetryStrategy(procrastinate.BaseRetryStrategy):
     """Waiting burns no tries; the job keeps its place, so that no other one is queued meanwhile."""
 
     def get_retry_decision(
@@ -27,13 +27,13 @@ class Later(procrastinate.BaseRetryStrategy):
         exception: BaseException,
         job: procrastinate.jobs.Job,  # noqa: ARG002  (procrastinate gives both)
     ) -> procrastinate.RetryDecision | None:
-        if isinstance(exception, NotNow):
+        if isinstance(exception, JobPostponed):
             return procrastinate.RetryDecision(retry_at=exception.until)
         # What is due is queued again within a minute: a job that broke is not worth keeping.
         return None
 
 
-def register(app: procrastinate.App, reader: Reader, stop: Stop) -> None:
+def register_tasks(app: procrastinate.App, reader: Enricher, stop: StopSignal) -> None:
     """Teach *app* to read facts."""
 
     def read(
@@ -48,7 +48,7 @@ def register(app: procrastinate.App, reader: Reader, stop: Stop) -> None:
         with structlog.contextvars.bound_contextvars(job_id=context.job.id, request_id=request_id):
             run = reader.run(kind, ids, token=token, stop=stop, job_id=context.job.id)
         if run.until is not None:
-            raise NotNow(run.until, run.ended)
+            raise JobPostponed(run.until, run.ended)
 
-    for name in (enrichment.STAR_HISTORY, enrichment.FACTS):
-        app.task(name=name, queue=jobs.QUEUE, retry=Later(), pass_context=True)(read)
+    for name in (enrichment.STAR_HISTORY_TASK, enrichment.ENRICHMENT_TASK):
+        app.task(name=name, queue=jobs.QUEUE, retry=PostponedRetryStrategy(), pass_context=True)(read)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from ingest.github.api.fact_types import TrafficDay
 
-WRITE = """
+INSERT_CHANGED_DAYS = """
     WITH held AS (
         SELECT DISTINCT ON (day) * FROM traffic_day
          WHERE repository_id = :id AND day >= CAST(:first AS date) ORDER BY day, read_at DESC
@@ -30,4 +30,4 @@ def store(connection: Connection, repository_id: int, told: Sequence[TrafficDay]
         return 0
     rows = json.dumps([asdict(one) for one in told], default=str)
     values = {"id": repository_id, "at": at, "first": min(one.day for one in told), "rows": rows}
-    return connection.execute(text(WRITE), values).rowcount
+    return connection.execute(text(INSERT_CHANGED_DAYS), values).rowcount

@@ -2,42 +2,49 @@
 
 from ingest.github.api.models import Account, Repository
 from ingest.github.client import GitHub
-from ingest.github.fetch.types import AccountAnswer, Ask, BucketState, Gone, Outcome, Usage
+from ingest.github.fetch.types import (
+    AccountRequest,
+    AccountResult,
+    AccountSnapshot,
+    BucketState,
+    MissingRepository,
+    Usage,
+)
 from ingest.github.http.errors import (
     AccountNotFound,
     BadCredentials,
     Blocked,
     GitHubError,
+    InvalidResponse,
     PermissionDenied,
     RateLimited,
-    RepositoryGone,
-    ServerFailed,
+    RepositoryNotFound,
+    ServerError,
     Stopped,
     UnexpectedStatus,
     Unreachable,
-    UnreadableAnswer,
 )
 
 __all__ = [
     "Account",
-    "AccountAnswer",
     "AccountNotFound",
-    "Ask",
+    "AccountRequest",
+    "AccountResult",
+    "AccountSnapshot",
     "BadCredentials",
     "Blocked",
     "BucketState",
     "GitHub",
     "GitHubError",
-    "Gone",
-    "Outcome",
+    "InvalidResponse",
+    "MissingRepository",
     "PermissionDenied",
     "RateLimited",
     "Repository",
-    "RepositoryGone",
-    "ServerFailed",
+    "RepositoryNotFound",
+    "ServerError",
     "Stopped",
     "UnexpectedStatus",
     "Unreachable",
-    "UnreadableAnswer",
     "Usage",
 ]

@@ -17,35 +17,42 @@ from ingest.github.api.graphql import GraphQL
 from ingest.github.api.models import Account, Repository
 from ingest.github.api.profiles import Profiles
 from ingest.github.api.rest import Rest
-from ingest.github.fetch.fetcher import Harvest
-from ingest.github.fetch.types import Ask, BucketState, Gone, LanguagesWanted, Outcome, Usage
-from ingest.github.http.app_auth import Installation, Signer
-from ingest.github.http.credentials import Credential, Pool, tokens
+from ingest.github.fetch.fetcher import AccountFetcher
+from ingest.github.fetch.types import (
+    AccountRequest,
+    AccountResult,
+    BucketState,
+    MissingRepository,
+    ShouldFetchLanguages,
+    Usage,
+)
+from ingest.github.http.app_auth import AppCredential, InstallationCredential
+from ingest.github.http.credentials import Credential, CredentialPool, numbered_tokens
 from ingest.github.http.errors import BadCredentials, GitHubError
-from ingest.github.http.etag_cache import Cache
-from ingest.github.http.rate_gate import PATIENCE_SECONDS, Clock, Gate, Ledger, Sleep, Stop
-from ingest.github.http.transport import TIMEOUT, Asking, Transport
-from ingest.github.http.urls import PUBLIC_ROOT
+from ingest.github.http.etag_cache import ResponseCache
+from ingest.github.http.rate_gate import MAX_WAIT_SECONDS, Clock, RateBudgetStore, RateGate, Sleep, StopSignal
+from ingest.github.http.transport import TIMEOUT, RequestContext, Transport
+from ingest.github.http.urls import PUBLIC_API_URL
 
 log = structlog.get_logger()
 
 # At once, in this process: enough for GitHub's latency, few enough to be told to wait without harm.
-AT_ONCE = 4
+WORKER_THREADS = 4
 # Share of each budget that is left for people who wait.
 RESERVE = 0.05
-NODES_AT_ONCE = 100
+NODES_PER_QUERY = 100
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def pool_of(settings: Settings, clock: Clock = utc_now) -> Pool:
+def credential_pool(settings: Settings, clock: Clock = utc_now) -> CredentialPool:
     """Make the credentials that the settings name. Raises BadCredentials for what cannot be a token, or a key."""
-    credentials: list[Credential] = list(tokens([one.get_secret_value() for one in settings.github_tokens]))
+    credentials: list[Credential] = list(numbered_tokens([one.get_secret_value() for one in settings.github_tokens]))
     if settings.github_app_id:
-        credentials.append(_installation(settings, clock))
-    return Pool(credentials)
+        credentials.append(_installation_credential(settings, clock))
+    return CredentialPool(credentials)
 
 
 class GitHub:
@@ -60,22 +67,24 @@ class GitHub:
     def __init__(
         self,
         *,
-        api_url: str = PUBLIC_ROOT,
-        pool: Pool | None = None,
+        api_url: str = PUBLIC_API_URL,
+        pool: CredentialPool | None = None,
         redis: "Redis | None" = None,
         clock: Clock = utc_now,
         sleep: Sleep = real_sleep,
-        patience: float = PATIENCE_SECONDS,
-        at_once: int = AT_ONCE,
+        patience: float = MAX_WAIT_SECONDS,
+        at_once: int = WORKER_THREADS,
         use_graphql: bool = True,
         network: httpx.BaseTransport | None = None,
         timeout: httpx.Timeout = TIMEOUT,
     ) -> None:
-        self._pool = pool or Pool()
+        self._pool = pool or CredentialPool()
         # The braces keep all keys of one API on one node of a cluster.
         prefix = f"almanac:github:{{{sha256(api_url.encode()).hexdigest()[:12]}}}"
-        self._cache = Cache(redis, prefix)
-        self._gate = Gate(Ledger(redis, f"{prefix}:budget", clock), clock=clock, sleep=sleep, patience=patience)
+        self._cache = ResponseCache(redis, prefix)
+        self._gate = RateGate(
+            RateBudgetStore(redis, f"{prefix}:budget", clock), clock=clock, sleep=sleep, patience=patience
+        )
         self._transport = Transport(api_url, self._pool, self._gate, clock=clock, network=network, timeout=timeout)
         self._rest = Rest(self._transport, self._cache)
         self._graphql = GraphQL(self._transport, self._pool, self._cache)
@@ -95,7 +104,7 @@ class GitHub:
     @classmethod
     def from_settings(cls, settings: Settings, redis: "Redis | None" = None, **others: object) -> Self:
         """Make the client that the settings describe. Raises BadCredentials for what cannot be a token, or a key."""
-        pool = pool_of(settings, others.get("clock", utc_now))  # type: ignore[arg-type]
+        pool = credential_pool(settings, others.get("clock", utc_now))  # type: ignore[arg-type]
         return cls(api_url=settings.github_api_url, pool=pool, redis=redis, **others)  # type: ignore[arg-type]
 
     def __enter__(self) -> Self:
@@ -129,7 +138,7 @@ class GitHub:
         """
         for credential in self._pool.credentials if ask else ():
             try:
-                budgets = self._rest.budgets(Asking(credential))
+                budgets = self._rest.budgets(RequestContext(credential))
             except GitHubError as error:
                 log.warning("the budget could not be asked for", who=credential.name, why=str(error))
                 continue
@@ -144,20 +153,20 @@ class GitHub:
 
     def accounts(
         self,
-        asks: Sequence[Ask],
+        asks: Sequence[AccountRequest],
         *,
-        languages_wanted: LanguagesWanted,
+        languages_wanted: ShouldFetchLanguages,
         extras: bool = False,
         urgent: bool = False,
-        stop: Stop | None = None,
-    ) -> Iterator[Outcome]:
+        stop: StopSignal | None = None,
+    ) -> Iterator[AccountResult]:
         """Read accounts with all their public repositories; yield each as soon as it is complete, in any order.
 
         Exactly one Outcome comes for each Ask. *languages_wanted* is asked once for each repository, from another
         thread. *extras* reads watchers, open issues and change requests, and topics, too. *urgent* may spend the
         budget to its end. Once *stop* is set, all that is not complete comes back as Stopped.
         """
-        harvest = Harvest(
+        harvest = AccountFetcher(
             self._graphql if self._use_graphql else None,
             self._rest,
             self._pool,
@@ -171,27 +180,27 @@ class GitHub:
         )
         return harvest.outcomes()
 
-    def account_by_id(self, github_id: int, *, stop: Stop | None = None) -> Account:
+    def account_by_id(self, github_id: int, *, stop: StopSignal | None = None) -> Account:
         """Read an account whatever its login is now. Raises AccountNotFound."""
         return self._rest.account_by_id(github_id, self._asking(str(github_id), stop))[0]
 
-    def is_shown(self, github_id: int, *, stop: Stop | None = None) -> bool:
+    def is_shown(self, github_id: int, *, stop: StopSignal | None = None) -> bool:
         """Tell whether a repository is there and shown to us; raises what kept GitHub from telling."""
         return isinstance(self._rest.whereabouts(github_id, self._asking(str(github_id), stop)), Repository)
 
     def whereabouts(
-        self, repositories: Sequence[tuple[int, str | None]], *, stop: Stop | None = None
-    ) -> dict[int, Repository | Gone]:
+        self, repositories: Sequence[tuple[int, str | None]], *, stop: StopSignal | None = None
+    ) -> dict[int, Repository | MissingRepository]:
         """Tell where repositories (GitHub id, node id) are that are not in their owner's list any more.
 
         The record of today for one that has moved, Gone for one that nobody may see. One that could not be asked
         for is left out, with a warning: it may be asked again.
         """
-        found: dict[int, Repository | Gone] = {}
+        found: dict[int, Repository | MissingRepository] = {}
         nodes = [(github_id, node_id) for github_id, node_id in repositories if node_id]
         if self._use_graphql:
-            for i in range(0, len(nodes), NODES_AT_ONCE):
-                found |= self._moved(nodes[i : i + NODES_AT_ONCE], stop)
+            for i in range(0, len(nodes), NODES_PER_QUERY):
+                found |= self._moved(nodes[i : i + NODES_PER_QUERY], stop)
         for github_id, _ in repositories:
             if github_id not in found:
                 place = self._place(github_id, stop)
@@ -199,7 +208,9 @@ class GitHub:
                     found[github_id] = place
         return found
 
-    def _moved(self, nodes: Sequence[tuple[int, str]], stop: Stop | None) -> dict[int, Repository | Gone]:
+    def _moved(
+        self, nodes: Sequence[tuple[int, str]], stop: StopSignal | None
+    ) -> dict[int, Repository | MissingRepository]:
         """Ask for a hundred at once; those not shown are asked for one by one, because REST says why."""
         asking = self._asking(nodes[0][1], stop)
         try:
@@ -207,27 +218,27 @@ class GitHub:
         except GitHubError as error:
             log.warning("repositories could not be looked for together", count=len(nodes), why=str(error))
             return {}
-        found: dict[int, Repository | Gone] = {}
+        found: dict[int, Repository | MissingRepository] = {}
         for (github_id, _), repository in zip(nodes, answered, strict=True):
             if isinstance(repository, Repository) and repository.github_id == github_id:
-                found[github_id] = Gone(github_id, "private") if repository.is_private else repository
+                found[github_id] = MissingRepository(github_id, "private") if repository.is_private else repository
         return found
 
-    def _place(self, github_id: int, stop: Stop | None) -> Repository | Gone | None:
+    def _place(self, github_id: int, stop: StopSignal | None) -> Repository | MissingRepository | None:
         try:
             return self._rest.whereabouts(github_id, self._asking(str(github_id), stop))
         except GitHubError as error:
             log.warning("a repository could not be looked for", github_id=github_id, why=str(error))
             return None
 
-    def _asking(self, about: str, stop: Stop | None) -> Asking:
+    def _asking(self, about: str, stop: StopSignal | None) -> RequestContext:
         credential = self._pool.choose(about)
         if credential is None:
             raise BadCredentials("every token there is")
-        return Asking(credential, stop=stop)
+        return RequestContext(credential, stop=stop)
 
 
-def _installation(settings: Settings, clock: Clock) -> Installation:
+def _installation_credential(settings: Settings, clock: Clock) -> InstallationCredential:
     file = settings.github_app_private_key_file
     try:
         key = file.read_bytes() if file else b""
@@ -235,5 +246,5 @@ def _installation(settings: Settings, clock: Clock) -> Installation:
         raise BadCredentials(
             "the private key of the GitHub App", why=f"its file cannot be read ({error.strerror})"
         ) from error
-    app = Signer(settings.github_app_id, key, clock)
-    return Installation(app, settings.github_app_installation_id, clock)
+    app = AppCredential(settings.github_app_id, key, clock)
+    return InstallationCredential(app, settings.github_app_installation_id, clock)

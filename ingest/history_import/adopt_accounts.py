@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-from ingest.history_import.adopt_repositories import delete_empty_accounts, locked
+from ingest.history_import.adopt_repositories import delete_empty_accounts, try_block_imports
 
-NAMESAKES = """
+SELECT_ACCOUNT_PAIRS = """
     SELECT named.id AS named, real.id AS real
       FROM account AS real
       JOIN account AS named ON lower(named.login) = lower(real.login) AND named.github_id IS NULL
@@ -49,14 +49,14 @@ def adopt_accounts(connection: Connection, account_ids: Sequence[int]) -> list[i
 
     Repositories whose imported history is older than the account stay with the name: another account bore it then.
     """
-    pairs = connection.execute(text(NAMESAKES), {"ids": list(account_ids)}).all()
+    pairs = connection.execute(text(SELECT_ACCOUNT_PAIRS), {"ids": list(account_ids)}).all()
     if not pairs:
         return []
     values = {"named": [pair.named for pair in pairs], "real": [pair.real for pair in pairs]}
     for statement in (MOVE_TRACKING, DROP_TRACKING, MOVE_ITEMS, MOVE_MEMBERS):
         connection.execute(text(statement), values)
     # An import that is running may be adding repositories to the name: they follow when the account is next seen.
-    if locked(connection):
+    if try_block_imports(connection):
         connection.execute(text(MOVE_REPOSITORIES), values)
         delete_empty_accounts(connection, values["named"])
     return sorted(set(values["real"]))

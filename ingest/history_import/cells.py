@@ -7,40 +7,40 @@ import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
-FULL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9._-]{1,100}")
-DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-COUNT = re.compile(r"[0-9]{1,20}(\.0{1,10})?")
+FULL_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9._-]{1,100}")
+DAY_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}")
+COUNT_PATTERN = re.compile(r"[0-9]{1,20}(\.0{1,10})?")
 # What a Postgres integer holds; no repository is anywhere near it.
-LARGEST = 2**31 - 1
+MAX_COUNT = 2**31 - 1
 # Nobody looked before GitHub was there.
-FIRST_DAY = date(2007, 10, 1)
+EARLIEST_DAY = date(2007, 10, 1)
 
 
-def full_name(value: object) -> str:
+def parse_full_name(value: object) -> str:
     """Read `owner/name`."""
-    given = _given(value)
-    if not isinstance(given, str) or not FULL_NAME.fullmatch(given) or given.endswith(("/.", "/..")):
+    given = _required_value(value)
+    if not isinstance(given, str) or not FULL_NAME_PATTERN.fullmatch(given) or given.endswith(("/.", "/..")):
         raise ValueError("is not owner/name")
     return given
 
 
-def day(value: object, today: date) -> date:
+def parse_day(value: object, today: date) -> date:
     """Read a day; a moment counts as its day in UTC."""
-    read = _moment(_given(value)).date()
+    read = _parse_timestamp(_required_value(value)).date()
     if read > today:
         raise ValueError("is in the future")
-    if read < FIRST_DAY:
+    if read < EARLIEST_DAY:
         raise ValueError("is before GitHub began")
     return read
 
 
-def count(value: object) -> int:
+def parse_count(value: object) -> int:
     """Read a whole number that is not negative."""
-    given = _given(value)
+    given = _required_value(value)
     if isinstance(given, str):
-        if given.startswith("-") and COUNT.fullmatch(given[1:]):
+        if given.startswith("-") and COUNT_PATTERN.fullmatch(given[1:]):
             raise ValueError("is negative")
-        if not COUNT.fullmatch(given):
+        if not COUNT_PATTERN.fullmatch(given):
             raise ValueError("is not a whole number")
         # "12.0" is what pandas makes of 12 in a column with holes.
         given = int(given.partition(".")[0])
@@ -48,16 +48,16 @@ def count(value: object) -> int:
         raise ValueError("is not a whole number")
     if given < 0:
         raise ValueError("is negative")
-    if given > LARGEST:
+    if given > MAX_COUNT:
         raise ValueError("is too large")
     return int(given)
 
 
-def count_or_none(value: object) -> int | None:
-    return None if is_missing(value) else count(value)
+def parse_optional_count(value: object) -> int | None:
+    return None if is_missing(value) else parse_count(value)
 
 
-def words(value: object) -> str | None:
+def parse_optional_text(value: object) -> str | None:
     """Read a text that may be empty."""
     if is_missing(value):
         return None
@@ -68,8 +68,8 @@ def words(value: object) -> str | None:
     return value.strip()
 
 
-def moment_or_none(value: object) -> datetime | None:
-    return None if is_missing(value) else _moment(value)
+def parse_optional_timestamp(value: object) -> datetime | None:
+    return None if is_missing(value) else _parse_timestamp(value)
 
 
 def is_missing(value: object) -> bool:
@@ -78,14 +78,14 @@ def is_missing(value: object) -> bool:
     return value is None or value != value  # noqa: PLR0124 - NaN alone differs from itself
 
 
-def _given(value: object) -> object:
+def _required_value(value: object) -> object:
     if is_missing(value):
         raise ValueError("is missing")
     return value.strip() if isinstance(value, str) else value
 
 
-def _moment(value: object) -> datetime:
-    if isinstance(value, str) and DAY.match(value.strip()):
+def _parse_timestamp(value: object) -> datetime:
+    if isinstance(value, str) and DAY_PATTERN.match(value.strip()):
         try:
             value = datetime.fromisoformat(value.strip())
         except ValueError:

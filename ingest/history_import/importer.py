@@ -13,23 +13,23 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection, Engine, text
 
-from core.db.data_version import publish
-from core.db.partitions import ensure_months
+from core.db.data_version import publish_data_version
+from core.db.partitions import ensure_partitions
 from core.errors import BadInput
 from ingest.history_import import adopt_repositories, matching, run_log, staging, summing, writer
-from ingest.history_import.names import Names
+from ingest.history_import.names import RepositoryNames
 from ingest.history_import.reader import HistoryFile
 from ingest.history_import.rejects import RejectsFile
-from ingest.history_import.steps import Steps, connected
+from ingest.history_import.steps import ImportConnection, import_connection
 from ingest.refresh import growth, language_rollups
 
 log = structlog.get_logger()
 
-Progress = Callable[[int, int | None], None]
+ProgressCallback = Callable[[int, int | None], None]
 # What reading and writing take of the whole, about; the rest goes into summing up.
-READING, WRITING = 0.2, 0.5
+READ_SHARE, WRITE_SHARE = 0.2, 0.5
 # So many new rows make Postgres guess wrongly until it has looked at them; fewer are not worth the look.
-ANALYZE_FROM = 50_000
+ANALYZE_MIN_ROWS = 50_000
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class ImportReport:
 
 
 @dataclass(frozen=True)
-class Staged:
+class StagedImport:
     """What is ready to be written."""
 
     file: HistoryFile
-    names: Names
+    names: RepositoryNames
     rejects: RejectsFile
     rows: int
 
@@ -74,7 +74,7 @@ def import_history(
     engine: Engine | Connection,
     open_issues_include_change_requests_until: date | None = None,
     requested_by: str | None = None,
-    progress: Progress = lambda *_: None,
+    progress: ProgressCallback = lambda *_: None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> ImportReport:
     """Store the history in the file at *path* (CSV, gzipped CSV, Parquet) as kept by *source*. Safe to repeat.
@@ -84,22 +84,22 @@ def import_history(
     Raises BadInput, with nothing changed, when the file or the source's name cannot be used.
     """
     started = clock()
-    name = source_name(source)
+    name = validated_source_name(source)
     until = open_issues_include_change_requests_until
     with (
-        connected(engine) as steps,
+        import_connection(engine) as steps,
         HistoryFile(path) as file,
         RejectsFile(path, file.columns) as rejects,
-        _alone(steps),
+        _exclusive_import(steps),
     ):
         with steps.step() as connection:
-            staged = _read(connection, file, rejects, started.date(), until, progress)
-        run = run_log.Run(name, path.name, requested_by, started)
-        with run_log.recorded(steps, run):
-            return _write(steps, staged, run, progress, clock)
+            staged = _stage_file(connection, file, rejects, started.date(), until, progress)
+        run = run_log.ImportRun(name, path.name, requested_by, started)
+        with run_log.record_import_run(steps, run):
+            return _write_staged(steps, staged, run, progress, clock)
 
 
-def source_name(given: str) -> str:
+def validated_source_name(given: str) -> str:
     """The name of a source as it is kept. Raises BadInput."""
     name = " ".join(given.split())
     if not name or len(name) > 100 or not name.isprintable():
@@ -109,45 +109,49 @@ def source_name(given: str) -> str:
     return name
 
 
-def _read(
+def _stage_file(
     connection: Connection,
     file: HistoryFile,
     rejects: RejectsFile,
     today: date,
     together_until: date | None,
-    progress: Progress,
-) -> Staged:
+    progress: ProgressCallback,
+) -> StagedImport:
     if file.ignored:
         log.info("columns ignored", file=file.path.name, columns=file.ignored)
-    names, rows = staging.stage(
+    names, rows = staging.stage_file(
         connection,
         file,
         rejects,
         today=today,
         together_until=together_until,
-        read=lambda rows: progress(int(rows * READING), file.total),
+        read=lambda rows: progress(int(rows * READ_SHARE), file.total),
     )
     if not rows:
         raise BadInput(f"{file.path} has no rows")
-    return Staged(file, names, rejects, rows)
+    return StagedImport(file, names, rejects, rows)
 
 
-def _write(
-    steps: Steps, staged: Staged, run: run_log.Run, progress: Progress, clock: Callable[[], datetime]
+def _write_staged(
+    steps: ImportConnection,
+    staged: StagedImport,
+    run: run_log.ImportRun,
+    progress: ProgressCallback,
+    clock: Callable[[], datetime],
 ) -> ImportReport:
     with steps.step() as connection:
-        renewed = matching.match(connection)
-        _, gave_way = staging.arrange(connection)
+        renewed = matching.match_repositories(connection)
+        _, gave_way = staging.deduplicate_rows(connection)
         if gave_way:
-            staged.rejects.add(staging.contradicted(connection))
+            staged.rejects.add(staging.conflicting_rows(connection))
     if staged.first and staged.last:
         with steps.step() as connection:
-            ensure_months(connection, staged.first, staged.last)
+            ensure_partitions(connection, staged.first, staged.last)
     run.rejected, run.rejects_file = staged.rejects.count, staged.rejects.keep()
     run.written = _write_batches(steps, run, lambda share: progress(int(share * staged.rows), staged.rows))
     if run.written or renewed or run.continues:
         with steps.step() as connection:
-            _sum_up(connection, run)
+            _update_aggregates(connection, run)
     progress(staged.rows, staged.rows)
     report = ImportReport(
         source=run.source,
@@ -166,32 +170,32 @@ def _write(
     return report
 
 
-def _write_batches(steps: Steps, run: run_log.Run, progress: Callable[[float], None]) -> int:
+def _write_batches(steps: ImportConnection, run: run_log.ImportRun, progress: Callable[[float], None]) -> int:
     with steps.step() as connection:
-        batches = writer.batches(connection)
+        batches = writer.repository_batches(connection)
     total, done, written = sum(rows for _, _, rows in batches), 0, 0
     for first, last, rows in batches:
         with steps.step() as connection:
-            written += writer.write(connection, run.source_id, run.id, first, last)
+            written += writer.write_batch(connection, run.source_id, run.id, first, last)
         done += rows
-        progress(READING + WRITING * done / total)
+        progress(READ_SHARE + WRITE_SHARE * done / total)
     return written
 
 
-def _sum_up(connection: Connection, run: run_log.Run) -> None:
+def _update_aggregates(connection: Connection, run: run_log.ImportRun) -> None:
     connection.execute(text("SET LOCAL synchronous_commit = on"))
-    if run.written >= ANALYZE_FROM:
+    if run.written >= ANALYZE_MIN_ROWS:
         connection.execute(text("ANALYZE repository, repository_snapshot, repository_extra_snapshot, capture"))
-    adopt_repositories.adopt_left_behind(connection)
-    summing.sum_up(connection, run.source_id)
+    adopt_repositories.adopt_all_imported_history(connection)
+    summing.update_repository_imports(connection, run.source_id)
     growth.update_import_growth(connection, run.source_id)
-    _grow_own(connection, run.source_id)
-    summing.set_rhythm(connection, run.source_id)
+    _update_own_growth(connection, run.source_id)
+    summing.update_source_interval(connection, run.source_id)
     language_rollups.update_import_language_days(connection, run.source_id)
-    publish(connection, run.id)
+    publish_data_version(connection, run.id)
 
 
-def _grow_own(connection: Connection, source_id: int) -> None:
+def _update_own_growth(connection: Connection, source_id: int) -> None:
     """What was kept before our first look tells how much has come since: of repositories that we look at ourselves."""
     ours = connection.scalars(
         text(
@@ -205,10 +209,10 @@ def _grow_own(connection: Connection, source_id: int) -> None:
 
 
 @contextmanager
-def _alone(steps: Steps) -> Iterator[None]:
+def _exclusive_import(steps: ImportConnection) -> Iterator[None]:
     """Hold off other imports, and adoptions, until this one is done; its temporary tables go with it."""
     with steps.step() as connection:
-        lock = {"key": adopt_repositories.LOCK}
+        lock = {"key": adopt_repositories.IMPORT_LOCK}
         if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), lock).scalar_one():
             log.info("waiting for another import to end")
             connection.execute(text("SELECT pg_advisory_lock(:key)"), lock)
@@ -217,5 +221,5 @@ def _alone(steps: Steps) -> Iterator[None]:
     finally:
         if steps.is_alive:
             with steps.step() as connection:
-                connection.execute(text(staging.DROP))
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": adopt_repositories.LOCK})
+                connection.execute(text(staging.DROP_TABLES))
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": adopt_repositories.IMPORT_LOCK})

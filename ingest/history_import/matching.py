@@ -4,7 +4,7 @@ from sqlalchemy import Connection, text
 
 # A name means a repository that GitHub showed us when that was there on the name's first day; else the name itself,
 # for names are reused and history must not be given to whoever bears the name now.
-REAL = """
+LINK_GITHUB_REPOSITORIES = """
     UPDATE import_name SET repository_id = found.id
       FROM (SELECT DISTINCT ON (number) number, repository.id
               FROM import_name
@@ -13,7 +13,7 @@ REAL = """
              ORDER BY number, gone_at IS NOT NULL, repository.created_at DESC) AS found
      WHERE import_name.number = found.number
 """
-OWNERS = """
+INSERT_NAMED_ACCOUNTS = """
     INSERT INTO account (login)
     SELECT DISTINCT ON (lower(split_part(full_name, '/', 1))) split_part(full_name, '/', 1)
       FROM import_name
@@ -24,7 +24,7 @@ OWNERS = """
      ORDER BY lower(split_part(full_name, '/', 1)), number
     ON CONFLICT (lower(login)) WHERE github_id IS NULL DO NOTHING
 """
-NAMED = """
+UPSERT_NAMED_REPOSITORIES = """
     INSERT INTO repository (account_id, full_name, primary_language, license, description, created_at)
     SELECT owner.id, full_name, language, license, description, created_at
       FROM import_name
@@ -48,7 +48,7 @@ NAMED = """
            IS DISTINCT FROM ROW(repository.full_name, repository.primary_language, repository.license,
                repository.description, repository.created_at)
 """
-BY_NAME = """
+LINK_NAMED_REPOSITORIES = """
     UPDATE import_name SET repository_id = repository.id
       FROM repository
      WHERE import_name.repository_id IS NULL AND repository.github_id IS NULL
@@ -56,10 +56,10 @@ BY_NAME = """
 """
 
 
-def match(connection: Connection) -> int:
+def match_repositories(connection: Connection) -> int:
     """Give every name in `import_name` its repository; tells how many rows by name were made or say more now."""
-    connection.execute(text(REAL))
-    connection.execute(text(OWNERS))
-    changed = connection.execute(text(NAMED)).rowcount
-    connection.execute(text(BY_NAME))
+    connection.execute(text(LINK_GITHUB_REPOSITORIES))
+    connection.execute(text(INSERT_NAMED_ACCOUNTS))
+    changed = connection.execute(text(UPSERT_NAMED_REPOSITORIES)).rowcount
+    connection.execute(text(LINK_NAMED_REPOSITORIES))
     return changed

@@ -10,7 +10,7 @@ ATTRIBUTES = ("language", "license", "description", "created_at")
 
 
 @dataclass
-class Named:
+class NamedRepository:
     """One repository as the file has it: its newest spelling, its days, and the newest it says of it."""
 
     number: int
@@ -20,9 +20,9 @@ class Named:
     attributes: dict[str, tuple[date, object]] = field(default_factory=dict)
 
 
-class Names:
+class RepositoryNames:
     def __init__(self) -> None:
-        self.named: dict[str, Named] = {}
+        self.named: dict[str, NamedRepository] = {}
 
     def __len__(self) -> int:
         return len(self.named)
@@ -41,7 +41,7 @@ class Names:
         return pa.array(numbers, pa.int32()).take(of_row)
 
     def _met(self, full_name: str, first: date, last: date) -> int:
-        named = self.named.setdefault(full_name.lower(), Named(len(self.named), full_name, first, last))
+        named = self.named.setdefault(full_name.lower(), NamedRepository(len(self.named), full_name, first, last))
         if last >= named.last:
             named.full_name, named.last = full_name, last
         named.first = min(named.first, first)

@@ -16,8 +16,8 @@ import pyarrow.parquet
 
 from core.errors import BadInput
 
-REQUIRED = ("captured_on", "full_name", "stars", "forks", "open_issues")
-OPTIONAL = ("watchers", "language", "license", "description", "created_at")
+REQUIRED_COLUMNS = ("captured_on", "full_name", "stars", "forks", "open_issues")
+OPTIONAL_COLUMNS = ("watchers", "language", "license", "description", "created_at")
 BLOCK_BYTES = 4 * 1024 * 1024
 BLOCK_ROWS = 65_536
 
@@ -85,7 +85,7 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
         for batch in file.iter_batches(BLOCK_ROWS, columns=list(self._canonical)):
             # Nothing has looked yet whether its texts are UTF-8.
             batch.validate(full=True)
-            yield Block(_range(line, batch.num_rows), self._renamed(batch))
+            yield Block(_line_numbers(line, batch.num_rows), self._renamed(batch))
             line += batch.num_rows
 
     # CSV ---------------------------------------------------------------------------------------------------------
@@ -123,9 +123,9 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
             lines, line = number_lines(line, batch.num_rows, [number for number, _, _ in malformed])
             skipped = [row for row in malformed if row[0] < line]
             malformed[:] = malformed[len(skipped) :]
-            yield _without_empty(Block(lines, self._renamed(batch), skipped))
+            yield _without_empty_rows(Block(lines, self._renamed(batch), skipped))
         if malformed:
-            yield Block(_range(line, 0), self._renamed(batch.slice(0, 0)), malformed)
+            yield Block(_line_numbers(line, 0), self._renamed(batch.slice(0, 0)), malformed)
 
     def _header(self, *, gzipped: bool) -> list[str]:
         start = self._stream(gzipped=gzipped).read(BLOCK_BYTES) or b""
@@ -145,11 +145,11 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
     # Both --------------------------------------------------------------------------------------------------------
 
     def _choose(self, names: list[str]) -> None:
-        known = [name for name in names if _plain(name) in REQUIRED + OPTIONAL]
-        self._canonical = {name: _plain(name) for name in known}
+        known = [name for name in names if _normalized_name(name) in REQUIRED_COLUMNS + OPTIONAL_COLUMNS]
+        self._canonical = {name: _normalized_name(name) for name in known}
         self.columns = list(self._canonical.values())
         self.ignored = [name for name in names if name not in self._canonical]
-        missing = [name for name in REQUIRED if name not in self.columns]
+        missing = [name for name in REQUIRED_COLUMNS if name not in self.columns]
         if missing:
             found = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
             raise BadInput(f"{self.path} has no column {', '.join(missing)}; it has {found}")
@@ -180,15 +180,15 @@ def number_lines(first: int, rows: int, skipped: list[int]) -> tuple[pa.Array, i
     return pa.array(lines), int(lines[-1]) + 1 if rows else first
 
 
-def _range(first: int, rows: int) -> pa.Array:
+def _line_numbers(first: int, rows: int) -> pa.Array:
     return pa.array(np.arange(first, first + rows, dtype=np.int64))
 
 
-def _plain(name: str) -> str:
+def _normalized_name(name: str) -> str:
     return name.strip().lower()
 
 
-def _without_empty(block: Block) -> Block:
+def _without_empty_rows(block: Block) -> Block:
     names = pc.equal(block.records["full_name"], "")
     if not pc.any(names).as_py():
         return block

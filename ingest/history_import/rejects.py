@@ -9,7 +9,7 @@ from typing import IO
 
 import structlog
 
-from ingest.history_import.validate import Rejected
+from ingest.history_import.validate import RejectedRow
 
 log = structlog.get_logger()
 
@@ -32,7 +32,7 @@ class RejectsFile(AbstractContextManager["RejectsFile"]):
             self._file.close()
             Path(self._file.name).unlink(missing_ok=True)
 
-    def add(self, rejected: Iterable[Rejected]) -> None:
+    def add(self, rejected: Iterable[RejectedRow]) -> None:
         for row in rejected:
             if not self.count:
                 self._open()

@@ -11,13 +11,13 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import bindparam
 
-from core.queue.jobs import Asked, open_ingestion
-from ingest.history_import.steps import Steps
+from core.queue.jobs import JobOrigin, create_ingestion
+from ingest.history_import.steps import ImportConnection
 from ingest.refresh.run_log import LOCK_SPACE
 
 
 @dataclass
-class Run:
+class ImportRun:
     """One import, as it is recorded. *continues*: the last one of this source did not come to its end."""
 
     source: str
@@ -34,24 +34,24 @@ class Run:
 
 
 @contextmanager
-def recorded(steps: Steps, run: Run) -> Iterator[Run]:
+def record_import_run(steps: ImportConnection, run: ImportRun) -> Iterator[ImportRun]:
     """Open the run's record, and close it with what happened, whatever happens."""
     with steps.step() as connection:
-        run.source_id = source_id(connection, run.source)
+        run.source_id = get_or_create_source_id(connection, run.source)
         run.continues = is_unfinished(connection, run.source)
-        run.id = _open(connection, run)
+        run.id = _open_run(connection, run)
     try:
         yield run
     except BaseException:
         if steps.is_alive:
             with steps.step() as connection:
-                _close(connection, run, "failed")
+                _close_run(connection, run, "failed")
         raise
     with steps.step() as connection:
-        _close(connection, run, "partial" if run.rejected else "done")
+        _close_run(connection, run, "partial" if run.rejected else "done")
 
 
-def source_id(connection: Connection, name: str) -> int:
+def get_or_create_source_id(connection: Connection, name: str) -> int:
     """The id of an imported source, new or held."""
     found: int | None = connection.scalar(text("SELECT id FROM source WHERE name = :name"), {"name": name})
     if found is None:
@@ -73,14 +73,14 @@ def is_unfinished(connection: Connection, source: str) -> bool:
     return state not in {None, "done", "partial"}
 
 
-def _open(connection: Connection, run: Run) -> int:
+def _open_run(connection: Connection, run: ImportRun) -> int:
     run_id: int = connection.execute(
         text(
             "INSERT INTO ingest_run (ingestion_id, trigger, requested_by, started_at, details)"
             " VALUES (:ingestion_id, 'import', :by, :started_at, :details) RETURNING id"
         ).bindparams(bindparam("details", type_=JSONB)),
         {
-            "ingestion_id": open_ingestion(connection, Asked("import", run.requested_by), run.started_at),
+            "ingestion_id": create_ingestion(connection, JobOrigin("import", run.requested_by), run.started_at),
             "by": run.requested_by,
             "started_at": run.started_at,
             "details": {"source": run.source, "file": run.file},
@@ -91,10 +91,10 @@ def _open(connection: Connection, run: Run) -> int:
     return run_id
 
 
-def _close(connection: Connection, run: Run, state: str) -> None:
+def _close_run(connection: Connection, run: ImportRun, state: str) -> None:
     details = {} if run.report is None else asdict(run.report)
     details = {
-        name: value if isinstance(value, int | float | list) else _plain(value) for name, value in details.items()
+        name: value if isinstance(value, int | float | list) else _to_json(value) for name, value in details.items()
     }
     connection.execute(
         text(
@@ -106,6 +106,6 @@ def _close(connection: Connection, run: Run, state: str) -> None:
     connection.execute(text("SELECT pg_advisory_unlock(:space, :id)"), {"space": LOCK_SPACE, "id": run.id})
 
 
-def _plain(value: object) -> object:
+def _to_json(value: object) -> object:
     """As JSON knows it: days and paths become text."""
     return value if value is None or isinstance(value, int | float | tuple) else str(value)

@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from sqlalchemy import Connection, text
 
-from ingest.history_import.names import ATTRIBUTES, Names
+from ingest.history_import.names import ATTRIBUTES, RepositoryNames
 from ingest.history_import.reader import HistoryFile
 from ingest.history_import.rejects import RejectsFile
-from ingest.history_import.validate import Rejected, check
+from ingest.history_import.validate import RejectedRow, validate_block
 
-TABLES = """
+CREATE_TABLES = """
     CREATE TEMPORARY TABLE import_given (line bigint, number int, captured_at timestamptz, stars int, forks int,
         open_issues int, open_issues_and_change_requests int, watchers int);
     CREATE TEMPORARY TABLE import_name (number int PRIMARY KEY, full_name text, first_day date, language text,
@@ -24,33 +24,33 @@ TABLES = """
     CREATE TEMPORARY TABLE import_row (repository_id bigint, captured_at timestamptz, line bigint, stars int,
         forks int, open_issues int, open_issues_and_change_requests int, watchers int);
 """
-DROP = "DROP TABLE IF EXISTS pg_temp.import_given, pg_temp.import_name, pg_temp.import_row"
+DROP_TABLES = "DROP TABLE IF EXISTS pg_temp.import_given, pg_temp.import_name, pg_temp.import_row"
 
-Read = Callable[[int], None]
+RowsReadCallback = Callable[[int], None]
 
 
-def stage(
+def stage_file(
     connection: Connection,
     file: HistoryFile,
     rejects: RejectsFile,
     *,
     today: date,
     together_until: date | None,
-    read: Read,
-) -> tuple[Names, int]:
+    read: RowsReadCallback,
+) -> tuple[RepositoryNames, int]:
     """Read *file* into `import_given` and `import_name`; returns the names, and how many rows the file has.
 
     Before *together_until* its open issues include change requests.
     """
-    for statement in (DROP, *TABLES.split(";")[:-1]):
+    for statement in (DROP_TABLES, *CREATE_TABLES.split(";")[:-1]):
         connection.execute(text(statement))
-    names, seen = Names(), 0
-    with _copying(connection, "import_given") as copy:
+    names, seen = RepositoryNames(), 0
+    with _copy_into(connection, "import_given") as copy:
         for block in file.blocks():
-            checked = check(block, today)
+            checked = validate_block(block, today)
             rejects.add(checked.rejected)
             if checked.rows.num_rows:
-                copy.write(_as_csv(_given(checked.rows, names, together_until)))
+                copy.write(_as_csv(_import_columns(checked.rows, names, together_until)))
             seen += checked.rows.num_rows + len(checked.rejected)
             read(seen)
     _write_names(connection, names)
@@ -58,7 +58,7 @@ def stage(
     return names, seen
 
 
-def arrange(connection: Connection) -> tuple[int, int]:
+def deduplicate_rows(connection: Connection) -> tuple[int, int]:
     """Fill `import_row` with the last row of each repository and day, sorted; tells how many, and how many gave way."""
     arranged: int = connection.execute(
         text("""
@@ -75,7 +75,7 @@ def arrange(connection: Connection) -> tuple[int, int]:
     return arranged, given - arranged
 
 
-def contradicted(connection: Connection) -> Iterator[Rejected]:
+def conflicting_rows(connection: Connection) -> Iterator[RejectedRow]:
     """Yield the rows that gave way to a later one of the same repository and day that says otherwise."""
     rows = connection.execute(
         text("""
@@ -96,10 +96,10 @@ def contradicted(connection: Connection) -> Iterator[Rejected]:
     for row in rows:
         reason = f"line {row.kept} says otherwise of the same repository and day"
         values = (row.day, row.full_name, row.stars, row.forks, row.open_issues)
-        yield Rejected(row.line, reason, tuple(str(value) for value in values))
+        yield RejectedRow(row.line, reason, tuple(str(value) for value in values))
 
 
-def _given(rows: pa.Table, names: Names, together_until: date | None) -> pa.Table:
+def _import_columns(rows: pa.Table, names: RepositoryNames, together_until: date | None) -> pa.Table:
     days, issues = rows["captured_on"], rows["open_issues"]
     nothing = pa.nulls(rows.num_rows, pa.int32())
     together = pc.less(days, pa.scalar(together_until or date.min, pa.date32()))
@@ -123,16 +123,16 @@ def _as_csv(rows: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def _write_names(connection: Connection, names: Names) -> None:
+def _write_names(connection: Connection, names: RepositoryNames) -> None:
     columns = ("number", "full_name", "first_day", *ATTRIBUTES)
-    with _copying(connection, f"import_name ({', '.join(columns)})", "text") as copy:
+    with _copy_into(connection, f"import_name ({', '.join(columns)})", "text") as copy:
         for named in names.named.values():
             said = (named.attributes.get(name, (None, None))[1] for name in ATTRIBUTES)
             copy.write_row((named.number, named.full_name, named.first, *said))
 
 
 @contextmanager
-def _copying(connection: Connection, table: str, kind: str = "csv") -> Iterator[psycopg.Copy]:
+def _copy_into(connection: Connection, table: str, kind: str = "csv") -> Iterator[psycopg.Copy]:
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
     # Our own names: COPY takes no bound values.

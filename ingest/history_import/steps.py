@@ -12,7 +12,7 @@ from core.errors import ServerUnavailable
 
 
 @dataclass(frozen=True)
-class Steps:
+class ImportConnection:
     """A connection and how to begin on it: in a transaction somebody else has open, a step is a savepoint."""
 
     connection: Connection
@@ -33,14 +33,14 @@ class Steps:
 
 
 @contextmanager
-def connected(database: Engine | Connection) -> Iterator[Steps]:
+def import_connection(database: Engine | Connection) -> Iterator[ImportConnection]:
     """Raises ServerUnavailable when the database refuses or goes away; what was committed by then stays."""
     try:
         if isinstance(database, Connection):
-            yield Steps(database, nested=database.in_transaction())
+            yield ImportConnection(database, nested=database.in_transaction())
         else:
             with database.connect() as connection:
-                yield Steps(connection, nested=False)
+                yield ImportConnection(connection, nested=False)
     except (OperationalError, psycopg.OperationalError) as error:
         said = str(getattr(error, "orig", error)).splitlines()[0]
         raise ServerUnavailable(

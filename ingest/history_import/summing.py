@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-SUM_UP = """
+UPSERT_REPOSITORY_IMPORTS = """
     WITH looked AS (
         SELECT repository_id, min(captured_at) AS first_at, max(captured_at) AS last_at, count(*) AS captures
           FROM capture
@@ -30,7 +30,7 @@ SUM_UP = """
            open_issues_and_change_requests = excluded.open_issues_and_change_requests
 """
 # The usual time between two looks at one repository: a source of weekly rows looks weekly, though at some every day.
-RHYTHM = """
+UPDATE_SOURCE_INTERVAL = """
     UPDATE source SET rhythm = (
            SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY distance)
              FROM (SELECT captured_at - lag(captured_at) OVER (PARTITION BY repository_id ORDER BY captured_at)
@@ -41,12 +41,14 @@ RHYTHM = """
 """
 
 
-def sum_up(connection: Connection, source_id: int, repository_ids: Sequence[int] | None = None) -> None:
+def update_repository_imports(
+    connection: Connection, source_id: int, repository_ids: Sequence[int] | None = None
+) -> None:
     """Bring `repository_import` up to date, of some repositories or of all (None); growth comes after."""
     chosen = "" if repository_ids is None else "AND repository_id = ANY(CAST(:ids AS bigint[]))"
     values = {"source": source_id, "ids": None if repository_ids is None else list(repository_ids)}
-    connection.execute(text(SUM_UP.format(chosen=chosen)), values)
+    connection.execute(text(UPSERT_REPOSITORY_IMPORTS.format(chosen=chosen)), values)
 
 
-def set_rhythm(connection: Connection, source_id: int) -> None:
-    connection.execute(text(RHYTHM), {"source": source_id})
+def update_source_interval(connection: Connection, source_id: int) -> None:
+    connection.execute(text(UPDATE_SOURCE_INTERVAL), {"source": source_id})

@@ -8,7 +8,7 @@ BATCH_ROWS = 100_000
 
 # Where a source has said nothing yet of these repositories there is nothing to compare with, nor to collide with: no
 # other import runs meanwhile. That is twice as fast.
-FIRST = (
+INSERT_ROWS = (
     """
     INSERT INTO repository_snapshot (repository_id, captured_at, stars, forks, source_id)
     SELECT repository_id, captured_at, stars, forks, :source
@@ -26,11 +26,11 @@ FIRST = (
       FROM import_row WHERE repository_id BETWEEN :first AND :last
     """,
 )
-ANY_HELD = """
+HAS_STORED_CAPTURES = """
     SELECT EXISTS (SELECT FROM capture WHERE repository_id BETWEEN :first AND :last AND source_id = :source)
 """
 # The bounds are repeated for each table: that is what lets Postgres read one stretch of each partition's index.
-AGAIN = """
+UPSERT_ROWS = """
     WITH fresh AS MATERIALIZED (
         SELECT given.*,
                coalesce(given.watchers, extra.watchers) AS known_watchers
@@ -68,24 +68,24 @@ AGAIN = """
 """
 
 
-def batches(connection: Connection) -> list[tuple[int, int, int]]:
+def repository_batches(connection: Connection) -> list[tuple[int, int, int]]:
     """Spans of repositories with about BATCH_ROWS rows each: first and last repository, rows."""
     counts = connection.execute(
         text("SELECT repository_id, count(*) FROM import_row GROUP BY repository_id ORDER BY repository_id")
     )
-    return list(pack(((row[0], row[1]) for row in counts), BATCH_ROWS))
+    return list(pack_batches(((row[0], row[1]) for row in counts), BATCH_ROWS))
 
 
-def write(connection: Connection, source_id: int, run_id: int, first: int, last: int) -> int:
+def write_batch(connection: Connection, source_id: int, run_id: int, first: int, last: int) -> int:
     """Store the rows of the repositories from *first* to *last* that differ; returns how many."""
     values = {"source": source_id, "run": run_id, "first": first, "last": last}
-    if connection.execute(text(ANY_HELD), values).scalar_one():
-        return int(connection.execute(text(AGAIN), values).scalar_one())
-    counts = [connection.execute(text(statement), values).rowcount for statement in FIRST]
+    if connection.execute(text(HAS_STORED_CAPTURES), values).scalar_one():
+        return int(connection.execute(text(UPSERT_ROWS), values).scalar_one())
+    counts = [connection.execute(text(statement), values).rowcount for statement in INSERT_ROWS]
     return counts[0]
 
 
-def pack(counts: Iterator[tuple[int, int]], size: int) -> Iterator[tuple[int, int, int]]:
+def pack_batches(counts: Iterator[tuple[int, int]], size: int) -> Iterator[tuple[int, int, int]]:
     """Pack (repository, rows), in order, into spans of about *size* rows: first and last repository, rows."""
     first, last, rows = 0, 0, 0
     for repository, count in counts:

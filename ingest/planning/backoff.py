@@ -5,23 +5,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-LONGEST_RETRY = timedelta(days=1)
-SHORTEST_RETRY = timedelta(minutes=5)
-SPREAD = 0.05
+MAX_RETRY_DELAY = timedelta(days=1)
+MIN_RETRY_DELAY = timedelta(minutes=5)
+JITTER = 0.05
 # Of an hour's budget: what one minute may queue at most, so that a day's arrears do not come all at once.
-BURST = 0.05
-LEAST_BURST = 20
+BURST_SHARE = 0.05
+MIN_BURST = 20
 # Left for people who wait, as the client leaves it.
 RESERVE = 0.05
-FULL = 0.9
+FULL_SHARE = 0.9
 
 
-def next_due(now: datetime, every: timedelta, chance: random.Random) -> datetime:
+def next_due_at(now: datetime, every: timedelta, chance: random.Random) -> datetime:
     """When to look again after a success; spread a little, so that accounts added together drift apart."""
-    return now + timedelta(seconds=every.total_seconds() * (1 + chance.uniform(-SPREAD, SPREAD)))
+    return now + timedelta(seconds=every.total_seconds() * (1 + chance.uniform(-JITTER, JITTER)))
 
 
-def retry_due(
+def retry_due_at(
     now: datetime,
     every: timedelta,
     failures: int,
@@ -32,12 +32,12 @@ def retry_due(
 
     *chance* spreads those that failed together.
     """
-    wait = min(SHORTEST_RETRY * (1 << min(failures - 1, 12)), max(every, SHORTEST_RETRY), LONGEST_RETRY)
+    wait = min(MIN_RETRY_DELAY * (1 << min(failures - 1, 12)), max(every, MIN_RETRY_DELAY), MAX_RETRY_DELAY)
     due = max(now + wait, not_before) if not_before else now + wait
-    return due + wait * chance.uniform(0, 2 * SPREAD) if chance else due
+    return due + wait * chance.uniform(0, 2 * JITTER) if chance else due
 
 
-def batches(due: Iterable[tuple[int, str | None]], size: int) -> list[list[int]]:
+def batch_by_token(due: Iterable[tuple[int, str | None]], size: int) -> list[list[int]]:
     """Pack due accounts (our id, fingerprint of their token) so that a batch belongs to one token."""
     by_token: dict[str | None, list[int]] = {}
     for account_id, token in due:
@@ -46,7 +46,7 @@ def batches(due: Iterable[tuple[int, str | None]], size: int) -> list[list[int]]
 
 
 @dataclass(frozen=True)
-class Due:
+class PricedAccount:
     """An account whose time has come, what a look at it costs, and whose budget pays."""
 
     account_id: int
@@ -55,7 +55,7 @@ class Due:
 
 
 @dataclass(frozen=True)
-class Means:
+class AvailableBudget:
     """One owner's budget: the whole of an hour, what is left of it, and what is promised to jobs already."""
 
     limit: int
@@ -69,24 +69,24 @@ class Means:
 
     @property
     def this_minute(self) -> float:
-        return min(self.free, max(self.limit * BURST, LEAST_BURST))
+        return min(self.free, max(self.limit * BURST_SHARE, MIN_BURST))
 
 
-def affordable(due: Iterable[Due], means: Mapping[str, Means]) -> list[Due]:
+def select_affordable(due: Iterable[PricedAccount], means: Mapping[str, AvailableBudget]) -> list[PricedAccount]:
     """Choose what to queue now, in the order given, so that no more is promised than the budgets pay for.
 
     What costs more than a minute's share goes alone: alone in its minute where the budget pays, and a look that no
     budget ever pays for when its budget is full, so that it gets as far as it can.
     """
     left = {payer: held.this_minute for payer, held in means.items()}
-    chosen: list[Due] = []
+    chosen: list[PricedAccount] = []
     busy: set[str] = set()
     for one in due:
         held = means.get(one.payer)
         if held is None or left[one.payer] <= 0:
             continue
         alone = one.payer not in busy and (
-            one.cost <= held.free or (not held.promised and held.remaining >= held.limit * FULL)
+            one.cost <= held.free or (not held.promised and held.remaining >= held.limit * FULL_SHARE)
         )
         if one.cost <= left[one.payer] or alone:
             busy.add(one.payer)

@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from core.budget import cost_model
-from ingest.github import Ask
+from ingest.github import AccountRequest
 from ingest.planning import backoff, change_rate
-from ingest.planning.change_rate import DAY, Look, Pace
+from ingest.planning.change_rate import DAY, ChangeObservation, ChangeRate
 
 
 @dataclass(frozen=True)
-class Due:
+class DueAccount:
     """An account whose time has come, or that a job has already; `repositories` as of the last look."""
 
     account_id: int
@@ -24,7 +24,7 @@ class Due:
     repositories: int | None
 
 
-def still_wanted(connection: Connection, account_ids: Sequence[int], job_id: int | None) -> list[int]:
+def unfinished_account_ids(connection: Connection, account_ids: Sequence[int], job_id: int | None) -> list[int]:
     """Leave out what a job that is tried again has done already: its mark is gone, or another job has it."""
     if job_id is None:
         return list(account_ids)
@@ -39,7 +39,7 @@ def still_wanted(connection: Connection, account_ids: Sequence[int], job_id: int
     )
 
 
-def asks(connection: Connection, account_ids: Sequence[int]) -> list[tuple[int, Ask]]:
+def account_requests(connection: Connection, account_ids: Sequence[int]) -> list[tuple[int, AccountRequest]]:
     """What the client should know of each account before it asks; those that are gone are asked for again."""
     rows = connection.execute(
         text(
@@ -53,7 +53,7 @@ def asks(connection: Connection, account_ids: Sequence[int]) -> list[tuple[int, 
     return [
         (
             row.id,
-            Ask(
+            AccountRequest(
                 login=row.login,
                 github_id=row.github_id,
                 node_id=row.node_id,
@@ -66,7 +66,7 @@ def asks(connection: Connection, account_ids: Sequence[int]) -> list[tuple[int, 
     ]
 
 
-def due(connection: Connection, now: datetime, limit: int, not_of: Sequence[str] = ()) -> list[Due]:
+def due_accounts(connection: Connection, now: datetime, limit: int, not_of: Sequence[str] = ()) -> list[DueAccount]:
     """Tracked accounts whose time has come and that no job has yet, most wanted first.
 
     Those pinned to the tokens *not_of* (fingerprints) are left out: they must not keep others from coming.
@@ -80,10 +80,10 @@ def due(connection: Connection, now: datetime, limit: int, not_of: Sequence[str]
         ),
         {"now": now, "limit": limit, "not_of": list(not_of)},
     )
-    return [Due(*row) for row in rows]
+    return [DueAccount(*row) for row in rows]
 
 
-def queued(connection: Connection) -> list[Due]:
+def queued_accounts(connection: Connection) -> list[DueAccount]:
     """Tracked accounts that jobs have and that are not done yet."""
     rows = connection.execute(
         text(
@@ -91,25 +91,25 @@ def queued(connection: Connection) -> list[Due]:
             " WHERE job_id IS NOT NULL"
         )
     )
-    return [Due(*row) for row in rows]
+    return [DueAccount(*row) for row in rows]
 
 
-def succeeded(
+def record_success(
     connection: Connection,
     account_id: int,
     now: datetime,
     default: timedelta,
     chance: random.Random,
-    look: Look | None = None,
+    look: ChangeObservation | None = None,
 ) -> None:
     """Learn from *look* and plan the next one at a tracked account; what nobody tracks is left alone."""
-    wish = _wish(connection, account_id)
+    wish = _tracking_row(connection, account_id)
     if wish is None:
         return
-    learned = _learned(wish, look)
-    planned = _planned(wish, learned, look)
+    learned = _updated_change_rate(wish, look)
+    planned = _planned_interval(wish, learned, look)
     every = wish.every or planned or default
-    _come_back(connection, account_id, backoff.next_due(now, every, chance), failures=0)
+    _set_due_at(connection, account_id, backoff.next_due_at(now, every, chance), failures=0)
     if look is not None:
         connection.execute(
             text(
@@ -128,7 +128,7 @@ def succeeded(
         )
 
 
-def failed(
+def record_failure(
     connection: Connection,
     account_id: int,
     now: datetime,
@@ -137,34 +137,34 @@ def failed(
     chance: random.Random | None = None,
 ) -> None:
     """Plan another try, the later the more often it failed, never before *not_before*."""
-    wish = _wish(connection, account_id)
+    wish = _tracking_row(connection, account_id)
     if wish is not None:
         failures = wish.failures + 1
         every = wish.every or wish.planned_every or default
-        due_at = backoff.retry_due(now, every, failures, not_before, chance)
-        _come_back(connection, account_id, due_at, failures=failures)
+        due_at = backoff.retry_due_at(now, every, failures, not_before, chance)
+        _set_due_at(connection, account_id, due_at, failures=failures)
 
 
-def _learned(wish: Row[Any], look: Look | None) -> Pace:
+def _updated_change_rate(wish: Row[Any], look: ChangeObservation | None) -> ChangeRate:
     if wish.change_rate is None:
-        held = change_rate.usual(look.stars if look else 0)
+        held = change_rate.default_change_rate(look.stars if look else 0)
     else:
-        held = Pace(wish.change_rate, wish.change_shape, wish.change_looks)
+        held = ChangeRate(wish.change_rate, wish.change_shape, wish.change_looks)
     if look is None or look.days is None:
         return held
     return held.seen(look.days, look.changes, at_least=look.at_least)
 
 
-def _planned(wish: Row[Any], learned: Pace, look: Look | None) -> timedelta | None:
+def _planned_interval(wish: Row[Any], learned: ChangeRate, look: ChangeObservation | None) -> timedelta | None:
     """The interval at the price of the newest plan; None: the default holds, for lack of a plan or of looks."""
     if wish.price is None:
         return None
     if not learned.is_known or look is None:
         return wish.default_every if wish.stretch > 1 else None
-    days = change_rate.interval(
+    days = change_rate.optimal_interval(
         learned.per_day,
         change_rate.importance(wish.priority, look.stars),
-        cost_model.look_cost(look.repositories, with_token=wish.unit == "points"),
+        cost_model.refresh_cost(look.repositories, with_token=wish.unit == "points"),
         wish.price,
         wish.floor / DAY,
         wish.ceiling / DAY,
@@ -172,7 +172,7 @@ def _planned(wish: Row[Any], learned: Pace, look: Look | None) -> timedelta | No
     return days * DAY
 
 
-def _wish(connection: Connection, account_id: int) -> Row[Any] | None:
+def _tracking_row(connection: Connection, account_id: int) -> Row[Any] | None:
     return connection.execute(
         text(
             "SELECT tracked_account.every, planned_every, failures, priority, change_rate, change_shape, change_looks,"
@@ -184,7 +184,7 @@ def _wish(connection: Connection, account_id: int) -> Row[Any] | None:
     ).one_or_none()
 
 
-def _come_back(connection: Connection, account_id: int, at: datetime, *, failures: int) -> None:
+def _set_due_at(connection: Connection, account_id: int, at: datetime, *, failures: int) -> None:
     connection.execute(
         text(
             "UPDATE tracked_account SET due_at = :at, queued_at = NULL, job_id = NULL, failures = :failures"

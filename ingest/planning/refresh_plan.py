@@ -11,26 +11,26 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from core.budget import cost_model
 from ingest.planning import change_rate
-from ingest.planning.allocation import Accounts, Allocation, Bounds, allocate
-from ingest.planning.backoff import LONGEST_RETRY
-from ingest.planning.change_rate import CEILING, DAY, FLOOR
-from ingest.planning.rate_budget import Purse
+from ingest.planning.allocation import AccountArrays, Allocation, IntervalBounds, allocate
+from ingest.planning.backoff import MAX_RETRY_DELAY
+from ingest.planning.change_rate import DAY, MAX_INTERVAL, MIN_INTERVAL
+from ingest.planning.rate_budget import RateBudget
 from ingest.refresh import writer
 
 log = structlog.get_logger()
 # What the timetable may plan for: the rest is for languages, for other facts, for tries again and for people.
 PLANNED_SHARE = 0.75
-PLAN_EVERY = timedelta(days=1)
-BIG_CHANGE = 0.1
-FEW = 5
+MAX_PLAN_AGE = timedelta(days=1)
+REPLAN_THRESHOLD = 0.1
+REPLAN_MIN_ACCOUNTS = 5
 # A planned interval that shrinks by less is corrected at the next look anyway.
-WORTH_CORRECTING = 0.8
-AT_ONCE = 50_000
+CORRECTION_THRESHOLD = 0.8
+BATCH_ROWS = 50_000
 
 # What is read of each account, as numbers: one array a column, which Postgres makes and sends quicker than rows.
-COLUMNS = {"id": ">i8", "repositories": ">i4", "stars": ">i8", "priority": ">i2", "per_day": ">f4", "looks": ">i4",
+COLUMN_TYPES = {"id": ">i8", "repositories": ">i4", "stars": ">i8", "priority": ">i2", "per_day": ">f4", "looks": ">i4",
            "pinned": ">f8", "planned": ">f8"}  # fmt: skip
-READ = """
+COPY_TRACKED_ACCOUNTS = """
     COPY (SELECT array_agg(account_id), array_agg(coalesce(repositories, 1)), array_agg(coalesce(stars, 0)),
                  array_agg(priority), array_agg(coalesce(change_rate, 0)::real), array_agg(change_looks),
                  array_agg(CASE WHEN every IS NULL THEN float8 'NaN'
@@ -41,13 +41,13 @@ READ = """
                    ORDER BY account_id LIMIT %s) AS part) TO STDOUT (FORMAT binary)
 """
 # Before the first row: a signature, flags and an extension. Before the elements of an array: its shape and type.
-HEADER_BYTES, ARRAY_BYTES = 19, 20
+COPY_HEADER_BYTES, ARRAY_HEADER_BYTES = 19, 20
 
-Rows = dict[str, NDArray[Any]]
+AccountColumns = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Circumstances:
+class PlanInputs:
     """What a plan is made for: the default cadence, what GitHub grants an hour, and what a look is paid in."""
 
     every: timedelta
@@ -59,13 +59,13 @@ class Circumstances:
         return self.budget_per_hour * PLANNED_SHARE * 24
 
     @property
-    def bounds(self) -> Bounds:
+    def bounds(self) -> IntervalBounds:
         """The floor and the ceiling give way to an explicit wish."""
-        return Bounds(min(FLOOR, self.every) / DAY, max(CEILING, self.every) / DAY)
+        return IntervalBounds(min(MIN_INTERVAL, self.every) / DAY, max(MAX_INTERVAL, self.every) / DAY)
 
 
 @dataclass(frozen=True)
-class Planned:
+class RefreshPlan:
     """A plan in numbers; what a look costs is in points or requests, per day."""
 
     allocation: Allocation
@@ -77,26 +77,26 @@ class Planned:
     """Accounts that have to come sooner than they were planned, and after how many days."""
 
 
-def replan(engine: Engine, purse: Purse, every: timedelta, now: datetime) -> bool:
+def update_refresh_plan(engine: Engine, purse: RateBudget, every: timedelta, now: datetime) -> bool:
     """Plan anew where a day has passed or what matters has changed; returns whether it did."""
     means, _ = purse.means(now)
-    given = Circumstances(every, float(sum(one.limit for one in means.values())), purse.with_token)
+    given = PlanInputs(every, float(sum(one.limit for one in means.values())), purse.with_token)
     with engine.begin() as connection:
-        if not is_due(connection, given, now):
+        if not needs_new_plan(connection, given, now):
             return False
-        rows = read(connection)
+        rows = read_tracked_accounts(connection)
     accounts = len(rows["id"])
     if not accounts:
         return False
-    planned = plan(rows, given)
+    planned = plan_refreshes(rows, given)
     with engine.begin() as connection:
-        told = write(connection, planned, given, accounts, now)
-    _correct(engine, planned, now)
+        told = write_plan(connection, planned, given, accounts, now)
+    _bring_forward(engine, planned, now)
     (log.warning if planned.stretch > 1 else log.info)("refreshes planned", told=told, accounts=accounts)
     return True
 
 
-def is_due(connection: Connection, given: Circumstances, now: datetime) -> bool:
+def needs_new_plan(connection: Connection, given: PlanInputs, now: datetime) -> bool:
     """Whether the newest plan is too old, or made for other circumstances."""
     last: Row[Any] | None = connection.execute(
         text(
@@ -108,81 +108,84 @@ def is_due(connection: Connection, given: Circumstances, now: datetime) -> bool:
     if last is None:
         return True
     return (
-        not last.planned_at <= now < last.planned_at + PLAN_EVERY
+        not last.planned_at <= now < last.planned_at + MAX_PLAN_AGE
         or last.every != given.every
         or last.unit != _unit(given)
-        or abs(last.budget_per_hour - given.budget_per_hour) > BIG_CHANGE * given.budget_per_hour
-        or abs(last.accounts_now - last.accounts) > FEW + BIG_CHANGE * last.accounts
+        or abs(last.budget_per_hour - given.budget_per_hour) > REPLAN_THRESHOLD * given.budget_per_hour
+        or abs(last.accounts_now - last.accounts) > REPLAN_MIN_ACCOUNTS + REPLAN_THRESHOLD * last.accounts
     )
 
 
-def read(connection: Connection) -> Rows:
+def read_tracked_accounts(connection: Connection) -> AccountColumns:
     """Read all that is tracked and not paused: one array a column, in the same order."""
-    parts = [_read_part(connection, -1)]
-    while len(parts[-1]["id"]) == AT_ONCE:
-        parts.append(_read_part(connection, int(parts[-1]["id"][-1])))
-    return {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
+    parts = [_read_batch(connection, -1)]
+    while len(parts[-1]["id"]) == BATCH_ROWS:
+        parts.append(_read_batch(connection, int(parts[-1]["id"][-1])))
+    return {name: np.concatenate([part[name] for part in parts]) for name in COLUMN_TYPES}
 
 
-def _read_part(connection: Connection, after: int) -> Rows:
-    with writer.raw(connection).cursor() as cursor, cursor.copy(READ, [after, AT_ONCE]) as copy:
+def _read_batch(connection: Connection, after: int) -> AccountColumns:
+    with (
+        writer.psycopg_connection(connection).cursor() as cursor,
+        cursor.copy(COPY_TRACKED_ACCOUNTS, [after, BATCH_ROWS]) as copy,
+    ):
         sent = b"".join(copy)
-    at = HEADER_BYTES + 2
-    columns: Rows = {}
-    for name, kind in COLUMNS.items():
+    at = COPY_HEADER_BYTES + 2
+    columns: AccountColumns = {}
+    for name, kind in COLUMN_TYPES.items():
         size = int.from_bytes(sent[at : at + 4], "big", signed=True)
         element = np.dtype([("size", ">i4"), ("value", kind)])
         # No row at all makes no array, which has no size.
-        count = max(size - ARRAY_BYTES, 0) // element.itemsize
-        found = np.frombuffer(sent, element, count, at + 4 + (ARRAY_BYTES if count else 0))
+        count = max(size - ARRAY_HEADER_BYTES, 0) // element.itemsize
+        found = np.frombuffer(sent, element, count, at + 4 + (ARRAY_HEADER_BYTES if count else 0))
         columns[name] = found["value"].astype(element["value"].newbyteorder("="))
         at += 4 + max(size, 0)
     return columns
 
 
-def plan(rows: Rows, given: Circumstances) -> Planned:
+def plan_refreshes(rows: AccountColumns, given: PlanInputs) -> RefreshPlan:
     """Spread the budget: no more than looking at everything in the default cadence costs, or than there is.
 
     Accounts of which too little is known keep the default cadence, stretched where the budget is short.
     """
     days = given.every / DAY
-    cost = _cost(rows["repositories"], with_token=given.with_token)
+    cost = _refresh_costs(rows["repositories"], with_token=given.with_token)
     wished = rows["pinned"].astype(np.float64)
     uniform = float((cost / np.where(np.isnan(wished), days, wished)).sum())
     stretch = max(1.0, uniform / given.usable_per_day)
-    is_unknown = (rows["looks"] < change_rate.LOOKS_NEEDED) & np.isnan(wished)
+    is_unknown = (rows["looks"] < change_rate.MIN_OBSERVATIONS) & np.isnan(wished)
     wished[is_unknown] = days * stretch
-    accounts = Accounts(
-        np.maximum(rows["per_day"].astype(np.float64), change_rate.LEAST_PER_DAY),
+    accounts = AccountArrays(
+        np.maximum(rows["per_day"].astype(np.float64), change_rate.MIN_CHANGES_PER_DAY),
         _importance(rows["priority"], rows["stars"]),
         cost,
         wished,
     )
     made = allocate(accounts, min(uniform, given.usable_per_day), given.bounds)
     before = rows["planned"].astype(np.float64)
-    is_sooner = (made.every < before * WORTH_CORRECTING) & np.isnan(rows["pinned"])
+    is_sooner = (made.every < before * CORRECTION_THRESHOLD) & np.isnan(rows["pinned"])
     sooner = rows["id"][is_sooner].astype(np.int64), made.every[is_sooner]
-    return Planned(made, int((~np.isnan(rows["pinned"])).sum()), int(is_unknown.sum()), uniform, stretch, sooner)
+    return RefreshPlan(made, int((~np.isnan(rows["pinned"])).sum()), int(is_unknown.sum()), uniform, stretch, sooner)
 
 
-def _cost(repositories: NDArray[np.int32], *, with_token: bool) -> NDArray[np.float64]:
-    pages = np.maximum(np.ceil(repositories / cost_model.PAGE), 1.0)
+def _refresh_costs(repositories: NDArray[np.int32], *, with_token: bool) -> NDArray[np.float64]:
+    pages = np.maximum(np.ceil(repositories / cost_model.PAGE_SIZE), 1.0)
     return pages / cost_model.ACCOUNTS_PER_QUERY if with_token else 1 + pages
 
 
 def _importance(priority: NDArray[np.int16], stars: NDArray[np.int64]) -> NDArray[np.float64]:
-    step = np.clip(priority.astype(np.float64), -change_rate.STEPS_OF_PRIORITY, change_rate.STEPS_OF_PRIORITY)
+    step = np.clip(priority.astype(np.float64), -change_rate.MAX_PRIORITY_STEPS, change_rate.MAX_PRIORITY_STEPS)
     weight: NDArray[np.float64] = 2.0**step * np.log10(10.0 + np.maximum(stars, 0))
     return weight
 
 
-def _unit(given: Circumstances) -> str:
+def _unit(given: PlanInputs) -> str:
     return "points" if given.with_token else "requests"
 
 
-def write(connection: Connection, planned: Planned, given: Circumstances, accounts: int, now: datetime) -> str:
+def write_plan(connection: Connection, planned: RefreshPlan, given: PlanInputs, accounts: int, now: datetime) -> str:
     made = planned.allocation
-    told = in_words(planned, given, accounts)
+    told = plan_summary(planned, given, accounts)
     values = {
         "planned_at": now,
         "accounts": accounts,
@@ -209,7 +212,7 @@ def write(connection: Connection, planned: Planned, given: Circumstances, accoun
     return told
 
 
-def in_words(planned: Planned, given: Circumstances, accounts: int) -> str:
+def plan_summary(planned: RefreshPlan, given: PlanInputs, accounts: int) -> str:
     """Tell an admin what was planned and why."""
     made, unit = planned.allocation, _unit(given)
     price = f"{made.cost / 24:,.1f} of {given.budget_per_hour:,.0f} {unit} an hour"
@@ -222,7 +225,7 @@ def in_words(planned: Planned, given: Circumstances, accounts: int) -> str:
     )
 
 
-def bring_back(connection: Connection, every: timedelta, now: datetime) -> int:
+def reset_implausible_due_dates(connection: Connection, every: timedelta, now: datetime) -> int:
     """Bring back what lies further ahead than any plan would put it: a clock was wrong. Returns how many."""
     return connection.execute(
         text("""
@@ -230,14 +233,14 @@ def bring_back(connection: Connection, every: timedelta, now: datetime) -> int:
              WHERE due_at > :now + 2 * coalesce(every, planned_every, :every)
                           + CASE WHEN failures > 0 THEN :longest ELSE interval '0' END
         """),
-        {"now": now, "every": every, "longest": 2 * LONGEST_RETRY},
+        {"now": now, "every": every, "longest": 2 * MAX_RETRY_DELAY},
     ).rowcount
 
 
-def _correct(engine: Engine, planned: Planned, now: datetime) -> None:
+def _bring_forward(engine: Engine, planned: RefreshPlan, now: datetime) -> None:
     """Bring forward what waits longer than it should now; everything else finds its interval at its next look."""
     ids, days = planned.sooner
-    for start in range(0, len(ids), AT_ONCE):
+    for start in range(0, len(ids), BATCH_ROWS):
         with engine.begin() as connection:
             connection.execute(
                 text("""
@@ -252,7 +255,7 @@ def _correct(engine: Engine, planned: Planned, now: datetime) -> None:
                 """),
                 {
                     "now": now,
-                    "ids": ids[start : start + AT_ONCE].tolist(),
-                    "seconds": (days[start : start + AT_ONCE] * DAY.total_seconds()).tolist(),
+                    "ids": ids[start : start + BATCH_ROWS].tolist(),
+                    "seconds": (days[start : start + BATCH_ROWS] * DAY.total_seconds()).tolist(),
                 },
             )

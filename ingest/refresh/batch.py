@@ -11,30 +11,30 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from core.db.data_version import publish
-from core.queue.jobs import Asked
+from core.db.data_version import publish_data_version
+from core.queue.jobs import JobOrigin
 from core.tracking import accounts
 from core.tracking.login import BadLogin, parse_login
 from ingest.alerts import evaluate as alerts
-from ingest.away import is_away
-from ingest.github import Account, AccountAnswer, Ask, GitHub, Outcome, Repository
+from ingest.away import is_connection_error
+from ingest.github import Account, AccountRequest, AccountResult, AccountSnapshot, GitHub, Repository
 from ingest.github.http.errors import AccountNotFound, GitHubError, RateLimited, Stopped
-from ingest.github.http.rate_gate import Stop
+from ingest.github.http.rate_gate import StopSignal
 from ingest.history_import import adopt_repositories
 from ingest.planning import change_rate, due_accounts
 from ingest.refresh import diff, growth, language_rollups, reused_login, run_log, stored_state, writer
-from ingest.refresh.diff import Entry, HeldAccount, LanguagesLook, Plan
-from ingest.refresh.missing_repositories import Absent, find_absent
-from ingest.refresh.run_log import Item, Run
-from ingest.refresh.stored_state import Inventory
+from ingest.refresh.diff import AccountDiff, ChangeEntry, LanguagesState, StoredAccount
+from ingest.refresh.missing_repositories import MissingRepositories, find_missing_repositories
+from ingest.refresh.run_log import IngestItem, Run
+from ingest.refresh.stored_state import BatchState
 
 log = structlog.get_logger()
-PUBLISH_EVERY = 60.0
-TELL_EVERY = 0.5
-GONE_AGAIN = timedelta(days=1)
-DEADLOCK, SERIALIZATION = "40P01", "40001"
+PUBLISH_INTERVAL_SECONDS = 60.0
+PROGRESS_INTERVAL_SECONDS = 0.5
+NOT_FOUND_RETRY_DELAY = timedelta(days=1)
+DEADLOCK_SQLSTATE, SERIALIZATION_SQLSTATE = "40P01", "40001"
 
-Watch = Callable[[Item], None]
+ItemCallback = Callable[[IngestItem], None]
 
 
 def now_utc() -> datetime:
@@ -42,10 +42,10 @@ def now_utc() -> datetime:
 
 
 @dataclass(frozen=True)
-class Order:
+class RefreshRequest:
     """What to refresh and how. Accounts by our id, or by a login that a person gave."""
 
-    asked: Asked
+    asked: JobOrigin
     account_ids: Sequence[int] = ()
     logins: Sequence[str] = ()
     extras: bool = False
@@ -54,7 +54,7 @@ class Order:
 
 
 @dataclass
-class Refresh:
+class Refresher:
     """The ingestor's hands: the client, the store and the clock it works with."""
 
     github: GitHub
@@ -62,9 +62,11 @@ class Refresh:
     every: timedelta
     clock: Callable[[], datetime] = now_utc
     chance: random.Random = field(default_factory=random.Random)
-    summing: language_rollups.Rhythm = field(default_factory=language_rollups.Rhythm)
+    summing: language_rollups.DutyCycleThrottle = field(default_factory=language_rollups.DutyCycleThrottle)
 
-    def run(self, order: Order, *, stop: Stop | None = None, watch: Watch = lambda _item: None) -> Run:
+    def run(
+        self, order: RefreshRequest, *, stop: StopSignal | None = None, watch: ItemCallback = lambda _item: None
+    ) -> Run:
         """Refresh what *order* names and report what became of each account.
 
         Errors of one account are its own: the rest is stored. *stop* ends the run between two answers; what was not
@@ -73,7 +75,9 @@ class Refresh:
         targets, unusable = self._targets(order)
         before, started = self.github.usage, time.monotonic()
         with (
-            run_log.running(self.engine, order.asked, len(targets) + len(unusable), self.clock(), order.job_id) as run,
+            run_log.record_run(
+                self.engine, order.asked, len(targets) + len(unusable), self.clock(), order.job_id
+            ) as run,
             structlog.contextvars.bound_contextvars(run_id=run.id),
         ):
             log.info("refresh started", accounts=len(targets), trigger=order.asked.trigger)
@@ -84,10 +88,10 @@ class Refresh:
                 run.items.append(item)
                 watch(item)
                 self._spent(run, before)
-                if time.monotonic() - told > TELL_EVERY:
+                if time.monotonic() - told > PROGRESS_INTERVAL_SECONDS:
                     self._tell(run)
                     told = time.monotonic()
-                if time.monotonic() - published > PUBLISH_EVERY:
+                if time.monotonic() - published > PUBLISH_INTERVAL_SECONDS:
                     self._publish(run)
                     published = time.monotonic()
             self._spent(run, before)
@@ -102,10 +106,14 @@ class Refresh:
 
     # From names to questions -------------------------------------------------------------------------------------
 
-    def _targets(self, order: Order) -> tuple[list[tuple[int | None, Ask]], list[tuple[str, BadLogin]]]:
+    def _targets(
+        self, order: RefreshRequest
+    ) -> tuple[list[tuple[int | None, AccountRequest]], list[tuple[str, BadLogin]]]:
         with self.engine.begin() as connection:
-            targets: list[tuple[int | None, Ask]] = list(
-                due_accounts.asks(connection, due_accounts.still_wanted(connection, order.account_ids, order.job_id))
+            targets: list[tuple[int | None, AccountRequest]] = list(
+                due_accounts.account_requests(
+                    connection, due_accounts.unfinished_account_ids(connection, order.account_ids, order.job_id)
+                )
             )
             unusable: list[tuple[str, BadLogin]] = []
             known = {ask.login.lower() for _, ask in targets}
@@ -117,12 +125,12 @@ class Refresh:
                     continue
                 if login.lower() not in known:
                     known.add(login.lower())
-                    targets.append(_target(connection, login))
+                    targets.append(_target_by_login(connection, login))
         return targets, unusable
 
-    def _refuse(self, run: Run, unusable: Sequence[tuple[str, BadLogin]]) -> Iterator[Item]:
+    def _refuse(self, run: Run, unusable: Sequence[tuple[str, BadLogin]]) -> Iterator[IngestItem]:
         for text, error in unusable:
-            item = Item(text[:100], "failed", error_code=error.code, error=str(error))
+            item = IngestItem(text[:100], "failed", error_code=error.code, error=str(error))
             with self.engine.begin() as connection:
                 run_log.write_item(connection, run.id, item)
             run.items.append(item)
@@ -131,13 +139,17 @@ class Refresh:
     # From answers to rows ----------------------------------------------------------------------------------------
 
     def _each(
-        self, run: Run, order: Order, targets: Sequence[tuple[int | None, Ask]], stop: Stop | None
-    ) -> Iterator[Item]:
+        self,
+        run: Run,
+        order: RefreshRequest,
+        targets: Sequence[tuple[int | None, AccountRequest]],
+        stop: StopSignal | None,
+    ) -> Iterator[IngestItem]:
         ids = {ask: account_id for account_id, ask in targets}
         with self.engine.begin() as connection:
-            holding = stored_state.inventory(connection, [id_ for id_ in ids.values() if id_ is not None])
+            holding = stored_state.load_batch_state(connection, [id_ for id_ in ids.values() if id_ is not None])
 
-        def read(asks: Sequence[Ask]) -> Iterator[Outcome]:
+        def read(asks: Sequence[AccountRequest]) -> Iterator[AccountResult]:
             return self.github.accounts(
                 asks,
                 languages_wanted=lambda _account, repository: self._languages_wanted(holding.looks, repository),
@@ -149,34 +161,36 @@ class Refresh:
         by_id = set(order.account_ids)
         for outcome in read(list(ids)):
             # Who is asked for by login is whoever bears it now; who is tracked is one account whatever its name.
-            if ids[outcome.ask] in by_id and reused_login.is_namesake(outcome):
-                outcome = reused_login.look_up(self.github, outcome, lambda ask: next(read([ask])), stop)  # noqa: PLW2901
+            if ids[outcome.ask] in by_id and reused_login.is_other_account(outcome):
+                outcome = reused_login.fetch_renamed_account(self.github, outcome, lambda ask: next(read([ask])), stop)  # noqa: PLW2901
             if isinstance(outcome.error, Stopped):
                 continue
             yield self._store_or_say(run, ids[outcome.ask], outcome, holding, stop)
 
-    def _languages_wanted(self, looks: Mapping[int, LanguagesLook], repository: Repository) -> bool:
-        return diff.languages_wanted(looks.get(repository.github_id), repository, self.clock())
+    def _languages_wanted(self, looks: Mapping[int, LanguagesState], repository: Repository) -> bool:
+        return diff.should_fetch_languages(looks.get(repository.github_id), repository, self.clock())
 
     def _store_or_say(
-        self, run: Run, account_id: int | None, outcome: Outcome, holding: Inventory, stop: Stop | None
-    ) -> Item:
+        self, run: Run, account_id: int | None, outcome: AccountResult, holding: BatchState, stop: StopSignal | None
+    ) -> IngestItem:
         try:
             if outcome.answer is not None:
-                absent = find_absent(self.github, outcome.answer, holding.listed, stop)
+                absent = find_missing_repositories(self.github, outcome.answer, holding.listed, stop)
                 return self._stored(run, outcome, outcome.answer, absent)
             error: Exception | None = outcome.error
         except (DBAPIError, ValueError, TypeError, LookupError) as surprise:
-            if is_away(surprise):
+            if is_connection_error(surprise):
                 raise  # nobody's own fault: the job is tried again
             # One account's surprise must not cost the others theirs; the traceback is in the log.
             log.exception("account not stored", login=outcome.ask.login)
-            error = NotStored(outcome.ask.login, surprise)
+            error = StoreFailed(outcome.ask.login, surprise)
         return self._failed(run, account_id, outcome, error)
 
-    def _stored(self, run: Run, outcome: Outcome, answer: AccountAnswer, absent: Absent) -> Item:
+    def _stored(
+        self, run: Run, outcome: AccountResult, answer: AccountSnapshot, absent: MissingRepositories
+    ) -> IngestItem:
         for attempt in Retrying(
-            retry=retry_if_exception(_is_collision),
+            retry=retry_if_exception(_is_retryable),
             stop=stop_after_attempt(4),
             wait=wait_random_exponential(0.05, 1),
             reraise=True,
@@ -184,20 +198,27 @@ class Refresh:
             with attempt, self.engine.begin() as connection:
                 started = time.monotonic()
                 item = self._store(connection, run, outcome.ask, answer, absent)
-                return _note(connection, run, item, outcome, started)
+                return _record_item(connection, run, item, outcome, started)
         raise AssertionError("unreachable")
 
-    def _store(self, connection: Connection, run: Run, ask: Ask, answer: AccountAnswer, absent: Absent) -> Item:
+    def _store(
+        self,
+        connection: Connection,
+        run: Run,
+        ask: AccountRequest,
+        answer: AccountSnapshot,
+        absent: MissingRepositories,
+    ) -> IngestItem:
         account = answer.account
         repositories = (*answer.repositories, *absent.still_owned)
-        account_id = stored_state.lock_account(connection, account)
-        holding = stored_state.held_account(connection, account_id, _ids(repositories))
-        at = diff.moment_after(holding, answer.captured_at)
+        account_id = stored_state.lock_or_create_account(connection, account)
+        holding = stored_state.load_account(connection, account_id, _github_ids(repositories))
+        at = diff.capture_timestamp(holding, answer.captured_at)
         if at is None:
             log.info("older answer dropped", login=account.login)
-            return Item(ask.login, "unchanged", account_id, len(repositories))
+            return IngestItem(ask.login, "unchanged", account_id, len(repositories))
         answer = replace(answer, captured_at=at)
-        plan = diff.compare(holding, account, repositories)
+        plan = diff.diff_account(holding, account, repositories)
         ids = self._write(connection, run, holding, plan, answer, absent)
         languages = {ids[github_id]: found for github_id, found in answer.languages.items() if github_id in ids}
         pushed = {ids[one.github_id]: one.pushed_at for one in repositories if one.github_id in ids}
@@ -205,23 +226,29 @@ class Refresh:
         rows += writer.write_languages(connection, languages, pushed, at)
         writer.write_account(connection, account_id, account, at, answer.token)
         writer.write_capture(connection, account_id, at, run.id)
-        look = change_rate.look(holding, plan, at, repositories)
-        due_accounts.succeeded(connection, account_id, self.clock(), self.every, self.chance, look)
+        look = change_rate.observe_changes(holding, plan, at, repositories)
+        due_accounts.record_success(connection, account_id, self.clock(), self.every, self.chance, look)
         if answer.unread:
             log.info("languages left for later", login=account.login, repositories=len(answer.unread))
-        state: run_log.State = "unchanged" if plan.is_empty and not rows else "stored"
-        item = Item(ask.login, state, account_id, len(repositories), rows)
+        state: run_log.ItemState = "unchanged" if plan.is_empty and not rows else "stored"
+        item = IngestItem(ask.login, state, account_id, len(repositories), rows)
         is_whole = answer.complete or len(repositories) >= (account.public_repositories or 0)
-        return item if is_whole else _incomplete(item, account)
+        return item if is_whole else _incomplete_item(item, account)
 
     def _write(
-        self, connection: Connection, run: Run, holding: HeldAccount, plan: Plan, answer: AccountAnswer, absent: Absent
+        self,
+        connection: Connection,
+        run: Run,
+        holding: StoredAccount,
+        plan: AccountDiff,
+        answer: AccountSnapshot,
+        absent: MissingRepositories,
     ) -> dict[int, int]:
         at, account_id = answer.captured_at, holding.id
         ids = {github_id: one.id for github_id, one in holding.repositories.items()}
         ids |= writer.insert_repositories(connection, account_id, plan.new)
         if plan.new:
-            adopt_repositories.adopt_imported(connection, [ids[one.github_id] for one in plan.new])
+            adopt_repositories.adopt_imported_history(connection, [ids[one.github_id] for one in plan.new])
         writer.update_details(connection, account_id, plan.details)
         changed = [*plan.new, *plan.counts]
         writer.write_counts(connection, ids, changed, at)
@@ -232,37 +259,41 @@ class Refresh:
         if plan.totals is not None:
             writer.write_account_snapshot(connection, account_id, at, plan.totals)
         entries = plan.entries + self._leave(connection, plan, absent, at)
-        writer.write_entries(connection, account_id, ids, entries, at, run.id)
+        writer.write_change_entries(connection, account_id, ids, entries, at, run.id)
         return ids
 
-    def _leave(self, connection: Connection, plan: Plan, absent: Absent, at: datetime) -> list[Entry]:
+    def _leave(
+        self, connection: Connection, plan: AccountDiff, absent: MissingRepositories, at: datetime
+    ) -> list[ChangeEntry]:
         """Write what became of the repositories that this account no longer has."""
         entries = []
         for one in plan.missing:
             if one.github_id in absent.gone:
                 reason = absent.gone[one.github_id]
                 writer.mark_gone(connection, one.id, reason, at)
-                entries.append(Entry("gone", one.details.full_name, reason, one.github_id))
+                entries.append(ChangeEntry("gone", one.details.full_name, reason, one.github_id))
             elif one.github_id in absent.moved:
                 moved = absent.moved[one.github_id]
-                writer.update_details(connection, stored_state.owner_of(connection, moved), [moved])
-                entries.append(Entry("transferred", one.details.full_name, moved.full_name, one.github_id))
+                writer.update_details(connection, stored_state.get_or_create_owner_id(connection, moved), [moved])
+                entries.append(ChangeEntry("transferred", one.details.full_name, moved.full_name, one.github_id))
         return entries
 
-    def _failed(self, run: Run, account_id: int | None, outcome: Outcome, error: Exception | None) -> Item:
+    def _failed(self, run: Run, account_id: int | None, outcome: AccountResult, error: Exception | None) -> IngestItem:
         code = getattr(error, "code", "error")
         is_gone = isinstance(error, AccountNotFound) and account_id is not None and outcome.ask.github_id is not None
         log.warning("account not refreshed", login=outcome.ask.login, code=code, error=str(error))
-        item = Item(outcome.ask.login, "gone" if is_gone else "failed", account_id, error_code=code, error=str(error))
+        item = IngestItem(
+            outcome.ask.login, "gone" if is_gone else "failed", account_id, error_code=code, error=str(error)
+        )
         with self.engine.begin() as connection:
             if account_id is not None:
                 not_before = error.resets_at if isinstance(error, RateLimited) else None
                 if is_gone:  # a refusal costs a request each time
-                    not_before = self.clock() + GONE_AGAIN
-                due_accounts.failed(connection, account_id, self.clock(), self.every, not_before, self.chance)
+                    not_before = self.clock() + NOT_FOUND_RETRY_DELAY
+                due_accounts.record_failure(connection, account_id, self.clock(), self.every, not_before, self.chance)
                 if is_gone:
                     writer.mark_account_gone(connection, account_id, "not found", self.clock(), run.id)
-            return _note(connection, run, item, outcome, time.monotonic())
+            return _record_item(connection, run, item, outcome, time.monotonic())
 
     # The end of a run --------------------------------------------------------------------------------------------
 
@@ -277,7 +308,7 @@ class Refresh:
 
     def _publish(self, run: Run) -> None:
         with self.engine.begin() as connection:
-            publish(connection, run.id)
+            publish_data_version(connection, run.id)
 
     def _finish(self, run: Run) -> None:
         """Bring the rollups up to date and let the pages see it: always, for a look is news even if nothing moved."""
@@ -288,22 +319,22 @@ class Refresh:
                 # What is left out here the leader sums up within minutes.
                 with self.summing.counting():
                     language_rollups.update_language_day(connection, self.clock().date())
-            publish(connection, run.id)
+            publish_data_version(connection, run.id)
         self._raise_alerts(run)
 
     def _raise_alerts(self, run: Run) -> None:
         try:
             with self.engine.begin() as connection:
-                raised = alerts.after_run(connection, run.id, self.clock())
+                raised = alerts.raise_event_alerts(connection, run.id, self.clock())
         except DBAPIError as error:
             # What was stored stays stored: a rule that fails is not worth a run.
-            log.exception("alerts not raised", exc_info=not is_away(error))
+            log.exception("alerts not raised", exc_info=not is_connection_error(error))
         else:
             if raised:
                 log.info("alerts raised", alerts=raised)
 
 
-class NotStored(GitHubError):
+class StoreFailed(GitHubError):
     """What GitHub said could not be written."""
 
     code = "not_stored"
@@ -312,7 +343,9 @@ class NotStored(GitHubError):
         super().__init__(f"What GitHub said of {login} could not be stored ({type(error).__name__}); the log says why")
 
 
-def _note(connection: Connection, run: Run, item: Item, outcome: Outcome, started: float) -> Item:
+def _record_item(
+    connection: Connection, run: Run, item: IngestItem, outcome: AccountResult, started: float
+) -> IngestItem:
     """Write down what became of an account, in the transaction that made it so."""
     noted = replace(
         item,
@@ -325,28 +358,32 @@ def _note(connection: Connection, run: Run, item: Item, outcome: Outcome, starte
     return noted
 
 
-def _incomplete(item: Item, account: Account) -> Item:
+def _incomplete_item(item: IngestItem, account: Account) -> IngestItem:
     told = f"GitHub counts {account.public_repositories} repositories of {account.login} and listed {item.repositories}"
     return replace(
         item, error_code="incomplete", error=f"{told}; the list moved while it was read, the next look tells"
     )
 
 
-def _target(connection: Connection, login: str) -> tuple[int | None, Ask]:
-    account_id = accounts.find(connection, login)
+def _target_by_login(connection: Connection, login: str) -> tuple[int | None, AccountRequest]:
+    account_id = accounts.find_account_id(connection, login)
     if account_id is None:
-        return None, Ask(login)
-    found, ask = due_accounts.asks(connection, [account_id])[0]
+        return None, AccountRequest(login)
+    found, ask = due_accounts.account_requests(connection, [account_id])[0]
     return found, ask
 
 
-def _ids(repositories: Sequence[Repository]) -> list[int]:
+def _github_ids(repositories: Sequence[Repository]) -> list[int]:
     return [repository.github_id for repository in repositories]
 
 
-def _is_collision(error: BaseException) -> bool:
+def _is_retryable(error: BaseException) -> bool:
     """Two transactions in each other's way, or a server that was restarted: the same again is right."""
     if not isinstance(error, DBAPIError):
         return False
     state = getattr(error.orig, "sqlstate", None)
-    return state in {DEADLOCK, SERIALIZATION} or error.connection_invalidated or isinstance(error, OperationalError)
+    return (
+        state in {DEADLOCK_SQLSTATE, SERIALIZATION_SQLSTATE}
+        or error.connection_invalidated
+        or isinstance(error, OperationalError)
+    )

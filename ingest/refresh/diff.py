@@ -8,12 +8,16 @@ from typing import TypeVar
 from ingest.github.api.models import Account, Repository
 
 # GitHub recomputes languages some minutes after a push: a look before then may have seen the old ones.
-LANGUAGES_SETTLE = timedelta(minutes=15)
-LEDGER_OF = {"license": "relicensed", "primary_language": "primary_language", "default_branch": "default_branch"}
+LANGUAGES_SETTLE_TIME = timedelta(minutes=15)
+CHANGE_KIND_BY_FIELD = {
+    "license": "relicensed",
+    "primary_language": "primary_language",
+    "default_branch": "default_branch",
+}
 
 
 @dataclass(frozen=True)
-class Counts:
+class RepositoryCounts:
     """What a snapshot holds."""
 
     stars: int | None
@@ -22,7 +26,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Extras:
+class RepositoryExtras:
     """Counts with a rhythm of their own; None: not told."""
 
     watchers: int | None = None
@@ -32,7 +36,7 @@ class Extras:
 
 
 @dataclass(frozen=True)
-class Details:
+class RepositoryDetails:
     """What a repository is, apart from counts; `topics` None: not told."""
 
     node_id: str | None
@@ -51,19 +55,19 @@ class Details:
 
 
 @dataclass(frozen=True)
-class HeldRepository:
+class StoredRepository:
     id: int
     github_id: int
     account_id: int
-    details: Details
-    counts: Counts | None
-    extras: Extras
+    details: RepositoryDetails
+    counts: RepositoryCounts | None
+    extras: RepositoryExtras
     captured_at: datetime | None = None
     gone_at: datetime | None = None
 
 
 @dataclass(frozen=True)
-class LanguagesLook:
+class LanguagesState:
     """When a repository's languages were last read, and the latest push that look could see."""
 
     at: datetime | None
@@ -82,18 +86,18 @@ class AccountCounts:
 
 
 @dataclass(frozen=True)
-class HeldAccount:
+class StoredAccount:
     id: int
     login: str
     checked_at: datetime | None
     gone_at: datetime | None
     counts: AccountCounts | None
-    repositories: Mapping[int, HeldRepository]
+    repositories: Mapping[int, StoredRepository]
     """By GitHub's id: its own, and those of others that the answer names as its own."""
 
 
 @dataclass(frozen=True)
-class Entry:
+class ChangeEntry:
     """One entry of the ledger; `repository` is GitHub's id, None for the account itself."""
 
     kind: str
@@ -103,15 +107,15 @@ class Entry:
 
 
 @dataclass
-class Plan:
+class AccountDiff:
     """What has to be written so that we hold what GitHub said; repositories by GitHub's id."""
 
     new: list[Repository] = field(default_factory=list)
     details: list[Repository] = field(default_factory=list)
     counts: list[Repository] = field(default_factory=list)
-    extras: dict[int, Extras] = field(default_factory=dict)
-    entries: list[Entry] = field(default_factory=list)
-    missing: list[HeldRepository] = field(default_factory=list)
+    extras: dict[int, RepositoryExtras] = field(default_factory=dict)
+    entries: list[ChangeEntry] = field(default_factory=list)
+    missing: list[StoredRepository] = field(default_factory=list)
     totals: AccountCounts | None = None
     """The account's new counts, None when they are the held ones."""
 
@@ -120,47 +124,49 @@ class Plan:
         return not any(getattr(self, part.name) for part in fields(self))
 
 
-Told = TypeVar("Told", Details, Extras)
-NOT_ALWAYS_TOLD = {"node_id", "topics", *(part.name for part in fields(Extras))}
+DetailsOrExtras = TypeVar("DetailsOrExtras", RepositoryDetails, RepositoryExtras)
+NOT_ALWAYS_REPORTED = {"node_id", "topics", *(part.name for part in fields(RepositoryExtras))}
 
 
-def counts_of(repository: Repository) -> Counts:
-    return Counts(repository.stars, repository.forks, repository.size_kb)
+def counts_of(repository: Repository) -> RepositoryCounts:
+    return RepositoryCounts(repository.stars, repository.forks, repository.size_kb)
 
 
-def extras_of(repository: Repository) -> Extras:
-    return Extras(*(getattr(repository, part.name) for part in fields(Extras)))
+def extras_of(repository: Repository) -> RepositoryExtras:
+    return RepositoryExtras(*(getattr(repository, part.name) for part in fields(RepositoryExtras)))
 
 
-def details_of(repository: Repository) -> Details:
-    told = Details(*(getattr(repository, part.name) for part in fields(Details)))
+def details_of(repository: Repository) -> RepositoryDetails:
+    told = RepositoryDetails(*(getattr(repository, part.name) for part in fields(RepositoryDetails)))
     # REST and GraphQL list topics in orders of their own.
     return told if told.topics is None else replace(told, topics=tuple(sorted(told.topics)))
 
 
-def compare(held: HeldAccount, account: Account, repositories: Sequence[Repository]) -> Plan:
+def diff_account(held: StoredAccount, account: Account, repositories: Sequence[Repository]) -> AccountDiff:
     """Plan how to get from *held* to the answer. Empty when nothing differs."""
-    plan = Plan(entries=_account_entries(held, account))
+    plan = AccountDiff(entries=_account_entries(held, account))
     for repository in repositories:
         before = held.repositories.get(repository.github_id)
         if before is None:
             plan.new.append(repository)
             if held.checked_at:  # at the first look everything is new
-                plan.entries.append(Entry("new", None, repository.full_name, repository.github_id))
+                plan.entries.append(ChangeEntry("new", None, repository.full_name, repository.github_id))
         else:
-            _compare_repository(plan, held, before, repository)
+            _diff_repository(plan, held, before, repository)
     listed = {repository.github_id for repository in repositories}
     plan.missing = [
         before
         for before in held.repositories.values()
         if before.account_id == held.id and before.gone_at is None and before.github_id not in listed
     ]
-    totals = total(account, repositories, held.counts)
+    totals = account_totals(account, repositories, held.counts)
     plan.totals = totals if totals != held.counts else None
     return plan
 
 
-def total(account: Account, repositories: Sequence[Repository], held: AccountCounts | None = None) -> AccountCounts:
+def account_totals(
+    account: Account, repositories: Sequence[Repository], held: AccountCounts | None = None
+) -> AccountCounts:
     """Sum over the repositories that the account owns now, forks included; counts not told this time are as *held*."""
 
     def told(name: str) -> int | None:
@@ -178,7 +184,7 @@ def total(account: Account, repositories: Sequence[Repository], held: AccountCou
     )
 
 
-def moment_after(holding: HeldAccount, captured_at: datetime) -> datetime | None:
+def capture_timestamp(holding: StoredAccount, captured_at: datetime) -> datetime | None:
     """The moment to store an answer under; None when a newer one is held.
 
     GitHub's `Date` has whole seconds: a second look within one of them comes just after the first.
@@ -190,59 +196,63 @@ def moment_after(holding: HeldAccount, captured_at: datetime) -> datetime | None
     return max(same_second) + timedelta(microseconds=1) if same_second else captured_at
 
 
-def languages_wanted(look: LanguagesLook | None, repository: Repository, now: datetime) -> bool:
+def should_fetch_languages(look: LanguagesState | None, repository: Repository, now: datetime) -> bool:
     """Tell whether the bytes of languages may differ from what *look* saw: only a push changes them."""
     if repository.pushed_at is None:
         return False
     if look is None or look.at is None or look.pushed_at != repository.pushed_at:
         return True
-    return look.at < repository.pushed_at + LANGUAGES_SETTLE <= now
+    return look.at < repository.pushed_at + LANGUAGES_SETTLE_TIME <= now
 
 
-def _account_entries(held: HeldAccount, account: Account) -> list[Entry]:
+def _account_entries(held: StoredAccount, account: Account) -> list[ChangeEntry]:
     entries = []
     if held.login.lower() != account.login.lower():
-        entries.append(Entry("renamed", held.login, account.login))
+        entries.append(ChangeEntry("renamed", held.login, account.login))
     if held.gone_at:
-        entries.append(Entry("back", None, account.login))
+        entries.append(ChangeEntry("back", None, account.login))
     return entries
 
 
-def _compare_repository(plan: Plan, held: HeldAccount, before: HeldRepository, now: Repository) -> None:
+def _diff_repository(plan: AccountDiff, held: StoredAccount, before: StoredRepository, now: Repository) -> None:
     is_back = before.gone_at is not None
-    if _merged(before.details, details_of(now)) != before.details or before.account_id != held.id or is_back:
+    if (
+        _with_unreported_filled(before.details, details_of(now)) != before.details
+        or before.account_id != held.id
+        or is_back
+    ):
         plan.details.append(now)
     plan.entries += _repository_entries(held, before, now)
     if counts_of(now) != before.counts:
         plan.counts.append(now)
-    extras = _merged(before.extras, extras_of(now))
+    extras = _with_unreported_filled(before.extras, extras_of(now))
     if extras != before.extras:
         plan.extras[now.github_id] = extras
 
 
-def _repository_entries(held: HeldAccount, before: HeldRepository, now: Repository) -> list[Entry]:
+def _repository_entries(held: StoredAccount, before: StoredRepository, now: Repository) -> list[ChangeEntry]:
     entries = []
     old, new = before.details, details_of(now)
     if before.account_id != held.id:
-        entries.append(Entry("transferred", old.full_name, new.full_name, now.github_id))
+        entries.append(ChangeEntry("transferred", old.full_name, new.full_name, now.github_id))
     elif old.full_name.partition("/")[2] != new.full_name.partition("/")[2]:
-        entries.append(Entry("renamed", old.full_name, new.full_name, now.github_id))
+        entries.append(ChangeEntry("renamed", old.full_name, new.full_name, now.github_id))
     if old.is_archived != new.is_archived:
         kind = "archived" if new.is_archived else "restored"
-        entries.append(Entry(kind, None, new.full_name, now.github_id))
+        entries.append(ChangeEntry(kind, None, new.full_name, now.github_id))
     if before.gone_at and not held.gone_at:
-        entries.append(Entry("back", None, new.full_name, now.github_id))
-    for name, kind in LEDGER_OF.items():
+        entries.append(ChangeEntry("back", None, new.full_name, now.github_id))
+    for name, kind in CHANGE_KIND_BY_FIELD.items():
         if getattr(old, name) != getattr(new, name):
-            entries.append(Entry(kind, getattr(old, name), getattr(new, name), now.github_id))
+            entries.append(ChangeEntry(kind, getattr(old, name), getattr(new, name), now.github_id))
     return entries
 
 
-def _merged(before: Told, now: Told) -> Told:
+def _with_unreported_filled(before: DetailsOrExtras, now: DetailsOrExtras) -> DetailsOrExtras:
     """*now*, with what it does not tell filled from *before*: not told is not gone."""
     told = {
         part.name: getattr(before, part.name)
-        if getattr(now, part.name) is None and part.name in NOT_ALWAYS_TOLD
+        if getattr(now, part.name) is None and part.name in NOT_ALWAYS_REPORTED
         else getattr(now, part.name)
         for part in fields(now)
     }

@@ -13,12 +13,12 @@ from core.db.schema import GROWTH_DAYS
 
 # How long before the moment in question the last look may lie.
 TOLERANCE = {days: timedelta(days=days if days <= 7 else days / 2) for days in GROWTH_DAYS}
-LONGEST = max(timedelta(days=days) + TOLERANCE[days] for days in GROWTH_DAYS)
+MAX_LOOKBACK = max(timedelta(days=days) + TOLERANCE[days] for days in GROWTH_DAYS)
 
 # Of each subject and span: what a source said last, at or before. Our own rows are changes only, and a look at the
 # account confirms them until then; others' rows are looks themselves. The newer of the two counts.
 # Each month is a partition: the bound moments say which of them matter at all, and CASE looks only where it must.
-GROWN = """
+GROWTH_CTE = """
     grown AS (
         SELECT subject.repository_id,
                max(growth) FILTER (WHERE days = 1) AS stars_1d,
@@ -58,7 +58,7 @@ GROWN = """
          GROUP BY subject.repository_id
     )
 """
-OWN = """
+UPDATE_OWN_GROWTH = """
     WITH subject AS (
         SELECT repository_id, account_id, stars, created_at, captured_at AS changed_at,
                CAST(:as_of AS timestamptz) AS as_of,
@@ -71,7 +71,7 @@ OWN = """
            stars_90d = grown.stars_90d, stars_365d = grown.stars_365d, growth_as_of = :as_of
       FROM grown WHERE grown.repository_id = held.repository_id
 """
-IMPORTED = """
+UPDATE_IMPORT_GROWTH = """
     WITH subject AS (
         SELECT repository_id, account_id, stars, created_at, CAST(NULL AS timestamptz) AS changed_at,
                last_at AS as_of, true AS imported
@@ -87,13 +87,13 @@ IMPORTED = """
            ROW(grown.stars_1d, grown.stars_7d, grown.stars_30d, grown.stars_90d, grown.stars_365d)
 """
 # Our first look at any of the accounts: no change of ours is older.
-BEGAN = """
+SELECT_FIRST_CAPTURE = """
     SELECT min(first.at)
       FROM (SELECT DISTINCT account_id FROM repository WHERE {chosen}) AS owner
      CROSS JOIN LATERAL (
            SELECT min(captured_at) AS at FROM capture WHERE account_id = owner.account_id AND source_id = 1) AS first
 """
-SPANS = {
+SPAN_PARAMETERS = {
     "days": list(GROWTH_DAYS),
     "lengths": [timedelta(days=days) for days in GROWTH_DAYS],
     "tolerances": [TOLERANCE[days] for days in GROWTH_DAYS],
@@ -102,34 +102,38 @@ SPANS = {
 
 def update_growth(connection: Connection, repository_ids: Sequence[int] | None, as_of: datetime) -> None:
     """Bring the growth of our own latest counts up to date: of some repositories, or of all (None)."""
-    chosen, values = _chosen("repository_id", repository_ids)
-    moments = {"as_of": as_of, "oldest": as_of - LONGEST, "newest": as_of - timedelta(days=min(GROWTH_DAYS))}
-    began = _began(connection, repository_ids) or as_of
-    statement = text(OWN.format(chosen=chosen, grown=GROWN))
-    connection.execute(statement, SPANS | moments | values | {"began": began})
+    chosen, values = _repository_filter("repository_id", repository_ids)
+    moments = {"as_of": as_of, "oldest": as_of - MAX_LOOKBACK, "newest": as_of - timedelta(days=min(GROWTH_DAYS))}
+    began = _first_capture_at(connection, repository_ids) or as_of
+    statement = text(UPDATE_OWN_GROWTH.format(chosen=chosen, grown=GROWTH_CTE))
+    connection.execute(statement, SPAN_PARAMETERS | moments | values | {"began": began})
 
 
 def update_import_growth(connection: Connection, source_id: int, repository_ids: Sequence[int] | None = None) -> None:
     """The same for what an imported source says last, seen from the day on which it said it."""
-    chosen, values = _chosen("repository_id", repository_ids)
+    chosen, values = _repository_filter("repository_id", repository_ids)
     first, last = connection.execute(
         text(f"SELECT min(last_at), max(last_at) FROM repository_import WHERE source_id = :source AND {chosen}"),  # noqa: S608
         values | {"source": source_id},
     ).one()
     if first is None:
         return
-    moments = {"oldest": first - LONGEST, "newest": last, "began": _began(connection, repository_ids) or last}
-    statement = text(IMPORTED.format(chosen=chosen, grown=GROWN))
-    connection.execute(statement, SPANS | moments | values | {"source": source_id})
+    moments = {
+        "oldest": first - MAX_LOOKBACK,
+        "newest": last,
+        "began": _first_capture_at(connection, repository_ids) or last,
+    }
+    statement = text(UPDATE_IMPORT_GROWTH.format(chosen=chosen, grown=GROWTH_CTE))
+    connection.execute(statement, SPAN_PARAMETERS | moments | values | {"source": source_id})
 
 
-def _began(connection: Connection, repository_ids: Sequence[int] | None) -> datetime | None:
-    chosen, values = _chosen("id", repository_ids)
-    began: datetime | None = connection.scalar(text(BEGAN.format(chosen=chosen)), values)
+def _first_capture_at(connection: Connection, repository_ids: Sequence[int] | None) -> datetime | None:
+    chosen, values = _repository_filter("id", repository_ids)
+    began: datetime | None = connection.scalar(text(SELECT_FIRST_CAPTURE.format(chosen=chosen)), values)
     return began
 
 
-def _chosen(column: str, repository_ids: Sequence[int] | None) -> tuple[str, dict[str, object]]:
+def _repository_filter(column: str, repository_ids: Sequence[int] | None) -> tuple[str, dict[str, object]]:
     """The condition that chooses these repositories, and its values."""
     if repository_ids is None:
         return "true", {}

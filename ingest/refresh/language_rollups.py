@@ -10,10 +10,10 @@ from datetime import date
 
 from sqlalchemy import Connection, text
 
-SUMMING_LOCK = 0x616C6D73756D  # "almsum"
-REST_FACTOR = 20
+LANGUAGE_DAY_LOCK = 0x616C6D73756D  # "almsum"
+PAUSE_FACTOR = 20
 # What is no longer true of a day goes, and only what differs is written.
-STORE = """
+UPSERT_LANGUAGE_DAYS = """
     , gone AS (
         DELETE FROM language_day AS held
          WHERE held.source_id = :source {scope}
@@ -26,7 +26,7 @@ STORE = """
      WHERE ROW(language_day.repositories, language_day.stars, language_day.bytes)
            IS DISTINCT FROM ROW(excluded.repositories, excluded.stars, excluded.bytes)
 """
-OWN = """
+SUM_OWN_LANGUAGES = """
     WITH counted AS (
         SELECT repository.id, coalesce(primary_language, '') AS language, coalesce(stars, 0) AS stars
           FROM repository_current JOIN repository ON repository.id = repository_id
@@ -51,7 +51,7 @@ OWN = """
 """
 # An imported source may look on any day of a week, at each repository on another: its last look of each ISO week
 # counts, under the day of the last look of all.
-IMPORTED = """
+SUM_IMPORTED_LANGUAGES = """
     WITH looked AS (
         SELECT DISTINCT ON (repository_id, week) repository_id, stars, captured_at,
                date_trunc('week', captured_at AT TIME ZONE 'UTC') AS week
@@ -75,13 +75,15 @@ def update_language_day(connection: Connection, day: date) -> bool:
 
     Two at once would wait for each other's rows, and all workers end up waiting in line.
     """
-    if not connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": SUMMING_LOCK}):
+    if not connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": LANGUAGE_DAY_LOCK}):
         return False
-    connection.execute(text(OWN + STORE.format(scope="AND held.day = :day")), {"day": day, "source": 1})
+    connection.execute(
+        text(SUM_OWN_LANGUAGES + UPSERT_LANGUAGE_DAYS.format(scope="AND held.day = :day")), {"day": day, "source": 1}
+    )
     return True
 
 
-class Rhythm:
+class DutyCycleThrottle:
     """Lets something that is repeated after each run take no more than a twentieth of the time."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -98,7 +100,7 @@ class Rhythm:
         began = self._monotonic()
         yield
         ended = self._monotonic()
-        self._not_before = ended + REST_FACTOR * (ended - began)
+        self._not_before = ended + PAUSE_FACTOR * (ended - began)
 
 
 def update_import_language_days(connection: Connection, source_id: int) -> None:
@@ -107,4 +109,6 @@ def update_import_language_days(connection: Connection, source_id: int) -> None:
         text("SELECT min(first_at) AS first, max(last_at) AS last FROM repository_import WHERE source_id = :source"),
         {"source": source_id},
     ).one()
-    connection.execute(text(IMPORTED + STORE.format(scope="")), {"source": source_id, **span._mapping})
+    connection.execute(
+        text(SUM_IMPORTED_LANGUAGES + UPSERT_LANGUAGE_DAYS.format(scope="")), {"source": source_id, **span._mapping}
+    )

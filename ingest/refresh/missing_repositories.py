@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from ingest.github import Account, AccountAnswer, GitHub, Gone, Repository
+from ingest.github import Account, AccountSnapshot, GitHub, MissingRepository, Repository
 from ingest.github.http.errors import GitHubError
-from ingest.github.http.rate_gate import Stop
+from ingest.github.http.rate_gate import StopSignal
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Absent:
+class MissingRepositories:
     """What GitHub says of repositories that an account no longer lists, by GitHub's id."""
 
     still_owned: tuple[Repository, ...] = ()
@@ -21,9 +21,12 @@ class Absent:
     gone: Mapping[int, str] = field(default_factory=dict)
 
 
-def find_absent(
-    github: GitHub, answer: AccountAnswer, held: Mapping[int, Mapping[int, str | None]], stop: Stop | None = None
-) -> Absent:
+def find_missing_repositories(
+    github: GitHub,
+    answer: AccountSnapshot,
+    held: Mapping[int, Mapping[int, str | None]],
+    stop: StopSignal | None = None,
+) -> MissingRepositories:
     """Ask GitHub where those are that the account held and the answer does not name.
 
     held  by the account's GitHub id: its repositories' GitHub ids, and their node ids
@@ -34,21 +37,21 @@ def find_absent(
     named = {repository.github_id for repository in answer.repositories}
     missing = [(github_id, node_id) for github_id, node_id in listed.items() if github_id not in named]
     if not missing:
-        return Absent()
+        return MissingRepositories()
     try:
         found = github.whereabouts(missing, stop=stop)
     except GitHubError as error:
         log.warning("missing repositories not looked up", login=answer.account.login, error=str(error))
-        return Absent()
+        return MissingRepositories()
     repositories = [one for one in found.values() if isinstance(one, Repository)]
-    return Absent(
-        still_owned=tuple(one for one in repositories if _owner_is(one, answer.account)),
-        moved={one.github_id: one for one in repositories if not _owner_is(one, answer.account)},
-        gone={github_id: one.reason for github_id, one in found.items() if isinstance(one, Gone)},
+    return MissingRepositories(
+        still_owned=tuple(one for one in repositories if _is_owned_by(one, answer.account)),
+        moved={one.github_id: one for one in repositories if not _is_owned_by(one, answer.account)},
+        gone={github_id: one.reason for github_id, one in found.items() if isinstance(one, MissingRepository)},
     )
 
 
-def _owner_is(repository: Repository, account: Account) -> bool:
+def _is_owned_by(repository: Repository, account: Account) -> bool:
     if repository.owner_id is not None:
         return repository.owner_id == account.github_id
     return repository.owner_login.lower() == account.login.lower()

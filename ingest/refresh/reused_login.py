@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from ingest.github import Ask, GitHub, Outcome
+from ingest.github import AccountRequest, AccountResult, GitHub
 from ingest.github.http.errors import AccountNotFound, GitHubError
-from ingest.github.http.rate_gate import Stop
+from ingest.github.http.rate_gate import StopSignal
 
 
-class NameTaken(GitHubError):
+class LoginReused(GitHubError):
     """An account's names moved while it was looked for."""
 
     code = "name_taken"
@@ -17,13 +17,18 @@ class NameTaken(GitHubError):
         super().__init__(f"Another account answers to {login} now; the next look tells what became of the one we hold")
 
 
-def is_namesake(outcome: Outcome) -> bool:
+def is_other_account(outcome: AccountResult) -> bool:
     """Whether the answer is another account's than the one that is held under this login."""
     held, answer = outcome.ask.github_id, outcome.answer
     return held is not None and answer is not None and answer.account.github_id != held
 
 
-def look_up(github: GitHub, outcome: Outcome, read: Callable[[Ask], Outcome], stop: Stop | None = None) -> Outcome:
+def fetch_renamed_account(
+    github: GitHub,
+    outcome: AccountResult,
+    read: Callable[[AccountRequest], AccountResult],
+    stop: StopSignal | None = None,
+) -> AccountResult:
     """Read the account that was meant, under the name it has now; AccountNotFound where it has none any more.
 
     *read* asks for one account by its login.
@@ -33,14 +38,14 @@ def look_up(github: GitHub, outcome: Outcome, read: Callable[[Ask], Outcome], st
     try:
         login = github.account_by_id(ask.github_id, stop=stop).login
     except AccountNotFound:
-        return _refused(outcome, AccountNotFound(ask.login))
+        return _failed_result(outcome, AccountNotFound(ask.login))
     except GitHubError as error:
-        return _refused(outcome, error)
+        return _failed_result(outcome, error)
     if login.lower() == ask.login.lower():
-        return _refused(outcome, NameTaken(ask.login))
+        return _failed_result(outcome, LoginReused(ask.login))
     again = read(replace(ask, login=login))
-    if is_namesake(again):
-        return _refused(outcome, NameTaken(login))
+    if is_other_account(again):
+        return _failed_result(outcome, LoginReused(login))
     return replace(
         again,
         ask=ask,
@@ -50,5 +55,5 @@ def look_up(github: GitHub, outcome: Outcome, read: Callable[[Ask], Outcome], st
     )
 
 
-def _refused(outcome: Outcome, error: GitHubError) -> Outcome:
+def _failed_result(outcome: AccountResult, error: GitHubError) -> AccountResult:
     return replace(outcome, answer=None, error=error, requests=outcome.requests + 1)

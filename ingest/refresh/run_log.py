@@ -8,19 +8,19 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, text
 
-from core.queue.jobs import Asked, open_ingestion
+from core.queue.jobs import JobOrigin, create_ingestion
 
-State = Literal["stored", "unchanged", "failed", "gone"]
+ItemState = Literal["stored", "unchanged", "failed", "gone"]
 # Any number that nothing else in this database locks; the run's id is the second half of the key.
 LOCK_SPACE = 0x52554E
 
 
 @dataclass(frozen=True)
-class Item:
+class IngestItem:
     """What became of one account, `error` in a sentence."""
 
     login: str
-    state: State
+    state: ItemState
     account_id: int | None = None
     repositories: int = 0
     rows_written: int = 0
@@ -43,7 +43,7 @@ class Run:
 
     id: int
     started_at: datetime
-    items: list[Item] = field(default_factory=list)
+    items: list[IngestItem] = field(default_factory=list)
     requests: int = 0
     points: int = 0
     not_modified: int = 0
@@ -72,14 +72,16 @@ class Run:
 
 
 @contextmanager
-def running(engine: Engine, asked: Asked, accounts: int, now: datetime, job_id: int | None = None) -> Iterator[Run]:
+def record_run(
+    engine: Engine, asked: JobOrigin, accounts: int, now: datetime, job_id: int | None = None
+) -> Iterator[Run]:
     """Open a run and close it with what happened, whatever happens.
 
     A lock on a connection of its own says that the run is alive; when its process dies, Postgres lets go of it and
     `close_dead` can tell.
     """
     with engine.connect() as guard:
-        ingestion_id = asked.ingestion_id or open_ingestion(guard, asked, now, accounts)
+        ingestion_id = asked.ingestion_id or create_ingestion(guard, asked, now, accounts)
         run_id: int = guard.execute(
             text(
                 "INSERT INTO ingest_run"
@@ -107,13 +109,13 @@ def running(engine: Engine, asked: Asked, accounts: int, now: datetime, job_id: 
         finally:
             try:
                 with engine.begin() as connection:
-                    _close(connection, run)
+                    _close_run(connection, run)
             finally:
                 # The lock goes with its connection, whatever state that is in.
                 guard.invalidate()
 
 
-def _close(connection: Connection, run: Run) -> None:
+def _close_run(connection: Connection, run: Run) -> None:
     connection.execute(
         text(
             "UPDATE ingest_run SET state = :state, finished_at = clock_timestamp(), stored = :stored, failed = :failed,"
@@ -125,7 +127,7 @@ def _close(connection: Connection, run: Run) -> None:
     )
 
 
-def write_item(connection: Connection, run_id: int, item: Item) -> None:
+def write_item(connection: Connection, run_id: int, item: IngestItem) -> None:
     connection.execute(
         text(
             "INSERT INTO ingest_item (run_id, login, account_id, state, requests, points, not_modified, repositories,"
@@ -150,7 +152,7 @@ def write_progress(connection: Connection, run: Run) -> None:
     )
 
 
-def close_dead(connection: Connection) -> int:
+def close_dead_runs(connection: Connection) -> int:
     """Close runs whose process died; returns how many."""
     return connection.execute(
         text(
@@ -161,7 +163,7 @@ def close_dead(connection: Connection) -> int:
     ).rowcount
 
 
-def latest(connection: Connection, limit: int) -> list[dict[str, Any]]:
+def latest_runs(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """The newest runs first."""
     rows = connection.execute(text("SELECT * FROM ingest_run ORDER BY id DESC LIMIT :limit"), {"limit": limit})
     return [dict(row._mapping) for row in rows]

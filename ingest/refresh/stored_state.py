@@ -8,10 +8,18 @@ from sqlalchemy import Connection, Row, text
 
 from ingest.github.api.models import Account, Repository
 from ingest.history_import.adopt_accounts import adopt_accounts
-from ingest.refresh.diff import AccountCounts, Counts, Details, Extras, HeldAccount, HeldRepository, LanguagesLook
+from ingest.refresh.diff import (
+    AccountCounts,
+    LanguagesState,
+    RepositoryCounts,
+    RepositoryDetails,
+    RepositoryExtras,
+    StoredAccount,
+    StoredRepository,
+)
 
 
-def lock_account(connection: Connection, account: Account) -> int:
+def lock_or_create_account(connection: Connection, account: Account) -> int:
     """Find or create the row of *account* and lock it until the transaction ends; returns our id.
 
     Identity is GitHub's id: a name that answers with another id is another account. What is kept under the name
@@ -29,7 +37,7 @@ def lock_account(connection: Connection, account: Account) -> int:
     return int(found)
 
 
-def account_id(connection: Connection, github_id: int) -> int | None:
+def find_account_id(connection: Connection, github_id: int) -> int | None:
     """Our id of the account that GitHub knows by *github_id*."""
     found: int | None = connection.scalar(
         text("SELECT id FROM account WHERE github_id = :github_id"), {"github_id": github_id}
@@ -37,9 +45,9 @@ def account_id(connection: Connection, github_id: int) -> int | None:
     return found
 
 
-def owner_of(connection: Connection, repository: Repository) -> int:
+def get_or_create_owner_id(connection: Connection, repository: Repository) -> int:
     """Our id of the account that *repository* belongs to now; a row by name where nobody has seen it."""
-    found = None if repository.owner_id is None else account_id(connection, repository.owner_id)
+    found = None if repository.owner_id is None else find_account_id(connection, repository.owner_id)
     if found is None:
         found = connection.execute(
             text(
@@ -55,7 +63,7 @@ def owner_of(connection: Connection, repository: Repository) -> int:
     return int(found)
 
 
-def held_account(connection: Connection, account_id: int, github_ids: Sequence[int]) -> HeldAccount:
+def load_account(connection: Connection, account_id: int, github_ids: Sequence[int]) -> StoredAccount:
     """Read what we hold of an account, and of the repositories *github_ids* wherever they are held."""
     row = connection.execute(
         text(
@@ -67,19 +75,19 @@ def held_account(connection: Connection, account_id: int, github_ids: Sequence[i
         {"id": account_id},
     ).one()
     counts = None if row.stars is None else AccountCounts(*(getattr(row, part.name) for part in fields(AccountCounts)))
-    return HeldAccount(
+    return StoredAccount(
         id=account_id,
         login=row.login,
         checked_at=row.checked_at,
         gone_at=row.gone_at,
         counts=counts,
-        repositories=_held_repositories(connection, account_id, github_ids),
+        repositories=_load_repositories(connection, account_id, github_ids),
     )
 
 
-def _held_repositories(
+def _load_repositories(
     connection: Connection, account_id: int, github_ids: Sequence[int]
-) -> Mapping[int, HeldRepository]:
+) -> Mapping[int, StoredRepository]:
     rows = connection.execute(
         text("""
             SELECT repository.*, stars, forks, size_kb, watchers, open_issues, open_change_requests,
@@ -90,25 +98,25 @@ def _held_repositories(
         """),
         {"account": account_id, "github_ids": list(github_ids)},
     )
-    return {row.github_id: _held(row) for row in rows}
+    return {row.github_id: _stored_repository(row) for row in rows}
 
 
-def _held(row: Row[Any]) -> HeldRepository:
-    held = {part.name: getattr(row, part.name) for part in fields(Details)}
+def _stored_repository(row: Row[Any]) -> StoredRepository:
+    held = {part.name: getattr(row, part.name) for part in fields(RepositoryDetails)}
     held["topics"] = None if row.topics is None else tuple(sorted(row.topics))
-    return HeldRepository(
+    return StoredRepository(
         id=row.id,
         github_id=row.github_id,
         account_id=row.account_id,
-        details=Details(**held),
-        counts=None if row.captured_at is None else Counts(row.stars, row.forks, row.size_kb),
-        extras=Extras(*(getattr(row, part.name) for part in fields(Extras))),
+        details=RepositoryDetails(**held),
+        counts=None if row.captured_at is None else RepositoryCounts(row.stars, row.forks, row.size_kb),
+        extras=RepositoryExtras(*(getattr(row, part.name) for part in fields(RepositoryExtras))),
         captured_at=row.captured_at,
         gone_at=row.gone_at,
     )
 
 
-def held_languages(connection: Connection, repository_ids: Iterable[int]) -> dict[int, dict[str, int]]:
+def load_languages(connection: Connection, repository_ids: Iterable[int]) -> dict[int, dict[str, int]]:
     """The latest set of languages of each repository (our id) that has one."""
     rows = connection.execute(
         text(
@@ -125,16 +133,16 @@ def held_languages(connection: Connection, repository_ids: Iterable[int]) -> dic
 
 
 @dataclass(frozen=True)
-class Inventory:
+class BatchState:
     """What a whole batch of accounts holds, read once: enough to know what to ask, not enough to store."""
 
-    looks: Mapping[int, LanguagesLook]
+    looks: Mapping[int, LanguagesState]
     """By the repository's GitHub id."""
     listed: Mapping[int, Mapping[int, str | None]]
     """By the account's GitHub id: its repositories that are not gone, and their node ids."""
 
 
-def inventory(connection: Connection, account_ids: Sequence[int]) -> Inventory:
+def load_batch_state(connection: Connection, account_ids: Sequence[int]) -> BatchState:
     rows = connection.execute(
         text(
             "SELECT account.github_id AS account, repository.github_id, repository.node_id, repository.gone_at,"
@@ -144,10 +152,10 @@ def inventory(connection: Connection, account_ids: Sequence[int]) -> Inventory:
         ),
         {"ids": list(account_ids)},
     )
-    looks: dict[int, LanguagesLook] = {}
+    looks: dict[int, LanguagesState] = {}
     listed: dict[int, dict[int, str | None]] = {}
     for row in rows:
-        looks[row.github_id] = LanguagesLook(row.languages_at, row.languages_pushed_at)
+        looks[row.github_id] = LanguagesState(row.languages_at, row.languages_pushed_at)
         if row.gone_at is None:
             listed.setdefault(row.account, {})[row.github_id] = row.node_id
-    return Inventory(looks, listed)
+    return BatchState(looks, listed)

@@ -10,12 +10,12 @@ import psycopg
 from sqlalchemy import Connection, text
 
 from ingest.github.api.models import Account, Repository
-from ingest.refresh.diff import AccountCounts, Details, Entry, Extras, counts_of
-from ingest.refresh.stored_state import held_languages
+from ingest.refresh.diff import AccountCounts, ChangeEntry, RepositoryDetails, RepositoryExtras, counts_of
+from ingest.refresh.stored_state import load_languages
 
 # Below this many rows one INSERT is quicker than opening a COPY.
-COPY_FROM = 200
-OWN = 1  # the source that is this installation
+COPY_MIN_ROWS = 200
+OWN_SOURCE_ID = 1  # the source that is this installation
 
 
 def write_account(
@@ -54,7 +54,7 @@ def write_capture(connection: Connection, account_id: int, captured_at: datetime
             "INSERT INTO capture (account_id, captured_at, source_id, run_id) VALUES (:account, :at, :own, :run)"
             " ON CONFLICT DO NOTHING"
         ),
-        {"account": account_id, "at": captured_at, "own": OWN, "run": run_id},
+        {"account": account_id, "at": captured_at, "own": OWN_SOURCE_ID, "run": run_id},
     )
 
 
@@ -72,7 +72,7 @@ def insert_repositories(connection: Connection, account_id: int, new: Sequence[R
             ON CONFLICT (github_id) DO UPDATE SET account_id = excluded.account_id, full_name = excluded.full_name
             RETURNING id, github_id
         """),
-        {"account_id": account_id, "rows": _as_rows(new)},
+        {"account_id": account_id, "rows": _to_json_rows(new)},
     )
     return {row.github_id: row.id for row in rows}
 
@@ -92,12 +92,12 @@ def update_details(connection: Connection, account_id: int, changed: Sequence[Re
               FROM jsonb_populate_recordset(NULL::repository, CAST(:rows AS jsonb)) AS row
              WHERE repository.github_id = row.github_id
         """),
-        {"account_id": account_id, "rows": _as_rows(changed)},
+        {"account_id": account_id, "rows": _to_json_rows(changed)},
     )
 
 
-def _as_rows(repositories: Sequence[Repository]) -> str:
-    names = {part.name for part in fields(Details)} | {"github_id"}
+def _to_json_rows(repositories: Sequence[Repository]) -> str:
+    names = {part.name for part in fields(RepositoryDetails)} | {"github_id"}
     return json.dumps([repository.model_dump(mode="json", include=names) for repository in repositories])
 
 
@@ -127,16 +127,16 @@ def write_counts(connection: Connection, ids: Mapping[int, int], changed: Sequen
     return len(rows)
 
 
-Snapshot = tuple[int, datetime, int | None, int | None, int | None]
+SnapshotRow = tuple[int, datetime, int | None, int | None, int | None]
 
 
-def write_snapshots(connection: Connection, rows: Sequence[Snapshot]) -> None:
+def write_snapshots(connection: Connection, rows: Sequence[SnapshotRow]) -> None:
     """Add snapshots (repository, moment, stars, forks, size). They were compared before: none is held already."""
-    if len(rows) >= COPY_FROM:
+    if len(rows) >= COPY_MIN_ROWS:
         statement = (
             "COPY repository_snapshot (repository_id, captured_at, stars, forks, size_kb) FROM STDIN (FORMAT binary)"
         )
-        with raw(connection).cursor() as cursor, cursor.copy(statement) as copy:
+        with psycopg_connection(connection).cursor() as cursor, cursor.copy(statement) as copy:
             copy.set_types(["int8", "timestamptz", "int4", "int4", "int4"])
             for row in rows:
                 copy.write_row(row)
@@ -150,9 +150,11 @@ def write_snapshots(connection: Connection, rows: Sequence[Snapshot]) -> None:
     )
 
 
-def write_extras(connection: Connection, ids: Mapping[int, int], changed: Mapping[int, Extras], at: datetime) -> int:
+def write_extras(
+    connection: Connection, ids: Mapping[int, int], changed: Mapping[int, RepositoryExtras], at: datetime
+) -> int:
     rows = [asdict(extras) | {"repository_id": ids[github_id]} for github_id, extras in changed.items()]
-    rows = [row for row in rows if any(row[part.name] is not None for part in fields(Extras))]
+    rows = [row for row in rows if any(row[part.name] is not None for part in fields(RepositoryExtras))]
     if not rows:
         return 0
     values = {"at": at, "rows": json.dumps(rows)}
@@ -188,7 +190,7 @@ def write_languages(
     """Store the sets of languages that differ from the held ones, by our id; returns how many rows."""
     if not read:
         return 0
-    held = held_languages(connection, read)
+    held = load_languages(connection, read)
     rows = [
         {"repository_id": id_, "language": language, "bytes": size}
         for id_, languages in read.items()
@@ -215,8 +217,13 @@ def write_languages(
     return len(rows)
 
 
-def write_entries(
-    connection: Connection, account_id: int, ids: Mapping[int, int], entries: Sequence[Entry], at: datetime, run_id: int
+def write_change_entries(
+    connection: Connection,
+    account_id: int,
+    ids: Mapping[int, int],
+    entries: Sequence[ChangeEntry],
+    at: datetime,
+    run_id: int,
 ) -> None:
     if not entries:
         return
@@ -262,10 +269,10 @@ def mark_account_gone(connection: Connection, account_id: int, reason: str, at: 
         ),
         {"id": account_id, "reason": "its account is gone", "at": at},
     )
-    write_entries(connection, account_id, {}, [Entry("gone", None, reason)], at, run_id)
+    write_change_entries(connection, account_id, {}, [ChangeEntry("gone", None, reason)], at, run_id)
 
 
-def raw(connection: Connection) -> "psycopg.Connection[Any]":
+def psycopg_connection(connection: Connection) -> "psycopg.Connection[Any]":
     """The driver's own connection, inside the same transaction."""
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)

@@ -5,7 +5,7 @@ with serve(World(accounts=40, seed=7), latency_ms=80) as sandbox:
 """
 
 from ingest.sandbox.command import main
-from ingest.sandbox.history import write_history
+from ingest.sandbox.history_file import write_history
 from ingest.sandbox.server import Sandbox, serve
 from ingest.sandbox.world import World
 

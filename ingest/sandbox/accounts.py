@@ -5,23 +5,16 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-from ingest.sandbox.chance import draws
 from ingest.sandbox.clock import epoch
-from ingest.sandbox.growth import DAY, Crowd
-from ingest.sandbox.vocabulary import (
-    COMPANY_KINDS,
-    COMPANY_WORDS,
-    FAMILY_NAMES,
-    GIVEN_NAMES,
-    NOUNS,
-    PLACES,
-)
+from ingest.sandbox.growth_curves import DAY, GrowthCurve
+from ingest.sandbox.seeded_random import random_generator
+from ingest.sandbox.vocabulary import COMPANY_SUFFIXES, COMPANY_WORDS, FAMILY_NAMES, GIVEN_NAMES, LOCATIONS, NOUNS
 
-Kind = Literal["User", "Organization"]
-FIRST_DAY, LAST_DAY = epoch("2011-02-01"), epoch("2025-06-01")
+AccountKind = Literal["User", "Organization"]
+EARLIEST_CREATED_AT, LATEST_CREATED_AT = epoch("2011-02-01"), epoch("2025-06-01")
 # Things born later than this carry node ids of the new form.
 NEW_NODE_IDS_SINCE = epoch("2021-10-01")
-PREFIXES = {"User": "U", "Organization": "O", "Repository": "R"}
+NODE_ID_PREFIXES = {"User": "U", "Organization": "O", "Repository": "R"}
 
 
 @dataclass(slots=True)
@@ -29,7 +22,7 @@ class Account:
     """One account; what an edit can change is plain attributes, what grows is a curve."""
 
     id: int
-    kind: Kind
+    kind: AccountKind
     login: str
     born: int
     name: str | None
@@ -37,7 +30,7 @@ class Account:
     blog: str
     location: str | None
     bio: str | None
-    followers: Crowd
+    followers: GrowthCurve
     following: int
     gists: int
     fame: float
@@ -62,27 +55,27 @@ def node_id(kind: str, number: int, born: int) -> str:
     if born < NEW_NODE_IDS_SINCE:
         return b64encode(f"0{len(kind)}:{kind}{number}".encode()).decode()
     packed = b"\x92\x00\xce" + number.to_bytes(4, "big")
-    return f"{PREFIXES[kind]}_{urlsafe_b64encode(packed).decode().rstrip('=')}"
+    return f"{NODE_ID_PREFIXES[kind]}_{urlsafe_b64encode(packed).decode().rstrip('=')}"
 
 
-def found(seed: int, index: int, kind: Kind, taken: set[str]) -> Account:
+def create_account(seed: int, index: int, kind: AccountKind, taken: set[str]) -> Account:
     """Make account number *index*; its login is none of the *taken* lower-case ones, and joins them."""
-    chance = draws(seed, "account", index)
-    name = _company(chance) if kind == "Organization" else _person(chance)
+    chance = random_generator(seed, "account", index)
+    name = _company_name(chance) if kind == "Organization" else _person_name(chance)
     login = _free_login(chance, name, kind, taken)
-    born = FIRST_DAY + int((LAST_DAY - FIRST_DAY) * chance.random() ** 1.3)
+    born = EARLIEST_CREATED_AT + int((LATEST_CREATED_AT - EARLIEST_CREATED_AT) * chance.random() ** 1.3)
     fame = chance.lognormvariate(0.6, 1.2)
     return Account(
-        id=1000 + (born - FIRST_DAY) // 3 + index,
+        id=1000 + (born - EARLIEST_CREATED_AT) // 3 + index,
         kind=kind,
         login=login,
         born=born,
         name=name if chance.random() < 0.85 else None,
         company=chance.choice((None, None, f"@{chance.choice(COMPANY_WORDS).lower()}")) if kind == "User" else None,
         blog=f"https://{login.lower()}.example" if chance.random() < 0.4 else "",
-        location=chance.choice(PLACES) if chance.random() < 0.6 else None,
+        location=chance.choice(LOCATIONS) if chance.random() < 0.6 else None,
         bio=f"Makes {chance.choice(NOUNS)}s and {chance.choice(NOUNS)}s" if chance.random() < 0.6 else None,
-        followers=_followers(chance, born, fame),
+        followers=_follower_curve(chance, born, fame),
         following=0 if kind == "Organization" else int(chance.lognormvariate(2.5, 1.2)),
         gists=0 if kind == "Organization" else int(chance.expovariate(0.1)),
         fame=fame,
@@ -90,25 +83,27 @@ def found(seed: int, index: int, kind: Kind, taken: set[str]) -> Account:
     )
 
 
-def _followers(chance: Random, born: int, fame: float) -> Crowd:
+def _follower_curve(chance: Random, born: int, fame: float) -> GrowthCurve:
     final = fame * chance.lognormvariate(3.5, 1.2)
     drift = final / 4000
-    return Crowd(born, _step(drift * 3), final, chance.uniform(300, 2000), chance.uniform(0.9, 1.8), drift)
+    return GrowthCurve(
+        born, _step_seconds(drift * 3), final, chance.uniform(300, 2000), chance.uniform(0.9, 1.8), drift
+    )
 
 
-def _step(per_day: float) -> int:
+def _step_seconds(per_day: float) -> int:
     return int(min(max(DAY / (per_day + 0.1), 60), 5 * DAY))
 
 
-def _person(chance: Random) -> str:
+def _person_name(chance: Random) -> str:
     return f"{chance.choice(GIVEN_NAMES)} {chance.choice(FAMILY_NAMES)}"
 
 
-def _company(chance: Random) -> str:
-    return chance.choice(COMPANY_WORDS) + " " + chance.choice(COMPANY_KINDS).strip("-").capitalize()
+def _company_name(chance: Random) -> str:
+    return chance.choice(COMPANY_WORDS) + " " + chance.choice(COMPANY_SUFFIXES).strip("-").capitalize()
 
 
-def _free_login(chance: Random, name: str, kind: Kind, taken: set[str]) -> str:
+def _free_login(chance: Random, name: str, kind: AccountKind, taken: set[str]) -> str:
     first, last = name.split(" ", 1)
     while True:
         login = _company_login(chance, first) if kind == "Organization" else _person_login(chance, first, last)
@@ -132,6 +127,6 @@ def _person_login(chance: Random, first: str, last: str) -> str:
 
 
 def _company_login(chance: Random, word: str) -> str:
-    form = word + chance.choice(COMPANY_KINDS)
+    form = word + chance.choice(COMPANY_SUFFIXES)
     number = str(chance.randrange(2, 1000)) if chance.random() < 0.3 else ""
     return (form if chance.random() < 0.3 else form.lower()) + number

@@ -7,15 +7,15 @@ from datetime import timedelta
 
 import jwt
 
-from ingest.sandbox.clock import Clock, iso
-from ingest.sandbox.messages import DOCS, Answer, not_found, refusal
+from ingest.sandbox.clock import Clock, iso_timestamp
+from ingest.sandbox.messages import DOCS, ApiResponse, error_response, not_found
 
-ASKS_FOR_TOKEN = re.compile(r"/app/installations/(\d+)/access_tokens")
+INSTALLATION_TOKEN_PATH = re.compile(r"/app/installations/(\d+)/access_tokens")
 TOKEN_DOCS = f"{DOCS}/apps/apps#create-an-installation-access-token-for-an-app"
-GOOD_FOR = timedelta(hours=1)
-LONGEST_SIGNATURE = 600
-FUTURE = "'Expiration time' claim ('exp') is too far in the future"
-NOT_YET = "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued"
+TOKEN_LIFETIME = timedelta(hours=1)
+MAX_JWT_SECONDS = 600
+EXPIRES_TOO_LATE = "'Expiration time' claim ('exp') is too far in the future"
+ISSUED_IN_FUTURE = "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued"
 
 
 @dataclass
@@ -30,7 +30,7 @@ class App:
     issued: list[str] = field(default_factory=list)
 
 
-class Apps:
+class AppRegistry:
     """Registers Apps and gives their installations tokens, which `tokens` of the limits then knows."""
 
     def __init__(self, clock: Clock, tokens: dict[str, str]) -> None:
@@ -58,21 +58,21 @@ class Apps:
         for token in self._apps.pop(installation_id).issued:
             self.revoke(token)
 
-    def give_token(self, installation_id: str, signature: str | None) -> Answer:
+    def give_token(self, installation_id: str, signature: str | None) -> ApiResponse:
         app = self._apps.get(installation_id)
         if app is None:
             return not_found(TOKEN_DOCS)
         refused = self._verify(app, signature or "")
         if refused:
-            return refusal(401, refused, TOKEN_DOCS)
+            return error_response(401, refused, TOKEN_DOCS)
         if app.suspended:
-            return refusal(403, "This installation has been suspended", TOKEN_DOCS)
+            return error_response(403, "This installation has been suspended", TOKEN_DOCS)
         token = f"ghs_{secrets.token_hex(18)}"
-        until = self._clock.now() + int(GOOD_FOR.total_seconds())
+        until = self._clock.now() + int(TOKEN_LIFETIME.total_seconds())
         app.issued.append(token)
         self._tokens[token], self._good_until[token] = app.owner, until
-        body = {"token": token, "expires_at": iso(until), "permissions": {"metadata": "read"}}
-        return Answer.of(201, body | {"repository_selection": "all"})
+        body = {"token": token, "expires_at": iso_timestamp(until), "permissions": {"metadata": "read"}}
+        return ApiResponse.of(201, body | {"repository_selection": "all"})
 
     def _verify(self, app: App, signature: str) -> str | None:
         """Tell why a signature is not good, in GitHub's words."""
@@ -85,7 +85,7 @@ class Apps:
         if claims["iss"] != app.app_id:
             return "Integration not found"
         if claims["iat"] > now:
-            return NOT_YET
+            return ISSUED_IN_FUTURE
         if claims["exp"] <= now:
             return "'Expiration time' claim ('exp') must be a numeric value representing the future time"
-        return FUTURE if claims["exp"] > now + LONGEST_SIGNATURE else None
+        return EXPIRES_TOO_LATE if claims["exp"] > now + MAX_JWT_SECONDS else None

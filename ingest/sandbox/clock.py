@@ -28,7 +28,7 @@ class Clock:
 
 
 @lru_cache(maxsize=65536)
-def iso(moment: int) -> str:
+def iso_timestamp(moment: int) -> str:
     """Write *moment* as GitHub's bodies do: `2026-08-18T20:26:54Z`."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 

@@ -6,10 +6,10 @@ from threading import Event, Thread
 
 import uvicorn
 
-from ingest.sandbox.bustle import Bustle
-from ingest.sandbox.history import write_history as write_file
+from ingest.sandbox.history_file import write_history as write_file
 from ingest.sandbox.limits import DEFAULT_TOKENS
-from ingest.sandbox.server import Sandbox, config, listen
+from ingest.sandbox.random_activity import RandomActivity
+from ingest.sandbox.server import Sandbox, open_listener, uvicorn_config
 from ingest.sandbox.world import World
 
 
@@ -31,18 +31,18 @@ def main(
     """
     world = World(accounts=accounts, repositories=repositories, biggest=biggest, seed=seed)
     if write_history is not None:
-        _say(f"{write_file(world, write_history)} rows in {write_history}")
+        _print_line(f"{write_file(world, write_history)} rows in {write_history}")
         return
-    listener = listen(host, port)
+    listener = open_listener(host, port)
     sandbox = Sandbox(world, f"http://{host}:{listener.getsockname()[1]}", latency_ms)
-    _say(sandbox.url)
-    _say(f"token: {next(iter(DEFAULT_TOKENS))}")
-    _say(f"logins: {','.join(world.logins())}")
+    _print_line(sandbox.url)
+    _print_line(f"token: {next(iter(DEFAULT_TOKENS))}")
+    _print_line(f"logins: {','.join(world.logins())}")
     if busy:
-        Thread(target=Bustle(world, seed).run, args=(Event(),), name="bustle", daemon=True).start()
+        Thread(target=RandomActivity(world, seed).run, args=(Event(),), name="bustle", daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config(sandbox)).run(sockets=[listener])
+        uvicorn.Server(uvicorn_config(sandbox)).run(sockets=[listener])
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     print(line, flush=True)  # noqa: T201

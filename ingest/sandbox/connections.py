@@ -8,44 +8,50 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ingest.sandbox.plan import Refused, Thing
+from ingest.sandbox.graphql_executor import FieldRefused, GraphObject
 
-MOST_ITEMS = 100
-Key = Callable[[Any], tuple[Any, ...]]
+MAX_ITEMS = 100
+SortKey = Callable[[Any], tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class ConnectionPage:
     """One page of a connection: its items, in order, and what lies around them."""
 
     items: Sequence[Any]
     total: int
     start: int
-    key: Key
+    key: SortKey
     bounded: bool
 
-    def page_info(self) -> Thing:
+    def page_info(self) -> GraphObject:
         row = {
             "__typename": "PageInfo",
             "hasNextPage": self.start + len(self.items) < self.total,
             "hasPreviousPage": self.start > 0,
         }
-        return Thing("PageInfo", row, self)
+        return GraphObject("PageInfo", row, self)
 
     def cursor(self, index: int) -> str | None:
-        return cursor(self.key(self.items[index])) if self.items else None
+        return encode_cursor(self.key(self.items[index])) if self.items else None
 
 
-def cut(
-    name: str, ordered: Sequence[Any], values: Mapping[str, Any], key: Key, *, descending: bool = False, shift: int = 0
-) -> Slice:
+def paginate(
+    name: str,
+    ordered: Sequence[Any],
+    values: Mapping[str, Any],
+    key: SortKey,
+    *,
+    descending: bool = False,
+    shift: int = 0,
+) -> ConnectionPage:
     """Cut a page from *ordered*, which ascends by *key*; *descending* pages come from its end.
 
     A cursor is a value, not a place: whoever moves across it between two pages comes twice or never.
     """
     first, last = values.get("first"), values.get("last")
     for word, asked in (("first", first), ("last", last)):
-        _check(name, word, asked)
+        _check_size(name, word, asked)
     total = len(ordered)
     start, stop = _bounds(ordered, values, key, descending=descending)
     if values.get("after"):
@@ -55,52 +61,52 @@ def cut(
     elif last is not None:
         start = max(start, stop - last)
     items = [ordered[total - 1 - at] for at in range(start, stop)] if descending else ordered[start:stop]
-    return Slice(items, total, start, key, first is not None or last is not None)
+    return ConnectionPage(items, total, start, key, first is not None or last is not None)
 
 
-def counted(type_name: str, total: int) -> Thing:
+def count_connection(type_name: str, total: int) -> GraphObject:
     """Make a connection of which only the number is told."""
-    return Thing(type_name, {"__typename": type_name, "totalCount": total})
+    return GraphObject(type_name, {"__typename": type_name, "totalCount": total})
 
 
-def bounded(name: str, page: Slice) -> Slice:
+def require_bounds(name: str, page: ConnectionPage) -> ConnectionPage:
     """Return *page* where a `first` or `last` was given, as GitHub demands before it lists anything."""
     if not page.bounded:
         message = f"You must provide a `first` or `last` value to properly paginate the `{name}` connection."
-        raise Refused("MISSING_PAGINATION_BOUNDARIES", message)
+        raise FieldRefused("MISSING_PAGINATION_BOUNDARIES", message)
     return page
 
 
-def cursor(key: tuple[Any, ...]) -> str:
+def encode_cursor(key: tuple[Any, ...]) -> str:
     return b64encode(b"cursor:v2:" + json.dumps(key).encode()).decode()
 
 
-def _key_of(text: str) -> tuple[Any, ...]:
+def _decode_cursor(text: str) -> tuple[Any, ...]:
     try:
         return tuple(json.loads(b64decode(text, validate=True).removeprefix(b"cursor:v2:")))
     except (Error, ValueError, TypeError) as error:
         message = f"`{text}` does not appear to be a valid cursor."
-        raise Refused("INVALID_CURSOR_ARGUMENTS", message) from error
+        raise FieldRefused("INVALID_CURSOR_ARGUMENTS", message) from error
 
 
-def _bounds(ordered: Sequence[Any], values: Mapping[str, Any], key: Key, *, descending: bool) -> tuple[int, int]:
+def _bounds(ordered: Sequence[Any], values: Mapping[str, Any], key: SortKey, *, descending: bool) -> tuple[int, int]:
     after, before = values.get("after"), values.get("before")
     start, stop = 0, len(ordered)
     if after:
-        target = _key_of(after)
+        target = _decode_cursor(after)
         start = stop - bisect_left(ordered, target, key=key) if descending else bisect_right(ordered, target, key=key)
     if before:
-        target = _key_of(before)
+        target = _decode_cursor(before)
         total = len(ordered)
         stop = total - bisect_right(ordered, target, key=key) if descending else bisect_left(ordered, target, key=key)
     return start, stop
 
 
-def _check(name: str, word: str, asked: int | None) -> None:
+def _check_size(name: str, word: str, asked: int | None) -> None:
     if asked is None:
         return
-    if asked > MOST_ITEMS:
+    if asked > MAX_ITEMS:
         message = f"Requesting {asked} records on the `{name}` connection exceeds the `{word}` limit of 100 records."
-        raise Refused("EXCESSIVE_PAGINATION", message)
+        raise FieldRefused("EXCESSIVE_PAGINATION", message)
     if asked < 0:
-        raise Refused("INVALID_PAGINATION", f"`{word}` on the `{name}` connection cannot be less than zero.")
+        raise FieldRefused("INVALID_PAGINATION", f"`{word}` on the `{name}` connection cannot be less than zero.")

@@ -12,18 +12,18 @@ from starlette.routing import Route
 if TYPE_CHECKING:
     from ingest.sandbox.server import Sandbox
 
-FAULTS = (
+FAULT_NAMES = (
     "errors", "html", "cut", "hang_up", "slow", "too_big", "secondary", "primary", "forbidden", "graphql_limited",
     "refuse", "allow", "refuse_token", "shift", "pause", "clear",
 )  # fmt: skip
-EDITS = (
+EDIT_NAMES = (
     "rename", "transfer", "archive", "unarchive", "delete", "restore", "relicense", "push", "star", "describe",
     "retopic", "rebranch", "create",
 )  # fmt: skip
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def controls(sandbox: Sandbox) -> list[Route]:
+def control_routes(sandbox: Sandbox) -> list[Route]:
     """Make the routes. What they are sent is `{"kind": NAME, …}` with the arguments of that fault or edit."""
 
     async def advance(request: Request) -> Response:
@@ -46,15 +46,15 @@ def controls(sandbox: Sandbox) -> list[Route]:
 
     return [
         Route("/_sandbox/advance", advance, methods=["POST"]),
-        Route("/_sandbox/faults", _acts(sandbox.faults, FAULTS), methods=["POST"]),
-        Route("/_sandbox/edit", _acts(sandbox.world.edit, EDITS), methods=["POST"]),
+        Route("/_sandbox/faults", _method_endpoint(sandbox.faults, FAULT_NAMES), methods=["POST"]),
+        Route("/_sandbox/edit", _method_endpoint(sandbox.world.edit, EDIT_NAMES), methods=["POST"]),
         Route("/_sandbox/truth/{login}", told),
         Route("/_sandbox/log", log, methods=["GET", "DELETE"]),
         Route("/_sandbox/logins", logins),
     ]
 
 
-def _acts(on: object, names: tuple[str, ...]) -> Endpoint:
+def _method_endpoint(on: object, names: tuple[str, ...]) -> Endpoint:
     async def act(request: Request) -> Response:
         values: dict[str, Any] = await request.json()
         kind = values.pop("kind", None)

@@ -8,7 +8,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from ingest.sandbox.accounts import Account
-from ingest.sandbox.repositories import FOR_EVER, Repository, create
+from ingest.sandbox.repositories import FAR_FUTURE, Repository, create_repository
 
 if TYPE_CHECKING:
     from ingest.sandbox.world import World
@@ -18,7 +18,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _whole(act: Callable[Concatenate[Edits, P], R]) -> Callable[Concatenate[Edits, P], R]:
+def _atomic(act: Callable[Concatenate[Edits, P], R]) -> Callable[Concatenate[Edits, P], R]:
     """Let nobody read the world in the middle of *act*, and mark what was remembered of it as old."""
 
     @wraps(act)
@@ -37,7 +37,7 @@ class Edits:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    @_whole
+    @_atomic
     def rename(self, name: str, new: str) -> None:
         """Rename an account (`login`) or a repository (`owner/name`; *new* without the owner)."""
         if "/" in name:
@@ -45,7 +45,7 @@ class Edits:
         else:
             self._rename_account(self._account(name), new)
 
-    @_whole
+    @_atomic
     def transfer(self, full_name: str, login: str) -> None:
         repository, owner = self._repository(full_name), self._account(login)
         before = repository.owner
@@ -54,36 +54,36 @@ class Edits:
         self.world.adopt(repository)
         self._touch(repository, before, owner)
 
-    @_whole
+    @_atomic
     def archive(self, full_name: str) -> None:
         repository, now = self._repository(full_name), self.world.now()
         repository.archived_at = now
         repository.work = replace(repository.work, last=min(repository.work.last, now))
         self._touch(repository)
 
-    @_whole
+    @_atomic
     def unarchive(self, full_name: str) -> None:
         repository = self._repository(full_name)
-        repository.archived_at = FOR_EVER
+        repository.archived_at = FAR_FUTURE
         self._touch(repository)
 
-    @_whole
+    @_atomic
     def delete(self, name: str) -> None:
         """Delete an account with all it owns, or a repository. `restore` by the same name undoes it."""
         self._set_deleted(name, deleted=True)
 
-    @_whole
+    @_atomic
     def restore(self, name: str) -> None:
         self._set_deleted(name, deleted=False)
 
-    @_whole
+    @_atomic
     def relicense(self, full_name: str, license_key: str | None) -> None:
         """Give *full_name* another licence by GitHub's key, such as `apache-2.0`, or none."""
         repository = self._repository(full_name)
         repository.license = license_key
         self._touch(repository)
 
-    @_whole
+    @_atomic
     def push(self, full_name: str, languages: dict[str, int] | None = None) -> None:
         """Push now; with *languages* these bytes are what Linguist counts once it is grown up."""
         repository = self._repository(full_name)
@@ -93,42 +93,42 @@ class Edits:
             repository.code = replace(repository.code, languages=dict(languages))
         self._touch(repository)
 
-    @_whole
+    @_atomic
     def star(self, full_name: str, change: int = 1) -> None:
         """Give stars, or take them away with a negative *change*."""
         repository = self._repository(full_name)
         repository.star_changes.append((self.world.now(), change))
         self._touch(repository)
 
-    @_whole
+    @_atomic
     def describe(self, full_name: str, description: str | None) -> None:
         repository = self._repository(full_name)
         repository.description = description
         self._touch(repository)
 
-    @_whole
+    @_atomic
     def retopic(self, full_name: str, topics: list[str]) -> None:
         repository = self._repository(full_name)
         repository.topics = tuple(topics)
         self._touch(repository)
 
-    @_whole
+    @_atomic
     def rebranch(self, full_name: str, default_branch: str) -> None:
         repository = self._repository(full_name)
         repository.default_branch = default_branch
         self._touch(repository)
 
-    @_whole
+    @_atomic
     def create(self, login: str, name: str) -> str:
         """Make a new repository, born now, and return its full name."""
         owner, now = self._account(login), self.world.now()
         index = len(self.world.repositories)
-        repository = create(self.world.seed, index, owner, {name.lower()})
+        repository = create_repository(self.world.seed, index, owner, {name.lower()})
         repository.name, repository.born, repository.edited_at = name, now, now
         repository.id = max(self.world.repositories) + 1
-        repository.fork, repository.archived_at = False, FOR_EVER
+        repository.fork, repository.archived_at = False, FAR_FUTURE
         repository.stargazers = replace(repository.stargazers, born=now)
-        repository.work = replace(repository.work, born=now, number=repository.id, last=FOR_EVER)
+        repository.work = replace(repository.work, born=now, number=repository.id, last=FAR_FUTURE)
         self.world.adopt(repository)
         self._touch(repository)
         return repository.full_name

@@ -7,33 +7,33 @@ from random import Random
 from threading import RLock
 from typing import Any
 
-from ingest.sandbox.limits import graphql_limited, primary, secondary
-from ingest.sandbox.messages import Answer, Question, blocked, refusal
+from ingest.sandbox.limits import graphql_limit_response, primary_limit_response, secondary_limit_response
+from ingest.sandbox.messages import ApiRequest, ApiResponse, blocked_response, error_response
 from ingest.sandbox.pauses import Pause
 
-HTML = "<html><body><h1>{status} {title}</h1>No server is available to handle this request.</body></html>"
-TITLES = {
+ERROR_PAGE_HTML = "<html><body><h1>{status} {title}</h1>No server is available to handle this request.</body></html>"
+STATUS_TITLES = {
     200: "OK",
     500: "Internal Server Error",
     502: "Bad Gateway",
     503: "Service Unavailable",
     504: "Gateway Timeout",
 }
-TIMED_OUT = (
+QUERY_TIMED_OUT = (
     "Something went wrong while executing your query. This may be the result of a timeout, or it could be a GitHub bug."
 )
 ACCOUNT_DOCS = "https://docs.github.com/rest"
 
 
 @dataclass(slots=True)
-class Rule:
+class FaultRule:
     """One fault: whom it meets, how often, and what it makes of the answer.
 
     path   a part of the address; empty meets all       after  so many are let through first
     times  how many it meets, None for ever             share  which part of those it meets
     """
 
-    make: Callable[[Question, Answer | None], Answer]
+    make: Callable[[ApiRequest, ApiResponse | None], ApiResponse]
     path: str = ""
     times: int | None = 1
     after: int = 0
@@ -41,7 +41,7 @@ class Rule:
     least_nodes: int | None = None
     early: bool = True
 
-    def meets(self, question: Question, answer: Answer | None, chance: Random) -> bool:
+    def meets(self, question: ApiRequest, answer: ApiResponse | None, chance: Random) -> bool:
         if self.times == 0 or self.path not in question.path:
             return False
         if self.least_nodes is not None and (answer is None or answer.nodes <= self.least_nodes):
@@ -61,79 +61,79 @@ class Faults:
 
     chance: Random = field(default_factory=lambda: Random(7))  # noqa: S311
     monotonic: Callable[[], float] = time.monotonic
-    rules: list[Rule] = field(default_factory=list)
+    rules: list[FaultRule] = field(default_factory=list)
     pauses: list[Pause] = field(default_factory=list)
     refused: dict[str, int | str] = field(default_factory=dict)
     bad_tokens: set[str] = field(default_factory=set)
     shifts: dict[str, int] = field(default_factory=dict)
-    slowness: list[tuple[Rule, float]] = field(default_factory=list)
+    slowness: list[tuple[FaultRule, float]] = field(default_factory=list)
     lock: Any = field(default_factory=RLock)
 
     def errors(self, share: float = 1.0, statuses: tuple[int, ...] = (500, 502, 503), **when: Any) -> None:
         """Answer a share of all requests with one of these statuses, for ever unless `times` says else."""
         when.setdefault("times", None)
 
-        def make(question: Question, _answer: Answer | None) -> Answer:
+        def make(question: ApiRequest, _answer: ApiResponse | None) -> ApiResponse:
             return server_error(question, self.chance.choice(statuses))
 
-        self.rules.append(Rule(make, share=share, **when))
+        self.rules.append(FaultRule(make, share=share, **when))
 
     def html(self, status: int = 502, **when: Any) -> None:
         """Answer with a page for people instead of JSON; GitHub does it with status 200 too."""
-        self.rules.append(Rule(lambda _question, _answer: html_page(status), **when))
+        self.rules.append(FaultRule(lambda _question, _answer: html_page(status), **when))
 
     def cut(self, keep: float = 0.5, **when: Any) -> None:
         """Break the JSON off after a part of it."""
 
-        def make(_question: Question, answer: Answer | None) -> Answer:
+        def make(_question: ApiRequest, answer: ApiResponse | None) -> ApiResponse:
             assert answer is not None
             answer.body = answer.body[: int(len(answer.body) * keep)]
             return answer
 
-        self.rules.append(Rule(make, early=False, **when))
+        self.rules.append(FaultRule(make, early=False, **when))
 
     def hang_up(self, **when: Any) -> None:
         """End the connection before the body does."""
 
-        def make(_question: Question, answer: Answer | None) -> Answer:
+        def make(_question: ApiRequest, answer: ApiResponse | None) -> ApiResponse:
             assert answer is not None
             answer.hang_up = True
             return answer
 
-        self.rules.append(Rule(make, early=False, **when))
+        self.rules.append(FaultRule(make, early=False, **when))
 
     def slow(self, seconds: float, **when: Any) -> None:
         """Answer right, but late."""
-        self.slowness.append((Rule(lambda _question, _answer: Answer(200), **when), seconds))
+        self.slowness.append((FaultRule(lambda _question, _answer: ApiResponse(200), **when), seconds))
 
     def too_big(self, nodes: int, status: int = 502, **when: Any) -> None:
         """Time out on queries that may return more than *nodes* nodes; the points are charged."""
         when.setdefault("times", None)
 
-        def make(question: Question, answer: Answer | None) -> Answer:
+        def make(question: ApiRequest, answer: ApiResponse | None) -> ApiResponse:
             failed = server_error(question, status)
             failed.points = answer.points if answer else 1
             return failed
 
-        self.rules.append(Rule(make, least_nodes=nodes, early=False, **when))
+        self.rules.append(FaultRule(make, least_nodes=nodes, early=False, **when))
 
     def secondary(self, status: int = 403, retry_after: int | None = 60, **when: Any) -> None:
         """Refuse with the secondary limit, with or without `retry-after`."""
-        self.rules.append(Rule(lambda _question, _answer: secondary(status, retry_after), **when))
+        self.rules.append(FaultRule(lambda _question, _answer: secondary_limit_response(status, retry_after), **when))
 
     def primary(self, status: int = 403, **when: Any) -> None:
         """Refuse with the primary limit; use `limits.leave(0)` to make the headers say so too."""
-        self.rules.append(Rule(lambda question, _answer: primary(question, status), **when))
+        self.rules.append(FaultRule(lambda question, _answer: primary_limit_response(question, status), **when))
 
     def forbidden(self, **when: Any) -> None:
         """Refuse for want of permission: a 403 that is no limit."""
         message = "Resource not accessible by personal access token"
-        self.rules.append(Rule(lambda _question, _answer: refusal(403, message), **when))
+        self.rules.append(FaultRule(lambda _question, _answer: error_response(403, message), **when))
 
     def graphql_limited(self, kind: str = "RATE_LIMITED", **when: Any) -> None:
         """Refuse queries with HTTP 200; `RATE_LIMIT` is the other spelling seen."""
         when.setdefault("path", "/graphql")
-        self.rules.append(Rule(lambda _question, _answer: graphql_limited(kind), **when))
+        self.rules.append(FaultRule(lambda _question, _answer: graphql_limit_response(kind), **when))
 
     def refuse(self, name: str, status: int | str = 404) -> None:
         """Refuse one account (`login`) or repository (`owner/name`) everywhere, until `allow`.
@@ -164,7 +164,7 @@ class Faults:
         for held in (self.rules, self.pauses, self.refused, self.bad_tokens, self.shifts, self.slowness):
             held.clear()
 
-    def before(self, question: Question) -> Answer | None:
+    def before(self, question: ApiRequest) -> ApiResponse | None:
         """Tell what a request meets on arrival, None for nothing."""
         with self.lock:
             for pause in self.pauses:
@@ -173,17 +173,17 @@ class Faults:
                     return told
             return self._apply(question, None, early=True)
 
-    def told(self, answer: Answer) -> None:
+    def told(self, answer: ApiResponse) -> None:
         """Note that *answer* is on its way to the asker."""
         for pause in self.pauses:
             pause.heard(answer, self.monotonic())
 
-    def after(self, question: Question, answer: Answer) -> Answer:
+    def after(self, question: ApiRequest, answer: ApiResponse) -> ApiResponse:
         """Tell what becomes of a finished answer."""
         with self.lock:
             return self._apply(question, answer, early=False) or answer
 
-    def delay(self, question: Question) -> float:
+    def delay(self, question: ApiRequest) -> float:
         with self.lock:
             return sum(seconds for rule, seconds in self.slowness if rule.meets(question, None, self.chance))
 
@@ -193,39 +193,39 @@ class Faults:
     def reason_for(self, name: str) -> int | str | None:
         return self.refused.get(name.lower())
 
-    def refusal_of(self, name: str, docs: str) -> Answer | None:
+    def refusal_of(self, name: str, docs: str) -> ApiResponse | None:
         """Tell how REST refuses *name*, None where it does not; an account refuses its repositories too."""
         reason = self.reason_for(name) or self.reason_for(name.split("/", maxsplit=1)[0])
-        return REFUSALS[reason](docs) if reason in REFUSALS else None
+        return REFUSAL_RESPONSES[reason](docs) if reason in REFUSAL_RESPONSES else None
 
-    def _apply(self, question: Question, answer: Answer | None, *, early: bool) -> Answer | None:
+    def _apply(self, question: ApiRequest, answer: ApiResponse | None, *, early: bool) -> ApiResponse | None:
         for rule in self.rules:
             if rule.early is early and rule.meets(question, answer, self.chance):
                 return rule.make(question, answer)
         return None
 
 
-REFUSALS: dict[int | str | None, Callable[[str], Answer]] = {
-    404: lambda docs: refusal(404, "Not Found", docs),
-    403: lambda docs: refusal(403, "Resource not accessible by personal access token", docs),
-    409: lambda docs: refusal(409, "Git Repository is empty.", docs),
-    410: lambda docs: refusal(410, "This resource is gone", docs),
-    451: lambda _docs: blocked(
+REFUSAL_RESPONSES: dict[int | str | None, Callable[[str], ApiResponse]] = {
+    404: lambda docs: error_response(404, "Not Found", docs),
+    403: lambda docs: error_response(403, "Resource not accessible by personal access token", docs),
+    409: lambda docs: error_response(409, "Git Repository is empty.", docs),
+    410: lambda docs: error_response(410, "This resource is gone", docs),
+    451: lambda _docs: blocked_response(
         451, "dmca", "2026-02-02T15:50:17Z", "https://github.com/github/dmca/blob/master/2026/02/2026-02-01-example.md"
     ),
-    "tos": lambda _docs: blocked(403, "tos", "2026-02-02T15:50:17Z", "https://github.com/tos"),
+    "tos": lambda _docs: blocked_response(403, "tos", "2026-02-02T15:50:17Z", "https://github.com/tos"),
 }
 
 
-def html_page(status: int) -> Answer:
-    page = HTML.format(status=status, title=TITLES.get(status, "Error"))
-    return Answer(status, page.encode(), content_type="text/html; charset=utf-8")
+def html_page(status: int) -> ApiResponse:
+    page = ERROR_PAGE_HTML.format(status=status, title=STATUS_TITLES.get(status, "Error"))
+    return ApiResponse(status, page.encode(), content_type="text/html; charset=utf-8")
 
 
-def server_error(question: Question, status: int) -> Answer:
+def server_error(question: ApiRequest, status: int) -> ApiResponse:
     """Fail as the edge (503, a page), the gateway (502, 504) or GraphQL does."""
     if status == 503:
         return html_page(status)
     if question.path.endswith("/graphql"):
-        return Answer.of(status, {"data": None, "errors": [{"message": TIMED_OUT}]})
-    return Answer.of(status, {"message": "Server Error"})
+        return ApiResponse.of(status, {"data": None, "errors": [{"message": QUERY_TIMED_OUT}]})
+    return ApiResponse.of(status, {"message": "Server Error"})

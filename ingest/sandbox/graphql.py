@@ -16,20 +16,20 @@ from graphql import (
     validate,
 )
 
-from ingest.sandbox.bodies import Body
-from ingest.sandbox.clock import iso
-from ingest.sandbox.cost import MOST_NODES, Cost, estimate
+from ingest.sandbox.clock import iso_timestamp
 from ingest.sandbox.faults import Faults
-from ingest.sandbox.invalid import told
-from ingest.sandbox.limits import Limits, graphql_limited
-from ingest.sandbox.messages import Answer, Question, refusal
-from ingest.sandbox.plan import Query, Run, Thing
+from ingest.sandbox.graphql_executor import Execution, GraphObject, Query
+from ingest.sandbox.limits import Limits, graphql_limit_response
+from ingest.sandbox.messages import ApiRequest, ApiResponse, error_response
+from ingest.sandbox.query_cost import MAX_NODES, Cost, estimate_cost
+from ingest.sandbox.query_errors import error_body
 from ingest.sandbox.resolvers import Graph
+from ingest.sandbox.rest_bodies import Body
 from ingest.sandbox.schema import SCHEMA
 from ingest.sandbox.world import World
 
 DOCS = "https://docs.github.com/graphql"
-STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
+STRING_LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 
 
 class GraphQL:
@@ -40,31 +40,33 @@ class GraphQL:
         self.limits = limits
         self.graph = Graph(world, faults)
 
-    def answer(self, question: Question) -> Answer:
-        body = _read(question.body)
+    def answer(self, question: ApiRequest) -> ApiResponse:
+        body = _parse_body(question.body)
         if not isinstance(body.get("query"), str):
-            return refusal(400, "A query attribute must be specified and must be a string.", DOCS)
-        document, errors = understand(body["query"])
+            return error_response(400, "A query attribute must be specified and must be a string.", DOCS)
+        document, errors = parse_and_validate(body["query"])
         if document is None:
-            return _failed(errors)
+            return _errors_response(errors)
         return self._execute(question, document, body)
 
-    def _execute(self, question: Question, document: DocumentNode, body: Body) -> Answer:
+    def _execute(self, question: ApiRequest, document: DocumentNode, body: Body) -> ApiResponse:
         operation = _operation(document, body.get("operationName"))
         if operation is None:
-            return _failed([{"message": "An operation name is required"}])
-        if _introspects(operation):
-            return Answer.of(200, execute_sync(SCHEMA, document, variable_values=body.get("variables") or {}).formatted)
+            return _errors_response([{"message": "An operation name is required"}])
+        if _is_introspection(operation):
+            return ApiResponse.of(
+                200, execute_sync(SCHEMA, document, variable_values=body.get("variables") or {}).formatted
+            )
         query = Query.of(SCHEMA, document, operation)
-        errors = _bind(query, operation, body.get("variables") or {})
-        return _failed(errors) if errors else self._run(question, query, estimate(query))
+        errors = _bind_variables(query, operation, body.get("variables") or {})
+        return _errors_response(errors) if errors else self._run(question, query, estimate_cost(query))
 
-    def _run(self, question: Question, query: Query, cost: Cost) -> Answer:
+    def _run(self, question: ApiRequest, query: Query, cost: Cost) -> ApiResponse:
         bucket = self.limits.bucket(question.owner or "", "graphql")
         if cost.points > bucket.remaining:
-            return graphql_limited()
-        if cost.nodes > MOST_NODES:
-            return _failed([_too_many(cost.nodes)])
+            return graphql_limit_response()
+        if cost.nodes > MAX_NODES:
+            return _errors_response([_node_limit_error(cost.nodes)])
         rate = {
             "__typename": "RateLimit",
             "cost": cost.points,
@@ -72,28 +74,28 @@ class GraphQL:
             "nodeCount": cost.nodes,
             "remaining": bucket.remaining - cost.points,
             "used": bucket.used + cost.points,
-            "resetAt": iso(bucket.reset),
+            "resetAt": iso_timestamp(bucket.reset),
         }
-        run = Run(query, self.graph.resolvers(self.world.now(), question.owner, rate))
-        shown: Body = {"data": run.data(Thing("Query", {"__typename": "Query"}))}
+        run = Execution(query, self.graph.resolvers(self.world.now(), question.owner, rate))
+        shown: Body = {"data": run.data(GraphObject("Query", {"__typename": "Query"}))}
         if run.errors:
             shown["errors"] = run.errors
-        answer = Answer.of(200, shown)
+        answer = ApiResponse.of(200, shown)
         answer.points, answer.nodes = cost.points, cost.nodes
         return answer
 
 
 @lru_cache(maxsize=256)
-def understand(text: str) -> tuple[DocumentNode | None, list[Body]]:
+def parse_and_validate(text: str) -> tuple[DocumentNode | None, list[Body]]:
     """Parse and validate; the same text is understood once."""
     try:
         document = parse(text)
     except GraphQLError as error:
-        return None, [told(error)]
-    if '"""' not in text and _shape_is_valid(STRING.sub('""', text)):
+        return None, [error_body(error)]
+    if '"""' not in text and _shape_is_valid(STRING_LITERAL.sub('""', text)):
         return document, []
     errors = validate(SCHEMA, document)
-    return (None, [told(error, document) for error in errors]) if errors else (document, [])
+    return (None, [error_body(error, document) for error in errors]) if errors else (document, [])
 
 
 @lru_cache(maxsize=256)
@@ -102,7 +104,7 @@ def _shape_is_valid(shape: str) -> bool:
     return not validate(SCHEMA, parse(shape))
 
 
-def _read(body: bytes) -> Body:
+def _parse_body(body: bytes) -> Body:
     try:
         read = json.loads(body)
     except ValueError:
@@ -117,24 +119,24 @@ def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionN
     return operations[0] if len(operations) == 1 else None
 
 
-def _introspects(operation: OperationDefinitionNode) -> bool:
+def _is_introspection(operation: OperationDefinitionNode) -> bool:
     fields = [node for node in operation.selection_set.selections if isinstance(node, FieldNode)]
     return any(node.name.value in ("__schema", "__type") for node in fields)
 
 
-def _bind(query: Query, operation: OperationDefinitionNode, given: Any) -> list[Body]:
+def _bind_variables(query: Query, operation: OperationDefinitionNode, given: Any) -> list[Body]:
     """Give the query its variables; return what is wrong with them."""
     bound = get_variable_values(SCHEMA, operation.variable_definitions or (), given)
     if isinstance(bound, list):
-        return [told(error) for error in bound]
+        return [error_body(error) for error in bound]
     query.variables = bound
     return []
 
 
-def _too_many(nodes: int) -> Body:
+def _node_limit_error(nodes: int) -> Body:
     message = f"This query requests up to {nodes:,} possible nodes which exceeds the maximum limit of 500,000."
     return {"type": "MAX_NODE_LIMIT_EXCEEDED", "message": message}
 
 
-def _failed(errors: list[Body]) -> Answer:
-    return Answer.of(200, {"errors": errors})
+def _errors_response(errors: list[Body]) -> ApiResponse:
+    return ApiResponse.of(200, {"errors": errors})

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from threading import RLock
 
 from ingest.sandbox.clock import Clock
-from ingest.sandbox.messages import Answer, Question, refusal
+from ingest.sandbox.messages import ApiRequest, ApiResponse, error_response
 
-HOUR = 3600
+HOUR_SECONDS = 3600
 LIMIT_DOCS = "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api"
 SECONDARY_DOCS = "https://docs.github.com/free-pro-team@latest/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"
-SECONDARY = (
+SECONDARY_LIMIT_MESSAGE = (
     "You have exceeded a secondary rate limit. Please wait a few minutes before you try again. "
     "If you reach out to GitHub Support for help, please include the request ID."
 )
@@ -27,7 +27,7 @@ OTHER_RESOURCES = {"search": 30, "integration_manifest": 5000, "source_import": 
 
 
 @dataclass(slots=True)
-class Bucket:
+class HourlyBucket:
     """One hour's budget; the hour begins with its first use."""
 
     limit: int
@@ -38,14 +38,14 @@ class Bucket:
     def remaining(self) -> int:
         return max(self.limit - self.used, 0)
 
-    def renew(self, now: int) -> "Bucket":
+    def renew(self, now: int) -> "HourlyBucket":
         if now >= self.reset:
-            self.used, self.reset = 0, now + HOUR
+            self.used, self.reset = 0, now + HOUR_SECONDS
         return self
 
 
 @dataclass(slots=True)
-class Minute:
+class MinuteWindow:
     """What somebody asked in the last minute and what is under way."""
 
     spent: dict[str, deque[tuple[float, int]]] = field(default_factory=dict)
@@ -81,11 +81,11 @@ class Limits:
         self.secondary_retry_after: int | None = 60
         self._clock = clock
         self.monotonic = monotonic
-        self._buckets: dict[tuple[str, str], Bucket] = {}
-        self._minutes: dict[str, Minute] = {}
+        self._buckets: dict[tuple[str, str], HourlyBucket] = {}
+        self._minutes: dict[str, MinuteWindow] = {}
         self._lock = RLock()
 
-    def bucket(self, who: str, resource: str = "core") -> Bucket:
+    def bucket(self, who: str, resource: str = "core") -> HourlyBucket:
         """Return the budget of *who*, an owner of tokens or an address."""
         limit = self.anonymous
         if who in self.tokens.values():
@@ -93,7 +93,7 @@ class Limits:
         elif resource == "graphql":
             limit = 0
         with self._lock:
-            held = self._buckets.setdefault((who, resource), Bucket(limit))
+            held = self._buckets.setdefault((who, resource), HourlyBucket(limit))
             held.limit = limit
             return held.renew(self._clock.now())
 
@@ -102,31 +102,31 @@ class Limits:
         bucket = self.bucket(who, resource)
         bucket.used = bucket.limit - remaining
 
-    def enter(self, question: Question, resource: str) -> Answer | None:
+    def enter(self, question: ApiRequest, resource: str) -> ApiResponse | None:
         """Count a request that arrived; refuse it where a secondary limit is passed."""
         with self._lock:
-            minute = self._minutes.setdefault(who(question), Minute())
+            minute = self._minutes.setdefault(requester(question), MinuteWindow())
             minute.in_flight += 1
             now = self.monotonic()
             most = self.graphql_a_minute if resource == "graphql" else self.rest_a_minute
             if minute.in_flight > self.concurrent or minute.points(resource, now) >= most:
-                return secondary(403, self.secondary_retry_after)
+                return secondary_limit_response(403, self.secondary_retry_after)
             minute.spent[resource].append((now, 1))
         return None
 
-    def leave_request(self, question: Question) -> None:
+    def leave_request(self, question: ApiRequest) -> None:
         with self._lock:
-            self._minutes[who(question)].in_flight -= 1
+            self._minutes[requester(question)].in_flight -= 1
 
-    def spent(self, question: Question, resource: str) -> bool:
-        return self.bucket(who(question), resource).remaining <= 0
+    def spent(self, question: ApiRequest, resource: str) -> bool:
+        return self.bucket(requester(question), resource).remaining <= 0
 
-    def charge(self, question: Question, resource: str, points: int) -> None:
+    def charge(self, question: ApiRequest, resource: str, points: int) -> None:
         with self._lock:
-            self.bucket(who(question), resource).used += points
+            self.bucket(requester(question), resource).used += points
 
-    def headers(self, question: Question, resource: str) -> dict[str, str]:
-        bucket = self.bucket(who(question), resource)
+    def headers(self, question: ApiRequest, resource: str) -> dict[str, str]:
+        bucket = self.bucket(requester(question), resource)
         return {
             "x-ratelimit-limit": str(bucket.limit),
             "x-ratelimit-remaining": str(bucket.remaining),
@@ -135,47 +135,49 @@ class Limits:
             "x-ratelimit-resource": resource,
         }
 
-    def overview(self, question: Question, *, with_rate: bool) -> Answer:
+    def overview(self, question: ApiRequest, *, with_rate: bool) -> ApiResponse:
         """Answer `/rate_limit`, which is free; `rate` is gone since version 2026-03-10."""
-        asker, now = who(question), self._clock.now()
-        resources = {name: _told(self.bucket(asker, name)) for name in ("core", "graphql")}
-        resources |= {name: _told(Bucket(limit, 0, now + HOUR)) for name, limit in OTHER_RESOURCES.items()}
+        asker, now = requester(question), self._clock.now()
+        resources = {name: _bucket_body(self.bucket(asker, name)) for name in ("core", "graphql")}
+        resources |= {
+            name: _bucket_body(HourlyBucket(limit, 0, now + HOUR_SECONDS)) for name, limit in OTHER_RESOURCES.items()
+        }
         body: dict[str, object] = {"resources": resources}
         if with_rate:
             body["rate"] = resources["core"]
-        answer = Answer.of(200, body, cache_control="no-cache")
+        answer = ApiResponse.of(200, body, cache_control="no-cache")
         answer.points = 0
         return answer
 
 
-def who(question: Question) -> str:
+def requester(question: ApiRequest) -> str:
     return question.owner or question.client
 
 
-def secondary(status: int, retry_after: int | None) -> Answer:
-    answer = refusal(status, SECONDARY, SECONDARY_DOCS)
+def secondary_limit_response(status: int, retry_after: int | None) -> ApiResponse:
+    answer = error_response(status, SECONDARY_LIMIT_MESSAGE, SECONDARY_DOCS)
     answer.points = 0
     if retry_after is not None:
         answer.headers["retry-after"] = str(retry_after)
     return answer
 
 
-def primary(question: Question, status: int = 403) -> Answer:
+def primary_limit_response(question: ApiRequest, status: int = 403) -> ApiResponse:
     """Refuse because the hour's budget is spent; the headers say until when."""
     whom = f"user ID {question.owner}" if question.owner else question.client
     hint = "" if question.owner else " (But here's the good news: Authenticated requests get a higher rate limit.)"
-    answer = refusal(status, f"API rate limit exceeded for {whom}.{hint}", LIMIT_DOCS)
+    answer = error_response(status, f"API rate limit exceeded for {whom}.{hint}", LIMIT_DOCS)
     answer.points = 0
     return answer
 
 
-def graphql_limited(kind: str = "RATE_LIMITED") -> Answer:
+def graphql_limit_response(kind: str = "RATE_LIMITED") -> ApiResponse:
     """Refuse a query the way GraphQL does: HTTP 200 and an error."""
     error = {"type": kind, "message": "API rate limit exceeded for user ID 1431904."}
-    answer = Answer.of(200, {"errors": [error]})
+    answer = ApiResponse.of(200, {"errors": [error]})
     answer.points = 0
     return answer
 
 
-def _told(bucket: Bucket) -> dict[str, int]:
+def _bucket_body(bucket: HourlyBucket) -> dict[str, int]:
     return {"limit": bucket.limit, "used": bucket.used, "remaining": bucket.remaining, "reset": bucket.reset}

@@ -17,7 +17,7 @@ class Page:
 
     @classmethod
     def of(cls, query: Mapping[str, str], *, default: int = 30, most: int = 100) -> "Page":
-        return cls(_positive(query.get("page"), 1), min(_positive(query.get("per_page"), default), most))
+        return cls(_positive_int(query.get("page"), 1), min(_positive_int(query.get("per_page"), default), most))
 
     def cut(self, items: Sequence[Item], shift: int = 0) -> Sequence[Item]:
         """Return the items of this page. *shift* moves every page but the first: the list moved in between."""
@@ -40,5 +40,5 @@ class Page:
         return ", ".join(parts) or None
 
 
-def _positive(text: str | None, default: int) -> int:
+def _positive_int(text: str | None, default: int) -> int:
     return int(text) if text and text.isascii() and text.isdigit() and int(text) > 0 else default

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from math import ceil
 
-from ingest.sandbox.limits import secondary
-from ingest.sandbox.messages import Answer
+from ingest.sandbox.limits import secondary_limit_response
+from ingest.sandbox.messages import ApiResponse
 
 # The time an answer needs to reach the asker's ears.
-HEARING = 0.05
+DELIVERY_SECONDS = 0.05
 
 
 @dataclass(slots=True)
@@ -25,9 +25,9 @@ class Pause:
     began_at: float | None = None
     told_at: float | None = None
     arrivals: list[float] = field(default_factory=list)
-    _first: Answer | None = None
+    _first: ApiResponse | None = None
 
-    def meet(self, now: float) -> Answer | None:
+    def meet(self, now: float) -> ApiResponse | None:
         """Take note of a request at *now*; return what it is told, None before and after the pause."""
         if self.began_at is None:
             if self.after > 0:
@@ -38,11 +38,11 @@ class Pause:
         if left <= 0:
             return None
         self.arrivals.append(now)
-        answer = secondary(self.status, ceil(left) if self.retry_after else None)
+        answer = secondary_limit_response(self.status, ceil(left) if self.retry_after else None)
         self._first = self._first or answer
         return answer
 
-    def heard(self, answer: Answer, now: float) -> None:
+    def heard(self, answer: ApiResponse, now: float) -> None:
         """Note when the first refusal left the house."""
         if answer is self._first:
             self.told_at = now
@@ -52,7 +52,7 @@ class Pause:
         """Count requests that came although the asker had been told."""
         if self.told_at is None:
             return 0
-        return sum(at > self.told_at + HEARING for at in self.arrivals)
+        return sum(at > self.told_at + DELIVERY_SECONDS for at in self.arrivals)
 
     @property
     def in_flight(self) -> int:

@@ -4,29 +4,29 @@ from dataclasses import dataclass, field
 from random import Random
 
 from ingest.sandbox.accounts import Account, node_id
-from ingest.sandbox.chance import draws, fraction
 from ingest.sandbox.clock import epoch
-from ingest.sandbox.growth import DAY, Code, Crowd, Hype, Spam, Work
+from ingest.sandbox.growth_curves import DAY, CodeContents, FakeStars, GrowthCurve, PopularityWave, PushSchedule
+from ingest.sandbox.seeded_random import hash_fraction, random_generator
 from ingest.sandbox.vocabulary import (
     ADJECTIVES,
-    COMMON_NAMES,
+    COMMON_REPOSITORY_NAMES,
+    DESCRIPTION_TEMPLATES,
     LICENSE_WEIGHTS,
     LICENSES,
+    MAIN_LANGUAGE_WEIGHTS,
     MAIN_LANGUAGES,
-    MAIN_WEIGHTS,
     NOUNS,
-    SENTENCES,
     SIDE_LANGUAGES,
     TOPICS,
 )
 
-LAST_DAY = epoch("2026-06-01")
-FOR_EVER = epoch("2100-01-01")
+LATEST_CREATED_AT = epoch("2026-06-01")
+FAR_FUTURE = epoch("2100-01-01")
 EMPTY_SHARE, FORK_SHARE, ARCHIVED_SHARE = 0.02, 0.15, 0.06
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class RepositoryCounts:
     """What GitHub would say of a repository from one moment until just before *until*."""
 
     stars: int
@@ -62,11 +62,11 @@ class Repository:
     template: bool
     fork: bool
     empty: bool
-    stargazers: Crowd
+    stargazers: GrowthCurve
     fork_ratio: float
     issue_ratio: float
-    work: Work
-    code: Code
+    work: PushSchedule
+    code: CodeContents
     archived_at: int
     edited_at: int
     parent: "Repository | None" = None
@@ -74,7 +74,7 @@ class Repository:
     version: int = 0
     star_changes: list[tuple[int, int]] = field(default_factory=list)
     pushes: list[int] = field(default_factory=list)
-    _counts: Counts | None = None
+    _counts: RepositoryCounts | None = None
     _counted_at: int = 0
 
     @property
@@ -85,7 +85,7 @@ class Repository:
     def node_id(self) -> str:
         return node_id("Repository", self.id, self.born)
 
-    def counts(self, moment: int) -> Counts:
+    def counts(self, moment: int) -> RepositoryCounts:
         """Return the counts at *moment*, remembered until the next one at which they may differ."""
         held = self._counts
         if held is None or not self._counted_at <= moment < held.until:
@@ -107,16 +107,16 @@ class Repository:
         """Count what people brought until *moment*: stars, forks, open issues."""
         tick = self.stargazers.tick(moment)
         crowd = self.stargazers.lasting(tick)
-        wobble = 0.7 + 0.6 * fraction(self.id, (tick - self.born) // (self.stargazers.step * 20))
+        wobble = 0.7 + 0.6 * hash_fraction(self.id, (tick - self.born) // (self.stargazers.step * 20))
         issues = 0 if self.fork else int(self.issue_ratio * crowd**0.6 * wobble)
         return self.count_stars(moment), int(self.fork_ratio * crowd**0.85), issues
 
-    def measure(self, moment: int) -> Counts:
+    def measure(self, moment: int) -> RepositoryCounts:
         """Work the counts out anew; past moments are asked this way, so as not to forget the present."""
         tick = self.stargazers.tick(moment)
         index, pushed = self._last_push(moment)
         stars, forks, issues = self.gathered(moment)
-        return Counts(
+        return RepositoryCounts(
             stars=stars,
             forks=forks,
             watchers=int(0.5 * self.stargazers.lasting(tick) ** 0.7) + 1,
@@ -138,19 +138,19 @@ class Repository:
     def _next_change(self, moment: int, tick: int) -> int:
         moments = [tick + self.stargazers.step, self.work.next(moment), self.archived_at, *self.pushes]
         moments += [at for at, _ in self.star_changes]
-        return min((at for at in moments if at is not None and at > moment), default=FOR_EVER)
+        return min((at for at in moments if at is not None and at > moment), default=FAR_FUTURE)
 
 
-def create(seed: int, index: int, owner: Account, taken: set[str]) -> Repository:
+def create_repository(seed: int, index: int, owner: Account, taken: set[str]) -> Repository:
     """Make repository number *index* of the world; its name is none of the *taken* lower-case ones, and joins them."""
-    chance = draws(seed, "repository", index)
-    name = _free_name(chance, taken)
-    born = owner.born + int((LAST_DAY - owner.born) * chance.random() ** 0.8)
+    chance = random_generator(seed, "repository", index)
+    name = _unused_name(chance, taken)
+    born = owner.born + int((LATEST_CREATED_AT - owner.born) * chance.random() ** 0.8)
     number = 1_000_000 + (born - 1_290_000_000) + index
     fork = chance.random() < FORK_SHARE
     empty = not fork and chance.random() < EMPTY_SHARE
-    archived_at = born + int(chance.uniform(200, 3000) * DAY) if chance.random() < ARCHIVED_SHARE else FOR_EVER
-    stargazers = _stargazers(chance, born, owner.fame, quiet=fork or empty)
+    archived_at = born + int(chance.uniform(200, 3000) * DAY) if chance.random() < ARCHIVED_SHARE else FAR_FUTURE
+    stargazers = _star_curve(chance, born, owner.fame, quiet=fork or empty)
     return Repository(
         id=number,
         owner=owner,
@@ -167,74 +167,74 @@ def create(seed: int, index: int, owner: Account, taken: set[str]) -> Repository
         stargazers=stargazers,
         fork_ratio=chance.uniform(0.15, 0.7),
         issue_ratio=chance.uniform(0.1, 1.5),
-        work=_work(chance, number, born, archived_at),
-        code=_code(chance, number, stargazers.final),
+        work=_push_schedule(chance, number, born, archived_at),
+        code=_code_contents(chance, number, stargazers.final),
         archived_at=archived_at,
         edited_at=born,
     )
 
 
-def _stargazers(chance: Random, born: int, fame: float, *, quiet: bool) -> Crowd:
+def _star_curve(chance: Random, born: int, fame: float, *, quiet: bool) -> GrowthCurve:
     # Most repositories stay nearly alone, a few become famous.
     final = chance.expovariate(2) if quiet else fame * chance.lognormvariate(2.2, 2.3)
     final = min(final, 150_000.0)
     tau, shape = chance.uniform(200, 1800), chance.uniform(0.8, 2.0)
-    hype = _hype(chance, final) if final > 300 and chance.random() < 0.6 else None
+    hype = _popularity_wave(chance, final) if final > 300 and chance.random() < 0.6 else None
     spam = None
     if final > 20 and chance.random() < 0.05:
         begin = chance.uniform(100, 2500)
-        spam = Spam(int(final * chance.uniform(0.1, 0.6)), begin, begin + chance.uniform(10, 90))
+        spam = FakeStars(int(final * chance.uniform(0.1, 0.6)), begin, begin + chance.uniform(10, 90))
     drift = final / 2500
     busiest = drift + final / tau / 4 + (hype.size / hype.length if hype else 0)
     step = int(min(max(DAY / (busiest + 0.05), 60), 7 * DAY))
-    return Crowd(born, step, final, tau, shape, drift, hype, spam)
+    return GrowthCurve(born, step, final, tau, shape, drift, hype, spam)
 
 
-def _hype(chance: Random, final: float) -> Hype:
+def _popularity_wave(chance: Random, final: float) -> PopularityWave:
     # The best known are talked about again and again, the others once in a year or two.
     period = chance.uniform(50, 120) if final > 1500 else chance.uniform(200, 700)
     size = chance.uniform(3000, 9000) if final > 1500 else final * chance.uniform(0.05, 0.2)
-    return Hype(size, period, period * chance.uniform(0.2, 0.6), chance.uniform(0, period))
+    return PopularityWave(size, period, period * chance.uniform(0.2, 0.6), chance.uniform(0, period))
 
 
-def _work(chance: Random, number: int, born: int, archived_at: int) -> Work:
+def _push_schedule(chance: Random, number: int, born: int, archived_at: int) -> PushSchedule:
     every = int(DAY * min(chance.lognormvariate(2.5, 1.6), 400)) + 1800
     alive = chance.random() < 0.35
-    last = FOR_EVER if alive else born + int(DAY * chance.lognormvariate(5.5, 1.3))
-    return Work(number, born, every, min(last, archived_at))
+    last = FAR_FUTURE if alive else born + int(DAY * chance.lognormvariate(5.5, 1.3))
+    return PushSchedule(number, born, every, min(last, archived_at))
 
 
-def _code(chance: Random, number: int, fame: float) -> Code:
+def _code_contents(chance: Random, number: int, fame: float) -> CodeContents:
     size_kb = int(chance.lognormvariate(5.5, 2.0) * (1 + fame) ** 0.35) + 4
     if chance.random() < 0.06:  # only prose and data: Linguist counts nothing
-        return Code(number, size_kb)
-    main = chance.choices(MAIN_LANGUAGES, MAIN_WEIGHTS)[0]
+        return CodeContents(number, size_kb)
+    main = chance.choices(MAIN_LANGUAGES, MAIN_LANGUAGE_WEIGHTS)[0]
     left = int(min(size_kb, 60_000) * 1024 * chance.uniform(0.2, 0.8)) + 200
     languages = {main: left}
     for side in chance.sample(SIDE_LANGUAGES, chance.choice((0, 1, 1, 2, 3, 5, 8))):
         left = int(left * chance.uniform(0.02, 0.4))
         languages[side] = left + 20
-    return Code(number, size_kb, languages)
+    return CodeContents(number, size_kb, languages)
 
 
 def _description(chance: Random) -> str | None:
     if chance.random() < 0.12:
         return None
-    text = chance.choice(SENTENCES).format(adjective=chance.choice(ADJECTIVES), noun=chance.choice(NOUNS))
+    text = chance.choice(DESCRIPTION_TEMPLATES).format(adjective=chance.choice(ADJECTIVES), noun=chance.choice(NOUNS))
     return text[0].upper() + text[1:]
 
 
-def _free_name(chance: Random, taken: set[str]) -> str:
+def _unused_name(chance: Random, taken: set[str]) -> str:
     while True:
-        name = _name(chance)
+        name = _random_name(chance)
         if name.lower() not in taken:
             taken.add(name.lower())
             return name
 
 
-def _name(chance: Random) -> str:
+def _random_name(chance: Random) -> str:
     if chance.random() < 0.12:
-        return chance.choice(COMMON_NAMES)
+        return chance.choice(COMMON_REPOSITORY_NAMES)
     adjective, noun, other = chance.choice(ADJECTIVES), chance.choice(NOUNS), chance.choice(NOUNS)
     forms = (
         f"{adjective}-{noun}",

@@ -5,19 +5,19 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
-from ingest.sandbox import calendar
+from ingest.sandbox import contributions
 from ingest.sandbox.accounts import Account
-from ingest.sandbox.connections import Slice, bounded, counted, cursor, cut
-from ingest.sandbox.faults import TIMED_OUT, Faults
-from ingest.sandbox.plan import Refused, Resolvers, Thing
+from ingest.sandbox.connections import ConnectionPage, count_connection, encode_cursor, paginate, require_bounds
+from ingest.sandbox.faults import QUERY_TIMED_OUT, Faults
+from ingest.sandbox.graphql_executor import FieldRefused, GraphObject, Resolvers
+from ingest.sandbox.graphql_rows import Row, account_row, repository_row
 from ingest.sandbox.repositories import Repository
-from ingest.sandbox.rows import Row, account_row, repository_row
 from ingest.sandbox.vocabulary import LANGUAGES, LICENSES
 from ingest.sandbox.world import World
 
-Values = Mapping[str, Any]
+Arguments = Mapping[str, Any]
 
-ORDERS: dict[str, Callable[[Repository, int], Any]] = {
+SORT_KEYS: dict[str, Callable[[Repository, int], Any]] = {
     "CREATED_AT": lambda repository, _moment: repository.born,
     "NAME": lambda repository, _moment: repository.name.lower(),
     "PUSHED_AT": lambda repository, moment: repository.counts(moment).pushed_at or 0,
@@ -37,7 +37,7 @@ class Graph:
 
     def resolvers(self, moment: int, viewer: str | None, rate: Row) -> Resolvers:
         """Return what answers each field that is not a plain scalar."""
-        view = View(self, moment, viewer)
+        view = GraphView(self, moment, viewer)
         owners = {
             (kind, name): resolve
             for kind in ("User", "Organization")
@@ -51,22 +51,28 @@ class Graph:
             ("Query", "node"): view.node,
             ("Query", "nodes"): view.nodes,
             ("Query", "viewer"): view.viewer,
-            ("Query", "relay"): lambda _source, _values: Thing("Query", {"__typename": "Query"}),
-            ("Query", "rateLimit"): lambda _source, _values: Thing("RateLimit", rate),
-            ("User", "followers"): lambda a, _values: counted("FollowerConnection", a.followers_at(moment)),
-            ("User", "following"): lambda a, _values: counted("FollowingConnection", a.following),
-            ("User", "gists"): lambda a, _values: counted("GistConnection", a.gists),
-            ("User", "contributionsCollection"): lambda a, values: calendar.collection(a, dict(values), moment),
-            ("ContributionsCollection", "contributionCalendar"): lambda counted, _values: calendar.calendar(counted),
-            ("ContributionCalendar", "weeks"): lambda counted, _values: calendar.weeks(counted),
-            ("ContributionCalendarWeek", "contributionDays"): lambda items, _values: calendar.days(items),
+            ("Query", "relay"): lambda _source, _values: GraphObject("Query", {"__typename": "Query"}),
+            ("Query", "rateLimit"): lambda _source, _values: GraphObject("RateLimit", rate),
+            ("User", "followers"): lambda a, _values: count_connection("FollowerConnection", a.followers_at(moment)),
+            ("User", "following"): lambda a, _values: count_connection("FollowingConnection", a.following),
+            ("User", "gists"): lambda a, _values: count_connection("GistConnection", a.gists),
+            ("User", "contributionsCollection"): lambda a, values: contributions.contributions_collection(
+                a, dict(values), moment
+            ),
+            ("ContributionsCollection", "contributionCalendar"): lambda counted, _values: (
+                contributions.contribution_calendar(counted)
+            ),
+            ("ContributionCalendar", "weeks"): lambda counted, _values: contributions.contribution_weeks(counted),
+            ("ContributionCalendarWeek", "contributionDays"): lambda items, _values: contributions.contribution_days(
+                items
+            ),
             **owners,
             **_repository_fields(view),
-            **_listing("Repository", "repositories", view.listed),
-            **_listing("RepositoryTopic", "repositoryTopics", _topic),
-            **_listing("Language", "languages", lambda item: _language(item[0])),
+            **_connection_resolvers("Repository", "repositories", view.listed),
+            **_connection_resolvers("RepositoryTopic", "repositoryTopics", _topic),
+            **_connection_resolvers("Language", "languages", lambda item: _language(item[0])),
             ("LanguageEdge", "size"): lambda edge, _values: edge[1][1],
-            ("RepositoryTopic", "topic"): lambda name, _values: _named("Topic", name),
+            ("RepositoryTopic", "topic"): lambda name, _values: _named_object("Topic", name),
         }
 
     def row_of(self, repository: Repository, moment: int) -> Row:
@@ -78,7 +84,7 @@ class Graph:
         return held[2]
 
 
-class View:
+class GraphView:
     """What one viewer sees of a graph at one moment."""
 
     def __init__(self, graph: Graph, moment: int, viewer: str | None) -> None:
@@ -88,86 +94,88 @@ class View:
         self.moment = moment
         self.viewer_login = viewer
 
-    def repository_owner(self, _source: object, values: Values) -> Thing | None:
+    def repository_owner(self, _source: object, values: Arguments) -> GraphObject | None:
         """Find an account. An unknown login is a plain null, without an error."""
         account = self.world.account(values["login"])
         return self.of_account(account) if account else None
 
-    def user(self, _source: object, values: Values) -> Thing:
+    def user(self, _source: object, values: Arguments) -> GraphObject:
         return self._account_of("User", "a User", values["login"])
 
-    def organization(self, _source: object, values: Values) -> Thing:
+    def organization(self, _source: object, values: Arguments) -> GraphObject:
         return self._account_of("Organization", "an Organization", values["login"])
 
-    def viewer(self, _source: object, _values: Values) -> Thing | None:
+    def viewer(self, _source: object, _values: Arguments) -> GraphObject | None:
         account = self.world.account(self.viewer_login or "")
         return self.of_account(account) if account else None
 
-    def repository(self, _source: object, values: Values) -> Thing:
+    def repository(self, _source: object, values: Arguments) -> GraphObject:
         return self._repository_of(f"{values['owner']}/{values['name']}", follow=values["followRenames"])
 
-    def owned_repository(self, account: Account, values: Values) -> Thing:
+    def owned_repository(self, account: Account, values: Arguments) -> GraphObject:
         return self._repository_of(f"{account.login}/{values['name']}", follow=values["followRenames"])
 
-    def node(self, _source: object, values: Values) -> Thing:
+    def node(self, _source: object, values: Arguments) -> GraphObject:
         found = self.world.node(values["id"])
         if found is None:
-            raise Refused("NOT_FOUND", f"Could not resolve to a node with the global id of '{values['id']}'")
+            raise FieldRefused("NOT_FOUND", f"Could not resolve to a node with the global id of '{values['id']}'")
         return self.of_account(found) if isinstance(found, Account) else self.of_repository(found)
 
-    def nodes(self, _source: object, values: Values) -> list[Thing | Refused]:
-        return [attempt(partial(self.node, None, {"id": each})) for each in values["ids"]]
+    def nodes(self, _source: object, values: Arguments) -> list[GraphObject | FieldRefused]:
+        return [object_or_refusal(partial(self.node, None, {"id": each})) for each in values["ids"]]
 
-    def repositories(self, account: Account, values: Values) -> Thing:
+    def repositories(self, account: Account, values: Arguments) -> GraphObject:
         order = values.get("orderBy")
         ordered, key = self._ordered(account, values, order["field"] if order else None)
         descending = order is not None and order["direction"] == "DESC"
         shift = self.faults.shift_of(account.login)
-        page = cut("repositories", ordered, values, key, descending=descending, shift=shift)
-        return Thing("RepositoryConnection", {"__typename": "RepositoryConnection", "totalCount": page.total}, page)
+        page = paginate("repositories", ordered, values, key, descending=descending, shift=shift)
+        return GraphObject(
+            "RepositoryConnection", {"__typename": "RepositoryConnection", "totalCount": page.total}, page
+        )
 
-    def listed(self, repository: Repository) -> Thing | Refused:
-        return attempt(partial(self.of_repository, repository))
+    def listed(self, repository: Repository) -> GraphObject | FieldRefused:
+        return object_or_refusal(partial(self.of_repository, repository))
 
-    def of_account(self, account: Account) -> Thing:
+    def of_account(self, account: Account) -> GraphObject:
         self._let(account.login, f"Could not resolve to a User with the login of '{account.login}'.")
-        return Thing(account.kind, account_row(account, self.moment), account)
+        return GraphObject(account.kind, account_row(account, self.moment), account)
 
-    def of_repository(self, repository: Repository) -> Thing:
+    def of_repository(self, repository: Repository) -> GraphObject:
         if self.faults.refused:
             message = f"Could not resolve to a Repository with the name '{repository.full_name}'."
             self._let(repository.full_name, message)
-        return Thing("Repository", self.graph.row_of(repository, self.moment), repository)
+        return GraphObject("Repository", self.graph.row_of(repository, self.moment), repository)
 
-    def owner(self, repository: Repository, _values: Values) -> Thing:
+    def owner(self, repository: Repository, _values: Arguments) -> GraphObject:
         owner = repository.owner
-        return Thing(owner.kind, account_row(owner, self.moment), owner)
+        return GraphObject(owner.kind, account_row(owner, self.moment), owner)
 
-    def languages(self, repository: Repository, values: Values) -> Thing:
+    def languages(self, repository: Repository, values: Arguments) -> GraphObject:
         sizes = repository.counts(self.moment).languages
         order = values.get("orderBy")
         descending = not order or order["direction"] == "DESC"
-        page = cut("languages", sorted(sizes.items(), key=_by_size), values, _by_size, descending=descending)
+        page = paginate("languages", sorted(sizes.items(), key=_size_key), values, _size_key, descending=descending)
         row = {"__typename": "LanguageConnection", "totalCount": page.total, "totalSize": sum(sizes.values())}
-        return Thing("LanguageConnection", row, page)
+        return GraphObject("LanguageConnection", row, page)
 
-    def _account_of(self, kind: str, words: str, login: str) -> Thing:
+    def _account_of(self, kind: str, words: str, login: str) -> GraphObject:
         account = self.world.account(login)
         if account is None or account.kind != kind:
-            raise Refused("NOT_FOUND", f"Could not resolve to {words} with the login of '{login}'.")
+            raise FieldRefused("NOT_FOUND", f"Could not resolve to {words} with the login of '{login}'.")
         return self.of_account(account)
 
-    def _repository_of(self, full_name: str, *, follow: bool) -> Thing:
+    def _repository_of(self, full_name: str, *, follow: bool) -> GraphObject:
         found = self.world.repository(full_name) or (self.world.moved(full_name) if follow else None)
         if found is None:
-            raise Refused("NOT_FOUND", f"Could not resolve to a Repository with the name '{full_name}'.")
+            raise FieldRefused("NOT_FOUND", f"Could not resolve to a Repository with the name '{full_name}'.")
         return self.of_repository(found)
 
     def _ordered(
-        self, account: Account, values: Values, field: str | None
+        self, account: Account, values: Arguments, field: str | None
     ) -> tuple[Sequence[Repository], Callable[[Any], tuple[Any, ...]]]:
         """Return what *account* shows, ascending by *field*, and the key it ascends by."""
-        order, moment = ORDERS.get(field or "CREATED_AT", ORDERS["CREATED_AT"]), self.moment
+        order, moment = SORT_KEYS.get(field or "CREATED_AT", SORT_KEYS["CREATED_AT"]), self.moment
 
         def key(repository: Repository) -> tuple[Any, int]:
             return order(repository, moment), repository.id
@@ -176,13 +184,13 @@ class View:
         chosen.sort(key=key)
         return chosen, key
 
-    def _related(self, account: Account, values: Values) -> list[Repository]:
+    def _related(self, account: Account, values: Arguments) -> list[Repository]:
         affiliations = values.get("ownerAffiliations") or values.get("affiliations") or ["OWNER", "COLLABORATOR"]
         own = self.world.owned(account) if "OWNER" in affiliations else []
         # Without OWNER alone, others' repositories slip in.
         return own + (self.world.collaborating(account) if "COLLABORATOR" in affiliations else [])
 
-    def _chosen(self, repository: Repository, values: Values) -> bool:
+    def _chosen(self, repository: Repository, values: Arguments) -> bool:
         hidden = "PRIVATE" in (values.get("privacy"), values.get("visibility"))
         fork, archived = values.get("isFork"), values.get("isArchived")
         return (
@@ -195,117 +203,123 @@ class View:
         """Let *name* be seen, unless a fault refuses it."""
         reason = self.faults.reason_for(name)
         if reason in (404, 410):
-            raise Refused("NOT_FOUND", message)
+            raise FieldRefused("NOT_FOUND", message)
         if reason == "partial":
-            raise Refused(None, TIMED_OUT)
+            raise FieldRefused(None, QUERY_TIMED_OUT)
         if reason in (403, 451, "tos"):
-            raise Refused("FORBIDDEN", NOT_PERMITTED if reason == 403 else "Repository access blocked")
+            raise FieldRefused("FORBIDDEN", NOT_PERMITTED if reason == 403 else "Repository access blocked")
 
 
-def _repository_fields(view: View) -> dict[tuple[str, str], Callable[[Any, Any], Any]]:
+def _repository_fields(view: GraphView) -> dict[tuple[str, str], Callable[[Any, Any], Any]]:
     moment = view.moment
-    fields: dict[str, Callable[[Repository, Values], Any]] = {
+    fields: dict[str, Callable[[Repository, Arguments], Any]] = {
         "owner": view.owner,
         "parent": lambda r, _values: view.of_repository(r.parent) if r.parent and view.world.shows(r.parent) else None,
         "licenseInfo": lambda r, _values: _license(r.license),
         "primaryLanguage": lambda r, _values: _language(r.counts(moment).language),
         "defaultBranchRef": lambda r, _values: (
-            None if r.empty else _named("Ref", r.default_branch, prefix="refs/heads/")
+            None if r.empty else _named_object("Ref", r.default_branch, prefix="refs/heads/")
         ),
         "languages": view.languages,
-        "repositoryTopics": _topics,
-        "stargazers": lambda r, _values: counted("StargazerConnection", r.counts(moment).stars),
-        "watchers": lambda r, _values: counted("WatcherConnection", r.counts(moment).watchers),
-        "forks": lambda r, _values: counted("RepositoryConnection", r.counts(moment).forks),
-        "issues": lambda r, values: counted("IssueConnection", _issues(r, moment, values)),
-        "pullRequests": lambda r, values: counted("PullRequestConnection", _pulls(r, moment, values)),
+        "repositoryTopics": _topics_connection,
+        "stargazers": lambda r, _values: count_connection("StargazerConnection", r.counts(moment).stars),
+        "watchers": lambda r, _values: count_connection("WatcherConnection", r.counts(moment).watchers),
+        "forks": lambda r, _values: count_connection("RepositoryConnection", r.counts(moment).forks),
+        "issues": lambda r, values: count_connection("IssueConnection", _issue_count(r, moment, values)),
+        "pullRequests": lambda r, values: count_connection(
+            "PullRequestConnection", _pull_request_count(r, moment, values)
+        ),
     }
     return {("Repository", name): resolve for name, resolve in fields.items()}
 
 
-def _listing(
-    type_name: str, field: str, show: Callable[[Any], Thing | Refused | None]
+def _connection_resolvers(
+    type_name: str, field: str, show: Callable[[Any], GraphObject | FieldRefused | None]
 ) -> dict[tuple[str, str], Callable[[Any, Any], Any]]:
     """Resolve what every connection has: nodes, edges and pageInfo."""
 
-    def edge(page: Slice, item: Any) -> Thing:
-        return Thing(f"{type_name}Edge", {"__typename": f"{type_name}Edge"}, (page, item))
+    def edge(page: ConnectionPage, item: Any) -> GraphObject:
+        return GraphObject(f"{type_name}Edge", {"__typename": f"{type_name}Edge"}, (page, item))
 
     return {
-        (f"{type_name}Connection", "nodes"): lambda page, _values: [show(i) for i in bounded(field, page).items],
-        (f"{type_name}Connection", "edges"): lambda page, _values: [edge(page, i) for i in bounded(field, page).items],
-        (f"{type_name}Connection", "pageInfo"): lambda page, _values: bounded(field, page).page_info(),
+        (f"{type_name}Connection", "nodes"): lambda page, _values: [show(i) for i in require_bounds(field, page).items],
+        (f"{type_name}Connection", "edges"): lambda page, _values: [
+            edge(page, i) for i in require_bounds(field, page).items
+        ],
+        (f"{type_name}Connection", "pageInfo"): lambda page, _values: require_bounds(field, page).page_info(),
         (f"{type_name}Edge", "node"): lambda edge, _values: show(edge[1]),
         # Cursors are written only where they are asked for.
-        (f"{type_name}Edge", "cursor"): lambda edge, _values: cursor(edge[0].key(edge[1])),
+        (f"{type_name}Edge", "cursor"): lambda edge, _values: encode_cursor(edge[0].key(edge[1])),
         ("PageInfo", "startCursor"): lambda page, _values: page.cursor(0),
         ("PageInfo", "endCursor"): lambda page, _values: page.cursor(-1),
     }
 
 
-def attempt(show: Callable[[], Thing]) -> Thing | Refused:
+def object_or_refusal(show: Callable[[], GraphObject]) -> GraphObject | FieldRefused:
     """Return what *show* shows, or why it is refused: one of a list never voids the others."""
     try:
         return show()
-    except Refused as refused:
+    except FieldRefused as refused:
         return refused
 
 
-def _by_size(item: tuple[str, int]) -> tuple[int, str]:
+def _size_key(item: tuple[str, int]) -> tuple[int, str]:
     return item[1], item[0]
 
 
-def _topics(repository: Repository, values: Values) -> Thing:
-    page = cut("repositoryTopics", repository.topics, values, lambda name: (name,))
+def _topics_connection(repository: Repository, values: Arguments) -> GraphObject:
+    page = paginate("repositoryTopics", repository.topics, values, lambda name: (name,))
     row = {"__typename": "RepositoryTopicConnection", "totalCount": page.total}
-    return Thing("RepositoryTopicConnection", row, page)
+    return GraphObject("RepositoryTopicConnection", row, page)
 
 
 @lru_cache(maxsize=1024)
-def _topic(name: str) -> Thing:
+def _topic(name: str) -> GraphObject:
     path = f"/topics/{name}"
     row = {
         "__typename": "RepositoryTopic",
-        "id": _id("RT", name),
+        "id": _opaque_id("RT", name),
         "resourcePath": path,
         "url": f"https://github.com{path}",
     }
-    return Thing("RepositoryTopic", row, name)
+    return GraphObject("RepositoryTopic", row, name)
 
 
 @lru_cache
-def _license(key: str | None) -> Thing | None:
+def _license(key: str | None) -> GraphObject | None:
     if key is None:
         return None
     name, spdx_id, _ = LICENSES[key]
     url = f"http://choosealicense.com/licenses/{key}/"
-    row = {"key": key, "name": name, "spdxId": spdx_id, "nickname": None, "url": url, "id": _id("L", key)}
-    return Thing("License", row | {"__typename": "License"})
+    row = {"key": key, "name": name, "spdxId": spdx_id, "nickname": None, "url": url, "id": _opaque_id("L", key)}
+    return GraphObject("License", row | {"__typename": "License"})
 
 
 @lru_cache
-def _language(name: str | None) -> Thing | None:
-    return None if name is None else _named("Language", name, color=LANGUAGES.get(name))
+def _language(name: str | None) -> GraphObject | None:
+    return None if name is None else _named_object("Language", name, color=LANGUAGES.get(name))
 
 
-def _named(type_name: str, name: str, **more: Any) -> Thing:
-    return Thing(type_name, {"__typename": type_name, "id": _id(type_name, name), "name": name, **more}, name)
+def _named_object(type_name: str, name: str, **more: Any) -> GraphObject:
+    return GraphObject(
+        type_name, {"__typename": type_name, "id": _opaque_id(type_name, name), "name": name, **more}, name
+    )
 
 
-def _id(prefix: str, name: str) -> str:
+def _opaque_id(prefix: str, name: str) -> str:
     return b64encode(f"{prefix}:{name}".encode()).decode()
 
 
-def _issues(repository: Repository, moment: int, values: Values) -> int:
-    return _by_state(repository.counts(moment).open_issues, values.get("states"), closed=4)
+def _issue_count(repository: Repository, moment: int, values: Arguments) -> int:
+    return _count_by_state(repository.counts(moment).open_issues, values.get("states"), closed=4)
 
 
-def _pulls(repository: Repository, moment: int, values: Values) -> int:
+def _pull_request_count(repository: Repository, moment: int, values: Arguments) -> int:
     states = values.get("states") or ["OPEN", "CLOSED", "MERGED"]
     opened = repository.counts(moment).open_pulls
     return sum({"OPEN": opened, "CLOSED": opened * 2, "MERGED": opened * 9}[state] for state in set(states))
 
 
-def _by_state(opened: int, states: Sequence[str] | None, *, closed: int) -> int:
+def _count_by_state(opened: int, states: Sequence[str] | None, *, closed: int) -> int:
     wanted = states or ["OPEN", "CLOSED"]
     return (opened if "OPEN" in wanted else 0) + (opened * closed if "CLOSED" in wanted else 0)

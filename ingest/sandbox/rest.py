@@ -5,18 +5,18 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from re import Match
 
-from ingest.sandbox import stargazers
+from ingest.sandbox import star_history
 from ingest.sandbox.accounts import Account
-from ingest.sandbox.bodies import OLD_VERSION, Writer, encode
 from ingest.sandbox.clock import http_date
-from ingest.sandbox.facts import Facts, Show
+from ingest.sandbox.fact_routes import FactHandler, FactRoutes
 from ingest.sandbox.faults import Faults
-from ingest.sandbox.messages import DOCS, Answer, Question, moved_permanently, not_found, refusal
+from ingest.sandbox.messages import DOCS, ApiRequest, ApiResponse, error_response, moved_permanently, not_found
 from ingest.sandbox.paging import Page
 from ingest.sandbox.repositories import Repository
+from ingest.sandbox.rest_bodies import OLD_API_VERSION, BodyBuilder, encode_json
 from ingest.sandbox.world import World
 
-VERSIONS = (OLD_VERSION, "2026-03-10")
+API_VERSIONS = (OLD_API_VERSION, "2026-03-10")
 USER_DOCS = f"{DOCS}/users/users#get-a-user"
 ORG_DOCS = f"{DOCS}/orgs/orgs#get-an-organization"
 MEMBER_DOCS = f"{DOCS}/orgs/members#list-public-organization-members"
@@ -24,13 +24,13 @@ REPO_DOCS = f"{DOCS}/repos/repos#get-a-repository"
 LIST_DOCS = f"{DOCS}/repos/repos#list-repositories-for-a-user"
 HISTORY_WEEKS = 30
 
-SORTS: dict[str, Callable[[Repository, int], object]] = {
+SORT_KEYS: dict[str, Callable[[Repository, int], object]] = {
     "created": lambda repository, _moment: (repository.born, repository.id),
     "updated": lambda repository, moment: (repository.counts(moment).updated_at, repository.id),
     "pushed": lambda repository, moment: (repository.counts(moment).pushed_at or repository.born, repository.id),
     "full_name": lambda repository, _moment: repository.full_name.lower(),
 }
-KEPT: dict[str, Callable[[Repository], bool]] = {
+TYPE_FILTERS: dict[str, Callable[[Repository], bool]] = {
     "forks": lambda repository: repository.fork,
     "sources": lambda repository: not repository.fork,
     "private": lambda _repository: False,
@@ -44,11 +44,11 @@ class Rest:
         self.world = world
         self.root = root
         self.faults = faults
-        self.writer = Writer(root)
+        self.writer = BodyBuilder(root)
         self._lacking: tuple[str, ...] = ()
         self._orders: dict[tuple[int, str], tuple[int, list[Repository]]] = {}
         name, number = r"([^/]+)", r"(\d+)"
-        table: dict[str, Callable[[Question, Match[str]], Answer]] = {
+        table: dict[str, Callable[[ApiRequest, Match[str]], ApiResponse]] = {
             "/user": self._viewer,
             f"/users/{name}": self._user,
             f"/user/{number}": self._user_by_id,
@@ -65,13 +65,13 @@ class Rest:
             f"/repos/{name}/{name}/stargazers/history": self._history,
             f"/repositories/{number}/stargazers/history": self._history_by_id,
         }
-        self.facts = Facts(world, root)
+        self.facts = FactRoutes(world, root)
         for end, show in self.facts.shows().items():
             table[f"/repos/{name}/{name}{end}"] = partial(self._named_fact, end, show)
             table[f"/repositories/{number}{end}"] = partial(self._numbered_fact, show)
         self._routes = [(re.compile(pattern), act) for pattern, act in table.items()]
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: ApiRequest) -> ApiResponse:
         """Answer; what does not exist (a trailing slash included) is 404."""
         if any(question.path.endswith(end) for end in self._lacking):
             return not_found(DOCS)
@@ -85,64 +85,64 @@ class Rest:
         """Know no address that ends like this, as Enterprise Server knows some of GitHub's not."""
         self._lacking = ends
 
-    def _viewer(self, question: Question, _match: Match[str]) -> Answer:
+    def _viewer(self, question: ApiRequest, _match: Match[str]) -> ApiResponse:
         account = self.world.account(question.owner) if question.owner else None
         if account is None:
-            return refusal(401, "Requires authentication", f"{DOCS}/users/users#get-the-authenticated-user")
+            return error_response(401, "Requires authentication", f"{DOCS}/users/users#get-the-authenticated-user")
         return self._show(account)
 
-    def _user(self, _question: Question, match: Match[str]) -> Answer:
+    def _user(self, _question: ApiRequest, match: Match[str]) -> ApiResponse:
         return self._show(self.world.account(match[1]))
 
-    def _user_by_id(self, _question: Question, match: Match[str]) -> Answer:
+    def _user_by_id(self, _question: ApiRequest, match: Match[str]) -> ApiResponse:
         return self._show(self.world.account_by_id(int(match[1])))
 
-    def _organization(self, _question: Question, match: Match[str]) -> Answer:
+    def _organization(self, _question: ApiRequest, match: Match[str]) -> ApiResponse:
         return self._show_organization(self.world.account(match[1]))
 
-    def _organization_by_id(self, _question: Question, match: Match[str]) -> Answer:
+    def _organization_by_id(self, _question: ApiRequest, match: Match[str]) -> ApiResponse:
         return self._show_organization(self.world.account_by_id(int(match[1])))
 
-    def _show(self, account: Account | None) -> Answer:
+    def _show(self, account: Account | None) -> ApiResponse:
         refused = self._refused(account, USER_DOCS)
         if refused or account is None:
             return refused or not_found(USER_DOCS)
         moment = self.world.now()
         body = self.writer.account(account, moment, len(self.world.owned(account)))
-        return Answer.of(200, body, last_modified=http_date(account.updated_at(moment)))
+        return ApiResponse.of(200, body, last_modified=http_date(account.updated_at(moment)))
 
-    def _show_organization(self, account: Account | None) -> Answer:
+    def _show_organization(self, account: Account | None) -> ApiResponse:
         refused = self._refused(account, ORG_DOCS)
         if refused or account is None or account.kind != "Organization":
             return refused or not_found(ORG_DOCS)
         moment = self.world.now()
         body = self.writer.organization(account, moment, len(self.world.owned(account)))
-        return Answer.of(200, body, last_modified=http_date(account.updated_at(moment)))
+        return ApiResponse.of(200, body, last_modified=http_date(account.updated_at(moment)))
 
-    def _members(self, question: Question, match: Match[str]) -> Answer:
+    def _members(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
         return self._public_members(question, self.world.account(match[1]))
 
-    def _members_by_id(self, question: Question, match: Match[str]) -> Answer:
+    def _members_by_id(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
         return self._public_members(question, self.world.account_by_id(int(match[1])))
 
-    def _public_members(self, question: Question, organization: Account | None) -> Answer:
+    def _public_members(self, question: ApiRequest, organization: Account | None) -> ApiResponse:
         refused = self._refused(organization, MEMBER_DOCS)
         if refused or organization is None or organization.kind != "Organization":
             return refused or not_found(MEMBER_DOCS)
         members = self.world.members(organization)
         page = Page.of(question.query)
-        answer = Answer(200, encode([self.writer.simple_account(member) for member in page.cut(members)]))
+        answer = ApiResponse(200, encode_json([self.writer.simple_account(member) for member in page.cut(members)]))
         url = f"{self.root}/organizations/{organization.id}/public_members"
         return self._linked(answer, page, url, question.query, len(members))
 
-    def _list(self, question: Question, match: Match[str]) -> Answer:
+    def _list(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
         return self._repositories(question, self.world.account(match[2]), organization=match[1] == "orgs")
 
-    def _list_by_id(self, question: Question, match: Match[str]) -> Answer:
+    def _list_by_id(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
         account = self.world.account_by_id(int(match[2]))
         return self._repositories(question, account, organization=match[1] == "organizations")
 
-    def _repositories(self, question: Question, account: Account | None, *, organization: bool) -> Answer:
+    def _repositories(self, question: ApiRequest, account: Account | None, *, organization: bool) -> ApiResponse:
         refused = self._refused(account, LIST_DOCS)
         if refused or account is None or (organization and account.kind != "Organization"):
             return refused or not_found(LIST_DOCS)
@@ -150,9 +150,9 @@ class Rest:
         chosen = self._chosen(account, question.query, moment, organization=organization)
         page = Page.of(question.query)
         cut = page.cut(chosen, self.faults.shift_of(account.login))
-        version, signed_in = version_of(question), question.owner is not None
+        version, signed_in = api_version(question), question.owner is not None
         items = [self.writer.listed(r, r.counts(moment), signed_in=signed_in, version=version) for r in cut]
-        answer = Answer(200, b"[" + b",".join(items) + b"]")
+        answer = ApiResponse(200, b"[" + b",".join(items) + b"]")
         form = "organizations" if organization else "user"
         return self._linked(answer, page, f"{self.root}/{form}/{account.id}/repos", question.query, len(chosen))
 
@@ -162,14 +162,14 @@ class Rest:
         """Choose and order what a list shows. An unknown `sort`, such as `stars`, is the default one."""
         kind = query.get("type", "all" if organization else "owner")
         default = "created" if organization else "full_name"
-        sort = query["sort"] if query.get("sort") in SORTS else default
+        sort = query["sort"] if query.get("sort") in SORT_KEYS else default
         descending = query.get("direction", "asc" if sort == "full_name" else "desc") == "desc"
         chosen = [] if kind == "member" else self._ordered(account, sort, moment)
         if not organization and kind in ("all", "member"):
             others = self.world.collaborating(account)
-            chosen = sorted([*chosen, *others], key=lambda r: SORTS[sort](r, moment))  # type: ignore[arg-type,return-value]
-        if organization and kind in KEPT:
-            chosen = [r for r in chosen if KEPT[kind](r)]
+            chosen = sorted([*chosen, *others], key=lambda r: SORT_KEYS[sort](r, moment))  # type: ignore[arg-type,return-value]
+        if organization and kind in TYPE_FILTERS:
+            chosen = [r for r in chosen if TYPE_FILTERS[kind](r)]
         return chosen[::-1] if descending else chosen
 
     def _ordered(self, account: Account, sort: str, moment: int) -> list[Repository]:
@@ -179,37 +179,37 @@ class Rest:
         owned = self.world.owned(account)
         if held and held[0] == self.world.version and len(held[1]) == len(owned) and sort in ("created", "full_name"):
             return held[1]
-        ordered = sorted(owned, key=lambda r: SORTS[sort](r, moment))  # type: ignore[arg-type,return-value]
+        ordered = sorted(owned, key=lambda r: SORT_KEYS[sort](r, moment))  # type: ignore[arg-type,return-value]
         self._orders[key] = (self.world.version, ordered)
         return ordered
 
-    def _repository(self, question: Question, match: Match[str]) -> Answer:
+    def _repository(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
         return self._of_name(question, match, "", self._show_repository)
 
-    def _repository_by_id(self, question: Question, match: Match[str]) -> Answer:
+    def _repository_by_id(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
         return self._of_id(question, match, self._show_repository)
 
-    def _languages(self, question: Question, match: Match[str]) -> Answer:
+    def _languages(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
         return self._of_name(question, match, "/languages", self._show_languages)
 
-    def _languages_by_id(self, question: Question, match: Match[str]) -> Answer:
+    def _languages_by_id(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
         return self._of_id(question, match, self._show_languages)
 
-    def _history(self, question: Question, match: Match[str]) -> Answer:
+    def _history(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
         return self._of_name(question, match, "/stargazers/history", self._show_history)
 
-    def _history_by_id(self, question: Question, match: Match[str]) -> Answer:
+    def _history_by_id(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
         return self._of_id(question, match, self._show_history)
 
-    def _named_fact(self, end: str, show: Show, question: Question, match: Match[str]) -> Answer:
+    def _named_fact(self, end: str, show: FactHandler, question: ApiRequest, match: Match[str]) -> ApiResponse:
         return self._of_name(question, match, end, show)
 
-    def _numbered_fact(self, show: Show, question: Question, match: Match[str]) -> Answer:
+    def _numbered_fact(self, show: FactHandler, question: ApiRequest, match: Match[str]) -> ApiResponse:
         return self._of_id(question, match, show)
 
     def _of_name(
-        self, question: Question, match: Match[str], rest: str, show: Callable[[Question, Repository], Answer]
-    ) -> Answer:
+        self, question: ApiRequest, match: Match[str], rest: str, show: Callable[[ApiRequest, Repository], ApiResponse]
+    ) -> ApiResponse:
         full_name = f"{match[1]}/{match[2]}"
         repository = self.world.repository(full_name)
         moved = None if repository else self.world.moved(full_name)
@@ -219,44 +219,46 @@ class Rest:
             show(question, repository) if repository else not_found(REPO_DOCS)
         )
 
-    def _of_id(self, question: Question, match: Match[str], show: Callable[[Question, Repository], Answer]) -> Answer:
+    def _of_id(
+        self, question: ApiRequest, match: Match[str], show: Callable[[ApiRequest, Repository], ApiResponse]
+    ) -> ApiResponse:
         repository = self.world.repository_by_id(int(match[1]))
         return self._refused(repository, REPO_DOCS) or (
             show(question, repository) if repository else not_found(REPO_DOCS)
         )
 
-    def _show_repository(self, question: Question, repository: Repository) -> Answer:
+    def _show_repository(self, question: ApiRequest, repository: Repository) -> ApiResponse:
         moment = self.world.now()
         signed_in = question.owner is not None
-        body = self.writer.full(repository, moment, signed_in=signed_in, version=version_of(question))
-        return Answer.of(200, body, last_modified=http_date(repository.counts(moment).updated_at))
+        body = self.writer.full(repository, moment, signed_in=signed_in, version=api_version(question))
+        return ApiResponse.of(200, body, last_modified=http_date(repository.counts(moment).updated_at))
 
-    def _show_languages(self, _question: Question, repository: Repository) -> Answer:
+    def _show_languages(self, _question: ApiRequest, repository: Repository) -> ApiResponse:
         counts = repository.counts(self.world.now())
         changed = max(counts.pushed_at or repository.born, repository.edited_at)
-        return Answer.of(200, counts.languages, last_modified=http_date(changed))
+        return ApiResponse.of(200, counts.languages, last_modified=http_date(changed))
 
-    def _show_history(self, question: Question, repository: Repository) -> Answer:
+    def _show_history(self, question: ApiRequest, repository: Repository) -> ApiResponse:
         moment = self.world.now()
         page = Page.of(question.query, default=HISTORY_WEEKS, most=HISTORY_WEEKS)
-        weeks = stargazers.weeks(repository, moment)
-        answer = Answer(200, encode(stargazers.rows(repository, moment, list(page.cut(weeks)))))
+        weeks = star_history.history_weeks(repository, moment)
+        answer = ApiResponse(200, encode_json(star_history.history_rows(repository, moment, list(page.cut(weeks)))))
         url = f"{self.root}/repositories/{repository.id}/stargazers/history"
         return self._linked(answer, page, url, question.query, len(weeks))
 
-    def _refused(self, thing: Account | Repository | None, docs: str) -> Answer | None:
+    def _refused(self, thing: Account | Repository | None, docs: str) -> ApiResponse | None:
         """Tell how a fault refuses *thing*, None where it does not."""
         if thing is None:
             return None
         name = thing.login if isinstance(thing, Account) else thing.full_name
         return self.faults.refusal_of(name, docs)
 
-    def _linked(self, answer: Answer, page: Page, url: str, query: Mapping[str, str], total: int) -> Answer:
+    def _linked(self, answer: ApiResponse, page: Page, url: str, query: Mapping[str, str], total: int) -> ApiResponse:
         link = page.link(url, query, total)
         if link:
             answer.headers["link"] = link
         return answer
 
 
-def version_of(question: Question) -> str:
-    return question.headers.get("x-github-api-version", OLD_VERSION)
+def api_version(question: ApiRequest) -> str:
+    return question.headers.get("x-github-api-version", OLD_API_VERSION)

@@ -15,19 +15,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ingest.sandbox.apps import Apps
-from ingest.sandbox.background import Background
-from ingest.sandbox.controls import controls
+from ingest.sandbox.apps import AppRegistry
+from ingest.sandbox.controls import control_routes
 from ingest.sandbox.faults import Faults
+from ingest.sandbox.ground_truth import ground_truth
 from ingest.sandbox.limits import Limits
-from ingest.sandbox.log import Entry, Log
-from ingest.sandbox.messages import Answer, Question
+from ingest.sandbox.messages import ApiRequest, ApiResponse
+from ingest.sandbox.request_log import LoggedRequest, RequestLog
 from ingest.sandbox.service import Service
-from ingest.sandbox.truth import truth
+from ingest.sandbox.threaded_server import ThreadedServer
 from ingest.sandbox.world import World
 
 ENTERPRISE_REST, ENTERPRISE_GRAPHQL = "/api/v3", "/api/graphql"
-WORTH_COMPRESSING = 1400
+MIN_COMPRESS_BYTES = 1400
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -44,7 +44,7 @@ class Sandbox:
     latency_ms: float = 0
     enterprise: bool = False
     tokens: dict[str, str] | None = None
-    log: Log = field(default_factory=Log)
+    log: RequestLog = field(default_factory=RequestLog)
     faults: Faults = field(default_factory=Faults)
 
     def __post_init__(self) -> None:
@@ -52,17 +52,17 @@ class Sandbox:
         self.service = Service(self.world, self.url, self.faults, self.limits)
 
     @property
-    def apps(self) -> Apps:
+    def apps(self) -> AppRegistry:
         """The GitHub Apps that are known here; none until one is registered."""
         return self.service.apps
 
     def truth(self, login: str) -> dict[str, Any]:
         """Tell everything about *login* at this moment, in the words of `ingest show --json`."""
-        return truth(self.world, login)
+        return ground_truth(self.world, login)
 
     def app(self) -> Starlette:
         everything = Route("/{path:path}", self._meet, methods=METHODS)
-        return Starlette(routes=[*controls(self), everything])
+        return Starlette(routes=[*control_routes(self), everything])
 
     async def _meet(self, request: Request) -> Response:
         arrived = time.monotonic()
@@ -71,15 +71,15 @@ class Sandbox:
         try:
             await asyncio.sleep(self.latency_ms / 1000 + self.faults.delay(question))
             self.faults.told(answer)
-            return _response(request, answer)
+            return _http_response(request, answer)
         finally:
             self.service.done(question)
             self._note(question, answer, arrived)
 
-    async def _question(self, request: Request) -> Question:
+    async def _question(self, request: Request) -> ApiRequest:
         authorization = request.headers.get("authorization", "")
         scheme, _, token = authorization.partition(" ")
-        return Question(
+        return ApiRequest(
             method=request.method,
             path=self._path(request.url.path),
             query=dict(request.query_params),
@@ -97,9 +97,9 @@ class Sandbox:
             return "/graphql"
         return path.removeprefix(ENTERPRISE_REST) if path.startswith(f"{ENTERPRISE_REST}/") else "/_elsewhere"
 
-    def _note(self, question: Question, answer: Answer, arrived: float) -> None:
+    def _note(self, question: ApiRequest, answer: ApiResponse, arrived: float) -> None:
         self.log.note(
-            Entry(
+            LoggedRequest(
                 method=question.method,
                 path=question.path,
                 query=dict(question.query),
@@ -124,10 +124,10 @@ def serve(
     tokens: dict[str, str] | None = None,
 ) -> Iterator[Sandbox]:
     """Run a pretend GitHub in a thread while the block lasts; port 0 takes a free one."""
-    listener = listen("127.0.0.1", port)
+    listener = open_listener("127.0.0.1", port)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}" + (ENTERPRISE_REST if enterprise else "")
     sandbox = Sandbox(world or World(), url, latency_ms, enterprise, tokens)
-    server = Background(config(sandbox), listener)
+    server = ThreadedServer(uvicorn_config(sandbox), listener)
     server.start()
     try:
         yield sandbox
@@ -135,7 +135,7 @@ def serve(
         server.stop()
 
 
-def listen(host: str, port: int) -> socket.socket:
+def open_listener(host: str, port: int) -> socket.socket:
     """Open the port. Without its protocol named, asyncio leaves Nagle on and each answer is 40 ms late."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -144,16 +144,16 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def config(sandbox: Sandbox) -> uvicorn.Config:
+def uvicorn_config(sandbox: Sandbox) -> uvicorn.Config:
     """Configure uvicorn to leave Date and Server to the world."""
     return uvicorn.Config(
         sandbox.app(), log_config=None, access_log=False, date_header=False, server_header=False, lifespan="off"
     )
 
 
-def _response(request: Request, answer: Answer) -> Response:
+def _http_response(request: Request, answer: ApiResponse) -> Response:
     body, headers = answer.body, dict(answer.headers)
-    if len(body) > WORTH_COMPRESSING and "gzip" in request.headers.get("accept-encoding", ""):
+    if len(body) > MIN_COMPRESS_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
         body = gzip.compress(body, compresslevel=1)
         headers["content-encoding"] = "gzip"
     if answer.content_type:

@@ -14,8 +14,8 @@ COMPANY_WORDS = (
     "Kestrel Helio Tidewater Basalt Northlight Quartz Juniper Meridian Cobalt Larkspur Ember Fathom Granite Halcyon "
     "Ivory Lantern Mosaic Nimbus Orchard Pinion Riverbend Saffron Tundra Umbra Vellum Willow Zephyr Copper Driftwood"
 ).split()
-COMPANY_KINDS = ("labs", "io", "Foundation", "dev", "-robotics", "-project", "HQ", "Systems", "-data", "Works")
-PLACES = (
+COMPANY_SUFFIXES = ("labs", "io", "Foundation", "dev", "-robotics", "-project", "HQ", "Systems", "-data", "Works")
+LOCATIONS = (
     "Berlin", "Lagos", "Kyoto, Japan", "São Paulo", "Tallinn", "Nairobi", "Porto", "Wrocław", "Toronto, Canada",
     "Bengaluru, India", "Oslo", "Montevideo", "Earth", "Remote", "Zürich", "Taipei",
 )  # fmt: skip
@@ -29,7 +29,7 @@ NOUNS = (
     "scheduler sandbox tokenizer viewer gateway mapper bridge forge garden harbor index journal keeper loom mirror "
     "needle orbit parquet quarry raster socket tracer vault weaver widget"
 ).split()
-COMMON_NAMES = (
+COMMON_REPOSITORY_NAMES = (
     "dotfiles", ".github", "blog", "website", "docs", "playground", "advent-of-code", "awesome-lists", "homebrew-tap",
     "examples", "cookbook", "infra", "scripts", "papers", "notes", "benchmarks",
 )  # fmt: skip
@@ -38,7 +38,7 @@ TOPICS = (
     "security graphics game-development hacktoberfest parser http static-site-generator linux embedded testing sql "
     "education robotics bioinformatics geospatial"
 ).split()
-SENTENCES = (
+DESCRIPTION_TEMPLATES = (
     "A {adjective} {noun} that stays out of your way",
     "{adjective} {noun} for people who read the source first",
     "🚀 The {adjective} {noun} we wished we had",
@@ -83,7 +83,7 @@ LANGUAGES: dict[str, str | None] = {
 }
 MAIN_LANGUAGES = tuple(LANGUAGES)[:18]
 SIDE_LANGUAGES = tuple(LANGUAGES)[18:]
-MAIN_WEIGHTS = (24, 16, 15, 9, 8, 7, 5, 4, 4, 3, 2, 2, 2, 4, 1, 1, 1, 1)
+MAIN_LANGUAGE_WEIGHTS = (24, 16, 15, 9, 8, 7, 5, 4, 4, 3, 2, 2, 2, 4, 1, 1, 1, 1)
 
 # key, name, SPDX id, legacy node number
 LICENSES: dict[str, tuple[str, str, int]] = {

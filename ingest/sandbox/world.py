@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from threading import RLock
 
-from ingest.sandbox.accounts import Account, Kind, found
-from ingest.sandbox.chance import draws
+from ingest.sandbox.accounts import Account, AccountKind, create_account
 from ingest.sandbox.clock import Clock
 from ingest.sandbox.edits import Edits
-from ingest.sandbox.growth import DAY, Crowd
-from ingest.sandbox.repositories import Repository, create
+from ingest.sandbox.growth_curves import DAY, GrowthCurve
+from ingest.sandbox.repositories import Repository, create_repository
+from ingest.sandbox.seeded_random import random_generator
 
 ORGANIZATION_SHARE = 0.35
-REPOSITORIES_EACH = 27
+REPOSITORIES_PER_ACCOUNT = 27
 COLLABORATOR_SHARE = 0.25
 TOKEN_OWNERS = ("sandbox-owner-1", "sandbox-owner-2", "sandbox-owner-3")
 
@@ -50,7 +50,7 @@ class World:
         self.by_node_id: dict[str, Account | Repository] = {}
         self._owned: dict[int, list[Repository]] = {}
         self._collaborating: dict[int, list[Repository]] = {}
-        self._populate(accounts, REPOSITORIES_EACH * accounts if repositories is None else repositories, biggest)
+        self._populate(accounts, REPOSITORIES_PER_ACCOUNT * accounts if repositories is None else repositories, biggest)
         self.edit = Edits(self)
 
     def now(self) -> int:
@@ -142,21 +142,21 @@ class World:
         return account if account and is_visible(account, self.now()) else None
 
     def _populate(self, accounts: int, repositories: int, biggest: int | None) -> None:
-        for account in _people(self.seed, accounts, organization_first=biggest is not None):
+        for account in _create_accounts(self.seed, accounts, organization_first=biggest is not None):
             self._settle(account)
-        sizes = _shares(self.seed, self.accounts, repositories, biggest)
+        sizes = _repository_counts(self.seed, self.accounts, repositories, biggest)
         index = 0
         for account, size in zip(self.accounts, sizes, strict=True):
             taken: set[str] = set()
             for _ in range(size):
-                repository = create(self.seed, index, account, taken)
+                repository = create_repository(self.seed, index, account, taken)
                 while repository.id in self.repositories:
                     repository.id += 1
                 self.adopt(repository)
                 index += 1
         self._relate()
         for owner in TOKEN_OWNERS:
-            self._settle(_token_owner(owner))
+            self._settle(_token_owner_account(owner))
 
     def _settle(self, account: Account) -> None:
         while account.id in self.by_id:
@@ -168,7 +168,7 @@ class World:
 
     def _relate(self) -> None:
         """Give forks a parent and some users a seat in others' repositories."""
-        chance = draws(self.seed, "relations")
+        chance = random_generator(self.seed, "relations")
         originals = [r for r in self.repositories.values() if not r.fork and not r.empty]
         for fork in [r for r in self.repositories.values() if r.fork]:
             parent = chance.choice(originals) if originals else None
@@ -185,18 +185,18 @@ def is_visible(thing: Account | Repository, now: int) -> bool:
     return not thing.deleted and thing.born <= now
 
 
-def _people(seed: int, count: int, *, organization_first: bool) -> Iterator[Account]:
-    chance = draws(seed, "people")
+def _create_accounts(seed: int, count: int, *, organization_first: bool) -> Iterator[Account]:
+    chance = random_generator(seed, "people")
     taken: set[str] = {owner.lower() for owner in TOKEN_OWNERS}
     for index in range(count):
         organization = chance.random() < ORGANIZATION_SHARE or (index == 0 and organization_first)
-        kind: Kind = "Organization" if organization else "User"
-        yield found(seed, index, kind, taken)
+        kind: AccountKind = "Organization" if organization else "User"
+        yield create_account(seed, index, kind, taken)
 
 
-def _shares(seed: int, accounts: list[Account], total: int, biggest: int | None) -> list[int]:
+def _repository_counts(seed: int, accounts: list[Account], total: int, biggest: int | None) -> list[int]:
     """Divide *total* repositories among *accounts*, unevenly as on GitHub, and exactly."""
-    chance = draws(seed, "shares")
+    chance = random_generator(seed, "shares")
     weights = [chance.lognormvariate(0, 1.3) * (2.5 if a.kind == "Organization" else 1.0) for a in accounts]
     if not weights:
         return []
@@ -212,8 +212,8 @@ def _shares(seed: int, accounts: list[Account], total: int, biggest: int | None)
     return sizes
 
 
-def _token_owner(login: str) -> Account:
+def _token_owner_account(login: str) -> Account:
     number = int(login.rsplit("-", 1)[1])
     born = 1_500_000_000
-    crowd = Crowd(born, 5 * DAY, 0.0, 500.0, 1.0)
+    crowd = GrowthCurve(born, 5 * DAY, 0.0, 500.0, 1.0)
     return Account(500 + number, "User", login, born, None, None, "", None, None, crowd, 0, 0, 0.0, born)

@@ -4,24 +4,24 @@ from datetime import UTC, date, datetime, time
 
 import streamlit as st
 
-KEY = "as_of"
-FIRST = date(2008, 1, 1)  # GitHub opened that year
+AS_OF_PARAM = "as_of"
+EARLIEST_DAY = date(2008, 1, 1)  # GitHub opened that year
 
 
-def end_of(day: date) -> datetime:
+def end_of_day(day: date) -> datetime:
     """A date means its end."""
     return datetime.combine(day, time.max, UTC)
 
 
-def as_of() -> datetime | None:
+def selected_as_of() -> datetime | None:
     """The chosen moment; None means now."""
-    day = st.session_state.get(KEY)
-    return end_of(day) if isinstance(day, date) else None
+    day = st.session_state.get(AS_OF_PARAM)
+    return end_of_day(day) if isinstance(day, date) else None
 
 
-def misread() -> str:
+def invalid_as_of() -> str:
     """What the URL says as `as_of` where it is no date; empty when all is well. Ask before the widget runs."""
-    given = st.query_params.get(KEY, "")
+    given = st.query_params.get(AS_OF_PARAM, "")
     try:
         if given:
             date.fromisoformat(given)
@@ -30,7 +30,7 @@ def misread() -> str:
     return ""
 
 
-def said() -> str:
+def as_of_label() -> str:
     """The chosen moment in the quiet line of a cell."""
-    chosen = as_of()
+    chosen = selected_as_of()
     return f"as of {chosen:%Y-%m-%d}" if chosen else "as of now"

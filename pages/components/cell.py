@@ -10,11 +10,11 @@ from plotly.graph_objects import Figure
 
 from core.charts.theme import DARK, LIGHT, Theme
 from core.exports import csv, parquet
-from core.queries.sql_display import runnable
+from core.queries.sql_display import inline_parameters
 from pages.components import as_of, export
 
-MOMENT = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone="UTC")
-CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
+TIMESTAMP_COLUMN = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone="UTC")
+PLOTLY_CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
 
 
 def theme() -> Theme:
@@ -22,7 +22,7 @@ def theme() -> Theme:
     return DARK if st.context.theme.type == "dark" else LIGHT
 
 
-def plain(frame: DataFrame) -> DataFrame:
+def without_attrs(frame: DataFrame) -> DataFrame:
     """*frame* without what it says of its making: tables in the browser have no use for it."""
     shown = frame.copy(deep=False)
     shown.attrs = {}
@@ -64,21 +64,21 @@ def cell(
             icon = ":material/check_circle:" if empty_is_good else ":material/hourglass_empty:"
             st.info(empty or "Nothing has been collected for this yet.", icon=icon)
         elif isinstance(chart, Figure):
-            st.plotly_chart(chart, theme=None, config=CONFIG, alt=alt or question, key=f"chart-{name}")
+            st.plotly_chart(chart, theme=None, config=PLOTLY_CONFIG, alt=alt or question, key=f"chart-{name}")
         elif chart is not None:
             chart()
         st.space("stretch")
         with st.container(horizontal=True, vertical_alignment="center", wrap=False, key=f"line-{name}", gap="xsmall"):
-            st.caption(f":material/schedule: {note or as_of.said()}", wrap=False)
-            _explanations(frame, name, definition)
-            rows = plain(frame if rows is None else rows)
+            st.caption(f":material/schedule: {note or as_of.as_of_label()}", wrap=False)
+            _definition_and_sql(frame, name, definition)
+            rows = without_attrs(frame if rows is None else rows)
             if not rows_are_shown:
-                _twin(rows, name, question, column_config)
-            _download("CSV", rows, name, "csv", "text/csv", csv)
-            _download("Parquet", rows, name, "parquet", "application/vnd.apache.parquet", parquet)
+                _rows_popover(rows, name, question, column_config)
+            _download_button("CSV", rows, name, "csv", "text/csv", csv)
+            _download_button("Parquet", rows, name, "parquet", "application/vnd.apache.parquet", parquet)
 
 
-def _explanations(frame: DataFrame, name: str, definition: str) -> None:
+def _definition_and_sql(frame: DataFrame, name: str, definition: str) -> None:
     if definition:
         with st.popover(
             "Definition", icon=":material/info:", type="tertiary", help="How this is counted", key=f"tool-def-{name}"
@@ -88,10 +88,10 @@ def _explanations(frame: DataFrame, name: str, definition: str) -> None:
         with st.popover(
             "SQL", icon=":material/code:", type="tertiary", help="The query, ready to run", key=f"tool-sql-{name}"
         ):
-            st.code(runnable(frame.attrs["sql"], frame.attrs["values"]), language="sql", height=360, width=640)
+            st.code(inline_parameters(frame.attrs["sql"], frame.attrs["values"]), language="sql", height=360, width=640)
 
 
-def _twin(rows: DataFrame, name: str, question: str, columns: dict[str, Any] | None) -> None:
+def _rows_popover(rows: DataFrame, name: str, question: str, columns: dict[str, Any] | None) -> None:
     with st.popover(
         "Rows", icon=":material/table:", type="tertiary", help=f"{len(rows):,} rows", key=f"tool-rows-{name}"
     ):
@@ -99,7 +99,7 @@ def _twin(rows: DataFrame, name: str, question: str, columns: dict[str, Any] | N
         st.dataframe(
             rows,
             hide_index=True,
-            column_config=dict.fromkeys(moments, MOMENT) | (columns or {}),
+            column_config=dict.fromkeys(moments, TIMESTAMP_COLUMN) | (columns or {}),
             width=640,
             height=360,
             placeholder="—",
@@ -108,11 +108,11 @@ def _twin(rows: DataFrame, name: str, question: str, columns: dict[str, Any] | N
         )
 
 
-def _download(
+def _download_button(
     label: str, rows: DataFrame, name: str, ending: str, mime: str, write: Callable[[DataFrame], bytes]
 ) -> None:
-    until = as_of.as_of() or datetime.now(UTC)
-    export.button(
+    until = as_of.selected_as_of() or datetime.now(UTC)
+    export.export_button(
         label,
         rows,
         write,

@@ -2,9 +2,9 @@
 
 import re
 
-UNKNOWN = "Unknown device"
+UNKNOWN_DEVICE = "Unknown device"
 # The first that fits: browsers name those that they descend from as well.
-PROGRAMS = {
+CLIENT_PATTERNS = {
     "Edge": r"Edg(?:e|A|iOS)?/",
     "Opera": r"OPR/|Opera",
     "Samsung Internet": r"SamsungBrowser/",
@@ -16,7 +16,7 @@ PROGRAMS = {
     "curl": r"^curl/",
     "Python": r"^python|^httpx|aiohttp",
 }
-SYSTEMS = {
+OS_PATTERNS = {
     "Windows": r"Windows",
     "iPhone": r"iPhone",
     "iPad": r"iPad",
@@ -27,14 +27,14 @@ SYSTEMS = {
 }
 
 
-def described(user_agent: str | None) -> str:
+def device_label(user_agent: str | None) -> str:
     """`Firefox on Windows`; what cannot be told is left out."""
     given = user_agent or ""
-    program, system = _first(PROGRAMS, given), _first(SYSTEMS, given)
+    program, system = _first_match(CLIENT_PATTERNS, given), _first_match(OS_PATTERNS, given)
     if program and system:
         return f"{program} on {system}"
-    return program or system or UNKNOWN
+    return program or system or UNKNOWN_DEVICE
 
 
-def _first(known: dict[str, str], given: str) -> str:
+def _first_match(known: dict[str, str], given: str) -> str:
     return next((name for name, pattern in known.items() if re.search(pattern, given)), "")

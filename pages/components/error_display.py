@@ -8,11 +8,15 @@ from psycopg.errors import QueryCanceled
 from core.errors import AlmanacError, ServerUnavailable
 
 log = structlog.get_logger()
-WHILE_READING = "The database stopped answering while this page was read. Nothing is lost; try again in a moment."
-AWAY = "The database does not answer right now. Nothing is lost: this page comes back by itself as soon as it does."
+DATABASE_LOST_MESSAGE = (
+    "The database stopped answering while this page was read. Nothing is lost; try again in a moment."
+)
+DATABASE_UNAVAILABLE_MESSAGE = (
+    "The database does not answer right now. Nothing is lost: this page comes back by itself as soon as it does."
+)
 
 
-def is_away(error: BaseException | None) -> bool:
+def is_database_unavailable(error: BaseException | None) -> bool:
     """Tell whether *error*, or what caused it, says that Postgres cannot be reached."""
     while error is not None:
         if isinstance(error, ServerUnavailable | ConnectionError):
@@ -23,12 +27,12 @@ def is_away(error: BaseException | None) -> bool:
     return False
 
 
-def show(error: Exception) -> bool:
+def show_error(error: Exception) -> bool:
     """Tell the reader and the log; Streamlit's own red box stays away."""
     request_id = str(structlog.contextvars.get_contextvars().get("request_id", "unknown"))
-    if is_away(error):
+    if is_database_unavailable(error):
         log.warning("database away", error=type(error).__name__)
-        st.warning(WHILE_READING, icon=":material/cloud_off:")
+        st.warning(DATABASE_LOST_MESSAGE, icon=":material/cloud_off:")
         return True
     if isinstance(error, AlmanacError):
         log.warning("page refused", error=str(error), code=error.code)

@@ -10,14 +10,14 @@ from queue import Empty, SimpleQueue
 import streamlit as st
 from pandas import DataFrame
 
-from core.errors import Forbidden, NotSignedIn, TooMany
+from core.errors import Forbidden, NotSignedIn, RateLimitExceeded
 from core.ratelimit import limiter
 from pages.session import current
 
-PATIENCE_SECONDS = 10.0
+PERMIT_TIMEOUT_SECONDS = 10.0
 
 
-class Permit:
+class ExportPermit:
     """Permission for one export at a time, handed from the run of the script to the thread that writes."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Permit:
     def give(self, allowed: bool) -> None:
         self._decisions.put(allowed)
 
-    def use(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    def use(self, patience_seconds: float = PERMIT_TIMEOUT_SECONDS) -> None:
         """Return once this export is allowed; raises Forbidden when it is not, or nobody decides."""
         try:
             allowed = self._decisions.get(timeout=patience_seconds)
@@ -36,11 +36,11 @@ class Permit:
             raise Forbidden("This export is not allowed now")
 
 
-def button(
+def export_button(
     label: str, rows: DataFrame, write: Callable[[DataFrame], bytes], *, key: str, file_name: str, mime: str, icon: str
 ) -> None:
     """Offer *rows* as a file, which *write* makes once somebody asks: most readers never do."""
-    permit: Permit = st.session_state.setdefault(f"permit-{key}", Permit())
+    permit: ExportPermit = st.session_state.setdefault(f"permit-{key}", ExportPermit())
 
     def written() -> bytes:
         permit.use()
@@ -53,7 +53,7 @@ def button(
         mime=mime,
         icon=icon,
         type="tertiary",
-        on_click=decide,
+        on_click=check_export_limit,
         args=(permit,),
         disabled=rows.empty,
         help=f"Download these {len(rows):,} rows as {label}",
@@ -61,11 +61,11 @@ def button(
     )
 
 
-def decide(permit: Permit) -> None:
+def check_export_limit(permit: ExportPermit) -> None:
     """Allow one export to who reads the page, if they have one left; else tell them."""
     try:
-        limiter.check("export", str(current.signed_in().person_id))
-    except TooMany as full:
+        limiter.check("export", str(current.current_identity().person_id))
+    except RateLimitExceeded as full:
         permit.give(False)
         st.toast(f"{full}.", icon=":material/hourglass_top:", duration="long")
     except NotSignedIn:

@@ -12,7 +12,7 @@ def number(value: object) -> str:
     return UNKNOWN if pd.isna(value) else f"{value:,.0f}"
 
 
-def signed(value: object) -> str:
+def signed_number(value: object) -> str:
     """Growth with its sign: +1,234, −12, ±0."""
     if pd.isna(value):
         return UNKNOWN
@@ -29,7 +29,7 @@ def percent(share: object, digits: int = 0) -> str:
     return f"{rounded:.{digits}%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
-def size(count: float | None) -> str:
+def byte_size(count: float | None) -> str:
     """9516735 -> 9.5 MB."""
     if count is None:
         return UNKNOWN
@@ -44,7 +44,7 @@ def day(moment: date | None) -> str:
     return UNKNOWN if pd.isna(moment) else f"{moment:%Y-%m-%d}"
 
 
-def ago(moment: datetime, now: datetime) -> str:
+def time_ago(moment: datetime, now: datetime) -> str:
     """How long ago *moment* was: just now, 4 min ago, 3 h ago, 12 days ago, 2.5 years ago."""
     passed = now - moment
     if passed < timedelta(minutes=1):
@@ -58,7 +58,7 @@ def ago(moment: datetime, now: datetime) -> str:
     return f"{passed.days / 365.25:.1f} years ago"
 
 
-def span_of(hours: object) -> str:
+def duration(hours: object) -> str:
     """A length of time: 40 s, 12 min, 6 h, 2.5 days."""
     if pd.isna(hours):
         return UNKNOWN

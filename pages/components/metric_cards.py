@@ -23,14 +23,14 @@ class Card:
     more_is_bad: bool = False
 
 
-def row(cards: Sequence[Card], key: str) -> None:
+def metric_row(cards: Sequence[Card], key: str) -> None:
     """Draw *cards* side by side: four in a row where there is room, else two."""
     with st.container(key=f"cards-{key}"):
         for card in cards:
-            _draw(card)
+            _draw_card(card)
 
 
-def _draw(card: Card) -> None:
+def _draw_card(card: Card) -> None:
     known = not pd.isna(card.before) and not pd.isna(card.value)
     growth = int(card.value - card.before) if known else None
     st.metric(

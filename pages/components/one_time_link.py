@@ -7,7 +7,7 @@ import streamlit as st
 from core.settings import settings
 
 
-def show_link(path: str, secret: str, lasts: timedelta) -> None:
+def show_one_time_link(path: str, secret: str, lasts: timedelta) -> None:
     """Show the link under which *secret* is redeemed. It is behind the #, so that no server and no log hears of it."""
     st.code(f"{settings().address}/{path}#{secret}", language=None, wrap_lines=True)
     ends = datetime.now(UTC) + lasts

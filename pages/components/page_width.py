@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-KEY = "page-width"
-USUAL = 880
-STEP = 20  # pages that differ by less are one: each change costs a run of the page
+WIDTH_KEY = "page-width"
+DEFAULT_WIDTH = 880
+WIDTH_STEP = 20  # pages that differ by less are one: each change costs a run of the page
 
 SCRIPT = """
 export default function ({ parentElement, data, setStateValue }) {
@@ -26,12 +26,12 @@ export default function ({ parentElement, data, setStateValue }) {
 """
 
 
-def of_page() -> int:
+def page_width_px() -> int:
     """The width that a full-width element has, in CSS pixels, rounded down; a usual one before the browser has told."""
-    return int(st.session_state.get(KEY, {}).get("width") or USUAL)
+    return int(st.session_state.get(WIDTH_KEY, {}).get("width") or DEFAULT_WIDTH)
 
 
-def measure() -> None:
+def measure_page() -> None:
     """Let the browser tell the width, and run again when it is another; takes no room where it stands."""
     component = st.components.v2.component("almanac_width", js=SCRIPT)
-    component(key=KEY, data={"told": of_page(), "step": STEP}, on_width_change=lambda: None)
+    component(key=WIDTH_KEY, data={"told": page_width_px(), "step": WIDTH_STEP}, on_width_change=lambda: None)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 
-def choose(label: str, options: Mapping[str, str], *, key: str, default: str | None = None) -> str:
+def segmented_choice(label: str, options: Mapping[str, str], *, key: str, default: str | None = None) -> str:
     """Let the reader choose one of *options*: what a button says -> its value; the first unless *default*.
 
     The URL holds what the button says, without regard to case. What it says and no button offers is told.

@@ -12,10 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.errors import AlmanacError
 
 log = structlog.get_logger()
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 State = Literal["fine", "trouble", "away", "resting"]
 # A word and a sign beside each colour: not everybody sees one.
-SIGNS: Mapping[State, tuple[str, str]] = {
+STATE_BADGES: Mapping[State, tuple[str, str]] = {
     "fine": ("green", ":material/check_circle:"),
     "trouble": ("orange", ":material/warning:"),
     "away": ("red", ":material/cloud_off:"),
@@ -24,7 +24,7 @@ SIGNS: Mapping[State, tuple[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Part:
+class StatusCard:
     """How a part is: a state, a word or two for it, and lines that say more."""
 
     state: State
@@ -36,19 +36,19 @@ class Part:
         return self.state != "away"
 
 
-def fine(word: str, *lines: str) -> Part:
-    return Part("fine", word, lines)
+def ok(word: str, *lines: str) -> StatusCard:
+    return StatusCard("fine", word, lines)
 
 
-def trouble(word: str, *lines: str) -> Part:
-    return Part("trouble", word, lines)
+def warning(word: str, *lines: str) -> StatusCard:
+    return StatusCard("trouble", word, lines)
 
 
-def resting(word: str, *lines: str) -> Part:
-    return Part("resting", word, lines)
+def inactive(word: str, *lines: str) -> StatusCard:
+    return StatusCard("resting", word, lines)
 
 
-def ask(question: Callable[[], Answer]) -> tuple[Answer | None, str]:
+def query_or_reason(question: Callable[[], Result]) -> tuple[Result | None, str]:
     """The answer, or None and the sentence why there is none: servers may be away, our own mistakes are raised."""
     try:
         return question(), ""
@@ -60,17 +60,17 @@ def ask(question: Callable[[], Answer]) -> tuple[Answer | None, str]:
         return None, "Postgres does not answer."
 
 
-def look(at: Callable[[], Part]) -> Part:
+def check_status(at: Callable[[], StatusCard]) -> StatusCard:
     """Tell how a part is, whatever it does."""
-    found, why = ask(at)
-    return found or Part("away", "away", (why, "It is asked again every few seconds."))
+    found, why = query_or_reason(at)
+    return found or StatusCard("away", "away", (why, "It is asked again every few seconds."))
 
 
-def draw(parts: Mapping[str, Part], key: str) -> None:
+def show_status_cards(parts: Mapping[str, StatusCard], key: str) -> None:
     """Draw the parts as cards: four in a row where there is room, else two."""
     with st.container(key=f"cards-{key}"):
         for name, part in parts.items():
-            colour, sign = SIGNS[part.state]
+            colour, sign = STATE_BADGES[part.state]
             with st.container(border=True, height="stretch", gap="xxsmall"):
                 st.markdown(f"**{name}**")
                 st.markdown(f":{colour}-badge[{sign} {part.word}]")

@@ -8,7 +8,7 @@ import pandas as pd
 from pages.components.format import number
 
 
-def sentence(item: Mapping[str, Any]) -> str:
+def outcome_sentence(item: Mapping[str, Any]) -> str:
     """*item* is a row of `core.queries.ingestions.items`."""
     state, error = item["state"], item["error"]
     if state == "gone":

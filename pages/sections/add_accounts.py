@@ -16,23 +16,23 @@ from core import redis_client
 from core.auth.identity import Identity
 from core.budget import cost_model, forecast, shared_state
 from core.db.engine import transaction
-from core.errors import BadInput, NotHere
+from core.errors import BadInput, NotFound
 from core.queries import system, tracking
 from core.queue import lookups
-from core.queue.lookups import Found, Lookup, Shelf
+from core.queue.lookups import Lookup, LookupResult, LookupStore
 from core.settings import settings
 from core.tracking import commands as tracking_commands
 from core.tracking import parse_accounts
 from core.tracking.cadence_options import CADENCES
 from core.tracking.login import parse_login
 from pages.components.format import number
-from pages.components.status_cards import ask
+from pages.components.status_cards import query_or_reason
 from pages.session import current
-from pages.session.common import refusals_told, tell
+from pages.session.common import errors_as_notices, show_notice
 
 log = structlog.get_logger()
-LOOKUP, PASTED, TRACKED_NOW = "look-up", "look-up-pasted", "tracked-now"
-EVERY = "0.7s"
+LOOKUP_KEY, PASTED_KEY, NOTICE_KEY = "look-up", "look-up-pasted", "tracked-now"
+RERUN_EVERY = "0.7s"
 NEW, TRACKED, MISSING = "new", "tracked already", "not found"
 COLUMNS = {
     "take": column.CheckboxColumn("Track", width=80),
@@ -47,28 +47,28 @@ COLUMNS = {
 def show(admin: Identity) -> None:
     """The form, and what became of the last look-up."""
     with st.container(border=True, key="adding"):
-        ask_for(admin)
-        if said := st.session_state.pop(TRACKED_NOW, ""):
+        show_lookup_forms(admin)
+        if said := st.session_state.pop(NOTICE_KEY, ""):
             st.success(said, icon=":material/check_circle:")
-        if LOOKUP in st.session_state:
-            answer()
+        if LOOKUP_KEY in st.session_state:
+            show_lookup_result()
 
 
-def ask_for(_admin: Identity) -> None:
+def show_lookup_forms(_admin: Identity) -> None:
     by_list, by_file, by_members = st.tabs(["Paste", "Upload", "Members of an organization"])
     with by_list.form("paste-form", border=False, clear_on_submit=False):
         text = st.text_area(
             "Logins, addresses, or a table with a column called login",
             placeholder="pallets\nhttps://github.com/torvalds\n@gaearon",
             height=120,
-            max_chars=parse_accounts.LONGEST,
+            max_chars=parse_accounts.MAX_LENGTH,
         )
         if st.form_submit_button("Look them up", type="primary", icon=":material/search:"):
             look_up(text)
     with by_file:
         file = st.file_uploader("A text or CSV file, at most 1 MB", type=["csv", "txt", "tsv"], key="accounts-file")
         if file is not None and st.button("Look them up", type="primary", icon=":material/search:", key="look-up-file"):
-            look_up(decoded(file.getvalue()))
+            look_up(decode_text(file.getvalue()))
     with by_members.form("members-form", border=False):
         organization = st.text_input("Organization", placeholder="pallets", help="Its public members, 1,000 at most")
         if st.form_submit_button("Look them up", type="primary", icon=":material/search:"):
@@ -76,16 +76,16 @@ def ask_for(_admin: Identity) -> None:
 
 
 @contextmanager
-def redis_told() -> Iterator[None]:
+def redis_errors_as_notices() -> Iterator[None]:
     """Let an absent Redis in this block be one calm sentence: question and answer lie there."""
     try:
         yield
     except RedisError as error:
         log.warning("look-up without Redis", error=type(error).__name__)
-        tell("Look-ups go through Redis, which does not answer; try again in a moment")
+        show_notice("Look-ups go through Redis, which does not answer; try again in a moment")
 
 
-def decoded(content: bytes) -> str:
+def decode_text(content: bytes) -> str:
     """A file as text, whichever of the usual encodings a spreadsheet wrote."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", errors="replace")
@@ -93,54 +93,56 @@ def decoded(content: bytes) -> str:
 
 
 def look_up(text: str) -> None:
-    current.required("admin")
-    with redis_told(), refusals_told(), transaction() as connection:
-        read = parse_accounts.read(text)
+    current.require_identity("admin")
+    with redis_errors_as_notices(), errors_as_notices(), transaction() as connection:
+        read = parse_accounts.parse_accounts(text)
         if not read.logins and not read.rejected:
             raise BadInput("There is nothing to look up yet")
-        st.session_state[PASTED] = read
-        st.session_state.pop(LOOKUP, None)
+        st.session_state[PASTED_KEY] = read
+        st.session_state.pop(LOOKUP_KEY, None)
         if read.logins:
-            st.session_state[LOOKUP] = lookups.ask(connection, redis_client.redis(), read.logins)
+            st.session_state[LOOKUP_KEY] = lookups.request_lookup(connection, redis_client.redis(), read.logins)
         else:
-            tell_rejected(read)
+            show_rejected_lines(read)
 
 
 def look_up_members(organization: str) -> None:
-    current.required("admin")
-    with redis_told(), refusals_told(), transaction() as connection:
-        st.session_state.pop(PASTED, None)
-        st.session_state[LOOKUP] = lookups.ask(connection, redis_client.redis(), members_of=parse_login(organization))
+    current.require_identity("admin")
+    with redis_errors_as_notices(), errors_as_notices(), transaction() as connection:
+        st.session_state.pop(PASTED_KEY, None)
+        st.session_state[LOOKUP_KEY] = lookups.request_lookup(
+            connection, redis_client.redis(), members_of=parse_login(organization)
+        )
 
 
-def answer() -> None:
+def show_lookup_result() -> None:
     """Show how far the look-up is, then who was found."""
     lookup = None
-    with redis_told():
+    with redis_errors_as_notices():
         try:
-            lookup = Shelf(redis_client.redis()).get(st.session_state[LOOKUP])
-        except NotHere as over:
-            del st.session_state[LOOKUP]
-            tell(str(over))
+            lookup = LookupStore(redis_client.redis()).get(st.session_state[LOOKUP_KEY])
+        except NotFound as over:
+            del st.session_state[LOOKUP_KEY]
+            show_notice(str(over))
     if lookup is None:
         return
     if lookup.state in {"waiting", "working"}:
-        wait()
+        show_lookup_progress()
     elif lookup.state == "failed":
         st.warning(f"{lookup.problem}.", icon=":material/error:")
     else:
-        preview(lookup)
+        show_preview(lookup)
 
 
-@st.fragment(run_every=EVERY)
-def wait() -> None:
+@st.fragment(run_every=RERUN_EVERY)
+def show_lookup_progress() -> None:
     """Progress; the whole page runs again once there is an answer."""
-    current.required("admin")
+    current.require_identity("admin")
     lookup = None
-    with redis_told():
+    with redis_errors_as_notices():
         try:
-            lookup = Shelf(redis_client.redis()).get(st.session_state.get(LOOKUP, ""))
-        except NotHere:
+            lookup = LookupStore(redis_client.redis()).get(st.session_state.get(LOOKUP_KEY, ""))
+        except NotFound:
             st.rerun()
     if lookup is None:
         return
@@ -149,22 +151,22 @@ def wait() -> None:
     what = f"{len(lookup.found)} of {number(len(lookup.logins))}" if lookup.logins else "the members"
     said = f"Asking GitHub: {what} …"
     if lookup.state == "waiting":
-        told, _ = ask(lambda: system.workers(datetime.now(UTC)))
+        told, _ = query_or_reason(lambda: system.worker_counts(datetime.now(UTC)))
         nobody = told is not None and not told["alive"]
         said = "No worker is alive; it begins when one is …" if nobody else "Waiting for a worker …"
     st.progress(min(lookup.share, 1.0), text=said)
 
 
-def preview(lookup: Lookup) -> None:
+def show_preview(lookup: Lookup) -> None:
     """Who was found, whom to take, and what that costs."""
-    read: parse_accounts.Pasted | None = st.session_state.get(PASTED)
-    rows = table(lookup)
+    read: parse_accounts.ParsedAccounts | None = st.session_state.get(PASTED_KEY)
+    rows = lookup_table(lookup)
     if read is not None:
-        tell_rejected(read)
+        show_rejected_lines(read)
     if rows.empty:
         st.info("Nobody was found.", icon=":material/person_search:")
         return
-    st.caption(summed_up(rows))
+    st.caption(lookup_summary(rows))
     edited = st.data_editor(
         rows,
         column_config=COLUMNS,
@@ -174,12 +176,12 @@ def preview(lookup: Lookup) -> None:
         key=f"preview-{lookup.id}",
     )
     chosen = edited[edited["take"] & (edited["state"] == NEW)]
-    st.markdown(price(chosen))
+    st.markdown(cost_sentence(chosen))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         cadence = st.selectbox("How often", list(CADENCES), key="add-every", width=180)
         priority = st.number_input("Priority", -3, 3, 0, key="add-priority", width=120, help="The higher the sooner")
         note = st.text_input(
-            "Note", key="add-note", max_chars=tracking_commands.LONGEST_NOTE, placeholder="Why (optional)"
+            "Note", key="add-note", max_chars=tracking_commands.MAX_NOTE_LENGTH, placeholder="Why (optional)"
         )
         if st.button(
             f"Track {number(len(chosen))}", type="primary", icon=":material/add:", disabled=chosen.empty, key="track"
@@ -187,7 +189,7 @@ def preview(lookup: Lookup) -> None:
             track(list(chosen["login"]), CADENCES[cadence], int(priority), note)
 
 
-def summed_up(rows: DataFrame) -> str:
+def lookup_summary(rows: DataFrame) -> str:
     """25 new, 15 tracked already, 1 could not be found."""
     counts = {NEW: int((rows["state"] == NEW).sum()), TRACKED: int((rows["state"] == TRACKED).sum())}
     other = len(rows) - sum(counts.values())
@@ -195,18 +197,18 @@ def summed_up(rows: DataFrame) -> str:
     return ", ".join(parts + ([f"{number(other)} could not be found"] if other else [])) + "."
 
 
-def table(lookup: Lookup) -> DataFrame:
+def lookup_table(lookup: Lookup) -> DataFrame:
     there = [one for one in lookup.found if one.exists]
     known = tracking.tracked_among(
         [str(one.login) for one in there] + [one.asked for one in lookup.found],
         [int(one.github_id or 0) for one in there],
     )
-    return DataFrame([row_of(one, known) for one in lookup.found], columns=list(COLUMNS)).astype(
+    return DataFrame([lookup_row(one, known) for one in lookup.found], columns=list(COLUMNS)).astype(
         {"repositories": "Int64"}
     )
 
 
-def row_of(one: Found, known: set[str]) -> dict[str, Any]:
+def lookup_row(one: LookupResult, known: set[str]) -> dict[str, Any]:
     state = NEW if one.exists else (one.problem or MISSING)
     if known & {one.asked.lower(), str(one.login).lower(), str(one.github_id)}:
         state = TRACKED
@@ -220,7 +222,7 @@ def row_of(one: Found, known: set[str]) -> dict[str, Any]:
     }
 
 
-def tell_rejected(read: parse_accounts.Pasted) -> None:
+def show_rejected_lines(read: parse_accounts.ParsedAccounts) -> None:
     """Say what of the text was left out."""
     parts = []
     if read.repeated:
@@ -234,22 +236,22 @@ def tell_rejected(read: parse_accounts.Pasted) -> None:
         st.text("\n".join(lines + [f"{login}: given before" for login in read.repeated[:50]]))
 
 
-def price(chosen: DataFrame) -> str:
+def cost_sentence(chosen: DataFrame) -> str:
     """What the first look and a day of looks cost, in a sentence."""
     if chosen.empty:
         return ":gray[Choose whom to track to see what it costs.]"
     counted = [
-        cost_model.Known(str(login), kind == "organization", None if pd.isna(count) else int(count))
+        cost_model.AccountCostInputs(str(login), kind == "organization", None if pd.isna(count) else int(count))
         for login, kind, count in chosen[["login", "kind", "repositories"]].itertuples(index=False)
     ]
     given, now = settings(), datetime.now(UTC)
     with_token = given.with_token
-    seen, _ = ask(lambda: shared_state.seen(redis_client.redis(), given.github_api_url, now))
-    left = forecast.left(seen.buckets if seen else (), with_token=with_token, now=now)
-    told = cost_model.forecast(counted, with_token=with_token, left=left, now=now)
+    seen, _ = query_or_reason(lambda: shared_state.load_rate_budget(redis_client.redis(), given.github_api_url, now))
+    left = forecast.budget_totals(seen.buckets if seen else (), with_token=with_token, now=now)
+    told = cost_model.forecast_refresh(counted, with_token=with_token, left=left, now=now)
     unit = "points" if with_token else "requests"
     looks = timedelta(days=1) / given.refresh_every
-    daily = sum(cost_model.look_cost(one.repositories, with_token=with_token) for one in counted) * looks
+    daily = sum(cost_model.refresh_cost(one.repositories, with_token=with_token) for one in counted) * looks
     remaining = "" if told.remaining is None else f" of the {number(told.remaining)} that are left"
     return (
         f"The first look costs about **{number(told.cost)} {unit}**{remaining}; after that about "
@@ -258,17 +260,19 @@ def price(chosen: DataFrame) -> str:
 
 
 def track(logins: list[str], every: timedelta | None, priority: int, note: str) -> None:
-    admin, now = current.required("admin"), datetime.now(UTC)
-    with refusals_told(), transaction() as connection:
-        outcome = tracking_commands.want(connection, admin, logins, now, current.origin(), note or None)
+    admin, now = current.require_identity("admin"), datetime.now(UTC)
+    with errors_as_notices(), transaction() as connection:
+        outcome = tracking_commands.request_tracking(connection, admin, logins, now, current.origin(), note or None)
         wish: dict[str, Any] = {name: value for name, value in (("every", every), ("priority", priority)) if value}
         if wish:
-            tracking_commands.change(connection, admin, dict.fromkeys(outcome.tracked, wish), now, current.origin())
-        st.session_state.pop(LOOKUP, None)
+            tracking_commands.update_tracking(
+                connection, admin, dict.fromkeys(outcome.tracked, wish), now, current.origin()
+            )
+        st.session_state.pop(LOOKUP_KEY, None)
         count = len(outcome.tracked)
-        st.session_state[TRACKED_NOW] = (
+        st.session_state[NOTICE_KEY] = (
             f"{number(count)} {'account is' if count == 1 else 'accounts are'} tracked from now on; "
             "the first look comes next."
         )
-    if LOOKUP not in st.session_state:
+    if LOOKUP_KEY not in st.session_state:
         st.rerun()

@@ -6,19 +6,19 @@ import pandas as pd
 import streamlit as st
 from streamlit import column_config as column
 
-from core.alerts.rules import KINDS
+from core.alerts.rules import RULE_KINDS
 from core.exports import csv
 from core.queries import alerts
 from pages.components import export, query_params
-from pages.components.cell import MOMENT, plain
-from pages.components.format import ago, number
-from pages.session.common import plain as as_text
+from pages.components.cell import TIMESTAMP_COLUMN, without_attrs
+from pages.components.format import number, time_ago
+from pages.session.common import escape_markdown as as_text
 
-EVERY = "15s"
-MOST = 200
-TITLES = {kind.title: name for name, kind in KINDS.items()}
+RERUN_EVERY = "15s"
+MAX_ROWS = 200
+KIND_BY_TITLE = {kind.title: name for name, kind in RULE_KINDS.items()}
 COLUMNS = {
-    "raised_at": MOMENT | {"label": "When", "width": 130},
+    "raised_at": TIMESTAMP_COLUMN | {"label": "When", "width": 130},
     "what": column.TextColumn("What", width=122),
     "sentence": column.TextColumn("Told", width=470),
     "account": column.TextColumn("Account", width=112),
@@ -26,41 +26,45 @@ COLUMNS = {
 }
 
 
-def title_of(kind: str) -> str:
+def kind_title(kind: str) -> str:
     """What a kind is called; one of another version by its own word."""
-    return KINDS[kind].title if kind in KINDS else kind
+    return RULE_KINDS[kind].title if kind in RULE_KINDS else kind
 
 
-@st.fragment(run_every=EVERY)
-def lasting() -> None:
+@st.fragment(run_every=RERUN_EVERY)
+def show_active_alerts() -> None:
     """What is out of the ordinary at this moment."""
-    found, now = alerts.lasting(), datetime.now(UTC)
+    found, now = alerts.active_alerts(), datetime.now(UTC)
     with st.container(border=True, key="lasting"):
         if found.empty:
             st.markdown(":green-badge[:material/check_circle: all well] **Nothing is out of the ordinary**")
-            newest = alerts.newest_at()
-            st.caption("No rule has noticed anything yet." if newest is None else f"Noticed last {ago(newest, now)}.")
+            newest = alerts.latest_raised_at()
+            st.caption(
+                "No rule has noticed anything yet." if newest is None else f"Noticed last {time_ago(newest, now)}."
+            )
             return
         st.markdown(f"**{number(len(found))} {'thing is' if len(found) == 1 else 'things are'} out of the ordinary**")
         for one in found.to_dict("records"):
             st.markdown(
-                f":orange-badge[:material/warning: {title_of(one['kind'])}] {as_text(one['sentence'])}"
-                f"  \n:gray[since {one['raised_at']:%Y-%m-%d %H:%M} UTC, {ago(one['raised_at'], now)}]"
+                f":orange-badge[:material/warning: {kind_title(one['kind'])}] {as_text(one['sentence'])}"
+                f"  \n:gray[since {one['raised_at']:%Y-%m-%d %H:%M} UTC, {time_ago(one['raised_at'], now)}]"
             )
 
 
-def recent() -> None:
+def show_recent_alerts() -> None:
     """What was noticed, filtered by kind and account."""
-    told = query_params.one_of("kind", list(TITLES), several=True)
+    told = query_params.invalid_choices("kind", list(KIND_BY_TITLE), several=True)
     with st.container(horizontal=True, vertical_alignment="bottom", key="alerts-filters"):
         kinds = st.multiselect(
-            "What", list(TITLES), key="kind", bind="query-params", placeholder="Anything", width=340
+            "What", list(KIND_BY_TITLE), key="kind", bind="query-params", placeholder="Anything", width=340
         )  # fmt: skip
         login = st.text_input(
             "Account", key="of", bind="query-params", max_chars=100, placeholder="Any account", width=200
         )
-    query_params.tell(told)
-    found = alerts.noticed([TITLES[kind] for kind in kinds], login.strip().replace("\x00", ""), most=MOST)
+    query_params.show_invalid_parameters(told)
+    found = alerts.list_alerts(
+        [KIND_BY_TITLE[kind] for kind in kinds], login.strip().replace("\x00", ""), most=MAX_ROWS
+    )
     if found.empty:
         filtered = bool(kinds or login.strip())
         st.info(
@@ -68,9 +72,9 @@ def recent() -> None:
             icon=":material/search_off:" if filtered else ":material/check_circle:",
         )
         return
-    shown = plain(found).assign(
-        what=[title_of(kind) for kind in found["kind"]],
-        until=[until(begun, end) for begun, end in zip(found["raised_at"], found["ended_at"], strict=True)],
+    shown = without_attrs(found).assign(
+        what=[kind_title(kind) for kind in found["kind"]],
+        until=[end_label(begun, end) for begun, end in zip(found["raised_at"], found["ended_at"], strict=True)],
     )
     st.dataframe(
         shown[list(COLUMNS)],
@@ -82,14 +86,14 @@ def recent() -> None:
         key="alerts-table",
     )
     with st.container(horizontal=True, vertical_alignment="center", key="line-alerts"):
-        st.caption(f"The newest {number(MOST)}." if len(found) == MOST else f"{number(len(found))} noticed.")
-        export.button(
-            "CSV", plain(found).drop(columns="id"), csv, key="alerts-csv", file_name="almanac-alerts.csv",
+        st.caption(f"The newest {number(MAX_ROWS)}." if len(found) == MAX_ROWS else f"{number(len(found))} noticed.")
+        export.export_button(
+            "CSV", without_attrs(found).drop(columns="id"), csv, key="alerts-csv", file_name="almanac-alerts.csv",
             mime="text/csv", icon=":material/download:",
         )  # fmt: skip
 
 
-def until(begun: datetime, ended: datetime | None) -> str:
+def end_label(begun: datetime, ended: datetime | None) -> str:
     """When it was over: a happening has no length."""
     if pd.isna(ended):
         return "lasts"

@@ -9,16 +9,16 @@ from streamlit import column_config as column
 
 from core.auth import sessions
 from core.auth.audit import Action
-from core.auth.identity import Identity, require
+from core.auth.identity import Identity, require_role
 from core.exports import csv
 from core.queries import audit
-from core.queries.audit import Place, Wanted
+from core.queries.audit import EventFilter, PageCursor
 from pages.components import export, query_params
-from pages.components.as_of import end_of
-from pages.components.cell import plain
+from pages.components.as_of import end_of_day
+from pages.components.cell import without_attrs
 from pages.components.format import UNKNOWN, number
 
-ACTIONS = {
+ACTION_LABELS = {
     "sign_in": "signed in",
     "sign_in_refused": "was refused at sign-in",
     "sign_out": "signed out",
@@ -46,8 +46,8 @@ ACTIONS = {
     "webhook_changed": "changed a webhook",
 }
 # The address holds what a reader reads.
-WORDS = {ACTIONS.get(word, word.replace("_", " ")): word for word in get_args(Action)}
-BACK, WANTED = "trail-back", "trail-wanted"
+ACTION_BY_LABEL = {ACTION_LABELS.get(word, word.replace("_", " ")): word for word in get_args(Action)}
+PAGE_CURSORS_KEY, FILTERS_KEY = "trail-back", "trail-wanted"
 COLUMNS = {
     "at": column.DatetimeColumn("When (UTC)", format="YYYY-MM-DD HH:mm:ss", timezone="UTC", width=150),
     "actor": column.TextColumn("Who", width=130),
@@ -61,16 +61,16 @@ COLUMNS = {
 
 def show(admin: Identity) -> None:
     """Draw the filters, one page of what fits them, and the way to the others."""
-    wanted = filters()
-    if st.session_state.get(WANTED) != wanted:
-        st.session_state[WANTED], st.session_state[BACK] = wanted, []
-    back: list[Place] = st.session_state[BACK]
-    found, total = audit.events(wanted, back[-1] if back else None), audit.count(wanted)
+    wanted = read_filters()
+    if st.session_state.get(FILTERS_KEY) != wanted:
+        st.session_state[FILTERS_KEY], st.session_state[PAGE_CURSORS_KEY] = wanted, []
+    back: list[PageCursor] = st.session_state[PAGE_CURSORS_KEY]
+    found, total = audit.list_events(wanted, back[-1] if back else None), audit.count_events(wanted)
     if found.empty:
         st.info("Nothing in the trail fits this.", icon=":material/search_off:")
         return
     st.dataframe(
-        plain(in_words(found)[list(COLUMNS)]),
+        without_attrs(with_labels(found)[list(COLUMNS)]),
         column_config=COLUMNS,
         hide_index=True,
         placeholder=UNKNOWN,
@@ -79,56 +79,56 @@ def show(admin: Identity) -> None:
         key="trail",
     )
     with st.container(horizontal=True, vertical_alignment="center", key="line-trail"):
-        turning(found, total, back)
-        offer(admin, wanted)
+        show_page_buttons(found, total, back)
+        show_csv_button(admin, wanted)
 
 
-def filters() -> Wanted:
-    told = query_params.one_of("did", list(WORDS))
+def read_filters() -> EventFilter:
+    told = query_params.invalid_choices("did", list(ACTION_BY_LABEL))
     with st.container(horizontal=True, vertical_alignment="bottom", key="trail-filters"):
         who = st.text_input("Who", key="by", bind="query-params", max_chars=100, placeholder="Anybody", width=130)
         did = st.selectbox(
             "Did",
-            list(WORDS),
+            list(ACTION_BY_LABEL),
             index=None,
             key="did",
             bind="query-params",
             placeholder="Anything",
             width=190,
         )
-        since = _day("From", "since")
-        until = _day("To", "until")
+        since = _date_input("From", "since")
+        until = _date_input("To", "until")
         search = st.text_input(
             "Search", key="find", bind="query-params", max_chars=100, placeholder="Names, details, address", width=200
         )
-    query_params.tell(told)
-    return Wanted(
+    query_params.show_invalid_parameters(told)
+    return EventFilter(
         who=who.strip(),
-        action=WORDS.get(did or "", ""),
+        action=ACTION_BY_LABEL.get(did or "", ""),
         since=datetime.combine(since, time.min, UTC) if since else None,
-        until=end_of(until) if until else None,
+        until=end_of_day(until) if until else None,
         search=search.strip(),
     )
 
 
-def _day(label: str, key: str) -> date | None:
+def _date_input(label: str, key: str) -> date | None:
     chosen: Any = st.date_input(label, value=None, key=key, bind="query-params", format="YYYY-MM-DD", width=140)
     return chosen
 
 
-def in_words(found: DataFrame) -> DataFrame:
+def with_labels(found: DataFrame) -> DataFrame:
     return found.assign(
-        what=found["action"].map(lambda word: ACTIONS.get(word, word.replace("_", " "))),
+        what=found["action"].map(lambda word: ACTION_LABELS.get(word, word.replace("_", " "))),
         details=found["details"].map(lambda text: text.strip("{}").replace('"', ""), na_action="ignore"),
     )
 
 
-def turning(found: DataFrame, total: int, back: list[Place]) -> None:
-    first = len(back) * audit.PAGE + 1
-    of = f"more than {number(audit.MOST_COUNTED)}" if total > audit.MOST_COUNTED else number(total)
+def show_page_buttons(found: DataFrame, total: int, back: list[PageCursor]) -> None:
+    first = len(back) * audit.PAGE_SIZE + 1
+    of = f"more than {number(audit.MAX_COUNTED)}" if total > audit.MAX_COUNTED else number(total)
     st.caption(f"{number(first)}–{number(first + len(found) - 1)} of {of}")
     last = found.iloc[-1]
-    place = Place(Timestamp(last["at"]).to_pydatetime(), int(last["id"]))
+    place = PageCursor(Timestamp(last["at"]).to_pydatetime(), int(last["id"]))
     st.button(
         "Newer",
         icon=":material/chevron_left:",
@@ -141,19 +141,19 @@ def turning(found: DataFrame, total: int, back: list[Place]) -> None:
         "Older",
         icon=":material/chevron_right:",
         type="tertiary",
-        disabled=len(found) < audit.PAGE,
+        disabled=len(found) < audit.PAGE_SIZE,
         on_click=lambda: back.append(place),
         key="trail-older",
     )
 
 
-def offer(admin: Identity, wanted: Wanted) -> None:
+def show_csv_button(admin: Identity, wanted: EventFilter) -> None:
     """Offer all that fits as a file; the query runs once somebody asks, and it counts as an export."""
-    permit: export.Permit = st.session_state.setdefault("permit-trail", export.Permit())
+    permit: export.ExportPermit = st.session_state.setdefault("permit-trail", export.ExportPermit())
 
     def written() -> bytes:
         permit.use()
-        return csv(exported(admin, wanted))
+        return csv(events_to_export(admin, wanted))
 
     st.download_button(
         "CSV",
@@ -162,15 +162,15 @@ def offer(admin: Identity, wanted: Wanted) -> None:
         mime="text/csv",
         icon=":material/download:",
         type="tertiary",
-        on_click=export.decide,
+        on_click=export.check_export_limit,
         args=(permit,),
-        help=f"Download all that fits, at most {number(audit.MOST_EXPORTED)} events",
+        help=f"Download all that fits, at most {number(audit.MAX_EXPORTED)} events",
         key="trail-csv",
     )
 
 
-def exported(admin: Identity, wanted: Wanted) -> DataFrame:
+def events_to_export(admin: Identity, wanted: EventFilter) -> DataFrame:
     """All events that fit. Who asks is looked at again: a page may stand open for long."""
-    live = sessions.live(admin.session_id) if admin.session_id else None
-    require(live.identity if live else None, "admin")
-    return audit.events(wanted, most=audit.MOST_EXPORTED).drop(columns="id")
+    live = sessions.get_live(admin.session_id) if admin.session_id else None
+    require_role(live.identity if live else None, "admin")
+    return audit.list_events(wanted, most=audit.MAX_EXPORTED).drop(columns="id")

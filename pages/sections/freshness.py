@@ -9,15 +9,15 @@ from streamlit import column_config as column
 from core.charts import calendar_heatmap
 from core.queries import ingestions, overview
 from core.queries.coverage import DEFINITION
-from pages.components.as_of import end_of
-from pages.components.cell import cell, plain, theme
-from pages.components.format import UNKNOWN, number, percent, span_of
-from pages.components.metric_cards import Card, row
+from pages.components.as_of import end_of_day
+from pages.components.cell import cell, theme, without_attrs
+from pages.components.format import UNKNOWN, duration, number, percent
+from pages.components.metric_cards import Card, metric_row
 
-DAYS = 182
-WORST = 10
-TARGET = "Looked at within twice its own cadence; paused accounts do not count."
-WORST_COLUMNS = {
+CALENDAR_DAYS = 182
+MAX_STALEST = 10
+TARGET_DEFINITION = "Looked at within twice its own cadence; paused accounts do not count."
+STALEST_COLUMNS = {
     "login": column.TextColumn("Account", width=120),
     "age": column.TextColumn("Age", width=66),
     "every": column.TextColumn("Every", width=66, help="How often it is meant to be looked at"),
@@ -26,33 +26,33 @@ WORST_COLUMNS = {
 
 
 def show(now: datetime) -> None:
-    found = overview.freshness(now)
+    found = overview.account_freshness(now)
     watched = found[found["state"] != "paused"]
     if watched.empty:
         st.info("Nothing is tracked, so nothing can be fresh.", icon=":material/hourglass_empty:")
         return
     ages = watched["age_hours"].dropna().astype(float)
     in_time = int((watched["state"] == "fresh").sum())
-    row(
+    metric_row(
         [
-            Card("Within target", percent(in_time / len(watched)), help=TARGET),
-            Card("Age, 95 %", span_of(ages.quantile(0.95)) if len(ages) else UNKNOWN, help="95 % are younger"),
-            Card("Age, median", span_of(ages.median()) if len(ages) else UNKNOWN),
+            Card("Within target", percent(in_time / len(watched)), help=TARGET_DEFINITION),
+            Card("Age, 95 %", duration(ages.quantile(0.95)) if len(ages) else UNKNOWN, help="95 % are younger"),
+            Card("Age, median", duration(ages.median()) if len(ages) else UNKNOWN),
             Card("Never looked at", int((watched["state"] == "never").sum())),
         ],
         "fresh",
     )
     left, right = st.columns([4, 3])
     with left:
-        calendar(now)
+        coverage_calendar_cell(now)
     with right:
         worst = watched.assign(
-            age=[span_of(hours) for hours in watched["age_hours"]],
-            every=[span_of(hours) for hours in watched["every_hours"]],
+            age=[duration(hours) for hours in watched["age_hours"]],
+            every=[duration(hours) for hours in watched["every_hours"]],
             # Where nobody was ever looked at there is no number that tells of what type it would be.
             lateness=watched["age_hours"].astype("Float64") / watched["every_hours"],
         )
-        worst = worst.sort_values("lateness", ascending=False, na_position="first").head(WORST)
+        worst = worst.sort_values("lateness", ascending=False, na_position="first").head(MAX_STALEST)
         worst.attrs = found.attrs
         cell(
             "Which are furthest behind?",
@@ -60,8 +60,8 @@ def show(now: datetime) -> None:
             worst,
             name="worst",
             chart=lambda: st.dataframe(
-                plain(worst[list(WORST_COLUMNS)]),
-                column_config=WORST_COLUMNS,
+                without_attrs(worst[list(STALEST_COLUMNS)]),
+                column_config=STALEST_COLUMNS,
                 hide_index=True,
                 placeholder=UNKNOWN,
                 height=230,
@@ -69,13 +69,13 @@ def show(now: datetime) -> None:
                 key="worst-table",
             ),
             rows_are_shown=True,
-            definition=TARGET,
+            definition=TARGET_DEFINITION,
             note="as of now",
         )
 
 
-def calendar(now: datetime) -> None:
-    days = ingestions.coverage(end_of(now.date()), DAYS)
+def coverage_calendar_cell(now: datetime) -> None:
+    days = ingestions.daily_coverage(end_of_day(now.date()), CALENDAR_DAYS)
     told = [
         f"{day:%Y-%m-%d}: {number(looked)} of {number(tracked)} looked at"
         if tracked
@@ -90,8 +90,8 @@ def calendar(now: datetime) -> None:
         "A square a day: the fuller its colour, the more of what was tracked had a successful look.",
         days,
         name="coverage",
-        chart=calendar_heatmap.calendar(drawn, theme(), text="told"),
-        alt=f"A calendar of the last {DAYS} days; on average {percent(covered.clip(upper=1).mean())} were looked at"
+        chart=calendar_heatmap.calendar_heatmap(drawn, theme(), text="told"),
+        alt=f"A calendar of the last {CALENDAR_DAYS} days; on average {percent(covered.clip(upper=1).mean())} were looked at"
         if len(covered)
         else "A calendar without any look yet",
         definition=DEFINITION,

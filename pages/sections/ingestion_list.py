@@ -10,24 +10,30 @@ from streamlit import column_config as column
 from core.exports import csv
 from core.queries import ingestions
 from pages.components import export
-from pages.components.cell import MOMENT, plain
+from pages.components.cell import TIMESTAMP_COLUMN, without_attrs
 from pages.components.format import number, percent
-from pages.components.segmented_choice import choose
-from pages.sections.account_outcome import sentence
+from pages.components.segmented_choice import segmented_choice
+from pages.sections.account_outcome import outcome_sentence
 
-MOST = 200
-CHOSEN = "ingestion"
-LISTED = "ingestions-listed"
-TRIGGERS = {"All": "", "Timetable": "schedule", "People": "person", "Command line": "command line", "Imports": "import"}
-BY = {"schedule": "timetable"}
-STATES = {
+MAX_ROWS = 200
+SELECTED_PARAM = "ingestion"
+LISTED_KEY = "ingestions-listed"
+TRIGGER_OPTIONS = {
+    "All": "",
+    "Timetable": "schedule",
+    "People": "person",
+    "Command line": "command line",
+    "Imports": "import",
+}
+TRIGGER_LABELS = {"schedule": "timetable"}
+STATE_OPTIONS = {
     "Any outcome": "",
     **{name: name.lower() for name in ("Done", "Partial", "Failed", "Stopped", "Cancelled")},
 }
 COLUMNS = {
     "id": column.NumberColumn("No.", format="%d", width=52),
     "state": column.TextColumn("Outcome", width=78),
-    "started_at": MOMENT | {"label": "Begun", "width": 122},
+    "started_at": TIMESTAMP_COLUMN | {"label": "Begun", "width": 122},
     "took": column.TextColumn("Took", width=76),
     "trigger": column.TextColumn("By", width=92),
     "accounts": column.NumberColumn("Accounts", format="localized", width=76),
@@ -43,7 +49,7 @@ ITEM_COLUMNS = {
     "outcome": column.TextColumn("What became of it", width=460),
     "requests": column.NumberColumn("Requests", width=80),
     "points": column.NumberColumn("Points", width=65),
-    "finished_at": MOMENT | {"label": "When", "width": 130},
+    "finished_at": TIMESTAMP_COLUMN | {"label": "When", "width": 130},
 }
 
 
@@ -53,26 +59,28 @@ def show(now: datetime) -> None:
             "Account", key="account", bind="query-params", max_chars=100, placeholder="Of one account",
             icon=":material/search:", label_visibility="collapsed", width=220,
         )  # fmt: skip
-        trigger = choose("By", TRIGGERS, key="by")
-        state = choose("Outcome", STATES, key="outcome")
-    found = ingestions.listed(most=MOST, login=login.replace("\x00", ""), trigger=trigger)
+        trigger = segmented_choice("By", TRIGGER_OPTIONS, key="by")
+        state = segmented_choice("Outcome", STATE_OPTIONS, key="outcome")
+    found = ingestions.list_ingestions(most=MAX_ROWS, login=login.replace("\x00", ""), trigger=trigger)
     if state:
         found = found[found["state"] == state]
     if found.empty:
         st.info("No ingestion fits these filters.", icon=":material/search_off:")
         return
-    table(found, now)
-    if chosen := st.query_params.get(CHOSEN, ""):
-        detail(chosen)
+    show_table(found, now)
+    if chosen := st.query_params.get(SELECTED_PARAM, ""):
+        show_ingestion(chosen)
 
 
-def table(found: DataFrame, now: datetime) -> None:
-    ids = st.session_state[LISTED] = [int(one) for one in found["id"]]
-    at = [place for place, one in enumerate(ids) if str(one) == st.query_params.get(CHOSEN, "")]
-    shown = plain(found).assign(
-        took=[span(start, end, now) for start, end in zip(found["started_at"], found["finished_at"], strict=True)],
+def show_table(found: DataFrame, now: datetime) -> None:
+    ids = st.session_state[LISTED_KEY] = [int(one) for one in found["id"]]
+    at = [place for place, one in enumerate(ids) if str(one) == st.query_params.get(SELECTED_PARAM, "")]
+    shown = without_attrs(found).assign(
+        took=[
+            run_duration(start, end, now) for start, end in zip(found["started_at"], found["finished_at"], strict=True)
+        ],
         trigger=[
-            by if what == "person" else BY.get(what, what)
+            by if what == "person" else TRIGGER_LABELS.get(what, what)
             for what, by in zip(found["trigger"], found["requested_by"], strict=True)
         ],
         unchanged=[
@@ -86,7 +94,7 @@ def table(found: DataFrame, now: datetime) -> None:
         hide_index=True,
         placeholder="—",
         height=min(400, 35 * (len(shown) + 1) + 3),
-        on_select=choose_row,
+        on_select=store_selection_in_url,
         selection_mode="single-row",
         selection_default={"selection": {"rows": at}} if at else None,
         alt="Ingestions, newest first; choose one to see its accounts",
@@ -94,25 +102,25 @@ def table(found: DataFrame, now: datetime) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{number(len(found))} shown; choose one to see its accounts.")
-        export.button(
+        export.export_button(
             "CSV", shown[list(COLUMNS)], csv, key="runs-csv", file_name="almanac-ingestions.csv", mime="text/csv",
             icon=":material/download:",
         )  # fmt: skip
 
 
-def choose_row() -> None:
+def store_selection_in_url() -> None:
     """Put the chosen one into the address: a link shows the same."""
     rows = st.session_state["runs-table"]["selection"]["rows"]
-    listed = st.session_state.get(LISTED, [])
+    listed = st.session_state.get(LISTED_KEY, [])
     if rows and rows[0] < len(listed):
-        st.query_params[CHOSEN] = str(listed[rows[0]])
+        st.query_params[SELECTED_PARAM] = str(listed[rows[0]])
     else:
-        st.query_params.pop(CHOSEN, None)
+        st.query_params.pop(SELECTED_PARAM, None)
 
 
-def detail(chosen: str) -> None:
+def show_ingestion(chosen: str) -> None:
     """What became of each account of one ingestion."""
-    one = ingestions.one(int(chosen)) if chosen.isascii() and chosen.isdigit() and len(chosen) < 18 else {}
+    one = ingestions.get_ingestion(int(chosen)) if chosen.isascii() and chosen.isdigit() and len(chosen) < 18 else {}
     if not one:
         st.info(f"There is no ingestion {chosen[:20]}.", icon=":material/search_off:")
         return
@@ -123,7 +131,7 @@ def detail(chosen: str) -> None:
         if items.empty:
             st.caption("No account was reached." if one["state"] != "queued" else "No worker has begun it yet.")
             return
-        rows = plain(items).assign(outcome=[sentence(item) for item in items.to_dict("records")])
+        rows = without_attrs(items).assign(outcome=[outcome_sentence(item) for item in items.to_dict("records")])
         st.dataframe(
             rows[list(ITEM_COLUMNS)],
             column_config=ITEM_COLUMNS,
@@ -138,7 +146,7 @@ def detail(chosen: str) -> None:
             st.caption(f"{number(missing)} {'was' if missing == 1 else 'were'} not reached.")
 
 
-def span(start: datetime, end: datetime | None, now: datetime) -> str:
+def run_duration(start: datetime, end: datetime | None, now: datetime) -> str:
     """How long something took, or has taken so far: 3 s, 2 min 5 s, 1 h 3 min."""
     seconds = int(((now if pd.isna(end) else end) - start).total_seconds())
     if seconds < 60:

@@ -9,14 +9,14 @@ from core.auth.identity import Identity
 from core.db.engine import transaction
 from core.queries import tracking
 from core.tracking import commands as tracking_commands
-from pages.components.cell import MOMENT, plain
+from pages.components.cell import TIMESTAMP_COLUMN, without_attrs
 from pages.session import current
-from pages.session.common import refusals_told
+from pages.session.common import errors_as_notices
 
 COLUMNS = {
     "login": column.TextColumn("Account", width=160),
     "username": column.TextColumn("Asked by", width=140),
-    "asked_at": MOMENT | {"label": "When", "width": 130},
+    "asked_at": TIMESTAMP_COLUMN | {"label": "When", "width": 130},
     "note": column.TextColumn("Why", width=320),
     "id": None,
 }
@@ -24,13 +24,13 @@ COLUMNS = {
 
 def show(_admin: Identity) -> None:
     """List the wishes with two buttons; nothing when there are none."""
-    found = tracking.wishes()
+    found = tracking.pending_requests()
     if found.empty:
         return
     with st.container(border=True, key="wishes"):
         st.markdown(f"**{len(found)} {'account was' if len(found) == 1 else 'accounts were'} asked for**")
         chosen = st.dataframe(
-            plain(found),
+            without_attrs(found),
             column_config=COLUMNS,
             hide_index=True,
             placeholder="—",
@@ -48,16 +48,20 @@ def show(_admin: Identity) -> None:
                 f"Track {which}",
                 icon=":material/check:",
                 type="primary",
-                on_click=decide,
+                on_click=decide_requests,
                 args=(ids, True),
                 key="grant",
             )
-            st.button(f"Decline {which}", icon=":material/close:", on_click=decide, args=(ids, False), key="decline")
+            st.button(
+                f"Decline {which}", icon=":material/close:", on_click=decide_requests, args=(ids, False), key="decline"
+            )
 
 
-def decide(ids: list[int], granted: bool) -> None:
-    admin = current.required("admin")
-    with refusals_told(), transaction() as connection:
-        outcome = tracking_commands.decide(connection, admin, ids, datetime.now(UTC), current.origin(), granted=granted)
+def decide_requests(ids: list[int], granted: bool) -> None:
+    admin = current.require_identity("admin")
+    with errors_as_notices(), transaction() as connection:
+        outcome = tracking_commands.decide_requests(
+            connection, admin, ids, datetime.now(UTC), current.origin(), granted=granted
+        )
         said = f"{len(outcome.tracked)} tracked from now on" if granted else "Declined"
         st.toast(said, icon=":material/check:")

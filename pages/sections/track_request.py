@@ -14,39 +14,39 @@ from core.ratelimit import limiter
 from core.settings import settings
 from core.tracking import commands as tracking_commands
 from core.tracking.login import parse_login
-from pages.components.format import ago
-from pages.components.status_cards import ask
+from pages.components.format import time_ago
+from pages.components.status_cards import query_or_reason
 from pages.session import current
-from pages.session.common import plain, refusals_told
+from pages.session.common import errors_as_notices, escape_markdown
 
-EVERY = "1s"
+RERUN_EVERY = "1s"
 
 
-def decides_alone(reader: Identity) -> bool:
+def is_auto_approved(reader: Identity) -> bool:
     """Whether what *reader* asks for is tracked at once."""
     return reader.is_admin or not settings().track_approval
 
 
-def offer(login: str, standing: Mapping[str, Any]) -> None:
+def show_tracking_status(login: str, standing: Mapping[str, Any]) -> None:
     """Let the reader ask for an account that nobody has asked for, or say what became of asking."""
     if standing["is_tracked"]:
-        follow(login, data_version())
+        show_first_refresh_progress(login, data_version())
     elif standing["asked_at"] is not None:
         now = datetime.now(UTC)
         st.info(
-            f"**{plain(login)}** was asked for {ago(standing['asked_at'], now)}. An admin decides; it shows here then.",
+            f"**{escape_markdown(login)}** was asked for {time_ago(standing['asked_at'], now)}. An admin decides; it shows here then.",
             icon=":material/how_to_vote:",
         )
     else:
-        button(login)
+        show_track_button(login)
 
 
-def button(login: str) -> None:
-    reader = current.signed_in()
-    alone = decides_alone(reader)
+def show_track_button(login: str) -> None:
+    reader = current.current_identity()
+    alone = is_auto_approved(reader)
     st.button(
         "Track it" if alone else "Ask for it", type="primary", icon=":material/bookmark_add:",
-        on_click=want, args=(login,), key="ask-for-it",
+        on_click=request_tracking, args=(login,), key="ask-for-it",
     )  # fmt: skip
     st.caption(
         "GitHub is asked at once, and the account shows here as soon as it is stored; from then on its history is kept."
@@ -55,44 +55,44 @@ def button(login: str) -> None:
     )
 
 
-def want(login: str) -> bool:
+def request_tracking(login: str) -> bool:
     """Ask in the reader's name; False where that was refused, which is told."""
-    reader = current.signed_in()
-    with refusals_told():
+    reader = current.current_identity()
+    with errors_as_notices():
         name = parse_login(login)
         limiter.check("track", str(reader.person_id))
         with transaction() as connection:
-            tracking_commands.want(connection, reader, [name], datetime.now(UTC), current.origin())
+            tracking_commands.request_tracking(connection, reader, [name], datetime.now(UTC), current.origin())
         return True
     return False
 
 
-def form() -> None:
+def show_track_form() -> None:
     """A login to ask for; its page then tells how far it is."""
-    alone = decides_alone(current.signed_in())
+    alone = is_auto_approved(current.current_identity())
     with (
         st.form("ask-for", border=False),
         st.container(horizontal=True, vertical_alignment="bottom"),
     ):
         login = st.text_input("Account on GitHub", placeholder="octocat", width=260, max_chars=200)
         if st.form_submit_button("Track it" if alone else "Ask for it", type="primary", icon=":material/bookmark_add:"):
-            asked = want(login)
+            asked = request_tracking(login)
             if asked:
                 st.switch_page("account.py", query_params={"login": parse_login(login)})
 
 
-@st.fragment(run_every=EVERY)
-def follow(login: str, version: int) -> None:
+@st.fragment(run_every=RERUN_EVERY)
+def show_first_refresh_progress(login: str, version: int) -> None:
     """How far the first look is; the page runs again once what it stored is published."""
-    current.signed_in()
+    current.current_identity()
     now = datetime.now(UTC)
-    standing = tracking.standing(login)
+    standing = tracking.tracking_status(login)
     if not standing["is_tracked"]:
         st.rerun()
-    told = tracking.progress(int(standing["account_id"]))
+    told = tracking.refresh_progress(int(standing["account_id"]))
     if told["checked_at"] is not None and data_version() != version:
         st.rerun()
-    name = f"**{plain(login)}**"
+    name = f"**{escape_markdown(login)}**"
     if told["gone_at"] is not None:
         st.warning(f"GitHub has no account called {name}.", icon=":material/person_off:")
     elif told["checked_at"] is not None:
@@ -105,12 +105,14 @@ def follow(login: str, version: int) -> None:
         why = told["error"] or "the log says why"
         st.warning(f"{name} could not be read: {why}. It is tried again by itself.", icon=":material/history:")
     else:
-        st.info(f"{name} is tracked and waits for its first look. {waiting(now)}", icon=":material/hourglass_top:")
+        st.info(
+            f"{name} is tracked and waits for its first look. {waiting_reason(now)}", icon=":material/hourglass_top:"
+        )
 
 
-def waiting(now: datetime) -> str:
+def waiting_reason(now: datetime) -> str:
     """Why the first look takes its time."""
-    told, _ = ask(lambda: system.workers(now))
+    told, _ = query_or_reason(lambda: system.worker_counts(now))
     if told is not None and not told["alive"]:
         return "No worker is alive; it begins when one is."
     return "It shows here by itself."

@@ -6,15 +6,15 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from core.errors import AlmanacError, BadInput, ServerUnavailable, TooMany
+from core.errors import AlmanacError, BadInput, RateLimitExceeded, ServerUnavailable
 from pages.components import remaining_quota
 from pages.session import browser
 
-SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
+MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
 # What Markdown takes for an address even where every sign is escaped.
-ADDRESS = re.compile(r"(?<=://)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
+AUTOLINK = re.compile(r"(?<=://)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
 WORD_JOINER = "\N{WORD JOINER}"
-RULE_MARKS = """
+REQUIREMENTS_CSS = """
 :host { font: 0.85rem var(--st-font); color: var(--st-text-color); }
 ul { list-style: none; display: inline-flex; flex-wrap: wrap; gap: 0 0.9rem; margin: 0 0 0 0.6rem; padding: 0; }
 li { opacity: 0.75; }
@@ -24,47 +24,47 @@ li[data-met="true"]::before { content: "✓ "; color: var(--st-green-text-color,
 """
 
 
-def plain(name: str) -> str:
+def escape_markdown(name: str) -> str:
     """*name* as text in Markdown, whatever characters it holds: nobody's name becomes a link on others' pages."""
-    return SPECIAL.sub(r"\\\1", ADDRESS.sub(WORD_JOINER, name))
+    return MARKDOWN_SPECIAL.sub(r"\\\1", AUTOLINK.sub(WORD_JOINER, name))
 
 
-def tell(sentence: str) -> None:
+def show_notice(sentence: str) -> None:
     """Say *sentence* calmly; nothing when there is none."""
     if sentence:
         st.warning(f"{sentence}.", icon=":material/info:")
 
 
 @contextmanager
-def refusals_told() -> Iterator[None]:
+def errors_as_notices() -> Iterator[None]:
     """Let a refusal in this block be one calm sentence; a limit counts down to its end."""
     try:
         yield
-    except TooMany as full:
-        remaining_quota.pause(full, goes_on_by_itself=False)
+    except RateLimitExceeded as full:
+        remaining_quota.show_limit_reached(full, goes_on_by_itself=False)
     except ServerUnavailable:
         raise
     except AlmanacError as refused:
-        tell(plain(str(refused)))
+        show_notice(escape_markdown(str(refused)))
 
 
-def check_repeated(new: str, repeated: str) -> None:
+def check_passwords_match(new: str, repeated: str) -> None:
     """Raises BadInput."""
     if new != repeated:
         raise BadInput("The two passwords differ")
 
 
-def secret_of(pasted: str) -> str:
+def secret_from_link(pasted: str) -> str:
     """The secret in what was pasted: a whole link, or what follows its #."""
     return pasted.strip().rpartition("#")[2]
 
 
-def typing(fill: Mapping[str, str], *, focus: str = "", rules_of: str = "", asks_again: bool = False) -> bool:
+def annotate_fields(fill: Mapping[str, str], *, focus: str = "", rules_of: str = "", asks_again: bool = False) -> bool:
     """Tell password managers what the fields are, and mark the rules of a new password as they are met.
 
     Returns whether the page was loaded anew because its sign-in had become too old.
     """
     key = f"typing-{rules_of or focus}"
     data = {"fill": dict(fill), "focus": focus, "rules_of": rules_of, "asks_again": asks_again}
-    browser.mount("typing", key=key, data=data, css=RULE_MARKS, on_again_change=lambda: None)
+    browser.mount_script("typing", key=key, data=data, css=REQUIREMENTS_CSS, on_again_change=lambda: None)
     return bool(st.session_state.get(key, {}).get("again"))

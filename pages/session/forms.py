@@ -18,12 +18,10 @@ from core.auth.people import Person
 from core.auth.validation import check_display_name, check_email, check_username
 from core.errors import BadInput
 
-RULES = (
-    f"{passwords.SHORTEST} to {passwords.LONGEST} characters, with a capital letter and a digit. Any script, any sign."
-)
+PASSWORD_RULES = f"{passwords.MIN_LENGTH} to {passwords.MAX_LENGTH} characters, with a capital letter and a digit. Any script, any sign."
 
 
-class NoCookie:
+class NullCookieController:
     """In the place of the library's cookie: there is none."""
 
     def get_cookie(self) -> None:
@@ -36,7 +34,7 @@ class NoCookie:
         return None
 
 
-class Policy(Validator):
+class CredentialsValidator(Validator):
     """What may be used; where the library answers with False, this raises BadInput and says why."""
 
     def validate_username(self, username: str) -> bool:
@@ -51,7 +49,7 @@ class Policy(Validator):
         return True
 
     def validate_password(self, password: str) -> bool:
-        passwords.check_new(password)
+        passwords.check_strength(password)
         return True
 
     def diagnose_password(self, password: str) -> str:
@@ -63,13 +61,13 @@ class Policy(Validator):
         return ""
 
 
-class Desk(AuthenticationController):
+class PeopleController(AuthenticationController):
     """Takes what was typed to `core.auth`; remembers who it was."""
 
     def __init__(self, origin: Origin, invite: str | None) -> None:
         self.origin = origin
         self.invite = invite
-        self.validator = Policy()
+        self.validator = CredentialsValidator()
         self.person: Person | None = None
 
     def login(self, username: str | None = None, password: str | None = None, *_others: Any, **_more: Any) -> bool:
@@ -102,15 +100,15 @@ class Desk(AuthenticationController):
         return new_email, new_username, name
 
 
-class Forms(stauth.Authenticate):
+class AuthenticationForms(stauth.Authenticate):
     """The library's widgets; `person` is who signed in or registered in this run."""
 
     def __init__(self, origin: Origin, invite: str | None = None) -> None:
         # Without the library's own beginning, which would set up its cookie, its model and its files.
         self.path = None
-        self.attrs = {"login_sleep_time": 0, "password_instructions": RULES}
-        self.cookie_controller = NoCookie()
-        self.authentication_controller = Desk(origin, invite)
+        self.attrs = {"login_sleep_time": 0, "password_instructions": PASSWORD_RULES}
+        self.cookie_controller = NullCookieController()
+        self.authentication_controller = PeopleController(origin, invite)
 
     @property
     def person(self) -> Person | None:

@@ -3,21 +3,21 @@
 import importlib
 import sys
 
-from tests.bench.figures import out, print_figures
+from tests.bench.figures import console, print_measurements
 
-PARTS = (
+BENCHMARKS = (
     "writing", "importing", "snapshot", "starting", "serving", "cadence", "planning", "signing_in", "working",
     "sweeping",
 )  # fmt: skip
 
 
 def main(wanted: list[str]) -> None:
-    for part in wanted or PARTS:
-        if part not in PARTS:
-            sys.exit(f"there is no part {part!r}; the parts are {', '.join(PARTS)}")
+    for part in wanted or BENCHMARKS:
+        if part not in BENCHMARKS:
+            sys.exit(f"there is no part {part!r}; the parts are {', '.join(BENCHMARKS)}")
         module = importlib.import_module(f"tests.bench.{part}")
-        out.print(f"\n[bold]{module.__doc__.strip().splitlines()[0]}[/bold]")
-        print_figures(module.run())
+        console.print(f"\n[bold]{module.__doc__.strip().splitlines()[0]}[/bold]")
+        print_measurements(module.run())
 
 
 if __name__ == "__main__":  # a process that is spawned reads this module, too

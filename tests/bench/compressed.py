@@ -19,17 +19,17 @@ from core.db import engine as db_engine
 from core.queue import jobs
 from core.settings import settings
 from ingest.github import GitHub
-from ingest.planning.rate_budget import Purse
-from ingest.refresh.batch import Order, Refresh
-from ingest.scheduler import Timetable
+from ingest.planning.rate_budget import RateBudget
+from ingest.refresh.batch import Refresher, RefreshRequest
+from ingest.scheduler import ScheduledJobs
 from tests.bench.figures import peak_megabytes
 
 # As on the real GitHub; a worker asks so many at once.
-SECONDS_AN_ANSWER, AT_ONCE = 0.9, 4
-LONGEST = timedelta(hours=2)
+RESPONSE_SECONDS, CONCURRENT_REQUESTS = 0.9, 4
+MAX_DURATION = timedelta(hours=2)
 
 
-class Clock:
+class SimulatedClock:
     """Pretended time: it moves when told to, and the pretend GitHub's moves with it."""
 
     def __init__(self, start: datetime, url: str) -> None:
@@ -50,38 +50,40 @@ class Clock:
                 self._told -= int(self._told)
 
 
-class PretendedTime(Redis):
+class SimulatedTimeRedis(Redis):
     """Valkey, but for the time it tells: all who share a budget go by that."""
 
-    clock: Clock
+    clock: SimulatedClock
 
     def time(self, **_given: Any) -> Any:
         seconds, _, part = f"{self.clock.now().timestamp():.6f}".partition(".")
         return int(seconds), int(part)
 
 
-def redis_by(clock: Clock) -> PretendedTime:
-    redis = PretendedTime.from_url(settings().redis_url)
+def redis_with_clock(clock: SimulatedClock) -> SimulatedTimeRedis:
+    redis = SimulatedTimeRedis.from_url(settings().redis_url)
     redis.clock = clock
     return redis
 
 
-def sweep(engine: Engine, clock: Clock) -> dict[str, float]:
+def sweep(engine: Engine, clock: SimulatedClock) -> dict[str, float]:
     """Look at everything that is due once; returns what that took."""
-    start, redis = clock.now(), redis_by(clock)
+    start, redis = clock.now(), redis_with_clock(clock)
     spent = {"points": 0.0, "requests": 0.0, "stored": 0.0, "failed": 0.0, "rows": 0.0, "deciding": 0.0}
     began, minute = time.perf_counter(), start
-    purse = Purse.from_settings(settings(), redis)
-    timetable = Timetable(engine, clock.now, purse)
-    with GitHub.from_settings(settings(), redis, clock=clock.now, sleep=clock.advance, at_once=AT_ONCE) as github:
-        hands = Refresh(github, engine, settings().refresh_every, clock.now)
-        while _left(engine, start) and clock.now() - start < LONGEST:
+    purse = RateBudget.from_settings(settings(), redis)
+    timetable = ScheduledJobs(engine, clock.now, purse)
+    with GitHub.from_settings(
+        settings(), redis, clock=clock.now, sleep=clock.advance, at_once=CONCURRENT_REQUESTS
+    ) as github:
+        hands = Refresher(github, engine, settings().refresh_every, clock.now)
+        while _has_work_left(engine, start) and clock.now() - start < MAX_DURATION:
             if clock.now() >= minute:
                 minute += timedelta(minutes=1)
                 decided = time.perf_counter()
                 timetable.defer_due()
                 spent["deciding"] = max(spent["deciding"], time.perf_counter() - decided)
-            order = _next(engine)
+            order = _take_next_job(engine)
             if order is None:
                 clock.advance((minute - clock.now()).total_seconds())
                 continue
@@ -91,13 +93,13 @@ def sweep(engine: Engine, clock: Clock) -> dict[str, float]:
             spent["stored"] += run.stored
             spent["failed"] += run.failed
             spent["rows"] += run.rows_written
-            _done(engine, order.job_id)
-            clock.advance(run.requests * SECONDS_AN_ANSWER / AT_ONCE)
+            _delete_job(engine, order.job_id)
+            clock.advance(run.requests * RESPONSE_SECONDS / CONCURRENT_REQUESTS)
     minutes = (clock.now() - start).total_seconds() / 60
     return spent | {"minutes": minutes, "seconds": time.perf_counter() - began, "megabytes": peak_megabytes()}
 
 
-def _left(engine: Engine, start: datetime) -> bool:
+def _has_work_left(engine: Engine, start: datetime) -> bool:
     with engine.begin() as connection:
         return bool(
             connection.scalar(
@@ -107,7 +109,7 @@ def _left(engine: Engine, start: datetime) -> bool:
         )
 
 
-def _next(engine: Engine) -> Order | None:
+def _take_next_job(engine: Engine) -> RefreshRequest | None:
     """Take the next job as a worker does."""
     with engine.begin() as connection:
         job = connection.execute(
@@ -116,18 +118,18 @@ def _next(engine: Engine) -> Order | None:
         ).one_or_none()
     if job is None:
         return None
-    asked = jobs.Asked(job.args["trigger"], ingestion_id=job.args["ingestion_id"])
-    return Order(asked, account_ids=job.args["account_ids"], job_id=job.id)
+    asked = jobs.JobOrigin(job.args["trigger"], ingestion_id=job.args["ingestion_id"])
+    return RefreshRequest(asked, account_ids=job.args["account_ids"], job_id=job.id)
 
 
-def _done(engine: Engine, job_id: int | None) -> None:
+def _delete_job(engine: Engine, job_id: int | None) -> None:
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": job_id})
 
 
 def main(url: str, start: str) -> None:
-    log.setup("ERROR", as_json=True)
-    clock = Clock(datetime.fromisoformat(start).astimezone(UTC), url)
+    log.configure("ERROR", as_json=True)
+    clock = SimulatedClock(datetime.fromisoformat(start).astimezone(UTC), url)
     print(json.dumps(sweep(db_engine.engine(), clock)))  # noqa: T201
 
 

@@ -14,11 +14,11 @@ from sqlalchemy import Engine, create_engine
 from core.db import migrations
 from core.launcher.embedded import Servers, lease
 
-out = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)
-class Figure:
+class Measurement:
     """One measured value; `floor` is the least possible, measured in the same run; `target` what was promised."""
 
     name: str
@@ -32,16 +32,16 @@ class Figure:
         return f"{self.value / self.floor:.2f}" if self.floor else ""
 
 
-def print_figures(figures: list[Figure]) -> None:
+def print_measurements(figures: list[Measurement]) -> None:
     table = Table("Figure", "Measured", "Floor", "Ratio", "Target", box=None, pad_edge=False)
     for figure in figures:
         floor = f"{figure.floor:,.6g} {figure.unit}" if figure.floor else ""
         table.add_row(figure.name, f"{figure.value:,.6g} {figure.unit}", floor, figure.ratio, figure.target)
-    out.print(table)
+    console.print(table)
 
 
 @contextmanager
-def servers() -> Iterator[Servers]:
+def temporary_servers() -> Iterator[Servers]:
     """Embedded servers of a measurement's own, as durable as those of `make run`."""
     with tempfile.TemporaryDirectory(prefix="almanac-bench-", dir="/tmp") as folder:
         Path(folder).chmod(0o711)
@@ -54,8 +54,8 @@ def servers() -> Iterator[Servers]:
 
 
 @contextmanager
-def database() -> Iterator[Engine]:
-    with servers() as held:
+def temporary_database() -> Iterator[Engine]:
+    with temporary_servers() as held:
         engine = create_engine(held.database_url, connect_args={"options": "-c timezone=UTC"})
         yield engine
         engine.dispose()
@@ -74,4 +74,4 @@ def peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
-PEAK_MEGABYTES = inspect.getsource(peak_megabytes)
+PEAK_MEGABYTES_SOURCE = inspect.getsource(peak_megabytes)

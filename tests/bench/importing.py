@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 from sqlalchemy import Engine, create_engine, text
 
 from ingest.refresh import writer
-from tests.bench.figures import PEAK_MEGABYTES, Figure, out, servers
+from tests.bench.figures import PEAK_MEGABYTES_SOURCE, Measurement, console, temporary_servers
 
 FILE = Path("../shared/data/history/weekly.parquet")
-MEASURED = PEAK_MEGABYTES
-MEASURED += """
+MEASURED_PROGRAM = PEAK_MEGABYTES_SOURCE
+MEASURED_PROGRAM += """
 import sys
 from pathlib import Path
 from sqlalchemy import create_engine
@@ -26,26 +26,28 @@ print(report.rows, report.seconds, peak_megabytes())
 """
 
 
-def run() -> list[Figure]:
+def run() -> list[Measurement]:
     file = Path(os.environ.get("HISTORY_FILE") or FILE)
     if not file.exists():
-        out.print(f"skipped: no history at {file}; HISTORY_FILE names one")
+        console.print(f"skipped: no history at {file}; HISTORY_FILE names one")
         return []
-    with servers() as held:
+    with temporary_servers() as held:
         engine = create_engine(held.database_url)
         floor = raw_copy(engine, file)
         engine.dispose()
-        first, again = (ours(file, held.database_url) for _ in range(2))
+        first, again = (import_figures(file, held.database_url) for _ in range(2))
     rows, seconds, megabytes = first
     return [
-        Figure(f"import of {rows:,.0f} weekly rows", seconds, "s", floor, "at most 60 s"),
-        Figure("memory of the import", megabytes, "MB", target="at most 400 MB"),
-        Figure("the same file again", again[1], "s", floor),
+        Measurement(f"import of {rows:,.0f} weekly rows", seconds, "s", floor, "at most 60 s"),
+        Measurement("memory of the import", megabytes, "MB", target="at most 400 MB"),
+        Measurement("the same file again", again[1], "s", floor),
     ]
 
 
-def ours(file: Path, url: str) -> list[float]:
-    done = subprocess.run([sys.executable, "-c", MEASURED, str(file), url], capture_output=True, text=True, check=True)
+def import_figures(file: Path, url: str) -> list[float]:
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED_PROGRAM, str(file), url], capture_output=True, text=True, check=True
+    )
     return [float(part) for part in done.stdout.split()]
 
 
@@ -59,7 +61,7 @@ def raw_copy(engine: Engine, file: Path) -> float:
     names = ["captured_on", "full_name", "stars", "forks", "open_issues"]
     with (
         engine.begin() as connection,
-        writer.raw(connection).cursor() as cursor,
+        writer.psycopg_connection(connection).cursor() as cursor,
         cursor.copy("COPY floor FROM STDIN (FORMAT binary)") as copy,
     ):
         copy.set_types(["date", "text", "int4", "int4", "int4"])

@@ -5,11 +5,11 @@ import sys
 
 from sqlalchemy import Engine, create_engine, text
 
-from tests.bench.figures import PEAK_MEGABYTES, Figure, servers
+from tests.bench.figures import PEAK_MEGABYTES_SOURCE, Measurement, temporary_servers
 
 ACCOUNTS = 1_000_000
-MEASURED = PEAK_MEGABYTES
-MEASURED += """
+MEASURED_PROGRAM = PEAK_MEGABYTES_SOURCE
+MEASURED_PROGRAM += """
 import sys, time
 from datetime import UTC, datetime, timedelta
 from sqlalchemy import create_engine
@@ -37,25 +37,25 @@ print(len(rows["id"]), floor, read, made - read, whole, peak_megabytes(), planne
 """
 
 
-def run() -> list[Figure]:
-    with servers() as held:
+def run() -> list[Measurement]:
+    with temporary_servers() as held:
         engine = create_engine(held.database_url)
-        track(engine)
+        track_accounts(engine)
         engine.dispose()
         done = subprocess.run(
-            [sys.executable, "-c", MEASURED, held.database_url], capture_output=True, text=True, check=True
+            [sys.executable, "-c", MEASURED_PROGRAM, held.database_url], capture_output=True, text=True, check=True
         )
     accounts, floor, read, spread, whole, megabytes, points = map(float, done.stdout.split())
     return [
-        Figure(f"a plan for {accounts:,.0f} tracked accounts", whole, "s", floor, "at most 2 s"),
-        Figure("  of that reading them", read, "s", floor),
-        Figure("  of that spreading the budget", spread, "s"),
-        Figure("memory of the planner", megabytes, "MB", target="at most 300 MB"),
-        Figure("points an hour that it plans for", points, "points", target="at most 11,250 of 15,000"),
+        Measurement(f"a plan for {accounts:,.0f} tracked accounts", whole, "s", floor, "at most 2 s"),
+        Measurement("  of that reading them", read, "s", floor),
+        Measurement("  of that spreading the budget", spread, "s"),
+        Measurement("memory of the planner", megabytes, "MB", target="at most 300 MB"),
+        Measurement("points an hour that it plans for", points, "points", target="at most 11,250 of 15,000"),
     ]
 
 
-def track(engine: Engine) -> None:
+def track_accounts(engine: Engine) -> None:
     """Accounts of all sizes and paces, one in fifty pinned, one in twenty hardly known."""
     with engine.begin() as connection:
         connection.execute(text("SELECT setseed(0.5)"))

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 from ingest.sandbox import Sandbox, World, serve
 
 Result = TypeVar("Result")
-PATIENCE_SECONDS = 300
+TIMEOUT_SECONDS = 300
 
 
 @dataclass(frozen=True)
-class Pretend:
+class SandboxProcess:
     """Where it is, and a way to have something done there."""
 
     url: str
@@ -24,14 +24,14 @@ class Pretend:
     def do(self, act: Callable[..., Result], *given: Any) -> Result:
         """Call *act*, a function of a module, in the other process with its sandbox and *given*."""
         self._pipe.send((act, given))
-        if not self._pipe.poll(PATIENCE_SECONDS):
+        if not self._pipe.poll(TIMEOUT_SECONDS):
             raise TimeoutError(f"the pretend GitHub did not finish {act.__name__}")
         done: Result = self._pipe.recv()
         return done
 
 
 @contextmanager
-def pretend(*, latency_ms: float = 0, **world: Any) -> Iterator[Pretend]:
+def sandbox_process(*, latency_ms: float = 0, **world: Any) -> Iterator[SandboxProcess]:
     """Run one while the block lasts; *world* is what `World` takes."""
     ours, theirs = multiprocessing.Pipe()
     # A fresh interpreter: a fork would copy locks that threads of ours hold.
@@ -39,9 +39,9 @@ def pretend(*, latency_ms: float = 0, **world: Any) -> Iterator[Pretend]:
     process.start()
     theirs.close()
     try:
-        if not ours.poll(PATIENCE_SECONDS):
+        if not ours.poll(TIMEOUT_SECONDS):
             raise TimeoutError("the pretend GitHub did not start")
-        yield Pretend(*ours.recv(), ours)
+        yield SandboxProcess(*ours.recv(), ours)
     finally:
         ours.close()
         process.join(5)

@@ -15,26 +15,26 @@ from core.auth.identity import Origin
 from core.db import engine
 from core.ratelimit import limiter
 from core.settings import settings
-from tests.bench.figures import Figure, servers
+from tests.bench.figures import Measurement, temporary_servers
 
-TRIES, RERUNS = 15, 2_000
-PASSWORD, WRONG = "Correct horse 1", "Wrong horse 1"
-log.setup("ERROR", as_json=True)
-addresses = (Origin(f"198.18.{number // 250}.{number % 250}") for number in count())
+SIGN_IN_ATTEMPTS, RERUNS = 15, 2_000
+PASSWORD, WRONG_PASSWORD = "Correct horse 1", "Wrong horse 1"
+log.configure("ERROR", as_json=True)
+origins = (Origin(f"198.18.{number // 250}.{number % 250}") for number in count())
 
 
-def run() -> list[Figure]:
-    with almanac():
+def run() -> list[Measurement]:
+    with configured_servers():
         people.create("ada", actor="bench", password=PASSWORD)
         resting = people.create("rest", actor="bench", password=PASSWORD)
         people.set_active("bench", resting.id, False, Origin())
-        return [*ways_in(), *rerun(people.create("bob", actor="bench").id)]
+        return [*measure_sign_ins(), *measure_rerun_checks(people.create("bob", actor="bench").id)]
 
 
 @contextmanager
-def almanac() -> Iterator[None]:
+def configured_servers() -> Iterator[None]:
     """Everything of `core` works on servers of this measurement's own."""
-    with servers() as held:
+    with temporary_servers() as held:
         os.environ |= {"DATABASE_URL": held.database_url, "REDIS_URL": held.redis_url, "LIMIT_PAGES": "1000000/minute"}
         os.environ["SECRET_KEY"] = "known to everybody, used for nothing else"
         settings.cache_clear()
@@ -43,40 +43,40 @@ def almanac() -> Iterator[None]:
         redis_client.redis().close()
 
 
-def ways_in() -> list[Figure]:
+def measure_sign_ins() -> list[Measurement]:
     """One of each in turn, so that whatever else the machine does meets all alike; the fastest of each is its cost."""
-    stored = passwords.hashed(PASSWORD).encode()
+    stored = passwords.hash_password(PASSWORD).encode()
     ways: dict[str, Callable[[], object]] = {
         "bcrypt": lambda: bcrypt.checkpw(b"x" * 44, stored),
-        "right password": lambda: tried("ada", PASSWORD),
-        "wrong password": lambda: tried("ada", WRONG),
-        "unknown name": lambda: tried("nobody", WRONG),
-        "deactivated": lambda: tried("rest", PASSWORD),
-        "10,000 characters": lambda: tried("x" * 10_000, WRONG),
+        "right password": lambda: try_sign_in("ada", PASSWORD),
+        "wrong password": lambda: try_sign_in("ada", WRONG_PASSWORD),
+        "unknown name": lambda: try_sign_in("nobody", WRONG_PASSWORD),
+        "deactivated": lambda: try_sign_in("rest", PASSWORD),
+        "10,000 characters": lambda: try_sign_in("x" * 10_000, WRONG_PASSWORD),
     }
     took: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(TRIES):
+    for _ in range(SIGN_IN_ATTEMPTS):
         for name, way in ways.items():
-            took[name].append(milliseconds(way))
+            took[name].append(elapsed_milliseconds(way))
     floor = min(took.pop("bcrypt"))
-    return [Figure(f"sign-in, {name}", min(times), "ms", floor, "bcrypt's alone") for name, times in took.items()]
+    return [Measurement(f"sign-in, {name}", min(times), "ms", floor, "bcrypt's alone") for name, times in took.items()]
 
 
-def tried(name: str, password: str) -> None:
+def try_sign_in(name: str, password: str) -> None:
     """From an address of its own, and without the pause that many failures bring: it has nothing to do with why."""
     try:
-        sign_in.sign_in(name, password, next(addresses), lambda _seconds: None)
+        sign_in.sign_in(name, password, next(origins), lambda _seconds: None)
     except sign_in.SignInRefused:
         return
 
 
-def rerun(person_id: int) -> list[Figure]:
+def measure_rerun_checks(person_id: int) -> list[Measurement]:
     """Session and limit, as `pages/main.py` checks them; every ten seconds one of them asks Postgres."""
     session_id = sessions.start(person_id, Origin()).session_id
     redis = redis_client.redis()
 
     def checks() -> None:
-        sessions.check(session_id)
+        sessions.identity_of(session_id)
         limiter.check("pages", str(person_id))
 
     def bare() -> None:
@@ -85,22 +85,22 @@ def rerun(person_id: int) -> list[Figure]:
 
     for once in (checks, bare):
         once()
-    took = quantiles([milliseconds(checks) for _ in range(RERUNS)], n=20)
-    floor = quantiles([milliseconds(bare) for _ in range(RERUNS)], n=20)
-    first = median(milliseconds(lambda: asked_anew(session_id)) for _ in range(50))
+    took = quantiles([elapsed_milliseconds(checks) for _ in range(RERUNS)], n=20)
+    floor = quantiles([elapsed_milliseconds(bare) for _ in range(RERUNS)], n=20)
+    first = median(elapsed_milliseconds(lambda: check_uncached_session(session_id)) for _ in range(50))
     return [
-        Figure("rerun checks, median", took[9], "ms", floor[9], "at most 3 ms"),
-        Figure("rerun checks, 95 of 100", took[18], "ms", floor[18], "at most 3 ms"),
-        Figure("rerun checks, Redis forgot", first, "ms", floor[9], ""),
+        Measurement("rerun checks, median", took[9], "ms", floor[9], "at most 3 ms"),
+        Measurement("rerun checks, 95 of 100", took[18], "ms", floor[18], "at most 3 ms"),
+        Measurement("rerun checks, Redis forgot", first, "ms", floor[9], ""),
     ]
 
 
-def asked_anew(session_id: object) -> None:
+def check_uncached_session(session_id: object) -> None:
     redis_client.redis().delete(f"almanac:session:{session_id}")
-    sessions.check(session_id)  # type: ignore[arg-type]
+    sessions.identity_of(session_id)  # type: ignore[arg-type]
 
 
-def milliseconds(what: Callable[[], object]) -> float:
+def elapsed_milliseconds(what: Callable[[], object]) -> float:
     started = time.perf_counter()
     what()
     return (time.perf_counter() - started) * 1_000

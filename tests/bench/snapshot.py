@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from math import ceil
 
 from ingest.sandbox import Sandbox, World, serve
-from tests.bench.figures import PEAK_MEGABYTES, Figure, servers
+from tests.bench.figures import PEAK_MEGABYTES_SOURCE, Measurement, temporary_servers
 
 ACCOUNTS, REPOSITORIES, LATENCY_MS = 200, 5_500, 80
-CHANGED = 0.03
+CHANGED_SHARE = 0.03
 # The client runs as people run it, in a process of its own whose memory is its own.
-MEASURED = PEAK_MEGABYTES
-MEASURED += """
+MEASURED_PROGRAM = PEAK_MEGABYTES_SOURCE
+MEASURED_PROGRAM += """
 import json, sys
 from core import cache, database, jobs, log
 from core.settings import settings
@@ -32,47 +32,51 @@ print(json.dumps({"stored": run.stored, "failed": run.failed, "seconds": run.sec
 """
 
 
-def run() -> list[Figure]:
+def run() -> list[Measurement]:
     figures = []
-    with fresh(tokens="sandbox-token-1") as (github, ask):
+    with new_sandbox(tokens="sandbox-token-1") as (github, ask):
         first = ask()
-        figures += told("first snapshot", first, floor=points_floor(github), targets=("80", "120", "12"))
-        figures.append(Figure("first snapshot: memory", first["memory"], "MB", target="at most 150 MB"))
-        change(github.world)
-        figures += told(
-            "after 3 % changed", ask(), floor=points_floor(github, changed=CHANGED), targets=("25", "", "5")
+        figures += snapshot_measurements("first snapshot", first, floor=min_points(github), targets=("80", "120", "12"))
+        figures.append(Measurement("first snapshot: memory", first["memory"], "MB", target="at most 150 MB"))
+        change_repositories(github.world)
+        figures += snapshot_measurements(
+            "after 3 % changed", ask(), floor=min_points(github, changed=CHANGED_SHARE), targets=("25", "", "5")
         )
         calm = ask()["requests"]
-    with fresh(tokens="sandbox-token-1") as (github, ask):
+    with new_sandbox(tokens="sandbox-token-1") as (github, ask):
         github.faults.errors(share=0.05, times=None)
         pause = github.faults.pause(10, after=20)
         rough = ask()
-        figures.append(Figure("rough weather: requests", rough["requests"], "", first["requests"], "at most 1.15"))
-        figures.append(Figure("rough weather: accounts lost", rough["failed"], "", target="0"))
-        figures.append(Figure("rough weather: sent into the pause", len(pause.arrivals) - 1, "", target="in flight"))
+        figures.append(Measurement("rough weather: requests", rough["requests"], "", first["requests"], "at most 1.15"))
+        figures.append(Measurement("rough weather: accounts lost", rough["failed"], "", target="0"))
+        figures.append(
+            Measurement("rough weather: sent into the pause", len(pause.arrivals) - 1, "", target="in flight")
+        )
     # Without a token each language is a request, and GitHub allows 900 a minute: fewer repositories do.
-    with fresh(tokens="", accounts=20, repositories=300) as (github, ask):
+    with new_sandbox(tokens="", accounts=20, repositories=300) as (github, ask):
         github.limits.anonymous = 100_000
         ask()
         again = ask()
         share = sum(entry.status == 304 for entry in github.log) / max(1, len(github.log))
-        figures.append(Figure("without a token, again: answered 304", share * 100, "%", 100, "all"))
-        figures.append(Figure("without a token, again", again["seconds"], "s"))
-    return [*figures, Figure("requests of a calm refresh", calm, "")]
+        figures.append(Measurement("without a token, again: answered 304", share * 100, "%", 100, "all"))
+        figures.append(Measurement("without a token, again", again["seconds"], "s"))
+    return [*figures, Measurement("requests of a calm refresh", calm, "")]
 
 
-def told(name: str, result: dict[str, float], *, floor: int, targets: tuple[str, str, str]) -> list[Figure]:
+def snapshot_measurements(
+    name: str, result: dict[str, float], *, floor: int, targets: tuple[str, str, str]
+) -> list[Measurement]:
     points, requests, seconds = (f"at most {target}" if target else "" for target in targets)
     latency = LATENCY_MS / 1000
     return [
-        Figure(f"{name}: points", result["points"], "", floor, points),
-        Figure(f"{name}: requests", result["requests"], "", floor, requests),
-        Figure(f"{name}: wall", result["seconds"], "s", floor * latency, seconds and f"{seconds} s"),
-        Figure(f"{name}: accounts stored", result["stored"], "", ACCOUNTS, "all"),
+        Measurement(f"{name}: points", result["points"], "", floor, points),
+        Measurement(f"{name}: requests", result["requests"], "", floor, requests),
+        Measurement(f"{name}: wall", result["seconds"], "s", floor * latency, seconds and f"{seconds} s"),
+        Measurement(f"{name}: accounts stored", result["stored"], "", ACCOUNTS, "all"),
     ]
 
 
-def points_floor(github: Sandbox, changed: float = 1.0) -> int:
+def min_points(github: Sandbox, changed: float = 1.0) -> int:
     """The fewest points: every connection once, a hundred a point; languages only of what was pushed."""
     world = github.world
     pages = sum(max(1, ceil(len(world.owned(one)) / 100)) for one in map(world.account, world.logins()))
@@ -80,29 +84,29 @@ def points_floor(github: Sandbox, changed: float = 1.0) -> int:
     return ceil((pages + followers) / 100) + ceil(REPOSITORIES * changed / 100)
 
 
-def change(world: World) -> None:
+def change_repositories(world: World) -> None:
     """Push to and star a share of the repositories."""
     chance = random.Random(5)
-    every = [one["full_name"] for login in world.logins() for one in owned(world, login)]
-    for full_name in chance.sample(every, int(len(every) * CHANGED)):
+    every = [one["full_name"] for login in world.logins() for one in repositories_of(world, login)]
+    for full_name in chance.sample(every, int(len(every) * CHANGED_SHARE)):
         world.edit.star(full_name, 3)
         world.edit.push(full_name)
 
 
-def owned(world: World, login: str) -> list[dict[str, str]]:
-    from ingest.sandbox.truth import truth
+def repositories_of(world: World, login: str) -> list[dict[str, str]]:
+    from ingest.sandbox.ground_truth import ground_truth
 
-    return truth(world, login)["repositories"]
+    return ground_truth(world, login)["repositories"]
 
 
 @contextmanager
-def fresh(
+def new_sandbox(
     tokens: str, accounts: int = ACCOUNTS, repositories: int = REPOSITORIES
 ) -> Iterator[tuple[Sandbox, Callable[[], dict[str, float]]]]:
     """A new pretend GitHub and empty servers; `ask()` refreshes everybody and tells what it took."""
     world = World(accounts=accounts, repositories=repositories, seed=11)
     world.freeze()
-    with servers() as held, serve(world, latency_ms=LATENCY_MS) as github:
+    with temporary_servers() as held, serve(world, latency_ms=LATENCY_MS) as github:
         environment = os.environ | {
             "DATABASE_URL": held.database_url,
             "REDIS_URL": held.redis_url,
@@ -114,7 +118,7 @@ def fresh(
             github.log.clear()
             world.advance(seconds=1)
             done = subprocess.run(
-                [sys.executable, "-c", MEASURED, *world.logins()],
+                [sys.executable, "-c", MEASURED_PROGRAM, *world.logins()],
                 env=environment, capture_output=True, text=True, check=True,
             )  # fmt: skip
             time.sleep(0.2)

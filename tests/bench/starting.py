@@ -12,33 +12,33 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from tests.bench.figures import Figure
+from tests.bench.figures import Measurement
 
-PATIENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
-def run() -> list[Figure]:
+def run() -> list[Measurement]:
     folder = Path(tempfile.mkdtemp(prefix="almanac-bench-", dir="/tmp"))
     folder.chmod(0o711)
     try:
-        cold = start(folder)
-        warm = sorted(start(folder) for _ in range(3))[1]
+        cold = seconds_to_healthy(folder)
+        warm = sorted(seconds_to_healthy(folder) for _ in range(3))[1]
         return [
-            Figure("cold start", cold, "s", bare_import(), "at most 6 s"),
-            Figure("warm start", warm, "s", bare_import(), "at most 3 s"),
+            Measurement("cold start", cold, "s", import_streamlit_seconds(), "at most 6 s"),
+            Measurement("warm start", warm, "s", import_streamlit_seconds(), "at most 3 s"),
         ]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def bare_import() -> float:
+def import_streamlit_seconds() -> float:
     """The floor: a Python that only imports Streamlit."""
     started = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import streamlit"], check=True)
     return time.perf_counter() - started
 
 
-def start(data_dir: Path) -> float:
+def seconds_to_healthy(data_dir: Path) -> float:
     port = free_port()
     environment = os.environ | {"DATA_DIR": str(data_dir), "PORT": str(port), "TRACK": ""}
     started = time.perf_counter()
@@ -46,22 +46,22 @@ def start(data_dir: Path) -> float:
         [sys.executable, "-m", "core", "up"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        return wait_healthy(port, started)
+        return wait_until_healthy(port, started)
     finally:
         stack.send_signal(signal.SIGINT)
         stack.wait(20)
         time.sleep(3)  # the servers outlive their last client for a moment
 
 
-def wait_healthy(port: int, started: float) -> float:
-    while time.perf_counter() - started < PATIENCE:
+def wait_until_healthy(port: int, started: float) -> float:
+    while time.perf_counter() - started < TIMEOUT_SECONDS:
         try:
             with urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
                 if answer.status == 200:
                     return time.perf_counter() - started
         except (URLError, OSError):
             time.sleep(0.02)
-    raise TimeoutError(f"/health did not answer within {PATIENCE:.0f} s")
+    raise TimeoutError(f"/health did not answer within {TIMEOUT_SECONDS:.0f} s")
 
 
 def free_port() -> int:

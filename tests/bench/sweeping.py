@@ -20,49 +20,49 @@ from sqlalchemy import Connection, Engine, create_engine, text
 
 from core import log
 from core.settings import Settings
-from ingest.github import AccountAnswer, Ask, GitHub
+from ingest.github import AccountRequest, AccountSnapshot, GitHub
 from ingest.refresh import diff, writer
-from ingest.refresh.diff import HeldAccount
+from ingest.refresh.diff import StoredAccount
 from ingest.sandbox import Sandbox
-from tests.bench.figures import Figure, servers
-from tests.bench.pretending import Pretend, pretend
+from tests.bench.figures import Measurement, temporary_servers
+from tests.bench.pretending import SandboxProcess, sandbox_process
 
-ACCOUNTS, EACH, CHANGED = 10_000, 30, 0.03
+ACCOUNTS, REPOSITORIES_PER_ACCOUNT, CHANGED_SHARE = 10_000, 30, 0.03
 BUDGET = 5_000
 TOKEN = "sandbox-token-1"
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 # Until the sweep: few changes come by themselves meanwhile, so that those that are made count.
-LATER = timedelta(minutes=5)
-FILL_AT_ONCE = 100
+SWEEP_DELAY = timedelta(minutes=5)
+ACCOUNTS_PER_TRANSACTION = 100
 
 
-def run(accounts: int = ACCOUNTS) -> list[Figure]:
-    world = {"accounts": accounts, "repositories": accounts * EACH, "seed": 4, "frozen_at": START}
-    with pretend(**world) as github, servers() as held:
+def run(accounts: int = ACCOUNTS) -> list[Measurement]:
+    world = {"accounts": accounts, "repositories": accounts * REPOSITORIES_PER_ACCOUNT, "seed": 4, "frozen_at": START}
+    with sandbox_process(**world) as github, temporary_servers() as held:
         engine = create_engine(held.database_url, connect_args={"options": "-c timezone=UTC"})
-        fill(engine, github)
-        pages, pushed = github.do(live_on, LATER, CHANGED)
-        done = swept(github, held.database_url, held.redis_url)
-        changed = _changed(engine)
+        store_everything(engine, github)
+        pages, pushed = github.do(push_some_repositories, SWEEP_DELAY, CHANGED_SHARE)
+        done = run_sweep(github, held.database_url, held.redis_url)
+        changed = _changed_repository_count(engine)
         engine.dispose()
     # Four connections an account and one for each further page, a hundred of them a point; languages a hundred a point.
     floor = ceil((pages + 3 * accounts) / 100) + ceil(pushed / 100)
     return [
-        Figure("points for a sweep", done["points"], "", floor, f"at most {BUDGET:,}"),
-        Figure("  of pretended time", done["minutes"], "min", None, "at most 60"),
-        Figure("requests", done["requests"], ""),
-        Figure("accounts looked at", done["stored"], "", accounts, "all"),
-        Figure("accounts lost", done["failed"], "", None, "0"),
-        Figure("repositories that changed", changed, "", pushed),
-        Figure("the leader's longest decision", done["deciding"], "s"),
-        Figure("memory of leader and worker", done["megabytes"], "MB"),
-        Figure("real time", done["seconds"], "s"),
+        Measurement("points for a sweep", done["points"], "", floor, f"at most {BUDGET:,}"),
+        Measurement("  of pretended time", done["minutes"], "min", None, "at most 60"),
+        Measurement("requests", done["requests"], ""),
+        Measurement("accounts looked at", done["stored"], "", accounts, "all"),
+        Measurement("accounts lost", done["failed"], "", None, "0"),
+        Measurement("repositories that changed", changed, "", pushed),
+        Measurement("the leader's longest decision", done["deciding"], "s"),
+        Measurement("memory of leader and worker", done["megabytes"], "MB"),
+        Measurement("real time", done["seconds"], "s"),
     ]
 
 
-def swept(github: Pretend, database_url: str, redis_url: str) -> dict[str, float]:
+def run_sweep(github: SandboxProcess, database_url: str, redis_url: str) -> dict[str, float]:
     given = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "GITHUB_API_URL": github.url, "GITHUB_TOKENS": TOKEN}
-    command = [sys.executable, "-m", "tests.bench.compressed", github.url, (START + LATER).isoformat()]
+    command = [sys.executable, "-m", "tests.bench.compressed", github.url, (START + SWEEP_DELAY).isoformat()]
     done = subprocess.run(command, env=os.environ | given, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
@@ -70,7 +70,7 @@ def swept(github: Pretend, database_url: str, redis_url: str) -> dict[str, float
     return told
 
 
-def _changed(engine: Engine) -> float:
+def _changed_repository_count(engine: Engine) -> float:
     with engine.begin() as connection:
         return float(
             connection.execute(
@@ -86,13 +86,13 @@ def _changed(engine: Engine) -> float:
 # What happens at the pretend GitHub -----------------------------------------------------------------------------------
 
 
-def be_generous(sandbox: Sandbox) -> None:
+def lift_limits(sandbox: Sandbox) -> None:
     """Let everything be asked at once, as often as it takes."""
     sandbox.limits.rest_a_minute = sandbox.limits.graphql_a_minute = sandbox.limits.core = 1_000_000
     sandbox.limits.graphql = 1_000_000
 
 
-def live_on(sandbox: Sandbox, later: timedelta, share: float) -> tuple[int, int]:
+def push_some_repositories(sandbox: Sandbox, later: timedelta, share: float) -> tuple[int, int]:
     """Some repositories were pushed to meanwhile; limits as ever. Returns how many pages there are, and pushes."""
     world = sandbox.world
     world.advance(seconds=later.total_seconds())
@@ -109,17 +109,19 @@ def live_on(sandbox: Sandbox, later: timedelta, share: float) -> tuple[int, int]
 # The first snapshot, written without going through jobs ---------------------------------------------------------------
 
 
-def fill(engine: Engine, github: Pretend) -> None:
+def store_everything(engine: Engine, github: SandboxProcess) -> None:
     """Hold everything as it is, languages taken for read; track everybody."""
-    log.setup("ERROR", as_json=True)
-    github.do(be_generous)
+    log.configure("ERROR", as_json=True)
+    github.do(lift_limits)
     given = Settings(github_api_url=github.url, github_tokens=(SecretStr(TOKEN),))
     with GitHub.from_settings(given) as client:
-        outcomes = client.accounts([Ask(login) for login in github.logins], languages_wanted=lambda *_: False)
+        outcomes = client.accounts(
+            [AccountRequest(login) for login in github.logins], languages_wanted=lambda *_: False
+        )
         answers = (outcome.answer for outcome in outcomes if outcome.answer is not None)
-        for some in _parts(answers):
+        for some in _chunks(answers):
             with engine.begin() as connection:
-                _write(connection, some)
+                _write_accounts(connection, some)
     with engine.begin() as connection:
         connection.execute(text("UPDATE repository SET languages_at = :at, languages_pushed_at = pushed_at"),
                            {"at": START})  # fmt: skip
@@ -134,20 +136,20 @@ def fill(engine: Engine, github: Pretend) -> None:
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
 
 
-def _parts(answers: Iterator[AccountAnswer]) -> Iterator[list[AccountAnswer]]:
-    while some := list(islice(answers, FILL_AT_ONCE)):
+def _chunks(answers: Iterator[AccountSnapshot]) -> Iterator[list[AccountSnapshot]]:
+    while some := list(islice(answers, ACCOUNTS_PER_TRANSACTION)):
         yield some
 
 
-def _write(connection: Connection, answers: Sequence[AccountAnswer]) -> None:
+def _write_accounts(connection: Connection, answers: Sequence[AccountSnapshot]) -> None:
     for answer in answers:
         account = answer.account
         account_id = connection.execute(
             text("INSERT INTO account (github_id, login) VALUES (:github_id, :login) RETURNING id"),
             {"github_id": account.github_id, "login": account.login},
         ).scalar_one()
-        nothing = HeldAccount(account_id, account.login, None, None, None, {})
-        plan = diff.compare(nothing, account, answer.repositories)
+        nothing = StoredAccount(account_id, account.login, None, None, None, {})
+        plan = diff.diff_account(nothing, account, answer.repositories)
         ids = writer.insert_repositories(connection, account_id, plan.new)
         writer.write_counts(connection, ids, plan.new, answer.captured_at)
         assert plan.totals is not None

@@ -20,49 +20,49 @@ from sqlalchemy import Engine, text
 from core.launcher.embedded import lease
 from core.queue import ingestions, jobs
 from ingest.sandbox import World, serve
-from tests.bench.figures import Figure, database, servers
-from tests.bench.pretending import Pretend, pretend
-from tests.chaos import Storm, is_calm
+from tests.bench.figures import Measurement, temporary_database, temporary_servers
+from tests.bench.pretending import SandboxProcess, sandbox_process
+from tests.chaos_run import ChaosRun, is_settled
 
 ACCOUNTS, REPOSITORIES, LATENCY_MS = 800, 3_200, 1_200
-STORM_SECONDS = 120
-PATIENCE = 300
+CHAOS_SECONDS = 120
+TIMEOUT_SECONDS = 300
 
 
-def run() -> list[Figure]:
-    one, four = storing(1), storing(4)
+def run() -> list[Measurement]:
+    one, four = accounts_per_second(1), accounts_per_second(4)
     return [
-        Figure("accounts a second, four workers", four, "1/s", one, "at least 3 times one worker's"),
-        Figure("100 accounts queued in", queueing(100), "s", None, "under 0.3 s"),
-        *storming(),
+        Measurement("accounts a second, four workers", four, "1/s", one, "at least 3 times one worker's"),
+        Measurement("100 accounts queued in", seconds_to_queue(100), "s", None, "under 0.3 s"),
+        *measure_chaos(),
     ]
 
 
-def storing(workers: int) -> float:
+def accounts_per_second(workers: int) -> float:
     """Accounts stored a second by so many workers, from the first to the last; GitHub takes its usual time."""
     with ExitStack() as stack:
-        engine = stack.enter_context(database())
+        engine = stack.enter_context(temporary_database())
         github = stack.enter_context(
-            pretend(latency_ms=LATENCY_MS, accounts=ACCOUNTS, repositories=REPOSITORIES, biggest=40, seed=4)
+            sandbox_process(latency_ms=LATENCY_MS, accounts=ACCOUNTS, repositories=REPOSITORIES, biggest=40, seed=4)
         )
-        held = stack.enter_context(servers())
-        running = [_worker(engine, github, held.redis_url) for _ in range(workers)]
+        held = stack.enter_context(temporary_servers())
+        running = [_start_worker(engine, github, held.redis_url) for _ in range(workers)]
         stack.callback(_stop, running)
-        _until(engine, "SELECT count(*) FROM procrastinate_workers", workers)
+        _wait_until_count(engine, "SELECT count(*) FROM procrastinate_workers", workers)
         _queue(engine, github.logins)
         return _rate(engine, len(github.logins))
 
 
-def queueing(accounts: int) -> float:
-    with database() as engine:
+def seconds_to_queue(accounts: int) -> float:
+    with temporary_database() as engine:
         ids = _track(engine, [f"account-{n}" for n in range(accounts)])
         started = time.perf_counter()
         with engine.begin() as connection:
-            ingestions.start(connection, ids, jobs.Asked("person", by="bench"), datetime.now(UTC))
+            ingestions.start(connection, ids, jobs.JobOrigin("person", by="bench"), datetime.now(UTC))
         return time.perf_counter() - started
 
 
-def storming() -> list[Figure]:
+def measure_chaos() -> list[Measurement]:
     """Two minutes of kills; then how long until nothing is left to do."""
     folder = Path(tempfile.mkdtemp(prefix="almanac-bench-", dir="/tmp"))
     folder.chmod(0o711)
@@ -71,22 +71,22 @@ def storming() -> list[Figure]:
     try:
         with serve(world) as sandbox, lease(folder, durable=True) as held:
             sandbox.latency_ms = 2_500
-            storm = Storm(held, folder, sandbox, seed=5)
+            storm = ChaosRun(held, folder, sandbox, seed=5)
             storm.begin()
             try:
-                storm.rage(STORM_SECONDS)
+                storm.rage(CHAOS_SECONDS)
                 sandbox.latency_ms = 0
                 began = time.perf_counter()
-                calm = storm.settle(is_calm)
+                calm = storm.settle(is_settled)
                 settled = time.perf_counter() - began
             finally:
                 storm.end()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return [
-        Figure("processes killed in two minutes", float(sum(storm.killed.values())), "", None, ""),
-        Figure("everybody stored and nothing stuck", float(calm), "", None, "1"),
-        Figure("settled after", settled, "s", None, ""),
+        Measurement("processes killed in two minutes", float(sum(storm.killed.values())), "", None, ""),
+        Measurement("everybody stored and nothing stuck", float(calm), "", None, "1"),
+        Measurement("settled after", settled, "s", None, ""),
     ]
 
 
@@ -107,10 +107,10 @@ def _track(engine: Engine, logins: list[str]) -> list[int]:
 def _queue(engine: Engine, logins: list[str]) -> None:
     ids = _track(engine, logins)
     with engine.begin() as connection:
-        ingestions.start(connection, ids, jobs.Asked("person", by="bench"), datetime.now(UTC))
+        ingestions.start(connection, ids, jobs.JobOrigin("person", by="bench"), datetime.now(UTC))
 
 
-def _worker(engine: Engine, github: Pretend, redis_url: str) -> "subprocess.Popen[bytes]":
+def _start_worker(engine: Engine, github: SandboxProcess, redis_url: str) -> "subprocess.Popen[bytes]":
     given = {
         "DATABASE_URL": engine.url.render_as_string(hide_password=False),
         "REDIS_URL": redis_url,
@@ -127,8 +127,8 @@ def _worker(engine: Engine, github: Pretend, redis_url: str) -> "subprocess.Pope
 
 
 def _rate(engine: Engine, accounts: int) -> float:
-    _until(engine, "SELECT count(DISTINCT account_id) FROM ingest_item", accounts)
-    _until(engine, "SELECT -count(*) FROM ingest_run WHERE state = 'running'", 0)
+    _wait_until_count(engine, "SELECT count(DISTINCT account_id) FROM ingest_item", accounts)
+    _wait_until_count(engine, "SELECT -count(*) FROM ingest_run WHERE state = 'running'", 0)
     with engine.begin() as connection:
         seconds = connection.scalar(
             text("SELECT extract(epoch FROM max(finished_at) - min(started_at))::float FROM ingest_run")
@@ -136,14 +136,14 @@ def _rate(engine: Engine, accounts: int) -> float:
     return accounts / float(seconds or 0)
 
 
-def _until(engine: Engine, count: str, least: int) -> None:
-    until = time.monotonic() + PATIENCE
+def _wait_until_count(engine: Engine, count: str, least: int) -> None:
+    until = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < until:
         with engine.begin() as connection:
             if int(connection.scalar(text(count)) or 0) >= least:
                 return
         time.sleep(0.2)
-    raise TimeoutError(f"{count} did not reach {least} in {PATIENCE} s")
+    raise TimeoutError(f"{count} did not reach {least} in {TIMEOUT_SECONDS} s")
 
 
 def _stop(running: "list[subprocess.Popen[bytes]]") -> None:

@@ -6,27 +6,27 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine, text
 
 from ingest.refresh import writer
-from tests.bench.figures import Figure, database
+from tests.bench.figures import Measurement, temporary_database
 
 ROWS = 500_000
 ROUNDS = 3
-AT = datetime(2026, 11, 23, tzinfo=UTC)
+CAPTURED_AT = datetime(2026, 11, 23, tzinfo=UTC)
 
 
-def run() -> list[Figure]:
-    with database() as engine:
-        rows = [(number, AT, number % 1000, number % 100, number % 5000) for number in range(ROWS)]
+def run() -> list[Measurement]:
+    with temporary_database() as engine:
+        rows = [(number, CAPTURED_AT, number % 1000, number % 100, number % 5000) for number in range(ROWS)]
         floor, ours = [], []
         for _ in range(ROUNDS):
-            floor.append(raw_copy(engine, rows))
-            ours.append(snapshots(engine, rows))
+            floor.append(raw_copy_rate(engine, rows))
+            ours.append(write_snapshots_rate(engine, rows))
         middle = ROUNDS // 2
         return [
-            Figure("snapshots stored", sorted(ours)[middle], "rows/s", sorted(floor)[middle], "at least 0.60"),
+            Measurement("snapshots stored", sorted(ours)[middle], "rows/s", sorted(floor)[middle], "at least 0.60"),
         ]
 
 
-def raw_copy(engine: Engine, rows: list[writer.Snapshot]) -> float:
+def raw_copy_rate(engine: Engine, rows: list[writer.SnapshotRow]) -> float:
     """The floor: the same rows into a plain table with the same key, nothing else."""
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE IF EXISTS floor"))
@@ -35,7 +35,7 @@ def raw_copy(engine: Engine, rows: list[writer.Snapshot]) -> float:
         )
         connection.execute(text("ALTER TABLE floor ALTER source_id SET DEFAULT 1"))
     started = time.perf_counter()
-    with engine.begin() as connection, writer.raw(connection).cursor() as cursor:
+    with engine.begin() as connection, writer.psycopg_connection(connection).cursor() as cursor:
         columns = "repository_id, captured_at, stars, forks, size_kb"
         with cursor.copy(f"COPY floor ({columns}) FROM STDIN (FORMAT binary)") as copy:
             copy.set_types(["int8", "timestamptz", "int4", "int4", "int4"])
@@ -44,7 +44,7 @@ def raw_copy(engine: Engine, rows: list[writer.Snapshot]) -> float:
     return len(rows) / (time.perf_counter() - started)
 
 
-def snapshots(engine: Engine, rows: list[writer.Snapshot]) -> float:
+def write_snapshots_rate(engine: Engine, rows: list[writer.SnapshotRow]) -> float:
     with engine.begin() as connection:
         connection.execute(text("TRUNCATE repository_snapshot"))
     started = time.perf_counter()

@@ -10,7 +10,7 @@ from pandas import DataFrame
 
 from core.exports import csv, parquet
 
-LOOK = datetime(2026, 8, 22, 6, 30, tzinfo=UTC)
+CHECKED_AT = datetime(2026, 8, 22, 6, 30, tzinfo=UTC)
 
 
 def arrow_frame() -> DataFrame:
@@ -20,7 +20,7 @@ def arrow_frame() -> DataFrame:
             "description": ["=HYPERLINK(1)", None],
             "stars": pa.array([1200, None], pa.int32()),
             "topics": pa.array([["cats", "git"], None], pa.list_(pa.string())),
-            "checked_at": pa.array([LOOK, None], pa.timestamp("us", tz="UTC")),
+            "checked_at": pa.array([CHECKED_AT, None], pa.timestamp("us", tz="UTC")),
             "is_fork": [True, False],
         }
     )
@@ -53,12 +53,12 @@ def test_quotes_commas_and_line_breaks_come_back_as_they_were():
 
 def test_parquet_keeps_types_and_forgets_the_query():
     rows = arrow_frame()
-    rows.attrs = {"sql": "SELECT 1", "values": {"as_of": LOOK}}
+    rows.attrs = {"sql": "SELECT 1", "values": {"as_of": CHECKED_AT}}
     table = pa.parquet.read_table(BytesIO(parquet(rows)))
     assert table.schema.field("stars").type == pa.int32()
     assert table.schema.field("topics").type == pa.list_(pa.string())
-    assert table.column("checked_at").to_pylist() == [LOOK, None]
-    assert rows.attrs["values"] == {"as_of": LOOK}
+    assert table.column("checked_at").to_pylist() == [CHECKED_AT, None]
+    assert rows.attrs["values"] == {"as_of": CHECKED_AT}
 
 
 def test_a_file_without_rows_still_names_its_columns():

@@ -14,7 +14,7 @@ from core import log
 def lines():
     """Log to memory as JSON; calling gives the lines so far."""
     stream = io.StringIO()
-    log.setup("INFO", as_json=True, stream=stream)
+    log.configure("INFO", as_json=True, stream=stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     structlog.reset_defaults()
     logging.getLogger().handlers = []

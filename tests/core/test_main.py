@@ -10,11 +10,11 @@ from sqlalchemy import Engine, text
 
 from core.__main__ import main
 
-Run = Callable[..., tuple[int, str]]
+RunCommand = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[RunCommand]:
     """Run a command as its process would and return its exit code with all it said."""
 
     def command(*words: str) -> tuple[int, str]:
@@ -28,11 +28,11 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     structlog.reset_defaults()  # the command line wrote to a stream that is gone
 
 
-def test_a_second_migration_finds_nothing_to_do(run: Run, committing_database: Engine) -> None:
+def test_a_second_migration_finds_nothing_to_do(run: RunCommand, committing_database: Engine) -> None:
     assert run("migrate") == (0, "The tables were current already.\n")
 
 
-def test_migrating_an_empty_database_makes_the_tables(run: Run, committing_database: Engine) -> None:
+def test_migrating_an_empty_database_makes_the_tables(run: RunCommand, committing_database: Engine) -> None:
     with committing_database.begin() as connection:
         connection.execute(text("DROP SCHEMA public CASCADE"))
         connection.execute(text("CREATE SCHEMA public"))
@@ -40,14 +40,14 @@ def test_migrating_an_empty_database_makes_the_tables(run: Run, committing_datab
     assert run("migrate") == (0, "The tables were current already.\n")
 
 
-def test_a_check_tells_of_each_part_that_it_works(run: Run, committing_database: Engine, redis: Redis) -> None:
+def test_a_check_tells_of_each_part_that_it_works(run: RunCommand, committing_database: Engine, redis: Redis) -> None:
     code, said = run("check")
     assert code == 0
     assert [line.split()[:2] for line in said.splitlines()] == [["ok", "Postgres"], ["ok", "tables"], ["ok", "Redis"]]
 
 
 def test_a_check_of_tables_that_were_not_migrated_says_what_to_do(
-    run: Run, committing_database: Engine, redis: Redis
+    run: RunCommand, committing_database: Engine, redis: Redis
 ) -> None:
     with committing_database.begin() as connection:
         connection.execute(text("DROP TABLE alembic_version"))
@@ -57,7 +57,7 @@ def test_a_check_of_tables_that_were_not_migrated_says_what_to_do(
 
 
 def test_a_check_goes_on_when_a_server_is_away(
-    run: Run, committing_database: Engine, monkeypatch: pytest.MonkeyPatch
+    run: RunCommand, committing_database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
     code, said = run("check")
@@ -66,7 +66,7 @@ def test_a_check_goes_on_when_a_server_is_away(
     assert "NOT  Redis" in said
 
 
-def test_a_database_that_is_away_is_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_is_away_is_one_sentence(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/none")
     code, said = run("migrate")
     assert code == 1

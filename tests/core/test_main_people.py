@@ -14,7 +14,7 @@ from core.__main__ import main
 from core.auth import audit, passwords, people, sign_in, tickets
 from core.settings import settings
 
-Run = Callable[..., tuple[int, str]]
+RunCommand = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def run(
     database: Connection,
     redis: Redis,
     tmp_path: Path,
-) -> Iterator[Run]:
+) -> Iterator[RunCommand]:
     monkeypatch.setattr(passwords, "ROUNDS", 4)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
 
@@ -44,7 +44,7 @@ def run(
     structlog.reset_defaults()  # the command line wrote to a stream that is gone
 
 
-def test_somebody_is_added_with_a_link_to_set_their_password(run: Run) -> None:
+def test_somebody_is_added_with_a_link_to_set_their_password(run: RunCommand) -> None:
     code, said = run("create-person", "ada", "--email", "ada@example.org", PUBLIC_URL="https://almanac.example.org")
     assert code == 0
     first, link, warning = said.splitlines()
@@ -52,18 +52,18 @@ def test_somebody_is_added_with_a_link_to_set_their_password(run: Run) -> None:
     address, _, token = link.partition("#")
     assert address == "https://almanac.example.org/reset"
     assert "once and for an hour" in warning
-    ada = tickets.redeem_reset(token, "My own one 1", origin=audit.NOWHERE)
+    ada = tickets.redeem_reset(token, "My own one 1", origin=audit.UNKNOWN_ORIGIN)
     assert (ada.email, ada.role) == ("ada@example.org", "analyst")
-    assert sign_in.sign_in("ada", "My own one 1", audit.NOWHERE).id == ada.id
+    assert sign_in.sign_in("ada", "My own one 1", audit.UNKNOWN_ORIGIN).id == ada.id
 
 
-def test_a_password_can_come_from_a_pipe(run: Run) -> None:
+def test_a_password_can_come_from_a_pipe(run: RunCommand) -> None:
     code, said = run("create-person", "ada", "--role", "admin", "--password-stdin", typed=" My own one 1 \n")
     assert (code, said) == (0, "ada is an admin now.\n")
-    assert sign_in.sign_in("ada", " My own one 1 ", audit.NOWHERE).role == "admin"
+    assert sign_in.sign_in("ada", " My own one 1 ", audit.UNKNOWN_ORIGIN).role == "admin"
 
 
-def test_a_forgotten_password_is_set_anew_by_a_link(run: Run) -> None:
+def test_a_forgotten_password_is_set_anew_by_a_link(run: RunCommand) -> None:
     people.create("ada", actor="test")
     code, said = run("reset-password", "ADA", PORT="9000")
     assert code == 0
@@ -82,7 +82,7 @@ def test_a_forgotten_password_is_set_anew_by_a_link(run: Run) -> None:
         (("reset-password", "nobody"), 1, "There is nobody called 'nobody'"),
     ],
 )
-def test_what_cannot_be_is_one_sentence(run: Run, words: tuple[str, ...], code: int, sentence: str) -> None:
+def test_what_cannot_be_is_one_sentence(run: RunCommand, words: tuple[str, ...], code: int, sentence: str) -> None:
     people.create("taken", actor="test")
     ended, said = run(*words)
     assert ended == code

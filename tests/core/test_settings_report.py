@@ -7,24 +7,24 @@ from pydantic import SecretStr
 
 from core import settings_report
 from core.settings import Settings
-from core.settings_report import MASK, masked, shown, warnings
+from core.settings_report import MASK, mask_secrets, setting_rows, settings_warnings
 
 SECRET = "hunter2-Hunter2"
 
 
-def value_of(name: str, settings: Settings) -> str:
-    return next(one.value for one in shown(settings) if one.name == name)
+def reported_value(name: str, settings: Settings) -> str:
+    return next(one.value for one in setting_rows(settings) if one.name == name)
 
 
 def test_every_setting_is_shown_with_what_it_means():
-    rows = shown(Settings())
+    rows = setting_rows(Settings())
     assert [row.name for row in rows] == [name.upper() for name in Settings.model_fields]
     assert all(row.meaning for row in rows)
 
 
 def test_what_was_set_is_told_from_defaults(monkeypatch):
     monkeypatch.setenv("PORT", "8501")
-    found = {row.name: row.is_set for row in shown(Settings())}
+    found = {row.name: row.is_set for row in setting_rows(Settings())}
     assert found["PORT"]
     assert not found["HOST"]
 
@@ -39,10 +39,10 @@ def test_no_secret_is_shown_wherever_it_stands():
         redis_url=f"redis://:{SECRET}@cache.example.org/0",
         github_api_url=f"https://{SECRET}@github.example.org/api/v3",
     )
-    assert SECRET not in repr(shown(settings))
-    assert value_of("SECRET_KEY", settings) == MASK
-    assert value_of("GITHUB_TOKENS", settings) == f"{MASK} × 2"
-    assert "db.example.org/almanac" in value_of("DATABASE_URL", settings)
+    assert SECRET not in repr(setting_rows(settings))
+    assert reported_value("SECRET_KEY", settings) == MASK
+    assert reported_value("GITHUB_TOKENS", settings) == f"{MASK} × 2"
+    assert "db.example.org/almanac" in reported_value("DATABASE_URL", settings)
 
 
 @given(st.text(min_size=6, alphabet=st.characters(blacklist_categories=["Cs"], blacklist_characters="•&")))
@@ -54,7 +54,7 @@ def test_a_password_is_masked_whatever_is_in_it(password):
         f"postgresql://host/x?password={password}",
         f"https://ada:{password}@host",
     ):
-        told = masked(address)
+        told = mask_secrets(address)
         assert MASK in told
         assert (
             password not in told.removeprefix(address.partition("://")[0]) or password in "://ada:•••@host/x?password="
@@ -62,22 +62,22 @@ def test_a_password_is_masked_whatever_is_in_it(password):
 
 
 def test_an_address_that_cannot_be_read_is_masked_whole():
-    assert value_of("DATABASE_URL", Settings(database_url=f"host=db password={SECRET}")) == MASK
+    assert reported_value("DATABASE_URL", Settings(database_url=f"host=db password={SECRET}")) == MASK
 
 
 def test_an_address_without_password_is_shown_as_it_is():
     for address in ("postgresql://ada@/almanac?host=/run/pg&port=5432", "unix:///run/valkey.sock", "http://[::1]:8501"):
-        assert masked(address) == address
+        assert mask_secrets(address) == address
 
 
 def test_the_embedded_servers_are_known_by_where_they_listen(tmp_path):
     settings = Settings(data_dir=tmp_path)
-    assert settings_report.is_embedded("", settings)
-    assert settings_report.is_embedded(f"unix://{tmp_path}/servers/run/valkey.sock", settings)
-    assert not settings_report.is_embedded("postgresql://db.example.org/almanac", settings)
+    assert settings_report.is_embedded_url("", settings)
+    assert settings_report.is_embedded_url(f"unix://{tmp_path}/servers/run/valkey.sock", settings)
+    assert not settings_report.is_embedded_url("postgresql://db.example.org/almanac", settings)
 
 
-GOOD = {
+VALID_SETTINGS = {
     "github_tokens": (SecretStr("token"),),
     "secret_key": "k" * 40,
     "environment": "production",
@@ -89,7 +89,7 @@ GOOD = {
 
 
 def test_a_good_configuration_has_no_warnings():
-    assert warnings(Settings(**GOOD)) == []
+    assert settings_warnings(Settings(**VALID_SETTINGS)) == []
 
 
 @pytest.mark.parametrize(
@@ -107,13 +107,15 @@ def test_a_good_configuration_has_no_warnings():
     ],
 )
 def test_what_an_admin_would_want_to_know_is_said(change, named):
-    assert [sentence for sentence in warnings(Settings(**(GOOD | change))) if f"`{named}`" in sentence]
+    assert [
+        sentence for sentence in settings_warnings(Settings(**(VALID_SETTINGS | change))) if f"`{named}`" in sentence
+    ]
 
 
 def test_http_on_this_machine_alone_is_no_reason_to_warn():
-    told = warnings(Settings(public_url="http://localhost:8501", host="0.0.0.0"))
+    told = settings_warnings(Settings(public_url="http://localhost:8501", host="0.0.0.0"))
     assert not [sentence for sentence in told if "PUBLIC_URL" in sentence]
 
 
 def test_almanac_knows_its_own_version():
-    assert settings_report.version().count(".") == 2
+    assert settings_report.almanac_version().count(".") == 2

@@ -22,20 +22,20 @@ from core import redis_client
 from core.auth import people, sessions
 from core.auth.identity import Origin
 from core.auth.people import Person
-from core.db.override import use
+from core.db.override import use_engine
 from core.launcher.embedded import Servers
 from core.settings import settings
 from tests.e2e import rows
 
 PROJECT = Path(__file__).resolve().parents[2]
 # A software renderer draws WebGL where there is no graphics card.
-FLAGS = [
+CHROMIUM_FLAGS = [
     *["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader"],
     *["--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"],
 ]
 START_SECONDS = 60
-KEY = "a key that is long enough for a test, and no secret"
-PATIENCE_MS = 60_000
+SECRET_KEY = "a key that is long enough for a test, and no secret"
+TIMEOUT_MS = 60_000
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
@@ -61,9 +61,9 @@ def chromium() -> str:
 
 @pytest.fixture(scope="session")
 def browser(chromium: str) -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE_MS)
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
 
@@ -74,7 +74,7 @@ def filled(clones: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
     with clones() as url:
         engine = create_engine(url)
         with engine.begin() as connection:
-            rows.fill(connection)
+            rows.insert_rows(connection)
         engine.dispose()
         yield url
 
@@ -95,12 +95,12 @@ def web_process(database_url: str, redis_url: str, folder: Path, **more: str) ->
         process = subprocess.Popen(
             [sys.executable, "app.py"],
             cwd=PROJECT,
-            env={**os.environ, **given, "SECRET_KEY": KEY, "REGISTRATION": "open", **more},
+            env={**os.environ, **given, "SECRET_KEY": SECRET_KEY, "REGISTRATION": "open", **more},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
         try:
-            wait_for(f"http://127.0.0.1:{port}", process, folder / "log")
+            wait_until_healthy(f"http://127.0.0.1:{port}", process, folder / "log")
             yield f"http://127.0.0.1:{port}"
         finally:
             process.send_signal(signal.SIGTERM)
@@ -117,7 +117,7 @@ def free_port() -> int:
         return int(asked.getsockname()[1])
 
 
-def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_until_healthy(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until and process.poll() is None:
         try:
@@ -129,7 +129,7 @@ def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     pytest.fail(f"the web process did not become healthy:\n{log.read_text()[-4000:]}")
 
 
-class Reader:
+class MonitoredPage:
     """A page in the browser that remembers everything that should not have happened."""
 
     def __init__(self, page: Page, address: str, person: Person | None = None) -> None:
@@ -138,14 +138,14 @@ class Reader:
         self.person = person
         self.problems: list[str] = []
         self.expected: list[str] = []
-        page.set_default_timeout(PATIENCE_MS)
+        page.set_default_timeout(TIMEOUT_MS)
         page.on("request", self._requested)
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
 
-    def another_tab(self) -> "Reader":
+    def another_tab(self) -> "MonitoredPage":
         """A second page in the same browser, with the same cookies."""
-        return Reader(self.page.context.new_page(), self.address, self.person)
+        return MonitoredPage(self.page.context.new_page(), self.address, self.person)
 
     def expect_refusal(self, path: str) -> None:
         """The browser says on its console that *path* was refused: here it should be."""
@@ -177,11 +177,11 @@ class Reader:
         return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
 
-class Known:
+class DatabasePeople:
     """The people of the database under test; what is done here the web process sees at once."""
 
     def __init__(self, database_url: str, redis_url: str) -> None:
-        self.environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SECRET_KEY": KEY}
+        self.environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SECRET_KEY": SECRET_KEY}
 
     @contextmanager
     def at_work(self, **more: str) -> Iterator[None]:
@@ -192,7 +192,7 @@ class Known:
             settings.cache_clear()
             redis_client.redis.cache_clear()
             engine = create_engine(self.environment["DATABASE_URL"])
-            with use(engine):
+            with use_engine(engine):
                 yield
             engine.dispose()
         settings.cache_clear()
@@ -215,17 +215,17 @@ class Known:
 
 
 @pytest.fixture(scope="session")
-def known(filled: str, servers: Servers) -> Known:
-    return Known(filled, servers.redis_url)
+def known(filled: str, servers: Servers) -> DatabasePeople:
+    return DatabasePeople(filled, servers.redis_url)
 
 
-Read = Callable[..., Reader]
+OpenMonitoredPage = Callable[..., MonitoredPage]
 
 
 @pytest.fixture
-def read(browser: Browser, known: Known, address: str) -> Iterator[Read]:
+def read(browser: Browser, known: DatabasePeople, address: str) -> Iterator[OpenMonitoredPage]:
     """Opens pages in a fresh profile as somebody signed in; at the end nothing may have gone wrong in any of them."""
-    readers: list[Reader] = []
+    readers: list[MonitoredPage] = []
 
     def opened(
         *,
@@ -236,14 +236,14 @@ def read(browser: Browser, known: Known, address: str) -> Iterator[Read]:
         role: str = "analyst",
         signed_in: bool = True,
         settings: dict[str, str] | None = None,
-    ) -> Reader:
+    ) -> MonitoredPage:
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme="dark" if theme == "dark" else "light"
         )
         person = known.person(role=role) if signed_in else None
         if person:
             context.add_cookies(known.cookies(person, at, settings or {}))
-        readers.append(Reader(context.new_page(), at, person))
+        readers.append(MonitoredPage(context.new_page(), at, person))
         return readers[-1]
 
     yield opened

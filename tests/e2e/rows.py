@@ -5,23 +5,23 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, insert, text
 
 from core.db import schema
-from core.db.data_version import publish
-from tests import holdings
+from core.db.data_version import publish_data_version
+from tests import seed_data
 
 LANGUAGES = ("Python", "Go", "TypeScript", "Rust", "C++", None)
-OWNERS = ("octo", "hubot", "mona", "ada-lovelace", "grace", "linus", "margaret", "ken")
+ACCOUNT_LOGINS = ("octo", "hubot", "mona", "ada-lovelace", "grace", "linus", "margaret", "ken")
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-TALLEST = "octo/r0"
-EARLIER = TODAY - timedelta(days=60)
+MOST_STARRED = "octo/r0"
+SIXTY_DAYS_AGO = TODAY - timedelta(days=60)
 
 
-def fill(connection: Connection) -> None:
+def insert_rows(connection: Connection) -> None:
     """Eight owners with their repositories, looked at over ten weeks; one owner known from an import alone."""
-    for index, owner in enumerate(OWNERS):
+    for index, owner in enumerate(ACCOUNT_LOGINS):
         for number in range(8 - index):
-            _repository(connection, owner, index, number)
-        _followers(connection, owner, 100 * (index + 1))
-    holdings.imported(
+            _insert_repository(connection, owner, index, number)
+        _insert_account(connection, owner, 100 * (index + 1))
+    seed_data.add_imported_repository(
         connection,
         "old/times",
         {f"2024-{month:02d}-01": 100 * month for month in range(1, 13)},
@@ -30,18 +30,18 @@ def fill(connection: Connection) -> None:
         primary_language="Shell",
         description="=HYPERLINK(1) :zap: <b>bold</b>",
     )
-    _languages(connection)
-    publish(connection)
+    _insert_languages(connection)
+    publish_data_version(connection)
 
 
-def stars_of(owner: int, number: int) -> int:
+def star_count(owner: int, number: int) -> int:
     return 50_000 // (1 + owner + 2 * number)
 
 
-def _repository(connection: Connection, owner: str, index: int, number: int) -> None:
-    stars = stars_of(index, number)
-    weeks = {day(TODAY - timedelta(days=7 * week)): stars - 10 * week for week in range(10)}
-    holdings.repository(
+def _insert_repository(connection: Connection, owner: str, index: int, number: int) -> None:
+    stars = star_count(index, number)
+    weeks = {iso_date(TODAY - timedelta(days=7 * week)): stars - 10 * week for week in range(10)}
+    seed_data.add_repository(
         connection,
         f"{owner}/r{number}",
         weeks,
@@ -58,12 +58,12 @@ def _repository(connection: Connection, owner: str, index: int, number: int) -> 
     )
 
 
-def _followers(connection: Connection, login: str, followers: int) -> None:
-    account = holdings.account(connection, login)
+def _insert_account(connection: Connection, login: str, followers: int) -> None:
+    account = seed_data.add_account(connection, login)
     connection.execute(
         schema.account.update()
         .where(schema.account.c.id == account)
-        .values(github_id=account + 500, kind="user", name=login.title(), created_at=holdings.moment("2012-05-01"))
+        .values(github_id=account + 500, kind="user", name=login.title(), created_at=seed_data.utc("2012-05-01"))
     )
     for week in range(10):
         connection.execute(
@@ -81,7 +81,7 @@ def _followers(connection: Connection, login: str, followers: int) -> None:
     connection.execute(insert(schema.tracked_account).values(account_id=account, added_by="tests"))
 
 
-def _languages(connection: Connection) -> None:
+def _insert_languages(connection: Connection) -> None:
     connection.execute(
         text(
             "INSERT INTO repository_language (repository_id, captured_at, language, bytes)"
@@ -101,5 +101,5 @@ def _languages(connection: Connection) -> None:
     )
 
 
-def day(moment: datetime) -> str:
+def iso_date(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d}"

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 from sqlalchemy import Engine, create_engine, text
 
-from tests.e2e.conftest import Known, Read, Reader, web_process
+from tests.e2e.conftest import DatabasePeople, MonitoredPage, OpenMonitoredPage, web_process
 
 
 @pytest.fixture(scope="module")
@@ -17,23 +17,23 @@ def quiet(
     servers,
     clones: Callable[[], AbstractContextManager[str]],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[str, Known, Engine]]:
+) -> Iterator[tuple[str, DatabasePeople, Engine]]:
     """A web process over a database of this module's own, without workers."""
     with clones() as url, web_process(url, servers.redis_url, tmp_path_factory.mktemp("cockpit")) as address:
         engine = create_engine(url)
         with engine.begin() as connection:
             connection.execute(text("INSERT INTO account (login) VALUES ('octo'), ('cat')"))
             connection.execute(text("INSERT INTO tracked_account (account_id) SELECT id FROM account"))
-        yield address, Known(url, servers.redis_url), engine
+        yield address, DatabasePeople(url, servers.redis_url), engine
         engine.dispose()
 
 
 @pytest.fixture
-def cockpit(quiet, read: Read) -> Callable[..., Reader]:
+def cockpit(quiet, read: OpenMonitoredPage) -> Callable[..., MonitoredPage]:
     """`cockpit(role="admin", width=420)`: a reader of that web process."""
     address, known, _ = quiet
 
-    def opened(role: str = "admin", width: int = 1280, theme: str = "light") -> Reader:
+    def opened(role: str = "admin", width: int = 1280, theme: str = "light") -> MonitoredPage:
         reader = read(at=address, signed_in=False, width=width, theme=theme)
         reader.page.context.add_cookies(known.cookies(known.person(role=role), address, {}))
         return reader

@@ -9,15 +9,15 @@ from playwright.sync_api import Download, Page, expect
 
 from core.launcher.embedded import Servers
 from core.ratelimit import limiter
-from tests.e2e.conftest import Known, Read, Reader, web_process
+from tests.e2e.conftest import DatabasePeople, MonitoredPage, OpenMonitoredPage, web_process
 
 PASSWORD = "A passphrase with 1 digit"
-SOON_MS = 10_000
+SHORT_TIMEOUT_MS = 10_000
 ACCESS_SECONDS = 8
-DARK = "rgb(15, 23, 42)"
+DARK_BACKGROUND = "rgb(15, 23, 42)"
 
 
-HASTY = {
+SHORT_LIVED_SETTINGS = {
     "ACCESS_TOKEN_MINUTES": str(ACCESS_SECONDS / 60),
     "LIMIT_PAGES": "12/10 second",
     "LIMIT_EXPORT": "1/minute",
@@ -27,7 +27,7 @@ HASTY = {
 @pytest.fixture(scope="module")
 def hasty(filled: str, servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A web process in which access tokens last eight seconds and little is allowed."""
-    with web_process(filled, servers.redis_url, tmp_path_factory.mktemp("hasty"), **HASTY) as address:
+    with web_process(filled, servers.redis_url, tmp_path_factory.mktemp("hasty"), **SHORT_LIVED_SETTINGS) as address:
         yield address
 
 
@@ -41,13 +41,13 @@ def session_cookies(page: Page) -> list[dict[str, object]]:
     return [cookie for cookie in page.context.cookies() if str(cookie["name"]).startswith("almanac_")]
 
 
-def fresh_profile(reader: Reader, cookies: list[dict[str, object]]) -> Reader:
+def fresh_profile(reader: MonitoredPage, cookies: list[dict[str, object]]) -> MonitoredPage:
     context = reader.page.context.browser.new_context()
     context.add_cookies(cookies)
-    return Reader(context.new_page(), reader.address)
+    return MonitoredPage(context.new_page(), reader.address)
 
 
-def test_register_stay_in_open_a_second_tab_and_sign_out_everywhere(read: Read):
+def test_register_stay_in_open_a_second_tab_and_sign_out_everywhere(read: OpenMonitoredPage):
     first = read(signed_in=False)
     page = first.open("/register", "Create an account")
     page.get_by_label("First name (optional)").fill("Ada")
@@ -70,7 +70,7 @@ def test_register_stay_in_open_a_second_tab_and_sign_out_everywhere(read: Read):
     left_at = monotonic()
     first.ready("Sign in")
     second.ready("Sign in")
-    assert monotonic() - left_at < SOON_MS / 1000 + 1
+    assert monotonic() - left_at < SHORT_TIMEOUT_MS / 1000 + 1
     expect(second.page.get_by_text("You were signed out elsewhere")).to_be_visible()
     assert "search=octo" in second.page.url
     stranger = fresh_profile(first, kept)
@@ -80,7 +80,7 @@ def test_register_stay_in_open_a_second_tab_and_sign_out_everywhere(read: Read):
     stranger.page.context.close()
 
 
-def test_a_link_shows_its_page_after_the_password_was_wrong_once(read: Read, known: Known):
+def test_a_link_shows_its_page_after_the_password_was_wrong_once(read: OpenMonitoredPage, known: DatabasePeople):
     person = known.person(password=PASSWORD)
     reader = read(signed_in=False, width=420, theme="dark")
     page = reader.open("/repositories?search=hubot&min_stars=5", "Sign in")
@@ -98,7 +98,9 @@ def test_a_link_shows_its_page_after_the_password_was_wrong_once(read: Read, kno
     assert "min_stars=5" in page.url
 
 
-def test_a_sign_in_page_left_open_in_another_tab_comes_in_with_the_first(read: Read, known: Known):
+def test_a_sign_in_page_left_open_in_another_tab_comes_in_with_the_first(
+    read: OpenMonitoredPage, known: DatabasePeople
+):
     person = known.person(password=PASSWORD)
     first = read(signed_in=False)
     first.open("/", "Sign in")
@@ -113,7 +115,7 @@ def test_a_sign_in_page_left_open_in_another_tab_comes_in_with_the_first(read: R
     assert not second.problems
 
 
-def test_a_reset_link_sets_a_password_once(read: Read, known: Known):
+def test_a_reset_link_sets_a_password_once(read: OpenMonitoredPage, known: DatabasePeople):
     from core.auth import tickets
     from core.auth.identity import Origin
 
@@ -137,7 +139,7 @@ def test_a_reset_link_sets_a_password_once(read: Read, known: Known):
     expect(page.get_by_text("This link is over or was used already")).to_be_visible()
 
 
-def test_a_key_is_shown_once_and_the_theme_stays_chosen(read: Read):
+def test_a_key_is_shown_once_and_the_theme_stays_chosen(read: OpenMonitoredPage):
     reader = read()
     page = reader.open("/profile", "Profile")
     page.get_by_label("Name of a new key").fill("laptop")
@@ -148,13 +150,13 @@ def test_a_key_is_shown_once_and_the_theme_stays_chosen(read: Read):
     expect(page.get_by_text(f"…{key[-4:]}")).to_be_visible()
     expect(page.get_by_text(key)).to_have_count(0)
     page.get_by_role("radio", name="Dark").click()
-    expect(page.locator(".stApp")).to_have_css("background-color", DARK)
+    expect(page.locator(".stApp")).to_have_css("background-color", DARK_BACKGROUND)
     reader.open("/languages", "Languages")
-    expect(page.locator(".stApp")).to_have_css("background-color", DARK)
+    expect(page.locator(".stApp")).to_have_css("background-color", DARK_BACKGROUND)
 
 
-def test_pages_left_open_outlive_their_access_tokens_and_tabs_take_turns(read: Read, hasty: str):
-    first = read(at=hasty, settings=HASTY)
+def test_pages_left_open_outlive_their_access_tokens_and_tabs_take_turns(read: OpenMonitoredPage, hasty: str):
+    first = read(at=hasty, settings=SHORT_LIVED_SETTINGS)
     first.open("/repositories?search=octo", "Repositories")
     second = first.another_tab()
     second.open("/languages", "Languages")
@@ -167,8 +169,8 @@ def test_pages_left_open_outlive_their_access_tokens_and_tabs_take_turns(read: R
     assert not second.problems
 
 
-def test_a_page_that_could_not_renew_in_time_comes_back_as_it_was(read: Read, hasty: str):
-    reader = read(at=hasty, settings=HASTY)
+def test_a_page_that_could_not_renew_in_time_comes_back_as_it_was(read: OpenMonitoredPage, hasty: str):
+    reader = read(at=hasty, settings=SHORT_LIVED_SETTINGS)
     page = reader.open("/repositories", "Repositories")
     page.get_by_role("textbox", name="Search").fill("octo")
     page.get_by_role("textbox", name="Search").press("Enter")
@@ -185,13 +187,13 @@ def test_a_page_that_could_not_renew_in_time_comes_back_as_it_was(read: Read, ha
     assert "search=hubot" in page.url
 
 
-def test_a_full_limit_counts_down_and_goes_on_by_itself(read: Read, known: Known, hasty: str):
-    reader = read(at=hasty, settings=HASTY)
+def test_a_full_limit_counts_down_and_goes_on_by_itself(read: OpenMonitoredPage, known: DatabasePeople, hasty: str):
+    reader = read(at=hasty, settings=SHORT_LIVED_SETTINGS)
     page = reader.open("/languages", "Languages")
     banner = page.get_by_text("You have loaded 12 pages")
     # On a slow machine one load more is free again before the click has arrived.
     for choice in ("Bytes", "Stars", "Repositories", "Bytes"):
-        with known.at_work(**HASTY):
+        with known.at_work(**SHORT_LIVED_SETTINGS):
             if left := limiter.peek("pages", str(reader.person.id)).remaining:
                 limiter.check("pages", str(reader.person.id), cost=left)
         page.get_by_role("radio", name=choice).click()
@@ -206,8 +208,8 @@ def test_a_full_limit_counts_down_and_goes_on_by_itself(read: Read, known: Known
     assert f"by={choice}" in page.url
 
 
-def test_one_export_too_many_is_told_and_not_sent(read: Read, hasty: str):
-    reader = read(at=hasty, settings=HASTY)
+def test_one_export_too_many_is_told_and_not_sent(read: OpenMonitoredPage, hasty: str):
+    reader = read(at=hasty, settings=SHORT_LIVED_SETTINGS)
     page = reader.open("/repositories", "Repositories")
     button = page.locator(".st-key-tool-csv-repositories button").first
     with page.expect_download():

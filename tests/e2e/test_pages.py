@@ -14,7 +14,7 @@ PAGES = {
     "/languages": ("Languages", "Python"),
     "/scene": ("Scene", "Click a tower"),
 }
-BACKGROUND = {"light": "rgb(255, 255, 255)", "dark": "rgb(15, 23, 42)"}
+BACKGROUND_COLORS = {"light": "rgb(255, 255, 255)", "dark": "rgb(15, 23, 42)"}
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 420)])
@@ -26,7 +26,10 @@ def test_every_page_shows_its_rows_in_its_colours_and_in_its_width(read, theme, 
         assert page.locator(".stException").count() == 0
         assert page.locator('[data-testid="stAlertContentError"]').count() == 0
         assert reader.overflow() <= 0, path
-        assert page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor") == BACKGROUND[theme]
+        assert (
+            page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
+            == BACKGROUND_COLORS[theme]
+        )
 
 
 def test_filters_are_in_the_address_and_survive_a_reload(read):
@@ -86,6 +89,6 @@ def test_a_cell_shows_the_query_that_it_came_from(read):
 def test_a_page_can_be_read_as_of_a_day(read):
     from tests.e2e import rows
 
-    page = read().open(f"/repositories?as_of={rows.EARLIER:%Y-%m-%d}&search=octo/r0", "Repositories")
+    page = read().open(f"/repositories?as_of={rows.SIXTY_DAYS_AGO:%Y-%m-%d}&search=octo/r0", "Repositories")
     expect(page.get_by_text("1 of 37 repositories")).to_be_visible()
-    expect(page.get_by_text(f"as of {rows.EARLIER:%Y-%m-%d}").first).to_be_visible()
+    expect(page.get_by_text(f"as of {rows.SIXTY_DAYS_AGO:%Y-%m-%d}").first).to_be_visible()

@@ -11,25 +11,25 @@ from core.charts.scene import city, deck
 from core.charts.scene.camera import Canvas
 from tests.e2e import rows
 
-TRIES = 60
+MAX_TRIES = 60
 
 
-def picture(page: Page) -> np.ndarray:
+def canvas_pixels(page: Page) -> np.ndarray:
     canvas = page.get_by_test_id("stDeckGlJsonChart")
     return np.asarray(Image.open(BytesIO(canvas.screenshot())).convert("RGB"), dtype=float)
 
 
-def drawn(page: Page) -> np.ndarray:
+def wait_for_drawing(page: Page) -> np.ndarray:
     """The picture, once there is more on it than its ground."""
-    for _ in range(TRIES):
-        seen = picture(page)
+    for _ in range(MAX_TRIES):
+        seen = canvas_pixels(page)
         if seen.std(axis=(0, 1)).max() > 20:
             return seen
         page.wait_for_timeout(500)
     raise AssertionError("nothing was drawn")
 
 
-def tower_on_page(page: Page, address: str, name: str) -> tuple[float, float]:
+def roof_position(page: Page, address: str, name: str) -> tuple[float, float]:
     """Where the middle of that tower's roof is on the page, reckoned as the page reckons its camera."""
     answer = page.request.get(f"{address}/api/v1/scene/city")
     towers = pd.DataFrame(answer.json()["data"])
@@ -37,7 +37,7 @@ def tower_on_page(page: Page, address: str, name: str) -> tuple[float, float]:
     box = page.get_by_test_id("stDeckGlJsonChart").bounding_box()
     assert box
     height = int(box["height"])
-    plan = planned(towers)
+    plan = city_layout(towers)
     # The page rounds its width down; what it draws is centred all the same.
     reckoned = Canvas(2 * (height - 130), height)
     camera = deck.camera_for(plan, reckoned)
@@ -46,8 +46,8 @@ def tower_on_page(page: Page, address: str, name: str) -> tuple[float, float]:
     return box["x"] + across, box["y"] + down
 
 
-def planned(towers: pd.DataFrame) -> city.City:
-    return city.build(
+def city_layout(towers: pd.DataFrame) -> city.City:
+    return city.build_city(
         pd.DataFrame(
             {
                 "full_name": towers["name"],
@@ -62,12 +62,12 @@ def planned(towers: pd.DataFrame) -> city.City:
 def test_the_city_is_drawn_nothing_is_cut_and_a_click_tells_what_was_clicked(read, address):
     reader = read(height=1100)
     page = reader.open("/scene", "Scene")
-    seen = drawn(page)
+    seen = wait_for_drawing(page)
     # A band along each edge holds nothing but ground: neither towers nor names are cut.
     ground = seen[2, 2]
     for band in (seen[:4], seen[-4:], seen[:, :4], seen[:, -4:]):
         assert np.abs(band - ground).max() < 12
-    x, y = tower_on_page(page, address, rows.TALLEST)
+    x, y = roof_position(page, address, rows.MOST_STARRED)
     for _ in range(4):
         page.mouse.move(x - 30, y - 5)
         page.mouse.move(x, y)
@@ -78,7 +78,9 @@ def test_the_city_is_drawn_nothing_is_cut_and_a_click_tells_what_was_clicked(rea
             break
         except AssertionError:
             continue  # a click while the scene is still busy is lost
-    expect(page.get_by_role("link", name=rows.TALLEST)).to_have_attribute("href", f"https://github.com/{rows.TALLEST}")
+    expect(page.get_by_role("link", name=rows.MOST_STARRED)).to_have_attribute(
+        "href", f"https://github.com/{rows.MOST_STARRED}"
+    )
     assert "repository=octo%2Fr0" in page.url
     page.get_by_role("link", name="All of octo").click()
     reader.ready("Account")
@@ -87,9 +89,9 @@ def test_the_city_is_drawn_nothing_is_cut_and_a_click_tells_what_was_clicked(rea
 
 def test_a_link_to_a_tower_opens_with_it_marked_also_on_a_narrow_page(read):
     reader = read(theme="dark", width=420)
-    page = reader.open(f"/scene?repository={rows.TALLEST}&min_stars=1000", "Scene")
+    page = reader.open(f"/scene?repository={rows.MOST_STARRED}&min_stars=1000", "Scene")
     expect(page.get_by_role("link", name="All of octo")).to_be_visible()
-    seen = drawn(page)
+    seen = wait_for_drawing(page)
     accent = np.abs(seen - np.array([14, 165, 233])).max(axis=2) < 12
     assert accent.sum() > 50
     ground = seen[2, 2]

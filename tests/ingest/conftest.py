@@ -9,11 +9,11 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from core.queue.jobs import Asked
+from core.queue.jobs import JobOrigin
 from core.settings import Settings
 from ingest.cli import show
 from ingest.github import GitHub
-from ingest.refresh.batch import Order, Refresh
+from ingest.refresh.batch import Refresher, RefreshRequest
 from ingest.sandbox import Sandbox, World, serve
 
 TOKEN = "sandbox-token-1"
@@ -26,7 +26,7 @@ def pretend() -> Iterator[Sandbox]:
         yield sandbox
 
 
-def client(sandbox, redis, *tokens) -> GitHub:
+def github_client(sandbox, redis, *tokens) -> GitHub:
     given = tuple(SecretStr(token) for token in tokens)
     return GitHub.from_settings(Settings(github_api_url=sandbox.url, github_tokens=given), redis)
 
@@ -34,24 +34,24 @@ def client(sandbox, redis, *tokens) -> GitHub:
 @pytest.fixture
 def ingestor(pretend, redis, committing_database):
     """Refresh and look: `ingestor.refresh("octocat")`, `ingestor.held("octocat")`."""
-    with client(pretend, redis, TOKEN) as github:
+    with github_client(pretend, redis, TOKEN) as github:
         yield Ingestor(pretend, github, committing_database)
 
 
 @pytest.fixture
 def anonymous(pretend, redis, committing_database):
     pretend.limits.anonymous = 5000
-    with client(pretend, redis) as github:
+    with github_client(pretend, redis) as github:
         yield Ingestor(pretend, github, committing_database)
 
 
 class Ingestor(SimpleNamespace):
     def __init__(self, sandbox, github, engine):
         super().__init__(sandbox=sandbox, world=sandbox.world, github=github, engine=engine)
-        self.hands = Refresh(github, engine, timedelta(hours=6), chance=random.Random(1))
+        self.hands = Refresher(github, engine, timedelta(hours=6), chance=random.Random(1))
 
     def refresh(self, *logins, **given):
-        return self.hands.run(Order(Asked("test"), logins=logins, **given))
+        return self.hands.run(RefreshRequest(JobOrigin("test"), logins=logins, **given))
 
     def one(self, login, **given):
         """Refresh one account and return what became of it."""
@@ -60,7 +60,7 @@ class Ingestor(SimpleNamespace):
 
     def held(self, login):
         with self.engine.begin() as connection:
-            return show.holdings(connection, login)
+            return show.stored_account(connection, login)
 
     def ledger(self, login):
         return self.rows(

@@ -4,9 +4,9 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from core.errors import BadInput, NotHere
+from core.errors import BadInput, NotFound
 from core.queue import lookups
-from core.queue.lookups import Shelf
+from core.queue.lookups import LookupStore
 from core.settings import Settings
 from ingest import lookups as answering
 from ingest.github import GitHub
@@ -14,7 +14,7 @@ from ingest.github import GitHub
 TOKEN = "sandbox-token-1"
 
 
-def client(sandbox, redis, *tokens):
+def github_client(sandbox, redis, *tokens):
     given = tuple(SecretStr(token) for token in tokens)
     return GitHub.from_settings(Settings(github_api_url=sandbox.url, github_tokens=given), redis)
 
@@ -25,10 +25,10 @@ def ask(request, pretend, redis, database):
     pretend.limits.anonymous = 5000
 
     def asked(*logins, members_of=None):
-        lookup_id = lookups.ask(database, redis, logins, members_of)
-        with client(pretend, redis, *request.param) as github:
-            answering.work(github, redis, lookup_id)
-        return Shelf(redis).get(lookup_id)
+        lookup_id = lookups.request_lookup(database, redis, logins, members_of)
+        with github_client(pretend, redis, *request.param) as github:
+            answering.run_lookup(github, redis, lookup_id)
+        return LookupStore(redis).get(lookup_id)
 
     return asked
 
@@ -66,31 +66,31 @@ def test_a_user_has_no_members(ask, pretend):
 
 
 def test_a_hundred_logins_cost_one_point(pretend, redis, database):
-    with client(pretend, redis, TOKEN) as github:
+    with github_client(pretend, redis, TOKEN) as github:
         list(github.profiles.of([f"login-{n}" for n in range(100)]))
         assert (github.usage.requests, github.usage.points) == (1, 1)
 
 
 def test_the_same_login_in_two_spellings_is_asked_once(redis, database):
-    lookup_id = lookups.ask(database, redis, ["Octo", "octo", "hubot"])
-    assert len(Shelf(redis).get(lookup_id).logins) == 2
+    lookup_id = lookups.request_lookup(database, redis, ["Octo", "octo", "hubot"])
+    assert len(LookupStore(redis).get(lookup_id).logins) == 2
 
 
 @pytest.mark.parametrize("logins", [[], [f"a{n}" for n in range(1001)]], ids=["none", "too many"])
 def test_what_cannot_be_looked_up_is_refused_and_nothing_is_queued(redis, database, logins):
     with pytest.raises(BadInput):
-        lookups.ask(database, redis, logins)
+        lookups.request_lookup(database, redis, logins)
     assert database.scalar(text("SELECT count(*) FROM procrastinate_jobs")) == 0
 
 
 def test_an_answer_is_forgotten_after_its_time(redis):
-    with pytest.raises(NotHere):
-        Shelf(redis).get("long-ago")
-    Shelf(redis).put(lookups.Lookup("new"))
+    with pytest.raises(NotFound):
+        LookupStore(redis).get("long-ago")
+    LookupStore(redis).put(lookups.Lookup("new"))
     assert 590 < redis.ttl("almanac:lookup:new") <= 600
 
 
 def test_a_look_up_that_nobody_waits_for_any_more_asks_nothing(pretend, redis):
-    with client(pretend, redis, TOKEN) as github:
-        answering.work(github, redis, "long-ago")
+    with github_client(pretend, redis, TOKEN) as github:
+        answering.run_lookup(github, redis, "long-ago")
         assert github.usage.requests == 0

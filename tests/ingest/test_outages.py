@@ -23,18 +23,18 @@ from core.tracking import accounts
 from ingest import scheduler
 from ingest.github import GitHub
 from ingest.github.http import health
-from ingest.planning.rate_budget import Purse
-from ingest.refresh.batch import Order, Refresh
+from ingest.planning.rate_budget import RateBudget
+from ingest.refresh.batch import Refresher, RefreshRequest
 from ingest.sandbox import World, serve
-from ingest.scheduler import Timetable
-from tests.wire import wire
+from ingest.scheduler import ScheduledJobs
+from tests.socket_proxy import socket_proxy
 
-HOURS = timedelta(hours=6)
+INTERVAL = timedelta(hours=6)
 MINUTE = timedelta(minutes=1)
 TOKENS = ("sandbox-token-1", "sandbox-token-2")
 
 
-def one(engine, sql, **values):
+def scalar(engine, sql, **values):
     with engine.begin() as connection:
         return connection.scalar(text(sql), values)
 
@@ -56,7 +56,7 @@ def track(engine, logins, due):
 # Pretended time -------------------------------------------------------------------------------------------------------
 
 
-class Hours:
+class SimulatedHours:
     """A leader and a worker in pretended time: `pass_by(10)` lets ten minutes pass and does what falls due in them."""
 
     def __init__(self, sandbox, engine, redis, *tokens):
@@ -65,8 +65,8 @@ class Hours:
         self.requests = []
         given = Settings(github_api_url=sandbox.url, github_tokens=tuple(map(SecretStr, tokens)))
         self.github = GitHub.from_settings(given, redis, sleep=lambda _seconds: time.sleep(0.01))
-        self.timetable = Timetable(engine, self.now, Purse.from_settings(given, redis))
-        self.hands = Refresh(self.github, engine, HOURS, self.now, random.Random(1))
+        self.timetable = ScheduledJobs(engine, self.now, RateBudget.from_settings(given, redis))
+        self.hands = Refresher(self.github, engine, INTERVAL, self.now, random.Random(1))
 
     def now(self):
         return self.at
@@ -87,7 +87,7 @@ class Hours:
             job = connection.execute(
                 text("SELECT id, args FROM procrastinate_fetch_job_v2(ARRAY['ingest'], NULL) WHERE id IS NOT NULL")
             ).one_or_none()
-        return job and Order(jobs.Asked("schedule"), account_ids=job.args["account_ids"], job_id=job.id)
+        return job and RefreshRequest(jobs.JobOrigin("schedule"), account_ids=job.args["account_ids"], job_id=job.id)
 
 
 @pytest.fixture
@@ -98,8 +98,8 @@ def github_of_many():
 
 @pytest.fixture
 def hours(github_of_many, committing_database, redis, monkeypatch):
-    monkeypatch.setattr(health, "DOWN_SECONDS", 0.05)
-    passing = Hours(github_of_many, committing_database, redis, *TOKENS)
+    monkeypatch.setattr(health, "OPEN_SECONDS", 0.05)
+    passing = SimulatedHours(github_of_many, committing_database, redis, *TOKENS)
     with passing.github:
         yield passing
 
@@ -109,19 +109,19 @@ def test_after_ten_minutes_without_github_all_come_back_once_and_without_a_storm
     track(hours.engine, logins, hours.at)
     hours.sandbox.faults.errors(share=1.0, statuses=(503,))
     hours.pass_by(10)
-    assert one(hours.engine, "SELECT count(*) FROM capture") == 0
-    assert one(hours.engine, "SELECT min(failures) FROM tracked_account") >= 1
+    assert scalar(hours.engine, "SELECT count(*) FROM capture") == 0
+    assert scalar(hours.engine, "SELECT min(failures) FROM tracked_account") >= 1
     assert sum(hours.requests) < 4 * len(logins)
     hours.sandbox.faults.clear()
     hours.requests.clear()
     hours.pass_by(20)
-    looks = one(hours.engine, "SELECT count(*) FROM capture")
-    assert looks == one(hours.engine, "SELECT count(DISTINCT account_id) FROM capture") == len(logins)
-    assert one(hours.engine, "SELECT max(failures) FROM tracked_account") == 0
-    assert one(hours.engine, "SELECT count(*) FROM tracked_account WHERE queued_at IS NOT NULL") == 0
+    looks = scalar(hours.engine, "SELECT count(*) FROM capture")
+    assert looks == scalar(hours.engine, "SELECT count(DISTINCT account_id) FROM capture") == len(logins)
+    assert scalar(hours.engine, "SELECT max(failures) FROM tracked_account") == 0
+    assert scalar(hours.engine, "SELECT count(*) FROM tracked_account WHERE queued_at IS NOT NULL") == 0
     # A look at everybody costs this much on any day: one query for 25, languages, and one for each organization.
     assert sum(hours.requests) < 2 * len(logins)
-    spread = one(hours.engine, "SELECT max(due_at) - min(due_at) FROM tracked_account")
+    spread = scalar(hours.engine, "SELECT max(due_at) - min(due_at) FROM tracked_account")
     assert spread > timedelta(minutes=15)
 
 
@@ -135,10 +135,10 @@ def test_a_token_that_is_revoked_in_the_middle_is_left_out_and_the_others_go_on(
     hours.sandbox.faults.refuse_token(TOKENS[0])
     hours.at += timedelta(days=1)
     hours.pass_by(2)
-    assert one(hours.engine, "SELECT count(*) FROM capture") == 2 * len(logins)
-    assert one(hours.engine, "SELECT count(*) FROM ingest_item WHERE state = 'failed'") == 0
-    assert one(hours.engine, "SELECT count(DISTINCT token) FROM account") == 1
-    (refused,) = refused_tokens.seen(hours.redis, hours.github.api_url)
+    assert scalar(hours.engine, "SELECT count(*) FROM capture") == 2 * len(logins)
+    assert scalar(hours.engine, "SELECT count(*) FROM ingest_item WHERE state = 'failed'") == 0
+    assert scalar(hours.engine, "SELECT count(DISTINCT token) FROM account") == 1
+    (refused,) = refused_tokens.load_refused_tokens(hours.redis, hours.github.api_url)
     assert "token 1" in refused.name
     assert refused.why
     assert TOKENS[0] not in f"{refused}"
@@ -148,7 +148,7 @@ def test_when_the_only_token_is_revoked_each_account_says_so_and_waits_longer_ea
     github_of_many, committing_database, redis
 ):
     logins = github_of_many.world.logins()
-    hours = Hours(github_of_many, committing_database, redis, TOKENS[0])
+    hours = SimulatedHours(github_of_many, committing_database, redis, TOKENS[0])
     track(committing_database, logins, hours.at)
     github_of_many.faults.refuse_token(TOKENS[0])
     with hours.github:
@@ -156,8 +156,8 @@ def test_when_the_only_token_is_revoked_each_account_says_so_and_waits_longer_ea
         assert len(github_of_many.log) < 10
         codes = rows(committing_database, "SELECT DISTINCT error_code FROM ingest_item")
         assert codes == [("bad_credentials",)]
-        assert len(refused_tokens.seen(redis, hours.github.api_url)) == 1
-        assert one(committing_database, "SELECT min(failures) FROM tracked_account") >= 3
+        assert len(refused_tokens.load_refused_tokens(redis, hours.github.api_url)) == 1
+        assert scalar(committing_database, "SELECT min(failures) FROM tracked_account") >= 3
 
 
 def test_a_clock_two_days_ahead_for_a_while_makes_no_storm_and_loses_nobody(hours):
@@ -170,13 +170,13 @@ def test_a_clock_two_days_ahead_for_a_while_makes_no_storm_and_loses_nobody(hour
     hours.requests.clear()
     hours.pass_by(30, step=3)
     assert sum(hours.requests) <= calm
-    assert one(hours.engine, "SELECT count(*) FROM capture") == 2 * len(logins)
+    assert scalar(hours.engine, "SELECT count(*) FROM capture") == 2 * len(logins)
     hours.at = right + timedelta(minutes=32)
     hours.timetable.plan()
     hours.requests.clear()
     hours.pass_by(1)
     assert sum(hours.requests) < calm
-    assert one(hours.engine, "SELECT max(due_at) FROM tracked_account") < hours.at + 2 * HOURS
+    assert scalar(hours.engine, "SELECT max(due_at) FROM tracked_account") < hours.at + 2 * INTERVAL
     hours.pass_by(13 * 60, step=20)
     looked = rows(hours.engine, "SELECT count(*) FROM capture GROUP BY account_id HAVING count(*) < 3")
     assert looked == []
@@ -235,22 +235,22 @@ def start(environment, tmp_path):
         process.wait()
 
 
-def ended_after(process):
+def seconds_to_stop(process):
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     assert process.wait(15) == 0, process.told()
     return time.monotonic() - began
 
 
-def queue(engine, logins):
+def queue_accounts(engine, logins):
     now = datetime.now(UTC)
     track(engine, logins, now)
-    assert Timetable(engine).defer_due() == len(logins)
+    assert ScheduledJobs(engine).defer_due() == len(logins)
 
 
 @pytest.mark.parametrize("state", ["asking", "waiting", "storing"])
 def test_a_worker_rests_within_ten_seconds_whatever_it_does(state, start, pretend, committing_database):
-    queue(committing_database, pretend.world.logins())
+    queue_accounts(committing_database, pretend.world.logins())
     if state == "asking":
         pretend.faults.slow(30, times=None)
     elif state == "waiting":
@@ -259,18 +259,18 @@ def test_a_worker_rests_within_ten_seconds_whatever_it_does(state, start, preten
         if state == "storing":
             other.execute(text("LOCK TABLE capture IN ACCESS EXCLUSIVE MODE"))
         worker = start("worker")
-        wait_for(lambda: busy(state, pretend, committing_database))
-        assert ended_after(worker) < 10
+        wait_for(lambda: has_reached_state(state, pretend, committing_database))
+        assert seconds_to_stop(worker) < 10
         other.rollback()
     assert "Traceback" not in worker.told()
 
 
-def busy(state, pretend, engine):
+def has_reached_state(state, pretend, engine):
     if state == "asking":
-        return one(engine, "SELECT count(*) FROM ingest_run") == 1
+        return scalar(engine, "SELECT count(*) FROM ingest_run") == 1
     if state == "waiting":
         return len(pretend.log) > 0
-    return one(engine, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    return scalar(engine, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
                        " AND datname = current_database()") > 0  # fmt: skip
 
 
@@ -284,15 +284,18 @@ def test_a_worker_outlives_postgres_and_redis_and_its_log_stays_calm(
     number = parse_qs(urlsplit(environment["REDIS_URL"]).query)["db"][0]
     logins = pretend.world.logins()
     try:
-        with wire(here / ".s.PGSQL.5432", postgres) as to_postgres, wire(here / "valkey", valkey) as to_valkey:
+        with (
+            socket_proxy(here / ".s.PGSQL.5432", postgres) as to_postgres,
+            socket_proxy(here / "valkey", valkey) as to_valkey,
+        ):
             worker = start(
                 "worker",
                 DATABASE_URL=url.update_query_dict({"host": str(here)}).render_as_string(hide_password=False),
                 REDIS_URL=f"unix://{here}/valkey?db={number}",
             )
             pretend.latency_ms = 300
-            queue(committing_database, logins)
-            wait_for(lambda: one(committing_database, "SELECT count(*) FROM capture") > 0)
+            queue_accounts(committing_database, logins)
+            wait_for(lambda: scalar(committing_database, "SELECT count(*) FROM capture") > 0)
             to_postgres.cut()
             to_valkey.cut()
             time.sleep(6)
@@ -304,11 +307,13 @@ def test_a_worker_outlives_postgres_and_redis_and_its_log_stays_calm(
             with committing_database.begin() as connection:  # a minute later
                 connection.execute(text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"))
                 connection.execute(text("UPDATE procrastinate_jobs SET scheduled_at = NULL"))
-            Timetable(committing_database).rescue()
-            wait_for(lambda: one(committing_database, "SELECT count(DISTINCT account_id) FROM capture") == len(logins))
+            ScheduledJobs(committing_database).rescue()
+            wait_for(
+                lambda: scalar(committing_database, "SELECT count(DISTINCT account_id) FROM capture") == len(logins)
+            )
             to_postgres.cut()
             wait_for(lambda: worker.told().count("worker lost Postgres") == 2)
-            assert ended_after(worker) < 10
+            assert seconds_to_stop(worker) < 10
     finally:
         here.rmdir()
     told = worker.told()
@@ -320,32 +325,32 @@ def test_a_worker_outlives_postgres_and_redis_and_its_log_stays_calm(
 
 # The leader -----------------------------------------------------------------------------------------------------------
 
-LEADER = """
+LEADER_PID_SQL = """
     SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database
      WHERE datname = current_database()) AND (classid::bigint << 32) + objid::bigint = :lock
 """
 
 
-def leader(engine):
-    return one(engine, LEADER, lock=scheduler.LEADER_LOCK)
+def leader_pid(engine):
+    return scalar(engine, LEADER_PID_SQL, lock=scheduler.LEADER_LOCK)
 
 
 def test_a_standby_takes_over_within_fifteen_seconds_of_the_leaders_death(start, committing_database):
     first = start("scheduler")
-    wait_for(lambda: leader(committing_database))
-    dead = leader(committing_database)
+    wait_for(lambda: leader_pid(committing_database))
+    dead = leader_pid(committing_database)
     second = start("scheduler")
     wait_for(lambda: "stands by" in second.told())
     first.kill()
     began = time.monotonic()
-    wait_for(lambda: leader(committing_database) not in (None, dead), 15)
+    wait_for(lambda: leader_pid(committing_database) not in (None, dead), 15)
     assert time.monotonic() - began < 15
 
 
 def test_a_leader_that_is_told_to_stop_breaks_off_a_long_round(committing_database, monkeypatch):
     """What it did not finish is undone, and done again by whoever leads next."""
-    monkeypatch.setattr(scheduler, "CAMPAIGN_EVERY", 0.2)
-    timetable = Timetable(create_engine(committing_database.url))
+    monkeypatch.setattr(scheduler, "ELECTION_INTERVAL_SECONDS", 0.2)
+    timetable = ScheduledJobs(create_engine(committing_database.url))
 
     def round_of_a_day():
         with timetable.engine.begin() as connection:
@@ -356,7 +361,7 @@ def test_a_leader_that_is_told_to_stop_breaks_off_a_long_round(committing_databa
     leading = threading.Thread(target=scheduler.serve, args=(timetable, stop))
     leading.start()
     try:
-        wait_for(lambda: one(committing_database, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
+        wait_for(lambda: scalar(committing_database, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
                              " AND datname = current_database() AND query LIKE '%pg_sleep%'") == 2)  # fmt: skip
     finally:
         began = time.monotonic()

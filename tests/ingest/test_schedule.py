@@ -14,14 +14,14 @@ from sqlalchemy import create_engine, text
 from core.queue import ingestions, jobs
 from core.tracking import accounts
 from ingest import scheduler
-from ingest.scheduler import Timetable
+from ingest.scheduler import ScheduledJobs
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 @pytest.fixture
 def timetable(committing_database):
-    return Timetable(committing_database, clock=lambda: NOW)
+    return ScheduledJobs(committing_database, clock=lambda: NOW)
 
 
 def track(engine, *logins, due=NOW - timedelta(minutes=1)):
@@ -98,11 +98,11 @@ def test_an_account_whose_job_vanished_becomes_due_again(timetable, committing_d
 
 def test_of_two_schedulers_one_leads_and_the_other_takes_over(committing_database, monkeypatch):
     """Both run their timetable only while they hold the lock."""
-    monkeypatch.setattr(scheduler, "CAMPAIGN_EVERY", 0.2)
+    monkeypatch.setattr(scheduler, "ELECTION_INTERVAL_SECONDS", 0.2)
     led = {"first": threading.Event(), "second": threading.Event()}
     stops, threads = {}, []
     for name in ("first", "second"):
-        timetable = Timetable(create_engine(committing_database.url))
+        timetable = ScheduledJobs(create_engine(committing_database.url))
         monkeypatch.setattr(timetable, "defer_due", led[name].set)
         stops[name] = threading.Event()
         threads.append(threading.Thread(target=scheduler.serve, args=(timetable, stops[name])))
@@ -119,11 +119,11 @@ def test_of_two_schedulers_one_leads_and_the_other_takes_over(committing_databas
 
 def test_a_clock_that_jumps_back_a_day_does_not_stop_the_timetable_for_a_day(committing_database, monkeypatch):
     """The jobs' next moments lie a day ahead then: the timetable is set up again by the new time."""
-    monkeypatch.setattr(scheduler, "CAMPAIGN_EVERY", 0.1)
+    monkeypatch.setattr(scheduler, "ELECTION_INTERVAL_SECONDS", 0.1)
     clock = {"ahead": timedelta(0)}
-    timetable = Timetable(create_engine(committing_database.url), clock=lambda: datetime.now(UTC) + clock["ahead"])
-    starts, build = [], scheduler.build
-    monkeypatch.setattr(scheduler, "build", lambda of: starts.append(of.clock()) or build(of))
+    timetable = ScheduledJobs(create_engine(committing_database.url), clock=lambda: datetime.now(UTC) + clock["ahead"])
+    starts, build = [], scheduler.build_scheduler
+    monkeypatch.setattr(scheduler, "build_scheduler", lambda of: starts.append(of.clock()) or build(of))
     stop = threading.Event()
     leading = threading.Thread(target=scheduler.serve, args=(timetable, stop))
     leading.start()
@@ -150,21 +150,21 @@ def environment(pretend, committing_database, redis):
     }
 
 
-def start(command, environment):
+def start_process(command, environment):
     return subprocess.Popen([sys.executable, "-m", "ingest", command], env=environment, stderr=subprocess.PIPE)
 
 
-def stored(engine):
+def captured_account_count(engine):
     return scalar(engine, "SELECT count(DISTINCT account_id) FROM capture")
 
 
 def test_a_worker_brings_in_what_the_leader_queued_and_rests_when_told(environment, pretend, committing_database):
     logins = pretend.world.logins()
     track(committing_database, *logins)
-    assert Timetable(committing_database).defer_due() == len(logins)
-    worker = start("worker", environment)
+    assert ScheduledJobs(committing_database).defer_due() == len(logins)
+    worker = start_process("worker", environment)
     try:
-        wait_for(lambda: stored(committing_database) == len(logins))
+        wait_for(lambda: captured_account_count(committing_database) == len(logins))
         wait_for(lambda: scalar(committing_database, "SELECT count(*) FROM procrastinate_jobs") == 0)
         assert scalar(committing_database, "SELECT count(*) FROM tracked_account WHERE queued_at IS NOT NULL") == 0
         assert scalar(committing_database, "SELECT min(due_at) > now() FROM tracked_account")
@@ -181,20 +181,20 @@ def test_a_worker_killed_in_the_middle_leaves_whole_accounts_and_the_next_one_fi
     logins = pretend.world.logins()
     pretend.latency_ms = 150
     track(committing_database, *logins)
-    Timetable(committing_database).defer_due()
-    worker = start("worker", environment)
-    wait_for(lambda: stored(committing_database) >= 1)
+    ScheduledJobs(committing_database).defer_due()
+    worker = start_process("worker", environment)
+    wait_for(lambda: captured_account_count(committing_database) >= 1)
     worker.kill()
     worker.wait()
-    assert whole(committing_database)
+    assert has_complete_rows(committing_database)
     with committing_database.begin() as connection:
         connection.execute(text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"))
-    Timetable(committing_database).rescue()
+    ScheduledJobs(committing_database).rescue()
     pretend.latency_ms = 0
-    second = start("worker", environment)
+    second = start_process("worker", environment)
     try:
-        wait_for(lambda: stored(committing_database) == len(logins))
-        assert whole(committing_database)
+        wait_for(lambda: captured_account_count(committing_database) == len(logins))
+        assert has_complete_rows(committing_database)
         wait_for(lambda: scalar(committing_database, "SELECT count(*) FROM ingest_run WHERE state = 'done'") == 1)
         assert scalar(committing_database, "SELECT count(*) FROM ingest_run WHERE state = 'stopped'") == 1
     finally:
@@ -202,7 +202,7 @@ def test_a_worker_killed_in_the_middle_leaves_whole_accounts_and_the_next_one_fi
         second.wait(10)
 
 
-def whole(engine):
+def has_complete_rows(engine):
     """Each captured account has all its repositories, each with counts and a snapshot."""
     half = scalar(
         engine,
@@ -220,8 +220,8 @@ def test_an_urgent_batch_goes_first(committing_database):
     track(committing_database, "octocat", "hubot")
     with committing_database.begin() as connection:
         first, second = connection.scalars(text("SELECT account_id FROM tracked_account ORDER BY 1")).all()
-        jobs.defer_refresh(connection, [first], jobs.Asked("schedule"), NOW)
-        jobs.defer_refresh(connection, [second], jobs.Asked("person"), NOW, priority=jobs.PRIORITY_PERSON)
+        jobs.defer_refresh(connection, [first], jobs.JobOrigin("schedule"), NOW)
+        jobs.defer_refresh(connection, [second], jobs.JobOrigin("person"), NOW, priority=jobs.PRIORITY_PERSON)
         fetched = connection.execute(
             text("SELECT args FROM procrastinate_fetch_job_v2(ARRAY['ingest'], NULL)")
         ).scalar_one()
@@ -236,18 +236,18 @@ def test_a_cancelled_ingestion_ends_between_two_accounts_and_leaves_the_rest_for
     track(committing_database, *logins)
     with committing_database.begin() as connection:
         ids = connection.scalars(text("SELECT account_id FROM tracked_account")).all()
-        started = ingestions.start(connection, ids, jobs.Asked("person", by="ada"), datetime.now(UTC))
-    worker = start("worker", environment)
+        started = ingestions.start(connection, ids, jobs.JobOrigin("person", by="ada"), datetime.now(UTC))
+    worker = start_process("worker", environment)
     try:
-        wait_for(lambda: stored(committing_database) >= 1)
+        wait_for(lambda: captured_account_count(committing_database) >= 1)
         with committing_database.begin() as connection:
             assert ingestions.cancel(connection, started.id, "ada", datetime.now(UTC), timedelta(hours=6))
         wait_for(lambda: scalar(committing_database, "SELECT status::text FROM procrastinate_jobs") == "aborted")
     finally:
         worker.terminate()
         worker.wait(10)
-    assert stored(committing_database) < len(logins)
-    assert whole(committing_database)
-    Timetable(committing_database).rescue()
-    assert Timetable(committing_database).defer_due() == 0
+    assert captured_account_count(committing_database) < len(logins)
+    assert has_complete_rows(committing_database)
+    ScheduledJobs(committing_database).rescue()
+    assert ScheduledJobs(committing_database).defer_due() == 0
     assert scalar(committing_database, "SELECT count(*) FROM tracked_account WHERE queued_at IS NOT NULL") == 0

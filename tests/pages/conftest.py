@@ -14,9 +14,9 @@ from core.auth.people import Person
 from core.settings import settings
 
 MAIN = str(Path(__file__).resolve().parents[2] / "pages" / "main.py")
-PATIENCE_SECONDS = 60
-KEY = "a key that is long enough for a test, and no secret"
-Open = Callable[..., AppTest]
+TIMEOUT_SECONDS = 60
+SECRET_KEY = "a key that is long enough for a test, and no secret"
+OpenPage = Callable[..., AppTest]
 
 
 @dataclass
@@ -43,7 +43,7 @@ def browser(redis: Redis, database: Connection, monkeypatch: pytest.MonkeyPatch)
     """The reader's browser, in which nobody is signed in yet."""
     from streamlit.runtime.context import ContextProxy, StreamlitCookies, StreamlitHeaders
 
-    monkeypatch.setenv("SECRET_KEY", KEY)
+    monkeypatch.setenv("SECRET_KEY", SECRET_KEY)
     settings.cache_clear()
     sent = Browser({}, {"x-auth-address": "127.0.0.1", "user-agent": "tests", "x-request-id": "0123456789abcdef"})
     sent.forget()
@@ -73,14 +73,14 @@ def reader(person: Callable[..., Person], browser: Browser) -> Person:
 
 
 @pytest.fixture
-def visit(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> Open:
+def visit(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
     """`visit("account", login="octo")`: the page after its first run, as whoever is signed in, if anybody is."""
     from streamlit import config
 
     monkeypatch.setattr(config, "_main_script_path", MAIN)
 
     def opened(page: str = "", **parameters: str) -> AppTest:
-        shown = AppTest.from_file(MAIN, default_timeout=PATIENCE_SECONDS)
+        shown = AppTest.from_file(MAIN, default_timeout=TIMEOUT_SECONDS)
         for name, value in parameters.items():
             shown.query_params[name] = value
         shown.run()
@@ -95,6 +95,6 @@ def visit(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> Open:
 
 
 @pytest.fixture
-def open_page(reader: Person, visit: Open) -> Open:
+def open_page(reader: Person, visit: OpenPage) -> OpenPage:
     """`open_page("account", login="octo")`: the page as a signed-in analyst sees it."""
     return visit

@@ -14,7 +14,7 @@ from core.db import schema
 from core.errors import BadInput, Forbidden
 from pages.sections import alert_rules as sections_alert_rules
 from pages.sections import webhooks
-from tests.pages.wording import texts
+from tests.pages.wording import page_text
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "alerts.py")
 NOW = datetime.now(UTC)
@@ -25,25 +25,25 @@ SECRET_PATH = "T0000/B0000/verysecret"
 def page(person: Callable[..., object], browser) -> Callable[..., AppTest]:
     """`page(kind="Archived")`: the page by itself as an admin sees it."""
     browser.sign_in(person("boss", role="admin"))
-    return opened
+    return run_page_file
 
 
-def opened(**parameters: str) -> AppTest:
+def run_page_file(**parameters: str) -> AppTest:
     shown = AppTest.from_file(PAGE, default_timeout=60)
     for name, value in parameters.items():
         shown.query_params[name] = value
     return shown.run()
 
 
-def rule(database, kind: str) -> int:
+def rule_id(database, kind: str) -> int:
     return database.scalar(select(schema.alert_rule.c.id).where(schema.alert_rule.c.kind == kind))
 
 
-def noticed(database, kind: str, sentence: str, *, hours_ago: float = 1, over: bool = True, **values: object) -> None:
+def add_alert(database, kind: str, sentence: str, *, hours_ago: float = 1, over: bool = True, **values: object) -> None:
     at = NOW - timedelta(hours=hours_ago)
     database.execute(
         insert(schema.alert).values(
-            rule_id=rule(database, kind),
+            rule_id=rule_id(database, kind),
             kind=kind,
             subject=sentence,
             sentence=sentence,
@@ -54,14 +54,14 @@ def noticed(database, kind: str, sentence: str, *, hours_ago: float = 1, over: b
     )
 
 
-def hooked(database, name: str = "chat", **values: object) -> int:
+def add_webhook(database, name: str = "chat", **values: object) -> int:
     webhook_id, _ = alert_rules.add_webhook(database, name, f"https://hooks.example.com/{SECRET_PATH}", "slack", "boss")
     if values:
         database.execute(schema.webhook.update().where(schema.webhook.c.id == webhook_id).values(**values))
     return webhook_id
 
 
-def trail(database, action: str) -> list[tuple[str, str]]:
+def audit_entries(database, action: str) -> list[tuple[str, str]]:
     found = database.execute(
         text("SELECT target, details ->> 'did' FROM audit_event WHERE action = :action ORDER BY id"), {"action": action}
     )
@@ -81,59 +81,59 @@ def submit(shown: AppTest, label: str, form: str) -> AppTest:
 
 
 def test_a_quiet_almanac_says_so(reader, database):
-    shown = opened()
+    shown = run_page_file()
     assert not shown.exception
-    assert "Nothing is out of the ordinary" in texts(shown)
-    assert "Nothing has been noticed yet" in texts(shown)
+    assert "Nothing is out of the ordinary" in page_text(shown)
+    assert "Nothing has been noticed yet" in page_text(shown)
 
 
 def test_what_lasts_comes_first_and_since_when(reader, database):
-    noticed(database, "budget_short", "12 of 5,000 are left of octo graphql", hours_ago=3, over=False)
-    noticed(database, "archived", "octo/cat was archived")
-    said = texts(opened())
+    add_alert(database, "budget_short", "12 of 5,000 are left of octo graphql", hours_ago=3, over=False)
+    add_alert(database, "archived", "octo/cat was archived")
+    said = page_text(run_page_file())
     assert "1 thing is out of the ordinary" in said
     assert "12 of 5,000 are left of octo graphql" in said
     assert "3 h ago" in said
 
 
 def test_names_of_strangers_do_not_become_markdown(reader, database):
-    noticed(database, "ingestion_failing", "[a](https://evil.example) **b**", over=False)
-    assert "[a](https://evil.example)" not in texts(opened())
+    add_alert(database, "ingestion_failing", "[a](https://evil.example) **b**", over=False)
+    assert "[a](https://evil.example)" not in page_text(run_page_file())
 
 
 def test_filters_are_in_the_address_and_add_up(reader, database):
     account = database.scalar(insert(schema.account).values(login="octo").returning(schema.account.c.id))
-    noticed(database, "archived", "octo/cat was archived", account_id=account)
-    noticed(database, "archived", "elsewhere/cat was archived")
-    noticed(database, "relicensed", "octo/cat changed its licence", account_id=account)
-    assert list(opened().dataframe[0].value["what"]) == ["Licence changed", "Archived", "Archived"]
-    assert opened(kind="archived").dataframe[0].value["sentence"].iloc[0] == "elsewhere/cat was archived"
-    assert list(opened(kind="Archived", of="OCTO").dataframe[0].value["account"]) == ["octo"]
-    assert "Nothing fits" in texts(opened(of="nobody"))
-    assert "`kind=Moons`" in texts(opened(kind="Moons"))
+    add_alert(database, "archived", "octo/cat was archived", account_id=account)
+    add_alert(database, "archived", "elsewhere/cat was archived")
+    add_alert(database, "relicensed", "octo/cat changed its licence", account_id=account)
+    assert list(run_page_file().dataframe[0].value["what"]) == ["Licence changed", "Archived", "Archived"]
+    assert run_page_file(kind="archived").dataframe[0].value["sentence"].iloc[0] == "elsewhere/cat was archived"
+    assert list(run_page_file(kind="Archived", of="OCTO").dataframe[0].value["account"]) == ["octo"]
+    assert "Nothing fits" in page_text(run_page_file(of="nobody"))
+    assert "`kind=Moons`" in page_text(run_page_file(kind="Moons"))
 
 
 def test_an_analyst_reads_rules_and_changes_nothing(reader, database):
-    hooked(database)
-    shown = opened(rule=str(rule(database, "stars_jumped")))
+    add_webhook(database)
+    shown = run_page_file(rule=str(rule_id(database, "stars_jumped")))
     assert "A repository gains 100 stars and 5\N{NO-BREAK SPACE}% within a day" in list(
         shown.dataframe[0].value["told"]
     )
-    assert "Admins decide" in texts(shown)
+    assert "Admins decide" in page_text(shown)
     assert not shown.button
-    assert "example.com" not in texts(shown)
+    assert "example.com" not in page_text(shown)
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: sections_alert_rules.save(1, {}, True),
-        lambda: sections_alert_rules.make("archived", {}, ""),
-        lambda: sections_alert_rules.remove(1),
-        lambda: webhooks.make("chat", "https://example.com", "json", []),
-        lambda: webhooks.try_it(1),
-        lambda: webhooks.switch(1, False),
-        lambda: webhooks.remove(1),
+        lambda: sections_alert_rules.save_rule(1, {}, True),
+        lambda: sections_alert_rules.create_rule("archived", {}, ""),
+        lambda: sections_alert_rules.remove_rule(1),
+        lambda: webhooks.create_webhook("chat", "https://example.com", "json", []),
+        lambda: webhooks.send_test(1),
+        lambda: webhooks.set_enabled(1, False),
+        lambda: webhooks.remove_webhook(1),
     ],
 )
 def test_each_change_asks_again_who_wants_it(reader, call):
@@ -147,33 +147,33 @@ def test_each_change_asks_again_who_wants_it(reader, call):
 
 
 def test_a_threshold_is_changed_and_written_into_the_trail(page, database):
-    jumped = rule(database, "stars_jumped")
+    jumped = rule_id(database, "stars_jumped")
     shown = page(rule=str(jumped))
     shown.number_input(key=f"rule-{jumped}-gained").set_value(500)
     shown.number_input(key=f"rule-{jumped}-share").set_value(20.0)
     submit(shown, "Save", f"rule-{jumped}")
     held = database.scalar(select(schema.alert_rule.c.settings).where(schema.alert_rule.c.id == jumped))
     assert held == {"gained": 500, "share": 0.2, "days": 1}
-    assert trail(database, "alert_rule_changed") == [("stars_jumped", "changed")]
+    assert audit_entries(database, "alert_rule_changed") == [("stars_jumped", "changed")]
 
 
 def test_a_rule_is_switched_off(page, database):
-    missed = rule(database, "freshness_missed")
+    missed = rule_id(database, "freshness_missed")
     shown = page(rule=str(missed))
     shown.toggle(key=f"rule-on-{missed}").set_value(False)
     shown = submit(shown, "Save", f"rule-{missed}")
     assert not shown.exception
-    assert "Saved" in texts(shown)
-    assert trail(database, "alert_rule_changed") == [("freshness_missed", "switched off")]
+    assert "Saved" in page_text(shown)
+    assert audit_entries(database, "alert_rule_changed") == [("freshness_missed", "switched off")]
 
 
 def test_what_a_threshold_cannot_be_is_a_sentence(page, database):
-    short = rule(database, "budget_short")
+    short = rule_id(database, "budget_short")
     shown = page(rule=str(short))
     shown.number_input(key=f"rule-{short}-share").set_value(0.0)
     shown = submit(shown, "Save", f"rule-{short}")
     assert not shown.exception
-    assert "cannot be used" in texts(shown)
+    assert "cannot be used" in page_text(shown)
 
 
 def test_a_rule_is_added_for_one_account(page, database):
@@ -182,15 +182,15 @@ def test_a_rule_is_added_for_one_account(page, database):
     shown.selectbox(key="new-rule-kind").select("Archived").run()
     shown.text_input(key="new-rule-of").set_value("https://github.com/octo")
     shown = submit(shown, "Add", "new-rule")
-    assert "watched from now on" in texts(shown)
+    assert "watched from now on" in page_text(shown)
     assert list(shown.dataframe[0].value["account"])[-1] == "octo"
-    assert trail(database, "alert_rule_changed") == [("archived", "added")]
+    assert audit_entries(database, "alert_rule_changed") == [("archived", "added")]
 
 
 def test_who_is_not_known_cannot_be_watched(page):
     shown = page()
     shown.text_input(key="new-rule-of").set_value("nobody-here")
-    assert "not known here" in texts(submit(shown, "Add", "new-rule"))
+    assert "not known here" in page_text(submit(shown, "Add", "new-rule"))
 
 
 def test_what_lasts_is_about_all_accounts(page, database):
@@ -203,13 +203,13 @@ def test_what_lasts_is_about_all_accounts(page, database):
 
 
 def test_a_rule_is_removed_with_what_it_noticed(page, database):
-    gone = rule(database, "archived")
-    noticed(database, "archived", "octo/cat was archived")
+    gone = rule_id(database, "archived")
+    add_alert(database, "archived", "octo/cat was archived")
     press(page(rule=str(gone)), "rule-remove")
-    assert rule(database, "archived") == gone
+    assert rule_id(database, "archived") == gone
     AppTest.from_string(f"from pages.sections import alert_rules\nalert_rules.remove({gone})", default_timeout=60).run()
-    assert rule(database, "archived") is None
-    assert trail(database, "alert_rule_changed") == [("archived", "removed")]
+    assert rule_id(database, "archived") is None
+    assert audit_entries(database, "alert_rule_changed") == [("archived", "removed")]
 
 
 # Webhooks --------------------------------------------------------------------------------------------------------
@@ -224,19 +224,19 @@ def test_a_webhook_is_added_and_its_key_shown_once(page, database):
     assert not shown.exception
     key = database.scalar(select(schema.webhook.c.secret))
     assert shown.code[0].value == key
-    assert "HMAC-SHA256" in texts(shown)
+    assert "HMAC-SHA256" in page_text(shown)
     shown = press(shown, "webhook-key-copied")
     assert not shown.code
-    assert trail(database, "webhook_changed") == [("chat", "added")]
+    assert audit_entries(database, "webhook_changed") == [("chat", "added")]
     told = str(database.execute(text("SELECT details FROM audit_event")).all())
     assert key not in told
     assert SECRET_PATH not in told
 
 
 def test_of_an_address_only_the_host_is_shown(page, database):
-    webhook_id = hooked(database)
+    webhook_id = add_webhook(database)
     shown = page(webhook=str(webhook_id))
-    everything = texts(shown) + str([frame.value.to_csv() for frame in shown.dataframe])
+    everything = page_text(shown) + str([frame.value.to_csv() for frame in shown.dataframe])
     assert "hooks.example.com" in everything.replace("\\", "")
     assert SECRET_PATH not in everything
     assert database.scalar(select(schema.webhook.c.secret)) not in everything
@@ -249,37 +249,37 @@ def test_an_address_that_cannot_be_one_is_refused_without_repeating_it(page, dat
     name.set_value("chat")
     field.set_value(url)
     shown = submit(shown, "Add", "new-webhook")
-    assert "A webhook's address" in texts(shown)
+    assert "A webhook's address" in page_text(shown)
     assert database.scalar(select(schema.webhook.c.id)) is None
 
 
 def test_a_test_is_queued_and_its_outcome_told_as_it_comes(page, database):
-    webhook_id = hooked(database)
+    webhook_id = add_webhook(database)
     shown = press(page(webhook=str(webhook_id)), "webhook-test")
-    assert "Waiting for a worker" in texts(shown)
+    assert "Waiting for a worker" in page_text(shown)
     assert database.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'deliver'")) == 1
     database.execute(schema.webhook_delivery.update().values(attempts=1, status=503, error="It answered 503"))
-    assert "It answered 503; it is tried again" in texts(shown.run())
+    assert "It answered 503; it is tried again" in page_text(shown.run())
     database.execute(schema.webhook_delivery.update().values(state="delivered", status=204, error=None))
-    assert "Delivered: it answered 204" in texts(shown.run())
+    assert "Delivered: it answered 204" in page_text(shown.run())
     database.execute(schema.webhook_delivery.update().values(state="failed", error="It answered 410"))
-    assert "Not delivered. It answered 410" in texts(shown.run())
-    assert trail(database, "webhook_changed") == [("chat", "tested")]
+    assert "Not delivered. It answered 410" in page_text(shown.run())
+    assert audit_entries(database, "webhook_changed") == [("chat", "tested")]
 
 
 def test_a_webhook_is_switched_off_and_removed(page, database):
-    webhook_id = hooked(database, kinds=["archived"])
+    webhook_id = add_webhook(database, kinds=["archived"])
     shown = press(page(webhook=str(webhook_id)), "webhook-switch")
-    assert "told nothing" in texts(shown)
+    assert "told nothing" in page_text(shown)
     assert shown.button(key="webhook-test").disabled
     press(shown, "webhook-remove")
     AppTest.from_string(f"from pages.sections import webhooks\nwebhooks.remove({webhook_id})", default_timeout=60).run()
     assert database.scalar(select(schema.webhook.c.id)) is None
-    assert trail(database, "webhook_changed") == [("chat", "switched off"), ("chat", "removed")]
+    assert audit_entries(database, "webhook_changed") == [("chat", "switched off"), ("chat", "removed")]
 
 
 def test_a_webhook_that_somebody_removed_meanwhile_is_a_sentence(page, database):
-    webhook_id = hooked(database)
+    webhook_id = add_webhook(database)
     shown = page(webhook=str(webhook_id))
     alert_rules.remove_webhook(database, webhook_id)
-    assert "does not exist any more" in texts(press(shown, "webhook-test"))
+    assert "does not exist any more" in page_text(press(shown, "webhook-test"))

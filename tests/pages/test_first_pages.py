@@ -6,16 +6,16 @@ import pytest
 from sqlalchemy import Connection, insert, update
 
 from core.db import schema
-from tests import holdings
-from tests.holdings import moment
-from tests.pages.wording import texts
+from tests import seed_data
+from tests.pages.wording import page_text
+from tests.seed_data import utc
 
 TODAY = datetime.now(UTC)
 
 
-def own_account(database: Connection, login: str, **values: object) -> int:
+def tracked_account_with_history(database: Connection, login: str, **values: object) -> int:
     """A tracked account that we look at every day for sixty days."""
-    account = holdings.account(database, login, github_id=abs(hash(login)) % 10**9, **values)
+    account = seed_data.add_account(database, login, github_id=abs(hash(login)) % 10**9, **values)
     database.execute(insert(schema.tracked_account).values(account_id=account))
     for ago in range(60, -1, -1):
         at = TODAY - timedelta(days=ago)
@@ -29,7 +29,7 @@ def own_account(database: Connection, login: str, **values: object) -> int:
     return account
 
 
-def cells(shown) -> list[str]:
+def cell_questions(shown) -> list[str]:
     return [element.value for element in shown.markdown if element.value.startswith("**") and "?" in element.value]
 
 
@@ -41,38 +41,38 @@ def test_an_empty_almanac_says_how_to_begin(open_page):
 
 
 def test_the_overview_shows_totals_freshness_movers_and_changes(open_page, database):
-    own_account(database, "octo")
-    cat = holdings.repository(database, "octo/cat", {f"{TODAY:%Y-%m-%d}": 1234567}, growth={30: 5})
+    tracked_account_with_history(database, "octo")
+    cat = seed_data.add_repository(database, "octo/cat", {f"{TODAY:%Y-%m-%d}": 1234567}, growth={30: 5})
     database.execute(update(schema.repository_current).values(growth_as_of=TODAY))
-    holdings.changed(database, cat, "archived", f"{TODAY:%Y-%m-%d}")
+    seed_data.add_change(database, cat, "archived", f"{TODAY:%Y-%m-%d}")
     shown = open_page()
     assert not shown.exception
     assert not shown.error
     assert "1,234,567" in [metric.value for metric in shown.metric]
-    assert "**1** account is tracked" in texts(shown)
-    assert len(cells(shown)) == 4
+    assert "**1** account is tracked" in page_text(shown)
+    assert len(cell_questions(shown)) == 4
 
 
 def test_without_tracking_the_overview_says_that_all_is_imported(open_page, database):
-    holdings.imported(database, "octo/cat", {"2025-01-05": 70, "2025-02-09": 80}, growth={30: 10})
-    said = texts(open_page())
+    seed_data.add_imported_repository(database, "octo/cat", {"2025-01-05": 70, "2025-02-09": 80}, growth={30: 10})
+    said = page_text(open_page())
     assert "No account is tracked" in said
     assert "2025-02-09" in said
 
 
 def test_the_account_page_asks_for_a_login(open_page):
-    assert "Choose an account" in texts(open_page("account"))
+    assert "Choose an account" in page_text(open_page("account"))
 
 
 def test_an_account_of_ours_has_all_its_cells(open_page, database):
-    own_account(database, "octo", kind="user", name="Octavia", bio="Makes :zap: things")
-    holdings.repository(
+    tracked_account_with_history(database, "octo", kind="user", name="Octavia", bio="Makes :zap: things")
+    seed_data.add_repository(
         database, "octo/cat", {"2026-01-01": 990}, primary_language="Python", description=":cat: herder"
     )
     shown = open_page("account", login="OCTO")
     assert not shown.exception
     assert not shown.error
-    said = texts(shown)
+    said = page_text(shown)
     assert "**Octavia** · User" in said
     assert "Makes ⚡ things" in said
     assert {metric.label: metric.value for metric in shown.metric} == {
@@ -81,18 +81,18 @@ def test_an_account_of_ours_has_all_its_cells(open_page, database):
         "Followers": "70",
         "Repositories": "2",
     }
-    assert len(cells(shown)) == 6
+    assert len(cell_questions(shown)) == 6
     assert "coverage 100" in said
 
 
 def test_an_imported_account_says_what_it_covers_and_what_is_unknown(open_page, database):
-    holdings.imported(database, "octo/cat", {"2025-01-05": 70, "2025-02-02": 80}, by="weekly list")
+    seed_data.add_imported_repository(database, "octo/cat", {"2025-01-05": 70, "2025-02-02": 80}, by="weekly list")
     shown = open_page("account", login="octo")
     assert not shown.exception
     values = {metric.label: (metric.value, metric.delta) for metric in shown.metric}
     assert values["Stars"] == ("80", "+10")
     assert values["Followers"][0] == "—"
-    said = texts(shown)
+    said = page_text(shown)
     assert "weekly list had 1 of them in sight on 2025-02-02" in said
     assert "imported history does not tell them" in said
     assert "bytes of code were not collected" in said
@@ -108,40 +108,40 @@ def test_an_imported_account_says_what_it_covers_and_what_is_unknown(open_page, 
     ],
 )
 def test_each_login_that_leads_nowhere_gets_its_own_sentence(open_page, database, login, said):
-    octo = holdings.account(database, "octo")
+    octo = seed_data.add_account(database, "octo")
     database.execute(
         insert(schema.change).values(
-            account_id=octo, noticed_at=moment("2026-01-01"), kind="renamed", before="tentacle", after="octo"
+            account_id=octo, noticed_at=utc("2026-01-01"), kind="renamed", before="tentacle", after="octo"
         )
     )
     shown = open_page("account", login=login)
     assert not shown.exception
     assert not shown.error
-    assert said in texts(shown)
+    assert said in page_text(shown)
 
 
 def test_an_account_that_is_tracked_and_not_yet_looked_at_says_so(open_page, database):
-    octo = holdings.account(database, "octo")
+    octo = seed_data.add_account(database, "octo")
     database.execute(insert(schema.tracked_account).values(account_id=octo))
-    assert "**octo** is tracked and waits for its first look." in texts(open_page("account", login="octo"))
+    assert "**octo** is tracked and waits for its first look." in page_text(open_page("account", login="octo"))
 
 
 def test_an_account_that_is_gone_keeps_its_past(open_page, database):
-    own_account(database, "octo", gone_at=moment("2026-03-01"), gone_reason="404")
+    tracked_account_with_history(database, "octo", gone_at=utc("2026-03-01"), gone_reason="404")
     shown = open_page("account", login="octo")
-    assert "is gone from GitHub since 2026-03-01 (404)" in texts(shown)
+    assert "is gone from GitHub since 2026-03-01 (404)" in page_text(shown)
     assert shown.metric
 
 
 def test_as_of_a_day_the_page_shows_that_day(open_page, database):
-    holdings.imported(database, "octo/cat", {"2025-01-05": 70, "2025-02-02": 80})
+    seed_data.add_imported_repository(database, "octo/cat", {"2025-01-05": 70, "2025-02-02": 80})
     shown = open_page("account", login="octo", as_of="2025-01-10")
     assert shown.metric[0].value == "70"
 
 
 def test_a_day_that_is_none_is_told_and_changes_nothing(open_page):
     shown = open_page(as_of="yesterday")
-    assert "`yesterday` is no date" in texts(shown)
+    assert "`yesterday` is no date" in page_text(shown)
     assert not shown.exception
 
 
@@ -156,19 +156,19 @@ def test_languages_show_shares_and_say_what_was_not_collected(open_page, databas
     )
     shown = open_page("languages")
     assert not shown.exception
-    assert len(cells(shown)) == 3
-    said = texts(open_page("languages", by="bytes"))
+    assert len(cell_questions(shown)) == 3
+    said = page_text(open_page("languages", by="bytes"))
     assert "bytes" in said.lower()
     assert "GitHub does not tell them" in said
 
 
 def test_an_unknown_choice_in_the_url_is_told(open_page, database):
     database.execute(insert(schema.language_day).values(day=date(2026, 1, 1), language="C", repositories=1, stars=1))
-    assert "is none of Stars, Repositories, Bytes" in texts(open_page("languages", by="lines"))
+    assert "is none of Stars, Repositories, Bytes" in page_text(open_page("languages", by="lines"))
 
 
 def test_before_the_first_rollup_languages_say_so(open_page):
-    assert "No languages were summed up yet" in texts(open_page("languages"))
+    assert "No languages were summed up yet" in page_text(open_page("languages"))
 
 
 def test_a_failure_is_told_calmly_and_logged_with_its_id(open_page, monkeypatch):
@@ -177,7 +177,7 @@ def test_a_failure_is_told_calmly_and_logged_with_its_id(open_page, monkeypatch)
     from pages.components import error_display
 
     with structlog.testing.capture_logs() as logged:
-        assert error_display.show(RuntimeError("secret detail"))
+        assert error_display.show_error(RuntimeError("secret detail"))
     assert logged[0]["event"] == "page failed"
     assert logged[0]["exc_info"].args == ("secret detail",)
 
@@ -193,4 +193,4 @@ def test_while_the_database_is_away_the_page_says_so(open_page, monkeypatch):
     monkeypatch.setattr(data_version_module, "data_version", away)
     shown = open_page()
     assert not shown.exception
-    assert "The database does not answer right now" in texts(shown)
+    assert "The database does not answer right now" in page_text(shown)

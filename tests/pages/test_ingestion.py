@@ -14,16 +14,16 @@ from sqlalchemy.exc import OperationalError
 from streamlit.testing.v1 import AppTest
 
 from core.budget import refused_tokens, shared_state
-from core.budget.shared_state import Bucket, BudgetSeen
+from core.budget.shared_state import RateBudgetBucket, RateBudgetSummary
 from core.db import schema
 from core.errors import Forbidden
 from core.queries import ingestions as asked_for
 from core.queue import ingestions
-from core.queue.jobs import Asked
+from core.queue.jobs import JobOrigin
 from core.settings import settings
 from pages.sections import ingestion_list, running_ingestions
-from pages.sections.account_outcome import sentence
-from tests.pages.wording import texts
+from pages.sections.account_outcome import outcome_sentence
+from tests.pages.wording import page_text
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "ingestion.py")
 NOW = datetime.now(UTC)
@@ -39,10 +39,10 @@ def admin(person: Callable[..., object], browser) -> None:
 @pytest.fixture
 def page(admin: None, redis) -> Callable[..., AppTest]:
     """`page(ingestion="7")`: the page by itself as an admin sees it."""
-    return opened
+    return run_page_file
 
 
-def opened(**parameters: str) -> AppTest:
+def run_page_file(**parameters: str) -> AppTest:
     shown = AppTest.from_file(PAGE, default_timeout=60)
     for name, value in parameters.items():
         shown.query_params[name] = value
@@ -50,7 +50,7 @@ def opened(**parameters: str) -> AppTest:
 
 
 @dataclass
-class Cockpit:
+class IngestionRows:
     """Rows as web process and workers leave them."""
 
     database: Connection
@@ -64,7 +64,7 @@ class Cockpit:
         return ids
 
     def start(self, ids: list[int], trigger: str = "person", by: str | None = "ada") -> int:
-        started = ingestions.start(self.database, ids, Asked(trigger, by, "req-1"), NOW)
+        started = ingestions.start(self.database, ids, JobOrigin(trigger, by, "req-1"), NOW)
         assert started is not None
         return started.id
 
@@ -91,11 +91,11 @@ class Cockpit:
 
 
 @pytest.fixture
-def cockpit(database: Connection) -> Cockpit:
-    return Cockpit(database)
+def cockpit(database: Connection) -> IngestionRows:
+    return IngestionRows(database)
 
 
-def fails(error: Exception) -> Callable[..., object]:
+def raising(error: Exception) -> Callable[..., object]:
     def refuses(*_: object, **__: object) -> object:
         raise error
 
@@ -107,7 +107,7 @@ def fails(error: Exception) -> Callable[..., object]:
 
 def test_an_analyst_sees_nothing_of_it(reader, cockpit):
     cockpit.track("octo")
-    shown = opened()
+    shown = run_page_file()
     assert not shown.dataframe
     assert not shown.button
     assert not shown.metric
@@ -116,9 +116,9 @@ def test_an_analyst_sees_nothing_of_it(reader, cockpit):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: running_ingestions.begin([1]),
-        lambda: running_ingestions.begin_one("octo"),
-        lambda: running_ingestions.cancel(1),
+        lambda: running_ingestions.start_ingestion([1]),
+        lambda: running_ingestions.start_for_login("octo"),
+        lambda: running_ingestions.cancel_ingestion(1),
     ],
 )
 def test_each_change_asks_again_who_wants_it(reader, call):
@@ -135,7 +135,7 @@ def test_nothing_tracked_is_no_failure(page):
     shown = page()
     assert not shown.exception
     assert not shown.error
-    said = texts(shown)
+    said = page_text(shown)
     assert "No worker is alive: start one" in said
     assert "no scheduler leads" in said
     assert "Nothing is tracked, so nothing can be fresh" in said
@@ -147,10 +147,10 @@ def test_all_that_is_due_is_started_once(page, cockpit, database):
     cockpit.track("later", due=False)
     shown = page()
     assert shown.button(key="all-due").label == "Refresh 2 due"
-    assert "requests" in texts(shown)
+    assert "requests" in page_text(shown)
     shown = shown.button(key="all-due").click().run()
     assert not shown.exception
-    assert "has begun with 2 accounts" in texts(shown)
+    assert "has begun with 2 accounts" in page_text(shown)
     assert shown.button(key="all-due").disabled
     assert database.scalar(text("SELECT accounts FROM ingestion")) == 2
     trail = database.execute(text("SELECT action, actor FROM audit_event WHERE actor = 'boss'"))
@@ -164,7 +164,7 @@ def test_one_account_is_started_and_asked_for_twice_it_is_one(page, cockpit, dat
         shown.text_input(key="one-login").set_value("https://github.com/octo")
         (button,) = [one for one in shown.button if one.form_id == "one-form"]
         shown = button.click().run()
-        assert said in texts(shown)
+        assert said in page_text(shown)
     assert database.scalar(text("SELECT count(*) FROM ingestion")) == 1
 
 
@@ -177,7 +177,7 @@ def test_who_cannot_be_refreshed_is_a_sentence(page, given, said):
     (button,) = [one for one in shown.button if one.form_id == "one-form"]
     shown = button.click().run()
     assert not shown.exception
-    assert said in texts(shown)
+    assert said in page_text(shown)
 
 
 # While it runs ----------------------------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ def test_who_cannot_be_refreshed_is_a_sentence(page, given, said):
 
 def test_what_waits_for_a_worker_says_so(page, cockpit):
     cockpit.start(cockpit.track("octo"))
-    said = texts(page())
+    said = page_text(page())
     assert "asked for by ada · queued" in said
     assert "No worker is alive: these jobs wait" in said
 
@@ -194,11 +194,11 @@ def test_progress_errors_and_what_is_in_hand_are_told_as_they_come(page, cockpit
     started = cockpit.start(cockpit.track("octo", "cat", "dog"))
     cockpit.work()
     run = cockpit.run(started, requests=20, points=3, not_modified=5, rows_written=12)
-    assert "Being asked for: octo, cat, dog" in texts(page())
+    assert "Being asked for: octo, cat, dog" in page_text(page())
     cockpit.item(run, "octo")
     cockpit.item(run, "cat", "failed", error_code="timeout", error="GitHub took too long")
     shown = page()
-    said = texts(shown)
+    said = page_text(shown)
     assert "running" in said
     assert "20 requests · 3 points · 25\N{NO-BREAK SPACE}% answered 304 · 12 rows" in said
     assert "1 failed" in said
@@ -213,19 +213,19 @@ def test_what_waits_for_a_full_budget_says_until_when(page, cockpit, database, m
     cockpit.start(cockpit.track("octo"))
     later = NOW + timedelta(minutes=30)
     database.execute(text("UPDATE procrastinate_jobs SET scheduled_at = :at"), {"at": later})
-    assert f"The rest goes on at {later:%H:%M:%S} UTC" in texts(page())
-    seen = BudgetSeen((), 0, NOW + timedelta(minutes=5))
-    monkeypatch.setattr(shared_state, "seen", lambda *_: seen)
-    assert f"nothing is asked before {seen.paused_until:%H:%M:%S} UTC" in texts(page())
+    assert f"The rest goes on at {later:%H:%M:%S} UTC" in page_text(page())
+    seen = RateBudgetSummary((), 0, NOW + timedelta(minutes=5))
+    monkeypatch.setattr(shared_state, "load_rate_budget", lambda *_: seen)
+    assert f"nothing is asked before {seen.paused_until:%H:%M:%S} UTC" in page_text(page())
 
 
 def test_a_running_ingestion_is_cancelled(page, cockpit, database):
     started = cockpit.start(cockpit.track("octo"))
     shown = page().button(key=f"cancel-{started}").click().run()
     assert not shown.exception
-    assert asked_for.one(started)["state"] == "cancelled"
+    assert asked_for.get_ingestion(started)["state"] == "cancelled"
     assert database.scalar(text("SELECT action FROM audit_event WHERE actor = 'boss'")) == "ingestion_cancelled"
-    assert "No account is being asked for" in texts(shown)
+    assert "No account is being asked for" in page_text(shown)
 
 
 def test_what_is_read_in_the_background_is_named(page, database):
@@ -235,12 +235,12 @@ def test_what_is_read_in_the_background_is_named(page, database):
             """ VALUES ('ingest', 'star_history', '{"kind": "stars"}')"""
         )
     )
-    assert "in the background: star history" in texts(page())
+    assert "in the background: star history" in page_text(page())
 
 
 def test_names_from_outside_do_not_become_markdown(page, cockpit):
     cockpit.start(cockpit.track("octo"), by="**[x](https://evil.example)**")
-    assert "[x](https" not in texts(page())
+    assert "[x](https" not in page_text(page())
 
 
 # Budgets ----------------------------------------------------------------------------------------------------------
@@ -248,18 +248,23 @@ def test_names_from_outside_do_not_become_markdown(page, cockpit):
 
 def test_each_budget_has_a_gauge_with_its_reset(page, monkeypatch):
     resets_at = datetime.now(UTC) + timedelta(minutes=20)
-    seen = BudgetSeen((Bucket("octo", "graphql", 5000, 1200, resets_at), Bucket("octo", "core", 5000, 5000, resets_at)))
-    monkeypatch.setattr(shared_state, "seen", lambda *_: seen)
+    seen = RateBudgetSummary(
+        (
+            RateBudgetBucket("octo", "graphql", 5000, 1200, resets_at),
+            RateBudgetBucket("octo", "core", 5000, 5000, resets_at),
+        )
+    )
+    monkeypatch.setattr(shared_state, "load_rate_budget", lambda *_: seen)
     shown = page()
     bars = [one.proto.text for one in shown.get("progress")]
     assert "1,200 of 5,000 points left" in bars
-    assert f"full again at {resets_at:%H:%M} UTC" in texts(shown)
+    assert f"full again at {resets_at:%H:%M} UTC" in page_text(shown)
 
 
 def test_a_token_that_github_refused_is_named_with_its_reason(page, redis):
     told = {"name": "octo-bot", "why": "GitHub refused the token of octo-bot", "at": datetime.now(UTC).isoformat()}
-    redis.hset(refused_tokens.key(settings().github_api_url), "ab12cd34", json.dumps(told))
-    said = texts(page())
+    redis.hset(refused_tokens.refused_tokens_key(settings().github_api_url), "ab12cd34", json.dumps(told))
+    said = page_text(page())
     assert "GitHub refused **octo" in said
     assert "The others go on with its accounts" in said
 
@@ -269,21 +274,21 @@ def test_a_token_that_github_refused_is_named_with_its_reason(page, redis):
 
 def test_without_redis_budgets_are_told_off_and_the_rest_goes_on(page, cockpit, monkeypatch):
     cockpit.track("octo")
-    monkeypatch.setattr(shared_state, "seen", fails(RedisAway()))
+    monkeypatch.setattr(shared_state, "load_rate_budget", raising(RedisAway()))
     shown = page()
     assert not shown.exception
     assert not shown.error
-    assert "Redis does not answer. Budgets are shared through Redis" in texts(shown)
+    assert "Redis does not answer. Budgets are shared through Redis" in page_text(shown)
     assert "Refresh 1 due" in [one.label for one in shown.button]
 
 
 def test_without_postgres_the_part_that_lives_says_so(page, cockpit, monkeypatch):
     cockpit.track("octo")
     away = OperationalError("SELECT 1", {}, Exception("connection refused"))
-    monkeypatch.setattr(asked_for, "under_way", fails(away))
+    monkeypatch.setattr(asked_for, "active_ingestions", raising(away))
     shown = page()
     assert not shown.exception
-    assert "Postgres does not answer. What runs is not known meanwhile" in texts(shown)
+    assert "Postgres does not answer. What runs is not known meanwhile" in page_text(shown)
 
 
 # What ran ---------------------------------------------------------------------------------------------------------
@@ -300,15 +305,17 @@ def test_runs_are_filtered_and_lead_to_each_accounts_outcome(page, cockpit):
     cockpit.finish()
 
     def listed(**asked: str) -> list[int]:
-        return next((list(frame.value["id"]) for frame in opened(**asked).dataframe if "took" in frame.value), [])
+        return next(
+            (list(frame.value["id"]) for frame in run_page_file(**asked).dataframe if "took" in frame.value), []
+        )
 
     assert listed() == [second, first]
     assert listed(by="Timetable") == [second]
     assert listed(outcome="Partial") == [first]
     assert listed(account="OCTO") == [first]
-    assert "No ingestion fits" in texts(opened(account="nobody"))
+    assert "No ingestion fits" in page_text(run_page_file(account="nobody"))
     shown = page(ingestion=str(first))
-    assert "request `req-1`" in texts(shown)
+    assert "request `req-1`" in page_text(shown)
     outcomes = next(frame.value for frame in shown.dataframe if "outcome" in frame.value)
     assert outcomes.set_index("login")["outcome"].to_dict() == {
         "cat": "is gone: There is no such account",
@@ -321,21 +328,21 @@ def test_an_ingestion_that_is_not_there_is_said(page, cockpit, given):
     cockpit.start(cockpit.track("octo"))
     shown = page(ingestion=given)
     assert not shown.exception
-    assert "There is no ingestion" in texts(shown)
+    assert "There is no ingestion" in page_text(shown)
 
 
 @pytest.mark.parametrize(
     ("seconds", "said"), [(0, "0 s"), (59, "59 s"), (125, "2 min 5 s"), (3_780, "1 h 3 min"), (-5, "0 s")]
 )
 def test_how_long_it_took(seconds, said):
-    assert ingestion_list.span(NOW, NOW + timedelta(seconds=seconds), NOW) == said
-    assert ingestion_list.span(NOW, None, NOW + timedelta(seconds=seconds)) == said
+    assert ingestion_list.run_duration(NOW, NOW + timedelta(seconds=seconds), NOW) == said
+    assert ingestion_list.run_duration(NOW, None, NOW + timedelta(seconds=seconds)) == said
 
 
 def test_an_outcome_is_a_sentence():
     one = {"state": "stored", "repositories": 2, "rows_written": 0, "error": "languages wait for more budget"}
-    assert sentence(one) == "stored, 2 repositories, 0 rows written; languages wait for more budget"
-    assert sentence({"state": "failed", "error": None, "repositories": None}) == "failed; the log says why"
+    assert outcome_sentence(one) == "stored, 2 repositories, 0 rows written; languages wait for more budget"
+    assert outcome_sentence({"state": "failed", "error": None, "repositories": None}) == "failed; the log says why"
 
 
 # Freshness --------------------------------------------------------------------------------------------------------

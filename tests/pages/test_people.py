@@ -13,7 +13,7 @@ from core.auth import people, sessions, tickets
 from core.auth.identity import Origin
 from core.auth.people import Person
 from core.db import schema
-from tests.pages.wording import texts
+from tests.pages.wording import page_text
 
 PAGES = Path(__file__).resolve().parents[2] / "pages"
 
@@ -39,7 +39,7 @@ def page(admin: Person) -> Callable[..., AppTest]:
     return opened
 
 
-def listed(shown: AppTest) -> list[str]:
+def listed_usernames(shown: AppTest) -> list[str]:
     return list(shown.dataframe[0].value["username"])
 
 
@@ -49,13 +49,13 @@ def press(shown: AppTest, *keys: str) -> AppTest:
     return shown
 
 
-def link_of(shown: AppTest) -> str:
+def shown_link(shown: AppTest) -> str:
     """The link on the page, by its secret."""
     (code,) = shown.code
     return code.value
 
 
-def happened(database, actor: str, action: str = "sign_in", **values: object) -> None:
+def add_audit_event(database, actor: str, action: str = "sign_in", **values: object) -> None:
     database.execute(
         insert(schema.audit_event).values(**{"at": datetime.now(UTC), "actor": actor, "action": action, **values})
     )
@@ -97,13 +97,13 @@ def test_everybody_is_listed_with_sessions_and_state(page, person):
 def test_the_address_holds_search_and_filters(page, person):
     person("ada")
     person("bob", role="admin")
-    assert listed(page(q="ADA")) == ["ada"]
-    assert listed(page(role="Admins")) == ["bob", "boss"]
-    assert "Nobody fits" in texts(page(state="Inactive"))
+    assert listed_usernames(page(q="ADA")) == ["ada"]
+    assert listed_usernames(page(role="Admins")) == ["bob", "boss"]
+    assert "Nobody fits" in page_text(page(state="Inactive"))
 
 
 def test_nobody_called_so_is_said(page):
-    assert "no person called" in texts(page(person="<b>nobody</b>"))
+    assert "no person called" in page_text(page(person="<b>nobody</b>"))
 
 
 def test_a_person_shows_sessions_by_device_and_keys(page, person, database):
@@ -116,7 +116,7 @@ def test_a_person_shows_sessions_by_device_and_keys(page, person, database):
     assert shown.dataframe[2].value["name"].tolist() == ["notebook"]
 
 
-def dialog(call: str) -> AppTest:
+def run_dialog(call: str) -> AppTest:
     """A dialog by itself: in these tests a click runs the whole page, which closes those that stand on it."""
     shown = AppTest.from_string(
         f"""
@@ -133,18 +133,18 @@ from pages.session import current
 def test_a_role_changes_once_it_was_confirmed_and_sessions_end(page, person):
     ada = person("ada")
     open_one = sessions.start(ada.id, Origin())
-    assert "Their sessions end" in texts(press(page(person="ada"), "role-change"))
+    assert "Their sessions end" in page_text(press(page(person="ada"), "role-change"))
     assert people.get(ada.id).role == "analyst"
-    press(dialog("person_detail.confirm_role(current.required('admin'), find('ada'), 'admin')"), "role-sure")
+    press(run_dialog("person_detail.confirm_role(current.required('admin'), find('ada'), 'admin')"), "role-sure")
     assert people.get(ada.id).role == "admin"
-    assert sessions.live(open_one.session_id) is None
+    assert sessions.get_live(open_one.session_id) is None
 
 
 def test_deactivating_asks_first_and_can_be_undone(page, person):
     ada = person("ada")
-    assert "can no longer sign in" in texts(press(page(person="ada"), "deactivate"))
+    assert "can no longer sign in" in page_text(press(page(person="ada"), "deactivate"))
     assert people.get(ada.id).active
-    press(dialog("person_detail.confirm_deactivation(current.required('admin'), find('ada'))"), "deactivate-sure")
+    press(run_dialog("person_detail.confirm_deactivation(current.required('admin'), find('ada'))"), "deactivate-sure")
     assert not people.get(ada.id).active
     press(page(person="ada"), "activate")
     assert people.get(ada.id).active
@@ -157,49 +157,49 @@ def test_who_is_about_to_shut_themselves_out_is_told(admin, person):
         "confirm_deactivation(current.required('admin'), find('boss'))",
         "confirm_end(current.required('admin'), find('boss'))",
     ):
-        assert "This is you" in texts(dialog(f"person_detail.{call}"))
+        assert "This is you" in page_text(run_dialog(f"person_detail.{call}"))
 
 
 def test_the_last_admin_stays_and_the_page_says_why(page):
     shown = page(person="boss")
     assert shown.button(key="role-change").disabled
     assert shown.button(key="deactivate").disabled
-    assert "last active admin" in texts(shown)
+    assert "last active admin" in page_text(shown)
 
 
 def test_the_last_admin_stays_even_where_the_page_is_older_than_that(admin, person, database):
     """Two admins demote each other at once: the page still shows buttons, the rule holds."""
     other = person("other", role="admin")
-    shown = dialog("person_detail.confirm_role(current.required('admin'), find('boss'), 'analyst')")
+    shown = run_dialog("person_detail.confirm_role(current.required('admin'), find('boss'), 'analyst')")
     database.execute(text("UPDATE person SET active = false WHERE id = :id"), {"id": other.id})
     press(shown, "role-sure")
-    assert people.find("boss").role == "admin"
-    assert "last" in texts(shown)
+    assert people.find_by_username("boss").role == "admin"
+    assert "last" in page_text(shown)
 
 
 def test_all_sessions_end_in_the_name_of_the_admin(admin, person, database):
     ada = person("ada")
     open_ones = [sessions.start(ada.id, Origin()) for _ in range(2)]
-    press(dialog("person_detail.confirm_end(current.required('admin'), find('ada'))"), "end-sure")
-    assert [sessions.live(one.session_id) for one in open_ones] == [None, None]
+    press(run_dialog("person_detail.confirm_end(current.required('admin'), find('ada'))"), "end-sure")
+    assert [sessions.get_live(one.session_id) for one in open_ones] == [None, None]
     told = database.execute(text("SELECT actor, target, address FROM audit_event WHERE action = 'session_ended'")).one()
     assert (told.actor, told.target, str(told.address)) == ("boss", "ada", "127.0.0.1")
 
 
 def test_a_reset_link_is_shown_once_and_works(admin, person):
     person("ada")
-    shown = press(dialog("person_detail.reset_link(current.required('admin'), find('ada'))"), "reset-sure")
-    address, _, secret = link_of(shown).partition("#")
+    shown = press(run_dialog("person_detail.reset_link(current.required('admin'), find('ada'))"), "reset-sure")
+    address, _, secret = shown_link(shown).partition("#")
     assert address.endswith("/reset")
     assert tickets.check_reset(secret).username == "ada"
-    assert re.search(r"Good until \d{4}-\d\d-\d\d \d\d:\d\d UTC", texts(shown))
+    assert re.search(r"Good until \d{4}-\d\d-\d\d \d\d:\d\d UTC", page_text(shown))
     assert secret not in str(shown.session_state)
     assert not shown.run().code
 
 
 def test_an_admin_who_was_demoted_meanwhile_can_do_nothing_any_more(admin, person):
     ada = person("ada")
-    shown = dialog("person_detail.confirm_deactivation(current.signed_in(), find('ada'))")
+    shown = run_dialog("person_detail.confirm_deactivation(current.signed_in(), find('ada'))")
     person("other", role="admin")
     people.change_role("tests", admin.id, "analyst", Origin())
     press(shown, "deactivate-sure")
@@ -207,16 +207,16 @@ def test_an_admin_who_was_demoted_meanwhile_can_do_nothing_any_more(admin, perso
 
 
 def test_adding_somebody_gives_a_link_to_set_their_password(admin):
-    shown = submit(fill(dialog("invite_people.add(current.required('admin'))"), "Name", "ada"), "Add")
-    added = people.find("ada")
+    shown = submit(fill(run_dialog("invite_people.add(current.required('admin'))"), "Name", "ada"), "Add")
+    added = people.find_by_username("ada")
     assert added.role == "analyst"
-    assert tickets.check_reset(link_of(shown).partition("#")[2]).id == added.id
+    assert tickets.check_reset(shown_link(shown).partition("#")[2]).id == added.id
 
 
 def test_a_name_that_is_taken_is_said_and_changes_nothing(admin, person):
     person("ada")
-    shown = submit(fill(dialog("invite_people.add(current.required('admin'))"), "Name", "ADA"), "Add")
-    assert "taken" in texts(shown)
+    shown = submit(fill(run_dialog("invite_people.add(current.required('admin'))"), "Name", "ADA"), "Add")
+    assert "taken" in page_text(shown)
     assert not shown.code
 
 
@@ -225,18 +225,18 @@ def test_an_invitation_is_a_link_to_register(admin, monkeypatch):
 
     monkeypatch.setenv("REGISTRATION", "invite")
     settings.cache_clear()
-    shown = submit(dialog("invite_people.invite(current.required('admin'))"), "Make a link")
-    address, _, secret = link_of(shown).partition("#")
+    shown = submit(run_dialog("invite_people.invite(current.required('admin'))"), "Make a link")
+    address, _, secret = shown_link(shown).partition("#")
     assert address.endswith("/register")
     assert tickets.check_invite(secret).role == "analyst"
 
 
 def test_an_invitation_can_be_withdrawn(admin):
     token = tickets.issue_invite("tests", Origin(), role="admin", email="eve@example.org")
-    shown = dialog("invite_people.not_used(current.required('admin'))")
-    assert "**admin** for eve" in texts(shown)
+    shown = run_dialog("invite_people.not_used(current.required('admin'))")
+    assert "**admin** for eve" in page_text(shown)
     press(shown, "withdraw-0")
-    assert "There are none." in texts(shown)
+    assert "There are none." in page_text(shown)
     with pytest.raises(tickets.InvalidTicket):
         tickets.check_invite(token)
 
@@ -262,7 +262,7 @@ def submit(shown: AppTest, label: str) -> AppTest:
 def test_the_trail_is_read_a_page_at_a_time_back_and_forth(page, database):
     now = datetime.now(UTC)
     for place in range(120):
-        happened(database, f"person{place:03}", at=now + timedelta(minutes=place))
+        add_audit_event(database, f"person{place:03}", at=now + timedelta(minutes=place))
     shown = page()
 
     def first() -> str:
@@ -278,18 +278,18 @@ def test_the_trail_is_read_a_page_at_a_time_back_and_forth(page, database):
 
 def test_filters_of_the_trail_are_in_the_address_and_begin_at_its_first_page(page, database):
     for _ in range(60):
-        happened(database, "ada")
-    happened(database, "bob", "role_changed", target="ada", details={"before": "analyst", "after": "admin"})
+        add_audit_event(database, "ada")
+    add_audit_event(database, "bob", "role_changed", target="ada", details={"before": "analyst", "after": "admin"})
     shown = page(by="ADA", did="Changed the role")
     rows = shown.dataframe[-1].value
     assert rows["actor"].tolist() == ["bob"]
     assert rows["what"].tolist() == ["changed the role"]
     assert "analyst" in rows["details"].iloc[0]
-    assert "Nothing in the trail" in texts(page(by="nobody"))
+    assert "Nothing in the trail" in page_text(page(by="nobody"))
 
 
 def test_an_action_that_is_none_is_told(page):
-    assert "did=flew" in texts(page(did="flew"))
+    assert "did=flew" in page_text(page(did="flew"))
 
 
 def test_whatever_is_written_can_be_filtered_and_reads_as_words():
@@ -298,24 +298,24 @@ def test_whatever_is_written_can_be_filtered_and_reads_as_words():
     from core.auth.audit import Action
     from pages.sections import audit_trail
 
-    assert sorted(audit_trail.WORDS.values()) == sorted(get_args(Action))
-    assert not [said for said in audit_trail.WORDS if "_" in said]
+    assert sorted(audit_trail.ACTION_BY_LABEL.values()) == sorted(get_args(Action))
+    assert not [said for said in audit_trail.ACTION_BY_LABEL if "_" in said]
 
 
 def test_the_export_holds_all_that_fits_without_own_ids(admin, database):
     from core.auth.identity import Identity
-    from core.queries.audit import Wanted
+    from core.queries.audit import EventFilter
     from pages.sections import audit_trail
 
     for _ in range(60):
-        happened(database, "ada")
-    live = sessions.live(sessions.start(admin.id, Origin()).session_id)
-    rows = audit_trail.exported(live.identity, Wanted(who="ada"))
+        add_audit_event(database, "ada")
+    live = sessions.get_live(sessions.start(admin.id, Origin()).session_id)
+    rows = audit_trail.events_to_export(live.identity, EventFilter(who="ada"))
     assert len(rows) == 60
     assert "id" not in rows.columns
     people.create("other", actor="tests", role="admin")
     people.change_role("tests", admin.id, "analyst", Origin())
     with pytest.raises(Exception, match=r"Sign in|admins"):
-        audit_trail.exported(live.identity, Wanted())
+        audit_trail.events_to_export(live.identity, EventFilter())
     with pytest.raises(Exception, match="Sign in"):
-        audit_trail.exported(Identity(1, "nobody", "admin"), Wanted())
+        audit_trail.events_to_export(Identity(1, "nobody", "admin"), EventFilter())

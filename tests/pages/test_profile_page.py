@@ -6,8 +6,8 @@ from core.auth import api_keys, passwords, people, sessions, sign_in
 from core.auth.identity import Origin
 from core.ratelimit import limiter
 from core.settings import settings
-from pages.components.devices import described
-from tests.pages.wording import texts
+from pages.components.devices import device_label
+from tests.pages.wording import page_text
 
 PASSWORD = "A passphrase with 1 digit"
 
@@ -26,16 +26,16 @@ def mine(visit, person, browser):
     return visit("profile_page")
 
 
-def button(shown, label):
+def find_button(shown, label):
     return next(each for each in shown.button if each.label == label)
 
 
-def held() -> list[sessions.SessionRow]:
-    return sessions.held_by(people.find("ada").id)
+def open_sessions() -> list[sessions.SessionInfo]:
+    return sessions.list_active(people.find_by_username("ada").id)
 
 
 def test_it_shows_who_i_am_and_where_i_am_signed_in(mine):
-    said = texts(mine)
+    said = page_text(mine)
     assert not mine.exception
     assert r"Ada \*L\*" in said
     assert "ada\u2060@example\\.org" in said
@@ -46,52 +46,52 @@ def test_it_shows_who_i_am_and_where_i_am_signed_in(mine):
 
 
 def test_one_session_or_all_others_can_be_ended(mine):
-    sessions.start(people.find("ada").id, Origin())
+    sessions.start(people.find_by_username("ada").id, Origin())
     mine.run()
-    button(mine, "End").click().run()
-    assert len(held()) == 2
-    button(mine, "End all others").click().run()
-    assert len(held()) == 1
+    find_button(mine, "End").click().run()
+    assert len(open_sessions()) == 2
+    find_button(mine, "End all others").click().run()
+    assert len(open_sessions()) == 1
     assert not mine.exception
 
 
 def test_signing_out_everywhere_leaves_no_session(mine):
-    button(mine, "Sign out everywhere").click().run()
-    assert held() == []
+    find_button(mine, "Sign out everywhere").click().run()
+    assert open_sessions() == []
 
 
 def test_a_changed_password_ends_the_other_sessions_and_a_wrong_one_changes_nothing(mine):
     def change(old: str, new: str) -> None:
         for label, value in (("Old password", old), ("New password", new), ("Repeat new password", new)):
             next(each for each in mine.text_input if each.label == label).set_value(value)
-        button(mine, "Change password").click().run()
+        find_button(mine, "Change password").click().run()
 
     change("Wrong 1234", "Another passphrase 2")
-    assert "The old password is wrong." in texts(mine)
-    assert len(held()) == 2
+    assert "The old password is wrong." in page_text(mine)
+    assert len(open_sessions()) == 2
     change(PASSWORD, "Another passphrase 2")
-    assert "Your password is changed" in texts(mine)
-    assert len(held()) == 1
+    assert "Your password is changed" in page_text(mine)
+    assert len(open_sessions()) == 1
     assert sign_in.sign_in("ada", "Another passphrase 2", Origin())
 
 
 def test_a_key_is_shown_until_it_was_copied_and_can_be_revoked(mine):
     next(each for each in mine.text_input if each.label == "Name of a new key").set_value("laptop")
-    button(mine, "Create key").click().run()
+    find_button(mine, "Create key").click().run()
     (code,) = [each.value for each in mine.code]
     assert api_keys.identify(code).username == "ada"
-    button(mine, "Done").click().run()
+    find_button(mine, "Done").click().run()
     assert not mine.code
     assert code not in repr(mine.session_state)
-    assert "used just now" in texts(mine)
-    button(mine, "Revoke").click().run()
+    assert "used just now" in page_text(mine)
+    find_button(mine, "Revoke").click().run()
     assert api_keys.identify(code) is None
-    assert "laptop" not in texts(mine)
+    assert "laptop" not in page_text(mine)
 
 
 def test_a_key_that_was_not_copied_is_gone_when_another_page_is_read(mine):
     next(each for each in mine.text_input if each.label == "Name of a new key").set_value("laptop")
-    button(mine, "Create key").click().run()
+    find_button(mine, "Create key").click().run()
     mine.switch_page("languages.py").run()
     mine.switch_page("profile_page.py").run()
     assert not mine.code
@@ -101,7 +101,7 @@ def test_the_theme_is_kept_with_the_person(mine):
     next(each for each in mine.get("button_group") if each.key == "theme")
     mine.session_state["theme"] = "dark"
     mine.run()
-    assert people.find("ada").preferences == {"theme": "dark"}
+    assert people.find_by_username("ada").preferences == {"theme": "dark"}
 
 
 def test_what_is_left_of_each_limit_is_shown(mine, monkeypatch):
@@ -122,7 +122,7 @@ def test_what_is_left_of_each_limit_is_shown(mine, monkeypatch):
     ],
 )
 def test_a_device_is_told_in_a_few_words(agent, said):
-    assert described(agent) == said
+    assert device_label(agent) == said
 
 
 def test_a_full_limit_is_a_calm_banner_instead_of_the_page(open_page, reader, monkeypatch):
@@ -130,10 +130,10 @@ def test_a_full_limit_is_a_calm_banner_instead_of_the_page(open_page, reader, mo
     settings.cache_clear()
     limiter.check("pages", str(reader.id), cost=17)
     shown = open_page()
-    assert "2 of 20 page loads left" in texts(shown)
+    assert "2 of 20 page loads left" in page_text(shown)
     limiter.check("pages", str(reader.id), cost=2)
     shown.run()
-    assert "You have loaded 20 pages within an hour" in texts(shown)
+    assert "You have loaded 20 pages within an hour" in page_text(shown)
     assert not shown.exception
     assert not shown.metric
 
@@ -147,11 +147,11 @@ def test_a_refused_export_is_told_and_not_written(reader, redis, monkeypatch):
     told = []
     monkeypatch.setattr(export.st, "toast", lambda sentence, **_: told.append(sentence))
     monkeypatch.setattr(export.current, "signed_in", lambda: type("Who", (), {"person_id": reader.id}))
-    permit = export.Permit()
-    export.decide(permit)
+    permit = export.ExportPermit()
+    export.check_export_limit(permit)
     permit.use()
     assert not told
-    export.decide(permit)
+    export.check_export_limit(permit)
     with pytest.raises(Forbidden):
         permit.use()
     assert told == [told[0]]
@@ -160,7 +160,7 @@ def test_a_refused_export_is_told_and_not_written(reader, redis, monkeypatch):
 
 def test_who_asks_for_a_file_without_a_run_that_allows_it_gets_none():
     from core.errors import Forbidden
-    from pages.components.export import Permit
+    from pages.components.export import ExportPermit
 
     with pytest.raises(Forbidden):
-        Permit().use(patience_seconds=0.01)
+        ExportPermit().use(patience_seconds=0.01)

@@ -6,10 +6,10 @@ from sqlalchemy import text
 from core.auth import passwords, people, sign_in, tickets
 from core.auth.identity import Origin
 from core.settings import settings
-from tests.pages.wording import texts
+from tests.pages.wording import page_text
 
 PASSWORD = "A passphrase with 1 digit"
-HARD = {
+UNUSUAL_PASSWORDS = {
     "one character": "x",
     "128 characters": "A1" + "x" * 126,
     "10,000 characters": "A1" + "x" * 9_998,
@@ -33,7 +33,7 @@ def without_limit(monkeypatch):
     settings.cache_clear()
 
 
-def field(shown, label):
+def find_field(shown, label):
     return next(each for each in shown.text_input if each.label == label)
 
 
@@ -42,15 +42,15 @@ def press(shown, label):
 
 
 def sign_in_as(shown, username, password):
-    field(shown, "Username").set_value(username)
-    field(shown, "Password").set_value(password)
+    find_field(shown, "Username").set_value(username)
+    find_field(shown, "Password").set_value(password)
     return press(shown, "Sign in")
 
 
 def register(shown, username, password, repeated=None):
-    field(shown, "Username").set_value(username)
-    field(shown, "Password").set_value(password)
-    field(shown, "Repeat password").set_value(password if repeated is None else repeated)
+    find_field(shown, "Username").set_value(username)
+    find_field(shown, "Password").set_value(password)
+    find_field(shown, "Repeat password").set_value(password if repeated is None else repeated)
     return press(shown, "Create account")
 
 
@@ -61,17 +61,17 @@ def tickets_issued(database) -> int:
 def test_the_right_password_gets_one_ticket_that_no_run_keeps(visit, person, database):
     person("ada", password=PASSWORD)
     shown = sign_in_as(visit(), "ADA", PASSWORD)
-    assert "Signing you in" in texts(shown)
+    assert "Signing you in" in page_text(shown)
     assert tickets_issued(database) == 1
     shown.run()
     assert tickets_issued(database) == 1
     assert "ticket" not in repr(shown.session_state)
-    assert "Signing you in" not in texts(shown)
+    assert "Signing you in" not in page_text(shown)
 
 
 def test_an_unknown_name_and_a_wrong_password_get_the_same_sentence(visit, person, database):
     person("ada", password=PASSWORD)
-    told = {texts(sign_in_as(visit(), *given)) for given in (("ada", "Wrong 1234"), ("nobody", PASSWORD), ("", ""))}
+    told = {page_text(sign_in_as(visit(), *given)) for given in (("ada", "Wrong 1234"), ("nobody", PASSWORD), ("", ""))}
     assert len(told) == 1
     assert "Name or password is wrong." in told.pop()
     assert tickets_issued(database) == 0
@@ -82,17 +82,17 @@ def test_too_many_failures_are_told_with_their_end(visit, person):
     shown = visit()
     for _ in range(6):
         sign_in_as(shown, "ada", "Wrong 1234")
-    assert "sign-ins have failed within 15 minutes" in texts(shown)
+    assert "sign-ins have failed within 15 minutes" in page_text(shown)
     assert not shown.exception
 
 
-@pytest.mark.parametrize("what", HARD)
+@pytest.mark.parametrize("what", UNUSUAL_PASSWORDS)
 def test_nothing_that_can_be_typed_as_name_or_password_breaks_the_forms(visit, database, without_limit, what):
-    given = HARD[what]
+    given = UNUSUAL_PASSWORDS[what]
     shown = sign_in_as(visit(), given, given)
     assert not shown.exception
     assert not shown.error
-    assert "Name or password is wrong." in texts(shown)
+    assert "Name or password is wrong." in page_text(shown)
     shown = register(visit("register"), given, given)
     assert not shown.exception
     assert not shown.error
@@ -102,16 +102,16 @@ def test_nothing_that_can_be_typed_as_name_or_password_breaks_the_forms(visit, d
 
 
 def test_a_password_of_128_characters_registers_and_signs_in(visit, without_limit, database):
-    shown = register(visit("register"), "ada", HARD["128 characters"])
-    assert "Signing you in" in texts(shown)
-    assert "Signing you in" in texts(sign_in_as(visit(), "ada", HARD["128 characters"]))
-    assert "is wrong" in texts(sign_in_as(visit(), "ada", HARD["128 characters"] + "x"))
+    shown = register(visit("register"), "ada", UNUSUAL_PASSWORDS["128 characters"])
+    assert "Signing you in" in page_text(shown)
+    assert "Signing you in" in page_text(sign_in_as(visit(), "ada", UNUSUAL_PASSWORDS["128 characters"]))
+    assert "is wrong" in page_text(sign_in_as(visit(), "ada", UNUSUAL_PASSWORDS["128 characters"] + "x"))
 
 
 def test_spaces_around_a_password_belong_to_it(visit, without_limit):
     register(visit("register"), "ada", "  Passphrase 1 ")
-    assert "Signing you in" in texts(sign_in_as(visit(), " ada ", "  Passphrase 1 "))
-    assert "is wrong" in texts(sign_in_as(visit(), "ada", "Passphrase 1"))
+    assert "Signing you in" in page_text(sign_in_as(visit(), " ada ", "  Passphrase 1 "))
+    assert "is wrong" in page_text(sign_in_as(visit(), "ada", "Passphrase 1"))
 
 
 @pytest.mark.parametrize(
@@ -126,17 +126,17 @@ def test_spaces_around_a_password_belong_to_it(visit, without_limit):
 def test_each_refused_registration_says_why(visit, person, username, password, repeated, said):
     person("reader")
     shown = register(visit("register"), username, password, repeated)
-    assert said in texts(shown)
-    assert people.find("ada") is None
+    assert said in page_text(shown)
+    assert people.find_by_username("ada") is None
 
 
 def test_while_registration_is_closed_the_page_says_so(visit, monkeypatch):
     monkeypatch.setenv("REGISTRATION", "closed")
     settings.cache_clear()
     shown = visit("register")
-    assert "Nobody can register here" in texts(shown)
+    assert "Nobody can register here" in page_text(shown)
     assert not shown.text_input
-    assert "Accounts are created by an admin" in texts(visit())
+    assert "Accounts are created by an admin" in page_text(visit())
 
 
 def test_an_invitation_is_asked_for_says_what_it_offers_and_is_good_once(visit, monkeypatch):
@@ -144,29 +144,29 @@ def test_an_invitation_is_asked_for_says_what_it_offers_and_is_good_once(visit, 
     settings.cache_clear()
     secret = tickets.issue_invite("tests", Origin(), role="admin", email="eve@example.org")
     shown = visit("register")
-    assert "An account needs an invitation" in texts(shown)
-    field(shown, "Paste the link or the code you were sent").set_value(f"http://127.0.0.1/register#{secret}").run()
-    assert "You are invited as **admin**, with the e-mail address eve" in texts(shown)
+    assert "An account needs an invitation" in page_text(shown)
+    find_field(shown, "Paste the link or the code you were sent").set_value(f"http://127.0.0.1/register#{secret}").run()
+    assert "You are invited as **admin**, with the e-mail address eve" in page_text(shown)
     register(shown, "ada", PASSWORD)
-    assert people.find("ada").role == "admin"
+    assert people.find_by_username("ada").role == "admin"
     again = visit("register")
-    field(again, "Paste the link or the code you were sent").set_value(secret).run()
-    assert "This invitation is over or was used already" in texts(again)
+    find_field(again, "Paste the link or the code you were sent").set_value(secret).run()
+    assert "This invitation is over or was used already" in page_text(again)
 
 
 def test_a_reset_link_sets_the_password_and_signs_nobody_in(visit, person, database):
     ada = person("ada", password=PASSWORD)
     secret = tickets.issue_reset("tests", ada.id, Origin())
     shown = visit("reset")
-    field(shown, "Link").set_value(secret).run()
-    assert "For **ada**" in texts(shown)
+    find_field(shown, "Link").set_value(secret).run()
+    assert "For **ada**" in page_text(shown)
     assert shown.checkbox[0].value
-    field(shown, "New password").set_value("Another passphrase 2")
-    field(shown, "Repeat password").set_value("Another passphrase")
-    assert "The two passwords differ" in texts(press(shown, "Set password"))
-    field(shown, "Repeat password").set_value("Another passphrase 2")
+    find_field(shown, "New password").set_value("Another passphrase 2")
+    find_field(shown, "Repeat password").set_value("Another passphrase")
+    assert "The two passwords differ" in page_text(press(shown, "Set password"))
+    find_field(shown, "Repeat password").set_value("Another passphrase 2")
     shown = press(shown, "Set password")
-    assert "The new password of ada is set" in texts(shown)
+    assert "The new password of ada is set" in page_text(shown)
     assert sign_in.sign_in("ada", "Another passphrase 2", Origin()).id == ada.id
     assert database.scalar(text("SELECT count(*) FROM session")) == 0
 
@@ -175,8 +175,8 @@ def test_a_name_is_shown_as_it_is_written(visit, person):
     odd = person("**<b>bold** [x](y) $a$ :red[z]", password=PASSWORD)
     secret = tickets.issue_reset("tests", odd.id, Origin())
     shown = visit("reset")
-    field(shown, "Link").set_value(secret).run()
-    assert r"\*\*\<b\>bold" in texts(shown)
+    find_field(shown, "Link").set_value(secret).run()
+    assert r"\*\*\<b\>bold" in page_text(shown)
 
 
 def test_a_refused_ticket_is_told_in_a_sentence(visit):
@@ -184,5 +184,5 @@ def test_a_refused_ticket_is_told_in_a_sentence(visit):
 
     shown = visit()
     for status, said in (("401", "does not keep the cookies"), ("403", "another address"), ("0", "did not answer")):
-        shown.session_state[browser.REFUSED] = status
-        assert said in texts(shown.run())
+        shown.session_state[browser.TICKET_REFUSED_KEY] = status
+        assert said in page_text(shown.run())

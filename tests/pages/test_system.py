@@ -15,8 +15,8 @@ from core.budget import shared_state
 from core.db import schema
 from core.queries import system
 from core.settings import settings
-from tests import holdings
-from tests.pages.wording import texts
+from tests import seed_data
+from tests.pages.wording import page_text
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "system.py")
 NOW = datetime.now(UTC)
@@ -30,17 +30,17 @@ def page(person: Callable[..., object], browser) -> Callable[[], AppTest]:
     return lambda: AppTest.from_file(PAGE, default_timeout=60).run()
 
 
-def away(error: Exception) -> Callable[..., object]:
+def raising(error: Exception) -> Callable[..., object]:
     def refuses(*_: object) -> object:
         raise error
 
     return refuses
 
 
-POSTGRES_AWAY = OperationalError("SELECT 1", {}, Exception("connection refused"))
+POSTGRES_UNAVAILABLE = OperationalError("SELECT 1", {}, Exception("connection refused"))
 
 
-def states(shown: AppTest) -> dict[str, str]:
+def status_labels(shown: AppTest) -> dict[str, str]:
     """The parts and the word that each has."""
     said = [element.value for element in shown.markdown]
     at = {name: place for place, name in enumerate(said)}
@@ -52,14 +52,14 @@ def test_every_part_says_how_it_is(page):
     shown = page()
     assert not shown.exception
     assert not shown.error
-    found = states(shown)
+    found = status_labels(shown)
     assert found["Postgres"] == found["Redis"] == "answers"
     assert found["Scheduler"] == "nobody leads"
     assert found["Workers"] == "none alive"
     assert found["Queue"] == "nothing waits"
     assert found["Freshness"] == "nothing tracked"
     assert found["Limits"] == "shared"
-    assert "No account failed" in texts(shown)
+    assert "No account failed" in page_text(shown)
 
 
 def test_what_waits_works_and_fails_is_told(page, database):
@@ -68,19 +68,19 @@ def test_what_waits_works_and_fails_is_told(page, database):
         database.execute(text("INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('ingest', 'refresh')"))
     database.execute(text("UPDATE procrastinate_events SET at = now() - interval '1 hour'"))
     for hours in (1, 99):
-        account = holdings.account(database, f"octo-{hours}", checked_at=NOW - timedelta(hours=hours))
+        account = seed_data.add_account(database, f"octo-{hours}", checked_at=NOW - timedelta(hours=hours))
         database.execute(insert(schema.tracked_account).values(account_id=account))
     shown = page()
-    found = states(shown)
+    found = status_labels(shown)
     assert found["Workers"] == "1 alive"
     assert found["Queue"] == "3 wait"
-    assert "the oldest came 1 h ago" in texts(shown)
+    assert "the oldest came 1 h ago" in page_text(shown)
     assert found["Freshness"] == "50\N{NO-BREAK SPACE}% in time"
 
 
 def test_recent_failures_are_listed(page, monkeypatch):
     failed = {"at": NOW, "login": "octo", "code": "not_found", "error": "GitHub has no account called octo"}
-    monkeypatch.setattr(system, "failures", lambda *_: [failed])
+    monkeypatch.setattr(system, "recent_failures", lambda *_: [failed])
     assert "octo" in [value for table in page().dataframe if "login" in table.value for value in table.value["login"]]
 
 
@@ -88,23 +88,23 @@ def test_budgets_show_by_owner_with_what_is_left(page, redis):
     until = datetime.now(UTC).timestamp() + 1800
     buckets = {"octo-bot graphql": {"limit": 5000, "remaining": 1250, "resets_at": until}}
     told = {"paused_until": datetime.now(UTC).timestamp() + 600, "buckets": buckets, "in_flight": {}}
-    redis.set(shared_state.key(settings().github_api_url), json.dumps(told))
+    redis.set(shared_state.budget_key(settings().github_api_url), json.dumps(told))
     shown = page()
     row = next(table.value for table in shown.dataframe if "owner" in table.value).iloc[0]
     assert (row["owner"], row["resource"], row["left"], row["limit"]) == ("octo-bot", "GraphQL", 1250, 5000)
     assert row["share"] == 0.25
-    assert "told us to wait" in texts(shown)
+    assert "told us to wait" in page_text(shown)
 
 
 def test_redis_that_is_away_takes_nothing_else_with_it(page, monkeypatch):
-    monkeypatch.setattr(system, "redis", away(RedisAway("gone")))
-    monkeypatch.setattr(shared_state, "seen", away(RedisAway("gone")))
+    monkeypatch.setattr(system, "redis_status", raising(RedisAway("gone")))
+    monkeypatch.setattr(shared_state, "load_rate_budget", raising(RedisAway("gone")))
     shown = page()
     assert not shown.exception
-    found = states(shown)
+    found = status_labels(shown)
     assert found["Redis"] == "away"
     assert found["Postgres"] == "answers"
-    assert "show again when it is back" in texts(shown)
+    assert "show again when it is back" in page_text(shown)
 
 
 def test_postgres_that_is_away_is_asked_once_and_takes_nothing_else_with_it(page, monkeypatch):
@@ -112,13 +112,13 @@ def test_postgres_that_is_away_is_asked_once_and_takes_nothing_else_with_it(page
 
     def refuses(sql: str, **_: object) -> object:
         asked.append(sql)
-        raise POSTGRES_AWAY
+        raise POSTGRES_UNAVAILABLE
 
     monkeypatch.setattr(system, "_rows", refuses)
     shown = page()
     assert not shown.exception
     assert not shown.error
-    found = states(shown)
+    found = status_labels(shown)
     assert found["Postgres"] == "away"
     assert {found[name] for name in ("Scheduler", "Workers", "Queue", "Freshness")} == {"not known"}
     assert found["Redis"] == "answers"
@@ -132,7 +132,7 @@ def test_while_postgres_cannot_say_who_reads_only_what_everybody_may_know_is_sho
     from pages.session import current
 
     asked: list[str] = []
-    known = current.required
+    known = current.require_identity
 
     def required(role: str) -> object:
         asked.append(role)
@@ -140,28 +140,28 @@ def test_while_postgres_cannot_say_who_reads_only_what_everybody_may_know_is_sho
             raise ServerUnavailable("Postgres does not answer")
         return known(role)
 
-    monkeypatch.setattr(current, "required", required)
-    monkeypatch.setattr(system, "_rows", away(POSTGRES_AWAY))
+    monkeypatch.setattr(current, "require_identity", required)
+    monkeypatch.setattr(system, "_rows", raising(POSTGRES_UNAVAILABLE))
     shown = page()
     assert not shown.exception
-    found = states(shown)
+    found = status_labels(shown)
     assert (found["Postgres"], found["Redis"], found["Queue"]) == ("away", "answers", "not known")
-    assert texts(shown).count("Postgres has to say who reads this") == 3
+    assert page_text(shown).count("Postgres has to say who reads this") == 3
 
 
 def test_our_own_mistakes_are_not_called_an_outage():
     from pages.components import status_cards
 
     with pytest.raises(KeyError):
-        status_cards.look(away(KeyError("used_memory")))
+        status_cards.check_status(raising(KeyError("used_memory")))
 
 
 def test_limits_that_each_process_counts_alone_are_said(page, monkeypatch):
     from core.ratelimit import limiter
 
-    alone = limiter.Limiter(away(RedisAway("gone")), limiter.limiter()._make_own)
+    alone = limiter.Limiter(raising(RedisAway("gone")), limiter.limiter()._make_own)
     monkeypatch.setattr(limiter, "limiter", lambda: alone)
-    assert states(page())["Limits"] == "in memory"
+    assert status_labels(page())["Limits"] == "in memory"
 
 
 def test_settings_are_shown_and_secrets_are_not(page, monkeypatch):
@@ -173,7 +173,7 @@ def test_settings_are_shown_and_secrets_are_not(page, monkeypatch):
     assert rows.loc["METRICS_TOKEN", "value"] == "•••"
     assert rows.loc["METRICS_TOKEN", "origin"] == "set"
     assert rows.loc["HOST", "origin"] == "default"
-    everything = texts(shown) + "".join(table.value.to_csv() for table in shown.dataframe)
+    everything = page_text(shown) + "".join(table.value.to_csv() for table in shown.dataframe)
     assert SECRET not in everything
     assert settings().secret_key.get_secret_value() not in everything
 
@@ -187,6 +187,6 @@ def test_what_an_admin_would_want_to_know_stands_first(page):
     [(None, "—"), (0, "0 B"), (999, "999 B"), (9_516_735, "9.5 MB"), (123_456, "123 kB"), (4e13, "40.0 TB")],
 )
 def test_sizes_are_written_as_people_read_them(count, said):
-    from pages.components.format import size
+    from pages.components.format import byte_size
 
-    assert size(count) == said
+    assert byte_size(count) == said

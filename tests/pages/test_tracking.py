@@ -18,14 +18,14 @@ from core.db import schema
 from core.errors import Forbidden
 from core.queries import tracking
 from core.queue import lookups
-from core.queue.lookups import Found, Lookup, Shelf
+from core.queue.lookups import Lookup, LookupResult, LookupStore
 from core.settings import Settings
 from core.tracking import parse_accounts
 from ingest import lookups as answering
 from ingest.github import GitHub
 from ingest.sandbox import World, serve
 from pages.sections import add_accounts, pending_requests, tracked_table
-from tests.pages.wording import texts
+from tests.pages.wording import page_text
 
 PAGE = str(Path(__file__).resolve().parents[2] / "pages" / "tracking.py")
 NOW = datetime.now(UTC)
@@ -41,24 +41,24 @@ def admin(person: Callable[..., object], browser) -> None:
 @pytest.fixture
 def page(admin: None) -> Callable[..., AppTest]:
     """`page(q="octo")`: the page by itself as an admin sees it."""
-    return opened
+    return run_page_file
 
 
-def opened(**parameters: str) -> AppTest:
+def run_page_file(**parameters: str) -> AppTest:
     shown = AppTest.from_file(PAGE, default_timeout=60)
     for name, value in parameters.items():
         shown.query_params[name] = value
     return shown.run()
 
 
-def tracked(database, login: str, **values: object) -> int:
+def add_tracked(database, login: str, **values: object) -> int:
     account = database.scalar(insert(schema.account).values(login=login).returning(schema.account.c.id))
     given = {"due_at": NOW + timedelta(hours=1), **values}
     database.execute(insert(schema.tracked_account).values(account_id=account, **given))
     return account
 
 
-def wanted(database) -> dict[str, tuple[object, ...]]:
+def tracked_settings(database) -> dict[str, tuple[object, ...]]:
     found = database.execute(
         text(
             "SELECT login, every, priority, paused, note FROM tracked_account JOIN account ON account.id = account_id"
@@ -68,14 +68,14 @@ def wanted(database) -> dict[str, tuple[object, ...]]:
     return {row.login: tuple(row)[1:] for row in found}
 
 
-def trail(database) -> list[tuple[str, str]]:
+def audit_entries(database) -> list[tuple[str, str]]:
     return [
         tuple(row)
         for row in database.execute(text("SELECT action, target FROM audit_event WHERE actor = 'boss' ORDER BY id"))
     ]
 
 
-def listed(shown: AppTest) -> list[str]:
+def listed_logins(shown: AppTest) -> list[str]:
     return next(list(frame.value["login"]) for frame in shown.dataframe if "planned" in frame.value)
 
 
@@ -83,8 +83,8 @@ def listed(shown: AppTest) -> list[str]:
 
 
 def test_an_analyst_sees_nothing_of_it(reader, database):
-    tracked(database, "octo")
-    shown = opened()
+    add_tracked(database, "octo")
+    shown = run_page_file()
     assert not shown.dataframe
     assert not shown.button
     assert not shown.metric
@@ -96,9 +96,9 @@ def test_an_analyst_sees_nothing_of_it(reader, database):
         lambda: add_accounts.look_up("octo"),
         lambda: add_accounts.look_up_members("octo"),
         lambda: add_accounts.track(["octo"], None, 0, ""),
-        lambda: tracked_table.save({"octo": {"paused": True}}),
-        lambda: tracked_table.refresh([1]),
-        lambda: pending_requests.decide([1], True),
+        lambda: tracked_table.save_changes({"octo": {"paused": True}}),
+        lambda: tracked_table.refresh_now([1]),
+        lambda: pending_requests.decide_requests([1], True),
     ],
 )
 def test_each_change_asks_again_who_wants_it(reader, database, call):
@@ -114,15 +114,15 @@ def test_each_change_asks_again_who_wants_it(reader, database, call):
 def test_nothing_tracked_says_how_to_begin(page):
     shown = page()
     assert not shown.exception
-    assert "Nothing is tracked yet" in texts(shown)
-    assert "until enough was seen to plan with" in texts(shown)
+    assert "Nothing is tracked yet" in page_text(shown)
+    assert "until enough was seen to plan with" in page_text(shown)
 
 
 def test_what_is_tracked_is_listed_with_state_and_pace(page, database):
-    tracked(database, "busy", planned_every=timedelta(hours=2), change_rate=3.2)
-    tracked(database, "pinned", every=timedelta(days=1))
-    tracked(database, "late", due_at=NOW - timedelta(hours=1))
-    tracked(database, "off", paused=True)
+    add_tracked(database, "busy", planned_every=timedelta(hours=2), change_rate=3.2)
+    add_tracked(database, "pinned", every=timedelta(days=1))
+    add_tracked(database, "late", due_at=NOW - timedelta(hours=1))
+    add_tracked(database, "off", paused=True)
     shown = page()
     assert not shown.exception
     rows = next(frame.value for frame in shown.dataframe if "planned" in frame.value).set_index("login")
@@ -139,11 +139,11 @@ def test_what_is_tracked_is_listed_with_state_and_pace(page, database):
 
 
 def test_search_and_state_are_in_the_address(page, database):
-    tracked(database, "octo", note="for Ada")
-    tracked(database, "cat", paused=True)
-    assert listed(page(q="ADA")) == ["octo"]
-    assert listed(page(state="paused")) == ["cat"]
-    assert "Nothing fits" in texts(page(q="%"))
+    add_tracked(database, "octo", note="for Ada")
+    add_tracked(database, "cat", paused=True)
+    assert listed_logins(page(q="ADA")) == ["octo"]
+    assert listed_logins(page(state="paused")) == ["cat"]
+    assert "Nothing fits" in page_text(page(q="%"))
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_search_and_state_are_in_the_address(page, database):
 )
 def test_why_an_account_has_its_pace(values, said):
     usual = {"login": "octo", "paused": False, "every_hours": pd.NA, "planned_hours": 2.0, "is_planned": True}
-    assert said in tracked_table.reason({**usual, "changes_a_day": 0.2, "priority": 0, **values})
+    assert said in tracked_table.cadence_reason({**usual, "changes_a_day": 0.2, "priority": 0, **values})
 
 
 def test_what_was_changed_in_the_table_is_told_apart(database):
@@ -166,56 +166,58 @@ def test_what_was_changed_in_the_table_is_told_apart(database):
         {"login": ["a", "b"], "every": ["Planned"] * 2, "priority": [0, 0], "paused": [False] * 2, "note": [None, "x"]}
     )
     after = before.assign(every=["Every day", "Planned"], note=["why", " "], paused=[True, False])
-    assert tracked_table.differences(before, after) == {
+    assert tracked_table.edited_settings(before, after) == {
         "a": {"every": timedelta(days=1), "paused": True, "note": "why"},
         "b": {"note": None},
     }
-    assert tracked_table.differences(before, before.copy()) == {}
+    assert tracked_table.edited_settings(before, before.copy()) == {}
 
 
 def test_many_are_changed_at_once_and_written_into_the_trail(admin, database):
-    tracked(database, "octo")
-    tracked(database, "cat")
-    tracked_table.save({"octo": {"every": timedelta(days=1), "note": "why"}, "cat": {"paused": True, "priority": 3}})
-    assert wanted(database) == {"cat": (None, 3, True, None), "octo": (timedelta(days=1), 0, False, "why")}
-    assert trail(database) == [("tracking_changed", "octo"), ("tracking_changed", "cat")]
-    assert st.session_state[tracked_table.DONE] == "2 accounts changed."
+    add_tracked(database, "octo")
+    add_tracked(database, "cat")
+    tracked_table.save_changes(
+        {"octo": {"every": timedelta(days=1), "note": "why"}, "cat": {"paused": True, "priority": 3}}
+    )
+    assert tracked_settings(database) == {"cat": (None, 3, True, None), "octo": (timedelta(days=1), 0, False, "why")}
+    assert audit_entries(database) == [("tracking_changed", "octo"), ("tracking_changed", "cat")]
+    assert st.session_state[tracked_table.NOTICE_KEY] == "2 accounts changed."
 
 
 def test_a_refresh_is_queued_once(admin, database):
-    ids = [tracked(database, "octo"), tracked(database, "cat")]
-    tracked_table.refresh(ids)
-    tracked_table.refresh(ids)
+    ids = [add_tracked(database, "octo"), add_tracked(database, "cat")]
+    tracked_table.refresh_now(ids)
+    tracked_table.refresh_now(ids)
     assert database.scalar(text("SELECT count(*) FROM ingestion")) == 1
-    assert "2 waited already" in st.session_state[tracked_table.DONE]
+    assert "2 waited already" in st.session_state[tracked_table.NOTICE_KEY]
 
 
 def test_who_is_removed_keeps_their_history(admin, database):
-    account = tracked(database, "octo")
+    account = add_tracked(database, "octo")
     database.execute(insert(schema.account_snapshot).values(account_id=account, captured_at=NOW, stars=1))
     shown = AppTest.from_string(
         "from pages.sections import tracked_table\ntracked_table.remove(['octo'])", default_timeout=60
     ).run()
-    assert "Their history stays" in texts(shown)
-    assert wanted(database).keys() == {"octo"}
+    assert "Their history stays" in page_text(shown)
+    assert tracked_settings(database).keys() == {"octo"}
     shown.button(key="remove-sure").click().run()
-    assert not wanted(database)
+    assert not tracked_settings(database)
     assert database.scalar(select(schema.account_snapshot.c.stars)) == 1
-    assert trail(database) == [("untracked", "octo")]
+    assert audit_entries(database) == [("untracked", "octo")]
 
 
 def test_ten_thousand_accounts_are_quick(page, database):
     database.execute(text("INSERT INTO account (login) SELECT 'account-' || n FROM generate_series(1, 10000) n"))
     database.execute(text("INSERT INTO tracked_account (account_id) SELECT id FROM account"))
     started = time.perf_counter()
-    found = tracking.board(NOW, "account-99", "", tracked_table.MOST)
-    counted = tracking.states(NOW)
+    found = tracking.tracked_table(NOW, "account-99", "", tracked_table.MAX_ROWS)
+    counted = tracking.state_counts(NOW)
     seconds = time.perf_counter() - started
     assert (len(found), counted["all"]) == (111, 10_000)
     assert seconds < 1
     shown = page()
     assert not shown.exception
-    assert "The first 1,000 are shown" in texts(shown)
+    assert "The first 1,000 are shown" in page_text(shown)
 
 
 # Adding -----------------------------------------------------------------------------------------------------------
@@ -224,7 +226,7 @@ def test_ten_thousand_accounts_are_quick(page, database):
 def test_pasted_accounts_are_looked_up_before_they_are_tracked(page, database, redis):
     with serve(World(accounts=6, repositories=40, biggest=12, seed=3)) as pretend:
         known, new, *_ = pretend.world.logins()
-        tracked(database, known)
+        add_tracked(database, known)
         shown = page()
         shown.text_area[0].set_value(f"{known}\n@{new}\nhttps://github.com/{new}\nnobody-at-all\n-bad-")
         (button,) = [one for one in shown.button if one.form_id == "paste-form"]
@@ -232,7 +234,7 @@ def test_pasted_accounts_are_looked_up_before_they_are_tracked(page, database, r
         assert "Waiting for a worker" in str(shown.main) or shown.get("progress")
         given = Settings(github_api_url=pretend.url, github_tokens=(SecretStr("sandbox-token-1"),))
         with GitHub.from_settings(given, redis) as github:
-            answering.work(github, redis, shown.session_state[add_accounts.LOOKUP])
+            answering.run_lookup(github, redis, shown.session_state[add_accounts.LOOKUP_KEY])
         shown = shown.run()
     assert not shown.exception
     preview = next(frame.value for frame in shown.dataframe if "take" in frame.value).set_index("login")
@@ -242,12 +244,12 @@ def test_pasted_accounts_are_looked_up_before_they_are_tracked(page, database, r
         "nobody-at-all": "There is no such account",
     }
     assert preview["take"].to_dict() == {known: False, new: True, "nobody-at-all": False}
-    assert "1 new, 1 tracked already, 1 could not be found." in texts(shown)
+    assert "1 new, 1 tracked already, 1 could not be found." in page_text(shown)
     assert [one.label for one in shown.expander] == ["Left out: 1 given more than once and 1 that cannot be logins"]
-    assert "The first look costs about" in texts(shown)
+    assert "The first look costs about" in page_text(shown)
     shown = shown.button(key="track").click().run()
-    assert "1 account is tracked from now on" in texts(shown)
-    assert wanted(database).keys() == {known, new}
+    assert "1 account is tracked from now on" in page_text(shown)
+    assert tracked_settings(database).keys() == {known, new}
     assert database.scalar(text("SELECT requested_by FROM ingestion")) == "boss"
 
 
@@ -259,20 +261,20 @@ def test_what_is_tracked_gets_the_chosen_pace_priority_and_note(admin, database,
         "    add_accounts.track(['octo'], timedelta(days=7), 2, 'why')",
         default_timeout=60,
     ).run()
-    assert wanted(database) == {"octo": (timedelta(days=7), 2, False, "why")}
+    assert tracked_settings(database) == {"octo": (timedelta(days=7), 2, False, "why")}
 
 
 def test_a_look_up_that_is_over_says_so(page, redis):
     shown = AppTest.from_file(PAGE, default_timeout=60)
-    shown.session_state[add_accounts.LOOKUP] = "gone"
-    assert "This look-up is over" in texts(shown.run())
+    shown.session_state[add_accounts.LOOKUP_KEY] = "gone"
+    assert "This look-up is over" in page_text(shown.run())
 
 
 def test_a_look_up_that_failed_says_why(page, redis):
-    Shelf(redis).put(Lookup("one", ("octo",), state="failed", problem="GitHub does not answer"))
+    LookupStore(redis).put(Lookup("one", ("octo",), state="failed", problem="GitHub does not answer"))
     shown = AppTest.from_file(PAGE, default_timeout=60)
-    shown.session_state[add_accounts.LOOKUP] = "one"
-    assert "GitHub does not answer." in texts(shown.run())
+    shown.session_state[add_accounts.LOOKUP_KEY] = "one"
+    assert "GitHub does not answer." in page_text(shown.run())
 
 
 def test_nothing_and_nonsense_are_sentences(page, redis):
@@ -280,7 +282,7 @@ def test_nothing_and_nonsense_are_sentences(page, redis):
         shown = page()
         shown.text_area[0].set_value(given)
         (button,) = [one for one in shown.button if one.form_id == "paste-form"]
-        assert said in texts(button.click().run())
+        assert said in page_text(button.click().run())
 
 
 def test_without_redis_look_ups_are_told_off_calmly(page, database, monkeypatch):
@@ -288,23 +290,23 @@ def test_without_redis_look_ups_are_told_off_calmly(page, database, monkeypatch)
         raise RedisAway
 
     shown = page()
-    monkeypatch.setattr(lookups, "ask", away)
+    monkeypatch.setattr(lookups, "request_lookup", away)
     shown.text_area[0].set_value("octo")
     (button,) = [one for one in shown.button if one.form_id == "paste-form"]
     shown = button.click().run()
     assert not shown.exception
     assert not shown.error
-    assert "Look-ups go through Redis" in texts(shown)
+    assert "Look-ups go through Redis" in page_text(shown)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_a_file_is_read_as_a_spreadsheet_wrote_it(encoding):
     content = "name;login\nÄda;octo\nBob;cat\n".encode(encoding)
-    assert parse_accounts.read(add_accounts.decoded(content)).logins == ("octo", "cat")
+    assert parse_accounts.parse_accounts(add_accounts.decode_text(content)).logins == ("octo", "cat")
 
 
 def test_a_file_of_anything_else_is_no_accident():
-    read = parse_accounts.read(add_accounts.decoded(bytes(range(256)) * 4))
+    read = parse_accounts.parse_accounts(add_accounts.decode_text(bytes(range(256)) * 4))
     assert not read.logins or all(login.isascii() for login in read.logins)
 
 
@@ -313,8 +315,8 @@ def test_the_cost_is_told_without_redis_too(monkeypatch):
         raise RedisAway
 
     monkeypatch.setattr(redis_client, "redis", away)
-    rows = pd.DataFrame([add_accounts.row_of(Found("octo", "octo", 1, "user", None, 250), set())])
-    assert "The first look costs about" in add_accounts.price(rows)
+    rows = pd.DataFrame([add_accounts.lookup_row(LookupResult("octo", "octo", 1, "user", None, 250), set())])
+    assert "The first look costs about" in add_accounts.cost_sentence(rows)
 
 
 # Wishes -----------------------------------------------------------------------------------------------------------
@@ -323,24 +325,24 @@ def test_the_cost_is_told_without_redis_too(monkeypatch):
 @pytest.mark.parametrize(("key", "granted"), [("grant", True), ("decline", False)])
 def test_an_admin_decides_about_what_was_asked_for(page, person, database, key, granted):
     ada = person("ada")
-    database.execute(insert(schema.tracking_wish).values(login="octo", person_id=ada.id, note="our vendor"))
+    database.execute(insert(schema.tracking_request).values(login="octo", person_id=ada.id, note="our vendor"))
     shown = page()
-    assert "1 account was asked for" in texts(shown)
+    assert "1 account was asked for" in page_text(shown)
     shown = shown.button(key=key).click().run()
     assert not shown.exception
-    assert "was asked for" not in texts(shown)
-    assert (wanted(database).get("octo") == (None, 0, False, "our vendor")) is granted
-    assert trail(database)[-1] == ("tracked" if granted else "wish_declined", "octo")
+    assert "was asked for" not in page_text(shown)
+    assert (tracked_settings(database).get("octo") == (None, 0, False, "our vendor")) is granted
+    assert audit_entries(database)[-1] == ("tracked" if granted else "wish_declined", "octo")
 
 
 def test_two_admins_decide_once(admin, database):
-    database.execute(insert(schema.tracking_wish).values(login="octo"))
-    (wish,) = database.scalars(select(schema.tracking_wish.c.id))
+    database.execute(insert(schema.tracking_request).values(login="octo"))
+    (wish,) = database.scalars(select(schema.tracking_request.c.id))
     script = f"from pages.sections import pending_requests\npending_requests.decide([{wish}], False)"
     AppTest.from_string(script, default_timeout=60).run()
-    assert "Somebody decided about this already" in texts(AppTest.from_string(script, default_timeout=60).run())
+    assert "Somebody decided about this already" in page_text(AppTest.from_string(script, default_timeout=60).run())
 
 
 def test_look_ups_have_a_bound(database, redis):
     with pytest.raises(Exception, match="too many"):
-        lookups.ask(database, redis, [f"account-{n}" for n in range(1_001)])
+        lookups.request_lookup(database, redis, [f"account-{n}" for n in range(1_001)])

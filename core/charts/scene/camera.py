@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Points: TypeAlias = NDArray[np.float64]
 FIELD_OF_VIEW = 20.0  # degrees: a long lens, so that far towers and their names are nearly as large as near ones
-FOCUS = 0.5 / tan(radians(FIELD_OF_VIEW / 2))
+FOCAL_LENGTH = 0.5 / tan(radians(FIELD_OF_VIEW / 2))
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Camera:
     def project(self, points: Points, canvas: Canvas) -> Points:
         """Where *points* (n × 3) are on the canvas: pixels from the left, pixels from the top."""
         across, away, up = self._seen(points) * (2**self.zoom / canvas.height)
-        scale = FOCUS * canvas.height / (FOCUS + away)
+        scale = FOCAL_LENGTH * canvas.height / (FOCAL_LENGTH + away)
         return np.column_stack((canvas.width / 2 + across * scale, canvas.height / 2 - up * scale))
 
     def _seen(self, points: Points) -> Points:
@@ -62,18 +62,18 @@ class Camera:
         )
 
 
-def fit(points: Points, canvas: Canvas, *, headroom: float = 0.0) -> Camera:
+def fit_camera(points: Points, canvas: Canvas, *, headroom: float = 0.0) -> Camera:
     """The closest camera that shows all *points*, with *headroom* pixels free above them for labels."""
     low, high = points.min(axis=0), points.max(axis=0)
     middle = tuple(float(value) for value in (low + high) / 2)
     camera = Camera(target=(middle[0], middle[1], middle[2]), zoom=log2(canvas.height / np.linalg.norm(high - low)))
     # Perspective bends the picture a little with each step closer, so a few rounds settle it.
     for _ in range(12):
-        camera = _step(camera, points, canvas, headroom)
+        camera = _fit_step(camera, points, canvas, headroom)
     return camera
 
 
-def _step(camera: Camera, points: Points, canvas: Canvas, headroom: float) -> Camera:
+def _fit_step(camera: Camera, points: Points, canvas: Canvas, headroom: float) -> Camera:
     """Centre the picture and come as close as its larger side allows."""
     seen = camera.project(points, canvas)
     low, high = seen.min(axis=0), seen.max(axis=0)
@@ -84,7 +84,7 @@ def _step(camera: Camera, points: Points, canvas: Canvas, headroom: float) -> Ca
     return replace(camera, zoom=camera.zoom + log2(float((free / (high - low)).min())))
 
 
-def without_overlap(
+def non_overlapping_labels(
     anchors: Points, widths: Sequence[float], height: float, canvas: Canvas, *, gap: float = 4.0
 ) -> list[int]:
     """Which labels can stand, the first ones first: inside the canvas and clear of those already standing.

@@ -8,14 +8,14 @@ from pandas import DataFrame
 
 from core.charts.scene.treemap import Box, squarify
 
-DISTRICT = ["owner", "repositories", "stars", "x", "y", "width", "depth", "peak_x", "peak_y", "top"]
-Measure = Literal["stars", "growth"]
+DISTRICT_COLUMNS = ["owner", "repositories", "stars", "x", "y", "width", "depth", "peak_x", "peak_y", "top"]
+HeightMeasure = Literal["stars", "growth"]
 GROUND = Box(0.0, 0.0, 1000.0, 700.0)
-TALLEST = 290.0
-STREET = 6.0
-GAP = 1.2
+MAX_HEIGHT = 290.0
+STREET_WIDTH = 6.0
+LOT_GAP = 1.2
 # A lot that shows nothing still shows that it is there.
-KERB = 2.0
+MIN_HEIGHT = 2.0
 
 
 @dataclass(frozen=True)
@@ -29,24 +29,24 @@ class City:
     districts: DataFrame
 
 
-def build(rows: DataFrame, measure: Measure = "stars") -> City:
+def build_city(rows: DataFrame, measure: HeightMeasure = "stars") -> City:
     """Lay out *rows* (full_name, owner, stars, stars_30d …): wide districts near, narrow ones far, so that few hide.
 
     Ground and height both follow the square root of stars, so a tower's volume is its stars. By growth, the height
     follows the square root of that instead; where it is not known, or not positive, the tower is as flat as the kerb.
     """
-    ordered = _ordered(rows)
+    ordered = _order_by_district(rows)
     groups = [group for _, group in ordered.groupby("district", sort=False)]
     grounds = squarify([float(group["weight"].sum()) for group in groups], GROUND)
     heights = _heights(ordered, measure)
     towers = pd.concat(
-        [_lots(group, ground.inset(STREET / 2)) for group, ground in zip(groups, grounds, strict=True)]
+        [_lots(group, ground.inset(STREET_WIDTH / 2)) for group, ground in zip(groups, grounds, strict=True)]
         or [ordered.assign(x=0.0, y=0.0, width=0.0, depth=0.0)]
     ).assign(height=heights)
     return City(towers.drop(columns=["district", "weight", "ground"]), _districts(groups, grounds, towers))
 
 
-def _ordered(rows: DataFrame) -> DataFrame:
+def _order_by_district(rows: DataFrame) -> DataFrame:
     """District by district, the widest first; in each the most starred first."""
     weight = rows["stars"].astype(float).clip(lower=1) ** 0.5
     named = rows.assign(district=rows["owner"].astype("string").str.lower(), weight=weight)
@@ -57,15 +57,15 @@ def _ordered(rows: DataFrame) -> DataFrame:
 
 def _lots(group: DataFrame, ground: Box) -> DataFrame:
     lots = [lot.mirrored(ground) for lot in squarify([float(weight) for weight in group["weight"]], ground)]
-    gaps = [lot.inset(GAP) for lot in lots]
+    gaps = [lot.inset(LOT_GAP) for lot in lots]
     return group.assign(**{name: [getattr(lot, name) for lot in gaps] for name in ("x", "y", "width", "depth")})
 
 
-def _heights(rows: DataFrame, measure: Measure) -> "pd.Series[float]":
+def _heights(rows: DataFrame, measure: HeightMeasure) -> "pd.Series[float]":
     counted = rows["stars" if measure == "stars" else "stars_30d"].astype("Float64").fillna(0).astype(float)
     roots = counted.clip(lower=0) ** 0.5
     greatest = float(roots.max()) if len(roots) else 0.0
-    return KERB + roots * ((TALLEST - KERB) / greatest if greatest else 0.0)
+    return MIN_HEIGHT + roots * ((MAX_HEIGHT - MIN_HEIGHT) / greatest if greatest else 0.0)
 
 
 def _districts(groups: list[DataFrame], grounds: list[Box], towers: DataFrame) -> DataFrame:
@@ -73,7 +73,7 @@ def _districts(groups: list[DataFrame], grounds: list[Box], towers: DataFrame) -
     for group, ground in zip(groups, grounds, strict=True):
         tallest = towers.loc[towers.loc[group.index, "height"].idxmax()]
         named = {"owner": group["owner"].iloc[0], "repositories": len(group), "stars": int(group["stars"].sum())}
-        floor = asdict(ground.inset(STREET / 2))
+        floor = asdict(ground.inset(STREET_WIDTH / 2))
         peak = Box(*(float(tallest[side]) for side in ("x", "y", "width", "depth"))).center
         rows.append({**named, **floor, "peak_x": peak[0], "peak_y": peak[1], "top": float(tallest["height"])})
-    return DataFrame(rows, columns=DISTRICT)
+    return DataFrame(rows, columns=DISTRICT_COLUMNS)

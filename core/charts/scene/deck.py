@@ -8,26 +8,26 @@ import pandas as pd
 import pydeck
 from pandas import DataFrame
 
-from core.charts.linguist import UNKNOWN, WITHOUT_COLOR, color
-from core.charts.scene.camera import FIELD_OF_VIEW, Camera, Canvas, fit, without_overlap
+from core.charts.linguist import FALLBACK_COLOR, NO_LANGUAGE, color
+from core.charts.scene.camera import FIELD_OF_VIEW, Camera, Canvas, fit_camera, non_overlapping_labels
 from core.charts.scene.city import City
-from core.charts.scene.legend import Entry
+from core.charts.scene.legend import LegendEntry
 from core.charts.theme import Theme
 
-HOOD = {"x": -1.0, "y": -1.0, "width": 2.0, "depth": 2.0, "height": 1.0}
+SELECTION_MARGIN = {"x": -1.0, "y": -1.0, "width": 2.0, "depth": 2.0, "height": 1.0}
 LABEL_PIXELS = 12
-LABEL_WIDTH = 0.62  # of the size, a letter, on average
+LABEL_CHARACTER_WIDTH = 0.62  # of the size, a letter, on average
 LABEL_PADDING = (7, 4)
 LABEL_LIFT = 14.0
 LABEL_HEIGHT = LABEL_PIXELS + 2 * LABEL_PADDING[1] + 3
-CORNERS = "[[x, y], [x + width, y], [x + width, y + depth], [x, y + depth]]"
+POLYGON_EXPRESSION = "[[x, y], [x + width, y], [x + width, y + depth], [x, y + depth]]"
 
 
-def towers(city: City) -> DataFrame:
+def tower_rows(city: City) -> DataFrame:
     """The rows of the towers as the browser reads them: lots to a tenth of a unit, colours, words for the tooltip."""
     rows = city.towers
-    languages = rows["language"].fillna(UNKNOWN)
-    rgb = np.array([channels(color(language)) for language in languages] or np.empty((0, 3)), dtype=int)
+    languages = rows["language"].fillna(NO_LANGUAGE)
+    rgb = np.array([hex_to_rgb(color(language)) for language in languages] or np.empty((0, 3)), dtype=int)
     return DataFrame(
         {
             "name": rows["full_name"],
@@ -35,7 +35,7 @@ def towers(city: City) -> DataFrame:
             "stars": rows["stars"],
             "growth": rows["stars_30d"],
             "stars_said": [f"{stars:,}" for stars in rows["stars"]],
-            "growth_said": [growth_said(growth) for growth in rows["stars_30d"]],
+            "growth_said": [growth_label(growth) for growth in rows["stars_30d"]],
             "looked_at": pd.to_datetime(rows["checked_at"], utc=True).dt.strftime("%Y-%m-%d"),
             **{column: rows[column].round(1) for column in ("x", "y", "width", "depth", "height")},
             "r": rgb[:, 0],
@@ -45,17 +45,17 @@ def towers(city: City) -> DataFrame:
     )
 
 
-def districts(city: City) -> DataFrame:
+def district_rows(city: City) -> DataFrame:
     """The rows of the districts' floors as the browser reads them."""
     return city.districts[["owner", "repositories", "stars", "x", "y", "width", "depth"]].round(1)
 
 
-def channels(color: str) -> tuple[int, int, int]:
+def hex_to_rgb(color: str) -> tuple[int, int, int]:
     """#3572A5 -> (53, 114, 165)."""
     return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
 
 
-def growth_said(growth: Any) -> str:
+def growth_label(growth: Any) -> str:
     if pd.isna(growth):
         return "growth in 30 days is not known"
     return f"{growth:+,} in the 30 days before".replace("-", "−")
@@ -63,10 +63,10 @@ def growth_said(growth: Any) -> str:
 
 def camera_for(city: City, canvas: Canvas) -> Camera:
     """The camera that shows the whole city with its labels."""
-    return fit(_outline(city), canvas, headroom=LABEL_HEIGHT + 6)
+    return fit_camera(_corner_points(city), canvas, headroom=LABEL_HEIGHT + 6)
 
 
-def _outline(city: City) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _corner_points(city: City) -> np.ndarray[Any, np.dtype[np.float64]]:
     """The corners of all floors, and of all towers' roofs."""
     parts = []
     for rows, height in ((city.districts, None), (city.towers, "height")):
@@ -86,14 +86,14 @@ def labels(city: City, camera: Camera, canvas: Canvas, chosen: str | None = None
     """
     rows = city.districts.sort_values(["stars", "owner"], ascending=[False, True])
     owners = DataFrame({"text": rows["owner"], "x": rows["peak_x"], "y": rows["peak_y"], "top": rows["top"]})
-    feet = pd.concat([_roof(city, chosen), owners.assign(chosen=False)], ignore_index=True)
+    feet = pd.concat([_selected_roof(city, chosen), owners.assign(chosen=False)], ignore_index=True)
     feet["z"] = feet["top"] + LABEL_LIFT
     seen = camera.project(feet[["x", "y", "z"]].to_numpy(dtype=float), canvas)
     widths = [label_width(text) for text in feet["text"]]
-    return feet.iloc[without_overlap(seen, widths, LABEL_HEIGHT, canvas)].round(1).reset_index(drop=True)
+    return feet.iloc[non_overlapping_labels(seen, widths, LABEL_HEIGHT, canvas)].round(1).reset_index(drop=True)
 
 
-def _roof(city: City, chosen: str | None) -> DataFrame:
+def _selected_roof(city: City, chosen: str | None) -> DataFrame:
     """The roof of the chosen tower, where there is one."""
     rows = city.towers[city.towers["full_name"] == chosen]
     x, y = rows["x"] + rows["width"] / 2, rows["y"] + rows["depth"] / 2
@@ -101,18 +101,18 @@ def _roof(city: City, chosen: str | None) -> DataFrame:
 
 
 def label_width(text: str) -> float:
-    return len(text) * LABEL_PIXELS * LABEL_WIDTH + 2 * LABEL_PADDING[0]
+    return len(text) * LABEL_PIXELS * LABEL_CHARACTER_WIDTH + 2 * LABEL_PADDING[0]
 
 
-def colors(city: City, most: int) -> list[Entry]:
+def language_legend(city: City, most: int) -> list[LegendEntry]:
     """The languages of the towers, for a legend: those with most first, the rest together as the last."""
-    counts = city.towers["language"].fillna(UNKNOWN).value_counts()
-    shown = [Entry(str(name), color(name), int(count)) for name, count in counts.head(most).items()]
+    counts = city.towers["language"].fillna(NO_LANGUAGE).value_counts()
+    shown = [LegendEntry(str(name), color(name), int(count)) for name, count in counts.head(most).items()]
     rest = counts.iloc[most:]
-    return [*shown, Entry(f"{len(rest)} more", WITHOUT_COLOR, int(rest.sum()))] if len(rest) else shown
+    return [*shown, LegendEntry(f"{len(rest)} more", FALLBACK_COLOR, int(rest.sum()))] if len(rest) else shown
 
 
-def said(city: City) -> str:
+def alt_text(city: City) -> str:
     """The scene in words, for who cannot see it."""
     owners = city.districts.sort_values(["stars", "owner"], ascending=[False, True]).head(5)
     tallest = city.towers.sort_values(["height", "full_name"], ascending=[False, True]).head(5)
@@ -132,11 +132,11 @@ def deck(
     chosen: str | None = None,
 ) -> pydeck.Deck:
     """Draw *city*; `address` says where the rows of `towers` and `districts` are, *chosen* is the tower to mark."""
-    layers = [_floors(address["districts"], theme), _towers(address["towers"], theme)]
+    layers = [_floor_layer(address["districts"], theme), _tower_layer(address["towers"], theme)]
     marked = city.towers[city.towers["full_name"] == chosen]
     if len(marked):
-        layers.append(_mark(marked, theme))
-    layers += [_stems(names, theme), _names(names, theme)]
+        layers.append(_selection_layer(marked, theme))
+    layers += [_stem_layer(names, theme), _label_layer(names, theme)]
     return pydeck.Deck(
         layers=layers,
         views=[pydeck.View("OrbitView", controller=True, fovy=FIELD_OF_VIEW)],
@@ -155,16 +155,18 @@ def deck(
     )
 
 
-def _floors(address: str, theme: Theme) -> pydeck.Layer:
-    return _polygons("districts", address, fill=list(channels(FLOOR[theme.dark])), extruded=False, pickable=False)
+def _floor_layer(address: str, theme: Theme) -> pydeck.Layer:
+    return _polygon_layer(
+        "districts", address, fill=list(hex_to_rgb(FLOOR_COLORS[theme.dark])), extruded=False, pickable=False
+    )
 
 
-FLOOR = {False: "#e2e8f0", True: "#1e293b"}
-LABEL = {False: ("#0f172a", "#ffffff", "#cbd5e1"), True: ("#f1f5f9", "#0b1222", "#475569")}
+FLOOR_COLORS = {False: "#e2e8f0", True: "#1e293b"}
+LABEL_COLORS = {False: ("#0f172a", "#ffffff", "#cbd5e1"), True: ("#f1f5f9", "#0b1222", "#475569")}
 
 
-def _towers(address: str, theme: Theme) -> pydeck.Layer:
-    return _polygons(
+def _tower_layer(address: str, theme: Theme) -> pydeck.Layer:
+    return _polygon_layer(
         "towers",
         address,
         fill="@@=[r, g, b]",
@@ -176,7 +178,7 @@ def _towers(address: str, theme: Theme) -> pydeck.Layer:
     )
 
 
-def _polygons(name: str, data: object, *, fill: object, **properties: Any) -> pydeck.Layer:
+def _polygon_layer(name: str, data: object, *, fill: object, **properties: Any) -> pydeck.Layer:
     """Flat or raised rectangles.
 
     Once a tower is selected Streamlit makes everything else translucent through `getFillColor` (and `getColor`).
@@ -186,44 +188,44 @@ def _polygons(name: str, data: object, *, fill: object, **properties: Any) -> py
         "PolygonLayer",
         data,
         id=name,
-        get_polygon=CORNERS,
+        get_polygon=POLYGON_EXPRESSION,
         stroked=False,
         _subLayerProps={"fill": {"getFillColor": fill}},
         **properties,
     )
 
 
-def _mark(marked: DataFrame, theme: Theme) -> pydeck.Layer:
+def _selection_layer(marked: DataFrame, theme: Theme) -> pydeck.Layer:
     """A hood over the chosen tower, in the one colour that no language has."""
     row = marked[["x", "y", "width", "depth", "height"]].iloc[0].astype(float)
-    hood = row.add(pd.Series(HOOD))
-    return _polygons(
+    hood = row.add(pd.Series(SELECTION_MARGIN))
+    return _polygon_layer(
         "chosen",
         [hood.round(1).to_dict()],
-        fill=list(channels(theme.text)),
+        fill=list(hex_to_rgb(theme.text)),
         extruded=True,
         get_elevation="height",
         pickable=False,
     )
 
 
-def _stems(names: DataFrame, theme: Theme) -> pydeck.Layer:
+def _stem_layer(names: DataFrame, theme: Theme) -> pydeck.Layer:
     return pydeck.Layer(
         "LineLayer",
         names[["x", "y", "z", "top"]].to_dict(orient="records"),
         id="stems",
         get_source_position="[x, y, top]",
         get_target_position="[x, y, z]",
-        get_color=[*channels(theme.muted), 102],
+        get_color=[*hex_to_rgb(theme.muted), 102],
         get_width=1,
         pickable=False,
     )
 
 
-def _names(names: DataFrame, theme: Theme) -> pydeck.Layer:
-    text, ground, border = LABEL[theme.dark]
-    plain = {"color": channels(text), "ground": (*channels(ground), 235), "border": channels(border)}
-    marked = {"color": channels("#ffffff"), "ground": channels(theme.accent), "border": channels(theme.accent)}
+def _label_layer(names: DataFrame, theme: Theme) -> pydeck.Layer:
+    text, ground, border = LABEL_COLORS[theme.dark]
+    plain = {"color": hex_to_rgb(text), "ground": (*hex_to_rgb(ground), 235), "border": hex_to_rgb(border)}
+    marked = {"color": hex_to_rgb("#ffffff"), "ground": hex_to_rgb(theme.accent), "border": hex_to_rgb(theme.accent)}
     rows = names[["text", "x", "y", "z"]].to_dict(orient="records")
     return pydeck.Layer(
         "TextLayer",

@@ -8,22 +8,22 @@ from core.charts.theme import Theme
 
 
 @dataclass(frozen=True)
-class Entry:
+class LegendEntry:
     name: str
     color: str
     count: int
 
 
-def legend(entries: Sequence[Entry], theme: Theme, *, label: str) -> str:
+def legend_html(entries: Sequence[LegendEntry], theme: Theme, *, label: str) -> str:
     """Draw *entries* as marked-up text; *label* says what is counted."""
-    items = "".join(_item(entry, theme) for entry in entries)
+    items = "".join(_item_html(entry, theme) for entry in entries)
     style = (
         f"display:flex;flex-wrap:wrap;gap:2px 16px;font-size:12px;color:{theme.text};font-variant-numeric:tabular-nums"
     )
     return f'<div role="list" aria-label="{escape(label)}" style="{style}">{items}</div>'
 
 
-def _item(entry: Entry, theme: Theme) -> str:
+def _item_html(entry: LegendEntry, theme: Theme) -> str:
     swatch = (
         f"display:inline-block;width:10px;height:10px;border-radius:2.5px;background:{entry.color};margin-right:6px"
     )

@@ -44,34 +44,34 @@ def squarify(weights: Sequence[float], box: Box) -> list[Box]:
     rest = box
     while len(cut) < len(areas):
         side = min(rest.width, rest.depth)
-        row = _row(areas, len(cut), side)
+        row = _take_row(areas, len(cut), side)
         last = len(cut) + len(row) == len(areas)
-        rects, rest = _lay(row, rest, last=last)
+        rects, rest = _lay_row(row, rest, last=last)
         cut += rects
     return cut
 
 
-def _row(areas: Sequence[float], start: int, side: float) -> Sequence[float]:
+def _take_row(areas: Sequence[float], start: int, side: float) -> Sequence[float]:
     """Take areas from *start* on as long as that makes the worst of the row squarer."""
     end = start + 1
-    worst = _worst(areas[start], areas[start], areas[start], side)
+    worst = _worst_aspect_ratio(areas[start], areas[start], areas[start], side)
     total = smallest = largest = areas[start]
     while end < len(areas):
         area = areas[end]
         total, smallest, largest = total + area, min(smallest, area), max(largest, area)
-        shape = _worst(total, smallest, largest, side)
+        shape = _worst_aspect_ratio(total, smallest, largest, side)
         if shape > worst:
             break
         worst, end = shape, end + 1
     return areas[start:end]
 
 
-def _worst(total: float, smallest: float, largest: float, side: float) -> float:
+def _worst_aspect_ratio(total: float, smallest: float, largest: float, side: float) -> float:
     """The worst ratio of sides in a row of that total area, laid along *side*."""
     return max(side * side * largest / (total * total), total * total / (side * side * smallest))
 
 
-def _lay(row: Sequence[float], box: Box, *, last: bool) -> tuple[list[Box], Box]:
+def _lay_row(row: Sequence[float], box: Box, *, last: bool) -> tuple[list[Box], Box]:
     """Lay *row* along the shorter side of *box*, at its near end; returns the rectangles and the rest of the box."""
     lengthwise = box.width >= box.depth
     side, reach = (box.depth, box.width) if lengthwise else (box.width, box.depth)

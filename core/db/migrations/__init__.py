@@ -4,12 +4,12 @@ from pathlib import Path
 
 import psycopg
 
-HERE = Path(__file__).parent
+MIGRATIONS_DIR = Path(__file__).parent
 
 
 def is_current(url: str) -> bool:
     """Tell, without importing Alembic, whether the database at *url* has the newest revision."""
-    newest = max(path.stem for path in (HERE / "versions").glob("[0-9]*.py"))
+    newest = max(path.stem for path in (MIGRATIONS_DIR / "versions").glob("[0-9]*.py"))
     try:
         with psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://", 1), connect_timeout=5) as connection:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -24,6 +24,6 @@ def upgrade(url: str) -> None:
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
-    config.set_main_option("script_location", str(HERE))
+    config.set_main_option("script_location", str(MIGRATIONS_DIR))
     config.attributes["url"] = url
     command.upgrade(config, "head")

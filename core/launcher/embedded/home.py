@@ -13,15 +13,15 @@ from typing import Any
 
 from core.errors import ServerUnavailable
 
-ELSEWHERE = Path("/var/lib/almanac")
+FALLBACK_ROOT = Path("/var/lib/almanac")
 # The kernel's limit for the path of a Unix socket is 107 bytes on Linux and 103 on macOS.
-LONGEST_SOCKET_PATH = 103
-PLAIN_PATH = re.compile(r"[A-Za-z0-9_./+~-]+")
+MAX_SOCKET_PATH_BYTES = 103
+SAFE_PATH_PATTERN = re.compile(r"[A-Za-z0-9_./+~-]+")
 PREFERRED_USERS = ("postgres", "nobody")
 
 
 @dataclass(frozen=True)
-class Owner:
+class ServerUser:
     """The user that the servers run as."""
 
     uid: int
@@ -60,13 +60,13 @@ class Owner:
 
 
 @dataclass(frozen=True)
-class Home:
+class ServerFolders:
     """The folders of one data directory's servers."""
 
     files: Path  # locks, logs and the reasons of failures: always in the data directory
     root: Path  # cluster, binaries and sockets: there too, unless their user cannot go there
     sockets: Path
-    owner: Owner
+    owner: ServerUser
 
     @property
     def cluster(self) -> Path:
@@ -88,20 +88,20 @@ class Home:
         return self.files / f"{name}.failed"
 
 
-def find_home(data_dir: Path) -> Home:
+def find_server_folders(data_dir: Path) -> ServerFolders:
     """Say where the servers of *data_dir* live, creating folders but never changing the mode of one that was there."""
     data_dir = data_dir.expanduser().resolve()
     data_dir.parent.mkdir(parents=True, exist_ok=True)
-    _make_passable(data_dir)
+    _make_traversable(data_dir)
     files = data_dir / "servers"
-    _make_passable(files)
-    elsewhere = ELSEWHERE / _short_hash(data_dir)
-    owner = _owner(files / "postgres", elsewhere / "postgres")
-    root = _root(files, elsewhere, owner)
-    return Home(files=files, root=root, sockets=_sockets(root), owner=owner)
+    _make_traversable(files)
+    elsewhere = FALLBACK_ROOT / _short_hash(data_dir)
+    owner = _server_user(files / "postgres", elsewhere / "postgres")
+    root = _choose_root(files, elsewhere, owner)
+    return ServerFolders(files=files, root=root, sockets=_choose_socket_folder(root), owner=owner)
 
 
-def _make_passable(folder: Path) -> None:
+def _make_traversable(folder: Path) -> None:
     """Create *folder* private to its user, or, as root, so that the servers' user can pass through it."""
     try:
         folder.mkdir(mode=0o700)
@@ -115,34 +115,34 @@ def _short_hash(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
 
 
-def _owner(*clusters: Path) -> Owner:
+def _server_user(*clusters: Path) -> ServerUser:
     """Postgres refuses root, so root runs it as whoever owns the cluster, else as `postgres`, else as `nobody`."""
     if os.geteuid() != 0:
-        return Owner(os.geteuid(), os.getegid(), another=False)
+        return ServerUser(os.geteuid(), os.getegid(), another=False)
     for cluster in clusters:
         if cluster.exists() and cluster.stat().st_uid != 0:
             found = cluster.stat()
-            return Owner(found.st_uid, found.st_gid, another=True)
+            return ServerUser(found.st_uid, found.st_gid, another=True)
     for name in PREFERRED_USERS:
         try:
             user = pwd.getpwnam(name)
         except KeyError:
             continue
-        return Owner(user.pw_uid, user.pw_gid, another=True)
+        return ServerUser(user.pw_uid, user.pw_gid, another=True)
     raise ServerUnavailable("Postgres refuses to run as root, and there is neither a user postgres nor a user nobody")
 
 
-def _root(files: Path, elsewhere: Path, owner: Owner) -> Path:
+def _choose_root(files: Path, elsewhere: Path, owner: ServerUser) -> Path:
     """What is there already wins: the modes of parents may change between two starts, the data must not move."""
     if not owner.another:
         return files
     if not elsewhere.exists():
         # Programs copied to a path with a quote in it could not find each other: initdb goes through a shell.
-        if (files / "postgres").exists() or (PLAIN_PATH.fullmatch(str(files)) and owner.can_enter(files)):
+        if (files / "postgres").exists() or (SAFE_PATH_PATTERN.fullmatch(str(files)) and owner.can_enter(files)):
             return files
-        ELSEWHERE.parent.mkdir(parents=True, exist_ok=True)
-        _make_passable(ELSEWHERE)
-        _make_passable(elsewhere)
+        FALLBACK_ROOT.parent.mkdir(parents=True, exist_ok=True)
+        _make_traversable(FALLBACK_ROOT)
+        _make_traversable(elsewhere)
         # Each says where the other is: whoever deletes one may want to delete both.
         (elsewhere / "data-dir.txt").write_text(f"{files.parent}\n", encoding="utf-8")
         with contextlib.suppress(FileExistsError):
@@ -150,11 +150,11 @@ def _root(files: Path, elsewhere: Path, owner: Owner) -> Path:
     return elsewhere
 
 
-def _sockets(root: Path) -> Path:
+def _choose_socket_folder(root: Path) -> Path:
     """Beside the cluster where that works: a comma would separate two hosts in a connection string."""
     sockets = root / "run"
     longest = str(sockets / ".s.PGSQL.5432")
-    if len(os.fsencode(longest)) <= LONGEST_SOCKET_PATH and PLAIN_PATH.fullmatch(longest):
+    if len(os.fsencode(longest)) <= MAX_SOCKET_PATH_BYTES and SAFE_PATH_PATTERN.fullmatch(longest):
         return sockets
     # Owner and mode are checked before anything is put or found there.
     return Path("/tmp") / f"almanac-{_short_hash(root)}"  # noqa: S108

@@ -12,12 +12,12 @@ from urllib.parse import quote
 from core.errors import ServerUnavailable
 from core.launcher.embedded import postgres as pg
 from core.launcher.embedded import valkey as kv
-from core.launcher.embedded.home import Home, find_home
+from core.launcher.embedded.home import ServerFolders, find_server_folders
 
-PROJECT = Path(__file__).resolve().parents[3]
-START_SECONDS = 90  # recovery after a crash of the machine takes its time
+PROJECT_ROOT = Path(__file__).resolve().parents[3]
+START_TIMEOUT_SECONDS = 90  # recovery after a crash of the machine takes its time
 POLL_SECONDS = 0.03
-MOST_SUPERVISORS = 5
+MAX_SUPERVISORS = 5
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Servers:
 
     database_url: str
     redis_url: str
-    _home: Home = field(repr=False)
+    _home: ServerFolders = field(repr=False)
     _pg_bin_dir: str = field(repr=False)
     _durable: bool = field(repr=False)
     _locks: list[int] = field(repr=False, default_factory=list)
@@ -45,12 +45,12 @@ class Servers:
     def at(cls, data_dir: Path, *, pg_bin_dir: str, durable: bool, postgres: bool, redis: bool) -> "Servers":
         """Say where the servers will answer, without starting them: the addresses follow from *data_dir*."""
         try:
-            home = find_home(data_dir)
+            home = find_server_folders(data_dir)
         except OSError as error:
             raise ServerUnavailable(f"DATA_DIR cannot be {data_dir}: {error}") from error
         return cls(
             _database_url(home) if postgres else "",
-            f"unix://{quote(str(home.sockets / kv.SOCKET))}" if redis else "",
+            f"unix://{quote(str(home.sockets / kv.SOCKET_NAME))}" if redis else "",
             home,
             pg_bin_dir,
             durable,
@@ -68,21 +68,21 @@ class Servers:
         Calling it again starts servers whose supervisor was killed.
         """
         started = time.time_ns()
-        until = time.monotonic() + START_SECONDS
+        until = time.monotonic() + START_TIMEOUT_SECONDS
         wanted = [name for name, url in (("postgres", self.database_url), ("valkey", self.redis_url)) if url]
         if not self._locks:
-            self._locks = [_share(self._home.files / f"{name}.lease", until) for name in wanted]
+            self._locks = [_acquire_shared_lock(self._home.files / f"{name}.lease", until) for name in wanted]
         supervisors = 0
         while unready := self._unready(wanted):
             supervisors += self._supervise()
             self._raise_failure(unready, started)
-            if time.monotonic() > until or supervisors > MOST_SUPERVISORS:
+            if time.monotonic() > until or supervisors > MAX_SUPERVISORS:
                 raise ServerUnavailable(f"{unready[0]} does not start; see the logs in {self._home.files}")
             time.sleep(POLL_SECONDS)
 
     def supervised(self) -> bool:
         """Tell whether somebody looks after the servers; false after a kill of the supervisor."""
-        return not _could_lock(self._home.files / "supervisor.lock", fcntl.LOCK_SH)
+        return not _is_lockable(self._home.files / "supervisor.lock", fcntl.LOCK_SH)
 
     def release(self, *, wait_seconds: float = 0) -> None:
         """Give the leases back; wait until the servers have stopped, unless somebody else still leases one."""
@@ -103,7 +103,7 @@ class Servers:
         if not self._home.owner.owns_privately(self._home.sockets):
             return False
         if name == "valkey":
-            return kv.ask(self._home.sockets / kv.SOCKET, b"PING\r\n").startswith(b"+PONG")
+            return kv.send_command(self._home.sockets / kv.SOCKET_NAME, b"PING\r\n").startswith(b"+PONG")
         import psycopg  # noqa: PLC0415 - the supervisor reads this package and never connects
 
         try:
@@ -114,7 +114,7 @@ class Servers:
 
     def _supervise(self) -> bool:
         """Start a supervisor unless there is one; exactly one of many callers gets the lock that it inherits."""
-        lock = _lock(self._home.files / "supervisor.lock", fcntl.LOCK_EX)
+        lock = _try_lock(self._home.files / "supervisor.lock", fcntl.LOCK_EX)
         if lock is None:
             return False
         for mark in self._home.files.glob("*.running"):
@@ -164,28 +164,28 @@ class Servers:
     def _leased_by_others(self) -> bool:
         """A lease can be shared but not taken alone while another client has it; while the servers stop, neither."""
         leases = self._home.files.glob("*.lease")
-        return any(_could_lock(one, fcntl.LOCK_SH) and not _could_lock(one, fcntl.LOCK_EX) for one in leases)
+        return any(_is_lockable(one, fcntl.LOCK_SH) and not _is_lockable(one, fcntl.LOCK_EX) for one in leases)
 
 
 def _python_path() -> str:
-    return os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
+    return os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
 
 
-def _database_url(home: Home) -> str:
+def _database_url(home: ServerFolders) -> str:
     # The port is said because a PGPORT in the environment would win otherwise.
-    return f"postgresql+psycopg://{pg.NAME}@/{pg.NAME}?host={quote(str(home.sockets))}&port=5432"
+    return f"postgresql+psycopg://{pg.DATABASE_NAME}@/{pg.DATABASE_NAME}?host={quote(str(home.sockets))}&port=5432"
 
 
-def _open(path: Path) -> int:
+def _open_lock_file(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ServerUnavailable(f"DATA_DIR cannot be used: {error}") from error
 
 
-def _share(path: Path, until: float) -> int:
+def _acquire_shared_lock(path: Path, until: float) -> int:
     """Take a shared lock; the kernel gives it back however this process ends."""
-    while (descriptor := _lock(path, fcntl.LOCK_SH)) is None:
+    while (descriptor := _try_lock(path, fcntl.LOCK_SH)) is None:
         # The supervisor is just stopping this server; another one starts it again.
         if time.monotonic() > until:
             raise ServerUnavailable(f"{path.stem} is stopping and does not end")
@@ -193,9 +193,9 @@ def _share(path: Path, until: float) -> int:
     return descriptor
 
 
-def _lock(path: Path, how: int) -> int | None:
+def _try_lock(path: Path, how: int) -> int | None:
     """Take a lock without waiting; None while another process holds one that excludes it."""
-    descriptor = _open(path)
+    descriptor = _open_lock_file(path)
     try:
         fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -204,8 +204,8 @@ def _lock(path: Path, how: int) -> int | None:
     return descriptor
 
 
-def _could_lock(path: Path, how: int) -> bool:
-    descriptor = _lock(path, how)
+def _is_lockable(path: Path, how: int) -> bool:
+    descriptor = _try_lock(path, how)
     if descriptor is not None:
         os.close(descriptor)
     return descriptor is not None

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ServerUnavailable
-from core.launcher.embedded.binaries import PostgresBinaries, postgres_for
-from core.launcher.embedded.home import Home
-from core.launcher.embedded.service import die_with_parent, log_size, said_since, spawn
+from core.launcher.embedded.binaries import PostgresBinaries, runnable_postgres
+from core.launcher.embedded.home import ServerFolders
+from core.launcher.embedded.service import die_with_parent, log_size, log_tail_since, start_server
 
-NAME = "almanac"  # of the database and of its only user
-STOP_SECONDS = 60
-ENOUGH_SHARED_MEMORY = 256 * 1024**2
+DATABASE_NAME = "almanac"  # of the database and of its only user
+STOP_TIMEOUT_SECONDS = 60
+MIN_SHARED_MEMORY_BYTES = 256 * 1024**2
 
 # For analytics on a small machine: a few hundred megabytes, no TCP, no wait for a compiler.
 SETTINGS = {
@@ -38,12 +38,17 @@ SETTINGS = {
     "logging_collector": "off",
 }
 # A crash of the machine may cost the whole cluster: for tests only.
-NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "128MB"}
+NOT_DURABLE_SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "shared_buffers": "128MB",
+}
 
 
 @dataclass
-class Postgres:
-    home: Home
+class PostgresService:
+    home: ServerFolders
     pg_bin_dir: str
     durable: bool
 
@@ -51,18 +56,18 @@ class Postgres:
     stop_signal = signal.SIGINT  # "fast": SIGTERM would wait for clients to leave
 
     def start(self) -> subprocess.Popen[bytes]:
-        binaries = postgres_for(self.home, self.pg_bin_dir)
+        binaries = runnable_postgres(self.home, self.pg_bin_dir)
         self._stop_leftover()
         if not self.home.cluster.exists():
             self._make_cluster(binaries)
         self._check_version(binaries)
-        options = {**SETTINGS, **({} if self.durable else NOT_DURABLE)}
+        options = {**SETTINGS, **({} if self.durable else NOT_DURABLE_SETTINGS)}
         options["unix_socket_directories"] = str(self.home.sockets)
-        options["dynamic_shared_memory_type"] = _shared_memory()
+        options["dynamic_shared_memory_type"] = _shared_memory_type()
         command = [str(binaries.folder / "postgres"), "-D", str(self.home.cluster)]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
-        return spawn(self.home, self.name, command, self.stop_signal, binaries.environment)
+        return start_server(self.home, self.name, command, self.stop_signal, binaries.environment)
 
     def recover(self) -> None:
         """Postgres holds the data itself: nothing can be spared."""
@@ -74,13 +79,21 @@ class Postgres:
         new = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.home.root))
         if self.home.owner.another:
             os.chown(new, self.home.owner.uid, self.home.owner.gid)
-        initdb = [str(binaries.folder / "initdb"), "-D", str(new), "-U", NAME, "--encoding=UTF8", "--no-instructions"]
+        initdb = [
+            str(binaries.folder / "initdb"),
+            "-D",
+            str(new),
+            "-U",
+            DATABASE_NAME,
+            "--encoding=UTF8",
+            "--no-instructions",
+        ]
         # The folder of the socket is its owner's alone, so whoever reaches it may come in.
         initdb += ["--auth-local=trust", "--auth-host=reject"]
         initdb += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         self._run([*initdb, *([] if self.durable else ["--no-sync"])], binaries)
         single = [str(binaries.folder / "postgres"), "--single", "-D", str(new), "postgres"]
-        self._run(single, binaries, f"CREATE DATABASE {NAME}\n")
+        self._run(single, binaries, f"CREATE DATABASE {DATABASE_NAME}\n")
         new.rename(self.home.cluster)
 
     def _run(self, command: list[str], binaries: PostgresBinaries, text: str = "") -> None:
@@ -98,7 +111,9 @@ class Postgres:
                 **self.home.owner.as_user(),
             )
         if done.returncode:
-            raise ServerUnavailable(f"Postgres could not make its cluster: {said_since(self.home, self.name, before)}")
+            raise ServerUnavailable(
+                f"Postgres could not make its cluster: {log_tail_since(self.home, self.name, before)}"
+            )
 
     def _check_version(self, binaries: PostgresBinaries) -> None:
         made_by = (self.home.cluster / "PG_VERSION").read_text().strip()
@@ -116,8 +131,8 @@ class Postgres:
         until its parent looks; Postgres refuses to start while its user has any process of the number in such a file.
         """
         lock_file = self.home.cluster / "postmaster.pid"
-        pid = _first_number(lock_file)
-        until = time.monotonic() + STOP_SECONDS
+        pid = _read_pid(lock_file)
+        until = time.monotonic() + STOP_TIMEOUT_SECONDS
         while pid and _is_postmaster(pid, self.home.cluster):
             os.kill(pid, self.stop_signal)
             if time.monotonic() > until:
@@ -129,16 +144,16 @@ class Postgres:
             of_socket.unlink()
 
 
-def _shared_memory() -> str:
+def _shared_memory_type() -> str:
     """Containers often have a /dev/shm too small for parallel queries."""
     try:
         found = os.statvfs("/dev/shm")  # noqa: S108
     except OSError:
         return "posix"
-    return "posix" if found.f_frsize * found.f_bavail >= ENOUGH_SHARED_MEMORY else "mmap"
+    return "posix" if found.f_frsize * found.f_bavail >= MIN_SHARED_MEMORY_BYTES else "mmap"
 
 
-def _first_number(lock_file: Path) -> int | None:
+def _read_pid(lock_file: Path) -> int | None:
     try:
         return int(lock_file.read_text().split()[0])
     except (OSError, ValueError, IndexError):

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Callable
 from typing import Protocol
 
-from core.launcher.embedded.home import Home
+from core.launcher.embedded.home import ServerFolders
 
 PR_SET_PDEATHSIG = 1
 TAIL_BYTES = 4000
-LAST_LINES = 3
-STAMP = re.compile(r"^\S+ \S+ UTC \[\d+\] (FATAL|LOG|ERROR):\s+")
+TAIL_LINES = 3
+LOG_PREFIX_PATTERN = re.compile(r"^\S+ \S+ UTC \[\d+\] (FATAL|LOG|ERROR):\s+")
 
 
 class Service(Protocol):
@@ -31,8 +31,8 @@ class Service(Protocol):
         """Called after it could not start: put away what may be in its way and can be spared."""
 
 
-def spawn(
-    home: Home, name: str, command: list[str], dies_by: signal.Signals, env: dict[str, str]
+def start_server(
+    home: ServerFolders, name: str, command: list[str], dies_by: signal.Signals, env: dict[str, str]
 ) -> subprocess.Popen[bytes]:
     """Run *command* as the servers' user, its output going to the log of *name*."""
     with home.log(name).open("ab") as log:
@@ -66,14 +66,14 @@ def die_with_parent(signal_: signal.Signals) -> Callable[[], None] | None:
     return in_child
 
 
-def log_size(home: Home, name: str) -> int:
+def log_size(home: ServerFolders, name: str) -> int:
     log = home.log(name)
     return log.stat().st_size if log.exists() else 0
 
 
-def said_since(home: Home, name: str, offset: int) -> str:
+def log_tail_since(home: ServerFolders, name: str, offset: int) -> str:
     """Return what a server logged after *offset*, its last lines, for the sentence that says why it did not start."""
     with home.log(name).open("rb") as log:
         log.seek(max(offset, log_size(home, name) - TAIL_BYTES))
         lines = log.read().decode(errors="replace").splitlines()
-    return "; ".join(STAMP.sub("", line) for line in lines[-LAST_LINES:])
+    return "; ".join(LOG_PREFIX_PATTERN.sub("", line) for line in lines[-TAIL_LINES:])

@@ -16,26 +16,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.errors import ServerUnavailable
-from core.launcher.embedded.home import Home, find_home
-from core.launcher.embedded.postgres import Postgres
-from core.launcher.embedded.service import Service, log_size, said_since
-from core.launcher.embedded.valkey import Valkey
+from core.launcher.embedded.home import ServerFolders, find_server_folders
+from core.launcher.embedded.postgres import PostgresService
+from core.launcher.embedded.service import Service, log_size, log_tail_since
+from core.launcher.embedded.valkey import ValkeyService
 
 POLL_SECONDS = 0.1
-GRACE_SECONDS = 1.0
-QUICK_SECONDS = 3.0  # a server that ends sooner than this after its start did not start
-FAILURES_BEFORE_SAID = 3  # what a killed server leaves behind needs a moment to go away
-LONGEST_WAIT_SECONDS = 30.0
-STOP_SECONDS = 60
-LARGE_LOG = 10 * 1024**2
+IDLE_GRACE_SECONDS = 1.0
+MIN_UPTIME_SECONDS = 3.0  # a server that ends sooner than this after its start did not start
+FAILURES_BEFORE_REPORT = 3  # what a killed server leaves behind needs a moment to go away
+MAX_RETRY_DELAY_SECONDS = 30.0
+STOP_TIMEOUT_SECONDS = 60
+MAX_LOG_BYTES = 10 * 1024**2
 
 
 @dataclass
-class Watch:
+class SupervisedServer:
     """One server, from its first lease to its last."""
 
     service: Service
-    home: Home
+    home: ServerFolders
     lease: int = field(init=False)
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
@@ -72,7 +72,7 @@ class Watch:
         if not self.process:
             return
         try:
-            self.process.wait(STOP_SECONDS)
+            self.process.wait(STOP_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             # Immediate shutdown for Postgres: its log is replayed at the next start.
             self.process.send_signal(signal.SIGQUIT)
@@ -90,7 +90,7 @@ class Watch:
     def _while_idle(self, now: float) -> bool:
         """Stop the server after the grace, holding the lease so that no client comes in between."""
         self.idle_since = self.idle_since or now
-        grace_is_over = now - self.idle_since >= GRACE_SECONDS
+        grace_is_over = now - self.idle_since >= IDLE_GRACE_SECONDS
         if self.process and grace_is_over:
             self.stop()
             self.wait()
@@ -98,7 +98,7 @@ class Watch:
         return not grace_is_over
 
     def _start(self, now: float) -> None:
-        _rotate(self.home.log(self.service.name))
+        _rotate_log(self.home.log(self.service.name))
         self.log_before = log_size(self.home, self.service.name)
         try:
             self.home.owner.make_private(self.home.sockets)
@@ -111,33 +111,33 @@ class Watch:
 
     def _notice_end(self, now: float) -> None:
         if self.process is None or self.process.poll() is None:
-            if self.process and self.failures and now - self.started > QUICK_SECONDS:
+            if self.process and self.failures and now - self.started > MIN_UPTIME_SECONDS:
                 self.failures = 0
                 self.home.failure(self.service.name).unlink(missing_ok=True)
             return
-        quick = now - self.started < QUICK_SECONDS
+        quick = now - self.started < MIN_UPTIME_SECONDS
         print(f"{self.service.name} ended with {self.process.returncode}", file=sys.stderr)  # noqa: T201
         self.process = None
         self._mark.unlink(missing_ok=True)
         if quick:
             self.service.recover()
-            said = said_since(self.home, self.service.name, self.log_before)
+            said = log_tail_since(self.home, self.service.name, self.log_before)
             self._failed(now, f"{self.service.name} does not start: {said}")
 
     def _failed(self, now: float, reason: str, *, certain: bool = False) -> None:
         """Try again a little later each time, and leave the reason for the clients that wait."""
         self.failures += 1
-        self.retry_at = now + min(0.2 * 2**self.failures, LONGEST_WAIT_SECONDS)
-        if certain or self.failures >= FAILURES_BEFORE_SAID:
+        self.retry_at = now + min(0.2 * 2**self.failures, MAX_RETRY_DELAY_SECONDS)
+        if certain or self.failures >= FAILURES_BEFORE_REPORT:
             self.home.failure(self.service.name).write_text(reason, encoding="utf-8")
 
 
-def _rotate(log: Path) -> None:
-    if log.exists() and log.stat().st_size > LARGE_LOG:
+def _rotate_log(log: Path) -> None:
+    if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
 
 
-def supervise(watches: list[Watch]) -> None:
+def supervise(watches: list[SupervisedServer]) -> None:
     """Look after the servers until nobody leases any, or until told to end."""
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: ended.append(number))
@@ -167,10 +167,15 @@ def detach() -> None:
 
 def main(_lock: str, data_dir: str, durable: str, pg_bin_dir: str) -> None:
     detach()
-    home = find_home(Path(data_dir))
+    home = find_server_folders(Path(data_dir))
     safe = durable == "durable"
     # Valkey first: it is up while Postgres still makes its cluster.
-    supervise([Watch(Valkey(home, safe), home), Watch(Postgres(home, pg_bin_dir, safe), home)])
+    supervise(
+        [
+            SupervisedServer(ValkeyService(home, safe), home),
+            SupervisedServer(PostgresService(home, pg_bin_dir, safe), home),
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ServerUnavailable
-from core.launcher.embedded.binaries import valkey_for
-from core.launcher.embedded.home import Home
-from core.launcher.embedded.service import spawn
+from core.launcher.embedded.binaries import runnable_valkey
+from core.launcher.embedded.home import ServerFolders
+from core.launcher.embedded.service import start_server
 
-SOCKET = "valkey.sock"
-STOP_SECONDS = 10
+SOCKET_NAME = "valkey.sock"
+STOP_TIMEOUT_SECONDS = 10
 
 # Nothing in it is the only copy, so it may drop what was not used for longest, and losing the last minutes costs
 # some requests that are answered in full instead of with 304. A rare snapshot (and one when it stops) keeps the ETags
@@ -29,29 +29,29 @@ SETTINGS = {
     "stop-writes-on-bgsave-error": "no",
     "daemonize": "no",
 }
-SAVED = "300 10 60 10000"
+SNAPSHOT_SCHEDULE = "300 10 60 10000"
 
 
 @dataclass
-class Valkey:
-    home: Home
+class ValkeyService:
+    home: ServerFolders
     durable: bool
 
     name = "valkey"
     stop_signal = signal.SIGTERM
 
     def start(self) -> subprocess.Popen[bytes]:
-        program = valkey_for(self.home)
+        program = runnable_valkey(self.home)
         self._stop_leftover()
         self.home.owner.make_private(self.home.valkey)
-        options = {**SETTINGS, "save": SAVED if self.durable else ""}
+        options = {**SETTINGS, "save": SNAPSHOT_SCHEDULE if self.durable else ""}
         options["dir"] = str(self.home.valkey)
-        options["unixsocket"] = str(self.home.sockets / SOCKET)
+        options["unixsocket"] = str(self.home.sockets / SOCKET_NAME)
         command = [str(program)]
         for name, value in options.items():
             command += [f"--{name}", value]
         plain = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-        return spawn(self.home, self.name, command, self.stop_signal, plain)
+        return start_server(self.home, self.name, command, self.stop_signal, plain)
 
     def recover(self) -> None:
         """Put a snapshot away that may be what it cannot read: better an empty cache than none."""
@@ -61,15 +61,15 @@ class Valkey:
 
     def _stop_leftover(self) -> None:
         """Stop a server whose supervisor was killed."""
-        until = time.monotonic() + STOP_SECONDS
-        while ask(self.home.sockets / SOCKET, b"PING\r\n"):
-            ask(self.home.sockets / SOCKET, b"SHUTDOWN\r\n")
+        until = time.monotonic() + STOP_TIMEOUT_SECONDS
+        while send_command(self.home.sockets / SOCKET_NAME, b"PING\r\n"):
+            send_command(self.home.sockets / SOCKET_NAME, b"SHUTDOWN\r\n")
             if time.monotonic() > until:
                 raise ServerUnavailable("An earlier Valkey does not stop")
             time.sleep(0.05)
 
 
-def ask(path: Path, command: bytes) -> bytes:
+def send_command(path: Path, command: bytes) -> bytes:
     """Send one command and return the first of its answer; nothing when nobody answers."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(2)

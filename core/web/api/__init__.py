@@ -7,13 +7,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-def _build() -> ASGIApp:
-    from core.web.api.application import build  # noqa: PLC0415 - `/health` need not wait for FastAPI
+def _build_app() -> ASGIApp:
+    from core.web.api.application import build_app  # noqa: PLC0415 - `/health` need not wait for FastAPI
 
-    return build()
+    return build_app()
 
 
-class Later:
+class LazyApp:
     """An app that is built once, in a thread, when the first request comes."""
 
     def __init__(self, build: Callable[[], ASGIApp]) -> None:
@@ -34,6 +34,6 @@ class Later:
         await app(scope, receive, send)
 
 
-def api() -> Later:
+def lazy_api() -> LazyApp:
     """The app to be mounted at `/api`."""
-    return Later(_build)
+    return LazyApp(_build_app)

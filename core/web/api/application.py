@@ -11,9 +11,9 @@ from core.errors import BadInput
 from core.settings import settings
 from core.web import cookies
 from core.web.api import docs, errors
-from core.web.api.body_limit import Bounded
-from core.web.api.conditional import Unchanged, reader
-from core.web.api.rate_limit import Limited
+from core.web.api.body_limit import BodyLimit
+from core.web.api.conditional import NotModified, signed_in_identity
+from core.web.api.rate_limit import RateLimit
 from core.web.api.routers import (
     accounts,
     auth,
@@ -27,11 +27,11 @@ from core.web.api.routers import (
     scene,
     tracking,
 )
-from core.web.middleware.error_responses import Failures
+from core.web.middleware.error_responses import ErrorResponses
 
 VERSION = "1"
-PARTS = (auth, people, github, accounts, repositories, languages, movers, changes, scene, ingestions, tracking)
-NOT_FOR_FILES = {"limit", "cursor"}
+ROUTER_MODULES = (auth, people, github, accounts, repositories, languages, movers, changes, scene, ingestions, tracking)
+PAGING_PARAMS = {"limit", "cursor"}
 DESCRIPTION = """What Almanac holds, for programs: a number is what GitHub said at a stated moment, what was not
 collected is null, never zero.
 
@@ -48,7 +48,7 @@ collected is null, never zero.
 """
 
 
-def build() -> ASGIApp:
+def build_app() -> ASGIApp:
     """The app, to be mounted at `/api`."""
     app = FastAPI(
         title="Almanac",
@@ -59,23 +59,23 @@ def build() -> ASGIApp:
         openapi_url=None,
         redirect_slashes=False,
     )
-    version_one = APIRouter(prefix="/v1", dependencies=[Depends(known_parameters)])
-    for part in PARTS:
+    version_one = APIRouter(prefix="/v1", dependencies=[Depends(reject_unknown_parameters)])
+    for part in ROUTER_MODULES:
         version_one.include_router(part.router)
     app.include_router(version_one)
     app.include_router(docs.router)
-    app.openapi = lambda: described(app)  # type: ignore[method-assign]
-    app.add_api_route("/openapi.json", app.openapi, include_in_schema=False, dependencies=[Depends(reader)])
-    errors.install(app)
-    app.add_exception_handler(Unchanged, _unchanged)
+    app.openapi = lambda: openapi_schema(app)  # type: ignore[method-assign]
+    app.add_api_route("/openapi.json", app.openapi, include_in_schema=False, dependencies=[Depends(signed_in_identity)])
+    errors.install_error_handlers(app)
+    app.add_exception_handler(NotModified, _not_modified_response)
     # The last that is added is the first to be asked.
-    app.add_middleware(Bounded)
-    app.add_middleware(Limited)
-    app.add_middleware(Failures)
-    return Heads(app)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(RateLimit)
+    app.add_middleware(ErrorResponses)
+    return HeadSupport(app)
 
 
-def known_parameters(request: Request) -> None:
+def reject_unknown_parameters(request: Request) -> None:
     """Refuse a parameter that the address does not know: what is misspelt would change nothing in silence."""
     if not request.query_params:
         return
@@ -89,7 +89,7 @@ def known_parameters(request: Request) -> None:
         raise BadInput(f"{given} is no parameter here; known: {', '.join(known) or 'none'}")
 
 
-def described(app: FastAPI) -> dict[str, Any]:
+def openapi_schema(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI description."""
     if app.openapi_schema is None:
         found = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes)
@@ -100,24 +100,24 @@ def described(app: FastAPI) -> dict[str, Any]:
                 "scheme": "bearer",
                 "description": "An API key (`alm_…`, made on the profile page) or an access token.",
             },
-            "cookie": {"type": "apiKey", "in": "cookie", "name": cookies.names(settings()).access},
+            "cookie": {"type": "apiKey", "in": "cookie", "name": cookies.cookie_names(settings()).access},
         }
         found["security"] = [{"bearer": []}, {"cookie": []}]
         for path, operations in found["paths"].items():
             if path.endswith((".csv", ".parquet")):
                 for operation in operations.values():
                     given = operation.get("parameters", [])
-                    operation["parameters"] = [one for one in given if one["name"] not in NOT_FOR_FILES]
+                    operation["parameters"] = [one for one in given if one["name"] not in PAGING_PARAMS]
         app.openapi_schema = found
     return app.openapi_schema
 
 
-async def _unchanged(_request: Request, unchanged: Exception) -> Response:
-    tag = unchanged.tag if isinstance(unchanged, Unchanged) else ""
+async def _not_modified_response(_request: Request, unchanged: Exception) -> Response:
+    tag = unchanged.tag if isinstance(unchanged, NotModified) else ""
     return Response(status_code=304, headers={"etag": tag, "cache-control": "private, no-cache"})
 
 
-class Heads:
+class HeadSupport:
     """Answer HEAD as GET, without the body: FastAPI's routes know only what they are told."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -4,10 +4,10 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.web.api.errors import MOST_BYTES, too_large
+from core.web.api.errors import MAX_BODY_BYTES, too_large_response
 
 
-class Bounded:
+class BodyLimit:
     """Refuse with 413 what says that it is longer than MOST_BYTES, and what turns out to be."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -18,13 +18,13 @@ class Bounded:
             await self.app(scope, receive, send)
             return
         told = Headers(scope=scope).get("content-length", "0")
-        if told.isdecimal() and int(told[:20]) > MOST_BYTES:
-            await too_large()(scope, receive, send)
+        if told.isdecimal() and int(told[:20]) > MAX_BODY_BYTES:
+            await too_large_response()(scope, receive, send)
             return
-        await self.app(scope, counted(receive), send)
+        await self.app(scope, with_body_limit(receive), send)
 
 
-def counted(receive: Receive) -> Receive:
+def with_body_limit(receive: Receive) -> Receive:
     """The same, but it raises once more came than may."""
     seen = 0
 
@@ -32,7 +32,7 @@ def counted(receive: Receive) -> Receive:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > MOST_BYTES:
+        if seen > MAX_BODY_BYTES:
             raise HTTPException(413)
         return message
 

@@ -12,23 +12,23 @@ from core.errors import BadInput
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
 
-Place = tuple[str | int | bool | None, ...]
-LONGEST = 2_000
+CursorPosition = tuple[str | int | bool | None, ...]
+MAX_CURSOR_LENGTH = 2_000
 
 
-def seal(question: str, place: Sequence[object]) -> str:
+def encode_cursor(question: str, place: Sequence[object]) -> str:
     """A cursor for the rows of *question* that come after *place*."""
     written = json.dumps([_digest(question), *place], separators=(",", ":"))
-    return _box().encrypt(written.encode()).decode().rstrip("=")
+    return _fernet().encrypt(written.encode()).decode().rstrip("=")
 
 
-def open_(question: str, cursor: str) -> Place:
+def decode_cursor(question: str, cursor: str) -> CursorPosition:
     """The place that *cursor* names. Raises BadInput when it is none of ours or of another question."""
     from cryptography.fernet import InvalidToken  # noqa: PLC0415 - with the rest of it
 
     try:
-        padded = cursor[:LONGEST] + "=" * (-len(cursor[:LONGEST]) % 4)
-        found = json.loads(_box().decrypt(padded.encode("ascii")))
+        padded = cursor[:MAX_CURSOR_LENGTH] + "=" * (-len(cursor[:MAX_CURSOR_LENGTH]) % 4)
+        found = json.loads(_fernet().decrypt(padded.encode("ascii")))
     except (InvalidToken, ValueError) as error:
         raise BadInput("cursor is none of ours; take next_cursor as it was given") from error
     if found[0] != _digest(question):
@@ -36,7 +36,7 @@ def open_(question: str, cursor: str) -> Place:
     return tuple(found[1:])
 
 
-def _box() -> "Fernet":
+def _fernet() -> "Fernet":
     from cryptography.fernet import Fernet  # noqa: PLC0415 - only who pages through a list needs it
 
     # Named, so that nothing else that is sealed with our key can pass for a cursor.

@@ -10,13 +10,13 @@ from importlib.resources import files
 
 from fastapi import APIRouter, Request, Response
 
-from core.web.api.conditional import Reader
-from core.web.middleware.error_responses import unknown_path
+from core.web.api.conditional import SignedInIdentity
+from core.web.middleware.error_responses import unknown_path_response
 
 router = APIRouter(include_in_schema=False)
-FOLDER = "fastapi_swagger.resources"
+PACKAGE = "fastapi_swagger.resources"
 # Only what the package has under these names; nothing else of it is used.
-PACKAGED: Mapping[str, str] = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
+PACKAGED_FILES: Mapping[str, str] = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -68,19 +68,19 @@ html.dark-mode .swagger-ui .scheme-container { background: #131c31; }
   .swagger-ui .opblock .opblock-summary-description { display: none; }
 }
 """
-OURS: Mapping[str, tuple[str, str]] = {"docs.js": (SCRIPT, "text/javascript"), "docs.css": (STYLE, "text/css")}
+OWN_FILES: Mapping[str, tuple[str, str]] = {"docs.js": (SCRIPT, "text/javascript"), "docs.css": (STYLE, "text/css")}
 
 
 @router.get("/docs")
-def page(_reader: Reader) -> Response:
+def docs_page(_reader: SignedInIdentity) -> Response:
     return Response(PAGE, media_type="text/html; charset=utf-8", headers={"cache-control": "private, no-cache"})
 
 
 @router.get("/docs/{name}")
-async def part(name: str, request: Request, _reader: Reader) -> Response:
-    if name not in OURS and name not in PACKAGED:
-        return await unknown_path(request)
-    body, kind, tag = _file(name)
+async def docs_file(name: str, request: Request, _reader: SignedInIdentity) -> Response:
+    if name not in OWN_FILES and name not in PACKAGED_FILES:
+        return await unknown_path_response(request)
+    body, kind, tag = _load_file(name)
     headers = {"etag": tag, "cache-control": "private, no-cache"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
@@ -88,10 +88,10 @@ async def part(name: str, request: Request, _reader: Reader) -> Response:
 
 
 @lru_cache(maxsize=8)
-def _file(name: str) -> tuple[bytes, str, str]:
-    if name in OURS:
-        text, kind = OURS[name]
+def _load_file(name: str) -> tuple[bytes, str, str]:
+    if name in OWN_FILES:
+        text, kind = OWN_FILES[name]
         body = text.encode()
     else:
-        body, kind = (files(FOLDER) / name).read_bytes(), PACKAGED[name]
+        body, kind = (files(PACKAGE) / name).read_bytes(), PACKAGED_FILES[name]
     return body, kind, f'"{sha256(body).hexdigest()[:32]}"'

@@ -21,13 +21,13 @@ class Page(BaseModel, Generic[Row]):
     data_version: int = Field(description="Rises whenever something new was collected.", examples=[1042])
 
 
-def _decoded(value: Any) -> Any:
+def _parse_json(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
 
-def _listed(value: Any) -> Any:
+def _to_list(value: Any) -> Any:
     return value if value is None else list(value)
 
 
-Texts = Annotated[list[str] | None, BeforeValidator(_listed)]
-Counts = Annotated[dict[str, int] | None, BeforeValidator(_decoded)]
+StringList = Annotated[list[str] | None, BeforeValidator(_to_list)]
+CountByName = Annotated[dict[str, int] | None, BeforeValidator(_parse_json)]

@@ -6,37 +6,37 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.auth.identity import Identity
 from core.ratelimit import limiter
-from core.ratelimit.limiter import State
+from core.ratelimit.limiter import LimitState
 from core.web.middleware.error_responses import limit_headers
 
-COUNTED = "/v1/"
+LIMITED_PATH = "/v1/"
 
 
-class Limited:
+class RateLimit:
     """Count what is asked under `/v1/`: by person, and by address as long as there is none."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or COUNTED not in scope["path"]:
+        if scope["type"] != "http" or LIMITED_PATH not in scope["path"]:
             await self.app(scope, receive, send)
             return
-        state = await run_in_threadpool(limiter.check, "api", who(scope))
-        await self.app(scope, receive, _telling(send, state))
+        state = await run_in_threadpool(limiter.check, "api", rate_limit_key(scope))
+        await self.app(scope, receive, _with_limit_headers(send, state))
 
 
-def who(scope: Scope) -> str:
+def rate_limit_key(scope: Scope) -> str:
     """Whose requests are counted together."""
     state = scope.get("state", {})
     identity = state.get("identity")
     if isinstance(identity, Identity):
         return str(identity.person_id)
     origin = state.get("origin")
-    return f"address {limiter.neighbourhood(origin.address if origin else None)}"
+    return f"address {limiter.client_network(origin.address if origin else None)}"
 
 
-def _telling(send: Send, state: State) -> Send:
+def _with_limit_headers(send: Send, state: LimitState) -> Send:
     async def send_with_state(message: Message) -> None:
         if message["type"] == "http.response.start" and state.limited:
             headers = MutableHeaders(scope=message)

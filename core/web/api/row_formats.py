@@ -5,16 +5,16 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from core.web.api.errors import refusals
+from core.web.api.errors import error_responses
 
-FILES = {
+FILE_FORMATS = {
     "csv": ("text/csv", {"type": "string"}),
     "parquet": ("application/vnd.apache.parquet", {"type": "string", "contentMediaType": "application/octet-stream"}),
 }
-UNCHANGED = 304
+NOT_MODIFIED = 304
 
 
-def add_rows(
+def add_row_routes(
     router: APIRouter,
     path: str,
     endpoint: Callable[..., Response],
@@ -26,7 +26,7 @@ def add_rows(
     keeps: bool = True,
 ) -> None:
     """Offer what *endpoint* answers; it tells by the route in which form. *keeps*: whether it comes with a tag."""
-    told = refusals(*((UNCHANGED,) if keeps else ()), *statuses)
+    told = error_responses(*((NOT_MODIFIED,) if keeps else ()), *statuses)
     router.add_api_route(
         path,
         endpoint,
@@ -36,7 +36,7 @@ def add_rows(
         summary=summary,
         responses=told,
     )
-    for form, (media_type, schema) in FILES.items():
+    for form, (media_type, schema) in FILE_FORMATS.items():
         router.add_api_route(
             f"{path}.{form}",
             endpoint,

@@ -14,27 +14,32 @@ from core.auth.identity import Identity
 from core.errors import ServerUnavailable
 from core.settings import Settings
 from core.web import cookies
-from core.web.middleware.error_responses import is_away, not_signed_in, refusal, refuse_websocket
-from core.web.middleware.trusted_hosts import LOOPBACK, host_name
-from core.web.route_access import STREAM, Door, door
+from core.web.middleware.error_responses import (
+    error_response,
+    is_server_unavailable,
+    not_signed_in_response,
+    refuse_websocket,
+)
+from core.web.middleware.trusted_hosts import LOOPBACK_HOSTS, host_name
+from core.web.route_access import STREAM_PATH, Access, route_access
 
 if TYPE_CHECKING:
     from core.web.identify import Renewal
 
 log = structlog.get_logger()
 # Nobody waits longer for a server that hangs: a page is shown without, anything else is told to come again.
-PATIENCE_SECONDS = 3.0
-MOST_LOOKERS = 16
-Answer = TypeVar("Answer")
-_lookers: RunVar[anyio.CapacityLimiter] = RunVar("lookers")
+LOOKUP_TIMEOUT_SECONDS = 3.0
+MAX_LOOKUP_THREADS = 16
+Result = TypeVar("Result")
+_lookup_limiter: RunVar[anyio.CapacityLimiter] = RunVar("lookers")
 
 
-class Gate:
+class Authentication:
     """Let each request through its door, with `state["identity"]` set where somebody is known."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
-        self.jar = cookies.Jar(settings)
+        self.jar = cookies.CookieWriter(settings)
         self.metrics_token = settings.metrics_token.get_secret_value()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,32 +47,32 @@ class Gate:
             await self.app(scope, receive, send)
             return
         scope = {**scope, "state": {**scope.get("state", {}), "identity": None}}
-        if scope["type"] == "websocket" and scope["path"] != STREAM:
+        if scope["type"] == "websocket" and scope["path"] != STREAM_PATH:
             await refuse_websocket(receive, send, "unknown path")
         elif scope["type"] == "websocket":
             # The sign-in form runs on it too: each page checks for itself who reads.
             await self.app(scope, receive, send)
         else:
-            await self._pass(door(scope["method"], scope["path"]), scope, receive, send)
+            await self._pass(route_access(scope["method"], scope["path"]), scope, receive, send)
 
-    async def _pass(self, through: Door, scope: Scope, receive: Receive, send: Send) -> None:
-        if through is Door.NOWHERE:
-            await refusal(404, "not_found", "There is nothing here.")(scope, receive, send)
+    async def _pass(self, through: Access, scope: Scope, receive: Receive, send: Send) -> None:
+        if through is Access.NOWHERE:
+            await error_response(404, "not_found", "There is nothing here.")(scope, receive, send)
             return
-        if through is Door.PAGE and is_document(scope):
+        if through is Access.PAGE and is_page_request(scope):
             await self._show_page(scope, receive, send)
             return
-        if through is Door.INSIDE or (through is Door.TOKENS and Headers(scope=scope).get("authorization")):
+        if through is Access.INSIDE or (through is Access.TOKENS and Headers(scope=scope).get("authorization")):
             scope["state"]["identity"] = await self._identity(scope)
-        refused = (through is Door.INSIDE and scope["state"]["identity"] is None) or (
-            through is Door.METRICS and not self._may_measure(scope)
+        refused = (through is Access.INSIDE and scope["state"]["identity"] is None) or (
+            through is Access.METRICS and not self._may_measure(scope)
         )
-        answer = not_signed_in() if refused else self.app
-        await answer(scope, receive, private(send) if through is Door.INSIDE else send)
+        answer = not_signed_in_response() if refused else self.app
+        await answer(scope, receive, with_private_cache(send) if through is Access.INSIDE else send)
 
     async def _identity(self, scope: Scope) -> Identity | None:
         authorization = Headers(scope=scope).get("authorization", "")
-        given = cookies.given_in(scope)
+        given = cookies.request_cookies(scope)
         if not authorization and self.jar.names.access not in given:
             return None
 
@@ -76,11 +81,11 @@ class Gate:
 
             return identify.identify(authorization, given, self.jar.names)
 
-        return await patiently(ask)
+        return await call_with_timeout(ask)
 
     async def _show_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the page; on the way, continue the session and see to the nonce that a sign-in needs."""
-        given = cookies.given_in(scope)
+        given = cookies.request_cookies(scope)
         lines = [] if cookies.is_nonce(given.get(self.jar.names.nonce)) else self.jar.nonce()
         renewal = await self._renewal(scope)
         if renewal and renewal.cookies != "kept":
@@ -88,24 +93,24 @@ class Gate:
             lines += self.jar.tokens(fresh) if fresh else self.jar.nothing()
             names = self.jar.names
             changes = {names.access: fresh.access if fresh else "", names.refresh: fresh.refresh if fresh else ""}
-            scope = cookies.replaced(scope, changes)
-        await self.app(scope, receive, setting(send, lines))
+            scope = cookies.with_replaced_cookies(scope, changes)
+        await self.app(scope, receive, with_set_cookies(send, lines))
 
     async def _renewal(self, scope: Scope) -> "Renewal | None":
         """What becomes of the session's cookies; None leaves them alone: there are none, or nobody can tell."""
-        given, names = cookies.given_in(scope), self.jar.names
+        given, names = cookies.request_cookies(scope), self.jar.names
         if names.access not in given and names.refresh not in given:
             return None
 
         def ask() -> "Renewal":
             from core.web import identify  # noqa: PLC0415 - as above
 
-            return identify.renew(given, names, scope["state"]["origin"])
+            return identify.renew_session(given, names, scope["state"]["origin"])
 
         try:
-            return await patiently(ask)
+            return await call_with_timeout(ask)
         except Exception as error:
-            if not is_away(error):
+            if not is_server_unavailable(error):
                 raise
             log.warning("session not looked after", error=type(error).__name__)
             return None
@@ -113,30 +118,30 @@ class Gate:
     def _may_measure(self, scope: Scope) -> bool:
         headers = Headers(scope=scope)
         # A proxy on this machine that says nothing of itself still passes on the name that people typed.
-        if scope["state"].get("is_local") and host_name(headers.get("host", "")) in LOOPBACK:
+        if scope["state"].get("is_local") and host_name(headers.get("host", "")) in LOOPBACK_HOSTS:
             return True
         scheme, _, shown = headers.get("authorization", "").partition(" ")
         is_bearer = bool(self.metrics_token) and scheme.lower() == "bearer"
         return is_bearer and hmac.compare_digest(shown.strip().encode(), self.metrics_token.encode())
 
 
-async def patiently(ask: Callable[[], Answer]) -> Answer:
+async def call_with_timeout(ask: Callable[[], Result]) -> Result:
     """Ask in a thread. Raises ServerUnavailable when the answer takes too long; its thread waits on alone."""
-    with anyio.move_on_after(PATIENCE_SECONDS):
-        return await anyio.to_thread.run_sync(ask, abandon_on_cancel=True, limiter=lookers())
+    with anyio.move_on_after(LOOKUP_TIMEOUT_SECONDS):
+        return await anyio.to_thread.run_sync(ask, abandon_on_cancel=True, limiter=lookup_limiter())
     raise ServerUnavailable("The session could not be looked up in time")
 
 
-def lookers() -> anyio.CapacityLimiter:
+def lookup_limiter() -> anyio.CapacityLimiter:
     """Threads of its own: when all of them wait for a server that hangs, files are still served by the others."""
     try:
-        return _lookers.get()
+        return _lookup_limiter.get()
     except LookupError:
-        _lookers.set(anyio.CapacityLimiter(MOST_LOOKERS))
-        return _lookers.get()
+        _lookup_limiter.set(anyio.CapacityLimiter(MAX_LOOKUP_THREADS))
+        return _lookup_limiter.get()
 
 
-def is_document(scope: Scope) -> bool:
+def is_page_request(scope: Scope) -> bool:
     """Whether a browser asks for a page to show; browsers that do not say so (over plain http) accept HTML."""
     headers = Headers(scope=scope)
     if scope["method"] != "GET":
@@ -146,7 +151,7 @@ def is_document(scope: Scope) -> bool:
     return "text/html" in headers.get("accept", "")
 
 
-def private(send: Send) -> Send:
+def with_private_cache(send: Send) -> Send:
     """Let no cache between us and the reader keep what was asked for with a session."""
 
     async def send_privately(message: Message) -> None:
@@ -157,7 +162,7 @@ def private(send: Send) -> Send:
     return send_privately
 
 
-def setting(send: Send, lines: list[str]) -> Send:
+def with_set_cookies(send: Send, lines: list[str]) -> Send:
     """Send the answer with these cookies; such an answer is nobody else's."""
 
     async def send_with_cookies(message: Message) -> None:

@@ -6,14 +6,14 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.auth.identity import Origin
-from core.web.middleware.request_ids import current_id
+from core.web.middleware.request_ids import current_request_id
 
-HEADER = "x-auth-address"
-LONGEST_USER_AGENT = 300
+CLIENT_ADDRESS_HEADER = "x-auth-address"
+MAX_USER_AGENT_LENGTH = 300
 # Whatever a proxy may tell of the client behind it. Read once, here; nothing later hears it.
-TOLD_BY_PROXIES = (b"x-forwarded-", b"forwarded", b"x-real-ip", b"via", b"x-client-ip", b"true-client-ip")
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+PROXY_HEADERS = (b"x-forwarded-", b"forwarded", b"x-real-ip", b"via", b"x-client-ip", b"true-client-ip")
+IpAddress = IPv4Address | IPv6Address
+IpNetwork = IPv4Network | IPv6Network
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -33,32 +33,32 @@ class ClientAddress:
         await self.app(scope, receive, send)
 
     def _placed(self, scope: Scope) -> Scope:
-        peer = read_address(scope["client"][0]) if scope.get("client") else None
-        told = [(name.lower(), value) for name, value in scope["headers"] if name.lower().startswith(TOLD_BY_PROXIES)]
-        headers = [pair for pair in scope["headers"] if not pair[0].lower().startswith((*TOLD_BY_PROXIES, b"x-auth-"))]
+        peer = parse_ip_address(scope["client"][0]) if scope.get("client") else None
+        told = [(name.lower(), value) for name, value in scope["headers"] if name.lower().startswith(PROXY_HEADERS)]
+        headers = [pair for pair in scope["headers"] if not pair[0].lower().startswith((*PROXY_HEADERS, b"x-auth-"))]
         placed = {**scope, "headers": headers}
         client = peer
         if peer and self._trusts(peer):
-            client = self._client_behind(peer, values(told, b"x-forwarded-for"))
-            believe(placed, told)
+            client = self._client_behind(peer, header_values(told, b"x-forwarded-for"))
+            apply_forwarded_headers(placed, told)
         if client:
             placed["client"] = (str(client), scope["client"][1] if client == peer else 0)
-            headers.append((HEADER.encode(), str(client).encode()))
+            headers.append((CLIENT_ADDRESS_HEADER.encode(), str(client).encode()))
         placed["state"] = {
             **scope.get("state", {}),
-            "origin": Origin(str(client) if client else None, user_agent(headers), current_id() or None),
+            "origin": Origin(str(client) if client else None, user_agent(headers), current_request_id() or None),
             "is_local": bool(peer and peer.is_loopback and not told),
         }
         return placed
 
-    def _trusts(self, address: Address) -> bool:
+    def _trusts(self, address: IpAddress) -> bool:
         return any(address in network for network in self.trusted)
 
-    def _client_behind(self, peer: Address, hops: list[str]) -> Address:
+    def _client_behind(self, peer: IpAddress, hops: list[str]) -> IpAddress:
         """The rightmost hop that is none of ours: everything left of it may have been made up."""
         client = peer
         for hop in reversed(hops):
-            address = read_address(hop)
+            address = parse_ip_address(hop)
             if address is None:
                 return client
             client = address
@@ -67,7 +67,7 @@ class ClientAddress:
         return client
 
 
-def read_address(written: str) -> Address | None:
+def parse_ip_address(written: str) -> IpAddress | None:
     """Read an address as proxies write it, perhaps with a port; None when it is none."""
     bare = written.strip()
     if bare.startswith("["):
@@ -81,18 +81,18 @@ def read_address(written: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def values(headers: Headers, name: bytes) -> list[str]:
+def header_values(headers: Headers, name: bytes) -> list[str]:
     """The values of a header that may be given more than once or as a list, in their order."""
     told = ",".join(value.decode("latin-1") for given, value in headers if given == name)
     return [part.strip() for part in told.split(",") if part.strip()]
 
 
-def believe(scope: Scope, told: Headers) -> None:
+def apply_forwarded_headers(scope: Scope, told: Headers) -> None:
     """Let a trusted proxy say under which name and how the client came; the last word is the nearest proxy's."""
-    if (proto := values(told, b"x-forwarded-proto")) and proto[-1].lower() in {"http", "https"}:
+    if (proto := header_values(told, b"x-forwarded-proto")) and proto[-1].lower() in {"http", "https"}:
         secure = proto[-1].lower() == "https"
         scope["scheme"] = {"http": "https", "websocket": "wss"}[scope["type"]] if secure else scope["scheme"]
-    if host := values(told, b"x-forwarded-host"):
+    if host := header_values(told, b"x-forwarded-host"):
         kept = [pair for pair in scope["headers"] if pair[0].lower() != b"host"]
         scope["headers"][:] = [*kept, (b"host", host[-1].encode("latin-1"))]
 
@@ -101,5 +101,5 @@ def user_agent(headers: Headers) -> str | None:
     """What the client calls itself, short and without what a database cannot hold."""
     for name, value in headers:
         if name.lower() == b"user-agent":
-            return value.decode("latin-1").replace("\x00", "")[:LONGEST_USER_AGENT]
+            return value.decode("latin-1").replace("\x00", "")[:MAX_USER_AGENT_LENGTH]
     return None

@@ -6,36 +6,36 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.settings import Settings
 from core.web import cookies
-from core.web.middleware.error_responses import refusal, refuse_websocket
-from core.web.middleware.trusted_hosts import LOOPBACK
+from core.web.middleware.error_responses import error_response, refuse_websocket
+from core.web.middleware.trusted_hosts import LOOPBACK_HOSTS
 
-UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # Signing in is unsafe with or without cookies: a stranger's page must not sign a browser in as somebody else.
-ALWAYS = "/auth/session"
-USUAL_PORTS = {"http": 80, "https": 443}
+ALWAYS_CHECKED_PATH = "/auth/session"
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def allowed_origins(settings: Settings) -> frozenset[str]:
     """Where our pages come from, as browsers write it in `Origin`."""
-    ours = {origin_of(settings.address)}
+    ours = {url_origin(settings.address)}
     if not settings.public_url:
-        names = (f"[{name}]" if ":" in name else name for name in LOOPBACK)
-        ours |= {origin_of(f"http://{name}:{settings.port}") for name in names}
+        names = (f"[{name}]" if ":" in name else name for name in LOOPBACK_HOSTS)
+        ours |= {url_origin(f"http://{name}:{settings.port}") for name in names}
     return frozenset(ours)
 
 
-def origin_of(url: str) -> str:
+def url_origin(url: str) -> str:
     """Scheme, name and port of *url*; the port that goes without saying is left out."""
     parts = urlsplit(url.lower())
     name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    usual = parts.port in {None, USUAL_PORTS.get(parts.scheme)}
+    usual = parts.port in {None, DEFAULT_PORTS.get(parts.scheme)}
     return f"{parts.scheme}://{name}" if usual else f"{parts.scheme}://{name}:{parts.port}"
 
 
-class KnownOrigins:
+class CsrfProtection:
     """Refuse with 403 what another site's page lets a browser send. There is no CORS to allow it either."""
 
-    def __init__(self, app: ASGIApp, origins: frozenset[str], names: cookies.Names) -> None:
+    def __init__(self, app: ASGIApp, origins: frozenset[str], names: cookies.CookieNames) -> None:
         self.app = app
         self.origins = origins
         self.names = names
@@ -46,18 +46,18 @@ class KnownOrigins:
         elif scope["type"] == "websocket":
             await refuse_websocket(receive, send, "unknown origin")
         else:
-            answer = refusal(403, "unknown_origin", "This can only be asked for by a page of this server.")
+            answer = error_response(403, "unknown_origin", "This can only be asked for by a page of this server.")
             await answer(scope, receive, send)
 
     def _must_show(self, scope: Scope) -> bool:
         if scope["type"] == "websocket":
             return True
-        if scope["type"] != "http" or scope["method"] not in UNSAFE:
+        if scope["type"] != "http" or scope["method"] not in UNSAFE_METHODS:
             return False
-        return scope["path"] == ALWAYS or self.names.held_in(cookies.given_in(scope))
+        return scope["path"] == ALWAYS_CHECKED_PATH or self.names.held_in(cookies.request_cookies(scope))
 
     def _comes_from_us(self, scope: Scope) -> bool:
-        origin, site = (told(scope, name) for name in (b"origin", b"sec-fetch-site"))
+        origin, site = (lowercase_header_values(scope, name) for name in (b"origin", b"sec-fetch-site"))
         return len(origin) == 1 and origin[0] in self.origins and set(site) <= {"same-origin", "none"}
 
 
@@ -71,5 +71,5 @@ def without_origin(scope: Scope) -> Scope:
     return {**scope, "headers": [pair for pair in scope["headers"] if pair[0].lower() != b"origin"]}
 
 
-def told(scope: Scope, name: bytes) -> list[str]:
+def lowercase_header_values(scope: Scope, name: bytes) -> list[str]:
     return [value.decode("latin-1").lower() for given, value in scope["headers"] if given.lower() == name]

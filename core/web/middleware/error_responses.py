@@ -16,11 +16,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.errors import AlmanacError, ServerUnavailable, TooMany
-from core.web.middleware.request_ids import current_id
+from core.errors import AlmanacError, RateLimitExceeded, ServerUnavailable
+from core.web.middleware.request_ids import current_request_id
 
 log = structlog.get_logger()
-STATUS: Mapping[str, int] = {
+STATUS_BY_CODE: Mapping[str, int] = {
     "bad_input": 422,
     "bad_login": 422,
     "not_signed_in": 401,
@@ -31,7 +31,7 @@ STATUS: Mapping[str, int] = {
     "server_unavailable": 503,
 }
 # Errors that Starlette and Streamlit know by their status alone.
-NAMES: Mapping[int, str] = {
+CODE_BY_STATUS: Mapping[int, str] = {
     400: "bad_request",
     401: "not_signed_in",
     403: "forbidden",
@@ -41,36 +41,36 @@ NAMES: Mapping[int, str] = {
     415: "unsupported_media_type",
     422: "bad_input",
 }
-AWAY = "A server that this needs does not answer right now; nothing is lost, try again in a moment."
-SIGN_IN = "Sign in first, or send an API key as a bearer token."
-WAIT_SECONDS = 5
+UNAVAILABLE_MESSAGE = "A server that this needs does not answer right now; nothing is lost, try again in a moment."
+SIGN_IN_MESSAGE = "Sign in first, or send an API key as a bearer token."
+RETRY_AFTER_SECONDS = 5
 
 
-def refusal(status: int, error: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def error_response(status: int, error: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """An error for programs (`error` never changes its meaning) and people (`message` is a sentence)."""
     return JSONResponse(
-        {"error": error, "message": message, "request_id": current_id()}, status_code=status, headers=headers
+        {"error": error, "message": message, "request_id": current_request_id()}, status_code=status, headers=headers
     )
 
 
-def not_signed_in(message: str = SIGN_IN) -> JSONResponse:
-    return refusal(401, "not_signed_in", message, {"www-authenticate": "Bearer", "cache-control": "no-store"})
+def not_signed_in_response(message: str = SIGN_IN_MESSAGE) -> JSONResponse:
+    return error_response(401, "not_signed_in", message, {"www-authenticate": "Bearer", "cache-control": "no-store"})
 
 
-def refused(error: Exception) -> JSONResponse | None:
+def known_error_response(error: Exception) -> JSONResponse | None:
     """The answer to an error that was raised on purpose, or because a server is away; None for any other."""
-    if isinstance(error, TooMany):
-        return refusal(429, error.code, sentence(error), limit_headers(error.amount, 0, error.resets_at))
-    if is_away(error):
-        return refusal(503, "server_unavailable", AWAY, {"retry-after": str(WAIT_SECONDS)})
-    if not isinstance(error, AlmanacError) or error.code not in STATUS:
+    if isinstance(error, RateLimitExceeded):
+        return error_response(429, error.code, as_sentence(error), limit_headers(error.amount, 0, error.resets_at))
+    if is_server_unavailable(error):
+        return error_response(503, "server_unavailable", UNAVAILABLE_MESSAGE, {"retry-after": str(RETRY_AFTER_SECONDS)})
+    if not isinstance(error, AlmanacError) or error.code not in STATUS_BY_CODE:
         return None
     if error.code == "not_signed_in":
-        return not_signed_in(sentence(error))
-    return refusal(STATUS[error.code], error.code, sentence(error))
+        return not_signed_in_response(as_sentence(error))
+    return error_response(STATUS_BY_CODE[error.code], error.code, as_sentence(error))
 
 
-def sentence(error: Exception | str) -> str:
+def as_sentence(error: Exception | str) -> str:
     said = str(error)
     return said if said.endswith((".", "!", "?", "…")) else f"{said}."
 
@@ -87,7 +87,7 @@ def limit_headers(amount: int, remaining: int, resets_at: datetime) -> dict[str,
     return headers
 
 
-def is_away(error: BaseException | None) -> bool:
+def is_server_unavailable(error: BaseException | None) -> bool:
     """Tell whether *error*, or what caused it, says that Postgres or Redis cannot be reached."""
     while error is not None:
         if isinstance(error, ServerUnavailable | ConnectionError | RedisAway | RedisLate):
@@ -98,18 +98,18 @@ def is_away(error: BaseException | None) -> bool:
     return False
 
 
-async def unknown_path(request: Request) -> JSONResponse:
+async def unknown_path_response(request: Request) -> JSONResponse:
     """Answer for paths that would otherwise be the app's HTML with status 200."""
-    return refusal(404, "not_found", f"There is nothing at {request.url.path}.")
+    return error_response(404, "not_found", f"There is nothing at {request.url.path}.")
 
 
-async def http_error(_request: Request, error: Exception) -> Response:
+async def http_exception_response(_request: Request, error: Exception) -> Response:
     """Put what Starlette and Streamlit refuse by status into the one shape."""
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code < 400:
         return Response(status_code=error.status_code, headers=error.headers)
-    return refusal(error.status_code, name_of(error.status_code), sentence(error.detail), error.headers)
+    return error_response(error.status_code, error_code(error.status_code), as_sentence(error.detail), error.headers)
 
 
 async def refuse_websocket(receive: Receive, send: Send, reason: str) -> None:
@@ -118,7 +118,7 @@ async def refuse_websocket(receive: Receive, send: Send, reason: str) -> None:
     await send({"type": "websocket.close", "code": 1008, "reason": reason})
 
 
-class Failures:
+class ErrorResponses:
     """Answer in the one shape when something is refused or breaks; the log has the rest under the request's id."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -128,27 +128,27 @@ class Failures:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        answer = OneShape(scope, receive, send)
+        answer = PlainErrorRewriter(scope, receive, send)
         try:
             await self.app(scope, receive, answer.send)
         except Exception as error:
             if answer.started:
                 raise
-            await told(error, scope["path"])(scope, receive, send)
+            await logged_error_response(error, scope["path"])(scope, receive, send)
 
 
-def told(error: Exception, path: str) -> JSONResponse:
+def logged_error_response(error: Exception, path: str) -> JSONResponse:
     """The answer to an error, which is logged if somebody should look."""
-    answer = refused(error)
+    answer = known_error_response(error)
     if answer is None:
         log.exception("request failed", path=path)
-        return refusal(500, "failed", "This could not be answered. It has been logged.")
+        return error_response(500, "failed", "This could not be answered. It has been logged.")
     if answer.status_code >= 500:
         log.warning("server away", path=path, error=type(error).__name__)
     return answer
 
 
-class OneShape:
+class PlainErrorRewriter:
     """Sends an answer on; an error that is bare text, as Streamlit's own middleware has them, in the one shape."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -158,19 +158,19 @@ class OneShape:
 
     async def send(self, message: Message) -> None:
         self.started = True
-        if message["type"] == "http.response.start" and is_bare_error(message):
+        if message["type"] == "http.response.start" and is_plain_text_error(message):
             self.replaced = True
             status = message["status"]
-            answer = refusal(status, name_of(status), sentence(HTTPStatus(status).phrase))
+            answer = error_response(status, error_code(status), as_sentence(HTTPStatus(status).phrase))
             await answer(self.scope, self.receive, self._send)
         elif not self.replaced:
             await self._send(message)
 
 
-def is_bare_error(start: Message) -> bool:
+def is_plain_text_error(start: Message) -> bool:
     kind = Headers(raw=start.get("headers", [])).get("content-type", "text/plain")
     return bool(start["status"] >= 400 and kind.startswith("text/plain"))
 
 
-def name_of(status: int) -> str:
-    return NAMES.get(status, "failed" if status >= 500 else "refused")
+def error_code(status: int) -> str:
+    return CODE_BY_STATUS.get(status, "failed" if status >= 500 else "refused")

@@ -8,12 +8,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core import prometheus
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-PLACE = "almanac.route"
-FOLDERS = ("/static", "/app/static", "/media", "/component", "/_stcore", "/auth", "/api")
-OTHER = "page"
+ROUTE_SCOPE_KEY = "almanac.route"
+ROUTE_PREFIXES = ("/static", "/app/static", "/media", "/component", "/_stcore", "/auth", "/api")
+PAGE_LABEL = "page"
 
 
-class Measured:
+class HttpMetrics:
     """Count and time every request; outermost, so that refusals count too."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -21,7 +21,7 @@ class Measured:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            with prometheus.websockets.track_inprogress():
+            with prometheus.open_websockets.track_inprogress():
                 await self.app(scope, receive, send)
             return
         if scope["type"] != "http":
@@ -39,15 +39,15 @@ class Measured:
             await send(message)
 
         try:
-            await self.app({**scope, PLACE: found}, receive, noticing)
+            await self.app({**scope, ROUTE_SCOPE_KEY: found}, receive, noticing)
         finally:
             method = scope["method"] if scope["method"] in METHODS else "other"
-            route = found[0] if found else folder(scope["path"])
-            prometheus.requests.labels(method, route, status).inc()
-            prometheus.request_seconds.labels(method, route).observe(perf_counter() - started)
+            route = found[0] if found else fallback_route_label(scope["path"])
+            prometheus.http_requests.labels(method, route, status).inc()
+            prometheus.http_request_duration_seconds.labels(method, route).observe(perf_counter() - started)
 
 
-class Routed:
+class RouteLabel:
     """Tell Measured which route answered; innermost, where the router writes it into the scope."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -59,10 +59,10 @@ class Routed:
         finally:
             route = scope.get("route")
             pattern = "" if isinstance(route, Mount) else getattr(route, "path", "")
-            if pattern and PLACE in scope:
-                scope[PLACE].append(f"{scope.get('root_path', '')}{pattern}")
+            if pattern and ROUTE_SCOPE_KEY in scope:
+                scope[ROUTE_SCOPE_KEY].append(f"{scope.get('root_path', '')}{pattern}")
 
 
-def folder(path: str) -> str:
+def fallback_route_label(path: str) -> str:
     """Where a request went that no route answered: what is below one of ours, or a page."""
-    return next((f"{one}/…" for one in FOLDERS if f"{path}/".startswith(f"{one}/")), OTHER)
+    return next((f"{one}/…" for one in ROUTE_PREFIXES if f"{path}/".startswith(f"{one}/")), PAGE_LABEL)

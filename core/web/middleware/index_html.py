@@ -8,12 +8,12 @@ from pathlib import Path
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.web.middleware.static_compression import best, vary
-from core.web.route_access import Door, door
+from core.web.middleware.static_compression import add_vary_header, negotiate_encoding
+from core.web.route_access import Access, route_access
 
 FONT = "/app/static/inter-latin-wght-normal.woff2"
 ICON = "/app/static/favicon.svg"
-CHANGES: Mapping[str, str] = {
+REPLACEMENTS: Mapping[str, str] = {
     # 171 kB of a font that no page of ours shows; ours is asked for early in its place.
     r'(?<=href=")[^"]+\.woff2(?=")': FONT,
     r'(?<=rel="shortcut icon" href=")[^"]+(?=")': ICON,
@@ -26,24 +26,24 @@ CHANGES: Mapping[str, str] = {
 }
 
 
-def ours(html: str) -> str:
+def customized(html: str) -> str:
     """Streamlit's page with our changes; what a new Streamlit writes otherwise stays as it is."""
-    for pattern, new in CHANGES.items():
+    for pattern, new in REPLACEMENTS.items():
         html = re.sub(pattern, new, html, count=1, flags=re.DOTALL)
     return html
 
 
-class Document:
+class IndexHtml:
     """Answer with our edition, compressed, wherever Streamlit answers with its page *index*."""
 
     def __init__(self, app: ASGIApp, index: Path) -> None:
         self.app = app
         self.theirs = index.read_bytes()
-        plain = ours(self.theirs.decode("utf-8")).encode("utf-8")
+        plain = customized(self.theirs.decode("utf-8")).encode("utf-8")
         self.bodies = {"gzip": gzip.compress(plain, mtime=0), "": plain}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or door(scope["method"], scope["path"]) is not Door.PAGE:
+        if scope["type"] != "http" or route_access(scope["method"], scope["path"]) is not Access.PAGE:
             await self.app(scope, receive, send)
             return
         # Streamlit would compress some of them anew for everybody: it is not told that it may.
@@ -75,7 +75,7 @@ class Document:
     async def _send(self, scope: Scope, send: Send, start: Message, body: bytes) -> None:
         if body == self.theirs or scope["method"] == "HEAD":
             accepted = ", ".join(Headers(scope=scope).getlist("accept-encoding"))
-            encoding = best(accepted, ("gzip",)) or ""
+            encoding = negotiate_encoding(accepted, ("gzip",)) or ""
             ours_coded = self._head(start, encoding)
             body = ours_coded if scope["method"] == "GET" else b""
         await send(start)
@@ -86,7 +86,7 @@ class Document:
         for name in ("etag", "last-modified", "accept-ranges"):  # of the page we do not send
             del headers[name]
         headers["content-length"] = str(len(self.bodies[encoding]))
-        vary(headers)
+        add_vary_header(headers)
         if encoding:
             headers["content-encoding"] = encoding
         return self.bodies[encoding]

@@ -8,19 +8,19 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger()
-HEADER = "x-request-id"
+REQUEST_ID_HEADER = "x-request-id"
 # Headers that only this process may set: what a client sends under these names is dropped.
-OURS = (HEADER.encode(), b"x-auth-")
+RESERVED_HEADERS = (REQUEST_ID_HEADER.encode(), b"x-auth-")
 # What follows names a page that somebody has open: who knows it can take its place after a broken connection.
-UPLOADS = "/_stcore/upload_file/"
-QUIET = ("/static/", "/_stcore/", "/app/static/", "/media/", "/component/", "/health")
+UPLOAD_PREFIX = "/_stcore/upload_file/"
+QUIET_PREFIXES = ("/static/", "/_stcore/", "/app/static/", "/media/", "/component/", "/health")
 
 
-def new_id() -> str:
+def new_request_id() -> str:
     return uuid4().hex[:16]
 
 
-def current_id() -> str:
+def current_request_id() -> str:
     """The id of the request being answered; empty outside of one."""
     return str(structlog.contextvars.get_contextvars().get("request_id", ""))
 
@@ -35,9 +35,9 @@ class RequestIds:
         if scope["type"] not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
-        request_id = new_id()
-        headers = [(name, value) for name, value in scope["headers"] if not name.lower().startswith(OURS)]
-        scope = {**scope, "headers": [*headers, (HEADER.encode(), request_id.encode())]}
+        request_id = new_request_id()
+        headers = [(name, value) for name, value in scope["headers"] if not name.lower().startswith(RESERVED_HEADERS)]
+        scope = {**scope, "headers": [*headers, (REQUEST_ID_HEADER.encode(), request_id.encode())]}
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             await self._answer(scope, receive, send, request_id)
 
@@ -49,7 +49,7 @@ class RequestIds:
             nonlocal status
             if message["type"] in {"http.response.start", "websocket.accept"}:
                 message.setdefault("headers", [])
-                MutableHeaders(scope=message)[HEADER] = request_id
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
                 status = message.get("status", 101)
             elif message["type"] == "websocket.close" and not status:
                 status = 403
@@ -65,17 +65,17 @@ class RequestIds:
         path = scope["path"]
         # Who asks for health asks every few seconds: it tells itself when that changes.
         failed = status >= 500 and path != "/health"
-        tell = log.warning if failed else log.debug if path.startswith(QUIET) else log.info
+        tell = log.warning if failed else log.debug if path.startswith(QUIET_PREFIXES) else log.info
         tell(
             "request answered",
             method=scope.get("method", "WEBSOCKET"),
-            path=readable(path),
+            path=loggable_path(path),
             status=status,
             ms=round(seconds * 1000, 1),
         )
 
 
-def readable(path: str) -> str:
+def loggable_path(path: str) -> str:
     """The path as the log may hold it: on one line, and without what names somebody's open page."""
-    shown = f"{UPLOADS}…" if path.startswith(UPLOADS) else path
+    shown = f"{UPLOAD_PREFIX}…" if path.startswith(UPLOAD_PREFIX) else path
     return shown if shown.isprintable() else ascii(shown)

@@ -7,12 +7,12 @@ import re
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.web.middleware.error_responses import refusal
+from core.web.middleware.error_responses import error_response
 
 INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
-CLOSED = "/_stcore/agent"
+BLOCKED_PREFIX = "/_stcore/agent"
 # Streamlit lets other sites read its static files; no answer of ours is for them.
-CROSS_ORIGIN = ("access-control-allow-origin", "access-control-allow-credentials")
+CORS_HEADERS = ("access-control-allow-origin", "access-control-allow-credentials")
 A_YEAR_SECONDS = 365 * 24 * 3600
 
 
@@ -70,11 +70,11 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in self.headers.items():
                     headers.setdefault(name, value)
-                for name in CROSS_ORIGIN:
+                for name in CORS_HEADERS:
                     del headers[name]
             await send(message)
 
-        if f"{scope['path']}/".startswith(f"{CLOSED}/"):
-            await refusal(404, "not_found", "There is nothing here.")(scope, receive, send_with_headers)
+        if f"{scope['path']}/".startswith(f"{BLOCKED_PREFIX}/"):
+            await error_response(404, "not_found", "There is nothing here.")(scope, receive, send_with_headers)
         else:
             await self.app(scope, receive, send_with_headers)

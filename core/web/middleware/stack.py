@@ -5,32 +5,32 @@ from pathlib import Path
 from starlette.middleware import Middleware
 
 from core.settings import Settings
-from core.web.cookies import names
-from core.web.middleware.authentication import Gate
+from core.web.cookies import cookie_names
+from core.web.middleware.authentication import Authentication
 from core.web.middleware.client_address import ClientAddress
-from core.web.middleware.csrf import KnownOrigins, allowed_origins
-from core.web.middleware.error_responses import Failures
-from core.web.middleware.http_metrics import Measured, Routed
-from core.web.middleware.index_html import Document
+from core.web.middleware.csrf import CsrfProtection, allowed_origins
+from core.web.middleware.error_responses import ErrorResponses
+from core.web.middleware.http_metrics import HttpMetrics, RouteLabel
+from core.web.middleware.index_html import IndexHtml
 from core.web.middleware.request_ids import RequestIds
 from core.web.middleware.security_headers import SecurityHeaders, content_security_policy
-from core.web.middleware.static_compression import Compressed
-from core.web.middleware.trusted_hosts import KnownHosts, allowed_hosts
+from core.web.middleware.static_compression import StaticCompression
+from core.web.middleware.trusted_hosts import TrustedHosts, allowed_hosts
 
 
 def middleware(wanted: Settings, frontend: Path) -> list[Middleware]:
     """What every request passes; *frontend* is the folder of Streamlit's own page and files."""
     policy = content_security_policy((frontend / "index.html").read_text(encoding="utf-8"))
     return [
-        Middleware(Measured),
+        Middleware(HttpMetrics),
         Middleware(RequestIds),
         Middleware(SecurityHeaders, policy=policy, is_secure=wanted.is_secure),
-        Middleware(Failures),
+        Middleware(ErrorResponses),
         Middleware(ClientAddress, trusted=wanted.trusted_proxies),
-        Middleware(KnownHosts, hosts=allowed_hosts(wanted)),
-        Middleware(KnownOrigins, origins=allowed_origins(wanted), names=names(wanted)),
-        Middleware(Compressed, folder=frontend / "static", keep_in=wanted.data_dir),
-        Middleware(Document, index=frontend / "index.html"),
-        Middleware(Gate, settings=wanted),
-        Middleware(Routed),
+        Middleware(TrustedHosts, hosts=allowed_hosts(wanted)),
+        Middleware(CsrfProtection, origins=allowed_origins(wanted), names=cookie_names(wanted)),
+        Middleware(StaticCompression, folder=frontend / "static", keep_in=wanted.data_dir),
+        Middleware(IndexHtml, index=frontend / "index.html"),
+        Middleware(Authentication, settings=wanted),
+        Middleware(RouteLabel),
     ]

@@ -17,13 +17,13 @@ from pathlib import Path
 MAGIC = b"almanac-pack-1\n"
 DIGEST_BYTES = 32
 LENGTH_BYTES = 8
-BEST = "best"
-EFFORTS: Mapping[str, tuple[int, int, int]] = {"quick": (5, 6, 5), BEST: (11, 9, 19)}
+BEST_EFFORT = "best"
+EFFORTS: Mapping[str, tuple[int, int, int]] = {"quick": (5, 6, 5), BEST_EFFORT: (11, 9, 19)}
 """Quality of brotli, level of gzip, niceness: for Streamlit's files a second, or half a minute and 10 % fewer bytes."""
-WATCH_SECONDS = 0.5
-WORTH = 0.9
+PARENT_CHECK_SECONDS = 0.5
+MAX_COMPRESSED_RATIO = 0.9
 """What does not become smaller than this share is sent as it is."""
-TYPES: Mapping[str, str] = {
+MEDIA_TYPES: Mapping[str, str] = {
     ".js": "text/javascript; charset=utf-8",
     ".mjs": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -34,12 +34,12 @@ TYPES: Mapping[str, str] = {
 ENCODINGS = ("br", "gzip")
 
 
-class Damaged(Exception):
+class CorruptPack(Exception):
     """A pack that is not whole."""
 
 
 @dataclass(frozen=True)
-class Packed:
+class CompressedFile:
     """One file: its media type, a digest of what it holds, and its bodies by content coding."""
 
     media_type: str
@@ -47,60 +47,60 @@ class Packed:
     bodies: Mapping[str, bytes]
 
 
-def candidates(folder: Path) -> list[Path]:
+def compressible_files(folder: Path) -> list[Path]:
     """The files that may be worth compressing, in a fixed order."""
-    return sorted(path for path in folder.rglob("*") if path.suffix in TYPES and path.is_file())
+    return sorted(path for path in folder.rglob("*") if path.suffix in MEDIA_TYPES and path.is_file())
 
 
-def edition(folder: Path) -> str:
+def folder_fingerprint(folder: Path) -> str:
     """A name for what *folder* holds: its files bear the hash of their contents in their names."""
-    told = [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in candidates(folder)]
+    told = [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in compressible_files(folder)]
     return blake2b(repr((MAGIC, EFFORTS, told)).encode(), digest_size=12).hexdigest()
 
 
-def build(folder: Path, effort: str) -> bytes:
+def build_pack(folder: Path, effort: str) -> bytes:
     """Compress what is worth it, and write it as a pack."""
     header: dict[str, object] = {}
     bodies: list[bytes] = []
     at = 0
-    for path in candidates(folder):
+    for path in compressible_files(folder):
         plain = path.read_bytes()
         places: dict[str, tuple[int, int]] = {}
-        for encoding, body in compressed(plain, effort).items():
+        for encoding, body in compressed_bodies(plain, effort).items():
             places[encoding] = (at, len(body))
             bodies.append(body)
             at += len(body)
         if places:
-            told = {"type": TYPES[path.suffix], "digest": blake2b(plain, digest_size=12).hexdigest()}
+            told = {"type": MEDIA_TYPES[path.suffix], "digest": blake2b(plain, digest_size=12).hexdigest()}
             header[path.relative_to(folder).as_posix()] = {**told, **places}
-    return sealed(json.dumps(header).encode(), b"".join(bodies))
+    return assemble_pack(json.dumps(header).encode(), b"".join(bodies))
 
 
-def compressed(plain: bytes, effort: str) -> dict[str, bytes]:
+def compressed_bodies(plain: bytes, effort: str) -> dict[str, bytes]:
     """The bodies by content coding, as far as they are worth it."""
     import brotli  # type: ignore[import-untyped]  # noqa: PLC0415 - only who builds needs it
 
     quality, level, _ = EFFORTS[effort]
     bodies = {"br": brotli.compress(plain, quality=quality), "gzip": gzip.compress(plain, level, mtime=0)}
-    return {encoding: body for encoding, body in bodies.items() if len(body) < len(plain) * WORTH}
+    return {encoding: body for encoding, body in bodies.items() if len(body) < len(plain) * MAX_COMPRESSED_RATIO}
 
 
-def sealed(header: bytes, bodies: bytes) -> bytes:
+def assemble_pack(header: bytes, bodies: bytes) -> bytes:
     content = len(header).to_bytes(LENGTH_BYTES, "big") + header + bodies
     return MAGIC + blake2b(content, digest_size=DIGEST_BYTES).digest() + content
 
 
-def read(pack: bytes) -> dict[str, Packed]:
+def read_pack(pack: bytes) -> dict[str, CompressedFile]:
     """The files of *pack* by their path in the folder. Raises Damaged when a single byte is not as it was written."""
     start = len(MAGIC) + DIGEST_BYTES
     content = memoryview(pack)[start:]
     if pack[: len(MAGIC)] != MAGIC or blake2b(content, digest_size=DIGEST_BYTES).digest() != pack[len(MAGIC) : start]:
-        raise Damaged
+        raise CorruptPack
     body_at = LENGTH_BYTES + int.from_bytes(content[:LENGTH_BYTES], "big")
     header = json.loads(bytes(content[LENGTH_BYTES:body_at]))
     bodies = content[body_at:]
     return {
-        name: Packed(
+        name: CompressedFile(
             entry["type"],
             entry["digest"],
             {
@@ -116,14 +116,14 @@ def read(pack: bytes) -> dict[str, Packed]:
 def main(folder: Path, effort: str, parent: int) -> None:
     """Build with what others leave of the processor."""
     os.nice(EFFORTS[effort][-1])
-    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
-    sys.stdout.buffer.write(build(folder, effort))
+    threading.Thread(target=exit_with_parent, args=(parent,), daemon=True).start()
+    sys.stdout.buffer.write(build_pack(folder, effort))
 
 
-def end_with(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """Nobody waits for a pack whose process is gone."""
     while os.getppid() == parent:
-        time.sleep(WATCH_SECONDS)
+        time.sleep(PARENT_CHECK_SECONDS)
     os._exit(1)
 
 

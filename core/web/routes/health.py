@@ -13,36 +13,36 @@ from starlette.responses import JSONResponse
 from core import redis_client
 from core.launcher import embedded
 from core.settings import settings
-from core.web.timeouts import Patience
+from core.web.timeouts import TimedCalls
 
-PATIENCE_SECONDS = 2.0
-SCHEME = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://")
+TIMEOUT_SECONDS = 2.0
+DATABASE_URL_SCHEME = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://")
 OK = "ok"
 Check = Callable[[], object]
 
 log = structlog.get_logger()
 
 
-def postgres() -> None:
+def check_postgres() -> None:
     """Connect and ask. By psycopg alone: a server that has just started answers before SQLAlchemy and pandas load."""
     given = settings()
     url = given.database_url or embedded.lease(Path(given.data_dir), pg_bin_dir=given.pg_bin_dir).database_url
-    with psycopg.connect(SCHEME.sub("postgresql://", url), connect_timeout=2) as connection:
+    with psycopg.connect(DATABASE_URL_SCHEME.sub("postgresql://", url), connect_timeout=2) as connection:
         connection.execute("SELECT 1")
 
 
-def redis() -> None:
+def check_redis() -> None:
     redis_client.redis().ping()
 
 
-CHECKS: Mapping[str, Check] = {"postgres": postgres, "redis": redis}
+CHECKS: Mapping[str, Check] = {"postgres": check_postgres, "redis": check_redis}
 
 
 class Health:
     """Answers 200, or 503 when a check fails or takes too long; tells the log when that changes, and only then."""
 
-    def __init__(self, checks: Mapping[str, Check] = CHECKS, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        self._patience = Patience(checks, patience_seconds)
+    def __init__(self, checks: Mapping[str, Check] = CHECKS, patience_seconds: float = TIMEOUT_SECONDS) -> None:
+        self._patience = TimedCalls(checks, patience_seconds)
         self._told: dict[str, str] = dict.fromkeys(checks, OK)
 
     async def answer(self, _request: Request) -> JSONResponse:

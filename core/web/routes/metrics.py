@@ -14,28 +14,33 @@ from starlette.responses import Response
 
 from core import prometheus, redis_client
 from core.settings import settings
-from core.web.timeouts import Patience
+from core.web.timeouts import TimedCalls
 
-PATIENCE_SECONDS = 2.0
-Part = Callable[[], list[Metric]]
+TIMEOUT_SECONDS = 2.0
+Collector = Callable[[], list[Metric]]
 
 log = structlog.get_logger()
 
 
-def postgres() -> list[Metric]:
+def postgres_metrics() -> list[Metric]:
     """The queue, those who work on it, the data and how fresh they are."""
     # Imported when first asked: the server listens before the libraries have loaded.
     from core.queries import metrics, system  # noqa: PLC0415
 
     now = datetime.now(UTC)
-    queue, workers, fresh, data = system.queue(now), system.workers(now), system.freshness(now), system.data()
+    queue, workers, fresh, data = (
+        system.queue_counts(now),
+        system.worker_counts(now),
+        system.freshness_counts(now),
+        system.data_status(),
+    )
     oldest = (now - queue["oldest_at"]).total_seconds() if queue["oldest_at"] else 0.0
     late = fresh["tracked"] - fresh["in_time"] - fresh["never"]
     return [
-        gauge("jobs", "Jobs in the queue", "status", {name: queue[name] for name in WAITS}),
+        gauge("jobs", "Jobs in the queue", "status", {name: queue[name] for name in JOB_STATES}),
         gauge("oldest_job_seconds", "How long the oldest job has been waiting that could start", value=oldest),
         gauge("workers", "Workers, by whether they were heard of", "state", pick(workers, "alive", "silent")),
-        gauge("leader", "1 while a scheduler leads", value=system.leader() is not None),
+        gauge("leader", "1 while a scheduler leads", value=system.scheduler_leader() is not None),
         gauge(
             "accounts",
             "Tracked accounts that are not paused, by whether their last look is within its rhythm",
@@ -47,21 +52,21 @@ def postgres() -> list[Metric]:
             "account_age_seconds",
             "How long ago accounts were last looked at",
             "quantile",
-            {f"{quantile:g}": age for quantile, age in metrics.ages(now).items()},
+            {f"{quantile:g}": age for quantile, age in metrics.refresh_age_quantiles(now).items()},
         ),
         gauge("data_version", "The data version that pages show", value=data["version"] or 0),
     ]
 
 
-WAITS = ("waiting", "later", "doing", "failed")
+JOB_STATES = ("waiting", "later", "doing", "failed")
 
 
-def redis() -> list[Metric]:
+def redis_metrics() -> list[Metric]:
     """What is left of GitHub's budgets. Owners go under a digest: they are people."""
     from core.budget import shared_state  # noqa: PLC0415 - as above
 
     now = datetime.now(UTC)
-    seen = shared_state.seen(redis_client.redis(), settings().github_api_url, now)
+    seen = shared_state.load_rate_budget(redis_client.redis(), settings().github_api_url, now)
     labels = ("owner", "bucket")
     remaining = GaugeMetricFamily("almanac_github_budget_remaining", "Points left in a budget of GitHub", labels=labels)
     limit = GaugeMetricFamily(
@@ -80,11 +85,11 @@ def redis() -> list[Metric]:
     ]
 
 
-def pool() -> list[Metric]:
+def pool_metrics() -> list[Metric]:
     """This process's connections to Postgres."""
     from core.queries import system  # noqa: PLC0415 - as above
 
-    held = system.pool()
+    held = system.pool_usage()
     most = gauge("database_pool_most", "Connections to Postgres that this process may open", value=held["most"])
     told = pick(held, "lent", "open")
     return [gauge("database_pool_connections", "Connections to Postgres of this process", "state", told), most]
@@ -106,15 +111,15 @@ def pick(row: Mapping[str, float], *names: str) -> dict[str, float]:
     return {name: row[name] for name in names}
 
 
-SERVERS: Mapping[str, Part] = {"postgres": postgres, "redis": redis}
-PARTS: Mapping[str, Part] = {**SERVERS, "pool": pool}
+SERVER_COLLECTORS: Mapping[str, Collector] = {"postgres": postgres_metrics, "redis": redis_metrics}
+COLLECTORS: Mapping[str, Collector] = {**SERVER_COLLECTORS, "pool": pool_metrics}
 
 
 class Metrics:
     """Answers with every part that can be had in time; one that is away is told so, and the others still answer."""
 
-    def __init__(self, parts: Mapping[str, Part] = PARTS, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        self._patience = Patience(parts, patience_seconds)
+    def __init__(self, parts: Mapping[str, Collector] = COLLECTORS, patience_seconds: float = TIMEOUT_SECONDS) -> None:
+        self._patience = TimedCalls(parts, patience_seconds)
 
     async def answer(self, request: Request) -> Response:
         names = tuple(self._patience.questions)
@@ -123,9 +128,9 @@ class Metrics:
             "up",
             "1 while a server answers",
             "part",
-            {name: found[name] is not None for name in names if name in SERVERS},
+            {name: found[name] is not None for name in names if name in SERVER_COLLECTORS},
         )
-        told = Told([up, *(metric for part in found.values() for metric in part or ())])
+        told = CombinedCollector([up, *(metric for part in found.values() for metric in part or ())])
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(told), headers={"content-type": content_type, "cache-control": "no-store"})
 
@@ -137,7 +142,7 @@ class Metrics:
             return None
 
 
-class Told:
+class CombinedCollector:
     """What an encoder reads: this process's own counts, then *more*."""
 
     def __init__(self, more: Iterable[Metric]) -> None:

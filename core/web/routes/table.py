@@ -2,8 +2,8 @@
 
 from starlette.routing import BaseRoute, Mount, Route
 
-from core.web.api import api
-from core.web.middleware.error_responses import unknown_path
+from core.web.api import lazy_api
+from core.web.middleware.error_responses import unknown_path_response
 from core.web.routes import session
 from core.web.routes.health import Health
 from core.web.routes.metrics import Metrics
@@ -15,6 +15,6 @@ def routes() -> list[BaseRoute]:
         Route("/health", Health().answer, methods=["GET"]),
         Route("/metrics", Metrics().answer, methods=["GET"]),
         *session.routes,
-        Route("/api", unknown_path, methods=session.ANY),
-        Mount("/api", app=api()),
+        Route("/api", unknown_path_response, methods=session.ALL_METHODS),
+        Mount("/api", app=lazy_api()),
     ]

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, TypeAdapter
 
-from ingest.github.api.models import clean, clean_or_none
+from ingest.github.api.models import clean_text, clean_text_or_none
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
-DAYS = 7
-MOMENT = TypeAdapter(AwareDatetime)
+DAYS_PER_WEEK = 7
+TIMESTAMP_ADAPTER = TypeAdapter(AwareDatetime)
 
 
 @dataclass(frozen=True)
@@ -66,30 +66,34 @@ class TrafficDay:
     unique_clones: int | None = None
 
 
-def star_weeks(body: Any) -> list[StarWeek]:
-    return [StarWeek(*_week(row)) for row in _listed(body)]
+def parse_star_weeks(body: Any) -> list[StarWeek]:
+    return [StarWeek(*_parse_week(row)) for row in _as_list(body)]
 
 
-def commit_weeks(body: Any) -> list[CommitWeek]:
-    return [CommitWeek(*_week(row)) for row in _listed(body)]
+def parse_commit_weeks(body: Any) -> list[CommitWeek]:
+    return [CommitWeek(*_parse_week(row)) for row in _as_list(body)]
 
 
-def contributors(body: Any) -> list[Contributor]:
+def parse_contributors(body: Any) -> list[Contributor]:
     """Read contributors; those without an account are left out."""
     return [
-        Contributor(int(row["id"]), str(clean(row["login"])), str(row.get("type") or "User"), int(row["contributions"]))
-        for row in _listed(body)
+        Contributor(
+            int(row["id"]), str(clean_text(row["login"])), str(row.get("type") or "User"), int(row["contributions"])
+        )
+        for row in _as_list(body)
         if row.get("id") is not None
     ]
 
 
-def releases(body: Any) -> list[Release]:
-    return [_release(row) for row in _listed(body) if not row.get("draft")]
+def parse_releases(body: Any) -> list[Release]:
+    return [_parse_release(row) for row in _as_list(body) if not row.get("draft")]
 
 
-def traffic(body: Any, what: str) -> list[TrafficDay]:
+def parse_traffic(body: Any, what: str) -> list[TrafficDay]:
     """Read `views` or `clones`."""
-    days = [(_moment(row["timestamp"]), int(row["count"]), int(row["uniques"])) for row in _listed(body[what])]
+    days = [
+        (_parse_timestamp(row["timestamp"]), int(row["count"]), int(row["uniques"])) for row in _as_list(body[what])
+    ]
     return [
         TrafficDay(at.date(), views=count, unique_views=unique)
         if what == "views"
@@ -98,7 +102,7 @@ def traffic(body: Any, what: str) -> list[TrafficDay]:
     ]
 
 
-def joined(views: Sequence[TrafficDay], clones: Sequence[TrafficDay]) -> list[TrafficDay]:
+def merge_traffic(views: Sequence[TrafficDay], clones: Sequence[TrafficDay]) -> list[TrafficDay]:
     """Put views and clones of the same day together, oldest first."""
     days = {one.day: one for one in views}
     for one in clones:
@@ -107,13 +111,13 @@ def joined(views: Sequence[TrafficDay], clones: Sequence[TrafficDay]) -> list[Tr
     return [days[day] for day in sorted(days)]
 
 
-def by_day(weeks: Sequence[StarWeek | CommitWeek], today: date) -> dict[date, int]:
+def daily_counts(weeks: Sequence[StarWeek | CommitWeek], today: date) -> dict[date, int]:
     """Spread weeks over their days. Days that have not begun, which GitHub tells as zero, are left out."""
     spread = {week.sunday + timedelta(days=i): count for week in weeks for i, count in enumerate(week.days)}
     return {day: count for day, count in spread.items() if day <= today}
 
 
-def absence_factor(commits: Sequence[int]) -> int:
+def contributor_absence_factor(commits: Sequence[int]) -> int:
     """The smallest number of people who made half of the commits: CHAOSS' Contributor Absence Factor."""
     total, made = sum(commits), 0
     for number, own in enumerate(sorted(commits, reverse=True), start=1):
@@ -127,9 +131,9 @@ def pacific_day(moment: datetime) -> date:
     return moment.astimezone(PACIFIC).date()
 
 
-def _week(row: dict[str, Any]) -> tuple[date, tuple[int, ...]]:
+def _parse_week(row: dict[str, Any]) -> tuple[date, tuple[int, ...]]:
     days = tuple(int(count) for count in row["days"])
-    if len(days) != DAYS or min(days) < 0:
+    if len(days) != DAYS_PER_WEEK or min(days) < 0:
         raise ValueError("a week has seven days, each with zero or more")
     try:
         return datetime.fromtimestamp(int(row["week"]), UTC).date(), days
@@ -137,24 +141,24 @@ def _week(row: dict[str, Any]) -> tuple[date, tuple[int, ...]]:
         raise ValueError("a week begins at a moment that no calendar has") from error
 
 
-def _release(row: dict[str, Any]) -> Release:
+def _parse_release(row: dict[str, Any]) -> Release:
     published = row.get("published_at")
     return Release(
         github_id=int(row["id"]),
-        tag=str(clean(row["tag_name"])),
-        name=clean_or_none(row.get("name")),  # type: ignore[arg-type]  # a text, or none
+        tag=str(clean_text(row["tag_name"])),
+        name=clean_text_or_none(row.get("name")),  # type: ignore[arg-type]  # a text, or none
         is_prerelease=bool(row.get("prerelease")),
-        created_at=_moment(row["created_at"]),
-        published_at=_moment(published) if published else None,
+        created_at=_parse_timestamp(row["created_at"]),
+        published_at=_parse_timestamp(published) if published else None,
         downloads=sum(int(asset.get("download_count") or 0) for asset in row.get("assets") or ()),
     )
 
 
-def _moment(value: object) -> datetime:
-    return MOMENT.validate_python(value).astimezone(UTC)
+def _parse_timestamp(value: object) -> datetime:
+    return TIMESTAMP_ADAPTER.validate_python(value).astimezone(UTC)
 
 
-def _listed(body: Any) -> list[dict[str, Any]]:
+def _as_list(body: Any) -> list[dict[str, Any]]:
     # Statistics of a repository without commits are {} instead of [].
     if not isinstance(body, list) and body != {}:
         raise TypeError("it is no list")

@@ -9,24 +9,24 @@ from urllib.parse import quote
 
 from ingest.github.api import fact_types
 from ingest.github.api.fact_types import CommitWeek, Contributor, Release, StarWeek, TrafficDay
-from ingest.github.api.graphql import GraphQL, GraphQLMissing
-from ingest.github.api.graphql_responses import Lost
-from ingest.github.api.models import MISSHAPEN, Extras
-from ingest.github.api.rest import Found, Rest
-from ingest.github.http.credentials import Pool
-from ingest.github.http.errors import BadCredentials, GitHubError, RepositoryGone, UnexpectedStatus, UnreadableAnswer
-from ingest.github.http.rate_gate import Stop
-from ingest.github.http.transport import Asking, Tally
+from ingest.github.api.graphql import GraphQL, GraphQLUnavailable
+from ingest.github.api.graphql_responses import FailedNode
+from ingest.github.api.models import PARSE_ERRORS, Extras
+from ingest.github.api.rest import FetchedBody, Rest
+from ingest.github.http.credentials import CredentialPool
+from ingest.github.http.errors import BadCredentials, GitHubError, InvalidResponse, RepositoryNotFound, UnexpectedStatus
+from ingest.github.http.rate_gate import StopSignal
+from ingest.github.http.transport import RequestContext, Tally
 
 T = TypeVar("T")
 ACCEPTED, NO_CONTENT = 202, 204
-PAGE = 100
+PAGE_SIZE = 100
 # GitHub names at most so many contributors: the first 500 e-mail addresses of a history.
-CONTRIBUTOR_PAGES = 5
-ID_IN_LINK = re.compile(r"/repositories/(\d+)(?:/|$|\?)")
+MAX_CONTRIBUTOR_PAGES = 5
+REPOSITORY_ID_IN_URL = re.compile(r"/repositories/(\d+)(?:/|$|\?)")
 
 
-class NotReady(GitHubError):
+class StatisticsNotReady(GitHubError):
     """GitHub is still computing (202), perhaps for ever."""
 
     code = "not_ready"
@@ -35,7 +35,7 @@ class NotReady(GitHubError):
         super().__init__(f"GitHub is still computing {what}")
 
 
-class NameTaken(GitHubError):
+class RepositoryNameReused(GitHubError):
     """The name belongs to another repository now: what it says is not ours to store."""
 
     code = "name_taken"
@@ -44,7 +44,7 @@ class NameTaken(GitHubError):
         super().__init__(f"{repository} is another repository now; the next look at its account tells where ours is")
 
 
-class NoSuchEndpoint(GitHubError):
+class EndpointNotSupported(GitHubError):
     """This server does not know the question: it says 404 for a repository that it shows."""
 
     code = "no_such_endpoint"
@@ -54,7 +54,7 @@ class NoSuchEndpoint(GitHubError):
 
 
 @dataclass(frozen=True)
-class Subject:
+class FactSubject:
     """A repository to ask about, who is asked for it, and how much of the budget has to be left for others."""
 
     github_id: int
@@ -71,7 +71,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Reading(Generic[T]):
+class FetchedFact(Generic[T]):
     """What GitHub said, when, and whether more follows."""
 
     value: T
@@ -85,12 +85,14 @@ class Facts:
     All raise RateLimited as soon as the budget is down to the subject's reserve: they wait for nobody's budget.
     """
 
-    def __init__(self, rest: Rest, graphql: GraphQL, pool: Pool) -> None:
+    def __init__(self, rest: Rest, graphql: GraphQL, pool: CredentialPool) -> None:
         self._rest = rest
         self._graphql = graphql
         self._pool = pool
 
-    def star_weeks(self, subject: Subject, page: int = 1, *, stop: Stop | None = None) -> Reading[list[StarWeek]]:
+    def star_weeks(
+        self, subject: FactSubject, page: int = 1, *, stop: StopSignal | None = None
+    ) -> FetchedFact[list[StarWeek]]:
         """Read thirty weeks of surviving stars by the day they were given, newest first.
 
         Raises RepositoryGone for a repository, or a server, that has no such thing.
@@ -98,53 +100,55 @@ class Facts:
         """
         path = "/stargazers/history" + (f"?page={page}" if page > 1 else "")
         # A page of the walk is read once: keeping it for a 304 would only fill the cache.
-        return self._read(subject, path, "its star history", fact_types.star_weeks, stop, keep=page == 1)
+        return self._read(subject, path, "its star history", fact_types.parse_star_weeks, stop, keep=page == 1)
 
-    def contributors(self, subject: Subject, *, stop: Stop | None = None) -> Reading[list[Contributor]]:
+    def contributors(self, subject: FactSubject, *, stop: StopSignal | None = None) -> FetchedFact[list[Contributor]]:
         """Read who committed, most commits first: people whom GitHub knows by their e-mail, five hundred at most.
 
         Raises PermissionDenied where the history is too large for GitHub to tell.
         Source: https://docs.github.com/en/rest/repos/repos#list-repository-contributors
         """
         found, moments = list[Contributor](), list[datetime]()
-        for page in range(1, CONTRIBUTOR_PAGES + 1):
-            path = f"/contributors?per_page={PAGE}" + (f"&page={page}" if page > 1 else "")
-            read = self._read(subject, path, "its contributors", fact_types.contributors, stop)
+        for page in range(1, MAX_CONTRIBUTOR_PAGES + 1):
+            path = f"/contributors?per_page={PAGE_SIZE}" + (f"&page={page}" if page > 1 else "")
+            read = self._read(subject, path, "its contributors", fact_types.parse_contributors, stop)
             found += read.value
             moments.append(read.captured_at)
             if not read.has_more:
                 break
-        return Reading(found, min(moments), read.has_more)
+        return FetchedFact(found, min(moments), read.has_more)
 
-    def releases(self, subject: Subject, *, stop: Stop | None = None) -> Reading[list[Release]]:
+    def releases(self, subject: FactSubject, *, stop: StopSignal | None = None) -> FetchedFact[list[Release]]:
         """Read the newest hundred releases, drafts left out.
 
         Source: https://docs.github.com/en/rest/releases/releases#list-releases
         """
-        return self._read(subject, f"/releases?per_page={PAGE}", "its releases", fact_types.releases, stop)
+        return self._read(subject, f"/releases?per_page={PAGE_SIZE}", "its releases", fact_types.parse_releases, stop)
 
-    def commit_weeks(self, subject: Subject, *, stop: Stop | None = None) -> Reading[list[CommitWeek]]:
+    def commit_weeks(self, subject: FactSubject, *, stop: StopSignal | None = None) -> FetchedFact[list[CommitWeek]]:
         """Read the commits of each day of the last year, merges left out.
 
         Raises NotReady while GitHub computes, which it may do for ever.
         Source: https://docs.github.com/en/rest/metrics/statistics#get-the-last-year-of-commit-activity
         """
-        return self._read(subject, "/stats/commit_activity", "its commit activity", fact_types.commit_weeks, stop)
+        return self._read(subject, "/stats/commit_activity", "its commit activity", fact_types.parse_commit_weeks, stop)
 
-    def traffic(self, subject: Subject, *, stop: Stop | None = None) -> Reading[list[TrafficDay]]:
+    def traffic(self, subject: FactSubject, *, stop: StopSignal | None = None) -> FetchedFact[list[TrafficDay]]:
         """Read views and clones of the last two weeks.
 
         Raises PermissionDenied where we may not push.
         Source: https://docs.github.com/en/rest/metrics/traffic
         """
-        views = self._read(subject, "/traffic/views", "its views", lambda b: fact_types.traffic(b, "views"), stop)
-        clones = self._read(subject, "/traffic/clones", "its clones", lambda b: fact_types.traffic(b, "clones"), stop)
-        days = fact_types.joined(views.value, clones.value)
-        return Reading(days, min(views.captured_at, clones.captured_at))
+        views = self._read(subject, "/traffic/views", "its views", lambda b: fact_types.parse_traffic(b, "views"), stop)
+        clones = self._read(
+            subject, "/traffic/clones", "its clones", lambda b: fact_types.parse_traffic(b, "clones"), stop
+        )
+        days = fact_types.merge_traffic(views.value, clones.value)
+        return FetchedFact(days, min(views.captured_at, clones.captured_at))
 
     def contributions(
-        self, subject: Subject, spans: Sequence[tuple[date, date]], *, stop: Stop | None = None
-    ) -> Reading[Mapping[date, int]]:
+        self, subject: FactSubject, spans: Sequence[tuple[date, date]], *, stop: StopSignal | None = None
+    ) -> FetchedFact[Mapping[date, int]]:
         """Read a user's public contributions by day, of spans of a year at most.
 
         Raises RepositoryGone when GitHub shows no such user, NoSuchEndpoint where there is no GraphQL.
@@ -154,64 +158,66 @@ class Facts:
             subject, what, stop, lambda by: self._graphql.calendar(subject.node_id or "", spans, by)
         )
         if found is None:
-            raise RepositoryGone(what)
-        return Reading(found.days, found.captured_at)
+            raise RepositoryNotFound(what)
+        return FetchedFact(found.days, found.captured_at)
 
     def extras(
-        self, subject: Subject, node_ids: Sequence[str], *, stop: Stop | None = None
-    ) -> Reading[list[Extras | Lost | None]]:
+        self, subject: FactSubject, node_ids: Sequence[str], *, stop: StopSignal | None = None
+    ) -> FetchedFact[list[Extras | FailedNode | None]]:
         """Read watchers, open issues and change requests, topics, of a hundred repositories at most.
 
         None for one that GitHub does not show, Lost for one it could not tell.
         """
         ask = self._graphql.extras_at
-        return self._by_graphql(subject, "extras", stop, lambda by: Reading(*ask(node_ids, by)))
+        return self._by_graphql(subject, "extras", stop, lambda by: FetchedFact(*ask(node_ids, by)))
 
-    def _by_graphql(self, subject: Subject, what: str, stop: Stop | None, ask: Callable[[Asking], T]) -> T:
+    def _by_graphql(
+        self, subject: FactSubject, what: str, stop: StopSignal | None, ask: Callable[[RequestContext], T]
+    ) -> T:
         if self._graphql.is_missing:
-            raise NoSuchEndpoint(what)
+            raise EndpointNotSupported(what)
         try:
             return self._as_anybody(subject, stop, ask)
-        except GraphQLMissing as error:
-            raise NoSuchEndpoint(what) from error
+        except GraphQLUnavailable as error:
+            raise EndpointNotSupported(what) from error
 
     def _read(
         self,
-        subject: Subject,
+        subject: FactSubject,
         path: str,
         what: str,
         read: Callable[[object], T],
-        stop: Stop | None,
+        stop: StopSignal | None,
         *,
         keep: bool = True,
-    ) -> Reading[T]:
+    ) -> FetchedFact[T]:
         url = f"{self._rest.root}/repos/{quote(subject.full_name)}{path}"
         named = f"{subject.full_name}, {what}"
         found = self._as_anybody(subject, stop, lambda asking: self._get(url, named, asking, keep=keep))
         self._check_name(subject, found)
         try:
             value = read(found.body)
-        except MISSHAPEN as error:
-            raise UnreadableAnswer(named, "it has another shape than GitHub's") from error
-        return Reading(value, found.captured_at, "next" in found.links)
+        except PARSE_ERRORS as error:
+            raise InvalidResponse(named, "it has another shape than GitHub's") from error
+        return FetchedFact(value, found.captured_at, "next" in found.links)
 
-    def _get(self, url: str, what: str, asking: Asking, *, keep: bool) -> Found:
+    def _get(self, url: str, what: str, asking: RequestContext, *, keep: bool) -> FetchedBody:
         try:
             return self._rest.get(url, what, asking, anew=not keep, keep=keep)
         except UnexpectedStatus as error:
             if error.status == ACCEPTED:
-                raise NotReady(what) from error
+                raise StatisticsNotReady(what) from error
             if error.status == NO_CONTENT and error.captured_at is not None:
-                return Found([], {}, error.captured_at)  # an empty repository
+                return FetchedBody([], {}, error.captured_at)  # an empty repository
             raise
 
-    def _as_anybody(self, subject: Subject, stop: Stop | None, ask: Callable[[Asking], T]) -> T:
+    def _as_anybody(self, subject: FactSubject, stop: StopSignal | None, ask: Callable[[RequestContext], T]) -> T:
         """Ask as the one the account is pinned to; should GitHub refuse that one now, as another."""
         while True:
             credential = self._pool.choose(subject.login, subject.token)
             if credential is None:
                 raise BadCredentials("every token there is")
-            asking = Asking(credential, subject.reserve, False, stop, subject.tally)
+            asking = RequestContext(credential, subject.reserve, False, stop, subject.tally)
             try:
                 return ask(asking)
             except BadCredentials:
@@ -219,9 +225,9 @@ class Facts:
                     raise
 
     @staticmethod
-    def _check_name(subject: Subject, found: Found) -> None:
+    def _check_name(subject: FactSubject, found: FetchedBody) -> None:
         """Addresses of further pages bear the repository's number: names get reused, numbers do not."""
         for link in found.links.values():
-            told = ID_IN_LINK.search(link)
+            told = REPOSITORY_ID_IN_URL.search(link)
             if told and int(told[1]) != subject.github_id:
-                raise NameTaken(subject.full_name)
+                raise RepositoryNameReused(subject.full_name)

@@ -10,47 +10,47 @@ import structlog
 
 from ingest.github.api import graphql_queries
 from ingest.github.api.graphql_responses import (
-    Bytes,
-    Calendar,
-    Lost,
-    Node,
-    Part,
-    Told,
-    read_calendar,
+    ContributionCalendar,
+    FailedNode,
+    GraphQLResponse,
+    LanguagePage,
+    NodeResult,
+    PageResult,
+    read_account_page,
+    read_contribution_calendar,
+    read_errors,
     read_extras,
-    read_faults,
     read_languages,
     read_node,
     read_nodes,
-    read_page,
     read_repository,
 )
 from ingest.github.api.models import Extras, Repository
-from ingest.github.http.credentials import Pool
-from ingest.github.http.errors import GitHubError, RepositoryGone, UnexpectedStatus, UnreadableAnswer
-from ingest.github.http.etag_cache import Cache
+from ingest.github.http.credentials import CredentialPool
+from ingest.github.http.errors import GitHubError, InvalidResponse, RepositoryNotFound, UnexpectedStatus
+from ingest.github.http.etag_cache import ResponseCache
 from ingest.github.http.rate_budget import GRAPHQL
-from ingest.github.http.responses import OK, Answer, limits_of, read_json, refusal
-from ingest.github.http.transport import Asking, Call, Reply, Transport
-from ingest.github.http.urls import graphql_address
+from ingest.github.http.responses import OK, Response, rate_limit_status, read_json, response_error
+from ingest.github.http.transport import ApiRequest, ParsedResponse, RequestContext, Transport
+from ingest.github.http.urls import graphql_url
 
 log = structlog.get_logger()
 
 # A failed batch is worth repeating as it is a few times; then it is asked in halves.
-ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 # What a server without GraphQL answers to a POST there.
-NO_GRAPHQL = frozenset({404, 405, 410})
+NO_GRAPHQL_STATUSES = frozenset({404, 405, 410})
 BAD_REQUEST, UNPROCESSABLE = 400, 422
 
 
-class GraphQLMissing(GitHubError):
+class GraphQLUnavailable(GitHubError):
     """This server has no GraphQL, or none for this token: REST has to do."""
 
     code = "graphql_missing"
 
 
 @dataclass(frozen=True)
-class PageAsk:
+class PageRequest:
     """A page of an account's repositories: the first one, or the one after a cursor."""
 
     login: str
@@ -60,16 +60,18 @@ class PageAsk:
 class GraphQL:
     """The queries that Almanac needs. Safe to use from many threads."""
 
-    def __init__(self, transport: Transport, pool: Pool, cache: Cache) -> None:
+    def __init__(self, transport: Transport, pool: CredentialPool, cache: ResponseCache) -> None:
         self._transport = transport
         self._pool = pool
         self._cache = cache
-        self._url = graphql_address(transport.root)
+        self._url = graphql_url(transport.root)
         self._dropped: frozenset[str] = frozenset()
         self.is_missing = False
         self._lock = Lock()
 
-    def pulse(self, pages: Sequence[PageAsk], asking: Asking, *, after: float = 0.0) -> tuple[list[Part], Told]:
+    def pulse(
+        self, pages: Sequence[PageRequest], asking: RequestContext, *, after: float = 0.0
+    ) -> tuple[list[PageResult], GraphQLResponse]:
         """Read accounts and the counts of their repositories, a page each; the parts come in the order asked.
 
         First pages must come before further ones. *after* is how many seconds to wait before.
@@ -82,55 +84,65 @@ class GraphQL:
         for i, page in enumerate(pages):
             variables |= {f"l{i}": page.login, f"c{i}": page.cursor}
         told = self._send(
-            lambda dropped: graphql_queries.pulse(firsts, len(pages) - firsts, dropped),
+            lambda dropped: graphql_queries.pulse_query(firsts, len(pages) - firsts, dropped),
             variables,
             "accounts",
-            graphql_queries.points(graphql_queries.pulse_connections(firsts, len(pages) - firsts)),
+            graphql_queries.cost_in_points(graphql_queries.pulse_connection_count(firsts, len(pages) - firsts)),
             asking,
         )
-        parts = [read_page(told, f"a{i}", page.login, first=i < firsts) for i, page in enumerate(pages)]
+        parts = [read_account_page(told, f"a{i}", page.login, first=i < firsts) for i, page in enumerate(pages)]
         return parts, told
 
-    def profiles(self, logins: Sequence[str], asking: Asking) -> Told:
+    def profiles(self, logins: Sequence[str], asking: RequestContext) -> GraphQLResponse:
         """Read who logins belong to; the answer of the i-th one is called `a{i}`."""
         variables: dict[str, object] = {f"l{i}": login for i, login in enumerate(logins)}
         return self._send(
-            lambda dropped: graphql_queries.profiles(len(logins), dropped),
+            lambda dropped: graphql_queries.profiles_query(len(logins), dropped),
             variables,
             "accounts",
-            graphql_queries.points(len(logins)),
+            graphql_queries.cost_in_points(len(logins)),
             asking,
         )
 
-    def languages(self, node_ids: Sequence[str], asking: Asking) -> list[Bytes | Lost | None]:
+    def languages(self, node_ids: Sequence[str], asking: RequestContext) -> list[LanguagePage | FailedNode | None]:
         """Read the languages of repositories; None for one that GitHub does not show, Lost for one to ask for again."""
-        found = self._nodes(graphql_queries.languages(), node_ids, "languages", 1, asking)
+        found = self._nodes(graphql_queries.languages_selection(), node_ids, "languages", 1, asking)
         return [read_languages(node) if isinstance(node, dict) else node for node in found]
 
-    def more_languages(self, pages: Sequence[tuple[str, str]], asking: Asking) -> list[Bytes | Lost | None]:
+    def more_languages(
+        self, pages: Sequence[tuple[str, str]], asking: RequestContext
+    ) -> list[LanguagePage | FailedNode | None]:
         """Read a further page of languages of each (node id, cursor)."""
         variables: dict[str, object] = {}
         for i, (node_id, cursor) in enumerate(pages):
             variables |= {f"i{i}": node_id, f"c{i}": cursor}
-        cost = graphql_queries.points(len(pages))
+        cost = graphql_queries.cost_in_points(len(pages))
         told = self._send(
-            lambda dropped: graphql_queries.more_languages(len(pages), dropped), variables, "languages", cost, asking
+            lambda dropped: graphql_queries.more_languages_query(len(pages), dropped),
+            variables,
+            "languages",
+            cost,
+            asking,
         )
         found = [read_node(told, f"n{i}", "languages") for i in range(len(pages))]
         return [read_languages(node) if isinstance(node, dict) else node for node in found]
 
-    def extras(self, node_ids: Sequence[str], asking: Asking) -> list[Extras | Lost | None]:
+    def extras(self, node_ids: Sequence[str], asking: RequestContext) -> list[Extras | FailedNode | None]:
         """Read what costs a connection each: watchers, open issues, open change requests, topics."""
         return self.extras_at(node_ids, asking)[0]
 
-    def extras_at(self, node_ids: Sequence[str], asking: Asking) -> tuple[list[Extras | Lost | None], datetime]:
+    def extras_at(
+        self, node_ids: Sequence[str], asking: RequestContext
+    ) -> tuple[list[Extras | FailedNode | None], datetime]:
         """The same, and the moment of the answer."""
         found, told = self._told_nodes(
-            graphql_queries.EXTRAS, node_ids, "extras", graphql_queries.CONNECTIONS_OF_EXTRAS, asking
+            graphql_queries.EXTRAS_FIELDS, node_ids, "extras", graphql_queries.CONNECTIONS_PER_EXTRAS, asking
         )
         return [read_extras(node) if isinstance(node, dict) else node for node in found], told.captured_at
 
-    def calendar(self, node_id: str, spans: Sequence[tuple[date, date]], asking: Asking) -> Calendar | None:
+    def calendar(
+        self, node_id: str, spans: Sequence[tuple[date, date]], asking: RequestContext
+    ) -> ContributionCalendar | None:
         """Read a user's public contributions by day, of spans of a year at most; None for one not shown.
 
         Source: https://docs.github.com/en/graphql/reference/objects#contributionscollection
@@ -139,40 +151,43 @@ class GraphQL:
         for i, (first, last) in enumerate(spans):
             variables |= {f"f{i}": f"{first}T00:00:00Z", f"t{i}": f"{last}T23:59:59Z"}
         told = self._send(
-            lambda dropped: graphql_queries.calendar(len(spans), dropped),
+            lambda dropped: graphql_queries.contribution_calendar_query(len(spans), dropped),
             variables,
             "contributions",
-            graphql_queries.points(0),
+            graphql_queries.cost_in_points(0),
             asking,
         )
         node = read_node(told, "n0", "contributions")
-        found = read_calendar(node, told.captured_at) if isinstance(node, dict) else node
-        if isinstance(found, Lost):
+        found = read_contribution_calendar(node, told.captured_at) if isinstance(node, dict) else node
+        if isinstance(found, FailedNode):
             raise found.error
         return found
 
-    def repositories(self, node_ids: Sequence[str], asking: Asking) -> list[Repository | Lost | None]:
+    def repositories(self, node_ids: Sequence[str], asking: RequestContext) -> list[Repository | FailedNode | None]:
         """Read repositories wherever they are now; None for one not shown, Lost for one to ask again."""
-        found = self._nodes(graphql_queries.REPOSITORY, node_ids, "repositories", 0, asking)
+        found = self._nodes(graphql_queries.REPOSITORY_FIELDS, node_ids, "repositories", 0, asking)
         return [read_repository(node) if isinstance(node, dict) else node for node in found]
 
     def _nodes(
-        self, selection: Sequence[str], node_ids: Sequence[str], what: str, connections: int, asking: Asking
-    ) -> list[Node]:
+        self, selection: Sequence[str], node_ids: Sequence[str], what: str, connections: int, asking: RequestContext
+    ) -> list[NodeResult]:
         return self._told_nodes(selection, node_ids, what, connections, asking)[0]
 
     def _told_nodes(
-        self, selection: Sequence[str], node_ids: Sequence[str], what: str, connections: int, asking: Asking
-    ) -> tuple[list[Node], Told]:
-        lists = [node_ids[i : i + graphql_queries.IDS_EACH] for i in range(0, len(node_ids), graphql_queries.IDS_EACH)]
+        self, selection: Sequence[str], node_ids: Sequence[str], what: str, connections: int, asking: RequestContext
+    ) -> tuple[list[NodeResult], GraphQLResponse]:
+        lists = [
+            node_ids[i : i + graphql_queries.IDS_PER_LIST]
+            for i in range(0, len(node_ids), graphql_queries.IDS_PER_LIST)
+        ]
         told = self._send(
-            lambda dropped: graphql_queries.nodes(selection, len(lists), dropped),
+            lambda dropped: graphql_queries.nodes_query(selection, len(lists), dropped),
             {f"i{i}": list(ids) for i, ids in enumerate(lists)},
             what,
-            graphql_queries.points(len(node_ids) * connections),
+            graphql_queries.cost_in_points(len(node_ids) * connections),
             asking,
         )
-        found: list[Node] = []
+        found: list[NodeResult] = []
         for i, ids in enumerate(lists):
             found += read_nodes(told, f"n{i}", len(ids), what)
         return found, told
@@ -183,13 +198,15 @@ class GraphQL:
         variables: dict[str, object],
         what: str,
         cost: int,
-        asking: Asking,
-    ) -> Told:
+        asking: RequestContext,
+    ) -> GraphQLResponse:
         """Send a query; where the server lacks a field we can do without, send it again without that field."""
         while True:
             dropped = self._dropped
             body = {"query": text(dropped), "variables": variables}
-            call = Call(self._url, what, asking, "POST", "graphql", GRAPHQL, json=body, cost=cost, attempts=ATTEMPTS)
+            call = ApiRequest(
+                self._url, what, asking, "POST", "graphql", GRAPHQL, json=body, cost=cost, attempts=MAX_ATTEMPTS
+            )
             told, answer = self._ask(call)
             self._learn(told, answer, cost, asking)
             if told.data:
@@ -199,11 +216,11 @@ class GraphQL:
                 raise told.as_error(what)
             self._drop({name for name in lacking if name})
 
-    def _ask(self, call: Call) -> tuple[Told, Answer]:
+    def _ask(self, call: ApiRequest) -> tuple[GraphQLResponse, Response]:
         reply = self._transport.send(call)
         try:
-            return _read(reply, call.what), reply.answer
-        except GraphQLMissing:
+            return _parse_response(reply, call.what), reply.answer
+        except GraphQLUnavailable:
             self.is_missing = True
             log.warning("no graphql here, going on with rest", status=reply.answer.status)
             raise
@@ -213,13 +230,13 @@ class GraphQL:
             self._dropped |= names
         log.warning("github's graphql lacks fields, going on without", fields=sorted(names))
 
-    def _learn(self, told: Told, answer: Answer, estimate: int, asking: Asking) -> None:
+    def _learn(self, told: GraphQLResponse, answer: Response, estimate: int, asking: RequestContext) -> None:
         """Note the price, the budget, and whose token this is: all told for nothing."""
         points = told.points if told.points is not None else estimate if told.data else 0
         asking.tally.points += points
         self._transport.count(points=points)
         credential = asking.credential
-        limits = None if limits_of(answer) else told.limits()
+        limits = None if rate_limit_status(answer) else told.limits()
         if limits:
             self._transport.gate.told(self._pool.owner(credential), "graphql", limits)
         before = self._pool.owner(credential)
@@ -228,20 +245,20 @@ class GraphQL:
             self._cache.learn_owner(credential.fingerprint, told.viewer.lower())
 
 
-def _read(reply: Reply, what: str) -> Told:
+def _parse_response(reply: ParsedResponse, what: str) -> GraphQLResponse:
     answer = reply.answer
-    body = reply.body if answer.status == OK else _errors_of(answer, what)
+    body = reply.body if answer.status == OK else _error_body(answer, what)
     if not isinstance(body, dict) or not (isinstance(body.get("data"), dict) or body.get("errors")):
-        raise UnreadableAnswer(what, "it has neither data nor errors")
+        raise InvalidResponse(what, "it has neither data nor errors")
     data = body.get("data")
-    return Told(data if isinstance(data, dict) else {}, read_faults(body), answer.date)
+    return GraphQLResponse(data if isinstance(data, dict) else {}, read_errors(body), answer.date)
 
 
-def _errors_of(answer: Answer, what: str) -> Any:
+def _error_body(answer: Response, what: str) -> Any:
     """Some servers refuse a query with 400 and its errors; any other status is a refusal of its own."""
-    refused = refusal(answer, what)
+    refused = response_error(answer, what)
     if answer.status in (BAD_REQUEST, UNPROCESSABLE) and b'"errors"' in answer.body:
         return read_json(answer, what)
-    if answer.status in NO_GRAPHQL or isinstance(refused, RepositoryGone):
-        raise GraphQLMissing(f"GitHub's GraphQL does not answer here (status {answer.status})")
+    if answer.status in NO_GRAPHQL_STATUSES or isinstance(refused, RepositoryNotFound):
+        raise GraphQLUnavailable(f"GitHub's GraphQL does not answer here (status {answer.status})")
     raise refused or UnexpectedStatus(answer.status, what)

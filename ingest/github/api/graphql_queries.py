@@ -5,100 +5,104 @@ Scalars are free, connections are not: a query costs its connections / 100 point
 
 from collections.abc import Collection, Iterable
 
-PAGE = 100
+PAGE_SIZE = 100
 # `nodes(ids:)` takes no more at once; several of them fit one query.
-IDS_EACH = 100
+IDS_PER_LIST = 100
 
-IDENTITY = ("__typename", "id", "login")
-USER = (
+IDENTITY_FIELDS = ("__typename", "id", "login")
+USER_FIELDS = (
     *("databaseId", "name", "company", "location", "websiteUrl", "bio", "avatarUrl", "createdAt"),
     *("followers { totalCount }", "following { totalCount }", "gists(privacy: PUBLIC) { totalCount }"),
 )
-ORGANIZATION = ("databaseId", "name", "location", "websiteUrl", "description", "avatarUrl", "createdAt")
-REPOSITORY = (
+ORGANIZATION_FIELDS = ("databaseId", "name", "location", "websiteUrl", "description", "avatarUrl", "createdAt")
+REPOSITORY_FIELDS = (
     *("databaseId", "id", "name", "nameWithOwner", "description", "homepageUrl", "createdAt", "pushedAt"),
     *("isFork", "isArchived", "isTemplate", "isPrivate", "stargazerCount", "forkCount", "diskUsage"),
     *("primaryLanguage { name }", "defaultBranchRef { name }", "licenseInfo { spdxId }"),
     "owner { id login ... on User { databaseId } ... on Organization { databaseId } }",
 )
-EXTRAS = (
+EXTRAS_FIELDS = (
     "id",
     "watchers { totalCount }",
     "issues(states: OPEN) { totalCount }",
     "pullRequests(states: OPEN) { totalCount }",
-    f"repositoryTopics(first: {PAGE}) {{ nodes {{ topic {{ name }} }} }}",
+    f"repositoryTopics(first: {PAGE_SIZE}) {{ nodes {{ topic {{ name }} }} }}",
 )
-LANGUAGES = ("edges { size node { name } }", "pageInfo { hasNextPage endCursor }")
+LANGUAGE_FIELDS = ("edges { size node { name } }", "pageInfo { hasNextPage endCursor }")
 # What a server may lack or refuse without the answer becoming useless.
-OPTIONAL = frozenset(
+OPTIONAL_FIELDS = frozenset(
     {
         *("viewer", "rateLimit", "followers", "following", "gists", "watchers", "issues", "pullRequests"),
         *("avatarUrl", "company", "location", "websiteUrl", "bio", "description", "homepageUrl", "repositoryTopics"),
         *("isTemplate", "isArchived", "isPrivate", "diskUsage", "licenseInfo", "defaultBranchRef"),
     }
 )
-CONNECTIONS_OF_ACCOUNT = 4
-CONNECTIONS_OF_EXTRAS = 4
+CONNECTIONS_PER_ACCOUNT = 4
+CONNECTIONS_PER_EXTRAS = 4
 
 
-def pulse(first_pages: int, further_pages: int, dropped: Collection[str] = ()) -> str:
+def pulse_query(first_pages: int, further_pages: int, dropped: Collection[str] = ()) -> str:
     """Ask for accounts, each with a page of its repositories: variables `l0 c0 l1 c1`…, answers `a0 a1`…
 
     The first page comes with the account; further pages do not ask, or pay, for it again.
     """
     pages = range(first_pages + further_pages)
     variables = ", ".join(f"$l{i}: String!, $c{i}: String" for i in pages)
-    asked = "\n".join(_account(i, "...Account" if i < first_pages else "__typename login") for i in pages)
+    asked = "\n".join(_account_alias(i, "...Account" if i < first_pages else "__typename login") for i in pages)
     account = _account_fragment(dropped) if first_pages else ""
     return (
-        f"query Pulse({variables}) {{\n{_about_us(dropped)}\n{asked}\n}}\n{account}"
+        f"query Pulse({variables}) {{\n{_rate_limit_and_viewer(dropped)}\n{asked}\n}}\n{account}"
         f"fragment Listed on RepositoryConnection {{\ntotalCount pageInfo {{ hasNextPage endCursor }}\n"
-        f"nodes {{ {fields(REPOSITORY, dropped)} }}\n}}"
+        f"nodes {{ {join_supported_fields(REPOSITORY_FIELDS, dropped)} }}\n}}"
     )
 
 
-def profiles(accounts: int, dropped: Collection[str] = ()) -> str:
+def profiles_query(accounts: int, dropped: Collection[str] = ()) -> str:
     """Ask who logins belong to: variables `l0 l1`…, answers `a0 a1`…, a connection each."""
     variables = ", ".join(f"$l{i}: String!" for i in range(accounts))
     asked = "\n".join(f"a{i}: repositoryOwner(login: $l{i}) {{ ...Profile }}" for i in range(accounts))
     return (
-        f"query Profiles({variables}) {{\n{_about_us(dropped)}\n{asked}\n}}\n"
+        f"query Profiles({variables}) {{\n{_rate_limit_and_viewer(dropped)}\n{asked}\n}}\n"
         "fragment Profile on RepositoryOwner { __typename id login\n"
         "... on User { databaseId name }\n... on Organization { databaseId name }\n"
         "repositories(first: 1, ownerAffiliations: [OWNER], privacy: PUBLIC) { totalCount } }"
     )
 
 
-def pulse_connections(first_pages: int, further_pages: int) -> int:
-    return first_pages * CONNECTIONS_OF_ACCOUNT + further_pages
+def pulse_connection_count(first_pages: int, further_pages: int) -> int:
+    return first_pages * CONNECTIONS_PER_ACCOUNT + further_pages
 
 
-def nodes(selection: Iterable[str], lists: int, dropped: Collection[str] = ()) -> str:
+def nodes_query(selection: Iterable[str], lists: int, dropped: Collection[str] = ()) -> str:
     """Ask for repositories by node id: variables `i0 i1`…, a hundred ids each, answers `n0 n1`…"""
     variables = ", ".join(f"$i{i}: [ID!]!" for i in range(lists))
     asked = "\n".join(f"n{i}: nodes(ids: $i{i}) {{ ...Wanted }}" for i in range(lists))
     return (
-        f"query Nodes({variables}) {{\n{_about_us(dropped)}\n{asked}\n}}\n"
-        f"fragment Wanted on Repository {{ {fields(selection, dropped)} }}"
+        f"query Nodes({variables}) {{\n{_rate_limit_and_viewer(dropped)}\n{asked}\n}}\n"
+        f"fragment Wanted on Repository {{ {join_supported_fields(selection, dropped)} }}"
     )
 
 
-def languages() -> tuple[str, ...]:
+def languages_selection() -> tuple[str, ...]:
     """What to select of a repository to read the first hundred languages."""
-    return ("id", f"languages(first: {PAGE}, orderBy: {{field: SIZE, direction: DESC}}) {{ {' '.join(LANGUAGES)} }}")
+    return (
+        "id",
+        f"languages(first: {PAGE_SIZE}, orderBy: {{field: SIZE, direction: DESC}}) {{ {' '.join(LANGUAGE_FIELDS)} }}",
+    )
 
 
-def more_languages(repositories: int, dropped: Collection[str] = ()) -> str:
+def more_languages_query(repositories: int, dropped: Collection[str] = ()) -> str:
     """Ask for further languages of single repositories: variables `i0 c0`…, answers `n0`…"""
     variables = ", ".join(f"$i{i}: ID!, $c{i}: String!" for i in range(repositories))
-    page = f"(first: {PAGE}, after: $c%d, orderBy: {{field: SIZE, direction: DESC}}) {{ {' '.join(LANGUAGES)} }}"
+    fields = " ".join(LANGUAGE_FIELDS)
+    page = f"(first: {PAGE_SIZE}, after: $c%d, orderBy: {{field: SIZE, direction: DESC}}) {{ {fields} }}"
     asked = "\n".join(
         f"n{i}: node(id: $i{i}) {{ ... on Repository {{ id languages{page % i} }} }}" for i in range(repositories)
     )
-    return f"query Languages({variables}) {{\n{_about_us(dropped)}\n{asked}\n}}"
+    return f"query Languages({variables}) {{\n{_rate_limit_and_viewer(dropped)}\n{asked}\n}}"
 
 
-def calendar(spans: int, dropped: Collection[str] = ()) -> str:
+def contribution_calendar_query(spans: int, dropped: Collection[str] = ()) -> str:
     """Ask for a user's contributions by day: variables `i`, `f0 t0 f1 t1`…, answers `y0 y1`… in `n0`.
 
     A span is a year at most. None of it is a connection: the query costs a point however many spans it has.
@@ -107,32 +111,32 @@ def calendar(spans: int, dropped: Collection[str] = ()) -> str:
     days = "contributionCalendar { weeks { contributionDays { date contributionCount } } }"
     asked = " ".join(f"y{i}: contributionsCollection(from: $f{i}, to: $t{i}) {{ {days} }}" for i in range(spans))
     user = f"n0: node(id: $i) {{ ... on User {{ id {asked} }} }}"
-    return f"query Calendar($i: ID!{variables}) {{\n{_about_us(dropped)}\n{user}\n}}"
+    return f"query Calendar($i: ID!{variables}) {{\n{_rate_limit_and_viewer(dropped)}\n{user}\n}}"
 
 
-def points(connections: int) -> int:
+def cost_in_points(connections: int) -> int:
     """The price of a query by its connections."""
     return max(1, round(connections / 100))
 
 
-def fields(names: Iterable[str], dropped: Collection[str]) -> str:
+def join_supported_fields(names: Iterable[str], dropped: Collection[str]) -> str:
     """Join what is selected, without the fields this server does not have."""
     return " ".join(name for name in names if name.partition("(")[0].partition(" ")[0] not in dropped)
 
 
-def _account(i: int, selection: str) -> str:
+def _account_alias(i: int, selection: str) -> str:
     return (
-        f"a{i}: repositoryOwner(login: $l{i}) {{ {selection} repositories(first: {PAGE}, after: $c{i}, "
+        f"a{i}: repositoryOwner(login: $l{i}) {{ {selection} repositories(first: {PAGE_SIZE}, after: $c{i}, "
         "ownerAffiliations: [OWNER], privacy: PUBLIC, orderBy: {field: CREATED_AT, direction: ASC}) { ...Listed } }"
     )
 
 
 def _account_fragment(dropped: Collection[str]) -> str:
     return (
-        f"fragment Account on RepositoryOwner {{\n{fields(IDENTITY, dropped)}\n"
-        f"... on User {{ {fields(USER, dropped)} }}\n... on Organization {{ {fields(ORGANIZATION, dropped)} }}\n}}\n"
+        f"fragment Account on RepositoryOwner {{\n{join_supported_fields(IDENTITY_FIELDS, dropped)}\n"
+        f"... on User {{ {join_supported_fields(USER_FIELDS, dropped)} }}\n... on Organization {{ {join_supported_fields(ORGANIZATION_FIELDS, dropped)} }}\n}}\n"
     )
 
 
-def _about_us(dropped: Collection[str]) -> str:
-    return fields(("rateLimit { cost limit remaining resetAt }", "viewer { login }"), dropped)
+def _rate_limit_and_viewer(dropped: Collection[str]) -> str:
+    return join_supported_fields(("rateLimit { cost limit remaining resetAt }", "viewer { login }"), dropped)

@@ -11,28 +11,28 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
-Kind = Literal["user", "organization"]
-Body = dict[str, Any]
-SURROGATE = re.compile("[\ud800-\udfff]")
+AccountKind = Literal["user", "organization"]
+JsonObject = dict[str, Any]
+SURROGATE_PATTERN = re.compile("[\ud800-\udfff]")
 
 
-def clean(value: object) -> object:
+def clean_text(value: object) -> object:
     """Remove what Postgres refuses in a text: NUL, and halves of characters that JSON can carry."""
     if not isinstance(value, str):
         return value
     text = value.replace("\x00", "")
-    return text if text.isascii() else SURROGATE.sub("\ufffd", text)
+    return text if text.isascii() else SURROGATE_PATTERN.sub("\ufffd", text)
 
 
-def clean_or_none(value: object) -> object:
+def clean_text_or_none(value: object) -> object:
     """REST says null where GraphQL says "" (and the other way round)."""
-    text = clean(value)
+    text = clean_text(value)
     return text if text != "" else None
 
 
-def _avatar(value: object) -> object:
+def _normalize_avatar_url(value: object) -> object:
     """Drop the `u` that GraphQL adds to an avatar's address and REST does not."""
-    text = clean_or_none(value)
+    text = clean_text_or_none(value)
     if not isinstance(text, str) or "u=" not in text:
         return text
     parts = urlsplit(text)
@@ -40,38 +40,38 @@ def _avatar(value: object) -> object:
     return urlunsplit(parts._replace(query=urlencode(kept)))
 
 
-Text = Annotated[str, BeforeValidator(clean)]
-MaybeText = Annotated[str | None, BeforeValidator(clean_or_none)]
-AvatarUrl = Annotated[str | None, BeforeValidator(_avatar)]
-Moment = AwareDatetime
-MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+CleanText = Annotated[str, BeforeValidator(clean_text)]
+OptionalText = Annotated[str | None, BeforeValidator(clean_text_or_none)]
+AvatarUrl = Annotated[str | None, BeforeValidator(_normalize_avatar_url)]
+Timestamp = AwareDatetime
+TIMESTAMP_ADAPTER: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 
-class _Told(BaseModel):
+class _ReportedModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Account(_Told):
+class Account(_ReportedModel):
     """A user or organization. Counts are None where they were not told."""
 
     github_id: int
-    node_id: MaybeText = None
-    login: Text
-    kind: Kind
-    name: MaybeText = None
-    company: MaybeText = None
-    location: MaybeText = None
-    website: MaybeText = None
-    bio: MaybeText = None
+    node_id: OptionalText = None
+    login: CleanText
+    kind: AccountKind
+    name: OptionalText = None
+    company: OptionalText = None
+    location: OptionalText = None
+    website: OptionalText = None
+    bio: OptionalText = None
     avatar_url: AvatarUrl = None
-    created_at: Moment | None = None
+    created_at: Timestamp | None = None
     followers: int | None = None
     following: int | None = None
     public_repositories: int | None = None
     public_gists: int | None = None
 
     @classmethod
-    def from_rest(cls, body: Body) -> Self:
+    def from_rest(cls, body: JsonObject) -> Self:
         """Read `/users/{login}`, `/user/{id}` or `/orgs/{org}`."""
         is_organization = body.get("type", "Organization" if "members_url" in body else "User") == "Organization"
         return cls(
@@ -93,7 +93,7 @@ class Account(_Told):
         )
 
     @classmethod
-    def from_graphql(cls, node: Body) -> Self:
+    def from_graphql(cls, node: JsonObject) -> Self:
         """Read a RepositoryOwner of the pulse query. Followers of an organization are not there."""
         is_organization = node.get("__typename") == "Organization"
         return cls(
@@ -121,27 +121,27 @@ class Account(_Told):
         )
 
 
-class Repository(_Told):
+class Repository(_ReportedModel):
     """A repository. `topics`, and the counts that cost more to ask, are None where they were not asked."""
 
     github_id: int
-    node_id: MaybeText = None
+    node_id: OptionalText = None
     owner_id: int | None = None
-    owner_login: Text
-    name: Text
-    full_name: Text
-    description: MaybeText = None
-    homepage: MaybeText = None
-    license: MaybeText = None
-    topics: tuple[Text, ...] | None = None
-    primary_language: MaybeText = None
-    default_branch: MaybeText = None
+    owner_login: CleanText
+    name: CleanText
+    full_name: CleanText
+    description: OptionalText = None
+    homepage: OptionalText = None
+    license: OptionalText = None
+    topics: tuple[CleanText, ...] | None = None
+    primary_language: OptionalText = None
+    default_branch: OptionalText = None
     is_fork: bool = False
     is_archived: bool = False
     is_template: bool = False
     is_private: bool = False
-    created_at: Moment | None = None
-    pushed_at: Moment | None = None
+    created_at: Timestamp | None = None
+    pushed_at: Timestamp | None = None
     stars: int | None = None
     forks: int | None = None
     size_kb: int | None = None
@@ -151,10 +151,10 @@ class Repository(_Told):
     open_issues_and_change_requests: int | None = None
 
     @classmethod
-    def from_rest(cls, body: Body) -> Self:
+    def from_rest(cls, body: JsonObject) -> Self:
         """Read a repository of a list, or a full one. Bodies of 2012 lack most fields, and a few have other names."""
         owner = body.get("owner") or {}
-        never_pushed = _never_pushed(body)
+        never_pushed = _is_never_pushed(body)
         topics = body.get("topics")
         return cls(
             github_id=body["id"],
@@ -175,15 +175,15 @@ class Repository(_Told):
             is_private=bool(body.get("private")),
             created_at=body.get("created_at"),
             pushed_at=None if never_pushed else body.get("pushed_at"),
-            stars=first_of(body, "stargazers_count", "watchers_count", "watchers"),
-            forks=first_of(body, "forks_count", "forks"),
+            stars=first_present(body, "stargazers_count", "watchers_count", "watchers"),
+            forks=first_present(body, "forks_count", "forks"),
             size_kb=body.get("size"),
             watchers=body.get("subscribers_count"),
-            open_issues_and_change_requests=first_of(body, "open_issues_count", "open_issues"),
+            open_issues_and_change_requests=first_present(body, "open_issues_count", "open_issues"),
         )
 
     @classmethod
-    def from_graphql(cls, node: Body) -> Self:
+    def from_graphql(cls, node: JsonObject) -> Self:
         """Read a Repository node, with or without the extras."""
         owner = node.get("owner") or {}
         issues, change_requests = total_count(node, "issues"), total_count(node, "pullRequests")
@@ -197,7 +197,7 @@ class Repository(_Told):
             description=node.get("description"),
             homepage=node.get("homepageUrl"),
             license=(node.get("licenseInfo") or {}).get("spdxId"),
-            topics=topics_of(node),
+            topics=topic_names(node),
             primary_language=(node.get("primaryLanguage") or {}).get("name"),
             default_branch=(node.get("defaultBranchRef") or {}).get("name"),
             is_fork=bool(node.get("isFork")),
@@ -212,7 +212,7 @@ class Repository(_Told):
             watchers=total_count(node, "watchers"),
             open_issues=issues,
             open_change_requests=change_requests,
-            open_issues_and_change_requests=_both(issues, change_requests),
+            open_issues_and_change_requests=_sum_or_none(issues, change_requests),
         )
 
     def with_extras(self, extras: "Extras") -> "Repository":
@@ -220,47 +220,47 @@ class Repository(_Told):
         return self.model_copy(update=dict(extras))
 
 
-class Extras(_Told):
+class Extras(_ReportedModel):
     """What costs a connection each."""
 
-    topics: tuple[Text, ...] | None = None
+    topics: tuple[CleanText, ...] | None = None
     watchers: int | None = None
     open_issues: int | None = None
     open_change_requests: int | None = None
     open_issues_and_change_requests: int | None = None
 
     @classmethod
-    def from_graphql(cls, node: Body) -> Self:
+    def from_graphql(cls, node: JsonObject) -> Self:
         issues, change_requests = total_count(node, "issues"), total_count(node, "pullRequests")
         return cls(
-            topics=topics_of(node),
+            topics=topic_names(node),
             watchers=total_count(node, "watchers"),
             open_issues=issues,
             open_change_requests=change_requests,
-            open_issues_and_change_requests=_both(issues, change_requests),
+            open_issues_and_change_requests=_sum_or_none(issues, change_requests),
         )
 
 
-def _never_pushed(body: Body) -> bool:
+def _is_never_pushed(body: JsonObject) -> bool:
     """Tell an empty repository: REST then repeats the day of creation as the last push, GraphQL says null."""
     untouched = body.get("pushed_at") in (None, body.get("created_at"))
     return untouched and not body.get("size") and body.get("language") is None and not body.get("fork")
 
 
-def _both(issues: int | None, change_requests: int | None) -> int | None:
+def _sum_or_none(issues: int | None, change_requests: int | None) -> int | None:
     return None if issues is None or change_requests is None else issues + change_requests
 
 
-def first_of(body: Body, *names: str) -> int | None:
+def first_present(body: JsonObject, *names: str) -> int | None:
     return next((body[name] for name in names if body.get(name) is not None), None)
 
 
-def total_count(node: Body, name: str) -> int | None:
+def total_count(node: JsonObject, name: str) -> int | None:
     connection = node.get(name)
     return connection.get("totalCount") if isinstance(connection, dict) else None
 
 
-def topics_of(node: Body) -> tuple[str, ...] | None:
+def topic_names(node: JsonObject) -> tuple[str, ...] | None:
     connection = node.get("repositoryTopics")
     if not isinstance(connection, dict):
         return None
@@ -268,4 +268,4 @@ def topics_of(node: Body) -> tuple[str, ...] | None:
 
 
 # What reading a body of the wrong shape raises.
-MISSHAPEN = (ValidationError, KeyError, TypeError, AttributeError, ValueError)
+PARSE_ERRORS = (ValidationError, KeyError, TypeError, AttributeError, ValueError)

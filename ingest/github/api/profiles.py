@@ -6,19 +6,19 @@ from typing import Any
 from urllib.parse import quote
 
 from ingest.github.api.graphql import GraphQL
-from ingest.github.api.graphql_responses import Told
-from ingest.github.api.models import MISSHAPEN, Account
+from ingest.github.api.graphql_responses import GraphQLResponse
+from ingest.github.api.models import PARSE_ERRORS, Account
 from ingest.github.api.rest import Rest
-from ingest.github.http.credentials import Pool
-from ingest.github.http.errors import AccountNotFound, BadCredentials, GitHubError, Stopped, UnreadableAnswer
-from ingest.github.http.rate_gate import Stop
-from ingest.github.http.transport import Asking
-from ingest.github.http.urls import ours
+from ingest.github.http.credentials import CredentialPool
+from ingest.github.http.errors import AccountNotFound, BadCredentials, GitHubError, InvalidResponse, Stopped
+from ingest.github.http.rate_gate import StopSignal
+from ingest.github.http.transport import RequestContext
+from ingest.github.http.urls import resolve_api_url
 
-AT_ONCE = 100
+LOGINS_PER_QUERY = 100
 """A connection each: a point for so many."""
-MOST_MEMBERS = 1_000
-PAGE = 100
+MAX_MEMBERS = 1_000
+PAGE_SIZE = 100
 
 
 @dataclass(frozen=True)
@@ -35,22 +35,24 @@ class Profile:
 class Profiles:
     """Safe to use from many threads. Someone waits for the answer: it may spend the budget to its end."""
 
-    def __init__(self, rest: Rest, graphql: GraphQL, pool: Pool, *, use_graphql: bool) -> None:
+    def __init__(self, rest: Rest, graphql: GraphQL, pool: CredentialPool, *, use_graphql: bool) -> None:
         self._rest = rest
         self._graphql = graphql
         self._pool = pool
         self._use_graphql = use_graphql
 
-    def of(self, logins: Sequence[str], *, stop: Stop | None = None) -> Iterator[tuple[str, Profile | GitHubError]]:
+    def of(
+        self, logins: Sequence[str], *, stop: StopSignal | None = None
+    ) -> Iterator[tuple[str, Profile | GitHubError]]:
         """Yield for each login who it belongs to, or what kept GitHub from telling."""
-        for start in range(0, len(logins), AT_ONCE):
-            batch = logins[start : start + AT_ONCE]
+        for start in range(0, len(logins), LOGINS_PER_QUERY):
+            batch = logins[start : start + LOGINS_PER_QUERY]
             if self._use_graphql and not self._graphql.is_missing:
                 yield from self._together(batch, stop)
             else:
                 yield from ((login, self._alone(login, stop)) for login in batch)
 
-    def members(self, organization: str, *, stop: Stop | None = None) -> list[str]:
+    def members(self, organization: str, *, stop: StopSignal | None = None) -> list[str]:
         """List the logins of an organization's public members, a thousand at most.
 
         Raises AccountNotFound where there is no such organization.
@@ -59,19 +61,19 @@ class Profiles:
         what = f"the members of {organization}"
         asking = self._asking(organization, stop)
         self._rest.organization(organization, asking)
-        url: str | None = f"{self._rest.root}/orgs/{quote(organization, safe='')}/public_members?per_page={PAGE}"
+        url: str | None = f"{self._rest.root}/orgs/{quote(organization, safe='')}/public_members?per_page={PAGE_SIZE}"
         logins: list[str] = []
-        while url and len(logins) < MOST_MEMBERS:
+        while url and len(logins) < MAX_MEMBERS:
             found = self._rest.get(url, what, asking)
             try:
                 logins += [str(one["login"]) for one in found.body]
-            except MISSHAPEN as error:
-                raise UnreadableAnswer(what, "it has another shape than GitHub's") from error
+            except PARSE_ERRORS as error:
+                raise InvalidResponse(what, "it has another shape than GitHub's") from error
             following = found.links.get("next")
-            url = ours(self._rest.root, following, url) if following else None
-        return logins[:MOST_MEMBERS]
+            url = resolve_api_url(self._rest.root, following, url) if following else None
+        return logins[:MAX_MEMBERS]
 
-    def _together(self, logins: Sequence[str], stop: Stop | None) -> Iterator[tuple[str, Profile | GitHubError]]:
+    def _together(self, logins: Sequence[str], stop: StopSignal | None) -> Iterator[tuple[str, Profile | GitHubError]]:
         try:
             told = self._graphql.profiles(logins, self._asking(logins[0], stop))
         except Stopped:
@@ -80,24 +82,24 @@ class Profiles:
             yield from ((login, error) for login in logins)
             return
         for i, login in enumerate(logins):
-            yield login, read(told, f"a{i}", login)
+            yield login, read_profile(told, f"a{i}", login)
 
-    def _alone(self, login: str, stop: Stop | None) -> Profile | GitHubError:
+    def _alone(self, login: str, stop: StopSignal | None) -> Profile | GitHubError:
         try:
-            return of_account(self._rest.account(login, self._asking(login, stop))[0])
+            return profile_from_account(self._rest.account(login, self._asking(login, stop))[0])
         except Stopped:
             raise
         except GitHubError as error:
             return error
 
-    def _asking(self, login: str, stop: Stop | None) -> Asking:
+    def _asking(self, login: str, stop: StopSignal | None) -> RequestContext:
         credential = self._pool.choose(login)
         if credential is None:
             raise BadCredentials("every token there is")
-        return Asking(credential, stop=stop)
+        return RequestContext(credential, stop=stop)
 
 
-def read(told: Told, alias: str, login: str) -> Profile | GitHubError:
+def read_profile(told: GraphQLResponse, alias: str, login: str) -> Profile | GitHubError:
     """One account of a GraphQL answer."""
     node: Any = told.data.get(alias)
     if node is None:
@@ -111,9 +113,9 @@ def read(told: Told, alias: str, login: str) -> Profile | GitHubError:
             name=node.get("name") or None,
             public_repositories=int(node["repositories"]["totalCount"]),
         )
-    except MISSHAPEN:
-        return UnreadableAnswer(f"account {login}", "it has another shape than GitHub's")
+    except PARSE_ERRORS:
+        return InvalidResponse(f"account {login}", "it has another shape than GitHub's")
 
 
-def of_account(account: Account) -> Profile:
+def profile_from_account(account: Account) -> Profile:
     return Profile(account.login, account.github_id, account.kind, account.name, account.public_repositories or 0)

@@ -6,30 +6,39 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from ingest.github.api.models import MISSHAPEN, Account, Repository
-from ingest.github.fetch.types import Gone
+from ingest.github.api.models import PARSE_ERRORS, Account, Repository
+from ingest.github.fetch.types import MissingRepository
 from ingest.github.http.errors import (
     AccountNotFound,
     Blocked,
+    InvalidResponse,
     PermissionDenied,
-    RepositoryGone,
+    RepositoryNotFound,
     UnexpectedStatus,
-    UnreadableAnswer,
 )
-from ingest.github.http.etag_cache import Cache, Kept, Refusal
-from ingest.github.http.responses import FORBIDDEN, NOT_MODIFIED, OK, Limits, links_of, page_number, refusal, with_page
-from ingest.github.http.transport import Asking, Call, Transport
-from ingest.github.http.urls import ours
+from ingest.github.http.etag_cache import CachedRefusal, CachedResponse, ResponseCache
+from ingest.github.http.responses import (
+    FORBIDDEN,
+    NOT_MODIFIED,
+    OK,
+    RateLimitStatus,
+    page_number,
+    parse_link_header,
+    response_error,
+    with_page_number,
+)
+from ingest.github.http.transport import ApiRequest, RequestContext, Transport
+from ingest.github.http.urls import resolve_api_url
 
-PAGE = 100
+PAGE_SIZE = 100
 USED_RESOURCES = ("core", "graphql")
 NOT_FOUND, CONFLICT = 404, 409
 # An order that a push or a star does not change: what changed stays on its page, and the others answer 304.
-STEADY = f"per_page={PAGE}&sort=full_name&direction=asc"
+STABLE_ORDER_QUERY = f"per_page={PAGE_SIZE}&sort=full_name&direction=asc"
 
 
 @dataclass(frozen=True)
-class Page:
+class RepositoryPage:
     """One page of a list, and the addresses of those that follow as far as they are known."""
 
     repositories: tuple[Repository, ...]
@@ -40,7 +49,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Found:
+class FetchedBody:
     """A body, new or kept, with the Link that belongs to it."""
 
     body: Any
@@ -51,11 +60,11 @@ class Found:
 class Rest:
     """The REST methods that Almanac needs. Safe to use from many threads."""
 
-    def __init__(self, transport: Transport, cache: Cache) -> None:
+    def __init__(self, transport: Transport, cache: ResponseCache) -> None:
         self._transport = transport
         self._cache = cache
 
-    def account(self, login: str, asking: Asking) -> tuple[Account, datetime]:
+    def account(self, login: str, asking: RequestContext) -> tuple[Account, datetime]:
         """Read a user or organization; the moment is GitHub's.
 
         Raises AccountNotFound.
@@ -63,7 +72,7 @@ class Rest:
         """
         return self._account(f"/users/{quote(login, safe='')}", login, asking)
 
-    def account_by_id(self, github_id: int, asking: Asking) -> tuple[Account, datetime]:
+    def account_by_id(self, github_id: int, asking: RequestContext) -> tuple[Account, datetime]:
         """Read an account whatever its login is now.
 
         Raises AccountNotFound.
@@ -71,7 +80,7 @@ class Rest:
         """
         return self._account(f"/user/{github_id}", f"id {github_id}", asking)
 
-    def organization(self, login: str, asking: Asking) -> Account:
+    def organization(self, login: str, asking: RequestContext) -> Account:
         """Read what only this address tells of an organization, its followers above all.
 
         Raises AccountNotFound.
@@ -79,7 +88,7 @@ class Rest:
         """
         return self._account(f"/orgs/{quote(login, safe='')}", login, asking)[0]
 
-    def first_page(self, account: Account, asking: Asking, *, anew: bool = False) -> Page:
+    def first_page(self, account: Account, asking: RequestContext, *, anew: bool = False) -> RepositoryPage:
         """Read the first hundred public repositories of *account*, in a steady order.
 
         *anew* asks for the whole page even if nothing changed.
@@ -88,23 +97,23 @@ class Rest:
         login = quote(account.login, safe="")
         of_organization = account.kind == "organization"
         path = f"/orgs/{login}/repos?type=public&" if of_organization else f"/users/{login}/repos?type=owner&"
-        return self.page(self._transport.root + path + STEADY, account.login, asking, anew=anew)
+        return self.page(self._transport.root + path + STABLE_ORDER_QUERY, account.login, asking, anew=anew)
 
-    def page(self, url: str, login: str, asking: Asking, *, anew: bool = False) -> Page:
+    def page(self, url: str, login: str, asking: RequestContext, *, anew: bool = False) -> RepositoryPage:
         """Read one page of a list of repositories."""
         what = f"the repositories of {login}"
         found = self.get(url, what, asking, anew=anew)
         if not isinstance(found.body, list):
-            raise UnreadableAnswer(what, "it is no list")
+            raise InvalidResponse(what, "it is no list")
         try:
             repositories = tuple(Repository.from_rest(body) for body in found.body)
-        except MISSHAPEN as error:
-            raise UnreadableAnswer(what, "a repository in it has another shape than GitHub's") from error
+        except PARSE_ERRORS as error:
+            raise InvalidResponse(what, "a repository in it has another shape than GitHub's") from error
         public = tuple(repository for repository in repositories if not repository.is_private)
         others, is_all_known = self._pages_after(url, found.links)
-        return Page(public, found.captured_at, others, is_all_known)
+        return RepositoryPage(public, found.captured_at, others, is_all_known)
 
-    def languages(self, repository: Repository, asking: Asking) -> dict[str, int] | Refusal:
+    def languages(self, repository: Repository, asking: RequestContext) -> dict[str, int] | CachedRefusal:
         """Read the bytes of each language; a refusal is remembered for a day, because each one is charged.
 
         Source: https://docs.github.com/en/rest/repos/repos#list-repository-languages
@@ -115,8 +124,8 @@ class Rest:
             return known
         try:
             body = self.get(url, f"the languages of {repository.full_name}", asking).body
-        except (RepositoryGone, PermissionDenied, Blocked) as error:
-            refused = _as_refusal(error)
+        except (RepositoryNotFound, PermissionDenied, Blocked) as error:
+            refused = _to_cached_refusal(error)
             self._cache.refuse(asking.credential.fingerprint, url, refused)
             return refused
         except UnexpectedStatus as error:
@@ -124,26 +133,26 @@ class Rest:
                 raise
             return {}  # an empty repository
         if not isinstance(body, dict):
-            raise UnreadableAnswer(f"the languages of {repository.full_name}", "it is no object")
+            raise InvalidResponse(f"the languages of {repository.full_name}", "it is no object")
         return {str(name): size for name, size in body.items() if isinstance(size, int)}
 
-    def whereabouts(self, github_id: int, asking: Asking) -> Repository | Gone:
+    def whereabouts(self, github_id: int, asking: RequestContext) -> Repository | MissingRepository:
         """Tell where a repository is now, whoever owns it and whatever it is called, or why it is gone."""
         what = f"repository {github_id}"
         try:
             found = self.get(f"{self._transport.root}/repositories/{github_id}", what, asking)
             repository = Repository.from_rest(found.body)
-        except RepositoryGone:
-            return Gone(github_id, "not_found", NOT_FOUND)
+        except RepositoryNotFound:
+            return MissingRepository(github_id, "not_found", NOT_FOUND)
         except Blocked as error:
-            return Gone(github_id, error.reason, error.status, error.url)
+            return MissingRepository(github_id, error.reason, error.status, error.url)
         except PermissionDenied:
-            return Gone(github_id, "permission_denied", FORBIDDEN)
-        except MISSHAPEN as error:
-            raise UnreadableAnswer(what, "it has another shape than GitHub's") from error
-        return Gone(github_id, "private") if repository.is_private else repository
+            return MissingRepository(github_id, "permission_denied", FORBIDDEN)
+        except PARSE_ERRORS as error:
+            raise InvalidResponse(what, "it has another shape than GitHub's") from error
+        return MissingRepository(github_id, "private") if repository.is_private else repository
 
-    def budgets(self, asking: Asking) -> list[Limits]:
+    def budgets(self, asking: RequestContext) -> list[RateLimitStatus]:
         """Read what is left of each budget; that is free of charge.
 
         Source: https://docs.github.com/en/rest/rate-limit/rate-limit
@@ -153,27 +162,27 @@ class Rest:
             told = {name: found.body["resources"].get(name) for name in USED_RESOURCES}
             now = found.captured_at.timestamp()
             return [
-                Limits(name, one["limit"], one["remaining"], max(0.0, one["reset"] - now) + 1)
+                RateLimitStatus(name, one["limit"], one["remaining"], max(0.0, one["reset"] - now) + 1)
                 for name, one in told.items()
                 if one
             ]
-        except MISSHAPEN as error:
-            raise UnreadableAnswer("the rate limits", "they have another shape than GitHub's") from error
+        except PARSE_ERRORS as error:
+            raise InvalidResponse("the rate limits", "they have another shape than GitHub's") from error
 
-    def _account(self, path: str, login: str, asking: Asking) -> tuple[Account, datetime]:
+    def _account(self, path: str, login: str, asking: RequestContext) -> tuple[Account, datetime]:
         try:
             found = self.get(self._transport.root + path, f"account {login}", asking)
             return Account.from_rest(found.body), found.captured_at
-        except RepositoryGone as error:
+        except RepositoryNotFound as error:
             raise AccountNotFound(login) from error
-        except MISSHAPEN as error:
-            raise UnreadableAnswer(f"account {login}", "it has another shape than GitHub's") from error
+        except PARSE_ERRORS as error:
+            raise InvalidResponse(f"account {login}", "it has another shape than GitHub's") from error
 
     @property
     def root(self) -> str:
         return self._transport.root
 
-    def get(self, url: str, what: str, asking: Asking, *, anew: bool = False, keep: bool = True) -> Found:
+    def get(self, url: str, what: str, asking: RequestContext, *, anew: bool = False, keep: bool = True) -> FetchedBody:
         """Ask for what changed since we last asked; what did not change comes from the cache.
 
         *anew* asks for all of it, *keep* keeps it for the next time. Raises UnexpectedStatus for what is neither a
@@ -181,22 +190,22 @@ class Rest:
         """
         fingerprint = asking.credential.fingerprint
         kept = None if anew else self._cache.find(fingerprint, url)
-        call = Call(url, what, asking, headers=kept.conditions() if kept else {})
+        call = ApiRequest(url, what, asking, headers=kept.conditions() if kept else {})
         reply = self._transport.send(call)
         answer = reply.answer
         if answer.status == NOT_MODIFIED:
             return self._unchanged(kept, call, answer.date)
-        refused = refusal(answer, what)
+        refused = response_error(answer, what)
         if refused or answer.status != OK:
             raise refused or UnexpectedStatus(answer.status, what, captured_at=answer.date)
         if keep:
             self._cache.keep(fingerprint, url, answer.headers, answer.body)
-        return Found(reply.body, links_of(answer.headers), answer.date)
+        return FetchedBody(reply.body, parse_link_header(answer.headers), answer.date)
 
-    def _unchanged(self, kept: Kept | None, call: Call, captured_at: datetime) -> Found:
+    def _unchanged(self, kept: CachedResponse | None, call: ApiRequest, captured_at: datetime) -> FetchedBody:
         if kept is None:  # nobody asked it to compare
             raise UnexpectedStatus(NOT_MODIFIED, call.what)
-        return Found(json.loads(kept.body), links_of(kept.headers), captured_at)
+        return FetchedBody(json.loads(kept.body), parse_link_header(kept.headers), captured_at)
 
     def _pages_after(self, url: str, links: dict[str, str]) -> tuple[tuple[str, ...], bool]:
         """Name the pages that follow: all at once where the last one is known by number, else the next one."""
@@ -207,15 +216,15 @@ class Rest:
         here, end = page_number(following), page_number(last) if last else None
         if here is None or end is None:
             return (following,), False
-        return tuple(with_page(following, number) for number in range(here, end + 1)), True
+        return tuple(with_page_number(following, number) for number in range(here, end + 1)), True
 
     def _ours(self, link: str | None, asked: str) -> str | None:
-        return ours(self._transport.root, link, asked) if link else None
+        return resolve_api_url(self._transport.root, link, asked) if link else None
 
 
-def _as_refusal(error: RepositoryGone | PermissionDenied | Blocked) -> Refusal:
+def _to_cached_refusal(error: RepositoryNotFound | PermissionDenied | Blocked) -> CachedRefusal:
     if isinstance(error, Blocked):
-        return Refusal(error.status, error.reason)
+        return CachedRefusal(error.status, error.reason)
     if isinstance(error, PermissionDenied):
-        return Refusal(FORBIDDEN, error.code)
-    return Refusal(NOT_FOUND, "not_found")
+        return CachedRefusal(FORBIDDEN, error.code)
+    return CachedRefusal(NOT_FOUND, "not_found")

@@ -7,19 +7,19 @@ from datetime import datetime
 import structlog
 
 from ingest.github.api.models import Account, Extras, Repository
-from ingest.github.fetch.types import AccountAnswer, Ask, Outcome
+from ingest.github.fetch.types import AccountRequest, AccountResult, AccountSnapshot
 from ingest.github.http.credentials import ANONYMOUS, Credential
 from ingest.github.http.errors import GitHubError
-from ingest.github.http.etag_cache import Cache
+from ingest.github.http.etag_cache import ResponseCache
 from ingest.github.http.transport import Tally
 
 log = structlog.get_logger()
 
-WALKS = 2
+MAX_PASSES = 2
 
 
 @dataclass
-class Walk:
+class RepositoryPager:
     """The pages of a list. Data moves while we walk: what repeats counts once, what got lost is looked for again."""
 
     number: int = 1
@@ -38,7 +38,7 @@ class Walk:
         *known_gap* is by how many GitHub's count was off the last time, after two walks: so it is again.
         """
         gap = self.gap(total)
-        if not gap or gap == known_gap or not is_whole or self.number == WALKS:
+        if not gap or gap == known_gap or not is_whole or self.number == MAX_PASSES:
             return True
         self.number += 1
         self.before, self.seen = self.seen, {}
@@ -55,10 +55,10 @@ class Walk:
 
 
 @dataclass(eq=False)
-class Visit:
+class AccountFetch:
     """What is known of one Ask so far. Touched by the scheduling thread alone."""
 
-    ask: Ask
+    ask: AccountRequest
     credential: Credential
     login: str = ""
     account: Account | None = None
@@ -66,7 +66,7 @@ class Visit:
     captured_at: datetime | None = None
     total: int | None = None
     cursor: str | None = None
-    walk: Walk = field(default_factory=Walk)
+    walk: RepositoryPager = field(default_factory=RepositoryPager)
     is_listed: bool = False
     is_whole: bool = True
     is_finished: bool = False
@@ -96,9 +96,9 @@ class Visit:
         """An answer is of the moment of its oldest part."""
         self.captured_at = moment if self.captured_at is None else min(self.captured_at, moment)
 
-    def begin_again(self, credential: Credential) -> "Visit":
+    def begin_again(self, credential: Credential) -> "AccountFetch":
         """The same question, asked by somebody else; what it has cost stays."""
-        return Visit(
+        return AccountFetch(
             self.ask,
             credential,
             requests=self.requests,
@@ -107,14 +107,14 @@ class Visit:
             avoided=self.avoided | {self.credential.fingerprint},
         )
 
-    def answer(self) -> AccountAnswer:
+    def answer(self) -> AccountSnapshot:
         assert self.account is not None
         assert self.captured_at is not None
         account = self.account.completed_by(self.organization) if self.organization else self.account
         repositories, complete = self.walk.result(self.total)
         fingerprint = self.credential.fingerprint
         renamed = account.login.lower() != self.ask.login.lower()
-        return AccountAnswer(
+        return AccountSnapshot(
             account=account,
             repositories=tuple(
                 repository.with_extras(self.extras[repository.github_id])
@@ -132,18 +132,18 @@ class Visit:
             unread_because=next(iter(self.unread.values()), None),
         )
 
-    def outcome(self, error: GitHubError | None = None) -> Outcome:
+    def outcome(self, error: GitHubError | None = None) -> AccountResult:
         answer = None if error else self.answer()
-        return Outcome(self.ask, answer, error, self.requests, self.points, round(self.not_modified))
+        return AccountResult(self.ask, answer, error, self.requests, self.points, round(self.not_modified))
 
 
-class Gaps:
+class CountMismatchCache:
     """Remembers whose count is off for good, so that it does not cost a second walk each time."""
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: ResponseCache) -> None:
         self._cache = cache
 
-    def closes(self, visit: Visit) -> bool:
+    def closes(self, visit: AccountFetch) -> bool:
         """The walk has come to its end: whether that is it, or a second one has begun."""
         assert visit.account is not None
         gap = visit.walk.gap(visit.total)
@@ -156,5 +156,5 @@ class Gaps:
         return True
 
 
-Finish = Callable[[Visit, GitHubError | None], None]
+FinishFetch = Callable[[AccountFetch, GitHubError | None], None]
 """Called once for each visit: with None when its answer is complete, else with what went wrong."""

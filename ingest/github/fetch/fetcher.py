@@ -4,40 +4,40 @@ from collections.abc import Iterator, Sequence
 from queue import Full, Queue
 from threading import Event, Thread
 
-from ingest.github.api.graphql import GraphQL, GraphQLMissing
+from ingest.github.api.graphql import GraphQL, GraphQLUnavailable
 from ingest.github.api.rest import Rest
-from ingest.github.fetch.account_fetch import Gaps, Visit
-from ingest.github.fetch.types import Ask, LanguagesWanted, Outcome
-from ingest.github.fetch.via_graphql import GraphQLFlow
-from ingest.github.fetch.via_rest import RestFlow
-from ingest.github.fetch.worker_pool import Crew, Flow
-from ingest.github.http.credentials import Credential, Pool
+from ingest.github.fetch.account_fetch import AccountFetch, CountMismatchCache
+from ingest.github.fetch.types import AccountRequest, AccountResult, ShouldFetchLanguages
+from ingest.github.fetch.via_graphql import GraphQLFetcher
+from ingest.github.fetch.via_rest import RestFetcher
+from ingest.github.fetch.worker_pool import TaskSource, WorkerPool
+from ingest.github.http.credentials import Credential, CredentialPool
 from ingest.github.http.errors import BadCredentials, GitHubError, PermissionDenied, RateLimited, Stopped
-from ingest.github.http.etag_cache import Cache
-from ingest.github.http.rate_gate import Stop
-from ingest.github.http.transport import Asking
+from ingest.github.http.etag_cache import ResponseCache
+from ingest.github.http.rate_gate import StopSignal
+from ingest.github.http.transport import RequestContext
 
 # The asking goes on while outcomes are being stored, but not without bound.
-WAITING_AT_MOST = 64
-LISTEN_SECONDS = 0.25
+MAX_QUEUED_RESULTS = 64
+POLL_SECONDS = 0.25
 
 
-class Harvest:
+class AccountFetcher:
     """One run over some asks. GraphQL where it is to be had, REST for the rest."""
 
     def __init__(
         self,
         graphql: GraphQL | None,
         rest: Rest,
-        pool: Pool,
-        cache: Cache,
-        asks: Sequence[Ask],
-        languages_wanted: LanguagesWanted,
+        pool: CredentialPool,
+        cache: ResponseCache,
+        asks: Sequence[AccountRequest],
+        languages_wanted: ShouldFetchLanguages,
         *,
         extras: bool,
         at_once: int,
         reserve: float,
-        stop: Stop | None,
+        stop: StopSignal | None,
     ) -> None:
         self._graphql = graphql
         self._rest = rest
@@ -46,17 +46,17 @@ class Harvest:
         self._languages_wanted = languages_wanted
         self._extras = extras
         self._reserve = reserve
-        self._gaps = Gaps(cache)
-        self._crew = Crew(at_once)
+        self._gaps = CountMismatchCache(cache)
+        self._crew = WorkerPool(at_once)
         self._abandoned = Event()
-        self._stop = Either(self._abandoned, stop)
-        self._open: set[Visit] = set()
-        self._flows: list[Flow] = []
-        self._by_graphql: dict[str, GraphQLFlow] = {}
-        self._by_rest: dict[str, RestFlow] = {}
-        self._outcomes: Queue[Outcome | BaseException | None] = Queue(WAITING_AT_MOST)
+        self._stop = EitherStopSignal(self._abandoned, stop)
+        self._open: set[AccountFetch] = set()
+        self._flows: list[TaskSource] = []
+        self._by_graphql: dict[str, GraphQLFetcher] = {}
+        self._by_rest: dict[str, RestFetcher] = {}
+        self._outcomes: Queue[AccountResult | BaseException | None] = Queue(MAX_QUEUED_RESULTS)
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def outcomes(self) -> Iterator[AccountResult]:
         """Yield outcomes while the others are still being asked; ends when each ask has had its own."""
         thread = Thread(target=self._run, name="github-harvest", daemon=True)
         thread.start()
@@ -86,14 +86,14 @@ class Harvest:
         for visit in list(self._open):
             self._finish(visit, Stopped())
 
-    def _begin(self, ask: Ask) -> None:
+    def _begin(self, ask: AccountRequest) -> None:
         credential = self._pool.choose(ask.login, ask.token)
         if credential is None:
-            self._put(Outcome(ask, None, BadCredentials("every token there is"), 0, 0, 0))
+            self._put(AccountResult(ask, None, BadCredentials("every token there is"), 0, 0, 0))
         else:
-            self._send(Visit(ask, credential))
+            self._send(AccountFetch(ask, credential))
 
-    def _send(self, visit: Visit) -> None:
+    def _send(self, visit: AccountFetch) -> None:
         """Give a visit to the flow of its credential."""
         self._open.add(visit)
         if self._graphql is None or self._graphql.is_missing:
@@ -101,23 +101,23 @@ class Harvest:
         else:
             self._graphql_flow(self._graphql, visit.credential).add(visit)
 
-    def _finish(self, visit: Visit, error: GitHubError | None) -> None:
+    def _finish(self, visit: AccountFetch, error: GitHubError | None) -> None:
         if visit.is_finished:
             return
         visit.is_finished = True
         self._open.discard(visit)
         self._put(visit.outcome(error))
 
-    def _hand_over(self, visit: Visit, error: GitHubError) -> None:
+    def _hand_over(self, visit: AccountFetch, error: GitHubError) -> None:
         """GraphQL could not serve a visit: where it is not to be had, REST may; else another credential may."""
-        if isinstance(error, GraphQLMissing | PermissionDenied):
+        if isinstance(error, GraphQLUnavailable | PermissionDenied):
             again = self._again(visit, visit.credential)
             self._open.add(again)
             self._rest_flow(again.credential).add(again)
         else:
             self._give_back(visit, error)
 
-    def _give_back(self, visit: Visit, error: GitHubError) -> None:
+    def _give_back(self, visit: AccountFetch, error: GitHubError) -> None:
         """A credential could not serve a visit: another one goes on, if there is one and it could help."""
         if visit.is_finished:
             return
@@ -129,15 +129,15 @@ class Harvest:
         else:
             self._send(self._again(visit, other))
 
-    def _again(self, visit: Visit, credential: Credential) -> Visit:
+    def _again(self, visit: AccountFetch, credential: Credential) -> AccountFetch:
         visit.is_finished = True
         self._open.discard(visit)
         return visit.begin_again(credential)
 
-    def _graphql_flow(self, graphql: GraphQL, credential: Credential) -> GraphQLFlow:
+    def _graphql_flow(self, graphql: GraphQL, credential: Credential) -> GraphQLFetcher:
         flow = self._by_graphql.get(credential.fingerprint)
         if flow is None:
-            flow = GraphQLFlow(
+            flow = GraphQLFetcher(
                 graphql,
                 self._rest,
                 lambda: self._asking(credential),
@@ -151,10 +151,10 @@ class Harvest:
             self._flows.append(flow)
         return flow
 
-    def _rest_flow(self, credential: Credential) -> RestFlow:
+    def _rest_flow(self, credential: Credential) -> RestFetcher:
         flow = self._by_rest.get(credential.fingerprint)
         if flow is None:
-            flow = RestFlow(
+            flow = RestFetcher(
                 self._rest,
                 lambda: self._asking(credential),
                 self._languages_wanted,
@@ -166,22 +166,22 @@ class Harvest:
             self._flows.append(flow)
         return flow
 
-    def _asking(self, credential: Credential) -> Asking:
-        return Asking(credential, self._reserve, stop=self._stop)
+    def _asking(self, credential: Credential) -> RequestContext:
+        return RequestContext(credential, self._reserve, stop=self._stop)
 
-    def _put(self, item: Outcome | BaseException | None) -> None:
+    def _put(self, item: AccountResult | BaseException | None) -> None:
         while not self._abandoned.is_set():
             try:
-                self._outcomes.put(item, timeout=LISTEN_SECONDS)
+                self._outcomes.put(item, timeout=POLL_SECONDS)
             except Full:
                 continue
             return
 
 
-class Either:
+class EitherStopSignal:
     """Set when one of two is."""
 
-    def __init__(self, one: Stop, other: Stop | None) -> None:
+    def __init__(self, one: StopSignal, other: StopSignal | None) -> None:
         self._one = one
         self._other = other
 

@@ -6,50 +6,50 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ingest.github.api.graphql import GraphQL
-from ingest.github.api.graphql_responses import Bytes, Lost
-from ingest.github.fetch.account_fetch import Visit
-from ingest.github.fetch.batch_size import Size, halves
+from ingest.github.api.graphql_responses import FailedNode, LanguagePage
+from ingest.github.fetch.account_fetch import AccountFetch
+from ingest.github.fetch.batch_size import AdaptiveBatchSize, split_in_halves
 from ingest.github.fetch.worker_pool import Task
-from ingest.github.http.errors import GitHubError, ServerFailed, UnreadableAnswer
-from ingest.github.http.transport import Asking
+from ingest.github.http.errors import GitHubError, InvalidResponse, ServerError
+from ingest.github.http.transport import RequestContext
 
-TRIES = 5
+MAX_TRIES = 5
 # A hundred ids cost a point, however they are packed: few requests, and still far from GitHub's ten seconds.
-LANGUAGES_AT_ONCE = 300
-EXTRAS_AT_ONCE = 100
+LANGUAGE_NODES_PER_QUERY = 300
+EXTRAS_NODES_PER_QUERY = 100
 
 
 @dataclass(frozen=True)
-class Want:
+class NodeRequest:
     """Something asked of one repository for one visit."""
 
-    visit: Visit
+    visit: AccountFetch
     github_id: int
     node_id: str
     cursor: str | None = None
     tries: int = 0
 
 
-class Packer:
+class NodeBatcher:
     """A queue of wants of one kind. *ask* sends a batch; *take* hears what came for each want."""
 
     def __init__(
         self,
         most: int,
-        asking: Callable[[], Asking],
-        ask: Callable[[Sequence[Want], Asking], Sequence[Any]],
-        take: Callable[[Want, Any], None],
-        settle: Callable[[Visit], None],
+        asking: Callable[[], RequestContext],
+        ask: Callable[[Sequence[NodeRequest], RequestContext], Sequence[Any]],
+        take: Callable[[NodeRequest, Any], None],
+        settle: Callable[[AccountFetch], None],
     ) -> None:
-        self._size = Size(most)
+        self._size = AdaptiveBatchSize(most)
         self._asking = asking
         self._ask = ask
         self._take = take
         self._settle = settle
-        self._waiting: deque[Want] = deque()
-        self._again: deque[list[Want]] = deque()
+        self._waiting: deque[NodeRequest] = deque()
+        self._again: deque[list[NodeRequest]] = deque()
 
-    def add(self, want: Want) -> None:
+    def add(self, want: NodeRequest) -> None:
         self._waiting.append(want)
 
     def next(self, *, flush: bool) -> Task | None:
@@ -60,7 +60,7 @@ class Packer:
             return self._task([self._waiting.popleft() for _ in range(min(self._size.now, len(self._waiting)))])
         return None
 
-    def _task(self, wants: list[Want]) -> Task:
+    def _task(self, wants: list[NodeRequest]) -> Task:
         asking = self._asking()
         return Task(
             work=lambda: self._ask(wants, asking),
@@ -68,12 +68,12 @@ class Packer:
             failed=lambda error: self._failed(wants, asking, error),
         )
 
-    def _heard(self, wants: list[Want], asking: Asking, found: Sequence[Any]) -> None:
+    def _heard(self, wants: list[NodeRequest], asking: RequestContext, found: Sequence[Any]) -> None:
         self._pay(wants, asking)
         self._size.worked()
         lost = []
         for want, item in zip(wants, found, strict=True):
-            if isinstance(item, Lost):
+            if isinstance(item, FailedNode):
                 lost.append((want, item.error))
             else:
                 self._take(want, item)
@@ -82,43 +82,45 @@ class Packer:
         self._try_again([want for want, _ in lost], {want.github_id: error for want, error in lost})
         self._settle_all(wants)
 
-    def _failed(self, wants: list[Want], asking: Asking, error: GitHubError) -> None:
+    def _failed(self, wants: list[NodeRequest], asking: RequestContext, error: GitHubError) -> None:
         self._pay(wants, asking)
         # A batch that failed several times as it was is taken for too large, too.
-        if error.asked_too_much or isinstance(error, ServerFailed):
+        if error.asked_too_much or isinstance(error, ServerError):
             self._size.too_much(len(wants))
-        if error.asked_too_much or isinstance(error, ServerFailed | UnreadableAnswer):
+        if error.asked_too_much or isinstance(error, ServerError | InvalidResponse):
             self._try_again(wants, dict.fromkeys((want.github_id for want in wants), error))
         else:
             for want in wants:
                 self._give_up(want, error)
         self._settle_all(wants)
 
-    def _try_again(self, wants: list[Want], why: dict[int, GitHubError]) -> None:
+    def _try_again(self, wants: list[NodeRequest], why: dict[int, GitHubError]) -> None:
         """Ask in halves, so that one bad repository cannot spoil the others for long."""
         for want in wants:
-            if want.tries + 1 >= TRIES:
+            if want.tries + 1 >= MAX_TRIES:
                 self._give_up(want, why[want.github_id])
-        left = [replace(want, tries=want.tries + 1) for want in wants if want.tries + 1 < TRIES]
-        self._again.extend(halves(left))
+        left = [replace(want, tries=want.tries + 1) for want in wants if want.tries + 1 < MAX_TRIES]
+        self._again.extend(split_in_halves(left))
 
-    def _give_up(self, want: Want, error: GitHubError) -> None:
+    def _give_up(self, want: NodeRequest, error: GitHubError) -> None:
         want.visit.unread[want.github_id] = error
         want.visit.under_way -= 1
 
-    def _settle_all(self, wants: list[Want]) -> None:
+    def _settle_all(self, wants: list[NodeRequest]) -> None:
         for visit in {id(want.visit): want.visit for want in wants}.values():
             self._settle(visit)
 
-    def _pay(self, wants: list[Want], asking: Asking) -> None:
+    def _pay(self, wants: list[NodeRequest], asking: RequestContext) -> None:
         for want in wants:
             want.visit.share(asking.tally, 1 / len(wants))
 
 
-def languages(graphql: GraphQL, asking: Callable[[], Asking], settle: Callable[[Visit], None]) -> tuple[Packer, Packer]:
+def language_batchers(
+    graphql: GraphQL, asking: Callable[[], RequestContext], settle: Callable[[AccountFetch], None]
+) -> tuple[NodeBatcher, NodeBatcher]:
     """Make the queue for first pages of languages, and the one for further pages, which hardly anybody has."""
 
-    def take(want: Want, found: Bytes | None) -> None:
+    def take(want: NodeRequest, found: LanguagePage | None) -> None:
         visit = want.visit
         if found is None:
             visit.refused[want.github_id] = "not_found"
@@ -129,15 +131,15 @@ def languages(graphql: GraphQL, asking: Callable[[], Asking], settle: Callable[[
                 return
         visit.under_way -= 1
 
-    first = Packer(
-        LANGUAGES_AT_ONCE,
+    first = NodeBatcher(
+        LANGUAGE_NODES_PER_QUERY,
         asking,
         lambda wants, by: graphql.languages([want.node_id for want in wants], by),
         take,
         settle,
     )
-    further = Packer(
-        LANGUAGES_AT_ONCE,
+    further = NodeBatcher(
+        LANGUAGE_NODES_PER_QUERY,
         asking,
         lambda wants, by: graphql.more_languages([(want.node_id, want.cursor or "") for want in wants], by),
         take,
@@ -146,14 +148,20 @@ def languages(graphql: GraphQL, asking: Callable[[], Asking], settle: Callable[[
     return first, further
 
 
-def extras(graphql: GraphQL, asking: Callable[[], Asking], settle: Callable[[Visit], None]) -> Packer:
+def extras_batcher(
+    graphql: GraphQL, asking: Callable[[], RequestContext], settle: Callable[[AccountFetch], None]
+) -> NodeBatcher:
     """Make the queue for watchers, open issues, open change requests and topics."""
 
-    def take(want: Want, found: Any) -> None:
+    def take(want: NodeRequest, found: Any) -> None:
         if found is not None:
             want.visit.extras[want.github_id] = found
         want.visit.under_way -= 1
 
-    return Packer(
-        EXTRAS_AT_ONCE, asking, lambda wants, by: graphql.extras([want.node_id for want in wants], by), take, settle
+    return NodeBatcher(
+        EXTRAS_NODES_PER_QUERY,
+        asking,
+        lambda wants, by: graphql.extras([want.node_id for want in wants], by),
+        take,
+        settle,
     )

@@ -4,25 +4,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ingest.github.api.models import Account, Kind, Repository
+from ingest.github.api.models import Account, AccountKind, Repository
 from ingest.github.http.errors import GitHubError
 
 
 @dataclass(frozen=True)
-class Ask:
+class AccountRequest:
     """An account to read. The more is known of it, the less has to be asked."""
 
     login: str
     github_id: int | None = None
     node_id: str | None = None
-    kind: Kind | None = None
+    kind: AccountKind | None = None
     repositories_expected: int | None = None
     token: str | None = None
     """Fingerprint of the token the account is pinned to: its ETags belong to that one."""
 
 
 @dataclass(frozen=True)
-class AccountAnswer:
+class AccountSnapshot:
     """An account, all its public repositories and the languages that were wanted, as of one moment."""
 
     account: Account
@@ -42,11 +42,11 @@ class AccountAnswer:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class AccountResult:
     """What became of one Ask: an answer or an error, and its share of what was spent."""
 
-    ask: Ask
-    answer: AccountAnswer | None
+    ask: AccountRequest
+    answer: AccountSnapshot | None
     error: GitHubError | None
     requests: float
     points: float
@@ -54,7 +54,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Gone:
+class MissingRepository:
     """A repository that is not shown any more, and why: not_found, private, dmca, tos…"""
 
     github_id: int
@@ -84,4 +84,4 @@ class BucketState:
     resets_at: datetime
 
 
-LanguagesWanted = Callable[[Account, Repository], bool]
+ShouldFetchLanguages = Callable[[Account, Repository], bool]

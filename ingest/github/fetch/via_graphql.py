@@ -5,41 +5,41 @@ from collections.abc import Callable
 
 import structlog
 
-from ingest.github.api.graphql import GraphQL, PageAsk
-from ingest.github.api.graphql_responses import Absent, Listed, Part, Told
+from core.budget.cost_model import ACCOUNTS_PER_QUERY
+from ingest.github.api.graphql import GraphQL, PageRequest
+from ingest.github.api.graphql_responses import AbsentAccount, AccountPage, GraphQLResponse, PageResult
 from ingest.github.api.models import Account
 from ingest.github.api.rest import Rest
 from ingest.github.fetch import node_batcher
-from ingest.github.fetch.account_fetch import Finish, Gaps, Visit
-from ingest.github.fetch.batch_size import Size, halves
-from ingest.github.fetch.node_batcher import Want
-from ingest.github.fetch.types import LanguagesWanted
+from ingest.github.fetch.account_fetch import AccountFetch, CountMismatchCache, FinishFetch
+from ingest.github.fetch.batch_size import AdaptiveBatchSize, split_in_halves
+from ingest.github.fetch.node_batcher import NodeRequest
+from ingest.github.fetch.types import ShouldFetchLanguages
 from ingest.github.fetch.worker_pool import Task
-from ingest.github.http.errors import AccountNotFound, GitHubError, ServerFailed, UnreadableAnswer
-from ingest.github.http.transport import PASSING, Asking
+from ingest.github.http.errors import AccountNotFound, GitHubError, InvalidResponse, ServerError
+from ingest.github.http.transport import TRANSIENT_ERRORS, RequestContext
 
 log = structlog.get_logger()
 
 # Four connections an account and a hundred accounts' worth of pages: one point, at most 2,500 repositories.
-ACCOUNTS_AT_ONCE = 25
-TRIES = 6
-SHARED_TRIES = 2
-UNREACHABLE_TRIES = 1
-MOMENT_SECONDS = 0.5
+MAX_TRIES = 6
+MAX_TRIES_WITHOUT_SPLITTING = 2
+MAX_TRIES_UNREACHABLE = 1
+RETRY_DELAY_SECONDS = 0.5
 
 
-class GraphQLFlow:
+class GraphQLFetcher:
     """Brings visits of one credential to their end. *hand_over* takes those that GraphQL cannot serve."""
 
     def __init__(
         self,
         graphql: GraphQL,
         rest: Rest,
-        asking: Callable[[], Asking],
-        languages_wanted: LanguagesWanted,
-        finish: Finish,
-        hand_over: Callable[[Visit, GitHubError], None],
-        gaps: Gaps,
+        asking: Callable[[], RequestContext],
+        languages_wanted: ShouldFetchLanguages,
+        finish: FinishFetch,
+        hand_over: Callable[[AccountFetch, GitHubError], None],
+        gaps: CountMismatchCache,
         *,
         extras: bool = False,
     ) -> None:
@@ -50,19 +50,19 @@ class GraphQLFlow:
         self._finish = finish
         self._hand_over = hand_over
         self._gaps = gaps
-        self._size = Size(ACCOUNTS_AT_ONCE)
-        self._first: deque[Visit] = deque()
-        self._further: deque[Visit] = deque()
-        self._again: deque[tuple[list[Visit], float]] = deque()
+        self._size = AdaptiveBatchSize(ACCOUNTS_PER_QUERY)
+        self._first: deque[AccountFetch] = deque()
+        self._further: deque[AccountFetch] = deque()
+        self._again: deque[tuple[list[AccountFetch], float]] = deque()
         """Batches to repeat, and after how many seconds."""
-        self._renamed: deque[Visit] = deque()
-        self._organizations: deque[Visit] = deque()
+        self._renamed: deque[AccountFetch] = deque()
+        self._organizations: deque[AccountFetch] = deque()
         self._pulses_under_way = 0
         self._first_pulses_under_way = 0
-        self._languages, self._more_languages = node_batcher.languages(graphql, asking, self._settle)
-        self._extras = node_batcher.extras(graphql, asking, self._settle) if extras else None
+        self._languages, self._more_languages = node_batcher.language_batchers(graphql, asking, self._settle)
+        self._extras = node_batcher.extras_batcher(graphql, asking, self._settle) if extras else None
 
-    def add(self, visit: Visit) -> None:
+    def add(self, visit: AccountFetch) -> None:
         self._first.append(visit)
 
     def next(self) -> Task | None:
@@ -92,13 +92,13 @@ class GraphQLFlow:
             return self._pulse(self._taken(self._further))
         return None
 
-    def _taken(self, queue: deque[Visit]) -> list[Visit]:
+    def _taken(self, queue: deque[AccountFetch]) -> list[AccountFetch]:
         return [queue.popleft() for _ in range(min(self._size.now, len(queue)))]
 
-    def _pulse(self, batch: list[Visit], delay: float = 0.0) -> Task:
+    def _pulse(self, batch: list[AccountFetch], delay: float = 0.0) -> Task:
         batch = sorted(batch, key=lambda visit: visit.cursor is not None)  # first pages come first in a query
         asking = self._asking()
-        pages = [PageAsk(visit.login, visit.cursor) for visit in batch]
+        pages = [PageRequest(visit.login, visit.cursor) for visit in batch]
         has_first = pages[0].cursor is None
         self._pulses_under_way += 1
         self._first_pulses_under_way += has_first
@@ -109,7 +109,7 @@ class GraphQLFlow:
             for visit in batch:
                 visit.share(asking.tally, 1 / len(batch))
 
-        def done(answer: tuple[list[Part], Told]) -> None:
+        def done(answer: tuple[list[PageResult], GraphQLResponse]) -> None:
             ended()
             self._heard(batch, *answer)
 
@@ -119,18 +119,20 @@ class GraphQLFlow:
 
         return Task(lambda: self._graphql.pulse(pages, asking, after=delay), done, failed)
 
-    def _heard(self, batch: list[Visit], parts: list[Part], told: Told) -> None:
+    def _heard(self, batch: list[AccountFetch], parts: list[PageResult], told: GraphQLResponse) -> None:
         if told.asks_too_much:
             self._size.too_much(len(batch))
         else:
             self._size.worked()
         again = []
         for visit, part in zip(batch, parts, strict=True):
-            if isinstance(part, Listed):
+            if isinstance(part, AccountPage):
                 self._listed(visit, part, told)
-            elif isinstance(part, Absent):
+            elif isinstance(part, AbsentAccount):
                 self._absent(visit)
-            elif visit.tries < SHARED_TRIES or (part.asks_too_much and visit.tries < TRIES and len(batch) > 1):
+            elif visit.tries < MAX_TRIES_WITHOUT_SPLITTING or (
+                part.asks_too_much and visit.tries < MAX_TRIES and len(batch) > 1
+            ):
                 visit.tries += 1
                 again.append(visit)
             elif part.listed:
@@ -140,27 +142,27 @@ class GraphQLFlow:
             else:
                 self._finish(visit, part.error)
         # What failed without being too much may pass: give it a moment.
-        delay = 0.0 if told.asks_too_much else MOMENT_SECONDS
-        self._again.extend((half, delay) for half in halves(again))
+        delay = 0.0 if told.asks_too_much else RETRY_DELAY_SECONDS
+        self._again.extend((half, delay) for half in split_in_halves(again))
 
-    def _failed(self, batch: list[Visit], error: GitHubError) -> None:
+    def _failed(self, batch: list[AccountFetch], error: GitHubError) -> None:
         # A batch that failed several times as it was is taken for too large, too.
-        smaller = error.asked_too_much or isinstance(error, ServerFailed | UnreadableAnswer)
+        smaller = error.asked_too_much or isinstance(error, ServerError | InvalidResponse)
         if smaller and len(batch) > 1:
             self._size.too_much(len(batch))
-        most = (TRIES if len(batch) > 1 else SHARED_TRIES) if smaller else UNREACHABLE_TRIES
+        most = (MAX_TRIES if len(batch) > 1 else MAX_TRIES_WITHOUT_SPLITTING) if smaller else MAX_TRIES_UNREACHABLE
         again = []
         for visit in batch:
             visit.tries += 1
-            if isinstance(error, PASSING) and visit.tries <= most:
+            if isinstance(error, TRANSIENT_ERRORS) and visit.tries <= most:
                 again.append(visit)
             else:
                 self._hand_over(visit, error)
-        self._again.extend((part, 0.0) for part in (halves(again) if smaller else [again] if again else []))
+        self._again.extend((part, 0.0) for part in (split_in_halves(again) if smaller else [again] if again else []))
 
     # An account ---------------------------------------------------------------------------------------------------
 
-    def _listed(self, visit: Visit, listed: Listed, told: Told) -> None:
+    def _listed(self, visit: AccountFetch, listed: AccountPage, told: GraphQLResponse) -> None:
         visit.tries = 0
         visit.saw(told.captured_at)
         if listed.account:
@@ -172,7 +174,7 @@ class GraphQLFlow:
         for repository in fresh:
             if repository.node_id is None:
                 continue
-            want = Want(visit, repository.github_id, repository.node_id)
+            want = NodeRequest(visit, repository.github_id, repository.node_id)
             if self._languages_wanted(visit.account, repository):
                 visit.under_way += 1
                 self._languages.add(want)
@@ -187,14 +189,14 @@ class GraphQLFlow:
         else:
             self._first.append(visit)
 
-    def _met(self, visit: Visit, account: Account) -> None:
+    def _met(self, visit: AccountFetch, account: Account) -> None:
         is_new = visit.account is None
         visit.account = account
         if is_new and account.kind == "organization":
             visit.under_way += 1
             self._organizations.append(visit)
 
-    def _absent(self, visit: Visit) -> None:
+    def _absent(self, visit: AccountFetch) -> None:
         """Nobody has this login: perhaps the account we mean has another one now."""
         if visit.ask.github_id is not None and not visit.was_renamed and visit.account is None:
             visit.was_renamed = True
@@ -202,7 +204,7 @@ class GraphQLFlow:
         else:
             self._finish(visit, AccountNotFound(visit.ask.login))
 
-    def _look_up(self, visit: Visit) -> Task:
+    def _look_up(self, visit: AccountFetch) -> Task:
         asking = self._asking()
         github_id = visit.ask.github_id or 0
         self._pulses_under_way += 1
@@ -224,7 +226,7 @@ class GraphQLFlow:
 
         return Task(lambda: self._rest.account_by_id(github_id, asking), done, failed)
 
-    def _organization(self, visit: Visit) -> Task:
+    def _organization(self, visit: AccountFetch) -> Task:
         """Followers of an organization are not in GraphQL: one conditional request."""
         asking = self._asking()
         login = visit.account.login if visit.account else visit.login
@@ -245,6 +247,6 @@ class GraphQLFlow:
 
         return Task(lambda: self._rest.organization(login, asking), done, failed)
 
-    def _settle(self, visit: Visit) -> None:
+    def _settle(self, visit: AccountFetch) -> None:
         if visit.is_listed and not visit.under_way and not visit.is_finished:
             self._finish(visit, None)

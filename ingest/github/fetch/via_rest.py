@@ -9,13 +9,13 @@ from typing import TypeVar
 import structlog
 
 from ingest.github.api.models import Account, Repository
-from ingest.github.api.rest import Page, Rest
-from ingest.github.fetch.account_fetch import Finish, Gaps, Visit
-from ingest.github.fetch.types import LanguagesWanted
+from ingest.github.api.rest import RepositoryPage, Rest
+from ingest.github.fetch.account_fetch import AccountFetch, CountMismatchCache, FinishFetch
+from ingest.github.fetch.types import ShouldFetchLanguages
 from ingest.github.fetch.worker_pool import Task
 from ingest.github.http.errors import AccountNotFound, GitHubError, RateLimited
-from ingest.github.http.etag_cache import Refusal
-from ingest.github.http.transport import Asking
+from ingest.github.http.etag_cache import CachedRefusal
+from ingest.github.http.transport import RequestContext
 
 log = structlog.get_logger()
 Value = TypeVar("Value")
@@ -24,31 +24,31 @@ Value = TypeVar("Value")
 LANGUAGES_RESERVE = 0.2
 
 
-class RestFlow:
+class RestFetcher:
     """Brings visits of one credential to their end. *give_back* takes those that this credential cannot serve."""
 
     def __init__(
         self,
         rest: Rest,
-        asking: Callable[[], Asking],
-        languages_wanted: LanguagesWanted,
-        finish: Finish,
-        give_back: Callable[[Visit, GitHubError], None],
-        gaps: Gaps,
+        asking: Callable[[], RequestContext],
+        languages_wanted: ShouldFetchLanguages,
+        finish: FinishFetch,
+        give_back: Callable[[AccountFetch, GitHubError], None],
+        gaps: CountMismatchCache,
     ) -> None:
         self._rest = rest
         self._asking = asking
         self._languages_wanted = languages_wanted
         self._finish = finish
         self._give_back = give_back
-        self._accounts: deque[Visit] = deque()
+        self._accounts: deque[AccountFetch] = deque()
         self._pages: deque[Task] = deque()
-        self._languages: deque[tuple[Visit, Repository]] = deque()
+        self._languages: deque[tuple[AccountFetch, Repository]] = deque()
         self._lists_under_way = 0
         self._gaps = gaps
         self._no_more_languages: GitHubError | None = None
 
-    def add(self, visit: Visit) -> None:
+    def add(self, visit: AccountFetch) -> None:
         self._accounts.append(visit)
 
     def next(self) -> Task | None:
@@ -69,7 +69,9 @@ class RestFlow:
             self._unread(visit, repository, self._no_more_languages)
         return None
 
-    def _task(self, visit: Visit, work: Callable[[Asking], Value], done: Callable[[Value], None]) -> Task:
+    def _task(
+        self, visit: AccountFetch, work: Callable[[RequestContext], Value], done: Callable[[Value], None]
+    ) -> Task:
         """A part of the list of *visit*; if it fails, so does the visit."""
         asking = self._asking()
         self._lists_under_way += 1
@@ -91,7 +93,7 @@ class RestFlow:
 
     # The list of an account ----------------------------------------------------------------------------------------
 
-    def _account(self, visit: Visit) -> Task:
+    def _account(self, visit: AccountFetch) -> Task:
         def done(answer: tuple[Account, datetime]) -> None:
             visit.account, moment = answer
             visit.saw(moment)
@@ -100,7 +102,7 @@ class RestFlow:
 
         return self._task(visit, lambda asking: self._find(visit, asking), done)
 
-    def _find(self, visit: Visit, asking: Asking) -> tuple[Account, datetime]:
+    def _find(self, visit: AccountFetch, asking: RequestContext) -> tuple[Account, datetime]:
         """Ask by login, and where nobody has it, by id: the account may have another login now."""
         try:
             return self._rest.account(visit.login, asking)
@@ -112,7 +114,7 @@ class RestFlow:
         except AccountNotFound as error:
             raise AccountNotFound(visit.ask.login) from error
 
-    def _begin_walk(self, visit: Visit, account: Account) -> None:
+    def _begin_walk(self, visit: AccountFetch, account: Account) -> None:
         # A second walk compares nothing: what did not change would be wrong again.
         anew = visit.walk.number > 1
         visit.under_way = 1
@@ -124,7 +126,7 @@ class RestFlow:
             )
         )
 
-    def _listed(self, visit: Visit, page: Page, *, anew: bool) -> None:
+    def _listed(self, visit: AccountFetch, page: RepositoryPage, *, anew: bool) -> None:
         visit.saw(page.captured_at)
         visit.walk.add(page.repositories)
         visit.under_way -= 1
@@ -138,8 +140,8 @@ class RestFlow:
         else:
             self._accounts.append(visit)  # its count may have moved, too
 
-    def _further(self, visit: Visit, url: str, *, anew: bool, is_last_known: bool) -> Task:
-        def done(page: Page) -> None:
+    def _further(self, visit: AccountFetch, url: str, *, anew: bool, is_last_known: bool) -> Task:
+        def done(page: RepositoryPage) -> None:
             # The first page named all pages; only where it could not, each one names the next.
             self._listed(visit, replace(page, others=()) if is_last_known else page, anew=anew)
 
@@ -147,7 +149,7 @@ class RestFlow:
 
     # Languages -----------------------------------------------------------------------------------------------------
 
-    def _walked(self, visit: Visit) -> None:
+    def _walked(self, visit: AccountFetch) -> None:
         assert visit.account is not None
         visit.is_listed = True
         repositories, _ = visit.walk.result(visit.total)
@@ -158,13 +160,13 @@ class RestFlow:
         self._languages.extend((visit, repository) for repository in wanted)
         self._settle(visit)
 
-    def _languages_of(self, visit: Visit, repository: Repository) -> Task:
+    def _languages_of(self, visit: AccountFetch, repository: Repository) -> Task:
         asking = self._asking()
         asking = replace(asking, reserve=max(asking.reserve, LANGUAGES_RESERVE), waits_for_budget=False)
 
-        def done(found: dict[str, int] | Refusal) -> None:
+        def done(found: dict[str, int] | CachedRefusal) -> None:
             visit.share(asking.tally)
-            if isinstance(found, Refusal):
+            if isinstance(found, CachedRefusal):
                 visit.refused[repository.github_id] = found.reason
             else:
                 visit.languages[repository.github_id] = found
@@ -180,11 +182,11 @@ class RestFlow:
 
         return Task(lambda: self._rest.languages(repository, asking), done, failed)
 
-    def _unread(self, visit: Visit, repository: Repository, error: GitHubError) -> None:
+    def _unread(self, visit: AccountFetch, repository: Repository, error: GitHubError) -> None:
         visit.unread[repository.github_id] = error
         visit.under_way -= 1
         self._settle(visit)
 
-    def _settle(self, visit: Visit) -> None:
+    def _settle(self, visit: AccountFetch) -> None:
         if visit.is_listed and not visit.under_way and not visit.is_finished:
             self._finish(visit, None)

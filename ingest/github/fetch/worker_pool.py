@@ -7,9 +7,9 @@ from threading import Thread
 from typing import Any, Protocol
 
 from ingest.github.http.errors import GitHubError
-from ingest.github.http.rate_gate import Stop
+from ingest.github.http.rate_gate import StopSignal
 
-LISTEN_SECONDS = 0.25
+POLL_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Task:
     failed: Callable[[GitHubError], None]
 
 
-class Flow(Protocol):
+class TaskSource(Protocol):
     """Knows what to ask next."""
 
     def next(self) -> Task | None:
@@ -29,22 +29,22 @@ class Flow(Protocol):
 
 
 @dataclass(frozen=True)
-class _Result:
+class _TaskResult:
     task: Task
     value: Any = None
     error: BaseException | None = None
 
 
-class Crew:
+class WorkerPool:
     """Runs the tasks of flows, so many at once. Its threads end with the process, whatever they wait for."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._tasks: SimpleQueue[Task | None] = SimpleQueue()
-        self._results: SimpleQueue[_Result] = SimpleQueue()
+        self._results: SimpleQueue[_TaskResult] = SimpleQueue()
         self._flying = 0
 
-    def run(self, flows: Sequence[Flow], stop: Stop) -> None:
+    def run(self, flows: Sequence[TaskSource], stop: StopSignal) -> None:
         """Work until no flow has anything left, or until *stop*; what is under way then is left behind."""
         threads = [Thread(target=self._work, name=f"github-{i}", daemon=True) for i in range(self._size)]
         for thread in threads:
@@ -59,7 +59,7 @@ class Crew:
             for _ in threads:
                 self._tasks.put(None)
 
-    def _start(self, flows: Sequence[Flow]) -> None:
+    def _start(self, flows: Sequence[TaskSource]) -> None:
         for flow in flows:
             while self._flying < self._size and (task := flow.next()):
                 self._flying += 1
@@ -67,7 +67,7 @@ class Crew:
 
     def _hear(self) -> None:
         try:
-            result = self._results.get(timeout=LISTEN_SECONDS)
+            result = self._results.get(timeout=POLL_SECONDS)
         except Empty:
             return
         self._flying -= 1
@@ -81,6 +81,6 @@ class Crew:
     def _work(self) -> None:
         while task := self._tasks.get():
             try:
-                self._results.put(_Result(task, value=task.work()))
+                self._results.put(_TaskResult(task, value=task.work()))
             except BaseException as error:  # it is raised again in the deciding thread
-                self._results.put(_Result(task, error=error))
+                self._results.put(_TaskResult(task, error=error))

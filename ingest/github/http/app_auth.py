@@ -15,26 +15,26 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from ingest.github.api.fact_types import MOMENT
-from ingest.github.api.models import MISSHAPEN
-from ingest.github.http.errors import BadCredentials, UnreadableAnswer
+from ingest.github.api.fact_types import TIMESTAMP_ADAPTER
+from ingest.github.api.models import PARSE_ERRORS
+from ingest.github.http.errors import BadCredentials, InvalidResponse
 from ingest.github.http.rate_gate import Clock
-from ingest.github.http.responses import Answer, read_json
+from ingest.github.http.responses import Response, read_json
 
 # GitHub takes no signature that is good for more than ten minutes, and its clock may be behind ours.
-BACKDATED = timedelta(seconds=60)
-SIGNED_FOR = timedelta(minutes=9)
+JWT_BACKDATE = timedelta(seconds=60)
+JWT_LIFETIME = timedelta(minutes=9)
 # An answer under way must not outlive its token.
-RENEW_BEFORE = timedelta(minutes=5)
-CLOCKS_DIFFER = timedelta(seconds=30)
+TOKEN_RENEWAL_MARGIN = timedelta(minutes=5)
+CLOCK_SKEW_TOLERANCE = timedelta(seconds=30)
 
 
-class Signer:
+class AppCredential:
     """The App itself. Its key never leaves it."""
 
     def __init__(self, app_id: str, private_key: bytes, clock: Clock) -> None:
         self._app_id = app_id
-        self._key = _loaded(private_key)
+        self._key = _load_private_key(private_key)
         self._clock = clock
         self._ahead = timedelta()
 
@@ -52,25 +52,25 @@ class Signer:
     def authorization(self) -> str:
         now = self._clock() + self._ahead
         claims = {
-            "iat": int((now - BACKDATED).timestamp()),
-            "exp": int((now + SIGNED_FOR).timestamp()),
+            "iat": int((now - JWT_BACKDATE).timestamp()),
+            "exp": int((now + JWT_LIFETIME).timestamp()),
             "iss": self._app_id,
         }
         return f"Bearer {jwt.encode(claims, self._key, algorithm='RS256')}"
 
-    def heed(self, answer: Answer) -> bool:
+    def heed(self, answer: Response) -> bool:
         """GitHub refused a signature: where its clock differs from ours, sign by its own; False where it agrees."""
         ahead = answer.date - answer.received_at
-        if abs(ahead - self._ahead) < CLOCKS_DIFFER:
+        if abs(ahead - self._ahead) < CLOCK_SKEW_TOLERANCE:
             return False
         self._ahead = ahead
         return True
 
 
-class Installation:
+class InstallationCredential:
     """What the App may do for one owner: a token, renewed before it ends. Safe to use from many threads."""
 
-    def __init__(self, app: Signer, installation_id: str, clock: Clock) -> None:
+    def __init__(self, app: AppCredential, installation_id: str, clock: Clock) -> None:
         self.app = app
         self.renewing = Lock()
         self._id = installation_id
@@ -103,16 +103,16 @@ class Installation:
 
     def is_fresh(self) -> bool:
         until = self._good_until
-        return self._token is not None and until is not None and self._clock() < until - RENEW_BEFORE
+        return self._token is not None and until is not None and self._clock() < until - TOKEN_RENEWAL_MARGIN
 
-    def take(self, answer: Answer) -> None:
+    def take(self, answer: Response) -> None:
         """Take the token that GitHub gave; how long it is good is counted from the answer's own Date."""
         try:
             body: dict[str, Any] = read_json(answer, "an installation's token")
-            good_for = MOMENT.validate_python(body["expires_at"]) - answer.date
+            good_for = TIMESTAMP_ADAPTER.validate_python(body["expires_at"]) - answer.date
             token = str(body["token"])
-        except MISSHAPEN as error:
-            raise UnreadableAnswer("an installation's token", "it has another shape than GitHub's") from error
+        except PARSE_ERRORS as error:
+            raise InvalidResponse("an installation's token", "it has another shape than GitHub's") from error
         self._token, self._good_until = token, self._clock() + good_for
 
     def drop(self, authorization: str) -> None:
@@ -121,7 +121,7 @@ class Installation:
             self._good_until = None
 
 
-def _loaded(private_key: bytes) -> RSAPrivateKey:
+def _load_private_key(private_key: bytes) -> RSAPrivateKey:
     try:
         key = load_pem_private_key(private_key, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

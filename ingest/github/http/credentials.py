@@ -61,12 +61,12 @@ class Anonymous:
         return None
 
 
-def tokens(secrets: Sequence[str]) -> list[Token]:
+def numbered_tokens(secrets: Sequence[str]) -> list[Token]:
     """Number tokens by their place in the setting. Raises BadCredentials for what cannot be a token."""
     return [Token(secret, position) for position, secret in enumerate(secrets, start=1)]
 
 
-class Pool:
+class CredentialPool:
     """The credentials of this process: who owns them, which still work, and whose turn it is.
 
     All tokens of one owner share one budget, so accounts are spread over owners, not over tokens. An owner is
@@ -82,9 +82,9 @@ class Pool:
         self.on_refusal: Callable[[Credential, str, datetime | None], None] = lambda *_told: None
 
     @classmethod
-    def of_tokens(cls, secrets: Sequence[str]) -> "Pool":
+    def of_tokens(cls, secrets: Sequence[str]) -> "CredentialPool":
         """Make a pool of tokens, an anonymous one of none. Raises BadCredentials for what cannot be a token."""
-        return cls(tokens(secrets))
+        return cls(numbered_tokens(secrets))
 
     @property
     def is_anonymous(self) -> bool:

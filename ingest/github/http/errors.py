@@ -45,7 +45,7 @@ class AccountNotFound(GitHubError):
         super().__init__(f"GitHub knows no account {login!r}")
 
 
-class RepositoryGone(GitHubError):
+class RepositoryNotFound(GitHubError):
     """A repository is deleted, private, or no longer shown to us."""
 
     code = "repository_gone"
@@ -85,7 +85,7 @@ class Unreachable(GitHubError):
         super().__init__(f"GitHub at {host} cannot be reached: {why}")
 
 
-class ServerFailed(GitHubError):
+class ServerError(GitHubError):
     """GitHub answered that it failed, and did so again."""
 
     code = "server_failed"
@@ -96,7 +96,7 @@ class ServerFailed(GitHubError):
         super().__init__(f"GitHub failed to answer{told}" + (f": {why}" if why else ""))
 
 
-class UnreadableAnswer(GitHubError):
+class InvalidResponse(GitHubError):
     """The answer was cut, was no JSON, was too large, or lacked what makes it an answer."""
 
     code = "unreadable_answer"

@@ -17,17 +17,17 @@ from redis.exceptions import RedisError
 log = structlog.get_logger()
 
 # Raised when what is kept could not be read any more.
-VERSION = 1
-KEEP_SECONDS = 30 * 86400
-REFUSED_SECONDS = 86400
-MEMORY_BYTES = 32 * 2**20
-REDIS_AGAIN_SECONDS = 5.0
+FORMAT_VERSION = 1
+RESPONSE_TTL_SECONDS = 30 * 86400
+REFUSAL_TTL_SECONDS = 86400
+MAX_MEMORY_BYTES = 32 * 2**20
+REDIS_RETRY_SECONDS = 5.0
 # What the next request and the next reader need of the headers.
-KEPT_HEADERS = ("etag", "last-modified", "link", "content-type")
+CACHED_HEADERS = ("etag", "last-modified", "link", "content-type")
 
 
 @dataclass(frozen=True)
-class Kept:
+class CachedResponse:
     """A body with the headers that belong to it; Link too, because a 304 has none."""
 
     headers: Mapping[str, str]
@@ -43,45 +43,45 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class CachedRefusal:
     """A refusal that was charged once and need not be charged again today."""
 
     status: int
     reason: str
 
 
-class Cache:
+class ResponseCache:
     """Keeps answers by credential and address: an ETag belongs to the token it was given to."""
 
     def __init__(self, redis: "Redis | None", prefix: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
         self._name = prefix
-        self._prefix = f"{prefix}:{VERSION}"
+        self._prefix = f"{prefix}:{FORMAT_VERSION}"
         self._clock = clock
-        self._memory = Memory(MEMORY_BYTES)
+        self._memory = MemoryCache(MAX_MEMORY_BYTES)
         self._away_until = 0.0
         self._warned = False
 
-    def find(self, fingerprint: str, url: str) -> Kept | None:
+    def find(self, fingerprint: str, url: str) -> CachedResponse | None:
         packed = self._get(self._key("answer", fingerprint, url))
         return _unpack(packed) if packed else None
 
     def keep(self, fingerprint: str, url: str, headers: Mapping[str, str], body: bytes) -> None:
         """Keep an answer that can be asked for conditionally."""
-        kept = {name: headers[name] for name in KEPT_HEADERS if name in headers}
+        kept = {name: headers[name] for name in CACHED_HEADERS if name in headers}
         if "etag" in kept or "last-modified" in kept:
-            self._set(self._key("answer", fingerprint, url), _pack(kept, body), KEEP_SECONDS)
+            self._set(self._key("answer", fingerprint, url), _pack(kept, body), RESPONSE_TTL_SECONDS)
 
     def drop(self, fingerprint: str, url: str) -> None:
         self._set(self._key("answer", fingerprint, url), b"", 1)
 
-    def refusal(self, fingerprint: str, url: str) -> Refusal | None:
+    def refusal(self, fingerprint: str, url: str) -> CachedRefusal | None:
         packed = self._get(self._key("refusal", fingerprint, url))
-        return Refusal(**json.loads(packed)) if packed else None
+        return CachedRefusal(**json.loads(packed)) if packed else None
 
-    def refuse(self, fingerprint: str, url: str, refusal: Refusal) -> None:
+    def refuse(self, fingerprint: str, url: str, refusal: CachedRefusal) -> None:
         """Remember a refusal for a day."""
-        self._set(self._key("refusal", fingerprint, url), json.dumps(asdict(refusal)).encode(), REFUSED_SECONDS)
+        self._set(self._key("refusal", fingerprint, url), json.dumps(asdict(refusal)).encode(), REFUSAL_TTL_SECONDS)
 
     def gap(self, github_id: int) -> int | None:
         """By how many repositories GitHub's count of an account was off today, after a second look."""
@@ -89,7 +89,7 @@ class Cache:
         return int(held) if held else None
 
     def remember_gap(self, github_id: int, gap: int) -> None:
-        self._set(self._key("gap", "", str(github_id)), str(gap).encode(), REFUSED_SECONDS)
+        self._set(self._key("gap", "", str(github_id)), str(gap).encode(), REFUSAL_TTL_SECONDS)
 
     def owner(self, fingerprint: str) -> str | None:
         """Whose token this is, if GitHub ever told."""
@@ -97,12 +97,12 @@ class Cache:
         return name.decode() if name else None
 
     def learn_owner(self, fingerprint: str, owner: str) -> None:
-        self._set(self._key("owner", fingerprint, ""), owner.encode(), KEEP_SECONDS)
+        self._set(self._key("owner", fingerprint, ""), owner.encode(), RESPONSE_TTL_SECONDS)
 
     def note_refused(self, fingerprint: str, name: str, why: str, at: datetime | None) -> None:
         """Let others see for a day which credential GitHub refused and why (see `core.budget`)."""
         key, told = f"{self._name}:refused", json.dumps({"name": name, "why": why, "at": at and at.isoformat()})
-        self._ask(lambda redis: (redis.hset(key, fingerprint, told), redis.expire(key, REFUSED_SECONDS)))
+        self._ask(lambda redis: (redis.hset(key, fingerprint, told), redis.expire(key, REFUSAL_TTL_SECONDS)))
 
     def forget_refused(self, fingerprints: Iterable[str]) -> None:
         """A process that starts gives its credentials another chance."""
@@ -127,7 +127,7 @@ class Cache:
         try:
             answer = question(self._redis)
         except RedisError as error:
-            self._away_until = time.monotonic() + REDIS_AGAIN_SECONDS
+            self._away_until = time.monotonic() + REDIS_RETRY_SECONDS
             if not self._warned:
                 self._warned = True
                 log.warning("redis is away, answers are kept in this process only", error=str(error))
@@ -136,7 +136,7 @@ class Cache:
         return answer
 
 
-class Memory:
+class MemoryCache:
     """The most recently used values, up to a size."""
 
     def __init__(self, most_bytes: int) -> None:
@@ -168,9 +168,9 @@ def _pack(headers: Mapping[str, str], body: bytes) -> bytes:
     return zlib.compress(json.dumps(dict(headers)).encode() + b"\n" + body, 1)
 
 
-def _unpack(packed: bytes) -> Kept | None:
+def _unpack(packed: bytes) -> CachedResponse | None:
     try:
         headers, _, body = zlib.decompress(packed).partition(b"\n")
-        return Kept(json.loads(headers), body)
+        return CachedResponse(json.loads(headers), body)
     except (zlib.error, ValueError):  # damaged, or another's: as if nothing were kept
         return None

@@ -5,11 +5,11 @@ from threading import Lock
 
 from ingest.github.http.errors import GitHubError
 
-FAILURES_UNTIL_DOWN = 25
-DOWN_SECONDS = 10.0
+FAILURE_THRESHOLD = 25
+OPEN_SECONDS = 10.0
 
 
-class Health:
+class CircuitBreaker:
     """Counts failures in a row, whoever met them."""
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Health:
     @property
     def is_down(self) -> bool:
         with self._lock:
-            return self._failures >= FAILURES_UNTIL_DOWN and time.monotonic() - self._last_at < DOWN_SECONDS
+            return self._failures >= FAILURE_THRESHOLD and time.monotonic() - self._last_at < OPEN_SECONDS
 
     def check(self) -> None:
         """Raise what failed last, while GitHub is taken to be down."""

@@ -10,21 +10,21 @@ from typing import Literal
 REST, GRAPHQL = "rest", "graphql"
 # GitHub's secondary limits are 900 points a minute for REST and 2,000 for GraphQL, 100 requests at once.
 # We stay below, and below the others who use the same token.
-A_MINUTE = {REST: 850, GRAPHQL: 1900}
-AT_ONCE = 60
+MAX_REQUESTS_PER_MINUTE = {REST: 850, GRAPHQL: 1900}
+MAX_CONCURRENT_REQUESTS = 60
 SLOT_SECONDS = 5
 MINUTE = 60
 # A process that died leaves its requests in flight until then.
 LEASE_SECONDS = 90
 # Two answers about one window can differ by a second or two.
-SAME_WINDOW = 5.0
-LOOK_AGAIN = 0.05
-UNSTATED_PAUSE = 60.0
-LONGEST_UNSTATED_PAUSE = 900.0
+SAME_WINDOW_TOLERANCE_SECONDS = 5.0
+RECHECK_SECONDS = 0.05
+INITIAL_BACKOFF_SECONDS = 60.0
+MAX_BACKOFF_SECONDS = 900.0
 
 
 @dataclass(frozen=True)
-class Wish:
+class AdmissionRequest:
     """A request that wants to start. `reserve` is the share of the bucket it must leave for people who wait."""
 
     id: str
@@ -40,7 +40,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AdmissionDecision:
     """Go, or why not and until when."""
 
     go: bool
@@ -58,7 +58,7 @@ class Bucket:
 
 
 @dataclass
-class InFlight:
+class InFlightRequest:
     """A request that has started and not been answered."""
 
     bucket: str
@@ -67,36 +67,38 @@ class InFlight:
 
 
 @dataclass
-class Budget:
+class RateBudgetState:
     """The whole state. It travels as one JSON text through Redis."""
 
     paused_until: float = 0.0
     paused_at: float = 0.0
     strikes: int = 0
     buckets: dict[str, Bucket] = field(default_factory=dict)
-    in_flight: dict[str, InFlight] = field(default_factory=dict)
+    in_flight: dict[str, InFlightRequest] = field(default_factory=dict)
     paced: dict[str, dict[str, int]] = field(default_factory=dict)
 
     # Starting and ending a request --------------------------------------------------------------------------------
 
-    def admit(self, wish: Wish, now: float) -> Verdict:
+    def admit(self, wish: AdmissionRequest, now: float) -> AdmissionDecision:
         """Let *wish* start, or say until when it has to wait. Having started, it is in flight until settled."""
         self._forget_the_past(now)
         verdict = self._verdict(wish, now)
         if verdict.go:
-            self.in_flight[wish.id] = InFlight(wish.bucket, wish.cost, now)
+            self.in_flight[wish.id] = InFlightRequest(wish.bucket, wish.cost, now)
             slots = self.paced.setdefault(f"{wish.owner} {wish.kind}", {})
             slot = str(int(now // SLOT_SECONDS))
             slots[slot] = slots.get(slot, 0) + 1
         return verdict
 
-    def settle(self, wish: Wish, *, owner: str, resource: str | None = None, told: Bucket | None = None) -> None:
+    def settle(
+        self, wish: AdmissionRequest, *, owner: str, resource: str | None = None, told: Bucket | None = None
+    ) -> None:
         """*wish* has been answered, and GitHub told the state of a bucket; what is left never rises in one window."""
         self.in_flight.pop(wish.id, None)
         if told is not None:
             key = f"{owner} {resource or wish.resource}"
             held = self.buckets.get(key)
-            self.buckets[key] = told if held is None else newer(held, told)
+            self.buckets[key] = told if held is None else newer_bucket(held, told)
 
     def forgive(self, started_at: float) -> None:
         """A request that started after the last pause went through: the next pause starts from a minute again."""
@@ -114,7 +116,7 @@ class Budget:
         """GitHub did not say how long: a minute, then twice as long each time. *jitter* is from 0 to 1."""
         if started_at >= self.paused_at:  # those in flight together are one warning, not several
             self.strikes += 1
-        seconds = min(UNSTATED_PAUSE * 2 ** (max(1, self.strikes) - 1), LONGEST_UNSTATED_PAUSE)
+        seconds = min(INITIAL_BACKOFF_SECONDS * 2 ** (max(1, self.strikes) - 1), MAX_BACKOFF_SECONDS)
         if now + seconds > self.paused_until:
             self.pause(seconds * (1 + jitter / 4), now)
 
@@ -130,50 +132,50 @@ class Budget:
             renamed = f"{new} {key.split(' ', 1)[1]}"
             bucket = self.buckets.pop(key)
             held = self.buckets.get(renamed)
-            self.buckets[renamed] = bucket if held is None else newer(held, bucket)
+            self.buckets[renamed] = bucket if held is None else newer_bucket(held, bucket)
 
-    def merge(self, other: "Budget") -> None:
+    def merge(self, other: "RateBudgetState") -> None:
         """Take over what *other* heard: the longer pause, the newer state of each bucket."""
         if other.paused_at > self.paused_at:
             self.paused_at, self.strikes = other.paused_at, other.strikes
         self.paused_until = max(self.paused_until, other.paused_until)
         for key, bucket in other.buckets.items():
             held = self.buckets.get(key)
-            self.buckets[key] = bucket if held is None else newer(held, bucket)
+            self.buckets[key] = bucket if held is None else newer_bucket(held, bucket)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> "Budget":
+    def from_json(cls, text: str | bytes) -> "RateBudgetState":
         body = json.loads(text)
         body["buckets"] = {key: Bucket(**item) for key, item in body["buckets"].items()}
-        body["in_flight"] = {key: InFlight(**item) for key, item in body["in_flight"].items()}
+        body["in_flight"] = {key: InFlightRequest(**item) for key, item in body["in_flight"].items()}
         return cls(**body)
 
     # Deciding -----------------------------------------------------------------------------------------------------
 
-    def _verdict(self, wish: Wish, now: float) -> Verdict:
+    def _verdict(self, wish: AdmissionRequest, now: float) -> AdmissionDecision:
         if now < self.paused_until:
-            return Verdict(False, self.paused_until, "paused")
+            return AdmissionDecision(False, self.paused_until, "paused")
         bucket = self.buckets.get(wish.bucket)
         if bucket:
             reserved = round(bucket.limit * wish.reserve)
             if bucket.remaining - wish.cost < reserved:
-                return Verdict(False, bucket.resets_at, "spent")
+                return AdmissionDecision(False, bucket.resets_at, "spent")
             if self._left(wish.bucket, bucket) - wish.cost < reserved:
                 # What is in flight may turn out to be free (304) or cheaper than feared: look again soon.
-                return Verdict(False, now + LOOK_AGAIN, "busy")
-        if len(self.in_flight) >= AT_ONCE:
-            return Verdict(False, now + LOOK_AGAIN, "busy")
+                return AdmissionDecision(False, now + RECHECK_SECONDS, "busy")
+        if len(self.in_flight) >= MAX_CONCURRENT_REQUESTS:
+            return AdmissionDecision(False, now + RECHECK_SECONDS, "busy")
         return self._pace(wish)
 
-    def _pace(self, wish: Wish) -> Verdict:
+    def _pace(self, wish: AdmissionRequest) -> AdmissionDecision:
         slots = self.paced.get(f"{wish.owner} {wish.kind}", {})
-        if sum(slots.values()) < A_MINUTE[wish.kind]:
-            return Verdict(True)
+        if sum(slots.values()) < MAX_REQUESTS_PER_MINUTE[wish.kind]:
+            return AdmissionDecision(True)
         oldest = min(int(slot) for slot in slots)
-        return Verdict(False, (oldest + 1) * SLOT_SECONDS + MINUTE, "pace")
+        return AdmissionDecision(False, (oldest + 1) * SLOT_SECONDS + MINUTE, "pace")
 
     def _left(self, key: str, bucket: Bucket) -> int:
         return bucket.remaining - sum(flying.cost for flying in self.in_flight.values() if flying.bucket == key)
@@ -191,8 +193,8 @@ class Budget:
         self.paced = {key: slots for key, slots in paced.items() if slots}
 
 
-def newer(held: Bucket, told: Bucket) -> Bucket:
+def newer_bucket(held: Bucket, told: Bucket) -> Bucket:
     """Choose between two states of a bucket, whatever the order they came in."""
-    if abs(held.resets_at - told.resets_at) <= SAME_WINDOW:
+    if abs(held.resets_at - told.resets_at) <= SAME_WINDOW_TOLERANCE_SECONDS:
         return Bucket(told.limit, min(held.remaining, told.remaining), max(held.resets_at, told.resets_at))
     return max(held, told, key=lambda bucket: bucket.resets_at)

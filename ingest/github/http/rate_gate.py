@@ -15,8 +15,8 @@ from redis.exceptions import RedisError, WatchError
 
 from ingest.github.fetch.types import BucketState
 from ingest.github.http.errors import RateLimited, Stopped
-from ingest.github.http.rate_budget import Bucket, Budget, Verdict, Wish
-from ingest.github.http.responses import Limits, Wait
+from ingest.github.http.rate_budget import AdmissionDecision, AdmissionRequest, Bucket, RateBudgetState
+from ingest.github.http.responses import RateLimitStatus, RequiredWait
 
 log = structlog.get_logger()
 Clock = Callable[[], datetime]
@@ -24,23 +24,23 @@ Sleep = Callable[[float], None]
 Result = TypeVar("Result")
 
 
-class Stop(Protocol):
+class StopSignal(Protocol):
     """Something that can be set to end the waiting, such as an Event."""
 
     def is_set(self) -> bool:
         """Whether we are to stop."""
 
 
-SLICE_SECONDS = 0.25
+SLEEP_SLICE_SECONDS = 0.25
 # Moments are kept to the microsecond: less than this may not move the clock, and waiting for it would never end.
 CLOCK_TICK_SECONDS = 0.001
-KEEP_SECONDS = 2 * 3600
-REDIS_AGAIN_SECONDS = 5.0
-CLOCKS_AGREE_SECONDS = 300.0
-PATIENCE_SECONDS = 90.0
+STATE_TTL_SECONDS = 2 * 3600
+REDIS_RETRY_SECONDS = 5.0
+CLOCK_SYNC_INTERVAL_SECONDS = 300.0
+MAX_WAIT_SECONDS = 90.0
 
 
-class Ledger:
+class RateBudgetStore:
     """Keeps the Budget: in Redis for everybody, here for the case that Redis forgets or is away.
 
     Its time is Redis' own, so that machines whose clocks differ mean the same moment.
@@ -51,13 +51,13 @@ class Ledger:
         self._key = key
         self._clock = clock
         self._lock = Lock()
-        self._local = Budget()
+        self._local = RateBudgetState()
         self._ahead = 0.0
         self._compared_at: float | None = None
         self._away_until = 0.0
         self._warned = False
 
-    def update(self, change: Callable[[Budget, float], Result]) -> Result:
+    def update(self, change: Callable[[RateBudgetState, float], Result]) -> Result:
         """Apply *change* to the shared state, as if nobody else did at that moment; it gets the state and the time."""
         with self._lock:
             if self._redis is not None and time.monotonic() >= self._away_until:
@@ -74,7 +74,7 @@ class Ledger:
     def _now(self) -> float:
         return self._clock().timestamp() + self._ahead
 
-    def _shared(self, redis: "Redis", change: Callable[[Budget, float], Result]) -> Result:
+    def _shared(self, redis: "Redis", change: Callable[[RateBudgetState, float], Result]) -> Result:
         self._compare_clocks(redis)
         with redis.pipeline() as pipe:
             while True:
@@ -83,7 +83,7 @@ class Ledger:
                     state = self._read(pipe.get(self._key))  # type: ignore[arg-type]  # it answers at once
                     result = change(state, self._now())
                     pipe.multi()
-                    pipe.set(self._key, state.to_json(), ex=KEEP_SECONDS)
+                    pipe.set(self._key, state.to_json(), ex=STATE_TTL_SECONDS)
                     pipe.execute()
                 except WatchError:
                     continue  # another process was quicker: decide again on what it left
@@ -91,39 +91,39 @@ class Ledger:
                 self._warned = False
                 return result
 
-    def _read(self, held: bytes | None) -> Budget:
+    def _read(self, held: bytes | None) -> RateBudgetState:
         """What Redis holds, and what we heard ourselves should Redis have forgotten it."""
         try:
-            state = Budget.from_json(held) if held else Budget()
+            state = RateBudgetState.from_json(held) if held else RateBudgetState()
         except (ValueError, KeyError, TypeError):  # written by another version
-            state = Budget()
+            state = RateBudgetState()
         state.merge(self._local)
         return state
 
     def _compare_clocks(self, redis: "Redis") -> None:
         now = time.monotonic()
-        if self._compared_at is None or now - self._compared_at > CLOCKS_AGREE_SECONDS:
+        if self._compared_at is None or now - self._compared_at > CLOCK_SYNC_INTERVAL_SECONDS:
             seconds, microseconds = redis.time()
             self._ahead = seconds + microseconds / 1e6 - self._clock().timestamp()
             self._compared_at = now
 
     def _redis_is_away(self, error: RedisError) -> None:
-        self._away_until = time.monotonic() + REDIS_AGAIN_SECONDS
+        self._away_until = time.monotonic() + REDIS_RETRY_SECONDS
         if not self._warned:
             self._warned = True
             log.warning("redis is away, the request budget is this process's own", error=str(error))
 
 
-class Gate:
+class RateGate:
     """Lets requests start, or makes them wait. No request starts while GitHub told anyone to wait."""
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: RateBudgetStore,
         *,
         clock: Clock,
         sleep: Sleep = time.sleep,
-        patience: float = PATIENCE_SECONDS,
+        patience: float = MAX_WAIT_SECONDS,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._ledger = ledger
@@ -133,22 +133,24 @@ class Gate:
         self._jitter = jitter
 
     @contextmanager
-    def passing(self, wish: Wish, *, waits_for_budget: bool = True, stop: Stop | None = None) -> Iterator["Passage"]:
+    def passing(
+        self, wish: AdmissionRequest, *, waits_for_budget: bool = True, stop: StopSignal | None = None
+    ) -> Iterator["RequestPermit"]:
         """Hold a place for *wish* while its request is under way.
 
         Raises RateLimited when the wait would be too long, or the budget is spent and *waits_for_budget* is not
         wished; Stopped when *stop* is set meanwhile.
         """
         # Every attempt is one of its own: a second one must not end the first one's place.
-        wish = Wish(uuid4().hex[:12], wish.owner, wish.resource, wish.kind, wish.cost, wish.reserve)
+        wish = AdmissionRequest(uuid4().hex[:12], wish.owner, wish.resource, wish.kind, wish.cost, wish.reserve)
         started_at = self._enter(wish, waits_for_budget, stop)
-        passage = Passage(self._ledger, wish, started_at, self._jitter)
+        passage = RequestPermit(self._ledger, wish, started_at, self._jitter)
         try:
             yield passage
         finally:
             passage.close()
 
-    def wait(self, seconds: float, stop: Stop | None = None) -> None:
+    def wait(self, seconds: float, stop: StopSignal | None = None) -> None:
         """Sleep in slices, so that a stop is heard. Raises Stopped."""
         until = self._clock().timestamp() + seconds
         while True:
@@ -157,12 +159,12 @@ class Gate:
             left = until - self._clock().timestamp()
             if left < CLOCK_TICK_SECONDS:
                 return
-            self._sleep(min(left, SLICE_SECONDS))
+            self._sleep(min(left, SLEEP_SLICE_SECONDS))
 
     def buckets(self) -> list[BucketState]:
         """Tell what is left of each budget, as last heard."""
 
-        def read(state: Budget, now: float) -> list[BucketState]:
+        def read(state: RateBudgetState, now: float) -> list[BucketState]:
             return [
                 BucketState(owner, resource, bucket.limit, bucket.remaining, self._ledger.until(bucket.resets_at))
                 for key, bucket in sorted(state.buckets.items())
@@ -175,16 +177,16 @@ class Gate:
     def rename_owner(self, old: str, new: str) -> None:
         self._ledger.update(lambda state, _now: state.rename_owner(old, new))
 
-    def told(self, owner: str, resource: str, limits: Limits) -> None:
+    def told(self, owner: str, resource: str, limits: RateLimitStatus) -> None:
         """Note the state of a bucket that came in a body instead of the headers."""
 
-        def note(state: Budget, now: float) -> None:
-            wish = Wish("", owner, resource)
+        def note(state: RateBudgetState, now: float) -> None:
+            wish = AdmissionRequest("", owner, resource)
             state.settle(wish, owner=owner, told=Bucket(limits.limit, limits.remaining, now + limits.resets_in))
 
         self._ledger.update(note)
 
-    def _enter(self, wish: Wish, waits_for_budget: bool, stop: Stop | None) -> float:
+    def _enter(self, wish: AdmissionRequest, waits_for_budget: bool, stop: StopSignal | None) -> float:
         last_why = ""
         while True:
             if stop is not None and stop.is_set():
@@ -200,30 +202,32 @@ class Gate:
                 last_why = verdict.why
             self.wait(max(seconds, 2 * CLOCK_TICK_SECONDS), stop)
 
-    def _check(self, verdict: Verdict, seconds: float, waits_for_budget: bool) -> None:
+    def _check(self, verdict: AdmissionDecision, seconds: float, waits_for_budget: bool) -> None:
         if seconds > self._patience or (verdict.why == "spent" and not waits_for_budget):
             reason = "GitHub told us to wait" if verdict.why == "paused" else "GitHub's rate limit is spent"
             raise RateLimited(self._ledger.until(verdict.until), reason)
 
 
-class Passage:
+class RequestPermit:
     """One request under way; told what GitHub answered, it tells everybody."""
 
-    def __init__(self, ledger: Ledger, wish: Wish, started_at: float, jitter: Callable[[], float]) -> None:
+    def __init__(
+        self, ledger: RateBudgetStore, wish: AdmissionRequest, started_at: float, jitter: Callable[[], float]
+    ) -> None:
         self._ledger = ledger
         self._wish = wish
         self.started_at = started_at
         self._jitter = jitter
         self._settled = False
 
-    def answered(self, limits: Limits | None, wait: Wait | None, owner: str) -> None:
+    def answered(self, limits: RateLimitStatus | None, wait: RequiredWait | None, owner: str) -> None:
         """Note what is left, and whether we are to wait, before anybody else may start.
 
         *owner* is whose budget it is, as far as is known now: that may have come out since the request started.
         """
         jitter = self._jitter()
 
-        def note(state: Budget, now: float) -> None:
+        def note(state: RateBudgetState, now: float) -> None:
             told = None if limits is None else Bucket(limits.limit, limits.remaining, now + limits.resets_in)
             resource = limits.resource if limits else None
             state.settle(self._wish, owner=owner, resource=resource, told=told)

@@ -12,29 +12,40 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 from ingest.github.http.errors import (
     Blocked,
     GitHubError,
+    InvalidResponse,
     PermissionDenied,
-    RepositoryGone,
-    ServerFailed,
+    RepositoryNotFound,
+    ServerError,
     UnexpectedStatus,
-    UnreadableAnswer,
 )
 
-OK, NOT_MODIFIED, UNAUTHORIZED, FORBIDDEN, TOO_MANY, BLOCKED = 200, 304, 401, 403, 429, 451
-REDIRECTS = frozenset({301, 302, 307, 308})
-MISSING = frozenset({404, 410})
-SECONDARY = re.compile(r"secondary rate limit|abuse detection|abuse-rate-limits|secondary-rate-limits", re.IGNORECASE)
-ANY_LIMIT = re.compile(r"rate limit|rate-limit|too many requests", re.IGNORECASE)
-LINK = re.compile(r'<([^>]*)>((?:\s*;\s*[\w*-]+\s*=\s*(?:"[^"]*"|[^\s",;]+))*)')
-REL = re.compile(r'rel\s*=\s*(?:"([^"]*)"|([^\s",;]+))', re.IGNORECASE)
-LIMIT_TYPES = frozenset({"RATE_LIMITED", "RATE_LIMIT", "GRAPHQL_RATE_LIMIT", "SECONDARY_RATE_LIMIT", "ABUSE"})
-LIMIT_PARTS = ("limit", "remaining", "reset")
-LONGEST_MESSAGE = 200
+OK, NOT_MODIFIED, UNAUTHORIZED, FORBIDDEN, TOO_MANY_REQUESTS, UNAVAILABLE_FOR_LEGAL_REASONS = (
+    200,
+    304,
+    401,
+    403,
+    429,
+    451,
+)
+REDIRECT_STATUSES = frozenset({301, 302, 307, 308})
+MISSING_STATUSES = frozenset({404, 410})
+SECONDARY_LIMIT_PATTERN = re.compile(
+    r"secondary rate limit|abuse detection|abuse-rate-limits|secondary-rate-limits", re.IGNORECASE
+)
+RATE_LIMIT_PATTERN = re.compile(r"rate limit|rate-limit|too many requests", re.IGNORECASE)
+LINK_PATTERN = re.compile(r'<([^>]*)>((?:\s*;\s*[\w*-]+\s*=\s*(?:"[^"]*"|[^\s",;]+))*)')
+REL_PATTERN = re.compile(r'rel\s*=\s*(?:"([^"]*)"|([^\s",;]+))', re.IGNORECASE)
+RATE_LIMIT_ERROR_TYPES = frozenset(
+    {"RATE_LIMITED", "RATE_LIMIT", "GRAPHQL_RATE_LIMIT", "SECONDARY_RATE_LIMIT", "ABUSE"}
+)
+RATE_LIMIT_HEADER_SUFFIXES = ("limit", "remaining", "reset")
+MAX_MESSAGE_LENGTH = 200
 # Whatever a header says: after a day it is worth asking again.
-LONGEST_WAIT_SECONDS = 86400.0
+MAX_HEADER_WAIT_SECONDS = 86400.0
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """One response. Header names are lower case; `received_at` is by our clock."""
 
     status: int
@@ -46,7 +57,7 @@ class Answer:
     @property
     def date(self) -> datetime:
         """When GitHub answered, by its own clock where it says so."""
-        return _http_date(self.headers.get("date")) or self.received_at
+        return _parse_http_date(self.headers.get("date")) or self.received_at
 
     @property
     def request_id(self) -> str | None:
@@ -54,7 +65,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Limits:
+class RateLimitStatus:
     """The state of one bucket. `resets_in` counts seconds from the response's own Date."""
 
     resource: str | None
@@ -64,7 +75,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Wait:
+class RequiredWait:
     """We are told to wait.
 
     host      everything, `seconds` long: GitHub said how long
@@ -76,59 +87,61 @@ class Wait:
     seconds: float
 
 
-def limits_of(answer: Answer) -> Limits | None:
+def rate_limit_status(answer: Response) -> RateLimitStatus | None:
     """Read the `x-ratelimit-*` headers; None where they are missing or make no sense."""
     try:
-        limit, remaining, reset = (int(answer.headers[f"x-ratelimit-{part}"]) for part in LIMIT_PARTS)
+        limit, remaining, reset = (int(answer.headers[f"x-ratelimit-{part}"]) for part in RATE_LIMIT_HEADER_SUFFIXES)
     except (KeyError, ValueError):
         return None
     # A second more: Date and reset are cut to whole seconds.
-    resets_in = min(max(0.0, reset - answer.date.timestamp()), LONGEST_WAIT_SECONDS) + 1
-    return Limits(answer.headers.get("x-ratelimit-resource"), limit, max(0, remaining), resets_in)
+    resets_in = min(max(0.0, reset - answer.date.timestamp()), MAX_HEADER_WAIT_SECONDS) + 1
+    return RateLimitStatus(answer.headers.get("x-ratelimit-resource"), limit, max(0, remaining), resets_in)
 
 
-def told_to_wait(answer: Answer) -> Wait | None:
+def required_wait(answer: Response) -> RequiredWait | None:
     """Tell whether GitHub said to wait, in the order it documents.
 
     Source: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
     """
-    refused = answer.status in (FORBIDDEN, TOO_MANY)
-    retry_after = _retry_after(answer)
+    refused = answer.status in (FORBIDDEN, TOO_MANY_REQUESTS)
+    retry_after = _retry_after_seconds(answer)
     if retry_after is not None and (refused or answer.status >= 500):
-        return Wait("host", max(1.0, retry_after))
+        return RequiredWait("host", max(1.0, retry_after))
     if answer.status != OK and not refused:
         return None
-    messages = _limit_messages(answer)
+    messages = _mentions_rate_limit(answer)
     if answer.status == OK and not messages:
         return None
     if retry_after is not None:  # a limit of GraphQL, with status 200
-        return Wait("host", max(1.0, retry_after))
-    limits = limits_of(answer)
+        return RequiredWait("host", max(1.0, retry_after))
+    limits = rate_limit_status(answer)
     if limits and limits.remaining == 0:
-        return Wait("bucket", limits.resets_in)
-    return Wait("unstated", 0.0) if messages or answer.status == TOO_MANY else None
+        return RequiredWait("bucket", limits.resets_in)
+    return RequiredWait("unstated", 0.0) if messages or answer.status == TOO_MANY_REQUESTS else None
 
 
-def refusal(answer: Answer, what: str) -> GitHubError | None:
+def response_error(answer: Response, what: str) -> GitHubError | None:
     """Tell which error this answer is, None for one that can be used. Limits and 401 are told apart before."""
     status = answer.status
     if status < 400:
         return None
-    body = _object(answer.body)
+    body = _json_object(answer.body)
     block = body.get("block") or {}
-    message = short(str(body.get("message") or ""))
-    if status == BLOCKED or (status == FORBIDDEN and (block or "access blocked" in message.lower())):
+    message = shorten_message(str(body.get("message") or ""))
+    if status == UNAVAILABLE_FOR_LEGAL_REASONS or (
+        status == FORBIDDEN and (block or "access blocked" in message.lower())
+    ):
         return Blocked(what, str(block.get("reason") or "legal"), block.get("html_url"), status)
-    if status in MISSING:
-        return RepositoryGone(what)
+    if status in MISSING_STATUSES:
+        return RepositoryNotFound(what)
     if status == FORBIDDEN:
         return PermissionDenied(what, message)
     if status >= 500:
-        return ServerFailed(status)
+        return ServerError(status)
     return UnexpectedStatus(status, what, message)
 
 
-def read_json(answer: Answer, what: str) -> Any:
+def read_json(answer: Response, what: str) -> Any:
     """Parse the body. Raises UnreadableAnswer for one that is cut or is HTML."""
     try:
         return json.loads(answer.body)
@@ -136,14 +149,14 @@ def read_json(answer: Answer, what: str) -> Any:
         kind = answer.headers.get("content-type", "")
         is_html = "html" in kind or answer.body.lstrip()[:1] == b"<"
         why = "it is HTML" if is_html else "it is empty" if not answer.body else "it is cut or no JSON"
-        raise UnreadableAnswer(what, why) from error
+        raise InvalidResponse(what, why) from error
 
 
-def links_of(headers: Mapping[str, str]) -> dict[str, str]:
+def parse_link_header(headers: Mapping[str, str]) -> dict[str, str]:
     """Read the Link header: address by relation (`next`, `last`…)."""
     found: dict[str, str] = {}
-    for address, parameters in LINK.findall(headers.get("link", "")):
-        rel = REL.search(parameters)
+    for address, parameters in LINK_PATTERN.findall(headers.get("link", "")):
+        rel = REL_PATTERN.search(parameters)
         for name in ((rel[1] or rel[2]) if rel else "").split():
             found.setdefault(name.lower(), address)
     return found
@@ -155,39 +168,41 @@ def page_number(address: str) -> int | None:
     return int(value) if value.isdecimal() and value.isascii() else None
 
 
-def with_page(address: str, page: int) -> str:
+def with_page_number(address: str, page: int) -> str:
     parts = urlsplit(address)
     query = [(name, item) for name, items in parse_qs(parts.query).items() for item in items if name != "page"]
     return urlunsplit(parts._replace(query=urlencode([*query, ("page", str(page))])))
 
 
-def short(message: str) -> str:
+def shorten_message(message: str) -> str:
     """Shorten a message of GitHub's to what fits a sentence."""
     text = " ".join(message.split())
-    return text if len(text) <= LONGEST_MESSAGE else text[:LONGEST_MESSAGE] + "…"
+    return text if len(text) <= MAX_MESSAGE_LENGTH else text[:MAX_MESSAGE_LENGTH] + "…"
 
 
-def _limit_messages(answer: Answer) -> bool:
+def _mentions_rate_limit(answer: Response) -> bool:
     """Tell whether the body speaks of a limit: a REST refusal, or GraphQL errors with status 200."""
-    body = _object(answer.body) if answer.status != OK or b'"errors"' in answer.body else {}
+    body = _json_object(answer.body) if answer.status != OK or b'"errors"' in answer.body else {}
     if answer.status != OK:
         text = f"{body.get('message', '')} {body.get('documentation_url', '')}"
-        return bool(SECONDARY.search(text) or ANY_LIMIT.search(str(body.get("message", ""))))
+        return bool(SECONDARY_LIMIT_PATTERN.search(text) or RATE_LIMIT_PATTERN.search(str(body.get("message", ""))))
     errors = body.get("errors")
-    return any(is_limit(error) for error in errors) if isinstance(errors, list) else False
+    return any(is_rate_limit_error(error) for error in errors) if isinstance(errors, list) else False
 
 
-def is_limit(error: object) -> bool:
+def is_rate_limit_error(error: object) -> bool:
     """Tell a limit among GraphQL's errors: by type (two spellings are about), else by its message."""
     if not isinstance(error, dict):
         return False
     kind = str(error.get("type") or (error.get("extensions") or {}).get("code") or "").upper()
-    if kind in LIMIT_TYPES or kind == "NOT_FOUND":
-        return kind in LIMIT_TYPES
-    return bool(SECONDARY.search(message := str(error.get("message", ""))) or "rate limit" in message.lower())
+    if kind in RATE_LIMIT_ERROR_TYPES or kind == "NOT_FOUND":
+        return kind in RATE_LIMIT_ERROR_TYPES
+    return bool(
+        SECONDARY_LIMIT_PATTERN.search(message := str(error.get("message", ""))) or "rate limit" in message.lower()
+    )
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _json_object(body: bytes) -> dict[str, Any]:
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
@@ -195,17 +210,17 @@ def _object(body: bytes) -> dict[str, Any]:
     return parsed if isinstance(parsed, dict) else {}
 
 
-def _retry_after(answer: Answer) -> float | None:
+def _retry_after_seconds(answer: Response) -> float | None:
     """Seconds, or a date counted from the response's own Date; None where it is missing or garbled."""
     value = answer.headers.get("retry-after", "").strip()
     if value.isdecimal() and value.isascii():
-        return min(float(value), LONGEST_WAIT_SECONDS)
-    until = _http_date(value)
+        return min(float(value), MAX_HEADER_WAIT_SECONDS)
+    until = _parse_http_date(value)
     seconds = 0.0 if until is None else (until - answer.date).total_seconds()
-    return None if until is None else min(max(0.0, seconds), LONGEST_WAIT_SECONDS) + 1
+    return None if until is None else min(max(0.0, seconds), MAX_HEADER_WAIT_SECONDS) + 1
 
 
-def _http_date(value: str | None) -> datetime | None:
+def _parse_http_date(value: str | None) -> datetime | None:
     if not value:
         return None
     try:

@@ -11,30 +11,30 @@ import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from ingest.github.fetch.types import Usage
-from ingest.github.http.app_auth import Installation
-from ingest.github.http.credentials import Credential, Pool
+from ingest.github.http.app_auth import InstallationCredential
+from ingest.github.http.credentials import Credential, CredentialPool
 from ingest.github.http.errors import (
     BadCredentials,
+    InvalidResponse,
     RateLimited,
-    ServerFailed,
+    ServerError,
     UnexpectedStatus,
     Unreachable,
-    UnreadableAnswer,
 )
-from ingest.github.http.health import Health
-from ingest.github.http.rate_budget import REST, Wish
-from ingest.github.http.rate_gate import Clock, Gate, Stop
+from ingest.github.http.health import CircuitBreaker
+from ingest.github.http.rate_budget import REST, AdmissionRequest
+from ingest.github.http.rate_gate import Clock, RateGate, StopSignal
 from ingest.github.http.responses import (
     NOT_MODIFIED,
     OK,
-    REDIRECTS,
+    REDIRECT_STATUSES,
     UNAUTHORIZED,
-    Answer,
-    limits_of,
+    Response,
+    rate_limit_status,
     read_json,
-    told_to_wait,
+    required_wait,
 )
-from ingest.github.http.urls import ours
+from ingest.github.http.urls import resolve_api_url
 
 log = structlog.get_logger()
 
@@ -42,21 +42,21 @@ API_VERSION = "2022-11-28"
 USER_AGENT = "almanac/0.1"
 ACCEPT = "application/vnd.github+json"
 TIMEOUT = httpx.Timeout(20, connect=5, pool=60)
-CONNECTIONS = httpx.Limits(max_connections=32, max_keepalive_connections=16)
-LARGEST_BODY = 32 * 2**20
-LONGEST_SECONDS = 60.0
-ATTEMPTS = 5
-REDIRECTS_AT_MOST = 3
-REFUSALS_AT_MOST = 6
+CONNECTION_LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=16)
+MAX_BODY_BYTES = 32 * 2**20
+MAX_RESPONSE_SECONDS = 60.0
+MAX_ATTEMPTS = 5
+MAX_REDIRECTS = 3
+MAX_RATE_LIMITED_ATTEMPTS = 6
 # GitHub gives up on a query after ten seconds: what fails this late failed because of how much was asked.
-LATE_SECONDS = 5.0
+SLOW_FAILURE_SECONDS = 5.0
 CREATED = 201
-WHY_NO_TOKEN = {
+TOKEN_ERROR_REASONS = {
     401: "the App's number or private key is wrong",
     403: "it is suspended",
     404: "the App is not installed there any more",
 }
-PASSING = (Unreachable, ServerFailed, UnreadableAnswer)
+TRANSIENT_ERRORS = (Unreachable, ServerError, InvalidResponse)
 
 
 @dataclass
@@ -69,37 +69,37 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Asking:
+class RequestContext:
     """Who asks, what share of the budget is left for others, whether to wait for a new one, and what it has cost."""
 
     credential: Credential
     reserve: float = 0.0
     waits_for_budget: bool = True
-    stop: Stop | None = None
+    stop: StopSignal | None = None
     tally: Tally = field(default_factory=Tally)
 
 
 @dataclass(frozen=True)
-class Call:
+class ApiRequest:
     """One thing to ask; `what` is how a sentence calls it, `cost` in the unit of its resource."""
 
     url: str
     what: str
-    asking: Asking
+    asking: RequestContext
     method: str = "GET"
     resource: str = "core"
     kind: str = REST
     headers: Mapping[str, str] = field(default_factory=dict)
     json: object = None
     cost: int = 1
-    attempts: int = ATTEMPTS
+    attempts: int = MAX_ATTEMPTS
 
 
 @dataclass(frozen=True)
-class Reply:
+class ParsedResponse:
     """An answer and its parsed body; None where there is no body to use (not 200)."""
 
-    answer: Answer
+    answer: Response
     body: Any = None
 
 
@@ -109,8 +109,8 @@ class Transport:
     def __init__(
         self,
         root: str,
-        pool: Pool,
-        gate: Gate,
+        pool: CredentialPool,
+        gate: RateGate,
         *,
         clock: Clock,
         network: httpx.BaseTransport | None = None,
@@ -122,9 +122,9 @@ class Transport:
         self._clock = clock
         headers = {"user-agent": USER_AGENT, "accept": ACCEPT, "x-github-api-version": API_VERSION}
         self._http = httpx.Client(
-            transport=network, timeout=timeout, limits=CONNECTIONS, headers=headers, follow_redirects=False
+            transport=network, timeout=timeout, limits=CONNECTION_LIMITS, headers=headers, follow_redirects=False
         )
-        self._health = Health()
+        self._health = CircuitBreaker()
         self._usage = Usage()
         self._lock = Lock()
 
@@ -146,7 +146,7 @@ class Transport:
                 used.retries + retries,
             )
 
-    def send(self, call: Call) -> Reply:
+    def send(self, call: ApiRequest) -> ParsedResponse:
         """Bring back an answer that is neither a limit nor a passing failure.
 
         Failures of the network and of GitHub's servers, and broken bodies, are tried again, up to `call.attempts`
@@ -163,48 +163,48 @@ class Transport:
         return retrying(self._attempt, call)
 
     def _is_worth_repeating(self, error: BaseException) -> bool:
-        return isinstance(error, PASSING) and not error.asked_too_much and not self._health.is_down
+        return isinstance(error, TRANSIENT_ERRORS) and not error.asked_too_much and not self._health.is_down
 
     def _trying_again(self, state: RetryCallState) -> None:
         self.count(retries=1)
         error = state.outcome.exception() if state.outcome else None
         log.warning("github request failed, trying again", why=str(error), attempt=state.attempt_number)
 
-    def _attempt(self, call: Call) -> Reply:
+    def _attempt(self, call: ApiRequest) -> ParsedResponse:
         self._health.check()
         began = time.monotonic()
         try:
             answer = self._follow(call)
             if answer.status >= 500:
-                raise ServerFailed(answer.status)
-            reply = Reply(answer, read_json(answer, call.what) if answer.status == OK else None)
-        except PASSING as error:
-            late = time.monotonic() - began > LATE_SECONDS
+                raise ServerError(answer.status)
+            reply = ParsedResponse(answer, read_json(answer, call.what) if answer.status == OK else None)
+        except TRANSIENT_ERRORS as error:
+            late = time.monotonic() - began > SLOW_FAILURE_SECONDS
             error.asked_too_much |= late and call.method == "POST"
             self._health.failed(error)
             raise
         self._health.succeeded()
         return reply
 
-    def _follow(self, call: Call) -> Answer:
+    def _follow(self, call: ApiRequest) -> Response:
         """Follow redirects ourselves: within our host, a few times, and only for what changes nothing."""
-        for _ in range(REDIRECTS_AT_MOST + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             answer = self._once(call)
             location = answer.headers.get("location")
-            if answer.status not in REDIRECTS or call.method != "GET" or not location:
+            if answer.status not in REDIRECT_STATUSES or call.method != "GET" or not location:
                 return answer
-            target = ours(self.root, location, call.url)
+            target = resolve_api_url(self.root, location, call.url)
             if target is None:
                 raise UnexpectedStatus(answer.status, call.what, "it points to another host, which gets no token")
             call = replace(call, url=target)
         raise UnexpectedStatus(answer.status, call.what, "the redirects lead in a circle")
 
-    def _once(self, call: Call) -> Answer:
+    def _once(self, call: ApiRequest) -> Response:
         """Ask once, with a token that is good; an App's that is refused before its time is renewed once."""
         credential = call.asking.credential
         if self._pool.refused(credential):
             raise BadCredentials(credential.name, credential.fingerprint)
-        if not isinstance(credential, Installation):
+        if not isinstance(credential, InstallationCredential):
             answer = self._pass(call)
         else:
             self._renew(credential, call.asking)
@@ -218,40 +218,40 @@ class Transport:
             raise self._refused(credential, answer)
         return answer
 
-    def _renew(self, installation: Installation, asking: Asking) -> None:
+    def _renew(self, installation: InstallationCredential, asking: RequestContext) -> None:
         """Get a token where the one at hand ends soon; whoever else wants one waits for it."""
         with installation.renewing:
             if installation.is_fresh():
                 return
-            signed = Asking(installation.app, stop=asking.stop, tally=asking.tally)
-            call = Call(self.root + installation.path, "an installation's token", signed, "POST")
+            signed = RequestContext(installation.app, stop=asking.stop, tally=asking.tally)
+            call = ApiRequest(self.root + installation.path, "an installation's token", signed, "POST")
             answer = self._pass(call)
             if answer.status == UNAUTHORIZED and installation.app.heed(answer):
                 answer = self._pass(call)
             if answer.status >= 500:
-                raise ServerFailed(answer.status)
+                raise ServerError(answer.status)
             if answer.status != CREATED:
-                raise self._refused(installation, answer, WHY_NO_TOKEN.get(answer.status, "it gives no token"))
+                raise self._refused(installation, answer, TOKEN_ERROR_REASONS.get(answer.status, "it gives no token"))
             installation.take(answer)
             log.info("github app got a token", who=installation.name)
 
-    def _refused(self, credential: Credential, answer: Answer, why: str = "") -> BadCredentials:
+    def _refused(self, credential: Credential, answer: Response, why: str = "") -> BadCredentials:
         """Leave this one out from now on, and let whoever watches know why."""
         error = BadCredentials(credential.name, credential.fingerprint, *([why] if why else []))
         self._pool.refuse(credential, str(error), answer.date)
         log.warning("github refused a credential", why=str(error), status=answer.status, request_id=answer.request_id)
         return error
 
-    def _pass(self, call: Call) -> Answer:
+    def _pass(self, call: ApiRequest) -> Response:
         """Send through the gate; where GitHub says to wait, wait there and send again."""
         asking, credential = call.asking, call.asking.credential
-        wish = Wish("", self._pool.owner(credential), call.resource, call.kind, call.cost, asking.reserve)
-        for _ in range(REFUSALS_AT_MOST):
+        wish = AdmissionRequest("", self._pool.owner(credential), call.resource, call.kind, call.cost, asking.reserve)
+        for _ in range(MAX_RATE_LIMITED_ATTEMPTS):
             with self.gate.passing(wish, waits_for_budget=asking.waits_for_budget, stop=asking.stop) as passage:
                 answer = self._exchange(call)
-                wait = told_to_wait(answer)
+                wait = required_wait(answer)
                 # What a 401 tells is left is nobody's: GitHub does not know whom it speaks to.
-                left = None if answer.status == UNAUTHORIZED else limits_of(answer)
+                left = None if answer.status == UNAUTHORIZED else rate_limit_status(answer)
                 passage.answered(left, wait, self._pool.owner(credential))
             if wait is None:
                 return answer
@@ -259,7 +259,7 @@ class Transport:
             log.info("github told us to wait", scope=wait.scope, seconds=seconds, request_id=answer.request_id)
         raise RateLimited(self._clock(), "GitHub keeps telling us to wait, though we did,")
 
-    def _exchange(self, call: Call) -> Answer:
+    def _exchange(self, call: ApiRequest) -> Response:
         headers = dict(call.headers)
         authorization = call.asking.credential.authorization()
         if authorization:
@@ -270,11 +270,11 @@ class Transport:
         try:
             answer = self._receive(call, headers, began)
         except httpx.TransportError as error:
-            why = _why(error)
+            why = _failure_reason(error)
             log.debug("github did not answer", method=call.method, url=call.url, why=why)
             raise Unreachable(httpx.URL(self.root).host, why) from error
         except httpx.DecodingError as error:
-            raise UnreadableAnswer(call.what, "its compression is broken") from error
+            raise InvalidResponse(call.what, "its compression is broken") from error
         if answer.status == NOT_MODIFIED:
             call.asking.tally.not_modified += 1
             self.count(not_modified=1)
@@ -290,23 +290,23 @@ class Transport:
         )
         return answer
 
-    def _receive(self, call: Call, headers: dict[str, str], began: float) -> Answer:
+    def _receive(self, call: ApiRequest, headers: dict[str, str], began: float) -> Response:
         """Read the body piece by piece, so that neither its size nor its slowness is without bound."""
         with self._http.stream(call.method, call.url, headers=headers, json=call.json) as response:
             body = bytearray()
             for piece in response.iter_bytes():
                 body += piece
-                if len(body) > LARGEST_BODY:
-                    error = UnreadableAnswer(call.what, f"it is larger than {LARGEST_BODY // 2**20} MB")
+                if len(body) > MAX_BODY_BYTES:
+                    error = InvalidResponse(call.what, f"it is larger than {MAX_BODY_BYTES // 2**20} MB")
                     error.asked_too_much = True
                     raise error
-                if time.monotonic() - began > LONGEST_SECONDS:
-                    raise Unreachable(httpx.URL(self.root).host, f"an answer took over {LONGEST_SECONDS:.0f} s")
+                if time.monotonic() - began > MAX_RESPONSE_SECONDS:
+                    raise Unreachable(httpx.URL(self.root).host, f"an answer took over {MAX_RESPONSE_SECONDS:.0f} s")
             names = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status_code, names, bytes(body), self._clock(), time.monotonic() - began)
+            return Response(response.status_code, names, bytes(body), self._clock(), time.monotonic() - began)
 
 
-def _why(error: httpx.TransportError) -> str:
+def _failure_reason(error: httpx.TransportError) -> str:
     if isinstance(error, httpx.ConnectTimeout):
         return "no connection in time"
     if isinstance(error, httpx.TimeoutException):

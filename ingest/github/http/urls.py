@@ -2,12 +2,12 @@
 
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
-PUBLIC_ROOT = "https://api.github.com"
+PUBLIC_API_URL = "https://api.github.com"
 DEFAULT_PORTS = {"https": 443, "http": 80}
-ENTERPRISE_REST = "/api/v3"
+ENTERPRISE_REST_SUFFIX = "/api/v3"
 
 
-def ours(root: str, link: str, asked: str) -> str | None:
+def resolve_api_url(root: str, link: str, asked: str) -> str | None:
     """Turn *link*, found in the answer to *asked*, into an address under *root*; None for another host.
 
     A proxy or a recording passes on addresses of api.github.com: those are asked at our root.
@@ -15,15 +15,15 @@ def ours(root: str, link: str, asked: str) -> str | None:
     target = urljoin(asked, link)
     if _origin(target) == _origin(root):
         return target
-    if _origin(target) == _origin(PUBLIC_ROOT):
+    if _origin(target) == _origin(PUBLIC_API_URL):
         parts = urlsplit(target)
         return root + urlunsplit(("", "", parts.path, parts.query, ""))
     return None
 
 
-def graphql_address(root: str) -> str:
+def graphql_url(root: str) -> str:
     """GraphQL lies at `{root}/graphql`; for Enterprise Server `…/api/v3` it is `…/api/graphql`."""
-    if root.endswith(ENTERPRISE_REST):
+    if root.endswith(ENTERPRISE_REST_SUFFIX):
         return root.removesuffix("/v3") + "/graphql"
     return f"{root}/graphql"
 

@@ -14,8 +14,8 @@ from core.auth.people import Person
 from core.settings import settings
 
 PASSWORD = "Correct horse 1"
-HERE = Origin("192.0.2.7", "Mozilla/5.0", "request-1")
-Add = Callable[..., Person]
+ORIGIN = Origin("192.0.2.7", "Mozilla/5.0", "request-1")
+AddPerson = Callable[..., Person]
 
 
 @pytest.fixture(autouse=True)
@@ -24,9 +24,9 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setattr(passwords, "ROUNDS", 4)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     settings.cache_clear()
-    session_cache.known.cache_clear()
+    session_cache.session_cache.cache_clear()
     yield
-    session_cache.known.cache_clear()
+    session_cache.session_cache.cache_clear()
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def setting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
-def add(database: Connection, redis: Redis) -> Add:
+def add(database: Connection, redis: Redis) -> AddPerson:
     """Adds somebody, with PASSWORD unless told otherwise."""
 
     def somebody(username: str = "ada", role: str = "analyst", password: str | None = PASSWORD) -> Person:
@@ -49,13 +49,13 @@ def add(database: Connection, redis: Redis) -> Add:
     return somebody
 
 
-def as_identity(person: Person, **more: Any) -> Identity:
+def signed_in_identity(person: Person, **more: Any) -> Identity:
     """That person, signed in."""
-    session_id = sessions.start(person.id, HERE).session_id
+    session_id = sessions.start(person.id, ORIGIN).session_id
     return Identity(person.id, person.username, person.role, session_id=session_id, **more)
 
 
-def told(connection: Connection, action: str) -> list[Any]:
+def audit_events(connection: Connection, action: str) -> list[Any]:
     """What the audit trail says of *action*, oldest first."""
     return list(
         connection.execute(

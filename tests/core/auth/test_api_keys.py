@@ -7,31 +7,30 @@ from sqlalchemy import Connection, text
 
 from core.auth import api_keys, people
 from core.auth.identity import Identity
-from core.errors import BadInput, Conflict, Forbidden, NotHere
-
-from .conftest import HERE, Add, as_identity, told
+from core.errors import BadInput, Conflict, Forbidden, NotFound
+from tests.core.auth.conftest import ORIGIN, AddPerson, audit_events, signed_in_identity
 
 NOW = datetime.now(UTC)
 
 
-def test_a_key_is_its_person(add: Add, database: Connection) -> None:
+def test_a_key_is_its_person(add: AddPerson, database: Connection) -> None:
     ada = add(role="admin")
-    row, key = api_keys.create(as_identity(ada), "laptop 💻", 30, HERE, NOW)
+    row, key = api_keys.create(signed_in_identity(ada), "laptop 💻", 30, ORIGIN, NOW)
     who = api_keys.identify(key)
     assert who == Identity(ada.id, "ada", "admin", api_key_id=row.id)
     assert key.startswith("alm_")
     assert row.hint == key[-4:]
     assert (row.name, row.expires_at) == ("laptop 💻", NOW + timedelta(days=30))
     assert database.scalar(text("SELECT hash FROM api_key")) != key.encode()
-    (event,) = told(database, "api_key_created")
+    (event,) = audit_events(database, "api_key_created")
     assert (event.actor, event.target, event.details) == ("ada", "laptop 💻", {"days": 30})
 
 
-def test_the_role_is_the_persons_of_today(add: Add) -> None:
+def test_the_role_is_the_persons_of_today(add: AddPerson) -> None:
     ada = add(role="admin")
     add("root", role="admin")
-    _, key = api_keys.create(as_identity(ada), "laptop", None, HERE)
-    people.change_role("test", ada.id, "analyst", HERE)
+    _, key = api_keys.create(signed_in_identity(ada), "laptop", None, ORIGIN)
+    people.change_role("test", ada.id, "analyst", ORIGIN)
     who = api_keys.identify(key)
     assert who is not None
     assert who.role == "analyst"
@@ -40,61 +39,63 @@ def test_the_role_is_the_persons_of_today(add: Add) -> None:
 @pytest.mark.parametrize(
     "junk", ["", "alm_", "alm_" + "x" * 43, "alm_" + "x" * 10_000, "alm_" + "é" * 43, "\0", "\ud800"]
 )
-def test_what_is_no_key_is_nobodys(add: Add, junk: str) -> None:
+def test_what_is_no_key_is_nobodys(add: AddPerson, junk: str) -> None:
     assert api_keys.identify(junk) is None
 
 
-def test_a_key_is_over_in_time(add: Add) -> None:
-    _, key = api_keys.create(as_identity(add()), "laptop", 1, HERE, NOW)
+def test_a_key_is_over_in_time(add: AddPerson) -> None:
+    _, key = api_keys.create(signed_in_identity(add()), "laptop", 1, ORIGIN, NOW)
     assert api_keys.identify(key, NOW + timedelta(hours=23)) is not None
     assert api_keys.identify(key, NOW + timedelta(days=1)) is None
 
 
-def test_a_key_that_was_revoked_opens_no_more_and_only_its_owner_revokes_it(add: Add, database: Connection) -> None:
-    ada, bob = as_identity(add("ada")), as_identity(add("bob"))
-    row, key = api_keys.create(ada, "laptop", None, HERE)
-    with pytest.raises(NotHere):
-        api_keys.revoke(bob, row.id, HERE)
+def test_a_key_that_was_revoked_opens_no_more_and_only_its_owner_revokes_it(
+    add: AddPerson, database: Connection
+) -> None:
+    ada, bob = signed_in_identity(add("ada")), signed_in_identity(add("bob"))
+    row, key = api_keys.create(ada, "laptop", None, ORIGIN)
+    with pytest.raises(NotFound):
+        api_keys.revoke(bob, row.id, ORIGIN)
     assert api_keys.identify(key) is not None
-    api_keys.revoke(ada, row.id, HERE)
+    api_keys.revoke(ada, row.id, ORIGIN)
     assert api_keys.identify(key) is None
-    assert api_keys.held_by(ada.person_id) == []
-    with pytest.raises(NotHere):
-        api_keys.revoke(ada, row.id, HERE)
-    assert [event.target for event in told(database, "api_key_revoked")] == ["laptop"]
+    assert api_keys.list_active(ada.person_id) == []
+    with pytest.raises(NotFound):
+        api_keys.revoke(ada, row.id, ORIGIN)
+    assert [event.target for event in audit_events(database, "api_key_revoked")] == ["laptop"]
 
 
-def test_people_see_their_keys_and_when_they_were_used(add: Add) -> None:
-    ada = as_identity(add())
-    first, key = api_keys.create(ada, "first", None, HERE, NOW - timedelta(minutes=5))
-    second, _ = api_keys.create(ada, "second", None, HERE, NOW)
+def test_people_see_their_keys_and_when_they_were_used(add: AddPerson) -> None:
+    ada = signed_in_identity(add())
+    first, key = api_keys.create(ada, "first", None, ORIGIN, NOW - timedelta(minutes=5))
+    second, _ = api_keys.create(ada, "second", None, ORIGIN, NOW)
     for seconds in (0, 30, 61):
         api_keys.identify(key, NOW + timedelta(seconds=seconds))
         used = NOW + timedelta(seconds=61 if seconds > 60 else 0)
-        assert [(row.id, row.last_used_at) for row in api_keys.held_by(ada.person_id)] == [
+        assert [(row.id, row.last_used_at) for row in api_keys.list_active(ada.person_id)] == [
             (second.id, None),
             (first.id, used),
         ]
 
 
 @pytest.mark.parametrize(("name", "days"), [("", 1), (" ", 1), ("a\0", 1), ("x" * 200, 1), ("ok", 0), ("ok", 10**9)])
-def test_bad_input_makes_no_key(add: Add, name: str, days: int) -> None:
+def test_bad_input_makes_no_key(add: AddPerson, name: str, days: int) -> None:
     with pytest.raises(BadInput):
-        api_keys.create(as_identity(add()), name, days, HERE)
+        api_keys.create(signed_in_identity(add()), name, days, ORIGIN)
 
 
-def test_a_key_cannot_make_keys(add: Add) -> None:
-    _, key = api_keys.create(as_identity(add()), "laptop", None, HERE)
+def test_a_key_cannot_make_keys(add: AddPerson) -> None:
+    _, key = api_keys.create(signed_in_identity(add()), "laptop", None, ORIGIN)
     who = api_keys.identify(key)
     assert who is not None
     with pytest.raises(Forbidden):
-        api_keys.create(who, "another", None, HERE)
+        api_keys.create(who, "another", None, ORIGIN)
 
 
-def test_nobody_collects_keys(add: Add) -> None:
-    ada = as_identity(add())
-    rows = [api_keys.create(ada, f"key {number}", None, HERE)[0] for number in range(api_keys.MOST)]
+def test_nobody_collects_keys(add: AddPerson) -> None:
+    ada = signed_in_identity(add())
+    rows = [api_keys.create(ada, f"key {number}", None, ORIGIN)[0] for number in range(api_keys.MAX_KEYS)]
     with pytest.raises(Conflict, match="revoke one first"):
-        api_keys.create(ada, "one more", None, HERE)
-    api_keys.revoke(ada, rows[0].id, HERE)
-    api_keys.create(ada, "one more", None, HERE)
+        api_keys.create(ada, "one more", None, ORIGIN)
+    api_keys.revoke(ada, rows[0].id, ORIGIN)
+    api_keys.create(ada, "one more", None, ORIGIN)

@@ -11,10 +11,9 @@ from structlog.testing import capture_logs
 
 from core.auth import bootstrap_admin, passwords, people, sign_in
 from core.errors import BadInput
-from core.launcher.first_admin import SEEN_TO, way_in
+from core.launcher.first_admin import FIRST_ADMIN_HANDLED_VARIABLE, bootstrap_first_admin
 from core.settings import settings
-
-from .conftest import HERE, Add, told
+from tests.core.auth.conftest import ORIGIN, AddPerson, audit_events
 
 Setting = Callable[..., None]
 
@@ -22,17 +21,17 @@ Setting = Callable[..., None]
 def test_the_generated_password_opens(database: Connection, redis: Redis) -> None:
     generated = sign_in.ensure_first_admin()
     assert generated is not None
-    passwords.check_new(generated)
-    assert sign_in.sign_in("admin", generated, HERE).role == "admin"
+    passwords.check_strength(generated)
+    assert sign_in.sign_in("admin", generated, ORIGIN).role == "admin"
     assert sign_in.ensure_first_admin() is None
-    (event,) = told(database, "person_created")
+    (event,) = audit_events(database, "person_created")
     assert (event.actor, event.target) == ("first start", "admin")
 
 
 def test_a_password_that_is_set_is_used_and_not_told(database: Connection, redis: Redis, setting: Setting) -> None:
     setting(admin_username="root", admin_password="My own one 1")
     assert sign_in.ensure_first_admin() is None
-    assert sign_in.sign_in("root", "My own one 1", HERE).role == "admin"
+    assert sign_in.sign_in("root", "My own one 1", ORIGIN).role == "admin"
 
 
 @pytest.mark.parametrize(
@@ -52,11 +51,11 @@ def test_what_is_set_and_cannot_be_used_is_one_sentence(
     assert database.scalar(text("SELECT count(*) FROM person")) == 0
 
 
-def test_where_there_are_people_nothing_is_made_whatever_is_set(add: Add, setting: Setting) -> None:
+def test_where_there_are_people_nothing_is_made_whatever_is_set(add: AddPerson, setting: Setting) -> None:
     add("ada")
     setting(admin_password="weak")
     assert sign_in.ensure_first_admin() is None
-    assert people.find("admin") is None
+    assert people.find_by_username("admin") is None
 
 
 def test_who_starts_at_once_makes_one_admin(committing_database: Engine) -> None:
@@ -71,14 +70,14 @@ def test_a_web_process_alone_tells_it_on_standard_error_once_and_never_in_a_log(
     database: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with capture_logs() as lines:
-        bootstrap_admin.prepare()
-        bootstrap_admin.prepare()
+        bootstrap_admin.create_and_announce()
+        bootstrap_admin.create_and_announce()
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("Sign in as admin with the password ")
     assert said.err.count("\n") == 1
     password = said.err.split()[7]
-    assert passwords.matches(password, database.scalar(text("SELECT password_hash FROM person")))
+    assert passwords.verify_password(password, database.scalar(text("SELECT password_hash FROM person")))
     assert password not in str(lines)
 
 
@@ -96,19 +95,19 @@ def test_it_waits_for_tables_and_leaves_it_to_its_starter(
                 connection.execute(text("ALTER TABLE later RENAME TO person"))
 
     said: list[str] = []
-    monkeypatch.setenv(SEEN_TO, "yes")
-    bootstrap_admin.prepare(said.append, sleep)
+    monkeypatch.setenv(FIRST_ADMIN_HANDLED_VARIABLE, "yes")
+    bootstrap_admin.create_and_announce(said.append, sleep)
     assert (said, slept) == ([], [])
-    monkeypatch.delenv(SEEN_TO)
-    bootstrap_admin.prepare(said.append, sleep)
+    monkeypatch.delenv(FIRST_ADMIN_HANDLED_VARIABLE)
+    bootstrap_admin.create_and_announce(said.append, sleep)
     assert (len(said), len(slept)) == (1, 2)
 
 
 def test_the_stack_says_how_to_come_in(committing_database: Engine, setting: Setting, tmp_path: Path) -> None:
     url = committing_database.url.render_as_string(hide_password=False)
-    first = way_in(url, settings())
+    first = bootstrap_first_admin(url, settings())
     assert first.at_once.startswith("Sign in as admin with the password ")
-    later = way_in(url, settings(), "DATA_DIR=demo ")
+    later = bootstrap_first_admin(url, settings(), "DATA_DIR=demo ")
     assert later.at_once == ""
     assert later.later == (
         "Sign in as admin; if the password is lost: DATA_DIR=demo python -m core reset-password admin"
@@ -117,7 +116,7 @@ def test_the_stack_says_how_to_come_in(committing_database: Engine, setting: Set
 
 def test_the_stack_keeps_a_password_that_was_set_to_itself(committing_database: Engine, setting: Setting) -> None:
     setting(admin_password="My own one 1")
-    found = way_in(committing_database.url.render_as_string(hide_password=False), settings())
+    found = bootstrap_first_admin(committing_database.url.render_as_string(hide_password=False), settings())
     assert (found.at_once, found.later) == ("", "Sign in as admin with your ADMIN_PASSWORD.")
 
 

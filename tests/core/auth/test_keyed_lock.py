@@ -5,11 +5,11 @@ from threading import Barrier
 
 import pytest
 
-from core.auth.keyed_lock import Turns
+from core.auth.keyed_lock import KeyedLock
 
 
 def test_one_at_a_time_for_a_key() -> None:
-    turns, inside, most = Turns(), 0, 0
+    turns, inside, most = KeyedLock(), 0, 0
 
     def go(_: int) -> None:
         nonlocal inside, most
@@ -25,7 +25,7 @@ def test_one_at_a_time_for_a_key() -> None:
 
 
 def test_different_keys_do_not_wait_for_each_other() -> None:
-    turns, both_inside = Turns(), Barrier(2, timeout=5)
+    turns, both_inside = KeyedLock(), Barrier(2, timeout=5)
 
     def go(key: str) -> None:
         with turns.turn(key):
@@ -36,7 +36,7 @@ def test_different_keys_do_not_wait_for_each_other() -> None:
 
 
 def test_who_fails_lets_the_next_one_in() -> None:
-    turns = Turns()
+    turns = KeyedLock()
     with pytest.raises(ValueError, match="wrong"), turns.turn("ada"):
         raise ValueError("wrong")
     with turns.turn("ada"):

@@ -11,27 +11,26 @@ from core.auth import people, sign_in, tickets
 from core.auth.identity import Origin
 from core.auth.people import Person
 from core.auth.tickets import InvalidTicket
-from core.errors import BadInput, Conflict, Forbidden, TooMany
-
-from .conftest import HERE, PASSWORD, Add, as_identity, told
+from core.errors import BadInput, Conflict, Forbidden, RateLimitExceeded
+from tests.core.auth.conftest import ORIGIN, PASSWORD, AddPerson, audit_events, signed_in_identity
 
 Setting = Callable[..., None]
 
 
-def register(username: str = "ada", origin: Origin = HERE, invite: str | None = None, email: str = "") -> Person:
+def register(username: str = "ada", origin: Origin = ORIGIN, invite: str | None = None, email: str = "") -> Person:
     return sign_in.register(username, PASSWORD, email, None, origin, invite)
 
 
 def test_who_registers_is_an_analyst_and_can_sign_in(database: Connection, redis: Redis) -> None:
-    ada = sign_in.register("Ada", PASSWORD, "ada@example.org", "Ada Lovelace", HERE)
+    ada = sign_in.register("Ada", PASSWORD, "ada@example.org", "Ada Lovelace", ORIGIN)
     assert (ada.username, ada.email, ada.display_name, ada.role) == (
         "Ada",
         "ada@example.org",
         "Ada Lovelace",
         "analyst",
     )
-    assert sign_in.sign_in("ada", PASSWORD, HERE) == ada
-    (event,) = told(database, "register")
+    assert sign_in.sign_in("ada", PASSWORD, ORIGIN) == ada
+    (event,) = audit_events(database, "register")
     assert (event.actor, event.person_id, event.address) == ("Ada", ada.id, "192.0.2.7")
     assert event.details == {"role": "analyst", "invited": False}
 
@@ -40,8 +39,8 @@ def test_who_registers_is_an_analyst_and_can_sign_in(database: Connection, redis
     "text_of_theirs", ["🎉" * 10, "مريم", "'; DROP TABLE person; --", "<img src=x onerror=alert(1)>", "%s %(x)s :name"]
 )
 def test_what_people_write_comes_back_unchanged(database: Connection, redis: Redis, text_of_theirs: str) -> None:
-    person = sign_in.register(text_of_theirs, PASSWORD, None, text_of_theirs, HERE)
-    found = people.find(text_of_theirs)
+    person = sign_in.register(text_of_theirs, PASSWORD, None, text_of_theirs, ORIGIN)
+    found = people.find_by_username(text_of_theirs)
     assert found == person
     assert (person.username, person.display_name) == (text_of_theirs, text_of_theirs)
 
@@ -66,11 +65,11 @@ def test_bad_input_is_a_sentence_and_changes_nothing(
 ) -> None:
     given = {"username": "ada", "password": PASSWORD, "email": "", "display_name": ""} | changed
     with pytest.raises(BadInput, match=sentence):
-        sign_in.register(given["username"], given["password"], given["email"], given["display_name"], HERE)
+        sign_in.register(given["username"], given["password"], given["email"], given["display_name"], ORIGIN)
     assert database.scalar(text("SELECT count(*) FROM person")) == 0
 
 
-def test_a_taken_name_is_told_and_takes_as_long(add: Add, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_taken_name_is_told_and_takes_as_long(add: AddPerson, monkeypatch: pytest.MonkeyPatch) -> None:
     add("Zo\u00eb")
     hashed: list[bytes] = []
     real = bcrypt.hashpw
@@ -81,7 +80,7 @@ def test_a_taken_name_is_told_and_takes_as_long(add: Add, monkeypatch: pytest.Mo
     assert len(hashed) == 2
 
 
-def test_an_address_is_one_persons(add: Add) -> None:
+def test_an_address_is_one_persons(add: AddPerson) -> None:
     register("ada", email="ada@example.org")
     with pytest.raises(Conflict, match="belongs to somebody already"):
         register("bob", email="ADA@example.org")
@@ -105,12 +104,12 @@ def test_outside_loopback_it_is_closed_unless_said_otherwise(
         register()
 
 
-def test_an_invitation_is_good_for_one_person(add: Add, database: Connection, setting: Setting) -> None:
+def test_an_invitation_is_good_for_one_person(add: AddPerson, database: Connection, setting: Setting) -> None:
     setting(registration="invite")
-    root = as_identity(add("root", role="admin"))
+    root = signed_in_identity(add("root", role="admin"))
     with pytest.raises(Forbidden, match="needs an invitation"):
         register()
-    invite = tickets.issue_invite(root, HERE, role="admin", email="ada@example.org")
+    invite = tickets.issue_invite(root, ORIGIN, role="admin", email="ada@example.org")
     assert tickets.check_invite(invite).role == "admin"
     with pytest.raises(Conflict):
         register("ROOT", invite=invite)  # a taken name does not use it up
@@ -118,15 +117,15 @@ def test_an_invitation_is_good_for_one_person(add: Add, database: Connection, se
     assert (ada.role, ada.email) == ("admin", "ada@example.org")
     with pytest.raises(InvalidTicket, match="used already"):
         register("bob", invite=invite)
-    assert people.find("bob") is None
-    assert told(database, "register")[0].details == {"role": "admin", "invited": True}
+    assert people.find_by_username("bob") is None
+    assert audit_events(database, "register")[0].details == {"role": "admin", "invited": True}
 
 
-def test_an_invitation_for_an_address_is_for_nobody_else(add: Add, database: Connection) -> None:
-    invite = tickets.issue_invite(as_identity(add("root", role="admin")), HERE, email="ada@example.org")
+def test_an_invitation_for_an_address_is_for_nobody_else(add: AddPerson, database: Connection) -> None:
+    invite = tickets.issue_invite(signed_in_identity(add("root", role="admin")), ORIGIN, email="ada@example.org")
     with pytest.raises(BadInput, match="for another e-mail address"):
         register("eve", invite=invite, email="eve@example.org")
-    assert people.find("eve") is None
+    assert people.find_by_username("eve") is None
     assert register("ada", invite=invite, email="Ada@example.org").email == "ada@example.org"
 
 
@@ -140,6 +139,6 @@ def test_nobody_fills_the_table_from_one_address(database: Connection, redis: Re
     setting(limit_sign_in="1/minute")
     for number in range(6):
         register(f"name{number}")
-    with pytest.raises(TooMany, match="Too many have registered from your address; go on in"):
+    with pytest.raises(RateLimitExceeded, match="Too many have registered from your address; go on in"):
         register("one-more")
     assert register("elsewhere", Origin("203.0.113.9")).username == "elsewhere"

@@ -12,66 +12,65 @@ from sqlalchemy import Connection, Engine, text
 
 from core.auth import people, sessions, signing_key, tokens
 from core.auth.tokens import InvalidToken
+from tests.core.auth.conftest import ORIGIN, PASSWORD, AddPerson, audit_events
 
-from .conftest import HERE, PASSWORD, Add, told
-
-TABS = 8
+TAB_COUNT = 8
 
 
 def generation(token: str) -> int:
-    return tokens.read_refresh(signing_key.secret_key(), token)[1]
+    return tokens.decode_refresh_token(signing_key.secret_key(), token)[1]
 
 
-def test_a_refresh_answers_with_the_next_generation(add: Add) -> None:
-    first = sessions.start(add().id, HERE)
-    second = sessions.refresh(first.refresh, HERE)
-    third = sessions.refresh(second.refresh, HERE)
+def test_a_refresh_answers_with_the_next_generation(add: AddPerson) -> None:
+    first = sessions.start(add().id, ORIGIN)
+    second = sessions.refresh(first.refresh, ORIGIN)
+    third = sessions.refresh(second.refresh, ORIGIN)
     assert [generation(one.refresh) for one in (first, second, third)] == [0, 1, 2]
     assert first.session_id == second.session_id == third.session_id
 
 
-def test_the_one_before_stays_good_with_the_same_answer_until_the_new_one_is_used(add: Add) -> None:
+def test_the_one_before_stays_good_with_the_same_answer_until_the_new_one_is_used(add: AddPerson) -> None:
     """An answer that was lost on its way costs nobody their session, however late the browser asks again."""
-    first = sessions.start(add().id, HERE)
-    second = sessions.refresh(first.refresh, HERE)
-    late = sessions.refresh(first.refresh, HERE, datetime.now(UTC) + timedelta(hours=5))
+    first = sessions.start(add().id, ORIGIN)
+    second = sessions.refresh(first.refresh, ORIGIN)
+    late = sessions.refresh(first.refresh, ORIGIN, datetime.now(UTC) + timedelta(hours=5))
     assert late.refresh == second.refresh
-    sessions.refresh(second.refresh, HERE)
+    sessions.refresh(second.refresh, ORIGIN)
     with pytest.raises(InvalidToken):
-        sessions.refresh(first.refresh, HERE)
+        sessions.refresh(first.refresh, ORIGIN)
 
 
-def test_a_token_used_again_ends_the_session_for_everybody(add: Add, database: Connection) -> None:
+def test_a_token_used_again_ends_the_session_for_everybody(add: AddPerson, database: Connection) -> None:
     ada = add()
-    stolen = sessions.start(ada.id, HERE)
-    second = sessions.refresh(stolen.refresh, HERE)
-    third = sessions.refresh(second.refresh, HERE)
-    assert sessions.check(third.session_id) is not None
+    stolen = sessions.start(ada.id, ORIGIN)
+    second = sessions.refresh(stolen.refresh, ORIGIN)
+    third = sessions.refresh(second.refresh, ORIGIN)
+    assert sessions.identity_of(third.session_id) is not None
     with pytest.raises(InvalidToken):
-        sessions.refresh(stolen.refresh, HERE)
-    assert sessions.check(third.session_id) is None
+        sessions.refresh(stolen.refresh, ORIGIN)
+    assert sessions.identity_of(third.session_id) is None
     with pytest.raises(InvalidToken):
-        sessions.refresh(third.refresh, HERE)
-    (event,) = told(database, "refresh_reused")
+        sessions.refresh(third.refresh, ORIGIN)
+    (event,) = audit_events(database, "refresh_reused")
     assert (event.actor, event.person_id, event.address) == ("ada", ada.id, "192.0.2.7")
 
 
-def test_another_session_of_the_same_person_goes_on(add: Add) -> None:
+def test_another_session_of_the_same_person_goes_on(add: AddPerson) -> None:
     ada = add()
-    other = sessions.start(ada.id, HERE)
-    stolen = sessions.start(ada.id, HERE)
-    sessions.refresh(sessions.refresh(stolen.refresh, HERE).refresh, HERE)
+    other = sessions.start(ada.id, ORIGIN)
+    stolen = sessions.start(ada.id, ORIGIN)
+    sessions.refresh(sessions.refresh(stolen.refresh, ORIGIN).refresh, ORIGIN)
     with pytest.raises(InvalidToken):
-        sessions.refresh(stolen.refresh, HERE)
-    assert sessions.check(other.session_id) is not None
+        sessions.refresh(stolen.refresh, ORIGIN)
+    assert sessions.identity_of(other.session_id) is not None
 
 
-def test_a_generation_that_was_never_given_ends_nothing(add: Add) -> None:
+def test_a_generation_that_was_never_given_ends_nothing(add: AddPerson) -> None:
     """After a backup was restored browsers hold newer tokens than we know."""
-    ours = sessions.start(add().id, HERE)
+    ours = sessions.start(add().id, ORIGIN)
     with pytest.raises(InvalidToken):
-        sessions.refresh(tokens.refresh_token(signing_key.secret_key(), ours.session_id, 5), HERE)
-    assert sessions.check(ours.session_id) is not None
+        sessions.refresh(tokens.refresh_token(signing_key.secret_key(), ours.session_id, 5), ORIGIN)
+    assert sessions.identity_of(ours.session_id) is not None
 
 
 @settings(
@@ -79,19 +78,19 @@ def test_a_generation_that_was_never_given_ends_nothing(add: Add) -> None:
 )
 @given(uses=st.lists(st.integers(0, 6), max_size=12))
 def test_whatever_is_shown_in_whatever_order_the_newest_two_are_good_and_nothing_else(
-    add: Add, uses: list[int]
+    add: AddPerson, uses: list[int]
 ) -> None:
-    person = people.find("ada") or add()
-    given = [sessions.start(person.id, HERE).refresh]
+    person = people.find_by_username("ada") or add()
+    given = [sessions.start(person.id, ORIGIN).refresh]
     for use in uses:
         shown = given[min(use, len(given) - 1)]
         if len(given) - 1 - given.index(shown) > 1:
             with pytest.raises(InvalidToken):
-                sessions.refresh(shown, HERE)
+                sessions.refresh(shown, ORIGIN)
             with pytest.raises(InvalidToken):
-                sessions.refresh(given[-1], HERE)
+                sessions.refresh(given[-1], ORIGIN)
             return
-        answer = sessions.refresh(shown, HERE).refresh
+        answer = sessions.refresh(shown, ORIGIN).refresh
         if shown == given[-1]:
             given.append(answer)
         assert answer == given[-1]
@@ -99,16 +98,16 @@ def test_whatever_is_shown_in_whatever_order_the_newest_two_are_good_and_nothing
 
 def test_many_tabs_that_refresh_at_once_get_the_same_answer(committing_database: Engine, redis: Redis) -> None:
     ada = people.create("ada", actor="test", password=PASSWORD)
-    token = sessions.start(ada.id, HERE).refresh
+    token = sessions.start(ada.id, ORIGIN).refresh
     for _ in range(5):
-        together = Barrier(TABS)
+        together = Barrier(TAB_COUNT)
 
         def tab(shown: str = token, together: Barrier = together) -> str:
             together.wait(10)
-            return sessions.refresh(shown, HERE).refresh
+            return sessions.refresh(shown, ORIGIN).refresh
 
-        with ThreadPoolExecutor(TABS) as pool:
-            answers = {future.result() for future in [pool.submit(tab) for _ in range(TABS)]}
+        with ThreadPoolExecutor(TAB_COUNT) as pool:
+            answers = {future.result() for future in [pool.submit(tab) for _ in range(TAB_COUNT)]}
         assert len(answers) == 1
         (token,) = answers
     with committing_database.connect() as connection:
@@ -119,13 +118,13 @@ def test_many_tabs_that_refresh_at_once_get_the_same_answer(committing_database:
 def test_of_a_sign_out_and_a_refresh_at_once_the_sign_out_wins(committing_database: Engine, redis: Redis) -> None:
     ada = people.create("ada", actor="test", password=PASSWORD)
     for _ in range(5):
-        ours = sessions.start(ada.id, HERE)
+        ours = sessions.start(ada.id, ORIGIN)
         together = Barrier(2)
 
-        def refresh(ours: sessions.Tokens = ours, together: Barrier = together) -> None:
+        def refresh(ours: sessions.SessionTokens = ours, together: Barrier = together) -> None:
             together.wait(10)
             try:
-                sessions.refresh(ours.refresh, HERE)
+                sessions.refresh(ours.refresh, ORIGIN)
             except InvalidToken:
                 return
 
@@ -134,4 +133,4 @@ def test_of_a_sign_out_and_a_refresh_at_once_the_sign_out_wins(committing_databa
             together.wait(10)
             sessions.revoke(ours.session_id, "sign_out")
             running.result()
-        assert sessions.check(ours.session_id) is None
+        assert sessions.identity_of(ours.session_id) is None

@@ -15,33 +15,34 @@ from sqlalchemy import Connection, create_engine, event
 from core import redis_client
 from core.auth import people, session_cache, sessions
 from core.auth.identity import Identity
-from core.auth.session_cache import Known, Live
+from core.auth.session_cache import LiveSession, SessionCache
 from core.db import override
 from core.errors import ServerUnavailable
+from tests.core.auth.conftest import ORIGIN, AddPerson
 
-from .conftest import HERE, Add
-
-UNTIL = datetime(2026, 12, 1, tzinfo=UTC)
-
-
-def somebody(**more: Any) -> Live:
-    return Live(Identity(7, "ada", "admin", "Ada 🎉", uuid4(), **more), UNTIL, UNTIL + timedelta(days=7))
+EXPIRES_AT = datetime(2026, 12, 1, tzinfo=UTC)
 
 
-def asked(connection: Connection) -> list[str]:
+def live_session(**more: Any) -> LiveSession:
+    return LiveSession(
+        Identity(7, "ada", "admin", "Ada 🎉", uuid4(), **more), EXPIRES_AT, EXPIRES_AT + timedelta(days=7)
+    )
+
+
+def executed_statements(connection: Connection) -> list[str]:
     """The statements that are sent from now on."""
     sent: list[str] = []
     event.listen(connection, "before_cursor_execute", lambda *given: sent.append(given[2]))
     return sent
 
 
-def test_a_rerun_asks_redis_once_and_postgres_not_at_all(add: Add, database: Connection, redis: Redis) -> None:
-    given = sessions.start(add().id, HERE)
-    first = sessions.check(given.session_id)
-    sent = asked(database)
+def test_a_rerun_asks_redis_once_and_postgres_not_at_all(add: AddPerson, database: Connection, redis: Redis) -> None:
+    given = sessions.start(add().id, ORIGIN)
+    first = sessions.identity_of(given.session_id)
+    sent = executed_statements(database)
     before = redis.info("commandstats")["cmdstat_get"]["calls"]
     for _ in range(10):
-        assert sessions.check(given.session_id) == first
+        assert sessions.identity_of(given.session_id) == first
     assert not sent
     assert redis.info("commandstats")["cmdstat_get"]["calls"] == before + 10
 
@@ -56,8 +57,8 @@ def test_what_is_remembered_is_what_was_known() -> None:
         def set(self, key: str, value: str, **_: object) -> None:
             held[key] = value.encode()
 
-    known = Known(Memory)  # type: ignore[arg-type, return-value]
-    kept = somebody(preferences={"theme": "dark"})
+    known = SessionCache(Memory)  # type: ignore[arg-type, return-value]
+    kept = live_session(preferences={"theme": "dark"})
     session_id = kept.identity.session_id
     assert session_id is not None
     known.keep(session_id, kept)
@@ -67,55 +68,55 @@ def test_what_is_remembered_is_what_was_known() -> None:
     assert found.identity.preferences == {"theme": "dark"}
 
 
-def test_redis_forgets_within_ten_seconds(add: Add, redis: Redis) -> None:
-    given = sessions.start(add().id, HERE)
-    sessions.check(given.session_id)
+def test_redis_forgets_within_ten_seconds(add: AddPerson, redis: Redis) -> None:
+    given = sessions.start(add().id, ORIGIN)
+    sessions.identity_of(given.session_id)
     (key,) = redis.keys("almanac:session:*")
     assert 0 < redis.pttl(key) <= 10_000
     sessions.revoke(given.session_id, "sign_out")
     assert 0 < redis.pttl(key) <= 3_000
 
 
-def test_what_was_read_just_before_a_change_does_not_outlive_it(add: Add, redis: Redis) -> None:
+def test_what_was_read_just_before_a_change_does_not_outlive_it(add: AddPerson, redis: Redis) -> None:
     """One process reads the row, another ends the session, and only then does the first write what it read."""
-    given = sessions.start(add().id, HERE)
-    old = sessions.live(given.session_id)
+    given = sessions.start(add().id, ORIGIN)
+    old = sessions.get_live(given.session_id)
     assert old is not None
     sessions.revoke(given.session_id, "sign_out")
-    session_cache.known().keep(given.session_id, old)
-    assert sessions.check(given.session_id) is None
+    session_cache.session_cache().keep(given.session_id, old)
+    assert sessions.identity_of(given.session_id) is None
 
 
 @pytest.mark.parametrize("junk", [b"", b"{}", b"[]", b"null", b'[{"x": 1}, 2, 3]', b"\xff", b"[[], [], []]"])
-def test_what_redis_holds_that_is_not_ours_is_not_believed(add: Add, redis: Redis, junk: bytes) -> None:
-    given = sessions.start(add().id, HERE)
+def test_what_redis_holds_that_is_not_ours_is_not_believed(add: AddPerson, redis: Redis, junk: bytes) -> None:
+    given = sessions.start(add().id, ORIGIN)
     redis.set(f"almanac:session:{given.session_id}", junk)
-    assert sessions.check(given.session_id) is not None
+    assert sessions.identity_of(given.session_id) is not None
 
 
 def test_without_redis_postgres_is_asked(
-    add: Add, monkeypatch: pytest.MonkeyPatch, setting: Callable[..., None]
+    add: AddPerson, monkeypatch: pytest.MonkeyPatch, setting: Callable[..., None]
 ) -> None:
-    given = sessions.start(add().id, HERE)
+    given = sessions.start(add().id, ORIGIN)
     setting(redis_url="redis://127.0.0.1:1")
     redis_client.redis.cache_clear()
-    assert sessions.check(given.session_id) is not None
+    assert sessions.identity_of(given.session_id) is not None
     began = time.perf_counter()
     for _ in range(20):
-        assert sessions.check(given.session_id) is not None
+        assert sessions.identity_of(given.session_id) is not None
     assert time.perf_counter() - began < 1
     assert sessions.revoke(given.session_id, "sign_out")
-    assert sessions.check(given.session_id) is None
+    assert sessions.identity_of(given.session_id) is None
 
 
-def test_a_redis_that_hangs_is_waited_for_once_and_shortly(add: Add, setting: Callable[..., None]) -> None:
-    given = sessions.start(add().id, HERE)
+def test_a_redis_that_hangs_is_waited_for_once_and_shortly(add: AddPerson, setting: Callable[..., None]) -> None:
+    given = sessions.start(add().id, ORIGIN)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         setting(redis_url=f"redis://127.0.0.1:{silent.getsockname()[1]}")
         redis_client.redis.cache_clear()
         began = time.perf_counter()
         for _ in range(10):
-            assert sessions.check(given.session_id) is not None
+            assert sessions.identity_of(given.session_id) is not None
         assert time.perf_counter() - began < 2
 
 
@@ -126,7 +127,7 @@ def test_while_redis_is_away_one_request_in_five_seconds_tries_it() -> None:
         tries.append(now[0])
         raise RedisAway
 
-    known = Known(away, monotonic=lambda: now[0])
+    known = SessionCache(away, monotonic=lambda: now[0])
     for moment in (100.0, 100.1, 104.9, 105.1, 105.2, 110.2):
         now[0] = moment
         assert known.get(uuid4()) is None
@@ -141,8 +142,8 @@ def test_redis_is_used_again_once_it_is_back(redis: Redis) -> None:
             raise RedisAway
         return redis
 
-    known = Known(sometimes, monotonic=lambda: now[0])
-    kept = somebody()
+    known = SessionCache(sometimes, monotonic=lambda: now[0])
+    kept = live_session()
     assert kept.identity.session_id is not None
     known.keep(kept.identity.session_id, kept)
     answers[0], now[0] = False, 6.0
@@ -150,12 +151,12 @@ def test_redis_is_used_again_once_it_is_back(redis: Redis) -> None:
     assert known.get(kept.identity.session_id) == kept
 
 
-def test_postgres_away_is_not_the_same_as_not_signed_in(add: Add, redis: Redis) -> None:
-    given = sessions.start(add().id, HERE)
-    known = sessions.start(people.find("ada").id, HERE)  # type: ignore[union-attr]
-    assert sessions.check(known.session_id) is not None
+def test_postgres_away_is_not_the_same_as_not_signed_in(add: AddPerson, redis: Redis) -> None:
+    given = sessions.start(add().id, ORIGIN)
+    known = sessions.start(people.find_by_username("ada").id, ORIGIN)  # type: ignore[union-attr]
+    assert sessions.identity_of(known.session_id) is not None
     away = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none", connect_args={"connect_timeout": 1})
-    with override.use(away, everywhere=True):
-        assert sessions.check(known.session_id) is not None  # for as long as Redis remembers
+    with override.use_engine(away, everywhere=True):
+        assert sessions.identity_of(known.session_id) is not None  # for as long as Redis remembers
         with pytest.raises(ServerUnavailable):
-            sessions.check(given.session_id)
+            sessions.identity_of(given.session_id)

@@ -12,18 +12,17 @@ from structlog.testing import capture_logs
 from core.auth import people, sessions, sign_in, throttle, tickets
 from core.auth.identity import Origin
 from core.auth.sign_in import SignInRefused
-from core.errors import BadInput, NotSignedIn, TooMany
+from core.errors import BadInput, NotSignedIn, RateLimitExceeded
+from tests.core.auth.conftest import ORIGIN, PASSWORD, AddPerson, audit_events, signed_in_identity
 
-from .conftest import HERE, PASSWORD, Add, as_identity, told
-
-SENTENCE = "Name or password is wrong"
+WRONG_CREDENTIALS = "Name or password is wrong"
 
 
-def at(number: int) -> Origin:
+def origin_number(number: int) -> Origin:
     return Origin(f"198.51.{number // 250}.{number % 250}")
 
 
-def refused(name: str, password: str, origin: Origin = HERE) -> str:
+def refusal_message(name: str, password: str, origin: Origin = ORIGIN) -> str:
     slept: list[float] = []
     with pytest.raises(SignInRefused) as why:
         sign_in.sign_in(name, password, origin, slept.append)
@@ -39,10 +38,10 @@ def bcrypt_runs(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     return lambda: len(runs)
 
 
-def test_the_right_password_opens_however_the_name_is_capitalised(add: Add, database: Connection) -> None:
+def test_the_right_password_opens_however_the_name_is_capitalised(add: AddPerson, database: Connection) -> None:
     ada = add("Ada")
-    assert sign_in.sign_in("aDA", PASSWORD, HERE) == ada
-    (event,) = told(database, "sign_in")
+    assert sign_in.sign_in("aDA", PASSWORD, ORIGIN) == ada
+    (event,) = audit_events(database, "sign_in")
     assert (event.actor, event.person_id, event.address, event.request_id) == ("Ada", ada.id, "192.0.2.7", "request-1")
 
 
@@ -63,95 +62,99 @@ def test_the_right_password_opens_however_the_name_is_capitalised(add: Add, data
     ],
 )
 def test_every_refusal_reads_the_same_and_costs_one_bcrypt(
-    add: Add, name: str, password: str, bcrypt_runs: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+    add: AddPerson, name: str, password: str, bcrypt_runs: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add("new", password=None)
     monkeypatch.setattr(bcrypt, "hashpw", lambda *given: pytest.fail("hashed once more"))
-    assert refused(name, password) == SENTENCE
+    assert refusal_message(name, password) == WRONG_CREDENTIALS
     assert bcrypt_runs() == 1
 
 
-def test_a_wrong_password_and_somebody_deactivated_are_refused_alike(add: Add, bcrypt_runs: Callable[[], int]) -> None:
+def test_a_wrong_password_and_somebody_deactivated_are_refused_alike(
+    add: AddPerson, bcrypt_runs: Callable[[], int]
+) -> None:
     ada, bob = add("ada"), add("bob")
-    people.set_active("test", bob.id, False, HERE)
+    people.set_active("test", bob.id, False, ORIGIN)
     before = bcrypt_runs()
-    assert refused("ada", "wrong") == refused("bob", PASSWORD) == SENTENCE
-    assert sign_in.sign_in("ada", PASSWORD, HERE) == ada
+    assert refusal_message("ada", "wrong") == refusal_message("bob", PASSWORD) == WRONG_CREDENTIALS
+    assert sign_in.sign_in("ada", PASSWORD, ORIGIN) == ada
     assert bcrypt_runs() - before == 3
 
 
-def test_a_refusal_is_noted_with_the_name_that_was_tried(add: Add, database: Connection) -> None:
+def test_a_refusal_is_noted_with_the_name_that_was_tried(add: AddPerson, database: Connection) -> None:
     ada = add()
-    refused("ada", "wrong")
-    refused("<b>\0" + "x" * 100, "wrong")
-    known, unknown = told(database, "sign_in_refused")
+    refusal_message("ada", "wrong")
+    refusal_message("<b>\0" + "x" * 100, "wrong")
+    known, unknown = audit_events(database, "sign_in_refused")
     assert (known.actor, known.person_id, known.address) == ("ada", ada.id, "192.0.2.7")
     assert unknown.actor == "<b>\N{REPLACEMENT CHARACTER}" + "x" * 60
     assert unknown.person_id is None
 
 
-def test_failures_stop_a_name_from_one_address_and_nobody_else(add: Add, bcrypt_runs: Callable[[], int]) -> None:
+def test_failures_stop_a_name_from_one_address_and_nobody_else(add: AddPerson, bcrypt_runs: Callable[[], int]) -> None:
     ada = add()
     for _ in range(5):
-        refused("ada", "wrong")
+        refusal_message("ada", "wrong")
     before = bcrypt_runs()
-    with pytest.raises(TooMany) as stopped:
-        sign_in.sign_in("ADA", PASSWORD, HERE)
+    with pytest.raises(RateLimitExceeded) as stopped:
+        sign_in.sign_in("ADA", PASSWORD, ORIGIN)
     assert bcrypt_runs() == before
     assert stopped.value.amount == 5
     # Its owner comes in from elsewhere, and from here somebody else does.
-    assert sign_in.sign_in("ada", PASSWORD, at(1), lambda _: None) == ada
+    assert sign_in.sign_in("ada", PASSWORD, origin_number(1), lambda _: None) == ada
     add("bob")
-    assert sign_in.sign_in("bob", PASSWORD, HERE).username == "bob"
+    assert sign_in.sign_in("bob", PASSWORD, ORIGIN).username == "bob"
 
 
-def test_unknown_names_are_stopped_like_known_ones(add: Add) -> None:
+def test_unknown_names_are_stopped_like_known_ones(add: AddPerson) -> None:
     for _ in range(5):
-        refused("nobody", "wrong")
-    with pytest.raises(TooMany):
-        sign_in.sign_in("nobody", "wrong", HERE)
+        refusal_message("nobody", "wrong")
+    with pytest.raises(RateLimitExceeded):
+        sign_in.sign_in("nobody", "wrong", ORIGIN)
 
 
-def test_one_address_that_tries_many_names_is_stopped(add: Add) -> None:
+def test_one_address_that_tries_many_names_is_stopped(add: AddPerson) -> None:
     for number in range(30):
-        refused(f"name{number}", "wrong")
-    with pytest.raises(TooMany):
-        sign_in.sign_in("another", "wrong", HERE)
+        refusal_message(f"name{number}", "wrong")
+    with pytest.raises(RateLimitExceeded):
+        sign_in.sign_in("another", "wrong", ORIGIN)
 
 
-def test_who_guesses_from_many_addresses_is_slowed_down_and_the_owner_still_comes_in(add: Add) -> None:
+def test_who_guesses_from_many_addresses_is_slowed_down_and_the_owner_still_comes_in(add: AddPerson) -> None:
     ada = add()
     for number in range(50):
-        refused("ada", "wrong", at(number))
+        refusal_message("ada", "wrong", origin_number(number))
     slept: list[float] = []
-    assert sign_in.sign_in("ada", PASSWORD, HERE, slept.append) == ada
-    assert slept == [throttle.LONGEST_SECONDS]
-    with pytest.raises(SignInRefused, match=SENTENCE):
-        sign_in.sign_in("ada", "wrong", at(60), slept.append)
-    assert sign_in.sign_in(add("bob").username, PASSWORD, HERE, slept.append).username == "bob"
+    assert sign_in.sign_in("ada", PASSWORD, ORIGIN, slept.append) == ada
+    assert slept == [throttle.MAX_DELAY_SECONDS]
+    with pytest.raises(SignInRefused, match=WRONG_CREDENTIALS):
+        sign_in.sign_in("ada", "wrong", origin_number(60), slept.append)
+    assert sign_in.sign_in(add("bob").username, PASSWORD, ORIGIN, slept.append).username == "bob"
     assert slept[-1] == 0
 
 
 def test_a_few_failures_cost_no_time() -> None:
-    assert [throttle.delay(failures) for failures in (0, 5, 6, 15, 25, 1_000)] == pytest.approx([0, 0, 0.1, 1, 2, 2])
+    assert [throttle.delay_seconds(failures) for failures in (0, 5, 6, 15, 25, 1_000)] == pytest.approx(
+        [0, 0, 0.1, 1, 2, 2]
+    )
 
 
-def test_a_success_forgives_nobody_elses_failures(add: Add) -> None:
+def test_a_success_forgives_nobody_elses_failures(add: AddPerson) -> None:
     add("ada")
     for _ in range(5):
-        refused("ada", "wrong")
-    sign_in.sign_in("ada", PASSWORD, at(1), lambda _: None)
-    with pytest.raises(TooMany):
-        sign_in.sign_in("ada", PASSWORD, HERE)
+        refusal_message("ada", "wrong")
+    sign_in.sign_in("ada", PASSWORD, origin_number(1), lambda _: None)
+    with pytest.raises(RateLimitExceeded):
+        sign_in.sign_in("ada", PASSWORD, ORIGIN)
 
 
-def test_without_a_limit_nobody_is_stopped_or_slowed(add: Add, setting: Callable[..., None]) -> None:
+def test_without_a_limit_nobody_is_stopped_or_slowed(add: AddPerson, setting: Callable[..., None]) -> None:
     setting(limit_sign_in="")
     add()
     slept: list[float] = []
     for _ in range(40):
         with pytest.raises(SignInRefused):
-            sign_in.sign_in("ada", "wrong", HERE, slept.append)
+            sign_in.sign_in("ada", "wrong", ORIGIN, slept.append)
     assert set(slept) == {0}
 
 
@@ -160,10 +163,10 @@ def test_many_guesses_at_once_are_no_more_than_the_limit(committing_database: En
 
     def guess(_: int) -> str:
         try:
-            sign_in.sign_in("ada", "wrong", HERE, lambda _: None)
+            sign_in.sign_in("ada", "wrong", ORIGIN, lambda _: None)
         except NotSignedIn:
             return "refused"
-        except TooMany:
+        except RateLimitExceeded:
             return "stopped"
         return "in"
 
@@ -173,55 +176,57 @@ def test_many_guesses_at_once_are_no_more_than_the_limit(committing_database: En
     assert answers.count("in") == 0
 
 
-def test_a_password_replaced_while_bcrypt_runs_opens_no_more(add: Add, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_replaced_while_bcrypt_runs_opens_no_more(add: AddPerson, monkeypatch: pytest.MonkeyPatch) -> None:
     ada = add()
 
     def meanwhile(_seconds: float) -> None:
-        token = tickets.issue_reset("test", ada.id, HERE)
-        tickets.redeem_reset(token, "Another one 2", origin=HERE)
+        token = tickets.issue_reset("test", ada.id, ORIGIN)
+        tickets.redeem_reset(token, "Another one 2", origin=ORIGIN)
 
     with pytest.raises(SignInRefused):
-        sign_in.sign_in("ada", PASSWORD, HERE, meanwhile)
+        sign_in.sign_in("ada", PASSWORD, ORIGIN, meanwhile)
 
 
-def test_no_log_line_tells_a_password_or_a_name(add: Add) -> None:
+def test_no_log_line_tells_a_password_or_a_name(add: AddPerson) -> None:
     with capture_logs() as lines:
         add("ada")
-        sign_in.sign_in("ada", PASSWORD, HERE)
-        refused("ada", "Wrong password 1")
+        sign_in.sign_in("ada", PASSWORD, ORIGIN)
+        refusal_message("ada", "Wrong password 1")
     assert [line["event"] for line in lines] == ["person created", "signed in", "sign-in refused"]
     assert "assword" not in str([line.values() for line in lines])
     assert PASSWORD not in str(lines)
 
 
-def test_who_knows_the_old_password_sets_a_new_one_and_ends_other_sessions(add: Add, database: Connection) -> None:
+def test_who_knows_the_old_password_sets_a_new_one_and_ends_other_sessions(
+    add: AddPerson, database: Connection
+) -> None:
     ada = add()
-    me, elsewhere = as_identity(ada), as_identity(ada)
+    me, elsewhere = signed_in_identity(ada), signed_in_identity(ada)
     waiting = tickets.issue_sign_in(ada.id, "nonce")
-    sign_in.change_password(me, PASSWORD, "A new one 2", HERE, me.session_id)
+    sign_in.change_password(me, PASSWORD, "A new one 2", ORIGIN, me.session_id)
     assert me.session_id is not None
     assert elsewhere.session_id is not None
-    assert sessions.check(me.session_id) is not None
-    assert sessions.check(elsewhere.session_id) is None
+    assert sessions.identity_of(me.session_id) is not None
+    assert sessions.identity_of(elsewhere.session_id) is None
     with pytest.raises(tickets.InvalidTicket):
         tickets.redeem_sign_in(waiting, "nonce")
-    refused("ada", PASSWORD)
-    assert sign_in.sign_in("ada", "A new one 2", HERE) == people.get(ada.id)
-    (event,) = told(database, "password_changed")
+    refusal_message("ada", PASSWORD)
+    assert sign_in.sign_in("ada", "A new one 2", ORIGIN) == people.get(ada.id)
+    (event,) = audit_events(database, "password_changed")
     assert (event.actor, event.details) == ("ada", {"sessions": 1})
 
 
-def test_an_open_page_is_no_way_to_guess_the_password(add: Add) -> None:
-    me = as_identity(add())
+def test_an_open_page_is_no_way_to_guess_the_password(add: AddPerson) -> None:
+    me = signed_in_identity(add())
     for _ in range(5):
         with pytest.raises(BadInput, match="The old password is wrong"):
-            sign_in.change_password(me, "wrong", "A new one 2", HERE, me.session_id)
-    with pytest.raises(TooMany):
-        sign_in.change_password(me, PASSWORD, "A new one 2", HERE, me.session_id)
+            sign_in.change_password(me, "wrong", "A new one 2", ORIGIN, me.session_id)
+    with pytest.raises(RateLimitExceeded):
+        sign_in.change_password(me, PASSWORD, "A new one 2", ORIGIN, me.session_id)
 
 
-def test_a_new_password_that_is_too_weak_changes_nothing(add: Add) -> None:
-    me = as_identity(add())
+def test_a_new_password_that_is_too_weak_changes_nothing(add: AddPerson) -> None:
+    me = signed_in_identity(add())
     with pytest.raises(BadInput, match="capital"):
-        sign_in.change_password(me, PASSWORD, "no capital 1", HERE)
-    assert sign_in.sign_in("ada", PASSWORD, HERE).username == "ada"
+        sign_in.change_password(me, PASSWORD, "no capital 1", ORIGIN)
+    assert sign_in.sign_in("ada", PASSWORD, ORIGIN).username == "ada"

@@ -17,7 +17,7 @@ def names_in(folder: Path) -> list[str]:
 
 def test_a_generated_key_is_kept_for_its_owner_alone(tmp_path: Path) -> None:
     key = secret_key()
-    signing_key._generated.cache_clear()
+    signing_key._load_or_generate.cache_clear()
     assert secret_key() == key
     assert len(key) == 32
     assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
@@ -42,7 +42,7 @@ def test_a_key_that_is_set_counts_and_nothing_is_written(setting: Callable[..., 
 def test_who_starts_at_once_gets_the_same_key(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
         # Past the cache, as processes of their own are.
-        keys = set(pool.map(lambda _: signing_key._generated.__wrapped__(tmp_path), range(16)))
+        keys = set(pool.map(lambda _: signing_key._load_or_generate.__wrapped__(tmp_path), range(16)))
     assert len(keys) == 1
     assert names_in(tmp_path) == ["secret_key"]
 

@@ -10,16 +10,15 @@ from sqlalchemy import Connection, Engine, text
 
 from core.auth import api_keys, people, sessions, sign_in, tickets
 from core.auth.tickets import InvalidTicket
-from core.errors import BadInput, Conflict, Forbidden, NotHere
+from core.errors import BadInput, Conflict, Forbidden, NotFound
 from core.queries import people as queries
-
-from .conftest import HERE, PASSWORD, Add, as_identity, told
+from tests.core.auth.conftest import ORIGIN, PASSWORD, AddPerson, audit_events, signed_in_identity
 
 NOW = datetime.now(UTC)
-NEW = "Another one 2"
+NEW_PASSWORD = "Another one 2"
 
 
-def test_a_ticket_opens_once(add: Add) -> None:
+def test_a_ticket_opens_once(add: AddPerson) -> None:
     ada = add()
     ticket = tickets.issue_sign_in(ada.id, "nonce")
     assert tickets.redeem_sign_in(ticket, "nonce") == ada.id
@@ -28,7 +27,7 @@ def test_a_ticket_opens_once(add: Add) -> None:
 
 
 @pytest.mark.parametrize("nonce", ["other", "", "\0", "\ud800", "x" * 10_000])
-def test_a_ticket_is_of_one_browser_and_a_wrong_one_uses_it_up(add: Add, nonce: str) -> None:
+def test_a_ticket_is_of_one_browser_and_a_wrong_one_uses_it_up(add: AddPerson, nonce: str) -> None:
     ticket = tickets.issue_sign_in(add().id, "nonce")
     for given in (nonce, "nonce"):
         with pytest.raises(InvalidTicket):
@@ -36,13 +35,13 @@ def test_a_ticket_is_of_one_browser_and_a_wrong_one_uses_it_up(add: Add, nonce: 
 
 
 @pytest.mark.parametrize("nonce", ["", "nonce"])
-def test_a_ticket_without_a_nonce_opens_for_nobody(add: Add, nonce: str) -> None:
+def test_a_ticket_without_a_nonce_opens_for_nobody(add: AddPerson, nonce: str) -> None:
     ticket = tickets.issue_sign_in(add().id, "")
     with pytest.raises(InvalidTicket):
         tickets.redeem_sign_in(ticket, nonce)
 
 
-def test_a_ticket_is_over_after_half_a_minute(add: Add) -> None:
+def test_a_ticket_is_over_after_half_a_minute(add: AddPerson) -> None:
     ada = add()
     ticket = tickets.issue_sign_in(ada.id, "nonce", NOW)
     with pytest.raises(InvalidTicket):
@@ -51,23 +50,23 @@ def test_a_ticket_is_over_after_half_a_minute(add: Add) -> None:
 
 
 @pytest.mark.parametrize("junk", ["", "x", "\0", "\ud800", "🎉", "x" * 10_000, "' OR 1=1 --"])
-def test_what_nobody_issued_is_none(add: Add, junk: str) -> None:
+def test_what_nobody_issued_is_none(add: AddPerson, junk: str) -> None:
     for use in (
         lambda: tickets.redeem_sign_in(junk, "nonce"),
         lambda: tickets.check_reset(junk),
-        lambda: tickets.redeem_reset(junk, NEW, origin=HERE),
+        lambda: tickets.redeem_reset(junk, NEW_PASSWORD, origin=ORIGIN),
         lambda: tickets.check_invite(junk),
     ):
         with pytest.raises(InvalidTicket):
             use()
 
 
-def test_no_ticket_passes_for_another_kind(add: Add) -> None:
+def test_no_ticket_passes_for_another_kind(add: AddPerson) -> None:
     ada = add()
     sign_in_ticket, reset, invite = (
         tickets.issue_sign_in(ada.id, "nonce"),
-        tickets.issue_reset("test", ada.id, HERE),
-        tickets.issue_invite("test", HERE),
+        tickets.issue_reset("test", ada.id, ORIGIN),
+        tickets.issue_invite("test", ORIGIN),
     )
     for given, use in (
         (sign_in_ticket, tickets.check_reset),
@@ -80,10 +79,10 @@ def test_no_ticket_passes_for_another_kind(add: Add) -> None:
             use(given)
 
 
-def test_nothing_in_the_table_opens_anything(add: Add, database: Connection) -> None:
+def test_nothing_in_the_table_opens_anything(add: AddPerson, database: Connection) -> None:
     ada = add()
-    given = [tickets.issue_sign_in(ada.id, "nonce"), tickets.issue_reset("test", ada.id, HERE)]
-    _, key = api_keys.create(as_identity(ada), "laptop", None, HERE)
+    given = [tickets.issue_sign_in(ada.id, "nonce"), tickets.issue_reset("test", ada.id, ORIGIN)]
+    _, key = api_keys.create(signed_in_identity(ada), "laptop", None, ORIGIN)
     held = "".join(
         str(database.execute(text(f"SELECT t::text FROM {table} t")).all())
         for table in ("ticket", "api_key", "session", "audit_event")
@@ -92,64 +91,64 @@ def test_nothing_in_the_table_opens_anything(add: Add, database: Connection) -> 
     assert all(len(secret) >= 43 for secret in (*given, key))
 
 
-def test_a_reset_link_sets_the_password_once_and_ends_everything(add: Add, database: Connection) -> None:
+def test_a_reset_link_sets_the_password_once_and_ends_everything(add: AddPerson, database: Connection) -> None:
     ada = add()
-    me = as_identity(ada)
-    _, key = api_keys.create(me, "laptop", None, HERE)
-    token = tickets.issue_reset("command line", ada.id, HERE)
-    assert tickets.redeem_reset(token, NEW, origin=HERE).id == ada.id
+    me = signed_in_identity(ada)
+    _, key = api_keys.create(me, "laptop", None, ORIGIN)
+    token = tickets.issue_reset("command line", ada.id, ORIGIN)
+    assert tickets.redeem_reset(token, NEW_PASSWORD, origin=ORIGIN).id == ada.id
     assert me.session_id is not None
-    assert sessions.check(me.session_id) is None
+    assert sessions.identity_of(me.session_id) is None
     assert api_keys.identify(key) is None
-    assert sign_in.sign_in("ada", NEW, HERE) == people.get(ada.id)
+    assert sign_in.sign_in("ada", NEW_PASSWORD, ORIGIN) == people.get(ada.id)
     with pytest.raises(sign_in.SignInRefused):
-        sign_in.sign_in("ada", PASSWORD, HERE)
+        sign_in.sign_in("ada", PASSWORD, ORIGIN)
     with pytest.raises(InvalidTicket):
-        tickets.redeem_reset(token, PASSWORD, origin=HERE)
-    (link,), (reset,) = told(database, "reset_link"), told(database, "password_reset")
+        tickets.redeem_reset(token, PASSWORD, origin=ORIGIN)
+    (link,), (reset,) = audit_events(database, "reset_link"), audit_events(database, "password_reset")
     assert (link.actor, link.target) == ("command line", "ada")
     assert (reset.actor, reset.details) == ("ada", {"sessions": 1, "api_keys": 1})
 
 
-def test_keys_may_be_kept(add: Add) -> None:
+def test_keys_may_be_kept(add: AddPerson) -> None:
     ada = add()
-    _, key = api_keys.create(as_identity(ada), "laptop", None, HERE)
-    tickets.redeem_reset(tickets.issue_reset("test", ada.id, HERE), NEW, end_api_keys=False, origin=HERE)
+    _, key = api_keys.create(signed_in_identity(ada), "laptop", None, ORIGIN)
+    tickets.redeem_reset(tickets.issue_reset("test", ada.id, ORIGIN), NEW_PASSWORD, end_api_keys=False, origin=ORIGIN)
     assert api_keys.identify(key) is not None
 
 
-def test_a_weak_password_does_not_use_the_link_up(add: Add) -> None:
+def test_a_weak_password_does_not_use_the_link_up(add: AddPerson) -> None:
     ada = add()
-    token = tickets.issue_reset("test", ada.id, HERE)
+    token = tickets.issue_reset("test", ada.id, ORIGIN)
     with pytest.raises(BadInput):
-        tickets.redeem_reset(token, "weak", origin=HERE)
-    assert tickets.redeem_reset(token, NEW, origin=HERE) == ada
+        tickets.redeem_reset(token, "weak", origin=ORIGIN)
+    assert tickets.redeem_reset(token, NEW_PASSWORD, origin=ORIGIN) == ada
 
 
-def test_a_newer_link_ends_the_one_before(add: Add) -> None:
+def test_a_newer_link_ends_the_one_before(add: AddPerson) -> None:
     ada, bob = add("ada"), add("bob")
-    others = tickets.issue_reset("test", bob.id, HERE)
-    first, second = (tickets.issue_reset("test", ada.id, HERE) for _ in range(2))
+    others = tickets.issue_reset("test", bob.id, ORIGIN)
+    first, second = (tickets.issue_reset("test", ada.id, ORIGIN) for _ in range(2))
     with pytest.raises(InvalidTicket):
         tickets.check_reset(first)
     assert tickets.check_reset(second) == ada
     assert tickets.check_reset(others) == bob
 
 
-def test_a_link_is_over_after_an_hour(add: Add) -> None:
-    token = tickets.issue_reset("test", add().id, HERE, NOW)
+def test_a_link_is_over_after_an_hour(add: AddPerson) -> None:
+    token = tickets.issue_reset("test", add().id, ORIGIN, NOW)
     tickets.check_reset(token, NOW + timedelta(minutes=59))
     with pytest.raises(InvalidTicket):
-        tickets.redeem_reset(token, NEW, origin=HERE, now=NOW + timedelta(hours=1))
+        tickets.redeem_reset(token, NEW_PASSWORD, origin=ORIGIN, now=NOW + timedelta(hours=1))
 
 
 def test_of_two_who_use_a_link_at_once_one_sets_the_password(committing_database: Engine, redis: Redis) -> None:
     ada = people.create("ada", actor="test", password=PASSWORD)
-    token = tickets.issue_reset("test", ada.id, HERE)
+    token = tickets.issue_reset("test", ada.id, ORIGIN)
 
     def use(number: int) -> bool:
         try:
-            tickets.redeem_reset(token, f"{NEW}{number}", origin=HERE)
+            tickets.redeem_reset(token, f"{NEW_PASSWORD}{number}", origin=ORIGIN)
         except InvalidTicket:
             return False
         return True
@@ -159,45 +158,45 @@ def test_of_two_who_use_a_link_at_once_one_sets_the_password(committing_database
 
 
 @pytest.mark.parametrize("days", [0, -1, 91, 10**9])
-def test_an_invitation_lasts_for_days_not_for_ever(add: Add, days: int) -> None:
+def test_an_invitation_lasts_for_days_not_for_ever(add: AddPerson, days: int) -> None:
     with pytest.raises(BadInput, match="from 1 to 90 days"):
-        tickets.issue_invite("test", HERE, days=days)
+        tickets.issue_invite("test", ORIGIN, days=days)
 
 
-def test_an_invitation_is_over_in_time(add: Add, database: Connection) -> None:
-    invite = tickets.issue_invite("test", HERE, email="ada@example.org", days=2, now=NOW)
+def test_an_invitation_is_over_in_time(add: AddPerson, database: Connection) -> None:
+    invite = tickets.issue_invite("test", ORIGIN, email="ada@example.org", days=2, now=NOW)
     assert tickets.check_invite(invite, NOW + timedelta(days=1)).expires_at == NOW + timedelta(days=2)
     with pytest.raises(InvalidTicket):
         tickets.check_invite(invite, NOW + timedelta(days=2))
-    assert told(database, "invite")[0].target == "ada@example.org"
+    assert audit_events(database, "invite")[0].target == "ada@example.org"
 
 
-def test_an_invitation_can_be_withdrawn_until_it_is_used(add: Add, database: Connection) -> None:
-    root, ada = as_identity(add("root", role="admin")), as_identity(add("ada"))
-    kept = tickets.issue_invite(root, HERE)
-    token = tickets.issue_invite(root, HERE, role="admin", email="eve@example.org", days=1)
+def test_an_invitation_can_be_withdrawn_until_it_is_used(add: AddPerson, database: Connection) -> None:
+    root, ada = signed_in_identity(add("root", role="admin")), signed_in_identity(add("ada"))
+    kept = tickets.issue_invite(root, ORIGIN)
+    token = tickets.issue_invite(root, ORIGIN, role="admin", email="eve@example.org", days=1)
     first, second = queries.invitations(datetime.now(UTC)).to_dict("records")
     assert (first["role"], first["email"], first["invited_by"]) == ("admin", "eve@example.org", "root")
     assert (second["role"], second["email"]) == ("analyst", None)
     with pytest.raises(Forbidden):
-        tickets.withdraw_invite(ada, first["id"], HERE)
-    tickets.withdraw_invite(root, first["id"], HERE)
+        tickets.revoke_invite(ada, first["id"], ORIGIN)
+    tickets.revoke_invite(root, first["id"], ORIGIN)
     with pytest.raises(InvalidTicket):
         tickets.check_invite(token)
-    with pytest.raises(NotHere):
-        tickets.withdraw_invite(root, first["id"], HERE)
-    with pytest.raises(NotHere):
-        tickets.withdraw_invite(root, token, HERE)
+    with pytest.raises(NotFound):
+        tickets.revoke_invite(root, first["id"], ORIGIN)
+    with pytest.raises(NotFound):
+        tickets.revoke_invite(root, token, ORIGIN)
     assert tickets.check_invite(kept).role == "analyst"
-    (event,) = told(database, "invite_withdrawn")
+    (event,) = audit_events(database, "invite_withdrawn")
     assert (event.actor, event.target, event.details) == ("root", "eve@example.org", {"role": "admin"})
 
 
-def test_where_nobody_may_register_nobody_is_invited(add: Add, setting: Callable[..., None]) -> None:
+def test_where_nobody_may_register_nobody_is_invited(add: AddPerson, setting: Callable[..., None]) -> None:
     setting(registration="closed")
     with pytest.raises(Conflict, match="REGISTRATION=closed"):
-        tickets.issue_invite("test", HERE)
+        tickets.issue_invite("test", ORIGIN)
     with pytest.raises(BadInput):
-        tickets.issue_invite("test", HERE, role="root")
-    with pytest.raises(NotHere):
-        tickets.issue_reset("test", 0, HERE)
+        tickets.issue_invite("test", ORIGIN, role="root")
+    with pytest.raises(NotFound):
+        tickets.issue_reset("test", 0, ORIGIN)

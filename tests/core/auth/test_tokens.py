@@ -17,64 +17,64 @@ from core.errors import NotSignedIn
 
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-SID = UUID("8c4a1a35-0f4b-4f9a-9d3f-0a5f6f3b1c2d")
+SESSION_ID = UUID("8c4a1a35-0f4b-4f9a-9d3f-0a5f6f3b1c2d")
 
 
-def ours(minutes: float = 30, now: datetime = NOW) -> str:
-    return tokens.access_token(KEY, person_id=7, session_id=SID, role="analyst", now=now, minutes=minutes)
+def valid_token(minutes: float = 30, now: datetime = NOW) -> str:
+    return tokens.access_token(KEY, person_id=7, session_id=SESSION_ID, role="analyst", now=now, minutes=minutes)
 
 
-def made(key: bytes | str = KEY, algorithm: str = "HS256", without: str = "", **changed: Any) -> str:
+def altered_token(key: bytes | str = KEY, algorithm: str = "HS256", without: str = "", **changed: Any) -> str:
     """A token like ours, with something changed."""
-    claims = jwt.decode(ours(), options={"verify_signature": False}) | changed
+    claims = jwt.decode(valid_token(), options={"verify_signature": False}) | changed
     claims.pop(without, None)
     return jwt.encode(claims, key, algorithm=algorithm)
 
 
-def unsigned(token: str, header: dict[str, Any]) -> str:
+def with_forged_header(token: str, header: dict[str, Any]) -> str:
     _, body, signature = token.split(".")
     written = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
     return f"{written}.{body}.{signature}"
 
 
 def test_what_we_signed_is_read_again() -> None:
-    claims = tokens.read_access(KEY, ours(), NOW)
-    assert (claims.sub, claims.sid, claims.role) == (7, SID, "analyst")
+    claims = tokens.decode_access_token(KEY, valid_token(), NOW)
+    assert (claims.sub, claims.sid, claims.role) == (7, SESSION_ID, "analyst")
     assert claims.exp - claims.iat == 30 * 60
-    assert claims.jti != tokens.read_access(KEY, ours(), NOW).jti
+    assert claims.jti != tokens.decode_access_token(KEY, valid_token(), NOW).jti
 
 
 def test_it_is_good_until_its_last_second_and_not_longer() -> None:
-    tokens.read_access(KEY, ours(), NOW + timedelta(minutes=30, microseconds=-1))
+    tokens.decode_access_token(KEY, valid_token(), NOW + timedelta(minutes=30, microseconds=-1))
     with pytest.raises(InvalidToken):
-        tokens.read_access(KEY, ours(), NOW + timedelta(minutes=30))
+        tokens.decode_access_token(KEY, valid_token(), NOW + timedelta(minutes=30))
 
 
 @pytest.mark.parametrize(
     "forged",
     [
-        made(key=OTHER_KEY),
-        made(key="", algorithm="none"),
-        unsigned(ours(), {"alg": "none", "typ": "JWT"}),
-        unsigned(ours(), {"alg": "None"}),
-        unsigned(ours(), {"alg": "HS512"}),
-        unsigned(ours(), {"alg": "RS256"}),
-        unsigned(ours(), {"alg": "HS256", "crit": ["b64"], "b64": False}),
-        ours().rpartition(".")[0] + ".",
-        made(key=KEY * 2, algorithm="HS512"),
-        made(aud="somebody-else"),
-        made(aud=["somebody-else"]),
-        *(made(without=claim) for claim in ("sub", "sid", "role", "iat", "exp", "jti", "aud")),
-        made(exp=int(NOW.timestamp()) - 1),
-        made(exp="never"),
-        made(exp=9e99),
-        made(exp=None),
-        made(iat="now"),
-        made(sub="ada"),
-        made(sub=""),
-        made(sid="no session"),
-        made(sid=5),
-        made(sid=None),
+        altered_token(key=OTHER_KEY),
+        altered_token(key="", algorithm="none"),
+        with_forged_header(valid_token(), {"alg": "none", "typ": "JWT"}),
+        with_forged_header(valid_token(), {"alg": "None"}),
+        with_forged_header(valid_token(), {"alg": "HS512"}),
+        with_forged_header(valid_token(), {"alg": "RS256"}),
+        with_forged_header(valid_token(), {"alg": "HS256", "crit": ["b64"], "b64": False}),
+        valid_token().rpartition(".")[0] + ".",
+        altered_token(key=KEY * 2, algorithm="HS512"),
+        altered_token(aud="somebody-else"),
+        altered_token(aud=["somebody-else"]),
+        *(altered_token(without=claim) for claim in ("sub", "sid", "role", "iat", "exp", "jti", "aud")),
+        altered_token(exp=int(NOW.timestamp()) - 1),
+        altered_token(exp="never"),
+        altered_token(exp=9e99),
+        altered_token(exp=None),
+        altered_token(iat="now"),
+        altered_token(sub="ada"),
+        altered_token(sub=""),
+        altered_token(sid="no session"),
+        altered_token(sid=5),
+        altered_token(sid=None),
         "",
         ".",
         "..",
@@ -82,11 +82,11 @@ def test_it_is_good_until_its_last_second_and_not_longer() -> None:
         "🎉.🎉.🎉",
         "\ud800",
         "x" * 10_000,
-        ours() + "x" * 10_000,
-        ours() + "\n",
-        " " + ours(),
-        ours() + ".x",
-        tokens.refresh_token(KEY, SID, 0),
+        valid_token() + "x" * 10_000,
+        valid_token() + "\n",
+        " " + valid_token(),
+        valid_token() + ".x",
+        tokens.refresh_token(KEY, SESSION_ID, 0),
         "null",
         "bnVsbA.bnVsbA.bnVsbA",
     ],
@@ -94,7 +94,7 @@ def test_it_is_good_until_its_last_second_and_not_longer() -> None:
 )
 def test_everything_else_is_refused_with_one_sentence(forged: str) -> None:
     with pytest.raises(InvalidToken) as refused:
-        tokens.read_access(KEY, forged, NOW)
+        tokens.decode_access_token(KEY, forged, NOW)
     assert str(refused.value) == "Your session cannot be continued; sign in again"
     assert isinstance(refused.value, NotSignedIn)
     assert refused.value.__suppress_context__ or refused.value.__context__ is None
@@ -102,7 +102,7 @@ def test_everything_else_is_refused_with_one_sentence(forged: str) -> None:
 
 @given(st.text(max_size=300))
 def test_no_text_makes_the_readers_stumble(text: str) -> None:
-    for read in (lambda: tokens.read_access(KEY, text, NOW), lambda: tokens.read_refresh(KEY, text)):
+    for read in (lambda: tokens.decode_access_token(KEY, text, NOW), lambda: tokens.decode_refresh_token(KEY, text)):
         with pytest.raises(InvalidToken):
             read()
 
@@ -110,8 +110,8 @@ def test_no_text_makes_the_readers_stumble(text: str) -> None:
 @given(st.integers(0), st.integers(0, 255))
 def test_a_token_with_one_character_changed_is_none(place: int, other: int) -> None:
     for token, read in (
-        (ours(), lambda changed: tokens.read_access(KEY, changed, NOW)),
-        (tokens.refresh_token(KEY, SID, 3), lambda changed: tokens.read_refresh(KEY, changed)),
+        (valid_token(), lambda changed: tokens.decode_access_token(KEY, changed, NOW)),
+        (tokens.refresh_token(KEY, SESSION_ID, 3), lambda changed: tokens.decode_refresh_token(KEY, changed)),
     ):
         place %= len(token)
         changed = token[:place] + chr(other) + token[place + 1 :]
@@ -121,38 +121,38 @@ def test_a_token_with_one_character_changed_is_none(place: int, other: int) -> N
                 read(changed)
 
 
-@given(st.uuids(), st.integers(0, tokens.NEWEST_GENERATION))
+@given(st.uuids(), st.integers(0, tokens.MAX_GENERATION))
 def test_a_refresh_token_tells_its_session_and_generation(session_id: UUID, generation: int) -> None:
     token = tokens.refresh_token(KEY, session_id, generation)
-    assert tokens.read_refresh(KEY, token) == (session_id, generation)
+    assert tokens.decode_refresh_token(KEY, token) == (session_id, generation)
     with pytest.raises(InvalidToken):
-        tokens.read_refresh(OTHER_KEY, token)
+        tokens.decode_refresh_token(OTHER_KEY, token)
 
 
-def seal() -> str:
-    return tokens.refresh_token(KEY, SID, 5).rpartition(".")[2]
+def refresh_signature() -> str:
+    return tokens.refresh_token(KEY, SESSION_ID, 5).rpartition(".")[2]
 
 
 @pytest.mark.parametrize(
     "forged",
     [
-        f"{SID}.6.{seal()}",
-        f"{SID}.05.{seal()}",
-        f"{SID}.٥.{seal()}",
-        f"{SID}.-5.{seal()}",
-        f"{str(SID).upper()}.5.{seal()}",
-        f"{SID.hex}.5.{seal()}",
-        f"{{{SID}}}.5.{seal()}",
-        f"{SID}.5.{seal()}=",
-        f"{SID}.5.",
-        f"{SID}.5",
-        f"{SID}.5.{seal()}.x",
-        f"{SID}.{'9' * 1900}.{seal()}",
-        tokens.refresh_token(KEY, SID, 2**40),
-        ours(),
+        f"{SESSION_ID}.6.{refresh_signature()}",
+        f"{SESSION_ID}.05.{refresh_signature()}",
+        f"{SESSION_ID}.٥.{refresh_signature()}",
+        f"{SESSION_ID}.-5.{refresh_signature()}",
+        f"{str(SESSION_ID).upper()}.5.{refresh_signature()}",
+        f"{SESSION_ID.hex}.5.{refresh_signature()}",
+        f"{{{SESSION_ID}}}.5.{refresh_signature()}",
+        f"{SESSION_ID}.5.{refresh_signature()}=",
+        f"{SESSION_ID}.5.",
+        f"{SESSION_ID}.5",
+        f"{SESSION_ID}.5.{refresh_signature()}.x",
+        f"{SESSION_ID}.{'9' * 1900}.{refresh_signature()}",
+        tokens.refresh_token(KEY, SESSION_ID, 2**40),
+        valid_token(),
     ],
     ids=lambda forged: f"{len(forged)} characters",  # tokens differ from process to process
 )
 def test_a_refresh_token_is_written_in_one_way_only(forged: str) -> None:
     with pytest.raises(InvalidToken):
-        tokens.read_refresh(KEY, forged)
+        tokens.decode_refresh_token(KEY, forged)

@@ -17,7 +17,7 @@ def frame(start: str, shares: list[float | None]) -> pd.DataFrame:
 
 
 def test_a_day_stands_in_its_week_under_its_weekday():
-    drawn = calendar_heatmap.calendar(frame("2026-03-04", [0.5, 1.0, None, 0.0, 1.0, 0.25]), LIGHT, text="told")
+    drawn = calendar_heatmap.calendar_heatmap(frame("2026-03-04", [0.5, 1.0, None, 0.0, 1.0, 0.25]), LIGHT, text="told")
     idle, looked = drawn.data
     assert [f"{week:%Y-%m-%d}" for week in looked.x] == ["2026-03-02", "2026-03-09"]
     assert looked.z[2][0] == 0.5  # a Wednesday
@@ -30,6 +30,6 @@ def test_a_day_stands_in_its_week_under_its_weekday():
 
 @given(st.lists(st.none() | st.floats(0, 1), min_size=1, max_size=60), st.integers(0, 6))
 def test_every_day_is_drawn_once(shares, start):
-    drawn = calendar_heatmap.calendar(frame(f"2026-03-0{start + 1}", shares), DARK, text="told")
+    drawn = calendar_heatmap.calendar_heatmap(frame(f"2026-03-0{start + 1}", shares), DARK, text="told")
     squares = [one for trace in drawn.data for row in trace.z for one in row if one is not None]
     assert len(squares) == len(shares)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas import DataFrame
 
-from core.charts.coverage_intervals import Gap, coverage, drawn, gaps
+from core.charts.coverage_intervals import Gap, covered_share, find_gaps, line_with_gaps
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -17,7 +17,7 @@ def day(number: float) -> datetime:
     return START + timedelta(days=number)
 
 
-def stretches(*runs: tuple[float, float], patience: float = 2) -> DataFrame:
+def coverage_intervals(*runs: tuple[float, float], patience: float = 2) -> DataFrame:
     return DataFrame(
         {
             "source_id": [1] * len(runs),
@@ -37,65 +37,69 @@ def points(*known: tuple[float, float | None]) -> DataFrame:
     )
 
 
-def line(found: DataFrame) -> list[tuple[float, float | None]]:
+def relative_line(found: DataFrame) -> list[tuple[float, float | None]]:
     return [
         ((row.at - START) / timedelta(days=1), None if pd.isna(row.value) else row.value) for row in found.itertuples()
     ]
 
 
 def test_the_time_between_two_stretches_is_a_gap():
-    assert gaps(stretches((0, 5), (9, 10)), day(11)) == [Gap(day(5), day(9))]
+    assert find_gaps(coverage_intervals((0, 5), (9, 10)), day(11)) == [Gap(day(5), day(9))]
 
 
 def test_a_gap_that_goes_on_lasts_until_now():
-    assert gaps(stretches((0, 5)), day(30)) == [Gap(day(5), day(30))]
-    assert gaps(stretches((0, 5)), day(6)) == []
+    assert find_gaps(coverage_intervals((0, 5)), day(30)) == [Gap(day(5), day(30))]
+    assert find_gaps(coverage_intervals((0, 5)), day(6)) == []
 
 
 def test_while_one_source_looks_there_is_no_gap():
-    assert gaps(stretches((0, 5), (4, 20), (12, 13)), day(20)) == []
+    assert find_gaps(coverage_intervals((0, 5), (4, 20), (12, 13)), day(20)) == []
 
 
 def test_without_looks_there_are_no_gaps_and_no_coverage():
-    assert gaps(stretches(), day(1)) == []
-    assert coverage(stretches(), day(1)) is None
+    assert find_gaps(coverage_intervals(), day(1)) == []
+    assert covered_share(coverage_intervals(), day(1)) is None
 
 
 def test_coverage_is_what_no_gap_takes_away():
-    assert coverage(stretches((0, 5), (10, 20)), day(20)) == 0.75
-    assert coverage(stretches((0, 0)), day(0)) == 1
+    assert covered_share(coverage_intervals((0, 5), (10, 20)), day(20)) == 0.75
+    assert covered_share(coverage_intervals((0, 0)), day(0)) == 1
 
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 30)), min_size=1, max_size=12), st.integers(0, 400))
 def test_gaps_are_in_order_apart_and_outside_every_stretch(runs, until):
-    looked = stretches(*[(first, first + length) for first, length in runs])
+    looked = coverage_intervals(*[(first, first + length) for first, length in runs])
     now = day(max(until, *(first + length for first, length in runs)))
-    found = gaps(looked, now)
+    found = find_gaps(looked, now)
     assert all(gap.from_at < gap.to_at <= now for gap in found)
     assert all(before.to_at <= after.from_at for before, after in pairwise(found))
     for gap in found:
         inside = (looked["from_at"] < gap.to_at) & (looked["to_at"] > gap.from_at)
         assert not inside.any()
-    assert 0 <= (coverage(looked, now) or 0) <= 1
+    assert 0 <= (covered_share(looked, now) or 0) <= 1
 
 
 def test_a_value_holds_to_the_last_look():
-    assert line(drawn(points((0, 10), (2, 12)), stretches((0, 5)), "stars")) == [(0, 10), (2, 12), (5, 12)]
+    assert relative_line(line_with_gaps(points((0, 10), (2, 12)), coverage_intervals((0, 5)), "stars")) == [
+        (0, 10),
+        (2, 12),
+        (5, 12),
+    ]
 
 
 def test_the_line_stops_before_a_gap_and_begins_again_after_it():
-    found = line(drawn(points((0, 10), (9, 30)), stretches((0, 5), (9, 10)), "stars"))
+    found = relative_line(line_with_gaps(points((0, 10), (9, 30)), coverage_intervals((0, 5), (9, 10)), "stars"))
     assert found == [(0, 10), (5, 10), (5, None), (9, 30), (10, 30)]
 
 
 def test_unchanged_since_before_the_gap_is_known_at_the_first_look_after_it():
-    found = line(drawn(points((0, 10), (10, 11)), stretches((0, 5), (9, 12)), "stars"))
+    found = relative_line(line_with_gaps(points((0, 10), (10, 11)), coverage_intervals((0, 5), (9, 12)), "stars"))
     assert found == [(0, 10), (5, 10), (5, None), (9, 10), (10, 11), (12, 11)]
 
 
 def test_what_was_never_told_is_no_line():
-    assert drawn(points((0, None)), stretches((0, 5)), "stars").empty
-    assert drawn(points(), stretches((0, 5)), "stars").empty
+    assert line_with_gaps(points((0, None)), coverage_intervals((0, 5)), "stars").empty
+    assert line_with_gaps(points(), coverage_intervals((0, 5)), "stars").empty
 
 
 @given(
@@ -103,8 +107,8 @@ def test_what_was_never_told_is_no_line():
     st.lists(st.tuples(st.integers(0, 60), st.integers(0, 10)), min_size=1, max_size=5),
 )
 def test_no_point_of_a_line_lies_where_nobody_looked(known, runs):
-    looked = stretches(*[(first, first + length) for first, length in runs])
-    found = drawn(points(*known), looked, "stars")
+    looked = coverage_intervals(*[(first, first + length) for first, length in runs])
+    found = line_with_gaps(points(*known), looked, "stars")
     values = {value for _, value in known}
     for row in found.itertuples():
         assert ((looked["from_at"] <= row.at) & (looked["to_at"] >= row.at)).any()

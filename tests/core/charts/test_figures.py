@@ -22,7 +22,7 @@ def history(*values: float, source: int = 1, name: str = "GitHub") -> DataFrame:
     )
 
 
-def looked(first: float, last: float, source: int = 1) -> DataFrame:
+def coverage_interval(first: float, last: float, source: int = 1) -> DataFrame:
     return DataFrame(
         {
             "source_id": [source],
@@ -33,12 +33,15 @@ def looked(first: float, last: float, source: int = 1) -> DataFrame:
     )
 
 
-def drawn(points: DataFrame, stretches: DataFrame, until: float = 5):
-    return lines.history(points, stretches, "stars", LIGHT, until=START + timedelta(days=until), unit="stars")
+def line_figure(points: DataFrame, stretches: DataFrame, until: float = 5):
+    return lines.history_lines(points, stretches, "stars", LIGHT, until=START + timedelta(days=until), unit="stars")
 
 
 def test_a_course_that_moves_little_is_not_squeezed_by_zero():
-    flat, steep = drawn(history(1000, 1001, 1003), looked(0, 3)), drawn(history(1, 1000), looked(0, 3))
+    flat, steep = (
+        line_figure(history(1000, 1001, 1003), coverage_interval(0, 3)),
+        line_figure(history(1, 1000), coverage_interval(0, 3)),
+    )
     assert flat.layout.yaxis.range[0] > 900
     assert steep.layout.yaxis.rangemode == "tozero"
     assert flat.data[0].fill is None
@@ -46,30 +49,30 @@ def test_a_course_that_moves_little_is_not_squeezed_by_zero():
 
 
 def test_a_course_of_zeros_starts_at_zero():
-    assert drawn(history(0, 0), looked(0, 1)).layout.yaxis.rangemode == "tozero"
+    assert line_figure(history(0, 0), coverage_interval(0, 1)).layout.yaxis.rangemode == "tozero"
 
 
 def test_imported_history_is_drawn_as_such_and_named():
     points = pd.concat([history(1, 2), history(5, 6, source=2, name="weekly list")])
-    stretches = pd.concat([looked(0, 3), looked(0, 3, source=2)])
-    ours, theirs = drawn(points, stretches).data
+    stretches = pd.concat([coverage_interval(0, 3), coverage_interval(0, 3, source=2)])
+    ours, theirs = line_figure(points, stretches).data
     assert (ours.name, theirs.name) == ("GitHub", "weekly list (imported)")
     assert ours.line.color == LIGHT.accent
     assert theirs.line.color == LIGHT.imported
 
 
 def test_a_gap_is_shaded_and_named():
-    figure = drawn(history(1, 2), looked(0, 1), until=20)
+    figure = line_figure(history(1, 2), coverage_interval(0, 1), until=20)
     assert [shape.label.text for shape in figure.layout.shapes] == ["not collected"]
 
 
 def test_nothing_is_drawn_of_what_was_never_told():
-    assert not drawn(history(), looked(0, 1)).data
+    assert not line_figure(history(), coverage_interval(0, 1)).data
 
 
 def test_a_ranking_keeps_its_order_and_its_texts():
     frame = DataFrame({"language": ["C", "Go"], "stars": [3, 1]})
-    figure = bars.languages(frame, "stars", LIGHT, texts=pd.Series(["three", "one"]))
+    figure = bars.language_bars(frame, "stars", LIGHT, texts=pd.Series(["three", "one"]))
     assert list(figure.layout.yaxis.ticktext) == ["C", "Go"]
     assert list(figure.data[0].text) == ["three", "one"]
     assert list(figure.data[0].marker.color) == [linguist.color("C"), linguist.color("Go")]
@@ -79,7 +82,7 @@ def test_a_ranking_keeps_its_order_and_its_texts():
 def test_names_that_look_alike_when_shortened_keep_a_bar_each():
     name = "owner/" + "a" * 60
     frame = DataFrame({"name": [f"{name}1", f"{name}2"], "stars": [3, 1]})
-    figure = bars.ranking(frame, "name", "stars", LIGHT, texts=pd.Series(["3", "1"]))
+    figure = bars.ranking_bars(frame, "name", "stars", LIGHT, texts=pd.Series(["3", "1"]))
     assert len(set(figure.data[0].y)) == 2
     assert list(figure.data[0].customdata) == frame["name"].tolist()
 
@@ -87,7 +90,7 @@ def test_names_that_look_alike_when_shortened_keep_a_bar_each():
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
 def test_layers_stop_where_nothing_was_told(theme):
     frame = DataFrame({"at": days(0, 30, 200, 230), "language": "C", "stars": [1, 2, 3, 4]})
-    figure = areas.shares(frame, "stars", theme, unit="stars", longest=timedelta(days=62))
+    figure = areas.stacked_shares(frame, "stars", theme, unit="stars", longest=timedelta(days=62))
     assert len(figure.data) == 2
     assert [trace.showlegend for trace in figure.data] == [True, False]
     assert len(figure.layout.shapes) == 1
@@ -102,10 +105,10 @@ def test_small_languages_become_one_layer():
 
 def test_languages_have_githubs_colours_under_old_names_too():
     assert linguist.color("Python") == "#3572A5"
-    assert linguist.color("VimL") == linguist.color("Vim script") != linguist.WITHOUT_COLOR
-    assert linguist.color(None) == linguist.color(pd.NA) == linguist.color("Nonesuch") == linguist.WITHOUT_COLOR
-    assert linguist.kind("Markdown") == "prose"
-    assert linguist.kind(None) is None
+    assert linguist.color("VimL") == linguist.color("Vim script") != linguist.FALLBACK_COLOR
+    assert linguist.color(None) == linguist.color(pd.NA) == linguist.color("Nonesuch") == linguist.FALLBACK_COLOR
+    assert linguist.language_type("Markdown") == "prose"
+    assert linguist.language_type(None) is None
 
 
 def test_every_language_has_a_colour_that_can_be_drawn():

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import create_engine, text
 
-from core.db.arrow import numbered, read_arrow
-from core.db.data_version import publish
+from core.db.arrow import read_arrow, to_numbered_parameters
+from core.db.data_version import publish_data_version
 from core.db.engine import transaction
-from core.db.override import use
+from core.db.override import use_engine
 from core.errors import ServerUnavailable
 
 SQL = """
@@ -21,7 +21,7 @@ SQL = """
 VALUES = {"logins": ["b", "it's"], "until": datetime(2027, 1, 1, tzinfo=UTC), "least": 0}
 
 
-def fill(connection):
+def add_accounts(connection):
     connection.execute(
         text("INSERT INTO account (login, first_seen_at) VALUES ('a', '2026-01-01Z'), ('b', '2026-02-01Z')")
     )
@@ -29,7 +29,7 @@ def fill(connection):
 
 def test_rows_come_in_arrow_columns_with_values_bound(committing_database):
     with transaction() as connection:
-        fill(connection)
+        add_accounts(connection)
     frame = read_arrow(SQL, **VALUES)
     assert frame["login"].tolist() == ["a", "b"]
     assert frame["wanted"].tolist() == [False, True]
@@ -40,12 +40,12 @@ def test_rows_come_in_arrow_columns_with_values_bound(committing_database):
 
 
 def test_inside_a_transaction_its_own_rows_are_seen_in_the_same_types(committing_database, database):
-    with use(committing_database), transaction() as connection:
-        fill(connection)
+    with use_engine(committing_database), transaction() as connection:
+        add_accounts(connection)
         connection.execute(text("UPDATE account SET id = DEFAULT"))
-    with use(committing_database):
+    with use_engine(committing_database):
         outside = read_arrow(SQL, **VALUES)
-    fill(database)
+    add_accounts(database)
     inside = read_arrow(SQL, **VALUES)
     assert inside["login"].tolist() == ["a", "b"]
     assert [str(kind) for kind in inside.dtypes] == [str(kind) for kind in outside.dtypes]
@@ -54,15 +54,17 @@ def test_inside_a_transaction_its_own_rows_are_seen_in_the_same_types(committing
 def test_an_answer_is_kept_until_the_next_data_version(committing_database):
     assert read_arrow(SQL, **VALUES).empty
     with transaction() as connection:
-        fill(connection)
+        add_accounts(connection)
     assert read_arrow(SQL, **VALUES).empty
     with transaction() as connection:
-        publish(connection)
+        publish_data_version(connection)
     assert len(read_arrow(SQL, **VALUES)) == 2
 
 
 def test_a_value_is_never_part_of_the_statement():
-    statement, order = numbered("SELECT :name, :name, :other", {"name": "'; DROP TABLE account", "other": 1})
+    statement, order = to_numbered_parameters(
+        "SELECT :name, :name, :other", {"name": "'; DROP TABLE account", "other": 1}
+    )
     assert "DROP" not in statement
     assert statement.count("$1") == 2
     assert order == ["name", "other"]
@@ -72,7 +74,7 @@ def test_a_database_that_does_not_answer_is_said_so_and_not_remembered(committin
     from core.db import arrow
 
     with monkeypatch.context() as patch:
-        patch.setattr(arrow, "_address", lambda _: "host=/nonexistent dbname=none connect_timeout=1")
+        patch.setattr(arrow, "_libpq_conninfo", lambda _: "host=/nonexistent dbname=none connect_timeout=1")
         with pytest.raises(ServerUnavailable):
             read_arrow(SQL, **VALUES)
     assert read_arrow(SQL, **VALUES).empty
@@ -80,7 +82,7 @@ def test_a_database_that_does_not_answer_is_said_so_and_not_remembered(committin
 
 def test_many_threads_share_one_answer(committing_database):
     with transaction() as connection:
-        fill(connection)
+        add_accounts(connection)
     answers = []
     threads = [threading.Thread(target=lambda: answers.append(len(read_arrow(SQL, **VALUES)))) for _ in range(8)]
     for thread in threads:
@@ -91,7 +93,7 @@ def test_many_threads_share_one_answer(committing_database):
 
 
 def test_a_password_with_spaces_and_quotes_reaches_libpq_whole():
-    from core.db.arrow import _address
+    from core.db.arrow import _libpq_conninfo
 
     engine = create_engine("postgresql+psycopg://me:p%40ss%20'w@db.example:6543/facts?application_name=a%20b")
 
@@ -102,7 +104,7 @@ def test_a_password_with_spaces_and_quotes_reaches_libpq_whole():
     connection.engine = engine
     from psycopg.conninfo import conninfo_to_dict
 
-    said = conninfo_to_dict(_address(connection))
+    said = conninfo_to_dict(_libpq_conninfo(connection))
     assert said["password"] == "p@ss 'w"
     assert (said["host"], said["port"], said["dbname"], said["user"]) == ("db.example", "6543", "facts", "me")
     assert said["application_name"] == "a b"

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from core.db.data_version import data_version, publish
+from core.db.data_version import data_version, publish_data_version
 from core.db.engine import parse_database_url, transaction
-from core.db.frames import Frames, pin_version, read_frame
+from core.db.frames import FrameCache, pin_version, read_frame
 
 TRACKED = "SELECT count(*) AS accounts FROM account"
 
@@ -23,7 +23,7 @@ def test_a_frame_stays_the_same_until_a_run_publishes(database):
     assert read_frame(TRACKED).accounts[0] == 0
     add_account(database, "octocat")
     assert read_frame(TRACKED).accounts[0] == 0
-    publish(database)
+    publish_data_version(database)
     assert read_frame(TRACKED).accounts[0] == 1
 
 
@@ -38,7 +38,7 @@ def test_a_page_reads_one_version_even_while_a_run_publishes(database):
     try:
         assert read_frame(TRACKED).accounts[0] == 0
         add_account(database, "octocat")
-        publish(database)
+        publish_data_version(database)
         assert read_frame(TRACKED).accounts[0] == 0
     finally:
         pin_version(None)
@@ -73,7 +73,7 @@ def frame_of(number):
 
 
 def test_many_who_ask_at_once_share_one_computation():
-    frames, asked, everybody = Frames(), [], threading.Barrier(8)
+    frames, asked, everybody = FrameCache(), [], threading.Barrier(8)
 
     def compute():
         asked.append(1)
@@ -90,7 +90,7 @@ def test_many_who_ask_at_once_share_one_computation():
 
 
 def test_a_failure_is_told_but_not_kept():
-    frames = Frames()
+    frames = FrameCache()
 
     def fail():
         raise ConnectionError
@@ -101,7 +101,7 @@ def test_a_failure_is_told_but_not_kept():
 
 
 def test_a_new_version_forgets_the_old_one():
-    frames = Frames()
+    frames = FrameCache()
     frames.get(1, ("question",), lambda: frame_of(1))
     assert frames.get(2, ("question",), lambda: frame_of(2)).number[0] == 2
     assert frames.held == frame_of(2).memory_usage(index=True, deep=True).sum()
@@ -109,7 +109,7 @@ def test_a_new_version_forgets_the_old_one():
 
 def test_the_cache_is_bounded_in_bytes_and_drops_what_was_longest_unused():
     one = int(frame_of(0).memory_usage(index=True, deep=True).sum())
-    frames = Frames(limit=2 * one)
+    frames = FrameCache(limit=2 * one)
     for question in ("a", "b"):
         frames.get(1, (question,), lambda: frame_of(1))
     frames.get(1, ("a",), lambda: frame_of(1))

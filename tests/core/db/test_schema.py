@@ -12,12 +12,12 @@ from sqlalchemy import text
 from core.db import partitions
 from core.db.schema import metadata
 
-NOT_OURS = ("procrastinate", "alembic_version")
+FOREIGN_TABLES = ("procrastinate", "alembic_version")
 
 
 def is_ours(difference):
     name = str(difference)
-    return not any(other in name for other in NOT_OURS) and "_snapshot_2" not in name and "_default" not in name
+    return not any(other in name for other in FOREIGN_TABLES) and "_snapshot_2" not in name and "_default" not in name
 
 
 def test_the_migrated_database_is_what_the_schema_says(database):
@@ -38,17 +38,17 @@ def test_snapshots_of_a_month_without_partition_are_kept_and_raise_the_alarm(dat
     database.execute(
         text("INSERT INTO repository_snapshot (repository_id, captured_at, stars) VALUES (1, '2015-03-04Z', 5)")
     )
-    assert partitions.strays(database) == 1
+    assert partitions.count_default_rows(database) == 1
 
 
 def test_months_are_made_once(database):
-    assert partitions.ensure_months(database, date(2019, 11, 30), date(2020, 1, 1)) == 6
-    assert partitions.ensure_months(database, date(2019, 11, 30), date(2020, 1, 1)) == 0
+    assert partitions.ensure_partitions(database, date(2019, 11, 30), date(2020, 1, 1)) == 6
+    assert partitions.ensure_partitions(database, date(2019, 11, 30), date(2020, 1, 1)) == 0
 
 
 @given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.integers(0, 30))
 def test_months_follow_each_other_without_gap(first, later):
     last = partitions.first_of_month(first, months_later=later)
-    months = list(partitions.months(first, last))
+    months = list(partitions.months_between(first, last))
     assert len(months) == later + 1
     assert all(after == partitions.first_of_month(before, months_later=1) for before, after in pairwise(months))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.geo.geocoder import Atlas
+from core.geo.geocoder import Geocoder
 
 CITIES = [
     ("Seattle, WA", "Seattle", "United States"),
@@ -56,9 +56,9 @@ NO_PLACES = [
 
 
 @pytest.fixture(scope="module")
-def atlas() -> Atlas:
+def atlas() -> Geocoder:
     """One that has read its file once, for all of these."""
-    atlas = Atlas()
+    atlas = Geocoder()
     atlas.locate([*(text for text, _, _ in CITIES), *(text for text, _ in COUNTRIES), *NO_PLACES])
     return atlas
 

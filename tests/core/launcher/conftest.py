@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from core.launcher.embedded import Servers
-from core.launcher.embedded.home import ELSEWHERE, find_home
+from core.launcher.embedded.home import FALLBACK_ROOT, find_server_folders
 
 PROJECT = Path(__file__).resolve().parents[3]
 CLIENT = """
@@ -118,8 +118,8 @@ def clear(folder: Path) -> None:
             os.kill(pid, signal.SIGTERM)
     wait_until(lambda: not processes_of(folder))
     if (folder / "servers").is_dir():
-        home = find_home(folder)
-        if home.root.is_relative_to(ELSEWHERE) or home.sockets.is_relative_to("/tmp/almanac-"):
+        home = find_server_folders(folder)
+        if home.root.is_relative_to(FALLBACK_ROOT) or home.sockets.is_relative_to("/tmp/almanac-"):
             shutil.rmtree(home.root, ignore_errors=True)
         shutil.rmtree(home.sockets, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)

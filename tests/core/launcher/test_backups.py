@@ -49,9 +49,9 @@ def rows(url, sql):
 
 def test_what_was_backed_up_comes_back_in_another_place(filled, empty, tmp_path):
     file = tmp_path / "almanac.backup"
-    assert backups.back_up(filled, file) == file.stat().st_size
+    assert backups.write_backup(filled, file) == file.stat().st_size
     assert file.stat().st_mode & 0o777 == 0o600
-    backups.restore(empty, file)
+    backups.restore_backup(empty, file)
     assert rows(empty, "SELECT login, github_id FROM account") == [("octo;cat's", 7)]
     assert rows(empty, "SELECT stars FROM repository_snapshot") == [(5,)]
     assert rows(empty, "SELECT obj_description('capture'::regclass)") == rows(
@@ -61,44 +61,44 @@ def test_what_was_backed_up_comes_back_in_another_place(filled, empty, tmp_path)
 
 
 def test_after_it_everybody_has_to_sign_in_again(filled, empty, tmp_path):
-    backups.back_up(filled, tmp_path / "b")
-    backups.restore(empty, tmp_path / "b")
+    backups.write_backup(filled, tmp_path / "b")
+    backups.restore_backup(empty, tmp_path / "b")
     assert rows(empty, "SELECT revoked_reason FROM session") == [("restored",)]
 
 
 def test_data_are_overwritten_only_when_somebody_says_so(filled, tmp_path):
-    backups.back_up(filled, tmp_path / "b")
+    backups.write_backup(filled, tmp_path / "b")
     rows(filled, "INSERT INTO account (login) VALUES ('later') RETURNING id")
     with pytest.raises(BadInput, match="--replace"):
-        backups.restore(filled, tmp_path / "b")
-    backups.restore(filled, tmp_path / "b", replace=True)
+        backups.restore_backup(filled, tmp_path / "b")
+    backups.restore_backup(filled, tmp_path / "b", replace=True)
     assert rows(filled, "SELECT login FROM account") == [("octo;cat's",)]
 
 
 def test_a_backup_that_breaks_off_changes_nothing(filled, tmp_path):
-    backups.back_up(filled, tmp_path / "b")
+    backups.write_backup(filled, tmp_path / "b")
     (tmp_path / "half").write_bytes((tmp_path / "b").read_bytes()[:-4_000])
     with pytest.raises(ServerUnavailable):
-        backups.restore(filled, tmp_path / "half", replace=True)
+        backups.restore_backup(filled, tmp_path / "half", replace=True)
     assert rows(filled, "SELECT login FROM account") == [("octo;cat's",)]
 
 
 def test_nothing_is_restored_under_a_running_almanac(filled, tmp_path):
-    backups.back_up(filled, tmp_path / "b")
+    backups.write_backup(filled, tmp_path / "b")
     other = create_engine(filled)
     with other.connect() as connection:
         connection.execute(text("SELECT 1"))
         with pytest.raises(BadInput, match="stop it first"):
-            backups.restore(filled, tmp_path / "b", replace=True)
+            backups.restore_backup(filled, tmp_path / "b", replace=True)
     other.dispose()
 
 
 def test_a_file_is_never_overwritten_nor_left_half(filled, tmp_path):
     (tmp_path / "b").write_text("mine")
     with pytest.raises(BadInput, match="exists already"):
-        backups.back_up(filled, tmp_path / "b")
+        backups.write_backup(filled, tmp_path / "b")
     with pytest.raises(ServerUnavailable):
-        backups.back_up(filled.set(database="nowhere"), tmp_path / "c")
+        backups.write_backup(filled.set(database="nowhere"), tmp_path / "c")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b"]
 
 
@@ -106,7 +106,7 @@ def test_a_file_is_never_overwritten_nor_left_half(filled, tmp_path):
 def test_what_is_no_backup_is_refused(filled, tmp_path, content):
     (tmp_path / "b").write_bytes(content)
     with pytest.raises(BadInput, match="no backup"):
-        backups.restore(filled, tmp_path / "b", replace=True)
+        backups.restore_backup(filled, tmp_path / "b", replace=True)
 
 
 def test_the_command_line_says_what_it_did(filled, tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.launcher.demo import Demo
-from core.launcher.stack import Stopped, free_port
+from core.launcher.stack import StopRequested, free_port
 from core.settings import Settings
 
 from .conftest import clear, connect, new_folder, processes_of
@@ -29,7 +29,7 @@ class SmallDemo(Demo):
             self._look_after()
             self._count()
         self.asked.append(0)
-        raise Stopped
+        raise StopRequested
 
     def _count(self) -> None:
         with connect(self.database_url) as connection:

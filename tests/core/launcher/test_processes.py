@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from core.launcher.processes import Child
+from core.launcher.processes import ChildProcess
 
 from .conftest import wait_until
 
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
-PARENT = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', {!r}]).wait()"
+IGNORES_SIGTERM_PROGRAM = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+)
+PARENT_PROGRAM = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', {!r}]).wait()"
 
 
 @pytest.fixture
@@ -22,11 +24,11 @@ def said() -> list[str]:
 
 
 @pytest.fixture
-def child(said: list[str]) -> Iterator[Callable[[str], Child]]:
-    started: list[Child] = []
+def child(said: list[str]) -> Iterator[Callable[[str], ChildProcess]]:
+    started: list[ChildProcess] = []
 
-    def start(program: str) -> Child:
-        started.append(Child("worker", [sys.executable, "-c", program], {}, said.append))
+    def start(program: str) -> ChildProcess:
+        started.append(ChildProcess("worker", [sys.executable, "-c", program], {}, said.append))
         started[-1].start()
         return started[-1]
 
@@ -35,7 +37,7 @@ def child(said: list[str]) -> Iterator[Callable[[str], Child]]:
         one.stop_by(0)
 
 
-def test_a_child_that_ends_is_started_again_ever_later(child: Callable[[str], Child], said: list[str]) -> None:
+def test_a_child_that_ends_is_started_again_ever_later(child: Callable[[str], ChildProcess], said: list[str]) -> None:
     one = child("raise SystemExit(3)")
     waits = []
     now = time.monotonic()
@@ -52,7 +54,7 @@ def test_a_child_that_ends_is_started_again_ever_later(child: Callable[[str], Ch
     assert said[0] == "The worker ended with exit code 3; it starts again in 1 s."
 
 
-def test_a_child_that_ran_long_is_started_again_soon(child: Callable[[str], Child], said: list[str]) -> None:
+def test_a_child_that_ran_long_is_started_again_soon(child: Callable[[str], ChildProcess], said: list[str]) -> None:
     one = child("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     one.failures = 6
     assert one.process
@@ -62,19 +64,19 @@ def test_a_child_that_ran_long_is_started_again_soon(child: Callable[[str], Chil
 
 
 def test_a_child_that_ignores_the_request_is_killed_with_what_it_started(
-    child: Callable[[str], Child], said: list[str], tmp_path: Path
+    child: Callable[[str], ChildProcess], said: list[str], tmp_path: Path
 ) -> None:
     mark = str(tmp_path / "mark")
-    one = child(PARENT.format(f"open({mark!r}, 'w'); {STUBBORN}") + f"  # {mark}")
+    one = child(PARENT_PROGRAM.format(f"open({mark!r}, 'w'); {IGNORES_SIGTERM_PROGRAM}") + f"  # {mark}")
     wait_until(lambda: Path(mark).exists())
-    grandchildren = [pid for pid in _running(mark) if one.process and pid != one.process.pid]
+    grandchildren = [pid for pid in _pids_with(mark) if one.process and pid != one.process.pid]
     assert grandchildren
     one.ask_to_stop()
     one.stop_by(time.monotonic() + 0.2)
-    wait_until(lambda: not _running(mark))
+    wait_until(lambda: not _pids_with(mark))
 
 
-def _running(mark: str) -> list[int]:
+def _pids_with(mark: str) -> list[int]:
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:

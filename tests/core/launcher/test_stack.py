@@ -17,14 +17,14 @@ from urllib.request import urlopen
 import pytest
 
 from core.errors import BadInput
-from core.launcher.stack import bring_up_to_date, free_port
+from core.launcher.stack import free_port, migrate_if_needed
 
 from .conftest import PROJECT, clear, new_folder, process_named, processes_of, wait_until
 
-PASSWORD = re.compile(r"Sign in as admin with the password [A-Za-z0-9]{20} \(it is shown only this once\)")
+PASSWORD_LINE = re.compile(r"Sign in as admin with the password [A-Za-z0-9]{20} \(it is shown only this once\)")
 
 
-class Up:
+class RunningStack:
     """`python -m core up` in a process group of its own, as a terminal would have it."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
@@ -61,7 +61,7 @@ class Up:
 
     def children(self, *words: str) -> list[int]:
         """The processes that were started for it, by their command; all of them without words."""
-        return [pid for pid in _with_mark(str(self.folder)) if all(word in _command(pid) for word in words)]
+        return [pid for pid in _pids_with_mark(str(self.folder)) if all(word in _command(pid) for word in words)]
 
     def end(self, number: signal.Signals = signal.SIGINT) -> float:
         """Send it a signal as the terminal does, and return how long it took to end."""
@@ -79,7 +79,7 @@ def _command(pid: int) -> str:
         return ""
 
 
-def _with_mark(mark: str) -> list[int]:
+def _pids_with_mark(mark: str) -> list[int]:
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -99,10 +99,10 @@ def folder_of_stack() -> Iterator[Path]:
 
 @pytest.fixture
 def up(folder_of_stack: Path) -> Iterator[Any]:
-    started: list[Up] = []
+    started: list[RunningStack] = []
 
-    def start(**environment: str) -> Up:
-        started.append(Up(folder_of_stack, **environment))
+    def start(**environment: str) -> RunningStack:
+        started.append(RunningStack(folder_of_stack, **environment))
         return started[-1]
 
     yield start
@@ -119,7 +119,7 @@ def test_all_of_it_starts_heals_and_stops(up: Any, folder_of_stack: Path) -> Non
     one = up()
     wait_until(one.is_healthy, 60)
     wait_until(lambda: f"Almanac is at http://127.0.0.1:{one.port}" in one.output)
-    assert len(PASSWORD.findall(one.output)) == 1
+    assert len(PASSWORD_LINE.findall(one.output)) == 1
     wait_until(lambda: one.children("ingest worker") and one.children("ingest scheduler"), 30)
 
     os.kill(one.children("app.py")[0], signal.SIGKILL)
@@ -139,7 +139,7 @@ def test_all_of_it_starts_heals_and_stops(up: Any, folder_of_stack: Path) -> Non
     again = up()
     wait_until(lambda: f"Almanac is at http://127.0.0.1:{again.port}" in again.output, 60)
     wait_until(lambda: "Sign in as admin; if the password is lost: python -m core reset-password admin" in again.output)
-    assert not PASSWORD.search(again.output)
+    assert not PASSWORD_LINE.search(again.output)
     again.end()
 
 
@@ -193,4 +193,4 @@ def test_a_port_that_is_taken_is_named() -> None:
 
 def test_a_database_is_migrated_once(servers: Any, committing_database: Any) -> None:
     url = committing_database.url.render_as_string(hide_password=False)
-    assert bring_up_to_date(url) is False
+    assert migrate_if_needed(url) is False

@@ -8,38 +8,38 @@ from sqlalchemy import Connection, insert, text
 
 from core.db import schema
 from core.queries import accounts
-from tests import holdings
-from tests.holdings import moment
+from tests import seed_data
+from tests.seed_data import utc
 
 
-def snapshot(database: Connection, account_id: int, at: str, **counts: int) -> None:
+def add_snapshot(database: Connection, account_id: int, at: str, **counts: int) -> None:
     """Our own look at an account that brought a change."""
-    database.execute(insert(schema.account_snapshot).values(account_id=account_id, captured_at=moment(at), **counts))
-    look(database, account_id, at)
+    database.execute(insert(schema.account_snapshot).values(account_id=account_id, captured_at=utc(at), **counts))
+    add_capture(database, account_id, at)
 
 
-def look(database: Connection, account_id: int, at: str) -> None:
+def add_capture(database: Connection, account_id: int, at: str) -> None:
     database.execute(
         text("INSERT INTO capture (account_id, captured_at) VALUES (:id, :at) ON CONFLICT DO NOTHING"),
-        {"id": account_id, "at": moment(at)},
+        {"id": account_id, "at": utc(at)},
     )
 
 
-def renamed(database: Connection, account_id: int, before: str, after: str, at: str) -> None:
+def add_rename(database: Connection, account_id: int, before: str, after: str, at: str) -> None:
     database.execute(
         insert(schema.change).values(
-            account_id=account_id, noticed_at=moment(at), kind="renamed", before=before, after=after
+            account_id=account_id, noticed_at=utc(at), kind="renamed", before=before, after=after
         )
     )
 
 
 def test_a_login_is_found_whatever_its_case(database):
-    holdings.account(database, "Octo-Cat", kind="user")
+    seed_data.add_account(database, "Octo-Cat", kind="user")
     assert accounts.profile("octo-cat").at[0, "login"] == "Octo-Cat"
 
 
 def test_of_two_that_bore_a_login_the_living_one_is_found(database):
-    for github_id, gone in ((1, moment("2025-01-01")), (2, None)):
+    for github_id, gone in ((1, utc("2025-01-01")), (2, None)):
         database.execute(insert(schema.account).values(login="octo", github_id=github_id, gone_at=gone))
     assert pd.isna(accounts.profile("octo").at[0, "gone_at"])
 
@@ -49,126 +49,128 @@ def test_an_unknown_login_is_no_row(database):
 
 
 def test_a_former_login_leads_to_the_new_one(database):
-    octo = holdings.account(database, "octo")
-    renamed(database, octo, "tentacle", "octopus", "2026-01-01")
-    renamed(database, octo, "octopus", "octo", "2026-02-01")
-    assert accounts.renamed_to("Tentacle") == "octo"
-    assert accounts.renamed_to("octo") is None
-    assert accounts.renamed_to("never") is None
+    octo = seed_data.add_account(database, "octo")
+    add_rename(database, octo, "tentacle", "octopus", "2026-01-01")
+    add_rename(database, octo, "octopus", "octo", "2026-02-01")
+    assert accounts.current_login("Tentacle") == "octo"
+    assert accounts.current_login("octo") is None
+    assert accounts.current_login("never") is None
 
 
 def test_own_totals_are_the_last_snapshot_and_that_of_four_weeks_before(database):
-    octo = holdings.account(database, "octo")
-    snapshot(database, octo, "2026-03-01", stars=100, forks=10, repositories=3, followers=7)
-    look(database, octo, "2026-03-20")
-    snapshot(database, octo, "2026-04-17", stars=130, forks=11, repositories=4, followers=9)
-    totals = accounts.totals(octo, moment("2026-04-17 12:00"))
+    octo = seed_data.add_account(database, "octo")
+    add_snapshot(database, octo, "2026-03-01", stars=100, forks=10, repositories=3, followers=7)
+    add_capture(database, octo, "2026-03-20")
+    add_snapshot(database, octo, "2026-04-17", stars=130, forks=11, repositories=4, followers=9)
+    totals = accounts.totals(octo, utc("2026-04-17 12:00"))
     assert (totals["stars"], totals["stars_before"], totals["followers_before"]) == (130, 100, 7)
     assert totals["source"] == "GitHub"
 
 
 def test_what_nobody_looked_at_four_weeks_ago_has_no_growth(database):
-    octo = holdings.account(database, "octo")
-    snapshot(database, octo, "2026-01-01", stars=100, forks=10, repositories=3)
-    snapshot(database, octo, "2026-04-17", stars=130, forks=11, repositories=4)
-    totals = accounts.totals(octo, moment("2026-04-17 12:00"))
+    octo = seed_data.add_account(database, "octo")
+    add_snapshot(database, octo, "2026-01-01", stars=100, forks=10, repositories=3)
+    add_snapshot(database, octo, "2026-04-17", stars=130, forks=11, repositories=4)
+    totals = accounts.totals(octo, utc("2026-04-17 12:00"))
     assert totals["stars"] == 130
     assert totals["stars_before"] is None
 
 
 def test_nothing_collected_is_no_totals(database):
-    assert accounts.totals(holdings.account(database, "octo"), None) == {}
+    assert accounts.totals(seed_data.add_account(database, "octo"), None) == {}
 
 
 def test_imported_totals_compare_like_with_like(database):
     """A repository that enters the source's sight did not grow from nothing."""
-    holdings.imported(database, "octo/cat", {"2026-03-01": 100, "2026-03-29": 110})
-    holdings.imported(database, "octo/dog", {"2026-03-29": 5000})
-    octo = holdings.account(database, "octo")
+    seed_data.add_imported_repository(database, "octo/cat", {"2026-03-01": 100, "2026-03-29": 110})
+    seed_data.add_imported_repository(database, "octo/dog", {"2026-03-29": 5000})
+    octo = seed_data.add_account(database, "octo")
     totals = accounts.totals(octo, None)
     assert (totals["stars"], totals["repositories"]) == (5110, 2)
     assert totals["stars"] - totals["stars_before"] == 10
 
 
 def test_our_own_numbers_go_before_imported_ones(database):
-    holdings.imported(database, "octo/cat", {"2026-03-01": 100})
-    octo = holdings.account(database, "octo")
-    snapshot(database, octo, "2026-04-01", stars=160, forks=0, repositories=5)
+    seed_data.add_imported_repository(database, "octo/cat", {"2026-03-01": 100})
+    octo = seed_data.add_account(database, "octo")
+    add_snapshot(database, octo, "2026-04-01", stars=160, forks=0, repositories=5)
     assert accounts.totals(octo, None)["stars"] == 160
-    assert accounts.totals(octo, moment("2026-03-15"))["stars"] == 100
+    assert accounts.totals(octo, utc("2026-03-15"))["stars"] == 100
 
 
 def test_imported_history_adds_up_what_was_in_sight_within_four_weeks(database):
-    holdings.imported(database, "octo/cat", {"2026-01-04": 100, "2026-01-11": 101, "2026-01-18": 102})
-    holdings.imported(database, "octo/dog", {"2026-01-04": 10, "2026-01-18": 12, "2026-03-01": 20})
-    history = accounts.history(holdings.account(database, "octo"), None)
+    seed_data.add_imported_repository(database, "octo/cat", {"2026-01-04": 100, "2026-01-11": 101, "2026-01-18": 102})
+    seed_data.add_imported_repository(database, "octo/dog", {"2026-01-04": 10, "2026-01-18": 12, "2026-03-01": 20})
+    history = accounts.history(seed_data.add_account(database, "octo"), None)
     assert history["stars"].tolist() == [110, 111, 114, 20]
     assert history["repositories"].tolist() == [2, 2, 2, 1]
 
 
 @pytest.mark.parametrize("as_of", ["2026-01-11", "2026-01-12 23:00"])
 def test_history_ends_at_the_moment_asked_for(database, as_of):
-    holdings.imported(database, "octo/cat", {"2026-01-04": 100, "2026-01-11": 101, "2026-01-18": 102})
-    assert accounts.history(holdings.account(database, "octo"), moment(as_of))["stars"].tolist() == [100, 101]
+    seed_data.add_imported_repository(database, "octo/cat", {"2026-01-04": 100, "2026-01-11": 101, "2026-01-18": 102})
+    assert accounts.history(seed_data.add_account(database, "octo"), utc(as_of))["stars"].tolist() == [100, 101]
 
 
 def test_history_names_its_sources_and_keeps_them_apart(database):
-    holdings.imported(database, "octo/cat", {"2026-01-04": 100}, by="weekly list")
-    octo = holdings.account(database, "octo")
-    snapshot(database, octo, "2026-02-01", stars=300, forks=0, repositories=9, followers=4)
+    seed_data.add_imported_repository(database, "octo/cat", {"2026-01-04": 100}, by="weekly list")
+    octo = seed_data.add_account(database, "octo")
+    add_snapshot(database, octo, "2026-02-01", stars=300, forks=0, repositories=9, followers=4)
     history = accounts.history(octo, None)
     assert history["source"].tolist() == ["GitHub", "weekly list"]
     assert history["followers"].fillna(-1).tolist() == [4, -1]
 
 
 def test_a_stretch_ends_where_twice_the_usual_time_passed_without_a_look(database):
-    octo = holdings.account(database, "octo")
+    octo = seed_data.add_account(database, "octo")
     for day in (1, 2, 3, 9, 10):
-        look(database, octo, f"2026-03-{day:02d}")
-    stretches = accounts.stretches(octo, None)
-    assert stretches["from_at"].tolist() == [moment("2026-03-01"), moment("2026-03-09")]
-    assert stretches["to_at"].tolist() == [moment("2026-03-03"), moment("2026-03-10")]
+        add_capture(database, octo, f"2026-03-{day:02d}")
+    stretches = accounts.coverage_intervals(octo, None)
+    assert stretches["from_at"].tolist() == [utc("2026-03-01"), utc("2026-03-09")]
+    assert stretches["to_at"].tolist() == [utc("2026-03-03"), utc("2026-03-10")]
     assert stretches["looks"].tolist() == [3, 2]
-    assert stretches["patient_until"].tolist() == [moment("2026-03-05"), moment("2026-03-12")]
+    assert stretches["patient_until"].tolist() == [utc("2026-03-05"), utc("2026-03-12")]
 
 
 def test_an_imported_source_has_its_own_rhythm(database):
-    holdings.imported(database, "octo/cat", {"2026-01-04": 1, "2026-01-17": 2, "2026-02-15": 3}, by="weekly")
+    seed_data.add_imported_repository(
+        database, "octo/cat", {"2026-01-04": 1, "2026-01-17": 2, "2026-02-15": 3}, by="weekly"
+    )
     database.execute(text("UPDATE source SET rhythm = '7 days' WHERE name = 'weekly'"))
-    stretches = accounts.stretches(holdings.account(database, "octo"), None)
+    stretches = accounts.coverage_intervals(seed_data.add_account(database, "octo"), None)
     assert stretches["looks"].tolist() == [2, 1]
 
 
 def test_a_rare_cadence_is_no_gap(database):
-    octo = holdings.account(database, "octo")
+    octo = seed_data.add_account(database, "octo")
     database.execute(insert(schema.tracked_account).values(account_id=octo, every=timedelta(days=7)))
     for day in (1, 8, 15):
-        look(database, octo, f"2026-03-{day:02d}")
-    assert len(accounts.stretches(octo, None)) == 1
+        add_capture(database, octo, f"2026-03-{day:02d}")
+    assert len(accounts.coverage_intervals(octo, None)) == 1
 
 
 def test_the_newest_look_says_its_run(database):
-    octo = holdings.account(database, "octo")
+    octo = seed_data.add_account(database, "octo")
     database.execute(
         text("INSERT INTO capture (account_id, captured_at, run_id) VALUES (:id, :at, 812)"),
-        {"id": octo, "at": moment("2026-03-01")},
+        {"id": octo, "at": utc("2026-03-01")},
     )
-    assert accounts.newest_look(octo, None) == {
-        "captured_at": moment("2026-03-01"),
+    assert accounts.latest_capture(octo, None) == {
+        "captured_at": utc("2026-03-01"),
         "source": "GitHub",
         "run_id": 812,
     }
-    assert accounts.newest_look(octo, moment("2026-02-01")) == {}
+    assert accounts.latest_capture(octo, utc("2026-02-01")) == {}
 
 
 def test_tracked_accounts_are_suggested_before_famous_ones(database):
-    holdings.repository(database, "famous/one", {"2026-03-01": 9000})
-    holdings.repository(database, "small/one", {"2026-03-01": 1})
-    database.execute(insert(schema.tracked_account).values(account_id=holdings.account(database, "small")))
+    seed_data.add_repository(database, "famous/one", {"2026-03-01": 9000})
+    seed_data.add_repository(database, "small/one", {"2026-03-01": 1})
+    database.execute(insert(schema.tracked_account).values(account_id=seed_data.add_account(database, "small")))
     assert accounts.suggestions()["login"].tolist() == ["small", "famous"]
 
 
 def test_now_means_the_end_of_today(database):
-    end = accounts.moment(None)
+    end = accounts.as_of_or_end_of_today(None)
     assert end.date() == datetime.now(UTC).date()
-    assert accounts.moment(moment("2026-01-01")) == moment("2026-01-01")
+    assert accounts.as_of_or_end_of_today(utc("2026-01-01")) == utc("2026-01-01")

@@ -7,12 +7,12 @@ from sqlalchemy import Connection, insert, select
 from core.alerts import rules as changes
 from core.db import schema
 from core.queries import alerts
-from tests.holdings import account, moment
+from tests.seed_data import add_account, utc
 
-NOW = moment("2026-11-23 12:00")
+NOW = utc("2026-11-23 12:00")
 
 
-def raised(database: Connection, kind: str, subject: str, *, hours_ago: int = 1, over: bool = True, **more: object):
+def add_alert(database: Connection, kind: str, subject: str, *, hours_ago: int = 1, over: bool = True, **more: object):
     rule = database.scalar(select(schema.alert_rule.c.id).where(schema.alert_rule.c.kind == kind))
     at = NOW - timedelta(hours=hours_ago)
     database.execute(
@@ -24,47 +24,47 @@ def raised(database: Connection, kind: str, subject: str, *, hours_ago: int = 1,
 
 
 def test_what_lasts_is_listed_longest_first(database):
-    raised(database, "budget_short", "young", hours_ago=1, over=False)
-    raised(database, "freshness_missed", "old", hours_ago=9, over=False)
-    raised(database, "archived", "past")
-    assert list(alerts.lasting()["subject"]) == ["old", "young"]
-    assert alerts.newest_at() == NOW - timedelta(hours=1)
+    add_alert(database, "budget_short", "young", hours_ago=1, over=False)
+    add_alert(database, "freshness_missed", "old", hours_ago=9, over=False)
+    add_alert(database, "archived", "past")
+    assert list(alerts.active_alerts()["subject"]) == ["old", "young"]
+    assert alerts.latest_raised_at() == NOW - timedelta(hours=1)
 
 
 def test_what_was_noticed_goes_on_before_any_of_it(database):
-    octo = account(database, "octo")
+    octo = add_account(database, "octo")
     for number in range(5):
-        raised(database, "archived", f"octo/{number}", account_id=octo)
-    first = alerts.noticed(most=2)
+        add_alert(database, "archived", f"octo/{number}", account_id=octo)
+    first = alerts.list_alerts(most=2)
     assert list(first["subject"]) == ["octo/4", "octo/3"]
-    assert list(alerts.noticed(before=int(first["id"].iloc[-1]), most=2)["subject"]) == ["octo/2", "octo/1"]
+    assert list(alerts.list_alerts(before=int(first["id"].iloc[-1]), most=2)["subject"]) == ["octo/2", "octo/1"]
 
 
 def test_kinds_and_account_add_up_and_wildcards_are_characters(database):
-    raised(database, "archived", "a", account_id=account(database, "octo"))
-    raised(database, "relicensed", "b", account_id=account(database, "octo"))
-    raised(database, "archived", "c", account_id=account(database, "cat"))
-    assert list(alerts.noticed(["archived"], "OCTO")["subject"]) == ["a"]
-    assert alerts.noticed(login="%").empty
+    add_alert(database, "archived", "a", account_id=add_account(database, "octo"))
+    add_alert(database, "relicensed", "b", account_id=add_account(database, "octo"))
+    add_alert(database, "archived", "c", account_id=add_account(database, "cat"))
+    assert list(alerts.list_alerts(["archived"], "OCTO")["subject"]) == ["a"]
+    assert alerts.list_alerts(login="%").empty
 
 
 def test_rules_tell_how_often_they_noticed_something(database):
-    raised(database, "archived", "a")
+    add_alert(database, "archived", "a")
     found = alerts.rules().set_index("kind")
     assert found.loc["archived", ["raised", "last_at"]].tolist() == [1, NOW - timedelta(hours=1)]
     assert found.loc["stars_jumped", "settings"] == {"gained": 100, "share": 0.05, "days": 1}
-    changes.add_rule(database, "archived", {}, "boss", account(database, "octo"))
+    changes.add_rule(database, "archived", {}, "boss", add_account(database, "octo"))
     assert alerts.rules()["account"].iloc[-1] == "octo"
 
 
 def test_nothing_noticed_has_no_moment(database):
-    assert alerts.newest_at() is None
-    assert alerts.lasting().empty
+    assert alerts.latest_raised_at() is None
+    assert alerts.active_alerts().empty
 
 
 def test_a_webhook_is_told_of_without_address_and_key(database):
     webhook, key = changes.add_webhook(database, "chat", "https://hooks.example.com:8443/T0/secret?x=1", "json", "boss")
-    changes.try_webhook(database, webhook)
+    changes.enqueue_test_delivery(database, webhook)
     found = alerts.webhooks(datetime.now(UTC))
     assert found.loc[0, ["host", "kinds", "waiting", "last_state"]].tolist() == [
         "hooks.example.com",
@@ -79,7 +79,7 @@ def test_a_webhook_is_told_of_without_address_and_key(database):
 
 def test_deliveries_come_newest_first(database):
     webhook, _ = changes.add_webhook(database, "chat", "https://example.com", "json", "boss", ["archived"])
-    first, second = (changes.try_webhook(database, webhook) for _ in range(2))
+    first, second = (changes.enqueue_test_delivery(database, webhook) for _ in range(2))
     assert alerts.webhooks(datetime.now(UTC)).loc[0, "kinds"] == ["archived"]
     assert list(alerts.deliveries(webhook)["id"]) == [second, first]
     assert alerts.delivery(first)["state"] == "waiting"

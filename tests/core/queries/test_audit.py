@@ -11,47 +11,47 @@ from sqlalchemy import Connection, insert, text
 
 from core.db import schema
 from core.queries import audit
-from core.queries.audit import Place, Wanted
-from tests.holdings import moment
+from core.queries.audit import EventFilter, PageCursor
+from tests.seed_data import utc
 
-NOW = moment("2026-03-10 12:00")
+NOW = utc("2026-03-10 12:00")
 
 
-def happened(database: Connection, actor: str = "ada", action: str = "sign_in", **values: object) -> None:
+def add_event(database: Connection, actor: str = "ada", action: str = "sign_in", **values: object) -> None:
     database.execute(insert(schema.audit_event).values(**{"at": NOW, "actor": actor, "action": action, **values}))
 
 
 def actors(**wanted: object) -> list[str]:
-    return list(audit.events(Wanted(**wanted))["actor"])
+    return list(audit.list_events(EventFilter(**wanted))["actor"])
 
 
 def test_the_newest_comes_first(database):
-    happened(database, "old", at=NOW - timedelta(days=1))
-    happened(database, "new")
-    happened(database, "newer")
+    add_event(database, "old", at=NOW - timedelta(days=1))
+    add_event(database, "new")
+    add_event(database, "newer")
     assert actors() == ["newer", "new", "old"]
 
 
 def test_who_did_it_and_whom_it_was_done_to_are_both_found_by_name(database):
-    happened(database, "Ada")
-    happened(database, "bob", "deactivated", target="ADA")
-    happened(database, "adam")
+    add_event(database, "Ada")
+    add_event(database, "bob", "deactivated", target="ADA")
+    add_event(database, "adam")
     assert sorted(actors(who="ada")) == ["Ada", "bob"]
 
 
 def test_filters_add_up(database):
-    happened(database, "ada", "sign_in", at=NOW - timedelta(days=2))
-    happened(database, "ada", "sign_out")
-    happened(database, "bob", "sign_out")
+    add_event(database, "ada", "sign_in", at=NOW - timedelta(days=2))
+    add_event(database, "ada", "sign_out")
+    add_event(database, "bob", "sign_out")
     assert actors(who="ada", action="sign_out") == ["ada"]
     assert actors(who="ada", until=NOW - timedelta(days=1)) == ["ada"]
     assert actors(since=NOW - timedelta(days=1), action="sign_in") == []
-    assert audit.count(Wanted(since=NOW)) == 2
+    assert audit.count_events(EventFilter(since=NOW)) == 2
 
 
 @pytest.mark.parametrize("part", ["192.0.2", "PALLETS", "quarterly", "a1b2c3", "sign_in"])
 def test_search_looks_everywhere(database, part):
-    happened(
+    add_event(
         database,
         "ada",
         target="pallets",
@@ -59,33 +59,33 @@ def test_search_looks_everywhere(database, part):
         request_id="a1b2c3",
         details={"note": "Quarterly review"},
     )
-    happened(database, "bob", "tracked")
+    add_event(database, "bob", "tracked")
     assert actors(search=part) == ["ada"]
-    assert audit.count(Wanted(search=part)) == 1
+    assert audit.count_events(EventFilter(search=part)) == 1
 
 
 def test_wildcards_and_quotes_are_characters_like_any_other(database):
-    happened(database)
+    add_event(database)
     for part in ("%", "_%", "' OR true --"):
         assert actors(search=part) == []
 
 
 def test_details_that_hold_nothing_are_unknown(database):
-    happened(database, details=None)
-    happened(database, details={"sessions": 3})
-    found = audit.events(Wanted())["details"]
+    add_event(database, details=None)
+    add_event(database, details={"sessions": 3})
+    found = audit.list_events(EventFilter())["details"]
     assert found.iloc[0] == '{"sessions": 3}'
     assert found.isna().iloc[1]
 
 
-def walked(most: int) -> list[int]:
+def paged_event_ids(most: int) -> list[int]:
     """The ids of all events, read a page at a time."""
     seen: list[int] = []
     place = None
-    while len(page := audit.events(Wanted(), place, most)):
+    while len(page := audit.list_events(EventFilter(), place, most)):
         seen += list(page["id"])
         last = page.iloc[-1]
-        place = Place(Timestamp(last["at"]).to_pydatetime(), int(last["id"]))
+        place = PageCursor(Timestamp(last["at"]).to_pydatetime(), int(last["id"]))
     return seen
 
 
@@ -94,20 +94,20 @@ def test_pages_neither_skip_nor_repeat_whatever_happened_at_once(database):
     def hold(seconds: list[int], most: int) -> None:
         database.execute(text("DELETE FROM audit_event"))
         for second in seconds:
-            happened(database, at=NOW + timedelta(seconds=second, microseconds=second))
-        assert walked(most) == list(audit.events(Wanted(), most=100)["id"])
-        assert len(walked(most)) == len(seconds)
+            add_event(database, at=NOW + timedelta(seconds=second, microseconds=second))
+        assert paged_event_ids(most) == list(audit.list_events(EventFilter(), most=100)["id"])
+        assert len(paged_event_ids(most)) == len(seconds)
 
     hold()
 
 
 def test_what_happens_meanwhile_moves_no_page(database):
     for second in range(4):
-        happened(database, str(second), at=NOW + timedelta(seconds=second))
-    first = audit.events(Wanted(), most=2)
-    happened(database, "meanwhile", at=NOW + timedelta(minutes=1))
+        add_event(database, str(second), at=NOW + timedelta(seconds=second))
+    first = audit.list_events(EventFilter(), most=2)
+    add_event(database, "meanwhile", at=NOW + timedelta(minutes=1))
     last = first.iloc[-1]
-    second = audit.events(Wanted(), Place(Timestamp(last["at"]).to_pydatetime(), int(last["id"])), 2)
+    second = audit.list_events(EventFilter(), PageCursor(Timestamp(last["at"]).to_pydatetime(), int(last["id"])), 2)
     assert list(second["actor"]) == ["1", "0"]
 
 
@@ -123,9 +123,9 @@ def test_a_page_of_many_thousand_events_is_quick(database):
     )
     database.execute(text("ANALYZE audit_event"))
     began = time.perf_counter()
-    deep = Place(NOW - timedelta(seconds=40_000), 0)
-    assert len(audit.events(Wanted(), deep)) == audit.PAGE
-    assert len(audit.events(Wanted(who="person7"))) == audit.PAGE
+    deep = PageCursor(NOW - timedelta(seconds=40_000), 0)
+    assert len(audit.list_events(EventFilter(), deep)) == audit.PAGE_SIZE
+    assert len(audit.list_events(EventFilter(who="person7"))) == audit.PAGE_SIZE
     assert time.perf_counter() - began < 0.5
     plan = "\n".join(
         database.execute(
@@ -134,4 +134,4 @@ def test_a_page_of_many_thousand_events_is_quick(database):
         ).scalars()
     )
     assert "audit_event_at_idx" in plan
-    assert audit.count(Wanted()) == 50_000
+    assert audit.count_events(EventFilter()) == 50_000

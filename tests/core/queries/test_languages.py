@@ -8,21 +8,21 @@ from sqlalchemy import Connection, insert
 
 from core.db import schema
 from core.queries import languages
-from tests import holdings
-from tests.holdings import moment
+from tests import seed_data
+from tests.seed_data import utc
 
 
-def code(database: Connection, repository_id: int, at: str, **bytes_of: int) -> None:
+def add_language_bytes(database: Connection, repository_id: int, at: str, **bytes_of: int) -> None:
     database.execute(
         insert(schema.repository_language),
         [
-            {"repository_id": repository_id, "captured_at": moment(at), "language": name, "bytes": count}
+            {"repository_id": repository_id, "captured_at": utc(at), "language": name, "bytes": count}
             for name, count in bytes_of.items()
         ],
     )
 
 
-def rollup(database: Connection, day: date, source_id: int = 1, **stars: int) -> None:
+def add_rollup(database: Connection, day: date, source_id: int = 1, **stars: int) -> None:
     database.execute(
         insert(schema.language_day),
         [
@@ -33,34 +33,34 @@ def rollup(database: Connection, day: date, source_id: int = 1, **stars: int) ->
 
 
 def test_only_the_newest_set_of_each_repository_counts(database):
-    cat = holdings.repository(database, "octo/cat", {"2026-01-01": 1})
-    code(database, cat, "2026-01-01", Perl=900)
-    code(database, cat, "2026-02-01", Python=300, C=100)
-    octo = holdings.account(database, "octo")
-    now = languages.of_account(octo, None)
+    cat = seed_data.add_repository(database, "octo/cat", {"2026-01-01": 1})
+    add_language_bytes(database, cat, "2026-01-01", Perl=900)
+    add_language_bytes(database, cat, "2026-02-01", Python=300, C=100)
+    octo = seed_data.add_account(database, "octo")
+    now = languages.account_languages(octo, None)
     assert now[["language", "bytes"]].to_numpy().tolist() == [["Python", 300], ["C", 100]]
     assert now["share"].tolist() == [0.75, 0.25]
-    assert languages.of_account(octo, moment("2026-01-15"))["language"].tolist() == ["Perl"]
+    assert languages.account_languages(octo, utc("2026-01-15"))["language"].tolist() == ["Perl"]
 
 
 def test_forks_and_what_is_gone_are_left_out(database):
-    fork = holdings.repository(database, "octo/fork", {"2026-01-01": 1}, is_fork=True)
-    gone = holdings.repository(database, "octo/gone", {"2026-01-01": 1}, gone_at=moment("2026-01-02"))
+    fork = seed_data.add_repository(database, "octo/fork", {"2026-01-01": 1}, is_fork=True)
+    gone = seed_data.add_repository(database, "octo/gone", {"2026-01-01": 1}, gone_at=utc("2026-01-02"))
     for repository in (fork, gone):
-        code(database, repository, "2026-01-01", C=1)
-    assert languages.of_account(holdings.account(database, "octo"), None).empty
+        add_language_bytes(database, repository, "2026-01-01", C=1)
+    assert languages.account_languages(seed_data.add_account(database, "octo"), None).empty
 
 
 def test_a_repository_without_code_is_no_language(database):
-    cat = holdings.repository(database, "octo/cat", {"2026-01-01": 1})
-    code(database, cat, "2026-01-01", **{"": 0})
-    assert languages.of_account(holdings.account(database, "octo"), None).empty
+    cat = seed_data.add_repository(database, "octo/cat", {"2026-01-01": 1})
+    add_language_bytes(database, cat, "2026-01-01", **{"": 0})
+    assert languages.account_languages(seed_data.add_account(database, "octo"), None).empty
 
 
 def test_the_mix_carries_a_repository_for_a_year_and_no_longer(database):
-    holdings.imported(database, "octo/cat", {"2023-02-01": 10}, primary_language="C")
-    holdings.imported(database, "octo/dog", {"2023-02-01": 5, "2025-02-01": 7}, primary_language="Go")
-    mix = languages.mix_of_account(holdings.account(database, "octo"), moment("2025-03-01"))
+    seed_data.add_imported_repository(database, "octo/cat", {"2023-02-01": 10}, primary_language="C")
+    seed_data.add_imported_repository(database, "octo/dog", {"2023-02-01": 5, "2025-02-01": 7}, primary_language="Go")
+    mix = languages.account_language_history(seed_data.add_account(database, "octo"), utc("2025-03-01"))
     by_end = {(f"{row.at:%Y-%m-%d}", row.language): row.stars for row in mix.itertuples()}
     assert by_end["2023-03-31", "C"] == 10
     assert by_end["2024-03-31", "C"] == 10
@@ -69,36 +69,36 @@ def test_the_mix_carries_a_repository_for_a_year_and_no_longer(database):
 
 
 def test_the_ranking_is_of_the_last_rollup_and_says_its_day(database):
-    rollup(database, date(2026, 2, 1), C=10, Go=1)
-    rollup(database, date(2026, 3, 1), C=12, Rust=3)
-    found = languages.ranking("GitHub", moment("2026-03-05"))
+    add_rollup(database, date(2026, 2, 1), C=10, Go=1)
+    add_rollup(database, date(2026, 3, 1), C=12, Rust=3)
+    found = languages.ranking("GitHub", utc("2026-03-05"))
     assert found["language"].tolist() == ["C", "Rust"]
-    assert found["day"].tolist() == [moment("2026-03-01")] * 2
+    assert found["day"].tolist() == [utc("2026-03-01")] * 2
     assert found["stars_4w"].fillna(-99).tolist() == [2, -99]
-    assert languages.ranking("GitHub", moment("2026-02-20"))["stars"].tolist() == [10, 1]
-    assert languages.ranking("GitHub", moment("2026-01-01")).empty
+    assert languages.ranking("GitHub", utc("2026-02-20"))["stars"].tolist() == [10, 1]
+    assert languages.ranking("GitHub", utc("2026-01-01")).empty
 
 
 def test_no_language_has_a_name(database):
-    rollup(database, date(2026, 2, 1), **{"": 10})
+    add_rollup(database, date(2026, 2, 1), **{"": 10})
     assert languages.ranking("GitHub", None)["language"].tolist() == ["No language"]
 
 
 def test_each_source_is_asked_for_by_name_ours_first(database):
-    elsewhere = holdings.source(database, "weekly list")
-    rollup(database, date(2026, 2, 1), elsewhere, C=10)
-    rollup(database, date(2026, 1, 1), C=1)
-    assert languages.sources(None)["source"].tolist() == ["GitHub", "weekly list"]
+    elsewhere = seed_data.add_source(database, "weekly list")
+    add_rollup(database, date(2026, 2, 1), elsewhere, C=10)
+    add_rollup(database, date(2026, 1, 1), C=1)
+    assert languages.rollup_sources(None)["source"].tolist() == ["GitHub", "weekly list"]
     assert languages.ranking("weekly list", None)["stars"].tolist() == [10]
 
 
 def test_the_course_holds_the_last_rollup_of_each_month(database):
     for day, stars in ((date(2026, 1, 5), 1), (date(2026, 1, 31), 2), (date(2026, 2, 3), 3)):
-        rollup(database, day, C=stars)
-    assert languages.course("GitHub", None)["stars"].tolist() == [2, 3]
+        add_rollup(database, day, C=stars)
+    assert languages.language_trend("GitHub", None)["stars"].tolist() == [2, 3]
 
 
 @pytest.mark.parametrize("measure", ["bytes"])
 def test_bytes_that_nobody_collected_are_unknown(database, measure):
-    rollup(database, date(2026, 2, 1), C=10)
+    add_rollup(database, date(2026, 2, 1), C=10)
     assert pd.isna(languages.ranking("GitHub", None).at[0, measure])

@@ -7,75 +7,75 @@ from sqlalchemy import Connection, insert
 
 from core.db import schema
 from core.queries import people
-from tests.holdings import moment
+from tests.seed_data import utc
 
-NOW = moment("2026-03-10 12:00")
+NOW = utc("2026-03-10 12:00")
 
 
-def person(database: Connection, username: str, **values: object) -> int:
+def add_person(database: Connection, username: str, **values: object) -> int:
     given = {"role": "analyst", **values}
     added = database.execute(insert(schema.person).values(username=username, **given).returning(schema.person.c.id))
     return int(added.scalar_one())
 
 
-def signed_in(database: Connection, person_id: int, *, seen: str = "2026-03-10 11:00", **values: object) -> None:
-    given = {"access_until": NOW, "expires_at": NOW + timedelta(days=1), "last_seen_at": moment(seen), **values}
+def add_session(database: Connection, person_id: int, *, seen: str = "2026-03-10 11:00", **values: object) -> None:
+    given = {"access_until": NOW, "expires_at": NOW + timedelta(days=1), "last_seen_at": utc(seen), **values}
     database.execute(insert(schema.session).values(id=uuid4(), person_id=person_id, **given))
 
 
-def key(database: Connection, person_id: int, name: str, **values: object) -> None:
+def add_api_key(database: Connection, person_id: int, name: str, **values: object) -> None:
     database.execute(
         insert(schema.api_key).values(person_id=person_id, name=name, hash=name.encode(), hint="abcd", **values)
     )
 
 
-def names(**asked: object) -> list[str]:
-    return list(people.people(NOW, **asked)["username"])
+def usernames(**asked: object) -> list[str]:
+    return list(people.list_people(NOW, **asked)["username"])
 
 
 def test_people_are_listed_by_name_whatever_its_case(database):
     for name in ("bob", "Ada", "cy"):
-        person(database, name)
-    assert names() == ["Ada", "bob", "cy"]
+        add_person(database, name)
+    assert usernames() == ["Ada", "bob", "cy"]
 
 
 def test_search_finds_a_part_of_name_address_and_what_is_shown(database):
-    person(database, "ada", email="countess@example.org", display_name="Ada Lovelace")
-    person(database, "bob")
+    add_person(database, "ada", email="countess@example.org", display_name="Ada Lovelace")
+    add_person(database, "bob")
     for part in ("AD", "COUNT", "lovel", " ada "):
-        assert names(search=part) == ["ada"]
-    assert names(search="nobody") == []
+        assert usernames(search=part) == ["ada"]
+    assert usernames(search="nobody") == []
 
 
 def test_what_a_pattern_would_take_for_a_wildcard_is_a_character_like_any_other(database):
-    person(database, "per_cent")
-    person(database, "percent")
-    assert names(search="r_c") == ["per_cent"]
-    assert names(search="%") == []
-    assert names(search="'; DROP TABLE person; --") == []
+    add_person(database, "per_cent")
+    add_person(database, "percent")
+    assert usernames(search="r_c") == ["per_cent"]
+    assert usernames(search="%") == []
+    assert usernames(search="'; DROP TABLE person; --") == []
 
 
 def test_filters_by_role_and_state_add_up(database):
-    person(database, "ada", role="admin")
-    person(database, "bob", role="admin", active=False)
-    person(database, "cy")
-    assert names(role="admin") == ["ada", "bob"]
-    assert names(role="admin", active=True) == ["ada"]
-    assert names(active=False) == ["bob"]
+    add_person(database, "ada", role="admin")
+    add_person(database, "bob", role="admin", active=False)
+    add_person(database, "cy")
+    assert usernames(role="admin") == ["ada", "bob"]
+    assert usernames(role="admin", active=True) == ["ada"]
+    assert usernames(active=False) == ["bob"]
 
 
 def test_only_open_sessions_and_good_keys_are_counted(database):
-    ada = person(database, "ada", role="admin")
-    signed_in(database, ada)
-    signed_in(database, ada, revoked_at=NOW)
-    signed_in(database, ada, expires_at=NOW - timedelta(seconds=1))
-    key(database, ada, "good")
-    key(database, ada, "later", expires_at=NOW + timedelta(days=1))
-    key(database, ada, "over", expires_at=NOW)
-    key(database, ada, "revoked", revoked_at=NOW)
-    row = people.people(NOW).iloc[0]
+    ada = add_person(database, "ada", role="admin")
+    add_session(database, ada)
+    add_session(database, ada, revoked_at=NOW)
+    add_session(database, ada, expires_at=NOW - timedelta(seconds=1))
+    add_api_key(database, ada, "good")
+    add_api_key(database, ada, "later", expires_at=NOW + timedelta(days=1))
+    add_api_key(database, ada, "over", expires_at=NOW)
+    add_api_key(database, ada, "revoked", revoked_at=NOW)
+    row = people.list_people(NOW).iloc[0]
     assert (row["sessions"], row["api_keys"]) == (1, 2)
-    assert people.totals(NOW) == {"people": 1, "admins": 1, "inactive": 0, "sessions": 1, "invitations": 0}
+    assert people.people_counts(NOW) == {"people": 1, "admins": 1, "inactive": 0, "sessions": 1, "invitations": 0}
 
 
 def test_open_invitations_are_counted_until_they_end(database):
@@ -83,25 +83,25 @@ def test_open_invitations_are_counted_until_they_end(database):
         database.execute(
             insert(schema.ticket).values(hash=bytes([place]), purpose=purpose, expires_at=NOW + timedelta(days=days))
         )
-    assert people.totals(NOW)["invitations"] == 1
+    assert people.people_counts(NOW)["invitations"] == 1
 
 
 def test_sessions_are_those_that_are_open_the_last_visit_first(database):
-    ada, bob = person(database, "ada"), person(database, "bob")
-    signed_in(database, ada, seen="2026-03-09 08:00", address="192.0.2.7", user_agent="old")
-    signed_in(database, ada, seen="2026-03-10 08:00", user_agent="new")
-    signed_in(database, ada, user_agent="ended", revoked_at=NOW)
-    signed_in(database, bob, user_agent="somebody else's")
+    ada, bob = add_person(database, "ada"), add_person(database, "bob")
+    add_session(database, ada, seen="2026-03-09 08:00", address="192.0.2.7", user_agent="old")
+    add_session(database, ada, seen="2026-03-10 08:00", user_agent="new")
+    add_session(database, ada, user_agent="ended", revoked_at=NOW)
+    add_session(database, bob, user_agent="somebody else's")
     found = people.sessions(ada, NOW)
     assert list(found["device"]) == ["new", "old"]
     assert found["address"].iloc[1] == "192.0.2.7"
 
 
 def test_keys_say_whether_they_are_good_and_never_what_they_are(database):
-    ada = person(database, "ada")
-    key(database, ada, "good", created_at=NOW - timedelta(days=1))
-    key(database, ada, "over", created_at=NOW - timedelta(days=2), expires_at=NOW)
-    key(database, ada, "revoked", created_at=NOW - timedelta(days=3), revoked_at=NOW)
+    ada = add_person(database, "ada")
+    add_api_key(database, ada, "good", created_at=NOW - timedelta(days=1))
+    add_api_key(database, ada, "over", created_at=NOW - timedelta(days=2), expires_at=NOW)
+    add_api_key(database, ada, "revoked", created_at=NOW - timedelta(days=3), revoked_at=NOW)
     found = people.api_keys(ada, NOW)
     assert dict(zip(found["name"], found["state"], strict=True)) == {
         "good": "good",
@@ -112,6 +112,6 @@ def test_keys_say_whether_they_are_good_and_never_what_they_are(database):
 
 
 def test_passwords_are_in_no_frame(database):
-    ada = person(database, "ada", password_hash="$2b$12$secret")
-    for found in (people.people(NOW), people.sessions(ada, NOW), people.api_keys(ada, NOW)):
+    ada = add_person(database, "ada", password_hash="$2b$12$secret")
+    for found in (people.list_people(NOW), people.sessions(ada, NOW), people.api_keys(ada, NOW)):
         assert "secret" not in found.to_csv()

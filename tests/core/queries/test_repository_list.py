@@ -5,14 +5,14 @@ import pytest
 from sqlalchemy import Connection
 
 from core.queries import repository_list
-from core.queries.repository_list import CONDITIONS, ORDERS, Filters
-from tests import holdings
+from core.queries.repository_list import CONDITIONS, ORDER_BY, Filters
+from tests import seed_data
 
 
 @pytest.fixture
 def held(database: Connection) -> Connection:
     """Five repositories of three owners, one of them known from an import alone."""
-    holdings.repository(
+    seed_data.add_repository(
         database,
         "octo/cat",
         {"2026-01-01": 900, "2026-03-01": 1000},
@@ -24,38 +24,40 @@ def held(database: Connection) -> Connection:
         license="MIT",
         description="Herds cats",
         topics=["cats", "git"],
-        pushed_at=holdings.moment("2026-02-20"),
+        pushed_at=seed_data.utc("2026-02-20"),
     )
-    holdings.repository(database, "octo/dog", {"2026-03-01": 500}, growth={7: 50}, primary_language="Go", is_fork=True)
-    holdings.repository(database, "Hubot/100%_cat", {"2026-03-01": 2000}, primary_language="C++", is_archived=True)
-    holdings.repository(database, "hubot/lost", {"2026-03-01": 30}, gone_at=holdings.moment("2026-03-02"))
-    holdings.imported(
+    seed_data.add_repository(
+        database, "octo/dog", {"2026-03-01": 500}, growth={7: 50}, primary_language="Go", is_fork=True
+    )
+    seed_data.add_repository(database, "Hubot/100%_cat", {"2026-03-01": 2000}, primary_language="C++", is_archived=True)
+    seed_data.add_repository(database, "hubot/lost", {"2026-03-01": 30}, gone_at=seed_data.utc("2026-03-02"))
+    seed_data.add_imported_repository(
         database, "old/times", {"2025-01-06": 70, "2025-01-13": 80}, by="weekly list", growth={7: 10}, license="MIT"
     )
     return database
 
 
-def names(filters: Filters, order: str = "stars") -> list[str]:
-    return repository_list.table(filters, order)["full_name"].tolist()
+def repository_names(filters: Filters, order: str = "stars") -> list[str]:
+    return repository_list.matching_repositories(filters, order)["full_name"].tolist()
 
 
 def test_without_filters_everything_is_there_the_most_starred_first(held):
-    assert names(Filters()) == ["Hubot/100%_cat", "octo/cat", "octo/dog", "old/times", "hubot/lost"]
-    assert repository_list.total(None) == 5
+    assert repository_names(Filters()) == ["Hubot/100%_cat", "octo/cat", "octo/dog", "old/times", "hubot/lost"]
+    assert repository_list.count_repositories(None) == 5
 
 
 def test_a_row_says_all_that_is_known_and_nothing_that_is_not(held):
-    table = repository_list.table(Filters()).set_index("full_name")
+    table = repository_list.matching_repositories(Filters()).set_index("full_name")
     cat, old = table.loc["octo/cat"], table.loc["old/times"]
     assert cat[["stars", "stars_7d", "stars_30d", "forks", "watchers", "open_issues"]].tolist() == [
         *[1000, 10, 100],
         *[50, 12, 3],
     ]
     assert list(cat["topics"]) == ["cats", "git"]
-    assert cat["checked_at"] == holdings.moment("2026-03-05")
+    assert cat["checked_at"] == seed_data.utc("2026-03-05")
     assert cat["source"] == "github"
     assert old["source"] == "weekly list"
-    assert old["checked_at"] == holdings.moment("2025-01-13")
+    assert old["checked_at"] == seed_data.utc("2025-01-13")
     assert pd.isna(old[["forks", "watchers", "open_issues", "size_kb", "stars_30d", "topics"]]).all()
 
 
@@ -80,12 +82,12 @@ def test_a_row_says_all_that_is_known_and_nothing_that_is_not(held):
     ],
 )
 def test_a_filter_lets_through_what_it_says(held, filters, expected):
-    assert set(names(filters)) == expected
+    assert set(repository_names(filters)) == expected
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", ORDER_BY)
 def test_in_every_order_all_rows_come_and_unknown_values_last(held, order):
-    table = repository_list.table(Filters(), order)
+    table = repository_list.matching_repositories(Filters(), order)
     assert len(table) == 5
     if order != "checked_at":
         known = table[order].notna().tolist()
@@ -93,39 +95,39 @@ def test_in_every_order_all_rows_come_and_unknown_values_last(held, order):
 
 
 def test_orders_put_first_what_they_name(held):
-    assert names(Filters(), "stars_7d")[0] == "octo/dog"
-    assert names(Filters(), "full_name")[0] == "Hubot/100%_cat"
-    assert names(Filters(), "checked_at")[0] == "old/times"
-    assert names(Filters(), "pushed_at")[0] == "octo/cat"
+    assert repository_names(Filters(), "stars_7d")[0] == "octo/dog"
+    assert repository_names(Filters(), "full_name")[0] == "Hubot/100%_cat"
+    assert repository_names(Filters(), "checked_at")[0] == "old/times"
+    assert repository_names(Filters(), "pushed_at")[0] == "octo/cat"
 
 
 def test_as_of_a_day_the_numbers_are_those_of_the_last_look_until_then(held):
-    day = holdings.moment("2026-02-01")
-    table = repository_list.table(Filters(as_of=day)).set_index("full_name")
+    day = seed_data.utc("2026-02-01")
+    table = repository_list.matching_repositories(Filters(as_of=day)).set_index("full_name")
     assert table["stars"].to_dict() == {"octo/cat": 900, "old/times": 80}
-    assert repository_list.total(day) == 2
+    assert repository_list.count_repositories(day) == 2
 
 
 def test_as_of_a_day_growth_ends_at_the_last_look_before_it(database):
-    holdings.repository(
+    seed_data.add_repository(
         database,
         "octo/cat",
         {"2026-01-01": 100, "2026-01-20": 150, "2026-02-01": 180, "2026-02-08": 181, "2026-05-01": 900},
         looked_at="2026-05-01",
     )
-    row = repository_list.table(Filters(as_of=holdings.moment("2026-02-10"))).iloc[0]
+    row = repository_list.matching_repositories(Filters(as_of=seed_data.utc("2026-02-10"))).iloc[0]
     assert (row["stars"], row["stars_7d"], row["stars_30d"]) == (181, 1, 81)
 
 
 def test_growth_is_not_known_where_nobody_looked_before(database):
-    holdings.repository(database, "octo/cat", {"2026-02-01": 100, "2026-02-12": 120})
-    row = repository_list.table(Filters(as_of=holdings.moment("2026-02-12"))).iloc[0]
+    seed_data.add_repository(database, "octo/cat", {"2026-02-01": 100, "2026-02-12": 120})
+    row = repository_list.matching_repositories(Filters(as_of=seed_data.utc("2026-02-12"))).iloc[0]
     assert row["stars_7d"] == 20
     assert pd.isna(row["stars_30d"])
 
 
 def test_as_of_a_day_names_licence_language_and_state_are_those_of_then(database):
-    cat = holdings.repository(
+    cat = seed_data.add_repository(
         database,
         "newowner/cat",
         {"2026-01-01": 100},
@@ -134,14 +136,14 @@ def test_as_of_a_day_names_licence_language_and_state_are_those_of_then(database
         is_archived=True,
         looked_at="2026-06-01",
     )
-    holdings.changed(database, cat, "transferred", "2026-03-01", before="old/cat")
-    holdings.changed(database, cat, "renamed", "2026-02-01", before="old/kitten")
-    holdings.changed(database, cat, "relicensed", "2026-03-01", before=None)
-    holdings.changed(database, cat, "primary_language", "2026-03-01", before="C")
-    holdings.changed(database, cat, "archived", "2026-03-01")
+    seed_data.add_change(database, cat, "transferred", "2026-03-01", before="old/cat")
+    seed_data.add_change(database, cat, "renamed", "2026-02-01", before="old/kitten")
+    seed_data.add_change(database, cat, "relicensed", "2026-03-01", before=None)
+    seed_data.add_change(database, cat, "primary_language", "2026-03-01", before="C")
+    seed_data.add_change(database, cat, "archived", "2026-03-01")
 
     def then(day: str) -> list[object]:
-        row = repository_list.table(Filters(as_of=holdings.moment(day))).iloc[0]
+        row = repository_list.matching_repositories(Filters(as_of=seed_data.utc(day))).iloc[0]
         licence = None if pd.isna(row["license"]) else row["license"]
         return [row["full_name"], row["owner"], licence, row["language"], bool(row["is_archived"])]
 
@@ -151,16 +153,16 @@ def test_as_of_a_day_names_licence_language_and_state_are_those_of_then(database
 
 
 def test_as_of_a_day_gone_means_gone_by_then_even_if_it_came_back(database):
-    lost = holdings.repository(
-        database, "octo/lost", {"2026-01-01": 1}, looked_at="2026-06-01", gone_at=holdings.moment("2026-05-01")
+    lost = seed_data.add_repository(
+        database, "octo/lost", {"2026-01-01": 1}, looked_at="2026-06-01", gone_at=seed_data.utc("2026-05-01")
     )
-    back = holdings.repository(database, "octo/back", {"2026-01-01": 1}, looked_at="2026-06-01")
-    holdings.changed(database, lost, "gone", "2026-05-01")
-    holdings.changed(database, back, "gone", "2026-02-01")
-    holdings.changed(database, back, "back", "2026-04-01")
+    back = seed_data.add_repository(database, "octo/back", {"2026-01-01": 1}, looked_at="2026-06-01")
+    seed_data.add_change(database, lost, "gone", "2026-05-01")
+    seed_data.add_change(database, back, "gone", "2026-02-01")
+    seed_data.add_change(database, back, "back", "2026-04-01")
 
     def gone(day: str) -> set[str]:
-        table = repository_list.table(Filters(as_of=holdings.moment(day)))
+        table = repository_list.matching_repositories(Filters(as_of=seed_data.utc(day)))
         return set(table.loc[table["is_gone"], "full_name"])
 
     assert gone("2026-01-15") == set()
@@ -169,22 +171,22 @@ def test_as_of_a_day_gone_means_gone_by_then_even_if_it_came_back(database):
 
 
 def test_our_own_look_goes_before_what_others_kept(database):
-    created = holdings.repository(database, "octo/cat", {"2026-03-01": 1000})
-    kept_by = holdings.source(database, "elsewhere")
-    holdings._snapshots(database, created, {"2026-02-01": 700, "2026-04-01": 5}, None, kept_by)
+    created = seed_data.add_repository(database, "octo/cat", {"2026-03-01": 1000})
+    kept_by = seed_data.add_source(database, "elsewhere")
+    seed_data._add_snapshots(database, created, {"2026-02-01": 700, "2026-04-01": 5}, None, kept_by)
     by_day = {
-        day: repository_list.table(Filters(as_of=holdings.moment(day)))["stars"].tolist()
+        day: repository_list.matching_repositories(Filters(as_of=seed_data.utc(day)))["stars"].tolist()
         for day in ("2026-02-15", "2026-04-15")
     }
     assert by_day == {"2026-02-15": [700], "2026-04-15": [1000]}
-    assert names(Filters()) == ["octo/cat"]
+    assert repository_names(Filters()) == ["octo/cat"]
 
 
 def test_what_would_match_without_each_filter_is_counted(held):
     filters = Filters(owner="octo", languages=("C++",), hidden=frozenset({"gone"}))
-    assert names(filters) == []
-    assert repository_list.loosened(filters) == {"languages": 2, "owner": 1, "gone": 0}
-    assert repository_list.loosened(Filters()) == {}
+    assert repository_names(filters) == []
+    assert repository_list.counts_without_each_filter(filters) == {"languages": 2, "owner": 1, "gone": 0}
+    assert repository_list.counts_without_each_filter(Filters()) == {}
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
@@ -195,16 +197,16 @@ def test_a_filter_can_be_taken_away_and_the_others_stay(name):
 
 
 def test_choices_list_what_is_held_the_most_first(held):
-    assert repository_list.licenses().to_dict("list") == {"license": ["MIT"], "repositories": [2]}
-    assert repository_list.languages()["language"].tolist() == ["C++", "Go", "Python"]
-    assert repository_list.owners_like("HU") == ["Hubot"]
-    assert repository_list.owners_like("%") == []
+    assert repository_list.license_counts().to_dict("list") == {"license": ["MIT"], "repositories": [2]}
+    assert repository_list.language_counts()["language"].tolist() == ["C++", "Go", "Python"]
+    assert repository_list.owners_with_prefix("HU") == ["Hubot"]
+    assert repository_list.owners_with_prefix("%") == []
 
 
 def test_bins_of_stars_hold_everything_once(database):
     for index, stars in enumerate([0, 1, 2, 3, 9, 10, 21, 22, 99, 100, 999, 1000, 12345]):
-        holdings.repository(database, f"octo/r{index}", {"2026-03-01": stars})
-    bins = repository_list.distribution(Filters())
+        seed_data.add_repository(database, f"octo/r{index}", {"2026-03-01": stars})
+    bins = repository_list.star_distribution(Filters())
     assert bins["repositories"].sum() == 13
     assert bins["at_least"].is_monotonic_increasing
     assert dict(zip(bins["at_least"], bins["below"], strict=True)) == {
@@ -215,10 +217,10 @@ def test_bins_of_stars_hold_everything_once(database):
 
 
 def test_growing_ones_come_with_most_won_first_and_only_real_growth(held):
-    assert repository_list.growing(Filters())["full_name"].tolist() == ["octo/cat"]
+    assert repository_list.fastest_growing(Filters())["full_name"].tolist() == ["octo/cat"]
 
 
 def test_the_frame_tells_the_query_it_came_from(held):
-    frame = repository_list.table(Filters(owner="octo"))
+    frame = repository_list.matching_repositories(Filters(owner="octo"))
     assert frame.attrs["values"]["owner"] == "octo"
     assert frame.attrs["sql"].startswith("WITH")

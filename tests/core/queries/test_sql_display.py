@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from core.queries import account_repositories, accounts, languages, overview
-from core.queries.sql_display import literal, runnable
-from tests import holdings
+from core.queries.sql_display import inline_parameters, sql_literal
+from tests import seed_data
 
 
 @pytest.mark.parametrize(
@@ -28,11 +28,11 @@ from tests import holdings
     ],
 )
 def test_values_are_written_as_postgres_reads_them(value, written):
-    assert literal(value) == written
+    assert sql_literal(value) == written
 
 
 def test_casts_and_slices_are_no_values():
-    assert runnable("SELECT a::text, ':no', :yes", {"text": 1, "yes": 2}) == "SELECT a::text, ':no', 2"
+    assert inline_parameters("SELECT a::text, ':no', :yes", {"text": 1, "yes": 2}) == "SELECT a::text, ':no', 2"
 
 
 @settings(max_examples=25, deadline=None)
@@ -40,25 +40,25 @@ def test_casts_and_slices_are_no_values():
 def test_any_text_comes_back_from_postgres_as_it_went(test_engine, given_text):
     with test_engine.connect() as connection:
         # The driver reads % in what it is given.
-        sent = runnable("SELECT :it", {"it": given_text}).replace("%", "%%")
+        sent = inline_parameters("SELECT :it", {"it": given_text}).replace("%", "%%")
         assert connection.exec_driver_sql(sent).scalar_one() == given_text
 
 
 @pytest.mark.parametrize("as_of", [None, datetime(2026, 2, 1, tzinfo=UTC)])
 def test_what_is_shown_can_be_run(database, as_of):
-    holdings.repository(database, "octo/cat", {"2026-01-01": 10, "2026-03-01": 60})
-    holdings.imported(database, "octo/dog", {"2026-01-01": 10})
-    octo = holdings.account(database, "octo")
+    seed_data.add_repository(database, "octo/cat", {"2026-01-01": 10, "2026-03-01": 60})
+    seed_data.add_imported_repository(database, "octo/dog", {"2026-01-01": 10})
+    octo = seed_data.add_account(database, "octo")
     for frame in (
         accounts.history(octo, as_of),
-        accounts.stretches(octo, as_of),
-        account_repositories.table(octo, as_of),
-        languages.of_account(octo, as_of),
-        languages.mix_of_account(octo, as_of),
+        accounts.coverage_intervals(octo, as_of),
+        account_repositories.list_repositories(octo, as_of),
+        languages.account_languages(octo, as_of),
+        languages.account_language_history(octo, as_of),
         languages.ranking("GitHub", as_of),
-        overview.movers(as_of, 30),
-        overview.freshness(datetime.now(UTC)),
+        overview.top_movers(as_of, 30),
+        overview.account_freshness(datetime.now(UTC)),
     ):
-        shown = runnable(frame.attrs["sql"], frame.attrs["values"]).replace("%", "%%").replace("\\:", ":")
+        shown = inline_parameters(frame.attrs["sql"], frame.attrs["values"]).replace("%", "%%").replace("\\:", ":")
         assert len(database.exec_driver_sql(shown).all()) == len(frame)
     assert database.scalar(text("SELECT 1")) == 1

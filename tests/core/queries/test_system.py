@@ -10,19 +10,19 @@ from core import redis_client
 from core.db import schema
 from core.queries import system
 from core.queue import jobs
-from tests import holdings
+from tests import seed_data
 
 NOW = datetime.now(UTC)
 
 
-def worker(database: Connection, *, silent_for: timedelta) -> int:
+def add_worker(database: Connection, *, silent_for: timedelta) -> int:
     added = database.execute(
         text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (:at) RETURNING id"), {"at": NOW - silent_for}
     )
     return int(added.scalar_one())
 
 
-def job(database: Connection, status: str = "todo", *, came: datetime | None = None, **values: object) -> None:
+def add_job(database: Connection, status: str = "todo", *, came: datetime | None = None, **values: object) -> None:
     given = {"queue_name": jobs.QUEUE, "task_name": "refresh", "status": status, "scheduled_at": None, **values}
     added = database.execute(
         text(
@@ -37,7 +37,7 @@ def job(database: Connection, status: str = "todo", *, came: datetime | None = N
 
 
 def test_postgres_tells_version_revision_size_and_connections(database):
-    told = system.postgres()
+    told = system.postgres_status()
     assert told["version"].startswith("18")
     assert told["revision"] == database.scalar(text("SELECT version_num FROM alembic_version"))
     assert told["bytes"] > 1_000_000
@@ -46,7 +46,7 @@ def test_postgres_tells_version_revision_size_and_connections(database):
 
 
 def test_redis_tells_its_name_and_version(redis):
-    told = system.redis()
+    told = system.redis_status()
     assert (told["name"], told["version"].split(".")[0]) == ("Valkey", "9")
     assert told["clients"] >= 1
 
@@ -61,7 +61,7 @@ def test_redis_that_is_away_is_an_error_within_its_time(monkeypatch, tmp_path):
     redis_client.redis.cache_clear()
     try:
         with pytest.raises(RedisError):
-            system.redis()
+            system.redis_status()
     finally:
         redis_client.redis.cache_clear()
 
@@ -70,26 +70,26 @@ def test_the_leader_is_known_by_the_scheduler_s_own_lock(committing_database):
     from ingest.scheduler import LEADER_LOCK
 
     assert system.LEADER_LOCK == LEADER_LOCK
-    assert system.leader() is None
+    assert system.scheduler_leader() is None
     with committing_database.connect() as leader:
         leader.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LEADER_LOCK})
         leader.commit()
-        assert system.leader()["since"] <= datetime.now(UTC)
-    assert system.leader() is None
+        assert system.scheduler_leader()["since"] <= datetime.now(UTC)
+    assert system.scheduler_leader() is None
 
 
 def test_a_leader_of_another_database_is_not_ours(committing_database, test_engine):
     with test_engine.connect() as other:
         other.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": system.LEADER_LOCK})
-        assert system.leader() is None
+        assert system.scheduler_leader() is None
         other.invalidate()  # a lock outlives a rollback, and the connection is others' next
 
 
 def test_workers_are_alive_while_their_heart_beats(database):
-    assert system.workers(NOW) == {"alive": 0, "silent": 0, "heard_at": None}
-    worker(database, silent_for=timedelta(seconds=5))
-    worker(database, silent_for=timedelta(minutes=5))
-    told = system.workers(NOW)
+    assert system.worker_counts(NOW) == {"alive": 0, "silent": 0, "heard_at": None}
+    add_worker(database, silent_for=timedelta(seconds=5))
+    add_worker(database, silent_for=timedelta(minutes=5))
+    told = system.worker_counts(NOW)
     assert (told["alive"], told["silent"]) == (1, 1)
     assert told["heard_at"] == NOW - timedelta(seconds=5)
 
@@ -97,17 +97,17 @@ def test_workers_are_alive_while_their_heart_beats(database):
 def test_the_leader_and_this_page_agree_which_worker_is_dead():
     from ingest.scheduler import SILENT_WORKER_SECONDS
 
-    assert timedelta(seconds=SILENT_WORKER_SECONDS) == system.SILENT
+    assert timedelta(seconds=SILENT_WORKER_SECONDS) == system.HEARTBEAT_TIMEOUT
 
 
 def test_the_queue_tells_what_waits_and_since_when(database):
-    job(database, came=NOW - timedelta(minutes=3))
-    job(database, came=NOW - timedelta(minutes=9))
-    job(database, came=NOW - timedelta(hours=2), scheduled_at=NOW + timedelta(minutes=1))
-    job(database, "doing", came=NOW - timedelta(hours=3))
-    job(database, "failed", came=NOW - timedelta(days=1))
-    job(database, queue_name="somebody else's")
-    told = system.queue(NOW)
+    add_job(database, came=NOW - timedelta(minutes=3))
+    add_job(database, came=NOW - timedelta(minutes=9))
+    add_job(database, came=NOW - timedelta(hours=2), scheduled_at=NOW + timedelta(minutes=1))
+    add_job(database, "doing", came=NOW - timedelta(hours=3))
+    add_job(database, "failed", came=NOW - timedelta(days=1))
+    add_job(database, queue_name="somebody else's")
+    told = system.queue_counts(NOW)
     assert {name: told[name] for name in ("waiting", "later", "doing", "failed")} == {
         "waiting": 2,
         "later": 1,
@@ -118,14 +118,14 @@ def test_the_queue_tells_what_waits_and_since_when(database):
 
 
 def test_a_job_that_was_to_wait_has_waited_only_since_its_time_came(database):
-    job(database, came=NOW - timedelta(hours=2), scheduled_at=NOW - timedelta(minutes=1))
-    assert system.queue(NOW)["oldest_at"] == NOW - timedelta(minutes=1)
+    add_job(database, came=NOW - timedelta(hours=2), scheduled_at=NOW - timedelta(minutes=1))
+    assert system.queue_counts(NOW)["oldest_at"] == NOW - timedelta(minutes=1)
 
 
 def test_freshness_counts_accounts_within_their_own_cadence(database):
     def tracked(login: str, hours: float | None, **values: object) -> None:
         looked = None if hours is None else NOW - timedelta(hours=hours)
-        account = holdings.account(database, login, checked_at=looked)
+        account = seed_data.add_account(database, login, checked_at=looked)
         database.execute(insert(schema.tracked_account).values(account_id=account, **values))
 
     tracked("fresh", 1)
@@ -133,21 +133,21 @@ def test_freshness_counts_accounts_within_their_own_cadence(database):
     tracked("slow", 7, every=timedelta(days=1))
     tracked("never", None, failures=2)
     tracked("resting", 99, paused=True)
-    assert system.freshness(NOW) == {"tracked": 4, "in_time": 2, "never": 1, "failing": 1}
+    assert system.freshness_counts(NOW) == {"tracked": 4, "in_time": 2, "never": 1, "failing": 1}
 
 
 def test_an_empty_almanac_has_no_data_but_months_that_are_ready(database):
-    told = system.data()
+    told = system.data_status()
     assert told["version"] is None
     assert told["last_month"] is None or len(told["last_month"]) == len("2026_03")
-    assert system.failures(NOW) == []
+    assert system.recent_failures(NOW) == []
 
 
 def test_partitions_are_counted_with_their_table(database):
-    from core.db.partitions import ensure_months
+    from core.db.partitions import ensure_partitions
 
-    ensure_months(database, datetime(2026, 1, 1).date(), datetime(2026, 3, 1).date())  # noqa: DTZ001 - a day
-    found = {table["name"]: table for table in system.tables()}
+    ensure_partitions(database, datetime(2026, 1, 1).date(), datetime(2026, 3, 1).date())  # noqa: DTZ001 - a day
+    found = {table["name"]: table for table in system.table_sizes()}
     assert found["repository_snapshot"]["partitions"] >= 4  # three months and the default
     assert not any(name.startswith("repository_snapshot_2") for name in found)
     assert found["person"]["partitions"] == 0
@@ -155,7 +155,7 @@ def test_partitions_are_counted_with_their_table(database):
 
 
 def test_a_server_that_takes_too_long_is_an_error(database, monkeypatch):
-    monkeypatch.setattr(system, "PATIENCE_MS", 50)
+    monkeypatch.setattr(system, "STATEMENT_TIMEOUT_MS", 50)
     with pytest.raises(OperationalError, match="statement timeout"):
         system._rows("SELECT pg_sleep(5)")
 
@@ -163,7 +163,7 @@ def test_a_server_that_takes_too_long_is_an_error(database, monkeypatch):
 def test_the_pool_tells_what_is_lent(database_url, monkeypatch):
     engine = create_engine(database_url, pool_size=2, max_overflow=1)
     monkeypatch.setattr(system, "engine", lambda: engine)
-    assert system.pool() == {"lent": 0, "most": 3, "open": 0}
+    assert system.pool_usage() == {"lent": 0, "most": 3, "open": 0}
     with engine.connect():
-        assert system.pool() == {"lent": 1, "most": 3, "open": 1}
+        assert system.pool_usage() == {"lent": 1, "most": 3, "open": 1}
     engine.dispose()

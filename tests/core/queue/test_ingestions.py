@@ -8,8 +8,8 @@ from sqlalchemy import text
 from core.queue import ingestions, jobs
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-EVERY = timedelta(hours=6)
-ASKED = jobs.Asked("person", by="ada")
+INTERVAL = timedelta(hours=6)
+JOB_ORIGIN = jobs.JobOrigin("person", by="ada")
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def accounts(committing_database):
 
 @pytest.fixture
 def start(committing_database):
-    def started(ids, asked=ASKED):
+    def started(ids, asked=JOB_ORIGIN):
         with committing_database.begin() as connection:
             return ingestions.start(connection, ids, asked, NOW)
 
@@ -62,7 +62,7 @@ def test_started_twice_it_is_still_one(committing_database, accounts, start):
 
 def test_who_asks_for_what_the_timetable_queued_moves_it_to_the_front(committing_database, accounts, start):
     with committing_database.begin() as connection:
-        jobs.defer_refresh(connection, accounts[:50], jobs.Asked("schedule"), NOW)
+        jobs.defer_refresh(connection, accounts[:50], jobs.JobOrigin("schedule"), NOW)
     started = start(accounts[:3])
     assert not started.is_new
     assert rows(committing_database, "SELECT priority FROM procrastinate_jobs") == [(jobs.PRIORITY_PERSON,)]
@@ -85,10 +85,10 @@ def test_cancelled_before_anybody_began_it_leaves_nothing_queued_and_nothing_due
 ):
     started = start(accounts)
     with committing_database.begin() as connection:
-        assert ingestions.cancel(connection, started.id, "grace", NOW, EVERY)
+        assert ingestions.cancel(connection, started.id, "grace", NOW, INTERVAL)
     assert rows(committing_database, "SELECT DISTINCT status::text FROM procrastinate_jobs") == [("cancelled",)]
     marks = rows(committing_database, "SELECT count(*), count(queued_at), min(due_at) FROM tracked_account")
-    assert marks == [(120, 0, NOW + EVERY)]
+    assert marks == [(120, 0, NOW + INTERVAL)]
     assert rows(committing_database, "SELECT cancelled_by FROM ingestion") == [("grace",)]
 
 
@@ -96,7 +96,7 @@ def test_cancelled_at_work_its_job_is_asked_to_stop(committing_database, account
     started = start(accounts[:2])
     with committing_database.begin() as connection:
         connection.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
-        assert ingestions.cancel(connection, started.id, "grace", NOW, EVERY)
+        assert ingestions.cancel(connection, started.id, "grace", NOW, INTERVAL)
     assert rows(committing_database, "SELECT status::text, abort_requested FROM procrastinate_jobs") == [
         ("doing", True)
     ]
@@ -106,5 +106,5 @@ def test_what_is_over_cannot_be_cancelled(committing_database, accounts, start):
     started = start(accounts[:2])
     with committing_database.begin() as connection:
         connection.execute(text("DELETE FROM procrastinate_jobs"))
-        assert not ingestions.cancel(connection, started.id, "grace", NOW, EVERY)
+        assert not ingestions.cancel(connection, started.id, "grace", NOW, INTERVAL)
     assert rows(committing_database, "SELECT cancelled_at FROM ingestion") == [(None,)]

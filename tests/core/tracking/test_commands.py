@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from core.auth.identity import Identity, Origin
-from core.errors import Forbidden, NotHere
+from core.errors import Forbidden, NotFound
 from core.settings import settings
 from core.tracking import commands as tracking_commands
 
@@ -32,7 +32,7 @@ def approval(monkeypatch):
     settings.cache_clear()
 
 
-def waiting(connection):
+def pending_requests(connection):
     return connection.execute(
         text(
             "SELECT w.id, login, username FROM tracking_wish w JOIN person p ON p.id = person_id WHERE granted IS NULL"
@@ -40,7 +40,7 @@ def waiting(connection):
     ).all()
 
 
-def tracked(connection):
+def tracked_logins(connection):
     return connection.scalars(
         text("SELECT login FROM tracked_account JOIN account ON account.id = account_id ORDER BY 1")
     ).all()
@@ -48,9 +48,11 @@ def tracked(connection):
 
 def test_who_may_is_served_at_once_and_it_is_written_down(database, people):
     ada, _ = people
-    outcome = tracking_commands.want(database, ada, ["octocat", "hubot"], NOW, ORIGIN, note="for the report")
+    outcome = tracking_commands.request_tracking(
+        database, ada, ["octocat", "hubot"], NOW, ORIGIN, note="for the report"
+    )
     assert outcome.tracked == ("octocat", "hubot")
-    assert tracked(database) == ["hubot", "octocat"]
+    assert tracked_logins(database) == ["hubot", "octocat"]
     assert database.scalar(text("SELECT accounts FROM ingestion WHERE id = :id"), {"id": outcome.ingestion_id}) == 2
     assert database.scalars(text("SELECT note FROM tracked_account")).all() == ["for the report"] * 2
     trail = database.execute(
@@ -61,55 +63,55 @@ def test_who_may_is_served_at_once_and_it_is_written_down(database, people):
 
 def test_what_is_tracked_already_is_said_and_starts_nothing(database, people):
     ada, _ = people
-    tracking_commands.want(database, ada, ["octocat"], NOW, ORIGIN)
-    again = tracking_commands.want(database, ada, ["OctoCat"], NOW, ORIGIN)
-    assert again == tracking_commands.Outcome(tracked_already=("OctoCat",))
-    assert tracked(database) == ["octocat"]
+    tracking_commands.request_tracking(database, ada, ["octocat"], NOW, ORIGIN)
+    again = tracking_commands.request_tracking(database, ada, ["OctoCat"], NOW, ORIGIN)
+    assert again == tracking_commands.TrackingResult(tracked_already=("OctoCat",))
+    assert tracked_logins(database) == ["octocat"]
 
 
 def test_where_an_admin_decides_a_wish_waits_once(database, people, approval):
     ada, grace = people
     for _ in range(2):
-        assert tracking_commands.want(database, ada, ["octocat"], NOW, ORIGIN).awaiting == ("octocat",)
-    assert tracked(database) == []
-    (wish,) = waiting(database)
+        assert tracking_commands.request_tracking(database, ada, ["octocat"], NOW, ORIGIN).awaiting == ("octocat",)
+    assert tracked_logins(database) == []
+    (wish,) = pending_requests(database)
     assert (wish.login, wish.username) == ("octocat", "ada")
-    granted = tracking_commands.decide(database, grace, [wish.id], NOW, ORIGIN, granted=True)
+    granted = tracking_commands.decide_requests(database, grace, [wish.id], NOW, ORIGIN, granted=True)
     assert granted.tracked == ("octocat",)
-    assert tracked(database) == ["octocat"]
-    assert waiting(database) == []
+    assert tracked_logins(database) == ["octocat"]
+    assert pending_requests(database) == []
 
 
 def test_a_declined_wish_tracks_nothing_and_may_be_asked_again(database, people, approval):
     ada, grace = people
-    tracking_commands.want(database, ada, ["octocat"], NOW, ORIGIN)
-    (wish,) = waiting(database)
-    tracking_commands.decide(database, grace, [wish.id], NOW, ORIGIN, granted=False)
-    assert tracked(database) == []
-    with pytest.raises(NotHere):
-        tracking_commands.decide(database, grace, [wish.id], NOW, ORIGIN, granted=True)
-    assert tracking_commands.want(database, ada, ["octocat"], NOW, ORIGIN).awaiting == ("octocat",)
+    tracking_commands.request_tracking(database, ada, ["octocat"], NOW, ORIGIN)
+    (wish,) = pending_requests(database)
+    tracking_commands.decide_requests(database, grace, [wish.id], NOW, ORIGIN, granted=False)
+    assert tracked_logins(database) == []
+    with pytest.raises(NotFound):
+        tracking_commands.decide_requests(database, grace, [wish.id], NOW, ORIGIN, granted=True)
+    assert tracking_commands.request_tracking(database, ada, ["octocat"], NOW, ORIGIN).awaiting == ("octocat",)
 
 
 def test_an_admin_needs_nobody_and_settles_what_waited(database, people, approval):
     ada, grace = people
-    tracking_commands.want(database, ada, ["octocat"], NOW, ORIGIN)
-    assert tracking_commands.want(database, grace, ["octocat"], NOW, ORIGIN).tracked == ("octocat",)
-    assert waiting(database) == []
+    tracking_commands.request_tracking(database, ada, ["octocat"], NOW, ORIGIN)
+    assert tracking_commands.request_tracking(database, grace, ["octocat"], NOW, ORIGIN).tracked == ("octocat",)
+    assert pending_requests(database) == []
 
 
 def test_only_admins_decide(database, people, approval):
     ada, _ = people
-    tracking_commands.want(database, ada, ["octocat"], NOW, ORIGIN)
+    tracking_commands.request_tracking(database, ada, ["octocat"], NOW, ORIGIN)
     with pytest.raises(Forbidden):
-        tracking_commands.decide(database, ada, [waiting(database)[0].id], NOW, ORIGIN, granted=True)
+        tracking_commands.decide_requests(database, ada, [pending_requests(database)[0].id], NOW, ORIGIN, granted=True)
 
 
 def test_wishes_that_are_granted_together_are_one_ingestion(database, people, approval):
     ada, grace = people
-    tracking_commands.want(database, ada, ["octocat", "hubot"], NOW, ORIGIN, note="both")
-    granted = tracking_commands.decide(
-        database, grace, [wish.id for wish in waiting(database)], NOW, ORIGIN, granted=True
+    tracking_commands.request_tracking(database, ada, ["octocat", "hubot"], NOW, ORIGIN, note="both")
+    granted = tracking_commands.decide_requests(
+        database, grace, [wish.id for wish in pending_requests(database)], NOW, ORIGIN, granted=True
     )
     assert set(granted.tracked) == {"octocat", "hubot"}
     assert database.scalars(text("SELECT accounts FROM ingestion")).all() == [2]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from core.errors import BadInput
 from core.tracking import parse_accounts
-from core.tracking.parse_accounts import Pasted, Rejected
+from core.tracking.parse_accounts import ParsedAccounts, RejectedEntry
 
 LOGINS = st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True)
 
@@ -30,35 +30,37 @@ LOGINS = st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True)
     ],
 )
 def test_lists_and_tables_are_read(text, logins):
-    assert parse_accounts.read(text) == Pasted(tuple(logins))
+    assert parse_accounts.parse_accounts(text) == ParsedAccounts(tuple(logins))
 
 
 def test_what_is_there_twice_is_asked_for_once_and_said():
-    assert parse_accounts.read("Octocat octocat hubot") == Pasted(("Octocat", "hubot"), repeated=("octocat",))
+    assert parse_accounts.parse_accounts("Octocat octocat hubot") == ParsedAccounts(
+        ("Octocat", "hubot"), repeated=("octocat",)
+    )
 
 
 def test_what_is_no_login_is_said_with_its_line():
-    read = parse_accounts.read("octocat\nno_such-\n/etc/passwd")
+    read = parse_accounts.parse_accounts("octocat\nno_such-\n/etc/passwd")
     assert read.logins == ("octocat",)
     assert [(one.line, one.given) for one in read.rejected] == [(2, "no_such-"), (3, "/etc/passwd")]
     assert all("login" in one.reason for one in read.rejected)
 
 
 def test_a_line_of_a_table_is_counted_from_its_top():
-    read = parse_accounts.read("login,stars\noctocat,1\n-,2")
-    assert read.rejected == (Rejected(3, "-", read.rejected[0].reason),)
+    read = parse_accounts.parse_accounts("login,stars\noctocat,1\n-,2")
+    assert read.rejected == (RejectedEntry(3, "-", read.rejected[0].reason),)
 
 
 def test_too_much_is_refused():
     with pytest.raises(BadInput):
-        parse_accounts.read("a" * (parse_accounts.LONGEST + 1))
+        parse_accounts.parse_accounts("a" * (parse_accounts.MAX_LENGTH + 1))
 
 
 @given(st.lists(LOGINS, max_size=30), st.sampled_from(["\n", ", ", ";", " ", "\r\n", "\t"]))
 def test_no_login_is_lost_whatever_is_between(logins, between):
     text = between.join(logins)
-    read = parse_accounts.read("# list\n" + text)
-    if not set(logins) & parse_accounts.HEADINGS:
+    read = parse_accounts.parse_accounts("# list\n" + text)
+    if not set(logins) & parse_accounts.LOGIN_HEADINGS:
         assert list(read.logins) == list(dict.fromkeys(logins))
         assert len(read.logins) + len(read.repeated) == len(logins)
 
@@ -66,7 +68,7 @@ def test_no_login_is_lost_whatever_is_between(logins, between):
 @given(st.text(max_size=2000))
 def test_any_text_is_read_or_refused_with_a_sentence(text):
     try:
-        read = parse_accounts.read(text)
+        read = parse_accounts.parse_accounts(text)
     except BadInput:
         return
     assert len({login.lower() for login in read.logins}) == len(read.logins)

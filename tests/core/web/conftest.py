@@ -10,24 +10,24 @@ from starlette.testclient import TestClient
 
 from core.auth import session_cache
 from core.settings import settings
-from tests.core.web.browser import stack
+from tests.core.web.middleware_client import browser_client
 
-KEY = "a key for tests, which is long enough to be one"
+SECRET_KEY = "a key for tests, which is long enough to be one"
 
 
 @pytest.fixture
 def web(database: Connection, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> TestClient:
-    monkeypatch.setenv("SECRET_KEY", KEY)
+    monkeypatch.setenv("SECRET_KEY", SECRET_KEY)
     settings.cache_clear()
-    session_cache.known.cache_clear()
-    return stack()
+    session_cache.session_cache.cache_clear()
+    return browser_client()
 
 
-Add = Callable[..., int]
+AddPerson = Callable[..., int]
 
 
 @pytest.fixture
-def person(database: Connection) -> Add:
+def person(database: Connection) -> AddPerson:
     """Adds somebody and tells their id."""
 
     def add(username: str = "ada", role: str = "analyst", **values: Any) -> int:

@@ -14,12 +14,12 @@ from sqlalchemy import text
 
 from core.alerts import rules
 from core.errors import BadInput, Conflict
-from ingest.alerts.deliver import MOST_ATTEMPTS, Postman, TryAgain
+from ingest.alerts.deliver import MAX_ATTEMPTS, TemporaryDeliveryError, WebhookSender
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-class Receiver:
+class WebhookReceiver:
     """A server that keeps what it is sent and answers with *status*."""
 
     def __init__(self):
@@ -45,7 +45,7 @@ class Receiver:
 
 @pytest.fixture
 def receiver():
-    receiver = Receiver()
+    receiver = WebhookReceiver()
     thread = threading.Thread(target=receiver.server.serve_forever, daemon=True)
     thread.start()
     yield receiver
@@ -55,7 +55,7 @@ def receiver():
 
 @pytest.fixture
 def postman(committing_database):
-    return Postman(committing_database, lambda: NOW, allow_private=True, public_url="http://almanac.example")
+    return WebhookSender(committing_database, lambda: NOW, allow_private=True, public_url="http://almanac.example")
 
 
 @pytest.fixture
@@ -77,14 +77,14 @@ def deliver(postman, committing_database):
                 text("INSERT INTO webhook_delivery (webhook_id, alert_id) VALUES (:w, :a) RETURNING id"),
                 {"w": webhook_id, "a": alert_id},
             ).scalar_one()
-        with contextlib.suppress(TryAgain):
+        with contextlib.suppress(TemporaryDeliveryError):
             postman.deliver(delivery_id, attempt)
-        return secret, delivery_id, state(committing_database, delivery_id)
+        return secret, delivery_id, delivery_row(committing_database, delivery_id)
 
     return delivered
 
 
-def state(engine, delivery_id):
+def delivery_row(engine, delivery_id):
     with engine.begin() as connection:
         return connection.execute(
             text("SELECT state, attempts, status, error FROM webhook_delivery WHERE id = :id"), {"id": delivery_id}
@@ -129,8 +129,8 @@ def test_what_is_refused_for_good_is_not_repeated_and_no_redirect_is_followed(de
 
 def test_the_last_try_is_the_last(deliver, receiver):
     receiver.status = 500
-    _, _, row = deliver(receiver.url, attempt=MOST_ATTEMPTS - 1)
-    assert (row.state, row.attempts) == ("failed", MOST_ATTEMPTS)
+    _, _, row = deliver(receiver.url, attempt=MAX_ATTEMPTS - 1)
+    assert (row.state, row.attempts) == ("failed", MAX_ATTEMPTS)
 
 
 def test_nobody_there_is_tried_again(deliver, receiver):
@@ -188,7 +188,7 @@ def test_a_name_is_given_once(database):
 def test_trying_a_webhook_out_sends_something_harmless(committing_database, receiver, postman):
     with committing_database.begin() as connection:
         webhook_id, _ = rules.add_webhook(connection, "team", receiver.url, "json", "ada")
-        delivery_id = rules.try_webhook(connection, webhook_id)
+        delivery_id = rules.enqueue_test_delivery(connection, webhook_id)
     postman.deliver(delivery_id)
     told = json.loads(receiver.got[0][2])
     assert (told["event"], told["alert"]) == ("test", None)

@@ -10,13 +10,13 @@ from sqlalchemy import text
 from core.alerts import rules
 from core.errors import BadInput
 from ingest.alerts import evaluate
-from ingest.alerts.evaluate import Budget
+from ingest.alerts.evaluate import RemainingBudget
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-EVERY = timedelta(hours=6)
+INTERVAL = timedelta(hours=6)
 
 
-def raised(ingestor):
+def raised_alerts(ingestor):
     return ingestor.rows("SELECT kind, subject, sentence, ended_at IS NOT NULL FROM alert ORDER BY id")
 
 
@@ -29,7 +29,7 @@ def seen(ingestor):
 
 
 def test_the_first_look_at_an_account_raises_nothing(ingestor, seen):
-    assert raised(ingestor) == []
+    assert raised_alerts(ingestor) == []
 
 
 def test_an_archived_and_a_relicensed_repository_are_noticed_once(ingestor, seen):
@@ -37,7 +37,7 @@ def test_an_archived_and_a_relicensed_repository_are_noticed_once(ingestor, seen
     ingestor.world.edit.archive(full_name)
     ingestor.refresh(login)
     ingestor.refresh(login)
-    assert raised(ingestor) == [("archived", full_name, f"{full_name} was archived", True)]
+    assert raised_alerts(ingestor) == [("archived", full_name, f"{full_name} was archived", True)]
 
 
 def test_a_rule_for_one_account_keeps_quiet_about_others(ingestor, seen):
@@ -48,7 +48,7 @@ def test_a_rule_for_one_account_keeps_quiet_about_others(ingestor, seen):
         rules.add_rule(connection, "archived", {}, "ada", account_id=other)
     ingestor.world.edit.archive(full_name)
     ingestor.refresh(login)
-    assert raised(ingestor) == []
+    assert raised_alerts(ingestor) == []
 
 
 def test_a_jump_of_stars_is_noticed_with_its_numbers_and_not_again_within_its_days(ingestor, seen):
@@ -62,7 +62,7 @@ def test_a_jump_of_stars_is_noticed_with_its_numbers_and_not_again_within_its_da
     ingestor.refresh(login)
     ingestor.world.edit.star(full_name, 80)
     ingestor.refresh(login)
-    ((kind, subject, sentence, over),) = raised(ingestor)
+    ((kind, subject, sentence, over),) = raised_alerts(ingestor)
     assert (kind, subject, over) == ("stars_jumped", full_name, True)
     assert "gained 80 stars within a day" in sentence
 
@@ -81,22 +81,22 @@ def test_webhooks_that_want_a_kind_get_a_delivery_and_a_job_with_it(ingestor, se
     assert ingestor.rows("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'deliver'") == [(1,)]
 
 
-def watch(connection, budgets=()):
-    return evaluate.watch(connection, budgets, NOW, EVERY)
+def evaluate_rules(connection, budgets=()):
+    return evaluate.update_state_alerts(connection, budgets, NOW, INTERVAL)
 
 
-def open_alerts(connection):
+def open_alert_subjects(connection):
     return connection.scalars(text("SELECT subject FROM alert WHERE ended_at IS NULL ORDER BY subject")).all()
 
 
 def test_a_state_is_raised_once_and_ends_when_it_is_over(database):
-    low = [Budget("octo graphql", 10, 5000), Budget("octo core", 4000, 5000)]
-    assert watch(database, low) == (1, 0)
-    assert watch(database, low) == (0, 0)
-    assert open_alerts(database) == ["octo graphql"]
-    assert watch(database, [Budget("octo graphql", 5000, 5000)]) == (0, 1)
-    assert open_alerts(database) == []
-    assert watch(database, low) == (1, 0)
+    low = [RemainingBudget("octo graphql", 10, 5000), RemainingBudget("octo core", 4000, 5000)]
+    assert evaluate_rules(database, low) == (1, 0)
+    assert evaluate_rules(database, low) == (0, 0)
+    assert open_alert_subjects(database) == ["octo graphql"]
+    assert evaluate_rules(database, [RemainingBudget("octo graphql", 5000, 5000)]) == (0, 1)
+    assert open_alert_subjects(database) == []
+    assert evaluate_rules(database, low) == (1, 0)
 
 
 def test_accounts_looked_at_too_late_are_a_state(database):
@@ -110,11 +110,11 @@ def test_accounts_looked_at_too_late_are_a_state(database):
             text("INSERT INTO tracked_account (account_id, due_at) VALUES (:id, :due)"),
             {"id": account_id, "due": NOW - timedelta(days=1) if late else NOW},
         )
-    assert watch(database) == (1, 0)
+    assert evaluate_rules(database) == (1, 0)
     sentence = database.scalar(text("SELECT sentence FROM alert"))
     assert sentence == "2 of 10 tracked accounts were not looked at in time"
     database.execute(text("UPDATE tracked_account SET paused = due_at < :now"), {"now": NOW})
-    assert watch(database) == (0, 1)
+    assert evaluate_rules(database) == (0, 1)
 
 
 def test_runs_that_store_nothing_are_a_state_until_one_does(database):
@@ -129,22 +129,24 @@ def test_runs_that_store_nothing_are_a_state_until_one_does(database):
 
     for _ in range(2):
         run("failed")
-    assert watch(database) == (0, 0)
+    assert evaluate_rules(database) == (0, 0)
     run("failed")
-    assert watch(database) == (1, 0)
+    assert evaluate_rules(database) == (1, 0)
     run("partial")
-    assert watch(database) == (0, 1)
+    assert evaluate_rules(database) == (0, 1)
 
 
 def test_a_rule_switched_off_ends_what_it_had_open(database):
-    watch(database, [Budget("octo graphql", 10, 5000)])
+    evaluate_rules(database, [RemainingBudget("octo graphql", 10, 5000)])
     database.execute(text("UPDATE alert_rule SET enabled = false"))
-    assert watch(database) == (0, 1)
+    assert evaluate_rules(database) == (0, 1)
 
 
 @given(states=st.lists(st.sampled_from(["done", "partial", "failed"]), max_size=20), runs=st.integers(1, 10))
 def test_failing_means_the_newest_runs_all_failed(states, runs):
-    assert bool(list(evaluate.failing(1, runs, states))) == (len(states) >= runs and set(states[:runs]) == {"failed"})
+    assert bool(list(evaluate.check_failing_runs(1, runs, states))) == (
+        len(states) >= runs and set(states[:runs]) == {"failed"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,5 +162,5 @@ def test_failing_means_the_newest_runs_all_failed(states, runs):
 )
 def test_a_rule_that_cannot_be_used_is_refused_with_a_sentence(kind, settings):
     with pytest.raises(BadInput) as refused:
-        rules.settings_of(kind, settings)
+        rules.validated_settings(kind, settings)
     assert len(str(refused.value)) < 300

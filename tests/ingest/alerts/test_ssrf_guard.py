@@ -4,47 +4,49 @@ from ipaddress import ip_address
 
 import pytest
 
-from ingest.alerts.ssrf_guard import AddressRefused, is_public, reachable, system_resolve
+from ingest.alerts.ssrf_guard import AddressRefused, is_public_address, resolve_public_address, system_resolve
 
 
-def named(*addresses):
+def resolver_of(*addresses):
     return lambda _host, port: [(None, None, None, "", (address, port)) for address in addresses]
 
 
-PRIVATE = [
+PRIVATE_IPS = [
     *("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1"),
     *("255.255.255.255", "192.0.2.1", "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "ff02::1", "2001:db8::1"),
     *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::"),
 ]
-PUBLIC = ["1.1.1.1", "140.82.121.4", "2606:4700:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"]
+PUBLIC_IPS = ["1.1.1.1", "140.82.121.4", "2606:4700:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"]
 
 
-@pytest.mark.parametrize("address", PRIVATE)
+@pytest.mark.parametrize("address", PRIVATE_IPS)
 def test_a_name_that_leads_into_a_private_network_is_refused(address):
     with pytest.raises(AddressRefused, match="private network"):
-        reachable("hooks.example.com", 443, allow_private=False, resolve=named(address))
+        resolve_public_address("hooks.example.com", 443, allow_private=False, resolve=resolver_of(address))
 
 
-@pytest.mark.parametrize("address", PUBLIC)
+@pytest.mark.parametrize("address", PUBLIC_IPS)
 def test_a_public_address_is_the_one_connected_to(address):
-    found = reachable("hooks.example.com", 443, allow_private=False, resolve=named(address))
+    found = resolve_public_address("hooks.example.com", 443, allow_private=False, resolve=resolver_of(address))
     assert ip_address(found) == ip_address(address)
 
 
 def test_one_private_address_among_public_ones_is_enough():
     with pytest.raises(AddressRefused):
-        reachable("hooks.example.com", 443, allow_private=False, resolve=named("1.1.1.1", "10.0.0.1"))
+        resolve_public_address(
+            "hooks.example.com", 443, allow_private=False, resolve=resolver_of("1.1.1.1", "10.0.0.1")
+        )
 
 
 def test_a_setting_allows_private_addresses():
-    assert reachable("hooks.local", 80, allow_private=True, resolve=named("10.0.0.1")) == "10.0.0.1"
+    assert resolve_public_address("hooks.local", 80, allow_private=True, resolve=resolver_of("10.0.0.1")) == "10.0.0.1"
 
 
 def test_numbers_in_odd_spellings_are_read_as_the_system_reads_them():
     """`0x7f.1` and `2130706433` are loopback too."""
     for spelling in ("2130706433", "0x7f000001", "127.1"):
         with pytest.raises(AddressRefused):
-            reachable(spelling, 443, allow_private=False, resolve=system_resolve)
+            resolve_public_address(spelling, 443, allow_private=False, resolve=system_resolve)
 
 
 def test_an_unknown_name_is_a_sentence():
@@ -52,9 +54,9 @@ def test_an_unknown_name_is_a_sentence():
         raise OSError
 
     with pytest.raises(AddressRefused, match="not known"):
-        reachable("nowhere.invalid", 443, allow_private=False, resolve=unknown)
+        resolve_public_address("nowhere.invalid", 443, allow_private=False, resolve=unknown)
 
 
 def test_a_translated_address_is_judged_by_the_one_within():
-    assert not is_public(ip_address("64:ff9b::c0a8:101"))
-    assert is_public(ip_address("64:ff9b::808:808"))
+    assert not is_public_address(ip_address("64:ff9b::c0a8:101"))
+    assert is_public_address(ip_address("64:ff9b::808:808"))

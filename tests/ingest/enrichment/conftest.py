@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from core.tracking import accounts
-from ingest.enrichment import Reader
+from ingest.enrichment import Enricher
 from ingest.sandbox import World, serve
 
 
@@ -26,7 +26,7 @@ class Readings:
     def __init__(self, ingestor) -> None:
         self.ingestor = ingestor
         self.sandbox, self.engine, self.rows = ingestor.sandbox, ingestor.engine, ingestor.rows
-        self.reader = Reader(ingestor.github, ingestor.engine, ingestor.github.api_url, clock=self.now)
+        self.reader = Enricher(ingestor.github, ingestor.engine, ingestor.github.api_url, clock=self.now)
 
     def now(self) -> datetime:
         return now_of(self.sandbox)

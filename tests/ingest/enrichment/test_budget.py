@@ -5,7 +5,7 @@ from datetime import timedelta
 from pydantic import SecretStr
 
 from core.queue import enrichment as kinds
-from core.queue.enrichment import ANONYMOUS_RESERVE, KINDS
+from core.queue.enrichment import ANONYMOUS_RESERVE, FACT_KINDS
 from core.settings import Settings
 from ingest.github import GitHub
 from ingest.github.http.credentials import Token
@@ -16,9 +16,9 @@ TOKEN_OWNER = "sandbox-owner-1"
 
 def test_the_budget_is_spent_in_the_order_that_is_written_down():
     """Facts end first, then star history; the pulse leaves a twentieth, readings leave at least two fifths."""
-    assert all(kind.reserve >= 0.4 for kind in KINDS.values())
-    assert KINDS["stars"].reserve <= min(kind.reserve for kind in KINDS.values())
-    assert all(kind.reserve_for(is_anonymous=True) >= ANONYMOUS_RESERVE for kind in KINDS.values())
+    assert all(kind.reserve >= 0.4 for kind in FACT_KINDS.values())
+    assert FACT_KINDS["stars"].reserve <= min(kind.reserve for kind in FACT_KINDS.values())
+    assert all(kind.reserve_for(is_anonymous=True) >= ANONYMOUS_RESERVE for kind in FACT_KINDS.values())
     assert kinds.PRIORITY < 0
 
 

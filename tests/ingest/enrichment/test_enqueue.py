@@ -11,21 +11,21 @@ from sqlalchemy import text
 
 from core.queue import enrichment as reading_kinds
 from core.queue import jobs
-from core.queue.enrichment import KINDS
+from core.queue.enrichment import FACT_KINDS
 from ingest.enrichment import due, enqueue, state
-from ingest.enrichment.job import Turn
-from ingest.enrichment.tasks import Later, NotNow
+from ingest.enrichment.job import TimeSlice
+from ingest.enrichment.tasks import JobPostponed, PostponedRetryStrategy
 from ingest.refresh import batch as refreshing
 
-ROOT = "http://github.test"
+API_URL = "http://github.test"
 
 
-def defer(engine, now, root=ROOT):
+def defer(engine, now, root=API_URL):
     with engine.begin() as connection:
-        return enqueue.defer_due(connection, root, now)
+        return enqueue.enqueue_due_facts(connection, root, now)
 
 
-def queue(engine):
+def queued_tasks(engine):
     with engine.begin() as connection:
         return connection.execute(
             text("SELECT task_name, args->>'kind' AS kind FROM procrastinate_jobs ORDER BY id")
@@ -34,7 +34,7 @@ def queue(engine):
 
 def test_most_stars_and_most_growth_come_first(readings, famous):
     with readings.engine.begin() as connection:
-        found = due.due(connection, KINDS["stars"], readings.now(), 5)
+        found = due.due_subjects(connection, FACT_KINDS["stars"], readings.now(), 5)
     best = readings.rows(
         "SELECT repository_id FROM repository_current ORDER BY stars + 10 * abs(coalesce(stars_30d, 0)) DESC LIMIT 1"
     )
@@ -45,23 +45,26 @@ def test_most_stars_and_most_growth_come_first(readings, famous):
 def test_one_job_a_queue_and_token_at_a_time(readings, famous):
     """Star history has a queue of its own; of the other facts, those first in the list are asked for first."""
     assert defer(readings.engine, readings.now()) > 0
-    assert [row.task_name for row in queue(readings.engine)] == [readings_task("stars"), readings_task("extras")]
-    assert queue(readings.engine)[0].kind == "stars"
+    assert [row.task_name for row in queued_tasks(readings.engine)] == [
+        enrichment_task("stars"),
+        enrichment_task("extras"),
+    ]
+    assert queued_tasks(readings.engine)[0].kind == "stars"
     assert defer(readings.engine, readings.now()) == 0
     with readings.engine.begin() as connection:
         connection.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
     assert defer(readings.engine, readings.now()) == 0
 
 
-def readings_task(kind):
-    return KINDS[kind].task
+def enrichment_task(kind):
+    return FACT_KINDS[kind].task
 
 
 def test_the_walk_waits_until_every_first_page_is_read(readings, famous):
     names = [name for (name,) in readings.rows("SELECT full_name FROM repository")]
     readings.read("stars", *names)
     defer(readings.engine, readings.now())
-    assert queue(readings.engine)[0].kind == "star_walk"
+    assert queued_tasks(readings.engine)[0].kind == "star_walk"
 
 
 def test_what_did_not_move_is_looked_at_once_a_week(readings, famous):
@@ -70,7 +73,10 @@ def test_what_did_not_move_is_looked_at_once_a_week(readings, famous):
 
     def is_due(later):
         with readings.engine.begin() as connection:
-            return due.still_due(connection, KINDS["stars"], readings.now() + later, [readings.id_of(famous)]) != []
+            return (
+                due.still_due_ids(connection, FACT_KINDS["stars"], readings.now() + later, [readings.id_of(famous)])
+                != []
+            )
 
     assert not is_due(timedelta(days=2))
     assert is_due(timedelta(days=7, minutes=1))
@@ -83,11 +89,11 @@ def test_what_did_not_move_is_looked_at_once_a_week(readings, famous):
 
 def test_an_endpoint_that_is_missing_is_not_queued(readings, famous):
     with readings.engine.begin() as connection:
-        state.note_missing(connection, "stars", ROOT, readings.now())
+        state.record_missing_endpoint(connection, "stars", API_URL, readings.now())
     defer(readings.engine, readings.now())
-    assert {row.kind for row in queue(readings.engine)} == {"extras"}
+    assert {row.kind for row in queued_tasks(readings.engine)} == {"extras"}
     defer(readings.engine, readings.now(), root="http://another.test")
-    assert "stars" in {row.kind for row in queue(readings.engine)}
+    assert "stars" in {row.kind for row in queued_tasks(readings.engine)}
 
 
 def test_what_nothing_is_due_of_rests_the_longer_the_longer_the_look_takes(readings, famous):
@@ -96,20 +102,20 @@ def test_what_nothing_is_due_of_rests_the_longer_the_longer_the_look_takes(readi
     names = [name for (name,) in readings.rows("SELECT full_name FROM repository")]
     readings.read("stars", *names)
     with readings.engine.begin() as connection:
-        enqueue.defer_due(connection, ROOT, now, resting)
-    assert now < resting["stars"] <= now + enqueue.LONGEST_REST
+        enqueue.enqueue_due_facts(connection, API_URL, now, resting)
+    assert now < resting["stars"] <= now + enqueue.MAX_BACKOFF
     assert "extras" not in resting
     with readings.engine.begin() as connection:
         connection.execute(text("DELETE FROM procrastinate_jobs"))
         connection.execute(text("DELETE FROM reading"))
-        enqueue.defer_due(connection, ROOT, now, resting)
-    assert "stars" not in {row.kind for row in queue(readings.engine)}
+        enqueue.enqueue_due_facts(connection, API_URL, now, resting)
+    assert "stars" not in {row.kind for row in queued_tasks(readings.engine)}
     defer(readings.engine, now)
-    assert "stars" not in {row.kind for row in queue(readings.engine)}  # the walk has the place
+    assert "stars" not in {row.kind for row in queued_tasks(readings.engine)}  # the walk has the place
     with readings.engine.begin() as connection:
         connection.execute(text("DELETE FROM procrastinate_jobs"))
-        enqueue.defer_due(connection, ROOT, now + timedelta(minutes=11), resting)
-    assert "stars" in {row.kind for row in queue(readings.engine)}
+        enqueue.enqueue_due_facts(connection, API_URL, now + timedelta(minutes=11), resting)
+    assert "stars" in {row.kind for row in queued_tasks(readings.engine)}
 
 
 def test_what_is_paused_or_gone_is_not_read(readings, famous):
@@ -122,29 +128,31 @@ def test_a_clock_that_was_wrong_for_a_while_delays_nothing(readings, famous):
     readings.read("stars", famous)
     with readings.engine.begin() as connection:
         connection.execute(text("UPDATE reading SET due_at = due_at + interval '5 years'"))
-        assert due.still_due(connection, KINDS["stars"], readings.now(), [readings.id_of(famous)]) != []
+        assert due.still_due_ids(connection, FACT_KINDS["stars"], readings.now(), [readings.id_of(famous)]) != []
 
 
 def test_readings_give_way_to_whoever_waits(readings, famous):
-    turn = Turn(readings.engine, stop=Never(), longest_seconds=60)
+    turn = TimeSlice(readings.engine, stop=NeverSet(), longest_seconds=60)
     turn._looked_at -= 2
     assert not turn.is_over()
     with readings.engine.begin() as connection:
-        jobs.defer_refresh(connection, [1], jobs.Asked("person"), readings.now(), priority=jobs.PRIORITY_PERSON)
+        jobs.defer_refresh(connection, [1], jobs.JobOrigin("person"), readings.now(), priority=jobs.PRIORITY_PERSON)
     turn._looked_at -= 2
     assert turn.is_over()
 
 
-class Never:
+class NeverSet:
     def is_set(self):
         return False
 
 
 def test_waiting_for_the_budget_burns_no_tries_and_keeps_the_place(readings):
     until = readings.now() + timedelta(minutes=30)
-    decision = Later().get_retry_decision(exception=NotNow(until, "the budget is spent"), job=None)
+    decision = PostponedRetryStrategy().get_retry_decision(
+        exception=JobPostponed(until, "the budget is spent"), job=None
+    )
     assert decision.retry_at == until
-    assert Later().get_retry_decision(exception=ValueError(), job=None) is None
+    assert PostponedRetryStrategy().get_retry_decision(exception=ValueError(), job=None) is None
 
 
 def test_a_worker_reads_what_the_leader_queued_and_a_killed_one_leaves_nothing_behind(readings, famous):
@@ -174,7 +182,7 @@ def test_a_worker_reads_what_the_leader_queued_and_a_killed_one_leaves_nothing_b
     sandbox.latency_ms = 0
     worker = start()
     try:
-        wait_for(lambda: ticks(engine, sandbox) and walked(readings))
+        wait_for(lambda: run_leader_minute(engine, sandbox) and all_stars_walked(readings))
         held = readings.rows(
             "SELECT full_name, coalesce(sum(stars), 0) FROM repository JOIN star_day ON repository_id = id GROUP BY 1"
         )
@@ -185,13 +193,13 @@ def test_a_worker_reads_what_the_leader_queued_and_a_killed_one_leaves_nothing_b
         assert worker.wait(10) == 0
 
 
-def ticks(engine, sandbox):
+def run_leader_minute(engine, sandbox):
     """The leader's minute."""
     defer(engine, refreshing.now_utc(), sandbox.url)
     return True
 
 
-def walked(readings):
+def all_stars_walked(readings):
     starred, open_walks = readings.rows(
         "SELECT count(*) FILTER (WHERE stars > 0 AND w.repository_id IS NULL), count(w.next_page)"
         "  FROM repository_current AS c LEFT JOIN star_walk AS w USING (repository_id)"
@@ -207,5 +215,8 @@ def wait_for(condition, seconds=90):
 
 
 def test_kinds_say_what_they_are():
-    assert all(kind.every <= kind.quiet_every for kind in KINDS.values())
-    assert {kind.task for kind in KINDS.values()} == {reading_kinds.STAR_HISTORY, reading_kinds.FACTS}
+    assert all(kind.every <= kind.quiet_every for kind in FACT_KINDS.values())
+    assert {kind.task for kind in FACT_KINDS.values()} == {
+        reading_kinds.STAR_HISTORY_TASK,
+        reading_kinds.ENRICHMENT_TASK,
+    }

@@ -8,7 +8,7 @@ from ingest.enrichment.star_history import store_first_page
 from ingest.github.api.fact_types import StarWeek, pacific_day
 
 
-def days(readings, name):
+def stars_by_day(readings, name):
     """Each day's latest reading."""
     return dict(
         readings.rows(
@@ -18,13 +18,13 @@ def days(readings, name):
     )
 
 
-def walk(readings, name):
+def star_walk_row(readings, name):
     return readings.rows(
         "SELECT first_day, next_page, walked_at FROM star_walk WHERE repository_id = :id", id=readings.id_of(name)
     )[0]
 
 
-def stars(readings, name):
+def current_stars(readings, name):
     return readings.rows("SELECT stars FROM repository_current WHERE repository_id = :id", id=readings.id_of(name))[0][
         0
     ]
@@ -33,10 +33,10 @@ def stars(readings, name):
 def test_the_first_page_reads_thirty_weeks_and_leaves_the_rest_to_the_walk(readings, famous):
     run = readings.read("stars", famous)
     assert (run.read, run.tally.requests) == (1, 1)
-    told = days(readings, famous)
+    told = stars_by_day(readings, famous)
     assert max(told) <= pacific_day(readings.now())
     assert min(told) >= pacific_day(readings.now()) - timedelta(weeks=31)
-    first_day, next_page, walked_at = walk(readings, famous)
+    first_day, next_page, walked_at = star_walk_row(readings, famous)
     assert first_day.isoweekday() == 7
     assert (next_page, walked_at) == (2, None)
 
@@ -44,8 +44,8 @@ def test_the_first_page_reads_thirty_weeks_and_leaves_the_rest_to_the_walk(readi
 def test_the_walk_reaches_the_first_star_and_all_days_together_are_the_stars(readings, famous):
     readings.read("stars", famous)
     readings.read("star_walk", famous)
-    assert sum(days(readings, famous).values()) == stars(readings, famous)
-    _, next_page, walked_at = walk(readings, famous)
+    assert sum(stars_by_day(readings, famous).values()) == current_stars(readings, famous)
+    _, next_page, walked_at = star_walk_row(readings, famous)
     assert next_page is None
     assert walked_at is not None
     asked = len(readings.asked("stargazers"))
@@ -66,12 +66,12 @@ def test_a_walk_that_was_cut_short_goes_on_where_it_was(readings, famous):
             return len(readings.asked("stargazers")) >= 3
 
     readings.read("star_walk", famous, stop=AfterThree())
-    _, next_page, _ = walk(readings, famous)
+    _, next_page, _ = star_walk_row(readings, famous)
     assert next_page == 4
     readings.read("star_walk", famous)
     pages = [e.query.get("page", "1") for e in readings.sandbox.log.entries if "stargazers" in e.path]
     assert pages == [str(number) for number in range(1, len(pages) + 1)]
-    assert sum(days(readings, famous).values()) == stars(readings, famous)
+    assert sum(stars_by_day(readings, famous).values()) == current_stars(readings, famous)
 
 
 def test_reading_twice_writes_once_and_the_second_time_is_free(readings, famous):
@@ -107,7 +107,7 @@ def test_days_are_days_in_california(readings, famous):
     world.edit.star(famous, 500)
     readings.read("stars", famous)
     yesterday = readings.now().date() - timedelta(days=1)
-    told = days(readings, famous)
+    told = stars_by_day(readings, famous)
     assert told[yesterday] >= 500
     assert readings.now().date() not in told
 
@@ -118,21 +118,21 @@ def test_after_a_long_absence_the_walk_begins_again(readings, famous):
     readings.read("star_walk", famous)
     readings.sandbox.world.advance(days=250)
     readings.read("stars", famous)
-    first_day, next_page, _ = walk(readings, famous)
+    first_day, next_page, _ = star_walk_row(readings, famous)
     assert next_page == 2
     assert first_day > date(2026, 1, 1)
 
 
 def test_an_older_answer_changes_nothing(readings, famous):
     readings.read("stars", famous)
-    before = days(readings, famous)
+    before = stars_by_day(readings, famous)
     subject_id = readings.id_of(famous)
     old = [StarWeek(day - timedelta(days=(day.weekday() + 1) % 7), (1,) * 7) for day in [max(before)]]
     with readings.engine.begin() as connection:
         store_first_page(
             connection, subject_id, old, readings.now() - timedelta(days=1), has_more=False, read_before=None
         )
-    after = days(readings, famous)
+    after = stars_by_day(readings, famous)
     assert {day: count for day, count in after.items() if day in before} == before
 
 

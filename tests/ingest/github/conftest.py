@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from ingest.github import GitHub
-from ingest.github.http.credentials import Pool
+from ingest.github.http.credentials import CredentialPool
 
 TOKEN = "ghp_secretsecretsecretsecretsecretsecret"
 
 
-class FakeTime:
+class FakeClock:
     """A clock that stands still until somebody sleeps."""
 
     def __init__(self, now: datetime = datetime(2026, 11, 23, 12, tzinfo=UTC)) -> None:
@@ -33,17 +33,17 @@ class FakeTime:
 
 
 @pytest.fixture
-def time() -> FakeTime:
-    return FakeTime()
+def time() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
-def client(time: FakeTime) -> Iterator[Callable[..., GitHub]]:
+def client(time: FakeClock) -> Iterator[Callable[..., GitHub]]:
     """Make clients of a server: `client(url, token…)`, in fake time unless told otherwise."""
     with ExitStack() as stack:
 
         def make(url: str, *tokens: str, **others: Any) -> GitHub:
             others = {"clock": time.now, "sleep": time.sleep} | others
-            return stack.enter_context(GitHub(api_url=url, pool=Pool.of_tokens(tokens), **others))
+            return stack.enter_context(GitHub(api_url=url, pool=CredentialPool.of_tokens(tokens), **others))
 
         yield make

@@ -7,15 +7,24 @@ from datetime import datetime
 
 import pytest
 
-from ingest.github import AccountNotFound, Ask, BadCredentials, GitHub, Gone, RateLimited, ServerFailed, Stopped
-from ingest.github.http.credentials import Pool
+from ingest.github import (
+    AccountNotFound,
+    AccountRequest,
+    BadCredentials,
+    GitHub,
+    MissingRepository,
+    RateLimited,
+    ServerError,
+    Stopped,
+)
+from ingest.github.http.credentials import CredentialPool
 from ingest.sandbox import World, serve
 
 TOKENS = ("sandbox-token-1",)
-OTHER = "sandbox-token-2"
-LISTED = ("full_name", "stars", "forks", "size_kb", "primary_language", "is_fork", "is_archived", "is_template")
-DESCRIBED = ("license", "description", "default_branch", "node_id", "name")
-EXTRAS = ("watchers", "open_issues", "open_change_requests")
+OTHER_TOKEN = "sandbox-token-2"
+LISTED_FIELDS = ("full_name", "stars", "forks", "size_kb", "primary_language", "is_fork", "is_archived", "is_template")
+DETAIL_FIELDS = ("license", "description", "default_branch", "node_id", "name")
+EXTRA_FIELDS = ("watchers", "open_issues", "open_change_requests")
 
 
 @pytest.fixture
@@ -27,21 +36,21 @@ def sandbox():
 
 
 @contextmanager
-def client(sandbox, *tokens, redis=None, **how):
-    with GitHub(api_url=sandbox.url, pool=Pool.of_tokens(tokens), redis=redis, **how) as github:
+def github_client(sandbox, *tokens, redis=None, **how):
+    with GitHub(api_url=sandbox.url, pool=CredentialPool.of_tokens(tokens), redis=redis, **how) as github:
         yield github
 
 
-def never(_account, _repository):
+def no_languages(_account, _repository):
     return False
 
 
-def pushed(_account, repository):
+def has_pushes(_account, repository):
     return repository.pushed_at is not None
 
 
-def ask_all(github, sandbox, *, languages_wanted=pushed, **how):
-    asks = [Ask(login) for login in sandbox.world.logins()]
+def fetch_all(github, sandbox, *, languages_wanted=has_pushes, **how):
+    asks = [AccountRequest(login) for login in sandbox.world.logins()]
     outcomes = {
         outcome.ask.login: outcome for outcome in github.accounts(asks, languages_wanted=languages_wanted, **how)
     }
@@ -49,7 +58,7 @@ def ask_all(github, sandbox, *, languages_wanted=pushed, **how):
     return outcomes
 
 
-def check(outcome, truth, *, extras=False, languages=True):
+def assert_matches_truth(outcome, truth, *, extras=False, languages=True):
     """Compare an answer with what the sandbox holds, field by field."""
     assert outcome.error is None, outcome.error
     answer = outcome.answer
@@ -67,7 +76,7 @@ def check(outcome, truth, *, extras=False, languages=True):
     assert set(repositories) == {held["id"] for held in truth["repositories"]}
     for held in truth["repositories"]:
         repository = repositories[held["id"]]
-        for field in (*LISTED, *DESCRIBED, *(EXTRAS if extras else ())):
+        for field in (*LISTED_FIELDS, *DETAIL_FIELDS, *(EXTRA_FIELDS if extras else ())):
             assert getattr(repository, field) == held[field], (held["full_name"], field)
         for field in ("pushed_at", "created_at"):
             moment = datetime.fromisoformat(held[field]) if held[field] else None
@@ -84,25 +93,25 @@ def check(outcome, truth, *, extras=False, languages=True):
 @pytest.mark.parametrize("extras", [False, True])
 def test_by_graphql_every_field_is_the_truth(sandbox, extras):
     sandbox.world.freeze()
-    with client(sandbox, *TOKENS) as github:
-        for login, outcome in ask_all(github, sandbox, extras=extras).items():
-            check(outcome, sandbox.truth(login), extras=extras)
+    with github_client(sandbox, *TOKENS) as github:
+        for login, outcome in fetch_all(github, sandbox, extras=extras).items():
+            assert_matches_truth(outcome, sandbox.truth(login), extras=extras)
 
 
 @pytest.mark.parametrize("tokens", [(), TOKENS])
 def test_by_rest_every_field_is_the_truth(sandbox, tokens):
     sandbox.world.freeze()
-    with client(sandbox, *tokens, use_graphql=False) as github:
-        for login, outcome in ask_all(github, sandbox).items():
-            check(outcome, sandbox.truth(login))
+    with github_client(sandbox, *tokens, use_graphql=False) as github:
+        for login, outcome in fetch_all(github, sandbox).items():
+            assert_matches_truth(outcome, sandbox.truth(login))
 
 
 def test_both_roads_tell_the_same(sandbox):
     """So that a token gained or lost is no change of anybody's data."""
     sandbox.world.freeze()
-    with client(sandbox, *TOKENS) as one, client(sandbox) as other:
-        by_graphql = ask_all(one, sandbox, extras=True, languages_wanted=never)
-        by_rest = ask_all(other, sandbox, languages_wanted=never)
+    with github_client(sandbox, *TOKENS) as one, github_client(sandbox) as other:
+        by_graphql = fetch_all(one, sandbox, extras=True, languages_wanted=no_languages)
+        by_rest = fetch_all(other, sandbox, languages_wanted=no_languages)
     not_in_lists = {"watchers", "open_issues", "open_change_requests"}
     for login, outcome in by_graphql.items():
         assert outcome.answer.account == by_rest[login].answer.account
@@ -113,8 +122,8 @@ def test_both_roads_tell_the_same(sandbox):
 
 
 def test_what_is_spent_is_shared_out_and_adds_up(sandbox):
-    with client(sandbox, *TOKENS) as github:
-        outcomes = ask_all(github, sandbox).values()
+    with github_client(sandbox, *TOKENS) as github:
+        outcomes = fetch_all(github, sandbox).values()
         assert sum(outcome.requests for outcome in outcomes) == pytest.approx(github.usage.requests)
         assert sum(outcome.points for outcome in outcomes) == pytest.approx(github.usage.points)
         assert github.usage.requests == len(sandbox.log)
@@ -127,11 +136,11 @@ def test_what_is_spent_is_shared_out_and_adds_up(sandbox):
 
 
 def test_only_languages_that_are_wanted_are_paid_for(sandbox):
-    with client(sandbox, *TOKENS) as github:
-        ask_all(github, sandbox, languages_wanted=never)
+    with github_client(sandbox, *TOKENS) as github:
+        fetch_all(github, sandbox, languages_wanted=no_languages)
         pulse_alone = github.usage.points
         wanted = {repository["id"] for repository in sandbox.truth(sandbox.world.logins()[0])["repositories"][:5]}
-        outcomes = ask_all(github, sandbox, languages_wanted=lambda _a, one: one.github_id in wanted)
+        outcomes = fetch_all(github, sandbox, languages_wanted=lambda _a, one: one.github_id in wanted)
         assert github.usage.points == 2 * pulse_alone + 1
     assert {github_id for outcome in outcomes.values() for github_id in outcome.answer.languages} == wanted
 
@@ -139,8 +148,8 @@ def test_only_languages_that_are_wanted_are_paid_for(sandbox):
 def test_the_moment_is_githubs_own(sandbox):
     sandbox.world.freeze(datetime.fromisoformat("2026-05-01T12:00:00Z"))
     for tokens in ((), TOKENS):
-        with client(sandbox, *tokens) as github:
-            for outcome in ask_all(github, sandbox, languages_wanted=never).values():
+        with github_client(sandbox, *tokens) as github:
+            for outcome in fetch_all(github, sandbox, languages_wanted=no_languages).values():
                 assert outcome.answer.captured_at == datetime.fromisoformat("2026-05-01T12:00:00Z")
 
 
@@ -154,11 +163,11 @@ def test_an_unchanged_account_is_all_304(sandbox, redis):
     def some(account, repository):
         return account.login in known and repository.pushed_at is not None and repository.github_id % 5 == 0
 
-    with client(sandbox, redis=redis) as github:
-        first = ask_all(github, sandbox, languages_wanted=some)
+    with github_client(sandbox, redis=redis) as github:
+        first = fetch_all(github, sandbox, languages_wanted=some)
     sandbox.log.clear()
-    with client(sandbox, redis=redis) as github:  # another process
-        second = ask_all(github, sandbox, languages_wanted=some)
+    with github_client(sandbox, redis=redis) as github:  # another process
+        second = fetch_all(github, sandbox, languages_wanted=some)
         assert github.usage.not_modified == github.usage.requests > 30
     assert Counter(entry.status for entry in sandbox.log) == {304: len(sandbox.log)}
     for login, outcome in second.items():
@@ -169,12 +178,12 @@ def test_an_unchanged_account_is_all_304(sandbox, redis):
 def test_one_changed_repository_costs_its_page_alone(sandbox, redis):
     sandbox.world.freeze()
     big = max(sandbox.world.logins(), key=lambda login: len(sandbox.truth(login)["repositories"]))
-    with client(sandbox, redis=redis) as github:
-        list(github.accounts([Ask(big)], languages_wanted=never))
+    with github_client(sandbox, redis=redis) as github:
+        list(github.accounts([AccountRequest(big)], languages_wanted=no_languages))
         sandbox.world.edit.star(sandbox.truth(big)["repositories"][150]["full_name"])
         sandbox.log.clear()
-        (outcome,) = github.accounts([Ask(big)], languages_wanted=never)
-    check(outcome, sandbox.truth(big), languages=False)
+        (outcome,) = github.accounts([AccountRequest(big)], languages_wanted=no_languages)
+    assert_matches_truth(outcome, sandbox.truth(big), languages=False)
     assert Counter(entry.status for entry in sandbox.log if entry.path.endswith("/repos")) == {304: 2, 200: 1}
 
 
@@ -182,8 +191,8 @@ def test_languages_come_last_and_while_the_budget_lasts(sandbox):
     """Sixty requests: all lists first; what is left, but for a reserve, goes to the languages of the most starred."""
     sandbox.limits.anonymous = 60
     logins = sandbox.world.logins()[1:6]
-    with client(sandbox) as github:
-        outcomes = list(github.accounts([Ask(login) for login in logins], languages_wanted=pushed))
+    with github_client(sandbox) as github:
+        outcomes = list(github.accounts([AccountRequest(login) for login in logins], languages_wanted=has_pushes))
         (state,) = github.budget()
     assert all(outcome.error is None and outcome.answer.complete for outcome in outcomes)
     kinds = ["languages" if entry.path.endswith("/languages") else "list" for entry in sandbox.log]
@@ -201,8 +210,8 @@ def test_a_refused_repository_is_not_paid_for_again_today(sandbox, redis):
     sandbox.faults.refuse(held["full_name"], 451)
     for expected in (1, 0):
         sandbox.log.clear()
-        with client(sandbox, redis=redis) as github:
-            (outcome,) = github.accounts([Ask(login)], languages_wanted=pushed)
+        with github_client(sandbox, redis=redis) as github:
+            (outcome,) = github.accounts([AccountRequest(login)], languages_wanted=has_pushes)
         assert outcome.answer.languages_refused[held["id"]] == "dmca"
         assert held["id"] not in outcome.answer.unread
         assert sum(entry.status == 451 for entry in sandbox.log) == expected
@@ -214,9 +223,9 @@ def test_a_refused_repository_is_not_paid_for_again_today(sandbox, redis):
 @pytest.mark.parametrize("tokens", [(), TOKENS])
 def test_one_missing_account_never_voids_its_batch(sandbox, tokens):
     logins = sandbox.world.logins()[1:5]
-    asks = [Ask(logins[0]), Ask("nobody-of-this-name"), *map(Ask, logins[1:])]
-    with client(sandbox, *tokens) as github:
-        outcomes = {o.ask.login: o for o in github.accounts(asks, languages_wanted=never)}
+    asks = [AccountRequest(logins[0]), AccountRequest("nobody-of-this-name"), *map(AccountRequest, logins[1:])]
+    with github_client(sandbox, *tokens) as github:
+        outcomes = {o.ask.login: o for o in github.accounts(asks, languages_wanted=no_languages)}
     assert isinstance(outcomes["nobody-of-this-name"].error, AccountNotFound)
     assert all(outcomes[login].answer.complete for login in logins)
 
@@ -226,12 +235,12 @@ def test_a_renamed_account_is_found_by_its_number(sandbox, tokens):
     login = sandbox.world.logins()[2]
     before = sandbox.truth(login)["account"]
     sandbox.world.edit.rename(login, "another-name")
-    with client(sandbox, *tokens) as github:
-        (known,) = github.accounts([Ask(login, github_id=before["id"])], languages_wanted=never)
-        (unknown,) = github.accounts([Ask(login)], languages_wanted=never)
+    with github_client(sandbox, *tokens) as github:
+        (known,) = github.accounts([AccountRequest(login, github_id=before["id"])], languages_wanted=no_languages)
+        (unknown,) = github.accounts([AccountRequest(login)], languages_wanted=no_languages)
     assert known.answer.account.login == "another-name"
     assert known.answer.redirected_from == login
-    check(known, sandbox.truth("another-name"), languages=False)
+    assert_matches_truth(known, sandbox.truth("another-name"), languages=False)
     assert isinstance(unknown.error, AccountNotFound)
 
 
@@ -240,8 +249,8 @@ def test_a_deleted_account_is_not_found_even_by_its_number(sandbox, tokens):
     login = sandbox.world.logins()[2]
     github_id = sandbox.truth(login)["account"]["id"]
     sandbox.world.edit.delete(login)
-    with client(sandbox, *tokens) as github:
-        (outcome,) = github.accounts([Ask(login, github_id=github_id)], languages_wanted=never)
+    with github_client(sandbox, *tokens) as github:
+        (outcome,) = github.accounts([AccountRequest(login, github_id=github_id)], languages_wanted=no_languages)
     assert isinstance(outcome.error, AccountNotFound)
     assert login in str(outcome.error)
 
@@ -252,8 +261,8 @@ def test_a_name_that_somebody_else_bears_now_answers_as_it_is(sandbox, tokens):
     old_id = sandbox.truth(one)["account"]["id"]
     sandbox.world.edit.rename(one, "moved-away")
     sandbox.world.edit.rename(other, one)
-    with client(sandbox, *tokens) as github:
-        (outcome,) = github.accounts([Ask(one, github_id=old_id)], languages_wanted=never)
+    with github_client(sandbox, *tokens) as github:
+        (outcome,) = github.accounts([AccountRequest(one, github_id=old_id)], languages_wanted=no_languages)
     assert outcome.answer.account.github_id != old_id
     assert outcome.answer.redirected_from is None
 
@@ -265,11 +274,11 @@ def test_where_repositories_went(sandbox, tokens):
     sandbox.world.edit.transfer(moved["full_name"], taker)
     sandbox.world.edit.delete(deleted["full_name"])
     sandbox.faults.refuse(blocked["full_name"], "tos")
-    with client(sandbox, *tokens) as github:
+    with github_client(sandbox, *tokens) as github:
         found = github.whereabouts([(held["id"], held["node_id"]) for held in (moved, deleted, blocked)])
     assert found[moved["id"]].owner_login == taker
     assert found[moved["id"]].stars is not None
-    assert found[deleted["id"]] == Gone(deleted["id"], "not_found", 404)
+    assert found[deleted["id"]] == MissingRepository(deleted["id"], "not_found", 404)
     assert (found[blocked["id"]].reason, found[blocked["id"]].status) == ("tos", 403)
 
 
@@ -281,8 +290,8 @@ def test_pages_that_repeat_or_lose_an_item_are_walked_once_more_then_called_inco
     sandbox.world.freeze()
     big = max(sandbox.world.logins(), key=lambda login: len(sandbox.truth(login)["repositories"]))
     sandbox.faults.shift(big, by)
-    with client(sandbox) as github:
-        (outcome,) = github.accounts([Ask(big)], languages_wanted=never)
+    with github_client(sandbox) as github:
+        (outcome,) = github.accounts([AccountRequest(big)], languages_wanted=no_languages)
     assert len(outcome.answer.repositories) == len({one.github_id for one in outcome.answer.repositories})
     truth = {held["id"] for held in sandbox.truth(big)["repositories"]}
     missing = truth - {one.github_id for one in outcome.answer.repositories}
@@ -299,18 +308,18 @@ def test_failures_here_and_there_lose_nothing(sandbox, tokens):
     sandbox.world.freeze()
     sandbox.faults.errors(share=0.08, statuses=(500, 502, 503))
     sandbox.faults.cut(share=0.03, times=None)
-    with client(sandbox, *tokens, sleep=lambda seconds: None) as github:
-        for login, outcome in ask_all(github, sandbox, languages_wanted=never).items():
-            check(outcome, sandbox.truth(login), languages=False)
+    with github_client(sandbox, *tokens, sleep=lambda seconds: None) as github:
+        for login, outcome in fetch_all(github, sandbox, languages_wanted=no_languages).items():
+            assert_matches_truth(outcome, sandbox.truth(login), languages=False)
         assert github.usage.retries > 0
 
 
 def test_an_account_that_graphql_cannot_tell_does_not_spoil_the_others(sandbox):
     logins = sandbox.world.logins()
     sandbox.faults.refuse(logins[3], "partial")
-    with client(sandbox, *TOKENS) as github:
-        outcomes = ask_all(github, sandbox, languages_wanted=never)
-    assert isinstance(outcomes[logins[3]].error, ServerFailed)
+    with github_client(sandbox, *TOKENS) as github:
+        outcomes = fetch_all(github, sandbox, languages_wanted=no_languages)
+    assert isinstance(outcomes[logins[3]].error, ServerError)
     assert all(outcome.error is None for login, outcome in outcomes.items() if login != logins[3])
     assert len([entry for entry in sandbox.log if entry.path == "/graphql"]) < 8
 
@@ -318,16 +327,16 @@ def test_an_account_that_graphql_cannot_tell_does_not_spoil_the_others(sandbox):
 def test_queries_that_are_too_big_are_halved_until_they_fit(sandbox):
     sandbox.world.freeze()
     sandbox.faults.too_big(900)
-    with client(sandbox, *TOKENS, sleep=lambda seconds: None) as github:
-        outcomes = ask_all(github, sandbox, languages_wanted=never)
+    with github_client(sandbox, *TOKENS, sleep=lambda seconds: None) as github:
+        outcomes = fetch_all(github, sandbox, languages_wanted=no_languages)
     for login, outcome in outcomes.items():
-        check(outcome, sandbox.truth(login), languages=False)
+        assert_matches_truth(outcome, sandbox.truth(login), languages=False)
 
 
 def test_a_refused_token_leaves_its_accounts_to_the_others(sandbox):
-    sandbox.faults.refuse_token(OTHER)
-    with client(sandbox, *TOKENS, OTHER) as github:
-        outcomes = ask_all(github, sandbox, languages_wanted=never)
+    sandbox.faults.refuse_token(OTHER_TOKEN)
+    with github_client(sandbox, *TOKENS, OTHER_TOKEN) as github:
+        outcomes = fetch_all(github, sandbox, languages_wanted=no_languages)
         mine = github.token_for("anybody")
     assert {outcome.answer.token for outcome in outcomes.values()} == {mine}
     assert sum(entry.status == 401 for entry in sandbox.log) == 1
@@ -335,22 +344,22 @@ def test_a_refused_token_leaves_its_accounts_to_the_others(sandbox):
 
 def test_when_all_tokens_are_refused_each_account_says_so(sandbox):
     sandbox.faults.refuse_token(TOKENS[0])
-    with client(sandbox, *TOKENS) as github:
-        outcomes = ask_all(github, sandbox)
-        again = ask_all(github, sandbox)
+    with github_client(sandbox, *TOKENS) as github:
+        outcomes = fetch_all(github, sandbox)
+        again = fetch_all(github, sandbox)
     assert all(isinstance(o.error, BadCredentials) for o in (*outcomes.values(), *again.values()))
     assert len(sandbox.log) == 1
 
 
 def test_a_spent_budget_leaves_accounts_to_another_owner(sandbox):
     sandbox.limits.leave(0, who="sandbox-owner-2", resource="graphql")
-    with client(sandbox, *TOKENS, OTHER) as github:
-        outcomes = ask_all(github, sandbox, languages_wanted=never)
+    with github_client(sandbox, *TOKENS, OTHER_TOKEN) as github:
+        outcomes = fetch_all(github, sandbox, languages_wanted=no_languages)
     assert all(outcome.error is None for outcome in outcomes.values())
 
 
 def test_the_budget_can_be_asked_for_before_anything_is_spent(sandbox):
-    with client(sandbox, *TOKENS) as github, client(sandbox) as nobody:
+    with github_client(sandbox, *TOKENS) as github, github_client(sandbox) as nobody:
         assert github.budget() == []
         assert {(one.resource, one.remaining) for one in github.budget(ask=True)} == {("core", 5000), ("graphql", 5000)}
         assert [one.remaining for one in nobody.budget(ask=True) if one.resource == "core"] == [5000]
@@ -359,9 +368,9 @@ def test_the_budget_can_be_asked_for_before_anything_is_spent(sandbox):
 
 def test_a_spent_budget_is_told_with_its_end(sandbox):
     sandbox.limits.leave(0, resource="graphql")
-    with client(sandbox, *TOKENS) as github:
-        outcomes = ask_all(github, sandbox)
-        again = ask_all(github, sandbox)
+    with github_client(sandbox, *TOKENS) as github:
+        outcomes = fetch_all(github, sandbox)
+        again = fetch_all(github, sandbox)
     for outcome in (*outcomes.values(), *again.values()):
         assert isinstance(outcome.error, RateLimited)
     assert len(sandbox.log) == 1
@@ -371,8 +380,10 @@ def test_a_spent_budget_is_told_with_its_end(sandbox):
 def test_a_stop_gives_every_ask_an_outcome_at_once(sandbox, tokens):
     sandbox.latency_ms = 300
     stop = threading.Event()
-    with client(sandbox, *tokens) as github:
-        outcomes = github.accounts([Ask(login) for login in sandbox.world.logins()], languages_wanted=pushed, stop=stop)
+    with github_client(sandbox, *tokens) as github:
+        outcomes = github.accounts(
+            [AccountRequest(login) for login in sandbox.world.logins()], languages_wanted=has_pushes, stop=stop
+        )
         stop.set()
         stopped = list(outcomes)
     assert len(stopped) == len(sandbox.world.logins())
@@ -380,8 +391,10 @@ def test_a_stop_gives_every_ask_an_outcome_at_once(sandbox, tokens):
 
 
 def test_a_consumer_that_leaves_early_stops_the_asking(sandbox):
-    with client(sandbox) as github:
-        outcomes = github.accounts([Ask(login) for login in sandbox.world.logins()], languages_wanted=pushed)
+    with github_client(sandbox) as github:
+        outcomes = github.accounts(
+            [AccountRequest(login) for login in sandbox.world.logins()], languages_wanted=has_pushes
+        )
         next(outcomes)
         outcomes.close()
         threading.Event().wait(0.5)
@@ -391,8 +404,8 @@ def test_a_consumer_that_leaves_early_stops_the_asking(sandbox):
 
 
 def test_no_ask_no_request(sandbox):
-    with client(sandbox, *TOKENS) as github:
-        assert list(github.accounts([], languages_wanted=never)) == []
+    with github_client(sandbox, *TOKENS) as github:
+        assert list(github.accounts([], languages_wanted=no_languages)) == []
     assert len(sandbox.log) == 0
 
 
@@ -400,5 +413,5 @@ def test_an_error_of_the_callers_own_reaches_the_caller(sandbox):
     def wrong(_account, _repository):
         raise KeyError("mine")
 
-    with client(sandbox, *TOKENS) as github, pytest.raises(KeyError, match="mine"):
-        ask_all(github, sandbox, languages_wanted=wrong)
+    with github_client(sandbox, *TOKENS) as github, pytest.raises(KeyError, match="mine"):
+        fetch_all(github, sandbox, languages_wanted=wrong)

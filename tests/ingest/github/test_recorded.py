@@ -7,20 +7,20 @@ import pytest
 
 from ingest.github import (
     AccountNotFound,
-    Ask,
+    AccountRequest,
     BadCredentials,
-    Gone,
+    MissingRepository,
     PermissionDenied,
     RateLimited,
-    ServerFailed,
+    ServerError,
 )
 from tests.ingest.github.conftest import TOKEN
-from tests.ingest.github.web import Said, exchange, of_exchange, replay, web
+from tests.ingest.github.fake_server import CannedResponse, fake_server, recorded_exchange, replay, response_of_exchange
 
-NOTHING = Said(404, {"message": "Not Found"})
+NOT_FOUND = CannedResponse(404, {"message": "Not Found"})
 
 
-def only(github, ask, **how):
+def fetch_one(github, ask, **how):
     how = {"languages_wanted": lambda _account, _repository: False} | how
     (outcome,) = github.accounts([ask], **how)
     return outcome
@@ -34,12 +34,12 @@ def test_an_organization_of_2204_repositories_comes_page_by_page(recorded, clien
 
     def say(asked):
         if asked.path == "/users/jenkinsci":
-            return Said(200, account)
+            return CannedResponse(200, account)
         page = pages[int(asked.query.get("page", 1)) - 1]
-        return Said(200, page["body"], {"link": page["headers"].get("link", "")})
+        return CannedResponse(200, page["body"], {"link": page["headers"].get("link", "")})
 
-    with web(say) as server:
-        outcome = only(client(server.url), Ask("jenkinsci"))
+    with fake_server(say) as server:
+        outcome = fetch_one(client(server.url), AccountRequest("jenkinsci"))
         assert len(server.asked) == 24
         assert server.asked[1].path == "/orgs/jenkinsci/repos"
         assert {asked.path for asked in server.asked[2:]} == {"/organizations/107424/repos"}
@@ -53,20 +53,22 @@ def test_an_organization_of_2204_repositories_comes_page_by_page(recorded, clien
 
 def test_an_account_of_2012_and_its_languages_are_read(recorded, client):
     """Bodies of then lack node ids, topics and most of what came later."""
-    account = exchange(recorded, "user-13-200")["response"]["body"]
-    repositories = exchange(recorded, "user_repos-04-200")["response"]["body"]
-    languages = exchange(recorded, "languages-03-200")["response"]["body"]
+    account = recorded_exchange(recorded, "user-13-200")["response"]["body"]
+    repositories = recorded_exchange(recorded, "user_repos-04-200")["response"]["body"]
+    languages = recorded_exchange(recorded, "languages-03-200")["response"]["body"]
 
     def say(asked):
         if asked.path == "/users/jacquev6":
-            return Said(200, account | {"public_repos": len(repositories)})
+            return CannedResponse(200, account | {"public_repos": len(repositories)})
         if asked.path.endswith("/languages"):
-            return Said(200, languages)
-        return Said(200, repositories)
+            return CannedResponse(200, languages)
+        return CannedResponse(200, repositories)
 
-    with web(say) as server:
-        outcome = only(
-            client(server.url), Ask("jacquev6"), languages_wanted=lambda _a, one: one.full_name == "jacquev6/PyGithub"
+    with fake_server(say) as server:
+        outcome = fetch_one(
+            client(server.url),
+            AccountRequest("jacquev6"),
+            languages_wanted=lambda _a, one: one.full_name == "jacquev6/PyGithub",
         )
     answer = outcome.answer
     assert answer.complete
@@ -79,20 +81,20 @@ def test_an_account_of_2012_and_its_languages_are_read(recorded, client):
 
 def test_what_did_not_change_is_taken_from_what_is_kept(recorded, client):
     """Recorded 304s have no body and no Link. The token makes them free."""
-    fresh, unchanged = exchange(recorded, "user-13-200"), exchange(recorded, "not_modified-01-304")
-    repositories = of_exchange(exchange(recorded, "user_repos-05-200"))
+    fresh, unchanged = recorded_exchange(recorded, "user-13-200"), recorded_exchange(recorded, "not_modified-01-304")
+    repositories = response_of_exchange(recorded_exchange(recorded, "user_repos-05-200"))
 
     def say(asked):
         if "if-none-match" in asked.headers:
-            return of_exchange(unchanged)
+            return response_of_exchange(unchanged)
         if asked.path.endswith("/repos"):
-            return Said(200, repositories.body, {"etag": '"list"'})
+            return CannedResponse(200, repositories.body, {"etag": '"list"'})
         body = fresh["response"]["body"] | {"public_repos": len(repositories.body)}
-        return Said(200, body, {"etag": unchanged["request"]["headers"]["if-none-match"]})
+        return CannedResponse(200, body, {"etag": unchanged["request"]["headers"]["if-none-match"]})
 
-    with web(say) as server:
+    with fake_server(say) as server:
         github = client(server.url, TOKEN, use_graphql=False)
-        first, second = only(github, Ask("jacquev6")), only(github, Ask("jacquev6"))
+        first, second = fetch_one(github, AccountRequest("jacquev6")), fetch_one(github, AccountRequest("jacquev6"))
         assert len(server.asked) == 4
     assert first.not_modified == 0
     assert second.not_modified == 2
@@ -103,33 +105,33 @@ def test_what_did_not_change_is_taken_from_what_is_kept(recorded, client):
 
 
 def test_an_account_of_today_by_id(recorded, client):
-    with web(replay(recorded, "user_by_id-01-200")) as server:
+    with fake_server(replay(recorded, "user_by_id-01-200")) as server:
         account = client(server.url).account_by_id(583231)
-    assert account.login == exchange(recorded, "user_by_id-01-200")["response"]["body"]["login"]
+    assert account.login == recorded_exchange(recorded, "user_by_id-01-200")["response"]["body"]["login"]
 
 
 def test_a_user_who_does_not_exist(recorded, client):
-    with web(replay(recorded, "not_found-07-404")) as server:
-        outcome = only(client(server.url), Ask("ThisUserShouldReallyNotExist"))
+    with fake_server(replay(recorded, "not_found-07-404")) as server:
+        outcome = fetch_one(client(server.url), AccountRequest("ThisUserShouldReallyNotExist"))
         assert len(server.asked) == 1
     assert isinstance(outcome.error, AccountNotFound)
     assert "ThisUserShouldReallyNotExist" in str(outcome.error)
 
 
 def test_a_renamed_repository_is_found_by_its_number(recorded, client):
-    with web(replay(recorded, "repo_by_id-01-200")) as server:
+    with fake_server(replay(recorded, "repo_by_id-01-200")) as server:
         found = client(server.url).whereabouts([(515436299, None)])
     assert found[515436299].full_name.endswith("-newname")
 
 
 def test_a_rename_answers_301_and_is_followed_to_the_new_record(recorded, client):
     """The recorded redirect points to api.github.com; its target is asked here."""
-    moved, target = exchange(recorded, "redirect-01-301"), exchange(recorded, "repo_by_id-01-200")
+    moved, target = recorded_exchange(recorded, "redirect-01-301"), recorded_exchange(recorded, "repo_by_id-01-200")
 
     def say(asked):
-        return of_exchange(target) if asked.path == "/repositories/515436299" else of_exchange(moved)
+        return response_of_exchange(target) if asked.path == "/repositories/515436299" else response_of_exchange(moved)
 
-    with web(say) as server:
+    with fake_server(say) as server:
         found = client(server.url, TOKEN, use_graphql=False).whereabouts([(1, None)])
         assert server.paths() == ["/repositories/1", "/repositories/515436299"]
         assert server.asked[1].headers["authorization"] == f"Bearer {TOKEN}"
@@ -138,7 +140,7 @@ def test_a_rename_answers_301_and_is_followed_to_the_new_record(recorded, client
 
 def test_a_redirect_to_github_com_gets_no_token(recorded, client):
     """As recorded: https://github.com is another host than the API's."""
-    with web(lambda _: of_exchange(exchange(recorded, "redirect-04-301"))) as server:
+    with fake_server(lambda _: response_of_exchange(recorded_exchange(recorded, "redirect-04-301"))) as server:
         github = client(server.url, TOKEN, use_graphql=False)
         assert github.whereabouts([(1, None)]) == {}
         assert len(server.asked) == 1
@@ -155,17 +157,21 @@ def test_a_redirect_to_github_com_gets_no_token(recorded, client):
     ],
 )
 def test_why_a_repository_is_gone(recorded, client, name, gone):
-    with web(lambda _: of_exchange(exchange(recorded, name))) as server:
+    with fake_server(lambda _: response_of_exchange(recorded_exchange(recorded, name))) as server:
         found = client(server.url).whereabouts([(5, None)])
-    assert isinstance(found[5], Gone)
+    assert isinstance(found[5], MissingRepository)
     assert (found[5].reason, found[5].status) == gone
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 5, 6])
 def test_a_refused_token_is_said_once(recorded, client, number):
-    with web(lambda _: of_exchange(exchange(recorded, f"unauthorized-0{number}-401"))) as server:
+    with fake_server(
+        lambda _: response_of_exchange(recorded_exchange(recorded, f"unauthorized-0{number}-401"))
+    ) as server:
         outcomes = list(
-            client(server.url, TOKEN).accounts([Ask("a"), Ask("b"), Ask("c")], languages_wanted=lambda *_: False)
+            client(server.url, TOKEN).accounts(
+                [AccountRequest("a"), AccountRequest("b"), AccountRequest("c")], languages_wanted=lambda *_: False
+            )
         )
         assert len(server.asked) == 1
     assert [type(outcome.error) for outcome in outcomes] == [BadCredentials] * 3
@@ -173,18 +179,20 @@ def test_a_refused_token_is_said_once(recorded, client, number):
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_a_server_error_with_a_page_for_people(recorded, client, number):
-    with web(
-        lambda _: of_exchange(exchange(recorded, f"server_error-0{number}-50{3 if number == 1 else 2}"))
+    with fake_server(
+        lambda _: response_of_exchange(
+            recorded_exchange(recorded, f"server_error-0{number}-50{3 if number == 1 else 2}")
+        )
     ) as server:
-        outcome = only(client(server.url), Ask("octocat"))
+        outcome = fetch_one(client(server.url), AccountRequest("octocat"))
         assert len(server.asked) == 5
-    assert isinstance(outcome.error, ServerFailed)
+    assert isinstance(outcome.error, ServerError)
     assert "50" in str(outcome.error)
 
 
 def test_a_403_for_want_of_permission_is_not_waited_for(recorded, client, time):
-    with web(lambda _: of_exchange(exchange(recorded, "forbidden-07-403"))) as server:
-        outcome = only(client(server.url), Ask("octocat"))
+    with fake_server(lambda _: response_of_exchange(recorded_exchange(recorded, "forbidden-07-403"))) as server:
+        outcome = fetch_one(client(server.url), AccountRequest("octocat"))
         assert len(server.asked) == 1
     assert isinstance(outcome.error, PermissionDenied)
     assert time.slept == 0
@@ -200,15 +208,15 @@ def test_a_403_for_want_of_permission_is_not_waited_for(recorded, client, time):
     ],
 )
 def test_every_recorded_limit_is_waited_for_and_no_request_is_sent_meanwhile(recorded, client, time, name):
-    limited, moments = of_exchange(exchange(recorded, name)), []
+    limited, moments = response_of_exchange(recorded_exchange(recorded, name)), []
 
     def say(asked):
         moments.append(time.now())
         if len(moments) == 1:
             return limited
-        return Said(200, {"id": 1, "login": "octocat", "type": "User"})
+        return CannedResponse(200, {"id": 1, "login": "octocat", "type": "User"})
 
-    with web(say) as server:
+    with fake_server(say) as server:
         assert client(server.url).account_by_id(1).login == "octocat"
     told = float(limited.headers.get("retry-after", 60))
     assert (moments[1] - moments[0]).total_seconds() >= told
@@ -216,9 +224,9 @@ def test_every_recorded_limit_is_waited_for_and_no_request_is_sent_meanwhile(rec
 
 def test_a_recorded_limit_of_graphql_is_waited_for(recorded, client, time):
     """HTTP 200, no header that tells how long."""
-    limited = of_exchange(exchange(recorded, "graphql-06-200"))
-    with web(lambda asked: limited if asked.path == "/graphql" else NOTHING) as server:
-        outcome = only(client(server.url, TOKEN), Ask("octocat"))
+    limited = response_of_exchange(recorded_exchange(recorded, "graphql-06-200"))
+    with fake_server(lambda asked: limited if asked.path == "/graphql" else NOT_FOUND) as server:
+        outcome = fetch_one(client(server.url, TOKEN), AccountRequest("octocat"))
         assert len(server.asked) <= 2
     assert isinstance(outcome.error, RateLimited)
     assert time.slept >= 60
@@ -226,15 +234,15 @@ def test_a_recorded_limit_of_graphql_is_waited_for(recorded, client, time):
 
 def test_a_recorded_not_found_of_graphql_is_gone_for_that_one_alone(recorded, client):
     """`data` and `errors` together; REST then says why."""
-    error = exchange(recorded, "graphql-11-200")["response"]["body"]["errors"][0]
+    error = recorded_exchange(recorded, "graphql-11-200")["response"]["body"]["errors"][0]
     there = {"id": "R_1", "databaseId": 1, "name": "b", "nameWithOwner": "a/b"}
 
     def say(asked):
         if asked.path == "/graphql":
-            return Said(200, {"data": {"n0": [there, None]}, "errors": [error | {"path": ["n0", 1]}]})
-        return of_exchange(exchange(recorded, "unavailable_legal-02-451"))
+            return CannedResponse(200, {"data": {"n0": [there, None]}, "errors": [error | {"path": ["n0", 1]}]})
+        return response_of_exchange(recorded_exchange(recorded, "unavailable_legal-02-451"))
 
-    with web(say) as server:
+    with fake_server(say) as server:
         found = client(server.url, TOKEN).whereabouts([(1, "R_1"), (2, "R_2")])
         assert server.paths() == ["/graphql", "/repositories/2"]
     assert found[1].full_name == "a/b"

@@ -12,16 +12,16 @@ from sqlalchemy import Connection, Engine, text
 from ingest.history_import import adopt_accounts as history_import_adopt_accounts
 from ingest.history_import import adopt_repositories
 from ingest.history_import.adopt_accounts import adopt_accounts
-from ingest.history_import.adopt_repositories import adopt_imported
+from ingest.history_import.adopt_repositories import adopt_imported_history
 from ingest.history_import.importer import import_history
 
-Import = Callable[..., None]
-BORN = datetime(2020, 6, 1, 15, tzinfo=UTC)
+ImportRows = Callable[..., None]
+CREATED_AT = datetime(2020, 6, 1, 15, tzinfo=UTC)
 ROWS = (("2020-06-01", "octo/cat", 5, 0, 0), ("2020-06-08", "octo/cat", 7, 0, 0))
 
 
 @pytest.fixture
-def imported(database: Connection, tmp_path: Path) -> Import:
+def imported(database: Connection, tmp_path: Path) -> ImportRows:
     def run(*rows: tuple[object, ...], source: str = "kept") -> None:
         path = tmp_path / "history.csv"
         with path.open("w", newline="") as file:
@@ -31,9 +31,9 @@ def imported(database: Connection, tmp_path: Path) -> Import:
     return run
 
 
-def shown(connection: Connection, full_name: str, created_at: datetime | None, github_id: int = 1) -> int:
+def add_repository(connection: Connection, full_name: str, created_at: datetime | None, github_id: int = 1) -> int:
     """A repository that GitHub showed, with its account; returns our id."""
-    account_id = account(connection, full_name.partition("/")[0], created_at)
+    account_id = add_account(connection, full_name.partition("/")[0], created_at)
     return connection.execute(
         text(
             "INSERT INTO repository (account_id, github_id, full_name, created_at)"
@@ -43,7 +43,7 @@ def shown(connection: Connection, full_name: str, created_at: datetime | None, g
     ).scalar_one()
 
 
-def account(connection: Connection, login: str, created_at: datetime | None) -> int:
+def add_account(connection: Connection, login: str, created_at: datetime | None) -> int:
     return connection.execute(
         text(
             "INSERT INTO account (github_id, login, created_at) VALUES (abs(hashtext(:login)), :login, :created_at)"
@@ -57,7 +57,7 @@ def rows_of(connection: Connection, sql: str, **values: object) -> list[tuple[An
     return [tuple(row) for row in connection.execute(text(sql), values)]
 
 
-def held(connection: Connection) -> dict[str, list[int]]:
+def stored_stars(connection: Connection) -> dict[str, list[int]]:
     """Stars by "name" or "name #GitHub's id", oldest first; rows that are incomplete show as errors."""
     found: dict[str, list[int]] = {}
     for name, github_id, stars in rows_of(
@@ -75,53 +75,55 @@ def held(connection: Connection) -> dict[str, list[int]]:
     return found
 
 
-def test_history_attaches_to_the_repository_that_github_shows(database: Connection, imported: Import) -> None:
+def test_history_attaches_to_the_repository_that_github_shows(database: Connection, imported: ImportRows) -> None:
     """One created on the first imported day was there on that day."""
-    shown(database, "Octo/Cat", BORN)
+    add_repository(database, "Octo/Cat", CREATED_AT)
     imported(*ROWS)
-    assert held(database) == {"Octo/Cat #1": [5, 7]}
+    assert stored_stars(database) == {"Octo/Cat #1": [5, 7]}
     assert rows_of(database, "SELECT count(*) FROM account") == [(1,)]
 
 
 @pytest.mark.parametrize("created_at", [datetime(2020, 6, 2, tzinfo=UTC), None])
 def test_what_github_created_later_is_another_repository(
-    database: Connection, imported: Import, created_at: datetime | None
+    database: Connection, imported: ImportRows, created_at: datetime | None
 ) -> None:
     """Names are reused. The account, too, is another, or nobody knows."""
-    shown(database, "octo/cat", created_at)
+    add_repository(database, "octo/cat", created_at)
     imported(*ROWS)
-    assert held(database) == {"octo/cat": [5, 7]}
+    assert stored_stars(database) == {"octo/cat": [5, 7]}
     assert rows_of(database, "SELECT login, github_id IS NULL FROM account ORDER BY 2") == [
         ("octo", False),
         ("octo", True),
     ]
 
 
-def test_history_by_name_belongs_to_the_account_that_was_there(database: Connection, imported: Import) -> None:
+def test_history_by_name_belongs_to_the_account_that_was_there(database: Connection, imported: ImportRows) -> None:
     """A repository that is gone since, of an account that is not."""
-    account(database, "Octo", datetime(2011, 1, 1, tzinfo=UTC))
+    add_account(database, "Octo", datetime(2011, 1, 1, tzinfo=UTC))
     imported(*ROWS)
     assert rows_of(database, "SELECT login FROM repository JOIN account ON account.id = account_id") == [("Octo",)]
 
 
-def test_of_two_that_bore_the_name_the_one_that_bears_it_now_is_meant(database: Connection, imported: Import) -> None:
-    shown(database, "octo/cat", datetime(2015, 1, 1, tzinfo=UTC), 1)
+def test_of_two_that_bore_the_name_the_one_that_bears_it_now_is_meant(
+    database: Connection, imported: ImportRows
+) -> None:
+    add_repository(database, "octo/cat", datetime(2015, 1, 1, tzinfo=UTC), 1)
     database.execute(text("UPDATE repository SET gone_at = now()"))
-    shown(database, "octo/cat", datetime(2013, 1, 1, tzinfo=UTC), 2)
+    add_repository(database, "octo/cat", datetime(2013, 1, 1, tzinfo=UTC), 2)
     imported(*ROWS)
-    assert held(database) == {"octo/cat #2": [5, 7]}
+    assert stored_stars(database) == {"octo/cat #2": [5, 7]}
 
 
 def test_a_repository_that_github_shows_later_takes_the_history_of_its_name(
-    database: Connection, imported: Import
+    database: Connection, imported: ImportRows
 ) -> None:
     """Whole, from every source, with its sums; nothing is left of the name."""
     imported(*ROWS)
     imported(("2020-06-15", "OCTO/cat", 9, 0, 0), source="other")
     imported(("2020-06-15", "someone/else", 1, 0, 0))
-    real = shown(database, "octo/cat", BORN)
-    assert adopt_imported(database, [real]) == [real]
-    assert held(database) == {"octo/cat #1": [5, 7, 9], "someone/else": [1]}
+    real = add_repository(database, "octo/cat", CREATED_AT)
+    assert adopt_imported_history(database, [real]) == [real]
+    assert stored_stars(database) == {"octo/cat #1": [5, 7, 9], "someone/else": [1]}
     assert rows_of(
         database,
         "SELECT name, stars, captures, stars_7d FROM repository_import JOIN source ON source.id = source_id"
@@ -129,38 +131,42 @@ def test_a_repository_that_github_shows_later_takes_the_history_of_its_name(
         id=real,
     ) == [("kept", 7, 2, 7), ("other", 9, 1, 2)]
     assert rows_of(database, "SELECT login FROM account WHERE github_id IS NULL") == [("someone",)]
-    assert adopt_imported(database, [real]) == []
+    assert adopt_imported_history(database, [real]) == []
 
 
-def test_the_same_file_again_finds_the_repository_that_took_its_history(database: Connection, imported: Import) -> None:
+def test_the_same_file_again_finds_the_repository_that_took_its_history(
+    database: Connection, imported: ImportRows
+) -> None:
     imported(*ROWS)
-    adopt_imported(database, [shown(database, "octo/cat", BORN)])
+    adopt_imported_history(database, [add_repository(database, "octo/cat", CREATED_AT)])
     imported(*ROWS)
-    assert held(database) == {"octo/cat #1": [5, 7]}
+    assert stored_stars(database) == {"octo/cat #1": [5, 7]}
 
 
 def test_a_repository_created_after_the_first_imported_day_takes_nothing(
-    database: Connection, imported: Import
+    database: Connection, imported: ImportRows
 ) -> None:
     imported(*ROWS)
-    assert adopt_imported(database, [shown(database, "octo/cat", datetime(2020, 6, 2, tzinfo=UTC))]) == []
-    assert held(database) == {"octo/cat": [5, 7]}
+    assert (
+        adopt_imported_history(database, [add_repository(database, "octo/cat", datetime(2020, 6, 2, tzinfo=UTC))]) == []
+    )
+    assert stored_stars(database) == {"octo/cat": [5, 7]}
 
 
-def test_where_both_have_a_row_of_one_day_the_repositorys_own_stays(database: Connection, imported: Import) -> None:
+def test_where_both_have_a_row_of_one_day_the_repositorys_own_stays(database: Connection, imported: ImportRows) -> None:
     """A name gets older history after the repository took the newer: together it is the repository's."""
-    real = shown(database, "octo/cat", BORN)
+    real = add_repository(database, "octo/cat", CREATED_AT)
     imported(*ROWS)
     database.execute(text("UPDATE repository SET created_at = '2024-01-01'"))
     imported(("2020-06-08", "octo/cat", 70, 0, 0), ("2020-06-15", "octo/cat", 8, 0, 0))
-    assert held(database) == {"octo/cat #1": [5, 7], "octo/cat": [70, 8]}
-    database.execute(text("UPDATE repository SET created_at = :born"), {"born": BORN})
-    adopt_imported(database, [real])
-    assert held(database) == {"octo/cat #1": [5, 7, 8]}
+    assert stored_stars(database) == {"octo/cat #1": [5, 7], "octo/cat": [70, 8]}
+    database.execute(text("UPDATE repository SET created_at = :born"), {"born": CREATED_AT})
+    adopt_imported_history(database, [real])
+    assert stored_stars(database) == {"octo/cat #1": [5, 7, 8]}
     assert rows_of(database, "SELECT captures, stars FROM repository_import") == [(3, 8)]
 
 
-def test_a_collection_keeps_its_member(database: Connection, imported: Import) -> None:
+def test_a_collection_keeps_its_member(database: Connection, imported: ImportRows) -> None:
     imported(*ROWS)
     database.execute(text("INSERT INTO collection (name) VALUES ('cats')"))
     database.execute(
@@ -169,8 +175,8 @@ def test_a_collection_keeps_its_member(database: Connection, imported: Import) -
             " SELECT collection.id, repository.id FROM collection, repository"
         )
     )
-    real = shown(database, "octo/cat", BORN)
-    adopt_imported(database, [real])
+    real = add_repository(database, "octo/cat", CREATED_AT)
+    adopt_imported_history(database, [real])
     assert rows_of(database, "SELECT repository_id FROM collection_member") == [(real,)]
 
 
@@ -184,29 +190,29 @@ def test_while_an_import_runs_adoption_is_left_to_its_end(committing_database: E
         with committing_database.begin() as other:
             exists = rows_of(other, "SELECT EXISTS (SELECT FROM capture)")[0][0]
             if exists and not during:
-                during.append(adopt_imported(other, [shown(other, "octo/cat", BORN)]))
+                during.append(adopt_imported_history(other, [add_repository(other, "octo/cat", CREATED_AT)]))
 
     import_history(path, "kept", engine=committing_database, progress=refresh)
     assert during == [[]]
     with committing_database.connect() as connection:
-        assert held(connection) == {"octo/cat #1": [5]}
+        assert stored_stars(connection) == {"octo/cat #1": [5]}
 
 
 def test_nothing_to_adopt_costs_one_query(
-    database: Connection, imported: Import, monkeypatch: pytest.MonkeyPatch
+    database: Connection, imported: ImportRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     imported(*ROWS)
-    real = shown(database, "someone/else", BORN)
-    monkeypatch.setattr(adopt_repositories, "locked", lambda _: pytest.fail("went on"))
-    assert adopt_imported(database, [real]) == []
-    assert adopt_imported(database, []) == []
+    real = add_repository(database, "someone/else", CREATED_AT)
+    monkeypatch.setattr(adopt_repositories, "try_block_imports", lambda _: pytest.fail("went on"))
+    assert adopt_imported_history(database, [real]) == []
+    assert adopt_imported_history(database, []) == []
 
 
-def test_an_account_takes_what_is_kept_under_its_login(database: Connection, imported: Import) -> None:
+def test_an_account_takes_what_is_kept_under_its_login(database: Connection, imported: ImportRows) -> None:
     """Repositories older than the account stay with the name: another account bore it then."""
     imported(("2009-01-01", "octo/old", 5, 0, 0), *ROWS)
     database.execute(text("INSERT INTO tracked_account (account_id) SELECT id FROM account"))
-    real = account(database, "OCTO", datetime(2015, 1, 1, tzinfo=UTC))
+    real = add_account(database, "OCTO", datetime(2015, 1, 1, tzinfo=UTC))
     assert adopt_accounts(database, [real]) == [real]
     assert rows_of(
         database,
@@ -215,21 +221,21 @@ def test_an_account_takes_what_is_kept_under_its_login(database: Connection, imp
     assert rows_of(database, "SELECT account_id FROM tracked_account") == [(real,)]
 
 
-def test_an_account_by_name_goes_when_nothing_is_left_of_it(database: Connection, imported: Import) -> None:
+def test_an_account_by_name_goes_when_nothing_is_left_of_it(database: Connection, imported: ImportRows) -> None:
     imported(*ROWS)
-    real = account(database, "octo", datetime(2015, 1, 1, tzinfo=UTC))
+    real = add_account(database, "octo", datetime(2015, 1, 1, tzinfo=UTC))
     adopt_accounts(database, [real])
     assert rows_of(database, "SELECT id FROM account") == [(real,)]
     assert adopt_accounts(database, [real]) == []
 
 
 def test_what_is_wanted_of_a_login_moves_even_while_an_import_runs(
-    database: Connection, imported: Import, monkeypatch: pytest.MonkeyPatch
+    database: Connection, imported: ImportRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its repositories follow when the account is next seen."""
     imported(*ROWS)
     database.execute(text("INSERT INTO tracked_account (account_id) SELECT id FROM account"))
-    real = account(database, "octo", datetime(2015, 1, 1, tzinfo=UTC))
+    real = add_account(database, "octo", datetime(2015, 1, 1, tzinfo=UTC))
     with monkeypatch.context() as patch:
         patch.setattr(history_import_adopt_accounts, "locked", lambda _: False)
         adopt_accounts(database, [real])

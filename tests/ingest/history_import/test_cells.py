@@ -12,21 +12,21 @@ from ingest.history_import import cells
 TODAY = date(2026, 11, 23)
 
 
-@given(some.integers(0, cells.LARGEST))
+@given(some.integers(0, cells.MAX_COUNT))
 def test_a_count_is_read_the_same_however_it_is_written(count: int) -> None:
     """CSV writes it as text, pandas as 12.0 where others are missing, Parquet as what it likes."""
     for written in (str(count), f" {count} ", f"{count}.0", count, float(count), Decimal(count)):
-        assert cells.count(written) == count
+        assert cells.parse_count(written) == count
 
 
 @given(some.text() | some.integers() | some.floats() | some.booleans() | some.none() | some.dates() | some.binary())
 def test_whatever_is_not_a_count_is_refused_in_words(value: object) -> None:
     """A value becomes a count that Postgres holds, or a sentence; never another error."""
     try:
-        count = cells.count(value)
+        count = cells.parse_count(value)
     except ValueError as error:
         count = str(error)
-    assert count if isinstance(count, str) else 0 <= count <= cells.LARGEST
+    assert count if isinstance(count, str) else 0 <= count <= cells.MAX_COUNT
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_whatever_is_not_a_count_is_refused_in_words(value: object) -> None:
 )
 def test_a_refused_count_says_why(value: object, reason: str) -> None:
     with pytest.raises(ValueError, match=f"^{reason}$"):
-        cells.count(value)
+        cells.parse_count(value)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_refused_count_says_why(value: object, reason: str) -> None:
     ],
 )
 def test_a_day_is_the_day_in_utc(value: object, day: date) -> None:
-    assert cells.day(value, TODAY) == day
+    assert cells.parse_day(value, TODAY) == day
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_a_day_is_the_day_in_utc(value: object, day: date) -> None:
 )
 def test_a_refused_day_says_why(value: object, reason: str) -> None:
     with pytest.raises(ValueError, match=f"^{reason}$"):
-        cells.day(value, TODAY)
+        cells.parse_day(value, TODAY)
 
 
 @pytest.mark.parametrize("name", ["octo/cat", "A/b", "user_company/x", "o/.github", "o/a.b-c_d", "dashes-/x"])
 def test_names_as_github_gives_them_are_taken(name: str) -> None:
-    assert cells.full_name(f" {name} ") == name
+    assert cells.parse_full_name(f" {name} ") == name
 
 
 @pytest.mark.parametrize(
@@ -101,10 +101,10 @@ def test_names_as_github_gives_them_are_taken(name: str) -> None:
 )
 def test_names_that_github_cannot_have_are_refused(name: object) -> None:
     with pytest.raises(ValueError, match="is not owner/name"):
-        cells.full_name(name)
+        cells.parse_full_name(name)
 
 
 def test_a_text_with_nul_is_refused() -> None:
     """Postgres cannot hold it."""
     with pytest.raises(ValueError, match="NUL"):
-        cells.words("a\0b")
+        cells.parse_optional_text("a\0b")

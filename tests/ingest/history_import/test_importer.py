@@ -24,11 +24,11 @@ from ingest.history_import.importer import ImportReport, import_history
 
 COLUMNS = ["captured_on", "full_name", "stars", "forks", "open_issues"]
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-Import = Callable[..., ImportReport]
+ImportRows = Callable[..., ImportReport]
 
 
 @pytest.fixture
-def imported(database: Connection, tmp_path: Path) -> Import:
+def imported(database: Connection, tmp_path: Path) -> ImportRows:
     """Write rows into a file and import it."""
 
     def run(
@@ -46,7 +46,7 @@ def rows_of(connection: Connection, sql: str, **values: object) -> list[tuple[An
     return [tuple(row) for row in connection.execute(text(sql), values)]
 
 
-def held(connection: Connection) -> list[tuple[Any, ...]]:
+def stored_rows(connection: Connection) -> list[tuple[Any, ...]]:
     """Everything imported: source, name, day, counts, and whether there was a look."""
     return rows_of(
         connection,
@@ -63,13 +63,13 @@ def held(connection: Connection) -> list[tuple[Any, ...]]:
     )
 
 
-def test_rows_come_in_as_they_were_given(database: Connection, imported: Import) -> None:
+def test_rows_come_in_as_they_were_given(database: Connection, imported: ImportRows) -> None:
     report = imported(
         ("2021-01-01", "octo/cat", 10, 2, 3), ("2021-01-08", "octo/cat", 10, 2, 3), ("2021-01-08", "a/b", 0, 0, 0)
     )
     assert (report.rows, report.written, report.rejected, report.repositories) == (3, 3, 0, 2)
     assert (report.first, report.last) == (date(2021, 1, 1), date(2021, 1, 8))
-    assert held(database) == [
+    assert stored_rows(database) == [
         ("kept", "a/b", date(2021, 1, 8), 0, 0, 0, None, None, True),
         ("kept", "octo/cat", date(2021, 1, 1), 10, 2, 3, None, None, True),
         ("kept", "octo/cat", date(2021, 1, 8), 10, 2, 3, None, None, True),
@@ -77,7 +77,7 @@ def test_rows_come_in_as_they_were_given(database: Connection, imported: Import)
     assert rows_of(database, "SELECT login, github_id FROM account ORDER BY login") == [("a", None), ("octo", None)]
 
 
-def test_the_months_are_there_before_the_rows(database: Connection, imported: Import) -> None:
+def test_the_months_are_there_before_the_rows(database: Connection, imported: ImportRows) -> None:
     """Nothing falls into the partitions that are an alarm."""
     imported(("2011-05-05", "octo/cat", 1, 1, 1), ("2013-07-31", "octo/cat", 1, 1, 1))
     assert rows_of(database, "SELECT DISTINCT tableoid::regclass::text FROM repository_snapshot ORDER BY 1") == [
@@ -86,45 +86,47 @@ def test_the_months_are_there_before_the_rows(database: Connection, imported: Im
     ]
 
 
-def test_our_own_latest_counts_are_not_touched(database: Connection, imported: Import) -> None:
+def test_our_own_latest_counts_are_not_touched(database: Connection, imported: ImportRows) -> None:
     imported(("2021-01-01", "octo/cat", 10, 2, 3))
     assert rows_of(database, "SELECT * FROM repository_current") == []
 
 
-def test_a_second_import_writes_nothing_and_says_so(database: Connection, imported: Import) -> None:
+def test_a_second_import_writes_nothing_and_says_so(database: Connection, imported: ImportRows) -> None:
     """Not even a new data version: frames stay cached."""
     rows = [("2021-01-01", "octo/cat", 10, 2, 3), ("2021-01-08", "octo/cat", 11, 2, 3)]
     assert imported(*rows).written == 2
-    before, version = held(database), data_version()
+    before, version = stored_rows(database), data_version()
     again = imported(*rows)
     assert (again.rows, again.written) == (2, 0)
-    assert (held(database), data_version()) == (before, version)
+    assert (stored_rows(database), data_version()) == (before, version)
 
 
-def test_a_corrected_value_replaces_the_old(database: Connection, imported: Import) -> None:
+def test_a_corrected_value_replaces_the_old(database: Connection, imported: ImportRows) -> None:
     imported(("2021-01-01", "octo/cat", 10, 2, 3), ("2021-01-08", "octo/cat", 11, 2, 3))
     assert imported(("2021-01-01", "octo/cat", 10, 2, 4), ("2021-01-08", "octo/cat", 12, 2, 3)).written == 2
-    assert [row[3:6] for row in held(database)] == [(10, 2, 4), (12, 2, 3)]
+    assert [row[3:6] for row in stored_rows(database)] == [(10, 2, 4), (12, 2, 3)]
     assert rows_of(database, "SELECT stars, captures FROM repository_import") == [(12, 2)]
 
 
-def test_sources_do_not_mix(database: Connection, imported: Import) -> None:
+def test_sources_do_not_mix(database: Connection, imported: ImportRows) -> None:
     imported(("2021-01-01", "octo/cat", 10, 2, 3))
     assert imported(("2021-01-01", "octo/cat", 99, 2, 3), source="other").written == 1
-    assert [(row[0], row[3]) for row in held(database)] == [("kept", 10), ("other", 99)]
+    assert [(row[0], row[3]) for row in stored_rows(database)] == [("kept", 10), ("other", 99)]
     assert rows_of(database, "SELECT count(*) FROM repository") == [(1,)]
 
 
-def test_names_compare_without_regard_to_case(database: Connection, imported: Import) -> None:
+def test_names_compare_without_regard_to_case(database: Connection, imported: ImportRows) -> None:
     """The newest spelling is the one that is kept."""
     report = imported(("2021-01-08", "microsoft/TypeScript", 2, 0, 0), ("2021-01-01", "Microsoft/TypeScript", 1, 0, 0))
     assert report.repositories == 1
-    assert [row[1] for row in held(database)] == ["microsoft/TypeScript"] * 2
+    assert [row[1] for row in stored_rows(database)] == ["microsoft/TypeScript"] * 2
     assert imported(("2021-01-15", "MICROSOFT/TypeScript", 3, 0, 0)).written == 1
     assert rows_of(database, "SELECT count(*) FROM account") == [(1,)]
 
 
-def test_bad_rows_are_listed_and_the_others_imported(database: Connection, imported: Import, tmp_path: Path) -> None:
+def test_bad_rows_are_listed_and_the_others_imported(
+    database: Connection, imported: ImportRows, tmp_path: Path
+) -> None:
     report = imported(
         ("2021-01-01", "octo/cat", 10, 2, 3),
         ("2021-02-30", "octo/cat", 10, 2, 3),
@@ -155,22 +157,24 @@ def test_bad_rows_are_listed_and_the_others_imported(database: Connection, impor
         ["11", "has 4 columns where the header has 5"],
     ]
     assert listed[4][2:] == ["2021-01-03", "octo/cat", "-1", "2", "3"]
-    assert [row[2].day for row in held(database)] == [1, 9]
+    assert [row[2].day for row in stored_rows(database)] == [1, 9]
 
 
-def test_of_two_rows_of_one_day_the_last_counts_and_the_other_is_listed(database: Connection, imported: Import) -> None:
+def test_of_two_rows_of_one_day_the_last_counts_and_the_other_is_listed(
+    database: Connection, imported: ImportRows
+) -> None:
     """Said twice in the same words is no contradiction."""
     report = imported(
         ("2021-01-01", "octo/cat", 10, 2, 3), ("2021-01-01", "Octo/Cat", 12, 2, 3), ("2021-01-01", "octo/cat", 12, 2, 3)
     )
     assert (report.rows, report.written, report.rejected) == (3, 1, 1)
-    assert held(database)[0][3] == 12
+    assert stored_rows(database)[0][3] == 12
     assert report.rejects_file is not None
     assert "2,line 4 says otherwise of the same repository and day" in report.rejects_file.read_text()
 
 
 def test_where_the_folder_cannot_be_written_the_list_goes_into_the_working_directory(
-    database: Connection, imported: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: Connection, imported: ImportRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".history.csv.rejected.csv.part").mkdir()  # root may write anywhere, but not over a folder
     elsewhere = tmp_path / "elsewhere"
@@ -198,29 +202,29 @@ def test_a_file_that_cannot_be_used_changes_nothing(database: Connection, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["", "  ", "github", " GitHub", "x" * 101, "a\0b"])
-def test_a_source_needs_a_name_of_its_own(imported: Import, name: str) -> None:
+def test_a_source_needs_a_name_of_its_own(imported: ImportRows, name: str) -> None:
     with pytest.raises(BadInput, match="source"):
         imported(("2021-01-01", "octo/cat", 1, 2, 3), source=name)
 
 
-def test_a_file_without_rows_is_refused(imported: Import) -> None:
+def test_a_file_without_rows_is_refused(imported: ImportRows) -> None:
     with pytest.raises(BadInput, match="has no rows"):
         imported()
 
 
-def test_open_issues_that_include_change_requests_are_kept_apart(database: Connection, imported: Import) -> None:
+def test_open_issues_that_include_change_requests_are_kept_apart(database: Connection, imported: ImportRows) -> None:
     imported(
         ("2021-08-19", "octo/cat", 1, 2, 52),
         ("2021-08-20", "octo/cat", 1, 2, 41),
         open_issues_include_change_requests_until=date(2021, 8, 20),
     )
-    assert [row[5:7] for row in held(database)] == [(None, 52), (41, None)]
+    assert [row[5:7] for row in stored_rows(database)] == [(None, 52), (41, None)]
     assert rows_of(database, "SELECT open_issues, open_issues_and_change_requests FROM repository_import") == [
         (41, None)
     ]
 
 
-def test_what_else_a_file_says_describes_repositories_known_by_name(database: Connection, imported: Import) -> None:
+def test_what_else_a_file_says_describes_repositories_known_by_name(database: Connection, imported: ImportRows) -> None:
     """The newest word counts, whatever the order of the rows; what a row does not say takes nothing back."""
     columns = [*COLUMNS, "watchers", "language", "license", "description", "created_at", "mood"]
     report = imported(
@@ -231,12 +235,12 @@ def test_what_else_a_file_says_describes_repositories_known_by_name(database: Co
     assert report.ignored_columns == ("mood",)
     seen = rows_of(database, "SELECT primary_language, license, description, created_at FROM repository")
     assert seen == [("Rust", "MIT", "new", datetime(2012, 5, 5, 10, tzinfo=UTC))]
-    assert [row[7] for row in held(database)] == [None, 7]
+    assert [row[7] for row in stored_rows(database)] == [None, 7]
     assert imported(("2021-01-02", "octo/cat", 1, 2, 3)).written == 0
-    assert held(database)[1][7] == 7
+    assert stored_rows(database)[1][7] == 7
 
 
-def test_the_run_tells_what_happened(database: Connection, imported: Import) -> None:
+def test_the_run_tells_what_happened(database: Connection, imported: ImportRows) -> None:
     report = imported(("2021-01-01", "octo/cat", 10, 2, 3), ("x", "octo/cat", 10, 2, 3), requested_by="ada")
     ((by, trigger, state, written, details),) = rows_of(
         database, "SELECT requested_by, trigger, state, rows_written, details FROM ingest_run"
@@ -248,14 +252,14 @@ def test_the_run_tells_what_happened(database: Connection, imported: Import) -> 
     assert rows_of(database, "SELECT DISTINCT run_id FROM capture") == [(report.run_id,)]
 
 
-def test_a_source_has_the_rhythm_in_which_it_looks_at_a_repository(database: Connection, imported: Import) -> None:
+def test_a_source_has_the_rhythm_in_which_it_looks_at_a_repository(database: Connection, imported: ImportRows) -> None:
     """Weekly looks on different days are a weekly rhythm, not a daily one."""
     imported(*[(f"2021-01-{day:02}", f"o/r{day % 7}", 1, 1, 1) for day in range(1, 31)])
     ((rhythm,),) = rows_of(database, "SELECT rhythm FROM source WHERE name = 'kept'")
     assert rhythm.days == 7
 
 
-def test_progress_goes_up_and_ends_at_the_whole(imported: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_goes_up_and_ends_at_the_whole(imported: ImportRows, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "BATCH_ROWS", 10)
     heard: list[tuple[int, int | None]] = []
     imported(
@@ -277,7 +281,7 @@ def test_progress_goes_up_and_ends_at_the_whole(imported: Import, monkeypatch: p
 )
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_parts_imported_in_turn_are_as_good_as_the_whole(
-    database: Connection, imported: Import, rows: list[tuple[int, str, int]], cuts: list[int]
+    database: Connection, imported: ImportRows, rows: list[tuple[int, str, int]], cuts: list[int]
 ) -> None:
     """However a history is cut into files, the last word on each repository and day stands."""
     given = [(f"2021-01-{day:02}", name, stars, 0, 0) for day, name, stars in rows]
@@ -286,7 +290,7 @@ def test_parts_imported_in_turn_are_as_good_as_the_whole(
         for start, end in pairwise(places):
             imported(*given[start:end])
         expected = {(day, name.lower()): stars for day, name, stars, _, _ in given}
-        assert {(f"{row[2]}", row[1].lower()): row[3] for row in held(database)} == expected
+        assert {(f"{row[2]}", row[1].lower()): row[3] for row in stored_rows(database)} == expected
         summed = dict(
             rows_of(
                 database,
@@ -334,7 +338,7 @@ def test_an_import_broken_before_the_sum_is_summed_up_by_the_next(
     path = tmp_path / "history.csv"
     path.write_text(",".join(COLUMNS) + "\n2021-01-01,o/r,1,2,3\n")
     with monkeypatch.context() as patch:
-        patch.setattr("ingest.history_import.summing.set_rhythm", lambda *_: 1 / 0)
+        patch.setattr("ingest.history_import.summing.update_source_interval", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             import_history(path, "kept", engine=committing_database)
     with committing_database.connect() as connection:
@@ -356,7 +360,7 @@ def test_the_connection_is_given_back_as_it_was(committing_database: Engine, tmp
         assert rows_of(connection, "SELECT to_regclass('pg_temp.import_row')") == [(None,)]
 
 
-KILLED = """
+KILLED_IMPORT_PROGRAM = """
 import os, signal, sys
 from pathlib import Path
 from sqlalchemy import create_engine
@@ -388,7 +392,9 @@ def test_after_kill_9_the_next_import_completes_it(committing_database: Engine, 
     path = tmp_path / "history.parquet"
     pa.parquet.write_table(table, path)
     url = committing_database.url.render_as_string(hide_password=False)
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(path), url], check=False, capture_output=True, text=True)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_IMPORT_PROGRAM, str(path), url], check=False, capture_output=True, text=True
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     with committing_database.connect() as connection:
         ((written,),) = rows_of(connection, "SELECT count(*) FROM repository_snapshot")

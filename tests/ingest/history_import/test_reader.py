@@ -14,27 +14,27 @@ from hypothesis import strategies as some
 from core.errors import BadInput
 from ingest.history_import import reader
 from ingest.history_import.reader import HistoryFile, number_lines
-from ingest.history_import.validate import check
+from ingest.history_import.validate import validate_block
 
 HEADER = "captured_on,full_name,stars,forks,open_issues\n"
 TODAY = date(2026, 11, 23)
 
 
-def lines_of(path: Path) -> tuple[list[int], list[tuple[int, str]]]:
+def valid_and_rejected_lines(path: Path) -> tuple[list[int], list[tuple[int, str]]]:
     """The lines of the good rows, and the others with what is wrong with them."""
     good: list[int] = []
     bad: list[tuple[int, str]] = []
     with HistoryFile(path) as file:
         for block in file.blocks():
-            checked = check(block, TODAY)
+            checked = validate_block(block, TODAY)
             good += checked.rows["line"].to_pylist()
             bad += [(row.line, row.reason) for row in checked.rejected]
     return good, bad
 
 
-def refusal(path: Path) -> str:
+def bad_input_message(path: Path) -> str:
     with pytest.raises(BadInput) as caught:
-        lines_of(path)
+        valid_and_rejected_lines(path)
     return str(caught.value)
 
 
@@ -47,7 +47,7 @@ def test_every_line_keeps_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyP
     body = [good, "2021-01-01,o/r", "", good, "x,o/r,1,2,3", *[good] * 20, "", "1,2,3,4,5,6,7", "", good, "a,b"]
     path.write_text("\ufeff" + HEADER + "\n".join(body) + "\n", encoding="utf-8")
     expected = [number for number, line in enumerate(body, 2) if line == good]
-    lines, bad = lines_of(path)
+    lines, bad = valid_and_rejected_lines(path)
     assert lines == expected
     assert bad == [
         (3, "has 2 columns where the header has 5"),
@@ -76,7 +76,7 @@ def test_columns_are_found_by_name_in_any_order_and_case(tmp_path: Path) -> None
     with HistoryFile(path) as file:
         block = next(file.blocks())
         assert file.ignored == ["mood"]
-        row = check(block, TODAY).rows.to_pylist()[0]
+        row = validate_block(block, TODAY).rows.to_pylist()[0]
     assert row == {
         "line": 2,
         "stars": 1,
@@ -91,7 +91,7 @@ def test_a_file_is_known_by_what_it_holds_not_by_its_name(tmp_path: Path) -> Non
     rows = (HEADER + "2021-01-01,o/r,1,2,3\n").encode()
     for name, content in (("a.parquet", rows), ("b.csv", gzip.compress(rows, mtime=0)), ("c", gzip.compress(rows) * 1)):
         (tmp_path / name).write_bytes(content)
-        assert lines_of(tmp_path / name) == ([2], [])
+        assert valid_and_rejected_lines(tmp_path / name) == ([2], [])
 
 
 def test_parquet_of_any_type_is_read_by_the_same_rules(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_parquet_of_any_type_is_read_by_the_same_rules(tmp_path: Path) -> None:
         }
     )
     pa.parquet.write_table(table, tmp_path / "h.parquet")
-    assert lines_of(tmp_path / "h.parquet") == (
+    assert valid_and_rejected_lines(tmp_path / "h.parquet") == (
         [1],
         [(2, "stars is missing"), (3, "full_name is missing"), (4, "stars is not a whole number")],
     )
@@ -123,7 +123,7 @@ def test_columns_of_odd_types_refuse_their_rows(tmp_path: Path) -> None:
         }
     )
     pa.parquet.write_table(table, tmp_path / "h.parquet")
-    good, bad = lines_of(tmp_path / "h.parquet")
+    good, bad = valid_and_rejected_lines(tmp_path / "h.parquet")
     assert good == []
     assert [reason for _, reason in bad] == ["captured_on is not a date", "captured_on is before GitHub began"]
 
@@ -147,7 +147,7 @@ def test_columns_of_odd_types_refuse_their_rows(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_refused_in_one_sentence(tmp_path: Path, content: bytes, sentence: str) -> None:
     path = tmp_path / "h.csv"
     path.write_bytes(content)
-    said = refusal(path)
+    said = bad_input_message(path)
     assert sentence in said
     assert "\n" not in said
     assert said.startswith(str(path))
@@ -155,18 +155,18 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(tmp_path: Path, content:
 
 def test_a_cut_parquet_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "h.parquet"
-    pa.parquet.write_table(pa.table({name: ["1"] * 1000 for name in reader.REQUIRED}), path)
+    pa.parquet.write_table(pa.table({name: ["1"] * 1000 for name in reader.REQUIRED_COLUMNS}), path)
     path.write_bytes(path.read_bytes()[:-30])
-    assert "cannot be read as Parquet" in refusal(path)
+    assert "cannot be read as Parquet" in bad_input_message(path)
 
 
 def test_parquet_text_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "h.parquet"
     bad = pa.StringArray.from_buffers(1, pa.array([0, 1], pa.int32()).buffers()[1], pa.py_buffer(b"\xe4"))
-    pa.parquet.write_table(pa.table(dict.fromkeys(reader.REQUIRED, bad)), path)
-    assert "is not encoded in UTF-8" in refusal(path)
+    pa.parquet.write_table(pa.table(dict.fromkeys(reader.REQUIRED_COLUMNS, bad)), path)
+    assert "is not encoded in UTF-8" in bad_input_message(path)
 
 
 def test_what_is_not_there_is_said_in_one_sentence(tmp_path: Path) -> None:
-    assert "cannot be read: No such file" in refusal(tmp_path / "nothing.csv")
-    assert "cannot be read: Is a directory" in refusal(tmp_path)
+    assert "cannot be read: No such file" in bad_input_message(tmp_path / "nothing.csv")
+    assert "cannot be read: Is a directory" in bad_input_message(tmp_path)

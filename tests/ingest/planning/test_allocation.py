@@ -8,35 +8,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.planning import change_rate
-from ingest.planning.allocation import Accounts, Bounds, allocate, missed
+from ingest.planning.allocation import AccountArrays, IntervalBounds, allocate, expected_missed_changes
 
-BOUNDS = Bounds(1 / 24, 7.0)
+BOUNDS = IntervalBounds(1 / 24, 7.0)
 one_account = st.tuples(
     st.floats(1e-4, 1e5),
     st.floats(0.01, 100),
     st.sampled_from([0.04, 0.08, 0.4, 2.0, 5.0, 61.0]),
     st.just(math.nan) | st.just(math.nan) | st.floats(1 / 24, 7),
 )
-accounts = st.lists(one_account, min_size=1, max_size=40).map(lambda rows: Accounts(*np.array(rows).T.copy()))
+accounts = st.lists(one_account, min_size=1, max_size=40).map(lambda rows: AccountArrays(*np.array(rows).T.copy()))
 shares = st.floats(0.001, 5)
 
 
-def budget_of(known, share):
+def budget_share(known, share):
     """A share of what looking at everything once a day costs."""
     return float(known.cost.sum()) * share
 
 
-def free(known):
+def is_unpinned(known):
     return np.isnan(known.pinned)
 
 
 def pinned_cost(known):
-    return float((known.cost / known.pinned)[~free(known)].sum())
+    return float((known.cost / known.pinned)[~is_unpinned(known)].sum())
 
 
 @given(accounts, shares)
 def test_the_budget_is_never_exceeded(known, share):
-    budget = budget_of(known, share)
+    budget = budget_share(known, share)
     made = allocate(known, budget, BOUNDS)
     assert made.cost == pytest.approx(float((known.cost / made.every).sum()))
     # Pins are an admin's wish: dearer ones than the budget leave a tenth of it for the others.
@@ -45,9 +45,9 @@ def test_the_budget_is_never_exceeded(known, share):
 
 @given(accounts, shares)
 def test_bounds_are_kept_wherever_the_budget_pays_for_them(known, share):
-    made = allocate(known, budget_of(known, share), BOUNDS)
-    assert (made.every[free(known)] >= BOUNDS.floor * (1 - 1e-12)).all()
-    assert (made.every[free(known)] <= made.bounds.ceiling * (1 + 1e-12)).all()
+    made = allocate(known, budget_share(known, share), BOUNDS)
+    assert (made.every[is_unpinned(known)] >= BOUNDS.floor * (1 - 1e-12)).all()
+    assert (made.every[is_unpinned(known)] <= made.bounds.ceiling * (1 + 1e-12)).all()
     if made.stretch == 1:
         assert made.bounds == BOUNDS
     else:
@@ -56,25 +56,27 @@ def test_bounds_are_kept_wherever_the_budget_pays_for_them(known, share):
 
 @given(accounts, shares)
 def test_pins_are_kept(known, share):
-    made = allocate(known, budget_of(known, share), BOUNDS)
-    assert (made.every[~free(known)] == known.pinned[~free(known)]).all()
+    made = allocate(known, budget_share(known, share), BOUNDS)
+    assert (made.every[~is_unpinned(known)] == known.pinned[~is_unpinned(known)]).all()
 
 
 @given(accounts, shares)
 def test_what_is_missed_is_never_more_than_with_one_interval_for_all(known, share):
-    known = Accounts(known.per_day, known.weight, known.cost, np.full(len(known.cost), np.nan))
-    budget = budget_of(known, share)
+    known = AccountArrays(known.per_day, known.weight, known.cost, np.full(len(known.cost), np.nan))
+    budget = budget_share(known, share)
     uniform = max(float(known.cost.sum()) / budget, BOUNDS.floor)
     made = allocate(known, budget, BOUNDS)
-    assert missed(known, made.every) <= missed(known, np.full(len(known.cost), uniform)) * (1 + 1e-5)
+    assert expected_missed_changes(known, made.every) <= expected_missed_changes(
+        known, np.full(len(known.cost), uniform)
+    ) * (1 + 1e-5)
 
 
 @given(accounts, shares, st.data())
 def test_no_trade_between_two_accounts_would_miss_less(known, share, data):
     """At one price a little more for one and as much less for another gains nothing."""
-    made = allocate(known, budget_of(known, share), BOUNDS)
+    made = allocate(known, budget_share(known, share), BOUNDS)
     inside = np.flatnonzero(
-        free(known) & (made.every > made.bounds.floor * 1.01) & (made.every < made.bounds.ceiling * 0.99)
+        is_unpinned(known) & (made.every > made.bounds.floor * 1.01) & (made.every < made.bounds.ceiling * 0.99)
     )
     if len(inside) < 2:
         return
@@ -84,32 +86,32 @@ def test_no_trade_between_two_accounts_would_miss_less(known, share, data):
     every[first] = known.cost[first] / (known.cost[first] / every[first] + spent)
     every[second] = known.cost[second] / (known.cost[second] / every[second] - spent)
     if every[second] > 0:
-        assert missed(known, every) >= missed(known, made.every) * (1 - 1e-9)
+        assert expected_missed_changes(known, every) >= expected_missed_changes(known, made.every) * (1 - 1e-9)
 
 
 @given(accounts, shares, st.floats(1, 100))
 def test_more_change_is_never_looked_at_more_seldom(known, share, factor):
-    before = allocate(known, budget_of(known, share), BOUNDS)
-    faster = Accounts(known.per_day.copy(), known.weight, known.cost, known.pinned)
+    before = allocate(known, budget_share(known, share), BOUNDS)
+    faster = AccountArrays(known.per_day.copy(), known.weight, known.cost, known.pinned)
     faster.per_day[0] *= factor
-    after = allocate(faster, budget_of(known, share), BOUNDS)
+    after = allocate(faster, budget_share(known, share), BOUNDS)
     assert after.every[0] <= before.every[0] * (1 + 1e-4)
 
 
 @given(accounts, shares, st.floats(1, 100))
 def test_more_weight_is_never_looked_at_more_seldom(known, share, factor):
-    before = allocate(known, budget_of(known, share), BOUNDS)
-    heavier = Accounts(known.per_day, known.weight.copy(), known.cost, known.pinned)
+    before = allocate(known, budget_share(known, share), BOUNDS)
+    heavier = AccountArrays(known.per_day, known.weight.copy(), known.cost, known.pinned)
     heavier.weight[0] *= factor
-    after = allocate(heavier, budget_of(known, share), BOUNDS)
+    after = allocate(heavier, budget_share(known, share), BOUNDS)
     assert after.every[0] <= before.every[0] * (1 + 1e-4)
 
 
 @given(accounts, shares)
 def test_with_more_budget_nothing_is_looked_at_more_seldom(known, share):
     """Unless it was short before: then it first goes to those that waited longer than the ceiling."""
-    less = allocate(known, budget_of(known, share), BOUNDS)
-    more = allocate(known, budget_of(known, share) * 1.5, BOUNDS)
+    less = allocate(known, budget_share(known, share), BOUNDS)
+    more = allocate(known, budget_share(known, share) * 1.5, BOUNDS)
     assert more.bounds.ceiling <= less.bounds.ceiling
     if less.stretch == 1:
         assert (more.every <= less.every * (1 + 1e-4)).all()
@@ -118,12 +120,12 @@ def test_with_more_budget_nothing_is_looked_at_more_seldom(known, share):
 @given(accounts, shares, st.floats(1e-3, 1e3))
 def test_only_proportions_matter(known, share, factor):
     """Twice all rates, twice all weights, or points that are worth half: the same intervals."""
-    budget = budget_of(known, share)
+    budget = budget_share(known, share)
     before = allocate(known, budget, BOUNDS).every
     for other, paid in (
-        (Accounts(known.per_day * factor, known.weight, known.cost, known.pinned), budget),
-        (Accounts(known.per_day, known.weight * factor, known.cost, known.pinned), budget),
-        (Accounts(known.per_day, known.weight, known.cost * factor, known.pinned), budget * factor),
+        (AccountArrays(known.per_day * factor, known.weight, known.cost, known.pinned), budget),
+        (AccountArrays(known.per_day, known.weight * factor, known.cost, known.pinned), budget),
+        (AccountArrays(known.per_day, known.weight, known.cost * factor, known.pinned), budget * factor),
     ):
         assert np.allclose(allocate(other, paid, BOUNDS).every, before, rtol=1e-4)
 
@@ -131,22 +133,22 @@ def test_only_proportions_matter(known, share, factor):
 @given(accounts, shares)
 def test_an_account_finds_its_own_interval_by_the_price(known, share):
     """What is planned for all at once is what each look plans for itself."""
-    made = allocate(known, budget_of(known, share), BOUNDS)
-    for index in np.flatnonzero(free(known)):
+    made = allocate(known, budget_share(known, share), BOUNDS)
+    for index in np.flatnonzero(is_unpinned(known)):
         mine = (float(column[index]) for column in (known.per_day, known.weight, known.cost))
-        found = change_rate.interval(*mine, made.price, made.bounds.floor, made.bounds.ceiling)
+        found = change_rate.optimal_interval(*mine, made.price, made.bounds.floor, made.bounds.ceiling)
         assert found == pytest.approx(float(made.every[index]), rel=1e-6)
 
 
 def test_everything_is_looked_at_as_often_as_allowed_when_the_budget_pays_for_it():
-    known = Accounts(np.array([1.0, 50.0]), np.ones(2), np.ones(2), np.full(2, np.nan))
+    known = AccountArrays(np.array([1.0, 50.0]), np.ones(2), np.ones(2), np.full(2, np.nan))
     made = allocate(known, 1000.0, BOUNDS)
     assert (made.every == BOUNDS.floor).all()
     assert made.cost == 48
 
 
 def test_a_short_budget_stretches_and_keeps_the_wanted_ones_fresher():
-    known = Accounts(np.ones(10), np.array([64.0, *[1.0] * 9]), np.ones(10), np.full(10, np.nan))
+    known = AccountArrays(np.ones(10), np.array([64.0, *[1.0] * 9]), np.ones(10), np.full(10, np.nan))
     made = allocate(known, 0.7, BOUNDS)
     assert made.stretch == pytest.approx(10 / 7 / 0.7)
     assert made.cost <= 0.7
@@ -155,7 +157,7 @@ def test_a_short_budget_stretches_and_keeps_the_wanted_ones_fresher():
 
 def test_nothing_tracked_is_nothing_planned():
     nothing = np.array([])
-    made = allocate(Accounts(nothing, nothing, nothing, nothing), 10.0, BOUNDS)
+    made = allocate(AccountArrays(nothing, nothing, nothing, nothing), 10.0, BOUNDS)
     assert (len(made.every), made.cost, made.stretch) == (0, 0, 1)
 
 
@@ -163,30 +165,30 @@ def test_nothing_tracked_is_nothing_planned():
 @given(st.integers(0, 2**31))
 def test_changes_that_were_simulated_are_held_better_than_with_one_interval_for_all(seed):
     """Counts that grow at random, looked at for 90 days at the same budget, rates learned from the looks alone."""
-    assert simulated(seed, spread=1.5) < 1
+    assert error_ratio(seed, spread=1.5) < 1
 
 
 @settings(max_examples=10)
 @given(st.integers(0, 2**31))
 def test_where_all_change_alike_hardly_anything_is_lost(seed):
-    assert simulated(seed, spread=0.0) < 1.25
+    assert error_ratio(seed, spread=0.0) < 1.25
 
 
-def simulated(seed, *, spread):
+def error_ratio(seed, *, spread):
     """Mean error of planned intervals by that of one interval of three days, for the same number of looks."""
     chance = np.random.default_rng(seed)
     rate = chance.lognormal(1, spread, 60) if spread else np.full(60, 3.0)
     truth = np.cumsum(chance.poisson(rate, (120, 60)), axis=0)
-    paces = [change_rate.Pace(float(one)) for one in np.maximum(truth[29] / 30, 0.01)]
+    paces = [change_rate.ChangeRate(float(one)) for one in np.maximum(truth[29] / 30, 0.01)]
     held, last, due, errors, looks = truth[29].copy(), np.full(60, 29.0), np.full(60, 0.0), [], 0
-    known = Accounts(np.array([one.per_day for one in paces]), np.ones(60), np.ones(60), np.full(60, np.nan))
-    price = allocate(known, 20.0, Bounds(1, 30)).price
-    due = 29 + chance.random(60) * [change_rate.interval(one.per_day, 1, 1, price, 1, 30) for one in paces]
+    known = AccountArrays(np.array([one.per_day for one in paces]), np.ones(60), np.ones(60), np.full(60, np.nan))
+    price = allocate(known, 20.0, IntervalBounds(1, 30)).price
+    due = 29 + chance.random(60) * [change_rate.optimal_interval(one.per_day, 1, 1, price, 1, 30) for one in paces]
     for day in range(30, 120):
         for index in np.flatnonzero(due <= day)[:20]:
             paces[index] = paces[index].seen(day - last[index], float(truth[day, index] - held[index]))
             held[index], last[index] = truth[day, index], day
-            due[index] += change_rate.interval(paces[index].per_day, 1, 1, price, 1, 30)
+            due[index] += change_rate.optimal_interval(paces[index].per_day, 1, 1, price, 1, 30)
             looks += 1
         errors.append(np.abs(truth[day] - held).mean())
     assert looks <= 20 * 90

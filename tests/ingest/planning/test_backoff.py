@@ -6,7 +6,16 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.planning.backoff import RESERVE, SPREAD, Due, Means, affordable, batches, next_due, retry_due
+from ingest.planning.backoff import (
+    JITTER,
+    RESERVE,
+    AvailableBudget,
+    PricedAccount,
+    batch_by_token,
+    next_due_at,
+    retry_due_at,
+    select_affordable,
+)
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 intervals = st.timedeltas(timedelta(hours=1), timedelta(days=7))
@@ -14,23 +23,23 @@ intervals = st.timedeltas(timedelta(hours=1), timedelta(days=7))
 
 @given(intervals, st.integers())
 def test_the_next_look_is_spread_a_little_around_the_cadence(every, seed):
-    due = next_due(NOW, every, random.Random(seed))
-    assert every * (1 - SPREAD) <= due - NOW <= every * (1 + SPREAD)
+    due = next_due_at(NOW, every, random.Random(seed))
+    assert every * (1 - JITTER) <= due - NOW <= every * (1 + JITTER)
 
 
 @given(intervals, st.integers(1, 1000), st.none() | st.timedeltas(timedelta(0), timedelta(hours=2)))
 def test_after_failures_it_comes_back_soon_then_ever_later_and_never_while_told_to_wait(every, failures, wait):
     not_before = None if wait is None else NOW + wait
-    due = retry_due(NOW, every, failures, not_before)
+    due = retry_due_at(NOW, every, failures, not_before)
     assert due > NOW
-    assert due <= retry_due(NOW, every, failures + 1, not_before)
+    assert due <= retry_due_at(NOW, every, failures + 1, not_before)
     assert not_before is None or due >= not_before
     assert due - NOW <= max(every, timedelta(days=1), wait or timedelta(0))
 
 
 @given(st.lists(st.tuples(st.integers(), st.sampled_from([None, "a", "b"])), unique_by=lambda one: one[0]))
 def test_every_due_account_is_in_one_batch_and_a_batch_has_one_token(due):
-    packed = batches(due, 50)
+    packed = batch_by_token(due, 50)
     tokens = dict(due)
     assert sorted(account for batch in packed for account in batch) == sorted(tokens)
     for batch in packed:
@@ -41,26 +50,26 @@ def test_every_due_account_is_in_one_batch_and_a_batch_has_one_token(due):
 def test_those_that_failed_together_do_not_come_back_together():
     """GitHub was away for everybody at the same moment."""
     chance = random.Random(7)
-    dues = {retry_due(NOW, timedelta(hours=6), 1, chance=chance) for _ in range(100)}
+    dues = {retry_due_at(NOW, timedelta(hours=6), 1, chance=chance) for _ in range(100)}
     assert len(dues) == 100
     assert NOW + timedelta(minutes=5) <= min(dues)
     assert max(dues) <= NOW + timedelta(minutes=5, seconds=30)
 
 
-dues = st.lists(st.builds(Due, st.integers(), st.floats(0.04, 200), st.sampled_from("abc")), max_size=60).map(
-    lambda many: [Due(number, one.cost, one.payer) for number, one in enumerate(many)]
-)
-means = st.builds(
-    lambda limit, left, promised: Means(limit, round(limit * left), promised),
+due_accounts = st.lists(
+    st.builds(PricedAccount, st.integers(), st.floats(0.04, 200), st.sampled_from("abc")), max_size=60
+).map(lambda many: [PricedAccount(number, one.cost, one.payer) for number, one in enumerate(many)])
+budgets = st.builds(
+    lambda limit, left, promised: AvailableBudget(limit, round(limit * left), promised),
     st.integers(60, 15_000),
     st.floats(0, 1),
     st.floats(0, 10_000),
 )
 
 
-@given(dues, st.dictionaries(st.sampled_from("ab"), means))
+@given(due_accounts, st.dictionaries(st.sampled_from("ab"), budgets))
 def test_no_more_is_queued_than_the_budget_pays_for(due, held):
-    chosen = affordable(due, held)
+    chosen = select_affordable(due, held)
     for payer, one in held.items():
         mine = [each.cost for each in chosen if each.payer == payer]
         fits = sum(mine) <= max(one.free, 0)
@@ -70,25 +79,25 @@ def test_no_more_is_queued_than_the_budget_pays_for(due, held):
     assert not [each for each in chosen if each.payer not in held]
 
 
-@given(dues, means)
+@given(due_accounts, budgets)
 def test_a_budget_that_is_whole_and_free_never_queues_nothing(due, held):
     mine = [one for one in due if one.payer == "a"]
-    whole = Means(held.limit, held.limit)
-    assert bool(affordable(mine, {"a": whole})) is bool(mine)
+    whole = AvailableBudget(held.limit, held.limit)
+    assert bool(select_affordable(mine, {"a": whole})) is bool(mine)
 
 
 def test_the_most_wanted_come_first_and_the_rest_waits():
-    due = [Due(number, 2.0, "a") for number in range(100)]
-    chosen = affordable(due, {"a": Means(60, 60)})
+    due = [PricedAccount(number, 2.0, "a") for number in range(100)]
+    chosen = select_affordable(due, {"a": AvailableBudget(60, 60)})
     assert [one.account_id for one in chosen] == list(range(len(chosen)))
     assert 0 < len(chosen) < 60 * (1 - RESERVE) / 2
 
 
 def test_arrears_are_spread_over_minutes():
     """After an outage everybody is due: no minute takes more than its share of the hour."""
-    due = [Due(number, 0.04, "a") for number in range(100_000)]
-    assert len(affordable(due, {"a": Means(5000, 5000)})) == 250 / 0.04
+    due = [PricedAccount(number, 0.04, "a") for number in range(100_000)]
+    assert len(select_affordable(due, {"a": AvailableBudget(5000, 5000)})) == 250 / 0.04
 
 
 def test_the_reserve_is_for_people():
-    assert affordable([Due(1, 1.0, "a")], {"a": Means(5000, 250)}) == []
+    assert select_affordable([PricedAccount(1, 1.0, "a")], {"a": AvailableBudget(5000, 250)}) == []

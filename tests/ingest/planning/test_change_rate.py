@@ -7,24 +7,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.planning.change_rate import LEAST_PER_DAY, Pace, expected_of_some, importance, interval, usual
+from ingest.planning.change_rate import (
+    MIN_CHANGES_PER_DAY,
+    ChangeRate,
+    default_change_rate,
+    expected_given_at_least_one,
+    importance,
+    optimal_interval,
+)
 
 rates = st.floats(1e-4, 1e5)
-paces = st.builds(Pace, per_day=rates, shape=st.floats(1e-3, 1e4), looks=st.integers(0, 1000))
+change_rates = st.builds(ChangeRate, per_day=rates, shape=st.floats(1e-3, 1e4), looks=st.integers(0, 1000))
 days = st.floats(1 / 1440, 400)
 
 
-def watch(rate, every, looks, *, seed=1, at_least=False):
+def learned_rate(rate, every, looks, *, seed=1, at_least=False):
     """Look *looks* times, *every* so many days, at something that changes at *rate*."""
     chance = random.Random(seed)
-    held = usual(0)
+    held = default_change_rate(0)
     for _ in range(looks):
-        changes = poisson(chance, rate * every)
+        changes = poisson_count(chance, rate * every)
         held = held.seen(every, min(changes, 1) if at_least else changes, at_least=at_least)
     return held
 
 
-def poisson(chance, mean):
+def poisson_count(chance, mean):
     at, count = chance.expovariate(1), 0
     while at < mean:
         at, count = at + chance.expovariate(1), count + 1
@@ -36,60 +43,60 @@ def test_stars_a_day_are_found_whatever_the_interval(rate):
     """It may lean a quarter low where forgetting follows the counts: an interval by an eighth."""
     for every in (0.25, 1, 7):
         looks = max(60, round(60 / every))
-        found = [watch(rate, every, looks, seed=seed).per_day for seed in range(20)]
+        found = [learned_rate(rate, every, looks, seed=seed).per_day for seed in range(20)]
         assert sum(found) / len(found) == pytest.approx(rate, rel=0.3)
 
 
 @pytest.mark.parametrize("every", [0.5, 1.0, 2.0])
 def test_many_changes_between_two_looks_are_not_taken_for_one(every):
     """It changes 1.5 times a day; most looks see "something differs" and no more."""
-    found = [watch(1.5, every, 200, seed=seed, at_least=True).per_day for seed in range(30)]
+    found = [learned_rate(1.5, every, 200, seed=seed, at_least=True).per_day for seed in range(30)]
     naive = (1 - 2.718281828 ** (-1.5 * every)) / every
     assert sum(found) / len(found) == pytest.approx(1.5, rel=0.25)
     assert abs(sum(found) / len(found) - 1.5) < abs(naive - 1.5) or every == 0.5
 
 
 def test_what_stands_still_is_found_to_stand_still():
-    held = Pace(100.0)
+    held = ChangeRate(100.0)
     for _ in range(60):
         held = held.seen(1.0, 0)
     assert held.per_day < 2
 
 
 def test_a_burst_is_noticed_within_a_few_looks():
-    held = Pace(1.0, shape=10.0, looks=60)
+    held = ChangeRate(1.0, shape=10.0, looks=60)
     for _ in range(3):
         held = held.seen(1.0, 500)
     assert held.per_day > 100
 
 
-@given(paces, days, st.integers(0, 10**7), st.booleans())
+@given(change_rates, days, st.integers(0, 10**7), st.booleans())
 def test_a_pace_stays_a_pace(held, elapsed, changes, at_least):
     after = held.seen(elapsed, changes, at_least=at_least)
-    assert LEAST_PER_DAY <= after.per_day < 1e12
+    assert MIN_CHANGES_PER_DAY <= after.per_day < 1e12
     assert 0 < after.shape < 1e12
     assert after.looks == held.looks + 1
 
 
-@given(paces, days, st.integers(0, 10**6), st.integers(1, 1000))
+@given(change_rates, days, st.integers(0, 10**6), st.integers(1, 1000))
 def test_more_changes_never_make_it_slower(held, elapsed, changes, more):
     assert held.seen(elapsed, changes).per_day <= held.seen(elapsed, changes + more).per_day
 
 
-@given(paces, days)
+@given(change_rates, days)
 def test_a_look_that_sees_nothing_never_makes_it_faster(held, elapsed):
-    assert held.seen(elapsed, 0).per_day <= max(held.per_day * (1 + 1e-9), LEAST_PER_DAY)
+    assert held.seen(elapsed, 0).per_day <= max(held.per_day * (1 + 1e-9), MIN_CHANGES_PER_DAY)
 
 
 def test_a_clock_that_went_back_teaches_nothing():
-    held = Pace(3.0, 2.0, 5)
+    held = ChangeRate(3.0, 2.0, 5)
     assert held.seen(-1, 1000) == held
     assert held.seen(0, 1000) == held
 
 
 @given(st.floats(0, 1e6))
 def test_at_least_one_change_is_at_least_one(expected):
-    assert expected_of_some(expected) >= max(1, expected) * (1 - 1e-12)
+    assert expected_given_at_least_one(expected) >= max(1, expected) * (1 - 1e-12)
 
 
 @given(st.integers(-100, 100), st.integers(0, 10**7), st.integers(1, 10**6))
@@ -102,8 +109,8 @@ def test_priority_and_stars_make_an_account_weigh_more(priority, stars, more):
 @given(rates, st.floats(0.1, 100), st.floats(0.01, 100), st.floats(1e-6, 1e6))
 def test_an_interval_keeps_its_bounds_and_shrinks_with_what_is_missed(per_day, weight, cost, price):
     bounds = timedelta(hours=1) / timedelta(days=1), 7.0
-    found = interval(per_day, weight, cost, price, *bounds)
+    found = optimal_interval(per_day, weight, cost, price, *bounds)
     assert bounds[0] <= found <= bounds[1]
-    assert interval(per_day * 2, weight, cost, price, *bounds) <= found
-    assert interval(per_day, weight * 2, cost, price, *bounds) <= found
-    assert interval(per_day, weight, cost * 2, price, *bounds) >= found
+    assert optimal_interval(per_day * 2, weight, cost, price, *bounds) <= found
+    assert optimal_interval(per_day, weight * 2, cost, price, *bounds) <= found
+    assert optimal_interval(per_day, weight, cost * 2, price, *bounds) >= found

@@ -8,44 +8,44 @@ from sqlalchemy import text
 
 from core.budget import shared_state
 from core.queue import jobs
-from ingest.github.http.credentials import Pool
-from ingest.github.http.rate_budget import Bucket, Budget
+from ingest.github.http.credentials import CredentialPool
+from ingest.github.http.rate_budget import Bucket, RateBudgetState
 from ingest.planning import due_accounts, enqueue
-from ingest.planning.enqueue import queue_due
-from ingest.planning.rate_budget import Purse
+from ingest.planning.enqueue import enqueue_due_accounts
+from ingest.planning.rate_budget import RateBudget
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 API = "https://github.test"
 
 
-class Held:
+class StoredBudget:
     """What GitHub told of one token's budget, as the client leaves it in Redis."""
 
     def __init__(self, redis, *tokens):
         self.redis = redis
-        self.pool = Pool.of_tokens(tokens)
-        self.purse = Purse(self.pool, redis, API)
+        self.pool = CredentialPool.of_tokens(tokens)
+        self.purse = RateBudget(self.pool, redis, API)
 
     def told(self, *, limit=5000, remaining=5000, resets_in=1800, paused=0):
         resource = "core" if self.pool.is_anonymous else "graphql"
         owners = [credential.fingerprint for credential in self.pool.credentials]
         until = NOW.timestamp() + resets_in
-        state = Budget(
+        state = RateBudgetState(
             paused_until=NOW.timestamp() + paused,
             buckets={f"{owner} {resource}": Bucket(limit, remaining, until) for owner in owners},
         )
-        self.redis.set(shared_state.key(API), state.to_json())
+        self.redis.set(shared_state.budget_key(API), state.to_json())
         return self.purse
 
 
 @pytest.fixture
 def token(redis):
-    return Held(redis, "one-token")
+    return StoredBudget(redis, "one-token")
 
 
 @pytest.fixture
 def anonymous(redis):
-    return Held(redis)
+    return StoredBudget(redis)
 
 
 def track(connection, count, *, repositories=30, priority=0):
@@ -60,11 +60,11 @@ def track(connection, count, *, repositories=30, priority=0):
     )
 
 
-def queued(connection):
+def queued_count(connection):
     return connection.scalar(text("SELECT count(*) FROM tracked_account WHERE queued_at IS NOT NULL"))
 
 
-def finish_all(connection):
+def finish_all_jobs(connection):
     connection.execute(text("DELETE FROM procrastinate_jobs"))
     connection.execute(
         text("UPDATE tracked_account SET queued_at = NULL, job_id = NULL, due_at = :later WHERE queued_at IS NOT NULL"),
@@ -74,12 +74,12 @@ def finish_all(connection):
 
 def test_nobody_heard_of_a_budget_so_the_usual_one_is_taken(database, token):
     track(database, 40)
-    assert queue_due(database, token.purse, NOW).accounts == 40
+    assert enqueue_due_accounts(database, token.purse, NOW).accounts == 40
 
 
 def test_without_a_token_sixty_requests_an_hour_are_all_there_is(database, anonymous):
     track(database, 100)
-    told = queue_due(database, anonymous.told(limit=60, remaining=60), NOW)
+    told = enqueue_due_accounts(database, anonymous.told(limit=60, remaining=60), NOW)
     assert 0 < told.accounts * 2 <= 20
     assert told.waiting == 100 - told.accounts
 
@@ -89,20 +89,20 @@ def test_what_is_queued_is_never_more_than_what_is_left_before_the_reset(databas
     track(database, 100)
     purse = anonymous.told(limit=60, remaining=43)
     for minute in range(30):
-        queue_due(database, purse, NOW + timedelta(seconds=minute))
-    assert queued(database) * 2 <= 43 - 60 * 0.05
+        enqueue_due_accounts(database, purse, NOW + timedelta(seconds=minute))
+    assert queued_count(database) * 2 <= 43 - 60 * 0.05
 
 
 def test_a_spent_budget_queues_nothing_until_its_reset(database, token):
     track(database, 10)
     purse = token.told(remaining=200, resets_in=600)
-    assert queue_due(database, purse, NOW).accounts == 0
-    assert queue_due(database, purse, NOW + timedelta(seconds=601)).accounts == 10
+    assert enqueue_due_accounts(database, purse, NOW).accounts == 0
+    assert enqueue_due_accounts(database, purse, NOW + timedelta(seconds=601)).accounts == 10
 
 
 def test_while_github_tells_us_to_wait_nothing_is_queued(database, token):
     track(database, 10)
-    told = queue_due(database, token.told(paused=60), NOW)
+    told = enqueue_due_accounts(database, token.told(paused=60), NOW)
     assert told.accounts == 0
     assert told.paused_until == NOW + timedelta(seconds=60)
 
@@ -110,18 +110,18 @@ def test_while_github_tells_us_to_wait_nothing_is_queued(database, token):
 def test_the_most_wanted_are_queued_first(database, anonymous):
     track(database, 30)
     track(database, 5, priority=2)
-    queue_due(database, anonymous.told(limit=60, remaining=60), NOW)
+    enqueue_due_accounts(database, anonymous.told(limit=60, remaining=60), NOW)
     wanted = database.scalar(text("SELECT count(*) FROM tracked_account WHERE priority = 2 AND queued_at IS NOT NULL"))
     assert wanted == 5
 
 
 def test_an_account_that_costs_more_than_a_whole_hour_goes_alone(database, anonymous):
     track(database, 1, repositories=9_000, priority=7)
-    assert queue_due(database, anonymous.told(limit=60, remaining=60), NOW).accounts == 1
-    finish_all(database)
+    assert enqueue_due_accounts(database, anonymous.told(limit=60, remaining=60), NOW).accounts == 1
+    finish_all_jobs(database)
     track(database, 2, repositories=9_000, priority=1)
-    assert queue_due(database, anonymous.told(limit=60, remaining=40), NOW).accounts == 0
-    assert queue_due(database, anonymous.told(limit=60, remaining=60), NOW).accounts == 1
+    assert enqueue_due_accounts(database, anonymous.told(limit=60, remaining=40), NOW).accounts == 0
+    assert enqueue_due_accounts(database, anonymous.told(limit=60, remaining=60), NOW).accounts == 1
 
 
 def test_after_a_jump_of_the_clock_everything_is_due_and_comes_minute_by_minute(database, anonymous):
@@ -129,10 +129,10 @@ def test_after_a_jump_of_the_clock_everything_is_due_and_comes_minute_by_minute(
     track(database, 60)
     minutes, left = 0, 60
     while database.scalar(text("SELECT count(*) FROM tracked_account WHERE due_at <= :now"), {"now": NOW}):
-        spent = queue_due(database, anonymous.told(limit=60, remaining=left), NOW).accounts * 2
+        spent = enqueue_due_accounts(database, anonymous.told(limit=60, remaining=left), NOW).accounts * 2
         assert spent <= 20
         left, minutes = (left - spent, minutes + 1) if spent else (60, minutes + 60)
-        finish_all(database)
+        finish_all_jobs(database)
     assert 60 < minutes < 240
 
 
@@ -143,33 +143,33 @@ def test_after_ten_minutes_without_github_the_accounts_come_back_without_a_storm
     ids = database.scalars(text("SELECT account_id FROM tracked_account")).all()
     database.execute(text("UPDATE tracked_account SET failures = 1"))
     for account_id in ids:
-        due_accounts.failed(database, account_id, NOW + timedelta(minutes=5), timedelta(hours=6), None, chance)
-    assert queue_due(database, token.told(), down_until).accounts == 0
+        due_accounts.record_failure(database, account_id, NOW + timedelta(minutes=5), timedelta(hours=6), None, chance)
+    assert enqueue_due_accounts(database, token.told(), down_until).accounts == 0
     taken = []
     for minute in range(1, 30):
-        taken.append(queue_due(database, token.told(), down_until + timedelta(minutes=minute)).accounts)
-        finish_all(database)
+        taken.append(enqueue_due_accounts(database, token.told(), down_until + timedelta(minutes=minute)).accounts)
+        finish_all_jobs(database)
     assert sum(taken) == 100
     assert max(taken) * 12_500 / 2_500 <= 5000 * 0.05
 
 
 def test_all_that_is_queued_at_once_is_one_ingestion(database, token):
-    track(database, jobs.BATCH + 1)
-    queue_due(database, token.told(), NOW)
-    assert database.execute(text("SELECT accounts FROM ingestion")).scalars().all() == [jobs.BATCH + 1]
+    track(database, jobs.BATCH_SIZE + 1)
+    enqueue_due_accounts(database, token.told(), NOW)
+    assert database.execute(text("SELECT accounts FROM ingestion")).scalars().all() == [jobs.BATCH_SIZE + 1]
     assert database.scalar(text("SELECT count(*) FROM ingestion_job")) == 2
 
 
 def test_each_owner_pays_for_its_own_accounts(database, redis):
     """One owner's hour is spent, the other's is not: only accounts of the other are queued."""
-    held = Held(redis, "first-token", "second-token")
+    held = StoredBudget(redis, "first-token", "second-token")
     track(database, 40)
     purse = held.told()
     spent, free = (credential.fingerprint for credential in held.pool.credentials)
-    state = Budget.from_json(redis.get(shared_state.key(API)))
+    state = RateBudgetState.from_json(redis.get(shared_state.budget_key(API)))
     state.buckets[f"{spent} graphql"].remaining = 0
-    redis.set(shared_state.key(API), state.to_json())
-    queue_due(database, purse, NOW)
+    redis.set(shared_state.budget_key(API), state.to_json())
+    enqueue_due_accounts(database, purse, NOW)
     pays = purse.payer()
     logins = database.scalars(
         text("SELECT login FROM account JOIN tracked_account ON account_id = id WHERE queued_at IS NOT NULL")
@@ -180,17 +180,17 @@ def test_each_owner_pays_for_its_own_accounts(database, redis):
 
 def test_accounts_of_a_spent_budget_do_not_stand_in_the_way_of_others(database, redis, monkeypatch):
     """Only so many are read at once, and the first of them cannot be paid for."""
-    monkeypatch.setattr(enqueue, "MOST_AT_ONCE", 5)
-    held = Held(redis, "first-token", "second-token")
+    monkeypatch.setattr(enqueue, "MAX_DUE_ACCOUNTS", 5)
+    held = StoredBudget(redis, "first-token", "second-token")
     purse = held.told()
     spent, free = (credential.fingerprint for credential in held.pool.credentials)
-    state = Budget.from_json(redis.get(shared_state.key(API)))
+    state = RateBudgetState.from_json(redis.get(shared_state.budget_key(API)))
     state.buckets[f"{spent} graphql"].remaining = 0
-    redis.set(shared_state.key(API), state.to_json())
+    redis.set(shared_state.budget_key(API), state.to_json())
     for priority, token in ((3, spent), (0, free)):
         track(database, 20, priority=priority)
         database.execute(text("UPDATE account SET token = :token WHERE token IS NULL"), {"token": token})
-    assert queue_due(database, purse, NOW).accounts == 5
+    assert enqueue_due_accounts(database, purse, NOW).accounts == 5
 
 
 def test_redis_away_is_no_reason_to_stop(database):
@@ -201,4 +201,4 @@ def test_redis_away_is_no_reason_to_stop(database):
             raise Gone
 
     track(database, 3)
-    assert queue_due(database, Purse(Pool.of_tokens(["t"]), Away(), API), NOW).accounts == 3
+    assert enqueue_due_accounts(database, RateBudget(CredentialPool.of_tokens(["t"]), Away(), API), NOW).accounts == 3

@@ -7,13 +7,13 @@ import pytest
 from sqlalchemy import text
 
 from core.queries import refresh_plan
-from ingest.github.http.credentials import Pool
+from ingest.github.http.credentials import CredentialPool
 from ingest.planning import due_accounts
 from ingest.planning import refresh_plan as planning_refresh_plan
-from ingest.planning.backoff import SPREAD
-from ingest.planning.change_rate import Look
-from ingest.planning.rate_budget import Purse
-from ingest.planning.refresh_plan import Circumstances
+from ingest.planning.backoff import JITTER
+from ingest.planning.change_rate import ChangeObservation
+from ingest.planning.rate_budget import RateBudget
+from ingest.planning.refresh_plan import PlanInputs
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SIX_HOURS = timedelta(hours=6)
@@ -22,12 +22,12 @@ HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
 
 @pytest.fixture
 def purse():
-    return Purse(Pool.of_tokens(["one-token"]), None, "https://github.test")
+    return RateBudget(CredentialPool.of_tokens(["one-token"]), None, "https://github.test")
 
 
 @pytest.fixture
 def nobody():
-    return Purse(Pool.of_tokens([]), None, "https://github.test")
+    return RateBudget(CredentialPool.of_tokens([]), None, "https://github.test")
 
 
 @pytest.fixture
@@ -49,101 +49,104 @@ def track(engine, *logins, **columns):
         )
 
 
-def latest(engine):
+def latest_plan(engine):
     with engine.begin() as connection:
         return connection.execute(text("SELECT * FROM refresh_plan ORDER BY id DESC LIMIT 1")).one()
 
 
-def of(engine, login):
+def tracked_row(engine, login):
     with engine.begin() as connection:
         return connection.execute(
             text("SELECT * FROM tracked_account JOIN account ON id = account_id WHERE login = :l"), {"l": login}
         ).one()
 
 
-def look_at(engine, login, now, *, days=1.0, changes=10, at_least=False, stars=100):
+def record_refresh(engine, login, now, *, days=1.0, changes=10, at_least=False, stars=100):
     with engine.begin() as connection:
-        look = Look(days, changes, at_least, stars, 30)
+        look = ChangeObservation(days, changes, at_least, stars, 30)
         account_id = connection.scalar(text("SELECT id FROM account WHERE login = :l"), {"l": login})
-        due_accounts.succeeded(connection, account_id, now, SIX_HOURS, random.Random(1), look)
-    return of(engine, login)
+        due_accounts.record_success(connection, account_id, now, SIX_HOURS, random.Random(1), look)
+    return tracked_row(engine, login)
 
 
 def test_what_changes_fast_is_looked_at_more_often_for_the_same_price(engine, purse):
     track(engine, "fast", change_rate=500.0)
     track(engine, *(f"quiet-{number}" for number in range(9)), change_rate=0.05)
-    assert planning_refresh_plan.replan(engine, purse, SIX_HOURS, NOW)
-    plan = latest(engine)
+    assert planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
+    plan = latest_plan(engine)
     assert plan.planned_per_hour <= plan.uniform_per_hour * 1.000001
-    fast = look_at(engine, "fast", NOW, changes=500)
-    quiet = look_at(engine, "quiet-0", NOW, changes=0)
+    fast = record_refresh(engine, "fast", NOW, changes=500)
+    quiet = record_refresh(engine, "quiet-0", NOW, changes=0)
     assert HOUR <= fast.planned_every < SIX_HOURS < quiet.planned_every <= WEEK
 
 
 def test_the_default_holds_until_enough_was_seen(engine, purse):
     track(engine, "known")
     track(engine, "new", change_rate=None, change_looks=0)
-    planning_refresh_plan.replan(engine, purse, SIX_HOURS, NOW)
-    assert latest(engine).unknown == 1
+    planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
+    assert latest_plan(engine).unknown == 1
     for looks in range(1, 4):
-        held = look_at(engine, "new", NOW, changes=1000)
+        held = record_refresh(engine, "new", NOW, changes=1000)
         assert held.change_looks == looks
         assert (held.planned_every is None) is (looks < 3)
-    assert abs((look_at(engine, "known", NOW).due_at - NOW) / of(engine, "known").planned_every - 1) <= SPREAD
+    assert (
+        abs((record_refresh(engine, "known", NOW).due_at - NOW) / tracked_row(engine, "known").planned_every - 1)
+        <= JITTER
+    )
 
 
 def test_the_first_look_teaches_nothing_of_change(engine, purse):
     track(engine, "new", change_rate=None, change_looks=0)
-    held = look_at(engine, "new", NOW, days=None, changes=30, stars=1000)
+    held = record_refresh(engine, "new", NOW, days=None, changes=30, stars=1000)
     assert held.change_looks == 0
     assert (held.stars, held.repositories) == (1000, 30)
 
 
 def test_a_pin_is_kept_whatever_the_plan_says(engine, purse):
     track(engine, "pinned", every=timedelta(hours=2), change_rate=0.001)
-    planning_refresh_plan.replan(engine, purse, SIX_HOURS, NOW)
-    assert latest(engine).pinned == 1
-    held = look_at(engine, "pinned", NOW)
-    assert abs((held.due_at - NOW) / timedelta(hours=2) - 1) <= SPREAD
+    planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
+    assert latest_plan(engine).pinned == 1
+    held = record_refresh(engine, "pinned", NOW)
+    assert abs((held.due_at - NOW) / timedelta(hours=2) - 1) <= JITTER
 
 
 def test_a_default_below_the_floor_is_honoured(engine, purse):
     """`REFRESH_EVERY=2m` means two minutes: a demonstration stays lively for days."""
     track(engine, "octocat", "hubot", change_rate=50.0)
-    planning_refresh_plan.replan(engine, purse, timedelta(minutes=2), NOW)
-    assert look_at(engine, "octocat", NOW, changes=2).planned_every == timedelta(minutes=2)
+    planning_refresh_plan.update_refresh_plan(engine, purse, timedelta(minutes=2), NOW)
+    assert record_refresh(engine, "octocat", NOW, changes=2).planned_every == timedelta(minutes=2)
 
 
 def test_a_short_budget_stretches_all_and_says_so(engine, nobody):
     track(engine, *(f"account-{number}" for number in range(600)))
     track(engine, "wanted", priority=4)
-    planning_refresh_plan.replan(engine, nobody, SIX_HOURS, NOW)
-    plan = latest(engine)
+    planning_refresh_plan.update_refresh_plan(engine, nobody, SIX_HOURS, NOW)
+    plan = latest_plan(engine)
     assert plan.stretch > 4
     assert plan.planned_per_hour <= plan.usable_per_hour < 60
     assert "budget is short" in plan.told
-    usual = look_at(engine, "account-1", NOW, changes=1).planned_every
-    assert look_at(engine, "wanted", NOW, changes=1).planned_every < usual / 2
+    usual = record_refresh(engine, "account-1", NOW, changes=1).planned_every
+    assert record_refresh(engine, "wanted", NOW, changes=1).planned_every < usual / 2
 
 
 def test_a_plan_is_made_again_after_a_day_or_when_what_matters_changed(engine, purse, nobody):
     track(engine, "octocat")
-    assert planning_refresh_plan.replan(engine, purse, SIX_HOURS, NOW)
-    assert not planning_refresh_plan.replan(engine, purse, SIX_HOURS, NOW + timedelta(hours=23))
-    assert planning_refresh_plan.replan(engine, purse, SIX_HOURS, NOW + timedelta(hours=25))
-    assert planning_refresh_plan.replan(engine, purse, timedelta(hours=12), NOW + timedelta(hours=26))
-    assert planning_refresh_plan.replan(engine, nobody, timedelta(hours=12), NOW + timedelta(hours=27))
+    assert planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
+    assert not planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW + timedelta(hours=23))
+    assert planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW + timedelta(hours=25))
+    assert planning_refresh_plan.update_refresh_plan(engine, purse, timedelta(hours=12), NOW + timedelta(hours=26))
+    assert planning_refresh_plan.update_refresh_plan(engine, nobody, timedelta(hours=12), NOW + timedelta(hours=27))
     track(engine, *(f"account-{number}" for number in range(7)))
-    assert planning_refresh_plan.replan(engine, nobody, timedelta(hours=12), NOW + timedelta(hours=28))
+    assert planning_refresh_plan.update_refresh_plan(engine, nobody, timedelta(hours=12), NOW + timedelta(hours=28))
     # A plan from the future was made by a wrong clock.
-    assert planning_refresh_plan.replan(engine, nobody, timedelta(hours=12), NOW)
+    assert planning_refresh_plan.update_refresh_plan(engine, nobody, timedelta(hours=12), NOW)
 
 
 def test_what_has_to_come_sooner_is_brought_forward_and_spread(engine, purse):
     logins = [f"account-{number}" for number in range(50)]
     track(engine, *logins, change_rate=100.0, planned_every=WEEK, due_at=NOW + timedelta(days=6))
-    planning_refresh_plan.replan(engine, purse, SIX_HOURS, NOW)
-    dues = {of(engine, login).due_at for login in logins}
+    planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
+    dues = {tracked_row(engine, login).due_at for login in logins}
     assert len(dues) == 50
     assert NOW <= min(dues) < max(dues) <= NOW + SIX_HOURS * 1.01
 
@@ -152,9 +155,9 @@ def test_what_a_wrong_clock_put_years_ahead_comes_back(engine):
     track(engine, "lost", due_at=NOW + timedelta(days=900), planned_every=WEEK)
     track(engine, "fine", due_at=NOW + timedelta(days=8), planned_every=WEEK)
     with engine.begin() as connection:
-        assert planning_refresh_plan.bring_back(connection, SIX_HOURS, NOW) == 1
-    assert NOW <= of(engine, "lost").due_at <= NOW + WEEK
-    assert of(engine, "fine").due_at == NOW + timedelta(days=8)
+        assert planning_refresh_plan.reset_implausible_due_dates(connection, SIX_HOURS, NOW) == 1
+    assert NOW <= tracked_row(engine, "lost").due_at <= NOW + WEEK
+    assert tracked_row(engine, "fine").due_at == NOW + timedelta(days=8)
 
 
 def test_rows_are_read_as_they_are(engine):
@@ -162,8 +165,8 @@ def test_rows_are_read_as_they_are(engine):
     track(engine, "two", stars=None, repositories=None, change_rate=None, planned_every=timedelta(hours=36))
     track(engine, "asleep", paused=True)
     with engine.begin() as connection:
-        rows = planning_refresh_plan.read(connection)
-    first, second = (list(rows["id"]).index(of(engine, login).account_id) for login in ("one", "two"))
+        rows = planning_refresh_plan.read_tracked_accounts(connection)
+    first, second = (list(rows["id"]).index(tracked_row(engine, login).account_id) for login in ("one", "two"))
     told = {name: (column[first].item(), column[second].item()) for name, column in rows.items()}
     assert len(rows["id"]) == 2
     assert (told["stars"], told["repositories"]) == ((5_000_000_000, 0), (30, 1))
@@ -173,21 +176,21 @@ def test_rows_are_read_as_they_are(engine):
 
 
 def test_rows_are_read_in_parts_and_none_is_lost(engine, monkeypatch):
-    monkeypatch.setattr(planning_refresh_plan, "AT_ONCE", 3)
+    monkeypatch.setattr(planning_refresh_plan, "BATCH_ROWS", 3)
     for count, more in ((0, ()), (3, "abc"), (4, "d")):
         track(engine, *more)
         with engine.begin() as connection:
-            rows = planning_refresh_plan.read(connection)
+            rows = planning_refresh_plan.read_tracked_accounts(connection)
         assert {len(column) for column in rows.values()} == {count}
         assert len(set(rows["id"].tolist())) == count
 
 
 def test_pages_read_the_plan_that_holds(engine, purse):
     track(engine, "octocat")
-    planning_refresh_plan.replan(engine, purse, SIX_HOURS, NOW)
+    planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
     track(engine, *"abcdefghi")
-    planning_refresh_plan.replan(engine, purse, SIX_HOURS, NOW)
-    told = refresh_plan.plans()
+    planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
+    told = refresh_plan.list_plans()
     assert list(told["accounts"]) == [10, 1]
     assert told["unit"][0] == "points"
     assert "10 accounts are looked at for" in told["told"][0]
@@ -196,8 +199,8 @@ def test_pages_read_the_plan_that_holds(engine, purse):
 
 
 def test_nothing_tracked_is_no_plan(engine, purse):
-    assert not planning_refresh_plan.replan(engine, purse, SIX_HOURS, NOW)
+    assert not planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
 
 
 def test_the_ceiling_gives_way_to_a_longer_default():
-    assert Circumstances(timedelta(days=30), 5000, with_token=True).bounds.ceiling == 30
+    assert PlanInputs(timedelta(days=30), 5000, with_token=True).bounds.ceiling == 30

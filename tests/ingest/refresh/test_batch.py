@@ -6,18 +6,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from core.queue.jobs import Asked
+from core.queue.jobs import JobOrigin
 from core.tracking import accounts
 from ingest.history_import.importer import import_history
 from ingest.refresh import run_log
-from ingest.refresh.batch import Order
+from ingest.refresh.batch import RefreshRequest
 
-TOLD_TO_ALL = ("id", "name", "stars", "forks", "size_kb", "primary_language", "is_fork", "is_archived", "license",
+COMMON_FIELDS = ("id", "name", "stars", "forks", "size_kb", "primary_language", "is_fork", "is_archived", "license",
                "languages", "default_branch", "description", "is_template")  # fmt: skip
 SNAPSHOTS = ("account_snapshot", "repository_snapshot", "repository_extra_snapshot", "repository_language", "change")
 
 
-def moment(given):
+def parse_time(given):
     return None if given is None else datetime.fromisoformat(given)
 
 
@@ -30,11 +30,11 @@ def assert_exact(held, truth, *, extras=False):
     ours = {one["id"]: one for one in held["repositories"]}
     theirs = {one["id"]: one for one in truth["repositories"]}
     assert ours.keys() == theirs.keys()
-    names = TOLD_TO_ALL + (("watchers", "open_issues", "open_change_requests") if extras else ())
+    names = COMMON_FIELDS + (("watchers", "open_issues", "open_change_requests") if extras else ())
     for github_id, one in theirs.items():
         mine = ours[github_id]
         assert {name: mine[name] for name in names} == {name: one[name] for name in names}
-        assert (mine["pushed_at"], mine["created_at"]) == (moment(one["pushed_at"]), moment(one["created_at"]))
+        assert (mine["pushed_at"], mine["created_at"]) == (parse_time(one["pushed_at"]), parse_time(one["created_at"]))
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def test_pages_see_a_run_once_it_is_over(still):
 def test_a_stop_ends_between_two_accounts_and_leaves_whole_ones(still):
     stop = threading.Event()
     stop.set()
-    run = still.hands.run(Order(Asked("test"), logins=still.world.logins()), stop=stop)
+    run = still.hands.run(RefreshRequest(JobOrigin("test"), logins=still.world.logins()), stop=stop)
     assert run.state == "stopped"
     assert still.rows("SELECT state FROM ingest_run") == [("stopped",)]
 
@@ -246,7 +246,7 @@ def kept_by_somebody(still, tmp_path):
     return keep
 
 
-def sources(still, full_name):
+def source_ids(still, full_name):
     return still.rows(
         "SELECT DISTINCT source_id FROM repository_snapshot JOIN repository ON id = repository_id"
         " WHERE full_name = :name AND github_id IS NOT NULL ORDER BY source_id",
@@ -259,7 +259,7 @@ def test_history_by_name_joins_the_repository_when_github_first_shows_it(still, 
     full_name = still.some_repository(login)
     kept_by_somebody(full_name, "2026-11-01", "2026-11-08")
     still.refresh(login)
-    assert len(sources(still, full_name)) == 2
+    assert len(source_ids(still, full_name)) == 2
     assert still.rows("SELECT count(*) FROM account WHERE lower(login) = lower(:login)", login=login) == [(1,)]
 
 
@@ -270,7 +270,7 @@ def test_history_older_than_the_account_stays_apart_and_tracking_goes_over(still
     with still.engine.begin() as connection:
         accounts.track(connection, login, "test")
     still.refresh(login)
-    assert sources(still, full_name) == [(1,)]
+    assert source_ids(still, full_name) == [(1,)]
     wanted = still.rows("SELECT github_id IS NOT NULL FROM tracked_account JOIN account ON id = account_id")
     assert wanted == [(True,)]
     assert still.rows("SELECT count(*) FROM account WHERE lower(login) = lower(:login)", login=login) == [(2,)]
@@ -309,11 +309,11 @@ def test_a_job_that_is_tried_again_asks_only_for_what_it_has_not_done(still):
     with still.engine.begin() as connection:
         for login in (done, left):
             accounts.track(connection, login, "test")
-        ids = [accounts.find(connection, login) for login in (done, left)]
+        ids = [accounts.find_account_id(connection, login) for login in (done, left)]
         connection.execute(
             text("UPDATE tracked_account SET job_id = 7, queued_at = now() WHERE account_id = :id"), {"id": ids[1]}
         )
-    run = still.hands.run(Order(Asked("test"), account_ids=ids, job_id=7))
+    run = still.hands.run(RefreshRequest(JobOrigin("test"), account_ids=ids, job_id=7))
     assert [item.login for item in run.items] == [left]
 
 
@@ -321,11 +321,11 @@ def test_a_finished_run_holds_no_lock_even_when_it_failed_to_close(still, monkey
     def fail(_connection, _run):
         raise ConnectionError
 
-    monkeypatch.setattr(run_log, "_close", fail)
+    monkeypatch.setattr(run_log, "_close_run", fail)
     with pytest.raises(ConnectionError):
         still.refresh(still.biggest("user"))
     with still.engine.begin() as connection:
-        assert run_log.close_dead(connection) == 1
+        assert run_log.close_dead_runs(connection) == 1
 
 
 def test_languages_that_were_never_read_are_unknown_not_none_at_all(still):

@@ -7,18 +7,18 @@ from hypothesis import strategies as st
 
 from ingest.github.api.models import Account, Repository
 from ingest.refresh.diff import (
-    LANGUAGES_SETTLE,
-    Entry,
-    Extras,
-    HeldAccount,
-    HeldRepository,
-    LanguagesLook,
-    compare,
+    LANGUAGES_SETTLE_TIME,
+    ChangeEntry,
+    LanguagesState,
+    RepositoryExtras,
+    StoredAccount,
+    StoredRepository,
+    account_totals,
     counts_of,
     details_of,
+    diff_account,
     extras_of,
-    languages_wanted,
-    total,
+    should_fetch_languages,
 )
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -50,14 +50,14 @@ repositories = st.lists(
 )
 
 
-def one(**given):
+def reported_repository(**given):
     told = {"github_id": 10, "full_name": "octocat/hello", "name": "hello", "owner_login": "octocat", "owner_id": 1}
     return Repository(**(told | {"stars": 3, "forks": 1, "size_kb": 7} | given))
 
 
-def holding(told, **given):
+def stored_account(told, **given):
     held = {
-        repository.github_id: HeldRepository(
+        repository.github_id: StoredRepository(
             id=repository.github_id + 1000,
             github_id=repository.github_id,
             account_id=1,
@@ -68,107 +68,115 @@ def holding(told, **given):
         )
         for repository in told
     }
-    facts = {"id": 1, "login": "octocat", "checked_at": NOW, "gone_at": None, "counts": total(ACCOUNT, told)}
-    return HeldAccount(**(facts | {"repositories": held} | given))
+    facts = {"id": 1, "login": "octocat", "checked_at": NOW, "gone_at": None, "counts": account_totals(ACCOUNT, told)}
+    return StoredAccount(**(facts | {"repositories": held} | given))
 
 
 @given(repositories)
 def test_the_same_answer_again_plans_nothing(told):
-    assert compare(holding(told), ACCOUNT, told).is_empty
+    assert diff_account(stored_account(told), ACCOUNT, told).is_empty
 
 
 @given(repositories, repositories)
 def test_after_a_plan_is_carried_out_nothing_is_left_to_do(before, after):
-    plan = compare(holding(before), ACCOUNT, after)
+    plan = diff_account(stored_account(before), ACCOUNT, after)
     known = {repository.github_id for repository in before}
     assert {repository.github_id for repository in plan.new} == {r.github_id for r in after} - known
     assert {missing.github_id for missing in plan.missing} == known - {r.github_id for r in after}
-    assert compare(holding(after), ACCOUNT, after).is_empty
+    assert diff_account(stored_account(after), ACCOUNT, after).is_empty
 
 
 @given(repositories)
 def test_totals_are_the_sum_over_what_the_account_owns(told):
-    sums = total(ACCOUNT, told)
+    sums = account_totals(ACCOUNT, told)
     assert (sums.stars, sums.repositories) == (sum(repository.stars for repository in told), len(told))
 
 
 def test_followers_that_were_not_told_this_time_are_as_held():
     untold = ACCOUNT.model_copy(update={"followers": None, "following": None})
-    assert compare(holding([one()]), untold, [one()]).totals is None
+    assert diff_account(stored_account([reported_repository()]), untold, [reported_repository()]).totals is None
 
 
 def test_a_star_more_is_a_count_and_no_entry_in_the_ledger():
-    plan = compare(holding([one()]), ACCOUNT, [one(stars=4)])
-    assert plan.counts == [one(stars=4)]
+    plan = diff_account(stored_account([reported_repository()]), ACCOUNT, [reported_repository(stars=4)])
+    assert plan.counts == [reported_repository(stars=4)]
     assert plan.entries == []
     assert plan.details == []
     assert plan.totals.stars == 4
 
 
 def test_the_first_look_at_an_account_fills_no_ledger():
-    plan = compare(holding([], checked_at=None, counts=None), ACCOUNT, [one()])
-    assert plan.new == [one()]
+    plan = diff_account(stored_account([], checked_at=None, counts=None), ACCOUNT, [reported_repository()])
+    assert plan.new == [reported_repository()]
     assert plan.entries == []
 
 
 def test_a_repository_that_appears_later_is_new():
-    assert compare(holding([]), ACCOUNT, [one()]).entries == [Entry("new", None, "octocat/hello", 10)]
+    assert diff_account(stored_account([]), ACCOUNT, [reported_repository()]).entries == [
+        ChangeEntry("new", None, "octocat/hello", 10)
+    ]
 
 
 def test_each_kind_of_change_is_one_entry_with_before_and_after():
-    before = one(license="MIT", primary_language="C", default_branch="master")
-    after = one(full_name="octocat/bye", name="bye", license="Apache-2.0", primary_language="Rust",
+    before = reported_repository(license="MIT", primary_language="C", default_branch="master")
+    after = reported_repository(full_name="octocat/bye", name="bye", license="Apache-2.0", primary_language="Rust",
                 default_branch="main", is_archived=True)  # fmt: skip
-    assert set(compare(holding([before]), ACCOUNT, [after]).entries) == {
-        Entry("renamed", "octocat/hello", "octocat/bye", 10),
-        Entry("archived", None, "octocat/bye", 10),
-        Entry("relicensed", "MIT", "Apache-2.0", 10),
-        Entry("primary_language", "C", "Rust", 10),
-        Entry("default_branch", "master", "main", 10),
+    assert set(diff_account(stored_account([before]), ACCOUNT, [after]).entries) == {
+        ChangeEntry("renamed", "octocat/hello", "octocat/bye", 10),
+        ChangeEntry("archived", None, "octocat/bye", 10),
+        ChangeEntry("relicensed", "MIT", "Apache-2.0", 10),
+        ChangeEntry("primary_language", "C", "Rust", 10),
+        ChangeEntry("default_branch", "master", "main", 10),
     }
 
 
 def test_a_renamed_account_is_one_entry_not_one_for_each_repository():
     renamed = ACCOUNT.model_copy(update={"login": "hubot"})
-    plan = compare(holding([one()]), renamed, [one(full_name="hubot/hello", owner_login="hubot")])
-    assert plan.entries == [Entry("renamed", "octocat", "hubot")]
+    plan = diff_account(
+        stored_account([reported_repository()]),
+        renamed,
+        [reported_repository(full_name="hubot/hello", owner_login="hubot")],
+    )
+    assert plan.entries == [ChangeEntry("renamed", "octocat", "hubot")]
     assert len(plan.details) == 1
 
 
 def test_a_repository_held_under_another_account_was_transferred_here():
-    held = holding([one()], id=2)
-    assert compare(held, ACCOUNT, [one(full_name="octocat/hello")]).entries == [
-        Entry("transferred", "octocat/hello", "octocat/hello", 10)
+    held = stored_account([reported_repository()], id=2)
+    assert diff_account(held, ACCOUNT, [reported_repository(full_name="octocat/hello")]).entries == [
+        ChangeEntry("transferred", "octocat/hello", "octocat/hello", 10)
     ]
 
 
 def test_what_was_not_told_this_time_is_kept():
-    held = one(watchers=9, topics=("data",))
-    assert compare(holding([held]), ACCOUNT, [one()]).is_empty
+    held = reported_repository(watchers=9, topics=("data",))
+    assert diff_account(stored_account([held]), ACCOUNT, [reported_repository()]).is_empty
 
 
 def test_an_extra_that_differs_is_planned_with_the_others_as_held():
-    plan = compare(holding([one(watchers=9, open_issues=2)]), ACCOUNT, [one(open_issues=3)])
-    assert plan.extras == {10: Extras(watchers=9, open_issues=3)}
+    plan = diff_account(
+        stored_account([reported_repository(watchers=9, open_issues=2)]), ACCOUNT, [reported_repository(open_issues=3)]
+    )
+    assert plan.extras == {10: RepositoryExtras(watchers=9, open_issues=3)}
 
 
-PUSH = NOW - timedelta(days=1)
+PUSHED_AT = NOW - timedelta(days=1)
 
 
 def test_languages_are_wanted_after_a_push_and_only_then():
-    look = LanguagesLook(at=NOW - timedelta(hours=1), pushed_at=PUSH)
-    assert languages_wanted(None, one(pushed_at=PUSH), NOW)
-    assert not languages_wanted(look, one(pushed_at=PUSH), NOW)
-    assert languages_wanted(look, one(pushed_at=NOW), NOW)
+    look = LanguagesState(at=NOW - timedelta(hours=1), pushed_at=PUSHED_AT)
+    assert should_fetch_languages(None, reported_repository(pushed_at=PUSHED_AT), NOW)
+    assert not should_fetch_languages(look, reported_repository(pushed_at=PUSHED_AT), NOW)
+    assert should_fetch_languages(look, reported_repository(pushed_at=NOW), NOW)
 
 
 def test_an_empty_repository_has_no_languages_to_ask_for():
-    assert not languages_wanted(None, one(pushed_at=None), NOW)
+    assert not should_fetch_languages(None, reported_repository(pushed_at=None), NOW)
 
 
 def test_languages_read_right_after_a_push_are_read_once_more_when_github_has_counted():
-    look = LanguagesLook(at=PUSH + timedelta(minutes=1), pushed_at=PUSH)
-    assert languages_wanted(look, one(pushed_at=PUSH), NOW)
-    assert not languages_wanted(look, one(pushed_at=PUSH), PUSH + timedelta(minutes=2))
-    settled = LanguagesLook(at=PUSH + LANGUAGES_SETTLE, pushed_at=PUSH)
-    assert not languages_wanted(settled, one(pushed_at=PUSH), NOW)
+    look = LanguagesState(at=PUSHED_AT + timedelta(minutes=1), pushed_at=PUSHED_AT)
+    assert should_fetch_languages(look, reported_repository(pushed_at=PUSHED_AT), NOW)
+    assert not should_fetch_languages(look, reported_repository(pushed_at=PUSHED_AT), PUSHED_AT + timedelta(minutes=2))
+    settled = LanguagesState(at=PUSHED_AT + LANGUAGES_SETTLE_TIME, pushed_at=PUSHED_AT)
+    assert not should_fetch_languages(settled, reported_repository(pushed_at=PUSHED_AT), NOW)

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from ingest.history_import.importer import import_history
-from ingest.refresh.language_rollups import Rhythm, update_language_day
-from ingest.scheduler import Timetable
+from ingest.refresh.language_rollups import DutyCycleThrottle, update_language_day
+from ingest.scheduler import ScheduledJobs
 
 DAY = date(2026, 11, 20)
 
@@ -19,11 +19,11 @@ def rows_of(connection: Connection, sql: str, **values: object) -> list[tuple[An
     return [tuple(row) for row in connection.execute(text(sql), values)]
 
 
-def held(connection: Connection) -> list[tuple[Any, ...]]:
+def stored_rollups(connection: Connection) -> list[tuple[Any, ...]]:
     return rows_of(connection, "SELECT day, language, repositories, stars, bytes FROM language_day ORDER BY 1, 2")
 
 
-class Repositories:
+class RollupRows:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.account = connection.execute(text("INSERT INTO account (login) VALUES ('o') RETURNING id")).scalar_one()
@@ -66,45 +66,45 @@ class Repositories:
 
 
 @pytest.fixture
-def octo(database: Connection) -> Repositories:
-    return Repositories(database)
+def octo(database: Connection) -> RollupRows:
+    return RollupRows(database)
 
 
-def test_repositories_and_stars_count_by_primary_language_and_bytes_by_each(octo: Repositories) -> None:
+def test_repositories_and_stars_count_by_primary_language_and_bytes_by_each(octo: RollupRows) -> None:
     octo.add("Rust", 10, Rust=500, C=20)
     octo.add("Rust", 5, Rust=100)
     octo.add("Go", 1)
     update_language_day(octo.connection, DAY)
-    assert held(octo.connection) == [(DAY, "C", 0, 0, 20), (DAY, "Go", 1, 1, None), (DAY, "Rust", 2, 15, 600)]
+    assert stored_rollups(octo.connection) == [(DAY, "C", 0, 0, 20), (DAY, "Go", 1, 1, None), (DAY, "Rust", 2, 15, 600)]
 
 
-def test_forks_and_what_is_gone_are_left_out(octo: Repositories) -> None:
+def test_forks_and_what_is_gone_are_left_out(octo: RollupRows) -> None:
     octo.add("Rust", 10, Rust=500)
     octo.add("Rust", 99, is_fork=True, Rust=9)
     octo.add("Rust", 99, gone=True, Rust=9)
     update_language_day(octo.connection, DAY)
-    assert held(octo.connection) == [(DAY, "Rust", 1, 10, 500)]
+    assert stored_rollups(octo.connection) == [(DAY, "Rust", 1, 10, 500)]
 
 
-def test_only_the_latest_set_of_languages_counts(octo: Repositories) -> None:
+def test_only_the_latest_set_of_languages_counts(octo: RollupRows) -> None:
     """A language that is no longer in it has no bytes; `''` alone means that none was found."""
     one, other = octo.add("Rust", 1, Rust=500, C=20), octo.add(None, 2, C=7)
     octo.read(one, 2, Rust=400)
     octo.read(other, 2, _=0)
     update_language_day(octo.connection, DAY)
-    assert held(octo.connection) == [(DAY, "", 1, 2, None), (DAY, "Rust", 1, 1, 400)]
+    assert stored_rollups(octo.connection) == [(DAY, "", 1, 2, None), (DAY, "Rust", 1, 1, 400)]
 
 
-def test_the_same_day_is_summed_up_anew_and_others_stay(octo: Repositories) -> None:
+def test_the_same_day_is_summed_up_anew_and_others_stay(octo: RollupRows) -> None:
     one = octo.add("Rust", 10)
     update_language_day(octo.connection, date(2026, 11, 19))
     update_language_day(octo.connection, DAY)
     octo.connection.execute(text("UPDATE repository SET primary_language = 'Go' WHERE id = :id"), {"id": one})
     update_language_day(octo.connection, DAY)
-    assert held(octo.connection) == [(date(2026, 11, 19), "Rust", 1, 10, None), (DAY, "Go", 1, 10, None)]
+    assert stored_rollups(octo.connection) == [(date(2026, 11, 19), "Rust", 1, 10, None), (DAY, "Go", 1, 10, None)]
 
 
-def test_what_is_the_same_is_not_written_again(octo: Repositories) -> None:
+def test_what_is_the_same_is_not_written_again(octo: RollupRows) -> None:
     octo.add("Rust", 10, Rust=3)
     update_language_day(octo.connection, DAY)
     before = rows_of(octo.connection, "SELECT ctid, xmin::text FROM language_day")
@@ -126,7 +126,7 @@ def test_an_imported_source_counts_once_a_week(database: Connection, tmp_path: P
         csv.writer(file).writerow(["captured_on", "full_name", "stars", "forks", "open_issues", "language"])
         csv.writer(file).writerows((day, name, stars, 0, 0, language) for day, name, stars, language in rows)
     import_history(path, "kept", engine=database)
-    assert held(database) == [
+    assert stored_rollups(database) == [
         (date(2021, 1, 6), "Go", 1, 10, None),
         (date(2021, 1, 6), "Rust", 1, 2, None),
         (date(2021, 1, 11), "", 1, 7, None),
@@ -145,7 +145,7 @@ def test_while_one_sums_up_others_do_not_wait_in_line(committing_database):
 
 def test_summing_up_takes_no_more_than_a_twentieth_of_the_time():
     now = [100.0]
-    rhythm = Rhythm(lambda: now[0])
+    rhythm = DutyCycleThrottle(lambda: now[0])
     assert rhythm.is_time
     with rhythm.counting():
         now[0] += 2
@@ -157,7 +157,7 @@ def test_summing_up_takes_no_more_than_a_twentieth_of_the_time():
 def test_the_leader_sums_up_what_runs_left_out_and_lets_pages_see_it(committing_database):
     """Once after the last run, not each time."""
     with committing_database.begin() as connection:
-        Repositories(connection).add("Python", 7)
+        RollupRows(connection).add("Python", 7)
         asked = connection.scalar(
             text("INSERT INTO ingestion (trigger, started_at) VALUES ('test', now()) RETURNING id")
         )
@@ -168,7 +168,7 @@ def test_the_leader_sums_up_what_runs_left_out_and_lets_pages_see_it(committing_
             ),
             {"asked": asked},
         )
-    timetable = Timetable(committing_database)
+    timetable = ScheduledJobs(committing_database)
     timetable.sum_up()
     timetable.sum_up()
     with committing_database.begin() as connection:

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from core.queue.jobs import Asked
+from core.queue.jobs import JobOrigin
 from core.tracking import accounts
-from ingest.refresh.batch import Order
+from ingest.refresh.batch import RefreshRequest
 
 
 @pytest.fixture(params=["ingestor", "anonymous"])
@@ -24,14 +24,14 @@ def taken(still):
     still.refresh(first)
     with still.engine.begin() as connection:
         accounts.track(connection, first, "test")
-        account_id = accounts.find(connection, first)
+        account_id = accounts.find_account_id(connection, first)
         connection.execute(text("UPDATE tracked_account SET queued_at = now(), job_id = 7"))
     still.world.advance(seconds=30)
     return first, second, account_id
 
 
-def look_again(still, account_id):
-    run = still.hands.run(Order(Asked("test"), account_ids=[account_id]))
+def refresh_again(still, account_id):
+    run = still.hands.run(RefreshRequest(JobOrigin("test"), account_ids=[account_id]))
     (marks,) = still.rows("SELECT queued_at, job_id FROM tracked_account")
     assert marks == (None, None)
     return run.items[0]
@@ -41,7 +41,7 @@ def test_a_renamed_account_is_followed_though_its_login_is_somebody_elses(still,
     first, second, account_id = taken
     still.world.edit.rename(first, "the-old-one")
     still.world.edit.rename(second, first)
-    item = look_again(still, account_id)
+    item = refresh_again(still, account_id)
     assert item.is_stored, item.error
     assert item.account_id == account_id
     assert ("renamed", first, "the-old-one") in still.ledger("the-old-one")
@@ -53,7 +53,7 @@ def test_a_deleted_account_is_gone_though_its_login_is_somebody_elses(still, tak
     still.world.edit.rename(first, "the-old-one")
     still.world.edit.rename(second, first)
     still.world.edit.delete("the-old-one")
-    item = look_again(still, account_id)
+    item = refresh_again(still, account_id)
     assert (item.state, item.error_code) == ("gone", "account_not_found")
     assert still.rows("SELECT gone_at IS NOT NULL FROM account WHERE id = :id", id=account_id) == [(True,)]
 
@@ -71,6 +71,6 @@ def test_whoever_asks_by_login_gets_who_bears_it_now(still, taken):
 def test_a_gone_account_is_asked_for_once_a_day(still, taken):
     first, _, account_id = taken
     still.world.edit.delete(first)
-    assert look_again(still, account_id).state == "gone"
+    assert refresh_again(still, account_id).state == "gone"
     (due,) = still.rows("SELECT due_at FROM tracked_account")
     assert due[0] > datetime.now(UTC) + timedelta(hours=23)

@@ -9,12 +9,12 @@ import pytest
 from ingest.sandbox import Sandbox, World, serve
 
 # `verify=False` spares each test the loading of certificates that plain HTTP has no use for.
-NOON = datetime(2026, 9, 14, 12, tzinfo=UTC)
+FROZEN_AT = datetime(2026, 9, 14, 12, tzinfo=UTC)
 
 
 @pytest.fixture
 def world() -> World:
-    return World(accounts=16, repositories=420, biggest=230, seed=3, frozen_at=NOON)
+    return World(accounts=16, repositories=420, biggest=230, seed=3, frozen_at=FROZEN_AT)
 
 
 @pytest.fixture

@@ -12,11 +12,13 @@ import httpx
 from ingest.sandbox import World, main, write_history
 
 PROJECT = Path(__file__).resolve().parents[3]
-START = "from ingest.sandbox import main; main(port=0, accounts=5, seed=3)"
+START_PROGRAM = "from ingest.sandbox import main; main(port=0, accounts=5, seed=3)"
 
 
 def test_it_says_where_it_is_on_the_first_line():
-    with subprocess.Popen([sys.executable, "-c", START], cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", START_PROGRAM], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             url = process.stdout.readline().strip()
             token = process.stdout.readline().removeprefix("token: ").strip()

@@ -8,35 +8,35 @@ import httpx
 import pytest
 
 from ingest.sandbox import Sandbox, World, serve
-from ingest.sandbox.controls import EDITS, FAULTS
+from ingest.sandbox.controls import EDIT_NAMES, FAULT_NAMES
 from ingest.sandbox.pauses import Pause
 
-VIEWER = {"query": "{ viewer { login } }"}
+VIEWER_QUERY = {"query": "{ viewer { login } }"}
 
 
-def statuses(client: httpx.Client, count: int, path: str = "/user") -> list[int]:
+def response_statuses(client: httpx.Client, count: int, path: str = "/user") -> list[int]:
     return [client.get(path).status_code for _ in range(count)]
 
 
 def test_a_share_of_all_requests_fails(sandbox, signed_in):
     sandbox.faults.errors(0.3, (502,))
-    seen = statuses(signed_in, 100)
+    seen = response_statuses(signed_in, 100)
     assert set(seen) == {200, 502}
     assert 10 < seen.count(502) < 55
     sandbox.faults.clear()
-    assert set(statuses(signed_in, 20)) == {200}
+    assert set(response_statuses(signed_in, 20)) == {200}
 
 
 def test_a_fault_meets_its_path_its_times_and_after_so_many(sandbox, signed_in):
     sandbox.faults.errors(statuses=(500,), path="/orgs", times=2, after=1)
     login = sandbox.world.accounts[0].login
-    assert statuses(signed_in, 2) == [200, 200]
-    assert statuses(signed_in, 4, f"/orgs/{login}") == [200, 500, 500, 200]
+    assert response_statuses(signed_in, 2) == [200, 200]
+    assert response_statuses(signed_in, 4, f"/orgs/{login}") == [200, 500, 500, 200]
 
 
 def test_failures_are_charged(sandbox, signed_in):
     sandbox.faults.errors(statuses=(502, 504), times=2)
-    statuses(signed_in, 2)
+    response_statuses(signed_in, 2)
     assert signed_in.get("/rate_limit").json()["resources"]["core"]["used"] == 2
 
 
@@ -116,9 +116,9 @@ def test_a_403_can_be_a_matter_of_permission(sandbox, signed_in):
 def test_graphql_limits_come_with_200(sandbox, signed_in, kind):
     sandbox.faults.graphql_limited(kind)
     assert signed_in.get("/user").status_code == 200
-    answer = signed_in.post("/graphql", json=VIEWER)
+    answer = signed_in.post("/graphql", json=VIEWER_QUERY)
     assert (answer.status_code, answer.json()["errors"][0]["type"]) == (200, kind)
-    assert "data" in signed_in.post("/graphql", json=VIEWER).json()
+    assert "data" in signed_in.post("/graphql", json=VIEWER_QUERY).json()
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_a_pause_counts_in_its_own_time():
 
 def test_the_log_tells_each_request(sandbox, signed_in):
     signed_in.get("/users/no-such?x=1")
-    signed_in.post("/graphql", json=VIEWER)
+    signed_in.post("/graphql", json=VIEWER_QUERY)
     first, second = sandbox.log
     assert (first.method, first.path, first.query, first.status) == ("GET", "/users/no-such", {"x": "1"}, 404)
     assert (first.owner, first.points, second.method, second.path) == ("sandbox-owner-1", 1, "POST", "/graphql")
@@ -259,7 +259,7 @@ def test_the_strings_can_be_held_over_http(sandbox, signed_in):
     assert signed_in.post("/_sandbox/edit", json={"kind": "archive", "full_name": name}).status_code == 200
     assert sandbox.world.repository(name).counts(sandbox.world.now()).archived
     signed_in.post("/_sandbox/faults", json={"kind": "errors", "statuses": [502], "times": 1})
-    assert statuses(signed_in, 2) == [502, 200]
+    assert response_statuses(signed_in, 2) == [502, 200]
     assert len(signed_in.get("/_sandbox/log").json()) == 2
     signed_in.delete("/_sandbox/log")
     assert len(sandbox.log) == 0
@@ -280,8 +280,8 @@ def test_wrong_strings_are_refused(signed_in, path, body):
 
 
 def test_every_named_control_exists(sandbox):
-    assert all(callable(getattr(sandbox.faults, name)) for name in FAULTS)
-    assert all(callable(getattr(sandbox.world.edit, name)) for name in EDITS)
+    assert all(callable(getattr(sandbox.faults, name)) for name in FAULT_NAMES)
+    assert all(callable(getattr(sandbox.world.edit, name)) for name in EDIT_NAMES)
 
 
 def test_edits_while_others_read_leave_whole_answers(sandbox: Sandbox, signed_in: httpx.Client):

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.sandbox import Sandbox
-from ingest.sandbox.plan import Query, Refused, Run, Thing
+from ingest.sandbox.graphql_executor import Execution, FieldRefused, GraphObject, Query
 from ingest.sandbox.resolvers import Graph
 from ingest.sandbox.schema import SCHEMA
 
-PULSE = """
+PULSE_FRAGMENT = """
 fragment Pulse on Repository {
   id databaseId name nameWithOwner description homepageUrl stargazerCount forkCount diskUsage isFork isArchived
   isTemplate isPrivate isEmpty visibility createdAt pushedAt updatedAt
@@ -50,7 +50,7 @@ def test_all_pages_of_an_account_are_what_the_truth_says(sandbox, ask):
         truth = sandbox.truth(login)
         nodes, after, pages = [], None, 0
         while True:
-            owner = ask(query + PULSE, login=login, after=after)["data"]["repositoryOwner"]
+            owner = ask(query + PULSE_FRAGMENT, login=login, after=after)["data"]["repositoryOwner"]
             page = owner["repositories"]
             nodes += page["nodes"]
             pages += 1
@@ -349,12 +349,12 @@ def test_the_quick_run_answers_what_graphql_core_would(sandbox, selections, size
     )
     operation = document.definitions[0]
     resolvers = Graph(sandbox.world, sandbox.faults).resolvers(sandbox.world.now(), None, {})
-    run = Run(Query.of(SCHEMA, document, operation), resolvers)
-    ours = run.data(Thing("Query", {"__typename": "Query"}))
+    run = Execution(Query.of(SCHEMA, document, operation), resolvers)
+    ours = run.data(GraphObject("Query", {"__typename": "Query"}))
     theirs = execute_sync(
         SCHEMA,
         document,
-        root_value=Thing("Query", {}),
+        root_value=GraphObject("Query", {}),
         field_resolver=lambda thing, info, **values: resolve_one(resolvers, thing, info, values),
         type_resolver=lambda thing, *_: thing.type,
     )
@@ -362,14 +362,14 @@ def test_the_quick_run_answers_what_graphql_core_would(sandbox, selections, size
     assert [(e["message"], e["path"]) for e in run.errors] == [(e.message, e.path) for e in theirs.errors or ()]
 
 
-def resolve_one(resolvers: Any, thing: Thing, info: Any, values: dict[str, Any]) -> Any:
+def resolve_one(resolvers: Any, thing: GraphObject, info: Any, values: dict[str, Any]) -> Any:
     resolve = resolvers.get((info.parent_type.name, info.field_name))
     if resolve is None:
         return thing.row.get(info.field_name)
     try:
         value = resolve(thing.source, values)
-    except Refused as refused:
+    except FieldRefused as refused:
         raise GraphQLError(str(refused)) from refused
     if isinstance(value, list):
-        return [GraphQLError(str(item)) if isinstance(item, Refused) else item for item in value]
+        return [GraphQLError(str(item)) if isinstance(item, FieldRefused) else item for item in value]
     return value

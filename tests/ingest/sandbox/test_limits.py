@@ -6,23 +6,23 @@ import pytest
 from ingest.sandbox import Sandbox
 from ingest.sandbox.clock import Clock
 from ingest.sandbox.limits import Limits
-from ingest.sandbox.messages import Question
+from ingest.sandbox.messages import ApiRequest
 
-VIEWER = {"query": "{ viewer { login } }"}
+VIEWER_QUERY = {"query": "{ viewer { login } }"}
 
 
-def as_token(token: str) -> dict[str, str]:
+def authorization_header(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
 def test_two_tokens_of_one_person_share_a_budget(signed_in):
     signed_in.get("/user")
-    assert signed_in.get("/user", headers=as_token("sandbox-token-1b")).headers["x-ratelimit-used"] == "2"
-    assert signed_in.get("/user", headers=as_token("sandbox-token-2")).headers["x-ratelimit-used"] == "1"
+    assert signed_in.get("/user", headers=authorization_header("sandbox-token-1b")).headers["x-ratelimit-used"] == "2"
+    assert signed_in.get("/user", headers=authorization_header("sandbox-token-2")).headers["x-ratelimit-used"] == "1"
 
 
 def test_rest_and_graphql_have_budgets_of_their_own(signed_in):
-    rest, graphql = signed_in.get("/user"), signed_in.post("/graphql", json=VIEWER)
+    rest, graphql = signed_in.get("/user"), signed_in.post("/graphql", json=VIEWER_QUERY)
     assert (rest.headers["x-ratelimit-resource"], rest.headers["x-ratelimit-used"]) == ("core", "1")
     assert (graphql.headers["x-ratelimit-resource"], graphql.headers["x-ratelimit-used"]) == ("graphql", "1")
 
@@ -35,7 +35,7 @@ def test_a_spent_budget_refuses_until_its_hour_is_over(sandbox, signed_in):
     assert refused.json()["message"].startswith("API rate limit exceeded for user ID")
     wait = int(refused.headers["x-ratelimit-reset"]) - sandbox.world.now()
     assert 0 < wait <= 3600
-    assert signed_in.post("/graphql", json=VIEWER).status_code == 200
+    assert signed_in.post("/graphql", json=VIEWER_QUERY).status_code == 200
     sandbox.world.advance(seconds=wait)
     assert signed_in.get("/user").status_code == 200
 
@@ -70,14 +70,14 @@ def test_more_than_the_points_of_a_minute_is_a_secondary_limit(sandbox, signed_i
     assert [answer.status_code for answer in answers] == [200, 200, 200, 403]
     assert answers[3].headers["retry-after"] == "60"
     assert answers[3].headers["x-ratelimit-remaining"] == "4997"
-    assert signed_in.post("/graphql", json=VIEWER).status_code == 200
+    assert signed_in.post("/graphql", json=VIEWER_QUERY).status_code == 200
 
 
 def test_a_minute_later_the_points_are_back():
     moment = [0.0]
     limits = Limits(Clock(), monotonic=lambda: moment[0])
     limits.rest_a_minute = 2
-    question = Question("GET", "/user", {}, {}, owner="sandbox-owner-1")
+    question = ApiRequest("GET", "/user", {}, {}, owner="sandbox-owner-1")
     assert [limits.enter(question, "core") is None for _ in range(3)] == [True, True, False]
     moment[0] = 60.0
     assert limits.enter(question, "core") is None
@@ -86,7 +86,7 @@ def test_a_minute_later_the_points_are_back():
 def test_more_at_once_than_allowed_is_a_secondary_limit():
     limits = Limits(Clock())
     limits.concurrent = 2
-    question = Question("GET", "/user", {}, {}, owner="sandbox-owner-1")
+    question = ApiRequest("GET", "/user", {}, {}, owner="sandbox-owner-1")
     assert [limits.enter(question, "core") is None for _ in range(3)] == [True, True, False]
     limits.leave_request(question)
     limits.leave_request(question)
@@ -95,10 +95,10 @@ def test_more_at_once_than_allowed_is_a_secondary_limit():
 
 @pytest.fixture
 def wrong(sandbox: Sandbox) -> httpx.Client:
-    return httpx.Client(base_url=sandbox.url, headers={"User-Agent": "tests", **as_token("nonsense")})
+    return httpx.Client(base_url=sandbox.url, headers={"User-Agent": "tests", **authorization_header("nonsense")})
 
 
 def test_a_wrong_token_opens_nothing(wrong):
     with wrong:
-        for answer in (wrong.get("/user"), wrong.post("/graphql", json=VIEWER)):
+        for answer in (wrong.get("/user"), wrong.post("/graphql", json=VIEWER_QUERY)):
             assert (answer.status_code, answer.json()["message"]) == (401, "Bad credentials")

@@ -15,7 +15,7 @@ from ingest.sandbox import Sandbox
 from ingest.sandbox.schema import SCHEMA
 
 # What the client reads, by category; the sandbox must give all of it.
-NEEDED = {
+REQUIRED_FIELDS = {
     "user": "login id node_id type name company blog location bio public_repos public_gists followers following "
     "created_at updated_at",
     "org": "login id node_id type description public_repos followers created_at updated_at",
@@ -32,7 +32,7 @@ PRIVATE_HEADERS = {"x-accepted-oauth-scopes", "x-oauth-scopes"}
 
 
 @cache
-def everything(recorded: Path) -> list[dict[str, Any]]:
+def all_exchanges(recorded: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in (recorded / "exchanges").glob("*.json")]
 
 
@@ -40,25 +40,25 @@ def exchanges(recorded: Path, category: str, status: int = 200, since: str = "20
     """Yield what was recorded of *category*, newest first."""
     fitting = [
         e
-        for e in everything(recorded)
+        for e in all_exchanges(recorded)
         if e["category"] == category and e["response"]["status"] == status and (e["recorded_on"] or "") >= since
     ]
     yield from sorted(fitting, key=lambda e: e["recorded_on"] or "", reverse=True)
 
 
-def bulk(recorded: Path, name: str) -> list[dict[str, Any]]:
+def bulk_records(recorded: Path, name: str) -> list[dict[str, Any]]:
     with gzip.open(recorded / "bulk" / f"{name}.jsonl.gz") as lines:
         return [json.loads(line) for line in lines]
 
 
-def bodies_of(recorded: Path, category: str, since: str = "2024") -> dict[str, set[str]]:
+def field_types_of_category(recorded: Path, category: str, since: str = "2024") -> dict[str, set[str]]:
     """Tell the fields of the newest bodies, and whether any year's body had them null."""
-    types = types_of([e["response"]["body"] for e in exchanges(recorded, category, since=since)])
-    older = types_of([e["response"]["body"] for e in exchanges(recorded, category, since="")])
+    types = field_types([e["response"]["body"] for e in exchanges(recorded, category, since=since)])
+    older = field_types([e["response"]["body"] for e in exchanges(recorded, category, since="")])
     return {name: seen | (older[name] & {"NoneType"}) for name, seen in types.items()}
 
 
-def types_of(bodies: list[dict[str, Any]]) -> dict[str, set[str]]:
+def field_types(bodies: list[dict[str, Any]]) -> dict[str, set[str]]:
     """Tell which JSON types each field was seen with."""
     types: dict[str, set[str]] = {}
     for body in bodies:
@@ -67,7 +67,7 @@ def types_of(bodies: list[dict[str, Any]]) -> dict[str, set[str]]:
     return types
 
 
-def assert_same_form(given: dict[str, Any], recorded: dict[str, set[str]], needed: str = "") -> None:
+def assert_same_shape(given: dict[str, Any], recorded: dict[str, set[str]], needed: str = "") -> None:
     """Everything given was seen with this type, nullable where it ever was null; nothing needed is missing."""
     unknown = {
         name: (type(value).__name__, recorded.get(name))
@@ -92,46 +92,46 @@ def users(sandbox: Sandbox, kind: str) -> list[str]:
 
 
 def test_a_user_looks_like_a_recorded_user(sandbox, ask, recorded):
-    shown = bodies_of(recorded, "user")
+    shown = field_types_of_category(recorded, "user")
     for login in users(sandbox, "User"):
-        assert_same_form(ask(f"/users/{login}"), shown, NEEDED["user"])
+        assert_same_shape(ask(f"/users/{login}"), shown, REQUIRED_FIELDS["user"])
 
 
 def test_an_organization_asked_as_a_user_looks_like_one(sandbox, ask, recorded):
     organization = ask(f"/users/{users(sandbox, 'Organization')[0]}")
     assert organization["type"] == "Organization"
-    assert_same_form(organization, bodies_of(recorded, "user"), NEEDED["user"])
+    assert_same_shape(organization, field_types_of_category(recorded, "user"), REQUIRED_FIELDS["user"])
 
 
 def test_an_organization_looks_like_a_recorded_one(sandbox, ask, recorded):
-    shown = bodies_of(recorded, "org")
+    shown = field_types_of_category(recorded, "org")
     for login in users(sandbox, "Organization"):
-        assert_same_form(ask(f"/orgs/{login}"), shown, NEEDED["org"])
+        assert_same_shape(ask(f"/orgs/{login}"), shown, REQUIRED_FIELDS["org"])
 
 
 def test_a_repository_looks_like_a_recorded_one(sandbox, ask, recorded):
     shown = [e["response"]["body"] for e in exchanges(recorded, "repo")]
-    fields = bodies_of(recorded, "repo")
+    fields = field_types_of_category(recorded, "repo")
     repositories = [r for r in sandbox.world.repositories.values() if sandbox.world.shows(r)]
     for repository in [r for r in repositories if r.fork][:5] + repositories[:20]:
         body = ask(f"/repos/{repository.full_name}")
-        assert_same_form(body, fields, NEEDED["repo"])
-        assert_same_form(body["owner"], types_of([b["owner"] for b in shown]))
-        assert_same_form(body["license"] or {}, types_of([b["license"] for b in shown if b["license"]]))
+        assert_same_shape(body, fields, REQUIRED_FIELDS["repo"])
+        assert_same_shape(body["owner"], field_types([b["owner"] for b in shown]))
+        assert_same_shape(body["license"] or {}, field_types([b["license"] for b in shown if b["license"]]))
         if "parent" in body:
             # The recorded parents happen to have all that a repository may lack.
-            assert set(body["parent"]) - set(types_of([b["parent"] for b in shown if "parent" in b])) == set()
+            assert set(body["parent"]) - set(field_types([b["parent"] for b in shown if "parent" in b])) == set()
 
 
 def test_a_listed_repository_has_no_field_the_recorded_lists_lack(sandbox, ask, recorded):
     """Lists were last recorded in 2020; what came since is known from lists of the token's own repositories, 2024."""
     pages = [e["response"]["body"] for e in exchanges(recorded, "user_repos", since="2019")]
     pages += [e["response"]["body"] for e in exchanges(recorded, "self_repos")]
-    shown = types_of([item for page in pages for item in page])
+    shown = field_types([item for page in pages for item in page])
     # These two came in 2025; recordings of single repositories show them.
     shown |= {"has_pull_requests": {"bool"}, "pull_request_creation_policy": {"str"}}
     for item in ask(f"/users/{sandbox.world.logins()[0]}/repos?per_page=100"):
-        assert_same_form(item, shown, NEEDED["user_repos"])
+        assert_same_shape(item, shown, REQUIRED_FIELDS["user_repos"])
         assert "subscribers_count" not in item
 
 
@@ -154,12 +154,12 @@ def test_languages_are_bytes_by_name(sandbox, ask, recorded):
 def test_the_rate_limit_looks_like_the_recorded_one(ask, recorded):
     shown = [e["response"]["body"] for e in exchanges(recorded, "rate_limit", since="2023")]
     given = ask("/rate_limit")
-    assert_same_form(given, types_of(shown), "resources rate")
-    assert_same_form(given["resources"], types_of([b["resources"] for b in shown]), "core graphql search")
-    assert_same_form(given["resources"]["core"], types_of([b["resources"]["core"] for b in shown]))
+    assert_same_shape(given, field_types(shown), "resources rate")
+    assert_same_shape(given["resources"], field_types([b["resources"] for b in shown]), "core graphql search")
+    assert_same_shape(given["resources"]["core"], field_types([b["resources"]["core"] for b in shown]))
 
 
-def headers_of(exchange: dict[str, Any]) -> set[str]:
+def header_names(exchange: dict[str, Any]) -> set[str]:
     # `status` as a header ended in 2020.
     return set(exchange["response"]["headers"]) - PRIVATE_HEADERS - {"status"}
 
@@ -174,7 +174,7 @@ def test_answers_carry_the_recorded_headers(category, sandbox, signed_in, record
     }
     answer = signed_in.get(paths[category])
     newest = next(e for e in exchanges(recorded, category) if e["request"]["authenticated"] is not False)
-    assert headers_of(newest) - set(answer.headers) == set()
+    assert header_names(newest) - set(answer.headers) == set()
     for name in ("content-type", "cache-control", "x-github-media-type", "x-github-api-version-selected"):
         assert answer.headers[name] == newest["response"]["headers"][name]
     assert answer.headers["etag"].startswith('W/"')
@@ -185,7 +185,7 @@ def test_answers_carry_the_recorded_headers(category, sandbox, signed_in, record
 def test_headers_for_the_anonymous_are_the_recorded_ones(sandbox, anonymous, recorded):
     newest = next(e for e in exchanges(recorded, "repo") if e["request"]["authenticated"] is False)
     answer = anonymous.get(f"/repos/{next(iter(sandbox.world.repositories.values())).full_name}")
-    assert headers_of(newest) - set(answer.headers) == set()
+    assert header_names(newest) - set(answer.headers) == set()
     for name in ("cache-control", "vary", "x-ratelimit-limit", "x-ratelimit-resource"):
         assert answer.headers[name] == newest["response"]["headers"][name]
 
@@ -199,7 +199,7 @@ def test_not_modified_carries_the_recorded_headers_and_no_link(sandbox, signed_i
     assert "link" in first.headers
     assert "link" not in again.headers
     # A list has no Last-Modified, so its 304 has none.
-    assert headers_of(newest) - set(again.headers) == {"last-modified"}
+    assert header_names(newest) - set(again.headers) == {"last-modified"}
     assert newest["response"]["headers"]["etag"].startswith('"')
     assert again.headers["etag"] == first.headers["etag"].removeprefix("W/")
 
@@ -208,7 +208,7 @@ def test_links_are_written_like_the_recorded_ones(sandbox, signed_in, recorded):
     """Addresses by number, the query as asked with `page` last, rels in the order prev, next, last, first."""
     organization = sandbox.world.accounts[0]
     last = next(e for e in exchanges(recorded, "org_repos", since="2019") if "page" in e["request"]["query"])
-    middle = bulk(recorded, "jenkinsci_org_repos_pages")[1]
+    middle = bulk_records(recorded, "jenkinsci_org_repos_pages")[1]
 
     def form(link: str, root: str, number: str, page: int) -> str:
         """Blank out the account, and count pages from the one asked for."""
@@ -230,10 +230,10 @@ def test_a_renamed_repository_moves_as_recorded(sandbox, signed_in, recorded):
     sandbox.world.edit.rename(before, "another-name")
     answer = signed_in.get(f"/repos/{before}")
     assert answer.status_code == 301
-    assert_same_form(answer.json(), types_of([newest["response"]["body"]]), "message url documentation_url")
+    assert_same_shape(answer.json(), field_types([newest["response"]["body"]]), "message url documentation_url")
     assert answer.json()["message"] == newest["response"]["body"]["message"]
     assert answer.headers["location"] == f"{sandbox.url}/repositories/{repository.id}"
-    assert headers_of(newest) - set(answer.headers) == set()
+    assert header_names(newest) - set(answer.headers) == set()
     assert signed_in.get(answer.headers["location"]).json()["name"] == "another-name"
 
 
@@ -261,8 +261,10 @@ def test_taken_down_repositories_are_refused_as_recorded(sandbox, signed_in, rec
         sandbox.faults.refuse(repository.full_name, reason)
         answer = signed_in.get(f"/repos/{repository.full_name}")
         assert answer.status_code == exchange["response"]["status"]
-        assert_same_form(answer.json(), types_of([exchange["response"]["body"]]), "message block")
-        assert_same_form(answer.json()["block"], types_of([exchange["response"]["body"]["block"]]), "reason html_url")
+        assert_same_shape(answer.json(), field_types([exchange["response"]["body"]]), "message block")
+        assert_same_shape(
+            answer.json()["block"], field_types([exchange["response"]["body"]["block"]]), "reason html_url"
+        )
         assert answer.json()["message"] == exchange["response"]["body"]["message"]
 
 
@@ -319,18 +321,18 @@ def test_selections_on_repositories_in_recorded_queries_are_answered_in_the_reco
     seen: dict[str, set[str]] = {}
     for exchange in graphql_exchanges(recorded):
         for node in repositories_in(exchange["response"]["body"]):
-            for name, types in types_of([node]).items():
+            for name, types in field_types([node]).items():
                 seen.setdefault(name, set()).update(types)
     assert set(seen) >= {"nameWithOwner", "stargazerCount", "repositoryTopics", "primaryLanguage"}
     for login in users(sandbox, "User"):
         answer = signed_in.post("/graphql", json={"query": query, "variables": {"user": login}}).json()
         for node in answer["data"]["user"]["repositories"]["nodes"]:
-            assert_same_form({k: v for k, v in node.items() if k in seen and v is not None}, seen)
+            assert_same_shape({k: v for k, v in node.items() if k in seen and v is not None}, seen)
 
 
 def test_recorded_repository_nodes_have_the_types_of_ours(sandbox, signed_in, recorded):
     """1,156 real nodes: whatever field our schema shares with them has the same type."""
-    nodes = bulk(recorded, "llnl_graphql_repository_nodes")
+    nodes = bulk_records(recorded, "llnl_graphql_repository_nodes")
     selection = (
         "createdAt defaultBranchRef { name } description forks { totalCount } homepageUrl languages(first: 100) "
         "{ totalCount edges { size } nodes { color name } } licenseInfo { name nickname spdxId url } name "
@@ -343,11 +345,11 @@ def test_recorded_repository_nodes_have_the_types_of_ours(sandbox, signed_in, re
     login = sandbox.world.accounts[0].login
     answer = signed_in.post("/graphql", json={"query": query, "variables": {"l": login}}).json()
     ours = answer["data"]["organization"]["repositories"]["nodes"]
-    real = types_of(nodes)
+    real = field_types(nodes)
     for node in ours:
-        assert_same_form(node, real)
+        assert_same_shape(node, real)
         for name in ("licenseInfo", "owner", "primaryLanguage", "defaultBranchRef"):
-            assert_same_form(node[name] or {}, types_of([n[name] for n in nodes if n[name]]))
+            assert_same_shape(node[name] or {}, field_types([n[name] for n in nodes if n[name]]))
         licence, licences = node["licenseInfo"], [n["licenseInfo"] for n in nodes if n["licenseInfo"]]
         assert not licence or licence["spdxId"] in {each["spdxId"] for each in licences} | {"MPL-2.0"}
 
@@ -371,7 +373,7 @@ def test_a_spent_budget_is_told_as_recorded(sandbox, signed_in, recorded):
 def test_graphql_answers_carry_the_recorded_headers(signed_in, recorded):
     newest = next(e for e in exchanges(recorded, "graphql") if e["response"]["headers"])
     answer = signed_in.post("/graphql", json={"query": "{ viewer { login } }"})
-    assert headers_of(newest) - set(answer.headers) == set()
+    assert header_names(newest) - set(answer.headers) == set()
     assert answer.headers["x-github-media-type"] == newest["response"]["headers"]["x-github-media-type"]
     assert answer.headers["x-ratelimit-resource"] == "graphql"
 

@@ -8,7 +8,7 @@ import pytest
 from ingest.sandbox import Sandbox, World, serve
 
 
-def pages(client: httpx.Client, path: str) -> list[list[dict[str, object]]]:
+def all_pages(client: httpx.Client, path: str) -> list[list[dict[str, object]]]:
     """Follow Link from *path* to its end."""
     found, url = [], path
     while url:
@@ -25,7 +25,7 @@ def organization(sandbox: Sandbox) -> str:
 
 
 def test_following_the_links_gives_every_repository_once(sandbox, signed_in, organization):
-    found = pages(signed_in, f"/orgs/{organization}/repos?per_page=100")
+    found = all_pages(signed_in, f"/orgs/{organization}/repos?per_page=100")
     assert [len(page) for page in found] == [100, 100, 30]
     names = {item["name"] for page in found for item in page}
     assert names == {r["name"] for r in sandbox.truth(organization)["repositories"]}
@@ -34,7 +34,9 @@ def test_following_the_links_gives_every_repository_once(sandbox, signed_in, org
 def test_a_list_says_what_the_truth_says(sandbox, signed_in):
     for login in sandbox.world.logins():
         told = {r["id"]: r for r in sandbox.truth(login)["repositories"]}
-        found = {item["id"]: item for page in pages(signed_in, f"/users/{login}/repos?per_page=100") for item in page}
+        found = {
+            item["id"]: item for page in all_pages(signed_in, f"/users/{login}/repos?per_page=100") for item in page
+        }
         assert found.keys() == told.keys()
         for number, item in found.items():
             truth = told[number]
@@ -68,7 +70,7 @@ def test_sorting_by_stars_does_not_exist(signed_in, organization):
 )
 def test_times_sort_newest_first_unless_told_otherwise(signed_in, organization, sort, field):
     for direction, reverse in (("", True), ("&direction=asc", False)):
-        found = pages(signed_in, f"/orgs/{organization}/repos?per_page=100&sort={sort}{direction}")
+        found = all_pages(signed_in, f"/orgs/{organization}/repos?per_page=100&sort={sort}{direction}")
         moments = [item[field] for page in found for item in page]
         assert moments == sorted(moments, reverse=reverse)
 
@@ -79,7 +81,7 @@ def test_types_choose_what_is_listed(sandbox, signed_in):
     others = {r.id for r in sandbox.world.collaborating(account)}
 
     def ids(kind: str) -> set[object]:
-        found = pages(signed_in, f"/users/{account.login}/repos?per_page=100{kind}")
+        found = all_pages(signed_in, f"/users/{account.login}/repos?per_page=100{kind}")
         return {item["id"] for page in found for item in page}
 
     assert ids("") == ids("&type=owner") == owned
@@ -89,7 +91,7 @@ def test_types_choose_what_is_listed(sandbox, signed_in):
 
 def test_forks_and_sources_of_an_organization_are_its_whole(sandbox, signed_in, organization):
     listed = {
-        kind: sum(len(page) for page in pages(signed_in, f"/orgs/{organization}/repos?per_page=100&type={kind}"))
+        kind: sum(len(page) for page in all_pages(signed_in, f"/orgs/{organization}/repos?per_page=100&type={kind}"))
         for kind in ("forks", "sources", "all", "private")
     }
     assert listed["forks"] + listed["sources"] == listed["all"] == 230
@@ -156,7 +158,7 @@ def test_last_modified_serves_where_it_is_given(sandbox, signed_in, organization
 
 def test_star_history_comes_in_pages_of_thirty_weeks_newest_first(sandbox, signed_in):
     repository = max(sandbox.world.repositories.values(), key=lambda r: r.counts(sandbox.world.now()).stars)
-    found = pages(signed_in, f"/repos/{repository.full_name}/stargazers/history?per_page=100")
+    found = all_pages(signed_in, f"/repos/{repository.full_name}/stargazers/history?per_page=100")
     weeks = [row for page in found for row in page]
     assert {len(page) for page in found[:-1]} == {30}
     assert sum(row["total"] for row in weeks) == repository.counts(sandbox.world.now()).stars

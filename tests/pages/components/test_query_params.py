@@ -9,15 +9,15 @@ def page() -> None:
 
     from pages.components import query_params
 
-    query_params.tell(
-        query_params.one_of("language", ["Python", "C++"], several=True),
-        query_params.one_of("order", ["most stars", "name"]),
-        query_params.whole_number("min_stars", 1000),
+    query_params.show_invalid_parameters(
+        query_params.invalid_choices("language", ["Python", "C++"], several=True),
+        query_params.invalid_choices("order", ["most stars", "name"]),
+        query_params.invalid_whole_numbers("min_stars", 1000),
     )
     st.write(f"languages {st.session_state.get('language')} order {st.session_state.get('order')}")
 
 
-def shown(**params: str | list[str]) -> AppTest:
+def run_with_params(**params: str | list[str]) -> AppTest:
     test = AppTest.from_function(page, default_timeout=30)
     for name, value in params.items():
         test.query_params[name] = value
@@ -25,7 +25,7 @@ def shown(**params: str | list[str]) -> AppTest:
 
 
 def test_what_can_be_meant_is_not_spoken_of():
-    assert not shown(language=["Python", "C++"], order="name", min_stars="1000").warning
+    assert not run_with_params(language=["Python", "C++"], order="name", min_stars="1000").warning
 
 
 @pytest.mark.parametrize(
@@ -41,18 +41,18 @@ def test_what_can_be_meant_is_not_spoken_of():
     ],
 )
 def test_what_cannot_be_meant_is_named_in_one_warning(params, told):
-    (warning,) = shown(**params).warning
+    (warning,) = run_with_params(**params).warning
     assert told in warning.value
     assert "Python`" not in warning.value
 
 
 def test_markup_in_the_address_stays_text_and_short():
-    (warning,) = shown(order="`**bold**" + "x" * 500).warning
+    (warning,) = run_with_params(order="`**bold**" + "x" * 500).warning
     assert len(warning.value) < 200
     assert "``" not in warning.value
 
 
 def test_another_case_is_understood():
-    test = shown(language=["python"], order="NAME")
+    test = run_with_params(language=["python"], order="NAME")
     assert not test.warning
     assert "languages ['Python'] order name" in test.markdown[0].value

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from core.db import schema
-from core.db.data_version import publish
+from core.db.data_version import publish_data_version
 from core.settings import settings
-from tests import holdings
-from tests.pages.wording import texts
+from tests import seed_data
+from tests.pages.wording import page_text
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def approval(monkeypatch):
     settings.cache_clear()
 
 
-def press(open_page, login="octo"):
+def press_track(open_page, login="octo"):
     """The page anew after a click: in these tests a rerun loses a login that is on no list."""
     open_page("account", login=login).button(key="ask-for-it").click().run()
     return open_page("account", login=login)
@@ -27,34 +27,34 @@ def press(open_page, login="octo"):
 
 def test_an_analyst_asks_for_an_account_and_sees_it_come(open_page, database):
     shown = open_page("account", login="octo")
-    assert "not tracked" in texts(shown)
+    assert "not tracked" in page_text(shown)
     assert shown.button(key="ask-for-it").label == "Track it"
-    shown = press(open_page)
+    shown = press_track(open_page)
     assert not shown.exception
-    assert "waits for its first look. No worker is alive" in texts(shown)
+    assert "waits for its first look. No worker is alive" in page_text(shown)
     (account,) = database.scalars(select(schema.tracked_account.c.account_id))
     database.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
-    assert "GitHub is being asked" in texts(open_page("account", login="octo"))
-    holdings.repository(database, "octo/cat", {f"{datetime.now(UTC):%Y-%m-%d}": 1234})
+    assert "GitHub is being asked" in page_text(open_page("account", login="octo"))
+    seed_data.add_repository(database, "octo/cat", {f"{datetime.now(UTC):%Y-%m-%d}": 1234})
     database.execute(insert(schema.account_snapshot).values(account_id=account, captured_at=datetime.now(UTC), stars=1))
-    publish(database)
+    publish_data_version(database)
     shown = open_page("account", login="octo")
     assert not shown.exception
-    assert "Reception" in texts(shown)
+    assert "Reception" in page_text(shown)
 
 
 def test_with_approval_the_wish_waits_for_an_admin(approval, open_page, database):
     shown = open_page("account", login="octo")
     assert shown.button(key="ask-for-it").label == "Ask for it"
-    shown = press(open_page)
-    assert "An admin decides" in texts(shown)
+    shown = press_track(open_page)
+    assert "An admin decides" in page_text(shown)
     assert not [one for one in shown.button if one.key == "ask-for-it"]
-    assert list(database.scalars(select(schema.tracking_wish.c.login))) == ["octo"]
+    assert list(database.scalars(select(schema.tracking_request.c.login))) == ["octo"]
     assert not list(database.scalars(select(schema.tracked_account.c.account_id)))
 
 
 def test_what_could_not_be_read_says_why(open_page, database):
-    press(open_page)
+    press_track(open_page)
     account = database.scalar(select(schema.tracked_account.c.account_id))
     run = database.scalar(
         insert(schema.ingest_run)
@@ -71,15 +71,15 @@ def test_what_could_not_be_read_says_why(open_page, database):
             error="GitHub took too long",
         )
     )
-    assert "could not be read: GitHub took too long. It is tried again" in texts(open_page("account", login="octo"))
+    assert "could not be read: GitHub took too long. It is tried again" in page_text(open_page("account", login="octo"))
     database.execute(schema.account.update().values(gone_at=datetime.now(UTC), gone_reason="not found"))
-    assert "GitHub has no account called" in texts(open_page("account", login="octo"))
+    assert "GitHub has no account called" in page_text(open_page("account", login="octo"))
 
 
 def test_too_many_wishes_are_a_calm_sentence(open_page, database, monkeypatch):
     monkeypatch.setenv("LIMIT_TRACK", "1/minute")
     settings.cache_clear()
-    press(open_page)
+    press_track(open_page)
     shown = open_page("account", login="cat").button(key="ask-for-it").click().run()
     assert not shown.exception
     assert len(list(database.scalars(select(schema.tracked_account.c.account_id)))) == 1
@@ -91,11 +91,11 @@ def test_an_empty_almanac_offers_to_begin_at_once(open_page, database):
     (field,) = [one for one in shown.text_input if one.form_id == "ask-for"]
     field.set_value("not a login")
     (button,) = [one for one in shown.button if one.form_id == "ask-for"]
-    assert "no GitHub login" in texts(button.click().run())
+    assert "no GitHub login" in page_text(button.click().run())
 
 
 def test_the_overview_tells_what_is_out_of_the_ordinary(open_page, database):
-    holdings.repository(database, "octo/cat", {f"{datetime.now(UTC):%Y-%m-%d}": 1234})
+    seed_data.add_repository(database, "octo/cat", {f"{datetime.now(UTC):%Y-%m-%d}": 1234})
     rule = database.scalar(select(schema.alert_rule.c.id).where(schema.alert_rule.c.kind == "budget_short"))
     shown = open_page()
     assert not shown.exception

@@ -3,9 +3,9 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.session.common import plain
+from pages.session.common import escape_markdown
 
-JOINER = "\u2060"
+WORD_JOINER = "\u2060"
 
 
 @pytest.mark.parametrize(
@@ -13,22 +13,22 @@ JOINER = "\u2060"
     [
         ("ada", "ada"),
         ("**a** [b](c) :red[d]", r"\*\*a\*\* \[b\]\(c\) \:red\[d\]"),
-        ("https://evil.example", rf"https\://{JOINER}evil\.example"),
-        ("WWW.evil.example", rf"WWW{JOINER}\.evil\.example"),
-        ("a@evil.example", rf"a{JOINER}@evil\.example"),
+        ("https://evil.example", rf"https\://{WORD_JOINER}evil\.example"),
+        ("WWW.evil.example", rf"WWW{WORD_JOINER}\.evil\.example"),
+        ("a@evil.example", rf"a{WORD_JOINER}@evil\.example"),
     ],
 )
 def test_a_name_is_no_markdown_and_no_link(name, shown):
-    assert plain(name) == shown
+    assert escape_markdown(name) == shown
 
 
 def test_a_refusal_that_quotes_a_name_quotes_it_as_text():
     def page():
         from core.errors import Conflict
-        from pages.session.common import refusals_told
+        from pages.session.common import errors_as_notices
 
-        with refusals_told():
+        with errors_as_notices():
             raise Conflict("www.evil.example is deactivated")
 
     app = AppTest.from_function(page).run()
-    assert app.warning[0].value == f"www{JOINER}\\.evil\\.example is deactivated."
+    assert app.warning[0].value == f"www{WORD_JOINER}\\.evil\\.example is deactivated."

@@ -9,22 +9,22 @@ from core.auth import people, sessions
 from core.auth.identity import Origin
 from pages.components import navigation
 from pages.session import current
-from tests.pages.wording import texts
+from tests.pages.wording import page_text
 
 PATHS = ["account", "repositories", "languages", "scene", "people", "system", "profile_page"]
 
 
-def held(shown) -> object:
-    return shown.session_state[current.SESSION]
+def page_session_id(shown) -> object:
+    return shown.session_state[current.SESSION_KEY]
 
 
-def is_sign_in(shown) -> bool:
-    return "Sign in" in [title.value.lstrip("# ") for title in shown.markdown[:1]] or "# Sign in" in texts(shown)
+def is_sign_in_page(shown) -> bool:
+    return "Sign in" in [title.value.lstrip("# ") for title in shown.markdown[:1]] or "# Sign in" in page_text(shown)
 
 
 def test_without_a_session_every_page_is_the_sign_in(visit):
     shown = visit()
-    assert is_sign_in(shown)
+    assert is_sign_in_page(shown)
     assert not shown.sidebar.children
     assert not shown.exception
     files = {entry.file or f"{entry.path}.py" for entry in navigation.all_entries()}
@@ -37,7 +37,7 @@ def test_without_a_session_every_page_is_the_sign_in(visit):
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c", "x" * 5000])
 def test_a_cookie_that_is_no_token_of_ours_is_no_session(visit, browser, token):
     browser.cookies["almanac_access"] = token
-    assert is_sign_in(visit())
+    assert is_sign_in_page(visit())
 
 
 def test_a_stand_in_of_a_test_is_no_cookie(visit, monkeypatch):
@@ -47,16 +47,16 @@ def test_a_stand_in_of_a_test_is_no_cookie(visit, monkeypatch):
     from streamlit.runtime.context import ContextProxy
 
     monkeypatch.setattr(ContextProxy, "cookies", MagicMock())
-    assert is_sign_in(visit())
+    assert is_sign_in_page(visit())
 
 
 def test_an_ended_session_ends_at_the_next_run_and_says_why(open_page, reader):
     shown = open_page()
-    assert not is_sign_in(shown)
-    sessions.revoke_all(reader.id, current.ELSEWHERE)
+    assert not is_sign_in_page(shown)
+    sessions.revoke_all(reader.id, current.SIGNED_OUT_ELSEWHERE)
     shown.run()
-    assert is_sign_in(shown)
-    assert "You were signed out elsewhere" in texts(shown)
+    assert is_sign_in_page(shown)
+    assert "You were signed out elsewhere" in page_text(shown)
     assert not shown.sidebar.children
 
 
@@ -71,31 +71,31 @@ def test_a_changed_role_and_a_deactivation_end_the_session(open_page, reader, ch
     shown = open_page("languages")
     change(reader)
     shown.run()
-    assert said in texts(shown)
+    assert said in page_text(shown)
 
 
 def test_a_session_that_was_not_renewed_in_time_shows_nothing_until_it_is(open_page, database, reader):
     shown = open_page("languages")
-    late = {"late": datetime.now(UTC) - timedelta(seconds=1), "id": held(shown)}
+    late = {"late": datetime.now(UTC) - timedelta(seconds=1), "id": page_session_id(shown)}
     database.execute(text("UPDATE session SET access_until = :late WHERE id = :id"), late)
-    sessions.forget([held(shown)])
+    sessions.invalidate_cached([page_session_id(shown)])
     shown.run()
-    assert "your session is being renewed" in texts(shown)
-    assert "Languages" not in texts(shown)
+    assert "your session is being renewed" in page_text(shown)
+    assert "Languages" not in page_text(shown)
     database.execute(text("UPDATE session SET access_until = now() + interval '1 minute'"))
-    sessions.forget([held(shown)])
+    sessions.invalidate_cached([page_session_id(shown)])
     shown.run()
-    assert "No languages were summed up yet" in texts(shown)
+    assert "No languages were summed up yet" in page_text(shown)
 
 
 def test_who_comes_with_a_refresh_token_alone_is_renewed_before_anything_is_shown(visit, reader, browser):
     del browser.cookies["almanac_access"]
-    assert "your session is being renewed" in texts(visit())
+    assert "your session is being renewed" in page_text(visit())
 
 
 def test_an_analyst_gets_no_page_for_admins_and_is_told_so(open_page):
     shown = open_page("admins_only")
-    assert "This page is for admins" in texts(shown)
+    assert "This page is for admins" in page_text(shown)
     for file in ("people.py", "system.py"):
         with pytest.raises(ValueError, match="page"):
             open_page().switch_page(file)
@@ -104,7 +104,7 @@ def test_an_analyst_gets_no_page_for_admins_and_is_told_so(open_page):
 def test_an_admin_has_the_pages_for_admins(visit, person, browser):
     browser.sign_in(person("chief", role="admin"))
     shown = visit()
-    assert not is_sign_in(shown)
+    assert not is_sign_in_page(shown)
     shown.switch_page("people.py").run()
     assert not shown.exception
 
@@ -120,7 +120,7 @@ def test_every_run_is_logged_with_its_person_and_its_own_id(open_page, reader, m
         seen.append(structlog.contextvars.get_contextvars())
         return {"newest_look": None, "coverage": None}
 
-    monkeypatch.setattr(coverage, "data_state", noted)
+    monkeypatch.setattr(coverage, "freshness_and_coverage", noted)
     open_page()
     assert seen[0]["user"] == reader.id
     assert seen[0]["request_id"] == "0123456789abcdef"

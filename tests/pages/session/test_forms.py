@@ -12,7 +12,7 @@ from streamlit_authenticator.utilities import Validator
 
 from core.auth.identity import Origin
 from core.errors import BadInput
-from pages.session.forms import Desk, Forms, NoCookie, Policy
+from pages.session.forms import AuthenticationForms, CredentialsValidator, NullCookieController, PeopleController
 
 
 def test_it_is_the_version_whose_members_we_replace():
@@ -23,7 +23,7 @@ def test_it_is_the_version_whose_members_we_replace():
 def test_the_desk_takes_everything_that_the_widgets_hand_over(name):
     """The widgets call the controller by position: ours must accept each of its parameters, in its order."""
     theirs = list(inspect.signature(getattr(AuthenticationController, name)).parameters)
-    ours = inspect.signature(getattr(Desk, name))
+    ours = inspect.signature(getattr(PeopleController, name))
     named = [parameter for parameter in ours.parameters if not parameter.startswith("_")]
     assert theirs[: len(named)] == named
     ours.bind(*[""] * len(theirs))
@@ -31,7 +31,7 @@ def test_the_desk_takes_everything_that_the_widgets_hand_over(name):
 
 def test_the_widgets_ask_only_for_what_stands_in_their_place():
     """All that `login` and `register_user` read of the object they belong to."""
-    forms = Forms(Origin())
+    forms = AuthenticationForms(Origin())
     for widget in (stauth.Authenticate.login, stauth.Authenticate.register_user):
         for name in inspect.getsource(widget).split("self.")[1:]:
             attribute = name.split("(")[0].split(".")[0].split(",")[0].split(")")[0].split(" ")[0].split("\n")[0]
@@ -41,15 +41,15 @@ def test_the_widgets_ask_only_for_what_stands_in_their_place():
 
 def test_there_is_no_cookie_and_nothing_sleeps():
     assert {name for name, _ in inspect.getmembers(CookieController, inspect.isfunction) if name[0] != "_"} <= set(
-        dir(NoCookie)
+        dir(NullCookieController)
     )
-    assert not isinstance(Forms(Origin()).cookie_controller, CookieController)
-    assert Forms(Origin()).attrs["login_sleep_time"] == 0
+    assert not isinstance(AuthenticationForms(Origin()).cookie_controller, CookieController)
+    assert AuthenticationForms(Origin()).attrs["login_sleep_time"] == 0
 
 
 def test_the_policy_answers_whatever_the_library_may_ask():
     asked = {name for name, _ in inspect.getmembers(Validator, inspect.isfunction) if name.startswith("validate_")}
-    assert asked - {"validate_length"} <= set(vars(Policy))
+    assert asked - {"validate_length"} <= set(vars(CredentialsValidator))
 
 
 @pytest.mark.parametrize(
@@ -64,14 +64,14 @@ def test_the_policy_answers_whatever_the_library_may_ask():
     ],
 )
 def test_what_may_be_used_is_decided_by_our_own_rules(check, good, bad):
-    assert getattr(Policy(), check)(good)
+    assert getattr(CredentialsValidator(), check)(good)
     with pytest.raises(BadInput):
-        getattr(Policy(), check)(bad)
+        getattr(CredentialsValidator(), check)(bad)
 
 
 def test_a_password_is_told_what_it_lacks():
-    assert Policy().diagnose_password("Passw0rd") == ""
-    assert "capital" in Policy().diagnose_password("passw0rd")
+    assert CredentialsValidator().diagnose_password("Passw0rd") == ""
+    assert "capital" in CredentialsValidator().diagnose_password("passw0rd")
 
 
 def test_the_core_never_loads_it():

@@ -445,7 +445,7 @@ CREATE TABLE repository_extra_snapshot_default PARTITION OF repository_extra_sna
 """
 
 # What a page shows as "now": our own latest look, else the last one that somebody else kept.
-LATEST = """
+REPOSITORY_LATEST_VIEW = """
 CREATE VIEW repository_latest AS
 SELECT repository.id AS repository_id,
        repository.account_id,
@@ -481,14 +481,14 @@ COMMENT ON VIEW repository_latest IS 'Latest known counts: our own, else the las
 
 
 def upgrade() -> None:
-    for script in (TABLES, DEFAULT_PARTITIONS, LATEST):
-        run(script)
-    run("INSERT INTO source (id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'github')")
+    for script in (TABLES, DEFAULT_PARTITIONS, REPOSITORY_LATEST_VIEW):
+        run_script(script)
+    run_script("INSERT INTO source (id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'github')")
     # The queue's own schema, as its library ships it; its later migrations become revisions here.
-    run(SchemaManager.get_schema())
+    run_script(SchemaManager.get_schema())
 
 
-def run(script: str) -> None:
+def run_script(script: str) -> None:
     """Send a whole script as it is: neither `:` nor `%` in it means anything."""
     op.get_bind().connection.driver_connection.execute(script.encode(), prepare=False)
 

@@ -7,7 +7,7 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-READING = """
+ENRICHMENT = """
 CREATE TABLE reading (
     kind TEXT NOT NULL,
     repository_id BIGINT,
@@ -167,7 +167,7 @@ TABLES = (
 
 
 def upgrade() -> None:
-    for statements in (READING, STARS, FACTS):
+    for statements in (ENRICHMENT, STARS, FACTS):
         op.execute(statements)
     op.execute(
         "COMMENT ON TABLE star_day IS 'Stars given on one day and surviving when it was read; only readings that"

@@ -6,15 +6,15 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
-from core.errors import NotHere
+from core.errors import NotFound
 from core.queries import account_summary as queries
 from core.queries import accounts, repository_detail
-from core.tracking.login import LONGEST, parse_login
-from core.web.api.conditional import AsAskedUnchecked, Listed, answer, rows
-from core.web.api.errors import refusals
+from core.tracking.login import MAX_LENGTH, parse_login
+from core.web.api.conditional import CheckedListRequest, UncheckedReadRequest, json_response, rows_response
+from core.web.api.errors import error_responses
 from core.web.api.pagination import Page
 from core.web.api.routers import repositories
-from core.web.api.row_formats import UNCHANGED, add_rows
+from core.web.api.row_formats import NOT_MODIFIED, add_row_routes
 
 router = APIRouter(tags=["accounts"])
 Login = Annotated[
@@ -22,7 +22,7 @@ Login = Annotated[
     Path(
         description="A GitHub login, in any case; `@login` will do too.",
         examples=["octocat"],
-        json_schema_extra={"pattern": "^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$", "maxLength": LONGEST},
+        json_schema_extra={"pattern": "^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$", "maxLength": MAX_LENGTH},
     ),
 ]
 
@@ -54,14 +54,14 @@ class Account(BaseModel):
     as_of: datetime | None = Field(description="The moment that was asked about; null: now.")
 
 
-def found(login: str, as_of: datetime | None) -> dict[str, Any]:
+def get_account(login: str, as_of: datetime | None) -> dict[str, Any]:
     """The account that is called so now. Raises BadLogin, and NotHere with the new name if it was renamed."""
     name = parse_login(login)
     held = queries.by_login(name, as_of)
     if held:
         return held
-    renamed = accounts.renamed_to(name)
-    raise NotHere(f"{name} is now called {renamed}" if renamed else f"Nothing is held of {name}")
+    renamed = accounts.current_login(name)
+    raise NotFound(f"{name} is now called {renamed}" if renamed else f"Nothing is held of {name}")
 
 
 @router.get(
@@ -69,13 +69,13 @@ def found(login: str, as_of: datetime | None) -> dict[str, Any]:
     operation_id="get_account",
     summary="One account.",
     response_model=Account,
-    responses=refusals(UNCHANGED, 404),
+    responses=error_responses(NOT_MODIFIED, 404),
 )
-def account(login: Login, asked: AsAskedUnchecked) -> Response:
-    held = found(login, asked.as_of)
+def account(login: Login, asked: UncheckedReadRequest) -> Response:
+    held = get_account(login, asked.as_of)
     # Tracking changes without a run, so the data version alone would not tell.
     asked.check(held["is_tracked"])
-    return answer(Account.model_validate({**held, "as_of": asked.as_of}), asked, held["is_tracked"])
+    return json_response(Account.model_validate({**held, "as_of": asked.as_of}), asked, held["is_tracked"])
 
 
 Sort = Annotated[
@@ -87,16 +87,16 @@ ORDERS = {"full_name": ("full_name", "id"), "stars": ("-stars", "full_name", "id
 
 def account_repositories(
     login: Login,
-    asked: Listed,
+    asked: CheckedListRequest,
     sort: Sort = "full_name",
     include_gone: Annotated[bool, Query(description="Those that were deleted or hidden, too.")] = False,
 ) -> Response:
-    held = repository_detail.of_account(int(found(login, asked.as_of)["account_id"]), asked.as_of)
+    held = repository_detail.by_account(int(get_account(login, asked.as_of)["account_id"]), asked.as_of)
     shown = held if include_gone else held[~held["is_gone"].astype(bool)]
-    return rows(asked, shown, Page[repositories.Repository], ORDERS[sort])
+    return rows_response(asked, shown, Page[repositories.Repository], ORDERS[sort])
 
 
-add_rows(
+add_row_routes(
     router,
     "/accounts/{login}/repositories",
     account_repositories,

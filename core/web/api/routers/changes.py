@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 from core.queries import changes as queries
 from core.tracking.login import parse_login
 from core.web.api import as_of, cursors
-from core.web.api.conditional import MOST_ROWS, Listed, Listing, enveloped, file
+from core.web.api.conditional import MAX_EXPORT_ROWS, CheckedListRequest, ListRequest, file_response, page_response
 from core.web.api.pagination import Page
-from core.web.api.row_formats import add_rows
+from core.web.api.row_formats import add_row_routes
 
 router = APIRouter(tags=["changes"])
 Kind = Literal[
@@ -47,29 +47,31 @@ Account = Annotated[str | None, Query(description="Only of this account, by its 
 Since = Annotated[str | None, Query(description="Only what was noticed from then on: a date or a moment, as `as_of`.")]
 
 
-def changes(asked: Listed, kind: Kinds = None, account: Account = None, since: Since = None) -> Response:
+def changes(asked: CheckedListRequest, kind: Kinds = None, account: Account = None, since: Since = None) -> Response:
     login = parse_login(account) if account is not None else ""
-    begin = as_of.beginning(since, datetime.now(UTC)) if since is not None else queries.FIRST
+    begin = as_of.parse_since(since, datetime.now(UTC)) if since is not None else queries.EARLIEST
     # One more than is shown says whether it goes on.
-    most = (asked.limit if asked.form == "json" else MOST_ROWS) + 1
-    found = queries.ledger(asked.as_of, kinds=kind or (), login=login, since=begin, before=_place(asked), most=most)
+    most = (asked.limit if asked.form == "json" else MAX_EXPORT_ROWS) + 1
+    found = queries.ledger(
+        asked.as_of, kinds=kind or (), login=login, since=begin, before=_cursor_position(asked), most=most
+    )
     if asked.form != "json":
-        return file(asked, found, COLUMNS)
+        return file_response(asked, found, COLUMNS)
     shown = found.head(asked.limit)
     cursor = None
     if len(found) > len(shown):
         last = shown.iloc[-1]
-        cursor = cursors.seal(asked.question, (last["noticed_at"].isoformat(), int(last["entry"])))
-    return enveloped(asked, shown[COLUMNS], Page[Change], cursor)
+        cursor = cursors.encode_cursor(asked.question, (last["noticed_at"].isoformat(), int(last["entry"])))
+    return page_response(asked, shown[COLUMNS], Page[Change], cursor)
 
 
-def _place(asked: Listing) -> tuple[datetime, int] | None:
+def _cursor_position(asked: ListRequest) -> tuple[datetime, int] | None:
     if asked.after is None:
         return None
     at, entry = asked.after
     return datetime.fromisoformat(str(at)), int(entry or 0)
 
 
-add_rows(
+add_row_routes(
     router, "/changes", changes, page=Page[Change], name="list_changes", summary="What was noticed to have changed."
 )

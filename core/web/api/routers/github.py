@@ -9,23 +9,23 @@ from starlette.responses import JSONResponse
 
 from core.auth.identity import Identity, Origin
 from core.db.engine import transaction
-from core.errors import NotHere
+from core.errors import NotFound
 from core.queries import account_summary as accounts
 from core.queries import languages, repository_detail, tracking
 from core.ratelimit import limiter
 from core.tracking import commands as tracking_commands
 from core.tracking.login import parse_login
-from core.web.api.conditional import AsAskedUnchecked, Reader, Reading, answer, records
-from core.web.api.errors import MEANINGS, Error, refusals
-from core.web.api.routers.accounts import Login, found
+from core.web.api.conditional import ReadRequest, SignedInIdentity, UncheckedReadRequest, json_response, records
+from core.web.api.errors import STATUS_DESCRIPTIONS, Error, error_responses
+from core.web.api.routers.accounts import Login, get_account
 from core.web.api.routers.repositories import Repository
-from core.web.middleware.error_responses import refusal
+from core.web.middleware.error_responses import error_response
 
 router = APIRouter(tags=["github"])
-TOP = 10
-UNKNOWN_TO_GITHUB = "account_not_found"
+MAX_TOP_LANGUAGES = 10
+ACCOUNT_NOT_FOUND = "account_not_found"
 RETRY_SECONDS = 5
-FAR = 202
+ACCEPTED = 202
 GONE = 410
 Status = Literal["awaiting", "queued", "running", "stored", "failed"]
 
@@ -74,33 +74,37 @@ class Progress(BaseModel):
     summary="An account in numbers; starts collecting it where it is not known.",
     response_model=Stats,
     responses={
-        FAR: {"model": Progress, "description": "It is being collected; Location says where to ask."},
-        GONE: {"model": Error, "description": MEANINGS[GONE]},
-        **refusals(304, 404),
+        ACCEPTED: {"model": Progress, "description": "It is being collected; Location says where to ask."},
+        GONE: {"model": Error, "description": STATUS_DESCRIPTIONS[GONE]},
+        **error_responses(304, 404),
     },
 )
-def stats(login: Login, asked: AsAskedUnchecked, request: Request) -> Response:
+def stats(login: Login, asked: UncheckedReadRequest, request: Request) -> Response:
     name = parse_login(login)
     held = accounts.by_login(name, asked.as_of)
     if held and held["gone_at"]:
         sentence = f"{name} is no longer on GitHub, noticed on {held['gone_at']:%Y-%m-%d}: {held['gone_reason']}."
-        return refusal(GONE, "gone", sentence + " What was collected before can be read with as_of.")
+        return error_response(GONE, "gone", sentence + " What was collected before can be read with as_of.")
     if held and held["captured_at"]:
         asked.check()
-        return answer(_stats(held, asked), asked)
+        return json_response(_stats(held, asked), asked)
     if asked.as_of is not None:
-        found(name, None)
-        raise NotHere(f"Nothing was collected of {name} by then")
-    return _collecting(name, held, asked.identity, request)
+        get_account(name, None)
+        raise NotFound(f"Nothing was collected of {name} by then")
+    return _start_or_report_progress(name, held, asked.identity, request)
 
 
-def _stats(held: dict[str, Any], asked: Reading) -> Stats:
+def _stats(held: dict[str, Any], asked: ReadRequest) -> Stats:
     account_id = int(held["account_id"])
-    repositories = repository_detail.of_account(account_id, asked.as_of)
+    repositories = repository_detail.by_account(account_id, asked.as_of)
     shown = repositories[~repositories["is_gone"].astype(bool)].sort_values(
         ["stars", "full_name"], ascending=[False, True], na_position="last"
     )
-    spoken = languages.of_account(account_id, asked.as_of).head(TOP).rename(columns={"language": "name"})
+    spoken = (
+        languages.account_languages(account_id, asked.as_of)
+        .head(MAX_TOP_LANGUAGES)
+        .rename(columns={"language": "name"})
+    )
     return Stats.model_validate(
         {
             **held,
@@ -115,42 +119,42 @@ def _stats(held: dict[str, Any], asked: Reading) -> Stats:
     )
 
 
-def _collecting(name: str, held: dict[str, Any], identity: Identity, request: Request) -> Response:
+def _start_or_report_progress(name: str, held: dict[str, Any], identity: Identity, request: Request) -> Response:
     """Begin to collect *name*, or tell how far it is."""
-    if not held and (renamed := _new_name(name)):
-        raise NotHere(f"{name} is now called {renamed}")
+    if not held and (renamed := _renamed_to(name)):
+        raise NotFound(f"{name} is now called {renamed}")
     if not held or not held["is_tracked"]:
         limiter.check("track", str(identity.person_id))
-        if collect(name, identity, request.state.origin).awaiting:
-            return _told(awaiting(name))
+        if request_tracking(name, identity, request.state.origin).awaiting:
+            return _progress_response(awaiting_approval(name))
         held = accounts.by_login(name, None)
-    far = tracking.progress(int(held["account_id"]))
-    status, message = said(name, far)
-    if status == "failed" and (far["gone_at"] or far["error_code"] == UNKNOWN_TO_GITHUB):
-        raise NotHere(message)
+    far = tracking.refresh_progress(int(held["account_id"]))
+    status, message = status_and_message(name, far)
+    if status == "failed" and (far["gone_at"] or far["error_code"] == ACCOUNT_NOT_FOUND):
+        raise NotFound(message)
     # What failed otherwise is tried again: it may still come.
-    return _told(_progress(name, status, message))
+    return _progress_response(_progress(name, status, message))
 
 
-def _told(far: Progress) -> Response:
+def _progress_response(far: Progress) -> Response:
     headers = {"location": far.status_url, "retry-after": str(RETRY_SECONDS), "cache-control": "no-store"}
-    return JSONResponse(far.model_dump(), status_code=FAR, headers=headers)
+    return JSONResponse(far.model_dump(), status_code=ACCEPTED, headers=headers)
 
 
-def awaiting(name: str) -> Progress:
+def awaiting_approval(name: str) -> Progress:
     return _progress(name, "awaiting", f"An admin decides whether {name} is tracked.")
 
 
-def _new_name(name: str) -> str | None:
-    from core.queries.accounts import renamed_to  # noqa: PLC0415
+def _renamed_to(name: str) -> str | None:
+    from core.queries.accounts import current_login  # noqa: PLC0415
 
-    return renamed_to(name)
+    return current_login(name)
 
 
-def collect(name: str, identity: Identity, origin: Origin) -> tracking_commands.Outcome:
+def request_tracking(name: str, identity: Identity, origin: Origin) -> tracking_commands.TrackingResult:
     """Track *name* and let it be refreshed before what the timetable wants, or keep the wish for an admin."""
     with transaction() as connection:
-        return tracking_commands.want(connection, identity, [name], datetime.now(UTC), origin)
+        return tracking_commands.request_tracking(connection, identity, [name], datetime.now(UTC), origin)
 
 
 @router.get(
@@ -158,16 +162,20 @@ def collect(name: str, identity: Identity, origin: Origin) -> tracking_commands.
     operation_id="get_github_stats_status",
     summary="How far the collecting of an account is.",
     response_model=Progress,
-    responses=refusals(404),
+    responses=error_responses(404),
 )
-def status(login: Login, _reader: Reader) -> Response:
+def status(login: Login, _reader: SignedInIdentity) -> Response:
     name = parse_login(login)
-    far = awaiting(name) if tracking.is_wished(name) else progress_of(name, int(found(name, None)["account_id"]))
+    far = (
+        awaiting_approval(name)
+        if tracking.has_pending_request(name)
+        else account_progress(name, int(get_account(name, None)["account_id"]))
+    )
     return JSONResponse(far.model_dump(), headers={"cache-control": "no-store"})
 
 
-def progress_of(name: str, account_id: int) -> Progress:
-    return _progress(name, *said(name, tracking.progress(account_id)))
+def account_progress(name: str, account_id: int) -> Progress:
+    return _progress(name, *status_and_message(name, tracking.refresh_progress(account_id)))
 
 
 def _progress(name: str, state: Status, message: str) -> Progress:
@@ -175,10 +183,10 @@ def _progress(name: str, state: Status, message: str) -> Progress:
     return Progress(status=state, message=message, login=name, status_url=f"{address}/status", stats_url=address)
 
 
-def said(name: str, far: dict[str, Any]) -> tuple[Status, str]:
+def status_and_message(name: str, far: dict[str, Any]) -> tuple[Status, str]:
     """The state of what *far* tells, and a sentence: the first that holds."""
     looked = f"{far['checked_at']:%Y-%m-%d at %H:%M} UTC" if far["checked_at"] else ""
-    unknown = far["error_code"] == UNKNOWN_TO_GITHUB
+    unknown = far["error_code"] == ACCOUNT_NOT_FOUND
     unwanted = not far["is_tracked"] or far["paused"]
     why = far["error"] or far["error_code"]
     told: tuple[tuple[Any, Status, str], ...] = (

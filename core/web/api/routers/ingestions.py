@@ -9,24 +9,24 @@ from sqlalchemy import Connection
 
 from core.auth import audit
 from core.db.engine import transaction
-from core.errors import Conflict, NotHere
+from core.errors import Conflict, NotFound
 from core.queries import ingestions as queries
 from core.queries import tracking
 from core.queue import ingestions as queue
-from core.queue.jobs import Asked
+from core.queue.jobs import JobOrigin
 from core.tracking import accounts as tracking_accounts
 from core.tracking.login import parse_login
 from core.web.api import cursors
-from core.web.api.conditional import Admin, records
-from core.web.api.errors import refusals
+from core.web.api.conditional import AdminIdentity, records
+from core.web.api.errors import error_responses
 from core.web.api.pagination import Page
-from core.web.api.routers.auth import Asking, origin_of
-from core.web.api.row_formats import add_rows
-from core.web.api.uncached import FreshListed, enveloped
+from core.web.api.routers.auth import StrictBody, request_origin
+from core.web.api.row_formats import add_row_routes
+from core.web.api.uncached import UncachedListRequest, page_response
 
 router = APIRouter(tags=["ingestions"])
-MOST_LOGINS = 500
-MOST_IN_A_FILE = 10_000
+MAX_LOGINS = 500
+MAX_EXPORT_ROWS = 10_000
 State = Literal["queued", "running", "done", "partial", "failed", "stopped", "cancelled"]
 
 
@@ -49,7 +49,7 @@ class Ingestion(BaseModel):
     rows_written: int
 
 
-class Item(BaseModel):
+class IngestionItem(BaseModel):
     """What became of one account."""
 
     login: str
@@ -64,26 +64,26 @@ class Item(BaseModel):
     finished_at: datetime
 
 
-class IngestionInDetail(Ingestion):
+class IngestionDetail(Ingestion):
     """An ingestion and what became of each account so far."""
 
-    items: list[Item]
+    items: list[IngestionItem]
 
 
-class Order(Asking):
+class IngestionRequest(StrictBody):
     """Whom to ask GitHub for: these logins, or everything that is due."""
 
-    logins: list[str] | None = Field(None, min_length=1, max_length=MOST_LOGINS, examples=[["octocat", "pallets"]])
+    logins: list[str] | None = Field(None, min_length=1, max_length=MAX_LOGINS, examples=[["octocat", "pallets"]])
     all_due: bool = False
 
     @model_validator(mode="after")
-    def one_of_them(self) -> "Order":
+    def one_of_them(self) -> "IngestionRequest":
         if (self.logins is not None) == self.all_due:
             raise ValueError("give either logins or all_due: true")
         return self
 
 
-class Started(BaseModel):
+class StartedIngestion(BaseModel):
     """An ingestion that was begun, or the one that has these accounts to do already."""
 
     id: int
@@ -97,14 +97,16 @@ class Started(BaseModel):
     operation_id="start_ingestion",
     summary="Have accounts refreshed now.",
     status_code=202,
-    responses=refusals(403, 409, 413),
+    responses=error_responses(403, 409, 413),
 )
-def start(wanted: Order, identity: Admin, request: Request, response: Response) -> Started:
+def start_ingestion(
+    wanted: IngestionRequest, identity: AdminIdentity, request: Request, response: Response
+) -> StartedIngestion:
     logins = [parse_login(login) for login in wanted.logins or ()]
-    origin, now = origin_of(request), datetime.now(UTC)
+    origin, now = request_origin(request), datetime.now(UTC)
     with transaction() as connection:
-        ids = _ids(connection, logins) if wanted.logins else tracking.due(now)
-        begun = queue.start(connection, ids, Asked("person", identity.username, origin.request_id), now)
+        ids = _account_ids(connection, logins) if wanted.logins else tracking.due_account_ids(now)
+        begun = queue.start(connection, ids, JobOrigin("person", identity.username, origin.request_id), now)
         if begun is None:
             raise Conflict("Nothing is due" if wanted.all_due else "These wait in the queue already")
         audit.record(
@@ -118,42 +120,44 @@ def start(wanted: Order, identity: Admin, request: Request, response: Response) 
         )
     address = f"/api/v1/ingestions/{begun.id}"
     response.headers["location"] = address
-    return Started(id=begun.id, status_url=address, accounts=begun.accounts, queued_already=begun.queued_already)
+    return StartedIngestion(
+        id=begun.id, status_url=address, accounts=begun.accounts, queued_already=begun.queued_already
+    )
 
 
-def _ids(connection: Connection, logins: list[str]) -> list[int]:
+def _account_ids(connection: Connection, logins: list[str]) -> list[int]:
     """Our ids of these logins; who was never heard of gets a row by name, without being tracked from now on."""
-    return list(dict.fromkeys(tracking_accounts.known(connection, login) for login in logins))
+    return list(dict.fromkeys(tracking_accounts.get_or_create_account_id(connection, login) for login in logins))
 
 
-def ingestions(asked: FreshListed) -> Response:
-    before = int(asked.after[0] or 0) if asked.after else queries.NEWEST
-    most = (asked.limit if asked.form == "json" else MOST_IN_A_FILE) + 1
-    found = queries.listed(before, most)
+def ingestions(asked: UncachedListRequest) -> Response:
+    before = int(asked.after[0] or 0) if asked.after else queries.MAX_ID
+    most = (asked.limit if asked.form == "json" else MAX_EXPORT_ROWS) + 1
+    found = queries.list_ingestions(before, most)
     shown = found.head(most - 1)
-    cursor = cursors.seal(asked.question, (int(shown["id"].iloc[-1]),)) if len(found) > len(shown) else None
-    return enveloped(asked, shown, Page[Ingestion], cursor)
+    cursor = cursors.encode_cursor(asked.question, (int(shown["id"].iloc[-1]),)) if len(found) > len(shown) else None
+    return page_response(asked, shown, Page[Ingestion], cursor)
 
 
 @router.get(
     "/ingestions/{id}",
     operation_id="get_ingestion",
     summary="One ingestion and what became of each account.",
-    responses=refusals(403, 404),
+    responses=error_responses(403, 404),
 )
 def ingestion(
     id: Annotated[int, Path(ge=1, lt=2**62, examples=[42])],
-    _admin: Admin,
+    _admin: AdminIdentity,
     response: Response,
-) -> IngestionInDetail:
-    found = queries.one(id)
+) -> IngestionDetail:
+    found = queries.get_ingestion(id)
     if not found:
-        raise NotHere(f"There is no ingestion {id}")
+        raise NotFound(f"There is no ingestion {id}")
     response.headers["cache-control"] = "no-store"
-    return IngestionInDetail.model_validate({**found, "items": records(queries.items(id))})
+    return IngestionDetail.model_validate({**found, "items": records(queries.items(id))})
 
 
-add_rows(
+add_row_routes(
     router,
     "/ingestions",
     ingestions,

@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from core.errors import NotHere
+from core.errors import NotFound
 from core.queries import languages as queries
-from core.web.api.conditional import Listed, rows
+from core.web.api.conditional import CheckedListRequest, rows_response
 from core.web.api.pagination import Page
-from core.web.api.row_formats import add_rows
+from core.web.api.row_formats import add_row_routes
 
 router = APIRouter(tags=["languages"])
 
@@ -40,16 +40,16 @@ Source = Annotated[
 ]
 
 
-def languages(asked: Listed, source: Source = None) -> Response:
-    known = [str(one) for one in queries.sources(asked.as_of)["source"]]
+def languages(asked: CheckedListRequest, source: Source = None) -> Response:
+    known = [str(one) for one in queries.rollup_sources(asked.as_of)["source"]]
     if source is not None and source not in known:
-        raise NotHere(f"Nobody of that name summed languages up; known by then: {', '.join(known) or 'nobody'}")
+        raise NotFound(f"Nobody of that name summed languages up; known by then: {', '.join(known) or 'nobody'}")
     chosen = source or (known[0] if known else "")
     found = queries.ranking(chosen, asked.as_of)
-    return rows(asked, found, Languages, ("-stars", "language"), source=chosen or None)
+    return rows_response(asked, found, Languages, ("-stars", "language"), source=chosen or None)
 
 
-add_rows(
+add_row_routes(
     router,
     "/languages",
     languages,

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from core.queries import movers as queries
-from core.web.api.conditional import Listed, rows
+from core.web.api.conditional import CheckedListRequest, rows_response
 from core.web.api.pagination import Page
-from core.web.api.row_formats import add_rows
+from core.web.api.row_formats import add_row_routes
 
 router = APIRouter(tags=["movers"])
 
@@ -44,9 +44,9 @@ Language = Annotated[
 ]
 
 
-def movers(asked: Listed, days: Days = 30, language: Language = "") -> Response:
+def movers(asked: CheckedListRequest, days: Days = 30, language: Language = "") -> Response:
     found = queries.movers(asked.as_of, days, language)
-    return rows(asked, found, Movers, ("-growth", "full_name", "id"), days=days)
+    return rows_response(asked, found, Movers, ("-growth", "full_name", "id"), days=days)
 
 
-add_rows(router, "/movers", movers, page=Movers, name="list_movers", summary="What gained most stars.")
+add_row_routes(router, "/movers", movers, page=Movers, name="list_movers", summary="What gained most stars.")

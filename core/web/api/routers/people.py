@@ -8,14 +8,14 @@ from pydantic import BaseModel, Field
 
 from core.auth.identity import Identity
 from core.ratelimit import limiter
-from core.web.api.conditional import Reader
-from core.web.api.errors import refusals
+from core.web.api.conditional import SignedInIdentity
+from core.web.api.errors import error_responses
 
 router = APIRouter(tags=["people"])
-SHOWN: tuple[limiter.Kind, ...] = ("pages", "api", "track", "export")
+SHOWN_LIMITS: tuple[limiter.LimitKind, ...] = ("pages", "api", "track", "export")
 
 
-class Left(BaseModel):
+class RemainingLimit(BaseModel):
     """What is left of one limit; amount and remaining are null where there is none."""
 
     amount: int | None
@@ -32,11 +32,11 @@ class Me(BaseModel):
     role: Literal["analyst", "admin"]
     signed_in_by: Literal["session", "api_key"]
     preferences: dict[str, Any]
-    limits: dict[str, Left]
+    limits: dict[str, RemainingLimit]
 
 
-@router.get("/people/me", operation_id="get_me", summary="Who asks.", responses=refusals())
-def me(identity: Reader, response: Response) -> Me:
+@router.get("/people/me", operation_id="get_me", summary="Who asks.", responses=error_responses())
+def me(identity: SignedInIdentity, response: Response) -> Me:
     response.headers["cache-control"] = "no-store"
     return Me(
         username=identity.username,
@@ -44,15 +44,15 @@ def me(identity: Reader, response: Response) -> Me:
         role=identity.role,
         signed_in_by="session" if identity.api_key_id is None else "api_key",
         preferences=identity.preferences,
-        limits={kind: _left(kind, identity) for kind in SHOWN},
+        limits={kind: _remaining_limit(kind, identity) for kind in SHOWN_LIMITS},
     )
 
 
-def _left(kind: limiter.Kind, identity: Identity) -> Left:
+def _remaining_limit(kind: limiter.LimitKind, identity: Identity) -> RemainingLimit:
     state = limiter.peek(kind, str(identity.person_id))
     if not state.limited:
-        return Left(amount=None, remaining=None, resets_at=None, window_seconds=0)
-    return Left(
+        return RemainingLimit(amount=None, remaining=None, resets_at=None, window_seconds=0)
+    return RemainingLimit(
         amount=state.amount,
         remaining=state.remaining,
         resets_at=state.resets_at,

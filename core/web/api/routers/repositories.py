@@ -10,16 +10,16 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
-from core.errors import BadInput, NotHere
+from core.errors import BadInput, NotFound
 from core.queries import repository_detail as queries
 from core.queries import star_history
-from core.web.api.conditional import AsAsked, Listed, answer, records, rows
-from core.web.api.errors import refusals
-from core.web.api.pagination import Counts, Page, Texts
-from core.web.api.row_formats import UNCHANGED, add_rows
+from core.web.api.conditional import CheckedListRequest, CheckedReadRequest, json_response, records, rows_response
+from core.web.api.errors import error_responses
+from core.web.api.pagination import CountByName, Page, StringList
+from core.web.api.row_formats import NOT_MODIFIED, add_row_routes
 
 router = APIRouter(tags=["repositories"])
-LONGEST_NAME = 100
+MAX_NAME_LENGTH = 100
 Owner = Annotated[
     str,
     Path(
@@ -33,7 +33,7 @@ Name = Annotated[
     Path(
         description="The repository's name, in any case; `.csv` at its end is part of the name.",
         examples=["hello-world"],
-        json_schema_extra={"pattern": "^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$", "maxLength": LONGEST_NAME},
+        json_schema_extra={"pattern": "^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$", "maxLength": MAX_NAME_LENGTH},
     ),
 ]
 
@@ -48,9 +48,11 @@ class Repository(BaseModel):
     description: str | None
     homepage: str | None
     license: str | None = Field(description="SPDX identifier.", examples=["MIT"])
-    topics: Texts = Field(description="null until they were read.")
+    topics: StringList = Field(description="null until they were read.")
     primary_language: str | None = Field(examples=["Python"])
-    languages: Counts = Field(description="Bytes by language; null until they were read.", examples=[{"Python": 4120}])
+    languages: CountByName = Field(
+        description="Bytes by language; null until they were read.", examples=[{"Python": 4120}]
+    )
     default_branch: str | None
     is_fork: bool
     is_archived: bool
@@ -72,13 +74,13 @@ class Repository(BaseModel):
     source: str = Field(description="Who looked: GitHub is this installation, others kept history that was imported.")
 
 
-class OneRepository(Repository):
+class RepositoryDetail(Repository):
     """One repository."""
 
     as_of: datetime | None = Field(description="The moment that was asked about; null: now.")
 
 
-class Star(BaseModel):
+class StarCount(BaseModel):
     """Stars from one moment on."""
 
     captured_at: datetime
@@ -86,7 +88,7 @@ class Star(BaseModel):
     source: str = Field(examples=["GitHub"])
 
 
-class Gap(BaseModel):
+class CoverageGap(BaseModel):
     """A time in which nobody looked for more than twice the source's rhythm."""
 
     source: str
@@ -94,23 +96,23 @@ class Gap(BaseModel):
     to_at: datetime | None = Field(description="The first look after it; null while it lasts.")
 
 
-class Stars(Page[Star]):
+class StarHistory(Page[StarCount]):
     """Every change that was seen, oldest first. Between two rows of this installation the number stayed as it was,
     but for the gaps: nobody knows what happened in them."""
 
     full_name: str
-    gaps: list[Gap]
+    gaps: list[CoverageGap]
 
 
-def not_held(owner: str, name: str) -> NotHere:
-    renamed = queries.now_called(owner, name)
-    return NotHere(f"{owner}/{name} is now called {renamed}" if renamed else f"Nothing is held of {owner}/{name}")
+def not_stored_error(owner: str, name: str) -> NotFound:
+    renamed = queries.current_full_name(owner, name)
+    return NotFound(f"{owner}/{name} is now called {renamed}" if renamed else f"Nothing is held of {owner}/{name}")
 
 
 def check_name(owner: str, name: str) -> None:
     """Raises BadInput for what no repository can be called."""
     whole = f"{owner}/{name}"
-    if len(whole) > LONGEST_NAME + 40 or not whole.isprintable():
+    if len(whole) > MAX_NAME_LENGTH + 40 or not whole.isprintable():
         raise BadInput("That is no repository's name; write owner/name like octocat/hello-world")
 
 
@@ -118,32 +120,34 @@ def check_name(owner: str, name: str) -> None:
     "/repositories/{owner}/{name}",
     operation_id="get_repository",
     summary="One repository.",
-    response_model=OneRepository,
-    responses=refusals(UNCHANGED, 404),
+    response_model=RepositoryDetail,
+    responses=error_responses(NOT_MODIFIED, 404),
 )
-def repository(owner: Owner, name: Name, asked: AsAsked) -> Response:
+def repository(owner: Owner, name: Name, asked: CheckedReadRequest) -> Response:
     check_name(owner, name)
     found = records(queries.by_name(owner, name, asked.as_of))
     if not found:
-        raise not_held(owner, name)
-    return answer(OneRepository.model_validate({**found[0], "as_of": asked.as_of}), asked)
+        raise not_stored_error(owner, name)
+    return json_response(RepositoryDetail.model_validate({**found[0], "as_of": asked.as_of}), asked)
 
 
-def stars(owner: Owner, name: Name, asked: Listed) -> Response:
+def stars(owner: Owner, name: Name, asked: CheckedListRequest) -> Response:
     check_name(owner, name)
-    repository_id = queries.id_of(owner, name)
+    repository_id = queries.find_repository_id(owner, name)
     if repository_id is None:
-        raise not_held(owner, name)
-    missing = records(star_history.gaps(repository_id, asked.as_of)) if asked.form == "json" else []
-    series = star_history.series(repository_id, asked.as_of)
-    return rows(asked, series, Stars, ("captured_at", "source"), gaps=missing, full_name=f"{owner}/{name}")
+        raise not_stored_error(owner, name)
+    missing = records(star_history.coverage_gaps(repository_id, asked.as_of)) if asked.form == "json" else []
+    series = star_history.star_series(repository_id, asked.as_of)
+    return rows_response(
+        asked, series, StarHistory, ("captured_at", "source"), gaps=missing, full_name=f"{owner}/{name}"
+    )
 
 
-add_rows(
+add_row_routes(
     router,
     "/repositories/{owner}/{name}/stars",
     stars,
-    page=Stars,
+    page=StarHistory,
     name="list_stars",
     summary="The repository's stars over time.",
     statuses=(404,),

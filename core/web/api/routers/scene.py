@@ -11,9 +11,17 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from core.web import scene_urls as address
-from core.web.api.conditional import FORMS, AsAsked, Form, Listed, Reading, enveloped, rows
+from core.web.api.conditional import (
+    MEDIA_TYPES,
+    CheckedListRequest,
+    CheckedReadRequest,
+    Format,
+    ReadRequest,
+    page_response,
+    rows_response,
+)
 from core.web.api.pagination import Page
-from core.web.api.row_formats import add_rows
+from core.web.api.row_formats import add_row_routes
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -68,7 +76,7 @@ class Place(BaseModel):
     followers: int = Field(description="Of the accounts whose followers we know.")
 
 
-class Places(Page[Place]):
+class PlacePage(Page[Place]):
     """Places with most stars first."""
 
     located: int = Field(description="Accounts that are on the globe.")
@@ -77,12 +85,12 @@ class Places(Page[Place]):
     attribution: str
 
 
-class Cities(Page[Tower | District]):
+class CityPage(Page[Tower | District]):
     """Towers or districts; `next_cursor` is always null: half a city is none."""
 
 
 def city(
-    asked: AsAsked,
+    asked: CheckedReadRequest,
     part: Annotated[address.Part, Query(description="What of the city.")] = "towers",
     owners: Annotated[address.Owners, Query(description="How many owners, those with most stars.")] = 60,
     language: Annotated[
@@ -97,22 +105,22 @@ def city(
     from core.charts.scene import deck as charts  # noqa: PLC0415
     from core.queries import scene as queries  # noqa: PLC0415
 
-    choice = queries.Choice(owners, tuple(language or ()), min_stars, asked.as_of)
-    plan = plans.build(queries.city(choice), height)
-    found = charts.towers(plan) if part == "towers" else charts.districts(plan)
-    answer = drawn(asked, found)
-    if v == address.edition(asked.version):
+    choice = queries.CityFilters(owners, tuple(language or ()), min_stars, asked.as_of)
+    plan = plans.build_city(queries.city_repositories(choice), height)
+    found = charts.tower_rows(plan) if part == "towers" else charts.district_rows(plan)
+    answer = scene_response(asked, found)
+    if v == address.scene_version(asked.version):
         answer.headers["cache-control"] = f"private, max-age={A_YEAR}, immutable"
     return answer
 
 
-def drawn(asked: Reading, found: "DataFrame") -> Response:
+def scene_response(asked: ReadRequest, found: "DataFrame") -> Response:
     if asked.form == "json":
-        return enveloped(asked, found, Cities, None)
-    return Response(written(found, asked.form), media_type=FORMS[asked.form], headers=asked.headers())
+        return page_response(asked, found, CityPage, None)
+    return Response(encode_rows(found, asked.form), media_type=MEDIA_TYPES[asked.form], headers=asked.headers())
 
 
-def written(found: "DataFrame", form: Form) -> bytes:
+def encode_rows(found: "DataFrame", form: Format) -> bytes:
     """For the browser that draws, not for a spreadsheet: texts stay as they are."""
     if form == "csv":
         return found.to_csv(index=False).encode()
@@ -121,15 +129,15 @@ def written(found: "DataFrame", form: Form) -> bytes:
     return into.getvalue()
 
 
-def globe(asked: Listed) -> Response:
+def globe(asked: CheckedListRequest) -> Response:
     from core.geo.geocoder import ATTRIBUTION  # noqa: PLC0415 - as above
-    from core.queries.globe import globe as placed  # noqa: PLC0415
+    from core.queries.globe import locate_accounts as placed  # noqa: PLC0415
 
     found = placed(asked.as_of)
-    return rows(
+    return rows_response(
         asked,
         found.places,
-        Places,
+        PlacePage,
         ("-stars", "place", "country", "latitude", "longitude"),
         located=found.located,
         without_location=found.without_location,
@@ -138,5 +146,5 @@ def globe(asked: Listed) -> Response:
     )
 
 
-add_rows(router, "/scene/city", city, page=Cities, name="get_city", summary="The city of repositories.")
-add_rows(router, "/scene/globe", globe, page=Places, name="get_globe", summary="Accounts by place.")
+add_row_routes(router, "/scene/city", city, page=CityPage, name="get_city", summary="The city of repositories.")
+add_row_routes(router, "/scene/globe", globe, page=PlacePage, name="get_globe", summary="Accounts by place.")

@@ -11,25 +11,25 @@ from starlette.responses import JSONResponse
 from core.auth import audit
 from core.auth.identity import Identity
 from core.db.engine import transaction
-from core.errors import BadInput, Conflict, NotHere
+from core.errors import BadInput, Conflict, NotFound
 from core.queries import tracking as queries
 from core.queue import ingestions
-from core.queue.jobs import Asked
-from core.settings import DURATION, UNITS
+from core.queue.jobs import JobOrigin
+from core.settings import DURATION_PATTERN, DURATION_UNITS
 from core.tracking import accounts
 from core.tracking import commands as tracking_commands
 from core.tracking.login import parse_login
 from core.web.api import cursors
-from core.web.api.conditional import Admin, ranked, records
-from core.web.api.errors import refusals
+from core.web.api.conditional import AdminIdentity, records, sort_keys
+from core.web.api.errors import error_responses
 from core.web.api.pagination import Page
 from core.web.api.routers.accounts import Login
-from core.web.api.routers.auth import Asking, origin_of
-from core.web.api.row_formats import add_rows
-from core.web.api.uncached import FreshListed, enveloped
+from core.web.api.routers.auth import StrictBody, request_origin
+from core.web.api.row_formats import add_row_routes
+from core.web.api.uncached import UncachedListRequest, page_response
 
 router = APIRouter(tags=["tracked"])
-SHORTEST, LONGEST = timedelta(minutes=5), timedelta(days=365)
+MIN_CADENCE, MAX_CADENCE = timedelta(minutes=5), timedelta(days=365)
 NUL = re.compile("\x00")
 
 
@@ -39,7 +39,7 @@ def _no_nul(text: str) -> str:
     return text
 
 
-class Tracked(BaseModel):
+class TrackedAccount(BaseModel):
     """An account that is wanted refreshed."""
 
     id: int | None = Field(description="GitHub's; null before the first look.")
@@ -59,7 +59,7 @@ class Tracked(BaseModel):
     failures: int = Field(description="In a row.")
 
 
-Every = Annotated[
+Cadence = Annotated[
     str | None,
     Field(None, description="`30m`, `6h` or `7d`; null: the setting REFRESH_EVERY.", examples=["6h"], max_length=20),
 ]
@@ -67,54 +67,54 @@ Priority = Annotated[int, Field(ge=-100, le=100)]
 Note = Annotated[str, Field(max_length=500), AfterValidator(_no_nul)]
 
 
-class NewTracked(Asking):
+class NewTrackedAccount(StrictBody):
     """Whom to track, and how."""
 
     login: str = Field(examples=["octocat"])
-    every: Every = None
+    every: Cadence = None
     priority: Priority = 0
     paused: bool = False
     note: Note | None = None
 
 
-class Wish(Asking):
+class TrackingChange(StrictBody):
     """What to change; what is left out stays."""
 
-    every: Every = None
+    every: Cadence = None
     priority: Priority = 0
     paused: bool = False
     note: Note | None = None
 
 
-def every_of(text: str | None) -> timedelta | None:
+def parse_cadence(text: str | None) -> timedelta | None:
     """Read a cadence. Raises BadInput."""
     if text is None:
         return None
-    found = DURATION.match(text) if text.isascii() else None
+    found = DURATION_PATTERN.match(text) if text.isascii() else None
     # No number that long is a cadence, and the larger ones no timedelta can hold.
-    every = int(found[1]) * UNITS[found[2]] if found and len(found[1]) <= 6 else None
-    if every is None or not SHORTEST <= every <= LONGEST:
+    every = int(found[1]) * DURATION_UNITS[found[2]] if found and len(found[1]) <= 6 else None
+    if every is None or not MIN_CADENCE <= every <= MAX_CADENCE:
         raise BadInput("every is no cadence; write it like 30m, 6h or 7d, from 5m to 365d")
     return every
 
 
-def listed(asked: FreshListed) -> Response:
-    found = queries.tracked()
+def list_tracked(asked: UncachedListRequest) -> Response:
+    found = queries.tracked_accounts()
     if asked.form != "json":
-        return enveloped(asked, found, Page[Tracked], None)
-    places = ranked(found, ("login",))
+        return page_response(asked, found, Page[TrackedAccount], None)
+    places = sort_keys(found, ("login",))
     after = asked.after
     chosen = sorted((place, at) for at, place in enumerate(places) if after is None or place > after)
     shown = chosen[: asked.limit]
-    cursor = cursors.seal(asked.question, shown[-1][0]) if len(chosen) > len(shown) else None
-    return enveloped(asked, found.iloc[[at for _, at in shown]], Page[Tracked], cursor)
+    cursor = cursors.encode_cursor(asked.question, shown[-1][0]) if len(chosen) > len(shown) else None
+    return page_response(asked, found.iloc[[at for _, at in shown]], Page[TrackedAccount], cursor)
 
 
-add_rows(
+add_row_routes(
     router,
     "/tracked",
-    listed,
-    page=Page[Tracked],
+    list_tracked,
+    page=Page[TrackedAccount],
     name="list_tracked",
     summary="What is tracked.",
     statuses=(403,),
@@ -127,43 +127,45 @@ add_rows(
     operation_id="track",
     summary="Track an account; its first look is asked for at once.",
     status_code=201,
-    response_model=Tracked,
-    responses=refusals(403, 409, 413),
+    response_model=TrackedAccount,
+    responses=error_responses(403, 409, 413),
 )
-def track(wanted: NewTracked, identity: Admin, request: Request) -> Response:
-    login, every = parse_login(wanted.login), every_of(wanted.every)
+def track(wanted: NewTrackedAccount, identity: AdminIdentity, request: Request) -> Response:
+    login, every = parse_login(wanted.login), parse_cadence(wanted.every)
     now = datetime.now(UTC)
     with transaction() as connection:
         if not accounts.track(connection, login, identity.username):
             raise Conflict(f"{login} is tracked already")
         wish = {"every": every, **wanted.model_dump(include={"priority", "paused", "note"})}
-        accounts.adjust(connection, login, wish, now)
-        account_id = accounts.find(connection, login)
+        accounts.update_tracking(connection, login, wish, now)
+        account_id = accounts.find_account_id(connection, login)
         if account_id is not None and not wanted.paused:
-            asked = Asked("person", identity.username, origin_of(request).request_id)
+            asked = JobOrigin("person", identity.username, request_origin(request).request_id)
             ingestions.start(connection, [account_id], asked, now)
-        tracking_commands.settle(connection, identity, [login], now)
-        _note(connection, "tracked", identity, login, request)
+        tracking_commands.close_pending_requests(connection, identity, [login], now)
+        _record_audit(connection, "tracked", identity, login, request)
     headers = {"location": f"/api/v1/tracked/{login}", "cache-control": "no-store"}
-    return JSONResponse(_row(login).model_dump(mode="json"), status_code=201, headers=headers)
+    return JSONResponse(_tracked_account(login).model_dump(mode="json"), status_code=201, headers=headers)
 
 
 @router.patch(
     "/tracked/{login}",
     operation_id="change_tracked",
     summary="Change how an account is tracked.",
-    response_model=Tracked,
-    responses=refusals(403, 404, 413),
+    response_model=TrackedAccount,
+    responses=error_responses(403, 404, 413),
 )
-def change(login: Login, wanted: Wish, identity: Admin, request: Request) -> Response:
+def change_tracked(login: Login, wanted: TrackingChange, identity: AdminIdentity, request: Request) -> Response:
     name = parse_login(login)
     given: dict[str, Any] = wanted.model_dump(include=wanted.model_fields_set)
     if "every" in given:
-        given["every"] = every_of(given["every"])
+        given["every"] = parse_cadence(given["every"])
     with transaction() as connection:
-        if not tracking_commands.change(connection, identity, {name: given}, datetime.now(UTC), origin_of(request)):
-            raise NotHere(f"{name} is not tracked")
-    return JSONResponse(_row(name).model_dump(mode="json"), headers={"cache-control": "no-store"})
+        if not tracking_commands.update_tracking(
+            connection, identity, {name: given}, datetime.now(UTC), request_origin(request)
+        ):
+            raise NotFound(f"{name} is not tracked")
+    return JSONResponse(_tracked_account(name).model_dump(mode="json"), headers={"cache-control": "no-store"})
 
 
 @router.delete(
@@ -171,29 +173,29 @@ def change(login: Login, wanted: Wish, identity: Admin, request: Request) -> Res
     operation_id="untrack",
     summary="Stop refreshing an account; its history stays.",
     status_code=204,
-    responses=refusals(403, 404),
+    responses=error_responses(403, 404),
 )
-def untrack(login: Login, identity: Admin, request: Request) -> Response:
+def untrack(login: Login, identity: AdminIdentity, request: Request) -> Response:
     name = parse_login(login)
     with transaction() as connection:
-        if not tracking_commands.stop(connection, identity, [name], origin_of(request)):
-            raise NotHere(f"{name} is not tracked")
+        if not tracking_commands.stop_tracking(connection, identity, [name], request_origin(request)):
+            raise NotFound(f"{name} is not tracked")
     return Response(status_code=204)
 
 
-def _row(login: str) -> Tracked:
-    found = records(queries.tracked(login))
+def _tracked_account(login: str) -> TrackedAccount:
+    found = records(queries.tracked_accounts(login))
     if not found:
-        raise NotHere(f"{login} is not tracked")
-    return Tracked.model_validate(found[0])
+        raise NotFound(f"{login} is not tracked")
+    return TrackedAccount.model_validate(found[0])
 
 
-def _note(connection: Any, action: audit.Action, identity: Identity, login: str, request: Request) -> None:
+def _record_audit(connection: Any, action: audit.Action, identity: Identity, login: str, request: Request) -> None:
     audit.record(
         connection,
         action,
         actor=identity.username,
         person_id=identity.person_id,
         target=login,
-        origin=origin_of(request),
+        origin=request_origin(request),
     )

@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.charts.scene.camera import Camera, Canvas, fit, without_overlap
+from core.charts.scene.camera import Camera, Canvas, fit_camera, non_overlapping_labels
 
-QUICK = settings(max_examples=60, deadline=None)
+FEW_EXAMPLES = settings(max_examples=60, deadline=None)
 CANVASES = st.builds(Canvas, st.floats(280, 2000), st.floats(280, 800))
 POINTS = st.lists(st.tuples(st.floats(0, 1000), st.floats(0, 700), st.floats(0, 300)), min_size=3, max_size=30).map(
     lambda points: np.array([(0, 0, 0), (1000, 700, 0), *points], dtype=float)
 )
 
 
-@QUICK
+@FEW_EXAMPLES
 @given(POINTS, CANVASES, st.floats(0, 40))
 def test_nothing_is_cut(points, canvas, headroom):
-    seen = fit(points, canvas, headroom=headroom).project(points, canvas)
+    seen = fit_camera(points, canvas, headroom=headroom).project(points, canvas)
     slack = 2.0  # pixels
     assert seen[:, 0].min() >= canvas.margin - slack
     assert seen[:, 0].max() <= canvas.width - canvas.margin + slack
@@ -27,10 +27,10 @@ def test_nothing_is_cut(points, canvas, headroom):
     assert seen[:, 1].max() <= canvas.height - canvas.margin + slack
 
 
-@QUICK
+@FEW_EXAMPLES
 @given(POINTS, CANVASES)
 def test_the_picture_is_as_large_as_it_can_be(points, canvas):
-    seen = fit(points, canvas).project(points, canvas)
+    seen = fit_camera(points, canvas).project(points, canvas)
     across, down = seen.max(axis=0) - seen.min(axis=0)
     free = max(
         across / (canvas.width - 2 * canvas.margin),
@@ -53,12 +53,12 @@ def test_what_is_further_away_is_smaller_and_higher():
     assert far[1] < near[1]
 
 
-@QUICK
+@FEW_EXAMPLES
 @given(st.lists(st.tuples(st.floats(0, 800), st.floats(0, 600), st.floats(20, 150)), max_size=40))
 def test_labels_that_stand_are_inside_and_apart_and_the_first_wins(labels):
     canvas = Canvas(800, 600)
     anchors = np.array([(x, y) for x, y, _ in labels]).reshape(-1, 2)
-    kept = without_overlap(anchors, [width for _, _, width in labels], 20, canvas)
+    kept = non_overlapping_labels(anchors, [width for _, _, width in labels], 20, canvas)
     boxes = [(labels[i][0] - labels[i][2] / 2, labels[i][1] - 20, labels[i][2]) for i in kept]
     for (left, top, width), (other_left, other_top, other_width) in combinations(boxes, 2):
         assert left + width <= other_left or other_left + other_width <= left or abs(top - other_top) >= 20

@@ -10,7 +10,7 @@ from core.charts.scene import city, deck
 from core.charts.scene.camera import Canvas
 from core.charts.theme import DARK, LIGHT
 
-ADDRESS = {"towers": "/api/v1/scene/city.csv?v=1", "districts": "/api/v1/scene/city.csv?part=districts&v=1"}
+DATA_URLS = {"towers": "/api/v1/scene/city.csv?v=1", "districts": "/api/v1/scene/city.csv?part=districts&v=1"}
 WIDE, NARROW = Canvas(846, 550), Canvas(346, 300)
 
 
@@ -18,7 +18,7 @@ WIDE, NARROW = Canvas(846, 550), Canvas(346, 300)
 def plan() -> city.City:
     owners = [f"owner-{number}" for number in range(40)]
     named = [(owner, number) for number, owner in enumerate(owners) for _ in range(1 + number % 5)]
-    return city.build(
+    return city.build_city(
         DataFrame(
             {
                 "full_name": [f"{owner}/r{index}" for index, (owner, _) in enumerate(named)],
@@ -32,17 +32,17 @@ def plan() -> city.City:
     )
 
 
-def drawn(plan: city.City, theme=LIGHT, chosen: str | None = None) -> dict:
+def deck_json(plan: city.City, theme=LIGHT, chosen: str | None = None) -> dict:
     camera = deck.camera_for(plan, WIDE)
     names = deck.labels(plan, camera, WIDE, chosen)
-    return json.loads(deck.deck(plan, theme, camera, names, ADDRESS, chosen).to_json())
+    return json.loads(deck.deck(plan, theme, camera, names, DATA_URLS, chosen).to_json())
 
 
 def test_rows_are_never_inline_and_nothing_points_outside(plan):
-    picture = drawn(plan)
+    picture = deck_json(plan)
     layers = {layer["id"]: layer for layer in picture["layers"]}
-    assert layers["towers"]["data"] == ADDRESS["towers"]
-    assert layers["districts"]["data"] == ADDRESS["districts"]
+    assert layers["towers"]["data"] == DATA_URLS["towers"]
+    assert layers["districts"]["data"] == DATA_URLS["districts"]
     said = json.dumps(picture)
     assert "http" not in said
     assert len(said) < 20_000
@@ -51,7 +51,7 @@ def test_rows_are_never_inline_and_nothing_points_outside(plan):
 
 
 def test_the_camera_stands_as_designed(plan):
-    picture = drawn(plan)
+    picture = deck_json(plan)
     assert picture["initialViewState"]["rotationX"] == 36
     assert picture["initialViewState"]["rotationOrbit"] == 32
     assert picture["views"][0]["@@type"] == "OrbitView"
@@ -60,7 +60,7 @@ def test_the_camera_stands_as_designed(plan):
 @pytest.mark.parametrize("canvas", [WIDE, NARROW])
 def test_the_whole_city_and_every_label_are_on_the_canvas(plan, canvas):
     camera = deck.camera_for(plan, canvas)
-    corners = deck._outline(plan)
+    corners = deck._corner_points(plan)
     seen = camera.project(corners, canvas)
     assert seen.min() >= 0
     assert (seen.max(axis=0) <= [canvas.width, canvas.height]).all()
@@ -85,7 +85,7 @@ def test_a_narrow_page_names_fewer_districts(plan):
 
 
 def test_the_chosen_tower_is_marked_and_named_before_all_others(plan):
-    picture = drawn(plan, chosen="owner-3/r6")
+    picture = deck_json(plan, chosen="owner-3/r6")
     assert [layer["id"] for layer in picture["layers"]] == ["districts", "towers", "chosen", "stems", "names"]
     names = next(layer for layer in picture["layers"] if layer["id"] == "names")["data"]
     assert names[0]["text"] == "owner-3/r6"
@@ -93,20 +93,20 @@ def test_the_chosen_tower_is_marked_and_named_before_all_others(plan):
 
 
 def test_a_tower_that_is_not_there_is_not_marked(plan):
-    picture = drawn(plan, chosen="nobody/nothing")
+    picture = deck_json(plan, chosen="nobody/nothing")
     assert "chosen" not in [layer["id"] for layer in picture["layers"]]
 
 
 def test_a_selection_cannot_make_the_city_translucent(plan):
     """Streamlit fades what a layer colours itself; the colours are therefore given further inside."""
-    for layer in drawn(plan, chosen="owner-3/r6")["layers"]:
+    for layer in deck_json(plan, chosen="owner-3/r6")["layers"]:
         if layer["@@type"] != "LineLayer":
             assert "getFillColor" not in layer
             assert "getColor" not in layer
 
 
 def test_rows_say_what_is_known_in_words_and_colours(plan):
-    rows = deck.towers(plan).set_index("name")
+    rows = deck.tower_rows(plan).set_index("name")
     first = rows.loc["owner-0/r0"]
     assert first["stars_said"] == "100,000"
     assert first["growth_said"] == "growth in 30 days is not known"
@@ -118,21 +118,21 @@ def test_rows_say_what_is_known_in_words_and_colours(plan):
 
 
 def test_the_legend_counts_every_tower_once(plan):
-    entries = deck.colors(plan, most=2)
+    entries = deck.language_legend(plan, most=2)
     assert sum(entry.count for entry in entries) == len(plan.towers)
     assert len(entries) == 3
     assert entries[-1].name == "1 more"
 
 
 def test_the_scene_is_told_in_words(plan):
-    said = deck.said(plan)
+    said = deck.alt_text(plan)
     assert f"{len(plan.towers)} repositories in 40 districts" in said
     assert "owner-0 (100,000)" in said
     assert "owner-0/r0 (100,000 stars)" in said
 
 
 def test_light_and_dark_differ_in_ground_and_names_but_not_in_languages(plan):
-    light, dark = drawn(plan, LIGHT), drawn(plan, DARK)
+    light, dark = deck_json(plan, LIGHT), deck_json(plan, DARK)
     assert light["layers"][0] != dark["layers"][0]
     fill = "_subLayerProps"
     assert light["layers"][1][fill] == dark["layers"][1][fill] == {"fill": {"getFillColor": "@@=[r, g, b]"}}

@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 
 from core.charts.scene.treemap import Box, squarify
 
-QUICK = settings(max_examples=60, deadline=None)
+FEW_EXAMPLES = settings(max_examples=60, deadline=None)
 BOX = Box(10.0, -20.0, 1000.0, 700.0)
 WEIGHTS = st.lists(st.floats(0.01, 1e6), min_size=1, max_size=60)
 
 
-def overlap(one: Box, other: Box) -> float:
+def overlap_area(one: Box, other: Box) -> float:
     across = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
     along = min(one.y + one.depth, other.y + other.depth) - max(one.y, other.y)
     return max(0.0, across) * max(0.0, along)
 
 
-@QUICK
+@FEW_EXAMPLES
 @given(WEIGHTS)
 def test_areas_are_proportional_and_fill_the_box(weights):
     rects = squarify(weights, BOX)
@@ -30,7 +30,7 @@ def test_areas_are_proportional_and_fill_the_box(weights):
         assert rect.area == pytest.approx(weight * unit, rel=1e-6, abs=1e-6 * BOX.area)
 
 
-@QUICK
+@FEW_EXAMPLES
 @given(WEIGHTS)
 def test_no_two_overlap_and_all_stay_inside(weights):
     rects = squarify(weights, BOX)
@@ -40,10 +40,10 @@ def test_no_two_overlap_and_all_stay_inside(weights):
         assert rect.y >= BOX.y - slack
         assert rect.x + rect.width <= BOX.x + BOX.width + slack
         assert rect.y + rect.depth <= BOX.y + BOX.depth + slack
-    assert all(overlap(one, other) < 1e-6 * BOX.area for one, other in combinations(rects, 2))
+    assert all(overlap_area(one, other) < 1e-6 * BOX.area for one, other in combinations(rects, 2))
 
 
-@QUICK
+@FEW_EXAMPLES
 @given(st.integers(1, 400))
 def test_equal_weights_give_nearly_square_lots(count):
     rects = squarify([1.0] * count, Box(0, 0, 100, 100))
@@ -51,14 +51,14 @@ def test_equal_weights_give_nearly_square_lots(count):
     assert worst <= 3
 
 
-@QUICK
+@FEW_EXAMPLES
 @given(WEIGHTS)
 def test_the_first_stands_at_the_near_corner(weights):
     first = squarify(weights, BOX)[0]
     assert (first.x, first.y) == pytest.approx((BOX.x, BOX.y))
 
 
-@QUICK
+@FEW_EXAMPLES
 @given(WEIGHTS)
 def test_mirroring_twice_is_where_it_was(weights):
     for rect in squarify(weights, BOX):
@@ -66,7 +66,7 @@ def test_mirroring_twice_is_where_it_was(weights):
         assert (twice.x, twice.y) == pytest.approx((rect.x, rect.y))
 
 
-@QUICK
+@FEW_EXAMPLES
 @given(st.floats(0.01, 100), st.floats(0.01, 100), st.floats(0, 50))
 def test_an_inset_never_turns_a_box_inside_out(width, depth, by):
     smaller = Box(0, 0, width, depth).inset(by)

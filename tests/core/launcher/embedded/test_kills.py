@@ -11,7 +11,7 @@ import pytest
 from redis import Redis, RedisError
 
 from core.launcher.embedded import lease
-from core.launcher.embedded.home import find_home
+from core.launcher.embedded.home import find_server_folders
 from tests.core.launcher.conftest import Client, connect, process_named, processes_of, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kill -9 is cleaned up after at once on Linux only")
@@ -33,7 +33,7 @@ def test_servers_stop_cleanly_when_their_only_client_is_killed(
 ) -> None:
     only = client(used_folder)
     only.urls()
-    log = find_home(used_folder).log("postgres")
+    log = find_server_folders(used_folder).log("postgres")
     before = log.stat().st_size
     only.kill()
     wait_until(lambda: not processes_of(used_folder))
@@ -96,7 +96,7 @@ def _pid_of(folder: Path, redis_url: str, name: str) -> int:
     try:
         if name == "valkey-server":
             return int(Redis.from_url(redis_url).info()["process_id"])
-        return int((find_home(folder).cluster / "postmaster.pid").read_text().split()[0])
+        return int((find_server_folders(folder).cluster / "postmaster.pid").read_text().split()[0])
     except (OSError, RedisError, IndexError, ValueError):
         return 0
 
@@ -117,7 +117,7 @@ def test_everything_killed_at_once_comes_back_at_the_next_lease(
 def test_a_lock_file_that_names_a_foreign_process_does_not_stop_postgres(used_folder: Path) -> None:
     """In a container the same small numbers come again after every start."""
     lease(used_folder, durable=False).release(wait_seconds=10)
-    cluster = find_home(used_folder).cluster
+    cluster = find_server_folders(used_folder).cluster
     (cluster / "postmaster.pid").write_text(f"{os.getpid()}\n{cluster}\n1700000000\n5432\n\n\n")
     with lease(used_folder, durable=False) as servers:
         assert connect(servers.database_url).execute("SELECT 1").fetchone() == (1,)
@@ -138,7 +138,7 @@ def test_a_half_made_cluster_is_made_anew(folder: Path, client: Callable[..., Cl
 
 def test_an_unreadable_snapshot_costs_the_cache_and_no_more(used_folder: Path) -> None:
     lease(used_folder, durable=False, postgres=False).release(wait_seconds=10)
-    home = find_home(used_folder)
+    home = find_server_folders(used_folder)
     (home.valkey / "dump.rdb").write_bytes(b"REDIS0011 this is no snapshot at all")
     with lease(used_folder, durable=False, postgres=False) as servers:
         assert Redis.from_url(servers.redis_url).dbsize() == 0

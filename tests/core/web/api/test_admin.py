@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import insert, text
 
 from core.db import schema
-from tests import holdings
+from tests import seed_data
 
 V1 = "/api/v1"
 
@@ -92,7 +92,7 @@ def test_an_ingestion_is_started_watched_and_listed(database, admin):
         "ada",
         [],
     )
-    run(database, body["id"], "done", octo="stored", hubot="failed")
+    add_ingest_run(database, body["id"], "done", octo="stored", hubot="failed")
     database.execute(text("UPDATE procrastinate_jobs SET status = 'succeeded'"))
     over = admin.get(body["status_url"]).json()
     assert (over["state"], over["stored"], over["failed"]) == ("partial", 1, 1)
@@ -105,14 +105,14 @@ def test_an_ingestion_is_started_watched_and_listed(database, admin):
     assert database.scalar(text("SELECT action FROM audit_event")) == "ingestion_started"
 
 
-def run(database, ingestion: int, state: str, **items: str) -> None:
-    created = holdings._add(
+def add_ingest_run(database, ingestion: int, state: str, **items: str) -> None:
+    created = seed_data.insert_row(
         database,
         schema.ingest_run,
         ingestion_id=ingestion,
         trigger="person",
         state=state,
-        finished_at=holdings.moment("2026-03-01"),
+        finished_at=seed_data.utc("2026-03-01"),
     )
     for login, outcome in items.items():
         error = "late" if outcome == "failed" else None
@@ -123,8 +123,8 @@ def run(database, ingestion: int, state: str, **items: str) -> None:
 
 def test_what_was_tried_again_counts_once(database, admin):
     begun = admin.post(f"{V1}/ingestions", json={"logins": ["octo"]}).json()
-    run(database, begun["id"], "failed", octo="failed")
-    run(database, begun["id"], "done", octo="stored")
+    add_ingest_run(database, begun["id"], "failed", octo="failed")
+    add_ingest_run(database, begun["id"], "done", octo="stored")
     database.execute(text("UPDATE procrastinate_jobs SET status = 'succeeded'"))
     database.execute(text("UPDATE ingest_item SET finished_at = finished_at + interval '1 h' WHERE state = 'stored'"))
     over = admin.get(f"{V1}/ingestions/{begun['id']}").json()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from core.errors import BadInput
-from core.web.api.as_of import FIRST, beginning, parse
+from core.web.api.as_of import EARLIEST, parse_as_of, parse_since
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 
@@ -22,15 +22,15 @@ NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
         ("2026-10-31T06:00:00.123456789Z", "2026-10-31T06:00:00.123456+00:00"),
         ("2026-10-31T06:00:00+02:00", "2026-10-31T04:00:00+00:00"),
         ("2026-10-31T06:00:00 02:00", "2026-10-31T04:00:00+00:00"),
-        ("1970-01-01", FIRST.isoformat()),
+        ("1970-01-01", EARLIEST.isoformat()),
     ],
 )
 def test_a_date_means_its_end_and_a_moment_itself(text, moment):
-    assert parse(text, NOW) == datetime.fromisoformat(moment)
+    assert parse_as_of(text, NOW) == datetime.fromisoformat(moment)
 
 
 def test_since_a_date_means_its_begin():
-    assert beginning("2026-10-31", NOW) == datetime(2026, 10, 31, tzinfo=UTC)
+    assert parse_since("2026-10-31", NOW) == datetime(2026, 10, 31, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -43,13 +43,13 @@ def test_since_a_date_means_its_begin():
 )
 def test_anything_else_is_refused_with_a_sentence(text):
     with pytest.raises(BadInput, match="as_of is"):
-        parse(text, NOW)
+        parse_as_of(text, NOW)
 
 
 @given(some.text(max_size=40))
 def test_no_text_breaks_it(text):
     try:
-        found = parse(text, NOW)
+        found = parse_as_of(text, NOW)
     except BadInput:
         return
-    assert FIRST <= found <= NOW + timedelta(days=1)
+    assert EARLIEST <= found <= NOW + timedelta(days=1)

@@ -5,17 +5,17 @@ from io import BytesIO, StringIO
 import pandas as pd
 import pytest
 
-from core.db.data_version import publish
-from tests import holdings
+from core.db.data_version import publish_data_version
+from tests import seed_data
 
 V1 = "/api/v1"
 
 
 @pytest.fixture
 def held(database):
-    holdings.account(database, "octo", github_id=1, kind="organization", location="Berlin, Germany")
+    seed_data.add_account(database, "octo", github_id=1, kind="organization", location="Berlin, Germany")
     for n, name in enumerate(["cat", "Dog", "site.csv", "ant"]):
-        holdings.repository(
+        seed_data.add_repository(
             database,
             f"octo/{name}",
             {"2026-01-01": 10 * n, "2026-03-01": 100 * n},
@@ -24,11 +24,11 @@ def held(database):
             license="MIT",
             topics=["a", "b"],
         )
-    publish(database)
+    publish_data_version(database)
     return database
 
 
-ROWS = [
+ROW_PATHS = [
     "accounts/octo/repositories",
     "repositories/octo/cat/stars",
     "languages",
@@ -39,7 +39,7 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("path", ROWS)
+@pytest.mark.parametrize("path", ROW_PATHS)
 def test_every_list_comes_in_three_forms_with_the_same_rows(held, analyst, path):
     as_json = analyst.get(f"{V1}/{path}")
     as_csv = analyst.get(f"{V1}/{path}.csv")
@@ -53,23 +53,23 @@ def test_every_list_comes_in_three_forms_with_the_same_rows(held, analyst, path)
         assert list(rows[0]) == list(csv.columns) == list(parquet.columns)
 
 
-def names(answer) -> list[str]:
+def row_names(answer) -> list[str]:
     return [row["name"] for row in answer.json()["data"]]
 
 
-def walked(web, path: str, **params) -> list[str]:
+def paged_names(web, path: str, **params) -> list[str]:
     """All names, page by page."""
     found, cursor = [], None
     while True:
         answer = web.get(path, params={**params, **({"cursor": cursor} if cursor else {})})
         assert answer.status_code == 200, answer.text
-        found += names(answer)
+        found += row_names(answer)
         cursor = answer.json()["next_cursor"]
         if cursor is None:
             return found
 
 
-@pytest.mark.parametrize("path", ROWS)
+@pytest.mark.parametrize("path", ROW_PATHS)
 @pytest.mark.parametrize("form", ["", ".csv", ".parquet"])
 def test_every_list_can_be_read_as_of_a_day(held, analyst, path, form):
     answer = analyst.get(f"{V1}/{path}{form}", params={"as_of": "2026-02-01"})
@@ -93,19 +93,19 @@ def test_repositories_say_what_they_were_at_that_moment(held, analyst):
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 1000])
 @pytest.mark.parametrize("sort", ["full_name", "stars"])
 def test_pages_together_are_the_whole_list(held, analyst, limit, sort):
-    whole = names(analyst.get(f"{V1}/accounts/octo/repositories", params={"sort": sort}))
-    assert walked(analyst, f"{V1}/accounts/octo/repositories", sort=sort, limit=limit) == whole
+    whole = row_names(analyst.get(f"{V1}/accounts/octo/repositories", params={"sort": sort}))
+    assert paged_names(analyst, f"{V1}/accounts/octo/repositories", sort=sort, limit=limit) == whole
     assert len(whole) == 4
 
 
 def test_what_is_added_and_what_changes_between_two_pages_doubles_and_hides_nothing(held, analyst):
     path = f"{V1}/accounts/octo/repositories"
     first = analyst.get(path, params={"limit": 2})
-    holdings.repository(held, "octo/aaa", {"2026-04-01": 1}, github_id=900)
+    seed_data.add_repository(held, "octo/aaa", {"2026-04-01": 1}, github_id=900)
     held.exec_driver_sql("UPDATE repository_current SET stars = 100000 - stars")
-    publish(held)
-    rest = walked(analyst, path, limit=1, cursor=first.json()["next_cursor"])
-    assert [*names(first), *rest] == ["Dog", "ant", "cat", "site.csv"]
+    publish_data_version(held)
+    rest = paged_names(analyst, path, limit=1, cursor=first.json()["next_cursor"])
+    assert [*row_names(first), *rest] == ["Dog", "ant", "cat", "site.csv"]
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "é", "\x00", "a" * 10_000, "gAAAAABn", "%00", "🦑"])
@@ -125,15 +125,15 @@ def test_a_cursor_of_another_question_is_refused(held, analyst):
 
 
 def test_the_ledger_goes_on_where_it_stopped_though_entries_share_a_second(held, analyst):
-    repository = holdings.repository(held, "octo/moved", {"2026-03-01": 1}, github_id=901)
+    repository = seed_data.add_repository(held, "octo/moved", {"2026-03-01": 1}, github_id=901)
     for n in range(5):
-        holdings.changed(held, repository, "renamed", "2026-03-02", f"octo/old{n}")
+        seed_data.add_change(held, repository, "renamed", "2026-03-02", f"octo/old{n}")
     seen, cursor = [], None
     while True:
         answer = analyst.get(f"{V1}/changes", params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
         seen += [row["before"] for row in answer["data"]]
-        holdings.changed(held, repository, "archived", "2026-03-03")  # newer: before the place where it goes on
-        publish(held)
+        seed_data.add_change(held, repository, "archived", "2026-03-03")  # newer: before the place where it goes on
+        publish_data_version(held)
         cursor = answer["next_cursor"]
         if cursor is None:
             break
@@ -142,11 +142,11 @@ def test_the_ledger_goes_on_where_it_stopped_though_entries_share_a_second(held,
 
 
 def test_the_ledger_is_filtered_by_kind_account_and_time(held, analyst):
-    mine = holdings.repository(held, "octo/moved", {"2026-03-01": 1}, github_id=901)
-    other = holdings.repository(held, "hubot/x", {"2026-03-01": 1}, github_id=902)
-    holdings.changed(held, mine, "renamed", "2026-03-02", "a")
-    holdings.changed(held, mine, "archived", "2026-03-04")
-    holdings.changed(held, other, "renamed", "2026-03-06", "b")
+    mine = seed_data.add_repository(held, "octo/moved", {"2026-03-01": 1}, github_id=901)
+    other = seed_data.add_repository(held, "hubot/x", {"2026-03-01": 1}, github_id=902)
+    seed_data.add_change(held, mine, "renamed", "2026-03-02", "a")
+    seed_data.add_change(held, mine, "archived", "2026-03-04")
+    seed_data.add_change(held, other, "renamed", "2026-03-06", "b")
 
     def found(**params):
         return [
@@ -161,7 +161,9 @@ def test_the_ledger_is_filtered_by_kind_account_and_time(held, analyst):
     assert analyst.get(f"{V1}/changes", params={"kind": "repainted"}).status_code == 422
 
 
-@pytest.mark.parametrize("path", [*ROWS, "accounts/octo", "repositories/octo/cat", "scene/city.csv", "movers.parquet"])
+@pytest.mark.parametrize(
+    "path", [*ROW_PATHS, "accounts/octo", "repositories/octo/cat", "scene/city.csv", "movers.parquet"]
+)
 def test_what_the_asker_holds_is_not_sent_again_until_something_new_was_collected(held, analyst, path):
     first = analyst.get(f"{V1}/{path}")
     tag = first.headers["etag"]
@@ -169,7 +171,7 @@ def test_what_the_asker_holds_is_not_sent_again_until_something_new_was_collecte
     assert not tag.startswith("W/")
     again = analyst.get(f"{V1}/{path}", headers={"if-none-match": f'"other", W/{tag}'})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
-    publish(held)
+    publish_data_version(held)
     assert analyst.get(f"{V1}/{path}", headers={"if-none-match": tag}).status_code == 200
 
 
@@ -212,7 +214,7 @@ def test_head_tells_what_get_would(held, analyst):
 
 def test_own_ids_never_leave(held, analyst):
     """Ours count from one; GitHub's in this test do not."""
-    for path in ("accounts/octo", "repositories/octo/cat", *ROWS):
+    for path in ("accounts/octo", "repositories/octo/cat", *ROW_PATHS):
         text = analyst.get(f"{V1}/{path}").text
         assert "account_id" not in text.replace('"account_id":1', "")
         assert "entry" not in text

@@ -3,11 +3,11 @@
 import pytest
 from sqlalchemy import create_engine
 
-from core.db.override import use
+from core.db.override import use_engine
 from core.settings import settings
 
 V1 = "/api/v1"
-SHAPE = {"error", "message", "request_id"}
+ERROR_KEYS = {"error", "message", "request_id"}
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ SHAPE = {"error", "message", "request_id"}
 def test_every_refusal_has_the_one_shape(analyst, method, path, status, error):
     answer = analyst.request(method, path)
     assert (answer.status_code, answer.json().get("error")) == (status, error), answer.text
-    assert set(answer.json()) == SHAPE
+    assert set(answer.json()) == ERROR_KEYS
     assert answer.json()["message"].endswith((".", "!", "?"))
 
 
@@ -51,10 +51,10 @@ def test_a_body_that_cannot_be_read_is_refused(admin, body):
     for path in ("tracked", "ingestions", "auth/login", "auth/register", "auth/refresh"):
         answer = admin.post(f"{V1}/{path}", content=body, headers={"content-type": "application/json"})
         assert answer.status_code == 422, (path, answer.text)
-        assert set(answer.json()) == SHAPE
+        assert set(answer.json()) == ERROR_KEYS
 
 
-STRANGE = [
+UNUSUAL_VALUES = [
     "\x00",
     "x" * 10_000,
     "🦑",
@@ -65,7 +65,7 @@ STRANGE = [
 ]
 
 
-@pytest.mark.parametrize("given", STRANGE)
+@pytest.mark.parametrize("given", UNUSUAL_VALUES)
 def test_strange_words_in_any_parameter_break_nothing(analyst, given):
     queries = [
         "as_of",
@@ -88,7 +88,7 @@ def test_strange_words_in_any_parameter_break_nothing(analyst, given):
             assert answer.status_code < 500, (path, name, answer.text)
 
 
-@pytest.mark.parametrize("given", STRANGE)
+@pytest.mark.parametrize("given", UNUSUAL_VALUES)
 def test_strange_words_in_any_path_break_nothing(admin, given):
     from urllib.parse import quote
 
@@ -142,7 +142,7 @@ def test_me_says_who_and_what_is_left(analyst):
 
 def test_without_postgres_the_api_says_so(analyst):
     away = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing", connect_args={"connect_timeout": 1})
-    with use(away, everywhere=True):
+    with use_engine(away, everywhere=True):
         for path in ("languages", "accounts/octo", "github/stats/octo", "scene/city.csv", "changes.parquet"):
             answer = analyst.get(f"{V1}/{path}")
             assert (answer.status_code, answer.json()["error"]) == (503, "server_unavailable")

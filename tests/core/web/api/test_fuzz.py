@@ -19,24 +19,24 @@ from starlette.testclient import TestClient
 
 from core.auth import api_keys, sessions
 from core.auth.identity import Identity, Origin
-from core.db.data_version import publish
-from core.db.override import use
+from core.db.data_version import publish_data_version
+from core.db.override import use_engine
 from core.launcher.embedded import Servers
 from core.queue import ingestions
-from core.queue.jobs import Asked
+from core.queue.jobs import JobOrigin
 from core.settings import settings
 from core.tracking import accounts
 from core.web.middleware.stack import middleware
-from core.web.middleware.static_compression import Compressed
-from tests import holdings
-from tests.core.web.api.conftest import mounted, person
+from core.web.middleware.static_compression import StaticCompression
+from tests import seed_data
+from tests.core.web.api.conftest import add_person, api_routes
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("fuzz")]
 V1 = "/api/v1"
-EXAMPLES = 4
-PATIENCE_SECONDS = 60
-MEANT, GARBAGE = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
-PROMISES = [
+MAX_EXAMPLES = 4
+TIMEOUT_SECONDS = 60
+VALID_INPUT, INVALID_INPUT = GenerationMode.POSITIVE, GenerationMode.NEGATIVE
+CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,
     checks.content_type_conformance,
@@ -50,9 +50,9 @@ def filled(clones: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
     """A database of its own that has a little of everything."""
     with clones() as url:
         engine = create_engine(url, connect_args={"options": "-c timezone=UTC"})
-        with use(engine, everywhere=True):
+        with use_engine(engine, everywhere=True):
             with engine.begin() as connection:
-                fill(connection)
+                add_rows(connection)
             yield url
         engine.dispose()
 
@@ -68,57 +68,57 @@ def app(filled: str, servers: Servers, tmp_path, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(name, value)
     settings.cache_clear()
     frontend = Path(__file__).parents[1] / "frontend"
-    layers = [layer for layer in middleware(settings(), frontend) if layer.cls is not Compressed]
-    return Starlette(routes=mounted(), middleware=layers)
+    layers = [layer for layer in middleware(settings(), frontend) if layer.cls is not StaticCompression]
+    return Starlette(routes=api_routes(), middleware=layers)
 
 
-def fill(connection) -> None:
-    holdings.account(connection, "octocat", github_id=1, location="Berlin, Germany", kind="user")
+def add_rows(connection) -> None:
+    seed_data.add_account(connection, "octocat", github_id=1, location="Berlin, Germany", kind="user")
     for n in range(3):
         stars = {"2026-01-01": 10, "2026-03-01": 100 * n}
-        repository = holdings.repository(connection, f"octocat/r{n}.csv", stars, github_id=n, primary_language="C")
-        holdings.changed(connection, repository, "renamed", "2026-02-01", f"octocat/old{n}")
+        repository = seed_data.add_repository(connection, f"octocat/r{n}.csv", stars, github_id=n, primary_language="C")
+        seed_data.add_change(connection, repository, "renamed", "2026-02-01", f"octocat/old{n}")
     accounts.track(connection, "octocat", "ada")
-    asked = Asked("person", "ada", "r1")
-    ingestions.start(connection, [accounts.known(connection, "octocat")], asked, datetime.now(UTC))
+    asked = JobOrigin("person", "ada", "r1")
+    ingestions.start(connection, [accounts.get_or_create_account_id(connection, "octocat")], asked, datetime.now(UTC))
     for username, role in (("ada", "admin"), ("ann", "analyst")):
-        person(connection, username, role)
-    publish(connection)
+        add_person(connection, username, role)
+    publish_data_version(connection)
 
 
-def key_of(username: str, role: str) -> str:
+def create_api_key(username: str, role: str) -> str:
     """An API key of somebody who is signed in."""
     from core.auth import people
 
-    found = people.find(username)
+    found = people.find_by_username(username)
     session = sessions.start(found.id, Origin())
     return api_keys.create(Identity(found.id, username, role, session_id=session.session_id), "test", 1, Origin())[1]
 
 
 @pytest.fixture
 def keys(app) -> dict[str, str]:
-    return {"admin": key_of("ada", "admin"), "analyst": key_of("ann", "analyst")}
+    return {"admin": create_api_key("ada", "admin"), "analyst": create_api_key("ann", "analyst")}
 
 
 @pytest.fixture
 def described(app, keys):
     """The operations of our own OpenAPI."""
     bearer = {"authorization": f"Bearer {keys['analyst']}"}
-    return schemathesis.openapi.from_asgi("/api/openapi.json", app, headers=bearer, timeout=PATIENCE_SECONDS)
+    return schemathesis.openapi.from_asgi("/api/openapi.json", app, headers=bearer, timeout=TIMEOUT_SECONDS)
 
 
-@pytest.mark.parametrize(("role", "mode"), [("admin", MEANT), ("admin", GARBAGE), ("analyst", MEANT)])
+@pytest.mark.parametrize(("role", "mode"), [("admin", VALID_INPUT), ("admin", INVALID_INPUT), ("analyst", VALID_INPUT)])
 @pytest.mark.timeout(300)
 def test_nothing_breaks_and_nothing_leaves_the_description(app, described, keys, role, mode):
     headers = {"authorization": f"Bearer {keys[role]}"}
     broken = []
     for operation in (found.ok() for found in described.get_all_operations()):
-        if mode is GARBAGE and not (operation.query or operation.path_parameters or operation.body):
+        if mode is INVALID_INPUT and not (operation.query or operation.path_parameters or operation.body):
             continue
 
         @given(case=operation.as_strategy(generation_mode=mode))
         @effort(
-            max_examples=EXAMPLES,
+            max_examples=MAX_EXAMPLES,
             deadline=None,
             derandomize=True,
             database=None,
@@ -126,7 +126,7 @@ def test_nothing_breaks_and_nothing_leaves_the_description(app, described, keys,
             suppress_health_check=list(HealthCheck),
         )
         def ask(case) -> None:
-            case.call_and_validate(headers=headers, checks=PROMISES, timeout=PATIENCE_SECONDS)
+            case.call_and_validate(headers=headers, checks=CHECKS, timeout=TIMEOUT_SECONDS)
 
         try:
             ask()

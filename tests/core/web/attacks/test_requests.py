@@ -6,12 +6,12 @@ from starlette.websockets import WebSocketDisconnect
 
 from core.auth import sessions, tickets
 from core.auth.signing_key import secret_key
-from core.auth.tokens import read_refresh
+from core.auth.tokens import decode_refresh_token
 from core.settings import settings
-from tests.core.web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
+from tests.core.web.middleware_client import CLIENT_ORIGIN, DOCUMENT_HEADERS, PUBLIC_URL, browser_client, sign_in
 
-EVIL = "https://evil.example"
-CHANGES = [
+FOREIGN_ORIGIN = "https://evil.example"
+CHANGING_REQUESTS = [
     ("POST", "/auth/session"),
     ("POST", "/auth/refresh"),
     ("POST", "/auth/logout"),
@@ -21,8 +21,8 @@ CHANGES = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path"), CHANGES)
-@pytest.mark.parametrize("said", [{"origin": EVIL}, {"origin": "null"}, {}, {"referer": f"{HERE}/"}])
+@pytest.mark.parametrize(("method", "path"), CHANGING_REQUESTS)
+@pytest.mark.parametrize("said", [{"origin": FOREIGN_ORIGIN}, {"origin": "null"}, {}, {"referer": f"{PUBLIC_URL}/"}])
 def test_a_change_from_another_site_or_from_nowhere_is_refused(web, person, method, path, said):
     sign_in(web, person())
     before = dict(web.cookies)
@@ -35,12 +35,12 @@ def test_a_change_from_another_site_or_from_nowhere_is_refused(web, person, meth
 
 def test_a_form_of_another_site_cannot_sign_a_browser_in_as_somebody_else(web, person):
     """The attacker has a good ticket of their own; the browser's nonce is not theirs, and the origin gives it away."""
-    theirs = stack()
-    theirs.get("/", headers=DOCUMENT)
+    theirs = browser_client()
+    theirs.get("/", headers=DOCUMENT_HEADERS)
     ticket = tickets.issue_sign_in(person("mallory"), theirs.cookies["almanac_nonce"])
-    web.get("/", headers=DOCUMENT)
-    assert web.post("/auth/session", json={"ticket": ticket}, headers={"origin": EVIL}).status_code == 403
-    assert web.post("/auth/session", json={"ticket": ticket}, headers={"origin": HERE}).status_code == 401
+    web.get("/", headers=DOCUMENT_HEADERS)
+    assert web.post("/auth/session", json={"ticket": ticket}, headers={"origin": FOREIGN_ORIGIN}).status_code == 403
+    assert web.post("/auth/session", json={"ticket": ticket}, headers={"origin": PUBLIC_URL}).status_code == 401
     assert "almanac_access" not in web.cookies
 
 
@@ -50,7 +50,7 @@ def test_a_form_of_another_site_cannot_sign_a_browser_out(web, person, path):
     sign_in(web, person())
     held = dict(web.cookies)
     web.cookies.clear()
-    answer = web.post(path, headers={"origin": EVIL, "sec-fetch-site": "cross-site"})
+    answer = web.post(path, headers={"origin": FOREIGN_ORIGIN, "sec-fetch-site": "cross-site"})
     assert "set-cookie" not in answer.headers
     web.cookies.update(held)
     assert web.get("/api/v1/x").status_code == 200
@@ -58,14 +58,14 @@ def test_a_form_of_another_site_cannot_sign_a_browser_out(web, person, path):
 
 def test_a_session_planted_in_a_browser_does_not_become_the_victims(web, person):
     """Session fixation: whatever the browser held before a sign-in is worth nothing afterwards."""
-    planted = sessions.start(person("mallory"), ANYWHERE)
+    planted = sessions.start(person("mallory"), CLIENT_ORIGIN)
     web.cookies.set("almanac_access", planted.access, domain="127.0.0.1", path="/")
     web.cookies.set("almanac_refresh", planted.refresh, domain="127.0.0.1", path="/")
     sign_in(web, person("victim"))
-    session_id, _ = read_refresh(secret_key(), web.cookies["almanac_refresh"])
+    session_id, _ = decode_refresh_token(secret_key(), web.cookies["almanac_refresh"])
     assert session_id != planted.session_id
     assert web.get("/api/v1/x").json()["person"] == "victim"
-    assert sessions.live(planted.session_id) is None
+    assert sessions.get_live(planted.session_id) is None
 
 
 def test_a_nonce_planted_in_a_browser_is_good_for_one_sign_in_at_most(web, person):
@@ -74,10 +74,12 @@ def test_a_nonce_planted_in_a_browser_is_good_for_one_sign_in_at_most(web, perso
     assert web.cookies["almanac_nonce"] != "A" * 43
 
 
-@pytest.mark.parametrize("said", [{}, {"origin": EVIL}, {"origin": "null"}, {"origin": f"{HERE}.evil.example"}])
+@pytest.mark.parametrize(
+    "said", [{}, {"origin": FOREIGN_ORIGIN}, {"origin": "null"}, {"origin": f"{PUBLIC_URL}.evil.example"}]
+)
 def test_a_websocket_from_a_foreign_page_is_refused_though_it_brings_cookies(web, person, said):
     sign_in(web, person())
-    address = HERE.replace("http", "ws")
+    address = PUBLIC_URL.replace("http", "ws")
     with pytest.raises(WebSocketDisconnect), web.websocket_connect(f"{address}/_stcore/stream", headers=said):
         pass
 
@@ -100,12 +102,12 @@ def test_a_name_that_was_made_to_point_here_is_refused(web, person, host):
 def test_no_other_site_is_told_that_it_may_read(web, person):
     sign_in(web, person())
     for path in ("/", "/api/v1/x", "/media/x"):
-        answer = web.get(path, headers={"origin": EVIL})
+        answer = web.get(path, headers={"origin": FOREIGN_ORIGIN})
         assert not [name for name in answer.headers if name.startswith("access-control-")]
         assert answer.headers["cross-origin-resource-policy"] == "same-origin"
 
 
-INTERNAL = {
+FORGED_HEADERS = {
     "x-auth-address": "6.6.6.6",
     "x-auth-person": "admin",
     "x-auth-identity": '{"role": "admin"}',
@@ -120,16 +122,16 @@ INTERNAL = {
 
 
 def test_headers_that_only_we_may_set_open_nothing(web):
-    assert web.get("/api/v1/x", headers=INTERNAL).status_code == 401
-    assert web.get("/metrics", headers=INTERNAL).status_code == 401
+    assert web.get("/api/v1/x", headers=FORGED_HEADERS).status_code == 401
+    assert web.get("/metrics", headers=FORGED_HEADERS).status_code == 401
 
 
 @pytest.mark.parametrize("peer", ["203.0.113.7", "127.0.0.1"])
 def test_nobody_can_choose_the_address_that_the_audit_trail_names(web, person, database, peer):
-    browser = stack((peer, 1))
-    browser.headers.update(INTERNAL)
+    browser = browser_client((peer, 1))
+    browser.headers.update(FORGED_HEADERS)
     sign_in(browser, person())
-    browser.post("/auth/logout", headers={"origin": HERE})
+    browser.post("/auth/logout", headers={"origin": PUBLIC_URL})
     heard = database.execute(text("SELECT host(address) AS address, request_id FROM audit_event")).all()
     assert heard
     assert {row.address for row in heard} == {peer}
@@ -139,7 +141,7 @@ def test_nobody_can_choose_the_address_that_the_audit_trail_names(web, person, d
 def test_a_trusted_proxy_names_the_address(web, person, database, monkeypatch):
     monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.1")
     settings.cache_clear()
-    browser = stack(("10.0.0.1", 1))
+    browser = browser_client(("10.0.0.1", 1))
     browser.headers.update({"x-forwarded-for": "6.6.6.6, 203.0.113.7"})
     sign_in(browser, person())
     assert database.scalar(text("SELECT host(address) FROM session")) == "203.0.113.7"
@@ -155,7 +157,7 @@ def test_odd_paths_are_answered_like_any_other(web, address):
 @pytest.mark.parametrize("end", ["%0a", "%0d%0aset-cookie:x=1", "%00"])
 def test_a_line_break_in_a_path_reaches_nothing(web, person, end):
     """`/metrics%0a` is not `/metrics` for the gate and `/metrics` for the router behind it."""
-    far = sign_in(stack(("203.0.113.7", 1)), person())
+    far = sign_in(browser_client(("203.0.113.7", 1)), person())
     for path in ("/metrics", "/api/v1/x", "/media/x", "/", "/auth/logout"):
         answer = far.get(f"{path}{end}")
         assert answer.status_code == 404

@@ -16,49 +16,51 @@ from sqlalchemy import text
 
 from core.auth import sessions
 from core.auth.signing_key import secret_key
-from core.auth.tokens import read_refresh, refresh_token
-from tests.core.web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
+from core.auth.tokens import decode_refresh_token, refresh_token
+from tests.core.web.middleware_client import CLIENT_ORIGIN, DOCUMENT_HEADERS, PUBLIC_URL, browser_client, sign_in
 
 PATHS = ("/api/v1/people/me", "/media/x.csv", "/_stcore/upload_file/a/b")
 
 
-def part(value: dict[str, Any]) -> str:
+def token_part(value: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-def claims(session_id: object, **other: Any) -> dict[str, Any]:
+def valid_claims(session_id: object, **other: Any) -> dict[str, Any]:
     """What a good token of that session says, with changes; None leaves a claim out."""
     now = int(datetime.now(UTC).timestamp())
     told = {"sub": "1", "sid": str(session_id), "role": "admin", "iat": now, "exp": now + 600, "jti": "j"}
     return {name: value for name, value in ({**told, "aud": "almanac"} | other).items() if value is not None}
 
 
-FORGED = {
-    "signed by somebody else": lambda sid: jwt.encode(claims(sid), b"k" * 32, "HS256"),
-    "signed with an empty key": lambda sid: jwt.encode(claims(sid), b"\0" * 32, "HS256"),
-    "another algorithm of the same key": lambda sid: jwt.encode(claims(sid), secret_key() * 2, "HS512"),
-    "alg none": lambda sid: f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims(sid))}.",
-    "alg None, spelt otherwise": lambda sid: f"{part({'alg': 'nOnE'})}.{part(claims(sid))}.AA",
-    "no signature": lambda sid: f"{part({'alg': 'HS256'})}.{part(claims(sid))}.",
-    "expired": lambda sid: jwt.encode(claims(sid, exp=int(datetime.now(UTC).timestamp()) - 1), secret_key()),
-    "no expiry": lambda sid: jwt.encode(claims(sid, exp=None), secret_key()),
-    "an expiry that is no number": lambda sid: f"{part({'alg': 'HS256'})}.{part(claims(sid, exp='never'))}.AA",
-    "for another audience": lambda sid: jwt.encode(claims(sid, aud="elsewhere"), secret_key()),
-    "for no audience": lambda sid: jwt.encode(claims(sid, aud=None), secret_key()),
-    "of a session that never was": lambda _sid: jwt.encode(claims(uuid4()), secret_key()),
-    "of a session that is no id": lambda _sid: jwt.encode(claims("1 OR 1=1"), secret_key()),
-    "of no session": lambda sid: jwt.encode(claims(None), secret_key()),
-    "a key in its own header": lambda sid: jwt.encode(claims(sid), b"k" * 32, headers={"jwk": {"k": "a2tr"}}),
+FORGED_TOKENS = {
+    "signed by somebody else": lambda sid: jwt.encode(valid_claims(sid), b"k" * 32, "HS256"),
+    "signed with an empty key": lambda sid: jwt.encode(valid_claims(sid), b"\0" * 32, "HS256"),
+    "another algorithm of the same key": lambda sid: jwt.encode(valid_claims(sid), secret_key() * 2, "HS512"),
+    "alg none": lambda sid: f"{token_part({'alg': 'none', 'typ': 'JWT'})}.{token_part(valid_claims(sid))}.",
+    "alg None, spelt otherwise": lambda sid: f"{token_part({'alg': 'nOnE'})}.{token_part(valid_claims(sid))}.AA",
+    "no signature": lambda sid: f"{token_part({'alg': 'HS256'})}.{token_part(valid_claims(sid))}.",
+    "expired": lambda sid: jwt.encode(valid_claims(sid, exp=int(datetime.now(UTC).timestamp()) - 1), secret_key()),
+    "no expiry": lambda sid: jwt.encode(valid_claims(sid, exp=None), secret_key()),
+    "an expiry that is no number": lambda sid: (
+        f"{token_part({'alg': 'HS256'})}.{token_part(valid_claims(sid, exp='never'))}.AA"
+    ),
+    "for another audience": lambda sid: jwt.encode(valid_claims(sid, aud="elsewhere"), secret_key()),
+    "for no audience": lambda sid: jwt.encode(valid_claims(sid, aud=None), secret_key()),
+    "of a session that never was": lambda _sid: jwt.encode(valid_claims(uuid4()), secret_key()),
+    "of a session that is no id": lambda _sid: jwt.encode(valid_claims("1 OR 1=1"), secret_key()),
+    "of no session": lambda sid: jwt.encode(valid_claims(None), secret_key()),
+    "a key in its own header": lambda sid: jwt.encode(valid_claims(sid), b"k" * 32, headers={"jwk": {"k": "a2tr"}}),
     "a refresh token": lambda sid: refresh_token(secret_key(), sid, 0),
     "text": lambda _sid: "Bearer",
     "very long": lambda _sid: "a" * 100_000,
 }
 
 
-@pytest.mark.parametrize("kind", FORGED)
+@pytest.mark.parametrize("kind", FORGED_TOKENS)
 def test_a_token_that_we_did_not_give_opens_nothing(web, person, kind):
-    started = sessions.start(person("ada", "admin"), ANYWHERE)
-    token = FORGED[kind](started.session_id)
+    started = sessions.start(person("ada", "admin"), CLIENT_ORIGIN)
+    token = FORGED_TOKENS[kind](started.session_id)
     for path in PATHS:
         assert web.get(path, headers={"authorization": f"Bearer {token}"}).status_code == 401
         assert web.get(path, headers={"cookie": f"almanac_access={token}"}).status_code == 401
@@ -66,8 +68,8 @@ def test_a_token_that_we_did_not_give_opens_nothing(web, person, kind):
 
 def test_a_good_token_says_who_but_not_what_they_may(web, person, database):
     """Its role is a hint: what somebody may is read from their row."""
-    started = sessions.start(person("ada", "analyst"), ANYWHERE)
-    token = jwt.encode(claims(started.session_id), secret_key())
+    started = sessions.start(person("ada", "analyst"), CLIENT_ORIGIN)
+    token = jwt.encode(valid_claims(started.session_id), secret_key())
     told = web.get("/api/v1/x", headers={"authorization": f"Bearer {token}"}).json()
     assert told == {"person": "ada", "role": "analyst"}
 
@@ -85,12 +87,12 @@ def test_a_token_of_a_session_that_ended_opens_nothing_at_once(web, person, reas
 def test_old_cookies_in_a_fresh_browser_are_refused_and_taken_back(web, person):
     sign_in(web, person())
     copied = dict(web.cookies)
-    web.post("/auth/logout", headers={"origin": HERE})
-    fresh = stack()
+    web.post("/auth/logout", headers={"origin": PUBLIC_URL})
+    fresh = browser_client()
     fresh.cookies.update(copied)
     for path in PATHS:
         assert fresh.get(path).status_code == 401
-    page = fresh.get("/", headers=DOCUMENT)
+    page = fresh.get("/", headers=DOCUMENT_HEADERS)
     assert page.status_code == 200
     assert page.headers.get_list("set-cookie") == [
         "almanac_access=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax",
@@ -100,35 +102,35 @@ def test_old_cookies_in_a_fresh_browser_are_refused_and_taken_back(web, person):
 
 def refresh(token: str) -> tuple[int, str]:
     """What a fresh browser with only that refresh token gets, and the token it holds then."""
-    browser = stack()
+    browser = browser_client()
     browser.cookies.set("almanac_refresh", token)
-    answer = browser.post("/auth/refresh", headers={"origin": HERE})
+    answer = browser.post("/auth/refresh", headers={"origin": PUBLIC_URL})
     got = [line for line in answer.headers.get_list("set-cookie") if line.startswith("almanac_refresh=")]
     return answer.status_code, got[0].partition(";")[0].removeprefix("almanac_refresh=")
 
 
 def test_a_refresh_token_used_again_ends_the_session_of_both(web, person, database):
-    first = sessions.start(person("ada"), ANYWHERE)
+    first = sessions.start(person("ada"), CLIENT_ORIGIN)
     status, second = refresh(first.refresh)
     assert status == 204
     _, third = refresh(second)
     assert refresh(first.refresh)[0] == 401  # stolen and replayed, or the thief was first: nobody can tell
     assert refresh(third)[0] == 401
-    assert sessions.live(first.session_id) is None
+    assert sessions.get_live(first.session_id) is None
     assert "refresh_reused" in database.scalars(text("SELECT action FROM audit_event")).all()
 
 
 def test_a_page_asked_for_with_a_stolen_refresh_token_ends_the_session_too(web, person):
-    first = sessions.start(person(), ANYWHERE)
-    newest = sessions.refresh(sessions.refresh(first.refresh, ANYWHERE).refresh, ANYWHERE).refresh
-    thief = stack()
-    page = thief.get("/", headers={**DOCUMENT, "cookie": f"almanac_refresh={first.refresh}"})
+    first = sessions.start(person(), CLIENT_ORIGIN)
+    newest = sessions.refresh(sessions.refresh(first.refresh, CLIENT_ORIGIN).refresh, CLIENT_ORIGIN).refresh
+    thief = browser_client()
+    page = thief.get("/", headers={**DOCUMENT_HEADERS, "cookie": f"almanac_refresh={first.refresh}"})
     assert "almanac_refresh=; Max-Age=0" in str(page.headers.get_list("set-cookie"))
     assert refresh(newest)[0] == 401
 
 
 def test_two_tabs_that_refresh_at_once_both_stay_signed_in(web, person):
-    first = sessions.start(person(), ANYWHERE)
+    first = sessions.start(person(), CLIENT_ORIGIN)
     answers = [refresh(first.refresh) for _ in range(3)]
     assert [status for status, _ in answers] == [204] * 3
     assert len({token for _, token in answers}) == 1
@@ -136,8 +138,8 @@ def test_two_tabs_that_refresh_at_once_both_stay_signed_in(web, person):
 
 @pytest.mark.parametrize("change", ["generation", "session", "seal", "spelling"])
 def test_a_refresh_token_cannot_be_altered(web, person, change):
-    first = sessions.start(person(), ANYWHERE)
-    session_id, generation = read_refresh(secret_key(), first.refresh)
+    first = sessions.start(person(), CLIENT_ORIGIN)
+    session_id, generation = decode_refresh_token(secret_key(), first.refresh)
     _, _, seal = first.refresh.split(".")
     altered = {
         "generation": f"{session_id}.{generation + 1}.{seal}",
@@ -146,11 +148,11 @@ def test_a_refresh_token_cannot_be_altered(web, person, change):
         "spelling": f"{str(session_id).upper()}.0{generation}.{seal}",
     }[change]
     assert refresh(altered)[0] == 401
-    assert sessions.live(session_id) is not None
+    assert sessions.get_live(session_id) is not None
 
 
 def test_a_refresh_token_of_another_key_is_none_of_ours(web, person):
-    first = sessions.start(person(), ANYWHERE)
+    first = sessions.start(person(), CLIENT_ORIGIN)
     assert refresh(refresh_token(b"k" * 32, first.session_id, 0))[0] == 401
 
 
@@ -163,7 +165,7 @@ def test_no_text_opens_anything_or_breaks_anything(web, shown):
         {"cookie": f"almanac_access={shown}"},
     ):
         assert web.get("/api/v1/x", headers=headers).status_code == 401
-    assert web.get("/", headers={**DOCUMENT, "cookie": f"almanac_refresh={shown}"}).status_code == 200
+    assert web.get("/", headers={**DOCUMENT_HEADERS, "cookie": f"almanac_refresh={shown}"}).status_code == 200
 
 
 def test_no_token_reaches_a_log_line(web, person):
@@ -172,9 +174,9 @@ def test_no_token_reaches_a_log_line(web, person):
         sign_in(web, person())
         held = dict(web.cookies)
         web.get("/api/v1/x")
-        web.post("/auth/refresh", headers={"origin": HERE})
+        web.post("/auth/refresh", headers={"origin": PUBLIC_URL})
         web.get("/api/v1/x", headers={"authorization": f"Bearer {held['almanac_access']}x"})
-        web.get("/", headers={**DOCUMENT, "cookie": f"almanac_refresh={held['almanac_refresh']}x"})
+        web.get("/", headers={**DOCUMENT_HEADERS, "cookie": f"almanac_refresh={held['almanac_refresh']}x"})
     assert logged
     for value in {**held, **web.cookies}.values():
         assert value not in str(logged)
@@ -183,6 +185,6 @@ def test_no_token_reaches_a_log_line(web, person):
 def test_an_hour_later_the_token_is_over(web, person):
     sign_in(web, person())
     an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
-    old = claims(uuid4(), iat=int(an_hour_ago.timestamp()), exp=int(an_hour_ago.timestamp()) + 1800)
-    answer = stack().get("/api/v1/x", headers={"authorization": f"Bearer {jwt.encode(old, secret_key())}"})
+    old = valid_claims(uuid4(), iat=int(an_hour_ago.timestamp()), exp=int(an_hour_ago.timestamp()) + 1800)
+    answer = browser_client().get("/api/v1/x", headers={"authorization": f"Bearer {jwt.encode(old, secret_key())}"})
     assert answer.status_code == 401

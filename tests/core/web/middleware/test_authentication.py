@@ -14,13 +14,20 @@ from core.auth.signing_key import secret_key
 from core.settings import settings
 from core.web import cookies, identify
 from core.web.middleware import authentication
-from tests.core.web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
+from tests.core.web.middleware_client import CLIENT_ORIGIN, DOCUMENT_HEADERS, PUBLIC_URL, browser_client, sign_in
 
-NOBODY = {"person": None, "role": None}
-INSIDE = ["/api", "/api/v1/people/me", "/api/v1/nothing", "/api/docs", "/media/x.csv", "/_stcore/upload_file/a/b"]
+ANONYMOUS_IDENTITY = {"person": None, "role": None}
+PROTECTED_PATHS = [
+    "/api",
+    "/api/v1/people/me",
+    "/api/v1/nothing",
+    "/api/docs",
+    "/media/x.csv",
+    "/_stcore/upload_file/a/b",
+]
 
 
-@pytest.mark.parametrize("path", INSIDE)
+@pytest.mark.parametrize("path", PROTECTED_PATHS)
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
 def test_without_a_session_there_is_one_answer(web, method, path):
     answer = web.request(method, path)
@@ -44,16 +51,16 @@ def test_no_cache_on_the_way_keeps_what_a_session_was_needed_for(web, person, pa
 
 
 def test_an_access_token_opens_it_without_cookies(web, person):
-    started = sessions.start(person("ada"), ANYWHERE)
+    started = sessions.start(person("ada"), CLIENT_ORIGIN)
     answer = web.get("/api/v1/x", headers={"authorization": f"Bearer {started.access}"})
     assert answer.json()["person"] == "ada"
 
 
 def test_an_api_key_opens_it(web, person):
-    session = sessions.start(person("ada"), ANYWHERE)
-    identity = sessions.check(session.session_id)
+    session = sessions.start(person("ada"), CLIENT_ORIGIN)
+    identity = sessions.identity_of(session.session_id)
     assert identity is not None
-    _, key = api_keys.create(identity, "script", 1, ANYWHERE)
+    _, key = api_keys.create(identity, "script", 1, CLIENT_ORIGIN)
     assert web.get("/api/v1/x", headers={"authorization": f"Bearer {key}"}).json()["person"] == "ada"
     assert web.get("/api/v1/x", headers={"authorization": f"bearer  {key} "}).json()["person"] == "ada"
 
@@ -71,18 +78,18 @@ def test_what_a_proxy_asks_for_itself_does_not_hide_the_cookie(web, person):
 
 @pytest.mark.parametrize("name", ["register", "login", "refresh", "logout"])
 def test_programs_sign_in_without_being_signed_in(web, name):
-    assert web.post(f"/api/v1/auth/{name}").json() == NOBODY
+    assert web.post(f"/api/v1/auth/{name}").json() == ANONYMOUS_IDENTITY
 
 
 def test_a_program_that_signs_out_is_known_by_its_token(web, person):
-    started = sessions.start(person("ada"), ANYWHERE)
+    started = sessions.start(person("ada"), CLIENT_ORIGIN)
     answer = web.post("/api/v1/auth/logout", headers={"authorization": f"Bearer {started.access}"})
     assert answer.json()["person"] == "ada"
-    assert web.post("/api/v1/auth/logout", headers={"authorization": "Bearer no"}).json() == NOBODY
+    assert web.post("/api/v1/auth/logout", headers={"authorization": "Bearer no"}).json() == ANONYMOUS_IDENTITY
 
 
 def test_a_session_whose_access_ended_early_is_over_though_its_token_is_not(web, person, database, redis):
-    started = sessions.start(person(), ANYWHERE)
+    started = sessions.start(person(), CLIENT_ORIGIN)
     database.execute(text("UPDATE session SET access_until = now() - interval '1 second'"))
     redis.flushdb()
     assert web.get("/api/v1/x", headers={"authorization": f"Bearer {started.access}"}).status_code == 401
@@ -99,18 +106,18 @@ def test_a_page_cannot_be_changed(web, method):
 
 
 def test_a_page_brings_the_nonce_that_a_sign_in_needs_and_keeps_it(web):
-    first = web.get("/", headers=DOCUMENT)
+    first = web.get("/", headers=DOCUMENT_HEADERS)
     line = first.headers["set-cookie"]
     assert line.startswith("almanac_nonce=")
     assert line.endswith("; Path=/; HttpOnly; SameSite=Lax")
     assert first.headers["cache-control"] == "no-store"
     assert len(web.cookies["almanac_nonce"]) == 43
-    assert "set-cookie" not in web.get("/account", headers=DOCUMENT).headers
+    assert "set-cookie" not in web.get("/account", headers=DOCUMENT_HEADERS).headers
 
 
 @pytest.mark.parametrize("nonce", ["", "short", "x" * 500, "!" * 43])
 def test_a_nonce_that_is_none_is_replaced(web, nonce):
-    headers = {**DOCUMENT, "cookie": f"almanac_nonce={nonce}"}
+    headers = {**DOCUMENT_HEADERS, "cookie": f"almanac_nonce={nonce}"}
     assert "almanac_nonce=" in web.get("/", headers=headers).headers["set-cookie"]
 
 
@@ -132,7 +139,7 @@ def test_a_page_asked_for_with_an_old_access_token_continues_the_session(web, pe
     sign_in(web, person("ada"))
     before = web.cookies["almanac_refresh"]
     web.cookies.delete("almanac_access")
-    answer = web.get("/", headers=DOCUMENT)
+    answer = web.get("/", headers=DOCUMENT_HEADERS)
     assert web.cookies["almanac_refresh"] != before
     assert f"almanac_access={web.cookies['almanac_access']}" in answer.headers["x-heard"]
     assert web.get("/api/v1/x").json()["person"] == "ada"
@@ -140,18 +147,18 @@ def test_a_page_asked_for_with_an_old_access_token_continues_the_session(web, pe
 
 def test_a_page_asked_for_with_a_good_access_token_changes_nothing(web, person):
     sign_in(web, person("ada"))
-    assert "set-cookie" not in web.get("/", headers=DOCUMENT).headers
+    assert "set-cookie" not in web.get("/", headers=DOCUMENT_HEADERS).headers
 
 
 def test_an_expired_access_token_is_continued_too(web, person):
     sign_in(web, person("ada"))
-    session_id, _ = tokens.read_refresh(secret_key(), web.cookies["almanac_refresh"])
+    session_id, _ = tokens.decode_refresh_token(secret_key(), web.cookies["almanac_refresh"])
     an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
     old = tokens.access_token(
         secret_key(), person_id=1, session_id=session_id, role="analyst", now=an_hour_ago, minutes=30
     )
     web.cookies.set("almanac_access", old, domain="127.0.0.1", path="/")
-    web.get("/", headers=DOCUMENT)
+    web.get("/", headers=DOCUMENT_HEADERS)
     assert web.cookies["almanac_access"] != old
 
 
@@ -159,7 +166,7 @@ def test_cookies_of_a_session_that_ended_are_taken_back(web, person):
     somebody = person()
     sign_in(web, somebody)
     sessions.revoke_all(somebody, "deactivated")
-    answer = web.get("/", headers=DOCUMENT)
+    answer = web.get("/", headers=DOCUMENT_HEADERS)
     assert answer.status_code == 200
     assert "almanac_access" not in web.cookies
     assert "almanac_refresh" not in web.cookies
@@ -167,10 +174,10 @@ def test_cookies_of_a_session_that_ended_are_taken_back(web, person):
 
 
 def test_only_the_one_websocket_of_streamlit_is_opened(web):
-    ours = HERE.replace("http", "ws")
-    with web.websocket_connect(f"{ours}/_stcore/stream", headers={"origin": HERE}):
+    ours = PUBLIC_URL.replace("http", "ws")
+    with web.websocket_connect(f"{ours}/_stcore/stream", headers={"origin": PUBLIC_URL}):
         pass
-    with pytest.raises(WebSocketDisconnect), web.websocket_connect(f"{ours}/elsewhere", headers={"origin": HERE}):
+    with pytest.raises(WebSocketDisconnect), web.websocket_connect(f"{ours}/elsewhere", headers={"origin": PUBLIC_URL}):
         pass
 
 
@@ -186,8 +193,8 @@ def hanging(web, monkeypatch):
         release.wait(20)
 
     monkeypatch.setattr(identify, "identify", hang)
-    monkeypatch.setattr(identify, "renew", hang)
-    monkeypatch.setattr(authentication, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(identify, "renew_session", hang)
+    monkeypatch.setattr(authentication, "LOOKUP_TIMEOUT_SECONDS", 0.05)
     yield web
     release.set()
 
@@ -199,7 +206,7 @@ def test_a_look_up_that_hangs_is_told_to_come_again(hanging):
 
 def test_a_page_does_not_wait_for_it_and_keeps_its_cookies(hanging):
     hanging.cookies.update({"almanac_refresh": "x", "almanac_nonce": "A" * 43})
-    answer = hanging.get("/", headers=DOCUMENT)
+    answer = hanging.get("/", headers=DOCUMENT_HEADERS)
     assert answer.status_code == 200
     assert "set-cookie" not in answer.headers
 
@@ -211,22 +218,22 @@ def test_a_page_does_not_wait_for_it_and_keeps_its_cookies(hanging):
 def test_static_files_cost_no_look_up(web, person, database, path):
     """Neither Postgres nor Redis hears of them, whoever asks."""
     sign_in(web, person())
-    assert asks(web, database, path) == (0, 0)
+    assert query_counts(web, database, path) == (0, 0)
 
 
 def test_what_asks_for_a_session_costs_one_question_to_redis(web, person, database):
-    started = sessions.start(person(), ANYWHERE)
+    started = sessions.start(person(), CLIENT_ORIGIN)
     web.cookies.set("almanac_access", started.access)
-    first, again = (asks(web, database, "/api/v1/x") for _ in range(2))
+    first, again = (query_counts(web, database, "/api/v1/x") for _ in range(2))
     assert first[0] > 0  # Postgres told, and Redis knows it for some seconds
     assert again == (0, 1)
 
 
 def test_a_page_for_a_stranger_costs_no_look_up(web, database):
-    assert asks(web, database, "/") == (0, 0)
+    assert query_counts(web, database, "/") == (0, 0)
 
 
-def asks(web: TestClient, database: Connection, path: str) -> tuple[int, int]:
+def query_counts(web: TestClient, database: Connection, path: str) -> tuple[int, int]:
     """How often Postgres and Redis were asked for one request."""
     statements: list[str] = []
     sent: list[object] = []
@@ -242,7 +249,7 @@ def asks(web: TestClient, database: Connection, path: str) -> tuple[int, int]:
     event.listen(database, "before_cursor_execute", note)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(AbstractConnection, "send_packed_command", count)
-        web.get(path, headers=DOCUMENT)
+        web.get(path, headers=DOCUMENT_HEADERS)
     event.remove(database, "before_cursor_execute", note)
     return len(statements), len(sent)
 
@@ -250,42 +257,42 @@ def asks(web: TestClient, database: Connection, path: str) -> tuple[int, int]:
 # /metrics
 
 
-def metrics(client: TestClient, **headers: str) -> int:
+def metrics_status(client: TestClient, **headers: str) -> int:
     return client.get("/metrics", headers={name.replace("_", "-"): said for name, said in headers.items()}).status_code
 
 
 def test_metrics_are_for_this_machine(web):
-    assert metrics(web) == 200
-    assert metrics(stack(("::1", 1))) == 200
-    assert metrics(stack(("203.0.113.7", 1))) == 401
+    assert metrics_status(web) == 200
+    assert metrics_status(browser_client(("::1", 1))) == 200
+    assert metrics_status(browser_client(("203.0.113.7", 1))) == 401
 
 
 @pytest.mark.parametrize("header", ["x_forwarded_for", "forwarded", "via", "x_real_ip"])
 def test_a_proxy_on_this_machine_does_not_open_metrics_to_everybody(web, header):
-    assert metrics(web, **{header: "127.0.0.1"}) == 401
+    assert metrics_status(web, **{header: "127.0.0.1"}) == 401
 
 
 def test_nor_does_a_silent_one_that_passes_on_the_name_people_typed(web, monkeypatch):
     monkeypatch.setenv("PUBLIC_URL", "https://almanac.example")
     settings.cache_clear()
-    assert metrics(stack(), host="almanac.example") == 401
+    assert metrics_status(browser_client(), host="almanac.example") == 401
 
 
 def test_streamlits_own_metrics_are_guarded_alike(web):
-    assert stack(("203.0.113.7", 1)).get("/_stcore/metrics").status_code == 401
+    assert browser_client(("203.0.113.7", 1)).get("/_stcore/metrics").status_code == 401
 
 
 def test_a_metrics_token_opens_them_from_elsewhere(web, monkeypatch):
     monkeypatch.setenv("METRICS_TOKEN", "let-me-measure")
     settings.cache_clear()
-    far = stack(("203.0.113.7", 1))
-    assert metrics(far, authorization="Bearer let-me-measure") == 200
+    far = browser_client(("203.0.113.7", 1))
+    assert metrics_status(far, authorization="Bearer let-me-measure") == 200
     for wrong in ("Bearer let-me-measur", "Bearer ", "Basic let-me-measure", "Bearer ümlaut"):
         assert far.get("/metrics", headers={"authorization": wrong.encode()}).status_code == 401
 
 
 def test_without_a_metrics_token_an_empty_one_opens_nothing(web):
-    assert metrics(stack(("203.0.113.7", 1)), authorization="Bearer ") == 401
+    assert metrics_status(browser_client(("203.0.113.7", 1)), authorization="Bearer ") == 401
 
 
 # Over https
@@ -294,11 +301,11 @@ def test_without_a_metrics_token_an_empty_one_opens_nothing(web):
 def test_over_https_cookies_are_kept_to_it_and_to_this_very_name(web, person, monkeypatch):
     monkeypatch.setenv("PUBLIC_URL", "https://almanac.example")
     settings.cache_clear()
-    secure = stack()
-    answer = secure.get("/", headers=DOCUMENT)
+    secure = browser_client()
+    answer = secure.get("/", headers=DOCUMENT_HEADERS)
     assert answer.headers["set-cookie"].startswith("__Host-almanac_nonce=")
     assert "; Secure" in answer.headers["set-cookie"]
     assert "max-age=31536000" in answer.headers["strict-transport-security"]
     sign_in(secure, person("ada"))
     assert secure.get("/api/v1/x").json()["person"] == "ada"
-    assert {cookie.name for cookie in secure.cookies.jar} == set(vars(cookies.names(settings())).values())
+    assert {cookie.name for cookie in secure.cookies.jar} == set(vars(cookies.cookie_names(settings())).values())

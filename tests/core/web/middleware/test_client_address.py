@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from core.web.middleware.client_address import ClientAddress, read_address
+from core.web.middleware.client_address import ClientAddress, parse_ip_address
 from core.web.middleware.request_ids import RequestIds
 
 PROXY, CLIENT, OTHER = "10.0.0.1", "203.0.113.7", "198.51.100.9"
@@ -34,7 +34,7 @@ async def echo(request: Request) -> JSONResponse:
     )
 
 
-def asked(peer: str, trusted: tuple[str, ...] = (), **headers: str) -> dict[str, Any]:
+def echoed_request(peer: str, trusted: tuple[str, ...] = (), **headers: str) -> dict[str, Any]:
     application = Starlette(
         routes=[Route("/", echo)], middleware=[Middleware(RequestIds), Middleware(ClientAddress, trusted=trusted)]
     )
@@ -46,17 +46,17 @@ def asked(peer: str, trusted: tuple[str, ...] = (), **headers: str) -> dict[str,
 
 
 def test_without_trusted_proxies_the_peer_is_the_client_whatever_it_says():
-    told = asked(CLIENT, x_forwarded_for=OTHER, x_forwarded_host="evil.example", x_forwarded_proto="https")
+    told = echoed_request(CLIENT, x_forwarded_for=OTHER, x_forwarded_host="evil.example", x_forwarded_proto="https")
     assert told["client"] == told["address"] == CLIENT
     assert (told["scheme"], told["host"]) == ("http", "almanac.example")
 
 
 def test_not_even_this_machine_is_believed_unless_it_is_named():
-    assert asked("127.0.0.1", x_forwarded_for=OTHER)["address"] == "127.0.0.1"
+    assert echoed_request("127.0.0.1", x_forwarded_for=OTHER)["address"] == "127.0.0.1"
 
 
 def test_a_trusted_proxy_says_who_is_behind_it_under_which_name_and_how():
-    told = asked(
+    told = echoed_request(
         PROXY, ("10.0.0.0/8",), x_forwarded_for=CLIENT, x_forwarded_host="a.example", x_forwarded_proto="https"
     )
     assert told["client"] == told["address"] == CLIENT
@@ -79,15 +79,17 @@ def test_a_trusted_proxy_says_who_is_behind_it_under_which_name_and_how():
     ],
 )
 def test_the_rightmost_hop_that_is_none_of_ours_is_the_client(hops, client):
-    assert asked(PROXY, ("10.0.0.0/8",), x_forwarded_for=hops)["address"] == client
+    assert echoed_request(PROXY, ("10.0.0.0/8",), x_forwarded_for=hops)["address"] == client
 
 
 def test_an_address_written_as_ipv6_is_the_same_address():
-    assert asked("::ffff:10.0.0.1", ("10.0.0.0/8",), x_forwarded_for=CLIENT)["address"] == CLIENT
+    assert echoed_request("::ffff:10.0.0.1", ("10.0.0.0/8",), x_forwarded_for=CLIENT)["address"] == CLIENT
 
 
 def test_the_script_hears_the_address_from_us_alone():
-    told = asked(CLIENT, x_auth_address=OTHER, x_auth_person="admin", x_request_id="theirs", x_forwarded_for=OTHER)
+    told = echoed_request(
+        CLIENT, x_auth_address=OTHER, x_auth_person="admin", x_request_id="theirs", x_forwarded_for=OTHER
+    )
     heard = [tuple(pair) for pair in told["headers"]]
     assert ("x-auth-address", CLIENT) in heard
     assert not {"x-auth-person", "x-forwarded-for"} & {name for name, _ in heard}
@@ -97,16 +99,16 @@ def test_the_script_hears_the_address_from_us_alone():
 
 @pytest.mark.parametrize("header", ["x_forwarded_for", "x_forwarded_proto", "forwarded", "x_real_ip", "via"])
 def test_a_request_that_a_proxy_passed_on_is_not_from_this_machine(header):
-    assert asked("127.0.0.1")["is_local"] is True
-    assert asked("127.0.0.1", **{header: "x"})["is_local"] is False
-    assert asked("127.0.0.1", ("127.0.0.1",), **{header: "127.0.0.1"})["is_local"] is False
+    assert echoed_request("127.0.0.1")["is_local"] is True
+    assert echoed_request("127.0.0.1", **{header: "x"})["is_local"] is False
+    assert echoed_request("127.0.0.1", ("127.0.0.1",), **{header: "127.0.0.1"})["is_local"] is False
 
 
 def test_what_the_client_calls_itself_is_cut():
-    assert asked(CLIENT, user_agent="x" * 10_000)["user_agent"] == "x" * 300
+    assert echoed_request(CLIENT, user_agent="x" * 10_000)["user_agent"] == "x" * 300
 
 
 @given(st.text(max_size=60))
 def test_no_text_breaks_the_reading_of_an_address(written):
-    address = read_address(written)
-    assert address is None or read_address(str(address)) == address
+    address = parse_ip_address(written)
+    assert address is None or parse_ip_address(str(address)) == address

@@ -10,31 +10,34 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from core.settings import Settings
-from core.web.cookies import names
-from core.web.middleware.csrf import KnownOrigins, allowed_origins, origin_of
+from core.web.cookies import cookie_names
+from core.web.middleware.csrf import CsrfProtection, allowed_origins, url_origin
 
-OURS = "https://almanac.example"
+PUBLIC_URL = "https://almanac.example"
 COOKIE = {"cookie": "__Host-almanac_access=x"}
-ALL = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
+ALL_METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 
 
-async def reached(request: Request) -> PlainTextResponse:
+async def reached_endpoint(request: Request) -> PlainTextResponse:
     return PlainTextResponse("reached", headers={"x-heard": request.headers.get("origin", "")})
 
 
-async def socket(websocket: WebSocket) -> None:
+async def websocket_endpoint(websocket: WebSocket) -> None:
     await websocket.accept()
     await websocket.close()
 
 
 @pytest.fixture
 def web() -> TestClient:
-    wanted = Settings(public_url=OURS, _env_file=None)
+    wanted = Settings(public_url=PUBLIC_URL, _env_file=None)
     application = Starlette(
-        routes=[WebSocketRoute("/_stcore/stream", socket), Route("/{path:path}", reached, methods=ALL)],
-        middleware=[Middleware(KnownOrigins, origins=allowed_origins(wanted), names=names(wanted))],
+        routes=[
+            WebSocketRoute("/_stcore/stream", websocket_endpoint),
+            Route("/{path:path}", reached_endpoint, methods=ALL_METHODS),
+        ],
+        middleware=[Middleware(CsrfProtection, origins=allowed_origins(wanted), names=cookie_names(wanted))],
     )
-    return TestClient(application, base_url=OURS)
+    return TestClient(application, base_url=PUBLIC_URL)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
@@ -47,8 +50,8 @@ def web() -> TestClient:
         {"origin": "http://almanac.example"},
         {"origin": "https://almanac.example:8443"},
         {"origin": "https://almanac.example.evil.example"},
-        {"origin": OURS, "sec-fetch-site": "cross-site"},
-        {"origin": OURS, "sec-fetch-site": "same-site"},
+        {"origin": PUBLIC_URL, "sec-fetch-site": "cross-site"},
+        {"origin": PUBLIC_URL, "sec-fetch-site": "same-site"},
     ],
 )
 def test_a_change_with_our_cookies_is_refused_unless_a_page_of_ours_sent_it(web, method, said):
@@ -59,7 +62,7 @@ def test_a_change_with_our_cookies_is_refused_unless_a_page_of_ours_sent_it(web,
 
 @pytest.mark.parametrize("site", [{}, {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}])
 def test_our_own_pages_may(web, site):
-    assert web.post("/api/v1/tracked", headers=COOKIE | {"origin": OURS} | site).text == "reached"
+    assert web.post("/api/v1/tracked", headers=COOKIE | {"origin": PUBLIC_URL} | site).text == "reached"
 
 
 def test_programs_without_cookies_need_no_origin(web):
@@ -73,11 +76,11 @@ def test_a_bearer_token_does_not_excuse_cookies(web):
 
 def test_signing_in_needs_it_even_without_cookies(web):
     assert web.post("/auth/session").status_code == 403
-    assert web.post("/auth/session", headers={"origin": OURS}).text == "reached"
+    assert web.post("/auth/session", headers={"origin": PUBLIC_URL}).text == "reached"
 
 
 def test_two_origins_are_none(web):
-    headers = [("cookie", COOKIE["cookie"]), ("origin", OURS), ("origin", "https://evil.example")]
+    headers = [("cookie", COOKIE["cookie"]), ("origin", PUBLIC_URL), ("origin", "https://evil.example")]
     assert web.post("/auth/refresh", headers=headers).status_code == 403
 
 
@@ -86,7 +89,7 @@ def test_reading_needs_no_origin(web, method):
     assert web.request(method, "/", headers=COOKIE).status_code == 200
 
 
-@pytest.mark.parametrize("origin", [OURS, "https://evil.example"])
+@pytest.mark.parametrize("origin", [PUBLIC_URL, "https://evil.example"])
 def test_nobody_behind_hears_of_an_origin(web, origin):
     """Streamlit would ask an outside host whether a strange one is its own, and keep everybody waiting meanwhile."""
     assert web.get("/app/static/logo.svg", headers={"origin": origin}).headers["x-heard"] == ""
@@ -102,7 +105,7 @@ def test_a_websocket_of_another_site_or_of_no_page_is_refused(web, said):
 
 
 def test_a_websocket_of_ours_is_opened(web):
-    with web.websocket_connect("wss://almanac.example/_stcore/stream", headers={"origin": OURS}):
+    with web.websocket_connect("wss://almanac.example/_stcore/stream", headers={"origin": PUBLIC_URL}):
         pass
 
 
@@ -115,7 +118,7 @@ def test_without_public_url_every_name_of_this_machine_is_ours_at_our_port():
 
 
 def test_public_url_alone_is_ours_where_it_is_set():
-    assert allowed_origins(Settings(public_url="https://Almanac.Example/", _env_file=None)) == {OURS}
+    assert allowed_origins(Settings(public_url="https://Almanac.Example/", _env_file=None)) == {PUBLIC_URL}
 
 
 @pytest.mark.parametrize(
@@ -128,4 +131,4 @@ def test_public_url_alone_is_ours_where_it_is_set():
     ],
 )
 def test_an_origin_is_written_as_browsers_do(url, origin):
-    assert origin_of(url) == origin
+    assert url_origin(url) == origin

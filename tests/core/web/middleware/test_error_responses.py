@@ -17,30 +17,39 @@ from starlette.testclient import TestClient
 from core.auth.sign_in import SignInRefused
 from core.auth.tickets import InvalidTicket
 from core.auth.tokens import InvalidToken
-from core.errors import AlmanacError, BadInput, Conflict, Forbidden, NotHere, NotSignedIn, ServerUnavailable, TooMany
+from core.errors import (
+    AlmanacError,
+    BadInput,
+    Conflict,
+    Forbidden,
+    NotFound,
+    NotSignedIn,
+    RateLimitExceeded,
+    ServerUnavailable,
+)
 from core.tracking.login import BadLogin
-from core.web.middleware.error_responses import STATUS, Failures, http_error, limit_headers
+from core.web.middleware.error_responses import STATUS_BY_CODE, ErrorResponses, http_exception_response, limit_headers
 
 
-def away() -> Exception:
+def database_unavailable_error() -> Exception:
     """As SQLAlchemy tells it: what happened is its cause."""
     error = sqlalchemy.exc.OperationalError("SELECT 1", {}, Exception("x"))
     error.__cause__ = psycopg.OperationalError("connection refused, password=secret")
     return error
 
 
-def answer_to(error: Exception) -> Response:
+def response_to_error(error: Exception) -> Response:
     async def fail(_request: Request) -> Response:
         raise error
 
-    return ask(fail)
+    return response_of(fail)
 
 
-def ask(endpoint, method: str = "GET") -> Response:
+def response_of(endpoint, method: str = "GET") -> Response:
     application = Starlette(
         routes=[Route("/x", endpoint)],
-        middleware=[Middleware(Failures)],
-        exception_handlers={HTTPException: http_error},
+        middleware=[Middleware(ErrorResponses)],
+        exception_handlers={HTTPException: http_exception_response},
     )
     return TestClient(application, raise_server_exceptions=False).request(method, "/x")
 
@@ -55,10 +64,10 @@ def ask(endpoint, method: str = "GET") -> Response:
         (InvalidTicket("No"), 401, "not_signed_in"),
         (SignInRefused(), 401, "not_signed_in"),
         (Forbidden("No"), 403, "forbidden"),
-        (NotHere("No"), 404, "not_found"),
+        (NotFound("No"), 404, "not_found"),
         (Conflict("No"), 409, "conflict"),
         (ServerUnavailable("No"), 503, "server_unavailable"),
-        (away(), 503, "server_unavailable"),
+        (database_unavailable_error(), 503, "server_unavailable"),
         (psycopg.OperationalError("no"), 503, "server_unavailable"),
         (redis.exceptions.ConnectionError("no"), 503, "server_unavailable"),
         (redis.exceptions.TimeoutError("no"), 503, "server_unavailable"),
@@ -73,7 +82,7 @@ def ask(endpoint, method: str = "GET") -> Response:
     ],
 )
 def test_an_error_has_its_status_and_the_one_shape(error, status, code):
-    answer = answer_to(error)
+    answer = response_to_error(error)
     assert (answer.status_code, answer.json()["error"]) == (status, code)
     assert set(answer.json()) == {"error", "message", "request_id"}
     assert answer.json()["message"].endswith(".")
@@ -81,22 +90,22 @@ def test_an_error_has_its_status_and_the_one_shape(error, status, code):
 
 
 def test_every_kind_of_error_that_is_raised_on_purpose_has_a_status():
-    codes = {kind.code for kind in kinds(AlmanacError) if kind.__module__.startswith("core")}
-    assert codes <= set(STATUS)
+    codes = {kind.code for kind in subclasses_of(AlmanacError) if kind.__module__.startswith("core")}
+    assert codes <= set(STATUS_BY_CODE)
 
 
-def kinds(kind: type[AlmanacError]) -> set[type[AlmanacError]]:
+def subclasses_of(kind: type[AlmanacError]) -> set[type[AlmanacError]]:
     below = set(kind.__subclasses__())
-    return below.union(*(kinds(one) for one in below))
+    return below.union(*(subclasses_of(one) for one in below))
 
 
 def test_who_is_not_signed_in_is_told_how():
-    assert answer_to(NotSignedIn("No")).headers["www-authenticate"] == "Bearer"
+    assert response_to_error(NotSignedIn("No")).headers["www-authenticate"] == "Bearer"
 
 
 def test_a_limit_says_how_much_it_is_and_when_it_ends():
     ends = datetime.now(UTC) + timedelta(seconds=90)
-    answer = answer_to(TooMany("Slow down", amount=60, resets_at=ends))
+    answer = response_to_error(RateLimitExceeded("Slow down", amount=60, resets_at=ends))
     assert answer.status_code == 429
     assert answer.json()["error"] == "rate_limited"
     assert answer.headers["x-ratelimit-limit"] == "60"
@@ -116,7 +125,7 @@ def test_an_error_that_is_bare_text_gets_the_one_shape():
     async def bare(_request: Request) -> Response:
         return PlainTextResponse("Bad Request", status_code=400)
 
-    answer = ask(bare)
+    answer = response_of(bare)
     assert (answer.status_code, answer.json()["error"]) == (400, "bad_request")
     assert answer.json()["message"] == "Bad Request."
 
@@ -125,13 +134,13 @@ def test_an_error_that_has_a_form_of_its_own_keeps_it():
     async def page(_request: Request) -> Response:
         return Response("<p>no</p>", status_code=404, media_type="text/html")
 
-    assert ask(page).text == "<p>no</p>"
+    assert response_of(page).text == "<p>no</p>"
 
 
 def test_another_method_is_refused_in_the_one_shape():
     async def fine(_request: Request) -> Response:
         return Response("fine")
 
-    answer = ask(fine, "DELETE")
+    answer = response_of(fine, "DELETE")
     assert (answer.status_code, answer.json()["error"]) == (405, "method_not_allowed")
     assert "GET" in answer.headers["allow"]

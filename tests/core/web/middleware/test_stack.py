@@ -17,17 +17,17 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from core.settings import Settings
-from core.web.middleware.error_responses import Failures, unknown_path
-from core.web.middleware.request_ids import RequestIds, current_id
+from core.web.middleware.error_responses import ErrorResponses, unknown_path_response
+from core.web.middleware.request_ids import RequestIds, current_request_id
 from core.web.middleware.security_headers import SecurityHeaders, content_security_policy
-from core.web.middleware.trusted_hosts import KnownHosts, allowed_hosts
+from core.web.middleware.trusted_hosts import TrustedHosts, allowed_hosts
 
 ROOT = Path(__file__).resolve().parents[4]
 
 
 async def echo(request: Request) -> PlainTextResponse:
     heard = {name: request.headers.getlist(name) for name in ("x-request-id", "x-auth-person")}
-    return PlainTextResponse(f"{heard['x-request-id']} {heard['x-auth-person']} {current_id()}")
+    return PlainTextResponse(f"{heard['x-request-id']} {heard['x-auth-person']} {current_request_id()}")
 
 
 async def open_to_all(_request: Request) -> PlainTextResponse:
@@ -40,7 +40,7 @@ async def socket(websocket: WebSocket) -> None:
     await websocket.close()
 
 
-async def broken(_request: Request) -> PlainTextResponse:
+async def failing_endpoint(_request: Request) -> PlainTextResponse:
     raise RuntimeError("boom")
 
 
@@ -49,17 +49,17 @@ def web() -> TestClient:
     application = Starlette(
         routes=[
             Route("/echo", echo),
-            Route("/broken", broken),
+            Route("/broken", failing_endpoint),
             Route("/open", open_to_all),
             WebSocketRoute("/socket", socket),
             Route("/_stcore/agent/openapi.json", echo),
-            Route("/api/{path:path}", unknown_path),
+            Route("/api/{path:path}", unknown_path_response),
         ],
         middleware=[
             Middleware(RequestIds),
             Middleware(SecurityHeaders, policy="default-src 'self'"),
-            Middleware(KnownHosts, hosts=("localhost", "::1")),
-            Middleware(Failures),
+            Middleware(TrustedHosts, hosts=("localhost", "::1")),
+            Middleware(ErrorResponses),
         ],
     )
     return TestClient(application, base_url="http://localhost:8501", raise_server_exceptions=False)

@@ -15,12 +15,12 @@ from core.settings import settings
 from core.web.routes.health import Health
 
 
-def client(health: Health) -> TestClient:
+def health_client(health: Health) -> TestClient:
     return TestClient(Starlette(routes=[Route("/health", health.answer)]))
 
 
 def test_all_is_well_with_real_servers(committing_database: Engine, redis: Redis):
-    answer = client(Health()).get("/health")
+    answer = health_client(Health()).get("/health")
     assert answer.status_code == 200
     assert answer.json() == {"status": "ok", "checks": {"postgres": "ok", "redis": "ok"}}
     assert answer.headers["cache-control"] == "no-store"
@@ -29,7 +29,7 @@ def test_all_is_well_with_real_servers(committing_database: Engine, redis: Redis
 def test_a_server_that_is_away_is_told_without_its_details(monkeypatch: pytest.MonkeyPatch, redis: Redis):
     monkeypatch.setenv("DATABASE_URL", "postgresql://secret:words@127.0.0.1:1/almanac")
     settings.cache_clear()
-    answer = client(Health()).get("/health")
+    answer = health_client(Health()).get("/health")
     assert answer.status_code == 503
     assert answer.json()["status"] == "unavailable"
     assert answer.json()["checks"] == {"postgres": "failed: OperationalError", "redis": "ok"}
@@ -43,7 +43,7 @@ def test_a_check_that_hangs_costs_no_more_than_the_patience_and_one_thread():
         asked.append(1)
         release.wait(10)
 
-    with client(Health({"slow": hang, "quick": lambda: None}, patience_seconds=0.05)) as web:
+    with health_client(Health({"slow": hang, "quick": lambda: None}, patience_seconds=0.05)) as web:
         started = time.monotonic()
         answers = [web.get("/health").json()["checks"] for _ in range(3)]
         assert time.monotonic() - started < 2
@@ -59,7 +59,7 @@ def test_the_log_tells_when_health_changes_and_only_then():
         if away.is_set():
             raise ConnectionError
 
-    with structlog.testing.capture_logs() as logged, client(Health({"redis": check})) as web:
+    with structlog.testing.capture_logs() as logged, health_client(Health({"redis": check})) as web:
         for state in (False, False, True, True, True, False, False):
             (away.set if state else away.clear)()
             web.get("/health")

@@ -20,18 +20,18 @@ from core import prometheus
 from core.auth import audit
 from core.budget import shared_state
 from core.settings import settings
-from core.web.middleware.http_metrics import Measured, Routed
+from core.web.middleware.http_metrics import HttpMetrics, RouteLabel
 from core.web.routes import metrics
 from core.web.routes.metrics import Metrics
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
-def client(told: Metrics) -> TestClient:
+def metrics_client(told: Metrics) -> TestClient:
     return TestClient(Starlette(routes=[Route("/metrics", told.answer)]))
 
 
-def read(body: str) -> Samples:
+def parse_samples(body: str) -> Samples:
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(body)
@@ -39,7 +39,7 @@ def read(body: str) -> Samples:
     }
 
 
-def value(samples: Samples, name: str, **labels: str) -> float:
+def sample_value(samples: Samples, name: str, **labels: str) -> float:
     return samples[name, tuple(sorted(labels.items()))]
 
 
@@ -66,29 +66,29 @@ def tracked(database: Connection) -> None:
 
 def test_what_workers_know_is_read_from_postgres_and_redis(tracked, redis: Redis, monkeypatch):
     now = datetime.now(UTC)
-    budget = shared_state.key(settings().github_api_url)
+    budget = shared_state.budget_key(settings().github_api_url)
     redis.set(budget, f'{{"buckets": {{"octocat graphql": {{"limit": 5000, "remaining": 1234, "resets_at": '
               f'{now.timestamp() + 600}}}}}, "in_flight": {{}}, "paused_until": {now.timestamp() + 60}}}')  # fmt: skip
-    answer = client(Metrics()).get("/metrics")
+    answer = metrics_client(Metrics()).get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=")
     assert answer.headers["cache-control"] == "no-store"
-    told = read(answer.text)
-    assert value(told, "almanac_up", part="postgres") == value(told, "almanac_up", part="redis") == 1
-    assert value(told, "almanac_accounts", freshness="in_time") == 1
-    assert value(told, "almanac_accounts", freshness="late") == 1
-    assert value(told, "almanac_accounts", freshness="never") == 1
-    assert 3600 < value(told, "almanac_account_age_seconds", quantile="0.5") < 10 * 3600
-    assert value(told, "almanac_jobs", status="waiting") == 0
-    assert value(told, "almanac_leader") == 0
-    assert value(told, "almanac_workers", state="alive") == 0
-    assert value(told, "almanac_data_version") >= 0
+    told = parse_samples(answer.text)
+    assert sample_value(told, "almanac_up", part="postgres") == sample_value(told, "almanac_up", part="redis") == 1
+    assert sample_value(told, "almanac_accounts", freshness="in_time") == 1
+    assert sample_value(told, "almanac_accounts", freshness="late") == 1
+    assert sample_value(told, "almanac_accounts", freshness="never") == 1
+    assert 3600 < sample_value(told, "almanac_account_age_seconds", quantile="0.5") < 10 * 3600
+    assert sample_value(told, "almanac_jobs", status="waiting") == 0
+    assert sample_value(told, "almanac_leader") == 0
+    assert sample_value(told, "almanac_workers", state="alive") == 0
+    assert sample_value(told, "almanac_data_version") >= 0
     owner = sha256(b"octocat").hexdigest()[:8]
-    assert value(told, "almanac_github_budget_remaining", owner=owner, bucket="graphql") == 1234
-    assert value(told, "almanac_github_budget_limit", owner=owner, bucket="graphql") == 5000
-    assert 50 < value(told, "almanac_github_pause_seconds") <= 60
-    assert value(told, "process_resident_memory_bytes") > 0
-    assert value(told, "almanac_database_pool_most") > 0
+    assert sample_value(told, "almanac_github_budget_remaining", owner=owner, bucket="graphql") == 1234
+    assert sample_value(told, "almanac_github_budget_limit", owner=owner, bucket="graphql") == 5000
+    assert 50 < sample_value(told, "almanac_github_pause_seconds") <= 60
+    assert sample_value(told, "process_resident_memory_bytes") > 0
+    assert sample_value(told, "almanac_database_pool_most") > 0
     for name in ("octocat", "ada", "bob", "evelyn"):
         assert name not in answer.text
 
@@ -99,12 +99,12 @@ def test_a_part_that_is_away_is_told_and_the_rest_still_answers(tracked, redis: 
     monkeypatch.setenv("REDIS_URL", "redis://:secretwords@127.0.0.1:1")
     settings.cache_clear()
     redis_client.redis.cache_clear()
-    answer = client(Metrics()).get("/metrics")
-    told = read(answer.text)
+    answer = metrics_client(Metrics()).get("/metrics")
+    told = parse_samples(answer.text)
     assert answer.status_code == 200
-    assert value(told, "almanac_up", part="redis") == 0
-    assert value(told, "almanac_up", part="postgres") == 1
-    assert value(told, "almanac_accounts", freshness="never") == 1
+    assert sample_value(told, "almanac_up", part="redis") == 0
+    assert sample_value(told, "almanac_up", part="postgres") == 1
+    assert sample_value(told, "almanac_accounts", freshness="never") == 1
     assert "secretwords" not in answer.text
 
 
@@ -117,21 +117,21 @@ def test_a_part_that_hangs_costs_its_patience_and_one_thread():
         return []
 
     parts = {"postgres": hang, "redis": lambda: [metrics.gauge("test", "A test", value=3)]}
-    with client(Metrics(parts, patience_seconds=0.05)) as web:
+    with metrics_client(Metrics(parts, patience_seconds=0.05)) as web:
         started = time.monotonic()
-        answers = [read(web.get("/metrics").text) for _ in range(3)]
+        answers = [parse_samples(web.get("/metrics").text) for _ in range(3)]
         assert time.monotonic() - started < 2
         release.set()
     assert len(asked) == 1
     for told in answers:
-        assert value(told, "almanac_up", part="postgres") == 0
-        assert value(told, "almanac_up", part="redis") == 1
-        assert value(told, "almanac_test") == 3
+        assert sample_value(told, "almanac_up", part="postgres") == 0
+        assert sample_value(told, "almanac_up", part="redis") == 1
+        assert sample_value(told, "almanac_test") == 3
 
 
 def test_programs_that_ask_for_openmetrics_get_it():
     asked = {"accept": "application/openmetrics-text; version=1.0.0"}
-    answer = client(Metrics({})).get("/metrics", headers=asked)
+    answer = metrics_client(Metrics({})).get("/metrics", headers=asked)
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert answer.text.endswith("# EOF\n")
 
@@ -139,7 +139,7 @@ def test_programs_that_ask_for_openmetrics_get_it():
 # Requests -----------------------------------------------------------------------------------------------------------
 
 
-def measured() -> TestClient:
+def http_metrics_client() -> TestClient:
     async def hello(_request: object) -> PlainTextResponse:
         return PlainTextResponse("hello")
 
@@ -159,12 +159,12 @@ def measured() -> TestClient:
         async def __call__(self, scope, receive, send):
             await self.app({**scope}, receive, send)
 
-    middleware = [Middleware(Measured), Middleware(Copies), Middleware(Routed)]
+    middleware = [Middleware(HttpMetrics), Middleware(Copies), Middleware(RouteLabel)]
     return TestClient(Starlette(routes=routes, middleware=middleware), raise_server_exceptions=False)
 
 
-def counted() -> Samples:
-    return read(client(Metrics({})).get("/metrics").text)
+def scraped_samples() -> Samples:
+    return parse_samples(metrics_client(Metrics({})).get("/metrics").text)
 
 
 @pytest.mark.parametrize(
@@ -179,15 +179,15 @@ def counted() -> Samples:
     ],
 )
 def test_requests_are_counted_by_route_never_by_path(method, path, status, labels):
-    web, wanted = measured(), {"method": labels[0], "route": labels[1]}
+    web, wanted = http_metrics_client(), {"method": labels[0], "route": labels[1]}
 
     def number(samples: Samples, name: str, **more: str) -> float:
         return samples.get((name, tuple(sorted({**wanted, **more}.items()))), 0)
 
-    before = counted()
+    before = scraped_samples()
     for _ in range(2):
         assert web.request(method, path).status_code == status
-    after = counted()
+    after = scraped_samples()
     name = "almanac_http_requests_total"
     assert number(after, name, status=str(status)) - number(before, name, status=str(status)) == 2
     name = "almanac_http_request_seconds_count"
@@ -195,12 +195,12 @@ def test_requests_are_counted_by_route_never_by_path(method, path, status, label
 
 
 def test_whatever_is_asked_for_there_are_only_so_many_series():
-    web = measured()
+    web = http_metrics_client()
     for number in range(50):
         web.request(f"M{number}", f"/x{number}/ada")
         web.get(f"/api/v1/accounts/x{number}")
         web.get(f"/api/x{number}")
-    body = client(Metrics({})).get("/metrics").text
+    body = metrics_client(Metrics({})).get("/metrics").text
     assert not re.search(r"x\d+|M\d+|ada", body)
 
 
@@ -211,24 +211,24 @@ def test_runs_of_pages_are_counted_and_timed():
     class Stop(BaseException):
         """How Streamlit ends a run that was ended on purpose."""
 
-    with prometheus.page_run("test-page"):
+    with prometheus.measure_page_run("test-page"):
         pass
     for error in (ValueError, Stop):
-        with pytest.raises(error), prometheus.page_run("test-page"):
+        with pytest.raises(error), prometheus.measure_page_run("test-page"):
             raise error
-    told = counted()
-    assert value(told, "almanac_page_runs_total", page="test-page", outcome="shown") == 2
-    assert value(told, "almanac_page_runs_total", page="test-page", outcome="failed") == 1
-    assert value(told, "almanac_page_run_seconds_count", page="test-page") == 3
+    told = scraped_samples()
+    assert sample_value(told, "almanac_page_runs_total", page="test-page", outcome="shown") == 2
+    assert sample_value(told, "almanac_page_runs_total", page="test-page", outcome="failed") == 1
+    assert sample_value(told, "almanac_page_run_seconds_count", page="test-page") == 3
 
 
 def test_sign_ins_are_counted_by_how_they_ended(database: Connection):
     def number(action: str) -> float:
-        return counted().get(("almanac_audit_events_total", (("action", action),)), 0)
+        return scraped_samples().get(("almanac_audit_events_total", (("action", action),)), 0)
 
     before = number("sign_in"), number("sign_in_refused")
     audit.record(database, "sign_in", actor="ada")
     for _ in range(2):
         audit.record(database, "sign_in_refused", actor="mallory <b>else</b>")
     assert (number("sign_in"), number("sign_in_refused")) == (before[0] + 1, before[1] + 2)
-    assert "mallory" not in client(Metrics({})).get("/metrics").text
+    assert "mallory" not in metrics_client(Metrics({})).get("/metrics").text

@@ -7,28 +7,28 @@ from sqlalchemy import text
 
 from core.auth import sessions, tickets
 from core.auth.signing_key import secret_key
-from core.auth.tokens import read_refresh
+from core.auth.tokens import decode_refresh_token
 from core.web import cookies
-from tests.core.web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
+from tests.core.web.middleware_client import CLIENT_ORIGIN, DOCUMENT_HEADERS, PUBLIC_URL, browser_client, sign_in
 
-OURS = {"origin": HERE}
+SAME_ORIGIN = {"origin": PUBLIC_URL}
 
 
-def ticket(web, person_id: int) -> str:
-    web.get("/", headers=DOCUMENT)
+def sign_in_ticket(web, person_id: int) -> str:
+    web.get("/", headers=DOCUMENT_HEADERS)
     return tickets.issue_sign_in(person_id, web.cookies["almanac_nonce"])
 
 
-def post(web, given: str, **more):
-    return web.post("/auth/session", json={"ticket": given}, headers=OURS | more)
+def post_ticket(web, given: str, **more):
+    return web.post("/auth/session", json={"ticket": given}, headers=SAME_ORIGIN | more)
 
 
-def session_of(web):
-    return read_refresh(secret_key(), web.cookies["almanac_refresh"])[0]
+def session_id_of(web):
+    return decode_refresh_token(secret_key(), web.cookies["almanac_refresh"])[0]
 
 
 def test_a_ticket_becomes_a_session_that_scripts_cannot_read(web, person):
-    answer = post(web, ticket(web, person("ada")))
+    answer = post_ticket(web, sign_in_ticket(web, person("ada")))
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["cache-control"] == "no-store"
     lines = answer.headers.get_list("set-cookie")
@@ -41,37 +41,37 @@ def test_a_ticket_becomes_a_session_that_scripts_cannot_read(web, person):
 
 
 def test_the_session_knows_where_it_was_begun(web, person, database):
-    given = ticket(web, person())
-    post(web, given, **{"user-agent": "Browser 1"})
+    given = sign_in_ticket(web, person())
+    post_ticket(web, given, **{"user-agent": "Browser 1"})
     row = database.execute(text("SELECT host(address) AS address, user_agent FROM session")).one()
     assert tuple(row) == ("127.0.0.1", "Browser 1")
 
 
 def test_the_nonce_is_replaced_after_a_sign_in(web, person):
-    given = ticket(web, person())
+    given = sign_in_ticket(web, person())
     before = web.cookies["almanac_nonce"]
-    post(web, given)
+    post_ticket(web, given)
     assert web.cookies["almanac_nonce"] != before
 
 
 def test_a_ticket_is_good_once(web, person):
-    given = ticket(web, person())
+    given = sign_in_ticket(web, person())
     nonce = web.cookies["almanac_nonce"]
-    assert post(web, given).status_code == 204
-    again = stack()
+    assert post_ticket(web, given).status_code == 204
+    again = browser_client()
     again.cookies.set("almanac_nonce", nonce)
-    assert post(again, given).status_code == 401
+    assert post_ticket(again, given).status_code == 401
 
 
 def test_wrong_tickets_and_wrong_nonces_get_the_same_answer(web, person):
     """And a ticket shown in another browser is used up."""
-    given = ticket(web, person())
-    stranger = stack()
-    without = post(stranger, given)
-    stranger.get("/", headers=DOCUMENT)
-    with_another = post(stranger, given)
-    unknown = post(web, "x" * 43)
-    late = post(web, given)
+    given = sign_in_ticket(web, person())
+    stranger = browser_client()
+    without = post_ticket(stranger, given)
+    stranger.get("/", headers=DOCUMENT_HEADERS)
+    with_another = post_ticket(stranger, given)
+    unknown = post_ticket(web, "x" * 43)
+    late = post_ticket(web, given)
     answers = [without, with_another, unknown, late]
     assert [answer.status_code for answer in answers] == [401] * 4
     assert len({(answer.json()["error"], answer.json()["message"]) for answer in answers}) == 1
@@ -79,9 +79,9 @@ def test_wrong_tickets_and_wrong_nonces_get_the_same_answer(web, person):
 
 
 def test_who_was_deactivated_meanwhile_does_not_come_in(web, person, database):
-    given = ticket(web, person())
+    given = sign_in_ticket(web, person())
     database.execute(text("UPDATE person SET active = false"))
-    assert post(web, given).status_code == 401
+    assert post_ticket(web, given).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,8 @@ def test_who_was_deactivated_meanwhile_does_not_come_in(web, person, database):
     ],
 )
 def test_what_is_no_ticket_is_refused_in_the_one_shape(web, body, content_type, status, error):
-    web.get("/", headers=DOCUMENT)
-    answer = web.post("/auth/session", content=body, headers=OURS | {"content-type": content_type})
+    web.get("/", headers=DOCUMENT_HEADERS)
+    answer = web.post("/auth/session", content=body, headers=SAME_ORIGIN | {"content-type": content_type})
     assert answer.status_code == status
     assert set(answer.json()) == {"error", "message", "request_id"}
     assert answer.json()["error"] == error
@@ -123,7 +123,7 @@ def test_what_is_no_ticket_is_refused_in_the_one_shape(web, body, content_type, 
     ],
 )
 def test_another_method_is_refused_by_name(web, method, path, allowed):
-    answer = web.request(method, path, headers=OURS)
+    answer = web.request(method, path, headers=SAME_ORIGIN)
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
     assert answer.json()["error"] == "method_not_allowed"
 
@@ -136,7 +136,7 @@ def test_there_is_no_other_sign_in(web, path):
 def test_a_refresh_gives_the_next_pair(web, person):
     sign_in(web, person("ada"))
     before = dict(web.cookies)
-    assert web.post("/auth/refresh", headers=OURS).status_code == 204
+    assert web.post("/auth/refresh", headers=SAME_ORIGIN).status_code == 204
     assert web.cookies["almanac_refresh"] != before["almanac_refresh"]
     assert web.cookies["almanac_nonce"] == before["almanac_nonce"]
     assert web.get("/api/v1/x").json()["person"] == "ada"
@@ -144,7 +144,7 @@ def test_a_refresh_gives_the_next_pair(web, person):
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c"])
 def test_a_refresh_that_is_refused_takes_the_cookies_back(web, token):
-    answer = web.post("/auth/refresh", headers=OURS | {"cookie": f"almanac_refresh={token}"})
+    answer = web.post("/auth/refresh", headers=SAME_ORIGIN | {"cookie": f"almanac_refresh={token}"})
     assert answer.status_code == 401
     assert [line.split("; ")[:2] for line in answer.headers.get_list("set-cookie")] == [
         ["almanac_access=", "Max-Age=0"],
@@ -155,63 +155,63 @@ def test_a_refresh_that_is_refused_takes_the_cookies_back(web, token):
 def test_signing_out_ends_the_session_not_only_the_cookies(web, person, database):
     sign_in(web, person())
     held = dict(web.cookies)
-    assert web.post("/auth/logout", headers=OURS).status_code == 204
+    assert web.post("/auth/logout", headers=SAME_ORIGIN).status_code == 204
     assert set(web.cookies) == {"almanac_nonce"}
-    copied = stack()
+    copied = browser_client()
     copied.cookies.update(held)
     assert copied.get("/api/v1/x").status_code == 401
-    assert copied.post("/auth/refresh", headers=OURS).status_code == 401
+    assert copied.post("/auth/refresh", headers=SAME_ORIGIN).status_code == 401
     assert "sign_out" in database.scalars(text("SELECT action FROM audit_event")).all()
 
 
 def test_a_link_to_sign_out_leads_to_the_first_page(web, person):
     sign_in(web, person())
-    session_id = session_of(web)
+    session_id = session_id_of(web)
     answer = web.get("/auth/logout", headers={"sec-fetch-site": "same-origin"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
-    assert sessions.live(session_id) is None
+    assert sessions.get_live(session_id) is None
 
 
 def test_a_link_on_another_site_signs_nobody_out(web, person):
     sign_in(web, person())
     answer = web.get("/auth/logout", headers={"sec-fetch-site": "cross-site"})
     assert answer.status_code == 403
-    assert sessions.live(session_of(web)) is not None
+    assert sessions.get_live(session_id_of(web)) is not None
 
 
 @pytest.mark.parametrize("kept", ["almanac_access", "almanac_refresh"])
 def test_either_cookie_is_enough_to_sign_out(web, person, kept):
     sign_in(web, person())
-    session_id = session_of(web)
+    session_id = session_id_of(web)
     for name in {"almanac_access", "almanac_refresh"} - {kept}:
         web.cookies.delete(name)
-    web.post("/auth/logout", headers=OURS)
-    assert sessions.live(session_id) is None
+    web.post("/auth/logout", headers=SAME_ORIGIN)
+    assert sessions.get_live(session_id) is None
 
 
 def test_who_is_not_signed_in_can_sign_out(web):
-    assert web.post("/auth/logout", headers=OURS).status_code == 204
+    assert web.post("/auth/logout", headers=SAME_ORIGIN).status_code == 204
     assert web.get("/auth/logout").status_code == 303
 
 
 def test_one_browser_holds_one_session(web, person):
     """Signing in again, as whoever, ends what the browser held before."""
     sign_in(web, person("ada"))
-    before = session_of(web)
+    before = session_id_of(web)
     sign_in(web, person("grace"))
-    assert sessions.live(before) is None
+    assert sessions.get_live(before) is None
     assert web.get("/api/v1/x").json()["person"] == "grace"
 
 
 def test_other_sessions_of_a_person_live_on(web, person):
     somebody = person()
-    elsewhere = sessions.start(somebody, ANYWHERE)
+    elsewhere = sessions.start(somebody, CLIENT_ORIGIN)
     sign_in(web, somebody)
-    assert sessions.live(elsewhere.session_id) is not None
+    assert sessions.get_live(elsewhere.session_id) is not None
 
 
 def test_cookie_lines_are_read_back_as_they_were_written():
     scope = {"headers": [(b"cookie", b"almanac_nonce=a; other=b"), (b"cookie", b"almanac_access=c")]}
-    assert cookies.given_in(scope) == {"almanac_nonce": "a", "other": "b", "almanac_access": "c"}
-    changed = cookies.replaced(scope, {"almanac_access": "", "almanac_refresh": "d"})
-    assert cookies.given_in(changed) == {"almanac_nonce": "a", "other": "b", "almanac_refresh": "d"}
+    assert cookies.request_cookies(scope) == {"almanac_nonce": "a", "other": "b", "almanac_access": "c"}
+    changed = cookies.with_replaced_cookies(scope, {"almanac_access": "", "almanac_refresh": "d"})
+    assert cookies.request_cookies(changed) == {"almanac_nonce": "a", "other": "b", "almanac_refresh": "d"}

@@ -6,26 +6,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.github import PermissionDenied, UnreadableAnswer
+from ingest.github import InvalidResponse, PermissionDenied
 from ingest.github.api.fact_types import (
     StarWeek,
-    absence_factor,
-    by_day,
-    commit_weeks,
-    contributors,
+    contributor_absence_factor,
+    daily_counts,
     pacific_day,
-    releases,
-    star_weeks,
-    traffic,
+    parse_commit_weeks,
+    parse_contributors,
+    parse_releases,
+    parse_star_weeks,
+    parse_traffic,
 )
-from ingest.github.api.facts import NotReady, Subject
-from ingest.github.api.models import MISSHAPEN
-from tests.ingest.github.web import Said, replay, web
+from ingest.github.api.facts import FactSubject, StatisticsNotReady
+from ingest.github.api.models import PARSE_ERRORS
+from tests.ingest.github.fake_server import CannedResponse, fake_server, replay
 
 
 def test_contributors_as_recorded(client, recorded):
-    with web(replay(recorded, "contributors-01-200")) as server:
-        read = client(server.url).facts.contributors(Subject(617210, "hub4j/github-api"))
+    with fake_server(replay(recorded, "contributors-01-200")) as server:
+        read = client(server.url).facts.contributors(FactSubject(617210, "hub4j/github-api"))
     assert len(read.value) >= 30
     assert read.value[0].login == "kohsuke"
     assert not read.value[0].is_bot
@@ -33,36 +33,36 @@ def test_contributors_as_recorded(client, recorded):
 
 
 def test_those_without_an_account_are_left_out(client, recorded):
-    with web(replay(recorded, "contributors-02-200")) as server:
-        read = client(server.url).facts.contributors(Subject(617210, "hub4j/github-api"))
+    with fake_server(replay(recorded, "contributors-02-200")) as server:
+        read = client(server.url).facts.contributors(FactSubject(617210, "hub4j/github-api"))
     assert all(one.login for one in read.value)
 
 
 def test_an_empty_repository_has_none_as_recorded(client, recorded):
-    with web(replay(recorded, "empty_repo-02-204")) as server:
-        read = client(server.url).facts.contributors(Subject(1, "hub4j-test-org/empty"))
+    with fake_server(replay(recorded, "empty_repo-02-204")) as server:
+        read = client(server.url).facts.contributors(FactSubject(1, "hub4j-test-org/empty"))
     assert (read.value, read.captured_at.year) == ([], 2019)
 
 
 def test_releases_as_recorded(client, recorded):
-    with web(replay(recorded, "releases-09-200")) as server:
-        read = client(server.url).facts.releases(Subject(3544490, "PyGithub/PyGithub"))
+    with fake_server(replay(recorded, "releases-09-200")) as server:
+        read = client(server.url).facts.releases(FactSubject(3544490, "PyGithub/PyGithub"))
     assert read.has_more
     assert [one.tag for one in read.value][:1] == ["v1.55"]
     assert all(one.published_at and not one.is_prerelease for one in read.value)
 
 
 def test_commit_activity_as_recorded_first_computing_then_told(client, recorded):
-    with web(replay(recorded, "stats-12-202", "stats-13-200")) as server:
+    with fake_server(replay(recorded, "stats-12-202", "stats-13-200")) as server:
         facts = client(server.url).facts
-        with pytest.raises(NotReady):
-            facts.commit_weeks(Subject(3544490, "PyGithub/PyGithub"))
-        assert len(facts.commit_weeks(Subject(3544490, "PyGithub/PyGithub")).value) == 52
+        with pytest.raises(StatisticsNotReady):
+            facts.commit_weeks(FactSubject(3544490, "PyGithub/PyGithub"))
+        assert len(facts.commit_weeks(FactSubject(3544490, "PyGithub/PyGithub")).value) == 52
 
 
 def test_traffic_as_recorded(client, recorded):
-    with web(replay(recorded, "traffic-03-200", "traffic-04-200")) as server:
-        read = client(server.url).facts.traffic(Subject(617210, "hub4j/github-api"))
+    with fake_server(replay(recorded, "traffic-03-200", "traffic-04-200")) as server:
+        read = client(server.url).facts.traffic(FactSubject(617210, "hub4j/github-api"))
     first = read.value[0]
     assert first.day == date(2020, 2, 8)
     assert (first.views, first.unique_views) == (101, 31)
@@ -71,10 +71,10 @@ def test_traffic_as_recorded(client, recorded):
 
 def test_traffic_that_is_not_ours_as_recorded(client, recorded):
     with (
-        web(replay(recorded, "forbidden-02-403", "forbidden-03-403")) as server,
+        fake_server(replay(recorded, "forbidden-02-403", "forbidden-03-403")) as server,
         pytest.raises(PermissionDenied, match="push access"),
     ):
-        client(server.url).facts.traffic(Subject(1, "hub4j-test-org/github-api"))
+        client(server.url).facts.traffic(FactSubject(1, "hub4j-test-org/github-api"))
 
 
 WEEK = {"week": 1763856000, "total": 3, "days": [0, 1, 2, 0, 0, 0, 0]}
@@ -93,13 +93,16 @@ WEEK = {"week": 1763856000, "total": 3, "days": [0, 1, 2, 0, 0, 0, 0]}
     ],
 )
 def test_a_history_of_another_shape_is_refused_with_a_sentence(client, body):
-    with web(lambda _asked: Said(body=body)) as server, pytest.raises(UnreadableAnswer, match="star history"):
-        client(server.url).facts.star_weeks(Subject(1, "octo/cat"))
+    with (
+        fake_server(lambda _asked: CannedResponse(body=body)) as server,
+        pytest.raises(InvalidResponse, match="star history"),
+    ):
+        client(server.url).facts.star_weeks(FactSubject(1, "octo/cat"))
 
 
 def test_a_page_of_the_walk_is_asked_for_by_its_number(client):
-    with web(lambda _asked: Said(body=[WEEK])) as server:
-        read = client(server.url).facts.star_weeks(Subject(1, "octo/cat"), 7)
+    with fake_server(lambda _asked: CannedResponse(body=[WEEK])) as server:
+        read = client(server.url).facts.star_weeks(FactSubject(1, "octo/cat"), 7)
     assert server.asked[0].path == "/repos/octo/cat/stargazers/history"
     assert server.asked[0].query == {"page": "7"}
     assert read.value == [StarWeek(date(2025, 11, 23), (0, 1, 2, 0, 0, 0, 0))]
@@ -108,7 +111,11 @@ def test_a_page_of_the_walk_is_asked_for_by_its_number(client):
 
 def test_days_that_have_not_begun_are_no_zeros():
     today = date(2025, 11, 25)
-    assert by_day(star_weeks([WEEK]), today) == {date(2025, 11, 23): 0, date(2025, 11, 24): 1, date(2025, 11, 25): 2}
+    assert daily_counts(parse_star_weeks([WEEK]), today) == {
+        date(2025, 11, 23): 0,
+        date(2025, 11, 24): 1,
+        date(2025, 11, 25): 2,
+    }
 
 
 def test_a_day_in_california_begins_when_it_does():
@@ -120,7 +127,7 @@ def test_a_day_in_california_begins_when_it_does():
 
 @given(st.lists(st.integers(0, 10_000), max_size=60))
 def test_so_many_make_half_and_one_fewer_do_not(commits):
-    factor = absence_factor(commits)
+    factor = contributor_absence_factor(commits)
     ordered = sorted(commits, reverse=True)
     assert sum(ordered[:factor]) * 2 >= sum(ordered)
     assert factor == 0 or sum(ordered[: factor - 1]) * 2 < sum(ordered)
@@ -138,8 +145,14 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_whatever_a_body_is_it_is_read_or_refused(body):
-    for read in (star_weeks, commit_weeks, contributors, releases, lambda told: traffic(told, "views")):
+    for read in (
+        parse_star_weeks,
+        parse_commit_weeks,
+        parse_contributors,
+        parse_releases,
+        lambda told: parse_traffic(told, "views"),
+    ):
         try:
             assert isinstance(read(body), list)
-        except MISSHAPEN:
+        except PARSE_ERRORS:
             continue

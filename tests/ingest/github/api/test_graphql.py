@@ -4,16 +4,23 @@ import re
 
 import pytest
 
-from ingest.github import Ask, PermissionDenied, RateLimited, ServerFailed, UnreadableAnswer
-from ingest.github.api.graphql_queries import points, pulse
-from ingest.github.api.graphql_responses import Absent, Fault, Listed, Told, Withheld, read_page
+from ingest.github import AccountRequest, InvalidResponse, PermissionDenied, RateLimited, ServerError
+from ingest.github.api.graphql_queries import cost_in_points, pulse_query
+from ingest.github.api.graphql_responses import (
+    AbsentAccount,
+    AccountPage,
+    ErrorEntry,
+    GraphQLResponse,
+    PartialPage,
+    read_account_page,
+)
 from tests.ingest.github.conftest import TOKEN
-from tests.ingest.github.web import Said, web
+from tests.ingest.github.fake_server import CannedResponse, fake_server
 
 DATE = {"date": "Mon, 23 Nov 2026 12:00:00 GMT"}
 
 
-def node(number, **other):
+def repository_node(number, **other):
     return {
         "id": f"R_{number}",
         "databaseId": number,
@@ -26,7 +33,7 @@ def node(number, **other):
     } | other
 
 
-def account(login="octocat", nodes=(), total=None, cursor=None, **other):
+def account_node(login="octocat", nodes=(), total=None, cursor=None, **other):
     page = {
         "totalCount": len(nodes) if total is None else total,
         "pageInfo": {"hasNextPage": cursor is not None, "endCursor": cursor},
@@ -35,25 +42,25 @@ def account(login="octocat", nodes=(), total=None, cursor=None, **other):
     return {"__typename": "User", "id": "U_5", "databaseId": 5, "login": login, "repositories": page} | other
 
 
-def aliases(asked):
+def login_aliases(asked):
     """The logins asked for by their alias."""
     return {f"a{name[1:]}": login for name, login in asked.body["variables"].items() if name.startswith("l")}
 
 
-def data(**parts):
-    return Said(200, {"data": parts}, DATE)
+def data_response(**parts):
+    return CannedResponse(200, {"data": parts}, DATE)
 
 
-def ask(github, *logins, languages_wanted=lambda *_: False, **how):
-    outcomes = github.accounts([Ask(login) for login in logins], languages_wanted=languages_wanted, **how)
+def fetch_accounts(github, *logins, languages_wanted=lambda *_: False, **how):
+    outcomes = github.accounts([AccountRequest(login) for login in logins], languages_wanted=languages_wanted, **how)
     return {outcome.ask.login: outcome for outcome in outcomes}
 
 
 def test_a_server_without_rate_limit_or_viewer_serves_as_well(client):
     """Points are then counted by GitHub's rule: connections by a hundred, at least one."""
-    with web(lambda asked: data(a0=account(nodes=[node(1)]))) as server:
+    with fake_server(lambda asked: data_response(a0=account_node(nodes=[repository_node(1)]))) as server:
         github = client(server.url, TOKEN)
-        outcome = ask(github, "octocat")["octocat"]
+        outcome = fetch_accounts(github, "octocat")["octocat"]
     assert outcome.answer.complete
     assert github.usage.points == 1
     assert github.budget() == []
@@ -73,13 +80,15 @@ def test_a_refused_viewer_voids_no_query(client, error, status):
 
     def say(asked):
         if "viewer" in asked.body["query"]:
-            return Said(status, {"data": None, "errors": [error]} if status == 200 else {"errors": [error]}, DATE)
-        return data(**{alias: account(login) for alias, login in aliases(asked).items()})
+            return CannedResponse(
+                status, {"data": None, "errors": [error]} if status == 200 else {"errors": [error]}, DATE
+            )
+        return data_response(**{alias: account_node(login) for alias, login in login_aliases(asked).items()})
 
-    with web(say) as server:
+    with fake_server(say) as server:
         github = client(server.url, TOKEN)
-        assert ask(github, "octocat")["octocat"].error is None
-        assert ask(github, "hubot")["hubot"].error is None
+        assert fetch_accounts(github, "octocat")["octocat"].error is None
+        assert fetch_accounts(github, "hubot")["hubot"].error is None
         assert len(server.asked) == 3
 
 
@@ -88,20 +97,20 @@ def test_an_older_server_is_asked_without_the_fields_it_lacks(client):
         lacking = [name for name in ("isTemplate", "diskUsage", "gists") if name in asked.body["query"]]
         if lacking:
             errors = [{"message": f"Field '{name}' doesn't exist on type 'Repository'"} for name in lacking]
-            return Said(200, {"errors": errors}, DATE)
-        return data(a0=account(nodes=[node(1)]))
+            return CannedResponse(200, {"errors": errors}, DATE)
+        return data_response(a0=account_node(nodes=[repository_node(1)]))
 
-    with web(say) as server:
-        assert ask(client(server.url, TOKEN), "octocat")["octocat"].answer.repositories[0].size_kb is None
+    with fake_server(say) as server:
+        assert fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"].answer.repositories[0].size_kb is None
         assert len(server.asked) == 2
 
 
 def test_a_field_nobody_can_do_without_ends_in_a_sentence(client, time):
     error = {"message": "Field 'repositoryOwner' doesn't exist on type 'Query'"}
-    with web(lambda _: Said(200, {"errors": [error]}, DATE)) as server:
-        outcome = ask(client(server.url, TOKEN), "octocat")["octocat"]
+    with fake_server(lambda _: CannedResponse(200, {"errors": [error]}, DATE)) as server:
+        outcome = fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"]
         assert len(server.asked) < 10
-    assert isinstance(outcome.error, ServerFailed)
+    assert isinstance(outcome.error, ServerError)
     assert "repositoryOwner" in str(outcome.error)
 
 
@@ -109,15 +118,15 @@ def test_a_field_nobody_can_do_without_ends_in_a_sentence(client, time):
 def test_where_graphql_is_not_to_be_had_rest_serves(client, status):
     def say(asked):
         if asked.path == "/graphql":
-            return Said(status, {"message": "Resource not accessible by personal access token"})
+            return CannedResponse(status, {"message": "Resource not accessible by personal access token"})
         if asked.path.endswith("/repos"):
-            return Said(200, [])
-        return Said(200, {"id": 5, "login": "octocat", "type": "User", "public_repos": 0})
+            return CannedResponse(200, [])
+        return CannedResponse(200, {"id": 5, "login": "octocat", "type": "User", "public_repos": 0})
 
-    with web(say) as server:
+    with fake_server(say) as server:
         github = client(server.url, TOKEN)
-        assert ask(github, "octocat")["octocat"].answer.complete
-        ask(github, "octocat")
+        assert fetch_accounts(github, "octocat")["octocat"].answer.complete
+        fetch_accounts(github, "octocat")
         # A server that has none is not asked again.
         assert server.paths().count("/graphql") == (1 if status != 403 else 2)
 
@@ -127,14 +136,14 @@ def test_a_part_too_heavy_for_one_query_is_asked_again_in_smaller_ones(client, t
     sizes = []
 
     def say(asked):
-        names = aliases(asked)
+        names = login_aliases(asked)
         sizes.append(len(names))
-        parts = {alias: account(login) if i < 3 else None for i, (alias, login) in enumerate(names.items())}
+        parts = {alias: account_node(login) if i < 3 else None for i, (alias, login) in enumerate(names.items())}
         errors = [{"type": "RESOURCE_LIMITS_EXCEEDED", "message": "Resource limits for this query exceeded."}]
-        return Said(200, {"data": parts} | ({"errors": errors} if len(names) > 3 else {}), DATE)
+        return CannedResponse(200, {"data": parts} | ({"errors": errors} if len(names) > 3 else {}), DATE)
 
-    with web(say) as server:
-        outcomes = ask(client(server.url, TOKEN), *(f"account-{i}" for i in range(20)))
+    with fake_server(say) as server:
+        outcomes = fetch_accounts(client(server.url, TOKEN), *(f"account-{i}" for i in range(20)))
         assert len(server.asked) < 15
     assert all(outcome.error is None for outcome in outcomes.values())
     assert sizes[0] == 20
@@ -144,9 +153,9 @@ def test_a_part_too_heavy_for_one_query_is_asked_again_in_smaller_ones(client, t
 def test_a_repository_that_is_withheld_leaves_its_account_incomplete_not_refused(client, time):
     """An organization's single sign-on, for one. It is asked for a second time, then taken as it is."""
     error = {"type": "FORBIDDEN", "message": "SAML", "path": ["a0", "repositories", "nodes", 1]}
-    body = {"data": {"a0": account(nodes=[node(1), None, node(3)])}, "errors": [error]}
-    with web(lambda _: Said(200, body, DATE)) as server:
-        answer = ask(client(server.url, TOKEN), "octocat")["octocat"].answer
+    body = {"data": {"a0": account_node(nodes=[repository_node(1), None, repository_node(3)])}, "errors": [error]}
+    with fake_server(lambda _: CannedResponse(200, body, DATE)) as server:
+        answer = fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"].answer
         assert len(server.asked) == 3
     assert [one.github_id for one in answer.repositories] == [1, 3]
     assert not answer.complete
@@ -154,33 +163,33 @@ def test_a_repository_that_is_withheld_leaves_its_account_incomplete_not_refused
 
 def test_an_account_that_is_forbidden_says_so(client):
     error = {"type": "FORBIDDEN", "message": "Not for you", "path": ["a0"]}
-    with web(lambda _: Said(200, {"data": {"a0": None}, "errors": [error]}, DATE)) as server:
-        outcome = ask(client(server.url, TOKEN), "octocat")["octocat"]
+    with fake_server(lambda _: CannedResponse(200, {"data": {"a0": None}, "errors": [error]}, DATE)) as server:
+        outcome = fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"]
     assert isinstance(outcome.error, PermissionDenied)
 
 
 def test_an_account_of_another_shape_is_refused_alone(client):
     def say(asked):
-        return data(
+        return data_response(
             **{
-                alias: {"login": login, "repositories": "many"} if login == "bad" else account(login)
-                for alias, login in aliases(asked).items()
+                alias: {"login": login, "repositories": "many"} if login == "bad" else account_node(login)
+                for alias, login in login_aliases(asked).items()
             }
         )
 
-    with web(say) as server:
-        outcomes = ask(client(server.url, TOKEN), "good", "bad", "fine")
-    assert isinstance(outcomes["bad"].error, UnreadableAnswer)
+    with fake_server(say) as server:
+        outcomes = fetch_accounts(client(server.url, TOKEN), "good", "bad", "fine")
+    assert isinstance(outcomes["bad"].error, InvalidResponse)
     assert outcomes["good"].error is None
     assert outcomes["fine"].error is None
 
 
 @pytest.mark.parametrize("body", [{}, {"data": None}, [], "nonsense", {"data": []}, {"errors": "x"}, {"errors": ["x"]}])
 def test_an_answer_that_is_none_is_unreadable(client, time, body):
-    with web(lambda _: Said(200, body, DATE)) as server:
-        outcome = ask(client(server.url, TOKEN), "octocat")["octocat"]
+    with fake_server(lambda _: CannedResponse(200, body, DATE)) as server:
+        outcome = fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"]
         assert len(server.asked) < 10
-    assert isinstance(outcome.error, UnreadableAnswer | ServerFailed)
+    assert isinstance(outcome.error, InvalidResponse | ServerError)
 
 
 def test_languages_of_more_than_a_page_are_read_to_the_end(client):
@@ -192,15 +201,17 @@ def test_languages_of_more_than_a_page_are_read_to_the_end(client):
 
     def say(asked):
         if "Pulse" in asked.body["query"]:
-            return data(a0=account(nodes=[node(1), node(2), node(3)]))
+            return data_response(a0=account_node(nodes=[repository_node(1), repository_node(2), repository_node(3)]))
         if "Nodes" in asked.body["query"]:
             assert asked.body["variables"] == {"i0": ["R_1", "R_2", "R_3"]}
-            return data(n0=[{"languages": page({"C": 9}, "more")}, {"languages": page({})}, None])
+            return data_response(n0=[{"languages": page({"C": 9}, "more")}, {"languages": page({})}, None])
         assert asked.body["variables"] == {"i0": "R_1", "c0": "more"}
-        return data(n0={"languages": page({"Nix": 1})})
+        return data_response(n0={"languages": page({"Nix": 1})})
 
-    with web(say) as server:
-        answer = ask(client(server.url, TOKEN), "octocat", languages_wanted=lambda *_: True)["octocat"].answer
+    with fake_server(say) as server:
+        answer = fetch_accounts(client(server.url, TOKEN), "octocat", languages_wanted=lambda *_: True)[
+            "octocat"
+        ].answer
     assert answer.languages == {1: {"C": 9, "Nix": 1}, 2: {}}
     assert answer.languages_refused == {3: "not_found"}
 
@@ -208,29 +219,31 @@ def test_languages_of_more_than_a_page_are_read_to_the_end(client):
 def test_one_repository_whose_languages_fail_does_not_cost_the_others_theirs(client, time):
     def say(asked):
         if "Pulse" in asked.body["query"]:
-            return data(a0=account(nodes=[node(number) for number in range(1, 41)]))
+            return data_response(a0=account_node(nodes=[repository_node(number) for number in range(1, 41)]))
         ids = asked.body["variables"]["i0"]
         if "R_7" in ids:
-            return Said(502)
-        return data(
+            return CannedResponse(502)
+        return data_response(
             n0=[{"languages": {"edges": [{"size": 1, "node": {"name": "C"}}], "pageInfo": {}}} for _ in ids],
         )
 
-    with web(say) as server:
-        answer = ask(client(server.url, TOKEN), "octocat", languages_wanted=lambda *_: True)["octocat"].answer
+    with fake_server(say) as server:
+        answer = fetch_accounts(client(server.url, TOKEN), "octocat", languages_wanted=lambda *_: True)[
+            "octocat"
+        ].answer
         assert len(server.asked) < 30
     assert len(answer.languages) >= 36
     assert set(answer.unread) == set(range(1, 41)) - set(answer.languages)
     assert 7 in answer.unread
-    assert isinstance(answer.unread_because, ServerFailed)
+    assert isinstance(answer.unread_because, ServerError)
 
 
 def test_a_budget_told_in_the_body_alone_is_kept_to(client, time):
     told = {"cost": 1, "limit": 5000, "remaining": 0, "resetAt": "2026-11-23T12:30:00Z"}
-    with web(lambda _: data(rateLimit=told, viewer={"login": "Mona"}, a0=account())) as server:
+    with fake_server(lambda _: data_response(rateLimit=told, viewer={"login": "Mona"}, a0=account_node())) as server:
         github = client(server.url, TOKEN)
-        assert ask(github, "octocat")["octocat"].error is None
-        second = ask(github, "octocat")["octocat"]
+        assert fetch_accounts(github, "octocat")["octocat"].error is None
+        second = fetch_accounts(github, "octocat")["octocat"]
         assert isinstance(second.error, RateLimited)
         assert len(server.asked) == 1
         (state,) = github.budget()
@@ -241,13 +254,13 @@ def test_a_limit_as_a_graphql_error_waits_for_the_reset(client, time):
     """HTTP 200; the headers say until when."""
     reset = int(time.now().timestamp()) + 40
     told = {"x-ratelimit-limit": "5000", "x-ratelimit-remaining": "0", "x-ratelimit-reset": str(reset)} | DATE
-    said = [Said(200, {"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}, told)]
+    said = [CannedResponse(200, {"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}, told)]
 
     def say(asked):
-        return said.pop() if said else data(a0=account())
+        return said.pop() if said else data_response(a0=account_node())
 
-    with web(say) as server:
-        assert ask(client(server.url, TOKEN), "octocat")["octocat"].error is None
+    with fake_server(say) as server:
+        assert fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"].error is None
         assert len(server.asked) == 2
     assert 40 <= time.slept <= 43
 
@@ -255,11 +268,11 @@ def test_a_limit_as_a_graphql_error_waits_for_the_reset(client, time):
 def test_an_organizations_followers_that_fail_leave_the_rest(client, time):
     def say(asked):
         if asked.path != "/graphql":
-            return Said(404, {"message": "Not Found"})
-        return data(a0=account(__typename="Organization", databaseId=9))
+            return CannedResponse(404, {"message": "Not Found"})
+        return data_response(a0=account_node(__typename="Organization", databaseId=9))
 
-    with web(say) as server:
-        answer = ask(client(server.url, TOKEN), "octocat")["octocat"].answer
+    with fake_server(say) as server:
+        answer = fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"].answer
     assert answer.account.followers is None
     assert answer.account.kind == "organization"
 
@@ -267,24 +280,36 @@ def test_an_organizations_followers_that_fail_leave_the_rest(client, time):
 # Reading, alone -------------------------------------------------------------------------------------------------------
 
 
-def told(parts, *faults):
-    return Told(parts, tuple(faults), None)
+def graphql_response(parts, *faults):
+    return GraphQLResponse(parts, tuple(faults), None)
 
 
 def test_null_means_absent_unless_the_answer_says_it_is_not_whole():
-    assert read_page(told({"a0": None}), "a0", "x", first=True) == Absent()
-    assert read_page(told({"a0": None}, Fault("NOT_FOUND", "", ("a0",))), "a0", "x", first=True) == Absent()
-    assert read_page(told({"a0": None}, Fault("NOT_FOUND", "", ("a1",))), "a0", "x", first=True) == Absent()
-    assert isinstance(read_page(told({"a0": None}, Fault("", "boom", ("a0",))), "a0", "x", first=True), Withheld)
-    assert isinstance(read_page(told({"a0": None}, Fault("", "boom", ())), "a0", "x", first=True), Withheld)
-    assert isinstance(read_page(told({}), "a0", "x", first=True), Withheld)
-    assert isinstance(read_page(told({"a0": account()}), "a0", "x", first=True), Listed)
+    assert read_account_page(graphql_response({"a0": None}), "a0", "x", first=True) == AbsentAccount()
+    assert (
+        read_account_page(graphql_response({"a0": None}, ErrorEntry("NOT_FOUND", "", ("a0",))), "a0", "x", first=True)
+        == AbsentAccount()
+    )
+    assert (
+        read_account_page(graphql_response({"a0": None}, ErrorEntry("NOT_FOUND", "", ("a1",))), "a0", "x", first=True)
+        == AbsentAccount()
+    )
+    assert isinstance(
+        read_account_page(graphql_response({"a0": None}, ErrorEntry("", "boom", ("a0",))), "a0", "x", first=True),
+        PartialPage,
+    )
+    assert isinstance(
+        read_account_page(graphql_response({"a0": None}, ErrorEntry("", "boom", ())), "a0", "x", first=True),
+        PartialPage,
+    )
+    assert isinstance(read_account_page(graphql_response({}), "a0", "x", first=True), PartialPage)
+    assert isinstance(read_account_page(graphql_response({"a0": account_node()}), "a0", "x", first=True), AccountPage)
 
 
 def test_a_query_asks_for_what_it_needs_and_no_connection_more():
     """Connections are what GitHub charges for: three of an account's own and one of its repositories."""
-    text = pulse(25, 0)
+    text = pulse_query(25, 0)
     assert len(re.findall(r"\ba\d+: repositoryOwner", text)) == 25
     assert text.count("totalCount") == 4
-    assert points(25 * 4) == 1
-    assert "followers" not in pulse(0, 3)
+    assert cost_in_points(25 * 4) == 1
+    assert "followers" not in pulse_query(0, 3)

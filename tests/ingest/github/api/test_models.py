@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.github import Account, Repository
-from ingest.github.api.models import MISSHAPEN, clean
+from ingest.github.api.models import PARSE_ERRORS, clean_text
 
 ACCOUNT_CATEGORIES = {"user", "user_by_id", "user_self", "org"}
 JSON = st.recursive(
@@ -19,7 +19,7 @@ JSON = st.recursive(
 )
 
 
-def bodies(recorded, wanted):
+def recorded_bodies(recorded, wanted):
     for path in sorted((recorded / "exchanges").glob("*.json")):
         held = json.loads(path.read_text())
         if held["response"]["status"] != 200:
@@ -33,7 +33,7 @@ def bodies(recorded, wanted):
 def test_every_recorded_account_is_read(recorded):
     """From 2012 to 2026, users and organizations."""
     seen = 0
-    for name, body in bodies(recorded, lambda held, _: held["category"] in ACCOUNT_CATEGORIES):
+    for name, body in recorded_bodies(recorded, lambda held, _: held["category"] in ACCOUNT_CATEGORIES):
         account = Account.from_rest(body)
         told = (body["id"], body["login"], body["public_repos"], body["followers"], body["following"])
         assert told == (
@@ -52,7 +52,7 @@ def test_every_recorded_account_is_read(recorded):
 
 def test_every_recorded_repository_is_read(recorded):
     seen = 0
-    for name, body in bodies(recorded, lambda _held, item: "full_name" in item and "pushed_at" in item):
+    for name, body in recorded_bodies(recorded, lambda _held, item: "full_name" in item and "pushed_at" in item):
         repository = Repository.from_rest(body)
         assert repository.github_id == body["id"], name
         assert repository.full_name == body["full_name"], name
@@ -138,7 +138,7 @@ def test_postgres_can_hold_every_text():
 
 @given(st.text())
 def test_any_text_can_be_stored(text):
-    cleaned = clean(text)
+    cleaned = clean_text(text)
     assert "\x00" not in cleaned
     cleaned.encode()
 
@@ -148,11 +148,11 @@ def test_a_body_of_another_shape_is_read_or_refused(body, some_id, name, other):
     body |= {"id": some_id, "databaseId": some_id, "login": name, "full_name": name, "nameWithOwner": name}
     body |= {"name": other, "owner": other, "license": other, "topics": other, "licenseInfo": other, "type": other}
     for read in (Account.from_rest, Account.from_graphql, Repository.from_rest, Repository.from_graphql):
-        with contextlib.suppress(MISSHAPEN):
+        with contextlib.suppress(PARSE_ERRORS):
             read(dict(body))
 
 
 @pytest.mark.parametrize("read", [Account.from_rest, Repository.from_rest, Account.from_graphql])
 def test_without_an_id_it_is_nobody(read):
-    with pytest.raises(MISSHAPEN):
+    with pytest.raises(PARSE_ERRORS):
         read({"login": "a", "name": "b", "full_name": "a/b"})

@@ -10,19 +10,19 @@ from structlog.testing import capture_logs
 
 from core.budget import refused_tokens
 from core.settings import Settings
-from ingest.github import Ask, BadCredentials, GitHub
-from ingest.github.http.app_auth import Installation, Signer
+from ingest.github import AccountRequest, BadCredentials, GitHub
+from ingest.github.http.app_auth import AppCredential, InstallationCredential
 from ingest.sandbox import World, serve
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-LOGIN = "sandbox-owner-1"
+TOKEN_OWNER = "sandbox-owner-1"
 
 
-def pem(key):
+def private_pem(key):
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def public(key):
+def public_pem(key):
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
@@ -34,15 +34,15 @@ def key():
 @pytest.fixture
 def sandbox(key):
     with serve(World(accounts=6, repositories=30, seed=5, frozen_at=NOW)) as running:
-        running.app = running.apps.register("1234", public(key), "77", LOGIN)
-        running.limits.larger[LOGIN] = 12_500
+        running.app = running.apps.register("1234", public_pem(key), "77", TOKEN_OWNER)
+        running.limits.larger[TOKEN_OWNER] = 12_500
         yield running
 
 
 @pytest.fixture
 def key_file(tmp_path, key):
     file = tmp_path / "app.pem"
-    file.write_bytes(pem(key))
+    file.write_bytes(private_pem(key))
     return file
 
 
@@ -59,7 +59,9 @@ def github(sandbox, key_file):
             github_app_private_key_file=key_file,
             github_app_installation_id="77",
         )
-        client = GitHub.from_settings(given, redis, clock=lambda: clock(sandbox) + ahead, sleep=lambda _seconds: None)
+        client = GitHub.from_settings(
+            given, redis, clock=lambda: sandbox_now(sandbox) + ahead, sleep=lambda _seconds: None
+        )
         made.append(client)
         return client
 
@@ -68,33 +70,33 @@ def github(sandbox, key_file):
         client.close()
 
 
-def clock(sandbox):
+def sandbox_now(sandbox):
     return datetime.fromtimestamp(sandbox.world.now(), UTC)
 
 
-def read(client, sandbox, count=6):
-    asks = [Ask(login) for login in sandbox.world.logins()[:count]]
+def fetch_accounts(client, sandbox, count=6):
+    asks = [AccountRequest(login) for login in sandbox.world.logins()[:count]]
     return list(client.accounts(asks, languages_wanted=lambda _account, _repository: True))
 
 
-def tokens_asked(sandbox):
+def token_requests(sandbox):
     return [entry for entry in sandbox.log if entry.path.endswith("/access_tokens")]
 
 
 def test_the_app_reads_accounts_with_its_own_larger_budget(github, sandbox):
     client = github()
     assert not client.is_anonymous
-    assert all(outcome.answer for outcome in read(client, sandbox))
-    assert len(tokens_asked(sandbox)) == 1
+    assert all(outcome.answer for outcome in fetch_accounts(client, sandbox))
+    assert len(token_requests(sandbox)) == 1
     assert {state.limit for state in client.budget() if state.resource == "graphql"} == {12_500}
 
 
 def test_its_signature_is_what_github_asks_for(key):
     """A minute back, for ten minutes at most, by RS256."""
-    signature = Signer("1234", pem(key), lambda: NOW).authorization().removeprefix("Bearer ")
+    signature = AppCredential("1234", private_pem(key), lambda: NOW).authorization().removeprefix("Bearer ")
     assert jwt.get_unverified_header(signature)["alg"] == "RS256"
     claims = jwt.decode(
-        signature, public(key), algorithms=["RS256"], options={"verify_exp": False, "verify_iat": False}
+        signature, public_pem(key), algorithms=["RS256"], options={"verify_exp": False, "verify_iat": False}
     )
     assert claims["iss"] == "1234"
     assert claims["iat"] == NOW.timestamp() - 60
@@ -103,79 +105,79 @@ def test_its_signature_is_what_github_asks_for(key):
 
 def test_a_token_is_renewed_before_its_hour_is_over(github, sandbox):
     client = github()
-    read(client, sandbox, 1)
+    fetch_accounts(client, sandbox, 1)
     sandbox.world.advance(minutes=50)
-    read(client, sandbox, 1)
-    assert len(tokens_asked(sandbox)) == 1
+    fetch_accounts(client, sandbox, 1)
+    assert len(token_requests(sandbox)) == 1
     sandbox.world.advance(minutes=6)
-    assert read(client, sandbox, 1)[0].answer
-    assert len(tokens_asked(sandbox)) == 2
+    assert fetch_accounts(client, sandbox, 1)[0].answer
+    assert len(token_requests(sandbox)) == 2
     assert 401 not in {entry.status for entry in sandbox.log}
 
 
 def test_a_token_that_ends_before_its_time_is_renewed_once_in_the_middle_of_a_run(github, sandbox):
     client = github()
-    read(client, sandbox, 1)
+    fetch_accounts(client, sandbox, 1)
     sandbox.apps.revoke(sandbox.app.issued[-1])
-    assert all(outcome.answer for outcome in read(client, sandbox))
-    assert len(tokens_asked(sandbox)) >= 2
+    assert all(outcome.answer for outcome in fetch_accounts(client, sandbox))
+    assert len(token_requests(sandbox)) >= 2
 
 
 def test_an_app_that_was_uninstalled_leaves_the_work_to_the_tokens(github, sandbox, redis):
     """The reason is kept where pages can read it, until somebody starts again."""
     client = github("sandbox-token-2", redis=redis)
-    read(client, sandbox)
+    fetch_accounts(client, sandbox)
     sandbox.apps.uninstall("77")
-    assert all(outcome.answer for outcome in read(client, sandbox))
-    (told,) = refused_tokens.seen(redis, sandbox.url)
+    assert all(outcome.answer for outcome in fetch_accounts(client, sandbox))
+    (told,) = refused_tokens.load_refused_tokens(redis, sandbox.url)
     assert told.name == "GitHub App 1234 (installation 77)"
     assert "not installed there any more" in told.why
-    assert told.at == clock(sandbox)
+    assert told.at == sandbox_now(sandbox)
     github("sandbox-token-2", redis=redis)
-    assert refused_tokens.seen(redis, sandbox.url) == []
+    assert refused_tokens.load_refused_tokens(redis, sandbox.url) == []
 
 
 def test_a_suspended_app_alone_says_so(github, sandbox):
     sandbox.app.suspended = True
-    (outcome,) = read(github(), sandbox, 1)
+    (outcome,) = fetch_accounts(github(), sandbox, 1)
     assert isinstance(outcome.error, BadCredentials)
     assert "suspended" in str(outcome.error)
 
 
 def test_a_key_that_is_not_the_apps_is_refused_with_a_sentence(sandbox, github, key_file):
-    key_file.write_bytes(pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
-    (outcome,) = read(github(), sandbox, 1)
+    key_file.write_bytes(private_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
+    (outcome,) = fetch_accounts(github(), sandbox, 1)
     assert "number or private key is wrong" in str(outcome.error)
 
 
 def test_a_clock_that_is_wrong_signs_by_githubs(github, sandbox):
-    assert read(github(ahead=timedelta(minutes=45)), sandbox, 1)[0].answer
-    assert read(github(ahead=timedelta(minutes=-45)), sandbox, 1)[0].answer
+    assert fetch_accounts(github(ahead=timedelta(minutes=45)), sandbox, 1)[0].answer
+    assert fetch_accounts(github(ahead=timedelta(minutes=-45)), sandbox, 1)[0].answer
 
 
 def test_a_revoked_token_is_told_where_pages_can_read_it(github, sandbox, redis):
     client = github("sandbox-token-2", redis=redis)
     sandbox.faults.refuse_token("sandbox-token-2")
-    assert all(outcome.answer for outcome in read(client, sandbox))
-    told = refused_tokens.seen(redis, sandbox.url)
+    assert all(outcome.answer for outcome in fetch_accounts(client, sandbox))
+    told = refused_tokens.load_refused_tokens(redis, sandbox.url)
     assert [one.name.split(" (")[0] for one in told] == ["token 1"]
     assert "sandbox-token-2" not in str(told)
 
 
 @pytest.mark.parametrize("content", [b"", b"no key", "an elliptic one"])
 def test_what_is_no_key_is_refused_at_the_start_without_showing_it(content, key):
-    given = pem(ec.generate_private_key(ec.SECP256R1())) if isinstance(content, str) else content
+    given = private_pem(ec.generate_private_key(ec.SECP256R1())) if isinstance(content, str) else content
     with pytest.raises(BadCredentials, match="RSA key") as refused:
-        Signer("1234", given, lambda: NOW)
+        AppCredential("1234", given, lambda: NOW)
     assert not given or given.decode() not in str(refused.value)
 
 
 def test_neither_key_nor_token_shows_anywhere(github, sandbox, key):
     with capture_logs() as logs:
         client = github()
-        read(client, sandbox, 1)
-    signer = Signer("1234", pem(key), lambda: NOW)
-    installation = Installation(signer, "77", lambda: NOW)
+        fetch_accounts(client, sandbox, 1)
+    signer = AppCredential("1234", private_pem(key), lambda: NOW)
+    installation = InstallationCredential(signer, "77", lambda: NOW)
     shown = f"{logs} {signer!r} {installation!r} {client._pool.credentials}"
     assert sandbox.app.issued
     assert not any(token in shown for token in sandbox.app.issued)
@@ -190,8 +192,14 @@ def test_an_app_is_named_whole_or_not_at_all(key_file):
 
 
 def test_its_fingerprint_stays_while_its_tokens_change(key):
-    one, other = (Installation(Signer("1234", pem(key), lambda: NOW), number, lambda: NOW) for number in ("77", "78"))
-    assert one.fingerprint == Installation(Signer("1234", pem(key), lambda: NOW), "77", lambda: NOW).fingerprint
+    one, other = (
+        InstallationCredential(AppCredential("1234", private_pem(key), lambda: NOW), number, lambda: NOW)
+        for number in ("77", "78")
+    )
+    assert (
+        one.fingerprint
+        == InstallationCredential(AppCredential("1234", private_pem(key), lambda: NOW), "77", lambda: NOW).fingerprint
+    )
     assert one.fingerprint != other.fingerprint
     with pytest.raises(BadCredentials):
         one.authorization()

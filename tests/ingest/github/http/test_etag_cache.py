@@ -5,37 +5,37 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from structlog.testing import capture_logs
 
-from ingest.github.http.etag_cache import Cache, Kept, Memory, Refusal
+from ingest.github.http.etag_cache import CachedRefusal, CachedResponse, MemoryCache, ResponseCache
 
 
 def test_an_answer_is_kept_with_its_link_for_the_token_it_was_given_to(redis):
-    cache = Cache(redis, "t")
+    cache = ResponseCache(redis, "t")
     headers = {"etag": 'W/"1"', "last-modified": "x", "link": "<http://next>", "set-cookie": "secret"}
     cache.keep("abc", "http://x", headers, b"[1]")
-    kept = Cache(redis, "t").find("abc", "http://x")
-    assert kept == Kept({"etag": 'W/"1"', "last-modified": "x", "link": "<http://next>"}, b"[1]")
+    kept = ResponseCache(redis, "t").find("abc", "http://x")
+    assert kept == CachedResponse({"etag": 'W/"1"', "last-modified": "x", "link": "<http://next>"}, b"[1]")
     assert kept.conditions() == {"if-none-match": 'W/"1"'}
     assert cache.find("other", "http://x") is None
 
 
 def test_last_modified_serves_where_there_is_no_etag():
-    assert Kept({"last-modified": "Fri"}, b"").conditions() == {"if-modified-since": "Fri"}
+    assert CachedResponse({"last-modified": "Fri"}, b"").conditions() == {"if-modified-since": "Fri"}
 
 
 def test_what_cannot_be_asked_for_conditionally_is_not_kept(redis):
-    Cache(redis, "t").keep("abc", "http://x", {"content-type": "json"}, b"[1]")
+    ResponseCache(redis, "t").keep("abc", "http://x", {"content-type": "json"}, b"[1]")
     assert redis.dbsize() == 0
 
 
 def test_a_refusal_is_remembered_for_a_day(redis):
-    cache = Cache(redis, "t")
-    cache.refuse("abc", "http://x", Refusal(451, "dmca"))
-    assert cache.refusal("abc", "http://x") == Refusal(451, "dmca")
+    cache = ResponseCache(redis, "t")
+    cache.refuse("abc", "http://x", CachedRefusal(451, "dmca"))
+    assert cache.refusal("abc", "http://x") == CachedRefusal(451, "dmca")
     assert 86000 < redis.ttl(redis.keys()[0]) <= 86400
 
 
 def test_a_damaged_entry_is_as_if_nothing_were_kept(redis):
-    cache = Cache(redis, "t")
+    cache = ResponseCache(redis, "t")
     cache.keep("abc", "http://x", {"etag": "1"}, b"[1]")
     redis.set(redis.keys()[0], b"garbage")
     assert cache.find("abc", "http://x") is None
@@ -43,17 +43,17 @@ def test_a_damaged_entry_is_as_if_nothing_were_kept(redis):
 
 def test_without_redis_memory_does_and_redis_away_is_said_once(tmp_path):
     nowhere = Redis(unix_socket_path=str(tmp_path / "nobody"), retry=Retry(NoBackoff(), 0))
-    for cache in (Cache(None, "t"), Cache(nowhere, "t")):
+    for cache in (ResponseCache(None, "t"), ResponseCache(nowhere, "t")):
         with capture_logs() as logs:
             cache.keep("abc", "http://x", {"etag": "1"}, b"[1]")
-            assert cache.find("abc", "http://x") == Kept({"etag": "1"}, b"[1]")
+            assert cache.find("abc", "http://x") == CachedResponse({"etag": "1"}, b"[1]")
             cache.learn_owner("abc", "mona")
             assert cache.owner("abc") == "mona"
         assert len(logs) <= 1
 
 
 def test_memory_is_bounded_and_keeps_what_is_used():
-    memory = Memory(most_bytes=10)
+    memory = MemoryCache(most_bytes=10)
     memory.set("a", b"1234", until=9)
     memory.set("b", b"1234", until=9)
     memory.get("a", now=0)

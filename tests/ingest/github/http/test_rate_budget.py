@@ -6,36 +6,46 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.github.http.rate_budget import A_MINUTE, AT_ONCE, GRAPHQL, LEASE_SECONDS, REST, Bucket, Budget, Wish, newer
+from ingest.github.http.rate_budget import (
+    GRAPHQL,
+    LEASE_SECONDS,
+    MAX_CONCURRENT_REQUESTS,
+    MAX_REQUESTS_PER_MINUTE,
+    REST,
+    AdmissionRequest,
+    Bucket,
+    RateBudgetState,
+    newer_bucket,
+)
 
 NOW = 1_000_000.0
-WISH = Wish("1", "mona", "core")
+BUDGET_REQUEST = AdmissionRequest("1", "mona", "core")
 
 
-def wish(number, **other):
-    return replace(WISH, id=str(number), **other)
+def budget_request(number, **other):
+    return replace(BUDGET_REQUEST, id=str(number), **other)
 
 
 def test_nothing_starts_during_a_pause_whoever_asks():
-    budget = Budget()
+    budget = RateBudgetState()
     budget.pause(10, NOW)
     for owner in ("mona", "hubot"):
         for resource, kind in (("core", REST), ("graphql", GRAPHQL)):
-            verdict = budget.admit(Wish("x", owner, resource, kind), NOW + 9.9)
+            verdict = budget.admit(AdmissionRequest("x", owner, resource, kind), NOW + 9.9)
             assert not verdict.go
             assert verdict.until == NOW + 10
-    assert budget.admit(WISH, NOW + 10).go
+    assert budget.admit(BUDGET_REQUEST, NOW + 10).go
 
 
 def test_a_pause_is_never_made_shorter():
-    budget = Budget()
+    budget = RateBudgetState()
     budget.pause(60, NOW)
     budget.pause(5, NOW + 1)
     assert budget.paused_until == NOW + 60
 
 
 def test_an_unstated_pause_is_a_minute_then_longer_each_time():
-    budget = Budget()
+    budget = RateBudgetState()
     ends = []
     now = NOW
     for _ in range(6):
@@ -46,7 +56,7 @@ def test_an_unstated_pause_is_a_minute_then_longer_each_time():
 
 
 def test_warnings_to_requests_in_flight_together_count_once():
-    budget = Budget()
+    budget = RateBudgetState()
     for late in range(5):
         budget.pause_unstated(started_at=NOW, now=NOW + 1 + late / 10, jitter=0)
     assert budget.strikes == 1
@@ -54,7 +64,7 @@ def test_warnings_to_requests_in_flight_together_count_once():
 
 
 def test_success_after_a_pause_starts_the_count_anew():
-    budget = Budget()
+    budget = RateBudgetState()
     budget.pause_unstated(started_at=NOW, now=NOW, jitter=0)
     budget.forgive(started_at=NOW - 5)  # had started before: tells nothing
     assert budget.strikes == 1
@@ -63,49 +73,49 @@ def test_success_after_a_pause_starts_the_count_anew():
 
 
 def test_a_known_empty_bucket_is_not_asked():
-    budget = Budget(buckets={"mona core": Bucket(60, 0, NOW + 100)})
-    verdict = budget.admit(WISH, NOW)
+    budget = RateBudgetState(buckets={"mona core": Bucket(60, 0, NOW + 100)})
+    verdict = budget.admit(BUDGET_REQUEST, NOW)
     assert (verdict.go, verdict.why, verdict.until) == (False, "spent", NOW + 100)
-    assert budget.admit(wish(2, owner="hubot"), NOW).go
-    assert budget.admit(wish(3, resource="graphql"), NOW).go
-    assert budget.admit(wish(4), NOW + 101).go
+    assert budget.admit(budget_request(2, owner="hubot"), NOW).go
+    assert budget.admit(budget_request(3, resource="graphql"), NOW).go
+    assert budget.admit(budget_request(4), NOW + 101).go
 
 
 def test_a_reserve_is_left_for_people_who_wait():
-    budget = Budget(buckets={"mona core": Bucket(100, 5, NOW + 100)})
-    assert not budget.admit(wish(1, reserve=0.05), NOW).go
-    assert budget.admit(wish(2, reserve=0.0), NOW).go
+    budget = RateBudgetState(buckets={"mona core": Bucket(100, 5, NOW + 100)})
+    assert not budget.admit(budget_request(1, reserve=0.05), NOW).go
+    assert budget.admit(budget_request(2, reserve=0.0), NOW).go
 
 
 def test_requests_in_flight_count_as_spent_until_they_are_answered():
-    budget = Budget(buckets={"mona core": Bucket(60, 2, NOW + 100)})
-    assert budget.admit(wish(1), NOW).go
-    assert budget.admit(wish(2), NOW).go
-    third = budget.admit(wish(3), NOW)
+    budget = RateBudgetState(buckets={"mona core": Bucket(60, 2, NOW + 100)})
+    assert budget.admit(budget_request(1), NOW).go
+    assert budget.admit(budget_request(2), NOW).go
+    third = budget.admit(budget_request(3), NOW)
     assert (third.go, third.why) == (False, "busy")
     # One of them was free of charge: a 304.
-    budget.settle(wish(1), owner="mona", told=Bucket(60, 2, NOW + 100))
-    assert budget.admit(wish(3), NOW).go
+    budget.settle(budget_request(1), owner="mona", told=Bucket(60, 2, NOW + 100))
+    assert budget.admit(budget_request(3), NOW).go
 
 
 def test_a_dead_process_does_not_hold_its_places_for_ever():
-    budget = Budget()
-    for number in range(AT_ONCE):
-        assert budget.admit(wish(number), NOW).go
-    assert not budget.admit(wish("more"), NOW).go
-    assert budget.admit(wish("more"), NOW + LEASE_SECONDS + 1).go
+    budget = RateBudgetState()
+    for number in range(MAX_CONCURRENT_REQUESTS):
+        assert budget.admit(budget_request(number), NOW).go
+    assert not budget.admit(budget_request("more"), NOW).go
+    assert budget.admit(budget_request("more"), NOW + LEASE_SECONDS + 1).go
 
 
 @pytest.mark.parametrize("kind", [REST, GRAPHQL])
 def test_no_minute_holds_more_than_github_allows(kind):
     """However the requests come, each window of sixty seconds stays below the secondary limit."""
-    budget = Budget()
+    budget = RateBudgetState()
     now, started = NOW, []
-    while len(started) < 2 * A_MINUTE[kind]:
-        verdict = budget.admit(wish(len(started), kind=kind), now)
+    while len(started) < 2 * MAX_REQUESTS_PER_MINUTE[kind]:
+        verdict = budget.admit(budget_request(len(started), kind=kind), now)
         if verdict.go:
             started.append(now)
-            budget.settle(wish(len(started) - 1), owner="mona")
+            budget.settle(budget_request(len(started) - 1), owner="mona")
             now += 0.01
         else:
             assert verdict.until > now
@@ -116,34 +126,36 @@ def test_no_minute_holds_more_than_github_allows(kind):
 
 
 def test_answers_that_come_in_another_order_do_not_give_points_back():
-    budget = Budget()
+    budget = RateBudgetState()
     for remaining in (50, 48, 49):
-        budget.settle(WISH, owner="mona", told=Bucket(60, remaining, NOW + 100))
+        budget.settle(BUDGET_REQUEST, owner="mona", told=Bucket(60, remaining, NOW + 100))
     assert budget.buckets["mona core"].remaining == 48
 
 
 def test_a_new_hour_is_a_new_budget():
-    budget = Budget()
-    budget.settle(WISH, owner="mona", told=Bucket(60, 0, NOW + 100))
-    budget.settle(WISH, owner="mona", told=Bucket(60, 59, NOW + 3700))
+    budget = RateBudgetState()
+    budget.settle(BUDGET_REQUEST, owner="mona", told=Bucket(60, 0, NOW + 100))
+    budget.settle(BUDGET_REQUEST, owner="mona", told=Bucket(60, 59, NOW + 3700))
     assert budget.buckets["mona core"].remaining == 59
 
 
 def test_the_resource_is_the_one_github_names():
-    budget = Budget()
-    budget.settle(WISH, owner="mona", resource="search", told=Bucket(30, 0, NOW + 100))
+    budget = RateBudgetState()
+    budget.settle(BUDGET_REQUEST, owner="mona", resource="search", told=Bucket(30, 0, NOW + 100))
     assert list(budget.buckets) == ["mona search"]
 
 
 def test_two_tokens_of_one_owner_share_one_budget():
-    budget = Budget(buckets={"abc core": Bucket(5000, 10, NOW + 50), "mona core": Bucket(5000, 4000, NOW + 50)})
+    budget = RateBudgetState(
+        buckets={"abc core": Bucket(5000, 10, NOW + 50), "mona core": Bucket(5000, 4000, NOW + 50)}
+    )
     budget.rename_owner("abc", "mona")
     assert budget.buckets == {"mona core": Bucket(5000, 10, NOW + 50)}
 
 
 BUCKETS = st.builds(Bucket, st.integers(1, 5000), st.integers(0, 5000), st.floats(NOW, NOW + 9000))
 STATES = st.builds(
-    Budget,
+    RateBudgetState,
     paused_until=st.floats(0, NOW * 2),
     paused_at=st.floats(0, NOW * 2),
     strikes=st.integers(0, 9),
@@ -159,19 +171,19 @@ def test_what_two_processes_heard_is_never_forgotten(one, other):
     one.merge(other)
     assert one.paused_until == longest
     assert set(one.buckets) == keys
-    again = Budget.from_json(one.to_json())
+    again = RateBudgetState.from_json(one.to_json())
     again.merge(other)
     assert again == one
 
 
 @given(BUCKETS, BUCKETS)
 def test_of_one_window_the_smaller_rest_is_true(one, other):
-    chosen = newer(one, other)
+    chosen = newer_bucket(one, other)
     assert chosen.remaining in (one.remaining, other.remaining)
     assert chosen.resets_at == max(one.resets_at, other.resets_at)
 
 
 @given(STATES)
 def test_the_state_survives_its_journey(state):
-    state.admit(WISH, NOW)
-    assert Budget.from_json(state.to_json()) == state
+    state.admit(BUDGET_REQUEST, NOW)
+    assert RateBudgetState.from_json(state.to_json()) == state

@@ -9,34 +9,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.github.http.errors import Blocked, PermissionDenied, RepositoryGone, ServerFailed, UnreadableAnswer
+from ingest.github.http.errors import Blocked, InvalidResponse, PermissionDenied, RepositoryNotFound, ServerError
 from ingest.github.http.responses import (
-    Answer,
-    is_limit,
-    limits_of,
-    links_of,
+    Response,
+    is_rate_limit_error,
     page_number,
+    parse_link_header,
+    rate_limit_status,
     read_json,
-    refusal,
-    told_to_wait,
-    with_page,
+    required_wait,
+    response_error,
+    with_page_number,
 )
-from ingest.github.http.urls import graphql_address, ours
-from tests.ingest.github.web import exchange, of_exchange
+from ingest.github.http.urls import graphql_url, resolve_api_url
+from tests.ingest.github.fake_server import recorded_exchange, response_of_exchange
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SECONDARY = {"message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}
-MAYBE_BAD = st.one_of(st.none(), st.integers(-10, 10**6).map(str), st.text(max_size=20))
+HEADER_VALUES = st.one_of(st.none(), st.integers(-10, 10**6).map(str), st.text(max_size=20))
 
 
-def answer(status=200, body=None, **headers):
+def github_response(status=200, body=None, **headers):
     names = {name.replace("_", "-"): str(value) for name, value in headers.items() if value is not None}
-    return Answer(status, {"date": format_datetime(NOW, usegmt=True)} | names, json.dumps(body).encode(), NOW)
+    return Response(status, {"date": format_datetime(NOW, usegmt=True)} | names, json.dumps(body).encode(), NOW)
 
 
-def recorded_answer(recorded, name):
-    said = of_exchange(exchange(recorded, name))
-    return Answer(said.status, said.headers, said.payload(), NOW)
+def recorded_response(recorded, name):
+    said = response_of_exchange(recorded_exchange(recorded, name))
+    return Response(said.status, said.headers, said.payload(), NOW)
 
 
 # Being told to wait ---------------------------------------------------------------------------------------------------
@@ -44,8 +44,10 @@ def recorded_answer(recorded, name):
 
 def test_retry_after_comes_first():
     """Even where the headers say that the budget is spent as well."""
-    told = told_to_wait(
-        answer(403, SECONDARY, retry_after=7, x_ratelimit_limit=60, x_ratelimit_remaining=0, x_ratelimit_reset=1)
+    told = required_wait(
+        github_response(
+            403, SECONDARY, retry_after=7, x_ratelimit_limit=60, x_ratelimit_remaining=0, x_ratelimit_reset=1
+        )
     )
     assert (told.scope, told.seconds) == ("host", 7)
 
@@ -53,50 +55,52 @@ def test_retry_after_comes_first():
 def test_a_spent_bucket_waits_for_its_reset_by_githubs_own_clock():
     """Our clock may be hours off: the seconds between Date and reset are what counts."""
     reset = int((NOW + timedelta(seconds=90)).timestamp())
-    spent = answer(403, {"message": "x"}, x_ratelimit_limit=60, x_ratelimit_remaining=0, x_ratelimit_reset=reset)
-    spent = Answer(403, spent.headers, spent.body, received_at=NOW + timedelta(hours=5))
-    told = told_to_wait(spent)
+    spent = github_response(
+        403, {"message": "x"}, x_ratelimit_limit=60, x_ratelimit_remaining=0, x_ratelimit_reset=reset
+    )
+    spent = Response(403, spent.headers, spent.body, received_at=NOW + timedelta(hours=5))
+    told = required_wait(spent)
     assert told.scope == "bucket"
     assert 90 <= told.seconds <= 92
 
 
 @pytest.mark.parametrize("status", [403, 429])
 def test_a_limit_without_a_word_on_how_long_is_unstated(status):
-    assert told_to_wait(answer(status, SECONDARY)).scope == "unstated"
+    assert required_wait(github_response(status, SECONDARY)).scope == "unstated"
 
 
 def test_429_is_a_limit_whatever_it_says():
-    assert told_to_wait(answer(429, None)).scope == "unstated"
+    assert required_wait(github_response(429, None)).scope == "unstated"
 
 
 def test_a_403_without_any_sign_of_a_limit_is_a_permission():
-    denied = answer(
+    denied = github_response(
         403,
         {"message": "Must have push access"},
         x_ratelimit_limit=60,
         x_ratelimit_remaining=53,
         x_ratelimit_reset=9,
     )
-    assert told_to_wait(denied) is None
-    assert isinstance(refusal(denied, "it"), PermissionDenied)
+    assert required_wait(denied) is None
+    assert isinstance(response_error(denied, "it"), PermissionDenied)
 
 
 def test_retry_after_may_be_a_date():
     at = format_datetime(NOW + timedelta(seconds=30), usegmt=True)
-    assert 30 <= told_to_wait(answer(429, SECONDARY, retry_after=at)).seconds <= 32
+    assert 30 <= required_wait(github_response(429, SECONDARY, retry_after=at)).seconds <= 32
 
 
 def test_an_overloaded_server_may_ask_for_patience():
-    assert told_to_wait(answer(503, None, retry_after=5)).seconds == 5
-    assert told_to_wait(answer(503, None)) is None
+    assert required_wait(github_response(503, None, retry_after=5)).seconds == 5
+    assert required_wait(github_response(503, None)) is None
 
 
 @pytest.mark.parametrize("kind", ["RATE_LIMITED", "RATE_LIMIT"])
 def test_graphql_says_it_with_status_200(kind):
-    limited = answer(200, {"errors": [{"type": kind, "message": "API rate limit exceeded for user ID 1."}]})
-    assert told_to_wait(limited).scope == "unstated"
+    limited = github_response(200, {"errors": [{"type": kind, "message": "API rate limit exceeded for user ID 1."}]})
+    assert required_wait(limited).scope == "unstated"
     reset = int((NOW + timedelta(seconds=9)).timestamp())
-    counted = answer(
+    counted = github_response(
         200,
         {"errors": [{"type": kind}]},
         x_ratelimit_limit=5000,
@@ -104,19 +108,24 @@ def test_graphql_says_it_with_status_200(kind):
         x_ratelimit_reset=reset,
         x_ratelimit_resource="graphql",
     )
-    assert told_to_wait(counted).scope == "bucket"
+    assert required_wait(counted).scope == "bucket"
 
 
 def test_a_spent_budget_on_a_good_answer_is_no_reason_to_wait_yet():
     """The last request of an hour is answered; the gate keeps the next one back."""
-    assert told_to_wait(answer(200, [], x_ratelimit_limit=60, x_ratelimit_remaining=0, x_ratelimit_reset=9)) is None
+    assert (
+        required_wait(github_response(200, [], x_ratelimit_limit=60, x_ratelimit_remaining=0, x_ratelimit_reset=9))
+        is None
+    )
 
 
 def test_other_graphql_errors_are_no_limits():
-    assert not is_limit({"type": "NOT_FOUND", "message": "Could not resolve to a User with the login of 'rate limit'."})
-    assert not is_limit({"message": "Something went wrong"})
-    assert is_limit({"message": "You have exceeded a secondary rate limit."})
-    assert not is_limit("nonsense")
+    assert not is_rate_limit_error(
+        {"type": "NOT_FOUND", "message": "Could not resolve to a User with the login of 'rate limit'."}
+    )
+    assert not is_rate_limit_error({"message": "Something went wrong"})
+    assert is_rate_limit_error({"message": "You have exceeded a secondary rate limit."})
+    assert not is_rate_limit_error("nonsense")
 
 
 @pytest.mark.parametrize(
@@ -137,18 +146,25 @@ def test_other_graphql_errors_are_no_limits():
     ],
 )
 def test_recorded_refusals_are_told_apart(recorded, name, scope):
-    told = told_to_wait(recorded_answer(recorded, name))
+    told = required_wait(recorded_response(recorded, name))
     assert (told.scope if told else "none") == (scope or told.scope)
 
 
 def test_recorded_waits_are_as_long_as_github_said(recorded):
-    assert told_to_wait(recorded_answer(recorded, "secondary_rate_limit-05-429")).seconds == 8
-    assert told_to_wait(recorded_answer(recorded, "secondary_rate_limit-07-403")).seconds == 60
+    assert required_wait(recorded_response(recorded, "secondary_rate_limit-05-429")).seconds == 8
+    assert required_wait(recorded_response(recorded, "secondary_rate_limit-07-403")).seconds == 60
 
 
-@given(st.sampled_from([200, 403, 404, 429, 500, 503]), MAYBE_BAD, MAYBE_BAD, MAYBE_BAD, MAYBE_BAD, MAYBE_BAD)
+@given(
+    st.sampled_from([200, 403, 404, 429, 500, 503]),
+    HEADER_VALUES,
+    HEADER_VALUES,
+    HEADER_VALUES,
+    HEADER_VALUES,
+    HEADER_VALUES,
+)
 def test_garbled_headers_never_break_the_reading(status, retry_after, limit, remaining, reset, date):
-    garbled = answer(
+    garbled = github_response(
         status,
         SECONDARY,
         retry_after=retry_after,
@@ -157,8 +173,8 @@ def test_garbled_headers_never_break_the_reading(status, retry_after, limit, rem
         x_ratelimit_reset=reset,
         date=date,
     )
-    told = told_to_wait(garbled)
-    limits = limits_of(garbled)
+    told = required_wait(garbled)
+    limits = rate_limit_status(garbled)
     assert told is None or told.seconds >= 0
     assert limits is None or (limits.remaining >= 0 and limits.resets_in >= 0)
 
@@ -167,7 +183,7 @@ def test_garbled_headers_never_break_the_reading(status, retry_after, limit, rem
 
 
 def test_a_takedown_says_why_and_where(recorded):
-    error = refusal(recorded_answer(recorded, "unavailable_legal-02-451"), "repository 5")
+    error = response_error(recorded_response(recorded, "unavailable_legal-02-451"), "repository 5")
     assert isinstance(error, Blocked)
     assert error.reason == "dmca"
     assert error.url.startswith("https://github.com/github/dmca/")
@@ -175,43 +191,45 @@ def test_a_takedown_says_why_and_where(recorded):
 
 
 def test_a_block_for_breach_of_terms_comes_as_403(recorded):
-    error = refusal(recorded_answer(recorded, "blocked-01-403"), "it")
+    error = response_error(recorded_response(recorded, "blocked-01-403"), "it")
     assert isinstance(error, Blocked)
     assert error.reason == "tos"
 
 
 @pytest.mark.parametrize("number", range(1, 12))
 def test_a_recorded_404_is_gone(recorded, number):
-    assert isinstance(refusal(recorded_answer(recorded, f"not_found-{number:02}-404"), "it"), RepositoryGone)
+    assert isinstance(
+        response_error(recorded_response(recorded, f"not_found-{number:02}-404"), "it"), RepositoryNotFound
+    )
 
 
 def test_statuses_have_errors_of_their_own():
-    assert isinstance(refusal(answer(410), "it"), RepositoryGone)
-    assert isinstance(refusal(answer(502), "it"), ServerFailed)
-    assert refusal(answer(409, {"message": "Git Repository is empty."}), "it").status == 409
-    assert refusal(answer(200), "it") is None
+    assert isinstance(response_error(github_response(410), "it"), RepositoryNotFound)
+    assert isinstance(response_error(github_response(502), "it"), ServerError)
+    assert response_error(github_response(409, {"message": "Git Repository is empty."}), "it").status == 409
+    assert response_error(github_response(200), "it") is None
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"id": 1, "log', b"\xff\xfe", b"[" * 100_000])
 def test_a_body_that_is_no_json_is_unreadable(body):
-    with pytest.raises(UnreadableAnswer):
-        read_json(Answer(200, {}, body, NOW), "account octocat")
+    with pytest.raises(InvalidResponse):
+        read_json(Response(200, {}, body, NOW), "account octocat")
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(body):
-    broken = Answer(403, {}, body, NOW)
-    told_to_wait(broken)
-    assert refusal(broken, "it") is not None
-    with contextlib.suppress(UnreadableAnswer):
-        read_json(Answer(200, {}, body, NOW), "it")
+    broken = Response(403, {}, body, NOW)
+    required_wait(broken)
+    assert response_error(broken, "it") is not None
+    with contextlib.suppress(InvalidResponse):
+        read_json(Response(200, {}, body, NOW), "it")
 
 
 # Links ----------------------------------------------------------------------------------------------------------------
 
 
 def test_links_are_read_as_github_writes_them(recorded):
-    links = links_of(exchange(recorded, "org_repos-01-200")["response"]["headers"])
+    links = parse_link_header(recorded_exchange(recorded, "org_repos-01-200")["response"]["headers"])
     assert links == {
         "next": "https://api.github.com/organizations/337792/repos?page=2",
         "last": "https://api.github.com/organizations/337792/repos?page=12",
@@ -219,21 +237,24 @@ def test_links_are_read_as_github_writes_them(recorded):
 
 
 def test_links_tolerate_other_writings():
-    assert links_of({"link": "<http://x/?page=2>;rel=next,<http://x/?a=1,2>; title=\"t\"; rel='last'"})["next"]
-    assert links_of({"link": '<http://x/?p=1>; rel="next last"'}) == {"next": "http://x/?p=1", "last": "http://x/?p=1"}
-    assert links_of({"link": "nonsense"}) == {}
-    assert links_of({}) == {}
+    assert parse_link_header({"link": "<http://x/?page=2>;rel=next,<http://x/?a=1,2>; title=\"t\"; rel='last'"})["next"]
+    assert parse_link_header({"link": '<http://x/?p=1>; rel="next last"'}) == {
+        "next": "http://x/?p=1",
+        "last": "http://x/?p=1",
+    }
+    assert parse_link_header({"link": "nonsense"}) == {}
+    assert parse_link_header({}) == {}
 
 
 @given(st.text(max_size=100))
 def test_any_link_header_is_read(text):
-    assert isinstance(links_of({"link": text}), dict)
+    assert isinstance(parse_link_header({"link": text}), dict)
 
 
 def test_pages_are_counted():
     assert page_number("https://x/?per_page=100&page=23") == 23
     assert page_number("https://x/?after=abc") is None
-    assert with_page("https://x/repos?per_page=100&page=2", 7) == "https://x/repos?per_page=100&page=7"
+    assert with_page_number("https://x/repos?per_page=100&page=2", 7) == "https://x/repos?per_page=100&page=7"
 
 
 # Addresses ------------------------------------------------------------------------------------------------------------
@@ -257,9 +278,9 @@ def test_pages_are_counted():
     ],
 )
 def test_a_token_goes_to_no_other_host(link, asked):
-    assert ours("http://127.0.0.1:9", link, "http://127.0.0.1:9/user") == asked
+    assert resolve_api_url("http://127.0.0.1:9", link, "http://127.0.0.1:9/user") == asked
 
 
 def test_graphql_lies_where_github_puts_it():
-    assert graphql_address("https://api.github.com") == "https://api.github.com/graphql"
-    assert graphql_address("https://ghe.example/api/v3") == "https://ghe.example/api/graphql"
+    assert graphql_url("https://api.github.com") == "https://api.github.com/graphql"
+    assert graphql_url("https://ghe.example/api/v3") == "https://ghe.example/api/graphql"

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import insert, text
 
 from core.db import schema
-from core.db.data_version import publish
+from core.db.data_version import publish_data_version
 from core.settings import settings
 from core.tracking import accounts
-from tests import holdings
+from tests import seed_data
 
 STATS = "/api/v1/github/stats"
 
@@ -17,8 +17,8 @@ STATS = "/api/v1/github/stats"
 @pytest.fixture
 def octo(database):
     """Four repositories, of which one is gone and one a fork; one language was read twice."""
-    account = holdings.account(database, "octo", github_id=1, kind="organization", name="Octo")
-    at = holdings.moment("2026-03-01")
+    account = seed_data.add_account(database, "octo", github_id=1, kind="organization", name="Octo")
+    at = seed_data.utc("2026-03-01")
     database.execute(
         insert(schema.account_snapshot).values(
             account_id=account,
@@ -32,7 +32,7 @@ def octo(database):
         )
     )
     for n, (name, stars) in enumerate({"cat": 100, "dog": 50, "fork": 20, "late": 1}.items()):
-        repository = holdings.repository(
+        repository = seed_data.add_repository(
             database,
             f"octo/{name}",
             {"2026-03-01": stars},
@@ -46,7 +46,7 @@ def octo(database):
                     repository_id=repository, captured_at=at, language=language, bytes=size
                 )
             )
-    publish(database)
+    publish_data_version(database)
     return database
 
 
@@ -117,12 +117,14 @@ def test_the_status_tells_how_far_it_is(database, analyst):
         return body["status"], body["message"]
 
     analyst.get(f"{STATS}/newcomer")
-    account = accounts.find(database, "newcomer")
+    account = accounts.find_account_id(database, "newcomer")
     assert status() == ("queued", "newcomer waits for its turn.")
     database.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
     assert status() == ("running", "newcomer is being collected.")
     database.execute(text("UPDATE tracked_account SET queued_at = NULL, job_id = NULL"))
-    run = holdings._add(database, schema.ingest_run, ingestion_id=ingestion(database), trigger="person")
+    run = seed_data.insert_row(
+        database, schema.ingest_run, ingestion_id=latest_ingestion_id(database), trigger="person"
+    )
     item = {"run_id": run, "login": "newcomer", "account_id": account, "state": "failed"}
     database.execute(insert(schema.ingest_item).values(**item, error_code="late", error="GitHub did not answer"))
     assert status() == ("failed", "newcomer could not be collected: GitHub did not answer. It is tried again.")
@@ -133,7 +135,7 @@ def test_the_status_tells_how_far_it_is(database, analyst):
     assert status() == ("stored", "newcomer was collected on 2026-03-01 at 10:30 UTC.")
 
 
-def ingestion(database) -> int:
+def latest_ingestion_id(database) -> int:
     return int(database.scalar(text("SELECT max(id) FROM ingestion")))
 
 

@@ -8,40 +8,40 @@ from sqlalchemy import Connection
 from starlette.testclient import TestClient
 
 from core.charts.scene import city, deck
-from core.db.data_version import publish
+from core.db.data_version import publish_data_version
 from core.queries import scene as queries
-from core.web.scene_urls import Wanted, edition
-from tests import holdings
+from core.web.scene_urls import SceneQuery, scene_version
+from tests import seed_data
 
-CITY = "/api/v1/scene/city.csv"
+CITY_URL = "/api/v1/scene/city.csv"
 
 
 @pytest.fixture
 def web(database: Connection, analyst: TestClient) -> TestClient:
-    holdings.repository(database, "octo/cat", {"2026-01-01": 50, "2026-03-01": 1000}, primary_language="Python")
-    holdings.repository(database, "octo/dog, the 2nd", {"2026-03-01": 10}, primary_language="C++")
-    holdings.repository(database, 'hubot/"quoted"', {"2026-03-01": 500})
-    publish(database)
+    seed_data.add_repository(database, "octo/cat", {"2026-01-01": 50, "2026-03-01": 1000}, primary_language="Python")
+    seed_data.add_repository(database, "octo/dog, the 2nd", {"2026-03-01": 10}, primary_language="C++")
+    seed_data.add_repository(database, 'hubot/"quoted"', {"2026-03-01": 500})
+    publish_data_version(database)
     return analyst
 
 
-def frame(answer) -> pd.DataFrame:
+def csv_frame(answer) -> pd.DataFrame:
     return pd.read_csv(StringIO(answer.text))
 
 
 def test_towers_are_those_of_the_layout(web):
-    answer = web.get(CITY)
-    expected = deck.towers(city.build(queries.city(queries.Choice())))
+    answer = web.get(CITY_URL)
+    expected = deck.tower_rows(city.build_city(queries.city_repositories(queries.CityFilters())))
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/csv")
-    assert frame(answer)["name"].tolist() == expected["name"].tolist()
-    assert frame(answer)[["x", "y", "width", "depth", "height"]].to_numpy() == pytest.approx(
+    assert csv_frame(answer)["name"].tolist() == expected["name"].tolist()
+    assert csv_frame(answer)[["x", "y", "width", "depth", "height"]].to_numpy() == pytest.approx(
         expected[["x", "y", "width", "depth", "height"]].to_numpy()
     )
 
 
 def test_every_form_holds_the_same_rows(web):
-    rows = frame(web.get(CITY))
+    rows = csv_frame(web.get(CITY_URL))
     as_json = pd.DataFrame(web.get("/api/v1/scene/city").json()["data"])
     as_parquet = pd.read_parquet(BytesIO(web.get("/api/v1/scene/city.parquet").content))
     assert as_json["name"].tolist() == as_parquet["name"].tolist() == rows["name"].tolist()
@@ -49,7 +49,7 @@ def test_every_form_holds_the_same_rows(web):
 
 
 def test_districts_have_rows_of_their_own(web):
-    rows = frame(web.get(CITY, params={"part": "districts"}))
+    rows = csv_frame(web.get(CITY_URL, params={"part": "districts"}))
     assert rows.set_index("owner")["repositories"].to_dict() == {"octo": 2, "hubot": 1}
 
 
@@ -65,13 +65,13 @@ def test_districts_have_rows_of_their_own(web):
     ],
 )
 def test_filters_are_those_of_the_page(web, params, names):
-    assert set(frame(web.get(CITY, params=params))["name"]) == names
+    assert set(csv_frame(web.get(CITY_URL, params=params))["name"]) == names
 
 
 def test_what_the_browser_has_already_is_not_sent_again(web):
-    first = web.get(CITY)
-    again = web.get(CITY, headers={"if-none-match": first.headers["etag"]})
-    weak = web.get(CITY, headers={"if-none-match": f'"other", W/{first.headers["etag"]}'})
+    first = web.get(CITY_URL)
+    again = web.get(CITY_URL, headers={"if-none-match": first.headers["etag"]})
+    weak = web.get(CITY_URL, headers={"if-none-match": f'"other", W/{first.headers["etag"]}'})
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == first.headers["etag"]
     assert weak.status_code == 304
@@ -79,23 +79,23 @@ def test_what_the_browser_has_already_is_not_sent_again(web):
 
 def test_a_new_data_version_or_another_question_has_another_tag(web, database):
     tags = {
-        web.get(CITY).headers["etag"],
-        web.get(CITY, params={"owners": 1}).headers["etag"],
-        web.get(CITY, params={"part": "districts"}).headers["etag"],
+        web.get(CITY_URL).headers["etag"],
+        web.get(CITY_URL, params={"owners": 1}).headers["etag"],
+        web.get(CITY_URL, params={"part": "districts"}).headers["etag"],
         web.get("/api/v1/scene/city").headers["etag"],
     }
-    before = web.get(CITY).headers["etag"]
-    publish(database)
-    after = web.get(CITY, headers={"if-none-match": before})
+    before = web.get(CITY_URL).headers["etag"]
+    publish_data_version(database)
+    after = web.get(CITY_URL, headers={"if-none-match": before})
     assert after.status_code == 200
     assert len(tags | {after.headers["etag"]}) == 5
 
 
 def test_only_an_address_that_names_its_edition_is_kept_without_asking(web, database):
-    version = publish(database)
-    assert "immutable" in web.get(CITY, params={"v": edition(version)}).headers["cache-control"]
-    for params in ({}, {"v": edition(version - 1)}, {"v": "anything"}):
-        assert web.get(CITY, params=params).headers["cache-control"] == "private, no-cache"
+    version = publish_data_version(database)
+    assert "immutable" in web.get(CITY_URL, params={"v": scene_version(version)}).headers["cache-control"]
+    for params in ({}, {"v": scene_version(version - 1)}, {"v": "anything"}):
+        assert web.get(CITY_URL, params=params).headers["cache-control"] == "private, no-cache"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_only_an_address_that_names_its_edition_is_kept_without_asking(web, data
     ],
 )
 def test_a_bad_parameter_is_refused_by_name_in_the_one_shape(web, query, named):
-    answer = web.get(f"{CITY}?{query}")
+    answer = web.get(f"{CITY_URL}?{query}")
     assert answer.status_code == 422
     body = answer.json()
     assert set(body) == {"error", "message", "request_id"}
@@ -133,21 +133,21 @@ def test_another_scene_or_form_is_not_found(web, path):
 
 
 def test_rows_can_only_be_read(web):
-    assert web.post(CITY).status_code in {404, 405}
-    assert web.post(CITY).json()["error"]
-    assert web.head(CITY).status_code == 200
+    assert web.post(CITY_URL).status_code in {404, 405}
+    assert web.post(CITY_URL).json()["error"]
+    assert web.head(CITY_URL).status_code == 200
 
 
 def test_an_empty_database_gives_a_city_without_rows(analyst):
-    answer = analyst.get(CITY)
+    answer = analyst.get(CITY_URL)
     assert answer.status_code == 200
-    assert frame(answer).empty
-    assert "name" in frame(answer).columns
+    assert csv_frame(answer).empty
+    assert "name" in csv_frame(answer).columns
 
 
 def test_the_address_of_a_question_leads_to_its_answer(web):
-    wanted = Wanted(owners=1, language=("C++", "Jupyter Notebook"), min_stars=5, height="growth", v="7.1")
+    wanted = SceneQuery(owners=1, language=("C++", "Jupyter Notebook"), min_stars=5, height="growth", v="7.1")
     answer = web.get(wanted.address())
     assert answer.status_code == 200
-    assert frame(answer)["name"].tolist() == ["octo/dog, the 2nd"]
+    assert csv_frame(answer)["name"].tolist() == ["octo/dog, the 2nd"]
     assert "%2B%2B" in wanted.address()

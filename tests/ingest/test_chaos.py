@@ -13,9 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from core.launcher.embedded import lease
 from ingest.cli import show
 from ingest.sandbox import World, serve
-from tests.chaos import Storm, is_calm
+from tests.chaos_run import ChaosRun, is_settled
 
-SECONDS = 20
+CHAOS_SECONDS = 20
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kill -9 is cleaned up after at once on Linux only")
 
 
@@ -29,31 +29,31 @@ def test_a_storm_of_kills_loses_nothing_and_doubles_nothing():
     try:
         with serve(world) as sandbox, lease(folder, durable=True) as servers:
             sandbox.latency_ms = 2_500
-            storm = Storm(servers, folder, sandbox, seed=5)
+            storm = ChaosRun(servers, folder, sandbox, seed=5)
             storm.begin()
             try:
-                storm.rage(SECONDS)
+                storm.rage(CHAOS_SECONDS)
                 # It raged in the middle of the work, not before or after it.
-                assert 0 < halfway(storm) < len(world.logins())
+                assert 0 < stored_so_far(storm) < len(world.logins())
                 sandbox.latency_ms = 0
-                assert storm.settle(is_calm), stuck(storm)
+                assert storm.settle(is_settled), unfinished_work(storm)
                 assert sum(storm.killed.values()) >= 8
                 assert {"worker", "scheduler"} <= set(storm.killed)
-                assert doubled(storm) == []
-                assert different(storm, world.logins(), sandbox) == []
+                assert duplicate_snapshots(storm) == []
+                assert accounts_that_differ(storm, world.logins(), sandbox) == []
             finally:
                 storm.end()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def halfway(storm):
+def stored_so_far(storm):
     with suppress(DBAPIError):
         return storm.stored()
     return 1  # Postgres was just killed; something was stored before the storm began
 
 
-def doubled(storm):
+def duplicate_snapshots(storm):
     """Nothing moved at GitHub meanwhile: more than one snapshot of anything is one too many."""
     with storm.engine.begin() as connection:
         return connection.execute(
@@ -62,20 +62,20 @@ def doubled(storm):
         ).all()  # fmt: skip
 
 
-def different(storm, logins, sandbox):
+def accounts_that_differ(storm, logins, sandbox):
     """Accounts of which something else is held than GitHub says."""
     wrong = []
     for login in logins:
         truth = sandbox.truth(login)
         with storm.engine.begin() as connection:
-            held = show.holdings(connection, login)
+            held = show.stored_account(connection, login)
         stars = {one["full_name"]: (one["stars"], one["forks"]) for one in held["repositories"]}
         if stars != {one["full_name"]: (one["stars"], one["forks"]) for one in truth["repositories"]}:
             wrong.append(login)
     return wrong
 
 
-def stuck(storm):
+def unfinished_work(storm):
     with storm.engine.begin() as connection:
         jobs = connection.execute(
             text("SELECT task_name, status::text, count(*) FROM procrastinate_jobs GROUP BY 1, 2")

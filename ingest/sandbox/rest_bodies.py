@@ -5,16 +5,16 @@ from base64 import b64encode
 from typing import Any
 
 from ingest.sandbox.accounts import Account
-from ingest.sandbox.clock import iso
-from ingest.sandbox.repositories import Counts, Repository
+from ingest.sandbox.clock import iso_timestamp
+from ingest.sandbox.repositories import Repository, RepositoryCounts
 from ingest.sandbox.vocabulary import LICENSES
 
 Body = dict[str, Any]
-AVATARS = "https://avatars.githubusercontent.com/u"
-SITE = "https://github.com"
-OLD_VERSION = "2022-11-28"
+AVATAR_URL = "https://avatars.githubusercontent.com/u"
+SITE_URL = "https://github.com"
+OLD_API_VERSION = "2022-11-28"
 # Repository addresses: name of the field, what follows the repository's own address.
-PATHS = {
+REPOSITORY_URL_PATHS = {
     "forks_url": "/forks",
     "keys_url": "/keys{/key_id}",
     "collaborators_url": "/collaborators{/collaborator}",
@@ -54,16 +54,16 @@ PATHS = {
 }
 
 
-def encode(body: object) -> bytes:
+def encode_json(body: object) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-class Writer:
+class BodyBuilder:
     """Writes bodies whose addresses start with *root*, the address of this pretend API."""
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self._written: dict[tuple[int, bool, str], tuple[Counts, int, bytes]] = {}
+        self._written: dict[tuple[int, bool, str], tuple[RepositoryCounts, int, bytes]] = {}
 
     def simple_account(self, account: Account) -> Body:
         """Write an account the short way, as the owner of a repository."""
@@ -72,10 +72,10 @@ class Writer:
             "login": account.login,
             "id": account.id,
             "node_id": account.node_id,
-            "avatar_url": f"{AVATARS}/{account.id}?v=4",
+            "avatar_url": f"{AVATAR_URL}/{account.id}?v=4",
             "gravatar_id": "",
             "url": url,
-            "html_url": f"{SITE}/{account.login}",
+            "html_url": f"{SITE_URL}/{account.login}",
             "followers_url": f"{url}/followers",
             "following_url": f"{url}/following{{/other_user}}",
             "gists_url": f"{url}/gists{{/gist_id}}",
@@ -102,8 +102,8 @@ class Writer:
             "bio": account.bio,
             "twitter_username": None,
             **_account_counts(account, moment, public_repos),
-            "created_at": iso(account.born),
-            "updated_at": iso(account.updated_at(moment)),
+            "created_at": iso_timestamp(account.born),
+            "updated_at": iso_timestamp(account.updated_at(moment)),
         }
 
     def organization(self, account: Account, moment: int, public_repos: int) -> Body:
@@ -120,33 +120,33 @@ class Writer:
             "issues_url": f"{url}/issues",
             "members_url": f"{url}/members{{/member}}",
             "public_members_url": f"{url}/public_members{{/member}}",
-            "avatar_url": f"{AVATARS}/{account.id}?v=4",
+            "avatar_url": f"{AVATAR_URL}/{account.id}?v=4",
             "description": account.bio,
-            **_profile(account),
+            **_organization_profile(account),
             "is_verified": False,
             "has_organization_projects": True,
             "has_repository_projects": True,
             **_account_counts(account, moment, public_repos),
-            "html_url": f"{SITE}/{account.login}",
-            "created_at": iso(account.born),
-            "updated_at": iso(account.updated_at(moment)),
+            "html_url": f"{SITE_URL}/{account.login}",
+            "created_at": iso_timestamp(account.born),
+            "updated_at": iso_timestamp(account.updated_at(moment)),
             "archived_at": None,
             "type": "Organization",
         }
 
-    def listed(self, repository: Repository, counts: Counts, *, signed_in: bool, version: str) -> bytes:
+    def listed(self, repository: Repository, counts: RepositoryCounts, *, signed_in: bool, version: str) -> bytes:
         """Write a repository as lists show it, encoded; written anew only when something changed."""
         key = (repository.id, signed_in, version)
         edits = repository.version + repository.owner.version
         held = self._written.get(key)
         if held is None or held[0] is not counts or held[1] != edits:
-            body = encode(self.repository(repository, counts, signed_in=signed_in, version=version))
+            body = encode_json(self.repository(repository, counts, signed_in=signed_in, version=version))
             held = self._written[key] = (counts, edits, body)
         return held[2]
 
-    def repository(self, repository: Repository, counts: Counts, *, signed_in: bool, version: str) -> Body:
+    def repository(self, repository: Repository, counts: RepositoryCounts, *, signed_in: bool, version: str) -> Body:
         body = self._identity(repository) | self._addresses(repository) | self._measures(repository, counts)
-        if version != OLD_VERSION:
+        if version != OLD_API_VERSION:
             del body["has_downloads"]
         if signed_in:
             pull_only = {"admin": False, "maintain": False, "push": False, "triage": False, "pull": True}
@@ -188,22 +188,22 @@ class Writer:
             "full_name": repository.full_name,
             "private": False,
             "owner": self.simple_account(repository.owner),
-            "html_url": f"{SITE}/{repository.full_name}",
+            "html_url": f"{SITE_URL}/{repository.full_name}",
             "description": repository.description,
             "fork": repository.fork,
         }
 
     def _addresses(self, repository: Repository) -> Body:
         url = f"{self.root}/repos/{repository.full_name}"
-        return {"url": url} | {field: url + path for field, path in PATHS.items()}
+        return {"url": url} | {field: url + path for field, path in REPOSITORY_URL_PATHS.items()}
 
-    def _measures(self, repository: Repository, counts: Counts) -> Body:
-        page = f"{SITE}/{repository.full_name}"
+    def _measures(self, repository: Repository, counts: RepositoryCounts) -> Body:
+        page = f"{SITE_URL}/{repository.full_name}"
         both = counts.open_issues + counts.open_pulls
         return {
-            "created_at": iso(repository.born),
-            "updated_at": iso(counts.updated_at),
-            "pushed_at": iso(repository.born if counts.pushed_at is None else counts.pushed_at),
+            "created_at": iso_timestamp(repository.born),
+            "updated_at": iso_timestamp(counts.updated_at),
+            "pushed_at": iso_timestamp(repository.born if counts.pushed_at is None else counts.pushed_at),
             "git_url": f"git://github.com/{repository.full_name}.git",
             "ssh_url": f"git@github.com:{repository.full_name}.git",
             "clone_url": f"{page}.git",
@@ -248,7 +248,7 @@ def _account_counts(account: Account, moment: int, public_repos: int) -> Body:
     }
 
 
-def _profile(account: Account) -> Body:
+def _organization_profile(account: Account) -> Body:
     """Write an organization's profile; one that never named itself shows none of it."""
     if account.name is None:
         return {}

@@ -6,10 +6,10 @@ from threading import Event, Thread
 
 import uvicorn
 
-PATIENCE_SECONDS = 10
+TIMEOUT_SECONDS = 10
 
 
-class Background(uvicorn.Server):
+class ThreadedServer(uvicorn.Server):
     """Serves from a thread between `start` and `stop`.
 
     uvicorn looks every 100 ms whether to stop and then waits 100 ms more; this one is told.
@@ -23,12 +23,12 @@ class Background(uvicorn.Server):
 
     def start(self) -> None:
         self._thread.start()
-        if not self._ready.wait(PATIENCE_SECONDS):
+        if not self._ready.wait(TIMEOUT_SECONDS):
             raise TimeoutError("the sandbox did not start")
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._told.set)
-        self._thread.join(PATIENCE_SECONDS)
+        self._thread.join(TIMEOUT_SECONDS)
         self._listener.close()
 
     async def main_loop(self) -> None:

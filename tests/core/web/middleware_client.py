@@ -14,50 +14,50 @@ from core.auth import tickets
 from core.auth.identity import Origin
 from core.settings import settings
 from core.web import cookies
-from core.web.middleware.error_responses import http_error
+from core.web.middleware.error_responses import http_exception_response
 from core.web.middleware.stack import middleware
-from core.web.middleware.static_compression import Compressed
+from core.web.middleware.static_compression import StaticCompression
 from core.web.routes import session
 
-HERE = "http://127.0.0.1:8501"
-ANYWHERE = Origin("203.0.113.7", "test", "r1")
-DOCUMENT = {"sec-fetch-dest": "document", "sec-fetch-mode": "navigate"}
+PUBLIC_URL = "http://127.0.0.1:8501"
+CLIENT_ORIGIN = Origin("203.0.113.7", "test", "r1")
+DOCUMENT_HEADERS = {"sec-fetch-dest": "document", "sec-fetch-mode": "navigate"}
 
 
-async def whoever(request: Request) -> Response:
+async def identity_endpoint(request: Request) -> Response:
     """What is behind the gate: who it says is asking."""
     identity = request.state.identity
     return JSONResponse({"person": identity.username if identity else None, "role": identity and identity.role})
 
 
-async def page(request: Request) -> Response:
+async def page_endpoint(request: Request) -> Response:
     """Streamlit's page, which tells with which cookies it was asked for."""
     return HTMLResponse("<html>page</html>", headers={"x-heard": request.headers.get("cookie", "")})
 
 
-async def stream(websocket: WebSocket) -> None:
+async def websocket_endpoint(websocket: WebSocket) -> None:
     await websocket.accept()
     await websocket.close()
 
 
-def stack(client: tuple[str, int] = ("127.0.0.1", 50000)) -> TestClient:
+def browser_client(client: tuple[str, int] = ("127.0.0.1", 50000)) -> TestClient:
     """A fresh browser in front of the middleware, as the settings of this moment make it."""
     frontend = Path(__file__).parent / "frontend"
-    layers = [layer for layer in middleware(settings(), frontend) if layer.cls is not Compressed]
+    layers = [layer for layer in middleware(settings(), frontend) if layer.cls is not StaticCompression]
     application = Starlette(
         routes=[
             *session.routes,
             *(
-                Route(f"{folder}/{{path:path}}", whoever, methods=session.ANY)
+                Route(f"{folder}/{{path:path}}", identity_endpoint, methods=session.ALL_METHODS)
                 for folder in ("/api", "/media", "/_stcore")
             ),
-            Route("/metrics", whoever),
-            WebSocketRoute("/_stcore/stream", stream),
-            WebSocketRoute("/elsewhere", stream),
-            Route("/{path:path}", page, methods=session.ANY),
+            Route("/metrics", identity_endpoint),
+            WebSocketRoute("/_stcore/stream", websocket_endpoint),
+            WebSocketRoute("/elsewhere", websocket_endpoint),
+            Route("/{path:path}", page_endpoint, methods=session.ALL_METHODS),
         ],
         middleware=layers,
-        exception_handlers={HTTPException: http_error},
+        exception_handlers={HTTPException: http_exception_response},
     )
     address = settings().address
     return TestClient(application, base_url=address, client=client, follow_redirects=False)
@@ -65,8 +65,8 @@ def stack(client: tuple[str, int] = ("127.0.0.1", 50000)) -> TestClient:
 
 def sign_in(web: TestClient, person_id: int) -> TestClient:
     """Come in as browsers do: a page, its nonce, a ticket, cookies."""
-    names = cookies.names(settings())
-    web.get("/", headers=DOCUMENT)
+    names = cookies.cookie_names(settings())
+    web.get("/", headers=DOCUMENT_HEADERS)
     ticket = tickets.issue_sign_in(person_id, web.cookies[names.nonce])
     answer = web.post("/auth/session", json={"ticket": ticket}, headers={"origin": settings().address})
     assert answer.status_code == 204, answer.text

@@ -8,15 +8,15 @@ from ingest.sandbox.repositories import Repository
 from ingest.sandbox.world import World
 
 TICK_SECONDS = 1.0
-STARRED_AT_ONCE = 6
-MOST_STARS = 30
+STARRED_PER_TICK = 6
+MAX_STARS = 30
 PUSH_CHANCE = 0.25
 EVENT_CHANCE = 0.05
 LICENSES = ("mit", "apache-2.0", "gpl-3.0", "bsd-3-clause")
 BRANCHES = ("main", "trunk", "develop")
 
 
-class Bustle:
+class RandomActivity:
     """Makes things happen in *world*; the same seed makes the same things happen, one step after the other."""
 
     def __init__(self, world: World, seed: int) -> None:
@@ -36,8 +36,8 @@ class Bustle:
 
     def step(self) -> None:
         """What happens within one tick."""
-        for one in self._some(STARRED_AT_ONCE):
-            self._world.edit.star(one.full_name, self._chance.randint(1, MOST_STARS))
+        for one in self._some(STARRED_PER_TICK):
+            self._world.edit.star(one.full_name, self._chance.randint(1, MAX_STARS))
         if self._chance.random() < PUSH_CHANCE:
             for one in self._some(1):
                 self._world.edit.push(one.full_name)

@@ -26,12 +26,12 @@ from graphql import (
 from graphql.execution.values import VariableValues
 from graphql.type import GraphQLIncludeDirective, GraphQLSkipDirective
 
-Path = tuple[str | int, ...]
+ResponsePath = tuple[str | int, ...]
 Selections = tuple[SelectionSetNode, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
+class GraphObject:
     """An object of the graph: its type, its scalars by name, and what its resolvers start from."""
 
     type: str
@@ -39,7 +39,7 @@ class Thing:
     source: Any = None
 
 
-class Refused(Exception):
+class FieldRefused(Exception):
     """GitHub answers null here, and says why in `errors`."""
 
     def __init__(self, kind: str | None, message: str) -> None:
@@ -52,7 +52,7 @@ Resolvers = Mapping[tuple[str, str], Resolver]
 
 
 @dataclass(slots=True)
-class Branch:
+class ResolvedField:
     """A field that is not a plain scalar: how to resolve it and what is selected in it."""
 
     key: str
@@ -60,15 +60,15 @@ class Branch:
     resolve: Resolver
     values: dict[str, Any]
     inner: Selections
-    plans: "dict[str, Plan]" = field(default_factory=dict)
+    plans: "dict[str, ObjectPlan]" = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class Plan:
+class ObjectPlan:
     """What to do with an object of one type: keys in order, each with the scalar it shows, and the branches."""
 
     slots: list[tuple[str, str]]
-    branches: list[Branch]
+    branches: list[ResolvedField]
 
 
 @dataclass(slots=True)
@@ -132,54 +132,54 @@ class Query:
 
 
 @dataclass(slots=True)
-class Run:
+class Execution:
     """One execution: makes plans as types turn up, and gathers errors."""
 
     query: Query
     resolvers: Resolvers
     errors: list[dict[str, Any]] = field(default_factory=list)
 
-    def data(self, root: Thing) -> dict[str, Any]:
+    def data(self, root: GraphObject) -> dict[str, Any]:
         return self._object(root, self._make(root.type, (self.query.operation.selection_set,)), ())
 
-    def _object(self, thing: Thing, plan: Plan, path: Path) -> dict[str, Any]:
+    def _object(self, thing: GraphObject, plan: ObjectPlan, path: ResponsePath) -> dict[str, Any]:
         get = thing.row.get
         shown = {key: get(name) for key, name in plan.slots}
         for branch in plan.branches:
             shown[branch.key] = self._branch(thing, branch, (*path, branch.key))
         return shown
 
-    def _branch(self, thing: Thing, branch: Branch, path: Path) -> Any:
+    def _branch(self, thing: GraphObject, branch: ResolvedField, path: ResponsePath) -> Any:
         try:
             value = branch.resolve(thing.source, branch.values)
-        except Refused as refused:
+        except FieldRefused as refused:
             return self._refuse(refused, branch.node, path)
         return self._value(value, branch, path)
 
-    def _value(self, value: Any, branch: Branch, path: Path) -> Any:
-        if isinstance(value, Thing):
+    def _value(self, value: Any, branch: ResolvedField, path: ResponsePath) -> Any:
+        if isinstance(value, GraphObject):
             plan = branch.plans.get(value.type)
             if plan is None:
                 plan = branch.plans[value.type] = self._make(value.type, branch.inner)
             return self._object(value, plan, path)
-        if isinstance(value, Refused):
+        if isinstance(value, FieldRefused):
             return self._refuse(value, branch.node, path)
         if isinstance(value, list):
             return self._list(value, branch, path)
         return value
 
-    def _list(self, values: Sequence[Any], branch: Branch, path: Path) -> list[Any]:
+    def _list(self, values: Sequence[Any], branch: ResolvedField, path: ResponsePath) -> list[Any]:
         return [self._value(value, branch, (*path, index)) for index, value in enumerate(values)]
 
-    def _refuse(self, refused: Refused, node: FieldNode, path: Path) -> None:
+    def _refuse(self, refused: FieldRefused, node: FieldNode, path: ResponsePath) -> None:
         assert node.loc is not None
         location = get_location(node.loc.source, node.loc.start)
         where = {"locations": [{"line": location.line, "column": location.column}], "message": str(refused)}
         kind = {"type": refused.kind} if refused.kind else {}
         self.errors.append(kind | {"path": list(path)} | where)
 
-    def _make(self, type_name: str, selections: Selections) -> Plan:
-        plan = Plan([], [])
+    def _make(self, type_name: str, selections: Selections) -> ObjectPlan:
+        plan = ObjectPlan([], [])
         for key, nodes in self.query.fields(type_name, selections).items():
             name = nodes[0].name.value
             resolve = self.resolvers.get((type_name, name))
@@ -188,5 +188,5 @@ class Run:
             if resolve:
                 values = self.query.arguments(type_name, nodes[0])
                 inner = tuple(node.selection_set for node in nodes if node.selection_set)
-                plan.branches.append(Branch(key, nodes[0], resolve, values, inner))
+                plan.branches.append(ResolvedField(key, nodes[0], resolve, values, inner))
         return plan

@@ -8,8 +8,8 @@ import time
 import pytest
 from sqlalchemy import text
 
-PATIENCE_SECONDS = 60
-SCHEDULER, WORKER = ("scheduler",), ("worker", "--concurrency", "4")
+TIMEOUT_SECONDS = 60
+SCHEDULER_COMMAND, WORKER_COMMAND = ("scheduler",), ("worker", "--concurrency", "4")
 
 
 @pytest.fixture
@@ -38,19 +38,19 @@ def start(pretend, committing_database, redis, tmp_path):
         process.wait(15)
 
 
-def one(engine, sql):
+def scalar(engine, sql):
     with engine.begin() as connection:
         return connection.scalar(text(sql))
 
 
 def wait_for(condition):
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"
         time.sleep(0.1)
 
 
-def role(log):
+def leader_role(log):
     told = log.read_text()
     return "leads" if "scheduler leads" in told else "stands by" if "stands by" in told else ""
 
@@ -58,7 +58,7 @@ def role(log):
 def test_two_schedulers_and_eight_hands_do_each_thing_once(start, pretend, committing_database):
     logins = pretend.world.logins()
     pretend.latency_ms = 150  # so that what could be done twice would be done at the same time
-    workers = [start(WORKER), start(WORKER)]
+    workers = [start(WORKER_COMMAND), start(WORKER_COMMAND)]
     # All hands wait when the work comes.
     wait_for(lambda: all("worker ready" in log.read_text() for log in workers))
     with committing_database.begin() as connection:
@@ -68,14 +68,16 @@ def test_two_schedulers_and_eight_hands_do_each_thing_once(start, pretend, commi
         # As if each were another token's, so that there are as many jobs as accounts.
         connection.execute(text("UPDATE account SET token = login"))
         connection.execute(text("INSERT INTO tracked_account (account_id) SELECT id FROM account"))
-    schedulers = [start(SCHEDULER), start(SCHEDULER)]
-    wait_for(lambda: one(committing_database, "SELECT count(DISTINCT account_id) FROM capture") == len(logins))
-    wait_for(lambda: not one(committing_database, "SELECT count(*) FROM procrastinate_jobs WHERE task_name='refresh'"))
-    assert one(committing_database, "SELECT count(*) FROM capture") == len(logins)
-    assert one(committing_database, "SELECT count(*) FROM ingest_item") == len(logins)
-    assert one(committing_database, "SELECT count(*) FROM ingest_run WHERE state = 'done'") == len(logins)
-    wait_for(lambda: sorted(role(log) for log in schedulers) == ["leads", "stands by"])
-    at_once = one(committing_database, "SELECT max(others) FROM (SELECT count(*) AS others FROM ingest_run AS run"
+    schedulers = [start(SCHEDULER_COMMAND), start(SCHEDULER_COMMAND)]
+    wait_for(lambda: scalar(committing_database, "SELECT count(DISTINCT account_id) FROM capture") == len(logins))
+    wait_for(
+        lambda: not scalar(committing_database, "SELECT count(*) FROM procrastinate_jobs WHERE task_name='refresh'")
+    )
+    assert scalar(committing_database, "SELECT count(*) FROM capture") == len(logins)
+    assert scalar(committing_database, "SELECT count(*) FROM ingest_item") == len(logins)
+    assert scalar(committing_database, "SELECT count(*) FROM ingest_run WHERE state = 'done'") == len(logins)
+    wait_for(lambda: sorted(leader_role(log) for log in schedulers) == ["leads", "stands by"])
+    at_once = scalar(committing_database, "SELECT max(others) FROM (SELECT count(*) AS others FROM ingest_run AS run"
                   " JOIN ingest_run AS other ON other.started_at <= run.started_at"
                   "  AND other.finished_at > run.started_at GROUP BY run.id) AS counted")  # fmt: skip
     assert at_once > 4, "one worker did it all"

@@ -5,21 +5,21 @@ from typing import Any
 
 from graphql import DocumentNode, FieldNode, FragmentDefinitionNode, GraphQLError, Node, OperationDefinitionNode
 
-from ingest.sandbox.bodies import Body
+from ingest.sandbox.rest_bodies import Body
 
 UNKNOWN_FIELD = re.compile(r"Cannot query field '(\w+)' on type '(\w+)'")
 UNKNOWN_ARGUMENT = re.compile(r"Unknown argument '(\w+)' on field '(\w+)\.(\w+)'")
 
 
-def told(error: GraphQLError, document: DocumentNode | None = None) -> Body:
+def error_body(error: GraphQLError, document: DocumentNode | None = None) -> Body:
     """Tell an error of parsing, validation or variables."""
     places = [{"line": place.line, "column": place.column} for place in error.locations or ()]
-    path = _path(document, error.nodes[0]) if document and error.nodes else None
+    path = _error_path(document, error.nodes[0]) if document and error.nodes else None
     body: Body = {"path": path} if path else {}
-    return body | _words(error.message) | {"locations": places}
+    return body | _github_error(error.message) | {"locations": places}
 
 
-def _words(message: str) -> Body:
+def _github_error(message: str) -> Body:
     field = UNKNOWN_FIELD.match(message)
     if field:
         extensions = {"code": "undefinedField", "typeName": field[2], "fieldName": field[1]}
@@ -32,29 +32,29 @@ def _words(message: str) -> Body:
     return {"message": message}
 
 
-def _path(document: DocumentNode, node: Node) -> list[str] | None:
+def _error_path(document: DocumentNode, node: Node) -> list[str] | None:
     """Name what leads to *node*: the operation or fragment, then the fields."""
     for definition in document.definitions:
-        way = _way(definition, node)
+        way = _path_from(definition, node)
         if way is not None:
             return way
     return None
 
 
-def _way(here: Any, node: Node) -> list[str] | None:
+def _path_from(here: Any, node: Node) -> list[str] | None:
     if here is node:
-        return [_name(here)] if _name(here) else []
+        return [_node_label(here)] if _node_label(here) else []
     inside = list(getattr(here, "arguments", None) or ())
     if getattr(here, "selection_set", None):
         inside += here.selection_set.selections
     for inner in inside:
-        way = _way(inner, node)
+        way = _path_from(inner, node)
         if way is not None:
-            return [_name(here), *way] if _name(here) else way
+            return [_node_label(here), *way] if _node_label(here) else way
     return None
 
 
-def _name(node: Any) -> str:
+def _node_label(node: Any) -> str:
     if isinstance(node, OperationDefinitionNode):
         return f"{node.operation.value} {node.name.value}" if node.name else node.operation.value
     if isinstance(node, FragmentDefinitionNode):

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from ingest.sandbox.clock import iso
+from ingest.sandbox.clock import iso_timestamp
 from ingest.sandbox.repositories import Repository
 from ingest.sandbox.vocabulary import LICENSES
 from ingest.sandbox.world import World
 
 
-def truth(world: World, login: str) -> dict[str, Any]:
+def ground_truth(world: World, login: str) -> dict[str, Any]:
     """Tell everything about *login* at this moment. Raises KeyError when nobody bears that name."""
     with world.lock:
         account, moment = world.account(login), world.now()
@@ -25,7 +25,7 @@ def truth(world: World, login: str) -> dict[str, Any]:
             "following": account.following,
             "public_repositories": len(repositories),
             "gists": account.gists,
-            "created_at": iso(account.born),
+            "created_at": iso_timestamp(account.born),
         }
         return {"account": held, "repositories": [_repository(r, moment) for r in repositories]}
 
@@ -52,6 +52,6 @@ def _repository(repository: Repository, moment: int) -> dict[str, Any]:
         "license": LICENSES[repository.license][1] if repository.license else None,
         "topics": list(repository.topics),
         "default_branch": None if repository.empty else repository.default_branch,
-        "pushed_at": None if counts.pushed_at is None else iso(counts.pushed_at),
-        "created_at": iso(repository.born),
+        "pushed_at": None if counts.pushed_at is None else iso_timestamp(counts.pushed_at),
+        "created_at": iso_timestamp(repository.born),
     }

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 
-from ingest.sandbox import statistics
-from ingest.sandbox.bodies import encode
-from ingest.sandbox.messages import DOCS, Answer, Question, refusal
+from ingest.sandbox import repository_facts
+from ingest.sandbox.messages import DOCS, ApiRequest, ApiResponse, error_response
 from ingest.sandbox.paging import Page
 from ingest.sandbox.repositories import Repository
+from ingest.sandbox.rest_bodies import encode_json
 from ingest.sandbox.world import World
 
 TRAFFIC_DOCS = f"{DOCS}/metrics/traffic"
-Show = Callable[[Question, Repository], Answer]
+FactHandler = Callable[[ApiRequest, Repository], ApiResponse]
 
 
-class Facts:
+class FactRoutes:
     """Shows facts of a repository. `root` is where addresses begin.
 
     never_ready   full names whose statistics are computed for ever (202)
@@ -25,7 +25,7 @@ class Facts:
         self._root = root
         self._computed: set[tuple[int, int]] = set()
 
-    def shows(self) -> dict[str, Show]:
+    def shows(self) -> dict[str, FactHandler]:
         """What follows a repository's address, and what it shows."""
         return {
             "/contributors": self._contributors,
@@ -35,31 +35,35 @@ class Facts:
             "/traffic/clones": lambda question, repository: self._traffic(question, repository, "clones"),
         }
 
-    def _contributors(self, question: Question, repository: Repository) -> Answer:
-        told = statistics.contributors(repository, self._world.now())
-        return self._paged(question, repository, "contributors", told) if told else Answer(204, b"", content_type="")
+    def _contributors(self, question: ApiRequest, repository: Repository) -> ApiResponse:
+        told = repository_facts.contributors(repository, self._world.now())
+        return (
+            self._paged(question, repository, "contributors", told) if told else ApiResponse(204, b"", content_type="")
+        )
 
-    def _releases(self, question: Question, repository: Repository) -> Answer:
-        return self._paged(question, repository, "releases", statistics.releases(repository, self._world.now()))
+    def _releases(self, question: ApiRequest, repository: Repository) -> ApiResponse:
+        return self._paged(question, repository, "releases", repository_facts.releases(repository, self._world.now()))
 
-    def _paged(self, question: Question, repository: Repository, name: str, told: list[statistics.Body]) -> Answer:
+    def _paged(
+        self, question: ApiRequest, repository: Repository, name: str, told: list[repository_facts.Body]
+    ) -> ApiResponse:
         page = Page.of(question.query)
-        answer = Answer(200, encode(list(page.cut(told))))
+        answer = ApiResponse(200, encode_json(list(page.cut(told))))
         link = page.link(f"{self._root}/repositories/{repository.id}/{name}", question.query, len(told))
         if link:
             answer.headers["link"] = link
         return answer
 
-    def _commit_activity(self, _question: Question, repository: Repository) -> Answer:
+    def _commit_activity(self, _question: ApiRequest, repository: Repository) -> ApiResponse:
         """Statistics belong to the newest commit: who asks first is told to come again."""
         moment = self._world.now()
         key = (repository.id, repository.counts(moment).pushed_at or 0)
         if repository.full_name in self.never_ready or key not in self._computed:
             self._computed.add(key)
-            return Answer.of(202, {})
-        return Answer.of(200, statistics.commit_activity(repository, moment))
+            return ApiResponse.of(202, {})
+        return ApiResponse.of(200, repository_facts.commit_activity(repository, moment))
 
-    def _traffic(self, question: Question, repository: Repository, what: str) -> Answer:
+    def _traffic(self, question: ApiRequest, repository: Repository, what: str) -> ApiResponse:
         if question.owner is None or question.owner.lower() != repository.owner.login.lower():
-            return refusal(403, "Must have push access to repository", TRAFFIC_DOCS)
-        return Answer.of(200, statistics.traffic(repository, self._world.now(), what))
+            return error_response(403, "Must have push access to repository", TRAFFIC_DOCS)
+        return ApiResponse.of(200, repository_facts.traffic(repository, self._world.now(), what))

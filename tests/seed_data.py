@@ -6,33 +6,33 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Table, func, insert, select
 
 from core.db import schema
-from core.db.partitions import ensure_months
+from core.db.partitions import ensure_partitions
 
-OURS = 1
+OWN_SOURCE_ID = 1
 
 
-def moment(text: str) -> datetime:
+def utc(text: str) -> datetime:
     """`2026-03-01` or `2026-03-01 06:30`, UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def _add(connection: Connection, table: Table, **values: object) -> int:
+def insert_row(connection: Connection, table: Table, **values: object) -> int:
     return int(connection.execute(insert(table).values(**values).returning(table.c.id)).scalar_one())
 
 
-def account(connection: Connection, login: str, **values: object) -> int:
+def add_account(connection: Connection, login: str, **values: object) -> int:
     """An account, made when it is first named."""
     found = connection.scalar(select(schema.account.c.id).where(func.lower(schema.account.c.login) == login.lower()))
-    return int(found) if found else _add(connection, schema.account, login=login, **values)
+    return int(found) if found else insert_row(connection, schema.account, login=login, **values)
 
 
-def source(connection: Connection, name: str) -> int:
+def add_source(connection: Connection, name: str) -> int:
     """Somebody else who kept history."""
     found = connection.scalar(select(schema.source.c.id).where(schema.source.c.name == name))
-    return int(found) if found else _add(connection, schema.source, name=name)
+    return int(found) if found else insert_row(connection, schema.source, name=name)
 
 
-def repository(
+def add_repository(
     connection: Connection,
     full_name: str,
     stars: Mapping[str, int],
@@ -47,9 +47,9 @@ def repository(
 
     *looked_at* is the account's last look, where it is later than the last change.
     """
-    owner = account(connection, full_name.partition("/")[0])
-    created = _add(connection, schema.repository, account_id=owner, full_name=full_name, **values)
-    _snapshots(connection, created, stars, forks, OURS)
+    owner = add_account(connection, full_name.partition("/")[0])
+    created = insert_row(connection, schema.repository, account_id=owner, full_name=full_name, **values)
+    _add_snapshots(connection, created, stars, forks, OWN_SOURCE_ID)
     last = max(stars)
     connection.execute(
         insert(schema.repository_current).values(
@@ -57,7 +57,7 @@ def repository(
             stars=stars[last],
             forks=forks,
             size_kb=10,
-            captured_at=moment(last),
+            captured_at=utc(last),
             **{f"stars_{days}d": won for days, won in (growth or {}).items()},
             **(extras or {}),
         )
@@ -65,14 +65,14 @@ def repository(
     connection.execute(
         schema.account.update()
         .where(schema.account.c.id == owner)
-        .values(checked_at=func.greatest(schema.account.c.checked_at, moment(looked_at or last)))
+        .values(checked_at=func.greatest(schema.account.c.checked_at, utc(looked_at or last)))
     )
     for seen in {*stars, looked_at or last}:
-        _look(connection, account_id=owner, captured_at=moment(seen))
+        _add_capture(connection, account_id=owner, captured_at=utc(seen))
     return created
 
 
-def imported(
+def add_imported_repository(
     connection: Connection,
     full_name: str,
     stars: Mapping[str, int],
@@ -82,44 +82,44 @@ def imported(
     **values: object,
 ) -> int:
     """A repository that is known from imported history alone."""
-    owner, kept_by = account(connection, full_name.partition("/")[0]), source(connection, by)
-    created = _add(connection, schema.repository, account_id=owner, full_name=full_name, **values)
-    _snapshots(connection, created, stars, None, kept_by)
+    owner, kept_by = add_account(connection, full_name.partition("/")[0]), add_source(connection, by)
+    created = insert_row(connection, schema.repository, account_id=owner, full_name=full_name, **values)
+    _add_snapshots(connection, created, stars, None, kept_by)
     first, last = min(stars), max(stars)
     connection.execute(
         insert(schema.repository_import).values(
             repository_id=created,
             source_id=kept_by,
-            first_at=moment(first),
-            last_at=moment(last),
+            first_at=utc(first),
+            last_at=utc(last),
             captures=len(stars),
             stars=stars[last],
             **{f"stars_{days}d": won for days, won in (growth or {}).items()},
         )
     )
     for seen in stars:
-        _look(connection, repository_id=created, captured_at=moment(seen), source_id=kept_by)
+        _add_capture(connection, repository_id=created, captured_at=utc(seen), source_id=kept_by)
     return created
 
 
-def changed(connection: Connection, repository_id: int, kind: str, at: str, before: str | None = None) -> None:
+def add_change(connection: Connection, repository_id: int, kind: str, at: str, before: str | None = None) -> None:
     """An entry of the ledger."""
     owner = select(schema.repository.c.account_id).where(schema.repository.c.id == repository_id).scalar_subquery()
     connection.execute(
         insert(schema.change).values(
-            account_id=owner, repository_id=repository_id, noticed_at=moment(at), kind=kind, before=before
+            account_id=owner, repository_id=repository_id, noticed_at=utc(at), kind=kind, before=before
         )
     )
 
 
-def _snapshots(
+def _add_snapshots(
     connection: Connection, repository_id: int, stars: Mapping[str, int], forks: int | None, source_id: int
 ) -> None:
-    ensure_months(connection, moment(min(stars)).date(), moment(max(stars)).date())
+    ensure_partitions(connection, utc(min(stars)).date(), utc(max(stars)).date())
     rows = [
         {
             "repository_id": repository_id,
-            "captured_at": moment(seen),
+            "captured_at": utc(seen),
             "stars": count,
             "forks": forks,
             "source_id": source_id,
@@ -129,7 +129,7 @@ def _snapshots(
     connection.execute(insert(schema.repository_snapshot), rows)
 
 
-def _look(connection: Connection, **values: object) -> None:
+def _add_capture(connection: Connection, **values: object) -> None:
     from sqlalchemy.dialects.postgresql import insert as upsert
 
     connection.execute(upsert(schema.capture).values(**values).on_conflict_do_nothing())

@@ -9,43 +9,47 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("core", "ingest", "pages")
-MODULES = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py") if "versions" not in path.parts)
-NOT_FOR = {
+PACKAGES = ("core", "ingest", "pages")
+MODULES = sorted(path for part in PACKAGES for path in (ROOT / part).rglob("*.py") if "versions" not in path.parts)
+FORBIDDEN_IMPORTS = {
     "core": {"ingest", "pages", "app", "streamlit", "httpx"},
     "ingest": {"pages", "app", "streamlit"},
     "pages": {"ingest", "app", "httpx"},
 }
-LONG_FILE, LONG_FUNCTION = 400, 60
-UNREADABLE_FILE, UNREADABLE_FUNCTION = 1000, 150
+WARN_FILE_LINES, WARN_FUNCTION_LINES = 400, 60
+MAX_FILE_LINES, MAX_FUNCTION_LINES = 1000, 150
 
 
-def named(path: Path) -> str:
+def relative_path(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def tree(path: Path) -> ast.Module:
+def parse_module(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imported(path: Path) -> Iterator[str]:
+def imported_packages(path: Path) -> Iterator[str]:
     """The top-level names that a module imports, anywhere in it."""
-    for node in ast.walk(tree(path)):
+    for node in ast.walk(parse_module(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
             yield node.module.split(".")[0]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
+@pytest.mark.parametrize("path", MODULES, ids=relative_path)
 def test_imports_point_one_way(path):
     part = path.relative_to(ROOT).parts[0]
-    assert not set(imported(path)) & NOT_FOR[part]
+    assert not set(imported_packages(path)) & FORBIDDEN_IMPORTS[part]
 
 
 def test_of_the_project_only_the_web_process_knows_streamlit_and_only_ingest_knows_httpx():
     def users(library: str) -> set[str]:
-        return {named(path).split("/")[0] for path in [*MODULES, ROOT / "app.py"] if library in imported(path)}
+        return {
+            relative_path(path).split("/")[0]
+            for path in [*MODULES, ROOT / "app.py"]
+            if library in imported_packages(path)
+        }
 
     assert users("streamlit") == {"app.py", "pages"}
     assert users("httpx") <= {"ingest"}
@@ -80,7 +84,7 @@ def root_name(node: ast.expr) -> str:
 
 def formatted_parameters(path: Path) -> Iterator[str]:
     """Parameters of a module's public functions that are written into a text with a query in it."""
-    for function in ast.walk(tree(path)):
+    for function in ast.walk(parse_module(path)):
         if not isinstance(function, ast.FunctionDef) or function.name.startswith("_"):
             continue
         parameters = {argument.arg for argument in [*function.args.args, *function.args.kwonlyargs]}
@@ -94,37 +98,39 @@ def formatted_parameters(path: Path) -> Iterator[str]:
                 yield f"{function.name}: %"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "core" / "queries").glob("*.py")), ids=named)
+@pytest.mark.parametrize("path", sorted((ROOT / "core" / "queries").glob("*.py")), ids=relative_path)
 def test_values_are_bound_and_never_formatted_into_sql(path):
     if path.stem == "shown":
         pytest.skip("writes SQL for people to read; what it returns is never sent")
     assert not list(formatted_parameters(path))
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "core" / "queries").glob("*.py")), ids=named)
+@pytest.mark.parametrize("path", sorted((ROOT / "core" / "queries").glob("*.py")), ids=relative_path)
 def test_cached_queries_hold_no_now(path):
     """What is answered from a cache must not depend on when it was first asked."""
-    constants = (node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant))
+    constants = (node.value for node in ast.walk(parse_module(path)) if isinstance(node, ast.Constant))
     queries = [text.lower() for text in constants if isinstance(text, str) and "SELECT" in text]
     assert not [text for text in queries if "now()" in text or "current_date" in text or "current_time" in text]
 
 
 def test_pages_write_no_sql():
     for path in (ROOT / "pages").rglob("*.py"):
-        assert "SELECT " not in path.read_text(encoding="utf-8"), named(path)
+        assert "SELECT " not in path.read_text(encoding="utf-8"), relative_path(path)
 
 
-def lengths(path: Path) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(tree(path)):
+def function_lengths(path: Path) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(parse_module(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield f"{named(path)}:{node.name}", (node.end_lineno or 0) - node.lineno + 1
+            yield f"{relative_path(path)}:{node.name}", (node.end_lineno or 0) - node.lineno + 1
 
 
 def test_long_files_and_functions_are_reported(record_property):
     """A reviewer sees what has grown long at the end of the run; only what nobody could read in one go fails."""
-    files = {named(path): len(path.read_text(encoding="utf-8").splitlines()) for path in [*MODULES, ROOT / "app.py"]}
-    functions = dict(item for path in MODULES if "queries" not in path.parts for item in lengths(path))
-    record_property("long files", {name: n for name, n in files.items() if n > LONG_FILE})
-    record_property("long functions", {name: n for name, n in functions.items() if n > LONG_FUNCTION})
-    assert not [name for name, n in files.items() if n > UNREADABLE_FILE]
-    assert not [name for name, n in functions.items() if n > UNREADABLE_FUNCTION]
+    files = {
+        relative_path(path): len(path.read_text(encoding="utf-8").splitlines()) for path in [*MODULES, ROOT / "app.py"]
+    }
+    functions = dict(item for path in MODULES if "queries" not in path.parts for item in function_lengths(path))
+    record_property("long files", {name: n for name, n in files.items() if n > WARN_FILE_LINES})
+    record_property("long functions", {name: n for name, n in functions.items() if n > WARN_FUNCTION_LINES})
+    assert not [name for name, n in files.items() if n > MAX_FILE_LINES]
+    assert not [name for name, n in functions.items() if n > MAX_FUNCTION_LINES]

@@ -18,15 +18,15 @@ from core.auth import api_keys, session_cache, sessions, tickets
 from core.db import engine
 from core.db.migrations import upgrade
 from core.launcher.embedded import Servers, lease
-from core.launcher.embedded.home import find_home
+from core.launcher.embedded.home import find_server_folders
 from core.settings import settings
-from tests.core.web.browser import ANYWHERE, DOCUMENT, HERE, sign_in, stack
+from tests.core.web.middleware_client import CLIENT_ORIGIN, DOCUMENT_HEADERS, PUBLIC_URL, browser_client, sign_in
 
-OURS = {"origin": HERE}
+SAME_ORIGIN = {"origin": PUBLIC_URL}
 pytestmark = pytest.mark.slow
 
 
-class Machine:
+class StoppableServers:
     """Servers of this module's own, each of which can be taken away."""
 
     def __init__(self, folder: Path) -> None:
@@ -36,7 +36,7 @@ class Machine:
     def take_away(self, *which: Servers) -> None:
         for server in which:
             server.release()
-        while any(answers(server) for server in which):
+        while any(is_available(server) for server in which):
             time.sleep(0.05)
 
     def bring_back(self) -> None:
@@ -44,7 +44,7 @@ class Machine:
         self.redis.hold()
 
 
-def answers(server: Servers) -> bool:
+def is_available(server: Servers) -> bool:
     try:
         if server.redis_url:
             return bool(Redis.from_url(server.redis_url, retry=None).ping())
@@ -55,41 +55,41 @@ def answers(server: Servers) -> bool:
 
 
 @pytest.fixture(scope="module")
-def machine() -> Iterator[Machine]:
+def machine() -> Iterator[StoppableServers]:
     folder = Path(tempfile.mkdtemp(prefix="almanac-away-", dir="/tmp"))
     folder.chmod(0o711)
-    machine = Machine(folder)
+    machine = StoppableServers(folder)
     upgrade(machine.postgres.database_url)
     yield machine
     machine.take_away(machine.postgres, machine.redis)
-    shutil.rmtree(find_home(folder).sockets, ignore_errors=True)
+    shutil.rmtree(find_server_folders(folder).sockets, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
-def browser(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+def browser(machine: StoppableServers, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     """Somebody who is signed in; at the end both servers run."""
     monkeypatch.setenv("DATABASE_URL", machine.postgres.database_url)
     monkeypatch.setenv("REDIS_URL", machine.redis.redis_url)
     monkeypatch.setenv("SECRET_KEY", "a key for tests, which is long enough to be one")
-    forget()
+    reset_process_state()
     with create_engine(machine.postgres.database_url).begin() as connection:
         connection.execute(text("TRUNCATE person CASCADE"))
         insert = text("INSERT INTO person (username, role) VALUES ('ada', 'analyst') RETURNING id")
         person_id = connection.execute(insert).scalar_one()
-    yield sign_in(stack(), person_id)
+    yield sign_in(browser_client(), person_id)
     machine.bring_back()
-    forget()
+    reset_process_state()
 
 
-def forget() -> None:
+def reset_process_state() -> None:
     """A process that has just started: no connections, and no memory of who was away."""
     settings.cache_clear()
     if engine.engine.cache_info().currsize:
         engine.engine().dispose()
     engine.engine.cache_clear()
     redis_client.redis.cache_clear()
-    session_cache.known.cache_clear()
+    session_cache.session_cache.cache_clear()
 
 
 def person_id() -> int:
@@ -97,42 +97,44 @@ def person_id() -> int:
         return int(connection.execute(text("SELECT id FROM person WHERE username = 'ada'")).scalar_one())
 
 
-def test_without_redis_all_goes_on(machine: Machine, browser: TestClient) -> None:
+def test_without_redis_all_goes_on(machine: StoppableServers, browser: TestClient) -> None:
     machine.take_away(machine.redis)
     assert browser.get("/api/v1/x").json()["person"] == "ada"
-    assert browser.post("/auth/refresh", headers=OURS).status_code == 204
-    assert browser.get("/", headers=DOCUMENT).status_code == 200
-    assert stack().get("/api/v1/x").status_code == 401
+    assert browser.post("/auth/refresh", headers=SAME_ORIGIN).status_code == 204
+    assert browser.get("/", headers=DOCUMENT_HEADERS).status_code == 200
+    assert browser_client().get("/api/v1/x").status_code == 401
     machine.bring_back()
     assert browser.get("/api/v1/x").json()["person"] == "ada"
 
 
-def test_who_was_signed_out_while_redis_was_away_stays_out(machine: Machine, browser: TestClient) -> None:
+def test_who_was_signed_out_while_redis_was_away_stays_out(machine: StoppableServers, browser: TestClient) -> None:
     assert browser.get("/api/v1/x").status_code == 200  # Redis knows the session
     held = dict(browser.cookies)
     machine.take_away(machine.redis)
-    assert browser.post("/auth/logout", headers=OURS).status_code == 204
+    assert browser.post("/auth/logout", headers=SAME_ORIGIN).status_code == 204
     browser.cookies.update(held)
     assert browser.get("/api/v1/x").status_code == 401
     machine.bring_back()
     assert browser.get("/api/v1/x").status_code == 401
 
 
-def test_without_postgres_nobody_gets_in_and_nobody_loses_their_cookies(machine: Machine, browser: TestClient) -> None:
-    session = sessions.start(person_id(), ANYWHERE)
-    identity = sessions.check(session.session_id)
+def test_without_postgres_nobody_gets_in_and_nobody_loses_their_cookies(
+    machine: StoppableServers, browser: TestClient
+) -> None:
+    session = sessions.start(person_id(), CLIENT_ORIGIN)
+    identity = sessions.identity_of(session.session_id)
     assert identity is not None
-    _, key = api_keys.create(identity, "script", None, ANYWHERE)
+    _, key = api_keys.create(identity, "script", None, CLIENT_ORIGIN)
     ticket = tickets.issue_sign_in(identity.person_id, browser.cookies["almanac_nonce"])
     held = dict(browser.cookies)
     machine.take_away(machine.postgres, machine.redis)
 
     refused = [
         browser.get("/api/v1/x"),
-        stack().get("/api/v1/x", headers={"authorization": f"Bearer {key}"}),
-        browser.post("/auth/refresh", headers=OURS),
-        browser.post("/auth/logout", headers=OURS),
-        browser.post("/auth/session", json={"ticket": ticket}, headers=OURS),
+        browser_client().get("/api/v1/x", headers={"authorization": f"Bearer {key}"}),
+        browser.post("/auth/refresh", headers=SAME_ORIGIN),
+        browser.post("/auth/logout", headers=SAME_ORIGIN),
+        browser.post("/auth/session", json={"ticket": ticket}, headers=SAME_ORIGIN),
     ]
     for answer in refused:
         assert (answer.status_code, answer.json()["error"]) == (503, "server_unavailable")
@@ -142,19 +144,21 @@ def test_without_postgres_nobody_gets_in_and_nobody_loses_their_cookies(machine:
     assert (left.status_code, "set-cookie" in left.headers) == (503, False)
     assert "You are still signed in" in left.text
     browser.cookies.delete("almanac_access")
-    page = browser.get("/", headers=DOCUMENT)
+    page = browser.get("/", headers=DOCUMENT_HEADERS)
     assert (page.status_code, "set-cookie" in page.headers) == (200, False)
-    assert stack().get("/api/v1/x").status_code == 401
-    assert stack().get("/api/v1/x", headers={"cookie": "almanac_access=forged"}).status_code == 401
+    assert browser_client().get("/api/v1/x").status_code == 401
+    assert browser_client().get("/api/v1/x", headers={"cookie": "almanac_access=forged"}).status_code == 401
 
     machine.bring_back()
     browser.cookies.update(held)
     assert browser.get("/api/v1/x").json()["person"] == "ada"
-    assert browser.post("/auth/refresh", headers=OURS).status_code == 204
-    assert stack().get("/api/v1/x", headers={"authorization": f"Bearer {key}"}).json()["person"] == "ada"
+    assert browser.post("/auth/refresh", headers=SAME_ORIGIN).status_code == 204
+    assert browser_client().get("/api/v1/x", headers={"authorization": f"Bearer {key}"}).json()["person"] == "ada"
 
 
-def test_a_session_that_redis_knows_lasts_for_the_seconds_it_knows_it(machine: Machine, browser: TestClient) -> None:
+def test_a_session_that_redis_knows_lasts_for_the_seconds_it_knows_it(
+    machine: StoppableServers, browser: TestClient
+) -> None:
     assert browser.get("/api/v1/x").status_code == 200
     machine.take_away(machine.postgres)
     assert browser.get("/api/v1/x").json()["person"] == "ada"

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     method: str
     path: str
     query: dict[str, str]
@@ -21,7 +21,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Said:
+class CannedResponse:
     """What to answer; a dict or list becomes JSON, bytes go as they are."""
 
     status: int = 200
@@ -35,12 +35,12 @@ class Said:
 
 
 @dataclass
-class Web:
+class FakeServer:
     """Where it listens, what it was asked, and what it says; `say` may be exchanged while it runs."""
 
     url: str
-    say: Callable[[Asked], Said]
-    asked: list[Asked] = field(default_factory=list)
+    say: Callable[[ReceivedRequest], CannedResponse]
+    asked: list[ReceivedRequest] = field(default_factory=list)
     lock: Any = field(default_factory=threading.Lock)
 
     def paths(self) -> list[str]:
@@ -48,7 +48,7 @@ class Web:
 
 
 @contextmanager
-def web(say: Callable[[Asked], Said]) -> Iterator[Web]:
+def fake_server(say: Callable[[ReceivedRequest], CannedResponse]) -> Iterator[FakeServer]:
     """Serve *say* on a free port while the block lasts."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -58,7 +58,7 @@ def web(say: Callable[[Asked], Said]) -> Iterator[Web]:
             parts = urlsplit(self.path)
             length = int(self.headers.get("content-length") or 0)
             sent = self.rfile.read(length)
-            asked = Asked(
+            asked = ReceivedRequest(
                 self.command,
                 parts.path,
                 dict(parse_qsl(parts.query)),
@@ -84,7 +84,7 @@ def web(say: Callable[[Asked], Said]) -> Iterator[Web]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    here = Web(f"http://127.0.0.1:{server.server_port}", say)
+    here = FakeServer(f"http://127.0.0.1:{server.server_port}", say)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield here
@@ -93,49 +93,53 @@ def web(say: Callable[[Asked], Said]) -> Iterator[Web]:
         server.server_close()
 
 
-def in_turn(*said: Said) -> Callable[[Asked], Said]:
+def respond_in_sequence(*said: CannedResponse) -> Callable[[ReceivedRequest], CannedResponse]:
     """Say one after the other, and the last one for ever."""
     left = list(said)
     lock = threading.Lock()
 
-    def say(_asked: Asked) -> Said:
+    def say(_asked: ReceivedRequest) -> CannedResponse:
         with lock:
             return left.pop(0) if len(left) > 1 else left[0]
 
     return say
 
 
-def exchange(recorded: Path, name: str) -> dict[str, Any]:
+def recorded_exchange(recorded: Path, name: str) -> dict[str, Any]:
     return json.loads((recorded / "exchanges" / f"{name}.json").read_text())
 
 
-def of_exchange(held: dict[str, Any], root: str = "") -> Said:
+def response_of_exchange(held: dict[str, Any], root: str = "") -> CannedResponse:
     """What the real GitHub said; addresses of api.github.com stay, as behind a proxy, unless *root* is given."""
     response = held["response"]
     body = response["body"] if response["body"] is not None else (response["body_text"] or "").encode()
-    headers = {name: value for name, value in response["headers"].items() if name not in LEFT_OUT and value is not None}
+    headers = {
+        name: value for name, value in response["headers"].items() if name not in EXCLUDED_HEADERS and value is not None
+    }
     if root:
         headers = {name: value.replace("https://api.github.com", root) for name, value in headers.items()}
-    return Said(response["status"], body if body != b"" else None, headers)
+    return CannedResponse(response["status"], body if body != b"" else None, headers)
 
 
 # What describes the transfer at that time, not the content.
-LEFT_OUT = frozenset({"content-length", "transfer-encoding", "content-encoding", "connection", "status"})
+EXCLUDED_HEADERS = frozenset({"content-length", "transfer-encoding", "content-encoding", "connection", "status"})
 
 
-def replay(recorded: Path, *names: str) -> Callable[[Asked], Said]:
+def replay(recorded: Path, *names: str) -> Callable[[ReceivedRequest], CannedResponse]:
     """Answer each path as recorded; a path that was recorded several times in that order, the last one for ever."""
     by_path: dict[str, list[dict[str, Any]]] = {}
     for name in names:
-        held = exchange(recorded, name)
+        held = recorded_exchange(recorded, name)
         by_path.setdefault(held["request"]["path"], []).append(held)
     lock = threading.Lock()
 
-    def say(asked: Asked) -> Said:
+    def say(asked: ReceivedRequest) -> CannedResponse:
         with lock:
             left = by_path.get(asked.path)
             if not left:
-                return Said(404, {"message": "Not Found", "documentation_url": "https://docs.github.com/rest"})
-            return of_exchange(left.pop(0) if len(left) > 1 else left[0])
+                return CannedResponse(
+                    404, {"message": "Not Found", "documentation_url": "https://docs.github.com/rest"}
+                )
+            return response_of_exchange(left.pop(0) if len(left) > 1 else left[0])
 
     return say

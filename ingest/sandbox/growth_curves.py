@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field
 from math import exp
 
-from ingest.sandbox.chance import fraction
+from ingest.sandbox.seeded_random import hash_fraction
 
 DAY = 86400
 
 
 @dataclass(frozen=True, slots=True)
-class Hype:
+class PopularityWave:
     """A wave of attention that returns every *period* days, lasts *length* days and leaves *size* stars behind."""
 
     size: float
@@ -26,7 +26,7 @@ class Hype:
 
 
 @dataclass(frozen=True, slots=True)
-class Spam:
+class FakeStars:
     """Stars that were bought at an age of *begin* days and taken away by GitHub at *purge*."""
 
     count: int
@@ -40,7 +40,7 @@ class Spam:
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class GrowthCurve:
     """People who gather around something born at *born*: stars or followers.
 
     The count only moves at ticks, every *step* seconds, so that a moment of last change can be told.
@@ -52,8 +52,8 @@ class Crowd:
     tau_days: float
     shape: float
     drift: float = 0.0
-    hype: Hype | None = None
-    spam: Spam | None = None
+    hype: PopularityWave | None = None
+    spam: FakeStars | None = None
 
     def tick(self, moment: int) -> int:
         """Return the last moment up to *moment* at which the count may have moved."""
@@ -75,7 +75,7 @@ class Crowd:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class PushSchedule:
     """When somebody pushed: once in every *every* seconds, at a moment of its own, until *last*."""
 
     number: int
@@ -98,11 +98,11 @@ class Work:
 
     def moment(self, slot: int) -> int:
         """Return when somebody pushed in that slot."""
-        return self.born + int((slot + 0.9 * fraction(self.number, slot)) * self.every)
+        return self.born + int((slot + 0.9 * hash_fraction(self.number, slot)) * self.every)
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
+class CodeContents:
     """What is in a repository: kilobytes and bytes of each language when it is grown up."""
 
     number: int
@@ -119,7 +119,7 @@ class Code:
         """Return bytes by language after push number *push*, most bytes first."""
         grown = self.maturity(age_seconds)
         sizes = {
-            name: int(size * grown * (1.0 + 0.03 * fraction(self.number + index, push))) + 1
+            name: int(size * grown * (1.0 + 0.03 * hash_fraction(self.number + index, push))) + 1
             for index, (name, size) in enumerate(self.languages.items())
         }
         return dict(sorted(sizes.items(), key=lambda item: (item[1], item[0]), reverse=True))

@@ -5,9 +5,9 @@ from typing import Any
 
 from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type
 
-from ingest.sandbox.plan import Query, Selections
+from ingest.sandbox.graphql_executor import Query, Selections
 
-MOST_NODES = 500_000
+MAX_NODES = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,11 @@ class Cost:
         return Cost(self.requests + other.requests, self.nodes + other.nodes)
 
 
-def estimate(query: Query) -> Cost:
-    return _of_type(query, "Query", (query.operation.selection_set,), 1, 0)
+def estimate_cost(query: Query) -> Cost:
+    return _type_cost(query, "Query", (query.operation.selection_set,), 1, 0)
 
 
-def _of_type(query: Query, type_name: str, selections: Selections, times: int, page: int) -> Cost:
+def _type_cost(query: Query, type_name: str, selections: Selections, times: int, page: int) -> Cost:
     """Add up what is selected of *times* objects; *page* is how many items a connection around them gives."""
     total = Cost()
     for nodes in query.fields(type_name, selections).values():
@@ -39,28 +39,28 @@ def _of_type(query: Query, type_name: str, selections: Selections, times: int, p
             continue
         values = query.arguments(type_name, node)
         kind = get_named_type(query.field_type(type_name, node).type)
-        total = total.plus(_of_field(query, node.name.value, kind, values, inner, times, page))
+        total = total.plus(_field_cost(query, node.name.value, kind, values, inner, times, page))
     return total
 
 
-def _of_field(
+def _field_cost(
     query: Query, name: str, kind: Any, values: dict[str, Any], inner: Selections, times: int, page: int
 ) -> Cost:
     if kind.name.endswith("Connection"):
         size = values.get("first") or values.get("last") or 0
-        return Cost(times, times * size).plus(_of_type(query, kind.name, inner, times, size))
+        return Cost(times, times * size).plus(_type_cost(query, kind.name, inner, times, size))
     if name == "nodes" and "ids" in values:
         count = len(values["ids"])
-        return Cost(0, count).plus(_widest(query, kind, inner, times * count))
+        return Cost(0, count).plus(_most_expensive_type(query, kind, inner, times * count))
     # What a connection lists comes once for each item of its page.
     within = times * page if name in ("nodes", "edges") else times
-    return _widest(query, kind, inner, within)
+    return _most_expensive_type(query, kind, inner, within)
 
 
-def _widest(query: Query, kind: Any, inner: Selections, times: int) -> Cost:
+def _most_expensive_type(query: Query, kind: Any, inner: Selections, times: int) -> Cost:
     """Take the dearest of the types an interface may turn out to be."""
     if isinstance(kind, GraphQLInterfaceType):
         types: list[GraphQLObjectType] = list(query.schema.get_possible_types(kind))
-        costs = [_of_type(query, each.name, inner, times, 0) for each in types]
+        costs = [_type_cost(query, each.name, inner, times, 0) for each in types]
         return max(costs, key=lambda cost: (cost.requests, cost.nodes))
-    return _of_type(query, kind.name, inner, times, 0)
+    return _type_cost(query, kind.name, inner, times, 0)

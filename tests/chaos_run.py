@@ -18,16 +18,16 @@ from sqlalchemy.pool import NullPool
 
 from core.db.migrations import upgrade
 from core.launcher.embedded import Servers
-from core.launcher.embedded.home import find_home
+from core.launcher.embedded.home import find_server_folders
 from ingest.sandbox import Sandbox
 
 PROJECT = Path(__file__).resolve().parents[1]
 SETTLE_SECONDS = 90
-KILLED = ["worker"] * 4 + ["scheduler"] * 2 + ["postgres", "valkey"]
+KILL_TARGETS = ["worker"] * 4 + ["scheduler"] * 2 + ["postgres", "valkey"]
 
 
 @dataclass
-class Storm:
+class ChaosRun:
     """The ingestor's processes over servers of their own, and a hand that kills them, always in the same order.
 
     `killed` counts what was killed by name.
@@ -64,7 +64,7 @@ class Storm:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             time.sleep(between)
-            name = self.chance.choice(KILLED)
+            name = self.chance.choice(KILL_TARGETS)
             if name in {"postgres", "valkey"}:
                 self._kill_server(name)
             else:
@@ -73,7 +73,7 @@ class Storm:
             if not self.servers.supervised():
                 self.servers.hold()
 
-    def settle(self, is_done: Callable[["Storm"], bool]) -> bool:
+    def settle(self, is_done: Callable[["ChaosRun"], bool]) -> bool:
         """Let what is left finish its work, as if the minute had passed after which a silent worker counts as dead."""
         for _, process in self.processes:
             process.kill()
@@ -135,7 +135,7 @@ class Storm:
                 os.kill(int(Redis.from_url(self.servers.redis_url).info()["process_id"]), signal.SIGKILL)
             return
         with suppress(OSError, IndexError, ValueError, ProcessLookupError):
-            pid = int((find_home(self.folder).cluster / "postmaster.pid").read_text().split()[0])
+            pid = int((find_server_folders(self.folder).cluster / "postmaster.pid").read_text().split()[0])
             os.kill(pid, signal.SIGKILL)
 
     def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
@@ -150,7 +150,7 @@ class Storm:
         return False
 
 
-def is_calm(storm: Storm) -> bool:
+def is_settled(storm: ChaosRun) -> bool:
     """Whether everybody was stored and nothing waits, runs or is marked any more."""
     everybody = len(storm.sandbox.world.logins())
     return (

@@ -3,9 +3,9 @@
 from typing import Any
 
 from ingest.sandbox.accounts import Account
-from ingest.sandbox.bodies import AVATARS, SITE
-from ingest.sandbox.clock import iso
-from ingest.sandbox.repositories import Counts, Repository
+from ingest.sandbox.clock import iso_timestamp
+from ingest.sandbox.repositories import Repository, RepositoryCounts
+from ingest.sandbox.rest_bodies import AVATAR_URL, SITE_URL
 
 Row = dict[str, Any]
 
@@ -18,7 +18,7 @@ def account_row(account: Account, moment: int) -> Row:
         "databaseId": account.id,
         "login": account.login,
         "name": account.name,
-        "avatarUrl": f"{AVATARS}/{account.id}?v=4",
+        "avatarUrl": f"{AVATAR_URL}/{account.id}?v=4",
         "bio": account.bio,
         "description": account.bio,
         "company": account.company,
@@ -26,19 +26,19 @@ def account_row(account: Account, moment: int) -> Row:
         "location": account.location,
         "websiteUrl": account.blog or None,
         "twitterUsername": None,
-        "createdAt": iso(account.born),
-        "updatedAt": iso(account.updated_at(moment)),
+        "createdAt": iso_timestamp(account.born),
+        "updatedAt": iso_timestamp(account.updated_at(moment)),
         "archivedAt": None,
         "isHireable": False,
         "isSiteAdmin": False,
         "isViewer": False,
         "isVerified": False,
         "resourcePath": f"/{account.login}",
-        "url": f"{SITE}/{account.login}",
+        "url": f"{SITE_URL}/{account.login}",
     }
 
 
-def repository_row(repository: Repository, counts: Counts) -> Row:
+def repository_row(repository: Repository, counts: RepositoryCounts) -> Row:
     return {
         "__typename": "Repository",
         "id": repository.node_id,
@@ -47,7 +47,7 @@ def repository_row(repository: Repository, counts: Counts) -> Row:
         "nameWithOwner": repository.full_name,
         "description": repository.description,
         "homepageUrl": repository.homepage,
-        "url": f"{SITE}/{repository.full_name}",
+        "url": f"{SITE_URL}/{repository.full_name}",
         "resourcePath": f"/{repository.full_name}",
         "stargazerCount": counts.stars,
         "viewerHasStarred": False,
@@ -64,8 +64,8 @@ def repository_row(repository: Repository, counts: Counts) -> Row:
         "isInOrganization": repository.owner.kind == "Organization",
         "hasIssuesEnabled": not repository.fork,
         "visibility": "PUBLIC",
-        "createdAt": iso(repository.born),
-        "pushedAt": None if counts.pushed_at is None else iso(counts.pushed_at),
-        "updatedAt": iso(counts.updated_at),
-        "archivedAt": iso(repository.archived_at) if counts.archived else None,
+        "createdAt": iso_timestamp(repository.born),
+        "pushedAt": None if counts.pushed_at is None else iso_timestamp(counts.pushed_at),
+        "updatedAt": iso_timestamp(counts.updated_at),
+        "archivedAt": iso_timestamp(repository.archived_at) if counts.archived else None,
     }

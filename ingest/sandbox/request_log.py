@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LoggedRequest:
     """One request: `arrived` and `seconds` are real (monotonic) time, whatever the world's clock says."""
 
     method: str
@@ -23,13 +23,13 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Log:
+class RequestLog:
     """The entries so far; requests to `/_sandbox` are not in it."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[LoggedRequest] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
-    def note(self, entry: Entry) -> None:
+    def note(self, entry: LoggedRequest) -> None:
         with self._lock:
             self.entries.append(entry)
 
@@ -45,7 +45,7 @@ class Log:
     def rows(self) -> list[dict[str, Any]]:
         return [asdict(entry) for entry in self.entries]
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[LoggedRequest]:
         return iter(list(self.entries))
 
     def __len__(self) -> int:

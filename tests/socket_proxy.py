@@ -6,10 +6,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock, Thread
 
-PIECE = 65536
+CHUNK_BYTES = 65536
 
 
-class Wire:
+class SocketProxy:
     """Listens on one Unix socket and passes everything on to another."""
 
     def __init__(self, here: Path, there: Path) -> None:
@@ -48,20 +48,20 @@ class Wire:
                 far.connect(str(self._there))
                 self._keep(near, far)
                 for one, other in ((near, far), (far, near)):
-                    Thread(target=_pass, args=(one, other), daemon=True).start()
+                    Thread(target=_forward, args=(one, other), daemon=True).start()
 
 
-def _pass(one: socket.socket, other: socket.socket) -> None:
+def _forward(one: socket.socket, other: socket.socket) -> None:
     with suppress(OSError):
-        while piece := one.recv(PIECE):
+        while piece := one.recv(CHUNK_BYTES):
             other.sendall(piece)
     with suppress(OSError):
         other.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
-def wire(here: Path, there: Path) -> Iterator[Wire]:
-    made = Wire(here, there)
+def socket_proxy(here: Path, there: Path) -> Iterator[SocketProxy]:
+    made = SocketProxy(here, there)
     try:
         yield made
     finally:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Engine, text
 
-from ingest.scheduler import Timetable, build
+from ingest.scheduler import ScheduledJobs, build_scheduler
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -18,8 +18,8 @@ def test_the_leader_cleans_up_after_sign_ins_every_hour(committing_database: Eng
             text("INSERT INTO ticket (hash, purpose, expires_at) VALUES ('good', 'reset', :now + interval '1 hour')"),
             {"now": NOW},
         )
-    timetable = Timetable(committing_database, lambda: NOW)
-    job = build(timetable).get_job("clean_sign_ins")
+    timetable = ScheduledJobs(committing_database, lambda: NOW)
+    job = build_scheduler(timetable).get_job("clean_sign_ins")
     assert job.trigger.interval.total_seconds() == 3_600
     job.func()
     with committing_database.connect() as connection:
