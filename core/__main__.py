@@ -58,8 +58,8 @@ def check() -> None:
 
     found = run_checks(settings())
     for finding in found:
-        print_line(f"{'ok ' if finding.fine else 'NOT'}  {finding.part:<10} {finding.sentence}")
-    raise typer.Exit(0 if all(finding.fine for finding in found) else EXIT_FAILED)
+        print_line(f"{'ok ' if finding.is_ok else 'NOT'}  {finding.part:<10} {finding.sentence}")
+    raise typer.Exit(0 if all(finding.is_ok for finding in found) else EXIT_FAILED)
 
 
 @app.command()

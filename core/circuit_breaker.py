@@ -15,12 +15,12 @@ class CircuitBreaker:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._away = False
+        self._is_open = False
         self._away_until = -math.inf
         self._warned_at = -math.inf
 
-    def may_try(self) -> bool:
-        if not self._away:
+    def allow_request(self) -> bool:
+        if not self._is_open:
             return True
         with self._lock:
             now = self._monotonic()
@@ -33,13 +33,13 @@ class CircuitBreaker:
         """Note that it did not answer; True when somebody should be warned: once in a minute."""
         with self._lock:
             now = self._monotonic()
-            self._away, self._away_until = True, now + RETRY_INTERVAL_SECONDS
+            self._is_open, self._away_until = True, now + RETRY_INTERVAL_SECONDS
             tell = now - self._warned_at >= WARN_INTERVAL_SECONDS
             if tell:
                 self._warned_at = now
             return tell
 
-    def worked(self) -> bool:
+    def record_success(self) -> bool:
         """Note that it answered; True when it had been away."""
-        was_away, self._away = self._away, False
+        was_away, self._is_open = self._is_open, False
         return was_away

@@ -118,7 +118,7 @@ class Settings(BaseSettings):
 
     @field_validator("refresh_every", mode="before")
     @classmethod
-    def read_duration(cls, value: object) -> object:
+    def parse_duration(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         match = DURATION_PATTERN.match(value)
@@ -128,7 +128,7 @@ class Settings(BaseSettings):
 
     @field_validator("log_level", mode="before")
     @classmethod
-    def upper_level(cls, value: object) -> object:
+    def uppercase_log_level(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
     @field_validator("github_api_url")
@@ -166,12 +166,12 @@ class Settings(BaseSettings):
 
     @field_validator("github_app_id", "github_app_installation_id", mode="before")
     @classmethod
-    def strip_number(cls, value: object) -> object:
+    def strip_text(cls, value: object) -> object:
         return str(value).strip()
 
     @field_validator("github_app_private_key_file", mode="before")
     @classmethod
-    def no_file(cls, value: object) -> object:
+    def empty_path_as_none(cls, value: object) -> object:
         return value or None
 
     @model_validator(mode="after")
@@ -204,10 +204,10 @@ class Settings(BaseSettings):
 
     @property
     def registration_mode(self) -> Literal["open", "invite", "closed"]:
-        return self.registration or ("open" if self.on_loopback else "closed")
+        return self.registration or ("open" if self.is_loopback_only else "closed")
 
     @property
-    def on_loopback(self) -> bool:
+    def is_loopback_only(self) -> bool:
         """Whether only this machine reaches us: behind a proxy, `PUBLIC_URL` says that others do too."""
         return is_loopback(self.host) and (not self.public_url or is_loopback(urlsplit(self.public_url).hostname or ""))
 

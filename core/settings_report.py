@@ -26,7 +26,7 @@ class SettingRow:
     name: str
     value: str
     is_set: bool
-    meaning: str
+    description: str
 
 
 def setting_rows(settings: Settings) -> list[SettingRow]:
@@ -113,7 +113,7 @@ def _access_warnings(settings: Settings) -> Iterator[str]:
         )
     if not settings.is_secure and not is_loopback(urlsplit(settings.address).hostname or ""):
         yield "`PUBLIC_URL` is not https: passwords and cookies travel in the clear."
-    if settings.registration_mode == "open" and not settings.on_loopback:
+    if settings.registration_mode == "open" and not settings.is_loopback_only:
         yield "`REGISTRATION` is open: whoever reaches this server may create an account and read everything."
     if settings.is_secure and settings.environment != "production":
         yield "`PUBLIC_URL` is https, but `ENVIRONMENT` is not production: generated secrets are accepted."

@@ -38,7 +38,7 @@ def run_lookup(github: GitHub, redis: Redis, lookup_id: str, stop: StopSignal | 
         raise
     except GitHubError as error:
         log.info("look-up failed", lookup=lookup_id, why=str(error))
-        shelf.put(replace(lookup, state="failed", problem=str(error)))
+        shelf.put(replace(lookup, state="failed", error_message=str(error)))
         return
     shelf.put(replace(lookup, state="done", found=found))
     log.info("look-up done", lookup=lookup_id, logins=len(lookup.logins))
@@ -59,9 +59,9 @@ def _fetch_profiles(
 
 def _lookup_result(login: str, answer: Profile | GitHubError) -> LookupResult:
     if isinstance(answer, AccountNotFound):
-        return LookupResult(login, problem="There is no such account")
+        return LookupResult(login, error_message="There is no such account")
     if isinstance(answer, GitHubError):
-        return LookupResult(login, problem=str(answer))
+        return LookupResult(login, error_message=str(answer))
     return LookupResult(login, answer.login, answer.github_id, answer.kind, answer.name, answer.public_repositories)
 
 

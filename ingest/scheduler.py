@@ -52,12 +52,12 @@ class ScheduledJobs:
     clock: Callable[[], datetime] = now_utc
     purse: RateBudget | None = None
     """Whose budget pays for what the timetable wants; None: there is no limit."""
-    resting: dict[str, datetime] = field(default_factory=dict)
+    fact_backoff_until: dict[str, datetime] = field(default_factory=dict)
     """Kinds of readings of which nothing was due, and until when they are not looked for."""
-    summed: int = 0
+    last_summed_run_id: int = 0
     """The newest run that wrote something when the day was summed up last."""
 
-    def defer_due(self) -> int:
+    def enqueue_due_accounts(self) -> int:
         """Pack accounts whose time has come into jobs, as many as the budget pays for; returns how many accounts."""
         with self.engine.begin() as connection:
             queued = enqueue.enqueue_due_accounts(connection, self.purse, self.clock())
@@ -69,11 +69,11 @@ class ScheduledJobs:
             log.info("nothing queued while github tells us to wait", until=queued.paused_until)
         return queued.accounts
 
-    def defer_readings(self) -> int:
+    def enqueue_due_facts(self) -> int:
         """Let star history and other facts be read that are due; returns of how many repositories and users."""
         with self.engine.begin() as connection:
             queued = enqueue_enrichment.enqueue_due_facts(
-                connection, settings().github_api_url, self.clock(), self.resting
+                connection, settings().github_api_url, self.clock(), self.fact_backoff_until
             )
         if queued:
             log.info("due readings queued", subjects=queued)
@@ -89,7 +89,7 @@ class ScheduledJobs:
         if self.purse is not None:
             refresh_plan.update_refresh_plan(self.engine, self.purse, every, now)
 
-    def rescue(self) -> int:
+    def rescue_jobs(self) -> int:
         """Give jobs of dead workers back to the queue, and free what no job holds any more."""
         with self.engine.begin() as connection:
             rescued = connection.execute(
@@ -118,17 +118,19 @@ class ScheduledJobs:
         if begun or ended:
             log.warning("alerts changed", begun=begun, ended=ended)
 
-    def sum_up(self) -> None:
+    def update_language_rollup(self) -> None:
         """Sum up the day where runs wrote something since: they do it themselves only while it costs them little."""
         with self.engine.begin() as connection:
             newest = connection.scalar(text("SELECT max(id) FROM ingest_run WHERE rows_written > 0")) or 0
             going_on = connection.scalar(text("SELECT EXISTS (SELECT FROM ingest_run WHERE state = 'running')"))
-            if newest == self.summed or not language_rollups.update_language_day(connection, self.clock().date()):
+            if newest == self.last_summed_run_id or not language_rollups.update_language_day(
+                connection, self.clock().date()
+            ):
                 return
             publish_data_version(connection)
-        self.summed = 0 if going_on else newest
+        self.last_summed_run_id = 0 if going_on else newest
 
-    def keep_house(self) -> None:
+    def run_daily_maintenance(self) -> None:
         """Once a day: months ahead, names shown since, growth of all, the day's rollup; an alarm for strays."""
         now = self.clock()
         with self.engine.begin() as connection:
@@ -141,7 +143,7 @@ class ScheduledJobs:
         if strays:
             log.warning("rows fell outside their months", rows=strays)
 
-    def clean_sign_ins(self) -> None:
+    def delete_expired_sessions(self) -> None:
         """Delete tickets that are over, and sessions that were long ago."""
         with self.engine.begin() as connection:
             expire.delete_expired(connection, self.clock())
@@ -163,14 +165,16 @@ def build_scheduler(timetable: ScheduledJobs) -> BackgroundScheduler:
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": MISFIRE_GRACE_SECONDS},
     )
     first = timetable.clock()
-    scheduler.add_job(timetable.defer_due, "interval", minutes=1, id="defer_due", next_run_time=first)
-    scheduler.add_job(timetable.defer_readings, "interval", minutes=1, id="defer_readings", next_run_time=first)
+    scheduler.add_job(timetable.enqueue_due_accounts, "interval", minutes=1, id="defer_due", next_run_time=first)
+    scheduler.add_job(timetable.enqueue_due_facts, "interval", minutes=1, id="defer_readings", next_run_time=first)
     scheduler.add_job(timetable.plan, "interval", minutes=10, id="plan", next_run_time=first)
-    scheduler.add_job(timetable.rescue, "interval", seconds=30, id="rescue", next_run_time=first)
-    scheduler.add_job(timetable.sum_up, "interval", minutes=5, id="sum_up", next_run_time=first + FIRST_CHECK_DELAY)
+    scheduler.add_job(timetable.rescue_jobs, "interval", seconds=30, id="rescue", next_run_time=first)
+    scheduler.add_job(
+        timetable.update_language_rollup, "interval", minutes=5, id="sum_up", next_run_time=first + FIRST_CHECK_DELAY
+    )
     scheduler.add_job(timetable.watch, "interval", minutes=5, id="watch", next_run_time=first + FIRST_CHECK_DELAY)
-    scheduler.add_job(timetable.keep_house, "cron", hour=0, minute=10, id="keep_house")
-    scheduler.add_job(timetable.clean_sign_ins, "interval", hours=1, id="clean_sign_ins", next_run_time=first)
+    scheduler.add_job(timetable.run_daily_maintenance, "cron", hour=0, minute=10, id="keep_house")
+    scheduler.add_job(timetable.delete_expired_sessions, "interval", hours=1, id="clean_sign_ins", next_run_time=first)
     return scheduler
 
 

@@ -140,7 +140,7 @@ def freshness_status(now: datetime) -> StatusCard:
 def limits_status(who: int) -> StatusCard:
     from core.ratelimit.limiter import peek  # noqa: PLC0415 - loads its library when it is first asked
 
-    if peek("pages", str(who)).shared:
+    if peek("pages", str(who)).is_shared:
         return ok("shared", "Counted in Redis for all processes.")
     return warning("in memory", "Redis is away: each process counts for itself until it is back.")
 
@@ -155,7 +155,7 @@ def show_status() -> None:
         "Web": check_status(web_status),
     }
     # One that does not answer is not asked five times more: each would cost the reader the whole wait.
-    answers = found["Postgres"].answers and who is not None
+    answers = found["Postgres"].is_available and who is not None
     in_postgres = {
         "Scheduler": scheduler_status,
         "Workers": workers_status,
@@ -295,7 +295,7 @@ def setting_rows() -> DataFrame:
             "name": [one.name for one in shown],
             "value": [one.value or UNKNOWN for one in shown],
             "origin": ["set" if one.is_set else "default" for one in shown],
-            "meaning": [one.meaning.replace("`", "") for one in shown],
+            "meaning": [one.description.replace("`", "") for one in shown],
         }
     )
 

@@ -40,12 +40,12 @@ class ChaosRun:
     schedulers: int = 2
     workers: int = 3
     processes: list[tuple[str, subprocess.Popen[bytes]]] = field(default_factory=list)
-    killed: dict[str, int] = field(default_factory=dict)
+    kill_counts: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         upgrade(self.servers.database_url)
         self.engine: Engine = create_engine(self.servers.database_url, poolclass=NullPool)
-        self.chance = random.Random(self.seed)
+        self.rng = random.Random(self.seed)
 
     def begin(self) -> None:
         """Track everybody and start the processes."""
@@ -58,19 +58,19 @@ class ChaosRun:
         for name in ["scheduler"] * self.schedulers + ["worker"] * self.workers:
             self._start(name)
 
-    def rage(self, seconds: float, between: float = 2.0) -> None:
+    def kill_randomly(self, seconds: float, between: float = 2.0) -> None:
         """Kill something every *between* seconds and start it again; begins when the first account is stored."""
         assert self._until(lambda: self.stored() > 0, SETTLE_SECONDS), "no account was stored"
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             time.sleep(between)
-            name = self.chance.choice(KILL_TARGETS)
+            name = self.rng.choice(KILL_TARGETS)
             if name in {"postgres", "valkey"}:
                 self._kill_server(name)
             else:
                 self._kill_process(name)
-            self.killed[name] = self.killed.get(name, 0) + 1
-            if not self.servers.supervised():
+            self.kill_counts[name] = self.kill_counts.get(name, 0) + 1
+            if not self.servers.is_supervised():
                 self.servers.hold()
 
     def settle(self, is_done: Callable[["ChaosRun"], bool]) -> bool:
@@ -123,7 +123,7 @@ class ChaosRun:
         self.processes.append((name, process))
 
     def _kill_process(self, name: str) -> None:
-        chosen = self.chance.choice([one for one in self.processes if one[0] == name])
+        chosen = self.rng.choice([one for one in self.processes if one[0] == name])
         chosen[1].kill()
         chosen[1].wait()
         self.processes.remove(chosen)
@@ -144,7 +144,7 @@ class ChaosRun:
             with suppress(DBAPIError):
                 if condition():
                     return True
-            if not self.servers.supervised():
+            if not self.servers.is_supervised():
                 self.servers.hold()
             time.sleep(0.2)
         return False

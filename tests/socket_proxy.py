@@ -13,14 +13,14 @@ class SocketProxy:
     """Listens on one Unix socket and passes everything on to another."""
 
     def __init__(self, here: Path, there: Path) -> None:
-        self._here, self._there = here, there
+        self._listen_path, self._target_path = here, there
         self._open: list[socket.socket] = []
         self._lock = Lock()
-        self.mend()
+        self.reconnect()
 
     def cut(self) -> None:
         """End all connections and take no more."""
-        self._here.unlink(missing_ok=True)
+        self._listen_path.unlink(missing_ok=True)
         with self._lock:
             for one in self._open:
                 with suppress(OSError):
@@ -28,10 +28,10 @@ class SocketProxy:
                 one.close()
             self._open.clear()
 
-    def mend(self) -> None:
+    def reconnect(self) -> None:
         listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(self._here))
-        self._here.chmod(0o777)
+        listener.bind(str(self._listen_path))
+        self._listen_path.chmod(0o777)
         listener.listen(100)
         self._keep(listener)
         Thread(target=self._accept, args=(listener,), daemon=True).start()
@@ -45,7 +45,7 @@ class SocketProxy:
             while True:
                 near, _ = listener.accept()
                 far = socket.socket(socket.AF_UNIX)
-                far.connect(str(self._there))
+                far.connect(str(self._target_path))
                 self._keep(near, far)
                 for one, other in ((near, far), (far, near)):
                     Thread(target=_forward, args=(one, other), daemon=True).start()

@@ -48,7 +48,7 @@ class RuleKind:
     title: str
     sentence: str
     settings: type[RuleSettings] = RuleSettings
-    lasts: bool = False
+    is_state: bool = False
 
 
 RULE_KINDS: Mapping[str, RuleKind] = {
@@ -57,11 +57,11 @@ RULE_KINDS: Mapping[str, RuleKind] = {
     "archived": RuleKind("Archived", "A repository was archived."),
     "relicensed": RuleKind("Licence changed", "A repository's licence is another one now."),
     "freshness_missed": RuleKind(
-        "Freshness missed", "Too few accounts were looked at in time.", FreshnessMissedSettings, lasts=True
+        "Freshness missed", "Too few accounts were looked at in time.", FreshnessMissedSettings, is_state=True
     ),
-    "budget_short": RuleKind("Budget short", "Little of a token's budget is left.", BudgetShortSettings, lasts=True),
+    "budget_short": RuleKind("Budget short", "Little of a token's budget is left.", BudgetShortSettings, is_state=True),
     "ingestion_failing": RuleKind(
-        "Ingestion failing", "Runs end without storing anything.", IngestionFailingSettings, lasts=True
+        "Ingestion failing", "Runs end without storing anything.", IngestionFailingSettings, is_state=True
     ),
 }
 
@@ -82,7 +82,7 @@ def add_rule(
 ) -> int:
     """Watch something from now on, of everything that is tracked or of one account. Raises BadInput."""
     checked = validated_settings(kind, settings)
-    if account_id is not None and RULE_KINDS[kind].lasts:
+    if account_id is not None and RULE_KINDS[kind].is_state:
         raise BadInput(f"{RULE_KINDS[kind].title} is about all accounts together and cannot be watched for one")
     rule_id: int = connection.execute(
         text(

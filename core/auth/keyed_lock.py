@@ -13,7 +13,7 @@ class KeyedLock:
         self._held: dict[str, tuple[threading.Lock, int]] = {}
 
     @contextmanager
-    def turn(self, key: str) -> Iterator[None]:
+    def hold(self, key: str) -> Iterator[None]:
         with self._lock:
             own, waiting = self._held.get(key, (threading.Lock(), 0))
             self._held[key] = own, waiting + 1
@@ -21,9 +21,9 @@ class KeyedLock:
             with own:
                 yield
         finally:
-            self._done(key)
+            self._release(key)
 
-    def _done(self, key: str) -> None:
+    def _release(self, key: str) -> None:
         """Keep nothing of a key that nobody waits for."""
         with self._lock:
             own, waiting = self._held[key]

@@ -46,12 +46,12 @@ class SessionCache:
         self._breaker = CircuitBreaker(monotonic)
 
     def get(self, session_id: UUID) -> LiveSession | None:
-        found = self._try(lambda redis: redis.get(_key(session_id)))
+        found = self._attempt(lambda redis: redis.get(_key(session_id)))
         return _from_json(found) if found and found != INVALIDATED else None
 
     def keep(self, session_id: UUID, live: LiveSession) -> None:
         """Not over a mark of `forget`: what was read just before a change is old already."""
-        self._try(lambda redis: redis.set(_key(session_id), _to_json(live), nx=True, ex=CACHE_SECONDS))
+        self._attempt(lambda redis: redis.set(_key(session_id), _to_json(live), nx=True, ex=CACHE_SECONDS))
 
     def forget(self, session_ids: Iterable[UUID]) -> None:
         """Let the next who asks ask Postgres; called after the change was committed."""
@@ -64,10 +64,10 @@ class SessionCache:
                 pipeline.execute()
 
         if keys:
-            self._try(mark)
+            self._attempt(mark)
 
-    def _try(self, ask: "Callable[[Redis], Any]") -> Any:
-        if not self._breaker.may_try():
+    def _attempt(self, ask: "Callable[[Redis], Any]") -> Any:
+        if not self._breaker.allow_request():
             return None
         try:
             answer = ask(self._redis())
@@ -75,7 +75,7 @@ class SessionCache:
             if self._breaker.failed():
                 log.warning("redis is away, sessions are asked of postgres", error=type(error).__name__)
             return None
-        self._breaker.worked()
+        self._breaker.record_success()
         return answer
 
 

@@ -43,7 +43,7 @@ class SignInRefused(NotSignedIn):
 def sign_in(username: str, password: str, origin: Origin, sleep: Sleep = time.sleep) -> Person:
     """Who that is. Raises SignInRefused, and TooMany after too many failures from that address."""
     name = _normalized_username(username)
-    with sign_in_locks.turn(limiter.name_and_network(name, origin.address)):
+    with sign_in_locks.hold(limiter.name_and_network(name, origin.address)):
         limiter.check_sign_in(name, origin.address)
         found = _find_password_row(
             username
@@ -104,7 +104,7 @@ def change_password(identity: Identity, old: str, new: str, origin: Origin, keep
     """
     passwords.check_strength(new)
     name = _normalized_username(identity.username)
-    with sign_in_locks.turn(limiter.name_and_network(name, origin.address)):
+    with sign_in_locks.hold(limiter.name_and_network(name, origin.address)):
         limiter.check_sign_in(name, origin.address)
         found = _find_password_row(identity.username)
         if not passwords.verify_password(old, found.password_hash if found else None) or found is None:

@@ -70,7 +70,7 @@ class Forecast:
         return self.points or self.requests
 
     @property
-    def fits(self) -> bool:
+    def is_affordable(self) -> bool:
         """Whether the budget that is left pays for it; an unknown budget is taken to."""
         return self.remaining is None or self.cost <= self.remaining
 

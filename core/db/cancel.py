@@ -14,22 +14,22 @@ class StatementCanceller:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._used: set[psycopg.Connection[Any]] = set()
-        event.listen(engine, "checkout", self._began)
-        event.listen(engine, "checkin", self._ended)
+        self._checked_out: set[psycopg.Connection[Any]] = set()
+        event.listen(engine, "checkout", self._on_checkout)
+        event.listen(engine, "checkin", self._on_checkin)
 
     def forget(self) -> None:
-        event.remove(self._engine, "checkout", self._began)
-        event.remove(self._engine, "checkin", self._ended)
+        event.remove(self._engine, "checkout", self._on_checkout)
+        event.remove(self._engine, "checkin", self._on_checkin)
 
     def cancel(self) -> None:
         """Cancel whatever is running; where nothing is, nothing happens."""
-        for one in list(self._used):
+        for one in list(self._checked_out):
             with suppress(psycopg.Error):
                 one.cancel_safe(timeout=CANCEL_SECONDS)
 
-    def _began(self, connection: Any, *_record: object) -> None:
-        self._used.add(connection)
+    def _on_checkout(self, connection: Any, *_record: object) -> None:
+        self._checked_out.add(connection)
 
-    def _ended(self, connection: Any, *_record: object) -> None:
-        self._used.discard(connection)
+    def _on_checkin(self, connection: Any, *_record: object) -> None:
+        self._checked_out.discard(connection)

@@ -36,27 +36,27 @@ class FrameCache:
         self._lock = threading.Lock()
         self._version = -1
         self._frames: OrderedDict[CacheKey, tuple[DataFrame, int]] = OrderedDict()
-        self._coming: dict[CacheKey, Future[DataFrame]] = {}
+        self._pending: dict[CacheKey, Future[DataFrame]] = {}
 
     def get(self, version: int, key: CacheKey, compute: Any) -> DataFrame:
         with self._lock:
             if version > self._version:
-                self._drop_all()
+                self._clear_frames()
                 self._version = version
             if (found := self._frames.get(key)) and version == self._version:
                 self._frames.move_to_end(key)
                 return found[0].copy(deep=False)
-            coming = self._coming.get((version, *key))
+            coming = self._pending.get((version, *key))
             mine = coming is None
             if coming is None:
-                coming = self._coming[version, *key] = Future()
+                coming = self._pending[version, *key] = Future()
         if not mine:
             return coming.result().copy(deep=False)
         return self._compute(version, key, compute, coming)
 
     def clear(self) -> None:
         with self._lock:
-            self._drop_all()
+            self._clear_frames()
             self._version = -1
 
     def _compute(self, version: int, key: CacheKey, compute: Any, coming: Future[DataFrame]) -> DataFrame:
@@ -71,7 +71,7 @@ class FrameCache:
             return frame.copy(deep=False)
         finally:
             with self._lock:
-                self._coming.pop((version, *key), None)
+                self._pending.pop((version, *key), None)
 
     def _keep(self, version: int, key: CacheKey, frame: DataFrame) -> None:
         size = int(frame.memory_usage(index=True, deep=True).sum())
@@ -83,7 +83,7 @@ class FrameCache:
             while self.held > self.limit:
                 self.held -= self._frames.popitem(last=False)[1][1]
 
-    def _drop_all(self) -> None:
+    def _clear_frames(self) -> None:
         self._frames.clear()
         self.held = 0
 

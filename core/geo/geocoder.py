@@ -31,20 +31,20 @@ class Geocoder:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._asked: set[str] = set()
+        self._loaded_names: set[str] = set()
         self._cities: dict[str, list[City]] = {}
         self._capitals: dict[str, City] = {}
 
     def locate(self, locations: Iterable[str]) -> dict[str, Place | None]:
         """Where each of *locations* is; None where that cannot be told."""
         wanted = list(dict.fromkeys(locations))
-        known = self._knowing({name for location in wanted for name in candidate_names(location)})
+        known = self._gazetteer_for({name for location in wanted for name in candidate_names(location)})
         return {location: resolve_location(location, known) for location in wanted}
 
-    def _knowing(self, wanted: set[str]) -> Gazetteer:
+    def _gazetteer_for(self, wanted: set[str]) -> Gazetteer:
         countries, country_names, states = _country_tables()
         with self._lock:
-            missing = wanted - self._asked
+            missing = wanted - self._loaded_names
             if missing:
                 self._read(missing)
             return Gazetteer(self._cities, countries, country_names, dict(self._capitals), states)
@@ -65,7 +65,7 @@ class Geocoder:
                     before = self._capitals.get(city.country)
                     self._capitals[city.country] = city if before is None else sort_by_population([before, city])[0]
         self._cities = {**self._cities, **{name: sort_by_population(cities) for name, cities in found.items()}}
-        self._asked |= missing
+        self._loaded_names |= missing
 
 
 def _normalized_names(row: Any) -> set[str]:

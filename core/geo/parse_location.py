@@ -59,7 +59,7 @@ class Place:
     country: str
     latitude: float
     longitude: float
-    exact: Literal["city", "country"]
+    precision: Literal["city", "country"]
 
 
 @dataclass(frozen=True)

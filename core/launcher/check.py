@@ -11,7 +11,7 @@ from core.settings import Settings
 @dataclass(frozen=True)
 class CheckResult:
     part: str
-    fine: bool
+    is_ok: bool
     sentence: str
 
 
@@ -20,7 +20,7 @@ def run_checks(wanted: Settings) -> list[CheckResult]:
     try:
         database_url, redis_url = _server_urls(wanted)
     except AlmanacError as error:
-        return [CheckResult("servers", fine=False, sentence=str(error))]
+        return [CheckResult("servers", is_ok=False, sentence=str(error))]
     parts: dict[str, Callable[[], str]] = {
         "Postgres": lambda: _check_postgres(database_url),
         "tables": lambda: _check_migrations(database_url),
@@ -46,9 +46,9 @@ def _run_check(part: str, ask: Callable[[], str]) -> CheckResult:
     from redis import RedisError  # noqa: PLC0415
 
     try:
-        return CheckResult(part, fine=True, sentence=ask())
+        return CheckResult(part, is_ok=True, sentence=ask())
     except (AlmanacError, Error, RedisError, OSError, ValueError) as error:
-        return CheckResult(part, fine=False, sentence=str(error).strip().splitlines()[0])
+        return CheckResult(part, is_ok=False, sentence=str(error).strip().splitlines()[0])
 
 
 def _check_postgres(url: str) -> str:

@@ -31,19 +31,19 @@ class Demo(Stack):
         environment = {"GITHUB_API_URL": address, "GITHUB_TOKENS": SANDBOX_TOKEN, "REFRESH_EVERY": "2m"}
         # Whoever set databases for the real thing would reset a password there.
         other_place = f"DATABASE_URL= DATA_DIR={own['data_dir']} "
-        return cls(wanted.model_copy(update=own), say, environment, other_place=other_place)
+        return cls(wanted.model_copy(update=own), say, environment, command_prefix=other_place)
 
     @property
-    def pretend_github(self) -> str:
+    def sandbox_url(self) -> str:
         return self.more_environment["GITHUB_API_URL"]
 
-    def before_work(self) -> None:
+    def prepare_data(self) -> None:
         """Track everybody there is."""
         self.say("Filling it from a pretend GitHub …")
-        port = self.pretend_github.rpartition(":")[2]
+        port = self.sandbox_url.rpartition(":")[2]
         self.add("pretend GitHub", "-m", "ingest", "sandbox", "--port", port, "--busy", *self.world, quiet=True)
-        self.more_environment = {**self.more_environment, "TRACK": ",".join(self._logins())}
-        self.run_once("-m", "ingest", "track", "--first-start", quiet=True)
+        self.more_environment = {**self.more_environment, "TRACK": ",".join(self._sandbox_logins())}
+        self.run_command("-m", "ingest", "track", "--first-start", quiet=True)
 
     def after_start(self) -> None:
         """Take in its past years, once."""
@@ -52,15 +52,15 @@ class Demo(Stack):
             return
         # It gets its name after its import, so that an interrupted one is done again.
         coming = history.with_name("coming.csv.gz")
-        written = self.run_once("-m", "ingest", "sandbox", "--write-history", str(coming), *self.world, quiet=True)
-        if written and self.run_once("-m", "ingest", "import-history", str(coming), "--source", "sandbox"):
+        written = self.run_command("-m", "ingest", "sandbox", "--write-history", str(coming), *self.world, quiet=True)
+        if written and self.run_command("-m", "ingest", "import-history", str(coming), "--source", "sandbox"):
             coming.rename(history)
 
-    def _logins(self) -> list[str]:
+    def _sandbox_logins(self) -> list[str]:
         until = time.monotonic() + SANDBOX_START_TIMEOUT_SECONDS
         while True:
             try:
-                with urlopen(f"{self.pretend_github}/_sandbox/logins", timeout=5) as answer:  # noqa: S310 - our own
+                with urlopen(f"{self.sandbox_url}/_sandbox/logins", timeout=5) as answer:  # noqa: S310 - our own
                     logins: list[str] = json.load(answer)
             except OSError as error:
                 if time.monotonic() > until:

@@ -14,7 +14,7 @@ class SignInHint:
     """Said once Almanac can be opened; `at_once` is said before that, because it is never known again."""
 
     later: str
-    at_once: str = ""
+    immediate_message: str = ""
 
 
 def bootstrap_first_admin(database_url: str, wanted: Settings, prefix: str = "") -> SignInHint:
@@ -31,7 +31,7 @@ def bootstrap_first_admin(database_url: str, wanted: Settings, prefix: str = "")
 
     generated = _create_first_admin(database_url)
     if generated:
-        return SignInHint(later="", at_once=sign_in_message(generated))
+        return SignInHint(later="", immediate_message=sign_in_message(generated))
     return SignInHint(f"Sign in as {wanted.admin_username} with your ADMIN_PASSWORD.")
 
 

@@ -27,7 +27,7 @@ class ChildProcess:
     quiet: bool = False  # what it prints is for programs; what it logs is not affected
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
-    starts_again: float = 0.0
+    restart_at: float = 0.0
     failures: int = 0
 
     def start(self) -> None:
@@ -37,7 +37,7 @@ class ChildProcess:
     def look(self, now: float) -> None:
         """Start it again if it ended: soon at first, then ever later, so that a broken one does not fill the log."""
         if self.process is None:
-            if now >= self.starts_again:
+            if now >= self.restart_at:
                 self.start()
             return
         if (code := self.process.poll()) is None:
@@ -46,12 +46,12 @@ class ChildProcess:
         wait = min(2.0 ** (self.failures - 1), MAX_RESTART_DELAY_SECONDS)
         self.say(f"The {self.name} {exit_description(code)}; it starts again in {wait:.0f} s.")
         self.process = None
-        self.starts_again = now + wait
+        self.restart_at = now + wait
 
-    def ask_to_stop(self) -> None:
+    def terminate(self) -> None:
         self._send(signal.SIGTERM)
 
-    def stop_by(self, deadline: float) -> None:
+    def wait_or_kill(self, deadline: float) -> None:
         """Wait until it ended, with a kill at *deadline* at the latest."""
         if self.process is None:
             return

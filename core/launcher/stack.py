@@ -39,9 +39,9 @@ class Stack:
     children: list[ChildProcess] = field(default_factory=list)
     servers: Servers | None = None
     address: str = ""
-    announced: bool = False
-    way_in: str = ""  # how to sign in, said with the address
-    other_place: str = ""  # what a command needs before it to find this database
+    is_announced: bool = False
+    sign_in_hint: str = ""  # how to sign in, said with the address
+    command_prefix: str = ""  # what a command needs before it to find this database
     asked: list[int] = field(default_factory=list)  # the signals that asked it to stop
 
     def run(self) -> None:
@@ -52,7 +52,7 @@ class Stack:
             try:
                 self._start()
                 while not self.asked:
-                    self._look_after()
+                    self._supervise()
             except StopRequested:
                 pass  # it is in `asked` as well
             finally:
@@ -87,12 +87,12 @@ class Stack:
         self.children.append(child)
         child.start()
 
-    def run_once(self, *arguments: str, quiet: bool = False) -> bool:
+    def run_command(self, *arguments: str, quiet: bool = False) -> bool:
         """Run one command to its end, looking after the others meanwhile."""
         process = start_process([sys.executable, *arguments], self.environment, quiet=quiet)
         try:
             while process.poll() is None and not self.asked:
-                self._look_after()
+                self._supervise()
         finally:
             if self.asked:
                 process.terminate()
@@ -103,9 +103,9 @@ class Stack:
             self.say(f"`python {' '.join(arguments)}` {exit_description(code)}.")
         return code == 0
 
-    def before_work(self) -> None:
+    def prepare_data(self) -> None:
         """What has to be there when the scheduler starts."""
-        self.run_once("-m", "ingest", "track", "--first-start")
+        self.run_command("-m", "ingest", "track", "--first-start")
 
     def after_start(self) -> None:
         """What can wait until all of it runs."""
@@ -120,18 +120,18 @@ class Stack:
         if self.servers:
             self.servers.hold()
         migrate_if_needed(self.database_url)
-        self._let_somebody_in()
+        self._ensure_first_admin()
         self._wait_for_web()
-        self.before_work()
+        self.prepare_data()
         self.add("scheduler", "-m", "ingest", "scheduler")
         self.add("worker", "-m", "ingest", "worker")
         self.after_start()
 
-    def _let_somebody_in(self) -> None:
-        found = bootstrap_first_admin(self.database_url, self.wanted, self.other_place)
-        self.way_in = found.later
-        if found.at_once:
-            self.say(found.at_once)
+    def _ensure_first_admin(self) -> None:
+        found = bootstrap_first_admin(self.database_url, self.wanted, self.command_prefix)
+        self.sign_in_hint = found.later
+        if found.immediate_message:
+            self.say(found.immediate_message)
 
     def _wait_for_web(self) -> None:
         """Leave it the processor until it answers: nobody waits for the others."""
@@ -141,22 +141,22 @@ class Stack:
 
     def _announce(self) -> bool:
         """Say where Almanac is, once it is there."""
-        if not self.announced and is_healthy(self.wanted.host, self.wanted.port):
-            self.announced = True
+        if not self.is_announced and is_healthy(self.wanted.host, self.wanted.port):
+            self.is_announced = True
             self.say(f"Almanac is at {self.address} (Ctrl-C stops it).")
-            if self.way_in:
-                self.say(self.way_in)
-        return self.announced
+            if self.sign_in_hint:
+                self.say(self.sign_in_hint)
+        return self.is_announced
 
-    def _look_after(self) -> None:
+    def _supervise(self) -> None:
         for child in self.children:
             child.look(time.monotonic())
-        self._keep_servers()
+        self._restart_servers()
         self._announce()
         time.sleep(POLL_SECONDS)
 
-    def _keep_servers(self) -> None:
-        if self.servers and not self.servers.supervised():
+    def _restart_servers(self) -> None:
+        if self.servers and not self.servers.is_supervised():
             self.say("The embedded servers have lost their supervisor; they are started again.")
             try:
                 self.servers.hold()
@@ -166,9 +166,9 @@ class Stack:
     def _stop(self) -> None:
         began = time.monotonic()
         for child in self.children:
-            child.ask_to_stop()
+            child.terminate()
         for child in self.children:
-            child.stop_by(began + CHILDREN_STOP_SECONDS)
+            child.wait_or_kill(began + CHILDREN_STOP_SECONDS)
         if self.servers:
             self.servers.release(wait_seconds=max(1.0, began + SERVERS_STOP_SECONDS - time.monotonic()))
 

@@ -70,7 +70,7 @@ def locate_accounts(as_of: datetime | None) -> Globe:
     is_placed = pd.Series([place is not None for place in placed], dtype=bool)
     is_told = told["location"] != ""
     rows = DataFrame(
-        [(place.name, place.country, place.exact, place.latitude, place.longitude) for place in placed if place],
+        [(place.name, place.country, place.precision, place.latitude, place.longitude) for place in placed if place],
         columns=COLUMNS[:5],
     )
     rows = pd.concat([rows, told.loc[is_placed.to_numpy(), SUMMED_COLUMNS].reset_index(drop=True)], axis="columns")

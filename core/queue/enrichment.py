@@ -41,13 +41,13 @@ class FactKind:
     """
 
     name: FactKindName
-    words: str
+    label: str
     every: timedelta
-    quiet_every: timedelta
+    quiet_interval: timedelta
     reserve: float
     task: str = ENRICHMENT_TASK
-    of_users: bool = False
-    batch: int = 1
+    is_per_user: bool = False
+    batch_size: int = 1
 
     def reserve_for(self, *, is_anonymous: bool) -> float:
         return max(self.reserve, ANONYMOUS_RESERVE) if is_anonymous else self.reserve
@@ -60,9 +60,9 @@ FACT_KINDS: dict[str, FactKind] = {
     for kind in (
         FactKind("stars", "star history", DAY, 7 * DAY, 0.4, STAR_HISTORY_TASK),
         FactKind("star_walk", "star history of the past", DAY, 7 * DAY, 0.5, STAR_HISTORY_TASK),
-        FactKind("extras", "watchers, open issues and change requests", DAY, 7 * DAY, 0.5, batch=100),
+        FactKind("extras", "watchers, open issues and change requests", DAY, 7 * DAY, 0.5, batch_size=100),
         FactKind("releases", "releases", DAY, 7 * DAY, 0.6),
-        FactKind("contributions", "contributions of users", DAY, DAY, 0.6, of_users=True),
+        FactKind("contributions", "contributions of users", DAY, DAY, 0.6, is_per_user=True),
         FactKind("commit_activity", "commit activity", 3 * DAY, 14 * DAY, 0.6),
         FactKind("contributors", "contributors", 7 * DAY, 30 * DAY, 0.6),
         FactKind("traffic", "traffic", DAY, DAY, 0.6),

@@ -30,7 +30,7 @@ class LookupResult:
     kind: str | None = None
     name: str | None = None
     public_repositories: int | None = None
-    problem: str | None = None
+    error_message: str | None = None
 
     @property
     def exists(self) -> bool:
@@ -46,7 +46,7 @@ class Lookup:
     members_of: str | None = None
     state: LookupState = "waiting"
     found: tuple[LookupResult, ...] = ()
-    problem: str | None = None
+    error_message: str | None = None
 
     @property
     def share(self) -> float:
@@ -59,10 +59,10 @@ class LookupStore:
     """Where look-ups lie."""
 
     redis: Redis
-    lives_seconds: int = field(default=TTL_SECONDS)
+    ttl_seconds: int = field(default=TTL_SECONDS)
 
     def put(self, lookup: Lookup) -> None:
-        self.redis.set(_redis_key(lookup.id), json.dumps(asdict(lookup)), ex=self.lives_seconds)
+        self.redis.set(_redis_key(lookup.id), json.dumps(asdict(lookup)), ex=self.ttl_seconds)
 
     def get(self, lookup_id: str) -> Lookup:
         """Raises NotHere when it is older than ten minutes."""

@@ -61,8 +61,8 @@ class LimitState:
     remaining: int
     resets_at: datetime
     window_seconds: int
-    shared: bool
-    free_at: datetime
+    is_shared: bool
+    next_free_at: datetime
 
     @property
     def limited(self) -> bool:
@@ -81,11 +81,11 @@ class Limiter:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._shared = shared
-        self._make_own = own
+        self._make_memory_window = own
         self._clock = clock
         self._breaker = CircuitBreaker(monotonic)
         self._lock = threading.Lock()
-        self._own: WindowStorage | None = None
+        self._memory_window: WindowStorage | None = None
 
     def take(self, kind: LimitKind, item: "RateLimitItem", key: str, cost: int) -> LimitState:
         """Count *cost*. Raises TooMany, having counted nothing, when it does not fit."""
@@ -112,7 +112,7 @@ class Limiter:
             kind,
             item.amount,
             seen.remaining(item),
-            now + timedelta(seconds=seen.resets_in),
+            now + timedelta(seconds=seen.resets_in_seconds),
             item.get_expiry(),
             shared,
             now + timedelta(seconds=seen.wait(item, 1)),
@@ -121,7 +121,7 @@ class Limiter:
     def _ask(self, question: "Callable[[WindowStorage], WindowState]") -> "tuple[WindowState, bool]":
         from redis.exceptions import RedisError  # noqa: PLC0415 - with its client, once there is something to count
 
-        if self._breaker.may_try():
+        if self._breaker.allow_request():
             try:
                 seen = question(self._shared())
             except (RedisError, OSError, AlmanacError) as error:
@@ -129,17 +129,17 @@ class Limiter:
                     log.warning("redis is away, limits are this process's own", error=type(error).__name__)
                 _metrics().limits_shared.set(0)
             else:
-                if self._breaker.worked():
+                if self._breaker.record_success():
                     log.info("redis is back, limits are shared again")
                     _metrics().limits_shared.set(1)
                 return seen, True
-        return question(self._own_counts()), False
+        return question(self._get_memory_window()), False
 
-    def _own_counts(self) -> "WindowStorage":
+    def _get_memory_window(self) -> "WindowStorage":
         with self._lock:
-            if self._own is None:
-                self._own = self._make_own()
-            return self._own
+            if self._memory_window is None:
+                self._memory_window = self._make_memory_window()
+            return self._memory_window
 
 
 def _metrics() -> "ModuleType":
@@ -201,9 +201,9 @@ def check_sign_in(name: str, address: str | None) -> None:
     ):
         state = limiter().look("sign_in", counted, at)
         if state.remaining < 1:
-            seconds = (state.free_at - datetime.now(UTC)).total_seconds()
+            seconds = (state.next_free_at - datetime.now(UTC)).total_seconds()
             _metrics().refusals.labels("sign_in").inc()
-            raise rate_limit_error("sign_in", counted, state.free_at, seconds)
+            raise rate_limit_error("sign_in", counted, state.next_free_at, seconds)
 
 
 @lru_cache(maxsize=32)
@@ -250,7 +250,7 @@ def client_network(address: str | None) -> str:
 
 def unlimited_state(kind: LimitKind) -> LimitState:
     now = datetime.now(UTC)
-    return LimitState(kind, 0, UNLIMITED, now, 0, shared=True, free_at=now)
+    return LimitState(kind, 0, UNLIMITED, now, 0, is_shared=True, next_free_at=now)
 
 
 def rate_limit_error(kind: LimitKind, item: "RateLimitItem", resets_at: datetime, seconds: float) -> RateLimitExceeded:

@@ -30,7 +30,7 @@ class WindowState:
     taken: bool = True
 
     @property
-    def resets_in(self) -> float:
+    def resets_in_seconds(self) -> float:
         """Seconds until nothing that was counted weighs any more."""
         if self.current:
             return self.current_expires_in
@@ -45,7 +45,7 @@ class WindowState:
         if cost <= self.remaining(item):
             return 0.0
         if cost > item.amount:
-            return self.resets_in
+            return self.resets_in_seconds
         window = item.get_expiry()
         fits = item.amount - cost + 1
         if self.current < fits and self.previous:
@@ -74,11 +74,11 @@ class RedisWindow(RedisStorage):
         super().__init__("redis://", connection_pool=_with_short_timeouts(redis), key_prefix=KEY_PREFIX)
 
     def take(self, item: RateLimitItem, key: str, cost: int) -> WindowState:
-        answers = self._both(item, key, cost)
+        answers = self._acquire_and_read(item, key, cost)
         if isinstance(answers[0], NoScriptError):
             for script in (self.lua_acquire_sliding_window, self.lua_sliding_window):
                 self.storage.script_load(script.script)
-            answers = self._both(item, key, cost)
+            answers = self._acquire_and_read(item, key, cost)
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
@@ -87,7 +87,7 @@ class RedisWindow(RedisStorage):
     def look(self, item: RateLimitItem, key: str) -> WindowState:
         return WindowState(*self.get_sliding_window(item.key_for(key), item.get_expiry()))
 
-    def _both(self, item: RateLimitItem, key: str, cost: int) -> list[object]:
+    def _acquire_and_read(self, item: RateLimitItem, key: str, cost: int) -> list[object]:
         name = item.key_for(key)
         keys = [self.prefixed_key(one(name)) for one in (self._previous_window_key, self._current_window_key)]
         window = item.get_expiry()

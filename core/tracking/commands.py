@@ -26,8 +26,8 @@ class TrackingResult:
     """What became of asking for some logins."""
 
     tracked: tuple[str, ...] = ()
-    tracked_already: tuple[str, ...] = ()
-    awaiting: tuple[str, ...] = ()
+    already_tracked: tuple[str, ...] = ()
+    awaiting_approval: tuple[str, ...] = ()
     """An admin has to decide first."""
     ingestion_id: int | None = None
     """What brings in those that are new, where there are any."""
@@ -52,7 +52,7 @@ def request_tracking(
     if settings().track_approval and not identity.is_admin:
         for login in new:
             _store_request(connection, identity, login, now, note)
-        return TrackingResult(tracked_already=already, awaiting=tuple(new))
+        return TrackingResult(already_tracked=already, awaiting_approval=tuple(new))
     return _track_accounts(connection, identity, dict.fromkeys(new, note), already, now, origin)
 
 

@@ -31,7 +31,7 @@ class ParsedAccounts:
     """*logins* in the order given, each once; *repeated* are those that were there before, in any spelling."""
 
     logins: tuple[str, ...] = ()
-    repeated: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
     rejected: tuple[RejectedEntry, ...] = ()
 
 

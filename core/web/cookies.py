@@ -25,7 +25,7 @@ class CookieNames:
     refresh: str
     nonce: str
 
-    def held_in(self, given: Mapping[str, str]) -> bool:
+    def is_any_in(self, given: Mapping[str, str]) -> bool:
         return any(name in given for name in (self.access, self.refresh, self.nonce))
 
 
@@ -59,19 +59,19 @@ class CookieWriter:
     def tokens(self, tokens: "SessionTokens") -> list[str]:
         """Keep a session: each cookie as long as its token is good."""
         return [
-            self._line(self.names.access, tokens.access, tokens.expires_in),
-            self._line(self.names.refresh, tokens.refresh, tokens.refresh_expires_in),
+            self._set_cookie_value(self.names.access, tokens.access, tokens.expires_in),
+            self._set_cookie_value(self.names.refresh, tokens.refresh, tokens.refresh_expires_in),
         ]
 
     def nonce(self) -> list[str]:
         """A new nonce, kept until the browser is closed."""
-        return [self._line(self.names.nonce, new_nonce())]
+        return [self._set_cookie_value(self.names.nonce, new_nonce())]
 
-    def nothing(self) -> list[str]:
+    def clearing_cookies(self) -> list[str]:
         """Take the session's cookies back."""
-        return [self._line(name, "", 0) for name in (self.names.access, self.names.refresh)]
+        return [self._set_cookie_value(name, "", 0) for name in (self.names.access, self.names.refresh)]
 
-    def _line(self, name: str, value: str, seconds: float | None = None) -> str:
+    def _set_cookie_value(self, name: str, value: str, seconds: float | None = None) -> str:
         lasting = "" if seconds is None else f"; Max-Age={int(seconds)}"
         return f"{name}={value}{lasting}{self.flags}"
 

@@ -17,15 +17,15 @@ class Access(Enum):
     PAGE = auto()  # nothing: Streamlit's empty page, the same for everybody; its cookies are looked after
     TOKENS = auto()  # nothing: programs sign in here; a bearer token is read if there is one
     METRICS = auto()  # to come from this machine, or METRICS_TOKEN
-    INSIDE = auto()  # a session or an API key
-    NOWHERE = auto()  # nothing helps: no address of ours is written like that
+    SIGNED_IN = auto()  # a session or an API key
+    NOT_FOUND = auto()  # nothing helps: no address of ours is written like that
 
 
 def route_access(method: str, path: str) -> Access:
     """Where a request goes. A path that is not known is a page for who reads, and inside for everything else."""
     # A router may take `/metrics` with a line break behind it for `/metrics`.
     if not path.isprintable():
-        return Access.NOWHERE
+        return Access.NOT_FOUND
     if path in OPEN_PATHS or path.startswith(OPEN_PREFIXES):
         return Access.OPEN
     if path in TOKEN_PATHS:
@@ -33,5 +33,5 @@ def route_access(method: str, path: str) -> Access:
     if path in METRICS_PATHS:
         return Access.METRICS
     if any(f"{path}/".startswith(f"{folder}/") for folder in SIGNED_IN_PREFIXES):
-        return Access.INSIDE
-    return Access.PAGE if method in {"GET", "HEAD"} else Access.INSIDE
+        return Access.SIGNED_IN
+    return Access.PAGE if method in {"GET", "HEAD"} else Access.SIGNED_IN

@@ -46,7 +46,7 @@ class WebhookSender:
     clock: Callable[[], datetime]
     allow_private: bool = False
     public_url: str = ""
-    network: httpx.BaseTransport | None = None
+    transport: httpx.BaseTransport | None = None
     resolve: HostResolver = system_resolve
 
     def deliver(self, delivery_id: int, attempt: int = 0) -> None:
@@ -86,7 +86,7 @@ class WebhookSender:
         body = json.dumps(payload(row, self.public_url), ensure_ascii=False).encode()
         headers = signature_headers(row.secret, body, row.delivery_id, self.clock()) | {"host": parts.netloc}
         try:
-            with httpx.Client(transport=self.network, timeout=TIMEOUT, trust_env=False) as client:
+            with httpx.Client(transport=self.transport, timeout=TIMEOUT, trust_env=False) as client:
                 request = client.build_request(
                     "POST", url, content=body, headers=headers, extensions={"sni_hostname": host}
                 )

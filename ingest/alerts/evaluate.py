@@ -12,7 +12,7 @@ from sqlalchemy.sql import bindparam
 from core.alerts.rules import RULE_KINDS
 from core.queue import jobs
 
-STATE_RULE_KINDS = [name for name, kind in RULE_KINDS.items() if kind.lasts]
+STATE_RULE_KINDS = [name for name, kind in RULE_KINDS.items() if kind.is_state]
 
 
 @dataclass(frozen=True)

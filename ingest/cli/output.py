@@ -82,14 +82,20 @@ def print_forecast(forecast: Forecast, *, with_token: bool) -> None:
         out.print(f"{forecast.unknown:,} of them were never asked for: each is taken for one page of repositories.")
     if forecast.remaining is not None:
         until = f" until {forecast.resets_at:%H:%M} UTC" if forecast.resets_at else ""
-        verdict = f"This fits and leaves {forecast.left:,}." if forecast.fits else "This does not fit: part waits."
+        verdict = (
+            f"This fits and leaves {forecast.left:,}." if forecast.is_affordable else "This does not fit: part waits."
+        )
         out.print(f"{forecast.remaining:,} are left{until}. {verdict}")
 
 
 def forecast_as_json(forecast: Forecast) -> str:
     return as_json(
         vars(forecast)
-        | {"not_modified_share": round(forecast.not_modified_share, 3), "left": forecast.left, "fits": forecast.fits}
+        | {
+            "not_modified_share": round(forecast.not_modified_share, 3),
+            "left": forecast.left,
+            "fits": forecast.is_affordable,
+        }
     )
 
 

@@ -126,7 +126,7 @@ def due_subjects(
 
 def still_due_ids(connection: Connection, kind: FactKind, now: datetime, ids: Sequence[int]) -> list[int]:
     """Leave out of *ids* what was read since the job was queued."""
-    subject = "account.id" if kind.of_users else "repository.id"
+    subject = "account.id" if kind.is_per_user else "repository.id"
     found = _select_due(connection, kind, now, len(ids), f"{subject} = ANY(CAST(:ids AS bigint[]))", {"ids": list(ids)})
     return [one.id for one in found]
 
@@ -134,7 +134,8 @@ def still_due_ids(connection: Connection, kind: FactKind, now: datetime, ids: Se
 def load_target(connection: Connection, kind: FactKind, subject_id: int, now: datetime) -> Target | None:
     """What is known of one subject at this moment; None when it is gone from here."""
     row = connection.execute(
-        text(SELECT_USER_TARGET if kind.of_users else SELECT_REPOSITORY_TARGET), {"kind": kind.name, "id": subject_id}
+        text(SELECT_USER_TARGET if kind.is_per_user else SELECT_REPOSITORY_TARGET),
+        {"kind": kind.name, "id": subject_id},
     ).one_or_none()
     return None if row is None or row.github_id is None else Target(**row._mapping, asked_at=now)
 
@@ -159,7 +160,7 @@ def _select_due(
     # What is put into the text are the constants above, never a value.
     inner = (
         SELECT_DUE_USERS.format(chosen=chosen)
-        if kind.of_users
+        if kind.is_per_user
         else SELECT_DUE_REPOSITORIES.format(
             weight=IMPORTANCE_ORDER,
             joined=JOIN_TRAFFIC_ACCESS if kind.name == "traffic" else "",
@@ -168,7 +169,7 @@ def _select_due(
             chosen=chosen,
         )
     )
-    moments = {"now": now, "quiet": now - (kind.quiet_every - kind.every), "unlikely": now + MAX_DUE_AHEAD}
+    moments = {"now": now, "quiet": now - (kind.quiet_interval - kind.every), "unlikely": now + MAX_DUE_AHEAD}
     rows = connection.execute(
         text(f"SELECT id, token FROM ({inner}) AS ranked WHERE place <= :limit ORDER BY place"),  # noqa: S608
         values | moments | {"kind": kind.name, "limit": limit},

@@ -20,7 +20,7 @@ class StoreResult:
 
     rows: int
     first_day: date | None = None
-    goes_on: bool = False
+    has_more: bool = False
 
 
 FetchFact = Callable[[Facts, Target, FactSubject, StopSignal | None], FetchedFact[Any]]
@@ -50,7 +50,7 @@ def _store_older_stars(
     at, more = reading.captured_at, reading.has_more
     page = target.next_page or 1
     rows = star_history.store_older_page(connection, target.id, page, reading.value, at, has_more=more)
-    return StoreResult(rows, goes_on=more)
+    return StoreResult(rows, has_more=more)
 
 
 def _store_contributors(
@@ -80,7 +80,7 @@ def _store_contributions(
     rows = write_days(connection, "contribution_day", target.id, reading.value, reading.captured_at)
     first = min(reading.value, default=reading.captured_at.date())
     has_progressed = target.first_day is None or first < target.first_day
-    return StoreResult(rows, first, goes_on=has_progressed and first > contributions.first_possible_day(target))
+    return StoreResult(rows, first, has_more=has_progressed and first > contributions.first_possible_day(target))
 
 
 def _store_traffic(

@@ -43,16 +43,16 @@ class TimeSlice:
         self._engine = engine
         self._stop = stop
         self._until = time.monotonic() + longest_seconds
-        self._looked_at = time.monotonic()
+        self._checked_at = time.monotonic()
 
-    def is_over(self) -> bool:
+    def has_ended(self) -> bool:
         """Told to stop, at it for long, or somebody else waits; that is looked for once a second."""
         now = time.monotonic()
         if self._stop.is_set() or now >= self._until:
             return True
-        if now - self._looked_at < QUEUE_CHECK_INTERVAL_SECONDS:
+        if now - self._checked_at < QUEUE_CHECK_INTERVAL_SECONDS:
             return False
-        self._looked_at = now
+        self._checked_at = now
         with self._engine.begin() as connection:
             return has_waiting_urgent_jobs(connection)
 
@@ -65,7 +65,7 @@ class Enricher:
     engine: Engine
     api_root: str
     clock: Callable[[], datetime] = now_utc
-    longest_seconds: float = MAX_JOB_SECONDS
+    max_seconds: float = MAX_JOB_SECONDS
 
     def run(
         self, kind_name: str, ids: Sequence[int], *, token: str | None = None, stop: StopSignal | None = None,
@@ -88,26 +88,26 @@ class Enricher:
             self._each(run, kind, wanted, stop)
         finally:
             if wanted:
-                self._close(run)
+                self._close_run(run)
         return run
 
     def _each(self, run: EnrichmentRun, kind: FactKind, ids: Sequence[int], stop: StopSignal) -> None:
-        turn, failures = TimeSlice(self.engine, stop, self.longest_seconds), 0
-        for i in range(0, len(ids), kind.batch):
-            batch = ids[i : i + kind.batch]
-            if turn.is_over():
+        turn, failures = TimeSlice(self.engine, stop, self.max_seconds), 0
+        for i in range(0, len(ids), kind.batch_size):
+            batch = ids[i : i + kind.batch_size]
+            if turn.has_ended():
                 run.ended = "the worker was told to stop" if stop.is_set() else "other work is waiting"
                 return
             try:
-                if kind.batch > 1:
-                    self._read_together(run, kind, batch, stop)
+                if kind.batch_size > 1:
+                    self._fetch_batch(run, kind, batch, stop)
                 else:
                     run.rows_written += self._read(run, kind, batch[0], stop, turn)
                     run.read += 1
                 failures = 0
             except (RateLimited, EndpointNotSupported, Stopped, BadCredentials) as error:
                 # None of these is this subject's own: the others would meet the same.
-                self._end(run, kind, error)
+                self._end_early(run, kind, error)
                 return
             except (GitHubError, DBAPIError, ValueError) as error:
                 failures = failures + 1 if isinstance(error, TRANSIENT_ERRORS) else 0
@@ -125,18 +125,18 @@ class Enricher:
                 target = due.load_target(connection, kind, subject_id, self.clock())
             if target is None:
                 return rows
-            stored = self._ask_and_store(run, kind, target, stop)
+            stored = self._fetch_and_store(run, kind, target, stop)
             rows += stored.rows
-            if not stored.goes_on or turn.is_over():
+            if not stored.has_more or turn.has_ended():
                 return rows
 
-    def _ask_and_store(self, run: EnrichmentRun, kind: FactKind, target: Target, stop: StopSignal) -> StoreResult:
+    def _fetch_and_store(self, run: EnrichmentRun, kind: FactKind, target: Target, stop: StopSignal) -> StoreResult:
         way = FACT_HANDLERS[kind.name]
         try:
             reading = way.ask(self.github.facts, target, self._subject(run, kind, target), stop)
         except RepositoryNotFound as error:
             if self._is_endpoint_missing(kind, target, stop):
-                raise EndpointNotSupported(kind.words) from error
+                raise EndpointNotSupported(kind.label) from error
             raise
         with self.engine.begin() as connection:
             before = state.lock_and_get_last_read_at(connection, kind, target.id)
@@ -144,11 +144,11 @@ class Enricher:
                 return StoreResult(0)  # a newer answer is held
             stored = way.store(connection, target, reading, before)
             # A walk that is cut short stays due.
-            if stored.first_day is not None or not stored.goes_on:
+            if stored.first_day is not None or not stored.has_more:
                 state.record_success(connection, kind, target.id, reading.captured_at, self.clock(), stored.first_day)
             return stored
 
-    def _read_together(self, run: EnrichmentRun, kind: FactKind, ids: Sequence[int], stop: StopSignal) -> None:
+    def _fetch_batch(self, run: EnrichmentRun, kind: FactKind, ids: Sequence[int], stop: StopSignal) -> None:
         """Ask for several at once; each is stored, or noted as not told, by itself."""
         with self.engine.begin() as connection:
             found = [due.load_target(connection, kind, subject_id, self.clock()) for subject_id in ids]
@@ -183,7 +183,7 @@ class Enricher:
         with self.engine.begin() as connection:
             if state.was_ever_read(connection, kind.name):
                 return False
-        return self.github.is_shown(target.github_id, stop=stop)
+        return self.github.is_repository_visible(target.github_id, stop=stop)
 
     # When it did not work ----------------------------------------------------------------------------------------
 
@@ -198,7 +198,7 @@ class Enricher:
             )
         log.info("reading failed", kind=kind.name, subject=subject_id, state=verdict.state, why=verdict.reason)
 
-    def _end(self, run: EnrichmentRun, kind: FactKind, error: GitHubError) -> None:
+    def _end_early(self, run: EnrichmentRun, kind: FactKind, error: GitHubError) -> None:
         run.ended = str(error)
         if isinstance(error, RateLimited):
             run.until = error.resets_at
@@ -209,7 +209,7 @@ class Enricher:
                 state.record_missing_endpoint(connection, kind.name, self.api_root, self.clock())
         log.info("readings end early", kind=kind.name, why=run.ended)
 
-    def _close(self, run: EnrichmentRun) -> None:
+    def _close_run(self, run: EnrichmentRun) -> None:
         with self.engine.begin() as connection:
             run_log.close_run(connection, run, self.clock())
             if run.rows_written:

@@ -34,7 +34,7 @@ def record_failure(
 
 def lock_and_get_last_read_at(connection: Connection, kind: FactKind, subject_id: int) -> datetime | None:
     """When GitHub last told; the subject is locked until the transaction ends, so that readings come one by one."""
-    subject, table = ("account_id", "account") if kind.of_users else ("repository_id", "repository")
+    subject, table = ("account_id", "account") if kind.is_per_user else ("repository_id", "repository")
     connection.execute(text(f"SELECT id FROM {table} WHERE id = :id FOR NO KEY UPDATE"), {"id": subject_id})  # noqa: S608
     at: datetime | None = connection.scalar(
         text(f"SELECT read_at FROM reading WHERE kind = :kind AND {subject} = :id"),  # noqa: S608
@@ -67,5 +67,5 @@ def record_missing_endpoint(connection: Connection, kind: str, api_root: str, no
 
 def _upsert_state(connection: Connection, kind: FactKind, subject_id: int, **values: Any) -> None:
     given = {"read_at": None, "tries": 0, "reason": None, "first_day": None} | values
-    subject = "account_id" if kind.of_users else "repository_id"
+    subject = "account_id" if kind.is_per_user else "repository_id"
     connection.execute(text(UPSERT_STATE.format(subject=subject)), given | {"kind": kind.name, "id": subject_id})

@@ -90,12 +90,14 @@ class GitHub:
         self._graphql = GraphQL(self._transport, self._pool, self._cache)
         self.facts = Facts(self._rest, self._graphql, self._pool)
         """Reads what is told besides the pulse."""
-        self._at_once = at_once
+        self._worker_threads = at_once
         self._use_graphql = use_graphql and not self._pool.is_anonymous
         self.profiles = Profiles(self._rest, self._graphql, self._pool, use_graphql=self._use_graphql)
         """Tells who logins belong to."""
-        self._pool.on_refusal = lambda who, why, at: self._cache.note_refused(who.fingerprint, who.name, why, at)
-        self._cache.forget_refused(credential.fingerprint for credential in self._pool.credentials)
+        self._pool.on_refusal = lambda who, why, at: self._cache.publish_refused_token(
+            who.fingerprint, who.name, why, at
+        )
+        self._cache.clear_refused_tokens(credential.fingerprint for credential in self._pool.credentials)
         for credential in self._pool.credentials:
             owner = self._cache.owner(credential.fingerprint)
             if owner:
@@ -146,7 +148,7 @@ class GitHub:
                 self._gate.told(self._pool.owner(credential), limits.resource or "core", limits)
         return self._gate.buckets()
 
-    def token_for(self, login: str, pinned: str | None = None) -> str | None:
+    def token_fingerprint_for(self, login: str, pinned: str | None = None) -> str | None:
         """Tell the fingerprint of the token that would ask for *login*, None when nobody's would."""
         credential = self._pool.choose(login, pinned)
         return None if credential is None or self.is_anonymous else credential.fingerprint
@@ -174,17 +176,17 @@ class GitHub:
             asks,
             languages_wanted,
             extras=extras,
-            at_once=self._at_once,
+            at_once=self._worker_threads,
             reserve=0.0 if urgent else RESERVE,
             stop=stop,
         )
-        return harvest.outcomes()
+        return harvest.results()
 
     def account_by_id(self, github_id: int, *, stop: StopSignal | None = None) -> Account:
         """Read an account whatever its login is now. Raises AccountNotFound."""
         return self._rest.account_by_id(github_id, self._asking(str(github_id), stop))[0]
 
-    def is_shown(self, github_id: int, *, stop: StopSignal | None = None) -> bool:
+    def is_repository_visible(self, github_id: int, *, stop: StopSignal | None = None) -> bool:
         """Tell whether a repository is there and shown to us; raises what kept GitHub from telling."""
         return isinstance(self._rest.whereabouts(github_id, self._asking(str(github_id), stop)), Repository)
 
@@ -200,15 +202,15 @@ class GitHub:
         nodes = [(github_id, node_id) for github_id, node_id in repositories if node_id]
         if self._use_graphql:
             for i in range(0, len(nodes), NODES_PER_QUERY):
-                found |= self._moved(nodes[i : i + NODES_PER_QUERY], stop)
+                found |= self._locate_batch(nodes[i : i + NODES_PER_QUERY], stop)
         for github_id, _ in repositories:
             if github_id not in found:
-                place = self._place(github_id, stop)
+                place = self._locate_repository(github_id, stop)
                 if place is not None:
                     found[github_id] = place
         return found
 
-    def _moved(
+    def _locate_batch(
         self, nodes: Sequence[tuple[int, str]], stop: StopSignal | None
     ) -> dict[int, Repository | MissingRepository]:
         """Ask for a hundred at once; those not shown are asked for one by one, because REST says why."""
@@ -224,7 +226,7 @@ class GitHub:
                 found[github_id] = MissingRepository(github_id, "private") if repository.is_private else repository
         return found
 
-    def _place(self, github_id: int, stop: StopSignal | None) -> Repository | MissingRepository | None:
+    def _locate_repository(self, github_id: int, stop: StopSignal | None) -> Repository | MissingRepository | None:
         try:
             return self._rest.whereabouts(github_id, self._asking(str(github_id), stop))
         except GitHubError as error:

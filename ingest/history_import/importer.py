@@ -149,7 +149,7 @@ def _write_staged(
             ensure_partitions(connection, staged.first, staged.last)
     run.rejected, run.rejects_file = staged.rejects.count, staged.rejects.keep()
     run.written = _write_batches(steps, run, lambda share: progress(int(share * staged.rows), staged.rows))
-    if run.written or renewed or run.continues:
+    if run.written or renewed or run.resumes_unfinished:
         with steps.step() as connection:
             _update_aggregates(connection, run)
     progress(staged.rows, staged.rows)

@@ -37,7 +37,7 @@ class RepositoryNames:
         of_row = pc.index_in(rows["full_name"], spans["full_name"].combine_chunks())
         for attribute in ATTRIBUTES:
             if attribute in rows.column_names:
-                self._remember(attribute, rows)
+                self._keep_latest_attribute(attribute, rows)
         return pa.array(numbers, pa.int32()).take(of_row)
 
     def _met(self, full_name: str, first: date, last: date) -> int:
@@ -47,7 +47,7 @@ class RepositoryNames:
         named.first = min(named.first, first)
         return named.number
 
-    def _remember(self, attribute: str, rows: pa.Table) -> None:
+    def _keep_latest_attribute(self, attribute: str, rows: pa.Table) -> None:
         said = rows.filter(pc.is_valid(rows[attribute])).group_by(["full_name", attribute])
         columns = said.aggregate([("captured_on", "max")])
         for name, value, day in zip(

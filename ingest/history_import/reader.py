@@ -54,7 +54,7 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
             self._blocks = self._parquet() if start == b"PAR1" else self._csv(gzipped=start.startswith(b"\x1f\x8b"))
         except (pa.ArrowException, OSError) as error:
             self._open.close()
-            raise BadInput(self._unreadable(error)) from error
+            raise BadInput(self._unreadable_message(error)) from error
         except BadInput:
             self._open.close()
             raise
@@ -70,19 +70,19 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
         try:
             yield from self._blocks
         except (pa.ArrowException, OSError) as error:
-            raise BadInput(self._unreadable(error)) from error
+            raise BadInput(self._unreadable_message(error)) from error
 
     # Parquet -----------------------------------------------------------------------------------------------------
 
     def _parquet(self) -> Iterator[Block]:
         file = self._open.enter_context(pa.parquet.ParquetFile(self.path, memory_map=True))
-        self._choose(file.schema_arrow.names)
+        self._select_columns(file.schema_arrow.names)
         self.total = file.metadata.num_rows
         return self._parquet_blocks(file)
 
     def _parquet_blocks(self, file: pa.parquet.ParquetFile) -> Iterator[Block]:
         line = 1
-        for batch in file.iter_batches(BLOCK_ROWS, columns=list(self._canonical)):
+        for batch in file.iter_batches(BLOCK_ROWS, columns=list(self._canonical_names)):
             # Nothing has looked yet whether its texts are UTF-8.
             batch.validate(full=True)
             yield Block(_line_numbers(line, batch.num_rows), self._renamed(batch))
@@ -98,10 +98,10 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
             malformed.append((row.number, reason, row.text))
             return "skip"
 
-        names = self._header(gzipped=gzipped)
-        self._choose(names)
+        names = self._read_header(gzipped=gzipped)
+        self._select_columns(names)
         reader = pa.csv.open_csv(
-            self._stream(gzipped=gzipped),
+            self._open_stream(gzipped=gzipped),
             read_options=pa.csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
             # Empty lines are kept, and left out here, so that the others keep their numbers.
             parse_options=pa.csv.ParseOptions(
@@ -109,7 +109,7 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
             ),
             convert_options=pa.csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
-                include_columns=list(self._canonical),
+                include_columns=list(self._canonical_names),
                 strings_can_be_null=False,
             ),
         )
@@ -127,8 +127,8 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
         if malformed:
             yield Block(_line_numbers(line, 0), self._renamed(batch.slice(0, 0)), malformed)
 
-    def _header(self, *, gzipped: bool) -> list[str]:
-        start = self._stream(gzipped=gzipped).read(BLOCK_BYTES) or b""
+    def _read_header(self, *, gzipped: bool) -> list[str]:
+        start = self._open_stream(gzipped=gzipped).read(BLOCK_BYTES) or b""
         line = next(iter(start.removeprefix(b"\xef\xbb\xbf").splitlines()), b"")
         try:
             names = next(csv.reader([line.decode()]), [])
@@ -138,17 +138,17 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
             raise BadInput(f"{self.path} is neither CSV nor Parquet: it does not start with the names of columns")
         return names
 
-    def _stream(self, *, gzipped: bool) -> pa.NativeFile:
+    def _open_stream(self, *, gzipped: bool) -> pa.NativeFile:
         file = self._open.enter_context(pa.OSFile(str(self.path), "rb"))
         return self._open.enter_context(pa.CompressedInputStream(file, "gzip")) if gzipped else file
 
     # Both --------------------------------------------------------------------------------------------------------
 
-    def _choose(self, names: list[str]) -> None:
+    def _select_columns(self, names: list[str]) -> None:
         known = [name for name in names if _normalized_name(name) in REQUIRED_COLUMNS + OPTIONAL_COLUMNS]
-        self._canonical = {name: _normalized_name(name) for name in known}
-        self.columns = list(self._canonical.values())
-        self.ignored = [name for name in names if name not in self._canonical]
+        self._canonical_names = {name: _normalized_name(name) for name in known}
+        self.columns = list(self._canonical_names.values())
+        self.ignored = [name for name in names if name not in self._canonical_names]
         missing = [name for name in REQUIRED_COLUMNS if name not in self.columns]
         if missing:
             found = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
@@ -157,17 +157,17 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
             raise BadInput(f"{self.path} has a column twice: {', '.join(names)}")
 
     def _renamed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        return batch.rename_columns([self._canonical[name] for name in batch.schema.names])
+        return batch.rename_columns([self._canonical_names[name] for name in batch.schema.names])
 
-    def _unreadable(self, error: Exception) -> str:
+    def _unreadable_message(self, error: Exception) -> str:
         said = str(error).splitlines()[0]
         if "UTF8" in said:
             return f"{self.path} is not encoded in UTF-8: {said}"
         if "Truncated compressed" in said:
             return f"{self.path} is cut off: its end is missing"
-        return f"{self.path} cannot be read as {self._kind()}: {said}"
+        return f"{self.path} cannot be read as {self._format_name()}: {said}"
 
-    def _kind(self) -> str:
+    def _format_name(self) -> str:
         with self.path.open("rb") as file:
             return "Parquet" if file.read(4) == b"PAR1" else "CSV"
 

@@ -19,7 +19,7 @@ class RejectsFile(AbstractContextManager["RejectsFile"]):
 
     def __init__(self, beside: Path, columns: Iterable[str]) -> None:
         self.name = f"{beside.name}.rejected.csv"
-        self.folders = (beside.parent, Path.cwd())
+        self.candidate_folders = (beside.parent, Path.cwd())
         self.columns = tuple(columns)
         self.count = 0
         self.path: Path | None = None
@@ -48,7 +48,7 @@ class RejectsFile(AbstractContextManager["RejectsFile"]):
         return Path(self._file.name).replace(self.path)
 
     def _open(self) -> None:
-        for folder in self.folders:
+        for folder in self.candidate_folders:
             self.path = folder / self.name
             try:
                 self._file = (folder / f".{self.name}.part").open("w", newline="", encoding="utf-8")

@@ -26,7 +26,7 @@ class ImportRun:
     started_at: datetime
     id: int = 0
     source_id: int = 0
-    continues: bool = False
+    resumes_unfinished: bool = False
     written: int = 0
     rejected: int = 0
     rejects_file: Path | None = None
@@ -38,7 +38,7 @@ def record_import_run(steps: ImportConnection, run: ImportRun) -> Iterator[Impor
     """Open the run's record, and close it with what happened, whatever happens."""
     with steps.step() as connection:
         run.source_id = get_or_create_source_id(connection, run.source)
-        run.continues = is_unfinished(connection, run.source)
+        run.resumes_unfinished = is_unfinished(connection, run.source)
         run.id = _open_run(connection, run)
     try:
         yield run

@@ -16,12 +16,12 @@ class ImportConnection:
     """A connection and how to begin on it: in a transaction somebody else has open, a step is a savepoint."""
 
     connection: Connection
-    nested: bool
+    is_nested: bool
 
     @contextmanager
     def step(self) -> Iterator[Connection]:
         """One transaction. What a crash of the server could lose of it is made good by the next import."""
-        with self.connection.begin_nested() if self.nested else self.connection.begin():
+        with self.connection.begin_nested() if self.is_nested else self.connection.begin():
             self.connection.execute(text("SET LOCAL synchronous_commit = off"))
             self.connection.execute(text("SET LOCAL work_mem = '128MB'"))
             yield self.connection
@@ -37,10 +37,10 @@ def import_connection(database: Engine | Connection) -> Iterator[ImportConnectio
     """Raises ServerUnavailable when the database refuses or goes away; what was committed by then stays."""
     try:
         if isinstance(database, Connection):
-            yield ImportConnection(database, nested=database.in_transaction())
+            yield ImportConnection(database, is_nested=database.in_transaction())
         else:
             with database.connect() as connection:
-                yield ImportConnection(connection, nested=False)
+                yield ImportConnection(connection, is_nested=False)
     except (OperationalError, psycopg.OperationalError) as error:
         said = str(getattr(error, "orig", error)).splitlines()[0]
         raise ServerUnavailable(

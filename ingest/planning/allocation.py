@@ -31,7 +31,7 @@ class IntervalBounds:
 class AccountArrays:
     """What is known of each account, in the same order; `pinned` is NaN where nobody said how often."""
 
-    per_day: FloatArray
+    changes_per_day: FloatArray
     weight: FloatArray
     cost: FloatArray
     pinned: FloatArray
@@ -62,7 +62,7 @@ def allocate(accounts: AccountArrays, budget: float, bounds: IntervalBounds) -> 
     cost = accounts.cost[is_free]
     stretch, kept = _affordable_bounds(float(cost.sum()), left, bounds)
     # With this, the interval at a price is shape · √price.
-    shape = np.sqrt(2 * cost / (accounts.weight[is_free] * accounts.per_day[is_free]))
+    shape = np.sqrt(2 * cost / (accounts.weight[is_free] * accounts.changes_per_day[is_free]))
     root = _solve_sqrt_price(shape, cost, left, kept)
     every = accounts.pinned.copy()
     every[is_free] = np.clip(shape * root, kept.floor, kept.ceiling)
@@ -109,4 +109,4 @@ def _cost_per_day(root: float, shape: FloatArray, cost: FloatArray, bounds: Inte
 
 def expected_missed_changes(accounts: AccountArrays, every: FloatArray) -> float:
     """Tell the weighted changes that are missed at any moment, on average: what `allocate` makes least."""
-    return float((accounts.weight * accounts.per_day * every).sum() / 2)
+    return float((accounts.weight * accounts.changes_per_day * every).sum() / 2)

@@ -60,16 +60,16 @@ class AvailableBudget:
 
     limit: int
     remaining: int
-    promised: float = 0.0
+    queued_cost: float = 0.0
 
     @property
-    def free(self) -> float:
+    def available(self) -> float:
         """What the timetable may still promise: people who wait find a reserve, whatever the minute."""
-        return self.remaining - self.limit * RESERVE - self.promised
+        return self.remaining - self.limit * RESERVE - self.queued_cost
 
     @property
-    def this_minute(self) -> float:
-        return min(self.free, max(self.limit * BURST_SHARE, MIN_BURST))
+    def available_this_minute(self) -> float:
+        return min(self.available, max(self.limit * BURST_SHARE, MIN_BURST))
 
 
 def select_affordable(due: Iterable[PricedAccount], means: Mapping[str, AvailableBudget]) -> list[PricedAccount]:
@@ -78,7 +78,7 @@ def select_affordable(due: Iterable[PricedAccount], means: Mapping[str, Availabl
     What costs more than a minute's share goes alone: alone in its minute where the budget pays, and a look that no
     budget ever pays for when its budget is full, so that it gets as far as it can.
     """
-    left = {payer: held.this_minute for payer, held in means.items()}
+    left = {payer: held.available_this_minute for payer, held in means.items()}
     chosen: list[PricedAccount] = []
     busy: set[str] = set()
     for one in due:
@@ -86,7 +86,7 @@ def select_affordable(due: Iterable[PricedAccount], means: Mapping[str, Availabl
         if held is None or left[one.payer] <= 0:
             continue
         alone = one.payer not in busy and (
-            one.cost <= held.free or (not held.promised and held.remaining >= held.limit * FULL_SHARE)
+            one.cost <= held.available or (not held.queued_cost and held.remaining >= held.limit * FULL_SHARE)
         )
         if one.cost <= left[one.payer] or alone:
             busy.add(one.payer)

@@ -31,12 +31,12 @@ MAX_PRIORITY_STEPS = 8
 class ChangeRate:
     """How fast something changes: a Gamma distribution by its mean and its shape, and how many looks it comes from."""
 
-    per_day: float
+    changes_per_day: float
     shape: float = 1.0
     looks: int = 0
 
     @property
-    def is_known(self) -> bool:
+    def is_reliable(self) -> bool:
         return self.looks >= MIN_OBSERVATIONS
 
     def seen(self, days: float, changes: float, *, at_least: bool = False) -> "ChangeRate":
@@ -47,9 +47,9 @@ class ChangeRate:
         if days <= 0:
             return self
         if at_least and changes:
-            changes = max(changes, expected_given_at_least_one(self.per_day * days))
+            changes = max(changes, expected_given_at_least_one(self.changes_per_day * days))
         shape = self.shape / (1 + self.shape * LOG_RATE_VARIANCE_PER_DAY * days)
-        known_days = shape * OVERDISPERSION / self.per_day
+        known_days = shape * OVERDISPERSION / self.changes_per_day
         per_day = max((shape * OVERDISPERSION + changes) / (known_days + days), MIN_CHANGES_PER_DAY)
         return ChangeRate(
             per_day, max(per_day * (known_days + days) / OVERDISPERSION, MIN_CHANGES_PER_DAY), self.looks + 1

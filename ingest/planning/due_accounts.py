@@ -58,7 +58,7 @@ def account_requests(connection: Connection, account_ids: Sequence[int]) -> list
                 github_id=row.github_id,
                 node_id=row.node_id,
                 kind=row.kind,
-                repositories_expected=row.public_repositories,
+                expected_repository_count=row.public_repositories,
                 token=row.token,
             ),
         )
@@ -119,7 +119,7 @@ def record_success(
             {
                 "id": account_id,
                 "planned": planned,
-                "rate": learned.per_day,
+                "rate": learned.changes_per_day,
                 "shape": learned.shape,
                 "looks": learned.looks,
                 "stars": look.stars,
@@ -159,10 +159,10 @@ def _planned_interval(wish: Row[Any], learned: ChangeRate, look: ChangeObservati
     """The interval at the price of the newest plan; None: the default holds, for lack of a plan or of looks."""
     if wish.price is None:
         return None
-    if not learned.is_known or look is None:
+    if not learned.is_reliable or look is None:
         return wish.default_every if wish.stretch > 1 else None
     days = change_rate.optimal_interval(
-        learned.per_day,
+        learned.changes_per_day,
         change_rate.importance(wish.priority, look.stars),
         cost_model.refresh_cost(look.repositories, with_token=wish.unit == "points"),
         wish.price,

@@ -29,7 +29,7 @@ def enqueue_due_accounts(connection: Connection, purse: RateBudget | None, now: 
     What the budgets do not pay for now stays due: the next minute, or the next hour's budget, takes it. While GitHub
     told us to wait nothing is queued, so that people find an empty queue when it goes on.
     """
-    means, paused_until = purse.means(now) if purse else ({}, None)
+    means, paused_until = purse.available_budgets(now) if purse else ({}, None)
     if paused_until is not None:
         return EnqueueResult(paused_until=paused_until)
     due = due_accounts.due_accounts(connection, now, MAX_DUE_ACCOUNTS, purse.spent(means) if purse else ())
@@ -51,7 +51,7 @@ def _select_affordable(
     promised: dict[str, float] = defaultdict(float)
     for one in due_accounts.queued_accounts(connection):
         promised[pays(one.login, one.token)] += purse.cost(one.repositories)
-    means = {payer: replace(held, promised=promised[payer]) for payer, held in means.items()}
+    means = {payer: replace(held, queued_cost=promised[payer]) for payer, held in means.items()}
     priced = [
         backoff.PricedAccount(one.account_id, purse.cost(one.repositories), pays(one.login, one.token)) for one in due
     ]

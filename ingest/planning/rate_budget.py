@@ -49,7 +49,7 @@ class RateBudget:
 
     def payer(self) -> Callable[[str, str | None], str]:
         """Make a function that tells whose budget pays for an account (login, fingerprint it is pinned to)."""
-        self._learn_owners()
+        self._load_token_owners()
 
         def pays(login: str, pinned: str | None) -> str:
             credential = self._pool.choose(login, pinned)
@@ -57,9 +57,9 @@ class RateBudget:
 
         return pays
 
-    def means(self, now: datetime) -> tuple[dict[str, AvailableBudget], datetime | None]:
+    def available_budgets(self, now: datetime) -> tuple[dict[str, AvailableBudget], datetime | None]:
         """What is left of each owner's budget, and until when GitHub told us to wait (None: it did not)."""
-        self._learn_owners()
+        self._load_token_owners()
         seen = self._seen(now)
         resource = "graphql" if self.with_token else "core"
         usual = DEFAULT_LIMITS[resource]
@@ -73,9 +73,9 @@ class RateBudget:
 
     def spent(self, means: Mapping[str, AvailableBudget]) -> list[str]:
         """Fingerprints of the credentials whose owner's budget has nothing left for the timetable."""
-        return [one.fingerprint for one in self._pool.credentials if means[self._pool.owner(one)].free <= 0]
+        return [one.fingerprint for one in self._pool.credentials if means[self._pool.owner(one)].available <= 0]
 
-    def _learn_owners(self) -> None:
+    def _load_token_owners(self) -> None:
         for credential in self._pool.credentials:
             owner = self._cache.owner(credential.fingerprint)
             if owner:

@@ -73,13 +73,13 @@ class RefreshPlan:
     unknown: int
     uniform: float
     stretch: float
-    sooner: tuple[NDArray[np.int64], NDArray[np.float64]]
+    brought_forward: tuple[NDArray[np.int64], NDArray[np.float64]]
     """Accounts that have to come sooner than they were planned, and after how many days."""
 
 
 def update_refresh_plan(engine: Engine, purse: RateBudget, every: timedelta, now: datetime) -> bool:
     """Plan anew where a day has passed or what matters has changed; returns whether it did."""
-    means, _ = purse.means(now)
+    means, _ = purse.available_budgets(now)
     given = PlanInputs(every, float(sum(one.limit for one in means.values())), purse.with_token)
     with engine.begin() as connection:
         if not needs_new_plan(connection, given, now):
@@ -239,7 +239,7 @@ def reset_implausible_due_dates(connection: Connection, every: timedelta, now: d
 
 def _bring_forward(engine: Engine, planned: RefreshPlan, now: datetime) -> None:
     """Bring forward what waits longer than it should now; everything else finds its interval at its next look."""
-    ids, days = planned.sooner
+    ids, days = planned.brought_forward
     for start in range(0, len(ids), BATCH_ROWS):
         with engine.begin() as connection:
             connection.execute(

@@ -61,8 +61,8 @@ class Refresher:
     engine: Engine
     every: timedelta
     clock: Callable[[], datetime] = now_utc
-    chance: random.Random = field(default_factory=random.Random)
-    summing: language_rollups.DutyCycleThrottle = field(default_factory=language_rollups.DutyCycleThrottle)
+    rng: random.Random = field(default_factory=random.Random)
+    rollup_throttle: language_rollups.DutyCycleThrottle = field(default_factory=language_rollups.DutyCycleThrottle)
 
     def run(
         self, order: RefreshRequest, *, stop: StopSignal | None = None, watch: ItemCallback = lambda _item: None
@@ -72,7 +72,7 @@ class Refresher:
         Errors of one account are its own: the rest is stored. *stop* ends the run between two answers; what was not
         reached stays due.
         """
-        targets, unusable = self._targets(order)
+        targets, unusable = self._resolve_targets(order)
         before, started = self.github.usage, time.monotonic()
         with (
             run_log.record_run(
@@ -87,14 +87,14 @@ class Refresher:
             for item in self._each(run, order, targets, stop):
                 run.items.append(item)
                 watch(item)
-                self._spent(run, before)
+                self._update_usage(run, before)
                 if time.monotonic() - told > PROGRESS_INTERVAL_SECONDS:
                     self._tell(run)
                     told = time.monotonic()
                 if time.monotonic() - published > PUBLISH_INTERVAL_SECONDS:
                     self._publish(run)
                     published = time.monotonic()
-            self._spent(run, before)
+            self._update_usage(run, before)
             run.stopped = stop is not None and stop.is_set() and len(run.items) < len(targets) + len(unusable)
             self._finish(run)
             run.seconds = time.monotonic() - started
@@ -106,7 +106,7 @@ class Refresher:
 
     # From names to questions -------------------------------------------------------------------------------------
 
-    def _targets(
+    def _resolve_targets(
         self, order: RefreshRequest
     ) -> tuple[list[tuple[int | None, AccountRequest]], list[tuple[str, BadLogin]]]:
         with self.engine.begin() as connection:
@@ -152,7 +152,7 @@ class Refresher:
         def read(asks: Sequence[AccountRequest]) -> Iterator[AccountResult]:
             return self.github.accounts(
                 asks,
-                languages_wanted=lambda _account, repository: self._languages_wanted(holding.looks, repository),
+                languages_wanted=lambda _account, repository: self._should_fetch_languages(holding.looks, repository),
                 extras=order.extras,
                 urgent=order.urgent,
                 stop=stop,
@@ -165,18 +165,18 @@ class Refresher:
                 outcome = reused_login.fetch_renamed_account(self.github, outcome, lambda ask: next(read([ask])), stop)  # noqa: PLW2901
             if isinstance(outcome.error, Stopped):
                 continue
-            yield self._store_or_say(run, ids[outcome.ask], outcome, holding, stop)
+            yield self._store_or_record_failure(run, ids[outcome.ask], outcome, holding, stop)
 
-    def _languages_wanted(self, looks: Mapping[int, LanguagesState], repository: Repository) -> bool:
+    def _should_fetch_languages(self, looks: Mapping[int, LanguagesState], repository: Repository) -> bool:
         return diff.should_fetch_languages(looks.get(repository.github_id), repository, self.clock())
 
-    def _store_or_say(
+    def _store_or_record_failure(
         self, run: Run, account_id: int | None, outcome: AccountResult, holding: BatchState, stop: StopSignal | None
     ) -> IngestItem:
         try:
             if outcome.answer is not None:
                 absent = find_missing_repositories(self.github, outcome.answer, holding.listed, stop)
-                return self._stored(run, outcome, outcome.answer, absent)
+                return self._store_with_retries(run, outcome, outcome.answer, absent)
             error: Exception | None = outcome.error
         except (DBAPIError, ValueError, TypeError, LookupError) as surprise:
             if is_connection_error(surprise):
@@ -186,7 +186,7 @@ class Refresher:
             error = StoreFailed(outcome.ask.login, surprise)
         return self._failed(run, account_id, outcome, error)
 
-    def _stored(
+    def _store_with_retries(
         self, run: Run, outcome: AccountResult, answer: AccountSnapshot, absent: MissingRepositories
     ) -> IngestItem:
         for attempt in Retrying(
@@ -219,7 +219,7 @@ class Refresher:
             return IngestItem(ask.login, "unchanged", account_id, len(repositories))
         answer = replace(answer, captured_at=at)
         plan = diff.diff_account(holding, account, repositories)
-        ids = self._write(connection, run, holding, plan, answer, absent)
+        ids = self._write_diff(connection, run, holding, plan, answer, absent)
         languages = {ids[github_id]: found for github_id, found in answer.languages.items() if github_id in ids}
         pushed = {ids[one.github_id]: one.pushed_at for one in repositories if one.github_id in ids}
         rows = len(plan.counts) + len(plan.new) + len(plan.extras) + (plan.totals is not None)
@@ -227,15 +227,15 @@ class Refresher:
         writer.write_account(connection, account_id, account, at, answer.token)
         writer.write_capture(connection, account_id, at, run.id)
         look = change_rate.observe_changes(holding, plan, at, repositories)
-        due_accounts.record_success(connection, account_id, self.clock(), self.every, self.chance, look)
-        if answer.unread:
-            log.info("languages left for later", login=account.login, repositories=len(answer.unread))
+        due_accounts.record_success(connection, account_id, self.clock(), self.every, self.rng, look)
+        if answer.languages_failed:
+            log.info("languages left for later", login=account.login, repositories=len(answer.languages_failed))
         state: run_log.ItemState = "unchanged" if plan.is_empty and not rows else "stored"
         item = IngestItem(ask.login, state, account_id, len(repositories), rows)
-        is_whole = answer.complete or len(repositories) >= (account.public_repositories or 0)
+        is_whole = answer.is_complete or len(repositories) >= (account.public_repositories or 0)
         return item if is_whole else _incomplete_item(item, account)
 
-    def _write(
+    def _write_diff(
         self,
         connection: Connection,
         run: Run,
@@ -258,11 +258,11 @@ class Refresher:
             growth.update_growth(connection, [ids[one.github_id] for one in changed], at)
         if plan.totals is not None:
             writer.write_account_snapshot(connection, account_id, at, plan.totals)
-        entries = plan.entries + self._leave(connection, plan, absent, at)
+        entries = plan.entries + self._write_missing_repositories(connection, plan, absent, at)
         writer.write_change_entries(connection, account_id, ids, entries, at, run.id)
         return ids
 
-    def _leave(
+    def _write_missing_repositories(
         self, connection: Connection, plan: AccountDiff, absent: MissingRepositories, at: datetime
     ) -> list[ChangeEntry]:
         """Write what became of the repositories that this account no longer has."""
@@ -290,14 +290,14 @@ class Refresher:
                 not_before = error.resets_at if isinstance(error, RateLimited) else None
                 if is_gone:  # a refusal costs a request each time
                     not_before = self.clock() + NOT_FOUND_RETRY_DELAY
-                due_accounts.record_failure(connection, account_id, self.clock(), self.every, not_before, self.chance)
+                due_accounts.record_failure(connection, account_id, self.clock(), self.every, not_before, self.rng)
                 if is_gone:
                     writer.mark_account_gone(connection, account_id, "not found", self.clock(), run.id)
             return _record_item(connection, run, item, outcome, time.monotonic())
 
     # The end of a run --------------------------------------------------------------------------------------------
 
-    def _spent(self, run: Run, before: object) -> None:
+    def _update_usage(self, run: Run, before: object) -> None:
         spent = self.github.usage
         for name in ("requests", "points", "not_modified"):
             setattr(run, name, round(getattr(spent, name) - getattr(before, name)))
@@ -315,9 +315,9 @@ class Refresher:
         if not run.stored and not any(item.state == "gone" for item in run.items):
             return
         with self.engine.begin() as connection:
-            if run.rows_written and self.summing.is_time:
+            if run.rows_written and self.rollup_throttle.is_allowed:
                 # What is left out here the leader sums up within minutes.
-                with self.summing.counting():
+                with self.rollup_throttle.measure():
                     language_rollups.update_language_day(connection, self.clock().date())
             publish_data_version(connection, run.id)
         self._raise_alerts(run)

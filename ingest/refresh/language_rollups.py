@@ -88,19 +88,19 @@ class DutyCycleThrottle:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._not_before = 0.0
+        self._next_allowed = 0.0
 
     @property
-    def is_time(self) -> bool:
-        return self._monotonic() >= self._not_before
+    def is_allowed(self) -> bool:
+        return self._monotonic() >= self._next_allowed
 
     @contextmanager
-    def counting(self) -> Iterator[None]:
+    def measure(self) -> Iterator[None]:
         """Measure what it takes: the longer it took, the longer it is not time again."""
         began = self._monotonic()
         yield
         ended = self._monotonic()
-        self._not_before = ended + PAUSE_FACTOR * (ended - began)
+        self._next_allowed = ended + PAUSE_FACTOR * (ended - began)
 
 
 def update_import_language_days(connection: Connection, source_id: int) -> None:

@@ -24,7 +24,7 @@ class Account:
     id: int
     kind: AccountKind
     login: str
-    born: int
+    created_at: int
     name: str | None
     company: str | None
     blog: str
@@ -33,21 +33,21 @@ class Account:
     followers: GrowthCurve
     following: int
     gists: int
-    fame: float
+    popularity: float
     edited_at: int
     deleted: bool = False
     version: int = 0
 
     @property
     def node_id(self) -> str:
-        return node_id(self.kind, self.id, self.born)
+        return node_id(self.kind, self.id, self.created_at)
 
     def followers_at(self, moment: int) -> int:
         return self.followers.count(moment)
 
     def updated_at(self, moment: int) -> int:
         """Return the last moment at which anything in its body may have changed."""
-        return max(self.followers.tick(moment), self.edited_at)
+        return max(self.followers.last_change_at(moment), self.edited_at)
 
 
 def node_id(kind: str, number: int, born: int) -> str:
@@ -69,7 +69,7 @@ def create_account(seed: int, index: int, kind: AccountKind, taken: set[str]) ->
         id=1000 + (born - EARLIEST_CREATED_AT) // 3 + index,
         kind=kind,
         login=login,
-        born=born,
+        created_at=born,
         name=name if chance.random() < 0.85 else None,
         company=chance.choice((None, None, f"@{chance.choice(COMPANY_WORDS).lower()}")) if kind == "User" else None,
         blog=f"https://{login.lower()}.example" if chance.random() < 0.4 else "",
@@ -78,7 +78,7 @@ def create_account(seed: int, index: int, kind: AccountKind, taken: set[str]) ->
         followers=_follower_curve(chance, born, fame),
         following=0 if kind == "Organization" else int(chance.lognormvariate(2.5, 1.2)),
         gists=0 if kind == "Organization" else int(chance.expovariate(0.1)),
-        fame=fame,
+        popularity=fame,
         edited_at=born,
     )
 

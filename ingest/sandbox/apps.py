@@ -27,7 +27,7 @@ class App:
     installation_id: str
     owner: str
     suspended: bool = False
-    issued: list[str] = field(default_factory=list)
+    issued_tokens: list[str] = field(default_factory=list)
 
 
 class AppRegistry:
@@ -55,26 +55,26 @@ class AppRegistry:
         self._good_until.pop(token, None)
 
     def uninstall(self, installation_id: str) -> None:
-        for token in self._apps.pop(installation_id).issued:
+        for token in self._apps.pop(installation_id).issued_tokens:
             self.revoke(token)
 
-    def give_token(self, installation_id: str, signature: str | None) -> ApiResponse:
+    def issue_token(self, installation_id: str, signature: str | None) -> ApiResponse:
         app = self._apps.get(installation_id)
         if app is None:
             return not_found(TOKEN_DOCS)
-        refused = self._verify(app, signature or "")
+        refused = self._signature_error(app, signature or "")
         if refused:
             return error_response(401, refused, TOKEN_DOCS)
         if app.suspended:
             return error_response(403, "This installation has been suspended", TOKEN_DOCS)
         token = f"ghs_{secrets.token_hex(18)}"
         until = self._clock.now() + int(TOKEN_LIFETIME.total_seconds())
-        app.issued.append(token)
+        app.issued_tokens.append(token)
         self._tokens[token], self._good_until[token] = app.owner, until
         body = {"token": token, "expires_at": iso_timestamp(until), "permissions": {"metadata": "read"}}
         return ApiResponse.of(201, body | {"repository_selection": "all"})
 
-    def _verify(self, app: App, signature: str) -> str | None:
+    def _signature_error(self, app: App, signature: str) -> str | None:
         """Tell why a signature is not good, in GitHub's words."""
         try:
             options = {"verify_exp": False, "verify_iat": False, "require": ["iat", "exp", "iss"]}

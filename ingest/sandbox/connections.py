@@ -22,7 +22,7 @@ class ConnectionPage:
     total: int
     start: int
     key: SortKey
-    bounded: bool
+    has_bounds: bool
 
     def page_info(self) -> GraphObject:
         row = {
@@ -71,7 +71,7 @@ def count_connection(type_name: str, total: int) -> GraphObject:
 
 def require_bounds(name: str, page: ConnectionPage) -> ConnectionPage:
     """Return *page* where a `first` or `last` was given, as GitHub demands before it lists anything."""
-    if not page.bounded:
+    if not page.has_bounds:
         message = f"You must provide a `first` or `last` value to properly paginate the `{name}` connection."
         raise FieldRefused("MISSING_PAGINATION_BOUNDARIES", message)
     return page

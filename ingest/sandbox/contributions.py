@@ -15,7 +15,7 @@ SPAN_TOO_LONG = "The total time spanned by 'from' and 'to' must not exceed 1 yea
 
 def contributions_on(account: Account, day: date) -> int:
     """Count contributions: none before there was an account, few at weekends."""
-    born = datetime.fromtimestamp(account.born, UTC).date()
+    born = datetime.fromtimestamp(account.created_at, UTC).date()
     chance = hash_fraction(account.id, day.toordinal())
     quiet = 0.85 if day.isoweekday() > 5 else 0.45
     return 0 if day < born or chance < quiet else 1 + int((chance - quiet) * 20)

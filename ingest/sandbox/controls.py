@@ -32,7 +32,7 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
 
     async def told(request: Request) -> Response:
         try:
-            return JSONResponse(sandbox.truth(request.path_params["login"]))
+            return JSONResponse(sandbox.ground_truth(request.path_params["login"]))
         except KeyError:
             return JSONResponse({"message": "nobody bears that name"}, 404)
 

@@ -51,21 +51,21 @@ class Edits:
         before = repository.owner
         self.world.release(repository)
         repository.owner = owner
-        self.world.adopt(repository)
-        self._touch(repository, before, owner)
+        self.world.add_repository(repository)
+        self._mark_edited(repository, before, owner)
 
     @_atomic
     def archive(self, full_name: str) -> None:
         repository, now = self._repository(full_name), self.world.now()
         repository.archived_at = now
         repository.work = replace(repository.work, last=min(repository.work.last, now))
-        self._touch(repository)
+        self._mark_edited(repository)
 
     @_atomic
     def unarchive(self, full_name: str) -> None:
         repository = self._repository(full_name)
         repository.archived_at = FAR_FUTURE
-        self._touch(repository)
+        self._mark_edited(repository)
 
     @_atomic
     def delete(self, name: str) -> None:
@@ -81,7 +81,7 @@ class Edits:
         """Give *full_name* another licence by GitHub's key, such as `apache-2.0`, or none."""
         repository = self._repository(full_name)
         repository.license = license_key
-        self._touch(repository)
+        self._mark_edited(repository)
 
     @_atomic
     def push(self, full_name: str, languages: dict[str, int] | None = None) -> None:
@@ -91,32 +91,32 @@ class Edits:
         repository.pushes.append(self.world.now())
         if languages is not None:
             repository.code = replace(repository.code, languages=dict(languages))
-        self._touch(repository)
+        self._mark_edited(repository)
 
     @_atomic
     def star(self, full_name: str, change: int = 1) -> None:
         """Give stars, or take them away with a negative *change*."""
         repository = self._repository(full_name)
         repository.star_changes.append((self.world.now(), change))
-        self._touch(repository)
+        self._mark_edited(repository)
 
     @_atomic
     def describe(self, full_name: str, description: str | None) -> None:
         repository = self._repository(full_name)
         repository.description = description
-        self._touch(repository)
+        self._mark_edited(repository)
 
     @_atomic
     def retopic(self, full_name: str, topics: list[str]) -> None:
         repository = self._repository(full_name)
         repository.topics = tuple(topics)
-        self._touch(repository)
+        self._mark_edited(repository)
 
     @_atomic
     def rebranch(self, full_name: str, default_branch: str) -> None:
         repository = self._repository(full_name)
         repository.default_branch = default_branch
-        self._touch(repository)
+        self._mark_edited(repository)
 
     @_atomic
     def create(self, login: str, name: str) -> str:
@@ -124,44 +124,44 @@ class Edits:
         owner, now = self._account(login), self.world.now()
         index = len(self.world.repositories)
         repository = create_repository(self.world.seed, index, owner, {name.lower()})
-        repository.name, repository.born, repository.edited_at = name, now, now
+        repository.name, repository.created_at, repository.edited_at = name, now, now
         repository.id = max(self.world.repositories) + 1
         repository.fork, repository.archived_at = False, FAR_FUTURE
-        repository.stargazers = replace(repository.stargazers, born=now)
-        repository.work = replace(repository.work, born=now, number=repository.id, last=FAR_FUTURE)
-        self.world.adopt(repository)
-        self._touch(repository)
+        repository.star_curve = replace(repository.star_curve, created_at=now)
+        repository.work = replace(repository.work, created_at=now, number=repository.id, last=FAR_FUTURE)
+        self.world.add_repository(repository)
+        self._mark_edited(repository)
         return repository.full_name
 
     def _rename_repository(self, repository: Repository, new: str) -> None:
-        self.world.forget_name(repository)
+        self.world.retire_name(repository)
         repository.name = new
         self.world.by_full_name[repository.full_name.lower()] = repository
-        self._touch(repository)
+        self._mark_edited(repository)
 
     def _rename_account(self, account: Account, new: str) -> None:
         owned = [r for r in self.world.repositories.values() if r.owner is account]
         for repository in owned:
-            self.world.forget_name(repository)
+            self.world.retire_name(repository)
         self.world.by_login.pop(account.login.lower(), None)
         account.login = new
         self.world.by_login[new.lower()] = account
         for repository in owned:
             self.world.by_full_name[repository.full_name.lower()] = repository
-            self._touch(repository)
-        self._touch(account)
+            self._mark_edited(repository)
+        self._mark_edited(account)
 
     def _set_deleted(self, name: str, *, deleted: bool) -> None:
         thing = self._repository(name) if "/" in name else self._account(name)
         thing.deleted = deleted
-        self._touch(thing)
+        self._mark_edited(thing)
 
-    def _touch(self, *things: Account | Repository) -> None:
+    def _mark_edited(self, *things: Account | Repository) -> None:
         now = self.world.now()
         for thing in things:
             if isinstance(thing, Repository):
                 thing.touch(now)
-                self._touch(thing.owner)
+                self._mark_edited(thing.owner)
             else:
                 thing.edited_at = max(thing.edited_at, now)
                 thing.version += 1

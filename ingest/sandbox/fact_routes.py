@@ -49,7 +49,7 @@ class FactRoutes:
     ) -> ApiResponse:
         page = Page.of(question.query)
         answer = ApiResponse(200, encode_json(list(page.cut(told))))
-        link = page.link(f"{self._root}/repositories/{repository.id}/{name}", question.query, len(told))
+        link = page.link_header(f"{self._root}/repositories/{repository.id}/{name}", question.query, len(told))
         if link:
             answer.headers["link"] = link
         return answer

@@ -33,18 +33,18 @@ class FaultRule:
     times  how many it meets, None for ever             share  which part of those it meets
     """
 
-    make: Callable[[ApiRequest, ApiResponse | None], ApiResponse]
+    make_response: Callable[[ApiRequest, ApiResponse | None], ApiResponse]
     path: str = ""
     times: int | None = 1
     after: int = 0
     share: float = 1.0
-    least_nodes: int | None = None
-    early: bool = True
+    more_than_nodes: int | None = None
+    before_handling: bool = True
 
-    def meets(self, question: ApiRequest, answer: ApiResponse | None, chance: Random) -> bool:
+    def matches(self, question: ApiRequest, answer: ApiResponse | None, chance: Random) -> bool:
         if self.times == 0 or self.path not in question.path:
             return False
-        if self.least_nodes is not None and (answer is None or answer.nodes <= self.least_nodes):
+        if self.more_than_nodes is not None and (answer is None or answer.nodes <= self.more_than_nodes):
             return False
         if self.after > 0:
             self.after -= 1
@@ -59,14 +59,14 @@ class FaultRule:
 class Faults:
     """Faults in force. Each method adds one; `clear` ends all. Every fault takes path, times, after and share."""
 
-    chance: Random = field(default_factory=lambda: Random(7))  # noqa: S311
+    rng: Random = field(default_factory=lambda: Random(7))  # noqa: S311
     monotonic: Callable[[], float] = time.monotonic
     rules: list[FaultRule] = field(default_factory=list)
     pauses: list[Pause] = field(default_factory=list)
     refused: dict[str, int | str] = field(default_factory=dict)
-    bad_tokens: set[str] = field(default_factory=set)
-    shifts: dict[str, int] = field(default_factory=dict)
-    slowness: list[tuple[FaultRule, float]] = field(default_factory=list)
+    revoked_tokens: set[str] = field(default_factory=set)
+    page_shifts: dict[str, int] = field(default_factory=dict)
+    delays: list[tuple[FaultRule, float]] = field(default_factory=list)
     lock: Any = field(default_factory=RLock)
 
     def errors(self, share: float = 1.0, statuses: tuple[int, ...] = (500, 502, 503), **when: Any) -> None:
@@ -74,7 +74,7 @@ class Faults:
         when.setdefault("times", None)
 
         def make(question: ApiRequest, _answer: ApiResponse | None) -> ApiResponse:
-            return server_error(question, self.chance.choice(statuses))
+            return server_error(question, self.rng.choice(statuses))
 
         self.rules.append(FaultRule(make, share=share, **when))
 
@@ -90,7 +90,7 @@ class Faults:
             answer.body = answer.body[: int(len(answer.body) * keep)]
             return answer
 
-        self.rules.append(FaultRule(make, early=False, **when))
+        self.rules.append(FaultRule(make, before_handling=False, **when))
 
     def hang_up(self, **when: Any) -> None:
         """End the connection before the body does."""
@@ -100,11 +100,11 @@ class Faults:
             answer.hang_up = True
             return answer
 
-        self.rules.append(FaultRule(make, early=False, **when))
+        self.rules.append(FaultRule(make, before_handling=False, **when))
 
     def slow(self, seconds: float, **when: Any) -> None:
         """Answer right, but late."""
-        self.slowness.append((FaultRule(lambda _question, _answer: ApiResponse(200), **when), seconds))
+        self.delays.append((FaultRule(lambda _question, _answer: ApiResponse(200), **when), seconds))
 
     def too_big(self, nodes: int, status: int = 502, **when: Any) -> None:
         """Time out on queries that may return more than *nodes* nodes; the points are charged."""
@@ -115,7 +115,7 @@ class Faults:
             failed.points = answer.points if answer else 1
             return failed
 
-        self.rules.append(FaultRule(make, least_nodes=nodes, early=False, **when))
+        self.rules.append(FaultRule(make, more_than_nodes=nodes, before_handling=False, **when))
 
     def secondary(self, status: int = 403, retry_after: int | None = 60, **when: Any) -> None:
         """Refuse with the secondary limit, with or without `retry-after`."""
@@ -148,11 +148,11 @@ class Faults:
 
     def refuse_token(self, token: str) -> None:
         """Answer 401 to *token* from now on, as if it were revoked."""
-        self.bad_tokens.add(token)
+        self.revoked_tokens.add(token)
 
     def shift(self, login: str, by: int) -> None:
         """Move pages after the first: −1 repeats an item of the page before, +1 loses one."""
-        self.shifts[login.lower()] = by
+        self.page_shifts[login.lower()] = by
 
     def pause(self, seconds: float, *, after: int = 0, status: int = 403, retry_after: bool = True) -> Pause:
         """After *after* more requests tell everybody to wait *seconds*, and count who does not."""
@@ -161,14 +161,14 @@ class Faults:
         return pause
 
     def clear(self) -> None:
-        for held in (self.rules, self.pauses, self.refused, self.bad_tokens, self.shifts, self.slowness):
+        for held in (self.rules, self.pauses, self.refused, self.revoked_tokens, self.page_shifts, self.delays):
             held.clear()
 
     def before(self, question: ApiRequest) -> ApiResponse | None:
         """Tell what a request meets on arrival, None for nothing."""
         with self.lock:
             for pause in self.pauses:
-                told = pause.meet(self.monotonic())
+                told = pause.on_request(self.monotonic())
                 if told:
                     return told
             return self._apply(question, None, early=True)
@@ -176,32 +176,32 @@ class Faults:
     def told(self, answer: ApiResponse) -> None:
         """Note that *answer* is on its way to the asker."""
         for pause in self.pauses:
-            pause.heard(answer, self.monotonic())
+            pause.on_response_sent(answer, self.monotonic())
 
     def after(self, question: ApiRequest, answer: ApiResponse) -> ApiResponse:
         """Tell what becomes of a finished answer."""
         with self.lock:
             return self._apply(question, answer, early=False) or answer
 
-    def delay(self, question: ApiRequest) -> float:
+    def delay_seconds(self, question: ApiRequest) -> float:
         with self.lock:
-            return sum(seconds for rule, seconds in self.slowness if rule.meets(question, None, self.chance))
+            return sum(seconds for rule, seconds in self.delays if rule.matches(question, None, self.rng))
 
-    def shift_of(self, login: str) -> int:
-        return self.shifts.get(login.lower(), 0)
+    def page_shift(self, login: str) -> int:
+        return self.page_shifts.get(login.lower(), 0)
 
-    def reason_for(self, name: str) -> int | str | None:
+    def refusal_reason(self, name: str) -> int | str | None:
         return self.refused.get(name.lower())
 
-    def refusal_of(self, name: str, docs: str) -> ApiResponse | None:
+    def refusal_response(self, name: str, docs: str) -> ApiResponse | None:
         """Tell how REST refuses *name*, None where it does not; an account refuses its repositories too."""
-        reason = self.reason_for(name) or self.reason_for(name.split("/", maxsplit=1)[0])
+        reason = self.refusal_reason(name) or self.refusal_reason(name.split("/", maxsplit=1)[0])
         return REFUSAL_RESPONSES[reason](docs) if reason in REFUSAL_RESPONSES else None
 
     def _apply(self, question: ApiRequest, answer: ApiResponse | None, *, early: bool) -> ApiResponse | None:
         for rule in self.rules:
-            if rule.early is early and rule.meets(question, answer, self.chance):
-                return rule.make(question, answer)
+            if rule.before_handling is early and rule.matches(question, answer, self.rng):
+                return rule.make_response(question, answer)
         return None
 
 

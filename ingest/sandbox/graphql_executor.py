@@ -59,7 +59,7 @@ class ResolvedField:
     node: FieldNode
     resolve: Resolver
     values: dict[str, Any]
-    inner: Selections
+    selections: Selections
     plans: "dict[str, ObjectPlan]" = field(default_factory=dict)
 
 
@@ -67,8 +67,8 @@ class ResolvedField:
 class ObjectPlan:
     """What to do with an object of one type: keys in order, each with the scalar it shows, and the branches."""
 
-    slots: list[tuple[str, str]]
-    branches: list[ResolvedField]
+    fields: list[tuple[str, str]]
+    resolved_fields: list[ResolvedField]
 
 
 @dataclass(slots=True)
@@ -108,14 +108,14 @@ class Query:
             if isinstance(node, FieldNode):
                 found.setdefault(node.alias.value if node.alias else node.name.value, []).append(node)
             elif isinstance(node, InlineFragmentNode):
-                if node.type_condition is None or self._is(type_name, node.type_condition.name.value):
+                if node.type_condition is None or self._matches_type(type_name, node.type_condition.name.value):
                     self._collect(type_name, node.selection_set, found)
             elif isinstance(node, FragmentSpreadNode):
                 fragment = self.fragments[node.name.value]
-                if self._is(type_name, fragment.type_condition.name.value):
+                if self._matches_type(type_name, fragment.type_condition.name.value):
                     self._collect(type_name, fragment.selection_set, found)
 
-    def _is(self, type_name: str, condition: str) -> bool:
+    def _matches_type(self, type_name: str, condition: str) -> bool:
         if type_name == condition:
             return True
         wanted = self.schema.type_map[condition]
@@ -144,12 +144,12 @@ class Execution:
 
     def _object(self, thing: GraphObject, plan: ObjectPlan, path: ResponsePath) -> dict[str, Any]:
         get = thing.row.get
-        shown = {key: get(name) for key, name in plan.slots}
-        for branch in plan.branches:
-            shown[branch.key] = self._branch(thing, branch, (*path, branch.key))
+        shown = {key: get(name) for key, name in plan.fields}
+        for branch in plan.resolved_fields:
+            shown[branch.key] = self._resolve_field(thing, branch, (*path, branch.key))
         return shown
 
-    def _branch(self, thing: GraphObject, branch: ResolvedField, path: ResponsePath) -> Any:
+    def _resolve_field(self, thing: GraphObject, branch: ResolvedField, path: ResponsePath) -> Any:
         try:
             value = branch.resolve(thing.source, branch.values)
         except FieldRefused as refused:
@@ -160,7 +160,7 @@ class Execution:
         if isinstance(value, GraphObject):
             plan = branch.plans.get(value.type)
             if plan is None:
-                plan = branch.plans[value.type] = self._make(value.type, branch.inner)
+                plan = branch.plans[value.type] = self._make(value.type, branch.selections)
             return self._object(value, plan, path)
         if isinstance(value, FieldRefused):
             return self._refuse(value, branch.node, path)
@@ -184,9 +184,9 @@ class Execution:
             name = nodes[0].name.value
             resolve = self.resolvers.get((type_name, name))
             # A branch keeps its place among the keys with a scalar no row has.
-            plan.slots.append((key, "" if resolve else name))
+            plan.fields.append((key, "" if resolve else name))
             if resolve:
                 values = self.query.arguments(type_name, nodes[0])
                 inner = tuple(node.selection_set for node in nodes if node.selection_set)
-                plan.branches.append(ResolvedField(key, nodes[0], resolve, values, inner))
+                plan.resolved_fields.append(ResolvedField(key, nodes[0], resolve, values, inner))
         return plan

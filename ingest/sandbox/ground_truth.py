@@ -25,7 +25,7 @@ def ground_truth(world: World, login: str) -> dict[str, Any]:
             "following": account.following,
             "public_repositories": len(repositories),
             "gists": account.gists,
-            "created_at": iso_timestamp(account.born),
+            "created_at": iso_timestamp(account.created_at),
         }
         return {"account": held, "repositories": [_repository(r, moment) for r in repositories]}
 
@@ -53,5 +53,5 @@ def _repository(repository: Repository, moment: int) -> dict[str, Any]:
         "topics": list(repository.topics),
         "default_branch": None if repository.empty else repository.default_branch,
         "pushed_at": None if counts.pushed_at is None else iso_timestamp(counts.pushed_at),
-        "created_at": iso_timestamp(repository.born),
+        "created_at": iso_timestamp(repository.created_at),
     }

@@ -31,10 +31,10 @@ class FakeStars:
 
     count: int
     begin: float
-    purge: float
+    purge_age_days: float
 
     def total(self, age: float, seen_at: float) -> float:
-        if seen_at >= self.purge or age < self.begin:
+        if seen_at >= self.purge_age_days or age < self.begin:
             return 0.0
         return self.count * min((age - self.begin) / 3.0, 1.0)
 
@@ -46,31 +46,33 @@ class GrowthCurve:
     The count only moves at ticks, every *step* seconds, so that a moment of last change can be told.
     """
 
-    born: int
+    created_at: int
     step: int
     final: float
     tau_days: float
     shape: float
-    drift: float = 0.0
-    hype: PopularityWave | None = None
-    spam: FakeStars | None = None
+    per_day: float = 0.0
+    popularity_wave: PopularityWave | None = None
+    fake_stars: FakeStars | None = None
 
-    def tick(self, moment: int) -> int:
+    def last_change_at(self, moment: int) -> int:
         """Return the last moment up to *moment* at which the count may have moved."""
-        return self.born + max(moment - self.born, 0) // self.step * self.step
+        return self.created_at + max(moment - self.created_at, 0) // self.step * self.step
 
-    def lasting(self, moment: int) -> float:
+    def organic_count(self, moment: int) -> float:
         """Tell how many came for good until the tick before *moment*."""
-        age = (self.tick(moment) - self.born) / DAY
-        total = self.final * (1.0 - exp(-((age / self.tau_days) ** self.shape))) + self.drift * age
-        return total + self.hype.total(age) if self.hype else total
+        age = (self.last_change_at(moment) - self.created_at) / DAY
+        total = self.final * (1.0 - exp(-((age / self.tau_days) ** self.shape))) + self.per_day * age
+        return total + self.popularity_wave.total(age) if self.popularity_wave else total
 
     def count(self, moment: int, *, seen_at: int | None = None) -> int:
         """Count who came until *moment* and was still there at *seen_at* (default: the same moment)."""
-        total = self.lasting(moment)
-        if self.spam:
-            seen = self.tick(moment if seen_at is None else seen_at)
-            total += self.spam.total((self.tick(moment) - self.born) / DAY, (seen - self.born) / DAY)
+        total = self.organic_count(moment)
+        if self.fake_stars:
+            seen = self.last_change_at(moment if seen_at is None else seen_at)
+            total += self.fake_stars.total(
+                (self.last_change_at(moment) - self.created_at) / DAY, (seen - self.created_at) / DAY
+            )
         return int(total)
 
 
@@ -79,16 +81,16 @@ class PushSchedule:
     """When somebody pushed: once in every *every* seconds, at a moment of its own, until *last*."""
 
     number: int
-    born: int
+    created_at: int
     every: int
     last: int
 
     def push(self, moment: int) -> tuple[int, int]:
         """Return index and moment of the last push up to *moment*; the first push has index 0 and is the birth."""
-        slot = (min(moment, self.last) - self.born) // self.every
+        slot = (min(moment, self.last) - self.created_at) // self.every
         while slot > 0 and self.moment(slot) > min(moment, self.last):
             slot -= 1
-        return (slot, self.moment(slot)) if slot > 0 else (0, self.born)
+        return (slot, self.moment(slot)) if slot > 0 else (0, self.created_at)
 
     def next(self, moment: int) -> int | None:
         """Return the moment of the next push after *moment*, None when there is none."""
@@ -98,7 +100,7 @@ class PushSchedule:
 
     def moment(self, slot: int) -> int:
         """Return when somebody pushed in that slot."""
-        return self.born + int((slot + 0.9 * hash_fraction(self.number, slot)) * self.every)
+        return self.created_at + int((slot + 0.9 * hash_fraction(self.number, slot)) * self.every)
 
 
 @dataclass(frozen=True, slots=True)

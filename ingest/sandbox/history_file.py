@@ -36,8 +36,8 @@ def write_history(world: World, path: Path, *, years: int = 4) -> int:
 def _rows(repository: Repository, mondays: list[tuple[str, int]], language: str) -> Iterator[Row]:
     full_name = repository.full_name
     for day, moment in mondays:
-        if moment > repository.born:
-            yield day, full_name, *repository.gathered(moment), language
+        if moment > repository.created_at:
+            yield day, full_name, *repository.star_fork_issue_counts(moment), language
 
 
 def _mondays(now: int, years: int) -> list[tuple[str, int]]:

@@ -38,7 +38,7 @@ class HourlyBucket:
     def remaining(self) -> int:
         return max(self.limit - self.used, 0)
 
-    def renew(self, now: int) -> "HourlyBucket":
+    def reset_if_due(self, now: int) -> "HourlyBucket":
         if now >= self.reset:
             self.used, self.reset = 0, now + HOUR_SECONDS
         return self
@@ -75,48 +75,48 @@ class Limits:
     ) -> None:
         self.tokens = dict(DEFAULT_TOKENS if tokens is None else tokens)
         self.core, self.graphql, self.anonymous = 5000, 5000, 60
-        self.larger: dict[str, int] = {}
+        self.limit_overrides: dict[str, int] = {}
         """The hourly budget of owners who have another one than the rest, such as installations of Apps."""
-        self.rest_a_minute, self.graphql_a_minute, self.concurrent = 900, 2000, 100
+        self.rest_per_minute, self.graphql_per_minute, self.max_concurrent = 900, 2000, 100
         self.secondary_retry_after: int | None = 60
         self._clock = clock
         self.monotonic = monotonic
         self._buckets: dict[tuple[str, str], HourlyBucket] = {}
-        self._minutes: dict[str, MinuteWindow] = {}
+        self._minute_windows: dict[str, MinuteWindow] = {}
         self._lock = RLock()
 
     def bucket(self, who: str, resource: str = "core") -> HourlyBucket:
         """Return the budget of *who*, an owner of tokens or an address."""
         limit = self.anonymous
         if who in self.tokens.values():
-            limit = self.larger.get(who, self.graphql if resource == "graphql" else self.core)
+            limit = self.limit_overrides.get(who, self.graphql if resource == "graphql" else self.core)
         elif resource == "graphql":
             limit = 0
         with self._lock:
             held = self._buckets.setdefault((who, resource), HourlyBucket(limit))
             held.limit = limit
-            return held.renew(self._clock.now())
+            return held.reset_if_due(self._clock.now())
 
-    def leave(self, remaining: int, *, who: str = "sandbox-owner-1", resource: str = "core") -> None:
+    def set_remaining(self, remaining: int, *, who: str = "sandbox-owner-1", resource: str = "core") -> None:
         """Let *who* have only *remaining* points until the hour is over."""
         bucket = self.bucket(who, resource)
         bucket.used = bucket.limit - remaining
 
-    def enter(self, question: ApiRequest, resource: str) -> ApiResponse | None:
+    def begin_request(self, question: ApiRequest, resource: str) -> ApiResponse | None:
         """Count a request that arrived; refuse it where a secondary limit is passed."""
         with self._lock:
-            minute = self._minutes.setdefault(requester(question), MinuteWindow())
+            minute = self._minute_windows.setdefault(requester(question), MinuteWindow())
             minute.in_flight += 1
             now = self.monotonic()
-            most = self.graphql_a_minute if resource == "graphql" else self.rest_a_minute
-            if minute.in_flight > self.concurrent or minute.points(resource, now) >= most:
+            most = self.graphql_per_minute if resource == "graphql" else self.rest_per_minute
+            if minute.in_flight > self.max_concurrent or minute.points(resource, now) >= most:
                 return secondary_limit_response(403, self.secondary_retry_after)
             minute.spent[resource].append((now, 1))
         return None
 
-    def leave_request(self, question: ApiRequest) -> None:
+    def end_request(self, question: ApiRequest) -> None:
         with self._lock:
-            self._minutes[requester(question)].in_flight -= 1
+            self._minute_windows[requester(question)].in_flight -= 1
 
     def spent(self, question: ApiRequest, resource: str) -> bool:
         return self.bucket(requester(question), resource).remaining <= 0
@@ -135,7 +135,7 @@ class Limits:
             "x-ratelimit-resource": resource,
         }
 
-    def overview(self, question: ApiRequest, *, with_rate: bool) -> ApiResponse:
+    def rate_limit_response(self, question: ApiRequest, *, with_rate: bool) -> ApiResponse:
         """Answer `/rate_limit`, which is free; `rate` is gone since version 2026-03-10."""
         asker, now = requester(question), self._clock.now()
         resources = {name: _bucket_body(self.bucket(asker, name)) for name in ("core", "graphql")}

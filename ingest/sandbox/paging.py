@@ -25,7 +25,7 @@ class Page:
         start = start if self.number == 1 else max(start + shift, 0)
         return items[start : start + self.size]
 
-    def link(self, url: str, query: Mapping[str, str], total: int) -> str | None:
+    def link_header(self, url: str, query: Mapping[str, str], total: int) -> str | None:
         """Write the Link header in GitHub's order: prev, next, last, first; None where all fits one page."""
         last = max(-(-total // self.size), 1)
         kept = {name: value for name, value in query.items() if name != "page"}

@@ -22,19 +22,19 @@ class Pause:
     after: int = 0
     status: int = 403
     retry_after: bool = True
-    began_at: float | None = None
-    told_at: float | None = None
+    started_at: float | None = None
+    first_sent_at: float | None = None
     arrivals: list[float] = field(default_factory=list)
     _first: ApiResponse | None = None
 
-    def meet(self, now: float) -> ApiResponse | None:
+    def on_request(self, now: float) -> ApiResponse | None:
         """Take note of a request at *now*; return what it is told, None before and after the pause."""
-        if self.began_at is None:
+        if self.started_at is None:
             if self.after > 0:
                 self.after -= 1
                 return None
-            self.began_at = now
-        left = self.began_at + self.seconds - now
+            self.started_at = now
+        left = self.started_at + self.seconds - now
         if left <= 0:
             return None
         self.arrivals.append(now)
@@ -42,17 +42,17 @@ class Pause:
         self._first = self._first or answer
         return answer
 
-    def heard(self, answer: ApiResponse, now: float) -> None:
+    def on_response_sent(self, answer: ApiResponse, now: float) -> None:
         """Note when the first refusal left the house."""
         if answer is self._first:
-            self.told_at = now
+            self.first_sent_at = now
 
     @property
     def ignored(self) -> int:
         """Count requests that came although the asker had been told."""
-        if self.told_at is None:
+        if self.first_sent_at is None:
             return 0
-        return sum(at > self.told_at + DELIVERY_SECONDS for at in self.arrivals)
+        return sum(at > self.first_sent_at + DELIVERY_SECONDS for at in self.arrivals)
 
     @property
     def in_flight(self) -> int:

@@ -21,13 +21,13 @@ class RandomActivity:
 
     def __init__(self, world: World, seed: int) -> None:
         self._world = world
-        self._chance = Random(seed)  # noqa: S311 - no secret
+        self._rng = Random(seed)  # noqa: S311 - no secret
         self._events: tuple[Callable[[Repository], None], ...] = (
-            lambda one: world.edit.relicense(one.full_name, self._chance.choice(LICENSES)),
-            lambda one: world.edit.rebranch(one.full_name, self._chance.choice(BRANCHES)),
+            lambda one: world.edit.relicense(one.full_name, self._rng.choice(LICENSES)),
+            lambda one: world.edit.rebranch(one.full_name, self._rng.choice(BRANCHES)),
             lambda one: world.edit.archive(one.full_name),
             lambda one: world.edit.rename(one.full_name, self._free_name(one, one.name)),
-            self._create,
+            self._create_repository,
         )
 
     def run(self, stop: Event) -> None:
@@ -36,23 +36,23 @@ class RandomActivity:
 
     def step(self) -> None:
         """What happens within one tick."""
-        for one in self._some(STARRED_PER_TICK):
-            self._world.edit.star(one.full_name, self._chance.randint(1, MAX_STARS))
-        if self._chance.random() < PUSH_CHANCE:
-            for one in self._some(1):
+        for one in self._sample_repositories(STARRED_PER_TICK):
+            self._world.edit.star(one.full_name, self._rng.randint(1, MAX_STARS))
+        if self._rng.random() < PUSH_CHANCE:
+            for one in self._sample_repositories(1):
                 self._world.edit.push(one.full_name)
-        if self._chance.random() < EVENT_CHANCE:
-            for one in self._some(1):
-                self._chance.choice(self._events)(one)
+        if self._rng.random() < EVENT_CHANCE:
+            for one in self._sample_repositories(1):
+                self._rng.choice(self._events)(one)
 
-    def _some(self, count: int) -> list[Repository]:
+    def _sample_repositories(self, count: int) -> list[Repository]:
         """Pick repositories that somebody could work on now."""
         world, now = self._world, self._world.now()
         with world.lock:
             alive = [one for one in world.repositories.values() if world.shows(one) and one.archived_at > now]
-        return self._chance.sample(alive, min(count, len(alive)))
+        return self._rng.sample(alive, min(count, len(alive)))
 
-    def _create(self, neighbour: Repository) -> None:
+    def _create_repository(self, neighbour: Repository) -> None:
         self._world.edit.create(neighbour.owner.login, self._free_name(neighbour, f"new-{neighbour.name}"))
 
     def _free_name(self, one: Repository, stem: str) -> str:

@@ -53,7 +53,7 @@ class Repository:
     id: int
     owner: Account
     name: str
-    born: int
+    created_at: int
     description: str | None
     homepage: str | None
     license: str | None
@@ -62,7 +62,7 @@ class Repository:
     template: bool
     fork: bool
     empty: bool
-    stargazers: GrowthCurve
+    star_curve: GrowthCurve
     fork_ratio: float
     issue_ratio: float
     work: PushSchedule
@@ -83,13 +83,13 @@ class Repository:
 
     @property
     def node_id(self) -> str:
-        return node_id("Repository", self.id, self.born)
+        return node_id("Repository", self.id, self.created_at)
 
     def counts(self, moment: int) -> RepositoryCounts:
         """Return the counts at *moment*, remembered until the next one at which they may differ."""
         held = self._counts
         if held is None or not self._counted_at <= moment < held.until:
-            held = self._counts = self.measure(moment)
+            held = self._counts = self.compute_counts(moment)
             self._counted_at = moment
         return held
 
@@ -99,35 +99,35 @@ class Repository:
         self.version += 1
         self._counts = None
 
-    def count_stars(self, moment: int) -> int:
+    def stars_at(self, moment: int) -> int:
         changes = sum(change for at, change in self.star_changes if at <= moment)
-        return max(self.stargazers.count(moment) + changes, 0)
+        return max(self.star_curve.count(moment) + changes, 0)
 
-    def gathered(self, moment: int) -> tuple[int, int, int]:
+    def star_fork_issue_counts(self, moment: int) -> tuple[int, int, int]:
         """Count what people brought until *moment*: stars, forks, open issues."""
-        tick = self.stargazers.tick(moment)
-        crowd = self.stargazers.lasting(tick)
-        wobble = 0.7 + 0.6 * hash_fraction(self.id, (tick - self.born) // (self.stargazers.step * 20))
+        tick = self.star_curve.last_change_at(moment)
+        crowd = self.star_curve.organic_count(tick)
+        wobble = 0.7 + 0.6 * hash_fraction(self.id, (tick - self.created_at) // (self.star_curve.step * 20))
         issues = 0 if self.fork else int(self.issue_ratio * crowd**0.6 * wobble)
-        return self.count_stars(moment), int(self.fork_ratio * crowd**0.85), issues
+        return self.stars_at(moment), int(self.fork_ratio * crowd**0.85), issues
 
-    def measure(self, moment: int) -> RepositoryCounts:
+    def compute_counts(self, moment: int) -> RepositoryCounts:
         """Work the counts out anew; past moments are asked this way, so as not to forget the present."""
-        tick = self.stargazers.tick(moment)
+        tick = self.star_curve.last_change_at(moment)
         index, pushed = self._last_push(moment)
-        stars, forks, issues = self.gathered(moment)
+        stars, forks, issues = self.star_fork_issue_counts(moment)
         return RepositoryCounts(
             stars=stars,
             forks=forks,
-            watchers=int(0.5 * self.stargazers.lasting(tick) ** 0.7) + 1,
+            watchers=int(0.5 * self.star_curve.organic_count(tick) ** 0.7) + 1,
             open_issues=issues,
             open_pulls=int(issues * 0.3),
-            size_kb=0 if self.empty else self.code.size_at(index, pushed - self.born),
-            languages={} if self.empty else self.code.languages_at(index, pushed - self.born),
+            size_kb=0 if self.empty else self.code.size_at(index, pushed - self.created_at),
+            languages={} if self.empty else self.code.languages_at(index, pushed - self.created_at),
             archived=moment >= self.archived_at,
             pushed_at=None if self.empty else pushed,
             updated_at=max(tick, pushed, self.edited_at, self.archived_at if moment >= self.archived_at else 0),
-            until=self._next_change(moment, tick),
+            until=self._next_change_at(moment, tick),
         )
 
     def _last_push(self, moment: int) -> tuple[int, int]:
@@ -135,8 +135,8 @@ class Repository:
         by_hand = [at for at in self.pushes if at <= moment]
         return index + len(by_hand), max([pushed, *by_hand])
 
-    def _next_change(self, moment: int, tick: int) -> int:
-        moments = [tick + self.stargazers.step, self.work.next(moment), self.archived_at, *self.pushes]
+    def _next_change_at(self, moment: int, tick: int) -> int:
+        moments = [tick + self.star_curve.step, self.work.next(moment), self.archived_at, *self.pushes]
         moments += [at for at, _ in self.star_changes]
         return min((at for at in moments if at is not None and at > moment), default=FAR_FUTURE)
 
@@ -145,17 +145,17 @@ def create_repository(seed: int, index: int, owner: Account, taken: set[str]) ->
     """Make repository number *index* of the world; its name is none of the *taken* lower-case ones, and joins them."""
     chance = random_generator(seed, "repository", index)
     name = _unused_name(chance, taken)
-    born = owner.born + int((LATEST_CREATED_AT - owner.born) * chance.random() ** 0.8)
+    born = owner.created_at + int((LATEST_CREATED_AT - owner.created_at) * chance.random() ** 0.8)
     number = 1_000_000 + (born - 1_290_000_000) + index
     fork = chance.random() < FORK_SHARE
     empty = not fork and chance.random() < EMPTY_SHARE
     archived_at = born + int(chance.uniform(200, 3000) * DAY) if chance.random() < ARCHIVED_SHARE else FAR_FUTURE
-    stargazers = _star_curve(chance, born, owner.fame, quiet=fork or empty)
+    stargazers = _star_curve(chance, born, owner.popularity, quiet=fork or empty)
     return Repository(
         id=number,
         owner=owner,
         name=name,
-        born=born,
+        created_at=born,
         description=_description(chance),
         homepage=chance.choice((None, "", f"https://{name.strip('.').lower()}.example")),
         license=chance.choices(list(LICENSES), LICENSE_WEIGHTS)[0] if chance.random() < 0.7 and not empty else None,
@@ -164,7 +164,7 @@ def create_repository(seed: int, index: int, owner: Account, taken: set[str]) ->
         template=not fork and chance.random() < 0.02,
         fork=fork,
         empty=empty,
-        stargazers=stargazers,
+        star_curve=stargazers,
         fork_ratio=chance.uniform(0.15, 0.7),
         issue_ratio=chance.uniform(0.1, 1.5),
         work=_push_schedule(chance, number, born, archived_at),

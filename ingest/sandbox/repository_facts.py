@@ -22,7 +22,7 @@ def contributors(repository: Repository, moment: int) -> list[Body]:
     if repository.empty:
         return []
     pushes = repository.work.push(moment)[0] + 1
-    crowd = repository.stargazers.lasting(repository.stargazers.tick(moment))
+    crowd = repository.star_curve.organic_count(repository.star_curve.last_change_at(moment))
     people = min(1 + int(crowd**0.5 / 2), pushes, MAX_CONTRIBUTORS)
     commits = [max(int(3 * pushes / (rank + 1) ** 1.4), 1) for rank in range(people)]
     told = [_contributor(repository, rank, count) for rank, count in enumerate(commits)]
@@ -63,7 +63,7 @@ def _release(repository: Repository, moment: int, slot: int) -> Body:
     number = slot // PUSHES_PER_RELEASE
     at = repository.work.moment(slot)
     tag = f"v{number // 10}.{number % 10}.0"
-    popular = repository.count_stars(moment) * hash_fraction(repository.id, slot)
+    popular = repository.stars_at(moment) * hash_fraction(repository.id, slot)
     downloads = int(popular * min((moment - at) / (30 * DAY), 10))
     return {
         "id": repository.id * 1000 + number,
@@ -109,7 +109,7 @@ def traffic(repository: Repository, moment: int, what: str) -> Body:
     """Tell `views` or `clones` of the last two weeks; days without any are left out."""
     today = datetime.fromtimestamp(moment, UTC).date()
     days = [today - timedelta(days=back) for back in range(TRAFFIC_DAYS, -1, -1)]
-    stars = repository.count_stars(moment)
+    stars = repository.stars_at(moment)
     told = []
     for day in days:
         count = int((1 + stars) ** 0.6 * hash_fraction(repository.id + len(what), day.toordinal()))

@@ -18,7 +18,7 @@ from ingest.sandbox.world import World
 Arguments = Mapping[str, Any]
 
 SORT_KEYS: dict[str, Callable[[Repository, int], Any]] = {
-    "CREATED_AT": lambda repository, _moment: repository.born,
+    "CREATED_AT": lambda repository, _moment: repository.created_at,
     "NAME": lambda repository, _moment: repository.name.lower(),
     "PUSHED_AT": lambda repository, moment: repository.counts(moment).pushed_at or 0,
     "STARGAZERS": lambda repository, moment: repository.counts(moment).stars,
@@ -75,7 +75,7 @@ class Graph:
             ("RepositoryTopic", "topic"): lambda name, _values: _named_object("Topic", name),
         }
 
-    def row_of(self, repository: Repository, moment: int) -> Row:
+    def cached_row(self, repository: Repository, moment: int) -> Row:
         counts = repository.counts(moment)
         edits = repository.version + repository.owner.version
         held = self._rows.get(repository.id)
@@ -97,55 +97,55 @@ class GraphView:
     def repository_owner(self, _source: object, values: Arguments) -> GraphObject | None:
         """Find an account. An unknown login is a plain null, without an error."""
         account = self.world.account(values["login"])
-        return self.of_account(account) if account else None
+        return self.account_object(account) if account else None
 
     def user(self, _source: object, values: Arguments) -> GraphObject:
-        return self._account_of("User", "a User", values["login"])
+        return self._find_account("User", "a User", values["login"])
 
     def organization(self, _source: object, values: Arguments) -> GraphObject:
-        return self._account_of("Organization", "an Organization", values["login"])
+        return self._find_account("Organization", "an Organization", values["login"])
 
     def viewer(self, _source: object, _values: Arguments) -> GraphObject | None:
         account = self.world.account(self.viewer_login or "")
-        return self.of_account(account) if account else None
+        return self.account_object(account) if account else None
 
     def repository(self, _source: object, values: Arguments) -> GraphObject:
-        return self._repository_of(f"{values['owner']}/{values['name']}", follow=values["followRenames"])
+        return self._find_repository(f"{values['owner']}/{values['name']}", follow=values["followRenames"])
 
     def owned_repository(self, account: Account, values: Arguments) -> GraphObject:
-        return self._repository_of(f"{account.login}/{values['name']}", follow=values["followRenames"])
+        return self._find_repository(f"{account.login}/{values['name']}", follow=values["followRenames"])
 
     def node(self, _source: object, values: Arguments) -> GraphObject:
         found = self.world.node(values["id"])
         if found is None:
             raise FieldRefused("NOT_FOUND", f"Could not resolve to a node with the global id of '{values['id']}'")
-        return self.of_account(found) if isinstance(found, Account) else self.of_repository(found)
+        return self.account_object(found) if isinstance(found, Account) else self.repository_object(found)
 
     def nodes(self, _source: object, values: Arguments) -> list[GraphObject | FieldRefused]:
         return [object_or_refusal(partial(self.node, None, {"id": each})) for each in values["ids"]]
 
     def repositories(self, account: Account, values: Arguments) -> GraphObject:
         order = values.get("orderBy")
-        ordered, key = self._ordered(account, values, order["field"] if order else None)
+        ordered, key = self._sorted_repositories(account, values, order["field"] if order else None)
         descending = order is not None and order["direction"] == "DESC"
-        shift = self.faults.shift_of(account.login)
+        shift = self.faults.page_shift(account.login)
         page = paginate("repositories", ordered, values, key, descending=descending, shift=shift)
         return GraphObject(
             "RepositoryConnection", {"__typename": "RepositoryConnection", "totalCount": page.total}, page
         )
 
     def listed(self, repository: Repository) -> GraphObject | FieldRefused:
-        return object_or_refusal(partial(self.of_repository, repository))
+        return object_or_refusal(partial(self.repository_object, repository))
 
-    def of_account(self, account: Account) -> GraphObject:
-        self._let(account.login, f"Could not resolve to a User with the login of '{account.login}'.")
+    def account_object(self, account: Account) -> GraphObject:
+        self._check_refusal(account.login, f"Could not resolve to a User with the login of '{account.login}'.")
         return GraphObject(account.kind, account_row(account, self.moment), account)
 
-    def of_repository(self, repository: Repository) -> GraphObject:
+    def repository_object(self, repository: Repository) -> GraphObject:
         if self.faults.refused:
             message = f"Could not resolve to a Repository with the name '{repository.full_name}'."
-            self._let(repository.full_name, message)
-        return GraphObject("Repository", self.graph.row_of(repository, self.moment), repository)
+            self._check_refusal(repository.full_name, message)
+        return GraphObject("Repository", self.graph.cached_row(repository, self.moment), repository)
 
     def owner(self, repository: Repository, _values: Arguments) -> GraphObject:
         owner = repository.owner
@@ -159,19 +159,19 @@ class GraphView:
         row = {"__typename": "LanguageConnection", "totalCount": page.total, "totalSize": sum(sizes.values())}
         return GraphObject("LanguageConnection", row, page)
 
-    def _account_of(self, kind: str, words: str, login: str) -> GraphObject:
+    def _find_account(self, kind: str, words: str, login: str) -> GraphObject:
         account = self.world.account(login)
         if account is None or account.kind != kind:
             raise FieldRefused("NOT_FOUND", f"Could not resolve to {words} with the login of '{login}'.")
-        return self.of_account(account)
+        return self.account_object(account)
 
-    def _repository_of(self, full_name: str, *, follow: bool) -> GraphObject:
+    def _find_repository(self, full_name: str, *, follow: bool) -> GraphObject:
         found = self.world.repository(full_name) or (self.world.moved(full_name) if follow else None)
         if found is None:
             raise FieldRefused("NOT_FOUND", f"Could not resolve to a Repository with the name '{full_name}'.")
-        return self.of_repository(found)
+        return self.repository_object(found)
 
-    def _ordered(
+    def _sorted_repositories(
         self, account: Account, values: Arguments, field: str | None
     ) -> tuple[Sequence[Repository], Callable[[Any], tuple[Any, ...]]]:
         """Return what *account* shows, ascending by *field*, and the key it ascends by."""
@@ -180,15 +180,15 @@ class GraphView:
         def key(repository: Repository) -> tuple[Any, int]:
             return order(repository, moment), repository.id
 
-        chosen = [r for r in self._related(account, values) if self._chosen(r, values)]
+        chosen = [r for r in self._affiliated_repositories(account, values) if self._chosen(r, values)]
         chosen.sort(key=key)
         return chosen, key
 
-    def _related(self, account: Account, values: Arguments) -> list[Repository]:
+    def _affiliated_repositories(self, account: Account, values: Arguments) -> list[Repository]:
         affiliations = values.get("ownerAffiliations") or values.get("affiliations") or ["OWNER", "COLLABORATOR"]
         own = self.world.owned(account) if "OWNER" in affiliations else []
         # Without OWNER alone, others' repositories slip in.
-        return own + (self.world.collaborating(account) if "COLLABORATOR" in affiliations else [])
+        return own + (self.world.collaborator_repositories(account) if "COLLABORATOR" in affiliations else [])
 
     def _chosen(self, repository: Repository, values: Arguments) -> bool:
         hidden = "PRIVATE" in (values.get("privacy"), values.get("visibility"))
@@ -199,9 +199,9 @@ class GraphView:
             and (archived is None or repository.counts(self.moment).archived is archived)
         )
 
-    def _let(self, name: str, message: str) -> None:
+    def _check_refusal(self, name: str, message: str) -> None:
         """Let *name* be seen, unless a fault refuses it."""
-        reason = self.faults.reason_for(name)
+        reason = self.faults.refusal_reason(name)
         if reason in (404, 410):
             raise FieldRefused("NOT_FOUND", message)
         if reason == "partial":
@@ -214,7 +214,9 @@ def _repository_fields(view: GraphView) -> dict[tuple[str, str], Callable[[Any, 
     moment = view.moment
     fields: dict[str, Callable[[Repository, Arguments], Any]] = {
         "owner": view.owner,
-        "parent": lambda r, _values: view.of_repository(r.parent) if r.parent and view.world.shows(r.parent) else None,
+        "parent": lambda r, _values: (
+            view.repository_object(r.parent) if r.parent and view.world.shows(r.parent) else None
+        ),
         "licenseInfo": lambda r, _values: _license(r.license),
         "primaryLanguage": lambda r, _values: _language(r.counts(moment).language),
         "defaultBranchRef": lambda r, _values: (

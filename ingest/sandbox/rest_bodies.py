@@ -63,7 +63,7 @@ class BodyBuilder:
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self._written: dict[tuple[int, bool, str], tuple[RepositoryCounts, int, bytes]] = {}
+        self._encoded: dict[tuple[int, bool, str], tuple[RepositoryCounts, int, bytes]] = {}
 
     def simple_account(self, account: Account) -> Body:
         """Write an account the short way, as the owner of a repository."""
@@ -102,7 +102,7 @@ class BodyBuilder:
             "bio": account.bio,
             "twitter_username": None,
             **_account_counts(account, moment, public_repos),
-            "created_at": iso_timestamp(account.born),
+            "created_at": iso_timestamp(account.created_at),
             "updated_at": iso_timestamp(account.updated_at(moment)),
         }
 
@@ -128,7 +128,7 @@ class BodyBuilder:
             "has_repository_projects": True,
             **_account_counts(account, moment, public_repos),
             "html_url": f"{SITE_URL}/{account.login}",
-            "created_at": iso_timestamp(account.born),
+            "created_at": iso_timestamp(account.created_at),
             "updated_at": iso_timestamp(account.updated_at(moment)),
             "archived_at": None,
             "type": "Organization",
@@ -138,14 +138,18 @@ class BodyBuilder:
         """Write a repository as lists show it, encoded; written anew only when something changed."""
         key = (repository.id, signed_in, version)
         edits = repository.version + repository.owner.version
-        held = self._written.get(key)
+        held = self._encoded.get(key)
         if held is None or held[0] is not counts or held[1] != edits:
             body = encode_json(self.repository(repository, counts, signed_in=signed_in, version=version))
-            held = self._written[key] = (counts, edits, body)
+            held = self._encoded[key] = (counts, edits, body)
         return held[2]
 
     def repository(self, repository: Repository, counts: RepositoryCounts, *, signed_in: bool, version: str) -> Body:
-        body = self._identity(repository) | self._addresses(repository) | self._measures(repository, counts)
+        body = (
+            self._identity(repository)
+            | self._repository_urls(repository)
+            | self._repository_details(repository, counts)
+        )
         if version != OLD_API_VERSION:
             del body["has_downloads"]
         if signed_in:
@@ -193,17 +197,17 @@ class BodyBuilder:
             "fork": repository.fork,
         }
 
-    def _addresses(self, repository: Repository) -> Body:
+    def _repository_urls(self, repository: Repository) -> Body:
         url = f"{self.root}/repos/{repository.full_name}"
         return {"url": url} | {field: url + path for field, path in REPOSITORY_URL_PATHS.items()}
 
-    def _measures(self, repository: Repository, counts: RepositoryCounts) -> Body:
+    def _repository_details(self, repository: Repository, counts: RepositoryCounts) -> Body:
         page = f"{SITE_URL}/{repository.full_name}"
         both = counts.open_issues + counts.open_pulls
         return {
-            "created_at": iso_timestamp(repository.born),
+            "created_at": iso_timestamp(repository.created_at),
             "updated_at": iso_timestamp(counts.updated_at),
-            "pushed_at": iso_timestamp(repository.born if counts.pushed_at is None else counts.pushed_at),
+            "pushed_at": iso_timestamp(repository.created_at if counts.pushed_at is None else counts.pushed_at),
             "git_url": f"git://github.com/{repository.full_name}.git",
             "ssh_url": f"git@github.com:{repository.full_name}.git",
             "clone_url": f"{page}.git",

@@ -56,32 +56,32 @@ class Sandbox:
         """The GitHub Apps that are known here; none until one is registered."""
         return self.service.apps
 
-    def truth(self, login: str) -> dict[str, Any]:
+    def ground_truth(self, login: str) -> dict[str, Any]:
         """Tell everything about *login* at this moment, in the words of `ingest show --json`."""
         return ground_truth(self.world, login)
 
     def app(self) -> Starlette:
-        everything = Route("/{path:path}", self._meet, methods=METHODS)
+        everything = Route("/{path:path}", self._handle, methods=METHODS)
         return Starlette(routes=[*control_routes(self), everything])
 
-    async def _meet(self, request: Request) -> Response:
+    async def _handle(self, request: Request) -> Response:
         arrived = time.monotonic()
-        question = self.service.recognise(await self._question(request))
+        question = self.service.authenticate(await self._api_request(request))
         answer = self.service.answer(question)
         try:
-            await asyncio.sleep(self.latency_ms / 1000 + self.faults.delay(question))
+            await asyncio.sleep(self.latency_ms / 1000 + self.faults.delay_seconds(question))
             self.faults.told(answer)
             return _http_response(request, answer)
         finally:
             self.service.done(question)
             self._note(question, answer, arrived)
 
-    async def _question(self, request: Request) -> ApiRequest:
+    async def _api_request(self, request: Request) -> ApiRequest:
         authorization = request.headers.get("authorization", "")
         scheme, _, token = authorization.partition(" ")
         return ApiRequest(
             method=request.method,
-            path=self._path(request.url.path),
+            path=self._without_enterprise_prefix(request.url.path),
             query=dict(request.query_params),
             headers=dict(request.headers),
             token=token.strip() if scheme.lower() in ("bearer", "token") else None,
@@ -89,7 +89,7 @@ class Sandbox:
             client=request.client.host if request.client else "127.0.0.1",
         )
 
-    def _path(self, path: str) -> str:
+    def _without_enterprise_prefix(self, path: str) -> str:
         """Strip what an Enterprise Server puts before its addresses."""
         if not self.enterprise:
             return path

@@ -39,16 +39,16 @@ class Service:
         self.rest = Rest(world, root, faults)
         self.graphql = GraphQL(world, faults, limits)
 
-    def recognise(self, question: ApiRequest) -> ApiRequest:
+    def authenticate(self, question: ApiRequest) -> ApiRequest:
         """Fill in who the token belongs to; a refused or unknown token belongs to nobody."""
-        known = question.token is not None and question.token not in self.faults.bad_tokens
+        known = question.token is not None and question.token not in self.faults.revoked_tokens
         self.apps.end(question.token)
         return replace(question, owner=self.limits.tokens.get(question.token or "") if known else None)
 
     def answer(self, question: ApiRequest) -> ApiResponse:
         """Answer a recognised *question*, charge it and write the headers; `done` has to follow."""
         resource = "graphql" if question.path == "/graphql" else "core"
-        refused = self.limits.enter(question, resource)
+        refused = self.limits.begin_request(question, resource)
         answer = refused or self._answer(question, resource)
         if question.path != "/rate_limit":
             self.limits.charge(question, resource, answer.points)
@@ -57,22 +57,22 @@ class Service:
 
     def done(self, question: ApiRequest) -> None:
         """Note that the answer has left the house."""
-        self.limits.leave_request(question)
+        self.limits.end_request(question)
 
     def _answer(self, question: ApiRequest, resource: str) -> ApiResponse:
         met = self.faults.before(question)
         if met:
             return met
         if question.method == "POST" and (asked := INSTALLATION_TOKEN_PATH.fullmatch(question.path)):
-            return self.apps.give_token(asked[1], question.token)
-        refused = self._turned_away(question, resource)
+            return self.apps.issue_token(asked[1], question.token)
+        refused = self._refusal(question, resource)
         if refused:
             return refused
         with self.world.lock:
             answer = self.graphql.answer(question) if resource == "graphql" else self._rest(question)
         return self.faults.after(question, answer)
 
-    def _turned_away(self, question: ApiRequest, resource: str) -> ApiResponse | None:
+    def _refusal(self, question: ApiRequest, resource: str) -> ApiResponse | None:
         if not question.headers.get("user-agent"):
             return user_agent_required()
         if question.token is not None and question.owner is None:
@@ -87,7 +87,7 @@ class Service:
 
     def _rest(self, question: ApiRequest) -> ApiResponse:
         if question.path == "/rate_limit":
-            return self.limits.overview(question, with_rate=api_version(question) == API_VERSIONS[0])
+            return self.limits.rate_limit_response(question, with_rate=api_version(question) == API_VERSIONS[0])
         return apply_conditional(question, self.rest.answer(question))
 
     def _headers(self, question: ApiRequest, answer: ApiResponse, resource: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ PACIFIC = ZoneInfo("America/Los_Angeles")
 
 def history_weeks(repository: Repository, moment: int) -> list[date]:
     """Return the Sundays of all weeks since the first star was possible, newest first."""
-    first, last = _week_start(repository.born), _week_start(moment)
+    first, last = _week_start(repository.created_at), _week_start(moment)
     return [last - timedelta(weeks=back) for back in range((last - first).days // 7 + 1)]
 
 
@@ -39,10 +39,10 @@ def _stars_given(repository: Repository, moment: int, sunday: date) -> list[int]
 
 
 def _stars_until(repository: Repository, until: int, moment: int) -> int:
-    if until < repository.born:
+    if until < repository.created_at:
         return 0
     gained = sum(change for at, change in repository.star_changes if change > 0 and at <= until)
-    return repository.stargazers.count(until, seen_at=moment) + gained
+    return repository.star_curve.count(until, seen_at=moment) + gained
 
 
 def _withdrawn_stars(repository: Repository, moment: int) -> dict[date, int]:

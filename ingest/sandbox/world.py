@@ -49,7 +49,7 @@ class World:
         self.former_names: dict[str, Repository] = {}
         self.by_node_id: dict[str, Account | Repository] = {}
         self._owned: dict[int, list[Repository]] = {}
-        self._collaborating: dict[int, list[Repository]] = {}
+        self._collaborator_repositories: dict[int, list[Repository]] = {}
         self._populate(accounts, REPOSITORIES_PER_ACCOUNT * accounts if repositories is None else repositories, biggest)
         self.edit = Edits(self)
 
@@ -101,11 +101,11 @@ class World:
     def owned(self, account: Account) -> list[Repository]:
         """Return the repositories *account* owns now, in the order they were made."""
         now = self.now()
-        return [r for r in self._owned.get(account.id, ()) if r.born <= now and not r.deleted]
+        return [r for r in self._owned.get(account.id, ()) if r.created_at <= now and not r.deleted]
 
-    def collaborating(self, account: Account) -> list[Repository]:
+    def collaborator_repositories(self, account: Account) -> list[Repository]:
         """Return others' repositories that *account* may push to."""
-        others = self._collaborating.get(account.id, ())
+        others = self._collaborator_repositories.get(account.id, ())
         return [r for r in others if r.owner is not account and self.shows(r)]
 
     def members(self, organization: Account) -> list[Account]:
@@ -121,19 +121,19 @@ class World:
             and organizations[account.id % len(organizations)] is organization
         ]
 
-    def adopt(self, repository: Repository) -> None:
+    def add_repository(self, repository: Repository) -> None:
         """Put *repository* under its owner and its name."""
         self.repositories[repository.id] = repository
         self.by_node_id[repository.node_id] = repository
         self.by_full_name[repository.full_name.lower()] = repository
-        insort(self._owned.setdefault(repository.owner.id, []), repository, key=lambda r: (r.born, r.id))
+        insort(self._owned.setdefault(repository.owner.id, []), repository, key=lambda r: (r.created_at, r.id))
 
     def release(self, repository: Repository) -> None:
         """Take *repository* from its owner; its name is remembered as a former one."""
         self._owned[repository.owner.id].remove(repository)
-        self.forget_name(repository)
+        self.retire_name(repository)
 
-    def forget_name(self, repository: Repository) -> None:
+    def retire_name(self, repository: Repository) -> None:
         if self.by_full_name.get(repository.full_name.lower()) is repository:
             del self.by_full_name[repository.full_name.lower()]
         self.former_names[repository.full_name.lower()] = repository
@@ -152,9 +152,9 @@ class World:
                 repository = create_repository(self.seed, index, account, taken)
                 while repository.id in self.repositories:
                     repository.id += 1
-                self.adopt(repository)
+                self.add_repository(repository)
                 index += 1
-        self._relate()
+        self._link_forks_and_collaborators()
         for owner in TOKEN_OWNERS:
             self._settle(_token_owner_account(owner))
 
@@ -166,23 +166,25 @@ class World:
         self.by_login[account.login.lower()] = account
         self.by_node_id[account.node_id] = account
 
-    def _relate(self) -> None:
+    def _link_forks_and_collaborators(self) -> None:
         """Give forks a parent and some users a seat in others' repositories."""
         chance = random_generator(self.seed, "relations")
         originals = [r for r in self.repositories.values() if not r.fork and not r.empty]
         for fork in [r for r in self.repositories.values() if r.fork]:
             parent = chance.choice(originals) if originals else None
-            if parent and parent.owner is not fork.owner and parent.born < fork.born:
+            if parent and parent.owner is not fork.owner and parent.created_at < fork.created_at:
                 fork.parent = parent
             else:
                 fork.fork = False
         for account in self.accounts:
             if originals and account.kind == "User" and chance.random() < COLLABORATOR_SHARE:
-                self._collaborating[account.id] = chance.sample(originals, min(len(originals), chance.randrange(1, 4)))
+                self._collaborator_repositories[account.id] = chance.sample(
+                    originals, min(len(originals), chance.randrange(1, 4))
+                )
 
 
 def is_visible(thing: Account | Repository, now: int) -> bool:
-    return not thing.deleted and thing.born <= now
+    return not thing.deleted and thing.created_at <= now
 
 
 def _create_accounts(seed: int, count: int, *, organization_first: bool) -> Iterator[Account]:

@@ -23,10 +23,10 @@ class ExportPermit:
     def __init__(self) -> None:
         self._decisions: SimpleQueue[bool] = SimpleQueue()
 
-    def give(self, allowed: bool) -> None:
+    def resolve(self, allowed: bool) -> None:
         self._decisions.put(allowed)
 
-    def use(self, patience_seconds: float = PERMIT_TIMEOUT_SECONDS) -> None:
+    def wait_until_allowed(self, patience_seconds: float = PERMIT_TIMEOUT_SECONDS) -> None:
         """Return once this export is allowed; raises Forbidden when it is not, or nobody decides."""
         try:
             allowed = self._decisions.get(timeout=patience_seconds)
@@ -43,7 +43,7 @@ def export_button(
     permit: ExportPermit = st.session_state.setdefault(f"permit-{key}", ExportPermit())
 
     def written() -> bytes:
-        permit.use()
+        permit.wait_until_allowed()
         return write(rows)
 
     st.download_button(
@@ -66,9 +66,9 @@ def check_export_limit(permit: ExportPermit) -> None:
     try:
         limiter.check("export", str(current.current_identity().person_id))
     except RateLimitExceeded as full:
-        permit.give(False)
+        permit.resolve(False)
         st.toast(f"{full}.", icon=":material/hourglass_top:", duration="long")
     except NotSignedIn:
-        permit.give(False)  # the run that follows shows the sign-in
+        permit.resolve(False)  # the run that follows shows the sign-in
     else:
-        permit.give(True)
+        permit.resolve(True)

@@ -20,7 +20,7 @@ class Card:
     span: str = "4 weeks"
     course: Sequence[float] = field(default=())
     help: str = ""
-    more_is_bad: bool = False
+    is_increase_bad: bool = False
 
 
 def metric_row(cards: Sequence[Card], key: str) -> None:
@@ -37,7 +37,7 @@ def _draw_card(card: Card) -> None:
         card.label,
         number(card.value) if not isinstance(card.value, str) else card.value,
         delta=None if growth is None else f"{growth:+,}",
-        delta_color="off" if not growth else "inverse" if card.more_is_bad else "normal",
+        delta_color="off" if not growth else "inverse" if card.is_increase_bad else "normal",
         delta_arrow="auto" if growth else "off",
         delta_description=f"in {card.span}" if growth is not None else None,
         chart_data=list(card.course) if len(card.course) > 1 else None,

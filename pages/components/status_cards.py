@@ -32,7 +32,7 @@ class StatusCard:
     lines: tuple[str, ...] = ()
 
     @property
-    def answers(self) -> bool:
+    def is_available(self) -> bool:
         return self.state != "away"
 
 

@@ -129,7 +129,7 @@ def show_lookup_result() -> None:
     if lookup.state in {"waiting", "working"}:
         show_lookup_progress()
     elif lookup.state == "failed":
-        st.warning(f"{lookup.problem}.", icon=":material/error:")
+        st.warning(f"{lookup.error_message}.", icon=":material/error:")
     else:
         show_preview(lookup)
 
@@ -209,7 +209,7 @@ def lookup_table(lookup: Lookup) -> DataFrame:
 
 
 def lookup_row(one: LookupResult, known: set[str]) -> dict[str, Any]:
-    state = NEW if one.exists else (one.problem or MISSING)
+    state = NEW if one.exists else (one.error_message or MISSING)
     if known & {one.asked.lower(), str(one.login).lower(), str(one.github_id)}:
         state = TRACKED
     return {
@@ -225,15 +225,15 @@ def lookup_row(one: LookupResult, known: set[str]) -> dict[str, Any]:
 def show_rejected_lines(read: parse_accounts.ParsedAccounts) -> None:
     """Say what of the text was left out."""
     parts = []
-    if read.repeated:
-        parts.append(f"{number(len(read.repeated))} given more than once")
+    if read.duplicates:
+        parts.append(f"{number(len(read.duplicates))} given more than once")
     if read.rejected:
         parts.append(f"{number(len(read.rejected))} that cannot be logins")
     if not parts:
         return
     with st.expander(f"Left out: {' and '.join(parts)}", icon=":material/rule:"):
         lines = [f"Line {one.line}: {one.reason}" for one in read.rejected[:50]]
-        st.text("\n".join(lines + [f"{login}: given before" for login in read.repeated[:50]]))
+        st.text("\n".join(lines + [f"{login}: given before" for login in read.duplicates[:50]]))
 
 
 def cost_sentence(chosen: DataFrame) -> str:

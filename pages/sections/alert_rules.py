@@ -128,7 +128,7 @@ def show_add_form() -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             given = threshold_fields(kind, {}, f"new-{kind}")
             login = ""
-            if not RULE_KINDS[kind].lasts:
+            if not RULE_KINDS[kind].is_state:
                 login = st.text_input(
                     "Of one account", placeholder="All that are tracked", width=220, key="new-rule-of"
                 )

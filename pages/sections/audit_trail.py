@@ -152,7 +152,7 @@ def show_csv_button(admin: Identity, wanted: EventFilter) -> None:
     permit: export.ExportPermit = st.session_state.setdefault("permit-trail", export.ExportPermit())
 
     def written() -> bytes:
-        permit.use()
+        permit.wait_until_allowed()
         return csv(events_to_export(admin, wanted))
 
     st.download_button(

@@ -88,7 +88,7 @@ def cost_sentence(due: list[int], now: datetime) -> str:
         until = f" until {told.resets_at:%H:%M} UTC" if told.resets_at else ""
         parts.append(
             f"{number(told.left)} of {number(told.remaining)} are left afterwards{until}"
-            if told.fits
+            if told.is_affordable
             else f":orange[more than the {number(told.remaining)} that are left{until}: the rest waits for the reset]"
         )
     return "; ".join(parts) + "."

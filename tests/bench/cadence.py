@@ -39,7 +39,7 @@ class StarErrors:
     """Of the stars held, over all repositories and days: at the end of each day, and all day long."""
 
     stars: float
-    stars_all_day: float
+    all_day: float
     relative: float
     looks: int
     by_day: np.ndarray
@@ -72,7 +72,7 @@ def compare_strategies(history: History, every: int, target: float, target_relat
     draw_chart(f"cadence-{every}-days", evenly, planned, root)
     yield Measurement(f"{name}: stars", evenly.stars / planned.stars, "×", target=f"more than {target}")
     yield Measurement("  by the square root of the learned rate, never updated", evenly.stars / root.stars, "×")
-    yield Measurement("  all day long", evenly.stars_all_day / planned.stars_all_day, "×")
+    yield Measurement("  all day long", evenly.all_day / planned.all_day, "×")
     yield Measurement(
         "  relative error, weighted for it",
         evenly.relative / relative.relative,
@@ -138,7 +138,7 @@ def adaptive(
     def looks() -> Iterator[np.ndarray]:
         credit, due = 0.0, None
         for day in range(1, len(stars)):
-            rates = np.array([one.per_day for one in paces])
+            rates = np.array([one.changes_per_day for one in paces])
             made = allocate(AccountArrays(rates, weight, one_each, nothing), count / every, bounds)
             if due is None:
                 due = days[0] + np.random.default_rng(1).random(count) * made.every
@@ -150,7 +150,7 @@ def adaptive(
             credit = min(credit - len(chosen), count / every)
             for index in chosen:
                 paces[index] = paces[index].seen(days[day] - last[index], abs(stars[day, index] - held[index]))
-                mine = paces[index].per_day, weight[index], 1.0, made.price
+                mine = paces[index].changes_per_day, weight[index], 1.0, made.price
                 # From the moment it was due: days are coarse, the timetable's minutes are not.
                 due[index] = max(due[index], days[day] - 1) + change_rate.optimal_interval(
                     *mine, made.bounds.floor, made.bounds.ceiling

@@ -81,7 +81,7 @@ def sweep(engine: Engine, clock: SimulatedClock) -> dict[str, float]:
             if clock.now() >= minute:
                 minute += timedelta(minutes=1)
                 decided = time.perf_counter()
-                timetable.defer_due()
+                timetable.enqueue_due_accounts()
                 spent["deciding"] = max(spent["deciding"], time.perf_counter() - decided)
             order = _take_next_job(engine)
             if order is None:

@@ -21,7 +21,7 @@ class SandboxProcess:
     logins: list[str]
     _pipe: Connection
 
-    def do(self, act: Callable[..., Result], *given: Any) -> Result:
+    def call(self, act: Callable[..., Result], *given: Any) -> Result:
         """Call *act*, a function of a module, in the other process with its sandbox and *given*."""
         self._pipe.send((act, given))
         if not self._pipe.poll(TIMEOUT_SECONDS):

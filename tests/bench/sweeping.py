@@ -41,7 +41,7 @@ def run(accounts: int = ACCOUNTS) -> list[Measurement]:
     with sandbox_process(**world) as github, temporary_servers() as held:
         engine = create_engine(held.database_url, connect_args={"options": "-c timezone=UTC"})
         store_everything(engine, github)
-        pages, pushed = github.do(push_some_repositories, SWEEP_DELAY, CHANGED_SHARE)
+        pages, pushed = github.call(push_some_repositories, SWEEP_DELAY, CHANGED_SHARE)
         done = run_sweep(github, held.database_url, held.redis_url)
         changed = _changed_repository_count(engine)
         engine.dispose()
@@ -88,7 +88,7 @@ def _changed_repository_count(engine: Engine) -> float:
 
 def lift_limits(sandbox: Sandbox) -> None:
     """Let everything be asked at once, as often as it takes."""
-    sandbox.limits.rest_a_minute = sandbox.limits.graphql_a_minute = sandbox.limits.core = 1_000_000
+    sandbox.limits.rest_per_minute = sandbox.limits.graphql_per_minute = sandbox.limits.core = 1_000_000
     sandbox.limits.graphql = 1_000_000
 
 
@@ -101,7 +101,7 @@ def push_some_repositories(sandbox: Sandbox, later: timedelta, share: float) -> 
     for name in chosen:
         world.edit.push(name)
     limits = sandbox.limits
-    limits.rest_a_minute, limits.graphql_a_minute, limits.core, limits.graphql = 900, 2000, 5000, BUDGET
+    limits.rest_per_minute, limits.graphql_per_minute, limits.core, limits.graphql = 900, 2000, 5000, BUDGET
     limits.monotonic = world.now
     return sum(max(1, ceil(len(world.owned(one)) / 100)) for one in world.accounts), len(chosen)
 
@@ -112,7 +112,7 @@ def push_some_repositories(sandbox: Sandbox, later: timedelta, share: float) -> 
 def store_everything(engine: Engine, github: SandboxProcess) -> None:
     """Hold everything as it is, languages taken for read; track everybody."""
     log.configure("ERROR", as_json=True)
-    github.do(lift_limits)
+    github.call(lift_limits)
     given = Settings(github_api_url=github.url, github_tokens=(SecretStr(TOKEN),))
     with GitHub.from_settings(given) as client:
         outcomes = client.accounts(

@@ -74,7 +74,7 @@ def measure_chaos() -> list[Measurement]:
             storm = ChaosRun(held, folder, sandbox, seed=5)
             storm.begin()
             try:
-                storm.rage(CHAOS_SECONDS)
+                storm.kill_randomly(CHAOS_SECONDS)
                 sandbox.latency_ms = 0
                 began = time.perf_counter()
                 calm = storm.settle(is_settled)
@@ -84,7 +84,7 @@ def measure_chaos() -> list[Measurement]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return [
-        Measurement("processes killed in two minutes", float(sum(storm.killed.values())), "", None, ""),
+        Measurement("processes killed in two minutes", float(sum(storm.kill_counts.values())), "", None, ""),
         Measurement("everybody stored and nothing stuck", float(calm), "", None, "1"),
         Measurement("settled after", settled, "s", None, ""),
     ]

@@ -70,7 +70,7 @@ def test_a_printed_setting_shows_no_secret(monkeypatch):
 )
 def test_only_addresses_of_this_machine_count_as_loopback(monkeypatch, host, is_loopback):
     monkeypatch.setenv("HOST", host)
-    assert Settings().on_loopback is is_loopback
+    assert Settings().is_loopback_only is is_loopback
 
 
 def test_people_type_the_address_listened_on_unless_told_otherwise(monkeypatch):

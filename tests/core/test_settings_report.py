@@ -19,7 +19,7 @@ def reported_value(name: str, settings: Settings) -> str:
 def test_every_setting_is_shown_with_what_it_means():
     rows = setting_rows(Settings())
     assert [row.name for row in rows] == [name.upper() for name in Settings.model_fields]
-    assert all(row.meaning for row in rows)
+    assert all(row.description for row in rows)
 
 
 def test_what_was_set_is_told_from_defaults(monkeypatch):

@@ -137,42 +137,42 @@ class MonitoredPage:
         self.address = address
         self.person = person
         self.problems: list[str] = []
-        self.expected: list[str] = []
+        self.expected_errors: list[str] = []
         page.set_default_timeout(TIMEOUT_MS)
-        page.on("request", self._requested)
-        page.on("console", self._said)
+        page.on("request", self._on_request)
+        page.on("console", self._on_console)
         page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
 
     def another_tab(self) -> "MonitoredPage":
         """A second page in the same browser, with the same cookies."""
         return MonitoredPage(self.page.context.new_page(), self.address, self.person)
 
-    def expect_refusal(self, path: str) -> None:
+    def expect_error(self, path: str) -> None:
         """The browser says on its console that *path* was refused: here it should be."""
-        self.expected.append(path)
+        self.expected_errors.append(path)
 
-    def _requested(self, request: Request) -> None:
+    def _on_request(self, request: Request) -> None:
         if not request.url.startswith((self.address, "data:", "blob:")):
             self.problems.append(f"asked outside: {request.url}")
 
-    def _said(self, message: ConsoleMessage) -> None:
+    def _on_console(self, message: ConsoleMessage) -> None:
         path = urlsplit(message.location.get("url", "")).path
         # Streamlit looks for itself under the page's own path first, and is told that it is not there.
         looking = path.endswith(("/_stcore/health", "/_stcore/host-config"))
-        if message.type == "error" and not looking and path not in self.expected:
+        if message.type == "error" and not looking and path not in self.expected_errors:
             self.problems.append(f"console: {message.text}")
 
     def open(self, path: str, heading: str) -> Page:
         """Go to *path* and wait until the page with that heading has run to its end."""
         self.page.goto(f"{self.address}{path}", wait_until="commit")
-        return self.ready(heading)
+        return self.wait_until_ready(heading)
 
-    def ready(self, heading: str) -> Page:
+    def wait_until_ready(self, heading: str) -> Page:
         self.page.get_by_role("heading", name=heading, exact=True, level=1).wait_for()
         self.page.locator('.stApp[data-test-script-state="notRunning"]').wait_for()
         return self.page
 
-    def overflow(self) -> int:
+    def overflow_px(self) -> int:
         """How many pixels the page is wider than its window."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
@@ -184,7 +184,7 @@ class DatabasePeople:
         self.environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SECRET_KEY": SECRET_KEY}
 
     @contextmanager
-    def at_work(self, **more: str) -> Iterator[None]:
+    def core_configured(self, **more: str) -> Iterator[None]:
         """Let `core` work here as it does in a web process with *more* settings."""
         with pytest.MonkeyPatch.context() as patch:
             for name, value in (self.environment | more).items():
@@ -200,12 +200,12 @@ class DatabasePeople:
 
     def person(self, **values: str) -> Person:
         """Somebody new, with a password only if one is given."""
-        with self.at_work():
+        with self.core_configured():
             return people.create(f"reader-{uuid4().hex[:8]}", actor="tests", **values)
 
     def cookies(self, person: Person, address: str, settings: dict[str, str]) -> list[dict[str, str]]:
         """The cookies of a new session, as the browser would have got them."""
-        with self.at_work(**settings):
+        with self.core_configured(**settings):
             tokens = sessions.start(person.id, Origin("127.0.0.1", "tests"))
         given = {"almanac_access": tokens.access, "almanac_refresh": tokens.refresh}
         return [

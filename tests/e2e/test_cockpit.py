@@ -46,7 +46,7 @@ def test_the_pages_fit_their_window(cockpit, width, theme):
     reader = cockpit(width=width, theme=theme)
     for path, heading in (("/tracking", "Tracking"), ("/ingestion", "Ingestion"), ("/alerts", "Alerts")):
         reader.open(path, heading)
-        assert reader.overflow() <= 0
+        assert reader.overflow_px() <= 0
 
 
 def test_a_file_is_uploaded_and_looked_up(cockpit, tmp_path: Path):

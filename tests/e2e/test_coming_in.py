@@ -56,9 +56,9 @@ def test_register_stay_in_open_a_second_tab_and_sign_out_everywhere(read: OpenMo
     expect(page.locator('li[data-met="true"]')).to_have_count(3)
     page.get_by_label("Repeat password").fill(PASSWORD)
     page.get_by_role("button", name="Create account").click()
-    first.ready("Overview")
+    first.wait_until_ready("Overview")
     page.reload(wait_until="commit")
-    first.ready("Overview")
+    first.wait_until_ready("Overview")
     assert "almanac" not in page.evaluate("document.cookie")
     assert all(cookie["httpOnly"] and cookie["sameSite"] == "Lax" for cookie in session_cookies(page))
     kept = session_cookies(page)
@@ -68,8 +68,8 @@ def test_register_stay_in_open_a_second_tab_and_sign_out_everywhere(read: OpenMo
     expect(page.get_by_text("this one")).to_be_visible()
     page.get_by_role("button", name="Sign out everywhere").click()
     left_at = monotonic()
-    first.ready("Sign in")
-    second.ready("Sign in")
+    first.wait_until_ready("Sign in")
+    second.wait_until_ready("Sign in")
     assert monotonic() - left_at < SHORT_TIMEOUT_MS / 1000 + 1
     expect(second.page.get_by_text("You were signed out elsewhere")).to_be_visible()
     assert "search=octo" in second.page.url
@@ -88,11 +88,11 @@ def test_a_link_shows_its_page_after_the_password_was_wrong_once(read: OpenMonit
     assert page.get_by_label("Username", exact=True).get_attribute("autocomplete") == "username"
     assert page.get_by_label("Password", exact=True).get_attribute("autocomplete") == "current-password"
     assert page.get_by_role("dialog").count() == 0
-    assert reader.overflow() <= 0
+    assert reader.overflow_px() <= 0
     fill_in(page, person.username, "not the password")
     expect(page.get_by_text("Name or password is wrong.")).to_be_visible()
     fill_in(page, person.username, PASSWORD)
-    reader.ready("Repositories")
+    reader.wait_until_ready("Repositories")
     expect(page.get_by_text(re.compile("of 37 repositories"))).to_be_visible()
     assert "search=hubot" in page.url
     assert "min_stars=5" in page.url
@@ -107,11 +107,11 @@ def test_a_sign_in_page_left_open_in_another_tab_comes_in_with_the_first(
     second = first.another_tab()
     second.open("/languages", "Sign in")
     fill_in(first.page, person.username, PASSWORD)
-    first.ready("Overview")
+    first.wait_until_ready("Overview")
     # The cookie that binds a sign-in to its browser has changed since: the page is loaded anew, and is signed in.
-    second.expect_refusal("/auth/session")
+    second.expect_error("/auth/session")
     fill_in(second.page, person.username, PASSWORD)
-    second.ready("Languages")
+    second.wait_until_ready("Languages")
     assert not second.problems
 
 
@@ -120,7 +120,7 @@ def test_a_reset_link_sets_a_password_once(read: OpenMonitoredPage, known: Datab
     from core.auth.identity import Origin
 
     person = known.person(password=PASSWORD)
-    with known.at_work():
+    with known.core_configured():
         secret = tickets.issue_reset("tests", person.id, Origin())
     reader = read(signed_in=False)
     page = reader.open(f"/reset#{secret}", "New password")
@@ -129,12 +129,12 @@ def test_a_reset_link_sets_a_password_once(read: OpenMonitoredPage, known: Datab
     page.get_by_role("button", name="Set password").click()
     expect(page.get_by_text("is set, and all sessions have ended")).to_be_visible()
     page.get_by_role("button", name="Sign in").click()
-    reader.ready("Sign in")
+    reader.wait_until_ready("Sign in")
     assert secret not in page.url
     fill_in(page, person.username, "Another passphrase 2")
-    reader.ready("Overview")
+    reader.wait_until_ready("Overview")
     page.get_by_role("button", name="Sign out").click()
-    reader.ready("Sign in")
+    reader.wait_until_ready("Sign in")
     reader.open(f"/reset#{secret}", "New password")
     expect(page.get_by_text("This link is over or was used already")).to_be_visible()
 
@@ -163,9 +163,9 @@ def test_pages_left_open_outlive_their_access_tokens_and_tabs_take_turns(read: O
     first.page.wait_for_timeout(1.6 * ACCESS_SECONDS * 1000)
     for reader, heading in ((first, "Repositories"), (second, "Languages")):
         reader.page.get_by_role("link", name="Overview").click()
-        reader.ready("Overview")
+        reader.wait_until_ready("Overview")
         reader.page.go_back()
-        reader.ready(heading)
+        reader.wait_until_ready(heading)
     assert not second.problems
 
 
@@ -175,7 +175,7 @@ def test_a_page_that_could_not_renew_in_time_comes_back_as_it_was(read: OpenMoni
     page.get_by_role("textbox", name="Search").fill("octo")
     page.get_by_role("textbox", name="Search").press("Enter")
     expect(page.get_by_text("of 37 repositories")).to_be_visible()
-    reader.expect_refusal("/auth/refresh")
+    reader.expect_error("/auth/refresh")
     page.context.route("**/auth/refresh", lambda route: route.abort())
     page.wait_for_timeout(1.4 * ACCESS_SECONDS * 1000)
     page.get_by_role("textbox", name="Search").fill("hubot")
@@ -193,7 +193,7 @@ def test_a_full_limit_counts_down_and_goes_on_by_itself(read: OpenMonitoredPage,
     banner = page.get_by_text("You have loaded 12 pages")
     # On a slow machine one load more is free again before the click has arrived.
     for choice in ("Bytes", "Stars", "Repositories", "Bytes"):
-        with known.at_work(**SHORT_LIVED_SETTINGS):
+        with known.core_configured(**SHORT_LIVED_SETTINGS):
             if left := limiter.peek("pages", str(reader.person.id)).remaining:
                 limiter.check("pages", str(reader.person.id), cost=left)
         page.get_by_role("radio", name=choice).click()
@@ -204,7 +204,7 @@ def test_a_full_limit_counts_down_and_goes_on_by_itself(read: OpenMonitoredPage,
             continue
     expect(page.get_by_text(re.compile("Goes on in \\d+ s"))).to_be_visible()
     expect(banner).to_have_count(0)
-    reader.ready("Languages")
+    reader.wait_until_ready("Languages")
     assert f"by={choice}" in page.url
 
 
@@ -220,7 +220,7 @@ def test_one_export_too_many_is_told_and_not_sent(read: OpenMonitoredPage, hasty
         sent.append(download)
 
     page.on("download", note)
-    reader.ready("Repositories")
+    reader.wait_until_ready("Repositories")
     button.click()
     expect(page.get_by_text("You have taken 1 export")).to_be_visible()
     assert not sent

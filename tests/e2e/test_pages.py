@@ -25,7 +25,7 @@ def test_every_page_shows_its_rows_in_its_colours_and_in_its_width(read, theme, 
         expect(page.locator(".stMain")).to_contain_text(shown)
         assert page.locator(".stException").count() == 0
         assert page.locator('[data-testid="stAlertContentError"]').count() == 0
-        assert reader.overflow() <= 0, path
+        assert reader.overflow_px() <= 0, path
         assert (
             page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
             == BACKGROUND_COLORS[theme]
@@ -42,7 +42,7 @@ def test_filters_are_in_the_address_and_survive_a_reload(read):
     asked = parse_qs(urlsplit(page.url).query)
     assert asked == {"search": ["octo"], "min_stars": ["5000"]}
     page.reload(wait_until="commit")
-    reader.ready("Repositories")
+    reader.wait_until_ready("Repositories")
     expect(page.get_by_text("5 of 37 repositories")).to_be_visible()
     expect(search).to_have_value("octo")
     page.get_by_role("button", name="Clear filters").click()

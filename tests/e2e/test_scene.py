@@ -83,7 +83,7 @@ def test_the_city_is_drawn_nothing_is_cut_and_a_click_tells_what_was_clicked(rea
     )
     assert "repository=octo%2Fr0" in page.url
     page.get_by_role("link", name="All of octo").click()
-    reader.ready("Account")
+    reader.wait_until_ready("Account")
     assert "login=octo" in page.url
 
 
@@ -97,7 +97,7 @@ def test_a_link_to_a_tower_opens_with_it_marked_also_on_a_narrow_page(read):
     ground = seen[2, 2]
     assert np.abs(seen[:, :2] - ground).max() < 12
     assert np.abs(seen[:, -2:] - ground).max() < 12
-    assert reader.overflow() <= 0
+    assert reader.overflow_px() <= 0
 
 
 def test_rows_are_small_tagged_and_refused_clearly(read, address):

@@ -48,10 +48,10 @@ def anonymous(pretend, redis, committing_database):
 class Ingestor(SimpleNamespace):
     def __init__(self, sandbox, github, engine):
         super().__init__(sandbox=sandbox, world=sandbox.world, github=github, engine=engine)
-        self.hands = Refresher(github, engine, timedelta(hours=6), chance=random.Random(1))
+        self.refresher = Refresher(github, engine, timedelta(hours=6), rng=random.Random(1))
 
     def refresh(self, *logins, **given):
-        return self.hands.run(RefreshRequest(JobOrigin("test"), logins=logins, **given))
+        return self.refresher.run(RefreshRequest(JobOrigin("test"), logins=logins, **given))
 
     def one(self, login, **given):
         """Refresh one account and return what became of it."""
@@ -76,16 +76,16 @@ class Ingestor(SimpleNamespace):
     def count(self, table):
         return self.rows(f"SELECT count(*) FROM {table}")[0][0]
 
-    def biggest(self, kind=None):
+    def login_with_most_repositories(self, kind=None):
         """The login with the most repositories."""
         accounts = [self.world.account(login) for login in self.world.logins()]
         return max(
             (one for one in accounts if kind in (None, one.kind.lower())), key=lambda one: len(self.world.owned(one))
         ).login
 
-    def some_repository(self, login, *, fork=False):
+    def active_repository(self, login, *, fork=False):
         """The full name of a repository that was pushed to and is not archived."""
-        for one in self.sandbox.truth(login)["repositories"]:
+        for one in self.sandbox.ground_truth(login)["repositories"]:
             if one["pushed_at"] and not one["is_archived"] and one["is_fork"] is fork:
                 return one["full_name"]
         raise LookupError(login)

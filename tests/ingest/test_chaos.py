@@ -32,13 +32,13 @@ def test_a_storm_of_kills_loses_nothing_and_doubles_nothing():
             storm = ChaosRun(servers, folder, sandbox, seed=5)
             storm.begin()
             try:
-                storm.rage(CHAOS_SECONDS)
+                storm.kill_randomly(CHAOS_SECONDS)
                 # It raged in the middle of the work, not before or after it.
                 assert 0 < stored_so_far(storm) < len(world.logins())
                 sandbox.latency_ms = 0
                 assert storm.settle(is_settled), unfinished_work(storm)
-                assert sum(storm.killed.values()) >= 8
-                assert {"worker", "scheduler"} <= set(storm.killed)
+                assert sum(storm.kill_counts.values()) >= 8
+                assert {"worker", "scheduler"} <= set(storm.kill_counts)
                 assert duplicate_snapshots(storm) == []
                 assert accounts_that_differ(storm, world.logins(), sandbox) == []
             finally:
@@ -66,7 +66,7 @@ def accounts_that_differ(storm, logins, sandbox):
     """Accounts of which something else is held than GitHub says."""
     wrong = []
     for login in logins:
-        truth = sandbox.truth(login)
+        truth = sandbox.ground_truth(login)
         with storm.engine.begin() as connection:
             held = show.stored_account(connection, login)
         stars = {one["full_name"]: (one["stars"], one["forks"]) for one in held["repositories"]}

@@ -54,7 +54,7 @@ def test_refresh_stores_shows_and_exits_0(almanac, pretend):
     assert login in out
     assert "1 of 1 accounts stored" in out
     code, out, _ = almanac("show", login, "--json")
-    held, truth = json.loads(out), pretend.truth(login)
+    held, truth = json.loads(out), pretend.ground_truth(login)
     assert held["account"]["login"] == login
     assert {one["name"]: one["stars"] for one in held["repositories"]} == {
         one["name"]: one["stars"] for one in truth["repositories"]

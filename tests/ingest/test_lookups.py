@@ -35,13 +35,13 @@ def ask(request, pretend, redis, database):
 
 def test_each_login_is_told_apart(ask, pretend):
     login = pretend.world.logins()[0]
-    truth = pretend.truth(login)["account"]
+    truth = pretend.ground_truth(login)["account"]
     lookup = ask(login.upper(), "nobody-is-called-so")
     there, missing = lookup.found
     assert lookup.state == "done"
     assert (there.exists, there.login, there.github_id, there.kind) == (True, login, truth["id"], truth["kind"])
     assert there.public_repositories == truth["public_repositories"]
-    assert (missing.exists, missing.problem) == (False, "There is no such account")
+    assert (missing.exists, missing.error_message) == (False, "There is no such account")
 
 
 def test_many_are_answered_in_the_order_asked(ask, pretend):
@@ -62,7 +62,7 @@ def test_a_user_has_no_members(ask, pretend):
     user = next(login for login in world.logins() if world.account(login).kind == "User")
     lookup = ask(members_of=user)
     assert (lookup.state, lookup.found) == ("failed", ())
-    assert user in lookup.problem
+    assert user in lookup.error_message
 
 
 def test_a_hundred_logins_cost_one_point(pretend, redis, database):

@@ -66,23 +66,23 @@ class SimulatedHours:
         given = Settings(github_api_url=sandbox.url, github_tokens=tuple(map(SecretStr, tokens)))
         self.github = GitHub.from_settings(given, redis, sleep=lambda _seconds: time.sleep(0.01))
         self.timetable = ScheduledJobs(engine, self.now, RateBudget.from_settings(given, redis))
-        self.hands = Refresher(self.github, engine, INTERVAL, self.now, random.Random(1))
+        self.refresher = Refresher(self.github, engine, INTERVAL, self.now, random.Random(1))
 
     def now(self):
         return self.at
 
-    def pass_by(self, minutes, step=1):
+    def advance(self, minutes, step=1):
         for _ in range(0, minutes, step):
             before = len(self.sandbox.log)
-            self.timetable.defer_due()
-            while (order := self._job()) is not None:
-                self.hands.run(order)
+            self.timetable.enqueue_due_accounts()
+            while (order := self._take_next_job()) is not None:
+                self.refresher.run(order)
                 with self.engine.begin() as connection:
                     connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": order.job_id})
             self.requests.append(len(self.sandbox.log) - before)
             self.at += step * MINUTE
 
-    def _job(self):
+    def _take_next_job(self):
         with self.engine.begin() as connection:
             job = connection.execute(
                 text("SELECT id, args FROM procrastinate_fetch_job_v2(ARRAY['ingest'], NULL) WHERE id IS NOT NULL")
@@ -108,13 +108,13 @@ def test_after_ten_minutes_without_github_all_come_back_once_and_without_a_storm
     logins = hours.sandbox.world.logins()
     track(hours.engine, logins, hours.at)
     hours.sandbox.faults.errors(share=1.0, statuses=(503,))
-    hours.pass_by(10)
+    hours.advance(10)
     assert scalar(hours.engine, "SELECT count(*) FROM capture") == 0
     assert scalar(hours.engine, "SELECT min(failures) FROM tracked_account") >= 1
     assert sum(hours.requests) < 4 * len(logins)
     hours.sandbox.faults.clear()
     hours.requests.clear()
-    hours.pass_by(20)
+    hours.advance(20)
     looks = scalar(hours.engine, "SELECT count(*) FROM capture")
     assert looks == scalar(hours.engine, "SELECT count(DISTINCT account_id) FROM capture") == len(logins)
     assert scalar(hours.engine, "SELECT max(failures) FROM tracked_account") == 0
@@ -129,12 +129,12 @@ def test_a_token_that_is_revoked_in_the_middle_is_left_out_and_the_others_go_on(
     """Its own accounts go on with another token in the same run; whoever watches is told which one and why."""
     logins = hours.sandbox.world.logins()
     track(hours.engine, logins, hours.at)
-    hours.pass_by(1)
+    hours.advance(1)
     tokens = dict(rows(hours.engine, "SELECT token, count(*) FROM account GROUP BY 1"))
     assert len(tokens) == 2
     hours.sandbox.faults.refuse_token(TOKENS[0])
     hours.at += timedelta(days=1)
-    hours.pass_by(2)
+    hours.advance(2)
     assert scalar(hours.engine, "SELECT count(*) FROM capture") == 2 * len(logins)
     assert scalar(hours.engine, "SELECT count(*) FROM ingest_item WHERE state = 'failed'") == 0
     assert scalar(hours.engine, "SELECT count(DISTINCT token) FROM account") == 1
@@ -152,7 +152,7 @@ def test_when_the_only_token_is_revoked_each_account_says_so_and_waits_longer_ea
     track(committing_database, logins, hours.at)
     github_of_many.faults.refuse_token(TOKENS[0])
     with hours.github:
-        hours.pass_by(60)
+        hours.advance(60)
         assert len(github_of_many.log) < 10
         codes = rows(committing_database, "SELECT DISTINCT error_code FROM ingest_item")
         assert codes == [("bad_credentials",)]
@@ -164,20 +164,20 @@ def test_a_clock_two_days_ahead_for_a_while_makes_no_storm_and_loses_nobody(hour
     logins = hours.sandbox.world.logins()
     track(hours.engine, logins, hours.at)
     right = hours.at
-    hours.pass_by(1)
+    hours.advance(1)
     calm = sum(hours.requests)
     hours.at = right + timedelta(days=2)
     hours.requests.clear()
-    hours.pass_by(30, step=3)
+    hours.advance(30, step=3)
     assert sum(hours.requests) <= calm
     assert scalar(hours.engine, "SELECT count(*) FROM capture") == 2 * len(logins)
     hours.at = right + timedelta(minutes=32)
     hours.timetable.plan()
     hours.requests.clear()
-    hours.pass_by(1)
+    hours.advance(1)
     assert sum(hours.requests) < calm
     assert scalar(hours.engine, "SELECT max(due_at) FROM tracked_account") < hours.at + 2 * INTERVAL
-    hours.pass_by(13 * 60, step=20)
+    hours.advance(13 * 60, step=20)
     looked = rows(hours.engine, "SELECT count(*) FROM capture GROUP BY account_id HAVING count(*) < 3")
     assert looked == []
 
@@ -185,15 +185,15 @@ def test_a_clock_two_days_ahead_for_a_while_makes_no_storm_and_loses_nobody(hour
 def test_a_clock_two_days_behind_for_a_while_makes_no_storm_and_loses_nobody(hours):
     logins = hours.sandbox.world.logins()
     track(hours.engine, logins, hours.at)
-    hours.pass_by(1)
+    hours.advance(1)
     calm, right = sum(hours.requests), hours.at
     hours.at = right - timedelta(days=2)
     hours.requests.clear()
     hours.timetable.plan()
-    hours.pass_by(30, step=3)
+    hours.advance(30, step=3)
     hours.at = right + timedelta(minutes=30)
     hours.timetable.plan()
-    hours.pass_by(13 * 60, step=20)
+    hours.advance(13 * 60, step=20)
     assert max(hours.requests) <= calm
     assert rows(hours.engine, "SELECT count(*) FROM capture GROUP BY account_id HAVING count(*) < 2") == []
 
@@ -245,7 +245,7 @@ def seconds_to_stop(process):
 def queue_accounts(engine, logins):
     now = datetime.now(UTC)
     track(engine, logins, now)
-    assert ScheduledJobs(engine).defer_due() == len(logins)
+    assert ScheduledJobs(engine).enqueue_due_accounts() == len(logins)
 
 
 @pytest.mark.parametrize("state", ["asking", "waiting", "storing"])
@@ -300,14 +300,14 @@ def test_a_worker_outlives_postgres_and_redis_and_its_log_stays_calm(
             to_valkey.cut()
             time.sleep(6)
             assert worker.poll() is None, worker.told()
-            to_postgres.mend()
-            to_valkey.mend()
+            to_postgres.reconnect()
+            to_valkey.reconnect()
             pretend.latency_ms = 0
             wait_for(lambda: worker.told().count("worker ready") == 2)
             with committing_database.begin() as connection:  # a minute later
                 connection.execute(text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"))
                 connection.execute(text("UPDATE procrastinate_jobs SET scheduled_at = NULL"))
-            ScheduledJobs(committing_database).rescue()
+            ScheduledJobs(committing_database).rescue_jobs()
             wait_for(
                 lambda: scalar(committing_database, "SELECT count(DISTINCT account_id) FROM capture") == len(logins)
             )
@@ -356,7 +356,7 @@ def test_a_leader_that_is_told_to_stop_breaks_off_a_long_round(committing_databa
         with timetable.engine.begin() as connection:
             connection.execute(text("SELECT pg_sleep(60)"))
 
-    monkeypatch.setattr(timetable, "defer_due", round_of_a_day)
+    monkeypatch.setattr(timetable, "enqueue_due_accounts", round_of_a_day)
     stop = threading.Event()
     leading = threading.Thread(target=scheduler.serve, args=(timetable, stop))
     leading.start()

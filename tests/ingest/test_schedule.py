@@ -45,8 +45,8 @@ def wait_for(condition, seconds=40):
 
 def test_what_is_due_is_queued_once(timetable, committing_database):
     track(committing_database, "octocat", "hubot")
-    assert timetable.defer_due() == 2
-    assert timetable.defer_due() == 0
+    assert timetable.enqueue_due_accounts() == 2
+    assert timetable.enqueue_due_accounts() == 0
     assert scalar(committing_database, "SELECT count(*) FROM procrastinate_jobs") == 1
 
 
@@ -55,14 +55,14 @@ def test_what_is_paused_or_not_due_yet_waits(timetable, committing_database):
     with committing_database.begin() as connection:
         connection.execute(text("UPDATE tracked_account SET paused = true WHERE account_id = (SELECT min(account_id)"
                                 " FROM tracked_account)"))  # fmt: skip
-    assert timetable.defer_due() == 1
+    assert timetable.enqueue_due_accounts() == 1
     track(committing_database, "somebody", due=NOW + timedelta(hours=1))
-    assert timetable.defer_due() == 0
+    assert timetable.enqueue_due_accounts() == 0
 
 
 def test_the_job_of_a_dead_worker_goes_back_to_the_queue(timetable, committing_database):
     track(committing_database, "octocat")
-    timetable.defer_due()
+    timetable.enqueue_due_accounts()
     with committing_database.begin() as connection:
         worker = connection.scalar(
             text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour') RETURNING id")
@@ -70,13 +70,13 @@ def test_the_job_of_a_dead_worker_goes_back_to_the_queue(timetable, committing_d
         connection.execute(
             text("UPDATE procrastinate_jobs SET status = 'doing', worker_id = :worker"), {"worker": worker}
         )
-    assert timetable.rescue() == 1
+    assert timetable.rescue_jobs() == 1
     assert scalar(committing_database, "SELECT status FROM procrastinate_jobs") == "todo"
 
 
 def test_a_living_worker_keeps_its_job(timetable, committing_database):
     track(committing_database, "octocat")
-    timetable.defer_due()
+    timetable.enqueue_due_accounts()
     with committing_database.begin() as connection:
         worker = connection.scalar(
             text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now()) RETURNING id")
@@ -84,16 +84,16 @@ def test_a_living_worker_keeps_its_job(timetable, committing_database):
         connection.execute(
             text("UPDATE procrastinate_jobs SET status = 'doing', worker_id = :worker"), {"worker": worker}
         )
-    assert timetable.rescue() == 0
+    assert timetable.rescue_jobs() == 0
 
 
 def test_an_account_whose_job_vanished_becomes_due_again(timetable, committing_database):
     track(committing_database, "octocat")
-    timetable.defer_due()
+    timetable.enqueue_due_accounts()
     with committing_database.begin() as connection:
         connection.execute(text("DELETE FROM procrastinate_jobs"))
-    timetable.rescue()
-    assert timetable.defer_due() == 1
+    timetable.rescue_jobs()
+    assert timetable.enqueue_due_accounts() == 1
 
 
 def test_of_two_schedulers_one_leads_and_the_other_takes_over(committing_database, monkeypatch):
@@ -103,7 +103,7 @@ def test_of_two_schedulers_one_leads_and_the_other_takes_over(committing_databas
     stops, threads = {}, []
     for name in ("first", "second"):
         timetable = ScheduledJobs(create_engine(committing_database.url))
-        monkeypatch.setattr(timetable, "defer_due", led[name].set)
+        monkeypatch.setattr(timetable, "enqueue_due_accounts", led[name].set)
         stops[name] = threading.Event()
         threads.append(threading.Thread(target=scheduler.serve, args=(timetable, stops[name])))
         threads[-1].start()
@@ -161,7 +161,7 @@ def captured_account_count(engine):
 def test_a_worker_brings_in_what_the_leader_queued_and_rests_when_told(environment, pretend, committing_database):
     logins = pretend.world.logins()
     track(committing_database, *logins)
-    assert ScheduledJobs(committing_database).defer_due() == len(logins)
+    assert ScheduledJobs(committing_database).enqueue_due_accounts() == len(logins)
     worker = start_process("worker", environment)
     try:
         wait_for(lambda: captured_account_count(committing_database) == len(logins))
@@ -181,7 +181,7 @@ def test_a_worker_killed_in_the_middle_leaves_whole_accounts_and_the_next_one_fi
     logins = pretend.world.logins()
     pretend.latency_ms = 150
     track(committing_database, *logins)
-    ScheduledJobs(committing_database).defer_due()
+    ScheduledJobs(committing_database).enqueue_due_accounts()
     worker = start_process("worker", environment)
     wait_for(lambda: captured_account_count(committing_database) >= 1)
     worker.kill()
@@ -189,7 +189,7 @@ def test_a_worker_killed_in_the_middle_leaves_whole_accounts_and_the_next_one_fi
     assert has_complete_rows(committing_database)
     with committing_database.begin() as connection:
         connection.execute(text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"))
-    ScheduledJobs(committing_database).rescue()
+    ScheduledJobs(committing_database).rescue_jobs()
     pretend.latency_ms = 0
     second = start_process("worker", environment)
     try:
@@ -248,6 +248,6 @@ def test_a_cancelled_ingestion_ends_between_two_accounts_and_leaves_the_rest_for
         worker.wait(10)
     assert captured_account_count(committing_database) < len(logins)
     assert has_complete_rows(committing_database)
-    ScheduledJobs(committing_database).rescue()
-    assert ScheduledJobs(committing_database).defer_due() == 0
+    ScheduledJobs(committing_database).rescue_jobs()
+    assert ScheduledJobs(committing_database).enqueue_due_accounts() == 0
     assert scalar(committing_database, "SELECT count(*) FROM tracked_account WHERE queued_at IS NOT NULL") == 0

@@ -84,7 +84,7 @@ class IngestionRows:
             insert(schema.ingest_item).values(run_id=run_id, account_id=account, login=login, state=state, **given)
         )
 
-    def finish(self) -> None:
+    def finish_all(self) -> None:
         self.database.execute(text("UPDATE procrastinate_jobs SET status = 'succeeded'"))
         self.database.execute(text("UPDATE ingest_run SET finished_at = now(), state = 'done'"))
         self.database.execute(text("UPDATE tracked_account SET queued_at = NULL, job_id = NULL"))
@@ -299,10 +299,10 @@ def test_runs_are_filtered_and_lead_to_each_accounts_outcome(page, cockpit):
     run = cockpit.run(first, requests=4, not_modified=1)
     cockpit.item(run, "octo")
     cockpit.item(run, "cat", "gone", error_code="not_found", error="There is no such account")
-    cockpit.finish()
+    cockpit.finish_all()
     second = cockpit.start(cockpit.track("dog"), trigger="schedule", by=None)
     cockpit.item(cockpit.run(second, trigger="schedule"), "dog", "unchanged")
-    cockpit.finish()
+    cockpit.finish_all()
 
     def listed(**asked: str) -> list[int]:
         return next(

@@ -149,11 +149,11 @@ def test_a_refused_export_is_told_and_not_written(reader, redis, monkeypatch):
     monkeypatch.setattr(export.current, "signed_in", lambda: type("Who", (), {"person_id": reader.id}))
     permit = export.ExportPermit()
     export.check_export_limit(permit)
-    permit.use()
+    permit.wait_until_allowed()
     assert not told
     export.check_export_limit(permit)
     with pytest.raises(Forbidden):
-        permit.use()
+        permit.wait_until_allowed()
     assert told == [told[0]]
     assert "You have taken 1 export within a minute" in told[0]
 
@@ -163,4 +163,4 @@ def test_who_asks_for_a_file_without_a_run_that_allows_it_gets_none():
     from pages.components.export import ExportPermit
 
     with pytest.raises(Forbidden):
-        ExportPermit().use(patience_seconds=0.01)
+        ExportPermit().wait_until_allowed(patience_seconds=0.01)

@@ -159,7 +159,7 @@ def test_our_own_mistakes_are_not_called_an_outage():
 def test_limits_that_each_process_counts_alone_are_said(page, monkeypatch):
     from core.ratelimit import limiter
 
-    alone = limiter.Limiter(raising(RedisAway("gone")), limiter.limiter()._make_own)
+    alone = limiter.Limiter(raising(RedisAway("gone")), limiter.limiter()._make_memory_window)
     monkeypatch.setattr(limiter, "limiter", lambda: alone)
     assert status_labels(page())["Limits"] == "in memory"
 

@@ -271,7 +271,7 @@ def test_a_look_up_that_is_over_says_so(page, redis):
 
 
 def test_a_look_up_that_failed_says_why(page, redis):
-    LookupStore(redis).put(Lookup("one", ("octo",), state="failed", problem="GitHub does not answer"))
+    LookupStore(redis).put(Lookup("one", ("octo",), state="failed", error_message="GitHub does not answer"))
     shown = AppTest.from_file(PAGE, default_timeout=60)
     shown.session_state[add_accounts.LOOKUP_KEY] = "one"
     assert "GitHub does not answer." in page_text(shown.run())

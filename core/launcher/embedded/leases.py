@@ -26,7 +26,7 @@ class Servers:
 
     database_url: str
     redis_url: str
-    _home: ServerFolders = field(repr=False)
+    _folders: ServerFolders = field(repr=False)
     _pg_bin_dir: str = field(repr=False)
     _durable: bool = field(repr=False)
     _locks: list[int] = field(repr=False, default_factory=list)
@@ -71,39 +71,39 @@ class Servers:
         until = time.monotonic() + START_TIMEOUT_SECONDS
         wanted = [name for name, url in (("postgres", self.database_url), ("valkey", self.redis_url)) if url]
         if not self._locks:
-            self._locks = [_acquire_shared_lock(self._home.files / f"{name}.lease", until) for name in wanted]
+            self._locks = [_acquire_shared_lock(self._folders.files / f"{name}.lease", until) for name in wanted]
         supervisors = 0
-        while unready := self._unready(wanted):
-            supervisors += self._supervise()
+        while unready := self._unready_servers(wanted):
+            supervisors += self._start_supervisor()
             self._raise_failure(unready, started)
             if time.monotonic() > until or supervisors > MAX_SUPERVISORS:
-                raise ServerUnavailable(f"{unready[0]} does not start; see the logs in {self._home.files}")
+                raise ServerUnavailable(f"{unready[0]} does not start; see the logs in {self._folders.files}")
             time.sleep(POLL_SECONDS)
 
-    def supervised(self) -> bool:
+    def is_supervised(self) -> bool:
         """Tell whether somebody looks after the servers; false after a kill of the supervisor."""
-        return not _is_lockable(self._home.files / "supervisor.lock", fcntl.LOCK_SH)
+        return not _is_lockable(self._folders.files / "supervisor.lock", fcntl.LOCK_SH)
 
     def release(self, *, wait_seconds: float = 0) -> None:
         """Give the leases back; wait until the servers have stopped, unless somebody else still leases one."""
         while self._locks:
             os.close(self._locks.pop())
         until = time.monotonic() + wait_seconds
-        while time.monotonic() < until and self.supervised() and not self._leased_by_others():
+        while time.monotonic() < until and self.is_supervised() and not self._is_leased_by_others():
             time.sleep(POLL_SECONDS)
 
-    def _unready(self, wanted: list[str]) -> list[str]:
+    def _unready_servers(self, wanted: list[str]) -> list[str]:
         """Name the servers that do not answer yet. One whose supervisor was killed may answer a last time."""
-        if not self.supervised():
+        if not self.is_supervised():
             return wanted
-        return [name for name in wanted if not (self._home.running(name).exists() and self._answers(name))]
+        return [name for name in wanted if not (self._folders.running(name).exists() and self._is_responding(name))]
 
-    def _answers(self, name: str) -> bool:
+    def _is_responding(self, name: str) -> bool:
         """Connect for real: process numbers and socket files outlive their processes."""
-        if not self._home.owner.owns_privately(self._home.sockets):
+        if not self._folders.owner.owns_privately(self._folders.sockets):
             return False
         if name == "valkey":
-            return kv.send_command(self._home.sockets / kv.SOCKET_NAME, b"PING\r\n").startswith(b"+PONG")
+            return kv.send_command(self._folders.sockets / kv.SOCKET_NAME, b"PING\r\n").startswith(b"+PONG")
         import psycopg  # noqa: PLC0415 - the supervisor reads this package and never connects
 
         try:
@@ -112,15 +112,15 @@ class Servers:
             return False
         return True
 
-    def _supervise(self) -> bool:
+    def _start_supervisor(self) -> bool:
         """Start a supervisor unless there is one; exactly one of many callers gets the lock that it inherits."""
-        lock = _try_lock(self._home.files / "supervisor.lock", fcntl.LOCK_EX)
+        lock = _try_lock(self._folders.files / "supervisor.lock", fcntl.LOCK_EX)
         if lock is None:
             return False
-        for mark in self._home.files.glob("*.running"):
+        for mark in self._folders.files.glob("*.running"):
             mark.unlink()
         try:
-            with self._home.log("supervisor").open("ab") as log:
+            with self._folders.log("supervisor").open("ab") as log:
                 subprocess.run(
                     self._supervisor_command(lock),
                     pass_fds=[lock],
@@ -138,7 +138,7 @@ class Servers:
         return True
 
     def _supervisor_command(self, lock: int) -> list[str]:
-        data_dir = str(self._home.files.parent)
+        data_dir = str(self._folders.files.parent)
         durable = "durable" if self._durable else "fast"
         return [
             sys.executable,
@@ -152,7 +152,7 @@ class Servers:
 
     def _raise_failure(self, names: list[str], started_ns: int) -> None:
         for name in names:
-            failure = self._home.failure(name)
+            failure = self._folders.failure_file(name)
             try:
                 fresh = failure.stat().st_mtime_ns >= started_ns
                 reason = failure.read_text(encoding="utf-8")
@@ -161,9 +161,9 @@ class Servers:
             if fresh and reason:
                 raise ServerUnavailable(reason)
 
-    def _leased_by_others(self) -> bool:
+    def _is_leased_by_others(self) -> bool:
         """A lease can be shared but not taken alone while another client has it; while the servers stop, neither."""
-        leases = self._home.files.glob("*.lease")
+        leases = self._folders.files.glob("*.lease")
         return any(_is_lockable(one, fcntl.LOCK_SH) and not _is_lockable(one, fcntl.LOCK_EX) for one in leases)
 
 

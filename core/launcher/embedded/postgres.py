@@ -57,9 +57,9 @@ class PostgresService:
 
     def start(self) -> subprocess.Popen[bytes]:
         binaries = runnable_postgres(self.home, self.pg_bin_dir)
-        self._stop_leftover()
+        self._stop_orphaned_server()
         if not self.home.cluster.exists():
-            self._make_cluster(binaries)
+            self._create_cluster(binaries)
         self._check_version(binaries)
         options = {**SETTINGS, **({} if self.durable else NOT_DURABLE_SETTINGS)}
         options["unix_socket_directories"] = str(self.home.sockets)
@@ -72,7 +72,7 @@ class PostgresService:
     def recover(self) -> None:
         """Postgres holds the data itself: nothing can be spared."""
 
-    def _make_cluster(self, binaries: PostgresBinaries) -> None:
+    def _create_cluster(self, binaries: PostgresBinaries) -> None:
         """Make it under another name and rename it, so that one that exists is always whole."""
         for half_made in self.home.root.glob("postgres.new-*"):
             shutil.rmtree(half_made)
@@ -108,7 +108,7 @@ class PostgresService:
                 env=binaries.environment,
                 check=False,
                 preexec_fn=die_with_parent(signal.SIGKILL),  # safe: one thread
-                **self.home.owner.as_user(),
+                **self.home.owner.subprocess_arguments(),
             )
         if done.returncode:
             raise ServerUnavailable(
@@ -117,14 +117,14 @@ class PostgresService:
 
     def _check_version(self, binaries: PostgresBinaries) -> None:
         made_by = (self.home.cluster / "PG_VERSION").read_text().strip()
-        version = binaries.version(**self.home.owner.as_user())
+        version = binaries.version(**self.home.owner.subprocess_arguments())
         if made_by != str(version):
             raise ServerUnavailable(
                 f"{self.home.cluster} was made by Postgres {made_by} and cannot be opened by {version}; "
                 f"set PG_BIN_DIR to a Postgres {made_by}"
             )
 
-    def _stop_leftover(self) -> None:
+    def _stop_orphaned_server(self) -> None:
         """Stop a server whose supervisor was killed, and clear the names of other processes from the lock files.
 
         Process numbers are reused, in a container after each of its starts, and a killed process may stay listed

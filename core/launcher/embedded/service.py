@@ -46,7 +46,7 @@ def start_server(
             umask=0o077,
             start_new_session=True,
             preexec_fn=die_with_parent(dies_by),  # safe here: the supervisor has one thread  # noqa: PLW1509
-            **home.owner.as_user(),
+            **home.owner.subprocess_arguments(),
         )
 
 

@@ -39,7 +39,7 @@ class SupervisedServer:
     lease: int = field(init=False)
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
-    log_before: int = 0
+    log_offset: int = 0
     idle_since: float | None = None
     retry_at: float = 0.0
     failures: int = 0
@@ -50,9 +50,9 @@ class SupervisedServer:
 
     def step(self, now: float) -> bool:
         """Do what is due; return whether there is still something to look after."""
-        self._notice_end(now)
-        if self._try_alone():
-            return self._while_idle(now)
+        self._handle_exit(now)
+        if self._try_exclusive_lease():
+            return self._stop_after_grace(now)
         self.idle_since = None
         if self.process is None and now >= self.retry_at:
             self._start(now)
@@ -60,12 +60,12 @@ class SupervisedServer:
 
     def stop(self) -> None:
         """Ask the server to stop; `wait` sees it end."""
-        self._mark.unlink(missing_ok=True)
+        self._running_file.unlink(missing_ok=True)
         if self.process:
             self.process.send_signal(self.service.stop_signal)
 
     @property
-    def _mark(self) -> Path:
+    def _running_file(self) -> Path:
         return self.home.running(self.service.name)
 
     def wait(self) -> None:
@@ -79,7 +79,7 @@ class SupervisedServer:
             self.process.wait()
         self.process = None
 
-    def _try_alone(self) -> bool:
+    def _try_exclusive_lease(self) -> bool:
         """Take the lease alone, which only works while no client holds it."""
         try:
             fcntl.flock(self.lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -87,7 +87,7 @@ class SupervisedServer:
             return False
         return True
 
-    def _while_idle(self, now: float) -> bool:
+    def _stop_after_grace(self, now: float) -> bool:
         """Stop the server after the grace, holding the lease so that no client comes in between."""
         self.idle_since = self.idle_since or now
         grace_is_over = now - self.idle_since >= IDLE_GRACE_SECONDS
@@ -99,29 +99,29 @@ class SupervisedServer:
 
     def _start(self, now: float) -> None:
         _rotate_log(self.home.log(self.service.name))
-        self.log_before = log_size(self.home, self.service.name)
+        self.log_offset = log_size(self.home, self.service.name)
         try:
-            self.home.owner.make_private(self.home.sockets)
+            self.home.owner.make_private_folder(self.home.sockets)
             self.process = self.service.start()
         except (ServerUnavailable, OSError) as error:
             self._failed(now, str(error), certain=True)
         else:
-            self._mark.touch()
+            self._running_file.touch()
         self.started = time.monotonic()
 
-    def _notice_end(self, now: float) -> None:
+    def _handle_exit(self, now: float) -> None:
         if self.process is None or self.process.poll() is None:
             if self.process and self.failures and now - self.started > MIN_UPTIME_SECONDS:
                 self.failures = 0
-                self.home.failure(self.service.name).unlink(missing_ok=True)
+                self.home.failure_file(self.service.name).unlink(missing_ok=True)
             return
         quick = now - self.started < MIN_UPTIME_SECONDS
         print(f"{self.service.name} ended with {self.process.returncode}", file=sys.stderr)  # noqa: T201
         self.process = None
-        self._mark.unlink(missing_ok=True)
+        self._running_file.unlink(missing_ok=True)
         if quick:
             self.service.recover()
-            said = log_tail_since(self.home, self.service.name, self.log_before)
+            said = log_tail_since(self.home, self.service.name, self.log_offset)
             self._failed(now, f"{self.service.name} does not start: {said}")
 
     def _failed(self, now: float, reason: str, *, certain: bool = False) -> None:
@@ -129,7 +129,7 @@ class SupervisedServer:
         self.failures += 1
         self.retry_at = now + min(0.2 * 2**self.failures, MAX_RETRY_DELAY_SECONDS)
         if certain or self.failures >= FAILURES_BEFORE_REPORT:
-            self.home.failure(self.service.name).write_text(reason, encoding="utf-8")
+            self.home.failure_file(self.service.name).write_text(reason, encoding="utf-8")
 
 
 def _rotate_log(log: Path) -> None:

@@ -42,8 +42,8 @@ class ValkeyService:
 
     def start(self) -> subprocess.Popen[bytes]:
         program = runnable_valkey(self.home)
-        self._stop_leftover()
-        self.home.owner.make_private(self.home.valkey)
+        self._stop_orphaned_server()
+        self.home.owner.make_private_folder(self.home.valkey)
         options = {**SETTINGS, "save": SNAPSHOT_SCHEDULE if self.durable else ""}
         options["dir"] = str(self.home.valkey)
         options["unixsocket"] = str(self.home.sockets / SOCKET_NAME)
@@ -59,7 +59,7 @@ class ValkeyService:
         if snapshot.exists():
             snapshot.replace(snapshot.with_suffix(".unreadable"))
 
-    def _stop_leftover(self) -> None:
+    def _stop_orphaned_server(self) -> None:
         """Stop a server whose supervisor was killed."""
         until = time.monotonic() + STOP_TIMEOUT_SECONDS
         while send_command(self.home.sockets / SOCKET_NAME, b"PING\r\n"):

@@ -92,7 +92,7 @@ class ReadRequest:
         return {"etag": self.tag(*more), "cache-control": "private, no-cache"}
 
     @property
-    def question(self) -> str:
+    def query_key(self) -> str:
         """What is asked, wherever in the list."""
         return repr((RESPONSE_VERSION, self.path, [pair for pair in self.params if pair[0] not in PAGING_PARAMS]))
 
@@ -106,7 +106,7 @@ class ListRequest(ReadRequest):
 
     @property
     def after(self) -> CursorPosition | None:
-        return cursors.decode_cursor(self.question, self.cursor) if self.cursor else None
+        return cursors.decode_cursor(self.query_key, self.cursor) if self.cursor else None
 
 
 async def unchecked_read_request(request: Request, identity: SignedInIdentity, as_of: AsOf = None) -> ReadRequest:
@@ -156,7 +156,7 @@ def check_export_and_cursor(asked: ListRequest) -> None:
     if asked.form != "json" and not is_scene_path(asked.path):
         limiter.check("export", str(asked.identity.person_id))
     if asked.cursor is not None:
-        cursors.decode_cursor(asked.question, asked.cursor)
+        cursors.decode_cursor(asked.query_key, asked.cursor)
 
 
 def is_scene_path(path: str) -> bool:
@@ -190,7 +190,7 @@ def rows_response(
     start = bisect_right(places, asked.after, key=lambda one: one[0]) if asked.cursor else 0
     chosen = places[start : start + asked.limit]
     is_last = start + asked.limit >= len(places)
-    cursor = None if is_last else cursors.encode_cursor(asked.question, chosen[-1][0])
+    cursor = None if is_last else cursors.encode_cursor(asked.query_key, chosen[-1][0])
     return page_response(asked, frame.iloc[[at for _, at in chosen]][columns], page, cursor, **more)
 
 

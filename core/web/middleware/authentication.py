@@ -56,19 +56,19 @@ class Authentication:
             await self._pass(route_access(scope["method"], scope["path"]), scope, receive, send)
 
     async def _pass(self, through: Access, scope: Scope, receive: Receive, send: Send) -> None:
-        if through is Access.NOWHERE:
+        if through is Access.NOT_FOUND:
             await error_response(404, "not_found", "There is nothing here.")(scope, receive, send)
             return
         if through is Access.PAGE and is_page_request(scope):
-            await self._show_page(scope, receive, send)
+            await self._send_page(scope, receive, send)
             return
-        if through is Access.INSIDE or (through is Access.TOKENS and Headers(scope=scope).get("authorization")):
+        if through is Access.SIGNED_IN or (through is Access.TOKENS and Headers(scope=scope).get("authorization")):
             scope["state"]["identity"] = await self._identity(scope)
-        refused = (through is Access.INSIDE and scope["state"]["identity"] is None) or (
-            through is Access.METRICS and not self._may_measure(scope)
+        refused = (through is Access.SIGNED_IN and scope["state"]["identity"] is None) or (
+            through is Access.METRICS and not self._may_read_metrics(scope)
         )
         answer = not_signed_in_response() if refused else self.app
-        await answer(scope, receive, with_private_cache(send) if through is Access.INSIDE else send)
+        await answer(scope, receive, with_private_cache(send) if through is Access.SIGNED_IN else send)
 
     async def _identity(self, scope: Scope) -> Identity | None:
         authorization = Headers(scope=scope).get("authorization", "")
@@ -83,20 +83,20 @@ class Authentication:
 
         return await call_with_timeout(ask)
 
-    async def _show_page(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _send_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the page; on the way, continue the session and see to the nonce that a sign-in needs."""
         given = cookies.request_cookies(scope)
         lines = [] if cookies.is_nonce(given.get(self.jar.names.nonce)) else self.jar.nonce()
-        renewal = await self._renewal(scope)
+        renewal = await self._renew_session(scope)
         if renewal and renewal.cookies != "kept":
             fresh = renewal.tokens
-            lines += self.jar.tokens(fresh) if fresh else self.jar.nothing()
+            lines += self.jar.tokens(fresh) if fresh else self.jar.clearing_cookies()
             names = self.jar.names
             changes = {names.access: fresh.access if fresh else "", names.refresh: fresh.refresh if fresh else ""}
             scope = cookies.with_replaced_cookies(scope, changes)
         await self.app(scope, receive, with_set_cookies(send, lines))
 
-    async def _renewal(self, scope: Scope) -> "Renewal | None":
+    async def _renew_session(self, scope: Scope) -> "Renewal | None":
         """What becomes of the session's cookies; None leaves them alone: there are none, or nobody can tell."""
         given, names = cookies.request_cookies(scope), self.jar.names
         if names.access not in given and names.refresh not in given:
@@ -115,7 +115,7 @@ class Authentication:
             log.warning("session not looked after", error=type(error).__name__)
             return None
 
-    def _may_measure(self, scope: Scope) -> bool:
+    def _may_read_metrics(self, scope: Scope) -> bool:
         headers = Headers(scope=scope)
         # A proxy on this machine that says nothing of itself still passes on the name that people typed.
         if scope["state"].get("is_local") and host_name(headers.get("host", "")) in LOOPBACK_HOSTS:

@@ -29,17 +29,17 @@ class ClientAddress:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in {"http", "websocket"}:
-            scope = self._placed(scope)
+            scope = self._with_client(scope)
         await self.app(scope, receive, send)
 
-    def _placed(self, scope: Scope) -> Scope:
+    def _with_client(self, scope: Scope) -> Scope:
         peer = parse_ip_address(scope["client"][0]) if scope.get("client") else None
         told = [(name.lower(), value) for name, value in scope["headers"] if name.lower().startswith(PROXY_HEADERS)]
         headers = [pair for pair in scope["headers"] if not pair[0].lower().startswith((*PROXY_HEADERS, b"x-auth-"))]
         placed = {**scope, "headers": headers}
         client = peer
         if peer and self._trusts(peer):
-            client = self._client_behind(peer, header_values(told, b"x-forwarded-for"))
+            client = self._client_from_hops(peer, header_values(told, b"x-forwarded-for"))
             apply_forwarded_headers(placed, told)
         if client:
             placed["client"] = (str(client), scope["client"][1] if client == peer else 0)
@@ -54,7 +54,7 @@ class ClientAddress:
     def _trusts(self, address: IpAddress) -> bool:
         return any(address in network for network in self.trusted)
 
-    def _client_behind(self, peer: IpAddress, hops: list[str]) -> IpAddress:
+    def _client_from_hops(self, peer: IpAddress, hops: list[str]) -> IpAddress:
         """The rightmost hop that is none of ours: everything left of it may have been made up."""
         client = peer
         for hop in reversed(hops):

@@ -41,7 +41,7 @@ class CsrfProtection:
         self.names = names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._must_show(scope) or self._comes_from_us(scope):
+        if not self._needs_check(scope) or self._is_same_origin(scope):
             await self.app(without_origin(scope), receive, send)
         elif scope["type"] == "websocket":
             await refuse_websocket(receive, send, "unknown origin")
@@ -49,14 +49,14 @@ class CsrfProtection:
             answer = error_response(403, "unknown_origin", "This can only be asked for by a page of this server.")
             await answer(scope, receive, send)
 
-    def _must_show(self, scope: Scope) -> bool:
+    def _needs_check(self, scope: Scope) -> bool:
         if scope["type"] == "websocket":
             return True
         if scope["type"] != "http" or scope["method"] not in UNSAFE_METHODS:
             return False
-        return scope["path"] == ALWAYS_CHECKED_PATH or self.names.held_in(cookies.request_cookies(scope))
+        return scope["path"] == ALWAYS_CHECKED_PATH or self.names.is_any_in(cookies.request_cookies(scope))
 
-    def _comes_from_us(self, scope: Scope) -> bool:
+    def _is_same_origin(self, scope: Scope) -> bool:
         origin, site = (lowercase_header_values(scope, name) for name in (b"origin", b"sec-fetch-site"))
         return len(origin) == 1 and origin[0] in self.origins and set(site) <= {"same-origin", "none"}
 

@@ -154,16 +154,16 @@ class PlainErrorRewriter:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self.receive, self._send = scope, receive, send
         self.started = False
-        self.replaced = False
+        self.is_replaced = False
 
     async def send(self, message: Message) -> None:
         self.started = True
         if message["type"] == "http.response.start" and is_plain_text_error(message):
-            self.replaced = True
+            self.is_replaced = True
             status = message["status"]
             answer = error_response(status, error_code(status), as_sentence(HTTPStatus(status).phrase))
             await answer(self.scope, self.receive, self._send)
-        elif not self.replaced:
+        elif not self.is_replaced:
             await self._send(message)
 
 

@@ -38,8 +38,8 @@ class IndexHtml:
 
     def __init__(self, app: ASGIApp, index: Path) -> None:
         self.app = app
-        self.theirs = index.read_bytes()
-        plain = customized(self.theirs.decode("utf-8")).encode("utf-8")
+        self.original = index.read_bytes()
+        plain = customized(self.original.decode("utf-8")).encode("utf-8")
         self.bodies = {"gzip": gzip.compress(plain, mtime=0), "": plain}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,15 +48,15 @@ class IndexHtml:
             return
         # Streamlit would compress some of them anew for everybody: it is not told that it may.
         headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-        await self.app({**scope, "headers": headers}, receive, self._replacing(scope, send))
+        await self.app({**scope, "headers": headers}, receive, self._replace_body(scope, send))
 
-    def _replacing(self, scope: Scope, send: Send) -> Send:
+    def _replace_body(self, scope: Scope, send: Send) -> Send:
         start: Message | None = None
         body = b""
 
         async def replacing(message: Message) -> None:
             nonlocal start, body
-            if message["type"] == "http.response.start" and self._may_be_theirs(message):
+            if message["type"] == "http.response.start" and self._may_be_index(message):
                 start = message
             elif start is None:
                 await send(message)
@@ -67,21 +67,21 @@ class IndexHtml:
 
         return replacing
 
-    def _may_be_theirs(self, start: Message) -> bool:
+    def _may_be_index(self, start: Message) -> bool:
         headers = Headers(raw=start["headers"])
         is_page = start["status"] == 200 and headers.get("content-type", "").startswith("text/html")
-        return is_page and headers.get("content-length") == str(len(self.theirs))
+        return is_page and headers.get("content-length") == str(len(self.original))
 
     async def _send(self, scope: Scope, send: Send, start: Message, body: bytes) -> None:
-        if body == self.theirs or scope["method"] == "HEAD":
+        if body == self.original or scope["method"] == "HEAD":
             accepted = ", ".join(Headers(scope=scope).getlist("accept-encoding"))
             encoding = negotiate_encoding(accepted, ("gzip",)) or ""
-            ours_coded = self._head(start, encoding)
+            ours_coded = self._prepare_body(start, encoding)
             body = ours_coded if scope["method"] == "GET" else b""
         await send(start)
         await send({"type": "http.response.body", "body": body})
 
-    def _head(self, start: Message, encoding: str) -> bytes:
+    def _prepare_body(self, start: Message, encoding: str) -> bytes:
         headers = MutableHeaders(scope=start)
         for name in ("etag", "last-modified", "accept-ranges"):  # of the page we do not send
             del headers[name]

@@ -52,16 +52,16 @@ class StaticCompression:
     ) -> None:
         self.app = app
         self.folder = folder
-        self.keep_in = keep_in
-        self.head_start = head_start
+        self.cache_folder = keep_in
+        self.start_delay = head_start
         self.rest = rest
         self.files: Files = {}
-        self._preparing: threading.Thread | None = None
+        self._loader: threading.Thread | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._preparing is None:
-            self._preparing = threading.Thread(target=self._prepare, name="compression", daemon=True)
-            self._preparing.start()
+        if self._loader is None:
+            self._loader = threading.Thread(target=self._prepare, name="compression", daemon=True)
+            self._loader.start()
         if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
             await self.app(scope, receive, send)
             return
@@ -77,9 +77,9 @@ class StaticCompression:
             await self.app(scope, receive, with_vary_header(send))
 
     def _prepare(self) -> None:
-        time.sleep(self.head_start)
+        time.sleep(self.start_delay)
         try:
-            for files in load_or_build_packs(self.folder, self.keep_in):
+            for files in load_or_build_packs(self.folder, self.cache_folder):
                 self.files = {f"{PREFIX}{name}": packed for name, packed in files.items()}
                 time.sleep(self.rest)
         except (OSError, subprocess.SubprocessError, static_packs.CorruptPack) as error:

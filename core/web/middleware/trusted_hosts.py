@@ -33,7 +33,7 @@ class TrustedHosts:
         self.hosts = frozenset(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in {"http", "websocket"} or self._knows(scope):
+        if scope["type"] not in {"http", "websocket"} or self._is_allowed(scope):
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await refuse_websocket(receive, send, "unknown host")
@@ -41,6 +41,6 @@ class TrustedHosts:
             answer = error_response(421, "unknown_host", "This server does not answer under that name; see PUBLIC_URL.")
             await answer(scope, receive, send)
 
-    def _knows(self, scope: Scope) -> bool:
+    def _is_allowed(self, scope: Scope) -> bool:
         given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
         return len(given) == 1 and host_name(given[0]) in self.hosts

@@ -46,7 +46,7 @@ class Health:
         self._told: dict[str, str] = dict.fromkeys(checks, OK)
 
     async def answer(self, _request: Request) -> JSONResponse:
-        names = tuple(self._patience.questions)
+        names = tuple(self._patience.calls)
         checks = dict(zip(names, await asyncio.gather(*map(self._state, names)), strict=True))
         self._tell(checks)
         healthy = all(state == OK for state in checks.values())

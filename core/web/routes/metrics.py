@@ -122,8 +122,8 @@ class Metrics:
         self._patience = TimedCalls(parts, patience_seconds)
 
     async def answer(self, request: Request) -> Response:
-        names = tuple(self._patience.questions)
-        found = dict(zip(names, await asyncio.gather(*map(self._part, names)), strict=True))
+        names = tuple(self._patience.calls)
+        found = dict(zip(names, await asyncio.gather(*map(self._collect, names)), strict=True))
         up = gauge(
             "up",
             "1 while a server answers",
@@ -134,7 +134,7 @@ class Metrics:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(told), headers={"content-type": content_type, "cache-control": "no-store"})
 
-    async def _part(self, name: str) -> list[Metric] | None:
+    async def _collect(self, name: str) -> list[Metric] | None:
         try:
             return await self._patience.ask(name)
         except Exception as error:
@@ -146,8 +146,8 @@ class CombinedCollector:
     """What an encoder reads: this process's own counts, then *more*."""
 
     def __init__(self, more: Iterable[Metric]) -> None:
-        self.more = more
+        self.extra = more
 
     def collect(self) -> Iterator[Metric]:
         yield from prometheus.registry.collect()
-        yield from self.more
+        yield from self.extra

@@ -128,7 +128,7 @@ def clearing_cookies(request: Request, jar: cookies.CookieWriter) -> list[str]:
     signed out by a stranger's page.
     """
     held = {jar.names.access, jar.names.refresh} & set(request.cookies)
-    return jar.nothing() if held else []
+    return jar.clearing_cookies() if held else []
 
 
 def end_session(given: dict[str, str], origin: Origin) -> None:

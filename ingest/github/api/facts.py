@@ -155,7 +155,7 @@ class Facts:
         """
         what = f"the contributions of {subject.full_name}"
         found = self._by_graphql(
-            subject, what, stop, lambda by: self._graphql.calendar(subject.node_id or "", spans, by)
+            subject, what, stop, lambda by: self._graphql.contribution_calendar(subject.node_id or "", spans, by)
         )
         if found is None:
             raise RepositoryNotFound(what)
@@ -168,7 +168,7 @@ class Facts:
 
         None for one that GitHub does not show, Lost for one it could not tell.
         """
-        ask = self._graphql.extras_at
+        ask = self._graphql.extras_with_timestamp
         return self._by_graphql(subject, "extras", stop, lambda by: FetchedFact(*ask(node_ids, by)))
 
     def _by_graphql(
@@ -177,7 +177,7 @@ class Facts:
         if self._graphql.is_missing:
             raise EndpointNotSupported(what)
         try:
-            return self._as_anybody(subject, stop, ask)
+            return self._with_any_credential(subject, stop, ask)
         except GraphQLUnavailable as error:
             raise EndpointNotSupported(what) from error
 
@@ -193,8 +193,8 @@ class Facts:
     ) -> FetchedFact[T]:
         url = f"{self._rest.root}/repos/{quote(subject.full_name)}{path}"
         named = f"{subject.full_name}, {what}"
-        found = self._as_anybody(subject, stop, lambda asking: self._get(url, named, asking, keep=keep))
-        self._check_name(subject, found)
+        found = self._with_any_credential(subject, stop, lambda asking: self._get(url, named, asking, keep=keep))
+        self._check_repository_id(subject, found)
         try:
             value = read(found.body)
         except PARSE_ERRORS as error:
@@ -211,7 +211,9 @@ class Facts:
                 return FetchedBody([], {}, error.captured_at)  # an empty repository
             raise
 
-    def _as_anybody(self, subject: FactSubject, stop: StopSignal | None, ask: Callable[[RequestContext], T]) -> T:
+    def _with_any_credential(
+        self, subject: FactSubject, stop: StopSignal | None, ask: Callable[[RequestContext], T]
+    ) -> T:
         """Ask as the one the account is pinned to; should GitHub refuse that one now, as another."""
         while True:
             credential = self._pool.choose(subject.login, subject.token)
@@ -225,7 +227,7 @@ class Facts:
                     raise
 
     @staticmethod
-    def _check_name(subject: FactSubject, found: FetchedBody) -> None:
+    def _check_repository_id(subject: FactSubject, found: FetchedBody) -> None:
         """Addresses of further pages bear the repository's number: names get reused, numbers do not."""
         for link in found.links.values():
             told = REPOSITORY_ID_IN_URL.search(link)

@@ -65,7 +65,7 @@ class GraphQL:
         self._pool = pool
         self._cache = cache
         self._url = graphql_url(transport.root)
-        self._dropped: frozenset[str] = frozenset()
+        self._unsupported_fields: frozenset[str] = frozenset()
         self.is_missing = False
         self._lock = Lock()
 
@@ -129,18 +129,18 @@ class GraphQL:
 
     def extras(self, node_ids: Sequence[str], asking: RequestContext) -> list[Extras | FailedNode | None]:
         """Read what costs a connection each: watchers, open issues, open change requests, topics."""
-        return self.extras_at(node_ids, asking)[0]
+        return self.extras_with_timestamp(node_ids, asking)[0]
 
-    def extras_at(
+    def extras_with_timestamp(
         self, node_ids: Sequence[str], asking: RequestContext
     ) -> tuple[list[Extras | FailedNode | None], datetime]:
         """The same, and the moment of the answer."""
-        found, told = self._told_nodes(
+        found, told = self._nodes_with_response(
             graphql_queries.EXTRAS_FIELDS, node_ids, "extras", graphql_queries.CONNECTIONS_PER_EXTRAS, asking
         )
         return [read_extras(node) if isinstance(node, dict) else node for node in found], told.captured_at
 
-    def calendar(
+    def contribution_calendar(
         self, node_id: str, spans: Sequence[tuple[date, date]], asking: RequestContext
     ) -> ContributionCalendar | None:
         """Read a user's public contributions by day, of spans of a year at most; None for one not shown.
@@ -171,9 +171,9 @@ class GraphQL:
     def _nodes(
         self, selection: Sequence[str], node_ids: Sequence[str], what: str, connections: int, asking: RequestContext
     ) -> list[NodeResult]:
-        return self._told_nodes(selection, node_ids, what, connections, asking)[0]
+        return self._nodes_with_response(selection, node_ids, what, connections, asking)[0]
 
-    def _told_nodes(
+    def _nodes_with_response(
         self, selection: Sequence[str], node_ids: Sequence[str], what: str, connections: int, asking: RequestContext
     ) -> tuple[list[NodeResult], GraphQLResponse]:
         lists = [
@@ -202,18 +202,18 @@ class GraphQL:
     ) -> GraphQLResponse:
         """Send a query; where the server lacks a field we can do without, send it again without that field."""
         while True:
-            dropped = self._dropped
+            dropped = self._unsupported_fields
             body = {"query": text(dropped), "variables": variables}
             call = ApiRequest(
                 self._url, what, asking, "POST", "graphql", GRAPHQL, json=body, cost=cost, attempts=MAX_ATTEMPTS
             )
             told, answer = self._ask(call)
-            self._learn(told, answer, cost, asking)
+            self._record_usage(told, answer, cost, asking)
             if told.data:
                 return told
             lacking = {fault.optional_field for fault in told.faults} - {None} - dropped
             if not lacking:
-                raise told.as_error(what)
+                raise told.to_exception(what)
             self._drop({name for name in lacking if name})
 
     def _ask(self, call: ApiRequest) -> tuple[GraphQLResponse, Response]:
@@ -227,10 +227,10 @@ class GraphQL:
 
     def _drop(self, names: set[str]) -> None:
         with self._lock:
-            self._dropped |= names
+            self._unsupported_fields |= names
         log.warning("github's graphql lacks fields, going on without", fields=sorted(names))
 
-    def _learn(self, told: GraphQLResponse, answer: Response, estimate: int, asking: RequestContext) -> None:
+    def _record_usage(self, told: GraphQLResponse, answer: Response, estimate: int, asking: RequestContext) -> None:
         """Note the price, the budget, and whose token this is: all told for nothing."""
         points = told.points if told.points is not None else estimate if told.data else 0
         asking.tally.points += points

@@ -32,7 +32,7 @@ class ErrorEntry:
     path: tuple[str | int, ...]
 
     @property
-    def asks_too_much(self) -> bool:
+    def is_request_too_large(self) -> bool:
         return self.kind in TOO_LARGE_ERROR_TYPES or bool(TOO_LARGE_PATTERN.search(self.message))
 
     @property
@@ -42,7 +42,7 @@ class ErrorEntry:
         name = found[1] if found else self.path[0] if self.path else None
         return name if isinstance(name, str) and name in OPTIONAL_FIELDS else None
 
-    def as_error(self, what: str) -> GitHubError:
+    def to_exception(self, what: str) -> GitHubError:
         if self.kind in PERMISSION_ERROR_TYPES:
             return PermissionDenied(what, self.message)
         return ServerError(None, self.message or self.kind)
@@ -56,18 +56,18 @@ class GraphQLResponse:
     faults: tuple[ErrorEntry, ...]
     captured_at: datetime
 
-    def faults_of(self, alias: str) -> tuple[ErrorEntry, ...]:
+    def errors_at(self, alias: str) -> tuple[ErrorEntry, ...]:
         return tuple(fault for fault in self.faults if fault.path and fault.path[0] == alias)
 
     @property
-    def asks_too_much(self) -> bool:
-        return any(fault.asks_too_much for fault in self.faults)
+    def is_request_too_large(self) -> bool:
+        return any(fault.is_request_too_large for fault in self.faults)
 
-    def as_error(self, what: str) -> GitHubError:
+    def to_exception(self, what: str) -> GitHubError:
         """The error of an answer that cannot be used as a whole."""
         fault = next((fault for fault in self.faults if not fault.optional_field), None)
-        error = fault.as_error(what) if fault else ServerError(None, f"{what} are missing in the answer")
-        error.asked_too_much = self.asks_too_much
+        error = fault.to_exception(what) if fault else ServerError(None, f"{what} are missing in the answer")
+        error.is_request_too_large = self.is_request_too_large
         return error
 
     @property
@@ -113,7 +113,7 @@ class PartialPage:
 
     error: GitHubError
     listed: AccountPage | None = None
-    asks_too_much: bool = False
+    is_request_too_large: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class ContributionCalendar:
 class LanguagePage:
     """The languages of one repository, as far as this page goes."""
 
-    sizes: dict[str, int]
+    bytes_by_language: dict[str, int]
     cursor: str | None
 
 
@@ -151,7 +151,7 @@ def read_errors(body: Mapping[str, Any]) -> tuple[ErrorEntry, ...]:
 def read_account_page(told: GraphQLResponse, alias: str, login: str, *, first: bool) -> PageResult:
     """Read one account's part of a pulse."""
     what = f"account {login}"
-    node, faults = told.data.get(alias), told.faults_of(alias)
+    node, faults = told.data.get(alias), told.errors_at(alias)
     if not isinstance(node, dict):
         return _result_of_null(told, alias, what)
     try:
@@ -169,18 +169,18 @@ def read_nodes(told: GraphQLResponse, alias: str, count: int, what: str) -> list
     """Read what `nodes(ids:)` answered, in the order of the ids. Raises where all of it is missing."""
     answered = told.data.get(alias)
     if not isinstance(answered, list) or len(answered) != count:
-        raise told.as_error(what)
+        raise told.to_exception(what)
     by_place: dict[object, ErrorEntry] = {}
-    for fault in told.faults_of(alias):
+    for fault in told.errors_at(alias):
         by_place.setdefault(fault.path[1] if len(fault.path) > 1 else None, fault)
     for fault in told.faults:
-        if not fault.path or fault.asks_too_much:
+        if not fault.path or fault.is_request_too_large:
             by_place.setdefault(None, fault)
     return [_node_result(node, by_place.get(place), by_place.get(None), what) for place, node in enumerate(answered)]
 
 
 def read_node(told: GraphQLResponse, alias: str, what: str) -> NodeResult:
-    faults = told.faults_of(alias)
+    faults = told.errors_at(alias)
     return _node_result(told.data.get(alias), faults[0] if faults else None, None, what)
 
 
@@ -224,25 +224,25 @@ def read_repository(node: dict[str, Any]) -> Repository | FailedNode:
 
 def _node_result(node: object, own: ErrorEntry | None, shared: ErrorEntry | None, what: str) -> NodeResult:
     if own and own.kind != "NOT_FOUND":
-        return FailedNode(own.as_error(what))
+        return FailedNode(own.to_exception(what))
     if isinstance(node, dict) and node:
         return node
-    return FailedNode(shared.as_error(what)) if shared and own is None else None
+    return FailedNode(shared.to_exception(what)) if shared and own is None else None
 
 
 def _result_of_null(told: GraphQLResponse, alias: str, what: str) -> PageResult:
     """Null without a word of its own means absent, unless the answer says that it is not whole."""
-    faults = told.faults_of(alias)
+    faults = told.errors_at(alias)
     if faults:
         absent = all(fault.kind == "NOT_FOUND" for fault in faults)
         return AbsentAccount() if absent else _partial_page(faults, what)
-    lost = [fault for fault in told.faults if not fault.path or fault.asks_too_much]
+    lost = [fault for fault in told.faults if not fault.path or fault.is_request_too_large]
     return _partial_page(lost, what) if lost or alias not in told.data else AbsentAccount()
 
 
 def _partial_page(faults: Sequence[ErrorEntry], what: str, listed: AccountPage | None = None) -> PartialPage:
-    error = faults[0].as_error(what) if faults else InvalidResponse(what, "a part of it is missing")
-    return PartialPage(error, listed, any(fault.asks_too_much for fault in faults))
+    error = faults[0].to_exception(what) if faults else InvalidResponse(what, "a part of it is missing")
+    return PartialPage(error, listed, any(fault.is_request_too_large for fault in faults))
 
 
 def _parse_account_page(node: dict[str, Any], *, first: bool) -> AccountPage:

@@ -114,7 +114,7 @@ class Account(_ReportedModel):
             public_gists=total_count(node, "gists"),
         )
 
-    def completed_by(self, organization: "Account") -> "Account":
+    def with_organization_details(self, organization: "Account") -> "Account":
         """Take over what only REST tells of an organization."""
         return self.model_copy(
             update={name: getattr(organization, name) for name in ("company", "followers", "following", "public_gists")}

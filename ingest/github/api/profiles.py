@@ -48,9 +48,9 @@ class Profiles:
         for start in range(0, len(logins), LOGINS_PER_QUERY):
             batch = logins[start : start + LOGINS_PER_QUERY]
             if self._use_graphql and not self._graphql.is_missing:
-                yield from self._together(batch, stop)
+                yield from self._lookup_batch(batch, stop)
             else:
-                yield from ((login, self._alone(login, stop)) for login in batch)
+                yield from ((login, self._lookup_one(login, stop)) for login in batch)
 
     def members(self, organization: str, *, stop: StopSignal | None = None) -> list[str]:
         """List the logins of an organization's public members, a thousand at most.
@@ -73,7 +73,9 @@ class Profiles:
             url = resolve_api_url(self._rest.root, following, url) if following else None
         return logins[:MAX_MEMBERS]
 
-    def _together(self, logins: Sequence[str], stop: StopSignal | None) -> Iterator[tuple[str, Profile | GitHubError]]:
+    def _lookup_batch(
+        self, logins: Sequence[str], stop: StopSignal | None
+    ) -> Iterator[tuple[str, Profile | GitHubError]]:
         try:
             told = self._graphql.profiles(logins, self._asking(logins[0], stop))
         except Stopped:
@@ -84,7 +86,7 @@ class Profiles:
         for i, login in enumerate(logins):
             yield login, read_profile(told, f"a{i}", login)
 
-    def _alone(self, login: str, stop: StopSignal | None) -> Profile | GitHubError:
+    def _lookup_one(self, login: str, stop: StopSignal | None) -> Profile | GitHubError:
         try:
             return profile_from_account(self._rest.account(login, self._asking(login, stop))[0])
         except Stopped:
@@ -103,8 +105,8 @@ def read_profile(told: GraphQLResponse, alias: str, login: str) -> Profile | Git
     """One account of a GraphQL answer."""
     node: Any = told.data.get(alias)
     if node is None:
-        faults = [fault for fault in told.faults_of(alias) if fault.kind != "NOT_FOUND"]
-        return faults[0].as_error(f"account {login}") if faults else AccountNotFound(login)
+        faults = [fault for fault in told.errors_at(alias) if fault.kind != "NOT_FOUND"]
+        return faults[0].to_exception(f"account {login}") if faults else AccountNotFound(login)
     try:
         return Profile(
             login=str(node["login"]),

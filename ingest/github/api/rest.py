@@ -44,7 +44,7 @@ class RepositoryPage:
     repositories: tuple[Repository, ...]
     captured_at: datetime
     others: tuple[str, ...] = ()
-    is_all_known: bool = True
+    has_all_urls: bool = True
     """Whether `others` are all that follow; if not, the last of them tells the next."""
 
 
@@ -110,7 +110,7 @@ class Rest:
         except PARSE_ERRORS as error:
             raise InvalidResponse(what, "a repository in it has another shape than GitHub's") from error
         public = tuple(repository for repository in repositories if not repository.is_private)
-        others, is_all_known = self._pages_after(url, found.links)
+        others, is_all_known = self._further_page_urls(url, found.links)
         return RepositoryPage(public, found.captured_at, others, is_all_known)
 
     def languages(self, repository: Repository, asking: RequestContext) -> dict[str, int] | CachedRefusal:
@@ -190,11 +190,11 @@ class Rest:
         """
         fingerprint = asking.credential.fingerprint
         kept = None if anew else self._cache.find(fingerprint, url)
-        call = ApiRequest(url, what, asking, headers=kept.conditions() if kept else {})
+        call = ApiRequest(url, what, asking, headers=kept.conditional_headers() if kept else {})
         reply = self._transport.send(call)
         answer = reply.answer
         if answer.status == NOT_MODIFIED:
-            return self._unchanged(kept, call, answer.date)
+            return self._cached_body(kept, call, answer.date)
         refused = response_error(answer, what)
         if refused or answer.status != OK:
             raise refused or UnexpectedStatus(answer.status, what, captured_at=answer.date)
@@ -202,23 +202,23 @@ class Rest:
             self._cache.keep(fingerprint, url, answer.headers, answer.body)
         return FetchedBody(reply.body, parse_link_header(answer.headers), answer.date)
 
-    def _unchanged(self, kept: CachedResponse | None, call: ApiRequest, captured_at: datetime) -> FetchedBody:
+    def _cached_body(self, kept: CachedResponse | None, call: ApiRequest, captured_at: datetime) -> FetchedBody:
         if kept is None:  # nobody asked it to compare
             raise UnexpectedStatus(NOT_MODIFIED, call.what)
         return FetchedBody(json.loads(kept.body), parse_link_header(kept.headers), captured_at)
 
-    def _pages_after(self, url: str, links: dict[str, str]) -> tuple[tuple[str, ...], bool]:
+    def _further_page_urls(self, url: str, links: dict[str, str]) -> tuple[tuple[str, ...], bool]:
         """Name the pages that follow: all at once where the last one is known by number, else the next one."""
-        following = self._ours(links.get("next"), url)
+        following = self._resolve_url(links.get("next"), url)
         if following is None:
             return (), True
-        last = self._ours(links.get("last"), url)
+        last = self._resolve_url(links.get("last"), url)
         here, end = page_number(following), page_number(last) if last else None
         if here is None or end is None:
             return (following,), False
         return tuple(with_page_number(following, number) for number in range(here, end + 1)), True
 
-    def _ours(self, link: str | None, asked: str) -> str | None:
+    def _resolve_url(self, link: str | None, asked: str) -> str | None:
         return resolve_api_url(self._transport.root, link, asked) if link else None
 
 

@@ -66,22 +66,22 @@ class AccountFetch:
     captured_at: datetime | None = None
     total: int | None = None
     cursor: str | None = None
-    walk: RepositoryPager = field(default_factory=RepositoryPager)
-    is_listed: bool = False
+    pager: RepositoryPager = field(default_factory=RepositoryPager)
+    has_all_pages: bool = False
     is_whole: bool = True
     is_finished: bool = False
-    under_way: int = 0
+    pending_parts: int = 0
     """Parts besides the list that are asked for: languages, extras, an organization's followers."""
     tries: int = 0
-    was_renamed: bool = False
+    is_looked_up_by_id: bool = False
     languages: dict[int, dict[str, int]] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
-    unread: dict[int, GitHubError] = field(default_factory=dict)
+    languages_failed: dict[int, GitHubError] = field(default_factory=dict)
     extras: dict[int, Extras] = field(default_factory=dict)
     requests: float = 0.0
     points: float = 0.0
     not_modified: float = 0.0
-    avoided: set[str] = field(default_factory=set)
+    excluded_credentials: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.login = self.login or self.ask.login
@@ -96,7 +96,7 @@ class AccountFetch:
         """An answer is of the moment of its oldest part."""
         self.captured_at = moment if self.captured_at is None else min(self.captured_at, moment)
 
-    def begin_again(self, credential: Credential) -> "AccountFetch":
+    def restart_with(self, credential: Credential) -> "AccountFetch":
         """The same question, asked by somebody else; what it has cost stays."""
         return AccountFetch(
             self.ask,
@@ -104,14 +104,14 @@ class AccountFetch:
             requests=self.requests,
             points=self.points,
             not_modified=self.not_modified,
-            avoided=self.avoided | {self.credential.fingerprint},
+            excluded_credentials=self.excluded_credentials | {self.credential.fingerprint},
         )
 
     def answer(self) -> AccountSnapshot:
         assert self.account is not None
         assert self.captured_at is not None
-        account = self.account.completed_by(self.organization) if self.organization else self.account
-        repositories, complete = self.walk.result(self.total)
+        account = self.account.with_organization_details(self.organization) if self.organization else self.account
+        repositories, complete = self.pager.result(self.total)
         fingerprint = self.credential.fingerprint
         renamed = account.login.lower() != self.ask.login.lower()
         return AccountSnapshot(
@@ -124,15 +124,15 @@ class AccountFetch:
             ),
             languages=self.languages,
             captured_at=self.captured_at,
-            complete=complete and self.is_whole,
+            is_complete=complete and self.is_whole,
             token=None if fingerprint == ANONYMOUS else fingerprint,
-            redirected_from=self.ask.login if renamed else None,
+            renamed_from=self.ask.login if renamed else None,
             languages_refused=self.refused,
-            unread=tuple(self.unread),
-            unread_because=next(iter(self.unread.values()), None),
+            languages_failed=tuple(self.languages_failed),
+            languages_error=next(iter(self.languages_failed.values()), None),
         )
 
-    def outcome(self, error: GitHubError | None = None) -> AccountResult:
+    def result(self, error: GitHubError | None = None) -> AccountResult:
         answer = None if error else self.answer()
         return AccountResult(self.ask, answer, error, self.requests, self.points, round(self.not_modified))
 
@@ -143,16 +143,16 @@ class CountMismatchCache:
     def __init__(self, cache: ResponseCache) -> None:
         self._cache = cache
 
-    def closes(self, visit: AccountFetch) -> bool:
+    def finish_pass(self, visit: AccountFetch) -> bool:
         """The walk has come to its end: whether that is it, or a second one has begun."""
         assert visit.account is not None
-        gap = visit.walk.gap(visit.total)
+        gap = visit.pager.gap(visit.total)
         known = self._cache.gap(visit.account.github_id) if gap else None
-        if not visit.walk.ends(visit.total, is_whole=visit.is_whole, known_gap=known):
+        if not visit.pager.ends(visit.total, is_whole=visit.is_whole, known_gap=known):
             log.info("repositories moved while they were read, reading them again", login=visit.login, gap=gap)
             return False
         if gap and gap != known and visit.is_whole:
-            self._cache.remember_gap(visit.account.github_id, gap)
+            self._cache.save_count_mismatch(visit.account.github_id, gap)
         return True
 
 

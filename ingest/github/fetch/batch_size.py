@@ -11,12 +11,12 @@ class AdaptiveBatchSize:
         self.now = most
         self._successes = 0
 
-    def too_much(self, asked: int) -> None:
+    def shrink(self, asked: int) -> None:
         """*asked* at once was too much."""
         self.now = max(1, min(self.now, asked // 2))
         self._successes = 0
 
-    def worked(self) -> None:
+    def record_success(self) -> None:
         self._successes += 1
         if self._successes >= GROW_AFTER_SUCCESSES and self.now < self.most:
             self.now = min(self.most, self.now + max(1, self.now // 2))

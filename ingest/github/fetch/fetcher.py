@@ -42,54 +42,54 @@ class AccountFetcher:
         self._graphql = graphql
         self._rest = rest
         self._pool = pool
-        self._asks = asks
-        self._languages_wanted = languages_wanted
+        self._account_requests = asks
+        self._should_fetch_languages = languages_wanted
         self._extras = extras
         self._reserve = reserve
-        self._gaps = CountMismatchCache(cache)
-        self._crew = WorkerPool(at_once)
-        self._abandoned = Event()
-        self._stop = EitherStopSignal(self._abandoned, stop)
+        self._count_mismatches = CountMismatchCache(cache)
+        self._worker_pool = WorkerPool(at_once)
+        self._abandoned_by_consumer = Event()
+        self._stop = EitherStopSignal(self._abandoned_by_consumer, stop)
         self._open: set[AccountFetch] = set()
-        self._flows: list[TaskSource] = []
+        self._task_sources: list[TaskSource] = []
         self._by_graphql: dict[str, GraphQLFetcher] = {}
-        self._by_rest: dict[str, RestFetcher] = {}
-        self._outcomes: Queue[AccountResult | BaseException | None] = Queue(MAX_QUEUED_RESULTS)
+        self._rest_fetchers: dict[str, RestFetcher] = {}
+        self._results: Queue[AccountResult | BaseException | None] = Queue(MAX_QUEUED_RESULTS)
 
-    def outcomes(self) -> Iterator[AccountResult]:
+    def results(self) -> Iterator[AccountResult]:
         """Yield outcomes while the others are still being asked; ends when each ask has had its own."""
         thread = Thread(target=self._run, name="github-harvest", daemon=True)
         thread.start()
         try:
-            while (item := self._outcomes.get()) is not None:
+            while (item := self._results.get()) is not None:
                 if isinstance(item, BaseException):
                     raise item
                 yield item
         finally:
-            self._abandoned.set()
+            self._abandoned_by_consumer.set()
 
     def _run(self) -> None:
         try:
-            for ask in self._asks:
-                self._begin(ask)
-            self._crew.run(self._flows, self._stop)
-            self._stop_the_rest()
+            for ask in self._account_requests:
+                self._start_fetch(ask)
+            self._worker_pool.run(self._task_sources, self._stop)
+            self._stop_unfinished()
         except BaseException as error:  # it is raised again in the consumer's thread
-            self._put(error)
+            self._put_result(error)
         finally:
-            self._put(None)
+            self._put_result(None)
 
-    def _stop_the_rest(self) -> None:
+    def _stop_unfinished(self) -> None:
         """Nobody leaves without an outcome."""
         if self._open and not self._stop.is_set():
             raise RuntimeError(f"{len(self._open)} accounts were neither answered nor refused")
         for visit in list(self._open):
             self._finish(visit, Stopped())
 
-    def _begin(self, ask: AccountRequest) -> None:
+    def _start_fetch(self, ask: AccountRequest) -> None:
         credential = self._pool.choose(ask.login, ask.token)
         if credential is None:
-            self._put(AccountResult(ask, None, BadCredentials("every token there is"), 0, 0, 0))
+            self._put_result(AccountResult(ask, None, BadCredentials("every token there is"), 0, 0, 0))
         else:
             self._send(AccountFetch(ask, credential))
 
@@ -97,33 +97,35 @@ class AccountFetcher:
         """Give a visit to the flow of its credential."""
         self._open.add(visit)
         if self._graphql is None or self._graphql.is_missing:
-            self._rest_flow(visit.credential).add(visit)
+            self._rest_fetcher_for(visit.credential).add(visit)
         else:
-            self._graphql_flow(self._graphql, visit.credential).add(visit)
+            self._graphql_fetcher_for(self._graphql, visit.credential).add(visit)
 
     def _finish(self, visit: AccountFetch, error: GitHubError | None) -> None:
         if visit.is_finished:
             return
         visit.is_finished = True
         self._open.discard(visit)
-        self._put(visit.outcome(error))
+        self._put_result(visit.result(error))
 
-    def _hand_over(self, visit: AccountFetch, error: GitHubError) -> None:
+    def _fall_back(self, visit: AccountFetch, error: GitHubError) -> None:
         """GraphQL could not serve a visit: where it is not to be had, REST may; else another credential may."""
         if isinstance(error, GraphQLUnavailable | PermissionDenied):
             again = self._again(visit, visit.credential)
             self._open.add(again)
-            self._rest_flow(again.credential).add(again)
+            self._rest_fetcher_for(again.credential).add(again)
         else:
-            self._give_back(visit, error)
+            self._retry_with_other_credential(visit, error)
 
-    def _give_back(self, visit: AccountFetch, error: GitHubError) -> None:
+    def _retry_with_other_credential(self, visit: AccountFetch, error: GitHubError) -> None:
         """A credential could not serve a visit: another one goes on, if there is one and it could help."""
         if visit.is_finished:
             return
         other = None
         if isinstance(error, RateLimited | BadCredentials):
-            other = self._pool.choose(visit.ask.login, avoid=visit.avoided | {visit.credential.fingerprint})
+            other = self._pool.choose(
+                visit.ask.login, avoid=visit.excluded_credentials | {visit.credential.fingerprint}
+            )
         if other is None:
             self._finish(visit, error)
         else:
@@ -132,47 +134,47 @@ class AccountFetcher:
     def _again(self, visit: AccountFetch, credential: Credential) -> AccountFetch:
         visit.is_finished = True
         self._open.discard(visit)
-        return visit.begin_again(credential)
+        return visit.restart_with(credential)
 
-    def _graphql_flow(self, graphql: GraphQL, credential: Credential) -> GraphQLFetcher:
+    def _graphql_fetcher_for(self, graphql: GraphQL, credential: Credential) -> GraphQLFetcher:
         flow = self._by_graphql.get(credential.fingerprint)
         if flow is None:
             flow = GraphQLFetcher(
                 graphql,
                 self._rest,
                 lambda: self._asking(credential),
-                self._languages_wanted,
+                self._should_fetch_languages,
                 self._finish,
-                self._hand_over,
-                self._gaps,
+                self._fall_back,
+                self._count_mismatches,
                 extras=self._extras,
             )
             self._by_graphql[credential.fingerprint] = flow
-            self._flows.append(flow)
+            self._task_sources.append(flow)
         return flow
 
-    def _rest_flow(self, credential: Credential) -> RestFetcher:
-        flow = self._by_rest.get(credential.fingerprint)
+    def _rest_fetcher_for(self, credential: Credential) -> RestFetcher:
+        flow = self._rest_fetchers.get(credential.fingerprint)
         if flow is None:
             flow = RestFetcher(
                 self._rest,
                 lambda: self._asking(credential),
-                self._languages_wanted,
+                self._should_fetch_languages,
                 self._finish,
-                self._give_back,
-                self._gaps,
+                self._retry_with_other_credential,
+                self._count_mismatches,
             )
-            self._by_rest[credential.fingerprint] = flow
-            self._flows.append(flow)
+            self._rest_fetchers[credential.fingerprint] = flow
+            self._task_sources.append(flow)
         return flow
 
     def _asking(self, credential: Credential) -> RequestContext:
         return RequestContext(credential, self._reserve, stop=self._stop)
 
-    def _put(self, item: AccountResult | BaseException | None) -> None:
-        while not self._abandoned.is_set():
+    def _put_result(self, item: AccountResult | BaseException | None) -> None:
+        while not self._abandoned_by_consumer.is_set():
             try:
-                self._outcomes.put(item, timeout=POLL_SECONDS)
+                self._results.put(item, timeout=POLL_SECONDS)
             except Full:
                 continue
             return
@@ -182,8 +184,8 @@ class EitherStopSignal:
     """Set when one of two is."""
 
     def __init__(self, one: StopSignal, other: StopSignal | None) -> None:
-        self._one = one
-        self._other = other
+        self._first = one
+        self._second = other
 
     def is_set(self) -> bool:
-        return self._one.is_set() or (self._other is not None and self._other.is_set())
+        return self._first.is_set() or (self._second is not None and self._second.is_set())

@@ -44,73 +44,73 @@ class NodeBatcher:
         self._size = AdaptiveBatchSize(most)
         self._asking = asking
         self._ask = ask
-        self._take = take
+        self._handle_node = take
         self._settle = settle
-        self._waiting: deque[NodeRequest] = deque()
+        self._queue: deque[NodeRequest] = deque()
         self._again: deque[list[NodeRequest]] = deque()
 
     def add(self, want: NodeRequest) -> None:
-        self._waiting.append(want)
+        self._queue.append(want)
 
     def next(self, *, flush: bool) -> Task | None:
         """A full batch; when *flush*, whatever there is."""
         if self._again:
             return self._task(self._again.popleft())
-        if len(self._waiting) >= self._size.now or (flush and self._waiting):
-            return self._task([self._waiting.popleft() for _ in range(min(self._size.now, len(self._waiting)))])
+        if len(self._queue) >= self._size.now or (flush and self._queue):
+            return self._task([self._queue.popleft() for _ in range(min(self._size.now, len(self._queue)))])
         return None
 
     def _task(self, wants: list[NodeRequest]) -> Task:
         asking = self._asking()
         return Task(
             work=lambda: self._ask(wants, asking),
-            done=lambda found: self._heard(wants, asking, found),
+            done=lambda found: self._handle_response(wants, asking, found),
             failed=lambda error: self._failed(wants, asking, error),
         )
 
-    def _heard(self, wants: list[NodeRequest], asking: RequestContext, found: Sequence[Any]) -> None:
-        self._pay(wants, asking)
-        self._size.worked()
+    def _handle_response(self, wants: list[NodeRequest], asking: RequestContext, found: Sequence[Any]) -> None:
+        self._share_cost(wants, asking)
+        self._size.record_success()
         lost = []
         for want, item in zip(wants, found, strict=True):
             if isinstance(item, FailedNode):
                 lost.append((want, item.error))
             else:
-                self._take(want, item)
-        if any(error.asked_too_much for _, error in lost):
-            self._size.too_much(len(wants))
-        self._try_again([want for want, _ in lost], {want.github_id: error for want, error in lost})
-        self._settle_all(wants)
+                self._handle_node(want, item)
+        if any(error.is_request_too_large for _, error in lost):
+            self._size.shrink(len(wants))
+        self._retry([want for want, _ in lost], {want.github_id: error for want, error in lost})
+        self._finish_complete_fetches(wants)
 
     def _failed(self, wants: list[NodeRequest], asking: RequestContext, error: GitHubError) -> None:
-        self._pay(wants, asking)
+        self._share_cost(wants, asking)
         # A batch that failed several times as it was is taken for too large, too.
-        if error.asked_too_much or isinstance(error, ServerError):
-            self._size.too_much(len(wants))
-        if error.asked_too_much or isinstance(error, ServerError | InvalidResponse):
-            self._try_again(wants, dict.fromkeys((want.github_id for want in wants), error))
+        if error.is_request_too_large or isinstance(error, ServerError):
+            self._size.shrink(len(wants))
+        if error.is_request_too_large or isinstance(error, ServerError | InvalidResponse):
+            self._retry(wants, dict.fromkeys((want.github_id for want in wants), error))
         else:
             for want in wants:
-                self._give_up(want, error)
-        self._settle_all(wants)
+                self._record_failure(want, error)
+        self._finish_complete_fetches(wants)
 
-    def _try_again(self, wants: list[NodeRequest], why: dict[int, GitHubError]) -> None:
+    def _retry(self, wants: list[NodeRequest], why: dict[int, GitHubError]) -> None:
         """Ask in halves, so that one bad repository cannot spoil the others for long."""
         for want in wants:
             if want.tries + 1 >= MAX_TRIES:
-                self._give_up(want, why[want.github_id])
+                self._record_failure(want, why[want.github_id])
         left = [replace(want, tries=want.tries + 1) for want in wants if want.tries + 1 < MAX_TRIES]
         self._again.extend(split_in_halves(left))
 
-    def _give_up(self, want: NodeRequest, error: GitHubError) -> None:
-        want.visit.unread[want.github_id] = error
-        want.visit.under_way -= 1
+    def _record_failure(self, want: NodeRequest, error: GitHubError) -> None:
+        want.visit.languages_failed[want.github_id] = error
+        want.visit.pending_parts -= 1
 
-    def _settle_all(self, wants: list[NodeRequest]) -> None:
+    def _finish_complete_fetches(self, wants: list[NodeRequest]) -> None:
         for visit in {id(want.visit): want.visit for want in wants}.values():
             self._settle(visit)
 
-    def _pay(self, wants: list[NodeRequest], asking: RequestContext) -> None:
+    def _share_cost(self, wants: list[NodeRequest], asking: RequestContext) -> None:
         for want in wants:
             want.visit.share(asking.tally, 1 / len(wants))
 
@@ -125,11 +125,11 @@ def language_batchers(
         if found is None:
             visit.refused[want.github_id] = "not_found"
         else:
-            visit.languages.setdefault(want.github_id, {}).update(found.sizes)
+            visit.languages.setdefault(want.github_id, {}).update(found.bytes_by_language)
             if found.cursor:
                 further.add(replace(want, cursor=found.cursor, tries=0))
                 return
-        visit.under_way -= 1
+        visit.pending_parts -= 1
 
     first = NodeBatcher(
         LANGUAGE_NODES_PER_QUERY,
@@ -156,7 +156,7 @@ def extras_batcher(
     def take(want: NodeRequest, found: Any) -> None:
         if found is not None:
             want.visit.extras[want.github_id] = found
-        want.visit.under_way -= 1
+        want.visit.pending_parts -= 1
 
     return NodeBatcher(
         EXTRAS_NODES_PER_QUERY,

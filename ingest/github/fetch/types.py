@@ -16,7 +16,7 @@ class AccountRequest:
     github_id: int | None = None
     node_id: str | None = None
     kind: AccountKind | None = None
-    repositories_expected: int | None = None
+    expected_repository_count: int | None = None
     token: str | None = None
     """Fingerprint of the token the account is pinned to: its ETags belong to that one."""
 
@@ -30,15 +30,15 @@ class AccountSnapshot:
     languages: Mapping[int, Mapping[str, int]]
     """Bytes by language, by the repository's GitHub id: only those read now; an empty one has truly none."""
     captured_at: datetime
-    complete: bool
+    is_complete: bool
     """As many distinct repositories as GitHub counted. If not, a missing one may still be there."""
     token: str | None = None
-    redirected_from: str | None = None
+    renamed_from: str | None = None
     languages_refused: Mapping[int, str] = field(default_factory=dict)
     """Why GitHub would not tell the languages of a repository, by its GitHub id."""
-    unread: tuple[int, ...] = ()
+    languages_failed: tuple[int, ...] = ()
     """Repositories whose languages were wanted and not read this time; they stay wanted."""
-    unread_because: GitHubError | None = None
+    languages_error: GitHubError | None = None
 
 
 @dataclass(frozen=True)

@@ -46,20 +46,20 @@ class GraphQLFetcher:
         self._graphql = graphql
         self._rest = rest
         self._asking = asking
-        self._languages_wanted = languages_wanted
+        self._should_fetch_languages = languages_wanted
         self._finish = finish
-        self._hand_over = hand_over
-        self._gaps = gaps
+        self._fall_back = hand_over
+        self._count_mismatches = gaps
         self._size = AdaptiveBatchSize(ACCOUNTS_PER_QUERY)
         self._first: deque[AccountFetch] = deque()
         self._further: deque[AccountFetch] = deque()
         self._again: deque[tuple[list[AccountFetch], float]] = deque()
         """Batches to repeat, and after how many seconds."""
         self._renamed: deque[AccountFetch] = deque()
-        self._organizations: deque[AccountFetch] = deque()
-        self._pulses_under_way = 0
-        self._first_pulses_under_way = 0
-        self._languages, self._more_languages = node_batcher.language_batchers(graphql, asking, self._settle)
+        self._organization_queue: deque[AccountFetch] = deque()
+        self._pulses_in_flight = 0
+        self._first_pulses_in_flight = 0
+        self._languages, self._more_languages_batcher = node_batcher.language_batchers(graphql, asking, self._settle)
         self._extras = node_batcher.extras_batcher(graphql, asking, self._settle) if extras else None
 
     def add(self, visit: AccountFetch) -> None:
@@ -67,51 +67,51 @@ class GraphQLFetcher:
 
     def next(self) -> Task | None:
         """First what others wait for: accounts before their further pages, pages before languages."""
-        pulse = self._next_pulse()
+        pulse = self._next_pulse_task()
         if pulse:
             return pulse
-        quiet = not (self._pulses_under_way or self._renamed)
+        quiet = not (self._pulses_in_flight or self._renamed)
         return (
             self._languages.next(flush=quiet)
-            or self._more_languages.next(flush=quiet)
+            or self._more_languages_batcher.next(flush=quiet)
             or (self._extras.next(flush=quiet) if self._extras else None)
-            or (self._organization(self._organizations.popleft()) if self._organizations else None)
+            or (self._organization(self._organization_queue.popleft()) if self._organization_queue else None)
         )
 
     # Pulses -------------------------------------------------------------------------------------------------------
 
-    def _next_pulse(self) -> Task | None:
+    def _next_pulse_task(self) -> Task | None:
         if self._renamed:
-            return self._look_up(self._renamed.popleft())
+            return self._account_by_id_task(self._renamed.popleft())
         if self._again:
-            return self._pulse(*self._again.popleft())
+            return self._pulse_task(*self._again.popleft())
         if self._first:
-            return self._pulse(self._taken(self._first))
+            return self._pulse_task(self._take_batch(self._first))
         # Further pages of many accounts go together: wait until no more can come from first pages.
-        if self._further and (len(self._further) >= self._size.now or not self._first_pulses_under_way):
-            return self._pulse(self._taken(self._further))
+        if self._further and (len(self._further) >= self._size.now or not self._first_pulses_in_flight):
+            return self._pulse_task(self._take_batch(self._further))
         return None
 
-    def _taken(self, queue: deque[AccountFetch]) -> list[AccountFetch]:
+    def _take_batch(self, queue: deque[AccountFetch]) -> list[AccountFetch]:
         return [queue.popleft() for _ in range(min(self._size.now, len(queue)))]
 
-    def _pulse(self, batch: list[AccountFetch], delay: float = 0.0) -> Task:
+    def _pulse_task(self, batch: list[AccountFetch], delay: float = 0.0) -> Task:
         batch = sorted(batch, key=lambda visit: visit.cursor is not None)  # first pages come first in a query
         asking = self._asking()
         pages = [PageRequest(visit.login, visit.cursor) for visit in batch]
         has_first = pages[0].cursor is None
-        self._pulses_under_way += 1
-        self._first_pulses_under_way += has_first
+        self._pulses_in_flight += 1
+        self._first_pulses_in_flight += has_first
 
         def ended() -> None:
-            self._pulses_under_way -= 1
-            self._first_pulses_under_way -= has_first
+            self._pulses_in_flight -= 1
+            self._first_pulses_in_flight -= has_first
             for visit in batch:
                 visit.share(asking.tally, 1 / len(batch))
 
         def done(answer: tuple[list[PageResult], GraphQLResponse]) -> None:
             ended()
-            self._heard(batch, *answer)
+            self._handle_response(batch, *answer)
 
         def failed(error: GitHubError) -> None:
             ended()
@@ -119,37 +119,37 @@ class GraphQLFetcher:
 
         return Task(lambda: self._graphql.pulse(pages, asking, after=delay), done, failed)
 
-    def _heard(self, batch: list[AccountFetch], parts: list[PageResult], told: GraphQLResponse) -> None:
-        if told.asks_too_much:
-            self._size.too_much(len(batch))
+    def _handle_response(self, batch: list[AccountFetch], parts: list[PageResult], told: GraphQLResponse) -> None:
+        if told.is_request_too_large:
+            self._size.shrink(len(batch))
         else:
-            self._size.worked()
+            self._size.record_success()
         again = []
         for visit, part in zip(batch, parts, strict=True):
             if isinstance(part, AccountPage):
-                self._listed(visit, part, told)
+                self._handle_page(visit, part, told)
             elif isinstance(part, AbsentAccount):
-                self._absent(visit)
+                self._handle_absent_account(visit)
             elif visit.tries < MAX_TRIES_WITHOUT_SPLITTING or (
-                part.asks_too_much and visit.tries < MAX_TRIES and len(batch) > 1
+                part.is_request_too_large and visit.tries < MAX_TRIES and len(batch) > 1
             ):
                 visit.tries += 1
                 again.append(visit)
             elif part.listed:
                 # What is missing stays missing; what was told is worth having.
                 visit.is_whole = visit.is_whole and part.listed.is_whole
-                self._listed(visit, part.listed, told)
+                self._handle_page(visit, part.listed, told)
             else:
                 self._finish(visit, part.error)
         # What failed without being too much may pass: give it a moment.
-        delay = 0.0 if told.asks_too_much else RETRY_DELAY_SECONDS
+        delay = 0.0 if told.is_request_too_large else RETRY_DELAY_SECONDS
         self._again.extend((half, delay) for half in split_in_halves(again))
 
     def _failed(self, batch: list[AccountFetch], error: GitHubError) -> None:
         # A batch that failed several times as it was is taken for too large, too.
-        smaller = error.asked_too_much or isinstance(error, ServerError | InvalidResponse)
+        smaller = error.is_request_too_large or isinstance(error, ServerError | InvalidResponse)
         if smaller and len(batch) > 1:
-            self._size.too_much(len(batch))
+            self._size.shrink(len(batch))
         most = (MAX_TRIES if len(batch) > 1 else MAX_TRIES_WITHOUT_SPLITTING) if smaller else MAX_TRIES_UNREACHABLE
         again = []
         for visit in batch:
@@ -157,34 +157,34 @@ class GraphQLFetcher:
             if isinstance(error, TRANSIENT_ERRORS) and visit.tries <= most:
                 again.append(visit)
             else:
-                self._hand_over(visit, error)
+                self._fall_back(visit, error)
         self._again.extend((part, 0.0) for part in (split_in_halves(again) if smaller else [again] if again else []))
 
     # An account ---------------------------------------------------------------------------------------------------
 
-    def _listed(self, visit: AccountFetch, listed: AccountPage, told: GraphQLResponse) -> None:
+    def _handle_page(self, visit: AccountFetch, listed: AccountPage, told: GraphQLResponse) -> None:
         visit.tries = 0
         visit.saw(told.captured_at)
         if listed.account:
             self._met(visit, listed.account)
         visit.total = listed.total
         visit.cursor = listed.cursor
-        fresh = visit.walk.add(listed.repositories)
+        fresh = visit.pager.add(listed.repositories)
         assert visit.account is not None
         for repository in fresh:
             if repository.node_id is None:
                 continue
             want = NodeRequest(visit, repository.github_id, repository.node_id)
-            if self._languages_wanted(visit.account, repository):
-                visit.under_way += 1
+            if self._should_fetch_languages(visit.account, repository):
+                visit.pending_parts += 1
                 self._languages.add(want)
             if self._extras:
-                visit.under_way += 1
+                visit.pending_parts += 1
                 self._extras.add(want)
         if listed.cursor:
             self._further.append(visit)
-        elif self._gaps.closes(visit):
-            visit.is_listed = True
+        elif self._count_mismatches.finish_pass(visit):
+            visit.has_all_pages = True
             self._settle(visit)
         else:
             self._first.append(visit)
@@ -193,24 +193,24 @@ class GraphQLFetcher:
         is_new = visit.account is None
         visit.account = account
         if is_new and account.kind == "organization":
-            visit.under_way += 1
-            self._organizations.append(visit)
+            visit.pending_parts += 1
+            self._organization_queue.append(visit)
 
-    def _absent(self, visit: AccountFetch) -> None:
+    def _handle_absent_account(self, visit: AccountFetch) -> None:
         """Nobody has this login: perhaps the account we mean has another one now."""
-        if visit.ask.github_id is not None and not visit.was_renamed and visit.account is None:
-            visit.was_renamed = True
+        if visit.ask.github_id is not None and not visit.is_looked_up_by_id and visit.account is None:
+            visit.is_looked_up_by_id = True
             self._renamed.append(visit)
         else:
             self._finish(visit, AccountNotFound(visit.ask.login))
 
-    def _look_up(self, visit: AccountFetch) -> Task:
+    def _account_by_id_task(self, visit: AccountFetch) -> Task:
         asking = self._asking()
         github_id = visit.ask.github_id or 0
-        self._pulses_under_way += 1
+        self._pulses_in_flight += 1
 
         def done(answer: tuple[Account, object]) -> None:
-            self._pulses_under_way -= 1
+            self._pulses_in_flight -= 1
             visit.share(asking.tally)
             if answer[0].login.lower() == visit.login.lower():
                 self._finish(visit, AccountNotFound(visit.ask.login))  # shown by id, not by name: being deleted
@@ -219,7 +219,7 @@ class GraphQLFetcher:
             self._first.append(visit)
 
         def failed(error: GitHubError) -> None:
-            self._pulses_under_way -= 1
+            self._pulses_in_flight -= 1
             visit.share(asking.tally)
             is_gone = isinstance(error, AccountNotFound)
             self._finish(visit, AccountNotFound(visit.ask.login) if is_gone else error)
@@ -242,11 +242,11 @@ class GraphQLFetcher:
 
         def over() -> None:
             visit.share(asking.tally)
-            visit.under_way -= 1
+            visit.pending_parts -= 1
             self._settle(visit)
 
         return Task(lambda: self._rest.organization(login, asking), done, failed)
 
     def _settle(self, visit: AccountFetch) -> None:
-        if visit.is_listed and not visit.under_way and not visit.is_finished:
+        if visit.has_all_pages and not visit.pending_parts and not visit.is_finished:
             self._finish(visit, None)

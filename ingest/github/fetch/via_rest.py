@@ -38,25 +38,25 @@ class RestFetcher:
     ) -> None:
         self._rest = rest
         self._asking = asking
-        self._languages_wanted = languages_wanted
+        self._should_fetch_languages = languages_wanted
         self._finish = finish
-        self._give_back = give_back
-        self._accounts: deque[AccountFetch] = deque()
-        self._pages: deque[Task] = deque()
+        self._retry_with_other_credential = give_back
+        self._account_queue: deque[AccountFetch] = deque()
+        self._page_tasks: deque[Task] = deque()
         self._languages: deque[tuple[AccountFetch, Repository]] = deque()
-        self._lists_under_way = 0
-        self._gaps = gaps
-        self._no_more_languages: GitHubError | None = None
+        self._lists_in_flight = 0
+        self._count_mismatches = gaps
+        self._languages_budget_error: GitHubError | None = None
 
     def add(self, visit: AccountFetch) -> None:
-        self._accounts.append(visit)
+        self._account_queue.append(visit)
 
     def next(self) -> Task | None:
-        if self._pages:
-            return self._pages.popleft()
-        if self._accounts:
-            return self._account(self._accounts.popleft())
-        if self._lists_under_way:
+        if self._page_tasks:
+            return self._page_tasks.popleft()
+        if self._account_queue:
+            return self._account(self._account_queue.popleft())
+        if self._lists_in_flight:
             return None
         return self._language()
 
@@ -64,9 +64,9 @@ class RestFetcher:
         """The next repository whose languages are wanted, while the budget lasts."""
         while self._languages:
             visit, repository = self._languages.popleft()
-            if self._no_more_languages is None:
-                return self._languages_of(visit, repository)
-            self._unread(visit, repository, self._no_more_languages)
+            if self._languages_budget_error is None:
+                return self._languages_task(visit, repository)
+            self._record_languages_failure(visit, repository, self._languages_budget_error)
         return None
 
     def _task(
@@ -74,10 +74,10 @@ class RestFetcher:
     ) -> Task:
         """A part of the list of *visit*; if it fails, so does the visit."""
         asking = self._asking()
-        self._lists_under_way += 1
+        self._lists_in_flight += 1
 
         def ended() -> bool:
-            self._lists_under_way -= 1
+            self._lists_in_flight -= 1
             visit.share(asking.tally)
             return visit.is_finished
 
@@ -87,7 +87,7 @@ class RestFetcher:
 
         def failed(error: GitHubError) -> None:
             if not ended():
-                self._give_back(visit, error)
+                self._retry_with_other_credential(visit, error)
 
         return Task(lambda: work(asking), heard, failed)
 
@@ -98,11 +98,11 @@ class RestFetcher:
             visit.account, moment = answer
             visit.saw(moment)
             visit.total = visit.account.public_repositories
-            self._begin_walk(visit, visit.account)
+            self._start_paging(visit, visit.account)
 
-        return self._task(visit, lambda asking: self._find(visit, asking), done)
+        return self._task(visit, lambda asking: self._fetch_account(visit, asking), done)
 
-    def _find(self, visit: AccountFetch, asking: RequestContext) -> tuple[Account, datetime]:
+    def _fetch_account(self, visit: AccountFetch, asking: RequestContext) -> tuple[Account, datetime]:
         """Ask by login, and where nobody has it, by id: the account may have another login now."""
         try:
             return self._rest.account(visit.login, asking)
@@ -114,53 +114,53 @@ class RestFetcher:
         except AccountNotFound as error:
             raise AccountNotFound(visit.ask.login) from error
 
-    def _begin_walk(self, visit: AccountFetch, account: Account) -> None:
+    def _start_paging(self, visit: AccountFetch, account: Account) -> None:
         # A second walk compares nothing: what did not change would be wrong again.
-        anew = visit.walk.number > 1
-        visit.under_way = 1
-        self._pages.append(
+        anew = visit.pager.number > 1
+        visit.pending_parts = 1
+        self._page_tasks.append(
             self._task(
                 visit,
                 lambda asking: self._rest.first_page(account, asking, anew=anew),
-                lambda page: self._listed(visit, page, anew=anew),
+                lambda page: self._handle_page(visit, page, anew=anew),
             )
         )
 
-    def _listed(self, visit: AccountFetch, page: RepositoryPage, *, anew: bool) -> None:
+    def _handle_page(self, visit: AccountFetch, page: RepositoryPage, *, anew: bool) -> None:
         visit.saw(page.captured_at)
-        visit.walk.add(page.repositories)
-        visit.under_way -= 1
+        visit.pager.add(page.repositories)
+        visit.pending_parts -= 1
         for url in page.others:
-            visit.under_way += 1
-            self._pages.append(self._further(visit, url, anew=anew, is_last_known=page.is_all_known))
-        if visit.under_way:
+            visit.pending_parts += 1
+            self._page_tasks.append(self._further(visit, url, anew=anew, is_last_known=page.has_all_urls))
+        if visit.pending_parts:
             return
-        if self._gaps.closes(visit):
-            self._walked(visit)
+        if self._count_mismatches.finish_pass(visit):
+            self._handle_complete_list(visit)
         else:
-            self._accounts.append(visit)  # its count may have moved, too
+            self._account_queue.append(visit)  # its count may have moved, too
 
     def _further(self, visit: AccountFetch, url: str, *, anew: bool, is_last_known: bool) -> Task:
         def done(page: RepositoryPage) -> None:
             # The first page named all pages; only where it could not, each one names the next.
-            self._listed(visit, replace(page, others=()) if is_last_known else page, anew=anew)
+            self._handle_page(visit, replace(page, others=()) if is_last_known else page, anew=anew)
 
         return self._task(visit, lambda asking: self._rest.page(url, visit.login, asking, anew=anew), done)
 
     # Languages -----------------------------------------------------------------------------------------------------
 
-    def _walked(self, visit: AccountFetch) -> None:
+    def _handle_complete_list(self, visit: AccountFetch) -> None:
         assert visit.account is not None
-        visit.is_listed = True
-        repositories, _ = visit.walk.result(visit.total)
-        wanted = [r for r in repositories if self._languages_wanted(visit.account, r)]
+        visit.has_all_pages = True
+        repositories, _ = visit.pager.result(visit.total)
+        wanted = [r for r in repositories if self._should_fetch_languages(visit.account, r)]
         # The budget may not last: first those that most people look at.
         wanted.sort(key=lambda repository: -(repository.stars or 0))
-        visit.under_way = len(wanted)
+        visit.pending_parts = len(wanted)
         self._languages.extend((visit, repository) for repository in wanted)
         self._settle(visit)
 
-    def _languages_of(self, visit: AccountFetch, repository: Repository) -> Task:
+    def _languages_task(self, visit: AccountFetch, repository: Repository) -> Task:
         asking = self._asking()
         asking = replace(asking, reserve=max(asking.reserve, LANGUAGES_RESERVE), waits_for_budget=False)
 
@@ -170,23 +170,23 @@ class RestFetcher:
                 visit.refused[repository.github_id] = found.reason
             else:
                 visit.languages[repository.github_id] = found
-            visit.under_way -= 1
+            visit.pending_parts -= 1
             self._settle(visit)
 
         def failed(error: GitHubError) -> None:
             visit.share(asking.tally)
-            if isinstance(error, RateLimited) and self._no_more_languages is None:
-                self._no_more_languages = error
+            if isinstance(error, RateLimited) and self._languages_budget_error is None:
+                self._languages_budget_error = error
                 log.info("the budget is spent, languages are left for later", why=str(error))
-            self._unread(visit, repository, error)
+            self._record_languages_failure(visit, repository, error)
 
         return Task(lambda: self._rest.languages(repository, asking), done, failed)
 
-    def _unread(self, visit: AccountFetch, repository: Repository, error: GitHubError) -> None:
-        visit.unread[repository.github_id] = error
-        visit.under_way -= 1
+    def _record_languages_failure(self, visit: AccountFetch, repository: Repository, error: GitHubError) -> None:
+        visit.languages_failed[repository.github_id] = error
+        visit.pending_parts -= 1
         self._settle(visit)
 
     def _settle(self, visit: AccountFetch) -> None:
-        if visit.is_listed and not visit.under_way and not visit.is_finished:
+        if visit.has_all_pages and not visit.pending_parts and not visit.is_finished:
             self._finish(visit, None)

@@ -42,35 +42,35 @@ class WorkerPool:
         self._size = size
         self._tasks: SimpleQueue[Task | None] = SimpleQueue()
         self._results: SimpleQueue[_TaskResult] = SimpleQueue()
-        self._flying = 0
+        self._in_flight = 0
 
     def run(self, flows: Sequence[TaskSource], stop: StopSignal) -> None:
         """Work until no flow has anything left, or until *stop*; what is under way then is left behind."""
-        threads = [Thread(target=self._work, name=f"github-{i}", daemon=True) for i in range(self._size)]
+        threads = [Thread(target=self._worker_loop, name=f"github-{i}", daemon=True) for i in range(self._size)]
         for thread in threads:
             thread.start()
         try:
             while not stop.is_set():
                 self._start(flows)
-                if not self._flying:
+                if not self._in_flight:
                     return
-                self._hear()
+                self._handle_result()
         finally:
             for _ in threads:
                 self._tasks.put(None)
 
     def _start(self, flows: Sequence[TaskSource]) -> None:
         for flow in flows:
-            while self._flying < self._size and (task := flow.next()):
-                self._flying += 1
+            while self._in_flight < self._size and (task := flow.next()):
+                self._in_flight += 1
                 self._tasks.put(task)
 
-    def _hear(self) -> None:
+    def _handle_result(self) -> None:
         try:
             result = self._results.get(timeout=POLL_SECONDS)
         except Empty:
             return
-        self._flying -= 1
+        self._in_flight -= 1
         if isinstance(result.error, GitHubError):
             result.task.failed(result.error)
         elif result.error is not None:
@@ -78,7 +78,7 @@ class WorkerPool:
         else:
             result.task.done(result.value)
 
-    def _work(self) -> None:
+    def _worker_loop(self) -> None:
         while task := self._tasks.get():
             try:
                 self._results.put(_TaskResult(task, value=task.work()))

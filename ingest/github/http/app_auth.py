@@ -58,7 +58,7 @@ class AppCredential:
         }
         return f"Bearer {jwt.encode(claims, self._key, algorithm='RS256')}"
 
-    def heed(self, answer: Response) -> bool:
+    def adjust_clock(self, answer: Response) -> bool:
         """GitHub refused a signature: where its clock differs from ours, sign by its own; False where it agrees."""
         ahead = answer.date - answer.received_at
         if abs(ahead - self._ahead) < CLOCK_SKEW_TOLERANCE:
@@ -72,7 +72,7 @@ class InstallationCredential:
 
     def __init__(self, app: AppCredential, installation_id: str, clock: Clock) -> None:
         self.app = app
-        self.renewing = Lock()
+        self.renewal_lock = Lock()
         self._id = installation_id
         self._clock = clock
         self._token: str | None = None
@@ -101,7 +101,7 @@ class InstallationCredential:
             raise BadCredentials(self.name, self.fingerprint)
         return f"Bearer {token}"
 
-    def is_fresh(self) -> bool:
+    def has_valid_token(self) -> bool:
         until = self._good_until
         return self._token is not None and until is not None and self._clock() < until - TOKEN_RENEWAL_MARGIN
 

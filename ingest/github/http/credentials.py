@@ -82,7 +82,7 @@ class CredentialPool:
         self.on_refusal: Callable[[Credential, str, datetime | None], None] = lambda *_told: None
 
     @classmethod
-    def of_tokens(cls, secrets: Sequence[str]) -> "CredentialPool":
+    def from_secrets(cls, secrets: Sequence[str]) -> "CredentialPool":
         """Make a pool of tokens, an anonymous one of none. Raises BadCredentials for what cannot be a token."""
         return cls(numbered_tokens(secrets))
 

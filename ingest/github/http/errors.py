@@ -9,7 +9,7 @@ class GitHubError(AlmanacError):
     """Anything that kept us from an answer. Never holds a token."""
 
     code = "github_error"
-    asked_too_much = False
+    is_request_too_large = False
     """It failed in a way (late, or too large) where asking for less at once helps and repeating does not."""
 
 

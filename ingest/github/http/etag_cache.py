@@ -33,7 +33,7 @@ class CachedResponse:
     headers: Mapping[str, str]
     body: bytes
 
-    def conditions(self) -> dict[str, str]:
+    def conditional_headers(self) -> dict[str, str]:
         """The headers that ask "only if it changed". The ETag alone: Last-Modified says less than it promises."""
         if "etag" in self.headers:
             return {"if-none-match": self.headers["etag"]}
@@ -55,12 +55,12 @@ class ResponseCache:
 
     def __init__(self, redis: "Redis | None", prefix: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
-        self._name = prefix
-        self._prefix = f"{prefix}:{FORMAT_VERSION}"
+        self._key_prefix = prefix
+        self._versioned_prefix = f"{prefix}:{FORMAT_VERSION}"
         self._clock = clock
         self._memory = MemoryCache(MAX_MEMORY_BYTES)
         self._away_until = 0.0
-        self._warned = False
+        self._has_warned = False
 
     def find(self, fingerprint: str, url: str) -> CachedResponse | None:
         packed = self._get(self._key("answer", fingerprint, url))
@@ -88,7 +88,7 @@ class ResponseCache:
         held = self._get(self._key("gap", "", str(github_id)))
         return int(held) if held else None
 
-    def remember_gap(self, github_id: int, gap: int) -> None:
+    def save_count_mismatch(self, github_id: int, gap: int) -> None:
         self._set(self._key("gap", "", str(github_id)), str(gap).encode(), REFUSAL_TTL_SECONDS)
 
     def owner(self, fingerprint: str) -> str | None:
@@ -99,18 +99,18 @@ class ResponseCache:
     def learn_owner(self, fingerprint: str, owner: str) -> None:
         self._set(self._key("owner", fingerprint, ""), owner.encode(), RESPONSE_TTL_SECONDS)
 
-    def note_refused(self, fingerprint: str, name: str, why: str, at: datetime | None) -> None:
+    def publish_refused_token(self, fingerprint: str, name: str, why: str, at: datetime | None) -> None:
         """Let others see for a day which credential GitHub refused and why (see `core.budget`)."""
-        key, told = f"{self._name}:refused", json.dumps({"name": name, "why": why, "at": at and at.isoformat()})
+        key, told = f"{self._key_prefix}:refused", json.dumps({"name": name, "why": why, "at": at and at.isoformat()})
         self._ask(lambda redis: (redis.hset(key, fingerprint, told), redis.expire(key, REFUSAL_TTL_SECONDS)))
 
-    def forget_refused(self, fingerprints: Iterable[str]) -> None:
+    def clear_refused_tokens(self, fingerprints: Iterable[str]) -> None:
         """A process that starts gives its credentials another chance."""
         names = list(fingerprints)
-        self._ask(lambda redis: redis.hdel(f"{self._name}:refused", *names) if names else None)
+        self._ask(lambda redis: redis.hdel(f"{self._key_prefix}:refused", *names) if names else None)
 
     def _key(self, what: str, fingerprint: str, url: str) -> str:
-        return f"{self._prefix}:{what}:{fingerprint}:{sha256(url.encode()).hexdigest()[:32]}"
+        return f"{self._versioned_prefix}:{what}:{fingerprint}:{sha256(url.encode()).hexdigest()[:32]}"
 
     def _get(self, key: str) -> bytes | None:
         held: bytes | None = self._ask(lambda redis: redis.get(key))  # type: ignore[assignment]
@@ -128,11 +128,11 @@ class ResponseCache:
             answer = question(self._redis)
         except RedisError as error:
             self._away_until = time.monotonic() + REDIS_RETRY_SECONDS
-            if not self._warned:
-                self._warned = True
+            if not self._has_warned:
+                self._has_warned = True
                 log.warning("redis is away, answers are kept in this process only", error=str(error))
             return None
-        self._warned = False
+        self._has_warned = False
         return answer
 
 
@@ -140,7 +140,7 @@ class MemoryCache:
     """The most recently used values, up to a size."""
 
     def __init__(self, most_bytes: int) -> None:
-        self._most = most_bytes
+        self._max_bytes = most_bytes
         self._size = 0
         self._held: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
         self._lock = Lock()
@@ -158,7 +158,7 @@ class MemoryCache:
             old, _ = self._held.pop(key, (b"", 0.0))
             self._held[key] = (value, until)
             self._size += len(value) - len(old)
-            while self._size > self._most:
+            while self._size > self._max_bytes:
                 _, (oldest, _) = self._held.popitem(last=False)
                 self._size -= len(oldest)
 

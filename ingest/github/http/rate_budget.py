@@ -81,8 +81,8 @@ class RateBudgetState:
 
     def admit(self, wish: AdmissionRequest, now: float) -> AdmissionDecision:
         """Let *wish* start, or say until when it has to wait. Having started, it is in flight until settled."""
-        self._forget_the_past(now)
-        verdict = self._verdict(wish, now)
+        self._drop_expired(now)
+        verdict = self._decide(wish, now)
         if verdict.go:
             self.in_flight[wish.id] = InFlightRequest(wish.bucket, wish.cost, now)
             slots = self.paced.setdefault(f"{wish.owner} {wish.kind}", {})
@@ -100,7 +100,7 @@ class RateBudgetState:
             held = self.buckets.get(key)
             self.buckets[key] = told if held is None else newer_bucket(held, told)
 
-    def forgive(self, started_at: float) -> None:
+    def reset_strikes(self, started_at: float) -> None:
         """A request that started after the last pause went through: the next pause starts from a minute again."""
         if self.strikes and started_at > self.paused_at:
             self.strikes = 0
@@ -112,7 +112,7 @@ class RateBudgetState:
         self.paused_until = max(self.paused_until, now + seconds)
         self.paused_at = max(self.paused_at, now)
 
-    def pause_unstated(self, started_at: float, now: float, jitter: float) -> None:
+    def pause_with_backoff(self, started_at: float, now: float, jitter: float) -> None:
         """GitHub did not say how long: a minute, then twice as long each time. *jitter* is from 0 to 1."""
         if started_at >= self.paused_at:  # those in flight together are one warning, not several
             self.strikes += 1
@@ -120,7 +120,7 @@ class RateBudgetState:
         if now + seconds > self.paused_until:
             self.pause(seconds * (1 + jitter / 4), now)
 
-    def spend(self, key: str, limit: int, resets_at: float) -> None:
+    def mark_exhausted(self, key: str, limit: int, resets_at: float) -> None:
         """GitHub refused because this bucket is empty: that counts more than what was heard before."""
         self.buckets[key] = Bucket(limit, 0, resets_at)
 
@@ -155,7 +155,7 @@ class RateBudgetState:
 
     # Deciding -----------------------------------------------------------------------------------------------------
 
-    def _verdict(self, wish: AdmissionRequest, now: float) -> AdmissionDecision:
+    def _decide(self, wish: AdmissionRequest, now: float) -> AdmissionDecision:
         if now < self.paused_until:
             return AdmissionDecision(False, self.paused_until, "paused")
         bucket = self.buckets.get(wish.bucket)
@@ -163,24 +163,24 @@ class RateBudgetState:
             reserved = round(bucket.limit * wish.reserve)
             if bucket.remaining - wish.cost < reserved:
                 return AdmissionDecision(False, bucket.resets_at, "spent")
-            if self._left(wish.bucket, bucket) - wish.cost < reserved:
+            if self._remaining_after_in_flight(wish.bucket, bucket) - wish.cost < reserved:
                 # What is in flight may turn out to be free (304) or cheaper than feared: look again soon.
                 return AdmissionDecision(False, now + RECHECK_SECONDS, "busy")
         if len(self.in_flight) >= MAX_CONCURRENT_REQUESTS:
             return AdmissionDecision(False, now + RECHECK_SECONDS, "busy")
-        return self._pace(wish)
+        return self._check_secondary_limit(wish)
 
-    def _pace(self, wish: AdmissionRequest) -> AdmissionDecision:
+    def _check_secondary_limit(self, wish: AdmissionRequest) -> AdmissionDecision:
         slots = self.paced.get(f"{wish.owner} {wish.kind}", {})
         if sum(slots.values()) < MAX_REQUESTS_PER_MINUTE[wish.kind]:
             return AdmissionDecision(True)
         oldest = min(int(slot) for slot in slots)
         return AdmissionDecision(False, (oldest + 1) * SLOT_SECONDS + MINUTE, "pace")
 
-    def _left(self, key: str, bucket: Bucket) -> int:
+    def _remaining_after_in_flight(self, key: str, bucket: Bucket) -> int:
         return bucket.remaining - sum(flying.cost for flying in self.in_flight.values() if flying.bucket == key)
 
-    def _forget_the_past(self, now: float) -> None:
+    def _drop_expired(self, now: float) -> None:
         self.buckets = {key: bucket for key, bucket in self.buckets.items() if bucket.resets_at > now}
         self.in_flight = {
             key: flying for key, flying in self.in_flight.items() if flying.started_at > now - LEASE_SECONDS

@@ -51,11 +51,11 @@ class RateBudgetStore:
         self._key = key
         self._clock = clock
         self._lock = Lock()
-        self._local = RateBudgetState()
+        self._local_state = RateBudgetState()
         self._ahead = 0.0
-        self._compared_at: float | None = None
+        self._clock_synced_at: float | None = None
         self._away_until = 0.0
-        self._warned = False
+        self._has_warned = False
 
     def update(self, change: Callable[[RateBudgetState, float], Result]) -> Result:
         """Apply *change* to the shared state, as if nobody else did at that moment; it gets the state and the time."""
@@ -64,8 +64,8 @@ class RateBudgetStore:
                 try:
                     return self._shared(self._redis, change)
                 except RedisError as error:
-                    self._redis_is_away(error)
-            return change(self._local, self._now())
+                    self._handle_redis_error(error)
+            return change(self._local_state, self._now())
 
     def until(self, moment: float) -> datetime:
         """Translate shared time into our clock's."""
@@ -75,7 +75,7 @@ class RateBudgetStore:
         return self._clock().timestamp() + self._ahead
 
     def _shared(self, redis: "Redis", change: Callable[[RateBudgetState, float], Result]) -> Result:
-        self._compare_clocks(redis)
+        self._sync_clock(redis)
         with redis.pipeline() as pipe:
             while True:
                 try:
@@ -87,8 +87,8 @@ class RateBudgetStore:
                     pipe.execute()
                 except WatchError:
                     continue  # another process was quicker: decide again on what it left
-                self._local = state
-                self._warned = False
+                self._local_state = state
+                self._has_warned = False
                 return result
 
     def _read(self, held: bytes | None) -> RateBudgetState:
@@ -97,20 +97,20 @@ class RateBudgetStore:
             state = RateBudgetState.from_json(held) if held else RateBudgetState()
         except (ValueError, KeyError, TypeError):  # written by another version
             state = RateBudgetState()
-        state.merge(self._local)
+        state.merge(self._local_state)
         return state
 
-    def _compare_clocks(self, redis: "Redis") -> None:
+    def _sync_clock(self, redis: "Redis") -> None:
         now = time.monotonic()
-        if self._compared_at is None or now - self._compared_at > CLOCK_SYNC_INTERVAL_SECONDS:
+        if self._clock_synced_at is None or now - self._clock_synced_at > CLOCK_SYNC_INTERVAL_SECONDS:
             seconds, microseconds = redis.time()
             self._ahead = seconds + microseconds / 1e6 - self._clock().timestamp()
-            self._compared_at = now
+            self._clock_synced_at = now
 
-    def _redis_is_away(self, error: RedisError) -> None:
+    def _handle_redis_error(self, error: RedisError) -> None:
         self._away_until = time.monotonic() + REDIS_RETRY_SECONDS
-        if not self._warned:
-            self._warned = True
+        if not self._has_warned:
+            self._has_warned = True
             log.warning("redis is away, the request budget is this process's own", error=str(error))
 
 
@@ -126,14 +126,14 @@ class RateGate:
         patience: float = MAX_WAIT_SECONDS,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._ledger = ledger
+        self._store = ledger
         self._clock = clock
         self._sleep = sleep
         self._patience = patience
         self._jitter = jitter
 
     @contextmanager
-    def passing(
+    def acquire(
         self, wish: AdmissionRequest, *, waits_for_budget: bool = True, stop: StopSignal | None = None
     ) -> Iterator["RequestPermit"]:
         """Hold a place for *wish* while its request is under way.
@@ -143,8 +143,8 @@ class RateGate:
         """
         # Every attempt is one of its own: a second one must not end the first one's place.
         wish = AdmissionRequest(uuid4().hex[:12], wish.owner, wish.resource, wish.kind, wish.cost, wish.reserve)
-        started_at = self._enter(wish, waits_for_budget, stop)
-        passage = RequestPermit(self._ledger, wish, started_at, self._jitter)
+        started_at = self._wait_for_admission(wish, waits_for_budget, stop)
+        passage = RequestPermit(self._store, wish, started_at, self._jitter)
         try:
             yield passage
         finally:
@@ -166,46 +166,46 @@ class RateGate:
 
         def read(state: RateBudgetState, now: float) -> list[BucketState]:
             return [
-                BucketState(owner, resource, bucket.limit, bucket.remaining, self._ledger.until(bucket.resets_at))
+                BucketState(owner, resource, bucket.limit, bucket.remaining, self._store.until(bucket.resets_at))
                 for key, bucket in sorted(state.buckets.items())
                 for owner, resource in [key.split(" ", 1)]
                 if bucket.resets_at > now
             ]
 
-        return self._ledger.update(read)
+        return self._store.update(read)
 
     def rename_owner(self, old: str, new: str) -> None:
-        self._ledger.update(lambda state, _now: state.rename_owner(old, new))
+        self._store.update(lambda state, _now: state.rename_owner(old, new))
 
     def told(self, owner: str, resource: str, limits: RateLimitStatus) -> None:
         """Note the state of a bucket that came in a body instead of the headers."""
 
         def note(state: RateBudgetState, now: float) -> None:
             wish = AdmissionRequest("", owner, resource)
-            state.settle(wish, owner=owner, told=Bucket(limits.limit, limits.remaining, now + limits.resets_in))
+            state.settle(wish, owner=owner, told=Bucket(limits.limit, limits.remaining, now + limits.resets_in_seconds))
 
-        self._ledger.update(note)
+        self._store.update(note)
 
-    def _enter(self, wish: AdmissionRequest, waits_for_budget: bool, stop: StopSignal | None) -> float:
+    def _wait_for_admission(self, wish: AdmissionRequest, waits_for_budget: bool, stop: StopSignal | None) -> float:
         last_why = ""
         while True:
             if stop is not None and stop.is_set():
                 raise Stopped
-            verdict, now = self._ledger.update(lambda state, now: (state.admit(wish, now), now))
+            verdict, now = self._store.update(lambda state, now: (state.admit(wish, now), now))
             if verdict.go:
                 return now
             seconds = verdict.until - now
             if verdict.why in ("paused", "spent"):
-                self._check(verdict, seconds, waits_for_budget)
+                self._raise_if_wait_too_long(verdict, seconds, waits_for_budget)
                 if verdict.why != last_why and seconds > 1:
                     log.info("waiting for github", why=verdict.why, seconds=round(seconds, 1), bucket=wish.bucket)
                 last_why = verdict.why
             self.wait(max(seconds, 2 * CLOCK_TICK_SECONDS), stop)
 
-    def _check(self, verdict: AdmissionDecision, seconds: float, waits_for_budget: bool) -> None:
+    def _raise_if_wait_too_long(self, verdict: AdmissionDecision, seconds: float, waits_for_budget: bool) -> None:
         if seconds > self._patience or (verdict.why == "spent" and not waits_for_budget):
             reason = "GitHub told us to wait" if verdict.why == "paused" else "GitHub's rate limit is spent"
-            raise RateLimited(self._ledger.until(verdict.until), reason)
+            raise RateLimited(self._store.until(verdict.until), reason)
 
 
 class RequestPermit:
@@ -214,13 +214,13 @@ class RequestPermit:
     def __init__(
         self, ledger: RateBudgetStore, wish: AdmissionRequest, started_at: float, jitter: Callable[[], float]
     ) -> None:
-        self._ledger = ledger
-        self._wish = wish
+        self._store = ledger
+        self._request = wish
         self.started_at = started_at
         self._jitter = jitter
-        self._settled = False
+        self._is_settled = False
 
-    def answered(self, limits: RateLimitStatus | None, wait: RequiredWait | None, owner: str) -> None:
+    def record_response(self, limits: RateLimitStatus | None, wait: RequiredWait | None, owner: str) -> None:
         """Note what is left, and whether we are to wait, before anybody else may start.
 
         *owner* is whose budget it is, as far as is known now: that may have come out since the request started.
@@ -228,26 +228,26 @@ class RequestPermit:
         jitter = self._jitter()
 
         def note(state: RateBudgetState, now: float) -> None:
-            told = None if limits is None else Bucket(limits.limit, limits.remaining, now + limits.resets_in)
+            told = None if limits is None else Bucket(limits.limit, limits.remaining, now + limits.resets_in_seconds)
             resource = limits.resource if limits else None
-            state.settle(self._wish, owner=owner, resource=resource, told=told)
+            state.settle(self._request, owner=owner, resource=resource, told=told)
             if wait is None:
-                state.forgive(self.started_at)
+                state.reset_strikes(self.started_at)
             elif wait.scope == "host":
                 state.pause(wait.seconds, now)
             elif wait.scope == "unstated":
-                state.pause_unstated(self.started_at, now, jitter)
+                state.pause_with_backoff(self.started_at, now, jitter)
             elif limits is not None:
-                key = f"{owner} {resource or self._wish.resource}"
-                state.spend(key, limits.limit, now + limits.resets_in)
+                key = f"{owner} {resource or self._request.resource}"
+                state.mark_exhausted(key, limits.limit, now + limits.resets_in_seconds)
                 # Asked as one resource, refused as another: neither is asked again before.
-                state.spend(f"{owner} {self._wish.resource}", limits.limit, now + limits.resets_in)
+                state.mark_exhausted(f"{owner} {self._request.resource}", limits.limit, now + limits.resets_in_seconds)
 
-        self._ledger.update(note)
-        self._settled = True
+        self._store.update(note)
+        self._is_settled = True
 
     def close(self) -> None:
         """End a request that got no answer."""
-        if not self._settled:
-            self._ledger.update(lambda state, _now: state.settle(self._wish, owner=self._wish.owner))
-            self._settled = True
+        if not self._is_settled:
+            self._store.update(lambda state, _now: state.settle(self._request, owner=self._request.owner))
+            self._is_settled = True

@@ -71,7 +71,7 @@ class RateLimitStatus:
     resource: str | None
     limit: int
     remaining: int
-    resets_in: float
+    resets_in_seconds: float
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def required_wait(answer: Response) -> RequiredWait | None:
         return RequiredWait("host", max(1.0, retry_after))
     limits = rate_limit_status(answer)
     if limits and limits.remaining == 0:
-        return RequiredWait("bucket", limits.resets_in)
+        return RequiredWait("bucket", limits.resets_in_seconds)
     return RequiredWait("unstated", 0.0) if messages or answer.status == TOO_MANY_REQUESTS else None
 
 

@@ -85,7 +85,7 @@ class ApiRequest:
 
     url: str
     what: str
-    asking: RequestContext
+    context: RequestContext
     method: str = "GET"
     resource: str = "core"
     kind: str = REST
@@ -124,7 +124,7 @@ class Transport:
         self._http = httpx.Client(
             transport=network, timeout=timeout, limits=CONNECTION_LIMITS, headers=headers, follow_redirects=False
         )
-        self._health = CircuitBreaker()
+        self._circuit_breaker = CircuitBreaker()
         self._usage = Usage()
         self._lock = Lock()
 
@@ -153,43 +153,45 @@ class Transport:
         times. Raises RateLimited, BadCredentials, ServerFailed, Unreachable, UnreadableAnswer, Stopped.
         """
         retrying = Retrying(
-            retry=retry_if_exception(self._is_worth_repeating),
+            retry=retry_if_exception(self._is_retryable),
             stop=stop_after_attempt(call.attempts),
             wait=wait_random_exponential(multiplier=0.5, max=10),
-            sleep=lambda seconds: self.gate.wait(seconds, call.asking.stop),
-            before_sleep=self._trying_again,
+            sleep=lambda seconds: self.gate.wait(seconds, call.context.stop),
+            before_sleep=self._before_retry,
             reraise=True,
         )
         return retrying(self._attempt, call)
 
-    def _is_worth_repeating(self, error: BaseException) -> bool:
-        return isinstance(error, TRANSIENT_ERRORS) and not error.asked_too_much and not self._health.is_down
+    def _is_retryable(self, error: BaseException) -> bool:
+        return (
+            isinstance(error, TRANSIENT_ERRORS) and not error.is_request_too_large and not self._circuit_breaker.is_open
+        )
 
-    def _trying_again(self, state: RetryCallState) -> None:
+    def _before_retry(self, state: RetryCallState) -> None:
         self.count(retries=1)
         error = state.outcome.exception() if state.outcome else None
         log.warning("github request failed, trying again", why=str(error), attempt=state.attempt_number)
 
     def _attempt(self, call: ApiRequest) -> ParsedResponse:
-        self._health.check()
+        self._circuit_breaker.check()
         began = time.monotonic()
         try:
-            answer = self._follow(call)
+            answer = self._follow_redirects(call)
             if answer.status >= 500:
                 raise ServerError(answer.status)
             reply = ParsedResponse(answer, read_json(answer, call.what) if answer.status == OK else None)
         except TRANSIENT_ERRORS as error:
             late = time.monotonic() - began > SLOW_FAILURE_SECONDS
-            error.asked_too_much |= late and call.method == "POST"
-            self._health.failed(error)
+            error.is_request_too_large |= late and call.method == "POST"
+            self._circuit_breaker.failed(error)
             raise
-        self._health.succeeded()
+        self._circuit_breaker.record_success()
         return reply
 
-    def _follow(self, call: ApiRequest) -> Response:
+    def _follow_redirects(self, call: ApiRequest) -> Response:
         """Follow redirects ourselves: within our host, a few times, and only for what changes nothing."""
         for _ in range(MAX_REDIRECTS + 1):
-            answer = self._once(call)
+            answer = self._send_authenticated(call)
             location = answer.headers.get("location")
             if answer.status not in REDIRECT_STATUSES or call.method != "GET" or not location:
                 return answer
@@ -199,34 +201,34 @@ class Transport:
             call = replace(call, url=target)
         raise UnexpectedStatus(answer.status, call.what, "the redirects lead in a circle")
 
-    def _once(self, call: ApiRequest) -> Response:
+    def _send_authenticated(self, call: ApiRequest) -> Response:
         """Ask once, with a token that is good; an App's that is refused before its time is renewed once."""
-        credential = call.asking.credential
+        credential = call.context.credential
         if self._pool.refused(credential):
             raise BadCredentials(credential.name, credential.fingerprint)
         if not isinstance(credential, InstallationCredential):
             answer = self._pass(call)
         else:
-            self._renew(credential, call.asking)
+            self._renew_token(credential, call.context)
             sent = credential.authorization()
             answer = self._pass(call)
             if answer.status == UNAUTHORIZED:
                 credential.drop(sent)
-                self._renew(credential, call.asking)
+                self._renew_token(credential, call.context)
                 answer = self._pass(call)
         if answer.status == UNAUTHORIZED:
             raise self._refused(credential, answer)
         return answer
 
-    def _renew(self, installation: InstallationCredential, asking: RequestContext) -> None:
+    def _renew_token(self, installation: InstallationCredential, asking: RequestContext) -> None:
         """Get a token where the one at hand ends soon; whoever else wants one waits for it."""
-        with installation.renewing:
-            if installation.is_fresh():
+        with installation.renewal_lock:
+            if installation.has_valid_token():
                 return
             signed = RequestContext(installation.app, stop=asking.stop, tally=asking.tally)
             call = ApiRequest(self.root + installation.path, "an installation's token", signed, "POST")
             answer = self._pass(call)
-            if answer.status == UNAUTHORIZED and installation.app.heed(answer):
+            if answer.status == UNAUTHORIZED and installation.app.adjust_clock(answer):
                 answer = self._pass(call)
             if answer.status >= 500:
                 raise ServerError(answer.status)
@@ -244,31 +246,31 @@ class Transport:
 
     def _pass(self, call: ApiRequest) -> Response:
         """Send through the gate; where GitHub says to wait, wait there and send again."""
-        asking, credential = call.asking, call.asking.credential
+        asking, credential = call.context, call.context.credential
         wish = AdmissionRequest("", self._pool.owner(credential), call.resource, call.kind, call.cost, asking.reserve)
         for _ in range(MAX_RATE_LIMITED_ATTEMPTS):
-            with self.gate.passing(wish, waits_for_budget=asking.waits_for_budget, stop=asking.stop) as passage:
-                answer = self._exchange(call)
+            with self.gate.acquire(wish, waits_for_budget=asking.waits_for_budget, stop=asking.stop) as passage:
+                answer = self._send_request(call)
                 wait = required_wait(answer)
                 # What a 401 tells is left is nobody's: GitHub does not know whom it speaks to.
                 left = None if answer.status == UNAUTHORIZED else rate_limit_status(answer)
-                passage.answered(left, wait, self._pool.owner(credential))
+                passage.record_response(left, wait, self._pool.owner(credential))
             if wait is None:
                 return answer
             seconds = round(wait.seconds, 1) or None
             log.info("github told us to wait", scope=wait.scope, seconds=seconds, request_id=answer.request_id)
         raise RateLimited(self._clock(), "GitHub keeps telling us to wait, though we did,")
 
-    def _exchange(self, call: ApiRequest) -> Response:
+    def _send_request(self, call: ApiRequest) -> Response:
         headers = dict(call.headers)
-        authorization = call.asking.credential.authorization()
+        authorization = call.context.credential.authorization()
         if authorization:
             headers["authorization"] = authorization
-        call.asking.tally.requests += 1
+        call.context.tally.requests += 1
         self.count(requests=1)
         began = time.monotonic()
         try:
-            answer = self._receive(call, headers, began)
+            answer = self._read_response(call, headers, began)
         except httpx.TransportError as error:
             why = _failure_reason(error)
             log.debug("github did not answer", method=call.method, url=call.url, why=why)
@@ -276,7 +278,7 @@ class Transport:
         except httpx.DecodingError as error:
             raise InvalidResponse(call.what, "its compression is broken") from error
         if answer.status == NOT_MODIFIED:
-            call.asking.tally.not_modified += 1
+            call.context.tally.not_modified += 1
             self.count(not_modified=1)
         log.debug(
             "github answered",
@@ -290,7 +292,7 @@ class Transport:
         )
         return answer
 
-    def _receive(self, call: ApiRequest, headers: dict[str, str], began: float) -> Response:
+    def _read_response(self, call: ApiRequest, headers: dict[str, str], began: float) -> Response:
         """Read the body piece by piece, so that neither its size nor its slowness is without bound."""
         with self._http.stream(call.method, call.url, headers=headers, json=call.json) as response:
             body = bytearray()
@@ -298,7 +300,7 @@ class Transport:
                 body += piece
                 if len(body) > MAX_BODY_BYTES:
                     error = InvalidResponse(call.what, f"it is larger than {MAX_BODY_BYTES // 2**20} MB")
-                    error.asked_too_much = True
+                    error.is_request_too_large = True
                     raise error
                 if time.monotonic() - began > MAX_RESPONSE_SECONDS:
                     raise Unreachable(httpx.URL(self.root).host, f"an answer took over {MAX_RESPONSE_SECONDS:.0f} s")

@@ -106,9 +106,9 @@ def test_it_waits_for_tables_and_leaves_it_to_its_starter(
 def test_the_stack_says_how_to_come_in(committing_database: Engine, setting: Setting, tmp_path: Path) -> None:
     url = committing_database.url.render_as_string(hide_password=False)
     first = bootstrap_first_admin(url, settings())
-    assert first.at_once.startswith("Sign in as admin with the password ")
+    assert first.immediate_message.startswith("Sign in as admin with the password ")
     later = bootstrap_first_admin(url, settings(), "DATA_DIR=demo ")
-    assert later.at_once == ""
+    assert later.immediate_message == ""
     assert later.later == (
         "Sign in as admin; if the password is lost: DATA_DIR=demo python -m core reset-password admin"
     )
@@ -117,7 +117,7 @@ def test_the_stack_says_how_to_come_in(committing_database: Engine, setting: Set
 def test_the_stack_keeps_a_password_that_was_set_to_itself(committing_database: Engine, setting: Setting) -> None:
     setting(admin_password="My own one 1")
     found = bootstrap_first_admin(committing_database.url.render_as_string(hide_password=False), settings())
-    assert (found.at_once, found.later) == ("", "Sign in as admin with your ADMIN_PASSWORD.")
+    assert (found.immediate_message, found.later) == ("", "Sign in as admin with your ADMIN_PASSWORD.")
 
 
 def test_production_makes_no_password_of_its_own(database, monkeypatch):

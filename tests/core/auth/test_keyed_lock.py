@@ -13,7 +13,7 @@ def test_one_at_a_time_for_a_key() -> None:
 
     def go(_: int) -> None:
         nonlocal inside, most
-        with turns.turn("ada"):
+        with turns.hold("ada"):
             inside += 1
             most = max(most, inside)
             inside -= 1
@@ -28,7 +28,7 @@ def test_different_keys_do_not_wait_for_each_other() -> None:
     turns, both_inside = KeyedLock(), Barrier(2, timeout=5)
 
     def go(key: str) -> None:
-        with turns.turn(key):
+        with turns.hold(key):
             both_inside.wait()
 
     with ThreadPoolExecutor(2) as pool:
@@ -37,8 +37,8 @@ def test_different_keys_do_not_wait_for_each_other() -> None:
 
 def test_who_fails_lets_the_next_one_in() -> None:
     turns = KeyedLock()
-    with pytest.raises(ValueError, match="wrong"), turns.turn("ada"):
+    with pytest.raises(ValueError, match="wrong"), turns.hold("ada"):
         raise ValueError("wrong")
-    with turns.turn("ada"):
+    with turns.hold("ada"):
         assert len(turns) == 1
     assert len(turns) == 0

@@ -80,7 +80,7 @@ def test_what_does_not_fit_waits_for_the_hours_that_pay_for_it():
     left = BudgetTotals(remaining=10, limit=60, resets_at=NOW + timedelta(minutes=30))
     told = forecast_refresh(known, with_token=False, left=left, now=NOW, seconds_per_request=0.001)
     assert told.requests == 130
-    assert not told.fits
+    assert not told.is_affordable
     assert round(told.minutes) == 90
     assert told.left == 0
 
@@ -99,7 +99,7 @@ def test_a_forecast_never_promises_less_than_one_request(known, with_token):
 def test_a_forecast_fits_exactly_when_the_budget_covers_it(known, remaining, with_token):
     told = forecast_refresh(known, with_token=with_token, left=BudgetTotals(remaining=remaining))
     cost = told.points if with_token else told.requests
-    assert told.fits is (cost <= remaining)
+    assert told.is_affordable is (cost <= remaining)
     assert told.left == max(0, remaining - cost)
 
 

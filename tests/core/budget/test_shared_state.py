@@ -15,7 +15,7 @@ NOW = datetime.now(UTC)
 
 
 def test_the_ingestor_and_this_module_agree_about_the_key(redis):
-    with GitHub(api_url=API, pool=CredentialPool.of_tokens(["token"]), redis=redis) as github:
+    with GitHub(api_url=API, pool=CredentialPool.from_secrets(["token"]), redis=redis) as github:
         github._gate.rename_owner("nobody", "octo")  # any change of the shared state writes it
     assert redis.exists(shared_state.budget_key(API))
     assert shared_state.LEASE_SECONDS == LEASE_SECONDS
@@ -24,9 +24,9 @@ def test_the_ingestor_and_this_module_agree_about_the_key(redis):
 def test_what_the_gate_was_told_is_read_back(redis):
     from ingest.github.http.responses import RateLimitStatus
 
-    with GitHub(api_url=API, pool=CredentialPool.of_tokens(["token"]), redis=redis) as github:
+    with GitHub(api_url=API, pool=CredentialPool.from_secrets(["token"]), redis=redis) as github:
         github._gate.told(
-            "octo", "graphql", RateLimitStatus(limit=5000, remaining=4321, resets_in=1800, resource="graphql")
+            "octo", "graphql", RateLimitStatus(limit=5000, remaining=4321, resets_in_seconds=1800, resource="graphql")
         )
     seen = shared_state.load_rate_budget(redis, API, NOW)
     (bucket,) = seen.buckets

@@ -70,7 +70,7 @@ def atlas() -> Geocoder:
 def test_a_city_is_found_as_people_write_it(atlas, location, place, country):
     found = atlas.locate([location])[location]
     assert found is not None
-    assert (found.name, found.country, found.exact) == (place, country, "city")
+    assert (found.name, found.country, found.precision) == (place, country, "city")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_city_is_found_as_people_write_it(atlas, location, place, country):
 def test_a_country_alone_is_shown_as_a_country(atlas, location, country):
     found = atlas.locate([location])[location]
     assert found is not None
-    assert (found.country, found.exact) == (country, "country")
+    assert (found.country, found.precision) == (country, "country")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ class SmallDemo(Demo):
         super().after_start()
         until = time.monotonic() + FILL_SECONDS
         while self.refreshed < 4 and time.monotonic() < until:
-            self._look_after()
+            self._supervise()
             self._count()
         self.asked.append(0)
         raise StopRequested

@@ -34,7 +34,7 @@ def child(said: list[str]) -> Iterator[Callable[[str], ChildProcess]]:
 
     yield start
     for one in started:
-        one.stop_by(0)
+        one.wait_or_kill(0)
 
 
 def test_a_child_that_ends_is_started_again_ever_later(child: Callable[[str], ChildProcess], said: list[str]) -> None:
@@ -45,10 +45,10 @@ def test_a_child_that_ends_is_started_again_ever_later(child: Callable[[str], Ch
         assert one.process
         one.process.wait()
         one.look(now)
-        waits.append(round(one.starts_again - now))
-        one.look(one.starts_again - 0.01)
+        waits.append(round(one.restart_at - now))
+        one.look(one.restart_at - 0.01)
         assert one.process is None
-        one.look(one.starts_again)
+        one.look(one.restart_at)
         now = time.monotonic()
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
     assert said[0] == "The worker ended with exit code 3; it starts again in 1 s."
@@ -71,8 +71,8 @@ def test_a_child_that_ignores_the_request_is_killed_with_what_it_started(
     wait_until(lambda: Path(mark).exists())
     grandchildren = [pid for pid in _pids_with(mark) if one.process and pid != one.process.pid]
     assert grandchildren
-    one.ask_to_stop()
-    one.stop_by(time.monotonic() + 0.2)
+    one.terminate()
+    one.wait_or_kill(time.monotonic() + 0.2)
     wait_until(lambda: not _pids_with(mark))
 
 

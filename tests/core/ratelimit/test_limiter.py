@@ -98,7 +98,7 @@ def test_looking_counts_nothing(redis, allow):
     assert [ratelimit_limiter.peek("api", "ada").remaining for _ in range(5)] == [2] * 5
     state = ratelimit_limiter.check("api", "ada")
     seen = ratelimit_limiter.peek("api", "ada")
-    assert (seen.kind, seen.amount, seen.remaining, seen.window_seconds, seen.shared) == ("api", 2, 1, 60, True)
+    assert (seen.kind, seen.amount, seen.remaining, seen.window_seconds, seen.is_shared) == ("api", 2, 1, 60, True)
     assert abs(seen.resets_at - state.resets_at) < timedelta(seconds=1)
 
 
@@ -145,7 +145,7 @@ def test_redis_forgetting_its_scripts_changes_nothing(redis, allow):
     ratelimit_limiter.check("api", "ada")
     redis.script_flush()
     assert ratelimit_limiter.check("api", "ada").remaining == 3
-    assert ratelimit_limiter.peek("api", "ada").shared
+    assert ratelimit_limiter.peek("api", "ada").is_shared
 
 
 def test_a_count_is_one_round_trip(redis, allow):
@@ -261,17 +261,17 @@ def test_limits_go_on_in_memory_and_come_back_by_themselves(monkeypatch, valkey,
     ticks = [0.0]
     limiter = Limiter(lambda: storage.redis_window(redis_client.redis()), MemoryWindow, monotonic=lambda: ticks[0])
     monkeypatch.setattr(ratelimit_limiter, "limiter", lambda: limiter)
-    assert ratelimit_limiter.check("api", "ada").shared
+    assert ratelimit_limiter.check("api", "ada").is_shared
     valkey.stop()
     with structlog.testing.capture_logs() as logged:
         states = [ratelimit_limiter.check("api", "ada") for _ in range(3)]
-        assert not any(state.shared for state in states)
+        assert not any(state.is_shared for state in states)
         with pytest.raises(RateLimitExceeded):
             ratelimit_limiter.check("api", "ada")
         valkey.start()
-        assert not ratelimit_limiter.peek("api", "bob").shared  # not asked again yet
+        assert not ratelimit_limiter.peek("api", "bob").is_shared  # not asked again yet
         ticks[0] += RETRY_INTERVAL_SECONDS
-        assert ratelimit_limiter.check("api", "bob").shared
+        assert ratelimit_limiter.check("api", "bob").is_shared
     redis_client.redis.cache_clear()
     assert [line["event"] for line in logged] == [
         "redis is away, limits are this process's own",
@@ -289,7 +289,7 @@ def test_a_redis_that_hangs_makes_one_request_wait_a_moment_and_no_other(monkeyp
     ratelimit_limiter.check("api", "ada")
     os.kill(valkey.process.pid, signal.SIGSTOP)
     started = time.monotonic()
-    assert not ratelimit_limiter.check("api", "ada").shared
+    assert not ratelimit_limiter.check("api", "ada").is_shared
     first = time.monotonic() - started
     for _ in range(100):
         ratelimit_limiter.check("api", "ada")
@@ -341,9 +341,9 @@ def test_while_one_request_tries_a_dead_redis_the_others_do_not_wait_with_it():
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(limiter.look, "api", item, "x")
         assert trying.wait(5)
-        assert not limiter.look("api", item, "x").shared
+        assert not limiter.look("api", item, "x").is_shared
         go_on.set()
-        assert not slow.result(5).shared
+        assert not slow.result(5).is_shared
 
 
 # The window ---------------------------------------------------------------------------------------------------------
@@ -392,7 +392,7 @@ def test_remaining_and_waiting_agree(previous, current, into, cost):
     seen = WindowState(previous, 60 - into if previous else 0.0, current, 120 - into)
     assert 0 <= seen.remaining(item) <= 20
     assert (seen.wait(item, cost) == 0) == (cost <= seen.remaining(item) or (cost > 20 and not (previous or current)))
-    assert seen.wait(item, cost) <= seen.resets_in + 0.01
+    assert seen.wait(item, cost) <= seen.resets_in_seconds + 0.01
 
 
 def test_memory_and_redis_count_alike(redis):

@@ -65,14 +65,16 @@ def test_what_is_tracked_already_is_said_and_starts_nothing(database, people):
     ada, _ = people
     tracking_commands.request_tracking(database, ada, ["octocat"], NOW, ORIGIN)
     again = tracking_commands.request_tracking(database, ada, ["OctoCat"], NOW, ORIGIN)
-    assert again == tracking_commands.TrackingResult(tracked_already=("OctoCat",))
+    assert again == tracking_commands.TrackingResult(already_tracked=("OctoCat",))
     assert tracked_logins(database) == ["octocat"]
 
 
 def test_where_an_admin_decides_a_wish_waits_once(database, people, approval):
     ada, grace = people
     for _ in range(2):
-        assert tracking_commands.request_tracking(database, ada, ["octocat"], NOW, ORIGIN).awaiting == ("octocat",)
+        assert tracking_commands.request_tracking(database, ada, ["octocat"], NOW, ORIGIN).awaiting_approval == (
+            "octocat",
+        )
     assert tracked_logins(database) == []
     (wish,) = pending_requests(database)
     assert (wish.login, wish.username) == ("octocat", "ada")
@@ -90,7 +92,7 @@ def test_a_declined_wish_tracks_nothing_and_may_be_asked_again(database, people,
     assert tracked_logins(database) == []
     with pytest.raises(NotFound):
         tracking_commands.decide_requests(database, grace, [wish.id], NOW, ORIGIN, granted=True)
-    assert tracking_commands.request_tracking(database, ada, ["octocat"], NOW, ORIGIN).awaiting == ("octocat",)
+    assert tracking_commands.request_tracking(database, ada, ["octocat"], NOW, ORIGIN).awaiting_approval == ("octocat",)
 
 
 def test_an_admin_needs_nobody_and_settles_what_waited(database, people, approval):

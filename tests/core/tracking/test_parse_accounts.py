@@ -35,7 +35,7 @@ def test_lists_and_tables_are_read(text, logins):
 
 def test_what_is_there_twice_is_asked_for_once_and_said():
     assert parse_accounts.parse_accounts("Octocat octocat hubot") == ParsedAccounts(
-        ("Octocat", "hubot"), repeated=("octocat",)
+        ("Octocat", "hubot"), duplicates=("octocat",)
     )
 
 
@@ -62,7 +62,7 @@ def test_no_login_is_lost_whatever_is_between(logins, between):
     read = parse_accounts.parse_accounts("# list\n" + text)
     if not set(logins) & parse_accounts.LOGIN_HEADINGS:
         assert list(read.logins) == list(dict.fromkeys(logins))
-        assert len(read.logins) + len(read.repeated) == len(logins)
+        assert len(read.logins) + len(read.duplicates) == len(logins)
 
 
 @given(st.text(max_size=2000))

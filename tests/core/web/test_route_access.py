@@ -27,18 +27,18 @@ from core.web.route_access import Access, route_access
         ("/metrics", Access.METRICS),
         ("/_stcore/metrics", Access.METRICS),
         ("/api/v1/auth/login", Access.TOKENS),
-        ("/api/v1/auth/login/", Access.INSIDE),
-        ("/api/v1/auth", Access.INSIDE),
-        ("/api", Access.INSIDE),
-        ("/api/", Access.INSIDE),
-        ("/api/docs", Access.INSIDE),
-        ("/api/v1/openapi.json", Access.INSIDE),
-        ("/api/v1/scene/city.csv", Access.INSIDE),
-        ("/media/abc.csv", Access.INSIDE),
-        ("/_stcore/upload_file/a/b", Access.INSIDE),
-        ("/_stcore/script-health-check", Access.INSIDE),
-        ("/_stcore/stream", Access.INSIDE),
-        ("/_stcore", Access.INSIDE),
+        ("/api/v1/auth/login/", Access.SIGNED_IN),
+        ("/api/v1/auth", Access.SIGNED_IN),
+        ("/api", Access.SIGNED_IN),
+        ("/api/", Access.SIGNED_IN),
+        ("/api/docs", Access.SIGNED_IN),
+        ("/api/v1/openapi.json", Access.SIGNED_IN),
+        ("/api/v1/scene/city.csv", Access.SIGNED_IN),
+        ("/media/abc.csv", Access.SIGNED_IN),
+        ("/_stcore/upload_file/a/b", Access.SIGNED_IN),
+        ("/_stcore/script-health-check", Access.SIGNED_IN),
+        ("/_stcore/stream", Access.SIGNED_IN),
+        ("/_stcore", Access.SIGNED_IN),
     ],
 )
 def test_who_may_ask_for_what(path, expected):
@@ -47,19 +47,19 @@ def test_who_may_ask_for_what(path, expected):
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"])
 def test_a_page_can_only_be_read(method):
-    assert route_access(method, "/account") is Access.INSIDE
-    assert route_access(method, "/nothing") is Access.INSIDE
+    assert route_access(method, "/account") is Access.SIGNED_IN
+    assert route_access(method, "/nothing") is Access.SIGNED_IN
 
 
 @given(st.sampled_from(["/api", "/media", "/_stcore/upload_file"]), st.text(max_size=30))
 def test_nothing_written_behind_a_closed_door_opens_it(folder, rest):
     path = f"{folder}/{rest}"
     if not path.startswith("/api/v1/auth/"):
-        assert route_access("GET", path) is (Access.INSIDE if path.isprintable() else Access.NOWHERE)
+        assert route_access("GET", path) is (Access.SIGNED_IN if path.isprintable() else Access.NOT_FOUND)
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/_stcore/metrics", "/api", "/api/v1/auth/login", "/media/x", "/"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\0", "\x7f", "\u2028"])
 def test_what_routers_read_as_the_end_of_a_path_leads_nowhere(path, end):
     """A regular expression's `$` also matches before a line break at the end."""
-    assert route_access("GET", path + end) is Access.NOWHERE
+    assert route_access("GET", path + end) is Access.NOT_FOUND

@@ -23,13 +23,13 @@ class WebhookReceiver:
     """A server that keeps what it is sent and answers with *status*."""
 
     def __init__(self):
-        self.status, self.got = 200, []
+        self.status, self.received = 200, []
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
-                receiver.got.append((self.path, dict(self.headers), body))
+                receiver.received.append((self.path, dict(self.headers), body))
                 self.send_response(receiver.status)
                 if receiver.status == 302:
                     self.send_header("location", "/elsewhere")
@@ -94,7 +94,7 @@ def delivery_row(engine, delivery_id):
 def test_an_alert_arrives_as_json_with_a_signature_that_its_key_proves(deliver, receiver):
     secret, delivery_id, row = deliver(receiver.url)
     assert row == ("delivered", 1, 200, None)
-    ((_, headers, body),) = receiver.got
+    ((_, headers, body),) = receiver.received
     stamp = headers["x-almanac-timestamp"]
     expected = hmac.new(secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
     assert headers["x-almanac-signature"] == f"sha256={expected}"
@@ -107,7 +107,7 @@ def test_an_alert_arrives_as_json_with_a_signature_that_its_key_proves(deliver, 
 
 def test_slack_gets_text_in_which_nothing_is_a_link(deliver, receiver):
     deliver(receiver.url, "slack", sentence="octo/x changed to <!channel> & more")
-    assert json.loads(receiver.got[0][2]) == {
+    assert json.loads(receiver.received[0][2]) == {
         "text": "*Archived*: octo/x changed to &lt;!channel&gt; &amp; more",
     }
 
@@ -124,7 +124,7 @@ def test_what_is_refused_for_good_is_not_repeated_and_no_redirect_is_followed(de
     receiver.status = status
     _, _, row = deliver(receiver.url)
     assert (row.state, row.status) == ("failed", status)
-    assert len(receiver.got) == 1
+    assert len(receiver.received) == 1
 
 
 def test_the_last_try_is_the_last(deliver, receiver):
@@ -143,7 +143,7 @@ def test_nobody_there_is_tried_again(deliver, receiver):
 def test_a_job_that_is_repeated_sends_nothing_twice(deliver, receiver, postman):
     _, delivery_id, _ = deliver(receiver.url)
     postman.deliver(delivery_id, 1)
-    assert len(receiver.got) == 1
+    assert len(receiver.received) == 1
 
 
 def test_a_private_address_gets_nothing_unless_a_setting_allows_it(deliver, receiver, postman):
@@ -151,13 +151,13 @@ def test_a_private_address_gets_nothing_unless_a_setting_allows_it(deliver, rece
     _, _, row = deliver(receiver.url.replace("http:", "https:"))
     assert row.state == "failed"
     assert "private network" in row.error
-    assert receiver.got == []
+    assert receiver.received == []
 
 
 def test_without_https_nothing_is_sent_unless_a_setting_allows_it(deliver, receiver, postman):
     postman.allow_private = False
     _, _, row = deliver(receiver.url)
-    assert (row.state, receiver.got) == ("failed", [])
+    assert (row.state, receiver.received) == ("failed", [])
 
 
 def test_neither_address_nor_key_reaches_a_log_or_an_error(deliver, receiver):
@@ -190,5 +190,5 @@ def test_trying_a_webhook_out_sends_something_harmless(committing_database, rece
         webhook_id, _ = rules.add_webhook(connection, "team", receiver.url, "json", "ada")
         delivery_id = rules.enqueue_test_delivery(connection, webhook_id)
     postman.deliver(delivery_id)
-    told = json.loads(receiver.got[0][2])
+    told = json.loads(receiver.received[0][2])
     assert (told["event"], told["alert"]) == ("test", None)

@@ -23,9 +23,9 @@ def raised_alerts(ingestor):
 @pytest.fixture
 def seen(ingestor):
     """An account that was looked at, and one of its repositories."""
-    login = ingestor.biggest()
+    login = ingestor.login_with_most_repositories()
     ingestor.refresh(login)
-    return login, ingestor.some_repository(login)
+    return login, ingestor.active_repository(login)
 
 
 def test_the_first_look_at_an_account_raises_nothing(ingestor, seen):

@@ -25,6 +25,6 @@ def test_a_repository_that_nobody_holds_is_refused_with_a_sentence(readings):
 
 
 def test_where_the_budget_ends_it_says_so_and_is_not_whole(readings, famous, capsys):
-    readings.sandbox.limits.leave(2001, who="sandbox-owner-1")
+    readings.sandbox.limits.set_remaining(2001, who="sandbox-owner-1")
     assert not star_history.fetch_star_history(readings.reader, [famous], NeverSet())
     assert "rate limit" in capsys.readouterr().err

@@ -67,7 +67,7 @@ def famous(readings):
         (
             r
             for r in world.repositories.values()
-            if world.shows(r) and not r.fork and world.now() - r.born > 3 * 365 * 86400
+            if world.shows(r) and not r.fork and world.now() - r.created_at > 3 * 365 * 86400
         ),
         key=lambda r: r.counts(world.now()).stars,
     )

@@ -24,7 +24,7 @@ def test_the_budget_is_spent_in_the_order_that_is_written_down():
 
 def test_readings_stop_at_the_reserve_and_the_pulse_goes_on(readings, famous):
     """At forty percent no star history is asked for; it stays due, and the job says when the budget is back."""
-    readings.sandbox.limits.leave(2001, who=TOKEN_OWNER)
+    readings.sandbox.limits.set_remaining(2001, who=TOKEN_OWNER)
     assert readings.read("stars", famous).read == 1
     asked = len(readings.sandbox.log)
     spent = readings.read("stars", famous, anew=True)
@@ -39,7 +39,7 @@ def test_readings_stop_at_the_reserve_and_the_pulse_goes_on(readings, famous):
 
 
 def test_facts_leave_more_than_star_history(readings, famous):
-    readings.sandbox.limits.leave(2600, who=TOKEN_OWNER)
+    readings.sandbox.limits.set_remaining(2600, who=TOKEN_OWNER)
     assert readings.read("stars", famous).read == 1
     assert readings.read("releases", famous).until is not None
 
@@ -47,10 +47,10 @@ def test_facts_leave_more_than_star_history(readings, famous):
 def test_without_a_token_most_of_the_sixty_requests_are_left(anonymous):
     readings = Readings(anonymous)
     readings.sandbox.limits.anonymous = 60
-    login = anonymous.biggest("user")
+    login = anonymous.login_with_most_repositories("user")
     readings.track(login)
     used = readings.sandbox.limits.bucket("127.0.0.1").used
-    names = [one["full_name"] for one in readings.sandbox.truth(login)["repositories"]]
+    names = [one["full_name"] for one in readings.sandbox.ground_truth(login)["repositories"]]
     run = readings.read("stars", *names, anew=True)
     bucket = readings.sandbox.limits.bucket("127.0.0.1")
     assert run.until is not None
@@ -76,7 +76,7 @@ def test_one_repository_that_is_not_told_is_not_the_end_of_the_others(readings, 
     readings.read("stars", famous)
     other = next(
         one["full_name"]
-        for one in readings.sandbox.truth(famous.split("/")[0])["repositories"]
+        for one in readings.sandbox.ground_truth(famous.split("/")[0])["repositories"]
         if one["full_name"] != famous and one["stars"]
     )
     readings.sandbox.service.rest.without("stargazers/history")
@@ -90,7 +90,7 @@ def test_a_name_that_is_another_repository_now_is_not_stored(readings, famous):
     world, owner, name = readings.sandbox.world, *famous.split("/")
     other = max(
         (r for r in world.repositories.values() if world.shows(r) and r.full_name != famous and not r.fork
-         and world.now() - r.born > 2 * 365 * 86400),
+         and world.now() - r.created_at > 2 * 365 * 86400),
         key=lambda r: r.counts(world.now()).stars,
     )  # fmt: skip
     world.edit.rename(famous, f"{name}-before")
@@ -108,9 +108,9 @@ def test_a_revoked_token_leaves_the_work_to_the_others(ingestor, redis):
     given = Settings(github_api_url=sandbox.url, github_tokens=tokens)
     with GitHub.from_settings(given, redis) as github:
         readings = Readings(type(ingestor)(sandbox, github, ingestor.engine))
-        login = ingestor.biggest("user")
+        login = ingestor.login_with_most_repositories("user")
         readings.track(login)
-        names = [one["full_name"] for one in sandbox.truth(login)["repositories"] if one["stars"]][:4]
+        names = [one["full_name"] for one in sandbox.ground_truth(login)["repositories"] if one["stars"]][:4]
         pinned = readings.rows("SELECT token FROM account WHERE login = :login", login=login)[0][0]
         revoked = next(token for token in tokens if Token(token.get_secret_value()).fingerprint == pinned)
         sandbox.faults.refuse_token(revoked.get_secret_value())
@@ -121,7 +121,7 @@ def test_a_revoked_token_leaves_the_work_to_the_others(ingestor, redis):
 def test_github_that_fails_again_and_again_ends_the_job(readings, famous):
     readings.sandbox.faults.errors(statuses=(500,))
     owner = famous.split("/")[0]
-    names = [one["full_name"] for one in readings.sandbox.truth(owner)["repositories"] if one["stars"]][:6]
+    names = [one["full_name"] for one in readings.sandbox.ground_truth(owner)["repositories"] if one["stars"]][:6]
     readings.reader.github._gate.wait = lambda *_told: None
     run = readings.read("stars", *names)
     assert run.failed <= 3

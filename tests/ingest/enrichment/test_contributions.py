@@ -38,7 +38,7 @@ def test_the_walk_through_the_years_leaves_no_day_out_and_asks_none_twice(born):
 
 @pytest.fixture
 def user(readings):
-    login = readings.ingestor.biggest("user")
+    login = readings.ingestor.login_with_most_repositories("user")
     readings.track(login)
     return login
 
@@ -47,7 +47,7 @@ def test_a_users_calendar_is_read_to_the_first_day_and_then_a_year_at_a_time(rea
     account = readings.sandbox.world.account(user)
     points = readings.sandbox.log.points()
     assert readings.read("contributions", user).read == 1
-    born, today = datetime.fromtimestamp(account.born, UTC).date(), readings.now().date()
+    born, today = datetime.fromtimestamp(account.created_at, UTC).date(), readings.now().date()
     every = [born + timedelta(days=offset) for offset in range((today - born).days + 1)]
     truth = {day: count for day in every if (count := contributions.contributions_on(account, day))}
     assert dict(readings.rows("SELECT day, contributions FROM contribution_day")) == truth
@@ -57,7 +57,7 @@ def test_a_users_calendar_is_read_to_the_first_day_and_then_a_year_at_a_time(rea
 
 
 def test_organizations_and_those_asked_without_a_token_have_no_calendar(readings, user):
-    organization = readings.ingestor.biggest("organization")
+    organization = readings.ingestor.login_with_most_repositories("organization")
     readings.track(organization)
     with readings.engine.begin() as connection:
         found = due.due_subjects(connection, FACT_KINDS["contributions"], readings.now(), 50)
@@ -65,7 +65,7 @@ def test_organizations_and_those_asked_without_a_token_have_no_calendar(readings
 
 
 def test_extras_of_a_hundred_repositories_cost_four_points_and_are_held_as_told(readings, user):
-    names = [one["full_name"] for one in readings.sandbox.truth(user)["repositories"]]
+    names = [one["full_name"] for one in readings.sandbox.ground_truth(user)["repositories"]]
     readings.sandbox.world.freeze()
     run = readings.read("extras", *names)
     assert (run.read, run.tally.requests) == (len(names), 1)
@@ -73,7 +73,7 @@ def test_extras_of_a_hundred_repositories_cost_four_points_and_are_held_as_told(
         "SELECT full_name, watchers, open_issues, open_change_requests, topics"
         "  FROM repository JOIN repository_current ON repository_id = id"
     )}  # fmt: skip
-    for one in readings.sandbox.truth(user)["repositories"]:
+    for one in readings.sandbox.ground_truth(user)["repositories"]:
         assert held[one["full_name"]][:3] == (one["watchers"], one["open_issues"], one["open_change_requests"])
         assert sorted(held[one["full_name"]][3]) == sorted(one["topics"])
     readings.sandbox.world.advance(seconds=5)
@@ -81,7 +81,7 @@ def test_extras_of_a_hundred_repositories_cost_four_points_and_are_held_as_told(
 
 
 def test_one_repository_that_is_not_shown_leaves_the_others_theirs(readings, user):
-    names = [one["full_name"] for one in readings.sandbox.truth(user)["repositories"]]
+    names = [one["full_name"] for one in readings.sandbox.ground_truth(user)["repositories"]]
     readings.sandbox.faults.refuse(names[0], 404)
     run = readings.read("extras", *names)
     assert (run.read, run.failed) == (len(names) - 1, 1)

@@ -132,13 +132,13 @@ def test_a_clock_that_was_wrong_for_a_while_delays_nothing(readings, famous):
 
 
 def test_readings_give_way_to_whoever_waits(readings, famous):
-    turn = TimeSlice(readings.engine, stop=NeverSet(), longest_seconds=60)
-    turn._looked_at -= 2
-    assert not turn.is_over()
+    turn = TimeSlice(readings.engine, stop=NeverSet(), max_seconds=60)
+    turn._checked_at -= 2
+    assert not turn.has_ended()
     with readings.engine.begin() as connection:
         jobs.defer_refresh(connection, [1], jobs.JobOrigin("person"), readings.now(), priority=jobs.PRIORITY_PERSON)
-    turn._looked_at -= 2
-    assert turn.is_over()
+    turn._checked_at -= 2
+    assert turn.has_ended()
 
 
 class NeverSet:
@@ -186,7 +186,7 @@ def test_a_worker_reads_what_the_leader_queued_and_a_killed_one_leaves_nothing_b
         held = readings.rows(
             "SELECT full_name, coalesce(sum(stars), 0) FROM repository JOIN star_day ON repository_id = id GROUP BY 1"
         )
-        truth = {one["full_name"]: one["stars"] for one in sandbox.truth(famous.split("/")[0])["repositories"]}
+        truth = {one["full_name"]: one["stars"] for one in sandbox.ground_truth(famous.split("/")[0])["repositories"]}
         assert {name: count for name, count in held if count} == {name: count for name, count in truth.items() if count}
     finally:
         worker.terminate()
@@ -215,7 +215,7 @@ def wait_for(condition, seconds=90):
 
 
 def test_kinds_say_what_they_are():
-    assert all(kind.every <= kind.quiet_every for kind in FACT_KINDS.values())
+    assert all(kind.every <= kind.quiet_interval for kind in FACT_KINDS.values())
     assert {kind.task for kind in FACT_KINDS.values()} == {
         reading_kinds.STAR_HISTORY_TASK,
         reading_kinds.ENRICHMENT_TASK,

@@ -18,8 +18,8 @@ def busy(readings):
         (r for r in world.repositories.values() if world.shows(r) and repository_facts.releases(r, world.now())),
         key=lambda r: len(repository_facts.contributors(r, world.now())),
     )
-    found.stargazers = type(found.stargazers)(found.born, 86400, 90_000.0, 200.0, 1.0)
-    found.work = type(found.work)(found.id, found.born, 86400, FAR_FUTURE)
+    found.star_curve = type(found.star_curve)(found.created_at, 86400, 90_000.0, 200.0, 1.0)
+    found.work = type(found.work)(found.id, found.created_at, 86400, FAR_FUTURE)
     readings.track(found.owner.login)
     return found.full_name
 

@@ -56,10 +56,10 @@ def test_the_walk_reaches_the_first_star_and_all_days_together_are_the_stars(rea
 def test_a_walk_that_was_cut_short_goes_on_where_it_was(readings, famous):
     """Killed at any page, it asks no page twice and leaves no gap."""
     readings.read("stars", famous)
-    readings.reader.longest_seconds = -1.0
+    readings.reader.max_seconds = -1.0
     cut = readings.read("star_walk", famous)
     assert cut.ended
-    readings.reader.longest_seconds = 60.0
+    readings.reader.max_seconds = 60.0
 
     class AfterThree:
         def is_set(self):

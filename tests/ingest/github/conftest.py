@@ -20,7 +20,7 @@ class FakeClock:
     def __init__(self, now: datetime = datetime(2026, 11, 23, 12, tzinfo=UTC)) -> None:
         self._now = now
         self._lock = threading.Lock()
-        self.slept = 0.0
+        self.slept_seconds = 0.0
 
     def now(self) -> datetime:
         with self._lock:
@@ -29,7 +29,7 @@ class FakeClock:
     def sleep(self, seconds: float) -> None:
         with self._lock:
             self._now += timedelta(seconds=seconds)
-            self.slept += seconds
+            self.slept_seconds += seconds
 
 
 @pytest.fixture
@@ -44,6 +44,6 @@ def client(time: FakeClock) -> Iterator[Callable[..., GitHub]]:
 
         def make(url: str, *tokens: str, **others: Any) -> GitHub:
             others = {"clock": time.now, "sleep": time.sleep} | others
-            return stack.enter_context(GitHub(api_url=url, pool=CredentialPool.of_tokens(tokens), **others))
+            return stack.enter_context(GitHub(api_url=url, pool=CredentialPool.from_secrets(tokens), **others))
 
         yield make

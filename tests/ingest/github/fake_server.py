@@ -43,7 +43,7 @@ class FakeServer:
     asked: list[ReceivedRequest] = field(default_factory=list)
     lock: Any = field(default_factory=threading.Lock)
 
-    def paths(self) -> list[str]:
+    def requested_paths(self) -> list[str]:
         return [one.path for one in self.asked]
 
 

@@ -37,7 +37,7 @@ def sandbox():
 
 @contextmanager
 def github_client(sandbox, *tokens, redis=None, **how):
-    with GitHub(api_url=sandbox.url, pool=CredentialPool.of_tokens(tokens), redis=redis, **how) as github:
+    with GitHub(api_url=sandbox.url, pool=CredentialPool.from_secrets(tokens), redis=redis, **how) as github:
         yield github
 
 
@@ -70,8 +70,8 @@ def assert_matches_truth(outcome, truth, *, extras=False, languages=True):
     assert (account.followers, account.following) == (told["followers"], told["following"])
     assert (account.public_repositories, account.public_gists) == (told["public_repositories"], told["gists"])
     assert account.created_at == datetime.fromisoformat(told["created_at"])
-    assert answer.complete
-    assert not answer.unread
+    assert answer.is_complete
+    assert not answer.languages_failed
     repositories = {repository.github_id: repository for repository in answer.repositories}
     assert set(repositories) == {held["id"] for held in truth["repositories"]}
     for held in truth["repositories"]:
@@ -95,7 +95,7 @@ def test_by_graphql_every_field_is_the_truth(sandbox, extras):
     sandbox.world.freeze()
     with github_client(sandbox, *TOKENS) as github:
         for login, outcome in fetch_all(github, sandbox, extras=extras).items():
-            assert_matches_truth(outcome, sandbox.truth(login), extras=extras)
+            assert_matches_truth(outcome, sandbox.ground_truth(login), extras=extras)
 
 
 @pytest.mark.parametrize("tokens", [(), TOKENS])
@@ -103,7 +103,7 @@ def test_by_rest_every_field_is_the_truth(sandbox, tokens):
     sandbox.world.freeze()
     with github_client(sandbox, *tokens, use_graphql=False) as github:
         for login, outcome in fetch_all(github, sandbox).items():
-            assert_matches_truth(outcome, sandbox.truth(login))
+            assert_matches_truth(outcome, sandbox.ground_truth(login))
 
 
 def test_both_roads_tell_the_same(sandbox):
@@ -139,7 +139,9 @@ def test_only_languages_that_are_wanted_are_paid_for(sandbox):
     with github_client(sandbox, *TOKENS) as github:
         fetch_all(github, sandbox, languages_wanted=no_languages)
         pulse_alone = github.usage.points
-        wanted = {repository["id"] for repository in sandbox.truth(sandbox.world.logins()[0])["repositories"][:5]}
+        wanted = {
+            repository["id"] for repository in sandbox.ground_truth(sandbox.world.logins()[0])["repositories"][:5]
+        }
         outcomes = fetch_all(github, sandbox, languages_wanted=lambda _a, one: one.github_id in wanted)
         assert github.usage.points == 2 * pulse_alone + 1
     assert {github_id for outcome in outcomes.values() for github_id in outcome.answer.languages} == wanted
@@ -177,13 +179,13 @@ def test_an_unchanged_account_is_all_304(sandbox, redis):
 
 def test_one_changed_repository_costs_its_page_alone(sandbox, redis):
     sandbox.world.freeze()
-    big = max(sandbox.world.logins(), key=lambda login: len(sandbox.truth(login)["repositories"]))
+    big = max(sandbox.world.logins(), key=lambda login: len(sandbox.ground_truth(login)["repositories"]))
     with github_client(sandbox, redis=redis) as github:
         list(github.accounts([AccountRequest(big)], languages_wanted=no_languages))
-        sandbox.world.edit.star(sandbox.truth(big)["repositories"][150]["full_name"])
+        sandbox.world.edit.star(sandbox.ground_truth(big)["repositories"][150]["full_name"])
         sandbox.log.clear()
         (outcome,) = github.accounts([AccountRequest(big)], languages_wanted=no_languages)
-    assert_matches_truth(outcome, sandbox.truth(big), languages=False)
+    assert_matches_truth(outcome, sandbox.ground_truth(big), languages=False)
     assert Counter(entry.status for entry in sandbox.log if entry.path.endswith("/repos")) == {304: 2, 200: 1}
 
 
@@ -194,26 +196,26 @@ def test_languages_come_last_and_while_the_budget_lasts(sandbox):
     with github_client(sandbox) as github:
         outcomes = list(github.accounts([AccountRequest(login) for login in logins], languages_wanted=has_pushes))
         (state,) = github.budget()
-    assert all(outcome.error is None and outcome.answer.complete for outcome in outcomes)
+    assert all(outcome.error is None and outcome.answer.is_complete for outcome in outcomes)
     kinds = ["languages" if entry.path.endswith("/languages") else "list" for entry in sandbox.log]
     assert kinds == sorted(kinds, reverse=True)
     assert state.remaining == 12
-    unread = [outcome for outcome in outcomes if outcome.answer.unread]
+    unread = [outcome for outcome in outcomes if outcome.answer.languages_failed]
     assert unread
-    assert all(isinstance(outcome.answer.unread_because, RateLimited) for outcome in unread)
+    assert all(isinstance(outcome.answer.languages_error, RateLimited) for outcome in unread)
     assert all(entry.status == 200 for entry in sandbox.log)
 
 
 def test_a_refused_repository_is_not_paid_for_again_today(sandbox, redis):
     login = sandbox.world.logins()[2]
-    held = next(one for one in sandbox.truth(login)["repositories"] if one["pushed_at"])
+    held = next(one for one in sandbox.ground_truth(login)["repositories"] if one["pushed_at"])
     sandbox.faults.refuse(held["full_name"], 451)
     for expected in (1, 0):
         sandbox.log.clear()
         with github_client(sandbox, redis=redis) as github:
             (outcome,) = github.accounts([AccountRequest(login)], languages_wanted=has_pushes)
         assert outcome.answer.languages_refused[held["id"]] == "dmca"
-        assert held["id"] not in outcome.answer.unread
+        assert held["id"] not in outcome.answer.languages_failed
         assert sum(entry.status == 451 for entry in sandbox.log) == expected
 
 
@@ -227,27 +229,27 @@ def test_one_missing_account_never_voids_its_batch(sandbox, tokens):
     with github_client(sandbox, *tokens) as github:
         outcomes = {o.ask.login: o for o in github.accounts(asks, languages_wanted=no_languages)}
     assert isinstance(outcomes["nobody-of-this-name"].error, AccountNotFound)
-    assert all(outcomes[login].answer.complete for login in logins)
+    assert all(outcomes[login].answer.is_complete for login in logins)
 
 
 @pytest.mark.parametrize("tokens", [(), TOKENS])
 def test_a_renamed_account_is_found_by_its_number(sandbox, tokens):
     login = sandbox.world.logins()[2]
-    before = sandbox.truth(login)["account"]
+    before = sandbox.ground_truth(login)["account"]
     sandbox.world.edit.rename(login, "another-name")
     with github_client(sandbox, *tokens) as github:
         (known,) = github.accounts([AccountRequest(login, github_id=before["id"])], languages_wanted=no_languages)
         (unknown,) = github.accounts([AccountRequest(login)], languages_wanted=no_languages)
     assert known.answer.account.login == "another-name"
-    assert known.answer.redirected_from == login
-    assert_matches_truth(known, sandbox.truth("another-name"), languages=False)
+    assert known.answer.renamed_from == login
+    assert_matches_truth(known, sandbox.ground_truth("another-name"), languages=False)
     assert isinstance(unknown.error, AccountNotFound)
 
 
 @pytest.mark.parametrize("tokens", [(), TOKENS])
 def test_a_deleted_account_is_not_found_even_by_its_number(sandbox, tokens):
     login = sandbox.world.logins()[2]
-    github_id = sandbox.truth(login)["account"]["id"]
+    github_id = sandbox.ground_truth(login)["account"]["id"]
     sandbox.world.edit.delete(login)
     with github_client(sandbox, *tokens) as github:
         (outcome,) = github.accounts([AccountRequest(login, github_id=github_id)], languages_wanted=no_languages)
@@ -258,19 +260,19 @@ def test_a_deleted_account_is_not_found_even_by_its_number(sandbox, tokens):
 @pytest.mark.parametrize("tokens", [(), TOKENS])
 def test_a_name_that_somebody_else_bears_now_answers_as_it_is(sandbox, tokens):
     one, other = sandbox.world.logins()[2:4]
-    old_id = sandbox.truth(one)["account"]["id"]
+    old_id = sandbox.ground_truth(one)["account"]["id"]
     sandbox.world.edit.rename(one, "moved-away")
     sandbox.world.edit.rename(other, one)
     with github_client(sandbox, *tokens) as github:
         (outcome,) = github.accounts([AccountRequest(one, github_id=old_id)], languages_wanted=no_languages)
     assert outcome.answer.account.github_id != old_id
-    assert outcome.answer.redirected_from is None
+    assert outcome.answer.renamed_from is None
 
 
 @pytest.mark.parametrize("tokens", [(), TOKENS])
 def test_where_repositories_went(sandbox, tokens):
     giver, taker = sandbox.world.logins()[1:3]
-    moved, deleted, blocked = sandbox.truth(giver)["repositories"][:3]
+    moved, deleted, blocked = sandbox.ground_truth(giver)["repositories"][:3]
     sandbox.world.edit.transfer(moved["full_name"], taker)
     sandbox.world.edit.delete(deleted["full_name"])
     sandbox.faults.refuse(blocked["full_name"], "tos")
@@ -288,14 +290,14 @@ def test_where_repositories_went(sandbox, tokens):
 @pytest.mark.parametrize("by", [-1, 1])
 def test_pages_that_repeat_or_lose_an_item_are_walked_once_more_then_called_incomplete(sandbox, by):
     sandbox.world.freeze()
-    big = max(sandbox.world.logins(), key=lambda login: len(sandbox.truth(login)["repositories"]))
+    big = max(sandbox.world.logins(), key=lambda login: len(sandbox.ground_truth(login)["repositories"]))
     sandbox.faults.shift(big, by)
     with github_client(sandbox) as github:
         (outcome,) = github.accounts([AccountRequest(big)], languages_wanted=no_languages)
     assert len(outcome.answer.repositories) == len({one.github_id for one in outcome.answer.repositories})
-    truth = {held["id"] for held in sandbox.truth(big)["repositories"]}
+    truth = {held["id"] for held in sandbox.ground_truth(big)["repositories"]}
     missing = truth - {one.github_id for one in outcome.answer.repositories}
-    assert outcome.answer.complete is (not missing)
+    assert outcome.answer.is_complete is (not missing)
     if missing:
         assert len([entry for entry in sandbox.log if entry.path.endswith("/repos")]) == 6
 
@@ -310,7 +312,7 @@ def test_failures_here_and_there_lose_nothing(sandbox, tokens):
     sandbox.faults.cut(share=0.03, times=None)
     with github_client(sandbox, *tokens, sleep=lambda seconds: None) as github:
         for login, outcome in fetch_all(github, sandbox, languages_wanted=no_languages).items():
-            assert_matches_truth(outcome, sandbox.truth(login), languages=False)
+            assert_matches_truth(outcome, sandbox.ground_truth(login), languages=False)
         assert github.usage.retries > 0
 
 
@@ -330,14 +332,14 @@ def test_queries_that_are_too_big_are_halved_until_they_fit(sandbox):
     with github_client(sandbox, *TOKENS, sleep=lambda seconds: None) as github:
         outcomes = fetch_all(github, sandbox, languages_wanted=no_languages)
     for login, outcome in outcomes.items():
-        assert_matches_truth(outcome, sandbox.truth(login), languages=False)
+        assert_matches_truth(outcome, sandbox.ground_truth(login), languages=False)
 
 
 def test_a_refused_token_leaves_its_accounts_to_the_others(sandbox):
     sandbox.faults.refuse_token(OTHER_TOKEN)
     with github_client(sandbox, *TOKENS, OTHER_TOKEN) as github:
         outcomes = fetch_all(github, sandbox, languages_wanted=no_languages)
-        mine = github.token_for("anybody")
+        mine = github.token_fingerprint_for("anybody")
     assert {outcome.answer.token for outcome in outcomes.values()} == {mine}
     assert sum(entry.status == 401 for entry in sandbox.log) == 1
 
@@ -352,7 +354,7 @@ def test_when_all_tokens_are_refused_each_account_says_so(sandbox):
 
 
 def test_a_spent_budget_leaves_accounts_to_another_owner(sandbox):
-    sandbox.limits.leave(0, who="sandbox-owner-2", resource="graphql")
+    sandbox.limits.set_remaining(0, who="sandbox-owner-2", resource="graphql")
     with github_client(sandbox, *TOKENS, OTHER_TOKEN) as github:
         outcomes = fetch_all(github, sandbox, languages_wanted=no_languages)
     assert all(outcome.error is None for outcome in outcomes.values())
@@ -367,7 +369,7 @@ def test_the_budget_can_be_asked_for_before_anything_is_spent(sandbox):
 
 
 def test_a_spent_budget_is_told_with_its_end(sandbox):
-    sandbox.limits.leave(0, resource="graphql")
+    sandbox.limits.set_remaining(0, resource="graphql")
     with github_client(sandbox, *TOKENS) as github:
         outcomes = fetch_all(github, sandbox)
         again = fetch_all(github, sandbox)

@@ -44,7 +44,7 @@ def test_an_organization_of_2204_repositories_comes_page_by_page(recorded, clien
         assert server.asked[1].path == "/orgs/jenkinsci/repos"
         assert {asked.path for asked in server.asked[2:]} == {"/organizations/107424/repos"}
     assert outcome.error is None
-    assert outcome.answer.complete
+    assert outcome.answer.is_complete
     truth = {body["id"]: body for page in pages for body in page["body"]}
     assert {one.github_id: one.stars for one in outcome.answer.repositories} == {
         github_id: body["stargazers_count"] for github_id, body in truth.items()
@@ -71,7 +71,7 @@ def test_an_account_of_2012_and_its_languages_are_read(recorded, client):
             languages_wanted=lambda _a, one: one.full_name == "jacquev6/PyGithub",
         )
     answer = outcome.answer
-    assert answer.complete
+    assert answer.is_complete
     assert len(answer.repositories) == 11
     (github_id,) = answer.languages
     assert answer.languages[github_id] == languages
@@ -133,7 +133,7 @@ def test_a_rename_answers_301_and_is_followed_to_the_new_record(recorded, client
 
     with fake_server(say) as server:
         found = client(server.url, TOKEN, use_graphql=False).whereabouts([(1, None)])
-        assert server.paths() == ["/repositories/1", "/repositories/515436299"]
+        assert server.requested_paths() == ["/repositories/1", "/repositories/515436299"]
         assert server.asked[1].headers["authorization"] == f"Bearer {TOKEN}"
     assert found[1].github_id == 515436299
 
@@ -195,7 +195,7 @@ def test_a_403_for_want_of_permission_is_not_waited_for(recorded, client, time):
         outcome = fetch_one(client(server.url), AccountRequest("octocat"))
         assert len(server.asked) == 1
     assert isinstance(outcome.error, PermissionDenied)
-    assert time.slept == 0
+    assert time.slept_seconds == 0
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_a_recorded_limit_of_graphql_is_waited_for(recorded, client, time):
         outcome = fetch_one(client(server.url, TOKEN), AccountRequest("octocat"))
         assert len(server.asked) <= 2
     assert isinstance(outcome.error, RateLimited)
-    assert time.slept >= 60
+    assert time.slept_seconds >= 60
 
 
 def test_a_recorded_not_found_of_graphql_is_gone_for_that_one_alone(recorded, client):
@@ -244,6 +244,6 @@ def test_a_recorded_not_found_of_graphql_is_gone_for_that_one_alone(recorded, cl
 
     with fake_server(say) as server:
         found = client(server.url, TOKEN).whereabouts([(1, "R_1"), (2, "R_2")])
-        assert server.paths() == ["/graphql", "/repositories/2"]
+        assert server.requested_paths() == ["/graphql", "/repositories/2"]
     assert found[1].full_name == "a/b"
     assert found[2].reason == "dmca"

@@ -23,20 +23,20 @@ def sandbox():
 
 
 def github_client(sandbox, *, redis=None, **how):
-    return GitHub(api_url=sandbox.url, pool=CredentialPool.of_tokens(["sandbox-token-1"]), redis=redis, **how)
+    return GitHub(api_url=sandbox.url, pool=CredentialPool.from_secrets(["sandbox-token-1"]), redis=redis, **how)
 
 
 def fetch_all(github, sandbox, languages_wanted=lambda _a, one: one.pushed_at is not None):
     asks = [AccountRequest(login) for login in sandbox.world.logins()]
     outcomes = list(github.accounts(asks, languages_wanted=languages_wanted))
     assert len(outcomes) == len(asks)
-    assert all(one.error is None and one.answer.complete and not one.answer.unread for one in outcomes)
+    assert all(one.error is None and one.answer.is_complete and not one.answer.languages_failed for one in outcomes)
     return outcomes
 
 
 def min_points_and_requests(sandbox):
     """The least that GitHub's price list allows: points, and requests at a hundred ids or pages' worth each."""
-    truths = [sandbox.truth(login) for login in sandbox.world.logins()]
+    truths = [sandbox.ground_truth(login) for login in sandbox.world.logins()]
     further = sum(max(0, ceil(len(truth["repositories"]) / 100) - 1) for truth in truths)
     pushed = sum(held["pushed_at"] is not None for truth in truths for held in truth["repositories"])
     organizations = sum(truth["account"]["kind"].lower() == "organization" for truth in truths)
@@ -45,7 +45,7 @@ def min_points_and_requests(sandbox):
 
 def late_requests(pause):
     """Requests that came though everybody had had time to hear, on a busy machine, too."""
-    return [at - pause.told_at for at in pause.arrivals if at > pause.told_at + IN_FLIGHT_SECONDS]
+    return [at - pause.first_sent_at for at in pause.arrivals if at > pause.first_sent_at + IN_FLIGHT_SECONDS]
 
 
 def test_a_first_snapshot_costs_hardly_more_than_its_connections(sandbox):

@@ -62,7 +62,7 @@ def test_pins_are_kept(known, share):
 
 @given(accounts, shares)
 def test_what_is_missed_is_never_more_than_with_one_interval_for_all(known, share):
-    known = AccountArrays(known.per_day, known.weight, known.cost, np.full(len(known.cost), np.nan))
+    known = AccountArrays(known.changes_per_day, known.weight, known.cost, np.full(len(known.cost), np.nan))
     budget = budget_share(known, share)
     uniform = max(float(known.cost.sum()) / budget, BOUNDS.floor)
     made = allocate(known, budget, BOUNDS)
@@ -92,8 +92,8 @@ def test_no_trade_between_two_accounts_would_miss_less(known, share, data):
 @given(accounts, shares, st.floats(1, 100))
 def test_more_change_is_never_looked_at_more_seldom(known, share, factor):
     before = allocate(known, budget_share(known, share), BOUNDS)
-    faster = AccountArrays(known.per_day.copy(), known.weight, known.cost, known.pinned)
-    faster.per_day[0] *= factor
+    faster = AccountArrays(known.changes_per_day.copy(), known.weight, known.cost, known.pinned)
+    faster.changes_per_day[0] *= factor
     after = allocate(faster, budget_share(known, share), BOUNDS)
     assert after.every[0] <= before.every[0] * (1 + 1e-4)
 
@@ -101,7 +101,7 @@ def test_more_change_is_never_looked_at_more_seldom(known, share, factor):
 @given(accounts, shares, st.floats(1, 100))
 def test_more_weight_is_never_looked_at_more_seldom(known, share, factor):
     before = allocate(known, budget_share(known, share), BOUNDS)
-    heavier = AccountArrays(known.per_day, known.weight.copy(), known.cost, known.pinned)
+    heavier = AccountArrays(known.changes_per_day, known.weight.copy(), known.cost, known.pinned)
     heavier.weight[0] *= factor
     after = allocate(heavier, budget_share(known, share), BOUNDS)
     assert after.every[0] <= before.every[0] * (1 + 1e-4)
@@ -123,9 +123,9 @@ def test_only_proportions_matter(known, share, factor):
     budget = budget_share(known, share)
     before = allocate(known, budget, BOUNDS).every
     for other, paid in (
-        (AccountArrays(known.per_day * factor, known.weight, known.cost, known.pinned), budget),
-        (AccountArrays(known.per_day, known.weight * factor, known.cost, known.pinned), budget),
-        (AccountArrays(known.per_day, known.weight, known.cost * factor, known.pinned), budget * factor),
+        (AccountArrays(known.changes_per_day * factor, known.weight, known.cost, known.pinned), budget),
+        (AccountArrays(known.changes_per_day, known.weight * factor, known.cost, known.pinned), budget),
+        (AccountArrays(known.changes_per_day, known.weight, known.cost * factor, known.pinned), budget * factor),
     ):
         assert np.allclose(allocate(other, paid, BOUNDS).every, before, rtol=1e-4)
 
@@ -135,7 +135,7 @@ def test_an_account_finds_its_own_interval_by_the_price(known, share):
     """What is planned for all at once is what each look plans for itself."""
     made = allocate(known, budget_share(known, share), BOUNDS)
     for index in np.flatnonzero(is_unpinned(known)):
-        mine = (float(column[index]) for column in (known.per_day, known.weight, known.cost))
+        mine = (float(column[index]) for column in (known.changes_per_day, known.weight, known.cost))
         found = change_rate.optimal_interval(*mine, made.price, made.bounds.floor, made.bounds.ceiling)
         assert found == pytest.approx(float(made.every[index]), rel=1e-6)
 
@@ -181,14 +181,18 @@ def error_ratio(seed, *, spread):
     truth = np.cumsum(chance.poisson(rate, (120, 60)), axis=0)
     paces = [change_rate.ChangeRate(float(one)) for one in np.maximum(truth[29] / 30, 0.01)]
     held, last, due, errors, looks = truth[29].copy(), np.full(60, 29.0), np.full(60, 0.0), [], 0
-    known = AccountArrays(np.array([one.per_day for one in paces]), np.ones(60), np.ones(60), np.full(60, np.nan))
+    known = AccountArrays(
+        np.array([one.changes_per_day for one in paces]), np.ones(60), np.ones(60), np.full(60, np.nan)
+    )
     price = allocate(known, 20.0, IntervalBounds(1, 30)).price
-    due = 29 + chance.random(60) * [change_rate.optimal_interval(one.per_day, 1, 1, price, 1, 30) for one in paces]
+    due = 29 + chance.random(60) * [
+        change_rate.optimal_interval(one.changes_per_day, 1, 1, price, 1, 30) for one in paces
+    ]
     for day in range(30, 120):
         for index in np.flatnonzero(due <= day)[:20]:
             paces[index] = paces[index].seen(day - last[index], float(truth[day, index] - held[index]))
             held[index], last[index] = truth[day, index], day
-            due[index] += change_rate.optimal_interval(paces[index].per_day, 1, 1, price, 1, 30)
+            due[index] += change_rate.optimal_interval(paces[index].changes_per_day, 1, 1, price, 1, 30)
             looks += 1
         errors.append(np.abs(truth[day] - held).mean())
     assert looks <= 20 * 90

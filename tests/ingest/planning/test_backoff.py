@@ -72,9 +72,9 @@ def test_no_more_is_queued_than_the_budget_pays_for(due, held):
     chosen = select_affordable(due, held)
     for payer, one in held.items():
         mine = [each.cost for each in chosen if each.payer == payer]
-        fits = sum(mine) <= max(one.free, 0)
+        fits = sum(mine) <= max(one.available, 0)
         # A look dearer than a whole hour: it goes alone, when the hour is still whole.
-        dear = len(mine) == 1 and not one.promised and one.remaining >= 0.9 * one.limit
+        dear = len(mine) == 1 and not one.queued_cost and one.remaining >= 0.9 * one.limit
         assert not mine or fits or dear
     assert not [each for each in chosen if each.payer not in held]
 

@@ -43,14 +43,14 @@ def test_stars_a_day_are_found_whatever_the_interval(rate):
     """It may lean a quarter low where forgetting follows the counts: an interval by an eighth."""
     for every in (0.25, 1, 7):
         looks = max(60, round(60 / every))
-        found = [learned_rate(rate, every, looks, seed=seed).per_day for seed in range(20)]
+        found = [learned_rate(rate, every, looks, seed=seed).changes_per_day for seed in range(20)]
         assert sum(found) / len(found) == pytest.approx(rate, rel=0.3)
 
 
 @pytest.mark.parametrize("every", [0.5, 1.0, 2.0])
 def test_many_changes_between_two_looks_are_not_taken_for_one(every):
     """It changes 1.5 times a day; most looks see "something differs" and no more."""
-    found = [learned_rate(1.5, every, 200, seed=seed, at_least=True).per_day for seed in range(30)]
+    found = [learned_rate(1.5, every, 200, seed=seed, at_least=True).changes_per_day for seed in range(30)]
     naive = (1 - 2.718281828 ** (-1.5 * every)) / every
     assert sum(found) / len(found) == pytest.approx(1.5, rel=0.25)
     assert abs(sum(found) / len(found) - 1.5) < abs(naive - 1.5) or every == 0.5
@@ -60,32 +60,32 @@ def test_what_stands_still_is_found_to_stand_still():
     held = ChangeRate(100.0)
     for _ in range(60):
         held = held.seen(1.0, 0)
-    assert held.per_day < 2
+    assert held.changes_per_day < 2
 
 
 def test_a_burst_is_noticed_within_a_few_looks():
     held = ChangeRate(1.0, shape=10.0, looks=60)
     for _ in range(3):
         held = held.seen(1.0, 500)
-    assert held.per_day > 100
+    assert held.changes_per_day > 100
 
 
 @given(change_rates, days, st.integers(0, 10**7), st.booleans())
 def test_a_pace_stays_a_pace(held, elapsed, changes, at_least):
     after = held.seen(elapsed, changes, at_least=at_least)
-    assert MIN_CHANGES_PER_DAY <= after.per_day < 1e12
+    assert MIN_CHANGES_PER_DAY <= after.changes_per_day < 1e12
     assert 0 < after.shape < 1e12
     assert after.looks == held.looks + 1
 
 
 @given(change_rates, days, st.integers(0, 10**6), st.integers(1, 1000))
 def test_more_changes_never_make_it_slower(held, elapsed, changes, more):
-    assert held.seen(elapsed, changes).per_day <= held.seen(elapsed, changes + more).per_day
+    assert held.seen(elapsed, changes).changes_per_day <= held.seen(elapsed, changes + more).changes_per_day
 
 
 @given(change_rates, days)
 def test_a_look_that_sees_nothing_never_makes_it_faster(held, elapsed):
-    assert held.seen(elapsed, 0).per_day <= max(held.per_day * (1 + 1e-9), MIN_CHANGES_PER_DAY)
+    assert held.seen(elapsed, 0).changes_per_day <= max(held.changes_per_day * (1 + 1e-9), MIN_CHANGES_PER_DAY)
 
 
 def test_a_clock_that_went_back_teaches_nothing():

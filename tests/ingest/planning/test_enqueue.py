@@ -23,7 +23,7 @@ class StoredBudget:
 
     def __init__(self, redis, *tokens):
         self.redis = redis
-        self.pool = CredentialPool.of_tokens(tokens)
+        self.pool = CredentialPool.from_secrets(tokens)
         self.purse = RateBudget(self.pool, redis, API)
 
     def told(self, *, limit=5000, remaining=5000, resets_in=1800, paused=0):
@@ -201,4 +201,6 @@ def test_redis_away_is_no_reason_to_stop(database):
             raise Gone
 
     track(database, 3)
-    assert enqueue_due_accounts(database, RateBudget(CredentialPool.of_tokens(["t"]), Away(), API), NOW).accounts == 3
+    assert (
+        enqueue_due_accounts(database, RateBudget(CredentialPool.from_secrets(["t"]), Away(), API), NOW).accounts == 3
+    )

@@ -22,12 +22,12 @@ HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
 
 @pytest.fixture
 def purse():
-    return RateBudget(CredentialPool.of_tokens(["one-token"]), None, "https://github.test")
+    return RateBudget(CredentialPool.from_secrets(["one-token"]), None, "https://github.test")
 
 
 @pytest.fixture
 def nobody():
-    return RateBudget(CredentialPool.of_tokens([]), None, "https://github.test")
+    return RateBudget(CredentialPool.from_secrets([]), None, "https://github.test")
 
 
 @pytest.fixture

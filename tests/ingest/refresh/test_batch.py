@@ -49,7 +49,7 @@ def test_every_account_is_stored_exactly_as_the_server_has_it_with_a_token(still
     run = still.refresh(*logins, extras=True)
     assert (run.state, run.stored) == ("done", len(logins))
     for login in logins:
-        assert_exact(still.held(login), still.sandbox.truth(login), extras=True)
+        assert_exact(still.held(login), still.sandbox.ground_truth(login), extras=True)
 
 
 def test_every_account_is_stored_exactly_as_the_server_has_it_without_a_token(anonymous):
@@ -58,20 +58,20 @@ def test_every_account_is_stored_exactly_as_the_server_has_it_without_a_token(an
     run = anonymous.refresh(*logins)
     assert run.state == "done"
     for login in logins:
-        assert_exact(anonymous.held(login), anonymous.sandbox.truth(login))
+        assert_exact(anonymous.held(login), anonymous.sandbox.ground_truth(login))
 
 
 def test_totals_are_the_sums_over_what_an_account_owns(still):
-    login = still.biggest()
+    login = still.login_with_most_repositories()
     still.refresh(login)
-    account, theirs = still.held(login)["account"], still.sandbox.truth(login)["repositories"]
+    account, theirs = still.held(login)["account"], still.sandbox.ground_truth(login)["repositories"]
     assert account["stars"] == sum(one["stars"] for one in theirs)
     assert account["forks"] == sum(one["forks"] for one in theirs)
     assert account["repositories"] == len(theirs)
 
 
 def test_every_look_is_a_capture_whether_anything_moved_or_not(still):
-    login = still.biggest("user")
+    login = still.login_with_most_repositories("user")
     still.refresh(login)
     still.world.advance(seconds=1)
     still.refresh(login)
@@ -79,7 +79,7 @@ def test_every_look_is_a_capture_whether_anything_moved_or_not(still):
 
 
 def test_the_same_answer_twice_changes_no_row(still):
-    login = still.biggest()
+    login = still.login_with_most_repositories()
     still.refresh(login)
     before = {table: still.count(table) for table in SNAPSHOTS}
     versions = still.rows("SELECT id, xmin::text FROM repository ORDER BY id")
@@ -90,24 +90,24 @@ def test_the_same_answer_twice_changes_no_row(still):
 
 
 def test_only_the_repository_that_moved_gets_a_snapshot(still):
-    login = still.biggest()
+    login = still.login_with_most_repositories()
     still.refresh(login)
     before = still.count("repository_snapshot")
-    full_name = still.some_repository(login)
+    full_name = still.active_repository(login)
     still.world.advance(seconds=1)
     still.world.edit.star(full_name, 5)
     still.refresh(login)
     moved = still.count("repository_snapshot") - before
-    theirs = {one["full_name"]: one["stars"] for one in still.sandbox.truth(login)["repositories"]}
+    theirs = {one["full_name"]: one["stars"] for one in still.sandbox.ground_truth(login)["repositories"]}
     ours = {one["full_name"]: one["stars"] for one in still.held(login)["repositories"]}
     assert ours == theirs
     assert 1 <= moved < 20
 
 
 def test_the_ledger_tells_what_happened_to_repositories(still):
-    login = still.biggest("user")
+    login = still.login_with_most_repositories("user")
     still.refresh(login)
-    full_name = still.some_repository(login)
+    full_name = still.active_repository(login)
     still.world.advance(seconds=30)
     still.world.edit.relicense(full_name, "apache-2.0")
     still.world.edit.archive(full_name)
@@ -121,9 +121,9 @@ def test_the_ledger_tells_what_happened_to_repositories(still):
 
 
 def test_a_deleted_repository_is_gone_keeps_its_history_and_can_come_back(still):
-    login = still.biggest("user")
+    login = still.login_with_most_repositories("user")
     still.refresh(login)
-    full_name = still.some_repository(login)
+    full_name = still.active_repository(login)
     still.world.advance(seconds=30)
     still.world.edit.delete(full_name)
     still.refresh(login)
@@ -140,9 +140,9 @@ def test_a_deleted_repository_is_gone_keeps_its_history_and_can_come_back(still)
 
 
 def test_a_transferred_repository_moves_with_its_history(still):
-    giver, taker = still.biggest("user"), still.biggest("organization")
+    giver, taker = still.login_with_most_repositories("user"), still.login_with_most_repositories("organization")
     still.refresh(giver, taker)
-    full_name = still.some_repository(giver)
+    full_name = still.active_repository(giver)
     still.world.advance(seconds=30)
     still.world.edit.transfer(full_name, taker)
     still.refresh(giver)
@@ -150,23 +150,23 @@ def test_a_transferred_repository_moves_with_its_history(still):
     assert moved in [one["full_name"] for one in still.held(taker)["repositories"]]
     assert ("transferred", full_name, moved) in still.ledger(giver)
     still.refresh(taker)
-    assert_exact(still.held(taker), still.sandbox.truth(taker))
+    assert_exact(still.held(taker), still.sandbox.ground_truth(taker))
 
 
 def test_a_renamed_account_stays_the_same_account(still):
-    login = still.biggest("user")
+    login = still.login_with_most_repositories("user")
     still.refresh(login)
     still.world.advance(seconds=30)
     still.world.edit.rename(login, "somebody-else")
     item = still.one(login)
     assert item.is_stored, item.error
-    assert_exact(still.held("somebody-else"), still.sandbox.truth("somebody-else"))
+    assert_exact(still.held("somebody-else"), still.sandbox.ground_truth("somebody-else"))
     assert ("renamed", login, "somebody-else") in still.ledger("somebody-else")
     assert still.rows("SELECT count(*) FROM account WHERE github_id IS NOT NULL") == [(1,)]
 
 
 def test_a_deleted_account_is_gone_and_its_history_stays(still):
-    login = still.biggest("user")
+    login = still.login_with_most_repositories("user")
     still.refresh(login)
     snapshots = still.count("repository_snapshot")
     still.world.edit.delete(login)
@@ -178,7 +178,7 @@ def test_a_deleted_account_is_gone_and_its_history_stays(still):
 
 
 def test_an_unknown_login_costs_the_others_nothing(still):
-    known = still.biggest()
+    known = still.login_with_most_repositories()
     run = still.refresh("no-such-account-anywhere", known, "not a login!")
     outcomes = {item.login: item for item in run.items}
     assert outcomes[known].is_stored
@@ -189,23 +189,23 @@ def test_an_unknown_login_costs_the_others_nothing(still):
 
 
 def test_a_login_given_in_two_spellings_is_asked_for_once(still):
-    login = still.biggest("user")
+    login = still.login_with_most_repositories("user")
     assert len(still.refresh(login, login.upper(), f"https://github.com/{login}").items) == 1
 
 
 def test_an_older_answer_never_overwrites_a_newer_one(still):
-    login = still.biggest("user")
+    login = still.login_with_most_repositories("user")
     still.refresh(login)
     stars = still.held(login)["account"]["stars"]
     with still.engine.begin() as connection:
         connection.execute(text("UPDATE account SET checked_at = checked_at + interval '1 hour'"))
-    still.world.edit.star(still.some_repository(login), 5)
+    still.world.edit.star(still.active_repository(login), 5)
     assert still.one(login).rows_written == 0
     assert still.held(login)["account"]["stars"] == stars
 
 
 def test_a_run_is_written_down_with_what_it_cost(still):
-    login = still.biggest()
+    login = still.login_with_most_repositories()
     run = still.refresh(login, "no-such-account-anywhere")
     (row,) = still.rows(
         "SELECT state, accounts, stored, failed, requests, finished_at IS NOT NULL FROM ingest_run WHERE id = :id",
@@ -221,14 +221,14 @@ def test_pages_see_a_run_once_it_is_over(still):
     from core.db.data_version import data_version
 
     before = data_version()
-    still.refresh(still.biggest())
+    still.refresh(still.login_with_most_repositories())
     assert data_version() == before + 1
 
 
 def test_a_stop_ends_between_two_accounts_and_leaves_whole_ones(still):
     stop = threading.Event()
     stop.set()
-    run = still.hands.run(RefreshRequest(JobOrigin("test"), logins=still.world.logins()), stop=stop)
+    run = still.refresher.run(RefreshRequest(JobOrigin("test"), logins=still.world.logins()), stop=stop)
     assert run.state == "stopped"
     assert still.rows("SELECT state FROM ingest_run") == [("stopped",)]
 
@@ -255,8 +255,8 @@ def source_ids(still, full_name):
 
 
 def test_history_by_name_joins_the_repository_when_github_first_shows_it(still, kept_by_somebody):
-    login = still.biggest("user")
-    full_name = still.some_repository(login)
+    login = still.login_with_most_repositories("user")
+    full_name = still.active_repository(login)
     kept_by_somebody(full_name, "2026-11-01", "2026-11-08")
     still.refresh(login)
     assert len(source_ids(still, full_name)) == 2
@@ -264,8 +264,8 @@ def test_history_by_name_joins_the_repository_when_github_first_shows_it(still, 
 
 
 def test_history_older_than_the_account_stays_apart_and_tracking_goes_over(still, kept_by_somebody):
-    login = still.biggest("user")
-    full_name = still.some_repository(login)
+    login = still.login_with_most_repositories("user")
+    full_name = still.active_repository(login)
     kept_by_somebody(full_name, "2008-06-01")
     with still.engine.begin() as connection:
         accounts.track(connection, login, "test")
@@ -278,21 +278,21 @@ def test_history_older_than_the_account_stays_apart_and_tracking_goes_over(still
 
 def test_a_repository_that_left_the_list_but_is_still_there_is_not_gone(still):
     """A list that moved while it was read can lose an item; what became of it is asked, not guessed."""
-    login = still.biggest()
+    login = still.login_with_most_repositories()
     still.refresh(login)
     with still.engine.begin() as connection:
         connection.execute(text("UPDATE repository_current SET stars = stars + 1"))
     still.sandbox.faults.shift(login, 1)
     item = still.one(login)
     still.sandbox.faults.clear()
-    assert_exact(still.held(login), still.sandbox.truth(login))
+    assert_exact(still.held(login), still.sandbox.ground_truth(login))
     assert [kind for kind, _, _ in still.ledger(login)] == []
     assert item.account_id
 
 
 def test_history_that_comes_after_the_first_look_tells_the_growth_at_once(still, kept_by_somebody):
-    login = still.biggest("user")
-    full_name = still.some_repository(login)
+    login = still.login_with_most_repositories("user")
+    full_name = still.active_repository(login)
     still.refresh(login)
     now = still.world.clock.now()
     month_ago = datetime.fromtimestamp(now, UTC).date() - timedelta(days=30)
@@ -313,7 +313,7 @@ def test_a_job_that_is_tried_again_asks_only_for_what_it_has_not_done(still):
         connection.execute(
             text("UPDATE tracked_account SET job_id = 7, queued_at = now() WHERE account_id = :id"), {"id": ids[1]}
         )
-    run = still.hands.run(RefreshRequest(JobOrigin("test"), account_ids=ids, job_id=7))
+    run = still.refresher.run(RefreshRequest(JobOrigin("test"), account_ids=ids, job_id=7))
     assert [item.login for item in run.items] == [left]
 
 
@@ -323,13 +323,13 @@ def test_a_finished_run_holds_no_lock_even_when_it_failed_to_close(still, monkey
 
     monkeypatch.setattr(run_log, "_close_run", fail)
     with pytest.raises(ConnectionError):
-        still.refresh(still.biggest("user"))
+        still.refresh(still.login_with_most_repositories("user"))
     with still.engine.begin() as connection:
         assert run_log.close_dead_runs(connection) == 1
 
 
 def test_languages_that_were_never_read_are_unknown_not_none_at_all(still):
-    login = still.biggest("user")
+    login = still.login_with_most_repositories("user")
     still.refresh(login)
     with still.engine.begin() as connection:
         connection.execute(text("UPDATE repository SET languages_at = NULL"))

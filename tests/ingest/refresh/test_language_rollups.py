@@ -123,8 +123,8 @@ def test_an_imported_source_counts_once_a_week(database: Connection, tmp_path: P
         ("2021-01-11", "o/c", 7, ""),
     ]
     with path.open("w", newline="") as file:
-        csv.writer(file).writerow(["captured_on", "full_name", "stars", "forks", "open_issues", "language"])
-        csv.writer(file).writerows((day, name, stars, 0, 0, language) for day, name, stars, language in rows)
+        csv.body_builder(file).writerow(["captured_on", "full_name", "stars", "forks", "open_issues", "language"])
+        csv.body_builder(file).writerows((day, name, stars, 0, 0, language) for day, name, stars, language in rows)
     import_history(path, "kept", engine=database)
     assert stored_rollups(database) == [
         (date(2021, 1, 6), "Go", 1, 10, None),
@@ -146,12 +146,12 @@ def test_while_one_sums_up_others_do_not_wait_in_line(committing_database):
 def test_summing_up_takes_no_more_than_a_twentieth_of_the_time():
     now = [100.0]
     rhythm = DutyCycleThrottle(lambda: now[0])
-    assert rhythm.is_time
-    with rhythm.counting():
+    assert rhythm.is_allowed
+    with rhythm.measure():
         now[0] += 2
-    assert not rhythm.is_time
+    assert not rhythm.is_allowed
     now[0] += 2 * 20
-    assert rhythm.is_time
+    assert rhythm.is_allowed
 
 
 def test_the_leader_sums_up_what_runs_left_out_and_lets_pages_see_it(committing_database):
@@ -169,8 +169,8 @@ def test_the_leader_sums_up_what_runs_left_out_and_lets_pages_see_it(committing_
             {"asked": asked},
         )
     timetable = ScheduledJobs(committing_database)
-    timetable.sum_up()
-    timetable.sum_up()
+    timetable.update_language_rollup()
+    timetable.update_language_rollup()
     with committing_database.begin() as connection:
         assert rows_of(connection, "SELECT language, stars FROM language_day") == [("Python", 7)]
         assert rows_of(connection, "SELECT version FROM data_version") == [(1,)]

@@ -31,7 +31,7 @@ def taken(still):
 
 
 def refresh_again(still, account_id):
-    run = still.hands.run(RefreshRequest(JobOrigin("test"), account_ids=[account_id]))
+    run = still.refresher.run(RefreshRequest(JobOrigin("test"), account_ids=[account_id]))
     (marks,) = still.rows("SELECT queued_at, job_id FROM tracked_account")
     assert marks == (None, None)
     return run.items[0]
@@ -45,7 +45,7 @@ def test_a_renamed_account_is_followed_though_its_login_is_somebody_elses(still,
     assert item.is_stored, item.error
     assert item.account_id == account_id
     assert ("renamed", first, "the-old-one") in still.ledger("the-old-one")
-    assert still.held("the-old-one")["account"]["id"] == still.sandbox.truth("the-old-one")["account"]["id"]
+    assert still.held("the-old-one")["account"]["id"] == still.sandbox.ground_truth("the-old-one")["account"]["id"]
 
 
 def test_a_deleted_account_is_gone_though_its_login_is_somebody_elses(still, taken):
@@ -65,7 +65,7 @@ def test_whoever_asks_by_login_gets_who_bears_it_now(still, taken):
     item = still.one(first)
     assert item.is_stored
     assert item.account_id != account_id
-    assert still.held(first)["account"]["id"] == still.sandbox.truth(first)["account"]["id"]
+    assert still.held(first)["account"]["id"] == still.sandbox.ground_truth(first)["account"]["id"]
 
 
 def test_a_gone_account_is_asked_for_once_a_day(still, taken):

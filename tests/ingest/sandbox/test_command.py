@@ -48,9 +48,9 @@ def test_the_past_ends_where_the_present_begins(tmp_path):
     assert {row["full_name"] for row in rows} == {r.full_name for r in world.repositories.values()}
     for repository in world.repositories.values():
         mine = [row for row in rows if row["full_name"] == repository.full_name]
-        assert mine[0]["captured_on"] > datetime.fromtimestamp(repository.born, UTC).date().isoformat()
+        assert mine[0]["captured_on"] > datetime.fromtimestamp(repository.created_at, UTC).date().isoformat()
         monday = int(datetime(2026, 9, 14, tzinfo=UTC).timestamp())
-        assert int(mine[-1]["stars"]) == repository.measure(monday).stars
+        assert int(mine[-1]["stars"]) == repository.compute_counts(monday).stars
 
 
 def test_writing_the_past_starts_no_server(tmp_path, capsys):

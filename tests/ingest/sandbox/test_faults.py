@@ -228,13 +228,13 @@ def test_requests_under_way_when_the_pause_begins_ignore_nothing():
 
 def test_a_pause_counts_in_its_own_time():
     pause = Pause(10)
-    answer = pause.meet(100.0)
+    answer = pause.on_request(100.0)
     assert answer is not None
     assert answer.headers["retry-after"] == "10"
-    assert pause.meet(100.02) is not None  # under way
-    pause.heard(answer, 100.08)
-    assert pause.meet(104.0) is not None  # did not listen
-    assert pause.meet(110.0) is None
+    assert pause.on_request(100.02) is not None  # under way
+    pause.on_response_sent(answer, 100.08)
+    assert pause.on_request(104.0) is not None  # did not listen
+    assert pause.on_request(110.0) is None
     assert (pause.in_flight, pause.ignored) == (2, 1)
 
 
@@ -250,7 +250,7 @@ def test_the_log_tells_each_request(sandbox, signed_in):
 
 def test_the_strings_can_be_held_over_http(sandbox, signed_in):
     login = sandbox.world.accounts[0].login
-    before = sandbox.truth(login)
+    before = sandbox.ground_truth(login)
     assert signed_in.get("/_sandbox/logins").json() == sandbox.world.logins()
     assert signed_in.get(f"/_sandbox/truth/{login}").json() == before
     assert signed_in.post("/_sandbox/advance", json={"days": 40}).json()["now"] == sandbox.world.now()

@@ -47,7 +47,7 @@ def test_all_pages_of_an_account_are_what_the_truth_says(sandbox, ask):
         "nodes { ...Pulse } } } }"
     )
     for login in sandbox.world.logins():
-        truth = sandbox.truth(login)
+        truth = sandbox.ground_truth(login)
         nodes, after, pages = [], None, 0
         while True:
             owner = ask(query + PULSE_FRAGMENT, login=login, after=after)["data"]["repositoryOwner"]
@@ -79,7 +79,7 @@ def test_all_pages_of_an_account_are_what_the_truth_says(sandbox, ask):
 
 
 def test_languages_by_node_id_are_bytes_most_first(sandbox, ask, organization):
-    truth = sandbox.truth(organization)["repositories"][:100]
+    truth = sandbox.ground_truth(organization)["repositories"][:100]
     query = (
         "query($ids: [ID!]!) { rateLimit { cost nodeCount } nodes(ids: $ids) { ... on Repository { id languages("
         "first: 100, orderBy: {field: SIZE, direction: DESC}) { totalCount totalSize "
@@ -100,7 +100,7 @@ def test_extras_are_what_the_truth_says(sandbox, ask, organization):
         "watchers { totalCount } issues(states: OPEN) { totalCount } pullRequests(states: OPEN) { totalCount } "
         "repositoryTopics(first: 20) { totalCount nodes { topic { name } } } } } } }"
     )
-    told = {r["id"]: r for r in sandbox.truth(organization)["repositories"]}
+    told = {r["id"]: r for r in sandbox.ground_truth(organization)["repositories"]}
     for node in ask(query, login=organization)["data"]["organization"]["repositories"]["nodes"]:
         truth = told[node["databaseId"]]
         assert node["watchers"]["totalCount"] == truth["watchers"]
@@ -143,8 +143,8 @@ def test_an_unknown_owner_is_null_without_an_error(ask):
 
 
 def test_others_repositories_slip_in_without_the_affiliation(sandbox, ask):
-    account = next(a for a in sandbox.world.accounts if sandbox.world.collaborating(a))
-    own, others = len(sandbox.world.owned(account)), len(sandbox.world.collaborating(account))
+    account = next(a for a in sandbox.world.accounts if sandbox.world.collaborator_repositories(a))
+    own, others = len(sandbox.world.owned(account)), len(sandbox.world.collaborator_repositories(account))
     counts = {
         arguments: ask(f'{{ user(login: "{account.login}") {{ repositories{arguments} {{ totalCount }} }} }}')
         for arguments in ("", "(ownerAffiliations: OWNER)", "(isFork: true, ownerAffiliations: [OWNER])")

@@ -28,7 +28,7 @@ def test_rest_and_graphql_have_budgets_of_their_own(signed_in):
 
 
 def test_a_spent_budget_refuses_until_its_hour_is_over(sandbox, signed_in):
-    sandbox.limits.leave(1)
+    sandbox.limits.set_remaining(1)
     assert signed_in.get("/user").headers["x-ratelimit-remaining"] == "0"
     refused = signed_in.get("/user")
     assert (refused.status_code, refused.headers["x-ratelimit-remaining"]) == (403, "0")
@@ -44,7 +44,7 @@ def test_a_query_dearer_than_what_is_left_is_refused_with_200(sandbox, signed_in
     login = sandbox.world.accounts[0].login
     dear = "forks { totalCount } issues { totalCount } watchers { totalCount }"
     query = f'{{ organization(login: "{login}") {{ repositories(first: 100) {{ nodes {{ {dear} }} }} }} }}'
-    sandbox.limits.leave(2, resource="graphql")
+    sandbox.limits.set_remaining(2, resource="graphql")
     answer = signed_in.post("/graphql", json={"query": query})
     assert (answer.status_code, answer.json()["errors"][0]["type"]) == (200, "RATE_LIMITED")
     assert answer.headers["x-ratelimit-remaining"] == "2"
@@ -65,7 +65,7 @@ def test_the_overview_is_free(signed_in):
 
 
 def test_more_than_the_points_of_a_minute_is_a_secondary_limit(sandbox, signed_in):
-    sandbox.limits.rest_a_minute = 3
+    sandbox.limits.rest_per_minute = 3
     answers = [signed_in.get("/user") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 403]
     assert answers[3].headers["retry-after"] == "60"
@@ -76,21 +76,21 @@ def test_more_than_the_points_of_a_minute_is_a_secondary_limit(sandbox, signed_i
 def test_a_minute_later_the_points_are_back():
     moment = [0.0]
     limits = Limits(Clock(), monotonic=lambda: moment[0])
-    limits.rest_a_minute = 2
+    limits.rest_per_minute = 2
     question = ApiRequest("GET", "/user", {}, {}, owner="sandbox-owner-1")
-    assert [limits.enter(question, "core") is None for _ in range(3)] == [True, True, False]
+    assert [limits.begin_request(question, "core") is None for _ in range(3)] == [True, True, False]
     moment[0] = 60.0
-    assert limits.enter(question, "core") is None
+    assert limits.begin_request(question, "core") is None
 
 
 def test_more_at_once_than_allowed_is_a_secondary_limit():
     limits = Limits(Clock())
-    limits.concurrent = 2
+    limits.max_concurrent = 2
     question = ApiRequest("GET", "/user", {}, {}, owner="sandbox-owner-1")
-    assert [limits.enter(question, "core") is None for _ in range(3)] == [True, True, False]
-    limits.leave_request(question)
-    limits.leave_request(question)
-    assert limits.enter(question, "core") is None
+    assert [limits.begin_request(question, "core") is None for _ in range(3)] == [True, True, False]
+    limits.end_request(question)
+    limits.end_request(question)
+    assert limits.begin_request(question, "core") is None
 
 
 @pytest.fixture

@@ -363,7 +363,7 @@ def test_an_unknown_node_is_refused_as_recorded(signed_in, recorded):
 
 def test_a_spent_budget_is_told_as_recorded(sandbox, signed_in, recorded):
     said = next(e for e in graphql_exchanges(recorded) if "RATE_LIMITED" in e["note"])
-    sandbox.limits.leave(0, resource="graphql")
+    sandbox.limits.set_remaining(0, resource="graphql")
     answer = signed_in.post("/graphql", json={"query": "{ viewer { login } }"})
     assert answer.status_code == said["response"]["status"]
     assert shape(answer.json()) == shape(said["response"]["body"])

@@ -28,12 +28,12 @@ def test_following_the_links_gives_every_repository_once(sandbox, signed_in, org
     found = all_pages(signed_in, f"/orgs/{organization}/repos?per_page=100")
     assert [len(page) for page in found] == [100, 100, 30]
     names = {item["name"] for page in found for item in page}
-    assert names == {r["name"] for r in sandbox.truth(organization)["repositories"]}
+    assert names == {r["name"] for r in sandbox.ground_truth(organization)["repositories"]}
 
 
 def test_a_list_says_what_the_truth_says(sandbox, signed_in):
     for login in sandbox.world.logins():
-        told = {r["id"]: r for r in sandbox.truth(login)["repositories"]}
+        told = {r["id"]: r for r in sandbox.ground_truth(login)["repositories"]}
         found = {
             item["id"]: item for page in all_pages(signed_in, f"/users/{login}/repos?per_page=100") for item in page
         }
@@ -51,7 +51,7 @@ def test_a_list_says_what_the_truth_says(sandbox, signed_in):
 
 
 def test_watchers_are_told_only_by_the_repository_itself(sandbox, signed_in, organization):
-    truth = sandbox.truth(organization)["repositories"][0]
+    truth = sandbox.ground_truth(organization)["repositories"][0]
     shown = signed_in.get(f"/repos/{truth['full_name']}").json()
     assert shown["subscribers_count"] == truth["watchers"]
     assert signed_in.get(f"/repositories/{truth['id']}").json() == shown
@@ -76,9 +76,11 @@ def test_times_sort_newest_first_unless_told_otherwise(signed_in, organization, 
 
 
 def test_types_choose_what_is_listed(sandbox, signed_in):
-    account = next(a for a in sandbox.world.accounts if sandbox.world.collaborating(a) and sandbox.world.owned(a))
+    account = next(
+        a for a in sandbox.world.accounts if sandbox.world.collaborator_repositories(a) and sandbox.world.owned(a)
+    )
     owned = {r.id for r in sandbox.world.owned(account)}
-    others = {r.id for r in sandbox.world.collaborating(account)}
+    others = {r.id for r in sandbox.world.collaborator_repositories(account)}
 
     def ids(kind: str) -> set[object]:
         found = all_pages(signed_in, f"/users/{account.login}/repos?per_page=100{kind}")
@@ -104,7 +106,7 @@ def test_an_account_is_found_by_number_and_any_case(sandbox, signed_in, organiza
     by_name = signed_in.get(f"/users/{organization.swapcase()}").json()
     assert signed_in.get(f"/user/{account.id}").json() == by_name
     assert signed_in.get(f"/organizations/{account.id}").json() == signed_in.get(f"/orgs/{organization}").json()
-    assert by_name["followers"] == sandbox.truth(organization)["account"]["followers"]
+    assert by_name["followers"] == sandbox.ground_truth(organization)["account"]["followers"]
 
 
 def test_a_user_is_no_organization(sandbox, signed_in):

@@ -60,7 +60,7 @@ def test_a_world_shows_what_a_client_may_meet():
     assert any(not c.languages and c.pushed_at for c in counts)
     assert any(r.description is None for r in repositories)
     assert any(not world.owned(account) for account in world.accounts)
-    assert any(world.collaborating(account) for account in world.accounts)
+    assert any(world.collaborator_repositories(account) for account in world.accounts)
     assert {account.kind for account in world.accounts} == {"User", "Organization"}
     assert {r.default_branch for r in repositories} >= {"main", "master"}
     assert any(account.login != account.login.lower() for account in world.accounts)
@@ -91,7 +91,7 @@ def test_what_is_remembered_is_what_is_measured():
     for step in range(60):
         world.advance(hours=3 + step)
         for repository in list(world.repositories.values())[:40]:
-            assert repository.counts(world.now()) == repository.measure(world.now())
+            assert repository.counts(world.now()) == repository.compute_counts(world.now())
 
 
 def test_nothing_moves_between_two_moments_of_change():
@@ -99,7 +99,7 @@ def test_nothing_moves_between_two_moments_of_change():
     for repository in world.repositories.values():
         counts = repository.counts(world.now())
         assert counts.until > world.now()
-        assert repository.measure(counts.until - 1) == counts
+        assert repository.compute_counts(counts.until - 1) == counts
         assert counts.updated_at <= world.now()
 
 
@@ -118,7 +118,7 @@ def test_a_crowd_without_spam_only_grows(step, final, tau, moments):
 @given(st.integers(0, 1000 * DAY))
 def test_purged_stars_are_gone_from_the_past_as_well(age):
     spam = FakeStars(500, 100, 160)
-    crowd = GrowthCurve(CREATED_AT, 3600, 300, 400, 1.0, spam=spam)
+    crowd = GrowthCurve(CREATED_AT, 3600, 300, 400, 1.0, fake_stars=spam)
     honest = GrowthCurve(CREATED_AT, 3600, 300, 400, 1.0)
     assert crowd.count(CREATED_AT + age, seen_at=CREATED_AT + 200 * DAY) == honest.count(CREATED_AT + age)
     assert crowd.count(CREATED_AT + 150 * DAY) == honest.count(CREATED_AT + 150 * DAY) + 500

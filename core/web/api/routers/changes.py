@@ -61,7 +61,7 @@ def changes(asked: CheckedListRequest, kind: Kinds = None, account: Account = No
     cursor = None
     if len(found) > len(shown):
         last = shown.iloc[-1]
-        cursor = cursors.encode_cursor(asked.question, (last["noticed_at"].isoformat(), int(last["entry"])))
+        cursor = cursors.encode_cursor(asked.query_key, (last["noticed_at"].isoformat(), int(last["entry"])))
     return page_response(asked, shown[COLUMNS], Page[Change], cursor)
 
 

@@ -125,7 +125,7 @@ def _start_or_report_progress(name: str, held: dict[str, Any], identity: Identit
         raise NotFound(f"{name} is now called {renamed}")
     if not held or not held["is_tracked"]:
         limiter.check("track", str(identity.person_id))
-        if request_tracking(name, identity, request.state.origin).awaiting:
+        if request_tracking(name, identity, request.state.origin).awaiting_approval:
             return _progress_response(awaiting_approval(name))
         held = accounts.by_login(name, None)
     far = tracking.refresh_progress(int(held["account_id"]))

@@ -77,7 +77,7 @@ class IngestionRequest(StrictBody):
     all_due: bool = False
 
     @model_validator(mode="after")
-    def one_of_them(self) -> "IngestionRequest":
+    def require_exactly_one(self) -> "IngestionRequest":
         if (self.logins is not None) == self.all_due:
             raise ValueError("give either logins or all_due: true")
         return self
@@ -135,7 +135,7 @@ def ingestions(asked: UncachedListRequest) -> Response:
     most = (asked.limit if asked.form == "json" else MAX_EXPORT_ROWS) + 1
     found = queries.list_ingestions(before, most)
     shown = found.head(most - 1)
-    cursor = cursors.encode_cursor(asked.question, (int(shown["id"].iloc[-1]),)) if len(found) > len(shown) else None
+    cursor = cursors.encode_cursor(asked.query_key, (int(shown["id"].iloc[-1]),)) if len(found) > len(shown) else None
     return page_response(asked, shown, Page[Ingestion], cursor)
 
 

@@ -106,7 +106,7 @@ def list_tracked(asked: UncachedListRequest) -> Response:
     after = asked.after
     chosen = sorted((place, at) for at, place in enumerate(places) if after is None or place > after)
     shown = chosen[: asked.limit]
-    cursor = cursors.encode_cursor(asked.question, shown[-1][0]) if len(chosen) > len(shown) else None
+    cursor = cursors.encode_cursor(asked.query_key, shown[-1][0]) if len(chosen) > len(shown) else None
     return page_response(asked, found.iloc[[at for _, at in shown]], Page[TrackedAccount], cursor)
 
 

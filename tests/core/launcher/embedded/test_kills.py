@@ -72,11 +72,11 @@ def test_a_killed_supervisor_without_any_client_left_leaves_nothing_behind(
 
 def test_a_client_can_take_hold_again_after_its_supervisor_was_killed(used_folder: Path) -> None:
     with lease(used_folder, durable=False) as servers:
-        assert servers.supervised()
+        assert servers.is_supervised()
         os.kill(process_named(used_folder, "core.launcher.embedded.supervisor"), signal.SIGKILL)
-        wait_until(lambda: not servers.supervised())
+        wait_until(lambda: not servers.is_supervised())
         servers.hold()
-        assert servers.supervised()
+        assert servers.is_supervised()
         assert connect(servers.database_url).execute("SELECT 1").fetchone() == (1,)
 
 

@@ -31,7 +31,7 @@ def test_a_cluster_of_another_version_is_left_alone(used_folder: Path) -> None:
         lease(used_folder, durable=False, redis=False)
     version.write_text("18\n")
     with lease(used_folder, durable=False, redis=False) as servers:
-        assert servers.supervised()
+        assert servers.is_supervised()
 
 
 def test_a_data_directory_that_is_a_file_is_refused(folder: Path) -> None:
@@ -54,9 +54,9 @@ def test_a_socket_folder_of_somebody_else_is_neither_used_nor_believed(folder: P
     shared.chmod(0o777)
     me = ServerUser(os.geteuid(), os.getegid(), another=False)
     with pytest.raises(ServerUnavailable, match="is not a private folder"):
-        me.make_private(shared)
+        me.make_private_folder(shared)
     link = folder / "link"
     link.symlink_to(shared)
     assert not me.owns_privately(link)
     home = ServerFolders(files=folder, root=folder, sockets=shared, owner=me)
-    assert not Servers("postgresql+psycopg://nowhere", "", home, "", False)._answers("postgres")
+    assert not Servers("postgresql+psycopg://nowhere", "", home, "", False)._is_responding("postgres")

@@ -33,13 +33,13 @@ class StoppableServers:
         self.postgres = lease(folder, durable=False, redis=False)
         self.redis = lease(folder, durable=False, postgres=False)
 
-    def take_away(self, *which: Servers) -> None:
+    def stop(self, *which: Servers) -> None:
         for server in which:
             server.release()
         while any(is_available(server) for server in which):
             time.sleep(0.05)
 
-    def bring_back(self) -> None:
+    def restart(self) -> None:
         self.postgres.hold()
         self.redis.hold()
 
@@ -61,7 +61,7 @@ def machine() -> Iterator[StoppableServers]:
     machine = StoppableServers(folder)
     upgrade(machine.postgres.database_url)
     yield machine
-    machine.take_away(machine.postgres, machine.redis)
+    machine.stop(machine.postgres, machine.redis)
     shutil.rmtree(find_server_folders(folder).sockets, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -78,7 +78,7 @@ def browser(machine: StoppableServers, monkeypatch: pytest.MonkeyPatch) -> Itera
         insert = text("INSERT INTO person (username, role) VALUES ('ada', 'analyst') RETURNING id")
         person_id = connection.execute(insert).scalar_one()
     yield sign_in(browser_client(), person_id)
-    machine.bring_back()
+    machine.restart()
     reset_process_state()
 
 
@@ -98,23 +98,23 @@ def person_id() -> int:
 
 
 def test_without_redis_all_goes_on(machine: StoppableServers, browser: TestClient) -> None:
-    machine.take_away(machine.redis)
+    machine.stop(machine.redis)
     assert browser.get("/api/v1/x").json()["person"] == "ada"
     assert browser.post("/auth/refresh", headers=SAME_ORIGIN).status_code == 204
     assert browser.get("/", headers=DOCUMENT_HEADERS).status_code == 200
     assert browser_client().get("/api/v1/x").status_code == 401
-    machine.bring_back()
+    machine.restart()
     assert browser.get("/api/v1/x").json()["person"] == "ada"
 
 
 def test_who_was_signed_out_while_redis_was_away_stays_out(machine: StoppableServers, browser: TestClient) -> None:
     assert browser.get("/api/v1/x").status_code == 200  # Redis knows the session
     held = dict(browser.cookies)
-    machine.take_away(machine.redis)
+    machine.stop(machine.redis)
     assert browser.post("/auth/logout", headers=SAME_ORIGIN).status_code == 204
     browser.cookies.update(held)
     assert browser.get("/api/v1/x").status_code == 401
-    machine.bring_back()
+    machine.restart()
     assert browser.get("/api/v1/x").status_code == 401
 
 
@@ -127,7 +127,7 @@ def test_without_postgres_nobody_gets_in_and_nobody_loses_their_cookies(
     _, key = api_keys.create(identity, "script", None, CLIENT_ORIGIN)
     ticket = tickets.issue_sign_in(identity.person_id, browser.cookies["almanac_nonce"])
     held = dict(browser.cookies)
-    machine.take_away(machine.postgres, machine.redis)
+    machine.stop(machine.postgres, machine.redis)
 
     refused = [
         browser.get("/api/v1/x"),
@@ -149,7 +149,7 @@ def test_without_postgres_nobody_gets_in_and_nobody_loses_their_cookies(
     assert browser_client().get("/api/v1/x").status_code == 401
     assert browser_client().get("/api/v1/x", headers={"cookie": "almanac_access=forged"}).status_code == 401
 
-    machine.bring_back()
+    machine.restart()
     browser.cookies.update(held)
     assert browser.get("/api/v1/x").json()["person"] == "ada"
     assert browser.post("/auth/refresh", headers=SAME_ORIGIN).status_code == 204
@@ -160,7 +160,7 @@ def test_a_session_that_redis_knows_lasts_for_the_seconds_it_knows_it(
     machine: StoppableServers, browser: TestClient
 ) -> None:
     assert browser.get("/api/v1/x").status_code == 200
-    machine.take_away(machine.postgres)
+    machine.stop(machine.postgres)
     assert browser.get("/api/v1/x").json()["person"] == "ada"
     redis_client.redis().flushdb()
     assert browser.get("/api/v1/x").status_code == 503

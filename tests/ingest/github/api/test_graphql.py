@@ -61,7 +61,7 @@ def test_a_server_without_rate_limit_or_viewer_serves_as_well(client):
     with fake_server(lambda asked: data_response(a0=account_node(nodes=[repository_node(1)]))) as server:
         github = client(server.url, TOKEN)
         outcome = fetch_accounts(github, "octocat")["octocat"]
-    assert outcome.answer.complete
+    assert outcome.answer.is_complete
     assert github.usage.points == 1
     assert github.budget() == []
 
@@ -125,10 +125,10 @@ def test_where_graphql_is_not_to_be_had_rest_serves(client, status):
 
     with fake_server(say) as server:
         github = client(server.url, TOKEN)
-        assert fetch_accounts(github, "octocat")["octocat"].answer.complete
+        assert fetch_accounts(github, "octocat")["octocat"].answer.is_complete
         fetch_accounts(github, "octocat")
         # A server that has none is not asked again.
-        assert server.paths().count("/graphql") == (1 if status != 403 else 2)
+        assert server.requested_paths().count("/graphql") == (1 if status != 403 else 2)
 
 
 def test_a_part_too_heavy_for_one_query_is_asked_again_in_smaller_ones(client, time):
@@ -158,7 +158,7 @@ def test_a_repository_that_is_withheld_leaves_its_account_incomplete_not_refused
         answer = fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"].answer
         assert len(server.asked) == 3
     assert [one.github_id for one in answer.repositories] == [1, 3]
-    assert not answer.complete
+    assert not answer.is_complete
 
 
 def test_an_account_that_is_forbidden_says_so(client):
@@ -233,9 +233,9 @@ def test_one_repository_whose_languages_fail_does_not_cost_the_others_theirs(cli
         ].answer
         assert len(server.asked) < 30
     assert len(answer.languages) >= 36
-    assert set(answer.unread) == set(range(1, 41)) - set(answer.languages)
-    assert 7 in answer.unread
-    assert isinstance(answer.unread_because, ServerError)
+    assert set(answer.languages_failed) == set(range(1, 41)) - set(answer.languages)
+    assert 7 in answer.languages_failed
+    assert isinstance(answer.languages_error, ServerError)
 
 
 def test_a_budget_told_in_the_body_alone_is_kept_to(client, time):
@@ -262,7 +262,7 @@ def test_a_limit_as_a_graphql_error_waits_for_the_reset(client, time):
     with fake_server(say) as server:
         assert fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"].error is None
         assert len(server.asked) == 2
-    assert 40 <= time.slept <= 43
+    assert 40 <= time.slept_seconds <= 43
 
 
 def test_an_organizations_followers_that_fail_leave_the_rest(client, time):

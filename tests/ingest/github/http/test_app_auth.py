@@ -35,7 +35,7 @@ def key():
 def sandbox(key):
     with serve(World(accounts=6, repositories=30, seed=5, frozen_at=NOW)) as running:
         running.app = running.apps.register("1234", public_pem(key), "77", TOKEN_OWNER)
-        running.limits.larger[TOKEN_OWNER] = 12_500
+        running.limits.limit_overrides[TOKEN_OWNER] = 12_500
         yield running
 
 
@@ -118,7 +118,7 @@ def test_a_token_is_renewed_before_its_hour_is_over(github, sandbox):
 def test_a_token_that_ends_before_its_time_is_renewed_once_in_the_middle_of_a_run(github, sandbox):
     client = github()
     fetch_accounts(client, sandbox, 1)
-    sandbox.apps.revoke(sandbox.app.issued[-1])
+    sandbox.apps.revoke(sandbox.app.issued_tokens[-1])
     assert all(outcome.answer for outcome in fetch_accounts(client, sandbox))
     assert len(token_requests(sandbox)) >= 2
 
@@ -179,8 +179,8 @@ def test_neither_key_nor_token_shows_anywhere(github, sandbox, key):
     signer = AppCredential("1234", private_pem(key), lambda: NOW)
     installation = InstallationCredential(signer, "77", lambda: NOW)
     shown = f"{logs} {signer!r} {installation!r} {client._pool.credentials}"
-    assert sandbox.app.issued
-    assert not any(token in shown for token in sandbox.app.issued)
+    assert sandbox.app.issued_tokens
+    assert not any(token in shown for token in sandbox.app.issued_tokens)
     assert "PRIVATE" not in shown
     assert "eyJ" not in shown
 

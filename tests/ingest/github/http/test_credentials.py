@@ -19,7 +19,7 @@ def test_a_token_shows_itself_nowhere_but_in_its_header():
 
 
 def test_no_token_is_nobody():
-    pool = CredentialPool.of_tokens([])
+    pool = CredentialPool.from_secrets([])
     assert pool.is_anonymous
     assert pool.choose("octocat").authorization() is None
 
@@ -27,24 +27,24 @@ def test_no_token_is_nobody():
 @pytest.mark.parametrize("secret", ["", "two words", "line\nbreak", "umlautü", "tab\t"])
 def test_what_cannot_be_a_token_is_refused_by_its_place(secret):
     with pytest.raises(BadCredentials, match="token 2") as refused:
-        CredentialPool.of_tokens(["fine", secret])
+        CredentialPool.from_secrets(["fine", secret])
     assert not secret or secret not in str(refused.value)
 
 
 def test_a_token_given_twice_counts_once():
-    assert len(CredentialPool.of_tokens(["a", "a", "b"]).credentials) == 2
+    assert len(CredentialPool.from_secrets(["a", "a", "b"]).credentials) == 2
 
 
 @given(st.lists(st.text("abcdef", min_size=1, max_size=5), min_size=1, max_size=5, unique=True), st.text(max_size=10))
 def test_an_account_always_goes_to_the_same_token(secrets, login):
-    chosen = CredentialPool.of_tokens(secrets).choose(login)
-    assert chosen.fingerprint == CredentialPool.of_tokens(list(reversed(secrets))).choose(login).fingerprint
-    assert CredentialPool.of_tokens(secrets).choose("x", pinned=chosen.fingerprint).fingerprint == chosen.fingerprint
+    chosen = CredentialPool.from_secrets(secrets).choose(login)
+    assert chosen.fingerprint == CredentialPool.from_secrets(list(reversed(secrets))).choose(login).fingerprint
+    assert CredentialPool.from_secrets(secrets).choose("x", pinned=chosen.fingerprint).fingerprint == chosen.fingerprint
 
 
 def test_accounts_spread_over_owners_not_over_tokens():
     """Two of three tokens are one person's: half the accounts, not two thirds, fall to that one budget."""
-    pool = CredentialPool.of_tokens(["a1", "a2", "b"])
+    pool = CredentialPool.from_secrets(["a1", "a2", "b"])
     fingerprints = [credential.fingerprint for credential in pool.credentials]
     for fingerprint, owner in zip(fingerprints, ("a", "a", "b"), strict=True):
         pool.learn_owner(fingerprint, owner)
@@ -53,7 +53,7 @@ def test_accounts_spread_over_owners_not_over_tokens():
 
 
 def test_a_refused_token_is_left_out_and_the_others_go_on():
-    pool = CredentialPool.of_tokens(["a", "b"])
+    pool = CredentialPool.from_secrets(["a", "b"])
     first = pool.choose("octocat")
     pool.refuse(first)
     second = pool.choose("octocat", pinned=first.fingerprint)
@@ -63,7 +63,7 @@ def test_a_refused_token_is_left_out_and_the_others_go_on():
 
 
 def test_taking_a_token_away_moves_only_its_own_accounts():
-    before, after = CredentialPool.of_tokens(["a", "b", "c"]), CredentialPool.of_tokens(["a", "b"])
+    before, after = CredentialPool.from_secrets(["a", "b", "c"]), CredentialPool.from_secrets(["a", "b"])
     lost = ({c.fingerprint for c in before.credentials} - {c.fingerprint for c in after.credentials}).pop()
     for number in range(50):
         was = before.choose(f"account-{number}").fingerprint

@@ -14,12 +14,12 @@ def test_an_answer_is_kept_with_its_link_for_the_token_it_was_given_to(redis):
     cache.keep("abc", "http://x", headers, b"[1]")
     kept = ResponseCache(redis, "t").find("abc", "http://x")
     assert kept == CachedResponse({"etag": 'W/"1"', "last-modified": "x", "link": "<http://next>"}, b"[1]")
-    assert kept.conditions() == {"if-none-match": 'W/"1"'}
+    assert kept.conditional_headers() == {"if-none-match": 'W/"1"'}
     assert cache.find("other", "http://x") is None
 
 
 def test_last_modified_serves_where_there_is_no_etag():
-    assert CachedResponse({"last-modified": "Fri"}, b"").conditions() == {"if-modified-since": "Fri"}
+    assert CachedResponse({"last-modified": "Fri"}, b"").conditional_headers() == {"if-modified-since": "Fri"}
 
 
 def test_what_cannot_be_asked_for_conditionally_is_not_kept(redis):

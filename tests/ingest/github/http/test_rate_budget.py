@@ -49,7 +49,7 @@ def test_an_unstated_pause_is_a_minute_then_longer_each_time():
     ends = []
     now = NOW
     for _ in range(6):
-        budget.pause_unstated(started_at=now, now=now + 1, jitter=0)
+        budget.pause_with_backoff(started_at=now, now=now + 1, jitter=0)
         ends.append(budget.paused_until - now - 1)
         now = budget.paused_until
     assert ends == [60, 120, 240, 480, 900, 900]
@@ -58,17 +58,17 @@ def test_an_unstated_pause_is_a_minute_then_longer_each_time():
 def test_warnings_to_requests_in_flight_together_count_once():
     budget = RateBudgetState()
     for late in range(5):
-        budget.pause_unstated(started_at=NOW, now=NOW + 1 + late / 10, jitter=0)
+        budget.pause_with_backoff(started_at=NOW, now=NOW + 1 + late / 10, jitter=0)
     assert budget.strikes == 1
     assert budget.paused_until < NOW + 1 + 62
 
 
 def test_success_after_a_pause_starts_the_count_anew():
     budget = RateBudgetState()
-    budget.pause_unstated(started_at=NOW, now=NOW, jitter=0)
-    budget.forgive(started_at=NOW - 5)  # had started before: tells nothing
+    budget.pause_with_backoff(started_at=NOW, now=NOW, jitter=0)
+    budget.reset_strikes(started_at=NOW - 5)  # had started before: tells nothing
     assert budget.strikes == 1
-    budget.forgive(started_at=NOW + 61)
+    budget.reset_strikes(started_at=NOW + 61)
     assert budget.strikes == 0
 
 

@@ -28,8 +28,8 @@ def make_gate(redis, time, **other):
 
 
 def report_response(a_gate, wait=None, limits=None):
-    with a_gate.passing(BUDGET_REQUEST) as passage:
-        passage.answered(limits, wait, "mona")
+    with a_gate.acquire(BUDGET_REQUEST) as passage:
+        passage.record_response(limits, wait, "mona")
 
 
 def test_a_pause_heard_by_one_process_holds_all(redis, time):
@@ -71,7 +71,7 @@ def test_a_wait_beyond_patience_is_raised_with_its_end(redis, time):
     with pytest.raises(RateLimited) as refused:
         report_response(one)
     assert abs(refused.value.resets_at - time.now() - timedelta(seconds=600)) < timedelta(seconds=2)
-    assert time.slept == 0
+    assert time.slept_seconds == 0
 
 
 def test_a_spent_bucket_of_one_owner_lets_others_through(redis, time):
@@ -79,9 +79,9 @@ def test_a_spent_bucket_of_one_owner_lets_others_through(redis, time):
     report_response(one, limits=RateLimitStatus("core", 60, 0, 1000))
     with pytest.raises(RateLimited):
         report_response(one)
-    with one.passing(AdmissionRequest("", "hubot", "core")):
+    with one.acquire(AdmissionRequest("", "hubot", "core")):
         pass
-    with one.passing(AdmissionRequest("", "mona", "graphql")):
+    with one.acquire(AdmissionRequest("", "mona", "graphql")):
         pass
     (state,) = one.buckets()
     assert (state.owner, state.resource, state.limit, state.remaining) == ("mona", "core", 60, 0)
@@ -93,14 +93,14 @@ def test_a_stop_is_heard_while_waiting(redis, time):
     report_response(one, RequiredWait("host", 60))
     stop = threading.Event()
     one._sleep = lambda seconds: stop.set()
-    with pytest.raises(Stopped), one.passing(BUDGET_REQUEST, stop=stop):
+    with pytest.raises(Stopped), one.acquire(BUDGET_REQUEST, stop=stop):
         pass
 
 
 def test_a_failed_request_gives_its_place_back(redis, time):
     one = make_gate(redis, time)
     report_response(one, limits=RateLimitStatus("core", 60, 1, 1000))
-    with pytest.raises(ValueError, match="broken"), one.passing(BUDGET_REQUEST):
+    with pytest.raises(ValueError, match="broken"), one.acquire(BUDGET_REQUEST):
         raise ValueError("broken")
     report_response(one)
 
@@ -109,7 +109,7 @@ def test_without_redis_the_gate_is_this_process_s_own(time):
     one = make_gate(None, time)
     report_response(one, RequiredWait("host", 30))
     report_response(one)
-    assert time.slept >= 29.9
+    assert time.slept_seconds >= 29.9
 
 
 def test_redis_away_is_said_once_and_everything_goes_on(time, tmp_path):
@@ -119,7 +119,7 @@ def test_redis_away_is_said_once_and_everything_goes_on(time, tmp_path):
         report_response(one, RequiredWait("host", 30))
         for _ in range(5):
             report_response(one)
-    assert time.slept >= 29.9
+    assert time.slept_seconds >= 29.9
     assert [line["event"] for line in logs if line["log_level"] == "warning"] == [
         "redis is away, the request budget is this process's own"
     ]
@@ -143,10 +143,10 @@ def test_no_thread_starts_after_the_pause_was_heard(redis):
     def work(number):
         told_already = False
         while real_time.monotonic() < until:
-            with gates[number % 2].passing(BUDGET_REQUEST) as passage:
+            with gates[number % 2].acquire(BUDGET_REQUEST) as passage:
                 started.append(passage.started_at)
                 if number == 0 and not told_already and real_time.monotonic() > until - 0.8:
-                    passage.answered(None, RequiredWait("host", 0.5), "mona")
+                    passage.record_response(None, RequiredWait("host", 0.5), "mona")
                     told_already = True
 
     workers = [threading.Thread(target=work, args=(number,)) for number in range(8)]

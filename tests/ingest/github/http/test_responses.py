@@ -176,7 +176,7 @@ def test_garbled_headers_never_break_the_reading(status, retry_after, limit, rem
     told = required_wait(garbled)
     limits = rate_limit_status(garbled)
     assert told is None or told.seconds >= 0
-    assert limits is None or (limits.remaining >= 0 and limits.resets_in >= 0)
+    assert limits is None or (limits.remaining >= 0 and limits.resets_in_seconds >= 0)
 
 
 # Refusals and bodies --------------------------------------------------------------------------------------------------
