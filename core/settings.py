@@ -144,10 +144,10 @@ class Settings(BaseSettings):
         """It is compared with what browsers say of themselves: a name, perhaps a port, and no more."""
         parts = urlsplit(value)
         try:
-            is_whole = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or True)
+            is_complete = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or True)
         except ValueError:
-            is_whole = False
-        if value and (not is_whole or "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment):
+            is_complete = False
+        if value and (not is_complete or "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment):
             raise ValueError("must be http:// or https://, a name and perhaps a port, without a path")
         return value
 

@@ -199,13 +199,13 @@ def star_history_(
     migrate_if_needed()
     with github_client() as client, stop_on_interrupt() as stop:
         try:
-            is_whole = star_history.fetch_star_history(
+            is_complete = star_history.fetch_star_history(
                 Enricher(client, engine.engine(), client.api_url), repositories, stop
             )
         except AlmanacError as error:
             output.err.print(str(error), markup=False)
             raise typer.Exit(EXIT_UNUSABLE_INPUT) from error
-    raise typer.Exit(0 if is_whole else EXIT_FAILED)
+    raise typer.Exit(0 if is_complete else EXIT_FAILED)
 
 
 @app.command(name="scheduler")

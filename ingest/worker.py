@@ -61,7 +61,7 @@ def build_app(
         with structlog.contextvars.bound_contextvars(job_id=context.job.id, request_id=request_id):
             run = refresh.run(order, stop=StopOrAbort(stop, context))
         if run.stopped and context.abort_reason() is AbortReason.USER_REQUEST and not stop.is_set():
-            # Somebody cancelled it: what it did not reach is free, and due in its usual rhythm.
+            # Somebody cancelled it: what it did not reach is free, and due in its usual cadence.
             raise procrastinate.exceptions.JobAborted
         if run.stopped:
             # A job that was cut short goes back: what it reached is done, the rest is still due.

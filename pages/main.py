@@ -54,7 +54,7 @@ def watch_session() -> None:
         if not error_display.is_database_unavailable(error):
             raise
         return
-    if live is None or live.access_until + RENEWAL_GRACE < datetime.now(UTC):
+    if live is None or live.access_expires_at + RENEWAL_GRACE < datetime.now(UTC):
         st.rerun()
 
 

@@ -57,7 +57,7 @@ MOVER_COLUMNS = {
     "compared": None,
 }
 CHANGE_COLUMNS = {
-    "noticed_at": column.DatetimeColumn("Noticed", format="YYYY-MM-DD HH:mm", width=130),
+    "detected_at": column.DatetimeColumn("Noticed", format="YYYY-MM-DD HH:mm", width=130),
     "subject": column.TextColumn("Repository or account", width=220),
     "what": column.TextColumn("What happened", width=190),
     "before": column.TextColumn("Before", width=160),

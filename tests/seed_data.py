@@ -107,7 +107,7 @@ def add_change(connection: Connection, repository_id: int, kind: str, at: str, b
     owner = select(schema.repository.c.account_id).where(schema.repository.c.id == repository_id).scalar_subquery()
     connection.execute(
         insert(schema.change).values(
-            account_id=owner, repository_id=repository_id, noticed_at=utc(at), kind=kind, before=before
+            account_id=owner, repository_id=repository_id, detected_at=utc(at), kind=kind, before=before
         )
     )
 

@@ -34,7 +34,7 @@ class LiveSession:
     """A session that has not ended: whose it is, and until when its newest access token and it itself are good."""
 
     identity: Identity
-    access_until: datetime
+    access_expires_at: datetime
     expires_at: datetime
 
 
@@ -106,13 +106,13 @@ def _key(session_id: UUID) -> str:
 
 def _to_json(live: LiveSession) -> str:
     told = asdict(live.identity) | {"session_id": str(live.identity.session_id)}
-    return json.dumps([told, live.access_until.isoformat(), live.expires_at.isoformat()])
+    return json.dumps([told, live.access_expires_at.isoformat(), live.expires_at.isoformat()])
 
 
 def _from_json(found: bytes) -> LiveSession | None:
     try:
-        told, access_until, expires_at = json.loads(found)
+        told, access_expires_at, expires_at = json.loads(found)
         identity = Identity(**(told | {"session_id": UUID(told["session_id"])}))
-        return LiveSession(identity, datetime.fromisoformat(access_until), datetime.fromisoformat(expires_at))
+        return LiveSession(identity, datetime.fromisoformat(access_expires_at), datetime.fromisoformat(expires_at))
     except (ValueError, TypeError, KeyError):
         return None  # of another version of Almanac

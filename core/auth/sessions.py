@@ -60,18 +60,18 @@ def start(person_id: int, origin: Origin, now: datetime | None = None) -> Sessio
     with transaction() as connection:
         row = connection.execute(
             text("""
-                INSERT INTO session (id, person_id, generation, access_until, address, user_agent, created_at,
+                INSERT INTO session (id, person_id, generation, access_expires_at, address, user_agent, created_at,
                                      last_seen_at, expires_at)
-                SELECT :id, id, 0, :access_until, CAST(:address AS inet), :agent, :now, :now, :expires_at
+                SELECT :id, id, 0, :access_expires_at, CAST(:address AS inet), :agent, :now, :now, :expires_at
                   FROM person WHERE id = :person_id AND active
-             RETURNING id, person_id, generation, access_until, expires_at,
+             RETURNING id, person_id, generation, access_expires_at, expires_at,
                        (SELECT role FROM person WHERE id = :person_id) AS role
             """),
             {
                 "id": session_id,
                 "person_id": person_id,
                 "now": now,
-                "access_until": _access_until(now),
+                "access_expires_at": _access_until(now),
                 "expires_at": _expires_at(now, now),
                 "address": audit.ip_address_of(origin),
                 "agent": audit.user_agent_of(origin),
@@ -106,7 +106,7 @@ def refresh(refresh_token: str, origin: Origin, now: datetime | None = None) -> 
 
 
 def get_live(session_id: UUID, now: datetime | None = None) -> LiveSession | None:
-    """The session, if it has not ended; `access_until` may have passed. Raises ServerUnavailable without Postgres."""
+    """The session, if it has not ended; `access_expires_at` may have passed. Raises ServerUnavailable without Postgres."""
     now = now or datetime.now(UTC)
     found = lives.session_cache().get(session_id)
     if found is None:
@@ -120,7 +120,7 @@ def identity_of(session_id: UUID, now: datetime | None = None) -> Identity | Non
     """Who is signed in by this session; None when it ended or nobody refreshed it in time."""
     now = now or datetime.now(UTC)
     found = get_live(session_id, now)
-    return found.identity if found and found.access_until > now else None
+    return found.identity if found and found.access_expires_at > now else None
 
 
 def revoke(
@@ -206,7 +206,7 @@ def _load_live(session_id: UUID, now: datetime) -> LiveSession | None:
         with transaction() as connection:
             row = connection.execute(
                 text("""
-                    SELECT person_id, username, role, display_name, preferences, access_until, expires_at,
+                    SELECT person_id, username, role, display_name, preferences, access_expires_at, expires_at,
                            session.last_seen_at FROM session JOIN person ON person.id = person_id
                      WHERE session.id = :id AND revoked_at IS NULL AND expires_at > :now AND active
                 """),
@@ -219,7 +219,7 @@ def _load_live(session_id: UUID, now: datetime) -> LiveSession | None:
     if row is None:
         return None
     who = Identity(row.person_id, row.username, row.role, row.display_name, session_id, preferences=row.preferences)
-    return LiveSession(who, row.access_until, row.expires_at)
+    return LiveSession(who, row.access_expires_at, row.expires_at)
 
 
 def _update_last_seen(connection: Connection, session_id: UUID, person_id: int, now: datetime) -> None:
@@ -235,7 +235,7 @@ def _lock_session(connection: Connection, session_id: UUID, now: datetime) -> Ro
     """The session's row, locked: of tabs that refresh at once each sees what the one before has done."""
     return connection.execute(
         text("""
-            SELECT session.id, person_id, username, role, generation, access_until, expires_at, session.created_at
+            SELECT session.id, person_id, username, role, generation, access_expires_at, expires_at, session.created_at
               FROM session JOIN person ON person.id = person_id
              WHERE session.id = :id AND revoked_at IS NULL AND expires_at > :now AND active FOR UPDATE OF session
         """),
@@ -249,17 +249,17 @@ def _extend(connection: Connection, row: Row[Any], *, is_newest: bool, origin: O
             UPDATE session
                SET generation = generation + :step,
                    generation_used_at = CASE WHEN :step = 1 THEN :now ELSE generation_used_at END,
-                   access_until = greatest(access_until, :access_until), expires_at = :expires_at,
+                   access_expires_at = greatest(access_expires_at, :access_expires_at), expires_at = :expires_at,
                    address = coalesce(CAST(:address AS inet), address), last_seen_at = :now
              WHERE id = :id
-         RETURNING id, person_id, generation, access_until, expires_at, CAST(:role AS text) AS role
+         RETURNING id, person_id, generation, access_expires_at, expires_at, CAST(:role AS text) AS role
         """),
         {
             "id": row.id,
             "role": row.role,
             "step": int(is_newest),
             "now": now,
-            "access_until": _access_until(now),
+            "access_expires_at": _access_until(now),
             "expires_at": _expires_at(row.created_at, now),
             "address": audit.ip_address_of(origin),
         },

@@ -20,10 +20,10 @@ def load_cost_inputs(
     rows = connection.execute(
         text("""
             SELECT login, kind, checked_at, count(repository.id) AS repositories,
-                   count(languages_at) AS languages_known, change_rate,
+                   count(languages_checked_at) AS languages_known, change_rate,
                    extract(epoch FROM :now - checked_at)::float / 86400 AS days,
                    extract(epoch FROM greatest(:now - checked_at, :least))::float / 86400 AS stretch,
-                   count(languages_at) FILTER (WHERE pushed_at > checked_at - greatest(:now - checked_at, :least))
+                   count(languages_checked_at) FILTER (WHERE pushed_at > checked_at - greatest(:now - checked_at, :least))
                        AS pushed
               FROM account
               LEFT JOIN repository ON account_id = account.id AND repository.gone_at IS NULL

@@ -84,7 +84,7 @@ source = Table(
     metadata,
     Column("id", SmallInteger, Identity(always=True, start=2), primary_key=True),
     Column("name", Text, nullable=False, unique=True),
-    Column("rhythm", Interval, comment="usual time between two looks; null until known"),
+    Column("cadence", Interval, comment="usual time between two looks; null until known"),
     comment="Who looked at GitHub: 1 is this installation, the others kept history that was imported",
 )
 
@@ -145,7 +145,7 @@ repository = Table(
     timestamp_column("created_at"),
     timestamp_column("pushed_at"),
     timestamp_column("languages_pushed_at"),
-    timestamp_column("languages_at"),
+    timestamp_column("languages_checked_at"),
     timestamp_column("gone_at"),
     Column("gone_reason", Text),
     timestamp_column("first_seen_at", now=True),
@@ -157,7 +157,7 @@ repository = Table(
         unique=True,
         postgresql_where=text("github_id IS NULL"),
     ),
-    comment="languages_at: last look at its languages; languages_pushed_at: the push that look saw",
+    comment="languages_checked_at: last look at its languages; languages_pushed_at: the push that look saw",
 )
 
 repository_current = Table(
@@ -196,7 +196,7 @@ repository_extra_snapshot = Table(
     source_id_column(),
     PrimaryKeyConstraint("repository_id", "captured_at", "source_id"),
     postgresql_partition_by="RANGE (captured_at)",
-    comment="A change of the counts that cost more to ask, in a rhythm of their own",
+    comment="A change of the counts that cost more to ask, in a cadence of their own",
 )
 
 repository_import = Table(
@@ -261,7 +261,7 @@ star_day = Table(
     Column("stars", Integer, nullable=False),
     PrimaryKeyConstraint("repository_id", "day", "read_at"),
     comment="Stars given on one day and surviving when it was read; only readings that differ, none for a day that"
-    " never had a star: star_walk tells since when days were read",
+    " never had a star: star_backfill tells since when days were read",
 )
 
 change = Table(
@@ -270,13 +270,13 @@ change = Table(
     id_column(),
     foreign_key("account_id", "account", cascade=True),
     foreign_key("repository_id", "repository", required=False, cascade=True),
-    timestamp_column("noticed_at", required=True),
+    timestamp_column("detected_at", required=True),
     Column("kind", Text, nullable=False),
     Column("before", Text),
     Column("after", Text),
     Column("run_id", BigInteger),
-    Index("change_noticed_at_idx", text("noticed_at DESC")),
-    Index("change_account_id_noticed_at_idx", "account_id", text("noticed_at DESC")),
+    Index("change_detected_at_idx", text("detected_at DESC")),
+    Index("change_account_id_detected_at_idx", "account_id", text("detected_at DESC")),
     comment="The ledger: renamed, transferred, relicensed, archived, restored, gone, back, new,"
     " primary_language, default_branch",
 )
@@ -310,7 +310,7 @@ data_version = Table(
     comment="One row, raised after a run has committed: pages and their cached frames go by it",
 )
 
-# Facts besides the pulse, each in a rhythm of its own -----------------------------------------------------------------
+# Facts besides the pulse, each in a cadence of its own -----------------------------------------------------------------
 
 
 def repository_day_table(name: str, *columns: Column[Any], comment: str) -> Table:
@@ -328,7 +328,7 @@ def repository_day_table(name: str, *columns: Column[Any], comment: str) -> Tabl
 
 
 enrichment = Table(
-    "reading",
+    "enrichment",
     metadata,
     Column("kind", Text, nullable=False),
     foreign_key("repository_id", "repository", required=False, cascade=True),
@@ -342,19 +342,19 @@ enrichment = Table(
     CheckConstraint("num_nonnulls(account_id, repository_id) = 1", name="one_subject"),
     CheckConstraint("state IN ('read', 'computing', 'unavailable', 'refused', 'failed')", name="state"),
     Index(
-        "reading_repository_key",
+        "enrichment_repository_key",
         "repository_id",
         "kind",
         unique=True,
         postgresql_where=text("repository_id IS NOT NULL"),
     ),
-    Index("reading_account_key", "account_id", "kind", unique=True, postgresql_where=text("account_id IS NOT NULL")),
+    Index("enrichment_account_key", "account_id", "kind", unique=True, postgresql_where=text("account_id IS NOT NULL")),
     comment="When one kind of fact was last read of a repository or account, why not if it was not,"
     " and when it is due again",
 )
 
 enrichment_run = Table(
-    "reading_run",
+    "enrichment_run",
     metadata,
     id_column(),
     Column("kind", Text, nullable=False),
@@ -370,7 +370,7 @@ enrichment_run = Table(
     Column("not_modified", Integer, nullable=False, server_default=text("0")),
     Column("rows_written", BigInteger, nullable=False, server_default=text("0")),
     Column("ended", Text),
-    Index("reading_run_started_at_idx", text("started_at DESC")),
+    Index("enrichment_run_started_at_idx", text("started_at DESC")),
     comment="One job that read facts of one kind; ended: why before all subjects were read",
 )
 
@@ -379,20 +379,20 @@ missing_endpoint = Table(
     metadata,
     Column("kind", Text, nullable=False),
     Column("api_root", Text, nullable=False),
-    timestamp_column("noticed_at", required=True),
-    timestamp_column("ask_again_at", required=True),
+    timestamp_column("detected_at", required=True),
+    timestamp_column("retry_at", required=True),
     PrimaryKeyConstraint("kind", "api_root"),
     comment="What a server does not tell of any repository, so that it is not asked each time",
 )
 
 star_backfill = Table(
-    "star_walk",
+    "star_backfill",
     metadata,
     Column("repository_id", BigInteger, ForeignKey("repository.id", ondelete="CASCADE"), primary_key=True),
     Column("first_day", Date, nullable=False),
     Column("next_page", Integer),
-    timestamp_column("walked_at"),
-    Index("star_walk_next_page_idx", "repository_id", postgresql_where=text("next_page IS NOT NULL")),
+    timestamp_column("completed_at"),
+    Index("star_backfill_next_page_idx", "repository_id", postgresql_where=text("next_page IS NOT NULL")),
     comment="How far back star_day goes: from first_day on, a day without a row had no star;"
     " next_page null: to the beginning",
 )
@@ -411,10 +411,10 @@ contributor_snapshot = Table(
         nullable=False,
         comment="CHAOSS Contributor Absence Factor: fewest people who made half of the commits; bots left out",
     ),
-    Column("is_whole", Boolean, nullable=False),
+    Column("is_complete", Boolean, nullable=False),
     PrimaryKeyConstraint("repository_id", "captured_at"),
     comment="A change of who made how many commits: people with an account, bots counted apart;"
-    " is_whole: GitHub named all",
+    " is_complete: GitHub named all",
 )
 
 repository_contributor = Table(
@@ -452,13 +452,13 @@ release_snapshot = Table(
     foreign_key("repository_id", "repository", cascade=True),
     timestamp_column("captured_at", required=True),
     Column("releases", Integer, nullable=False),
-    Column("is_whole", Boolean, nullable=False),
+    Column("is_complete", Boolean, nullable=False),
     Column("downloads", BigInteger, nullable=False),
     Column("latest_tag", Text),
     timestamp_column("latest_at"),
     PrimaryKeyConstraint("repository_id", "captured_at"),
     comment="A change of the newest hundred releases: how many, their downloads, the latest that is no prerelease;"
-    " is_whole: there are no more",
+    " is_complete: there are no more",
 )
 
 commit_day = repository_day_table(
@@ -495,7 +495,7 @@ tracked_account = Table(
     Column("added_by", Text),
     timestamp_column("added_at", now=True),
     Column("every", Interval, comment="pinned by an admin; null: the planned cadence"),
-    Column("planned_every", Interval, comment="as the planner chose it at the last look; null: the default cadence"),
+    Column("planned_cadence", Interval, comment="as the planner chose it at the last look; null: the default cadence"),
     Column("priority", SmallInteger, nullable=False, server_default=text("0")),
     Column("paused", Boolean, nullable=False, server_default=text("false")),
     timestamp_column("due_at", now=True),
@@ -504,9 +504,13 @@ tracked_account = Table(
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("note", Text),
     Column("change_rate", REAL, comment="changes a day to be expected, learned from look to look"),
-    Column("change_shape", REAL, comment="how sure that is: the shape of its Gamma distribution"),
+    Column("change_rate_shape", REAL, comment="how sure that is: the shape of its Gamma distribution"),
     Column(
-        "change_looks", Integer, nullable=False, server_default=text("0"), comment="how many looks it was learned from"
+        "change_rate_samples",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="how many looks it was learned from",
     ),
     Column("stars", BigInteger, comment="at the last look"),
     Column("repositories", Integer, comment="at the last look"),
@@ -523,12 +527,12 @@ refresh_plan = Table(
     *(Column(name, Integer, nullable=False) for name in ("accounts", "pinned", "unknown")),
     Column("every", Interval, nullable=False),
     Column("unit", Text, CheckConstraint("unit IN ('points', 'requests')", name="unit"), nullable=False),
-    *(Column(f"{name}_per_hour", REAL, nullable=False) for name in ("budget", "usable", "uniform", "planned")),
+    *(Column(f"{name}_per_hour", REAL, nullable=False) for name in ("budget", "usable", "default_cadence", "planned")),
     Column("price", Double, nullable=False),
     Column("floor", Interval, nullable=False),
     Column("ceiling", Interval, nullable=False),
     Column("stretch", REAL, nullable=False),
-    Column("median_every", Interval),
+    Column("median_cadence", Interval),
     Column("told", Text, nullable=False),
     Index("refresh_plan_planned_at_idx", text("planned_at DESC")),
     comment="How the budget was spread over what is tracked: the newest row holds."
@@ -723,7 +727,7 @@ session = Table(
     foreign_key("person_id", "person", cascade=True),
     Column("generation", Integer, nullable=False, server_default=text("0")),
     timestamp_column("generation_used_at"),
-    timestamp_column("access_until", required=True),
+    timestamp_column("access_expires_at", required=True),
     Column("address", INET),
     Column("user_agent", Text),
     timestamp_column("created_at", now=True),
@@ -760,7 +764,7 @@ api_key = Table(
 )
 
 tracking_request = Table(
-    "tracking_wish",
+    "tracking_request",
     metadata,
     id_column(),
     Column("login", Text, nullable=False),
@@ -770,7 +774,9 @@ tracking_request = Table(
     timestamp_column("decided_at"),
     Column("decided_by", Text),
     Column("granted", Boolean),
-    Index("tracking_wish_open_key", text("lower(login)"), unique=True, postgresql_where=text("decided_at IS NULL")),
+    Index(
+        "tracking_request_pending_key", text("lower(login)"), unique=True, postgresql_where=text("decided_at IS NULL")
+    ),
     comment="An account that somebody asked for and an admin decides about",
 )
 

@@ -73,7 +73,7 @@ def current_login(login: str) -> str | None:
           JOIN account ON account.id = change.account_id
          WHERE change.kind = 'renamed' AND repository_id IS NULL AND lower(before) = lower(:login)
            AND lower(account.login) <> lower(:login)
-         ORDER BY noticed_at DESC
+         ORDER BY detected_at DESC
          LIMIT 1
     """
     frame = read_frame(sql, login=login)
@@ -151,9 +151,9 @@ def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:
                AND captured_at <= :until
         ), paced AS (
             SELECT looks.*, source.name, 2 * CASE source_id
-                       WHEN 1 THEN greatest(coalesce(tracked_account.every, planned_every, CAST(:every AS interval)),
+                       WHEN 1 THEN greatest(coalesce(tracked_account.every, planned_cadence, CAST(:every AS interval)),
                                             interval '1 day')
-                       ELSE coalesce(rhythm, interval '7 days') END AS patience
+                       ELSE coalesce(cadence, interval '7 days') END AS patience
               FROM looks
               JOIN source ON source.id = source_id
               LEFT JOIN tracked_account ON tracked_account.account_id = :account_id

@@ -27,24 +27,24 @@ def ledger(
 ) -> DataFrame:
     """List entries of the ledger: one row each, newest first, at most so many.
 
-    entry                         own id: with noticed_at it says where the list goes on, and it goes nowhere else
-    noticed_at                    moment
+    entry                         own id: with detected_at it says where the list goes on, and it goes nowhere else
+    detected_at                    moment
     kind                          one of KINDS
     account, account_id           the account's login now; GitHub's id
     repository, repository_id     the repository's name now, null for the account itself; GitHub's id
     before, after                 text, null where the kind says it all
     """
     sql = """
-        SELECT change.id AS entry, noticed_at, change.kind, login AS account, account.github_id AS account_id,
+        SELECT change.id AS entry, detected_at, change.kind, login AS account, account.github_id AS account_id,
                full_name AS repository, repository.github_id AS repository_id, before, after
           FROM change
           JOIN account ON account.id = change.account_id
           LEFT JOIN repository ON repository.id = change.repository_id
-         WHERE noticed_at <= :until AND (noticed_at, change.id) < (:place_at, :place_id)
-           AND noticed_at >= :since
+         WHERE detected_at <= :until AND (detected_at, change.id) < (:place_at, :place_id)
+           AND detected_at >= :since
            AND (CAST(:kinds AS text[]) = '{}' OR change.kind = ANY(CAST(:kinds AS text[])))
            AND (:login = '' OR change.account_id IN (SELECT id FROM account WHERE lower(login) = lower(:login)))
-         ORDER BY noticed_at DESC, change.id DESC
+         ORDER BY detected_at DESC, change.id DESC
          LIMIT :most
     """
     until = as_of_or_end_of_today(as_of)

@@ -74,11 +74,11 @@ def account_freshness(now: datetime) -> DataFrame:
     sql = """
         SELECT login, checked_at,
                (extract(epoch FROM CAST(:now AS timestamptz) - checked_at) / 3600)::float AS age_hours,
-               (extract(epoch FROM coalesce(every, planned_every, CAST(:every AS interval))) / 3600)::float
+               (extract(epoch FROM coalesce(every, planned_cadence, CAST(:every AS interval))) / 3600)::float
                    AS every_hours,
                CASE WHEN paused THEN 'paused' WHEN checked_at IS NULL THEN 'never'
                     WHEN checked_at < CAST(:now AS timestamptz)
-                                      - 2 * coalesce(every, planned_every, CAST(:every AS interval))
+                                      - 2 * coalesce(every, planned_cadence, CAST(:every AS interval))
                     THEN 'stale' ELSE 'fresh' END AS state,
                failures
           FROM tracked_account
@@ -176,19 +176,19 @@ def top_movers(as_of: datetime | None, days: int, limit: int = 15) -> DataFrame:
 def latest_changes(as_of: datetime | None, limit: int = 50) -> DataFrame:
     """List what was noticed last: one row an entry of the ledger, newest first.
 
-    noticed_at     moment
+    detected_at     moment
     kind           renamed, transferred, relicensed, archived, restored, gone, back, new, primary_language, …
     subject        the repository's full name, or the account's login
     login          the account's login now
     before, after  text, null where the kind says it all
     """
     sql = """
-        SELECT noticed_at, change.kind, coalesce(full_name, login) AS subject, login, before, after
+        SELECT detected_at, change.kind, coalesce(full_name, login) AS subject, login, before, after
           FROM change
           JOIN account ON account.id = change.account_id
           LEFT JOIN repository ON repository.id = repository_id
-         WHERE noticed_at <= :until
-         ORDER BY noticed_at DESC, change.id DESC
+         WHERE detected_at <= :until
+         ORDER BY detected_at DESC, change.id DESC
          LIMIT :limit
     """
     return read_frame(sql, until=as_of_or_end_of_today(as_of), limit=limit)

@@ -25,11 +25,11 @@ CURRENT_CTES = """
 # says what was before it. Description, topics and the last push are kept as they are now.
 PAST_ATTRIBUTES_CTES = """first_change AS (
             SELECT DISTINCT ON (repository_id, about) *
-              FROM (SELECT repository_id, id, noticed_at, kind, before,
+              FROM (SELECT repository_id, id, detected_at, kind, before,
                            CASE kind WHEN 'transferred' THEN 'renamed' WHEN 'restored' THEN 'archived'
                                      WHEN 'back' THEN 'gone' ELSE kind END AS about
-                      FROM change WHERE repository_id IS NOT NULL AND noticed_at > :as_of) AS later
-             ORDER BY repository_id, about, noticed_at, id
+                      FROM change WHERE repository_id IS NOT NULL AND detected_at > :as_of) AS later
+             ORDER BY repository_id, about, detected_at, id
         ), past AS (
             SELECT repository_id,
                    max(before) FILTER (WHERE about = 'renamed') AS full_name,

@@ -13,7 +13,7 @@ from core.queries.repository_base import PAST_ATTRIBUTES_CTES
 CURRENT_SQL = """
         SELECT github_id AS id, split_part(full_name, '/', 1) AS owner, repository.name, full_name, description,
                homepage, license, topics, primary_language,
-               CASE WHEN languages_at IS NOT NULL OR (github_id IS NOT NULL AND pushed_at IS NULL)
+               CASE WHEN languages_checked_at IS NOT NULL OR (github_id IS NOT NULL AND pushed_at IS NULL)
                     THEN coalesce(languages, '{}') END::text AS languages,
                default_branch, is_fork, is_archived, is_template, gone_at IS NOT NULL AS is_gone, created_at, pushed_at,
                latest.stars, latest.forks, latest.watchers, latest.open_issues, latest.open_change_requests,
@@ -138,7 +138,7 @@ def current_full_name(owner: str, name: str) -> str | None:
           JOIN repository ON repository.id = change.repository_id
          WHERE change.kind IN ('renamed', 'transferred') AND lower(before) = lower(:full_name)
            AND lower(repository.full_name) <> lower(:full_name)
-         ORDER BY noticed_at DESC LIMIT 1
+         ORDER BY detected_at DESC LIMIT 1
     """
     found = first_row(read_frame(sql, full_name=f"{owner}/{name}"))
     return str(found["full_name"]) if found else None

@@ -27,7 +27,7 @@ def star_series(repository_id: int, as_of: datetime | None) -> DataFrame:
 
 
 def coverage_gaps(repository_id: int, as_of: datetime | None) -> DataFrame:
-    """Tell when nobody looked for more than twice the source's rhythm: one row a gap, oldest first.
+    """Tell when nobody looked for more than twice the source's cadence: one row a gap, oldest first.
 
     source           who did not look
     from_at, to_at   the looks before and after; to_at is null while the gap lasts
@@ -44,9 +44,9 @@ def coverage_gaps(repository_id: int, as_of: datetime | None) -> DataFrame:
              WHERE repository_id = :repository_id AND captured_at <= :until
         ), paced AS (
             SELECT looks.*, source.name, 2 * CASE source_id
-                       WHEN 1 THEN greatest(coalesce(tracked_account.every, planned_every, CAST(:every AS interval)),
+                       WHEN 1 THEN greatest(coalesce(tracked_account.every, planned_cadence, CAST(:every AS interval)),
                                             interval '1 day')
-                       ELSE coalesce(rhythm, interval '7 days') END AS patience,
+                       ELSE coalesce(cadence, interval '7 days') END AS patience,
                    lead(captured_at) OVER (PARTITION BY source_id ORDER BY captured_at) AS next_at
               FROM looks
               JOIN source ON source.id = source_id

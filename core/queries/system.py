@@ -117,7 +117,7 @@ def freshness_counts(now: datetime) -> Row:
     sql = """
         SELECT count(*) AS tracked,
                count(*) FILTER (WHERE checked_at > CAST(:now AS timestamptz)
-                                                   - coalesce(every, planned_every, :every)) AS in_time,
+                                                   - coalesce(every, planned_cadence, :every)) AS in_time,
                count(*) FILTER (WHERE checked_at IS NULL) AS never,
                count(*) FILTER (WHERE failures > 0) AS failing
           FROM tracked_account JOIN account ON account.id = account_id

@@ -22,7 +22,7 @@ def tracked_accounts(login: str = "") -> DataFrame:
     """
     sql = """
         SELECT github_id AS id, login, kind, name, added_by, added_at, note,
-               extract(epoch FROM coalesce(every, planned_every, CAST(:every AS interval)))::bigint AS every_seconds,
+               extract(epoch FROM coalesce(every, planned_cadence, CAST(:every AS interval)))::bigint AS every_seconds,
                every IS NULL AS is_default_every, priority, paused, due_at, queued_at, checked_at, failures
           FROM tracked_account
           JOIN account ON account.id = account_id
@@ -64,7 +64,7 @@ def tracking_status(login: str) -> dict[str, Any]:
     """
     sql = """
         SELECT found.id AS account_id, tracked_account.account_id IS NOT NULL AS is_tracked,
-               (SELECT asked_at FROM tracking_wish
+               (SELECT asked_at FROM tracking_request
                  WHERE lower(login) = lower(:login) AND decided_at IS NULL) AS asked_at
           FROM (VALUES (1)) AS one
           LEFT JOIN LATERAL (
@@ -103,8 +103,8 @@ def tracked_table(now: datetime, search: str = "", state: str = "", most: int = 
         WITH board AS (
             SELECT account_id, login, kind, name, {STATE_SQL} AS state,
                    extract(epoch FROM every)::float / 3600 AS every_hours,
-                   extract(epoch FROM coalesce(planned_every, CAST(:every AS interval)))::float / 3600 AS planned_hours,
-                   change_rate AS changes_a_day, planned_every IS NOT NULL AS is_planned, priority, paused, note,
+                   extract(epoch FROM coalesce(planned_cadence, CAST(:every AS interval)))::float / 3600 AS planned_hours,
+                   change_rate AS changes_a_day, planned_cadence IS NOT NULL AS is_planned, priority, paused, note,
                    added_by, added_at, checked_at, due_at, queued_at, failures, repositories, stars
               FROM tracked_account
               JOIN account ON account.id = account_id
@@ -139,8 +139,8 @@ def latest_plan() -> dict[str, Any]:
 def pending_requests() -> DataFrame:
     """List what people asked for and nobody decided about, oldest first: id, login, username, note, asked_at."""
     sql = """
-        SELECT tracking_wish.id, login, username, note, asked_at
-          FROM tracking_wish LEFT JOIN person ON person.id = person_id
+        SELECT tracking_request.id, login, username, note, asked_at
+          FROM tracking_request LEFT JOIN person ON person.id = person_id
          WHERE decided_at IS NULL ORDER BY asked_at
     """
     return read_frame(sql, fresh=True)
@@ -148,7 +148,7 @@ def pending_requests() -> DataFrame:
 
 def has_pending_request(login: str) -> bool:
     """Whether somebody asked for it and nobody decided yet."""
-    sql = "SELECT id FROM tracking_wish WHERE lower(login) = lower(:login) AND decided_at IS NULL"
+    sql = "SELECT id FROM tracking_request WHERE lower(login) = lower(:login) AND decided_at IS NULL"
     return not read_frame(sql, fresh=True, login=login).empty
 
 

@@ -24,7 +24,7 @@ ANONYMOUS_RESERVE = 0.7
 MAX_TRIES_WHILE_COMPUTING = 5
 
 FactKindName = Literal[
-    "stars", "star_walk", "extras", "releases", "contributors", "commit_activity", "contributions", "traffic"
+    "stars", "star_backfill", "extras", "releases", "contributors", "commit_activity", "contributions", "traffic"
 ]
 
 
@@ -59,7 +59,7 @@ FACT_KINDS: dict[str, FactKind] = {
     kind.name: kind
     for kind in (
         FactKind("stars", "star history", DAY, 7 * DAY, 0.4, STAR_HISTORY_TASK),
-        FactKind("star_walk", "star history of the past", DAY, 7 * DAY, 0.5, STAR_HISTORY_TASK),
+        FactKind("star_backfill", "star history of the past", DAY, 7 * DAY, 0.5, STAR_HISTORY_TASK),
         FactKind("extras", "watchers, open issues and change requests", DAY, 7 * DAY, 0.5, batch_size=100),
         FactKind("releases", "releases", DAY, 7 * DAY, 0.6),
         FactKind("contributions", "contributions of users", DAY, DAY, 0.6, is_per_user=True),

@@ -58,7 +58,7 @@ def find_active_ingestion(connection: Connection, account_ids: Sequence[int]) ->
 def cancel(connection: Connection, ingestion_id: int, by: str, now: datetime, every: timedelta) -> bool:
     """Take back what nobody began, and ask those at work to stop after the account in hand; False when it was over.
 
-    What was not reached comes up again in its usual rhythm (*every* where it has none of its own), not at once.
+    What was not reached comes up again in its usual cadence (*every* where it has none of its own), not at once.
     """
     open_jobs = connection.scalars(
         text(
@@ -75,7 +75,7 @@ def cancel(connection: Connection, ingestion_id: int, by: str, now: datetime, ev
     )
     connection.execute(
         text(
-            "UPDATE tracked_account SET due_at = greatest(due_at, :now + coalesce(every, planned_every, :every))"
+            "UPDATE tracked_account SET due_at = greatest(due_at, :now + coalesce(every, planned_cadence, :every))"
             " WHERE job_id = ANY(:jobs)"
         ),
         {"jobs": list(open_jobs), "now": now, "every": every},

@@ -63,7 +63,7 @@ def decide_requests(
     require_role(admin, "admin")
     rows = connection.execute(
         text(
-            "UPDATE tracking_wish SET decided_at = :now, decided_by = :by, granted = :granted"
+            "UPDATE tracking_request SET decided_at = :now, decided_by = :by, granted = :granted"
             " WHERE id = ANY(:ids) AND decided_at IS NULL RETURNING login, note"
         ),
         {"ids": list(wish_ids), "now": now, "by": admin.username, "granted": granted},
@@ -153,7 +153,7 @@ def close_pending_requests(connection: Connection, identity: Identity, logins: S
     """Nobody has to decide any more about accounts that are tracked now."""
     connection.execute(
         text(
-            "UPDATE tracking_wish SET decided_at = :now, decided_by = :by, granted = true"
+            "UPDATE tracking_request SET decided_at = :now, decided_by = :by, granted = true"
             " WHERE lower(login) = ANY(:logins) AND decided_at IS NULL"
         ),
         {"logins": [login.lower() for login in logins], "now": now, "by": identity.username},
@@ -171,7 +171,7 @@ def _tracked_ids(connection: Connection, account_ids: Sequence[int]) -> set[int]
 def _store_request(connection: Connection, identity: Identity, login: str, now: datetime, note: str | None) -> None:
     connection.execute(
         text(
-            "INSERT INTO tracking_wish (login, person_id, note, asked_at) VALUES (:login, :person, :note, :now)"
+            "INSERT INTO tracking_request (login, person_id, note, asked_at) VALUES (:login, :person, :note, :now)"
             " ON CONFLICT (lower(login)) WHERE decided_at IS NULL DO NOTHING"
         ),
         {"login": login, "person": identity.person_id, "note": note[:MAX_NOTE_LENGTH] if note else None, "now": now},

@@ -49,7 +49,7 @@ def live_session(token: str) -> LiveSession | None:
     except tokens.InvalidToken:
         return None
     live = sessions.get_live(claims.sid)
-    return live if live and live.access_until > now else None
+    return live if live and live.access_expires_at > now else None
 
 
 def renew_session(cookies: Mapping[str, str], names: CookieNames, origin: Origin) -> Renewal:

@@ -39,7 +39,7 @@ REPOSITORIES = """
     SELECT github_id AS id, name, full_name, description, latest.stars, latest.forks, latest.watchers,
            latest.open_issues, latest.open_change_requests, latest.open_issues_and_change_requests, latest.size_kb,
            primary_language,
-           CASE WHEN languages_at IS NOT NULL OR (github_id IS NOT NULL AND pushed_at IS NULL)
+           CASE WHEN languages_checked_at IS NOT NULL OR (github_id IS NOT NULL AND pushed_at IS NULL)
                 THEN coalesce(languages, '{}') END AS languages, default_branch, is_fork, is_archived, is_template,
            license, topics, homepage, pushed_at, created_at, latest.captured_at, latest.checked_at
       FROM repository JOIN repository_latest AS latest ON latest.repository_id = repository.id

@@ -11,12 +11,12 @@ from ingest.enrichment.job import Enricher
 from ingest.github.http.rate_gate import StopSignal
 
 SELECT_STAR_HISTORY = """
-    SELECT full_name, first_day, walked_at IS NOT NULL AS is_whole, coalesce(sum(latest.stars), 0) AS stars
+    SELECT full_name, first_day, completed_at IS NOT NULL AS is_complete, coalesce(sum(latest.stars), 0) AS stars
       FROM repository
-      JOIN star_walk ON star_walk.repository_id = repository.id
+      JOIN star_backfill ON star_backfill.repository_id = repository.id
       LEFT JOIN LATERAL (SELECT DISTINCT ON (day) stars FROM star_day WHERE star_day.repository_id = repository.id
                           ORDER BY day, read_at DESC) AS latest ON true
-     WHERE repository.id = ANY(:ids) GROUP BY repository.id, star_walk.repository_id ORDER BY full_name
+     WHERE repository.id = ANY(:ids) GROUP BY repository.id, star_backfill.repository_id ORDER BY full_name
 """
 
 
@@ -24,17 +24,17 @@ def fetch_star_history(reader: Enricher, names: Sequence[str], stop: StopSignal)
     """Read the star history of repositories that are held, and print what is held then; whether all was read."""
     ids = _repository_ids(reader.engine, names)
     first = reader.run("stars", ids, stop=stop, anew=True)
-    walk = reader.run("star_walk", ids, stop=stop)
+    walk = reader.run("star_backfill", ids, stop=stop)
     with reader.engine.begin() as connection:
         held = connection.execute(text(SELECT_STAR_HISTORY), {"ids": ids}).all()
     table = Table("Repository", "Since", "Whole", "Surviving stars", box=None, pad_edge=False)
     for row in held:
-        table.add_row(row.full_name, str(row.first_day), "yes" if row.is_whole else "not yet", f"{row.stars:,}")
+        table.add_row(row.full_name, str(row.first_day), "yes" if row.is_complete else "not yet", f"{row.stars:,}")
     output.out.print(table)
     for ended in (first.ended, walk.ended):
         if ended:
             output.err.print(ended, markup=False)
-    return len(held) == len(ids) and all(row.is_whole for row in held)
+    return len(held) == len(ids) and all(row.is_complete for row in held)
 
 
 def _repository_ids(engine: Engine, names: Sequence[str]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Facts besides the pulse, each kind in a rhythm of its own: from what is due to committed rows. Safe to repeat."""
+"""Facts besides the pulse, each kind in a cadence of its own: from what is due to committed rows. Safe to repeat."""
 
 from ingest.enrichment.job import Enricher
 from ingest.enrichment.run_log import EnrichmentRun

@@ -10,13 +10,13 @@ from ingest.github.api.fact_types import Contributor, contributor_absence_factor
 
 MAX_STORED_CONTRIBUTORS = 100
 SELECT_LATEST_SUMMARY = """
-    SELECT contributors, bots, commits, absence_factor, is_whole FROM contributor_snapshot
+    SELECT contributors, bots, commits, absence_factor, is_complete FROM contributor_snapshot
      WHERE repository_id = :id ORDER BY captured_at DESC LIMIT 1
 """
 INSERT_SUMMARY = """
     INSERT INTO contributor_snapshot
-           (repository_id, captured_at, contributors, bots, commits, absence_factor, is_whole)
-    VALUES (:id, :at, :contributors, :bots, :commits, :absence_factor, :is_whole) ON CONFLICT DO NOTHING
+           (repository_id, captured_at, contributors, bots, commits, absence_factor, is_complete)
+    VALUES (:id, :at, :contributors, :bots, :commits, :absence_factor, :is_complete) ON CONFLICT DO NOTHING
 """
 REPLACE_CONTRIBUTORS = """
     WITH told AS (
@@ -48,11 +48,11 @@ def contributor_summary(told: Sequence[Contributor]) -> dict[str, int]:
 
 
 def store(
-    connection: Connection, repository_id: int, told: Sequence[Contributor], at: datetime, *, is_whole: bool
+    connection: Connection, repository_id: int, told: Sequence[Contributor], at: datetime, *, is_complete: bool
 ) -> int:
     """Store what differs; returns how many rows."""
     unique = list({one.github_id: one for one in told}.values())
-    now = contributor_summary(unique) | {"is_whole": is_whole}
+    now = contributor_summary(unique) | {"is_complete": is_complete}
     held = connection.execute(text(SELECT_LATEST_SUMMARY), {"id": repository_id}).one_or_none()
     rows = 0
     if held is None or dict(held._mapping) != now:

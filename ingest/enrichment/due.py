@@ -39,26 +39,26 @@ class Target:
 MAX_DUE_AHEAD = timedelta(days=32)
 # Most stars and most growth first: what most people look at, and where most happens.
 IMPORTANCE_ORDER = "latest.stars + 10 * abs(coalesce(latest.stars_30d, 0)) DESC NULLS LAST, repository.id"
-PUSHED_SINCE_READ = "repository.pushed_at > reading.read_at"
+PUSHED_SINCE_READ = "repository.pushed_at > enrichment.read_at"
 HAS_OWN_COMMITS = "NOT repository.is_fork AND repository.pushed_at IS NOT NULL"
 # One repository of an account is asked whether we may see its traffic; the others follow where we may.
 HAS_TRAFFIC_ACCESS = """
     CASE WHEN seen.was_read THEN true
-         WHEN seen.was_refused THEN reading.state = 'refused'
+         WHEN seen.was_refused THEN enrichment.state = 'refused'
          ELSE repository.id = seen.first_id END
 """
 JOIN_TRAFFIC_ACCESS = """
     JOIN (SELECT sister.account_id, min(sister.id) AS first_id, bool_or(other.state = 'read') AS was_read,
                  bool_or(other.state = 'refused') AS was_refused
-            FROM repository AS sister LEFT JOIN reading AS other ON other.repository_id = sister.id
+            FROM repository AS sister LEFT JOIN enrichment AS other ON other.repository_id = sister.id
              AND other.kind = 'traffic'
            WHERE sister.gone_at IS NULL AND sister.github_id IS NOT NULL GROUP BY sister.account_id
          ) AS seen ON seen.account_id = account.id
 """
 # By kind: which are wanted at all, and what tells that something moved since the last reading.
 APPLIES_BY_KIND = {
-    "stars": "(latest.stars > 0 OR reading.read_at IS NOT NULL)",
-    "star_walk": "star_walk.next_page IS NOT NULL",
+    "stars": "(latest.stars > 0 OR enrichment.read_at IS NOT NULL)",
+    "star_backfill": "star_backfill.next_page IS NOT NULL",
     "extras": "repository.node_id IS NOT NULL AND account.token IS NOT NULL",
     "releases": "true",
     "contributors": HAS_OWN_COMMITS,
@@ -66,8 +66,8 @@ APPLIES_BY_KIND = {
     "traffic": f"account.token IS NOT NULL AND {HAS_TRAFFIC_ACCESS}",
 }
 CHANGED_BY_KIND = {
-    "stars": "latest.captured_at > reading.read_at",
-    "extras": "latest.captured_at > reading.read_at",
+    "stars": "latest.captured_at > enrichment.read_at",
+    "extras": "latest.captured_at > enrichment.read_at",
     "releases": PUSHED_SINCE_READ,
     "contributors": PUSHED_SINCE_READ,
     "commit_activity": PUSHED_SINCE_READ,
@@ -79,37 +79,37 @@ SELECT_DUE_REPOSITORIES = """
       JOIN account ON account.id = tracked_account.account_id
       JOIN repository ON repository.account_id = account.id
       JOIN repository_current AS latest ON latest.repository_id = repository.id
-      LEFT JOIN reading ON reading.repository_id = repository.id AND reading.kind = :kind
-      LEFT JOIN star_walk ON star_walk.repository_id = repository.id
+      LEFT JOIN enrichment ON enrichment.repository_id = repository.id AND enrichment.kind = :kind
+      LEFT JOIN star_backfill ON star_backfill.repository_id = repository.id
       {joined}
      WHERE NOT paused AND account.gone_at IS NULL AND repository.gone_at IS NULL
        AND repository.github_id IS NOT NULL AND {wanted}
        AND {chosen}
-       AND (reading.due_at IS NULL OR reading.due_at > :unlikely
-            OR (reading.due_at <= :now AND (reading.state <> 'read' OR {moved} OR reading.due_at <= :quiet)))
+       AND (enrichment.due_at IS NULL OR enrichment.due_at > :unlikely
+            OR (enrichment.due_at <= :now AND (enrichment.state <> 'read' OR {moved} OR enrichment.due_at <= :quiet)))
 """
 SELECT_DUE_USERS = """
     SELECT account.id, account.token,
            row_number() OVER (PARTITION BY account.token ORDER BY priority DESC, account.id) AS place
       FROM tracked_account
       JOIN account ON account.id = tracked_account.account_id
-      LEFT JOIN reading ON reading.account_id = account.id AND reading.kind = :kind
+      LEFT JOIN enrichment ON enrichment.account_id = account.id AND enrichment.kind = :kind
      WHERE NOT paused AND account.gone_at IS NULL AND account.node_id IS NOT NULL AND account.kind = 'user'
        AND account.token IS NOT NULL AND {chosen}
-       AND (reading.due_at IS NULL OR reading.due_at <= :now OR reading.due_at > :unlikely)
+       AND (enrichment.due_at IS NULL OR enrichment.due_at <= :now OR enrichment.due_at > :unlikely)
 """
 SELECT_REPOSITORY_TARGET = """
     SELECT repository.id, repository.github_id, full_name, account.login, repository.node_id, account.token,
-           coalesce(tries, 0) AS tries, next_page, reading.first_day, repository.created_at
+           coalesce(tries, 0) AS tries, next_page, enrichment.first_day, repository.created_at
       FROM repository JOIN account ON account.id = repository.account_id
-      LEFT JOIN reading ON reading.repository_id = repository.id AND reading.kind = :kind
-      LEFT JOIN star_walk ON star_walk.repository_id = repository.id
+      LEFT JOIN enrichment ON enrichment.repository_id = repository.id AND enrichment.kind = :kind
+      LEFT JOIN star_backfill ON star_backfill.repository_id = repository.id
      WHERE repository.id = :id
 """
 SELECT_USER_TARGET = """
     SELECT account.id, github_id, CAST(NULL AS text) AS full_name, login, node_id, token, coalesce(tries, 0) AS tries,
-           CAST(NULL AS int) AS next_page, reading.first_day, created_at
-      FROM account LEFT JOIN reading ON reading.account_id = account.id AND reading.kind = :kind
+           CAST(NULL AS int) AS next_page, enrichment.first_day, created_at
+      FROM account LEFT JOIN enrichment ON enrichment.account_id = account.id AND enrichment.kind = :kind
      WHERE account.id = :id
 """
 
@@ -143,7 +143,7 @@ def load_target(connection: Connection, kind: FactKind, subject_id: int, now: da
 def is_endpoint_missing(connection: Connection, kind: str, api_root: str, now: datetime) -> bool:
     """Whether this server is known not to tell this kind of anything."""
     found: bool | None = connection.scalar(
-        text("SELECT ask_again_at > :now FROM missing_endpoint WHERE kind = :kind AND api_root = :root"),
+        text("SELECT retry_at > :now FROM missing_endpoint WHERE kind = :kind AND api_root = :root"),
         {"kind": endpoint_kind(kind), "root": api_root, "now": now},
     )
     return bool(found)
@@ -151,7 +151,7 @@ def is_endpoint_missing(connection: Connection, kind: str, api_root: str, now: d
 
 def endpoint_kind(kind: str) -> str:
     """The walk asks what the first page asks."""
-    return "stars" if kind == "star_walk" else kind
+    return "stars" if kind == "star_backfill" else kind
 
 
 def _select_due(

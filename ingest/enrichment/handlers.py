@@ -56,15 +56,15 @@ def _store_older_stars(
 def _store_contributors(
     connection: Connection, target: Target, reading: FetchedFact[Any], _before: datetime | None
 ) -> StoreResult:
-    at, is_whole = reading.captured_at, not reading.has_more
-    return StoreResult(contributors.store(connection, target.id, reading.value, at, is_whole=is_whole))
+    at, is_complete = reading.captured_at, not reading.has_more
+    return StoreResult(contributors.store(connection, target.id, reading.value, at, is_complete=is_complete))
 
 
 def _store_releases(
     connection: Connection, target: Target, reading: FetchedFact[Any], _before: datetime | None
 ) -> StoreResult:
-    at, is_whole = reading.captured_at, not reading.has_more
-    return StoreResult(releases.store(connection, target.id, reading.value, at, is_whole=is_whole))
+    at, is_complete = reading.captured_at, not reading.has_more
+    return StoreResult(releases.store(connection, target.id, reading.value, at, is_complete=is_complete))
 
 
 def _store_commits(
@@ -92,7 +92,7 @@ def _store_traffic(
 
 FACT_HANDLERS: dict[str, FactHandler] = {
     "stars": FactHandler(lambda facts, _target, subject, stop: facts.star_weeks(subject, stop=stop), _store_stars),
-    "star_walk": FactHandler(
+    "star_backfill": FactHandler(
         lambda facts, target, subject, stop: facts.star_weeks(subject, target.next_page or 1, stop=stop),
         _store_older_stars,
     ),

@@ -11,12 +11,12 @@ from sqlalchemy import Connection, text
 from ingest.github.api.fact_types import Release
 
 SELECT_LATEST_SUMMARY = """
-    SELECT releases, is_whole, downloads, latest_tag, latest_at FROM release_snapshot
+    SELECT releases, is_complete, downloads, latest_tag, latest_at FROM release_snapshot
      WHERE repository_id = :id ORDER BY captured_at DESC LIMIT 1
 """
 INSERT_SUMMARY = """
-    INSERT INTO release_snapshot (repository_id, captured_at, releases, is_whole, downloads, latest_tag, latest_at)
-    VALUES (:id, :at, :releases, :is_whole, :downloads, :latest_tag, :latest_at) ON CONFLICT DO NOTHING
+    INSERT INTO release_snapshot (repository_id, captured_at, releases, is_complete, downloads, latest_tag, latest_at)
+    VALUES (:id, :at, :releases, :is_complete, :downloads, :latest_tag, :latest_at) ON CONFLICT DO NOTHING
 """
 UPSERT_RELEASES = """
     INSERT INTO release (repository_id, github_id, tag, name, is_prerelease, created_at, published_at, downloads)
@@ -35,7 +35,7 @@ UPSERT_RELEASES = """
 MARK_RELEASES_GONE = """
     UPDATE release SET gone_at = :at
      WHERE repository_id = :id AND gone_at IS NULL AND NOT (github_id = ANY(CAST(:told AS bigint[])))
-       AND (:is_whole OR created_at > :oldest)
+       AND (:is_complete OR created_at > :oldest)
 """
 
 
@@ -54,10 +54,12 @@ def release_summary(told: Sequence[Release]) -> dict[str, Any]:
     }
 
 
-def store(connection: Connection, repository_id: int, told: Sequence[Release], at: datetime, *, is_whole: bool) -> int:
+def store(
+    connection: Connection, repository_id: int, told: Sequence[Release], at: datetime, *, is_complete: bool
+) -> int:
     """Store what differs; returns how many rows."""
     unique = list({one.github_id: one for one in told}.values())
-    now = release_summary(unique) | {"is_whole": is_whole}
+    now = release_summary(unique) | {"is_complete": is_complete}
     held = connection.execute(text(SELECT_LATEST_SUMMARY), {"id": repository_id}).one_or_none()
     rows = 0
     if held is None or dict(held._mapping) != now:
@@ -68,7 +70,7 @@ def store(connection: Connection, repository_id: int, told: Sequence[Release], a
         "id": repository_id,
         "at": at,
         "told": [one.github_id for one in unique],
-        "is_whole": is_whole,
+        "is_complete": is_complete,
         "oldest": min((one.created_at for one in unique), default=at),
     }
     return rows + connection.execute(text(MARK_RELEASES_GONE), gone).rowcount

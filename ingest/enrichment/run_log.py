@@ -30,7 +30,7 @@ def open_run(
 ) -> EnrichmentRun:
     run_id: int = connection.execute(
         text(
-            "INSERT INTO reading_run (kind, token, job_id, started_at, subjects)"
+            "INSERT INTO enrichment_run (kind, token, job_id, started_at, subjects)"
             " VALUES (:kind, :token, :job, :now, :subjects) RETURNING id"
         ),
         {"kind": kind, "token": token, "job": job_id, "now": now, "subjects": subjects},
@@ -41,7 +41,7 @@ def open_run(
 def close_run(connection: Connection, run: EnrichmentRun, now: datetime) -> None:
     connection.execute(
         text(
-            "UPDATE reading_run SET finished_at = :now, read = :read, failed = :failed, requests = :requests,"
+            "UPDATE enrichment_run SET finished_at = :now, read = :read, failed = :failed, requests = :requests,"
             " points = :points, not_modified = :not_modified, rows_written = :rows_written, ended = :ended"
             " WHERE id = :id"
         ),
@@ -52,5 +52,5 @@ def close_run(connection: Connection, run: EnrichmentRun, now: datetime) -> None
 def delete_old_runs(connection: Connection, now: datetime) -> int:
     """Delete what jobs did more than a month ago; what they read stays. Returns how many."""
     return connection.execute(
-        text("DELETE FROM reading_run WHERE started_at < :before"), {"before": now - RETENTION}
+        text("DELETE FROM enrichment_run WHERE started_at < :before"), {"before": now - RETENTION}
     ).rowcount

@@ -27,9 +27,9 @@ def store_first_page(
     is_cut_off = read_before is not None and at - read_before > FIRST_PAGE_REACH
     connection.execute(
         text(
-            "INSERT INTO star_walk (repository_id, first_day, next_page, walked_at)"
+            "INSERT INTO star_backfill (repository_id, first_day, next_page, completed_at)"
             " VALUES (:id, :first, :next, :walked) ON CONFLICT (repository_id) DO UPDATE"
-            "    SET first_day = excluded.first_day, next_page = excluded.next_page, walked_at = excluded.walked_at"
+            "    SET first_day = excluded.first_day, next_page = excluded.next_page, completed_at = excluded.completed_at"
             "  WHERE :cut_off"
         ),
         {
@@ -53,7 +53,7 @@ def store_older_page(
     rows = _store(connection, repository_id, weeks, at)
     connection.execute(
         text(
-            "UPDATE star_walk SET first_day = least(first_day, :first), next_page = :next, walked_at = :walked"
+            "UPDATE star_backfill SET first_day = least(first_day, :first), next_page = :next, completed_at = :walked"
             " WHERE repository_id = :id AND next_page = :page"
         ),
         {

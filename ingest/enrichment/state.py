@@ -11,18 +11,18 @@ from ingest.enrichment.due import endpoint_kind
 FactState = Literal["read", "computing", "unavailable", "refused", "failed"]
 MISSING_ENDPOINT_RETRY_DELAY = timedelta(days=1)
 UPSERT_STATE = """
-    INSERT INTO reading (kind, {subject}, read_at, due_at, state, tries, reason, first_day)
+    INSERT INTO enrichment (kind, {subject}, read_at, due_at, state, tries, reason, first_day)
     VALUES (:kind, :id, :read_at, :due_at, :state, :tries, :reason, :first_day)
     ON CONFLICT (kind, {subject}) WHERE {subject} IS NOT NULL DO UPDATE
-       SET read_at = greatest(reading.read_at, excluded.read_at), due_at = excluded.due_at, state = excluded.state,
-           tries = excluded.tries, reason = excluded.reason, first_day = least(reading.first_day, excluded.first_day)
+       SET read_at = greatest(enrichment.read_at, excluded.read_at), due_at = excluded.due_at, state = excluded.state,
+           tries = excluded.tries, reason = excluded.reason, first_day = least(enrichment.first_day, excluded.first_day)
 """
 
 
 def record_success(
     connection: Connection, kind: FactKind, subject_id: int, at: datetime, now: datetime, first_day: date | None = None
 ) -> None:
-    """It was told, at GitHub's moment *at*; by our clock it is due again after its rhythm."""
+    """It was told, at GitHub's moment *at*; by our clock it is due again after its cadence."""
     _upsert_state(connection, kind, subject_id, state="read", read_at=at, due_at=now + kind.every, first_day=first_day)
 
 
@@ -37,7 +37,7 @@ def lock_and_get_last_read_at(connection: Connection, kind: FactKind, subject_id
     subject, table = ("account_id", "account") if kind.is_per_user else ("repository_id", "repository")
     connection.execute(text(f"SELECT id FROM {table} WHERE id = :id FOR NO KEY UPDATE"), {"id": subject_id})  # noqa: S608
     at: datetime | None = connection.scalar(
-        text(f"SELECT read_at FROM reading WHERE kind = :kind AND {subject} = :id"),  # noqa: S608
+        text(f"SELECT read_at FROM enrichment WHERE kind = :kind AND {subject} = :id"),  # noqa: S608
         {"kind": kind.name, "id": subject_id},
     )
     return at
@@ -47,7 +47,7 @@ def was_ever_read(connection: Connection, kind: str) -> bool:
     """Whether this kind was ever read of anything."""
     return bool(
         connection.scalar(
-            text("SELECT EXISTS (SELECT FROM reading WHERE kind = :kind AND read_at IS NOT NULL)"),
+            text("SELECT EXISTS (SELECT FROM enrichment WHERE kind = :kind AND read_at IS NOT NULL)"),
             {"kind": endpoint_kind(kind)},
         )
     )
@@ -57,9 +57,9 @@ def record_missing_endpoint(connection: Connection, kind: str, api_root: str, no
     """This server does not tell this kind of anything: ask again tomorrow, not each time."""
     connection.execute(
         text(
-            "INSERT INTO missing_endpoint (kind, api_root, noticed_at, ask_again_at)"
+            "INSERT INTO missing_endpoint (kind, api_root, detected_at, retry_at)"
             " VALUES (:kind, :root, :now, :again)"
-            " ON CONFLICT (kind, api_root) DO UPDATE SET ask_again_at = excluded.ask_again_at"
+            " ON CONFLICT (kind, api_root) DO UPDATE SET retry_at = excluded.retry_at"
         ),
         {"kind": endpoint_kind(kind), "root": api_root, "now": now, "again": now + MISSING_ENDPOINT_RETRY_DELAY},
     )

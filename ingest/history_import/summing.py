@@ -31,7 +31,7 @@ UPSERT_REPOSITORY_IMPORTS = """
 """
 # The usual time between two looks at one repository: a source of weekly rows looks weekly, though at some every day.
 UPDATE_SOURCE_INTERVAL = """
-    UPDATE source SET rhythm = (
+    UPDATE source SET cadence = (
            SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY distance)
              FROM (SELECT captured_at - lag(captured_at) OVER (PARTITION BY repository_id ORDER BY captured_at)
                           AS distance

@@ -113,8 +113,8 @@ def record_success(
     if look is not None:
         connection.execute(
             text(
-                "UPDATE tracked_account SET planned_every = :planned, change_rate = :rate, change_shape = :shape,"
-                " change_looks = :looks, stars = :stars, repositories = :repositories WHERE account_id = :id"
+                "UPDATE tracked_account SET planned_cadence = :planned, change_rate = :rate, change_rate_shape = :shape,"
+                " change_rate_samples = :looks, stars = :stars, repositories = :repositories WHERE account_id = :id"
             ),
             {
                 "id": account_id,
@@ -140,7 +140,7 @@ def record_failure(
     wish = _tracking_row(connection, account_id)
     if wish is not None:
         failures = wish.failures + 1
-        every = wish.every or wish.planned_every or default
+        every = wish.every or wish.planned_cadence or default
         due_at = backoff.retry_due_at(now, every, failures, not_before, chance)
         _set_due_at(connection, account_id, due_at, failures=failures)
 
@@ -149,7 +149,7 @@ def _updated_change_rate(wish: Row[Any], look: ChangeObservation | None) -> Chan
     if wish.change_rate is None:
         held = change_rate.default_change_rate(look.stars if look else 0)
     else:
-        held = ChangeRate(wish.change_rate, wish.change_shape, wish.change_looks)
+        held = ChangeRate(wish.change_rate, wish.change_rate_shape, wish.change_rate_samples)
     if look is None or look.days is None:
         return held
     return held.seen(look.days, look.changes, at_least=look.at_least)
@@ -175,7 +175,7 @@ def _planned_interval(wish: Row[Any], learned: ChangeRate, look: ChangeObservati
 def _tracking_row(connection: Connection, account_id: int) -> Row[Any] | None:
     return connection.execute(
         text(
-            "SELECT tracked_account.every, planned_every, failures, priority, change_rate, change_shape, change_looks,"
+            "SELECT tracked_account.every, planned_cadence, failures, priority, change_rate, change_rate_shape, change_rate_samples,"
             "       price, unit, plan.floor, plan.ceiling, stretch, plan.every * stretch AS default_every"
             "  FROM tracked_account"
             "  LEFT JOIN (SELECT * FROM refresh_plan ORDER BY id DESC LIMIT 1) AS plan ON true WHERE account_id = :id"

@@ -32,11 +32,11 @@ COLUMN_TYPES = {"id": ">i8", "repositories": ">i4", "stars": ">i8", "priority": 
            "pinned": ">f8", "planned": ">f8"}  # fmt: skip
 COPY_TRACKED_ACCOUNTS = """
     COPY (SELECT array_agg(account_id), array_agg(coalesce(repositories, 1)), array_agg(coalesce(stars, 0)),
-                 array_agg(priority), array_agg(coalesce(change_rate, 0)::real), array_agg(change_looks),
+                 array_agg(priority), array_agg(coalesce(change_rate, 0)::real), array_agg(change_rate_samples),
                  array_agg(CASE WHEN every IS NULL THEN float8 'NaN'
                            ELSE extract(epoch FROM every)::float8 / 86400 END),
-                 array_agg(CASE WHEN planned_every IS NULL THEN float8 'NaN'
-                           ELSE extract(epoch FROM planned_every)::float8 / 86400 END)
+                 array_agg(CASE WHEN planned_cadence IS NULL THEN float8 'NaN'
+                           ELSE extract(epoch FROM planned_cadence)::float8 / 86400 END)
             FROM (SELECT * FROM tracked_account WHERE account_id > %s AND NOT paused
                    ORDER BY account_id LIMIT %s) AS part) TO STDOUT (FORMAT binary)
 """
@@ -195,13 +195,13 @@ def write_plan(connection: Connection, planned: RefreshPlan, given: PlanInputs, 
         "unit": _unit(given),
         "budget_per_hour": given.budget_per_hour,
         "usable_per_hour": given.usable_per_day / 24,
-        "uniform_per_hour": planned.uniform / 24,
+        "default_cadence_per_hour": planned.uniform / 24,
         "planned_per_hour": made.cost / 24,
         "price": made.price,
         "floor": made.bounds.floor * DAY,
         "ceiling": made.bounds.ceiling * DAY,
         "stretch": planned.stretch,
-        "median_every": float(np.median(made.every)) * DAY,
+        "median_cadence": float(np.median(made.every)) * DAY,
         "told": told,
     }
     names = ", ".join(values)
@@ -229,8 +229,8 @@ def reset_implausible_due_dates(connection: Connection, every: timedelta, now: d
     """Bring back what lies further ahead than any plan would put it: a clock was wrong. Returns how many."""
     return connection.execute(
         text("""
-            UPDATE tracked_account SET due_at = :now + random() * coalesce(every, planned_every, :every)
-             WHERE due_at > :now + 2 * coalesce(every, planned_every, :every)
+            UPDATE tracked_account SET due_at = :now + random() * coalesce(every, planned_cadence, :every)
+             WHERE due_at > :now + 2 * coalesce(every, planned_cadence, :every)
                           + CASE WHEN failures > 0 THEN :longest ELSE interval '0' END
         """),
         {"now": now, "every": every, "longest": 2 * MAX_RETRY_DELAY},
@@ -245,13 +245,13 @@ def _bring_forward(engine: Engine, planned: RefreshPlan, now: datetime) -> None:
             connection.execute(
                 text("""
                     UPDATE tracked_account
-                       SET planned_every = make_interval(secs => row.seconds),
+                       SET planned_cadence = make_interval(secs => row.seconds),
                            -- Spread over the new interval where that moment has passed.
                            due_at = CASE WHEN failures > 0 THEN due_at ELSE greatest(
-                               due_at - (planned_every - make_interval(secs => row.seconds)),
+                               due_at - (planned_cadence - make_interval(secs => row.seconds)),
                                least(due_at, :now + make_interval(secs => row.seconds * random()))) END
                       FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS float8[])) AS row(id, seconds)
-                     WHERE account_id = row.id AND every IS NULL AND planned_every IS NOT NULL
+                     WHERE account_id = row.id AND every IS NULL AND planned_cadence IS NOT NULL
                 """),
                 {
                     "now": now,

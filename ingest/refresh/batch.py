@@ -232,8 +232,8 @@ class Refresher:
             log.info("languages left for later", login=account.login, repositories=len(answer.languages_failed))
         state: run_log.ItemState = "unchanged" if plan.is_empty and not rows else "stored"
         item = IngestItem(ask.login, state, account_id, len(repositories), rows)
-        is_whole = answer.is_complete or len(repositories) >= (account.public_repositories or 0)
-        return item if is_whole else _incomplete_item(item, account)
+        is_complete = answer.is_complete or len(repositories) >= (account.public_repositories or 0)
+        return item if is_complete else _incomplete_item(item, account)
 
     def _write_diff(
         self,

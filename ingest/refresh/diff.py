@@ -27,7 +27,7 @@ class RepositoryCounts:
 
 @dataclass(frozen=True)
 class RepositoryExtras:
-    """Counts with a rhythm of their own; None: not told."""
+    """Counts with a cadence of their own; None: not told."""
 
     watchers: int | None = None
     open_issues: int | None = None

@@ -146,7 +146,7 @@ def load_batch_state(connection: Connection, account_ids: Sequence[int]) -> Batc
     rows = connection.execute(
         text(
             "SELECT account.github_id AS account, repository.github_id, repository.node_id, repository.gone_at,"
-            "       languages_at, languages_pushed_at"
+            "       languages_checked_at, languages_pushed_at"
             "  FROM repository JOIN account ON account.id = account_id"
             " WHERE account_id = ANY(:ids) AND repository.github_id IS NOT NULL"
         ),
@@ -155,7 +155,7 @@ def load_batch_state(connection: Connection, account_ids: Sequence[int]) -> Batc
     looks: dict[int, LanguagesState] = {}
     listed: dict[int, dict[int, str | None]] = {}
     for row in rows:
-        looks[row.github_id] = LanguagesState(row.languages_at, row.languages_pushed_at)
+        looks[row.github_id] = LanguagesState(row.languages_checked_at, row.languages_pushed_at)
         if row.gone_at is None:
             listed.setdefault(row.account, {})[row.github_id] = row.node_id
     return BatchState(looks, listed)

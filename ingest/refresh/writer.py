@@ -208,7 +208,7 @@ def write_languages(
         )
     connection.execute(
         text(
-            "UPDATE repository SET languages_at = :at, languages_pushed_at = pushed"
+            "UPDATE repository SET languages_checked_at = :at, languages_pushed_at = pushed"
             "  FROM unnest(CAST(:ids AS bigint[]), CAST(:pushed AS timestamptz[])) AS read(id, pushed)"
             " WHERE repository.id = read.id"
         ),
@@ -229,7 +229,7 @@ def write_change_entries(
         return
     connection.execute(
         text(
-            "INSERT INTO change (account_id, repository_id, noticed_at, kind, before, after, run_id)"
+            "INSERT INTO change (account_id, repository_id, detected_at, kind, before, after, run_id)"
             " VALUES (:account, :repository, :at, :kind, :before, :after, :run)"
         ),
         [

@@ -117,7 +117,7 @@ class CodeContents:
     def size_at(self, push: int, age_seconds: int) -> int:
         return int(self.size_kb * self.maturity(age_seconds)) + push % 3 + 1
 
-    def languages_at(self, push: int, age_seconds: int) -> dict[str, int]:
+    def languages_checked_at(self, push: int, age_seconds: int) -> dict[str, int]:
         """Return bytes by language after push number *push*, most bytes first."""
         grown = self.maturity(age_seconds)
         sizes = {

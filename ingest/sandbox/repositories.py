@@ -123,7 +123,7 @@ class Repository:
             open_issues=issues,
             open_pulls=int(issues * 0.3),
             size_kb=0 if self.empty else self.code.size_at(index, pushed - self.created_at),
-            languages={} if self.empty else self.code.languages_at(index, pushed - self.created_at),
+            languages={} if self.empty else self.code.languages_checked_at(index, pushed - self.created_at),
             archived=moment >= self.archived_at,
             pushed_at=None if self.empty else pushed,
             updated_at=max(tick, pushed, self.edited_at, self.archived_at if moment >= self.archived_at else 0),

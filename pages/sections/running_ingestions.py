@@ -27,7 +27,7 @@ TRIGGER_LABELS = {"schedule": "the timetable", "command line": "the command line
 MAX_INGESTIONS = 6
 BACKGROUND_JOB_LABELS = {
     "stars": "star history",
-    "star_walk": "star history from its beginning",
+    "star_backfill": "star history from its beginning",
     "extras": "watchers and open issues",
     "commit_activity": "commit activity",
     "contributions": "contribution calendars",
@@ -244,7 +244,7 @@ def show_ingestion(one: Series, now: datetime, resumes_at: datetime | None) -> N
         st.button(
             "Stopping …" if cancelled else "Cancel", icon=":material/stop_circle:", disabled=cancelled,
             on_click=cancel_ingestion, args=(int(one["id"]),), key=f"cancel-{one['id']}",
-            help="Ends after the account in hand; what is stored stays, the rest comes in its usual rhythm",
+            help="Ends after the account in hand; what is stored stays, the rest comes in its usual cadence",
         )  # fmt: skip
 
 

@@ -78,7 +78,7 @@ def renew_cookies(live: LiveSession | None) -> None:
 
 def keep_cookies_fresh(live: LiveSession) -> None:
     """Keep the cookies of a page that is left open fresh."""
-    left = (live.access_until - datetime.now(UTC)).total_seconds()
+    left = (live.access_expires_at - datetime.now(UTC)).total_seconds()
     data = {"left": left, "good": settings().access_token_minutes * 60, **theme_data(preferred_theme(live.identity))}
     mount_script("keep", key="door-keep", data=data, on_refused_change=lambda: None)
 
@@ -111,4 +111,4 @@ def preferred_theme(identity: Identity) -> str | None:
 
 
 def _access_expiry(live: LiveSession | None) -> str:
-    return live.access_until.isoformat() if live else "none"
+    return live.access_expires_at.isoformat() if live else "none"

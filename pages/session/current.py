@@ -85,7 +85,7 @@ def pop_end_message() -> str:
 def is_renewal_needed(live: LiveSession | None) -> bool:
     """Whether the browser has to ask for a fresh access token before anything is shown."""
     if live is not None:
-        return live.access_until <= datetime.now(UTC)
+        return live.access_expires_at <= datetime.now(UTC)
     return ENDED_KEY not in st.session_state and read_cookie(cookies.cookie_names(settings()).refresh) is not None
 
 

@@ -76,7 +76,7 @@ def _changed_repository_count(engine: Engine) -> float:
             connection.execute(
                 text(
                     "SELECT count(*) FROM repository JOIN repository_current ON repository_id = id"
-                    " WHERE languages_at > :start OR captured_at > :start"
+                    " WHERE languages_checked_at > :start OR captured_at > :start"
                 ),
                 {"start": START},
             ).scalar_one()
@@ -123,7 +123,7 @@ def store_everything(engine: Engine, github: SandboxProcess) -> None:
             with engine.begin() as connection:
                 _write_accounts(connection, some)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE repository SET languages_at = :at, languages_pushed_at = pushed_at"),
+        connection.execute(text("UPDATE repository SET languages_checked_at = :at, languages_pushed_at = pushed_at"),
                            {"at": START})  # fmt: skip
         connection.execute(
             text(

@@ -111,7 +111,7 @@ def test_each_login_that_leads_nowhere_gets_its_own_sentence(open_page, database
     octo = seed_data.add_account(database, "octo")
     database.execute(
         insert(schema.change).values(
-            account_id=octo, noticed_at=utc("2026-01-01"), kind="renamed", before="tentacle", after="octo"
+            account_id=octo, detected_at=utc("2026-01-01"), kind="renamed", before="tentacle", after="octo"
         )
     )
     shown = open_page("account", login=login)

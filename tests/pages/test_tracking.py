@@ -119,7 +119,7 @@ def test_nothing_tracked_says_how_to_begin(page):
 
 
 def test_what_is_tracked_is_listed_with_state_and_pace(page, database):
-    add_tracked(database, "busy", planned_every=timedelta(hours=2), change_rate=3.2)
+    add_tracked(database, "busy", planned_cadence=timedelta(hours=2), change_rate=3.2)
     add_tracked(database, "pinned", every=timedelta(days=1))
     add_tracked(database, "late", due_at=NOW - timedelta(hours=1))
     add_tracked(database, "off", paused=True)

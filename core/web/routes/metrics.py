@@ -43,7 +43,7 @@ def postgres_metrics() -> list[Metric]:
         gauge("leader", "1 while a scheduler leads", value=system.scheduler_leader() is not None),
         gauge(
             "accounts",
-            "Tracked accounts that are not paused, by whether their last look is within its rhythm",
+            "Tracked accounts that are not paused, by whether their last look is within its cadence",
             "freshness",
             {"in_time": fresh["in_time"], "late": late, "never": fresh["never"]},
         ),

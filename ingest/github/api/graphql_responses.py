@@ -99,7 +99,7 @@ class AccountPage:
     repositories: tuple[Repository, ...]
     total: int
     cursor: str | None
-    is_whole: bool
+    is_complete: bool
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def read_account_page(told: GraphQLResponse, alias: str, login: str, *, first: b
         if faults:
             return _partial_page(faults, what)
         return PartialPage(InvalidResponse(what, "it has another shape than GitHub's"))
-    if faults or not listed.is_whole:
+    if faults or not listed.is_complete:
         return _partial_page(faults or told.faults, what, listed)
     return listed
 
@@ -254,7 +254,7 @@ def _parse_account_page(node: dict[str, Any], *, first: bool) -> AccountPage:
         repositories=repositories,
         total=int(connection["totalCount"]),
         cursor=_next_cursor(connection),
-        is_whole=len(repositories) == len(nodes),
+        is_complete=len(repositories) == len(nodes),
     )
 
 

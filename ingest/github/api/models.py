@@ -216,7 +216,7 @@ class Repository(_ReportedModel):
         )
 
     def with_extras(self, extras: "Extras") -> "Repository":
-        """Add what was asked apart, in the rhythm of its own."""
+        """Add what was asked apart, in the cadence of its own."""
         return self.model_copy(update=dict(extras))
 
 

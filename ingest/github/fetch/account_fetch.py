@@ -32,13 +32,13 @@ class RepositoryPager:
         self.seen.update((repository.github_id, repository) for repository in repositories)
         return fresh
 
-    def ends(self, total: int | None, *, is_whole: bool = True, known_gap: int | None = None) -> bool:
+    def ends(self, total: int | None, *, is_complete: bool = True, known_gap: int | None = None) -> bool:
         """The last page has come. If there are not as many as GitHub counted, begin a second walk and return False.
 
         *known_gap* is by how many GitHub's count was off the last time, after two walks: so it is again.
         """
         gap = self.gap(total)
-        if not gap or gap == known_gap or not is_whole or self.number == MAX_PASSES:
+        if not gap or gap == known_gap or not is_complete or self.number == MAX_PASSES:
             return True
         self.number += 1
         self.before, self.seen = self.seen, {}
@@ -68,7 +68,7 @@ class AccountFetch:
     cursor: str | None = None
     pager: RepositoryPager = field(default_factory=RepositoryPager)
     has_all_pages: bool = False
-    is_whole: bool = True
+    is_complete: bool = True
     is_finished: bool = False
     pending_parts: int = 0
     """Parts besides the list that are asked for: languages, extras, an organization's followers."""
@@ -124,7 +124,7 @@ class AccountFetch:
             ),
             languages=self.languages,
             captured_at=self.captured_at,
-            is_complete=complete and self.is_whole,
+            is_complete=complete and self.is_complete,
             token=None if fingerprint == ANONYMOUS else fingerprint,
             renamed_from=self.ask.login if renamed else None,
             languages_refused=self.refused,
@@ -148,10 +148,10 @@ class CountMismatchCache:
         assert visit.account is not None
         gap = visit.pager.gap(visit.total)
         known = self._cache.gap(visit.account.github_id) if gap else None
-        if not visit.pager.ends(visit.total, is_whole=visit.is_whole, known_gap=known):
+        if not visit.pager.ends(visit.total, is_complete=visit.is_complete, known_gap=known):
             log.info("repositories moved while they were read, reading them again", login=visit.login, gap=gap)
             return False
-        if gap and gap != known and visit.is_whole:
+        if gap and gap != known and visit.is_complete:
             self._cache.save_count_mismatch(visit.account.github_id, gap)
         return True
 

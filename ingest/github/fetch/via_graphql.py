@@ -137,7 +137,7 @@ class GraphQLFetcher:
                 again.append(visit)
             elif part.listed:
                 # What is missing stays missing; what was told is worth having.
-                visit.is_whole = visit.is_whole and part.listed.is_whole
+                visit.is_complete = visit.is_complete and part.listed.is_complete
                 self._handle_page(visit, part.listed, told)
             else:
                 self._finish(visit, part.error)

@@ -62,7 +62,7 @@ def test_a_session_that_nobody_refreshed_is_over_for_the_page_but_can_go_on(add:
     assert sessions.identity_of(given.session_id, from_now(minutes=31)) is None
     kept = sessions.get_live(given.session_id, from_now(minutes=31))
     assert kept is not None
-    assert kept.access_until == from_now(minutes=30)
+    assert kept.access_expires_at == from_now(minutes=30)
     sessions.refresh(given.refresh, ORIGIN, from_now(minutes=31))
     assert sessions.identity_of(given.session_id, from_now(minutes=32)) is not None
 

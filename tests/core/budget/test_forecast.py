@@ -26,7 +26,7 @@ def account(database):
     for number, (name, at) in enumerate(pushed.items()):
         database.execute(
             text(
-                "INSERT INTO repository (account_id, github_id, full_name, pushed_at, languages_at)"
+                "INSERT INTO repository (account_id, github_id, full_name, pushed_at, languages_checked_at)"
                 " VALUES (:account, :id, :name, :pushed, :at)"
             ),
             {"account": account_id, "id": number, "name": f"acme/{name}", "pushed": at, "at": NOW - 2 * DAY},

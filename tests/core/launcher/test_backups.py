@@ -23,7 +23,7 @@ def filled(committing_database):
         person = connection.scalar(text("INSERT INTO person (username, role) VALUES ('ada', 'admin') RETURNING id"))
         connection.execute(
             text(
-                "INSERT INTO session (id, person_id, expires_at, access_until)"
+                "INSERT INTO session (id, person_id, expires_at, access_expires_at)"
                 " VALUES (:id, :person, now() + interval '1 day', now())"
             ),
             {"id": uuid4(), "person": person},

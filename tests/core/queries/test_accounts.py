@@ -28,7 +28,7 @@ def add_capture(database: Connection, account_id: int, at: str) -> None:
 def add_rename(database: Connection, account_id: int, before: str, after: str, at: str) -> None:
     database.execute(
         insert(schema.change).values(
-            account_id=account_id, noticed_at=utc(at), kind="renamed", before=before, after=after
+            account_id=account_id, detected_at=utc(at), kind="renamed", before=before, after=after
         )
     )
 
@@ -136,7 +136,7 @@ def test_an_imported_source_has_its_own_rhythm(database):
     seed_data.add_imported_repository(
         database, "octo/cat", {"2026-01-04": 1, "2026-01-17": 2, "2026-02-15": 3}, by="weekly"
     )
-    database.execute(text("UPDATE source SET rhythm = '7 days' WHERE name = 'weekly'"))
+    database.execute(text("UPDATE source SET cadence = '7 days' WHERE name = 'weekly'"))
     stretches = accounts.coverage_intervals(seed_data.add_account(database, "octo"), None)
     assert stretches["looks"].tolist() == [2, 1]
 

@@ -19,7 +19,7 @@ def add_person(database: Connection, username: str, **values: object) -> int:
 
 
 def add_session(database: Connection, person_id: int, *, seen: str = "2026-03-10 11:00", **values: object) -> None:
-    given = {"access_until": NOW, "expires_at": NOW + timedelta(days=1), "last_seen_at": utc(seen), **values}
+    given = {"access_expires_at": NOW, "expires_at": NOW + timedelta(days=1), "last_seen_at": utc(seen), **values}
     database.execute(insert(schema.session).values(id=uuid4(), person_id=person_id, **given))
 
 

@@ -35,7 +35,7 @@ def approval(monkeypatch):
 def pending_requests(connection):
     return connection.execute(
         text(
-            "SELECT w.id, login, username FROM tracking_wish w JOIN person p ON p.id = person_id WHERE granted IS NULL"
+            "SELECT w.id, login, username FROM tracking_request w JOIN person p ON p.id = person_id WHERE granted IS NULL"
         )
     ).all()
 

@@ -46,7 +46,7 @@ class Readings:
     def state(self, kind, name):
         subject = "repository_id" if "/" in name else "account_id"
         return self.rows(
-            f"SELECT state, tries, reason, due_at, read_at FROM reading WHERE kind = :kind AND {subject} = :id",
+            f"SELECT state, tries, reason, due_at, read_at FROM enrichment WHERE kind = :kind AND {subject} = :id",
             kind=kind, id=self.id_of(name),
         )[0]  # fmt: skip
 

@@ -34,7 +34,8 @@ def test_readings_stop_at_the_reserve_and_the_pulse_goes_on(readings, famous):
     assert readings.ingestor.one(famous.split("/")[0]).is_stored
     with readings.engine.begin() as connection:
         assert (
-            connection.exec_driver_sql("SELECT ended FROM reading_run ORDER BY id DESC LIMIT 1").scalar() == spent.ended
+            connection.exec_driver_sql("SELECT ended FROM enrichment_run ORDER BY id DESC LIMIT 1").scalar()
+            == spent.ended
         )
 
 
@@ -62,7 +63,7 @@ def test_an_endpoint_that_no_repository_has_is_remembered_for_all(readings, famo
     readings.sandbox.service.rest.without("stargazers/history")
     run = readings.read("stars", famous)
     assert "does not tell star history" in run.ended
-    assert readings.rows("SELECT state FROM reading WHERE kind = 'stars'") == []
+    assert readings.rows("SELECT state FROM enrichment WHERE kind = 'stars'") == []
     asked = len(readings.sandbox.log)
     assert readings.read("stars", famous).subjects == 0
     assert len(readings.sandbox.log) == asked
@@ -126,6 +127,6 @@ def test_github_that_fails_again_and_again_ends_the_job(readings, famous):
     run = readings.read("stars", *names)
     assert run.failed <= 3
     assert "status 500" in run.ended
-    held = readings.rows("SELECT state, tries, due_at FROM reading")
+    held = readings.rows("SELECT state, tries, due_at FROM enrichment")
     assert {(state, tries) for state, tries, _ in held} == {("failed", 1)}
     assert all(timedelta() < due_at - readings.now() < timedelta(hours=1) for _, _, due_at in held)

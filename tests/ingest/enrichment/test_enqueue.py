@@ -64,7 +64,7 @@ def test_the_walk_waits_until_every_first_page_is_read(readings, famous):
     names = [name for (name,) in readings.rows("SELECT full_name FROM repository")]
     readings.read("stars", *names)
     defer(readings.engine, readings.now())
-    assert queued_tasks(readings.engine)[0].kind == "star_walk"
+    assert queued_tasks(readings.engine)[0].kind == "star_backfill"
 
 
 def test_what_did_not_move_is_looked_at_once_a_week(readings, famous):
@@ -107,7 +107,7 @@ def test_what_nothing_is_due_of_rests_the_longer_the_longer_the_look_takes(readi
     assert "extras" not in resting
     with readings.engine.begin() as connection:
         connection.execute(text("DELETE FROM procrastinate_jobs"))
-        connection.execute(text("DELETE FROM reading"))
+        connection.execute(text("DELETE FROM enrichment"))
         enqueue.enqueue_due_facts(connection, API_URL, now, resting)
     assert "stars" not in {row.kind for row in queued_tasks(readings.engine)}
     defer(readings.engine, now)
@@ -127,7 +127,7 @@ def test_what_is_paused_or_gone_is_not_read(readings, famous):
 def test_a_clock_that_was_wrong_for_a_while_delays_nothing(readings, famous):
     readings.read("stars", famous)
     with readings.engine.begin() as connection:
-        connection.execute(text("UPDATE reading SET due_at = due_at + interval '5 years'"))
+        connection.execute(text("UPDATE enrichment SET due_at = due_at + interval '5 years'"))
         assert due.still_due_ids(connection, FACT_KINDS["stars"], readings.now(), [readings.id_of(famous)]) != []
 
 
@@ -171,7 +171,7 @@ def test_a_worker_reads_what_the_leader_queued_and_a_killed_one_leaves_nothing_b
 
     defer(engine, refreshing.now_utc(), sandbox.url)
     worker = start()
-    wait_for(lambda: readings.ingestor.count("star_walk") >= 3)
+    wait_for(lambda: readings.ingestor.count("star_backfill") >= 3)
     worker.send_signal(signal.SIGKILL)
     worker.wait()
     with engine.begin() as connection:
@@ -202,7 +202,7 @@ def run_leader_minute(engine, sandbox):
 def all_stars_walked(readings):
     starred, open_walks = readings.rows(
         "SELECT count(*) FILTER (WHERE stars > 0 AND w.repository_id IS NULL), count(w.next_page)"
-        "  FROM repository_current AS c LEFT JOIN star_walk AS w USING (repository_id)"
+        "  FROM repository_current AS c LEFT JOIN star_backfill AS w USING (repository_id)"
     )[0]
     return starred == 0 and open_walks == 0
 

@@ -48,7 +48,7 @@ def test_contributors_are_read_to_the_last_page_and_bots_counted_apart(readings,
     assert len(people) > 100
     readings.read("contributors", busy)
     humans = [one["contributions"] for one in people if one["type"] == "User"]
-    held = readings.rows("SELECT contributors, bots, commits, absence_factor, is_whole FROM contributor_snapshot")
+    held = readings.rows("SELECT contributors, bots, commits, absence_factor, is_complete FROM contributor_snapshot")
     assert held == [(len(humans), len(people) - len(humans), sum(humans), contributor_absence_factor(humans), True)]
     assert readings.ingestor.count("repository_contributor") == 100
     top = readings.rows("SELECT login FROM repository_contributor ORDER BY commits DESC LIMIT 1")
@@ -68,7 +68,7 @@ def test_releases_are_held_with_the_latest_that_is_no_prerelease(readings, busy)
     readings.read("releases", busy)
     given = told(readings, busy, repository_facts.releases)[:100]
     latest = next(one for one in given if not one["prerelease"])
-    (held,) = readings.rows("SELECT releases, downloads, latest_tag, is_whole FROM release_snapshot")
+    (held,) = readings.rows("SELECT releases, downloads, latest_tag, is_complete FROM release_snapshot")
     downloads = sum(one["assets"][0]["download_count"] for one in given)
     assert held == (
         len(given),

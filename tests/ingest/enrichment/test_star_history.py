@@ -18,9 +18,10 @@ def stars_by_day(readings, name):
     )
 
 
-def star_walk_row(readings, name):
+def star_backfill_row(readings, name):
     return readings.rows(
-        "SELECT first_day, next_page, walked_at FROM star_walk WHERE repository_id = :id", id=readings.id_of(name)
+        "SELECT first_day, next_page, completed_at FROM star_backfill WHERE repository_id = :id",
+        id=readings.id_of(name),
     )[0]
 
 
@@ -36,20 +37,20 @@ def test_the_first_page_reads_thirty_weeks_and_leaves_the_rest_to_the_walk(readi
     told = stars_by_day(readings, famous)
     assert max(told) <= pacific_day(readings.now())
     assert min(told) >= pacific_day(readings.now()) - timedelta(weeks=31)
-    first_day, next_page, walked_at = star_walk_row(readings, famous)
+    first_day, next_page, completed_at = star_backfill_row(readings, famous)
     assert first_day.isoweekday() == 7
-    assert (next_page, walked_at) == (2, None)
+    assert (next_page, completed_at) == (2, None)
 
 
 def test_the_walk_reaches_the_first_star_and_all_days_together_are_the_stars(readings, famous):
     readings.read("stars", famous)
-    readings.read("star_walk", famous)
+    readings.read("star_backfill", famous)
     assert sum(stars_by_day(readings, famous).values()) == current_stars(readings, famous)
-    _, next_page, walked_at = star_walk_row(readings, famous)
+    _, next_page, completed_at = star_backfill_row(readings, famous)
     assert next_page is None
-    assert walked_at is not None
+    assert completed_at is not None
     asked = len(readings.asked("stargazers"))
-    assert readings.read("star_walk", famous).subjects == 0
+    assert readings.read("star_backfill", famous).subjects == 0
     assert len(readings.asked("stargazers")) == asked
 
 
@@ -57,7 +58,7 @@ def test_a_walk_that_was_cut_short_goes_on_where_it_was(readings, famous):
     """Killed at any page, it asks no page twice and leaves no gap."""
     readings.read("stars", famous)
     readings.reader.max_seconds = -1.0
-    cut = readings.read("star_walk", famous)
+    cut = readings.read("star_backfill", famous)
     assert cut.ended
     readings.reader.max_seconds = 60.0
 
@@ -65,10 +66,10 @@ def test_a_walk_that_was_cut_short_goes_on_where_it_was(readings, famous):
         def is_set(self):
             return len(readings.asked("stargazers")) >= 3
 
-    readings.read("star_walk", famous, stop=AfterThree())
-    _, next_page, _ = star_walk_row(readings, famous)
+    readings.read("star_backfill", famous, stop=AfterThree())
+    _, next_page, _ = star_backfill_row(readings, famous)
     assert next_page == 4
-    readings.read("star_walk", famous)
+    readings.read("star_backfill", famous)
     pages = [e.query.get("page", "1") for e in readings.sandbox.log.entries if "stargazers" in e.path]
     assert pages == [str(number) for number in range(1, len(pages) + 1)]
     assert sum(stars_by_day(readings, famous).values()) == current_stars(readings, famous)
@@ -115,10 +116,10 @@ def test_days_are_days_in_california(readings, famous):
 def test_after_a_long_absence_the_walk_begins_again(readings, famous):
     """The first page no longer reaches back to the last look: nothing in between is taken for zero."""
     readings.read("stars", famous)
-    readings.read("star_walk", famous)
+    readings.read("star_backfill", famous)
     readings.sandbox.world.advance(days=250)
     readings.read("stars", famous)
-    first_day, next_page, _ = star_walk_row(readings, famous)
+    first_day, next_page, _ = star_backfill_row(readings, famous)
     assert next_page == 2
     assert first_day > date(2026, 1, 1)
 

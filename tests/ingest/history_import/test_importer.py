@@ -253,10 +253,10 @@ def test_the_run_tells_what_happened(database: Connection, imported: ImportRows)
 
 
 def test_a_source_has_the_rhythm_in_which_it_looks_at_a_repository(database: Connection, imported: ImportRows) -> None:
-    """Weekly looks on different days are a weekly rhythm, not a daily one."""
+    """Weekly looks on different days are a weekly cadence, not a daily one."""
     imported(*[(f"2021-01-{day:02}", f"o/r{day % 7}", 1, 1, 1) for day in range(1, 31)])
-    ((rhythm,),) = rows_of(database, "SELECT rhythm FROM source WHERE name = 'kept'")
-    assert rhythm.days == 7
+    ((cadence,),) = rows_of(database, "SELECT cadence FROM source WHERE name = 'kept'")
+    assert cadence.days == 7
 
 
 def test_progress_goes_up_and_ends_at_the_whole(imported: ImportRows, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,13 @@ def engine(committing_database):
 
 def track(engine, *logins, **columns):
     """Track accounts that have been watched for long; *columns* as in the table."""
-    known = {"change_rate": 1.0, "change_shape": 5.0, "change_looks": 50, "stars": 100, "repositories": 30} | columns
+    known = {
+        "change_rate": 1.0,
+        "change_rate_shape": 5.0,
+        "change_rate_samples": 50,
+        "stars": 100,
+        "repositories": 30,
+    } | columns
     with engine.begin() as connection:
         connection.execute(
             text(f"""
@@ -74,31 +80,31 @@ def test_what_changes_fast_is_looked_at_more_often_for_the_same_price(engine, pu
     track(engine, *(f"quiet-{number}" for number in range(9)), change_rate=0.05)
     assert planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
     plan = latest_plan(engine)
-    assert plan.planned_per_hour <= plan.uniform_per_hour * 1.000001
+    assert plan.planned_per_hour <= plan.default_cadence_per_hour * 1.000001
     fast = record_refresh(engine, "fast", NOW, changes=500)
     quiet = record_refresh(engine, "quiet-0", NOW, changes=0)
-    assert HOUR <= fast.planned_every < SIX_HOURS < quiet.planned_every <= WEEK
+    assert HOUR <= fast.planned_cadence < SIX_HOURS < quiet.planned_cadence <= WEEK
 
 
 def test_the_default_holds_until_enough_was_seen(engine, purse):
     track(engine, "known")
-    track(engine, "new", change_rate=None, change_looks=0)
+    track(engine, "new", change_rate=None, change_rate_samples=0)
     planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
     assert latest_plan(engine).unknown == 1
     for looks in range(1, 4):
         held = record_refresh(engine, "new", NOW, changes=1000)
-        assert held.change_looks == looks
-        assert (held.planned_every is None) is (looks < 3)
+        assert held.change_rate_samples == looks
+        assert (held.planned_cadence is None) is (looks < 3)
     assert (
-        abs((record_refresh(engine, "known", NOW).due_at - NOW) / tracked_row(engine, "known").planned_every - 1)
+        abs((record_refresh(engine, "known", NOW).due_at - NOW) / tracked_row(engine, "known").planned_cadence - 1)
         <= JITTER
     )
 
 
 def test_the_first_look_teaches_nothing_of_change(engine, purse):
-    track(engine, "new", change_rate=None, change_looks=0)
+    track(engine, "new", change_rate=None, change_rate_samples=0)
     held = record_refresh(engine, "new", NOW, days=None, changes=30, stars=1000)
-    assert held.change_looks == 0
+    assert held.change_rate_samples == 0
     assert (held.stars, held.repositories) == (1000, 30)
 
 
@@ -114,7 +120,7 @@ def test_a_default_below_the_floor_is_honoured(engine, purse):
     """`REFRESH_EVERY=2m` means two minutes: a demonstration stays lively for days."""
     track(engine, "octocat", "hubot", change_rate=50.0)
     planning_refresh_plan.update_refresh_plan(engine, purse, timedelta(minutes=2), NOW)
-    assert record_refresh(engine, "octocat", NOW, changes=2).planned_every == timedelta(minutes=2)
+    assert record_refresh(engine, "octocat", NOW, changes=2).planned_cadence == timedelta(minutes=2)
 
 
 def test_a_short_budget_stretches_all_and_says_so(engine, nobody):
@@ -125,8 +131,8 @@ def test_a_short_budget_stretches_all_and_says_so(engine, nobody):
     assert plan.stretch > 4
     assert plan.planned_per_hour <= plan.usable_per_hour < 60
     assert "budget is short" in plan.told
-    usual = record_refresh(engine, "account-1", NOW, changes=1).planned_every
-    assert record_refresh(engine, "wanted", NOW, changes=1).planned_every < usual / 2
+    usual = record_refresh(engine, "account-1", NOW, changes=1).planned_cadence
+    assert record_refresh(engine, "wanted", NOW, changes=1).planned_cadence < usual / 2
 
 
 def test_a_plan_is_made_again_after_a_day_or_when_what_matters_changed(engine, purse, nobody):
@@ -144,7 +150,7 @@ def test_a_plan_is_made_again_after_a_day_or_when_what_matters_changed(engine, p
 
 def test_what_has_to_come_sooner_is_brought_forward_and_spread(engine, purse):
     logins = [f"account-{number}" for number in range(50)]
-    track(engine, *logins, change_rate=100.0, planned_every=WEEK, due_at=NOW + timedelta(days=6))
+    track(engine, *logins, change_rate=100.0, planned_cadence=WEEK, due_at=NOW + timedelta(days=6))
     planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
     dues = {tracked_row(engine, login).due_at for login in logins}
     assert len(dues) == 50
@@ -152,8 +158,8 @@ def test_what_has_to_come_sooner_is_brought_forward_and_spread(engine, purse):
 
 
 def test_what_a_wrong_clock_put_years_ahead_comes_back(engine):
-    track(engine, "lost", due_at=NOW + timedelta(days=900), planned_every=WEEK)
-    track(engine, "fine", due_at=NOW + timedelta(days=8), planned_every=WEEK)
+    track(engine, "lost", due_at=NOW + timedelta(days=900), planned_cadence=WEEK)
+    track(engine, "fine", due_at=NOW + timedelta(days=8), planned_cadence=WEEK)
     with engine.begin() as connection:
         assert planning_refresh_plan.reset_implausible_due_dates(connection, SIX_HOURS, NOW) == 1
     assert NOW <= tracked_row(engine, "lost").due_at <= NOW + WEEK
@@ -162,7 +168,7 @@ def test_what_a_wrong_clock_put_years_ahead_comes_back(engine):
 
 def test_rows_are_read_as_they_are(engine):
     track(engine, "one", stars=5_000_000_000, priority=-3, every=timedelta(days=1, hours=6))
-    track(engine, "two", stars=None, repositories=None, change_rate=None, planned_every=timedelta(hours=36))
+    track(engine, "two", stars=None, repositories=None, change_rate=None, planned_cadence=timedelta(hours=36))
     track(engine, "asleep", paused=True)
     with engine.begin() as connection:
         rows = planning_refresh_plan.read_tracked_accounts(connection)

@@ -332,7 +332,7 @@ def test_languages_that_were_never_read_are_unknown_not_none_at_all(still):
     login = still.login_with_most_repositories("user")
     still.refresh(login)
     with still.engine.begin() as connection:
-        connection.execute(text("UPDATE repository SET languages_at = NULL"))
+        connection.execute(text("UPDATE repository SET languages_checked_at = NULL"))
         connection.execute(text("DELETE FROM repository_language"))
     told = {one["pushed_at"] is None: one["languages"] for one in still.held(login)["repositories"]}
     assert told[False] is None

@@ -145,13 +145,13 @@ def test_while_one_sums_up_others_do_not_wait_in_line(committing_database):
 
 def test_summing_up_takes_no_more_than_a_twentieth_of_the_time():
     now = [100.0]
-    rhythm = DutyCycleThrottle(lambda: now[0])
-    assert rhythm.is_allowed
-    with rhythm.measure():
+    cadence = DutyCycleThrottle(lambda: now[0])
+    assert cadence.is_allowed
+    with cadence.measure():
         now[0] += 2
-    assert not rhythm.is_allowed
+    assert not cadence.is_allowed
     now[0] += 2 * 20
-    assert rhythm.is_allowed
+    assert cadence.is_allowed
 
 
 def test_the_leader_sums_up_what_runs_left_out_and_lets_pages_see_it(committing_database):

@@ -77,12 +77,12 @@ def test_a_changed_role_and_a_deactivation_end_the_session(open_page, reader, ch
 def test_a_session_that_was_not_renewed_in_time_shows_nothing_until_it_is(open_page, database, reader):
     shown = open_page("languages")
     late = {"late": datetime.now(UTC) - timedelta(seconds=1), "id": page_session_id(shown)}
-    database.execute(text("UPDATE session SET access_until = :late WHERE id = :id"), late)
+    database.execute(text("UPDATE session SET access_expires_at = :late WHERE id = :id"), late)
     sessions.invalidate_cached([page_session_id(shown)])
     shown.run()
     assert "your session is being renewed" in page_text(shown)
     assert "Languages" not in page_text(shown)
-    database.execute(text("UPDATE session SET access_until = now() + interval '1 minute'"))
+    database.execute(text("UPDATE session SET access_expires_at = now() + interval '1 minute'"))
     sessions.invalidate_cached([page_session_id(shown)])
     shown.run()
     assert "No languages were summed up yet" in page_text(shown)

@@ -133,7 +133,7 @@ CREATE TABLE repository_extra_snapshot (
 )
  PARTITION BY RANGE (captured_at);
 
-COMMENT ON TABLE repository_extra_snapshot IS 'A change of the counts that cost more to ask, in a rhythm of their own';
+COMMENT ON TABLE repository_extra_snapshot IS 'A change of the counts that cost more to ask, in a cadence of their own';
 
 CREATE TABLE repository_snapshot (
     repository_id BIGINT NOT NULL,
@@ -151,14 +151,14 @@ COMMENT ON TABLE repository_snapshot IS 'A change of stars, forks or size; rows 
 CREATE TABLE source (
     id SMALLINT GENERATED ALWAYS AS IDENTITY (START WITH 2),
     name TEXT NOT NULL,
-    rhythm INTERVAL,
+    cadence INTERVAL,
     CONSTRAINT source_pkey PRIMARY KEY (id),
     CONSTRAINT source_name_key UNIQUE (name)
 );
 
 COMMENT ON TABLE source IS 'Who looked at GitHub: 1 is this installation, the others kept history that was imported';
 
-COMMENT ON COLUMN source.rhythm IS 'usual time between two looks; null until known';
+COMMENT ON COLUMN source.cadence IS 'usual time between two looks; null until known';
 
 CREATE TABLE account_snapshot (
     account_id BIGINT NOT NULL,
@@ -259,7 +259,7 @@ CREATE TABLE repository (
     created_at TIMESTAMP WITH TIME ZONE,
     pushed_at TIMESTAMP WITH TIME ZONE,
     languages_pushed_at TIMESTAMP WITH TIME ZONE,
-    languages_at TIMESTAMP WITH TIME ZONE,
+    languages_checked_at TIMESTAMP WITH TIME ZONE,
     gone_at TIMESTAMP WITH TIME ZONE,
     gone_reason TEXT,
     first_seen_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -274,7 +274,7 @@ CREATE INDEX repository_full_name_idx ON repository (lower(full_name));
 
 CREATE UNIQUE INDEX repository_full_name_unseen_key ON repository (lower(full_name)) WHERE github_id IS NULL;
 
-COMMENT ON TABLE repository IS 'languages_at: last look at its languages; languages_pushed_at: the push that look saw';
+COMMENT ON TABLE repository IS 'languages_checked_at: last look at its languages; languages_pushed_at: the push that look saw';
 
 COMMENT ON COLUMN repository.github_id IS 'null while the repository is known by name only';
 
@@ -339,7 +339,7 @@ CREATE TABLE change (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     account_id BIGINT NOT NULL,
     repository_id BIGINT,
-    noticed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    detected_at TIMESTAMP WITH TIME ZONE NOT NULL,
     kind TEXT NOT NULL,
     before TEXT,
     after TEXT,
@@ -349,9 +349,9 @@ CREATE TABLE change (
     CONSTRAINT change_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
 
-CREATE INDEX change_account_id_noticed_at_idx ON change (account_id, noticed_at DESC);
+CREATE INDEX change_account_id_detected_at_idx ON change (account_id, detected_at DESC);
 
-CREATE INDEX change_noticed_at_idx ON change (noticed_at DESC);
+CREATE INDEX change_detected_at_idx ON change (detected_at DESC);
 
 COMMENT ON TABLE change IS 'The ledger: renamed, transferred, relicensed, archived, restored, gone, back, new, primary_language, default_branch';
 

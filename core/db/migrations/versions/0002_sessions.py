@@ -14,8 +14,8 @@ depends_on = None
 
 def upgrade() -> None:
     # Nobody could sign in before this revision: the table is empty.
-    op.execute("ALTER TABLE session ADD COLUMN access_until timestamptz NOT NULL")
+    op.execute("ALTER TABLE session ADD COLUMN access_expires_at timestamptz NOT NULL")
 
 
 def downgrade() -> None:
-    op.execute("ALTER TABLE session DROP COLUMN access_until")
+    op.execute("ALTER TABLE session DROP COLUMN access_expires_at")

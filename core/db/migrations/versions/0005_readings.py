@@ -8,7 +8,7 @@ branch_labels = None
 depends_on = None
 
 ENRICHMENT = """
-CREATE TABLE reading (
+CREATE TABLE enrichment (
     kind TEXT NOT NULL,
     repository_id BIGINT,
     account_id BIGINT,
@@ -18,18 +18,18 @@ CREATE TABLE reading (
     tries INTEGER DEFAULT 0 NOT NULL,
     reason TEXT,
     first_day DATE,
-    CONSTRAINT reading_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE,
-    CONSTRAINT reading_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
-    CONSTRAINT reading_one_subject_check CHECK (num_nonnulls(account_id, repository_id) = 1),
-    CONSTRAINT reading_state_check CHECK (state IN ('read', 'computing', 'unavailable', 'refused', 'failed'))
+    CONSTRAINT enrichment_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE,
+    CONSTRAINT enrichment_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
+    CONSTRAINT enrichment_one_subject_check CHECK (num_nonnulls(account_id, repository_id) = 1),
+    CONSTRAINT enrichment_state_check CHECK (state IN ('read', 'computing', 'unavailable', 'refused', 'failed'))
 );
-CREATE UNIQUE INDEX reading_repository_key ON reading (repository_id, kind) WHERE repository_id IS NOT NULL;
-CREATE UNIQUE INDEX reading_account_key ON reading (account_id, kind) WHERE account_id IS NOT NULL;
-COMMENT ON TABLE reading IS 'When one kind of fact was last read of a repository or account, why not if it was not, and when it is due again';
-COMMENT ON COLUMN reading.tries IS 'in a row without an answer';
-COMMENT ON COLUMN reading.first_day IS 'since when the days of this kind are known';
+CREATE UNIQUE INDEX enrichment_repository_key ON enrichment (repository_id, kind) WHERE repository_id IS NOT NULL;
+CREATE UNIQUE INDEX enrichment_account_key ON enrichment (account_id, kind) WHERE account_id IS NOT NULL;
+COMMENT ON TABLE enrichment IS 'When one kind of fact was last read of a repository or account, why not if it was not, and when it is due again';
+COMMENT ON COLUMN enrichment.tries IS 'in a row without an answer';
+COMMENT ON COLUMN enrichment.first_day IS 'since when the days of this kind are known';
 
-CREATE TABLE reading_run (
+CREATE TABLE enrichment_run (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     kind TEXT NOT NULL,
     token TEXT,
@@ -44,32 +44,32 @@ CREATE TABLE reading_run (
     not_modified INTEGER DEFAULT 0 NOT NULL,
     rows_written BIGINT DEFAULT 0 NOT NULL,
     ended TEXT,
-    CONSTRAINT reading_run_pkey PRIMARY KEY (id)
+    CONSTRAINT enrichment_run_pkey PRIMARY KEY (id)
 );
-CREATE INDEX reading_run_started_at_idx ON reading_run (started_at DESC);
-COMMENT ON TABLE reading_run IS 'One job that read facts of one kind; ended: why before all subjects were read';
+CREATE INDEX enrichment_run_started_at_idx ON enrichment_run (started_at DESC);
+COMMENT ON TABLE enrichment_run IS 'One job that read facts of one kind; ended: why before all subjects were read';
 
 CREATE TABLE missing_endpoint (
     kind TEXT NOT NULL,
     api_root TEXT NOT NULL,
-    noticed_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    ask_again_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    detected_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    retry_at TIMESTAMP WITH TIME ZONE NOT NULL,
     CONSTRAINT missing_endpoint_pkey PRIMARY KEY (kind, api_root)
 );
 COMMENT ON TABLE missing_endpoint IS 'What a server does not tell of any repository, so that it is not asked each time';
 """
 
 STARS = """
-CREATE TABLE star_walk (
+CREATE TABLE star_backfill (
     repository_id BIGINT NOT NULL,
     first_day DATE NOT NULL,
     next_page INTEGER,
-    walked_at TIMESTAMP WITH TIME ZONE,
-    CONSTRAINT star_walk_pkey PRIMARY KEY (repository_id),
-    CONSTRAINT star_walk_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+    completed_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT star_backfill_pkey PRIMARY KEY (repository_id),
+    CONSTRAINT star_backfill_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
-CREATE INDEX star_walk_next_page_idx ON star_walk (repository_id) WHERE next_page IS NOT NULL;
-COMMENT ON TABLE star_walk IS 'How far back star_day goes: from first_day on, a day without a row had no star; next_page null: to the beginning';
+CREATE INDEX star_backfill_next_page_idx ON star_backfill (repository_id) WHERE next_page IS NOT NULL;
+COMMENT ON TABLE star_backfill IS 'How far back star_day goes: from first_day on, a day without a row had no star; next_page null: to the beginning';
 """
 
 FACTS = """
@@ -80,11 +80,11 @@ CREATE TABLE contributor_snapshot (
     bots INTEGER NOT NULL,
     commits INTEGER NOT NULL,
     absence_factor INTEGER NOT NULL,
-    is_whole BOOLEAN NOT NULL,
+    is_complete BOOLEAN NOT NULL,
     CONSTRAINT contributor_snapshot_pkey PRIMARY KEY (repository_id, captured_at),
     CONSTRAINT contributor_snapshot_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
-COMMENT ON TABLE contributor_snapshot IS 'A change of who made how many commits: people with an account, bots counted apart; is_whole: GitHub named all';
+COMMENT ON TABLE contributor_snapshot IS 'A change of who made how many commits: people with an account, bots counted apart; is_complete: GitHub named all';
 COMMENT ON COLUMN contributor_snapshot.absence_factor IS 'CHAOSS Contributor Absence Factor: fewest people who made half of the commits; bots left out';
 
 CREATE TABLE repository_contributor (
@@ -118,14 +118,14 @@ CREATE TABLE release_snapshot (
     repository_id BIGINT NOT NULL,
     captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
     releases INTEGER NOT NULL,
-    is_whole BOOLEAN NOT NULL,
+    is_complete BOOLEAN NOT NULL,
     downloads BIGINT NOT NULL,
     latest_tag TEXT,
     latest_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT release_snapshot_pkey PRIMARY KEY (repository_id, captured_at),
     CONSTRAINT release_snapshot_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
-COMMENT ON TABLE release_snapshot IS 'A change of the newest hundred releases: how many, their downloads, the latest that is no prerelease; is_whole: there are no more';
+COMMENT ON TABLE release_snapshot IS 'A change of the newest hundred releases: how many, their downloads, the latest that is no prerelease; is_complete: there are no more';
 
 CREATE TABLE commit_day (
     repository_id BIGINT NOT NULL,
@@ -162,7 +162,7 @@ COMMENT ON TABLE traffic_day IS 'Views and clones on one day (UTC) where we may 
 """
 TABLES = (
     "traffic_day, contribution_day, commit_day, release_snapshot, release, repository_contributor,"
-    " contributor_snapshot, star_walk, missing_endpoint, reading_run, reading"
+    " contributor_snapshot, star_backfill, missing_endpoint, enrichment_run, enrichment"
 )
 
 
@@ -171,7 +171,7 @@ def upgrade() -> None:
         op.execute(statements)
     op.execute(
         "COMMENT ON TABLE star_day IS 'Stars given on one day and surviving when it was read; only readings that"
-        " differ, none for a day that never had a star: star_walk tells since when days were read'"
+        " differ, none for a day that never had a star: star_backfill tells since when days were read'"
     )
 
 

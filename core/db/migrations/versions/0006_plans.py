@@ -11,10 +11,10 @@ depends_on = None
 def upgrade() -> None:
     op.execute("""
         ALTER TABLE tracked_account
-            ADD COLUMN planned_every INTERVAL,
+            ADD COLUMN planned_cadence INTERVAL,
             ADD COLUMN change_rate REAL,
-            ADD COLUMN change_shape REAL,
-            ADD COLUMN change_looks INTEGER DEFAULT 0 NOT NULL,
+            ADD COLUMN change_rate_shape REAL,
+            ADD COLUMN change_rate_samples INTEGER DEFAULT 0 NOT NULL,
             ADD COLUMN stars BIGINT,
             ADD COLUMN repositories INTEGER""")
     for column, comment in COMMENTS.items():
@@ -30,13 +30,13 @@ def upgrade() -> None:
             unit TEXT NOT NULL,
             budget_per_hour REAL NOT NULL,
             usable_per_hour REAL NOT NULL,
-            uniform_per_hour REAL NOT NULL,
+            default_cadence_per_hour REAL NOT NULL,
             planned_per_hour REAL NOT NULL,
             price DOUBLE PRECISION NOT NULL,
             floor INTERVAL NOT NULL,
             ceiling INTERVAL NOT NULL,
             stretch REAL NOT NULL,
-            median_every INTERVAL,
+            median_cadence INTERVAL,
             told TEXT NOT NULL,
             CONSTRAINT refresh_plan_pkey PRIMARY KEY (id),
             CONSTRAINT refresh_plan_unit_check CHECK (unit IN ('points', 'requests'))
@@ -52,17 +52,17 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP TABLE refresh_plan")
     op.execute(
-        "ALTER TABLE tracked_account DROP COLUMN planned_every, DROP COLUMN change_rate, DROP COLUMN change_shape,"
-        " DROP COLUMN change_looks, DROP COLUMN stars, DROP COLUMN repositories"
+        "ALTER TABLE tracked_account DROP COLUMN planned_cadence, DROP COLUMN change_rate, DROP COLUMN change_rate_shape,"
+        " DROP COLUMN change_rate_samples, DROP COLUMN stars, DROP COLUMN repositories"
     )
 
 
 COMMENTS = {
     "every": "pinned by an admin; null: the planned cadence",
-    "planned_every": "as the planner chose it at the last look; null: the default cadence",
+    "planned_cadence": "as the planner chose it at the last look; null: the default cadence",
     "change_rate": "changes a day to be expected, learned from look to look",
-    "change_shape": "how sure that is: the shape of its Gamma distribution",
-    "change_looks": "how many looks it was learned from",
+    "change_rate_shape": "how sure that is: the shape of its Gamma distribution",
+    "change_rate_samples": "how many looks it was learned from",
     "stars": "at the last look",
     "repositories": "at the last look",
 }

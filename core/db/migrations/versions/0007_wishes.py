@@ -10,7 +10,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute("""
-        CREATE TABLE tracking_wish (
+        CREATE TABLE tracking_request (
             id BIGINT GENERATED ALWAYS AS IDENTITY,
             login TEXT NOT NULL,
             person_id BIGINT,
@@ -19,12 +19,12 @@ def upgrade() -> None:
             decided_at TIMESTAMP WITH TIME ZONE,
             decided_by TEXT,
             granted BOOLEAN,
-            CONSTRAINT tracking_wish_pkey PRIMARY KEY (id),
-            CONSTRAINT tracking_wish_person_id_fkey FOREIGN KEY (person_id) REFERENCES person (id) ON DELETE CASCADE
+            CONSTRAINT tracking_request_pkey PRIMARY KEY (id),
+            CONSTRAINT tracking_request_person_id_fkey FOREIGN KEY (person_id) REFERENCES person (id) ON DELETE CASCADE
         )""")
-    op.execute("CREATE UNIQUE INDEX tracking_wish_open_key ON tracking_wish (lower(login)) WHERE decided_at IS NULL")
-    op.execute("COMMENT ON TABLE tracking_wish IS 'An account that somebody asked for and an admin decides about'")
+    op.execute("CREATE UNIQUE INDEX tracking_request_pending_key ON tracking_request (lower(login)) WHERE decided_at IS NULL")
+    op.execute("COMMENT ON TABLE tracking_request IS 'An account that somebody asked for and an admin decides about'")
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE tracking_wish")
+    op.execute("DROP TABLE tracking_request")

@@ -31,7 +31,7 @@ Kind = Literal[
 class Change(BaseModel):
     """One entry of the ledger."""
 
-    noticed_at: datetime
+    detected_at: datetime
     kind: str = Field(examples=["renamed"])
     account: str = Field(description="The account's login now.", examples=["octocat"])
     account_id: int | None = Field(description="GitHub's.")
@@ -61,7 +61,7 @@ def changes(asked: CheckedListRequest, kind: Kinds = None, account: Account = No
     cursor = None
     if len(found) > len(shown):
         last = shown.iloc[-1]
-        cursor = cursors.encode_cursor(asked.query_key, (last["noticed_at"].isoformat(), int(last["entry"])))
+        cursor = cursors.encode_cursor(asked.query_key, (last["detected_at"].isoformat(), int(last["entry"])))
     return page_response(asked, shown[COLUMNS], Page[Change], cursor)
 
 

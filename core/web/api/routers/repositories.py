@@ -89,7 +89,7 @@ class StarCount(BaseModel):
 
 
 class CoverageGap(BaseModel):
-    """A time in which nobody looked for more than twice the source's rhythm."""
+    """A time in which nobody looked for more than twice the source's cadence."""
 
     source: str
     from_at: datetime = Field(description="The last look before it.")

@@ -90,7 +90,7 @@ def test_a_program_that_signs_out_is_known_by_its_token(web, person):
 
 def test_a_session_whose_access_ended_early_is_over_though_its_token_is_not(web, person, database, redis):
     started = sessions.start(person(), CLIENT_ORIGIN)
-    database.execute(text("UPDATE session SET access_until = now() - interval '1 second'"))
+    database.execute(text("UPDATE session SET access_expires_at = now() - interval '1 second'"))
     redis.flushdb()
     assert web.get("/api/v1/x", headers={"authorization": f"Bearer {started.access}"}).status_code == 401
 

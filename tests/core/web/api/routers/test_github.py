@@ -173,4 +173,4 @@ def test_where_an_admin_decides_it_waits_for_that(database, analyst, admin, monk
     assert database.scalar(text("SELECT count(*) FROM tracked_account")) == 0
     assert admin.get(f"{STATS}/newcomer").json()["status"] == "queued"
     assert analyst.get(first.json()["status_url"]).json()["status"] == "queued"
-    assert database.scalars(text("SELECT granted FROM tracking_wish")).all() == [True]
+    assert database.scalars(text("SELECT granted FROM tracking_request")).all() == [True]
