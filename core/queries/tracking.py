@@ -118,7 +118,7 @@ def tracked_table(now: datetime, search: str = "", state: str = "", most: int = 
 
 def state_counts(now: datetime) -> dict[str, int]:
     """How many tracked accounts are in each state of `board`, and `all`."""
-    sql = f"SELECT {STATE_SQL} AS state, count(*) AS accounts FROM tracked_account JOIN account ON account.id = account_id GROUP BY 1"  # noqa: S608, E501
+    sql = f"SELECT {STATE_SQL} AS state, count(*) AS accounts FROM tracked_account JOIN account ON account.id = account_id GROUP BY 1"  # noqa: S608
     found = read_frame(sql, fresh=True, now=now)
     counts = {str(state): int(count) for state, count in zip(found["state"], found["accounts"], strict=True)}
     return {"all": sum(counts.values()), **counts}

@@ -167,6 +167,6 @@ type Query {
   user(login: String!): User
   viewer: User!
 }
-"""  # noqa: E501
+"""
 
 SCHEMA: GraphQLSchema = build_schema(SDL)
