@@ -1,0 +1,82 @@
+"""The tables of Almanac's database, by subject. A test compares them with the migrated database.
+
+Own ids never leave the database: outside it, accounts and repositories are identified by GitHub's numeric id or by name.
+Timestamps are `timestamptz` in UTC. A count that GitHub did not report is null, never zero.
+"""
+
+from core.db.schema.accounts import account, account_snapshot
+from core.db.schema.alerts import alert, alert_rule, webhook, webhook_delivery
+from core.db.schema.captures import capture, change, data_version, language_day, repository_import, source
+from core.db.schema.columns import GROWTH_DAYS, metadata
+from core.db.schema.enrichment import (
+    commit_day,
+    contribution_day,
+    contributor_snapshot,
+    enrichment,
+    enrichment_run,
+    missing_endpoint,
+    release,
+    release_snapshot,
+    repository_contributor,
+    star_backfill,
+    star_day,
+    traffic_day,
+)
+from core.db.schema.people import api_key, audit_event, person, session, ticket
+from core.db.schema.repositories import (
+    repository,
+    repository_current,
+    repository_extra_snapshot,
+    repository_language,
+    repository_snapshot,
+)
+from core.db.schema.runs import ingest_item, ingest_run, ingestion, ingestion_job
+from core.db.schema.tracking import collection, collection_member, refresh_plan, tracked_account, tracking_request
+
+__all__ = [
+    "GROWTH_DAYS",
+    "account",
+    "account_snapshot",
+    "alert",
+    "alert_rule",
+    "api_key",
+    "audit_event",
+    "capture",
+    "change",
+    "collection",
+    "collection_member",
+    "commit_day",
+    "contribution_day",
+    "contributor_snapshot",
+    "data_version",
+    "enrichment",
+    "enrichment_run",
+    "ingest_item",
+    "ingest_run",
+    "ingestion",
+    "ingestion_job",
+    "language_day",
+    "metadata",
+    "missing_endpoint",
+    "person",
+    "refresh_plan",
+    "release",
+    "release_snapshot",
+    "repository",
+    "repository_contributor",
+    "repository_current",
+    "repository_extra_snapshot",
+    "repository_import",
+    "repository_language",
+    "repository_snapshot",
+    "session",
+    "source",
+    "star_backfill",
+    "star_day",
+    "ticket",
+    "tracked_account",
+    "tracking_request",
+    "traffic_day",
+    "webhook",
+    "webhook_delivery",
+]

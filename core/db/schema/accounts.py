@@ -1,0 +1,42 @@
+"""GitHub accounts and the history of their counts."""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, PrimaryKeyConstraint, Table, Text, text
+
+from core.db.schema.columns import count_columns, foreign_key, id_column, metadata, timestamp_column
+
+account = Table(
+    "account",
+    metadata,
+    id_column(),
+    Column("github_id", BigInteger, unique=True, comment="null while the account is known by name only"),
+    Column("node_id", Text),
+    Column("login", Text, nullable=False),
+    Column("kind", Text, CheckConstraint("kind IN ('user', 'organization')", name="kind")),
+    Column("name", Text),
+    Column("company", Text),
+    Column("location", Text),
+    Column("website", Text),
+    Column("bio", Text),
+    Column("avatar_url", Text),
+    timestamp_column("created_at"),
+    timestamp_column("gone_at"),
+    Column("gone_reason", Text),
+    Column("token", Text, comment="fingerprint of the token its ETags belong to"),
+    timestamp_column("first_seen_at", now=True),
+    timestamp_column("checked_at"),
+    Index("account_login_idx", text("lower(login)")),
+    Index("account_login_unseen_key", text("lower(login)"), unique=True, postgresql_where=text("github_id IS NULL")),
+    comment="A user or organization; identity is GitHub's numeric id, names have a history in change",
+)
+
+
+account_snapshot = Table(
+    "account_snapshot",
+    metadata,
+    foreign_key("account_id", "account", cascade=True),
+    timestamp_column("captured_at", required=True),
+    *count_columns("followers", "following", "public_repositories", "public_gists"),
+    *count_columns("stars", "forks", "repositories"),
+    PrimaryKeyConstraint("account_id", "captured_at"),
+    comment="A change of an account's counts; stars, forks, repositories sum over its owned, not-gone repositories",
+)

@@ -1,0 +1,76 @@
+"""Alert rules, alerts, webhooks and deliveries."""
+
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, Table, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from core.db.schema.columns import foreign_key, id_column, metadata, timestamp_column
+
+alert_rule = Table(
+    "alert_rule",
+    metadata,
+    id_column(),
+    Column("kind", Text, nullable=False),
+    Column("settings", JSONB, nullable=False, server_default=text("'{}'")),
+    foreign_key("account_id", "account", required=False, cascade=True),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("created_by", Text),
+    timestamp_column("created_at", now=True),
+    comment="What is watched; account_id null: everything that is tracked",
+)
+
+
+alert = Table(
+    "alert",
+    metadata,
+    id_column(),
+    foreign_key("rule_id", "alert_rule", cascade=True),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    foreign_key("account_id", "account", required=False, cascade=True),
+    foreign_key("repository_id", "repository", required=False, cascade=True),
+    Column("sentence", Text, nullable=False),
+    Column("facts", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("run_id", BigInteger),
+    timestamp_column("raised_at", required=True),
+    timestamp_column("ended_at"),
+    Index("alert_raised_at_idx", text("raised_at DESC")),
+    Index("alert_rule_id_repository_id_idx", "rule_id", "repository_id"),
+    Index("alert_open_key", "rule_id", "subject", unique=True, postgresql_where=text("ended_at IS NULL")),
+    comment="What a rule noticed; an event ends as it is raised, a state when it is over",
+)
+
+
+webhook = Table(
+    "webhook",
+    metadata,
+    id_column(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("url", Text, nullable=False),
+    Column("format", Text, CheckConstraint("format IN ('json', 'slack')", name="format"), nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("kinds", ARRAY(Text)),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("created_by", Text),
+    timestamp_column("created_at", now=True),
+    comment="Who outside is told of alerts; its address is a secret, as its key is",
+)
+
+
+webhook_delivery = Table(
+    "webhook_delivery",
+    metadata,
+    id_column(),
+    foreign_key("webhook_id", "webhook", cascade=True),
+    foreign_key("alert_id", "alert", required=False, cascade=True),
+    Column("event", Text, nullable=False, server_default="raised"),
+    Column("state", Text, nullable=False, server_default="waiting"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("status", Integer),
+    Column("error", Text),
+    timestamp_column("created_at", now=True),
+    timestamp_column("finished_at"),
+    CheckConstraint("event IN ('raised', 'ended', 'test')", name="event"),
+    CheckConstraint("state IN ('waiting', 'delivered', 'failed')", name="state"),
+    Index("webhook_delivery_webhook_id_idx", "webhook_id", text("id DESC")),
+    comment="One alert for one webhook; alert_id null: somebody tried it out",
+)

@@ -1,0 +1,130 @@
+"""Sources, captures, imported history, changes, rollups and the data version."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    Identity,
+    Index,
+    Integer,
+    Interval,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+
+from core.db.schema.columns import (
+    count_columns,
+    foreign_key,
+    growth_columns,
+    id_column,
+    metadata,
+    source_id_column,
+    timestamp_column,
+)
+
+source = Table(
+    "source",
+    metadata,
+    Column("id", SmallInteger, Identity(always=True, start=2), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("cadence", Interval, comment="usual time between two looks; null until known"),
+    comment="Who looked at GitHub: 1 is this installation, the others kept history that was imported",
+)
+
+
+capture = Table(
+    "capture",
+    metadata,
+    Column("account_id", BigInteger),
+    Column("repository_id", BigInteger),
+    timestamp_column("captured_at", required=True),
+    source_id_column(),
+    Column("run_id", BigInteger),
+    CheckConstraint("num_nonnulls(account_id, repository_id) = 1", name="one_subject"),
+    Index(
+        "capture_account_key",
+        "account_id",
+        "captured_at",
+        "source_id",
+        unique=True,
+        postgresql_where=text("account_id IS NOT NULL"),
+    ),
+    Index(
+        "capture_repository_key",
+        "repository_id",
+        "captured_at",
+        "source_id",
+        unique=True,
+        postgresql_where=text("repository_id IS NOT NULL"),
+    ),
+    comment="One successful look. Coverage and gaps come from here alone",
+)
+
+
+repository_import = Table(
+    "repository_import",
+    metadata,
+    foreign_key("repository_id", "repository", cascade=True),
+    source_id_column(),
+    timestamp_column("first_at", required=True),
+    timestamp_column("last_at", required=True),
+    Column("captures", Integer, nullable=False),
+    *count_columns("stars", "forks", "open_issues", "open_issues_and_change_requests"),
+    *growth_columns(),
+    PrimaryKeyConstraint("repository_id", "source_id"),
+    comment="What one imported source says last of one repository, and since when; rebuilt by each import",
+)
+
+
+change = Table(
+    "change",
+    metadata,
+    id_column(),
+    foreign_key("account_id", "account", cascade=True),
+    foreign_key("repository_id", "repository", required=False, cascade=True),
+    timestamp_column("detected_at", required=True),
+    Column("kind", Text, nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Column("run_id", BigInteger),
+    Index("change_detected_at_idx", text("detected_at DESC")),
+    Index("change_account_id_detected_at_idx", "account_id", text("detected_at DESC")),
+    comment="The ledger: renamed, transferred, relicensed, archived, restored, gone, back, new,"
+    " primary_language, default_branch",
+)
+
+
+language_day = Table(
+    "language_day",
+    metadata,
+    Column("day", Date, nullable=False),
+    source_id_column(),
+    Column("language", Text, nullable=False),
+    Column("repositories", Integer, nullable=False),
+    Column("stars", BigInteger, nullable=False),
+    Column("bytes", BigInteger),
+    PrimaryKeyConstraint("day", "source_id", "language"),
+    comment="Rollup: repositories and stars by primary language, bytes of each language; forks left out",
+)
+
+
+data_version = Table(
+    "data_version",
+    metadata,
+    Column(
+        "singleton",
+        Boolean,
+        CheckConstraint("singleton", name="one_row"),
+        primary_key=True,
+        server_default=text("true"),
+    ),
+    Column("version", BigInteger, nullable=False),
+    timestamp_column("published_at", now=True),
+    Column("run_id", BigInteger),
+    comment="One row, raised after a run has committed: pages and their cached frames go by it",
+)

@@ -1,0 +1,46 @@
+"""The schema's metadata and its recurring kinds of columns."""
+
+from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Identity, Integer, MetaData, SmallInteger, func, text
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    }
+)
+
+
+def timestamp_column(name: str, *, required: bool = False, now: bool = False) -> Column[object]:
+    return Column(
+        name, DateTime(timezone=True), nullable=not (required or now), server_default=func.now() if now else None
+    )
+
+
+def id_column() -> Column[int]:
+    return Column("id", BigInteger, Identity(always=True), primary_key=True)
+
+
+def foreign_key(name: str, target: str, *, required: bool = True, cascade: bool = False) -> Column[int]:
+    return Column(
+        name, BigInteger, ForeignKey(f"{target}.id", ondelete="CASCADE" if cascade else None), nullable=not required
+    )
+
+
+def source_id_column() -> Column[int]:
+    # No foreign keys on what is written by the million: each would cost a look-up per row.
+    return Column("source_id", SmallInteger, nullable=False, server_default=text("1"))
+
+
+def count_columns(*names: str) -> list[Column[int]]:
+    return [Column(name, Integer) for name in names]
+
+
+GROWTH_DAYS = (1, 7, 30, 90, 365)
+
+
+def growth_columns() -> list[Column[int]]:
+    """Stars now less the last value at or before so many days ago; null where nobody looked then."""
+    return [Column(f"stars_{days}d", Integer) for days in GROWTH_DAYS]

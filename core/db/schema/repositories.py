@@ -1,0 +1,104 @@
+"""Repositories: profile, latest counts, snapshots and languages."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Computed, ForeignKey, Index, PrimaryKeyConstraint, Table, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from core.db.schema.columns import (
+    count_columns,
+    foreign_key,
+    growth_columns,
+    id_column,
+    metadata,
+    source_id_column,
+    timestamp_column,
+)
+
+repository = Table(
+    "repository",
+    metadata,
+    id_column(),
+    Column("github_id", BigInteger, unique=True, comment="null while the repository is known by name only"),
+    Column("node_id", Text),
+    foreign_key("account_id", "account", cascade=True),
+    Column("full_name", Text, nullable=False),
+    Column("name", Text, Computed("split_part(full_name, '/', 2)", persisted=True)),
+    Column("description", Text),
+    Column("homepage", Text),
+    Column("license", Text, comment="SPDX identifier"),
+    Column("topics", ARRAY(Text), comment="null until read"),
+    Column("primary_language", Text),
+    Column("default_branch", Text),
+    Column("is_fork", Boolean, nullable=False, server_default=text("false")),
+    Column("is_archived", Boolean, nullable=False, server_default=text("false")),
+    Column("is_template", Boolean, nullable=False, server_default=text("false")),
+    timestamp_column("created_at"),
+    timestamp_column("pushed_at"),
+    timestamp_column("languages_pushed_at"),
+    timestamp_column("languages_checked_at"),
+    timestamp_column("gone_at"),
+    Column("gone_reason", Text),
+    timestamp_column("first_seen_at", now=True),
+    Index("repository_account_id_idx", "account_id"),
+    Index("repository_full_name_idx", text("lower(full_name)")),
+    Index(
+        "repository_full_name_unseen_key",
+        text("lower(full_name)"),
+        unique=True,
+        postgresql_where=text("github_id IS NULL"),
+    ),
+    comment="languages_checked_at: last look at its languages; languages_pushed_at: the push that look saw",
+)
+
+
+repository_current = Table(
+    "repository_current",
+    metadata,
+    Column("repository_id", BigInteger, ForeignKey("repository.id", ondelete="CASCADE"), primary_key=True),
+    *count_columns("stars", "forks", "size_kb"),
+    *count_columns("watchers", "open_issues", "open_change_requests", "open_issues_and_change_requests"),
+    *growth_columns(),
+    timestamp_column("growth_as_of"),
+    timestamp_column("captured_at", required=True),
+    Index("repository_current_stars_30d_idx", text("stars_30d DESC NULLS LAST")),
+    Index("repository_current_stars_idx", text("stars DESC NULLS LAST")),
+    postgresql_with={"fillfactor": "70"},
+    comment="A repository's latest counts and when they last changed; its account's checked_at is the last look",
+)
+
+
+repository_snapshot = Table(
+    "repository_snapshot",
+    metadata,
+    Column("repository_id", BigInteger, nullable=False),
+    timestamp_column("captured_at", required=True),
+    *count_columns("stars", "forks", "size_kb"),
+    source_id_column(),
+    PrimaryKeyConstraint("repository_id", "captured_at", "source_id"),
+    postgresql_partition_by="RANGE (captured_at)",
+    comment="A change of stars, forks or size; rows of other sources are kept as they were given",
+)
+
+
+repository_extra_snapshot = Table(
+    "repository_extra_snapshot",
+    metadata,
+    Column("repository_id", BigInteger, nullable=False),
+    timestamp_column("captured_at", required=True),
+    *count_columns("watchers", "open_issues", "open_change_requests", "open_issues_and_change_requests"),
+    source_id_column(),
+    PrimaryKeyConstraint("repository_id", "captured_at", "source_id"),
+    postgresql_partition_by="RANGE (captured_at)",
+    comment="A change of the counts that cost more to ask, in a cadence of their own",
+)
+
+
+repository_language = Table(
+    "repository_language",
+    metadata,
+    foreign_key("repository_id", "repository", cascade=True),
+    timestamp_column("captured_at", required=True),
+    Column("language", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    PrimaryKeyConstraint("repository_id", "captured_at", "language"),
+    comment="The whole set of a repository's languages whenever any of it differs; '' alone: no language at all",
+)

@@ -1,0 +1,83 @@
+"""Ingestions, their jobs and runs, and the outcome of each account."""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, PrimaryKeyConstraint, Table, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from core.db.schema.columns import foreign_key, id_column, metadata, timestamp_column
+
+ingestion = Table(
+    "ingestion",
+    metadata,
+    id_column(),
+    Column("trigger", Text, nullable=False),
+    Column("requested_by", Text),
+    Column("request_id", Text),
+    Column("accounts", Integer, nullable=False, server_default=text("0")),
+    timestamp_column("started_at", now=True),
+    timestamp_column("cancelled_at"),
+    Column("cancelled_by", Text),
+    Index("ingestion_started_at_idx", text("started_at DESC")),
+    comment="What was asked for at once: by the timetable, a person, the command line or an import",
+)
+
+
+ingestion_job = Table(
+    "ingestion_job",
+    metadata,
+    foreign_key("ingestion_id", "ingestion", cascade=True),
+    Column("job_id", BigInteger, nullable=False),
+    Column("accounts", Integer, nullable=False),
+    PrimaryKeyConstraint("ingestion_id", "job_id"),
+    Index("ingestion_job_job_id_idx", "job_id"),
+    comment="A job of the queue that an ingestion was packed into",
+)
+
+
+ingest_run = Table(
+    "ingest_run",
+    metadata,
+    id_column(),
+    foreign_key("ingestion_id", "ingestion", cascade=True),
+    Column("trigger", Text, nullable=False, comment="schedule, person, command line, import"),
+    Column("requested_by", Text),
+    Column("request_id", Text),
+    Column("job_id", BigInteger),
+    Column("state", Text, nullable=False, server_default="running"),
+    timestamp_column("started_at", now=True),
+    timestamp_column("finished_at"),
+    timestamp_column("last_item_at"),
+    Column("accounts", Integer, nullable=False, server_default=text("0")),
+    Column("stored", Integer, nullable=False, server_default=text("0")),
+    Column("failed", Integer, nullable=False, server_default=text("0")),
+    Column("requests", Integer, nullable=False, server_default=text("0")),
+    Column("points", Integer, nullable=False, server_default=text("0")),
+    Column("not_modified", Integer, nullable=False, server_default=text("0")),
+    Column("rows_written", BigInteger, nullable=False, server_default=text("0")),
+    Column("details", JSONB),
+    CheckConstraint("state IN ('running', 'done', 'partial', 'failed', 'stopped')", name="state"),
+    Index("ingest_run_started_at_idx", text("started_at DESC")),
+    Index("ingest_run_ingestion_id_idx", "ingestion_id"),
+    comment="One worker's part of an ingestion: one try of one job",
+)
+
+
+ingest_item = Table(
+    "ingest_item",
+    metadata,
+    foreign_key("run_id", "ingest_run", cascade=True),
+    Column("login", Text, nullable=False),
+    foreign_key("account_id", "account", required=False, cascade=True),
+    Column("state", Text, nullable=False),
+    Column("requests", Integer),
+    Column("points", Integer),
+    Column("not_modified", Integer),
+    Column("repositories", Integer),
+    Column("rows_written", Integer),
+    Column("duration_ms", Integer),
+    Column("error_code", Text),
+    Column("error", Text),
+    timestamp_column("finished_at", now=True),
+    PrimaryKeyConstraint("run_id", "login"),
+    CheckConstraint("state IN ('stored', 'unchanged', 'failed', 'gone')", name="state"),
+    Index("ingest_item_account_id_idx", "account_id", text("finished_at DESC")),
+)

@@ -1,0 +1,114 @@
+"""Tracked accounts, tracking requests, refresh plans and collections."""
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    Interval,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from core.db.schema.columns import foreign_key, id_column, metadata, timestamp_column
+
+tracked_account = Table(
+    "tracked_account",
+    metadata,
+    Column("account_id", BigInteger, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True),
+    Column("added_by", Text),
+    timestamp_column("added_at", now=True),
+    Column("every", Interval, comment="pinned by an admin; null: the planned cadence"),
+    Column("planned_cadence", Interval, comment="as the planner chose it at the last look; null: the default cadence"),
+    Column("priority", SmallInteger, nullable=False, server_default=text("0")),
+    Column("paused", Boolean, nullable=False, server_default=text("false")),
+    timestamp_column("due_at", now=True),
+    timestamp_column("queued_at"),
+    Column("job_id", BigInteger),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("note", Text),
+    Column("change_rate", REAL, comment="changes a day to be expected, learned from look to look"),
+    Column("change_rate_shape", REAL, comment="how sure that is: the shape of its Gamma distribution"),
+    Column(
+        "change_rate_samples",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="how many looks it was learned from",
+    ),
+    Column("stars", BigInteger, comment="at the last look"),
+    Column("repositories", Integer, comment="at the last look"),
+    Index("tracked_account_due_at_idx", "due_at", postgresql_where=text("queued_at IS NULL AND NOT paused")),
+    Index("tracked_account_job_id_idx", "job_id", postgresql_where=text("job_id IS NOT NULL")),
+    comment="What an admin wants refreshed; failures: in a row",
+)
+
+
+tracking_request = Table(
+    "tracking_request",
+    metadata,
+    id_column(),
+    Column("login", Text, nullable=False),
+    foreign_key("person_id", "person", required=False, cascade=True),
+    Column("note", Text),
+    timestamp_column("asked_at", now=True),
+    timestamp_column("decided_at"),
+    Column("decided_by", Text),
+    Column("granted", Boolean),
+    Index(
+        "tracking_request_pending_key", text("lower(login)"), unique=True, postgresql_where=text("decided_at IS NULL")
+    ),
+    comment="An account that somebody asked for and an admin decides about",
+)
+
+
+refresh_plan = Table(
+    "refresh_plan",
+    metadata,
+    id_column(),
+    timestamp_column("planned_at", now=True),
+    *(Column(name, Integer, nullable=False) for name in ("accounts", "pinned", "unknown")),
+    Column("every", Interval, nullable=False),
+    Column("unit", Text, CheckConstraint("unit IN ('points', 'requests')", name="unit"), nullable=False),
+    *(Column(f"{name}_per_hour", REAL, nullable=False) for name in ("budget", "usable", "default_cadence", "planned")),
+    Column("price", Double, nullable=False),
+    Column("floor", Interval, nullable=False),
+    Column("ceiling", Interval, nullable=False),
+    Column("stretch", REAL, nullable=False),
+    Column("median_cadence", Interval),
+    Column("told", Text, nullable=False),
+    Index("refresh_plan_planned_at_idx", text("planned_at DESC")),
+    comment="How the budget was spread over what is tracked: the newest row holds."
+    " price: what a look is worth; stretch: how many times longer than REFRESH_EVERY all would wait"
+    " because the budget is short",
+)
+
+
+collection = Table(
+    "collection",
+    metadata,
+    id_column(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("description", Text),
+    foreign_key("person_id", "person", required=False),
+    timestamp_column("created_at", now=True),
+)
+
+
+collection_member = Table(
+    "collection_member",
+    metadata,
+    foreign_key("collection_id", "collection", cascade=True),
+    foreign_key("account_id", "account", required=False, cascade=True),
+    foreign_key("repository_id", "repository", required=False, cascade=True),
+    UniqueConstraint("collection_id", "account_id", "repository_id", postgresql_nulls_not_distinct=True),
+    CheckConstraint("num_nonnulls(account_id, repository_id) = 1", name="one_subject"),
+)
