@@ -1,4 +1,4 @@
-"""How the tables came to be, run by Alembic without an ini file."""
+"""Database migrations, run by Alembic without an ini file."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ MIGRATIONS_DIR = Path(__file__).parent
 
 
 def is_current(url: str) -> bool:
-    """Tell, without importing Alembic, whether the database at *url* has the newest revision."""
+    """Return whether the database at *url* has the newest revision, without importing Alembic."""
     newest = max(path.stem for path in (MIGRATIONS_DIR / "versions").glob("[0-9]*.py"))
     try:
         with psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://", 1), connect_timeout=5) as connection:
@@ -19,7 +19,7 @@ def is_current(url: str) -> bool:
 
 
 def upgrade(url: str) -> None:
-    """Bring the database at *url* to the newest revision; processes that do so at once wait for each other."""
+    """Migrate the database at *url* to the newest revision. Concurrent calls wait for each other."""
     from alembic import command  # noqa: PLC0415 - half a second that a current database does not pay
     from alembic.config import Config  # noqa: PLC0415
 

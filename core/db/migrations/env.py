@@ -1,4 +1,4 @@
-"""Alembic's entry: one transaction, one process at a time."""
+"""Alembic environment: runs all migrations in one transaction, one process at a time."""
 
 from datetime import UTC, datetime
 

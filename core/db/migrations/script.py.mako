@@ -14,4 +14,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("Almanac only moves forward; restore a backup to go back")
+    raise NotImplementedError("Almanac only migrates forward; restore a backup to go back")

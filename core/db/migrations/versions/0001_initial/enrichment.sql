@@ -1,13 +1,5 @@
-"""Facts besides the pulse: when each was read last and is due again, and what was read."""
+-- Enrichment: the facts a refresh does not fetch, each kind on its own cadence, and their schedule.
 
-from alembic import op
-
-revision = "0005"
-down_revision = "0004"
-branch_labels = None
-depends_on = None
-
-ENRICHMENT = """
 CREATE TABLE enrichment (
     kind TEXT NOT NULL,
     repository_id BIGINT,
@@ -18,13 +10,13 @@ CREATE TABLE enrichment (
     tries INTEGER DEFAULT 0 NOT NULL,
     reason TEXT,
     first_day DATE,
-    CONSTRAINT enrichment_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE,
-    CONSTRAINT enrichment_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
     CONSTRAINT enrichment_one_subject_check CHECK (num_nonnulls(account_id, repository_id) = 1),
-    CONSTRAINT enrichment_state_check CHECK (state IN ('read', 'computing', 'unavailable', 'refused', 'failed'))
+    CONSTRAINT enrichment_state_check CHECK (state IN ('read', 'computing', 'unavailable', 'refused', 'failed')),
+    CONSTRAINT enrichment_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE,
+    CONSTRAINT enrichment_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
-CREATE UNIQUE INDEX enrichment_repository_key ON enrichment (repository_id, kind) WHERE repository_id IS NOT NULL;
 CREATE UNIQUE INDEX enrichment_account_key ON enrichment (account_id, kind) WHERE account_id IS NOT NULL;
+CREATE UNIQUE INDEX enrichment_repository_key ON enrichment (repository_id, kind) WHERE repository_id IS NOT NULL;
 COMMENT ON TABLE enrichment IS 'When one kind of fact was last read of a repository or account, why not if it was not, and when it is due again';
 COMMENT ON COLUMN enrichment.tries IS 'in a row without an answer';
 COMMENT ON COLUMN enrichment.first_day IS 'since when the days of this kind are known';
@@ -57,9 +49,18 @@ CREATE TABLE missing_endpoint (
     CONSTRAINT missing_endpoint_pkey PRIMARY KEY (kind, api_root)
 );
 COMMENT ON TABLE missing_endpoint IS 'What a server does not tell of any repository, so that it is not asked each time';
-"""
 
-STARS = """
+CREATE TABLE star_day (
+    repository_id BIGINT NOT NULL,
+    day DATE NOT NULL,
+    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    stars INTEGER NOT NULL,
+    CONSTRAINT star_day_pkey PRIMARY KEY (repository_id, day, read_at),
+    CONSTRAINT star_day_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE star_day IS 'Stars given on one day and surviving when it was read; only readings that differ, none for a day that never had a star: star_backfill tells since when days were read';
+COMMENT ON COLUMN star_day.day IS 'in America/Los_Angeles, as GitHub counts';
+
 CREATE TABLE star_backfill (
     repository_id BIGINT NOT NULL,
     first_day DATE NOT NULL,
@@ -70,9 +71,40 @@ CREATE TABLE star_backfill (
 );
 CREATE INDEX star_backfill_next_page_idx ON star_backfill (repository_id) WHERE next_page IS NOT NULL;
 COMMENT ON TABLE star_backfill IS 'How far back star_day goes: from first_day on, a day without a row had no star; next_page null: to the beginning';
-"""
 
-FACTS = """
+CREATE TABLE commit_day (
+    repository_id BIGINT NOT NULL,
+    day DATE NOT NULL,
+    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    commits INTEGER NOT NULL,
+    CONSTRAINT commit_day_pkey PRIMARY KEY (repository_id, day, read_at),
+    CONSTRAINT commit_day_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE commit_day IS 'Commits to the default branch on one day (UTC), merges left out; only readings that differ, none for zero';
+
+CREATE TABLE traffic_day (
+    repository_id BIGINT NOT NULL,
+    day DATE NOT NULL,
+    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    views INTEGER,
+    unique_views INTEGER,
+    clones INTEGER,
+    unique_clones INTEGER,
+    CONSTRAINT traffic_day_pkey PRIMARY KEY (repository_id, day, read_at),
+    CONSTRAINT traffic_day_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE traffic_day IS 'Views and clones on one day (UTC) where we may see them; uniques of days do not add up; only readings that differ';
+
+CREATE TABLE contribution_day (
+    account_id BIGINT NOT NULL,
+    day DATE NOT NULL,
+    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    contributions INTEGER NOT NULL,
+    CONSTRAINT contribution_day_pkey PRIMARY KEY (account_id, day, read_at),
+    CONSTRAINT contribution_day_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE contribution_day IS 'Public contributions of a user on one day, as the calendar shows them; only readings that differ, none for zero';
+
 CREATE TABLE contributor_snapshot (
     repository_id BIGINT NOT NULL,
     captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -126,57 +158,3 @@ CREATE TABLE release_snapshot (
     CONSTRAINT release_snapshot_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
 COMMENT ON TABLE release_snapshot IS 'A change of the newest hundred releases: how many, their downloads, the latest that is no prerelease; is_complete: there are no more';
-
-CREATE TABLE commit_day (
-    repository_id BIGINT NOT NULL,
-    day DATE NOT NULL,
-    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    commits INTEGER NOT NULL,
-    CONSTRAINT commit_day_pkey PRIMARY KEY (repository_id, day, read_at),
-    CONSTRAINT commit_day_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
-);
-COMMENT ON TABLE commit_day IS 'Commits to the default branch on one day (UTC), merges left out; only readings that differ, none for zero';
-
-CREATE TABLE contribution_day (
-    account_id BIGINT NOT NULL,
-    day DATE NOT NULL,
-    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    contributions INTEGER NOT NULL,
-    CONSTRAINT contribution_day_pkey PRIMARY KEY (account_id, day, read_at),
-    CONSTRAINT contribution_day_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
-);
-COMMENT ON TABLE contribution_day IS 'Public contributions of a user on one day, as the calendar shows them; only readings that differ, none for zero';
-
-CREATE TABLE traffic_day (
-    repository_id BIGINT NOT NULL,
-    day DATE NOT NULL,
-    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    views INTEGER,
-    unique_views INTEGER,
-    clones INTEGER,
-    unique_clones INTEGER,
-    CONSTRAINT traffic_day_pkey PRIMARY KEY (repository_id, day, read_at),
-    CONSTRAINT traffic_day_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
-);
-COMMENT ON TABLE traffic_day IS 'Views and clones on one day (UTC) where we may see them; uniques of days do not add up; only readings that differ';
-"""
-TABLES = (
-    "traffic_day, contribution_day, commit_day, release_snapshot, release, repository_contributor,"
-    " contributor_snapshot, star_backfill, missing_endpoint, enrichment_run, enrichment"
-)
-
-
-def upgrade() -> None:
-    for statements in (ENRICHMENT, STARS, FACTS):
-        op.execute(statements)
-    op.execute(
-        "COMMENT ON TABLE star_day IS 'Stars given on one day and surviving when it was read; only readings that"
-        " differ, none for a day that never had a star: star_backfill tells since when days were read'"
-    )
-
-
-def downgrade() -> None:
-    op.execute(f"DROP TABLE {TABLES}")
-    op.execute(
-        "COMMENT ON TABLE star_day IS 'Stars given on one day and surviving when it was read; only readings that differ'"
-    )

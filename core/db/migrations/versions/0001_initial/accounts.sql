@@ -1,0 +1,43 @@
+-- GitHub accounts and the history of their counts.
+
+CREATE TABLE account (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    github_id BIGINT,
+    node_id TEXT,
+    login TEXT NOT NULL,
+    kind TEXT CONSTRAINT account_kind_check CHECK (kind IN ('user', 'organization')),
+    name TEXT,
+    company TEXT,
+    location TEXT,
+    website TEXT,
+    bio TEXT,
+    avatar_url TEXT,
+    created_at TIMESTAMP WITH TIME ZONE,
+    gone_at TIMESTAMP WITH TIME ZONE,
+    gone_reason TEXT,
+    token TEXT,
+    first_seen_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    checked_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT account_pkey PRIMARY KEY (id),
+    CONSTRAINT account_github_id_key UNIQUE (github_id)
+);
+CREATE INDEX account_login_idx ON account (lower(login));
+CREATE UNIQUE INDEX account_login_unseen_key ON account (lower(login)) WHERE github_id IS NULL;
+COMMENT ON TABLE account IS 'A user or organization; identity is GitHub''s numeric id, names have a history in change';
+COMMENT ON COLUMN account.github_id IS 'null while the account is known by name only';
+COMMENT ON COLUMN account.token IS 'fingerprint of the token its ETags belong to';
+
+CREATE TABLE account_snapshot (
+    account_id BIGINT NOT NULL,
+    captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    followers INTEGER,
+    following INTEGER,
+    public_repositories INTEGER,
+    public_gists INTEGER,
+    stars INTEGER,
+    forks INTEGER,
+    repositories INTEGER,
+    CONSTRAINT account_snapshot_pkey PRIMARY KEY (account_id, captured_at),
+    CONSTRAINT account_snapshot_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE account_snapshot IS 'A change of an account''s counts; stars, forks, repositories sum over its owned, not-gone repositories';

@@ -1,0 +1,115 @@
+-- Sources, captures, imported history, changes, rollups and the data version.
+
+CREATE TABLE source (
+    id SMALLINT GENERATED ALWAYS AS IDENTITY (START WITH 2),
+    name TEXT NOT NULL,
+    cadence INTERVAL,
+    CONSTRAINT source_pkey PRIMARY KEY (id),
+    CONSTRAINT source_name_key UNIQUE (name)
+);
+COMMENT ON TABLE source IS 'Who looked at GitHub: 1 is this installation, the others kept history that was imported';
+COMMENT ON COLUMN source.cadence IS 'usual time between two looks; null until known';
+
+INSERT INTO source (id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'github');
+
+CREATE TABLE capture (
+    account_id BIGINT,
+    repository_id BIGINT,
+    captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    source_id SMALLINT DEFAULT 1 NOT NULL,
+    run_id BIGINT,
+    CONSTRAINT capture_one_subject_check CHECK (num_nonnulls(account_id, repository_id) = 1)
+);
+CREATE UNIQUE INDEX capture_account_key ON capture (account_id, captured_at, source_id) WHERE account_id IS NOT NULL;
+CREATE UNIQUE INDEX capture_repository_key ON capture (repository_id, captured_at, source_id) WHERE repository_id IS NOT NULL;
+COMMENT ON TABLE capture IS 'One successful look. Coverage and gaps come from here alone';
+
+CREATE TABLE repository_import (
+    repository_id BIGINT NOT NULL,
+    source_id SMALLINT DEFAULT 1 NOT NULL,
+    first_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    last_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    captures INTEGER NOT NULL,
+    stars INTEGER,
+    forks INTEGER,
+    open_issues INTEGER,
+    open_issues_and_change_requests INTEGER,
+    stars_1d INTEGER,
+    stars_7d INTEGER,
+    stars_30d INTEGER,
+    stars_90d INTEGER,
+    stars_365d INTEGER,
+    CONSTRAINT repository_import_pkey PRIMARY KEY (repository_id, source_id),
+    CONSTRAINT repository_import_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE repository_import IS 'What one imported source says last of one repository, and since when; rebuilt by each import';
+
+-- What a page shows as current: our own counts where there are any, else those of the newest import.
+CREATE VIEW repository_latest AS
+SELECT repository.id AS repository_id,
+       repository.account_id,
+       CASE WHEN own.repository_id IS NULL THEN imported.stars ELSE own.stars END AS stars,
+       CASE WHEN own.repository_id IS NULL THEN imported.forks ELSE own.forks END AS forks,
+       own.size_kb,
+       own.watchers,
+       CASE WHEN own.repository_id IS NULL THEN imported.open_issues ELSE own.open_issues END AS open_issues,
+       own.open_change_requests,
+       CASE WHEN own.repository_id IS NULL THEN imported.open_issues_and_change_requests
+            ELSE own.open_issues_and_change_requests END AS open_issues_and_change_requests,
+       CASE WHEN own.repository_id IS NULL THEN imported.stars_1d ELSE own.stars_1d END AS stars_1d,
+       CASE WHEN own.repository_id IS NULL THEN imported.stars_7d ELSE own.stars_7d END AS stars_7d,
+       CASE WHEN own.repository_id IS NULL THEN imported.stars_30d ELSE own.stars_30d END AS stars_30d,
+       CASE WHEN own.repository_id IS NULL THEN imported.stars_90d ELSE own.stars_90d END AS stars_90d,
+       CASE WHEN own.repository_id IS NULL THEN imported.stars_365d ELSE own.stars_365d END AS stars_365d,
+       coalesce(own.growth_as_of, imported.last_at) AS growth_as_of,
+       coalesce(own.captured_at, imported.last_at) AS captured_at,
+       CASE WHEN own.repository_id IS NULL THEN imported.last_at
+            WHEN repository.gone_at IS NOT NULL THEN own.captured_at
+            ELSE greatest(own.captured_at, account.checked_at) END AS checked_at,
+       CASE WHEN own.repository_id IS NULL THEN imported.source_id ELSE 1 END AS source_id
+  FROM repository
+  JOIN account ON account.id = repository.account_id
+  LEFT JOIN repository_current AS own ON own.repository_id = repository.id
+  LEFT JOIN LATERAL (
+       SELECT * FROM repository_import
+        WHERE repository_import.repository_id = repository.id AND own.repository_id IS NULL
+        ORDER BY last_at DESC LIMIT 1) AS imported ON true
+ WHERE own.repository_id IS NOT NULL OR imported.repository_id IS NOT NULL;
+COMMENT ON VIEW repository_latest IS 'Latest counts: ours, else those of the newest import';
+
+CREATE TABLE change (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    account_id BIGINT NOT NULL,
+    repository_id BIGINT,
+    detected_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    kind TEXT NOT NULL,
+    before TEXT,
+    after TEXT,
+    run_id BIGINT,
+    CONSTRAINT change_pkey PRIMARY KEY (id),
+    CONSTRAINT change_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
+    CONSTRAINT change_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+);
+CREATE INDEX change_account_id_detected_at_idx ON change (account_id, detected_at DESC);
+CREATE INDEX change_detected_at_idx ON change (detected_at DESC);
+COMMENT ON TABLE change IS 'The ledger: renamed, transferred, relicensed, archived, restored, gone, back, new, primary_language, default_branch';
+
+CREATE TABLE language_day (
+    day DATE NOT NULL,
+    source_id SMALLINT DEFAULT 1 NOT NULL,
+    language TEXT NOT NULL,
+    repositories INTEGER NOT NULL,
+    stars BIGINT NOT NULL,
+    bytes BIGINT,
+    CONSTRAINT language_day_pkey PRIMARY KEY (day, source_id, language)
+);
+COMMENT ON TABLE language_day IS 'Rollup: repositories and stars by primary language, bytes of each language; forks left out';
+
+CREATE TABLE data_version (
+    singleton BOOLEAN DEFAULT true NOT NULL CONSTRAINT data_version_one_row_check CHECK (singleton),
+    version BIGINT NOT NULL,
+    published_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    run_id BIGINT,
+    CONSTRAINT data_version_pkey PRIMARY KEY (singleton)
+);
+COMMENT ON TABLE data_version IS 'One row, raised after a run has committed: pages and their cached frames go by it';

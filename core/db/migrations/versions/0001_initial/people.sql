@@ -1,0 +1,76 @@
+-- People, their sessions, tickets and API keys, and the audit trail.
+
+CREATE TABLE person (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    username TEXT NOT NULL,
+    email TEXT,
+    display_name TEXT,
+    password_hash TEXT,
+    role TEXT NOT NULL CONSTRAINT person_role_check CHECK (role IN ('analyst', 'admin')),
+    active BOOLEAN DEFAULT true NOT NULL,
+    preferences JSONB DEFAULT '{}' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    last_seen_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT person_pkey PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX person_email_key ON person (lower(email));
+CREATE UNIQUE INDEX person_username_key ON person (lower(username));
+
+CREATE TABLE session (
+    id UUID NOT NULL,
+    person_id BIGINT NOT NULL,
+    generation INTEGER DEFAULT 0 NOT NULL,
+    generation_used_at TIMESTAMP WITH TIME ZONE,
+    access_expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    address INET,
+    user_agent TEXT,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    last_seen_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    revoked_at TIMESTAMP WITH TIME ZONE,
+    revoked_reason TEXT,
+    CONSTRAINT session_pkey PRIMARY KEY (id),
+    CONSTRAINT session_person_id_fkey FOREIGN KEY(person_id) REFERENCES person (id) ON DELETE CASCADE
+);
+CREATE INDEX session_person_id_idx ON session (person_id);
+
+CREATE TABLE ticket (
+    hash BYTEA NOT NULL,
+    purpose TEXT NOT NULL,
+    person_id BIGINT,
+    nonce_hash BYTEA,
+    details JSONB,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT ticket_pkey PRIMARY KEY (hash),
+    CONSTRAINT ticket_person_id_fkey FOREIGN KEY(person_id) REFERENCES person (id) ON DELETE CASCADE
+);
+
+CREATE TABLE api_key (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    person_id BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    hash BYTEA NOT NULL,
+    hint TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    last_used_at TIMESTAMP WITH TIME ZONE,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    revoked_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT api_key_pkey PRIMARY KEY (id),
+    CONSTRAINT api_key_person_id_fkey FOREIGN KEY(person_id) REFERENCES person (id) ON DELETE CASCADE,
+    CONSTRAINT api_key_hash_key UNIQUE (hash)
+);
+
+CREATE TABLE audit_event (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    person_id BIGINT,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    target TEXT,
+    address INET,
+    request_id TEXT,
+    details JSONB,
+    CONSTRAINT audit_event_pkey PRIMARY KEY (id),
+    CONSTRAINT audit_event_person_id_fkey FOREIGN KEY(person_id) REFERENCES person (id)
+);
+CREATE INDEX audit_event_at_idx ON audit_event (at DESC);

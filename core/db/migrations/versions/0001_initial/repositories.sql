@@ -1,0 +1,96 @@
+-- Repositories: profile, latest counts, snapshots and languages.
+
+CREATE TABLE repository (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    github_id BIGINT,
+    node_id TEXT,
+    account_id BIGINT NOT NULL,
+    full_name TEXT NOT NULL,
+    name TEXT GENERATED ALWAYS AS (split_part(full_name, '/', 2)) STORED,
+    description TEXT,
+    homepage TEXT,
+    license TEXT,
+    topics TEXT[],
+    primary_language TEXT,
+    default_branch TEXT,
+    is_fork BOOLEAN DEFAULT false NOT NULL,
+    is_archived BOOLEAN DEFAULT false NOT NULL,
+    is_template BOOLEAN DEFAULT false NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE,
+    pushed_at TIMESTAMP WITH TIME ZONE,
+    languages_pushed_at TIMESTAMP WITH TIME ZONE,
+    languages_checked_at TIMESTAMP WITH TIME ZONE,
+    gone_at TIMESTAMP WITH TIME ZONE,
+    gone_reason TEXT,
+    first_seen_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT repository_pkey PRIMARY KEY (id),
+    CONSTRAINT repository_github_id_key UNIQUE (github_id),
+    CONSTRAINT repository_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+CREATE INDEX repository_account_id_idx ON repository (account_id);
+CREATE INDEX repository_full_name_idx ON repository (lower(full_name));
+CREATE UNIQUE INDEX repository_full_name_unseen_key ON repository (lower(full_name)) WHERE github_id IS NULL;
+COMMENT ON TABLE repository IS 'languages_checked_at: last look at its languages; languages_pushed_at: the push that look saw';
+COMMENT ON COLUMN repository.github_id IS 'null while the repository is known by name only';
+COMMENT ON COLUMN repository.license IS 'SPDX identifier';
+COMMENT ON COLUMN repository.topics IS 'null until read';
+
+CREATE TABLE repository_current (
+    repository_id BIGINT NOT NULL,
+    stars INTEGER,
+    forks INTEGER,
+    size_kb INTEGER,
+    watchers INTEGER,
+    open_issues INTEGER,
+    open_change_requests INTEGER,
+    open_issues_and_change_requests INTEGER,
+    stars_1d INTEGER,
+    stars_7d INTEGER,
+    stars_30d INTEGER,
+    stars_90d INTEGER,
+    stars_365d INTEGER,
+    growth_as_of TIMESTAMP WITH TIME ZONE,
+    captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT repository_current_pkey PRIMARY KEY (repository_id),
+    CONSTRAINT repository_current_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+) WITH (fillfactor = 70);
+CREATE INDEX repository_current_stars_30d_idx ON repository_current (stars_30d DESC NULLS LAST);
+CREATE INDEX repository_current_stars_idx ON repository_current (stars DESC NULLS LAST);
+COMMENT ON TABLE repository_current IS 'A repository''s latest counts and when they last changed; its account''s checked_at is the last look';
+
+CREATE TABLE repository_snapshot (
+    repository_id BIGINT NOT NULL,
+    captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    stars INTEGER,
+    forks INTEGER,
+    size_kb INTEGER,
+    source_id SMALLINT DEFAULT 1 NOT NULL,
+    CONSTRAINT repository_snapshot_pkey PRIMARY KEY (repository_id, captured_at, source_id)
+) PARTITION BY RANGE (captured_at);
+COMMENT ON TABLE repository_snapshot IS 'A change of stars, forks or size; rows of other sources are kept as they were given';
+
+CREATE TABLE repository_snapshot_default PARTITION OF repository_snapshot DEFAULT;
+
+CREATE TABLE repository_extra_snapshot (
+    repository_id BIGINT NOT NULL,
+    captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    watchers INTEGER,
+    open_issues INTEGER,
+    open_change_requests INTEGER,
+    open_issues_and_change_requests INTEGER,
+    source_id SMALLINT DEFAULT 1 NOT NULL,
+    CONSTRAINT repository_extra_snapshot_pkey PRIMARY KEY (repository_id, captured_at, source_id)
+) PARTITION BY RANGE (captured_at);
+COMMENT ON TABLE repository_extra_snapshot IS 'A change of the counts that cost more to ask, in a cadence of their own';
+
+CREATE TABLE repository_extra_snapshot_default PARTITION OF repository_extra_snapshot DEFAULT;
+
+CREATE TABLE repository_language (
+    repository_id BIGINT NOT NULL,
+    captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    language TEXT NOT NULL,
+    bytes BIGINT NOT NULL,
+    CONSTRAINT repository_language_pkey PRIMARY KEY (repository_id, captured_at, language),
+    CONSTRAINT repository_language_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE repository_language IS 'The whole set of a repository''s languages whenever any of it differs; '''' alone: no language at all';

@@ -1,0 +1,74 @@
+-- Ingestions, their jobs and runs, and the outcome of each account.
+
+CREATE TABLE ingestion (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    trigger TEXT NOT NULL,
+    requested_by TEXT,
+    request_id TEXT,
+    accounts INTEGER DEFAULT 0 NOT NULL,
+    started_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    cancelled_at TIMESTAMP WITH TIME ZONE,
+    cancelled_by TEXT,
+    CONSTRAINT ingestion_pkey PRIMARY KEY (id)
+);
+CREATE INDEX ingestion_started_at_idx ON ingestion (started_at DESC);
+COMMENT ON TABLE ingestion IS 'What was asked for at once: by the timetable, a person, the command line or an import';
+
+CREATE TABLE ingestion_job (
+    ingestion_id BIGINT NOT NULL,
+    job_id BIGINT NOT NULL,
+    accounts INTEGER NOT NULL,
+    CONSTRAINT ingestion_job_pkey PRIMARY KEY (ingestion_id, job_id),
+    CONSTRAINT ingestion_job_ingestion_id_fkey FOREIGN KEY(ingestion_id) REFERENCES ingestion (id) ON DELETE CASCADE
+);
+CREATE INDEX ingestion_job_job_id_idx ON ingestion_job (job_id);
+COMMENT ON TABLE ingestion_job IS 'A job of the queue that an ingestion was packed into';
+
+CREATE TABLE ingest_run (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    ingestion_id BIGINT NOT NULL,
+    trigger TEXT NOT NULL,
+    requested_by TEXT,
+    request_id TEXT,
+    job_id BIGINT,
+    state TEXT DEFAULT 'running' NOT NULL,
+    started_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    finished_at TIMESTAMP WITH TIME ZONE,
+    last_item_at TIMESTAMP WITH TIME ZONE,
+    accounts INTEGER DEFAULT 0 NOT NULL,
+    stored INTEGER DEFAULT 0 NOT NULL,
+    failed INTEGER DEFAULT 0 NOT NULL,
+    requests INTEGER DEFAULT 0 NOT NULL,
+    points INTEGER DEFAULT 0 NOT NULL,
+    not_modified INTEGER DEFAULT 0 NOT NULL,
+    rows_written BIGINT DEFAULT 0 NOT NULL,
+    details JSONB,
+    CONSTRAINT ingest_run_pkey PRIMARY KEY (id),
+    CONSTRAINT ingest_run_state_check CHECK (state IN ('running', 'done', 'partial', 'failed', 'stopped')),
+    CONSTRAINT ingest_run_ingestion_id_fkey FOREIGN KEY(ingestion_id) REFERENCES ingestion (id) ON DELETE CASCADE
+);
+CREATE INDEX ingest_run_ingestion_id_idx ON ingest_run (ingestion_id);
+CREATE INDEX ingest_run_started_at_idx ON ingest_run (started_at DESC);
+COMMENT ON TABLE ingest_run IS 'One worker''s part of an ingestion: one try of one job';
+COMMENT ON COLUMN ingest_run.trigger IS 'schedule, person, command line, import';
+
+CREATE TABLE ingest_item (
+    run_id BIGINT NOT NULL,
+    login TEXT NOT NULL,
+    account_id BIGINT,
+    state TEXT NOT NULL,
+    requests INTEGER,
+    points INTEGER,
+    not_modified INTEGER,
+    repositories INTEGER,
+    rows_written INTEGER,
+    duration_ms INTEGER,
+    error_code TEXT,
+    error TEXT,
+    finished_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT ingest_item_pkey PRIMARY KEY (run_id, login),
+    CONSTRAINT ingest_item_state_check CHECK (state IN ('stored', 'unchanged', 'failed', 'gone')),
+    CONSTRAINT ingest_item_run_id_fkey FOREIGN KEY(run_id) REFERENCES ingest_run (id) ON DELETE CASCADE,
+    CONSTRAINT ingest_item_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+CREATE INDEX ingest_item_account_id_idx ON ingest_item (account_id, finished_at DESC);

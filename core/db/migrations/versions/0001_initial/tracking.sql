@@ -1,0 +1,93 @@
+-- Tracked accounts, tracking requests, refresh plans and collections.
+
+CREATE TABLE tracked_account (
+    account_id BIGINT NOT NULL,
+    added_by TEXT,
+    added_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    every INTERVAL,
+    planned_cadence INTERVAL,
+    priority SMALLINT DEFAULT 0 NOT NULL,
+    paused BOOLEAN DEFAULT false NOT NULL,
+    due_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    queued_at TIMESTAMP WITH TIME ZONE,
+    job_id BIGINT,
+    failures INTEGER DEFAULT 0 NOT NULL,
+    note TEXT,
+    change_rate REAL,
+    change_rate_shape REAL,
+    change_rate_samples INTEGER DEFAULT 0 NOT NULL,
+    stars BIGINT,
+    repositories INTEGER,
+    CONSTRAINT tracked_account_pkey PRIMARY KEY (account_id),
+    CONSTRAINT tracked_account_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+CREATE INDEX tracked_account_due_at_idx ON tracked_account (due_at) WHERE queued_at IS NULL AND NOT paused;
+CREATE INDEX tracked_account_job_id_idx ON tracked_account (job_id) WHERE job_id IS NOT NULL;
+COMMENT ON TABLE tracked_account IS 'What an admin wants refreshed; failures: in a row';
+COMMENT ON COLUMN tracked_account.every IS 'pinned by an admin; null: the planned cadence';
+COMMENT ON COLUMN tracked_account.planned_cadence IS 'as the planner chose it at the last look; null: the default cadence';
+COMMENT ON COLUMN tracked_account.change_rate IS 'changes a day to be expected, learned from look to look';
+COMMENT ON COLUMN tracked_account.change_rate_shape IS 'how sure that is: the shape of its Gamma distribution';
+COMMENT ON COLUMN tracked_account.change_rate_samples IS 'how many looks it was learned from';
+COMMENT ON COLUMN tracked_account.stars IS 'at the last look';
+COMMENT ON COLUMN tracked_account.repositories IS 'at the last look';
+
+CREATE TABLE tracking_request (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    login TEXT NOT NULL,
+    person_id BIGINT,
+    note TEXT,
+    asked_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    decided_at TIMESTAMP WITH TIME ZONE,
+    decided_by TEXT,
+    granted BOOLEAN,
+    CONSTRAINT tracking_request_pkey PRIMARY KEY (id),
+    CONSTRAINT tracking_request_person_id_fkey FOREIGN KEY(person_id) REFERENCES person (id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX tracking_request_pending_key ON tracking_request (lower(login)) WHERE decided_at IS NULL;
+COMMENT ON TABLE tracking_request IS 'An account that somebody asked for and an admin decides about';
+
+CREATE TABLE refresh_plan (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    planned_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    accounts INTEGER NOT NULL,
+    pinned INTEGER NOT NULL,
+    unknown INTEGER NOT NULL,
+    every INTERVAL NOT NULL,
+    unit TEXT NOT NULL CONSTRAINT refresh_plan_unit_check CHECK (unit IN ('points', 'requests')),
+    budget_per_hour REAL NOT NULL,
+    usable_per_hour REAL NOT NULL,
+    default_cadence_per_hour REAL NOT NULL,
+    planned_per_hour REAL NOT NULL,
+    price DOUBLE PRECISION NOT NULL,
+    floor INTERVAL NOT NULL,
+    ceiling INTERVAL NOT NULL,
+    stretch REAL NOT NULL,
+    median_cadence INTERVAL,
+    told TEXT NOT NULL,
+    CONSTRAINT refresh_plan_pkey PRIMARY KEY (id)
+);
+CREATE INDEX refresh_plan_planned_at_idx ON refresh_plan (planned_at DESC);
+COMMENT ON TABLE refresh_plan IS 'How the budget was spread over what is tracked: the newest row holds. price: what a look is worth; stretch: how many times longer than REFRESH_EVERY all would wait because the budget is short';
+
+CREATE TABLE collection (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    name TEXT NOT NULL,
+    description TEXT,
+    person_id BIGINT,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT collection_pkey PRIMARY KEY (id),
+    CONSTRAINT collection_name_key UNIQUE (name),
+    CONSTRAINT collection_person_id_fkey FOREIGN KEY(person_id) REFERENCES person (id)
+);
+
+CREATE TABLE collection_member (
+    collection_id BIGINT NOT NULL,
+    account_id BIGINT,
+    repository_id BIGINT,
+    CONSTRAINT collection_member_collection_id_account_id_repository_id_key UNIQUE NULLS NOT DISTINCT (collection_id, account_id, repository_id),
+    CONSTRAINT collection_member_one_subject_check CHECK (num_nonnulls(account_id, repository_id) = 1),
+    CONSTRAINT collection_member_collection_id_fkey FOREIGN KEY(collection_id) REFERENCES collection (id) ON DELETE CASCADE,
+    CONSTRAINT collection_member_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
+    CONSTRAINT collection_member_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+);
