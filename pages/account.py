@@ -16,9 +16,10 @@ from core.charts.coverage_intervals import covered_share
 from core.emoji import render_shortcodes
 from core.queries import account_repositories, accounts, languages, tracking
 from pages.components import as_of as components_as_of
-from pages.components.cell import cell, theme, without_attrs
+from pages.components.cell import cell, theme
 from pages.components.format import day, number, percent, time_ago
 from pages.components.metric_cards import Card, metric_row
+from pages.components.table_cell import table_cell
 from pages.sections import track_request
 
 LOGIN_PATTERN = re.compile(r"[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}(?:_[a-z\d]{1,38})?", re.IGNORECASE)
@@ -231,21 +232,15 @@ def repository_cell(account_id: int, note: str) -> None:
         repository="https://github.com/" + found["full_name"],
         description=found["description"].map(render_shortcodes, na_action="ignore"),
     )
-    cell(
+    table_cell(
         "Which repositories are these?",
         f"All {len(found):,} that are known, most stars first. A click on a heading sorts, one on a name opens GitHub.",
         found,
+        REPOSITORY_COLUMNS,
         name="account-repositories",
-        chart=lambda: st.dataframe(
-            without_attrs(shown[list(REPOSITORY_COLUMNS)]),
-            column_config=REPOSITORY_COLUMNS,
-            hide_index=True,
-            placeholder="—",
-            height=min(460, 36 * (len(shown) + 1) + 4),
-            alt="All repositories of the account with stars, growth and course",
-            key="account-table",
-        ),
-        rows_are_shown=True,
+        shown=shown,
+        alt="All repositories of the account with stars, growth and course",
+        max_height=460,
         note=note,
     )
 

@@ -13,9 +13,10 @@ from streamlit import column_config as column
 from core.charts import areas, bars
 from core.queries import languages
 from pages.components import as_of
-from pages.components.cell import cell, theme, without_attrs
+from pages.components.cell import cell, theme
 from pages.components.format import day, number, percent
 from pages.components.segmented_choice import segmented_choice
+from pages.components.table_cell import table_cell
 
 MEASURE_LABELS = {"stars": "Stars", "repositories": "Repositories", "bytes": "Bytes"}
 MEASURE_DEFINITIONS = {
@@ -96,21 +97,15 @@ def show_single_month() -> None:
 
 def all_languages_cell(found: DataFrame, note: str) -> None:
     shown = found.assign(stars_share=shares(found["stars"]))
-    cell(
+    table_cell(
         "What are all the numbers?",
         f"All {len(found):,} languages; a click on a heading sorts.",
         found,
+        COLUMNS,
         name="languages",
-        chart=lambda: st.dataframe(
-            without_attrs(shown[list(COLUMNS)]),
-            column_config=COLUMNS,
-            hide_index=True,
-            placeholder="—",
-            height=min(460, 36 * (len(shown) + 1) + 4),
-            alt="All languages with stars, repositories and bytes",
-            key="languages-table",
-        ),
-        rows_are_shown=True,
+        shown=shown,
+        alt="All languages with stars, repositories and bytes",
+        max_height=460,
         note=note,
     )
 

@@ -16,7 +16,8 @@ from core.web.middleware.request_ids import new_request_id
 from pages.components import as_of as components_as_of
 from pages.components import error_display, navigation, remaining_quota
 from pages.components.format import day, percent, time_ago
-from pages.session import browser, common, current
+from pages.components.markdown import escape_markdown
+from pages.session import browser, current
 
 PAGES_DIR = Path(__file__).parent
 SESSION_CHECK_SECONDS = 8
@@ -92,7 +93,7 @@ def show_data_version(version: int) -> None:
 def show_signed_in_person(identity: Identity) -> None:
     """Show at the end of the sidebar who is signed in, and the way out."""
     with st.container(horizontal=True, vertical_alignment="center", key="who", gap="xsmall"):
-        label = common.escape_markdown(identity.display_name or identity.username)
+        label = escape_markdown(identity.display_name or identity.username)
         st.page_link("profile_page.py", label=label, icon=":material/account_circle:", help="Profile", width="stretch")
         st.button(
             "Sign out", icon=":material/logout:", type="tertiary", help="Sign out", key="sign-out", on_click=st.logout

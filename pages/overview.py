@@ -16,10 +16,11 @@ from core.emoji import render_shortcodes
 from core.queries import alerts, overview
 from core.queries.coverage import DEFINITION
 from pages.components import as_of as components_as_of
-from pages.components.cell import cell, theme, without_attrs
-from pages.components.format import UNKNOWN, day, number, percent, signed_number
+from pages.components.cell import cell, theme
+from pages.components.format import day, number, percent, signed_number
 from pages.components.metric_cards import Card, metric_row
 from pages.components.segmented_choice import segmented_choice
+from pages.components.table_cell import table_cell
 from pages.sections import track_request
 from pages.sections.alert_list import kind_title
 
@@ -177,23 +178,16 @@ def freshness_cells(now: datetime) -> None:
             note="as of now",
         )
     with right:
-        cell(
+        table_cell(
             "Which accounts need somebody?",
             "Not looked at in twice the time they should be, never, or failing.",
             late,
+            STALE_COLUMNS,
             name="late",
-            chart=lambda: st.dataframe(
-                without_attrs(late[list(STALE_COLUMNS)]),
-                column_config=STALE_COLUMNS,
-                hide_index=True,
-                placeholder=UNKNOWN,
-                height=min(220, 36 * (len(late) + 1) + 4),
-                alt="Accounts that are late or failing",
-                key="late-table",
-            ),
-            rows_are_shown=True,
+            alt="Accounts that are late or failing",
+            max_height=220,
             empty="None: every account was looked at in time.",
-            empty_is_good=True,
+            empty_is_ok=True,
             note="as of now",
         )
 
@@ -219,7 +213,7 @@ def movers_cell(as_of: datetime | None, held: dict[str, Any]) -> None:
         else None,
         alt=f"Bars: {', '.join(f'{entry.full_name} {signed_number(entry.growth)}' for entry in found.head(5).itertuples())}",
         rows=shown,
-        column_config=MOVER_COLUMNS,
+        columns=MOVER_COLUMNS,
         empty=f"No repository was looked at both around {day(newest)} and {PERIOD_LABELS[days]} before.",
         note=f"up to {day(newest)}",
         definition="Stars at a repository's newest look, less its last known stars at or before the beginning. "
@@ -236,25 +230,19 @@ def growth_labels(found: DataFrame) -> "pd.Series[str]":
 def changes_cell(as_of: datetime | None) -> None:
     found = overview.latest_changes(as_of)
     shown = found.assign(what=found["kind"].map(lambda kind: CHANGE_LABELS.get(kind, kind)))
-    cell(
+    table_cell(
         "What was noticed last?",
         "Entries of the ledger, newest first: names, licences, archives, arrivals and departures.",
         found,
+        CHANGE_COLUMNS,
         name="changes",
-        chart=lambda: st.dataframe(
-            without_attrs(shown[list(CHANGE_COLUMNS)]),
-            column_config=CHANGE_COLUMNS,
-            hide_index=True,
-            placeholder=UNKNOWN,
-            height=min(400, 36 * (len(shown) + 1) + 4),
-            alt="The newest entries of the ledger",
-            key="changes-table",
-        ),
-        rows_are_shown=True,
+        shown=shown,
+        alt="The newest entries of the ledger",
+        max_height=400,
         empty="Nothing has changed its name, licence or state since looking began."
         if tracking_counts["tracked"]
         else "The ledger begins with the first look at a tracked account: imported history does not tell of names.",
-        empty_is_good=bool(tracking_counts["tracked"]),
+        empty_is_ok=bool(tracking_counts["tracked"]),
     )
 
 

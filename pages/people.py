@@ -10,10 +10,11 @@ from pandas import DataFrame
 from streamlit import column_config as column
 
 from core.queries import people
-from pages.components.cell import TIMESTAMP_COLUMN, without_attrs
+from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.format import number
 from pages.components.metric_cards import Card, metric_row
 from pages.components.segmented_choice import segmented_choice
+from pages.components.table import without_attrs
 from pages.sections import audit_trail, invite_people, person_detail
 from pages.session import current
 

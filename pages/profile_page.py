@@ -14,8 +14,8 @@ from core.auth.sessions import SessionInfo
 from pages.components import remaining_quota
 from pages.components.devices import device_label
 from pages.components.format import day, time_ago
+from pages.components.markdown import escape_markdown
 from pages.session import browser, common, current
-from pages.session.common import escape_markdown
 from pages.session.forms import PASSWORD_RULES
 
 THEME_LABELS = {"system": "System", "light": "Light", "dark": "Dark"}

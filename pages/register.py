@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.auth import tickets
 from core.settings import settings
+from pages.components.markdown import escape_markdown
 from pages.session import browser, common, current
 from pages.session.forms import AuthenticationForms
 
@@ -49,7 +50,7 @@ def show_invitation(invite: str) -> bool:
     except tickets.InvalidTicket as invalid:
         common.show_notice(str(invalid))
         return False
-    alone = f", with the e-mail address {common.escape_markdown(offered.email)}" if offered.email else ""
+    alone = f", with the e-mail address {escape_markdown(offered.email)}" if offered.email else ""
     st.caption(f":material/mail: You are invited as **{offered.role}**{alone}. The invitation is good once.")
     return True
 

@@ -14,6 +14,7 @@ from core.queries.repository_list import Filters
 from pages.components import as_of, query_params
 from pages.components.cell import cell, theme
 from pages.components.format import number
+from pages.components.table_cell import table_cell
 
 # What can be chosen, which is also what the address says, and the columns that it means.
 ORDER_COLUMNS = {
@@ -177,22 +178,16 @@ with st.container(horizontal=True, vertical_alignment="center"):
     if filters.active:
         st.button("Clear filters", icon=":material/filter_alt_off:", type="tertiary", on_click=clear_filters)
 
-cell(
+table_cell(
     "Which repositories are held, and what is known of each?",
     "Click a heading to sort by it. A dash is not known, never zero; each row says of which day its numbers are.",
     rows,
+    COLUMNS,
     name="repositories",
-    chart=lambda: st.dataframe(
-        display_rows(rows),
-        hide_index=True,
-        column_config=COLUMNS,
-        height=min(560, 38 + 35 * len(rows)),
-        placeholder="—",
-        lazy=True,
-        alt="Repositories that match the filters",
-        key="table",
-    ),
-    rows_are_shown=True,
+    shown=display_rows(rows),
+    alt="Repositories that match the filters",
+    max_height=560,
+    lazy=True,
     definition="A repository's numbers are those of the last look at it: ours, else the last that an imported source kept. "
     "Growth is the number then less the last number at or before so many days earlier. "
     "A fork, an archived or a gone repository counts like any other until it is hidden.",

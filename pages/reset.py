@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.auth import tickets
 from core.auth.people import Person
+from pages.components.markdown import escape_markdown
 from pages.session import browser, common, current
 from pages.session.forms import PASSWORD_RULES
 
@@ -14,7 +15,7 @@ RESET_USERNAME_KEY = "reset-done"
 
 def show_reset_form(secret: str, person: Person) -> None:
     with st.form("reset"):
-        st.markdown(f"For **{common.escape_markdown(person.username)}**. {PASSWORD_RULES}")
+        st.markdown(f"For **{escape_markdown(person.username)}**. {PASSWORD_RULES}")
         new = st.text_input("New password", type="password", autocomplete="new-password")
         repeated = st.text_input("Repeat password", type="password", autocomplete="new-password")
         end_keys = st.checkbox("Also end this person's API keys", value=True)
@@ -37,7 +38,7 @@ def link_input() -> str:
 
 if name := st.session_state.get(RESET_USERNAME_KEY):
     st.success(
-        f"The new password of {common.escape_markdown(name)} is set, and all sessions have ended.",
+        f"The new password of {escape_markdown(name)} is set, and all sessions have ended.",
         icon=":material/check:",
     )
     if st.button("Sign in", type="primary", icon=":material/login:"):

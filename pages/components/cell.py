@@ -1,6 +1,7 @@
-"""A cell of the notebook: a question, how to read the answer, the answer, and how it came to be."""
+"""A cell of the notebook: a question, how to read the answer, a chart, and a footer with its rows, SQL and exports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,21 +13,16 @@ from core.charts.theme import DARK, LIGHT, Theme
 from core.exports import csv, parquet
 from core.queries.sql_display import inline_parameters
 from pages.components import as_of, export
+from pages.components.columns import TIMESTAMP_COLUMN
+from pages.components.table import without_attrs
 
-TIMESTAMP_COLUMN = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone="UTC")
 PLOTLY_CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
+NOT_COLLECTED = "Nothing has been collected for this yet."
 
 
 def theme() -> Theme:
-    """The colours of the reader's theme."""
+    """Return the chart colours of the reader's theme, light or dark."""
     return DARK if st.context.theme.type == "dark" else LIGHT
-
-
-def without_attrs(frame: DataFrame) -> DataFrame:
-    """*frame* without what it says of its making: tables in the browser have no use for it."""
-    shown = frame.copy(deep=False)
-    shown.attrs = {}
-    return shown
 
 
 def cell(
@@ -41,44 +37,53 @@ def cell(
     definition: str = "",
     empty: str = "",
     rows: DataFrame | None = None,
-    column_config: dict[str, Any] | None = None,
-    rows_are_shown: bool = False,
-    empty_is_good: bool = False,
+    columns: Mapping[str, Any] | None = None,
 ) -> None:
-    """Draw one cell over *frame*, a frame as `read_frame` gives it.
+    """Draw one cell over *frame*, a frame from `read_frame`. For a table as the answer see `table_cell`.
 
     name        for keys and file names: unique on the page, words joined by hyphens
-    chart       a Plotly figure, or a function that draws something else (a table, a scene)
-    alt         what the chart shows, for who cannot see it
-    note        the quiet line: as of when, which run, what coverage
+    chart       a Plotly figure, or a function that draws something else (a scene)
+    alt         text alternative of the chart for screen readers
+    note        first entry of the footer: as of when, which run, what coverage
     definition  how the numbers are counted
-    empty       the sentence to show when the frame has no rows: not tracked, not collected yet, or truly zero
-    rows        what the table twin shows and the exports hold, where it is not *frame* itself
-    rows_are_shown  the answer is a table already: no twin
-    empty_is_good   no rows is an answer (truly none), not something that is missing
+    empty       shown when the frame has no rows: not tracked, not collected yet, or truly zero
+    rows        what the Rows table shows and the exports hold, where that is not *frame* itself
+    columns     Streamlit's column configuration of the Rows table
     """
-    with st.container(border=True, key=f"cell-{name}", gap="xsmall", height="stretch"):
-        st.markdown(f"**{question}**")
-        st.caption(how_to_read)
+    with cell_border(question, how_to_read, name):
         if frame.empty:
-            icon = ":material/check_circle:" if empty_is_good else ":material/hourglass_empty:"
-            st.info(empty or "Nothing has been collected for this yet.", icon=icon)
+            st.info(empty or NOT_COLLECTED, icon=":material/hourglass_empty:")
         elif isinstance(chart, Figure):
             st.plotly_chart(chart, theme=None, config=PLOTLY_CONFIG, alt=alt or question, key=f"chart-{name}")
         elif chart is not None:
             chart()
-        st.space("stretch")
-        with st.container(horizontal=True, vertical_alignment="center", wrap=False, key=f"line-{name}", gap="xsmall"):
-            st.caption(f":material/schedule: {note or as_of.as_of_label()}", wrap=False)
-            _definition_and_sql(frame, name, definition)
-            rows = without_attrs(frame if rows is None else rows)
-            if not rows_are_shown:
-                _rows_popover(rows, name, question, column_config)
-            _download_button("CSV", rows, name, "csv", "text/csv", csv)
-            _download_button("Parquet", rows, name, "parquet", "application/vnd.apache.parquet", parquet)
+        rows = without_attrs(frame if rows is None else rows)
+        with cell_footer(name, note):
+            definition_and_sql(frame, name, definition)
+            _rows_popover(rows, name, question, columns or {})
+            export_buttons(rows, name)
 
 
-def _definition_and_sql(frame: DataFrame, name: str, definition: str) -> None:
+@contextmanager
+def cell_border(question: str, how_to_read: str, name: str) -> Iterator[None]:
+    """Draw the block's content inside a cell's border, under its question."""
+    with st.container(border=True, key=f"cell-{name}", gap="xsmall", height="stretch"):
+        st.markdown(f"**{question}**")
+        st.caption(how_to_read)
+        yield
+
+
+@contextmanager
+def cell_footer(name: str, note: str) -> Iterator[None]:
+    """Draw the block's content in a cell's last line, after *note* (without one: as of when)."""
+    st.space("stretch")
+    with st.container(horizontal=True, vertical_alignment="center", wrap=False, key=f"line-{name}", gap="xsmall"):
+        st.caption(f":material/schedule: {note or as_of.as_of_label()}", wrap=False)
+        yield
+
+
+def definition_and_sql(frame: DataFrame, name: str, definition: str) -> None:
+    """Draw the footer's popovers for *definition* and for the SQL that `read_frame` left in the frame's attrs."""
     if definition:
         with st.popover(
             "Definition", icon=":material/info:", type="tertiary", help="How this is counted", key=f"tool-def-{name}"
@@ -91,15 +96,21 @@ def _definition_and_sql(frame: DataFrame, name: str, definition: str) -> None:
             st.code(inline_parameters(frame.attrs["sql"], frame.attrs["values"]), language="sql", height=360, width=640)
 
 
-def _rows_popover(rows: DataFrame, name: str, question: str, columns: dict[str, Any] | None) -> None:
+def export_buttons(rows: DataFrame, name: str) -> None:
+    """Draw the footer's CSV and Parquet downloads."""
+    _download_button("CSV", rows, name, "csv", "text/csv", csv)
+    _download_button("Parquet", rows, name, "parquet", "application/vnd.apache.parquet", parquet)
+
+
+def _rows_popover(rows: DataFrame, name: str, question: str, columns: Mapping[str, Any]) -> None:
     with st.popover(
         "Rows", icon=":material/table:", type="tertiary", help=f"{len(rows):,} rows", key=f"tool-rows-{name}"
     ):
-        moments = rows.select_dtypes(include=["datetimetz"]).columns
+        timestamps = rows.select_dtypes(include=["datetimetz"]).columns
         st.dataframe(
             rows,
             hide_index=True,
-            column_config=dict.fromkeys(moments, TIMESTAMP_COLUMN) | (columns or {}),
+            column_config=dict.fromkeys(timestamps, TIMESTAMP_COLUMN) | dict(columns),
             width=640,
             height=360,
             placeholder="—",
@@ -109,15 +120,15 @@ def _rows_popover(rows: DataFrame, name: str, question: str, columns: dict[str, 
 
 
 def _download_button(
-    label: str, rows: DataFrame, name: str, ending: str, mime: str, write: Callable[[DataFrame], bytes]
+    label: str, rows: DataFrame, name: str, extension: str, mime: str, write: Callable[[DataFrame], bytes]
 ) -> None:
-    until = as_of.selected_as_of() or datetime.now(UTC)
+    at = as_of.selected_as_of() or datetime.now(UTC)
     export.export_button(
         label,
         rows,
         write,
-        key=f"tool-{ending}-{name}",
-        file_name=f"almanac-{name}-{until:%Y-%m-%d}.{ending}",
+        key=f"tool-{extension}-{name}",
+        file_name=f"almanac-{name}-{at:%Y-%m-%d}.{extension}",
         mime=mime,
-        icon=":material/download:" if ending == "csv" else ":material/deployed_code:",
+        icon=":material/download:" if extension == "csv" else ":material/deployed_code:",
     )

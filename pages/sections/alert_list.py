@@ -10,9 +10,10 @@ from core.alerts.rules import RULE_KINDS
 from core.exports import csv
 from core.queries import alerts
 from pages.components import export, query_params
-from pages.components.cell import TIMESTAMP_COLUMN, without_attrs
+from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.format import number, time_ago
-from pages.session.common import escape_markdown as as_text
+from pages.components.markdown import escape_markdown as as_text
+from pages.components.table import without_attrs
 
 RERUN_EVERY = "15s"
 MAX_ROWS = 200

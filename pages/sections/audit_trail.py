@@ -15,8 +15,8 @@ from core.queries import audit
 from core.queries.audit import EventFilter, PageCursor
 from pages.components import export, query_params
 from pages.components.as_of import end_of_day
-from pages.components.cell import without_attrs
 from pages.components.format import UNKNOWN, number
+from pages.components.table import without_attrs
 
 ACTION_LABELS = {
     "sign_in": "signed in",

@@ -9,9 +9,9 @@ from core.budget import refused_tokens, shared_state
 from core.budget.shared_state import RateBudgetBucket
 from core.settings import settings
 from pages.components.format import number, time_ago
+from pages.components.markdown import escape_markdown
 from pages.components.status_cards import query_or_reason
 from pages.session import current
-from pages.session.common import escape_markdown
 
 RESOURCE_LABELS = {"core": "REST", "graphql": "GraphQL"}
 

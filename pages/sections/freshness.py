@@ -10,9 +10,10 @@ from core.charts import calendar_heatmap
 from core.queries import ingestions, overview
 from core.queries.coverage import DEFINITION
 from pages.components.as_of import end_of_day
-from pages.components.cell import cell, theme, without_attrs
+from pages.components.cell import cell, theme
 from pages.components.format import UNKNOWN, duration, number, percent
 from pages.components.metric_cards import Card, metric_row
+from pages.components.table_cell import table_cell
 
 CALENDAR_DAYS = 182
 MAX_STALEST = 10
@@ -54,21 +55,14 @@ def show(now: datetime) -> None:
         )
         worst = worst.sort_values("lateness", ascending=False, na_position="first").head(MAX_STALEST)
         worst.attrs = found.attrs
-        cell(
+        table_cell(
             "Which are furthest behind?",
             "The ten whose last look is oldest, measured by their own cadence.",
             worst,
+            STALEST_COLUMNS,
             name="worst",
-            chart=lambda: st.dataframe(
-                without_attrs(worst[list(STALEST_COLUMNS)]),
-                column_config=STALEST_COLUMNS,
-                hide_index=True,
-                placeholder=UNKNOWN,
-                height=230,
-                alt="The ten accounts furthest behind",
-                key="worst-table",
-            ),
-            rows_are_shown=True,
+            alt="The ten accounts furthest behind",
+            max_height=230,
             definition=TARGET_DEFINITION,
             note="as of now",
         )

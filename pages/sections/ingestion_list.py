@@ -10,9 +10,10 @@ from streamlit import column_config as column
 from core.exports import csv
 from core.queries import ingestions
 from pages.components import export
-from pages.components.cell import TIMESTAMP_COLUMN, without_attrs
+from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.format import number, percent
 from pages.components.segmented_choice import segmented_choice
+from pages.components.table import without_attrs
 from pages.sections.account_outcome import outcome_sentence
 
 MAX_ROWS = 200

@@ -10,9 +10,10 @@ from core.auth.identity import Identity
 from core.queries import people
 from core.settings import settings
 from pages.components.format import UNKNOWN, day, number
+from pages.components.markdown import escape_markdown
 from pages.components.one_time_link import show_one_time_link
 from pages.session import current
-from pages.session.common import errors_as_notices, escape_markdown
+from pages.session.common import errors_as_notices
 
 ROLES = ("analyst", "admin")
 REGISTRATION_CLOSED_HELP = (

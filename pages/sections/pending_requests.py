@@ -9,7 +9,8 @@ from core.auth.identity import Identity
 from core.db.engine import transaction
 from core.queries import tracking
 from core.tracking import commands as tracking_commands
-from pages.components.cell import TIMESTAMP_COLUMN, without_attrs
+from pages.components.columns import TIMESTAMP_COLUMN
+from pages.components.table import without_attrs
 from pages.session import current
 from pages.session.common import errors_as_notices
 

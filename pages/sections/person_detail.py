@@ -10,13 +10,14 @@ from core.auth import sign_out, tickets
 from core.auth.identity import Identity
 from core.auth.people import Person
 from core.queries import people
-from pages.components.cell import TIMESTAMP_COLUMN
-from pages.components.cell import without_attrs as bare
+from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.devices import device_label
 from pages.components.format import UNKNOWN, day, number, time_ago
+from pages.components.markdown import escape_markdown
 from pages.components.one_time_link import show_one_time_link
+from pages.components.table import without_attrs as bare
 from pages.session import current
-from pages.session.common import errors_as_notices, escape_markdown, show_notice
+from pages.session.common import errors_as_notices, show_notice
 
 ROLE_NOUNS = {"admin": "an admin", "analyst": "an analyst"}
 ROLE_RIGHTS = {

@@ -16,10 +16,11 @@ from core.tracking import accounts as tracking_accounts
 from core.tracking import commands as tracking_commands
 from core.tracking.login import parse_login
 from pages.components.format import number, percent, time_ago
+from pages.components.markdown import escape_markdown
 from pages.components.status_cards import query_or_reason
 from pages.sections.account_outcome import outcome_sentence
 from pages.session import current
-from pages.session.common import errors_as_notices, escape_markdown
+from pages.session.common import errors_as_notices
 
 RERUN_EVERY = "1s"
 NOTICE_KEY, RUNNING_IDS_KEY = "ingestion-started", "ingestions-watched"

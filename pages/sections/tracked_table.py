@@ -18,11 +18,11 @@ from core.tracking import commands as tracking_commands
 from core.tracking.cadence_options import CADENCES, cadence_label
 from core.tracking.cadence_options import parse_cadence_label as meant_cadence
 from pages.components import export
-from pages.components.cell import TIMESTAMP_COLUMN
+from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.format import UNKNOWN, duration, number
+from pages.components.markdown import escape_markdown as as_text
 from pages.session import current
 from pages.session.common import errors_as_notices
-from pages.session.common import escape_markdown as as_text
 
 MAX_ROWS = 1_000
 MAX_EXPLAINED = 3

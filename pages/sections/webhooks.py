@@ -14,12 +14,13 @@ from core.auth.identity import Identity
 from core.db.engine import transaction
 from core.queries import alerts
 from core.settings import settings
-from pages.components.cell import TIMESTAMP_COLUMN, without_attrs
+from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.format import time_ago
+from pages.components.markdown import escape_markdown as as_text
+from pages.components.table import without_attrs
 from pages.sections.alert_list import KIND_BY_TITLE, kind_title
 from pages.session import current
 from pages.session.common import errors_as_notices
-from pages.session.common import escape_markdown as as_text
 
 SELECTED_PARAM, LISTED_KEY, NOTICE_KEY, LAST_TEST_KEY = "webhook", "webhooks-listed", "webhooks-said", "webhook-tried"
 RERUN_EVERY = "1s"

@@ -1,6 +1,5 @@
 """What the pages for who is not signed in have in common."""
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -8,12 +7,9 @@ import streamlit as st
 
 from core.errors import AlmanacError, BadInput, RateLimitExceeded, ServerUnavailable
 from pages.components import remaining_quota
+from pages.components.markdown import escape_markdown
 from pages.session import browser
 
-MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
-# What Markdown takes for an address even where every sign is escaped.
-AUTOLINK = re.compile(r"(?<=://)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
-WORD_JOINER = "\N{WORD JOINER}"
 REQUIREMENTS_CSS = """
 :host { font: 0.85rem var(--st-font); color: var(--st-text-color); }
 ul { list-style: none; display: inline-flex; flex-wrap: wrap; gap: 0 0.9rem; margin: 0 0 0 0.6rem; padding: 0; }
@@ -22,11 +18,6 @@ li::before { content: "○ "; }
 li[data-met="true"] { opacity: 1; }
 li[data-met="true"]::before { content: "✓ "; color: var(--st-green-text-color, #059669); }
 """
-
-
-def escape_markdown(name: str) -> str:
-    """*name* as text in Markdown, whatever characters it holds: nobody's name becomes a link on others' pages."""
-    return MARKDOWN_SPECIAL.sub(r"\\\1", AUTOLINK.sub(WORD_JOINER, name))
 
 
 def show_notice(sentence: str) -> None:

@@ -1,28 +1,11 @@
-"""What others call themselves is text: no page makes a link of it, or anything else."""
+"""Helpers of the sign-in pages."""
 
-import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.session.common import escape_markdown
-
-WORD_JOINER = "\u2060"
+from pages.components.markdown import WORD_JOINER
 
 
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("ada", "ada"),
-        ("**a** [b](c) :red[d]", r"\*\*a\*\* \[b\]\(c\) \:red\[d\]"),
-        ("https://evil.example", rf"https\://{WORD_JOINER}evil\.example"),
-        ("WWW.evil.example", rf"WWW{WORD_JOINER}\.evil\.example"),
-        ("a@evil.example", rf"a{WORD_JOINER}@evil\.example"),
-    ],
-)
-def test_a_name_is_no_markdown_and_no_link(name, shown):
-    assert escape_markdown(name) == shown
-
-
-def test_a_refusal_that_quotes_a_name_quotes_it_as_text():
+def test_an_error_message_that_quotes_a_name_shows_it_literally():
     def page():
         from core.errors import Conflict
         from pages.session.common import errors_as_notices

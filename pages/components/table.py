@@ -1,0 +1,87 @@
+"""Draw tables of one look, and keep the selected row of a table in the URL."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import streamlit as st
+from pandas import DataFrame
+
+ROW_HEIGHT_PX = 35  # what Streamlit gives the header and each row
+BORDER_PX = 3
+DEFAULT_MAX_HEIGHT_PX = 430
+
+
+def table_height(row_count: int, max_height: int = DEFAULT_MAX_HEIGHT_PX) -> int:
+    """Return the height in pixels at which *row_count* rows and the header just fit, at most *max_height*."""
+    return min(max_height, ROW_HEIGHT_PX * (row_count + 1) + BORDER_PX)
+
+
+def without_attrs(frame: DataFrame) -> DataFrame:
+    """Return *frame* without `attrs` (its SQL and values), which Streamlit would send to the browser."""
+    shown = frame.copy(deep=False)
+    shown.attrs = {}
+    return shown
+
+
+def show_table(
+    frame: DataFrame,
+    columns: Mapping[str, Any],
+    *,
+    key: str,
+    alt: str,
+    max_height: int = DEFAULT_MAX_HEIGHT_PX,
+    **options: Any,
+) -> None:
+    """Draw those columns of *frame* that *columns* configures, in that order.
+
+    max_height  pixels; longer tables scroll
+    options     further arguments of `st.dataframe`
+    """
+    st.dataframe(
+        without_attrs(frame[list(columns)]),
+        column_config=dict(columns),
+        hide_index=True,
+        placeholder="—",
+        height=table_height(len(frame), max_height),
+        alt=alt,
+        key=key,
+        **options,
+    )
+
+
+def choose_row(
+    frame: DataFrame,
+    columns: Mapping[str, Any],
+    *,
+    ids: Iterable[object],
+    param: str,
+    key: str,
+    alt: str,
+    max_height: int = DEFAULT_MAX_HEIGHT_PX,
+) -> None:
+    """Draw a table like `show_table` whose selected row is kept in the URL.
+
+    ids    one value per row of *frame*
+    param  the query parameter that holds the selected row's id; removed when no row is selected
+    """
+    row_ids = [str(row_id) for row_id in ids]
+    selected = st.query_params.get(param, "").lower()
+    positions = [position for position, row_id in enumerate(row_ids) if row_id.lower() == selected]
+
+    def store_selection_in_url() -> None:
+        rows = st.session_state[key]["selection"]["rows"]
+        if rows and rows[0] < len(row_ids):
+            st.query_params[param] = row_ids[rows[0]]
+        else:
+            st.query_params.pop(param, None)
+
+    show_table(
+        frame,
+        columns,
+        key=key,
+        alt=alt,
+        max_height=max_height,
+        on_select=store_selection_in_url,
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": positions}} if positions else None,
+    )
