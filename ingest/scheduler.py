@@ -20,6 +20,7 @@ from core.db import partitions
 from core.db.cancel import StatementCanceller
 from core.db.data_version import publish_data_version
 from core.queue import jobs
+from core.queue.liveness import HEARTBEAT_TIMEOUT, LEADER_LOCK
 from core.settings import settings
 from ingest.alerts import evaluate as alerts
 from ingest.away import filter_connection_errors
@@ -31,9 +32,7 @@ from ingest.planning.rate_budget import RateBudget
 from ingest.refresh import growth, language_rollups, run_log
 
 log = structlog.get_logger()
-LEADER_LOCK = 0x616C6D6C65616472  # "almleadr"
 ELECTION_INTERVAL_SECONDS = 5.0
-SILENT_WORKER_SECONDS = 60
 MISFIRE_GRACE_SECONDS = 300
 CLOCK_JUMP_SECONDS = 20
 SHUTDOWN_GRACE_SECONDS, SHUTDOWN_TIMEOUT_SECONDS = 1.0, 7.0
@@ -98,11 +97,11 @@ class ScheduledJobs:
                        SET status = 'todo', worker_id = NULL, attempts = attempts + 1, abort_requested = false
                      WHERE status = 'doing' AND queue_name = :queue AND NOT EXISTS (
                            SELECT FROM procrastinate_workers AS worker WHERE worker.id = job.worker_id
-                              AND worker.last_heartbeat > now() - make_interval(secs => :silent))
+                              AND worker.last_heartbeat > now() - :timeout)
                        AND NOT EXISTS (SELECT FROM procrastinate_jobs AS waiting
                             WHERE waiting.queueing_lock = job.queueing_lock AND waiting.status = 'todo')
                 """),
-                {"queue": jobs.QUEUE, "silent": SILENT_WORKER_SECONDS},
+                {"queue": jobs.QUEUE, "timeout": HEARTBEAT_TIMEOUT},
             ).rowcount
             runs_closed = run_log.close_dead_runs(connection)
             freed = jobs.release_orphaned_accounts(connection)

@@ -8,6 +8,8 @@ from math import ceil
 
 PAGE_SIZE = 100
 ACCOUNTS_PER_QUERY = 25  # as the client asks: four connections each make a point
+INTERACTIVE_RESERVE = 0.05
+"""Share of each rate limit that scheduled refreshes leave for people who are waiting."""
 # Before anything was observed: an answer of GraphQL takes about a second, of REST a third of one.
 DEFAULT_SECONDS_PER_REQUEST = {True: 0.9, False: 0.35}
 HOUR = timedelta(hours=1)

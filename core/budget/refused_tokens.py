@@ -1,44 +1,53 @@
-"""Which tokens GitHub refused, as the ingestor wrote it into Redis: kept for a day, or until it starts again.
+"""Tokens that GitHub refused: a hash in Redis, written by the ingestor and read by the web process.
 
-This module and `ingest/github/http/etag_cache.py` agree about the hash `almanac:github:{HASH}:refused` (HASH as in
-`budget_seen`): a credential's fingerprint, and JSON with its name, why, and when.
+An entry expires a day after the last refusal, and is removed when the ingestor starts again with that token.
 """
 
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from redis import Redis
 
 from core.budget import shared_state
 
+KEY_SUFFIX = ":refused"
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class RefusedToken:
-    """A token or GitHub App that GitHub refused; `why` is a sentence, and tells no secret."""
+    """A token or GitHub App that GitHub refused; `reason` is a sentence without secrets, `at` the response's time."""
 
     fingerprint: str
     name: str
-    why: str
+    reason: str
     at: datetime | None
+
+    def to_json(self) -> str:
+        return json.dumps({"name": self.name, "reason": self.reason, "at": self.at and self.at.isoformat()})
+
+    @classmethod
+    def from_json(cls, fingerprint: str, text: str | bytes) -> Self:
+        """Parse what `to_json` wrote. Raises ValueError, KeyError or TypeError for anything else."""
+        body = json.loads(text)
+        at = datetime.fromisoformat(body["at"]) if body["at"] else None
+        return cls(fingerprint, str(body["name"]), str(body["reason"]), at)
 
 
 def refused_tokens_key(api_url: str) -> str:
-    return shared_state.budget_key(api_url).removesuffix("budget") + "refused"
+    """Return the Redis key of the hash: fingerprint to JSON."""
+    return shared_state.key_prefix(api_url) + KEY_SUFFIX
 
 
 def load_refused_tokens(redis: Redis, api_url: str) -> list[RefusedToken]:
-    """Tell which tokens are left out now, newest first. Raises RedisError when Redis is away."""
-    held: Any = redis.hgetall(refused_tokens_key(api_url))
+    """Return the tokens that are not used now, latest refusal first. Raises RedisError."""
+    stored: Any = redis.hgetall(refused_tokens_key(api_url))
     found = []
-    for fingerprint, told in held.items():
+    for fingerprint, text in stored.items():
         try:
-            body = json.loads(told)
-            at = datetime.fromisoformat(body["at"]) if body["at"] else None
-            found.append(RefusedToken(fingerprint.decode(), str(body["name"]), str(body["why"]), at))
+            found.append(RefusedToken.from_json(fingerprint.decode(), text))
         except (ValueError, KeyError, TypeError):  # written by another version
             continue
-    return sorted(found, key=lambda one: one.at or EARLIEST, reverse=True)
+    return sorted(found, key=lambda token: token.at or EARLIEST, reverse=True)

@@ -1,24 +1,42 @@
-"""What the ingestor wrote into Redis about GitHub's budgets, read without asking GitHub anything.
+"""GitHub's rate limits as all processes share them: the keys in Redis, the JSON stored there, and a summary of it.
 
-This module and `ingest/github` (`client.py` names the key, `gate.py` writes it, `budget.py` is its content) agree about
-`almanac:github:{HASH}:budget`: JSON, HASH the first 12 hex digits of the SHA-256 of GITHUB_API_URL, braces included.
-Buckets there are called "OWNER RESOURCE"; an owner is a login, or a token's fingerprint before GitHub told the login.
+The ingestor writes this state before and after each request (`ingest/github/http/rate_gate.py`); the web process reads
+it and asks GitHub nothing.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, Self
 
 from redis import Redis
 
 LEASE_SECONDS = 90
+"""A process that died leaves its requests in flight for this long; no request takes longer."""
+
+
+@dataclass
+class Bucket:
+    """One of GitHub's rate limits as last reported; `resets_at` is a Unix time on the shared clock."""
+
+    limit: int
+    remaining: int
+    resets_at: float
+
+
+@dataclass
+class InFlightRequest:
+    """A request that was sent and has no response yet; `bucket` is its key among the buckets."""
+
+    bucket: str
+    cost: int
+    started_at: float
 
 
 @dataclass(frozen=True)
 class RateBudgetBucket:
-    """One of GitHub's budgets as last heard; after *resets_at* it is full again."""
+    """One of GitHub's rate limits for display; after *resets_at* it is full again."""
 
     owner: str
     resource: str
@@ -32,41 +50,67 @@ class RateBudgetBucket:
 
 @dataclass(frozen=True)
 class RateBudgetSummary:
-    """All budgets, the requests under way, and until when nothing may be asked (None: no pause)."""
+    """All buckets, the number of requests in flight, and the end of the current pause (None: no pause)."""
 
     buckets: tuple[RateBudgetBucket, ...] = ()
     in_flight: int = 0
     paused_until: datetime | None = None
 
 
+@dataclass
+class StoredRateBudget:
+    """The state in Redis, one JSON text. Times are Unix times on Redis' own clock.
+
+    buckets    by "OWNER RESOURCE"; an owner is a login, or a token's fingerprint until GitHub reported the login
+    in_flight  by request id
+    paced      requests started, by "OWNER API" and slot of a few seconds
+    strikes    rate-limit responses in a row that stated no waiting time
+    """
+
+    paused_until: float = 0.0
+    paused_at: float = 0.0
+    strikes: int = 0
+    buckets: dict[str, Bucket] = field(default_factory=dict)
+    in_flight: dict[str, InFlightRequest] = field(default_factory=dict)
+    paced: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Parse what `to_json` wrote. Raises ValueError, KeyError, TypeError or AttributeError for anything else."""
+        body = json.loads(text)
+        body["buckets"] = {key: Bucket(**item) for key, item in body["buckets"].items()}
+        body["in_flight"] = {key: InFlightRequest(**item) for key, item in body["in_flight"].items()}
+        return cls(**body)
+
+    def summary(self, now: datetime) -> RateBudgetSummary:
+        timestamp = now.timestamp()
+        buckets = []
+        for key, bucket in sorted(self.buckets.items()):
+            owner, _, resource = key.partition(" ")
+            resets_at = datetime.fromtimestamp(bucket.resets_at, UTC)
+            buckets.append(RateBudgetBucket(owner, resource, bucket.limit, bucket.remaining, resets_at))
+        in_flight = sum(request.started_at > timestamp - LEASE_SECONDS for request in self.in_flight.values())
+        paused_until = datetime.fromtimestamp(self.paused_until, UTC) if self.paused_until > timestamp else None
+        return RateBudgetSummary(tuple(buckets), in_flight, paused_until)
+
+
+def key_prefix(api_url: str) -> str:
+    """Return what all Redis keys of one API start with; the braces keep them on one node of a cluster."""
+    return f"almanac:github:{{{sha256(api_url.encode()).hexdigest()[:12]}}}"
+
+
 def budget_key(api_url: str) -> str:
-    """The name under which the budget of one API lies in Redis."""
-    return f"almanac:github:{{{sha256(api_url.encode()).hexdigest()[:12]}}}:budget"
+    """Return the Redis key of the state."""
+    return f"{key_prefix(api_url)}:budget"
 
 
 def load_rate_budget(redis: Redis, api_url: str, now: datetime) -> RateBudgetSummary:
-    """Tell what is left of each budget, as last heard by any process; nothing before the first answer.
-
-    Raises RedisError when Redis is away.
-    """
-    held: Any = redis.get(budget_key(api_url))
+    """Read what is left of each rate limit; empty before GitHub's first response. Raises RedisError."""
+    stored: Any = redis.get(budget_key(api_url))
     try:
-        return parse_rate_budget(json.loads(held), now) if held else RateBudgetSummary()
+        return StoredRateBudget.from_json(stored).summary(now) if stored else RateBudgetSummary()
     except (ValueError, KeyError, TypeError, AttributeError):  # written by another version
         return RateBudgetSummary()
-
-
-def parse_rate_budget(told: dict[str, Any], now: datetime) -> RateBudgetSummary:
-    """Read the JSON of a budget."""
-    buckets = []
-    for name, bucket in sorted(told["buckets"].items()):
-        owner, _, resource = name.partition(" ")
-        resets_at = datetime.fromtimestamp(bucket["resets_at"], UTC)
-        buckets.append(RateBudgetBucket(owner, resource, int(bucket["limit"]), int(bucket["remaining"]), resets_at))
-    # A process that died leaves its requests in flight until their lease has run out.
-    since = now.timestamp() - LEASE_SECONDS
-    flying = sum(flight["started_at"] > since for flight in told["in_flight"].values())
-    pause = float(told["paused_until"])
-    return RateBudgetSummary(
-        tuple(buckets), flying, datetime.fromtimestamp(pause, UTC) if pause > now.timestamp() else None
-    )

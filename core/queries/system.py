@@ -3,7 +3,7 @@
 Nothing here is cached, and nothing waits for a lock or a busy server: a page that shows trouble must not be part of it.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -11,13 +11,10 @@ from sqlalchemy import text
 from core import redis_client
 from core.db.engine import engine, transaction
 from core.queue.jobs import QUEUE
+from core.queue.liveness import HEARTBEAT_TIMEOUT, LEADER_LOCK
 from core.settings import settings
 
 STATEMENT_TIMEOUT_MS = 2_000
-LEADER_LOCK = 0x616C6D6C65616472
-"""The advisory lock that whoever leads holds: `ingest/scheduler.py` has the same number, a test compares them."""
-HEARTBEAT_TIMEOUT = timedelta(seconds=60)
-"""A worker that has not been heard of for so long is taken for dead: so does the leader."""
 
 Row = dict[str, Any]
 

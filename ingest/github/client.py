@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from hashlib import sha256
 from time import sleep as real_sleep
 from types import TracebackType
 from typing import Self
@@ -11,6 +10,8 @@ import httpx
 import structlog
 from redis import Redis
 
+from core.budget import shared_state
+from core.budget.cost_model import INTERACTIVE_RESERVE
 from core.settings import Settings
 from ingest.github.api.facts import Facts
 from ingest.github.api.graphql import GraphQL
@@ -38,8 +39,6 @@ log = structlog.get_logger()
 
 # At once, in this process: enough for GitHub's latency, few enough to be told to wait without harm.
 WORKER_THREADS = 4
-# Share of each budget that is left for people who wait.
-RESERVE = 0.05
 NODES_PER_QUERY = 100
 
 
@@ -79,11 +78,9 @@ class GitHub:
         timeout: httpx.Timeout = TIMEOUT,
     ) -> None:
         self._pool = pool or CredentialPool()
-        # The braces keep all keys of one API on one node of a cluster.
-        prefix = f"almanac:github:{{{sha256(api_url.encode()).hexdigest()[:12]}}}"
-        self._cache = ResponseCache(redis, prefix)
+        self._cache = ResponseCache(redis, shared_state.key_prefix(api_url))
         self._gate = RateGate(
-            RateBudgetStore(redis, f"{prefix}:budget", clock), clock=clock, sleep=sleep, patience=patience
+            RateBudgetStore(redis, shared_state.budget_key(api_url), clock), clock=clock, sleep=sleep, patience=patience
         )
         self._transport = Transport(api_url, self._pool, self._gate, clock=clock, network=network, timeout=timeout)
         self._rest = Rest(self._transport, self._cache)
@@ -177,7 +174,7 @@ class GitHub:
             languages_wanted,
             extras=extras,
             at_once=self._worker_threads,
-            reserve=0.0 if urgent else RESERVE,
+            reserve=0.0 if urgent else INTERACTIVE_RESERVE,
             stop=stop,
         )
         return harvest.results()

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from core.budget.cost_model import INTERACTIVE_RESERVE
+
 MAX_RETRY_DELAY = timedelta(days=1)
 MIN_RETRY_DELAY = timedelta(minutes=5)
 JITTER = 0.05
 # Of an hour's budget: what one minute may queue at most, so that a day's arrears do not come all at once.
 BURST_SHARE = 0.05
 MIN_BURST = 20
-# Left for people who wait, as the client leaves it.
-RESERVE = 0.05
 FULL_SHARE = 0.9
 
 
@@ -65,7 +65,7 @@ class AvailableBudget:
     @property
     def available(self) -> float:
         """What the timetable may still promise: people who wait find a reserve, whatever the minute."""
-        return self.remaining - self.limit * RESERVE - self.queued_cost
+        return self.remaining - self.limit * INTERACTIVE_RESERVE - self.queued_cost
 
     @property
     def available_this_minute(self) -> float:

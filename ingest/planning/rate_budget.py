@@ -27,7 +27,7 @@ class RateBudget:
         self._pool = pool
         self._redis = redis
         self._api_url = api_url
-        self._cache = ResponseCache(redis, shared_state.budget_key(api_url).removesuffix(":budget"))
+        self._cache = ResponseCache(redis, shared_state.key_prefix(api_url))
         # A budget that is full again is forgotten by those who share it; how large it was stays true.
         self._limits: dict[str, int] = {}
 

@@ -54,7 +54,7 @@ def show_refused_tokens(now: datetime) -> None:
     for one in found or ():
         when = f" {time_ago(one.at, now)}" if one.at else ""
         st.warning(
-            f"GitHub refused **{escape_markdown(one.name)}**{when}: {escape_markdown(one.why)}. The others go on with its accounts;"
+            f"GitHub refused **{escape_markdown(one.name)}**{when}: {escape_markdown(one.reason)}. The others go on with its accounts;"
             " replace it in `GITHUB_TOKENS` and start the workers again.",
             icon=":material/key_off:",
         )

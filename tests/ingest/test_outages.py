@@ -18,6 +18,7 @@ from sqlalchemy import create_engine, text
 
 from core.budget import refused_tokens
 from core.queue import jobs
+from core.queue.liveness import LEADER_LOCK
 from core.settings import Settings
 from core.tracking import accounts
 from ingest import scheduler
@@ -140,7 +141,7 @@ def test_a_token_that_is_revoked_in_the_middle_is_left_out_and_the_others_go_on(
     assert scalar(hours.engine, "SELECT count(DISTINCT token) FROM account") == 1
     (refused,) = refused_tokens.load_refused_tokens(hours.redis, hours.github.api_url)
     assert "token 1" in refused.name
-    assert refused.why
+    assert refused.reason
     assert TOKENS[0] not in f"{refused}"
 
 
@@ -332,7 +333,7 @@ LEADER_PID_SQL = """
 
 
 def leader_pid(engine):
-    return scalar(engine, LEADER_PID_SQL, lock=scheduler.LEADER_LOCK)
+    return scalar(engine, LEADER_PID_SQL, lock=LEADER_LOCK)
 
 
 def test_a_standby_takes_over_within_fifteen_seconds_of_the_leaders_death(start, committing_database):

@@ -262,7 +262,7 @@ def test_each_budget_has_a_gauge_with_its_reset(page, monkeypatch):
 
 
 def test_a_token_that_github_refused_is_named_with_its_reason(page, redis):
-    told = {"name": "octo-bot", "why": "GitHub refused the token of octo-bot", "at": datetime.now(UTC).isoformat()}
+    told = {"name": "octo-bot", "reason": "GitHub refused the token of octo-bot", "at": datetime.now(UTC).isoformat()}
     redis.hset(refused_tokens.refused_tokens_key(settings().github_api_url), "ab12cd34", json.dumps(told))
     said = page_text(page())
     assert "GitHub refused **octo" in said

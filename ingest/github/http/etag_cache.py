@@ -14,6 +14,8 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
+from core.budget.refused_tokens import KEY_SUFFIX, RefusedToken
+
 log = structlog.get_logger()
 
 # Raised when what is kept could not be read any more.
@@ -55,7 +57,7 @@ class ResponseCache:
 
     def __init__(self, redis: "Redis | None", prefix: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
-        self._key_prefix = prefix
+        self._refused_tokens_key = prefix + KEY_SUFFIX
         self._versioned_prefix = f"{prefix}:{FORMAT_VERSION}"
         self._clock = clock
         self._memory = MemoryCache(MAX_MEMORY_BYTES)
@@ -99,15 +101,15 @@ class ResponseCache:
     def learn_owner(self, fingerprint: str, owner: str) -> None:
         self._set(self._key("owner", fingerprint, ""), owner.encode(), RESPONSE_TTL_SECONDS)
 
-    def publish_refused_token(self, fingerprint: str, name: str, why: str, at: datetime | None) -> None:
+    def publish_refused_token(self, fingerprint: str, name: str, reason: str, at: datetime | None) -> None:
         """Let others see for a day which credential GitHub refused and why (see `core.budget`)."""
-        key, told = f"{self._key_prefix}:refused", json.dumps({"name": name, "why": why, "at": at and at.isoformat()})
-        self._ask(lambda redis: (redis.hset(key, fingerprint, told), redis.expire(key, REFUSAL_TTL_SECONDS)))
+        key, token = self._refused_tokens_key, RefusedToken(fingerprint, name, reason, at)
+        self._ask(lambda redis: (redis.hset(key, fingerprint, token.to_json()), redis.expire(key, REFUSAL_TTL_SECONDS)))
 
     def clear_refused_tokens(self, fingerprints: Iterable[str]) -> None:
         """A process that starts gives its credentials another chance."""
         names = list(fingerprints)
-        self._ask(lambda redis: redis.hdel(f"{self._key_prefix}:refused", *names) if names else None)
+        self._ask(lambda redis: redis.hdel(self._refused_tokens_key, *names) if names else None)
 
     def _key(self, what: str, fingerprint: str, url: str) -> str:
         return f"{self._versioned_prefix}:{what}:{fingerprint}:{sha256(url.encode()).hexdigest()[:32]}"

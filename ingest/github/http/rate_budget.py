@@ -3,9 +3,10 @@
 Times are seconds on a clock that all processes share (see gate.py). Nothing here waits or sends.
 """
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Literal
+
+from core.budget.shared_state import LEASE_SECONDS, Bucket, InFlightRequest, StoredRateBudget
 
 REST, GRAPHQL = "rest", "graphql"
 # GitHub's secondary limits are 900 points a minute for REST and 2,000 for GraphQL, 100 requests at once.
@@ -14,8 +15,6 @@ MAX_REQUESTS_PER_MINUTE = {REST: 850, GRAPHQL: 1900}
 MAX_CONCURRENT_REQUESTS = 60
 SLOT_SECONDS = 5
 MINUTE = 60
-# A process that died leaves its requests in flight until then.
-LEASE_SECONDS = 90
 # Two answers about one window can differ by a second or two.
 SAME_WINDOW_TOLERANCE_SECONDS = 5.0
 RECHECK_SECONDS = 0.05
@@ -49,33 +48,8 @@ class AdmissionDecision:
 
 
 @dataclass
-class Bucket:
-    """One of GitHub's budgets, as last told."""
-
-    limit: int
-    remaining: int
-    resets_at: float
-
-
-@dataclass
-class InFlightRequest:
-    """A request that has started and not been answered."""
-
-    bucket: str
-    cost: int
-    started_at: float
-
-
-@dataclass
-class RateBudgetState:
-    """The whole state. It travels as one JSON text through Redis."""
-
-    paused_until: float = 0.0
-    paused_at: float = 0.0
-    strikes: int = 0
-    buckets: dict[str, Bucket] = field(default_factory=dict)
-    in_flight: dict[str, InFlightRequest] = field(default_factory=dict)
-    paced: dict[str, dict[str, int]] = field(default_factory=dict)
+class RateBudgetState(StoredRateBudget):
+    """The shared state with the decisions made on it: admit a request, settle it, pause."""
 
     # Starting and ending a request --------------------------------------------------------------------------------
 
@@ -142,16 +116,6 @@ class RateBudgetState:
         for key, bucket in other.buckets.items():
             held = self.buckets.get(key)
             self.buckets[key] = bucket if held is None else newer_bucket(held, bucket)
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> "RateBudgetState":
-        body = json.loads(text)
-        body["buckets"] = {key: Bucket(**item) for key, item in body["buckets"].items()}
-        body["in_flight"] = {key: InFlightRequest(**item) for key, item in body["in_flight"].items()}
-        return cls(**body)
 
     # Deciding -----------------------------------------------------------------------------------------------------
 

@@ -13,9 +13,10 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError, WatchError
 
+from core.budget.shared_state import Bucket
 from ingest.github.fetch.types import BucketState
 from ingest.github.http.errors import RateLimited, Stopped
-from ingest.github.http.rate_budget import AdmissionDecision, AdmissionRequest, Bucket, RateBudgetState
+from ingest.github.http.rate_budget import AdmissionDecision, AdmissionRequest, RateBudgetState
 from ingest.github.http.responses import RateLimitStatus, RequiredWait
 
 log = structlog.get_logger()
@@ -95,7 +96,7 @@ class RateBudgetStore:
         """What Redis holds, and what we heard ourselves should Redis have forgotten it."""
         try:
             state = RateBudgetState.from_json(held) if held else RateBudgetState()
-        except (ValueError, KeyError, TypeError):  # written by another version
+        except (ValueError, KeyError, TypeError, AttributeError):  # written by another version
             state = RateBudgetState()
         state.merge(self._local_state)
         return state

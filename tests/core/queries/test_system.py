@@ -10,6 +10,7 @@ from core import redis_client
 from core.db import schema
 from core.queries import system
 from core.queue import jobs
+from core.queue.liveness import LEADER_LOCK
 from tests import seed_data
 
 NOW = datetime.now(UTC)
@@ -67,9 +68,6 @@ def test_redis_that_is_away_is_an_error_within_its_time(monkeypatch, tmp_path):
 
 
 def test_the_leader_is_known_by_the_scheduler_s_own_lock(committing_database):
-    from ingest.scheduler import LEADER_LOCK
-
-    assert system.LEADER_LOCK == LEADER_LOCK
     assert system.scheduler_leader() is None
     with committing_database.connect() as leader:
         leader.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LEADER_LOCK})
@@ -80,7 +78,7 @@ def test_the_leader_is_known_by_the_scheduler_s_own_lock(committing_database):
 
 def test_a_leader_of_another_database_is_not_ours(committing_database, test_engine):
     with test_engine.connect() as other:
-        other.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": system.LEADER_LOCK})
+        other.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LEADER_LOCK})
         assert system.scheduler_leader() is None
         other.invalidate()  # a lock outlives a rollback, and the connection is others' next
 
@@ -92,12 +90,6 @@ def test_workers_are_alive_while_their_heart_beats(database):
     told = system.worker_counts(NOW)
     assert (told["alive"], told["silent"]) == (1, 1)
     assert told["heard_at"] == NOW - timedelta(seconds=5)
-
-
-def test_the_leader_and_this_page_agree_which_worker_is_dead():
-    from ingest.scheduler import SILENT_WORKER_SECONDS
-
-    assert timedelta(seconds=SILENT_WORKER_SECONDS) == system.HEARTBEAT_TIMEOUT
 
 
 def test_the_queue_tells_what_waits_and_since_when(database):

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.budget.cost_model import INTERACTIVE_RESERVE
 from ingest.planning.backoff import (
     JITTER,
-    RESERVE,
     AvailableBudget,
     PricedAccount,
     batch_by_token,
@@ -90,7 +90,7 @@ def test_the_most_wanted_come_first_and_the_rest_waits():
     due = [PricedAccount(number, 2.0, "a") for number in range(100)]
     chosen = select_affordable(due, {"a": AvailableBudget(60, 60)})
     assert [one.account_id for one in chosen] == list(range(len(chosen)))
-    assert 0 < len(chosen) < 60 * (1 - RESERVE) / 2
+    assert 0 < len(chosen) < 60 * (1 - INTERACTIVE_RESERVE) / 2
 
 
 def test_arrears_are_spread_over_minutes():

@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import text
 
 from core.budget import shared_state
+from core.budget.shared_state import Bucket
 from core.queue import jobs
 from ingest.github.http.credentials import CredentialPool
-from ingest.github.http.rate_budget import Bucket, RateBudgetState
+from ingest.github.http.rate_budget import RateBudgetState
 from ingest.planning import due_accounts, enqueue
 from ingest.planning.enqueue import enqueue_due_accounts
 from ingest.planning.rate_budget import RateBudget

@@ -131,7 +131,7 @@ def test_an_app_that_was_uninstalled_leaves_the_work_to_the_tokens(github, sandb
     assert all(outcome.answer for outcome in fetch_accounts(client, sandbox))
     (told,) = refused_tokens.load_refused_tokens(redis, sandbox.url)
     assert told.name == "GitHub App 1234 (installation 77)"
-    assert "not installed there any more" in told.why
+    assert "not installed there any more" in told.reason
     assert told.at == sandbox_now(sandbox)
     github("sandbox-token-2", redis=redis)
     assert refused_tokens.load_refused_tokens(redis, sandbox.url) == []

@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.budget.shared_state import LEASE_SECONDS, Bucket
 from ingest.github.http.rate_budget import (
     GRAPHQL,
-    LEASE_SECONDS,
     MAX_CONCURRENT_REQUESTS,
     MAX_REQUESTS_PER_MINUTE,
     REST,
     AdmissionRequest,
-    Bucket,
     RateBudgetState,
     newer_bucket,
 )
