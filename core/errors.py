@@ -1,56 +1,74 @@
-"""The tree of errors. Each reads as a sentence for a person and carries what its catcher needs."""
+"""Errors that Almanac raises on purpose; each message is a sentence for people, each code a constant for programs.
+
+AlmanacError
+├── BadInput                  bad_input
+│   └── BadLogin              bad_login           core.tracking.login
+├── NotFound                  not_found
+│   └── AccountNotStored                          ingest.cli.show
+├── Conflict                  conflict
+├── NotSignedIn               not_signed_in
+│   ├── InvalidTicket                             core.auth.tickets
+│   ├── InvalidToken                              core.auth.tokens
+│   └── SignInRefused                             core.auth.sign_in
+├── Forbidden                 forbidden
+├── RateLimitExceeded         rate_limited
+├── ServerUnavailable         server_unavailable
+├── AddressRefused            address_refused     ingest.alerts.ssrf_guard
+├── TemporaryDeliveryError    try_again           ingest.alerts.deliver
+└── GitHubError               github_error        ingest.github.http.errors draws its subclasses
+"""
 
 from datetime import datetime
 
 
 class AlmanacError(Exception):
-    """Anything Almanac raises on purpose; `code` is for programs and never changes its meaning."""
+    """Base of all errors that are raised on purpose; `code` is for programs and never changes its meaning."""
 
     code = "error"
 
 
 class BadInput(AlmanacError):
-    """Somebody gave a value that cannot be used; the sentence says which and why."""
+    """A value cannot be used; the message says which and why."""
 
     code = "bad_input"
 
 
 class NotFound(AlmanacError):
-    """What was asked for is not held."""
+    """The requested object is not stored."""
 
     code = "not_found"
 
 
-class ServerUnavailable(AlmanacError):
-    """Postgres or Redis does not answer."""
+class Conflict(AlmanacError):
+    """The request contradicts what is stored, such as a name that is taken."""
 
-    code = "server_unavailable"
+    code = "conflict"
 
 
 class NotSignedIn(AlmanacError):
-    """Nobody is signed in, or no longer."""
+    """The request carries no valid session or API key."""
 
     code = "not_signed_in"
 
 
 class Forbidden(AlmanacError):
-    """The person who asks may not."""
+    """The person is signed in but lacks the role."""
 
     code = "forbidden"
 
 
-class Conflict(AlmanacError):
-    """What was asked for collides with what is there."""
-
-    code = "conflict"
-
-
 class RateLimitExceeded(AlmanacError):
-    """A limit is reached; it ends at `resets_at` (UTC)."""
+    """A per-person limit of *amount* is used up; there is room again at `resets_at` (UTC)."""
 
     code = "rate_limited"
 
-    def __init__(self, sentence: str, *, amount: int, resets_at: datetime) -> None:
+    def __init__(self, message: str, *, amount: int, resets_at: datetime) -> None:
         self.amount = amount
         self.resets_at = resets_at
-        super().__init__(sentence)
+        super().__init__(message)
+
+
+class ServerUnavailable(AlmanacError):
+    """Postgres or Redis cannot be reached or started."""
+
+    code = "server_unavailable"

@@ -25,7 +25,7 @@ class CreatedWebhook:
 def add_rule(
     connection: Connection, admin: Identity, kind: str, settings: Mapping[str, object], login: str, origin: Origin
 ) -> int:
-    """Watch something of all that is tracked, or of one account where *login* names it. Raises NotHere, BadInput."""
+    """Watch something of all that is tracked, or of one account where *login* names it. Raises NotFound, BadInput."""
     require_role(admin, "admin")
     account_id = _find_account_id(connection, login) if login.strip() else None
     rule_id = rules.add_rule(connection, kind, settings, admin.username, account_id)
@@ -42,7 +42,7 @@ def change_rule(
     *,
     enabled: bool,
 ) -> None:
-    """Raises NotHere, BadInput."""
+    """Raises NotFound, BadInput."""
     require_role(admin, "admin")
     kind = _rule_kind(connection, rule_id)
     rules.change_rule(connection, rule_id, settings, enabled=enabled)
@@ -51,7 +51,7 @@ def change_rule(
 
 
 def remove_rule(connection: Connection, admin: Identity, rule_id: int, origin: Origin) -> None:
-    """What it raised goes with it. Raises NotHere."""
+    """What it raised goes with it. Raises NotFound."""
     require_role(admin, "admin")
     kind = _rule_kind(connection, rule_id)
     rules.remove_rule(connection, rule_id)
@@ -77,7 +77,7 @@ def add_webhook(
 def set_webhook_enabled(
     connection: Connection, admin: Identity, webhook_id: int, origin: Origin, *, enabled: bool
 ) -> None:
-    """Raises NotHere."""
+    """Raises NotFound."""
     require_role(admin, "admin")
     name = _webhook_name(connection, webhook_id)
     rules.set_webhook_enabled(connection, webhook_id, enabled=enabled)
@@ -85,7 +85,7 @@ def set_webhook_enabled(
 
 
 def remove_webhook(connection: Connection, admin: Identity, webhook_id: int, origin: Origin) -> None:
-    """Raises NotHere."""
+    """Raises NotFound."""
     require_role(admin, "admin")
     name = _webhook_name(connection, webhook_id)
     rules.remove_webhook(connection, webhook_id)
@@ -93,7 +93,7 @@ def remove_webhook(connection: Connection, admin: Identity, webhook_id: int, ori
 
 
 def send_test_delivery(connection: Connection, admin: Identity, webhook_id: int, origin: Origin) -> int:
-    """Send something harmless; returns the delivery's id. Raises NotHere."""
+    """Send something harmless; returns the delivery's id. Raises NotFound."""
     require_role(admin, "admin")
     name = _webhook_name(connection, webhook_id)
     delivery_id = rules.enqueue_test_delivery(connection, webhook_id)

@@ -95,7 +95,7 @@ def add_rule(
 
 
 def change_rule(connection: Connection, rule_id: int, settings: Mapping[str, object], *, enabled: bool) -> None:
-    """Raises NotHere, BadInput."""
+    """Raises NotFound, BadInput."""
     kind = connection.scalar(text("SELECT kind FROM alert_rule WHERE id = :id FOR UPDATE"), {"id": rule_id})
     if kind is None:
         raise NotFound("This rule does not exist any more")

@@ -138,7 +138,7 @@ def list_active(person_id: int, now: datetime | None = None) -> list[ApiKeyInfo]
 
 
 def revoke(identity: Identity, key_id: int, origin: Origin) -> None:
-    """End a key of one's own. Raises NotHere when there is no such key, or it is somebody else's."""
+    """End a key of one's own. Raises NotFound when there is no such key, or it is somebody else's."""
     with transaction() as connection:
         name = connection.scalar(
             text(

@@ -123,13 +123,13 @@ def find_by_username(username: str) -> Person | None:
 
 
 def get(person_id: int) -> Person:
-    """Raises NotHere when there is nobody with that id."""
+    """Raises NotFound when there is nobody with that id."""
     with transaction() as connection:
         return fetch_person(connection, person_id)
 
 
 def fetch_person(connection: Connection, person_id: int, *, lock: bool = False) -> Person:
-    """The person's row, locked until the end of the transaction if asked. Raises NotHere."""
+    """The person's row, locked until the end of the transaction if asked. Raises NotFound."""
     row = connection.execute(
         text(f"SELECT {COLUMNS} FROM person WHERE id = :id" + (" FOR UPDATE" if lock else "")),  # noqa: S608 - ours
         {"id": person_id},

@@ -41,7 +41,7 @@ class SignInRefused(NotSignedIn):
 
 
 def sign_in(username: str, password: str, origin: Origin, sleep: Sleep = time.sleep) -> Person:
-    """Who that is. Raises SignInRefused, and TooMany after too many failures from that address."""
+    """Who that is. Raises SignInRefused, and RateLimitExceeded after too many failures from that address."""
     name = _normalized_username(username)
     with sign_in_locks.hold(limiter.name_and_network(name, origin.address)):
         limiter.check_sign_in(name, origin.address)
@@ -68,7 +68,7 @@ def register(
     invite: str | None = None,
 ) -> Person:
     """Add an analyst, or what the invitation says. Raises Forbidden where nobody may register, BadInput, Conflict,
-    InvalidTicket, TooMany."""
+    InvalidTicket, RateLimitExceeded."""
     mode = settings().registration_mode
     if mode == "closed":
         raise Forbidden("Registration is closed; ask an admin")
@@ -100,7 +100,7 @@ def register(
 def change_password(identity: Identity, old: str, new: str, origin: Origin, keep_session: UUID | None = None) -> None:
     """Set a new password for who knows the old one; all sessions but *keep_session* end.
 
-    Raises BadInput when the old one is wrong or the new one cannot be used, TooMany after too many wrong ones.
+    Raises BadInput when the old one is wrong or the new one cannot be used, RateLimitExceeded after too many wrong ones.
     """
     passwords.check_strength(new)
     name = _normalized_username(identity.username)

@@ -11,7 +11,7 @@ log = structlog.get_logger()
 
 
 def end_sessions(actor: Actor, person_id: int, origin: Origin) -> int:
-    """End every session of a person on behalf of *actor*; returns how many. Raises Forbidden, NotHere."""
+    """End every session of a person on behalf of *actor*; returns how many. Raises Forbidden, NotFound."""
     with transaction() as connection:
         name, by = people.require_admin_actor(connection, actor)
         person = people.fetch_person(connection, person_id)

@@ -60,7 +60,7 @@ def redeem_sign_in(ticket: str, nonce: str, now: datetime | None = None) -> int:
 
 
 def issue_reset(actor: Actor, person_id: int, origin: Origin, now: datetime | None = None) -> str:
-    """A token with which somebody sets a new password; earlier ones of that person end. Raises Conflict, NotHere."""
+    """A token with which somebody sets a new password; earlier ones of that person end. Raises Conflict, NotFound."""
     with transaction() as connection:
         name, by = people.require_admin_actor(connection, actor)
         person = people.fetch_person(connection, person_id, lock=True)
@@ -140,7 +140,7 @@ def issue_invite(
 
 
 def revoke_invite(actor: Actor, invite_id: str, origin: Origin) -> None:
-    """End an invitation that nobody has used; *invite_id* as lists of them tell it. Raises Forbidden, NotHere."""
+    """End an invitation that nobody has used; *invite_id* as lists of them tell it. Raises Forbidden, NotFound."""
     with transaction() as connection:
         name, by = people.require_admin_actor(connection, actor)
         row = connection.execute(

@@ -65,7 +65,7 @@ class LookupStore:
         self.redis.set(_redis_key(lookup.id), json.dumps(asdict(lookup)), ex=self.ttl_seconds)
 
     def get(self, lookup_id: str) -> Lookup:
-        """Raises NotHere when it is older than ten minutes."""
+        """Raises NotFound when it is older than ten minutes."""
         held: Any = self.redis.get(_redis_key(lookup_id))
         if held is None:
             raise NotFound("This look-up is over; look again")

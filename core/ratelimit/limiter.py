@@ -88,7 +88,7 @@ class Limiter:
         self._memory_window: WindowStorage | None = None
 
     def take(self, kind: LimitKind, item: "RateLimitItem", key: str, cost: int) -> LimitState:
-        """Count *cost*. Raises TooMany, having counted nothing, when it does not fit."""
+        """Count *cost*. Raises RateLimitExceeded, having counted nothing, when it does not fit."""
         seen, shared = self._ask(lambda counts: counts.take(item, key, cost))
         state = self._state(kind, item, seen, shared)
         if not seen.taken:
@@ -158,7 +158,7 @@ def limiter() -> Limiter:
 
 
 def check(kind: LimitKind, who: str, cost: int = 1) -> LimitState:
-    """Count *cost* against what *who* may do, and tell what is left. Raises TooMany when it is too much."""
+    """Count *cost* against what *who* may do, and tell what is left. Raises RateLimitExceeded when it is too much."""
     item = configured_limit(kind)
     if item is None:
         return unlimited_state(kind)
@@ -191,7 +191,7 @@ def record_failed_sign_in(name: str, address: str | None) -> None:
 
 
 def check_sign_in(name: str, address: str | None) -> None:
-    """Whether another sign-in may be tried. Raises TooMany after too many failures; unknown names count like known."""
+    """Whether another sign-in may be tried. Raises RateLimitExceeded after too many failures; unknown names count like known."""
     item = configured_limit("sign_in")
     if item is None:
         return

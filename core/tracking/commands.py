@@ -59,7 +59,7 @@ def request_tracking(
 def decide_requests(
     connection: Connection, admin: Identity, wish_ids: Sequence[int], now: datetime, origin: Origin, *, granted: bool
 ) -> TrackingResult:
-    """Grant or decline wishes. Raises Forbidden, and NotHere when others decided about all of them already."""
+    """Grant or decline wishes. Raises Forbidden, and NotFound when others decided about all of them already."""
     require_role(admin, "admin")
     rows = connection.execute(
         text(

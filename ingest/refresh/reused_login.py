@@ -11,7 +11,7 @@ from ingest.github.http.rate_gate import StopSignal
 class LoginReused(GitHubError):
     """An account's names moved while it was looked for."""
 
-    code = "name_taken"
+    code = "login_reused"
 
     def __init__(self, login: str) -> None:
         super().__init__(f"Another account answers to {login} now; the next look tells what became of the one we hold")

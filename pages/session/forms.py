@@ -71,7 +71,7 @@ class PeopleController(AuthenticationController):
         self.person: Person | None = None
 
     def login(self, username: str | None = None, password: str | None = None, *_others: Any, **_more: Any) -> bool:
-        """Raises SignInRefused and TooMany."""
+        """Raises SignInRefused and RateLimitExceeded."""
         self.person = sign_in.sign_in((username or "").strip(), password or "", self.origin)
         return True
 
@@ -86,7 +86,7 @@ class PeopleController(AuthenticationController):
         *_others: Any,
         **_more: Any,
     ) -> tuple[str, str, str]:
-        """Raises BadInput, Conflict and TooMany."""
+        """Raises BadInput, Conflict and RateLimitExceeded."""
         name = " ".join(part for part in (new_first_name.strip(), new_last_name.strip()) if part)
         self.validator.validate_name(name)
         self.validator.validate_email(new_email.strip())

@@ -38,7 +38,7 @@ class StatisticsNotReady(GitHubError):
 class RepositoryNameReused(GitHubError):
     """The name belongs to another repository now: what it says is not ours to store."""
 
-    code = "name_taken"
+    code = "repository_name_reused"
 
     def __init__(self, repository: str) -> None:
         super().__init__(f"{repository} is another repository now; the next look at its account tells where ours is")

@@ -16,7 +16,7 @@ class GitHubError(AlmanacError):
 class RateLimited(GitHubError):
     """GitHub told us to wait, longer than this caller was ready to."""
 
-    code = "rate_limited"
+    code = "github_rate_limited"
 
     def __init__(self, resets_at: datetime, reason: str = "GitHub's rate limit is spent") -> None:
         self.resets_at = resets_at

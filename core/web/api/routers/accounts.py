@@ -55,7 +55,7 @@ class Account(BaseModel):
 
 
 def get_account(login: str, as_of: datetime | None) -> dict[str, Any]:
-    """The account that is called so now. Raises BadLogin, and NotHere with the new name if it was renamed."""
+    """The account that is called so now. Raises BadLogin, and NotFound with the new name if it was renamed."""
     name = parse_login(login)
     held = queries.by_login(name, as_of)
     if held:
