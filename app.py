@@ -23,6 +23,7 @@ from starlette.exceptions import HTTPException
 from streamlit import config
 
 from core import log as logs
+from core.auth import bootstrap_admin
 from core.auth.signing_key import secret_key
 from core.errors import AlmanacError, BadInput
 from core.launcher.embedded.urls import use_embedded_servers
@@ -97,12 +98,11 @@ def warm_up() -> None:
 
 
 def ensure_first_admin() -> None:
-    """Started alone, this process says how to sign in; else whoever started it has said so."""
-    first_start = import_module("core.auth.bootstrap_admin")
+    """Create the first admin and print how to sign in, unless the launcher that started this process does."""
     try:
-        first_start.prepare()
-    except BadInput as refused:
-        log.warning("first admin not made", reason=str(refused))
+        bootstrap_admin.create_and_announce()
+    except BadInput as error:
+        log.warning("first admin not created", reason=str(error))
 
 
 async def collect_garbage() -> None:

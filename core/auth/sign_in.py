@@ -4,8 +4,6 @@ Whoever is refused learns nothing: the sentence is the same for an unknown name,
 person and a name that is being guessed, and bcrypt runs exactly once for each of them.
 """
 
-import secrets
-import string
 import time
 import unicodedata
 from collections.abc import Callable
@@ -29,8 +27,6 @@ from core.settings import settings
 
 log = structlog.get_logger()
 Sleep = Callable[[float], None]
-FIRST_ADMIN_LOCK = 0x616C6D61646D696E  # "almadmin"
-GENERATED_LENGTH = 20
 
 
 class SignInRefused(NotSignedIn):
@@ -128,55 +124,6 @@ def change_password(identity: Identity, old: str, new: str, origin: Origin, keep
         )
     sessions.invalidate_cached(ended)
     log.info("password changed", person_id=identity.person_id, sessions_ended=len(ended))
-
-
-def ensure_first_admin() -> str | None:
-    """Make the first admin where there is nobody yet. Returns the password if it was generated, to be printed once.
-
-    Raises BadInput when ADMIN_USERNAME or ADMIN_PASSWORD cannot be used, in production when there is no password:
-    what it prints is kept by others there.
-    """
-    given = settings().admin_password.get_secret_value()
-    with transaction() as connection:
-        # Two processes that start at once make one admin between them.
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": FIRST_ADMIN_LOCK})
-        if connection.scalar(text("SELECT EXISTS (SELECT FROM person)")):
-            return None
-        newcomer = _validated_first_admin(given)
-        password = given or generate_password()
-        people.insert(connection, newcomer, passwords.hash_password(password))
-        audit.record(connection, "person_created", actor="first start", target=newcomer.username, role="admin")
-    log.info("first admin made")
-    return None if given else password
-
-
-def generate_password() -> str:
-    """Twenty letters and digits, about 117 bits, that satisfy the rules for passwords."""
-    while True:
-        password = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(GENERATED_LENGTH))
-        try:
-            passwords.check_strength(password)
-        except BadInput:
-            continue
-        return password
-
-
-def _validated_first_admin(given: str) -> NewPerson:
-    try:
-        newcomer = NewPerson.of(settings().admin_username, None, None, "admin")
-    except BadInput as error:
-        raise BadInput(f"ADMIN_USERNAME cannot be used: {error}") from None
-    if not given and settings().environment == "production":
-        raise BadInput(
-            "ADMIN_PASSWORD is needed at the first start in production; or run `python -m core create-person NAME"
-            " --role admin`"
-        )
-    try:
-        if given:
-            passwords.check_strength(given)
-    except BadInput as error:
-        raise BadInput(f"ADMIN_PASSWORD cannot be used: {error}") from None
-    return newcomer
 
 
 def _registration_email(given: str | None, offered: Invite | None) -> str | None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 
+from core.auth.bootstrap_admin import FIRST_ADMIN_HANDLED_VARIABLE, bootstrap_first_admin
 from core.errors import BadInput, ServerUnavailable
 from core.launcher.embedded import Servers
-from core.launcher.first_admin import FIRST_ADMIN_HANDLED_VARIABLE, bootstrap_first_admin
 from core.launcher.processes import ChildProcess, exit_description, start_process
 from core.settings import Settings
 

@@ -1,4 +1,4 @@
-"""The first start makes one admin, tells the generated password once, and no later start makes another."""
+"""The first start makes one admin, prints the generated password once, and no later start makes another."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Engine, text
 from structlog.testing import capture_logs
 
 from core.auth import bootstrap_admin, passwords, people, sign_in
+from core.auth.bootstrap_admin import FIRST_ADMIN_HANDLED_VARIABLE, bootstrap_first_admin
 from core.errors import BadInput
-from core.launcher.first_admin import FIRST_ADMIN_HANDLED_VARIABLE, bootstrap_first_admin
 from core.settings import settings
 from tests.core.auth.conftest import ORIGIN, AddPerson, audit_events
 
@@ -19,18 +19,18 @@ Setting = Callable[..., None]
 
 
 def test_the_generated_password_opens(database: Connection, redis: Redis) -> None:
-    generated = sign_in.ensure_first_admin()
+    generated = bootstrap_admin.ensure_first_admin()
     assert generated is not None
     passwords.check_strength(generated)
     assert sign_in.sign_in("admin", generated, ORIGIN).role == "admin"
-    assert sign_in.ensure_first_admin() is None
+    assert bootstrap_admin.ensure_first_admin() is None
     (event,) = audit_events(database, "person_created")
     assert (event.actor, event.target) == ("first start", "admin")
 
 
 def test_a_password_that_is_set_is_used_and_not_told(database: Connection, redis: Redis, setting: Setting) -> None:
     setting(admin_username="root", admin_password="My own one 1")
-    assert sign_in.ensure_first_admin() is None
+    assert bootstrap_admin.ensure_first_admin() is None
     assert sign_in.sign_in("root", "My own one 1", ORIGIN).role == "admin"
 
 
@@ -47,20 +47,20 @@ def test_what_is_set_and_cannot_be_used_is_one_sentence(
 ) -> None:
     setting(**given)
     with pytest.raises(BadInput, match=sentence):
-        sign_in.ensure_first_admin()
+        bootstrap_admin.ensure_first_admin()
     assert database.scalar(text("SELECT count(*) FROM person")) == 0
 
 
 def test_where_there_are_people_nothing_is_made_whatever_is_set(add: AddPerson, setting: Setting) -> None:
     add("ada")
     setting(admin_password="weak")
-    assert sign_in.ensure_first_admin() is None
+    assert bootstrap_admin.ensure_first_admin() is None
     assert people.find_by_username("admin") is None
 
 
 def test_who_starts_at_once_makes_one_admin(committing_database: Engine) -> None:
     with ThreadPoolExecutor(4) as pool:
-        told_to = list(pool.map(lambda _: sign_in.ensure_first_admin(), range(4)))
+        told_to = list(pool.map(lambda _: bootstrap_admin.ensure_first_admin(), range(4)))
     assert sum(one is not None for one in told_to) == 1
     with committing_database.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM person")) == 1
@@ -125,5 +125,5 @@ def test_production_makes_no_password_of_its_own(database, monkeypatch):
         monkeypatch.setenv(name, value)
     settings.cache_clear()
     with pytest.raises(BadInput, match="ADMIN_PASSWORD is needed"):
-        sign_in.ensure_first_admin()
+        bootstrap_admin.ensure_first_admin()
     assert database.scalar(text("SELECT count(*) FROM person")) == 0
