@@ -1,4 +1,7 @@
-"""A server that is away is tried by one request in a few seconds; the others do not wait with it."""
+"""Circuit breaker: while a server is unavailable, only one request per interval tries it and the others fail fast.
+
+Not pybreaker: that calls the function itself and raises when open; callers here fall back to another store instead.
+"""
 
 import math
 import threading
@@ -10,13 +13,13 @@ WARN_INTERVAL_SECONDS = 60.0
 
 
 class CircuitBreaker:
-    """Ask `may_try` before each attempt, and tell what came of it. Safe to use from many threads."""
+    """Call `allow_request` before each attempt and report its outcome. Thread-safe."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._is_open = False
-        self._away_until = -math.inf
+        self._retry_at = -math.inf
         self._warned_at = -math.inf
 
     def allow_request(self) -> bool:
@@ -24,22 +27,22 @@ class CircuitBreaker:
             return True
         with self._lock:
             now = self._monotonic()
-            if now < self._away_until:
+            if now < self._retry_at:
                 return False
-            self._away_until = now + RETRY_INTERVAL_SECONDS
+            self._retry_at = now + RETRY_INTERVAL_SECONDS
             return True
 
-    def failed(self) -> bool:
-        """Note that it did not answer; True when somebody should be warned: once in a minute."""
+    def record_failure(self) -> bool:
+        """Open the circuit; return True if the caller should log a warning: at most once per minute."""
         with self._lock:
             now = self._monotonic()
-            self._is_open, self._away_until = True, now + RETRY_INTERVAL_SECONDS
-            tell = now - self._warned_at >= WARN_INTERVAL_SECONDS
-            if tell:
+            self._is_open, self._retry_at = True, now + RETRY_INTERVAL_SECONDS
+            should_warn = now - self._warned_at >= WARN_INTERVAL_SECONDS
+            if should_warn:
                 self._warned_at = now
-            return tell
+            return should_warn
 
     def record_success(self) -> bool:
-        """Note that it answered; True when it had been away."""
-        was_away, self._is_open = self._is_open, False
-        return was_away
+        """Close the circuit; return True if it was open."""
+        was_open, self._is_open = self._is_open, False
+        return was_open

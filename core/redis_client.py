@@ -1,10 +1,10 @@
-"""The Redis connection: what is in it may be forgotten at any moment."""
+"""The Redis client of this process. Redis may lose its contents at any time: nothing is stored there alone."""
 
 from collections.abc import Callable
 from functools import lru_cache
 
-from redis import Redis
-from redis.backoff import ExponentialBackoff
+from redis import ConnectionPool, Redis
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
 from core.errors import ServerUnavailable
@@ -14,7 +14,7 @@ _embedded_server_url: Callable[[], str] | None = None
 
 
 def use_embedded_server(url: Callable[[], str]) -> None:
-    """Ask *url*, which may start a server, for the URL where REDIS_URL is empty. Entry points call this once."""
+    """Call *url*, which may start a server, for the URL where REDIS_URL is empty. Entry points call this once."""
     global _embedded_server_url  # noqa: PLW0603 - one provider per process, set by its entry point
     _embedded_server_url = url
 
@@ -30,7 +30,20 @@ def redis_url() -> str:
 
 @lru_cache(maxsize=1)
 def redis() -> Redis:
-    """This process's pool of connections; answers are bytes."""
+    """Return this process's client with its connection pool; replies are bytes."""
     return Redis.from_url(
         redis_url(), socket_timeout=2, socket_connect_timeout=1, retry=Retry(ExponentialBackoff(cap=0.2), 1), protocol=3
     )
+
+
+@lru_cache(maxsize=8)
+def with_short_timeouts(client: Redis, timeout_seconds: float, *, retry: bool = True) -> Redis:
+    """Return a client for the same server with page-sized socket timeouts; on timeout the caller falls back.
+
+    Without *retry* a lost connection fails at once. Each (client, timeout) has one connection pool of its own.
+    """
+    pool = client.connection_pool
+    options = pool.connection_kwargs | {"socket_timeout": timeout_seconds, "socket_connect_timeout": timeout_seconds}
+    if not retry:
+        options |= {"retry": Retry(NoBackoff(), 0)}
+    return Redis(connection_pool=ConnectionPool(connection_class=pool.connection_class, **options))

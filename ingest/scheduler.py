@@ -19,11 +19,11 @@ from core.budget import shared_state
 from core.db import partitions
 from core.db.cancel import StatementCanceller
 from core.db.data_version import publish_data_version
+from core.db.log_filter import filter_connection_errors
 from core.queue import jobs
 from core.queue.liveness import HEARTBEAT_TIMEOUT, LEADER_LOCK
 from core.settings import settings
 from ingest.alerts import evaluate as alerts
-from ingest.away import filter_connection_errors
 from ingest.enrichment import enqueue as enqueue_enrichment
 from ingest.enrichment import run_log as reading_runs
 from ingest.history_import import adopt_repositories

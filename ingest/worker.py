@@ -14,10 +14,11 @@ from procrastinate.job_context import AbortReason
 from sqlalchemy.engine import URL
 
 from core import redis_client
+from core.db.errors import is_connection_error
+from core.db.log_filter import filter_connection_errors
 from core.queue import jobs
 from ingest import lookups
 from ingest.alerts.deliver import MAX_ATTEMPTS, WebhookSender
-from ingest.away import filter_connection_errors, is_connection_error
 from ingest.enrichment import Enricher, tasks
 from ingest.refresh.batch import Refresher, RefreshRequest
 

@@ -8,6 +8,7 @@ from core import prometheus
 from core.auth.identity import Identity
 from core.auth.session_cache import LiveSession
 from core.db.data_version import data_version
+from core.db.errors import is_server_unavailable
 from core.db.frames import pin_version
 from core.errors import RateLimitExceeded
 from core.queries import coverage
@@ -40,7 +41,7 @@ def wait_for_database() -> None:
     try:
         data_version()
     except Exception as error:
-        if not error_display.is_database_unavailable(error):
+        if not is_server_unavailable(error):
             raise
     else:
         st.rerun()
@@ -52,7 +53,7 @@ def watch_session() -> None:
     try:
         live = current.current_session()
     except Exception as error:
-        if not error_display.is_database_unavailable(error):
+        if not is_server_unavailable(error):
             raise
         return
     if live is None or live.access_expires_at + RENEWAL_GRACE < datetime.now(UTC):
@@ -150,7 +151,7 @@ try:
     else:
         show_requested_page(live)
 except Exception as error:
-    if not error_display.is_database_unavailable(error):
+    if not is_server_unavailable(error):
         raise
     structlog.get_logger().warning("database away", error=type(error).__name__)
     wait_for_database()

@@ -1,6 +1,6 @@
-"""What Redis knows of sessions for a few seconds, so that a rerun need not ask Postgres. It may forget at any moment.
+"""Cache of live sessions in Redis, for a few seconds, so that a rerun does not query Postgres.
 
-While Redis is away nobody waits for it twice in a few seconds.
+Entries may vanish at any time. While Redis is unavailable a circuit breaker keeps requests from waiting for it.
 """
 
 import json
@@ -31,7 +31,7 @@ INVALIDATED = b"changed"
 
 @dataclass(frozen=True)
 class LiveSession:
-    """A session that has not ended: whose it is, and until when its newest access token and it itself are good."""
+    """A session that was not ended: its identity, and when its newest access token and the session itself expire."""
 
     identity: Identity
     access_expires_at: datetime
@@ -39,65 +39,52 @@ class LiveSession:
 
 
 class SessionCache:
-    """Sessions in Redis. What fails is remembered, not raised: Postgres is the truth."""
+    """Sessions in Redis by id. Errors open the circuit and are not raised: Postgres is the source of truth."""
 
     def __init__(self, redis: "Callable[[], Redis]", monotonic: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
         self._breaker = CircuitBreaker(monotonic)
 
     def get(self, session_id: UUID) -> LiveSession | None:
-        found = self._attempt(lambda redis: redis.get(_key(session_id)))
-        return _from_json(found) if found and found != INVALIDATED else None
+        cached = self._attempt(lambda redis: redis.get(_key(session_id)))
+        return _from_json(cached) if cached and cached != INVALIDATED else None
 
-    def keep(self, session_id: UUID, live: LiveSession) -> None:
-        """Not over a mark of `forget`: what was read just before a change is old already."""
+    def put(self, session_id: UUID, live: LiveSession) -> None:
+        """Store *live*, unless the session was just invalidated: then *live* was read before the change."""
         self._attempt(lambda redis: redis.set(_key(session_id), _to_json(live), nx=True, ex=CACHE_SECONDS))
 
-    def forget(self, session_ids: Iterable[UUID]) -> None:
-        """Let the next who asks ask Postgres; called after the change was committed."""
+    def invalidate(self, session_ids: Iterable[UUID]) -> None:
+        """Make the next reads go to Postgres; call this after the change was committed."""
         keys = [_key(session_id) for session_id in session_ids]
 
-        def mark(redis: "Redis") -> None:
+        def mark_invalidated(redis: "Redis") -> None:
             with redis.pipeline(transaction=False) as pipeline:
                 for key in keys:
                     pipeline.set(key, INVALIDATED, ex=INVALIDATED_SECONDS)
                 pipeline.execute()
 
         if keys:
-            self._attempt(mark)
+            self._attempt(mark_invalidated)
 
-    def _attempt(self, ask: "Callable[[Redis], Any]") -> Any:
+    def _attempt(self, call: "Callable[[Redis], Any]") -> Any:
         if not self._breaker.allow_request():
             return None
         try:
-            answer = ask(self._redis())
+            reply = call(self._redis())
         except (RedisError, OSError, AlmanacError) as error:
-            if self._breaker.failed():
-                log.warning("redis is away, sessions are asked of postgres", error=type(error).__name__)
+            if self._breaker.record_failure():
+                log.warning("Redis unavailable, sessions read from Postgres", error=type(error).__name__)
             return None
         self._breaker.record_success()
-        return answer
+        return reply
 
 
 @lru_cache(maxsize=1)
 def session_cache() -> SessionCache:
-    """This process's."""
-    from core import redis_client  # noqa: PLC0415 - nothing to connect to before somebody asks
+    """Return this process's cache."""
+    from core.redis_client import redis, with_short_timeouts  # noqa: PLC0415 - connects on first use
 
-    return SessionCache(lambda: _with_short_timeouts(redis_client.redis()))
-
-
-@lru_cache(maxsize=1)
-def _with_short_timeouts(patient: "Redis") -> "Redis":
-    """The same server, asked as befits a page that somebody waits for: Postgres knows as well."""
-    from redis import ConnectionPool, Redis  # noqa: PLC0415 - as above
-
-    pool = patient.connection_pool
-    given = pool.connection_kwargs | {
-        "socket_timeout": TIMEOUT_SECONDS,
-        "socket_connect_timeout": TIMEOUT_SECONDS,
-    }
-    return Redis(connection_pool=ConnectionPool(connection_class=pool.connection_class, **given))
+    return SessionCache(lambda: with_short_timeouts(redis(), TIMEOUT_SECONDS))
 
 
 def _key(session_id: UUID) -> str:
@@ -105,14 +92,14 @@ def _key(session_id: UUID) -> str:
 
 
 def _to_json(live: LiveSession) -> str:
-    told = asdict(live.identity) | {"session_id": str(live.identity.session_id)}
-    return json.dumps([told, live.access_expires_at.isoformat(), live.expires_at.isoformat()])
+    identity = asdict(live.identity) | {"session_id": str(live.identity.session_id)}
+    return json.dumps([identity, live.access_expires_at.isoformat(), live.expires_at.isoformat()])
 
 
-def _from_json(found: bytes) -> LiveSession | None:
+def _from_json(cached: bytes) -> LiveSession | None:
     try:
-        told, access_expires_at, expires_at = json.loads(found)
-        identity = Identity(**(told | {"session_id": UUID(told["session_id"])}))
+        values, access_expires_at, expires_at = json.loads(cached)
+        identity = Identity(**(values | {"session_id": UUID(values["session_id"])}))
         return LiveSession(identity, datetime.fromisoformat(access_expires_at), datetime.fromisoformat(expires_at))
     except (ValueError, TypeError, KeyError):
-        return None  # of another version of Almanac
+        return None  # written by another version of Almanac

@@ -16,9 +16,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.auth import audit, tokens
-from core.auth import session_cache as lives
 from core.auth.identity import Identity, Origin
-from core.auth.session_cache import LiveSession
+from core.auth.session_cache import LiveSession, session_cache
 from core.auth.signing_key import secret_key
 from core.auth.tokens import InvalidToken
 from core.db.engine import transaction
@@ -108,11 +107,11 @@ def refresh(refresh_token: str, origin: Origin, now: datetime | None = None) -> 
 def get_live(session_id: UUID, now: datetime | None = None) -> LiveSession | None:
     """The session, if it has not ended; `access_expires_at` may have passed. Raises ServerUnavailable without Postgres."""
     now = now or datetime.now(UTC)
-    found = lives.session_cache().get(session_id)
+    found = session_cache().get(session_id)
     if found is None:
         found = _load_live(session_id, now)
         if found:
-            lives.session_cache().keep(session_id, found)
+            session_cache().put(session_id, found)
     return found if found and found.expires_at > now else None
 
 
@@ -198,7 +197,7 @@ def active_session_ids(connection: Connection, person_id: int) -> Sequence[UUID]
 
 def invalidate_cached(session_ids: Iterable[UUID]) -> None:
     """Let the next who asks for these sessions ask Postgres."""
-    lives.session_cache().forget(session_ids)
+    session_cache().invalidate(session_ids)
 
 
 def _load_live(session_id: UUID, now: datetime) -> LiveSession | None:

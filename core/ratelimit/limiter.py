@@ -125,13 +125,13 @@ class Limiter:
             try:
                 seen = question(self._shared())
             except (RedisError, OSError, AlmanacError) as error:
-                if self._breaker.failed():
+                if self._breaker.record_failure():
                     log.warning("redis is away, limits are this process's own", error=type(error).__name__)
-                _metrics().limits_shared.set(0)
+                _metrics().rate_limits_shared.set(0)
             else:
                 if self._breaker.record_success():
                     log.info("redis is back, limits are shared again")
-                    _metrics().limits_shared.set(1)
+                    _metrics().rate_limits_shared.set(1)
                 return seen, True
         return question(self._get_memory_window()), False
 
@@ -165,7 +165,7 @@ def check(kind: LimitKind, who: str, cost: int = 1) -> LimitState:
     try:
         return limiter().take(kind, item, limit_key(kind, who), cost)
     except RateLimitExceeded:
-        _metrics().refusals.labels(kind).inc()
+        _metrics().rate_limit_refusals.labels(kind).inc()
         raise
 
 
@@ -202,7 +202,7 @@ def check_sign_in(name: str, address: str | None) -> None:
         state = limiter().look("sign_in", counted, at)
         if state.remaining < 1:
             seconds = (state.next_free_at - datetime.now(UTC)).total_seconds()
-            _metrics().refusals.labels("sign_in").inc()
+            _metrics().rate_limit_refusals.labels("sign_in").inc()
             raise rate_limit_error("sign_in", counted, state.next_free_at, seconds)
 
 

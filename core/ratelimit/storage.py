@@ -8,10 +8,10 @@ from typing import Protocol
 
 from limits import RateLimitItem
 from limits.storage import MemoryStorage, RedisStorage
-from redis import ConnectionPool, Redis
-from redis.backoff import NoBackoff
+from redis import Redis
 from redis.exceptions import NoScriptError
-from redis.retry import Retry
+
+from core.redis_client import with_short_timeouts
 
 KEY_PREFIX = "almanac:limits"
 # Who counts a page must not wait for a Redis that hangs.
@@ -71,7 +71,8 @@ class RedisWindow(RedisStorage):
     """The library's storage in Redis on connections of ours; counting and looking is one round trip."""
 
     def __init__(self, redis: Redis) -> None:
-        super().__init__("redis://", connection_pool=_with_short_timeouts(redis), key_prefix=KEY_PREFIX)
+        pool = with_short_timeouts(redis, TIMEOUT_SECONDS, retry=False).connection_pool
+        super().__init__("redis://", connection_pool=pool, key_prefix=KEY_PREFIX)
 
     def take(self, item: RateLimitItem, key: str, cost: int) -> WindowState:
         answers = self._acquire_and_read(item, key, cost)
@@ -126,16 +127,6 @@ def redis_window(redis: Redis) -> WindowStorage:
 
 def memory_window() -> WindowStorage:
     return MemoryWindow()
-
-
-def _with_short_timeouts(redis: Redis) -> ConnectionPool:
-    """Connections to the same server that give up early."""
-    pool = redis.connection_pool
-    patience = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
-    return type(pool)(
-        connection_class=pool.connection_class,
-        **(pool.connection_kwargs | patience | {"retry": Retry(NoBackoff(), 0)}),
-    )
 
 
 def _parse_window_state(answer: object, *, taken: bool) -> WindowState:

@@ -12,11 +12,11 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from core.db.data_version import publish_data_version
+from core.db.errors import is_connection_error
 from core.queue.jobs import JobOrigin
 from core.tracking import accounts
 from core.tracking.login import BadLogin, parse_login
 from ingest.alerts import evaluate as alerts
-from ingest.away import is_connection_error
 from ingest.github import Account, AccountRequest, AccountResult, AccountSnapshot, GitHub, Repository
 from ingest.github.http.errors import AccountNotFound, GitHubError, RateLimited, Stopped
 from ingest.github.http.rate_gate import StopSignal

@@ -2,10 +2,9 @@
 
 import streamlit as st
 import structlog
-from psycopg import OperationalError as PostgresAway
-from psycopg.errors import QueryCanceled
 
-from core.errors import AlmanacError, ServerUnavailable
+from core.db.errors import is_server_unavailable
+from core.errors import AlmanacError
 
 log = structlog.get_logger()
 DATABASE_LOST_MESSAGE = (
@@ -16,21 +15,10 @@ DATABASE_UNAVAILABLE_MESSAGE = (
 )
 
 
-def is_database_unavailable(error: BaseException | None) -> bool:
-    """Tell whether *error*, or what caused it, says that Postgres cannot be reached."""
-    while error is not None:
-        if isinstance(error, ServerUnavailable | ConnectionError):
-            return True
-        if isinstance(error, PostgresAway) and not isinstance(error, QueryCanceled):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
 def show_error(error: Exception) -> bool:
     """Tell the reader and the log; Streamlit's own red box stays away."""
     request_id = str(structlog.contextvars.get_contextvars().get("request_id", "unknown"))
-    if is_database_unavailable(error):
+    if is_server_unavailable(error):
         log.warning("database away", error=type(error).__name__)
         st.warning(DATABASE_LOST_MESSAGE, icon=":material/cloud_off:")
         return True

@@ -11,12 +11,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.auth.identity import Identity
+from core.db.errors import is_server_unavailable
 from core.errors import ServerUnavailable
 from core.settings import Settings
 from core.web import cookies
 from core.web.middleware.error_responses import (
     error_response,
-    is_server_unavailable,
     not_signed_in_response,
     refuse_websocket,
 )

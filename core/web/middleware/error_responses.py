@@ -6,17 +6,14 @@ from http import HTTPStatus
 from math import ceil
 
 import structlog
-from psycopg import OperationalError
-from psycopg.errors import QueryCanceled
-from redis.exceptions import ConnectionError as RedisAway
-from redis.exceptions import TimeoutError as RedisLate
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.errors import AlmanacError, RateLimitExceeded, ServerUnavailable
+from core.db.errors import is_server_unavailable
+from core.errors import AlmanacError, RateLimitExceeded
 from core.web.middleware.request_ids import current_request_id
 
 log = structlog.get_logger()
@@ -85,17 +82,6 @@ def limit_headers(amount: int, remaining: int, resets_at: datetime) -> dict[str,
     if not remaining:
         headers["retry-after"] = str(max(1, ceil((resets_at - datetime.now(UTC)).total_seconds())))
     return headers
-
-
-def is_server_unavailable(error: BaseException | None) -> bool:
-    """Tell whether *error*, or what caused it, says that Postgres or Redis cannot be reached."""
-    while error is not None:
-        if isinstance(error, ServerUnavailable | ConnectionError | RedisAway | RedisLate):
-            return True
-        if isinstance(error, OperationalError) and not isinstance(error, QueryCanceled):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 async def unknown_path_response(request: Request) -> JSONResponse:

@@ -13,12 +13,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from core.auth.identity import Origin
+from core.db.errors import is_server_unavailable
 from core.settings import settings
 from core.web import cookies
 from core.web.middleware.error_responses import (
     RETRY_AFTER_SECONDS,
     error_response,
-    is_server_unavailable,
     not_signed_in_response,
     unknown_path_response,
 )

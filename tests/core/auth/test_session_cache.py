@@ -61,7 +61,7 @@ def test_what_is_remembered_is_what_was_known() -> None:
     kept = live_session(preferences={"theme": "dark"})
     session_id = kept.identity.session_id
     assert session_id is not None
-    known.keep(session_id, kept)
+    known.put(session_id, kept)
     assert known.get(session_id) == kept
     found = known.get(session_id)
     assert found is not None
@@ -83,7 +83,7 @@ def test_what_was_read_just_before_a_change_does_not_outlive_it(add: AddPerson, 
     old = sessions.get_live(given.session_id)
     assert old is not None
     sessions.revoke(given.session_id, "sign_out")
-    session_cache.session_cache().keep(given.session_id, old)
+    session_cache.session_cache().put(given.session_id, old)
     assert sessions.identity_of(given.session_id) is None
 
 
@@ -145,9 +145,9 @@ def test_redis_is_used_again_once_it_is_back(redis: Redis) -> None:
     known = SessionCache(sometimes, monotonic=lambda: now[0])
     kept = live_session()
     assert kept.identity.session_id is not None
-    known.keep(kept.identity.session_id, kept)
+    known.put(kept.identity.session_id, kept)
     answers[0], now[0] = False, 6.0
-    known.keep(kept.identity.session_id, kept)
+    known.put(kept.identity.session_id, kept)
     assert known.get(kept.identity.session_id) == kept
 
 
