@@ -39,10 +39,10 @@ def now_utc() -> datetime:
 class TimeSlice:
     """How long a job may go on."""
 
-    def __init__(self, engine: Engine, stop: StopSignal, longest_seconds: float) -> None:
+    def __init__(self, engine: Engine, stop: StopSignal, max_seconds: float) -> None:
         self._engine = engine
         self._stop = stop
-        self._until = time.monotonic() + longest_seconds
+        self._until = time.monotonic() + max_seconds
         self._checked_at = time.monotonic()
 
     def has_ended(self) -> bool:

@@ -132,7 +132,7 @@ def test_a_clock_that_was_wrong_for_a_while_delays_nothing(readings, famous):
 
 
 def test_readings_give_way_to_whoever_waits(readings, famous):
-    turn = TimeSlice(readings.engine, stop=NeverSet(), max_seconds=60)
+    turn = TimeSlice(readings.engine, NeverSet(), max_seconds=60)
     turn._checked_at -= 2
     assert not turn.has_ended()
     with readings.engine.begin() as connection:

@@ -97,7 +97,9 @@ def test_commits_come_when_github_has_computed_them(readings, busy):
     assert timedelta() < due_at - readings.now() <= timedelta(minutes=30)
     assert readings.read("commit_activity", busy, anew=True).read == 1
     weeks = told(readings, busy, repository_facts.commit_activity)
-    total = readings.rows("SELECT sum(commits), min(first_day) FROM commit_day, reading WHERE kind = 'commit_activity'")
+    total = readings.rows(
+        "SELECT sum(commits), min(first_day) FROM commit_day, enrichment WHERE kind = 'commit_activity'"
+    )
     assert total[0][0] == sum(week["total"] for week in weeks)
     assert total[0][1].isoweekday() == 7
     assert readings.state("commit_activity", busy)[:2] == ("read", 0)

@@ -17,7 +17,7 @@ from ingest.planning.change_rate import (
 )
 
 rates = st.floats(1e-4, 1e5)
-change_rates = st.builds(ChangeRate, per_day=rates, shape=st.floats(1e-3, 1e4), looks=st.integers(0, 1000))
+change_rates = st.builds(ChangeRate, changes_per_day=rates, shape=st.floats(1e-3, 1e4), samples=st.integers(0, 1000))
 days = st.floats(1 / 1440, 400)
 
 
@@ -27,7 +27,7 @@ def learned_rate(rate, every, looks, *, seed=1, at_least=False):
     held = default_change_rate(0)
     for _ in range(looks):
         changes = poisson_count(chance, rate * every)
-        held = held.seen(every, min(changes, 1) if at_least else changes, at_least=at_least)
+        held = held.updated(every, min(changes, 1) if at_least else changes, at_least=at_least)
     return held
 
 
@@ -59,39 +59,39 @@ def test_many_changes_between_two_looks_are_not_taken_for_one(every):
 def test_what_stands_still_is_found_to_stand_still():
     held = ChangeRate(100.0)
     for _ in range(60):
-        held = held.seen(1.0, 0)
+        held = held.updated(1.0, 0)
     assert held.changes_per_day < 2
 
 
 def test_a_burst_is_noticed_within_a_few_looks():
-    held = ChangeRate(1.0, shape=10.0, looks=60)
+    held = ChangeRate(1.0, shape=10.0, samples=60)
     for _ in range(3):
-        held = held.seen(1.0, 500)
+        held = held.updated(1.0, 500)
     assert held.changes_per_day > 100
 
 
 @given(change_rates, days, st.integers(0, 10**7), st.booleans())
 def test_a_pace_stays_a_pace(held, elapsed, changes, at_least):
-    after = held.seen(elapsed, changes, at_least=at_least)
+    after = held.updated(elapsed, changes, at_least=at_least)
     assert MIN_CHANGES_PER_DAY <= after.changes_per_day < 1e12
     assert 0 < after.shape < 1e12
-    assert after.looks == held.looks + 1
+    assert after.samples == held.samples + 1
 
 
 @given(change_rates, days, st.integers(0, 10**6), st.integers(1, 1000))
 def test_more_changes_never_make_it_slower(held, elapsed, changes, more):
-    assert held.seen(elapsed, changes).changes_per_day <= held.seen(elapsed, changes + more).changes_per_day
+    assert held.updated(elapsed, changes).changes_per_day <= held.updated(elapsed, changes + more).changes_per_day
 
 
 @given(change_rates, days)
 def test_a_look_that_sees_nothing_never_makes_it_faster(held, elapsed):
-    assert held.seen(elapsed, 0).changes_per_day <= max(held.changes_per_day * (1 + 1e-9), MIN_CHANGES_PER_DAY)
+    assert held.updated(elapsed, 0).changes_per_day <= max(held.changes_per_day * (1 + 1e-9), MIN_CHANGES_PER_DAY)
 
 
 def test_a_clock_that_went_back_teaches_nothing():
     held = ChangeRate(3.0, 2.0, 5)
-    assert held.seen(-1, 1000) == held
-    assert held.seen(0, 1000) == held
+    assert held.updated(-1, 1000) == held
+    assert held.updated(0, 1000) == held
 
 
 @given(st.floats(0, 1e6))
@@ -107,10 +107,10 @@ def test_priority_and_stars_make_an_account_weigh_more(priority, stars, more):
 
 
 @given(rates, st.floats(0.1, 100), st.floats(0.01, 100), st.floats(1e-6, 1e6))
-def test_an_interval_keeps_its_bounds_and_shrinks_with_what_is_missed(per_day, weight, cost, price):
+def test_an_interval_keeps_its_bounds_and_shrinks_with_what_is_missed(changes_per_day, weight, cost, price):
     bounds = timedelta(hours=1) / timedelta(days=1), 7.0
-    found = optimal_interval(per_day, weight, cost, price, *bounds)
+    found = optimal_interval(changes_per_day, weight, cost, price, *bounds)
     assert bounds[0] <= found <= bounds[1]
-    assert optimal_interval(per_day * 2, weight, cost, price, *bounds) <= found
-    assert optimal_interval(per_day, weight * 2, cost, price, *bounds) <= found
-    assert optimal_interval(per_day, weight, cost * 2, price, *bounds) >= found
+    assert optimal_interval(changes_per_day * 2, weight, cost, price, *bounds) <= found
+    assert optimal_interval(changes_per_day, weight * 2, cost, price, *bounds) <= found
+    assert optimal_interval(changes_per_day, weight, cost * 2, price, *bounds) >= found
