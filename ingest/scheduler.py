@@ -62,8 +62,8 @@ class ScheduledJobs:
             queued = enqueue.enqueue_due_accounts(connection, self.purse, self.clock())
         if queued.accounts:
             log.info("due accounts queued", accounts=queued.accounts)
-        if queued.waiting:
-            log.info("due accounts wait for the budget", accounts=queued.waiting)
+        if queued.postponed:
+            log.info("due accounts wait for the budget", accounts=queued.postponed)
         if queued.paused_until:
             log.info("nothing queued while github tells us to wait", until=queued.paused_until)
         return queued.accounts

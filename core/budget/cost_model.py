@@ -5,6 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 PAGE_SIZE = 100
 ACCOUNTS_PER_QUERY = 25  # as the client asks: four connections each make a point
@@ -139,7 +143,14 @@ def _seconds_until_affordable(cost: int, left: BudgetTotals, now: datetime | Non
     return max(0.0, (left.resets_at + further * HOUR - now).total_seconds())
 
 
-def refresh_cost(repositories: int | None, *, with_token: bool) -> float:
-    """What one look at one of many accounts costs, languages left out: points with a token, requests without."""
-    pages = max(1, ceil((repositories or 1) / PAGE_SIZE))
+@overload
+def refresh_cost(repositories: int | None, *, with_token: bool) -> float: ...
+@overload
+def refresh_cost(repositories: NDArray[Any], *, with_token: bool) -> NDArray[np.float64]: ...
+def refresh_cost(repositories: Any, *, with_token: bool) -> Any:
+    """Return the cost of one refresh among many, without languages, of one account or elementwise of many.
+
+    The unit is points with a token and requests without. None counts as one page of repositories.
+    """
+    pages = np.maximum(np.ceil(np.asarray(1 if repositories is None else repositories) / PAGE_SIZE), 1.0)
     return pages / ACCOUNTS_PER_QUERY if with_token else 1 + pages

@@ -1,6 +1,6 @@
-"""Pure: how a budget is spread over many accounts so that as little as possible of what changes is missed.
+"""Allocation of a rate budget over many accounts that minimizes missed changes; numpy arrays, no I/O.
 
-All at once, in arrays. Rates are a day, costs in the budget's unit, intervals in days.
+Rates are per day, costs in the budget's unit (points or requests), intervals in days.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ FloatArray = NDArray[np.float64]
 
 MAX_ITERATIONS = 60
 RELATIVE_TOLERANCE = 1e-6
-# Pins come first, but never all of it: what nobody pinned would never be looked at.
+# Pinned intervals are paid first, but they never take everything: the other accounts would never be refreshed.
 MIN_UNPINNED_SHARE = 0.1
-# Where even the ceiling cannot be paid for, the least wanted wait up to so many times what all would.
-MAX_STRETCH = 4.0
+# Where even the longest interval is too expensive, the least important accounts wait at most this many times longer.
+MAX_CEILING_FACTOR = 4.0
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class IntervalBounds:
 
 @dataclass(frozen=True)
 class AccountArrays:
-    """What is known of each account, in the same order; `pinned` is NaN where nobody said how often."""
+    """One value per account, all in the same order; `pinned` is NaN where no interval was set by hand."""
 
     changes_per_day: FloatArray
     weight: FloatArray
@@ -39,55 +39,55 @@ class AccountArrays:
 
 @dataclass(frozen=True)
 class Allocation:
-    """Intervals in days, and what they are made of: the price of a look, what all looks cost a day, the bounds kept."""
+    """Intervals in days, and the shadow price, cost per day and bounds they result from."""
 
-    every: FloatArray
-    price: float
-    cost: float
+    intervals: FloatArray
+    shadow_price: float
+    cost_per_day: float
     bounds: IntervalBounds
-    stretch: float
-    """How many times the ceiling all would have to wait; 1 where the budget pays for it."""
+    slowdown: float
+    """Factor by which a uniform ceiling would exceed the given one; 1 where the budget pays for the ceiling."""
 
 
 def allocate(accounts: AccountArrays, budget: float, bounds: IntervalBounds) -> Allocation:
-    """Choose how often to look at each account, for at most *budget* a day.
+    """Choose a refresh interval for each account such that all refreshes cost at most *budget* per day.
 
-    Minimises the sum of weight · rate · interval / 2: the changes that GitHub has and we do not, at any moment. The
-    intervals differ from those of one price for all only at the bounds. Pinned ones are kept as they are; what they
-    cost is taken off first, up to nine tenths.
+    Minimizes the sum of weight · rate · interval / 2: the changes on GitHub that are not stored yet, at any moment.
+    All unpinned intervals follow from one shadow price, clipped to the bounds. Pinned intervals are kept; their cost
+    is subtracted first, up to nine tenths of the budget.
     """
     is_free = np.isnan(accounts.pinned)
     pinned_cost = float((accounts.cost[~is_free] / accounts.pinned[~is_free]).sum())
     left = max(budget - pinned_cost, budget * MIN_UNPINNED_SHARE)
     cost = accounts.cost[is_free]
-    stretch, kept = _affordable_bounds(float(cost.sum()), left, bounds)
-    # With this, the interval at a price is shape · √price.
+    slowdown, bounds = _affordable_bounds(float(cost.sum()), left, bounds)
+    # The interval at a shadow price is shape · √price.
     shape = np.sqrt(2 * cost / (accounts.weight[is_free] * accounts.changes_per_day[is_free]))
-    root = _solve_sqrt_price(shape, cost, left, kept)
-    every = accounts.pinned.copy()
-    every[is_free] = np.clip(shape * root, kept.floor, kept.ceiling)
-    spent = float((cost / every[is_free]).sum()) + pinned_cost
-    return Allocation(every, root**2, spent, kept, stretch)
+    root = _solve_sqrt_price(shape, cost, left, bounds)
+    intervals = accounts.pinned.copy()
+    intervals[is_free] = np.clip(shape * root, bounds.floor, bounds.ceiling)
+    cost_per_day = float((cost / intervals[is_free]).sum()) + pinned_cost
+    return Allocation(intervals, root**2, cost_per_day, bounds, slowdown)
 
 
 def _affordable_bounds(cost: float, budget: float, bounds: IntervalBounds) -> tuple[float, IntervalBounds]:
-    """Move the ceiling up where looking at everything that seldom cannot be paid for.
+    """Raise the ceiling where the budget does not pay for refreshing everything at the ceiling.
 
-    How far grows with how much is missing: from one interval for all to one that leaves room to choose.
+    The ceiling rises more than the budget requires, which leaves room to prefer important accounts.
     """
     if not cost:
         return 1.0, bounds
-    stretch = max(1.0, cost / bounds.ceiling / budget) if budget > 0 else np.inf
-    ceiling = bounds.ceiling * stretch * min(stretch, MAX_STRETCH)
-    return float(stretch), IntervalBounds(min(bounds.floor, ceiling), float(ceiling))
+    slowdown = max(1.0, cost / bounds.ceiling / budget) if budget > 0 else np.inf
+    ceiling = bounds.ceiling * slowdown * min(slowdown, MAX_CEILING_FACTOR)
+    return float(slowdown), IntervalBounds(min(bounds.floor, ceiling), float(ceiling))
 
 
 def _solve_sqrt_price(shape: FloatArray, cost: FloatArray, budget: float, bounds: IntervalBounds) -> float:
-    """Find the square root of the lowest price at which the budget is kept: the dearer looks are, the fewer."""
+    """Bisect for the square root of the lowest shadow price at which the refreshes fit into *budget*."""
     if not len(shape):
         return 0.0
     if float(cost.sum()) / bounds.floor <= budget * (1 + RELATIVE_TOLERANCE):
-        return 0.0  # who slows down later stays at the floor
+        return 0.0  # the budget pays for the floor everywhere; a lower rate later keeps it there
     low, high = bounds.floor / float(shape.max()), bounds.ceiling / float(shape.min())
     for _ in range(MAX_ITERATIONS):
         middle = (low * high) ** 0.5
@@ -101,12 +101,13 @@ def _solve_sqrt_price(shape: FloatArray, cost: FloatArray, budget: float, bounds
 
 
 def _cost_per_day(root: float, shape: FloatArray, cost: FloatArray, bounds: IntervalBounds) -> float:
-    every: Any = shape * root
-    np.clip(every, bounds.floor, bounds.ceiling, out=every)
-    np.divide(cost, every, out=every)
-    return float(every.sum())
+    # In place: at a million accounts each temporary array is 8 MB.
+    values: Any = shape * root
+    np.clip(values, bounds.floor, bounds.ceiling, out=values)
+    np.divide(cost, values, out=values)
+    return float(values.sum())
 
 
-def expected_missed_changes(accounts: AccountArrays, every: FloatArray) -> float:
-    """Tell the weighted changes that are missed at any moment, on average: what `allocate` makes least."""
-    return float((accounts.weight * accounts.changes_per_day * every).sum() / 2)
+def expected_missed_changes(accounts: AccountArrays, intervals: FloatArray) -> float:
+    """Return the weighted changes missed at any moment on average, which `allocate` minimizes."""
+    return float((accounts.weight * accounts.changes_per_day * intervals).sum() / 2)

@@ -1,4 +1,7 @@
-"""What is wanted: which accounts are tracked, which are due, and when to come back. Callers own the transaction."""
+"""Tracked accounts in the database: which are due or queued, and when each is due next.
+
+Callers own the transaction.
+"""
 
 import random
 from collections.abc import Sequence
@@ -16,7 +19,7 @@ from ingest.planning.change_rate import DAY, ChangeObservation, ChangeRate
 
 @dataclass(frozen=True)
 class DueAccount:
-    """An account whose time has come, or that a job has already; `repositories` as of the last look."""
+    """A due or queued account; `repositories` as of its last refresh."""
 
     account_id: int
     login: str
@@ -25,13 +28,13 @@ class DueAccount:
 
 
 def unfinished_account_ids(connection: Connection, account_ids: Sequence[int], job_id: int | None) -> list[int]:
-    """Leave out what a job that is tried again has done already: its mark is gone, or another job has it."""
+    """Leave out the accounts that an earlier attempt of this job finished, or that another job has queued since."""
     if job_id is None:
         return list(account_ids)
     return list(
         connection.scalars(
             text(
-                "SELECT id FROM unnest(CAST(:ids AS bigint[])) AS wanted(id)"
+                "SELECT id FROM unnest(CAST(:ids AS bigint[])) AS requested(id)"
                 "  LEFT JOIN tracked_account ON account_id = id WHERE account_id IS NULL OR job_id = :job"
             ),
             {"ids": list(account_ids), "job": job_id},
@@ -40,7 +43,7 @@ def unfinished_account_ids(connection: Connection, account_ids: Sequence[int], j
 
 
 def account_requests(connection: Connection, account_ids: Sequence[int]) -> list[tuple[int, AccountRequest]]:
-    """What the client should know of each account before it asks; those that are gone are asked for again."""
+    """Build the client's requests, by our id; accounts that were deleted or private are requested again."""
     rows = connection.execute(
         text(
             "SELECT account.id, login, github_id, node_id, kind, token, last.public_repositories"
@@ -66,25 +69,27 @@ def account_requests(connection: Connection, account_ids: Sequence[int]) -> list
     ]
 
 
-def due_accounts(connection: Connection, now: datetime, limit: int, not_of: Sequence[str] = ()) -> list[DueAccount]:
-    """Tracked accounts whose time has come and that no job has yet, most wanted first.
+def due_accounts(
+    connection: Connection, now: datetime, limit: int, excluded_tokens: Sequence[str] = ()
+) -> list[DueAccount]:
+    """Select and lock due accounts that no job has queued yet, highest priority first.
 
-    Those pinned to the tokens *not_of* (fingerprints) are left out: they must not keep others from coming.
+    Accounts pinned to *excluded_tokens* (fingerprints) are left out, so that they do not use up the *limit*.
     """
     rows = connection.execute(
         text(
             "SELECT account_id, login, token, repositories FROM tracked_account JOIN account ON account.id = account_id"
             " WHERE due_at <= :now AND queued_at IS NULL AND NOT paused"
-            "   AND (token IS NULL OR token <> ALL(CAST(:not_of AS text[])))"
+            "   AND (token IS NULL OR token <> ALL(CAST(:excluded AS text[])))"
             " ORDER BY priority DESC, due_at LIMIT :limit FOR UPDATE OF tracked_account SKIP LOCKED"
         ),
-        {"now": now, "limit": limit, "not_of": list(not_of)},
+        {"now": now, "limit": limit, "excluded": list(excluded_tokens)},
     )
     return [DueAccount(*row) for row in rows]
 
 
 def queued_accounts(connection: Connection) -> list[DueAccount]:
-    """Tracked accounts that jobs have and that are not done yet."""
+    """Select the tracked accounts that a job has queued and not finished."""
     rows = connection.execute(
         text(
             "SELECT account_id, login, token, repositories FROM tracked_account JOIN account ON account.id = account_id"
@@ -99,31 +104,36 @@ def record_success(
     account_id: int,
     now: datetime,
     default: timedelta,
-    chance: random.Random,
-    look: ChangeObservation | None = None,
+    rng: random.Random,
+    observation: ChangeObservation | None = None,
 ) -> None:
-    """Learn from *look* and plan the next one at a tracked account; what nobody tracks is left alone."""
-    wish = _tracking_row(connection, account_id)
-    if wish is None:
+    """Update the change rate with *observation* and schedule the next refresh; untracked accounts are ignored.
+
+    *default* is the cadence of accounts without one of their own.
+    """
+    tracked = _tracking_row(connection, account_id)
+    if tracked is None:
         return
-    learned = _updated_change_rate(wish, look)
-    planned = _planned_interval(wish, learned, look)
-    every = wish.every or planned or default
-    _set_due_at(connection, account_id, backoff.next_due_at(now, every, chance), failures=0)
-    if look is not None:
+    rate = _updated_change_rate(tracked, observation)
+    planned = _planned_interval(tracked, rate, observation)
+    interval = tracked.every or planned or default
+    _set_due_at(connection, account_id, backoff.next_due_at(now, interval, rng), failures=0)
+    if observation is not None:
         connection.execute(
-            text(
-                "UPDATE tracked_account SET planned_cadence = :planned, change_rate = :rate, change_rate_shape = :shape,"
-                " change_rate_samples = :looks, stars = :stars, repositories = :repositories WHERE account_id = :id"
-            ),
+            text("""
+                UPDATE tracked_account
+                   SET planned_cadence = :planned, change_rate = :rate, change_rate_shape = :shape,
+                       change_rate_samples = :samples, stars = :stars, repositories = :repositories
+                 WHERE account_id = :id
+            """),
             {
                 "id": account_id,
                 "planned": planned,
-                "rate": learned.changes_per_day,
-                "shape": learned.shape,
-                "looks": learned.looks,
-                "stars": look.stars,
-                "repositories": look.repositories,
+                "rate": rate.changes_per_day,
+                "shape": rate.shape,
+                "samples": rate.samples,
+                "stars": observation.stars,
+                "repositories": observation.repositories,
             },
         )
 
@@ -134,52 +144,54 @@ def record_failure(
     now: datetime,
     default: timedelta,
     not_before: datetime | None,
-    chance: random.Random | None = None,
+    rng: random.Random | None = None,
 ) -> None:
-    """Plan another try, the later the more often it failed, never before *not_before*."""
-    wish = _tracking_row(connection, account_id)
-    if wish is not None:
-        failures = wish.failures + 1
-        every = wish.every or wish.planned_cadence or default
-        due_at = backoff.retry_due_at(now, every, failures, not_before, chance)
+    """Schedule a retry with backoff, never before *not_before*; untracked accounts are ignored."""
+    tracked = _tracking_row(connection, account_id)
+    if tracked is not None:
+        failures = tracked.failures + 1
+        interval = tracked.every or tracked.planned_cadence or default
+        due_at = backoff.retry_due_at(now, interval, failures, not_before, rng)
         _set_due_at(connection, account_id, due_at, failures=failures)
 
 
-def _updated_change_rate(wish: Row[Any], look: ChangeObservation | None) -> ChangeRate:
-    if wish.change_rate is None:
-        held = change_rate.default_change_rate(look.stars if look else 0)
+def _updated_change_rate(tracked: Row[Any], observation: ChangeObservation | None) -> ChangeRate:
+    if tracked.change_rate is None:
+        rate = change_rate.default_change_rate(observation.stars if observation else 0)
     else:
-        held = ChangeRate(wish.change_rate, wish.change_rate_shape, wish.change_rate_samples)
-    if look is None or look.days is None:
-        return held
-    return held.seen(look.days, look.changes, at_least=look.at_least)
+        rate = ChangeRate(tracked.change_rate, tracked.change_rate_shape, tracked.change_rate_samples)
+    if observation is None or observation.days is None:
+        return rate
+    return rate.updated(observation.days, observation.changes, at_least=observation.at_least)
 
 
-def _planned_interval(wish: Row[Any], learned: ChangeRate, look: ChangeObservation | None) -> timedelta | None:
-    """The interval at the price of the newest plan; None: the default holds, for lack of a plan or of looks."""
-    if wish.price is None:
+def _planned_interval(tracked: Row[Any], rate: ChangeRate, observation: ChangeObservation | None) -> timedelta | None:
+    """Return the interval at the newest plan's shadow price; None (the default cadence) without a plan or estimate."""
+    if tracked.price is None:
         return None
-    if not learned.is_reliable or look is None:
-        return wish.default_every if wish.stretch > 1 else None
+    if not rate.is_reliable or observation is None:
+        return tracked.default_every if tracked.stretch > 1 else None
     days = change_rate.optimal_interval(
-        learned.changes_per_day,
-        change_rate.importance(wish.priority, look.stars),
-        cost_model.refresh_cost(look.repositories, with_token=wish.unit == "points"),
-        wish.price,
-        wish.floor / DAY,
-        wish.ceiling / DAY,
+        rate.changes_per_day,
+        change_rate.importance(tracked.priority, observation.stars),
+        cost_model.refresh_cost(observation.repositories, with_token=tracked.unit == "points"),
+        tracked.price,
+        tracked.floor / DAY,
+        tracked.ceiling / DAY,
     )
     return days * DAY
 
 
 def _tracking_row(connection: Connection, account_id: int) -> Row[Any] | None:
     return connection.execute(
-        text(
-            "SELECT tracked_account.every, planned_cadence, failures, priority, change_rate, change_rate_shape, change_rate_samples,"
-            "       price, unit, plan.floor, plan.ceiling, stretch, plan.every * stretch AS default_every"
-            "  FROM tracked_account"
-            "  LEFT JOIN (SELECT * FROM refresh_plan ORDER BY id DESC LIMIT 1) AS plan ON true WHERE account_id = :id"
-        ),
+        text("""
+            SELECT tracked_account.every, planned_cadence, failures, priority, change_rate, change_rate_shape,
+                   change_rate_samples, price, unit, plan.floor, plan.ceiling, stretch,
+                   plan.every * stretch AS default_every
+              FROM tracked_account
+              LEFT JOIN (SELECT * FROM refresh_plan ORDER BY id DESC LIMIT 1) AS plan ON true
+             WHERE account_id = :id
+        """),
         {"id": account_id},
     ).one_or_none()
 

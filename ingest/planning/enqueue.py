@@ -1,59 +1,106 @@
-"""What is due, packed into jobs: most wanted first, no more than the budgets pay for. Callers own the transaction."""
+"""Packs due accounts into jobs: highest priority first, no more than the rate budget pays for.
+
+Callers own the transaction.
+"""
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from core.queue import jobs
-from ingest.planning import backoff, due_accounts
-from ingest.planning.backoff import AvailableBudget
-from ingest.planning.rate_budget import RateBudget
+from ingest.planning import due_accounts
+from ingest.planning.due_accounts import DueAccount
+from ingest.planning.rate_budget import AvailableBudget, RateBudget
 
 MAX_DUE_ACCOUNTS = 5_000
+# An account that costs more than a whole hour is queued when at least this share of the budget is left.
+FULL_SHARE = 0.9
 
 
 @dataclass(frozen=True)
 class EnqueueResult:
-    """How many accounts were queued, how many more are due, and until when nothing may be asked."""
+    """How many accounts were queued, how many more are due, and until when GitHub's pause lasts."""
 
     accounts: int = 0
-    waiting: int = 0
+    postponed: int = 0
     paused_until: datetime | None = None
 
 
-def enqueue_due_accounts(connection: Connection, purse: RateBudget | None, now: datetime) -> EnqueueResult:
-    """Pack accounts whose time has come into jobs; without a *purse* all of them, whatever it costs.
+@dataclass(frozen=True)
+class PricedAccount:
+    """A due account, the cost of one refresh of it, and the token owner whose budget pays."""
 
-    What the budgets do not pay for now stays due: the next minute, or the next hour's budget, takes it. While GitHub
-    told us to wait nothing is queued, so that people find an empty queue when it goes on.
+    account_id: int
+    cost: float
+    payer: str
+
+
+def enqueue_due_accounts(connection: Connection, rate_budget: RateBudget | None, now: datetime) -> EnqueueResult:
+    """Pack due accounts into jobs; without a *rate_budget* all of them, whatever they cost.
+
+    Accounts that the budget does not pay for now stay due for the next minute or the next hour's budget. During a
+    pause requested by GitHub nothing is queued, so that people find an empty queue afterwards.
     """
-    means, paused_until = purse.available_budgets(now) if purse else ({}, None)
+    budgets, paused_until = rate_budget.available_budgets(now) if rate_budget else ({}, None)
     if paused_until is not None:
         return EnqueueResult(paused_until=paused_until)
-    due = due_accounts.due_accounts(connection, now, MAX_DUE_ACCOUNTS, purse.spent(means) if purse else ())
+    exhausted = rate_budget.exhausted_tokens(budgets) if rate_budget else ()
+    due = due_accounts.due_accounts(connection, now, MAX_DUE_ACCOUNTS, exhausted)
     if not due:
         return EnqueueResult()
-    chosen = _select_affordable(connection, purse, means, due) if purse else due
-    if chosen:
-        asked = jobs.JobOrigin("schedule")
-        asked = replace(asked, ingestion_id=jobs.create_ingestion(connection, asked, now))
-        for batch in backoff.batch_by_token([(one.account_id, one.token) for one in chosen], jobs.BATCH_SIZE):
-            jobs.defer_refresh(connection, batch, asked, now)
-    return EnqueueResult(len(chosen), len(due) - len(chosen))
+    selected = _affordable_accounts(connection, rate_budget, budgets, due) if rate_budget else due
+    if selected:
+        origin = jobs.JobOrigin("schedule")
+        origin = replace(origin, ingestion_id=jobs.create_ingestion(connection, origin, now))
+        for batch in batch_by_token([(one.account_id, one.token) for one in selected], jobs.BATCH_SIZE):
+            jobs.defer_refresh(connection, batch, origin, now)
+    return EnqueueResult(len(selected), len(due) - len(selected))
 
 
-def _select_affordable(
-    connection: Connection, purse: RateBudget, means: dict[str, AvailableBudget], due: list[due_accounts.DueAccount]
-) -> list[due_accounts.DueAccount]:
-    pays = purse.payer()
-    promised: dict[str, float] = defaultdict(float)
+def batch_by_token(due: Iterable[tuple[int, str | None]], size: int) -> list[list[int]]:
+    """Pack accounts (our id, fingerprint of their token) into batches of at most *size*, each with one token."""
+    by_token: dict[str | None, list[int]] = {}
+    for account_id, token in due:
+        by_token.setdefault(token, []).append(account_id)
+    return [ids[start : start + size] for ids in by_token.values() for start in range(0, len(ids), size)]
+
+
+def select_affordable(due: Iterable[PricedAccount], budgets: Mapping[str, AvailableBudget]) -> list[PricedAccount]:
+    """Select the accounts to queue now, in the given order, within what each payer's budget has available.
+
+    An account that costs more than a minute's share is the only one of its payer in that minute: when the budget pays
+    for it, or, if no budget ever does, when the budget is full, so that its refresh gets as far as it can.
+    """
+    left = {payer: budget.available_this_minute for payer, budget in budgets.items()}
+    selected: list[PricedAccount] = []
+    used_payers: set[str] = set()
+    for one in due:
+        budget = budgets.get(one.payer)
+        if budget is None or left[one.payer] <= 0:
+            continue
+        fits_alone = one.payer not in used_payers and (
+            one.cost <= budget.available or (not budget.queued_cost and budget.remaining >= budget.limit * FULL_SHARE)
+        )
+        if one.cost <= left[one.payer] or fits_alone:
+            used_payers.add(one.payer)
+            left[one.payer] -= one.cost
+            selected.append(one)
+    return selected
+
+
+def _affordable_accounts(
+    connection: Connection, rate_budget: RateBudget, budgets: dict[str, AvailableBudget], due: list[DueAccount]
+) -> list[DueAccount]:
+    payer_of = rate_budget.payer()
+    queued_cost: dict[str, float] = defaultdict(float)
     for one in due_accounts.queued_accounts(connection):
-        promised[pays(one.login, one.token)] += purse.cost(one.repositories)
-    means = {payer: replace(held, queued_cost=promised[payer]) for payer, held in means.items()}
+        queued_cost[payer_of(one.login, one.token)] += rate_budget.cost(one.repositories)
+    budgets = {payer: replace(budget, queued_cost=queued_cost[payer]) for payer, budget in budgets.items()}
     priced = [
-        backoff.PricedAccount(one.account_id, purse.cost(one.repositories), pays(one.login, one.token)) for one in due
+        PricedAccount(one.account_id, rate_budget.cost(one.repositories), payer_of(one.login, one.token)) for one in due
     ]
-    chosen = {one.account_id for one in backoff.select_affordable(priced, means)}
-    return [one for one in due if one.account_id in chosen]
+    selected = {one.account_id for one in select_affordable(priced, budgets)}
+    return [one for one in due if one.account_id in selected]

@@ -1,6 +1,7 @@
-"""What may be spent, as far as any process has heard: whose budget pays for whom, and what is left of it."""
+"""GitHub's rate budget as the scheduler sees it: who pays for which account, and what is left."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -8,27 +9,48 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from core.budget import cost_model, shared_state
+from core.budget.cost_model import INTERACTIVE_RESERVE
 from core.budget.shared_state import RateBudgetSummary
 from core.settings import Settings
 from ingest.github.client import credential_pool
 from ingest.github.http.credentials import CredentialPool
 from ingest.github.http.etag_cache import ResponseCache
-from ingest.planning.backoff import AvailableBudget
 
 log = structlog.get_logger()
-# Until GitHub has told.
+# Until the first response reports the real ones.
 DEFAULT_LIMITS = {"graphql": 5_000, "core": 60}
+# Share of an hour's budget that one minute may queue, so that a backlog does not arrive all at once.
+BURST_SHARE = 0.05
+MIN_BURST = 20
+
+
+@dataclass(frozen=True)
+class AvailableBudget:
+    """One token owner's budget: the hourly limit, what is left of it, and the cost of the accounts already queued."""
+
+    limit: int
+    remaining: int
+    queued_cost: float = 0.0
+
+    @property
+    def available(self) -> float:
+        """What the scheduler may still queue; the reserve is left for people who are waiting."""
+        return self.remaining - self.limit * INTERACTIVE_RESERVE - self.queued_cost
+
+    @property
+    def available_this_minute(self) -> float:
+        return min(self.available, max(self.limit * BURST_SHARE, MIN_BURST))
 
 
 class RateBudget:
-    """Reads what the client writes down (core/budget/shared_state.py); asks GitHub nothing."""
+    """Reads the budget that the client writes to Redis (core/budget/shared_state.py); sends no request to GitHub."""
 
     def __init__(self, pool: CredentialPool, redis: "Redis | None", api_url: str) -> None:
         self._pool = pool
         self._redis = redis
         self._api_url = api_url
         self._cache = ResponseCache(redis, shared_state.key_prefix(api_url))
-        # A budget that is full again is forgotten by those who share it; how large it was stays true.
+        # A bucket disappears from the shared state when it is full again; its limit still holds.
         self._limits: dict[str, int] = {}
 
     @classmethod
@@ -44,36 +66,34 @@ class RateBudget:
         return "points" if self.with_token else "requests"
 
     def cost(self, repositories: int | None) -> float:
-        """What a look at an account with so many repositories costs."""
+        """Return the cost of one refresh of an account with *repositories*, in `unit`."""
         return cost_model.refresh_cost(repositories, with_token=self.with_token)
 
     def payer(self) -> Callable[[str, str | None], str]:
-        """Make a function that tells whose budget pays for an account (login, fingerprint it is pinned to)."""
+        """Return a function from (login, fingerprint of the pinned token) to the token owner who pays."""
         self._load_token_owners()
 
-        def pays(login: str, pinned: str | None) -> str:
+        def payer_of(login: str, pinned: str | None) -> str:
             credential = self._pool.choose(login, pinned)
             return "" if credential is None else self._pool.owner(credential)
 
-        return pays
+        return payer_of
 
     def available_budgets(self, now: datetime) -> tuple[dict[str, AvailableBudget], datetime | None]:
-        """What is left of each owner's budget, and until when GitHub told us to wait (None: it did not)."""
+        """Return each token owner's budget, and until when GitHub's pause lasts (None: there is none)."""
         self._load_token_owners()
-        seen = self._seen(now)
+        state = self._load_state(now)
         resource = "graphql" if self.with_token else "core"
-        usual = DEFAULT_LIMITS[resource]
         owners = {self._pool.owner(credential) for credential in self._pool.credentials}
-        left = {one.owner: one.left(now) for one in seen.buckets if one.resource == resource}
-        self._limits |= {one.owner: one.limit for one in seen.buckets if one.resource == resource}
-        limits = {owner: self._limits.get(owner, usual) for owner in owners}
-        return {
-            owner: AvailableBudget(limit, left.get(owner, limit)) for owner, limit in limits.items()
-        }, seen.paused_until
+        left = {one.owner: one.left(now) for one in state.buckets if one.resource == resource}
+        self._limits |= {one.owner: one.limit for one in state.buckets if one.resource == resource}
+        limits = {owner: self._limits.get(owner, DEFAULT_LIMITS[resource]) for owner in owners}
+        budgets = {owner: AvailableBudget(limit, left.get(owner, limit)) for owner, limit in limits.items()}
+        return budgets, state.paused_until
 
-    def spent(self, means: Mapping[str, AvailableBudget]) -> list[str]:
-        """Fingerprints of the credentials whose owner's budget has nothing left for the timetable."""
-        return [one.fingerprint for one in self._pool.credentials if means[self._pool.owner(one)].available <= 0]
+    def exhausted_tokens(self, budgets: Mapping[str, AvailableBudget]) -> list[str]:
+        """Return fingerprints of the credentials whose owner's budget has nothing available for the scheduler."""
+        return [one.fingerprint for one in self._pool.credentials if budgets[self._pool.owner(one)].available <= 0]
 
     def _load_token_owners(self) -> None:
         for credential in self._pool.credentials:
@@ -81,11 +101,11 @@ class RateBudget:
             if owner:
                 self._pool.learn_owner(credential.fingerprint, owner)
 
-    def _seen(self, now: datetime) -> RateBudgetSummary:
+    def _load_state(self, now: datetime) -> RateBudgetSummary:
         if self._redis is None:
             return RateBudgetSummary()
         try:
             return shared_state.load_rate_budget(self._redis, self._api_url, now)
         except RedisError as error:
-            log.warning("redis is away, the budget is taken to be whole", error=str(error))
+            log.warning("Redis unavailable, assuming full rate budget", error=str(error))
             return RateBudgetSummary()

@@ -1,4 +1,4 @@
-"""How the budget is spread over all that is tracked: read, allocated, written down. Safe to repeat at any time."""
+"""Refresh plan: reads all tracked accounts, allocates the rate budget and stores the result. Safe to repeat."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,18 +18,26 @@ from ingest.planning.rate_budget import RateBudget
 from ingest.refresh import writer
 
 log = structlog.get_logger()
-# What the timetable may plan for: the rest is for languages, for other facts, for tries again and for people.
+# Share of the budget that scheduled refreshes may use: the rest is for languages, enrichment, retries and people.
 PLANNED_SHARE = 0.75
 MAX_PLAN_AGE = timedelta(days=1)
 REPLAN_THRESHOLD = 0.1
 REPLAN_MIN_ACCOUNTS = 5
-# A planned interval that shrinks by less is corrected at the next look anyway.
+# A planned interval that shrinks by less is corrected at the next refresh anyway.
 CORRECTION_THRESHOLD = 0.8
 BATCH_ROWS = 50_000
 
-# What is read of each account, as numbers: one array a column, which Postgres makes and sends quicker than rows.
-COLUMN_TYPES = {"id": ">i8", "repositories": ">i4", "stars": ">i8", "priority": ">i2", "per_day": ">f4", "looks": ">i4",
-           "pinned": ">f8", "planned": ">f8"}  # fmt: skip
+# One array per column. ADBC takes as long but 1.4 times the memory, beyond what tests/bench/planning.py allows.
+COLUMN_TYPES = {
+    "id": ">i8",
+    "repositories": ">i4",
+    "stars": ">i8",
+    "priority": ">i2",
+    "changes_per_day": ">f4",
+    "samples": ">i4",
+    "pinned": ">f8",
+    "planned": ">f8",
+}
 COPY_TRACKED_ACCOUNTS = """
     COPY (SELECT array_agg(account_id), array_agg(coalesce(repositories, 1)), array_agg(coalesce(stars, 0)),
                  array_agg(priority), array_agg(coalesce(change_rate, 0)::real), array_agg(change_rate_samples),
@@ -40,7 +48,7 @@ COPY_TRACKED_ACCOUNTS = """
             FROM (SELECT * FROM tracked_account WHERE account_id > %s AND NOT paused
                    ORDER BY account_id LIMIT %s) AS part) TO STDOUT (FORMAT binary)
 """
-# Before the first row: a signature, flags and an extension. Before the elements of an array: its shape and type.
+# COPY header: signature, flags, extension. Array header: dimensions and element type.
 COPY_HEADER_BYTES, ARRAY_HEADER_BYTES = 19, 20
 
 AccountColumns = dict[str, NDArray[Any]]
@@ -48,9 +56,9 @@ AccountColumns = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class PlanInputs:
-    """What a plan is made for: the default cadence, what GitHub grants an hour, and what a look is paid in."""
+    """The default cadence, GitHub's hourly budget, and whether costs are points (with a token) or requests."""
 
-    every: timedelta
+    default_cadence: timedelta
     budget_per_hour: float
     with_token: bool
 
@@ -60,44 +68,52 @@ class PlanInputs:
 
     @property
     def bounds(self) -> IntervalBounds:
-        """The floor and the ceiling give way to an explicit wish."""
-        return IntervalBounds(min(MIN_INTERVAL, self.every) / DAY, max(MAX_INTERVAL, self.every) / DAY)
+        """The usual bounds, widened where the default cadence lies outside."""
+        return IntervalBounds(
+            min(MIN_INTERVAL, self.default_cadence) / DAY, max(MAX_INTERVAL, self.default_cadence) / DAY
+        )
+
+    @property
+    def unit(self) -> str:
+        return "points" if self.with_token else "requests"
 
 
 @dataclass(frozen=True)
 class RefreshPlan:
-    """A plan in numbers; what a look costs is in points or requests, per day."""
+    """A computed plan; costs are in points or requests per day."""
 
     allocation: Allocation
     pinned: int
-    unknown: int
-    uniform: float
-    stretch: float
+    without_estimate: int
+    default_cadence_cost: float
+    """Cost per day of refreshing everything in the default cadence."""
+    slowdown: float
+    """Factor by which the default cadence exceeds the usable budget; 1 where the budget pays for it."""
     brought_forward: tuple[NDArray[np.int64], NDArray[np.float64]]
-    """Accounts that have to come sooner than they were planned, and after how many days."""
+    """Ids of the accounts whose interval shrank, and their new intervals in days."""
 
 
-def update_refresh_plan(engine: Engine, purse: RateBudget, every: timedelta, now: datetime) -> bool:
-    """Plan anew where a day has passed or what matters has changed; returns whether it did."""
-    means, _ = purse.available_budgets(now)
-    given = PlanInputs(every, float(sum(one.limit for one in means.values())), purse.with_token)
+def update_refresh_plan(engine: Engine, rate_budget: RateBudget, default_cadence: timedelta, now: datetime) -> bool:
+    """Compute and store a new plan if the newest one is outdated; returns whether it did."""
+    budgets, _ = rate_budget.available_budgets(now)
+    inputs = PlanInputs(default_cadence, float(sum(one.limit for one in budgets.values())), rate_budget.with_token)
     with engine.begin() as connection:
-        if not needs_new_plan(connection, given, now):
+        if not needs_new_plan(connection, inputs, now):
             return False
         rows = read_tracked_accounts(connection)
     accounts = len(rows["id"])
     if not accounts:
         return False
-    planned = plan_refreshes(rows, given)
+    plan = plan_refreshes(rows, inputs)
     with engine.begin() as connection:
-        told = write_plan(connection, planned, given, accounts, now)
-    _bring_forward(engine, planned, now)
-    (log.warning if planned.stretch > 1 else log.info)("refreshes planned", told=told, accounts=accounts)
+        summary = write_plan(connection, plan, inputs, accounts, now)
+    _bring_forward(engine, plan, now)
+    (log.warning if plan.slowdown > 1 else log.info)("refresh plan computed", summary=summary, accounts=accounts)
     return True
 
 
-def needs_new_plan(connection: Connection, given: PlanInputs, now: datetime) -> bool:
-    """Whether the newest plan is too old, or made for other circumstances."""
+def needs_new_plan(connection: Connection, inputs: PlanInputs, now: datetime) -> bool:
+    """Return whether the newest plan is older than a day or was computed from inputs that differ noticeably."""
     last: Row[Any] | None = connection.execute(
         text(
             "SELECT planned_at, every, budget_per_hour, unit, accounts,"
@@ -109,15 +125,15 @@ def needs_new_plan(connection: Connection, given: PlanInputs, now: datetime) -> 
         return True
     return (
         not last.planned_at <= now < last.planned_at + MAX_PLAN_AGE
-        or last.every != given.every
-        or last.unit != _unit(given)
-        or abs(last.budget_per_hour - given.budget_per_hour) > REPLAN_THRESHOLD * given.budget_per_hour
+        or last.every != inputs.default_cadence
+        or last.unit != inputs.unit
+        or abs(last.budget_per_hour - inputs.budget_per_hour) > REPLAN_THRESHOLD * inputs.budget_per_hour
         or abs(last.accounts_now - last.accounts) > REPLAN_MIN_ACCOUNTS + REPLAN_THRESHOLD * last.accounts
     )
 
 
 def read_tracked_accounts(connection: Connection) -> AccountColumns:
-    """Read all that is tracked and not paused: one array a column, in the same order."""
+    """Read the tracked accounts that are not paused, ordered by id: one array per column."""
     parts = [_read_batch(connection, -1)]
     while len(parts[-1]["id"]) == BATCH_ROWS:
         parts.append(_read_batch(connection, int(parts[-1]["id"][-1])))
@@ -129,124 +145,114 @@ def _read_batch(connection: Connection, after: int) -> AccountColumns:
         writer.psycopg_connection(connection).cursor() as cursor,
         cursor.copy(COPY_TRACKED_ACCOUNTS, [after, BATCH_ROWS]) as copy,
     ):
-        sent = b"".join(copy)
+        data = b"".join(copy)
     at = COPY_HEADER_BYTES + 2
     columns: AccountColumns = {}
-    for name, kind in COLUMN_TYPES.items():
-        size = int.from_bytes(sent[at : at + 4], "big", signed=True)
-        element = np.dtype([("size", ">i4"), ("value", kind)])
-        # No row at all makes no array, which has no size.
+    for name, dtype in COLUMN_TYPES.items():
+        size = int.from_bytes(data[at : at + 4], "big", signed=True)
+        element = np.dtype([("size", ">i4"), ("value", dtype)])
+        # Without a row array_agg returns NULL, whose size is -1.
         count = max(size - ARRAY_HEADER_BYTES, 0) // element.itemsize
-        found = np.frombuffer(sent, element, count, at + 4 + (ARRAY_HEADER_BYTES if count else 0))
-        columns[name] = found["value"].astype(element["value"].newbyteorder("="))
+        elements = np.frombuffer(data, element, count, at + 4 + (ARRAY_HEADER_BYTES if count else 0))
+        columns[name] = elements["value"].astype(element["value"].newbyteorder("="))
         at += 4 + max(size, 0)
     return columns
 
 
-def plan_refreshes(rows: AccountColumns, given: PlanInputs) -> RefreshPlan:
-    """Spread the budget: no more than looking at everything in the default cadence costs, or than there is.
+def plan_refreshes(rows: AccountColumns, inputs: PlanInputs) -> RefreshPlan:
+    """Allocate the usable budget, but no more than refreshing everything in the default cadence costs.
 
-    Accounts of which too little is known keep the default cadence, stretched where the budget is short.
+    Accounts without a reliable change rate keep the default cadence, slowed down where the budget is short.
     """
-    days = given.every / DAY
-    cost = _refresh_costs(rows["repositories"], with_token=given.with_token)
-    wished = rows["pinned"].astype(np.float64)
-    uniform = float((cost / np.where(np.isnan(wished), days, wished)).sum())
-    stretch = max(1.0, uniform / given.usable_per_day)
-    is_unknown = (rows["looks"] < change_rate.MIN_OBSERVATIONS) & np.isnan(wished)
-    wished[is_unknown] = days * stretch
+    days = inputs.default_cadence / DAY
+    cost = cost_model.refresh_cost(rows["repositories"], with_token=inputs.with_token)
+    pinned = rows["pinned"].astype(np.float64)
+    default_cadence_cost = float((cost / np.where(np.isnan(pinned), days, pinned)).sum())
+    slowdown = max(1.0, default_cadence_cost / inputs.usable_per_day)
+    lacks_estimate = (rows["samples"] < change_rate.MIN_SAMPLES) & np.isnan(pinned)
+    pinned[lacks_estimate] = days * slowdown
     accounts = AccountArrays(
-        np.maximum(rows["per_day"].astype(np.float64), change_rate.MIN_CHANGES_PER_DAY),
-        _importance(rows["priority"], rows["stars"]),
+        np.maximum(rows["changes_per_day"].astype(np.float64), change_rate.MIN_CHANGES_PER_DAY),
+        change_rate.importance(rows["priority"], rows["stars"]),
         cost,
-        wished,
+        pinned,
     )
-    made = allocate(accounts, min(uniform, given.usable_per_day), given.bounds)
-    before = rows["planned"].astype(np.float64)
-    is_sooner = (made.every < before * CORRECTION_THRESHOLD) & np.isnan(rows["pinned"])
-    sooner = rows["id"][is_sooner].astype(np.int64), made.every[is_sooner]
-    return RefreshPlan(made, int((~np.isnan(rows["pinned"])).sum()), int(is_unknown.sum()), uniform, stretch, sooner)
+    allocation = allocate(accounts, min(default_cadence_cost, inputs.usable_per_day), inputs.bounds)
+    is_sooner = (allocation.intervals < rows["planned"] * CORRECTION_THRESHOLD) & np.isnan(rows["pinned"])
+    return RefreshPlan(
+        allocation,
+        pinned=int((~np.isnan(rows["pinned"])).sum()),
+        without_estimate=int(lacks_estimate.sum()),
+        default_cadence_cost=default_cadence_cost,
+        slowdown=slowdown,
+        brought_forward=(rows["id"][is_sooner].astype(np.int64), allocation.intervals[is_sooner]),
+    )
 
 
-def _refresh_costs(repositories: NDArray[np.int32], *, with_token: bool) -> NDArray[np.float64]:
-    pages = np.maximum(np.ceil(repositories / cost_model.PAGE_SIZE), 1.0)
-    return pages / cost_model.ACCOUNTS_PER_QUERY if with_token else 1 + pages
-
-
-def _importance(priority: NDArray[np.int16], stars: NDArray[np.int64]) -> NDArray[np.float64]:
-    step = np.clip(priority.astype(np.float64), -change_rate.MAX_PRIORITY_STEPS, change_rate.MAX_PRIORITY_STEPS)
-    weight: NDArray[np.float64] = 2.0**step * np.log10(10.0 + np.maximum(stars, 0))
-    return weight
-
-
-def _unit(given: PlanInputs) -> str:
-    return "points" if given.with_token else "requests"
-
-
-def write_plan(connection: Connection, planned: RefreshPlan, given: PlanInputs, accounts: int, now: datetime) -> str:
-    made = planned.allocation
-    told = plan_summary(planned, given, accounts)
+def write_plan(connection: Connection, plan: RefreshPlan, inputs: PlanInputs, accounts: int, now: datetime) -> str:
+    """Store the plan; returns its summary."""
+    allocation = plan.allocation
+    summary = plan_summary(plan, inputs, accounts)
     values = {
         "planned_at": now,
         "accounts": accounts,
-        "pinned": planned.pinned,
-        "unknown": planned.unknown,
-        "every": given.every,
-        "unit": _unit(given),
-        "budget_per_hour": given.budget_per_hour,
-        "usable_per_hour": given.usable_per_day / 24,
-        "default_cadence_per_hour": planned.uniform / 24,
-        "planned_per_hour": made.cost / 24,
-        "price": made.price,
-        "floor": made.bounds.floor * DAY,
-        "ceiling": made.bounds.ceiling * DAY,
-        "stretch": planned.stretch,
-        "median_cadence": float(np.median(made.every)) * DAY,
-        "told": told,
+        "pinned": plan.pinned,
+        "unknown": plan.without_estimate,
+        "every": inputs.default_cadence,
+        "unit": inputs.unit,
+        "budget_per_hour": inputs.budget_per_hour,
+        "usable_per_hour": inputs.usable_per_day / 24,
+        "default_cadence_per_hour": plan.default_cadence_cost / 24,
+        "planned_per_hour": allocation.cost_per_day / 24,
+        "price": allocation.shadow_price,
+        "floor": allocation.bounds.floor * DAY,
+        "ceiling": allocation.bounds.ceiling * DAY,
+        "stretch": plan.slowdown,
+        "median_cadence": float(np.median(allocation.intervals)) * DAY,
+        "told": summary,
     }
     names = ", ".join(values)
     connection.execute(
         text(f"INSERT INTO refresh_plan ({names}) VALUES ({', '.join(f':{name}' for name in values)})"),  # noqa: S608
         values,
     )
-    return told
+    return summary
 
 
-def plan_summary(planned: RefreshPlan, given: PlanInputs, accounts: int) -> str:
-    """Tell an admin what was planned and why."""
-    made, unit = planned.allocation, _unit(given)
-    price = f"{made.cost / 24:,.1f} of {given.budget_per_hour:,.0f} {unit} an hour"
-    if planned.stretch <= 1:
-        return f"{accounts:,} accounts are looked at for {price}; the budget pays for the wished cadence."
+def plan_summary(plan: RefreshPlan, inputs: PlanInputs, accounts: int) -> str:
+    """Describe the plan to an admin, in one or two sentences."""
+    cost = f"{plan.allocation.cost_per_day / 24:,.1f} of {inputs.budget_per_hour:,.0f} {inputs.unit} an hour"
+    if plan.slowdown <= 1:
+        return f"Refreshing {accounts:,} accounts takes {cost}. The rate budget covers the default cadence."
     return (
-        f"The budget is short: the wished cadence of {accounts:,} accounts would cost"
-        f" {planned.uniform / 24:,.1f} {unit} an hour. Looks are {planned.stretch:.1f} times rarer on average, the most"
-        f" wanted and the fastest changing first, for {price}."
+        f"The rate budget is short: the default cadence of {accounts:,} accounts would take"
+        f" {plan.default_cadence_cost / 24:,.1f} {inputs.unit} an hour. Refreshes are {plan.slowdown:.1f} times less"
+        f" frequent on average, for {cost}. High priorities and fast changing accounts come first."
     )
 
 
-def reset_implausible_due_dates(connection: Connection, every: timedelta, now: datetime) -> int:
-    """Bring back what lies further ahead than any plan would put it: a clock was wrong. Returns how many."""
+def reset_implausible_due_dates(connection: Connection, default_cadence: timedelta, now: datetime) -> int:
+    """Reset due times further ahead than any plan sets them, written while a clock was wrong. Returns how many."""
     return connection.execute(
         text("""
             UPDATE tracked_account SET due_at = :now + random() * coalesce(every, planned_cadence, :every)
              WHERE due_at > :now + 2 * coalesce(every, planned_cadence, :every)
                           + CASE WHEN failures > 0 THEN :longest ELSE interval '0' END
         """),
-        {"now": now, "every": every, "longest": 2 * MAX_RETRY_DELAY},
+        {"now": now, "every": default_cadence, "longest": 2 * MAX_RETRY_DELAY},
     ).rowcount
 
 
-def _bring_forward(engine: Engine, planned: RefreshPlan, now: datetime) -> None:
-    """Bring forward what waits longer than it should now; everything else finds its interval at its next look."""
-    ids, days = planned.brought_forward
+def _bring_forward(engine: Engine, plan: RefreshPlan, now: datetime) -> None:
+    """Move up the accounts whose interval shrank; all others get their interval at their next refresh."""
+    ids, days = plan.brought_forward
     for start in range(0, len(ids), BATCH_ROWS):
         with engine.begin() as connection:
             connection.execute(
                 text("""
                     UPDATE tracked_account
                        SET planned_cadence = make_interval(secs => row.seconds),
-                           -- Spread over the new interval where that moment has passed.
+                           -- Spread over the new interval where that time has passed.
                            due_at = CASE WHEN failures > 0 THEN due_at ELSE greatest(
                                due_at - (planned_cadence - make_interval(secs => row.seconds)),
                                least(due_at, :now + make_interval(secs => row.seconds * random()))) END

@@ -110,7 +110,9 @@ def square_root_rate(history: History, every: int) -> StarErrors:
     seen = history.stars[:TRAINING_DAYS]
     rate = np.abs(seen[-1] - seen[0]) / history.days[TRAINING_DAYS - 1] + 0.02
     nothing = np.full(count, np.nan)
-    intervals = allocate(AccountArrays(rate, np.ones(count), np.ones(count), nothing), count / every, UNBOUNDED).every
+    intervals = allocate(
+        AccountArrays(rate, np.ones(count), np.ones(count), nothing), count / every, UNBOUNDED
+    ).intervals
     due = np.random.default_rng(1).random(count) * intervals
 
     def looks() -> Iterator[np.ndarray]:
@@ -141,7 +143,7 @@ def adaptive(
             rates = np.array([one.changes_per_day for one in paces])
             made = allocate(AccountArrays(rates, weight, one_each, nothing), count / every, bounds)
             if due is None:
-                due = days[0] + np.random.default_rng(1).random(count) * made.every
+                due = days[0] + np.random.default_rng(1).random(count) * made.intervals
             credit += count / every
             if history.fresh[TRAINING_DAYS + day]:
                 held[:], last[:] = stars[day], days[day] - 1
@@ -149,8 +151,8 @@ def adaptive(
             chosen = late[np.argsort(due[late], kind="stable")][: int(credit)]
             credit = min(credit - len(chosen), count / every)
             for index in chosen:
-                paces[index] = paces[index].seen(days[day] - last[index], abs(stars[day, index] - held[index]))
-                mine = paces[index].changes_per_day, weight[index], 1.0, made.price
+                paces[index] = paces[index].updated(days[day] - last[index], abs(stars[day, index] - held[index]))
+                mine = paces[index].changes_per_day, weight[index], 1.0, made.shadow_price
                 # From the moment it was due: days are coarse, the timetable's minutes are not.
                 due[index] = max(due[index], days[day] - 1) + change_rate.optimal_interval(
                     *mine, made.bounds.floor, made.bounds.ceiling
@@ -169,7 +171,7 @@ def initial_change_rates(history: History) -> list[ChangeRate]:
     paces = [change_rate.default_change_rate(int(one)) for one in stars[0]]
     for day in range(1, len(days)):
         moved = np.abs(stars[day] - stars[day - 1])
-        paces = [one.seen(days[day] - days[day - 1], by) for one, by in zip(paces, moved, strict=True)]
+        paces = [one.updated(days[day] - days[day - 1], by) for one, by in zip(paces, moved, strict=True)]
     return paces
 
 

@@ -14,36 +14,37 @@ import sys, time
 from datetime import UTC, datetime, timedelta
 from sqlalchemy import create_engine
 from core import log
-from ingest import replan, store
-log.setup("ERROR", as_json=True)
+from ingest.planning import refresh_plan
+from ingest.refresh import writer
+log.configure("ERROR", as_json=True)
 engine = create_engine(sys.argv[1])
-given = replan.Circumstances(timedelta(hours=6), 15_000, with_token=True)
+inputs = refresh_plan.PlanInputs(timedelta(hours=6), 15_000, with_token=True)
 started = time.perf_counter()
-with engine.begin() as connection, store.raw(connection).cursor() as cursor:
+with engine.begin() as connection, writer.psycopg_connection(connection).cursor() as cursor:
     with cursor.copy("COPY tracked_account TO STDOUT (FORMAT binary)") as copy:
         for row in copy:
             pass
 floor = time.perf_counter() - started
 started = time.perf_counter()
 with engine.begin() as connection:
-    rows = replan.read(connection)
+    rows = refresh_plan.read_tracked_accounts(connection)
 read = time.perf_counter() - started
-planned = replan.plan(rows, given)
+planned = refresh_plan.plan_refreshes(rows, inputs)
 made = time.perf_counter() - started
 with engine.begin() as connection:
-    replan.write(connection, planned, given, len(rows["id"]), datetime.now(UTC))
+    refresh_plan.write_plan(connection, planned, inputs, len(rows["id"]), datetime.now(UTC))
 whole = time.perf_counter() - started
-print(len(rows["id"]), floor, read, made - read, whole, peak_megabytes(), planned.allocation.cost / 24)
+print(len(rows["id"]), floor, read, made - read, whole, peak_megabytes(), planned.allocation.cost_per_day / 24)
 """
 
 
 def run() -> list[Measurement]:
-    with temporary_servers() as held:
-        engine = create_engine(held.database_url)
+    with temporary_servers() as servers:
+        engine = create_engine(servers.database_url)
         track_accounts(engine)
         engine.dispose()
         done = subprocess.run(
-            [sys.executable, "-c", MEASURED_PROGRAM, held.database_url], capture_output=True, text=True, check=True
+            [sys.executable, "-c", MEASURED_PROGRAM, servers.database_url], capture_output=True, text=True, check=True
         )
     accounts, floor, read, spread, whole, megabytes, points = map(float, done.stdout.split())
     return [

@@ -38,17 +38,17 @@ def pinned_cost(known):
 def test_the_budget_is_never_exceeded(known, share):
     budget = budget_share(known, share)
     made = allocate(known, budget, BOUNDS)
-    assert made.cost == pytest.approx(float((known.cost / made.every).sum()))
+    assert made.cost_per_day == pytest.approx(float((known.cost / made.intervals).sum()))
     # Pins are an admin's wish: dearer ones than the budget leave a tenth of it for the others.
-    assert made.cost <= max(budget, pinned_cost(known) + budget * 0.1) * (1 + 2e-6)
+    assert made.cost_per_day <= max(budget, pinned_cost(known) + budget * 0.1) * (1 + 2e-6)
 
 
 @given(accounts, shares)
 def test_bounds_are_kept_wherever_the_budget_pays_for_them(known, share):
     made = allocate(known, budget_share(known, share), BOUNDS)
-    assert (made.every[is_unpinned(known)] >= BOUNDS.floor * (1 - 1e-12)).all()
-    assert (made.every[is_unpinned(known)] <= made.bounds.ceiling * (1 + 1e-12)).all()
-    if made.stretch == 1:
+    assert (made.intervals[is_unpinned(known)] >= BOUNDS.floor * (1 - 1e-12)).all()
+    assert (made.intervals[is_unpinned(known)] <= made.bounds.ceiling * (1 + 1e-12)).all()
+    if made.slowdown == 1:
         assert made.bounds == BOUNDS
     else:
         assert made.bounds.ceiling >= BOUNDS.ceiling
@@ -57,7 +57,7 @@ def test_bounds_are_kept_wherever_the_budget_pays_for_them(known, share):
 @given(accounts, shares)
 def test_pins_are_kept(known, share):
     made = allocate(known, budget_share(known, share), BOUNDS)
-    assert (made.every[~is_unpinned(known)] == known.pinned[~is_unpinned(known)]).all()
+    assert (made.intervals[~is_unpinned(known)] == known.pinned[~is_unpinned(known)]).all()
 
 
 @given(accounts, shares)
@@ -66,7 +66,7 @@ def test_what_is_missed_is_never_more_than_with_one_interval_for_all(known, shar
     budget = budget_share(known, share)
     uniform = max(float(known.cost.sum()) / budget, BOUNDS.floor)
     made = allocate(known, budget, BOUNDS)
-    assert expected_missed_changes(known, made.every) <= expected_missed_changes(
+    assert expected_missed_changes(known, made.intervals) <= expected_missed_changes(
         known, np.full(len(known.cost), uniform)
     ) * (1 + 1e-5)
 
@@ -76,17 +76,17 @@ def test_no_trade_between_two_accounts_would_miss_less(known, share, data):
     """At one price a little more for one and as much less for another gains nothing."""
     made = allocate(known, budget_share(known, share), BOUNDS)
     inside = np.flatnonzero(
-        is_unpinned(known) & (made.every > made.bounds.floor * 1.01) & (made.every < made.bounds.ceiling * 0.99)
+        is_unpinned(known) & (made.intervals > made.bounds.floor * 1.01) & (made.intervals < made.bounds.ceiling * 0.99)
     )
     if len(inside) < 2:
         return
     first, second = data.draw(st.permutations(list(inside)))[:2]
-    every = made.every.copy()
+    every = made.intervals.copy()
     spent = known.cost[first] / every[first] * 1e-3
     every[first] = known.cost[first] / (known.cost[first] / every[first] + spent)
     every[second] = known.cost[second] / (known.cost[second] / every[second] - spent)
     if every[second] > 0:
-        assert expected_missed_changes(known, every) >= expected_missed_changes(known, made.every) * (1 - 1e-9)
+        assert expected_missed_changes(known, every) >= expected_missed_changes(known, made.intervals) * (1 - 1e-9)
 
 
 @given(accounts, shares, st.floats(1, 100))
@@ -95,7 +95,7 @@ def test_more_change_is_never_looked_at_more_seldom(known, share, factor):
     faster = AccountArrays(known.changes_per_day.copy(), known.weight, known.cost, known.pinned)
     faster.changes_per_day[0] *= factor
     after = allocate(faster, budget_share(known, share), BOUNDS)
-    assert after.every[0] <= before.every[0] * (1 + 1e-4)
+    assert after.intervals[0] <= before.intervals[0] * (1 + 1e-4)
 
 
 @given(accounts, shares, st.floats(1, 100))
@@ -104,7 +104,7 @@ def test_more_weight_is_never_looked_at_more_seldom(known, share, factor):
     heavier = AccountArrays(known.changes_per_day, known.weight.copy(), known.cost, known.pinned)
     heavier.weight[0] *= factor
     after = allocate(heavier, budget_share(known, share), BOUNDS)
-    assert after.every[0] <= before.every[0] * (1 + 1e-4)
+    assert after.intervals[0] <= before.intervals[0] * (1 + 1e-4)
 
 
 @given(accounts, shares)
@@ -113,21 +113,21 @@ def test_with_more_budget_nothing_is_looked_at_more_seldom(known, share):
     less = allocate(known, budget_share(known, share), BOUNDS)
     more = allocate(known, budget_share(known, share) * 1.5, BOUNDS)
     assert more.bounds.ceiling <= less.bounds.ceiling
-    if less.stretch == 1:
-        assert (more.every <= less.every * (1 + 1e-4)).all()
+    if less.slowdown == 1:
+        assert (more.intervals <= less.intervals * (1 + 1e-4)).all()
 
 
 @given(accounts, shares, st.floats(1e-3, 1e3))
 def test_only_proportions_matter(known, share, factor):
     """Twice all rates, twice all weights, or points that are worth half: the same intervals."""
     budget = budget_share(known, share)
-    before = allocate(known, budget, BOUNDS).every
+    before = allocate(known, budget, BOUNDS).intervals
     for other, paid in (
         (AccountArrays(known.changes_per_day * factor, known.weight, known.cost, known.pinned), budget),
         (AccountArrays(known.changes_per_day, known.weight * factor, known.cost, known.pinned), budget),
         (AccountArrays(known.changes_per_day, known.weight, known.cost * factor, known.pinned), budget * factor),
     ):
-        assert np.allclose(allocate(other, paid, BOUNDS).every, before, rtol=1e-4)
+        assert np.allclose(allocate(other, paid, BOUNDS).intervals, before, rtol=1e-4)
 
 
 @given(accounts, shares)
@@ -136,29 +136,29 @@ def test_an_account_finds_its_own_interval_by_the_price(known, share):
     made = allocate(known, budget_share(known, share), BOUNDS)
     for index in np.flatnonzero(is_unpinned(known)):
         mine = (float(column[index]) for column in (known.changes_per_day, known.weight, known.cost))
-        found = change_rate.optimal_interval(*mine, made.price, made.bounds.floor, made.bounds.ceiling)
-        assert found == pytest.approx(float(made.every[index]), rel=1e-6)
+        found = change_rate.optimal_interval(*mine, made.shadow_price, made.bounds.floor, made.bounds.ceiling)
+        assert found == pytest.approx(float(made.intervals[index]), rel=1e-6)
 
 
 def test_everything_is_looked_at_as_often_as_allowed_when_the_budget_pays_for_it():
     known = AccountArrays(np.array([1.0, 50.0]), np.ones(2), np.ones(2), np.full(2, np.nan))
     made = allocate(known, 1000.0, BOUNDS)
-    assert (made.every == BOUNDS.floor).all()
-    assert made.cost == 48
+    assert (made.intervals == BOUNDS.floor).all()
+    assert made.cost_per_day == 48
 
 
 def test_a_short_budget_stretches_and_keeps_the_wanted_ones_fresher():
     known = AccountArrays(np.ones(10), np.array([64.0, *[1.0] * 9]), np.ones(10), np.full(10, np.nan))
     made = allocate(known, 0.7, BOUNDS)
-    assert made.stretch == pytest.approx(10 / 7 / 0.7)
-    assert made.cost <= 0.7
-    assert made.every[0] < made.every[1]
+    assert made.slowdown == pytest.approx(10 / 7 / 0.7)
+    assert made.cost_per_day <= 0.7
+    assert made.intervals[0] < made.intervals[1]
 
 
 def test_nothing_tracked_is_nothing_planned():
     nothing = np.array([])
     made = allocate(AccountArrays(nothing, nothing, nothing, nothing), 10.0, BOUNDS)
-    assert (len(made.every), made.cost, made.stretch) == (0, 0, 1)
+    assert (len(made.intervals), made.cost_per_day, made.slowdown) == (0, 0, 1)
 
 
 @settings(max_examples=20)
@@ -184,13 +184,13 @@ def error_ratio(seed, *, spread):
     known = AccountArrays(
         np.array([one.changes_per_day for one in paces]), np.ones(60), np.ones(60), np.full(60, np.nan)
     )
-    price = allocate(known, 20.0, IntervalBounds(1, 30)).price
+    price = allocate(known, 20.0, IntervalBounds(1, 30)).shadow_price
     due = 29 + chance.random(60) * [
         change_rate.optimal_interval(one.changes_per_day, 1, 1, price, 1, 30) for one in paces
     ]
     for day in range(30, 120):
         for index in np.flatnonzero(due <= day)[:20]:
-            paces[index] = paces[index].seen(day - last[index], float(truth[day, index] - held[index]))
+            paces[index] = paces[index].updated(day - last[index], float(truth[day, index] - held[index]))
             held[index], last[index] = truth[day, index], day
             due[index] += change_rate.optimal_interval(paces[index].changes_per_day, 1, 1, price, 1, 30)
             looks += 1

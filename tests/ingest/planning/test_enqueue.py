@@ -82,7 +82,7 @@ def test_without_a_token_sixty_requests_an_hour_are_all_there_is(database, anony
     track(database, 100)
     told = enqueue_due_accounts(database, anonymous.told(limit=60, remaining=60), NOW)
     assert 0 < told.accounts * 2 <= 20
-    assert told.waiting == 100 - told.accounts
+    assert told.postponed == 100 - told.accounts
 
 
 def test_what_is_queued_is_never_more_than_what_is_left_before_the_reset(database, anonymous):

@@ -130,7 +130,7 @@ def test_a_short_budget_stretches_all_and_says_so(engine, nobody):
     plan = latest_plan(engine)
     assert plan.stretch > 4
     assert plan.planned_per_hour <= plan.usable_per_hour < 60
-    assert "budget is short" in plan.told
+    assert "rate budget is short" in plan.told
     usual = record_refresh(engine, "account-1", NOW, changes=1).planned_cadence
     assert record_refresh(engine, "wanted", NOW, changes=1).planned_cadence < usual / 2
 
@@ -176,7 +176,7 @@ def test_rows_are_read_as_they_are(engine):
     told = {name: (column[first].item(), column[second].item()) for name, column in rows.items()}
     assert len(rows["id"]) == 2
     assert (told["stars"], told["repositories"]) == ((5_000_000_000, 0), (30, 1))
-    assert (told["priority"], told["per_day"], told["looks"]) == ((-3, 0), (1, 0), (50, 50))
+    assert (told["priority"], told["changes_per_day"], told["samples"]) == ((-3, 0), (1, 0), (50, 50))
     assert (told["pinned"][0], told["planned"][1]) == (1.25, 1.5)
     assert told["pinned"][1] != told["pinned"][1]
 
@@ -199,7 +199,7 @@ def test_pages_read_the_plan_that_holds(engine, purse):
     told = refresh_plan.list_plans()
     assert list(told["accounts"]) == [10, 1]
     assert told["unit"][0] == "points"
-    assert "10 accounts are looked at for" in told["told"][0]
+    assert "Refreshing 10 accounts takes" in told["told"][0]
     assert told["shortest_hours"][0] == 1
     assert told["longest_hours"][0] == 168
 

@@ -1,0 +1,64 @@
+"""Selection of affordable accounts and batching by token, without a clock or a database."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.budget.cost_model import INTERACTIVE_RESERVE
+from ingest.planning.enqueue import PricedAccount, batch_by_token, select_affordable
+from ingest.planning.rate_budget import AvailableBudget
+
+due_accounts = st.lists(
+    st.builds(PricedAccount, st.integers(), st.floats(0.04, 200), st.sampled_from("abc")), max_size=60
+).map(lambda many: [PricedAccount(number, one.cost, one.payer) for number, one in enumerate(many)])
+budgets = st.builds(
+    lambda limit, left, promised: AvailableBudget(limit, round(limit * left), promised),
+    st.integers(60, 15_000),
+    st.floats(0, 1),
+    st.floats(0, 10_000),
+)
+
+
+@given(due_accounts, st.dictionaries(st.sampled_from("ab"), budgets))
+def test_no_more_is_queued_than_the_budget_pays_for(due, held):
+    chosen = select_affordable(due, held)
+    for payer, one in held.items():
+        mine = [each.cost for each in chosen if each.payer == payer]
+        fits = sum(mine) <= max(one.available, 0)
+        # A look dearer than a whole hour: it goes alone, when the hour is still whole.
+        dear = len(mine) == 1 and not one.queued_cost and one.remaining >= 0.9 * one.limit
+        assert not mine or fits or dear
+    assert not [each for each in chosen if each.payer not in held]
+
+
+@given(due_accounts, budgets)
+def test_a_budget_that_is_whole_and_free_never_queues_nothing(due, held):
+    mine = [one for one in due if one.payer == "a"]
+    whole = AvailableBudget(held.limit, held.limit)
+    assert bool(select_affordable(mine, {"a": whole})) is bool(mine)
+
+
+def test_the_most_wanted_come_first_and_the_rest_waits():
+    due = [PricedAccount(number, 2.0, "a") for number in range(100)]
+    chosen = select_affordable(due, {"a": AvailableBudget(60, 60)})
+    assert [one.account_id for one in chosen] == list(range(len(chosen)))
+    assert 0 < len(chosen) < 60 * (1 - INTERACTIVE_RESERVE) / 2
+
+
+def test_arrears_are_spread_over_minutes():
+    """After an outage everybody is due: no minute takes more than its share of the hour."""
+    due = [PricedAccount(number, 0.04, "a") for number in range(100_000)]
+    assert len(select_affordable(due, {"a": AvailableBudget(5000, 5000)})) == 250 / 0.04
+
+
+def test_the_reserve_is_for_people():
+    assert select_affordable([PricedAccount(1, 1.0, "a")], {"a": AvailableBudget(5000, 250)}) == []
+
+
+@given(st.lists(st.tuples(st.integers(), st.sampled_from([None, "a", "b"])), unique_by=lambda one: one[0]))
+def test_every_due_account_is_in_one_batch_and_a_batch_has_one_token(due):
+    packed = batch_by_token(due, 50)
+    tokens = dict(due)
+    assert sorted(account for batch in packed for account in batch) == sorted(tokens)
+    for batch in packed:
+        assert 1 <= len(batch) <= 50
+        assert len({tokens[account] for account in batch}) == 1
