@@ -23,7 +23,7 @@ from core.settings import Settings
 from core.tracking import accounts
 from ingest import scheduler
 from ingest.github import GitHub
-from ingest.github.http import health
+from ingest.github.http import transport
 from ingest.planning.rate_budget import RateBudget
 from ingest.refresh.batch import Refresher, RefreshRequest
 from ingest.sandbox import World, serve
@@ -99,7 +99,7 @@ def github_of_many():
 
 @pytest.fixture
 def hours(github_of_many, committing_database, redis, monkeypatch):
-    monkeypatch.setattr(health, "OPEN_SECONDS", 0.05)
+    monkeypatch.setattr(transport, "OPEN_SECONDS", 0.05)
     passing = SimulatedHours(github_of_many, committing_database, redis, *TOKENS)
     with passing.github:
         yield passing

@@ -15,6 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from core.budget.refused_tokens import KEY_SUFFIX, RefusedToken
+from core.circuit_breaker import CircuitBreaker
 
 log = structlog.get_logger()
 
@@ -23,7 +24,6 @@ FORMAT_VERSION = 1
 RESPONSE_TTL_SECONDS = 30 * 86400
 REFUSAL_TTL_SECONDS = 86400
 MAX_MEMORY_BYTES = 32 * 2**20
-REDIS_RETRY_SECONDS = 5.0
 # What the next request and the next reader need of the headers.
 CACHED_HEADERS = ("etag", "last-modified", "link", "content-type")
 
@@ -61,8 +61,7 @@ class ResponseCache:
         self._versioned_prefix = f"{prefix}:{FORMAT_VERSION}"
         self._clock = clock
         self._memory = MemoryCache(MAX_MEMORY_BYTES)
-        self._away_until = 0.0
-        self._has_warned = False
+        self._circuit_breaker = CircuitBreaker()
 
     def find(self, fingerprint: str, url: str) -> CachedResponse | None:
         packed = self._get(self._key("answer", fingerprint, url))
@@ -124,17 +123,15 @@ class ResponseCache:
 
     def _ask(self, question: "Callable[[Redis], object]") -> object:
         """Ask Redis; None when there is none, or it is away."""
-        if self._redis is None or time.monotonic() < self._away_until:
+        if self._redis is None or not self._circuit_breaker.allow_request():
             return None
         try:
             answer = question(self._redis)
         except RedisError as error:
-            self._away_until = time.monotonic() + REDIS_RETRY_SECONDS
-            if not self._has_warned:
-                self._has_warned = True
-                log.warning("redis is away, answers are kept in this process only", error=str(error))
+            if self._circuit_breaker.record_failure(error):
+                log.warning("Redis unavailable, responses cached in process", error=str(error))
             return None
-        self._has_warned = False
+        self._circuit_breaker.record_success()
         return answer
 
 

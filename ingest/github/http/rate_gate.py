@@ -14,6 +14,7 @@ from redis import Redis
 from redis.exceptions import RedisError, WatchError
 
 from core.budget.shared_state import Bucket
+from core.circuit_breaker import CircuitBreaker
 from ingest.github.fetch.types import BucketState
 from ingest.github.http.errors import RateLimited, Stopped
 from ingest.github.http.rate_budget import AdmissionDecision, AdmissionRequest, RateBudgetState
@@ -36,7 +37,6 @@ SLEEP_SLICE_SECONDS = 0.25
 # Moments are kept to the microsecond: less than this may not move the clock, and waiting for it would never end.
 CLOCK_TICK_SECONDS = 0.001
 STATE_TTL_SECONDS = 2 * 3600
-REDIS_RETRY_SECONDS = 5.0
 CLOCK_SYNC_INTERVAL_SECONDS = 300.0
 MAX_WAIT_SECONDS = 90.0
 
@@ -55,17 +55,20 @@ class RateBudgetStore:
         self._local_state = RateBudgetState()
         self._ahead = 0.0
         self._clock_synced_at: float | None = None
-        self._away_until = 0.0
-        self._has_warned = False
+        self._circuit_breaker = CircuitBreaker()
 
     def update(self, change: Callable[[RateBudgetState, float], Result]) -> Result:
         """Apply *change* to the shared state, as if nobody else did at that moment; it gets the state and the time."""
         with self._lock:
-            if self._redis is not None and time.monotonic() >= self._away_until:
+            if self._redis is not None and self._circuit_breaker.allow_request():
                 try:
-                    return self._shared(self._redis, change)
+                    result = self._shared(self._redis, change)
                 except RedisError as error:
-                    self._handle_redis_error(error)
+                    if self._circuit_breaker.record_failure(error):
+                        log.warning("Redis unavailable, rate budget kept in process", error=str(error))
+                else:
+                    self._circuit_breaker.record_success()
+                    return result
             return change(self._local_state, self._now())
 
     def until(self, moment: float) -> datetime:
@@ -89,7 +92,6 @@ class RateBudgetStore:
                 except WatchError:
                     continue  # another process was quicker: decide again on what it left
                 self._local_state = state
-                self._has_warned = False
                 return result
 
     def _read(self, held: bytes | None) -> RateBudgetState:
@@ -107,12 +109,6 @@ class RateBudgetStore:
             seconds, microseconds = redis.time()
             self._ahead = seconds + microseconds / 1e6 - self._clock().timestamp()
             self._clock_synced_at = now
-
-    def _handle_redis_error(self, error: RedisError) -> None:
-        self._away_until = time.monotonic() + REDIS_RETRY_SECONDS
-        if not self._has_warned:
-            self._has_warned = True
-            log.warning("redis is away, the request budget is this process's own", error=str(error))
 
 
 class RateGate:

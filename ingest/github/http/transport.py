@@ -10,6 +10,7 @@ import httpx
 import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from core.circuit_breaker import CircuitBreaker
 from ingest.github.fetch.types import Usage
 from ingest.github.http.app_auth import InstallationCredential
 from ingest.github.http.credentials import Credential, CredentialPool
@@ -21,7 +22,6 @@ from ingest.github.http.errors import (
     UnexpectedStatus,
     Unreachable,
 )
-from ingest.github.http.health import CircuitBreaker
 from ingest.github.http.rate_budget import REST, AdmissionRequest
 from ingest.github.http.rate_gate import Clock, RateGate, StopSignal
 from ingest.github.http.responses import (
@@ -48,6 +48,9 @@ MAX_RESPONSE_SECONDS = 60.0
 MAX_ATTEMPTS = 5
 MAX_REDIRECTS = 3
 MAX_RATE_LIMITED_ATTEMPTS = 6
+# So many failures in a row, in all threads together, mean that GitHub is down.
+FAILURE_THRESHOLD = 25
+OPEN_SECONDS = 10.0
 # GitHub gives up on a query after ten seconds: what fails this late failed because of how much was asked.
 SLOW_FAILURE_SECONDS = 5.0
 CREATED = 201
@@ -124,7 +127,9 @@ class Transport:
         self._http = httpx.Client(
             transport=network, timeout=timeout, limits=CONNECTION_LIMITS, headers=headers, follow_redirects=False
         )
-        self._circuit_breaker = CircuitBreaker()
+        self._circuit_breaker = CircuitBreaker(
+            failure_threshold=FAILURE_THRESHOLD, retry_interval_seconds=OPEN_SECONDS
+        )
         self._usage = Usage()
         self._lock = Lock()
 
@@ -173,7 +178,8 @@ class Transport:
         log.warning("github request failed, trying again", why=str(error), attempt=state.attempt_number)
 
     def _attempt(self, call: ApiRequest) -> ParsedResponse:
-        self._circuit_breaker.check()
+        if self._circuit_breaker.is_open and self._circuit_breaker.last_error:
+            raise self._circuit_breaker.last_error
         began = time.monotonic()
         try:
             answer = self._follow_redirects(call)
@@ -183,7 +189,7 @@ class Transport:
         except TRANSIENT_ERRORS as error:
             late = time.monotonic() - began > SLOW_FAILURE_SECONDS
             error.is_request_too_large |= late and call.method == "POST"
-            self._circuit_breaker.failed(error)
+            self._circuit_breaker.record_failure(error)
             raise
         self._circuit_breaker.record_success()
         return reply

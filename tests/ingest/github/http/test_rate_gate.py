@@ -121,7 +121,7 @@ def test_redis_away_is_said_once_and_everything_goes_on(time, tmp_path):
             report_response(one)
     assert time.slept_seconds >= 29.9
     assert [line["event"] for line in logs if line["log_level"] == "warning"] == [
-        "redis is away, the request budget is this process's own"
+        "Redis unavailable, rate budget kept in process"
     ]
 
 

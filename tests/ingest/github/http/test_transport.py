@@ -16,7 +16,6 @@ from ingest.github import (
     Unreachable,
 )
 from ingest.github.http import transport as transport_module
-from ingest.github.http.health import FAILURE_THRESHOLD
 from tests.ingest.github.conftest import TOKEN
 from tests.ingest.github.fake_server import CannedResponse, fake_server, respond_in_sequence
 
@@ -101,7 +100,7 @@ def test_a_server_that_is_down_is_not_asked_by_everybody_in_turn(client, time):
         for _ in range(20):
             with pytest.raises(ServerError):
                 github.account_by_id(583231)
-        assert len(server.asked) <= FAILURE_THRESHOLD
+        assert len(server.asked) <= transport_module.FAILURE_THRESHOLD
 
 
 @pytest.mark.parametrize("status", [403, 429])
