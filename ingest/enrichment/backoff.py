@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 
 from core.queue.enrichment import MAX_TRIES_WHILE_COMPUTING, FactKind
 from ingest.enrichment.state import FactState
-from ingest.github.api.facts import StatisticsNotReady
-from ingest.github.http.errors import Blocked, GitHubError, PermissionDenied, RepositoryNotFound
+from ingest.github.errors import Blocked, GitHubError, PermissionDenied, RepositoryNotFound, StatisticsNotReady
 from ingest.planning import backoff
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)

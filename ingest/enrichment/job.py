@@ -17,12 +17,19 @@ from ingest.enrichment.due import Target
 from ingest.enrichment.handlers import FACT_HANDLERS, StoreResult
 from ingest.enrichment.run_log import EnrichmentRun
 from ingest.github import GitHub
-from ingest.github.api.facts import EndpointNotSupported, FactSubject
+from ingest.github.api.facts import FactSubject
 from ingest.github.api.graphql_responses import FailedNode
 from ingest.github.api.models import Extras
-from ingest.github.http.errors import BadCredentials, GitHubError, RateLimited, RepositoryNotFound, Stopped
+from ingest.github.errors import (
+    TRANSIENT_ERRORS,
+    BadCredentials,
+    EndpointNotSupported,
+    GitHubError,
+    RateLimited,
+    RepositoryNotFound,
+    Stopped,
+)
 from ingest.github.http.rate_gate import StopSignal
-from ingest.github.http.transport import TRANSIENT_ERRORS
 
 log = structlog.get_logger()
 # A job gives way after so long, and when another one waits: refreshes want workers, too.

@@ -2,15 +2,7 @@
 
 from ingest.github.api.models import Account, Repository
 from ingest.github.client import GitHub
-from ingest.github.fetch.types import (
-    AccountRequest,
-    AccountResult,
-    AccountSnapshot,
-    BucketState,
-    MissingRepository,
-    Usage,
-)
-from ingest.github.http.errors import (
+from ingest.github.errors import (
     AccountNotFound,
     BadCredentials,
     Blocked,
@@ -24,6 +16,7 @@ from ingest.github.http.errors import (
     UnexpectedStatus,
     Unreachable,
 )
+from ingest.github.types import AccountRequest, AccountResult, AccountSnapshot, BucketState, MissingRepository, Usage
 
 __all__ = [
     "Account",

@@ -18,8 +18,15 @@ from ingest.github.api.graphql import GraphQL
 from ingest.github.api.models import Account, Repository
 from ingest.github.api.profiles import Profiles
 from ingest.github.api.rest import Rest
+from ingest.github.errors import BadCredentials, GitHubError
 from ingest.github.fetch.fetcher import AccountFetcher
-from ingest.github.fetch.types import (
+from ingest.github.http.app_auth import AppCredential, InstallationCredential
+from ingest.github.http.credentials import Credential, CredentialPool, numbered_tokens
+from ingest.github.http.etag_cache import ResponseCache
+from ingest.github.http.rate_gate import MAX_WAIT_SECONDS, Clock, RateBudgetStore, RateGate, Sleep, StopSignal
+from ingest.github.http.transport import TIMEOUT, RequestContext, Transport
+from ingest.github.http.urls import PUBLIC_API_URL
+from ingest.github.types import (
     AccountRequest,
     AccountResult,
     BucketState,
@@ -27,13 +34,6 @@ from ingest.github.fetch.types import (
     ShouldFetchLanguages,
     Usage,
 )
-from ingest.github.http.app_auth import AppCredential, InstallationCredential
-from ingest.github.http.credentials import Credential, CredentialPool, numbered_tokens
-from ingest.github.http.errors import BadCredentials, GitHubError
-from ingest.github.http.etag_cache import ResponseCache
-from ingest.github.http.rate_gate import MAX_WAIT_SECONDS, Clock, RateBudgetStore, RateGate, Sleep, StopSignal
-from ingest.github.http.transport import TIMEOUT, RequestContext, Transport
-from ingest.github.http.urls import PUBLIC_API_URL
 
 log = structlog.get_logger()
 
@@ -243,7 +243,7 @@ def _installation_credential(settings: Settings, clock: Clock) -> InstallationCr
         key = file.read_bytes() if file else b""
     except OSError as error:
         raise BadCredentials(
-            "the private key of the GitHub App", why=f"its file cannot be read ({error.strerror})"
+            "the private key of the GitHub App", reason=f"its file cannot be read ({error.strerror})"
         ) from error
     app = AppCredential(settings.github_app_id, key, clock)
     return InstallationCredential(app, settings.github_app_installation_id, clock)

@@ -13,12 +13,13 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from core.db.data_version import publish_data_version
 from core.db.errors import is_connection_error
+from core.errors import AlmanacError
 from core.queue.jobs import JobOrigin
 from core.tracking import accounts
 from core.tracking.login import BadLogin, parse_login
 from ingest.alerts import evaluate as alerts
 from ingest.github import Account, AccountRequest, AccountResult, AccountSnapshot, GitHub, Repository
-from ingest.github.http.errors import AccountNotFound, GitHubError, RateLimited, Stopped
+from ingest.github.errors import AccountNotFound, RateLimited, Stopped
 from ingest.github.http.rate_gate import StopSignal
 from ingest.history_import import adopt_repositories
 from ingest.planning import change_rate, due_accounts
@@ -334,13 +335,13 @@ class Refresher:
                 log.info("alerts raised", alerts=raised)
 
 
-class StoreFailed(GitHubError):
-    """What GitHub said could not be written."""
+class StoreFailed(AlmanacError):
+    """A reported account could not be stored."""
 
     code = "not_stored"
 
     def __init__(self, login: str, error: Exception) -> None:
-        super().__init__(f"What GitHub said of {login} could not be stored ({type(error).__name__}); the log says why")
+        super().__init__(f"The response for {login} could not be stored ({type(error).__name__}); see the log")
 
 
 def _record_item(

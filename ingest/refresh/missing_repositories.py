@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from ingest.github import Account, AccountSnapshot, GitHub, MissingRepository, Repository
-from ingest.github.http.errors import GitHubError
+from ingest.github.errors import GitHubError
 from ingest.github.http.rate_gate import StopSignal
 
 log = structlog.get_logger()

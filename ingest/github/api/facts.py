@@ -9,12 +9,21 @@ from urllib.parse import quote
 
 from ingest.github.api import fact_types
 from ingest.github.api.fact_types import CommitWeek, Contributor, Release, StarWeek, TrafficDay
-from ingest.github.api.graphql import GraphQL, GraphQLUnavailable
+from ingest.github.api.graphql import GraphQL
 from ingest.github.api.graphql_responses import FailedNode
 from ingest.github.api.models import PARSE_ERRORS, Extras
 from ingest.github.api.rest import FetchedBody, Rest
+from ingest.github.errors import (
+    BadCredentials,
+    EndpointNotSupported,
+    GraphQLUnavailable,
+    InvalidResponse,
+    RepositoryNameReused,
+    RepositoryNotFound,
+    StatisticsNotReady,
+    UnexpectedStatus,
+)
 from ingest.github.http.credentials import CredentialPool
-from ingest.github.http.errors import BadCredentials, GitHubError, InvalidResponse, RepositoryNotFound, UnexpectedStatus
 from ingest.github.http.rate_gate import StopSignal
 from ingest.github.http.transport import RequestContext, Tally
 
@@ -24,33 +33,6 @@ PAGE_SIZE = 100
 # GitHub names at most so many contributors: the first 500 e-mail addresses of a history.
 MAX_CONTRIBUTOR_PAGES = 5
 REPOSITORY_ID_IN_URL = re.compile(r"/repositories/(\d+)(?:/|$|\?)")
-
-
-class StatisticsNotReady(GitHubError):
-    """GitHub is still computing (202), perhaps for ever."""
-
-    code = "not_ready"
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"GitHub is still computing {what}")
-
-
-class RepositoryNameReused(GitHubError):
-    """The name belongs to another repository now: what it says is not ours to store."""
-
-    code = "repository_name_reused"
-
-    def __init__(self, repository: str) -> None:
-        super().__init__(f"{repository} is another repository now; the next look at its account tells where ours is")
-
-
-class EndpointNotSupported(GitHubError):
-    """This server does not know the question: it says 404 for a repository that it shows."""
-
-    code = "no_such_endpoint"
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"This GitHub does not tell {what}")
 
 
 @dataclass(frozen=True)

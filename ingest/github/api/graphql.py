@@ -26,8 +26,8 @@ from ingest.github.api.graphql_responses import (
     read_repository,
 )
 from ingest.github.api.models import Extras, Repository
+from ingest.github.errors import GraphQLUnavailable, InvalidResponse, RepositoryNotFound, UnexpectedStatus
 from ingest.github.http.credentials import CredentialPool
-from ingest.github.http.errors import GitHubError, InvalidResponse, RepositoryNotFound, UnexpectedStatus
 from ingest.github.http.etag_cache import ResponseCache
 from ingest.github.http.rate_budget import GRAPHQL
 from ingest.github.http.responses import OK, Response, rate_limit_status, read_json, response_error
@@ -41,12 +41,6 @@ MAX_ATTEMPTS = 3
 # What a server without GraphQL answers to a POST there.
 NO_GRAPHQL_STATUSES = frozenset({404, 405, 410})
 BAD_REQUEST, UNPROCESSABLE = 400, 422
-
-
-class GraphQLUnavailable(GitHubError):
-    """This server has no GraphQL, or none for this token: REST has to do."""
-
-    code = "graphql_missing"
 
 
 @dataclass(frozen=True)
@@ -260,5 +254,5 @@ def _error_body(answer: Response, what: str) -> Any:
     if answer.status in (BAD_REQUEST, UNPROCESSABLE) and b'"errors"' in answer.body:
         return read_json(answer, what)
     if answer.status in NO_GRAPHQL_STATUSES or isinstance(refused, RepositoryNotFound):
-        raise GraphQLUnavailable(f"GitHub's GraphQL does not answer here (status {answer.status})")
+        raise GraphQLUnavailable(answer.status)
     raise refused or UnexpectedStatus(answer.status, what)

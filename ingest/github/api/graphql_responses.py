@@ -8,7 +8,7 @@ from typing import Any
 
 from ingest.github.api.graphql_queries import OPTIONAL_FIELDS
 from ingest.github.api.models import PARSE_ERRORS, TIMESTAMP_ADAPTER, Account, Extras, Repository, clean_text
-from ingest.github.http.errors import GitHubError, InvalidResponse, PermissionDenied, ServerError
+from ingest.github.errors import GitHubError, InvalidResponse, PermissionDenied, ServerError
 from ingest.github.http.responses import RateLimitStatus, shorten_message
 
 TOO_LARGE_ERROR_TYPES = frozenset({"RESOURCE_LIMITS_EXCEEDED", "MAX_NODE_LIMIT_EXCEEDED", "TIMEOUT", "GATEWAY_TIMEOUT"})

@@ -9,8 +9,8 @@ from ingest.github.api.graphql import GraphQL
 from ingest.github.api.graphql_responses import GraphQLResponse
 from ingest.github.api.models import PARSE_ERRORS, Account
 from ingest.github.api.rest import Rest
+from ingest.github.errors import AccountNotFound, BadCredentials, GitHubError, InvalidResponse, Stopped
 from ingest.github.http.credentials import CredentialPool
-from ingest.github.http.errors import AccountNotFound, BadCredentials, GitHubError, InvalidResponse, Stopped
 from ingest.github.http.rate_gate import StopSignal
 from ingest.github.http.transport import RequestContext
 from ingest.github.http.urls import resolve_api_url

@@ -7,8 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ingest.github.api.models import PARSE_ERRORS, Account, Repository
-from ingest.github.fetch.types import MissingRepository
-from ingest.github.http.errors import (
+from ingest.github.errors import (
     AccountNotFound,
     Blocked,
     InvalidResponse,
@@ -29,6 +28,7 @@ from ingest.github.http.responses import (
 )
 from ingest.github.http.transport import ApiRequest, RequestContext, Transport
 from ingest.github.http.urls import resolve_api_url
+from ingest.github.types import MissingRepository
 
 PAGE_SIZE = 100
 USED_RESOURCES = ("core", "graphql")

@@ -7,11 +7,11 @@ from datetime import datetime
 import structlog
 
 from ingest.github.api.models import Account, Extras, Repository
-from ingest.github.fetch.types import AccountRequest, AccountResult, AccountSnapshot
+from ingest.github.errors import GitHubError
 from ingest.github.http.credentials import ANONYMOUS, Credential
-from ingest.github.http.errors import GitHubError
 from ingest.github.http.etag_cache import ResponseCache
 from ingest.github.http.transport import Tally
+from ingest.github.types import AccountRequest, AccountResult, AccountSnapshot
 
 log = structlog.get_logger()
 

@@ -4,18 +4,18 @@ from collections.abc import Iterator, Sequence
 from queue import Full, Queue
 from threading import Event, Thread
 
-from ingest.github.api.graphql import GraphQL, GraphQLUnavailable
+from ingest.github.api.graphql import GraphQL
 from ingest.github.api.rest import Rest
+from ingest.github.errors import BadCredentials, GitHubError, GraphQLUnavailable, PermissionDenied, RateLimited, Stopped
 from ingest.github.fetch.account_fetch import AccountFetch, CountMismatchCache
-from ingest.github.fetch.types import AccountRequest, AccountResult, ShouldFetchLanguages
 from ingest.github.fetch.via_graphql import GraphQLFetcher
 from ingest.github.fetch.via_rest import RestFetcher
 from ingest.github.fetch.worker_pool import TaskSource, WorkerPool
 from ingest.github.http.credentials import Credential, CredentialPool
-from ingest.github.http.errors import BadCredentials, GitHubError, PermissionDenied, RateLimited, Stopped
 from ingest.github.http.etag_cache import ResponseCache
 from ingest.github.http.rate_gate import StopSignal
 from ingest.github.http.transport import RequestContext
+from ingest.github.types import AccountRequest, AccountResult, ShouldFetchLanguages
 
 # The asking goes on while outcomes are being stored, but not without bound.
 MAX_QUEUED_RESULTS = 64

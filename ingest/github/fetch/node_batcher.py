@@ -7,10 +7,10 @@ from typing import Any
 
 from ingest.github.api.graphql import GraphQL
 from ingest.github.api.graphql_responses import FailedNode, LanguagePage
+from ingest.github.errors import GitHubError, InvalidResponse, ServerError
 from ingest.github.fetch.account_fetch import AccountFetch
 from ingest.github.fetch.batch_size import AdaptiveBatchSize, split_in_halves
 from ingest.github.fetch.worker_pool import Task
-from ingest.github.http.errors import GitHubError, InvalidResponse, ServerError
 from ingest.github.http.transport import RequestContext
 
 MAX_TRIES = 5

@@ -10,14 +10,14 @@ from ingest.github.api.graphql import GraphQL, PageRequest
 from ingest.github.api.graphql_responses import AbsentAccount, AccountPage, GraphQLResponse, PageResult
 from ingest.github.api.models import Account
 from ingest.github.api.rest import Rest
+from ingest.github.errors import TRANSIENT_ERRORS, AccountNotFound, GitHubError, InvalidResponse, ServerError
 from ingest.github.fetch import node_batcher
 from ingest.github.fetch.account_fetch import AccountFetch, CountMismatchCache, FinishFetch
 from ingest.github.fetch.batch_size import AdaptiveBatchSize, split_in_halves
 from ingest.github.fetch.node_batcher import NodeRequest
-from ingest.github.fetch.types import ShouldFetchLanguages
 from ingest.github.fetch.worker_pool import Task
-from ingest.github.http.errors import AccountNotFound, GitHubError, InvalidResponse, ServerError
-from ingest.github.http.transport import TRANSIENT_ERRORS, RequestContext
+from ingest.github.http.transport import RequestContext
+from ingest.github.types import ShouldFetchLanguages
 
 log = structlog.get_logger()
 

@@ -10,12 +10,12 @@ import structlog
 
 from ingest.github.api.models import Account, Repository
 from ingest.github.api.rest import RepositoryPage, Rest
+from ingest.github.errors import AccountNotFound, GitHubError, RateLimited
 from ingest.github.fetch.account_fetch import AccountFetch, CountMismatchCache, FinishFetch
-from ingest.github.fetch.types import ShouldFetchLanguages
 from ingest.github.fetch.worker_pool import Task
-from ingest.github.http.errors import AccountNotFound, GitHubError, RateLimited
 from ingest.github.http.etag_cache import CachedRefusal
 from ingest.github.http.transport import RequestContext
+from ingest.github.types import ShouldFetchLanguages
 
 log = structlog.get_logger()
 Value = TypeVar("Value")

@@ -6,7 +6,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Protocol
 
-from ingest.github.http.errors import GitHubError
+from ingest.github.errors import GitHubError
 from ingest.github.http.rate_gate import StopSignal
 
 POLL_SECONDS = 0.25

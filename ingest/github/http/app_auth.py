@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from ingest.github.api.fact_types import TIMESTAMP_ADAPTER
 from ingest.github.api.models import PARSE_ERRORS
-from ingest.github.http.errors import BadCredentials, InvalidResponse
+from ingest.github.errors import BadCredentials, InvalidResponse
 from ingest.github.http.rate_gate import Clock
 from ingest.github.http.responses import Response, read_json
 
@@ -127,7 +127,9 @@ def _load_private_key(private_key: bytes) -> RSAPrivateKey:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None  # what it says of the key is nobody's business
     if not isinstance(key, RSAPrivateKey):
-        raise BadCredentials("the private key of the GitHub App", why="it is no RSA key in PEM form without a password")
+        raise BadCredentials(
+            "the private key of the GitHub App", reason="it is no RSA key in PEM form without a password"
+        )
     return key
 
 

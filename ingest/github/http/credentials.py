@@ -7,7 +7,7 @@ from hashlib import sha256
 from threading import Lock
 from typing import Protocol
 
-from ingest.github.http.errors import BadCredentials
+from ingest.github.errors import BadCredentials
 
 ANONYMOUS = "anonymous"
 

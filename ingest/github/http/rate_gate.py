@@ -15,10 +15,10 @@ from redis.exceptions import RedisError, WatchError
 
 from core.budget.shared_state import Bucket
 from core.circuit_breaker import CircuitBreaker
-from ingest.github.fetch.types import BucketState
-from ingest.github.http.errors import RateLimited, Stopped
+from ingest.github.errors import RateLimited, Stopped
 from ingest.github.http.rate_budget import AdmissionDecision, AdmissionRequest, RateBudgetState
 from ingest.github.http.responses import RateLimitStatus, RequiredWait
+from ingest.github.types import BucketState
 
 log = structlog.get_logger()
 Clock = Callable[[], datetime]

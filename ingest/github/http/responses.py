@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
-from ingest.github.http.errors import (
+from ingest.github.errors import (
     Blocked,
     GitHubError,
     InvalidResponse,

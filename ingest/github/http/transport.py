@@ -11,10 +11,8 @@ import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from core.circuit_breaker import CircuitBreaker
-from ingest.github.fetch.types import Usage
-from ingest.github.http.app_auth import InstallationCredential
-from ingest.github.http.credentials import Credential, CredentialPool
-from ingest.github.http.errors import (
+from ingest.github.errors import (
+    TRANSIENT_ERRORS,
     BadCredentials,
     InvalidResponse,
     RateLimited,
@@ -22,6 +20,8 @@ from ingest.github.http.errors import (
     UnexpectedStatus,
     Unreachable,
 )
+from ingest.github.http.app_auth import InstallationCredential
+from ingest.github.http.credentials import Credential, CredentialPool
 from ingest.github.http.rate_budget import REST, AdmissionRequest
 from ingest.github.http.rate_gate import Clock, RateGate, StopSignal
 from ingest.github.http.responses import (
@@ -35,6 +35,7 @@ from ingest.github.http.responses import (
     required_wait,
 )
 from ingest.github.http.urls import resolve_api_url
+from ingest.github.types import Usage
 
 log = structlog.get_logger()
 
@@ -59,7 +60,6 @@ TOKEN_ERROR_REASONS = {
     403: "it is suspended",
     404: "the App is not installed there any more",
 }
-TRANSIENT_ERRORS = (Unreachable, ServerError, InvalidResponse)
 
 
 @dataclass
@@ -127,9 +127,7 @@ class Transport:
         self._http = httpx.Client(
             transport=network, timeout=timeout, limits=CONNECTION_LIMITS, headers=headers, follow_redirects=False
         )
-        self._circuit_breaker = CircuitBreaker(
-            failure_threshold=FAILURE_THRESHOLD, retry_interval_seconds=OPEN_SECONDS
-        )
+        self._circuit_breaker = CircuitBreaker(failure_threshold=FAILURE_THRESHOLD, retry_interval_seconds=OPEN_SECONDS)
         self._usage = Usage()
         self._lock = Lock()
 
@@ -264,7 +262,9 @@ class Transport:
             if wait is None:
                 return answer
             seconds = round(wait.seconds, 1) or None
-            log.info("github told us to wait", scope=wait.scope, seconds=seconds, request_id=answer.request_id)
+            log.info(
+                "GitHub rate limit reached, waiting", scope=wait.scope, seconds=seconds, request_id=answer.request_id
+            )
         raise RateLimited(self._clock(), "GitHub keeps telling us to wait, though we did,")
 
     def _send_request(self, call: ApiRequest) -> Response:

@@ -18,8 +18,9 @@ from ingest.github.api.fact_types import (
     parse_star_weeks,
     parse_traffic,
 )
-from ingest.github.api.facts import FactSubject, StatisticsNotReady
+from ingest.github.api.facts import FactSubject
 from ingest.github.api.models import PARSE_ERRORS
+from ingest.github.errors import StatisticsNotReady
 from tests.ingest.github.fake_server import CannedResponse, fake_server, replay
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.github.http.errors import Blocked, InvalidResponse, PermissionDenied, RepositoryNotFound, ServerError
+from ingest.github.errors import Blocked, InvalidResponse, PermissionDenied, RepositoryNotFound, ServerError
 from ingest.github.http.responses import (
     Response,
     is_rate_limit_error,

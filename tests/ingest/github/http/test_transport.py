@@ -220,7 +220,7 @@ def test_a_token_appears_in_no_line_of_the_log(client):
     text = json.dumps(logs, default=str)
     assert TOKEN not in text
     assert all(request_id in text for request_id in ("AB:1", "AB:2", "AB:3"))
-    assert [line["event"] for line in logs].count("github told us to wait") == 1
+    assert [line["event"] for line in logs].count("GitHub rate limit reached, waiting") == 1
 
 
 def test_enterprise_servers_are_asked_below_their_own_root(client):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ingest.github.api.models import Account, AccountKind, Repository
-from ingest.github.http.errors import GitHubError
+from ingest.github.errors import GitHubError
 
 
 @dataclass(frozen=True)
