@@ -15,7 +15,8 @@ AlmanacError
 ├── ServerUnavailable         server_unavailable
 ├── AddressRefused            address_refused     ingest.alerts.ssrf_guard
 ├── TemporaryDeliveryError    try_again           ingest.alerts.deliver
-└── GitHubError               github_error        ingest.github.http.errors draws its subclasses
+├── StoreFailed               not_stored          ingest.refresh.batch
+└── GitHubError               github_error        ingest.github.errors draws its subclasses
 """
 
 from datetime import datetime

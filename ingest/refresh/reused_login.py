@@ -8,18 +8,6 @@ from ingest.github.errors import AccountNotFound, GitHubError, LoginReused
 from ingest.github.http.rate_gate import StopSignal
 
 
-<<<<<<< HEAD
-class LoginReused(GitHubError):
-    """An account's names moved while it was looked for."""
-
-    code = "login_reused"
-
-    def __init__(self, login: str) -> None:
-        super().__init__(f"Another account answers to {login} now; the next look tells what became of the one we hold")
-
-
-=======
->>>>>>> f406001 (Define all GitHub errors in one module, each with its own code)
 def is_other_account(outcome: AccountResult) -> bool:
     """Whether the answer is another account's than the one that is held under this login."""
     held, answer = outcome.ask.github_id, outcome.answer
