@@ -3,12 +3,14 @@
 PY := .venv/bin/python
 WORKERS ?= 2
 BENCH ?=
+# COVERAGE=1 prints how much of the code the tests run.
+COVERAGE ?=
 
 .PHONY: help setup environment run demo test bench lint requirements
 
 help:
 	@echo "make run           start Almanac on this machine, on an empty one too"
-	@echo "make demo          the same against a pretend GitHub, with data of its own, offline"
+	@echo "make demo          the same against a sandbox GitHub, with data of its own, offline"
 	@echo "make test          all tests, the browser ones too (NO_BROWSER=1 leaves those out)"
 	@echo "make bench         measure speed and size (BENCH=name for one of them)"
 	@echo "make lint          style and types"
@@ -28,7 +30,7 @@ demo: environment
 	@exec $(PY) -m core up --demo
 
 test: setup
-	@CHROMIUM="$$(sh .ci/browser)" || exit 1; export CHROMIUM; exec $(PY) -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
+	@CHROMIUM="$$(sh .ci/browser)" || exit 1; export CHROMIUM; exec $(PY) -m pytest -n $(WORKERS) --dist loadgroup $(if $(COVERAGE),--cov --cov-report=term:skip-covered) $(TESTS)
 
 bench: setup
 	@exec $(PY) -m tests.bench $(BENCH)
