@@ -36,7 +36,9 @@ def test_the_readme_names_every_route_of_the_api():
         application = application.app
     paths = {path.removeprefix("/v1/") for path in application.openapi()["paths"]}
     undocumented = [
-        path for path in paths if not path.endswith((".csv", ".parquet")) and not re.search(rf"{re.escape(path)}`", README)
+        path
+        for path in paths
+        if not path.endswith((".csv", ".parquet")) and not re.search(rf"{re.escape(path)}`", README)
     ]
     assert undocumented == []
 

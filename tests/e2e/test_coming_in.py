@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from time import monotonic
 
 import pytest
 from playwright.sync_api import Download, Page, expect
@@ -67,10 +66,8 @@ def test_register_stay_in_open_a_second_tab_and_sign_out_everywhere(read: OpenMo
     first.open("/profile", "Profile")
     expect(page.get_by_text("this one")).to_be_visible()
     page.get_by_role("button", name="Sign out everywhere").click()
-    left_at = monotonic()
     first.wait_until_ready("Sign in")
     second.wait_until_ready("Sign in")
-    assert monotonic() - left_at < SHORT_TIMEOUT_MS / 1000 + 1
     expect(second.page.get_by_text("You were signed out elsewhere")).to_be_visible()
     assert "search=octo" in second.page.url
     stranger = fresh_profile(first, kept)

@@ -25,7 +25,7 @@ def test_one_at_a_time_for_a_key() -> None:
 
 
 def test_different_keys_do_not_wait_for_each_other() -> None:
-    turns, both_inside = KeyedLock(), Barrier(2, timeout=5)
+    turns, both_inside = KeyedLock(), Barrier(2, timeout=60)
 
     def go(key: str) -> None:
         with turns.hold(key):

@@ -78,7 +78,7 @@ def test_of_two_admins_who_demote_each_other_one_stays(committing_database: Engi
         together = Barrier(2)
 
         def demote(victim: int, together: Barrier = together) -> bool:
-            together.wait(10)
+            together.wait(60)
             try:
                 people.change_role("test", victim, "analyst", ORIGIN)
             except Conflict:

@@ -103,7 +103,7 @@ def test_many_tabs_that_refresh_at_once_get_the_same_answer(committing_database:
         together = Barrier(TAB_COUNT)
 
         def tab(shown: str = token, together: Barrier = together) -> str:
-            together.wait(10)
+            together.wait(60)
             return sessions.refresh(shown, ORIGIN).refresh
 
         with ThreadPoolExecutor(TAB_COUNT) as pool:
@@ -122,7 +122,7 @@ def test_of_a_sign_out_and_a_refresh_at_once_the_sign_out_wins(committing_databa
         together = Barrier(2)
 
         def refresh(ours: sessions.SessionTokens = ours, together: Barrier = together) -> None:
-            together.wait(10)
+            together.wait(60)
             try:
                 sessions.refresh(ours.refresh, ORIGIN)
             except InvalidToken:
@@ -130,7 +130,7 @@ def test_of_a_sign_out_and_a_refresh_at_once_the_sign_out_wins(committing_databa
 
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(refresh)
-            together.wait(10)
+            together.wait(60)
             sessions.revoke(ours.session_id, "sign_out")
             running.result()
         assert sessions.identity_of(ours.session_id) is None

@@ -190,7 +190,7 @@ def test_a_worker_reads_what_the_leader_queued_and_a_killed_one_leaves_nothing_b
         assert {name: count for name, count in held if count} == {name: count for name, count in truth.items() if count}
     finally:
         worker.terminate()
-        assert worker.wait(10) == 0
+        assert worker.wait(60) == 0
 
 
 def run_leader_minute(engine, sandbox):

