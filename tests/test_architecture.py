@@ -30,7 +30,7 @@ def parse_module(path: Path) -> ast.Module:
 
 def imported_packages(path: Path) -> Iterator[str]:
     """The top-level names that a module imports, anywhere in it."""
-    for node in ast.pager(parse_module(path)):
+    for node in ast.walk(parse_module(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
@@ -84,11 +84,11 @@ def root_name(node: ast.expr) -> str:
 
 def formatted_parameters(path: Path) -> Iterator[str]:
     """Parameters of a module's public functions that are written into a text with a query in it."""
-    for function in ast.pager(parse_module(path)):
+    for function in ast.walk(parse_module(path)):
         if not isinstance(function, ast.FunctionDef) or function.name.startswith("_"):
             continue
         parameters = {argument.arg for argument in [*function.args.args, *function.args.kwonlyargs]}
-        for text in ast.pager(function):
+        for text in ast.walk(function):
             if isinstance(text, ast.JoinedStr) and "SELECT" in ast.unparse(text):
                 written = [part.value for part in text.values if isinstance(part, ast.FormattedValue)]
                 yield from (f"{function.name}: {name}" for name in map(root_name, written) if name in parameters)
@@ -108,7 +108,7 @@ def test_values_are_bound_and_never_formatted_into_sql(path):
 @pytest.mark.parametrize("path", sorted((ROOT / "core" / "queries").glob("*.py")), ids=relative_path)
 def test_cached_queries_hold_no_now(path):
     """What is answered from a cache must not depend on when it was first asked."""
-    constants = (node.value for node in ast.pager(parse_module(path)) if isinstance(node, ast.Constant))
+    constants = (node.value for node in ast.walk(parse_module(path)) if isinstance(node, ast.Constant))
     queries = [text.lower() for text in constants if isinstance(text, str) and "SELECT" in text]
     assert not [text for text in queries if "now()" in text or "current_date" in text or "current_time" in text]
 
@@ -119,7 +119,7 @@ def test_pages_write_no_sql():
 
 
 def function_lengths(path: Path) -> Iterator[tuple[str, int]]:
-    for node in ast.pager(parse_module(path)):
+    for node in ast.walk(parse_module(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield f"{relative_path(path)}:{node.name}", (node.end_lineno or 0) - node.lineno + 1
 

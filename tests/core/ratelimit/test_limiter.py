@@ -288,8 +288,10 @@ def test_a_redis_that_hangs_makes_one_request_wait_and_no_other(monkeypatch, val
     allow(api="1000/minute")
     ratelimit_limiter.check("api", "ada")
     timeouts = []
-    failed = circuit_breaker.CircuitBreaker.failed
-    monkeypatch.setattr(circuit_breaker.CircuitBreaker, "failed", lambda self: timeouts.append(1) or failed(self))
+    record_failure = circuit_breaker.CircuitBreaker.record_failure
+    monkeypatch.setattr(
+        circuit_breaker.CircuitBreaker, "record_failure", lambda self: timeouts.append(1) or record_failure(self)
+    )
     monkeypatch.setattr(circuit_breaker, "RETRY_INTERVAL_SECONDS", 3600)
     os.kill(valkey.process.pid, signal.SIGSTOP)
     for _ in range(101):

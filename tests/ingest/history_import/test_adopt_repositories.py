@@ -25,7 +25,7 @@ def imported(database: Connection, tmp_path: Path) -> ImportRows:
     def run(*rows: tuple[object, ...], source: str = "kept") -> None:
         path = tmp_path / "history.csv"
         with path.open("w", newline="") as file:
-            csv.body_builder(file).writerows([["captured_on", "full_name", "stars", "forks", "open_issues"], *rows])
+            csv.writer(file).writerows([["captured_on", "full_name", "stars", "forks", "open_issues"], *rows])
         import_history(path, source, engine=database)
 
     return run

@@ -36,7 +36,7 @@ def imported(database: Connection, tmp_path: Path) -> ImportRows:
     ) -> ImportReport:
         path = tmp_path / "history.csv"
         with path.open("w", newline="") as file:
-            csv.body_builder(file).writerows([columns, *rows])
+            csv.writer(file).writerows([columns, *rows])
         return import_history(path, source, engine=database, clock=lambda: NOW, **given)
 
     return run

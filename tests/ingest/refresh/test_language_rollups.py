@@ -123,8 +123,8 @@ def test_an_imported_source_counts_once_a_week(database: Connection, tmp_path: P
         ("2021-01-11", "o/c", 7, ""),
     ]
     with path.open("w", newline="") as file:
-        csv.body_builder(file).writerow(["captured_on", "full_name", "stars", "forks", "open_issues", "language"])
-        csv.body_builder(file).writerows((day, name, stars, 0, 0, language) for day, name, stars, language in rows)
+        csv.writer(file).writerow(["captured_on", "full_name", "stars", "forks", "open_issues", "language"])
+        csv.writer(file).writerows((day, name, stars, 0, 0, language) for day, name, stars, language in rows)
     import_history(path, "kept", engine=database)
     assert stored_rollups(database) == [
         (date(2021, 1, 6), "Go", 1, 10, None),
