@@ -69,7 +69,7 @@ def build_app(
             raise Interrupted
 
     @app.task(name=jobs.LOOKUP, queue=jobs.QUEUE)
-    def look_up(lookup_id: str) -> None:
+    def lookup(lookup_id: str) -> None:
         lookups.run_lookup(refresh.github, redis_client.redis(), lookup_id, stop)
 
     @app.task(name=jobs.DELIVER, queue=jobs.QUEUE, retry=DELIVERY_RETRIES, pass_context=True)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 from core.queue import jobs
 
-STAR_HISTORY_TASK, ENRICHMENT_TASK = "star_history", "facts"
+STAR_HISTORY_TASK, ENRICHMENT_TASK = "star_history", "enrichment"
 """Names of the tasks."""
 BATCH_SIZE = 500
 """Repositories in one job: as many as it can ask for before it gives way to others."""
@@ -24,7 +24,7 @@ ANONYMOUS_RESERVE = 0.7
 MAX_TRIES_WHILE_COMPUTING = 5
 
 FactKindName = Literal[
-    "stars", "star_backfill", "extras", "releases", "contributors", "commit_activity", "contributions", "traffic"
+    "star_history", "star_backfill", "extras", "releases", "contributors", "commit_activity", "contributions", "traffic"
 ]
 
 
@@ -58,7 +58,7 @@ DAY = timedelta(days=1)
 FACT_KINDS: dict[str, FactKind] = {
     kind.name: kind
     for kind in (
-        FactKind("stars", "star history", DAY, 7 * DAY, 0.4, STAR_HISTORY_TASK),
+        FactKind("star_history", "star history", DAY, 7 * DAY, 0.4, STAR_HISTORY_TASK),
         FactKind("star_backfill", "star history of the past", DAY, 7 * DAY, 0.5, STAR_HISTORY_TASK),
         FactKind("extras", "watchers, open issues and change requests", DAY, 7 * DAY, 0.5, batch_size=100),
         FactKind("releases", "releases", DAY, 7 * DAY, 0.6),

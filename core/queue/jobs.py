@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 REFRESH = "refresh"
 DELIVER = "deliver"
-LOOKUP = "look_up"
+LOOKUP = "lookup"
 QUEUE = "ingest"
 BATCH_SIZE = 50
 """Accounts in one job: a GraphQL query costs the same for one as for many."""
@@ -84,7 +84,7 @@ def defer_refresh(
 
 def defer_lookup(connection: Connection, lookup_id: str) -> None:
     """Let a worker ask GitHub who some logins belong to; `core.queue.lookups` holds which."""
-    defer_once(connection, LOOKUP, lock=f"look_up:{lookup_id}", priority=PRIORITY_INTERACTIVE, lookup_id=lookup_id)
+    defer_once(connection, LOOKUP, lock=f"lookup:{lookup_id}", priority=PRIORITY_INTERACTIVE, lookup_id=lookup_id)
 
 
 def defer_delivery(connection: Connection, delivery_id: int) -> None:

@@ -15,7 +15,7 @@ SELECT_STAR_HISTORY = """
       FROM repository
       JOIN star_backfill ON star_backfill.repository_id = repository.id
       LEFT JOIN LATERAL (SELECT DISTINCT ON (day) stars FROM star_day WHERE star_day.repository_id = repository.id
-                          ORDER BY day, read_at DESC) AS latest ON true
+                          ORDER BY day, captured_at DESC) AS latest ON true
      WHERE repository.id = ANY(:ids) GROUP BY repository.id, star_backfill.repository_id ORDER BY full_name
 """
 
@@ -23,7 +23,7 @@ SELECT_STAR_HISTORY = """
 def fetch_star_history(reader: Enricher, names: Sequence[str], stop: StopSignal) -> bool:
     """Read the star history of repositories that are held, and print what is held then; whether all was read."""
     ids = _repository_ids(reader.engine, names)
-    first = reader.run("stars", ids, stop=stop, anew=True)
+    first = reader.run("star_history", ids, stop=stop, anew=True)
     walk = reader.run("star_backfill", ids, stop=stop)
     with reader.engine.begin() as connection:
         held = connection.execute(text(SELECT_STAR_HISTORY), {"ids": ids}).all()
@@ -31,9 +31,9 @@ def fetch_star_history(reader: Enricher, names: Sequence[str], stop: StopSignal)
     for row in held:
         table.add_row(row.full_name, str(row.first_day), "yes" if row.is_complete else "not yet", f"{row.stars:,}")
     output.out.print(table)
-    for ended in (first.ended, walk.ended):
-        if ended:
-            output.err.print(ended, markup=False)
+    for stop_reason in (first.stop_reason, walk.stop_reason):
+        if stop_reason:
+            output.err.print(stop_reason, markup=False)
     return len(held) == len(ids) and all(row.is_complete for row in held)
 
 

@@ -16,22 +16,22 @@ COMPUTING_RETRY_DELAY = timedelta(minutes=30)
 class FailureOutcome:
     state: FactState
     due_at: datetime
-    tries: int
+    failed_attempts: int
     reason: str
 
 
-def failure_outcome(kind: FactKind, error: Exception, now: datetime, tries: int) -> FailureOutcome:
-    """Judge *error*, the one after *tries* in a row.
+def failure_outcome(kind: FactKind, error: Exception, now: datetime, failed_attempts: int) -> FailureOutcome:
+    """Judge *error*, the one after *failed_attempts* in a row.
 
     computing    GitHub works on it: next sweep, a few times; then it counts as unavailable, asked for once a week
     refused      it is not for us, or not there: each question costs, so not before tomorrow
     failed       it may pass: soon, then ever later
     """
-    number = tries + 1
+    number = failed_attempts + 1
     if isinstance(error, StatisticsNotReady):
         if number >= MAX_TRIES_WHILE_COMPUTING:
             return FailureOutcome("unavailable", now + WEEK, number, f"{error}, after {number} visits")
-        return FailureOutcome("computing", now + COMPUTING_RETRY_DELAY * 2**tries, number, str(error))
+        return FailureOutcome("computing", now + COMPUTING_RETRY_DELAY * 2**failed_attempts, number, str(error))
     if isinstance(error, PermissionDenied | Blocked | RepositoryNotFound):
         return FailureOutcome("refused", now + max(DAY, kind.every), number, str(error))
     reason = str(error) if isinstance(error, GitHubError) else f"It could not be stored ({type(error).__name__})"

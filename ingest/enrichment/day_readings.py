@@ -13,13 +13,13 @@ COLUMNS_BY_TABLE = {
 # A day that was never read before counts as zero: only what is known since the walk's first day is shown.
 INSERT_CHANGED_DAYS = """
     WITH held AS (
-        SELECT DISTINCT ON (day) day, {count}, read_at FROM {table}
-         WHERE {subject} = :id AND day BETWEEN :first AND :last ORDER BY day, read_at DESC
+        SELECT DISTINCT ON (day) day, {count}, captured_at FROM {table}
+         WHERE {subject} = :id AND day BETWEEN :first AND :last ORDER BY day, captured_at DESC
     )
-    INSERT INTO {table} ({subject}, day, read_at, {count})
+    INSERT INTO {table} ({subject}, day, captured_at, {count})
     SELECT :id, day, :at, told.count
       FROM unnest(CAST(:days AS date[]), CAST(:counts AS int[])) AS told(day, count) LEFT JOIN held USING (day)
-     WHERE coalesce(held.{count}, 0) <> told.count AND (held.read_at IS NULL OR held.read_at < :at)
+     WHERE coalesce(held.{count}, 0) <> told.count AND (held.captured_at IS NULL OR held.captured_at < :at)
     ON CONFLICT DO NOTHING
 """
 

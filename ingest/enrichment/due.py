@@ -15,7 +15,7 @@ class DueSubject:
     """A repository or user (our id) and the token its account is pinned to."""
 
     id: int
-    token: str | None
+    token_fingerprint: str | None
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Target:
     full_name: str | None
     login: str
     node_id: str | None
-    token: str | None
+    token_fingerprint: str | None
     asked_at: datetime
-    tries: int = 0
+    failed_attempts: int = 0
     next_page: int | None = None
     first_day: date | None = None
     created_at: datetime | None = None
@@ -39,7 +39,7 @@ class Target:
 MAX_DUE_AHEAD = timedelta(days=32)
 # Most stars and most growth first: what most people look at, and where most happens.
 IMPORTANCE_ORDER = "latest.stars + 10 * abs(coalesce(latest.stars_30d, 0)) DESC NULLS LAST, repository.id"
-PUSHED_SINCE_READ = "repository.pushed_at > enrichment.read_at"
+PUSHED_SINCE_READ = "repository.pushed_at > enrichment.captured_at"
 HAS_OWN_COMMITS = "NOT repository.is_fork AND repository.pushed_at IS NOT NULL"
 # One repository of an account is asked whether we may see its traffic; the others follow where we may.
 HAS_TRAFFIC_ACCESS = """
@@ -48,7 +48,7 @@ HAS_TRAFFIC_ACCESS = """
          ELSE repository.id = seen.first_id END
 """
 JOIN_TRAFFIC_ACCESS = """
-    JOIN (SELECT sister.account_id, min(sister.id) AS first_id, bool_or(other.state = 'read') AS was_read,
+    JOIN (SELECT sister.account_id, min(sister.id) AS first_id, bool_or(other.state = 'stored') AS was_read,
                  bool_or(other.state = 'refused') AS was_refused
             FROM repository AS sister LEFT JOIN enrichment AS other ON other.repository_id = sister.id
              AND other.kind = 'traffic'
@@ -57,24 +57,24 @@ JOIN_TRAFFIC_ACCESS = """
 """
 # By kind: which are wanted at all, and what tells that something moved since the last reading.
 APPLIES_BY_KIND = {
-    "stars": "(latest.stars > 0 OR enrichment.read_at IS NOT NULL)",
+    "star_history": "(latest.stars > 0 OR enrichment.captured_at IS NOT NULL)",
     "star_backfill": "star_backfill.next_page IS NOT NULL",
-    "extras": "repository.node_id IS NOT NULL AND account.token IS NOT NULL",
+    "extras": "repository.node_id IS NOT NULL AND account.token_fingerprint IS NOT NULL",
     "releases": "true",
     "contributors": HAS_OWN_COMMITS,
     "commit_activity": HAS_OWN_COMMITS,
-    "traffic": f"account.token IS NOT NULL AND {HAS_TRAFFIC_ACCESS}",
+    "traffic": f"account.token_fingerprint IS NOT NULL AND {HAS_TRAFFIC_ACCESS}",
 }
 CHANGED_BY_KIND = {
-    "stars": "latest.captured_at > enrichment.read_at",
-    "extras": "latest.captured_at > enrichment.read_at",
+    "star_history": "latest.captured_at > enrichment.captured_at",
+    "extras": "latest.captured_at > enrichment.captured_at",
     "releases": PUSHED_SINCE_READ,
     "contributors": PUSHED_SINCE_READ,
     "commit_activity": PUSHED_SINCE_READ,
 }
 SELECT_DUE_REPOSITORIES = """
-    SELECT repository.id, account.token,
-           row_number() OVER (PARTITION BY account.token ORDER BY {weight}) AS place
+    SELECT repository.id, account.token_fingerprint,
+           row_number() OVER (PARTITION BY account.token_fingerprint ORDER BY {weight}) AS place
       FROM tracked_account
       JOIN account ON account.id = tracked_account.account_id
       JOIN repository ON repository.account_id = account.id
@@ -86,28 +86,28 @@ SELECT_DUE_REPOSITORIES = """
        AND repository.github_id IS NOT NULL AND {wanted}
        AND {chosen}
        AND (enrichment.due_at IS NULL OR enrichment.due_at > :unlikely
-            OR (enrichment.due_at <= :now AND (enrichment.state <> 'read' OR {moved} OR enrichment.due_at <= :quiet)))
+            OR (enrichment.due_at <= :now AND (enrichment.state <> 'stored' OR {moved} OR enrichment.due_at <= :quiet)))
 """
 SELECT_DUE_USERS = """
-    SELECT account.id, account.token,
-           row_number() OVER (PARTITION BY account.token ORDER BY priority DESC, account.id) AS place
+    SELECT account.id, account.token_fingerprint,
+           row_number() OVER (PARTITION BY account.token_fingerprint ORDER BY priority DESC, account.id) AS place
       FROM tracked_account
       JOIN account ON account.id = tracked_account.account_id
       LEFT JOIN enrichment ON enrichment.account_id = account.id AND enrichment.kind = :kind
      WHERE NOT paused AND account.gone_at IS NULL AND account.node_id IS NOT NULL AND account.kind = 'user'
-       AND account.token IS NOT NULL AND {chosen}
+       AND account.token_fingerprint IS NOT NULL AND {chosen}
        AND (enrichment.due_at IS NULL OR enrichment.due_at <= :now OR enrichment.due_at > :unlikely)
 """
 SELECT_REPOSITORY_TARGET = """
-    SELECT repository.id, repository.github_id, full_name, account.login, repository.node_id, account.token,
-           coalesce(tries, 0) AS tries, next_page, enrichment.first_day, repository.created_at
+    SELECT repository.id, repository.github_id, full_name, account.login, repository.node_id, account.token_fingerprint,
+           coalesce(failed_attempts, 0) AS failed_attempts, next_page, enrichment.first_day, repository.created_at
       FROM repository JOIN account ON account.id = repository.account_id
       LEFT JOIN enrichment ON enrichment.repository_id = repository.id AND enrichment.kind = :kind
       LEFT JOIN star_backfill ON star_backfill.repository_id = repository.id
      WHERE repository.id = :id
 """
 SELECT_USER_TARGET = """
-    SELECT account.id, github_id, CAST(NULL AS text) AS full_name, login, node_id, token, coalesce(tries, 0) AS tries,
+    SELECT account.id, github_id, CAST(NULL AS text) AS full_name, login, node_id, token_fingerprint, coalesce(failed_attempts, 0) AS failed_attempts,
            CAST(NULL AS int) AS next_page, enrichment.first_day, created_at
       FROM account LEFT JOIN enrichment ON enrichment.account_id = account.id AND enrichment.kind = :kind
      WHERE account.id = :id
@@ -121,7 +121,9 @@ def due_subjects(
     if tokens is None:
         return _select_due(connection, kind, now, limit, "true", {})
     named = [token or "" for token in tokens]
-    return _select_due(connection, kind, now, limit, "coalesce(account.token, '') = ANY(:tokens)", {"tokens": named})
+    return _select_due(
+        connection, kind, now, limit, "coalesce(account.token_fingerprint, '') = ANY(:tokens)", {"tokens": named}
+    )
 
 
 def still_due_ids(connection: Connection, kind: FactKind, now: datetime, ids: Sequence[int]) -> list[int]:
@@ -151,7 +153,7 @@ def is_endpoint_missing(connection: Connection, kind: str, api_root: str, now: d
 
 def endpoint_kind(kind: str) -> str:
     """The walk asks what the first page asks."""
-    return "stars" if kind == "star_backfill" else kind
+    return "star_history" if kind == "star_backfill" else kind
 
 
 def _select_due(
@@ -171,16 +173,18 @@ def _select_due(
     )
     moments = {"now": now, "quiet": now - (kind.quiet_interval - kind.every), "unlikely": now + MAX_DUE_AHEAD}
     rows = connection.execute(
-        text(f"SELECT id, token FROM ({inner}) AS ranked WHERE place <= :limit ORDER BY place"),  # noqa: S608
+        text(f"SELECT id, token_fingerprint FROM ({inner}) AS ranked WHERE place <= :limit ORDER BY place"),  # noqa: S608
         values | moments | {"kind": kind.name, "limit": limit},
     )
-    return [DueSubject(row.id, row.token) for row in rows]
+    return [DueSubject(row.id, row.token_fingerprint) for row in rows]
 
 
 def tracked_tokens(connection: Connection) -> list[str | None]:
     """The tokens that tracked accounts are pinned to; None stands for those that are pinned to none."""
     return list(
         connection.scalars(
-            text("SELECT DISTINCT token FROM account JOIN tracked_account ON account_id = id WHERE NOT paused")
+            text(
+                "SELECT DISTINCT token_fingerprint FROM account JOIN tracked_account ON account_id = id WHERE NOT paused"
+            )
         )
     )

@@ -50,5 +50,5 @@ def _due_by_token(
 ) -> dict[str | None, list[int]]:
     packed: dict[str | None, list[int]] = {}
     for one in due.due_subjects(connection, kind, now, enrichment.BATCH_SIZE, tokens):
-        packed.setdefault(one.token, []).append(one.id)
+        packed.setdefault(one.token_fingerprint, []).append(one.id)
     return packed

@@ -91,7 +91,9 @@ def _store_traffic(
 
 
 FACT_HANDLERS: dict[str, FactHandler] = {
-    "stars": FactHandler(lambda facts, _target, subject, stop: facts.star_weeks(subject, stop=stop), _store_stars),
+    "star_history": FactHandler(
+        lambda facts, _target, subject, stop: facts.star_weeks(subject, stop=stop), _store_stars
+    ),
     "star_backfill": FactHandler(
         lambda facts, target, subject, stop: facts.star_weeks(subject, target.next_page or 1, stop=stop),
         _store_older_stars,

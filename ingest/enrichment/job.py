@@ -103,14 +103,14 @@ class Enricher:
         for i in range(0, len(ids), kind.batch_size):
             batch = ids[i : i + kind.batch_size]
             if turn.has_ended():
-                run.ended = "the worker was told to stop" if stop.is_set() else "other work is waiting"
+                run.stop_reason = "the worker was told to stop" if stop.is_set() else "other work is waiting"
                 return
             try:
                 if kind.batch_size > 1:
                     self._fetch_batch(run, kind, batch, stop)
                 else:
                     run.rows_written += self._read(run, kind, batch[0], stop, turn)
-                    run.read += 1
+                    run.stored += 1
                 failures = 0
             except (RateLimited, EndpointNotSupported, Stopped, BadCredentials) as error:
                 # None of these is this subject's own: the others would meet the same.
@@ -121,7 +121,7 @@ class Enricher:
                 for subject_id in batch:
                     self._note(run, kind, subject_id, error)
                 if failures >= MAX_CONSECUTIVE_FAILURES:
-                    run.ended, run.until = str(error), self.clock() + OUTAGE_RETRY_DELAY
+                    run.stop_reason, run.until = str(error), self.clock() + OUTAGE_RETRY_DELAY
                     return
 
     def _read(self, run: EnrichmentRun, kind: FactKind, subject_id: int, stop: StopSignal, turn: TimeSlice) -> int:
@@ -171,7 +171,7 @@ class Enricher:
                 self._note(run, kind, target.id, told.error)
             else:
                 run.rows_written += self._store_extras(kind, target, told, reading.captured_at)
-                run.read += 1
+                run.stored += 1
 
     def _store_extras(self, kind: FactKind, target: Target, told: Extras, at: datetime) -> int:
         with self.engine.begin() as connection:
@@ -183,7 +183,7 @@ class Enricher:
 
     def _subject(self, run: EnrichmentRun, kind: FactKind, target: Target) -> FactSubject:
         reserve, name = kind.reserve_for(is_anonymous=self.github.is_anonymous), target.full_name or target.login
-        return FactSubject(target.github_id, name, target.token, reserve, target.node_id, run.tally)
+        return FactSubject(target.github_id, name, target.token_fingerprint, reserve, target.node_id, run.tally)
 
     def _is_endpoint_missing(self, kind: FactKind, target: Target, stop: StopSignal) -> bool:
         """Whether nobody is told: it never was, and the repository that was asked for is there."""
@@ -199,14 +199,14 @@ class Enricher:
         with self.engine.begin() as connection:
             target = due.load_target(connection, kind, subject_id, self.clock())
             now = self.clock()
-            verdict = backoff.failure_outcome(kind, error, now, target.tries if target else 0)
+            verdict = backoff.failure_outcome(kind, error, now, target.failed_attempts if target else 0)
             state.record_failure(
-                connection, kind, subject_id, verdict.state, verdict.due_at, verdict.tries, verdict.reason
+                connection, kind, subject_id, verdict.state, verdict.due_at, verdict.failed_attempts, verdict.reason
             )
         log.info("reading failed", kind=kind.name, subject=subject_id, state=verdict.state, why=verdict.reason)
 
     def _end_early(self, run: EnrichmentRun, kind: FactKind, error: GitHubError) -> None:
-        run.ended = str(error)
+        run.stop_reason = str(error)
         if isinstance(error, RateLimited):
             run.until = error.resets_at
         elif isinstance(error, BadCredentials):
@@ -214,7 +214,7 @@ class Enricher:
         elif isinstance(error, EndpointNotSupported):
             with self.engine.begin() as connection:
                 state.record_missing_endpoint(connection, kind.name, self.api_root, self.clock())
-        log.info("readings end early", kind=kind.name, why=run.ended)
+        log.info("readings end early", kind=kind.name, why=run.stop_reason)
 
     def _close_run(self, run: EnrichmentRun) -> None:
         with self.engine.begin() as connection:
@@ -222,6 +222,6 @@ class Enricher:
             if run.rows_written:
                 publish_data_version(connection, None)
         log.info(
-            "readings finished", kind=run.kind, read=run.read, failed=run.failed, requests=run.tally.requests,
-            not_modified=run.tally.not_modified, rows=run.rows_written, ended=run.ended,
+            "readings finished", kind=run.kind, stored=run.stored, failed=run.failed, requests=run.tally.requests,
+            not_modified=run.tally.not_modified, rows=run.rows_written, stop_reason=run.stop_reason,
         )  # fmt: skip

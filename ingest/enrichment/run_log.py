@@ -12,15 +12,15 @@ RETENTION = timedelta(days=31)
 
 @dataclass
 class EnrichmentRun:
-    """`ended` says why before everything was read; `until`: when it is worth going on."""
+    """`stop_reason` says why before everything was read; `until`: when it is worth going on."""
 
     id: int | None = None
     kind: str = ""
     subjects: int = 0
-    read: int = 0
+    stored: int = 0
     failed: int = 0
     rows_written: int = 0
-    ended: str | None = None
+    stop_reason: str | None = None
     until: datetime | None = None
     tally: Tally = field(default_factory=Tally)
 
@@ -30,7 +30,7 @@ def open_run(
 ) -> EnrichmentRun:
     run_id: int = connection.execute(
         text(
-            "INSERT INTO enrichment_run (kind, token, job_id, started_at, subjects)"
+            "INSERT INTO enrichment_run (kind, token_fingerprint, job_id, started_at, subjects)"
             " VALUES (:kind, :token, :job, :now, :subjects) RETURNING id"
         ),
         {"kind": kind, "token": token, "job": job_id, "now": now, "subjects": subjects},
@@ -41,8 +41,8 @@ def open_run(
 def close_run(connection: Connection, run: EnrichmentRun, now: datetime) -> None:
     connection.execute(
         text(
-            "UPDATE enrichment_run SET finished_at = :now, read = :read, failed = :failed, requests = :requests,"
-            " points = :points, not_modified = :not_modified, rows_written = :rows_written, ended = :ended"
+            "UPDATE enrichment_run SET finished_at = :now, stored = :stored, failed = :failed, requests = :requests,"
+            " points = :points, not_modified = :not_modified, rows_written = :rows_written, stop_reason = :stop_reason"
             " WHERE id = :id"
         ),
         asdict(run) | asdict(run.tally) | {"now": now},

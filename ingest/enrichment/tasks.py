@@ -48,7 +48,7 @@ def register_tasks(app: procrastinate.App, reader: Enricher, stop: StopSignal) -
         with structlog.contextvars.bound_contextvars(job_id=context.job.id, request_id=request_id):
             run = reader.run(kind, ids, token=token, stop=stop, job_id=context.job.id)
         if run.until is not None:
-            raise JobPostponed(run.until, run.ended)
+            raise JobPostponed(run.until, run.stop_reason)
 
     for name in (enrichment.STAR_HISTORY_TASK, enrichment.ENRICHMENT_TASK):
         app.task(name=name, queue=jobs.QUEUE, retry=PostponedRetryStrategy(), pass_context=True)(read)

@@ -12,12 +12,12 @@ from ingest.github.api.fact_types import TrafficDay
 INSERT_CHANGED_DAYS = """
     WITH held AS (
         SELECT DISTINCT ON (day) * FROM traffic_day
-         WHERE repository_id = :id AND day >= CAST(:first AS date) ORDER BY day, read_at DESC
+         WHERE repository_id = :id AND day >= CAST(:first AS date) ORDER BY day, captured_at DESC
     )
-    INSERT INTO traffic_day (repository_id, day, read_at, views, unique_views, clones, unique_clones)
+    INSERT INTO traffic_day (repository_id, day, captured_at, views, unique_views, clones, unique_clones)
     SELECT :id, told.day, :at, told.views, told.unique_views, told.clones, told.unique_clones
       FROM jsonb_populate_recordset(NULL::traffic_day, CAST(:rows AS jsonb)) AS told LEFT JOIN held USING (day)
-     WHERE (held.read_at IS NULL OR held.read_at < :at)
+     WHERE (held.captured_at IS NULL OR held.captured_at < :at)
        AND ROW(held.views, held.unique_views, held.clones, held.unique_clones)
            IS DISTINCT FROM ROW(told.views, told.unique_views, told.clones, told.unique_clones)
     ON CONFLICT DO NOTHING

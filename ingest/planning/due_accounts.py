@@ -46,7 +46,7 @@ def account_requests(connection: Connection, account_ids: Sequence[int]) -> list
     """Build the client's requests, by our id; accounts that were deleted or private are requested again."""
     rows = connection.execute(
         text(
-            "SELECT account.id, login, github_id, node_id, kind, token, last.public_repositories"
+            "SELECT account.id, login, github_id, node_id, kind, token_fingerprint, last.public_repositories"
             "  FROM account LEFT JOIN LATERAL (SELECT public_repositories FROM account_snapshot"
             "       WHERE account_id = account.id ORDER BY captured_at DESC LIMIT 1) AS last ON true"
             " WHERE account.id = ANY(:ids)"
@@ -62,7 +62,7 @@ def account_requests(connection: Connection, account_ids: Sequence[int]) -> list
                 node_id=row.node_id,
                 kind=row.kind,
                 expected_repository_count=row.public_repositories,
-                token=row.token,
+                token=row.token_fingerprint,
             ),
         )
         for row in rows
@@ -78,9 +78,10 @@ def due_accounts(
     """
     rows = connection.execute(
         text(
-            "SELECT account_id, login, token, repositories FROM tracked_account JOIN account ON account.id = account_id"
+            "SELECT account_id, login, token_fingerprint, repositories"
+            "  FROM tracked_account JOIN account ON account.id = account_id"
             " WHERE due_at <= :now AND queued_at IS NULL AND NOT paused"
-            "   AND (token IS NULL OR token <> ALL(CAST(:excluded AS text[])))"
+            "   AND (token_fingerprint IS NULL OR token_fingerprint <> ALL(CAST(:excluded AS text[])))"
             " ORDER BY priority DESC, due_at LIMIT :limit FOR UPDATE OF tracked_account SKIP LOCKED"
         ),
         {"now": now, "limit": limit, "excluded": list(excluded_tokens)},
@@ -92,7 +93,8 @@ def queued_accounts(connection: Connection) -> list[DueAccount]:
     """Select the tracked accounts that a job has queued and not finished."""
     rows = connection.execute(
         text(
-            "SELECT account_id, login, token, repositories FROM tracked_account JOIN account ON account.id = account_id"
+            "SELECT account_id, login, token_fingerprint, repositories"
+            "  FROM tracked_account JOIN account ON account.id = account_id"
             " WHERE job_id IS NOT NULL"
         )
     )

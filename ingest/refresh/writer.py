@@ -26,7 +26,7 @@ def write_account(
             UPDATE account
                SET node_id = coalesce(:node_id, node_id), login = :login, kind = :kind, name = :name,
                    company = :company, location = :location, website = :website, bio = :bio,
-                   avatar_url = :avatar_url, created_at = coalesce(:created_at, created_at), token = :token,
+                   avatar_url = :avatar_url, created_at = coalesce(:created_at, created_at), token_fingerprint = :token,
                    gone_at = NULL, gone_reason = NULL, checked_at = :captured_at
              WHERE id = :id
         """),

@@ -27,12 +27,12 @@ NOTICE_KEY, RUNNING_IDS_KEY = "ingestion-started", "ingestions-watched"
 TRIGGER_LABELS = {"schedule": "the timetable", "command line": "the command line", "import": "an import"}
 MAX_INGESTIONS = 6
 BACKGROUND_JOB_LABELS = {
-    "stars": "star history",
+    "star_history": "star history",
     "star_backfill": "star history from its beginning",
     "extras": "watchers and open issues",
     "commit_activity": "commit activity",
     "contributions": "contribution calendars",
-    "look_up": "look-ups",
+    "lookup": "lookups",
     "deliver": "webhooks",
 }
 

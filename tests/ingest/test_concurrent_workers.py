@@ -66,7 +66,7 @@ def test_two_schedulers_and_eight_hands_do_each_thing_once(start, pretend, commi
             text("INSERT INTO account (login) SELECT * FROM unnest(CAST(:logins AS text[]))"), {"logins": logins}
         )
         # As if each were another token's, so that there are as many jobs as accounts.
-        connection.execute(text("UPDATE account SET token = login"))
+        connection.execute(text("UPDATE account SET token_fingerprint = login"))
         connection.execute(text("INSERT INTO tracked_account (account_id) SELECT id FROM account"))
     schedulers = [start(SCHEDULER_COMMAND), start(SCHEDULER_COMMAND)]
     wait_for(lambda: scalar(committing_database, "SELECT count(DISTINCT account_id) FROM capture") == len(logins))

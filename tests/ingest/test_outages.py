@@ -131,14 +131,14 @@ def test_a_token_that_is_revoked_in_the_middle_is_left_out_and_the_others_go_on(
     logins = hours.sandbox.world.logins()
     track(hours.engine, logins, hours.at)
     hours.advance(1)
-    tokens = dict(rows(hours.engine, "SELECT token, count(*) FROM account GROUP BY 1"))
+    tokens = dict(rows(hours.engine, "SELECT token_fingerprint, count(*) FROM account GROUP BY 1"))
     assert len(tokens) == 2
     hours.sandbox.faults.refuse_token(TOKENS[0])
     hours.at += timedelta(days=1)
     hours.advance(2)
     assert scalar(hours.engine, "SELECT count(*) FROM capture") == 2 * len(logins)
     assert scalar(hours.engine, "SELECT count(*) FROM ingest_item WHERE state = 'failed'") == 0
-    assert scalar(hours.engine, "SELECT count(DISTINCT token) FROM account") == 1
+    assert scalar(hours.engine, "SELECT count(DISTINCT token_fingerprint) FROM account") == 1
     (refused,) = refused_tokens.load_refused_tokens(hours.redis, hours.github.api_url)
     assert "token 1" in refused.name
     assert refused.reason

@@ -21,7 +21,7 @@ account = Table(
     timestamp_column("created_at"),
     timestamp_column("gone_at"),
     Column("gone_reason", Text),
-    Column("token", Text, comment="fingerprint of the token its ETags belong to"),
+    Column("token_fingerprint", Text, comment="of the token that its cached ETags belong to"),
     timestamp_column("first_seen_at", now=True),
     timestamp_column("checked_at"),
     Index("account_login_idx", text("lower(login)")),

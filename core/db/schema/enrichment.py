@@ -27,9 +27,9 @@ def repository_day_table(name: str, *columns: Column[Any], comment: str) -> Tabl
         metadata,
         foreign_key("repository_id", "repository", cascade=True),
         Column("day", Date, nullable=False),
-        timestamp_column("read_at", required=True),
+        timestamp_column("captured_at", required=True),
         *columns,
-        PrimaryKeyConstraint("repository_id", "day", "read_at"),
+        PrimaryKeyConstraint("repository_id", "day", "captured_at"),
         comment=comment,
     )
 
@@ -40,14 +40,16 @@ enrichment = Table(
     Column("kind", Text, nullable=False),
     foreign_key("repository_id", "repository", required=False, cascade=True),
     foreign_key("account_id", "account", required=False, cascade=True),
-    timestamp_column("read_at"),
+    timestamp_column("captured_at"),
     timestamp_column("due_at", required=True),
     Column("state", Text, nullable=False),
-    Column("tries", Integer, nullable=False, server_default=text("0"), comment="in a row without an answer"),
+    Column(
+        "failed_attempts", Integer, nullable=False, server_default=text("0"), comment="consecutive attempts that failed"
+    ),
     Column("reason", Text),
     Column("first_day", Date, comment="since when the days of this kind are known"),
     CheckConstraint("num_nonnulls(account_id, repository_id) = 1", name="one_subject"),
-    CheckConstraint("state IN ('read', 'computing', 'unavailable', 'refused', 'failed')", name="state"),
+    CheckConstraint("state IN ('stored', 'computing', 'unavailable', 'refused', 'failed')", name="state"),
     Index(
         "enrichment_repository_key",
         "repository_id",
@@ -66,20 +68,20 @@ enrichment_run = Table(
     metadata,
     id_column(),
     Column("kind", Text, nullable=False),
-    Column("token", Text),
+    Column("token_fingerprint", Text),
     Column("job_id", BigInteger),
     timestamp_column("started_at", required=True),
     timestamp_column("finished_at"),
     Column("subjects", Integer, nullable=False),
-    Column("read", Integer, nullable=False, server_default=text("0")),
+    Column("stored", Integer, nullable=False, server_default=text("0")),
     Column("failed", Integer, nullable=False, server_default=text("0")),
     Column("requests", Integer, nullable=False, server_default=text("0")),
     Column("points", Integer, nullable=False, server_default=text("0")),
     Column("not_modified", Integer, nullable=False, server_default=text("0")),
     Column("rows_written", BigInteger, nullable=False, server_default=text("0")),
-    Column("ended", Text),
+    Column("stop_reason", Text),
     Index("enrichment_run_started_at_idx", text("started_at DESC")),
-    comment="One job that read facts of one kind; ended: why before all subjects were read",
+    comment="One job that read facts of one kind; stop_reason: why it ended before all subjects were read",
 )
 
 
@@ -100,9 +102,9 @@ star_day = Table(
     metadata,
     foreign_key("repository_id", "repository", cascade=True),
     Column("day", Date, nullable=False, comment="in America/Los_Angeles, as GitHub counts"),
-    timestamp_column("read_at", required=True),
+    timestamp_column("captured_at", required=True),
     Column("stars", Integer, nullable=False),
-    PrimaryKeyConstraint("repository_id", "day", "read_at"),
+    PrimaryKeyConstraint("repository_id", "day", "captured_at"),
     comment="Stars given on one day and surviving when it was read; only readings that differ, none for a day that"
     " never had a star: star_backfill tells since when days were read",
 )
@@ -141,9 +143,9 @@ contribution_day = Table(
     metadata,
     foreign_key("account_id", "account", cascade=True),
     Column("day", Date, nullable=False),
-    timestamp_column("read_at", required=True),
+    timestamp_column("captured_at", required=True),
     Column("contributions", Integer, nullable=False),
-    PrimaryKeyConstraint("account_id", "day", "read_at"),
+    PrimaryKeyConstraint("account_id", "day", "captured_at"),
     comment="Public contributions of a user on one day, as the calendar shows them; only readings that differ,"
     " none for zero",
 )

@@ -72,11 +72,11 @@ def test_the_next_one_due_is_neither_paused_nor_queued(database):
 
 def test_background_work_is_told_by_kind(database):
     for task, args, status in (
-        ("facts", '{"kind": "releases"}', "todo"),
-        ("facts", '{"kind": "releases"}', "doing"),
-        ("look_up", "{}", "todo"),
+        ("enrichment", '{"kind": "releases"}', "todo"),
+        ("enrichment", '{"kind": "releases"}', "doing"),
+        ("lookup", "{}", "todo"),
         ("refresh", "{}", "todo"),
-        ("facts", '{"kind": "extras"}', "succeeded"),
+        ("enrichment", '{"kind": "extras"}', "succeeded"),
     ):
         database.execute(
             text(
@@ -86,5 +86,5 @@ def test_background_work_is_told_by_kind(database):
             {"task": task, "args": args, "status": status},
         )
     found = ingestions.background_jobs(NOW).set_index("kind")
-    assert found["working"].to_dict() == {"look_up": 0, "releases": 1}
-    assert found["waiting"].to_dict() == {"look_up": 1, "releases": 1}
+    assert found["working"].to_dict() == {"lookup": 0, "releases": 1}
+    assert found["waiting"].to_dict() == {"lookup": 1, "releases": 1}

@@ -21,7 +21,7 @@ def pretend():
 
 
 class Readings:
-    """`readings.read("stars", "owner/name")`; its clock is the pretend GitHub's."""
+    """`readings.read("star_history", "owner/name")`; its clock is the pretend GitHub's."""
 
     def __init__(self, ingestor) -> None:
         self.ingestor = ingestor
@@ -46,7 +46,7 @@ class Readings:
     def state(self, kind, name):
         subject = "repository_id" if "/" in name else "account_id"
         return self.rows(
-            f"SELECT state, tries, reason, due_at, read_at FROM enrichment WHERE kind = :kind AND {subject} = :id",
+            f"SELECT state, failed_attempts, reason, due_at, captured_at FROM enrichment WHERE kind = :kind AND {subject} = :id",
             kind=kind, id=self.id_of(name),
         )[0]  # fmt: skip
 

@@ -46,7 +46,7 @@ def user(readings):
 def test_a_users_calendar_is_read_to_the_first_day_and_then_a_year_at_a_time(readings, user):
     account = readings.sandbox.world.account(user)
     points = readings.sandbox.log.points()
-    assert readings.read("contributions", user).read == 1
+    assert readings.read("contributions", user).stored == 1
     born, today = datetime.fromtimestamp(account.created_at, UTC).date(), readings.now().date()
     every = [born + timedelta(days=offset) for offset in range((today - born).days + 1)]
     truth = {day: count for day in every if (count := contributions.contributions_on(account, day))}
@@ -68,7 +68,7 @@ def test_extras_of_a_hundred_repositories_cost_four_points_and_are_held_as_told(
     names = [one["full_name"] for one in readings.sandbox.ground_truth(user)["repositories"]]
     readings.sandbox.world.freeze()
     run = readings.read("extras", *names)
-    assert (run.read, run.tally.requests) == (len(names), 1)
+    assert (run.stored, run.tally.requests) == (len(names), 1)
     held = {row[0]: row[1:] for row in readings.rows(
         "SELECT full_name, watchers, open_issues, open_change_requests, topics"
         "  FROM repository JOIN repository_current ON repository_id = id"
@@ -84,14 +84,14 @@ def test_one_repository_that_is_not_shown_leaves_the_others_theirs(readings, use
     names = [one["full_name"] for one in readings.sandbox.ground_truth(user)["repositories"]]
     readings.sandbox.faults.refuse(names[0], 404)
     run = readings.read("extras", *names)
-    assert (run.read, run.failed) == (len(names) - 1, 1)
+    assert (run.stored, run.failed) == (len(names) - 1, 1)
     assert readings.state("extras", names[0])[0] == "refused"
 
 
 def test_without_graphql_none_of_it_is_asked_again(readings, user, monkeypatch):
     monkeypatch.setattr(readings.ingestor.github._graphql, "is_missing", True)
     asked = len(readings.sandbox.log)
-    assert "does not tell" in readings.read("contributions", user).ended
+    assert "does not tell" in readings.read("contributions", user).stop_reason
     assert len(readings.sandbox.log) == asked
     assert readings.ingestor.count("missing_endpoint") == 1
 

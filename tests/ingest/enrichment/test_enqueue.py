@@ -34,7 +34,7 @@ def queued_tasks(engine):
 
 def test_most_stars_and_most_growth_come_first(readings, famous):
     with readings.engine.begin() as connection:
-        found = due.due_subjects(connection, FACT_KINDS["stars"], readings.now(), 5)
+        found = due.due_subjects(connection, FACT_KINDS["star_history"], readings.now(), 5)
     best = readings.rows(
         "SELECT repository_id FROM repository_current ORDER BY stars + 10 * abs(coalesce(stars_30d, 0)) DESC LIMIT 1"
     )
@@ -46,10 +46,10 @@ def test_one_job_a_queue_and_token_at_a_time(readings, famous):
     """Star history has a queue of its own; of the other facts, those first in the list are asked for first."""
     assert defer(readings.engine, readings.now()) > 0
     assert [row.task_name for row in queued_tasks(readings.engine)] == [
-        enrichment_task("stars"),
+        enrichment_task("star_history"),
         enrichment_task("extras"),
     ]
-    assert queued_tasks(readings.engine)[0].kind == "stars"
+    assert queued_tasks(readings.engine)[0].kind == "star_history"
     assert defer(readings.engine, readings.now()) == 0
     with readings.engine.begin() as connection:
         connection.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
@@ -62,19 +62,21 @@ def enrichment_task(kind):
 
 def test_the_walk_waits_until_every_first_page_is_read(readings, famous):
     names = [name for (name,) in readings.rows("SELECT full_name FROM repository")]
-    readings.read("stars", *names)
+    readings.read("star_history", *names)
     defer(readings.engine, readings.now())
     assert queued_tasks(readings.engine)[0].kind == "star_backfill"
 
 
 def test_what_did_not_move_is_looked_at_once_a_week(readings, famous):
     readings.sandbox.world.freeze()
-    readings.read("stars", famous)
+    readings.read("star_history", famous)
 
     def is_due(later):
         with readings.engine.begin() as connection:
             return (
-                due.still_due_ids(connection, FACT_KINDS["stars"], readings.now() + later, [readings.id_of(famous)])
+                due.still_due_ids(
+                    connection, FACT_KINDS["star_history"], readings.now() + later, [readings.id_of(famous)]
+                )
                 != []
             )
 
@@ -89,33 +91,33 @@ def test_what_did_not_move_is_looked_at_once_a_week(readings, famous):
 
 def test_an_endpoint_that_is_missing_is_not_queued(readings, famous):
     with readings.engine.begin() as connection:
-        state.record_missing_endpoint(connection, "stars", API_URL, readings.now())
+        state.record_missing_endpoint(connection, "star_history", API_URL, readings.now())
     defer(readings.engine, readings.now())
     assert {row.kind for row in queued_tasks(readings.engine)} == {"extras"}
     defer(readings.engine, readings.now(), root="http://another.test")
-    assert "stars" in {row.kind for row in queued_tasks(readings.engine)}
+    assert "star_history" in {row.kind for row in queued_tasks(readings.engine)}
 
 
 def test_what_nothing_is_due_of_rests_the_longer_the_longer_the_look_takes(readings, famous):
     """With few repositories it is looked for each minute: a new account's history does not wait."""
     resting, now = {}, readings.now()
     names = [name for (name,) in readings.rows("SELECT full_name FROM repository")]
-    readings.read("stars", *names)
+    readings.read("star_history", *names)
     with readings.engine.begin() as connection:
         enqueue.enqueue_due_facts(connection, API_URL, now, resting)
-    assert now < resting["stars"] <= now + enqueue.MAX_BACKOFF
+    assert now < resting["star_history"] <= now + enqueue.MAX_BACKOFF
     assert "extras" not in resting
     with readings.engine.begin() as connection:
         connection.execute(text("DELETE FROM procrastinate_jobs"))
         connection.execute(text("DELETE FROM enrichment"))
         enqueue.enqueue_due_facts(connection, API_URL, now, resting)
-    assert "stars" not in {row.kind for row in queued_tasks(readings.engine)}
+    assert "star_history" not in {row.kind for row in queued_tasks(readings.engine)}
     defer(readings.engine, now)
-    assert "stars" not in {row.kind for row in queued_tasks(readings.engine)}  # the walk has the place
+    assert "star_history" not in {row.kind for row in queued_tasks(readings.engine)}  # the walk has the place
     with readings.engine.begin() as connection:
         connection.execute(text("DELETE FROM procrastinate_jobs"))
         enqueue.enqueue_due_facts(connection, API_URL, now + timedelta(minutes=11), resting)
-    assert "stars" in {row.kind for row in queued_tasks(readings.engine)}
+    assert "star_history" in {row.kind for row in queued_tasks(readings.engine)}
 
 
 def test_what_is_paused_or_gone_is_not_read(readings, famous):
@@ -125,10 +127,10 @@ def test_what_is_paused_or_gone_is_not_read(readings, famous):
 
 
 def test_a_clock_that_was_wrong_for_a_while_delays_nothing(readings, famous):
-    readings.read("stars", famous)
+    readings.read("star_history", famous)
     with readings.engine.begin() as connection:
         connection.execute(text("UPDATE enrichment SET due_at = due_at + interval '5 years'"))
-        assert due.still_due_ids(connection, FACT_KINDS["stars"], readings.now(), [readings.id_of(famous)]) != []
+        assert due.still_due_ids(connection, FACT_KINDS["star_history"], readings.now(), [readings.id_of(famous)]) != []
 
 
 def test_readings_give_way_to_whoever_waits(readings, famous):

@@ -92,25 +92,25 @@ def test_a_release_that_was_taken_back_is_marked_and_kept(readings, busy, monkey
 def test_commits_come_when_github_has_computed_them(readings, busy):
     """The first answer is 202: the next sweep reads the year."""
     assert readings.read("commit_activity", busy).failed == 1
-    state, tries, _, due_at, _ = readings.state("commit_activity", busy)
-    assert (state, tries) == ("computing", 1)
+    state, failed_attempts, _, due_at, _ = readings.state("commit_activity", busy)
+    assert (state, failed_attempts) == ("computing", 1)
     assert timedelta() < due_at - readings.now() <= timedelta(minutes=30)
-    assert readings.read("commit_activity", busy, anew=True).read == 1
+    assert readings.read("commit_activity", busy, anew=True).stored == 1
     weeks = told(readings, busy, repository_facts.commit_activity)
     total = readings.rows(
         "SELECT sum(commits), min(first_day) FROM commit_day, enrichment WHERE kind = 'commit_activity'"
     )
     assert total[0][0] == sum(week["total"] for week in weeks)
     assert total[0][1].isoweekday() == 7
-    assert readings.state("commit_activity", busy)[:2] == ("read", 0)
+    assert readings.state("commit_activity", busy)[:2] == ("stored", 0)
 
 
 def test_statistics_that_never_come_count_as_unavailable(readings, busy):
     readings.sandbox.service.rest.facts.never_ready.add(busy)
     for _ in range(MAX_TRIES_WHILE_COMPUTING):
         readings.read("commit_activity", busy, anew=True)
-    state, tries, reason, due_at, _ = readings.state("commit_activity", busy)
-    assert (state, tries) == ("unavailable", MAX_TRIES_WHILE_COMPUTING)
+    state, failed_attempts, reason, due_at, _ = readings.state("commit_activity", busy)
+    assert (state, failed_attempts) == ("unavailable", MAX_TRIES_WHILE_COMPUTING)
     assert "still computing" in reason
     assert due_at - readings.now() > timedelta(days=6)
 
@@ -120,5 +120,5 @@ def test_an_empty_repository_has_no_contributors(readings):
     empty = next(r for r in world.repositories.values() if world.shows(r) and r.owner.kind == "User")
     empty.empty = True
     readings.track(empty.owner.login)
-    assert readings.read("contributors", empty.full_name, anew=True).read == 1
+    assert readings.read("contributors", empty.full_name, anew=True).stored == 1
     assert readings.rows("SELECT contributors, absence_factor FROM contributor_snapshot") == [(0, 0)]

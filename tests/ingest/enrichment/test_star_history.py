@@ -12,7 +12,7 @@ def stars_by_day(readings, name):
     """Each day's latest reading."""
     return dict(
         readings.rows(
-            "SELECT DISTINCT ON (day) day, stars FROM star_day WHERE repository_id = :id ORDER BY day, read_at DESC",
+            "SELECT DISTINCT ON (day) day, stars FROM star_day WHERE repository_id = :id ORDER BY day, captured_at DESC",
             id=readings.id_of(name),
         )
     )
@@ -32,8 +32,8 @@ def current_stars(readings, name):
 
 
 def test_the_first_page_reads_thirty_weeks_and_leaves_the_rest_to_the_walk(readings, famous):
-    run = readings.read("stars", famous)
-    assert (run.read, run.tally.requests) == (1, 1)
+    run = readings.read("star_history", famous)
+    assert (run.stored, run.tally.requests) == (1, 1)
     told = stars_by_day(readings, famous)
     assert max(told) <= pacific_day(readings.now())
     assert min(told) >= pacific_day(readings.now()) - timedelta(weeks=31)
@@ -43,7 +43,7 @@ def test_the_first_page_reads_thirty_weeks_and_leaves_the_rest_to_the_walk(readi
 
 
 def test_the_walk_reaches_the_first_star_and_all_days_together_are_the_stars(readings, famous):
-    readings.read("stars", famous)
+    readings.read("star_history", famous)
     readings.read("star_backfill", famous)
     assert sum(stars_by_day(readings, famous).values()) == current_stars(readings, famous)
     _, next_page, completed_at = star_backfill_row(readings, famous)
@@ -56,10 +56,10 @@ def test_the_walk_reaches_the_first_star_and_all_days_together_are_the_stars(rea
 
 def test_a_walk_that_was_cut_short_goes_on_where_it_was(readings, famous):
     """Killed at any page, it asks no page twice and leaves no gap."""
-    readings.read("stars", famous)
+    readings.read("star_history", famous)
     readings.reader.max_seconds = -1.0
     cut = readings.read("star_backfill", famous)
-    assert cut.ended
+    assert cut.stop_reason
     readings.reader.max_seconds = 60.0
 
     class AfterThree:
@@ -77,9 +77,9 @@ def test_a_walk_that_was_cut_short_goes_on_where_it_was(readings, famous):
 
 def test_reading_twice_writes_once_and_the_second_time_is_free(readings, famous):
     readings.sandbox.world.freeze()
-    readings.read("stars", famous)
+    readings.read("star_history", famous)
     before = readings.ingestor.count("star_day")
-    again = readings.read("stars", famous, anew=True)
+    again = readings.read("star_history", famous, anew=True)
     assert again.tally.not_modified == 1
     assert again.rows_written == 0
     assert readings.ingestor.count("star_day") == before
@@ -88,13 +88,13 @@ def test_reading_twice_writes_once_and_the_second_time_is_free(readings, famous)
 def test_a_day_that_loses_a_star_gets_a_second_reading_and_keeps_the_first(readings, famous):
     readings.sandbox.world.freeze()
     readings.sandbox.world.edit.star(famous, 40)
-    readings.read("stars", famous)
+    readings.read("star_history", famous)
     today = pacific_day(readings.now())
     readings.sandbox.world.advance(hours=2)
     readings.sandbox.world.edit.star(famous, -30)
-    readings.read("stars", famous, anew=True)
+    readings.read("star_history", famous, anew=True)
     rows = readings.rows(
-        "SELECT stars FROM star_day WHERE repository_id = :id AND day = :day ORDER BY read_at",
+        "SELECT stars FROM star_day WHERE repository_id = :id AND day = :day ORDER BY captured_at",
         id=readings.id_of(famous), day=today,
     )  # fmt: skip
     assert len(rows) == 2
@@ -106,7 +106,7 @@ def test_days_are_days_in_california(readings, famous):
     world = readings.sandbox.world
     world.freeze(readings.now().replace(hour=7, minute=0, second=0))
     world.edit.star(famous, 500)
-    readings.read("stars", famous)
+    readings.read("star_history", famous)
     yesterday = readings.now().date() - timedelta(days=1)
     told = stars_by_day(readings, famous)
     assert told[yesterday] >= 500
@@ -115,17 +115,17 @@ def test_days_are_days_in_california(readings, famous):
 
 def test_after_a_long_absence_the_walk_begins_again(readings, famous):
     """The first page no longer reaches back to the last look: nothing in between is taken for zero."""
-    readings.read("stars", famous)
+    readings.read("star_history", famous)
     readings.read("star_backfill", famous)
     readings.sandbox.world.advance(days=250)
-    readings.read("stars", famous)
+    readings.read("star_history", famous)
     first_day, next_page, _ = star_backfill_row(readings, famous)
     assert next_page == 2
     assert first_day > date(2026, 1, 1)
 
 
 def test_an_older_answer_changes_nothing(readings, famous):
-    readings.read("stars", famous)
+    readings.read("star_history", famous)
     before = stars_by_day(readings, famous)
     subject_id = readings.id_of(famous)
     old = [StarWeek(day - timedelta(days=(day.weekday() + 1) % 7), (1,) * 7) for day in [max(before)]]
@@ -140,10 +140,10 @@ def test_an_older_answer_changes_nothing(readings, famous):
 @pytest.mark.parametrize("fault", [404, 403, 451])
 def test_a_repository_that_is_not_shown_is_asked_again_tomorrow(readings, famous, fault):
     readings.sandbox.faults.refuse(famous, fault)
-    run = readings.read("stars", famous)
+    run = readings.read("star_history", famous)
     assert run.failed == 1
-    state, tries, reason, due_at, read_at = readings.state("stars", famous)
-    assert (state, tries, read_at) == ("refused", 1, None)
+    state, failed_attempts, reason, due_at, captured_at = readings.state("star_history", famous)
+    assert (state, failed_attempts, captured_at) == ("refused", 1, None)
     assert famous in reason
     assert due_at - readings.now() > timedelta(hours=23)
     assert readings.ingestor.count("missing_endpoint") == 0

@@ -190,7 +190,9 @@ def test_accounts_of_a_spent_budget_do_not_stand_in_the_way_of_others(database, 
     redis.set(shared_state.budget_key(API), state.to_json())
     for priority, token in ((3, spent), (0, free)):
         track(database, 20, priority=priority)
-        database.execute(text("UPDATE account SET token = :token WHERE token IS NULL"), {"token": token})
+        database.execute(
+            text("UPDATE account SET token_fingerprint = :token WHERE token_fingerprint IS NULL"), {"token": token}
+        )
     assert enqueue_due_accounts(database, purse, NOW).accounts == 5
 
 

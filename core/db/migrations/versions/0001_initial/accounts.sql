@@ -15,7 +15,7 @@ CREATE TABLE account (
     created_at TIMESTAMP WITH TIME ZONE,
     gone_at TIMESTAMP WITH TIME ZONE,
     gone_reason TEXT,
-    token TEXT,
+    token_fingerprint TEXT,
     first_seen_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     checked_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT account_pkey PRIMARY KEY (id),
@@ -25,7 +25,7 @@ CREATE INDEX account_login_idx ON account (lower(login));
 CREATE UNIQUE INDEX account_login_unseen_key ON account (lower(login)) WHERE github_id IS NULL;
 COMMENT ON TABLE account IS 'A user or organization; identity is GitHub''s numeric id, names have a history in change';
 COMMENT ON COLUMN account.github_id IS 'null while the account is known by name only';
-COMMENT ON COLUMN account.token IS 'fingerprint of the token its ETags belong to';
+COMMENT ON COLUMN account.token_fingerprint IS 'of the token that its cached ETags belong to';
 
 CREATE TABLE account_snapshot (
     account_id BIGINT NOT NULL,

@@ -4,42 +4,42 @@ CREATE TABLE enrichment (
     kind TEXT NOT NULL,
     repository_id BIGINT,
     account_id BIGINT,
-    read_at TIMESTAMP WITH TIME ZONE,
+    captured_at TIMESTAMP WITH TIME ZONE,
     due_at TIMESTAMP WITH TIME ZONE NOT NULL,
     state TEXT NOT NULL,
-    tries INTEGER DEFAULT 0 NOT NULL,
+    failed_attempts INTEGER DEFAULT 0 NOT NULL,
     reason TEXT,
     first_day DATE,
     CONSTRAINT enrichment_one_subject_check CHECK (num_nonnulls(account_id, repository_id) = 1),
-    CONSTRAINT enrichment_state_check CHECK (state IN ('read', 'computing', 'unavailable', 'refused', 'failed')),
+    CONSTRAINT enrichment_state_check CHECK (state IN ('stored', 'computing', 'unavailable', 'refused', 'failed')),
     CONSTRAINT enrichment_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE,
     CONSTRAINT enrichment_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
 CREATE UNIQUE INDEX enrichment_account_key ON enrichment (account_id, kind) WHERE account_id IS NOT NULL;
 CREATE UNIQUE INDEX enrichment_repository_key ON enrichment (repository_id, kind) WHERE repository_id IS NOT NULL;
 COMMENT ON TABLE enrichment IS 'When one kind of fact was last read of a repository or account, why not if it was not, and when it is due again';
-COMMENT ON COLUMN enrichment.tries IS 'in a row without an answer';
+COMMENT ON COLUMN enrichment.failed_attempts IS 'consecutive attempts that failed';
 COMMENT ON COLUMN enrichment.first_day IS 'since when the days of this kind are known';
 
 CREATE TABLE enrichment_run (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     kind TEXT NOT NULL,
-    token TEXT,
+    token_fingerprint TEXT,
     job_id BIGINT,
     started_at TIMESTAMP WITH TIME ZONE NOT NULL,
     finished_at TIMESTAMP WITH TIME ZONE,
     subjects INTEGER NOT NULL,
-    read INTEGER DEFAULT 0 NOT NULL,
+    stored INTEGER DEFAULT 0 NOT NULL,
     failed INTEGER DEFAULT 0 NOT NULL,
     requests INTEGER DEFAULT 0 NOT NULL,
     points INTEGER DEFAULT 0 NOT NULL,
     not_modified INTEGER DEFAULT 0 NOT NULL,
     rows_written BIGINT DEFAULT 0 NOT NULL,
-    ended TEXT,
+    stop_reason TEXT,
     CONSTRAINT enrichment_run_pkey PRIMARY KEY (id)
 );
 CREATE INDEX enrichment_run_started_at_idx ON enrichment_run (started_at DESC);
-COMMENT ON TABLE enrichment_run IS 'One job that read facts of one kind; ended: why before all subjects were read';
+COMMENT ON TABLE enrichment_run IS 'One job that read facts of one kind; stop_reason: why it ended before all subjects were read';
 
 CREATE TABLE missing_endpoint (
     kind TEXT NOT NULL,
@@ -53,9 +53,9 @@ COMMENT ON TABLE missing_endpoint IS 'What a server does not tell of any reposit
 CREATE TABLE star_day (
     repository_id BIGINT NOT NULL,
     day DATE NOT NULL,
-    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
     stars INTEGER NOT NULL,
-    CONSTRAINT star_day_pkey PRIMARY KEY (repository_id, day, read_at),
+    CONSTRAINT star_day_pkey PRIMARY KEY (repository_id, day, captured_at),
     CONSTRAINT star_day_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
 COMMENT ON TABLE star_day IS 'Stars given on one day and surviving when it was read; only readings that differ, none for a day that never had a star: star_backfill tells since when days were read';
@@ -75,9 +75,9 @@ COMMENT ON TABLE star_backfill IS 'How far back star_day goes: from first_day on
 CREATE TABLE commit_day (
     repository_id BIGINT NOT NULL,
     day DATE NOT NULL,
-    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
     commits INTEGER NOT NULL,
-    CONSTRAINT commit_day_pkey PRIMARY KEY (repository_id, day, read_at),
+    CONSTRAINT commit_day_pkey PRIMARY KEY (repository_id, day, captured_at),
     CONSTRAINT commit_day_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
 COMMENT ON TABLE commit_day IS 'Commits to the default branch on one day (UTC), merges left out; only readings that differ, none for zero';
@@ -85,12 +85,12 @@ COMMENT ON TABLE commit_day IS 'Commits to the default branch on one day (UTC), 
 CREATE TABLE traffic_day (
     repository_id BIGINT NOT NULL,
     day DATE NOT NULL,
-    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
     views INTEGER,
     unique_views INTEGER,
     clones INTEGER,
     unique_clones INTEGER,
-    CONSTRAINT traffic_day_pkey PRIMARY KEY (repository_id, day, read_at),
+    CONSTRAINT traffic_day_pkey PRIMARY KEY (repository_id, day, captured_at),
     CONSTRAINT traffic_day_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
 COMMENT ON TABLE traffic_day IS 'Views and clones on one day (UTC) where we may see them; uniques of days do not add up; only readings that differ';
@@ -98,9 +98,9 @@ COMMENT ON TABLE traffic_day IS 'Views and clones on one day (UTC) where we may 
 CREATE TABLE contribution_day (
     account_id BIGINT NOT NULL,
     day DATE NOT NULL,
-    read_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
     contributions INTEGER NOT NULL,
-    CONSTRAINT contribution_day_pkey PRIMARY KEY (account_id, day, read_at),
+    CONSTRAINT contribution_day_pkey PRIMARY KEY (account_id, day, captured_at),
     CONSTRAINT contribution_day_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
 COMMENT ON TABLE contribution_day IS 'Public contributions of a user on one day, as the calendar shows them; only readings that differ, none for zero';
