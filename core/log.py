@@ -1,4 +1,4 @@
-"""Structured logs: one fixed sentence an event, facts as keywords, never a secret."""
+"""Structured logging: one fixed sentence per event, values as keywords, secrets redacted."""
 
 import logging
 import re
@@ -17,27 +17,27 @@ REDACTED = "•••"
 
 
 def configure(level: str, *, as_json: bool, stream: TextIO | None = None) -> None:
-    """Configure this process once; logs go to standard error, so that output stays for data."""
-    to = stream or sys.stderr
+    """Configure logging of this process; logs go to standard error, so that standard output stays for data."""
+    output = stream or sys.stderr
     renderer: Any = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if as_json
-        else structlog.dev.ConsoleRenderer(colors=to.isatty(), pad_event_to=36)
+        else structlog.dev.ConsoleRenderer(colors=output.isatty(), pad_event_to=36)
     )
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    # Tracebacks become text before secrets are hidden, so that none slips through inside one.
+    # Tracebacks become text before redaction, so that secrets in them are redacted too.
     last: list[Any] = [structlog.processors.format_exc_info, redact_secrets, renderer]
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(to),
+        logger_factory=structlog.PrintLoggerFactory(output),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(to)
+    handler = logging.StreamHandler(output)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -50,7 +50,7 @@ def configure(level: str, *, as_json: bool, stream: TextIO | None = None) -> Non
 
 
 def redact_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Blank values whose name or looks say that they are secret, at any depth."""
+    """Replace values whose name or form marks them as secret, at any depth (a structlog processor)."""
     return {name: _redact(name, value) for name, value in event.items()}
 
 

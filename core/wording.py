@@ -25,11 +25,12 @@ def quantity(count: float, singular: str, plural: str | None = None) -> str:
 def duration(span: timedelta, *, round_up: bool = False) -> str:
     """Return a length of time: `40 s`, `12 min`, `1.5 h`, `2.5 days`.
 
-    With *round_up* the text is never shorter than *span*, and at least `1 s`: for waiting times.
+    With *round_up*, for waiting times, the text is at least `1 s` and never shorter than *span* (from a minute on by
+    half a second at most, so that 7,200.1 s are not `2.1 h`).
     """
     seconds = max(0.0, span.total_seconds())
     if round_up:
-        seconds = max(1.0, seconds)
+        seconds = max(1.0, seconds if seconds < SECONDS_PER_MINUTE else seconds - 0.5)
     for size, unit, digits, limit in (
         (1, "s", 0, SECONDS_PER_MINUTE),
         (SECONDS_PER_MINUTE, "min", 0, SECONDS_PER_HOUR),

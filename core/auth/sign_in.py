@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Row, text
 
+from core import wording
 from core.auth import audit, passwords, people, sessions, throttle, tickets
 from core.auth.identity import Identity, Origin
 from core.auth.keyed_lock import sign_in_locks
@@ -182,8 +183,8 @@ def _count_registration(origin: Origin) -> None:
         return
     key = limiter.limit_key("register", limiter.client_network(origin.address))
     try:
-        limiter.limiter().take("sign_in", limiter.address_limit(item), key, 1)
+        limiter.limiter().acquire("sign_in", limiter.address_limit(item), key, 1)
     except RateLimitExceeded as error:
-        wait = limiter.wait_label((error.resets_at - datetime.now(UTC)).total_seconds())
-        sentence = f"Too many have registered from your address; go on in {wait}"
-        raise RateLimitExceeded(sentence, amount=error.amount, resets_at=error.resets_at) from None
+        wait = wording.duration(error.resets_at - datetime.now(UTC), round_up=True)
+        message = f"Too many registrations from your IP address; try again in {wait}"
+        raise RateLimitExceeded(message, amount=error.amount, resets_at=error.resets_at) from None

@@ -24,14 +24,14 @@ def record_failure(name: str) -> None:
     """Count a failure for *name* from anywhere; unknown names count like known."""
     if settings().limit_sign_in:
         with suppress(RateLimitExceeded):  # as full as it gets
-            limiter.limiter().take("sign_in", _failure_limit(), _key(name), 1)
+            limiter.limiter().acquire("sign_in", _failure_limit(), _key(name), 1)
 
 
 def current_delay_seconds(name: str) -> float:
     """How long who tries *name* now has to wait."""
     if not settings().limit_sign_in:
         return 0.0
-    state = limiter.limiter().look("sign_in", _failure_limit(), _key(name))
+    state = limiter.limiter().peek("sign_in", _failure_limit(), _key(name))
     return delay_seconds(state.amount - state.remaining)
 
 

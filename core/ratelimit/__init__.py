@@ -1,1 +1,1 @@
-"""Limits per person and per address, on the `limits` library."""
+"""Rate limits per person and per IP address, on the `limits` library."""

@@ -1,10 +1,9 @@
-"""How much one person may ask for in how long: counted in Redis for all processes, here while Redis is away.
+"""Rate limits per person and per IP address: counted in Redis for all processes, in this process while it is down.
 
-The window slides: what was counted in the window before weighs less and less, as if it had been spread evenly
-over it. Nobody is ever refused because Redis is away.
+The window slides: what was counted in the previous window decays linearly, as if it had been spread evenly over it.
+A request is never refused because Redis is unavailable.
 """
 
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
+from core import wording
 from core.circuit_breaker import CircuitBreaker
 from core.errors import AlmanacError, RateLimitExceeded
 from core.settings import settings
@@ -32,17 +32,16 @@ LimitKind = Literal["pages", "api", "track", "export", "sign_in"]
 LIMIT_KINDS: tuple[LimitKind, ...] = ("pages", "api", "track", "export", "sign_in")
 UNLIMITED = 2**31 - 1
 ADDRESS_LIMIT_FACTOR = 6
-"""Several people share an address: it may fail that many times as often as one name from it."""
-SECONDS_PER_MINUTE = 60
-# An IPv6 address costs its owner nothing: who has one has at least these 64 bits of them.
+"""Several people share an IP address: it may fail to sign in that many times as often as one name from it."""
+# One IPv6 customer has at least a /64 and may send each request from another address of it.
 IPV6_PREFIX = 64
 
-USAGE_SENTENCES: dict[str, tuple[str, str]] = {
-    "pages": ("You have loaded {n} page", "You have loaded {n} pages"),
-    "api": ("You have sent {n} request", "You have sent {n} requests"),
-    "track": ("You have asked for {n} account", "You have asked for {n} accounts"),
-    "export": ("You have taken {n} export", "You have taken {n} exports"),
-    "sign_in": ("{n} sign-in has failed", "{n} sign-ins have failed"),
+USAGE_SENTENCES: dict[str, tuple[str, str, str]] = {
+    "pages": ("You have loaded {}", "page", "pages"),
+    "api": ("You have sent {}", "request", "requests"),
+    "track": ("You have requested {}", "account", "accounts"),
+    "export": ("You have downloaded {}", "export", "exports"),
+    "sign_in": ("{}", "sign-in has failed", "sign-ins have failed"),
 }
 
 log = structlog.get_logger()
@@ -50,10 +49,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class LimitState:
-    """What is left of a limit. `shared` is False while Redis is away and this process counts alone.
+    """What is left of a limit. `is_shared` is False while Redis is unavailable and this process counts alone.
 
-    `resets_at` (UTC) is when all of it is free again, `free_at` when the next one is: now, if some are left.
-    A limit that is switched off has amount 0 and leaves UNLIMITED.
+    `resets_at` (UTC) is when all of it is available again, `next_free_at` when the next request is: now, if some are
+    left. A limit that is switched off has amount 0 and leaves UNLIMITED.
     """
 
     kind: LimitKind
@@ -65,75 +64,81 @@ class LimitState:
     next_free_at: datetime
 
     @property
-    def limited(self) -> bool:
+    def is_limited(self) -> bool:
         return self.amount > 0
 
 
 class Limiter:
-    """Counts with *shared*, and with a memory of its own for a while after that failed."""
+    """Counts in *redis_window*; for a few seconds after that failed, in *memory_window*. Both are created when used."""
 
     def __init__(
         self,
-        shared: "Callable[[], WindowStorage]",
-        own: "Callable[[], WindowStorage]",
+        redis_window: "Callable[[], WindowStorage]",
+        memory_window: "Callable[[], WindowStorage]",
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._shared = shared
-        self._make_memory_window = own
+        self._redis_window = redis_window
+        self._make_memory_window = memory_window
         self._clock = clock
         self._breaker = CircuitBreaker(monotonic)
         self._lock = threading.Lock()
         self._memory_window: WindowStorage | None = None
 
-    def take(self, kind: LimitKind, item: "RateLimitItem", key: str, cost: int) -> LimitState:
+    def acquire(self, kind: LimitKind, item: "RateLimitItem", key: str, cost: int) -> LimitState:
         """Count *cost*. Raises RateLimitExceeded, having counted nothing, when it does not fit."""
-        seen, shared = self._ask(lambda counts: counts.take(item, key, cost))
-        state = self._state(kind, item, seen, shared)
-        if not seen.taken:
-            raise self.refusal(state, item, seen, cost)
+        window, is_shared = self._call_with_fallback(lambda storage: storage.acquire(item, key, cost))
+        state = self._limit_state(kind, item, window, is_shared)
+        if not window.is_accepted:
+            raise self.error_for_cost(state, item, window, cost)
         return state
 
-    def look(self, kind: LimitKind, item: "RateLimitItem", key: str) -> LimitState:
-        seen, shared = self._ask(lambda counts: counts.look(item, key))
-        return self._state(kind, item, seen, shared)
+    def peek(self, kind: LimitKind, item: "RateLimitItem", key: str) -> LimitState:
+        """Return the state without counting."""
+        window, is_shared = self._call_with_fallback(lambda storage: storage.peek(item, key))
+        return self._limit_state(kind, item, window, is_shared)
 
-    def refusal(self, state: LimitState, item: "RateLimitItem", seen: "WindowState", cost: int) -> RateLimitExceeded:
+    def error_for_cost(
+        self, state: LimitState, item: "RateLimitItem", window: "WindowState", cost: int
+    ) -> RateLimitExceeded:
         if cost > item.amount:
-            sentence = f"That is {cost:,} at once, and at most {item.amount:,} are allowed within {window_label(item)}"
-            return RateLimitExceeded(sentence, amount=item.amount, resets_at=state.resets_at)
-        seconds = seen.wait(item, cost)
+            message = f"{cost:,} at once are too many: at most {item.amount:,} are allowed within {_window_label(item)}"
+            return RateLimitExceeded(message, amount=item.amount, resets_at=state.resets_at)
+        seconds = window.wait_seconds(item, cost)
         return rate_limit_error(state.kind, item, self._clock() + timedelta(seconds=seconds), seconds)
 
-    def _state(self, kind: LimitKind, item: "RateLimitItem", seen: "WindowState", shared: bool) -> LimitState:
+    def _limit_state(
+        self, kind: LimitKind, item: "RateLimitItem", window: "WindowState", is_shared: bool
+    ) -> LimitState:
         now = self._clock()
         return LimitState(
             kind,
             item.amount,
-            seen.remaining(item),
-            now + timedelta(seconds=seen.resets_in_seconds),
+            window.remaining(item),
+            now + timedelta(seconds=window.resets_in_seconds),
             item.get_expiry(),
-            shared,
-            now + timedelta(seconds=seen.wait(item, 1)),
+            is_shared,
+            now + timedelta(seconds=window.wait_seconds(item, 1)),
         )
 
-    def _ask(self, question: "Callable[[WindowStorage], WindowState]") -> "tuple[WindowState, bool]":
-        from redis.exceptions import RedisError  # noqa: PLC0415 - with its client, once there is something to count
+    def _call_with_fallback(self, call: "Callable[[WindowStorage], WindowState]") -> "tuple[WindowState, bool]":
+        """Return what *call* returns, and whether it was counted in Redis."""
+        from redis.exceptions import RedisError  # noqa: PLC0415 - loaded with the first limit that is checked
 
         if self._breaker.allow_request():
             try:
-                seen = question(self._shared())
+                window = call(self._redis_window())
             except (RedisError, OSError, AlmanacError) as error:
                 if self._breaker.record_failure():
-                    log.warning("redis is away, limits are this process's own", error=type(error).__name__)
+                    log.warning("Redis unavailable, rate limits counted in process", error=type(error).__name__)
                 _metrics().rate_limits_shared.set(0)
             else:
                 if self._breaker.record_success():
-                    log.info("redis is back, limits are shared again")
+                    log.info("Redis available again, rate limits shared")
                     _metrics().rate_limits_shared.set(1)
-                return seen, True
-        return question(self._get_memory_window()), False
+                return window, True
+        return call(self._get_memory_window()), False
 
     def _get_memory_window(self) -> "WindowStorage":
         with self._lock:
@@ -143,78 +148,82 @@ class Limiter:
 
 
 def _metrics() -> "ModuleType":
-    from core import prometheus  # noqa: PLC0415 - only who refuses or warns needs them
+    from core import prometheus  # noqa: PLC0415 - needed for refusals and outages only
 
     return prometheus
 
 
 @lru_cache(maxsize=1)
 def limiter() -> Limiter:
-    """This process's limiter."""
-    from core import redis_client  # noqa: PLC0415 - nothing to load before something is to be counted
-    from core.ratelimit import storage  # noqa: PLC0415 - nothing to load before something is to be counted
+    """Return this process's limiter."""
+    from core import redis_client  # noqa: PLC0415 - loaded with the first limit that is checked
+    from core.ratelimit import storage  # noqa: PLC0415 - likewise
 
     return Limiter(lambda: storage.redis_window(redis_client.redis()), storage.memory_window)
 
 
 def check(kind: LimitKind, who: str, cost: int = 1) -> LimitState:
-    """Count *cost* against what *who* may do, and tell what is left. Raises RateLimitExceeded when it is too much."""
+    """Count *cost* for *who* and return what is left. Raises RateLimitExceeded when it does not fit."""
     item = configured_limit(kind)
     if item is None:
         return unlimited_state(kind)
     try:
-        return limiter().take(kind, item, limit_key(kind, who), cost)
+        return limiter().acquire(kind, item, limit_key(kind, who), cost)
     except RateLimitExceeded:
         _metrics().rate_limit_refusals.labels(kind).inc()
         raise
 
 
 def peek(kind: LimitKind, who: str) -> LimitState:
-    """Tell what is left for *who*, counting nothing."""
+    """Return what is left for *who* without counting."""
     item = configured_limit(kind)
-    return limiter().look(kind, item, limit_key(kind, who)) if item else unlimited_state(kind)
+    return limiter().peek(kind, item, limit_key(kind, who)) if item else unlimited_state(kind)
 
 
 def record_failed_sign_in(name: str, address: str | None) -> None:
-    """Count a failure for this name from this address, and for the address whatever the name."""
+    """Count a failure for this name from this IP address, and one for the address whatever the name."""
     item = configured_limit("sign_in")
     if item is None:
         return
-    for at, counted in (
-        (limit_key("sign_in", name_and_network(name, address)), item),
-        (address_key(address), address_limit(item)),
-    ):
+    for key, limit in _sign_in_limits(name, address, item):
         try:
-            limiter().take("sign_in", counted, at, 1)
+            limiter().acquire("sign_in", limit, key, 1)
         except RateLimitExceeded:
-            continue  # as full as it gets
+            continue  # already at the limit
 
 
 def check_sign_in(name: str, address: str | None) -> None:
-    """Whether another sign-in may be tried. Raises RateLimitExceeded after too many failures; unknown names count like known."""
+    """Raise RateLimitExceeded after too many failures of this name or IP address; count nothing.
+
+    Unknown names count like known ones, so that the error does not reveal which exist.
+    """
     item = configured_limit("sign_in")
     if item is None:
         return
-    for at, counted in (
-        (limit_key("sign_in", name_and_network(name, address)), item),
-        (address_key(address), address_limit(item)),
-    ):
-        state = limiter().look("sign_in", counted, at)
+    for key, limit in _sign_in_limits(name, address, item):
+        state = limiter().peek("sign_in", limit, key)
         if state.remaining < 1:
             seconds = (state.next_free_at - datetime.now(UTC)).total_seconds()
             _metrics().rate_limit_refusals.labels("sign_in").inc()
-            raise rate_limit_error("sign_in", counted, state.next_free_at, seconds)
+            raise rate_limit_error("sign_in", limit, state.next_free_at, seconds)
+
+
+def _sign_in_limits(name: str, address: str | None, item: "RateLimitItem") -> "tuple[tuple[str, RateLimitItem], ...]":
+    return (
+        (limit_key("sign_in", name_and_network(name, address)), item),
+        (address_key(address), address_limit(item)),
+    )
 
 
 @lru_cache(maxsize=32)
 def parse_limit(text: str) -> "RateLimitItem":
-    import limits  # noqa: PLC0415 - as above
+    import limits  # noqa: PLC0415 - loaded with the first limit that is checked
 
     return limits.parse(text)
 
 
 def configured_limit(kind: LimitKind) -> "RateLimitItem | None":
-    """The limit that the settings give for *kind*; None where there is none."""
+    """Return the limit from the settings, None where it is empty."""
     text: str = getattr(settings(), f"limit_{kind}")
     return parse_limit(text) if text else None
 
@@ -225,7 +234,7 @@ def address_limit(item: "RateLimitItem") -> "RateLimitItem":
 
 
 def limit_key(kind: str, who: str) -> str:
-    """A name's place in Redis: hashed, so that any name will do and none can be read there."""
+    """Return a key for Redis: hashed, so that any name is allowed and none can be read there."""
     return f"{kind}/{sha256(who.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
@@ -238,14 +247,14 @@ def address_key(address: str | None) -> str:
 
 
 def client_network(address: str | None) -> str:
-    """The address; of IPv6 the part that is one customer's."""
+    """Return an IPv4 address as it is, of an IPv6 address the /64 network; other text unchanged."""
     try:
-        read = ip_address((address or "").partition("%")[0])
+        parsed = ip_address((address or "").partition("%")[0])
     except ValueError:
         return address or ""
-    if isinstance(read, IPv6Address):
-        return str(read.ipv4_mapped or ip_network((read, IPV6_PREFIX), strict=False))
-    return str(read)
+    if isinstance(parsed, IPv6Address):
+        return str(parsed.ipv4_mapped or ip_network((parsed, IPV6_PREFIX), strict=False))
+    return str(parsed)
 
 
 def unlimited_state(kind: LimitKind) -> LimitState:
@@ -254,24 +263,12 @@ def unlimited_state(kind: LimitKind) -> LimitState:
 
 
 def rate_limit_error(kind: LimitKind, item: "RateLimitItem", resets_at: datetime, seconds: float) -> RateLimitExceeded:
-    done = USAGE_SENTENCES[kind][item.amount != 1].format(n=f"{item.amount:,}")
-    sentence = f"{done} within {window_label(item)}; go on in {wait_label(seconds)}"
-    return RateLimitExceeded(sentence, amount=item.amount, resets_at=resets_at)
+    sentence, singular, plural = USAGE_SENTENCES[kind]
+    usage = sentence.format(wording.quantity(item.amount, singular, plural))
+    wait = wording.duration(timedelta(seconds=seconds), round_up=True)
+    message = f"{usage} within {_window_label(item)}; try again in {wait}"
+    return RateLimitExceeded(message, amount=item.amount, resets_at=resets_at)
 
 
-def window_label(item: "RateLimitItem") -> str:
-    """`a minute`, `15 minutes`."""
-    name = item.GRANULARITY.name
-    article = "an" if name == "hour" else "a"
-    return f"{article} {name}" if item.multiples == 1 else f"{item.multiples} {name}s"
-
-
-def wait_label(seconds: float) -> str:
-    """`12 s`, `4 minutes`, `2 hours`: rounded up, so that who waits that long has waited long enough."""
-    whole = max(1, math.ceil(seconds))
-    if whole < 2 * SECONDS_PER_MINUTE:
-        return f"{whole} s"
-    minutes = math.ceil(whole / SECONDS_PER_MINUTE)
-    return (
-        f"{minutes} minutes" if minutes < 3 * SECONDS_PER_MINUTE else f"{math.ceil(minutes / SECONDS_PER_MINUTE)} hours"
-    )
+def _window_label(item: "RateLimitItem") -> str:
+    return wording.window(timedelta(seconds=item.get_expiry()))

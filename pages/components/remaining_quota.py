@@ -14,7 +14,7 @@ COUNTDOWN_CSS = "span { font: 0.9rem var(--st-font); color: var(--st-text-color)
 
 
 def is_running_low(state: LimitState) -> bool:
-    return state.limited and state.remaining < LOW_REMAINING_SHARE * state.amount
+    return state.is_limited and state.remaining < LOW_REMAINING_SHARE * state.amount
 
 
 def show_low_remaining(state: LimitState) -> None:
@@ -37,7 +37,7 @@ def show_limit_reached(full: RateLimitExceeded, *, goes_on_by_itself: bool = Tru
 def limit_states(person_id: int) -> list[LimitState]:
     """What is left of each limit that there is."""
     kinds: tuple[limiter.LimitKind, ...] = ("pages", "api", "track", "export")
-    return [state for state in (limiter.peek(kind, str(person_id)) for kind in kinds) if state.limited]
+    return [state for state in (limiter.peek(kind, str(person_id)) for kind in kinds) if state.is_limited]
 
 
 def window_label(seconds: int) -> str:

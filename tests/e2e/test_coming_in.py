@@ -219,5 +219,5 @@ def test_one_export_too_many_is_told_and_not_sent(read: OpenMonitoredPage, hasty
     page.on("download", note)
     reader.wait_until_ready("Repositories")
     button.click()
-    expect(page.get_by_text("You have taken 1 export")).to_be_visible()
+    expect(page.get_by_text("You have downloaded 1 export")).to_be_visible()
     assert not sent

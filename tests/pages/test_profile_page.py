@@ -155,7 +155,7 @@ def test_a_refused_export_is_told_and_not_written(reader, redis, monkeypatch):
     with pytest.raises(Forbidden):
         permit.wait_until_allowed()
     assert told == [told[0]]
-    assert "You have taken 1 export within a minute" in told[0]
+    assert "You have downloaded 1 export within a minute" in told[0]
 
 
 def test_who_asks_for_a_file_without_a_run_that_allows_it_gets_none():

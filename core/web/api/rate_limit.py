@@ -38,7 +38,7 @@ def rate_limit_key(scope: Scope) -> str:
 
 def _with_limit_headers(send: Send, state: LimitState) -> Send:
     async def send_with_state(message: Message) -> None:
-        if message["type"] == "http.response.start" and state.limited:
+        if message["type"] == "http.response.start" and state.is_limited:
             headers = MutableHeaders(scope=message)
             for name, value in limit_headers(state.amount, state.remaining, state.resets_at).items():
                 # The last one that fits is answered: nobody has to come back later for it.

@@ -139,6 +139,6 @@ def test_nobody_fills_the_table_from_one_address(database: Connection, redis: Re
     setting(limit_sign_in="1/minute")
     for number in range(6):
         register(f"name{number}")
-    with pytest.raises(RateLimitExceeded, match="Too many have registered from your address; go on in"):
+    with pytest.raises(RateLimitExceeded, match="Too many registrations from your IP address; try again in"):
         register("one-more")
     assert register("elsewhere", Origin("203.0.113.9")).username == "elsewhere"

@@ -50,7 +50,7 @@ def me(identity: SignedInIdentity, response: Response) -> Me:
 
 def _remaining_limit(kind: limiter.LimitKind, identity: Identity) -> RemainingLimit:
     state = limiter.peek(kind, str(identity.person_id))
-    if not state.limited:
+    if not state.is_limited:
         return RemainingLimit(amount=None, remaining=None, resets_at=None, window_seconds=0)
     return RemainingLimit(
         amount=state.amount,

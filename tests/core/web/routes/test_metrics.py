@@ -187,7 +187,7 @@ def test_requests_are_counted_by_route_never_by_path(method, path, status, label
     after = scraped_samples()
     name = "almanac_http_requests_total"
     assert number(after, name, status=str(status)) - number(before, name, status=str(status)) == 2
-    name = "almanac_http_request_seconds_count"
+    name = "almanac_http_request_duration_seconds_count"
     assert number(after, name) - number(before, name) == 2
 
 
@@ -216,7 +216,7 @@ def test_runs_of_pages_are_counted_and_timed():
     told = scraped_samples()
     assert sample_value(told, "almanac_page_runs_total", page="test-page", outcome="shown") == 2
     assert sample_value(told, "almanac_page_runs_total", page="test-page", outcome="failed") == 1
-    assert sample_value(told, "almanac_page_run_seconds_count", page="test-page") == 3
+    assert sample_value(told, "almanac_page_run_duration_seconds_count", page="test-page") == 3
 
 
 def test_sign_ins_are_counted_by_how_they_ended(database: Connection):
