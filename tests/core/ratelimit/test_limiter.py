@@ -71,7 +71,9 @@ def test_what_is_left_is_told_and_the_limit_holds(redis, allow):
 def test_the_refusal_is_a_sentence_with_what_when_and_until_when(redis, allow):
     allow(pages="240/minute", export="1/2 hours", sign_in="2/15 minutes")
     ratelimit_limiter.check("pages", "ada", cost=240)
-    with pytest.raises(RateLimitExceeded, match=r"^You have loaded 240 pages within a minute; try again in (1 min|\d+ s)$"):
+    with pytest.raises(
+        RateLimitExceeded, match=r"^You have loaded 240 pages within a minute; try again in (1 min|\d+ s)$"
+    ):
         ratelimit_limiter.check("pages", "ada")
     ratelimit_limiter.check("export", "ada")
     with pytest.raises(RateLimitExceeded, match=r"^You have downloaded 1 export within 2 hours; try again in 2 h$"):
