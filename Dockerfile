@@ -31,7 +31,7 @@ ENV PATH=/opt/almanac/bin:$PATH \
     DATA_DIR=/data
 # The root file system may be read-only: nothing can be compiled later.
 RUN python -m compileall -q app.py core ingest pages \
- && python -m core.web.middleware.static_compression /opt/almanac/lib/python3.11/site-packages/streamlit/static/static
+ && python -m core.web.middleware.precompress /opt/almanac/lib/python3.11/site-packages/streamlit/static/static
 USER 10001:10001
 EXPOSE 8501
 STOPSIGNAL SIGTERM

@@ -139,7 +139,7 @@ def web_process(folder: Path, environment: dict[str, str]) -> Iterator[str]:
 def wait_for_best_compression(folder: Path) -> float:
     """Wait for what the second start would have had at once."""
     started = time.perf_counter()
-    while not list(folder.glob("static/*.pack")):
+    while not list(folder.glob("static/*/manifest.json")):
         if time.perf_counter() - started > COMPRESSION_TIMEOUT_SECONDS:
             raise TimeoutError("the best compression did not come")
         time.sleep(0.1)

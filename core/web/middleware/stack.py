@@ -29,7 +29,7 @@ def middleware(wanted: Settings, frontend: Path) -> list[Middleware]:
         Middleware(ClientAddress, trusted=wanted.trusted_proxies),
         Middleware(TrustedHosts, hosts=allowed_hosts(wanted)),
         Middleware(CsrfProtection, origins=allowed_origins(wanted), names=cookie_names(wanted)),
-        Middleware(StaticCompression, folder=frontend / "static", keep_in=wanted.data_dir),
+        Middleware(StaticCompression, folder=frontend / "static", cache_folder=wanted.data_dir / "static"),
         Middleware(IndexHtml, index=frontend / "index.html"),
         Middleware(Authentication, settings=wanted),
         Middleware(RouteLabel),

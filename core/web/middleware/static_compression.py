@@ -1,7 +1,6 @@
-"""Streamlit's own files, sent compressed: it sends 2.7 MB for an empty page, and this less than half.
+"""Serve Streamlit's static files precompressed: an empty page takes 2.7 MB uncompressed, and less than half so.
 
-`python -m core.web.middleware.static_compression FOLDER` makes the pack of Streamlit's FOLDER beforehand, for an
-image: see SHIPPED.
+Not servestatic or whitenoise: they expect `.br` and `.gz` beside the originals, which lie in site-packages.
 """
 
 import os
@@ -12,111 +11,113 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
+from tempfile import TemporaryDirectory
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.web.middleware import static_packs
-from core.web.middleware.static_packs import CompressedFile
+from core.web.middleware import precompress
+from core.web.middleware.precompress import CompressedFile, CorruptFiles
 
 PREFIX = "/static/"
-A_YEAR = 365 * 24 * 3600
-# Who waits for `/health` gets the processor first.
+A_YEAR_SECONDS = 365 * 24 * 3600
+# Requests that wait for `/health` get the processor first.
 START_DELAY_SECONDS = 0.5
-# The best takes half a minute of a processor: not while everything else starts, and not for a process that soon ends.
+# The best effort takes half a minute of a processor: not during start-up, and not for a process that soon ends.
 BUILD_PAUSE_SECONDS = 60
 BUILD_TIMEOUT_SECONDS = 600
-PREBUILT_FOLDER = Path(__file__).parents[3] / ".packs"
-"""Where an image brings its pack along, so that no container has to make one at its start."""
 
 Files = Mapping[str, CompressedFile]
 log = structlog.get_logger()
 
 
 class StaticCompression:
-    """Answer `/static/…` from a pack, to who takes brotli or gzip; all else goes on to Streamlit.
+    """Serve `/static/…` from memory to clients that accept brotli or gzip; pass all else on to Streamlit.
 
-    The pack is read, or built by a process of its own, beside everything else: first a quick one, then the best that
-    can be had, which is kept. Until there is one, files go out as they are.
+    Precompressed files are loaded in a background thread from *cache_folder* or PREBUILT_FOLDER. Where there are none,
+    a child process compresses them, first quickly, then with the best effort, which is saved in *cache_folder*.
+    Until then files are sent uncompressed.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         folder: Path,
-        keep_in: Path,
-        head_start: float = START_DELAY_SECONDS,
-        rest: float = BUILD_PAUSE_SECONDS,
+        cache_folder: Path,
+        start_delay: float = START_DELAY_SECONDS,
+        build_pause: float = BUILD_PAUSE_SECONDS,
     ) -> None:
         self.app = app
         self.folder = folder
-        self.cache_folder = keep_in
-        self.start_delay = head_start
-        self.rest = rest
+        self.cache_folder = cache_folder
+        self.start_delay = start_delay
+        self.build_pause = build_pause
         self.files: Files = {}
         self._loader: threading.Thread | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._loader is None:
-            self._loader = threading.Thread(target=self._prepare, name="compression", daemon=True)
+            self._loader = threading.Thread(target=self._load, name="compression", daemon=True)
             self._loader.start()
         if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        found = self.files.get(scope["path"])
+        file = self.files.get(scope["path"])
         encoding = None
-        # A part of a file is a part of the plain one.
-        if found and scope["method"] in {"GET", "HEAD"} and "range" not in headers:
-            encoding = negotiate_encoding(", ".join(headers.getlist("accept-encoding")), tuple(found.bodies))
-        if found and encoding:
-            await send_compressed(found, encoding, headers, scope["method"], send)
+        # A byte range refers to the uncompressed file.
+        if file and scope["method"] in {"GET", "HEAD"} and "range" not in headers:
+            encoding = negotiate_encoding(", ".join(headers.getlist("accept-encoding")), tuple(file.bodies))
+        if file and encoding:
+            await send_compressed(file, encoding, headers, scope["method"], send)
         else:
             await self.app(scope, receive, with_vary_header(send))
 
-    def _prepare(self) -> None:
+    def _load(self) -> None:
         time.sleep(self.start_delay)
         try:
-            for files in load_or_build_packs(self.folder, self.cache_folder):
-                self.files = {f"{PREFIX}{name}": packed for name, packed in files.items()}
-                time.sleep(self.rest)
-        except (OSError, subprocess.SubprocessError, static_packs.CorruptPack) as error:
-            log.warning("static files could not be compressed", error=str(error))
+            for files in load_or_compress(self.folder, self.cache_folder):
+                self.files = {f"{PREFIX}{name}": file for name, file in files.items()}
+                time.sleep(self.build_pause)
+        except (OSError, subprocess.SubprocessError, CorruptFiles) as error:
+            log.warning("static file compression failed", error=str(error))
 
 
-async def send_compressed(found: CompressedFile, encoding: str, asked: Headers, method: str, send: Send) -> None:
-    etag = f'"{found.digest}-{encoding}"'
+async def send_compressed(
+    file: CompressedFile, encoding: str, request_headers: Headers, method: str, send: Send
+) -> None:
+    """Send 200 with the compressed body, or 304 if the client has it; names contain a hash, so it never changes."""
+    etag = f'"{file.digest}-{encoding}"'
     headers = MutableHeaders(
         {
             "etag": etag,
-            "cache-control": f"public, immutable, max-age={A_YEAR}",
+            "cache-control": f"public, immutable, max-age={A_YEAR_SECONDS}",
             "vary": "Accept-Encoding",
         }
     )
-    known = [tag.strip().removeprefix("W/") for tag in asked.get("if-none-match", "").split(",")]
+    cached = [tag.strip().removeprefix("W/") for tag in request_headers.get("if-none-match", "").split(",")]
     body = b""
     status = 304
-    if etag not in known and known != ["*"]:
+    if etag not in cached and cached != ["*"]:
         status = 200
-        body = found.bodies[encoding]
+        body = file.bodies[encoding]
         headers.update(
-            {"content-type": found.media_type, "content-encoding": encoding, "content-length": str(len(body))}
+            {"content-type": file.media_type, "content-encoding": encoding, "content-length": str(len(body))}
         )
     await send({"type": "http.response.start", "status": status, "headers": headers.raw})
     await send({"type": "http.response.body", "body": body if method == "GET" else b""})
 
 
 def with_vary_header(send: Send) -> Send:
-    """Tell caches between us and the reader that another reader may get the same file compressed."""
+    """Add `Vary: Accept-Encoding` to the response: shared caches must not serve one coding to every client."""
 
-    async def telling(message: Message) -> None:
+    async def send_with_vary(message: Message) -> None:
         if message["type"] == "http.response.start":
             add_vary_header(MutableHeaders(scope=message))
         await send(message)
 
-    return telling
+    return send_with_vary
 
 
 def add_vary_header(headers: MutableHeaders) -> None:
@@ -125,17 +126,17 @@ def add_vary_header(headers: MutableHeaders) -> None:
 
 
 def negotiate_encoding(accepted: str, offered: tuple[str, ...]) -> str | None:
-    """The coding of *offered* that an Accept-Encoding header likes best; None when the plain file will do."""
+    """Return the coding of *offered* that Accept-Encoding prefers; None if uncompressed is preferred or required."""
     weights = dict(parse_encoding_weight(part) for part in accepted.split(",") if part.strip())
-    anything = weights.get("*", 0.0)
-    liked = max(offered, key=lambda one: (weights.get(one, anything), -offered.index(one)), default=None)
-    if liked is None or not weights.get(liked, anything) or weights.get(liked, anything) < weights.get("identity", 0):
+    default = weights.get("*", 0.0)
+    best = max(offered, key=lambda coding: (weights.get(coding, default), -offered.index(coding)), default=None)
+    if best is None or not weights.get(best, default) or weights.get(best, default) < weights.get("identity", 0):
         return None
-    return liked
+    return best
 
 
 def parse_encoding_weight(part: str) -> tuple[str, float]:
-    """Read `gzip;q=0.5`; what cannot be read is not wanted."""
+    """Parse `gzip;q=0.5`; a malformed weight counts as 0."""
     name, _, parameter = part.partition(";")
     key, _, value = parameter.partition("=")
     if not key.strip():
@@ -147,59 +148,46 @@ def parse_encoding_weight(part: str) -> tuple[str, float]:
     return name.strip().lower(), q if 0 <= q <= 1 else 0.0
 
 
-def load_or_build_packs(folder: Path, keep_in: Path) -> Iterator[Files]:
-    """Yield the files of *folder* from the pack that was kept, or else from new ones, each better than the last."""
-    name = f"{static_packs.folder_fingerprint(folder)}.pack"
-    kept = keep_in / "static" / name
-    for pack in (kept, PREBUILT_FOLDER / "static" / name):
-        with suppress(OSError, static_packs.CorruptPack):
-            yield static_packs.read_pack(pack.read_bytes())
+def load_or_compress(folder: Path, cache_folder: Path) -> Iterator[Files]:
+    """Yield the precompressed files of *folder*: saved ones, else newly compressed ones, quick first, then the best.
+
+    Raises OSError, subprocess.SubprocessError.
+    """
+    name = precompress.folder_fingerprint(folder)
+    for saved in (cache_folder / name, precompress.PREBUILT_FOLDER / name):
+        with suppress(OSError, CorruptFiles):
+            yield precompress.load_files(saved)
             return
-    for effort in static_packs.EFFORTS:
+    for effort in precompress.EFFORTS:
         started = time.perf_counter()
-        body = build_in_subprocess(folder, effort)
-        files = static_packs.read_pack(body)
-        seconds = round(time.perf_counter() - started, 1)
-        log.info("static files compressed", effort=effort, bytes=len(body), seconds=seconds)
-        if effort == static_packs.BEST_EFFORT:
-            try_save_pack(kept, body)
+        with TemporaryDirectory() as temporary:
+            compressed = Path(temporary) / "files"
+            compress_in_subprocess(folder, compressed, effort)
+            files = precompress.load_files(compressed)
+            size = sum(len(body) for file in files.values() for body in file.bodies.values())
+            seconds = round(time.perf_counter() - started, 1)
+            log.info("static files compressed", effort=effort, bytes=size, seconds=seconds)
+            if effort == precompress.BEST_EFFORT:
+                try_save_files(compressed, cache_folder / name)
         yield files
 
 
-def build_in_subprocess(folder: Path, effort: str) -> bytes:
-    """Let a process of its own build a pack, so that no request waits for it."""
-    done = subprocess.run(  # noqa: S603 - this very Python, on a folder of ours
-        [sys.executable, "-m", static_packs.__name__, str(folder.resolve()), effort, str(os.getpid())],
+def compress_in_subprocess(folder: Path, destination: Path, effort: str) -> None:
+    """Compress in a child process of low priority, so that no request waits for it."""
+    module = (sys.executable, "-m", precompress.__name__)
+    options = ("--to", str(destination), "--effort", effort, "--parent", str(os.getpid()))
+    subprocess.run(  # noqa: S603 - this very Python, on a folder of ours
+        [*module, str(folder.resolve()), *options],
         cwd=Path(__file__).parents[3],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
         timeout=BUILD_TIMEOUT_SECONDS,
         check=True,
     )
-    return done.stdout
 
 
-def try_save_pack(file: Path, pack: bytes) -> None:
+def try_save_files(compressed: Path, destination: Path) -> None:
     try:
-        save_pack(file, pack)
+        precompress.save_files(compressed, destination)
     except OSError as error:
-        log.warning("compressed static files cannot be kept, the next start compresses them again", error=str(error))
-
-
-def save_pack(file: Path, pack: bytes) -> None:
-    """Put the pack where the next start finds it, whole or not at all; packs of other editions go."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    new = file.with_name(f".{uuid4().hex}")
-    try:
-        new.write_bytes(pack)
-        new.replace(file)
-    finally:
-        new.unlink(missing_ok=True)
-    for other in file.parent.glob("*.pack"):
-        if other != file:
-            other.unlink(missing_ok=True)
-
-
-if __name__ == "__main__":
-    for _ in load_or_build_packs(Path(sys.argv[1]), PREBUILT_FOLDER):
-        pass
+        log.warning("compressed static files not saved, will be compressed again at next start", error=str(error))

@@ -1,6 +1,7 @@
-"""Streamlit's files go out compressed to who takes that, whole and unchanged, whatever became of the kept pack."""
+"""Streamlit's files are sent compressed to clients that accept it, unchanged, even if the saved files are damaged."""
 
 import gzip
+import random
 import subprocess
 import sys
 import time
@@ -21,9 +22,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient
 
-from core.web.middleware import index_html, static_compression, static_packs
+from core.web.middleware import index_html, precompress, static_compression
 from core.web.middleware.index_html import IndexHtml, customized
-from core.web.middleware.static_compression import StaticCompression, load_or_build_packs, negotiate_encoding
+from core.web.middleware.static_compression import StaticCompression, load_or_compress, negotiate_encoding
 
 SCRIPT = b"export const answer = 42; // " + b"the same words again and again " * 200
 BROWSER_ENCODINGS = {"accept-encoding": "gzip, deflate, br, zstd"}
@@ -42,17 +43,19 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Build in this process: one file compresses at once."""
-    monkeypatch.setattr(static_compression, "build_in_subprocess", static_packs.build_pack)
+    """Compress in this process: one file takes no time."""
+    monkeypatch.setattr(static_compression, "compress_in_subprocess", precompress.compress_folder)
 
 
-def static_client(folder: Path, keep_in: Path) -> TestClient:
+def static_client(folder: Path, cache_folder: Path) -> TestClient:
     application = Starlette(
         routes=[
             Mount("/static", StaticFiles(directory=folder)),
             Route("/static-not", lambda _: PlainTextResponse("x")),
         ],
-        middleware=[Middleware(StaticCompression, folder=folder, keep_in=keep_in, head_start=0, rest=0)],
+        middleware=[
+            Middleware(StaticCompression, folder=folder, cache_folder=cache_folder, start_delay=0, build_pause=0)
+        ],
     )
     return TestClient(application)
 
@@ -60,17 +63,18 @@ def static_client(folder: Path, keep_in: Path) -> TestClient:
 @pytest.fixture
 def web(folder: Path, tmp_path: Path, quick: None) -> Iterator[TestClient]:
     with static_client(folder, tmp_path / "data") as client:
-        wait_for_pack(tmp_path / "data")
+        wait_for_files(tmp_path / "data")
         yield client
 
 
-def wait_for_pack(data: Path) -> Path:
+def wait_for_files(cache_folder: Path) -> Path:
+    """Return the manifest, once it is saved."""
     until = time.monotonic() + 20
     while time.monotonic() < until:
-        if found := list(data.glob("static/*.pack")):
+        if found := list(cache_folder.glob("*/manifest.json")):
             return found[0]
         time.sleep(0.01)
-    pytest.fail("no pack was kept")
+    pytest.fail("no files were saved")
 
 
 def raw_response(client: TestClient, path: str, **headers: str) -> tuple[dict[str, str], bytes]:
@@ -150,87 +154,104 @@ def test_other_methods_and_paths_are_left_alone(web):
     assert web.get("/static-not").text == "x"
 
 
-# The pack -----------------------------------------------------------------------------------------------------------
+def test_the_first_start_compresses_quickly_then_well_and_the_next_one_reads_it(folder, tmp_path, monkeypatch):
+    efforts = []
 
+    def compress(folder: Path, destination: Path, effort: str) -> None:
+        efforts.append(effort)
+        precompress.compress_folder(folder, destination, effort)
 
-def test_the_first_start_builds_a_pack_and_the_next_one_reads_it(folder, tmp_path, monkeypatch):
-    built = []
-    monkeypatch.setattr(
-        static_compression,
-        "build_in_subprocess",
-        lambda *order: built.append(order[1]) or static_packs.build_pack(*order),
-    )
-    stages = list(load_or_build_packs(folder, tmp_path))
-    assert built == ["quick", "best"]
+    monkeypatch.setattr(static_compression, "compress_in_subprocess", compress)
+    stages = list(load_or_compress(folder, tmp_path))
+    assert efforts == ["quick", "best"]
     assert [list(stage) for stage in stages] == [["js/index.A1b2.js"]] * 2
-    assert list(load_or_build_packs(folder, tmp_path)) == stages[-1:]
-    assert built == ["quick", "best"]
+    assert list(load_or_compress(folder, tmp_path)) == stages[-1:]
+    assert efforts == ["quick", "best"]
 
 
-@pytest.mark.parametrize("spoil", ["cut", "empty", "flipped", "other"])
-def test_a_damaged_pack_is_built_again(folder, tmp_path, quick, spoil):
-    first = list(load_or_build_packs(folder, tmp_path))[-1]
-    kept = wait_for_pack(tmp_path)
-    whole = kept.read_bytes()
+def test_ordinary_files_lie_beside_each_other(folder, tmp_path, quick):
+    list(load_or_compress(folder, tmp_path / "data"))
+    saved = wait_for_files(tmp_path / "data").parent
+    assert brotli.decompress((saved / "js" / "index.A1b2.js.br").read_bytes()) == SCRIPT
+    assert gzip.decompress((saved / "js" / "index.A1b2.js.gz").read_bytes()) == SCRIPT
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "other", "missing"])
+@pytest.mark.parametrize("name", ["js/index.A1b2.js.br", "manifest.json"])
+def test_damaged_files_are_not_served_but_compressed_again(folder, tmp_path, quick, damage, name):
+    first = list(load_or_compress(folder, tmp_path))[-1]
+    saved = wait_for_files(tmp_path).parent / name
+    whole = saved.read_bytes()
     middle = len(whole) // 2
-    spoilt = {
+    damaged = {
         "cut": whole[:-1],
         "empty": b"",
         "flipped": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
-        "other": b"not a pack at all",
+        "other": b"something else",
     }
-    kept.write_bytes(spoilt[spoil])
-    assert list(load_or_build_packs(folder, tmp_path))[-1] == first
-    assert kept.read_bytes() == whole
+    if damage == "missing":
+        saved.unlink()
+    else:
+        saved.write_bytes(damaged[damage])
+    assert list(load_or_compress(folder, tmp_path))[-1] == first
+    assert saved.read_bytes() == whole
 
 
-def test_a_new_streamlit_gets_a_new_pack_and_the_old_one_goes(folder, tmp_path, quick):
+def test_a_new_streamlit_gets_a_new_folder_and_the_old_one_is_removed(folder, tmp_path, quick):
     data = tmp_path / "data"
-    list(load_or_build_packs(folder, data))
-    old = wait_for_pack(data)
+    list(load_or_compress(folder, data))
+    old = wait_for_files(data).parent
     (folder / "js" / "other.C3d4.js").write_bytes(SCRIPT * 2)
-    assert "js/other.C3d4.js" in list(load_or_build_packs(folder, data))[-1]
+    assert "js/other.C3d4.js" in list(load_or_compress(folder, data))[-1]
     assert not old.exists()
-    assert len(list((data / "static").iterdir())) == 1
+    assert len(list(data.iterdir())) == 1
 
 
-def test_where_nothing_can_be_kept_files_are_compressed_all_the_same(folder, tmp_path, quick):
+def test_where_nothing_can_be_saved_files_are_compressed_all_the_same(folder, tmp_path, quick):
     (tmp_path / "data").write_text("a file where the folder should be")
     with structlog.testing.capture_logs() as logged:
-        files = list(load_or_build_packs(folder, tmp_path / "data"))[-1]
+        files = list(load_or_compress(folder, tmp_path / "data"))[-1]
     assert "js/index.A1b2.js" in files
     assert [line["event"] for line in logged if line["log_level"] == "warning"] == [
-        "compressed static files cannot be kept, the next start compresses them again"
+        "compressed static files not saved, will be compressed again at next start"
     ]
 
 
-def test_where_nothing_can_be_built_files_go_out_plain(folder, tmp_path, monkeypatch):
-    def broken(_folder: Path, _effort: str) -> bytes:
+def test_where_compression_fails_files_are_sent_uncompressed(folder, tmp_path, monkeypatch):
+    def broken(_folder: Path, _destination: Path, _effort: str) -> None:
         raise subprocess.CalledProcessError(1, "python")
 
-    monkeypatch.setattr(static_compression, "build_in_subprocess", broken)
+    monkeypatch.setattr(static_compression, "compress_in_subprocess", broken)
     with structlog.testing.capture_logs() as logged, static_client(folder, tmp_path / "data") as client:
         until = time.monotonic() + 10
         while not logged and time.monotonic() < until:
             time.sleep(0.01)
         _, body = raw_response(client, "/static/js/index.A1b2.js", **BROWSER_ENCODINGS)
     assert body == SCRIPT
-    assert [line["event"] for line in logged] == ["static files could not be compressed"]
+    assert [line["event"] for line in logged] == ["static file compression failed"]
 
 
-def test_the_pack_is_built_in_a_process_of_its_own(folder):
-    assert static_packs.read_pack(static_compression.build_in_subprocess(folder, "quick"))["js/index.A1b2.js"].bodies[
-        "br"
-    ]
+def test_files_are_compressed_in_a_child_process(folder, tmp_path):
+    static_compression.compress_in_subprocess(folder, tmp_path / "files", "quick")
+    assert precompress.load_files(tmp_path / "files")["js/index.A1b2.js"].bodies["br"]
 
 
-def test_a_builder_whose_process_is_gone_stops(folder):
-    command = [sys.executable, "-m", static_packs.__name__, str(folder), "best", "1"]
+def test_a_child_whose_parent_has_ended_stops(folder, tmp_path):
+    options = [str(folder), "--to", str(tmp_path / "files"), "--parent", "1"]
+    command = [sys.executable, "-m", precompress.__name__, *options]
+    # Enough work that it cannot finish before it finds out.
+    (folder / "large.C3d4.js").write_bytes(random.Random(1).randbytes(8_000_000))
     done = subprocess.run(command, capture_output=True, timeout=20, check=False)
     assert done.returncode == 1
 
 
-# Accept-Encoding ----------------------------------------------------------------------------------------------------
+def test_set_up_prebuilds_what_every_start_reads(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(precompress, "PREBUILT_FOLDER", tmp_path / "prebuilt")
+    precompress.prebuild(folder)
+    precompress.prebuild(folder)
+    (files,) = load_or_compress(folder, tmp_path / "data")
+    assert brotli.decompress(files["js/index.A1b2.js"].bodies["br"]) == SCRIPT
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(
@@ -256,9 +277,6 @@ def test_the_liked_coding_is_chosen(accepted, chosen):
 @given(st.text(max_size=60))
 def test_any_header_can_be_read(accepted):
     assert negotiate_encoding(accepted, ("br", "gzip")) in {"br", "gzip", None}
-
-
-# The page -----------------------------------------------------------------------------------------------------------
 
 
 def test_streamlits_page_becomes_ours():
