@@ -6,15 +6,15 @@ Who is this, what do they make, and how has it been received over time.
 import re
 from datetime import UTC, datetime, timedelta
 
-import pandas as pd
 import streamlit as st
-from pandas import DataFrame, Series
+from pandas import DataFrame
 from streamlit import column_config as column
 
 from core.charts import areas, bars, lines
 from core.charts.coverage_intervals import covered_share
 from core.emoji import render_shortcodes
 from core.queries import account_repositories, accounts, languages, tracking
+from core.queries.accounts import Profile, Totals
 from pages.components import as_of as components_as_of
 from pages.components.cell import cell, theme
 from pages.components.format import day, number, percent, time_ago
@@ -47,26 +47,26 @@ line is drawn across.
 """
 
 
-def name_and_kind(profile: Series) -> str:
-    kind = {"user": "User", "organization": "Organization"}.get(str(profile["kind"]), "Account")
-    named = f"**{profile['name']}** · " if not pd.isna(profile["name"]) else ""
+def name_and_kind(profile: Profile) -> str:
+    kind = {"user": "User", "organization": "Organization"}.get(profile.kind or "", "Account")
+    named = f"**{profile.name}** · " if profile.name is not None else ""
     return f"{named}{kind}"
 
 
-def show_profile_line(profile: Series) -> None:
+def show_profile_line(profile: Profile) -> None:
     """Show who this is, in one line, and where to find them on GitHub."""
-    login = profile["login"]
+    login = profile.login
     facts = [name_and_kind(profile)]
-    if not pd.isna(profile["location"]):
-        facts.append(f":material/location_on: {profile['location']}")
-    if not pd.isna(profile["created_at"]):
-        facts.append(f"since {profile['created_at']:%Y}")
-    if not pd.isna(profile["checked_at"]):
-        facts.append(f"looked at {time_ago(profile['checked_at'], datetime.now(UTC))}")
+    if profile.location is not None:
+        facts.append(f":material/location_on: {profile.location}")
+    if profile.created_at is not None:
+        facts.append(f"since {profile.created_at:%Y}")
+    if profile.checked_at is not None:
+        facts.append(f"looked at {time_ago(profile.checked_at, datetime.now(UTC))}")
     facts.append(f"[github.com/{login} :material/open_in_new:](https://github.com/{login})")
     st.markdown(" · ".join(facts))
-    if not pd.isna(profile["bio"]):
-        st.caption(render_shortcodes(str(profile["bio"])))
+    if profile.bio is not None:
+        st.caption(render_shortcodes(profile.bio))
 
 
 def last_year_trend(history: DataFrame, column: str, source: str, until: datetime) -> list[float]:
@@ -76,23 +76,23 @@ def last_year_trend(history: DataFrame, column: str, source: str, until: datetim
     return [float(value) for value in weekly]
 
 
-def show_total_cards(totals: dict[str, object], history: DataFrame, until: datetime) -> None:
-    source = str(totals["source"])
-    covers = f"{number(totals['repositories'])} repositories, looked at {day(totals['captured_at'])}, {source}"
+def show_total_cards(totals: Totals, history: DataFrame, until: datetime) -> None:
+    source = totals.source
+    covers = f"{number(totals.repositories)} repositories, looked at {day(totals.captured_at)}, {source}"
     metric_row(
         [
             Card(
                 label,
-                totals[column],
-                totals[f"{column}_before"],
+                value,
+                before,
                 course=last_year_trend(history, column, source, until),
                 help=f"Over {covers}" if column != "followers" else "Imported history does not tell followers",
             )
-            for label, column in (
-                ("Stars", "stars"),
-                ("Forks", "forks"),
-                ("Followers", "followers"),
-                ("Repositories", "repositories"),
+            for label, column, value, before in (
+                ("Stars", "stars", totals.stars, totals.stars_before),
+                ("Forks", "forks", totals.forks, totals.forks_before),
+                ("Followers", "followers", totals.followers, totals.followers_before),
+                ("Repositories", "repositories", totals.repositories, totals.repositories_before),
             )
         ],
         "account",
@@ -257,33 +257,33 @@ def explain_missing(login: str) -> None:
         st.page_link("account.py", label=f"Go to {new}", query_params={"login": new}, icon=":material/arrow_forward:")
     else:
         standing = tracking.tracking_status(login)
-        if not standing["is_tracked"] and standing["asked_at"] is None:
+        if not standing.is_tracked and standing.requested_at is None:
             st.info(
                 f"**{login}** is not tracked, and no imported history tells of it.", icon=":material/person_search:"
             )
         track_request.show_tracking_status(login, standing)
 
 
-def show_account(profile: Series) -> None:
+def show_account(profile: Profile) -> None:
     """Everything that is known of one account."""
-    account_id, as_of = int(profile["account_id"]), components_as_of.selected_as_of()
+    account_id, as_of = profile.account_id, components_as_of.selected_as_of()
     until = as_of or datetime.now(UTC)
     history = accounts.history(account_id, as_of)
     stretches = accounts.coverage_intervals(account_id, as_of)
     totals = accounts.totals(account_id, as_of)
-    if not totals and not as_of and pd.isna(profile["checked_at"]):
-        track_request.show_tracking_status(str(profile["login"]), tracking.tracking_status(str(profile["login"])))
+    if not totals and not as_of and profile.checked_at is None:
+        track_request.show_tracking_status(profile.login, tracking.tracking_status(profile.login))
         return
     if not totals:
         st.info(
-            f"Nothing was collected of {profile['login']} {'by then' if as_of else 'yet'}"
-            + ("; its first look is due." if profile["is_tracked"] and not as_of else "."),
+            f"Nothing was collected of {profile.login} {'by then' if as_of else 'yet'}"
+            + ("; its first look is due." if profile.is_tracked and not as_of else "."),
             icon=":material/hourglass_empty:",
         )
         return
     look = accounts.latest_capture(account_id, as_of)
-    run = f" · run {look['run_id']}" if look.get("run_id") else ""
-    note = f"{look['captured_at']:%Y-%m-%d}{run} · coverage {percent(covered_share(stretches, until))}"
+    run = f" · run {look.run_id}" if look and look.run_id else ""
+    note = f"{day(look.captured_at if look else None)}{run} · coverage {percent(covered_share(stretches, until))}"
     show_total_cards(totals, history, until)
     st.markdown("## Reception")
     trend_cells(history, stretches, until, note)
@@ -311,24 +311,18 @@ if not login:
     )
 else:
     found = accounts.profile(login.strip())
-    if found.empty:
+    if found is None:
         explain_missing(login.strip())
     else:
-        shown_profile = found.iloc[0]
-        if not pd.isna(shown_profile["gone_at"]):
-            reason = "" if pd.isna(shown_profile["gone_reason"]) else f" ({shown_profile['gone_reason']})"
+        shown_profile = found
+        if shown_profile.gone_at is not None:
+            reason = "" if shown_profile.gone_reason is None else f" ({shown_profile.gone_reason})"
             st.warning(
-                f"**{shown_profile['login']}** is gone from GitHub since {day(shown_profile['gone_at'])}{reason}. "
+                f"**{shown_profile.login}** is gone from GitHub since {day(shown_profile.gone_at)}{reason}. "
                 "What was collected before stays.",
                 icon=":material/person_off:",
             )
         show_profile_line(shown_profile)
-        if (
-            not shown_profile["is_tracked"]
-            and pd.isna(shown_profile["gone_at"])
-            and components_as_of.selected_as_of() is None
-        ):
-            track_request.show_tracking_status(
-                str(shown_profile["login"]), tracking.tracking_status(str(shown_profile["login"]))
-            )
+        if not shown_profile.is_tracked and shown_profile.gone_at is None and components_as_of.selected_as_of() is None:
+            track_request.show_tracking_status(shown_profile.login, tracking.tracking_status(shown_profile.login))
         show_account(shown_profile)

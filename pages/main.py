@@ -83,11 +83,11 @@ def show_data_version(version: int) -> None:
         as_of or components_as_of.end_of_day(now.date()), in_the_past=as_of is not None
     )
     parts = [f"Data version {version:,}"]
-    if told["newest_look"] is not None:
-        newest = f"on {day(told['newest_look'])}" if as_of else time_ago(told["newest_look"], now)
+    if told.latest_capture_at is not None:
+        newest = f"on {day(told.latest_capture_at)}" if as_of else time_ago(told.latest_capture_at, now)
         parts.append(f"newest look {newest}")
-    if told["coverage"] is not None:
-        parts.append(f"coverage {percent(told['coverage'])}")
+    if told.coverage is not None:
+        parts.append(f"coverage {percent(told.coverage)}")
     st.caption(" · ".join(parts), help=coverage.DEFINITION)
 
 

@@ -3,6 +3,8 @@
 What Almanac watches, how fresh it is, and what moves.
 """
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +17,7 @@ from core.charts import bars
 from core.emoji import render_shortcodes
 from core.queries import alerts, overview
 from core.queries.coverage import DEFINITION
+from core.queries.overview import StoredTotals, TrackingCounts
 from pages.components import as_of as components_as_of
 from pages.components.cell import cell, theme
 from pages.components.format import day, number, percent, signed_number
@@ -92,17 +95,17 @@ def show_welcome() -> None:
     st.caption("Without a token GitHub answers 60 questions an hour; with one in `GITHUB_TOKENS`, 5,000.")
 
 
-def show_total_cards(held: dict[str, Any], course: DataFrame, as_of: datetime | None) -> None:
+def show_total_cards(held: StoredTotals, course: DataFrame, as_of: datetime | None) -> None:
     """Cards of everything held; in the past: of the last rollup of each source before that day."""
     widest = course.groupby("source_id")["repositories"].last().idxmax() if len(course) else None
     line = course[course["source_id"] == widest]
-    numbers = held if as_of is None else (line.iloc[-1].to_dict() if len(line) else {})
+    numbers: Mapping[Any, Any] = asdict(held) if as_of is None else (line.iloc[-1].to_dict() if len(line) else {})
     last_year = line[line["at"] > line["at"].max() - pd.Timedelta(days=365)] if len(line) else line
     covers = "Everything held, each repository at its last look."
     if as_of is not None and len(line):
         covers = f"{line['source'].iloc[-1]} in its last rollup, {day(line['at'].iloc[-1])}; forks left out."
     # A line of a source that sees a part says nothing about the whole.
-    whole = as_of is not None or (len(line) > 0 and line["repositories"].iloc[-1] > 0.9 * held["repositories"])
+    whole = as_of is not None or (len(line) > 0 and line["repositories"].iloc[-1] > 0.9 * held.repositories)
     metric_row(
         [
             Card(
@@ -122,17 +125,22 @@ def show_total_cards(held: dict[str, Any], course: DataFrame, as_of: datetime | 
     )
 
 
-def tracking_sentence(tracked: dict[str, Any], now: datetime) -> str:
-    one = tracked["tracked"] == 1
-    parts = [f"**{number(tracked['tracked'])}** account{' is' if one else 's are'} tracked"]
+def tracking_sentence(tracked: TrackingCounts, now: datetime) -> str:
+    one = tracked.tracked == 1
+    parts = [f"**{number(tracked.tracked)}** account{' is' if one else 's are'} tracked"]
     told = [
-        f"{number(tracked[name])} {word}"
-        for name, word in (("due", "due now"), ("queued", "in the queue"), ("paused", "paused"), ("failing", "failing"))
-        if tracked[name]
+        f"{number(count)} {word}"
+        for count, word in (
+            (tracked.due, "due now"),
+            (tracked.queued, "in the queue"),
+            (tracked.paused, "paused"),
+            (tracked.failing, "failing"),
+        )
+        if count
     ]
     parts.append(f": {', '.join(told)}." if told else ", none of them due, paused or failing.")
-    if tracked["next_due_at"] is not None:
-        minutes = max(1, round((tracked["next_due_at"] - now).total_seconds() / 60))
+    if tracked.next_due_at is not None:
+        minutes = max(1, round((tracked.next_due_at - now).total_seconds() / 60))
         parts.append(
             f" The next is due in {minutes if minutes < 120 else round(minutes / 60)} {'min' if minutes < 120 else 'h'}."
         )
@@ -192,7 +200,7 @@ def freshness_cells(now: datetime) -> None:
         )
 
 
-def movers_cell(as_of: datetime | None, held: dict[str, Any]) -> None:
+def movers_cell(as_of: datetime | None, held: StoredTotals) -> None:
     span = segmented_choice(
         "Growth over", {f"{days}d": f"{days}d" for days in (7, 30, 90, 365)}, key="over", default="30d"
     )
@@ -204,7 +212,7 @@ def movers_cell(as_of: datetime | None, held: dict[str, Any]) -> None:
     compared = number(found["compared"].iloc[0]) if len(found) else "0"
     cell(
         f"Which repositories gained most stars in {PERIOD_LABELS[days]}?",
-        f"Compared: {compared} repositories of {number(held['repositories'])} held, those that were looked at within a week "
+        f"Compared: {compared} repositories of {number(held.repositories)} held, those that were looked at within a week "
         f"before {day(newest)} and {PERIOD_LABELS[days]} earlier.",
         found,
         name=f"movers-{days}-days",
@@ -240,16 +248,16 @@ def changes_cell(as_of: datetime | None) -> None:
         alt="The newest entries of the ledger",
         max_height=400,
         empty="Nothing has changed its name, licence or state since looking began."
-        if tracking_counts["tracked"]
+        if tracking_counts.tracked
         else "The ledger begins with the first look at a tracked account: imported history does not tell of names.",
-        empty_is_ok=bool(tracking_counts["tracked"]),
+        empty_is_ok=bool(tracking_counts.tracked),
     )
 
 
 now, as_of = datetime.now(UTC), components_as_of.selected_as_of()
 tracking_counts, stored = overview.tracking_counts(now), overview.stored_totals()
 
-if not stored["repositories"] and not tracking_counts["tracked"]:
+if not stored.repositories and not tracking_counts.tracked:
     show_welcome()
 else:
     if as_of is None:
@@ -258,7 +266,7 @@ else:
     """
     ## Freshness
     """
-    if tracking_counts["tracked"]:
+    if tracking_counts.tracked:
         st.markdown(tracking_sentence(tracking_counts, now))
         freshness_cells(now)
     else:

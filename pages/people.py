@@ -10,6 +10,7 @@ from pandas import DataFrame
 from streamlit import column_config as column
 
 from core.queries import people
+from core.queries.people import PeopleCounts
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.format import number
 from pages.components.metric_cards import Card, metric_row
@@ -35,13 +36,13 @@ COLUMNS = {
 }
 
 
-def show_cards(told: dict[str, int]) -> None:
+def show_cards(told: PeopleCounts) -> None:
     metric_row(
         [
-            Card("People", told["people"]),
-            Card("Active admins", told["admins"]),
-            Card("Inactive", told["inactive"]),
-            Card("Sessions open", told["sessions"]),
+            Card("People", told.people),
+            Card("Active admins", told.admins),
+            Card("Inactive", told.inactive),
+            Card("Sessions open", told.sessions),
         ],
         "people",
     )
@@ -97,7 +98,7 @@ admin, now = current.require_identity("admin"), datetime.now(UTC)
 totals = people.people_counts(now)
 show_cards(totals)
 with st.container(horizontal=True, vertical_alignment="center", key="people-new"):
-    invite_people.show_buttons(admin, totals["invitations"])
+    invite_people.show_buttons(admin, totals.invitations)
 found = filtered_people(now)
 chosen = st.query_params.get(SELECTED_PARAM, "")
 if found.empty:
@@ -105,7 +106,7 @@ if found.empty:
 else:
     show_table(found, chosen)
 if chosen:
-    person_detail.show_person(admin, chosen, totals["admins"], now)
+    person_detail.show_person(admin, chosen, totals.admins, now)
 """
 ## Audit trail
 Every sign-in and refusal, every change of what somebody may do or what is tracked; newest first.

@@ -72,28 +72,28 @@ def postgres_status(now: datetime) -> StatusCard:
     told = system.postgres_status()
     return ok(
         "answers",
-        f"{told['version']}, {server_kind(settings().database_url)}, started {time_ago(told['started_at'], now)}",
-        f"{number(told['connections'])} of {number(told['most'])} connections · {byte_size(told['bytes'])}",
+        f"{told.version}, {server_kind(settings().database_url)}, started {time_ago(told.started_at, now)}",
+        f"{number(told.connections)} of {number(told.max_connections)} connections · {byte_size(told.bytes)}",
     )
 
 
 def redis_status() -> StatusCard:
     told = system.redis_status()
-    bound = f" of {byte_size(told['most_bytes'])}" if told["most_bytes"] else ""
+    bound = f" of {byte_size(told.max_bytes)}" if told.max_bytes else ""
     return ok(
         "answers",
-        f"{told['name']} {told['version']}, {server_kind(settings().redis_url)}",
-        f"{number(told['clients'])} clients · {byte_size(told['bytes'])}{bound} used",
+        f"{told.name} {told.version}, {server_kind(settings().redis_url)}",
+        f"{number(told.clients)} clients · {byte_size(told.bytes)}{bound} used",
     )
 
 
 def web_status() -> StatusCard:
     pool = system.pool_usage()
-    say = warning if pool["lent"] >= pool["most"] else ok
+    say = warning if pool.checked_out >= pool.max_connections else ok
     return say(
         "runs",
         f"Streamlit {st.__version__}, Python {platform.python_version()}",
-        f"{pool['lent']} of {pool['most']} database connections lent",
+        f"{pool.checked_out} of {pool.max_connections} database connections lent",
     )
 
 
@@ -101,40 +101,40 @@ def scheduler_status(now: datetime) -> StatusCard:
     told = system.scheduler_leader()
     if told is None:
         return warning("nobody leads", "Nothing is refreshed on schedule until a scheduler runs.")
-    return ok("leads", f"since {time_ago(told['since'], now)}", f"on {told['address'] or 'the machine of Postgres'}")
+    return ok("leads", f"since {time_ago(told.since, now)}", f"on {told.address or 'the machine of Postgres'}")
 
 
 def workers_status(now: datetime) -> StatusCard:
     told = system.worker_counts(now)
-    silent = f"{number(told['silent'])} silent, taken for dead" if told["silent"] else ""
-    if not told["alive"]:
-        heard = f"last heard of {time_ago(told['heard_at'], now)}" if told["heard_at"] else "none has ever run"
+    silent = f"{number(told.unresponsive)} silent, taken for dead" if told.unresponsive else ""
+    if not told.alive or told.last_heartbeat_at is None:
+        heard = (
+            f"last heard of {time_ago(told.last_heartbeat_at, now)}" if told.last_heartbeat_at else "none has ever run"
+        )
         return warning("none alive", f"Jobs wait until a worker runs; {heard}.")
-    return ok(f"{number(told['alive'])} alive", f"heard of {time_ago(told['heard_at'], now)}", silent)
+    return ok(f"{number(told.alive)} alive", f"heard of {time_ago(told.last_heartbeat_at, now)}", silent)
 
 
 def queue_status(now: datetime) -> StatusCard:
     told = system.queue_counts(now)
-    later = f"{number(told['later'])} to be tried again" if told["later"] else ""
-    failed = f"{number(told['failed'])} given up" if told["failed"] else ""
-    more = " · ".join(part for part in (f"{number(told['doing'])} under way", later, failed) if part)
-    if not told["waiting"]:
+    later = f"{number(told.scheduled)} to be tried again" if told.scheduled else ""
+    failed = f"{number(told.failed)} given up" if told.failed else ""
+    more = " · ".join(part for part in (f"{number(told.running)} under way", later, failed) if part)
+    if not told.waiting:
         return ok("nothing waits", more)
-    late = told["oldest_at"] is not None and now - told["oldest_at"] > LONG_WAIT
-    oldest = f"the oldest came {time_ago(told['oldest_at'], now)}" if told["oldest_at"] else ""
-    return (warning if late else ok)(f"{number(told['waiting'])} wait", oldest, more)
+    late = told.oldest_at is not None and now - told.oldest_at > LONG_WAIT
+    oldest = f"the oldest came {time_ago(told.oldest_at, now)}" if told.oldest_at else ""
+    return (warning if late else ok)(f"{number(told.waiting)} wait", oldest, more)
 
 
 def freshness_status(now: datetime) -> StatusCard:
     told = system.freshness_counts(now)
-    if not told["tracked"]:
+    if not told.tracked:
         return inactive("nothing tracked", "No account is tracked yet.")
-    share = told["in_time"] / told["tracked"]
-    more = " · ".join(f"{number(told[name])} {name}" for name in ("never", "failing") if told[name])
+    share = told.on_time / told.tracked
+    more = " · ".join(f"{number(n)} {name}" for name, n in (("never", told.never), ("failing", told.failing)) if n)
     say = ok if share >= 0.9 else warning
-    return say(
-        f"{percent(share)} in time", f"{number(told['in_time'])} of {number(told['tracked'])} tracked accounts", more
-    )
+    return say(f"{percent(share)} in time", f"{number(told.on_time)} of {number(told.tracked)} tracked accounts", more)
 
 
 def limits_status(who: int) -> StatusCard:
@@ -256,12 +256,10 @@ def show_data() -> None:
         st.info(f"{why} How much is held is not known meanwhile.", icon=":material/cloud_off:")
         return
     held, tables = told
-    published = (
-        f"published {time_ago(held['published_at'], datetime.now(UTC))}" if held["published_at"] else "nothing yet"
-    )
-    months = f"months are ready up to {held['last_month'].replace('_', '-')}" if held["last_month"] else "no month yet"
-    st.caption(f"Data version {number(held['version'] or 0)}, {published} · {months}")
-    rows = DataFrame(tables).assign(size=[byte_size(table["bytes"]) for table in tables])
+    published = f"published {time_ago(held.published_at, datetime.now(UTC))}" if held.published_at else "nothing yet"
+    months = f"months are ready up to {held.last_month.replace('_', '-')}" if held.last_month else "no month yet"
+    st.caption(f"Data version {number(held.version or 0)}, {published} · {months}")
+    rows = DataFrame(tables).assign(size=[byte_size(table.bytes) for table in tables])
     st.dataframe(
         rows[list(TABLE_COLUMNS)].astype({"rows": "Int64"}),
         column_config=TABLE_COLUMNS,
@@ -275,7 +273,7 @@ def show_data() -> None:
 
 def show_versions() -> None:
     """What this process runs on; servers say theirs above."""
-    revision, _ = query_or_reason(lambda: system.postgres_status()["revision"])
+    revision, _ = query_or_reason(lambda: system.postgres_status().revision)
     names = {"Plotly": "plotly", "pandas": "pandas", "SQLAlchemy": "sqlalchemy", "procrastinate": "procrastinate"}
     told = {
         "Almanac": settings_report.almanac_version(),

@@ -4,11 +4,11 @@ Who is looked at, how often, and who else should be.
 """
 
 from datetime import UTC, datetime
-from typing import Any
 
 import streamlit as st
 
 from core.queries import tracking
+from core.queries.tracking import RefreshPlan
 from core.settings import settings
 from pages.components.format import duration
 from pages.components.metric_cards import Card, metric_row
@@ -28,13 +28,13 @@ def show_cards(counted: dict[str, int]) -> None:
     )
 
 
-def show_plan_line(plan: dict[str, Any]) -> None:
+def show_plan_line(plan: RefreshPlan | None) -> None:
     """Say how the budget is spread over what is tracked."""
-    if not plan:
+    if plan is None:
         usual = duration(settings().refresh_every.total_seconds() / 3600)
         st.caption(f"Everybody is looked at every {usual} until enough was seen to plan with.")
         return
-    st.caption(f":material/balance: {plan['told']}", help="How the planner spread the budget, and when it ran short")
+    st.caption(f":material/balance: {plan.told}", help="How the planner spread the budget, and when it ran short")
 
 
 admin, now = current.require_identity("admin"), datetime.now(UTC)

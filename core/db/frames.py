@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextvars import ContextVar
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import text
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MAX_CACHE_BYTES = 256 * 1024 * 1024
 
 CacheKey = tuple[object, ...]
+Record = TypeVar("Record")
 ComputeFrame = Callable[[str, dict[str, Any]], "DataFrame"]
 
 
@@ -112,6 +113,48 @@ def cached_per_version(ask: ComputeFrame, sql: str, values: dict[str, Any]) -> D
     version = _pinned_version.get()
     version = data_version() if version is None else version
     return frame_cache.get(version, (ask, sql, _to_hashable(values)), lambda: ask(sql, values))
+
+
+def derived(frame: DataFrame, source: DataFrame) -> DataFrame:
+    """Return *frame* with the SQL and values of *source*, the frame it was computed from."""
+    copy = frame.copy(deep=False)
+    copy.attrs = dict(source.attrs)
+    return copy
+
+
+def first_record(frame: DataFrame, record: Callable[..., Record]) -> Record | None:
+    """Build a *record* from the first row, its fields named like the columns; None without rows.
+
+    Nulls become None, timestamps `datetime`, numpy's numbers Python's.
+    """
+    if frame.empty:
+        return None
+    return record(**{str(name): _to_python(column.iloc[0]) for name, column in frame.items()})
+
+
+def single_record(frame: DataFrame, record: Callable[..., Record]) -> Record:
+    """Build a *record* from the only row, as `first_record`. Raises LookupError without rows."""
+    found = first_record(frame, record)
+    if found is None:
+        raise LookupError("the query returned no row")
+    return found
+
+
+def first_value(frame: DataFrame) -> Any:
+    """Return the first column of the first row as a Python value; None without rows or where it is null."""
+    return None if frame.empty else _to_python(frame.iat[0, 0])
+
+
+def _to_python(value: Any) -> Any:
+    import pandas as pd  # noqa: PLC0415 - as in `_query_frame`
+
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return None
+    if isinstance(value, pd.Timestamp):
+        return value.to_pydatetime()
+    if isinstance(value, pd.Timedelta):
+        return value.to_pytimedelta()
+    return value.item() if hasattr(value, "item") else value
 
 
 def _query_frame(sql: str, values: dict[str, Any]) -> DataFrame:

@@ -6,7 +6,8 @@ from datetime import datetime
 from pandas import DataFrame
 
 from core.db.frames import read_frame
-from core.queries.accounts import FOUR_WEEKS, as_of_or_end_of_today
+from core.queries.accounts import FOUR_WEEKS
+from core.queries.as_of import as_of_or_end_of_today
 
 CURRENT_COUNTS_CTE = """latest AS (
             SELECT repository_id, stars, forks, stars_30d, checked_at, source_id

@@ -1,28 +1,110 @@
 """Accounts: who is known, what their repositories add up to, and how that came about."""
 
-from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-import pandas as pd
 from pandas import DataFrame
 
-from core.db.frames import read_frame
+from core.db.frames import first_record, first_value, read_frame
+from core.queries.as_of import as_of_or_end_of_today
 from core.settings import settings
 
 FOUR_WEEKS = timedelta(days=28)
 YEAR = timedelta(days=364)
 
 
-def as_of_or_end_of_today(as_of: datetime | None) -> datetime:
-    """*as_of*, or the end of today in UTC: one value the whole day long, so that answers stay cached."""
-    return as_of or datetime.combine(datetime.now(UTC).date(), time.max, UTC)
+@dataclass(frozen=True)
+class Profile:
+    """An account as it is now, and how it is tracked.
+
+    account_id      our id, for other queries only
+    name, company, location, website, bio   None where GitHub reported none
+    gone_at, gone_reason   when and why it became unavailable
+    checked_at      last refresh
+    failures        failed refreshes in a row
+    """
+
+    account_id: int
+    login: str
+    kind: str | None
+    name: str | None
+    company: str | None
+    location: str | None
+    website: str | None
+    bio: str | None
+    created_at: datetime | None
+    gone_at: datetime | None
+    gone_reason: str | None
+    checked_at: datetime | None
+    is_tracked: bool
+    paused: bool
+    failures: int
 
 
-def first_row(frame: DataFrame) -> dict[str, Any]:
-    """The first row of *frame* with None for what is unknown; empty without rows."""
-    if frame.empty:
-        return {}
-    return {str(name): None if pd.isna(value) else value for name, value in frame.iloc[0].items()}
+@dataclass(frozen=True)
+class AccountSummary:
+    """An account and its counts, now or as of a timestamp.
+
+    account_id      our id, for other queries only
+    id              GitHub's
+    login … created_at   as they are now
+    gone_at, gone_reason   None if it became unavailable only later
+    followers … captured_at   from our newest snapshot by then; None before the first
+    checked_at      our last refresh by then
+    is_tracked      now
+    """
+
+    account_id: int
+    id: int | None
+    login: str
+    kind: str | None
+    name: str | None
+    company: str | None
+    location: str | None
+    website: str | None
+    bio: str | None
+    created_at: datetime | None
+    gone_at: datetime | None
+    gone_reason: str | None
+    followers: int | None
+    following: int | None
+    public_repositories: int | None
+    public_gists: int | None
+    stars: int | None
+    forks: int | None
+    repositories: int | None
+    captured_at: datetime | None
+    checked_at: datetime | None
+    is_tracked: bool
+
+
+@dataclass(frozen=True)
+class LatestCapture:
+    """The newest capture of an account or any of its repositories."""
+
+    captured_at: datetime
+    source: str
+    run_id: int | None
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The newest totals of an account and those of four weeks before, from one source.
+
+    Own totals are of the newest snapshot. Imported ones compare only repositories reported at both times.
+    `…_before` is None where that source has no capture then.
+    """
+
+    source: str
+    captured_at: datetime
+    stars: int | None
+    forks: int | None
+    followers: int | None
+    repositories: int | None
+    stars_before: int | None
+    forks_before: int | None
+    followers_before: int | None
+    repositories_before: int | None
 
 
 def suggestions(limit: int = 2_000) -> DataFrame:
@@ -44,14 +126,8 @@ def suggestions(limit: int = 2_000) -> DataFrame:
     return read_frame(sql, limit=limit)
 
 
-def profile(login: str) -> DataFrame:
-    """Find the account that bears *login* now: one row, or none.
-
-    account_id                                  own id, for the other queries here and nowhere else
-    login, kind, name, company, location, website, bio   text, null where GitHub tells none
-    created_at, gone_at, gone_reason, checked_at          when it began, ended (and why), was last looked at
-    is_tracked, paused, failures                what is wanted of it; failures in a row
-    """
+def profile(login: str) -> Profile | None:
+    """Find the account that has *login* now; of several, an available one. Not cached: tracking changes without a run."""
     sql = """
         SELECT account.id AS account_id, login, kind, name, company, location, website, bio, created_at, gone_at,
                gone_reason, checked_at, tracked_account.account_id IS NOT NULL AS is_tracked,
@@ -62,7 +138,33 @@ def profile(login: str) -> DataFrame:
          ORDER BY gone_at IS NOT NULL, github_id IS NULL
          LIMIT 1
     """
-    return read_frame(sql, fresh=True, login=login)
+    return first_record(read_frame(sql, fresh=True, login=login), Profile)
+
+
+def by_login(login: str, as_of: datetime | None) -> AccountSummary | None:
+    """Find the account that has *login* now, with its counts by *as_of*. Not cached: tracking changes without a run."""
+    sql = """
+        SELECT account.id AS account_id, github_id AS id, login, kind, name, company, location, website, bio,
+               account.created_at, CASE WHEN gone_at <= :until THEN gone_at END AS gone_at,
+               CASE WHEN gone_at <= :until THEN gone_reason END AS gone_reason,
+               last.followers, last.following, last.public_repositories, last.public_gists, last.stars, last.forks,
+               last.repositories, last.captured_at,
+               greatest(last.captured_at, looked.captured_at) AS checked_at,
+               tracked_account.account_id IS NOT NULL AS is_tracked
+          FROM account
+          LEFT JOIN tracked_account ON tracked_account.account_id = account.id
+          LEFT JOIN LATERAL (
+               SELECT * FROM account_snapshot WHERE account_id = account.id AND captured_at <= :until
+                ORDER BY captured_at DESC LIMIT 1) AS last ON true
+          LEFT JOIN LATERAL (
+               SELECT captured_at FROM capture
+                WHERE capture.account_id = account.id AND source_id = 1 AND captured_at <= :until
+                ORDER BY captured_at DESC LIMIT 1) AS looked ON true
+         WHERE lower(login) = lower(:login)
+         ORDER BY account.gone_at IS NOT NULL, github_id IS NULL, account.checked_at DESC NULLS LAST LIMIT 1
+    """
+    found = read_frame(sql, fresh=True, login=login, until=as_of_or_end_of_today(as_of))
+    return first_record(found, AccountSummary)
 
 
 def current_login(login: str) -> str | None:
@@ -76,8 +178,8 @@ def current_login(login: str) -> str | None:
          ORDER BY detected_at DESC
          LIMIT 1
     """
-    frame = read_frame(sql, login=login)
-    return None if frame.empty else str(frame.at[0, "login"])
+    found: str | None = first_value(read_frame(sql, login=login))
+    return found
 
 
 # An account has few repositories: as an array they are looked up, as a join Postgres may read every month whole.
@@ -173,8 +275,8 @@ def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:
     return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of), every=settings().refresh_every)
 
 
-def latest_capture(account_id: int, as_of: datetime | None) -> dict[str, Any]:
-    """Tell of the newest look at the account or any of its repositories: captured_at, source, run_id; empty before."""
+def latest_capture(account_id: int, as_of: datetime | None) -> LatestCapture | None:
+    """Return the newest capture of the account or any of its repositories; None before the first."""
     sql = """
         WITH looks AS (
             (SELECT captured_at, source_id, run_id FROM capture
@@ -189,20 +291,13 @@ def latest_capture(account_id: int, as_of: datetime | None) -> dict[str, Any]:
           JOIN source ON source.id = source_id
          ORDER BY captured_at DESC LIMIT 1
     """
-    return first_row(read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of)))
+    return first_record(read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of)), LatestCapture)
 
 
-def totals(account_id: int, as_of: datetime | None) -> dict[str, Any]:
-    """Tell the newest numbers and those of four weeks before, of our own looks, else of the newest import.
-
-    source, captured_at                        who said it and when
-    stars, forks, followers, repositories      as in `history`
-    stars_before, …                            four weeks earlier; None where nobody looked then. Imported: compared
-                                               like with like, over repositories shown at both times
-    Empty when nothing was collected yet.
-    """
+def totals(account_id: int, as_of: datetime | None) -> Totals | None:
+    """Return the newest totals and those of four weeks before: our own, else the newest import's; None without any."""
     own = _own_totals(account_id, as_of)
-    return first_row(own if not own.empty else _imported_totals(account_id, as_of))
+    return first_record(own if not own.empty else _imported_totals(account_id, as_of), Totals)
 
 
 def _own_totals(account_id: int, as_of: datetime | None) -> DataFrame:

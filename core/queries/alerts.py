@@ -2,18 +2,34 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 import pandas as pd
 from pandas import DataFrame
 
-from core.db.frames import read_frame
-from core.queries.accounts import first_row
+from core.db.frames import first_record, first_value, read_frame
 
 MAX_ID = 2**62
 UNREADABLE_HOST = "unreadable"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """The outcome of one webhook delivery.
+
+    state       waiting, delivered or failed
+    attempts    requests sent so far
+    status      HTTP status of the last response; None without one
+    error       why it failed, as a sentence
+    """
+
+    state: str
+    attempts: int
+    status: int | None
+    error: str | None
+    created_at: datetime
 
 
 def active_alerts() -> DataFrame:
@@ -117,13 +133,13 @@ def deliveries(webhook_id: int, most: int = 20) -> DataFrame:
     return read_frame(sql, fresh=True, webhook_id=webhook_id, most=most)
 
 
-def delivery(delivery_id: int) -> dict[str, Any]:
-    """What came of one delivery: state, attempts, status, error, created_at; empty when its webhook was removed."""
+def delivery(delivery_id: int) -> Delivery | None:
+    """Return one delivery; None when its webhook was deleted."""
     sql = "SELECT state, attempts, status, error, created_at FROM webhook_delivery WHERE id = :id"
-    return first_row(read_frame(sql, fresh=True, id=delivery_id))
+    return first_record(read_frame(sql, fresh=True, id=delivery_id), Delivery)
 
 
 def latest_raised_at() -> datetime | None:
-    """When something was noticed last."""
-    at = first_row(read_frame("SELECT max(raised_at) AS at FROM alert", fresh=True))["at"]
-    return None if at is None else at.to_pydatetime()
+    """Return when an alert was last raised; None before the first."""
+    at: datetime | None = first_value(read_frame("SELECT max(raised_at) AS at FROM alert", fresh=True))
+    return at

@@ -5,8 +5,7 @@ from datetime import datetime
 
 from pandas import DataFrame
 
-from core.db.frames import read_frame
-from core.queries.accounts import first_row
+from core.db.frames import first_value, read_frame
 
 PAGE_SIZE = 50
 MAX_COUNTED = 100_000
@@ -76,4 +75,4 @@ def count_events(wanted: EventFilter) -> int:
     sql = f"""
         SELECT count(*) AS events FROM (SELECT FROM audit_event {FILTER_SQL} LIMIT :most) AS found
     """  # noqa: S608 - a constant of this module
-    return int(first_row(read_frame(sql, fresh=True, **asdict(wanted), most=MAX_COUNTED + 1))["events"])
+    return int(first_value(read_frame(sql, fresh=True, **asdict(wanted), most=MAX_COUNTED + 1)))

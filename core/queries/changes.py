@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pandas import DataFrame
 
 from core.db.arrow import read_arrow
-from core.queries.accounts import as_of_or_end_of_today
+from core.queries.as_of import as_of_or_end_of_today
 
 KINDS = (
     *("renamed", "transferred", "relicensed", "archived", "restored", "gone", "back", "new"),

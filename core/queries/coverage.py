@@ -1,10 +1,9 @@
 """How new and how complete what we hold is. Everything here comes from looks (`capture`), never from changes."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from core.db.frames import read_frame
-from core.queries.accounts import first_row
+from core.db.frames import read_frame, single_record
 
 DEFINITION = (
     "**Newest look**: when GitHub last answered us. **Coverage**: of the last 30 days, the share on which a tracked "
@@ -12,12 +11,21 @@ DEFINITION = (
 )
 
 
-def freshness_and_coverage(until: datetime, *, in_the_past: bool) -> dict[str, Any]:
-    """Tell the newest look before *until* and the coverage of the 30 days before it.
+@dataclass(frozen=True)
+class DataState:
+    """How recent and how complete the stored data are.
 
-    newest_look  moment, of any source; None before the first
-    coverage     share from 0 to 1 over tracked accounts, from the day each was first looked at; None without any
+    latest_capture_at   newest capture of any source; None before the first
+    coverage            share from 0 to 1 of tracked account-days with a capture, over 30 days, each account from its
+                        first one; None without any
     """
+
+    latest_capture_at: datetime | None
+    coverage: float | None
+
+
+def freshness_and_coverage(until: datetime, *, in_the_past: bool) -> DataState:
+    """Return the newest capture before *until* and the coverage of the 30 days before it."""
     sql = """
         WITH looked AS (
             SELECT capture.account_id, (captured_at AT TIME ZONE 'UTC')::date AS day
@@ -37,7 +45,7 @@ def freshness_and_coverage(until: datetime, *, in_the_past: bool) -> dict[str, A
                    -- Whoever looked again since has left only what changed.
                    (SELECT max(captured_at) FROM repository_snapshot
                      WHERE captured_at <= :until AND captured_at > CAST(:until AS timestamptz) - interval '4 months'
-                       AND CAST(:in_the_past AS boolean))) AS newest_look,
+                       AND CAST(:in_the_past AS boolean))) AS latest_capture_at,
                (SELECT (sum(days) / nullif(sum(possible), 0))::float FROM each) AS coverage
     """
-    return first_row(read_frame(sql, until=until, in_the_past=in_the_past))
+    return single_record(read_frame(sql, until=until, in_the_past=in_the_past), DataState)

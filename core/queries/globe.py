@@ -8,7 +8,7 @@ from pandas import DataFrame
 
 from core.db.frames import read_frame
 from core.geo.geocoder import default_geocoder
-from core.queries.accounts import as_of_or_end_of_today
+from core.queries.as_of import as_of_or_end_of_today
 from core.queries.repository_base import as_of_values, repository_ctes
 
 COLUMNS = ["place", "country", "exact", "latitude", "longitude", "accounts", "repositories", "stars", "followers"]

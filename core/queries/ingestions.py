@@ -1,12 +1,11 @@
 """Ingestions, newest first: what was asked for at once, and what became of each account in it. Asked afresh."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from pandas import DataFrame
 
-from core.db.frames import read_frame
-from core.queries.accounts import first_row
+from core.db.frames import first_record, read_frame
 
 MAX_ID = 2**62
 
@@ -36,6 +35,26 @@ STATE_CTES = """runs AS (
                    count(*) FILTER (WHERE NOT (state IN ('stored', 'unchanged') AND error_code IS NULL)) AS failed
               FROM outcomes GROUP BY ingestion_id
         )"""
+
+
+@dataclass(frozen=True)
+class Ingestion:
+    """One ingestion, with the fields that `list_ingestions` describes."""
+
+    id: int
+    state: str
+    trigger: str
+    requested_by: str | None
+    request_id: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    accounts: int
+    stored: int
+    failed: int
+    requests: int
+    points: int
+    not_modified: int
+    rows_written: int
 
 
 def list_ingestions(before: int = MAX_ID, most: int = 100, login: str = "", trigger: str = "") -> DataFrame:
@@ -154,9 +173,8 @@ def daily_coverage(until: datetime, days: int) -> DataFrame:
     return read_frame(sql, until=until, days=days)
 
 
-def get_ingestion(ingestion_id: int) -> dict[str, Any]:
-    """One ingestion as in `listed`; empty when there is none."""
-    return first_row(_by_ids([ingestion_id]))
+def get_ingestion(ingestion_id: int) -> Ingestion | None:
+    return first_record(_by_ids([ingestion_id]), Ingestion)
 
 
 def _by_ids(ids: list[int]) -> DataFrame:

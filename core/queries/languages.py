@@ -5,7 +5,7 @@ from datetime import datetime
 from pandas import DataFrame
 
 from core.db.frames import read_frame
-from core.queries.accounts import as_of_or_end_of_today
+from core.queries.as_of import as_of_or_end_of_today
 
 
 def account_languages(account_id: int, as_of: datetime | None) -> DataFrame:

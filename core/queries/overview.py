@@ -1,21 +1,43 @@
 """The state of the whole: what is tracked, what it adds up to, how fresh it is, what moved, what changed."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-import pandas as pd
 from pandas import DataFrame
 
-from core.db.frames import read_frame
-from core.queries.accounts import as_of_or_end_of_today, first_row
+from core.db.frames import first_value, read_frame, single_record
+from core.queries.as_of import as_of_or_end_of_today
 from core.settings import settings
 
 # Growth that ends longer before the newest look than this is of another time.
 MAX_GROWTH_LAG = timedelta(days=7)
 
 
-def tracking_counts(now: datetime) -> dict[str, Any]:
-    """Count what is wanted at this moment: tracked, paused, due, failing (accounts, ints), next_due_at (moment)."""
+@dataclass(frozen=True)
+class TrackingCounts:
+    """How many accounts are tracked, and in which state; an account can count in several."""
+
+    tracked: int
+    paused: int
+    due: int
+    queued: int
+    failing: int
+    next_due_at: datetime | None
+
+
+@dataclass(frozen=True)
+class StoredTotals:
+    """What is stored now, over all sources: each repository with its latest counts."""
+
+    accounts: int
+    repositories: int
+    stars: int | None
+    forks: int | None
+    languages: int
+
+
+def tracking_counts(now: datetime) -> TrackingCounts:
+    """Count tracked accounts by state, not cached."""
     sql = """
         SELECT count(*) AS tracked,
                count(*) FILTER (WHERE paused) AS paused,
@@ -25,11 +47,11 @@ def tracking_counts(now: datetime) -> dict[str, Any]:
                min(due_at) FILTER (WHERE NOT paused AND due_at > :now) AS next_due_at
           FROM tracked_account
     """
-    return first_row(read_frame(sql, fresh=True, now=now))
+    return single_record(read_frame(sql, fresh=True, now=now), TrackingCounts)
 
 
-def stored_totals() -> dict[str, Any]:
-    """Count everything held now: accounts, repositories, stars, forks, languages, sources with anything."""
+def stored_totals() -> StoredTotals:
+    """Add up the latest counts of all stored repositories. Stars and forks are None without any."""
     sql = """
         SELECT count(DISTINCT latest.account_id) AS accounts, count(*) AS repositories,
                sum(latest.stars)::bigint AS stars, sum(latest.forks)::bigint AS forks,
@@ -37,7 +59,7 @@ def stored_totals() -> dict[str, Any]:
           FROM repository_latest AS latest
           JOIN repository ON repository.id = latest.repository_id
     """
-    return first_row(read_frame(sql))
+    return single_record(read_frame(sql), StoredTotals)
 
 
 def source_trend(as_of: datetime | None) -> DataFrame:
@@ -89,23 +111,24 @@ def account_freshness(now: datetime) -> DataFrame:
 
 
 def growth_reference_at(as_of: datetime | None) -> datetime | None:
-    """The moment up to which growth is known: the newest look of any source before *as_of*; None before the first.
+    """Return the time up to which growth is known: the newest capture of any source by *as_of*; None before the first.
 
-    In the past: the newest look in the four months before that saw a change.
+    For the past it is the newest snapshot of the four months before.
     """
     if as_of is None:
         sql = """
             SELECT greatest((SELECT max(growth_as_of) FROM repository_current),
                             (SELECT max(last_at) FROM repository_import)) AS at
         """
-        at = first_row(read_frame(sql))["at"]
+        at = first_value(read_frame(sql))
     else:
         sql = """
             SELECT max(captured_at) AS at FROM repository_snapshot
              WHERE captured_at <= :until AND captured_at > CAST(:until AS timestamptz) - interval '4 months'
         """
-        at = first_row(read_frame(sql, until=as_of))["at"]
-    return None if at is None else pd.Timestamp(at).to_pydatetime()
+        at = first_value(read_frame(sql, until=as_of))
+    reference: datetime | None = at
+    return reference
 
 
 CURRENT_GROWTH_CTE = """grown AS (

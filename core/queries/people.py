@@ -1,12 +1,11 @@
 """People as admins see them: who there is, where they are signed in, which keys they hold. Always read afresh."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from pandas import DataFrame
 
-from core.db.frames import read_frame
-from core.queries.accounts import first_row
+from core.db.frames import read_frame, single_record
 
 MAX_ROWS = 1_000
 
@@ -38,8 +37,18 @@ def list_people(now: datetime, *, search: str = "", role: str = "", active: bool
     return read_frame(sql, fresh=True, now=now, search=search.strip(), role=role, active=active, most=MAX_ROWS)
 
 
-def people_counts(now: datetime) -> dict[str, Any]:
-    """Count people (ints): people, admins that are active, inactive ones, sessions open, invitations not used yet."""
+@dataclass(frozen=True)
+class PeopleCounts:
+    """How many people there are: admins are active ones, sessions and invitations not expired ones."""
+
+    people: int
+    admins: int
+    inactive: int
+    sessions: int
+    invitations: int
+
+
+def people_counts(now: datetime) -> PeopleCounts:
     sql = """
         SELECT count(*) AS people,
                count(*) FILTER (WHERE role = 'admin' AND active) AS admins,
@@ -48,7 +57,7 @@ def people_counts(now: datetime) -> dict[str, Any]:
                (SELECT count(*) FROM ticket WHERE purpose = 'invite' AND expires_at > :now) AS invitations
           FROM person
     """
-    return first_row(read_frame(sql, fresh=True, now=now))
+    return single_record(read_frame(sql, fresh=True, now=now), PeopleCounts)
 
 
 def invitations(now: datetime) -> DataFrame:

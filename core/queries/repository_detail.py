@@ -1,13 +1,11 @@
 """Repositories with everything held of each, now or as of a moment: of one account, or one by its name."""
 
 from datetime import datetime
-from typing import Any
 
 from pandas import DataFrame
 
 from core.db.arrow import read_arrow
-from core.db.frames import read_frame
-from core.queries.accounts import first_row
+from core.db.frames import first_value, read_frame
 from core.queries.repository_base import PAST_ATTRIBUTES_CTES
 
 CURRENT_SQL = """
@@ -126,8 +124,8 @@ def find_repository_id(owner: str, name: str) -> int | None:
         SELECT id FROM repository WHERE lower(full_name) = lower(:full_name)
          ORDER BY gone_at IS NOT NULL, github_id IS NULL, id DESC LIMIT 1
     """
-    found: dict[str, Any] = first_row(read_frame(sql, full_name=f"{owner}/{name}"))
-    return int(found["id"]) if found else None
+    found: int | None = first_value(read_frame(sql, full_name=f"{owner}/{name}"))
+    return found
 
 
 def current_full_name(owner: str, name: str) -> str | None:
@@ -140,5 +138,5 @@ def current_full_name(owner: str, name: str) -> str | None:
            AND lower(repository.full_name) <> lower(:full_name)
          ORDER BY detected_at DESC LIMIT 1
     """
-    found = first_row(read_frame(sql, full_name=f"{owner}/{name}"))
-    return str(found["full_name"]) if found else None
+    found: str | None = first_value(read_frame(sql, full_name=f"{owner}/{name}"))
+    return found

@@ -3,8 +3,10 @@
 Nothing here is cached, and nothing waits for a lock or a busy server: a page that shows trouble must not be part of it.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import text
 
@@ -16,141 +18,229 @@ from core.settings import settings
 
 STATEMENT_TIMEOUT_MS = 2_000
 
-Row = dict[str, Any]
+Record = TypeVar("Record")
 
 
-def _rows(sql: str, **values: object) -> list[Row]:
+@dataclass(frozen=True)
+class PostgresStatus:
+    """The database server; *revision* is of the migrations, *bytes* of the whole database."""
+
+    version: str
+    revision: str
+    bytes: int
+    started_at: datetime
+    connections: int
+    max_connections: int
+
+
+@dataclass(frozen=True)
+class RedisStatus:
+    """The Redis or Valkey server; *bytes* of memory used, *max_bytes* None without a limit."""
+
+    name: str
+    version: str
+    bytes: int
+    max_bytes: int | None
+    clients: int
+
+
+@dataclass(frozen=True)
+class PoolUsage:
+    """This process's connections to Postgres: in use, open (in use or idle), and how many it may open."""
+
+    checked_out: int
+    open: int
+    max_connections: int
+
+
+@dataclass(frozen=True)
+class SchedulerLeader:
+    """The scheduler that holds the leader lock.
+
+    since     when its database connection began
+    address   IP address; None for a socket on the database's machine
+    """
+
+    since: datetime
+    address: str | None
+
+
+@dataclass(frozen=True)
+class WorkerCounts:
+    """Workers by heartbeat: unresponsive ones are older than HEARTBEAT_TIMEOUT; the newest heartbeat or None."""
+
+    alive: int
+    unresponsive: int
+    last_heartbeat_at: datetime | None
+
+
+@dataclass(frozen=True)
+class QueueCounts:
+    """Jobs by state: *scheduled* ones wait for a later time; *oldest_at* is since when the oldest waiting one waits."""
+
+    waiting: int
+    scheduled: int
+    running: int
+    failed: int
+    oldest_at: datetime | None
+
+
+@dataclass(frozen=True)
+class FreshnessCounts:
+    """Tracked accounts that are not paused; *on_time* ones were refreshed within their cadence."""
+
+    tracked: int
+    on_time: int
+    never: int
+    failing: int
+
+
+@dataclass(frozen=True)
+class RefreshFailure:
+    """A failed refresh of an account: an error code for programs and a sentence for people."""
+
+    at: datetime
+    login: str
+    code: str | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class DataStatus:
+    """The published data version, None before the first, and the last month (`2026_03`) that has a partition."""
+
+    version: int | None
+    published_at: datetime | None
+    last_month: str | None
+
+
+@dataclass(frozen=True)
+class TableSize:
+    """A table: rows as of the last ANALYZE (None before one), bytes with indexes, and its number of partitions."""
+
+    name: str
+    rows: int | None
+    bytes: int
+    partitions: int
+
+
+def _records(record: Callable[..., Record], sql: str, **values: object) -> list[Record]:
     with transaction() as connection:
         connection.execute(text("SELECT set_config('statement_timeout', :ms, true)"), {"ms": str(STATEMENT_TIMEOUT_MS)})
-        return [dict(row) for row in connection.execute(text(sql), values).mappings()]
+        return [record(**dict[str, Any](row)) for row in connection.execute(text(sql), values).mappings()]
 
 
-def postgres_status() -> Row:
-    """Tell about the server: version, revision (of the tables), bytes (of the database), started_at, connections, most.
-
-    most is how many connections it takes.
-    """
-    return _rows("""
+def postgres_status() -> PostgresStatus:
+    sql = """
         SELECT current_setting('server_version') AS version,
                (SELECT version_num FROM alembic_version) AS revision,
                pg_database_size(current_database()) AS bytes,
                pg_postmaster_start_time() AS started_at,
                (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()) AS connections,
-               current_setting('max_connections')::int AS most
-    """)[0]
-
-
-def redis_status() -> Row:
-    """Tell about the server: name, version, bytes (in memory), most_bytes (None: no bound), clients.
-
-    Raises RedisError when it is away.
+               current_setting('max_connections')::int AS max_connections
     """
-    found: Row = redis_client.redis().info()
-    is_valkey = "valkey_version" in found
-    return {
-        "name": "Valkey" if is_valkey else "Redis",
-        "version": found["valkey_version"] if is_valkey else found["redis_version"],
-        "bytes": found["used_memory"],
-        "most_bytes": found.get("maxmemory") or None,
-        "clients": found["connected_clients"],
-    }
+    return _records(PostgresStatus, sql)[0]
 
 
-def pool_usage() -> Row:
-    """Tell how many connections to Postgres this process has lent out, and how many it may: lent, most."""
-    held = engine().pool
-    lent, size, extra = (int(getattr(held, name, lambda: 0)()) for name in ("checkedout", "size", "overflow"))
-    return {"lent": lent, "most": size + int(getattr(held, "_max_overflow", 0)), "open": size + extra}
+def redis_status() -> RedisStatus:
+    """Read the server's own report. Raises RedisError when it is unavailable."""
+    info: dict[str, Any] = redis_client.redis().info()
+    is_valkey = "valkey_version" in info
+    return RedisStatus(
+        name="Valkey" if is_valkey else "Redis",
+        version=info["valkey_version"] if is_valkey else info["redis_version"],
+        bytes=info["used_memory"],
+        max_bytes=info.get("maxmemory") or None,
+        clients=info["connected_clients"],
+    )
 
 
-def scheduler_leader() -> Row | None:
-    """Tell who leads: since (moment its connection began), address (None: a socket of that machine); None: nobody."""
-    found = _rows(
-        """
+def pool_usage() -> PoolUsage:
+    """Count this process's connections to Postgres; zeros for a pool that does not count."""
+    pool = engine().pool
+    checked_out, size, overflow = (int(getattr(pool, name, lambda: 0)()) for name in ("checkedout", "size", "overflow"))
+    max_connections = size + int(getattr(pool, "_max_overflow", 0))
+    return PoolUsage(checked_out, open=size + overflow, max_connections=max_connections)
+
+
+def scheduler_leader() -> SchedulerLeader | None:
+    """Return the scheduler that holds the leader lock; None without one."""
+    sql = """
         SELECT backend_start AS since, host(client_addr) AS address
           FROM pg_locks JOIN pg_stat_activity USING (pid)
          WHERE locktype = 'advisory' AND granted AND objsubid = 1
            AND classid::bigint = :high AND objid::bigint = :low
            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        """,
-        high=LEADER_LOCK >> 32,
-        low=LEADER_LOCK & 0xFFFFFFFF,
-    )
+    """
+    found = _records(SchedulerLeader, sql, high=LEADER_LOCK >> 32, low=LEADER_LOCK & 0xFFFFFFFF)
     return found[0] if found else None
 
 
-def worker_counts(now: datetime) -> Row:
-    """Count workers: alive, silent (not heard of in SILENT); heard_at is the newest sign of life, None without any."""
+def worker_counts(now: datetime) -> WorkerCounts:
     sql = """
         SELECT count(*) FILTER (WHERE last_heartbeat > :since) AS alive,
-               count(*) FILTER (WHERE last_heartbeat <= :since) AS silent,
-               max(last_heartbeat) AS heard_at
+               count(*) FILTER (WHERE last_heartbeat <= :since) AS unresponsive,
+               max(last_heartbeat) AS last_heartbeat_at
           FROM procrastinate_workers
     """
-    return _rows(sql, since=now - HEARTBEAT_TIMEOUT)[0]
+    return _records(WorkerCounts, sql, since=now - HEARTBEAT_TIMEOUT)[0]
 
 
-def queue_counts(now: datetime) -> Row:
-    """Count jobs: waiting, later (to be tried again), doing, failed; oldest_at: since when the oldest one waits."""
+def queue_counts(now: datetime) -> QueueCounts:
     sql = """
         WITH job AS (
-            SELECT status, scheduled_at > :now AS later, CASE WHEN status = 'todo' AND scheduled_at IS NULL THEN (
+            SELECT status, scheduled_at > :now AS is_scheduled, CASE WHEN status = 'todo' AND scheduled_at IS NULL THEN (
                        SELECT max(at) FROM procrastinate_events AS event WHERE event.job_id = procrastinate_jobs.id)
                    ELSE scheduled_at END AS since
               FROM procrastinate_jobs WHERE queue_name = :queue
         )
-        SELECT count(*) FILTER (WHERE status = 'todo' AND later IS NOT TRUE) AS waiting,
-               count(*) FILTER (WHERE status = 'todo' AND later) AS later,
-               count(*) FILTER (WHERE status = 'doing') AS doing,
+        SELECT count(*) FILTER (WHERE status = 'todo' AND is_scheduled IS NOT TRUE) AS waiting,
+               count(*) FILTER (WHERE status = 'todo' AND is_scheduled) AS scheduled,
+               count(*) FILTER (WHERE status = 'doing') AS running,
                count(*) FILTER (WHERE status = 'failed') AS failed,
-               min(since) FILTER (WHERE status = 'todo' AND later IS NOT TRUE) AS oldest_at
+               min(since) FILTER (WHERE status = 'todo' AND is_scheduled IS NOT TRUE) AS oldest_at
           FROM job
     """
-    return _rows(sql, now=now, queue=QUEUE)[0]
+    return _records(QueueCounts, sql, now=now, queue=QUEUE)[0]
 
 
-def freshness_counts(now: datetime) -> Row:
-    """Count tracked accounts that are not paused: tracked, in_time (looked at within their cadence), never, failing."""
+def freshness_counts(now: datetime) -> FreshnessCounts:
     sql = """
         SELECT count(*) AS tracked,
                count(*) FILTER (WHERE checked_at > CAST(:now AS timestamptz)
-                                                   - coalesce(every, planned_cadence, :every)) AS in_time,
+                                                   - coalesce(every, planned_cadence, :every)) AS on_time,
                count(*) FILTER (WHERE checked_at IS NULL) AS never,
                count(*) FILTER (WHERE failures > 0) AS failing
           FROM tracked_account JOIN account ON account.id = account_id
          WHERE NOT paused
     """
-    return _rows(sql, now=now, every=settings().refresh_every)[0]
+    return _records(FreshnessCounts, sql, now=now, every=settings().refresh_every)[0]
 
 
-def recent_failures(since: datetime, most: int = 20) -> list[Row]:
-    """List what went wrong after *since*, newest first: at, login, code (what programs call it), error (a sentence)."""
+def recent_failures(since: datetime, limit: int = 20) -> list[RefreshFailure]:
+    """List refreshes that failed after *since*, newest first."""
     sql = """
         SELECT finished_at AS at, login, error_code AS code, error
           FROM ingest_item
          WHERE state = 'failed' AND finished_at > :since
          ORDER BY finished_at DESC
-         LIMIT :most
+         LIMIT :limit
     """
-    return _rows(sql, since=since, most=most)
+    return _records(RefreshFailure, sql, since=since, limit=limit)
 
 
-def data_status() -> Row:
-    """Tell version (of the data), published_at, both None before the first, and last_month that has a partition."""
+def data_status() -> DataStatus:
     sql = """
         SELECT version, published_at,
                (SELECT max(right(relname, 7)) FROM pg_class
                  WHERE relispartition AND relkind = 'r' AND relname LIKE 'repository_snapshot_2%') AS last_month
           FROM (SELECT) AS one LEFT JOIN data_version ON true
     """
-    return _rows(sql)[0]
+    return _records(DataStatus, sql)[0]
 
 
-def table_sizes() -> list[Row]:
-    """List the tables, largest first: name, rows (about: as of the last ANALYZE; None before one), bytes, partitions.
-
-    bytes are of the table with its indexes.
-    """
+def table_sizes() -> list[TableSize]:
+    """List the tables, largest first."""
     sql = """
         WITH part AS (
             SELECT coalesce(parent.oid, class.oid) AS root, class.oid, class.reltuples,
@@ -168,4 +258,4 @@ def table_sizes() -> list[Row]:
          GROUP BY pg_class.relname
          ORDER BY bytes DESC, name
     """
-    return _rows(sql)
+    return _records(TableSize, sql)

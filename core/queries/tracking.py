@@ -1,13 +1,76 @@
 """What is wanted refreshed, and how far each of it is. Asked afresh: no run publishes it."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from pandas import DataFrame
 
-from core.db.frames import read_frame
-from core.queries.accounts import first_row
+from core.db.frames import first_record, first_value, read_frame, single_record
 from core.settings import settings
+
+
+@dataclass(frozen=True)
+class RefreshProgress:
+    """How far the refresh of an account is.
+
+    is_running      whether a worker is refreshing it
+    item_state … finished_at   the last attempt; None before the first
+    """
+
+    checked_at: datetime | None
+    gone_at: datetime | None
+    is_tracked: bool
+    paused: bool
+    queued_at: datetime | None
+    is_running: bool
+    item_state: str | None
+    error_code: str | None
+    error: str | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class TrackingStatus:
+    """Whether a login is tracked.
+
+    account_id      our id; None while there is no such account
+    requested_at    when a pending tracking request was made; None without one
+    """
+
+    account_id: int | None
+    is_tracked: bool
+    requested_at: datetime | None
+
+
+@dataclass(frozen=True)
+class RefreshPlan:
+    """How the planner spread GitHub's rate budget over the tracked accounts.
+
+    told                one sentence
+    accounts            tracked and not paused; *pinned* of them have a cadence of their own, *unknown* have too few
+                        captures to be planned and keep the default
+    unit                points or requests
+    budget_per_hour     what GitHub grants; *usable_per_hour* what the plan may spend; *default_cadence_per_hour* what
+                        refreshing all at the default cadence would cost; *planned_per_hour* what the plan costs
+    every_hours         the default cadence; shortest, median and longest are planned ones
+    stretch             planned intervals relative to the default ones, on average; 1 unless the budget is short
+    """
+
+    planned_at: datetime
+    told: str
+    accounts: int
+    pinned: int
+    unknown: int
+    unit: str
+    budget_per_hour: float
+    usable_per_hour: float
+    default_cadence_per_hour: float
+    planned_per_hour: float
+    every_hours: float
+    shortest_hours: float | None
+    median_hours: float | None
+    longest_hours: float | None
+    stretch: float | None
 
 
 def tracked_accounts(login: str = "") -> DataFrame:
@@ -32,14 +95,8 @@ def tracked_accounts(login: str = "") -> DataFrame:
     return read_frame(sql, fresh=True, login=login, every=settings().refresh_every)
 
 
-def refresh_progress(account_id: int) -> dict[str, Any]:
-    """Tell how far the wanted look at an account is.
-
-    checked_at, gone_at              last look; since when it is gone
-    is_tracked, paused, queued_at    whether it is wanted, and waits in the queue
-    is_running                       whether a worker has it in hand
-    item_state, error_code, error, finished_at   what came of the last try; None before the first
-    """
+def refresh_progress(account_id: int) -> RefreshProgress:
+    """Return how far the refresh of an account is. Raises LookupError for an unknown id."""
     sql = """
         SELECT account.checked_at, gone_at, tracked_account.account_id IS NOT NULL AS is_tracked,
                coalesce(paused, false) AS paused, queued_at, coalesce(job.status = 'doing', false) AS is_running,
@@ -52,27 +109,22 @@ def refresh_progress(account_id: int) -> dict[str, Any]:
                 WHERE ingest_item.account_id = account.id ORDER BY finished_at DESC LIMIT 1) AS item ON true
          WHERE account.id = :account_id
     """
-    return first_row(read_frame(sql, fresh=True, account_id=account_id))
+    return single_record(read_frame(sql, fresh=True, account_id=account_id), RefreshProgress)
 
 
-def tracking_status(login: str) -> dict[str, Any]:
-    """Tell what is wanted of *login*, whether anybody has seen it or not.
-
-    account_id    our own id; None before anything was asked
-    is_tracked    whether it is on the list
-    asked_at      since when a wish for it waits for an admin; None without one
-    """
+def tracking_status(login: str) -> TrackingStatus:
+    """Return whether *login* is tracked or requested, also for a login that is not stored."""
     sql = """
         SELECT found.id AS account_id, tracked_account.account_id IS NOT NULL AS is_tracked,
                (SELECT asked_at FROM tracking_request
-                 WHERE lower(login) = lower(:login) AND decided_at IS NULL) AS asked_at
+                 WHERE lower(login) = lower(:login) AND decided_at IS NULL) AS requested_at
           FROM (VALUES (1)) AS one
           LEFT JOIN LATERAL (
                SELECT id FROM account WHERE lower(login) = lower(:login)
                 ORDER BY gone_at IS NULL DESC, github_id IS NULL, checked_at DESC NULLS LAST LIMIT 1) AS found ON true
           LEFT JOIN tracked_account ON tracked_account.account_id = found.id
     """
-    return first_row(read_frame(sql, fresh=True, login=login))
+    return single_record(read_frame(sql, fresh=True, login=login), TrackingStatus)
 
 
 def due_account_ids(now: datetime) -> list[int]:
@@ -127,13 +179,22 @@ def state_counts(now: datetime) -> dict[str, int]:
 def next_due_at() -> datetime | None:
     """When the next account that is not paused and not queued is, or was, due."""
     sql = "SELECT min(due_at) AS at FROM tracked_account WHERE NOT paused AND queued_at IS NULL"
-    at = first_row(read_frame(sql, fresh=True))["at"]
-    return None if at is None else at.to_pydatetime()
+    at: datetime | None = first_value(read_frame(sql, fresh=True))
+    return at
 
 
-def latest_plan() -> dict[str, Any]:
-    """How the budget is spread now, as the planner wrote it down; empty before its first time."""
-    return first_row(read_frame("SELECT * FROM refresh_plan ORDER BY planned_at DESC LIMIT 1", fresh=True))
+def latest_plan() -> RefreshPlan | None:
+    """Return the newest refresh plan; None before the scheduler made one."""
+    sql = """
+        SELECT planned_at, told, accounts, pinned, unknown, unit, budget_per_hour, usable_per_hour,
+               default_cadence_per_hour, planned_per_hour, (extract(epoch FROM every) / 3600)::float AS every_hours,
+               (extract(epoch FROM floor) / 3600)::float AS shortest_hours,
+               (extract(epoch FROM median_cadence) / 3600)::float AS median_hours,
+               (extract(epoch FROM ceiling) / 3600)::float AS longest_hours, stretch
+          FROM refresh_plan
+         ORDER BY id DESC LIMIT 1
+    """
+    return first_record(read_frame(sql, fresh=True), RefreshPlan)
 
 
 def pending_requests() -> DataFrame:

@@ -152,7 +152,7 @@ def show_lookup_progress() -> None:
     said = f"Asking GitHub: {what} …"
     if lookup.state == "waiting":
         told, _ = query_or_reason(lambda: system.worker_counts(datetime.now(UTC)))
-        nobody = told is not None and not told["alive"]
+        nobody = told is not None and not told.alive
         said = "No worker is alive; it begins when one is …" if nobody else "Waiting for a worker …"
     st.progress(min(lookup.share, 1.0), text=said)
 

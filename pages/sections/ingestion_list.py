@@ -121,16 +121,16 @@ def store_selection_in_url() -> None:
 
 def show_ingestion(chosen: str) -> None:
     """What became of each account of one ingestion."""
-    one = ingestions.get_ingestion(int(chosen)) if chosen.isascii() and chosen.isdigit() and len(chosen) < 18 else {}
-    if not one:
+    one = ingestions.get_ingestion(int(chosen)) if chosen.isascii() and chosen.isdigit() and len(chosen) < 18 else None
+    if one is None:
         st.info(f"There is no ingestion {chosen[:20]}.", icon=":material/search_off:")
         return
     items = ingestions.items(int(chosen))
     with st.container(border=True, key="run-detail"):
-        request = f" · request `{one['request_id']}`" if one["request_id"] else ""
-        st.markdown(f"**Ingestion {one['id']}** · {one['state']}{request}")
+        request = f" · request `{one.request_id}`" if one.request_id else ""
+        st.markdown(f"**Ingestion {one.id}** · {one.state}{request}")
         if items.empty:
-            st.caption("No account was reached." if one["state"] != "queued" else "No worker has begun it yet.")
+            st.caption("No account was reached." if one.state != "queued" else "No worker has begun it yet.")
             return
         rows = without_attrs(items).assign(outcome=[outcome_sentence(item) for item in items.to_dict("records")])
         st.dataframe(
@@ -142,7 +142,7 @@ def show_ingestion(chosen: str) -> None:
             alt="What became of each account",
             key="run-items",
         )
-        missing = int(one["accounts"]) - len(items)
+        missing = one.accounts - len(items)
         if missing > 0:
             st.caption(f"{number(missing)} {'was' if missing == 1 else 'were'} not reached.")
 

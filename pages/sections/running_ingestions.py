@@ -169,14 +169,14 @@ def system_line(now: datetime) -> str:
     others, _ = query_or_reason(lambda: ingestions.background_jobs(now))
     parts = []
     if workers is not None:
-        parts.append(f"{number(workers['alive'])} {'worker' if workers['alive'] == 1 else 'workers'} alive")
+        parts.append(f"{number(workers.alive)} {'worker' if workers.alive == 1 else 'workers'} alive")
     if not unknown:
         parts.append("a scheduler leads" if leader else "no scheduler leads: nothing begins by itself")
     if queue is not None:
-        jobs = f"{number(queue['doing'])} in hand, {number(queue['waiting'])} waiting"
-        parts.append(f"jobs: {jobs}" if queue["doing"] + queue["waiting"] else "the queue is empty")
-        if queue["later"]:
-            parts.append(f"{number(queue['later'])} put off to a later moment")
+        jobs = f"{number(queue.running)} in hand, {number(queue.waiting)} waiting"
+        parts.append(f"jobs: {jobs}" if queue.running + queue.waiting else "the queue is empty")
+        if queue.scheduled:
+            parts.append(f"{number(queue.scheduled)} put off to a later moment")
     if others is not None and len(others):
         busy = [
             BACKGROUND_JOB_LABELS.get(kind, kind) for kind in others[others["working"] + others["waiting"] > 0]["kind"]
@@ -189,7 +189,7 @@ def system_line(now: datetime) -> str:
 def idle_reason(now: datetime) -> str:
     """What comes next, while nothing runs."""
     told, _ = query_or_reason(lambda: system.worker_counts(now))
-    if told is not None and not told["alive"]:
+    if told is not None and not told.alive:
         return "No worker is alive: start one with `python -m ingest worker`."
     counted, why = query_or_reason(lambda: tracking.state_counts(now))
     if counted is None:
@@ -210,7 +210,7 @@ def idle_reason(now: datetime) -> str:
 def show_waiting_reasons(now: datetime) -> None:
     """Say why nothing moves, when nothing can."""
     told, _ = query_or_reason(lambda: system.worker_counts(now))
-    if told is not None and not told["alive"]:
+    if told is not None and not told.alive:
         st.warning("No worker is alive: these jobs wait until one runs.", icon=":material/engineering:")
     seen, _ = query_or_reason(
         lambda: shared_state.load_rate_budget(redis_client.redis(), settings().github_api_url, now)

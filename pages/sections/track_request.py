@@ -1,8 +1,6 @@
 """Asking for an account that is not tracked: the button, what happens next, and how far it is until it shows."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import streamlit as st
 
@@ -10,6 +8,7 @@ from core.auth.identity import Identity
 from core.db.data_version import data_version
 from core.db.engine import transaction
 from core.queries import system, tracking
+from core.queries.tracking import TrackingStatus
 from core.ratelimit import limiter
 from core.settings import settings
 from core.tracking import commands as tracking_commands
@@ -28,14 +27,14 @@ def is_auto_approved(reader: Identity) -> bool:
     return reader.is_admin or not settings().track_approval
 
 
-def show_tracking_status(login: str, standing: Mapping[str, Any]) -> None:
+def show_tracking_status(login: str, standing: TrackingStatus) -> None:
     """Let the reader ask for an account that nobody has asked for, or say what became of asking."""
-    if standing["is_tracked"]:
+    if standing.is_tracked:
         show_first_refresh_progress(login, data_version())
-    elif standing["asked_at"] is not None:
+    elif standing.requested_at is not None:
         now = datetime.now(UTC)
         st.info(
-            f"**{escape_markdown(login)}** was asked for {time_ago(standing['asked_at'], now)}. An admin decides; it shows here then.",
+            f"**{escape_markdown(login)}** was asked for {time_ago(standing.requested_at, now)}. An admin decides; it shows here then.",
             icon=":material/how_to_vote:",
         )
     else:
@@ -88,22 +87,24 @@ def show_first_refresh_progress(login: str, version: int) -> None:
     current.current_identity()
     now = datetime.now(UTC)
     standing = tracking.tracking_status(login)
-    if not standing["is_tracked"]:
+    if not standing.is_tracked:
         st.rerun()
-    told = tracking.refresh_progress(int(standing["account_id"]))
-    if told["checked_at"] is not None and data_version() != version:
+    if standing.account_id is None:
+        return
+    told = tracking.refresh_progress(standing.account_id)
+    if told.checked_at is not None and data_version() != version:
         st.rerun()
     name = f"**{escape_markdown(login)}**"
-    if told["gone_at"] is not None:
+    if told.gone_at is not None:
         st.warning(f"GitHub has no account called {name}.", icon=":material/person_off:")
-    elif told["checked_at"] is not None:
+    elif told.checked_at is not None:
         st.info(f"{name} is stored; its page comes in a moment …", icon=":material/check_circle:")
-    elif told["paused"]:
+    elif told.paused:
         st.info(f"Tracking {name} is paused.", icon=":material/pause_circle:")
-    elif told["is_running"]:
+    elif told.is_running:
         st.info(f"GitHub is being asked for {name} …", icon=":material/sync:")
-    elif told["item_state"] == "failed":
-        why = told["error"] or "the log says why"
+    elif told.item_state == "failed":
+        why = told.error or "the log says why"
         st.warning(f"{name} could not be read: {why}. It is tried again by itself.", icon=":material/history:")
     else:
         st.info(
@@ -114,6 +115,6 @@ def show_first_refresh_progress(login: str, version: int) -> None:
 def waiting_reason(now: datetime) -> str:
     """Why the first look takes its time."""
     told, _ = query_or_reason(lambda: system.worker_counts(now))
-    if told is not None and not told["alive"]:
+    if told is not None and not told.alive:
         return "No worker is alive; it begins when one is."
     return "It shows here by itself."

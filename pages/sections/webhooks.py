@@ -157,13 +157,15 @@ def show_webhook(webhook: Mapping[Any, Any]) -> None:
 def show_test_result(delivery_id: int) -> None:
     """What came of the test so far."""
     found = alerts.delivery(delivery_id)
-    match found.get("state"):
+    if found is None:
+        return
+    match found.state:
         case "waiting":
             show_test_progress(delivery_id)
         case "delivered":
-            st.success(f"Delivered: it answered {found['status']}.", icon=":material/check_circle:")
+            st.success(f"Delivered: it answered {found.status}.", icon=":material/check_circle:")
         case "failed":
-            st.warning(f"Not delivered. {found['error']}.", icon=":material/error:")
+            st.warning(f"Not delivered. {found.error}.", icon=":material/error:")
 
 
 @st.fragment(run_every=RERUN_EVERY)
@@ -171,12 +173,12 @@ def show_test_progress(delivery_id: int) -> None:
     """Until the test has come to something; then the page runs again."""
     current.require_identity("admin")
     found = alerts.delivery(delivery_id)
-    if found.get("state") != "waiting":
+    if found is None or found.state != "waiting":
         st.rerun()
-    if found["attempts"]:
-        st.info(f"{found['error']}; it is tried again by itself.", icon=":material/history:")
+    if found.attempts:
+        st.info(f"{found.error}; it is tried again by itself.", icon=":material/history:")
     else:
-        since = time_ago(found["created_at"], datetime.now(UTC))
+        since = time_ago(found.created_at, datetime.now(UTC))
         st.info(f"Waiting for a worker to send it, asked for {since} …", icon=":material/hourglass_top:")
 
 

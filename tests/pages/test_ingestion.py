@@ -223,7 +223,7 @@ def test_a_running_ingestion_is_cancelled(page, cockpit, database):
     started = cockpit.start(cockpit.track("octo"))
     shown = page().button(key=f"cancel-{started}").click().run()
     assert not shown.exception
-    assert asked_for.get_ingestion(started)["state"] == "cancelled"
+    assert asked_for.get_ingestion(started).state == "cancelled"
     assert database.scalar(text("SELECT action FROM audit_event WHERE actor = 'boss'")) == "ingestion_cancelled"
     assert "No account is being asked for" in page_text(shown)
 

@@ -34,31 +34,38 @@ def postgres_metrics() -> list[Metric]:
         system.freshness_counts(now),
         system.data_status(),
     )
-    oldest = (now - queue["oldest_at"]).total_seconds() if queue["oldest_at"] else 0.0
-    late = fresh["tracked"] - fresh["in_time"] - fresh["never"]
+    oldest = (now - queue.oldest_at).total_seconds() if queue.oldest_at else 0.0
+    late = fresh.tracked - fresh.on_time - fresh.never
     return [
-        gauge("jobs", "Jobs in the queue", "status", {name: queue[name] for name in JOB_STATES}),
+        gauge(
+            "jobs",
+            "Jobs in the queue",
+            "status",
+            {"waiting": queue.waiting, "later": queue.scheduled, "doing": queue.running, "failed": queue.failed},
+        ),
         gauge("oldest_job_seconds", "How long the oldest job has been waiting that could start", value=oldest),
-        gauge("workers", "Workers, by whether they were heard of", "state", pick(workers, "alive", "silent")),
+        gauge(
+            "workers",
+            "Workers, by whether they were heard of",
+            "state",
+            {"alive": workers.alive, "silent": workers.unresponsive},
+        ),
         gauge("leader", "1 while a scheduler leads", value=system.scheduler_leader() is not None),
         gauge(
             "accounts",
             "Tracked accounts that are not paused, by whether their last look is within its cadence",
             "freshness",
-            {"in_time": fresh["in_time"], "late": late, "never": fresh["never"]},
+            {"in_time": fresh.on_time, "late": late, "never": fresh.never},
         ),
-        gauge("accounts_failing", "Tracked accounts whose last refresh failed", value=fresh["failing"]),
+        gauge("accounts_failing", "Tracked accounts whose last refresh failed", value=fresh.failing),
         gauge(
             "account_age_seconds",
             "How long ago accounts were last looked at",
             "quantile",
             {f"{quantile:g}": age for quantile, age in metrics.refresh_age_quantiles(now).items()},
         ),
-        gauge("data_version", "The data version that pages show", value=data["version"] or 0),
+        gauge("data_version", "The data version that pages show", value=data.version or 0),
     ]
-
-
-JOB_STATES = ("waiting", "later", "doing", "failed")
 
 
 def redis_metrics() -> list[Metric]:
@@ -89,10 +96,12 @@ def pool_metrics() -> list[Metric]:
     """This process's connections to Postgres."""
     from core.queries import system  # noqa: PLC0415 - as above
 
-    held = system.pool_usage()
-    most = gauge("database_pool_most", "Connections to Postgres that this process may open", value=held["most"])
-    told = pick(held, "lent", "open")
-    return [gauge("database_pool_connections", "Connections to Postgres of this process", "state", told), most]
+    usage = system.pool_usage()
+    most = gauge(
+        "database_pool_most", "Connections to Postgres that this process may open", value=usage.max_connections
+    )
+    by_state = {"lent": usage.checked_out, "open": usage.open}
+    return [gauge("database_pool_connections", "Connections to Postgres of this process", "state", by_state), most]
 
 
 def gauge(
@@ -105,10 +114,6 @@ def gauge(
     for labelled, number in by.items():
         family.add_metric((labelled,), number)
     return family
-
-
-def pick(row: Mapping[str, float], *names: str) -> dict[str, float]:
-    return {name: row[name] for name in names}
 
 
 SERVER_COLLECTORS: Mapping[str, Collector] = {"postgres": postgres_metrics, "redis": redis_metrics}

@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pandas as pd
 import pytest
 from sqlalchemy import Connection, insert, text
 
 from core.db import schema
 from core.queries import accounts
+from core.queries.accounts import LatestCapture
+from core.queries.as_of import as_of_or_end_of_today
 from tests import seed_data
 from tests.seed_data import utc
 
@@ -35,17 +36,17 @@ def add_rename(database: Connection, account_id: int, before: str, after: str, a
 
 def test_a_login_is_found_whatever_its_case(database):
     seed_data.add_account(database, "Octo-Cat", kind="user")
-    assert accounts.profile("octo-cat").at[0, "login"] == "Octo-Cat"
+    assert accounts.profile("octo-cat").login == "Octo-Cat"
 
 
 def test_of_two_that_bore_a_login_the_living_one_is_found(database):
     for github_id, gone in ((1, utc("2025-01-01")), (2, None)):
         database.execute(insert(schema.account).values(login="octo", github_id=github_id, gone_at=gone))
-    assert pd.isna(accounts.profile("octo").at[0, "gone_at"])
+    assert accounts.profile("octo").gone_at is None
 
 
 def test_an_unknown_login_is_no_row(database):
-    assert accounts.profile("nobody").empty
+    assert accounts.profile("nobody") is None
 
 
 def test_a_former_login_leads_to_the_new_one(database):
@@ -63,8 +64,8 @@ def test_own_totals_are_the_last_snapshot_and_that_of_four_weeks_before(database
     add_capture(database, octo, "2026-03-20")
     add_snapshot(database, octo, "2026-04-17", stars=130, forks=11, repositories=4, followers=9)
     totals = accounts.totals(octo, utc("2026-04-17 12:00"))
-    assert (totals["stars"], totals["stars_before"], totals["followers_before"]) == (130, 100, 7)
-    assert totals["source"] == "GitHub"
+    assert (totals.stars, totals.stars_before, totals.followers_before) == (130, 100, 7)
+    assert totals.source == "GitHub"
 
 
 def test_what_nobody_looked_at_four_weeks_ago_has_no_growth(database):
@@ -72,12 +73,12 @@ def test_what_nobody_looked_at_four_weeks_ago_has_no_growth(database):
     add_snapshot(database, octo, "2026-01-01", stars=100, forks=10, repositories=3)
     add_snapshot(database, octo, "2026-04-17", stars=130, forks=11, repositories=4)
     totals = accounts.totals(octo, utc("2026-04-17 12:00"))
-    assert totals["stars"] == 130
-    assert totals["stars_before"] is None
+    assert totals.stars == 130
+    assert totals.stars_before is None
 
 
 def test_nothing_collected_is_no_totals(database):
-    assert accounts.totals(seed_data.add_account(database, "octo"), None) == {}
+    assert accounts.totals(seed_data.add_account(database, "octo"), None) is None
 
 
 def test_imported_totals_compare_like_with_like(database):
@@ -86,16 +87,16 @@ def test_imported_totals_compare_like_with_like(database):
     seed_data.add_imported_repository(database, "octo/dog", {"2026-03-29": 5000})
     octo = seed_data.add_account(database, "octo")
     totals = accounts.totals(octo, None)
-    assert (totals["stars"], totals["repositories"]) == (5110, 2)
-    assert totals["stars"] - totals["stars_before"] == 10
+    assert (totals.stars, totals.repositories) == (5110, 2)
+    assert totals.stars - totals.stars_before == 10
 
 
 def test_our_own_numbers_go_before_imported_ones(database):
     seed_data.add_imported_repository(database, "octo/cat", {"2026-03-01": 100})
     octo = seed_data.add_account(database, "octo")
     add_snapshot(database, octo, "2026-04-01", stars=160, forks=0, repositories=5)
-    assert accounts.totals(octo, None)["stars"] == 160
-    assert accounts.totals(octo, utc("2026-03-15"))["stars"] == 100
+    assert accounts.totals(octo, None).stars == 160
+    assert accounts.totals(octo, utc("2026-03-15")).stars == 100
 
 
 def test_imported_history_adds_up_what_was_in_sight_within_four_weeks(database):
@@ -155,12 +156,8 @@ def test_the_newest_look_says_its_run(database):
         text("INSERT INTO capture (account_id, captured_at, run_id) VALUES (:id, :at, 812)"),
         {"id": octo, "at": utc("2026-03-01")},
     )
-    assert accounts.latest_capture(octo, None) == {
-        "captured_at": utc("2026-03-01"),
-        "source": "GitHub",
-        "run_id": 812,
-    }
-    assert accounts.latest_capture(octo, utc("2026-02-01")) == {}
+    assert accounts.latest_capture(octo, None) == LatestCapture(utc("2026-03-01"), "GitHub", 812)
+    assert accounts.latest_capture(octo, utc("2026-02-01")) is None
 
 
 def test_tracked_accounts_are_suggested_before_famous_ones(database):
@@ -171,6 +168,6 @@ def test_tracked_accounts_are_suggested_before_famous_ones(database):
 
 
 def test_now_means_the_end_of_today(database):
-    end = accounts.as_of_or_end_of_today(None)
+    end = as_of_or_end_of_today(None)
     assert end.date() == datetime.now(UTC).date()
-    assert accounts.as_of_or_end_of_today(utc("2026-01-01")) == utc("2026-01-01")
+    assert as_of_or_end_of_today(utc("2026-01-01")) == utc("2026-01-01")

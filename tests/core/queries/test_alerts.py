@@ -82,5 +82,5 @@ def test_deliveries_come_newest_first(database):
     first, second = (changes.enqueue_test_delivery(database, webhook) for _ in range(2))
     assert alerts.webhooks(datetime.now(UTC)).loc[0, "kinds"] == ["archived"]
     assert list(alerts.deliveries(webhook)["id"]) == [second, first]
-    assert alerts.delivery(first)["state"] == "waiting"
-    assert alerts.delivery(10**12) == {}
+    assert alerts.delivery(first).state == "waiting"
+    assert alerts.delivery(10**12) is None

@@ -6,6 +6,8 @@ from sqlalchemy import insert, update
 
 from core.db import schema
 from core.queries import coverage, overview
+from core.queries.coverage import DataState
+from core.queries.overview import TrackingCounts
 from tests import seed_data
 from tests.seed_data import utc
 
@@ -19,12 +21,12 @@ def add_tracked_account(database, login: str, **values: object) -> int:
 
 
 def test_an_empty_almanac_counts_nothing(database):
-    assert overview.tracking_counts(NOW)["tracked"] == 0
-    assert overview.stored_totals()["repositories"] == 0
+    assert overview.tracking_counts(NOW).tracked == 0
+    assert overview.stored_totals().repositories == 0
     assert overview.growth_reference_at(None) is None
     assert overview.top_movers(None, 30).empty
     assert overview.account_freshness(NOW).empty
-    assert coverage.freshness_and_coverage(NOW, in_the_past=False) == {"newest_look": None, "coverage": None}
+    assert coverage.freshness_and_coverage(NOW, in_the_past=False) == DataState(None, None)
 
 
 def test_tracking_tells_apart_due_paused_queued_and_failing(database):
@@ -33,14 +35,7 @@ def test_tracking_tells_apart_due_paused_queued_and_failing(database):
     add_tracked_account(database, "resting", due_at=NOW - timedelta(hours=1), paused=True)
     add_tracked_account(database, "going", due_at=NOW - timedelta(hours=1), queued_at=NOW)
     told = overview.tracking_counts(NOW)
-    assert told == {
-        "tracked": 4,
-        "paused": 1,
-        "due": 1,
-        "queued": 1,
-        "failing": 1,
-        "next_due_at": NOW + timedelta(hours=1),
-    }
+    assert told == TrackingCounts(tracked=4, paused=1, due=1, queued=1, failing=1, next_due_at=NOW + timedelta(hours=1))
 
 
 def test_an_account_is_stale_after_twice_its_own_cadence(database):
@@ -118,13 +113,13 @@ def test_coverage_is_the_share_of_days_with_a_look_since_the_first(database):
     for day in ("2026-03-01", "2026-03-01 06:00", "2026-03-03", "2026-03-04"):
         database.execute(insert(schema.capture).values(account_id=octo, captured_at=utc(day)))
     told = coverage.freshness_and_coverage(utc("2026-03-04 23:00"), in_the_past=False)
-    assert told["coverage"] == 0.75
+    assert told.coverage == 0.75
 
 
 def test_the_newest_look_of_the_past_is_of_the_past(database):
     seed_data.add_repository(database, "octo/cat", {"2026-01-01": 1, "2026-03-01": 2})
-    assert coverage.freshness_and_coverage(NOW, in_the_past=False)["newest_look"] == utc("2026-03-01")
-    assert coverage.freshness_and_coverage(utc("2026-02-01"), in_the_past=True)["newest_look"] == utc("2026-01-01")
+    assert coverage.freshness_and_coverage(NOW, in_the_past=False).latest_capture_at == utc("2026-03-01")
+    assert coverage.freshness_and_coverage(utc("2026-02-01"), in_the_past=True).latest_capture_at == utc("2026-01-01")
 
 
 def test_what_is_gone_moves_no_more(database):

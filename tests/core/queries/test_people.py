@@ -7,6 +7,7 @@ from sqlalchemy import Connection, insert
 
 from core.db import schema
 from core.queries import people
+from core.queries.people import PeopleCounts
 from tests.seed_data import utc
 
 NOW = utc("2026-03-10 12:00")
@@ -75,7 +76,7 @@ def test_only_open_sessions_and_good_keys_are_counted(database):
     add_api_key(database, ada, "revoked", revoked_at=NOW)
     row = people.list_people(NOW).iloc[0]
     assert (row["sessions"], row["api_keys"]) == (1, 2)
-    assert people.people_counts(NOW) == {"people": 1, "admins": 1, "inactive": 0, "sessions": 1, "invitations": 0}
+    assert people.people_counts(NOW) == PeopleCounts(people=1, admins=1, inactive=0, sessions=1, invitations=0)
 
 
 def test_open_invitations_are_counted_until_they_end(database):
@@ -83,7 +84,7 @@ def test_open_invitations_are_counted_until_they_end(database):
         database.execute(
             insert(schema.ticket).values(hash=bytes([place]), purpose=purpose, expires_at=NOW + timedelta(days=days))
         )
-    assert people.people_counts(NOW)["invitations"] == 1
+    assert people.people_counts(NOW).invitations == 1
 
 
 def test_sessions_are_those_that_are_open_the_last_visit_first(database):

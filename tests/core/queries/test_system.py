@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 from core import redis_client
 from core.db import schema
 from core.queries import system
+from core.queries.system import FreshnessCounts, PoolUsage, QueueCounts, WorkerCounts
 from core.queue import jobs
 from core.queue.liveness import LEADER_LOCK
 from tests import seed_data
@@ -39,17 +40,17 @@ def add_job(database: Connection, status: str = "todo", *, came: datetime | None
 
 def test_postgres_tells_version_revision_size_and_connections(database):
     told = system.postgres_status()
-    assert told["version"].startswith("18")
-    assert told["revision"] == database.scalar(text("SELECT version_num FROM alembic_version"))
-    assert told["bytes"] > 1_000_000
-    assert 0 < told["connections"] <= told["most"]
-    assert told["started_at"] < datetime.now(UTC)
+    assert told.version.startswith("18")
+    assert told.revision == database.scalar(text("SELECT version_num FROM alembic_version"))
+    assert told.bytes > 1_000_000
+    assert 0 < told.connections <= told.max_connections
+    assert told.started_at < datetime.now(UTC)
 
 
 def test_redis_tells_its_name_and_version(redis):
     told = system.redis_status()
-    assert (told["name"], told["version"].split(".")[0]) == ("Valkey", "9")
-    assert told["clients"] >= 1
+    assert (told.name, told.version.split(".")[0]) == ("Valkey", "9")
+    assert told.clients >= 1
 
 
 def test_redis_that_is_away_is_an_error_within_its_time(monkeypatch, tmp_path):
@@ -72,7 +73,7 @@ def test_the_leader_is_known_by_the_scheduler_s_own_lock(committing_database):
     with committing_database.connect() as leader:
         leader.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LEADER_LOCK})
         leader.commit()
-        assert system.scheduler_leader()["since"] <= datetime.now(UTC)
+        assert system.scheduler_leader().since <= datetime.now(UTC)
     assert system.scheduler_leader() is None
 
 
@@ -84,12 +85,12 @@ def test_a_leader_of_another_database_is_not_ours(committing_database, test_engi
 
 
 def test_workers_are_alive_while_their_heart_beats(database):
-    assert system.worker_counts(NOW) == {"alive": 0, "silent": 0, "heard_at": None}
+    assert system.worker_counts(NOW) == WorkerCounts(alive=0, unresponsive=0, last_heartbeat_at=None)
     add_worker(database, silent_for=timedelta(seconds=5))
     add_worker(database, silent_for=timedelta(minutes=5))
     told = system.worker_counts(NOW)
-    assert (told["alive"], told["silent"]) == (1, 1)
-    assert told["heard_at"] == NOW - timedelta(seconds=5)
+    assert (told.alive, told.unresponsive) == (1, 1)
+    assert told.last_heartbeat_at == NOW - timedelta(seconds=5)
 
 
 def test_the_queue_tells_what_waits_and_since_when(database):
@@ -100,18 +101,12 @@ def test_the_queue_tells_what_waits_and_since_when(database):
     add_job(database, "failed", came=NOW - timedelta(days=1))
     add_job(database, queue_name="somebody else's")
     told = system.queue_counts(NOW)
-    assert {name: told[name] for name in ("waiting", "later", "doing", "failed")} == {
-        "waiting": 2,
-        "later": 1,
-        "doing": 1,
-        "failed": 1,
-    }
-    assert told["oldest_at"] == NOW - timedelta(minutes=9)
+    assert told == QueueCounts(waiting=2, scheduled=1, running=1, failed=1, oldest_at=NOW - timedelta(minutes=9))
 
 
 def test_a_job_that_was_to_wait_has_waited_only_since_its_time_came(database):
     add_job(database, came=NOW - timedelta(hours=2), scheduled_at=NOW - timedelta(minutes=1))
-    assert system.queue_counts(NOW)["oldest_at"] == NOW - timedelta(minutes=1)
+    assert system.queue_counts(NOW).oldest_at == NOW - timedelta(minutes=1)
 
 
 def test_freshness_counts_accounts_within_their_own_cadence(database):
@@ -125,13 +120,13 @@ def test_freshness_counts_accounts_within_their_own_cadence(database):
     tracked("slow", 7, every=timedelta(days=1))
     tracked("never", None, failures=2)
     tracked("resting", 99, paused=True)
-    assert system.freshness_counts(NOW) == {"tracked": 4, "in_time": 2, "never": 1, "failing": 1}
+    assert system.freshness_counts(NOW) == FreshnessCounts(tracked=4, on_time=2, never=1, failing=1)
 
 
 def test_an_empty_almanac_has_no_data_but_months_that_are_ready(database):
     told = system.data_status()
-    assert told["version"] is None
-    assert told["last_month"] is None or len(told["last_month"]) == len("2026_03")
+    assert told.version is None
+    assert told.last_month is None or len(told.last_month) == len("2026_03")
     assert system.recent_failures(NOW) == []
 
 
@@ -139,23 +134,23 @@ def test_partitions_are_counted_with_their_table(database):
     from core.db.partitions import ensure_partitions
 
     ensure_partitions(database, datetime(2026, 1, 1).date(), datetime(2026, 3, 1).date())  # noqa: DTZ001 - a day
-    found = {table["name"]: table for table in system.table_sizes()}
-    assert found["repository_snapshot"]["partitions"] >= 4  # three months and the default
+    found = {table.name: table for table in system.table_sizes()}
+    assert found["repository_snapshot"].partitions >= 4  # three months and the default
     assert not any(name.startswith("repository_snapshot_2") for name in found)
-    assert found["person"]["partitions"] == 0
-    assert found["repository_snapshot"]["bytes"] > 0
+    assert found["person"].partitions == 0
+    assert found["repository_snapshot"].bytes > 0
 
 
 def test_a_server_that_takes_too_long_is_an_error(database, monkeypatch):
     monkeypatch.setattr(system, "STATEMENT_TIMEOUT_MS", 50)
     with pytest.raises(OperationalError, match="statement timeout"):
-        system._rows("SELECT pg_sleep(5)")
+        system._records(dict, "SELECT pg_sleep(5)")
 
 
 def test_the_pool_tells_what_is_lent(database_url, monkeypatch):
     engine = create_engine(database_url, pool_size=2, max_overflow=1)
     monkeypatch.setattr(system, "engine", lambda: engine)
-    assert system.pool_usage() == {"lent": 0, "most": 3, "open": 0}
+    assert system.pool_usage() == PoolUsage(checked_out=0, open=0, max_connections=3)
     with engine.connect():
-        assert system.pool_usage() == {"lent": 1, "most": 3, "open": 1}
+        assert system.pool_usage() == PoolUsage(checked_out=1, open=1, max_connections=3)
     engine.dispose()

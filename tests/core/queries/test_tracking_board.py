@@ -7,6 +7,7 @@ from sqlalchemy import Connection, insert, text
 
 from core.db import schema
 from core.queries import ingestions, tracking
+from core.queries.tracking import TrackingStatus
 from tests.seed_data import add_account, utc
 
 NOW = utc("2026-11-23 12:00")
@@ -54,12 +55,12 @@ def test_search_finds_login_name_and_note_and_takes_wildcards_for_characters(dat
 
 
 def test_where_a_login_stands(database):
-    assert tracking.tracking_status("octo") == {"account_id": None, "is_tracked": False, "asked_at": None}
+    assert tracking.tracking_status("octo") == TrackingStatus(account_id=None, is_tracked=False, requested_at=None)
     database.execute(insert(schema.tracking_request).values(login="Octo", asked_at=NOW))
-    assert tracking.tracking_status("octo")["asked_at"] == NOW
+    assert tracking.tracking_status("octo").requested_at == NOW
     one = add_tracked_account(database, "octo")
-    assert tracking.tracking_status("OCTO")["account_id"] == one
-    assert tracking.tracking_status("OCTO")["is_tracked"]
+    assert tracking.tracking_status("OCTO").account_id == one
+    assert tracking.tracking_status("OCTO").is_tracked
 
 
 def test_the_next_one_due_is_neither_paused_nor_queued(database):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from core.queries import refresh_plan
+from core.queries import tracking
 from ingest.github.http.credentials import CredentialPool
 from ingest.planning import due_accounts
 from ingest.planning import refresh_plan as planning_refresh_plan
@@ -196,12 +196,12 @@ def test_pages_read_the_plan_that_holds(engine, purse):
     planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
     track(engine, *"abcdefghi")
     planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
-    told = refresh_plan.list_plans()
-    assert list(told["accounts"]) == [10, 1]
-    assert told["unit"][0] == "points"
-    assert "Refreshing 10 accounts takes" in told["told"][0]
-    assert told["shortest_hours"][0] == 1
-    assert told["longest_hours"][0] == 168
+    plan = tracking.latest_plan()
+    assert plan.accounts == 10
+    assert plan.unit == "points"
+    assert "Refreshing 10 accounts takes" in plan.told
+    assert plan.shortest_hours == 1
+    assert plan.longest_hours == 168
 
 
 def test_nothing_tracked_is_no_plan(engine, purse):

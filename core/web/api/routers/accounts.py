@@ -1,14 +1,15 @@
 """`/accounts/{login}`: one account and its repositories."""
 
+from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from core.errors import NotFound
-from core.queries import account_summary as queries
 from core.queries import accounts, repository_detail
+from core.queries.accounts import AccountSummary
 from core.tracking.login import MAX_LENGTH, parse_login
 from core.web.api.conditional import CheckedListRequest, UncheckedReadRequest, json_response, rows_response
 from core.web.api.errors import error_responses
@@ -54,10 +55,10 @@ class Account(BaseModel):
     as_of: datetime | None = Field(description="The moment that was asked about; null: now.")
 
 
-def get_account(login: str, as_of: datetime | None) -> dict[str, Any]:
+def get_account(login: str, as_of: datetime | None) -> AccountSummary:
     """The account that is called so now. Raises BadLogin, and NotFound with the new name if it was renamed."""
     name = parse_login(login)
-    held = queries.by_login(name, as_of)
+    held = accounts.by_login(name, as_of)
     if held:
         return held
     renamed = accounts.current_login(name)
@@ -74,8 +75,8 @@ def get_account(login: str, as_of: datetime | None) -> dict[str, Any]:
 def account(login: Login, asked: UncheckedReadRequest) -> Response:
     held = get_account(login, asked.as_of)
     # Tracking changes without a run, so the data version alone would not tell.
-    asked.check(held["is_tracked"])
-    return json_response(Account.model_validate({**held, "as_of": asked.as_of}), asked, held["is_tracked"])
+    asked.check(held.is_tracked)
+    return json_response(Account.model_validate({**asdict(held), "as_of": asked.as_of}), asked, held.is_tracked)
 
 
 Sort = Annotated[
@@ -91,7 +92,7 @@ def account_repositories(
     sort: Sort = "full_name",
     include_gone: Annotated[bool, Query(description="Those that were deleted or hidden, too.")] = False,
 ) -> Response:
-    held = repository_detail.by_account(int(get_account(login, asked.as_of)["account_id"]), asked.as_of)
+    held = repository_detail.by_account(get_account(login, asked.as_of).account_id, asked.as_of)
     shown = held if include_gone else held[~held["is_gone"].astype(bool)]
     return rows_response(asked, shown, Page[repositories.Repository], ORDERS[sort])
 

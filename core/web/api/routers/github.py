@@ -1,5 +1,6 @@
 """`/github/stats/{login}`: the numbers of an account in one answer; who is not known yet is collected."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -10,8 +11,9 @@ from starlette.responses import JSONResponse
 from core.auth.identity import Identity, Origin
 from core.db.engine import transaction
 from core.errors import NotFound
-from core.queries import account_summary as accounts
-from core.queries import languages, repository_detail, tracking
+from core.queries import accounts, languages, repository_detail, tracking
+from core.queries.accounts import AccountSummary
+from core.queries.tracking import RefreshProgress
 from core.ratelimit import limiter
 from core.tracking import commands as tracking_commands
 from core.tracking.login import parse_login
@@ -82,10 +84,10 @@ class Progress(BaseModel):
 def stats(login: Login, asked: UncheckedReadRequest, request: Request) -> Response:
     name = parse_login(login)
     held = accounts.by_login(name, asked.as_of)
-    if held and held["gone_at"]:
-        sentence = f"{name} is no longer on GitHub, noticed on {held['gone_at']:%Y-%m-%d}: {held['gone_reason']}."
+    if held and held.gone_at:
+        sentence = f"{name} is no longer on GitHub, noticed on {held.gone_at:%Y-%m-%d}: {held.gone_reason}."
         return error_response(GONE, "gone", sentence + " What was collected before can be read with as_of.")
-    if held and held["captured_at"]:
+    if held and held.captured_at:
         asked.check()
         return json_response(_stats(held, asked), asked)
     if asked.as_of is not None:
@@ -94,8 +96,8 @@ def stats(login: Login, asked: UncheckedReadRequest, request: Request) -> Respon
     return _start_or_report_progress(name, held, asked.identity, request)
 
 
-def _stats(held: dict[str, Any], asked: ReadRequest) -> Stats:
-    account_id = int(held["account_id"])
+def _stats(held: AccountSummary, asked: ReadRequest) -> Stats:
+    account_id = held.account_id
     repositories = repository_detail.by_account(account_id, asked.as_of)
     shown = repositories[~repositories["is_gone"].astype(bool)].sort_values(
         ["stars", "full_name"], ascending=[False, True], na_position="last"
@@ -107,10 +109,10 @@ def _stats(held: dict[str, Any], asked: ReadRequest) -> Stats:
     )
     return Stats.model_validate(
         {
-            **held,
-            "username": held["login"],
-            "public_repos": held["public_repositories"],
-            "total_stars": held["stars"],
+            **asdict(held),
+            "username": held.login,
+            "public_repos": held.public_repositories,
+            "total_stars": held.stars,
             "top_languages": records(spoken),
             "repos": records(shown),
             "as_of": asked.as_of,
@@ -119,18 +121,18 @@ def _stats(held: dict[str, Any], asked: ReadRequest) -> Stats:
     )
 
 
-def _start_or_report_progress(name: str, held: dict[str, Any], identity: Identity, request: Request) -> Response:
+def _start_or_report_progress(name: str, held: AccountSummary | None, identity: Identity, request: Request) -> Response:
     """Begin to collect *name*, or tell how far it is."""
-    if not held and (renamed := _renamed_to(name)):
+    if not held and (renamed := accounts.current_login(name)):
         raise NotFound(f"{name} is now called {renamed}")
-    if not held or not held["is_tracked"]:
+    if not held or not held.is_tracked:
         limiter.check("track", str(identity.person_id))
         if request_tracking(name, identity, request.state.origin).awaiting_approval:
             return _progress_response(awaiting_approval(name))
-        held = accounts.by_login(name, None)
-    far = tracking.refresh_progress(int(held["account_id"]))
+        held = get_account(name, None)
+    far = tracking.refresh_progress(held.account_id)
     status, message = status_and_message(name, far)
-    if status == "failed" and (far["gone_at"] or far["error_code"] == ACCOUNT_NOT_FOUND):
+    if status == "failed" and (far.gone_at or far.error_code == ACCOUNT_NOT_FOUND):
         raise NotFound(message)
     # What failed otherwise is tried again: it may still come.
     return _progress_response(_progress(name, status, message))
@@ -143,12 +145,6 @@ def _progress_response(far: Progress) -> Response:
 
 def awaiting_approval(name: str) -> Progress:
     return _progress(name, "awaiting", f"An admin decides whether {name} is tracked.")
-
-
-def _renamed_to(name: str) -> str | None:
-    from core.queries.accounts import current_login  # noqa: PLC0415
-
-    return current_login(name)
 
 
 def request_tracking(name: str, identity: Identity, origin: Origin) -> tracking_commands.TrackingResult:
@@ -169,7 +165,7 @@ def status(login: Login, _reader: SignedInIdentity) -> Response:
     far = (
         awaiting_approval(name)
         if tracking.has_pending_request(name)
-        else account_progress(name, int(get_account(name, None)["account_id"]))
+        else account_progress(name, get_account(name, None).account_id)
     )
     return JSONResponse(far.model_dump(), headers={"cache-control": "no-store"})
 
@@ -183,19 +179,19 @@ def _progress(name: str, state: Status, message: str) -> Progress:
     return Progress(status=state, message=message, login=name, status_url=f"{address}/status", stats_url=address)
 
 
-def status_and_message(name: str, far: dict[str, Any]) -> tuple[Status, str]:
+def status_and_message(name: str, far: RefreshProgress) -> tuple[Status, str]:
     """The state of what *far* tells, and a sentence: the first that holds."""
-    looked = f"{far['checked_at']:%Y-%m-%d at %H:%M} UTC" if far["checked_at"] else ""
-    unknown = far["error_code"] == ACCOUNT_NOT_FOUND
-    unwanted = not far["is_tracked"] or far["paused"]
-    why = far["error"] or far["error_code"]
+    looked = f"{far.checked_at:%Y-%m-%d at %H:%M} UTC" if far.checked_at else ""
+    unknown = far.error_code == ACCOUNT_NOT_FOUND
+    unwanted = not far.is_tracked or far.paused
+    why = far.error or far.error_code
     told: tuple[tuple[Any, Status, str], ...] = (
-        (far["is_running"], "running", f"{name} is being collected."),
-        (far["queued_at"], "queued", f"{name} waits for its turn."),
-        (far["gone_at"], "failed", f"{name} is no longer on GitHub."),
+        (far.is_running, "running", f"{name} is being collected."),
+        (far.queued_at, "queued", f"{name} waits for its turn."),
+        (far.gone_at, "failed", f"{name} is no longer on GitHub."),
         (looked, "stored", f"{name} was collected on {looked}."),
         (unknown, "failed", f"GitHub knows no account called {name}."),
-        (far["item_state"] == "failed", "failed", f"{name} could not be collected: {why}. It is tried again."),
+        (far.item_state == "failed", "failed", f"{name} could not be collected: {why}. It is tried again."),
         (unwanted, "failed", f"{name} is known by name only, and nobody has it refreshed."),
         (True, "queued", f"{name} waits for the next refresh."),
     )

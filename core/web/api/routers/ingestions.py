@@ -1,5 +1,6 @@
 """`/ingestions`: for admins. Start one, see what became of each."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -151,10 +152,10 @@ def ingestion(
     response: Response,
 ) -> IngestionDetail:
     found = queries.get_ingestion(id)
-    if not found:
+    if found is None:
         raise NotFound(f"There is no ingestion {id}")
     response.headers["cache-control"] = "no-store"
-    return IngestionDetail.model_validate({**found, "items": records(queries.items(id))})
+    return IngestionDetail.model_validate({**asdict(found), "items": records(queries.items(id))})
 
 
 add_row_routes(
