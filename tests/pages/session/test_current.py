@@ -118,7 +118,7 @@ def test_every_run_is_logged_with_its_person_and_its_own_id(open_page, reader, m
 
     def noted(*args, **kwargs):
         seen.append(structlog.contextvars.get_contextvars())
-        return {"newest_look": None, "coverage": None}
+        return coverage.DataState(None, None)
 
     monkeypatch.setattr(coverage, "freshness_and_coverage", noted)
     open_page()
