@@ -110,11 +110,11 @@ def test_redis_that_is_away_takes_nothing_else_with_it(page, monkeypatch):
 def test_postgres_that_is_away_is_asked_once_and_takes_nothing_else_with_it(page, monkeypatch):
     asked: list[str] = []
 
-    def refuses(sql: str, **_: object) -> object:
+    def refuses(_record: object, sql: str, **_: object) -> object:
         asked.append(sql)
         raise POSTGRES_UNAVAILABLE
 
-    monkeypatch.setattr(system, "_rows", refuses)
+    monkeypatch.setattr(system, "_records", refuses)
     shown = page()
     assert not shown.exception
     assert not shown.error
@@ -141,7 +141,7 @@ def test_while_postgres_cannot_say_who_reads_only_what_everybody_may_know_is_sho
         return known(role)
 
     monkeypatch.setattr(current, "require_identity", required)
-    monkeypatch.setattr(system, "_rows", raising(POSTGRES_UNAVAILABLE))
+    monkeypatch.setattr(system, "_records", raising(POSTGRES_UNAVAILABLE))
     shown = page()
     assert not shown.exception
     found = status_labels(shown)
