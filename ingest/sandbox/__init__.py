@@ -5,8 +5,8 @@ with serve(World(accounts=40, seed=7), latency_ms=80) as sandbox:
 """
 
 from ingest.sandbox.command import main
-from ingest.sandbox.history_file import write_history
-from ingest.sandbox.server import Sandbox, serve
-from ingest.sandbox.world import World
+from ingest.sandbox.server.asgi import Sandbox, serve
+from ingest.sandbox.world.history_file import write_history
+from ingest.sandbox.world.population import World
 
 __all__ = ["Sandbox", "World", "main", "serve", "write_history"]

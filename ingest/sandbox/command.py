@@ -6,11 +6,11 @@ from threading import Event, Thread
 
 import uvicorn
 
-from ingest.sandbox.history_file import write_history as write_file
-from ingest.sandbox.limits import DEFAULT_TOKENS
-from ingest.sandbox.random_activity import RandomActivity
-from ingest.sandbox.server import Sandbox, open_listener, uvicorn_config
-from ingest.sandbox.world import World
+from ingest.sandbox.server.asgi import Sandbox, open_listener, uvicorn_config
+from ingest.sandbox.server.limits import DEFAULT_TOKENS
+from ingest.sandbox.world.history_file import write_history as write_file
+from ingest.sandbox.world.population import World
+from ingest.sandbox.world.random_activity import RandomActivity
 
 
 def main(

@@ -94,7 +94,7 @@ def change_repositories(world: World) -> None:
 
 
 def repositories_of(world: World, login: str) -> list[dict[str, str]]:
-    from ingest.sandbox.ground_truth import ground_truth
+    from ingest.sandbox.world.ground_truth import ground_truth
 
     return ground_truth(world, login)["repositories"]
 

@@ -10,7 +10,7 @@ from core.queue.enrichment import FACT_KINDS
 from ingest.enrichment import contributions as years
 from ingest.enrichment import due
 from ingest.enrichment.due import Target
-from ingest.sandbox import contributions, repository_facts
+from ingest.sandbox.world import contributions, repository_facts
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

@@ -6,8 +6,8 @@ import pytest
 
 from core.queue.enrichment import MAX_TRIES_WHILE_COMPUTING
 from ingest.github.api.fact_types import contributor_absence_factor
-from ingest.sandbox import repository_facts
-from ingest.sandbox.repositories import FAR_FUTURE
+from ingest.sandbox.world import repository_facts
+from ingest.sandbox.world.repositories import FAR_FUTURE
 
 
 @pytest.fixture

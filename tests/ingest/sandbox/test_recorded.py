@@ -12,7 +12,7 @@ import pytest
 from graphql import parse, validate
 
 from ingest.sandbox import Sandbox
-from ingest.sandbox.schema import SCHEMA
+from ingest.sandbox.graphql.schema import SCHEMA
 
 # What the client reads, by category; the sandbox must give all of it.
 REQUIRED_FIELDS = {

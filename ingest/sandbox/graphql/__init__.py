@@ -1,0 +1,1 @@
+"""GitHub's GraphQL: schema, execution, cost and errors."""

@@ -1,0 +1,1 @@
+"""The HTTP side: server, tokens, rate limits, faults, request log."""

@@ -1,0 +1,231 @@
+"""What goes wrong on request: the ways of GitHub a client must live with."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from threading import RLock
+from typing import Any
+
+from ingest.sandbox.server.limits import graphql_limit_response, primary_limit_response, secondary_limit_response
+from ingest.sandbox.server.messages import ApiRequest, ApiResponse, blocked_response, error_response
+from ingest.sandbox.server.pauses import Pause
+
+ERROR_PAGE_HTML = "<html><body><h1>{status} {title}</h1>No server is available to handle this request.</body></html>"
+STATUS_TITLES = {
+    200: "OK",
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+}
+QUERY_TIMED_OUT = (
+    "Something went wrong while executing your query. This may be the result of a timeout, or it could be a GitHub bug."
+)
+ACCOUNT_DOCS = "https://docs.github.com/rest"
+
+
+@dataclass(slots=True)
+class FaultRule:
+    """One fault: whom it meets, how often, and what it makes of the answer.
+
+    path   a part of the address; empty meets all       after  so many are let through first
+    times  how many it meets, None for ever             share  which part of those it meets
+    """
+
+    make_response: Callable[[ApiRequest, ApiResponse | None], ApiResponse]
+    path: str = ""
+    times: int | None = 1
+    after: int = 0
+    share: float = 1.0
+    more_than_nodes: int | None = None
+    before_handling: bool = True
+
+    def matches(self, question: ApiRequest, answer: ApiResponse | None, chance: Random) -> bool:
+        if self.times == 0 or self.path not in question.path:
+            return False
+        if self.more_than_nodes is not None and (answer is None or answer.nodes <= self.more_than_nodes):
+            return False
+        if self.after > 0:
+            self.after -= 1
+            return False
+        if self.share < 1.0 and chance.random() >= self.share:
+            return False
+        self.times = None if self.times is None else self.times - 1
+        return True
+
+
+@dataclass(slots=True)
+class Faults:
+    """Faults in force. Each method adds one; `clear` ends all. Every fault takes path, times, after and share."""
+
+    rng: Random = field(default_factory=lambda: Random(7))  # noqa: S311
+    monotonic: Callable[[], float] = time.monotonic
+    rules: list[FaultRule] = field(default_factory=list)
+    pauses: list[Pause] = field(default_factory=list)
+    refused: dict[str, int | str] = field(default_factory=dict)
+    revoked_tokens: set[str] = field(default_factory=set)
+    page_shifts: dict[str, int] = field(default_factory=dict)
+    delays: list[tuple[FaultRule, float]] = field(default_factory=list)
+    lock: Any = field(default_factory=RLock)
+
+    def errors(self, share: float = 1.0, statuses: tuple[int, ...] = (500, 502, 503), **when: Any) -> None:
+        """Answer a share of all requests with one of these statuses, for ever unless `times` says else."""
+        when.setdefault("times", None)
+
+        def make(question: ApiRequest, _answer: ApiResponse | None) -> ApiResponse:
+            return server_error(question, self.rng.choice(statuses))
+
+        self.rules.append(FaultRule(make, share=share, **when))
+
+    def html(self, status: int = 502, **when: Any) -> None:
+        """Answer with a page for people instead of JSON; GitHub does it with status 200 too."""
+        self.rules.append(FaultRule(lambda _question, _answer: html_page(status), **when))
+
+    def cut(self, keep: float = 0.5, **when: Any) -> None:
+        """Break the JSON off after a part of it."""
+
+        def make(_question: ApiRequest, answer: ApiResponse | None) -> ApiResponse:
+            assert answer is not None
+            answer.body = answer.body[: int(len(answer.body) * keep)]
+            return answer
+
+        self.rules.append(FaultRule(make, before_handling=False, **when))
+
+    def hang_up(self, **when: Any) -> None:
+        """End the connection before the body does."""
+
+        def make(_question: ApiRequest, answer: ApiResponse | None) -> ApiResponse:
+            assert answer is not None
+            answer.hang_up = True
+            return answer
+
+        self.rules.append(FaultRule(make, before_handling=False, **when))
+
+    def slow(self, seconds: float, **when: Any) -> None:
+        """Answer right, but late."""
+        self.delays.append((FaultRule(lambda _question, _answer: ApiResponse(200), **when), seconds))
+
+    def too_big(self, nodes: int, status: int = 502, **when: Any) -> None:
+        """Time out on queries that may return more than *nodes* nodes; the points are charged."""
+        when.setdefault("times", None)
+
+        def make(question: ApiRequest, answer: ApiResponse | None) -> ApiResponse:
+            failed = server_error(question, status)
+            failed.points = answer.points if answer else 1
+            return failed
+
+        self.rules.append(FaultRule(make, more_than_nodes=nodes, before_handling=False, **when))
+
+    def secondary(self, status: int = 403, retry_after: int | None = 60, **when: Any) -> None:
+        """Refuse with the secondary limit, with or without `retry-after`."""
+        self.rules.append(FaultRule(lambda _question, _answer: secondary_limit_response(status, retry_after), **when))
+
+    def primary(self, status: int = 403, **when: Any) -> None:
+        """Refuse with the primary limit; use `limits.leave(0)` to make the headers say so too."""
+        self.rules.append(FaultRule(lambda question, _answer: primary_limit_response(question, status), **when))
+
+    def forbidden(self, **when: Any) -> None:
+        """Refuse for want of permission: a 403 that is no limit."""
+        message = "Resource not accessible by personal access token"
+        self.rules.append(FaultRule(lambda _question, _answer: error_response(403, message), **when))
+
+    def graphql_limited(self, kind: str = "RATE_LIMITED", **when: Any) -> None:
+        """Refuse queries with HTTP 200; `RATE_LIMIT` is the other spelling seen."""
+        when.setdefault("path", "/graphql")
+        self.rules.append(FaultRule(lambda _question, _answer: graphql_limit_response(kind), **when))
+
+    def refuse(self, name: str, status: int | str = 404) -> None:
+        """Refuse one account (`login`) or repository (`owner/name`) everywhere, until `allow`.
+
+        status is 404, 403, 409, 410, 451, `tos` (403, blocked), or `partial`: GraphQL answers null for it
+        with an error that names no reason, REST answers as ever.
+        """
+        self.refused[name.lower()] = status
+
+    def allow(self, name: str) -> None:
+        self.refused.pop(name.lower(), None)
+
+    def refuse_token(self, token: str) -> None:
+        """Answer 401 to *token* from now on, as if it were revoked."""
+        self.revoked_tokens.add(token)
+
+    def shift(self, login: str, by: int) -> None:
+        """Move pages after the first: −1 repeats an item of the page before, +1 loses one."""
+        self.page_shifts[login.lower()] = by
+
+    def pause(self, seconds: float, *, after: int = 0, status: int = 403, retry_after: bool = True) -> Pause:
+        """After *after* more requests tell everybody to wait *seconds*, and count who does not."""
+        pause = Pause(seconds, after, status, retry_after)
+        self.pauses.append(pause)
+        return pause
+
+    def clear(self) -> None:
+        for held in (self.rules, self.pauses, self.refused, self.revoked_tokens, self.page_shifts, self.delays):
+            held.clear()
+
+    def before(self, question: ApiRequest) -> ApiResponse | None:
+        """Tell what a request meets on arrival, None for nothing."""
+        with self.lock:
+            for pause in self.pauses:
+                told = pause.on_request(self.monotonic())
+                if told:
+                    return told
+            return self._apply(question, None, early=True)
+
+    def told(self, answer: ApiResponse) -> None:
+        """Note that *answer* is on its way to the asker."""
+        for pause in self.pauses:
+            pause.on_response_sent(answer, self.monotonic())
+
+    def after(self, question: ApiRequest, answer: ApiResponse) -> ApiResponse:
+        """Tell what becomes of a finished answer."""
+        with self.lock:
+            return self._apply(question, answer, early=False) or answer
+
+    def delay_seconds(self, question: ApiRequest) -> float:
+        with self.lock:
+            return sum(seconds for rule, seconds in self.delays if rule.matches(question, None, self.rng))
+
+    def page_shift(self, login: str) -> int:
+        return self.page_shifts.get(login.lower(), 0)
+
+    def refusal_reason(self, name: str) -> int | str | None:
+        return self.refused.get(name.lower())
+
+    def refusal_response(self, name: str, docs: str) -> ApiResponse | None:
+        """Tell how REST refuses *name*, None where it does not; an account refuses its repositories too."""
+        reason = self.refusal_reason(name) or self.refusal_reason(name.split("/", maxsplit=1)[0])
+        return REFUSAL_RESPONSES[reason](docs) if reason in REFUSAL_RESPONSES else None
+
+    def _apply(self, question: ApiRequest, answer: ApiResponse | None, *, early: bool) -> ApiResponse | None:
+        for rule in self.rules:
+            if rule.before_handling is early and rule.matches(question, answer, self.rng):
+                return rule.make_response(question, answer)
+        return None
+
+
+REFUSAL_RESPONSES: dict[int | str | None, Callable[[str], ApiResponse]] = {
+    404: lambda docs: error_response(404, "Not Found", docs),
+    403: lambda docs: error_response(403, "Resource not accessible by personal access token", docs),
+    409: lambda docs: error_response(409, "Git Repository is empty.", docs),
+    410: lambda docs: error_response(410, "This resource is gone", docs),
+    451: lambda _docs: blocked_response(
+        451, "dmca", "2026-02-02T15:50:17Z", "https://github.com/github/dmca/blob/master/2026/02/2026-02-01-example.md"
+    ),
+    "tos": lambda _docs: blocked_response(403, "tos", "2026-02-02T15:50:17Z", "https://github.com/tos"),
+}
+
+
+def html_page(status: int) -> ApiResponse:
+    page = ERROR_PAGE_HTML.format(status=status, title=STATUS_TITLES.get(status, "Error"))
+    return ApiResponse(status, page.encode(), content_type="text/html; charset=utf-8")
+
+
+def server_error(question: ApiRequest, status: int) -> ApiResponse:
+    """Fail as the edge (503, a page), the gateway (502, 504) or GraphQL does."""
+    if status == 503:
+        return html_page(status)
+    if question.path.endswith("/graphql"):
+        return ApiResponse.of(status, {"data": None, "errors": [{"message": QUERY_TIMED_OUT}]})
+    return ApiResponse.of(status, {"message": "Server Error"})

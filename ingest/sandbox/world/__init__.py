@@ -1,0 +1,1 @@
+"""What exists on the sandbox GitHub, the same for the same seed: accounts, repositories, how they grow and change."""
