@@ -300,7 +300,7 @@ def _print_forecast(client: GitHub, account_ids: list[int], logins: list[str], *
         seconds = budget_forecast.seconds_per_request(connection)
     seen = {one.login.lower() for one in known}
     known += [cost_model.AccountCostInputs(login) for login in map(parse_login, logins) if login.lower() not in seen]
-    buckets = [shared_state.RateBudgetBucket(**vars(one)) for one in client.budget()]
+    buckets = [shared_state.RateBudgetBucket(**vars(one)) for one in client.rate_budgets()]
     left = budget_forecast.budget_totals(buckets, with_token=with_token, now=now)
     told = cost_model.forecast_refresh(known, with_token=with_token, left=left, now=now, seconds_per_request=seconds)
     if as_json:

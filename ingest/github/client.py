@@ -60,7 +60,7 @@ class GitHub:
     api_url   root of REST; GraphQL is found from it
     pool      the tokens, or nobody
     redis     shared budget, pauses and ETags; without it they are this process's own
-    patience  how many seconds to wait for GitHub before RateLimited is raised
+    max_wait_seconds  how long to wait for GitHub before RateLimited is raised
     """
 
     def __init__(
@@ -71,23 +71,28 @@ class GitHub:
         redis: "Redis | None" = None,
         clock: Clock = utc_now,
         sleep: Sleep = real_sleep,
-        patience: float = MAX_WAIT_SECONDS,
-        at_once: int = WORKER_THREADS,
+        max_wait_seconds: float = MAX_WAIT_SECONDS,
+        worker_threads: int = WORKER_THREADS,
         use_graphql: bool = True,
-        network: httpx.BaseTransport | None = None,
+        http_transport: httpx.BaseTransport | None = None,
         timeout: httpx.Timeout = TIMEOUT,
     ) -> None:
         self._pool = pool or CredentialPool()
         self._cache = ResponseCache(redis, shared_state.key_prefix(api_url))
         self._gate = RateGate(
-            RateBudgetStore(redis, shared_state.budget_key(api_url), clock), clock=clock, sleep=sleep, patience=patience
+            RateBudgetStore(redis, shared_state.budget_key(api_url), clock),
+            clock=clock,
+            sleep=sleep,
+            max_wait_seconds=max_wait_seconds,
         )
-        self._transport = Transport(api_url, self._pool, self._gate, clock=clock, network=network, timeout=timeout)
+        self._transport = Transport(
+            api_url, self._pool, self._gate, clock=clock, http_transport=http_transport, timeout=timeout
+        )
         self._rest = Rest(self._transport, self._cache)
         self._graphql = GraphQL(self._transport, self._pool, self._cache)
         self.facts = Facts(self._rest, self._graphql, self._pool)
         """Reads what is told besides the pulse."""
-        self._worker_threads = at_once
+        self._worker_threads = worker_threads
         self._use_graphql = use_graphql and not self._pool.is_anonymous
         self.profiles = Profiles(self._rest, self._graphql, self._pool, use_graphql=self._use_graphql)
         """Tells who logins belong to."""
@@ -130,12 +135,12 @@ class GitHub:
         """What this client has spent since it was made."""
         return self._transport.usage
 
-    def budget(self, *, ask: bool = False) -> list[BucketState]:
+    def rate_budgets(self, *, refresh: bool = False) -> list[BucketState]:
         """Tell what is left of each budget, as last heard by any process; empty before the first answer.
 
-        *ask* asks GitHub, which is free of charge, and goes on with what was heard where it does not answer.
+        *refresh* asks GitHub, which is free of charge, and goes on with what was heard where it does not answer.
         """
-        for credential in self._pool.credentials if ask else ():
+        for credential in self._pool.credentials if refresh else ():
             try:
                 budgets = self._rest.budgets(RequestContext(credential))
             except GitHubError as error:
@@ -154,14 +159,14 @@ class GitHub:
         self,
         asks: Sequence[AccountRequest],
         *,
-        languages_wanted: ShouldFetchLanguages,
+        should_fetch_languages: ShouldFetchLanguages,
         extras: bool = False,
         urgent: bool = False,
         stop: StopSignal | None = None,
     ) -> Iterator[AccountResult]:
         """Read accounts with all their public repositories; yield each as soon as it is complete, in any order.
 
-        Exactly one Outcome comes for each Ask. *languages_wanted* is asked once for each repository, from another
+        Exactly one Outcome comes for each Ask. *should_fetch_languages* is asked once for each repository, from another
         thread. *extras* reads watchers, open issues and change requests, and topics, too. *urgent* may spend the
         budget to its end. Once *stop* is set, all that is not complete comes back as Stopped.
         """
@@ -171,9 +176,9 @@ class GitHub:
             self._pool,
             self._cache,
             asks,
-            languages_wanted,
+            should_fetch_languages,
             extras=extras,
-            at_once=self._worker_threads,
+            worker_threads=self._worker_threads,
             reserve=0.0 if urgent else INTERACTIVE_RESERVE,
             stop=stop,
         )
@@ -185,9 +190,9 @@ class GitHub:
 
     def is_repository_visible(self, github_id: int, *, stop: StopSignal | None = None) -> bool:
         """Tell whether a repository is there and shown to us; raises what kept GitHub from telling."""
-        return isinstance(self._rest.whereabouts(github_id, self._asking(str(github_id), stop)), Repository)
+        return isinstance(self._rest.locate_repository(github_id, self._asking(str(github_id), stop)), Repository)
 
-    def whereabouts(
+    def locate_repositories(
         self, repositories: Sequence[tuple[int, str | None]], *, stop: StopSignal | None = None
     ) -> dict[int, Repository | MissingRepository]:
         """Tell where repositories (GitHub id, node id) are that are not in their owner's list any more.
@@ -225,7 +230,7 @@ class GitHub:
 
     def _locate_repository(self, github_id: int, stop: StopSignal | None) -> Repository | MissingRepository | None:
         try:
-            return self._rest.whereabouts(github_id, self._asking(str(github_id), stop))
+            return self._rest.locate_repository(github_id, self._asking(str(github_id), stop))
         except GitHubError as error:
             log.warning("a repository could not be looked for", github_id=github_id, why=str(error))
             return None

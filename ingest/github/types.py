@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ingest.github.api.models import Account, AccountKind, Repository
+from ingest.github.api.models import Account, Repository
 from ingest.github.errors import GitHubError
 
 
@@ -14,9 +14,6 @@ class AccountRequest:
 
     login: str
     github_id: int | None = None
-    node_id: str | None = None
-    kind: AccountKind | None = None
-    expected_repository_count: int | None = None
     token: str | None = None
     """Fingerprint of the token the account is pinned to: its ETags belong to that one."""
 
@@ -33,7 +30,6 @@ class AccountSnapshot:
     is_complete: bool
     """As many distinct repositories as GitHub counted. If not, a missing one may still be there."""
     token: str | None = None
-    renamed_from: str | None = None
     languages_refused: Mapping[int, str] = field(default_factory=dict)
     """Why GitHub would not tell the languages of a repository, by its GitHub id."""
     languages_failed: tuple[int, ...] = ()
@@ -45,8 +41,8 @@ class AccountSnapshot:
 class AccountResult:
     """What became of one Ask: an answer or an error, and its share of what was spent."""
 
-    ask: AccountRequest
-    answer: AccountSnapshot | None
+    account_request: AccountRequest
+    snapshot: AccountSnapshot | None
     error: GitHubError | None
     requests: float
     points: float

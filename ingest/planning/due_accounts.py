@@ -45,28 +45,10 @@ def unfinished_account_ids(connection: Connection, account_ids: Sequence[int], j
 def account_requests(connection: Connection, account_ids: Sequence[int]) -> list[tuple[int, AccountRequest]]:
     """Build the client's requests, by our id; accounts that were deleted or private are requested again."""
     rows = connection.execute(
-        text(
-            "SELECT account.id, login, github_id, node_id, kind, token_fingerprint, last.public_repositories"
-            "  FROM account LEFT JOIN LATERAL (SELECT public_repositories FROM account_snapshot"
-            "       WHERE account_id = account.id ORDER BY captured_at DESC LIMIT 1) AS last ON true"
-            " WHERE account.id = ANY(:ids)"
-        ),
+        text("SELECT id, login, github_id, token_fingerprint FROM account WHERE id = ANY(:ids)"),
         {"ids": list(account_ids)},
     )
-    return [
-        (
-            row.id,
-            AccountRequest(
-                login=row.login,
-                github_id=row.github_id,
-                node_id=row.node_id,
-                kind=row.kind,
-                expected_repository_count=row.public_repositories,
-                token=row.token_fingerprint,
-            ),
-        )
-        for row in rows
-    ]
+    return [(row.id, AccountRequest(row.login, row.github_id, row.token_fingerprint)) for row in rows]
 
 
 def due_accounts(

@@ -153,7 +153,9 @@ class Refresher:
         def read(asks: Sequence[AccountRequest]) -> Iterator[AccountResult]:
             return self.github.accounts(
                 asks,
-                languages_wanted=lambda _account, repository: self._should_fetch_languages(holding.looks, repository),
+                should_fetch_languages=lambda _account, repository: self._should_fetch_languages(
+                    holding.looks, repository
+                ),
                 extras=order.extras,
                 urgent=order.urgent,
                 stop=stop,
@@ -162,11 +164,11 @@ class Refresher:
         by_id = set(order.account_ids)
         for outcome in read(list(ids)):
             # Who is asked for by login is whoever bears it now; who is tracked is one account whatever its name.
-            if ids[outcome.ask] in by_id and reused_login.is_other_account(outcome):
+            if ids[outcome.account_request] in by_id and reused_login.is_other_account(outcome):
                 outcome = reused_login.fetch_renamed_account(self.github, outcome, lambda ask: next(read([ask])), stop)  # noqa: PLW2901
             if isinstance(outcome.error, Stopped):
                 continue
-            yield self._store_or_record_failure(run, ids[outcome.ask], outcome, holding, stop)
+            yield self._store_or_record_failure(run, ids[outcome.account_request], outcome, holding, stop)
 
     def _should_fetch_languages(self, looks: Mapping[int, LanguagesState], repository: Repository) -> bool:
         return diff.should_fetch_languages(looks.get(repository.github_id), repository, self.clock())
@@ -175,16 +177,16 @@ class Refresher:
         self, run: Run, account_id: int | None, outcome: AccountResult, holding: BatchState, stop: StopSignal | None
     ) -> IngestItem:
         try:
-            if outcome.answer is not None:
-                absent = find_missing_repositories(self.github, outcome.answer, holding.listed, stop)
-                return self._store_with_retries(run, outcome, outcome.answer, absent)
+            if outcome.snapshot is not None:
+                absent = find_missing_repositories(self.github, outcome.snapshot, holding.listed, stop)
+                return self._store_with_retries(run, outcome, outcome.snapshot, absent)
             error: Exception | None = outcome.error
         except (DBAPIError, ValueError, TypeError, LookupError) as surprise:
             if is_connection_error(surprise):
                 raise  # nobody's own fault: the job is tried again
             # One account's surprise must not cost the others theirs; the traceback is in the log.
-            log.exception("account not stored", login=outcome.ask.login)
-            error = StoreFailed(outcome.ask.login, surprise)
+            log.exception("account not stored", login=outcome.account_request.login)
+            error = StoreFailed(outcome.account_request.login, surprise)
         return self._failed(run, account_id, outcome, error)
 
     def _store_with_retries(
@@ -198,7 +200,7 @@ class Refresher:
         ):
             with attempt, self.engine.begin() as connection:
                 started = time.monotonic()
-                item = self._store(connection, run, outcome.ask, answer, absent)
+                item = self._store(connection, run, outcome.account_request, answer, absent)
                 return _record_item(connection, run, item, outcome, started)
         raise AssertionError("unreachable")
 
@@ -281,10 +283,18 @@ class Refresher:
 
     def _failed(self, run: Run, account_id: int | None, outcome: AccountResult, error: Exception | None) -> IngestItem:
         code = getattr(error, "code", "error")
-        is_gone = isinstance(error, AccountNotFound) and account_id is not None and outcome.ask.github_id is not None
-        log.warning("account not refreshed", login=outcome.ask.login, code=code, error=str(error))
+        is_gone = (
+            isinstance(error, AccountNotFound)
+            and account_id is not None
+            and outcome.account_request.github_id is not None
+        )
+        log.warning("account not refreshed", login=outcome.account_request.login, code=code, error=str(error))
         item = IngestItem(
-            outcome.ask.login, "gone" if is_gone else "failed", account_id, error_code=code, error=str(error)
+            outcome.account_request.login,
+            "gone" if is_gone else "failed",
+            account_id,
+            error_code=code,
+            error=str(error),
         )
         with self.engine.begin() as connection:
             if account_id is not None:

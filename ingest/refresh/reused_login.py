@@ -10,8 +10,8 @@ from ingest.github.http.rate_gate import StopSignal
 
 def is_other_account(outcome: AccountResult) -> bool:
     """Whether the answer is another account's than the one that is held under this login."""
-    held, answer = outcome.ask.github_id, outcome.answer
-    return held is not None and answer is not None and answer.account.github_id != held
+    held, snapshot = outcome.account_request.github_id, outcome.snapshot
+    return held is not None and snapshot is not None and snapshot.account.github_id != held
 
 
 def fetch_renamed_account(
@@ -24,7 +24,7 @@ def fetch_renamed_account(
 
     *read* asks for one account by its login.
     """
-    ask = outcome.ask
+    ask = outcome.account_request
     assert ask.github_id is not None
     try:
         login = github.account_by_id(ask.github_id, stop=stop).login
@@ -39,7 +39,7 @@ def fetch_renamed_account(
         return _failed_result(outcome, LoginReused(login))
     return replace(
         again,
-        ask=ask,
+        account_request=ask,
         requests=outcome.requests + 1 + again.requests,
         points=outcome.points + again.points,
         not_modified=outcome.not_modified + again.not_modified,
@@ -47,4 +47,4 @@ def fetch_renamed_account(
 
 
 def _failed_result(outcome: AccountResult, error: GitHubError) -> AccountResult:
-    return replace(outcome, answer=None, error=error, requests=outcome.requests + 1)
+    return replace(outcome, snapshot=None, error=error, requests=outcome.requests + 1)

@@ -74,7 +74,7 @@ def sweep(engine: Engine, clock: SimulatedClock) -> dict[str, float]:
     purse = RateBudget.from_settings(settings(), redis)
     timetable = ScheduledJobs(engine, clock.now, purse)
     with GitHub.from_settings(
-        settings(), redis, clock=clock.now, sleep=clock.advance, at_once=CONCURRENT_REQUESTS
+        settings(), redis, clock=clock.now, sleep=clock.advance, worker_threads=CONCURRENT_REQUESTS
     ) as github:
         hands = Refresher(github, engine, settings().refresh_every, clock.now)
         while _has_work_left(engine, start) and clock.now() - start < MAX_DURATION:

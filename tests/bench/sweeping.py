@@ -116,9 +116,9 @@ def store_everything(engine: Engine, github: SandboxProcess) -> None:
     given = Settings(github_api_url=github.url, github_tokens=(SecretStr(TOKEN),))
     with GitHub.from_settings(given) as client:
         outcomes = client.accounts(
-            [AccountRequest(login) for login in github.logins], languages_wanted=lambda *_: False
+            [AccountRequest(login) for login in github.logins], should_fetch_languages=lambda *_: False
         )
-        answers = (outcome.answer for outcome in outcomes if outcome.answer is not None)
+        answers = (outcome.snapshot for outcome in outcomes if outcome.snapshot is not None)
         for some in _chunks(answers):
             with engine.begin() as connection:
                 _write_accounts(connection, some)

@@ -136,7 +136,7 @@ class Rest:
             raise InvalidResponse(f"the languages of {repository.full_name}", "it is no object")
         return {str(name): size for name, size in body.items() if isinstance(size, int)}
 
-    def whereabouts(self, github_id: int, asking: RequestContext) -> Repository | MissingRepository:
+    def locate_repository(self, github_id: int, asking: RequestContext) -> Repository | MissingRepository:
         """Tell where a repository is now, whoever owns it and whatever it is called, or why it is gone."""
         what = f"repository {github_id}"
         try:

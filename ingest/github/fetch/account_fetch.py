@@ -113,7 +113,6 @@ class AccountFetch:
         account = self.account.with_organization_details(self.organization) if self.organization else self.account
         repositories, complete = self.pager.result(self.total)
         fingerprint = self.credential.fingerprint
-        renamed = account.login.lower() != self.ask.login.lower()
         return AccountSnapshot(
             account=account,
             repositories=tuple(
@@ -126,7 +125,6 @@ class AccountFetch:
             captured_at=self.captured_at,
             is_complete=complete and self.is_complete,
             token=None if fingerprint == ANONYMOUS else fingerprint,
-            renamed_from=self.ask.login if renamed else None,
             languages_refused=self.refused,
             languages_failed=tuple(self.languages_failed),
             languages_error=next(iter(self.languages_failed.values()), None),

@@ -35,7 +35,7 @@ class AccountFetcher:
         languages_wanted: ShouldFetchLanguages,
         *,
         extras: bool,
-        at_once: int,
+        worker_threads: int,
         reserve: float,
         stop: StopSignal | None,
     ) -> None:
@@ -47,7 +47,7 @@ class AccountFetcher:
         self._extras = extras
         self._reserve = reserve
         self._count_mismatches = CountMismatchCache(cache)
-        self._worker_pool = WorkerPool(at_once)
+        self._worker_pool = WorkerPool(worker_threads)
         self._abandoned_by_consumer = Event()
         self._stop = EitherStopSignal(self._abandoned_by_consumer, stop)
         self._open: set[AccountFetch] = set()

@@ -120,13 +120,13 @@ class RateGate:
         *,
         clock: Clock,
         sleep: Sleep = time.sleep,
-        patience: float = MAX_WAIT_SECONDS,
+        max_wait_seconds: float = MAX_WAIT_SECONDS,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._store = ledger
         self._clock = clock
         self._sleep = sleep
-        self._patience = patience
+        self._max_wait_seconds = max_wait_seconds
         self._jitter = jitter
 
     @contextmanager
@@ -200,7 +200,7 @@ class RateGate:
             self.wait(max(seconds, 2 * CLOCK_TICK_SECONDS), stop)
 
     def _raise_if_wait_too_long(self, verdict: AdmissionDecision, seconds: float, waits_for_budget: bool) -> None:
-        if seconds > self._patience or (verdict.why == "spent" and not waits_for_budget):
+        if seconds > self._max_wait_seconds or (verdict.why == "spent" and not waits_for_budget):
             reason = "GitHub told us to wait" if verdict.why == "paused" else "GitHub's rate limit is spent"
             raise RateLimited(self._store.until(verdict.until), reason)
 

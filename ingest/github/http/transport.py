@@ -116,7 +116,7 @@ class Transport:
         gate: RateGate,
         *,
         clock: Clock,
-        network: httpx.BaseTransport | None = None,
+        http_transport: httpx.BaseTransport | None = None,
         timeout: httpx.Timeout = TIMEOUT,
     ) -> None:
         self.root = root.rstrip("/")
@@ -125,7 +125,7 @@ class Transport:
         self._clock = clock
         headers = {"user-agent": USER_AGENT, "accept": ACCEPT, "x-github-api-version": API_VERSION}
         self._http = httpx.Client(
-            transport=network, timeout=timeout, limits=CONNECTION_LIMITS, headers=headers, follow_redirects=False
+            transport=http_transport, timeout=timeout, limits=CONNECTION_LIMITS, headers=headers, follow_redirects=False
         )
         self._circuit_breaker = CircuitBreaker(failure_threshold=FAILURE_THRESHOLD, retry_interval_seconds=OPEN_SECONDS)
         self._usage = Usage()

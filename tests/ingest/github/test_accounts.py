@@ -49,19 +49,20 @@ def has_pushes(_account, repository):
     return repository.pushed_at is not None
 
 
-def fetch_all(github, sandbox, *, languages_wanted=has_pushes, **how):
+def fetch_all(github, sandbox, *, should_fetch_languages=has_pushes, **how):
     asks = [AccountRequest(login) for login in sandbox.world.logins()]
-    outcomes = {
-        outcome.ask.login: outcome for outcome in github.accounts(asks, languages_wanted=languages_wanted, **how)
+    results = {
+        result.account_request.login: result
+        for result in github.accounts(asks, should_fetch_languages=should_fetch_languages, **how)
     }
-    assert len(outcomes) == len(asks)
-    return outcomes
+    assert len(results) == len(asks)
+    return results
 
 
-def assert_matches_truth(outcome, truth, *, extras=False, languages=True):
+def assert_matches_truth(result, truth, *, extras=False, languages=True):
     """Compare an answer with what the sandbox holds, field by field."""
-    assert outcome.error is None, outcome.error
-    answer = outcome.answer
+    assert result.error is None, result.error
+    answer = result.snapshot
     account = answer.account
     told = truth["account"]
     assert (account.github_id, account.node_id, account.login) == (told["id"], told["node_id"], told["login"])
@@ -94,41 +95,41 @@ def assert_matches_truth(outcome, truth, *, extras=False, languages=True):
 def test_by_graphql_every_field_is_the_truth(sandbox, extras):
     sandbox.world.freeze()
     with github_client(sandbox, *TOKENS) as github:
-        for login, outcome in fetch_all(github, sandbox, extras=extras).items():
-            assert_matches_truth(outcome, sandbox.ground_truth(login), extras=extras)
+        for login, result in fetch_all(github, sandbox, extras=extras).items():
+            assert_matches_truth(result, sandbox.ground_truth(login), extras=extras)
 
 
 @pytest.mark.parametrize("tokens", [(), TOKENS])
 def test_by_rest_every_field_is_the_truth(sandbox, tokens):
     sandbox.world.freeze()
     with github_client(sandbox, *tokens, use_graphql=False) as github:
-        for login, outcome in fetch_all(github, sandbox).items():
-            assert_matches_truth(outcome, sandbox.ground_truth(login))
+        for login, result in fetch_all(github, sandbox).items():
+            assert_matches_truth(result, sandbox.ground_truth(login))
 
 
 def test_both_roads_tell_the_same(sandbox):
     """So that a token gained or lost is no change of anybody's data."""
     sandbox.world.freeze()
     with github_client(sandbox, *TOKENS) as one, github_client(sandbox) as other:
-        by_graphql = fetch_all(one, sandbox, extras=True, languages_wanted=no_languages)
-        by_rest = fetch_all(other, sandbox, languages_wanted=no_languages)
+        by_graphql = fetch_all(one, sandbox, extras=True, should_fetch_languages=no_languages)
+        by_rest = fetch_all(other, sandbox, should_fetch_languages=no_languages)
     not_in_lists = {"watchers", "open_issues", "open_change_requests"}
-    for login, outcome in by_graphql.items():
-        assert outcome.answer.account == by_rest[login].answer.account
+    for login, result in by_graphql.items():
+        assert result.snapshot.account == by_rest[login].snapshot.account
         for one, other in zip(
-            *(sorted(o.answer.repositories, key=lambda r: r.github_id) for o in (outcome, by_rest[login])), strict=True
+            *(sorted(o.snapshot.repositories, key=lambda r: r.github_id) for o in (result, by_rest[login])), strict=True
         ):
             assert one.model_dump(exclude=not_in_lists) == other.model_dump(exclude=not_in_lists)
 
 
 def test_what_is_spent_is_shared_out_and_adds_up(sandbox):
     with github_client(sandbox, *TOKENS) as github:
-        outcomes = fetch_all(github, sandbox).values()
-        assert sum(outcome.requests for outcome in outcomes) == pytest.approx(github.usage.requests)
-        assert sum(outcome.points for outcome in outcomes) == pytest.approx(github.usage.points)
+        results = fetch_all(github, sandbox).values()
+        assert sum(result.requests for result in results) == pytest.approx(github.usage.requests)
+        assert sum(result.points for result in results) == pytest.approx(github.usage.points)
         assert github.usage.requests == len(sandbox.log)
         assert github.usage.points == sandbox.log.points()
-        states = {(state.owner, state.resource): state.remaining for state in github.budget()}
+        states = {(state.owner, state.resource): state.remaining for state in github.rate_budgets()}
     assert states == {
         ("sandbox-owner-1", "graphql"): 5000 - sandbox.log.points(),
         ("sandbox-owner-1", "core"): 5000 - sandbox.log.points("core"),
@@ -137,22 +138,22 @@ def test_what_is_spent_is_shared_out_and_adds_up(sandbox):
 
 def test_only_languages_that_are_wanted_are_paid_for(sandbox):
     with github_client(sandbox, *TOKENS) as github:
-        fetch_all(github, sandbox, languages_wanted=no_languages)
+        fetch_all(github, sandbox, should_fetch_languages=no_languages)
         pulse_alone = github.usage.points
         wanted = {
             repository["id"] for repository in sandbox.ground_truth(sandbox.world.logins()[0])["repositories"][:5]
         }
-        outcomes = fetch_all(github, sandbox, languages_wanted=lambda _a, one: one.github_id in wanted)
+        results = fetch_all(github, sandbox, should_fetch_languages=lambda _a, one: one.github_id in wanted)
         assert github.usage.points == 2 * pulse_alone + 1
-    assert {github_id for outcome in outcomes.values() for github_id in outcome.answer.languages} == wanted
+    assert {github_id for result in results.values() for github_id in result.snapshot.languages} == wanted
 
 
 def test_the_moment_is_githubs_own(sandbox):
     sandbox.world.freeze(datetime.fromisoformat("2026-05-01T12:00:00Z"))
     for tokens in ((), TOKENS):
         with github_client(sandbox, *tokens) as github:
-            for outcome in fetch_all(github, sandbox, languages_wanted=no_languages).values():
-                assert outcome.answer.captured_at == datetime.fromisoformat("2026-05-01T12:00:00Z")
+            for result in fetch_all(github, sandbox, should_fetch_languages=no_languages).values():
+                assert result.snapshot.captured_at == datetime.fromisoformat("2026-05-01T12:00:00Z")
 
 
 # REST asks for what changed -------------------------------------------------------------------------------------------
@@ -166,26 +167,26 @@ def test_an_unchanged_account_is_all_304(sandbox, redis):
         return account.login in known and repository.pushed_at is not None and repository.github_id % 5 == 0
 
     with github_client(sandbox, redis=redis) as github:
-        first = fetch_all(github, sandbox, languages_wanted=some)
+        first = fetch_all(github, sandbox, should_fetch_languages=some)
     sandbox.log.clear()
     with github_client(sandbox, redis=redis) as github:  # another process
-        second = fetch_all(github, sandbox, languages_wanted=some)
+        second = fetch_all(github, sandbox, should_fetch_languages=some)
         assert github.usage.not_modified == github.usage.requests > 30
     assert Counter(entry.status for entry in sandbox.log) == {304: len(sandbox.log)}
-    for login, outcome in second.items():
-        assert outcome.answer.repositories == first[login].answer.repositories
-        assert outcome.answer.languages == first[login].answer.languages
+    for login, result in second.items():
+        assert result.snapshot.repositories == first[login].snapshot.repositories
+        assert result.snapshot.languages == first[login].snapshot.languages
 
 
 def test_one_changed_repository_costs_its_page_alone(sandbox, redis):
     sandbox.world.freeze()
     big = max(sandbox.world.logins(), key=lambda login: len(sandbox.ground_truth(login)["repositories"]))
     with github_client(sandbox, redis=redis) as github:
-        list(github.accounts([AccountRequest(big)], languages_wanted=no_languages))
+        list(github.accounts([AccountRequest(big)], should_fetch_languages=no_languages))
         sandbox.world.edit.star(sandbox.ground_truth(big)["repositories"][150]["full_name"])
         sandbox.log.clear()
-        (outcome,) = github.accounts([AccountRequest(big)], languages_wanted=no_languages)
-    assert_matches_truth(outcome, sandbox.ground_truth(big), languages=False)
+        (result,) = github.accounts([AccountRequest(big)], should_fetch_languages=no_languages)
+    assert_matches_truth(result, sandbox.ground_truth(big), languages=False)
     assert Counter(entry.status for entry in sandbox.log if entry.path.endswith("/repos")) == {304: 2, 200: 1}
 
 
@@ -194,15 +195,15 @@ def test_languages_come_last_and_while_the_budget_lasts(sandbox):
     sandbox.limits.anonymous = 60
     logins = sandbox.world.logins()[1:6]
     with github_client(sandbox) as github:
-        outcomes = list(github.accounts([AccountRequest(login) for login in logins], languages_wanted=has_pushes))
-        (state,) = github.budget()
-    assert all(outcome.error is None and outcome.answer.is_complete for outcome in outcomes)
+        results = list(github.accounts([AccountRequest(login) for login in logins], should_fetch_languages=has_pushes))
+        (state,) = github.rate_budgets()
+    assert all(result.error is None and result.snapshot.is_complete for result in results)
     kinds = ["languages" if entry.path.endswith("/languages") else "list" for entry in sandbox.log]
     assert kinds == sorted(kinds, reverse=True)
     assert state.remaining == 12
-    unread = [outcome for outcome in outcomes if outcome.answer.languages_failed]
+    unread = [result for result in results if result.snapshot.languages_failed]
     assert unread
-    assert all(isinstance(outcome.answer.languages_error, RateLimited) for outcome in unread)
+    assert all(isinstance(result.snapshot.languages_error, RateLimited) for result in unread)
     assert all(entry.status == 200 for entry in sandbox.log)
 
 
@@ -213,9 +214,9 @@ def test_a_refused_repository_is_not_paid_for_again_today(sandbox, redis):
     for expected in (1, 0):
         sandbox.log.clear()
         with github_client(sandbox, redis=redis) as github:
-            (outcome,) = github.accounts([AccountRequest(login)], languages_wanted=has_pushes)
-        assert outcome.answer.languages_refused[held["id"]] == "dmca"
-        assert held["id"] not in outcome.answer.languages_failed
+            (result,) = github.accounts([AccountRequest(login)], should_fetch_languages=has_pushes)
+        assert result.snapshot.languages_refused[held["id"]] == "dmca"
+        assert held["id"] not in result.snapshot.languages_failed
         assert sum(entry.status == 451 for entry in sandbox.log) == expected
 
 
@@ -227,9 +228,12 @@ def test_one_missing_account_never_voids_its_batch(sandbox, tokens):
     logins = sandbox.world.logins()[1:5]
     asks = [AccountRequest(logins[0]), AccountRequest("nobody-of-this-name"), *map(AccountRequest, logins[1:])]
     with github_client(sandbox, *tokens) as github:
-        outcomes = {o.ask.login: o for o in github.accounts(asks, languages_wanted=no_languages)}
-    assert isinstance(outcomes["nobody-of-this-name"].error, AccountNotFound)
-    assert all(outcomes[login].answer.is_complete for login in logins)
+        results = {
+            result.account_request.login: result
+            for result in github.accounts(asks, should_fetch_languages=no_languages)
+        }
+    assert isinstance(results["nobody-of-this-name"].error, AccountNotFound)
+    assert all(results[login].snapshot.is_complete for login in logins)
 
 
 @pytest.mark.parametrize("tokens", [(), TOKENS])
@@ -238,10 +242,9 @@ def test_a_renamed_account_is_found_by_its_number(sandbox, tokens):
     before = sandbox.ground_truth(login)["account"]
     sandbox.world.edit.rename(login, "another-name")
     with github_client(sandbox, *tokens) as github:
-        (known,) = github.accounts([AccountRequest(login, github_id=before["id"])], languages_wanted=no_languages)
-        (unknown,) = github.accounts([AccountRequest(login)], languages_wanted=no_languages)
-    assert known.answer.account.login == "another-name"
-    assert known.answer.renamed_from == login
+        (known,) = github.accounts([AccountRequest(login, github_id=before["id"])], should_fetch_languages=no_languages)
+        (unknown,) = github.accounts([AccountRequest(login)], should_fetch_languages=no_languages)
+    assert known.snapshot.account.login == "another-name"
     assert_matches_truth(known, sandbox.ground_truth("another-name"), languages=False)
     assert isinstance(unknown.error, AccountNotFound)
 
@@ -252,9 +255,9 @@ def test_a_deleted_account_is_not_found_even_by_its_number(sandbox, tokens):
     github_id = sandbox.ground_truth(login)["account"]["id"]
     sandbox.world.edit.delete(login)
     with github_client(sandbox, *tokens) as github:
-        (outcome,) = github.accounts([AccountRequest(login, github_id=github_id)], languages_wanted=no_languages)
-    assert isinstance(outcome.error, AccountNotFound)
-    assert login in str(outcome.error)
+        (result,) = github.accounts([AccountRequest(login, github_id=github_id)], should_fetch_languages=no_languages)
+    assert isinstance(result.error, AccountNotFound)
+    assert login in str(result.error)
 
 
 @pytest.mark.parametrize("tokens", [(), TOKENS])
@@ -264,9 +267,9 @@ def test_a_name_that_somebody_else_bears_now_answers_as_it_is(sandbox, tokens):
     sandbox.world.edit.rename(one, "moved-away")
     sandbox.world.edit.rename(other, one)
     with github_client(sandbox, *tokens) as github:
-        (outcome,) = github.accounts([AccountRequest(one, github_id=old_id)], languages_wanted=no_languages)
-    assert outcome.answer.account.github_id != old_id
-    assert outcome.answer.renamed_from is None
+        (result,) = github.accounts([AccountRequest(one, github_id=old_id)], should_fetch_languages=no_languages)
+    assert result.snapshot.account.github_id != old_id
+    assert result.snapshot.account.login == one
 
 
 @pytest.mark.parametrize("tokens", [(), TOKENS])
@@ -277,7 +280,7 @@ def test_where_repositories_went(sandbox, tokens):
     sandbox.world.edit.delete(deleted["full_name"])
     sandbox.faults.refuse(blocked["full_name"], "tos")
     with github_client(sandbox, *tokens) as github:
-        found = github.whereabouts([(held["id"], held["node_id"]) for held in (moved, deleted, blocked)])
+        found = github.locate_repositories([(held["id"], held["node_id"]) for held in (moved, deleted, blocked)])
     assert found[moved["id"]].owner_login == taker
     assert found[moved["id"]].stars is not None
     assert found[deleted["id"]] == MissingRepository(deleted["id"], "not_found", 404)
@@ -293,11 +296,11 @@ def test_pages_that_repeat_or_lose_an_item_are_walked_once_more_then_called_inco
     big = max(sandbox.world.logins(), key=lambda login: len(sandbox.ground_truth(login)["repositories"]))
     sandbox.faults.shift(big, by)
     with github_client(sandbox) as github:
-        (outcome,) = github.accounts([AccountRequest(big)], languages_wanted=no_languages)
-    assert len(outcome.answer.repositories) == len({one.github_id for one in outcome.answer.repositories})
+        (result,) = github.accounts([AccountRequest(big)], should_fetch_languages=no_languages)
+    assert len(result.snapshot.repositories) == len({one.github_id for one in result.snapshot.repositories})
     truth = {held["id"] for held in sandbox.ground_truth(big)["repositories"]}
-    missing = truth - {one.github_id for one in outcome.answer.repositories}
-    assert outcome.answer.is_complete is (not missing)
+    missing = truth - {one.github_id for one in result.snapshot.repositories}
+    assert result.snapshot.is_complete is (not missing)
     if missing:
         assert len([entry for entry in sandbox.log if entry.path.endswith("/repos")]) == 6
 
@@ -311,8 +314,8 @@ def test_failures_here_and_there_lose_nothing(sandbox, tokens):
     sandbox.faults.errors(share=0.08, statuses=(500, 502, 503))
     sandbox.faults.cut(share=0.03, times=None)
     with github_client(sandbox, *tokens, sleep=lambda seconds: None) as github:
-        for login, outcome in fetch_all(github, sandbox, languages_wanted=no_languages).items():
-            assert_matches_truth(outcome, sandbox.ground_truth(login), languages=False)
+        for login, result in fetch_all(github, sandbox, should_fetch_languages=no_languages).items():
+            assert_matches_truth(result, sandbox.ground_truth(login), languages=False)
         assert github.usage.retries > 0
 
 
@@ -320,9 +323,9 @@ def test_an_account_that_graphql_cannot_tell_does_not_spoil_the_others(sandbox):
     logins = sandbox.world.logins()
     sandbox.faults.refuse(logins[3], "partial")
     with github_client(sandbox, *TOKENS) as github:
-        outcomes = fetch_all(github, sandbox, languages_wanted=no_languages)
-    assert isinstance(outcomes[logins[3]].error, ServerError)
-    assert all(outcome.error is None for login, outcome in outcomes.items() if login != logins[3])
+        results = fetch_all(github, sandbox, should_fetch_languages=no_languages)
+    assert isinstance(results[logins[3]].error, ServerError)
+    assert all(result.error is None for login, result in results.items() if login != logins[3])
     assert len([entry for entry in sandbox.log if entry.path == "/graphql"]) < 8
 
 
@@ -330,51 +333,54 @@ def test_queries_that_are_too_big_are_halved_until_they_fit(sandbox):
     sandbox.world.freeze()
     sandbox.faults.too_big(900)
     with github_client(sandbox, *TOKENS, sleep=lambda seconds: None) as github:
-        outcomes = fetch_all(github, sandbox, languages_wanted=no_languages)
-    for login, outcome in outcomes.items():
-        assert_matches_truth(outcome, sandbox.ground_truth(login), languages=False)
+        results = fetch_all(github, sandbox, should_fetch_languages=no_languages)
+    for login, result in results.items():
+        assert_matches_truth(result, sandbox.ground_truth(login), languages=False)
 
 
 def test_a_refused_token_leaves_its_accounts_to_the_others(sandbox):
     sandbox.faults.refuse_token(OTHER_TOKEN)
     with github_client(sandbox, *TOKENS, OTHER_TOKEN) as github:
-        outcomes = fetch_all(github, sandbox, languages_wanted=no_languages)
+        results = fetch_all(github, sandbox, should_fetch_languages=no_languages)
         mine = github.token_fingerprint_for("anybody")
-    assert {outcome.answer.token for outcome in outcomes.values()} == {mine}
+    assert {result.snapshot.token for result in results.values()} == {mine}
     assert sum(entry.status == 401 for entry in sandbox.log) == 1
 
 
 def test_when_all_tokens_are_refused_each_account_says_so(sandbox):
     sandbox.faults.refuse_token(TOKENS[0])
     with github_client(sandbox, *TOKENS) as github:
-        outcomes = fetch_all(github, sandbox)
+        results = fetch_all(github, sandbox)
         again = fetch_all(github, sandbox)
-    assert all(isinstance(o.error, BadCredentials) for o in (*outcomes.values(), *again.values()))
+    assert all(isinstance(o.error, BadCredentials) for o in (*results.values(), *again.values()))
     assert len(sandbox.log) == 1
 
 
 def test_a_spent_budget_leaves_accounts_to_another_owner(sandbox):
     sandbox.limits.set_remaining(0, who="sandbox-owner-2", resource="graphql")
     with github_client(sandbox, *TOKENS, OTHER_TOKEN) as github:
-        outcomes = fetch_all(github, sandbox, languages_wanted=no_languages)
-    assert all(outcome.error is None for outcome in outcomes.values())
+        results = fetch_all(github, sandbox, should_fetch_languages=no_languages)
+    assert all(result.error is None for result in results.values())
 
 
 def test_the_budget_can_be_asked_for_before_anything_is_spent(sandbox):
     with github_client(sandbox, *TOKENS) as github, github_client(sandbox) as nobody:
-        assert github.budget() == []
-        assert {(one.resource, one.remaining) for one in github.budget(ask=True)} == {("core", 5000), ("graphql", 5000)}
-        assert [one.remaining for one in nobody.budget(ask=True) if one.resource == "core"] == [5000]
+        assert github.rate_budgets() == []
+        assert {(one.resource, one.remaining) for one in github.rate_budgets(refresh=True)} == {
+            ("core", 5000),
+            ("graphql", 5000),
+        }
+        assert [one.remaining for one in nobody.rate_budgets(refresh=True) if one.resource == "core"] == [5000]
         assert {entry.points for entry in sandbox.log} == {0}
 
 
 def test_a_spent_budget_is_told_with_its_end(sandbox):
     sandbox.limits.set_remaining(0, resource="graphql")
     with github_client(sandbox, *TOKENS) as github:
-        outcomes = fetch_all(github, sandbox)
+        results = fetch_all(github, sandbox)
         again = fetch_all(github, sandbox)
-    for outcome in (*outcomes.values(), *again.values()):
-        assert isinstance(outcome.error, RateLimited)
+    for result in (*results.values(), *again.values()):
+        assert isinstance(result.error, RateLimited)
     assert len(sandbox.log) == 1
 
 
@@ -383,22 +389,22 @@ def test_a_stop_gives_every_ask_an_outcome_at_once(sandbox, tokens):
     sandbox.latency_ms = 300
     stop = threading.Event()
     with github_client(sandbox, *tokens) as github:
-        outcomes = github.accounts(
-            [AccountRequest(login) for login in sandbox.world.logins()], languages_wanted=has_pushes, stop=stop
+        results = github.accounts(
+            [AccountRequest(login) for login in sandbox.world.logins()], should_fetch_languages=has_pushes, stop=stop
         )
         stop.set()
-        stopped = list(outcomes)
+        stopped = list(results)
     assert len(stopped) == len(sandbox.world.logins())
-    assert any(isinstance(outcome.error, Stopped) for outcome in stopped)
+    assert any(isinstance(result.error, Stopped) for result in stopped)
 
 
 def test_a_consumer_that_leaves_early_stops_the_asking(sandbox):
     with github_client(sandbox) as github:
-        outcomes = github.accounts(
-            [AccountRequest(login) for login in sandbox.world.logins()], languages_wanted=has_pushes
+        results = github.accounts(
+            [AccountRequest(login) for login in sandbox.world.logins()], should_fetch_languages=has_pushes
         )
-        next(outcomes)
-        outcomes.close()
+        next(results)
+        results.close()
         threading.Event().wait(0.5)
         asked = len(sandbox.log)
         threading.Event().wait(0.5)
@@ -407,7 +413,7 @@ def test_a_consumer_that_leaves_early_stops_the_asking(sandbox):
 
 def test_no_ask_no_request(sandbox):
     with github_client(sandbox, *TOKENS) as github:
-        assert list(github.accounts([], languages_wanted=no_languages)) == []
+        assert list(github.accounts([], should_fetch_languages=no_languages)) == []
     assert len(sandbox.log) == 0
 
 
@@ -416,4 +422,4 @@ def test_an_error_of_the_callers_own_reaches_the_caller(sandbox):
         raise KeyError("mine")
 
     with github_client(sandbox, *TOKENS) as github, pytest.raises(KeyError, match="mine"):
-        fetch_all(github, sandbox, languages_wanted=wrong)
+        fetch_all(github, sandbox, should_fetch_languages=wrong)

@@ -21,9 +21,9 @@ NOT_FOUND = CannedResponse(404, {"message": "Not Found"})
 
 
 def fetch_one(github, ask, **how):
-    how = {"languages_wanted": lambda _account, _repository: False} | how
-    (outcome,) = github.accounts([ask], **how)
-    return outcome
+    how = {"should_fetch_languages": lambda _account, _repository: False} | how
+    (result,) = github.accounts([ask], **how)
+    return result
 
 
 def test_an_organization_of_2204_repositories_comes_page_by_page(recorded, client):
@@ -39,14 +39,14 @@ def test_an_organization_of_2204_repositories_comes_page_by_page(recorded, clien
         return CannedResponse(200, page["body"], {"link": page["headers"].get("link", "")})
 
     with fake_server(say) as server:
-        outcome = fetch_one(client(server.url), AccountRequest("jenkinsci"))
+        result = fetch_one(client(server.url), AccountRequest("jenkinsci"))
         assert len(server.asked) == 24
         assert server.asked[1].path == "/orgs/jenkinsci/repos"
         assert {asked.path for asked in server.asked[2:]} == {"/organizations/107424/repos"}
-    assert outcome.error is None
-    assert outcome.answer.is_complete
+    assert result.error is None
+    assert result.snapshot.is_complete
     truth = {body["id"]: body for page in pages for body in page["body"]}
-    assert {one.github_id: one.stars for one in outcome.answer.repositories} == {
+    assert {one.github_id: one.stars for one in result.snapshot.repositories} == {
         github_id: body["stargazers_count"] for github_id, body in truth.items()
     }
 
@@ -65,12 +65,12 @@ def test_an_account_of_2012_and_its_languages_are_read(recorded, client):
         return CannedResponse(200, repositories)
 
     with fake_server(say) as server:
-        outcome = fetch_one(
+        result = fetch_one(
             client(server.url),
             AccountRequest("jacquev6"),
-            languages_wanted=lambda _a, one: one.full_name == "jacquev6/PyGithub",
+            should_fetch_languages=lambda _a, one: one.full_name == "jacquev6/PyGithub",
         )
-    answer = outcome.answer
+    answer = result.snapshot
     assert answer.is_complete
     assert len(answer.repositories) == 11
     (github_id,) = answer.languages
@@ -98,10 +98,10 @@ def test_what_did_not_change_is_taken_from_what_is_kept(recorded, client):
         assert len(server.asked) == 4
     assert first.not_modified == 0
     assert second.not_modified == 2
-    assert second.answer.repositories == first.answer.repositories
-    assert second.answer.account == first.answer.account
+    assert second.snapshot.repositories == first.snapshot.repositories
+    assert second.snapshot.account == first.snapshot.account
     # The moment is that of the answer which said so.
-    assert second.answer.captured_at.year == 2013
+    assert second.snapshot.captured_at.year == 2013
 
 
 def test_an_account_of_today_by_id(recorded, client):
@@ -112,15 +112,15 @@ def test_an_account_of_today_by_id(recorded, client):
 
 def test_a_user_who_does_not_exist(recorded, client):
     with fake_server(replay(recorded, "not_found-07-404")) as server:
-        outcome = fetch_one(client(server.url), AccountRequest("ThisUserShouldReallyNotExist"))
+        result = fetch_one(client(server.url), AccountRequest("ThisUserShouldReallyNotExist"))
         assert len(server.asked) == 1
-    assert isinstance(outcome.error, AccountNotFound)
-    assert "ThisUserShouldReallyNotExist" in str(outcome.error)
+    assert isinstance(result.error, AccountNotFound)
+    assert "ThisUserShouldReallyNotExist" in str(result.error)
 
 
 def test_a_renamed_repository_is_found_by_its_number(recorded, client):
     with fake_server(replay(recorded, "repo_by_id-01-200")) as server:
-        found = client(server.url).whereabouts([(515436299, None)])
+        found = client(server.url).locate_repositories([(515436299, None)])
     assert found[515436299].full_name.endswith("-newname")
 
 
@@ -132,7 +132,7 @@ def test_a_rename_answers_301_and_is_followed_to_the_new_record(recorded, client
         return response_of_exchange(target) if asked.path == "/repositories/515436299" else response_of_exchange(moved)
 
     with fake_server(say) as server:
-        found = client(server.url, TOKEN, use_graphql=False).whereabouts([(1, None)])
+        found = client(server.url, TOKEN, use_graphql=False).locate_repositories([(1, None)])
         assert server.requested_paths() == ["/repositories/1", "/repositories/515436299"]
         assert server.asked[1].headers["authorization"] == f"Bearer {TOKEN}"
     assert found[1].github_id == 515436299
@@ -142,7 +142,7 @@ def test_a_redirect_to_github_com_gets_no_token(recorded, client):
     """As recorded: https://github.com is another host than the API's."""
     with fake_server(lambda _: response_of_exchange(recorded_exchange(recorded, "redirect-04-301"))) as server:
         github = client(server.url, TOKEN, use_graphql=False)
-        assert github.whereabouts([(1, None)]) == {}
+        assert github.locate_repositories([(1, None)]) == {}
         assert len(server.asked) == 1
 
 
@@ -158,7 +158,7 @@ def test_a_redirect_to_github_com_gets_no_token(recorded, client):
 )
 def test_why_a_repository_is_gone(recorded, client, name, gone):
     with fake_server(lambda _: response_of_exchange(recorded_exchange(recorded, name))) as server:
-        found = client(server.url).whereabouts([(5, None)])
+        found = client(server.url).locate_repositories([(5, None)])
     assert isinstance(found[5], MissingRepository)
     assert (found[5].reason, found[5].status) == gone
 
@@ -168,13 +168,13 @@ def test_a_refused_token_is_said_once(recorded, client, number):
     with fake_server(
         lambda _: response_of_exchange(recorded_exchange(recorded, f"unauthorized-0{number}-401"))
     ) as server:
-        outcomes = list(
+        results = list(
             client(server.url, TOKEN).accounts(
-                [AccountRequest("a"), AccountRequest("b"), AccountRequest("c")], languages_wanted=lambda *_: False
+                [AccountRequest("a"), AccountRequest("b"), AccountRequest("c")], should_fetch_languages=lambda *_: False
             )
         )
         assert len(server.asked) == 1
-    assert [type(outcome.error) for outcome in outcomes] == [BadCredentials] * 3
+    assert [type(result.error) for result in results] == [BadCredentials] * 3
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
@@ -184,17 +184,17 @@ def test_a_server_error_with_a_page_for_people(recorded, client, number):
             recorded_exchange(recorded, f"server_error-0{number}-50{3 if number == 1 else 2}")
         )
     ) as server:
-        outcome = fetch_one(client(server.url), AccountRequest("octocat"))
+        result = fetch_one(client(server.url), AccountRequest("octocat"))
         assert len(server.asked) == 5
-    assert isinstance(outcome.error, ServerError)
-    assert "50" in str(outcome.error)
+    assert isinstance(result.error, ServerError)
+    assert "50" in str(result.error)
 
 
 def test_a_403_for_want_of_permission_is_not_waited_for(recorded, client, time):
     with fake_server(lambda _: response_of_exchange(recorded_exchange(recorded, "forbidden-07-403"))) as server:
-        outcome = fetch_one(client(server.url), AccountRequest("octocat"))
+        result = fetch_one(client(server.url), AccountRequest("octocat"))
         assert len(server.asked) == 1
-    assert isinstance(outcome.error, PermissionDenied)
+    assert isinstance(result.error, PermissionDenied)
     assert time.slept_seconds == 0
 
 
@@ -226,9 +226,9 @@ def test_a_recorded_limit_of_graphql_is_waited_for(recorded, client, time):
     """HTTP 200, no header that tells how long."""
     limited = response_of_exchange(recorded_exchange(recorded, "graphql-06-200"))
     with fake_server(lambda asked: limited if asked.path == "/graphql" else NOT_FOUND) as server:
-        outcome = fetch_one(client(server.url, TOKEN), AccountRequest("octocat"))
+        result = fetch_one(client(server.url, TOKEN), AccountRequest("octocat"))
         assert len(server.asked) <= 2
-    assert isinstance(outcome.error, RateLimited)
+    assert isinstance(result.error, RateLimited)
     assert time.slept_seconds >= 60
 
 
@@ -243,7 +243,7 @@ def test_a_recorded_not_found_of_graphql_is_gone_for_that_one_alone(recorded, cl
         return response_of_exchange(recorded_exchange(recorded, "unavailable_legal-02-451"))
 
     with fake_server(say) as server:
-        found = client(server.url, TOKEN).whereabouts([(1, "R_1"), (2, "R_2")])
+        found = client(server.url, TOKEN).locate_repositories([(1, "R_1"), (2, "R_2")])
         assert server.requested_paths() == ["/graphql", "/repositories/2"]
     assert found[1].full_name == "a/b"
     assert found[2].reason == "dmca"

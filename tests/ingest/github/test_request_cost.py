@@ -25,12 +25,12 @@ def github_client(sandbox, *, redis=None, **how):
     return GitHub(api_url=sandbox.url, pool=CredentialPool.from_secrets(["sandbox-token-1"]), redis=redis, **how)
 
 
-def fetch_all(github, sandbox, languages_wanted=lambda _a, one: one.pushed_at is not None):
+def fetch_all(github, sandbox, should_fetch_languages=lambda _a, one: one.pushed_at is not None):
     asks = [AccountRequest(login) for login in sandbox.world.logins()]
-    outcomes = list(github.accounts(asks, languages_wanted=languages_wanted))
-    assert len(outcomes) == len(asks)
-    assert all(one.error is None and one.answer.is_complete and not one.answer.languages_failed for one in outcomes)
-    return outcomes
+    results = list(github.accounts(asks, should_fetch_languages=should_fetch_languages))
+    assert len(results) == len(asks)
+    assert all(one.error is None and one.snapshot.is_complete and not one.snapshot.languages_failed for one in results)
+    return results
 
 
 def min_points_and_requests(sandbox):
@@ -111,10 +111,10 @@ def test_requests_overlap_but_never_more_than_a_few(sandbox):
 def test_the_first_outcome_does_not_wait_for_the_last(sandbox):
     sandbox.latency_ms = 80
     with github_client(sandbox) as github:
-        outcomes = github.accounts(
-            [AccountRequest(login) for login in sandbox.world.logins()], languages_wanted=lambda *_: True
+        results = github.accounts(
+            [AccountRequest(login) for login in sandbox.world.logins()], should_fetch_languages=lambda *_: True
         )
-        next(outcomes)
+        next(results)
         sent_before_the_first = len(sandbox.log)
-        list(outcomes)
+        list(results)
     assert sent_before_the_first < len(sandbox.log)

@@ -51,19 +51,21 @@ def data_response(**parts):
     return CannedResponse(200, {"data": parts}, DATE)
 
 
-def fetch_accounts(github, *logins, languages_wanted=lambda *_: False, **how):
-    outcomes = github.accounts([AccountRequest(login) for login in logins], languages_wanted=languages_wanted, **how)
-    return {outcome.ask.login: outcome for outcome in outcomes}
+def fetch_accounts(github, *logins, should_fetch_languages=lambda *_: False, **how):
+    results = github.accounts(
+        [AccountRequest(login) for login in logins], should_fetch_languages=should_fetch_languages, **how
+    )
+    return {result.account_request.login: result for result in results}
 
 
 def test_a_server_without_rate_limit_or_viewer_serves_as_well(client):
     """Points are then counted by GitHub's rule: connections by a hundred, at least one."""
     with fake_server(lambda asked: data_response(a0=account_node(nodes=[repository_node(1)]))) as server:
         github = client(server.url, TOKEN)
-        outcome = fetch_accounts(github, "octocat")["octocat"]
-    assert outcome.answer.is_complete
+        result = fetch_accounts(github, "octocat")["octocat"]
+    assert result.snapshot.is_complete
     assert github.usage.points == 1
-    assert github.budget() == []
+    assert github.rate_budgets() == []
 
 
 @pytest.mark.parametrize(
@@ -101,17 +103,17 @@ def test_an_older_server_is_asked_without_the_fields_it_lacks(client):
         return data_response(a0=account_node(nodes=[repository_node(1)]))
 
     with fake_server(say) as server:
-        assert fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"].answer.repositories[0].size_kb is None
+        assert fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"].snapshot.repositories[0].size_kb is None
         assert len(server.asked) == 2
 
 
 def test_a_field_nobody_can_do_without_ends_in_a_sentence(client, time):
     error = {"message": "Field 'repositoryOwner' doesn't exist on type 'Query'"}
     with fake_server(lambda _: CannedResponse(200, {"errors": [error]}, DATE)) as server:
-        outcome = fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"]
+        result = fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"]
         assert len(server.asked) < 10
-    assert isinstance(outcome.error, ServerError)
-    assert "repositoryOwner" in str(outcome.error)
+    assert isinstance(result.error, ServerError)
+    assert "repositoryOwner" in str(result.error)
 
 
 @pytest.mark.parametrize("status", [404, 405, 403])
@@ -125,7 +127,7 @@ def test_where_graphql_is_not_to_be_had_rest_serves(client, status):
 
     with fake_server(say) as server:
         github = client(server.url, TOKEN)
-        assert fetch_accounts(github, "octocat")["octocat"].answer.is_complete
+        assert fetch_accounts(github, "octocat")["octocat"].snapshot.is_complete
         fetch_accounts(github, "octocat")
         # A server that has none is not asked again.
         assert server.requested_paths().count("/graphql") == (1 if status != 403 else 2)
@@ -143,9 +145,9 @@ def test_a_part_too_heavy_for_one_query_is_asked_again_in_smaller_ones(client, t
         return CannedResponse(200, {"data": parts} | ({"errors": errors} if len(names) > 3 else {}), DATE)
 
     with fake_server(say) as server:
-        outcomes = fetch_accounts(client(server.url, TOKEN), *(f"account-{i}" for i in range(20)))
+        results = fetch_accounts(client(server.url, TOKEN), *(f"account-{i}" for i in range(20)))
         assert len(server.asked) < 15
-    assert all(outcome.error is None for outcome in outcomes.values())
+    assert all(result.error is None for result in results.values())
     assert sizes[0] == 20
     assert sizes[-1] <= 3
 
@@ -155,17 +157,17 @@ def test_a_repository_that_is_withheld_leaves_its_account_incomplete_not_refused
     error = {"type": "FORBIDDEN", "message": "SAML", "path": ["a0", "repositories", "nodes", 1]}
     body = {"data": {"a0": account_node(nodes=[repository_node(1), None, repository_node(3)])}, "errors": [error]}
     with fake_server(lambda _: CannedResponse(200, body, DATE)) as server:
-        answer = fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"].answer
+        snapshot = fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"].snapshot
         assert len(server.asked) == 3
-    assert [one.github_id for one in answer.repositories] == [1, 3]
-    assert not answer.is_complete
+    assert [one.github_id for one in snapshot.repositories] == [1, 3]
+    assert not snapshot.is_complete
 
 
 def test_an_account_that_is_forbidden_says_so(client):
     error = {"type": "FORBIDDEN", "message": "Not for you", "path": ["a0"]}
     with fake_server(lambda _: CannedResponse(200, {"data": {"a0": None}, "errors": [error]}, DATE)) as server:
-        outcome = fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"]
-    assert isinstance(outcome.error, PermissionDenied)
+        result = fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"]
+    assert isinstance(result.error, PermissionDenied)
 
 
 def test_an_account_of_another_shape_is_refused_alone(client):
@@ -178,18 +180,18 @@ def test_an_account_of_another_shape_is_refused_alone(client):
         )
 
     with fake_server(say) as server:
-        outcomes = fetch_accounts(client(server.url, TOKEN), "good", "bad", "fine")
-    assert isinstance(outcomes["bad"].error, InvalidResponse)
-    assert outcomes["good"].error is None
-    assert outcomes["fine"].error is None
+        results = fetch_accounts(client(server.url, TOKEN), "good", "bad", "fine")
+    assert isinstance(results["bad"].error, InvalidResponse)
+    assert results["good"].error is None
+    assert results["fine"].error is None
 
 
 @pytest.mark.parametrize("body", [{}, {"data": None}, [], "nonsense", {"data": []}, {"errors": "x"}, {"errors": ["x"]}])
 def test_an_answer_that_is_none_is_unreadable(client, time, body):
     with fake_server(lambda _: CannedResponse(200, body, DATE)) as server:
-        outcome = fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"]
+        result = fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"]
         assert len(server.asked) < 10
-    assert isinstance(outcome.error, InvalidResponse | ServerError)
+    assert isinstance(result.error, InvalidResponse | ServerError)
 
 
 def test_languages_of_more_than_a_page_are_read_to_the_end(client):
@@ -209,11 +211,11 @@ def test_languages_of_more_than_a_page_are_read_to_the_end(client):
         return data_response(n0={"languages": page({"Nix": 1})})
 
     with fake_server(say) as server:
-        answer = fetch_accounts(client(server.url, TOKEN), "octocat", languages_wanted=lambda *_: True)[
+        snapshot = fetch_accounts(client(server.url, TOKEN), "octocat", should_fetch_languages=lambda *_: True)[
             "octocat"
-        ].answer
-    assert answer.languages == {1: {"C": 9, "Nix": 1}, 2: {}}
-    assert answer.languages_refused == {3: "not_found"}
+        ].snapshot
+    assert snapshot.languages == {1: {"C": 9, "Nix": 1}, 2: {}}
+    assert snapshot.languages_refused == {3: "not_found"}
 
 
 def test_one_repository_whose_languages_fail_does_not_cost_the_others_theirs(client, time):
@@ -228,14 +230,14 @@ def test_one_repository_whose_languages_fail_does_not_cost_the_others_theirs(cli
         )
 
     with fake_server(say) as server:
-        answer = fetch_accounts(client(server.url, TOKEN), "octocat", languages_wanted=lambda *_: True)[
+        snapshot = fetch_accounts(client(server.url, TOKEN), "octocat", should_fetch_languages=lambda *_: True)[
             "octocat"
-        ].answer
+        ].snapshot
         assert len(server.asked) < 30
-    assert len(answer.languages) >= 36
-    assert set(answer.languages_failed) == set(range(1, 41)) - set(answer.languages)
-    assert 7 in answer.languages_failed
-    assert isinstance(answer.languages_error, ServerError)
+    assert len(snapshot.languages) >= 36
+    assert set(snapshot.languages_failed) == set(range(1, 41)) - set(snapshot.languages)
+    assert 7 in snapshot.languages_failed
+    assert isinstance(snapshot.languages_error, ServerError)
 
 
 def test_a_budget_told_in_the_body_alone_is_kept_to(client, time):
@@ -246,7 +248,7 @@ def test_a_budget_told_in_the_body_alone_is_kept_to(client, time):
         second = fetch_accounts(github, "octocat")["octocat"]
         assert isinstance(second.error, RateLimited)
         assert len(server.asked) == 1
-        (state,) = github.budget()
+        (state,) = github.rate_budgets()
     assert (state.owner, state.resource, state.remaining) == ("mona", "graphql", 0)
 
 
@@ -272,9 +274,9 @@ def test_an_organizations_followers_that_fail_leave_the_rest(client, time):
         return data_response(a0=account_node(__typename="Organization", databaseId=9))
 
     with fake_server(say) as server:
-        answer = fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"].answer
-    assert answer.account.followers is None
-    assert answer.account.kind == "organization"
+        snapshot = fetch_accounts(client(server.url, TOKEN), "octocat")["octocat"].snapshot
+    assert snapshot.account.followers is None
+    assert snapshot.account.kind == "organization"
 
 
 # Reading, alone -------------------------------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ def sandbox_now(sandbox):
 
 def fetch_accounts(client, sandbox, count=6):
     asks = [AccountRequest(login) for login in sandbox.world.logins()[:count]]
-    return list(client.accounts(asks, languages_wanted=lambda _account, _repository: True))
+    return list(client.accounts(asks, should_fetch_languages=lambda _account, _repository: True))
 
 
 def token_requests(sandbox):
@@ -86,9 +86,9 @@ def token_requests(sandbox):
 def test_the_app_reads_accounts_with_its_own_larger_budget(github, sandbox):
     client = github()
     assert not client.is_anonymous
-    assert all(outcome.answer for outcome in fetch_accounts(client, sandbox))
+    assert all(result.snapshot for result in fetch_accounts(client, sandbox))
     assert len(token_requests(sandbox)) == 1
-    assert {state.limit for state in client.budget() if state.resource == "graphql"} == {12_500}
+    assert {state.limit for state in client.rate_budgets() if state.resource == "graphql"} == {12_500}
 
 
 def test_its_signature_is_what_github_asks_for(key):
@@ -110,7 +110,7 @@ def test_a_token_is_renewed_before_its_hour_is_over(github, sandbox):
     fetch_accounts(client, sandbox, 1)
     assert len(token_requests(sandbox)) == 1
     sandbox.world.advance(minutes=6)
-    assert fetch_accounts(client, sandbox, 1)[0].answer
+    assert fetch_accounts(client, sandbox, 1)[0].snapshot
     assert len(token_requests(sandbox)) == 2
     assert 401 not in {entry.status for entry in sandbox.log}
 
@@ -119,7 +119,7 @@ def test_a_token_that_ends_before_its_time_is_renewed_once_in_the_middle_of_a_ru
     client = github()
     fetch_accounts(client, sandbox, 1)
     sandbox.apps.revoke(sandbox.app.issued_tokens[-1])
-    assert all(outcome.answer for outcome in fetch_accounts(client, sandbox))
+    assert all(result.snapshot for result in fetch_accounts(client, sandbox))
     assert len(token_requests(sandbox)) >= 2
 
 
@@ -128,7 +128,7 @@ def test_an_app_that_was_uninstalled_leaves_the_work_to_the_tokens(github, sandb
     client = github("sandbox-token-2", redis=redis)
     fetch_accounts(client, sandbox)
     sandbox.apps.uninstall("77")
-    assert all(outcome.answer for outcome in fetch_accounts(client, sandbox))
+    assert all(result.snapshot for result in fetch_accounts(client, sandbox))
     (told,) = refused_tokens.load_refused_tokens(redis, sandbox.url)
     assert told.name == "GitHub App 1234 (installation 77)"
     assert "not installed there any more" in told.reason
@@ -139,26 +139,26 @@ def test_an_app_that_was_uninstalled_leaves_the_work_to_the_tokens(github, sandb
 
 def test_a_suspended_app_alone_says_so(github, sandbox):
     sandbox.app.suspended = True
-    (outcome,) = fetch_accounts(github(), sandbox, 1)
-    assert isinstance(outcome.error, BadCredentials)
-    assert "suspended" in str(outcome.error)
+    (result,) = fetch_accounts(github(), sandbox, 1)
+    assert isinstance(result.error, BadCredentials)
+    assert "suspended" in str(result.error)
 
 
 def test_a_key_that_is_not_the_apps_is_refused_with_a_sentence(sandbox, github, key_file):
     key_file.write_bytes(private_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
-    (outcome,) = fetch_accounts(github(), sandbox, 1)
-    assert "number or private key is wrong" in str(outcome.error)
+    (result,) = fetch_accounts(github(), sandbox, 1)
+    assert "number or private key is wrong" in str(result.error)
 
 
 def test_a_clock_that_is_wrong_signs_by_githubs(github, sandbox):
-    assert fetch_accounts(github(ahead=timedelta(minutes=45)), sandbox, 1)[0].answer
-    assert fetch_accounts(github(ahead=timedelta(minutes=-45)), sandbox, 1)[0].answer
+    assert fetch_accounts(github(ahead=timedelta(minutes=45)), sandbox, 1)[0].snapshot
+    assert fetch_accounts(github(ahead=timedelta(minutes=-45)), sandbox, 1)[0].snapshot
 
 
 def test_a_revoked_token_is_told_where_pages_can_read_it(github, sandbox, redis):
     client = github("sandbox-token-2", redis=redis)
     sandbox.faults.refuse_token("sandbox-token-2")
-    assert all(outcome.answer for outcome in fetch_accounts(client, sandbox))
+    assert all(result.snapshot for result in fetch_accounts(client, sandbox))
     told = refused_tokens.load_refused_tokens(redis, sandbox.url)
     assert [one.name.split(" (")[0] for one in told] == ["token 1"]
     assert "sandbox-token-2" not in str(told)

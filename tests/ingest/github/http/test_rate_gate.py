@@ -66,7 +66,7 @@ def test_machines_whose_clocks_differ_mean_the_same_moment(redis):
 
 
 def test_a_wait_beyond_patience_is_raised_with_its_end(redis, time):
-    one = make_gate(redis, time, patience=90)
+    one = make_gate(redis, time, max_wait_seconds=90)
     report_response(one, RequiredWait("host", 600))
     with pytest.raises(RateLimited) as refused:
         report_response(one)
