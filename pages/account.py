@@ -15,9 +15,10 @@ from core.charts.coverage_intervals import covered_share
 from core.emoji import render_shortcodes
 from core.queries import account_repositories, accounts, languages, tracking
 from core.queries.accounts import Profile, Totals
+from core.wording import time_ago
 from pages.components import as_of as components_as_of
 from pages.components.cell import cell, theme
-from pages.components.format import day, number, percent, time_ago
+from pages.components.format import day, number, percent
 from pages.components.metric_cards import Card, metric_row
 from pages.components.table_cell import table_cell
 from pages.sections import track_request
@@ -85,7 +86,7 @@ def show_total_cards(totals: Totals, history: DataFrame, until: datetime) -> Non
                 label,
                 value,
                 before,
-                course=last_year_trend(history, column, source, until),
+                trend=last_year_trend(history, column, source, until),
                 help=f"Over {covers}" if column != "followers" else "Imported history does not tell followers",
             )
             for label, column, value, before in (

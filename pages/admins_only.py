@@ -4,4 +4,4 @@
 
 import streamlit as st
 
-st.info("This page is for admins. Ask one of them if you need what it shows.", icon=":material/lock:")
+st.info("This page is for admins only. Ask an admin if you need access.", icon=":material/lock:")

@@ -14,29 +14,31 @@ from core.errors import RateLimitExceeded
 from core.queries import coverage
 from core.ratelimit import limiter
 from core.web.middleware.request_ids import new_request_id
+from core.wording import time_ago
 from pages.components import as_of as components_as_of
 from pages.components import error_display, navigation, remaining_quota
-from pages.components.format import day, percent, time_ago
+from pages.components.format import day, percent
 from pages.components.markdown import escape_markdown
 from pages.session import browser, current
 
 PAGES_DIR = Path(__file__).parent
 SESSION_CHECK_SECONDS = 8
-# The browser renews in time; a tick that comes before it has had its turn takes nothing off the page.
+# The browser refreshes its cookies itself; do not sign out within 20 s after the access token expired.
 RENEWAL_GRACE = timedelta(seconds=20)
 
 structlog.contextvars.clear_contextvars()
-# The websocket's id is one for many runs of the script: each has its own beside it.
+# A websocket has one request id for many script runs, so each run gets an id of its own as well.
 structlog.contextvars.bind_contextvars(
     request_id=str(st.context.headers.get("x-request-id") or "none"), script_run=new_request_id()[:8]
 )
-# Before the navigation, which would else take the page's icon from an outside host.
+# Must precede st.navigation, which otherwise loads the page icon from an external host.
 st.set_page_config(page_icon=str(PAGES_DIR / "static" / "favicon.svg"), layout="wide")
 st.html(PAGES_DIR / "static" / "page.css")
 
 
 @st.fragment(run_every="5s")
 def wait_for_database() -> None:
+    """Show that the database is unavailable and reload the page once it is back."""
     st.warning(error_display.DATABASE_UNAVAILABLE_MESSAGE, icon=":material/cloud_off:")
     try:
         data_version()
@@ -49,7 +51,7 @@ def wait_for_database() -> None:
 
 @st.fragment(run_every=SESSION_CHECK_SECONDS)
 def watch_session() -> None:
-    """Take the page away soon after its session has ended, also where nobody touches it."""
+    """Rerun the page soon after its session has ended or expired, also without any interaction."""
     try:
         live = current.current_session()
     except Exception as error:
@@ -61,9 +63,12 @@ def watch_session() -> None:
 
 
 def as_of_input() -> None:
-    """Show the choice of the day that every page is read as of."""
+    """Draw the date input that sets `as_of` for every page."""
     if given := components_as_of.invalid_as_of():
-        st.warning(f"`{given}` is no date. Write it as 2026-03-31; the pages show now.", icon=":material/event_busy:")
+        st.warning(
+            f"`{given}` is not a date. Write it as 2026-03-31; the pages show the current data.",
+            icon=":material/event_busy:",
+        )
     st.date_input(
         "As of",
         value=None,
@@ -72,27 +77,27 @@ def as_of_input() -> None:
         key=components_as_of.AS_OF_PARAM,
         bind="query-params",
         format="YYYY-MM-DD",
-        help="Read every page as it was at the end of a day (UTC). Empty means now.",
+        help="Show every page as of the end of a day (UTC). Empty means now.",
     )
 
 
 def show_data_version(version: int) -> None:
-    """Tell which data the pages show, how old they are and how complete."""
+    """Show the data version, its last refresh and its coverage."""
     now, as_of = datetime.now(UTC), components_as_of.selected_as_of()
-    told = coverage.freshness_and_coverage(
+    data = coverage.freshness_and_coverage(
         as_of or components_as_of.end_of_day(now.date()), in_the_past=as_of is not None
     )
     parts = [f"Data version {version:,}"]
-    if told.latest_capture_at is not None:
-        newest = f"on {day(told.latest_capture_at)}" if as_of else time_ago(told.latest_capture_at, now)
-        parts.append(f"newest look {newest}")
-    if told.coverage is not None:
-        parts.append(f"coverage {percent(told.coverage)}")
+    if data.latest_capture_at is not None:
+        refreshed = f"on {day(data.latest_capture_at)}" if as_of else time_ago(data.latest_capture_at, now)
+        parts.append(f"last refreshed {refreshed}")
+    if data.coverage is not None:
+        parts.append(f"coverage {percent(data.coverage)}")
     st.caption(" · ".join(parts), help=coverage.DEFINITION)
 
 
 def show_signed_in_person(identity: Identity) -> None:
-    """Show at the end of the sidebar who is signed in, and the way out."""
+    """Draw the profile link and the sign-out button at the end of the sidebar."""
     with st.container(horizontal=True, vertical_alignment="center", key="who", gap="xsmall"):
         label = escape_markdown(identity.display_name or identity.username)
         st.page_link("profile_page.py", label=label, icon=":material/account_circle:", help="Profile", width="stretch")
@@ -102,39 +107,39 @@ def show_signed_in_person(identity: Identity) -> None:
 
 
 def show_sign_in() -> None:
-    """Show the sign-in, under whatever address was asked for."""
+    """Show the sign-in form, under whatever URL was requested."""
     st.html(PAGES_DIR / "static" / "entrance.css")
     page = st.navigation(navigation.signed_out_pages(), position="hidden")
     title = page.title if page.url_path in navigation.PUBLIC_PATHS else "Sign in"
     st.set_page_config(page_title=f"{title} · Almanac")
     st.image(PAGES_DIR / "static" / "logo.svg", width=148)
     page.run()
-    # What the page before held stays, and the address with it: it is shown again after signing in.
+    # st.stop keeps widget state and URL, so the requested page is shown after signing in.
     st.stop()
 
 
 def show_requested_page(live: LiveSession) -> None:
-    """Show the page asked for, as often as its reader may."""
+    """Show the requested page, unless the reader's page limit is reached."""
     structlog.contextvars.bind_contextvars(user=live.identity.person_id)
     st.logo(PAGES_DIR / "static" / "logo.svg", size="large", link=None, icon_image=PAGES_DIR / "static" / "favicon.svg")
     page = st.navigation(navigation.pages_for(live.identity))
     st.set_page_config(page_title=f"{page.title} · Almanac")
-    for key, place in current.SHOWN_ONCE_PAGES.items():
-        if page.url_path != place:
-            st.session_state.pop(key, None)  # a key that was left there is not kept for later
+    for key, path in current.SHOWN_ONCE_PAGES.items():
+        if page.url_path != path:
+            st.session_state.pop(key, None)  # forget a one-time secret once its page is left
     browser.keep_cookies_fresh(live)
     watch_session()
     try:
-        left = limiter.check("pages", str(live.identity.person_id))
-    except RateLimitExceeded as full:
-        remaining_quota.show_limit_reached(full)
+        quota = limiter.check("pages", str(live.identity.person_id))
+    except RateLimitExceeded as exceeded:
+        remaining_quota.show_limit_reached(exceeded)
         st.stop()
     version = data_version()
     pin_version(version)
     with st.sidebar:
         as_of_input()
         show_data_version(version)
-        remaining_quota.show_low_remaining(left)
+        remaining_quota.show_low_remaining(quota)
         show_signed_in_person(live.identity)
     with prometheus.measure_page_run(page.url_path or "overview"):
         page.run()
@@ -153,6 +158,6 @@ try:
 except Exception as error:
     if not is_server_unavailable(error):
         raise
-    structlog.get_logger().warning("database away", error=type(error).__name__)
+    structlog.get_logger().warning("database unavailable", error=type(error).__name__)
     wait_for_database()
     st.stop()

@@ -111,7 +111,7 @@ def show_total_cards(held: StoredTotals, course: DataFrame, as_of: datetime | No
             Card(
                 label,
                 numbers.get(name),
-                course=[float(value) for value in last_year[name]] if whole and name in last_year else (),
+                trend=[float(value) for value in last_year[name]] if whole and name in last_year else (),
                 help=covers,
             )
             for label, name in (

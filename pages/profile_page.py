@@ -2,7 +2,7 @@
 # Profile
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
@@ -11,9 +11,10 @@ from core.auth.api_keys import ApiKeyInfo
 from core.auth.identity import Identity
 from core.auth.people import Person
 from core.auth.sessions import SessionInfo
+from core.wording import time_ago, window
 from pages.components import remaining_quota
 from pages.components.devices import device_label
-from pages.components.format import day, time_ago
+from pages.components.format import day
 from pages.components.markdown import escape_markdown
 from pages.session import browser, common, current
 from pages.session.forms import PASSWORD_RULES
@@ -143,7 +144,7 @@ def show_remaining_quota(identity: Identity) -> None:
     """Show what is left of each limit, and when all of it is back."""
     for state in remaining_quota.limit_states(identity.person_id):
         back = "" if state.remaining == state.amount else f" · all back at {state.resets_at:%H:%M:%S} UTC"
-        span = remaining_quota.window_label(state.window_seconds)
+        span = window(timedelta(seconds=state.window_seconds))
         st.progress(
             min(1.0, state.remaining / state.amount),
             text=f"{LIMIT_LABELS[state.kind]}: **{state.remaining:,}** of {state.amount:,} left in {span}{back}",

@@ -32,7 +32,7 @@ registration_mode = settings().registration_mode
 
 
 def invitation_secret() -> str:
-    """The secret of an invitation: from the link, or pasted."""
+    """Return the invitation's secret, from the URL or pasted; empty without one."""
     from_link = browser.link_secret()
     if from_link:
         return from_link
@@ -44,14 +44,14 @@ def invitation_secret() -> str:
 
 
 def show_invitation(invite: str) -> bool:
-    """Say what the invitation offers; False where it is of no use."""
+    """Show what the invitation grants, or why it is invalid; return whether it is valid."""
     try:
         offered = tickets.check_invite(invite)
     except tickets.InvalidTicket as invalid:
         common.show_notice(str(invalid))
         return False
-    alone = f", with the e-mail address {escape_markdown(offered.email)}" if offered.email else ""
-    st.caption(f":material/mail: You are invited as **{offered.role}**{alone}. The invitation is good once.")
+    for_email = f", with the e-mail address {escape_markdown(offered.email)}" if offered.email else ""
+    st.caption(f":material/mail: You are invited as **{offered.role}**{for_email}. The invitation can be used once.")
     return True
 
 
@@ -69,7 +69,7 @@ common.show_notice(browser.ticket_error_message())
 if current.current_session():
     st.info("You are signed in already. Sign out first to create another account.", icon=":material/person:")
 elif registration_mode == "closed":
-    st.info("Nobody can register here: accounts are created by an admin.", icon=":material/lock:")
+    st.info("Registration is closed: an admin creates accounts.", icon=":material/lock:")
 else:
     invite = invitation_secret()
     if not invite or show_invitation(invite):

@@ -19,7 +19,7 @@ def show_reset_form(secret: str, person: Person) -> None:
         new = st.text_input("New password", type="password", autocomplete="new-password")
         repeated = st.text_input("Repeat password", type="password", autocomplete="new-password")
         end_keys = st.checkbox("Also end this person's API keys", value=True)
-        st.caption("All sessions end. The link is good once.")
+        st.caption("All sessions end. The link can be used once.")
         sent = st.form_submit_button("Set password", type="primary")
     common.annotate_fields({}, rules_of="New password")
     if not sent:
@@ -47,7 +47,7 @@ elif secret := browser.link_secret() or link_input():
     try:
         person = tickets.check_reset(secret)
     except tickets.InvalidTicket as invalid:
-        common.show_notice(f"{invalid}. An admin can make one; it is good for an hour")
+        common.show_notice(f"{invalid}. An admin can create a new link, which is valid for an hour")
     else:
         show_reset_form(secret, person)
 if RESET_USERNAME_KEY not in st.session_state and current.current_session() is None:

@@ -1,6 +1,6 @@
 """
 # Sign in
-Almanac keeps the history that GitHub does not keep.
+Almanac keeps the history of GitHub accounts and repositories.
 """
 
 import streamlit as st
@@ -20,7 +20,7 @@ was_reloaded = common.annotate_fields(
     {"Username": "username", "Password": "current-password"}, focus="Username", asks_again=True
 )
 if was_reloaded and not forms.person:
-    st.caption("The page was loaded anew to be safe. Please sign in once more.")
+    st.caption("The page was reloaded for safety. Please sign in again.")
 if forms.person:
     browser.exchange_ticket(
         tickets.issue_sign_in(forms.person.id, current.nonce()), forms.person.preferences.get("theme")

@@ -18,7 +18,8 @@ from core.budget import shared_state
 from core.errors import ServerUnavailable
 from core.queries import system
 from core.settings import settings
-from pages.components.format import UNKNOWN, byte_size, number, percent, time_ago
+from core.wording import time_ago
+from pages.components.format import UNKNOWN, byte_size, number, percent
 from pages.components.status_cards import (
     StatusCard,
     check_status,

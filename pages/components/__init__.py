@@ -1,1 +1,1 @@
-"""Parts that many pages use."""
+"""Parts that several pages use."""

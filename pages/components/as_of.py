@@ -1,4 +1,4 @@
-"""The moment a reader wants to read the pages as of, kept in the URL as `as_of`."""
+"""The day that all pages are read as of, kept in the URL as `as_of`."""
 
 from datetime import UTC, date, datetime, time
 
@@ -9,18 +9,18 @@ EARLIEST_DAY = date(2008, 1, 1)  # GitHub opened that year
 
 
 def end_of_day(day: date) -> datetime:
-    """A date means its end."""
+    """Return the last microsecond of *day* in UTC, which is what a date means as `as_of`."""
     return datetime.combine(day, time.max, UTC)
 
 
 def selected_as_of() -> datetime | None:
-    """The chosen moment; None means now."""
+    """Return the selected time; None means now."""
     day = st.session_state.get(AS_OF_PARAM)
     return end_of_day(day) if isinstance(day, date) else None
 
 
 def invalid_as_of() -> str:
-    """What the URL says as `as_of` where it is no date; empty when all is well. Ask before the widget runs."""
+    """Return the URL's `as_of` if it is not a date, else an empty string. Call before the widget drops it."""
     given = st.query_params.get(AS_OF_PARAM, "")
     try:
         if given:
@@ -31,6 +31,6 @@ def invalid_as_of() -> str:
 
 
 def as_of_label() -> str:
-    """The chosen moment in the quiet line of a cell."""
-    chosen = selected_as_of()
-    return f"as of {chosen:%Y-%m-%d}" if chosen else "as of now"
+    """Return `as of 2026-03-31` or `as of now`, for the footer of a cell."""
+    selected = selected_as_of()
+    return f"as of {selected:%Y-%m-%d}" if selected else "as of now"

@@ -1,9 +1,9 @@
-"""Which device a session is on, in a few words, as far as its user agent tells."""
+"""Short labels of devices, from the user agent of a session."""
 
 import re
 
 UNKNOWN_DEVICE = "Unknown device"
-# The first that fits: browsers name those that they descend from as well.
+# The first match counts: browsers also name the browsers they derive from.
 CLIENT_PATTERNS = {
     "Edge": r"Edg(?:e|A|iOS)?/",
     "Opera": r"OPR/|Opera",
@@ -28,13 +28,13 @@ OS_PATTERNS = {
 
 
 def device_label(user_agent: str | None) -> str:
-    """`Firefox on Windows`; what cannot be told is left out."""
-    given = user_agent or ""
-    program, system = _first_match(CLIENT_PATTERNS, given), _first_match(OS_PATTERNS, given)
-    if program and system:
-        return f"{program} on {system}"
-    return program or system or UNKNOWN_DEVICE
+    """Return `Firefox on Windows`, one of the two where the other is unknown, or `Unknown device`."""
+    client = _first_match(CLIENT_PATTERNS, user_agent or "")
+    system = _first_match(OS_PATTERNS, user_agent or "")
+    if client and system:
+        return f"{client} on {system}"
+    return client or system or UNKNOWN_DEVICE
 
 
-def _first_match(known: dict[str, str], given: str) -> str:
-    return next((name for name, pattern in known.items() if re.search(pattern, given)), "")
+def _first_match(patterns: dict[str, str], user_agent: str) -> str:
+    return next((name for name, pattern in patterns.items() if re.search(pattern, user_agent)), "")

@@ -1,4 +1,4 @@
-"""What a reader sees when a page fails: a calm sentence and the id under which the log has the rest."""
+"""Error messages on pages: one sentence, and the request id under which the log has the details."""
 
 import streamlit as st
 import structlog
@@ -8,18 +8,18 @@ from core.errors import AlmanacError
 
 log = structlog.get_logger()
 DATABASE_LOST_MESSAGE = (
-    "The database stopped answering while this page was read. Nothing is lost; try again in a moment."
+    "The database became unavailable while this page was loading. No data is lost; try again in a moment."
 )
 DATABASE_UNAVAILABLE_MESSAGE = (
-    "The database does not answer right now. Nothing is lost: this page comes back by itself as soon as it does."
+    "The database is unavailable. No data is lost: this page reloads automatically once the database is back."
 )
 
 
 def show_error(error: Exception) -> bool:
-    """Tell the reader and the log; Streamlit's own red box stays away."""
+    """Log *error* and show it as a sentence; the result True suppresses Streamlit's own error box."""
     request_id = str(structlog.contextvars.get_contextvars().get("request_id", "unknown"))
     if is_server_unavailable(error):
-        log.warning("database away", error=type(error).__name__)
+        log.warning("database unavailable", error=type(error).__name__)
         st.warning(DATABASE_LOST_MESSAGE, icon=":material/cloud_off:")
         return True
     if isinstance(error, AlmanacError):
@@ -28,8 +28,8 @@ def show_error(error: Exception) -> bool:
         return True
     log.error("page failed", exc_info=error)
     st.error(
-        "This part of the page could not be shown. It has been logged; reloading may help.  \n"
-        f":gray[If you report it, name the request] `{request_id}`.",
+        "This part of the page failed. The error has been logged; reloading may help.  \n"
+        f":gray[To report it, quote the request id] `{request_id}`.",
         icon=":material/error:",
     )
     return True

@@ -1,7 +1,7 @@
-"""Taking rows along as a file: each export is counted, and one too many is told instead of sent.
+"""Downloads of rows as files, counted against the reader's export limit.
 
-The file is written outside of the script, when the browser asks for it. Whether it may be is decided in the run
-that the same click causes, where the reader can be told; who writes waits for that decision.
+Streamlit calls the download's data function in a separate request after the click, where no message can be shown. The
+limit is checked in the script run of the same click, which can show one; the data function waits for that decision.
 """
 
 from collections.abc import Callable
@@ -18,18 +18,19 @@ PERMIT_TIMEOUT_SECONDS = 10.0
 
 
 class ExportPermit:
-    """Permission for one export at a time, handed from the run of the script to the thread that writes."""
+    """The decision on one export at a time, handed from the script run to the thread that writes the file."""
 
     def __init__(self) -> None:
         self._decisions: SimpleQueue[bool] = SimpleQueue()
 
     def resolve(self, allowed: bool) -> None:
+        """Let the waiting thread go on, or fail."""
         self._decisions.put(allowed)
 
-    def wait_until_allowed(self, patience_seconds: float = PERMIT_TIMEOUT_SECONDS) -> None:
-        """Return once this export is allowed; raises Forbidden when it is not, or nobody decides."""
+    def wait_until_allowed(self, timeout_seconds: float = PERMIT_TIMEOUT_SECONDS) -> None:
+        """Return once this export is allowed. Raises Forbidden when it is refused or the timeout passes."""
         try:
-            allowed = self._decisions.get(timeout=patience_seconds)
+            allowed = self._decisions.get(timeout=timeout_seconds)
         except Empty:
             allowed = False
         if not allowed:
@@ -39,16 +40,16 @@ class ExportPermit:
 def export_button(
     label: str, rows: DataFrame, write: Callable[[DataFrame], bytes], *, key: str, file_name: str, mime: str, icon: str
 ) -> None:
-    """Offer *rows* as a file, which *write* makes once somebody asks: most readers never do."""
+    """Draw a download button; *write* turns *rows* into the file only after a click."""
     permit: ExportPermit = st.session_state.setdefault(f"permit-{key}", ExportPermit())
 
-    def written() -> bytes:
+    def file_content() -> bytes:
         permit.wait_until_allowed()
         return write(rows)
 
     st.download_button(
         label,
-        data=written,
+        data=file_content,
         file_name=file_name,
         mime=mime,
         icon=icon,
@@ -62,13 +63,13 @@ def export_button(
 
 
 def check_export_limit(permit: ExportPermit) -> None:
-    """Allow one export to who reads the page, if they have one left; else tell them."""
+    """Count one export for the reader and resolve *permit*; over the limit, show when the next is possible."""
     try:
         limiter.check("export", str(current.current_identity().person_id))
-    except RateLimitExceeded as full:
+    except RateLimitExceeded as exceeded:
         permit.resolve(False)
-        st.toast(f"{full}.", icon=":material/hourglass_top:", duration="long")
+        st.toast(f"{exceeded}.", icon=":material/hourglass_top:", duration="long")
     except NotSignedIn:
-        permit.resolve(False)  # the run that follows shows the sign-in
+        permit.resolve(False)  # the script run that follows shows the sign-in form
     else:
         permit.resolve(True)

@@ -1,7 +1,7 @@
-"""Numbers in a row of equal cards, each with its growth and its course."""
+"""A row of equal metric cards, each with its growth and its trend."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -12,13 +12,18 @@ from pages.components.format import number
 
 @dataclass(frozen=True)
 class Card:
-    """One number; *before* is the same number so long ago as *span* says, None where it is unknown."""
+    """One metric.
+
+    before           the same metric *span* earlier; None where it is unknown
+    trend            values of the sparkline, oldest first
+    is_increase_bad  growth is red instead of green
+    """
 
     label: str
     value: Any
     before: Any = None
     span: str = "4 weeks"
-    course: Sequence[float] = field(default=())
+    trend: Sequence[float] = ()
     help: str = ""
     is_increase_bad: bool = False
 
@@ -31,8 +36,7 @@ def metric_row(cards: Sequence[Card], key: str) -> None:
 
 
 def _draw_card(card: Card) -> None:
-    known = not pd.isna(card.before) and not pd.isna(card.value)
-    growth = int(card.value - card.before) if known else None
+    growth = None if pd.isna(card.before) or pd.isna(card.value) else int(card.value - card.before)
     st.metric(
         card.label,
         number(card.value) if not isinstance(card.value, str) else card.value,
@@ -40,7 +44,7 @@ def _draw_card(card: Card) -> None:
         delta_color="off" if not growth else "inverse" if card.is_increase_bad else "normal",
         delta_arrow="auto" if growth else "off",
         delta_description=f"in {card.span}" if growth is not None else None,
-        chart_data=list(card.course) if len(card.course) > 1 else None,
+        chart_data=list(card.trend) if len(card.trend) > 1 else None,
         help=card.help or None,
         border=True,
         height="stretch",

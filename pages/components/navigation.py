@@ -1,4 +1,4 @@
-"""What there is to read, in the order of the menu, and who may: one row a page."""
+"""The menu: one entry per page, in order, with the role that may read it."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from core.auth.identity import Identity, Role
 
 @dataclass(frozen=True)
 class PageEntry:
-    """A page. `path` is its place in the address, empty for the first page; its file is named like it, or `file`."""
+    """A page. `path` is its URL path, empty for the first page; *file* is `{path}.py` unless given."""
 
     path: str
     title: str
@@ -19,7 +19,7 @@ class PageEntry:
     in_menu: bool = True
 
     def page(self, file: str = "") -> st.Page:
-        """The page as Streamlit wants it, or *file* in its place."""
+        """Return Streamlit's page object, with *file* instead of the entry's own."""
         return st.Page(
             file or self.file or f"{self.path}.py",
             title=self.title,
@@ -51,7 +51,7 @@ MENU: dict[str, tuple[PageEntry, ...]] = {
         PageEntry("register", "New account", in_menu=False),
     ),
 }
-# These come before a session; everything else shows the sign-in to who has none.
+# Readable without a session; every other path shows the sign-in form instead.
 PUBLIC_PATHS = ("reset", "register")
 
 
@@ -60,12 +60,12 @@ def all_entries() -> list[PageEntry]:
 
 
 def signed_out_pages() -> list[st.Page]:
-    """The sign-in under every address that there is: a link keeps meaning its page until somebody has signed in."""
+    """Return every path with the sign-in form as its content: after signing in, the URL still names the page."""
     return [entry.page("" if entry.path in PUBLIC_PATHS else "sign_in.py") for entry in all_entries()]
 
 
 def pages_for(identity: Identity) -> dict[str, list[st.Page]]:
-    """What *identity* may read; a page for admins says so to others who ask for it."""
+    """Return the menu of *identity*; to others a page for admins shows `admins_only.py`, hidden from the menu."""
     shown: dict[str, list[st.Page]] = {}
     for heading, entries in MENU.items():
         for entry in entries:

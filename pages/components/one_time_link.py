@@ -1,4 +1,4 @@
-"""A link that is good once: shown once, to be copied, with the moment at which it ends."""
+"""A single-use link with its expiry, shown once to be copied."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,9 +8,10 @@ from core.settings import settings
 
 
 def show_one_time_link(path: str, secret: str, lasts: timedelta) -> None:
-    """Show the link under which *secret* is redeemed. It is behind the #, so that no server and no log hears of it."""
+    """Show the link that redeems *secret*. The secret follows the #, so no server and no log receives it."""
     st.code(f"{settings().address}/{path}#{secret}", language=None, wrap_lines=True)
-    ends = datetime.now(UTC) + lasts
+    expires_at = datetime.now(UTC) + lasts
     st.caption(
-        f":material/schedule: Good until {ends:%Y-%m-%d %H:%M} UTC. Copy it now: it is not kept, and not shown again."
+        f":material/schedule: Valid until {expires_at:%Y-%m-%d %H:%M} UTC. "
+        "Copy it now: it is not stored and cannot be shown again."
     )

@@ -1,37 +1,37 @@
-"""How wide the page is: a scene must be fitted to it, and only the browser knows."""
+"""The page's width in pixels, measured by the browser; a 3D scene has to be fitted to it."""
 
 import streamlit as st
 
 WIDTH_KEY = "page-width"
 DEFAULT_WIDTH = 880
-WIDTH_STEP = 20  # pages that differ by less are one: each change costs a run of the page
+WIDTH_STEP = 20  # pixels; smaller changes are ignored, as each change reruns the script
 
 SCRIPT = """
 export default function ({ parentElement, data, setStateValue }) {
   const page = (parentElement.host ?? parentElement).closest('[data-testid="stMainBlockContainer"]');
   if (!page) return;
-  let told = data.told;
+  let reported = data.reported;
   const measure = () => {
     const style = getComputedStyle(page);
-    const free = page.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-    const width = Math.max(data.step, Math.floor(free / data.step) * data.step);
-    if (width === told) return;
-    told = width;
+    const available = page.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const width = Math.max(data.step, Math.floor(available / data.step) * data.step);
+    if (width === reported) return;
+    reported = width;
     setStateValue("width", width);
   };
-  const watch = new ResizeObserver(measure);
-  watch.observe(page);
-  return () => watch.disconnect();
+  const observer = new ResizeObserver(measure);
+  observer.observe(page);
+  return () => observer.disconnect();
 }
 """
 
 
 def page_width_px() -> int:
-    """The width that a full-width element has, in CSS pixels, rounded down; a usual one before the browser has told."""
+    """Return the width of a full-width element in CSS pixels, rounded down; a default before the first measurement."""
     return int(st.session_state.get(WIDTH_KEY, {}).get("width") or DEFAULT_WIDTH)
 
 
 def measure_page() -> None:
-    """Let the browser tell the width, and run again when it is another; takes no room where it stands."""
+    """Measure the page in the browser and rerun the script when its width changes; draws nothing."""
     component = st.components.v2.component("almanac_width", js=SCRIPT)
-    component(key=WIDTH_KEY, data={"told": page_width_px(), "step": WIDTH_STEP}, on_width_change=lambda: None)
+    component(key=WIDTH_KEY, data={"reported": page_width_px(), "step": WIDTH_STEP}, on_width_change=lambda: None)

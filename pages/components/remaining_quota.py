@@ -1,4 +1,4 @@
-"""What a reader may still do: a quiet note before a limit bites, a calm pause when it has."""
+"""Remaining quota of a reader: a note when a limit is nearly reached, a countdown when it is reached."""
 
 from datetime import UTC, datetime
 
@@ -18,32 +18,23 @@ def is_running_low(state: LimitState) -> bool:
 
 
 def show_low_remaining(state: LimitState) -> None:
-    """Say that little is left, if so."""
+    """Show how many page loads remain when few do."""
     if is_running_low(state):
         st.caption(
             f":material/hourglass_bottom: {state.remaining:,} of {state.amount:,} page loads left; "
-            f"all are back at {state.resets_at:%H:%M:%S} UTC."
+            f"the limit resets at {state.resets_at:%H:%M:%S} UTC."
         )
 
 
-def show_limit_reached(full: RateLimitExceeded, *, goes_on_by_itself: bool = True) -> None:
-    """Say which limit is reached and count down to its end; then run the page again, unless told not to."""
-    st.warning(f"{full}.", icon=":material/hourglass_top:")
-    left = max(0.0, (full.resets_at - datetime.now(UTC)).total_seconds())
-    data = {"left": left, "by_itself": goes_on_by_itself}
+def show_limit_reached(exceeded: RateLimitExceeded, *, goes_on_by_itself: bool = True) -> None:
+    """Show which limit is reached and count down to its reset, then rerun the page if *goes_on_by_itself*."""
+    st.warning(f"{exceeded}.", icon=":material/hourglass_top:")
+    seconds_left = max(0.0, (exceeded.resets_at - datetime.now(UTC)).total_seconds())
+    data = {"left": seconds_left, "by_itself": goes_on_by_itself}
     browser.mount_script("countdown", key="countdown", data=data, css=COUNTDOWN_CSS, on_over_change=lambda: None)
 
 
 def limit_states(person_id: int) -> list[LimitState]:
-    """What is left of each limit that there is."""
+    """Return the state of each limit that applies to the person."""
     kinds: tuple[limiter.LimitKind, ...] = ("pages", "api", "track", "export")
     return [state for state in (limiter.peek(kind, str(person_id)) for kind in kinds) if state.is_limited]
-
-
-def window_label(seconds: int) -> str:
-    """60 -> a minute, 900 -> 15 minutes, 3600 -> an hour."""
-    for name, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds % length == 0:
-            many = seconds // length
-            return f"{many} {name}s" if many > 1 else "an hour" if name == "hour" else f"a {name}"
-    return f"{seconds} seconds"

@@ -1,30 +1,36 @@
-"""One of a few, in a row of buttons and in the URL."""
+"""A choice among a few options: a segmented control bound to the URL."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import streamlit as st
 
+Value = TypeVar("Value")
 
-def segmented_choice(label: str, options: Mapping[str, str], *, key: str, default: str | None = None) -> str:
-    """Let the reader choose one of *options*: what a button says -> its value; the first unless *default*.
 
-    The URL holds what the button says, without regard to case. What it says and no button offers is told.
+def segmented_choice(label: str, options: Mapping[str, Value], *, key: str, default: str | None = None) -> Value:
+    """Return the value of the selected option; *options* maps button labels to values, the first is the default.
+
+    The URL holds the label, case-insensitively. An unknown label in the URL shows a warning.
     """
-    usual = default or next(iter(options))
+    default_label = default or next(iter(options))
     given = st.query_params.get(key)
     if given is not None and given not in options:
-        near = next((name for name in options if name.lower() == given.lower()), None)
-        if near is None:
-            st.warning(f"`{key}={given[:60]}` is none of {', '.join(options)}.", icon=":material/link_off:")
+        match = next((name for name in options if name.lower() == given.lower()), None)
+        if match is None:
+            st.warning(
+                f"Ignored `{key}={given[:60].replace('`', '')}` in the URL: choose one of {', '.join(options)}.",
+                icon=":material/link_off:",
+            )
         else:
-            st.session_state[key] = near
-    chosen = st.segmented_control(
+            st.session_state[key] = match
+    selected = st.segmented_control(
         label,
         list(options),
-        default=None if key in st.session_state else usual,
+        default=None if key in st.session_state else default_label,
         required=True,
         key=key,
         bind="query-params",
         label_visibility="collapsed",
     )
-    return options[chosen or usual]
+    return options[selected or default_label]

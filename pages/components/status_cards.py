@@ -1,4 +1,4 @@
-"""The parts of the installation, side by side: each says in a word how it is. One that is away breaks no other."""
+"""Status cards of the installation's components, side by side; a component that is unavailable breaks no other."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from core.errors import AlmanacError
 
 log = structlog.get_logger()
 Result = TypeVar("Result")
-State = Literal["fine", "trouble", "away", "resting"]
-# A word and a sign beside each colour: not everybody sees one.
+State = Literal["ok", "warning", "unavailable", "inactive"]
+# Each colour has an icon beside it, for readers who cannot tell the colours apart.
 STATE_BADGES: Mapping[State, tuple[str, str]] = {
-    "fine": ("green", ":material/check_circle:"),
-    "trouble": ("orange", ":material/warning:"),
-    "away": ("red", ":material/cloud_off:"),
-    "resting": ("gray", ":material/remove_circle:"),
+    "ok": ("green", ":material/check_circle:"),
+    "warning": ("orange", ":material/warning:"),
+    "unavailable": ("red", ":material/cloud_off:"),
+    "inactive": ("gray", ":material/remove_circle:"),
 }
 
 
 @dataclass(frozen=True)
 class StatusCard:
-    """How a part is: a state, a word or two for it, and lines that say more."""
+    """The status of a component: its state, one or two words for it, and lines with details."""
 
     state: State
     word: str
@@ -33,45 +33,48 @@ class StatusCard:
 
     @property
     def is_available(self) -> bool:
-        return self.state != "away"
+        return self.state != "unavailable"
 
 
 def ok(word: str, *lines: str) -> StatusCard:
-    return StatusCard("fine", word, lines)
+    return StatusCard("ok", word, lines)
 
 
 def warning(word: str, *lines: str) -> StatusCard:
-    return StatusCard("trouble", word, lines)
+    return StatusCard("warning", word, lines)
 
 
 def inactive(word: str, *lines: str) -> StatusCard:
-    return StatusCard("resting", word, lines)
+    return StatusCard("inactive", word, lines)
 
 
-def query_or_reason(question: Callable[[], Result]) -> tuple[Result | None, str]:
-    """The answer, or None and the sentence why there is none: servers may be away, our own mistakes are raised."""
+def query_or_reason(query: Callable[[], Result]) -> tuple[Result | None, str]:
+    """Return the result of *query* and "", or None and a sentence if Postgres or Redis is unavailable.
+
+    Other errors are raised.
+    """
     try:
-        return question(), ""
+        return query(), ""
     except RedisError as error:
-        log.warning("part does not answer", part="redis", error=type(error).__name__)
+        log.warning("server unavailable", server="redis", error=type(error).__name__)
         return None, "Redis does not answer."
     except (SQLAlchemyError, AlmanacError, OSError) as error:
-        log.warning("part does not answer", part="postgres", error=type(error).__name__)
+        log.warning("server unavailable", server="postgres", error=type(error).__name__)
         return None, "Postgres does not answer."
 
 
-def check_status(at: Callable[[], StatusCard]) -> StatusCard:
-    """Tell how a part is, whatever it does."""
-    found, why = query_or_reason(at)
-    return found or StatusCard("away", "away", (why, "It is asked again every few seconds."))
+def check_status(check: Callable[[], StatusCard]) -> StatusCard:
+    """Return the card that *check* makes, or one that says that its server is unavailable."""
+    card, reason = query_or_reason(check)
+    return card or StatusCard("unavailable", "unavailable", (reason, "Checked again every few seconds."))
 
 
 def show_status_cards(parts: Mapping[str, StatusCard], key: str) -> None:
-    """Draw the parts as cards: four in a row where there is room, else two."""
+    """Draw the cards by component name: four in a row where there is room, else two."""
     with st.container(key=f"cards-{key}"):
-        for name, part in parts.items():
-            colour, sign = STATE_BADGES[part.state]
+        for name, card in parts.items():
+            colour, icon = STATE_BADGES[card.state]
             with st.container(border=True, height="stretch", gap="xxsmall"):
                 st.markdown(f"**{name}**")
-                st.markdown(f":{colour}-badge[{sign} {part.word}]")
-                st.caption("  \n".join(line for line in part.lines if line))
+                st.markdown(f":{colour}-badge[{icon} {card.word}]")
+                st.caption("  \n".join(line for line in card.lines if line))

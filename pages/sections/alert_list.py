@@ -9,9 +9,10 @@ from streamlit import column_config as column
 from core.alerts.rules import RULE_KINDS
 from core.exports import csv
 from core.queries import alerts
+from core.wording import time_ago
 from pages.components import export, query_params
 from pages.components.columns import TIMESTAMP_COLUMN
-from pages.components.format import number, time_ago
+from pages.components.format import number
 from pages.components.markdown import escape_markdown as as_text
 from pages.components.table import without_attrs
 

@@ -13,7 +13,7 @@ from core.ratelimit import limiter
 from core.settings import settings
 from core.tracking import commands as tracking_commands
 from core.tracking.login import parse_login
-from pages.components.format import time_ago
+from core.wording import time_ago
 from pages.components.markdown import escape_markdown
 from pages.components.status_cards import query_or_reason
 from pages.session import current

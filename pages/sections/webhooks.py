@@ -14,8 +14,8 @@ from core.auth.identity import Identity
 from core.db.engine import transaction
 from core.queries import alerts
 from core.settings import settings
+from core.wording import time_ago
 from pages.components.columns import TIMESTAMP_COLUMN
-from pages.components.format import time_ago
 from pages.components.markdown import escape_markdown as as_text
 from pages.components.table import without_attrs
 from pages.sections.alert_list import KIND_BY_TITLE, kind_title

@@ -192,7 +192,7 @@ def test_a_reset_link_is_shown_once_and_works(admin, person):
     address, _, secret = shown_link(shown).partition("#")
     assert address.endswith("/reset")
     assert tickets.check_reset(secret).username == "ada"
-    assert re.search(r"Good until \d{4}-\d\d-\d\d \d\d:\d\d UTC", page_text(shown))
+    assert re.search(r"Valid until \d{4}-\d\d-\d\d \d\d:\d\d UTC", page_text(shown))
     assert secret not in str(shown.session_state)
     assert not shown.run().code
 

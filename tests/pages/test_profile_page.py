@@ -163,4 +163,4 @@ def test_who_asks_for_a_file_without_a_run_that_allows_it_gets_none():
     from pages.components.export import ExportPermit
 
     with pytest.raises(Forbidden):
-        ExportPermit().wait_until_allowed(patience_seconds=0.01)
+        ExportPermit().wait_until_allowed(timeout_seconds=0.01)

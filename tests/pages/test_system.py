@@ -102,7 +102,7 @@ def test_redis_that_is_away_takes_nothing_else_with_it(page, monkeypatch):
     shown = page()
     assert not shown.exception
     found = status_labels(shown)
-    assert found["Redis"] == "away"
+    assert found["Redis"] == "unavailable"
     assert found["Postgres"] == "answers"
     assert "show again when it is back" in page_text(shown)
 
@@ -119,7 +119,7 @@ def test_postgres_that_is_away_is_asked_once_and_takes_nothing_else_with_it(page
     assert not shown.exception
     assert not shown.error
     found = status_labels(shown)
-    assert found["Postgres"] == "away"
+    assert found["Postgres"] == "unavailable"
     assert {found[name] for name in ("Scheduler", "Workers", "Queue", "Freshness")} == {"not known"}
     assert found["Redis"] == "answers"
     assert sum("pg_locks" in sql for sql in asked) == 0
@@ -145,7 +145,7 @@ def test_while_postgres_cannot_say_who_reads_only_what_everybody_may_know_is_sho
     shown = page()
     assert not shown.exception
     found = status_labels(shown)
-    assert (found["Postgres"], found["Redis"], found["Queue"]) == ("away", "answers", "not known")
+    assert (found["Postgres"], found["Redis"], found["Queue"]) == ("unavailable", "answers", "not known")
     assert page_text(shown).count("Postgres has to say who reads this") == 3
 
 
