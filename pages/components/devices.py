@@ -29,8 +29,9 @@ OS_PATTERNS = {
 
 def device_label(user_agent: str | None) -> str:
     """Return `Firefox on Windows`, one of the two where the other is unknown, or `Unknown device`."""
-    client = _first_match(CLIENT_PATTERNS, user_agent or "")
-    system = _first_match(OS_PATTERNS, user_agent or "")
+    text = user_agent if isinstance(user_agent, str) else ""  # pandas passes NA
+    client = _first_match(CLIENT_PATTERNS, text)
+    system = _first_match(OS_PATTERNS, text)
     if client and system:
         return f"{client} on {system}"
     return client or system or UNKNOWN_DEVICE

@@ -141,7 +141,7 @@ def test_as_of_a_day_the_page_shows_that_day(open_page, database):
 
 def test_a_day_that_is_none_is_told_and_changes_nothing(open_page):
     shown = open_page(as_of="yesterday")
-    assert "`yesterday` is no date" in page_text(shown)
+    assert "`yesterday` is not a date" in page_text(shown)
     assert not shown.exception
 
 
@@ -164,7 +164,7 @@ def test_languages_show_shares_and_say_what_was_not_collected(open_page, databas
 
 def test_an_unknown_choice_in_the_url_is_told(open_page, database):
     database.execute(insert(schema.language_day).values(day=date(2026, 1, 1), language="C", repositories=1, stars=1))
-    assert "is none of Stars, Repositories, Bytes" in page_text(open_page("languages", by="lines"))
+    assert "choose one of Stars, Repositories, Bytes" in page_text(open_page("languages", by="lines"))
 
 
 def test_before_the_first_rollup_languages_say_so(open_page):
@@ -193,4 +193,4 @@ def test_while_the_database_is_away_the_page_says_so(open_page, monkeypatch):
     monkeypatch.setattr(data_version_module, "data_version", away)
     shown = open_page()
     assert not shown.exception
-    assert "The database does not answer right now" in page_text(shown)
+    assert "The database is unavailable" in page_text(shown)

@@ -120,7 +120,7 @@ def run_dialog(call: str) -> AppTest:
     """A dialog by itself: in these tests a click runs the whole page, which closes those that stand on it."""
     shown = AppTest.from_string(
         f"""
-from core.auth.people import find
+from core.auth.people import find_by_username
 from pages.sections import invite_people, person_detail
 from pages.session import current
 {call}
@@ -135,7 +135,7 @@ def test_a_role_changes_once_it_was_confirmed_and_sessions_end(page, person):
     open_one = sessions.start(ada.id, Origin())
     assert "Their sessions end" in page_text(press(page(person="ada"), "role-change"))
     assert people.get(ada.id).role == "analyst"
-    press(run_dialog("person_detail.confirm_role(current.required('admin'), find('ada'), 'admin')"), "role-sure")
+    press(run_dialog("person_detail.confirm_role_change(current.require_identity('admin'), find_by_username('ada'), 'admin')"), "role-sure")
     assert people.get(ada.id).role == "admin"
     assert sessions.get_live(open_one.session_id) is None
 
@@ -144,7 +144,7 @@ def test_deactivating_asks_first_and_can_be_undone(page, person):
     ada = person("ada")
     assert "can no longer sign in" in page_text(press(page(person="ada"), "deactivate"))
     assert people.get(ada.id).active
-    press(run_dialog("person_detail.confirm_deactivation(current.required('admin'), find('ada'))"), "deactivate-sure")
+    press(run_dialog("person_detail.confirm_deactivation(current.require_identity('admin'), find_by_username('ada'))"), "deactivate-sure")
     assert not people.get(ada.id).active
     press(page(person="ada"), "activate")
     assert people.get(ada.id).active
@@ -153,9 +153,9 @@ def test_deactivating_asks_first_and_can_be_undone(page, person):
 def test_who_is_about_to_shut_themselves_out_is_told(admin, person):
     person("other", role="admin")
     for call in (
-        "confirm_role(current.required('admin'), find('boss'), 'analyst')",
-        "confirm_deactivation(current.required('admin'), find('boss'))",
-        "confirm_end(current.required('admin'), find('boss'))",
+        "confirm_role_change(current.require_identity('admin'), find_by_username('boss'), 'analyst')",
+        "confirm_deactivation(current.require_identity('admin'), find_by_username('boss'))",
+        "confirm_end_sessions(current.require_identity('admin'), find_by_username('boss'))",
     ):
         assert "This is you" in page_text(run_dialog(f"person_detail.{call}"))
 
@@ -170,7 +170,7 @@ def test_the_last_admin_stays_and_the_page_says_why(page):
 def test_the_last_admin_stays_even_where_the_page_is_older_than_that(admin, person, database):
     """Two admins demote each other at once: the page still shows buttons, the rule holds."""
     other = person("other", role="admin")
-    shown = run_dialog("person_detail.confirm_role(current.required('admin'), find('boss'), 'analyst')")
+    shown = run_dialog("person_detail.confirm_role_change(current.require_identity('admin'), find_by_username('boss'), 'analyst')")
     database.execute(text("UPDATE person SET active = false WHERE id = :id"), {"id": other.id})
     press(shown, "role-sure")
     assert people.find_by_username("boss").role == "admin"
@@ -180,7 +180,7 @@ def test_the_last_admin_stays_even_where_the_page_is_older_than_that(admin, pers
 def test_all_sessions_end_in_the_name_of_the_admin(admin, person, database):
     ada = person("ada")
     open_ones = [sessions.start(ada.id, Origin()) for _ in range(2)]
-    press(run_dialog("person_detail.confirm_end(current.required('admin'), find('ada'))"), "end-sure")
+    press(run_dialog("person_detail.confirm_end_sessions(current.require_identity('admin'), find_by_username('ada'))"), "end-sure")
     assert [sessions.get_live(one.session_id) for one in open_ones] == [None, None]
     told = database.execute(text("SELECT actor, target, address FROM audit_event WHERE action = 'session_ended'")).one()
     assert (told.actor, told.target, str(told.address)) == ("boss", "ada", "127.0.0.1")
@@ -188,7 +188,7 @@ def test_all_sessions_end_in_the_name_of_the_admin(admin, person, database):
 
 def test_a_reset_link_is_shown_once_and_works(admin, person):
     person("ada")
-    shown = press(run_dialog("person_detail.reset_link(current.required('admin'), find('ada'))"), "reset-sure")
+    shown = press(run_dialog("person_detail.confirm_reset_link(current.require_identity('admin'), find_by_username('ada'))"), "reset-sure")
     address, _, secret = shown_link(shown).partition("#")
     assert address.endswith("/reset")
     assert tickets.check_reset(secret).username == "ada"
@@ -199,7 +199,7 @@ def test_a_reset_link_is_shown_once_and_works(admin, person):
 
 def test_an_admin_who_was_demoted_meanwhile_can_do_nothing_any_more(admin, person):
     ada = person("ada")
-    shown = run_dialog("person_detail.confirm_deactivation(current.signed_in(), find('ada'))")
+    shown = run_dialog("person_detail.confirm_deactivation(current.current_identity(), find_by_username('ada'))")
     person("other", role="admin")
     people.change_role("tests", admin.id, "analyst", Origin())
     press(shown, "deactivate-sure")
@@ -207,7 +207,7 @@ def test_an_admin_who_was_demoted_meanwhile_can_do_nothing_any_more(admin, perso
 
 
 def test_adding_somebody_gives_a_link_to_set_their_password(admin):
-    shown = submit(fill(run_dialog("invite_people.add(current.required('admin'))"), "Name", "ada"), "Add")
+    shown = submit(fill(run_dialog("invite_people.add_person(current.require_identity('admin'))"), "Name", "ada"), "Add")
     added = people.find_by_username("ada")
     assert added.role == "analyst"
     assert tickets.check_reset(shown_link(shown).partition("#")[2]).id == added.id
@@ -215,7 +215,7 @@ def test_adding_somebody_gives_a_link_to_set_their_password(admin):
 
 def test_a_name_that_is_taken_is_said_and_changes_nothing(admin, person):
     person("ada")
-    shown = submit(fill(run_dialog("invite_people.add(current.required('admin'))"), "Name", "ADA"), "Add")
+    shown = submit(fill(run_dialog("invite_people.add_person(current.require_identity('admin'))"), "Name", "ADA"), "Add")
     assert "taken" in page_text(shown)
     assert not shown.code
 
@@ -225,7 +225,7 @@ def test_an_invitation_is_a_link_to_register(admin, monkeypatch):
 
     monkeypatch.setenv("REGISTRATION", "invite")
     settings.cache_clear()
-    shown = submit(run_dialog("invite_people.invite(current.required('admin'))"), "Make a link")
+    shown = submit(run_dialog("invite_people.invite_person(current.require_identity('admin'))"), "Make a link")
     address, _, secret = shown_link(shown).partition("#")
     assert address.endswith("/register")
     assert tickets.check_invite(secret).role == "analyst"
@@ -233,7 +233,7 @@ def test_an_invitation_is_a_link_to_register(admin, monkeypatch):
 
 def test_an_invitation_can_be_withdrawn(admin):
     token = tickets.issue_invite("tests", Origin(), role="admin", email="eve@example.org")
-    shown = run_dialog("invite_people.not_used(current.required('admin'))")
+    shown = run_dialog("invite_people.show_pending_invitations(current.require_identity('admin'))")
     assert "**admin** for eve" in page_text(shown)
     press(shown, "withdraw-0")
     assert "There are none." in page_text(shown)

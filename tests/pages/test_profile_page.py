@@ -146,7 +146,7 @@ def test_a_refused_export_is_told_and_not_written(reader, redis, monkeypatch):
     settings.cache_clear()
     told = []
     monkeypatch.setattr(export.st, "toast", lambda sentence, **_: told.append(sentence))
-    monkeypatch.setattr(export.current, "signed_in", lambda: type("Who", (), {"person_id": reader.id}))
+    monkeypatch.setattr(export.current, "current_identity", lambda: type("Who", (), {"person_id": reader.id}))
     permit = export.ExportPermit()
     export.check_export_limit(permit)
     permit.wait_until_allowed()
