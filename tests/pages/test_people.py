@@ -135,7 +135,12 @@ def test_a_role_changes_once_it_was_confirmed_and_sessions_end(page, person):
     open_one = sessions.start(ada.id, Origin())
     assert "Their sessions end" in page_text(press(page(person="ada"), "role-change"))
     assert people.get(ada.id).role == "analyst"
-    press(run_dialog("person_detail.confirm_role_change(current.require_identity('admin'), find_by_username('ada'), 'admin')"), "role-sure")
+    press(
+        run_dialog(
+            "person_detail.confirm_role_change(current.require_identity('admin'), find_by_username('ada'), 'admin')"
+        ),
+        "role-sure",
+    )
     assert people.get(ada.id).role == "admin"
     assert sessions.get_live(open_one.session_id) is None
 
@@ -144,7 +149,10 @@ def test_deactivating_asks_first_and_can_be_undone(page, person):
     ada = person("ada")
     assert "can no longer sign in" in page_text(press(page(person="ada"), "deactivate"))
     assert people.get(ada.id).active
-    press(run_dialog("person_detail.confirm_deactivation(current.require_identity('admin'), find_by_username('ada'))"), "deactivate-sure")
+    press(
+        run_dialog("person_detail.confirm_deactivation(current.require_identity('admin'), find_by_username('ada'))"),
+        "deactivate-sure",
+    )
     assert not people.get(ada.id).active
     press(page(person="ada"), "activate")
     assert people.get(ada.id).active
@@ -170,7 +178,9 @@ def test_the_last_admin_stays_and_the_page_says_why(page):
 def test_the_last_admin_stays_even_where_the_page_is_older_than_that(admin, person, database):
     """Two admins demote each other at once: the page still shows buttons, the rule holds."""
     other = person("other", role="admin")
-    shown = run_dialog("person_detail.confirm_role_change(current.require_identity('admin'), find_by_username('boss'), 'analyst')")
+    shown = run_dialog(
+        "person_detail.confirm_role_change(current.require_identity('admin'), find_by_username('boss'), 'analyst')"
+    )
     database.execute(text("UPDATE person SET active = false WHERE id = :id"), {"id": other.id})
     press(shown, "role-sure")
     assert people.find_by_username("boss").role == "admin"
@@ -180,7 +190,10 @@ def test_the_last_admin_stays_even_where_the_page_is_older_than_that(admin, pers
 def test_all_sessions_end_in_the_name_of_the_admin(admin, person, database):
     ada = person("ada")
     open_ones = [sessions.start(ada.id, Origin()) for _ in range(2)]
-    press(run_dialog("person_detail.confirm_end_sessions(current.require_identity('admin'), find_by_username('ada'))"), "end-sure")
+    press(
+        run_dialog("person_detail.confirm_end_sessions(current.require_identity('admin'), find_by_username('ada'))"),
+        "end-sure",
+    )
     assert [sessions.get_live(one.session_id) for one in open_ones] == [None, None]
     told = database.execute(text("SELECT actor, target, address FROM audit_event WHERE action = 'session_ended'")).one()
     assert (told.actor, told.target, str(told.address)) == ("boss", "ada", "127.0.0.1")
@@ -188,7 +201,10 @@ def test_all_sessions_end_in_the_name_of_the_admin(admin, person, database):
 
 def test_a_reset_link_is_shown_once_and_works(admin, person):
     person("ada")
-    shown = press(run_dialog("person_detail.confirm_reset_link(current.require_identity('admin'), find_by_username('ada'))"), "reset-sure")
+    shown = press(
+        run_dialog("person_detail.confirm_reset_link(current.require_identity('admin'), find_by_username('ada'))"),
+        "reset-sure",
+    )
     address, _, secret = shown_link(shown).partition("#")
     assert address.endswith("/reset")
     assert tickets.check_reset(secret).username == "ada"
@@ -207,7 +223,9 @@ def test_an_admin_who_was_demoted_meanwhile_can_do_nothing_any_more(admin, perso
 
 
 def test_adding_somebody_gives_a_link_to_set_their_password(admin):
-    shown = submit(fill(run_dialog("invite_people.add_person(current.require_identity('admin'))"), "Name", "ada"), "Add")
+    shown = submit(
+        fill(run_dialog("invite_people.add_person(current.require_identity('admin'))"), "Name", "ada"), "Add"
+    )
     added = people.find_by_username("ada")
     assert added.role == "analyst"
     assert tickets.check_reset(shown_link(shown).partition("#")[2]).id == added.id
@@ -215,7 +233,9 @@ def test_adding_somebody_gives_a_link_to_set_their_password(admin):
 
 def test_a_name_that_is_taken_is_said_and_changes_nothing(admin, person):
     person("ada")
-    shown = submit(fill(run_dialog("invite_people.add_person(current.require_identity('admin'))"), "Name", "ADA"), "Add")
+    shown = submit(
+        fill(run_dialog("invite_people.add_person(current.require_identity('admin'))"), "Name", "ADA"), "Add"
+    )
     assert "taken" in page_text(shown)
     assert not shown.code
 
