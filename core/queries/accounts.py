@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from pandas import DataFrame
 
-from core.db.frames import first_record, first_value, read_frame
+from core.db.frames import derived, first_record, first_value, read_frame
 from core.queries.as_of import as_of_or_end_of_today
 from core.settings import settings
 
@@ -233,6 +233,20 @@ def history(account_id: int, as_of: datetime | None) -> DataFrame:
          ORDER BY source_id, captured_at
     """  # noqa: S608
     return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of), patience=FOUR_WEEKS)
+
+
+def with_followers(history: DataFrame) -> DataFrame:
+    """Keep the rows of *history* with followers: imported history has none."""
+    return derived(history.dropna(subset=["followers"]), history)
+
+
+def weekly_trend(history: DataFrame, column: str, source: str, until: datetime) -> list[float]:
+    """Return the last value of *column* in each week of the year before *until*, oldest first; weeks without one are
+    left out.
+    """
+    recent = history[(history["source"] == source) & (history["captured_at"] > until - timedelta(days=365))]
+    weekly = recent.set_index("captured_at")[column].dropna().resample("W").last().dropna()
+    return [float(value) for value in weekly]
 
 
 def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:

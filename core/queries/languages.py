@@ -1,10 +1,12 @@
 """Languages: of one account and of everything held, by bytes, repositories and stars."""
 
 from datetime import datetime
+from typing import Any
 
-from pandas import DataFrame
+import pandas as pd
+from pandas import DataFrame, Series
 
-from core.db.frames import read_frame
+from core.db.frames import derived, read_frame
 from core.queries.as_of import as_of_or_end_of_today
 
 
@@ -76,6 +78,11 @@ def account_language_history(account_id: int, as_of: datetime | None) -> DataFra
     return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of))
 
 
+def latest_mix(history: DataFrame) -> DataFrame:
+    """Keep the rows of the newest date of `account_language_history`."""
+    return derived(history[history["at"] == history["at"].max()] if len(history) else history, history)
+
+
 def rollup_sources(as_of: datetime | None) -> DataFrame:
     """List who summed languages up before *as_of*: source, newest (midnight, UTC, of the last rollup); ours first."""
     sql = """
@@ -139,3 +146,17 @@ def language_trend(source: str, as_of: datetime | None) -> DataFrame:
          ORDER BY at, stars DESC
     """
     return read_frame(sql, source=source, day=as_of_or_end_of_today(as_of).date())
+
+
+def top_languages(ranking: DataFrame, measure: str, limit: int) -> DataFrame:
+    """Keep the *limit* languages of a ranking with most of *measure*, largest first, without zeros and nulls."""
+    reported = ranking.dropna(subset=[measure])
+    top = reported[reported[measure] > 0].sort_values(measure, ascending=False).head(limit)
+    return derived(top, ranking)
+
+
+def shares(values: "Series[Any]") -> "Series[Any]":
+    """Divide each value by the sum of all; null where the sum is zero."""
+    numbers = values.astype("Float64")
+    total = numbers.sum()
+    return numbers / total if total else numbers * pd.NA

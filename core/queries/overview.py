@@ -3,14 +3,26 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import pandas as pd
 from pandas import DataFrame
 
-from core.db.frames import first_value, read_frame, single_record
+from core.db.frames import derived, first_value, read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
 from core.settings import settings
 
 # Growth that ends longer before the newest look than this is of another time.
 MAX_GROWTH_LAG = timedelta(days=7)
+
+AGE_BINS = {
+    "under an hour": 1,
+    "under 6 hours": 6,
+    "under a day": 24,
+    "under 2 days": 48,
+    "under a week": 168,
+    "older": float("inf"),
+}
+"""Labels of ages and the hours that bound them."""
+NEVER_REFRESHED = "never refreshed"
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,14 @@ def source_trend(as_of: datetime | None) -> DataFrame:
     return read_frame(sql, day=as_of_or_end_of_today(as_of).date())
 
 
+def largest_source(trend: DataFrame) -> DataFrame:
+    """Keep the rows of `source_trend` of the source with most repositories in its last rollup."""
+    if trend.empty:
+        return trend
+    source_id = trend.groupby("source_id")["repositories"].last().idxmax()
+    return derived(trend[trend["source_id"] == source_id], trend)
+
+
 def account_freshness(now: datetime) -> DataFrame:
     """Tell how old the newest look at each tracked account is: one row an account, oldest first.
 
@@ -108,6 +128,42 @@ def account_freshness(now: datetime) -> DataFrame:
          ORDER BY checked_at NULLS FIRST, lower(login)
     """
     return read_frame(sql, fresh=True, now=now, every=settings().refresh_every)
+
+
+def not_paused(freshness: DataFrame) -> DataFrame:
+    """Keep the accounts of `account_freshness` that are not paused."""
+    return derived(freshness[freshness["state"] != "paused"], freshness)
+
+
+def overdue_or_failing(freshness: DataFrame) -> DataFrame:
+    """Keep the accounts of `account_freshness` that are stale, never refreshed or failing."""
+    needs_attention = freshness["state"].isin(["stale", "never"]) | (freshness["failures"] > 0)
+    return derived(freshness[needs_attention], freshness)
+
+
+def most_overdue(freshness: DataFrame, limit: int) -> DataFrame:
+    """Return the accounts whose age is largest relative to their own cadence, never refreshed ones first.
+
+    Adds lateness: age divided by cadence, null before the first refresh.
+    """
+    # Without any refresh the column of ages has no type.
+    lateness = freshness["age_hours"].astype("Float64") / freshness["every_hours"]
+    ordered = freshness.assign(lateness=lateness).sort_values("lateness", ascending=False, na_position="first")
+    return derived(ordered.head(limit), freshness)
+
+
+def accounts_by_age(freshness: DataFrame) -> DataFrame:
+    """Count accounts by the age of their last refresh: age (a label of AGE_BINS or NEVER_REFRESHED), accounts.
+
+    Youngest first; the first four bins always, the others unless empty.
+    """
+    bins = [0.0, *AGE_BINS.values()]
+    ages = pd.cut(freshness["age_hours"].astype(float).clip(lower=0), bins=bins, labels=list(AGE_BINS), right=False)
+    counts = ages.astype(object).where(ages.notna(), NEVER_REFRESHED).value_counts()
+    labels = [*AGE_BINS, NEVER_REFRESHED]
+    found = DataFrame({"age": labels, "accounts": [int(counts.get(label, 0)) for label in labels]})
+    is_shown = (found["accounts"] > 0) | found["age"].isin(list(AGE_BINS)[:4])
+    return derived(found[is_shown].reset_index(drop=True), freshness)
 
 
 def growth_reference_at(as_of: datetime | None) -> datetime | None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pandas import DataFrame
 from sqlalchemy import Connection, insert, text
 
 from core.db import schema
@@ -171,3 +172,15 @@ def test_now_means_the_end_of_today(database):
     end = as_of_or_end_of_today(None)
     assert end.date() == datetime.now(UTC).date()
     assert as_of_or_end_of_today(utc("2026-01-01")) == utc("2026-01-01")
+
+
+def test_a_weekly_trend_has_the_last_value_of_each_week_with_one():
+    days = ["2024-12-30", "2026-01-05", "2026-01-07", "2026-01-21"]
+    history = DataFrame({"captured_at": [utc(day) for day in days], "source": "GitHub", "stars": [1, 2, 3, 4]})
+    assert accounts.weekly_trend(history, "stars", "GitHub", utc("2026-02-01")) == [3.0, 4.0]
+    assert accounts.weekly_trend(history, "stars", "weekly list", utc("2026-02-01")) == []
+
+
+def test_history_with_followers_leaves_out_imported_rows():
+    history = DataFrame({"stars": [1, 2], "followers": [None, 5]})
+    assert accounts.with_followers(history)["stars"].tolist() == [2]

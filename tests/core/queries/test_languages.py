@@ -4,6 +4,7 @@ from datetime import date
 
 import pandas as pd
 import pytest
+from pandas import DataFrame, Series
 from sqlalchemy import Connection, insert
 
 from core.db import schema
@@ -102,3 +103,20 @@ def test_the_course_holds_the_last_rollup_of_each_month(database):
 def test_bytes_that_nobody_collected_are_unknown(database, measure):
     add_rollup(database, date(2026, 2, 1), C=10)
     assert pd.isna(languages.ranking("GitHub", None).at[0, measure])
+
+
+def test_shares_add_up_to_one_and_are_unknown_of_nothing():
+    assert languages.shares(Series([1, 3], dtype="Int64")).tolist() == [0.25, 0.75]
+    assert languages.shares(Series([0, 0], dtype="Int64")).isna().all()
+
+
+def test_top_languages_leave_out_zeros_and_unknown_ones():
+    ranking = DataFrame({"language": ["C", "Go", "Lua", "R"], "bytes": [5, 9, 0, None]})
+    assert languages.top_languages(ranking, "bytes", 5)["language"].tolist() == ["Go", "C"]
+    assert languages.top_languages(ranking, "bytes", 1)["language"].tolist() == ["Go"]
+
+
+def test_the_latest_mix_is_of_the_newest_date():
+    history = DataFrame({"at": [utc("2026-01-01"), utc("2026-04-01")], "language": ["C", "Go"]})
+    assert languages.latest_mix(history)["language"].tolist() == ["Go"]
+    assert languages.latest_mix(history.head(0)).empty

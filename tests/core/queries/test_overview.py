@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 
+from pandas import DataFrame
 from sqlalchemy import insert, update
 
 from core.db import schema
@@ -128,3 +129,58 @@ def test_what_is_gone_moves_no_more(database):
     )
     assert lost
     assert overview.top_movers(None, 30).empty
+
+
+def freshness_rows() -> DataFrame:
+    rows = DataFrame(
+        {
+            "login": ["never", "slow", "quick", "paused", "failing"],
+            "age_hours": [None, 30.0, 13.0, 900.0, 0.5],
+            "every_hours": [6.0, 24.0, 6.0, 6.0, 6.0],
+            "state": ["never", "fresh", "stale", "paused", "fresh"],
+            "failures": [0, 0, 0, 0, 3],
+        }
+    )
+    rows.attrs = {"sql": "SELECT 1", "values": {}}
+    return rows
+
+
+def test_paused_accounts_are_left_out():
+    assert overview.not_paused(freshness_rows())["login"].tolist() == ["never", "slow", "quick", "failing"]
+
+
+def test_stale_never_refreshed_and_failing_accounts_need_attention():
+    assert overview.overdue_or_failing(freshness_rows())["login"].tolist() == ["never", "quick", "failing"]
+
+
+def test_lateness_is_measured_by_each_account_s_own_cadence():
+    found = overview.most_overdue(overview.not_paused(freshness_rows()), 3)
+    assert found["login"].tolist() == ["never", "quick", "slow"]
+
+
+def test_ages_are_counted_in_bins_and_rare_bins_show_only_when_needed():
+    found = overview.accounts_by_age(overview.not_paused(freshness_rows()))
+    assert dict(zip(found["age"], found["accounts"], strict=True)) == {
+        "under an hour": 1,
+        "under 6 hours": 0,
+        "under a day": 1,
+        "under 2 days": 1,
+        overview.NEVER_REFRESHED: 1,
+    }
+
+
+def test_shaped_frames_keep_the_sql_they_came_from():
+    rows = freshness_rows()
+    for shaped in (
+        overview.not_paused(rows),
+        overview.overdue_or_failing(rows),
+        overview.most_overdue(rows, 2),
+        overview.accounts_by_age(rows),
+    ):
+        assert shaped.attrs == rows.attrs
+
+
+def test_the_largest_source_is_the_one_with_most_repositories_at_its_end():
+    trend = DataFrame({"source_id": [1, 2, 1, 2], "repositories": [9, 5, 3, 6], "stars": [1, 2, 3, 4]})
+    assert overview.largest_source(trend)["stars"].tolist() == [2, 4]
+    assert overview.largest_source(trend.head(0)).empty
