@@ -34,7 +34,7 @@ def show_plan_line(plan: RefreshPlan | None) -> None:
         usual = duration(settings().refresh_every.total_seconds() / 3600)
         st.caption(f"Everybody is looked at every {usual} until enough was seen to plan with.")
         return
-    st.caption(f":material/balance: {plan.told}", help="How the planner spread the budget, and when it ran short")
+    st.caption(f":material/balance: {plan.summary}", help="How the planner spread the budget, and when it ran short")
 
 
 admin, now = current.require_identity("admin"), datetime.now(UTC)

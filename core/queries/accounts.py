@@ -267,7 +267,7 @@ def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:
                AND captured_at <= :until
         ), paced AS (
             SELECT looks.*, source.name, 2 * CASE source_id
-                       WHEN 1 THEN greatest(coalesce(tracked_account.every, planned_cadence, CAST(:every AS interval)),
+                       WHEN 1 THEN greatest(coalesce(tracked_account.cadence, planned_cadence, CAST(:every AS interval)),
                                             interval '1 day')
                        ELSE coalesce(cadence, interval '7 days') END AS patience
               FROM looks

@@ -116,11 +116,11 @@ def account_freshness(now: datetime) -> DataFrame:
     sql = """
         SELECT login, checked_at,
                (extract(epoch FROM CAST(:now AS timestamptz) - checked_at) / 3600)::float AS age_hours,
-               (extract(epoch FROM coalesce(every, planned_cadence, CAST(:every AS interval))) / 3600)::float
+               (extract(epoch FROM coalesce(cadence, planned_cadence, CAST(:every AS interval))) / 3600)::float
                    AS every_hours,
                CASE WHEN paused THEN 'paused' WHEN checked_at IS NULL THEN 'never'
                     WHEN checked_at < CAST(:now AS timestamptz)
-                                      - 2 * coalesce(every, planned_cadence, CAST(:every AS interval))
+                                      - 2 * coalesce(cadence, planned_cadence, CAST(:every AS interval))
                     THEN 'stale' ELSE 'fresh' END AS state,
                failures
           FROM tracked_account

@@ -208,7 +208,7 @@ def freshness_counts(now: datetime) -> FreshnessCounts:
     sql = """
         SELECT count(*) AS tracked,
                count(*) FILTER (WHERE checked_at > CAST(:now AS timestamptz)
-                                                   - coalesce(every, planned_cadence, :every)) AS on_time,
+                                                   - coalesce(cadence, planned_cadence, :every)) AS on_time,
                count(*) FILTER (WHERE checked_at IS NULL) AS never,
                count(*) FILTER (WHERE failures > 0) AS failing
           FROM tracked_account JOIN account ON account.id = account_id

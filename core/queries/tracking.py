@@ -46,31 +46,31 @@ class TrackingStatus:
 class RefreshPlan:
     """How the planner spread GitHub's rate budget over the tracked accounts.
 
-    told                one sentence
-    accounts            tracked and not paused; *pinned* of them have a cadence of their own, *unknown* have too few
-                        captures to be planned and keep the default
+    summary             one or two sentences
+    accounts            tracked and not paused; *pinned* of them have a cadence of their own, *without_estimate* have
+                        too few captures to be planned and keep the default
     unit                points or requests
     budget_per_hour     what GitHub grants; *usable_per_hour* what the plan may spend; *default_cadence_per_hour* what
                         refreshing all at the default cadence would cost; *planned_per_hour* what the plan costs
-    every_hours         the default cadence; shortest, median and longest are planned ones
-    stretch             planned intervals relative to the default ones, on average; 1 unless the budget is short
+    default_hours       the default cadence; shortest, median and longest are planned ones
+    slowdown            planned intervals relative to the default ones, on average; 1 unless the budget is short
     """
 
     planned_at: datetime
-    told: str
+    summary: str
     accounts: int
     pinned: int
-    unknown: int
+    without_estimate: int
     unit: str
     budget_per_hour: float
     usable_per_hour: float
     default_cadence_per_hour: float
     planned_per_hour: float
-    every_hours: float
+    default_hours: float
     shortest_hours: float | None
     median_hours: float | None
     longest_hours: float | None
-    stretch: float | None
+    slowdown: float | None
 
 
 def tracked_accounts(login: str = "") -> DataFrame:
@@ -85,8 +85,8 @@ def tracked_accounts(login: str = "") -> DataFrame:
     """
     sql = """
         SELECT github_id AS id, login, kind, name, added_by, added_at, note,
-               extract(epoch FROM coalesce(every, planned_cadence, CAST(:every AS interval)))::bigint AS every_seconds,
-               every IS NULL AS is_default_every, priority, paused, due_at, queued_at, checked_at, failures
+               extract(epoch FROM coalesce(cadence, planned_cadence, CAST(:every AS interval)))::bigint AS every_seconds,
+               cadence IS NULL AS is_default_every, priority, paused, due_at, queued_at, checked_at, failures
           FROM tracked_account
           JOIN account ON account.id = account_id
          WHERE :login = '' OR lower(login) = lower(:login)
@@ -154,7 +154,7 @@ def tracked_table(now: datetime, search: str = "", state: str = "", most: int = 
     sql = f"""
         WITH board AS (
             SELECT account_id, login, kind, name, {STATE_SQL} AS state,
-                   extract(epoch FROM every)::float / 3600 AS every_hours,
+                   extract(epoch FROM cadence)::float / 3600 AS every_hours,
                    extract(epoch FROM coalesce(planned_cadence, CAST(:every AS interval)))::float / 3600 AS planned_hours,
                    change_rate AS changes_a_day, planned_cadence IS NOT NULL AS is_planned, priority, paused, note,
                    added_by, added_at, checked_at, due_at, queued_at, failures, repositories, stars
@@ -186,11 +186,12 @@ def next_due_at() -> datetime | None:
 def latest_plan() -> RefreshPlan | None:
     """Return the newest refresh plan; None before the scheduler made one."""
     sql = """
-        SELECT planned_at, told, accounts, pinned, unknown, unit, budget_per_hour, usable_per_hour,
-               default_cadence_per_hour, planned_per_hour, (extract(epoch FROM every) / 3600)::float AS every_hours,
-               (extract(epoch FROM floor) / 3600)::float AS shortest_hours,
+        SELECT planned_at, summary, accounts, pinned, without_estimate, unit, budget_per_hour, usable_per_hour,
+               default_cadence_per_hour, planned_per_hour,
+               (extract(epoch FROM default_cadence) / 3600)::float AS default_hours,
+               (extract(epoch FROM shortest_cadence) / 3600)::float AS shortest_hours,
                (extract(epoch FROM median_cadence) / 3600)::float AS median_hours,
-               (extract(epoch FROM ceiling) / 3600)::float AS longest_hours, stretch
+               (extract(epoch FROM longest_cadence) / 3600)::float AS longest_hours, slowdown
           FROM refresh_plan
          ORDER BY id DESC LIMIT 1
     """

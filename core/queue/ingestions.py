@@ -75,7 +75,7 @@ def cancel(connection: Connection, ingestion_id: int, by: str, now: datetime, ev
     )
     connection.execute(
         text(
-            "UPDATE tracked_account SET due_at = greatest(due_at, :now + coalesce(every, planned_cadence, :every))"
+            "UPDATE tracked_account SET due_at = greatest(due_at, :now + coalesce(cadence, planned_cadence, :every))"
             " WHERE job_id = ANY(:jobs)"
         ),
         {"jobs": list(open_jobs), "now": now, "every": every},

@@ -40,14 +40,14 @@ def update_tracking(connection: Connection, login: str, wish: Mapping[str, Any],
     Who is to be looked at more often is not kept waiting for what was planned before.
     """
     row = connection.execute(
-        text("SELECT every, priority, paused, note FROM tracked_account WHERE account_id = :id FOR UPDATE"),
+        text("SELECT cadence AS every, priority, paused, note FROM tracked_account WHERE account_id = :id FOR UPDATE"),
         {"id": find_account_id(connection, login)},
     ).one_or_none()
     if row is None:
         return False
     connection.execute(
         text(
-            "UPDATE tracked_account SET every = :every, priority = :priority, paused = :paused, note = :note,"
+            "UPDATE tracked_account SET cadence = :every, priority = :priority, paused = :paused, note = :note,"
             " due_at = least(due_at, CAST(:now AS timestamptz) + coalesce(CAST(:every AS interval), due_at - :now))"
             " WHERE account_id = :id"
         ),

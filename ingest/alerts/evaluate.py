@@ -126,7 +126,7 @@ def event_details(row: Any) -> dict[str, Any]:
 
 COUNT_LATE_ACCOUNTS = """
     SELECT count(*) AS accounts,
-           count(*) FILTER (WHERE checked_at IS NULL OR due_at + coalesce(every, planned_cadence, :every) < :now) AS late
+           count(*) FILTER (WHERE checked_at IS NULL OR due_at + coalesce(cadence, planned_cadence, :every) < :now) AS late
       FROM tracked_account JOIN account ON account.id = account_id WHERE NOT paused
 """
 SELECT_LATEST_RUN_STATES = """

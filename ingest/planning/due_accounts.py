@@ -100,7 +100,7 @@ def record_success(
         return
     rate = _updated_change_rate(tracked, observation)
     planned = _planned_interval(tracked, rate, observation)
-    interval = tracked.every or planned or default
+    interval = tracked.cadence or planned or default
     _set_due_at(connection, account_id, backoff.next_due_at(now, interval, rng), failures=0)
     if observation is not None:
         connection.execute(
@@ -134,7 +134,7 @@ def record_failure(
     tracked = _tracking_row(connection, account_id)
     if tracked is not None:
         failures = tracked.failures + 1
-        interval = tracked.every or tracked.planned_cadence or default
+        interval = tracked.cadence or tracked.planned_cadence or default
         due_at = backoff.retry_due_at(now, interval, failures, not_before, rng)
         _set_due_at(connection, account_id, due_at, failures=failures)
 
@@ -151,17 +151,17 @@ def _updated_change_rate(tracked: Row[Any], observation: ChangeObservation | Non
 
 def _planned_interval(tracked: Row[Any], rate: ChangeRate, observation: ChangeObservation | None) -> timedelta | None:
     """Return the interval at the newest plan's shadow price; None (the default cadence) without a plan or estimate."""
-    if tracked.price is None:
+    if tracked.shadow_price is None:
         return None
     if not rate.is_reliable or observation is None:
-        return tracked.default_every if tracked.stretch > 1 else None
+        return tracked.slowed_default_cadence if tracked.slowdown > 1 else None
     days = change_rate.optimal_interval(
         rate.changes_per_day,
         change_rate.importance(tracked.priority, observation.stars),
         cost_model.refresh_cost(observation.repositories, with_token=tracked.unit == "points"),
-        tracked.price,
-        tracked.floor / DAY,
-        tracked.ceiling / DAY,
+        tracked.shadow_price,
+        tracked.shortest_cadence / DAY,
+        tracked.longest_cadence / DAY,
     )
     return days * DAY
 
@@ -169,9 +169,9 @@ def _planned_interval(tracked: Row[Any], rate: ChangeRate, observation: ChangeOb
 def _tracking_row(connection: Connection, account_id: int) -> Row[Any] | None:
     return connection.execute(
         text("""
-            SELECT tracked_account.every, planned_cadence, failures, priority, change_rate, change_rate_shape,
-                   change_rate_samples, price, unit, plan.floor, plan.ceiling, stretch,
-                   plan.every * stretch AS default_every
+            SELECT tracked_account.cadence, planned_cadence, failures, priority, change_rate, change_rate_shape,
+                   change_rate_samples, shadow_price, unit, shortest_cadence, longest_cadence, slowdown,
+                   default_cadence * slowdown AS slowed_default_cadence
               FROM tracked_account
               LEFT JOIN (SELECT * FROM refresh_plan ORDER BY id DESC LIMIT 1) AS plan ON true
              WHERE account_id = :id

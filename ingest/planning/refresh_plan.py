@@ -41,8 +41,8 @@ COLUMN_TYPES = {
 COPY_TRACKED_ACCOUNTS = """
     COPY (SELECT array_agg(account_id), array_agg(coalesce(repositories, 1)), array_agg(coalesce(stars, 0)),
                  array_agg(priority), array_agg(coalesce(change_rate, 0)::real), array_agg(change_rate_samples),
-                 array_agg(CASE WHEN every IS NULL THEN float8 'NaN'
-                           ELSE extract(epoch FROM every)::float8 / 86400 END),
+                 array_agg(CASE WHEN cadence IS NULL THEN float8 'NaN'
+                           ELSE extract(epoch FROM cadence)::float8 / 86400 END),
                  array_agg(CASE WHEN planned_cadence IS NULL THEN float8 'NaN'
                            ELSE extract(epoch FROM planned_cadence)::float8 / 86400 END)
             FROM (SELECT * FROM tracked_account WHERE account_id > %s AND NOT paused
@@ -116,7 +116,7 @@ def needs_new_plan(connection: Connection, inputs: PlanInputs, now: datetime) ->
     """Return whether the newest plan is older than a day or was computed from inputs that differ noticeably."""
     last: Row[Any] | None = connection.execute(
         text(
-            "SELECT planned_at, every, budget_per_hour, unit, accounts,"
+            "SELECT planned_at, default_cadence, budget_per_hour, unit, accounts,"
             "       (SELECT count(*) FROM tracked_account WHERE NOT paused) AS accounts_now"
             "  FROM refresh_plan ORDER BY id DESC LIMIT 1"
         )
@@ -125,7 +125,7 @@ def needs_new_plan(connection: Connection, inputs: PlanInputs, now: datetime) ->
         return True
     return (
         not last.planned_at <= now < last.planned_at + MAX_PLAN_AGE
-        or last.every != inputs.default_cadence
+        or last.default_cadence != inputs.default_cadence
         or last.unit != inputs.unit
         or abs(last.budget_per_hour - inputs.budget_per_hour) > REPLAN_THRESHOLD * inputs.budget_per_hour
         or abs(last.accounts_now - last.accounts) > REPLAN_MIN_ACCOUNTS + REPLAN_THRESHOLD * last.accounts
@@ -197,19 +197,19 @@ def write_plan(connection: Connection, plan: RefreshPlan, inputs: PlanInputs, ac
         "planned_at": now,
         "accounts": accounts,
         "pinned": plan.pinned,
-        "unknown": plan.without_estimate,
-        "every": inputs.default_cadence,
+        "without_estimate": plan.without_estimate,
+        "default_cadence": inputs.default_cadence,
         "unit": inputs.unit,
         "budget_per_hour": inputs.budget_per_hour,
         "usable_per_hour": inputs.usable_per_day / 24,
         "default_cadence_per_hour": plan.default_cadence_cost / 24,
         "planned_per_hour": allocation.cost_per_day / 24,
-        "price": allocation.shadow_price,
-        "floor": allocation.bounds.floor * DAY,
-        "ceiling": allocation.bounds.ceiling * DAY,
-        "stretch": plan.slowdown,
+        "shadow_price": allocation.shadow_price,
+        "shortest_cadence": allocation.bounds.floor * DAY,
+        "longest_cadence": allocation.bounds.ceiling * DAY,
+        "slowdown": plan.slowdown,
         "median_cadence": float(np.median(allocation.intervals)) * DAY,
-        "told": summary,
+        "summary": summary,
     }
     names = ", ".join(values)
     connection.execute(
@@ -235,8 +235,8 @@ def reset_implausible_due_dates(connection: Connection, default_cadence: timedel
     """Reset due times further ahead than any plan sets them, written while a clock was wrong. Returns how many."""
     return connection.execute(
         text("""
-            UPDATE tracked_account SET due_at = :now + random() * coalesce(every, planned_cadence, :every)
-             WHERE due_at > :now + 2 * coalesce(every, planned_cadence, :every)
+            UPDATE tracked_account SET due_at = :now + random() * coalesce(cadence, planned_cadence, :every)
+             WHERE due_at > :now + 2 * coalesce(cadence, planned_cadence, :every)
                           + CASE WHEN failures > 0 THEN :longest ELSE interval '0' END
         """),
         {"now": now, "every": default_cadence, "longest": 2 * MAX_RETRY_DELAY},
@@ -257,7 +257,7 @@ def _bring_forward(engine: Engine, plan: RefreshPlan, now: datetime) -> None:
                                due_at - (planned_cadence - make_interval(secs => row.seconds)),
                                least(due_at, :now + make_interval(secs => row.seconds * random()))) END
                       FROM unnest(CAST(:ids AS bigint[]), CAST(:seconds AS float8[])) AS row(id, seconds)
-                     WHERE account_id = row.id AND every IS NULL AND planned_cadence IS NOT NULL
+                     WHERE account_id = row.id AND cadence IS NULL AND planned_cadence IS NOT NULL
                 """),
                 {
                     "now": now,

@@ -61,7 +61,7 @@ def add_tracked(database, login: str, **values: object) -> int:
 def tracked_settings(database) -> dict[str, tuple[object, ...]]:
     found = database.execute(
         text(
-            "SELECT login, every, priority, paused, note FROM tracked_account JOIN account ON account.id = account_id"
+            "SELECT login, cadence, priority, paused, note FROM tracked_account JOIN account ON account.id = account_id"
             " ORDER BY login"
         )
     )
@@ -120,7 +120,7 @@ def test_nothing_tracked_says_how_to_begin(page):
 
 def test_what_is_tracked_is_listed_with_state_and_pace(page, database):
     add_tracked(database, "busy", planned_cadence=timedelta(hours=2), change_rate=3.2)
-    add_tracked(database, "pinned", every=timedelta(days=1))
+    add_tracked(database, "pinned", cadence=timedelta(days=1))
     add_tracked(database, "late", due_at=NOW - timedelta(hours=1))
     add_tracked(database, "off", paused=True)
     shown = page()

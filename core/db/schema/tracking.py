@@ -26,7 +26,7 @@ tracked_account = Table(
     Column("account_id", BigInteger, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True),
     Column("added_by", Text),
     timestamp_column("added_at", now=True),
-    Column("every", Interval, comment="pinned by an admin; null: the planned cadence"),
+    Column("cadence", Interval, comment="pinned by an admin; null: the planned cadence"),
     Column("planned_cadence", Interval, comment="as the planner chose it at the last look; null: the default cadence"),
     Column("priority", SmallInteger, nullable=False, server_default=text("0")),
     Column("paused", Boolean, nullable=False, server_default=text("false")),
@@ -75,19 +75,19 @@ refresh_plan = Table(
     metadata,
     id_column(),
     timestamp_column("planned_at", now=True),
-    *(Column(name, Integer, nullable=False) for name in ("accounts", "pinned", "unknown")),
-    Column("every", Interval, nullable=False),
+    *(Column(name, Integer, nullable=False) for name in ("accounts", "pinned", "without_estimate")),
+    Column("default_cadence", Interval, nullable=False),
     Column("unit", Text, CheckConstraint("unit IN ('points', 'requests')", name="unit"), nullable=False),
     *(Column(f"{name}_per_hour", REAL, nullable=False) for name in ("budget", "usable", "default_cadence", "planned")),
-    Column("price", Double, nullable=False),
-    Column("floor", Interval, nullable=False),
-    Column("ceiling", Interval, nullable=False),
-    Column("stretch", REAL, nullable=False),
+    Column("shadow_price", Double, nullable=False),
+    Column("shortest_cadence", Interval, nullable=False),
+    Column("longest_cadence", Interval, nullable=False),
+    Column("slowdown", REAL, nullable=False),
     Column("median_cadence", Interval),
-    Column("told", Text, nullable=False),
+    Column("summary", Text, nullable=False),
     Index("refresh_plan_planned_at_idx", text("planned_at DESC")),
-    comment="How the budget was spread over what is tracked: the newest row holds."
-    " price: what a look is worth; stretch: how many times longer than REFRESH_EVERY all would wait"
+    comment="How the rate budget was spread over the tracked accounts; the newest row applies."
+    " shadow_price: value of one refresh; slowdown: factor by which intervals exceed REFRESH_EVERY"
     " because the budget is short",
 )
 

@@ -145,7 +145,7 @@ def test_an_imported_source_has_its_own_rhythm(database):
 
 def test_a_rare_cadence_is_no_gap(database):
     octo = seed_data.add_account(database, "octo")
-    database.execute(insert(schema.tracked_account).values(account_id=octo, every=timedelta(days=7)))
+    database.execute(insert(schema.tracked_account).values(account_id=octo, cadence=timedelta(days=7)))
     for day in (1, 8, 15):
         add_capture(database, octo, f"2026-03-{day:02d}")
     assert len(accounts.coverage_intervals(octo, None)) == 1

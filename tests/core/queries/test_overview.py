@@ -40,8 +40,8 @@ def test_tracking_tells_apart_due_paused_queued_and_failing(database):
 
 
 def test_an_account_is_stale_after_twice_its_own_cadence(database):
-    for login, hours, every in (("quick", 13, None), ("slow", 13, timedelta(days=1)), ("never", None, None)):
-        account = add_tracked_account(database, login, every=every)
+    for login, hours, cadence in (("quick", 13, None), ("slow", 13, timedelta(days=1)), ("never", None, None)):
+        account = add_tracked_account(database, login, cadence=cadence)
         if hours:
             database.execute(
                 update(schema.account)

@@ -117,7 +117,7 @@ def test_freshness_counts_accounts_within_their_own_cadence(database):
 
     tracked("fresh", 1)
     tracked("late", 7)  # the default is six hours
-    tracked("slow", 7, every=timedelta(days=1))
+    tracked("slow", 7, cadence=timedelta(days=1))
     tracked("never", None, failures=2)
     tracked("resting", 99, paused=True)
     assert system.freshness_counts(NOW) == FreshnessCounts(tracked=4, on_time=2, never=1, failing=1)

@@ -90,7 +90,7 @@ def test_the_default_holds_until_enough_was_seen(engine, purse):
     track(engine, "known")
     track(engine, "new", change_rate=None, change_rate_samples=0)
     planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
-    assert latest_plan(engine).unknown == 1
+    assert latest_plan(engine).without_estimate == 1
     for looks in range(1, 4):
         held = record_refresh(engine, "new", NOW, changes=1000)
         assert held.change_rate_samples == looks
@@ -109,7 +109,7 @@ def test_the_first_look_teaches_nothing_of_change(engine, purse):
 
 
 def test_a_pin_is_kept_whatever_the_plan_says(engine, purse):
-    track(engine, "pinned", every=timedelta(hours=2), change_rate=0.001)
+    track(engine, "pinned", cadence=timedelta(hours=2), change_rate=0.001)
     planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
     assert latest_plan(engine).pinned == 1
     held = record_refresh(engine, "pinned", NOW)
@@ -128,9 +128,9 @@ def test_a_short_budget_stretches_all_and_says_so(engine, nobody):
     track(engine, "wanted", priority=4)
     planning_refresh_plan.update_refresh_plan(engine, nobody, SIX_HOURS, NOW)
     plan = latest_plan(engine)
-    assert plan.stretch > 4
+    assert plan.slowdown > 4
     assert plan.planned_per_hour <= plan.usable_per_hour < 60
-    assert "rate budget is short" in plan.told
+    assert "rate budget is short" in plan.summary
     usual = record_refresh(engine, "account-1", NOW, changes=1).planned_cadence
     assert record_refresh(engine, "wanted", NOW, changes=1).planned_cadence < usual / 2
 
@@ -167,7 +167,7 @@ def test_what_a_wrong_clock_put_years_ahead_comes_back(engine):
 
 
 def test_rows_are_read_as_they_are(engine):
-    track(engine, "one", stars=5_000_000_000, priority=-3, every=timedelta(days=1, hours=6))
+    track(engine, "one", stars=5_000_000_000, priority=-3, cadence=timedelta(days=1, hours=6))
     track(engine, "two", stars=None, repositories=None, change_rate=None, planned_cadence=timedelta(hours=36))
     track(engine, "asleep", paused=True)
     with engine.begin() as connection:
@@ -199,7 +199,7 @@ def test_pages_read_the_plan_that_holds(engine, purse):
     plan = tracking.latest_plan()
     assert plan.accounts == 10
     assert plan.unit == "points"
-    assert "Refreshing 10 accounts takes" in plan.told
+    assert "Refreshing 10 accounts takes" in plan.summary
     assert plan.shortest_hours == 1
     assert plan.longest_hours == 168
 

@@ -4,7 +4,7 @@ CREATE TABLE tracked_account (
     account_id BIGINT NOT NULL,
     added_by TEXT,
     added_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    every INTERVAL,
+    cadence INTERVAL,
     planned_cadence INTERVAL,
     priority SMALLINT DEFAULT 0 NOT NULL,
     paused BOOLEAN DEFAULT false NOT NULL,
@@ -24,7 +24,7 @@ CREATE TABLE tracked_account (
 CREATE INDEX tracked_account_due_at_idx ON tracked_account (due_at) WHERE queued_at IS NULL AND NOT paused;
 CREATE INDEX tracked_account_job_id_idx ON tracked_account (job_id) WHERE job_id IS NOT NULL;
 COMMENT ON TABLE tracked_account IS 'What an admin wants refreshed; failures: in a row';
-COMMENT ON COLUMN tracked_account.every IS 'pinned by an admin; null: the planned cadence';
+COMMENT ON COLUMN tracked_account.cadence IS 'pinned by an admin; null: the planned cadence';
 COMMENT ON COLUMN tracked_account.planned_cadence IS 'as the planner chose it at the last look; null: the default cadence';
 COMMENT ON COLUMN tracked_account.change_rate IS 'changes a day to be expected, learned from look to look';
 COMMENT ON COLUMN tracked_account.change_rate_shape IS 'how sure that is: the shape of its Gamma distribution';
@@ -52,23 +52,23 @@ CREATE TABLE refresh_plan (
     planned_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     accounts INTEGER NOT NULL,
     pinned INTEGER NOT NULL,
-    unknown INTEGER NOT NULL,
-    every INTERVAL NOT NULL,
+    without_estimate INTEGER NOT NULL,
+    default_cadence INTERVAL NOT NULL,
     unit TEXT NOT NULL CONSTRAINT refresh_plan_unit_check CHECK (unit IN ('points', 'requests')),
     budget_per_hour REAL NOT NULL,
     usable_per_hour REAL NOT NULL,
     default_cadence_per_hour REAL NOT NULL,
     planned_per_hour REAL NOT NULL,
-    price DOUBLE PRECISION NOT NULL,
-    floor INTERVAL NOT NULL,
-    ceiling INTERVAL NOT NULL,
-    stretch REAL NOT NULL,
+    shadow_price DOUBLE PRECISION NOT NULL,
+    shortest_cadence INTERVAL NOT NULL,
+    longest_cadence INTERVAL NOT NULL,
+    slowdown REAL NOT NULL,
     median_cadence INTERVAL,
-    told TEXT NOT NULL,
+    summary TEXT NOT NULL,
     CONSTRAINT refresh_plan_pkey PRIMARY KEY (id)
 );
 CREATE INDEX refresh_plan_planned_at_idx ON refresh_plan (planned_at DESC);
-COMMENT ON TABLE refresh_plan IS 'How the budget was spread over what is tracked: the newest row holds. price: what a look is worth; stretch: how many times longer than REFRESH_EVERY all would wait because the budget is short';
+COMMENT ON TABLE refresh_plan IS 'How the rate budget was spread over the tracked accounts; the newest row applies. shadow_price: value of one refresh; slowdown: factor by which intervals exceed REFRESH_EVERY because the budget is short';
 
 CREATE TABLE collection (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
