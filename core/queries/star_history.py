@@ -46,7 +46,7 @@ def coverage_gaps(repository_id: int, as_of: datetime | None) -> DataFrame:
             SELECT looks.*, source.name, 2 * CASE source_id
                        WHEN 1 THEN greatest(coalesce(tracked_account.cadence, planned_cadence, CAST(:every AS interval)),
                                             interval '1 day')
-                       ELSE coalesce(cadence, interval '7 days') END AS patience,
+                       ELSE coalesce(source.cadence, interval '7 days') END AS patience,
                    lead(captured_at) OVER (PARTITION BY source_id ORDER BY captured_at) AS next_at
               FROM looks
               JOIN source ON source.id = source_id
