@@ -67,7 +67,7 @@ class Place(BaseModel):
 
     place: str = Field(examples=["Berlin"])
     country: str = Field(examples=["Germany"])
-    precision: Literal["city", "country"] = Field(description="A country is shown at its capital.")
+    exact: Literal["city", "country"] = Field(description="A country is shown at its capital.")
     latitude: float
     longitude: float
     accounts: int
