@@ -19,23 +19,23 @@ UNREADABLE_HOST = "unreadable"
 class Delivery:
     """The outcome of one webhook delivery.
 
-    state       waiting, delivered or failed
-    attempts    requests sent so far
-    status      HTTP status of the last response; None without one
-    error       why it failed, as a sentence
+    state        pending, delivered or failed
+    attempts     requests sent so far
+    http_status  of the last response; None without one
+    error        why it failed, as a sentence
     """
 
     state: str
     attempts: int
-    status: int | None
+    http_status: int | None
     error: str | None
     created_at: datetime
 
 
 def active_alerts() -> DataFrame:
-    """List what was noticed and lasts, longest first: id, kind, subject, sentence, raised_at (moment)."""
+    """List what was noticed and lasts, longest first: id, kind, subject, message, raised_at (timestamp)."""
     sql = """
-        SELECT id, kind, subject, sentence, raised_at FROM alert WHERE ended_at IS NULL ORDER BY raised_at, id
+        SELECT id, kind, subject, message, raised_at FROM alert WHERE ended_at IS NULL ORDER BY raised_at, id
     """
     return read_frame(sql, fresh=True)
 
@@ -44,12 +44,12 @@ def list_alerts(kinds: Sequence[str] = (), login: str = "", before: int = MAX_ID
     """List what was noticed, of some kinds or of one account if given: one row each, newest first, at most so many.
 
     id                             own id: the list goes on before it
-    kind, subject, sentence        what happened to whom
+    kind, subject, message         what happened to whom
     account                        its login; null where it is about the installation itself
     raised_at, ended_at            moments; a happening ends as it is raised, null: it lasts
     """
     sql = """
-        SELECT alert.id, alert.kind, subject, sentence, login AS account, raised_at, ended_at
+        SELECT alert.id, alert.kind, subject, message, login AS account, raised_at, ended_at
           FROM alert
           LEFT JOIN account ON account.id = alert.account_id
          WHERE alert.id < :before
@@ -86,7 +86,7 @@ def webhooks(now: datetime) -> DataFrame:
 
     id, name, host, format, enabled, created_by
     kinds                       list; null: all
-    delivered, failed, waiting  deliveries of the last thirty days
+    delivered, failed, pending  deliveries of the last thirty days
     last_at, last_state         the newest of them
     """
     sql = """
@@ -94,7 +94,7 @@ def webhooks(now: datetime) -> DataFrame:
                to_json(kinds)::text AS kinds,
                count(delivery.id) FILTER (WHERE state = 'delivered') AS delivered,
                count(delivery.id) FILTER (WHERE state = 'failed') AS failed,
-               count(delivery.id) FILTER (WHERE state = 'waiting') AS waiting,
+               count(delivery.id) FILTER (WHERE state = 'pending') AS pending,
                max(delivery.created_at) AS last_at,
                (array_agg(state ORDER BY delivery.id DESC))[1] AS last_state
           FROM webhook
@@ -119,13 +119,13 @@ def deliveries(webhook_id: int, most: int = 20) -> DataFrame:
     """List what a webhook was told last, newest first.
 
     id, event                    raised, ended or test
-    sentence                     of the alert; null for a test
-    state, attempts, status      waiting, delivered or failed; tries; what it answered
+    message                      of the alert; null for a test
+    state, attempts, http_status   pending, delivered or failed; attempts made; status of the last response
     error                        why not, as a sentence
     created_at, finished_at      moments
     """
     sql = """
-        SELECT delivery.id, event, sentence, state, attempts, status, error, created_at, finished_at
+        SELECT delivery.id, event, message, state, attempts, http_status, error, created_at, finished_at
           FROM webhook_delivery AS delivery
           LEFT JOIN alert ON alert.id = alert_id
          WHERE webhook_id = :webhook_id ORDER BY delivery.id DESC LIMIT :most
@@ -135,7 +135,7 @@ def deliveries(webhook_id: int, most: int = 20) -> DataFrame:
 
 def delivery(delivery_id: int) -> Delivery | None:
     """Return one delivery; None when its webhook was deleted."""
-    sql = "SELECT state, attempts, status, error, created_at FROM webhook_delivery WHERE id = :id"
+    sql = "SELECT state, attempts, http_status, error, created_at FROM webhook_delivery WHERE id = :id"
     return first_record(read_frame(sql, fresh=True, id=delivery_id), Delivery)
 
 

@@ -53,15 +53,15 @@ class WebhookSender:
         """Send one delivery. Raises TryAgain when it is worth another attempt."""
         with self.engine.begin() as connection:
             row = connection.execute(text(SELECT_DELIVERY), {"id": delivery_id}).one_or_none()
-        if row is None or row.state != "waiting":  # removed meanwhile, or a job that was repeated
+        if row is None or row.state != "pending":  # removed meanwhile, or a job that was repeated
             return
         answer = self._send(row)
         over = answer.final or attempt + 1 >= MAX_ATTEMPTS
-        state = "waiting" if not over else "failed" if answer.error else "delivered"
+        state = "pending" if not over else "failed" if answer.error else "delivered"
         with self.engine.begin() as connection:
             connection.execute(
                 text(
-                    "UPDATE webhook_delivery SET state = :state, attempts = :attempts, status = :status,"
+                    "UPDATE webhook_delivery SET state = :state, attempts = :attempts, http_status = :status,"
                     " error = :error, finished_at = CASE WHEN :over THEN now() END WHERE id = :id"
                 ),
                 {"id": delivery_id, "state": state, "attempts": attempt + 1, "over": over}
@@ -99,7 +99,7 @@ class WebhookSender:
 
 SELECT_DELIVERY = """
     SELECT delivery.id AS delivery_id, delivery.state, delivery.event, webhook.name, webhook.url, webhook.format,
-           webhook.secret, alert.id AS alert_id, alert.kind, alert.subject, alert.sentence, alert.facts,
+           webhook.secret, alert.id AS alert_id, alert.kind, alert.subject, alert.message, alert.details,
            alert.raised_at, alert.ended_at
       FROM webhook_delivery AS delivery JOIN webhook ON webhook.id = webhook_id
       LEFT JOIN alert ON alert.id = alert_id
@@ -119,18 +119,18 @@ def delivery_result(status: int) -> DeliveryResult:
 def payload(row: Any, public_url: str) -> dict[str, Any]:
     """What is sent: the alert as data, or as the text that Slack and its kin show."""
     if row.event == "test":
-        title, sentence = "Test", "Almanac can reach this webhook."
+        title, message = "Test", "Almanac can reach this webhook."
     else:
-        title, sentence = RULE_KINDS[row.kind].title, row.sentence
+        title, message = RULE_KINDS[row.kind].title, row.message
     if row.event == "ended":
-        sentence = f"Over: {sentence}"
+        message = f"Over: {message}"
     if row.format == "slack":
-        return {"text": f"*{_escape_slack(title)}*: {_escape_slack(sentence)}"}
+        return {"text": f"*{_escape_slack(title)}*: {_escape_slack(message)}"}
     alert = None
     if row.alert_id is not None:
         moments = {name: value.isoformat() if (value := getattr(row, name)) else None for name in TIMESTAMP_FIELDS}
-        alert = {"id": row.alert_id, "kind": row.kind, "subject": row.subject, "facts": row.facts} | moments
-    return {"event": row.event, "title": title, "message": sentence, "alert": alert, "from": public_url}
+        alert = {"id": row.alert_id, "kind": row.kind, "subject": row.subject, "details": row.details} | moments
+    return {"event": row.event, "title": title, "message": message, "alert": alert, "from": public_url}
 
 
 TIMESTAMP_FIELDS = ("raised_at", "ended_at")

@@ -22,8 +22,8 @@ class FiredRule:
     rule_id: int
     kind: str
     subject: str
-    sentence: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    message: str
+    details: Mapping[str, Any] = field(default_factory=dict)
     account_id: int | None = None
     repository_id: int | None = None
 
@@ -160,25 +160,23 @@ def update_state_alerts(
 
 def check_freshness(rule_id: int, share: float, accounts: int, late: int) -> Iterable[FiredRule]:
     if accounts and (accounts - late) / accounts < share:
-        sentence = f"{late:,} of {accounts:,} tracked accounts were not looked at in time"
-        yield FiredRule(rule_id, "freshness_missed", "tracked accounts", sentence, {"accounts": accounts, "late": late})
+        message = f"{late:,} of {accounts:,} tracked accounts were not looked at in time"
+        yield FiredRule(rule_id, "freshness_missed", "tracked accounts", message, {"accounts": accounts, "late": late})
 
 
 def check_budgets(rule_id: int, share: float, budgets: Sequence[RemainingBudget]) -> Iterable[FiredRule]:
     for budget in budgets:
         if budget.limit and budget.left < share * budget.limit:
-            sentence = f"{budget.left:,} of {budget.limit:,} are left of {budget.name}"
-            yield FiredRule(
-                rule_id, "budget_short", budget.name, sentence, {"left": budget.left, "limit": budget.limit}
-            )
+            message = f"{budget.left:,} of {budget.limit:,} are left of {budget.name}"
+            yield FiredRule(rule_id, "budget_short", budget.name, message, {"left": budget.left, "limit": budget.limit})
 
 
 def check_failing_runs(rule_id: int, runs: int, states: Sequence[str]) -> Iterable[FiredRule]:
     """*states* of the last runs, newest first."""
     in_a_row = next((at for at, state in enumerate(states) if state != "failed"), len(states))
     if in_a_row >= runs:
-        sentence = f"The last {in_a_row} runs stored nothing"
-        yield FiredRule(rule_id, "ingestion_failing", "ingestion", sentence, {"runs": in_a_row})
+        message = f"The last {in_a_row} runs stored nothing"
+        yield FiredRule(rule_id, "ingestion_failing", "ingestion", message, {"runs": in_a_row})
 
 
 def _sync_open_alerts(connection: Connection, holding: Sequence[FiredRule], now: datetime) -> tuple[int, int]:
@@ -202,10 +200,10 @@ def _sync_open_alerts(connection: Connection, holding: Sequence[FiredRule], now:
 def _insert_alert(connection: Connection, notice: FiredRule, now: datetime, run_id: int | None, *, over: bool) -> int:
     alert_id: int = connection.execute(
         text(
-            "INSERT INTO alert (rule_id, kind, subject, account_id, repository_id, sentence, facts, run_id, raised_at,"
-            " ended_at) VALUES (:rule_id, :kind, :subject, :account_id, :repository_id, :sentence, :facts, :run_id,"
+            "INSERT INTO alert (rule_id, kind, subject, account_id, repository_id, message, details, run_id, raised_at,"
+            " ended_at) VALUES (:rule_id, :kind, :subject, :account_id, :repository_id, :message, :details, :run_id,"
             " :now, CASE WHEN :over THEN CAST(:now AS timestamptz) END) RETURNING id"
-        ).bindparams(bindparam("facts", type_=JSONB)),
+        ).bindparams(bindparam("details", type_=JSONB)),
         vars(notice) | {"run_id": run_id, "now": now, "over": over},
     ).scalar_one()
     return alert_id

@@ -22,7 +22,7 @@ KIND_BY_TITLE = {kind.title: name for name, kind in RULE_KINDS.items()}
 COLUMNS = {
     "raised_at": TIMESTAMP_COLUMN | {"label": "When", "width": 130},
     "what": column.TextColumn("What", width=122),
-    "sentence": column.TextColumn("Told", width=470),
+    "message": column.TextColumn("Message", width=470),
     "account": column.TextColumn("Account", width=112),
     "until": column.TextColumn("Over", width=80),
 }
@@ -48,7 +48,7 @@ def show_active_alerts() -> None:
         st.markdown(f"**{number(len(found))} {'thing is' if len(found) == 1 else 'things are'} out of the ordinary**")
         for one in found.to_dict("records"):
             st.markdown(
-                f":orange-badge[:material/warning: {kind_title(one['kind'])}] {as_text(one['sentence'])}"
+                f":orange-badge[:material/warning: {kind_title(one['kind'])}] {as_text(one['message'])}"
                 f"  \n:gray[since {one['raised_at']:%Y-%m-%d %H:%M} UTC, {time_ago(one['raised_at'], now)}]"
             )
 

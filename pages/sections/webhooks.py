@@ -33,7 +33,7 @@ COLUMNS = {
     "enabled": column.CheckboxColumn("On", width=50),
     "delivered": column.NumberColumn("Delivered", width=80, help="In thirty days"),
     "failed": column.NumberColumn("Failed", width=65, help="In thirty days"),
-    "waiting": column.NumberColumn("Waiting", width=70),
+    "pending": column.NumberColumn("Pending", width=70),
     "last_at": TIMESTAMP_COLUMN | {"label": "Last", "width": 130},
 }
 DELIVERY_COLUMNS = {
@@ -41,7 +41,7 @@ DELIVERY_COLUMNS = {
     "told": column.TextColumn("Told", width=240),
     "state": column.TextColumn("State", width=85),
     "attempts": column.NumberColumn("Tries", width=60),
-    "status": column.NumberColumn("Answer", format="%d", width=70, help="HTTP status"),
+    "http_status": column.NumberColumn("Answer", format="%d", width=70, help="HTTP status"),
     "error": column.TextColumn("Why not", width=360),
 }
 VERIFICATION_HELP = """
@@ -160,10 +160,10 @@ def show_test_result(delivery_id: int) -> None:
     if found is None:
         return
     match found.state:
-        case "waiting":
+        case "pending":
             show_test_progress(delivery_id)
         case "delivered":
-            st.success(f"Delivered: it answered {found.status}.", icon=":material/check_circle:")
+            st.success(f"Delivered: it answered {found.http_status}.", icon=":material/check_circle:")
         case "failed":
             st.warning(f"Not delivered. {found.error}.", icon=":material/error:")
 
@@ -173,7 +173,7 @@ def show_test_progress(delivery_id: int) -> None:
     """Until the test has come to something; then the page runs again."""
     current.require_identity("admin")
     found = alerts.delivery(delivery_id)
-    if found is None or found.state != "waiting":
+    if found is None or found.state != "pending":
         st.rerun()
     if found.attempts:
         st.info(f"{found.error}; it is tried again by itself.", icon=":material/history:")
@@ -189,8 +189,8 @@ def show_deliveries(webhook_id: int) -> None:
         st.caption("It was told nothing yet.")
         return
     said = [
-        "a test" if event == "test" else f"{'over: ' if event == 'ended' else ''}{sentence}"
-        for event, sentence in zip(found["event"], found["sentence"], strict=True)
+        "a test" if event == "test" else f"{'over: ' if event == 'ended' else ''}{message}"
+        for event, message in zip(found["event"], found["message"], strict=True)
     ]
     st.dataframe(
         without_attrs(found).assign(told=said)[list(DELIVERY_COLUMNS)],

@@ -17,7 +17,7 @@ def add_alert(database: Connection, kind: str, subject: str, *, hours_ago: int =
     at = NOW - timedelta(hours=hours_ago)
     database.execute(
         insert(schema.alert).values(
-            rule_id=rule, kind=kind, subject=subject, sentence=subject, raised_at=at, ended_at=at if over else None,
+            rule_id=rule, kind=kind, subject=subject, message=subject, raised_at=at, ended_at=at if over else None,
             **more,
         )
     )  # fmt: skip
@@ -66,11 +66,11 @@ def test_a_webhook_is_told_of_without_address_and_key(database):
     webhook, key = changes.add_webhook(database, "chat", "https://hooks.example.com:8443/T0/secret?x=1", "json", "boss")
     changes.enqueue_test_delivery(database, webhook)
     found = alerts.webhooks(datetime.now(UTC))
-    assert found.loc[0, ["host", "kinds", "waiting", "last_state"]].tolist() == [
+    assert found.loc[0, ["host", "kinds", "pending", "last_state"]].tolist() == [
         "hooks.example.com",
         None,
         1,
-        "waiting",
+        "pending",
     ]
     assert not {"url", "secret"} & set(found.columns)
     assert key not in found.to_csv() + str(found.attrs)
@@ -82,5 +82,5 @@ def test_deliveries_come_newest_first(database):
     first, second = (changes.enqueue_test_delivery(database, webhook) for _ in range(2))
     assert alerts.webhooks(datetime.now(UTC)).loc[0, "kinds"] == ["archived"]
     assert list(alerts.deliveries(webhook)["id"]) == [second, first]
-    assert alerts.delivery(first).state == "waiting"
+    assert alerts.delivery(first).state == "pending"
     assert alerts.delivery(10**12) is None

@@ -62,16 +62,16 @@ def postman(committing_database):
 def deliver(postman, committing_database):
     """`deliver(url, form)`: make a webhook and an alert for it, try to deliver; the row of the delivery after it."""
 
-    def delivered(url, form="json", *, attempt=0, sentence="octo/<b>site</b> was archived"):
+    def delivered(url, form="json", *, attempt=0, message="octo/<b>site</b> was archived"):
         with committing_database.begin() as connection:
             webhook_id, secret = rules.add_webhook(connection, f"hook {attempt}", url, form, "ada")
             rule_id = connection.scalar(text("SELECT id FROM alert_rule WHERE kind = 'archived'"))
             alert_id = connection.execute(
                 text(
-                    "INSERT INTO alert (rule_id, kind, subject, sentence, raised_at, ended_at)"
-                    " VALUES (:rule, 'archived', 'octo/site', :sentence, :now, :now) RETURNING id"
+                    "INSERT INTO alert (rule_id, kind, subject, message, raised_at, ended_at)"
+                    " VALUES (:rule, 'archived', 'octo/site', :message, :now, :now) RETURNING id"
                 ),
-                {"rule": rule_id, "now": NOW, "sentence": sentence},
+                {"rule": rule_id, "now": NOW, "message": message},
             ).scalar_one()
             delivery_id = connection.execute(
                 text("INSERT INTO webhook_delivery (webhook_id, alert_id) VALUES (:w, :a) RETURNING id"),
@@ -87,7 +87,7 @@ def deliver(postman, committing_database):
 def delivery_row(engine, delivery_id):
     with engine.begin() as connection:
         return connection.execute(
-            text("SELECT state, attempts, status, error FROM webhook_delivery WHERE id = :id"), {"id": delivery_id}
+            text("SELECT state, attempts, http_status, error FROM webhook_delivery WHERE id = :id"), {"id": delivery_id}
         ).one()
 
 
@@ -106,7 +106,7 @@ def test_an_alert_arrives_as_json_with_a_signature_that_its_key_proves(deliver, 
 
 
 def test_slack_gets_text_in_which_nothing_is_a_link(deliver, receiver):
-    deliver(receiver.url, "slack", sentence="octo/x changed to <!channel> & more")
+    deliver(receiver.url, "slack", message="octo/x changed to <!channel> & more")
     assert json.loads(receiver.received[0][2]) == {
         "text": "*Archived*: octo/x changed to &lt;!channel&gt; &amp; more",
     }
@@ -116,14 +116,14 @@ def test_slack_gets_text_in_which_nothing_is_a_link(deliver, receiver):
 def test_what_may_pass_is_tried_again(deliver, receiver, status):
     receiver.status = status
     _, _, row = deliver(receiver.url)
-    assert (row.state, row.attempts, row.status) == ("waiting", 1, status)
+    assert (row.state, row.attempts, row.http_status) == ("pending", 1, status)
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 410, 302])
 def test_what_is_refused_for_good_is_not_repeated_and_no_redirect_is_followed(deliver, receiver, status):
     receiver.status = status
     _, _, row = deliver(receiver.url)
-    assert (row.state, row.status) == ("failed", status)
+    assert (row.state, row.http_status) == ("failed", status)
     assert len(receiver.received) == 1
 
 
@@ -136,7 +136,7 @@ def test_the_last_try_is_the_last(deliver, receiver):
 def test_nobody_there_is_tried_again(deliver, receiver):
     receiver.server.server_close()
     _, _, row = deliver(receiver.url)
-    assert row.state == "waiting"
+    assert row.state == "pending"
     assert "could not be reached" in row.error
 
 

@@ -17,7 +17,7 @@ INTERVAL = timedelta(hours=6)
 
 
 def raised_alerts(ingestor):
-    return ingestor.rows("SELECT kind, subject, sentence, ended_at IS NOT NULL FROM alert ORDER BY id")
+    return ingestor.rows("SELECT kind, subject, message, ended_at IS NOT NULL FROM alert ORDER BY id")
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_webhooks_that_want_a_kind_get_a_delivery_and_a_job_with_it(ingestor, se
     told = ingestor.rows(
         "SELECT webhook.name, event, state FROM webhook_delivery JOIN webhook ON webhook.id = webhook_id"
     )
-    assert told == [("all", "raised", "waiting")]
+    assert told == [("all", "raised", "pending")]
     assert ingestor.rows("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'deliver'") == [(1,)]
 
 
@@ -111,7 +111,7 @@ def test_accounts_looked_at_too_late_are_a_state(database):
             {"id": account_id, "due": NOW - timedelta(days=1) if late else NOW},
         )
     assert evaluate_rules(database) == (1, 0)
-    sentence = database.scalar(text("SELECT sentence FROM alert"))
+    sentence = database.scalar(text("SELECT message FROM alert"))
     assert sentence == "2 of 10 tracked accounts were not looked at in time"
     database.execute(text("UPDATE tracked_account SET paused = due_at < :now"), {"now": NOW})
     assert evaluate_rules(database) == (0, 1)

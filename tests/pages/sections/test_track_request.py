@@ -101,7 +101,7 @@ def test_the_overview_tells_what_is_out_of_the_ordinary(open_page, database):
     assert not shown.exception
     database.execute(
         insert(schema.alert).values(
-            rule_id=rule, kind="budget_short", subject="octo", sentence="little is left", raised_at=datetime.now(UTC)
+            rule_id=rule, kind="budget_short", subject="octo", message="little is left", raised_at=datetime.now(UTC)
         )
     )
     links = [one.proto.label for one in open_page().get("page_link")]
