@@ -27,7 +27,7 @@ REPLAN_MIN_ACCOUNTS = 5
 CORRECTION_THRESHOLD = 0.8
 BATCH_ROWS = 50_000
 
-# One array per column. ADBC takes as long but 1.4 times the memory, beyond what tests/bench/planning.py allows.
+# One array per column. ADBC takes as long but 1.4 times the memory, beyond what tests/bench/refresh_plan.py allows.
 COLUMN_TYPES = {
     "id": ">i8",
     "repositories": ">i4",

@@ -3,11 +3,11 @@
 import importlib
 import sys
 
-from tests.bench.figures import console, print_measurements
+from tests.bench.measurement import console, print_measurements
 
 BENCHMARKS = (
-    "writing", "importing", "snapshot", "starting", "serving", "cadence", "planning", "signing_in", "working",
-    "sweeping",
+    "snapshot_writes", "history_import", "snapshot", "startup", "page_bytes", "cadence", "refresh_plan", "sign_in",
+    "worker_throughput", "sweep",
 )  # fmt: skip
 
 

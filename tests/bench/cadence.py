@@ -12,7 +12,7 @@ import pandas as pd
 from ingest.planning import change_rate
 from ingest.planning.allocation import AccountArrays, IntervalBounds, allocate
 from ingest.planning.change_rate import ChangeRate
-from tests.bench.figures import Measurement, console
+from tests.bench.measurement import Measurement, console
 
 FOLDER = Path("../shared/data/history")
 FILE = "daily_recent.parquet"

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from math import ceil
 
 from ingest.sandbox import Sandbox, World, serve
-from tests.bench.figures import PEAK_MEGABYTES_SOURCE, Measurement, temporary_servers
+from tests.bench.measurement import PEAK_MEGABYTES_SOURCE, Measurement, temporary_servers
 
 ACCOUNTS, REPOSITORIES, LATENCY_MS = 200, 5_500, 80
 CHANGED_SHARE = 0.03

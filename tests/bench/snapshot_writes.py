@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine, text
 
 from ingest.refresh import writer
-from tests.bench.figures import Measurement, temporary_database
+from tests.bench.measurement import Measurement, temporary_database
 
 ROWS = 500_000
 ROUNDS = 3

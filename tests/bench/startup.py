@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from tests.bench.figures import Measurement
+from tests.bench.measurement import Measurement
 
 TIMEOUT_SECONDS = 60.0
 

@@ -20,8 +20,8 @@ from sqlalchemy import Engine, text
 from core.launcher.embedded import lease
 from core.queue import ingestions, jobs
 from ingest.sandbox import World, serve
-from tests.bench.figures import Measurement, temporary_database, temporary_servers
-from tests.bench.pretending import SandboxProcess, sandbox_process
+from tests.bench.measurement import Measurement, temporary_database, temporary_servers
+from tests.bench.sandbox_process import SandboxProcess, sandbox_process
 from tests.chaos_run import ChaosRun, is_settled
 
 ACCOUNTS, REPOSITORIES, LATENCY_MS = 800, 3_200, 1_200

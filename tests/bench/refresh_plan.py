@@ -5,7 +5,7 @@ import sys
 
 from sqlalchemy import Engine, create_engine, text
 
-from tests.bench.figures import PEAK_MEGABYTES_SOURCE, Measurement, temporary_servers
+from tests.bench.measurement import PEAK_MEGABYTES_SOURCE, Measurement, temporary_servers
 
 ACCOUNTS = 1_000_000
 MEASURED_PROGRAM = PEAK_MEGABYTES_SOURCE

@@ -15,7 +15,7 @@ from core.auth.identity import Origin
 from core.db import engine
 from core.ratelimit import limiter
 from core.settings import settings
-from tests.bench.figures import Measurement, temporary_servers
+from tests.bench.measurement import Measurement, temporary_servers
 
 SIGN_IN_ATTEMPTS, RERUNS = 15, 2_000
 PASSWORD, WRONG_PASSWORD = "Correct horse 1", "Wrong horse 1"

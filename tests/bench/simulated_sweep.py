@@ -1,6 +1,6 @@
 """One sweep by a clock that moves as the work does: the leader's decisions each minute, one worker's batches between.
 
-Run as a process of its own, whose memory is its own: `python -m tests.bench.compressed URL START`.
+Run as a process of its own, whose memory is its own: `python -m tests.bench.simulated_sweep URL START`.
 """
 
 import json
@@ -22,7 +22,7 @@ from ingest.github import GitHub
 from ingest.planning.rate_budget import RateBudget
 from ingest.refresh.batch import Refresher, RefreshRequest
 from ingest.scheduler import ScheduledJobs
-from tests.bench.figures import peak_megabytes
+from tests.bench.measurement import peak_megabytes
 
 # As on the real GitHub; a worker asks so many at once.
 RESPONSE_SECONDS, CONCURRENT_REQUESTS = 0.9, 4

@@ -24,8 +24,8 @@ from ingest.github import AccountRequest, AccountSnapshot, GitHub
 from ingest.refresh import diff, writer
 from ingest.refresh.diff import StoredAccount
 from ingest.sandbox import Sandbox
-from tests.bench.figures import Measurement, temporary_servers
-from tests.bench.pretending import SandboxProcess, sandbox_process
+from tests.bench.measurement import Measurement, temporary_servers
+from tests.bench.sandbox_process import SandboxProcess, sandbox_process
 
 ACCOUNTS, REPOSITORIES_PER_ACCOUNT, CHANGED_SHARE = 10_000, 30, 0.03
 BUDGET = 5_000
@@ -62,7 +62,7 @@ def run(accounts: int = ACCOUNTS) -> list[Measurement]:
 
 def run_sweep(github: SandboxProcess, database_url: str, redis_url: str) -> dict[str, float]:
     given = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "GITHUB_API_URL": github.url, "GITHUB_TOKENS": TOKEN}
-    command = [sys.executable, "-m", "tests.bench.compressed", github.url, (START + SWEEP_DELAY).isoformat()]
+    command = [sys.executable, "-m", "tests.bench.simulated_sweep", github.url, (START + SWEEP_DELAY).isoformat()]
     done = subprocess.run(command, env=os.environ | given, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])

@@ -22,8 +22,8 @@ from core.auth.identity import Origin
 from core.db import engine as db_engine
 from core.ratelimit import limiter
 from core.settings import settings
-from tests.bench.figures import Measurement, console, temporary_servers
-from tests.bench.starting import free_port, wait_until_healthy
+from tests.bench.measurement import Measurement, console, temporary_servers
+from tests.bench.startup import free_port, wait_until_healthy
 
 TESTS = Path(__file__).parents[1]
 SIGN_IN_PATH, CHART_PATH = "/", "/languages"

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from sqlalchemy import Engine, create_engine, text
 
 from ingest.refresh import writer
-from tests.bench.figures import PEAK_MEGABYTES_SOURCE, Measurement, console, temporary_servers
+from tests.bench.measurement import PEAK_MEGABYTES_SOURCE, Measurement, console, temporary_servers
 
 FILE = Path("../shared/data/history/weekly.parquet")
 MEASURED_PROGRAM = PEAK_MEGABYTES_SOURCE
