@@ -1,5 +1,50 @@
-"""Column tables that several pages share, and those too long to stand in a page."""
+"""Column tables (`st.column_config`) of the pages' tables, in the order of the columns."""
 
-import streamlit as st
+from streamlit import column_config as column
 
-TIMESTAMP_COLUMN = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone="UTC")
+TIMESTAMP_COLUMN = column.DatetimeColumn(format="YYYY-MM-DD HH:mm", timezone="UTC")
+
+ACCOUNT_REPOSITORIES = {
+    "repository": column.LinkColumn("Repository", display_text=r"https://github\.com/[^/]+/(.+)", width=170),
+    "stars": column.NumberColumn("Stars", format="localized", width=82),
+    "stars_30d": column.NumberColumn("In 30 days", format="localized", width=86, help="Growth up to the last refresh"),
+    "course": column.LineChartColumn("Last year", width=96, help="Stars every four weeks, imported history included"),
+    "forks": column.NumberColumn("Forks", format="localized", width=76),
+    "language": column.TextColumn("Language", width=96),
+    "checked_at": column.DateColumn("Refreshed", format="YYYY-MM-DD", width=92, help="How old these numbers are"),
+    "pushed_at": column.DateColumn("Last push", format="YYYY-MM-DD", width=92),
+    "description": column.TextColumn("Description", width="large"),
+}
+LANGUAGES = {
+    "language": column.TextColumn("Language", width=150),
+    "stars": column.NumberColumn("Stars", format="localized", width=110),
+    "stars_share": column.ProgressColumn("of all stars", format="percent", min_value=0, max_value=1, width=120),
+    "stars_4w": column.NumberColumn("In 4 weeks", format="localized", width=100),
+    "repositories": column.NumberColumn("Repositories", format="localized", width=110),
+    "bytes": column.NumberColumn("Bytes", format="compact", width=100),
+}
+MOVERS = {
+    "full_name": column.TextColumn("Repository"),
+    "growth": column.NumberColumn("Gained", format="localized"),
+    "share": column.NumberColumn("Gained, share", format="percent"),
+    "stars": column.NumberColumn("Stars", format="localized"),
+    "language": column.TextColumn("Language"),
+    "description": column.TextColumn("Description", width="large"),
+    "until_at": column.DatetimeColumn("Up to", format="YYYY-MM-DD"),
+    "source": column.TextColumn("Source"),
+    "compared": None,
+}
+CHANGES = {
+    "detected_at": column.DatetimeColumn("Detected", format="YYYY-MM-DD HH:mm", width=130),
+    "subject": column.TextColumn("Repository or account", width=220),
+    "what": column.TextColumn("What happened", width=190),
+    "before": column.TextColumn("Before", width=160),
+    "after": column.TextColumn("After", width=160),
+}
+OVERDUE_ACCOUNTS = {
+    "login": column.TextColumn("Account", width=120),
+    "state": column.TextColumn("State", width=60),
+    "checked_at": column.DatetimeColumn("Last refreshed", format="YYYY-MM-DD HH:mm", width=130),
+    "every_hours": column.NumberColumn("Every", format="%.0f h", width=60, help="Expected refresh interval"),
+    "failures": column.NumberColumn("Failed", width=60, help="Times in a row"),
+}

@@ -93,9 +93,9 @@ def test_an_imported_account_says_what_it_covers_and_what_is_unknown(open_page, 
     assert values["Stars"] == ("80", "+10")
     assert values["Followers"][0] == "—"
     said = page_text(shown)
-    assert "weekly list had 1 of them in sight on 2025-02-02" in said
-    assert "imported history does not tell them" in said
-    assert "bytes of code were not collected" in said
+    assert "weekly list had 1 of them on 2025-02-02" in said
+    assert "imported history has none" in said
+    assert "bytes of code have not been collected" in said
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_an_imported_account_says_what_it_covers_and_what_is_unknown(open_page, 
         ("nobody", "is not tracked"),
         ("two--hyphens", "cannot be a GitHub login"),
         ("<script>", "cannot be a GitHub login"),
-        ("tentacle", "is called **octo** now"),
+        ("tentacle", "has been renamed to **octo**"),
     ],
 )
 def test_each_login_that_leads_nowhere_gets_its_own_sentence(open_page, database, login, said):
@@ -129,7 +129,7 @@ def test_an_account_that_is_tracked_and_not_yet_looked_at_says_so(open_page, dat
 def test_an_account_that_is_gone_keeps_its_past(open_page, database):
     tracked_account_with_history(database, "octo", gone_at=utc("2026-03-01"), gone_reason="404")
     shown = open_page("account", login="octo")
-    assert "is gone from GitHub since 2026-03-01 (404)" in page_text(shown)
+    assert "is deleted or private on GitHub since 2026-03-01 (404)" in page_text(shown)
     assert shown.metric
 
 
@@ -159,7 +159,7 @@ def test_languages_show_shares_and_say_what_was_not_collected(open_page, databas
     assert len(cell_questions(shown)) == 3
     said = page_text(open_page("languages", by="bytes"))
     assert "bytes" in said.lower()
-    assert "GitHub does not tell them" in said
+    assert "GitHub does not report them" in said
 
 
 def test_an_unknown_choice_in_the_url_is_told(open_page, database):
@@ -168,7 +168,7 @@ def test_an_unknown_choice_in_the_url_is_told(open_page, database):
 
 
 def test_before_the_first_rollup_languages_say_so(open_page):
-    assert "No languages were summed up yet" in page_text(open_page("languages"))
+    assert "No language totals yet" in page_text(open_page("languages"))
 
 
 def test_a_failure_is_told_calmly_and_logged_with_its_id(open_page, monkeypatch):
@@ -194,3 +194,26 @@ def test_while_the_database_is_away_the_page_says_so(open_page, monkeypatch):
     shown = open_page()
     assert not shown.exception
     assert "The database is unavailable" in page_text(shown)
+
+
+def test_before_the_first_refresh_each_cell_of_the_overview_says_that_it_is_empty(open_page, database):
+    octo = seed_data.add_account(database, "octo")
+    database.execute(insert(schema.tracked_account).values(account_id=octo))
+    shown = open_page()
+    assert not shown.exception
+    assert not shown.error
+    assert "No repository was refreshed both" in page_text(shown)
+
+
+def test_a_single_month_of_languages_shows_no_trend(open_page, database):
+    database.execute(insert(schema.language_day).values(day=date(2026, 1, 1), language="C", repositories=1, stars=1))
+    shown = open_page("languages")
+    assert not shown.exception
+    assert "One month of data so far; a trend needs two." in page_text(shown)
+
+
+def test_text_from_github_is_shown_literally(open_page, database):
+    tracked_account_with_history(database, "octo", kind="user", name="**Octavia**", bio="[a link](https://evil.example)")
+    said = page_text(open_page("account", login="octo"))
+    assert r"\*\*Octavia\*\*" in said
+    assert "](https" not in said.replace("](https://github.com", "")

@@ -1,0 +1,38 @@
+"""How the numbers on the pages are counted: the texts of the cells' Definition popovers."""
+
+ACCOUNT_TOTALS = """
+**Our own refreshes** add up all repositories that the account owns and that are neither deleted nor private, forks of
+others included.
+
+**Imported history** adds up the repositories that its source reported within the four weeks before each day. The line
+jumps when a repository enters or leaves that source's list, and when one moves to another account.
+
+A refresh without any change still counts as a refresh. Grey: no successful refresh for more than twice the expected
+interval, so no line is drawn across.
+"""
+LANGUAGE_MIX = (
+    "Each repository counts with its current language and with its last reported stars of the year before the "
+    "quarter's end. Forks are left out."
+)
+LANGUAGE_TREND = (
+    "The last rollup of each month. Imported history: repositories that the source reported that week. Each counts "
+    "with its current primary language. Forks are left out."
+)
+LANGUAGE_MEASURES = {
+    "stars": "Stars of all repositories that have it as their primary language; forks left out.",
+    "repositories": "Repositories that have it as their primary language; forks left out.",
+    "bytes": "Bytes of code in it over all repositories, whatever their primary language; forks left out.",
+}
+MOVERS = (
+    "Stars at a repository's last refresh, minus its last known stars at or before the start of the period. "
+    "Where there was no refresh then, growth is unknown and the repository is left out."
+)
+REPOSITORY_COUNTS = (
+    "A repository's numbers are from its last refresh, or else the last that an imported source reported. Growth is "
+    "the number then minus the last number at or before that many days earlier. Forks and archived, deleted or private "
+    "repositories count like any other until hidden."
+)
+SCENE_TOWERS = (
+    "A repository's number is from its last refresh, whose date the tooltip shows. Deleted and private repositories are "
+    "left out, forks are not. At most {max_towers:,} towers are drawn, the most starred."
+)

@@ -1,0 +1,15 @@
+"""Labels of codes that stand in frames."""
+
+CHANGES = {
+    "new": "appeared",
+    "gone": "deleted or made private",
+    "back": "available again",
+    "archived": "archived",
+    "restored": "unarchived",
+    "renamed": "renamed",
+    "transferred": "moved to another owner",
+    "relicensed": "changed its licence",
+    "primary_language": "changed its primary language",
+    "default_branch": "changed its default branch",
+}
+PERIODS = {7: "7 days", 30: "30 days", 90: "90 days", 365: "a year"}

@@ -1,0 +1,158 @@
+"""The top of the account page: login input, profile, and why there may be nothing to show."""
+
+from datetime import UTC, datetime
+
+import streamlit as st
+from pandas import DataFrame
+
+from core.charts.coverage_intervals import covered_share
+from core.emoji import render_shortcodes
+from core.queries import accounts, tracking
+from core.queries.accounts import Profile, Totals
+from core.tracking.login import LOGIN_PATTERN, MAX_LENGTH
+from core.wording import time_ago
+from pages.components import as_of
+from pages.components.format import day, number, percent
+from pages.components.markdown import escape_markdown
+from pages.components.metric_cards import Card, metric_row
+from pages.sections import track_request
+
+KIND_LABELS = {"user": "User", "organization": "Organization"}
+MAX_SHOWN_LENGTH = 60
+
+
+def login_input() -> str:
+    """Draw the search box and return the login in the URL; empty without one."""
+    selected = st.selectbox(
+        "Account",
+        list(accounts.suggestions()["login"]),
+        index=None,
+        key="login",
+        bind="query-params",
+        accept_new_options=True,
+        placeholder="Type a login, or choose one",
+        label_visibility="collapsed",
+        icon=":material/search:",
+    )
+    return (selected or "").strip()
+
+
+def show_profile(login: str) -> Profile | None:
+    """Show who *login* is. Returns None, after saying why, where there is no data to show."""
+    if not login:
+        st.info("Choose an account above: a tracked one, or one with imported history.", icon=":material/search:")
+        return None
+    profile = accounts.profile(login)
+    if profile is None:
+        explain_missing(login)
+        return None
+    show_profile_line(profile)
+    selected = as_of.selected_as_of()
+    if is_requestable := not profile.is_tracked and profile.gone_at is None and selected is None:
+        show_tracking_status(profile.login)
+    if accounts.totals(profile.account_id, selected) is not None:
+        return profile
+    if selected is None and profile.checked_at is None:
+        if not is_requestable:
+            show_tracking_status(profile.login)
+        return None
+    next_step = "; its first refresh is due." if profile.is_tracked and selected is None else "."
+    st.info(
+        f"No data about {escape_markdown(profile.login)} {'by that day' if selected else 'yet'}{next_step}",
+        icon=":material/hourglass_empty:",
+    )
+    return None
+
+
+def explain_missing(login: str) -> None:
+    """Say why there is no account of that name, and where to go."""
+    if not LOGIN_PATTERN.fullmatch(login) or len(login) > MAX_LENGTH:
+        st.warning(
+            f"{escape_markdown(login[:MAX_SHOWN_LENGTH])} cannot be a GitHub login: letters, digits and single hyphens, "
+            f"at most {MAX_LENGTH} of them.",
+            icon=":material/person_off:",
+        )
+    elif new := accounts.current_login(login):
+        st.info(
+            f"**{escape_markdown(login)}** has been renamed to **{escape_markdown(new)}**.", icon=":material/badge:"
+        )
+        st.page_link("account.py", label=f"Go to {new}", query_params={"login": new}, icon=":material/arrow_forward:")
+    else:
+        status = tracking.tracking_status(login)
+        if not status.is_tracked and status.requested_at is None:
+            st.info(
+                f"**{escape_markdown(login)}** is not tracked, and there is no imported history of it.",
+                icon=":material/person_search:",
+            )
+        track_request.show_tracking_status(login, status)
+
+
+def show_tracking_status(login: str) -> None:
+    track_request.show_tracking_status(login, tracking.tracking_status(login))
+
+
+def show_profile_line(profile: Profile) -> None:
+    """Show name, kind, location, age and GitHub link in one line, the bio below."""
+    if profile.gone_at is not None:
+        reason = f" ({escape_markdown(profile.gone_reason)})" if profile.gone_reason else ""
+        st.warning(
+            f"**{escape_markdown(profile.login)}** is deleted or private on GitHub since {day(profile.gone_at)}{reason}. "
+            "Data collected before are kept.",
+            icon=":material/person_off:",
+        )
+    kind = KIND_LABELS.get(profile.kind or "", "Account")
+    parts = [f"**{escape_markdown(profile.name)}** · {kind}" if profile.name else kind]
+    if profile.location:
+        parts.append(f":material/location_on: {escape_markdown(profile.location)}")
+    if profile.created_at is not None:
+        parts.append(f"since {profile.created_at:%Y}")
+    if profile.checked_at is not None:
+        parts.append(f"refreshed {time_ago(profile.checked_at, datetime.now(UTC))}")
+    label = escape_markdown(f"github.com/{profile.login}")
+    parts.append(f"[{label} :material/open_in_new:](https://github.com/{profile.login})")
+    st.markdown(" · ".join(parts))
+    if profile.bio:
+        st.caption(escape_markdown(render_shortcodes(profile.bio)))
+
+
+def show_totals(totals: Totals, history: DataFrame, until: datetime) -> None:
+    """Draw the cards of the account's totals, with their growth in four weeks and last year's trend."""
+    covers = f"Over {number(totals.repositories)} repositories, refreshed on {day(totals.captured_at)}, source: {totals.source}"
+    metric_row(
+        [
+            Card(
+                label,
+                value,
+                before,
+                trend=accounts.weekly_trend(history, label.lower(), totals.source, until),
+                help=covers if label != "Followers" else "Imported history has no followers",
+            )
+            for label, value, before in (
+                ("Stars", totals.stars, totals.stars_before),
+                ("Forks", totals.forks, totals.forks_before),
+                ("Followers", totals.followers, totals.followers_before),
+                ("Repositories", totals.repositories, totals.repositories_before),
+            )
+        ],
+        "account",
+    )
+
+
+def capture_note(account_id: int, intervals: DataFrame, until: datetime) -> str:
+    """Return the footer of the page's cells: day and run of the last capture, and coverage since the first one."""
+    capture = accounts.latest_capture(account_id, as_of.selected_as_of())
+    parts = []
+    if capture is not None:
+        parts = [f"{capture.captured_at:%Y-%m-%d}", f"run {capture.run_id}" if capture.run_id else ""]
+    return " · ".join(filter(None, [*parts, f"coverage {percent(covered_share(intervals, until))}"]))
+
+
+def imported_sentence(history: DataFrame) -> str:
+    """Say how many repositories the last imported source reported, and when; empty without imported history."""
+    imported = history[history["source_id"] != 1]
+    if imported.empty:
+        return ""
+    last = imported.iloc[-1]
+    return (
+        f" {escape_markdown(last['source'])} had {number(last['repositories'])} of them on {day(last['captured_at'])}."
+    )

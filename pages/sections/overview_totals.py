@@ -1,0 +1,74 @@
+"""The top of the overview: active alerts, totals, and the state of tracking in one sentence."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from pandas import DataFrame
+
+from core.queries import alerts, overview
+from core.queries.overview import StoredTotals, TrackingCounts
+from core.wording import duration, pluralize, quantity
+from pages.components.format import day, number
+from pages.components.metric_cards import Card, metric_row
+from pages.sections.alert_list import kind_title
+
+MIN_SHARE_OF_STORED = 0.9
+
+
+def show_active_alerts_link() -> None:
+    """Link to the alerts page while there are active alerts."""
+    found = alerts.active_alerts()
+    if len(found):
+        titles = ", ".join(dict.fromkeys(kind_title(kind) for kind in found["kind"]))
+        label = f"{quantity(len(found), 'active alert')}: {titles}"
+        st.page_link("alerts.py", label=label, icon=":material/notifications_active:")
+
+
+def show_totals(stored: StoredTotals, trend: DataFrame, as_of: datetime | None) -> None:
+    """Draw the cards of all stored data; as of the past, of the largest source's last rollup before that day."""
+    largest = overview.largest_source(trend)
+    is_past = as_of is not None
+    numbers: dict[str, Any] = {} if is_past else vars(stored)
+    covers = "All stored data, each repository as of its last refresh."
+    if is_past and len(largest):
+        numbers = {str(name): value for name, value in largest.iloc[-1].items()}
+        covers = f"{numbers['source']} in its last rollup, {day(numbers['at'])}; forks left out."
+    last_year = largest[largest["at"] > largest["at"].max() - pd.Timedelta(days=365)]
+    # The trend of a source that covers only a part of the stored repositories would not fit the totals.
+    covers_all = len(largest) > 0 and largest["repositories"].iloc[-1] > MIN_SHARE_OF_STORED * stored.repositories
+    metric_row(
+        [
+            Card(
+                label,
+                numbers.get(label.lower()),
+                trend=last_year[label.lower()].astype(float).tolist()
+                if (is_past or covers_all) and label.lower() in last_year
+                else (),
+                help=covers,
+            )
+            for label in ("Stars", "Forks", "Repositories", "Languages")
+        ],
+        "totals",
+    )
+
+
+def tracking_sentence(counts: TrackingCounts, now: datetime) -> str:
+    """Return how many accounts are tracked, in which states, and when the next refresh is due, as Markdown."""
+    states = [
+        f"{number(count)} {state}"
+        for count, state in (
+            (counts.due, "due now"),
+            (counts.queued, "in the queue"),
+            (counts.paused, "paused"),
+            (counts.failing, "failing"),
+        )
+        if count
+    ]
+    tracked = f"**{number(counts.tracked)}** {pluralize(counts.tracked, 'account is', 'accounts are')} tracked"
+    details = f": {', '.join(states)}." if states else ", none of them due, paused or failing."
+    if counts.next_due_at is None:
+        return tracked + details
+    wait = max(timedelta(minutes=1), counts.next_due_at - now)
+    return f"{tracked}{details} Next refresh in {duration(wait)}."
