@@ -213,7 +213,9 @@ def test_a_single_month_of_languages_shows_no_trend(open_page, database):
 
 
 def test_text_from_github_is_shown_literally(open_page, database):
-    tracked_account_with_history(database, "octo", kind="user", name="**Octavia**", bio="[a link](https://evil.example)")
+    tracked_account_with_history(
+        database, "octo", kind="user", name="**Octavia**", bio="[a link](https://evil.example)"
+    )
     said = page_text(open_page("account", login="octo"))
     assert r"\*\*Octavia\*\*" in said
     assert "](https" not in said.replace("](https://github.com", "")
