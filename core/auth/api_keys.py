@@ -18,9 +18,9 @@ from core.db.engine import transaction
 from core.errors import BadInput, Conflict, Forbidden, NotFound, ServerUnavailable
 
 log = structlog.get_logger()
-PREFIX = "alm_"
+API_KEY_PREFIX = "alm_"
 KEY_BYTES = 32
-KEY_LENGTH = len(PREFIX) + 43
+KEY_LENGTH = len(API_KEY_PREFIX) + 43
 HINT_LENGTH = 4
 MAX_DAYS = 366
 MAX_KEYS = 20
@@ -54,7 +54,7 @@ def create(
     kept = check_display_name(name)
     if kept is None:
         raise BadInput("A key needs a name, such as where it will be used")
-    key = PREFIX + secrets.token_urlsafe(KEY_BYTES)
+    key = API_KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
     now = now or datetime.now(UTC)
     values = {
         "person_id": identity.person_id,
@@ -98,7 +98,7 @@ def create(
 
 def identify(key: str, now: datetime | None = None) -> Identity | None:
     """Whose key that is; None when it is nobody's, over, revoked, or of somebody deactivated."""
-    if len(key) != KEY_LENGTH or not key.startswith(PREFIX) or not key.isascii():
+    if len(key) != KEY_LENGTH or not key.startswith(API_KEY_PREFIX) or not key.isascii():
         return None
     now = now or datetime.now(UTC)
     try:

@@ -14,8 +14,6 @@ from core.auth.identity import Identity, Origin
 from core.auth.session_cache import LiveSession
 from core.web.cookies import CookieNames
 
-KEY_PREFIX = "alm_"
-
 
 @dataclass(frozen=True)
 class Renewal:
@@ -31,7 +29,7 @@ def identify(authorization: str, cookies: Mapping[str, str], names: CookieNames)
     if scheme.lower() != "bearer":
         return identity_by_access_token(cookies.get(names.access, ""))
     shown = shown.strip()
-    return api_keys.identify(shown) if shown.startswith(KEY_PREFIX) else identity_by_access_token(shown)
+    return api_keys.identify(shown) if shown.startswith(api_keys.API_KEY_PREFIX) else identity_by_access_token(shown)
 
 
 def identity_by_access_token(token: str) -> Identity | None:

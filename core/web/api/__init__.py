@@ -1,4 +1,4 @@
-"""`/api`: what is held, for programs. FastAPI describes and checks it; it is loaded when somebody first asks."""
+"""The HTTP API under `/api`, built with FastAPI on the first request."""
 
 import threading
 from collections.abc import Callable
@@ -8,13 +8,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 def _build_app() -> ASGIApp:
-    from core.web.api.application import build_app  # noqa: PLC0415 - `/health` need not wait for FastAPI
+    from core.web.api.application import build_app  # noqa: PLC0415 - `/health` answers before FastAPI has loaded
 
     return build_app()
 
 
 class LazyApp:
-    """An app that is built once, in a thread, when the first request comes."""
+    """An ASGI app that is built once, in a thread, on the first request."""
 
     def __init__(self, build: Callable[[], ASGIApp]) -> None:
         self.build = build
@@ -35,5 +35,5 @@ class LazyApp:
 
 
 def lazy_api() -> LazyApp:
-    """The app to be mounted at `/api`."""
+    """Return the app to mount at `/api`."""
     return LazyApp(_build_app)

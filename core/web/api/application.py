@@ -1,4 +1,4 @@
-"""The FastAPI application: its routers, its errors, its description."""
+"""The FastAPI application: routers, middleware, error handlers and the OpenAPI description."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ from core.web import cookies
 from core.web.api import docs, errors
 from core.web.api.body_limit import BodyLimit
 from core.web.api.conditional import NotModified, signed_in_identity
+from core.web.api.pagination import PAGING_PARAMS
 from core.web.api.rate_limit import RateLimit
 from core.web.api.routers import (
     accounts,
@@ -31,25 +32,23 @@ from core.web.middleware.error_responses import ErrorResponses
 
 VERSION = "1"
 ROUTER_MODULES = (auth, people, github, accounts, repositories, languages, movers, changes, scene, ingestions, tracking)
-PAGING_PARAMS = {"limit", "cursor"}
-DESCRIPTION = """What Almanac holds, for programs: a number is what GitHub said at a stated moment, what was not
-collected is null, never zero.
+DESCRIPTION = """Read the history that Almanac stores. Each number is what GitHub reported at a stated time; a number that
+was not collected is null, never zero.
 
-- **Who asks** is shown by an API key or an access token (`Authorization: Bearer …`), or by the cookies of a browser
-  that is signed in.
-- **Lists** come a page at a time: give `next_cursor` as `cursor` until it is null. The same address with `.csv` or
-  `.parquet` at its end gives all rows as a file.
-- **`as_of`** reads everything as it was then.
-- **Answers carry an `ETag`**: sent back as `If-None-Match` it is answered with 304 until something new was collected.
-- **Limits** are told by `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset` (seconds since 1970);
-  who is over one gets 429 with `Retry-After`.
+- **Authentication**: an API key or an access token (`Authorization: Bearer …`), or a signed-in browser's cookies.
+- **Pagination**: repeat the request with `next_cursor` as `cursor` until it is null. Append `.csv` or `.parquet` to the
+  path to get all rows as one file.
+- **`as_of`** returns the data as of a date or timestamp.
+- **Conditional requests**: send a response's `ETag` as `If-None-Match`; the response is 304 until new data is stored.
+- **Rate limits**: see `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset` (Unix time). Exceeding one
+  returns 429 with `Retry-After`.
 - **Errors** are always `{"error", "message", "request_id"}`.
-- **`id`** is GitHub's.
+- **`id`** is GitHub's id.
 """
 
 
 def build_app() -> ASGIApp:
-    """The app, to be mounted at `/api`."""
+    """Return the app to mount at `/api`."""
     app = FastAPI(
         title="Almanac",
         version=VERSION,
@@ -60,15 +59,15 @@ def build_app() -> ASGIApp:
         redirect_slashes=False,
     )
     version_one = APIRouter(prefix="/v1", dependencies=[Depends(reject_unknown_parameters)])
-    for part in ROUTER_MODULES:
-        version_one.include_router(part.router)
+    for module in ROUTER_MODULES:
+        version_one.include_router(module.router)
     app.include_router(version_one)
     app.include_router(docs.router)
     app.openapi = lambda: openapi_schema(app)  # type: ignore[method-assign]
     app.add_api_route("/openapi.json", app.openapi, include_in_schema=False, dependencies=[Depends(signed_in_identity)])
     errors.install_error_handlers(app)
     app.add_exception_handler(NotModified, _not_modified_response)
-    # The last that is added is the first to be asked.
+    # The middleware added last runs first.
     app.add_middleware(BodyLimit)
     app.add_middleware(RateLimit)
     app.add_middleware(ErrorResponses)
@@ -76,49 +75,49 @@ def build_app() -> ASGIApp:
 
 
 def reject_unknown_parameters(request: Request) -> None:
-    """Refuse a parameter that the address does not know: what is misspelt would change nothing in silence."""
+    """Raise BadInput for an unknown query parameter: a misspelt one must not be ignored silently."""
     if not request.query_params:
         return
     name = getattr(request.scope.get("route"), "operation_id", "")
-    operations = (one for path in request.app.openapi()["paths"].values() for one in path.values())
-    operation: dict[str, Any] = next((one for one in operations if one["operationId"] == name), {})
-    known = sorted(one["name"] for one in operation.get("parameters", []) if one["in"] == "query")
+    operations = (operation for path in request.app.openapi()["paths"].values() for operation in path.values())
+    current: dict[str, Any] = next((one for one in operations if one["operationId"] == name), {})
+    known = sorted(one["name"] for one in current.get("parameters", []) if one["in"] == "query")
     unknown = sorted(set(request.query_params) - set(known))
     if unknown:
         given = "".join(letter if letter.isprintable() else "?" for letter in unknown[0][:40])
-        raise BadInput(f"{given} is no parameter here; known: {', '.join(known) or 'none'}")
+        raise BadInput(f"Unknown parameter {given}; this path takes: {', '.join(known) or 'none'}")
 
 
 def openapi_schema(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI description."""
+    """Return the OpenAPI description, built once."""
     if app.openapi_schema is None:
-        found = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes)
-        found["servers"] = [{"url": "/api"}]
-        found["components"]["securitySchemes"] = {
+        schema = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes)
+        schema["servers"] = [{"url": "/api"}]
+        schema["components"]["securitySchemes"] = {
             "bearer": {
                 "type": "http",
                 "scheme": "bearer",
-                "description": "An API key (`alm_…`, made on the profile page) or an access token.",
+                "description": "An API key (`alm_…`, created on the profile page) or an access token.",
             },
             "cookie": {"type": "apiKey", "in": "cookie", "name": cookies.cookie_names(settings()).access},
         }
-        found["security"] = [{"bearer": []}, {"cookie": []}]
-        for path, operations in found["paths"].items():
+        schema["security"] = [{"bearer": []}, {"cookie": []}]
+        for path, operations in schema["paths"].items():
             if path.endswith((".csv", ".parquet")):
                 for operation in operations.values():
                     given = operation.get("parameters", [])
                     operation["parameters"] = [one for one in given if one["name"] not in PAGING_PARAMS]
-        app.openapi_schema = found
+        app.openapi_schema = schema
     return app.openapi_schema
 
 
-async def _not_modified_response(_request: Request, unchanged: Exception) -> Response:
-    tag = unchanged.tag if isinstance(unchanged, NotModified) else ""
-    return Response(status_code=304, headers={"etag": tag, "cache-control": "private, no-cache"})
+async def _not_modified_response(_request: Request, error: Exception) -> Response:
+    etag = error.etag if isinstance(error, NotModified) else ""
+    return Response(status_code=304, headers={"etag": etag, "cache-control": "private, no-cache"})
 
 
 class HeadSupport:
-    """Answer HEAD as GET, without the body: FastAPI's routes know only what they are told."""
+    """Handle HEAD as GET without a body: unlike Starlette's, FastAPI's routes do not add HEAD to GET."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -1,29 +1,29 @@
-"""Pure: the moment that `as_of` names."""
+"""Parse the `as_of` and `since` parameters (pure)."""
 
 import re
 from datetime import UTC, date, datetime, time
 
 from core.errors import BadInput
 
-# GitHub opened that year: nothing was before.
+# GitHub opened in that year.
 EARLIEST = datetime(2008, 1, 1, tzinfo=UTC)
 TIMESTAMP_PATTERN = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d{1,6})?\d*([Zz]|[+ -]\d\d:\d\d)", re.ASCII
-)  # a space before the offset: what becomes of a `+` that was not escaped
+)  # a space before the offset: an unescaped `+` in a query string
 DATE_PATTERN = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-FORMAT_HINT = "write a date like 2026-10-31 (UTC) or a moment like 2026-10-31T06:00:00Z"
+FORMAT_HINT = "write a date like 2026-10-31 (UTC) or a timestamp like 2026-10-31T06:00:00Z"
 
 
 def parse_as_of(text: str, now: datetime) -> datetime:
-    """Read a date, which means its end, or an RFC 3339 moment; never later than today, at the earliest 2008.
+    """Parse a date, which means its end (UTC), or an RFC 3339 timestamp; earlier ones than 2008 become 2008.
 
-    Raises BadInput.
+    Raises BadInput for malformed text and for days after today.
     """
     return _parse_bounded("as_of", text, now, time.max)
 
 
 def parse_since(text: str, now: datetime) -> datetime:
-    """Read `since` likewise; there a date means its begin."""
+    """Parse `since` in the same way; there a date means its start."""
     return _parse_bounded("since", text, now, time.min)
 
 
@@ -31,7 +31,7 @@ def _parse_bounded(name: str, text: str, now: datetime, of_day: time) -> datetim
     at = _parse_timestamp(name, text.strip(), of_day)
     latest = datetime.combine(now.astimezone(UTC).date(), time.max, UTC)
     if at > latest:
-        raise BadInput(f"{name} is in the future; nothing is known of it yet")
+        raise BadInput(f"{name} is in the future; there is no data yet")
     return max(at, EARLIEST)
 
 
@@ -45,5 +45,5 @@ def _parse_timestamp(name: str, text: str, of_day: time) -> datetime:
                 f"{day}T{clock}{fraction or ''}{offset.upper().replace(' ', '+')}"
             ).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise BadInput(f"{name} is no day or moment that there is; {FORMAT_HINT}") from error
-    raise BadInput(f"{name} is no moment; {FORMAT_HINT}")
+        raise BadInput(f"{name} is not an existing date or time; {FORMAT_HINT}") from error
+    raise BadInput(f"{name} is not a date or timestamp; {FORMAT_HINT}")

@@ -1,4 +1,7 @@
-"""Bodies have an end: whoever sends without one, signed in or not, fills no memory."""
+"""Limit the size of request bodies, signed in or not, so that no client can fill the memory.
+
+Starlette and uvicorn have no such limit.
+"""
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -8,7 +11,7 @@ from core.web.api.errors import MAX_BODY_BYTES, too_large_response
 
 
 class BodyLimit:
-    """Refuse with 413 what says that it is longer than MOST_BYTES, and what turns out to be."""
+    """Refuse with 413 bodies that announce, or turn out to have, more than MAX_BODY_BYTES."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -17,22 +20,22 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        told = Headers(scope=scope).get("content-length", "0")
-        if told.isdecimal() and int(told[:20]) > MAX_BODY_BYTES:
+        content_length = Headers(scope=scope).get("content-length", "0")
+        if content_length.isdecimal() and int(content_length[:20]) > MAX_BODY_BYTES:
             await too_large_response()(scope, receive, send)
             return
         await self.app(scope, with_body_limit(receive), send)
 
 
 def with_body_limit(receive: Receive) -> Receive:
-    """The same, but it raises once more came than may."""
-    seen = 0
+    """Wrap *receive* to raise HTTPException(413) once more than MAX_BODY_BYTES arrived."""
+    received = 0
 
     async def receive_counted() -> Message:
-        nonlocal seen
+        nonlocal received
         message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > MAX_BODY_BYTES:
+        received += len(message.get("body", b""))
+        if received > MAX_BODY_BYTES:
             raise HTTPException(413)
         return message
 

@@ -1,4 +1,4 @@
-"""What a request asks for, and how it is answered: as JSON, CSV or Parquet, with a tag until when it is true."""
+"""Conditional reads: parse a read request, and answer it as JSON, CSV or Parquet with an ETag per data version."""
 
 import re
 from bisect import bisect_right
@@ -21,6 +21,7 @@ from core.ratelimit import limiter
 from core.web.api import as_of as api_as_of
 from core.web.api import cursors
 from core.web.api.cursors import CursorPosition
+from core.web.api.pagination import PAGING_PARAMS, Cursor, Limit
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -32,19 +33,18 @@ MEDIA_TYPES: Mapping[Format, str] = {
     "parquet": "application/vnd.apache.parquet",
 }
 RESPONSE_VERSION = 1
-"""Raised when the same rows are answered otherwise: what clients keep of the old answers is then asked for anew."""
+"""Part of every ETag: increase it when the same rows are represented differently, so that clients' copies expire."""
 MAX_EXPORT_ROWS = 100_000
-"""In one file; X-Complete says whether these are all."""
+"""Per file; the header X-Complete says whether these are all."""
 UNSAFE_FILENAME_CHARACTERS = re.compile(r"[^\w.-]", re.ASCII)
-PAGING_PARAMS = {"cursor", "limit"}
 
 
 class NotModified(Exception):
-    """The asker holds the answer already."""
+    """The client's copy is current; handled as a 304 response."""
 
-    def __init__(self, tag: str) -> None:
-        self.tag = tag
-        super().__init__("unchanged")
+    def __init__(self, etag: str) -> None:
+        self.etag = etag
+        super().__init__("not modified")
 
 
 def signed_in_identity(request: Request) -> Identity:
@@ -60,7 +60,7 @@ AdminIdentity = Annotated[Identity, Depends(admin_identity)]
 AsOf = Annotated[
     str | None,
     Query(
-        description="Read everything as it was then: a date, which means its end (UTC), or an RFC 3339 moment.",
+        description="Return the data as of a date (its end, UTC) or an RFC 3339 timestamp.",
         examples=["2026-10-31"],
     ),
 ]
@@ -68,38 +68,38 @@ AsOf = Annotated[
 
 @dataclass(frozen=True)
 class ReadRequest:
-    """One question about what is held."""
+    """A request for stored data: who asks, for what, in which format, at which data version."""
 
     identity: Identity
     path: str
     params: tuple[tuple[str, str], ...]
-    known: tuple[str, ...]
-    form: Format
+    if_none_match: tuple[str, ...]
+    format: Format
     as_of: datetime | None
     version: int
 
-    def tag(self, *more: object) -> str:
-        """Names the answer: another question, data version or *more* has another."""
-        asked = repr((RESPONSE_VERSION, self.version, self.path, self.params, more))
-        return f'"{sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()[:32]}"'
+    def etag(self, *extra: object) -> str:
+        """Return the ETag for this request, data version and *extra* values that the data version does not cover."""
+        identity = repr((RESPONSE_VERSION, self.version, self.path, self.params, extra))
+        return f'"{sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32]}"'
 
-    def check(self, *more: object) -> None:
-        """Raises Unchanged when the asker holds what would be answered."""
-        if self.known and (self.tag(*more) in self.known or "*" in self.known):
-            raise NotModified(self.tag(*more))
+    def check_modified(self, *extra: object) -> None:
+        """Raise NotModified when the client has the current response."""
+        if self.if_none_match and (self.etag(*extra) in self.if_none_match or "*" in self.if_none_match):
+            raise NotModified(self.etag(*extra))
 
-    def headers(self, *more: object) -> dict[str, str]:
-        return {"etag": self.tag(*more), "cache-control": "private, no-cache"}
+    def headers(self, *extra: object) -> dict[str, str]:
+        return {"etag": self.etag(*extra), "cache-control": "private, no-cache"}
 
     @property
     def query_key(self) -> str:
-        """What is asked, wherever in the list."""
+        """Identify the query regardless of the page: cursors belong to one."""
         return repr((RESPONSE_VERSION, self.path, [pair for pair in self.params if pair[0] not in PAGING_PARAMS]))
 
 
 @dataclass(frozen=True)
 class ListRequest(ReadRequest):
-    """A question that is answered with rows."""
+    """A request for rows, one page of them or all as a file."""
 
     limit: int = 100
     cursor: str | None = None
@@ -110,57 +110,55 @@ class ListRequest(ReadRequest):
 
 
 async def unchecked_read_request(request: Request, identity: SignedInIdentity, as_of: AsOf = None) -> ReadRequest:
-    """The question; everything in it is read from one data version."""
-    moment = api_as_of.parse_as_of(as_of, datetime.now(UTC)) if as_of is not None else None
+    """Parse the request and pin the data version that all its queries read."""
+    at = api_as_of.parse_as_of(as_of, datetime.now(UTC)) if as_of is not None else None
     version = await run_in_threadpool(data_version)
-    # Set in the task that answers, so that the endpoint's thread takes it along.
+    # Set in the task of the request, so that the endpoint's thread inherits it.
     pin_version(version)
-    held = request.headers.get("if-none-match", "")
+    if_none_match = request.headers.get("if-none-match", "")
     return ReadRequest(
         identity=identity,
         path=request.url.path,
         params=tuple(sorted(request.query_params.multi_items())),
-        # A compressed answer's tag is the same one, called weak.
-        known=tuple(tag.strip().removeprefix("W/") for tag in held.split(",") if tag.strip()),
-        form=route_format(request),
-        as_of=moment,
+        # Compressing proxies send our ETags back as weak ones.
+        if_none_match=tuple(tag.strip().removeprefix("W/") for tag in if_none_match.split(",") if tag.strip()),
+        format=route_format(request),
+        as_of=at,
         version=version,
     )
 
 
 def route_format(request: Request) -> Format:
-    """What the route is for; a name in the address that ends in .csv says nothing."""
+    """Return the format of the matched route; a repository name in the path may end in .csv too."""
     route = getattr(request.scope.get("route"), "path", "")
     return "csv" if route.endswith(".csv") else "parquet" if route.endswith(".parquet") else "json"
 
 
-async def checked_read_request(asked: Annotated[ReadRequest, Depends(unchecked_read_request)]) -> ReadRequest:
-    asked.check()
-    return asked
+async def checked_read_request(read_request: Annotated[ReadRequest, Depends(unchecked_read_request)]) -> ReadRequest:
+    read_request.check_modified()
+    return read_request
 
 
 async def checked_list_request(
-    asked: Annotated[ReadRequest, Depends(checked_read_request)],
-    limit: Annotated[int, Query(ge=1, le=1000, description="How many rows at once.")] = 100,
-    cursor: Annotated[
-        str | None, Query(description="Where to go on: `next_cursor` of the answer before, with everything else alike.")
-    ] = None,
+    read_request: Annotated[ReadRequest, Depends(checked_read_request)],
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> ListRequest:
-    wanted = ListRequest(**vars(asked), limit=limit, cursor=cursor)
-    await run_in_threadpool(check_export_and_cursor, wanted)
-    return wanted
+    list_request = ListRequest(**vars(read_request), limit=limit, cursor=cursor)
+    await run_in_threadpool(check_export_and_cursor, list_request)
+    return list_request
 
 
-def check_export_and_cursor(asked: ListRequest) -> None:
-    """Count a file against who asks for it, before it is made; see that a cursor is one of ours."""
-    if asked.form != "json" and not is_scene_path(asked.path):
-        limiter.check("export", str(asked.identity.person_id))
-    if asked.cursor is not None:
-        cursors.decode_cursor(asked.query_key, asked.cursor)
+def check_export_and_cursor(read_request: ListRequest) -> None:
+    """Count a file against the person's export limit before it is built, and validate the cursor."""
+    if read_request.format != "json" and not is_scene_path(read_request.path):
+        limiter.check("export", str(read_request.identity.person_id))
+    if read_request.cursor is not None:
+        cursors.decode_cursor(read_request.query_key, read_request.cursor)
 
 
 def is_scene_path(path: str) -> bool:
-    """Whether a page's own picture asks for it: looking is not exporting."""
+    """Return True for the data of the scene page, which is not counted as an export."""
     return "/v1/scene/" in path
 
 
@@ -169,79 +167,92 @@ UncheckedReadRequest = Annotated[ReadRequest, Depends(unchecked_read_request)]
 CheckedListRequest = Annotated[ListRequest, Depends(checked_list_request)]
 
 
-def json_response(body: BaseModel, asked: ReadRequest, *more: object) -> Response:
-    """One object."""
-    return Response(body.model_dump_json(), media_type=MEDIA_TYPES["json"], headers=asked.headers(*more))
+def json_response(body: BaseModel, read_request: ReadRequest, *extra: object) -> Response:
+    """Return one object; *extra* goes into its ETag."""
+    return Response(body.model_dump_json(), media_type=MEDIA_TYPES["json"], headers=read_request.headers(*extra))
 
 
 def rows_response(
-    asked: ListRequest, frame: "DataFrame", page: type[BaseModel], order: Sequence[str], **more: object
+    read_request: ListRequest, frame: "DataFrame", page: type[BaseModel], order: Sequence[str], **extra: object
 ) -> Response:
-    """The rows of *frame*: those of one page as JSON, all of them as a file.
+    """Return one page of *frame* as JSON, or all its rows as a file.
 
-    page   the envelope, whose `data` says what a row looks like
-    order  columns that tell every two rows apart; `-` before a name: the greatest first
+    page   model of the envelope; the model in its `data` names the columns
+    order  columns that define a total order; `-` before a name means descending
+    extra  further fields of the envelope
     """
     columns = list(row_model(page).model_fields)
-    if asked.form != "json":
-        return file_response(asked, frame, columns)
-    places = [(place, at) for at, place in enumerate(sort_keys(frame, order))]
-    places.sort()
-    start = bisect_right(places, asked.after, key=lambda one: one[0]) if asked.cursor else 0
-    chosen = places[start : start + asked.limit]
-    is_last = start + asked.limit >= len(places)
-    cursor = None if is_last else cursors.encode_cursor(asked.query_key, chosen[-1][0])
-    return page_response(asked, frame.iloc[[at for _, at in chosen]][columns], page, cursor, **more)
+    if read_request.format != "json":
+        return file_response(read_request, frame, columns)
+    positions = [(key, row) for row, key in enumerate(sort_keys(frame, order))]
+    positions.sort()
+    start = bisect_right(positions, read_request.after, key=lambda position: position[0]) if read_request.cursor else 0
+    selected = positions[start : start + read_request.limit]
+    is_last = start + read_request.limit >= len(positions)
+    cursor = None if is_last else cursors.encode_cursor(read_request.query_key, selected[-1][0])
+    return page_response(read_request, frame.iloc[[row for _, row in selected]][columns], page, cursor, **extra)
 
 
 def page_response(
-    asked: ReadRequest, frame: "DataFrame", page: type[BaseModel], cursor: str | None, **more: object
+    read_request: ReadRequest, frame: "DataFrame", page: type[BaseModel], cursor: str | None, **extra: object
 ) -> Response:
-    body = {"data": records(frame), "next_cursor": cursor, "as_of": asked.as_of, "data_version": asked.version, **more}
-    return json_response(page.model_validate(body), asked)
+    body = {
+        "data": records(frame),
+        "next_cursor": cursor,
+        "as_of": read_request.as_of,
+        "data_version": read_request.version,
+        **extra,
+    }
+    return json_response(page.model_validate(body), read_request)
 
 
 def row_model(page: type[BaseModel]) -> type[BaseModel]:
-    """The model of the rows in an envelope."""
+    """Return the model of the rows in an envelope."""
     model: type[BaseModel] = page.model_fields["data"].annotation.__args__[0]  # type: ignore[union-attr]
     return model
 
 
 def file_response(
-    asked: ReadRequest, frame: "DataFrame", columns: Sequence[str], kept: Mapping[str, str] | None = None
+    read_request: ReadRequest,
+    frame: "DataFrame",
+    columns: Sequence[str],
+    cache_headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The rows as a file; *kept* says how long it is true, where the data version does not."""
-    from core import exports  # noqa: PLC0415 - pyarrow, for who asks for a file
+    """Return the rows as a file; *cache_headers* replace the ETag where the data version does not cover the rows."""
+    from core import exports  # noqa: PLC0415 - loads pyarrow, needed for files only
 
-    whole = frame[list(columns)]
-    write = exports.csv if asked.form == "csv" else exports.parquet
-    name = UNSAFE_FILENAME_CHARACTERS.sub("_", asked.path.strip("/").removeprefix("api/v1/").replace("/", "-"))
+    rows = frame[list(columns)]
+    write = exports.csv if read_request.format == "csv" else exports.parquet
+    name = UNSAFE_FILENAME_CHARACTERS.sub("_", read_request.path.strip("/").removeprefix("api/v1/").replace("/", "-"))
     headers = {
-        **(asked.headers() if kept is None else kept),
+        **(read_request.headers() if cache_headers is None else cache_headers),
         "content-disposition": f'attachment; filename="{name}"',
-        "x-complete": "true" if len(whole) <= MAX_EXPORT_ROWS else "false",
+        "x-complete": "true" if len(rows) <= MAX_EXPORT_ROWS else "false",
     }
-    return Response(write(whole.head(MAX_EXPORT_ROWS)), media_type=MEDIA_TYPES[asked.form], headers=headers)
+    return Response(write(rows.head(MAX_EXPORT_ROWS)), media_type=MEDIA_TYPES[read_request.format], headers=headers)
 
 
 def sort_keys(frame: "DataFrame", order: Sequence[str]) -> list[CursorPosition]:
-    """The place of each row among the others, in an order that needs no database."""
-    parts = [[sort_key_part(value, falls=name.startswith("-")) for value in frame[name.lstrip("-")]] for name in order]
+    """Return each row's sort key; keys compare like rows of the total order *order*."""
+    parts = [
+        [sort_key_part(value, is_descending=name.startswith("-")) for value in frame[name.lstrip("-")]]
+        for name in order
+    ]
     return [tuple(value for pair in row for value in pair) for row in zip(*parts, strict=True)]
 
 
-def sort_key_part(value: Any, *, falls: bool) -> tuple[int, int | str]:
-    """One value as part of a place; what is not known comes last."""
+def sort_key_part(value: Any, *, is_descending: bool) -> tuple[int, int | str]:
+    """Return the sort key of one value; missing values sort last."""
     if pd.isna(value):
         return (1, 0)
     if isinstance(value, str):
         return (0, value)
     number = int(value.timestamp() * 1_000_000) if isinstance(value, datetime) else int(value)
-    return (0, -number if falls else number)
+    return (0, -number if is_descending else number)
 
 
 def records(frame: "DataFrame") -> list[dict[str, Any]]:
-    """The rows as objects, with None for what is not known."""
-    plain = frame.astype(object)
-    known = plain.where(plain.notna(), None)
-    return [{str(name): value for name, value in row.items()} for row in known.to_dict("records")]
+    """Return the rows as dicts, with None for missing values."""
+    objects = frame.astype(object)
+    rows = objects.where(objects.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]

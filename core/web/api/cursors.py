@@ -1,4 +1,4 @@
-"""Where a list goes on: the place of the last row that was given, sealed so that nobody can read or make one up."""
+"""Pagination cursors: the sort key of the last row sent, encrypted so that clients can neither read nor forge one."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -16,32 +16,32 @@ CursorPosition = tuple[str | int | bool | None, ...]
 MAX_CURSOR_LENGTH = 2_000
 
 
-def encode_cursor(question: str, place: Sequence[object]) -> str:
-    """A cursor for the rows of *question* that come after *place*."""
-    written = json.dumps([_digest(question), *place], separators=(",", ":"))
-    return _fernet().encrypt(written.encode()).decode().rstrip("=")
+def encode_cursor(query_key: str, position: Sequence[object]) -> str:
+    """Return a cursor for the rows of *query_key* that come after *position*."""
+    plain = json.dumps([_digest(query_key), *position], separators=(",", ":"))
+    return _fernet().encrypt(plain.encode()).decode().rstrip("=")
 
 
-def decode_cursor(question: str, cursor: str) -> CursorPosition:
-    """The place that *cursor* names. Raises BadInput when it is none of ours or of another question."""
-    from cryptography.fernet import InvalidToken  # noqa: PLC0415 - with the rest of it
+def decode_cursor(query_key: str, cursor: str) -> CursorPosition:
+    """Return the position in *cursor*. Raises BadInput when it is invalid or belongs to another query."""
+    from cryptography.fernet import InvalidToken  # noqa: PLC0415 - as in _fernet
 
     try:
         padded = cursor[:MAX_CURSOR_LENGTH] + "=" * (-len(cursor[:MAX_CURSOR_LENGTH]) % 4)
-        found = json.loads(_fernet().decrypt(padded.encode("ascii")))
+        values = json.loads(_fernet().decrypt(padded.encode("ascii")))
     except (InvalidToken, ValueError) as error:
-        raise BadInput("cursor is none of ours; take next_cursor as it was given") from error
-    if found[0] != _digest(question):
-        raise BadInput("cursor belongs to another question; ask it with the same parameters as before")
-    return tuple(found[1:])
+        raise BadInput("cursor is invalid; send next_cursor unchanged") from error
+    if values[0] != _digest(query_key):
+        raise BadInput("cursor belongs to another query; send the same parameters as before")
+    return tuple(values[1:])
 
 
 def _fernet() -> "Fernet":
-    from cryptography.fernet import Fernet  # noqa: PLC0415 - only who pages through a list needs it
+    from cryptography.fernet import Fernet  # noqa: PLC0415 - loaded by the first paginated request
 
-    # Named, so that nothing else that is sealed with our key can pass for a cursor.
+    # A key for cursors only: nothing else encrypted with our secret is accepted as one.
     return Fernet(urlsafe_b64encode(sha256(b"cursor:" + secret_key()).digest()))
 
 
-def _digest(question: str) -> str:
-    return sha256(question.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+def _digest(query_key: str) -> str:
+    return sha256(query_key.encode("utf-8", "surrogatepass")).hexdigest()[:16]

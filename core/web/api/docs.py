@@ -1,6 +1,6 @@
-"""`/api/docs`: the API in words and for trying out, by swagger-ui's files from the package fastapi-swagger.
+"""`/api/docs`: interactive API documentation by Swagger UI, whose files come from the package fastapi-swagger.
 
-All of it is served from here, without inline scripts, so that it runs under the policy of every other page.
+FastAPI's own page loads scripts from a CDN and has inline ones; the content security policy forbids both.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from core.web.middleware.error_responses import unknown_path_response
 
 router = APIRouter(include_in_schema=False)
 PACKAGE = "fastapi_swagger.resources"
-# Only what the package has under these names; nothing else of it is used.
+# The package has more files than these two; they are not served.
 PACKAGED_FILES: Mapping[str, str] = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
 
 PAGE = """<!doctype html>
@@ -31,7 +31,7 @@ PAGE = """<!doctype html>
 </head>
 <body>
 <div id="api"></div>
-<noscript>The description itself is at <a href="openapi.json">openapi.json</a>.</noscript>
+<noscript>The OpenAPI description is at <a href="openapi.json">openapi.json</a>.</noscript>
 <script src="docs/swagger-ui-bundle.js"></script>
 <script src="docs/docs.js"></script>
 </body>
@@ -72,19 +72,19 @@ OWN_FILES: Mapping[str, tuple[str, str]] = {"docs.js": (SCRIPT, "text/javascript
 
 
 @router.get("/docs")
-def docs_page(_reader: SignedInIdentity) -> Response:
+def docs_page(_identity: SignedInIdentity) -> Response:
     return Response(PAGE, media_type="text/html; charset=utf-8", headers={"cache-control": "private, no-cache"})
 
 
 @router.get("/docs/{name}")
-async def docs_file(name: str, request: Request, _reader: SignedInIdentity) -> Response:
+async def docs_file(name: str, request: Request, _identity: SignedInIdentity) -> Response:
     if name not in OWN_FILES and name not in PACKAGED_FILES:
         return await unknown_path_response(request)
-    body, kind, tag = _load_file(name)
-    headers = {"etag": tag, "cache-control": "private, no-cache"}
-    if tag in request.headers.get("if-none-match", ""):
+    body, media_type, etag = _load_file(name)
+    headers = {"etag": etag, "cache-control": "private, no-cache"}
+    if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return Response(body, media_type=f"{kind}; charset=utf-8", headers=headers)
+    return Response(body, media_type=f"{media_type}; charset=utf-8", headers=headers)
 
 
 @lru_cache(maxsize=8)

@@ -1,7 +1,7 @@
-"""Every error of the API in the one shape, and how OpenAPI describes them.
+"""Error responses of the API and their OpenAPI description.
 
-What FastAPI raises is answered here; our own errors and failures are answered by
-`core.web.middleware.error_responses`, as everywhere in the web process.
+Handles what FastAPI raises; our own errors are handled by `core.web.middleware.error_responses`, as in the whole web
+process.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import TimeoutError as NoConnectionFree
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -18,59 +18,59 @@ from core.web.middleware.error_responses import as_sentence, error_response, kno
 
 MAX_REPORTED_ERRORS = 5
 MAX_BODY_BYTES = 64 * 1024
-"""Of a body: the longest that can be meant has a few hundred."""
+"""The largest valid body has a few hundred bytes."""
 MAX_NAME_LENGTH = 40
 
 
 class Error(BaseModel):
-    """What every refusal looks like."""
+    """The body of every error response."""
 
-    error: str = Field(description="For programs: a word that never changes its meaning.", examples=["not_found"])
-    message: str = Field(description="For people: one sentence.", examples=["Nothing is held of octocat."])
-    request_id: str = Field(description="Names this request in our logs.", examples=["5f0c6a1e9b7d4c32"])
+    error: str = Field(description="Stable error code, for programs.", examples=["not_found"])
+    message: str = Field(description="One sentence, for people.", examples=["No data is stored about octocat."])
+    request_id: str = Field(description="Identifies this request in the logs.", examples=["5f0c6a1e9b7d4c32"])
 
 
 STATUS_DESCRIPTIONS = {
-    304: "What the asker holds (If-None-Match) is still true.",
-    401: "Nobody is signed in: send an API key or an access token.",
-    403: "The person who asks may not, or a browser asks on behalf of another site.",
-    404: "What was asked for is not held.",
-    409: "It collides with what is there.",
-    410: "It was on GitHub and no longer is.",
-    413: "The body is longer than anything that is asked with.",
-    422: "A parameter or the body cannot be meant; the message says which and why.",
-    429: "A limit is reached; Retry-After says when to come back.",
-    503: "A server that this needs does not answer; try again soon.",
+    304: "Not modified since the response whose ETag was sent as If-None-Match.",
+    401: "Not signed in: send an API key or an access token.",
+    403: "Not allowed for this person, or a cross-site request by a browser.",
+    404: "Not stored.",
+    409: "Conflicts with the current state.",
+    410: "Deleted on GitHub, or private there.",
+    413: "The request body is too large.",
+    422: "Invalid parameter or body; the message says which and why.",
+    429: "Rate limit exceeded; retry after Retry-After seconds.",
+    503: "The database or Redis is unavailable; retry after Retry-After seconds.",
 }
 
 
 def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What OpenAPI says of these statuses, and of those that any request may meet."""
-    told: dict[int | str, dict[str, Any]] = {}
+    """Return OpenAPI's `responses` for these statuses and for those of every request (401, 422, 429, 503)."""
+    responses: dict[int | str, dict[str, Any]] = {}
     for status in sorted({*statuses, 401, 422, 429, 503}):
-        told[status] = {"description": STATUS_DESCRIPTIONS[status]}
+        responses[status] = {"description": STATUS_DESCRIPTIONS[status]}
         if status != 304:
-            told[status]["model"] = Error
-    return told
+            responses[status]["model"] = Error
+    return responses
 
 
 def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation_error_response)
     app.add_exception_handler(HTTPException, _http_error_response)
-    app.add_exception_handler(NoConnectionFree, _pool_timeout_response)
+    app.add_exception_handler(PoolTimeout, _pool_timeout_response)
 
 
 def _validation_error_response(_request: Request, error: Exception) -> Response:
-    """Say what is wrong with which parameter, without what was given: it comes from anybody."""
-    found = error.errors() if isinstance(error, RequestValidationError) else []
-    told = [f"{_error_location(one['loc'])}: {one['msg']}" for one in found[:MAX_REPORTED_ERRORS]]
-    return error_response(422, BadInput.code, as_sentence("; ".join(told)))
+    """Name each invalid parameter and the reason, without echoing the client's value."""
+    errors = error.errors() if isinstance(error, RequestValidationError) else []
+    messages = [f"{_error_location(one['loc'])}: {one['msg']}" for one in errors[:MAX_REPORTED_ERRORS]]
+    return error_response(422, BadInput.code, as_sentence("; ".join(messages)))
 
 
-def _error_location(place: tuple[int | str, ...]) -> str:
-    """The parameter, or the field of the body. Names that the asker made up are cut."""
-    inside = [_printable(str(part)[:MAX_NAME_LENGTH]) for part in place[1:]]
-    return ".".join(inside) or str(place[0])
+def _error_location(location: tuple[int | str, ...]) -> str:
+    """Return the parameter's name or the body field's path; names come from the client and are truncated."""
+    path = [_printable(str(part)[:MAX_NAME_LENGTH]) for part in location[1:]]
+    return ".".join(path) or str(location[0])
 
 
 def _printable(text: str) -> str:
@@ -87,9 +87,9 @@ def _http_error_response(request: Request, error: Exception) -> Response:
     if error.status_code == 413:
         return too_large_response()
     if error.status_code == 405:
-        return error_response(405, "method_not_allowed", "This address does not take that method.", error.headers)
-    # FastAPI's word for a body that it could not read.
-    return error_response(422, BadInput.code, "The body cannot be read; send JSON in UTF-8.", error.headers)
+        return error_response(405, "method_not_allowed", "This path does not support that method.", error.headers)
+    # FastAPI raises 400 for a body that it cannot decode.
+    return error_response(422, BadInput.code, "The body is not valid JSON in UTF-8.", error.headers)
 
 
 def too_large_response() -> Response:
@@ -97,8 +97,8 @@ def too_large_response() -> Response:
 
 
 def _pool_timeout_response(_request: Request, error: Exception) -> Response:
-    """All connections to Postgres are in use, and none came free in time."""
-    answer = known_error_response(ServerUnavailable("The database is busy"))
-    if answer is None:
+    """Handle a timeout while waiting for a free Postgres connection."""
+    response = known_error_response(ServerUnavailable("The database is busy"))
+    if response is None:
         raise error
-    return answer
+    return response

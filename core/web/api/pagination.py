@@ -1,12 +1,19 @@
-"""What every list looks like, and how a row's values come out of a frame."""
+"""The envelope of every list, its paging parameters, and converters for a row's values."""
 
 import json
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
+from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, Field
 
 Row = TypeVar("Row")
+PAGING_PARAMS = frozenset({"limit", "cursor"})
+Limit = Annotated[int, Query(ge=1, le=1000, description="Maximum number of rows.")]
+Cursor = Annotated[
+    str | None,
+    Query(description="Continue after the previous page: its `next_cursor`, with all other parameters unchanged."),
+]
 
 
 class Page(BaseModel, Generic[Row]):
@@ -14,11 +21,11 @@ class Page(BaseModel, Generic[Row]):
 
     data: list[Row]
     next_cursor: str | None = Field(
-        description="Give it as `cursor` to go on; null after the last row. Rows that do not change meanwhile come"
-        " once each, whatever else changes."
+        description="Send it as `cursor` to get the next page; null on the last page. Rows that do not change while"
+        " paging are returned exactly once."
     )
-    as_of: datetime | None = Field(description="The moment that was asked about; null: now.")
-    data_version: int = Field(description="Rises whenever something new was collected.", examples=[1042])
+    as_of: datetime | None = Field(description="The requested `as_of`; null: the current data.")
+    data_version: int = Field(description="Increases whenever new data is stored.", examples=[1042])
 
 
 def _parse_json(value: Any) -> Any:

@@ -1,4 +1,7 @@
-"""Requests are counted per person, and every answer says what is left."""
+"""Count API requests per person and send the X-RateLimit headers.
+
+The `limits` library counts; its Starlette integration (slowapi) limits per route, not per signed-in person.
+"""
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
@@ -13,7 +16,7 @@ LIMITED_PATH = "/v1/"
 
 
 class RateLimit:
-    """Count what is asked under `/v1/`: by person, and by address as long as there is none."""
+    """Count requests under `/v1/` per person, or per client network if not signed in."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -27,7 +30,7 @@ class RateLimit:
 
 
 def rate_limit_key(scope: Scope) -> str:
-    """Whose requests are counted together."""
+    """Return the key under which a request is counted."""
     state = scope.get("state", {})
     identity = state.get("identity")
     if isinstance(identity, Identity):
@@ -41,7 +44,7 @@ def _with_limit_headers(send: Send, state: LimitState) -> Send:
         if message["type"] == "http.response.start" and state.is_limited:
             headers = MutableHeaders(scope=message)
             for name, value in limit_headers(state.amount, state.remaining, state.resets_at).items():
-                # The last one that fits is answered: nobody has to come back later for it.
+                # The last allowed request succeeds: nothing to retry.
                 if name != "retry-after":
                     headers.setdefault(name, value)
         await send(message)

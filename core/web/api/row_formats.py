@@ -1,4 +1,4 @@
-"""A question about rows has three addresses: JSON, and beside it .csv and .parquet."""
+"""Register a list under three paths: JSON, and the same with .csv and .parquet."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,10 +23,10 @@ def add_row_routes(
     name: str,
     summary: str,
     statuses: tuple[int, ...] = (),
-    keeps: bool = True,
+    has_etag: bool = True,
 ) -> None:
-    """Offer what *endpoint* answers; it tells by the route in which form. *keeps*: whether it comes with a tag."""
-    told = error_responses(*((NOT_MODIFIED,) if keeps else ()), *statuses)
+    """Add the routes of *endpoint*, which derives the format from the route. *has_etag*: whether it may answer 304."""
+    responses = error_responses(*((NOT_MODIFIED,) if has_etag else ()), *statuses)
     router.add_api_route(
         path,
         endpoint,
@@ -34,18 +34,18 @@ def add_row_routes(
         response_model=page,
         operation_id=name,
         summary=summary,
-        responses=told,
+        responses=responses,
     )
-    for form, (media_type, schema) in FILE_FORMATS.items():
+    for extension, (media_type, schema) in FILE_FORMATS.items():
         router.add_api_route(
-            f"{path}.{form}",
+            f"{path}.{extension}",
             endpoint,
             methods=["GET"],
             response_class=Response,
-            operation_id=f"{name}_{form}",
-            summary=f"{summary} As {'CSV' if form == 'csv' else 'Parquet'}, all rows.",
+            operation_id=f"{name}_{extension}",
+            summary=f"{summary} As {'CSV' if extension == 'csv' else 'Parquet'}, all rows.",
             responses={
-                **told,
-                200: {"description": "The rows as a file.", "content": {media_type: {"schema": schema}}},
+                **responses,
+                200: {"description": "All rows as a file.", "content": {media_type: {"schema": schema}}},
             },
         )

@@ -1,4 +1,4 @@
-"""`/accounts/{login}`: one account and its repositories."""
+"""API routes of one account and its repositories: `/accounts/{login}`."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -21,7 +21,7 @@ router = APIRouter(tags=["accounts"])
 Login = Annotated[
     str,
     Path(
-        description="A GitHub login, in any case; `@login` will do too.",
+        description="A GitHub login, case-insensitive; `@login` is accepted.",
         examples=["octocat"],
         json_schema_extra={"pattern": "^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$", "maxLength": MAX_LENGTH},
     ),
@@ -29,9 +29,9 @@ Login = Annotated[
 
 
 class Account(BaseModel):
-    """A user or organization; counts are those of our newest look by then, null before the first."""
+    """A user or organization, with the counts of its newest capture as of then; null before the first capture."""
 
-    id: int | None = Field(description="GitHub's; null until GitHub was asked for it.", examples=[583231])
+    id: int | None = Field(description="GitHub's id; null before the first refresh.", examples=[583231])
     login: str = Field(examples=["octocat"])
     kind: Literal["user", "organization"] | None
     name: str | None = Field(examples=["The Octocat"])
@@ -43,58 +43,58 @@ class Account(BaseModel):
     following: int | None
     public_repositories: int | None
     public_gists: int | None
-    stars: int | None = Field(description="Over its owned repositories that are not gone, forks included.")
+    stars: int | None = Field(description="Total of its owned repositories, forks included, without deleted or private ones.")
     forks: int | None
-    repositories: int | None = Field(description="How many those are.")
+    repositories: int | None = Field(description="Number of these repositories.")
     created_at: datetime | None
     captured_at: datetime | None = Field(description="When the counts last changed.")
-    checked_at: datetime | None = Field(description="When GitHub was last asked.")
-    gone_at: datetime | None = Field(description="When it was found to be gone.")
+    checked_at: datetime | None = Field(description="Time of the last refresh.")
+    gone_at: datetime | None = Field(description="When it was found to be deleted or private.")
     gone_reason: str | None
-    is_tracked: bool = Field(description="Whether it is refreshed on schedule now.")
-    as_of: datetime | None = Field(description="The moment that was asked about; null: now.")
+    is_tracked: bool = Field(description="Whether it is currently refreshed on schedule.")
+    as_of: datetime | None = Field(description="The requested `as_of`; null: the current data.")
 
 
 def get_account(login: str, as_of: datetime | None) -> AccountSummary:
-    """The account that is called so now. Raises BadLogin, and NotFound with the new name if it was renamed."""
+    """Return the account with this login now. Raises BadLogin, and NotFound, with the new login if it was renamed."""
     name = parse_login(login)
-    held = accounts.by_login(name, as_of)
-    if held:
-        return held
+    stored = accounts.by_login(name, as_of)
+    if stored:
+        return stored
     renamed = accounts.current_login(name)
-    raise NotFound(f"{name} is now called {renamed}" if renamed else f"Nothing is held of {name}")
+    raise NotFound(f"{name} is now called {renamed}" if renamed else f"No data is stored about {name}")
 
 
 @router.get(
     "/accounts/{login}",
     operation_id="get_account",
-    summary="One account.",
+    summary="Get an account.",
     response_model=Account,
     responses=error_responses(NOT_MODIFIED, 404),
 )
-def account(login: Login, asked: UncheckedReadRequest) -> Response:
-    held = get_account(login, asked.as_of)
-    # Tracking changes without a run, so the data version alone would not tell.
-    asked.check(held.is_tracked)
-    return json_response(Account.model_validate({**asdict(held), "as_of": asked.as_of}), asked, held.is_tracked)
+def account(login: Login, read_request: UncheckedReadRequest) -> Response:
+    stored = get_account(login, read_request.as_of)
+    # Tracking changes without a new data version, so it is part of the ETag.
+    read_request.check_modified(stored.is_tracked)
+    return json_response(Account.model_validate({**asdict(stored), "as_of": read_request.as_of}), read_request, stored.is_tracked)
 
 
 Sort = Annotated[
     Literal["full_name", "stars"],
-    Query(description="`stars`: most first; what gains or loses stars meanwhile may move between pages."),
+    Query(description="`stars`: descending; a repository whose stars change while paging may be repeated or skipped."),
 ]
 ORDERS = {"full_name": ("full_name", "id"), "stars": ("-stars", "full_name", "id")}
 
 
 def account_repositories(
     login: Login,
-    asked: CheckedListRequest,
+    read_request: CheckedListRequest,
     sort: Sort = "full_name",
-    include_gone: Annotated[bool, Query(description="Those that were deleted or hidden, too.")] = False,
+    include_gone: Annotated[bool, Query(description="Include deleted and private repositories.")] = False,
 ) -> Response:
-    held = repository_detail.by_account(get_account(login, asked.as_of).account_id, asked.as_of)
-    shown = held if include_gone else held[~held["is_gone"].astype(bool)]
-    return rows_response(asked, shown, Page[repositories.Repository], ORDERS[sort])
+    stored = repository_detail.by_account(get_account(login, read_request.as_of).account_id, read_request.as_of)
+    shown = stored if include_gone else stored[~stored["is_gone"].astype(bool)]
+    return rows_response(read_request, shown, Page[repositories.Repository], ORDERS[sort])
 
 
 add_row_routes(
@@ -103,6 +103,6 @@ add_row_routes(
     account_repositories,
     page=Page[repositories.Repository],
     name="list_account_repositories",
-    summary="The account's repositories.",
+    summary="List an account's repositories.",
     statuses=(404,),
 )

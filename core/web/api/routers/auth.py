@@ -1,4 +1,4 @@
-"""`/auth`: sign in for programs. Tokens come in the answer; no cookie is set."""
+"""API routes to register, sign in and sign out: tokens are in the response body, no cookie is set."""
 
 from typing import Annotated, Any, Literal
 
@@ -15,19 +15,21 @@ NO_AUTHENTICATION: dict[str, Any] = {"security": []}
 
 
 class StrictBody(BaseModel):
-    """What comes from outside: nothing in it is ignored in silence."""
+    """A request body in which unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class RegisterBody(StrictBody):
-    """A new person."""
+    """The person to register."""
 
     username: str = Field(examples=["ada"])
-    password: str = Field(description="8 to 128 characters, with a capital and a digit.", examples=["Analytical1"])
+    password: str = Field(
+        description="8 to 128 characters, with a capital letter and a digit.", examples=["Analytical1"]
+    )
     email: str | None = Field(None, examples=["ada@example.org"])
     display_name: str | None = Field(None, examples=["Ada Lovelace"])
-    invite: str | None = Field(None, description="The word of an invitation, where registration needs one.")
+    invite: str | None = Field(None, description="Invitation token, required where registration is by invitation.")
 
 
 class LoginBody(StrictBody):
@@ -38,49 +40,47 @@ class LoginBody(StrictBody):
 
 
 class RefreshBody(StrictBody):
-    """What the last answer gave."""
+    """The newest refresh token."""
 
     refresh_token: str
 
 
 class LogoutBody(StrictBody):
-    """Whose session ends, where no access token says it."""
+    """The session to end, if no access token is sent."""
 
     refresh_token: str | None = None
 
 
 class TokenResponse(BaseModel):
-    """A session."""
+    """Tokens of a session."""
 
     access_token: str = Field(description="Send it as `Authorization: Bearer …`.")
-    refresh_token: str = Field(description="Gets the next pair, once; then it is replaced.")
-    expires_in: int = Field(description="Seconds that the access token is good.", examples=[1800])
-    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - its kind, not itself
+    refresh_token: str = Field(description="Exchange it for the next pair of tokens; each refresh replaces it.")
+    expires_in: int = Field(description="Lifetime of the access token in seconds.", examples=[1800])
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the type, not a token
 
 
-def _token_response(response: Response, given: sessions.SessionTokens) -> TokenResponse:
+def _token_response(response: Response, session: sessions.SessionTokens) -> TokenResponse:
     response.headers["cache-control"] = "no-store"
-    return TokenResponse(access_token=given.access, refresh_token=given.refresh, expires_in=given.expires_in)
+    return TokenResponse(access_token=session.access, refresh_token=session.refresh, expires_in=session.expires_in)
 
 
 def request_origin(request: Request) -> Origin:
-    found = getattr(request.state, "origin", None)
-    return found if isinstance(found, Origin) else Origin()
+    origin = getattr(request.state, "origin", None)
+    return origin if isinstance(origin, Origin) else Origin()
 
 
 @router.post(
     "/register",
     operation_id="register",
-    summary="Become an analyst, where registration is open.",
+    summary="Register as an analyst, where registration is open or by invitation.",
     status_code=201,
     responses=error_responses(403, 409, 413),
     openapi_extra=NO_AUTHENTICATION,
 )
-def register(wanted: RegisterBody, request: Request, response: Response) -> TokenResponse:
+def register(body: RegisterBody, request: Request, response: Response) -> TokenResponse:
     origin = request_origin(request)
-    person = sign_in.register(
-        wanted.username, wanted.password, wanted.email, wanted.display_name, origin, wanted.invite
-    )
+    person = sign_in.register(body.username, body.password, body.email, body.display_name, origin, body.invite)
     return _token_response(response, sessions.start(person.id, origin))
 
 
@@ -91,37 +91,37 @@ def register(wanted: RegisterBody, request: Request, response: Response) -> Toke
     responses=error_responses(403, 413),
     openapi_extra=NO_AUTHENTICATION,
 )
-def login(wanted: LoginBody, request: Request, response: Response) -> TokenResponse:
+def login(body: LoginBody, request: Request, response: Response) -> TokenResponse:
     origin = request_origin(request)
-    person = sign_in.sign_in(wanted.username, wanted.password, origin)
+    person = sign_in.sign_in(body.username, body.password, origin)
     return _token_response(response, sessions.start(person.id, origin))
 
 
 @router.post(
     "/refresh",
     operation_id="refresh",
-    summary="Get the next pair of tokens.",
+    summary="Exchange a refresh token for the next pair of tokens.",
     responses=error_responses(403, 413),
     openapi_extra=NO_AUTHENTICATION,
 )
-def refresh(wanted: RefreshBody, request: Request, response: Response) -> TokenResponse:
-    return _token_response(response, sessions.refresh(wanted.refresh_token, request_origin(request)))
+def refresh(body: RefreshBody, request: Request, response: Response) -> TokenResponse:
+    return _token_response(response, sessions.refresh(body.refresh_token, request_origin(request)))
 
 
 @router.post(
     "/logout",
     operation_id="logout",
-    summary="End the session of the access token that is sent, or of the refresh token in the body.",
+    summary="End the session of the sent access token, or of the refresh token in the body.",
     status_code=204,
     responses=error_responses(403, 413),
 )
-def logout(request: Request, given: Annotated[LogoutBody | None, Body()] = None) -> Response:
-    if given and given.refresh_token is not None:
-        session_id = tokens.decode_refresh_token(signing_key.secret_key(), given.refresh_token)[0]
+def logout(request: Request, body: Annotated[LogoutBody | None, Body()] = None) -> Response:
+    if body and body.refresh_token is not None:
+        session_id = tokens.decode_refresh_token(signing_key.secret_key(), body.refresh_token)[0]
     else:
         identity = getattr(request.state, "identity", None)
         if not isinstance(identity, Identity) or identity.session_id is None:
-            raise NotSignedIn("Send the access token, or the refresh token in the body, of the session to end")
+            raise NotSignedIn("Send the access token of the session to end, or its refresh token in the body")
         session_id = identity.session_id
     sessions.revoke(session_id, "sign_out", origin=request_origin(request))
     return Response(status_code=204)

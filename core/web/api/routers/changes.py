@@ -1,4 +1,4 @@
-"""`/changes`: the ledger of what was noticed, newest first."""
+"""API route of detected changes such as renames and archivals, newest first: `/changes`."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -29,49 +29,60 @@ Kind = Literal[
 
 
 class Change(BaseModel):
-    """One entry of the ledger."""
+    """One detected change."""
 
     detected_at: datetime
     kind: str = Field(examples=["renamed"])
-    account: str = Field(description="The account's login now.", examples=["octocat"])
-    account_id: int | None = Field(description="GitHub's.")
-    repository: str | None = Field(description="The repository's name now; null where the account itself changed.")
-    repository_id: int | None = Field(description="GitHub's.")
+    account: str = Field(description="The account's current login.", examples=["octocat"])
+    account_id: int | None = Field(description="GitHub's id.")
+    repository: str | None = Field(
+        description="The repository's current full name; null if the account itself changed."
+    )
+    repository_id: int | None = Field(description="GitHub's id.")
     before: str | None
     after: str | None
 
 
 COLUMNS = list(Change.model_fields)
-Kinds = Annotated[list[Kind] | None, Query(description="Only these; may be given more than once.")]
-Account = Annotated[str | None, Query(description="Only of this account, by its login now.", examples=["octocat"])]
-Since = Annotated[str | None, Query(description="Only what was noticed from then on: a date or a moment, as `as_of`.")]
+Kinds = Annotated[list[Kind] | None, Query(description="Only these kinds; repeatable.")]
+Account = Annotated[str | None, Query(description="Only this account, by its current login.", examples=["octocat"])]
+Since = Annotated[
+    str | None, Query(description="Only changes detected since a date (its start, UTC) or an RFC 3339 timestamp.")
+]
 
 
-def changes(asked: CheckedListRequest, kind: Kinds = None, account: Account = None, since: Since = None) -> Response:
+def changes(
+    read_request: CheckedListRequest, kind: Kinds = None, account: Account = None, since: Since = None
+) -> Response:
     login = parse_login(account) if account is not None else ""
-    begin = as_of.parse_since(since, datetime.now(UTC)) if since is not None else queries.EARLIEST
-    # One more than is shown says whether it goes on.
-    most = (asked.limit if asked.form == "json" else MAX_EXPORT_ROWS) + 1
-    found = queries.ledger(
-        asked.as_of, kinds=kind or (), login=login, since=begin, before=_cursor_position(asked), most=most
+    start = as_of.parse_since(since, datetime.now(UTC)) if since is not None else queries.EARLIEST
+    # One row more than returned shows whether there is a next page.
+    max_rows = (read_request.limit if read_request.format == "json" else MAX_EXPORT_ROWS) + 1
+    ledger = queries.ledger(
+        read_request.as_of,
+        kinds=kind or (),
+        login=login,
+        since=start,
+        before=_cursor_position(read_request),
+        most=max_rows,
     )
-    if asked.form != "json":
-        return file_response(asked, found, COLUMNS)
-    shown = found.head(asked.limit)
+    if read_request.format != "json":
+        return file_response(read_request, ledger, COLUMNS)
+    shown = ledger.head(read_request.limit)
     cursor = None
-    if len(found) > len(shown):
+    if len(ledger) > len(shown):
         last = shown.iloc[-1]
-        cursor = cursors.encode_cursor(asked.query_key, (last["detected_at"].isoformat(), int(last["entry"])))
-    return page_response(asked, shown[COLUMNS], Page[Change], cursor)
+        cursor = cursors.encode_cursor(read_request.query_key, (last["detected_at"].isoformat(), int(last["entry"])))
+    return page_response(read_request, shown[COLUMNS], Page[Change], cursor)
 
 
-def _cursor_position(asked: ListRequest) -> tuple[datetime, int] | None:
-    if asked.after is None:
+def _cursor_position(read_request: ListRequest) -> tuple[datetime, int] | None:
+    if read_request.after is None:
         return None
-    at, entry = asked.after
+    at, entry = read_request.after
     return datetime.fromisoformat(str(at)), int(entry or 0)
 
 
 add_row_routes(
-    router, "/changes", changes, page=Page[Change], name="list_changes", summary="What was noticed to have changed."
+    router, "/changes", changes, page=Page[Change], name="list_changes", summary="List detected changes, newest first."
 )

@@ -1,4 +1,4 @@
-"""`/github/stats/{login}`: the numbers of an account in one answer; who is not known yet is collected."""
+"""API routes of an account's statistics in one response, collected on request: `/github/stats/{login}`."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -33,122 +33,122 @@ Status = Literal["awaiting", "queued", "running", "stored", "failed"]
 
 
 class TopLanguage(BaseModel):
-    """A language of the account's own code."""
+    """A language of the account's repositories, forks excluded."""
 
     name: str = Field(examples=["Python"])
     bytes: int
-    share: float | None = Field(description="From 0 to 1, of all bytes.")
-    repositories: int = Field(description="That have any of it.")
+    share: float | None = Field(description="Share of all bytes, from 0 to 1.")
+    repositories: int = Field(description="Number of repositories with code in it.")
 
 
 class Stats(BaseModel):
-    """An account in numbers, as GitHub said at captured_at."""
+    """Statistics of an account as GitHub reported them at captured_at."""
 
     username: str = Field(examples=["octocat"])
-    id: int | None = Field(description="GitHub's.")
+    id: int | None = Field(description="GitHub's id.")
     kind: Literal["user", "organization"] | None
     name: str | None
     public_repos: int | None
     followers: int | None
     following: int | None
-    total_stars: int | None = Field(description="Over its owned repositories that are not gone, forks included.")
-    top_languages: list[TopLanguage] = Field(description="By bytes, forks left out; at most ten.")
-    repos: list[Repository] = Field(description="Most stars first; those that are gone are left out.")
+    total_stars: int | None = Field(description="Total of its owned repositories, forks included, without deleted or private ones.")
+    top_languages: list[TopLanguage] = Field(description="By bytes, forks excluded; at most ten.")
+    repos: list[Repository] = Field(description="By stars, descending, without deleted or private ones.")
     captured_at: datetime | None
     checked_at: datetime | None
-    as_of: datetime | None = Field(description="The moment that was asked about; null: now.")
+    as_of: datetime | None = Field(description="The requested `as_of`; null: the current data.")
     data_version: int
 
 
 class Progress(BaseModel):
-    """How far the collecting of an account is."""
+    """Progress of collecting an account."""
 
     status: Status
-    message: str = Field(examples=["octocat waits for its turn."])
+    message: str = Field(examples=["octocat is queued."])
     login: str
-    status_url: str = Field(description="Ask here again.", examples=["/api/v1/github/stats/octocat/status"])
-    stats_url: str = Field(description="Where the numbers will be.", examples=["/api/v1/github/stats/octocat"])
+    status_url: str = Field(description="URL to poll.", examples=["/api/v1/github/stats/octocat/status"])
+    stats_url: str = Field(description="URL of the statistics once they are stored.", examples=["/api/v1/github/stats/octocat"])
 
 
 @router.get(
     "/github/stats/{login}",
     operation_id="get_github_stats",
-    summary="An account in numbers; starts collecting it where it is not known.",
+    summary="Get an account's statistics; starts collecting an unknown account.",
     response_model=Stats,
     responses={
-        ACCEPTED: {"model": Progress, "description": "It is being collected; Location says where to ask."},
+        ACCEPTED: {"model": Progress, "description": "Being collected; poll the URL in Location."},
         GONE: {"model": Error, "description": STATUS_DESCRIPTIONS[GONE]},
         **error_responses(304, 404),
     },
 )
-def stats(login: Login, asked: UncheckedReadRequest, request: Request) -> Response:
+def stats(login: Login, read_request: UncheckedReadRequest, request: Request) -> Response:
     name = parse_login(login)
-    held = accounts.by_login(name, asked.as_of)
-    if held and held.gone_at:
-        sentence = f"{name} is no longer on GitHub, noticed on {held.gone_at:%Y-%m-%d}: {held.gone_reason}."
-        return error_response(GONE, "gone", sentence + " What was collected before can be read with as_of.")
-    if held and held.captured_at:
-        asked.check()
-        return json_response(_stats(held, asked), asked)
-    if asked.as_of is not None:
+    stored = accounts.by_login(name, read_request.as_of)
+    if stored and stored.gone_at:
+        message = f"{name} was found to be deleted or private on {stored.gone_at:%Y-%m-%d}: {stored.gone_reason}."
+        return error_response(GONE, "gone", message + " Use as_of to read data collected before.")
+    if stored and stored.captured_at:
+        read_request.check_modified()
+        return json_response(_stats(stored, read_request), read_request)
+    if read_request.as_of is not None:
         get_account(name, None)
-        raise NotFound(f"Nothing was collected of {name} by then")
-    return _start_or_report_progress(name, held, asked.identity, request)
+        raise NotFound(f"No data about {name} was collected by then")
+    return _start_or_report_progress(name, stored, read_request.identity, request)
 
 
-def _stats(held: AccountSummary, asked: ReadRequest) -> Stats:
-    account_id = held.account_id
-    repositories = repository_detail.by_account(account_id, asked.as_of)
+def _stats(stored: AccountSummary, read_request: ReadRequest) -> Stats:
+    account_id = stored.account_id
+    repositories = repository_detail.by_account(account_id, read_request.as_of)
     shown = repositories[~repositories["is_gone"].astype(bool)].sort_values(
         ["stars", "full_name"], ascending=[False, True], na_position="last"
     )
-    spoken = (
-        languages.account_languages(account_id, asked.as_of)
+    top_languages = (
+        languages.account_languages(account_id, read_request.as_of)
         .head(MAX_TOP_LANGUAGES)
         .rename(columns={"language": "name"})
     )
     return Stats.model_validate(
         {
-            **asdict(held),
-            "username": held.login,
-            "public_repos": held.public_repositories,
-            "total_stars": held.stars,
-            "top_languages": records(spoken),
+            **asdict(stored),
+            "username": stored.login,
+            "public_repos": stored.public_repositories,
+            "total_stars": stored.stars,
+            "top_languages": records(top_languages),
             "repos": records(shown),
-            "as_of": asked.as_of,
-            "data_version": asked.version,
+            "as_of": read_request.as_of,
+            "data_version": read_request.version,
         }
     )
 
 
-def _start_or_report_progress(name: str, held: AccountSummary | None, identity: Identity, request: Request) -> Response:
-    """Begin to collect *name*, or tell how far it is."""
-    if not held and (renamed := accounts.current_login(name)):
+def _start_or_report_progress(name: str, stored: AccountSummary | None, identity: Identity, request: Request) -> Response:
+    """Queue the collection of *name* if needed, and return its progress."""
+    if not stored and (renamed := accounts.current_login(name)):
         raise NotFound(f"{name} is now called {renamed}")
-    if not held or not held.is_tracked:
+    if not stored or not stored.is_tracked:
         limiter.check("track", str(identity.person_id))
         if request_tracking(name, identity, request.state.origin).awaiting_approval:
             return _progress_response(awaiting_approval(name))
-        held = get_account(name, None)
-    far = tracking.refresh_progress(held.account_id)
-    status, message = status_and_message(name, far)
-    if status == "failed" and (far.gone_at or far.error_code == ACCOUNT_NOT_FOUND):
+        stored = get_account(name, None)
+    progress = tracking.refresh_progress(stored.account_id)
+    status, message = status_and_message(name, progress)
+    if status == "failed" and (progress.gone_at or progress.error_code == ACCOUNT_NOT_FOUND):
         raise NotFound(message)
-    # What failed otherwise is tried again: it may still come.
+    # Other failures are retried.
     return _progress_response(_progress(name, status, message))
 
 
-def _progress_response(far: Progress) -> Response:
-    headers = {"location": far.status_url, "retry-after": str(RETRY_SECONDS), "cache-control": "no-store"}
-    return JSONResponse(far.model_dump(), status_code=ACCEPTED, headers=headers)
+def _progress_response(progress: Progress) -> Response:
+    headers = {"location": progress.status_url, "retry-after": str(RETRY_SECONDS), "cache-control": "no-store"}
+    return JSONResponse(progress.model_dump(), status_code=ACCEPTED, headers=headers)
 
 
 def awaiting_approval(name: str) -> Progress:
-    return _progress(name, "awaiting", f"An admin decides whether {name} is tracked.")
+    return _progress(name, "awaiting", f"An admin has to approve the tracking of {name}.")
 
 
 def request_tracking(name: str, identity: Identity, origin: Origin) -> tracking_commands.TrackingResult:
-    """Track *name* and let it be refreshed before what the timetable wants, or keep the wish for an admin."""
+    """Track *name* and queue it before scheduled refreshes, or store a tracking request for an admin."""
     with transaction() as connection:
         return tracking_commands.request_tracking(connection, identity, [name], datetime.now(UTC), origin)
 
@@ -156,18 +156,18 @@ def request_tracking(name: str, identity: Identity, origin: Origin) -> tracking_
 @router.get(
     "/github/stats/{login}/status",
     operation_id="get_github_stats_status",
-    summary="How far the collecting of an account is.",
+    summary="Get the progress of collecting an account.",
     response_model=Progress,
     responses=error_responses(404),
 )
-def status(login: Login, _reader: SignedInIdentity) -> Response:
+def status(login: Login, _identity: SignedInIdentity) -> Response:
     name = parse_login(login)
-    far = (
+    progress = (
         awaiting_approval(name)
         if tracking.has_pending_request(name)
         else account_progress(name, get_account(name, None).account_id)
     )
-    return JSONResponse(far.model_dump(), headers={"cache-control": "no-store"})
+    return JSONResponse(progress.model_dump(), headers={"cache-control": "no-store"})
 
 
 def account_progress(name: str, account_id: int) -> Progress:
@@ -175,24 +175,24 @@ def account_progress(name: str, account_id: int) -> Progress:
 
 
 def _progress(name: str, state: Status, message: str) -> Progress:
-    address = f"/api/v1/github/stats/{name}"
-    return Progress(status=state, message=message, login=name, status_url=f"{address}/status", stats_url=address)
+    url = f"/api/v1/github/stats/{name}"
+    return Progress(status=state, message=message, login=name, status_url=f"{url}/status", stats_url=url)
 
 
-def status_and_message(name: str, far: RefreshProgress) -> tuple[Status, str]:
-    """The state of what *far* tells, and a sentence: the first that holds."""
-    looked = f"{far.checked_at:%Y-%m-%d at %H:%M} UTC" if far.checked_at else ""
-    unknown = far.error_code == ACCOUNT_NOT_FOUND
-    unwanted = not far.is_tracked or far.paused
-    why = far.error or far.error_code
-    told: tuple[tuple[Any, Status, str], ...] = (
-        (far.is_running, "running", f"{name} is being collected."),
-        (far.queued_at, "queued", f"{name} waits for its turn."),
-        (far.gone_at, "failed", f"{name} is no longer on GitHub."),
-        (looked, "stored", f"{name} was collected on {looked}."),
-        (unknown, "failed", f"GitHub knows no account called {name}."),
-        (far.item_state == "failed", "failed", f"{name} could not be collected: {why}. It is tried again."),
-        (unwanted, "failed", f"{name} is known by name only, and nobody has it refreshed."),
-        (True, "queued", f"{name} waits for the next refresh."),
+def status_and_message(name: str, progress: RefreshProgress) -> tuple[Status, str]:
+    """Return the status of an account's collection and a sentence about it; the first rule that applies wins."""
+    refreshed = f"{progress.checked_at:%Y-%m-%d at %H:%M} UTC" if progress.checked_at else ""
+    is_unknown = progress.error_code == ACCOUNT_NOT_FOUND
+    is_untracked = not progress.is_tracked or progress.paused
+    reason = progress.error or progress.error_code
+    rules: tuple[tuple[Any, Status, str], ...] = (
+        (progress.is_running, "running", f"{name} is being collected."),
+        (progress.queued_at, "queued", f"{name} is queued."),
+        (progress.gone_at, "failed", f"{name} is deleted or private on GitHub."),
+        (refreshed, "stored", f"{name} was collected on {refreshed}."),
+        (is_unknown, "failed", f"GitHub has no account named {name}."),
+        (progress.item_state == "failed", "failed", f"{name} could not be collected: {reason}. It will be retried."),
+        (is_untracked, "failed", f"{name} is not tracked and was never refreshed."),
+        (True, "queued", f"{name} is due for its next refresh."),
     )
-    return next((status, sentence) for holds, status, sentence in told if holds)
+    return next((status, message) for applies, status, message in rules if applies)

@@ -1,4 +1,4 @@
-"""`/ingestions`: for admins. Start one, see what became of each."""
+"""API routes for admins to start, list and inspect ingestions: `/ingestions`."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -32,26 +32,26 @@ State = Literal["queued", "running", "done", "partial", "failed", "stopped", "ca
 
 
 class Ingestion(BaseModel):
-    """What was asked for at once."""
+    """One ingestion: the refreshes that were requested together."""
 
     id: int = Field(examples=[42])
     state: State
-    trigger: str = Field(description="schedule, person, command line or import.", examples=["person"])
+    trigger: str = Field(description="One of: schedule, person, command line, import.", examples=["person"])
     requested_by: str | None
     request_id: str | None
     started_at: datetime
-    finished_at: datetime | None = Field(description="null until all of it is over.")
+    finished_at: datetime | None = Field(description="null while it is running.")
     accounts: int
-    stored: int = Field(description="Of them, those that were stored or had not changed.")
-    failed: int = Field(description="Of them, those that were not stored, or are gone.")
-    requests: int = Field(description="To GitHub.")
-    points: int = Field(description="Of GitHub's GraphQL budget.")
+    stored: int = Field(description="Accounts that were stored or unchanged.")
+    failed: int = Field(description="Accounts that failed, or are deleted or private.")
+    requests: int = Field(description="Requests to GitHub.")
+    points: int = Field(description="Points of GitHub's GraphQL rate limit.")
     not_modified: int
     rows_written: int
 
 
 class IngestionItem(BaseModel):
-    """What became of one account."""
+    """The outcome of one account."""
 
     login: str
     state: Literal["stored", "unchanged", "failed", "gone"]
@@ -66,13 +66,13 @@ class IngestionItem(BaseModel):
 
 
 class IngestionDetail(Ingestion):
-    """An ingestion and what became of each account so far."""
+    """An ingestion with the outcome of each finished account."""
 
     items: list[IngestionItem]
 
 
 class IngestionRequest(StrictBody):
-    """Whom to ask GitHub for: these logins, or everything that is due."""
+    """Accounts to refresh: these logins, or all that are due."""
 
     logins: list[str] | None = Field(None, min_length=1, max_length=MAX_LOGINS, examples=[["octocat", "pallets"]])
     all_due: bool = False
@@ -85,65 +85,67 @@ class IngestionRequest(StrictBody):
 
 
 class StartedIngestion(BaseModel):
-    """An ingestion that was begun, or the one that has these accounts to do already."""
+    """The started ingestion, or the running one that already includes these accounts."""
 
     id: int
     status_url: str = Field(examples=["/api/v1/ingestions/42"])
-    accounts: int = Field(description="That were put into the queue.")
-    queued_already: int = Field(description="That waited there before, and come sooner now.")
+    accounts: int = Field(description="Accounts added to the queue.")
+    queued_already: int = Field(description="Accounts already in the queue; they moved to the front.")
 
 
 @router.post(
     "/ingestions",
     operation_id="start_ingestion",
-    summary="Have accounts refreshed now.",
+    summary="Refresh accounts now.",
     status_code=202,
     responses=error_responses(403, 409, 413),
 )
 def start_ingestion(
-    wanted: IngestionRequest, identity: AdminIdentity, request: Request, response: Response
+    body: IngestionRequest, identity: AdminIdentity, request: Request, response: Response
 ) -> StartedIngestion:
-    logins = [parse_login(login) for login in wanted.logins or ()]
+    logins = [parse_login(login) for login in body.logins or ()]
     origin, now = request_origin(request), datetime.now(UTC)
     with transaction() as connection:
-        ids = _account_ids(connection, logins) if wanted.logins else tracking.due_account_ids(now)
-        begun = queue.start(connection, ids, JobOrigin("person", identity.username, origin.request_id), now)
-        if begun is None:
-            raise Conflict("Nothing is due" if wanted.all_due else "These wait in the queue already")
+        ids = _account_ids(connection, logins) if body.logins else tracking.due_account_ids(now)
+        started = queue.start(connection, ids, JobOrigin("person", identity.username, origin.request_id), now)
+        if started is None:
+            raise Conflict("No account is due" if body.all_due else "These accounts are already queued")
         audit.record(
             connection,
             "ingestion_started",
             actor=identity.username,
             person_id=identity.person_id,
-            target=str(begun.id),
+            target=str(started.id),
             origin=origin,
-            accounts=begun.accounts,
+            accounts=started.accounts,
         )
-    address = f"/api/v1/ingestions/{begun.id}"
-    response.headers["location"] = address
+    url = f"/api/v1/ingestions/{started.id}"
+    response.headers["location"] = url
     return StartedIngestion(
-        id=begun.id, status_url=address, accounts=begun.accounts, queued_already=begun.queued_already
+        id=started.id, status_url=url, accounts=started.accounts, queued_already=started.queued_already
     )
 
 
 def _account_ids(connection: Connection, logins: list[str]) -> list[int]:
-    """Our ids of these logins; who was never heard of gets a row by name, without being tracked from now on."""
+    """Return our account ids of these logins; an unknown login gets a row, without being tracked."""
     return list(dict.fromkeys(tracking_accounts.get_or_create_account_id(connection, login) for login in logins))
 
 
-def ingestions(asked: UncachedListRequest) -> Response:
-    before = int(asked.after[0] or 0) if asked.after else queries.MAX_ID
-    most = (asked.limit if asked.form == "json" else MAX_EXPORT_ROWS) + 1
-    found = queries.list_ingestions(before, most)
-    shown = found.head(most - 1)
-    cursor = cursors.encode_cursor(asked.query_key, (int(shown["id"].iloc[-1]),)) if len(found) > len(shown) else None
-    return page_response(asked, shown, Page[Ingestion], cursor)
+def ingestions(read_request: UncachedListRequest) -> Response:
+    before = int(read_request.after[0] or 0) if read_request.after else queries.MAX_ID
+    max_rows = (read_request.limit if read_request.format == "json" else MAX_EXPORT_ROWS) + 1
+    found = queries.list_ingestions(before, max_rows)
+    shown = found.head(max_rows - 1)
+    cursor = (
+        cursors.encode_cursor(read_request.query_key, (int(shown["id"].iloc[-1]),)) if len(found) > len(shown) else None
+    )
+    return page_response(read_request, shown, Page[Ingestion], cursor)
 
 
 @router.get(
     "/ingestions/{id}",
     operation_id="get_ingestion",
-    summary="One ingestion and what became of each account.",
+    summary="Get an ingestion with the outcome of each account.",
     responses=error_responses(403, 404),
 )
 def ingestion(
@@ -164,7 +166,7 @@ add_row_routes(
     ingestions,
     page=Page[Ingestion],
     name="list_ingestions",
-    summary="Ingestions, newest first.",
+    summary="List ingestions, newest first.",
     statuses=(403,),
-    keeps=False,
+    has_etag=False,
 )

@@ -1,4 +1,4 @@
-"""`/languages`: primary languages by stars."""
+"""API route of primary languages by stars: `/languages`."""
 
 from datetime import datetime
 from typing import Annotated
@@ -16,37 +16,39 @@ router = APIRouter(tags=["languages"])
 
 
 class Language(BaseModel):
-    """A primary language, over everything that one source watches; forks left out."""
+    """Totals of a primary language over all repositories of one source, forks excluded."""
 
-    language: str = Field(description="`No language` where GitHub sees none.", examples=["Python"])
-    repositories: int = Field(description="That have it as primary language.")
-    stars: int = Field(description="Of those.")
-    bytes: int | None = Field(description="Of code in it, in all repositories; null where nobody collected it.")
-    stars_4w: int | None = Field(description="Growth in the four weeks before; null where nothing was summed up then.")
-    day: datetime = Field(description="The day whose sums these are (midnight, UTC).")
+    language: str = Field(description="`No language` for repositories without one.", examples=["Python"])
+    repositories: int = Field(description="Repositories with it as primary language.")
+    stars: int = Field(description="Stars of these repositories.")
+    bytes: int | None = Field(description="Bytes of code in it, in all repositories; null if not collected.")
+    stars_4w: int | None = Field(
+        description="Stars gained in the four weeks before; null if there are no totals of that time."
+    )
+    day: datetime = Field(description="The day of these totals (midnight, UTC).")
 
 
 class Languages(Page[Language]):
-    """Languages with most stars first."""
+    """Languages by stars, descending."""
 
-    source: str | None = Field(description="Who looked; null when nothing was summed up yet.")
+    source: str | None = Field(description="Source of the data; null if there are no totals yet.")
 
 
 Source = Annotated[
     str | None,
     Query(
-        description="Who looked: `GitHub` is this installation, others kept history that was imported.", max_length=200
+        description="Source of the data: `GitHub` is this installation, others are imported histories.", max_length=200
     ),
 ]
 
 
-def languages(asked: CheckedListRequest, source: Source = None) -> Response:
-    known = [str(one) for one in queries.rollup_sources(asked.as_of)["source"]]
-    if source is not None and source not in known:
-        raise NotFound(f"Nobody of that name summed languages up; known by then: {', '.join(known) or 'nobody'}")
-    chosen = source or (known[0] if known else "")
-    found = queries.ranking(chosen, asked.as_of)
-    return rows_response(asked, found, Languages, ("-stars", "language"), source=chosen or None)
+def languages(read_request: CheckedListRequest, source: Source = None) -> Response:
+    sources = [str(source) for source in queries.rollup_sources(read_request.as_of)["source"]]
+    if source is not None and source not in sources:
+        raise NotFound(f"Unknown source; available by then: {', '.join(sources) or 'none'}")
+    selected = source or (sources[0] if sources else "")
+    ranking = queries.ranking(selected, read_request.as_of)
+    return rows_response(read_request, ranking, Languages, ("-stars", "language"), source=selected or None)
 
 
 add_row_routes(
@@ -55,6 +57,6 @@ add_row_routes(
     languages,
     page=Languages,
     name="list_languages",
-    summary="Languages by stars.",
+    summary="List languages by stars.",
     statuses=(404,),
 )

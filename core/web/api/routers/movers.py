@@ -1,4 +1,4 @@
-"""`/movers`: repositories by the stars they gained."""
+"""API route of repositories by gained stars: `/movers`."""
 
 from datetime import datetime
 from typing import Annotated
@@ -15,38 +15,44 @@ router = APIRouter(tags=["movers"])
 
 
 class Mover(BaseModel):
-    """A repository and what it gained."""
+    """A repository and its growth."""
 
-    id: int | None = Field(description="GitHub's; null while it is known from imported history alone.")
+    id: int | None = Field(description="GitHub's id; null if only imported history is stored.")
     full_name: str = Field(examples=["octocat/hello-world"])
     owner: str
     description: str | None
     language: str | None
-    stars: int = Field(description="At until_at.")
-    growth: int = Field(description="Stars gained in the days before until_at; negative where it lost some.")
-    share: float | None = Field(description="growth against the stars before; null where there were none.")
-    until_at: datetime = Field(description="The look that says so, within a week of the newest of all.")
+    stars: int = Field(description="Stars at until_at.")
+    growth: int = Field(description="Stars gained in the `days` before until_at; negative if stars were lost.")
+    share: float | None = Field(description="growth divided by the stars before; null if there were none.")
+    until_at: datetime = Field(description="Time of the capture used, at most a week before the newest capture.")
     source: str
 
 
 class Movers(Page[Mover]):
-    """What gained most first, at most 10,000."""
+    """Repositories by growth, descending; at most 10,000."""
 
     days: int
 
 
 Days = Annotated[
     int,
-    Query(ge=1, le=3650, description="Over how many days; 7, 30, 90 and 365 are kept and cost least.", examples=[30]),
+    Query(ge=1, le=3650, description="Period in days; 7, 30, 90 and 365 are precomputed and fastest.", examples=[30]),
 ]
 Language = Annotated[
-    str, Query(max_length=100, pattern=r"^[^\x00]*$", description="Only this primary language.", examples=["Python"])
+    str,
+    Query(
+        max_length=100,
+        pattern=r"^[^\x00]*$",
+        description="Only repositories with this primary language.",
+        examples=["Python"],
+    ),
 ]
 
 
-def movers(asked: CheckedListRequest, days: Days = 30, language: Language = "") -> Response:
-    found = queries.movers(asked.as_of, days, language)
-    return rows_response(asked, found, Movers, ("-growth", "full_name", "id"), days=days)
+def movers(read_request: CheckedListRequest, days: Days = 30, language: Language = "") -> Response:
+    ranking = queries.movers(read_request.as_of, days, language)
+    return rows_response(read_request, ranking, Movers, ("-growth", "full_name", "id"), days=days)
 
 
-add_row_routes(router, "/movers", movers, page=Movers, name="list_movers", summary="What gained most stars.")
+add_row_routes(router, "/movers", movers, page=Movers, name="list_movers", summary="List repositories by gained stars.")

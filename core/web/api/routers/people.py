@@ -1,4 +1,4 @@
-"""`/people/me`: who asks, and what is left of their limits."""
+"""API route of the signed-in person and their remaining quota: `/people/me`."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -16,16 +16,16 @@ SHOWN_LIMITS: tuple[limiter.LimitKind, ...] = ("pages", "api", "track", "export"
 
 
 class RemainingLimit(BaseModel):
-    """What is left of one limit; amount and remaining are null where there is none."""
+    """Remaining quota of one rate limit; amount and remaining are null if the limit is switched off."""
 
     amount: int | None
     remaining: int | None
-    resets_at: datetime | None = Field(description="When all of it is free again.")
+    resets_at: datetime | None = Field(description="When the whole quota is available again.")
     window_seconds: int
 
 
 class Me(BaseModel):
-    """Who asks."""
+    """The signed-in person."""
 
     username: str = Field(examples=["ada"])
     display_name: str | None
@@ -35,7 +35,12 @@ class Me(BaseModel):
     limits: dict[str, RemainingLimit]
 
 
-@router.get("/people/me", operation_id="get_me", summary="Who asks.", responses=error_responses())
+@router.get(
+    "/people/me",
+    operation_id="get_me",
+    summary="Get the signed-in person and their remaining quota.",
+    responses=error_responses(),
+)
 def me(identity: SignedInIdentity, response: Response) -> Me:
     response.headers["cache-control"] = "no-store"
     return Me(

@@ -1,7 +1,7 @@
-"""`/repositories/{owner}/{name}`: one repository, and its stars over time.
+"""API routes of one repository and its star history: `/repositories/{owner}/{name}`.
 
-A repository's name may end in .csv or .parquet; only addresses that answer with rows take these as a form, and their
-last part is never a name: `…/octo/site.csv` is the repository `site.csv`, `…/octo/site.csv/stars.csv` its stars.
+A repository's name may end in .csv or .parquet. Only paths of lists take these as a format, and a list's last segment
+is never a name: `…/octo/site.csv` is the repository `site.csv`, `…/octo/site.csv/stars.csv` its star history.
 """
 
 from datetime import datetime
@@ -23,7 +23,7 @@ MAX_NAME_LENGTH = 100
 Owner = Annotated[
     str,
     Path(
-        description="The owner's login, in any case.",
+        description="The owner's login, case-insensitive.",
         examples=["octocat"],
         json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$", "maxLength": 39},
     ),
@@ -31,7 +31,7 @@ Owner = Annotated[
 Name = Annotated[
     str,
     Path(
-        description="The repository's name, in any case; `.csv` at its end is part of the name.",
+        description="The repository's name, case-insensitive; a trailing `.csv` is part of it.",
         examples=["hello-world"],
         json_schema_extra={"pattern": "^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$", "maxLength": MAX_NAME_LENGTH},
     ),
@@ -39,49 +39,49 @@ Name = Annotated[
 
 
 class Repository(BaseModel):
-    """A repository with its counts at the newest look by then; what GitHub did not tell is null."""
+    """A repository with the counts of its newest capture as of then; null where GitHub did not report a value."""
 
-    id: int | None = Field(description="GitHub's; null while it is known from imports alone.", examples=[1296269])
+    id: int | None = Field(description="GitHub's id; null if only imported history is stored.", examples=[1296269])
     owner: str = Field(examples=["octocat"])
     name: str = Field(examples=["hello-world"])
     full_name: str = Field(examples=["octocat/hello-world"])
     description: str | None
     homepage: str | None
     license: str | None = Field(description="SPDX identifier.", examples=["MIT"])
-    topics: StringList = Field(description="null until they were read.")
+    topics: StringList = Field(description="null until collected.")
     primary_language: str | None = Field(examples=["Python"])
-    languages: CountByName = Field(
-        description="Bytes by language; null until they were read.", examples=[{"Python": 4120}]
-    )
+    languages: CountByName = Field(description="Bytes by language; null until collected.", examples=[{"Python": 4120}])
     default_branch: str | None
     is_fork: bool
     is_archived: bool
     is_template: bool
-    is_gone: bool = Field(description="Whether it was found to be deleted or hidden by then.")
+    is_gone: bool = Field(description="Whether it was found to be deleted or private by then.")
     stars: int | None
     forks: int | None
-    watchers: int | None = Field(description="Who is told of everything; not stars.")
-    open_issues: int | None = Field(description="Without change requests; null where GitHub did not tell them apart.")
+    watchers: int | None = Field(description="Subscribers to notifications; not stars.")
+    open_issues: int | None = Field(description="Without change requests; null where GitHub reported only their sum.")
     open_change_requests: int | None = Field(description="Open pull requests.")
     open_issues_and_change_requests: int | None
     size_kb: int | None
-    stars_7d: int | None = Field(description="Gained in the 7 days before checked_at; null where nobody looked then.")
-    stars_30d: int | None = Field(description="Gained in the 30 days before checked_at.")
+    stars_7d: int | None = Field(
+        description="Stars gained in the 7 days before checked_at; null without a capture at their start."
+    )
+    stars_30d: int | None = Field(description="Stars gained in the 30 days before checked_at; null as for stars_7d.")
     created_at: datetime | None
     pushed_at: datetime | None
     captured_at: datetime | None = Field(description="When the counts last changed.")
-    checked_at: datetime | None = Field(description="The last look.")
-    source: str = Field(description="Who looked: GitHub is this installation, others kept history that was imported.")
+    checked_at: datetime | None = Field(description="Time of the last capture.")
+    source: str = Field(description="Source of the data: GitHub is this installation, others are imported histories.")
 
 
 class RepositoryDetail(Repository):
-    """One repository."""
+    """A repository, with the requested `as_of`."""
 
-    as_of: datetime | None = Field(description="The moment that was asked about; null: now.")
+    as_of: datetime | None = Field(description="The requested `as_of`; null: the current data.")
 
 
 class StarCount(BaseModel):
-    """Stars from one moment on."""
+    """The number of stars from captured_at on."""
 
     captured_at: datetime
     stars: int
@@ -89,57 +89,61 @@ class StarCount(BaseModel):
 
 
 class CoverageGap(BaseModel):
-    """A time in which nobody looked for more than twice the source's cadence."""
+    """A period without a capture for more than twice the source's cadence."""
 
     source: str
-    from_at: datetime = Field(description="The last look before it.")
-    to_at: datetime | None = Field(description="The first look after it; null while it lasts.")
+    from_at: datetime = Field(description="The last capture before the gap.")
+    to_at: datetime | None = Field(description="The first capture after the gap; null while it continues.")
 
 
 class StarHistory(Page[StarCount]):
-    """Every change that was seen, oldest first. Between two rows of this installation the number stayed as it was,
-    but for the gaps: nobody knows what happened in them."""
+    """Every observed change, oldest first. Between two rows the number did not change, except in gaps, where it is
+    unknown."""
 
     full_name: str
     gaps: list[CoverageGap]
 
 
 def not_stored_error(owner: str, name: str) -> NotFound:
-    renamed = queries.current_full_name(owner, name)
-    return NotFound(f"{owner}/{name} is now called {renamed}" if renamed else f"Nothing is held of {owner}/{name}")
+    new_name = queries.current_full_name(owner, name)
+    return NotFound(
+        f"{owner}/{name} is now called {new_name}" if new_name else f"No data is stored about {owner}/{name}"
+    )
 
 
 def check_name(owner: str, name: str) -> None:
-    """Raises BadInput for what no repository can be called."""
-    whole = f"{owner}/{name}"
-    if len(whole) > MAX_NAME_LENGTH + 40 or not whole.isprintable():
-        raise BadInput("That is no repository's name; write owner/name like octocat/hello-world")
+    """Raise BadInput for an impossible name."""
+    full_name = f"{owner}/{name}"
+    if len(full_name) > MAX_NAME_LENGTH + 40 or not full_name.isprintable():
+        raise BadInput("Not a repository name; write owner/name like octocat/hello-world")
 
 
 @router.get(
     "/repositories/{owner}/{name}",
     operation_id="get_repository",
-    summary="One repository.",
+    summary="Get a repository.",
     response_model=RepositoryDetail,
     responses=error_responses(NOT_MODIFIED, 404),
 )
-def repository(owner: Owner, name: Name, asked: CheckedReadRequest) -> Response:
+def repository(owner: Owner, name: Name, read_request: CheckedReadRequest) -> Response:
     check_name(owner, name)
-    found = records(queries.by_name(owner, name, asked.as_of))
-    if not found:
+    rows = records(queries.by_name(owner, name, read_request.as_of))
+    if not rows:
         raise not_stored_error(owner, name)
-    return json_response(RepositoryDetail.model_validate({**found[0], "as_of": asked.as_of}), asked)
+    return json_response(RepositoryDetail.model_validate({**rows[0], "as_of": read_request.as_of}), read_request)
 
 
-def stars(owner: Owner, name: Name, asked: CheckedListRequest) -> Response:
+def stars(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
     check_name(owner, name)
     repository_id = queries.find_repository_id(owner, name)
     if repository_id is None:
         raise not_stored_error(owner, name)
-    missing = records(star_history.coverage_gaps(repository_id, asked.as_of)) if asked.form == "json" else []
-    series = star_history.star_series(repository_id, asked.as_of)
+    gaps = (
+        records(star_history.coverage_gaps(repository_id, read_request.as_of)) if read_request.format == "json" else []
+    )
+    series = star_history.star_series(repository_id, read_request.as_of)
     return rows_response(
-        asked, series, StarHistory, ("captured_at", "source"), gaps=missing, full_name=f"{owner}/{name}"
+        read_request, series, StarHistory, ("captured_at", "source"), gaps=gaps, full_name=f"{owner}/{name}"
     )
 
 
@@ -149,6 +153,6 @@ add_row_routes(
     stars,
     page=StarHistory,
     name="list_stars",
-    summary="The repository's stars over time.",
+    summary="List a repository's star history.",
     statuses=(404,),
 )

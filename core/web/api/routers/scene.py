@@ -1,6 +1,6 @@
-"""`/scene/city` and `/scene/globe`: the rows that the scene draws, kept by browsers as long as they are true.
+"""API routes with the rows that the scene page draws: `/scene/city` and `/scene/globe`.
 
-They are fetched by every page that shows the scene, so they do not count as exports.
+Every visit of the scene page fetches them, so they do not count as exports; browsers cache them by version.
 """
 
 from datetime import date
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from core.web import scene_urls as address
+from core.web import scene_urls
 from core.web.api.conditional import (
     MEDIA_TYPES,
     CheckedListRequest,
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 router = APIRouter(tags=["scene"])
-A_YEAR = 365 * 24 * 3600
+A_YEAR_SECONDS = 365 * 24 * 3600
 
 
 class Tower(BaseModel):
-    """A repository as the city shows it; lengths in units of the city."""
+    """A repository as drawn in the city; lengths in the city's own units."""
 
     name: str = Field(examples=["octocat/hello-world"])
     language: str
     stars: int
-    growth: int | None = Field(description="Stars gained in 30 days; null where nobody looked then.")
+    growth: int | None = Field(description="Stars gained in 30 days; null without a capture at their start.")
     stars_said: str
     growth_said: str
     looked_at: date
@@ -45,13 +45,13 @@ class Tower(BaseModel):
     width: float
     depth: float
     height: float
-    r: int = Field(description="The language's colour; red, green, blue from 0 to 255.")
+    r: int = Field(description="Red of the language's colour, 0 to 255, as are g (green) and b (blue).")
     g: int
     b: int
 
 
 class District(BaseModel):
-    """An owner's floor in the city."""
+    """The area of an owner's repositories in the city."""
 
     owner: str = Field(examples=["octocat"])
     repositories: int
@@ -63,88 +63,88 @@ class District(BaseModel):
 
 
 class Place(BaseModel):
-    """A city or country, and what the accounts that tell it as their location add up to."""
+    """A city or country with the totals of the accounts located there."""
 
     place: str = Field(examples=["Berlin"])
     country: str = Field(examples=["Germany"])
-    exact: Literal["city", "country"] = Field(description="A country is shown at its capital.")
+    exact: Literal["city", "country"] = Field(description="A country is located at its capital.")
     latitude: float
     longitude: float
     accounts: int
     repositories: int
     stars: int
-    followers: int = Field(description="Of the accounts whose followers we know.")
+    followers: int = Field(description="Total of the accounts with known followers.")
 
 
 class PlacePage(Page[Place]):
-    """Places with most stars first."""
+    """Places by stars, descending."""
 
-    located: int = Field(description="Accounts that are on the globe.")
-    without_location: int = Field(description="Accounts that tell no location.")
-    not_found: int = Field(description="Accounts whose location is no place that can be told apart; never guessed.")
+    located: int = Field(description="Accounts with a located place.")
+    without_location: int = Field(description="Accounts without a location.")
+    not_found: int = Field(description="Accounts whose location is unknown or ambiguous.")
     attribution: str
 
 
 class CityPage(Page[Tower | District]):
-    """Towers or districts; `next_cursor` is always null: half a city is none."""
+    """Towers or districts, always all of them: `next_cursor` is null."""
 
 
 def city(
-    asked: CheckedReadRequest,
-    part: Annotated[address.Part, Query(description="What of the city.")] = "towers",
-    owners: Annotated[address.Owners, Query(description="How many owners, those with most stars.")] = 60,
+    read_request: CheckedReadRequest,
+    part: Annotated[scene_urls.Part, Query(description="Repositories (towers) or owners (districts).")] = "towers",
+    owners: Annotated[scene_urls.Owners, Query(description="Number of owners, those with most stars.")] = 60,
     language: Annotated[
-        list[address.Language] | None, Query(description="Only these languages; may be given more than once.")
+        list[scene_urls.Language] | None, Query(description="Only these languages; repeatable.")
     ] = None,
-    min_stars: Annotated[address.Stars, Query(description="Nothing below so many stars.")] = 0,
-    height: Annotated[address.Height, Query(description="What a tower's height says.")] = "stars",
-    v: Annotated[str, Query(description="The edition that is wanted; its answer may be kept for good.")] = "",
+    min_stars: Annotated[scene_urls.Stars, Query(description="Only repositories with at least this many stars.")] = 0,
+    height: Annotated[scene_urls.Height, Query(description="The value that a tower's height represents.")] = "stars",
+    v: Annotated[str, Query(description="Data version and layout version; if they are current, the response is cacheable for a year.")] = "",
 ) -> Response:
-    # Imported when first asked: charts are for who draws.
-    from core.charts.scene import city as plans  # noqa: PLC0415
-    from core.charts.scene import deck as charts  # noqa: PLC0415
+    # Imported on the first request: these load Plotly and pandas.
+    from core.charts.scene import city as city_layout  # noqa: PLC0415
+    from core.charts.scene import deck  # noqa: PLC0415
     from core.queries import scene as queries  # noqa: PLC0415
 
-    choice = queries.CityFilters(owners, tuple(language or ()), min_stars, asked.as_of)
-    plan = plans.build_city(queries.city_repositories(choice), height)
-    found = charts.tower_rows(plan) if part == "towers" else charts.district_rows(plan)
-    answer = scene_response(asked, found)
-    if v == address.scene_version(asked.version):
-        answer.headers["cache-control"] = f"private, max-age={A_YEAR}, immutable"
-    return answer
+    filters = queries.CityFilters(owners, tuple(language or ()), min_stars, read_request.as_of)
+    layout = city_layout.build_city(queries.city_repositories(filters), height)
+    rows = deck.tower_rows(layout) if part == "towers" else deck.district_rows(layout)
+    response = scene_response(read_request, rows)
+    if v == scene_urls.scene_version(read_request.version):
+        response.headers["cache-control"] = f"private, max-age={A_YEAR_SECONDS}, immutable"
+    return response
 
 
-def scene_response(asked: ReadRequest, found: "DataFrame") -> Response:
-    if asked.form == "json":
-        return page_response(asked, found, CityPage, None)
-    return Response(encode_rows(found, asked.form), media_type=MEDIA_TYPES[asked.form], headers=asked.headers())
+def scene_response(read_request: ReadRequest, rows: "DataFrame") -> Response:
+    if read_request.format == "json":
+        return page_response(read_request, rows, CityPage, None)
+    return Response(encode_rows(rows, read_request.format), media_type=MEDIA_TYPES[read_request.format], headers=read_request.headers())
 
 
-def encode_rows(found: "DataFrame", form: Format) -> bytes:
-    """For the browser that draws, not for a spreadsheet: texts stay as they are."""
-    if form == "csv":
-        return found.to_csv(index=False).encode()
-    into = BytesIO()
-    found.to_parquet(into, index=False)
-    return into.getvalue()
+def encode_rows(rows: "DataFrame", format: Format) -> bytes:
+    """Encode for deck.gl, not for a spreadsheet: texts are not protected against formula injection."""
+    if format == "csv":
+        return rows.to_csv(index=False).encode()
+    buffer = BytesIO()
+    rows.to_parquet(buffer, index=False)
+    return buffer.getvalue()
 
 
-def globe(asked: CheckedListRequest) -> Response:
+def globe(read_request: CheckedListRequest) -> Response:
     from core.geo.geocoder import ATTRIBUTION  # noqa: PLC0415 - as above
-    from core.queries.globe import locate_accounts as placed  # noqa: PLC0415
+    from core.queries.globe import locate_accounts  # noqa: PLC0415
 
-    found = placed(asked.as_of)
+    located = locate_accounts(read_request.as_of)
     return rows_response(
-        asked,
-        found.places,
+        read_request,
+        located.places,
         PlacePage,
         ("-stars", "place", "country", "latitude", "longitude"),
-        located=found.located,
-        without_location=found.without_location,
-        not_found=found.not_found,
+        located=located.located,
+        without_location=located.without_location,
+        not_found=located.not_found,
         attribution=ATTRIBUTION,
     )
 
 
-add_row_routes(router, "/scene/city", city, page=CityPage, name="get_city", summary="The city of repositories.")
-add_row_routes(router, "/scene/globe", globe, page=PlacePage, name="get_globe", summary="Accounts by place.")
+add_row_routes(router, "/scene/city", city, page=CityPage, name="get_city", summary="Get the city of repositories.")
+add_row_routes(router, "/scene/globe", globe, page=PlacePage, name="get_globe", summary="List accounts by place.")

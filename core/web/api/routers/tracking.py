@@ -1,4 +1,4 @@
-"""`/tracked`: for admins. What is refreshed on schedule, how often and in which order."""
+"""API routes for admins to list and change tracked accounts: `/tracked`."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -35,40 +35,45 @@ NUL = re.compile("\x00")
 
 def _no_nul(text: str) -> str:
     if NUL.search(text):
-        raise ValueError("must not hold a NUL")
+        raise ValueError("must not contain a NUL character")
     return text
 
 
 class TrackedAccount(BaseModel):
-    """An account that is wanted refreshed."""
+    """A tracked account."""
 
-    id: int | None = Field(description="GitHub's; null before the first look.")
+    id: int | None = Field(description="GitHub's id; null before the first refresh.")
     login: str
     kind: str | None
     name: str | None
     added_by: str | None
     added_at: datetime
-    every_seconds: int = Field(description="The time meant to pass between two looks.", examples=[21600])
-    is_default_every: bool = Field(description="Whether that is the setting REFRESH_EVERY.")
-    priority: int = Field(description="The higher the sooner.")
+    every_seconds: int = Field(description="Interval between two refreshes.", examples=[21600])
+    is_default_every: bool = Field(description="Whether it is the default, REFRESH_EVERY.")
+    priority: int = Field(description="Accounts with a higher priority are refreshed first.")
     paused: bool
     note: str | None
     due_at: datetime
-    queued_at: datetime | None = Field(description="Since when it waits in the queue.")
+    queued_at: datetime | None = Field(description="When it was queued; null if it is not.")
     checked_at: datetime | None
-    failures: int = Field(description="In a row.")
+    failures: int = Field(description="Consecutive failed refreshes.")
 
 
 Cadence = Annotated[
     str | None,
-    Field(None, description="`30m`, `6h` or `7d`; null: the setting REFRESH_EVERY.", examples=["6h"], max_length=20),
+    Field(
+        None,
+        description="Refresh interval such as `30m`, `6h` or `7d`; null: the default, REFRESH_EVERY.",
+        examples=["6h"],
+        max_length=20,
+    ),
 ]
 Priority = Annotated[int, Field(ge=-100, le=100)]
 Note = Annotated[str, Field(max_length=500), AfterValidator(_no_nul)]
 
 
 class NewTrackedAccount(StrictBody):
-    """Whom to track, and how."""
+    """The account to track, and how."""
 
     login: str = Field(examples=["octocat"])
     every: Cadence = None
@@ -78,7 +83,7 @@ class NewTrackedAccount(StrictBody):
 
 
 class TrackingChange(StrictBody):
-    """What to change; what is left out stays."""
+    """The settings to change; omitted ones keep their values."""
 
     every: Cadence = None
     priority: Priority = 0
@@ -87,27 +92,27 @@ class TrackingChange(StrictBody):
 
 
 def parse_cadence(text: str | None) -> timedelta | None:
-    """Read a cadence. Raises BadInput."""
+    """Parse a refresh interval. Raises BadInput."""
     if text is None:
         return None
     found = DURATION_PATTERN.match(text) if text.isascii() else None
-    # No number that long is a cadence, and the larger ones no timedelta can hold.
+    # Longer numbers are out of range anyway, and timedelta overflows on some.
     every = int(found[1]) * DURATION_UNITS[found[2]] if found and len(found[1]) <= 6 else None
     if every is None or not MIN_CADENCE <= every <= MAX_CADENCE:
-        raise BadInput("every is no cadence; write it like 30m, 6h or 7d, from 5m to 365d")
+        raise BadInput("every is not a valid interval; write it like 30m, 6h or 7d, from 5m to 365d")
     return every
 
 
-def list_tracked(asked: UncachedListRequest) -> Response:
-    found = queries.tracked_accounts()
-    if asked.form != "json":
-        return page_response(asked, found, Page[TrackedAccount], None)
-    places = sort_keys(found, ("login",))
-    after = asked.after
-    chosen = sorted((place, at) for at, place in enumerate(places) if after is None or place > after)
-    shown = chosen[: asked.limit]
-    cursor = cursors.encode_cursor(asked.query_key, shown[-1][0]) if len(chosen) > len(shown) else None
-    return page_response(asked, found.iloc[[at for _, at in shown]], Page[TrackedAccount], cursor)
+def list_tracked(read_request: UncachedListRequest) -> Response:
+    tracked = queries.tracked_accounts()
+    if read_request.format != "json":
+        return page_response(read_request, tracked, Page[TrackedAccount], None)
+    after = read_request.after
+    keys = enumerate(sort_keys(tracked, ("login",)))
+    remaining = sorted((key, row) for row, key in keys if after is None or key > after)
+    shown = remaining[: read_request.limit]
+    cursor = cursors.encode_cursor(read_request.query_key, shown[-1][0]) if len(remaining) > len(shown) else None
+    return page_response(read_request, tracked.iloc[[row for _, row in shown]], Page[TrackedAccount], cursor)
 
 
 add_row_routes(
@@ -116,32 +121,32 @@ add_row_routes(
     list_tracked,
     page=Page[TrackedAccount],
     name="list_tracked",
-    summary="What is tracked.",
+    summary="List tracked accounts.",
     statuses=(403,),
-    keeps=False,
+    has_etag=False,
 )
 
 
 @router.post(
     "/tracked",
     operation_id="track",
-    summary="Track an account; its first look is asked for at once.",
+    summary="Track an account; its first refresh is queued at once.",
     status_code=201,
     response_model=TrackedAccount,
     responses=error_responses(403, 409, 413),
 )
-def track(wanted: NewTrackedAccount, identity: AdminIdentity, request: Request) -> Response:
-    login, every = parse_login(wanted.login), parse_cadence(wanted.every)
+def track(body: NewTrackedAccount, identity: AdminIdentity, request: Request) -> Response:
+    login, every = parse_login(body.login), parse_cadence(body.every)
     now = datetime.now(UTC)
     with transaction() as connection:
         if not accounts.track(connection, login, identity.username):
-            raise Conflict(f"{login} is tracked already")
-        wish = {"every": every, **wanted.model_dump(include={"priority", "paused", "note"})}
-        accounts.update_tracking(connection, login, wish, now)
+            raise Conflict(f"{login} is already tracked")
+        values = {"every": every, **body.model_dump(include={"priority", "paused", "note"})}
+        accounts.update_tracking(connection, login, values, now)
         account_id = accounts.find_account_id(connection, login)
-        if account_id is not None and not wanted.paused:
-            asked = JobOrigin("person", identity.username, request_origin(request).request_id)
-            ingestions.start(connection, [account_id], asked, now)
+        if account_id is not None and not body.paused:
+            job_origin = JobOrigin("person", identity.username, request_origin(request).request_id)
+            ingestions.start(connection, [account_id], job_origin, now)
         tracking_commands.close_pending_requests(connection, identity, [login], now)
         _record_audit(connection, "tracked", identity, login, request)
     headers = {"location": f"/api/v1/tracked/{login}", "cache-control": "no-store"}
@@ -151,18 +156,18 @@ def track(wanted: NewTrackedAccount, identity: AdminIdentity, request: Request) 
 @router.patch(
     "/tracked/{login}",
     operation_id="change_tracked",
-    summary="Change how an account is tracked.",
+    summary="Change the settings of a tracked account.",
     response_model=TrackedAccount,
     responses=error_responses(403, 404, 413),
 )
-def change_tracked(login: Login, wanted: TrackingChange, identity: AdminIdentity, request: Request) -> Response:
+def change_tracked(login: Login, body: TrackingChange, identity: AdminIdentity, request: Request) -> Response:
     name = parse_login(login)
-    given: dict[str, Any] = wanted.model_dump(include=wanted.model_fields_set)
-    if "every" in given:
-        given["every"] = parse_cadence(given["every"])
+    changes: dict[str, Any] = body.model_dump(include=body.model_fields_set)
+    if "every" in changes:
+        changes["every"] = parse_cadence(changes["every"])
     with transaction() as connection:
         if not tracking_commands.update_tracking(
-            connection, identity, {name: given}, datetime.now(UTC), request_origin(request)
+            connection, identity, {name: changes}, datetime.now(UTC), request_origin(request)
         ):
             raise NotFound(f"{name} is not tracked")
     return JSONResponse(_tracked_account(name).model_dump(mode="json"), headers={"cache-control": "no-store"})
@@ -171,7 +176,7 @@ def change_tracked(login: Login, wanted: TrackingChange, identity: AdminIdentity
 @router.delete(
     "/tracked/{login}",
     operation_id="untrack",
-    summary="Stop refreshing an account; its history stays.",
+    summary="Stop tracking an account; its history is kept.",
     status_code=204,
     responses=error_responses(403, 404),
 )
@@ -184,10 +189,10 @@ def untrack(login: Login, identity: AdminIdentity, request: Request) -> Response
 
 
 def _tracked_account(login: str) -> TrackedAccount:
-    found = records(queries.tracked_accounts(login))
-    if not found:
+    rows = records(queries.tracked_accounts(login))
+    if not rows:
         raise NotFound(f"{login} is not tracked")
-    return TrackedAccount.model_validate(found[0])
+    return TrackedAccount.model_validate(rows[0])
 
 
 def _record_audit(connection: Any, action: audit.Action, identity: Identity, login: str, request: Request) -> None:

@@ -121,7 +121,7 @@ def test_a_cursor_of_another_question_is_refused(held, analyst):
     for params in ({"sort": "stars"}, {"as_of": "2026-03-01"}, {"include_gone": True}):
         answer = analyst.get(f"{V1}/accounts/octo/repositories", params={"cursor": cursor, **params})
         assert answer.status_code == 422
-        assert "another question" in answer.json()["message"]
+        assert "another query" in answer.json()["message"]
 
 
 def test_the_ledger_goes_on_where_it_stopped_though_entries_share_a_second(held, analyst):

@@ -76,7 +76,7 @@ def test_the_numbers_are_those_that_are_held(octo, analyst):
 def test_before_the_first_look_there_is_nothing(octo, analyst):
     answer = analyst.get(f"{STATS}/octo", params={"as_of": "2026-02-01"})
     assert answer.status_code == 404
-    assert answer.json()["message"] == "Nothing was collected of octo by then."
+    assert answer.json()["message"] == "No data about octo was collected by then."
 
 
 @pytest.mark.parametrize("written", ["newcomer", "@newcomer", "https:%2F%2Fgithub.com%2Fnewcomer"])
@@ -118,7 +118,7 @@ def test_the_status_tells_how_far_it_is(database, analyst):
 
     analyst.get(f"{STATS}/newcomer")
     account = accounts.find_account_id(database, "newcomer")
-    assert status() == ("queued", "newcomer waits for its turn.")
+    assert status() == ("queued", "newcomer is queued.")
     database.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
     assert status() == ("running", "newcomer is being collected.")
     database.execute(text("UPDATE tracked_account SET queued_at = NULL, job_id = NULL"))
@@ -127,9 +127,9 @@ def test_the_status_tells_how_far_it_is(database, analyst):
     )
     item = {"run_id": run, "login": "newcomer", "account_id": account, "state": "failed"}
     database.execute(insert(schema.ingest_item).values(**item, error_code="late", error="GitHub did not answer"))
-    assert status() == ("failed", "newcomer could not be collected: GitHub did not answer. It is tried again.")
+    assert status() == ("failed", "newcomer could not be collected: GitHub did not answer. It will be retried.")
     database.execute(text("UPDATE ingest_item SET error_code = 'account_not_found'"))
-    assert status() == ("failed", "GitHub knows no account called newcomer.")
+    assert status() == ("failed", "GitHub has no account named newcomer.")
     assert analyst.get(f"{STATS}/newcomer").status_code == 404
     database.execute(text("UPDATE account SET checked_at = '2026-03-01 10:30+00'"))
     assert status() == ("stored", "newcomer was collected on 2026-03-01 at 10:30 UTC.")
@@ -169,7 +169,9 @@ def test_where_an_admin_decides_it_waits_for_that(database, analyst, admin, monk
     first, second = analyst.get(f"{STATS}/newcomer"), analyst.get(f"{STATS}/newcomer")
     assert [answer.status_code for answer in (first, second)] == [202, 202]
     assert first.json()["status"] == "awaiting"
-    assert analyst.get(first.json()["status_url"]).json()["message"] == "An admin decides whether newcomer is tracked."
+    assert (
+        analyst.get(first.json()["status_url"]).json()["message"] == "An admin has to approve the tracking of newcomer."
+    )
     assert database.scalar(text("SELECT count(*) FROM tracked_account")) == 0
     assert admin.get(f"{STATS}/newcomer").json()["status"] == "queued"
     assert analyst.get(first.json()["status_url"]).json()["status"] == "queued"
