@@ -43,7 +43,9 @@ class Account(BaseModel):
     following: int | None
     public_repositories: int | None
     public_gists: int | None
-    stars: int | None = Field(description="Total of its owned repositories, forks included, without deleted or private ones.")
+    stars: int | None = Field(
+        description="Total of its owned repositories, forks included, without deleted or private ones."
+    )
     forks: int | None
     repositories: int | None = Field(description="Number of these repositories.")
     created_at: datetime | None
@@ -76,7 +78,9 @@ def account(login: Login, read_request: UncheckedReadRequest) -> Response:
     stored = get_account(login, read_request.as_of)
     # Tracking changes without a new data version, so it is part of the ETag.
     read_request.check_modified(stored.is_tracked)
-    return json_response(Account.model_validate({**asdict(stored), "as_of": read_request.as_of}), read_request, stored.is_tracked)
+    return json_response(
+        Account.model_validate({**asdict(stored), "as_of": read_request.as_of}), read_request, stored.is_tracked
+    )
 
 
 Sort = Annotated[

@@ -51,7 +51,9 @@ class Stats(BaseModel):
     public_repos: int | None
     followers: int | None
     following: int | None
-    total_stars: int | None = Field(description="Total of its owned repositories, forks included, without deleted or private ones.")
+    total_stars: int | None = Field(
+        description="Total of its owned repositories, forks included, without deleted or private ones."
+    )
     top_languages: list[TopLanguage] = Field(description="By bytes, forks excluded; at most ten.")
     repos: list[Repository] = Field(description="By stars, descending, without deleted or private ones.")
     captured_at: datetime | None
@@ -67,7 +69,9 @@ class Progress(BaseModel):
     message: str = Field(examples=["octocat is queued."])
     login: str
     status_url: str = Field(description="URL to poll.", examples=["/api/v1/github/stats/octocat/status"])
-    stats_url: str = Field(description="URL of the statistics once they are stored.", examples=["/api/v1/github/stats/octocat"])
+    stats_url: str = Field(
+        description="URL of the statistics once they are stored.", examples=["/api/v1/github/stats/octocat"]
+    )
 
 
 @router.get(
@@ -121,7 +125,9 @@ def _stats(stored: AccountSummary, read_request: ReadRequest) -> Stats:
     )
 
 
-def _start_or_report_progress(name: str, stored: AccountSummary | None, identity: Identity, request: Request) -> Response:
+def _start_or_report_progress(
+    name: str, stored: AccountSummary | None, identity: Identity, request: Request
+) -> Response:
     """Queue the collection of *name* if needed, and return its progress."""
     if not stored and (renamed := accounts.current_login(name)):
         raise NotFound(f"{name} is now called {renamed}")

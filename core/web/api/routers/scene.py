@@ -98,7 +98,12 @@ def city(
     ] = None,
     min_stars: Annotated[scene_urls.Stars, Query(description="Only repositories with at least this many stars.")] = 0,
     height: Annotated[scene_urls.Height, Query(description="The value that a tower's height represents.")] = "stars",
-    v: Annotated[str, Query(description="Data version and layout version; if they are current, the response is cacheable for a year.")] = "",
+    v: Annotated[
+        str,
+        Query(
+            description="Data version and layout version; if they are current, the response is cacheable for a year."
+        ),
+    ] = "",
 ) -> Response:
     # Imported on the first request: these load Plotly and pandas.
     from core.charts.scene import city as city_layout  # noqa: PLC0415
@@ -117,7 +122,11 @@ def city(
 def scene_response(read_request: ReadRequest, rows: "DataFrame") -> Response:
     if read_request.format == "json":
         return page_response(read_request, rows, CityPage, None)
-    return Response(encode_rows(rows, read_request.format), media_type=MEDIA_TYPES[read_request.format], headers=read_request.headers())
+    return Response(
+        encode_rows(rows, read_request.format),
+        media_type=MEDIA_TYPES[read_request.format],
+        headers=read_request.headers(),
+    )
 
 
 def encode_rows(rows: "DataFrame", format: Format) -> bytes:
