@@ -1,4 +1,4 @@
-"""Every setting of Almanac: its name, type, default and one sentence. Read from the environment or from `.env`."""
+"""Settings, read from the environment or `.env`: name, type, default and description of each."""
 
 import re
 from datetime import timedelta
@@ -24,9 +24,9 @@ CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
 
 def _check_limit(value: str) -> str:
-    """So many in so long; read with a pattern, because every process would pay for importing what counts them."""
+    # A pattern, because importing the `limits` library for its parser would slow down the start of every process.
     if value.strip() and not LIMIT_PATTERN.fullmatch(value.strip()):
-        raise ValueError(f"{value!r} is no limit; write it like 240/minute or 5/15 minutes")
+        raise ValueError(f"{value!r} is not a limit; write it like 240/minute or 5/15 minutes")
     return value.strip()
 
 
@@ -34,79 +34,100 @@ Limit = Annotated[str, AfterValidator(_check_limit)]
 
 
 class Settings(BaseSettings):
-    """One field a setting; an empty variable means empty, not the default."""
+    """One field per setting. An empty variable means empty, not the default."""
 
     model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
 
     database_url: str = Field(
-        "", repr=False, description="Postgres to use; empty starts an embedded one in `DATA_DIR`."
+        "",
+        repr=False,
+        description="Postgres to use (tested with 18); empty starts an embedded Postgres in `DATA_DIR`.",
     )
     redis_url: str = Field(
-        "", repr=False, description="Redis or Valkey to use; empty starts an embedded one in `DATA_DIR`."
+        "",
+        repr=False,
+        description="Redis or Valkey to use (tested with Valkey 9); empty starts an embedded Valkey in `DATA_DIR`.",
     )
-    pg_bin_dir: str = Field("", description="Folder with other Postgres server binaries for the embedded server.")
-    data_dir: Path = Field(Path(".data"), description="Where the embedded servers and generated secrets live.")
+    pg_bin_dir: str = Field("", description="Folder with other Postgres programs for the embedded server.")
+    data_dir: Path = Field(Path(".data"), description="Folder of the embedded servers and of generated secrets.")
 
-    github_api_url: str = Field("https://api.github.com", description="Root of GitHub's REST API.")
+    github_api_url: str = Field(
+        "https://api.github.com",
+        description="Root of GitHub's REST API; for Enterprise Server `https://HOST/api/v3`.",
+    )
     github_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (), description="Comma-separated GitHub tokens; empty asks anonymously, 60 requests an hour."
+        (), description="Comma-separated GitHub tokens; empty sends anonymous requests, 60 an hour."
     )
     github_app_id: str = Field(
-        "", pattern=r"^[\w.]*$", description="A GitHub App's id or client id; asks besides the tokens."
+        "",
+        pattern=r"^[\w.]*$",
+        description="ID or client ID of a GitHub App, used in addition to tokens or instead of them.",
     )
-    github_app_private_key_file: Path | None = Field(None, description="File with the GitHub App's private key (PEM).")
+    github_app_private_key_file: Path | None = Field(
+        None, description="File with the GitHub App's private key (PEM, as GitHub provides it)."
+    )
     github_app_installation_id: str = Field(
-        "", pattern=r"^\d*$", description="Number of the GitHub App's installation whose budget is used."
+        "", pattern=r"^\d*$", description="ID of the GitHub App's installation whose rate limit is used."
     )
     track: CommaSeparated = Field(
-        ("octocat", "pallets", "gaearon"), description="Comma-separated logins tracked at the first start."
+        ("octocat", "pallets", "gaearon"), description="Comma-separated logins that are tracked at the first start."
     )
     refresh_every: timedelta = Field(
-        timedelta(hours=6), description="How often a tracked account is refreshed, such as `30m`, `6h` or `7d`."
+        timedelta(hours=6), description="Average interval between refreshes of an account, such as `30m`, `6h` or `7d`."
     )
 
-    host: str = Field("127.0.0.1", description="Address the web process listens on.")
-    port: int = Field(8501, ge=0, le=65535, description="Port the web process listens on.")
-    public_url: str = Field("", description="What people type to get here; empty means `http://HOST:PORT`.")
+    host: str = Field("127.0.0.1", description="IP address or host name on which the web process listens.")
+    port: int = Field(8501, ge=0, le=65535, description="Port on which the web process listens.")
+    public_url: str = Field(
+        "",
+        description="URL that people open: used in links, allowed origins and hosts; empty means `http://HOST:PORT`.",
+    )
 
     trusted_proxies: CommaSeparated = Field(
-        (), description="Comma-separated addresses or networks whose `X-Forwarded-*` headers count."
+        (),
+        description="Comma-separated IP addresses or networks of proxies whose `X-Forwarded-*` headers are trusted.",
     )
     metrics_token: SecretStr = Field(
-        SecretStr(""), description="Who shows it as a bearer token may read `/metrics` from outside loopback."
+        SecretStr(""), description="Bearer token that grants access to `/metrics` from other machines."
     )
 
     secret_key: SecretStr = Field(
-        SecretStr(""), description="Signs tokens; empty generates one into `DATA_DIR`, which production refuses."
+        SecretStr(""),
+        description=f"Key that signs tokens, at least {MIN_SECRET_KEY_LENGTH} characters in production; "
+        "empty generates one in `DATA_DIR`, in development only.",
     )
-    admin_username: str = Field("admin", description="Name of the first admin, made at the first start.")
+    admin_username: str = Field("admin", description="Username of the first admin, created at the first start.")
     admin_password: SecretStr = Field(
-        SecretStr(""), description="Password of the first admin; empty generates one and prints it once."
+        SecretStr(""),
+        description="Password of the first admin; empty generates one and prints it once, in development only.",
     )
     registration: Literal["", "open", "invite", "closed"] = Field(
-        "", description="Who may create an account; empty means `open` on loopback, else `closed`."
+        "",
+        description="Who may create an account: `open`, `invite` or `closed`; "
+        "empty means `open` on loopback, else `closed`.",
     )
-    access_token_minutes: float = Field(30, gt=0, description="How long an access token is good.")
-    refresh_token_days: float = Field(7, gt=0, description="How long a session lasts without being used.")
+    access_token_minutes: float = Field(30, gt=0, description="Lifetime of an access token in minutes.")
+    refresh_token_days: float = Field(7, gt=0, description="Days after which an unused session expires.")
 
-    limit_pages: Limit = Field("240/minute", description="Page runs a person may cause; empty means no limit.")
-    limit_api: Limit = Field("60/minute", description="API requests a person may send.")
-    limit_track: Limit = Field("10/minute", description="Accounts a person may ask to be tracked.")
-    limit_export: Limit = Field("10/minute", description="Exports a person may take.")
+    limit_pages: Limit = Field("240/minute", description="Page loads per person; empty means no limit.")
+    limit_api: Limit = Field("60/minute", description="API requests per person; empty means no limit.")
+    limit_track: Limit = Field("10/minute", description="Accounts a person may request; empty means no limit.")
+    limit_export: Limit = Field("10/minute", description="Exports per person; empty means no limit.")
     limit_sign_in: Limit = Field(
-        "5/15 minutes", description="Failed sign-ins for one name from one address; six times as many for an address."
+        "5/15 minutes",
+        description="Failed sign-ins per username and IP address, six times as many per IP address; "
+        "empty means no limit.",
     )
 
-    track_approval: bool = Field(
-        False, description="Whether an admin decides about accounts that analysts ask to be tracked."
-    )
+    track_approval: bool = Field(False, description="Whether an admin must approve accounts that analysts request.")
     webhook_private_addresses: bool = Field(
-        False, description="Whether webhooks may point into private networks, and may do without https."
+        False, description="Whether webhook URLs may use private networks and plain http."
     )
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
     environment: Literal["development", "production"] = Field(
-        "development", description="`production` logs JSON, keeps cookies to https and refuses generated secrets."
+        "development",
+        description="`development`, or `production` with JSON logs, https-only cookies and no generated secrets.",
     )
 
     @field_validator("github_tokens", "track", "trusted_proxies", mode="before")
@@ -123,7 +144,7 @@ class Settings(BaseSettings):
             return value
         match = DURATION_PATTERN.match(value)
         if not match or not int(match[1]):
-            raise ValueError(f"{value!r} is no duration; write it like 30m, 6h or 7d")
+            raise ValueError(f"{value!r} is not a duration; write it like 30m, 6h or 7d")
         return int(match[1]) * DURATION_UNITS[match[2]]
 
     @field_validator("log_level", mode="before")
@@ -141,19 +162,19 @@ class Settings(BaseSettings):
     @field_validator("public_url")
     @classmethod
     def check_public_url(cls, value: str) -> str:
-        """It is compared with what browsers say of themselves: a name, perhaps a port, and no more."""
+        """Accept scheme, host and port only: the URL is compared with the Origin header of browsers."""
         parts = urlsplit(value)
         try:
             is_complete = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or True)
         except ValueError:
             is_complete = False
         if value and (not is_complete or "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment):
-            raise ValueError("must be http:// or https://, a name and perhaps a port, without a path")
+            raise ValueError("must consist of http:// or https://, a host and optionally a port, without a path")
         return value
 
     @property
     def address(self) -> str:
-        """What people type: `PUBLIC_URL`, else the address listened on."""
+        """The URL that people open: `PUBLIC_URL`, else `http://HOST:PORT`; without a trailing slash."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url.rstrip("/") or f"http://{host}:{self.port}"
 
@@ -179,7 +200,7 @@ class Settings(BaseSettings):
         parts = (self.github_app_id, self.github_app_private_key_file, self.github_app_installation_id)
         if any(parts) and not all(parts):
             raise ValueError(
-                "a GitHub App needs GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY_FILE and GITHUB_APP_INSTALLATION_ID"
+                "a GitHub App needs all of GITHUB_APP_ID, GITHUB_APP_PRIVATE_KEY_FILE and GITHUB_APP_INSTALLATION_ID"
             )
         return self
 
@@ -194,12 +215,12 @@ class Settings(BaseSettings):
 
     @property
     def is_secure(self) -> bool:
-        """Whether people come by https, so that cookies may be kept to it."""
+        """Whether people use https, so that cookies can be restricted to it."""
         return self.address.startswith("https://")
 
     @property
     def with_token(self) -> bool:
-        """Whether GitHub is asked with a token, or as an App: not anonymously."""
+        """Whether requests to GitHub carry a token or a GitHub App's credentials."""
         return bool(self.github_tokens or self.github_app_id)
 
     @property
@@ -208,8 +229,17 @@ class Settings(BaseSettings):
 
     @property
     def is_loopback_only(self) -> bool:
-        """Whether only this machine reaches us: behind a proxy, `PUBLIC_URL` says that others do too."""
+        """Whether only this machine can reach the web process; behind a proxy, `PUBLIC_URL` tells that others can."""
         return is_loopback(self.host) and (not self.public_url or is_loopback(urlsplit(self.public_url).hostname or ""))
+
+
+def format_duration(value: timedelta) -> str:
+    """Return *value* as it is written in the environment, in whole minutes: `30m`, `6h`, `7d`."""
+    minutes = value // timedelta(minutes=1)
+    for size, letter in ((1440, "d"), (60, "h")):
+        if minutes % size == 0:
+            return f"{minutes // size}{letter}"
+    return f"{minutes}m"
 
 
 def is_loopback(host: str) -> bool:
@@ -223,5 +253,5 @@ def is_loopback(host: str) -> bool:
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process, read once."""
+    """Return the settings of this process, read once."""
     return Settings()

@@ -1,4 +1,4 @@
-"""The settings as an admin may see them, and what in them an admin would want to know."""
+"""The settings for display: values with secrets masked, warnings about the configuration, the table of the README."""
 
 import re
 import tomllib
@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
-from core.settings import Settings, is_loopback
+from core.settings import Settings, format_duration, is_loopback
 
 MASK = "•••"
 SECRET_WORD_PATTERN = re.compile(r"pass|secret|token|key|auth", re.IGNORECASE)
@@ -21,7 +21,7 @@ PLAIN_USERNAME_PATTERN = re.compile(r"[\w.-]*")
 
 @dataclass(frozen=True)
 class SettingRow:
-    """One setting: its name in the environment, its value without secrets, whether somebody set it, its sentence."""
+    """One setting: its name in the environment, its masked value, whether it was set, and its description."""
 
     name: str
     value: str
@@ -30,11 +30,11 @@ class SettingRow:
 
 
 def setting_rows(settings: Settings) -> list[SettingRow]:
-    """Every setting, in the order of the class; secrets are masked, passwords left out of addresses."""
+    """Return every setting in the order of the class; secrets and passwords in URLs are masked."""
     return [
         SettingRow(
             name.upper(),
-            mask_secrets(getattr(settings, name), may_be_address=not field.repr),
+            mask_secrets(getattr(settings, name), may_be_url=not field.repr),
             name in settings.model_fields_set,
             field.description or "",
         )
@@ -42,8 +42,23 @@ def setting_rows(settings: Settings) -> list[SettingRow]:
     ]
 
 
-def mask_secrets(value: object, *, may_be_address: bool = False) -> str:
-    """*value* as text without anything secret; what *may_be_address* and cannot be read as one is secret whole."""
+def readme_table() -> str:
+    """Return the settings as the Markdown table of the README: name, default, description."""
+    rows = ["| Setting | Default | Description |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        text = _default_text(field.default)
+        rows.append(f"| `{name.upper()}` | {f'`{text}`' if text else 'empty'} | {field.description} |")
+    return "\n".join(rows)
+
+
+def _default_text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, tuple) else mask_secrets(value)
+
+
+def mask_secrets(value: object, *, may_be_url: bool = False) -> str:
+    """Return *value* as text with secrets masked. With *may_be_url*, text that is not a URL is masked entirely."""
     if isinstance(value, SecretStr):
         return MASK if value.get_secret_value() else ""
     if isinstance(value, tuple):
@@ -52,86 +67,79 @@ def mask_secrets(value: object, *, may_be_address: bool = False) -> str:
         return ", ".join(mask_secrets(item) for item in value)
     if isinstance(value, timedelta):
         return format_duration(value)
-    told = "" if value is None else str(value)
-    if "://" in told:
-        return mask_url_password(told)
-    return MASK if may_be_address and told else told
+    text = "" if value is None else str(value)
+    if "://" in text:
+        return mask_url_password(text)
+    return MASK if may_be_url and text else text
 
 
-def mask_url_password(address: str) -> str:
-    """*address* with its password masked, before the host or as a parameter; rather too much is masked than too little.
+def mask_url_password(url: str) -> str:
+    """Mask the password in *url*, before the host or as a parameter; in doubt mask more.
 
-    Drivers take passwords with `/`, `@` and `#` in them, so this reads more loosely than a parser of addresses would.
+    Drivers accept passwords with `/`, `@` and `#` in them, so this is more lenient than a URL parser.
     """
-    scheme, _, rest = address.partition("://")
+    scheme, _, rest = url.partition("://")
     before, at, after = rest.rpartition("@")
-    if "?" in before:  # the @ belongs to a parameter: nobody can tell where a password in there ends
+    if "?" in before:  # the @ belongs to a parameter: where a password in it ends is ambiguous
         return f"{scheme}://{MASK}"
-    name = PLAIN_USERNAME_PATTERN.match(before)[0]  # type: ignore[index]  # it matches nothing, too
-    who = name if name == before else f"{name}:{MASK}"
-    if at and scheme.startswith("http"):  # there a name alone can be a token
-        who = MASK
-    place, mark, parameters = after.partition("?")
-    return f"{scheme}://{who}{at}{place}{mark}{'&'.join(map(_mask_parameter, parameters.split('&')))}"
+    name = PLAIN_USERNAME_PATTERN.match(before)[0]  # type: ignore[index]  # the pattern matches the empty string
+    user = name if name == before else f"{name}:{MASK}"
+    if at and scheme.startswith("http"):  # the username of an http URL can be a token
+        user = MASK
+    location, mark, parameters = after.partition("?")
+    return f"{scheme}://{user}{at}{location}{mark}{'&'.join(map(_mask_parameter, parameters.split('&')))}"
 
 
-def _mask_parameter(given: str) -> str:
-    word, equals, _value = given.partition("=")
-    return f"{word}={MASK}" if SECRET_WORD_PATTERN.search(word) else given if equals else given and MASK
-
-
-def format_duration(value: timedelta) -> str:
-    """6:00:00 -> 6h, as it would be written in the environment."""
-    minutes = int(value.total_seconds() // 60)
-    for size, letter in ((1440, "d"), (60, "h")):
-        if minutes % size == 0:
-            return f"{minutes // size}{letter}"
-    return f"{minutes}m"
+def _mask_parameter(parameter: str) -> str:
+    name, equals, _value = parameter.partition("=")
+    if SECRET_WORD_PATTERN.search(name):
+        return f"{name}={MASK}"
+    return parameter if equals else parameter and MASK
 
 
 def is_embedded_url(url: str, settings: Settings) -> bool:
-    """Whether *url* (DATABASE_URL or REDIS_URL) names the servers that Almanac starts by itself."""
-    own = (str(settings.data_dir.resolve() / "servers"), "/var/lib/almanac/", "/tmp/almanac-")  # noqa: S108 - a name
-    return not url or any(folder in unquote(url) for folder in own)
+    """Return whether *url* (DATABASE_URL or REDIS_URL) is that of an embedded server."""
+    folders = (str(settings.data_dir.resolve() / "servers"), "/var/lib/almanac/", "/tmp/almanac-")  # noqa: S108 - compared only
+    return not url or any(folder in unquote(url) for folder in folders)
 
 
 def settings_warnings(settings: Settings) -> list[str]:
-    """Sentences about the configuration that an admin would want to read; none where all is well."""
+    """Return sentences about risky or limiting settings, for admins."""
     return [*_github_warnings(settings), *_access_warnings(settings), *_server_warnings(settings)]
 
 
 def _github_warnings(settings: Settings) -> Iterator[str]:
     if not settings.github_tokens and not settings.github_app_id:
-        yield "`GITHUB_TOKENS` is empty: GitHub answers 60 questions an hour, instead of 5,000 with any token."
+        yield "`GITHUB_TOKENS` is empty: GitHub allows 60 requests an hour, instead of 5,000 with a token."
 
 
 def _access_warnings(settings: Settings) -> Iterator[str]:
     if not settings.secret_key.get_secret_value():
         yield (
-            "`SECRET_KEY` is generated and lies in `DATA_DIR`: other replicas would not accept this one's sessions, "
-            "and who loses the folder signs everybody out."
+            "`SECRET_KEY` is empty, so the key is generated in `DATA_DIR`: other replicas do not accept this one's "
+            "sessions, and losing the folder signs everyone out."
         )
     if not settings.is_secure and not is_loopback(urlsplit(settings.address).hostname or ""):
-        yield "`PUBLIC_URL` is not https: passwords and cookies travel in the clear."
+        yield "`PUBLIC_URL` is not https: passwords and cookies are sent unencrypted."
     if settings.registration_mode == "open" and not settings.is_loopback_only:
-        yield "`REGISTRATION` is open: whoever reaches this server may create an account and read everything."
+        yield "`REGISTRATION` is open: anyone who can reach this server can create an account and read everything."
     if settings.is_secure and settings.environment != "production":
         yield "`PUBLIC_URL` is https, but `ENVIRONMENT` is not production: generated secrets are accepted."
     if settings.is_secure and not settings.trusted_proxies:
         yield (
-            "`TRUSTED_PROXIES` is empty, and something in front of Almanac speaks https: limits and the audit trail "
-            "see its address instead of the reader's."
+            "`TRUSTED_PROXIES` is empty, but `PUBLIC_URL` is https, so there is a proxy: limits and the audit trail "
+            "see its IP address instead of the client's."
         )
     if any(ip_network(network, strict=False).prefixlen == 0 for network in settings.trusted_proxies):
-        yield "`TRUSTED_PROXIES` trusts everybody: anyone may pretend to come from any address."
+        yield "`TRUSTED_PROXIES` includes every IP address: any client can fake its address."
     unlimited = [name.upper() for name in type(settings).model_fields if _is_unlimited(settings, name)]
     if unlimited:
-        yield f"{', '.join(f'`{name}`' for name in unlimited)}: empty, so there is no limit."
+        yield f"{', '.join(f'`{name}`' for name in unlimited)}: empty means no limit."
 
 
 def _server_warnings(settings: Settings) -> Iterator[str]:
     if settings.environment == "production" and is_embedded_url(settings.database_url, settings):
-        yield "Postgres is the embedded one: it lives and dies with this machine. Production wants `DATABASE_URL`."
+        yield "`DATABASE_URL` is empty: the embedded Postgres depends on this machine and is not meant for production."
 
 
 def _is_unlimited(settings: Settings, name: str) -> bool:
@@ -140,6 +148,6 @@ def _is_unlimited(settings: Settings, name: str) -> bool:
 
 @lru_cache(maxsize=1)
 def almanac_version() -> str:
-    """Almanac's own, as pyproject.toml says."""
+    """Return the version in pyproject.toml."""
     with (Path(__file__).parents[1] / "pyproject.toml").open("rb") as file:
         return str(tomllib.load(file)["project"]["version"])
