@@ -1,4 +1,4 @@
-"""The command line of the house itself: `python -m core`."""
+"""Run, migrate, check and back up Almanac, and manage people: `python -m core`."""
 
 import sys
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
-from core import log
+from core import log, wording
 from core.errors import AlmanacError, NotFound
 from core.settings import Settings, settings
 
@@ -23,81 +23,81 @@ EXIT_FAILED, EXIT_UNUSABLE_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 @app.callback()
 def configure_logging() -> None:
-    """Commands say themselves what they did; what goes wrong on the way goes to standard error."""
+    """Log warnings and errors to standard error; commands print their results to standard output."""
     log.configure("WARNING", as_json=settings().environment == "production")
 
 
 @app.command()
 def up(
-    demo: Annotated[bool, typer.Option("--demo", help="Against a pretend GitHub, with data of its own.")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Use a sandbox GitHub and a data directory of its own.")] = False,
 ) -> None:
-    """Start everything on this machine: Postgres and Valkey unless given, web, scheduler and worker."""
+    """Start everything on this machine: embedded Postgres and Valkey unless configured, web, scheduler, worker."""
     from core.launcher.demo import Demo  # noqa: PLC0415
     from core.launcher.stack import Stack  # noqa: PLC0415
 
-    stack = Demo.of(settings(), print_line) if demo else Stack(settings(), print_line)
+    stack = Demo.from_settings(settings(), print_line) if demo else Stack(settings(), print_line)
     stack.run()
 
 
 @app.command()
 def migrate() -> None:
-    """Bring the tables to the newest revision; safe to repeat."""
+    """Migrate the database to the newest revision; safe to repeat."""
     from core.launcher.embedded import lease  # noqa: PLC0415
     from core.launcher.stack import migrate_if_needed  # noqa: PLC0415
 
-    wanted = settings()
-    url = wanted.database_url or lease(wanted.data_dir, pg_bin_dir=wanted.pg_bin_dir, redis=False).database_url
+    config = settings()
+    url = config.database_url or lease(config.data_dir, pg_bin_dir=config.pg_bin_dir, redis=False).database_url
     changed = migrate_if_needed(url)
-    print_line("The tables are current now." if changed else "The tables were current already.")
+    print_line("The database was migrated." if changed else "The database is up to date.")
 
 
 @app.command()
 def check() -> None:
-    """Say of each part whether it works, and fail if one does not."""
+    """Check each component of the installation; exit with 1 if one does not work."""
     from core.launcher.check import run_checks  # noqa: PLC0415
 
-    found = run_checks(settings())
-    for finding in found:
-        print_line(f"{'ok ' if finding.is_ok else 'NOT'}  {finding.part:<10} {finding.sentence}")
-    raise typer.Exit(0 if all(finding.is_ok for finding in found) else EXIT_FAILED)
+    results = run_checks(settings())
+    for result in results:
+        print_line(f"{'ok    ' if result.is_ok else 'FAILED'}  {result.component:<10} {result.message}")
+    raise typer.Exit(0 if all(result.is_ok for result in results) else EXIT_FAILED)
 
 
 @app.command()
-def backup(to: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")]) -> None:
-    """Write everything that Postgres holds into one file."""
+def backup(to: Annotated[Path, typer.Argument(help="File to write; it must not exist.")]) -> None:
+    """Write the whole database to one file."""
     from core.launcher.backups import write_backup  # noqa: PLC0415
 
     with _postgres_url() as url:
         size = write_backup(url, to, settings().pg_bin_dir)
-    print_line(f"{to} holds everything, {size / 1e6:,.1f} MB. It holds hashes of passwords too: keep it safe.")
+    print_line(f"Backup written to {to}, {wording.byte_size(size)}. It contains password hashes: keep it safe.")
 
 
 @app.command()
 def restore(
-    file: Annotated[Path, typer.Argument(help="What `backup` wrote.")],
-    replace: Annotated[bool, typer.Option("--replace", help="Put it in the place of what is there.")] = False,
+    file: Annotated[Path, typer.Argument(help="File that `backup` wrote.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the data in the database.")] = False,
 ) -> None:
-    """Put back what a backup holds, all of it or nothing; everybody has to sign in again."""
-    from core.launcher.backups import restore_backup as put_back  # noqa: PLC0415
+    """Restore a backup, completely or not at all; everyone has to sign in again."""
+    from core.launcher.backups import restore_backup  # noqa: PLC0415
     from core.launcher.stack import migrate_if_needed  # noqa: PLC0415
 
     with _postgres_url() as url:
-        put_back(url, file, settings().pg_bin_dir, replace=replace)
+        restore_backup(url, file, settings().pg_bin_dir, replace=replace)
         migrate_if_needed(url.render_as_string(hide_password=False))
-    print_line(f"{file} is restored.")
+    print_line(f"Restored {file}.")
 
 
 @contextmanager
 def _postgres_url() -> "Iterator[URL]":
-    """The address of Postgres, which is started for as long as this takes where it is an embedded one."""
+    """Yield the URL of Postgres; an embedded server runs for the duration of the block."""
     from core.db.engine import parse_database_url  # noqa: PLC0415
     from core.launcher.embedded import lease  # noqa: PLC0415
 
-    wanted = settings()
-    if wanted.database_url:
-        yield parse_database_url(wanted.database_url)
+    config = settings()
+    if config.database_url:
+        yield parse_database_url(config.database_url)
     else:
-        with lease(wanted.data_dir, pg_bin_dir=wanted.pg_bin_dir, redis=False) as servers:
+        with lease(config.data_dir, pg_bin_dir=config.pg_bin_dir, redis=False) as servers:
             yield parse_database_url(servers.database_url)
 
 
@@ -105,33 +105,33 @@ def _postgres_url() -> "Iterator[URL]":
 def create_person(
     name: str,
     role: Annotated[str, typer.Option(help="analyst or admin")] = "analyst",
-    email: Annotated[str, typer.Option(help="Address, for people; nothing is sent to it.")] = "",
+    email: Annotated[str, typer.Option(help="E-mail address, for display; nothing is sent to it.")] = "",
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input instead of making a link.")
     ] = False,
 ) -> None:
-    """Add somebody, and print a link with which they set their password."""
+    """Create a person and print a link for setting their password."""
     from core.auth import people  # noqa: PLC0415
     from core.launcher.embedded.urls import use_embedded_servers  # noqa: PLC0415
 
     use_embedded_servers()
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     person = people.create(name, actor=CLI_ACTOR, role=role, email=email, password=password)
-    print_line(f"{person.username} is an {person.role} now.")
+    print_line(f"Created {person.role} {person.username}.")
     if not password_stdin:
         print_reset_link(person.id)
 
 
 @app.command()
 def reset_password(name: str) -> None:
-    """Print a link with which somebody sets a new password, once and within an hour."""
+    """Print a link for setting a new password; it can be used once and expires in an hour."""
     from core.auth import people  # noqa: PLC0415
     from core.launcher.embedded.urls import use_embedded_servers  # noqa: PLC0415
 
     use_embedded_servers()
     person = people.find_by_username(name)
     if person is None:
-        raise NotFound(f"There is nobody called {name!r}")
+        raise NotFound(f"There is no person called {name!r}")
     print_reset_link(person.id)
 
 
@@ -140,27 +140,27 @@ def print_reset_link(person_id: int) -> None:
     from core.auth.identity import Origin  # noqa: PLC0415
 
     token = tickets.issue_reset(CLI_ACTOR, person_id, Origin())
-    # What stands after # stays in the browser: no server and no proxy writes it down.
+    # Browsers do not send the part after #, so the token appears in no server's or proxy's log.
     print_line(f"{settings().address}/reset#{token}")
-    print_line("The link is good once and for an hour; whoever has it can sign in with it.")
+    print_line("The link can be used once and expires in an hour. Anyone who has it can set the password.")
 
 
-def print_line(sentence: str) -> None:
-    """Tell the person at the terminal, at once even when output goes to a file."""
-    print(sentence, flush=True)  # noqa: T201
+def print_line(line: str) -> None:
+    """Print to standard output and flush, so that the line appears immediately in a file too."""
+    print(line, flush=True)  # noqa: T201
 
 
 def validation_messages(error: ValidationError) -> list[str]:
-    """Name each setting as it is written in the environment."""
+    """Return one sentence per invalid setting, with its name in the environment."""
     sentences = []
     for problem in error.errors():
         name = str(problem["loc"][0]).upper() if problem["loc"] else "A setting"
-        sentences.append(f"{name} cannot be used: {problem['msg'].removeprefix('Value error, ')}")
+        sentences.append(f"{name} is invalid: {problem['msg'].removeprefix('Value error, ')}")
     return sentences
 
 
 def main() -> None:
-    """Run a command; what goes wrong on purpose is one sentence, not a traceback."""
+    """Run a command; print an expected error as one sentence instead of a traceback, and set the exit code."""
     try:
         app()
     except ValidationError as error:
@@ -173,8 +173,8 @@ def main() -> None:
         sys.exit(EXIT_INTERRUPTED)
 
 
-def _print_error(sentence: str, code: int) -> int:
-    print(sentence, file=sys.stderr)  # noqa: T201
+def _print_error(message: str, code: int) -> int:
+    print(message, file=sys.stderr)  # noqa: T201
     return code
 
 

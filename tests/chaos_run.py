@@ -71,7 +71,7 @@ class ChaosRun:
                 self._kill_process(name)
             self.kill_counts[name] = self.kill_counts.get(name, 0) + 1
             if not self.servers.is_supervised():
-                self.servers.hold()
+                self.servers.acquire()
 
     def settle(self, is_done: Callable[["ChaosRun"], bool]) -> bool:
         """Let what is left finish its work, as if the minute had passed after which a silent worker counts as dead."""
@@ -145,7 +145,7 @@ class ChaosRun:
                 if condition():
                     return True
             if not self.servers.is_supervised():
-                self.servers.hold()
+                self.servers.acquire()
             time.sleep(0.2)
         return False
 

@@ -1,4 +1,4 @@
-"""Backups: everything in Postgres in one file, and back again, all of it or nothing."""
+"""Back up the whole database to one file with pg_dump, and restore it in one transaction."""
 
 import os
 import subprocess
@@ -14,9 +14,9 @@ from core.errors import BadInput, ServerUnavailable
 from core.launcher.embedded.binaries import PostgresBinaries, find_postgres
 
 PG_DUMP_MAGIC = b"PGDMP"
-# Before the tables come back: what is there goes, in the same transaction.
+# Runs before the restore, in the same transaction.
 RESET_SCHEMA_SQL = b"DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\n"
-# After it: nobody may go on with a session that had been ended since, and pages must not keep what they showed.
+# Runs after it: sessions that were revoked since the backup must not become valid again, and cached frames expire.
 AFTER_RESTORE_SQL = b"""
 UPDATE public.session SET revoked_at = now(), revoked_reason = 'restored' WHERE revoked_at IS NULL;
 DELETE FROM public.ticket;
@@ -25,17 +25,17 @@ UPDATE public.data_version SET version = version + 1000000, published_at = now()
 
 
 def write_backup(url: URL, to: Path, pg_bin_dir: str = "") -> int:
-    """Write everything into the file *to*; returns its size in bytes. Only whole backups get that name.
+    """Write the database to the file *to* and return its size in bytes. An incomplete backup never has that name.
 
-    Raises BadInput when *to* exists or cannot be written, ServerUnavailable when Postgres cannot be read.
+    Raises BadInput when *to* exists or cannot be written, ServerUnavailable when pg_dump fails.
     """
     if to.exists():
-        raise BadInput(f"{to} exists already; a backup overwrites nothing")
+        raise BadInput(f"{to} exists already; a backup does not overwrite files")
     if not to.absolute().parent.is_dir():
         raise BadInput(f"There is no folder {to.absolute().parent}")
     partial = to.with_name(f"{to.name}.partial")
     try:
-        # It holds the hashes of passwords: for nobody else's eyes.
+        # It contains password hashes, so only its owner may read it.
         os.close(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
         _run_program(
             "pg_dump", ["--format=custom", "--no-owner", "--no-privileges", f"--file={partial}"], url, pg_bin_dir
@@ -49,9 +49,10 @@ def write_backup(url: URL, to: Path, pg_bin_dir: str = "") -> int:
 
 
 def restore_backup(url: URL, file: Path, pg_bin_dir: str = "", *, replace: bool = False) -> None:
-    """Put back what *file* holds, in one transaction: a file that breaks off changes nothing.
+    """Restore *file* in one transaction: a truncated file changes nothing.
 
-    Raises BadInput when there is data already and *replace* is not given, or others are connected.
+    Raises BadInput when *file* is not a backup, there is data and *replace* is false, or others are connected, and
+    ServerUnavailable when Postgres' programs fail.
     """
     try:
         with file.open("rb") as opened:
@@ -59,13 +60,13 @@ def restore_backup(url: URL, file: Path, pg_bin_dir: str = "", *, replace: bool 
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror}") from None
     if not is_backup:
-        raise BadInput(f"{file} is no backup of Almanac")
+        raise BadInput(f"{file} is not a backup of Almanac")
     _check_can_restore(url, replace=replace)
     binaries = find_postgres(pg_bin_dir)
     script = _run_program(
         "pg_restore", ["--no-owner", "--no-privileges", "--file=-", str(file.absolute())], None, pg_bin_dir
     )
-    # What the script makes itself would be there twice.
+    # RESET_SCHEMA_SQL creates the schema already.
     body = script.replace(b"\nCREATE SCHEMA public;\n", b"\n")
     _run_psql(binaries, url, RESET_SCHEMA_SQL + body + AFTER_RESTORE_SQL)
 
@@ -84,9 +85,9 @@ def _check_can_restore(url: URL, *, replace: bool) -> None:
             " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
         ).fetchone()
     if filled and not replace:
-        raise BadInput("There is data already; --replace puts the backup in its place")
+        raise BadInput("The database contains data; --replace overwrites it with the backup")
     if others and others[0]:
-        raise BadInput("Almanac still runs on this database; stop it first")
+        raise BadInput("Almanac is still connected to this database; stop it first")
 
 
 def _run_psql(binaries: PostgresBinaries, url: URL, script: bytes) -> None:
@@ -99,7 +100,7 @@ def _run_psql(binaries: PostgresBinaries, url: URL, script: bytes) -> None:
         check=False,
     )
     if done.returncode:
-        raise ServerUnavailable(f"The backup was not restored, nothing was changed: {_error_message(done.stderr)}")
+        raise ServerUnavailable(f"Nothing was restored or changed: {_error_message(done.stderr)}")
 
 
 def _run_program(program: str, arguments: Sequence[str], url: URL | None, pg_bin_dir: str) -> bytes:
@@ -113,8 +114,8 @@ def _run_program(program: str, arguments: Sequence[str], url: URL | None, pg_bin
     return done.stdout
 
 
-def _error_message(said: bytes) -> str:
-    lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
+def _error_message(output: bytes) -> str:
+    lines = [line for line in output.decode(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower()]
     return (errors or lines or ["no reason given"])[0]
 
@@ -124,11 +125,11 @@ def _libpq_url(url: URL) -> str:
 
 
 def _connection_variables(url: URL) -> dict[str, str]:
-    """As variables: a password on a command line would show in the list of processes."""
+    """Return libpq's environment variables: a password on a command line would show in the list of processes."""
     names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
     names |= {"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT"}
-    given = {"PGCONNECT_TIMEOUT": "10"}
+    variables = {"PGCONNECT_TIMEOUT": "10"}
     with suppress(psycopg.ProgrammingError):
-        told = conninfo_to_dict(_libpq_url(url))
-        given |= {names[name]: str(value) for name, value in told.items() if name in names and value is not None}
-    return given
+        options = conninfo_to_dict(_libpq_url(url))
+        variables |= {names[name]: str(value) for name, value in options.items() if name in names and value is not None}
+    return variables

@@ -1,6 +1,6 @@
-"""Almanac against a pretend GitHub, with a data directory of its own: filled within a minute, without network.
+"""Run Almanac against the sandbox GitHub with a separate data directory: filled within a minute, without network.
 
-The pretend GitHub is reached as the real one is, by its address: nothing else knows that it is none.
+The sandbox is configured by GITHUB_API_URL alone; no other code knows that it is not the real GitHub.
 """
 
 import json
@@ -13,58 +13,62 @@ from core.launcher.stack import Stack, free_port
 from core.settings import Settings
 
 HOST = "127.0.0.1"
-SANDBOX_TOKEN = "sandbox-token-1"  # noqa: S105 - known to everybody, good for nothing else
+SANDBOX_TOKEN = "sandbox-token-1"  # noqa: S105 - public, valid in the sandbox only
 SANDBOX_START_TIMEOUT_SECONDS = 60.0
 POLL_SECONDS = 0.1
 
 
 class Demo(Stack):
-    """What `make demo` is."""
+    """The processes of `make demo`."""
 
-    world = ("--accounts", "40", "--seed", "7")
+    sandbox_arguments = ("--accounts", "40", "--seed", "7")
 
     @classmethod
-    def of(cls, wanted: Settings, say: Callable[[str], None]) -> "Demo":
-        """Leave alone what people set for the real thing: its databases, its tokens, its data directory."""
-        own = {"database_url": "", "redis_url": "", "data_dir": wanted.data_dir / "demo"}
-        address = f"http://{HOST}:{free_port(HOST, 0)}"
-        environment = {"GITHUB_API_URL": address, "GITHUB_TOKENS": SANDBOX_TOKEN, "REFRESH_EVERY": "2m"}
-        # Whoever set databases for the real thing would reset a password there.
-        other_place = f"DATABASE_URL= DATA_DIR={own['data_dir']} "
-        return cls(wanted.model_copy(update=own), say, environment, command_prefix=other_place)
+    def from_settings(cls, settings: Settings, print_line: Callable[[str], None]) -> "Demo":
+        """Create the demo without touching the configured databases, tokens and data directory."""
+        overrides = {"database_url": "", "redis_url": "", "data_dir": settings.data_dir / "demo"}
+        sandbox_url = f"http://{HOST}:{free_port(HOST, 0)}"
+        environment = {"GITHUB_API_URL": sandbox_url, "GITHUB_TOKENS": SANDBOX_TOKEN, "REFRESH_EVERY": "2m"}
+        # Without it, a printed command such as reset-password would use the configured database.
+        command_prefix = f"DATABASE_URL= DATA_DIR={overrides['data_dir']} "
+        return cls(settings.model_copy(update=overrides), print_line, environment, command_prefix=command_prefix)
 
     @property
     def sandbox_url(self) -> str:
-        return self.more_environment["GITHUB_API_URL"]
+        return self.extra_environment["GITHUB_API_URL"]
 
     def prepare_data(self) -> None:
-        """Track everybody there is."""
-        self.say("Filling it from a pretend GitHub …")
+        """Start the sandbox and track all its accounts."""
+        self.print_line("Filling the database from the sandbox GitHub …")
         port = self.sandbox_url.rpartition(":")[2]
-        self.add("pretend GitHub", "-m", "ingest", "sandbox", "--port", port, "--busy", *self.world, quiet=True)
-        self.more_environment = {**self.more_environment, "TRACK": ",".join(self._sandbox_logins())}
+        self.start_child(
+            "sandbox GitHub", "-m", "ingest", "sandbox", "--port", port, "--busy", *self.sandbox_arguments, quiet=True
+        )
+        self.extra_environment = {**self.extra_environment, "TRACK": ",".join(self._sandbox_logins())}
         self.run_command("-m", "ingest", "track", "--first-start", quiet=True)
 
-    def after_start(self) -> None:
-        """Take in its past years, once."""
-        history = self.wanted.data_dir.resolve() / "history.csv.gz"
+    def finish_start(self) -> None:
+        """Import the sandbox's past years, once."""
+        history = self.settings.data_dir.resolve() / "history.csv.gz"
         if history.exists():
             return
-        # It gets its name after its import, so that an interrupted one is done again.
-        coming = history.with_name("coming.csv.gz")
-        written = self.run_command("-m", "ingest", "sandbox", "--write-history", str(coming), *self.world, quiet=True)
-        if written and self.run_command("-m", "ingest", "import-history", str(coming), "--source", "sandbox"):
-            coming.rename(history)
+        # Renamed after the import, so that an interrupted import is repeated.
+        partial = history.with_name("coming.csv.gz")
+        written = self.run_command(
+            "-m", "ingest", "sandbox", "--write-history", str(partial), *self.sandbox_arguments, quiet=True
+        )
+        if written and self.run_command("-m", "ingest", "import-history", str(partial), "--source", "sandbox"):
+            partial.rename(history)
 
     def _sandbox_logins(self) -> list[str]:
-        until = time.monotonic() + SANDBOX_START_TIMEOUT_SECONDS
+        deadline = time.monotonic() + SANDBOX_START_TIMEOUT_SECONDS
         while True:
             try:
-                with urlopen(f"{self.sandbox_url}/_sandbox/logins", timeout=5) as answer:  # noqa: S310 - our own
-                    logins: list[str] = json.load(answer)
+                with urlopen(f"{self.sandbox_url}/_sandbox/logins", timeout=5) as response:  # noqa: S310 - our own
+                    logins: list[str] = json.load(response)
             except OSError as error:
-                if time.monotonic() > until:
-                    raise ServerUnavailable("The pretend GitHub does not answer") from error
+                if time.monotonic() > deadline:
+                    raise ServerUnavailable("The sandbox GitHub does not respond") from error
                 time.sleep(POLL_SECONDS)
             else:
                 return logins

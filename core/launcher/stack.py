@@ -1,4 +1,4 @@
-"""The whole of Almanac on one machine: servers, web, scheduler and worker, started together and stopped together."""
+"""Run all of Almanac on one machine (`make run`): embedded servers, web process, scheduler and worker."""
 
 import contextlib
 import errno
@@ -19,181 +19,183 @@ from core.settings import Settings
 
 POLL_SECONDS = 0.1
 WEB_START_TIMEOUT_SECONDS = 10.0
-# Together they stay within the ten seconds that a stop may take.
+# A stop takes ten seconds at most.
 CHILDREN_STOP_SECONDS = 8.5
 SERVERS_STOP_SECONDS = 10.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopRequested(BaseException):
-    """Somebody asked all of it to stop."""
+    """A signal asked the stack to stop. A BaseException, so that no handler of errors swallows it."""
 
 
 @dataclass
 class Stack:
-    """What `make run` is. Built from settings that were checked; `run` returns after a stop."""
+    """The processes of `make run`. *settings* are validated; `run` returns after a stop signal."""
 
-    wanted: Settings
-    say: Callable[[str], None]
-    more_environment: Mapping[str, str] = field(default_factory=dict)
+    settings: Settings
+    print_line: Callable[[str], None]
+    extra_environment: Mapping[str, str] = field(default_factory=dict)
     children: list[ChildProcess] = field(default_factory=list)
     servers: Servers | None = None
-    address: str = ""
+    url: str = ""
     is_announced: bool = False
-    sign_in_hint: str = ""  # how to sign in, said with the address
-    command_prefix: str = ""  # what a command needs before it to find this database
-    asked: list[int] = field(default_factory=list)  # the signals that asked it to stop
+    sign_in_hint: str = ""  # printed with the URL
+    command_prefix: str = ""  # environment that printed commands need to find this database
+    received_signals: list[int] = field(default_factory=list)
 
     def run(self) -> None:
-        """Start everything and keep it running until a signal. Raises AlmanacError when it cannot start."""
-        self.wanted = self.wanted.model_copy(update={"port": free_port(self.wanted.host, self.wanted.port)})
-        self.address = self.wanted.address
-        with raise_on_stop_signals(self.asked):
+        """Start everything, print the URL and keep it running until a signal. Raises AlmanacError when it cannot start."""
+        self.settings = self.settings.model_copy(update={"port": free_port(self.settings.host, self.settings.port)})
+        self.url = self.settings.address
+        with raise_on_stop_signals(self.received_signals):
             try:
                 self._start()
-                while not self.asked:
+                while not self.received_signals:
                     self._supervise()
             except StopRequested:
-                pass  # it is in `asked` as well
+                pass  # the signal is in `received_signals` too
             finally:
                 ignore_stop_signals()
-                if self.asked:
-                    self.say("Stopping …")
+                if self.received_signals:
+                    self.print_line("Stopping …")
                 self._stop()
 
     @property
     def environment(self) -> dict[str, str]:
-        """What children must agree about, whatever `.env` says."""
+        """Environment variables that all children share and that override `.env`."""
         return {
             "DATABASE_URL": self.database_url,
             "REDIS_URL": self.redis_url,
-            "DATA_DIR": str(self.wanted.data_dir.resolve()),
-            "PORT": str(self.wanted.port),
+            "DATA_DIR": str(self.settings.data_dir.resolve()),
+            "PORT": str(self.settings.port),
             FIRST_ADMIN_HANDLED_VARIABLE: "yes",
-            **self.more_environment,
+            **self.extra_environment,
         }
 
     @property
     def database_url(self) -> str:
-        return self.wanted.database_url or (self.servers.database_url if self.servers else "")
+        return self.settings.database_url or (self.servers.database_url if self.servers else "")
 
     @property
     def redis_url(self) -> str:
-        return self.wanted.redis_url or (self.servers.redis_url if self.servers else "")
+        return self.settings.redis_url or (self.servers.redis_url if self.servers else "")
 
-    def add(self, name: str, *arguments: str, quiet: bool = False) -> None:
-        """Start a child that runs as long as we do."""
-        child = ChildProcess(name, [sys.executable, *arguments], self.environment, self.say, quiet)
+    def start_child(self, name: str, *arguments: str, quiet: bool = False) -> None:
+        """Start `python *arguments*`; it is restarted whenever it exits."""
+        child = ChildProcess(name, [sys.executable, *arguments], self.environment, self.print_line, quiet)
         self.children.append(child)
         child.start()
 
     def run_command(self, *arguments: str, quiet: bool = False) -> bool:
-        """Run one command to its end, looking after the others meanwhile."""
+        """Run `python *arguments*` to its end while supervising the children; return whether it succeeded."""
         process = start_process([sys.executable, *arguments], self.environment, quiet=quiet)
         try:
-            while process.poll() is None and not self.asked:
+            while process.poll() is None and not self.received_signals:
                 self._supervise()
         finally:
-            if self.asked:
+            if self.received_signals:
                 process.terminate()
             code = process.wait()
-        if self.asked:
+        if self.received_signals:
             raise StopRequested
         if code:
-            self.say(f"`python {' '.join(arguments)}` {exit_description(code)}.")
+            self.print_line(f"`python {' '.join(arguments)}` {exit_description(code)}.")
         return code == 0
 
     def prepare_data(self) -> None:
-        """What has to be there when the scheduler starts."""
+        """Write the data that the scheduler needs at its start."""
         self.run_command("-m", "ingest", "track", "--first-start")
 
-    def after_start(self) -> None:
-        """What can wait until all of it runs."""
+    def finish_start(self) -> None:
+        """Do what can wait until all processes run. For subclasses."""
 
     def _start(self) -> None:
-        own = {"postgres": not self.wanted.database_url, "redis": not self.wanted.redis_url}
-        if any(own.values()):
-            bin_dir = self.wanted.pg_bin_dir
-            self.servers = Servers.at(self.wanted.data_dir, pg_bin_dir=bin_dir, durable=True, **own)
-        # The addresses are known before the servers run, so that the slowest child loads meanwhile.
-        self.add("web process", "app.py")
+        embedded = {"postgres": not self.settings.database_url, "redis": not self.settings.redis_url}
+        if any(embedded.values()):
+            bin_dir = self.settings.pg_bin_dir
+            self.servers = Servers.for_data_dir(self.settings.data_dir, pg_bin_dir=bin_dir, durable=True, **embedded)
+        # The servers' URLs are known before they run, so the slowest child can start loading.
+        self.start_child("web process", "app.py")
         if self.servers:
-            self.servers.hold()
+            self.servers.acquire()
         migrate_if_needed(self.database_url)
         self._ensure_first_admin()
         self._wait_for_web()
         self.prepare_data()
-        self.add("scheduler", "-m", "ingest", "scheduler")
-        self.add("worker", "-m", "ingest", "worker")
-        self.after_start()
+        self.start_child("scheduler", "-m", "ingest", "scheduler")
+        self.start_child("worker", "-m", "ingest", "worker")
+        self.finish_start()
 
     def _ensure_first_admin(self) -> None:
-        found = bootstrap_first_admin(self.database_url, self.wanted, self.command_prefix)
-        self.sign_in_hint = found.later
-        if found.immediate_message:
-            self.say(found.immediate_message)
+        hint = bootstrap_first_admin(self.database_url, self.settings, self.command_prefix)
+        self.sign_in_hint = hint.later
+        if hint.immediate_message:
+            self.print_line(hint.immediate_message)
 
     def _wait_for_web(self) -> None:
-        """Leave it the processor until it answers: nobody waits for the others."""
-        until = time.monotonic() + WEB_START_TIMEOUT_SECONDS
-        while not self.asked and not self._announce() and time.monotonic() < until:
+        """Wait until the web process responds, so that it need not share the processor while it starts."""
+        deadline = time.monotonic() + WEB_START_TIMEOUT_SECONDS
+        while not self.received_signals and not self._announce() and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
 
     def _announce(self) -> bool:
-        """Say where Almanac is, once it is there."""
-        if not self.is_announced and is_healthy(self.wanted.host, self.wanted.port):
+        """Print the URL once the web process responds; return whether it was printed."""
+        if not self.is_announced and is_healthy(self.settings.host, self.settings.port):
             self.is_announced = True
-            self.say(f"Almanac is at {self.address} (Ctrl-C stops it).")
+            self.print_line(f"Almanac is at {self.url} (Ctrl-C stops it).")
             if self.sign_in_hint:
-                self.say(self.sign_in_hint)
+                self.print_line(self.sign_in_hint)
         return self.is_announced
 
     def _supervise(self) -> None:
         for child in self.children:
-            child.look(time.monotonic())
+            child.restart_if_ended(time.monotonic())
         self._restart_servers()
         self._announce()
         time.sleep(POLL_SECONDS)
 
     def _restart_servers(self) -> None:
         if self.servers and not self.servers.is_supervised():
-            self.say("The embedded servers have lost their supervisor; they are started again.")
+            self.print_line("The supervisor of the embedded servers has exited; restarting them.")
             try:
-                self.servers.hold()
+                self.servers.acquire()
             except ServerUnavailable as error:
-                self.say(f"{error}; trying again.")
+                self.print_line(f"{error}; retrying.")
 
     def _stop(self) -> None:
-        began = time.monotonic()
+        started_at = time.monotonic()
         for child in self.children:
             child.terminate()
         for child in self.children:
-            child.wait_or_kill(began + CHILDREN_STOP_SECONDS)
+            child.wait_or_kill(started_at + CHILDREN_STOP_SECONDS)
         if self.servers:
-            self.servers.release(wait_seconds=max(1.0, began + SERVERS_STOP_SECONDS - time.monotonic()))
+            self.servers.release(wait_seconds=max(1.0, started_at + SERVERS_STOP_SECONDS - time.monotonic()))
 
 
 def free_port(host: str, port: int) -> int:
-    """Return *port*, or a free one for 0. Raises BadInput when something listens there already."""
+    """Return *port*, or a free port for 0. Raises BadInput when *port* is in use or *host* is not of this machine."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as listener:
-        # As servers do: what a connection closed a minute ago left behind is no obstacle.
+        # As servers do: connections in TIME_WAIT do not block the port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
         except PermissionError:
-            raise BadInput(f"Port {port} is for root only; set PORT to another") from None
+            raise BadInput(f"Port {port} requires root; set PORT to another port") from None
         except socket.gaierror:
-            raise BadInput(f"HOST is {host}, which is no address of this machine") from None
+            raise BadInput(f"HOST is {host}, which is not an address of this machine") from None
         except OSError as error:
             if error.errno == errno.EADDRNOTAVAIL:
-                raise BadInput(f"HOST is {host}, which is no address of this machine") from None
-            raise BadInput(f"Port {port} of {host} is taken; stop what listens there, or set PORT to another") from None
+                raise BadInput(f"HOST is {host}, which is not an address of this machine") from None
+            raise BadInput(
+                f"Port {port} of {host} is in use; stop the process that listens there, or set PORT to another port"
+            ) from None
         return int(listener.getsockname()[1])
 
 
 def is_healthy(host: str, port: int) -> bool:
-    """Ask as anybody would; 503 is what it answers until it reached both servers."""
+    """Return whether /health responds with another status than 503, which means that a server is unavailable."""
     connection = HTTPConnection(host, port, timeout=3)
     try:
         connection.request("GET", "/health")
@@ -205,7 +207,7 @@ def is_healthy(host: str, port: int) -> bool:
 
 
 def migrate_if_needed(database_url: str) -> bool:
-    """Migrate, and tell whether there was anything to do: a current database costs one query, no import of Alembic.
+    """Migrate the database if needed and return whether it was; a current one costs one query, no import of Alembic.
 
     Raises ServerUnavailable when the database cannot be reached.
     """
@@ -218,17 +220,17 @@ def migrate_if_needed(database_url: str) -> bool:
             return False
     except psycopg.Error as error:
         reason = str(error).strip().splitlines()[-1]
-        raise ServerUnavailable(f"DATABASE_URL cannot be used: {reason}") from error
+        raise ServerUnavailable(f"Cannot connect to DATABASE_URL: {reason}") from error
     migrations.upgrade(database_url)
     return True
 
 
 @contextlib.contextmanager
-def raise_on_stop_signals(asked: list[int]) -> Iterator[None]:
-    """Raise Stopped wherever the work is, and note it: libraries may swallow what is raised in their callbacks."""
+def raise_on_stop_signals(received: list[int]) -> Iterator[None]:
+    """Raise StopRequested on a stop signal and append it to *received*: libraries may swallow the exception."""
 
     def stop(number: int, _frame: object) -> None:
-        asked.append(number)
+        received.append(number)
         raise StopRequested
 
     before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
@@ -240,6 +242,6 @@ def raise_on_stop_signals(asked: list[int]) -> Iterator[None]:
 
 
 def ignore_stop_signals() -> None:
-    """A second Ctrl-C must not leave half of it running; stopping is bounded in time anyway."""
+    """Ignore further stop signals: a second Ctrl-C must not interrupt the shutdown, which is bounded in time."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)

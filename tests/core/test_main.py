@@ -1,5 +1,3 @@
-"""The command line of the house says what is, in sentences, and fails when something does not work."""
-
 import sys
 from collections.abc import Callable, Iterator
 
@@ -15,7 +13,7 @@ RunCommand = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[RunCommand]:
-    """Run a command as its process would and return its exit code with all it said."""
+    """Run a command as its process would and return its exit code with its output."""
 
     def command(*words: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["core", *words])
@@ -25,25 +23,29 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return int(ended.value.code or 0), said.out + said.err
 
     yield command
-    structlog.reset_defaults()  # the command line wrote to a stream that is gone
+    structlog.reset_defaults()  # the command line logged to a stream that is closed
 
 
 def test_a_second_migration_finds_nothing_to_do(run: RunCommand, committing_database: Engine) -> None:
-    assert run("migrate") == (0, "The tables were current already.\n")
+    assert run("migrate") == (0, "The database is up to date.\n")
 
 
 def test_migrating_an_empty_database_makes_the_tables(run: RunCommand, committing_database: Engine) -> None:
     with committing_database.begin() as connection:
         connection.execute(text("DROP SCHEMA public CASCADE"))
         connection.execute(text("CREATE SCHEMA public"))
-    assert run("migrate") == (0, "The tables are current now.\n")
-    assert run("migrate") == (0, "The tables were current already.\n")
+    assert run("migrate") == (0, "The database was migrated.\n")
+    assert run("migrate") == (0, "The database is up to date.\n")
 
 
-def test_a_check_tells_of_each_part_that_it_works(run: RunCommand, committing_database: Engine, redis: Redis) -> None:
+def test_a_check_lists_each_component_that_works(run: RunCommand, committing_database: Engine, redis: Redis) -> None:
     code, said = run("check")
     assert code == 0
-    assert [line.split()[:2] for line in said.splitlines()] == [["ok", "Postgres"], ["ok", "tables"], ["ok", "Redis"]]
+    assert [line.split()[:2] for line in said.splitlines()] == [
+        ["ok", "Postgres"],
+        ["ok", "migrations"],
+        ["ok", "Redis"],
+    ]
 
 
 def test_a_check_of_tables_that_were_not_migrated_says_what_to_do(
@@ -53,22 +55,22 @@ def test_a_check_of_tables_that_were_not_migrated_says_what_to_do(
         connection.execute(text("DROP TABLE alembic_version"))
     code, said = run("check")
     assert code == 1
-    assert "NOT  tables     not at the newest revision; run `python -m core migrate`" in said
+    assert "FAILED  migrations not at the newest revision; run `python -m core migrate`" in said
 
 
-def test_a_check_goes_on_when_a_server_is_away(
+def test_a_check_continues_when_a_server_is_unavailable(
     run: RunCommand, committing_database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
     code, said = run("check")
     assert code == 1
-    assert "ok   Postgres" in said
-    assert "NOT  Redis" in said
+    assert "ok      Postgres" in said
+    assert "FAILED  Redis" in said
 
 
-def test_a_database_that_is_away_is_one_sentence(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_database_is_one_sentence(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/none")
     code, said = run("migrate")
     assert code == 1
-    assert said.startswith("DATABASE_URL cannot be used: ")
+    assert said.startswith("Cannot connect to DATABASE_URL: ")
     assert "Traceback" not in said

@@ -1,5 +1,3 @@
-"""`python -m core` adds people and makes links with which they set their password."""
-
 import io
 import sys
 from collections.abc import Callable, Iterator
@@ -34,36 +32,36 @@ def run(
         settings.cache_clear()
         monkeypatch.setattr(sys, "argv", ["core", *words])
         monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
-        capsys.readouterr()  # what was logged before the command began
+        capsys.readouterr()  # what was logged before the command started
         with pytest.raises(SystemExit) as ended:
             main()
         said = capsys.readouterr()
         return int(ended.value.code or 0), said.out + said.err
 
     yield command
-    structlog.reset_defaults()  # the command line wrote to a stream that is gone
+    structlog.reset_defaults()  # the command line logged to a stream that is closed
 
 
-def test_somebody_is_added_with_a_link_to_set_their_password(run: RunCommand) -> None:
+def test_a_person_is_created_with_a_link_for_setting_the_password(run: RunCommand) -> None:
     code, said = run("create-person", "ada", "--email", "ada@example.org", PUBLIC_URL="https://almanac.example.org")
     assert code == 0
     first, link, warning = said.splitlines()
-    assert first == "ada is an analyst now."
+    assert first == "Created analyst ada."
     address, _, token = link.partition("#")
     assert address == "https://almanac.example.org/reset"
-    assert "once and for an hour" in warning
+    assert "can be used once and expires in an hour" in warning
     ada = tickets.redeem_reset(token, "My own one 1", origin=audit.UNKNOWN_ORIGIN)
     assert (ada.email, ada.role) == ("ada@example.org", "analyst")
     assert sign_in.sign_in("ada", "My own one 1", audit.UNKNOWN_ORIGIN).id == ada.id
 
 
-def test_a_password_can_come_from_a_pipe(run: RunCommand) -> None:
+def test_a_password_can_be_piped_in(run: RunCommand) -> None:
     code, said = run("create-person", "ada", "--role", "admin", "--password-stdin", typed=" My own one 1 \n")
-    assert (code, said) == (0, "ada is an admin now.\n")
+    assert (code, said) == (0, "Created admin ada.\n")
     assert sign_in.sign_in("ada", " My own one 1 ", audit.UNKNOWN_ORIGIN).role == "admin"
 
 
-def test_a_forgotten_password_is_set_anew_by_a_link(run: RunCommand) -> None:
+def test_a_forgotten_password_is_reset_by_a_link(run: RunCommand) -> None:
     people.create("ada", actor="test")
     code, said = run("reset-password", "ADA", PORT="9000")
     assert code == 0
@@ -79,10 +77,10 @@ def test_a_forgotten_password_is_set_anew_by_a_link(run: RunCommand) -> None:
         (("create-person", "ada", "--email", "nonsense"), 2, "That is no e-mail address"),
         (("create-person", "ada", "--password-stdin"), 2, "A password has at least 8 characters"),
         (("create-person", "TAKEN"), 1, "The name TAKEN is taken"),
-        (("reset-password", "nobody"), 1, "There is nobody called 'nobody'"),
+        (("reset-password", "nobody"), 1, "There is no person called 'nobody'"),
     ],
 )
-def test_what_cannot_be_is_one_sentence(run: RunCommand, words: tuple[str, ...], code: int, sentence: str) -> None:
+def test_invalid_arguments_are_one_sentence(run: RunCommand, words: tuple[str, ...], code: int, sentence: str) -> None:
     people.create("taken", actor="test")
     ended, said = run(*words)
     assert ended == code

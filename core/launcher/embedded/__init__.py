@@ -1,6 +1,6 @@
-"""Postgres and Valkey on the own machine: started when first leased, stopped when nobody leases them any more.
+"""Embedded Postgres and Valkey: started with the first lease, stopped after the last one is released.
 
-`lease` is light: it imports neither SQLAlchemy nor pandas, so that a command can start at once.
+`lease` imports neither SQLAlchemy nor pandas, so that commands start fast.
 """
 
 import sys
@@ -16,7 +16,7 @@ __all__ = ["Servers", "lease"]
 
 UNSUPPORTED_ON_WINDOWS = (
     "Almanac's embedded Postgres and Valkey run on Linux and macOS; "
-    "on Windows use WSL, or set DATABASE_URL and REDIS_URL to servers of your own"
+    "on Windows use WSL, or set DATABASE_URL and REDIS_URL to other servers"
 )
 
 
@@ -25,9 +25,9 @@ def lease(
 ) -> "Servers":
     """Start or join the embedded servers of *data_dir* and hold them until this process ends or releases them.
 
-    With `postgres=False` or `redis=False` only the other one is leased, and the URL of the one left out is empty.
-    Only the first of several processes decides about *pg_bin_dir* and *durable* (`False` trades safety for speed).
-    Raises ServerUnavailable, with the reason, when a server cannot be started.
+    With `postgres=False` or `redis=False` only the other server is leased, and the omitted one's URL is empty.
+    *pg_bin_dir* and *durable* (`False`: fsync off) take effect only for the process that starts the servers.
+    Raises ServerUnavailable with the reason when a server cannot be started.
     """
     if sys.platform == "win32":
         raise ServerUnavailable(UNSUPPORTED_ON_WINDOWS)

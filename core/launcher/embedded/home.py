@@ -1,4 +1,4 @@
-"""Where the embedded servers of one data directory live, and which user they run as."""
+"""Folders of one data directory's embedded servers, and the operating-system user that runs them."""
 
 import contextlib
 import hashlib
@@ -26,15 +26,15 @@ class ServerUser:
 
     uid: int
     gid: int
-    another: bool  # than this process's own: only root can, and must, have it so
+    is_other_user: bool  # than this process's; only where this process is root, which Postgres refuses
 
     def subprocess_arguments(self) -> dict[str, Any]:
-        """Arguments that make `subprocess` run something as this user."""
-        return {"user": self.uid, "group": self.gid, "extra_groups": []} if self.another else {}
+        """Return the arguments with which `subprocess` runs a command as this user."""
+        return {"user": self.uid, "group": self.gid, "extra_groups": []} if self.is_other_user else {}
 
     def can_enter(self, folder: Path) -> bool:
-        """Ask the kernel, since modes alone do not tell about access lists."""
-        if not self.another:
+        """Return whether this user can enter *folder*. Tried for real, because modes do not show access control lists."""
+        if not self.is_other_user:
             return True
         enter = ["/bin/sh", "-c", 'cd -- "$1"', "sh", str(folder)]
         return (
@@ -45,7 +45,7 @@ class ServerUser:
         )
 
     def owns_privately(self, folder: Path) -> bool:
-        """Tell whether *folder* is a real folder that nobody else can enter."""
+        """Return whether *folder* is a folder of this user that no other user can enter, and not a link."""
         try:
             found = folder.lstat()
         except FileNotFoundError:
@@ -53,25 +53,25 @@ class ServerUser:
         return stat.S_ISDIR(found.st_mode) and found.st_uid == self.uid and not found.st_mode & 0o077
 
     def make_private_folder(self, folder: Path) -> None:
-        """Create *folder* for this user alone, or refuse one that is somebody else's."""
+        """Create *folder* with mode 700. Raises ServerUnavailable when it exists and is not a private folder of this user."""
         try:
             folder.mkdir(mode=0o700)
         except FileExistsError:
             if self.owns_privately(folder):
                 return
-            raise ServerUnavailable(f"{folder} exists, and is not a private folder of user {self.uid}") from None
-        if self.another:
+            raise ServerUnavailable(f"{folder} exists and is not a private folder of user {self.uid}") from None
+        if self.is_other_user:
             os.chown(folder, self.uid, self.gid)
 
 
 @dataclass(frozen=True)
 class ServerFolders:
-    """The folders of one data directory's servers."""
+    """Folders of one data directory's servers."""
 
-    files: Path  # locks, logs and the reasons of failures: always in the data directory
-    root: Path  # cluster, binaries and sockets: there too, unless their user cannot go there
+    files: Path  # locks, logs and error messages: always in the data directory
+    root: Path  # cluster, binaries and sockets: in `files`, unless the servers' user cannot enter it
     sockets: Path
-    owner: ServerUser
+    user: ServerUser
 
     @property
     def cluster(self) -> Path:
@@ -85,29 +85,29 @@ class ServerFolders:
         return self.files / f"{name}.log"
 
     def running(self, name: str) -> Path:
-        """Is there while the supervisor looks after that server."""
+        """Return the file that exists while the supervisor runs that server."""
         return self.files / f"{name}.running"
 
     def failure_file(self, name: str) -> Path:
-        """Holds the reason, while a server cannot be started."""
+        """Return the file with the error message of a server that cannot be started."""
         return self.files / f"{name}.failed"
 
 
 def find_server_folders(data_dir: Path) -> ServerFolders:
-    """Say where the servers of *data_dir* live, creating folders but never changing the mode of one that was there."""
+    """Return the folders for *data_dir*. Creates them, but never changes the mode of an existing one."""
     data_dir = data_dir.expanduser().resolve()
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     _make_traversable(data_dir)
     files = data_dir / "servers"
     _make_traversable(files)
     elsewhere = FALLBACK_ROOT / _short_hash(data_dir)
-    owner = _server_user(files / "postgres", elsewhere / "postgres")
-    root = _choose_root(files, elsewhere, owner)
-    return ServerFolders(files=files, root=root, sockets=_choose_socket_folder(root), owner=owner)
+    user = _server_user(files / "postgres", elsewhere / "postgres")
+    root = _choose_root(files, elsewhere, user)
+    return ServerFolders(files=files, root=root, sockets=_choose_socket_folder(root), user=user)
 
 
 def _make_traversable(folder: Path) -> None:
-    """Create *folder* private to its user, or, as root, so that the servers' user can pass through it."""
+    """Create *folder* with mode 700, or as root 711, so that the servers' user can traverse it."""
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
@@ -121,34 +121,34 @@ def _short_hash(path: Path) -> str:
 
 
 def _server_user(*clusters: Path) -> ServerUser:
-    """Postgres refuses root, so root runs it as whoever owns the cluster, else as `postgres`, else as `nobody`."""
+    """Return this process's user; for root, which Postgres refuses, the cluster's owner, else `postgres` or `nobody`."""
     if os.geteuid() != 0:
-        return ServerUser(os.geteuid(), os.getegid(), another=False)
+        return ServerUser(os.geteuid(), os.getegid(), is_other_user=False)
     for cluster in clusters:
         if cluster.exists() and cluster.stat().st_uid != 0:
             found = cluster.stat()
-            return ServerUser(found.st_uid, found.st_gid, another=True)
+            return ServerUser(found.st_uid, found.st_gid, is_other_user=True)
     for name in PREFERRED_USERS:
         try:
             user = pwd.getpwnam(name)
         except KeyError:
             continue
-        return ServerUser(user.pw_uid, user.pw_gid, another=True)
+        return ServerUser(user.pw_uid, user.pw_gid, is_other_user=True)
     raise ServerUnavailable("Postgres refuses to run as root, and there is neither a user postgres nor a user nobody")
 
 
-def _choose_root(files: Path, elsewhere: Path, owner: ServerUser) -> Path:
-    """What is there already wins: the modes of parents may change between two starts, the data must not move."""
-    if not owner.another:
+def _choose_root(files: Path, elsewhere: Path, user: ServerUser) -> Path:
+    """Return an existing root first: the modes of parent folders may change between starts, the data must not move."""
+    if not user.is_other_user:
         return files
     if not elsewhere.exists():
-        # Programs copied to a path with a quote in it could not find each other: initdb goes through a shell.
-        if (files / "postgres").exists() or (SAFE_PATH_PATTERN.fullmatch(str(files)) and owner.can_enter(files)):
+        # initdb runs programs through a shell, so a copy in a path with a quote would fail.
+        if (files / "postgres").exists() or (SAFE_PATH_PATTERN.fullmatch(str(files)) and user.can_enter(files)):
             return files
         FALLBACK_ROOT.parent.mkdir(parents=True, exist_ok=True)
         _make_traversable(FALLBACK_ROOT)
         _make_traversable(elsewhere)
-        # Each says where the other is: whoever deletes one may want to delete both.
+        # Each folder names the other, for people who want to delete both.
         (elsewhere / "data-dir.txt").write_text(f"{files.parent}\n", encoding="utf-8")
         with contextlib.suppress(FileExistsError):
             (files / "elsewhere").symlink_to(elsewhere)
@@ -156,10 +156,10 @@ def _choose_root(files: Path, elsewhere: Path, owner: ServerUser) -> Path:
 
 
 def _choose_socket_folder(root: Path) -> Path:
-    """Beside the cluster where that works: a comma would separate two hosts in a connection string."""
+    """Return a folder beside the cluster, or under /tmp where the path is too long or unsafe in a connection string."""
     sockets = root / "run"
     longest = str(sockets / ".s.PGSQL.5432")
     if len(os.fsencode(longest)) <= MAX_SOCKET_PATH_BYTES and SAFE_PATH_PATTERN.fullmatch(longest):
         return sockets
-    # Owner and mode are checked before anything is put or found there.
+    # Owner and mode are checked before use.
     return Path("/tmp") / f"almanac-{_short_hash(root)}"  # noqa: S108

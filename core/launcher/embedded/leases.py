@@ -1,4 +1,4 @@
-"""A client's side: hold a shared lock on each server one needs, and see to it that a supervisor runs."""
+"""Client side of the embedded servers: hold a shared lock on each server in use, and start a supervisor."""
 
 import fcntl
 import os
@@ -15,14 +15,14 @@ from core.launcher.embedded import valkey as kv
 from core.launcher.embedded.home import ServerFolders, find_server_folders
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
-START_TIMEOUT_SECONDS = 90  # recovery after a crash of the machine takes its time
+START_TIMEOUT_SECONDS = 90  # Postgres may have to recover from a crash
 POLL_SECONDS = 0.03
 MAX_SUPERVISORS = 5
 
 
 @dataclass
 class Servers:
-    """The servers one leased, and where they answer; a URL is empty when its server was left out."""
+    """Leased servers with their URLs; the URL of an omitted server is empty."""
 
     database_url: str
     redis_url: str
@@ -33,25 +33,25 @@ class Servers:
 
     @classmethod
     def lease(cls, data_dir: Path, *, pg_bin_dir: str, durable: bool, postgres: bool, redis: bool) -> "Servers":
-        servers = cls.at(data_dir, pg_bin_dir=pg_bin_dir, durable=durable, postgres=postgres, redis=redis)
+        servers = cls.for_data_dir(data_dir, pg_bin_dir=pg_bin_dir, durable=durable, postgres=postgres, redis=redis)
         try:
-            servers.hold()
+            servers.acquire()
         except BaseException:
             servers.release()
             raise
         return servers
 
     @classmethod
-    def at(cls, data_dir: Path, *, pg_bin_dir: str, durable: bool, postgres: bool, redis: bool) -> "Servers":
-        """Say where the servers will answer, without starting them: the addresses follow from *data_dir*."""
+    def for_data_dir(cls, data_dir: Path, *, pg_bin_dir: str, durable: bool, postgres: bool, redis: bool) -> "Servers":
+        """Create the object without starting the servers: the URLs follow from *data_dir*."""
         try:
-            home = find_server_folders(data_dir)
+            folders = find_server_folders(data_dir)
         except OSError as error:
-            raise ServerUnavailable(f"DATA_DIR cannot be {data_dir}: {error}") from error
+            raise ServerUnavailable(f"DATA_DIR {data_dir} cannot be used: {error}") from error
         return cls(
-            _database_url(home) if postgres else "",
-            f"unix://{quote(str(home.sockets / kv.SOCKET_NAME))}" if redis else "",
-            home,
+            _database_url(folders) if postgres else "",
+            f"unix://{quote(str(folders.sockets / kv.SOCKET_NAME))}" if redis else "",
+            folders,
             pg_bin_dir,
             durable,
         )
@@ -62,49 +62,49 @@ class Servers:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def hold(self) -> None:
-        """Take the leases, where they are not held yet, and return when each server answers.
+    def acquire(self) -> None:
+        """Acquire the leases, unless already held, and return when each server responds.
 
-        Calling it again starts servers whose supervisor was killed.
+        Calling it again restarts servers whose supervisor was killed. Raises ServerUnavailable.
         """
-        started = time.time_ns()
-        until = time.monotonic() + START_TIMEOUT_SECONDS
-        wanted = [name for name, url in (("postgres", self.database_url), ("valkey", self.redis_url)) if url]
+        started_at = time.time_ns()
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        names = [name for name, url in (("postgres", self.database_url), ("valkey", self.redis_url)) if url]
         if not self._locks:
-            self._locks = [_acquire_shared_lock(self._folders.files / f"{name}.lease", until) for name in wanted]
+            self._locks = [_acquire_shared_lock(self._folders.files / f"{name}.lease", deadline) for name in names]
         supervisors = 0
-        while unready := self._unready_servers(wanted):
+        while unready := self._unready_servers(names):
             supervisors += self._start_supervisor()
-            self._raise_failure(unready, started)
-            if time.monotonic() > until or supervisors > MAX_SUPERVISORS:
+            self._raise_failure(unready, started_at)
+            if time.monotonic() > deadline or supervisors > MAX_SUPERVISORS:
                 raise ServerUnavailable(f"{unready[0]} does not start; see the logs in {self._folders.files}")
             time.sleep(POLL_SECONDS)
 
     def is_supervised(self) -> bool:
-        """Tell whether somebody looks after the servers; false after a kill of the supervisor."""
+        """Return whether a supervisor is running; False after it was killed."""
         return not _is_lockable(self._folders.files / "supervisor.lock", fcntl.LOCK_SH)
 
     def release(self, *, wait_seconds: float = 0) -> None:
-        """Give the leases back; wait until the servers have stopped, unless somebody else still leases one."""
+        """Release the leases; wait up to *wait_seconds* for the servers to stop, unless another process leases one."""
         while self._locks:
             os.close(self._locks.pop())
-        until = time.monotonic() + wait_seconds
-        while time.monotonic() < until and self.is_supervised() and not self._is_leased_by_others():
+        deadline = time.monotonic() + wait_seconds
+        while time.monotonic() < deadline and self.is_supervised() and not self._is_leased_by_others():
             time.sleep(POLL_SECONDS)
 
-    def _unready_servers(self, wanted: list[str]) -> list[str]:
-        """Name the servers that do not answer yet. One whose supervisor was killed may answer a last time."""
+    def _unready_servers(self, names: list[str]) -> list[str]:
+        """Return the servers that do not respond yet. Without a supervisor that is all: they may respond a last time."""
         if not self.is_supervised():
-            return wanted
-        return [name for name in wanted if not (self._folders.running(name).exists() and self._is_responding(name))]
+            return names
+        return [name for name in names if not (self._folders.running(name).exists() and self._is_responding(name))]
 
     def _is_responding(self, name: str) -> bool:
-        """Connect for real: process numbers and socket files outlive their processes."""
-        if not self._folders.owner.owns_privately(self._folders.sockets):
+        """Return whether a connection succeeds: PID and socket files outlive their processes."""
+        if not self._folders.user.owns_privately(self._folders.sockets):
             return False
         if name == "valkey":
             return kv.send_command(self._folders.sockets / kv.SOCKET_NAME, b"PING\r\n").startswith(b"+PONG")
-        import psycopg  # noqa: PLC0415 - the supervisor reads this package and never connects
+        import psycopg  # noqa: PLC0415 - the supervisor imports this package and never connects
 
         try:
             psycopg.connect(self.database_url.replace("+psycopg", ""), connect_timeout=5).close()
@@ -113,12 +113,12 @@ class Servers:
         return True
 
     def _start_supervisor(self) -> bool:
-        """Start a supervisor unless there is one; exactly one of many callers gets the lock that it inherits."""
+        """Start a supervisor unless one runs; of concurrent callers one gets the lock, which the supervisor inherits."""
         lock = _try_lock(self._folders.files / "supervisor.lock", fcntl.LOCK_EX)
         if lock is None:
             return False
-        for mark in self._folders.files.glob("*.running"):
-            mark.unlink()
+        for running_file in self._folders.files.glob("*.running"):
+            running_file.unlink()
         try:
             with self._folders.log("supervisor").open("ab") as log:
                 subprocess.run(
@@ -154,26 +154,26 @@ class Servers:
         for name in names:
             failure = self._folders.failure_file(name)
             try:
-                fresh = failure.stat().st_mtime_ns >= started_ns
+                is_recent = failure.stat().st_mtime_ns >= started_ns
                 reason = failure.read_text(encoding="utf-8")
             except FileNotFoundError:
                 continue
-            if fresh and reason:
+            if is_recent and reason:
                 raise ServerUnavailable(reason)
 
     def _is_leased_by_others(self) -> bool:
-        """A lease can be shared but not taken alone while another client has it; while the servers stop, neither."""
+        """Return whether another client holds a lease: it can be locked shared but not exclusively."""
         leases = self._folders.files.glob("*.lease")
-        return any(_is_lockable(one, fcntl.LOCK_SH) and not _is_lockable(one, fcntl.LOCK_EX) for one in leases)
+        return any(_is_lockable(lease, fcntl.LOCK_SH) and not _is_lockable(lease, fcntl.LOCK_EX) for lease in leases)
 
 
 def _python_path() -> str:
     return os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
 
 
-def _database_url(home: ServerFolders) -> str:
-    # The port is said because a PGPORT in the environment would win otherwise.
-    return f"postgresql+psycopg://{pg.DATABASE_NAME}@/{pg.DATABASE_NAME}?host={quote(str(home.sockets))}&port=5432"
+def _database_url(folders: ServerFolders) -> str:
+    # The port is explicit because PGPORT in the environment would take precedence.
+    return f"postgresql+psycopg://{pg.DATABASE_NAME}@/{pg.DATABASE_NAME}?host={quote(str(folders.sockets))}&port=5432"
 
 
 def _open_lock_file(path: Path) -> int:
@@ -183,18 +183,18 @@ def _open_lock_file(path: Path) -> int:
         raise ServerUnavailable(f"DATA_DIR cannot be used: {error}") from error
 
 
-def _acquire_shared_lock(path: Path, until: float) -> int:
-    """Take a shared lock; the kernel gives it back however this process ends."""
+def _acquire_shared_lock(path: Path, deadline: float) -> int:
+    """Acquire a shared lock; the kernel releases it however this process ends. Raises ServerUnavailable."""
     while (descriptor := _try_lock(path, fcntl.LOCK_SH)) is None:
-        # The supervisor is just stopping this server; another one starts it again.
-        if time.monotonic() > until:
-            raise ServerUnavailable(f"{path.stem} is stopping and does not end")
+        # The supervisor is stopping this server; the next one starts it again.
+        if time.monotonic() > deadline:
+            raise ServerUnavailable(f"{path.stem} is stopping, but does not exit")
         time.sleep(POLL_SECONDS)
     return descriptor
 
 
 def _try_lock(path: Path, how: int) -> int | None:
-    """Take a lock without waiting; None while another process holds one that excludes it."""
+    """Acquire a lock (LOCK_SH or LOCK_EX) without waiting; None while another process holds a conflicting one."""
     descriptor = _open_lock_file(path)
     try:
         fcntl.flock(descriptor, how | fcntl.LOCK_NB)

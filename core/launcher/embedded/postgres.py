@@ -1,4 +1,4 @@
-"""The embedded Postgres: its cluster, its settings, its leftovers."""
+"""The embedded Postgres: create its cluster, start it, clean up after a killed one."""
 
 import os
 import shutil
@@ -14,11 +14,11 @@ from core.launcher.embedded.binaries import PostgresBinaries, runnable_postgres
 from core.launcher.embedded.home import ServerFolders
 from core.launcher.embedded.service import die_with_parent, log_size, log_tail_since, start_server
 
-DATABASE_NAME = "almanac"  # of the database and of its only user
+DATABASE_NAME = "almanac"  # name of the database and of its only user
 STOP_TIMEOUT_SECONDS = 60
 MIN_SHARED_MEMORY_BYTES = 256 * 1024**2
 
-# For analytics on a small machine: a few hundred megabytes, no TCP, no wait for a compiler.
+# For analytics on a small machine: a few hundred megabytes, no TCP, no JIT compilation.
 SETTINGS = {
     "listen_addresses": "",
     "port": "5432",
@@ -37,7 +37,7 @@ SETTINGS = {
     "log_checkpoints": "off",
     "logging_collector": "off",
 }
-# A crash of the machine may cost the whole cluster: for tests only.
+# A crash of the machine can corrupt the whole cluster: for tests only.
 NOT_DURABLE_SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -48,37 +48,37 @@ NOT_DURABLE_SETTINGS = {
 
 @dataclass
 class PostgresService:
-    home: ServerFolders
+    folders: ServerFolders
     pg_bin_dir: str
     durable: bool
 
     name = "postgres"
-    stop_signal = signal.SIGINT  # "fast": SIGTERM would wait for clients to leave
+    stop_signal = signal.SIGINT  # "fast" shutdown: SIGTERM would wait for clients to disconnect
 
     def start(self) -> subprocess.Popen[bytes]:
-        binaries = runnable_postgres(self.home, self.pg_bin_dir)
+        binaries = runnable_postgres(self.folders, self.pg_bin_dir)
         self._stop_orphaned_server()
-        if not self.home.cluster.exists():
+        if not self.folders.cluster.exists():
             self._create_cluster(binaries)
         self._check_version(binaries)
         options = {**SETTINGS, **({} if self.durable else NOT_DURABLE_SETTINGS)}
-        options["unix_socket_directories"] = str(self.home.sockets)
+        options["unix_socket_directories"] = str(self.folders.sockets)
         options["dynamic_shared_memory_type"] = _shared_memory_type()
-        command = [str(binaries.folder / "postgres"), "-D", str(self.home.cluster)]
+        command = [str(binaries.folder / "postgres"), "-D", str(self.folders.cluster)]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
-        return start_server(self.home, self.name, command, self.stop_signal, binaries.environment)
+        return start_server(self.folders, self.name, command, self.stop_signal, binaries.environment)
 
     def recover(self) -> None:
-        """Postgres holds the data itself: nothing can be spared."""
+        """Do nothing: no file of the cluster may be removed."""
 
     def _create_cluster(self, binaries: PostgresBinaries) -> None:
-        """Make it under another name and rename it, so that one that exists is always whole."""
-        for half_made in self.home.root.glob("postgres.new-*"):
-            shutil.rmtree(half_made)
-        new = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.home.root))
-        if self.home.owner.another:
-            os.chown(new, self.home.owner.uid, self.home.owner.gid)
+        """Create the cluster under a temporary name and rename it, so that an existing one is always complete."""
+        for incomplete in self.folders.root.glob("postgres.new-*"):
+            shutil.rmtree(incomplete)
+        new = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.folders.root))
+        if self.folders.user.is_other_user:
+            os.chown(new, self.folders.user.uid, self.folders.user.gid)
         initdb = [
             str(binaries.folder / "initdb"),
             "-D",
@@ -88,18 +88,18 @@ class PostgresService:
             "--encoding=UTF8",
             "--no-instructions",
         ]
-        # The folder of the socket is its owner's alone, so whoever reaches it may come in.
+        # Only the owner can enter the folder of the socket, so every local connection is trusted.
         initdb += ["--auth-local=trust", "--auth-host=reject"]
         initdb += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        self._run([*initdb, *([] if self.durable else ["--no-sync"])], binaries)
+        self._run_as_server_user([*initdb, *([] if self.durable else ["--no-sync"])], binaries)
         single = [str(binaries.folder / "postgres"), "--single", "-D", str(new), "postgres"]
-        self._run(single, binaries, f"CREATE DATABASE {DATABASE_NAME}\n")
-        new.rename(self.home.cluster)
+        self._run_as_server_user(single, binaries, f"CREATE DATABASE {DATABASE_NAME}\n")
+        new.rename(self.folders.cluster)
 
-    def _run(self, command: list[str], binaries: PostgresBinaries, text: str = "") -> None:
-        before = log_size(self.home, self.name)
-        with self.home.log(self.name).open("ab") as log:
-            done = subprocess.run(
+    def _run_as_server_user(self, command: list[str], binaries: PostgresBinaries, text: str = "") -> None:
+        before = log_size(self.folders, self.name)
+        with self.folders.log(self.name).open("ab") as log:
+            completed = subprocess.run(
                 command,
                 input=text.encode(),
                 stdout=log,
@@ -108,49 +108,49 @@ class PostgresService:
                 env=binaries.environment,
                 check=False,
                 preexec_fn=die_with_parent(signal.SIGKILL),  # safe: one thread
-                **self.home.owner.subprocess_arguments(),
+                **self.folders.user.subprocess_arguments(),
             )
-        if done.returncode:
+        if completed.returncode:
             raise ServerUnavailable(
-                f"Postgres could not make its cluster: {log_tail_since(self.home, self.name, before)}"
+                f"Postgres could not create its cluster: {log_tail_since(self.folders, self.name, before)}"
             )
 
     def _check_version(self, binaries: PostgresBinaries) -> None:
-        made_by = (self.home.cluster / "PG_VERSION").read_text().strip()
-        version = binaries.version(**self.home.owner.subprocess_arguments())
-        if made_by != str(version):
+        created_by = (self.folders.cluster / "PG_VERSION").read_text().strip()
+        version = binaries.version(**self.folders.user.subprocess_arguments())
+        if created_by != str(version):
             raise ServerUnavailable(
-                f"{self.home.cluster} was made by Postgres {made_by} and cannot be opened by {version}; "
-                f"set PG_BIN_DIR to a Postgres {made_by}"
+                f"{self.folders.cluster} was created by Postgres {created_by} and cannot be opened by {version}; "
+                f"set PG_BIN_DIR to a Postgres {created_by}"
             )
 
     def _stop_orphaned_server(self) -> None:
-        """Stop a server whose supervisor was killed, and clear the names of other processes from the lock files.
+        """Stop a server whose supervisor was killed, and remove lock files that name other processes.
 
-        Process numbers are reused, in a container after each of its starts, and a killed process may stay listed
-        until its parent looks; Postgres refuses to start while its user has any process of the number in such a file.
+        PIDs are reused, in a container after every start, and a killed process stays a zombie until its parent waits
+        for it; Postgres refuses to start while its user has any process with the PID in a lock file.
         """
-        lock_file = self.home.cluster / "postmaster.pid"
+        lock_file = self.folders.cluster / "postmaster.pid"
         pid = _read_pid(lock_file)
-        until = time.monotonic() + STOP_TIMEOUT_SECONDS
-        while pid and _is_postmaster(pid, self.home.cluster):
+        deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+        while pid and _is_postmaster(pid, self.folders.cluster):
             os.kill(pid, self.stop_signal)
-            if time.monotonic() > until:
-                raise ServerUnavailable(f"An earlier Postgres, process {pid}, does not stop")
+            if time.monotonic() > deadline:
+                raise ServerUnavailable(f"An orphaned Postgres, process {pid}, does not stop")
             time.sleep(0.05)
         if pid and _is_alive(pid):
             lock_file.unlink(missing_ok=True)
-        for of_socket in self.home.sockets.glob("*.lock"):
-            of_socket.unlink()
+        for socket_lock in self.folders.sockets.glob("*.lock"):
+            socket_lock.unlink()
 
 
 def _shared_memory_type() -> str:
-    """Containers often have a /dev/shm too small for parallel queries."""
+    """Return mmap where /dev/shm is too small for parallel queries, as in many containers."""
     try:
-        found = os.statvfs("/dev/shm")  # noqa: S108
+        stats = os.statvfs("/dev/shm")  # noqa: S108
     except OSError:
         return "posix"
-    return "posix" if found.f_frsize * found.f_bavail >= MIN_SHARED_MEMORY_BYTES else "mmap"
+    return "posix" if stats.f_frsize * stats.f_bavail >= MIN_SHARED_MEMORY_BYTES else "mmap"
 
 
 def _read_pid(lock_file: Path) -> int | None:
@@ -171,7 +171,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _is_postmaster(pid: int, cluster: Path) -> bool:
-    """Tell whether *pid* is a Postgres on this very cluster, by the command it was started with."""
+    """Return whether *pid* is a Postgres on this cluster, according to its command line."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:

@@ -1,4 +1,4 @@
-"""What the supervisor has to know about a server, whichever it is."""
+"""Interface of a server program to the supervisor, and starting one with its log."""
 
 import ctypes
 import os
@@ -18,24 +18,24 @@ LOG_PREFIX_PATTERN = re.compile(r"^\S+ \S+ UTC \[\d+\] (FATAL|LOG|ERROR):\s+")
 
 
 class Service(Protocol):
-    """One server program and its data."""
+    """A server program and its data."""
 
     name: str
-    # Asks the server to stop soon, without waiting for its clients.
+    # Makes the server stop without waiting for its clients.
     stop_signal: signal.Signals
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start the server on its data, made ready first, and return at once. Raises ServerUnavailable."""
+        """Prepare the data, start the server and return immediately. Raises ServerUnavailable."""
 
     def recover(self) -> None:
-        """Called after it could not start: put away what may be in its way and can be spared."""
+        """Called after a failed start: move files aside that may prevent it and are dispensable."""
 
 
 def start_server(
-    home: ServerFolders, name: str, command: list[str], dies_by: signal.Signals, env: dict[str, str]
+    folders: ServerFolders, name: str, command: list[str], parent_death_signal: signal.Signals, env: dict[str, str]
 ) -> subprocess.Popen[bytes]:
-    """Run *command* as the servers' user, its output going to the log of *name*."""
-    with home.log(name).open("ab") as log:
+    """Run *command* as the servers' user with its output in the log of *name*."""
+    with folders.log(name).open("ab") as log:
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -45,20 +45,20 @@ def start_server(
             env=env,
             umask=0o077,
             start_new_session=True,
-            preexec_fn=die_with_parent(dies_by),  # safe here: the supervisor has one thread  # noqa: PLW1509
-            **home.owner.subprocess_arguments(),
+            preexec_fn=die_with_parent(parent_death_signal),  # safe: the supervisor has one thread  # noqa: PLW1509
+            **folders.user.subprocess_arguments(),
         )
 
 
 def die_with_parent(signal_: signal.Signals) -> Callable[[], None] | None:
-    """Make the kernel send *signal_* to a new child when this thread ends, even by kill -9. Linux alone can."""
+    """Return a preexec_fn: the kernel sends *signal_* to the child when this thread ends, even by SIGKILL. Linux only."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl
     parent = os.getpid()
 
     def in_child() -> None:
-        # Comes after the change of user, which would have cleared it.
+        # Runs after the change of user, which would clear it.
         prctl(PR_SET_PDEATHSIG, int(signal_), 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
@@ -66,14 +66,14 @@ def die_with_parent(signal_: signal.Signals) -> Callable[[], None] | None:
     return in_child
 
 
-def log_size(home: ServerFolders, name: str) -> int:
-    log = home.log(name)
+def log_size(folders: ServerFolders, name: str) -> int:
+    log = folders.log(name)
     return log.stat().st_size if log.exists() else 0
 
 
-def log_tail_since(home: ServerFolders, name: str, offset: int) -> str:
-    """Return what a server logged after *offset*, its last lines, for the sentence that says why it did not start."""
-    with home.log(name).open("rb") as log:
-        log.seek(max(offset, log_size(home, name) - TAIL_BYTES))
+def log_tail_since(folders: ServerFolders, name: str, offset: int) -> str:
+    """Return the last lines that a server logged after *offset* (bytes), for the error message of a failed start."""
+    with folders.log(name).open("rb") as log:
+        log.seek(max(offset, log_size(folders, name) - TAIL_BYTES))
         lines = log.read().decode(errors="replace").splitlines()
     return "; ".join(LOG_PREFIX_PATTERN.sub("", line) for line in lines[-TAIL_LINES:])

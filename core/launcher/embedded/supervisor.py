@@ -1,7 +1,7 @@
-"""The process that owns the embedded servers: starts what is leased, starts again what died, stops what nobody needs.
+"""Supervisor process of the embedded servers: start leased ones, restart exited ones, stop unused ones.
 
-It is detached from the client that started it and holds `supervisor.lock`, inherited from that client, all its life.
-Run as `python -m core.launcher.embedded.supervisor LOCK DATA_DIR durable|fast PG_BIN_DIR`. It must keep to one thread:
+It is detached from the client that started it and holds `supervisor.lock`, inherited from that client, until it exits.
+Run as `python -m core.launcher.embedded.supervisor LOCK DATA_DIR durable|fast PG_BIN_DIR`. It must stay single-threaded:
 the kernel stops the servers when the thread that started them ends.
 """
 
@@ -23,8 +23,8 @@ from core.launcher.embedded.valkey import ValkeyService
 
 POLL_SECONDS = 0.1
 IDLE_GRACE_SECONDS = 1.0
-MIN_UPTIME_SECONDS = 3.0  # a server that ends sooner than this after its start did not start
-FAILURES_BEFORE_REPORT = 3  # what a killed server leaves behind needs a moment to go away
+MIN_UPTIME_SECONDS = 3.0  # a server that exits sooner counts as not started
+FAILURES_BEFORE_REPORT = 3  # files and sockets of a killed server may block the first attempts
 MAX_RETRY_DELAY_SECONDS = 30.0
 STOP_TIMEOUT_SECONDS = 60
 MAX_LOG_BYTES = 10 * 1024**2
@@ -32,24 +32,24 @@ MAX_LOG_BYTES = 10 * 1024**2
 
 @dataclass
 class SupervisedServer:
-    """One server, from its first lease to its last."""
+    """One server with its lease, from the first client to the last."""
 
     service: Service
-    home: ServerFolders
-    lease: int = field(init=False)
+    folders: ServerFolders
+    lease_descriptor: int = field(init=False)
     process: subprocess.Popen[bytes] | None = None
-    started: float = 0.0
+    started_at: float = 0.0
     log_offset: int = 0
     idle_since: float | None = None
     retry_at: float = 0.0
     failures: int = 0
 
     def __post_init__(self) -> None:
-        path = self.home.files / f"{self.service.name}.lease"
-        self.lease = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = self.folders.files / f"{self.service.name}.lease"
+        self.lease_descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def step(self, now: float) -> bool:
-        """Do what is due; return whether there is still something to look after."""
+        """Start, restart or stop the server as needed; return False once it is stopped and unused."""
         self._handle_exit(now)
         if self._try_exclusive_lease():
             return self._stop_after_grace(now)
@@ -59,14 +59,14 @@ class SupervisedServer:
         return True
 
     def stop(self) -> None:
-        """Ask the server to stop; `wait` sees it end."""
+        """Send the stop signal; `wait` waits for the exit."""
         self._running_file.unlink(missing_ok=True)
         if self.process:
             self.process.send_signal(self.service.stop_signal)
 
     @property
     def _running_file(self) -> Path:
-        return self.home.running(self.service.name)
+        return self.folders.running(self.service.name)
 
     def wait(self) -> None:
         if not self.process:
@@ -74,62 +74,62 @@ class SupervisedServer:
         try:
             self.process.wait(STOP_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
-            # Immediate shutdown for Postgres: its log is replayed at the next start.
+            # Immediate shutdown for Postgres: it recovers at the next start.
             self.process.send_signal(signal.SIGQUIT)
             self.process.wait()
         self.process = None
 
     def _try_exclusive_lease(self) -> bool:
-        """Take the lease alone, which only works while no client holds it."""
+        """Lock the lease exclusively, which succeeds only while no client holds it."""
         try:
-            fcntl.flock(self.lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self.lease_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
 
     def _stop_after_grace(self, now: float) -> bool:
-        """Stop the server after the grace, holding the lease so that no client comes in between."""
+        """Stop the server after the grace period, holding the lease so that no client connects meanwhile."""
         self.idle_since = self.idle_since or now
-        grace_is_over = now - self.idle_since >= IDLE_GRACE_SECONDS
-        if self.process and grace_is_over:
+        has_grace_ended = now - self.idle_since >= IDLE_GRACE_SECONDS
+        if self.process and has_grace_ended:
             self.stop()
             self.wait()
-        fcntl.flock(self.lease, fcntl.LOCK_UN)
-        return not grace_is_over
+        fcntl.flock(self.lease_descriptor, fcntl.LOCK_UN)
+        return not has_grace_ended
 
     def _start(self, now: float) -> None:
-        _rotate_log(self.home.log(self.service.name))
-        self.log_offset = log_size(self.home, self.service.name)
+        _rotate_log(self.folders.log(self.service.name))
+        self.log_offset = log_size(self.folders, self.service.name)
         try:
-            self.home.owner.make_private_folder(self.home.sockets)
+            self.folders.user.make_private_folder(self.folders.sockets)
             self.process = self.service.start()
         except (ServerUnavailable, OSError) as error:
-            self._failed(now, str(error), certain=True)
+            self._record_failure(now, str(error), is_permanent=True)
         else:
             self._running_file.touch()
-        self.started = time.monotonic()
+        self.started_at = time.monotonic()
 
     def _handle_exit(self, now: float) -> None:
         if self.process is None or self.process.poll() is None:
-            if self.process and self.failures and now - self.started > MIN_UPTIME_SECONDS:
+            if self.process and self.failures and now - self.started_at > MIN_UPTIME_SECONDS:
                 self.failures = 0
-                self.home.failure_file(self.service.name).unlink(missing_ok=True)
+                self.folders.failure_file(self.service.name).unlink(missing_ok=True)
             return
-        quick = now - self.started < MIN_UPTIME_SECONDS
-        print(f"{self.service.name} ended with {self.process.returncode}", file=sys.stderr)  # noqa: T201
+        was_short = now - self.started_at < MIN_UPTIME_SECONDS
+        print(f"{self.service.name} exited with code {self.process.returncode}", file=sys.stderr)  # noqa: T201
         self.process = None
         self._running_file.unlink(missing_ok=True)
-        if quick:
+        if was_short:
             self.service.recover()
-            said = log_tail_since(self.home, self.service.name, self.log_offset)
-            self._failed(now, f"{self.service.name} does not start: {said}")
+            log_tail = log_tail_since(self.folders, self.service.name, self.log_offset)
+            self._record_failure(now, f"{self.service.name} does not start: {log_tail}")
 
-    def _failed(self, now: float, reason: str, *, certain: bool = False) -> None:
-        """Try again a little later each time, and leave the reason for the clients that wait."""
+    def _record_failure(self, now: float, reason: str, *, is_permanent: bool = False) -> None:
+        """Retry with exponential backoff; write the reason for waiting clients, at once if *is_permanent*."""
         self.failures += 1
         self.retry_at = now + min(0.2 * 2**self.failures, MAX_RETRY_DELAY_SECONDS)
-        if certain or self.failures >= FAILURES_BEFORE_REPORT:
-            self.home.failure_file(self.service.name).write_text(reason, encoding="utf-8")
+        if is_permanent or self.failures >= FAILURES_BEFORE_REPORT:
+            self.folders.failure_file(self.service.name).write_text(reason, encoding="utf-8")
 
 
 def _rotate_log(log: Path) -> None:
@@ -137,27 +137,27 @@ def _rotate_log(log: Path) -> None:
         log.replace(log.with_suffix(".log.1"))
 
 
-def supervise(watches: list[SupervisedServer]) -> None:
-    """Look after the servers until nobody leases any, or until told to end."""
-    ended: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _frame: ended.append(number))
+def supervise(servers: list[SupervisedServer]) -> None:
+    """Run the servers until no client leases one, or until SIGTERM."""
+    received: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: received.append(number))
     try:
-        busy = True
-        while busy and not ended:
-            busy = sum(watch.step(time.monotonic()) for watch in watches) > 0
+        is_in_use = True
+        while is_in_use and not received:
+            is_in_use = sum(server.step(time.monotonic()) for server in servers) > 0  # any() would skip servers
             time.sleep(POLL_SECONDS)
     finally:
-        for watch in watches:
-            watch.stop()
-        for watch in watches:
-            watch.wait()
-            # One under /tmp would stay there for good.
+        for server in servers:
+            server.stop()
+        for server in servers:
+            server.wait()
+            # One under /tmp would stay there forever.
             with suppress(OSError):
-                watch.home.sockets.rmdir()
+                server.folders.sockets.rmdir()
 
 
 def detach() -> None:
-    """Leave the client: its terminal, its process group, and its list of children."""
+    """Detach from the client: from its terminal, process group and children."""
     if os.fork():
         os._exit(0)
     os.setsid()
@@ -167,13 +167,13 @@ def detach() -> None:
 
 def main(_lock: str, data_dir: str, durable: str, pg_bin_dir: str) -> None:
     detach()
-    home = find_server_folders(Path(data_dir))
-    safe = durable == "durable"
-    # Valkey first: it is up while Postgres still makes its cluster.
+    folders = find_server_folders(Path(data_dir))
+    is_durable = durable == "durable"
+    # Valkey first: it runs while Postgres is still creating its cluster.
     supervise(
         [
-            SupervisedServer(ValkeyService(home, safe), home),
-            SupervisedServer(PostgresService(home, pg_bin_dir, safe), home),
+            SupervisedServer(ValkeyService(folders, is_durable), folders),
+            SupervisedServer(PostgresService(folders, pg_bin_dir, is_durable), folders),
         ]
     )
 

@@ -1,4 +1,4 @@
-"""The embedded Valkey: cached answers with their ETags, budgets, pauses."""
+"""The embedded Valkey: a cache of GitHub responses with ETags, rate budgets and pauses."""
 
 import os
 import signal
@@ -16,9 +16,9 @@ from core.launcher.embedded.service import start_server
 SOCKET_NAME = "valkey.sock"
 STOP_TIMEOUT_SECONDS = 10
 
-# Nothing in it is the only copy, so it may drop what was not used for longest, and losing the last minutes costs
-# some requests that are answered in full instead of with 304. A rare snapshot (and one when it stops) keeps the ETags
-# over a restart; an append-only file would write all day for that.
+# Nothing is stored only here, so Valkey may evict the least recently used keys, and losing the last minutes costs some
+# full responses instead of 304. A snapshot every few minutes and at the stop keeps the ETags over a restart; an
+# append-only file would write permanently.
 SETTINGS = {
     "port": "0",
     "unixsocketperm": "700",
@@ -34,43 +34,43 @@ SNAPSHOT_SCHEDULE = "300 10 60 10000"
 
 @dataclass
 class ValkeyService:
-    home: ServerFolders
+    folders: ServerFolders
     durable: bool
 
     name = "valkey"
     stop_signal = signal.SIGTERM
 
     def start(self) -> subprocess.Popen[bytes]:
-        program = runnable_valkey(self.home)
+        program = runnable_valkey(self.folders)
         self._stop_orphaned_server()
-        self.home.owner.make_private_folder(self.home.valkey)
+        self.folders.user.make_private_folder(self.folders.valkey)
         options = {**SETTINGS, "save": SNAPSHOT_SCHEDULE if self.durable else ""}
-        options["dir"] = str(self.home.valkey)
-        options["unixsocket"] = str(self.home.sockets / SOCKET_NAME)
+        options["dir"] = str(self.folders.valkey)
+        options["unixsocket"] = str(self.folders.sockets / SOCKET_NAME)
         command = [str(program)]
         for name, value in options.items():
             command += [f"--{name}", value]
-        plain = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-        return start_server(self.home, self.name, command, self.stop_signal, plain)
+        environment = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+        return start_server(self.folders, self.name, command, self.stop_signal, environment)
 
     def recover(self) -> None:
-        """Put a snapshot away that may be what it cannot read: better an empty cache than none."""
-        snapshot = self.home.valkey / "dump.rdb"
+        """Move the snapshot aside, in case it is unreadable: an empty cache is better than none."""
+        snapshot = self.folders.valkey / "dump.rdb"
         if snapshot.exists():
             snapshot.replace(snapshot.with_suffix(".unreadable"))
 
     def _stop_orphaned_server(self) -> None:
         """Stop a server whose supervisor was killed."""
-        until = time.monotonic() + STOP_TIMEOUT_SECONDS
-        while send_command(self.home.sockets / SOCKET_NAME, b"PING\r\n"):
-            send_command(self.home.sockets / SOCKET_NAME, b"SHUTDOWN\r\n")
-            if time.monotonic() > until:
-                raise ServerUnavailable("An earlier Valkey does not stop")
+        deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+        while send_command(self.folders.sockets / SOCKET_NAME, b"PING\r\n"):
+            send_command(self.folders.sockets / SOCKET_NAME, b"SHUTDOWN\r\n")
+            if time.monotonic() > deadline:
+                raise ServerUnavailable("An orphaned Valkey does not stop")
             time.sleep(0.05)
 
 
 def send_command(path: Path, command: bytes) -> bytes:
-    """Send one command and return the first of its answer; nothing when nobody answers."""
+    """Send one command and return the first 64 bytes of the reply; empty without a connection."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(2)
         try:

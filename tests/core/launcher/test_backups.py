@@ -1,5 +1,3 @@
-"""A backup is whole or not there; restored it is all that was, and nobody goes on with an old session."""
-
 import os
 import subprocess
 import sys
@@ -47,7 +45,7 @@ def rows(url, sql):
         engine.dispose()
 
 
-def test_what_was_backed_up_comes_back_in_another_place(filled, empty, tmp_path):
+def test_a_backup_can_be_restored_elsewhere(filled, empty, tmp_path):
     file = tmp_path / "almanac.backup"
     assert backups.write_backup(filled, file) == file.stat().st_size
     assert file.stat().st_mode & 0o777 == 0o600
@@ -60,13 +58,13 @@ def test_what_was_backed_up_comes_back_in_another_place(filled, empty, tmp_path)
     assert rows(empty, "SELECT version > 5 FROM data_version") == [(True,)]
 
 
-def test_after_it_everybody_has_to_sign_in_again(filled, empty, tmp_path):
+def test_a_restore_revokes_all_sessions(filled, empty, tmp_path):
     backups.write_backup(filled, tmp_path / "b")
     backups.restore_backup(empty, tmp_path / "b")
     assert rows(empty, "SELECT revoked_reason FROM session") == [("restored",)]
 
 
-def test_data_are_overwritten_only_when_somebody_says_so(filled, tmp_path):
+def test_data_is_overwritten_only_with_replace(filled, tmp_path):
     backups.write_backup(filled, tmp_path / "b")
     rows(filled, "INSERT INTO account (login) VALUES ('later') RETURNING id")
     with pytest.raises(BadInput, match="--replace"):
@@ -75,7 +73,7 @@ def test_data_are_overwritten_only_when_somebody_says_so(filled, tmp_path):
     assert rows(filled, "SELECT login FROM account") == [("octo;cat's",)]
 
 
-def test_a_backup_that_breaks_off_changes_nothing(filled, tmp_path):
+def test_a_truncated_backup_changes_nothing(filled, tmp_path):
     backups.write_backup(filled, tmp_path / "b")
     (tmp_path / "half").write_bytes((tmp_path / "b").read_bytes()[:-4_000])
     with pytest.raises(ServerUnavailable):
@@ -103,15 +101,15 @@ def test_a_file_is_never_overwritten_nor_left_half(filled, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x00" * 50])
-def test_what_is_no_backup_is_refused(filled, tmp_path, content):
+def test_a_file_that_is_not_a_backup_is_refused(filled, tmp_path, content):
     (tmp_path / "b").write_bytes(content)
-    with pytest.raises(BadInput, match="no backup"):
+    with pytest.raises(BadInput, match="not a backup"):
         backups.restore_backup(filled, tmp_path / "b", replace=True)
 
 
-def test_the_command_line_says_what_it_did(filled, tmp_path):
+def test_the_command_line_reports_the_backup(filled, tmp_path):
     environment = os.environ | {"DATABASE_URL": filled.render_as_string(hide_password=False)}
     command = [sys.executable, "-m", "core", "backup", str(tmp_path / "b")]
-    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "holds everything" in done.stdout
+    completed = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert "Backup written to" in completed.stdout

@@ -1,5 +1,3 @@
-"""`make demo` fills itself from a pretend GitHub and leaves everything of the real thing alone."""
-
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,19 +14,19 @@ FILL_SECONDS = 90
 
 
 class SmallDemo(Demo):
-    """A small world, and an end as soon as it is filled."""
+    """A small sandbox; stops as soon as it is filled."""
 
-    world = ("--accounts", "4", "--seed", "7")
+    sandbox_arguments = ("--accounts", "4", "--seed", "7")
     refreshed: int = 0
     imported: int = 0
 
-    def after_start(self) -> None:
-        super().after_start()
+    def finish_start(self) -> None:
+        super().finish_start()
         until = time.monotonic() + FILL_SECONDS
         while self.refreshed < 4 and time.monotonic() < until:
             self._supervise()
             self._count()
-        self.asked.append(0)
+        self.received_signals.append(0)
         raise StopRequested
 
     def _count(self) -> None:
@@ -51,26 +49,26 @@ def demo_folder() -> Iterator[Path]:
 @pytest.mark.timeout(180)
 def test_the_demo_fills_itself(demo_folder: Path) -> None:
     """Accounts are refreshed, past years are imported, and a stop leaves no process behind."""
-    said: list[str] = []
-    wanted = Settings(
-        data_dir=demo_folder, port=free_port("127.0.0.1", 0), database_url="postgresql://of-somebody/else"
+    lines: list[str] = []
+    settings = Settings(
+        data_dir=demo_folder, port=free_port("127.0.0.1", 0), database_url="postgresql://somewhere/else"
     )
-    demo = SmallDemo.of(wanted, said.append)
+    demo = SmallDemo.from_settings(settings, lines.append)
     demo.run()
-    assert demo.refreshed == 4, said
+    assert demo.refreshed == 4, lines
     assert demo.imported > 100
     assert (demo_folder / "demo" / "history.csv.gz").exists()
     assert not processes_of(demo_folder)
     assert [path.name for path in demo_folder.iterdir()] == ["demo"]
 
 
-def test_the_demo_uses_neither_the_databases_nor_the_tokens_of_the_real_thing(tmp_path: Path) -> None:
-    wanted = Settings(
+def test_the_demo_ignores_configured_databases_and_tokens(tmp_path: Path) -> None:
+    settings = Settings(
         data_dir=tmp_path, database_url="postgresql://real", redis_url="redis://real", github_tokens="real"
     )
-    demo = Demo.of(wanted, print)
+    demo = Demo.from_settings(settings, print)
     environment = demo.environment
-    assert environment["DATABASE_URL"] == environment["REDIS_URL"] == ""  # until its own are started
+    assert environment["DATABASE_URL"] == environment["REDIS_URL"] == ""  # until its embedded servers are started
     assert environment["GITHUB_TOKENS"] == "sandbox-token-1"
     assert environment["GITHUB_API_URL"].startswith("http://127.0.0.1:")
     assert environment["DATA_DIR"] == str(tmp_path / "demo")

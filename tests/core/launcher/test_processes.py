@@ -19,16 +19,16 @@ PARENT_PROGRAM = "import subprocess, sys; subprocess.Popen([sys.executable, '-c'
 
 
 @pytest.fixture
-def said() -> list[str]:
+def lines() -> list[str]:
     return []
 
 
 @pytest.fixture
-def child(said: list[str]) -> Iterator[Callable[[str], ChildProcess]]:
+def child(lines: list[str]) -> Iterator[Callable[[str], ChildProcess]]:
     started: list[ChildProcess] = []
 
     def start(program: str) -> ChildProcess:
-        started.append(ChildProcess("worker", [sys.executable, "-c", program], {}, said.append))
+        started.append(ChildProcess("worker", [sys.executable, "-c", program], {}, lines.append))
         started[-1].start()
         return started[-1]
 
@@ -37,34 +37,34 @@ def child(said: list[str]) -> Iterator[Callable[[str], ChildProcess]]:
         one.wait_or_kill(0)
 
 
-def test_a_child_that_ends_is_started_again_ever_later(child: Callable[[str], ChildProcess], said: list[str]) -> None:
+def test_a_child_restarts_with_exponential_backoff(child: Callable[[str], ChildProcess], lines: list[str]) -> None:
     one = child("raise SystemExit(3)")
     waits = []
     now = time.monotonic()
     for _ in range(9):
         assert one.process
         one.process.wait()
-        one.look(now)
+        one.restart_if_ended(now)
         waits.append(round(one.restart_at - now))
-        one.look(one.restart_at - 0.01)
+        one.restart_if_ended(one.restart_at - 0.01)
         assert one.process is None
-        one.look(one.restart_at)
+        one.restart_if_ended(one.restart_at)
         now = time.monotonic()
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
-    assert said[0] == "The worker ended with exit code 3; it starts again in 1 s."
+    assert lines[0] == "The worker exited with code 3; restarting in 1 s."
 
 
-def test_a_child_that_ran_long_is_started_again_soon(child: Callable[[str], ChildProcess], said: list[str]) -> None:
+def test_a_child_that_ran_long_restarts_without_backoff(child: Callable[[str], ChildProcess], lines: list[str]) -> None:
     one = child("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     one.failures = 6
     assert one.process
     one.process.wait()
-    one.look(one.started + 3600)
-    assert said == ["The worker was ended by SIGKILL; it starts again in 1 s."]
+    one.restart_if_ended(one.started_at + 3600)
+    assert lines == ["The worker was terminated by SIGKILL; restarting in 1 s."]
 
 
 def test_a_child_that_ignores_the_request_is_killed_with_what_it_started(
-    child: Callable[[str], ChildProcess], said: list[str], tmp_path: Path
+    child: Callable[[str], ChildProcess], lines: list[str], tmp_path: Path
 ) -> None:
     mark = str(tmp_path / "mark")
     one = child(PARENT_PROGRAM.format(f"open({mark!r}, 'w'); {IGNORES_SIGTERM_PROGRAM}") + f"  # {mark}")

@@ -1,5 +1,3 @@
-"""`make run` starts all of Almanac, keeps it running, and stops all of it."""
-
 import os
 import re
 import signal
@@ -25,7 +23,7 @@ PASSWORD_LINE = re.compile(r"Sign in as admin with the password [A-Za-z0-9]{20} 
 
 
 class RunningStack:
-    """`python -m core up` in a process group of its own, as a terminal would have it."""
+    """`python -m core up` in its own process group, as a terminal starts it."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
@@ -40,17 +38,17 @@ class RunningStack:
             text=True,
             start_new_session=True,
         )
-        self.said: list[str] = []
+        self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout
-        self.said.extend(iter(self.process.stdout.readline, ""))
+        self.lines.extend(iter(self.process.stdout.readline, ""))
 
     @property
     def output(self) -> str:
-        return "".join(self.said)
+        return "".join(self.lines)
 
     def is_healthy(self) -> bool:
         try:
@@ -60,16 +58,16 @@ class RunningStack:
             return False
 
     def children(self, *words: str) -> list[int]:
-        """The processes that were started for it, by their command; all of them without words."""
+        """Return its child processes whose command contains all *words*."""
         return [pid for pid in _pids_with_mark(str(self.folder)) if all(word in _command(pid) for word in words)]
 
     def end(self, number: signal.Signals = signal.SIGINT) -> float:
-        """Send it a signal as the terminal does, and return how long it took to end."""
-        began = time.monotonic()
+        """Send a signal to the process group as a terminal does; return seconds until it has exited."""
+        started_at = time.monotonic()
         os.killpg(self.process.pid, number)
         self.process.wait(30)
         self._reader.join(5)
-        return time.monotonic() - began
+        return time.monotonic() - started_at
 
 
 def _command(pid: int) -> str:
@@ -113,9 +111,9 @@ def up(folder_of_stack: Path) -> Iterator[Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_all_of_it_starts_heals_and_stops(up: Any, folder_of_stack: Path) -> None:
-    """One long story rather than five starts: start, loss of a child, loss of the supervisor, Ctrl-C, start."""
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_stack_starts_recovers_and_stops(up: Any, folder_of_stack: Path) -> None:
+    """One scenario instead of five starts: start, loss of a child, loss of the supervisor, Ctrl-C, start."""
     one = up()
     wait_until(one.is_healthy, 60)
     wait_until(lambda: f"Almanac is at http://127.0.0.1:{one.port}" in one.output)
@@ -123,17 +121,17 @@ def test_all_of_it_starts_heals_and_stops(up: Any, folder_of_stack: Path) -> Non
     wait_until(lambda: one.children("ingest worker") and one.children("ingest scheduler"), 30)
 
     os.kill(one.children("app.py")[0], signal.SIGKILL)
-    wait_until(lambda: "The web process was ended by SIGKILL; it starts again" in one.output)
-    calm = one.output  # libraries may tell at length that the database went away
+    wait_until(lambda: "The web process was terminated by SIGKILL; restarting in" in one.output)
+    output_before_outage = one.output  # later, libraries may log tracebacks of the lost connection
     os.kill(process_named(folder_of_stack, "core.launcher.embedded.supervisor"), signal.SIGKILL)
-    wait_until(lambda: "they are started again" in one.output)
+    wait_until(lambda: "The supervisor of the embedded servers has exited; restarting them" in one.output)
     wait_until(one.is_healthy, 60)
 
     assert one.end() < 10
     assert one.process.returncode == 0
     assert not one.children()
     assert not processes_of(folder_of_stack)
-    assert "Traceback" not in calm
+    assert "Traceback" not in output_before_outage
     assert "killed" not in one.output
 
     again = up()
@@ -144,8 +142,8 @@ def test_all_of_it_starts_heals_and_stops(up: Any, folder_of_stack: Path) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell children that their parent was killed")
-def test_nothing_is_left_of_it_after_a_kill_in_the_middle_of_its_start(up: Any, folder_of_stack: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals children when their parent is killed")
+def test_a_kill_during_the_start_leaves_no_process(up: Any, folder_of_stack: Path) -> None:
     one = up()
     wait_until(lambda: one.children("app.py"), 30)
     one.process.kill()
@@ -153,7 +151,7 @@ def test_nothing_is_left_of_it_after_a_kill_in_the_middle_of_its_start(up: Any, 
 
 
 @pytest.mark.slow
-def test_a_stop_in_the_middle_of_its_start_is_clean(up: Any, folder_of_stack: Path) -> None:
+def test_a_stop_during_the_start_is_clean(up: Any, folder_of_stack: Path) -> None:
     one = up()
     wait_until(lambda: processes_of(folder_of_stack), 30)
     assert one.end(signal.SIGTERM) < 10
@@ -165,15 +163,15 @@ def test_a_stop_in_the_middle_of_its_start_is_clean(up: Any, folder_of_stack: Pa
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
-        ({"HOST": "nowhere.invalid"}, "HOST is nowhere.invalid, which is no address of this machine"),
-        ({"HOST": "192.0.2.1"}, "HOST is 192.0.2.1, which is no address of this machine"),
-        ({"PORT": "99999"}, "PORT cannot be used"),
-        ({"REFRESH_EVERY": "soon"}, "REFRESH_EVERY cannot be used: 'soon' is no duration"),
-        ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "DATABASE_URL cannot be used"),
+        ({"HOST": "nowhere.invalid"}, "HOST is nowhere.invalid, which is not an address of this machine"),
+        ({"HOST": "192.0.2.1"}, "HOST is 192.0.2.1, which is not an address of this machine"),
+        ({"PORT": "99999"}, "PORT is invalid"),
+        ({"REFRESH_EVERY": "soon"}, "REFRESH_EVERY is invalid: 'soon' is not a duration"),
+        ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "Cannot connect to DATABASE_URL"),
         ({"DATABASE_URL": "what is this"}, "DATABASE_URL cannot be used"),
     ],
 )
-def test_what_cannot_work_is_one_sentence_and_starts_nothing(
+def test_an_invalid_configuration_is_one_sentence_and_starts_nothing(
     up: Any, environment: dict[str, str], sentence: str, folder_of_stack: Path
 ) -> None:
     one = up(**environment)
@@ -184,10 +182,10 @@ def test_what_cannot_work_is_one_sentence_and_starts_nothing(
     wait_until(lambda: not processes_of(folder_of_stack))
 
 
-def test_a_port_that_is_taken_is_named() -> None:
+def test_a_port_in_use_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(BadInput, match=rf"Port {port} of 127\.0\.0\.1 is taken"):
+        with pytest.raises(BadInput, match=rf"Port {port} of 127\.0\.0\.1 is in use"):
             free_port("127.0.0.1", port)
 
 

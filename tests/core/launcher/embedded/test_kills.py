@@ -75,7 +75,7 @@ def test_a_client_can_take_hold_again_after_its_supervisor_was_killed(used_folde
         assert servers.is_supervised()
         os.kill(process_named(used_folder, "core.launcher.embedded.supervisor"), signal.SIGKILL)
         wait_until(lambda: not servers.is_supervised())
-        servers.hold()
+        servers.acquire()
         assert servers.is_supervised()
         assert connect(servers.database_url).execute("SELECT 1").fetchone() == (1,)
 
@@ -87,7 +87,7 @@ def test_a_killed_server_comes_back_by_itself_for_who_leases_it(used_folder: Pat
         killed = _pid_of(used_folder, servers.redis_url, name)
         os.kill(killed, signal_)
         wait_until(lambda: _pid_of(used_folder, servers.redis_url, name) not in {killed, 0})
-        servers.hold()
+        servers.acquire()
         assert_remembered(servers.database_url)
         assert Redis.from_url(servers.redis_url).ping()
 

@@ -1,5 +1,3 @@
-"""What cannot work is said in one sentence, soon, and with what to do about it."""
-
 import os
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from core.launcher.embedded.home import ServerFolders, ServerUser, find_server_f
 
 
 def test_a_folder_without_postgres_is_named(folder: Path) -> None:
-    with pytest.raises(ServerUnavailable, match="PG_BIN_DIR is /etc, where there is no initdb"):
+    with pytest.raises(ServerUnavailable, match="PG_BIN_DIR is /etc, which contains no initdb"):
         lease(folder, pg_bin_dir="/etc", redis=False)
 
 
@@ -19,7 +17,7 @@ def test_a_postgres_that_is_too_old_is_refused(folder: Path) -> None:
     for program in ("initdb", "postgres"):
         (folder / program).write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 12.3'\n")
         (folder / program).chmod(0o755)
-    with pytest.raises(ServerUnavailable, match="holds Postgres 12; Almanac needs 17 or newer"):
+    with pytest.raises(ServerUnavailable, match="contains Postgres 12; Almanac needs 17 or newer"):
         lease(folder, pg_bin_dir=str(folder), redis=False)
 
 
@@ -27,7 +25,7 @@ def test_a_cluster_of_another_version_is_left_alone(used_folder: Path) -> None:
     lease(used_folder, durable=False, redis=False).release(wait_seconds=10)
     version = find_server_folders(used_folder).cluster / "PG_VERSION"
     version.write_text("16\n")
-    with pytest.raises(ServerUnavailable, match="was made by Postgres 16 and cannot be opened by 18"):
+    with pytest.raises(ServerUnavailable, match="was created by Postgres 16 and cannot be opened by 18"):
         lease(used_folder, durable=False, redis=False)
     version.write_text("18\n")
     with lease(used_folder, durable=False, redis=False) as servers:
@@ -36,7 +34,7 @@ def test_a_cluster_of_another_version_is_left_alone(used_folder: Path) -> None:
 
 def test_a_data_directory_that_is_a_file_is_refused(folder: Path) -> None:
     (folder / "data").write_text("")
-    with pytest.raises(ServerUnavailable, match="DATA_DIR cannot be"):
+    with pytest.raises(ServerUnavailable, match=r"DATA_DIR .* cannot be used"):
         lease(folder / "data")
 
 
@@ -52,11 +50,11 @@ def test_a_socket_folder_of_somebody_else_is_neither_used_nor_believed(folder: P
     shared = folder / "shared"
     shared.mkdir()
     shared.chmod(0o777)
-    me = ServerUser(os.geteuid(), os.getegid(), another=False)
+    me = ServerUser(os.geteuid(), os.getegid(), is_other_user=False)
     with pytest.raises(ServerUnavailable, match="is not a private folder"):
         me.make_private_folder(shared)
     link = folder / "link"
     link.symlink_to(shared)
     assert not me.owns_privately(link)
-    home = ServerFolders(files=folder, root=folder, sockets=shared, owner=me)
+    home = ServerFolders(files=folder, root=folder, sockets=shared, user=me)
     assert not Servers("postgresql+psycopg://nowhere", "", home, "", False)._is_responding("postgres")

@@ -99,13 +99,13 @@ def test_programs_that_their_user_cannot_reach_are_copied_once(
     home = find_server_folders(folder)
     copy = programs.runnable_postgres(home, "")
     assert copy.folder.is_relative_to(home.root)
-    assert copy.version(**home.owner.subprocess_arguments()) == 18
+    assert copy.version(**home.user.subprocess_arguments()) == 18
     made = copy.folder.stat().st_ino
     assert programs.runnable_postgres(home, "").folder.stat().st_ino == made
     initdb = [copy.folder / "initdb", "--version"]
     assert (
         subprocess.run(
-            initdb, env=copy.environment, cwd="/", check=False, **home.owner.subprocess_arguments()
+            initdb, env=copy.environment, cwd="/", check=False, **home.user.subprocess_arguments()
         ).returncode
         == 0
     )
@@ -118,12 +118,12 @@ def test_nobody_runs_postgres_where_there_is_no_user_of_that_name(
 ) -> None:
     monkeypatch.setattr(homes, "PREFERRED_USERS", ("no such user", "nobody"))
     home = find_server_folders(folder)
-    assert home.owner.uid == pwd.getpwnam("nobody").pw_uid
-    home.owner.make_private_folder(home.sockets)
+    assert home.user.uid == pwd.getpwnam("nobody").pw_uid
+    home.user.make_private_folder(home.sockets)
     process = PostgresService(home, "", durable=False).start()
     try:
         wait_until((home.sockets / ".s.PGSQL.5432").exists)
-        assert owner_of(process.pid) == home.owner.uid
+        assert owner_of(process.pid) == home.user.uid
     finally:
         process.send_signal(PostgresService.stop_signal)
         process.wait(20)

@@ -40,8 +40,8 @@ class StoppableServers:
             time.sleep(0.05)
 
     def restart(self) -> None:
-        self.postgres.hold()
-        self.redis.hold()
+        self.postgres.acquire()
+        self.redis.acquire()
 
 
 def is_available(server: Servers) -> bool:
