@@ -30,7 +30,7 @@ def run_lookup(github: GitHub, redis: Redis, lookup_id: str, stop: StopSignal | 
         logins = lookup.logins
         if lookup.members_of is not None:
             logins = tuple(github.profiles.members(lookup.members_of, stop=stop)[:MAX_LOGINS])
-        lookup = replace(lookup, logins=logins, state="working", found=())
+        lookup = replace(lookup, logins=logins, state="working", results=())
         shelf.put(lookup)
         found = _fetch_profiles(github, shelf, lookup, stop)
     except Stopped:
@@ -40,7 +40,7 @@ def run_lookup(github: GitHub, redis: Redis, lookup_id: str, stop: StopSignal | 
         log.info("look-up failed", lookup=lookup_id, why=str(error))
         shelf.put(replace(lookup, state="failed", error_message=str(error)))
         return
-    shelf.put(replace(lookup, state="done", found=found))
+    shelf.put(replace(lookup, state="done", results=found))
     log.info("look-up done", lookup=lookup_id, logins=len(lookup.logins))
 
 
@@ -52,7 +52,7 @@ def _fetch_profiles(
     for login, answer in github.profiles.of(lookup.logins, stop=stop):
         found.append(_lookup_result(login, answer))
         if time.monotonic() - told > PROGRESS_INTERVAL_SECONDS:
-            shelf.put(replace(lookup, found=_in_order(lookup.logins, found)))
+            shelf.put(replace(lookup, results=_in_order(lookup.logins, found)))
             told = time.monotonic()
     return _in_order(lookup.logins, found)
 
@@ -66,5 +66,5 @@ def _lookup_result(login: str, answer: Profile | GitHubError) -> LookupResult:
 
 
 def _in_order(logins: Sequence[str], found: Sequence[LookupResult]) -> tuple[LookupResult, ...]:
-    by_login = {one.asked: one for one in found}
+    by_login = {one.requested_login: one for one in found}
     return tuple(by_login[login] for login in logins if login in by_login)

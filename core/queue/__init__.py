@@ -1,1 +1,1 @@
-"""What can be asked of the ingestor: jobs, ingestions, enrichment, account look-ups."""
+"""The job queue between the web process, the scheduler and workers: jobs, ingestions, enrichment, lookups."""

@@ -1,8 +1,8 @@
-"""Facts besides the pulse: which kinds there are, how often each is read, and the jobs that read them.
+"""Kinds of facts (enrichment), how often each is collected, and deferring the jobs that collect them.
 
-The budget is spent in this order, whoever works where. A reading starts only while more than its kind's share of
-the bucket is left, so readings end first; then the pulse, which leaves a twentieth; people who wait may take that.
-Without a token there are only sixty requests an hour, and readings leave most of them.
+The rate budget is spent by priority. An enrichment starts only while more than its kind's reserve is left, so
+enrichments stop first; then scheduled refreshes, which leave `cost_model.INTERACTIVE_RESERVE` for people who are
+waiting. Without a token there are only 60 requests an hour, and enrichments leave most of them.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from sqlalchemy import Connection, text
 from core.queue import jobs
 
 STAR_HISTORY_TASK, ENRICHMENT_TASK = "star_history", "enrichment"
-"""Names of the tasks."""
+"""Task names."""
 BATCH_SIZE = 500
-"""Repositories in one job: as many as it can ask for before it gives way to others."""
+"""Maximum of repositories in one job, so that a job does not block the queue for long."""
 PRIORITY = -10
-"""Behind everything that the timetable or a person wants refreshed."""
+"""After all refreshes, scheduled or requested by a person."""
 ANONYMOUS_RESERVE = 0.7
 MAX_TRIES_WHILE_COMPUTING = 5
 
@@ -32,17 +32,17 @@ FactKindName = Literal[
 class FactKind:
     """One kind of fact.
 
-    every        how often it is read where something moved since
-    quiet_every  how often where nothing did
-    reserve      share of the hourly budget that has to be left for others
-    task         which of the two queues it goes through: star history has one of its own
-    of_users     it is told of users, not of repositories
-    batch        how many are asked for at once
+    interval        how often it is collected where the repository changed since
+    quiet_interval  how often where it did not
+    reserve         share of the hourly rate limit that must be left for other work
+    task            task name: star history has a task of its own
+    is_per_user     a fact of users instead of repositories
+    batch_size      subjects per request
     """
 
     name: FactKindName
     label: str
-    every: timedelta
+    interval: timedelta
     quiet_interval: timedelta
     reserve: float
     task: str = ENRICHMENT_TASK
@@ -54,7 +54,7 @@ class FactKind:
 
 
 DAY = timedelta(days=1)
-# In the order in which they are asked for when several are due.
+# In the order of collection when several are due.
 FACT_KINDS: dict[str, FactKind] = {
     kind.name: kind
     for kind in (
@@ -71,14 +71,14 @@ FACT_KINDS: dict[str, FactKind] = {
 
 
 def defer_facts(
-    connection: Connection, kind: str, ids: Sequence[int], token: str | None, asked: jobs.JobOrigin | None = None
+    connection: Connection, kind: str, ids: Sequence[int], token: str | None, origin: jobs.JobOrigin | None = None
 ) -> int | None:
-    """Ask for one kind of fact of some repositories (or users) of one token; returns the id of the job.
+    """Queue one kind of fact for some repositories (or users) of one token; return the job id.
 
-    None while another such job of that token waits: what is due will be due still. Whoever queues looks at `busy`
-    first: while a job is worked on, no other one may wait, or it could not go back when the budget is spent.
+    Returns None while such a job of that token is queued; what is due stays due. Callers check `busy_locks` first:
+    while a job runs, none may be queued, or the running one could not be requeued when the budget is exhausted.
     """
-    asked = asked or jobs.JobOrigin("schedule")
+    origin = origin or jobs.JobOrigin("schedule")
     task = FACT_KINDS[kind].task
     return jobs.defer_once(
         connection,
@@ -88,19 +88,19 @@ def defer_facts(
         kind=kind,
         ids=list(ids),
         token=token,
-        trigger=asked.trigger,
-        by=asked.by,
-        request_id=asked.request_id,
+        trigger=origin.trigger,
+        by=origin.by,
+        request_id=origin.request_id,
     )
 
 
 def job_lock(kind: str, token: str | None) -> str:
-    """What one job at a time holds, and one more may wait for."""
+    """Return the lock that allows one running and one queued job per task and token."""
     return f"{FACT_KINDS[kind].task}:{token or 'anonymous'}"
 
 
 def busy_locks(connection: Connection) -> set[str]:
-    """The locks whose job waits or is worked on."""
+    """Return the locks of queued and running jobs."""
     return set(
         connection.scalars(
             text("SELECT lock FROM procrastinate_jobs WHERE status IN ('todo', 'doing') AND task_name = ANY(:tasks)"),
@@ -110,7 +110,7 @@ def busy_locks(connection: Connection) -> set[str]:
 
 
 def has_waiting_urgent_jobs(connection: Connection) -> bool:
-    """Whether a job waits that comes before readings: one that refreshes, or tells somebody something."""
+    """Return whether a job of higher priority than enrichments is queued."""
     return bool(
         connection.scalar(
             text(

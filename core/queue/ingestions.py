@@ -1,4 +1,4 @@
-"""An ingestion is what was asked for at once, however many jobs and workers share it. Callers own the transaction."""
+"""Ingestions: one request to refresh accounts, split into any number of jobs. Callers own the transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from core.queue.jobs import JobOrigin
 
 @dataclass(frozen=True)
 class StartedIngestion:
-    """What came of asking. Accounts that were queued already are not queued again: `id` is then the one they are in."""
+    """Result of `start`. If all accounts were queued already, `id` is the ingestion that contains them."""
 
     id: int
     accounts: int
@@ -24,27 +24,27 @@ class StartedIngestion:
 
 
 def start(
-    connection: Connection, account_ids: Sequence[int], asked: JobOrigin, now: datetime
+    connection: Connection, account_ids: Sequence[int], origin: JobOrigin, now: datetime
 ) -> StartedIngestion | None:
-    """Let these accounts (our ids) be refreshed before what the timetable wants; None when there are none.
+    """Refresh these accounts (our ids) ahead of scheduled refreshes; return None when there are none.
 
-    Those that wait already are moved to the front.
+    Accounts that are already queued move to the front.
     """
-    before = find_active_ingestion(connection, account_ids)
-    if before is not None:
+    active_id = find_active_ingestion(connection, account_ids)
+    if active_id is not None:
         _raise_priority(connection, account_ids)
-    ingestion_id = jobs.create_ingestion(connection, asked, now)
-    order = replace(asked, ingestion_id=ingestion_id)
-    jobs.defer_refresh(connection, account_ids, order, now, jobs.PRIORITY_PERSON)
+    ingestion_id = jobs.create_ingestion(connection, origin, now)
+    job_origin = replace(origin, ingestion_id=ingestion_id)
+    jobs.defer_refresh(connection, account_ids, job_origin, now, jobs.PRIORITY_PERSON)
     accounts = connection.scalar(text("SELECT accounts FROM ingestion WHERE id = :id"), {"id": ingestion_id}) or 0
     if accounts:
         return StartedIngestion(ingestion_id, accounts, len(set(account_ids)) - accounts)
     connection.execute(text("DELETE FROM ingestion WHERE id = :id"), {"id": ingestion_id})
-    return StartedIngestion(before, 0, len(set(account_ids))) if before is not None else None
+    return StartedIngestion(active_id, 0, len(set(account_ids))) if active_id is not None else None
 
 
 def find_active_ingestion(connection: Connection, account_ids: Sequence[int]) -> int | None:
-    """The newest ingestion that has any of these accounts still to do."""
+    """Return the newest ingestion in which one of these accounts is still queued."""
     found: int | None = connection.scalar(
         text(
             "SELECT max(ingestion_id) FROM tracked_account JOIN ingestion_job USING (job_id)"
@@ -56,9 +56,9 @@ def find_active_ingestion(connection: Connection, account_ids: Sequence[int]) ->
 
 
 def cancel(connection: Connection, ingestion_id: int, by: str, now: datetime, every: timedelta) -> bool:
-    """Take back what nobody began, and ask those at work to stop after the account in hand; False when it was over.
+    """Cancel the queued jobs and let running ones stop after their current account; False when it has ended already.
 
-    What was not reached comes up again in its usual cadence (*every* where it has none of its own), not at once.
+    Accounts that were not reached become due again after their cadence (default: *every*), not immediately.
     """
     open_jobs = connection.scalars(
         text(

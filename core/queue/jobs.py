@@ -1,4 +1,4 @@
-"""The queue: what can be asked of the ingestor. Names and arguments only; workers know what to do."""
+"""Deferring jobs to the queue (procrastinate). This module knows names and arguments; workers register the functions."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,92 +20,92 @@ BATCH_SIZE = 50
 PRIORITY_SCHEDULE = 0
 PRIORITY_PERSON = 10
 PRIORITY_INTERACTIVE = 20
-"""Somebody looks at the screen until it is done."""
+"""A person is waiting for the result on the screen."""
 
 
 @dataclass(frozen=True)
 class JobOrigin:
-    """Who wants something done and why: kept with the job and with its run."""
+    """Who requested a job and why; stored with the job and its run."""
 
     trigger: str
     by: str | None = None
     request_id: str | None = None
     ingestion_id: int | None = None
-    """The ingestion that this belongs to; None: one of its own."""
+    """The ingestion that the job belongs to; None starts a new one."""
 
 
 @lru_cache(maxsize=1)
 def _procrastinate_app() -> procrastinate.App:
-    """An app that only defers: jobs go out on the caller's own connection, so it never opens one."""
+    """Return an app for deferring only: it uses the caller's connection and never opens one."""
     return procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 
 
 def defer_refresh(
     connection: Connection,
     account_ids: Sequence[int],
-    asked: JobOrigin,
+    origin: JobOrigin,
     now: datetime,
     priority: int = PRIORITY_SCHEDULE,
 ) -> list[int]:
-    """Ask for these accounts (our ids), in batches; returns the ids of the jobs.
+    """Queue the refresh of these accounts (our ids) in batches; return the job ids.
 
-    The jobs and the marks that keep an account from being queued twice are in *connection*'s transaction: both
-    happen or neither. Accounts that are already queued are left out.
+    The jobs, and the marks that keep an account from being queued twice, are written in *connection*'s transaction.
+    Accounts that are already queued are skipped.
     """
-    free = connection.scalars(
+    unqueued = connection.scalars(
         text(
             "SELECT account_id FROM tracked_account WHERE account_id = ANY(:ids) AND queued_at IS NULL"
             " ORDER BY account_id FOR UPDATE SKIP LOCKED"
         ),
         {"ids": list(account_ids)},
     ).all()
-    # What is not tracked has no mark; its job's queueing lock keeps it from being queued twice.
+    # An untracked account has no mark; the queueing lock of its job keeps it from being queued twice.
     tracked = set(
         connection.scalars(
             text("SELECT account_id FROM tracked_account WHERE account_id = ANY(:ids)"), {"ids": list(account_ids)}
         )
     )
-    wanted = [*free, *(id_ for id_ in dict.fromkeys(account_ids) if id_ not in tracked)]
+    to_queue = [*unqueued, *(id_ for id_ in dict.fromkeys(account_ids) if id_ not in tracked)]
     jobs: list[int] = []
-    if wanted and asked.ingestion_id is None:
-        asked = replace(asked, ingestion_id=create_ingestion(connection, asked, now))
-    for start in range(0, len(wanted), BATCH_SIZE):
-        job = _defer_batch(connection, wanted[start : start + BATCH_SIZE], asked, priority)
+    if to_queue and origin.ingestion_id is None:
+        origin = replace(origin, ingestion_id=create_ingestion(connection, origin, now))
+    for start in range(0, len(to_queue), BATCH_SIZE):
+        job = _defer_batch(connection, to_queue[start : start + BATCH_SIZE], origin, priority)
         if job is None:
             continue
         jobs.append(job)
-        _record_job(connection, asked.ingestion_id, job, len(wanted[start : start + BATCH_SIZE]))
+        _record_job(connection, origin.ingestion_id, job, len(to_queue[start : start + BATCH_SIZE]))
         connection.execute(
             text("UPDATE tracked_account SET queued_at = :now, job_id = :job WHERE account_id = ANY(:ids)"),
-            {"now": now, "job": job, "ids": wanted[start : start + BATCH_SIZE]},
+            {"now": now, "job": job, "ids": to_queue[start : start + BATCH_SIZE]},
         )
     return jobs
 
 
 def defer_lookup(connection: Connection, lookup_id: str) -> None:
-    """Let a worker ask GitHub who some logins belong to; `core.queue.lookups` holds which."""
+    """Queue a lookup of logins at GitHub; `core.queue.lookups` stores which."""
     defer_once(connection, LOOKUP, lock=f"lookup:{lookup_id}", priority=PRIORITY_INTERACTIVE, lookup_id=lookup_id)
 
 
 def defer_delivery(connection: Connection, delivery_id: int) -> None:
-    """Let a worker tell a webhook; in *connection*'s transaction, with the row that says what to tell."""
+    """Queue a webhook delivery in *connection*'s transaction, which also writes the row with its content."""
     defer_once(connection, DELIVER, lock=f"deliver:{delivery_id}", priority=PRIORITY_PERSON, delivery_id=delivery_id)
 
 
-def create_ingestion(connection: Connection, asked: JobOrigin, now: datetime, accounts: int = 0) -> int:
-    """Write down that somebody asked; jobs and runs refer to it. Returns its id."""
+def create_ingestion(connection: Connection, origin: JobOrigin, now: datetime, accounts: int = 0) -> int:
+    """Insert the ingestion that jobs and runs refer to; return its id."""
     ingestion_id: int = connection.execute(
         text(
             "INSERT INTO ingestion (trigger, requested_by, request_id, accounts, started_at)"
             " VALUES (:trigger, :by, :request_id, :accounts, :now) RETURNING id"
         ),
-        {"trigger": asked.trigger, "by": asked.by, "request_id": asked.request_id, "accounts": accounts, "now": now},
+        {"trigger": origin.trigger, "by": origin.by, "request_id": origin.request_id, "accounts": accounts, "now": now},
     ).scalar_one()
     return ingestion_id
 
 
 def cancel_job(connection: Connection, job_id: int) -> None:
-    """Take a job back that nobody began; ask whoever works on it to stop."""
+    """Cancel a job that no worker has started, or request a running one to stop."""
     _procrastinate_app().job_manager.cancel_job_by_id(
         job_id, abort=True, connection=connection.connection.driver_connection
     )
@@ -122,15 +122,15 @@ def _record_job(connection: Connection, ingestion_id: int | None, job_id: int, a
     )
 
 
-def _defer_batch(connection: Connection, batch: Sequence[int], asked: JobOrigin, priority: int) -> int | None:
+def _defer_batch(connection: Connection, batch: Sequence[int], origin: JobOrigin, priority: int) -> int | None:
     name = blake2b(",".join(map(str, batch)).encode(), digest_size=12).hexdigest()
     return defer_once(
-        connection, REFRESH, lock=f"refresh:{name}", priority=priority, account_ids=list(batch), **asdict(asked)
+        connection, REFRESH, lock=f"refresh:{name}", priority=priority, account_ids=list(batch), **asdict(origin)
     )
 
 
 def defer_once(connection: Connection, task: str, *, lock: str, priority: int, **arguments: Any) -> int | None:
-    """Queue a job in *connection*'s transaction; None while another one of the same *lock* waits."""
+    """Queue a job in *connection*'s transaction; return its id, or None while another job with this *lock* is queued."""
     job = _procrastinate_app().configure_task(
         task,
         queue=QUEUE,
@@ -140,7 +140,7 @@ def defer_once(connection: Connection, task: str, *, lock: str, priority: int, *
         connection=connection.connection.driver_connection,
     )
     try:
-        # A duplicate would void the whole transaction without a savepoint of its own.
+        # Without a savepoint a duplicate would abort the whole transaction.
         with connection.begin_nested():
             return job.defer(**arguments)
     except procrastinate.exceptions.AlreadyEnqueued:
@@ -148,7 +148,7 @@ def defer_once(connection: Connection, task: str, *, lock: str, priority: int, *
 
 
 def release_orphaned_accounts(connection: Connection) -> int:
-    """Clear the marks of accounts whose job is over or gone, so that they become due again; returns how many."""
+    """Clear the marks of accounts whose job has ended or was deleted, so that they can be queued again; return how many."""
     return connection.execute(
         text(
             "UPDATE tracked_account SET queued_at = NULL, job_id = NULL"

@@ -1,6 +1,7 @@
-"""Look-ups: somebody wants to know who some logins belong to before they are tracked.
+"""Lookups of logins at GitHub before they are tracked.
 
-The web process asks, a worker answers, both through Redis, where question and answer live for ten minutes.
+The web process stores the request in Redis and queues a job; a worker stores the results there. They expire after ten
+minutes.
 """
 
 import json
@@ -22,9 +23,9 @@ LookupState = Literal["waiting", "working", "done", "failed"]
 
 @dataclass(frozen=True)
 class LookupResult:
-    """What GitHub says of one login: who bears it, or `problem` in a sentence."""
+    """What GitHub reported of one login: its account, or `error_message`."""
 
-    asked: str
+    requested_login: str
     login: str | None = None
     github_id: int | None = None
     kind: str | None = None
@@ -39,24 +40,24 @@ class LookupResult:
 
 @dataclass(frozen=True)
 class Lookup:
-    """A question and what is answered of it so far. *members_of*: an organization whose members are the question."""
+    """A request with its results so far. With *members_of* it is for the public members of that organization."""
 
     id: str
     logins: tuple[str, ...] = ()
     members_of: str | None = None
     state: LookupState = "waiting"
-    found: tuple[LookupResult, ...] = ()
+    results: tuple[LookupResult, ...] = ()
     error_message: str | None = None
 
     @property
-    def share(self) -> float:
-        """How much of it is answered, 0 to 1."""
-        return 1.0 if self.state == "done" else len(self.found) / max(1, len(self.logins))
+    def progress(self) -> float:
+        """Share of the logins with a result, 0 to 1."""
+        return 1.0 if self.state == "done" else len(self.results) / max(1, len(self.logins))
 
 
 @dataclass(frozen=True)
 class LookupStore:
-    """Where look-ups lie."""
+    """Lookups in Redis."""
 
     redis: Redis
     ttl_seconds: int = field(default=TTL_SECONDS)
@@ -65,28 +66,28 @@ class LookupStore:
         self.redis.set(_redis_key(lookup.id), json.dumps(asdict(lookup)), ex=self.ttl_seconds)
 
     def get(self, lookup_id: str) -> Lookup:
-        """Raises NotFound when it is older than ten minutes."""
-        held: Any = self.redis.get(_redis_key(lookup_id))
-        if held is None:
-            raise NotFound("This look-up is over; look again")
-        told = json.loads(held)
-        found = tuple(LookupResult(**one) for one in told.pop("found"))
-        return Lookup(**{**told, "logins": tuple(told["logins"]), "found": found})
+        """Return the lookup. Raises NotFound when it has expired."""
+        stored: Any = self.redis.get(_redis_key(lookup_id))
+        if stored is None:
+            raise NotFound("This lookup has expired; start it again")
+        body = json.loads(stored)
+        results = tuple(LookupResult(**result) for result in body.pop("results"))
+        return Lookup(**{**body, "logins": tuple(body["logins"]), "results": results})
 
 
 def request_lookup(
     connection: Connection, redis: Redis, logins: Sequence[str] = (), members_of: str | None = None
 ) -> str:
-    """Ask for some logins, or for the public members of an organization; returns the look-up's id.
+    """Start a lookup of logins, or of the public members of an organization; return its id.
 
-    Raises BadInput when there are too many, or none.
+    Raises BadInput when there are too many logins, or none.
     """
-    wanted = tuple({login.lower(): login for login in logins}.values())
-    if not wanted and members_of is None:
-        raise BadInput("There is nobody to look for")
-    if len(wanted) > MAX_LOGINS:
-        raise BadInput(f"{len(wanted):,} accounts are too many to look for at once; take at most {MAX_LOGINS:,}")
-    lookup = Lookup(secrets.token_urlsafe(12), wanted, members_of)
+    unique = tuple({login.lower(): login for login in logins}.values())
+    if not unique and members_of is None:
+        raise BadInput("There are no logins to look up")
+    if len(unique) > MAX_LOGINS:
+        raise BadInput(f"{len(unique):,} accounts are too many for one lookup; the maximum is {MAX_LOGINS:,}")
+    lookup = Lookup(secrets.token_urlsafe(12), unique, members_of)
     LookupStore(redis).put(lookup)
     jobs.defer_lookup(connection, lookup.id)
     return lookup.id

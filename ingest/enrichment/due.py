@@ -171,7 +171,7 @@ def _select_due(
             chosen=chosen,
         )
     )
-    moments = {"now": now, "quiet": now - (kind.quiet_interval - kind.every), "unlikely": now + MAX_DUE_AHEAD}
+    moments = {"now": now, "quiet": now - (kind.quiet_interval - kind.interval), "unlikely": now + MAX_DUE_AHEAD}
     rows = connection.execute(
         text(f"SELECT id, token_fingerprint FROM ({inner}) AS ranked WHERE place <= :limit ORDER BY place"),  # noqa: S608
         values | moments | {"kind": kind.name, "limit": limit},

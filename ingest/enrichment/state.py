@@ -24,7 +24,7 @@ def record_success(
 ) -> None:
     """It was told, at GitHub's moment *at*; by our clock it is due again after its cadence."""
     _upsert_state(
-        connection, kind, subject_id, state="stored", captured_at=at, due_at=now + kind.every, first_day=first_day
+        connection, kind, subject_id, state="stored", captured_at=at, due_at=now + kind.interval, first_day=first_day
     )
 
 

@@ -148,13 +148,13 @@ def show_lookup_progress() -> None:
         return
     if lookup.state not in {"waiting", "working"}:
         st.rerun()
-    what = f"{len(lookup.found)} of {number(len(lookup.logins))}" if lookup.logins else "the members"
+    what = f"{len(lookup.results)} of {number(len(lookup.logins))}" if lookup.logins else "the members"
     said = f"Asking GitHub: {what} …"
     if lookup.state == "waiting":
         told, _ = query_or_reason(lambda: system.worker_counts(datetime.now(UTC)))
         nobody = told is not None and not told.alive
         said = "No worker is alive; it begins when one is …" if nobody else "Waiting for a worker …"
-    st.progress(min(lookup.share, 1.0), text=said)
+    st.progress(min(lookup.progress, 1.0), text=said)
 
 
 def show_preview(lookup: Lookup) -> None:
@@ -198,23 +198,23 @@ def lookup_summary(rows: DataFrame) -> str:
 
 
 def lookup_table(lookup: Lookup) -> DataFrame:
-    there = [one for one in lookup.found if one.exists]
+    there = [one for one in lookup.results if one.exists]
     known = tracking.tracked_among(
-        [str(one.login) for one in there] + [one.asked for one in lookup.found],
+        [str(one.login) for one in there] + [one.requested_login for one in lookup.results],
         [int(one.github_id or 0) for one in there],
     )
-    return DataFrame([lookup_row(one, known) for one in lookup.found], columns=list(COLUMNS)).astype(
+    return DataFrame([lookup_row(one, known) for one in lookup.results], columns=list(COLUMNS)).astype(
         {"repositories": "Int64"}
     )
 
 
 def lookup_row(one: LookupResult, known: set[str]) -> dict[str, Any]:
     state = NEW if one.exists else (one.error_message or MISSING)
-    if known & {one.asked.lower(), str(one.login).lower(), str(one.github_id)}:
+    if known & {one.requested_login.lower(), str(one.login).lower(), str(one.github_id)}:
         state = TRACKED
     return {
         "take": state == NEW,
-        "login": one.login or one.asked,
+        "login": one.login or one.requested_login,
         "kind": one.kind,
         "name": one.name,
         "repositories": one.public_repositories,

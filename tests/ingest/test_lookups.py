@@ -37,7 +37,7 @@ def test_each_login_is_told_apart(ask, pretend):
     login = pretend.world.logins()[0]
     truth = pretend.ground_truth(login)["account"]
     lookup = ask(login.upper(), "nobody-is-called-so")
-    there, missing = lookup.found
+    there, missing = lookup.results
     assert lookup.state == "done"
     assert (there.exists, there.login, there.github_id, there.kind) == (True, login, truth["id"], truth["kind"])
     assert there.public_repositories == truth["public_repositories"]
@@ -46,22 +46,22 @@ def test_each_login_is_told_apart(ask, pretend):
 
 def test_many_are_answered_in_the_order_asked(ask, pretend):
     logins = pretend.world.logins()[::-1]
-    assert [one.login for one in ask(*logins).found] == logins
+    assert [one.login for one in ask(*logins).results] == logins
 
 
 def test_the_members_of_an_organization_are_looked_up(ask, pretend):
     world = pretend.world
     organization = next(world.account(login) for login in world.logins() if world.account(login).kind == "Organization")
     lookup = ask(members_of=organization.login)
-    assert [one.login for one in lookup.found] == [member.login for member in world.members(organization)]
-    assert lookup.share == 1
+    assert [one.login for one in lookup.results] == [member.login for member in world.members(organization)]
+    assert lookup.progress == 1
 
 
 def test_a_user_has_no_members(ask, pretend):
     world = pretend.world
     user = next(login for login in world.logins() if world.account(login).kind == "User")
     lookup = ask(members_of=user)
-    assert (lookup.state, lookup.found) == ("failed", ())
+    assert (lookup.state, lookup.results) == ("failed", ())
     assert user in lookup.error_message
 
 

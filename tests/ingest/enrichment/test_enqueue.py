@@ -217,7 +217,7 @@ def wait_for(condition, seconds=90):
 
 
 def test_kinds_say_what_they_are():
-    assert all(kind.every <= kind.quiet_interval for kind in FACT_KINDS.values())
+    assert all(kind.interval <= kind.quiet_interval for kind in FACT_KINDS.values())
     assert {kind.task for kind in FACT_KINDS.values()} == {
         reading_kinds.STAR_HISTORY_TASK,
         reading_kinds.ENRICHMENT_TASK,
