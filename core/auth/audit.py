@@ -13,23 +13,23 @@ Action = Literal[
     "sign_in_refused",
     "sign_out",
     "session_ended",
-    "refresh_reused",
-    "register",
+    "refresh_token_reused",
+    "registered",
     "password_changed",
     "password_reset",
-    "reset_link",
-    "invite",
+    "reset_link_created",
+    "invite_created",
     "invite_withdrawn",
     "role_changed",
-    "deactivated",
-    "activated",
+    "person_deactivated",
+    "person_activated",
     "person_created",
     "api_key_created",
     "api_key_revoked",
-    "tracked",
-    "untracked",
+    "account_tracked",
+    "account_untracked",
     "tracking_changed",
-    "wish_declined",
+    "tracking_request_declined",
     "ingestion_started",
     "ingestion_cancelled",
     "alert_rule_changed",
@@ -53,15 +53,15 @@ def record(
     """Add a line: *actor* (*person_id*, where known) did *action* to *target*. Details must hold no secret."""
     connection.execute(
         text(
-            "INSERT INTO audit_event (person_id, actor, action, target, address, request_id, details) VALUES"
-            " (:person_id, :actor, :action, :target, CAST(:address AS inet), :request_id, CAST(:details AS jsonb))"
+            "INSERT INTO audit_event (person_id, actor, action, target, ip_address, request_id, details) VALUES"
+            " (:person_id, :actor, :action, :target, CAST(:ip_address AS inet), :request_id, CAST(:details AS jsonb))"
         ),
         {
             "person_id": person_id,
             "actor": sanitized(actor, MAX_NAME_LENGTH),
             "action": action,
             "target": sanitized(target, MAX_NAME_LENGTH) if target is not None else None,
-            "address": ip_address_of(origin),
+            "ip_address": ip_address_of(origin),
             "request_id": sanitized(origin.request_id, MAX_NAME_LENGTH) if origin.request_id else None,
             "details": json.dumps({name: _sanitized_detail(value) for name, value in details.items()})
             if details

@@ -178,7 +178,7 @@ def set_active(actor: Actor, person_id: int, active: bool, origin: Origin) -> Pe
         if not active:
             connection.execute(text("DELETE FROM ticket WHERE person_id = :id"), {"id": person_id})
             _revoke_links_issued_by(connection, person_id)
-        action: audit.Action = "activated" if active else "deactivated"
+        action: audit.Action = "person_activated" if active else "person_deactivated"
         audit.record(connection, action, actor=name, person_id=by, target=before.username, origin=origin)
         after = fetch_person(connection, person_id)
     sessions.invalidate_cached(ended)

@@ -45,7 +45,7 @@ class SessionInfo:
     """A session as its owner sees it."""
 
     id: UUID
-    address: str | None
+    ip_address: str | None
     user_agent: str | None
     created_at: datetime
     last_seen_at: datetime
@@ -59,9 +59,9 @@ def start(person_id: int, origin: Origin, now: datetime | None = None) -> Sessio
     with transaction() as connection:
         row = connection.execute(
             text("""
-                INSERT INTO session (id, person_id, generation, access_expires_at, address, user_agent, created_at,
+                INSERT INTO session (id, person_id, generation, access_expires_at, ip_address, user_agent, created_at,
                                      last_seen_at, expires_at)
-                SELECT :id, id, 0, :access_expires_at, CAST(:address AS inet), :agent, :now, :now, :expires_at
+                SELECT :id, id, 0, :access_expires_at, CAST(:ip_address AS inet), :agent, :now, :now, :expires_at
                   FROM person WHERE id = :person_id AND active
              RETURNING id, person_id, generation, access_expires_at, expires_at,
                        (SELECT role FROM person WHERE id = :person_id) AS role
@@ -72,7 +72,7 @@ def start(person_id: int, origin: Origin, now: datetime | None = None) -> Sessio
                 "now": now,
                 "access_expires_at": _access_until(now),
                 "expires_at": _expires_at(now, now),
-                "address": audit.ip_address_of(origin),
+                "ip_address": audit.ip_address_of(origin),
                 "agent": audit.user_agent_of(origin),
             },
         ).one_or_none()
@@ -167,7 +167,7 @@ def list_active(person_id: int, now: datetime | None = None) -> list[SessionInfo
     with transaction() as connection:
         rows = connection.execute(
             text("""
-                SELECT id, host(address) AS address, user_agent, created_at, last_seen_at, expires_at FROM session
+                SELECT id, host(ip_address) AS ip_address, user_agent, created_at, last_seen_at, expires_at FROM session
                  WHERE person_id = :id AND revoked_at IS NULL AND expires_at > :now
                  ORDER BY last_seen_at DESC, id
             """),
@@ -249,7 +249,7 @@ def _extend(connection: Connection, row: Row[Any], *, is_newest: bool, origin: O
                SET generation = generation + :step,
                    generation_used_at = CASE WHEN :step = 1 THEN :now ELSE generation_used_at END,
                    access_expires_at = greatest(access_expires_at, :access_expires_at), expires_at = :expires_at,
-                   address = coalesce(CAST(:address AS inet), address), last_seen_at = :now
+                   ip_address = coalesce(CAST(:ip_address AS inet), ip_address), last_seen_at = :now
              WHERE id = :id
          RETURNING id, person_id, generation, access_expires_at, expires_at, CAST(:role AS text) AS role
         """),
@@ -260,16 +260,17 @@ def _extend(connection: Connection, row: Row[Any], *, is_newest: bool, origin: O
             "now": now,
             "access_expires_at": _access_until(now),
             "expires_at": _expires_at(row.created_at, now),
-            "address": audit.ip_address_of(origin),
+            "ip_address": audit.ip_address_of(origin),
         },
     ).one()
 
 
 def _revoke_stolen(connection: Connection, row: Row[Any], origin: Origin) -> None:
     connection.execute(
-        text("UPDATE session SET revoked_at = now(), revoked_reason = 'refresh_reused' WHERE id = :id"), {"id": row.id}
+        text("UPDATE session SET revoked_at = now(), revoked_reason = 'refresh_token_reused' WHERE id = :id"),
+        {"id": row.id},
     )
-    audit.record(connection, "refresh_reused", actor=row.username, person_id=row.person_id, origin=origin)
+    audit.record(connection, "refresh_token_reused", actor=row.username, person_id=row.person_id, origin=origin)
 
 
 def _access_until(now: datetime) -> datetime:

@@ -83,7 +83,7 @@ def register(
         person = people.insert(connection, newcomer, stored)
         audit.record(
             connection,
-            "register",
+            "registered",
             actor=person.username,
             person_id=person.id,
             origin=origin,

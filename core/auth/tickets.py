@@ -68,7 +68,7 @@ def issue_reset(actor: Actor, person_id: int, origin: Origin, now: datetime | No
             raise Conflict(f"{person.username} is deactivated; activate first")
         connection.execute(text("DELETE FROM ticket WHERE person_id = :id AND purpose = 'reset'"), {"id": person_id})
         token = _issue(connection, "reset", person_id, RESET_LIFETIME, now, details={"by": by})
-        audit.record(connection, "reset_link", actor=name, person_id=by, target=person.username, origin=origin)
+        audit.record(connection, "reset_link_created", actor=name, person_id=by, target=person.username, origin=origin)
     log.info("reset link made", person_id=person_id)
     return token
 
@@ -134,7 +134,14 @@ def issue_invite(
         details |= {"by": by}
         token = _issue(connection, "invite", None, timedelta(days=days), now, details=details)
         audit.record(
-            connection, "invite", actor=name, person_id=by, target=email or None, origin=origin, role=role, days=days
+            connection,
+            "invite_created",
+            actor=name,
+            person_id=by,
+            target=email or None,
+            origin=origin,
+            role=role,
+            days=days,
         )
     return token
 

@@ -18,7 +18,7 @@ PG_DUMP_MAGIC = b"PGDMP"
 RESET_SCHEMA_SQL = b"DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\n"
 # Runs after it: sessions that were revoked since the backup must not become valid again, and cached frames expire.
 AFTER_RESTORE_SQL = b"""
-UPDATE public.session SET revoked_at = now(), revoked_reason = 'restored' WHERE revoked_at IS NULL;
+UPDATE public.session SET revoked_at = now(), revoked_reason = 'backup_restored' WHERE revoked_at IS NULL;
 DELETE FROM public.ticket;
 UPDATE public.data_version SET version = version + 1000000, published_at = now();
 """

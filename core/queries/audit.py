@@ -17,7 +17,7 @@ class EventFilter:
     """Which events: empty or None asks for all.
 
     who     by them or about them, the whole name
-    search  anywhere in names, details, address, request
+    search  anywhere in names, details, IP address, request
     """
 
     who: str = ""
@@ -40,7 +40,7 @@ FILTER_SQL = """
            AND (:action = '' OR action = :action)
            AND (CAST(:since AS timestamptz) IS NULL OR at >= :since)
            AND (CAST(:until AS timestamptz) IS NULL OR at <= :until)
-           AND (:search = '' OR strpos(lower(concat_ws(' ', actor, action, target, details::text, host(address),
+           AND (:search = '' OR strpos(lower(concat_ws(' ', actor, action, target, details::text, host(ip_address),
                                                        request_id)), lower(:search)) > 0)
 """
 
@@ -53,12 +53,12 @@ def list_events(wanted: EventFilter, after: PageCursor | None = None, most: int 
     actor       who did it: a name, or what acted by itself
     action      one of the fixed words
     target      whom or what it was done to; null where there is none
-    address     from where; null where nobody told
+    ip_address  of the request; null where it is unknown
     details     text, JSON; null without any
     request_id  text, as in the log
     """
     sql = f"""
-        SELECT id, at, actor, action, target, host(address) AS address, nullif(details, 'null')::text AS details,
+        SELECT id, at, actor, action, target, host(ip_address) AS ip_address, nullif(details, 'null')::text AS details,
                request_id
           FROM audit_event
         {FILTER_SQL}

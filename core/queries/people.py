@@ -80,9 +80,9 @@ def invitations(now: datetime) -> DataFrame:
 
 
 def sessions(person_id: int, now: datetime) -> DataFrame:
-    """List a person's sessions that are open, newest visit first: address, device, since, last seen, ends (UTC)."""
+    """List a person's sessions that are open, newest visit first: ip_address, device, since, last seen, ends (UTC)."""
     sql = """
-        SELECT host(address) AS address, user_agent AS device, created_at AS since, last_seen_at, expires_at AS ends_at
+        SELECT host(ip_address) AS ip_address, user_agent AS device, created_at AS since, last_seen_at, expires_at AS ends_at
           FROM session
          WHERE person_id = :person AND revoked_at IS NULL AND expires_at > :now
          ORDER BY last_seen_at DESC

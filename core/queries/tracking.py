@@ -116,7 +116,7 @@ def tracking_status(login: str) -> TrackingStatus:
     """Return whether *login* is tracked or requested, also for a login that is not stored."""
     sql = """
         SELECT found.id AS account_id, tracked_account.account_id IS NOT NULL AS is_tracked,
-               (SELECT asked_at FROM tracking_request
+               (SELECT requested_at FROM tracking_request
                  WHERE lower(login) = lower(:login) AND decided_at IS NULL) AS requested_at
           FROM (VALUES (1)) AS one
           LEFT JOIN LATERAL (
@@ -199,11 +199,11 @@ def latest_plan() -> RefreshPlan | None:
 
 
 def pending_requests() -> DataFrame:
-    """List what people asked for and nobody decided about, oldest first: id, login, username, note, asked_at."""
+    """List what people asked for and nobody decided about, oldest first: id, login, username, note, requested_at."""
     sql = """
-        SELECT tracking_request.id, login, username, note, asked_at
+        SELECT tracking_request.id, login, username, note, requested_at
           FROM tracking_request LEFT JOIN person ON person.id = person_id
-         WHERE decided_at IS NULL ORDER BY asked_at
+         WHERE decided_at IS NULL ORDER BY requested_at
     """
     return read_frame(sql, fresh=True)
 

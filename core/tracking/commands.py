@@ -57,22 +57,22 @@ def request_tracking(
 
 
 def decide_requests(
-    connection: Connection, admin: Identity, wish_ids: Sequence[int], now: datetime, origin: Origin, *, granted: bool
+    connection: Connection, admin: Identity, wish_ids: Sequence[int], now: datetime, origin: Origin, *, approved: bool
 ) -> TrackingResult:
     """Grant or decline wishes. Raises Forbidden, and NotFound when others decided about all of them already."""
     require_role(admin, "admin")
     rows = connection.execute(
         text(
-            "UPDATE tracking_request SET decided_at = :now, decided_by = :by, granted = :granted"
+            "UPDATE tracking_request SET decided_at = :now, decided_by = :by, approved = :approved"
             " WHERE id = ANY(:ids) AND decided_at IS NULL RETURNING login, note"
         ),
-        {"ids": list(wish_ids), "now": now, "by": admin.username, "granted": granted},
+        {"ids": list(wish_ids), "now": now, "by": admin.username, "approved": approved},
     ).all()
     if not rows:
         raise NotFound("Somebody decided about this already")
-    if not granted:
+    if not approved:
         for row in rows:
-            _record_audit(connection, admin, "wish_declined", row.login, origin)
+            _record_audit(connection, admin, "tracking_request_declined", row.login, origin)
         return TrackingResult()
     return _track_accounts(connection, admin, {row.login: row.note for row in rows}, (), now, origin)
 
@@ -94,7 +94,7 @@ def stop_tracking(connection: Connection, admin: Identity, logins: Sequence[str]
     require_role(admin, "admin")
     stopped = [login for login in logins if accounts.untrack(connection, login)]
     for login in stopped:
-        _record_audit(connection, admin, "untracked", login, origin)
+        _record_audit(connection, admin, "account_untracked", login, origin)
     return len(stopped)
 
 
@@ -140,7 +140,7 @@ def _track_accounts(
     for login in new:
         if note := notes[login]:
             accounts.update_tracking(connection, login, {"note": note[:MAX_NOTE_LENGTH]}, now)
-        _record_audit(connection, identity, "tracked", login, origin)
+        _record_audit(connection, identity, "account_tracked", login, origin)
     close_pending_requests(connection, identity, list(notes), now)
     ids = [id_ for login in new if (id_ := accounts.find_account_id(connection, login)) is not None]
     asked = JobOrigin("person", identity.username, origin.request_id)
@@ -153,7 +153,7 @@ def close_pending_requests(connection: Connection, identity: Identity, logins: S
     """Nobody has to decide any more about accounts that are tracked now."""
     connection.execute(
         text(
-            "UPDATE tracking_request SET decided_at = :now, decided_by = :by, granted = true"
+            "UPDATE tracking_request SET decided_at = :now, decided_by = :by, approved = true"
             " WHERE lower(login) = ANY(:logins) AND decided_at IS NULL"
         ),
         {"logins": [login.lower() for login in logins], "now": now, "by": identity.username},
@@ -171,7 +171,7 @@ def _tracked_ids(connection: Connection, account_ids: Sequence[int]) -> set[int]
 def _store_request(connection: Connection, identity: Identity, login: str, now: datetime, note: str | None) -> None:
     connection.execute(
         text(
-            "INSERT INTO tracking_request (login, person_id, note, asked_at) VALUES (:login, :person, :note, :now)"
+            "INSERT INTO tracking_request (login, person_id, note, requested_at) VALUES (:login, :person, :note, :now)"
             " ON CONFLICT (lower(login)) WHERE decided_at IS NULL DO NOTHING"
         ),
         {"login": login, "person": identity.person_id, "note": note[:MAX_NOTE_LENGTH] if note else None, "now": now},

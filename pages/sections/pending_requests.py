@@ -17,7 +17,7 @@ from pages.session.common import errors_as_notices
 COLUMNS = {
     "login": column.TextColumn("Account", width=160),
     "username": column.TextColumn("Asked by", width=140),
-    "asked_at": TIMESTAMP_COLUMN | {"label": "When", "width": 130},
+    "requested_at": TIMESTAMP_COLUMN | {"label": "When", "width": 130},
     "note": column.TextColumn("Why", width=320),
     "id": None,
 }
@@ -58,11 +58,11 @@ def show(_admin: Identity) -> None:
             )
 
 
-def decide_requests(ids: list[int], granted: bool) -> None:
+def decide_requests(ids: list[int], approved: bool) -> None:
     admin = current.require_identity("admin")
     with errors_as_notices(), transaction() as connection:
         outcome = tracking_commands.decide_requests(
-            connection, admin, ids, datetime.now(UTC), current.origin(), granted=granted
+            connection, admin, ids, datetime.now(UTC), current.origin(), approved=approved
         )
-        said = f"{len(outcome.tracked)} tracked from now on" if granted else "Declined"
+        said = f"{len(outcome.tracked)} tracked from now on" if approved else "Declined"
         st.toast(said, icon=":material/check:")

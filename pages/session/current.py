@@ -34,7 +34,7 @@ END_REASON_MESSAGES = {
     "password_reset": "A new password was set, which ended all sessions. Sign in with it",
     "role_changed": "Your role was changed. Sign in again to go on",
     "deactivated": "Your account was deactivated. Ask an admin",
-    "refresh_reused": "A copy of your session was used, so it was ended to be safe. Sign in again",
+    "refresh_token_reused": "A copy of your session was used, so it was ended to be safe. Sign in again",
     "replaced": "Somebody signed in anew in this browser. Load the page again to go on as them",
 }
 

@@ -112,7 +112,7 @@ def test_a_person_shows_sessions_by_device_and_keys(page, person, database):
     database.execute(insert(schema.api_key).values(person_id=ada.id, name="notebook", hash=b"h", hint="abcd"))
     shown = page(person="ada")
     assert shown.dataframe[1].value["device"].tolist() == ["Firefox on Windows"]
-    assert shown.dataframe[1].value["address"].tolist() == ["192.0.2.7"]
+    assert shown.dataframe[1].value["ip_address"].tolist() == ["192.0.2.7"]
     assert shown.dataframe[2].value["name"].tolist() == ["notebook"]
 
 
@@ -195,8 +195,10 @@ def test_all_sessions_end_in_the_name_of_the_admin(admin, person, database):
         "end-sure",
     )
     assert [sessions.get_live(one.session_id) for one in open_ones] == [None, None]
-    told = database.execute(text("SELECT actor, target, address FROM audit_event WHERE action = 'session_ended'")).one()
-    assert (told.actor, told.target, str(told.address)) == ("boss", "ada", "127.0.0.1")
+    told = database.execute(
+        text("SELECT actor, target, ip_address FROM audit_event WHERE action = 'session_ended'")
+    ).one()
+    assert (told.actor, told.target, str(told.ip_address)) == ("boss", "ada", "127.0.0.1")
 
 
 def test_a_reset_link_is_shown_once_and_works(admin, person):

@@ -203,7 +203,7 @@ def test_who_is_removed_keeps_their_history(admin, database):
     shown.button(key="remove-sure").click().run()
     assert not tracked_settings(database)
     assert database.scalar(select(schema.account_snapshot.c.stars)) == 1
-    assert audit_entries(database) == [("untracked", "octo")]
+    assert audit_entries(database) == [("account_untracked", "octo")]
 
 
 def test_ten_thousand_accounts_are_quick(page, database):
@@ -332,7 +332,7 @@ def test_an_admin_decides_about_what_was_asked_for(page, person, database, key, 
     assert not shown.exception
     assert "was asked for" not in page_text(shown)
     assert (tracked_settings(database).get("octo") == (None, 0, False, "our vendor")) is granted
-    assert audit_entries(database)[-1] == ("tracked" if granted else "wish_declined", "octo")
+    assert audit_entries(database)[-1] == ("account_tracked" if granted else "tracking_request_declined", "octo")
 
 
 def test_two_admins_decide_once(admin, database):

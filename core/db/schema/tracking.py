@@ -59,10 +59,10 @@ tracking_request = Table(
     Column("login", Text, nullable=False),
     foreign_key("person_id", "person", required=False, cascade=True),
     Column("note", Text),
-    timestamp_column("asked_at", now=True),
+    timestamp_column("requested_at", now=True),
     timestamp_column("decided_at"),
     Column("decided_by", Text),
-    Column("granted", Boolean),
+    Column("approved", Boolean),
     Index(
         "tracking_request_pending_key", text("lower(login)"), unique=True, postgresql_where=text("decided_at IS NULL")
     ),

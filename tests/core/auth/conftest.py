@@ -60,7 +60,7 @@ def audit_events(connection: Connection, action: str) -> list[Any]:
     return list(
         connection.execute(
             text(
-                "SELECT actor, person_id, target, host(address) AS address, request_id, details FROM audit_event"
+                "SELECT actor, person_id, target, host(ip_address) AS ip_address, request_id, details FROM audit_event"
                 " WHERE action = :action ORDER BY id"
             ),
             {"action": action},

@@ -103,7 +103,10 @@ def test_who_is_deactivated_keeps_nothing_that_opens(add: AddPerson, database: C
         tickets.issue_reset(root, ada.id, ORIGIN)
     assert people.set_active(root, ada.id, True, ORIGIN).active
     assert api_keys.identify(key) is not None
-    assert [event.target for event in audit_events(database, "deactivated") + audit_events(database, "activated")] == [
+    assert [
+        event.target
+        for event in audit_events(database, "person_deactivated") + audit_events(database, "person_activated")
+    ] == [
         "ada",
         "ada",
     ]

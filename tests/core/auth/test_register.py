@@ -30,8 +30,8 @@ def test_who_registers_is_an_analyst_and_can_sign_in(database: Connection, redis
         "analyst",
     )
     assert sign_in.sign_in("ada", PASSWORD, ORIGIN) == ada
-    (event,) = audit_events(database, "register")
-    assert (event.actor, event.person_id, event.address) == ("Ada", ada.id, "192.0.2.7")
+    (event,) = audit_events(database, "registered")
+    assert (event.actor, event.person_id, event.ip_address) == ("Ada", ada.id, "192.0.2.7")
     assert event.details == {"role": "analyst", "invited": False}
 
 
@@ -118,7 +118,7 @@ def test_an_invitation_is_good_for_one_person(add: AddPerson, database: Connecti
     with pytest.raises(InvalidTicket, match="used already"):
         register("bob", invite=invite)
     assert people.find_by_username("bob") is None
-    assert audit_events(database, "register")[0].details == {"role": "admin", "invited": True}
+    assert audit_events(database, "registered")[0].details == {"role": "admin", "invited": True}
 
 
 def test_an_invitation_for_an_address_is_for_nobody_else(add: AddPerson, database: Connection) -> None:

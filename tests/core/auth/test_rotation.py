@@ -51,8 +51,8 @@ def test_a_token_used_again_ends_the_session_for_everybody(add: AddPerson, datab
     assert sessions.identity_of(third.session_id) is None
     with pytest.raises(InvalidToken):
         sessions.refresh(third.refresh, ORIGIN)
-    (event,) = audit_events(database, "refresh_reused")
-    assert (event.actor, event.person_id, event.address) == ("ada", ada.id, "192.0.2.7")
+    (event,) = audit_events(database, "refresh_token_reused")
+    assert (event.actor, event.person_id, event.ip_address) == ("ada", ada.id, "192.0.2.7")
 
 
 def test_another_session_of_the_same_person_goes_on(add: AddPerson) -> None:

@@ -104,7 +104,12 @@ def test_signing_out_ends_this_session_alone_and_is_noted(add: AddPerson, databa
     with pytest.raises(InvalidToken):
         sessions.refresh(one.refresh, ORIGIN)
     (event,) = audit_events(database, "sign_out")
-    assert (event.actor, event.person_id, event.address, event.request_id) == ("ada", ada.id, "192.0.2.7", "request-1")
+    assert (event.actor, event.person_id, event.ip_address, event.request_id) == (
+        "ada",
+        ada.id,
+        "192.0.2.7",
+        "request-1",
+    )
 
 
 def test_nobody_ends_a_session_of_somebody_else(add: AddPerson) -> None:
@@ -169,8 +174,8 @@ def test_people_see_where_their_sessions_are(add: AddPerson) -> None:
     ended = sessions.start(ada.id, ORIGIN, from_now(minutes=2))
     sessions.revoke(ended.session_id, "sign_out")
     newest, oldest = sessions.list_active(ada.id)
-    assert (newest.address, newest.user_agent, newest.created_at) == (None, None, from_now(minutes=1))
-    assert oldest.address == "2001:db8::1"
+    assert (newest.ip_address, newest.user_agent, newest.created_at) == (None, None, from_now(minutes=1))
+    assert oldest.ip_address == "2001:db8::1"
     assert oldest.user_agent is not None
     assert oldest.user_agent.startswith("Firefox\N{REPLACEMENT CHARACTER}xxx")
     assert len(oldest.user_agent) == 512

@@ -42,7 +42,12 @@ def test_the_right_password_opens_however_the_name_is_capitalised(add: AddPerson
     ada = add("Ada")
     assert sign_in.sign_in("aDA", PASSWORD, ORIGIN) == ada
     (event,) = audit_events(database, "sign_in")
-    assert (event.actor, event.person_id, event.address, event.request_id) == ("Ada", ada.id, "192.0.2.7", "request-1")
+    assert (event.actor, event.person_id, event.ip_address, event.request_id) == (
+        "Ada",
+        ada.id,
+        "192.0.2.7",
+        "request-1",
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,7 @@ def test_a_refusal_is_noted_with_the_name_that_was_tried(add: AddPerson, databas
     refusal_message("ada", "wrong")
     refusal_message("<b>\0" + "x" * 100, "wrong")
     known, unknown = audit_events(database, "sign_in_refused")
-    assert (known.actor, known.person_id, known.address) == ("ada", ada.id, "192.0.2.7")
+    assert (known.actor, known.person_id, known.ip_address) == ("ada", ada.id, "192.0.2.7")
     assert unknown.actor == "<b>\N{REPLACEMENT CHARACTER}" + "x" * 60
     assert unknown.person_id is None
 

@@ -105,7 +105,7 @@ def test_a_reset_link_sets_the_password_once_and_ends_everything(add: AddPerson,
         sign_in.sign_in("ada", PASSWORD, ORIGIN)
     with pytest.raises(InvalidTicket):
         tickets.redeem_reset(token, PASSWORD, origin=ORIGIN)
-    (link,), (reset,) = audit_events(database, "reset_link"), audit_events(database, "password_reset")
+    (link,), (reset,) = audit_events(database, "reset_link_created"), audit_events(database, "password_reset")
     assert (link.actor, link.target) == ("command line", "ada")
     assert (reset.actor, reset.details) == ("ada", {"sessions": 1, "api_keys": 1})
 
@@ -168,7 +168,7 @@ def test_an_invitation_is_over_in_time(add: AddPerson, database: Connection) -> 
     assert tickets.check_invite(invite, NOW + timedelta(days=1)).expires_at == NOW + timedelta(days=2)
     with pytest.raises(InvalidTicket):
         tickets.check_invite(invite, NOW + timedelta(days=2))
-    assert audit_events(database, "invite")[0].target == "ada@example.org"
+    assert audit_events(database, "invite_created")[0].target == "ada@example.org"
 
 
 def test_an_invitation_can_be_withdrawn_until_it_is_used(add: AddPerson, database: Connection) -> None:

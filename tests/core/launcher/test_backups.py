@@ -61,7 +61,7 @@ def test_a_backup_can_be_restored_elsewhere(filled, empty, tmp_path):
 def test_a_restore_revokes_all_sessions(filled, empty, tmp_path):
     backups.write_backup(filled, tmp_path / "b")
     backups.restore_backup(empty, tmp_path / "b")
-    assert rows(empty, "SELECT revoked_reason FROM session") == [("restored",)]
+    assert rows(empty, "SELECT revoked_reason FROM session") == [("backup_restored",)]
 
 
 def test_data_is_overwritten_only_with_replace(filled, tmp_path):

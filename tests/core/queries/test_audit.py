@@ -34,7 +34,7 @@ def test_the_newest_comes_first(database):
 
 def test_who_did_it_and_whom_it_was_done_to_are_both_found_by_name(database):
     add_event(database, "Ada")
-    add_event(database, "bob", "deactivated", target="ADA")
+    add_event(database, "bob", "person_deactivated", target="ADA")
     add_event(database, "adam")
     assert sorted(actors(who="ada")) == ["Ada", "bob"]
 
@@ -55,11 +55,11 @@ def test_search_looks_everywhere(database, part):
         database,
         "ada",
         target="pallets",
-        address="192.0.2.9",
+        ip_address="192.0.2.9",
         request_id="a1b2c3",
         details={"note": "Quarterly review"},
     )
-    add_event(database, "bob", "tracked")
+    add_event(database, "bob", "account_tracked")
     assert actors(search=part) == ["ada"]
     assert audit.count_events(EventFilter(search=part)) == 1
 
@@ -115,7 +115,7 @@ def test_a_page_of_many_thousand_events_is_quick(database):
     """Whichever page: the way back does not read what was passed."""
     database.execute(
         text("""
-            INSERT INTO audit_event (at, actor, action, address)
+            INSERT INTO audit_event (at, actor, action, ip_address)
             SELECT CAST(:now AS timestamptz) - make_interval(secs => n), 'person' || n % 200, 'sign_in', '192.0.2.1'
               FROM generate_series(1, 50000) AS n
         """),

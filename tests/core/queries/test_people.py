@@ -89,13 +89,13 @@ def test_open_invitations_are_counted_until_they_end(database):
 
 def test_sessions_are_those_that_are_open_the_last_visit_first(database):
     ada, bob = add_person(database, "ada"), add_person(database, "bob")
-    add_session(database, ada, seen="2026-03-09 08:00", address="192.0.2.7", user_agent="old")
+    add_session(database, ada, seen="2026-03-09 08:00", ip_address="192.0.2.7", user_agent="old")
     add_session(database, ada, seen="2026-03-10 08:00", user_agent="new")
     add_session(database, ada, user_agent="ended", revoked_at=NOW)
     add_session(database, bob, user_agent="somebody else's")
     found = people.sessions(ada, NOW)
     assert list(found["device"]) == ["new", "old"]
-    assert found["address"].iloc[1] == "192.0.2.7"
+    assert found["ip_address"].iloc[1] == "192.0.2.7"
 
 
 def test_keys_say_whether_they_are_good_and_never_what_they_are(database):

@@ -56,7 +56,7 @@ def test_search_finds_login_name_and_note_and_takes_wildcards_for_characters(dat
 
 def test_where_a_login_stands(database):
     assert tracking.tracking_status("octo") == TrackingStatus(account_id=None, is_tracked=False, requested_at=None)
-    database.execute(insert(schema.tracking_request).values(login="Octo", asked_at=NOW))
+    database.execute(insert(schema.tracking_request).values(login="Octo", requested_at=NOW))
     assert tracking.tracking_status("octo").requested_at == NOW
     one = add_tracked_account(database, "octo")
     assert tracking.tracking_status("OCTO").account_id == one

@@ -35,7 +35,7 @@ def approval(monkeypatch):
 def pending_requests(connection):
     return connection.execute(
         text(
-            "SELECT w.id, login, username FROM tracking_request w JOIN person p ON p.id = person_id WHERE granted IS NULL"
+            "SELECT w.id, login, username FROM tracking_request w JOIN person p ON p.id = person_id WHERE approved IS NULL"
         )
     ).all()
 
@@ -56,9 +56,9 @@ def test_who_may_is_served_at_once_and_it_is_written_down(database, people):
     assert database.scalar(text("SELECT accounts FROM ingestion WHERE id = :id"), {"id": outcome.ingestion_id}) == 2
     assert database.scalars(text("SELECT note FROM tracked_account")).all() == ["for the report"] * 2
     trail = database.execute(
-        text("SELECT actor, action, target, host(address) AS address FROM audit_event ORDER BY id")
+        text("SELECT actor, action, target, host(ip_address) AS ip_address FROM audit_event ORDER BY id")
     )
-    assert trail.all() == [("ada", "tracked", name, "192.0.2.1") for name in ("octocat", "hubot")]
+    assert trail.all() == [("ada", "account_tracked", name, "192.0.2.1") for name in ("octocat", "hubot")]
 
 
 def test_what_is_tracked_already_is_said_and_starts_nothing(database, people):
@@ -78,7 +78,7 @@ def test_where_an_admin_decides_a_wish_waits_once(database, people, approval):
     assert tracked_logins(database) == []
     (wish,) = pending_requests(database)
     assert (wish.login, wish.username) == ("octocat", "ada")
-    granted = tracking_commands.decide_requests(database, grace, [wish.id], NOW, ORIGIN, granted=True)
+    granted = tracking_commands.decide_requests(database, grace, [wish.id], NOW, ORIGIN, approved=True)
     assert granted.tracked == ("octocat",)
     assert tracked_logins(database) == ["octocat"]
     assert pending_requests(database) == []
@@ -88,10 +88,10 @@ def test_a_declined_wish_tracks_nothing_and_may_be_asked_again(database, people,
     ada, grace = people
     tracking_commands.request_tracking(database, ada, ["octocat"], NOW, ORIGIN)
     (wish,) = pending_requests(database)
-    tracking_commands.decide_requests(database, grace, [wish.id], NOW, ORIGIN, granted=False)
+    tracking_commands.decide_requests(database, grace, [wish.id], NOW, ORIGIN, approved=False)
     assert tracked_logins(database) == []
     with pytest.raises(NotFound):
-        tracking_commands.decide_requests(database, grace, [wish.id], NOW, ORIGIN, granted=True)
+        tracking_commands.decide_requests(database, grace, [wish.id], NOW, ORIGIN, approved=True)
     assert tracking_commands.request_tracking(database, ada, ["octocat"], NOW, ORIGIN).awaiting_approval == ("octocat",)
 
 
@@ -106,14 +106,14 @@ def test_only_admins_decide(database, people, approval):
     ada, _ = people
     tracking_commands.request_tracking(database, ada, ["octocat"], NOW, ORIGIN)
     with pytest.raises(Forbidden):
-        tracking_commands.decide_requests(database, ada, [pending_requests(database)[0].id], NOW, ORIGIN, granted=True)
+        tracking_commands.decide_requests(database, ada, [pending_requests(database)[0].id], NOW, ORIGIN, approved=True)
 
 
 def test_wishes_that_are_granted_together_are_one_ingestion(database, people, approval):
     ada, grace = people
     tracking_commands.request_tracking(database, ada, ["octocat", "hubot"], NOW, ORIGIN, note="both")
     granted = tracking_commands.decide_requests(
-        database, grace, [wish.id for wish in pending_requests(database)], NOW, ORIGIN, granted=True
+        database, grace, [wish.id for wish in pending_requests(database)], NOW, ORIGIN, approved=True
     )
     assert set(granted.tracked) == {"octocat", "hubot"}
     assert database.scalars(text("SELECT accounts FROM ingestion")).all() == [2]

@@ -148,7 +148,7 @@ def track(body: NewTrackedAccount, identity: AdminIdentity, request: Request) ->
             job_origin = JobOrigin("person", identity.username, request_origin(request).request_id)
             ingestions.start(connection, [account_id], job_origin, now)
         tracking_commands.close_pending_requests(connection, identity, [login], now)
-        _record_audit(connection, "tracked", identity, login, request)
+        _record_audit(connection, "account_tracked", identity, login, request)
     headers = {"location": f"/api/v1/tracked/{login}", "cache-control": "no-store"}
     return JSONResponse(_tracked_account(login).model_dump(mode="json"), status_code=201, headers=headers)
 

@@ -28,7 +28,7 @@ def test_an_account_is_tracked_changed_and_forgotten(database, admin):
     assert admin.delete(f"{V1}/tracked/octo").status_code == 404
     assert admin.patch(f"{V1}/tracked/octo", json={"paused": True}).status_code == 404
     audited = database.scalars(text("SELECT action FROM audit_event ORDER BY id")).all()
-    assert audited == ["tracked", "tracking_changed", "untracked"]
+    assert audited == ["account_tracked", "tracking_changed", "account_untracked"]
 
 
 def test_who_is_to_be_looked_at_sooner_does_not_wait_for_the_old_plan(database, admin):

@@ -132,9 +132,9 @@ def test_nobody_can_choose_the_address_that_the_audit_trail_names(web, person, d
     browser.headers.update(FORGED_HEADERS)
     sign_in(browser, person())
     browser.post("/auth/logout", headers={"origin": PUBLIC_URL})
-    heard = database.execute(text("SELECT host(address) AS address, request_id FROM audit_event")).all()
+    heard = database.execute(text("SELECT host(ip_address) AS ip_address, request_id FROM audit_event")).all()
     assert heard
-    assert {row.address for row in heard} == {peer}
+    assert {row.ip_address for row in heard} == {peer}
     assert "mine" not in {row.request_id for row in heard}
 
 
@@ -144,7 +144,7 @@ def test_a_trusted_proxy_names_the_address(web, person, database, monkeypatch):
     browser = browser_client(("10.0.0.1", 1))
     browser.headers.update({"x-forwarded-for": "6.6.6.6, 203.0.113.7"})
     sign_in(browser, person())
-    assert database.scalar(text("SELECT host(address) FROM session")) == "203.0.113.7"
+    assert database.scalar(text("SELECT host(ip_address) FROM session")) == "203.0.113.7"
 
 
 @pytest.mark.parametrize("address", ["..%2f..%2fetc", "%ff", "'%20OR%201=1", "%e2%80%ae", "a" * 5000])

@@ -117,7 +117,7 @@ def test_a_refresh_token_used_again_ends_the_session_of_both(web, person, databa
     assert refresh(first.refresh)[0] == 401  # stolen and replayed, or the thief was first: nobody can tell
     assert refresh(third)[0] == 401
     assert sessions.get_live(first.session_id) is None
-    assert "refresh_reused" in database.scalars(text("SELECT action FROM audit_event")).all()
+    assert "refresh_token_reused" in database.scalars(text("SELECT action FROM audit_event")).all()
 
 
 def test_a_page_asked_for_with_a_stolen_refresh_token_ends_the_session_too(web, person):

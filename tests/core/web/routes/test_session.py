@@ -43,7 +43,7 @@ def test_a_ticket_becomes_a_session_that_scripts_cannot_read(web, person):
 def test_the_session_knows_where_it_was_begun(web, person, database):
     given = sign_in_ticket(web, person())
     post_ticket(web, given, **{"user-agent": "Browser 1"})
-    row = database.execute(text("SELECT host(address) AS address, user_agent FROM session")).one()
+    row = database.execute(text("SELECT host(ip_address) AS ip_address, user_agent FROM session")).one()
     assert tuple(row) == ("127.0.0.1", "Browser 1")
 
 

@@ -37,10 +37,10 @@ CREATE TABLE tracking_request (
     login TEXT NOT NULL,
     person_id BIGINT,
     note TEXT,
-    asked_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    requested_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     decided_at TIMESTAMP WITH TIME ZONE,
     decided_by TEXT,
-    granted BOOLEAN,
+    approved BOOLEAN,
     CONSTRAINT tracking_request_pkey PRIMARY KEY (id),
     CONSTRAINT tracking_request_person_id_fkey FOREIGN KEY(person_id) REFERENCES person (id) ON DELETE CASCADE
 );

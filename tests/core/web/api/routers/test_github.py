@@ -91,8 +91,8 @@ def test_an_unknown_account_is_collected_for_who_asks(database, analyst, written
     assert "etag" not in answer.headers
     job = database.execute(text("SELECT task_name, priority, args FROM procrastinate_jobs")).one()
     assert (job.task_name, job.priority, job.args["by"], job.args["trigger"]) == ("refresh", 10, "ann", "person")
-    audited = database.execute(text("SELECT actor, action, target, host(address) FROM audit_event")).one()
-    assert tuple(audited) == ("ann", "tracked", "newcomer", "192.0.2.7")
+    audited = database.execute(text("SELECT actor, action, target, host(ip_address) FROM audit_event")).one()
+    assert tuple(audited) == ("ann", "account_tracked", "newcomer", "192.0.2.7")
 
 
 def test_asking_again_starts_nothing_more(database, analyst):
@@ -175,4 +175,4 @@ def test_where_an_admin_decides_it_waits_for_that(database, analyst, admin, monk
     assert database.scalar(text("SELECT count(*) FROM tracked_account")) == 0
     assert admin.get(f"{STATS}/newcomer").json()["status"] == "queued"
     assert analyst.get(first.json()["status_url"]).json()["status"] == "queued"
-    assert database.scalars(text("SELECT granted FROM tracking_request")).all() == [True]
+    assert database.scalars(text("SELECT approved FROM tracking_request")).all() == [True]
