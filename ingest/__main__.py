@@ -244,7 +244,7 @@ def sandbox(
     write_history: Annotated[Path | None, typer.Option(help="Write past years as CSV.gz and stop.")] = None,
     busy: Annotated[bool, typer.Option("--busy", help="Let stars come and things happen all the time.")] = False,
 ) -> None:
-    """Run a pretend GitHub over real HTTP, for trying Almanac offline."""
+    """Run a sandbox GitHub over real HTTP, for trying Almanac offline."""
     from ingest.sandbox import main  # noqa: PLC0415 - a web server that no other command needs
 
     main(port=port, accounts=accounts, seed=seed, latency_ms=latency_ms, write_history=write_history, busy=busy)

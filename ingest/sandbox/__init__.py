@@ -1,4 +1,4 @@
-"""A pretend GitHub over real HTTP, for tests, benches and for trying Almanac offline.
+"""A sandbox GitHub over real HTTP, for tests, benchmarks and for trying Almanac offline.
 
 with serve(World(accounts=40, seed=7), latency_ms=80) as sandbox:
     ...  # GITHUB_API_URL=sandbox.url, GITHUB_TOKENS=sandbox-token-1

@@ -1,4 +1,4 @@
-"""The command line of the pretend GitHub."""
+"""The command line of the sandbox GitHub."""
 
 import contextlib
 from pathlib import Path
@@ -27,7 +27,7 @@ def main(
 ) -> None:
     """Serve until interrupted, or only write the past years to *write_history* and return.
 
-    Says where it is on the first line, then a token it knows and who can be tracked.
+    Prints its URL on the first line, then a valid token and logins that can be tracked.
     """
     world = World(accounts=accounts, repositories=repositories, biggest=biggest, seed=seed)
     if write_history is not None:

@@ -1,4 +1,4 @@
-"""A pretend GitHub in a process of its own: it shares no interpreter with what is measured."""
+"""A sandbox GitHub in a process of its own: it shares no interpreter with what is measured."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ class SandboxProcess:
         """Call *act*, a function of a module, in the other process with its sandbox and *given*."""
         self._pipe.send((act, given))
         if not self._pipe.poll(TIMEOUT_SECONDS):
-            raise TimeoutError(f"the pretend GitHub did not finish {act.__name__}")
+            raise TimeoutError(f"the sandbox GitHub did not finish {act.__name__}")
         done: Result = self._pipe.recv()
         return done
 
@@ -40,7 +40,7 @@ def sandbox_process(*, latency_ms: float = 0, **world: Any) -> Iterator[SandboxP
     theirs.close()
     try:
         if not ours.poll(TIMEOUT_SECONDS):
-            raise TimeoutError("the pretend GitHub did not start")
+            raise TimeoutError("the sandbox GitHub did not start")
         yield SandboxProcess(*ours.recv(), ours)
     finally:
         ours.close()

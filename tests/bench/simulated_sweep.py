@@ -30,7 +30,7 @@ MAX_DURATION = timedelta(hours=2)
 
 
 class SimulatedClock:
-    """Pretended time: it moves when told to, and the pretend GitHub's moves with it."""
+    """Pretended time: it moves when told to, and the sandbox GitHub's moves with it."""
 
     def __init__(self, start: datetime, url: str) -> None:
         self._at = start

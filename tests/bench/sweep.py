@@ -83,7 +83,7 @@ def _changed_repository_count(engine: Engine) -> float:
         )
 
 
-# What happens at the pretend GitHub -----------------------------------------------------------------------------------
+# What happens at the sandbox GitHub -----------------------------------------------------------------------------------
 
 
 def lift_limits(sandbox: Sandbox) -> None:

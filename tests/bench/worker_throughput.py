@@ -1,7 +1,7 @@
 """What more workers bring, what queueing costs, and two minutes of kills at random.
 
 GitHub's answers take 1.2 s here, as real ones take 0.5 to 2 s: a worker mostly waits, and more workers wait side by
-side. The pretend GitHub is a process of its own, and the work begins when all workers are there, so that neither
+side. The sandbox GitHub is a process of its own, and the work begins when all workers are there, so that neither
 our interpreter nor their start is measured. Figures count only where the machine has a core to spare.
 """
 

@@ -1,4 +1,4 @@
-"""A pretend GitHub, a client that asks it, and the ingestor's hands on a database of the test's own."""
+"""A sandbox GitHub, a client that asks it, and the ingestor's hands on a database of the test's own."""
 
 import random
 from collections.abc import Iterator

@@ -28,7 +28,7 @@ def environment(pretend, committing_database, redis):
 
 @pytest.fixture
 def almanac(environment, monkeypatch, capsys):
-    """Run `python -m ingest …` against the pretend GitHub, in this process; returns exit code, output and errors."""
+    """Run `python -m ingest …` against the sandbox GitHub, in this process; returns exit code, output and errors."""
 
     def run(*arguments, **variables):
         for name, value in (environment | variables).items():

@@ -1,4 +1,4 @@
-"""GraphQL connections: cursors, pages and what may be asked of them."""
+"""GraphQL connections: cursors, pages and their bounds."""
 
 import json
 from base64 import b64decode, b64encode
@@ -16,7 +16,7 @@ SortKey = Callable[[Any], tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPage:
-    """One page of a connection: its items, in order, and what lies around them."""
+    """One page of a connection: its items in order, and whether more lie before and after."""
 
     items: Sequence[Any]
     total: int
@@ -47,11 +47,11 @@ def paginate(
 ) -> ConnectionPage:
     """Cut a page from *ordered*, which ascends by *key*; *descending* pages come from its end.
 
-    A cursor is a value, not a place: whoever moves across it between two pages comes twice or never.
+    A cursor is a value, not a position: an item that moves across it between two pages appears twice or never.
     """
     first, last = values.get("first"), values.get("last")
-    for word, asked in (("first", first), ("last", last)):
-        _check_size(name, word, asked)
+    for word, size in (("first", first), ("last", last)):
+        _check_size(name, word, size)
     total = len(ordered)
     start, stop = _bounds(ordered, values, key, descending=descending)
     if values.get("after"):
@@ -65,7 +65,7 @@ def paginate(
 
 
 def count_connection(type_name: str, total: int) -> GraphObject:
-    """Make a connection of which only the number is told."""
+    """Make a connection that has only a total count."""
     return GraphObject(type_name, {"__typename": type_name, "totalCount": total})
 
 
@@ -102,11 +102,11 @@ def _bounds(ordered: Sequence[Any], values: Mapping[str, Any], key: SortKey, *, 
     return start, stop
 
 
-def _check_size(name: str, word: str, asked: int | None) -> None:
-    if asked is None:
+def _check_size(name: str, word: str, size: int | None) -> None:
+    if size is None:
         return
-    if asked > MAX_ITEMS:
-        message = f"Requesting {asked} records on the `{name}` connection exceeds the `{word}` limit of 100 records."
+    if size > MAX_ITEMS:
+        message = f"Requesting {size} records on the `{name}` connection exceeds the `{word}` limit of 100 records."
         raise FieldRefused("EXCESSIVE_PAGINATION", message)
-    if asked < 0:
+    if size < 0:
         raise FieldRefused("INVALID_PAGINATION", f"`{word}` on the `{name}` connection cannot be less than zero.")

@@ -1,4 +1,4 @@
-"""GraphQL: a query in, an answer out, at GitHub's price and with its refusals. No I/O."""
+"""Execute GraphQL queries with GitHub's costs and errors. No I/O."""
 
 import json
 import re
@@ -33,23 +33,23 @@ STRING_LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 
 
 class GraphQL:
-    """Answers queries about *world*; what they cost is told to the answer, and charged by its caller."""
+    """Executes queries about *world*; the response carries their cost, and the caller charges it."""
 
     def __init__(self, world: World, faults: Faults, limits: Limits) -> None:
         self.world = world
         self.limits = limits
         self.graph = Graph(world, faults)
 
-    def answer(self, question: ApiRequest) -> ApiResponse:
-        body = _parse_body(question.body)
+    def handle(self, request: ApiRequest) -> ApiResponse:
+        body = _parse_body(request.body)
         if not isinstance(body.get("query"), str):
             return error_response(400, "A query attribute must be specified and must be a string.", DOCS)
         document, errors = parse_and_validate(body["query"])
         if document is None:
             return _errors_response(errors)
-        return self._execute(question, document, body)
+        return self._execute(request, document, body)
 
-    def _execute(self, question: ApiRequest, document: DocumentNode, body: Body) -> ApiResponse:
+    def _execute(self, request: ApiRequest, document: DocumentNode, body: Body) -> ApiResponse:
         operation = _operation(document, body.get("operationName"))
         if operation is None:
             return _errors_response([{"message": "An operation name is required"}])
@@ -59,10 +59,10 @@ class GraphQL:
             )
         query = Query.of(SCHEMA, document, operation)
         errors = _bind_variables(query, operation, body.get("variables") or {})
-        return _errors_response(errors) if errors else self._run(question, query, estimate_cost(query))
+        return _errors_response(errors) if errors else self._run(request, query, estimate_cost(query))
 
-    def _run(self, question: ApiRequest, query: Query, cost: Cost) -> ApiResponse:
-        bucket = self.limits.bucket(question.owner or "", "graphql")
+    def _run(self, request: ApiRequest, query: Query, cost: Cost) -> ApiResponse:
+        bucket = self.limits.bucket(request.owner or "", "graphql")
         if cost.points > bucket.remaining:
             return graphql_limit_response()
         if cost.nodes > MAX_NODES:
@@ -76,18 +76,18 @@ class GraphQL:
             "used": bucket.used + cost.points,
             "resetAt": iso_timestamp(bucket.reset),
         }
-        run = Execution(query, self.graph.resolvers(self.world.now(), question.owner, rate))
+        run = Execution(query, self.graph.resolvers(self.world.now(), request.owner, rate))
         shown: Body = {"data": run.data(GraphObject("Query", {"__typename": "Query"}))}
         if run.errors:
             shown["errors"] = run.errors
-        answer = ApiResponse.of(200, shown)
-        answer.points, answer.nodes = cost.points, cost.nodes
-        return answer
+        response = ApiResponse.of(200, shown)
+        response.points, response.nodes = cost.points, cost.nodes
+        return response
 
 
 @lru_cache(maxsize=256)
 def parse_and_validate(text: str) -> tuple[DocumentNode | None, list[Body]]:
-    """Parse and validate; the same text is understood once."""
+    """Parse and validate a query; results are cached by its text."""
     try:
         document = parse(text)
     except GraphQLError as error:
@@ -100,7 +100,7 @@ def parse_and_validate(text: str) -> tuple[DocumentNode | None, list[Body]]:
 
 @lru_cache(maxsize=256)
 def _shape_is_valid(shape: str) -> bool:
-    """Validate a query whose strings were emptied: the same question about other accounts is as valid."""
+    """Validate a query with its strings emptied: the result holds for other accounts too."""
     return not validate(SCHEMA, parse(shape))
 
 

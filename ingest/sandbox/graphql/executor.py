@@ -1,6 +1,6 @@
-"""Runs GraphQL selections over plain rows: graphql-core parses and validates, this part is only quick.
+"""Run GraphQL selections over plain rows: graphql-core parses and validates, this executor is fast.
 
-A full page of repositories is a few thousand values; asking a resolver for each would make the pretend GitHub
+A full page of repositories is a few thousand values; asking a resolver for each would make the sandbox GitHub
 slower than the real one. Here the scalars of an object are copied from its row in one go.
 """
 
@@ -40,7 +40,7 @@ class GraphObject:
 
 
 class FieldRefused(Exception):
-    """GitHub answers null here, and says why in `errors`."""
+    """GitHub returns null here, and the reason in `errors`."""
 
     def __init__(self, kind: str | None, message: str) -> None:
         self.kind = kind
@@ -133,7 +133,7 @@ class Query:
 
 @dataclass(slots=True)
 class Execution:
-    """One execution: makes plans as types turn up, and gathers errors."""
+    """One execution: makes a plan per type on first use, and collects errors."""
 
     query: Query
     resolvers: Resolvers

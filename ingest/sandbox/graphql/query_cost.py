@@ -1,4 +1,4 @@
-"""What a query costs, told before it runs: GitHub charges for connections, whether or not they are full."""
+"""The cost of a query, computed before it runs: GitHub charges for connections, full or not."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -58,7 +58,7 @@ def _field_cost(
 
 
 def _most_expensive_type(query: Query, kind: Any, inner: Selections, times: int) -> Cost:
-    """Take the dearest of the types an interface may turn out to be."""
+    """Return the cost of the most expensive type an interface may resolve to."""
     if isinstance(kind, GraphQLInterfaceType):
         types: list[GraphQLObjectType] = list(query.schema.get_possible_types(kind))
         costs = [_type_cost(query, each.name, inner, times, 0) for each in types]

@@ -1,4 +1,4 @@
-"""What is wrong with a query, in GitHub's words rather than graphql-core's."""
+"""Errors of a query in GitHub's wording instead of graphql-core's."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ UNKNOWN_ARGUMENT = re.compile(r"Unknown argument '(\w+)' on field '(\w+)\.(\w+)'
 
 
 def error_body(error: GraphQLError, document: DocumentNode | None = None) -> Body:
-    """Tell an error of parsing, validation or variables."""
+    """Write the body for an error of parsing, validation or variables."""
     places = [{"line": place.line, "column": place.column} for place in error.locations or ()]
     path = _error_path(document, error.nodes[0]) if document and error.nodes else None
     body: Body = {"path": path} if path else {}

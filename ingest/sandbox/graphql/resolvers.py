@@ -1,4 +1,4 @@
-"""How the graph hangs together: what a field of an account or repository leads to."""
+"""Resolvers: where each field of an account or repository leads."""
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
@@ -20,24 +20,24 @@ Arguments = Mapping[str, Any]
 SORT_KEYS: dict[str, Callable[[Repository, int], Any]] = {
     "CREATED_AT": lambda repository, _moment: repository.created_at,
     "NAME": lambda repository, _moment: repository.name.lower(),
-    "PUSHED_AT": lambda repository, moment: repository.counts(moment).pushed_at or 0,
-    "STARGAZERS": lambda repository, moment: repository.counts(moment).stars,
-    "UPDATED_AT": lambda repository, moment: repository.counts(moment).updated_at,
+    "PUSHED_AT": lambda repository, timestamp: repository.counts(timestamp).pushed_at or 0,
+    "STARGAZERS": lambda repository, timestamp: repository.counts(timestamp).stars,
+    "UPDATED_AT": lambda repository, timestamp: repository.counts(timestamp).updated_at,
 }
 NOT_PERMITTED = "Resource not accessible by personal access token"
 
 
 class Graph:
-    """The resolvers of one moment, for one viewer. Rows are kept between moments while nothing changed."""
+    """The resolvers for one time and one viewer. Rows are cached while nothing changed."""
 
     def __init__(self, world: World, faults: Faults) -> None:
         self.world = world
         self.faults = faults
         self._rows: dict[int, tuple[object, int, Row]] = {}
 
-    def resolvers(self, moment: int, viewer: str | None, rate: Row) -> Resolvers:
-        """Return what answers each field that is not a plain scalar."""
-        view = GraphView(self, moment, viewer)
+    def resolvers(self, timestamp: int, viewer: str | None, rate: Row) -> Resolvers:
+        """Return the resolver of each field that is not a plain scalar."""
+        view = GraphView(self, timestamp, viewer)
         owners = {
             (kind, name): resolve
             for kind in ("User", "Organization")
@@ -53,11 +53,11 @@ class Graph:
             ("Query", "viewer"): view.viewer,
             ("Query", "relay"): lambda _source, _values: GraphObject("Query", {"__typename": "Query"}),
             ("Query", "rateLimit"): lambda _source, _values: GraphObject("RateLimit", rate),
-            ("User", "followers"): lambda a, _values: count_connection("FollowerConnection", a.followers_at(moment)),
+            ("User", "followers"): lambda a, _values: count_connection("FollowerConnection", a.followers_at(timestamp)),
             ("User", "following"): lambda a, _values: count_connection("FollowingConnection", a.following),
             ("User", "gists"): lambda a, _values: count_connection("GistConnection", a.gists),
             ("User", "contributionsCollection"): lambda a, values: contributions.contributions_collection(
-                a, dict(values), moment
+                a, dict(values), timestamp
             ),
             ("ContributionsCollection", "contributionCalendar"): lambda counted, _values: (
                 contributions.contribution_calendar(counted)
@@ -75,23 +75,23 @@ class Graph:
             ("RepositoryTopic", "topic"): lambda name, _values: _named_object("Topic", name),
         }
 
-    def cached_row(self, repository: Repository, moment: int) -> Row:
-        counts = repository.counts(moment)
+    def cached_row(self, repository: Repository, timestamp: int) -> Row:
+        counts = repository.counts(timestamp)
         edits = repository.version + repository.owner.version
-        held = self._rows.get(repository.id)
-        if held is None or held[0] is not counts or held[1] != edits:
-            held = self._rows[repository.id] = (counts, edits, repository_row(repository, counts))
-        return held[2]
+        cached = self._rows.get(repository.id)
+        if cached is None or cached[0] is not counts or cached[1] != edits:
+            cached = self._rows[repository.id] = (counts, edits, repository_row(repository, counts))
+        return cached[2]
 
 
 class GraphView:
-    """What one viewer sees of a graph at one moment."""
+    """The graph as one viewer sees it at one time."""
 
-    def __init__(self, graph: Graph, moment: int, viewer: str | None) -> None:
+    def __init__(self, graph: Graph, timestamp: int, viewer: str | None) -> None:
         self.graph = graph
         self.world = graph.world
         self.faults = graph.faults
-        self.moment = moment
+        self.timestamp = timestamp
         self.viewer_login = viewer
 
     def repository_owner(self, _source: object, values: Arguments) -> GraphObject | None:
@@ -139,20 +139,20 @@ class GraphView:
 
     def account_object(self, account: Account) -> GraphObject:
         self._check_refusal(account.login, f"Could not resolve to a User with the login of '{account.login}'.")
-        return GraphObject(account.kind, account_row(account, self.moment), account)
+        return GraphObject(account.kind, account_row(account, self.timestamp), account)
 
     def repository_object(self, repository: Repository) -> GraphObject:
         if self.faults.refused:
             message = f"Could not resolve to a Repository with the name '{repository.full_name}'."
             self._check_refusal(repository.full_name, message)
-        return GraphObject("Repository", self.graph.cached_row(repository, self.moment), repository)
+        return GraphObject("Repository", self.graph.cached_row(repository, self.timestamp), repository)
 
     def owner(self, repository: Repository, _values: Arguments) -> GraphObject:
         owner = repository.owner
-        return GraphObject(owner.kind, account_row(owner, self.moment), owner)
+        return GraphObject(owner.kind, account_row(owner, self.timestamp), owner)
 
     def languages(self, repository: Repository, values: Arguments) -> GraphObject:
-        sizes = repository.counts(self.moment).languages
+        sizes = repository.counts(self.timestamp).languages
         order = values.get("orderBy")
         descending = not order or order["direction"] == "DESC"
         page = paginate("languages", sorted(sizes.items(), key=_size_key), values, _size_key, descending=descending)
@@ -174,11 +174,11 @@ class GraphView:
     def _sorted_repositories(
         self, account: Account, values: Arguments, field: str | None
     ) -> tuple[Sequence[Repository], Callable[[Any], tuple[Any, ...]]]:
-        """Return what *account* shows, ascending by *field*, and the key it ascends by."""
-        order, moment = SORT_KEYS.get(field or "CREATED_AT", SORT_KEYS["CREATED_AT"]), self.moment
+        """Return the visible repositories of *account*, ascending by *field*, and the sort key."""
+        order, timestamp = SORT_KEYS.get(field or "CREATED_AT", SORT_KEYS["CREATED_AT"]), self.timestamp
 
         def key(repository: Repository) -> tuple[Any, int]:
-            return order(repository, moment), repository.id
+            return order(repository, timestamp), repository.id
 
         chosen = [r for r in self._affiliated_repositories(account, values) if self._chosen(r, values)]
         chosen.sort(key=key)
@@ -196,11 +196,11 @@ class GraphView:
         return (
             not hidden
             and (fork is None or repository.fork is fork)
-            and (archived is None or repository.counts(self.moment).archived is archived)
+            and (archived is None or repository.counts(self.timestamp).archived is archived)
         )
 
     def _check_refusal(self, name: str, message: str) -> None:
-        """Let *name* be seen, unless a fault refuses it."""
+        """Raise the refusal of *name* if a fault sets one."""
         reason = self.faults.refusal_reason(name)
         if reason in (404, 410):
             raise FieldRefused("NOT_FOUND", message)
@@ -211,25 +211,25 @@ class GraphView:
 
 
 def _repository_fields(view: GraphView) -> dict[tuple[str, str], Callable[[Any, Any], Any]]:
-    moment = view.moment
+    timestamp = view.timestamp
     fields: dict[str, Callable[[Repository, Arguments], Any]] = {
         "owner": view.owner,
         "parent": lambda r, _values: (
             view.repository_object(r.parent) if r.parent and view.world.shows(r.parent) else None
         ),
         "licenseInfo": lambda r, _values: _license(r.license),
-        "primaryLanguage": lambda r, _values: _language(r.counts(moment).language),
+        "primaryLanguage": lambda r, _values: _language(r.counts(timestamp).language),
         "defaultBranchRef": lambda r, _values: (
             None if r.empty else _named_object("Ref", r.default_branch, prefix="refs/heads/")
         ),
         "languages": view.languages,
         "repositoryTopics": _topics_connection,
-        "stargazers": lambda r, _values: count_connection("StargazerConnection", r.counts(moment).stars),
-        "watchers": lambda r, _values: count_connection("WatcherConnection", r.counts(moment).watchers),
-        "forks": lambda r, _values: count_connection("RepositoryConnection", r.counts(moment).forks),
-        "issues": lambda r, values: count_connection("IssueConnection", _issue_count(r, moment, values)),
+        "stargazers": lambda r, _values: count_connection("StargazerConnection", r.counts(timestamp).stars),
+        "watchers": lambda r, _values: count_connection("WatcherConnection", r.counts(timestamp).watchers),
+        "forks": lambda r, _values: count_connection("RepositoryConnection", r.counts(timestamp).forks),
+        "issues": lambda r, values: count_connection("IssueConnection", _issue_count(r, timestamp, values)),
         "pullRequests": lambda r, values: count_connection(
-            "PullRequestConnection", _pull_request_count(r, moment, values)
+            "PullRequestConnection", _pull_request_count(r, timestamp, values)
         ),
     }
     return {("Repository", name): resolve for name, resolve in fields.items()}
@@ -258,7 +258,7 @@ def _connection_resolvers(
 
 
 def object_or_refusal(show: Callable[[], GraphObject]) -> GraphObject | FieldRefused:
-    """Return what *show* shows, or why it is refused: one of a list never voids the others."""
+    """Return the object of *show*, or the error that refuses it: one item of a list never voids the others."""
     try:
         return show()
     except FieldRefused as refused:
@@ -312,13 +312,13 @@ def _opaque_id(prefix: str, name: str) -> str:
     return b64encode(f"{prefix}:{name}".encode()).decode()
 
 
-def _issue_count(repository: Repository, moment: int, values: Arguments) -> int:
-    return _count_by_state(repository.counts(moment).open_issues, values.get("states"), closed=4)
+def _issue_count(repository: Repository, timestamp: int, values: Arguments) -> int:
+    return _count_by_state(repository.counts(timestamp).open_issues, values.get("states"), closed=4)
 
 
-def _pull_request_count(repository: Repository, moment: int, values: Arguments) -> int:
+def _pull_request_count(repository: Repository, timestamp: int, values: Arguments) -> int:
     states = values.get("states") or ["OPEN", "CLOSED", "MERGED"]
-    opened = repository.counts(moment).open_pulls
+    opened = repository.counts(timestamp).open_pulls
     return sum({"OPEN": opened, "CLOSED": opened * 2, "MERGED": opened * 9}[state] for state in set(states))
 
 

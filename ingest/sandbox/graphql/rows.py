@@ -10,8 +10,8 @@ from ingest.sandbox.world.repositories import Repository, RepositoryCounts
 Row = dict[str, Any]
 
 
-def account_row(account: Account, moment: int) -> Row:
-    """Write the scalars of a user or an organization; each type is asked only for its own."""
+def account_row(account: Account, timestamp: int) -> Row:
+    """Write the scalars of a user or an organization; each type has only its own."""
     return {
         "__typename": account.kind,
         "id": account.node_id,
@@ -27,7 +27,7 @@ def account_row(account: Account, moment: int) -> Row:
         "websiteUrl": account.blog or None,
         "twitterUsername": None,
         "createdAt": iso_timestamp(account.created_at),
-        "updatedAt": iso_timestamp(account.updated_at(moment)),
+        "updatedAt": iso_timestamp(account.updated_at(timestamp)),
         "archivedAt": None,
         "isHireable": False,
         "isSiteAdmin": False,

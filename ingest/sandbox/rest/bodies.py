@@ -59,14 +59,14 @@ def encode_json(body: object) -> bytes:
 
 
 class BodyBuilder:
-    """Writes bodies whose addresses start with *root*, the address of this pretend API."""
+    """Writes bodies whose URLs start with *root*, the URL of this API."""
 
     def __init__(self, root: str) -> None:
         self.root = root
         self._encoded: dict[tuple[int, bool, str], tuple[RepositoryCounts, int, bytes]] = {}
 
     def simple_account(self, account: Account) -> Body:
-        """Write an account the short way, as the owner of a repository."""
+        """Write an account in the short form used for owners of repositories."""
         url = f"{self.root}/users/{account.login}"
         return {
             "login": account.login,
@@ -90,8 +90,8 @@ class BodyBuilder:
             "site_admin": False,
         }
 
-    def account(self, account: Account, moment: int, public_repos: int) -> Body:
-        """Write an account as `/users/{login}` shows it to everybody, organizations too."""
+    def account(self, account: Account, timestamp: int, public_repos: int) -> Body:
+        """Write an account as `/users/{login}` shows it, organizations too."""
         return self.simple_account(account) | {
             "name": account.name,
             "company": account.company,
@@ -101,13 +101,13 @@ class BodyBuilder:
             "hireable": None,
             "bio": account.bio,
             "twitter_username": None,
-            **_account_counts(account, moment, public_repos),
+            **_account_counts(account, timestamp, public_repos),
             "created_at": iso_timestamp(account.created_at),
-            "updated_at": iso_timestamp(account.updated_at(moment)),
+            "updated_at": iso_timestamp(account.updated_at(timestamp)),
         }
 
-    def organization(self, account: Account, moment: int, public_repos: int) -> Body:
-        """Write an organization as `/orgs/{org}` shows it to those who are not in it."""
+    def organization(self, account: Account, timestamp: int, public_repos: int) -> Body:
+        """Write an organization as `/orgs/{org}` shows it to non-members."""
         url = f"{self.root}/orgs/{account.login}"
         return {
             "login": account.login,
@@ -126,23 +126,23 @@ class BodyBuilder:
             "is_verified": False,
             "has_organization_projects": True,
             "has_repository_projects": True,
-            **_account_counts(account, moment, public_repos),
+            **_account_counts(account, timestamp, public_repos),
             "html_url": f"{SITE_URL}/{account.login}",
             "created_at": iso_timestamp(account.created_at),
-            "updated_at": iso_timestamp(account.updated_at(moment)),
+            "updated_at": iso_timestamp(account.updated_at(timestamp)),
             "archived_at": None,
             "type": "Organization",
         }
 
     def listed(self, repository: Repository, counts: RepositoryCounts, *, signed_in: bool, version: str) -> bytes:
-        """Write a repository as lists show it, encoded; written anew only when something changed."""
+        """Write a repository as lists show it, encoded; cached until something changes."""
         key = (repository.id, signed_in, version)
         edits = repository.version + repository.owner.version
-        held = self._encoded.get(key)
-        if held is None or held[0] is not counts or held[1] != edits:
+        cached = self._encoded.get(key)
+        if cached is None or cached[0] is not counts or cached[1] != edits:
             body = encode_json(self.repository(repository, counts, signed_in=signed_in, version=version))
-            held = self._encoded[key] = (counts, edits, body)
-        return held[2]
+            cached = self._encoded[key] = (counts, edits, body)
+        return cached[2]
 
     def repository(self, repository: Repository, counts: RepositoryCounts, *, signed_in: bool, version: str) -> Body:
         body = (
@@ -157,16 +157,16 @@ class BodyBuilder:
             body["permissions"] = pull_only
         return body
 
-    def full(self, repository: Repository, moment: int, *, signed_in: bool, version: str) -> Body:
-        """Write a repository as its own address shows it, with what lists leave out."""
-        counts = repository.counts(moment)
+    def full(self, repository: Repository, timestamp: int, *, signed_in: bool, version: str) -> Body:
+        """Write a repository as its own URL shows it, with the fields that lists omit."""
+        counts = repository.counts(timestamp)
         body = self.repository(repository, counts, signed_in=signed_in, version=version)
         body["temp_clone_token"] = "" if signed_in else None
         if repository.owner.kind == "Organization":
             body |= {"custom_properties": {}, "organization": self.simple_account(repository.owner)}
         if repository.parent:
             parent = repository.parent
-            family = self.repository(parent, parent.counts(moment), signed_in=signed_in, version=version)
+            family = self.repository(parent, parent.counts(timestamp), signed_in=signed_in, version=version)
             family.pop("permissions", None)
             body |= {"parent": family, "source": family}
         return body | {"network_count": counts.forks, "subscribers_count": counts.watchers}
@@ -243,11 +243,11 @@ class BodyBuilder:
         }
 
 
-def _account_counts(account: Account, moment: int, public_repos: int) -> Body:
+def _account_counts(account: Account, timestamp: int, public_repos: int) -> Body:
     return {
         "public_repos": public_repos,
         "public_gists": account.gists,
-        "followers": account.followers_at(moment),
+        "followers": account.followers_at(timestamp),
         "following": account.following,
     }
 

@@ -1,4 +1,4 @@
-"""The REST routes of what is told of a repository besides itself, with GitHub's refusals. No I/O, no limits."""
+"""REST routes of a repository's facts (contributors, releases, traffic …), with GitHub's errors. No I/O, no limits."""
 
 from collections.abc import Callable
 
@@ -14,9 +14,9 @@ FactHandler = Callable[[ApiRequest, Repository], ApiResponse]
 
 
 class FactRoutes:
-    """Shows facts of a repository. `root` is where addresses begin.
+    """Serves facts of a repository. `root` is where URLs begin.
 
-    never_ready   full names whose statistics are computed for ever (202)
+    never_ready   full names whose statistics are never ready (202)
     """
 
     def __init__(self, world: World, root: str) -> None:
@@ -26,44 +26,44 @@ class FactRoutes:
         self._computed: set[tuple[int, int]] = set()
 
     def shows(self) -> dict[str, FactHandler]:
-        """What follows a repository's address, and what it shows."""
+        """Return the routes below a repository's URL and their handlers."""
         return {
             "/contributors": self._contributors,
             "/releases": self._releases,
             "/stats/commit_activity": self._commit_activity,
-            "/traffic/views": lambda question, repository: self._traffic(question, repository, "views"),
-            "/traffic/clones": lambda question, repository: self._traffic(question, repository, "clones"),
+            "/traffic/views": lambda request, repository: self._traffic(request, repository, "views"),
+            "/traffic/clones": lambda request, repository: self._traffic(request, repository, "clones"),
         }
 
-    def _contributors(self, question: ApiRequest, repository: Repository) -> ApiResponse:
-        told = repository_facts.contributors(repository, self._world.now())
+    def _contributors(self, request: ApiRequest, repository: Repository) -> ApiResponse:
+        items = repository_facts.contributors(repository, self._world.now())
         return (
-            self._paged(question, repository, "contributors", told) if told else ApiResponse(204, b"", content_type="")
+            self._paged(request, repository, "contributors", items) if items else ApiResponse(204, b"", content_type="")
         )
 
-    def _releases(self, question: ApiRequest, repository: Repository) -> ApiResponse:
-        return self._paged(question, repository, "releases", repository_facts.releases(repository, self._world.now()))
+    def _releases(self, request: ApiRequest, repository: Repository) -> ApiResponse:
+        return self._paged(request, repository, "releases", repository_facts.releases(repository, self._world.now()))
 
     def _paged(
-        self, question: ApiRequest, repository: Repository, name: str, told: list[repository_facts.Body]
+        self, request: ApiRequest, repository: Repository, name: str, items: list[repository_facts.Body]
     ) -> ApiResponse:
-        page = Page.of(question.query)
-        answer = ApiResponse(200, encode_json(list(page.cut(told))))
-        link = page.link_header(f"{self._root}/repositories/{repository.id}/{name}", question.query, len(told))
+        page = Page.of(request.query)
+        response = ApiResponse(200, encode_json(list(page.cut(items))))
+        link = page.link_header(f"{self._root}/repositories/{repository.id}/{name}", request.query, len(items))
         if link:
-            answer.headers["link"] = link
-        return answer
+            response.headers["link"] = link
+        return response
 
     def _commit_activity(self, _question: ApiRequest, repository: Repository) -> ApiResponse:
-        """Statistics belong to the newest commit: who asks first is told to come again."""
-        moment = self._world.now()
-        key = (repository.id, repository.counts(moment).pushed_at or 0)
+        """Return statistics of the newest commit; the first request gets 202."""
+        timestamp = self._world.now()
+        key = (repository.id, repository.counts(timestamp).pushed_at or 0)
         if repository.full_name in self.never_ready or key not in self._computed:
             self._computed.add(key)
             return ApiResponse.of(202, {})
-        return ApiResponse.of(200, repository_facts.commit_activity(repository, moment))
+        return ApiResponse.of(200, repository_facts.commit_activity(repository, timestamp))
 
-    def _traffic(self, question: ApiRequest, repository: Repository, what: str) -> ApiResponse:
-        if question.owner is None or question.owner.lower() != repository.owner.login.lower():
+    def _traffic(self, request: ApiRequest, repository: Repository, what: str) -> ApiResponse:
+        if request.owner is None or request.owner.lower() != repository.owner.login.lower():
             return error_response(403, "Must have push access to repository", TRAFFIC_DOCS)
         return ApiResponse.of(200, repository_facts.traffic(repository, self._world.now(), what))

@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which part of a list was asked for; nonsense is read as GitHub reads it: the default."""
+    """The requested part of a list; invalid numbers mean the default, as on GitHub."""
 
     number: int
     size: int

@@ -1,4 +1,4 @@
-"""The REST routes: a question in, an answer out. No I/O, no limits."""
+"""REST routes: a request in, a response out. No I/O, no limits."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -26,8 +26,11 @@ HISTORY_WEEKS = 30
 
 SORT_KEYS: dict[str, Callable[[Repository, int], object]] = {
     "created": lambda repository, _moment: (repository.created_at, repository.id),
-    "updated": lambda repository, moment: (repository.counts(moment).updated_at, repository.id),
-    "pushed": lambda repository, moment: (repository.counts(moment).pushed_at or repository.created_at, repository.id),
+    "updated": lambda repository, timestamp: (repository.counts(timestamp).updated_at, repository.id),
+    "pushed": lambda repository, timestamp: (
+        repository.counts(timestamp).pushed_at or repository.created_at,
+        repository.id,
+    ),
     "full_name": lambda repository, _moment: repository.full_name.lower(),
 }
 TYPE_FILTERS: dict[str, Callable[[Repository], bool]] = {
@@ -38,7 +41,7 @@ TYPE_FILTERS: dict[str, Callable[[Repository], bool]] = {
 
 
 class Rest:
-    """Answers questions about *world*; *root* is where its addresses begin."""
+    """Handles requests about *world*; *root* is where its URLs begin."""
 
     def __init__(self, world: World, root: str, faults: Faults) -> None:
         self.world = world
@@ -71,22 +74,22 @@ class Rest:
             table[f"/repositories/{number}{end}"] = partial(self._fact_by_id, show)
         self._routes = [(re.compile(pattern), act) for pattern, act in table.items()]
 
-    def answer(self, question: ApiRequest) -> ApiResponse:
-        """Answer; what does not exist (a trailing slash included) is 404."""
-        if any(question.path.endswith(end) for end in self._disabled_paths):
+    def handle(self, request: ApiRequest) -> ApiResponse:
+        """Handle a request; unknown paths (a trailing slash included) are 404."""
+        if any(request.path.endswith(end) for end in self._disabled_paths):
             return not_found(DOCS)
         for pattern, act in self._routes:
-            match = pattern.fullmatch(question.path)
+            match = pattern.fullmatch(request.path)
             if match:
-                return act(question, match)
+                return act(request, match)
         return not_found(DOCS)
 
     def without(self, *ends: str) -> None:
-        """Know no address that ends like this, as Enterprise Server knows some of GitHub's not."""
+        """Make URLs with this ending unknown, as some are on Enterprise Server."""
         self._disabled_paths = ends
 
-    def _viewer(self, question: ApiRequest, _match: Match[str]) -> ApiResponse:
-        account = self.world.account(question.owner) if question.owner else None
+    def _viewer(self, request: ApiRequest, _match: Match[str]) -> ApiResponse:
+        account = self.world.account(request.owner) if request.owner else None
         if account is None:
             return error_response(401, "Requires authentication", f"{DOCS}/users/users#get-the-authenticated-user")
         return self._account_response(account)
@@ -107,114 +110,119 @@ class Rest:
         refused = self._refused(account, USER_DOCS)
         if refused or account is None:
             return refused or not_found(USER_DOCS)
-        moment = self.world.now()
-        body = self.body_builder.account(account, moment, len(self.world.owned(account)))
-        return ApiResponse.of(200, body, last_modified=http_date(account.updated_at(moment)))
+        timestamp = self.world.now()
+        body = self.body_builder.account(account, timestamp, len(self.world.owned(account)))
+        return ApiResponse.of(200, body, last_modified=http_date(account.updated_at(timestamp)))
 
     def _organization_response(self, account: Account | None) -> ApiResponse:
         refused = self._refused(account, ORG_DOCS)
         if refused or account is None or account.kind != "Organization":
             return refused or not_found(ORG_DOCS)
-        moment = self.world.now()
-        body = self.body_builder.organization(account, moment, len(self.world.owned(account)))
-        return ApiResponse.of(200, body, last_modified=http_date(account.updated_at(moment)))
+        timestamp = self.world.now()
+        body = self.body_builder.organization(account, timestamp, len(self.world.owned(account)))
+        return ApiResponse.of(200, body, last_modified=http_date(account.updated_at(timestamp)))
 
-    def _members(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
-        return self._public_members(question, self.world.account(match[1]))
+    def _members(self, request: ApiRequest, match: Match[str]) -> ApiResponse:
+        return self._public_members(request, self.world.account(match[1]))
 
-    def _members_by_id(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
-        return self._public_members(question, self.world.account_by_id(int(match[1])))
+    def _members_by_id(self, request: ApiRequest, match: Match[str]) -> ApiResponse:
+        return self._public_members(request, self.world.account_by_id(int(match[1])))
 
-    def _public_members(self, question: ApiRequest, organization: Account | None) -> ApiResponse:
+    def _public_members(self, request: ApiRequest, organization: Account | None) -> ApiResponse:
         refused = self._refused(organization, MEMBER_DOCS)
         if refused or organization is None or organization.kind != "Organization":
             return refused or not_found(MEMBER_DOCS)
         members = self.world.members(organization)
-        page = Page.of(question.query)
-        answer = ApiResponse(
+        page = Page.of(request.query)
+        response = ApiResponse(
             200, encode_json([self.body_builder.simple_account(member) for member in page.cut(members)])
         )
         url = f"{self.root}/organizations/{organization.id}/public_members"
-        return self._with_link_header(answer, page, url, question.query, len(members))
+        return self._with_link_header(response, page, url, request.query, len(members))
 
-    def _list(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
-        return self._repository_list_response(question, self.world.account(match[2]), organization=match[1] == "orgs")
+    def _list(self, request: ApiRequest, match: Match[str]) -> ApiResponse:
+        return self._repository_list_response(request, self.world.account(match[2]), organization=match[1] == "orgs")
 
-    def _account_repositories_by_id(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
+    def _account_repositories_by_id(self, request: ApiRequest, match: Match[str]) -> ApiResponse:
         account = self.world.account_by_id(int(match[2]))
-        return self._repository_list_response(question, account, organization=match[1] == "organizations")
+        return self._repository_list_response(request, account, organization=match[1] == "organizations")
 
     def _repository_list_response(
-        self, question: ApiRequest, account: Account | None, *, organization: bool
+        self, request: ApiRequest, account: Account | None, *, organization: bool
     ) -> ApiResponse:
         refused = self._refused(account, LIST_DOCS)
         if refused or account is None or (organization and account.kind != "Organization"):
             return refused or not_found(LIST_DOCS)
-        moment = self.world.now()
-        chosen = self._chosen(account, question.query, moment, organization=organization)
-        page = Page.of(question.query)
+        timestamp = self.world.now()
+        chosen = self._chosen(account, request.query, timestamp, organization=organization)
+        page = Page.of(request.query)
         cut = page.cut(chosen, self.faults.page_shift(account.login))
-        version, signed_in = api_version(question), question.owner is not None
-        items = [self.body_builder.listed(r, r.counts(moment), signed_in=signed_in, version=version) for r in cut]
-        answer = ApiResponse(200, b"[" + b",".join(items) + b"]")
+        version, signed_in = api_version(request), request.owner is not None
+        items = [self.body_builder.listed(r, r.counts(timestamp), signed_in=signed_in, version=version) for r in cut]
+        response = ApiResponse(200, b"[" + b",".join(items) + b"]")
         form = "organizations" if organization else "user"
         return self._with_link_header(
-            answer, page, f"{self.root}/{form}/{account.id}/repos", question.query, len(chosen)
+            response, page, f"{self.root}/{form}/{account.id}/repos", request.query, len(chosen)
         )
 
     def _chosen(
-        self, account: Account, query: Mapping[str, str], moment: int, *, organization: bool
+        self, account: Account, query: Mapping[str, str], timestamp: int, *, organization: bool
     ) -> list[Repository]:
-        """Choose and order what a list shows. An unknown `sort`, such as `stars`, is the default one."""
+        """Choose and order a list's items. An unknown `sort`, such as `stars`, means the default."""
         kind = query.get("type", "all" if organization else "owner")
         default = "created" if organization else "full_name"
         sort = query["sort"] if query.get("sort") in SORT_KEYS else default
         descending = query.get("direction", "asc" if sort == "full_name" else "desc") == "desc"
-        chosen = [] if kind == "member" else self._sorted_repositories(account, sort, moment)
+        chosen = [] if kind == "member" else self._sorted_repositories(account, sort, timestamp)
         if not organization and kind in ("all", "member"):
             others = self.world.collaborator_repositories(account)
-            chosen = sorted([*chosen, *others], key=lambda r: SORT_KEYS[sort](r, moment))  # type: ignore[arg-type,return-value]
+            chosen = sorted([*chosen, *others], key=lambda r: SORT_KEYS[sort](r, timestamp))  # type: ignore[arg-type,return-value]
         if organization and kind in TYPE_FILTERS:
             chosen = [r for r in chosen if TYPE_FILTERS[kind](r)]
         return chosen[::-1] if descending else chosen
 
-    def _sorted_repositories(self, account: Account, sort: str, moment: int) -> list[Repository]:
-        """Sort once while names cannot have changed; counts move by themselves and are sorted each time."""
+    def _sorted_repositories(self, account: Account, sort: str, timestamp: int) -> list[Repository]:
+        """Sort by name once until an edit; counts change by themselves and are sorted each time."""
         key = (account.id, sort)
-        held = self._orders.get(key)
+        cached = self._orders.get(key)
         owned = self.world.owned(account)
-        if held and held[0] == self.world.version and len(held[1]) == len(owned) and sort in ("created", "full_name"):
-            return held[1]
-        ordered = sorted(owned, key=lambda r: SORT_KEYS[sort](r, moment))  # type: ignore[arg-type,return-value]
+        if (
+            cached
+            and cached[0] == self.world.version
+            and len(cached[1]) == len(owned)
+            and sort in ("created", "full_name")
+        ):
+            return cached[1]
+        ordered = sorted(owned, key=lambda r: SORT_KEYS[sort](r, timestamp))  # type: ignore[arg-type,return-value]
         self._orders[key] = (self.world.version, ordered)
         return ordered
 
-    def _repository(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
-        return self._respond_by_name(question, match, "", self._repository_response)
+    def _repository(self, request: ApiRequest, match: Match[str]) -> ApiResponse:
+        return self._respond_by_name(request, match, "", self._repository_response)
 
-    def _repository_by_id(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
-        return self._respond_by_id(question, match, self._repository_response)
+    def _repository_by_id(self, request: ApiRequest, match: Match[str]) -> ApiResponse:
+        return self._respond_by_id(request, match, self._repository_response)
 
-    def _languages(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
-        return self._respond_by_name(question, match, "/languages", self._languages_response)
+    def _languages(self, request: ApiRequest, match: Match[str]) -> ApiResponse:
+        return self._respond_by_name(request, match, "/languages", self._languages_response)
 
-    def _languages_by_id(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
-        return self._respond_by_id(question, match, self._languages_response)
+    def _languages_by_id(self, request: ApiRequest, match: Match[str]) -> ApiResponse:
+        return self._respond_by_id(request, match, self._languages_response)
 
-    def _star_history(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
-        return self._respond_by_name(question, match, "/stargazers/history", self._star_history_response)
+    def _star_history(self, request: ApiRequest, match: Match[str]) -> ApiResponse:
+        return self._respond_by_name(request, match, "/stargazers/history", self._star_history_response)
 
-    def _star_history_by_id(self, question: ApiRequest, match: Match[str]) -> ApiResponse:
-        return self._respond_by_id(question, match, self._star_history_response)
+    def _star_history_by_id(self, request: ApiRequest, match: Match[str]) -> ApiResponse:
+        return self._respond_by_id(request, match, self._star_history_response)
 
-    def _fact(self, end: str, show: FactHandler, question: ApiRequest, match: Match[str]) -> ApiResponse:
-        return self._respond_by_name(question, match, end, show)
+    def _fact(self, end: str, show: FactHandler, request: ApiRequest, match: Match[str]) -> ApiResponse:
+        return self._respond_by_name(request, match, end, show)
 
-    def _fact_by_id(self, show: FactHandler, question: ApiRequest, match: Match[str]) -> ApiResponse:
-        return self._respond_by_id(question, match, show)
+    def _fact_by_id(self, show: FactHandler, request: ApiRequest, match: Match[str]) -> ApiResponse:
+        return self._respond_by_id(request, match, show)
 
     def _respond_by_name(
-        self, question: ApiRequest, match: Match[str], rest: str, show: Callable[[ApiRequest, Repository], ApiResponse]
+        self, request: ApiRequest, match: Match[str], rest: str, show: Callable[[ApiRequest, Repository], ApiResponse]
     ) -> ApiResponse:
         full_name = f"{match[1]}/{match[2]}"
         repository = self.world.repository(full_name)
@@ -222,51 +230,53 @@ class Rest:
         if moved:
             return moved_permanently(f"{self.root}/repositories/{moved.id}{rest}")
         return self._refused(repository, REPO_DOCS) or (
-            show(question, repository) if repository else not_found(REPO_DOCS)
+            show(request, repository) if repository else not_found(REPO_DOCS)
         )
 
     def _respond_by_id(
-        self, question: ApiRequest, match: Match[str], show: Callable[[ApiRequest, Repository], ApiResponse]
+        self, request: ApiRequest, match: Match[str], show: Callable[[ApiRequest, Repository], ApiResponse]
     ) -> ApiResponse:
         repository = self.world.repository_by_id(int(match[1]))
         return self._refused(repository, REPO_DOCS) or (
-            show(question, repository) if repository else not_found(REPO_DOCS)
+            show(request, repository) if repository else not_found(REPO_DOCS)
         )
 
-    def _repository_response(self, question: ApiRequest, repository: Repository) -> ApiResponse:
-        moment = self.world.now()
-        signed_in = question.owner is not None
-        body = self.body_builder.full(repository, moment, signed_in=signed_in, version=api_version(question))
-        return ApiResponse.of(200, body, last_modified=http_date(repository.counts(moment).updated_at))
+    def _repository_response(self, request: ApiRequest, repository: Repository) -> ApiResponse:
+        timestamp = self.world.now()
+        signed_in = request.owner is not None
+        body = self.body_builder.full(repository, timestamp, signed_in=signed_in, version=api_version(request))
+        return ApiResponse.of(200, body, last_modified=http_date(repository.counts(timestamp).updated_at))
 
     def _languages_response(self, _question: ApiRequest, repository: Repository) -> ApiResponse:
         counts = repository.counts(self.world.now())
         changed = max(counts.pushed_at or repository.created_at, repository.edited_at)
         return ApiResponse.of(200, counts.languages, last_modified=http_date(changed))
 
-    def _star_history_response(self, question: ApiRequest, repository: Repository) -> ApiResponse:
-        moment = self.world.now()
-        page = Page.of(question.query, default=HISTORY_WEEKS, most=HISTORY_WEEKS)
-        weeks = star_history.history_weeks(repository, moment)
-        answer = ApiResponse(200, encode_json(star_history.history_rows(repository, moment, list(page.cut(weeks)))))
+    def _star_history_response(self, request: ApiRequest, repository: Repository) -> ApiResponse:
+        timestamp = self.world.now()
+        page = Page.of(request.query, default=HISTORY_WEEKS, most=HISTORY_WEEKS)
+        weeks = star_history.history_weeks(repository, timestamp)
+        response = ApiResponse(
+            200, encode_json(star_history.history_rows(repository, timestamp, list(page.cut(weeks))))
+        )
         url = f"{self.root}/repositories/{repository.id}/stargazers/history"
-        return self._with_link_header(answer, page, url, question.query, len(weeks))
+        return self._with_link_header(response, page, url, request.query, len(weeks))
 
     def _refused(self, thing: Account | Repository | None, docs: str) -> ApiResponse | None:
-        """Tell how a fault refuses *thing*, None where it does not."""
+        """Return the response with which a fault refuses *thing*, or None."""
         if thing is None:
             return None
         name = thing.login if isinstance(thing, Account) else thing.full_name
         return self.faults.refusal_response(name, docs)
 
     def _with_link_header(
-        self, answer: ApiResponse, page: Page, url: str, query: Mapping[str, str], total: int
+        self, response: ApiResponse, page: Page, url: str, query: Mapping[str, str], total: int
     ) -> ApiResponse:
         link = page.link_header(url, query, total)
         if link:
-            answer.headers["link"] = link
-        return answer
+            response.headers["link"] = link
+        return response
 
 
-def api_version(question: ApiRequest) -> str:
-    return question.headers.get("x-github-api-version", OLD_API_VERSION)
+def api_version(request: ApiRequest) -> str:
+    return request.headers.get("x-github-api-version", OLD_API_VERSION)

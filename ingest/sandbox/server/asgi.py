@@ -1,4 +1,4 @@
-"""The pretend GitHub on a real port: Starlette and uvicorn around the service."""
+"""The sandbox GitHub on a real port: Starlette and uvicorn around the service."""
 
 import asyncio
 import gzip
@@ -33,10 +33,10 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 @dataclass
 class Sandbox:
-    """A pretend GitHub that runs, or is about to.
+    """A sandbox GitHub that runs, or is about to.
 
     url          root of its REST API, for GITHUB_API_URL
-    latency_ms   how long each answer takes at least; may be changed while it runs
+    latency_ms   minimum duration of each response; may be changed while it runs
     """
 
     world: World
@@ -53,11 +53,11 @@ class Sandbox:
 
     @property
     def apps(self) -> AppRegistry:
-        """The GitHub Apps that are known here; none until one is registered."""
+        """The registered GitHub Apps."""
         return self.service.apps
 
     def ground_truth(self, login: str) -> dict[str, Any]:
-        """Tell everything about *login* at this moment, in the words of `ingest show --json`."""
+        """Return everything about *login* now, in the form of `ingest show --json`."""
         return ground_truth(self.world, login)
 
     def app(self) -> Starlette:
@@ -66,15 +66,15 @@ class Sandbox:
 
     async def _handle(self, request: Request) -> Response:
         arrived = time.monotonic()
-        question = self.service.authenticate(await self._api_request(request))
-        answer = self.service.answer(question)
+        api_request = self.service.authenticate(await self._api_request(request))
+        api_response = self.service.handle(api_request)
         try:
-            await asyncio.sleep(self.latency_ms / 1000 + self.faults.delay_seconds(question))
-            self.faults.told(answer)
-            return _http_response(request, answer)
+            await asyncio.sleep(self.latency_ms / 1000 + self.faults.delay_seconds(api_request))
+            self.faults.record_sent(api_response)
+            return _http_response(request, api_response)
         finally:
-            self.service.done(question)
-            self._note(question, answer, arrived)
+            self.service.done(api_request)
+            self._note(api_request, api_response, arrived)
 
     async def _api_request(self, request: Request) -> ApiRequest:
         authorization = request.headers.get("authorization", "")
@@ -90,24 +90,24 @@ class Sandbox:
         )
 
     def _without_enterprise_prefix(self, path: str) -> str:
-        """Strip what an Enterprise Server puts before its addresses."""
+        """Strip the path prefix of an Enterprise Server."""
         if not self.enterprise:
             return path
         if path == ENTERPRISE_GRAPHQL:
             return "/graphql"
         return path.removeprefix(ENTERPRISE_REST) if path.startswith(f"{ENTERPRISE_REST}/") else "/_elsewhere"
 
-    def _note(self, question: ApiRequest, answer: ApiResponse, arrived: float) -> None:
+    def _note(self, api_request: ApiRequest, api_response: ApiResponse, arrived: float) -> None:
         self.log.note(
             LoggedRequest(
-                method=question.method,
-                path=question.path,
-                query=dict(question.query),
-                status=answer.status,
-                owner=question.owner,
-                points=answer.points,
-                nodes=answer.nodes,
-                bytes=len(answer.body),
+                method=api_request.method,
+                path=api_request.path,
+                query=dict(api_request.query),
+                status=api_response.status,
+                owner=api_request.owner,
+                points=api_response.points,
+                nodes=api_response.nodes,
+                bytes=len(api_response.body),
                 arrived=arrived,
                 seconds=time.monotonic() - arrived,
             )
@@ -123,7 +123,7 @@ def serve(
     enterprise: bool = False,
     tokens: dict[str, str] | None = None,
 ) -> Iterator[Sandbox]:
-    """Run a pretend GitHub in a thread while the block lasts; port 0 takes a free one."""
+    """Run a sandbox GitHub in a thread while the block lasts; port 0 takes a free one."""
     listener = open_listener("127.0.0.1", port)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}" + (ENTERPRISE_REST if enterprise else "")
     sandbox = Sandbox(world or World(), url, latency_ms, enterprise, tokens)
@@ -136,7 +136,7 @@ def serve(
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """Open the port. Without its protocol named, asyncio leaves Nagle on and each answer is 40 ms late."""
+    """Open the port. Without its protocol named, asyncio leaves Nagle on and each response is 40 ms late."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
@@ -145,19 +145,19 @@ def open_listener(host: str, port: int) -> socket.socket:
 
 
 def uvicorn_config(sandbox: Sandbox) -> uvicorn.Config:
-    """Configure uvicorn to leave Date and Server to the world."""
+    """Configure uvicorn to leave the Date and Server headers to the world's clock."""
     return uvicorn.Config(
         sandbox.app(), log_config=None, access_log=False, date_header=False, server_header=False, lifespan="off"
     )
 
 
-def _http_response(request: Request, answer: ApiResponse) -> Response:
-    body, headers = answer.body, dict(answer.headers)
+def _http_response(request: Request, api_response: ApiResponse) -> Response:
+    body, headers = api_response.body, dict(api_response.headers)
     if len(body) > MIN_COMPRESS_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
         body = gzip.compress(body, compresslevel=1)
         headers["content-encoding"] = "gzip"
-    if answer.content_type:
-        headers["content-type"] = answer.content_type
-    if answer.hang_up:
+    if api_response.content_type:
+        headers["content-type"] = api_response.content_type
+    if api_response.hang_up:
         headers["content-length"] = str(len(body) + 1)
-    return Response(body, answer.status, headers)
+    return Response(body, api_response.status, headers)

@@ -1,4 +1,4 @@
-"""`/_sandbox/…`: hold the strings over HTTP, where the test is another process."""
+"""`/_sandbox/…`: control faults and edits over HTTP, from another process."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def control_routes(sandbox: Sandbox) -> list[Route]:
-    """Make the routes. What they are sent is `{"kind": NAME, …}` with the arguments of that fault or edit."""
+    """Make the routes. Their body is `{"kind": NAME, …}` with the arguments of that fault or edit."""
 
     async def advance(request: Request) -> Response:
         sandbox.world.advance(**await request.json())
         return JSONResponse({"now": sandbox.world.now()})
 
-    async def told(request: Request) -> Response:
+    async def truth(request: Request) -> Response:
         try:
             return JSONResponse(sandbox.ground_truth(request.path_params["login"]))
         except KeyError:
@@ -48,7 +48,7 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
         Route("/_sandbox/advance", advance, methods=["POST"]),
         Route("/_sandbox/faults", _method_endpoint(sandbox.faults, FAULT_NAMES), methods=["POST"]),
         Route("/_sandbox/edit", _method_endpoint(sandbox.world.edit, EDIT_NAMES), methods=["POST"]),
-        Route("/_sandbox/truth/{login}", told),
+        Route("/_sandbox/truth/{login}", truth),
         Route("/_sandbox/log", log, methods=["GET", "DELETE"]),
         Route("/_sandbox/logins", logins),
     ]

@@ -1,4 +1,4 @@
-"""What goes wrong on request: the ways of GitHub a client must live with."""
+"""Faults on request: failures of GitHub that a client must handle."""
 
 import time
 from collections.abc import Callable
@@ -27,10 +27,10 @@ ACCOUNT_DOCS = "https://docs.github.com/rest"
 
 @dataclass(slots=True)
 class FaultRule:
-    """One fault: whom it meets, how often, and what it makes of the answer.
+    """One fault: which requests it applies to, how often, and how it changes the response.
 
-    path   a part of the address; empty meets all       after  so many are let through first
-    times  how many it meets, None for ever             share  which part of those it meets
+    path   a part of the URL; empty means all           after  how many requests pass first
+    times  how many it applies to, None for ever        share  which share of those it applies to
     """
 
     make_response: Callable[[ApiRequest, ApiResponse | None], ApiResponse]
@@ -41,10 +41,10 @@ class FaultRule:
     more_than_nodes: int | None = None
     before_handling: bool = True
 
-    def matches(self, question: ApiRequest, answer: ApiResponse | None, chance: Random) -> bool:
-        if self.times == 0 or self.path not in question.path:
+    def matches(self, request: ApiRequest, response: ApiResponse | None, chance: Random) -> bool:
+        if self.times == 0 or self.path not in request.path:
             return False
-        if self.more_than_nodes is not None and (answer is None or answer.nodes <= self.more_than_nodes):
+        if self.more_than_nodes is not None and (response is None or response.nodes <= self.more_than_nodes):
             return False
         if self.after > 0:
             self.after -= 1
@@ -70,49 +70,49 @@ class Faults:
     lock: Any = field(default_factory=RLock)
 
     def errors(self, share: float = 1.0, statuses: tuple[int, ...] = (500, 502, 503), **when: Any) -> None:
-        """Answer a share of all requests with one of these statuses, for ever unless `times` says else."""
+        """Answer a share of all requests with one of these statuses, for ever unless `times` is given."""
         when.setdefault("times", None)
 
-        def make(question: ApiRequest, _answer: ApiResponse | None) -> ApiResponse:
-            return server_error(question, self.rng.choice(statuses))
+        def make(request: ApiRequest, _answer: ApiResponse | None) -> ApiResponse:
+            return server_error(request, self.rng.choice(statuses))
 
         self.rules.append(FaultRule(make, share=share, **when))
 
     def html(self, status: int = 502, **when: Any) -> None:
-        """Answer with a page for people instead of JSON; GitHub does it with status 200 too."""
+        """Answer with HTML instead of JSON; GitHub does it with status 200 too."""
         self.rules.append(FaultRule(lambda _question, _answer: html_page(status), **when))
 
     def cut(self, keep: float = 0.5, **when: Any) -> None:
-        """Break the JSON off after a part of it."""
+        """Cut the JSON off after a part of it."""
 
-        def make(_question: ApiRequest, answer: ApiResponse | None) -> ApiResponse:
-            assert answer is not None
-            answer.body = answer.body[: int(len(answer.body) * keep)]
-            return answer
+        def make(_question: ApiRequest, response: ApiResponse | None) -> ApiResponse:
+            assert response is not None
+            response.body = response.body[: int(len(response.body) * keep)]
+            return response
 
         self.rules.append(FaultRule(make, before_handling=False, **when))
 
     def hang_up(self, **when: Any) -> None:
-        """End the connection before the body does."""
+        """Close the connection before the body is complete."""
 
-        def make(_question: ApiRequest, answer: ApiResponse | None) -> ApiResponse:
-            assert answer is not None
-            answer.hang_up = True
-            return answer
+        def make(_question: ApiRequest, response: ApiResponse | None) -> ApiResponse:
+            assert response is not None
+            response.hang_up = True
+            return response
 
         self.rules.append(FaultRule(make, before_handling=False, **when))
 
     def slow(self, seconds: float, **when: Any) -> None:
-        """Answer right, but late."""
+        """Send the right response late."""
         self.delays.append((FaultRule(lambda _question, _answer: ApiResponse(200), **when), seconds))
 
     def too_big(self, nodes: int, status: int = 502, **when: Any) -> None:
         """Time out on queries that may return more than *nodes* nodes; the points are charged."""
         when.setdefault("times", None)
 
-        def make(question: ApiRequest, answer: ApiResponse | None) -> ApiResponse:
-            failed = server_error(question, status)
-            failed.points = answer.points if answer else 1
+        def make(request: ApiRequest, response: ApiResponse | None) -> ApiResponse:
+            failed = server_error(request, status)
+            failed.points = response.points if response else 1
             return failed
 
         self.rules.append(FaultRule(make, more_than_nodes=nodes, before_handling=False, **when))
@@ -123,10 +123,10 @@ class Faults:
 
     def primary(self, status: int = 403, **when: Any) -> None:
         """Refuse with the primary limit; use `limits.leave(0)` to make the headers say so too."""
-        self.rules.append(FaultRule(lambda question, _answer: primary_limit_response(question, status), **when))
+        self.rules.append(FaultRule(lambda request, _answer: primary_limit_response(request, status), **when))
 
     def forbidden(self, **when: Any) -> None:
-        """Refuse for want of permission: a 403 that is no limit."""
+        """Refuse for missing permission: a 403 that is no rate limit."""
         message = "Resource not accessible by personal access token"
         self.rules.append(FaultRule(lambda _question, _answer: error_response(403, message), **when))
 
@@ -151,41 +151,41 @@ class Faults:
         self.revoked_tokens.add(token)
 
     def shift(self, login: str, by: int) -> None:
-        """Move pages after the first: −1 repeats an item of the page before, +1 loses one."""
+        """Shift pages after the first: −1 repeats an item of the page before, +1 loses one."""
         self.page_shifts[login.lower()] = by
 
     def pause(self, seconds: float, *, after: int = 0, status: int = 403, retry_after: bool = True) -> Pause:
-        """After *after* more requests tell everybody to wait *seconds*, and count who does not."""
+        """After *after* more requests refuse all for *seconds*, and count the requests that come all the same."""
         pause = Pause(seconds, after, status, retry_after)
         self.pauses.append(pause)
         return pause
 
     def clear(self) -> None:
-        for held in (self.rules, self.pauses, self.refused, self.revoked_tokens, self.page_shifts, self.delays):
-            held.clear()
+        for collection in (self.rules, self.pauses, self.refused, self.revoked_tokens, self.page_shifts, self.delays):
+            collection.clear()
 
-    def before(self, question: ApiRequest) -> ApiResponse | None:
-        """Tell what a request meets on arrival, None for nothing."""
+    def before(self, request: ApiRequest) -> ApiResponse | None:
+        """Return the fault that a request meets on arrival, or None."""
         with self.lock:
             for pause in self.pauses:
-                told = pause.on_request(self.monotonic())
-                if told:
-                    return told
-            return self._apply(question, None, early=True)
+                refusal = pause.on_request(self.monotonic())
+                if refusal:
+                    return refusal
+            return self._apply(request, None, early=True)
 
-    def told(self, answer: ApiResponse) -> None:
-        """Note that *answer* is on its way to the asker."""
+    def record_sent(self, response: ApiResponse) -> None:
+        """Record that *response* is being sent."""
         for pause in self.pauses:
-            pause.on_response_sent(answer, self.monotonic())
+            pause.on_response_sent(response, self.monotonic())
 
-    def after(self, question: ApiRequest, answer: ApiResponse) -> ApiResponse:
-        """Tell what becomes of a finished answer."""
+    def after(self, request: ApiRequest, response: ApiResponse) -> ApiResponse:
+        """Apply faults to a finished response."""
         with self.lock:
-            return self._apply(question, answer, early=False) or answer
+            return self._apply(request, response, early=False) or response
 
-    def delay_seconds(self, question: ApiRequest) -> float:
+    def delay_seconds(self, request: ApiRequest) -> float:
         with self.lock:
-            return sum(seconds for rule, seconds in self.delays if rule.matches(question, None, self.rng))
+            return sum(seconds for rule, seconds in self.delays if rule.matches(request, None, self.rng))
 
     def page_shift(self, login: str) -> int:
         return self.page_shifts.get(login.lower(), 0)
@@ -194,14 +194,14 @@ class Faults:
         return self.refused.get(name.lower())
 
     def refusal_response(self, name: str, docs: str) -> ApiResponse | None:
-        """Tell how REST refuses *name*, None where it does not; an account refuses its repositories too."""
+        """Return how REST refuses *name*, or None; a refused account refuses its repositories too."""
         reason = self.refusal_reason(name) or self.refusal_reason(name.split("/", maxsplit=1)[0])
         return REFUSAL_RESPONSES[reason](docs) if reason in REFUSAL_RESPONSES else None
 
-    def _apply(self, question: ApiRequest, answer: ApiResponse | None, *, early: bool) -> ApiResponse | None:
+    def _apply(self, request: ApiRequest, response: ApiResponse | None, *, early: bool) -> ApiResponse | None:
         for rule in self.rules:
-            if rule.before_handling is early and rule.matches(question, answer, self.rng):
-                return rule.make_response(question, answer)
+            if rule.before_handling is early and rule.matches(request, response, self.rng):
+                return rule.make_response(request, response)
         return None
 
 
@@ -222,10 +222,10 @@ def html_page(status: int) -> ApiResponse:
     return ApiResponse(status, page.encode(), content_type="text/html; charset=utf-8")
 
 
-def server_error(question: ApiRequest, status: int) -> ApiResponse:
+def server_error(request: ApiRequest, status: int) -> ApiResponse:
     """Fail as the edge (503, a page), the gateway (502, 504) or GraphQL does."""
     if status == 503:
         return html_page(status)
-    if question.path.endswith("/graphql"):
+    if request.path.endswith("/graphql"):
         return ApiResponse.of(status, {"data": None, "errors": [{"message": QUERY_TIMED_OUT}]})
     return ApiResponse.of(status, {"message": "Server Error"})

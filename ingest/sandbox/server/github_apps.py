@@ -1,4 +1,4 @@
-"""GitHub Apps of the pretend GitHub: a signature is verified, a token is good for an hour."""
+"""GitHub Apps of the sandbox: signatures are verified, tokens expire after an hour."""
 
 import re
 import secrets
@@ -20,7 +20,7 @@ ISSUED_IN_FUTURE = "'Issued at' claim ('iat') must be an Integer representing th
 
 @dataclass
 class App:
-    """An App, its installation, and whose budget its tokens spend."""
+    """An App, its installation, and the owner whose budget its tokens spend."""
 
     app_id: str
     public_key: str
@@ -31,7 +31,7 @@ class App:
 
 
 class AppRegistry:
-    """Registers Apps and gives their installations tokens, which `tokens` of the limits then knows."""
+    """Registers Apps and issues tokens to their installations, which `Limits.tokens` then accepts."""
 
     def __init__(self, clock: Clock, tokens: dict[str, str]) -> None:
         self._clock = clock
@@ -40,17 +40,17 @@ class AppRegistry:
         self._good_until: dict[str, int] = {}
 
     def register(self, app_id: str, public_key: str, installation_id: str, owner: str) -> App:
-        """Let an App be known by its public key (PEM); *owner* is who has the budget."""
+        """Register an App by its public key (PEM); *owner* has the budget."""
         app = self._apps[installation_id] = App(app_id, public_key, installation_id, owner)
         return app
 
     def end(self, token: str | None) -> None:
-        """Forget a token whose hour is over."""
+        """Delete an expired token."""
         if token in self._good_until and self._good_until[token] <= self._clock.now():
             self.revoke(token)
 
     def revoke(self, token: str) -> None:
-        """End a token before its time."""
+        """Revoke a token before it expires."""
         self._tokens.pop(token, None)
         self._good_until.pop(token, None)
 
@@ -75,7 +75,7 @@ class AppRegistry:
         return ApiResponse.of(201, body | {"repository_selection": "all"})
 
     def _signature_error(self, app: App, signature: str) -> str | None:
-        """Tell why a signature is not good, in GitHub's words."""
+        """Return why a signature is invalid, in GitHub's wording."""
         try:
             options = {"verify_exp": False, "verify_iat": False, "require": ["iat", "exp", "iss"]}
             claims = jwt.decode(signature, app.public_key, algorithms=["RS256"], options=options)  # type: ignore[arg-type]

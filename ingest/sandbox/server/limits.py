@@ -1,4 +1,4 @@
-"""Rate limits: what each owner of tokens may still ask, and what the headers say about it."""
+"""Rate limits: what each token owner has left, and the headers that say so."""
 
 import time
 from collections import deque
@@ -28,7 +28,7 @@ OTHER_RESOURCES = {"search": 30, "integration_manifest": 5000, "source_import": 
 
 @dataclass(slots=True)
 class HourlyBucket:
-    """One hour's budget; the hour begins with its first use."""
+    """One hour's budget; the hour begins with the first request."""
 
     limit: int
     used: int = 0
@@ -46,7 +46,7 @@ class HourlyBucket:
 
 @dataclass(slots=True)
 class MinuteWindow:
-    """What somebody asked in the last minute and what is under way."""
+    """One client's requests of the last minute and those in flight."""
 
     spent: dict[str, deque[tuple[float, int]]] = field(default_factory=dict)
     in_flight: int = 0
@@ -62,7 +62,7 @@ class Limits:
     """Counts per owner and resource. All numbers may be changed while it runs.
 
     core, graphql     points an hour with a token
-    anonymous         requests an hour and address without one
+    anonymous         requests an hour per IP address without a token
     rest_a_minute, graphql_a_minute, concurrent   the secondary limits, in the time that `monotonic` tells
     """
 
@@ -86,26 +86,26 @@ class Limits:
         self._lock = RLock()
 
     def bucket(self, who: str, resource: str = "core") -> HourlyBucket:
-        """Return the budget of *who*, an owner of tokens or an address."""
+        """Return the budget of *who*, a token owner or an IP address."""
         limit = self.anonymous
         if who in self.tokens.values():
             limit = self.limit_overrides.get(who, self.graphql if resource == "graphql" else self.core)
         elif resource == "graphql":
             limit = 0
         with self._lock:
-            held = self._buckets.setdefault((who, resource), HourlyBucket(limit))
-            held.limit = limit
-            return held.reset_if_due(self._clock.now())
+            bucket = self._buckets.setdefault((who, resource), HourlyBucket(limit))
+            bucket.limit = limit
+            return bucket.reset_if_due(self._clock.now())
 
     def set_remaining(self, remaining: int, *, who: str = "sandbox-owner-1", resource: str = "core") -> None:
-        """Let *who* have only *remaining* points until the hour is over."""
+        """Set what *who* has left to *remaining* points until the hour ends."""
         bucket = self.bucket(who, resource)
         bucket.used = bucket.limit - remaining
 
-    def begin_request(self, question: ApiRequest, resource: str) -> ApiResponse | None:
-        """Count a request that arrived; refuse it where a secondary limit is passed."""
+    def begin_request(self, request: ApiRequest, resource: str) -> ApiResponse | None:
+        """Count a request that arrived; refuse it where a secondary limit is exceeded."""
         with self._lock:
-            minute = self._minute_windows.setdefault(requester(question), MinuteWindow())
+            minute = self._minute_windows.setdefault(requester(request), MinuteWindow())
             minute.in_flight += 1
             now = self.monotonic()
             most = self.graphql_per_minute if resource == "graphql" else self.rest_per_minute
@@ -114,19 +114,19 @@ class Limits:
             minute.spent[resource].append((now, 1))
         return None
 
-    def end_request(self, question: ApiRequest) -> None:
+    def end_request(self, request: ApiRequest) -> None:
         with self._lock:
-            self._minute_windows[requester(question)].in_flight -= 1
+            self._minute_windows[requester(request)].in_flight -= 1
 
-    def spent(self, question: ApiRequest, resource: str) -> bool:
-        return self.bucket(requester(question), resource).remaining <= 0
+    def spent(self, request: ApiRequest, resource: str) -> bool:
+        return self.bucket(requester(request), resource).remaining <= 0
 
-    def charge(self, question: ApiRequest, resource: str, points: int) -> None:
+    def charge(self, request: ApiRequest, resource: str, points: int) -> None:
         with self._lock:
-            self.bucket(requester(question), resource).used += points
+            self.bucket(requester(request), resource).used += points
 
-    def headers(self, question: ApiRequest, resource: str) -> dict[str, str]:
-        bucket = self.bucket(requester(question), resource)
+    def headers(self, request: ApiRequest, resource: str) -> dict[str, str]:
+        bucket = self.bucket(requester(request), resource)
         return {
             "x-ratelimit-limit": str(bucket.limit),
             "x-ratelimit-remaining": str(bucket.remaining),
@@ -135,48 +135,48 @@ class Limits:
             "x-ratelimit-resource": resource,
         }
 
-    def rate_limit_response(self, question: ApiRequest, *, with_rate: bool) -> ApiResponse:
-        """Answer `/rate_limit`, which is free; `rate` is gone since version 2026-03-10."""
-        asker, now = requester(question), self._clock.now()
-        resources = {name: _bucket_body(self.bucket(asker, name)) for name in ("core", "graphql")}
+    def rate_limit_response(self, request: ApiRequest, *, with_rate: bool) -> ApiResponse:
+        """Answer `/rate_limit`, which is free; `rate` was removed in version 2026-03-10."""
+        client, now = requester(request), self._clock.now()
+        resources = {name: _bucket_body(self.bucket(client, name)) for name in ("core", "graphql")}
         resources |= {
             name: _bucket_body(HourlyBucket(limit, 0, now + HOUR_SECONDS)) for name, limit in OTHER_RESOURCES.items()
         }
         body: dict[str, object] = {"resources": resources}
         if with_rate:
             body["rate"] = resources["core"]
-        answer = ApiResponse.of(200, body, cache_control="no-cache")
-        answer.points = 0
-        return answer
+        response = ApiResponse.of(200, body, cache_control="no-cache")
+        response.points = 0
+        return response
 
 
-def requester(question: ApiRequest) -> str:
-    return question.owner or question.client
+def requester(request: ApiRequest) -> str:
+    return request.owner or request.client
 
 
 def secondary_limit_response(status: int, retry_after: int | None) -> ApiResponse:
-    answer = error_response(status, SECONDARY_LIMIT_MESSAGE, SECONDARY_DOCS)
-    answer.points = 0
+    response = error_response(status, SECONDARY_LIMIT_MESSAGE, SECONDARY_DOCS)
+    response.points = 0
     if retry_after is not None:
-        answer.headers["retry-after"] = str(retry_after)
-    return answer
+        response.headers["retry-after"] = str(retry_after)
+    return response
 
 
-def primary_limit_response(question: ApiRequest, status: int = 403) -> ApiResponse:
-    """Refuse because the hour's budget is spent; the headers say until when."""
-    whom = f"user ID {question.owner}" if question.owner else question.client
-    hint = "" if question.owner else " (But here's the good news: Authenticated requests get a higher rate limit.)"
-    answer = error_response(status, f"API rate limit exceeded for {whom}.{hint}", LIMIT_DOCS)
-    answer.points = 0
-    return answer
+def primary_limit_response(request: ApiRequest, status: int = 403) -> ApiResponse:
+    """Refuse because the hour's budget is spent; the headers carry the reset time."""
+    whom = f"user ID {request.owner}" if request.owner else request.client
+    hint = "" if request.owner else " (But here's the good news: Authenticated requests get a higher rate limit.)"
+    response = error_response(status, f"API rate limit exceeded for {whom}.{hint}", LIMIT_DOCS)
+    response.points = 0
+    return response
 
 
 def graphql_limit_response(kind: str = "RATE_LIMITED") -> ApiResponse:
     """Refuse a query the way GraphQL does: HTTP 200 and an error."""
     error = {"type": kind, "message": "API rate limit exceeded for user ID 1431904."}
-    answer = ApiResponse.of(200, {"errors": [error]})
-    answer.points = 0
-    return answer
+    response = ApiResponse.of(200, {"errors": [error]})
+    response.points = 0
+    return response
 
 
 def _bucket_body(bucket: HourlyBucket) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""One request and one answer, and the sentences GitHub refuses with. No I/O here."""
+"""One request and one response, and GitHub's error messages. No I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ JSON_CONTENT_TYPE = "application/json; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """What somebody asks; *owner* is who the token belongs to, None for the anonymous."""
+    """A request; *owner* is the token's owner, None without a token."""
 
     method: str
     path: str
@@ -25,8 +25,8 @@ class ApiRequest:
 
 @dataclass(slots=True)
 class ApiResponse:
-    """What goes back; *points* is what the limits charge for it, and `hang_up` ends
-    the connection before the body does."""
+    """A response; *points* is what the limits charge for it, and `hang_up` closes
+    the connection before the body is complete."""
 
     status: int
     body: bytes = b""
@@ -42,7 +42,7 @@ class ApiResponse:
 
 
 def error_response(status: int, message: str, docs: str = DOCS, **more: object) -> ApiResponse:
-    """Refuse as GitHub does since 2024: message, documentation_url and the status as text."""
+    """Write an error as GitHub does since 2024: message, documentation_url and the status as text."""
     body: Body = {"message": message, **more, "documentation_url": docs, "status": str(status)}
     return ApiResponse.of(status, body)
 
@@ -56,7 +56,7 @@ def bad_credentials(docs: str = DOCS) -> ApiResponse:
 
 
 def authentication_required() -> ApiResponse:
-    """Refuse a query without a token: GraphQL has nothing for the anonymous."""
+    """Refuse a query without a token: GraphQL requires one."""
     docs = "https://docs.github.com/graphql/guides/forming-calls-with-graphql#authenticating-with-graphql"
     return error_response(401, "This endpoint requires you to be authenticated.", docs)
 

@@ -1,4 +1,4 @@
-"""A pause: everybody is told to wait, and who does not is counted."""
+"""A pause: all requests are refused for a while, and those that ignore it are counted."""
 
 from dataclasses import dataclass, field
 from math import ceil
@@ -6,7 +6,7 @@ from math import ceil
 from ingest.sandbox.server.limits import secondary_limit_response
 from ingest.sandbox.server.messages import ApiResponse
 
-# The time an answer needs to reach the asker's ears.
+# The time a response needs to reach the client.
 DELIVERY_SECONDS = 0.05
 
 
@@ -14,8 +14,8 @@ DELIVERY_SECONDS = 0.05
 class Pause:
     """Refuses everything for *seconds*, from the request after the next *after* ones.
 
-    arrivals are the moments (monotonic) of the requests that came while it lasted; the first was told at
-    `told_at`, so what came later than that, plus what the answer needs to arrive, came although told.
+    arrivals are the (monotonic) times of the requests that came while it lasted; the first was refused at
+    `first_refused_at`, so those later than that, plus the time the response travels, ignored the pause.
     """
 
     seconds: float
@@ -28,7 +28,7 @@ class Pause:
     _first: ApiResponse | None = None
 
     def on_request(self, now: float) -> ApiResponse | None:
-        """Take note of a request at *now*; return what it is told, None before and after the pause."""
+        """Record a request at *now*; return its refusal, None before and after the pause."""
         if self.started_at is None:
             if self.after > 0:
                 self.after -= 1
@@ -38,23 +38,23 @@ class Pause:
         if left <= 0:
             return None
         self.arrivals.append(now)
-        answer = secondary_limit_response(self.status, ceil(left) if self.retry_after else None)
-        self._first = self._first or answer
-        return answer
+        response = secondary_limit_response(self.status, ceil(left) if self.retry_after else None)
+        self._first = self._first or response
+        return response
 
-    def on_response_sent(self, answer: ApiResponse, now: float) -> None:
-        """Note when the first refusal left the house."""
-        if answer is self._first:
+    def on_response_sent(self, response: ApiResponse, now: float) -> None:
+        """Record when the first refusal was sent."""
+        if response is self._first:
             self.first_sent_at = now
 
     @property
     def ignored(self) -> int:
-        """Count requests that came although the asker had been told."""
+        """Count requests that came after the client was told to wait."""
         if self.first_sent_at is None:
             return 0
         return sum(at > self.first_sent_at + DELIVERY_SECONDS for at in self.arrivals)
 
     @property
     def in_flight(self) -> int:
-        """Count requests that were under way when the first was told."""
+        """Count requests that were in flight when the first was refused."""
         return len(self.arrivals) - self.ignored

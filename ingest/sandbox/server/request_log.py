@@ -1,4 +1,4 @@
-"""What was asked, in the order it arrived."""
+"""The log of requests, in order of arrival."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -39,8 +39,8 @@ class RequestLog:
 
     def points(self, resource: str = "graphql") -> int:
         """Add up what GraphQL queries, or else REST requests, cost."""
-        asked = [e for e in self.entries if e.path.endswith("/graphql") is (resource == "graphql")]
-        return sum(entry.points for entry in asked)
+        entries = [e for e in self.entries if e.path.endswith("/graphql") is (resource == "graphql")]
+        return sum(entry.points for entry in entries)
 
     def rows(self) -> list[dict[str, Any]]:
         return [asdict(entry) for entry in self.entries]

@@ -1,4 +1,4 @@
-"""One request from arrival to answer: token, limits, faults, route, charge, headers. No I/O."""
+"""One request from arrival to response: token, limits, faults, route, charge, headers. No I/O."""
 
 import random
 from dataclasses import replace
@@ -29,7 +29,7 @@ VARY_ANONYMOUS = "Accept,Accept-Encoding, Accept, X-Requested-With"
 
 
 class Service:
-    """The pretend GitHub without its wire. *root* is the address of its REST API."""
+    """The sandbox GitHub without HTTP. *root* is the URL of its REST API."""
 
     def __init__(self, world: World, root: str, faults: Faults, limits: Limits) -> None:
         self.world = world
@@ -39,58 +39,58 @@ class Service:
         self.rest = Rest(world, root, faults)
         self.graphql = GraphQL(world, faults, limits)
 
-    def authenticate(self, question: ApiRequest) -> ApiRequest:
-        """Fill in who the token belongs to; a refused or unknown token belongs to nobody."""
-        known = question.token is not None and question.token not in self.faults.revoked_tokens
-        self.apps.end(question.token)
-        return replace(question, owner=self.limits.tokens.get(question.token or "") if known else None)
+    def authenticate(self, request: ApiRequest) -> ApiRequest:
+        """Set the owner of the request's token; a refused or unknown token has none."""
+        known = request.token is not None and request.token not in self.faults.revoked_tokens
+        self.apps.end(request.token)
+        return replace(request, owner=self.limits.tokens.get(request.token or "") if known else None)
 
-    def answer(self, question: ApiRequest) -> ApiResponse:
-        """Answer a recognised *question*, charge it and write the headers; `done` has to follow."""
-        resource = "graphql" if question.path == "/graphql" else "core"
-        refused = self.limits.begin_request(question, resource)
-        answer = refused or self._answer(question, resource)
-        if question.path != "/rate_limit":
-            self.limits.charge(question, resource, answer.points)
-        answer.headers = self._headers(question, answer, resource) | answer.headers
-        return answer
+    def handle(self, request: ApiRequest) -> ApiResponse:
+        """Answer an authenticated *request*, charge it and write the headers; `done` has to follow."""
+        resource = "graphql" if request.path == "/graphql" else "core"
+        refused = self.limits.begin_request(request, resource)
+        response = refused or self._answer(request, resource)
+        if request.path != "/rate_limit":
+            self.limits.charge(request, resource, response.points)
+        response.headers = self._headers(request, response, resource) | response.headers
+        return response
 
-    def done(self, question: ApiRequest) -> None:
-        """Note that the answer has left the house."""
-        self.limits.end_request(question)
+    def done(self, request: ApiRequest) -> None:
+        """Record that the response was sent."""
+        self.limits.end_request(request)
 
-    def _answer(self, question: ApiRequest, resource: str) -> ApiResponse:
-        met = self.faults.before(question)
+    def _answer(self, request: ApiRequest, resource: str) -> ApiResponse:
+        met = self.faults.before(request)
         if met:
             return met
-        if question.method == "POST" and (asked := INSTALLATION_TOKEN_PATH.fullmatch(question.path)):
-            return self.apps.issue_token(asked[1], question.token)
-        refused = self._refusal(question, resource)
+        if request.method == "POST" and (match := INSTALLATION_TOKEN_PATH.fullmatch(request.path)):
+            return self.apps.issue_token(match[1], request.token)
+        refused = self._refusal(request, resource)
         if refused:
             return refused
         with self.world.lock:
-            answer = self.graphql.answer(question) if resource == "graphql" else self._rest(question)
-        return self.faults.after(question, answer)
+            response = self.graphql.handle(request) if resource == "graphql" else self._rest(request)
+        return self.faults.after(request, response)
 
-    def _refusal(self, question: ApiRequest, resource: str) -> ApiResponse | None:
-        if not question.headers.get("user-agent"):
+    def _refusal(self, request: ApiRequest, resource: str) -> ApiResponse | None:
+        if not request.headers.get("user-agent"):
             return user_agent_required()
-        if question.token is not None and question.owner is None:
+        if request.token is not None and request.owner is None:
             return bad_credentials(GRAPHQL_DOCS if resource == "graphql" else DOCS)
-        if api_version(question) not in API_VERSIONS:
-            return unknown_version(api_version(question))
-        if resource == "graphql" and question.owner is None:
+        if api_version(request) not in API_VERSIONS:
+            return unknown_version(api_version(request))
+        if resource == "graphql" and request.owner is None:
             return authentication_required()
-        if question.path == "/rate_limit" or not self.limits.spent(question, resource):
+        if request.path == "/rate_limit" or not self.limits.spent(request, resource):
             return None
-        return graphql_limit_response() if resource == "graphql" else primary_limit_response(question)
+        return graphql_limit_response() if resource == "graphql" else primary_limit_response(request)
 
-    def _rest(self, question: ApiRequest) -> ApiResponse:
-        if question.path == "/rate_limit":
-            return self.limits.rate_limit_response(question, with_rate=api_version(question) == API_VERSIONS[0])
-        return apply_conditional(question, self.rest.answer(question))
+    def _rest(self, request: ApiRequest) -> ApiResponse:
+        if request.path == "/rate_limit":
+            return self.limits.rate_limit_response(request, with_rate=api_version(request) == API_VERSIONS[0])
+        return apply_conditional(request, self.rest.handle(request))
 
-    def _headers(self, question: ApiRequest, answer: ApiResponse, resource: str) -> dict[str, str]:
+    def _headers(self, request: ApiRequest, response: ApiResponse, resource: str) -> dict[str, str]:
         version = "v4" if resource == "graphql" else "v3"
         headers = {
             "date": http_date(self.world.now()),
@@ -98,18 +98,18 @@ class Service:
             "x-github-request-id": _request_id(),
             "x-github-media-type": f"github.{version}; format=json",
             "vary": VARY_DEFAULT,
-        } | self.limits.headers(question, resource)
-        if answer.status in (200, 304) and question.method == "GET":
-            headers |= _caching_headers(question)
-        if question.owner:
+        } | self.limits.headers(request, resource)
+        if response.status in (200, 304) and request.method == "GET":
+            headers |= _caching_headers(request)
+        if request.owner:
             headers |= {"x-oauth-scopes": SCOPES, "x-accepted-oauth-scopes": ""}
         if resource == "core":
-            headers["x-github-api-version-selected"] = api_version(question)
+            headers["x-github-api-version-selected"] = api_version(request)
         return headers
 
 
-def _caching_headers(question: ApiRequest) -> dict[str, str]:
-    reach, vary = ("private", VARY_SIGNED_IN) if question.owner else ("public", VARY_ANONYMOUS)
+def _caching_headers(request: ApiRequest) -> dict[str, str]:
+    reach, vary = ("private", VARY_SIGNED_IN) if request.owner else ("public", VARY_ANONYMOUS)
     return {"cache-control": f"{reach}, max-age=60, s-maxage=60", "vary": vary}
 
 

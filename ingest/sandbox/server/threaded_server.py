@@ -12,7 +12,7 @@ TIMEOUT_SECONDS = 10
 class ThreadedServer(uvicorn.Server):
     """Serves from a thread between `start` and `stop`.
 
-    uvicorn looks every 100 ms whether to stop and then waits 100 ms more; this one is told.
+    uvicorn polls every 100 ms for a stop and then waits 100 ms more; this one is signalled.
     """
 
     def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:

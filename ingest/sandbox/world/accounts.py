@@ -1,4 +1,4 @@
-"""Users and organizations of the pretend GitHub."""
+"""Users and organizations of the sandbox GitHub."""
 
 from base64 import b64encode, urlsafe_b64encode
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ NODE_ID_PREFIXES = {"User": "U", "Organization": "O", "Repository": "R"}
 
 @dataclass(slots=True)
 class Account:
-    """One account; what an edit can change is plain attributes, what grows is a curve."""
+    """One account; edits change its attributes, counts follow growth curves."""
 
     id: int
     kind: AccountKind
@@ -42,16 +42,16 @@ class Account:
     def node_id(self) -> str:
         return node_id(self.kind, self.id, self.created_at)
 
-    def followers_at(self, moment: int) -> int:
-        return self.followers.count(moment)
+    def followers_at(self, timestamp: int) -> int:
+        return self.followers.count(timestamp)
 
-    def updated_at(self, moment: int) -> int:
-        """Return the last moment at which anything in its body may have changed."""
-        return max(self.followers.last_change_at(moment), self.edited_at)
+    def updated_at(self, timestamp: int) -> int:
+        """Return the last time at which anything in its body may have changed."""
+        return max(self.followers.last_change_at(timestamp), self.edited_at)
 
 
 def node_id(kind: str, number: int, born: int) -> str:
-    """Return the opaque id GraphQL knows something by: the old form for what is old, the new form else."""
+    """Return the GraphQL node id: the old form for old objects, else the new form."""
     if born < NEW_NODE_IDS_SINCE:
         return b64encode(f"0{len(kind)}:{kind}{number}".encode()).decode()
     packed = b"\x92\x00\xce" + number.to_bytes(4, "big")
@@ -59,7 +59,7 @@ def node_id(kind: str, number: int, born: int) -> str:
 
 
 def create_account(seed: int, index: int, kind: AccountKind, taken: set[str]) -> Account:
-    """Make account number *index*; its login is none of the *taken* lower-case ones, and joins them."""
+    """Create account number *index*; its login is not in *taken* (lower case) and is added to it."""
     chance = random_generator(seed, "account", index)
     name = _company_name(chance) if kind == "Organization" else _person_name(chance)
     login = _free_login(chance, name, kind, taken)

@@ -1,4 +1,4 @@
-"""The clock of a world: real by default, frozen and moved by tests."""
+"""The clock of a world: real by default, frozen and advanced by tests."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from functools import lru_cache
 
 
 class Clock:
-    """Tells whole seconds since 1970; GitHub's moments are no finer."""
+    """Returns whole seconds since 1970, the resolution of GitHub's timestamps."""
 
     def __init__(self, frozen_at: datetime | None = None) -> None:
         self._frozen_at = frozen_at.timestamp() if frozen_at else None
@@ -17,26 +17,26 @@ class Clock:
         return int((time.time() if self._frozen_at is None else self._frozen_at) + self._ahead)
 
     def freeze(self, at: datetime | None = None) -> None:
-        """Stop at *at*, or where the clock stands."""
+        """Freeze at *at*, or at the present time."""
         self._frozen_at, self._ahead = (at.timestamp() if at else float(self.now())), 0.0
 
     def advance(self, by: timedelta) -> None:
-        """Move ahead by *by*, frozen or not. A world has no way back: its accounts would un-happen."""
+        """Advance by *by*, frozen or not. A world cannot go back: its accounts would not exist yet."""
         if by < timedelta():
             raise ValueError("the clock of a world only moves ahead")
         self._ahead += by.total_seconds()
 
 
 @lru_cache(maxsize=65536)
-def iso_timestamp(moment: int) -> str:
-    """Write *moment* as GitHub's bodies do: `2026-08-18T20:26:54Z`."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def iso_timestamp(timestamp: int) -> str:
+    """Write *timestamp* as GitHub's bodies do: `2026-08-18T20:26:54Z`."""
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @lru_cache(maxsize=65536)
-def http_date(moment: int) -> str:
-    """Write *moment* as headers do: `Tue, 18 Aug 2026 20:26:54 GMT`."""
-    return formatdate(moment, usegmt=True)
+def http_date(timestamp: int) -> str:
+    """Write *timestamp* as headers do: `Tue, 18 Aug 2026 20:26:54 GMT`."""
+    return formatdate(timestamp, usegmt=True)
 
 
 def epoch(text: str) -> int:

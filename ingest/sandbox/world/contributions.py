@@ -1,4 +1,4 @@
-"""What a user of the pretend GitHub contributed on each day, as the calendar on the profile shows it. Pure."""
+"""A user's contributions by day, as the profile's calendar shows them. Pure."""
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
@@ -14,16 +14,16 @@ SPAN_TOO_LONG = "The total time spanned by 'from' and 'to' must not exceed 1 yea
 
 
 def contributions_on(account: Account, day: date) -> int:
-    """Count contributions: none before there was an account, few at weekends."""
+    """Count contributions: none before the account existed, few at weekends."""
     born = datetime.fromtimestamp(account.created_at, UTC).date()
     chance = hash_fraction(account.id, day.toordinal())
     quiet = 0.85 if day.isoweekday() > 5 else 0.45
     return 0 if day < born or chance < quiet else 1 + int((chance - quiet) * 20)
 
 
-def contributions_collection(account: Account, values: dict[str, Any], moment: int) -> GraphObject:
-    """Show the days from `from` to `to`, a year at most; days to come have none."""
-    now = datetime.fromtimestamp(moment, UTC)
+def contributions_collection(account: Account, values: dict[str, Any], timestamp: int) -> GraphObject:
+    """Return the days from `from` to `to`, a year at most; future days have none."""
+    now = datetime.fromtimestamp(timestamp, UTC)
     until = _parse_time(values.get("to")) or now
     since = _parse_time(values.get("from")) or until - timedelta(days=365)
     if until - since > MAX_SPAN:
@@ -50,11 +50,11 @@ def contribution_calendar(counted: list[tuple[date, int]]) -> GraphObject:
 
 
 def contribution_weeks(counted: list[tuple[date, int]]) -> list[GraphObject]:
-    """Put days together from Sunday to Saturday; the first and the last week may be short."""
+    """Group days from Sunday to Saturday; the first and the last week may be short."""
     grouped = groupby(counted, key=lambda item: item[0] - timedelta(days=item[0].isoweekday() % 7))
-    told = [list(items) for _, items in grouped]
+    weeks = [list(items) for _, items in grouped]
     name = "ContributionCalendarWeek"
-    return [GraphObject(name, {"__typename": name, "firstDay": str(items[0][0])}, items) for items in told]
+    return [GraphObject(name, {"__typename": name, "firstDay": str(items[0][0])}, items) for items in weeks]
 
 
 def contribution_days(items: list[tuple[date, int]]) -> list[GraphObject]:

@@ -1,4 +1,4 @@
-"""What people do on GitHub that no curve foretells: rename, transfer, archive, delete, push, star."""
+"""Edits that no growth curve has: rename, transfer, archive, delete, push, star."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 def _atomic(act: Callable[Concatenate[Edits, P], R]) -> Callable[Concatenate[Edits, P], R]:
-    """Let nobody read the world in the middle of *act*, and mark what was remembered of it as old."""
+    """Run *act* under the world's lock, and drop what was cached."""
 
     @wraps(act)
     def locked(self: Edits, /, *args: P.args, **values: P.kwargs) -> R:
@@ -32,7 +32,7 @@ def _atomic(act: Callable[Concatenate[Edits, P], R]) -> Callable[Concatenate[Edi
 
 
 class Edits:
-    """Changes a world at its present moment. Names are as they are now; unknown ones raise KeyError."""
+    """Changes a world at its present time. Names are the present ones; unknown ones raise KeyError."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -85,7 +85,7 @@ class Edits:
 
     @_atomic
     def push(self, full_name: str, languages: dict[str, int] | None = None) -> None:
-        """Push now; with *languages* these bytes are what Linguist counts once it is grown up."""
+        """Push now; with *languages* these are the bytes that Linguist counts."""
         repository = self._repository(full_name)
         repository.empty = False
         repository.pushes.append(self.world.now())
@@ -120,7 +120,7 @@ class Edits:
 
     @_atomic
     def create(self, login: str, name: str) -> str:
-        """Make a new repository, born now, and return its full name."""
+        """Create a repository now and return its full name."""
         owner, now = self._account(login), self.world.now()
         index = len(self.world.repositories)
         repository = create_repository(self.world.seed, index, owner, {name.lower()})

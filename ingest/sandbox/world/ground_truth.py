@@ -1,4 +1,4 @@
-"""What the pretend GitHub holds, told without HTTP, limits or faults, in the words of `ingest show --json`."""
+"""The sandbox's contents without HTTP, limits or faults, in the form of `ingest show --json`."""
 
 from typing import Any
 
@@ -9,29 +9,29 @@ from ingest.sandbox.world.vocabulary import LICENSES
 
 
 def ground_truth(world: World, login: str) -> dict[str, Any]:
-    """Tell everything about *login* at this moment. Raises KeyError when nobody bears that name."""
+    """Return everything about *login* now. Raises KeyError for an unknown login."""
     with world.lock:
-        account, moment = world.account(login), world.now()
+        account, timestamp = world.account(login), world.now()
         if account is None:
             raise KeyError(login)
         repositories = sorted(world.owned(account), key=lambda r: r.full_name.lower())
-        held = {
+        stored = {
             "id": account.id,
             "node_id": account.node_id,
             "login": account.login,
             "kind": account.kind.lower(),
             "name": account.name,
-            "followers": account.followers_at(moment),
+            "followers": account.followers_at(timestamp),
             "following": account.following,
             "public_repositories": len(repositories),
             "gists": account.gists,
             "created_at": iso_timestamp(account.created_at),
         }
-        return {"account": held, "repositories": [_repository(r, moment) for r in repositories]}
+        return {"account": stored, "repositories": [_repository(r, timestamp) for r in repositories]}
 
 
-def _repository(repository: Repository, moment: int) -> dict[str, Any]:
-    counts = repository.counts(moment)
+def _repository(repository: Repository, timestamp: int) -> dict[str, Any]:
+    counts = repository.counts(timestamp)
     return {
         "id": repository.id,
         "node_id": repository.node_id,

@@ -1,4 +1,4 @@
-"""How counts grow: pure functions of who somebody is and what moment it is."""
+"""How counts grow: pure functions of identity and time."""
 
 from dataclasses import dataclass, field
 from math import exp
@@ -41,9 +41,9 @@ class FakeStars:
 
 @dataclass(frozen=True, slots=True)
 class GrowthCurve:
-    """People who gather around something born at *born*: stars or followers.
+    """People who gather around something created at *created_at*: stars or followers.
 
-    The count only moves at ticks, every *step* seconds, so that a moment of last change can be told.
+    The count only moves at ticks, every *step* seconds, so that the time of the last change is known.
     """
 
     created_at: int
@@ -55,57 +55,57 @@ class GrowthCurve:
     popularity_wave: PopularityWave | None = None
     fake_stars: FakeStars | None = None
 
-    def last_change_at(self, moment: int) -> int:
-        """Return the last moment up to *moment* at which the count may have moved."""
-        return self.created_at + max(moment - self.created_at, 0) // self.step * self.step
+    def last_change_at(self, timestamp: int) -> int:
+        """Return the last time up to *timestamp* at which the count may have changed."""
+        return self.created_at + max(timestamp - self.created_at, 0) // self.step * self.step
 
-    def organic_count(self, moment: int) -> float:
-        """Tell how many came for good until the tick before *moment*."""
-        age = (self.last_change_at(moment) - self.created_at) / DAY
+    def organic_count(self, timestamp: int) -> float:
+        """Count lasting stars or followers until the tick before *timestamp*."""
+        age = (self.last_change_at(timestamp) - self.created_at) / DAY
         total = self.final * (1.0 - exp(-((age / self.tau_days) ** self.shape))) + self.per_day * age
         return total + self.popularity_wave.total(age) if self.popularity_wave else total
 
-    def count(self, moment: int, *, seen_at: int | None = None) -> int:
-        """Count who came until *moment* and was still there at *seen_at* (default: the same moment)."""
-        total = self.organic_count(moment)
+    def count(self, timestamp: int, *, seen_at: int | None = None) -> int:
+        """Count those who came until *timestamp* and were still there at *seen_at* (default: *timestamp*)."""
+        total = self.organic_count(timestamp)
         if self.fake_stars:
-            seen = self.last_change_at(moment if seen_at is None else seen_at)
+            seen = self.last_change_at(timestamp if seen_at is None else seen_at)
             total += self.fake_stars.total(
-                (self.last_change_at(moment) - self.created_at) / DAY, (seen - self.created_at) / DAY
+                (self.last_change_at(timestamp) - self.created_at) / DAY, (seen - self.created_at) / DAY
             )
         return int(total)
 
 
 @dataclass(frozen=True, slots=True)
 class PushSchedule:
-    """When somebody pushed: once in every *every* seconds, at a moment of its own, until *last*."""
+    """Times of pushes: one in every *every* seconds, at a random time, until *last*."""
 
     number: int
     created_at: int
     every: int
     last: int
 
-    def push(self, moment: int) -> tuple[int, int]:
-        """Return index and moment of the last push up to *moment*; the first push has index 0 and is the birth."""
-        slot = (min(moment, self.last) - self.created_at) // self.every
-        while slot > 0 and self.moment(slot) > min(moment, self.last):
+    def push(self, timestamp: int) -> tuple[int, int]:
+        """Return index and time of the last push up to *timestamp*; push 0 is the creation."""
+        slot = (min(timestamp, self.last) - self.created_at) // self.every
+        while slot > 0 and self.timestamp(slot) > min(timestamp, self.last):
             slot -= 1
-        return (slot, self.moment(slot)) if slot > 0 else (0, self.created_at)
+        return (slot, self.timestamp(slot)) if slot > 0 else (0, self.created_at)
 
-    def next(self, moment: int) -> int | None:
-        """Return the moment of the next push after *moment*, None when there is none."""
-        slot = self.push(moment)[0] + 1
-        following = self.moment(slot)
+    def next(self, timestamp: int) -> int | None:
+        """Return the time of the next push after *timestamp*, or None."""
+        slot = self.push(timestamp)[0] + 1
+        following = self.timestamp(slot)
         return following if following <= self.last else None
 
-    def moment(self, slot: int) -> int:
-        """Return when somebody pushed in that slot."""
+    def timestamp(self, slot: int) -> int:
+        """Return the time of the push in that slot."""
         return self.created_at + int((slot + 0.9 * hash_fraction(self.number, slot)) * self.every)
 
 
 @dataclass(frozen=True, slots=True)
 class CodeContents:
-    """What is in a repository: kilobytes and bytes of each language when it is grown up."""
+    """The contents of a repository: kilobytes, and bytes of each language at full size."""
 
     number: int
     size_kb: int
@@ -117,7 +117,7 @@ class CodeContents:
     def size_at(self, push: int, age_seconds: int) -> int:
         return int(self.size_kb * self.maturity(age_seconds)) + push % 3 + 1
 
-    def languages_checked_at(self, push: int, age_seconds: int) -> dict[str, int]:
+    def languages_after_push(self, push: int, age_seconds: int) -> dict[str, int]:
         """Return bytes by language after push number *push*, most bytes first."""
         grown = self.maturity(age_seconds)
         sizes = {

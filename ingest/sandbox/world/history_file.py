@@ -1,4 +1,4 @@
-"""Past years of the pretend GitHub as a history file, so that a first start has something to draw."""
+"""Past years of the sandbox GitHub as a history file, so that a first start has charts."""
 
 import csv
 import gzip
@@ -17,7 +17,7 @@ Row = tuple[str, str, int, int, int, str]
 def write_history(world: World, path: Path, *, years: int = 4) -> int:
     """Write one row a repository and Monday of the past *years* as CSV.gz; return how many rows.
 
-    open_issues are issues alone, without change requests; the language is the one of today. Who is hidden now has
+    open_issues are issues alone, without change requests; the language is today's. Hidden repositories have
     no history.
     """
     mondays = _mondays(world.now(), years)
@@ -35,13 +35,13 @@ def write_history(world: World, path: Path, *, years: int = 4) -> int:
 
 def _rows(repository: Repository, mondays: list[tuple[str, int]], language: str) -> Iterator[Row]:
     full_name = repository.full_name
-    for day, moment in mondays:
-        if moment > repository.created_at:
-            yield day, full_name, *repository.star_fork_issue_counts(moment), language
+    for day, timestamp in mondays:
+        if timestamp > repository.created_at:
+            yield day, full_name, *repository.star_fork_issue_counts(timestamp), language
 
 
 def _mondays(now: int, years: int) -> list[tuple[str, int]]:
-    """Return the Mondays up to *now* with the moment they began, oldest first."""
+    """Return the Mondays up to *now* with their start times, oldest first."""
     today = datetime.fromtimestamp(now, UTC).date()
     last = today - timedelta(days=today.weekday())
     days = [last - timedelta(weeks=back) for back in range(52 * years, -1, -1)]

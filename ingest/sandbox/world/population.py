@@ -1,4 +1,4 @@
-"""The pretend GitHub itself: who is there and what they own, the same for the same seed."""
+"""The sandbox's population: accounts and the repositories they own, the same for the same seed."""
 
 from bisect import insort
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ TOKEN_OWNERS = ("sandbox-owner-1", "sandbox-owner-2", "sandbox-owner-3")
 
 
 class World:
-    """Accounts, repositories and a clock. `edit` changes them, everything else only reads.
+    """Accounts, repositories and a clock. `edit` changes them, everything else reads.
 
     accounts      how many users and organizations
     repositories  how many in all, a few owners with many, many owners with few (default: 27 an account)
-    biggest       how many the first organization owns (default: as it falls out)
+    biggest       how many the first organization owns (default: random)
     seed          the same seed gives the same world
-    frozen_at     where its clock stands still (default: real time)
+    frozen_at     time at which the clock is frozen (default: real time)
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class World:
         self.clock.freeze(at)
 
     def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
-        """Move the clock ahead; everybody grows."""
+        """Advance the clock; counts grow."""
         self.clock.advance(timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds))
 
     def logins(self) -> list[str]:
-        """Return who can be tracked now, without the owners of the tokens."""
+        """Return the logins that can be tracked, without the token owners."""
         now = self.now()
         return [a.login for a in self.accounts if is_visible(a, now) and a.login not in TOKEN_OWNERS]
 
@@ -75,12 +75,12 @@ class World:
         return self._seen(self.by_id.get(number))
 
     def repository(self, full_name: str) -> Repository | None:
-        """Return the repository that bears this name now."""
+        """Return the repository of this name."""
         found_one = self.by_full_name.get(full_name.lower())
         return found_one if found_one and self.shows(found_one) else None
 
     def moved(self, full_name: str) -> Repository | None:
-        """Return the repository that bore this name before, unless another bears it now."""
+        """Return the repository that had this name before, unless another has it now."""
         former = self.former_names.get(full_name.lower())
         return former if former and self.shows(former) and not self.repository(full_name) else None
 
@@ -99,17 +99,17 @@ class World:
         return is_visible(repository, now) and is_visible(repository.owner, now)
 
     def owned(self, account: Account) -> list[Repository]:
-        """Return the repositories *account* owns now, in the order they were made."""
+        """Return the repositories that *account* owns, oldest first."""
         now = self.now()
         return [r for r in self._owned.get(account.id, ()) if r.created_at <= now and not r.deleted]
 
     def collaborator_repositories(self, account: Account) -> list[Repository]:
-        """Return others' repositories that *account* may push to."""
+        """Return repositories of others that *account* may push to."""
         others = self._collaborator_repositories.get(account.id, ())
         return [r for r in others if r.owner is not account and self.shows(r)]
 
     def members(self, organization: Account) -> list[Account]:
-        """Return who shows that they belong to *organization*: each user shows one, always the same."""
+        """Return the public members of *organization*: each user is a member of one."""
         now = self.now()
         organizations = [account for account in self.accounts if account.kind == "Organization"]
         return [
@@ -122,14 +122,14 @@ class World:
         ]
 
     def add_repository(self, repository: Repository) -> None:
-        """Put *repository* under its owner and its name."""
+        """Index *repository* by its owner and its name."""
         self.repositories[repository.id] = repository
         self.by_node_id[repository.node_id] = repository
         self.by_full_name[repository.full_name.lower()] = repository
         insort(self._owned.setdefault(repository.owner.id, []), repository, key=lambda r: (r.created_at, r.id))
 
     def release(self, repository: Repository) -> None:
-        """Take *repository* from its owner; its name is remembered as a former one."""
+        """Remove *repository* from its owner; its name becomes a former name."""
         self._owned[repository.owner.id].remove(repository)
         self.retire_name(repository)
 
@@ -167,7 +167,7 @@ class World:
         self.by_node_id[account.node_id] = account
 
     def _link_forks_and_collaborators(self) -> None:
-        """Give forks a parent and some users a seat in others' repositories."""
+        """Give forks a parent and make some users collaborators."""
         chance = random_generator(self.seed, "relations")
         originals = [r for r in self.repositories.values() if not r.fork and not r.empty]
         for fork in [r for r in self.repositories.values() if r.fork]:

@@ -1,4 +1,4 @@
-"""A busy day at the pretend GitHub: stars come, people push, and now and then something is renamed or archived."""
+"""Random activity on the sandbox GitHub: stars, pushes, and sometimes a rename or an archive."""
 
 from collections.abc import Callable
 from random import Random
@@ -17,7 +17,7 @@ BRANCHES = ("main", "trunk", "develop")
 
 
 class RandomActivity:
-    """Makes things happen in *world*; the same seed makes the same things happen, one step after the other."""
+    """Changes *world* step by step; the same seed makes the same changes."""
 
     def __init__(self, world: World, seed: int) -> None:
         self._world = world
@@ -35,7 +35,7 @@ class RandomActivity:
             self.step()
 
     def step(self) -> None:
-        """What happens within one tick."""
+        """Make the changes of one tick."""
         for one in self._sample_repositories(STARRED_PER_TICK):
             self._world.edit.star(one.full_name, self._rng.randint(1, MAX_STARS))
         if self._rng.random() < PUSH_CHANCE:
@@ -46,7 +46,7 @@ class RandomActivity:
                 self._rng.choice(self._events)(one)
 
     def _sample_repositories(self, count: int) -> list[Repository]:
-        """Pick repositories that somebody could work on now."""
+        """Pick repositories that can be pushed to."""
         world, now = self._world, self._world.now()
         with world.lock:
             alive = [one for one in world.repositories.values() if world.shows(one) and one.archived_at > now]

@@ -1,4 +1,4 @@
-"""Repositories of the pretend GitHub, and what can be counted in them at one moment."""
+"""Repositories of the sandbox GitHub and their counts at one time."""
 
 from dataclasses import dataclass, field
 from random import Random
@@ -27,7 +27,7 @@ EMPTY_SHARE, FORK_SHARE, ARCHIVED_SHARE = 0.02, 0.15, 0.06
 
 @dataclass(frozen=True, slots=True)
 class RepositoryCounts:
-    """What GitHub would say of a repository from one moment until just before *until*."""
+    """The counts of a repository from one time until just before *until*."""
 
     stars: int
     forks: int
@@ -48,7 +48,7 @@ class RepositoryCounts:
 
 @dataclass(slots=True)
 class Repository:
-    """One repository; what an edit can change is plain attributes, what grows is a curve."""
+    """One repository; edits change its attributes, counts follow growth curves."""
 
     id: int
     owner: Account
@@ -85,37 +85,37 @@ class Repository:
     def node_id(self) -> str:
         return node_id("Repository", self.id, self.created_at)
 
-    def counts(self, moment: int) -> RepositoryCounts:
-        """Return the counts at *moment*, remembered until the next one at which they may differ."""
-        held = self._counts
-        if held is None or not self._counted_at <= moment < held.until:
-            held = self._counts = self.compute_counts(moment)
-            self._counted_at = moment
-        return held
+    def counts(self, timestamp: int) -> RepositoryCounts:
+        """Return the counts at *timestamp*, cached until the next time at which they may differ."""
+        cached = self._counts
+        if cached is None or not self._counted_at <= timestamp < cached.until:
+            cached = self._counts = self.compute_counts(timestamp)
+            self._counted_at = timestamp
+        return cached
 
-    def touch(self, moment: int) -> None:
-        """Note an edit: everything remembered about it is stale."""
-        self.edited_at = max(self.edited_at, moment)
+    def touch(self, timestamp: int) -> None:
+        """Record an edit: drop everything cached about it."""
+        self.edited_at = max(self.edited_at, timestamp)
         self.version += 1
         self._counts = None
 
-    def stars_at(self, moment: int) -> int:
-        changes = sum(change for at, change in self.star_changes if at <= moment)
-        return max(self.star_curve.count(moment) + changes, 0)
+    def stars_at(self, timestamp: int) -> int:
+        changes = sum(change for at, change in self.star_changes if at <= timestamp)
+        return max(self.star_curve.count(timestamp) + changes, 0)
 
-    def star_fork_issue_counts(self, moment: int) -> tuple[int, int, int]:
-        """Count what people brought until *moment*: stars, forks, open issues."""
-        tick = self.star_curve.last_change_at(moment)
+    def star_fork_issue_counts(self, timestamp: int) -> tuple[int, int, int]:
+        """Count stars, forks and open issues at *timestamp*."""
+        tick = self.star_curve.last_change_at(timestamp)
         crowd = self.star_curve.organic_count(tick)
         wobble = 0.7 + 0.6 * hash_fraction(self.id, (tick - self.created_at) // (self.star_curve.step * 20))
         issues = 0 if self.fork else int(self.issue_ratio * crowd**0.6 * wobble)
-        return self.stars_at(moment), int(self.fork_ratio * crowd**0.85), issues
+        return self.stars_at(timestamp), int(self.fork_ratio * crowd**0.85), issues
 
-    def compute_counts(self, moment: int) -> RepositoryCounts:
-        """Work the counts out anew; past moments are asked this way, so as not to forget the present."""
-        tick = self.star_curve.last_change_at(moment)
-        index, pushed = self._last_push(moment)
-        stars, forks, issues = self.star_fork_issue_counts(moment)
+    def compute_counts(self, timestamp: int) -> RepositoryCounts:
+        """Compute the counts without the cache: for past times, which would evict the present ones."""
+        tick = self.star_curve.last_change_at(timestamp)
+        index, pushed = self._last_push(timestamp)
+        stars, forks, issues = self.star_fork_issue_counts(timestamp)
         return RepositoryCounts(
             stars=stars,
             forks=forks,
@@ -123,26 +123,26 @@ class Repository:
             open_issues=issues,
             open_pulls=int(issues * 0.3),
             size_kb=0 if self.empty else self.code.size_at(index, pushed - self.created_at),
-            languages={} if self.empty else self.code.languages_checked_at(index, pushed - self.created_at),
-            archived=moment >= self.archived_at,
+            languages={} if self.empty else self.code.languages_after_push(index, pushed - self.created_at),
+            archived=timestamp >= self.archived_at,
             pushed_at=None if self.empty else pushed,
-            updated_at=max(tick, pushed, self.edited_at, self.archived_at if moment >= self.archived_at else 0),
-            until=self._next_change_at(moment, tick),
+            updated_at=max(tick, pushed, self.edited_at, self.archived_at if timestamp >= self.archived_at else 0),
+            until=self._next_change_at(timestamp, tick),
         )
 
-    def _last_push(self, moment: int) -> tuple[int, int]:
-        index, pushed = self.work.push(moment)
-        by_hand = [at for at in self.pushes if at <= moment]
+    def _last_push(self, timestamp: int) -> tuple[int, int]:
+        index, pushed = self.work.push(timestamp)
+        by_hand = [at for at in self.pushes if at <= timestamp]
         return index + len(by_hand), max([pushed, *by_hand])
 
-    def _next_change_at(self, moment: int, tick: int) -> int:
-        moments = [tick + self.star_curve.step, self.work.next(moment), self.archived_at, *self.pushes]
+    def _next_change_at(self, timestamp: int, tick: int) -> int:
+        moments = [tick + self.star_curve.step, self.work.next(timestamp), self.archived_at, *self.pushes]
         moments += [at for at, _ in self.star_changes]
-        return min((at for at in moments if at is not None and at > moment), default=FAR_FUTURE)
+        return min((at for at in moments if at is not None and at > timestamp), default=FAR_FUTURE)
 
 
 def create_repository(seed: int, index: int, owner: Account, taken: set[str]) -> Repository:
-    """Make repository number *index* of the world; its name is none of the *taken* lower-case ones, and joins them."""
+    """Create repository number *index*; its name is not in *taken* (lower case) and is added to it."""
     chance = random_generator(seed, "repository", index)
     name = _unused_name(chance, taken)
     born = owner.created_at + int((LATEST_CREATED_AT - owner.created_at) * chance.random() ** 0.8)

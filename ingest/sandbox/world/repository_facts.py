@@ -1,4 +1,4 @@
-"""What the pretend GitHub tells of a repository besides itself: contributors, releases, commits, traffic. Pure."""
+"""Facts of a repository: contributors, releases, commits, traffic. Pure."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -17,18 +17,18 @@ MAX_CONTRIBUTORS = 500
 PUSHES_PER_RELEASE = 8
 
 
-def contributors(repository: Repository, moment: int) -> list[Body]:
-    """Tell who committed, most commits first; the first few made most of them, and one in three is a bot."""
+def contributors(repository: Repository, timestamp: int) -> list[Body]:
+    """Return contributors, most commits first; a few made most of them, and one in three is a bot."""
     if repository.empty:
         return []
-    pushes = repository.work.push(moment)[0] + 1
-    crowd = repository.star_curve.organic_count(repository.star_curve.last_change_at(moment))
+    pushes = repository.work.push(timestamp)[0] + 1
+    crowd = repository.star_curve.organic_count(repository.star_curve.last_change_at(timestamp))
     people = min(1 + int(crowd**0.5 / 2), pushes, MAX_CONTRIBUTORS)
     commits = [max(int(3 * pushes / (rank + 1) ** 1.4), 1) for rank in range(people)]
-    told = [_contributor(repository, rank, count) for rank, count in enumerate(commits)]
+    rows = [_contributor(repository, rank, count) for rank, count in enumerate(commits)]
     if repository.id % 3 == 0 and pushes > 20:
-        told.append(_contributor_body(49_699_333, "dependabot[bot]", "Bot", pushes // 5 + 1))
-    return sorted(told, key=lambda one: -one["contributions"])
+        rows.append(_contributor_body(49_699_333, "dependabot[bot]", "Bot", pushes // 5 + 1))
+    return sorted(rows, key=lambda one: -one["contributions"])
 
 
 def _contributor(repository: Repository, rank: int, commits: int) -> Body:
@@ -50,21 +50,25 @@ def _contributor_body(number: int, login: str, kind: str, commits: int) -> Body:
     }
 
 
-def releases(repository: Repository, moment: int) -> list[Body]:
-    """Tell releases, newest first: one in so many pushes, of half of the repositories."""
+def releases(repository: Repository, timestamp: int) -> list[Body]:
+    """Return releases, newest first; half of the repositories have some."""
     if repository.empty or repository.fork or hash_fraction(repository.id, 11) < 0.5:
         return []
-    last = repository.work.push(moment)[0]
+    last = repository.work.push(timestamp)[0]
     slots = range(PUSHES_PER_RELEASE, last + 1, PUSHES_PER_RELEASE)
-    return [_release(repository, moment, slot) for slot in reversed(slots) if repository.work.moment(slot) <= moment]
+    return [
+        _release(repository, timestamp, slot)
+        for slot in reversed(slots)
+        if repository.work.timestamp(slot) <= timestamp
+    ]
 
 
-def _release(repository: Repository, moment: int, slot: int) -> Body:
+def _release(repository: Repository, timestamp: int, slot: int) -> Body:
     number = slot // PUSHES_PER_RELEASE
-    at = repository.work.moment(slot)
+    at = repository.work.timestamp(slot)
     tag = f"v{number // 10}.{number % 10}.0"
-    popular = repository.stars_at(moment) * hash_fraction(repository.id, slot)
-    downloads = int(popular * min((moment - at) / (30 * DAY), 10))
+    popular = repository.stars_at(timestamp) * hash_fraction(repository.id, slot)
+    downloads = int(popular * min((timestamp - at) / (30 * DAY), 10))
     return {
         "id": repository.id * 1000 + number,
         "tag_name": tag,
@@ -72,18 +76,18 @@ def _release(repository: Repository, moment: int, slot: int) -> Body:
         "draft": False,
         "prerelease": number % 7 == 3,
         "created_at": iso_timestamp(at),
-        "published_at": iso_timestamp(min(at + 3600, moment)),
+        "published_at": iso_timestamp(min(at + 3600, timestamp)),
         "html_url": f"{SITE_URL}/{repository.full_name}/releases/tag/{tag}",
         "assets": [{"id": repository.id * 1000 + number, "name": f"{tag}.tar.gz", "download_count": downloads}],
     }
 
 
-def commit_activity(repository: Repository, moment: int) -> list[Body]:
-    """Tell the commits of each day of the last 52 weeks, oldest first."""
-    today = datetime.fromtimestamp(moment, UTC).date()
+def commit_activity(repository: Repository, timestamp: int) -> list[Body]:
+    """Return commits by day of the last 52 weeks, oldest first."""
+    today = datetime.fromtimestamp(timestamp, UTC).date()
     this_week = today - timedelta(days=today.isoweekday() % 7)
     sundays = [this_week - timedelta(weeks=back) for back in range(ACTIVITY_WEEKS - 1, -1, -1)]
-    counted = _commits_by_day(repository, _midnight(sundays[0]), moment)
+    counted = _commits_by_day(repository, _midnight(sundays[0]), timestamp)
     return [_commit_week(sunday, counted) for sunday in sundays]
 
 
@@ -105,17 +109,17 @@ def _commits_by_day(repository: Repository, since: int, until: int) -> dict[date
     return counted
 
 
-def traffic(repository: Repository, moment: int, what: str) -> Body:
-    """Tell `views` or `clones` of the last two weeks; days without any are left out."""
-    today = datetime.fromtimestamp(moment, UTC).date()
+def traffic(repository: Repository, timestamp: int, what: str) -> Body:
+    """Return `views` or `clones` of the last two weeks; days without any are omitted."""
+    today = datetime.fromtimestamp(timestamp, UTC).date()
     days = [today - timedelta(days=back) for back in range(TRAFFIC_DAYS, -1, -1)]
-    stars = repository.stars_at(moment)
-    told = []
+    stars = repository.stars_at(timestamp)
+    rows = []
     for day in days:
         count = int((1 + stars) ** 0.6 * hash_fraction(repository.id + len(what), day.toordinal()))
         if count:
-            told.append({"timestamp": iso_timestamp(_midnight(day)), "count": count, "uniques": 1 + count // 3})
-    return {"count": sum(one["count"] for one in told), "uniques": sum(one["uniques"] for one in told), what: told}
+            rows.append({"timestamp": iso_timestamp(_midnight(day)), "count": count, "uniques": 1 + count // 3})
+    return {"count": sum(one["count"] for one in rows), "uniques": sum(one["uniques"] for one in rows), what: rows}
 
 
 def _midnight(day: date) -> int:

@@ -1,4 +1,4 @@
-"""The words that the pretend accounts and repositories are made of."""
+"""The vocabulary of generated names and descriptions."""
 
 # ruff: noqa: SIM905 - a line of words reads better than a column of strings
 

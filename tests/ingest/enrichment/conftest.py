@@ -1,4 +1,4 @@
-"""A pretend GitHub with one refreshed account, and the reader that goes on from there."""
+"""A sandbox GitHub with one refreshed account, and the reader that goes on from there."""
 
 from datetime import UTC, datetime
 
@@ -21,7 +21,7 @@ def pretend():
 
 
 class Readings:
-    """`readings.read("star_history", "owner/name")`; its clock is the pretend GitHub's."""
+    """`readings.read("star_history", "owner/name")`; its clock is the sandbox GitHub's."""
 
     def __init__(self, ingestor) -> None:
         self.ingestor = ingestor

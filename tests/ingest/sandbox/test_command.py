@@ -1,4 +1,4 @@
-"""The command line starts a pretend GitHub in another process, and writes its past."""
+"""The command line starts a sandbox GitHub in another process, and writes its past."""
 
 import csv
 import gzip

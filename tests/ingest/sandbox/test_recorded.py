@@ -1,4 +1,4 @@
-"""The pretend GitHub is held against what the real one said, field by field and header by header."""
+"""The sandbox GitHub is held against what the real one said, field by field and header by header."""
 
 import gzip
 import json

@@ -48,7 +48,7 @@ def key_file(tmp_path, key):
 
 @pytest.fixture
 def github(sandbox, key_file):
-    """A client of the App, and of tokens where they are named, whose clock is the pretend GitHub's."""
+    """A client of the App, and of tokens where they are named, whose clock is the sandbox GitHub's."""
     made = []
 
     def make(*tokens, redis=None, ahead=timedelta()):
