@@ -35,7 +35,7 @@ RUN python -m compileall -q app.py core ingest pages \
 USER 10001:10001
 EXPOSE 8501
 STOPSIGNAL SIGTERM
-# The process alone, not what it depends on: an outage of Redis must not take every replica away.
+# Checks the process alone, not its dependencies: an outage of Redis must not stop every replica.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
   CMD ["python", "-c", "import os, urllib.request as u; u.build_opener(u.ProxyHandler({})).open(f'http://127.0.0.1:{os.environ[\"PORT\"]}/_stcore/health', timeout=4)"]
 CMD ["python", "app.py"]

@@ -1,4 +1,4 @@
-# Everything a person types here. Each target sets up what it needs by itself.
+# Each target installs what it needs.
 
 PY := .venv/bin/python
 WORKERS ?= 2
@@ -14,8 +14,8 @@ help:
 	@echo "make test          all tests, the browser ones too (NO_BROWSER=1 leaves those out)"
 	@echo "make bench         measure speed and size (BENCH=name for one of them)"
 	@echo "make lint          style and types"
-	@echo "make setup         only create .venv with all that runs and tests Almanac"
-	@echo "make requirements  pin the requirements anew"
+	@echo "make setup         only create .venv with all packages"
+	@echo "make requirements  update the pinned requirements"
 
 setup:
 	@sh .ci/environment requirements-dev.txt
