@@ -45,7 +45,7 @@ def password_form(identity: Identity) -> None:
         left, right = st.columns(2)
         new = left.text_input("New password", type="password", autocomplete="new-password", help=PASSWORD_RULES)
         repeated = right.text_input("Repeat new password", type="password", autocomplete="new-password")
-        common.annotate_fields({}, rules_of="New password")
+        common.annotate_fields({}, rules_for="New password")
         sent = st.form_submit_button("Change password")
     if sent:
         with common.errors_as_notices():

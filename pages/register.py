@@ -59,9 +59,9 @@ def show_registration_form(invite: str | None) -> None:
     forms = AuthenticationForms(current.origin(), invite)
     with common.errors_as_notices():
         forms.register_user(fields=FIELD_LABELS, captcha=False, password_hint=False, key="register")
-    common.annotate_fields(AUTOCOMPLETE, rules_of="Password")
+    common.annotate_fields(AUTOCOMPLETE, rules_for="Password")
     if forms.person:
-        browser.exchange_ticket(tickets.issue_sign_in(forms.person.id, current.nonce()), None, to="/")
+        browser.exchange_ticket(tickets.issue_sign_in(forms.person.id, current.nonce()), None, path="/")
         st.caption(":material/hourglass_empty: Signing you in …")
 
 

@@ -21,7 +21,7 @@ def show_reset_form(secret: str, person: Person) -> None:
         end_keys = st.checkbox("Also end this person's API keys", value=True)
         st.caption("All sessions end. The link can be used once.")
         sent = st.form_submit_button("Set password", type="primary")
-    common.annotate_fields({}, rules_of="New password")
+    common.annotate_fields({}, rules_for="New password")
     if not sent:
         return
     with common.errors_as_notices():

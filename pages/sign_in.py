@@ -17,7 +17,7 @@ forms = AuthenticationForms(current.origin())
 with common.errors_as_notices():
     forms.login(fields=FIELD_LABELS, key="sign-in")
 was_reloaded = common.annotate_fields(
-    {"Username": "username", "Password": "current-password"}, focus="Username", asks_again=True
+    {"Username": "username", "Password": "current-password"}, focus="Username", checks_reload=True
 )
 if was_reloaded and not forms.person:
     st.caption("The page was reloaded for safety. Please sign in again.")

@@ -1,4 +1,4 @@
-"""What the pages for who is not signed in have in common."""
+"""Helpers of forms: errors as notices, password fields, pasted links."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,41 +21,56 @@ li[data-met="true"]::before { content: "✓ "; color: var(--st-green-text-color,
 
 
 def show_notice(sentence: str) -> None:
-    """Say *sentence* calmly; nothing when there is none."""
+    """Show *sentence* (without its full stop) as a warning; nothing when it is empty."""
     if sentence:
         st.warning(f"{sentence}.", icon=":material/info:")
 
 
 @contextmanager
 def errors_as_notices() -> Iterator[None]:
-    """Let a refusal in this block be one calm sentence; a limit counts down to its end."""
+    """Show an AlmanacError raised in this block as a notice; a reached limit counts down to its reset.
+
+    ServerUnavailable is raised on: the page as a whole shows it.
+    """
     try:
         yield
-    except RateLimitExceeded as full:
-        remaining_quota.show_limit_reached(full, goes_on_by_itself=False)
+    except RateLimitExceeded as error:
+        remaining_quota.show_limit_reached(error, goes_on_by_itself=False)
     except ServerUnavailable:
         raise
-    except AlmanacError as refused:
-        show_notice(escape_markdown(str(refused)))
+    except AlmanacError as error:
+        show_notice(escape_markdown(str(error)))
 
 
 def check_passwords_match(new: str, repeated: str) -> None:
-    """Raises BadInput."""
+    """Raise BadInput when the two differ."""
     if new != repeated:
         raise BadInput("The two passwords differ")
 
 
 def secret_from_link(pasted: str) -> str:
-    """The secret in what was pasted: a whole link, or what follows its #."""
+    """Return the secret in pasted text: the fragment of a link, or the text itself."""
     return pasted.strip().rpartition("#")[2]
 
 
-def annotate_fields(fill: Mapping[str, str], *, focus: str = "", rules_of: str = "", asks_again: bool = False) -> bool:
-    """Tell password managers what the fields are, and mark the rules of a new password as they are met.
+def annotate_fields(
+    autocomplete: Mapping[str, str], *, focus: str = "", rules_for: str = "", checks_reload: bool = False
+) -> bool:
+    """Set autocomplete attributes and focus, and mark the rules of a new password as it is typed.
 
-    Returns whether the page was loaded anew because its sign-in had become too old.
+    autocomplete   label of a field -> value of its attribute, for password managers
+    focus          label of the field that gets the focus
+    rules_for      label of the field whose rules are shown
+    checks_reload  whether to check if the sign-in reloaded the page because its nonce was outdated; returns that
     """
-    key = f"typing-{rules_of or focus}"
-    data = {"fill": dict(fill), "focus": focus, "rules_of": rules_of, "asks_again": asks_again}
-    browser.mount_script("typing", key=key, data=data, css=REQUIREMENTS_CSS, on_again_change=lambda: None)
-    return bool(st.session_state.get(key, {}).get("again"))
+    key = f"fields-{rules_for or focus}"
+    data = {
+        "autocomplete": dict(autocomplete),
+        "focus": focus,
+        "rules_for": rules_for,
+        "checks_reload": checks_reload,
+    }
+    browser.mount_script(
+        "annotate_fields", key=key, data=data, css=REQUIREMENTS_CSS, on_reloaded_change=lambda: None
+    )
+    return bool(st.session_state.get(key, {}).get("reloaded"))

@@ -1,7 +1,7 @@
-"""Who is signed in: the session that this page holds, asked anew in every run of the script and of a fragment.
+"""The page's current session and identity, checked again in every run of the script and of a fragment.
 
-What a script sees of cookies is a picture of the moment its page was opened, and never changes. So the session is
-bound on the first run, and whether it lasts is asked from then on.
+`st.context.cookies` holds the cookies of the moment the page was opened and never changes. So the first run stores
+the session id, and every later run checks that session.
 """
 
 from datetime import UTC, datetime
@@ -18,47 +18,47 @@ from core.queries.sessions import session_end_reason
 from core.settings import settings
 from core.web import cookies
 
-SESSION_KEY = "session-held"
-END_MESSAGE_KEY = "session-farewell"
-ENDED_KEY = "session-over"
+SESSION_KEY = "session-id"
+END_MESSAGE_KEY = "session-end-message"
+ENDED_KEY = "session-ended"
 SIGNED_OUT_ELSEWHERE = "signed_out_elsewhere"
-# A new key, and the page that shows it: let go of when it was copied, or when another page is read.
-API_KEY_SHOWN_ONCE = "session-shown-once"
-WEBHOOK_KEY_SHOWN_ONCE = "session-webhook-key"
+# A new secret, shown once: dropped when the reader confirms the copy or opens another page than the one listed here.
+API_KEY_SHOWN_ONCE = "session-new-api-key"
+WEBHOOK_KEY_SHOWN_ONCE = "session-new-webhook-key"
 SHOWN_ONCE_PAGES = {API_KEY_SHOWN_ONCE: "profile", WEBHOOK_KEY_SHOWN_ONCE: "alerts"}
-SESSION_ENDED_MESSAGE = "Your session has ended. Sign in to go on"
+SESSION_ENDED_MESSAGE = "Your session has ended. Sign in to continue"
 END_REASON_MESSAGES = {
-    "sign_out": "You have signed out in another tab",
-    SIGNED_OUT_ELSEWHERE: "You were signed out elsewhere. Sign in to go on",
+    "sign_out": "You signed out in another tab",
+    SIGNED_OUT_ELSEWHERE: "You were signed out elsewhere. Sign in to continue",
     "password_changed": "Your password was changed, which ended all sessions. Sign in with the new one",
     "password_reset": "A new password was set, which ended all sessions. Sign in with it",
-    "role_changed": "Your role was changed. Sign in again to go on",
+    "role_changed": "Your role was changed. Sign in again to continue",
     "deactivated": "Your account was deactivated. Ask an admin",
     "refresh_token_reused": "A copy of your session was used, so it was ended to be safe. Sign in again",
-    "replaced": "Somebody signed in anew in this browser. Load the page again to go on as them",
+    "replaced": "Someone signed in again in this browser. Reload the page to continue as them",
 }
 
 
 def read_cookie(name: str) -> str | None:
-    """What the browser sent as cookie *name* when the page was opened."""
+    """Return the cookie *name* as the browser sent it when the page was opened."""
     value = st.context.cookies.get(name)
-    # Anything else is a stand-in of a test and would be true.
+    # In AppTest cookies are a mock, which would be true.
     return value if isinstance(value, str) else None
 
 
 def nonce() -> str:
-    """What binds a sign-in to this browser; empty where it keeps no cookies."""
+    """Return the nonce that binds a sign-in to this browser; empty where the browser blocks cookies."""
     return read_cookie(cookies.cookie_names(settings()).nonce) or ""
 
 
 def origin() -> Origin:
-    """Where this page is read, for the audit trail."""
-    named = (st.context.headers.get(name) for name in ("x-auth-address", "user-agent", "x-request-id"))
-    return Origin(*(value if isinstance(value, str) else None for value in named))
+    """Return client address, user agent and request id of this page, for the audit trail."""
+    values = (st.context.headers.get(name) for name in ("x-auth-address", "user-agent", "x-request-id"))
+    return Origin(*(value if isinstance(value, str) else None for value in values))
 
 
 def current_session() -> LiveSession | None:
-    """The session of this page as it is now; None when there is none, or when it has ended."""
+    """Check the session of this page and return it; None when there is none, or when it has ended."""
     session_id = st.session_state.get(SESSION_KEY) or _session_id_from_cookie()
     if session_id is None:
         return None
@@ -70,27 +70,27 @@ def current_session() -> LiveSession | None:
     return live
 
 
-def forget_session(sentence: str = SESSION_ENDED_MESSAGE) -> None:
-    """Let go of the session; who signs in next is told why."""
+def forget_session(message: str = SESSION_ENDED_MESSAGE) -> None:
+    """Drop the page's session; the sign-in page then shows *message*."""
     st.session_state.pop(SESSION_KEY, None)
     st.session_state[ENDED_KEY] = True
-    st.session_state[END_MESSAGE_KEY] = sentence
+    st.session_state[END_MESSAGE_KEY] = message
 
 
 def pop_end_message() -> str:
-    """Why the session of this page ended, once; empty when it did not."""
+    """Return once why the page's session ended, as a sentence; empty when it did not end."""
     return str(st.session_state.pop(END_MESSAGE_KEY, ""))
 
 
 def is_renewal_needed(live: LiveSession | None) -> bool:
-    """Whether the browser has to ask for a fresh access token before anything is shown."""
+    """Return whether the browser has to refresh its access token before anything is shown."""
     if live is not None:
         return live.access_expires_at <= datetime.now(UTC)
     return ENDED_KEY not in st.session_state and read_cookie(cookies.cookie_names(settings()).refresh) is not None
 
 
 def current_identity() -> Identity:
-    """The person who reads this page. Raises NotSignedIn once their session has ended."""
+    """Return the signed-in person. Raises NotSignedIn once their session has ended."""
     live = current_session()
     if live is None:
         raise NotSignedIn(SESSION_ENDED_MESSAGE)
@@ -98,7 +98,7 @@ def current_identity() -> Identity:
 
 
 def require_identity(role: Role = "analyst") -> Identity:
-    """The person who reads this page. Raises Forbidden where an admin is needed."""
+    """Return the signed-in person. Raises NotSignedIn, or Forbidden where they lack *role*."""
     return require_role(current_identity(), role)
 
 

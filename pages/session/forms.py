@@ -1,9 +1,9 @@
-"""The forms of streamlit-authenticator over our own people.
+"""The sign-in and registration forms of streamlit-authenticator over our own people.
 
-Of the library only the widgets are used, and its validator's place. Its cookie can be read by scripts and outlives
-a sign-out, its counters live in one process, its passwords end at twenty characters and lose their outer spaces,
-its forgotten passwords are sent through somebody else's server: none of that is ever reached. It is pinned, because
-what stands here takes the place of members that it does not promise; `tests/pages/test_forms.py` holds them.
+Only the library's widgets are used, and its Validator as a base class. Never reached: its cookie (scripts can read it
+and it outlives a sign-out), its counters (per process), its password rules (20 characters at most, outer spaces
+dropped) and its forgotten-password mail (sent through a third-party server). The version is pinned, because the
+classes below replace members that are not its public API; `tests/pages/session/test_forms.py` checks them.
 """
 
 from typing import Any
@@ -18,11 +18,14 @@ from core.auth.people import Person
 from core.auth.validation import check_display_name, check_email, check_username
 from core.errors import BadInput
 
-PASSWORD_RULES = f"{passwords.MIN_LENGTH} to {passwords.MAX_LENGTH} characters, with a capital letter and a digit. Any script, any sign."
+PASSWORD_RULES = (
+    f"{passwords.MIN_LENGTH} to {passwords.MAX_LENGTH} characters, with a capital letter and a digit. "
+    "Letters of any alphabet, any symbol."
+)
 
 
 class NullCookieController:
-    """In the place of the library's cookie: there is none."""
+    """Replace the library's cookie controller; sets and reads nothing."""
 
     def get_cookie(self) -> None:
         return None
@@ -35,7 +38,7 @@ class NullCookieController:
 
 
 class CredentialsValidator(Validator):
-    """What may be used; where the library answers with False, this raises BadInput and says why."""
+    """Validate with our own rules. Raises BadInput with the reason, where the library would return False."""
 
     def validate_username(self, username: str) -> bool:
         return bool(check_username(username))
@@ -53,16 +56,16 @@ class CredentialsValidator(Validator):
         return True
 
     def diagnose_password(self, password: str) -> str:
-        """What is missing; empty when nothing is."""
+        """Return why *password* is refused, as a sentence; empty when it is valid."""
         try:
             self.validate_password(password)
-        except BadInput as wrong:
-            return str(wrong)
+        except BadInput as error:
+            return str(error)
         return ""
 
 
 class PeopleController(AuthenticationController):
-    """Takes what was typed to `core.auth`; remembers who it was."""
+    """Pass the forms' input to `core.auth`; `person` is who signed in or registered."""
 
     def __init__(self, origin: Origin, invite: str | None) -> None:
         self.origin = origin
@@ -70,8 +73,8 @@ class PeopleController(AuthenticationController):
         self.validator = CredentialsValidator()
         self.person: Person | None = None
 
-    def login(self, username: str | None = None, password: str | None = None, *_others: Any, **_more: Any) -> bool:
-        """Raises SignInRefused and RateLimitExceeded."""
+    def login(self, username: str | None = None, password: str | None = None, *_args: Any, **_kwargs: Any) -> bool:
+        """Sign in. Raises SignInRefused and RateLimitExceeded."""
         self.person = sign_in.sign_in((username or "").strip(), password or "", self.origin)
         return True
 
@@ -83,10 +86,10 @@ class PeopleController(AuthenticationController):
         new_username: str,
         new_password: str,
         new_password_repeat: str,
-        *_others: Any,
-        **_more: Any,
+        *_args: Any,
+        **_kwargs: Any,
     ) -> tuple[str, str, str]:
-        """Raises BadInput, Conflict and RateLimitExceeded."""
+        """Register. Raises BadInput, Conflict and RateLimitExceeded."""
         name = " ".join(part for part in (new_first_name.strip(), new_last_name.strip()) if part)
         self.validator.validate_name(name)
         self.validator.validate_email(new_email.strip())
@@ -101,10 +104,10 @@ class PeopleController(AuthenticationController):
 
 
 class AuthenticationForms(stauth.Authenticate):
-    """The library's widgets; `person` is who signed in or registered in this run."""
+    """The library's widgets; `person` is who signed in or registered in this run of the script."""
 
     def __init__(self, origin: Origin, invite: str | None = None) -> None:
-        # Without the library's own beginning, which would set up its cookie, its model and its files.
+        # Does not call super().__init__(), which would set up its cookie, its model and its files.
         self.path = None
         self.attrs = {"login_sleep_time": 0, "password_instructions": PASSWORD_RULES}
         self.cookie_controller = NullCookieController()

@@ -199,7 +199,7 @@ def test_a_full_limit_counts_down_and_goes_on_by_itself(read: OpenMonitoredPage,
             break
         except AssertionError:
             continue
-    expect(page.get_by_text(re.compile("Goes on in \\d+ s"))).to_be_visible()
+    expect(page.get_by_text(re.compile("Continues in \\d+ s"))).to_be_visible()
     expect(banner).to_have_count(0)
     reader.wait_until_ready("Languages")
     assert f"by={choice}" in page.url

@@ -1,20 +1,20 @@
-// Count the seconds until a limit is over; then let the page go on by itself, if it may.
-let over;
+// Count down to the reset of a limit; then let the page run again by itself, if it may.
+let timer;
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector("span") ?? parentElement.appendChild(document.createElement("span"));
-  const until = Date.now() + data.left * 1000;
-  clearInterval(over);
+  const resetsAt = Date.now() + data.left * 1000;
+  clearInterval(timer);
   const show = () => {
-    const left = Math.ceil((until - Date.now()) / 1000);
+    const left = Math.ceil((resetsAt - Date.now()) / 1000);
     const minutes = Math.floor(left / 60);
     const seconds = `${left % 60} s`;
-    root.textContent = left > 0 ? `Goes on in ${minutes ? `${minutes} min ${seconds}` : seconds}` : "You can go on.";
+    root.textContent = left > 0 ? `Continues in ${minutes ? `${minutes} min ${seconds}` : seconds}` : "You can continue.";
     if (left > 0) return;
-    clearInterval(over);
+    clearInterval(timer);
     if (data.by_itself) setTriggerValue("over", true);
   };
-  over = setInterval(show, 250);
+  timer = setInterval(show, 250);
   show();
-  return () => clearInterval(over);
+  return () => clearInterval(timer);
 }

@@ -1,10 +1,10 @@
-// Tell the page the secret of its link: it follows a #, so that it was never sent, logged or handed on.
+// Report the secret of a link: it is the URL's fragment, which browsers never send, so no server logs it.
 export default function ({ data, setStateValue }) {
-  const look = () => {
+  const report = () => {
     const secret = location.hash.slice(1);
-    if (secret !== data.told) setStateValue("secret", secret);
+    if (secret !== data.reported) setStateValue("secret", secret);
   };
-  look();
-  addEventListener("hashchange", look);
-  return () => removeEventListener("hashchange", look);
+  report();
+  addEventListener("hashchange", report);
+  return () => removeEventListener("hashchange", report);
 }

@@ -1,8 +1,8 @@
-// A person's theme in this browser. Streamlit keeps one for each address, under this name; told once for each choice.
-function keepTheme(theme, paths) {
-  const CHOSEN = "almanac-theme";
-  if (!theme || localStorage.getItem(CHOSEN) === theme) return false;
+// Store a person's theme in this browser, once per choice. Streamlit stores one per path, under this name.
+function storeTheme(theme, paths) {
+  const STORED_THEME_KEY = "almanac-theme";
+  if (!theme || localStorage.getItem(STORED_THEME_KEY) === theme) return false;
   for (const path of paths) localStorage.setItem(`stActiveTheme-${path}-v2`, JSON.stringify(theme));
-  localStorage.setItem(CHOSEN, theme);
+  localStorage.setItem(STORED_THEME_KEY, theme);
   return true;
 }
