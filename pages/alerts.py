@@ -1,6 +1,6 @@
 """
 # Alerts
-What is out of the ordinary now, what was noticed lately, and what is watched.
+Active alerts, recent alerts, and the rules that raise them.
 """
 
 from pages.sections import alert_list, alert_rules, webhooks
@@ -9,18 +9,18 @@ from pages.session import current
 identity = current.current_identity()
 alert_list.show_active_alerts()
 """
-## Noticed lately
-Each happening once, newest first.
+## Recent alerts
+Newest first.
 """
 alert_list.show_recent_alerts()
 """
 ## Rules
-What a run brings in is looked at when it ends; what lasts, every few minutes.
+Event rules run after each ingestion; state rules every 5 minutes.
 """
 alert_rules.show(identity)
 if identity.is_admin:
     """
     ## Webhooks
-    Addresses outside that are told of alerts as they come.
+    URLs that are notified of each alert.
     """
     webhooks.show(identity)

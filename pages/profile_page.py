@@ -1,42 +1,42 @@
 """
 # Profile
+Your sessions, password, API keys, theme and remaining quota.
 """
 
 from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
+from core import wording
 from core.auth import api_keys, people, sessions, sign_in
 from core.auth.api_keys import ApiKeyInfo
 from core.auth.identity import Identity
 from core.auth.people import Person
 from core.auth.sessions import SessionInfo
-from core.wording import time_ago, window
 from pages.components import remaining_quota
 from pages.components.devices import device_label
-from pages.components.format import day
+from pages.components.format import day, time_ago
 from pages.components.markdown import escape_markdown
 from pages.session import browser, common, current
 from pages.session.forms import PASSWORD_RULES
 
 THEME_LABELS = {"system": "System", "light": "Light", "dark": "Dark"}
-KEY_LIFETIMES = {"30 days": 30, "90 days": 90, "a year": 365, "until I revoke it": None}
+KEY_LIFETIMES = {"30 days": 30, "90 days": 90, "a year": 365, "never": None}
 MAX_SESSIONS = 5
 LIMIT_LABELS = {"pages": "Page loads", "api": "API requests", "track": "Accounts to track", "export": "Exports"}
 
 
 def show_person(person: Person) -> None:
-    """Show who this is."""
-    told = [
+    parts = [
         f"**{escape_markdown(person.username)}**",
         person.role.capitalize(),
         f"member since {day(person.created_at)}",
     ]
     if person.display_name:
-        told.insert(0, f"**{escape_markdown(person.display_name)}**")
+        parts.insert(0, f"**{escape_markdown(person.display_name)}**")
     if person.email:
-        told.insert(-1, escape_markdown(person.email))
-    st.markdown(" · ".join(told))
+        parts.insert(-1, escape_markdown(person.email))
+    st.markdown(" · ".join(parts))
 
 
 def password_form(identity: Identity) -> None:
@@ -46,25 +46,25 @@ def password_form(identity: Identity) -> None:
         new = left.text_input("New password", type="password", autocomplete="new-password", help=PASSWORD_RULES)
         repeated = right.text_input("Repeat new password", type="password", autocomplete="new-password")
         common.annotate_fields({}, rules_for="New password")
-        sent = st.form_submit_button("Change password")
-    if sent:
+        is_submitted = st.form_submit_button("Change password")
+    if is_submitted:
         with common.errors_as_notices():
             common.check_passwords_match(new, repeated)
             sign_in.change_password(identity, old, new, current.origin(), keep_session=identity.session_id)
-            st.success("Your password is changed. All other sessions have ended.", icon=":material/check:")
+            st.success("Your password was changed. All other sessions have ended.", icon=":material/check:")
 
 
 def show_sessions(identity: Identity) -> None:
-    """List the sessions of this person, each with a way to end it."""
+    """List the person's sessions, each with a button to end it."""
     now = datetime.now(UTC)
-    held = sessions.list_active(identity.person_id)
-    for row in held[:MAX_SESSIONS]:
+    open_sessions = sessions.list_active(identity.person_id)
+    for row in open_sessions[:MAX_SESSIONS]:
         show_session(identity, row, now)
-    if others := held[MAX_SESSIONS:]:
+    if others := open_sessions[MAX_SESSIONS:]:
         with st.expander(f"{len(others):,} more"):
             for row in others:
                 show_session(identity, row, now)
-    if len(held) > 1 and st.button("End all others", icon=":material/logout:", key="end-others"):
+    if len(open_sessions) > 1 and st.button("End all others", icon=":material/logout:", key="end-others"):
         sessions.revoke_all(
             identity.person_id, current.SIGNED_OUT_ELSEWHERE, keep=identity.session_id, origin=current.origin()
         )
@@ -75,10 +75,10 @@ def show_session(identity: Identity, row: SessionInfo, now: datetime) -> None:
     is_this = row.id == identity.session_id
     with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"session-{row.id}"):
         with st.container(gap=None):
-            st.markdown(f"**{device_label(row.user_agent)}**" + (" :green-badge[this one]" if is_this else ""))
+            st.markdown(f"**{device_label(row.user_agent)}**" + (" :green-badge[this session]" if is_this else ""))
             st.caption(
-                f"{row.ip_address or 'unknown IP address'} · signed in {time_ago(row.created_at, now)}"
-                f" · seen {time_ago(row.last_seen_at, now)}"
+                f"{row.address or 'unknown IP address'} · signed in {time_ago(row.created_at, now)}"
+                f" · last seen {time_ago(row.last_seen_at, now)}"
             )
         if not is_this and st.button("End", key=f"end-{row.id}", icon=":material/logout:"):
             sessions.revoke(row.id, current.SIGNED_OUT_ELSEWHERE, person_id=identity.person_id, origin=current.origin())
@@ -86,10 +86,10 @@ def show_session(identity: Identity, row: SessionInfo, now: datetime) -> None:
 
 
 def show_api_keys(identity: Identity) -> None:
-    """List the API keys, and make new ones; a key is shown once."""
+    """List the API keys and offer to create one; a new key is shown once."""
     if key := st.session_state.get(current.API_KEY_SHOWN_ONCE):
         with st.container(border=True):
-            st.markdown("**Your new key.** Copy it now: it is not shown again.")
+            st.markdown("**Your new key.** Copy it now: it will not be shown again.")
             st.code(key, language=None)
             if st.button("Done", key="key-copied", icon=":material/check:"):
                 del st.session_state[current.API_KEY_SHOWN_ONCE]
@@ -99,12 +99,12 @@ def show_api_keys(identity: Identity) -> None:
         show_api_key(identity, row, now)
     with st.form("new-key", clear_on_submit=True):
         left, right = st.columns([3, 2])
-        name = left.text_input("Name of a new key", placeholder="Where it will be used", autocomplete="off")
-        lasts = right.selectbox("Good for", list(KEY_LIFETIMES), index=1)
+        name = left.text_input("Name of a new key", placeholder="Where it is used", autocomplete="off")
+        lifetime = right.selectbox("Expires after", list(KEY_LIFETIMES), index=1)
         if st.form_submit_button("Create key", icon=":material/key:"):
             with common.errors_as_notices():
                 _, st.session_state[current.API_KEY_SHOWN_ONCE] = api_keys.create(
-                    identity, name, KEY_LIFETIMES[lasts], current.origin()
+                    identity, name, KEY_LIFETIMES[lifetime], current.origin()
                 )
                 st.rerun()
 
@@ -114,8 +114,8 @@ def show_api_key(identity: Identity, row: ApiKeyInfo, now: datetime) -> None:
         with st.container(gap=None):
             st.markdown(f"**{escape_markdown(row.name)}** · `…{row.hint}`")
             used = f"used {time_ago(row.last_used_at, now)}" if row.last_used_at else "never used"
-            until = f"good until {day(row.expires_at)}" if row.expires_at else "good until revoked"
-            st.caption(f"made {day(row.created_at)} · {used} · {until}")
+            until = f"expires {day(row.expires_at)}" if row.expires_at else "never expires"
+            st.caption(f"created {day(row.created_at)} · {used} · {until}")
         if st.button("Revoke", key=f"revoke-{row.id}", icon=":material/key_off:"):
             with common.errors_as_notices():
                 api_keys.revoke(identity, row.id, current.origin())
@@ -123,31 +123,31 @@ def show_api_key(identity: Identity, row: ApiKeyInfo, now: datetime) -> None:
 
 
 def theme_choice(identity: Identity) -> None:
-    """Let the reader choose between light and dark, on every device of theirs."""
-    held = browser.preferred_theme(identity) or "system"
+    """Let the reader choose a theme, which is stored with the person."""
+    stored = browser.preferred_theme(identity) or "system"
     chosen = st.segmented_control(
         "Theme",
         list(THEME_LABELS),
-        default=held,
+        default=stored,
         format_func=THEME_LABELS.__getitem__,
         required=True,
         key="theme",
         label_visibility="collapsed",
     )
-    if chosen and chosen != held:
+    if chosen and chosen != stored:
         people.set_preferences(identity.person_id, theme=chosen)
         browser.apply_theme(chosen)
-    st.caption("Kept with your account; other devices take it over when you sign in there.")
+    st.caption("Stored with your account; other devices use it when you sign in there.")
 
 
 def show_remaining_quota(identity: Identity) -> None:
-    """Show what is left of each limit, and when all of it is back."""
+    """Show what is left of each limit, and when it resets."""
     for state in remaining_quota.limit_states(identity.person_id):
-        back = "" if state.remaining == state.amount else f" · all back at {state.resets_at:%H:%M:%S} UTC"
-        span = window(timedelta(seconds=state.window_seconds))
+        resets = "" if state.remaining == state.amount else f" · resets at {state.resets_at:%H:%M:%S} UTC"
+        window = wording.window(timedelta(seconds=state.window_seconds))
         st.progress(
             min(1.0, state.remaining / state.amount),
-            text=f"{LIMIT_LABELS[state.kind]}: **{state.remaining:,}** of {state.amount:,} left in {span}{back}",
+            text=f"{LIMIT_LABELS[state.kind]}: **{state.remaining:,}** of {state.amount:,} left in {window}{resets}",
         )
 
 
@@ -170,11 +170,11 @@ sign_out_buttons(identity)
 password_form(identity)
 
 "## API keys"
-st.caption("For programs: `Authorization: Bearer alm_…`. A key may read what you may read.")
+st.caption("For programs: `Authorization: Bearer alm_…`. A key has your read access.")
 show_api_keys(identity)
 
 "## Theme"
 theme_choice(identity)
 
-"## What is left of my limits"
+"## Remaining quota"
 show_remaining_quota(identity)

@@ -1,1 +1,1 @@
-"""Parts of exactly one page that are too long for it."""
+"""Parts of pages that are too long to stand in the page's own file."""

@@ -1,23 +1,24 @@
-"""What became of an account, in a sentence."""
+"""The outcome of one account's refresh, as a sentence."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from pages.components.format import number
+from core.wording import quantity
 
 
-def outcome_sentence(item: Mapping[str, Any]) -> str:
-    """*item* is a row of `core.queries.ingestions.items`."""
+def outcome_sentence(item: Mapping[Any, Any]) -> str:
+    """Describe *item*, a row of `core.queries.ingestions.items`."""
     state, error = item["state"], item["error"]
     if state == "gone":
-        return f"is gone: {error}" if error else "is gone"
+        return f"deleted or private: {error}" if error else "deleted or private"
     if state == "failed":
-        return f"failed: {error}" if error else "failed; the log says why"
-    repositories = "" if pd.isna(item["repositories"]) else f"{number(item['repositories'])} repositories"
-    if state == "unchanged":
-        said = f"as it was, {repositories}" if repositories else "as it was"
-    else:
-        said = f"stored, {repositories}, {number(item['rows_written'])} rows written"
-    return f"{said}; {error}" if error and not pd.isna(error) else said
+        return f"failed: {error}" if error else "failed; see the log"
+    parts = [str(state)]
+    if not pd.isna(item["repositories"]):
+        parts.append(quantity(item["repositories"], "repository", "repositories"))
+    if state == "stored":
+        parts.append(f"{quantity(item['rows_written'], 'row')} written")
+    text = ", ".join(parts)
+    return f"{text}; {error}" if error and not pd.isna(error) else text

@@ -1,4 +1,4 @@
-"""What rules noticed: what lasts, calmly and since when, and what happened, newest first."""
+"""Active alerts, and the list of recent ones with its filters."""
 
 from datetime import UTC, datetime
 
@@ -9,94 +9,87 @@ from streamlit import column_config as column
 from core.alerts.rules import RULE_KINDS
 from core.exports import csv
 from core.queries import alerts
-from core.wording import time_ago
+from core.wording import quantity
 from pages.components import export, query_params
 from pages.components.columns import TIMESTAMP_COLUMN
-from pages.components.format import number
-from pages.components.markdown import escape_markdown as as_text
-from pages.components.table import without_attrs
+from pages.components.format import number, time_ago
+from pages.components.markdown import escape_markdown
+from pages.components.table import show_table, without_attrs
 
 RERUN_EVERY = "15s"
 MAX_ROWS = 200
 KIND_BY_TITLE = {kind.title: name for name, kind in RULE_KINDS.items()}
 COLUMNS = {
     "raised_at": TIMESTAMP_COLUMN | {"label": "When", "width": 130},
-    "what": column.TextColumn("What", width=122),
-    "message": column.TextColumn("Message", width=470),
+    "what": column.TextColumn("Kind", width=122),
+    "sentence": column.TextColumn("Alert", width=470),
     "account": column.TextColumn("Account", width=112),
-    "until": column.TextColumn("Over", width=80),
+    "until": column.TextColumn("Ended", width=80),
 }
 
 
 def kind_title(kind: str) -> str:
-    """What a kind is called; one of another version by its own word."""
+    """Return the title of a rule kind; a kind of another version is its own title."""
     return RULE_KINDS[kind].title if kind in RULE_KINDS else kind
 
 
 @st.fragment(run_every=RERUN_EVERY)
 def show_active_alerts() -> None:
-    """What is out of the ordinary at this moment."""
+    """Show the alerts whose state lasts, the oldest first."""
     found, now = alerts.active_alerts(), datetime.now(UTC)
     with st.container(border=True, key="lasting"):
         if found.empty:
-            st.markdown(":green-badge[:material/check_circle: all well] **Nothing is out of the ordinary**")
-            newest = alerts.latest_raised_at()
-            st.caption(
-                "No rule has noticed anything yet." if newest is None else f"Noticed last {time_ago(newest, now)}."
-            )
+            st.markdown(":green-badge[:material/check_circle: all well] **No active alerts**")
+            latest = alerts.latest_raised_at()
+            st.caption("No alert has been raised yet." if latest is None else f"Last alert {time_ago(latest, now)}.")
             return
-        st.markdown(f"**{number(len(found))} {'thing is' if len(found) == 1 else 'things are'} out of the ordinary**")
-        for one in found.to_dict("records"):
+        st.markdown(f"**{quantity(len(found), 'active alert')}**")
+        for alert in found.to_dict("records"):
             st.markdown(
-                f":orange-badge[:material/warning: {kind_title(one['kind'])}] {as_text(one['message'])}"
-                f"  \n:gray[since {one['raised_at']:%Y-%m-%d %H:%M} UTC, {time_ago(one['raised_at'], now)}]"
+                f":orange-badge[:material/warning: {kind_title(alert['kind'])}] {escape_markdown(alert['sentence'])}"
+                f"  \n:gray[since {alert['raised_at']:%Y-%m-%d %H:%M} UTC, {time_ago(alert['raised_at'], now)}]"
             )
 
 
 def show_recent_alerts() -> None:
-    """What was noticed, filtered by kind and account."""
-    told = query_params.invalid_choices("kind", list(KIND_BY_TITLE), several=True)
+    """List alerts, filtered by kind and account, newest first."""
+    invalid = query_params.invalid_choices("kind", list(KIND_BY_TITLE), several=True)
     with st.container(horizontal=True, vertical_alignment="bottom", key="alerts-filters"):
         kinds = st.multiselect(
-            "What", list(KIND_BY_TITLE), key="kind", bind="query-params", placeholder="Anything", width=340
-        )  # fmt: skip
+            "Kind", list(KIND_BY_TITLE), key="kind", bind="query-params", placeholder="Any kind", width=340
+        )
         login = st.text_input(
             "Account", key="of", bind="query-params", max_chars=100, placeholder="Any account", width=200
         )
-    query_params.show_invalid_parameters(told)
+    query_params.show_invalid_parameters(invalid)
     found = alerts.list_alerts(
         [KIND_BY_TITLE[kind] for kind in kinds], login.strip().replace("\x00", ""), most=MAX_ROWS
     )
     if found.empty:
-        filtered = bool(kinds or login.strip())
+        is_filtered = bool(kinds or login.strip())
         st.info(
-            "Nothing fits these filters." if filtered else "Nothing has been noticed yet.",
-            icon=":material/search_off:" if filtered else ":material/check_circle:",
+            "No alert matches these filters." if is_filtered else "No alert has been raised yet.",
+            icon=":material/search_off:" if is_filtered else ":material/check_circle:",
         )
         return
-    shown = without_attrs(found).assign(
+    rows = found.assign(
         what=[kind_title(kind) for kind in found["kind"]],
-        until=[end_label(begun, end) for begun, end in zip(found["raised_at"], found["ended_at"], strict=True)],
+        until=[
+            end_label(raised_at, ended_at)
+            for raised_at, ended_at in zip(found["raised_at"], found["ended_at"], strict=True)
+        ],
     )
-    st.dataframe(
-        shown[list(COLUMNS)],
-        column_config=COLUMNS,
-        hide_index=True,
-        placeholder="—",
-        height=min(430, 35 * (len(shown) + 1) + 3),
-        alt="What was noticed, newest first",
-        key="alerts-table",
-    )
+    show_table(rows, COLUMNS, alt="Alerts, newest first", key="alerts-table")
     with st.container(horizontal=True, vertical_alignment="center", key="line-alerts"):
-        st.caption(f"The newest {number(MAX_ROWS)}." if len(found) == MAX_ROWS else f"{number(len(found))} noticed.")
+        st.caption(f"The newest {number(MAX_ROWS)}." if len(found) == MAX_ROWS else f"{quantity(len(found), 'alert')}.")
         export.export_button(
             "CSV", without_attrs(found).drop(columns="id"), csv, key="alerts-csv", file_name="almanac-alerts.csv",
             mime="text/csv", icon=":material/download:",
         )  # fmt: skip
 
 
-def end_label(begun: datetime, ended: datetime | None) -> str:
-    """When it was over: a happening has no length."""
-    if pd.isna(ended):
-        return "lasts"
-    return "" if ended <= begun else f"{ended:%m-%d %H:%M}"
+def end_label(raised_at: datetime, ended_at: datetime | None) -> str:
+    """Return when an alert ended: `active` while it lasts, empty for an event, which has no duration."""
+    if ended_at is None or pd.isna(ended_at):
+        return "active"
+    return "" if ended_at <= raised_at else f"{ended_at:%m-%d %H:%M}"

@@ -1,4 +1,4 @@
-"""The rules: what is watched, for everybody to read; admins switch them on and off, set them, add and remove them."""
+"""Alert rules: everyone reads them, admins change, switch, add and delete them."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
@@ -15,202 +15,179 @@ from core.alerts.rules import RULE_KINDS
 from core.auth.identity import Identity
 from core.db.engine import transaction
 from core.queries import alerts
+from core.wording import quantity
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.format import number, percent
-from pages.components.markdown import escape_markdown as as_text
-from pages.components.table import without_attrs
+from pages.components.markdown import escape_markdown
+from pages.components.table import choose_row, show_table
 from pages.sections.alert_list import KIND_BY_TITLE, kind_title
 from pages.session import current
 from pages.session.common import errors_as_notices
 
-SELECTED_PARAM, LISTED_KEY, NOTICE_KEY = "rule", "rules-listed", "rules-said"
+SELECTED_PARAM, NOTICE_KEY = "rule", "rules-notice"
 COLUMNS = {
     "what": column.TextColumn("Rule", width=140),
-    "told": column.TextColumn("Noticed when", width=380),
-    "account": column.TextColumn("Of", width=120),
+    "condition": column.TextColumn("Condition", width=380),
+    "account": column.TextColumn("Account", width=120),
     "enabled": column.CheckboxColumn("On", width=50),
-    "raised": column.NumberColumn("Noticed", format="localized", width=70, help="How often so far"),
+    "raised": column.NumberColumn("Alerts", format="localized", width=70, help="Raised so far"),
     "last_at": TIMESTAMP_COLUMN | {"label": "Last", "width": 130},
 }
 
 
 def rule_sentence(kind: str, settings: Mapping[str, Any]) -> str:
-    """When a rule notices something, with its thresholds."""
+    """Return the condition under which a rule raises an alert, with its thresholds."""
     match kind:
         case "stars_jumped":
-            span = "a day" if settings["days"] == 1 else f"{settings['days']} days"
-            return (
-                f"A repository gains {number(settings['gained'])} stars and {percent(settings['share'])} within {span}"
-            )
+            window = "a day" if settings["days"] == 1 else f"{settings['days']} days"
+            return f"A repository gains {number(settings['gained'])} stars and {percent(settings['share'])} within {window}"
         case "freshness_missed":
-            return f"Fewer than {percent(settings['share'])} of the accounts were looked at in time"
+            return f"Fewer than {percent(settings['share'])} of the accounts were refreshed on time"
         case "budget_short":
-            return f"Less than {percent(settings['share'])} of a token's budget is left"
+            return f"Less than {percent(settings['share'])} of a token's rate budget is left"
         case "ingestion_failing":
-            return f"{number(settings['runs'])} runs in a row stored nothing"
-    return RULE_KINDS[kind].sentence.rstrip(".") if kind in RULE_KINDS else "Of another version of Almanac"
+            return f"{quantity(settings['runs'], 'run')} in a row stored nothing"
+    return RULE_KINDS[kind].sentence.rstrip(".") if kind in RULE_KINDS else "A rule of another version of Almanac"
 
 
-def show(reader: Identity) -> None:
-    """The table, and for admins what can be changed about it."""
-    if said := st.session_state.pop(NOTICE_KEY, ""):
-        st.success(said, icon=":material/check_circle:")
+def show(identity: Identity) -> None:
+    """Show the rules, and for admins the forms that change them."""
+    if notice := st.session_state.pop(NOTICE_KEY, ""):
+        st.success(notice, icon=":material/check_circle:")
     found = alerts.rules()
     if found.empty:
-        st.info("Nothing is watched.", icon=":material/notifications_off:")
+        st.info("There are no alert rules.", icon=":material/notifications_off:")
     else:
-        show_table(found, choosable=reader.is_admin)
-    if not reader.is_admin:
-        st.caption("Admins decide what is watched.")
+        show_rules(found, is_selectable=identity.is_admin)
+    if not identity.is_admin:
+        st.caption("Admins manage the rules.")
         return
-    chosen = found[found["id"].astype(str) == st.query_params.get(SELECTED_PARAM, "")]
-    if not chosen.empty:
-        show_rule_form(chosen.iloc[0].to_dict())
+    selected = found[found["id"].astype(str) == st.query_params.get(SELECTED_PARAM, "")]
+    if not selected.empty:
+        show_rule_form(selected.iloc[0].to_dict())
     with st.expander("Add a rule", icon=":material/add_alert:"):
         show_add_form()
 
 
-def show_table(found: DataFrame, *, choosable: bool) -> None:
-    ids = st.session_state[LISTED_KEY] = [str(one) for one in found["id"]]
-    at = [place for place, one in enumerate(ids) if one == st.query_params.get(SELECTED_PARAM, "")]
-    shown = without_attrs(found).assign(
+def show_rules(found: DataFrame, *, is_selectable: bool) -> None:
+    rows = found.assign(
         what=[kind_title(kind) for kind in found["kind"]],
-        told=[rule_sentence(kind, given) for kind, given in zip(found["kind"], found["settings"], strict=True)],
+        condition=[rule_sentence(*rule) for rule in zip(found["kind"], found["settings"], strict=True)],
         account=found["account"].fillna("all tracked"),
     )
-    how: dict[str, Any] = {"on_select": store_selection_in_url, "selection_mode": "single-row"} if choosable else {}
-    st.dataframe(
-        shown[list(COLUMNS)],
-        column_config=COLUMNS,
-        hide_index=True,
-        placeholder="—",
-        height=min(430, 35 * (len(shown) + 1) + 3),
-        selection_default={"selection": {"rows": at}} if at and choosable else None,
-        alt="What is watched",
-        key="rules-table",
-        **how,
-    )
-    if choosable:
-        st.caption("Choose a rule to change it.")
-
-
-def store_selection_in_url() -> None:
-    """Put the chosen one into the address: a link shows the same."""
-    rows = st.session_state["rules-table"]["selection"]["rows"]
-    listed = st.session_state.get(LISTED_KEY, [])
-    if rows and rows[0] < len(listed):
-        st.query_params[SELECTED_PARAM] = listed[rows[0]]
-    else:
-        st.query_params.pop(SELECTED_PARAM, None)
+    alt = "Alert rules"
+    if not is_selectable:
+        show_table(rows, COLUMNS, alt=alt, key="rules-table")
+        return
+    choose_row(rows, COLUMNS, ids=found["id"], param=SELECTED_PARAM, alt=alt, key="rules-table")
+    st.caption("Select a rule to change it.")
 
 
 def show_rule_form(rule: Mapping[Any, Any]) -> None:
-    """The thresholds of one rule, whether it is on, and the way to remove it."""
+    """Show the form of one rule: thresholds, on or off, and deletion."""
     rule_id = int(rule["id"])
-    who = "" if pd.isna(rule["account"]) else f" of {as_text(rule['account'])}"
+    of_account = "" if pd.isna(rule["account"]) else f" of {escape_markdown(rule['account'])}"
     with st.container(border=True, key="rule"):
-        st.markdown(f"**{kind_title(rule['kind'])}**{who}")
+        st.markdown(f"**{kind_title(rule['kind'])}**{of_account}")
         with st.form(f"rule-{rule_id}", border=False):
             with st.container(horizontal=True, vertical_alignment="bottom"):
-                given = threshold_fields(rule["kind"], rule["settings"], f"rule-{rule_id}")
+                values = threshold_fields(rule["kind"], rule["settings"], f"rule-{rule_id}")
             enabled = st.toggle("On", bool(rule["enabled"]), key=f"rule-on-{rule_id}")
             if st.form_submit_button("Save", type="primary", icon=":material/save:"):
-                save_rule(rule_id, given, enabled)
-        if st.button("Remove", icon=":material/delete:", key="rule-remove"):
+                save_rule(rule_id, values, enabled)
+        if st.button("Delete", icon=":material/delete:", key="rule-remove"):
             confirm_removal(rule_id, kind_title(rule["kind"]), int(rule["raised"]))
 
 
 def show_add_form() -> None:
-    """A new rule: its kind first, since the thresholds go by it."""
-    title = st.selectbox("What to watch", list(KIND_BY_TITLE), key="new-rule-kind", width=260)
+    """Show the form of a new rule: first its kind, on which the thresholds depend."""
+    title = st.selectbox("Kind", list(KIND_BY_TITLE), key="new-rule-kind", width=260)
     kind = KIND_BY_TITLE[title]
     st.caption(RULE_KINDS[kind].sentence)
     with st.form("new-rule", border=False, clear_on_submit=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            given = threshold_fields(kind, {}, f"new-{kind}")
+            values = threshold_fields(kind, {}, f"new-{kind}")
             login = ""
             if not RULE_KINDS[kind].is_state:
-                login = st.text_input(
-                    "Of one account", placeholder="All that are tracked", width=220, key="new-rule-of"
-                )
+                login = st.text_input("Account", placeholder="All tracked accounts", width=220, key="new-rule-of")
         if st.form_submit_button("Add", type="primary", icon=":material/add:"):
-            create_rule(kind, given, login)
+            create_rule(kind, values, login)
 
 
-def threshold_fields(kind: str, held: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """A field for each setting of a kind, as its model describes it."""
+def threshold_fields(kind: str, stored: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Draw a field for each setting of *kind*, as its model describes it, and return the values entered."""
     if kind not in RULE_KINDS:
         return {}
     model = RULE_KINDS[kind].settings
     return {
-        name: threshold_field(name, about, held.get(name, about.default), f"{key}-{name}")
-        for name, about in model.model_fields.items()
+        name: threshold_field(name, field, stored.get(name, field.default), f"{key}-{name}")
+        for name, field in model.model_fields.items()
     }
 
 
-def threshold_field(name: str, about: FieldInfo, value: Any, key: str) -> Any:
-    """One setting: a share is typed in percent."""
-    label = (about.description or name).capitalize()
-    if get_origin(about.annotation) is Literal:
-        options = list(get_args(about.annotation))
+def threshold_field(name: str, field: FieldInfo, value: Any, key: str) -> Any:
+    """Draw the field of one setting and return its value; a share is entered in percent."""
+    label = (field.description or name).capitalize()
+    if get_origin(field.annotation) is Literal:
+        options = list(get_args(field.annotation))
         return st.selectbox(label, options, index=options.index(value), key=key, width=180)
     if name == "share":
-        least, most = field_bounds(about, 100.0)
+        least, most = field_bounds(field, 100.0)
         return st.number_input(f"{label}, %", least, most, float(value) * 100, 1.0, key=key, width=260) / 100
-    low, high = field_bounds(about, 1)
+    low, high = field_bounds(field, 1)
     return st.number_input(label, low, high, int(value), 1, key=key, width=220)
 
 
-def field_bounds(about: FieldInfo, unit: Any) -> tuple[Any, Any]:
-    """The least and the most that a field takes; what it must stay beyond is told when it is saved."""
+def field_bounds(field: FieldInfo, unit: Any) -> tuple[Any, Any]:
+    """Return minimum and maximum of the input, times *unit*; exclusive bounds are checked when the rule is saved."""
     least = next(
-        (one.ge if isinstance(one, Ge) else one.gt for one in about.metadata if isinstance(one, Ge | Gt)), None
+        (one.ge if isinstance(one, Ge) else one.gt for one in field.metadata if isinstance(one, Ge | Gt)), None
     )
-    most = next((one.le if isinstance(one, Le) else one.lt for one in about.metadata if isinstance(one, Le | Lt)), None)
+    most = next((one.le if isinstance(one, Le) else one.lt for one in field.metadata if isinstance(one, Le | Lt)), None)
     return (None if least is None else least * unit), (None if most is None else most * unit)
 
 
-def save_rule(rule_id: int, given: Mapping[str, Any], enabled: bool) -> None:
+def save_rule(rule_id: int, values: Mapping[str, Any], enabled: bool) -> None:
     admin = current.require_identity("admin")
     saved = False
     with errors_as_notices(), transaction() as connection:
-        alert_commands.change_rule(connection, admin, rule_id, given, current.origin(), enabled=enabled)
+        alert_commands.change_rule(connection, admin, rule_id, values, current.origin(), enabled=enabled)
         saved = True
     if saved:
-        rerun_with_notice("Saved. It holds from the next look on.")
+        rerun_with_notice("Saved. It applies from the next check on.")
 
 
-def create_rule(kind: str, given: Mapping[str, Any], login: str) -> None:
+def create_rule(kind: str, values: Mapping[str, Any], login: str) -> None:
     admin = current.require_identity("admin")
-    made = 0
+    rule_id = 0
     with errors_as_notices(), transaction() as connection:
-        made = alert_commands.add_rule(connection, admin, kind, given, login, current.origin())
-    if made:
-        rerun_with_notice(f"{kind_title(kind)} is watched from now on.")
+        rule_id = alert_commands.add_rule(connection, admin, kind, values, login, current.origin())
+    if rule_id:
+        rerun_with_notice(f"Rule {kind_title(kind)} added.")
 
 
-@st.dialog("Remove this rule")
+@st.dialog("Delete this rule")
 def confirm_removal(rule_id: int, title: str, raised: int) -> None:
     st.markdown(
-        f"**{title}** is not watched any more; the {number(raised)} times that it noticed something go with it."
+        f"Delete **{title}**? The {quantity(raised, 'alert')} it raised {'is' if raised == 1 else 'are'} deleted too."
     )
-    st.caption("To keep them, switch it off instead.")
-    if st.button("Remove", type="primary", key="rule-remove-sure"):
+    st.caption("To keep its alerts, switch the rule off instead.")
+    if st.button("Delete", type="primary", key="rule-remove-sure"):
         remove_rule(rule_id)
 
 
 def remove_rule(rule_id: int) -> None:
     admin = current.require_identity("admin")
-    removed = False
+    is_deleted = False
     with errors_as_notices(), transaction() as connection:
         alert_commands.remove_rule(connection, admin, rule_id, current.origin())
-        removed = True
-    if removed:
+        is_deleted = True
+    if is_deleted:
         st.query_params.pop(SELECTED_PARAM, None)
-        rerun_with_notice("Removed.")
+        rerun_with_notice("Rule deleted.")
 
 
-def rerun_with_notice(said: str) -> None:
-    """Tell in the next run, over a table that is up to date."""
-    st.session_state[NOTICE_KEY] = said
+def rerun_with_notice(notice: str) -> None:
+    """Run the page again, which then shows *notice* above the updated table."""
+    st.session_state[NOTICE_KEY] = notice
     st.rerun()

@@ -1,4 +1,4 @@
-"""How fresh what is known is: share within target, age, the ten worst, and a calendar of coverage."""
+"""Freshness of the tracked accounts: share on time, ages, the ten furthest behind, and a coverage calendar."""
 
 from datetime import datetime
 
@@ -17,29 +17,29 @@ from pages.components.table_cell import table_cell
 
 CALENDAR_DAYS = 182
 MAX_STALEST = 10
-TARGET_DEFINITION = "Looked at within twice its own cadence; paused accounts do not count."
+TARGET_DEFINITION = "Refreshed within twice its own cadence; paused accounts do not count."
 STALEST_COLUMNS = {
     "login": column.TextColumn("Account", width=120),
     "age": column.TextColumn("Age", width=66),
-    "every": column.TextColumn("Every", width=66, help="How often it is meant to be looked at"),
-    "failures": column.NumberColumn("Failed", width=58, help="Times in a row"),
+    "every": column.TextColumn("Cadence", width=66, help="Its cadence"),
+    "failures": column.NumberColumn("Failed", width=58, help="Consecutive failures"),
 }
 
 
 def show(now: datetime) -> None:
     found = overview.account_freshness(now)
-    watched = found[found["state"] != "paused"]
-    if watched.empty:
-        st.info("Nothing is tracked, so nothing can be fresh.", icon=":material/hourglass_empty:")
+    active = found[found["state"] != "paused"]
+    if active.empty:
+        st.info("Nothing is tracked, so there is no freshness to show.", icon=":material/hourglass_empty:")
         return
-    ages = watched["age_hours"].dropna().astype(float)
-    in_time = int((watched["state"] == "fresh").sum())
+    ages = active["age_hours"].dropna().astype(float)
+    on_time = int((active["state"] == "fresh").sum())
     metric_row(
         [
-            Card("Within target", percent(in_time / len(watched)), help=TARGET_DEFINITION),
+            Card("On time", percent(on_time / len(active)), help=TARGET_DEFINITION),
             Card("Age, 95 %", duration(ages.quantile(0.95)) if len(ages) else UNKNOWN, help="95 % are younger"),
             Card("Age, median", duration(ages.median()) if len(ages) else UNKNOWN),
-            Card("Never looked at", int((watched["state"] == "never").sum())),
+            Card("Never refreshed", int((active["state"] == "never").sum())),
         ],
         "fresh",
     )
@@ -47,17 +47,17 @@ def show(now: datetime) -> None:
     with left:
         coverage_calendar_cell(now)
     with right:
-        worst = watched.assign(
-            age=[duration(hours) for hours in watched["age_hours"]],
-            every=[duration(hours) for hours in watched["every_hours"]],
-            # Where nobody was ever looked at there is no number that tells of what type it would be.
-            lateness=watched["age_hours"].astype("Float64") / watched["every_hours"],
+        worst = active.assign(
+            age=[duration(hours) for hours in active["age_hours"]],
+            every=[duration(hours) for hours in active["every_hours"]],
+            # Float64, because a column without any number would have no numeric type.
+            lateness=active["age_hours"].astype("Float64") / active["every_hours"],
         )
         worst = worst.sort_values("lateness", ascending=False, na_position="first").head(MAX_STALEST)
         worst.attrs = found.attrs
         table_cell(
             "Which are furthest behind?",
-            "The ten whose last look is oldest, measured by their own cadence.",
+            "The ten whose last refresh is oldest, relative to their own cadence.",
             worst,
             STALEST_COLUMNS,
             name="worst",
@@ -70,23 +70,23 @@ def show(now: datetime) -> None:
 
 def coverage_calendar_cell(now: datetime) -> None:
     days = ingestions.daily_coverage(end_of_day(now.date()), CALENDAR_DAYS)
-    told = [
-        f"{day:%Y-%m-%d}: {number(looked)} of {number(tracked)} looked at"
+    labels = [
+        f"{day:%Y-%m-%d}: {number(refreshed)} of {number(tracked)} refreshed"
         if tracked
         else f"{day:%Y-%m-%d}: nothing tracked"
-        for day, looked, tracked in zip(pd.to_datetime(days["day"]), days["looked"], days["tracked"], strict=True)
+        for day, refreshed, tracked in zip(pd.to_datetime(days["day"]), days["looked"], days["tracked"], strict=True)
     ]
-    drawn = days.assign(told=told)
-    drawn.attrs = days.attrs
+    labelled_days = days.assign(label=labels)
+    labelled_days.attrs = days.attrs
     covered = days["share"].dropna().astype(float)
     cell(
-        "On which days were they looked at?",
-        "A square a day: the fuller its colour, the more of what was tracked had a successful look.",
+        "On which days were they refreshed?",
+        "One square per day; darker means a larger share of tracked accounts was refreshed.",
         days,
         name="coverage",
-        chart=calendar_heatmap.calendar_heatmap(drawn, theme(), text="told"),
-        alt=f"A calendar of the last {CALENDAR_DAYS} days; on average {percent(covered.clip(upper=1).mean())} were looked at"
+        chart=calendar_heatmap.calendar_heatmap(labelled_days, theme(), text="label"),
+        alt=f"A calendar of the last {CALENDAR_DAYS} days; on average {percent(covered.clip(upper=1).mean())} were refreshed"
         if len(covered)
-        else "A calendar without any look yet",
+        else "A calendar without any refresh yet",
         definition=DEFINITION,
     )

@@ -1,4 +1,4 @@
-"""What analysts asked for and an admin decides about."""
+"""Pending tracking requests of analysts, with buttons to approve or decline them."""
 
 from datetime import UTC, datetime
 
@@ -9,41 +9,42 @@ from core.auth.identity import Identity
 from core.db.engine import transaction
 from core.queries import tracking
 from core.tracking import commands as tracking_commands
+from core.wording import quantity
 from pages.components.columns import TIMESTAMP_COLUMN
-from pages.components.table import without_attrs
+from pages.components.table import table_height, without_attrs
 from pages.session import current
 from pages.session.common import errors_as_notices
 
 COLUMNS = {
     "login": column.TextColumn("Account", width=160),
-    "username": column.TextColumn("Asked by", width=140),
-    "requested_at": TIMESTAMP_COLUMN | {"label": "When", "width": 130},
-    "note": column.TextColumn("Why", width=320),
+    "username": column.TextColumn("Requested by", width=140),
+    "asked_at": TIMESTAMP_COLUMN | {"label": "When", "width": 130},
+    "note": column.TextColumn("Reason", width=320),
     "id": None,
 }
 
 
 def show(_admin: Identity) -> None:
-    """List the wishes with two buttons; nothing when there are none."""
+    """List the requests with two buttons; nothing without any."""
     found = tracking.pending_requests()
     if found.empty:
         return
     with st.container(border=True, key="wishes"):
-        st.markdown(f"**{len(found)} {'account was' if len(found) == 1 else 'accounts were'} asked for**")
-        chosen = st.dataframe(
+        st.markdown(f"**{quantity(len(found), 'tracking request')}**")
+        event = st.dataframe(
             without_attrs(found),
             column_config=COLUMNS,
             hide_index=True,
             placeholder="—",
             on_select="rerun",
             selection_mode="multi-row",
-            height=min(250, 35 * (len(found) + 1) + 3),
-            alt="Accounts that were asked for",
+            height=table_height(len(found), 250),
+            alt="Pending tracking requests",
             key="wishes-table",
         )
-        rows = chosen["selection"]["rows"] or range(len(found))
-        ids = [int(found["id"].iloc[at]) for at in rows if at < len(found)]
-        which = "all of them" if len(ids) == len(found) else f"{len(ids)} of them"
+        rows = event["selection"]["rows"] or range(len(found))
+        ids = [int(found["id"].iloc[row]) for row in rows if row < len(found)]
+        which = "all" if len(ids) == len(found) else f"{len(ids)} selected"
         with st.container(horizontal=True):
             st.button(
                 f"Track {which}",
@@ -58,11 +59,11 @@ def show(_admin: Identity) -> None:
             )
 
 
-def decide_requests(ids: list[int], approved: bool) -> None:
+def decide_requests(ids: list[int], granted: bool) -> None:
     admin = current.require_identity("admin")
     with errors_as_notices(), transaction() as connection:
-        outcome = tracking_commands.decide_requests(
-            connection, admin, ids, datetime.now(UTC), current.origin(), approved=approved
+        result = tracking_commands.decide_requests(
+            connection, admin, ids, datetime.now(UTC), current.origin(), granted=granted
         )
-        said = f"{len(outcome.tracked)} tracked from now on" if approved else "Declined"
-        st.toast(said, icon=":material/check:")
+        notice = f"{quantity(len(result.tracked), 'account')} now tracked" if granted else "Declined"
+        st.toast(notice, icon=":material/check:")

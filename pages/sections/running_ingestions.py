@@ -1,65 +1,68 @@
-"""What runs now: start it, see how far it is and why it waits, take it back."""
+"""Running ingestions: buttons to start one, progress, the reason for waiting, and cancelling."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import streamlit as st
-from pandas import DataFrame, Series
+from pandas import DataFrame
 
-from core import redis_client
 from core.auth.identity import Identity
-from core.budget import cost_model, forecast, shared_state
+from core.budget import forecast
 from core.db.engine import transaction
 from core.errors import NotFound
 from core.queries import ingestions, system, tracking
-from core.settings import settings
 from core.tracking import accounts as tracking_accounts
 from core.tracking import commands as tracking_commands
 from core.tracking.login import parse_login
-from core.wording import time_ago
-from pages.components.format import number, percent
+from core.wording import quantity
+from pages.components.format import number, percent, time_ago
 from pages.components.markdown import escape_markdown
 from pages.components.status_cards import query_or_reason
+from pages.sections import github_budget
 from pages.sections.account_outcome import outcome_sentence
+from pages.sections.cost_forecast import forecast_text
 from pages.session import current
 from pages.session.common import errors_as_notices
 
 RERUN_EVERY = "1s"
-NOTICE_KEY, RUNNING_IDS_KEY = "ingestion-started", "ingestions-watched"
-TRIGGER_LABELS = {"schedule": "the timetable", "command line": "the command line", "import": "an import"}
+DUE_RERUN_EVERY = "5s"
+NOTICE_KEY, RUNNING_IDS_KEY = "ingestion-notice", "ingestions-running"
+TRIGGER_LABELS = {"schedule": "the schedule", "command line": "the command line", "import": "an import"}
 MAX_INGESTIONS = 6
 BACKGROUND_JOB_LABELS = {
-    "star_history": "star history",
-    "star_backfill": "star history from its beginning",
+    "stars": "star history",
+    "star_backfill": "complete star history",
     "extras": "watchers and open issues",
     "commit_activity": "commit activity",
     "contributions": "contribution calendars",
-    "lookup": "lookups",
+    "look_up": "lookups",
     "deliver": "webhooks",
 }
 
 
 def show_start_buttons(_admin: Identity) -> None:
-    """The buttons that begin an ingestion, and what it would cost."""
+    """Draw the buttons that start an ingestion, with its expected cost."""
     with st.container(border=True, key="start-ingestion"):
         show_refresh_due_button()
         form = st.form("one-form", border=False, clear_on_submit=True)
         with form, st.container(horizontal=True, vertical_alignment="bottom"):
             login = st.text_input("Or one account", placeholder="octocat", width=220, key="one-login")
-            if st.form_submit_button("Refresh it", icon=":material/person:"):
+            if st.form_submit_button("Refresh", icon=":material/person:"):
                 start_for_login(login)
-        if said := st.session_state.pop(NOTICE_KEY, ""):
-            st.success(said, icon=":material/check_circle:")
-        st.caption("Choose several on the Tracking page. What waits already is not queued twice: it comes sooner.")
+        if notice := st.session_state.pop(NOTICE_KEY, ""):
+            st.success(notice, icon=":material/check_circle:")
+        st.caption("Select several on the Tracking page. Accounts already in the queue move to the front.")
 
 
-@st.fragment(run_every="5s")
+@st.fragment(run_every=DUE_RERUN_EVERY)
 def show_refresh_due_button() -> None:
-    """What is due at this moment, and what it would cost."""
+    """Draw the button that refreshes all due accounts, with its expected cost."""
     current.require_identity("admin")
     now = datetime.now(UTC)
-    due, why = query_or_reason(lambda: tracking.due_account_ids(now))
+    due, reason = query_or_reason(lambda: tracking.due_account_ids(now))
     if due is None:
-        st.caption(f"{why} What is due shows again when it does.")
+        st.caption(f"{reason} Due accounts show again with it.")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         label = f"Refresh {number(len(due))} due" if due else "Nothing is due"
@@ -70,51 +73,25 @@ def show_refresh_due_button() -> None:
             st.markdown(cost_sentence(due, now))
 
 
-def cost_sentence(due: list[int], now: datetime) -> str:
-    """What refreshing these accounts is expected to cost, and whether it fits what is left."""
-    given = settings()
-    with_token = given.with_token
-    seen, _ = query_or_reason(lambda: shared_state.load_rate_budget(redis_client.redis(), given.github_api_url, now))
-    left = forecast.budget_totals(seen.buckets if seen else (), with_token=with_token, now=now)
+def cost_sentence(account_ids: list[int], now: datetime) -> str:
+    """Return the expected cost of refreshing these accounts, from what is stored of them."""
     with transaction() as connection:
-        known = forecast.load_cost_inputs(connection, due, now)
-        pace = forecast.seconds_per_request(connection)
-    told = cost_model.forecast_refresh(known, with_token=with_token, left=left, now=now, seconds_per_request=pace)
-    unit = "points" if with_token else "requests"
-    parts = [
-        f"About **{number(told.cost)} {unit}** and {number(told.requests)} requests, {minutes_label(told.minutes)}"
-    ]
-    if told.not_modified:
-        parts.append(f"{percent(told.not_modified_share)} answered 304")
-    if told.remaining is not None:
-        until = f" until {told.resets_at:%H:%M} UTC" if told.resets_at else ""
-        parts.append(
-            f"{number(told.left)} of {number(told.remaining)} are left afterwards{until}"
-            if told.is_affordable
-            else f":orange[more than the {number(told.remaining)} that are left{until}: the rest waits for the reset]"
-        )
-    return "; ".join(parts) + "."
-
-
-def accounts_label(count: int) -> str:
-    return "1 account" if count == 1 else f"{number(count)} accounts"
-
-
-def minutes_label(count: float) -> str:
-    return "less than a minute" if count < 1 else f"about {number(count)} min"
+        cost_inputs = forecast.load_cost_inputs(connection, account_ids, now)
+        seconds_per_request = forecast.seconds_per_request(connection)
+    return f"Costs {forecast_text(cost_inputs, now, seconds_per_request)}."
 
 
 def start_ingestion(account_ids: list[int]) -> None:
     admin = current.require_identity("admin")
     with errors_as_notices(), transaction() as connection:
-        begun = tracking_commands.start_refresh(connection, admin, account_ids, datetime.now(UTC), current.origin())
-        if begun is None:
-            said = "Nothing was left to queue: somebody was quicker."
-        elif begun.is_new:
-            said = f"Ingestion {begun.id} has begun with {accounts_label(begun.accounts)}."
+        started = tracking_commands.start_refresh(connection, admin, account_ids, datetime.now(UTC), current.origin())
+        if started is None:
+            notice = "These accounts are already queued."
+        elif started.is_new:
+            notice = f"Ingestion {started.id} started with {quantity(started.accounts, 'account')}."
         else:
-            said = f"Ingestion {begun.id} has these accounts already; it comes before what the timetable wants."
-        st.session_state[NOTICE_KEY] = said
+            notice = f"These accounts are already in ingestion {started.id}; it now runs before scheduled refreshes."
+        st.session_state[NOTICE_KEY] = notice
 
 
 def start_for_login(login: str) -> None:
@@ -124,29 +101,29 @@ def start_for_login(login: str) -> None:
         with transaction() as connection:
             account_id = tracking_accounts.find_account_id(connection, name)
         if account_id is None:
-            raise NotFound(f"{name} is not known here; add it on the Tracking page first")
+            raise NotFound(f"{name} is not stored yet; add it on the Tracking page first")
         start_ingestion([account_id])
 
 
 @st.fragment(run_every=RERUN_EVERY)
 def show_running() -> None:
-    """Each ingestion that waits or runs: how far, at what price, what came last, why it waits."""
+    """Show each queued or running ingestion with progress, usage and reason for waiting, and the latest results."""
     current.require_identity("admin")
     now = datetime.now(UTC)
-    found, why = query_or_reason(ingestions.active_ingestions)
+    found, reason = query_or_reason(ingestions.active_ingestions)
     if found is None:
-        st.warning(f"{why} What runs is not known meanwhile; it goes on by itself.", icon=":material/cloud_off:")
+        st.warning(f"{reason} Running ingestions are unknown meanwhile, but continue.", icon=":material/cloud_off:")
         return
     rerun_when_finished(found)
     with st.container(border=True, key="under-way"):
         if found.empty:
-            st.markdown("**No account is being asked for at the moment**")
+            st.markdown("**No ingestion is running**")
             st.caption(idle_reason(now))
         else:
             show_waiting_reasons(now)
-            resuming = ingestions.resume_times(now)
-            for at in range(min(len(found), MAX_INGESTIONS)):
-                show_ingestion(found.iloc[at], now, resuming.get(int(found["id"].iloc[at])))
+            resume_times = ingestions.resume_times(now)
+            for ingestion in found.head(MAX_INGESTIONS).to_dict("records"):
+                show_ingestion(ingestion, now, resume_times.get(int(ingestion["id"])))
             if len(found) > MAX_INGESTIONS:
                 st.caption(f"and {number(len(found) - MAX_INGESTIONS)} more")
             show_latest_items(found)
@@ -154,141 +131,140 @@ def show_running() -> None:
 
 
 def rerun_when_finished(found: DataFrame) -> None:
-    """Let the rest of the page tell of an ingestion as soon as it is over."""
-    ids = {int(one) for one in found["id"]}
-    before = st.session_state.get(RUNNING_IDS_KEY, ids)
+    """Run the whole page again when an ingestion has finished, so that its list shows the result."""
+    ids = {int(ingestion_id) for ingestion_id in found["id"]}
+    previous = st.session_state.get(RUNNING_IDS_KEY, ids)
     st.session_state[RUNNING_IDS_KEY] = ids
-    if before - ids:
+    if previous - ids:
         st.rerun()
 
 
-def system_line(now: datetime) -> str:
-    """Who works, what waits, and what else is read meanwhile."""
+def is_worker_running(now: datetime) -> bool:
+    """Return whether a worker is alive; True also while the database cannot tell."""
     workers, _ = query_or_reason(lambda: system.worker_counts(now))
-    leader, unknown = query_or_reason(system.scheduler_leader)
+    return workers is None or workers.alive > 0
+
+
+def system_line(now: datetime) -> str:
+    """Return workers, scheduler, queue and background jobs in one line; what is unavailable is left out."""
+    workers, _ = query_or_reason(lambda: system.worker_counts(now))
+    leader, leader_error = query_or_reason(system.scheduler_leader)
     queue, _ = query_or_reason(lambda: system.queue_counts(now))
-    others, _ = query_or_reason(lambda: ingestions.background_jobs(now))
+    jobs, _ = query_or_reason(lambda: ingestions.background_jobs(now))
     parts = []
     if workers is not None:
-        parts.append(f"{number(workers.alive)} {'worker' if workers.alive == 1 else 'workers'} alive")
-    if not unknown:
-        parts.append("a scheduler leads" if leader else "no scheduler leads: nothing begins by itself")
+        parts.append(f"{quantity(workers.alive, 'worker')} running")
+    if not leader_error:
+        parts.append("scheduler running" if leader else "no scheduler is running: nothing starts automatically")
     if queue is not None:
-        jobs = f"{number(queue.running)} in hand, {number(queue.waiting)} waiting"
-        parts.append(f"jobs: {jobs}" if queue.running + queue.waiting else "the queue is empty")
+        is_busy = queue.running + queue.waiting
+        parts.append(
+            f"jobs: {number(queue.running)} running, {number(queue.waiting)} waiting"
+            if is_busy
+            else "the queue is empty"
+        )
         if queue.scheduled:
-            parts.append(f"{number(queue.scheduled)} put off to a later moment")
-    if others is not None and len(others):
-        busy = [
-            BACKGROUND_JOB_LABELS.get(kind, kind) for kind in others[others["working"] + others["waiting"] > 0]["kind"]
-        ]
-        if busy:
-            parts.append(f"in the background: {', '.join(busy)}")
+            parts.append(f"{number(queue.scheduled)} scheduled for later")
+    if jobs is not None and len(jobs):
+        busy = jobs[jobs["working"] + jobs["waiting"] > 0]["kind"]
+        if len(busy):
+            parts.append(f"in the background: {', '.join(BACKGROUND_JOB_LABELS.get(kind, kind) for kind in busy)}")
     return f":material/engineering: {' · '.join(parts)}"
 
 
 def idle_reason(now: datetime) -> str:
-    """What comes next, while nothing runs."""
-    told, _ = query_or_reason(lambda: system.worker_counts(now))
-    if told is not None and not told.alive:
-        return "No worker is alive: start one with `python -m ingest worker`."
-    counted, why = query_or_reason(lambda: tracking.state_counts(now))
-    if counted is None:
-        return why
-    if not counted["all"]:
+    """Return why nothing is running, and what comes next."""
+    if not is_worker_running(now):
+        return "No worker is running: start one with `python -m ingest worker`."
+    counts, reason = query_or_reason(lambda: tracking.state_counts(now))
+    if counts is None:
+        return reason
+    if not counts["all"]:
         return "Nothing is tracked yet: add accounts on the Tracking page."
-    soonest = tracking.next_due_at()
-    if soonest is None:
-        return "Everything tracked is paused."
-    left = soonest - now
-    return (
-        f"The next account is due in {max(1, round(left.total_seconds() / 60))} min."
-        if left > timedelta(0)
-        else ("Accounts are due; the scheduler queues them within a minute.")
-    )
+    next_due_at = tracking.next_due_at()
+    if next_due_at is None:
+        return "All tracked accounts are paused."
+    left = next_due_at - now
+    if left > timedelta(0):
+        return f"The next account is due in {max(1, round(left.total_seconds() / 60))} min."
+    return "Accounts are due; the scheduler queues them within a minute."
 
 
 def show_waiting_reasons(now: datetime) -> None:
-    """Say why nothing moves, when nothing can."""
-    told, _ = query_or_reason(lambda: system.worker_counts(now))
-    if told is not None and not told.alive:
-        st.warning("No worker is alive: these jobs wait until one runs.", icon=":material/engineering:")
-    seen, _ = query_or_reason(
-        lambda: shared_state.load_rate_budget(redis_client.redis(), settings().github_api_url, now)
-    )
-    if seen is not None and seen.paused_until:
-        st.warning(
-            f"GitHub told us to wait: nothing is asked before {seen.paused_until:%H:%M:%S} UTC.",
-            icon=":material/pause_circle:",
-        )
+    """Show why queued ingestions do not start: no worker, or a pause that GitHub asked for."""
+    if not is_worker_running(now):
+        st.warning("No worker is running: these jobs wait until one starts.", icon=":material/engineering:")
+    budget, _ = github_budget.load_budget(now)
+    github_budget.show_pause(budget)
 
 
-def show_ingestion(one: Series, now: datetime, resumes_at: datetime | None) -> None:
-    """One ingestion: a line, its progress, its price, and the way to end it."""
-    done = int(one["stored"] + one["failed"])
-    share = done / max(1, int(one["accounts"]))
-    who = (
-        escape_markdown(str(one["requested_by"]))
-        if one["trigger"] == "person"
-        else TRIGGER_LABELS.get(one["trigger"], one["trigger"])
+def show_ingestion(ingestion: Mapping[Any, Any], now: datetime, resumes_at: datetime | None) -> None:
+    """Show one ingestion: its origin, progress, usage, and the cancel button."""
+    ingestion_id, finished = int(ingestion["id"]), int(ingestion["stored"] + ingestion["failed"])
+    share = finished / max(1, int(ingestion["accounts"]))
+    trigger = ingestion["trigger"]
+    requester = (
+        escape_markdown(str(ingestion["requested_by"])) if trigger == "person" else TRIGGER_LABELS.get(trigger, trigger)
     )
-    with st.container(horizontal=True, vertical_alignment="center", key=f"ingestion-{one['id']}"):
+    with st.container(horizontal=True, vertical_alignment="center", key=f"ingestion-{ingestion_id}"):
         with st.container(gap="xxsmall"):
-            st.markdown(f"**Ingestion {one['id']}** · asked for by {who} · {one['state']}")
-            st.progress(min(1.0, share), text=f"{number(done)} of {accounts_label(one['accounts'])}")
-            st.caption(" · ".join(usage_parts(one, now)))
+            st.markdown(f"**Ingestion {ingestion_id}** · requested by {requester} · {ingestion['state']}")
+            st.progress(min(1.0, share), text=f"{number(finished)} of {quantity(ingestion['accounts'], 'account')}")
+            st.caption(" · ".join(usage_parts(ingestion, now)))
             if resumes_at is not None:
                 st.caption(
-                    f":orange[:material/pause_circle: The rest goes on at {resumes_at:%H:%M:%S} UTC: GitHub's budget is "
-                    "spent until then, or something failed and is tried again.]"
+                    f":orange[:material/pause_circle: The rest continues at {resumes_at:%H:%M:%S} UTC: GitHub's rate "
+                    "budget is used up until then, or a failed refresh is retried.]"
                 )
-        cancelled = one["state"] == "cancelled"
+        is_cancelled = ingestion["state"] == "cancelled"
         st.button(
-            "Stopping …" if cancelled else "Cancel", icon=":material/stop_circle:", disabled=cancelled,
-            on_click=cancel_ingestion, args=(int(one["id"]),), key=f"cancel-{one['id']}",
-            help="Ends after the account in hand; what is stored stays, the rest comes in its usual cadence",
+            "Stopping …" if is_cancelled else "Cancel", icon=":material/stop_circle:", disabled=is_cancelled,
+            on_click=cancel_ingestion, args=(ingestion_id,), key=f"cancel-{ingestion_id}",
+            help="Stops after the current account; what is stored stays, the rest is refreshed at its usual cadence",
         )  # fmt: skip
 
 
-def usage_parts(one: Series, now: datetime) -> list[str]:
-    requests = int(one["requests"])
+def usage_parts(ingestion: Mapping[Any, Any], now: datetime) -> list[str]:
+    requests = int(ingestion["requests"])
     parts = [
-        f"begun {time_ago(one['started_at'], now)}",
-        f"{number(requests)} requests",
-        f"{number(one['points'])} points",
+        f"started {time_ago(ingestion['started_at'], now)}",
+        quantity(requests, "request"),
+        quantity(ingestion["points"], "point"),
     ]
     if requests:
-        parts.append(f"{percent(int(one['not_modified']) / requests)} answered 304")
-    parts.append(f"{number(one['rows_written'])} rows")
-    if one["failed"]:
-        parts.append(f":orange[{number(one['failed'])} failed]")
+        parts.append(f"{percent(int(ingestion['not_modified']) / requests)} answered 304")
+    parts.append(quantity(ingestion["rows_written"], "row"))
+    if ingestion["failed"]:
+        parts.append(f":orange[{number(ingestion['failed'])} failed]")
     return parts
 
 
 def show_latest_items(found: DataFrame) -> None:
-    """The accounts that came last, errors among them."""
-    ids = [int(one) for one in found["id"]]
-    hand, items = ingestions.accounts_in_progress(ids), ingestions.latest_items(ids)
-    if len(hand):
-        names = ", ".join(escape_markdown(str(login)) for login in hand["login"])
-        others = int(hand["in_all"].iloc[0]) - len(hand)
-        st.markdown(f"Being asked for: {names}{f' and {number(others)} more' if others else ''} …")
+    """Show the accounts being refreshed now, and the latest outcomes."""
+    ids = [int(ingestion_id) for ingestion_id in found["id"]]
+    in_progress, items = ingestions.accounts_in_progress(ids), ingestions.latest_items(ids)
+    if len(in_progress):
+        names = ", ".join(escape_markdown(str(login)) for login in in_progress["login"])
+        more = int(in_progress["in_all"].iloc[0]) - len(in_progress)
+        st.markdown(f"Refreshing now: {names}{f' and {number(more)} more' if more else ''} …")
     if items.empty:
-        st.caption("No account is through yet.")
+        st.caption("No account is finished yet.")
         return
-    lines = [
-        f"{':orange' if one['error_code'] else ':gray'}[{one['finished_at']:%H:%M:%S}] **{escape_markdown(one['login'])}** {outcome_sentence(one)}"
-        for one in items.to_dict("records")
-    ]
+    lines = []
+    for item in items.to_dict("records"):
+        colour = ":orange" if item["error_code"] else ":gray"
+        name = escape_markdown(item["login"])
+        lines.append(f"{colour}[{item['finished_at']:%H:%M:%S}] **{name}** {outcome_sentence(item)}")
     st.markdown("  \n".join(lines))
 
 
 def cancel_ingestion(ingestion_id: int) -> None:
     admin = current.require_identity("admin")
     with errors_as_notices(), transaction() as connection:
-        cancelled = tracking_commands.cancel_ingestion(
+        is_cancelled = tracking_commands.cancel_ingestion(
             connection, admin, ingestion_id, datetime.now(UTC), current.origin()
         )
         st.toast(
-            "It ends after the account in hand." if cancelled else "It was over already.", icon=":material/stop_circle:"
+            "Stops after the current account." if is_cancelled else "It had already finished.",
+            icon=":material/stop_circle:",
         )

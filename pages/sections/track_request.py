@@ -1,4 +1,4 @@
-"""Asking for an account that is not tracked: the button, what happens next, and how far it is until it shows."""
+"""Track an account that is not tracked yet, or request it, and show progress until its page appears."""
 
 from datetime import UTC, datetime
 
@@ -22,19 +22,19 @@ from pages.session.common import errors_as_notices
 RERUN_EVERY = "1s"
 
 
-def is_auto_approved(reader: Identity) -> bool:
-    """Whether what *reader* asks for is tracked at once."""
-    return reader.is_admin or not settings().track_approval
+def is_auto_approved(identity: Identity) -> bool:
+    """Return whether a tracking request of *identity* needs no approval."""
+    return identity.is_admin or not settings().track_approval
 
 
-def show_tracking_status(login: str, standing: TrackingStatus) -> None:
-    """Let the reader ask for an account that nobody has asked for, or say what became of asking."""
-    if standing.is_tracked:
+def show_tracking_status(login: str, status: TrackingStatus) -> None:
+    """Show the first refresh's progress, the pending request, or else the button to track *login*."""
+    if status.is_tracked:
         show_first_refresh_progress(login, data_version())
-    elif standing.requested_at is not None:
-        now = datetime.now(UTC)
+    elif status.requested_at is not None:
+        when = time_ago(status.requested_at, datetime.now(UTC))
         st.info(
-            f"**{escape_markdown(login)}** was asked for {time_ago(standing.requested_at, now)}. An admin decides; it shows here then.",
+            f"**{escape_markdown(login)}** was requested {when}. It shows here once an admin has approved it.",
             icon=":material/how_to_vote:",
         )
     else:
@@ -42,79 +42,82 @@ def show_tracking_status(login: str, standing: TrackingStatus) -> None:
 
 
 def show_track_button(login: str) -> None:
-    reader = current.current_identity()
-    alone = is_auto_approved(reader)
+    is_approved = is_auto_approved(current.current_identity())
     st.button(
-        "Track it" if alone else "Ask for it", type="primary", icon=":material/bookmark_add:",
+        track_label(is_approved), type="primary", icon=":material/bookmark_add:",
         on_click=request_tracking, args=(login,), key="ask-for-it",
     )  # fmt: skip
     st.caption(
-        "GitHub is asked at once, and the account shows here as soon as it is stored; from then on its history is kept."
-        if alone
-        else "An admin decides whether it is tracked; once it is, GitHub is asked at once and the account shows here."
+        "It is fetched from GitHub now and shows here once it is stored; its history is kept from then on."
+        if is_approved
+        else "An admin decides whether it is tracked. After approval it is fetched from GitHub and shows here."
     )
 
 
+def track_label(is_approved: bool) -> str:
+    return "Track it" if is_approved else "Request tracking"
+
+
 def request_tracking(login: str) -> bool:
-    """Ask in the reader's name; False where that was refused, which is told."""
-    reader = current.current_identity()
+    """Send a tracking request as the reader. Returns False, with a notice, where it was refused."""
+    identity = current.current_identity()
     with errors_as_notices():
         name = parse_login(login)
-        limiter.check("track", str(reader.person_id))
+        limiter.check("track", str(identity.person_id))
         with transaction() as connection:
-            tracking_commands.request_tracking(connection, reader, [name], datetime.now(UTC), current.origin())
+            tracking_commands.request_tracking(connection, identity, [name], datetime.now(UTC), current.origin())
         return True
     return False
 
 
 def show_track_form() -> None:
-    """A login to ask for; its page then tells how far it is."""
-    alone = is_auto_approved(current.current_identity())
+    """Draw a form to request a login; its account page then shows the progress."""
+    is_approved = is_auto_approved(current.current_identity())
     with (
         st.form("ask-for", border=False),
         st.container(horizontal=True, vertical_alignment="bottom"),
     ):
         login = st.text_input("Account on GitHub", placeholder="octocat", width=260, max_chars=200)
-        if st.form_submit_button("Track it" if alone else "Ask for it", type="primary", icon=":material/bookmark_add:"):
-            asked = request_tracking(login)
-            if asked:
-                st.switch_page("account.py", query_params={"login": parse_login(login)})
+        is_submitted = st.form_submit_button(track_label(is_approved), type="primary", icon=":material/bookmark_add:")
+        if is_submitted and request_tracking(login):
+            st.switch_page("account.py", query_params={"login": parse_login(login)})
 
 
 @st.fragment(run_every=RERUN_EVERY)
 def show_first_refresh_progress(login: str, version: int) -> None:
-    """How far the first look is; the page runs again once what it stored is published."""
+    """Show how far the first refresh is; runs the page again once a data version after *version* has its result."""
     current.current_identity()
     now = datetime.now(UTC)
-    standing = tracking.tracking_status(login)
-    if not standing.is_tracked:
+    status = tracking.tracking_status(login)
+    if not status.is_tracked:
         st.rerun()
-    if standing.account_id is None:
+    if status.account_id is None:
         return
-    told = tracking.refresh_progress(standing.account_id)
-    if told.checked_at is not None and data_version() != version:
+    progress = tracking.refresh_progress(status.account_id)
+    if progress.checked_at is not None and data_version() != version:
         st.rerun()
     name = f"**{escape_markdown(login)}**"
-    if told.gone_at is not None:
+    if progress.gone_at is not None:
         st.warning(f"GitHub has no account called {name}.", icon=":material/person_off:")
-    elif told.checked_at is not None:
-        st.info(f"{name} is stored; its page comes in a moment …", icon=":material/check_circle:")
-    elif told.paused:
-        st.info(f"Tracking {name} is paused.", icon=":material/pause_circle:")
-    elif told.is_running:
-        st.info(f"GitHub is being asked for {name} …", icon=":material/sync:")
-    elif told.item_state == "failed":
-        why = told.error or "the log says why"
-        st.warning(f"{name} could not be read: {why}. It is tried again by itself.", icon=":material/history:")
+    elif progress.checked_at is not None:
+        st.info(f"{name} is stored; its page appears in a moment …", icon=":material/check_circle:")
+    elif progress.paused:
+        st.info(f"Tracking of {name} is paused.", icon=":material/pause_circle:")
+    elif progress.is_running:
+        st.info(f"{name} is being fetched from GitHub …", icon=":material/sync:")
+    elif progress.item_state == "failed":
+        reason = progress.error or "see the log"
+        st.warning(f"{name} could not be refreshed: {reason}. It is retried automatically.", icon=":material/history:")
     else:
         st.info(
-            f"{name} is tracked and waits for its first look. {waiting_reason(now)}", icon=":material/hourglass_top:"
+            f"{name} is tracked and waits for its first refresh. {waiting_reason(now)}",
+            icon=":material/hourglass_top:",
         )
 
 
 def waiting_reason(now: datetime) -> str:
-    """Why the first look takes its time."""
-    told, _ = query_or_reason(lambda: system.worker_counts(now))
-    if told is not None and not told.alive:
-        return "No worker is alive; it begins when one is."
-    return "It shows here by itself."
+    """Return why the first refresh has not started, or what happens next."""
+    workers, _ = query_or_reason(lambda: system.worker_counts(now))
+    if workers is not None and not workers.alive:
+        return "No worker is running; it starts when one is."
+    return "It appears here automatically."

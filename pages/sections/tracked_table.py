@@ -1,4 +1,4 @@
-"""The table of what is tracked: filtered, changed cell by cell, or acted on many at once."""
+"""The table of tracked accounts: filters, an editor, and actions on selected rows."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,39 +15,39 @@ from core.db.engine import transaction
 from core.exports import csv
 from core.queries import tracking
 from core.tracking import commands as tracking_commands
-from core.tracking.cadence_options import CADENCES, cadence_label
-from core.tracking.cadence_options import parse_cadence_label as meant_cadence
+from core.tracking.cadence_options import CADENCES, cadence_label, parse_cadence_label
+from core.wording import pluralize, quantity
 from pages.components import export
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.format import UNKNOWN, duration, number
-from pages.components.markdown import escape_markdown as as_text
+from pages.components.markdown import escape_markdown
+from pages.components.table import table_height
 from pages.session import current
 from pages.session.common import errors_as_notices
 
 MAX_ROWS = 1_000
 MAX_EXPLAINED = 3
+MAX_NAMED = 12
 STATES = ("all", "due", "queued", "failing", "new", "waiting", "paused")
 EDITABLE_COLUMNS = ("every", "priority", "paused", "note")
-NOTICE_KEY, STATE_PARAM = "board-done", "state"
-PLANNED_HELP = "What the planner chose, from how often the account changes, its priority and the budget"
+NOTICE_KEY, STATE_PARAM = "board-notice", "state"
+PLANNED_HELP = "Chosen by the planner from the account's change rate, its priority and the rate budget"
 
 
 def table_columns(cadences: list[str]) -> dict[str, Any]:
     return {
-        "chosen": column.CheckboxColumn("", width=40, help="Choose for the buttons below"),
+        "chosen": column.CheckboxColumn("", width=40, help="Select for the buttons below"),
         "login": column.TextColumn("Account", width=140, disabled=True, pinned=True),
         "state": column.TextColumn("State", width=72, disabled=True),
-        "every": column.SelectboxColumn("How often", options=cadences, width=115, required=True),
+        "every": column.SelectboxColumn("Cadence", options=cadences, width=115, required=True),
         "planned": column.TextColumn("Planned", width=78, disabled=True, help=PLANNED_HELP),
-        "changes": column.TextColumn(
-            "Changes", width=86, disabled=True, help="How often it changes, as far as was seen"
-        ),
+        "changes": column.TextColumn("Changes", width=86, disabled=True, help="Estimated change rate"),
         "priority": column.NumberColumn("Priority", min_value=-3, max_value=3, step=1, width=90, required=True),
         "paused": column.CheckboxColumn("Paused", width=88),
-        "due_at": TIMESTAMP_COLUMN | {"label": "Next look", "width": 122, "disabled": True},
-        "checked_at": TIMESTAMP_COLUMN | {"label": "Last look", "width": 122, "disabled": True},
+        "due_at": TIMESTAMP_COLUMN | {"label": "Next refresh", "width": 122, "disabled": True},
+        "checked_at": TIMESTAMP_COLUMN | {"label": "Last refreshed", "width": 122, "disabled": True},
         "note": column.TextColumn("Note", width=180, max_chars=tracking_commands.MAX_NOTE_LENGTH),
-        "failures": column.NumberColumn("Failed", width=65, disabled=True, help="Times in a row"),
+        "failures": column.NumberColumn("Failed", width=65, disabled=True, help="Consecutive failures"),
         "repositories": column.NumberColumn("Repositories", format="localized", width=95, disabled=True),
         "stars": column.NumberColumn("Stars", format="localized", width=80, disabled=True),
         "added_by": column.TextColumn("Added by", width=110, disabled=True),
@@ -55,7 +55,7 @@ def table_columns(cadences: list[str]) -> dict[str, Any]:
 
 
 def change_rate_label(changes_a_day: Any) -> str:
-    """How often something changes: 3.2 a day, 1.4 a week; a dash before anybody knows."""
+    """Return a change rate: `3.2 a day`, `1.4 a week`; a dash while it is unknown."""
     if pd.isna(changes_a_day):
         return UNKNOWN
     per_day = float(changes_a_day)
@@ -66,51 +66,51 @@ def change_rate_label(changes_a_day: Any) -> str:
     return f"{per_day * 7:.1f} a week" if per_day * 7 >= 0.1 else "hardly ever"
 
 
-def cadence_reason(one: Mapping[Any, Any]) -> str:
-    """Why an account is looked at as often as it is."""
-    name = f"**{as_text(str(one['login']))}**"
-    planned = duration(one["planned_hours"])
-    changes = change_rate_label(one["changes_a_day"])
-    if one["paused"]:
-        return f"{name} is paused: nobody looks until it is resumed."
-    if not pd.isna(one["every_hours"]):
-        return f"{name} is looked at every {duration(one['every_hours'])} because an admin pinned that."
-    if not one["is_planned"]:
-        return f"{name} is looked at every {planned}, the usual cadence: it was seen too seldom to be planned."
-    weight = f" and its priority is {one['priority']:+d}" if one["priority"] else ""
-    return f"{name} is looked at every {planned}: it changes {changes}{weight}, and the budget is spread by that."
+def cadence_reason(account: Mapping[Any, Any]) -> str:
+    """Return why an account has its cadence, as a sentence."""
+    name = f"**{escape_markdown(str(account['login']))}**"
+    planned = duration(account["planned_hours"])
+    changes = change_rate_label(account["changes_a_day"])
+    if account["paused"]:
+        return f"{name} is paused: it is not refreshed until it is resumed."
+    if not pd.isna(account["every_hours"]):
+        return f"{name} is refreshed every {duration(account['every_hours'])} because an admin pinned that cadence."
+    if not account["is_planned"]:
+        return f"{name} is refreshed every {planned}, the default cadence: too few refreshes to plan its own."
+    weight = f" and its priority is {account['priority']:+d}" if account["priority"] else ""
+    return f"{name} is refreshed every {planned}: it changes {changes}{weight}."
 
 
-def show(_admin: Identity, counted: dict[str, int], now: datetime) -> None:
-    if not counted["all"]:
+def show(_admin: Identity, counts: dict[str, int], now: datetime) -> None:
+    if not counts["all"]:
         st.info(
-            "Nothing is tracked yet. Add accounts above; the first look comes within a minute.",
+            "Nothing is tracked yet. Add accounts above; they are first refreshed within a minute.",
             icon=":material/waving_hand:",
         )
         return
-    if said := st.session_state.pop(NOTICE_KEY, ""):
-        st.success(said, icon=":material/check_circle:")
+    if notice := st.session_state.pop(NOTICE_KEY, ""):
+        st.success(notice, icon=":material/check_circle:")
     with st.container(horizontal=True, vertical_alignment="center", key="board-filters"):
         search = st.text_input(
             "Search", key="q", bind="query-params", max_chars=100, placeholder="Login, name or note",
             icon=":material/search:", label_visibility="collapsed", width=260,
         )  # fmt: skip
-        state = choose_state(counted)
+        state = choose_state(counts)
     found = tracking.tracked_table(now, search, "" if state == "all" else state, MAX_ROWS)
     if found.empty:
-        st.info("Nothing fits this search.", icon=":material/search_off:")
+        st.info("No account matches this search.", icon=":material/search_off:")
         return
     show_editor(found)
 
 
-def choose_state(counted: dict[str, int]) -> str:
-    """One of the states that there are; the address holds its bare name, since how many there are changes."""
-    asked = st.query_params.get(STATE_PARAM, "all")
+def choose_state(counts: dict[str, int]) -> str:
+    """Let the reader choose one of the states that occur. The URL holds the bare state, as the label's count changes."""
+    requested = st.query_params.get(STATE_PARAM, "all")
     chosen = st.pills(
         "State",
-        [one for one in STATES if one in {"all", asked} or counted.get(one)],
-        format_func=lambda one: f"{one} {number(counted.get(one, 0))}",
-        default=asked if asked in STATES else "all",
+        [state for state in STATES if state in {"all", requested} or counts.get(state)],
+        format_func=lambda state: f"{state} {number(counts.get(state, 0))}",
+        default=requested if requested in STATES else "all",
         key="board-state",
         on_change=store_state_in_url,
         label_visibility="collapsed",
@@ -119,7 +119,7 @@ def choose_state(counted: dict[str, int]) -> str:
 
 
 def store_state_in_url() -> None:
-    """Put the chosen state into the address: a link shows the same."""
+    """Store the chosen state in the URL."""
     chosen = st.session_state["board-state"]
     if chosen and chosen != "all":
         st.query_params[STATE_PARAM] = chosen
@@ -128,7 +128,7 @@ def store_state_in_url() -> None:
 
 
 def show_editor(found: DataFrame) -> None:
-    """The table itself, and what can be done with it."""
+    """Draw the editor and the buttons for changed and selected rows."""
     rows = found.assign(
         chosen=False,
         planned=[duration(hours) for hours in found["planned_hours"]],
@@ -140,32 +140,32 @@ def show_editor(found: DataFrame) -> None:
     )
     rows.attrs = {}
     cadences = list(dict.fromkeys([*CADENCES, *rows["every"]]))
-    shown = table_columns(cadences)
+    columns = table_columns(cadences)
     version = st.session_state.setdefault("board-version", 0)
     edited = st.data_editor(
-        rows[list(shown)],
-        column_config=shown,
+        rows[list(columns)],
+        column_config=columns,
         hide_index=True,
         placeholder="—",
-        height=min(560, 35 * (len(rows) + 1) + 3),
-        # Edits are kept by place: on another list they would be of somebody else.
+        height=table_height(len(rows), 560),
+        # Streamlit keeps edits by row position: on another list they would apply to other accounts.
         key=f"board-{version}-{crc32(str(list(found['account_id'])).encode())}",
     )
     changes = edited_settings(rows, edited)
-    chosen = [int(at) for at, is_chosen in enumerate(edited["chosen"]) if is_chosen]
-    show_action_buttons(found, changes, chosen)
-    for at in chosen[:MAX_EXPLAINED]:
-        st.caption(f":material/balance: {cadence_reason(found.iloc[at].to_dict())}")
+    selected = [int(row) for row, is_selected in enumerate(edited["chosen"]) if is_selected]
+    show_action_buttons(found, changes, selected)
+    for row in selected[:MAX_EXPLAINED]:
+        st.caption(f":material/balance: {cadence_reason(found.iloc[row].to_dict())}")
     more = f" The first {number(MAX_ROWS)} are shown: search for the others." if len(found) == MAX_ROWS else ""
     st.caption(f"{number(len(found))} shown.{more}")
 
 
 def edited_settings(before: DataFrame, after: DataFrame) -> dict[str, dict[str, Any]]:
-    """What was changed in the table: login -> what `core.tracking.accounts.update_tracking` takes."""
+    """Return the edits: login -> the changes that `core.tracking.accounts.update_tracking` takes."""
     changes: dict[str, dict[str, Any]] = {}
-    for at, login in enumerate(before["login"]):
+    for row, login in enumerate(before["login"]):
         for name in EDITABLE_COLUMNS:
-            old, new = before[name].iloc[at], after[name].iloc[at]
+            old, new = before[name].iloc[row], after[name].iloc[row]
             if (pd.isna(old) and pd.isna(new)) or (not pd.isna(old) and not pd.isna(new) and old == new):
                 continue
             changes.setdefault(str(login), {})[name] = parse_setting(name, new)
@@ -175,7 +175,7 @@ def edited_settings(before: DataFrame, after: DataFrame) -> dict[str, dict[str, 
 def parse_setting(name: str, value: Any) -> Any:
     match name:
         case "every":
-            return meant_cadence(str(value))
+            return parse_cadence_label(str(value))
         case "priority":
             return int(value)
         case "paused":
@@ -183,11 +183,11 @@ def parse_setting(name: str, value: Any) -> Any:
     return None if pd.isna(value) or not str(value).strip() else str(value)
 
 
-def show_action_buttons(found: DataFrame, changes: dict[str, dict[str, Any]], chosen: list[int]) -> None:
-    logins = [str(found["login"].iloc[at]) for at in chosen]
-    ids = [int(found["account_id"].iloc[at]) for at in chosen]
-    none = not chosen
-    count = f" {number(len(chosen))}" if chosen else ""
+def show_action_buttons(found: DataFrame, changes: dict[str, dict[str, Any]], selected: list[int]) -> None:
+    logins = [str(found["login"].iloc[row]) for row in selected]
+    ids = [int(found["account_id"].iloc[row]) for row in selected]
+    is_disabled = not selected
+    count = f" {number(len(selected))}" if selected else ""
     with st.container(horizontal=True, key="board-buttons"):
         st.button(
             f"Save {number(len(changes))} changed" if changes else "Save",
@@ -196,25 +196,30 @@ def show_action_buttons(found: DataFrame, changes: dict[str, dict[str, Any]], ch
         st.button(
             f"Refresh{count} now",
             icon=":material/sync:",
-            disabled=none,
+            disabled=is_disabled,
             on_click=refresh_now,
             args=(ids,),
             key="refresh",
         )
         pause = {login: {"paused": True} for login in logins}
         st.button(
-            f"Pause{count}", icon=":material/pause:", disabled=none, on_click=save_changes, args=(pause,), key="pause"
+            f"Pause{count}",
+            icon=":material/pause:",
+            disabled=is_disabled,
+            on_click=save_changes,
+            args=(pause,),
+            key="pause",
         )
         resume = {login: {"paused": False} for login in logins}
         st.button(
             f"Resume{count}",
             icon=":material/play_arrow:",
-            disabled=none,
+            disabled=is_disabled,
             on_click=save_changes,
             args=(resume,),
             key="resume",
         )
-        if st.button(f"Remove{count}", icon=":material/delete:", disabled=none, key="remove"):
+        if st.button(f"Remove{count}", icon=":material/delete:", disabled=is_disabled, key="remove"):
             confirm_removal(logins)
         export.export_button(
             "CSV", found.drop(columns=["account_id", "is_planned"]), csv, key="board-csv",
@@ -226,7 +231,7 @@ def save_changes(changes: dict[str, dict[str, Any]]) -> None:
     admin = current.require_identity("admin")
     with errors_as_notices(), transaction() as connection:
         changed = tracking_commands.update_tracking(connection, admin, changes, datetime.now(UTC), current.origin())
-        _set_notice(f"{number(changed)} {'account' if changed == 1 else 'accounts'} changed.")
+        _set_notice(f"{quantity(changed, 'account')} changed.")
 
 
 def refresh_now(account_ids: list[int]) -> None:
@@ -235,7 +240,7 @@ def refresh_now(account_ids: list[int]) -> None:
         started = tracking_commands.start_refresh(connection, admin, account_ids, datetime.now(UTC), current.origin())
         if started is not None:
             waiting = (
-                f" {number(started.queued_already)} waited already and come sooner now."
+                f" {number(started.queued_already)} {pluralize(started.queued_already, 'was', 'were')} already queued and moved to the front."
                 if started.queued_already
                 else ""
             )
@@ -244,19 +249,20 @@ def refresh_now(account_ids: list[int]) -> None:
 
 @st.dialog("Remove from tracking")
 def confirm_removal(logins: list[str]) -> None:
+    names = ", ".join(escape_markdown(login) for login in logins[:MAX_NAMED])
     st.markdown(
-        f"**{number(len(logins))}** will not be looked at any more: {', '.join(logins[:12])}{' …' if len(logins) > 12 else ''}"
+        f"**{quantity(len(logins), 'account')}** will no longer be refreshed: {names}{' …' if len(logins) > MAX_NAMED else ''}"
     )
-    st.caption("Their history stays, and goes on if they are added again.")
+    st.caption("Their history stays, and continues if they are added again.")
     if st.button("Remove", type="primary", key="remove-sure"):
         admin = current.require_identity("admin")
         with errors_as_notices(), transaction() as connection:
             stopped = tracking_commands.stop_tracking(connection, admin, logins, current.origin())
-            _set_notice(f"{number(stopped)} no longer tracked.")
+            _set_notice(f"{quantity(stopped, 'account')} no longer tracked.")
         st.rerun()
 
 
-def _set_notice(said: str) -> None:
-    """Tell in the next run, over a table that holds no unsaved edits any more."""
-    st.session_state[NOTICE_KEY] = said
+def _set_notice(notice: str) -> None:
+    """Show *notice* in the next run, above an editor without unsaved edits."""
+    st.session_state[NOTICE_KEY] = notice
     st.session_state["board-version"] = st.session_state.get("board-version", 0) + 1

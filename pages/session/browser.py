@@ -34,9 +34,7 @@ def script_source(name: str) -> str:
     return "\n".join(part.read_text(encoding="utf-8") for part in parts)
 
 
-def mount_script(
-    name: str, *, key: str, data: dict[str, Any], css: str = "", **on_change: Callable[[], None]
-) -> None:
+def mount_script(name: str, *, key: str, data: dict[str, Any], css: str = "", **on_change: Callable[[], None]) -> None:
     """Run the script *name* in the page; page.css hides the elements of scripts whose key begins with `script-`."""
     component = st.components.v2.component(f"almanac_{name}", js=script_source(name), css=css or None)
     component(key=key, data=data, **on_change)

@@ -8,8 +8,11 @@ import streamlit as st
 from core.errors import AlmanacError, BadInput, RateLimitExceeded, ServerUnavailable
 from pages.components import remaining_quota
 from pages.components.markdown import escape_markdown
-from pages.session import browser
+from pages.session import browser, current
 
+ADMIN_UNVERIFIED_MESSAGE = (
+    "Cannot verify your admin rights: the database is unavailable. This section reloads automatically."
+)
 REQUIREMENTS_CSS = """
 :host { font: 0.85rem var(--st-font); color: var(--st-text-color); }
 ul { list-style: none; display: inline-flex; flex-wrap: wrap; gap: 0 0.9rem; margin: 0 0 0 0.6rem; padding: 0; }
@@ -42,6 +45,19 @@ def errors_as_notices() -> Iterator[None]:
         show_notice(escape_markdown(str(error)))
 
 
+def is_admin_verified() -> bool:
+    """Check that the reader is an admin; shows a notice and returns False while the database cannot tell.
+
+    Raises NotSignedIn, or Forbidden for who is no admin.
+    """
+    try:
+        current.require_identity("admin")
+    except ServerUnavailable:
+        st.info(ADMIN_UNVERIFIED_MESSAGE, icon=":material/cloud_off:")
+        return False
+    return True
+
+
 def check_passwords_match(new: str, repeated: str) -> None:
     """Raise BadInput when the two differ."""
     if new != repeated:
@@ -70,7 +86,5 @@ def annotate_fields(
         "rules_for": rules_for,
         "checks_reload": checks_reload,
     }
-    browser.mount_script(
-        "annotate_fields", key=key, data=data, css=REQUIREMENTS_CSS, on_reloaded_change=lambda: None
-    )
+    browser.mount_script("annotate_fields", key=key, data=data, css=REQUIREMENTS_CSS, on_reloaded_change=lambda: None)
     return bool(st.session_state.get(key, {}).get("reloaded"))

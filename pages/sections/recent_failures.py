@@ -1,0 +1,36 @@
+"""Refreshes that failed lately."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+
+import streamlit as st
+from pandas import DataFrame
+from streamlit import column_config as column
+
+from core.queries import system
+from pages.components.status_cards import query_or_reason
+from pages.components.table import show_table
+from pages.session.common import is_admin_verified
+
+RERUN_EVERY = "5s"
+PERIOD = timedelta(days=7)
+COLUMNS = {
+    "at": column.DatetimeColumn("When", format="YYYY-MM-DD HH:mm", timezone="UTC", width=130),
+    "login": column.TextColumn("Account", width=140),
+    "code": column.TextColumn("Code", width=120),
+    "error": column.TextColumn("Error", width=420),
+}
+
+
+@st.fragment(run_every=RERUN_EVERY)
+def show() -> None:
+    if not is_admin_verified():
+        return
+    failures, reason = query_or_reason(lambda: system.recent_failures(datetime.now(UTC) - PERIOD))
+    if failures is None:
+        st.info(f"{reason} Recent failures show again with it.", icon=":material/cloud_off:")
+    elif not failures:
+        st.success(f"No account failed in the last {PERIOD.days} days.", icon=":material/check_circle:")
+    else:
+        rows = DataFrame([asdict(failure) for failure in failures], columns=list(COLUMNS))
+        show_table(rows, COLUMNS, max_height=290, alt="Recent failures, newest first", key="failures")
