@@ -19,7 +19,8 @@ from pages.sections import audit_trail, invite_people, person_detail
 from pages.session import current
 
 ROLES = {"Everyone": "", "Analysts": "analyst", "Admins": "admin"}
-STATES = {"Any state": None, "Active": True, "Inactive": False}
+STATES = {"Any state": "", "Active": "active", "Inactive": "inactive"}
+IS_ACTIVE = {"": None, "active": True, "inactive": False}
 SELECTED_PARAM = "person"
 COLUMNS = {
     "username": column.TextColumn("Username", width=120, pinned=True),
@@ -47,8 +48,8 @@ def filtered_people(now: datetime) -> DataFrame:
             width=260,
         )
         role = segmented_choice("Role", ROLES, key="role")
-        active = segmented_choice("State", STATES, key="state")
-    return people.list_people(now, search=search, role=role, active=active)
+        state = segmented_choice("State", STATES, key="state")
+    return people.list_people(now, search=search, role=role, active=IS_ACTIVE[state])
 
 
 admin, now = current.require_identity("admin"), datetime.now(UTC)

@@ -1,7 +1,7 @@
 """The audit trail with its filters, one page at a time."""
 
 from datetime import UTC, date, datetime, time
-from typing import Any, get_args
+from typing import get_args
 
 import streamlit as st
 from pandas import DataFrame, Timestamp
@@ -110,7 +110,7 @@ def read_filters() -> EventFilter:
 
 
 def _date_input(label: str, key: str) -> date | None:
-    chosen: Any = st.date_input(label, value=None, key=key, bind="query-params", format="YYYY-MM-DD", width=140)
+    chosen: date | None = st.date_input(label, value=None, key=key, bind="query-params", format="YYYY-MM-DD", width=140)
     return chosen
 
 
@@ -127,12 +127,19 @@ def show_page_buttons(found: DataFrame, total: int, cursors: list[PageCursor]) -
     st.caption(f"{number(first)}–{number(first + len(found) - 1)} of {of}")
     last = found.iloc[-1]
     next_page = PageCursor(Timestamp(last["at"]).to_pydatetime(), int(last["id"]))
+
+    def show_newer() -> None:
+        cursors.pop()
+
+    def show_older() -> None:
+        cursors.append(next_page)
+
     st.button(
         "Newer",
         icon=":material/chevron_left:",
         type="tertiary",
         disabled=not cursors,
-        on_click=cursors.pop,
+        on_click=show_newer,
         key="trail-newer",
     )
     st.button(
@@ -140,7 +147,7 @@ def show_page_buttons(found: DataFrame, total: int, cursors: list[PageCursor]) -
         icon=":material/chevron_right:",
         type="tertiary",
         disabled=len(found) < audit.PAGE_SIZE,
-        on_click=lambda: cursors.append(next_page),
+        on_click=show_older,
         key="trail-older",
     )
 

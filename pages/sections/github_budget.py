@@ -65,7 +65,7 @@ def show_refused_tokens(now: datetime) -> None:
     for token in refused or ():
         when = f" {time_ago(token.at, now)}" if token.at else ""
         st.warning(
-            f"GitHub refused **{escape_markdown(token.name)}**{when}: {escape_markdown(token.why)}. The other tokens "
+            f"GitHub refused **{escape_markdown(token.name)}**{when}: {escape_markdown(token.reason)}. The other tokens "
             "take over its accounts; replace it in `GITHUB_TOKENS` and restart the workers.",
             icon=":material/key_off:",
         )

@@ -7,7 +7,7 @@ from streamlit import column_config as column
 
 from core.auth import people as people_rules
 from core.auth import sign_out, tickets
-from core.auth.identity import Identity
+from core.auth.identity import Identity, Role
 from core.auth.people import Person
 from core.queries import people
 from pages.components.columns import TIMESTAMP_COLUMN
@@ -19,8 +19,8 @@ from pages.components.table import show_table
 from pages.session import current
 from pages.session.common import errors_as_notices, show_notice
 
-ROLE_NOUNS = {"admin": "an admin", "analyst": "an analyst"}
-ROLE_RIGHTS = {
+ROLE_NOUNS: dict[Role, str] = {"admin": "an admin", "analyst": "an analyst"}
+ROLE_RIGHTS: dict[Role, str] = {
     "admin": "Admins decide what is tracked, start ingestion and manage people.",
     "analyst": "Analysts read all pages.",
 }
@@ -75,7 +75,7 @@ def show_heading(person: Person, now: datetime) -> None:
 
 def show_action_buttons(admin: Identity, person: Person, is_last: bool) -> None:
     """Draw the actions; those that end the person's access ask for confirmation."""
-    other = "analyst" if person.role == "admin" else "admin"
+    other: Role = "analyst" if person.role == "admin" else "admin"
     why_not = LAST_ADMIN_HELP if is_last else None
     with st.container(horizontal=True, key="person-actions", gap="small"):
         if st.button(
@@ -122,7 +122,7 @@ def show_sessions_and_keys(person: Person, now: datetime) -> None:
 
 
 @st.dialog("Change the role")
-def confirm_role_change(admin: Identity, person: Person, role: str) -> None:
+def confirm_role_change(admin: Identity, person: Person, role: Role) -> None:
     st.markdown(
         f"**{escape_markdown(person.username)}** becomes {ROLE_NOUNS[role]}. {ROLE_RIGHTS[role]} "
         "Their sessions end and they have to sign in again."

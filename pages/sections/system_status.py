@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import streamlit as st
 
@@ -46,7 +47,7 @@ def show() -> None:
     }
     is_readable = cards["Postgres"].is_available and admin is not None
     for name, status in from_postgres.items():
-        cards[name] = check_status(lambda status=status: status(now)) if is_readable else unknown_status()
+        cards[name] = check_status(partial(status, now)) if is_readable else unknown_status()
     cards["Limits"] = check_status(lambda: limits_status(admin.person_id)) if admin else unknown_status()
     show_status_cards(cards, "parts")
     st.caption(f":material/schedule: {now:%H:%M:%S} UTC, every {RERUN_SECONDS} seconds")

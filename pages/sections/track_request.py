@@ -45,13 +45,17 @@ def show_track_button(login: str) -> None:
     is_approved = is_auto_approved(current.current_identity())
     st.button(
         track_label(is_approved), type="primary", icon=":material/bookmark_add:",
-        on_click=request_tracking, args=(login,), key="ask-for-it",
+        on_click=track_on_click, args=(login,), key="ask-for-it",
     )  # fmt: skip
     st.caption(
         "It is fetched from GitHub now and shows here once it is stored; its history is kept from then on."
         if is_approved
         else "An admin decides whether it is tracked. After approval it is fetched from GitHub and shows here."
     )
+
+
+def track_on_click(login: str) -> None:
+    request_tracking(login)
 
 
 def track_label(is_approved: bool) -> str:

@@ -4,7 +4,6 @@ The scripts in `scripts/` run in the page itself. A ticket or secret is sent to 
 request: it never appears in a URL, a log or an element of the page.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -34,7 +33,7 @@ def script_source(name: str) -> str:
     return "\n".join(part.read_text(encoding="utf-8") for part in parts)
 
 
-def mount_script(name: str, *, key: str, data: dict[str, Any], css: str = "", **on_change: Callable[[], None]) -> None:
+def mount_script(name: str, *, key: str, data: dict[str, Any], css: str = "", **on_change: Any) -> None:
     """Run the script *name* in the page; page.css hides the elements of scripts whose key begins with `script-`."""
     component = st.components.v2.component(f"almanac_{name}", js=script_source(name), css=css or None)
     component(key=key, data=data, **on_change)

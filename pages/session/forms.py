@@ -37,7 +37,7 @@ class NullCookieController:
         return None
 
 
-class CredentialsValidator(Validator):
+class CredentialsValidator(Validator):  # type: ignore[misc]  # the library has no types
     """Validate with our own rules. Raises BadInput with the reason, where the library would return False."""
 
     def validate_username(self, username: str) -> bool:
@@ -64,7 +64,7 @@ class CredentialsValidator(Validator):
         return ""
 
 
-class PeopleController(AuthenticationController):
+class PeopleController(AuthenticationController):  # type: ignore[misc]
     """Pass the forms' input to `core.auth`; `person` is who signed in or registered."""
 
     def __init__(self, origin: Origin, invite: str | None) -> None:
@@ -103,7 +103,7 @@ class PeopleController(AuthenticationController):
         return new_email, new_username, name
 
 
-class AuthenticationForms(stauth.Authenticate):
+class AuthenticationForms(stauth.Authenticate):  # type: ignore[misc]
     """The library's widgets; `person` is who signed in or registered in this run of the script."""
 
     def __init__(self, origin: Origin, invite: str | None = None) -> None:

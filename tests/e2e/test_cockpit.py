@@ -1,4 +1,4 @@
-"""What only a browser shows of the pages from which admins steer: uploads, live progress, rows that are chosen."""
+"""Admin pages in a real browser: uploads, live progress, selected rows."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -18,7 +18,7 @@ def quiet(
     clones: Callable[[], AbstractContextManager[str]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[str, DatabasePeople, Engine]]:
-    """A web process over a database of this module's own, without workers."""
+    """A web process with a database of its own and without workers."""
     with clones() as url, web_process(url, servers.redis_url, tmp_path_factory.mktemp("cockpit")) as address:
         engine = create_engine(url)
         with engine.begin() as connection:
@@ -30,7 +30,7 @@ def quiet(
 
 @pytest.fixture
 def cockpit(quiet, read: OpenMonitoredPage) -> Callable[..., MonitoredPage]:
-    """`cockpit(role="admin", width=420)`: a reader of that web process."""
+    """Open that web process in a browser as a new person: `cockpit(role="admin", width=420)`."""
     address, known, _ = quiet
 
     def opened(role: str = "admin", width: int = 1280, theme: str = "light") -> MonitoredPage:
@@ -56,10 +56,10 @@ def test_a_file_is_uploaded_and_looked_up(cockpit, tmp_path: Path):
     table.write_text("name,login\nOcto,octo\nNobody,-bad-\n")
     page.locator('input[type="file"]').set_input_files(table)
     page.locator(".st-key-look-up-file button").click()
-    expect(page.get_by_text("No worker is alive; it begins when one is")).to_be_visible()
+    expect(page.get_by_text("No worker is running; the lookup starts when one is")).to_be_visible()
 
 
-def test_a_run_is_started_watched_and_cancelled_without_loading_the_page_again(cockpit, quiet):
+def test_an_ingestion_is_started_followed_and_cancelled_without_a_reload(cockpit, quiet):
     _, _, engine = quiet
     page = cockpit().open("/ingestion", "Ingestion")
     page.get_by_role("button", name="Refresh 2 due").click()
@@ -82,19 +82,19 @@ def test_a_run_is_started_watched_and_cancelled_without_loading_the_page_again(c
         )
     expect(page.get_by_text("1 of 2 accounts")).to_be_visible()
     expect(page.get_by_text("failed: GitHub took too long").first).to_be_visible()
-    expect(page.get_by_text("Being asked for: octo …")).to_be_visible()
+    expect(page.get_by_text("Refreshing now: octo …")).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_text("It ends after the account in hand.")).to_be_visible()
+    expect(page.get_by_text("Stops after the current account.")).to_be_visible()
 
 
-def test_an_analyst_asks_for_an_account_that_nobody_tracks(cockpit):
+def test_an_analyst_tracks_a_new_account(cockpit):
     reader = cockpit("analyst")
     page = reader.open("/account?login=somebody-new", "Account")
     page.get_by_role("button", name="Track it").click()
-    expect(page.get_by_text("waits for its first look")).to_be_visible()
+    expect(page.get_by_text("waits for its first refresh")).to_be_visible()
     assert "login=somebody-new" in page.url
 
 
-def test_admin_pages_are_no_ones_else(cockpit):
+def test_admin_pages_are_refused_to_analysts(cockpit):
     page = cockpit("analyst").open("/ingestion", "For admins")
     expect(page.get_by_text("This page is for admins")).to_be_visible()

@@ -1,4 +1,4 @@
-"""The Alerts page: what is out of the ordinary for everybody, rules and webhooks for admins."""
+"""The Alerts page: alerts for everyone, rules and webhooks for admins."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ SECRET_PATH = "T0000/B0000/verysecret"
 
 @pytest.fixture
 def page(person: Callable[..., object], browser) -> Callable[..., AppTest]:
-    """`page(kind="Archived")`: the page by itself as an admin sees it."""
+    """Open the page by itself as an admin: `page(kind="Archived")`."""
     browser.sign_in(person("boss", role="admin"))
     return run_page_file
 
@@ -39,16 +39,18 @@ def rule_id(database, kind: str) -> int:
     return database.scalar(select(schema.alert_rule.c.id).where(schema.alert_rule.c.kind == kind))
 
 
-def add_alert(database, kind: str, message: str, *, hours_ago: float = 1, over: bool = True, **values: object) -> None:
+def add_alert(
+    database, kind: str, sentence: str, *, hours_ago: float = 1, ended: bool = True, **values: object
+) -> None:
     at = NOW - timedelta(hours=hours_ago)
     database.execute(
         insert(schema.alert).values(
             rule_id=rule_id(database, kind),
             kind=kind,
-            subject=message,
-            message=message,
+            subject=sentence,
+            sentence=sentence,
             raised_at=at,
-            ended_at=at if over else None,
+            ended_at=at if ended else None,
             **values,
         )
     )
@@ -77,39 +79,36 @@ def submit(shown: AppTest, label: str, form: str) -> AppTest:
     return button.click().run()
 
 
-# What everybody reads ------------------------------------------------------------------------------------------
-
-
-def test_a_quiet_almanac_says_so(reader, database):
+def test_a_page_without_alerts_says_so(reader, database):
     shown = run_page_file()
     assert not shown.exception
-    assert "Nothing is out of the ordinary" in page_text(shown)
-    assert "Nothing has been noticed yet" in page_text(shown)
+    assert "No active alerts" in page_text(shown)
+    assert "No alert has been raised yet" in page_text(shown)
 
 
-def test_what_lasts_comes_first_and_since_when(reader, database):
-    add_alert(database, "budget_short", "12 of 5,000 are left of octo graphql", hours_ago=3, over=False)
+def test_active_alerts_come_first_with_their_age(reader, database):
+    add_alert(database, "budget_short", "12 of 5,000 are left of octo graphql", hours_ago=3, ended=False)
     add_alert(database, "archived", "octo/cat was archived")
     said = page_text(run_page_file())
-    assert "1 thing is out of the ordinary" in said
+    assert "1 active alert" in said
     assert "12 of 5,000 are left of octo graphql" in said
     assert "3 h ago" in said
 
 
-def test_names_of_strangers_do_not_become_markdown(reader, database):
-    add_alert(database, "ingestion_failing", "[a](https://evil.example) **b**", over=False)
+def test_names_from_outside_do_not_become_markdown(reader, database):
+    add_alert(database, "ingestion_failing", "[a](https://evil.example) **b**", ended=False)
     assert "[a](https://evil.example)" not in page_text(run_page_file())
 
 
-def test_filters_are_in_the_address_and_add_up(reader, database):
+def test_filters_are_in_the_url_and_combine(reader, database):
     account = database.scalar(insert(schema.account).values(login="octo").returning(schema.account.c.id))
     add_alert(database, "archived", "octo/cat was archived", account_id=account)
     add_alert(database, "archived", "elsewhere/cat was archived")
     add_alert(database, "relicensed", "octo/cat changed its licence", account_id=account)
     assert list(run_page_file().dataframe[0].value["what"]) == ["Licence changed", "Archived", "Archived"]
-    assert run_page_file(kind="archived").dataframe[0].value["message"].iloc[0] == "elsewhere/cat was archived"
+    assert run_page_file(kind="archived").dataframe[0].value["sentence"].iloc[0] == "elsewhere/cat was archived"
     assert list(run_page_file(kind="Archived", of="OCTO").dataframe[0].value["account"]) == ["octo"]
-    assert "Nothing fits" in page_text(run_page_file(of="nobody"))
+    assert "No alert matches" in page_text(run_page_file(of="nobody"))
     assert "`kind=Moons`" in page_text(run_page_file(kind="Moons"))
 
 
@@ -117,9 +116,9 @@ def test_an_analyst_reads_rules_and_changes_nothing(reader, database):
     add_webhook(database)
     shown = run_page_file(rule=str(rule_id(database, "stars_jumped")))
     assert "A repository gains 100 stars and 5\N{NO-BREAK SPACE}% within a day" in list(
-        shown.dataframe[0].value["told"]
+        shown.dataframe[0].value["condition"]
     )
-    assert "Admins decide" in page_text(shown)
+    assert "Admins manage" in page_text(shown)
     assert not shown.button
     assert "example.com" not in page_text(shown)
 
@@ -136,17 +135,14 @@ def test_an_analyst_reads_rules_and_changes_nothing(reader, database):
         lambda: webhooks.remove_webhook(1),
     ],
 )
-def test_each_change_asks_again_who_wants_it(reader, call):
-    """A page may have stood open while its reader stopped being an admin."""
+def test_each_change_checks_the_role_again(reader, call):
+    """The reader of an open page may have lost the admin role."""
     st.session_state.clear()  # without a page all tests share one
     with pytest.raises(Forbidden):
         call()
 
 
-# Rules -----------------------------------------------------------------------------------------------------------
-
-
-def test_a_threshold_is_changed_and_written_into_the_trail(page, database):
+def test_a_changed_threshold_is_audited(page, database):
     jumped = rule_id(database, "stars_jumped")
     shown = page(rule=str(jumped))
     shown.number_input(key=f"rule-{jumped}-gained").set_value(500)
@@ -167,7 +163,7 @@ def test_a_rule_is_switched_off(page, database):
     assert audit_entries(database, "alert_rule_changed") == [("freshness_missed", "switched off")]
 
 
-def test_what_a_threshold_cannot_be_is_a_sentence(page, database):
+def test_an_invalid_threshold_is_refused_with_a_sentence(page, database):
     short = rule_id(database, "budget_short")
     shown = page(rule=str(short))
     shown.number_input(key=f"rule-{short}-share").set_value(0.0)
@@ -182,7 +178,7 @@ def test_a_rule_is_added_for_one_account(page, database):
     shown.selectbox(key="new-rule-kind").select("Archived").run()
     shown.text_input(key="new-rule-of").set_value("https://github.com/octo")
     shown = submit(shown, "Add", "new-rule")
-    assert "watched from now on" in page_text(shown)
+    assert "Rule Archived added" in page_text(shown)
     assert list(shown.dataframe[0].value["account"])[-1] == "octo"
     assert audit_entries(database, "alert_rule_changed") == [("archived", "added")]
 
@@ -193,7 +189,7 @@ def test_who_is_not_known_cannot_be_watched(page):
     assert "not known here" in page_text(submit(shown, "Add", "new-rule"))
 
 
-def test_what_lasts_is_about_all_accounts(page, database):
+def test_a_state_rule_covers_all_accounts(page, database):
     shown = page()
     shown.selectbox(key="new-rule-kind").select("Budget short").run()
     assert not [one for one in shown.text_input if one.key == "new-rule-of"]
@@ -202,17 +198,16 @@ def test_what_lasts_is_about_all_accounts(page, database):
         alert_rules.add_rule(database, "budget_short", {}, "boss", account)
 
 
-def test_a_rule_is_removed_with_what_it_noticed(page, database):
-    gone = rule_id(database, "archived")
+def test_a_deleted_rule_takes_its_alerts_with_it(page, database):
+    archived = rule_id(database, "archived")
     add_alert(database, "archived", "octo/cat was archived")
-    press(page(rule=str(gone)), "rule-remove")
-    assert rule_id(database, "archived") == gone
-    AppTest.from_string(f"from pages.sections import alert_rules\nalert_rules.remove({gone})", default_timeout=60).run()
+    press(page(rule=str(archived)), "rule-remove")
+    assert rule_id(database, "archived") == archived
+    AppTest.from_string(
+        f"from pages.sections import alert_rules\nalert_rules.remove_rule({archived})", default_timeout=60
+    ).run()
     assert rule_id(database, "archived") is None
     assert audit_entries(database, "alert_rule_changed") == [("archived", "removed")]
-
-
-# Webhooks --------------------------------------------------------------------------------------------------------
 
 
 def test_a_webhook_is_added_and_its_key_shown_once(page, database):
@@ -228,12 +223,12 @@ def test_a_webhook_is_added_and_its_key_shown_once(page, database):
     shown = press(shown, "webhook-key-copied")
     assert not shown.code
     assert audit_entries(database, "webhook_changed") == [("chat", "added")]
-    told = str(database.execute(text("SELECT details FROM audit_event")).all())
-    assert key not in told
-    assert SECRET_PATH not in told
+    audited = str(database.execute(text("SELECT details FROM audit_event")).all())
+    assert key not in audited
+    assert SECRET_PATH not in audited
 
 
-def test_of_an_address_only_the_host_is_shown(page, database):
+def test_only_the_host_of_a_url_is_shown(page, database):
     webhook_id = add_webhook(database)
     shown = page(webhook=str(webhook_id))
     everything = page_text(shown) + str([frame.value.to_csv() for frame in shown.dataframe])
@@ -243,7 +238,7 @@ def test_of_an_address_only_the_host_is_shown(page, database):
 
 
 @pytest.mark.parametrize("url", ["", "ftp://example.com", "https://ada:pw@example.com/", "https://"])
-def test_an_address_that_cannot_be_one_is_refused_without_repeating_it(page, database, url):
+def test_an_invalid_url_is_refused_without_repeating_it(page, database, url):
     shown = page()
     name, field = [one for one in shown.text_input if one.form_id == "new-webhook"]
     name.set_value("chat")
@@ -253,15 +248,15 @@ def test_an_address_that_cannot_be_one_is_refused_without_repeating_it(page, dat
     assert database.scalar(select(schema.webhook.c.id)) is None
 
 
-def test_a_test_is_queued_and_its_outcome_told_as_it_comes(page, database):
+def test_a_test_delivery_is_queued_and_its_progress_shown(page, database):
     webhook_id = add_webhook(database)
     shown = press(page(webhook=str(webhook_id)), "webhook-test")
     assert "Waiting for a worker" in page_text(shown)
     assert database.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'deliver'")) == 1
-    database.execute(schema.webhook_delivery.update().values(attempts=1, http_status=503, error="It answered 503"))
-    assert "It answered 503; it is tried again" in page_text(shown.run())
-    database.execute(schema.webhook_delivery.update().values(state="delivered", http_status=204, error=None))
-    assert "Delivered: it answered 204" in page_text(shown.run())
+    database.execute(schema.webhook_delivery.update().values(attempts=1, status=503, error="It answered 503"))
+    assert "It answered 503; it is retried automatically" in page_text(shown.run())
+    database.execute(schema.webhook_delivery.update().values(state="delivered", status=204, error=None))
+    assert "Delivered: it responded with status 204" in page_text(shown.run())
     database.execute(schema.webhook_delivery.update().values(state="failed", error="It answered 410"))
     assert "Not delivered. It answered 410" in page_text(shown.run())
     assert audit_entries(database, "webhook_changed") == [("chat", "tested")]
@@ -270,15 +265,17 @@ def test_a_test_is_queued_and_its_outcome_told_as_it_comes(page, database):
 def test_a_webhook_is_switched_off_and_removed(page, database):
     webhook_id = add_webhook(database, kinds=["archived"])
     shown = press(page(webhook=str(webhook_id)), "webhook-switch")
-    assert "told nothing" in page_text(shown)
+    assert "not notified" in page_text(shown)
     assert shown.button(key="webhook-test").disabled
     press(shown, "webhook-remove")
-    AppTest.from_string(f"from pages.sections import webhooks\nwebhooks.remove({webhook_id})", default_timeout=60).run()
+    AppTest.from_string(
+        f"from pages.sections import webhooks\nwebhooks.remove_webhook({webhook_id})", default_timeout=60
+    ).run()
     assert database.scalar(select(schema.webhook.c.id)) is None
     assert audit_entries(database, "webhook_changed") == [("chat", "switched off"), ("chat", "removed")]
 
 
-def test_a_webhook_that_somebody_removed_meanwhile_is_a_sentence(page, database):
+def test_a_webhook_deleted_meanwhile_is_a_sentence(page, database):
     webhook_id = add_webhook(database)
     shown = page(webhook=str(webhook_id))
     alert_rules.remove_webhook(database, webhook_id)

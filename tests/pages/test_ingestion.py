@@ -1,4 +1,4 @@
-"""The Ingestion page: what runs, what became of what ran, and how fresh all of it is."""
+"""The Ingestion page: running ingestions, their outcomes, and freshness."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import Connection, insert, text
 from sqlalchemy.exc import OperationalError
 from streamlit.testing.v1 import AppTest
@@ -38,7 +38,7 @@ def admin(person: Callable[..., object], browser) -> None:
 
 @pytest.fixture
 def page(admin: None, redis) -> Callable[..., AppTest]:
-    """`page(ingestion="7")`: the page by itself as an admin sees it."""
+    """Open the page by itself as an admin: `page(ingestion="7")`."""
     return run_page_file
 
 
@@ -51,11 +51,11 @@ def run_page_file(**parameters: str) -> AppTest:
 
 @dataclass
 class IngestionRows:
-    """Rows as web process and workers leave them."""
+    """Rows as the web process and the workers write them."""
 
     database: Connection
 
-    def track(self, *logins: str, due: bool = True) -> list[int]:
+    def add_tracked(self, *logins: str, due: bool = True) -> list[int]:
         at = NOW - timedelta(minutes=1) if due else NOW + timedelta(hours=1)
         ids = []
         for login in logins:
@@ -63,21 +63,21 @@ class IngestionRows:
             self.database.execute(insert(schema.tracked_account).values(account_id=ids[-1], due_at=at))
         return ids
 
-    def start(self, ids: list[int], trigger: str = "person", by: str | None = "ada") -> int:
+    def start_ingestion(self, ids: list[int], trigger: str = "person", by: str | None = "ada") -> int:
         started = ingestions.start(self.database, ids, JobOrigin(trigger, by, "req-1"), NOW)
         assert started is not None
         return started.id
 
-    def work(self) -> None:
-        """A worker has everything in hand."""
+    def start_work(self) -> None:
+        """Let a worker run all jobs."""
         self.database.execute(text("INSERT INTO procrastinate_workers DEFAULT VALUES"))
         self.database.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
 
-    def run(self, ingestion_id: int, state: str = "running", **values: object) -> int:
+    def add_run(self, ingestion_id: int, state: str = "running", **values: object) -> int:
         given = {"trigger": "person", "state": state, "ingestion_id": ingestion_id, **values}
         return self.database.scalar(insert(schema.ingest_run).values(**given).returning(schema.ingest_run.c.id))
 
-    def item(self, run_id: int, login: str, state: str = "stored", **values: object) -> None:
+    def add_item(self, run_id: int, login: str, state: str = "stored", **values: object) -> None:
         account = self.database.scalar(text("SELECT id FROM account WHERE login = :login"), {"login": login})
         given = {"repositories": 3, "rows_written": 12, "finished_at": datetime.now(UTC), **values}
         self.database.execute(
@@ -102,11 +102,8 @@ def raising(error: Exception) -> Callable[..., object]:
     return refuses
 
 
-# Who may ----------------------------------------------------------------------------------------------------------
-
-
-def test_an_analyst_sees_nothing_of_it(reader, cockpit):
-    cockpit.track("octo")
+def test_an_analyst_sees_nothing(reader, cockpit):
+    cockpit.add_tracked("octo")
     shown = run_page_file()
     assert not shown.dataframe
     assert not shown.button
@@ -121,46 +118,43 @@ def test_an_analyst_sees_nothing_of_it(reader, cockpit):
         lambda: running_ingestions.cancel_ingestion(1),
     ],
 )
-def test_each_change_asks_again_who_wants_it(reader, call):
-    """A page may have stood open while its reader stopped being an admin."""
+def test_each_change_checks_the_role_again(reader, call):
+    """The reader of an open page may have lost the admin role."""
     st.session_state.clear()
     with pytest.raises(Forbidden):
         call()
 
 
-# Starting ---------------------------------------------------------------------------------------------------------
-
-
-def test_nothing_tracked_is_no_failure(page):
+def test_a_page_without_tracked_accounts_shows_no_error(page):
     shown = page()
     assert not shown.exception
     assert not shown.error
     said = page_text(shown)
-    assert "No worker is alive: start one" in said
-    assert "no scheduler leads" in said
-    assert "Nothing is tracked, so nothing can be fresh" in said
+    assert "No worker is running: start one" in said
+    assert "no scheduler is running" in said
+    assert "Nothing is tracked, so there is no freshness" in said
     assert shown.button(key="all-due").disabled
 
 
-def test_all_that_is_due_is_started_once(page, cockpit, database):
-    cockpit.track("octo", "cat")
-    cockpit.track("later", due=False)
+def test_all_due_accounts_are_started_once(page, cockpit, database):
+    cockpit.add_tracked("octo", "cat")
+    cockpit.add_tracked("later", due=False)
     shown = page()
     assert shown.button(key="all-due").label == "Refresh 2 due"
     assert "requests" in page_text(shown)
     shown = shown.button(key="all-due").click().run()
     assert not shown.exception
-    assert "has begun with 2 accounts" in page_text(shown)
+    assert "started with 2 accounts" in page_text(shown)
     assert shown.button(key="all-due").disabled
     assert database.scalar(text("SELECT accounts FROM ingestion")) == 2
     trail = database.execute(text("SELECT action, actor FROM audit_event WHERE actor = 'boss'"))
     assert [tuple(row) for row in trail] == [("ingestion_started", "boss")]
 
 
-def test_one_account_is_started_and_asked_for_twice_it_is_one(page, cockpit, database):
-    cockpit.track("octo", due=False)
+def test_one_account_requested_twice_is_one_ingestion(page, cockpit, database):
+    cockpit.add_tracked("octo", due=False)
     shown = page()
-    for said in ("has begun with 1 account", "has these accounts already"):
+    for said in ("started with 1 account", "already in ingestion"):
         shown.text_input(key="one-login").set_value("https://github.com/octo")
         (button,) = [one for one in shown.button if one.form_id == "one-form"]
         shown = button.click().run()
@@ -169,9 +163,9 @@ def test_one_account_is_started_and_asked_for_twice_it_is_one(page, cockpit, dat
 
 
 @pytest.mark.parametrize(
-    ("given", "said"), [("nobody", "not known here"), ("-bad-", "no GitHub login"), ("", "missing")]
+    ("given", "said"), [("nobody", "not stored yet"), ("-bad-", "no GitHub login"), ("", "missing")]
 )
-def test_who_cannot_be_refreshed_is_a_sentence(page, given, said):
+def test_an_account_that_cannot_be_refreshed_is_a_sentence(page, given, said):
     shown = page()
     shown.text_input(key="one-login").set_value(given)
     (button,) = [one for one in shown.button if one.form_id == "one-form"]
@@ -180,23 +174,20 @@ def test_who_cannot_be_refreshed_is_a_sentence(page, given, said):
     assert said in page_text(shown)
 
 
-# While it runs ----------------------------------------------------------------------------------------------------
-
-
-def test_what_waits_for_a_worker_says_so(page, cockpit):
-    cockpit.start(cockpit.track("octo"))
+def test_an_ingestion_without_a_worker_says_so(page, cockpit):
+    cockpit.start_ingestion(cockpit.add_tracked("octo"))
     said = page_text(page())
-    assert "asked for by ada · queued" in said
-    assert "No worker is alive: these jobs wait" in said
+    assert "requested by ada · queued" in said
+    assert "No worker is running: these jobs wait" in said
 
 
-def test_progress_errors_and_what_is_in_hand_are_told_as_they_come(page, cockpit):
-    started = cockpit.start(cockpit.track("octo", "cat", "dog"))
-    cockpit.work()
-    run = cockpit.run(started, requests=20, points=3, not_modified=5, rows_written=12)
-    assert "Being asked for: octo, cat, dog" in page_text(page())
-    cockpit.item(run, "octo")
-    cockpit.item(run, "cat", "failed", error_code="timeout", error="GitHub took too long")
+def test_progress_errors_and_running_accounts_are_shown_live(page, cockpit):
+    started = cockpit.start_ingestion(cockpit.add_tracked("octo", "cat", "dog"))
+    cockpit.start_work()
+    run = cockpit.add_run(started, requests=20, points=3, not_modified=5, rows_written=12)
+    assert "Refreshing now: octo, cat, dog" in page_text(page())
+    cockpit.add_item(run, "octo")
+    cockpit.add_item(run, "cat", "failed", error_code="timeout", error="GitHub took too long")
     shown = page()
     said = page_text(shown)
     assert "running" in said
@@ -204,31 +195,31 @@ def test_progress_errors_and_what_is_in_hand_are_told_as_they_come(page, cockpit
     assert "1 failed" in said
     assert "failed: GitHub took too long" in said
     assert "stored, 3 repositories, 12 rows written" in said
-    assert "Being asked for: dog …" in said
+    assert "Refreshing now: dog …" in said
     (bar,) = [one for one in shown.get("progress") if "of 3" in one.proto.text]
     assert (bar.proto.value, bar.proto.text) == (66, "2 of 3 accounts")
 
 
-def test_what_waits_for_a_full_budget_says_until_when(page, cockpit, database, monkeypatch):
-    cockpit.start(cockpit.track("octo"))
+def test_an_ingestion_waiting_for_the_budget_shows_when_it_continues(page, cockpit, database, monkeypatch):
+    cockpit.start_ingestion(cockpit.add_tracked("octo"))
     later = NOW + timedelta(minutes=30)
     database.execute(text("UPDATE procrastinate_jobs SET scheduled_at = :at"), {"at": later})
-    assert f"The rest goes on at {later:%H:%M:%S} UTC" in page_text(page())
+    assert f"The rest continues at {later:%H:%M:%S} UTC" in page_text(page())
     seen = RateBudgetSummary((), 0, NOW + timedelta(minutes=5))
     monkeypatch.setattr(shared_state, "load_rate_budget", lambda *_: seen)
-    assert f"nothing is asked before {seen.paused_until:%H:%M:%S} UTC" in page_text(page())
+    assert f"no request is sent before {seen.paused_until:%H:%M:%S} UTC" in page_text(page())
 
 
 def test_a_running_ingestion_is_cancelled(page, cockpit, database):
-    started = cockpit.start(cockpit.track("octo"))
+    started = cockpit.start_ingestion(cockpit.add_tracked("octo"))
     shown = page().button(key=f"cancel-{started}").click().run()
     assert not shown.exception
     assert asked_for.get_ingestion(started).state == "cancelled"
     assert database.scalar(text("SELECT action FROM audit_event WHERE actor = 'boss'")) == "ingestion_cancelled"
-    assert "No account is being asked for" in page_text(shown)
+    assert "No ingestion is running" in page_text(shown)
 
 
-def test_what_is_read_in_the_background_is_named(page, database):
+def test_background_jobs_are_named(page, database):
     database.execute(
         text(
             "INSERT INTO procrastinate_jobs (queue_name, task_name, args)"
@@ -239,14 +230,11 @@ def test_what_is_read_in_the_background_is_named(page, database):
 
 
 def test_names_from_outside_do_not_become_markdown(page, cockpit):
-    cockpit.start(cockpit.track("octo"), by="**[x](https://evil.example)**")
+    cockpit.start_ingestion(cockpit.add_tracked("octo"), by="**[x](https://evil.example)**")
     assert "[x](https" not in page_text(page())
 
 
-# Budgets ----------------------------------------------------------------------------------------------------------
-
-
-def test_each_budget_has_a_gauge_with_its_reset(page, monkeypatch):
+def test_each_rate_budget_has_a_gauge_with_its_reset(page, monkeypatch):
     resets_at = datetime.now(UTC) + timedelta(minutes=20)
     seen = RateBudgetSummary(
         (
@@ -266,66 +254,60 @@ def test_a_token_that_github_refused_is_named_with_its_reason(page, redis):
     redis.hset(refused_tokens.refused_tokens_key(settings().github_api_url), "ab12cd34", json.dumps(told))
     said = page_text(page())
     assert "GitHub refused **octo" in said
-    assert "The others go on with its accounts" in said
+    assert "The other tokens take over its accounts" in said
 
 
-# Servers away -----------------------------------------------------------------------------------------------------
-
-
-def test_without_redis_budgets_are_told_off_and_the_rest_goes_on(page, cockpit, monkeypatch):
-    cockpit.track("octo")
-    monkeypatch.setattr(shared_state, "load_rate_budget", raising(RedisAway()))
+def test_without_redis_the_rest_of_the_page_works(page, cockpit, monkeypatch):
+    cockpit.add_tracked("octo")
+    monkeypatch.setattr(shared_state, "load_rate_budget", raising(RedisConnectionError()))
     shown = page()
     assert not shown.exception
     assert not shown.error
-    assert "Redis does not answer. Budgets are shared through Redis" in page_text(shown)
+    assert "The rate budget is shared through Redis" in page_text(shown)
     assert "Refresh 1 due" in [one.label for one in shown.button]
 
 
-def test_without_postgres_the_part_that_lives_says_so(page, cockpit, monkeypatch):
-    cockpit.track("octo")
-    away = OperationalError("SELECT 1", {}, Exception("connection refused"))
-    monkeypatch.setattr(asked_for, "active_ingestions", raising(away))
+def test_without_postgres_the_live_section_says_so(page, cockpit, monkeypatch):
+    cockpit.add_tracked("octo")
+    unavailable = OperationalError("SELECT 1", {}, Exception("connection refused"))
+    monkeypatch.setattr(asked_for, "active_ingestions", raising(unavailable))
     shown = page()
     assert not shown.exception
-    assert "Postgres does not answer. What runs is not known meanwhile" in page_text(shown)
+    assert "Running ingestions are unknown meanwhile" in page_text(shown)
 
 
-# What ran ---------------------------------------------------------------------------------------------------------
-
-
-def test_runs_are_filtered_and_lead_to_each_accounts_outcome(page, cockpit):
-    first = cockpit.start(cockpit.track("octo", "cat"))
-    run = cockpit.run(first, requests=4, not_modified=1)
-    cockpit.item(run, "octo")
-    cockpit.item(run, "cat", "gone", error_code="not_found", error="There is no such account")
+def test_ingestions_are_filtered_and_lead_to_account_outcomes(page, cockpit):
+    first = cockpit.start_ingestion(cockpit.add_tracked("octo", "cat"))
+    run = cockpit.add_run(first, requests=4, not_modified=1)
+    cockpit.add_item(run, "octo")
+    cockpit.add_item(run, "cat", "gone", error_code="not_found", error="There is no such account")
     cockpit.finish_all()
-    second = cockpit.start(cockpit.track("dog"), trigger="schedule", by=None)
-    cockpit.item(cockpit.run(second, trigger="schedule"), "dog", "unchanged")
+    second = cockpit.start_ingestion(cockpit.add_tracked("dog"), trigger="schedule", by=None)
+    cockpit.add_item(cockpit.add_run(second, trigger="schedule"), "dog", "unchanged")
     cockpit.finish_all()
 
-    def listed(**asked: str) -> list[int]:
+    def listed(**parameters: str) -> list[int]:
         return next(
-            (list(frame.value["id"]) for frame in run_page_file(**asked).dataframe if "took" in frame.value), []
+            (list(frame.value["id"]) for frame in run_page_file(**parameters).dataframe if "took" in frame.value), []
         )
 
     assert listed() == [second, first]
-    assert listed(by="Timetable") == [second]
+    assert listed(by="Schedule") == [second]
     assert listed(outcome="Partial") == [first]
     assert listed(account="OCTO") == [first]
-    assert "No ingestion fits" in page_text(run_page_file(account="nobody"))
+    assert "No ingestion matches" in page_text(run_page_file(account="nobody"))
     shown = page(ingestion=str(first))
     assert "request `req-1`" in page_text(shown)
     outcomes = next(frame.value for frame in shown.dataframe if "outcome" in frame.value)
     assert outcomes.set_index("login")["outcome"].to_dict() == {
-        "cat": "is gone: There is no such account",
+        "cat": "deleted or private: There is no such account",
         "octo": "stored, 3 repositories, 12 rows written",
     }
 
 
 @pytest.mark.parametrize("given", ["0", "x", "-1", "9" * 30, "<b>"])
-def test_an_ingestion_that_is_not_there_is_said(page, cockpit, given):
-    cockpit.start(cockpit.track("octo"))
+def test_an_unknown_ingestion_is_a_sentence(page, cockpit, given):
+    cockpit.start_ingestion(cockpit.add_tracked("octo"))
     shown = page(ingestion=given)
     assert not shown.exception
     assert "There is no ingestion" in page_text(shown)
@@ -334,7 +316,7 @@ def test_an_ingestion_that_is_not_there_is_said(page, cockpit, given):
 @pytest.mark.parametrize(
     ("seconds", "said"), [(0, "0 s"), (59, "59 s"), (125, "2 min 5 s"), (3_780, "1 h 3 min"), (-5, "0 s")]
 )
-def test_how_long_it_took(seconds, said):
+def test_run_duration(seconds, said):
     assert ingestion_list.run_duration(NOW, NOW + timedelta(seconds=seconds), NOW) == said
     assert ingestion_list.run_duration(NOW, None, NOW + timedelta(seconds=seconds)) == said
 
@@ -342,14 +324,11 @@ def test_how_long_it_took(seconds, said):
 def test_an_outcome_is_a_sentence():
     one = {"state": "stored", "repositories": 2, "rows_written": 0, "error": "languages wait for more budget"}
     assert outcome_sentence(one) == "stored, 2 repositories, 0 rows written; languages wait for more budget"
-    assert outcome_sentence({"state": "failed", "error": None, "repositories": None}) == "failed; the log says why"
+    assert outcome_sentence({"state": "failed", "error": None, "repositories": None}) == "failed; see the log"
 
 
-# Freshness --------------------------------------------------------------------------------------------------------
-
-
-def test_freshness_counts_only_what_is_wanted(page, cockpit, database):
-    ids = cockpit.track("fresh", "stale", "never", "off", due=False)
+def test_freshness_counts_only_active_accounts(page, cockpit, database):
+    ids = cockpit.add_tracked("fresh", "stale", "never", "off", due=False)
     for account, hours in zip(ids, (1, 30, None, 99), strict=True):
         at = None if hours is None else datetime.now(UTC) - timedelta(hours=hours)
         database.execute(schema.account.update().where(schema.account.c.id == account).values(checked_at=at))
@@ -359,8 +338,8 @@ def test_freshness_counts_only_what_is_wanted(page, cockpit, database):
     shown = page()
     assert not shown.exception
     cards = {metric.label: metric.value for metric in shown.metric}
-    assert cards["Within target"] == "33\N{NO-BREAK SPACE}%"
-    assert cards["Never looked at"] == "1"
+    assert cards["On time"] == "33\N{NO-BREAK SPACE}%"
+    assert cards["Never refreshed"] == "1"
     worst = next(frame.value for frame in shown.dataframe if "age" in frame.value)
     assert list(worst["login"]) == ["never", "stale", "fresh"]
     assert worst["age"].tolist()[1:] == ["30 h", "1 h"]

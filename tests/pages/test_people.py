@@ -1,4 +1,4 @@
-"""The People page: who is there, what an admin can change about it, and the trail of it all."""
+"""The People page: the list, an admin's actions, and the audit trail."""
 
 import re
 from collections.abc import Callable
@@ -20,23 +20,23 @@ PAGES = Path(__file__).resolve().parents[2] / "pages"
 
 @pytest.fixture
 def admin(person: Callable[..., Person], browser) -> Person:
-    """An admin who is signed in."""
-    known = person("boss", role="admin")
-    browser.sign_in(known)
-    return known
+    """A signed-in admin."""
+    boss = person("boss", role="admin")
+    browser.sign_in(boss)
+    return boss
 
 
 @pytest.fixture
 def page(admin: Person) -> Callable[..., AppTest]:
-    """`page(person="ada")`: the page by itself with the address's parameters, as an admin sees it."""
+    """Open the page by itself as an admin, with these URL parameters: `page(person="ada")`."""
 
-    def opened(**parameters: str) -> AppTest:
+    def run_page_file(**parameters: str) -> AppTest:
         shown = AppTest.from_file(str(PAGES / "people.py"), default_timeout=60)
         for name, value in parameters.items():
             shown.query_params[name] = value
         return shown.run()
 
-    return opened
+    return run_page_file
 
 
 def listed_usernames(shown: AppTest) -> list[str]:
@@ -50,7 +50,7 @@ def press(shown: AppTest, *keys: str) -> AppTest:
 
 
 def shown_link(shown: AppTest) -> str:
-    """The link on the page, by its secret."""
+    """Return the link on the page."""
     (code,) = shown.code
     return code.value
 
@@ -62,8 +62,8 @@ def add_audit_event(database, actor: str, action: str = "sign_in", **values: obj
 
 
 @pytest.mark.parametrize("file", ["people.py", "system.py"])
-def test_the_page_itself_refuses_whoever_is_no_admin(reader, file):
-    """Whatever the menu offers: these pages run here without it."""
+def test_the_page_itself_refuses_analysts(reader, file):
+    """The pages run here without the menu, which hides them."""
     shown = AppTest.from_file(str(PAGES / file), default_timeout=60).run()
     assert shown.exception or not shown.dataframe
     assert not shown.dataframe
@@ -71,13 +71,13 @@ def test_the_page_itself_refuses_whoever_is_no_admin(reader, file):
     assert not shown.metric
 
 
-def test_an_analyst_who_asks_for_it_is_not_led_to_it(reader, visit):
+def test_analysts_cannot_navigate_to_admin_pages(reader, visit):
     for name in ("people", "system"):
         with pytest.raises(ValueError, match="Could not find a navigation page"):
             visit(name)
 
 
-def test_everybody_is_listed_with_sessions_and_state(page, person):
+def test_people_are_listed_with_sessions_and_state(page, person):
     person("ada", email="ada@example.org", display_name="Ada Lovelace")
     shown = page()
     assert not shown.exception
@@ -90,19 +90,19 @@ def test_everybody_is_listed_with_sessions_and_state(page, person):
         "People": "2",
         "Active admins": "1",
         "Inactive": "0",
-        "Sessions open": "1",
+        "Active sessions": "1",
     }
 
 
-def test_the_address_holds_search_and_filters(page, person):
+def test_search_and_filters_are_in_the_url(page, person):
     person("ada")
     person("bob", role="admin")
     assert listed_usernames(page(q="ADA")) == ["ada"]
     assert listed_usernames(page(role="Admins")) == ["bob", "boss"]
-    assert "Nobody fits" in page_text(page(state="Inactive"))
+    assert "No person matches" in page_text(page(state="Inactive"))
 
 
-def test_nobody_called_so_is_said(page):
+def test_an_unknown_name_is_a_sentence(page):
     assert "no person called" in page_text(page(person="<b>nobody</b>"))
 
 
@@ -112,12 +112,12 @@ def test_a_person_shows_sessions_by_device_and_keys(page, person, database):
     database.execute(insert(schema.api_key).values(person_id=ada.id, name="notebook", hash=b"h", hint="abcd"))
     shown = page(person="ada")
     assert shown.dataframe[1].value["device"].tolist() == ["Firefox on Windows"]
-    assert shown.dataframe[1].value["ip_address"].tolist() == ["192.0.2.7"]
+    assert shown.dataframe[1].value["address"].tolist() == ["192.0.2.7"]
     assert shown.dataframe[2].value["name"].tolist() == ["notebook"]
 
 
 def run_dialog(call: str) -> AppTest:
-    """A dialog by itself: in these tests a click runs the whole page, which closes those that stand on it."""
+    """Run a dialog by itself: in AppTest a click runs the whole page, which closes its dialogs."""
     shown = AppTest.from_string(
         f"""
 from core.auth.people import find_by_username
@@ -130,9 +130,9 @@ from pages.session import current
     return shown.run()
 
 
-def test_a_role_changes_once_it_was_confirmed_and_sessions_end(page, person):
+def test_a_confirmed_role_change_ends_sessions(page, person):
     ada = person("ada")
-    open_one = sessions.start(ada.id, Origin())
+    session = sessions.start(ada.id, Origin())
     assert "Their sessions end" in page_text(press(page(person="ada"), "role-change"))
     assert people.get(ada.id).role == "analyst"
     press(
@@ -142,10 +142,10 @@ def test_a_role_changes_once_it_was_confirmed_and_sessions_end(page, person):
         "role-sure",
     )
     assert people.get(ada.id).role == "admin"
-    assert sessions.get_live(open_one.session_id) is None
+    assert sessions.get_live(session.session_id) is None
 
 
-def test_deactivating_asks_first_and_can_be_undone(page, person):
+def test_deactivation_is_confirmed_and_can_be_undone(page, person):
     ada = person("ada")
     assert "can no longer sign in" in page_text(press(page(person="ada"), "deactivate"))
     assert people.get(ada.id).active
@@ -158,7 +158,7 @@ def test_deactivating_asks_first_and_can_be_undone(page, person):
     assert people.get(ada.id).active
 
 
-def test_who_is_about_to_shut_themselves_out_is_told(admin, person):
+def test_an_admin_is_warned_before_locking_themselves_out(admin, person):
     person("other", role="admin")
     for call in (
         "confirm_role_change(current.require_identity('admin'), find_by_username('boss'), 'analyst')",
@@ -168,15 +168,15 @@ def test_who_is_about_to_shut_themselves_out_is_told(admin, person):
         assert "This is you" in page_text(run_dialog(f"person_detail.{call}"))
 
 
-def test_the_last_admin_stays_and_the_page_says_why(page):
+def test_the_last_admin_cannot_be_demoted_and_the_page_says_why(page):
     shown = page(person="boss")
     assert shown.button(key="role-change").disabled
     assert shown.button(key="deactivate").disabled
     assert "last active admin" in page_text(shown)
 
 
-def test_the_last_admin_stays_even_where_the_page_is_older_than_that(admin, person, database):
-    """Two admins demote each other at once: the page still shows buttons, the rule holds."""
+def test_the_last_admin_cannot_be_demoted_from_an_outdated_page(admin, person, database):
+    """Two admins demote each other at once: the page still shows the buttons, the rule holds."""
     other = person("other", role="admin")
     shown = run_dialog(
         "person_detail.confirm_role_change(current.require_identity('admin'), find_by_username('boss'), 'analyst')"
@@ -187,18 +187,18 @@ def test_the_last_admin_stays_even_where_the_page_is_older_than_that(admin, pers
     assert "last" in page_text(shown)
 
 
-def test_all_sessions_end_in_the_name_of_the_admin(admin, person, database):
+def test_ending_all_sessions_is_audited_as_the_admin(admin, person, database):
     ada = person("ada")
-    open_ones = [sessions.start(ada.id, Origin()) for _ in range(2)]
+    started = [sessions.start(ada.id, Origin()) for _ in range(2)]
     press(
         run_dialog("person_detail.confirm_end_sessions(current.require_identity('admin'), find_by_username('ada'))"),
         "end-sure",
     )
-    assert [sessions.get_live(one.session_id) for one in open_ones] == [None, None]
-    told = database.execute(
-        text("SELECT actor, target, ip_address FROM audit_event WHERE action = 'session_ended'")
+    assert [sessions.get_live(one.session_id) for one in started] == [None, None]
+    event = database.execute(
+        text("SELECT actor, target, address FROM audit_event WHERE action = 'session_ended'")
     ).one()
-    assert (told.actor, told.target, str(told.ip_address)) == ("boss", "ada", "127.0.0.1")
+    assert (event.actor, event.target, str(event.address)) == ("boss", "ada", "127.0.0.1")
 
 
 def test_a_reset_link_is_shown_once_and_works(admin, person):
@@ -207,15 +207,15 @@ def test_a_reset_link_is_shown_once_and_works(admin, person):
         run_dialog("person_detail.confirm_reset_link(current.require_identity('admin'), find_by_username('ada'))"),
         "reset-sure",
     )
-    address, _, secret = shown_link(shown).partition("#")
-    assert address.endswith("/reset")
+    url, _, secret = shown_link(shown).partition("#")
+    assert url.endswith("/reset")
     assert tickets.check_reset(secret).username == "ada"
     assert re.search(r"Valid until \d{4}-\d\d-\d\d \d\d:\d\d UTC", page_text(shown))
     assert secret not in str(shown.session_state)
     assert not shown.run().code
 
 
-def test_an_admin_who_was_demoted_meanwhile_can_do_nothing_any_more(admin, person):
+def test_an_admin_demoted_meanwhile_can_change_nothing(admin, person):
     ada = person("ada")
     shown = run_dialog("person_detail.confirm_deactivation(current.current_identity(), find_by_username('ada'))")
     person("other", role="admin")
@@ -224,19 +224,19 @@ def test_an_admin_who_was_demoted_meanwhile_can_do_nothing_any_more(admin, perso
     assert people.get(ada.id).active
 
 
-def test_adding_somebody_gives_a_link_to_set_their_password(admin):
+def test_adding_a_person_shows_a_link_to_set_their_password(admin):
     shown = submit(
-        fill(run_dialog("invite_people.add_person(current.require_identity('admin'))"), "Name", "ada"), "Add"
+        fill(run_dialog("invite_people.add_person(current.require_identity('admin'))"), "Username", "ada"), "Add"
     )
     added = people.find_by_username("ada")
     assert added.role == "analyst"
     assert tickets.check_reset(shown_link(shown).partition("#")[2]).id == added.id
 
 
-def test_a_name_that_is_taken_is_said_and_changes_nothing(admin, person):
+def test_a_taken_username_is_refused(admin, person):
     person("ada")
     shown = submit(
-        fill(run_dialog("invite_people.add_person(current.require_identity('admin'))"), "Name", "ADA"), "Add"
+        fill(run_dialog("invite_people.add_person(current.require_identity('admin'))"), "Username", "ADA"), "Add"
     )
     assert "taken" in page_text(shown)
     assert not shown.code
@@ -247,13 +247,13 @@ def test_an_invitation_is_a_link_to_register(admin, monkeypatch):
 
     monkeypatch.setenv("REGISTRATION", "invite")
     settings.cache_clear()
-    shown = submit(run_dialog("invite_people.invite_person(current.require_identity('admin'))"), "Make a link")
-    address, _, secret = shown_link(shown).partition("#")
-    assert address.endswith("/register")
+    shown = submit(run_dialog("invite_people.invite_person(current.require_identity('admin'))"), "Create link")
+    url, _, secret = shown_link(shown).partition("#")
+    assert url.endswith("/register")
     assert tickets.check_invite(secret).role == "analyst"
 
 
-def test_an_invitation_can_be_withdrawn(admin):
+def test_an_invitation_can_be_revoked(admin):
     token = tickets.issue_invite("tests", Origin(), role="admin", email="eve@example.org")
     shown = run_dialog("invite_people.show_pending_invitations(current.require_identity('admin'))")
     assert "**admin** for eve" in page_text(shown)
@@ -263,7 +263,7 @@ def test_an_invitation_can_be_withdrawn(admin):
         tickets.check_invite(token)
 
 
-def test_where_nobody_may_register_nobody_is_invited(page, monkeypatch):
+def test_closed_registration_disables_invitations(page, monkeypatch):
     from core.settings import settings
 
     monkeypatch.setenv("REGISTRATION", "closed")
@@ -281,10 +281,10 @@ def submit(shown: AppTest, label: str) -> AppTest:
     return shown.run()
 
 
-def test_the_trail_is_read_a_page_at_a_time_back_and_forth(page, database):
+def test_the_audit_trail_is_paged_in_both_directions(page, database):
     now = datetime.now(UTC)
-    for place in range(120):
-        add_audit_event(database, f"person{place:03}", at=now + timedelta(minutes=place))
+    for minute in range(120):
+        add_audit_event(database, f"person{minute:03}", at=now + timedelta(minutes=minute))
     shown = page()
 
     def first() -> str:
@@ -298,7 +298,7 @@ def test_the_trail_is_read_a_page_at_a_time_back_and_forth(page, database):
     assert shown.button(key="trail-newer").disabled
 
 
-def test_filters_of_the_trail_are_in_the_address_and_begin_at_its_first_page(page, database):
+def test_audit_filters_are_in_the_url_and_start_at_the_first_page(page, database):
     for _ in range(60):
         add_audit_event(database, "ada")
     add_audit_event(database, "bob", "role_changed", target="ada", details={"before": "analyst", "after": "admin"})
@@ -307,24 +307,24 @@ def test_filters_of_the_trail_are_in_the_address_and_begin_at_its_first_page(pag
     assert rows["actor"].tolist() == ["bob"]
     assert rows["what"].tolist() == ["changed the role"]
     assert "analyst" in rows["details"].iloc[0]
-    assert "Nothing in the trail" in page_text(page(by="nobody"))
+    assert "No events match" in page_text(page(by="nobody"))
 
 
-def test_an_action_that_is_none_is_told(page):
+def test_an_unknown_action_in_the_url_is_reported(page):
     assert "did=flew" in page_text(page(did="flew"))
 
 
-def test_whatever_is_written_can_be_filtered_and_reads_as_words():
+def test_every_audit_action_has_a_label():
     from typing import get_args
 
     from core.auth.audit import Action
     from pages.sections import audit_trail
 
     assert sorted(audit_trail.ACTION_BY_LABEL.values()) == sorted(get_args(Action))
-    assert not [said for said in audit_trail.ACTION_BY_LABEL if "_" in said]
+    assert not [label for label in audit_trail.ACTION_BY_LABEL if "_" in label]
 
 
-def test_the_export_holds_all_that_fits_without_own_ids(admin, database):
+def test_the_export_holds_all_matching_events_without_our_ids(admin, database):
     from core.auth.identity import Identity
     from core.queries.audit import EventFilter
     from pages.sections import audit_trail

@@ -1,4 +1,4 @@
-"""A person's own page: what it shows of them, and what they can end."""
+"""The profile page: identity, sessions, password, API keys, theme and quota."""
 
 import pytest
 
@@ -13,13 +13,13 @@ PASSWORD = "A passphrase with 1 digit"
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def fast_hashing(monkeypatch):
     monkeypatch.setattr(passwords, "ROUNDS", 4)
 
 
 @pytest.fixture
 def mine(visit, person, browser):
-    """The profile of somebody with a password, a name and an address, and a second session elsewhere."""
+    """The profile page of a person with a password, an e-mail address, and a second session elsewhere."""
     ada = person("ada", password=PASSWORD, display_name="Ada *L*", email="ada@example.org")
     browser.sign_in(ada)
     sessions.start(ada.id, Origin("10.0.0.7", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0"))
@@ -34,15 +34,15 @@ def open_sessions() -> list[sessions.SessionInfo]:
     return sessions.list_active(people.find_by_username("ada").id)
 
 
-def test_it_shows_who_i_am_and_where_i_am_signed_in(mine):
-    said = page_text(mine)
+def test_it_shows_the_person_and_their_sessions(mine):
+    text = page_text(mine)
     assert not mine.exception
-    assert r"Ada \*L\*" in said
-    assert "ada\u2060@example\\.org" in said
-    assert "Analyst" in said
-    assert "**Firefox on Linux**" in said
-    assert "10.0.0.7 · signed in just now" in said
-    assert said.count("this one") == 1
+    assert r"Ada \*L\*" in text
+    assert "ada\u2060@example\\.org" in text
+    assert "Analyst" in text
+    assert "**Firefox on Linux**" in text
+    assert "10.0.0.7 · signed in just now" in text
+    assert text.count("this session") == 1
 
 
 def test_one_session_or_all_others_can_be_ended(mine):
@@ -60,7 +60,7 @@ def test_signing_out_everywhere_leaves_no_session(mine):
     assert open_sessions() == []
 
 
-def test_a_changed_password_ends_the_other_sessions_and_a_wrong_one_changes_nothing(mine):
+def test_a_changed_password_ends_other_sessions_and_a_wrong_one_changes_nothing(mine):
     def change(old: str, new: str) -> None:
         for label, value in (("Old password", old), ("New password", new), ("Repeat new password", new)):
             next(each for each in mine.text_input if each.label == label).set_value(value)
@@ -70,12 +70,12 @@ def test_a_changed_password_ends_the_other_sessions_and_a_wrong_one_changes_noth
     assert "The old password is wrong." in page_text(mine)
     assert len(open_sessions()) == 2
     change(PASSWORD, "Another passphrase 2")
-    assert "Your password is changed" in page_text(mine)
+    assert "Your password was changed" in page_text(mine)
     assert len(open_sessions()) == 1
     assert sign_in.sign_in("ada", "Another passphrase 2", Origin())
 
 
-def test_a_key_is_shown_until_it_was_copied_and_can_be_revoked(mine):
+def test_a_key_is_shown_until_copied_and_can_be_revoked(mine):
     next(each for each in mine.text_input if each.label == "Name of a new key").set_value("laptop")
     find_button(mine, "Create key").click().run()
     (code,) = [each.value for each in mine.code]
@@ -89,7 +89,7 @@ def test_a_key_is_shown_until_it_was_copied_and_can_be_revoked(mine):
     assert "laptop" not in page_text(mine)
 
 
-def test_a_key_that_was_not_copied_is_gone_when_another_page_is_read(mine):
+def test_an_uncopied_key_is_dropped_on_another_page(mine):
     next(each for each in mine.text_input if each.label == "Name of a new key").set_value("laptop")
     find_button(mine, "Create key").click().run()
     mine.switch_page("languages.py").run()
@@ -97,21 +97,21 @@ def test_a_key_that_was_not_copied_is_gone_when_another_page_is_read(mine):
     assert not mine.code
 
 
-def test_the_theme_is_kept_with_the_person(mine):
+def test_the_theme_is_stored_with_the_person(mine):
     next(each for each in mine.get("button_group") if each.key == "theme")
     mine.session_state["theme"] = "dark"
     mine.run()
     assert people.find_by_username("ada").preferences == {"theme": "dark"}
 
 
-def test_what_is_left_of_each_limit_is_shown(mine, monkeypatch):
-    said = str([each.proto.text for each in mine.get("progress")])
-    assert "Exports: **10** of 10 left in a minute" in said
-    assert "Page loads" in said
+def test_remaining_quota_is_shown(mine, monkeypatch):
+    bars = str([each.proto.text for each in mine.get("progress")])
+    assert "Exports: **10** of 10 left in a minute" in bars
+    assert "Page loads" in bars
 
 
 @pytest.mark.parametrize(
-    ("agent", "said"),
+    ("user_agent", "label"),
     [
         ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/141.0 Safari/537.36 Edg/141.0", "Edge on Windows"),
         ("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Mobile Safari/604.1", "Safari on iPhone"),
@@ -121,11 +121,11 @@ def test_what_is_left_of_each_limit_is_shown(mine, monkeypatch):
         (None, "Unknown device"),
     ],
 )
-def test_a_device_is_told_in_a_few_words(agent, said):
-    assert device_label(agent) == said
+def test_device_label(user_agent, label):
+    assert device_label(user_agent) == label
 
 
-def test_a_full_limit_is_a_calm_banner_instead_of_the_page(open_page, reader, monkeypatch):
+def test_a_reached_limit_replaces_the_page_with_a_notice(open_page, reader, monkeypatch):
     monkeypatch.setenv("LIMIT_PAGES", "20/hour")
     settings.cache_clear()
     limiter.check("pages", str(reader.id), cost=17)
@@ -138,29 +138,29 @@ def test_a_full_limit_is_a_calm_banner_instead_of_the_page(open_page, reader, mo
     assert not shown.metric
 
 
-def test_a_refused_export_is_told_and_not_written(reader, redis, monkeypatch):
+def test_a_refused_export_is_reported_and_not_written(reader, redis, monkeypatch):
     from core.errors import Forbidden
     from pages.components import export
 
     monkeypatch.setenv("LIMIT_EXPORT", "1/minute")
     settings.cache_clear()
-    told = []
-    monkeypatch.setattr(export.st, "toast", lambda sentence, **_: told.append(sentence))
+    toasts = []
+    monkeypatch.setattr(export.st, "toast", lambda sentence, **_: toasts.append(sentence))
     monkeypatch.setattr(export.current, "current_identity", lambda: type("Who", (), {"person_id": reader.id}))
     permit = export.ExportPermit()
     export.check_export_limit(permit)
     permit.wait_until_allowed()
-    assert not told
+    assert not toasts
     export.check_export_limit(permit)
     with pytest.raises(Forbidden):
         permit.wait_until_allowed()
-    assert told == [told[0]]
-    assert "You have downloaded 1 export within a minute" in told[0]
+    (toast,) = toasts
+    assert "You have downloaded 1 export within a minute" in toast
 
 
-def test_who_asks_for_a_file_without_a_run_that_allows_it_gets_none():
+def test_a_file_requested_without_permission_is_refused():
     from core.errors import Forbidden
     from pages.components.export import ExportPermit
 
     with pytest.raises(Forbidden):
-        ExportPermit().wait_until_allowed(timeout_seconds=0.01)
+        ExportPermit().wait_until_allowed(patience_seconds=0.01)

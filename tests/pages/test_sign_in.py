@@ -1,4 +1,4 @@
-"""Signing in, registering and setting a new password, through the real forms."""
+"""Sign-in, registration and password reset through the real forms."""
 
 import pytest
 from sqlalchemy import text
@@ -22,8 +22,8 @@ UNUSUAL_PASSWORDS = {
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """bcrypt at its cheapest: what it costs is measured elsewhere."""
+def fast_hashing(monkeypatch):
+    """Lower bcrypt's cost; other tests check the real one."""
     monkeypatch.setattr(passwords, "ROUNDS", 4)
 
 
@@ -58,7 +58,7 @@ def tickets_issued(database) -> int:
     return database.scalar(text("SELECT count(*) FROM ticket WHERE purpose = 'sign_in'"))
 
 
-def test_the_right_password_gets_one_ticket_that_no_run_keeps(visit, person, database):
+def test_the_right_password_issues_one_ticket_that_is_not_stored(visit, person, database):
     person("ada", password=PASSWORD)
     shown = sign_in_as(visit(), "ADA", PASSWORD)
     assert "Signing you in" in page_text(shown)
@@ -71,13 +71,15 @@ def test_the_right_password_gets_one_ticket_that_no_run_keeps(visit, person, dat
 
 def test_an_unknown_name_and_a_wrong_password_get_the_same_sentence(visit, person, database):
     person("ada", password=PASSWORD)
-    told = {page_text(sign_in_as(visit(), *given)) for given in (("ada", "Wrong 1234"), ("nobody", PASSWORD), ("", ""))}
-    assert len(told) == 1
-    assert "Name or password is wrong." in told.pop()
+    texts = {
+        page_text(sign_in_as(visit(), *given)) for given in (("ada", "Wrong 1234"), ("nobody", PASSWORD), ("", ""))
+    }
+    assert len(texts) == 1
+    assert "Name or password is wrong." in texts.pop()
     assert tickets_issued(database) == 0
 
 
-def test_too_many_failures_are_told_with_their_end(visit, person):
+def test_too_many_failures_are_reported_with_their_reset(visit, person):
     person("ada", password=PASSWORD)
     shown = visit()
     for _ in range(6):
@@ -87,7 +89,7 @@ def test_too_many_failures_are_told_with_their_end(visit, person):
 
 
 @pytest.mark.parametrize("what", UNUSUAL_PASSWORDS)
-def test_nothing_that_can_be_typed_as_name_or_password_breaks_the_forms(visit, database, without_limit, what):
+def test_no_username_or_password_breaks_the_forms(visit, database, without_limit, what):
     given = UNUSUAL_PASSWORDS[what]
     shown = sign_in_as(visit(), given, given)
     assert not shown.exception
@@ -96,9 +98,9 @@ def test_nothing_that_can_be_typed_as_name_or_password_breaks_the_forms(visit, d
     shown = register(visit("register"), given, given)
     assert not shown.exception
     assert not shown.error
-    known = database.scalar(text("SELECT count(*) FROM person"))
-    assert known == (1 if what in {"emoji", "right to left", "SQL", "HTML"} and "/" not in given else 0)
-    assert known or shown.warning
+    registered = database.scalar(text("SELECT count(*) FROM person"))
+    assert registered == (1 if what in {"emoji", "right to left", "SQL", "HTML"} and "/" not in given else 0)
+    assert registered or shown.warning
 
 
 def test_a_password_of_128_characters_registers_and_signs_in(visit, without_limit, database):
@@ -115,7 +117,7 @@ def test_spaces_around_a_password_belong_to_it(visit, without_limit):
 
 
 @pytest.mark.parametrize(
-    ("username", "password", "repeated", "said"),
+    ("username", "password", "repeated", "reason"),
     [
         ("ada", "passphrase 1", None, "needs at least one capital letter"),
         ("ada", PASSWORD, "Another 1", "The two passwords differ"),
@@ -123,14 +125,14 @@ def test_spaces_around_a_password_belong_to_it(visit, without_limit):
         ("READER", PASSWORD, None, "The name READER is taken"),
     ],
 )
-def test_each_refused_registration_says_why(visit, person, username, password, repeated, said):
+def test_a_refused_registration_shows_the_reason(visit, person, username, password, repeated, reason):
     person("reader")
     shown = register(visit("register"), username, password, repeated)
-    assert said in page_text(shown)
+    assert reason in page_text(shown)
     assert people.find_by_username("ada") is None
 
 
-def test_while_registration_is_closed_the_page_says_so(visit, monkeypatch):
+def test_closed_registration_is_shown(visit, monkeypatch):
     monkeypatch.setenv("REGISTRATION", "closed")
     settings.cache_clear()
     shown = visit("register")
@@ -139,7 +141,7 @@ def test_while_registration_is_closed_the_page_says_so(visit, monkeypatch):
     assert "Accounts are created by an admin" in page_text(visit())
 
 
-def test_an_invitation_is_asked_for_says_what_it_offers_and_is_good_once(visit, monkeypatch):
+def test_an_invitation_is_required_shows_its_offer_and_works_once(visit, monkeypatch):
     monkeypatch.setenv("REGISTRATION", "invite")
     settings.cache_clear()
     secret = tickets.issue_invite("tests", Origin(), role="admin", email="eve@example.org")
@@ -154,7 +156,7 @@ def test_an_invitation_is_asked_for_says_what_it_offers_and_is_good_once(visit, 
     assert "This invitation is over or was used already" in page_text(again)
 
 
-def test_a_reset_link_sets_the_password_and_signs_nobody_in(visit, person, database):
+def test_a_reset_link_sets_the_password_without_signing_in(visit, person, database):
     ada = person("ada", password=PASSWORD)
     secret = tickets.issue_reset("tests", ada.id, Origin())
     shown = visit("reset")
@@ -171,7 +173,7 @@ def test_a_reset_link_sets_the_password_and_signs_nobody_in(visit, person, datab
     assert database.scalar(text("SELECT count(*) FROM session")) == 0
 
 
-def test_a_name_is_shown_as_it_is_written(visit, person):
+def test_a_name_is_shown_literally(visit, person):
     odd = person("**<b>bold** [x](y) $a$ :red[z]", password=PASSWORD)
     secret = tickets.issue_reset("tests", odd.id, Origin())
     shown = visit("reset")
@@ -179,10 +181,10 @@ def test_a_name_is_shown_as_it_is_written(visit, person):
     assert r"\*\*\<b\>bold" in page_text(shown)
 
 
-def test_a_refused_ticket_is_told_in_a_sentence(visit):
+def test_a_refused_ticket_is_a_sentence(visit):
     from pages.session import browser
 
     shown = visit()
-    for status, said in (("401", "does not keep the cookies"), ("403", "another address"), ("0", "did not answer")):
+    for status, reason in (("401", "blocks the cookies"), ("403", "another URL"), ("0", "did not respond")):
         shown.session_state[browser.TICKET_REFUSED_KEY] = status
-        assert said in page_text(shown.run())
+        assert reason in page_text(shown.run())

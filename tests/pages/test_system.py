@@ -1,4 +1,4 @@
-"""The System page: each part by itself, and nothing secret."""
+"""The System page: each component independently, and no secrets."""
 
 import json
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import insert, text
 from sqlalchemy.exc import OperationalError
 from streamlit.testing.v1 import AppTest
@@ -25,7 +25,7 @@ SECRET = "hunter2-hunter2-hunter2-hunter2-hunter2"
 
 @pytest.fixture
 def page(person: Callable[..., object], browser) -> Callable[[], AppTest]:
-    """The page by itself, as an admin sees it."""
+    """Open the page by itself, as an admin."""
     browser.sign_in(person("boss", role="admin"))
     return lambda: AppTest.from_file(PAGE, default_timeout=60).run()
 
@@ -41,28 +41,28 @@ POSTGRES_UNAVAILABLE = OperationalError("SELECT 1", {}, Exception("connection re
 
 
 def status_labels(shown: AppTest) -> dict[str, str]:
-    """The parts and the word that each has."""
-    said = [element.value for element in shown.markdown]
-    at = {name: place for place, name in enumerate(said)}
-    parts = ("Postgres", "Redis", "Web", "Scheduler", "Workers", "Queue", "Freshness", "Limits")
-    return {name: said[at[f"**{name}**"] + 1].split(": ", 1)[1].rstrip("]") for name in parts}
+    """Return each component with its status label."""
+    texts = [element.value for element in shown.markdown]
+    positions = {text: position for position, text in enumerate(texts)}
+    components = ("Postgres", "Redis", "Web", "Scheduler", "Workers", "Queue", "Freshness", "Limits")
+    return {name: texts[positions[f"**{name}**"] + 1].split(": ", 1)[1].rstrip("]") for name in components}
 
 
-def test_every_part_says_how_it_is(page):
+def test_each_component_shows_its_status(page):
     shown = page()
     assert not shown.exception
     assert not shown.error
     found = status_labels(shown)
-    assert found["Postgres"] == found["Redis"] == "answers"
-    assert found["Scheduler"] == "nobody leads"
-    assert found["Workers"] == "none alive"
-    assert found["Queue"] == "nothing waits"
+    assert found["Postgres"] == found["Redis"] == "available"
+    assert found["Scheduler"] == "not running"
+    assert found["Workers"] == "none running"
+    assert found["Queue"] == "empty"
     assert found["Freshness"] == "nothing tracked"
     assert found["Limits"] == "shared"
     assert "No account failed" in page_text(shown)
 
 
-def test_what_waits_works_and_fails_is_told(page, database):
+def test_workers_queue_and_freshness_are_counted(page, database):
     database.execute(text("INSERT INTO procrastinate_workers DEFAULT VALUES"))
     for _ in range(3):
         database.execute(text("INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('ingest', 'refresh')"))
@@ -72,14 +72,14 @@ def test_what_waits_works_and_fails_is_told(page, database):
         database.execute(insert(schema.tracked_account).values(account_id=account))
     shown = page()
     found = status_labels(shown)
-    assert found["Workers"] == "1 alive"
-    assert found["Queue"] == "3 wait"
-    assert "the oldest came 1 h ago" in page_text(shown)
-    assert found["Freshness"] == "50\N{NO-BREAK SPACE}% in time"
+    assert found["Workers"] == "1 running"
+    assert found["Queue"] == "3 waiting"
+    assert "the oldest queued 1 h ago" in page_text(shown)
+    assert found["Freshness"] == "50\N{NO-BREAK SPACE}% on time"
 
 
 def test_recent_failures_are_listed(page, monkeypatch):
-    failed = {"at": NOW, "login": "octo", "code": "not_found", "error": "GitHub has no account called octo"}
+    failed = system.RefreshFailure(NOW, "octo", "not_found", "GitHub has no account called octo")
     monkeypatch.setattr(system, "recent_failures", lambda *_: [failed])
     assert "octo" in [value for table in page().dataframe if "login" in table.value for value in table.value["login"]]
 
@@ -93,25 +93,25 @@ def test_budgets_show_by_owner_with_what_is_left(page, redis):
     row = next(table.value for table in shown.dataframe if "owner" in table.value).iloc[0]
     assert (row["owner"], row["resource"], row["left"], row["limit"]) == ("octo-bot", "GraphQL", 1250, 5000)
     assert row["share"] == 0.25
-    assert "told us to wait" in page_text(shown)
+    assert "GitHub asked for a pause" in page_text(shown)
 
 
-def test_redis_that_is_away_takes_nothing_else_with_it(page, monkeypatch):
-    monkeypatch.setattr(system, "redis_status", raising(RedisAway("gone")))
-    monkeypatch.setattr(shared_state, "load_rate_budget", raising(RedisAway("gone")))
+def test_other_components_show_while_redis_is_unavailable(page, monkeypatch):
+    monkeypatch.setattr(system, "redis_status", raising(RedisConnectionError("refused")))
+    monkeypatch.setattr(shared_state, "load_rate_budget", raising(RedisConnectionError("refused")))
     shown = page()
     assert not shown.exception
     found = status_labels(shown)
-    assert found["Redis"] == "unavailable"
-    assert found["Postgres"] == "answers"
-    assert "show again when it is back" in page_text(shown)
+    assert found["Redis"] == "away"
+    assert found["Postgres"] == "available"
+    assert "The rate budget is shared through Redis" in page_text(shown)
 
 
-def test_postgres_that_is_away_is_asked_once_and_takes_nothing_else_with_it(page, monkeypatch):
-    asked: list[str] = []
+def test_other_components_show_while_postgres_is_unavailable_after_one_query(page, monkeypatch):
+    queries: list[str] = []
 
     def refuses(_record: object, sql: str, **_: object) -> object:
-        asked.append(sql)
+        queries.append(sql)
         raise POSTGRES_UNAVAILABLE
 
     monkeypatch.setattr(system, "_records", refuses)
@@ -119,47 +119,47 @@ def test_postgres_that_is_away_is_asked_once_and_takes_nothing_else_with_it(page
     assert not shown.exception
     assert not shown.error
     found = status_labels(shown)
-    assert found["Postgres"] == "unavailable"
-    assert {found[name] for name in ("Scheduler", "Workers", "Queue", "Freshness")} == {"not known"}
-    assert found["Redis"] == "answers"
-    assert sum("pg_locks" in sql for sql in asked) == 0
+    assert found["Postgres"] == "away"
+    assert {found[name] for name in ("Scheduler", "Workers", "Queue", "Freshness")} == {"unknown"}
+    assert found["Redis"] == "available"
+    assert sum("pg_locks" in sql for sql in queries) == 0
     assert "PORT" in list(shown.dataframe[-1].value["name"])
 
 
-def test_while_postgres_cannot_say_who_reads_only_what_everybody_may_know_is_shown(page, monkeypatch):
-    """An open page, whose fragments run on: what `/health` tells anybody, and no word of accounts or rows."""
+def test_while_admin_rights_cannot_be_verified_only_public_status_is_shown(page, monkeypatch):
+    """Fragments of an open page show what `/health` reports to anyone, and nothing of accounts or rows."""
     from core.errors import ServerUnavailable
     from pages.session import current
 
-    asked: list[str] = []
-    known = current.require_identity
+    roles: list[str] = []
+    require_identity = current.require_identity
 
     def required(role: str) -> object:
-        asked.append(role)
-        if len(asked) > 1:
-            raise ServerUnavailable("Postgres does not answer")
-        return known(role)
+        roles.append(role)
+        if len(roles) > 1:
+            raise ServerUnavailable("Postgres is unavailable")
+        return require_identity(role)
 
     monkeypatch.setattr(current, "require_identity", required)
     monkeypatch.setattr(system, "_records", raising(POSTGRES_UNAVAILABLE))
     shown = page()
     assert not shown.exception
     found = status_labels(shown)
-    assert (found["Postgres"], found["Redis"], found["Queue"]) == ("unavailable", "answers", "not known")
-    assert page_text(shown).count("Postgres has to say who reads this") == 3
+    assert (found["Postgres"], found["Redis"], found["Queue"]) == ("away", "available", "unknown")
+    assert page_text(shown).count("Cannot verify your admin rights") == 3
 
 
-def test_our_own_mistakes_are_not_called_an_outage():
+def test_a_programming_error_is_not_reported_as_an_outage():
     from pages.components import status_cards
 
     with pytest.raises(KeyError):
         status_cards.check_status(raising(KeyError("used_memory")))
 
 
-def test_limits_that_each_process_counts_alone_are_said(page, monkeypatch):
+def test_limits_counted_in_memory_are_reported(page, monkeypatch):
     from core.ratelimit import limiter
 
-    alone = limiter.Limiter(raising(RedisAway("gone")), limiter.limiter()._make_memory_window)
+    alone = limiter.Limiter(raising(RedisConnectionError("refused")), limiter.limiter()._make_memory_window)
     monkeypatch.setattr(limiter, "limiter", lambda: alone)
     assert status_labels(page())["Limits"] == "in memory"
 
@@ -178,7 +178,7 @@ def test_settings_are_shown_and_secrets_are_not(page, monkeypatch):
     assert settings().secret_key.get_secret_value() not in everything
 
 
-def test_what_an_admin_would_want_to_know_stands_first(page):
+def test_settings_warnings_come_first(page):
     assert "GITHUB_TOKENS" in page().warning[0].value
 
 

@@ -1,4 +1,4 @@
-"""The Tracking page: who is looked at, how often, and who else should be."""
+"""The Tracking page: tracked accounts, their cadence, lookups and tracking requests."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 from pydantic import SecretStr
-from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import insert, select, text
 from streamlit.testing.v1 import AppTest
 
@@ -40,7 +40,7 @@ def admin(person: Callable[..., object], browser) -> None:
 
 @pytest.fixture
 def page(admin: None) -> Callable[..., AppTest]:
-    """`page(q="octo")`: the page by itself as an admin sees it."""
+    """Open the page by itself as an admin: `page(q="octo")`."""
     return run_page_file
 
 
@@ -79,10 +79,7 @@ def listed_logins(shown: AppTest) -> list[str]:
     return next(list(frame.value["login"]) for frame in shown.dataframe if "planned" in frame.value)
 
 
-# Who may ----------------------------------------------------------------------------------------------------------
-
-
-def test_an_analyst_sees_nothing_of_it(reader, database):
+def test_an_analyst_sees_nothing(reader, database):
     add_tracked(database, "octo")
     shown = run_page_file()
     assert not shown.dataframe
@@ -101,24 +98,21 @@ def test_an_analyst_sees_nothing_of_it(reader, database):
         lambda: pending_requests.decide_requests([1], True),
     ],
 )
-def test_each_change_asks_again_who_wants_it(reader, database, call):
-    """A page may have stood open while its reader stopped being an admin."""
+def test_each_change_checks_the_role_again(reader, database, call):
+    """The reader of an open page may have lost the admin role."""
     st.session_state.clear()
     with pytest.raises(Forbidden):
         call()
 
 
-# The table --------------------------------------------------------------------------------------------------------
-
-
-def test_nothing_tracked_says_how_to_begin(page):
+def test_an_empty_page_says_how_to_start(page):
     shown = page()
     assert not shown.exception
     assert "Nothing is tracked yet" in page_text(shown)
-    assert "until enough was seen to plan with" in page_text(shown)
+    assert "until its change rate is known well enough" in page_text(shown)
 
 
-def test_what_is_tracked_is_listed_with_state_and_pace(page, database):
+def test_tracked_accounts_are_listed_with_state_and_cadence(page, database):
     add_tracked(database, "busy", planned_cadence=timedelta(hours=2), change_rate=3.2)
     add_tracked(database, "pinned", cadence=timedelta(days=1))
     add_tracked(database, "late", due_at=NOW - timedelta(hours=1))
@@ -138,12 +132,12 @@ def test_what_is_tracked_is_listed_with_state_and_pace(page, database):
     }
 
 
-def test_search_and_state_are_in_the_address(page, database):
+def test_search_and_state_are_in_the_url(page, database):
     add_tracked(database, "octo", note="for Ada")
     add_tracked(database, "cat", paused=True)
     assert listed_logins(page(q="ADA")) == ["octo"]
     assert listed_logins(page(state="paused")) == ["cat"]
-    assert "Nothing fits" in page_text(page(q="%"))
+    assert "No account matches" in page_text(page(q="%"))
 
 
 @pytest.mark.parametrize(
@@ -151,17 +145,17 @@ def test_search_and_state_are_in_the_address(page, database):
     [
         ({"paused": True}, "is paused"),
         ({"every_hours": 24.0}, "because an admin pinned that"),
-        ({"is_planned": False, "planned_hours": 6.0}, "every 6 h, the usual cadence: it was seen too seldom"),
+        ({"is_planned": False, "planned_hours": 6.0}, "every 6 h, the default cadence: too few refreshes"),
         ({"priority": 2}, "every 2 h: it changes 1.4 a week and its priority is +2"),
         ({"changes_a_day": 0.001}, "it changes hardly ever"),
     ],
 )
-def test_why_an_account_has_its_pace(values, said):
+def test_cadence_reason(values, said):
     usual = {"login": "octo", "paused": False, "every_hours": pd.NA, "planned_hours": 2.0, "is_planned": True}
     assert said in tracked_table.cadence_reason({**usual, "changes_a_day": 0.2, "priority": 0, **values})
 
 
-def test_what_was_changed_in_the_table_is_told_apart(database):
+def test_edited_settings_are_found(database):
     before = pd.DataFrame(
         {"login": ["a", "b"], "every": ["Planned"] * 2, "priority": [0, 0], "paused": [False] * 2, "note": [None, "x"]}
     )
@@ -173,7 +167,7 @@ def test_what_was_changed_in_the_table_is_told_apart(database):
     assert tracked_table.edited_settings(before, before.copy()) == {}
 
 
-def test_many_are_changed_at_once_and_written_into_the_trail(admin, database):
+def test_many_accounts_are_changed_at_once_and_audited(admin, database):
     add_tracked(database, "octo")
     add_tracked(database, "cat")
     tracked_table.save_changes(
@@ -189,14 +183,14 @@ def test_a_refresh_is_queued_once(admin, database):
     tracked_table.refresh_now(ids)
     tracked_table.refresh_now(ids)
     assert database.scalar(text("SELECT count(*) FROM ingestion")) == 1
-    assert "2 waited already" in st.session_state[tracked_table.NOTICE_KEY]
+    assert "2 were already queued" in st.session_state[tracked_table.NOTICE_KEY]
 
 
-def test_who_is_removed_keeps_their_history(admin, database):
+def test_a_removed_account_keeps_its_history(admin, database):
     account = add_tracked(database, "octo")
     database.execute(insert(schema.account_snapshot).values(account_id=account, captured_at=NOW, stars=1))
     shown = AppTest.from_string(
-        "from pages.sections import tracked_table\ntracked_table.remove(['octo'])", default_timeout=60
+        "from pages.sections import tracked_table\ntracked_table.confirm_removal(['octo'])", default_timeout=60
     ).run()
     assert "Their history stays" in page_text(shown)
     assert tracked_settings(database).keys() == {"octo"}
@@ -220,15 +214,12 @@ def test_ten_thousand_accounts_are_quick(page, database):
     assert "The first 1,000 are shown" in page_text(shown)
 
 
-# Adding -----------------------------------------------------------------------------------------------------------
-
-
-def test_pasted_accounts_are_looked_up_before_they_are_tracked(page, database, redis):
+def test_pasted_accounts_are_looked_up_before_tracking(page, database, redis):
     with serve(World(accounts=6, repositories=40, biggest=12, seed=3)) as pretend:
-        known, new, *_ = pretend.world.logins()
-        add_tracked(database, known)
+        tracked, new, *_ = pretend.world.logins()
+        add_tracked(database, tracked)
         shown = page()
-        shown.text_area[0].set_value(f"{known}\n@{new}\nhttps://github.com/{new}\nnobody-at-all\n-bad-")
+        shown.text_area[0].set_value(f"{tracked}\n@{new}\nhttps://github.com/{new}\nnobody-at-all\n-bad-")
         (button,) = [one for one in shown.button if one.form_id == "paste-form"]
         shown = button.click().run()
         assert "Waiting for a worker" in str(shown.main) or shown.get("progress")
@@ -239,21 +230,21 @@ def test_pasted_accounts_are_looked_up_before_they_are_tracked(page, database, r
     assert not shown.exception
     preview = next(frame.value for frame in shown.dataframe if "take" in frame.value).set_index("login")
     assert preview["state"].to_dict() == {
-        known: "tracked already",
+        tracked: "already tracked",
         new: "new",
         "nobody-at-all": "There is no such account",
     }
-    assert preview["take"].to_dict() == {known: False, new: True, "nobody-at-all": False}
-    assert "1 new, 1 tracked already, 1 could not be found." in page_text(shown)
-    assert [one.label for one in shown.expander] == ["Left out: 1 given more than once and 1 that cannot be logins"]
-    assert "The first look costs about" in page_text(shown)
+    assert preview["take"].to_dict() == {tracked: False, new: True, "nobody-at-all": False}
+    assert "1 new, 1 already tracked, 1 not found." in page_text(shown)
+    assert [one.label for one in shown.expander] == ["Left out: 1 duplicate and 1 invalid login"]
+    assert "The first refresh costs about" in page_text(shown)
     shown = shown.button(key="track").click().run()
-    assert "1 account is tracked from now on" in page_text(shown)
-    assert tracked_settings(database).keys() == {known, new}
+    assert "1 account is now tracked" in page_text(shown)
+    assert tracked_settings(database).keys() == {tracked, new}
     assert database.scalar(text("SELECT requested_by FROM ingestion")) == "boss"
 
 
-def test_what_is_tracked_gets_the_chosen_pace_priority_and_note(admin, database, redis):
+def test_new_accounts_get_the_chosen_cadence_priority_and_note(admin, database, redis):
     AppTest.from_string(
         "from datetime import timedelta\nfrom pages.sections import add_accounts\n"
         "if 'said' not in __import__('streamlit').session_state:\n"
@@ -264,20 +255,20 @@ def test_what_is_tracked_gets_the_chosen_pace_priority_and_note(admin, database,
     assert tracked_settings(database) == {"octo": (timedelta(days=7), 2, False, "why")}
 
 
-def test_a_look_up_that_is_over_says_so(page, redis):
+def test_an_expired_lookup_says_so(page, redis):
     shown = AppTest.from_file(PAGE, default_timeout=60)
-    shown.session_state[add_accounts.LOOKUP_KEY] = "gone"
+    shown.session_state[add_accounts.LOOKUP_KEY] = "expired"
     assert "This look-up is over" in page_text(shown.run())
 
 
-def test_a_look_up_that_failed_says_why(page, redis):
+def test_a_failed_lookup_shows_the_reason(page, redis):
     LookupStore(redis).put(Lookup("one", ("octo",), state="failed", error_message="GitHub does not answer"))
     shown = AppTest.from_file(PAGE, default_timeout=60)
     shown.session_state[add_accounts.LOOKUP_KEY] = "one"
     assert "GitHub does not answer." in page_text(shown.run())
 
 
-def test_nothing_and_nonsense_are_sentences(page, redis):
+def test_empty_input_is_a_sentence(page, redis):
     for given, said in (("", "nothing to look up"), ("\n# a comment\n", "nothing to look up")):
         shown = page()
         shown.text_area[0].set_value(given)
@@ -285,64 +276,61 @@ def test_nothing_and_nonsense_are_sentences(page, redis):
         assert said in page_text(button.click().run())
 
 
-def test_without_redis_look_ups_are_told_off_calmly(page, database, monkeypatch):
-    def away(*_: object) -> str:
-        raise RedisAway
+def test_a_lookup_without_redis_is_a_notice(page, database, monkeypatch):
+    def unavailable(*_: object) -> str:
+        raise RedisConnectionError
 
     shown = page()
-    monkeypatch.setattr(lookups, "request_lookup", away)
+    monkeypatch.setattr(lookups, "request_lookup", unavailable)
     shown.text_area[0].set_value("octo")
     (button,) = [one for one in shown.button if one.form_id == "paste-form"]
     shown = button.click().run()
     assert not shown.exception
     assert not shown.error
-    assert "Look-ups go through Redis" in page_text(shown)
+    assert "Lookups need Redis" in page_text(shown)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_a_file_is_read_as_a_spreadsheet_wrote_it(encoding):
+def test_files_are_decoded_as_spreadsheets_write_them(encoding):
     content = "name;login\nÄda;octo\nBob;cat\n".encode(encoding)
     assert parse_accounts.parse_accounts(add_accounts.decode_text(content)).logins == ("octo", "cat")
 
 
-def test_a_file_of_anything_else_is_no_accident():
+def test_a_binary_file_yields_no_invalid_logins():
     read = parse_accounts.parse_accounts(add_accounts.decode_text(bytes(range(256)) * 4))
     assert not read.logins or all(login.isascii() for login in read.logins)
 
 
-def test_the_cost_is_told_without_redis_too(monkeypatch):
-    def away() -> object:
-        raise RedisAway
+def test_the_cost_is_forecast_without_redis(monkeypatch):
+    def unavailable() -> object:
+        raise RedisConnectionError
 
-    monkeypatch.setattr(redis_client, "redis", away)
+    monkeypatch.setattr(redis_client, "redis", unavailable)
     rows = pd.DataFrame([add_accounts.lookup_row(LookupResult("octo", "octo", 1, "user", None, 250), set())])
-    assert "The first look costs about" in add_accounts.cost_sentence(rows)
-
-
-# Wishes -----------------------------------------------------------------------------------------------------------
+    assert "The first refresh costs about" in add_accounts.cost_sentence(rows, NOW)
 
 
 @pytest.mark.parametrize(("key", "granted"), [("grant", True), ("decline", False)])
-def test_an_admin_decides_about_what_was_asked_for(page, person, database, key, granted):
+def test_an_admin_decides_a_tracking_request(page, person, database, key, granted):
     ada = person("ada")
     database.execute(insert(schema.tracking_request).values(login="octo", person_id=ada.id, note="our vendor"))
     shown = page()
-    assert "1 account was asked for" in page_text(shown)
+    assert "1 tracking request" in page_text(shown)
     shown = shown.button(key=key).click().run()
     assert not shown.exception
-    assert "was asked for" not in page_text(shown)
+    assert "tracking request**" not in page_text(shown)
     assert (tracked_settings(database).get("octo") == (None, 0, False, "our vendor")) is granted
     assert audit_entries(database)[-1] == ("account_tracked" if granted else "tracking_request_declined", "octo")
 
 
-def test_two_admins_decide_once(admin, database):
+def test_a_tracking_request_is_decided_once(admin, database):
     database.execute(insert(schema.tracking_request).values(login="octo"))
-    (wish,) = database.scalars(select(schema.tracking_request.c.id))
-    script = f"from pages.sections import pending_requests\npending_requests.decide([{wish}], False)"
+    (request_id,) = database.scalars(select(schema.tracking_request.c.id))
+    script = f"from pages.sections import pending_requests\npending_requests.decide_requests([{request_id}], False)"
     AppTest.from_string(script, default_timeout=60).run()
     assert "Somebody decided about this already" in page_text(AppTest.from_string(script, default_timeout=60).run())
 
 
-def test_look_ups_have_a_bound(database, redis):
+def test_a_lookup_is_limited_in_size(database, redis):
     with pytest.raises(Exception, match="too many"):
         lookups.request_lookup(database, redis, [f"account-{n}" for n in range(1_001)])

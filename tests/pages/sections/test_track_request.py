@@ -1,4 +1,4 @@
-"""Who misses an account asks for it, and sees it come."""
+"""Track requests: an account that is not tracked is requested, and its progress shown."""
 
 from datetime import UTC, datetime
 
@@ -14,27 +14,27 @@ from tests.pages.wording import page_text
 
 @pytest.fixture
 def approval(monkeypatch):
-    """An admin has to approve what analysts ask for."""
+    """Tracking requests of analysts need an admin's approval."""
     monkeypatch.setenv("TRACK_APPROVAL", "true")
     settings.cache_clear()
 
 
 def press_track(open_page, login="octo"):
-    """The page anew after a click: in these tests a rerun loses a login that is on no list."""
+    """Open the page again after a click: in AppTest a rerun loses a login that is not among the options."""
     open_page("account", login=login).button(key="ask-for-it").click().run()
     return open_page("account", login=login)
 
 
-def test_an_analyst_asks_for_an_account_and_sees_it_come(open_page, database):
+def test_an_analyst_tracks_an_account_and_sees_its_progress(open_page, database):
     shown = open_page("account", login="octo")
     assert "not tracked" in page_text(shown)
     assert shown.button(key="ask-for-it").label == "Track it"
     shown = press_track(open_page)
     assert not shown.exception
-    assert "waits for its first look. No worker is alive" in page_text(shown)
+    assert "waits for its first refresh. No worker is running" in page_text(shown)
     (account,) = database.scalars(select(schema.tracked_account.c.account_id))
     database.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
-    assert "GitHub is being asked" in page_text(open_page("account", login="octo"))
+    assert "is being fetched from GitHub" in page_text(open_page("account", login="octo"))
     seed_data.add_repository(database, "octo/cat", {f"{datetime.now(UTC):%Y-%m-%d}": 1234})
     database.execute(insert(schema.account_snapshot).values(account_id=account, captured_at=datetime.now(UTC), stars=1))
     publish_data_version(database)
@@ -43,17 +43,17 @@ def test_an_analyst_asks_for_an_account_and_sees_it_come(open_page, database):
     assert "Reception" in page_text(shown)
 
 
-def test_with_approval_the_wish_waits_for_an_admin(approval, open_page, database):
+def test_with_approval_the_request_waits_for_an_admin(approval, open_page, database):
     shown = open_page("account", login="octo")
-    assert shown.button(key="ask-for-it").label == "Ask for it"
+    assert shown.button(key="ask-for-it").label == "Request tracking"
     shown = press_track(open_page)
-    assert "An admin decides" in page_text(shown)
+    assert "once an admin has approved it" in page_text(shown)
     assert not [one for one in shown.button if one.key == "ask-for-it"]
     assert list(database.scalars(select(schema.tracking_request.c.login))) == ["octo"]
     assert not list(database.scalars(select(schema.tracked_account.c.account_id)))
 
 
-def test_what_could_not_be_read_says_why(open_page, database):
+def test_a_failed_first_refresh_shows_the_reason(open_page, database):
     press_track(open_page)
     account = database.scalar(select(schema.tracked_account.c.account_id))
     run = database.scalar(
@@ -71,12 +71,14 @@ def test_what_could_not_be_read_says_why(open_page, database):
             error="GitHub took too long",
         )
     )
-    assert "could not be read: GitHub took too long. It is tried again" in page_text(open_page("account", login="octo"))
+    assert "could not be refreshed: GitHub took too long. It is retried" in page_text(
+        open_page("account", login="octo")
+    )
     database.execute(schema.account.update().values(gone_at=datetime.now(UTC), gone_reason="not found"))
     assert "GitHub has no account called" in page_text(open_page("account", login="octo"))
 
 
-def test_too_many_wishes_are_a_calm_sentence(open_page, database, monkeypatch):
+def test_too_many_requests_are_a_notice(open_page, database, monkeypatch):
     monkeypatch.setenv("LIMIT_TRACK", "1/minute")
     settings.cache_clear()
     press_track(open_page)
@@ -86,7 +88,7 @@ def test_too_many_wishes_are_a_calm_sentence(open_page, database, monkeypatch):
     assert shown.warning
 
 
-def test_an_empty_almanac_offers_to_begin_at_once(open_page, database):
+def test_an_empty_database_offers_to_track_an_account(open_page, database):
     shown = open_page()
     (field,) = [one for one in shown.text_input if one.form_id == "ask-for"]
     field.set_value("not a login")

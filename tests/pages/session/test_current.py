@@ -1,4 +1,4 @@
-"""Who may read: nobody without a session, and nobody any longer once it has ended."""
+"""Access to pages: none without a session, and none after it has ended."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,20 +28,20 @@ def test_without_a_session_every_page_is_the_sign_in(visit):
     assert not shown.sidebar.children
     assert not shown.exception
     files = {entry.file or f"{entry.path}.py" for entry in navigation.all_entries()}
-    # No page of ours but those before a session is even known to the navigation.
+    # Only the public pages are known to the navigation.
     for file in files - {"reset.py", "register.py"}:
         with pytest.raises(ValueError, match="page"):
             visit().switch_page(file)
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c", "x" * 5000])
-def test_a_cookie_that_is_no_token_of_ours_is_no_session(visit, browser, token):
+def test_an_invalid_access_cookie_is_no_session(visit, browser, token):
     browser.cookies["almanac_access"] = token
     assert is_sign_in_page(visit())
 
 
-def test_a_stand_in_of_a_test_is_no_cookie(visit, monkeypatch):
-    """In AppTest cookies are a mock that says yes to everything."""
+def test_a_mocked_cookie_is_ignored(visit, monkeypatch):
+    """In AppTest cookies are a mock whose every value is true."""
     from unittest.mock import MagicMock
 
     from streamlit.runtime.context import ContextProxy
@@ -50,7 +50,7 @@ def test_a_stand_in_of_a_test_is_no_cookie(visit, monkeypatch):
     assert is_sign_in_page(visit())
 
 
-def test_an_ended_session_ends_at_the_next_run_and_says_why(open_page, reader):
+def test_an_ended_session_signs_out_at_the_next_run_with_the_reason(open_page, reader):
     shown = open_page()
     assert not is_sign_in_page(shown)
     sessions.revoke_all(reader.id, current.SIGNED_OUT_ELSEWHERE)
@@ -61,20 +61,20 @@ def test_an_ended_session_ends_at_the_next_run_and_says_why(open_page, reader):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "reason"),
     [
         (lambda person: people.change_role("tests", person.id, "admin", Origin()), "Your role was changed"),
         (lambda person: people.set_active("tests", person.id, False, Origin()), "Your account was deactivated"),
     ],
 )
-def test_a_changed_role_and_a_deactivation_end_the_session(open_page, reader, change, said):
+def test_a_changed_role_and_a_deactivation_end_the_session(open_page, reader, change, reason):
     shown = open_page("languages")
     change(reader)
     shown.run()
-    assert said in page_text(shown)
+    assert reason in page_text(shown)
 
 
-def test_a_session_that_was_not_renewed_in_time_shows_nothing_until_it_is(open_page, database, reader):
+def test_an_expired_access_token_shows_nothing_until_renewed(open_page, database, reader):
     shown = open_page("languages")
     late = {"late": datetime.now(UTC) - timedelta(seconds=1), "id": page_session_id(shown)}
     database.execute(text("UPDATE session SET access_expires_at = :late WHERE id = :id"), late)
@@ -88,12 +88,12 @@ def test_a_session_that_was_not_renewed_in_time_shows_nothing_until_it_is(open_p
     assert "No languages were summed up yet" in page_text(shown)
 
 
-def test_who_comes_with_a_refresh_token_alone_is_renewed_before_anything_is_shown(visit, reader, browser):
+def test_a_refresh_token_alone_is_renewed_before_anything_is_shown(visit, reader, browser):
     del browser.cookies["almanac_access"]
     assert "your session is being renewed" in page_text(visit())
 
 
-def test_an_analyst_gets_no_page_for_admins_and_is_told_so(open_page):
+def test_an_analyst_is_refused_admin_pages_with_a_notice(open_page):
     shown = open_page("admins_only")
     assert "This page is for admins" in page_text(shown)
     for file in ("people.py", "system.py"):
@@ -101,7 +101,7 @@ def test_an_analyst_gets_no_page_for_admins_and_is_told_so(open_page):
             open_page().switch_page(file)
 
 
-def test_an_admin_has_the_pages_for_admins(visit, person, browser):
+def test_an_admin_sees_admin_pages(visit, person, browser):
     browser.sign_in(person("chief", role="admin"))
     shown = visit()
     assert not is_sign_in_page(shown)
@@ -127,7 +127,7 @@ def test_every_run_is_logged_with_its_person_and_its_own_id(open_page, reader, m
     assert len(seen[0]["script_run"]) == 8
 
 
-def test_every_address_of_the_table_is_known_once():
+def test_every_path_is_listed_once():
     paths = [entry.path for entry in navigation.all_entries()]
     assert len(paths) == len(set(paths))
     assert {"", "profile", "reset", "register", *PATHS[:6]} <= set(paths)

@@ -1,4 +1,4 @@
-"""The forms of streamlit-authenticator: what we use of it is there, and what we must not use is never reached."""
+"""streamlit-authenticator: the members we replace exist, and those we must not use are never reached."""
 
 import inspect
 import subprocess
@@ -15,13 +15,13 @@ from core.errors import BadInput
 from pages.session.forms import AuthenticationForms, CredentialsValidator, NullCookieController, PeopleController
 
 
-def test_it_is_the_version_whose_members_we_replace():
+def test_the_pinned_version_is_installed():
     assert version("streamlit-authenticator") == "0.4.2"
 
 
 @pytest.mark.parametrize("name", ["login", "register_user"])
-def test_the_desk_takes_everything_that_the_widgets_hand_over(name):
-    """The widgets call the controller by position: ours must accept each of its parameters, in its order."""
+def test_the_controller_accepts_all_arguments_of_the_widgets(name):
+    """The widgets call the controller by position, so ours must accept the same parameters in the same order."""
     theirs = list(inspect.signature(getattr(AuthenticationController, name)).parameters)
     ours = inspect.signature(getattr(PeopleController, name))
     named = [parameter for parameter in ours.parameters if not parameter.startswith("_")]
@@ -29,17 +29,20 @@ def test_the_desk_takes_everything_that_the_widgets_hand_over(name):
     ours.bind(*[""] * len(theirs))
 
 
-def test_the_widgets_ask_only_for_what_stands_in_their_place():
-    """All that `login` and `register_user` read of the object they belong to."""
+def test_the_widgets_read_only_attributes_that_exist():
+    """Every attribute of self that `login` and `register_user` read is set."""
     forms = AuthenticationForms(Origin())
     for widget in (stauth.Authenticate.login, stauth.Authenticate.register_user):
         for name in inspect.getsource(widget).split("self.")[1:]:
             attribute = name.split("(")[0].split(".")[0].split(",")[0].split(")")[0].split(" ")[0].split("\n")[0]
-            if attribute not in {"secret_key", "__two_factor_auth"}:  # of captchas and second factors: never asked for
+            if attribute not in {
+                "secret_key",
+                "__two_factor_auth",
+            }:  # only for captchas and second factors, which we do not use
                 assert hasattr(forms, attribute), attribute
 
 
-def test_there_is_no_cookie_and_nothing_sleeps():
+def test_no_cookie_is_set_and_no_login_delayed():
     assert {name for name, _ in inspect.getmembers(CookieController, inspect.isfunction) if name[0] != "_"} <= set(
         dir(NullCookieController)
     )
@@ -47,13 +50,13 @@ def test_there_is_no_cookie_and_nothing_sleeps():
     assert AuthenticationForms(Origin()).attrs["login_sleep_time"] == 0
 
 
-def test_the_policy_answers_whatever_the_library_may_ask():
-    asked = {name for name, _ in inspect.getmembers(Validator, inspect.isfunction) if name.startswith("validate_")}
-    assert asked - {"validate_length"} <= set(vars(CredentialsValidator))
+def test_the_validator_overrides_every_check_of_the_library():
+    checks = {name for name, _ in inspect.getmembers(Validator, inspect.isfunction) if name.startswith("validate_")}
+    assert checks - {"validate_length"} <= set(vars(CredentialsValidator))
 
 
 @pytest.mark.parametrize(
-    ("check", "good", "bad"),
+    ("check", "valid", "invalid"),
     [
         ("validate_username", "أحمد 🦉", "\0"),
         ("validate_username", "a", "a" * 10_000),
@@ -63,20 +66,20 @@ def test_the_policy_answers_whatever_the_library_may_ask():
         ("validate_password", "A1" + "x" * 126, "A1" + "x" * 127),
     ],
 )
-def test_what_may_be_used_is_decided_by_our_own_rules(check, good, bad):
-    assert getattr(CredentialsValidator(), check)(good)
+def test_validation_uses_our_own_rules(check, valid, invalid):
+    assert getattr(CredentialsValidator(), check)(valid)
     with pytest.raises(BadInput):
-        getattr(CredentialsValidator(), check)(bad)
+        getattr(CredentialsValidator(), check)(invalid)
 
 
-def test_a_password_is_told_what_it_lacks():
+def test_a_refused_password_gets_the_reason():
     assert CredentialsValidator().diagnose_password("Passw0rd") == ""
     assert "capital" in CredentialsValidator().diagnose_password("passw0rd")
 
 
-def test_the_core_never_loads_it():
-    loaded = (
+def test_core_never_imports_streamlit():
+    script = (
         "import core.auth.sign_in, core.auth.tickets, core.web.routes.session, sys; print('streamlit' in sys.modules)"
     )
-    answer = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == "False"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"

@@ -1,4 +1,4 @@
-"""Coming in, staying in and going out, in a real browser: what no other test can show of cookies and tabs."""
+"""Sign-in, session renewal and sign-out in a real browser, with cookies and several tabs."""
 
 import re
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ SHORT_LIVED_SETTINGS = {
 
 @pytest.fixture(scope="module")
 def hasty(filled: str, servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A web process in which access tokens last eight seconds and little is allowed."""
+    """A web process with access tokens of eight seconds and low limits."""
     with web_process(filled, servers.redis_url, tmp_path_factory.mktemp("hasty"), **SHORT_LIVED_SETTINGS) as address:
         yield address
 
@@ -60,24 +60,24 @@ def test_register_stay_in_open_a_second_tab_and_sign_out_everywhere(read: OpenMo
     first.wait_until_ready("Overview")
     assert "almanac" not in page.evaluate("document.cookie")
     assert all(cookie["httpOnly"] and cookie["sameSite"] == "Lax" for cookie in session_cookies(page))
-    kept = session_cookies(page)
+    stolen = session_cookies(page)
     second = first.another_tab()
     second.open("/repositories?search=octo", "Repositories")
     first.open("/profile", "Profile")
-    expect(page.get_by_text("this one")).to_be_visible()
+    expect(page.get_by_text("this session")).to_be_visible()
     page.get_by_role("button", name="Sign out everywhere").click()
     first.wait_until_ready("Sign in")
     second.wait_until_ready("Sign in")
     expect(second.page.get_by_text("You were signed out elsewhere")).to_be_visible()
     assert "search=octo" in second.page.url
-    stranger = fresh_profile(first, kept)
+    stranger = fresh_profile(first, stolen)
     stranger.open("/repositories", "Sign in")
     assert stranger.page.get_by_text("of 37 repositories").count() == 0
     assert not [*second.problems, *stranger.problems]
     stranger.page.context.close()
 
 
-def test_a_link_shows_its_page_after_the_password_was_wrong_once(read: OpenMonitoredPage, known: DatabasePeople):
+def test_a_link_shows_its_page_after_a_wrong_password(read: OpenMonitoredPage, known: DatabasePeople):
     person = known.person(password=PASSWORD)
     reader = read(signed_in=False, width=420, theme="dark")
     page = reader.open("/repositories?search=hubot&min_stars=5", "Sign in")
@@ -95,9 +95,7 @@ def test_a_link_shows_its_page_after_the_password_was_wrong_once(read: OpenMonit
     assert "min_stars=5" in page.url
 
 
-def test_a_sign_in_page_left_open_in_another_tab_comes_in_with_the_first(
-    read: OpenMonitoredPage, known: DatabasePeople
-):
+def test_a_sign_in_page_open_in_another_tab_still_works(read: OpenMonitoredPage, known: DatabasePeople):
     person = known.person(password=PASSWORD)
     first = read(signed_in=False)
     first.open("/", "Sign in")
@@ -105,7 +103,7 @@ def test_a_sign_in_page_left_open_in_another_tab_comes_in_with_the_first(
     second.open("/languages", "Sign in")
     fill_in(first.page, person.username, PASSWORD)
     first.wait_until_ready("Overview")
-    # The cookie that binds a sign-in to its browser has changed since: the page is loaded anew, and is signed in.
+    # The nonce cookie has changed since: the page reloads itself, and the sign-in works.
     second.expect_error("/auth/session")
     fill_in(second.page, person.username, PASSWORD)
     second.wait_until_ready("Languages")
@@ -136,7 +134,7 @@ def test_a_reset_link_sets_a_password_once(read: OpenMonitoredPage, known: Datab
     expect(page.get_by_text("This link is over or was used already")).to_be_visible()
 
 
-def test_a_key_is_shown_once_and_the_theme_stays_chosen(read: OpenMonitoredPage):
+def test_a_key_is_shown_once_and_the_theme_persists(read: OpenMonitoredPage):
     reader = read()
     page = reader.open("/profile", "Profile")
     page.get_by_label("Name of a new key").fill("laptop")
@@ -152,7 +150,7 @@ def test_a_key_is_shown_once_and_the_theme_stays_chosen(read: OpenMonitoredPage)
     expect(page.locator(".stApp")).to_have_css("background-color", DARK_BACKGROUND)
 
 
-def test_pages_left_open_outlive_their_access_tokens_and_tabs_take_turns(read: OpenMonitoredPage, hasty: str):
+def test_open_pages_renew_their_access_tokens_in_turn(read: OpenMonitoredPage, hasty: str):
     first = read(at=hasty, settings=SHORT_LIVED_SETTINGS)
     first.open("/repositories?search=octo", "Repositories")
     second = first.another_tab()
@@ -166,7 +164,7 @@ def test_pages_left_open_outlive_their_access_tokens_and_tabs_take_turns(read: O
     assert not second.problems
 
 
-def test_a_page_that_could_not_renew_in_time_comes_back_as_it_was(read: OpenMonitoredPage, hasty: str):
+def test_a_page_that_could_not_renew_in_time_recovers_its_state(read: OpenMonitoredPage, hasty: str):
     reader = read(at=hasty, settings=SHORT_LIVED_SETTINGS)
     page = reader.open("/repositories", "Repositories")
     page.get_by_role("textbox", name="Search").fill("octo")
@@ -184,11 +182,13 @@ def test_a_page_that_could_not_renew_in_time_comes_back_as_it_was(read: OpenMoni
     assert "search=hubot" in page.url
 
 
-def test_a_full_limit_counts_down_and_goes_on_by_itself(read: OpenMonitoredPage, known: DatabasePeople, hasty: str):
+def test_a_reached_limit_counts_down_and_continues_automatically(
+    read: OpenMonitoredPage, known: DatabasePeople, hasty: str
+):
     reader = read(at=hasty, settings=SHORT_LIVED_SETTINGS)
     page = reader.open("/languages", "Languages")
     banner = page.get_by_text("You have loaded 12 pages")
-    # On a slow machine one load more is free again before the click has arrived.
+    # On a slow machine one page load is available again before the click arrives.
     for choice in ("Bytes", "Stars", "Repositories", "Bytes"):
         with known.core_configured(**SHORT_LIVED_SETTINGS):
             if left := limiter.peek("pages", str(reader.person.id)).remaining:
@@ -205,7 +205,7 @@ def test_a_full_limit_counts_down_and_goes_on_by_itself(read: OpenMonitoredPage,
     assert f"by={choice}" in page.url
 
 
-def test_one_export_too_many_is_told_and_not_sent(read: OpenMonitoredPage, hasty: str):
+def test_an_export_beyond_the_limit_is_reported_and_not_sent(read: OpenMonitoredPage, hasty: str):
     reader = read(at=hasty, settings=SHORT_LIVED_SETTINGS)
     page = reader.open("/repositories", "Repositories")
     button = page.locator(".st-key-tool-csv-repositories button").first
