@@ -13,9 +13,10 @@ from core.auth.api_keys import ApiKeyInfo
 from core.auth.identity import Identity
 from core.auth.people import Person
 from core.auth.sessions import SessionInfo
+from core.wording import time_ago
 from pages.components import remaining_quota
 from pages.components.devices import device_label
-from pages.components.format import day, time_ago
+from pages.components.format import day
 from pages.components.markdown import escape_markdown
 from pages.session import browser, common, current
 from pages.session.forms import PASSWORD_RULES

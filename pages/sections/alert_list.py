@@ -9,10 +9,10 @@ from streamlit import column_config as column
 from core.alerts.rules import RULE_KINDS
 from core.exports import csv
 from core.queries import alerts
-from core.wording import quantity
+from core.wording import quantity, time_ago
 from pages.components import export, query_params
 from pages.components.columns import TIMESTAMP_COLUMN
-from pages.components.format import number, time_ago
+from pages.components.format import number
 from pages.components.markdown import escape_markdown
 from pages.components.table import show_table, without_attrs
 
@@ -22,7 +22,7 @@ KIND_BY_TITLE = {kind.title: name for name, kind in RULE_KINDS.items()}
 COLUMNS = {
     "raised_at": TIMESTAMP_COLUMN | {"label": "When", "width": 130},
     "what": column.TextColumn("Kind", width=122),
-    "sentence": column.TextColumn("Alert", width=470),
+    "message": column.TextColumn("Alert", width=470),
     "account": column.TextColumn("Account", width=112),
     "until": column.TextColumn("Ended", width=80),
 }
@@ -46,7 +46,7 @@ def show_active_alerts() -> None:
         st.markdown(f"**{quantity(len(found), 'active alert')}**")
         for alert in found.to_dict("records"):
             st.markdown(
-                f":orange-badge[:material/warning: {kind_title(alert['kind'])}] {escape_markdown(alert['sentence'])}"
+                f":orange-badge[:material/warning: {kind_title(alert['kind'])}] {escape_markdown(alert['message'])}"
                 f"  \n:gray[since {alert['raised_at']:%Y-%m-%d %H:%M} UTC, {time_ago(alert['raised_at'], now)}]"
             )
 

@@ -12,8 +12,8 @@ from core import redis_client
 from core.budget import refused_tokens, shared_state
 from core.budget.shared_state import RateBudgetBucket, RateBudgetSummary
 from core.settings import settings
-from core.wording import quantity
-from pages.components.format import number, time_ago
+from core.wording import quantity, time_ago
+from pages.components.format import number
 from pages.components.markdown import escape_markdown
 from pages.components.status_cards import query_or_reason
 from pages.components.table import show_table

@@ -10,9 +10,10 @@ from core.auth import sign_out, tickets
 from core.auth.identity import Identity, Role
 from core.auth.people import Person
 from core.queries import people
+from core.wording import time_ago
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.devices import device_label
-from pages.components.format import day, number, time_ago
+from pages.components.format import day, number
 from pages.components.markdown import escape_markdown
 from pages.components.one_time_link import show_one_time_link
 from pages.components.table import show_table

@@ -15,8 +15,8 @@ from core.queries import ingestions, system, tracking
 from core.tracking import accounts as tracking_accounts
 from core.tracking import commands as tracking_commands
 from core.tracking.login import parse_login
-from core.wording import quantity
-from pages.components.format import number, percent, time_ago
+from core.wording import quantity, time_ago
+from pages.components.format import number, percent
 from pages.components.markdown import escape_markdown
 from pages.components.status_cards import query_or_reason
 from pages.sections import github_budget

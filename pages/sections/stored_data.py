@@ -9,7 +9,8 @@ from streamlit import column_config as column
 
 from core.queries import system
 from core.queries.system import DataStatus
-from pages.components.format import byte_size, number, time_ago
+from core.wording import time_ago
+from pages.components.format import byte_size, number
 from pages.components.status_cards import query_or_reason
 from pages.components.table import show_table
 from pages.session.common import is_admin_verified

@@ -12,8 +12,8 @@ from core.auth.identity import Identity
 from core.errors import ServerUnavailable
 from core.queries import system
 from core.settings import settings
-from core.wording import quantity
-from pages.components.format import byte_size, number, percent, time_ago
+from core.wording import quantity, time_ago
+from pages.components.format import byte_size, number, percent
 from pages.components.status_cards import (
     StatusCard,
     check_status,

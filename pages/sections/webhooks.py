@@ -14,8 +14,8 @@ from core.auth.identity import Identity
 from core.db.engine import transaction
 from core.queries import alerts
 from core.settings import settings
+from core.wording import time_ago
 from pages.components.columns import TIMESTAMP_COLUMN
-from pages.components.format import time_ago
 from pages.components.markdown import escape_markdown
 from pages.components.table import choose_row, show_table
 from pages.sections.alert_list import KIND_BY_TITLE, kind_title
@@ -33,7 +33,7 @@ COLUMNS = {
     "enabled": column.CheckboxColumn("On", width=50),
     "delivered": column.NumberColumn("Delivered", width=80, help="In the last 30 days"),
     "failed": column.NumberColumn("Failed", width=65, help="In the last 30 days"),
-    "waiting": column.NumberColumn("Waiting", width=70),
+    "pending": column.NumberColumn("Pending", width=70),
     "last_at": TIMESTAMP_COLUMN | {"label": "Last", "width": 130},
 }
 DELIVERY_COLUMNS = {
@@ -41,7 +41,7 @@ DELIVERY_COLUMNS = {
     "alert": column.TextColumn("Alert", width=240),
     "state": column.TextColumn("State", width=85),
     "attempts": column.NumberColumn("Attempts", width=70),
-    "status": column.NumberColumn("Status", format="%d", width=70, help="HTTP status of the last response"),
+    "http_status": column.NumberColumn("Status", format="%d", width=70, help="HTTP status of the last response"),
     "error": column.TextColumn("Error", width=360),
 }
 VERIFICATION_HELP = """
@@ -146,10 +146,10 @@ def show_test_result(delivery_id: int) -> None:
     if found is None:
         return
     match found.state:
-        case "waiting":
+        case "pending":
             show_test_progress(delivery_id)
         case "delivered":
-            st.success(f"Delivered: it responded with status {found.status}.", icon=":material/check_circle:")
+            st.success(f"Delivered: it responded with status {found.http_status}.", icon=":material/check_circle:")
         case "failed":
             st.warning(f"Not delivered. {found.error}.", icon=":material/error:")
 
@@ -159,7 +159,7 @@ def show_test_progress(delivery_id: int) -> None:
     """Show the test delivery while it is pending; then run the page again."""
     current.require_identity("admin")
     found = alerts.delivery(delivery_id)
-    if found is None or found.state != "waiting":
+    if found is None or found.state != "pending":
         st.rerun()
     if found.attempts:
         st.info(f"{found.error}; it is retried automatically.", icon=":material/history:")
@@ -175,8 +175,8 @@ def show_deliveries(webhook_id: int) -> None:
         st.caption("Nothing has been delivered yet.")
         return
     labels = [
-        "test" if event == "test" else f"{'ended: ' if event == 'ended' else ''}{sentence}"
-        for event, sentence in zip(found["event"], found["sentence"], strict=True)
+        "test" if event == "test" else f"{'ended: ' if event == 'ended' else ''}{message}"
+        for event, message in zip(found["event"], found["message"], strict=True)
     ]
     show_table(
         found.assign(alert=labels),

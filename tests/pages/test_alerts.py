@@ -40,15 +40,15 @@ def rule_id(database, kind: str) -> int:
 
 
 def add_alert(
-    database, kind: str, sentence: str, *, hours_ago: float = 1, ended: bool = True, **values: object
+    database, kind: str, message: str, *, hours_ago: float = 1, ended: bool = True, **values: object
 ) -> None:
     at = NOW - timedelta(hours=hours_ago)
     database.execute(
         insert(schema.alert).values(
             rule_id=rule_id(database, kind),
             kind=kind,
-            subject=sentence,
-            sentence=sentence,
+            subject=message,
+            message=message,
             raised_at=at,
             ended_at=at if ended else None,
             **values,
@@ -106,7 +106,7 @@ def test_filters_are_in_the_url_and_combine(reader, database):
     add_alert(database, "archived", "elsewhere/cat was archived")
     add_alert(database, "relicensed", "octo/cat changed its licence", account_id=account)
     assert list(run_page_file().dataframe[0].value["what"]) == ["Licence changed", "Archived", "Archived"]
-    assert run_page_file(kind="archived").dataframe[0].value["sentence"].iloc[0] == "elsewhere/cat was archived"
+    assert run_page_file(kind="archived").dataframe[0].value["message"].iloc[0] == "elsewhere/cat was archived"
     assert list(run_page_file(kind="Archived", of="OCTO").dataframe[0].value["account"]) == ["octo"]
     assert "No alert matches" in page_text(run_page_file(of="nobody"))
     assert "`kind=Moons`" in page_text(run_page_file(kind="Moons"))
@@ -253,9 +253,9 @@ def test_a_test_delivery_is_queued_and_its_progress_shown(page, database):
     shown = press(page(webhook=str(webhook_id)), "webhook-test")
     assert "Waiting for a worker" in page_text(shown)
     assert database.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'deliver'")) == 1
-    database.execute(schema.webhook_delivery.update().values(attempts=1, status=503, error="It answered 503"))
+    database.execute(schema.webhook_delivery.update().values(attempts=1, http_status=503, error="It answered 503"))
     assert "It answered 503; it is retried automatically" in page_text(shown.run())
-    database.execute(schema.webhook_delivery.update().values(state="delivered", status=204, error=None))
+    database.execute(schema.webhook_delivery.update().values(state="delivered", http_status=204, error=None))
     assert "Delivered: it responded with status 204" in page_text(shown.run())
     database.execute(schema.webhook_delivery.update().values(state="failed", error="It answered 410"))
     assert "Not delivered. It answered 410" in page_text(shown.run())

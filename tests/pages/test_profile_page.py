@@ -163,4 +163,4 @@ def test_a_file_requested_without_permission_is_refused():
     from pages.components.export import ExportPermit
 
     with pytest.raises(Forbidden):
-        ExportPermit().wait_until_allowed(patience_seconds=0.01)
+        ExportPermit().wait_until_allowed(timeout_seconds=0.01)

@@ -102,7 +102,7 @@ def test_other_components_show_while_redis_is_unavailable(page, monkeypatch):
     shown = page()
     assert not shown.exception
     found = status_labels(shown)
-    assert found["Redis"] == "away"
+    assert found["Redis"] == "unavailable"
     assert found["Postgres"] == "available"
     assert "The rate budget is shared through Redis" in page_text(shown)
 
@@ -119,7 +119,7 @@ def test_other_components_show_while_postgres_is_unavailable_after_one_query(pag
     assert not shown.exception
     assert not shown.error
     found = status_labels(shown)
-    assert found["Postgres"] == "away"
+    assert found["Postgres"] == "unavailable"
     assert {found[name] for name in ("Scheduler", "Workers", "Queue", "Freshness")} == {"unknown"}
     assert found["Redis"] == "available"
     assert sum("pg_locks" in sql for sql in queries) == 0
@@ -145,7 +145,7 @@ def test_while_admin_rights_cannot_be_verified_only_public_status_is_shown(page,
     shown = page()
     assert not shown.exception
     found = status_labels(shown)
-    assert (found["Postgres"], found["Redis"], found["Queue"]) == ("away", "available", "unknown")
+    assert (found["Postgres"], found["Redis"], found["Queue"]) == ("unavailable", "available", "unknown")
     assert page_text(shown).count("Cannot verify your admin rights") == 3
 
 
