@@ -152,7 +152,7 @@ def show_lookup_progress() -> None:
         return
     if lookup.state not in {"waiting", "working"}:
         st.rerun()
-    progress = f"{len(lookup.found)} of {number(len(lookup.logins))}" if lookup.logins else "the members"
+    progress = f"{len(lookup.results)} of {number(len(lookup.logins))}" if lookup.logins else "the members"
     text = f"Looking up on GitHub: {progress} …"
     if lookup.state == "waiting":
         workers, _ = query_or_reason(lambda: system.worker_counts(datetime.now(UTC)))
@@ -160,7 +160,7 @@ def show_lookup_progress() -> None:
         text = (
             "No worker is running; the lookup starts when one is …" if is_worker_missing else "Waiting for a worker …"
         )
-    st.progress(min(lookup.share, 1.0), text=text)
+    st.progress(min(lookup.progress, 1.0), text=text)
 
 
 def show_preview(lookup: Lookup) -> None:
@@ -208,23 +208,23 @@ def lookup_summary(rows: DataFrame) -> str:
 
 
 def lookup_table(lookup: Lookup) -> DataFrame:
-    existing = [result for result in lookup.found if result.exists]
+    existing = [result for result in lookup.results if result.exists]
     tracked = tracking.tracked_among(
-        [str(result.login) for result in existing] + [result.asked for result in lookup.found],
+        [str(result.login) for result in existing] + [result.requested_login for result in lookup.results],
         [int(result.github_id or 0) for result in existing],
     )
-    return DataFrame([lookup_row(result, tracked) for result in lookup.found], columns=list(COLUMNS)).astype(
+    return DataFrame([lookup_row(result, tracked) for result in lookup.results], columns=list(COLUMNS)).astype(
         {"repositories": "Int64"}
     )
 
 
 def lookup_row(result: LookupResult, tracked: set[str]) -> dict[str, Any]:
     state = NEW if result.exists else (result.error_message or MISSING)
-    if tracked & {result.asked.lower(), str(result.login).lower(), str(result.github_id)}:
+    if tracked & {result.requested_login.lower(), str(result.login).lower(), str(result.github_id)}:
         state = TRACKED
     return {
         "take": state == NEW,
-        "login": result.login or result.asked,
+        "login": result.login or result.requested_login,
         "kind": result.kind,
         "name": result.name,
         "repositories": result.public_repositories,

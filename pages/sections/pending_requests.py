@@ -18,7 +18,7 @@ from pages.session.common import errors_as_notices
 COLUMNS = {
     "login": column.TextColumn("Account", width=160),
     "username": column.TextColumn("Requested by", width=140),
-    "asked_at": TIMESTAMP_COLUMN | {"label": "When", "width": 130},
+    "requested_at": TIMESTAMP_COLUMN | {"label": "When", "width": 130},
     "note": column.TextColumn("Reason", width=320),
     "id": None,
 }
@@ -59,11 +59,11 @@ def show(_admin: Identity) -> None:
             )
 
 
-def decide_requests(ids: list[int], granted: bool) -> None:
+def decide_requests(ids: list[int], approved: bool) -> None:
     admin = current.require_identity("admin")
     with errors_as_notices(), transaction() as connection:
         result = tracking_commands.decide_requests(
-            connection, admin, ids, datetime.now(UTC), current.origin(), granted=granted
+            connection, admin, ids, datetime.now(UTC), current.origin(), approved=approved
         )
-        notice = f"{quantity(len(result.tracked), 'account')} now tracked" if granted else "Declined"
+        notice = f"{quantity(len(result.tracked), 'account')} now tracked" if approved else "Declined"
         st.toast(notice, icon=":material/check:")

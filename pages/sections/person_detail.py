@@ -27,7 +27,7 @@ ROLE_RIGHTS: dict[Role, str] = {
 }
 SESSION_COLUMNS = {
     "device": column.TextColumn("Device", width=200),
-    "address": column.TextColumn("IP address", width=130),
+    "ip_address": column.TextColumn("IP address", width=130),
     "last_seen_at": TIMESTAMP_COLUMN | {"label": "Last seen", "width": 130},
     "since": TIMESTAMP_COLUMN | {"label": "Signed in", "width": 130},
     "ends_at": TIMESTAMP_COLUMN | {"label": "Expires", "width": 130},

@@ -39,9 +39,7 @@ def rule_id(database, kind: str) -> int:
     return database.scalar(select(schema.alert_rule.c.id).where(schema.alert_rule.c.kind == kind))
 
 
-def add_alert(
-    database, kind: str, message: str, *, hours_ago: float = 1, ended: bool = True, **values: object
-) -> None:
+def add_alert(database, kind: str, message: str, *, hours_ago: float = 1, ended: bool = True, **values: object) -> None:
     at = NOW - timedelta(hours=hours_ago)
     database.execute(
         insert(schema.alert).values(

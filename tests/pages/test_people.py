@@ -112,7 +112,7 @@ def test_a_person_shows_sessions_by_device_and_keys(page, person, database):
     database.execute(insert(schema.api_key).values(person_id=ada.id, name="notebook", hash=b"h", hint="abcd"))
     shown = page(person="ada")
     assert shown.dataframe[1].value["device"].tolist() == ["Firefox on Windows"]
-    assert shown.dataframe[1].value["address"].tolist() == ["192.0.2.7"]
+    assert shown.dataframe[1].value["ip_address"].tolist() == ["192.0.2.7"]
     assert shown.dataframe[2].value["name"].tolist() == ["notebook"]
 
 
@@ -196,9 +196,9 @@ def test_ending_all_sessions_is_audited_as_the_admin(admin, person, database):
     )
     assert [sessions.get_live(one.session_id) for one in started] == [None, None]
     event = database.execute(
-        text("SELECT actor, target, address FROM audit_event WHERE action = 'session_ended'")
+        text("SELECT actor, target, ip_address FROM audit_event WHERE action = 'session_ended'")
     ).one()
-    assert (event.actor, event.target, str(event.address)) == ("boss", "ada", "127.0.0.1")
+    assert (event.actor, event.target, str(event.ip_address)) == ("boss", "ada", "127.0.0.1")
 
 
 def test_a_reset_link_is_shown_once_and_works(admin, person):
