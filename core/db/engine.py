@@ -12,9 +12,9 @@ from core.errors import ServerUnavailable
 from core.settings import settings
 
 
-def parse_database_url(given: str) -> URL:
-    """Read a DATABASE_URL in any of its usual spellings; the driver is always psycopg 3."""
-    url = make_url(given)
+def parse_database_url(database_url: str) -> URL:
+    """Parse *database_url* with any of its usual schemes; the driver is always psycopg 3."""
+    url = make_url(database_url)
     if url.drivername in {"postgres", "postgresql"}:
         url = url.set(drivername="postgresql+psycopg")
     return url
@@ -24,15 +24,15 @@ _embedded_server_url: Callable[[], str] | None = None
 
 
 def use_embedded_server(url: Callable[[], str]) -> None:
-    """Ask *url*, which may start a server, for the URL where DATABASE_URL is empty. Entry points call this once."""
+    """Get the URL from *url*, which may start a server, where DATABASE_URL is empty. Entry points call this once."""
     global _embedded_server_url  # noqa: PLW0603 - one provider per process, set by its entry point
     _embedded_server_url = url
 
 
 def database_url() -> str:
     """Return DATABASE_URL, else the embedded server's URL. Raises ServerUnavailable where there is neither."""
-    if given := settings().database_url:
-        return given
+    if configured := settings().database_url:
+        return configured
     if _embedded_server_url is None:
         raise ServerUnavailable("DATABASE_URL is empty, and this process starts no embedded Postgres")
     return _embedded_server_url()
@@ -40,13 +40,12 @@ def database_url() -> str:
 
 @lru_cache(maxsize=1)
 def engine() -> Engine:
-    # A server that was restarted closes its connections: each is tried before it is used.
     return create_engine(
         parse_database_url(database_url()),
-        pool_pre_ping=True,
+        pool_pre_ping=True,  # a restarted server closes its connections
         pool_size=5,
         max_overflow=15,
-        hide_parameters=True,  # errors name what failed, never the values: some are nobody else's business
+        hide_parameters=True,  # bound values may be secrets or personal data
         connect_args={"connect_timeout": 5, "options": "-c timezone=UTC -c jit=off"},
     )
 
@@ -57,8 +56,11 @@ _process_wide_override: Engine | Connection | None = None
 
 @contextmanager
 def override_engine(other: Engine | Connection, *, everywhere: bool) -> Iterator[None]:
-    """Let `transaction` use *other* inside this block; `core.db.override.use_engine` also clears the frames."""
-    global _process_wide_override  # noqa: PLW0603 - threads that a test starts must see it too
+    """Let `transaction` use *other* inside this block; `core.db.override.use_engine` also clears the frame cache.
+
+    Applies to the current context, with *everywhere* to all threads.
+    """
+    global _process_wide_override  # noqa: PLW0603 - threads started by a test must see it too
     token = _override.set(other)
     before, _process_wide_override = _process_wide_override, other if everywhere else _process_wide_override
     try:
@@ -70,11 +72,14 @@ def override_engine(other: Engine | Connection, *, everywhere: bool) -> Iterator
 
 @contextmanager
 def transaction() -> Iterator[Connection]:
-    """A connection whose work is committed at the end of the block, or undone by an error."""
-    at = _override.get() or _process_wide_override or engine()
-    if isinstance(at, Connection):
-        with at.begin_nested():
-            yield at
+    """Open a transaction that commits at the end of the block and rolls back on an error.
+
+    Where a connection overrides the engine, the transaction is a savepoint on it.
+    """
+    bind = _override.get() or _process_wide_override or engine()
+    if isinstance(bind, Connection):
+        with bind.begin_nested():
+            yield bind
     else:
-        with at.begin() as connection:
+        with bind.begin() as connection:
             yield connection

@@ -1,7 +1,7 @@
 """The tables of Almanac's database, by subject. A test compares them with the migrated database.
 
-Own ids never leave the database: outside it, accounts and repositories are identified by GitHub's numeric id or by name.
-Timestamps are `timestamptz` in UTC. A count that GitHub did not report is null, never zero.
+Own ids never leave the database: outside it, accounts and repositories are identified by GitHub's numeric id or by
+name. Timestamps are `timestamptz` in UTC. A count that GitHub did not report is null, never zero.
 """
 
 from core.db.schema.accounts import account, account_snapshot

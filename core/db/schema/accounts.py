@@ -8,7 +8,7 @@ account = Table(
     "account",
     metadata,
     id_column(),
-    Column("github_id", BigInteger, unique=True, comment="null while the account is known by name only"),
+    Column("github_id", BigInteger, unique=True, comment="null while only its login is known"),
     Column("node_id", Text),
     Column("login", Text, nullable=False),
     Column("kind", Text, CheckConstraint("kind IN ('user', 'organization')", name="kind")),
@@ -21,12 +21,14 @@ account = Table(
     timestamp_column("created_at"),
     timestamp_column("gone_at"),
     Column("gone_reason", Text),
-    Column("token_fingerprint", Text, comment="of the token that its cached ETags belong to"),
+    Column(
+        "token_fingerprint", Text, comment="of the token its refreshes use; cached ETags are valid for that token only"
+    ),
     timestamp_column("first_seen_at", now=True),
     timestamp_column("checked_at"),
     Index("account_login_idx", text("lower(login)")),
     Index("account_login_unseen_key", text("lower(login)"), unique=True, postgresql_where=text("github_id IS NULL")),
-    comment="A user or organization; identity is GitHub's numeric id, names have a history in change",
+    comment="A user or organization. Identity is GitHub's numeric id; former logins are in change",
 )
 
 
@@ -38,5 +40,6 @@ account_snapshot = Table(
     *count_columns("followers", "following", "public_repositories", "public_gists"),
     *count_columns("stars", "forks", "repositories"),
     PrimaryKeyConstraint("account_id", "captured_at"),
-    comment="A change of an account's counts; stars, forks, repositories sum over its owned, not-gone repositories",
+    comment="Counts of an account at one time, stored only when they differ. stars, forks and repositories:"
+    " totals of the repositories it owns that are neither deleted nor private",
 )

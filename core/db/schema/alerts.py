@@ -15,7 +15,7 @@ alert_rule = Table(
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
     Column("created_by", Text),
     timestamp_column("created_at", now=True),
-    comment="What is watched; account_id null: everything that is tracked",
+    comment="A rule that raises alerts; account_id null: it applies to all tracked accounts",
 )
 
 
@@ -36,7 +36,7 @@ alert = Table(
     Index("alert_raised_at_idx", text("raised_at DESC")),
     Index("alert_rule_id_repository_id_idx", "rule_id", "repository_id"),
     Index("alert_open_key", "rule_id", "subject", unique=True, postgresql_where=text("ended_at IS NULL")),
-    comment="What a rule noticed; an event ends as it is raised, a state when it is over",
+    comment="An alert raised by a rule. An event alert ends when it is raised, a state alert when the state ends",
 )
 
 
@@ -52,7 +52,7 @@ webhook = Table(
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
     Column("created_by", Text),
     timestamp_column("created_at", now=True),
-    comment="Who outside is told of alerts; its address is a secret, as its key is",
+    comment="A URL that alerts are sent to. Both the URL and the signing secret are secrets",
 )
 
 
@@ -72,5 +72,5 @@ webhook_delivery = Table(
     CheckConstraint("event IN ('raised', 'ended', 'test')", name="event"),
     CheckConstraint("state IN ('pending', 'delivered', 'failed')", name="state"),
     Index("webhook_delivery_webhook_id_idx", "webhook_id", text("id DESC")),
-    comment="One alert for one webhook; alert_id null: somebody tried it out",
+    comment="Delivery of one alert to one webhook; alert_id null: a test delivery",
 )

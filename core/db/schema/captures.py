@@ -32,8 +32,8 @@ source = Table(
     metadata,
     Column("id", SmallInteger, Identity(always=True, start=2), primary_key=True),
     Column("name", Text, nullable=False, unique=True),
-    Column("cadence", Interval, comment="usual time between two looks; null until known"),
-    comment="Who looked at GitHub: 1 is this installation, the others kept history that was imported",
+    Column("cadence", Interval, comment="usual interval between two captures; null until estimated"),
+    comment="Origin of captures: 1 is this installation, each other one an import of somebody else's history",
 )
 
 
@@ -62,7 +62,8 @@ capture = Table(
         unique=True,
         postgresql_where=text("repository_id IS NOT NULL"),
     ),
-    comment="One successful look. Coverage and gaps come from here alone",
+    comment="One successful refresh of an account (or of a repository, if imported), whether or not anything changed."
+    " Coverage, freshness and gaps are computed from this table only",
 )
 
 
@@ -77,7 +78,7 @@ repository_import = Table(
     *count_columns("stars", "forks", "open_issues", "open_issues_and_change_requests"),
     *growth_columns(),
     PrimaryKeyConstraint("repository_id", "source_id"),
-    comment="What one imported source says last of one repository, and since when; rebuilt by each import",
+    comment="Latest counts and time span of one repository in one imported source; rebuilt by each import",
 )
 
 
@@ -94,8 +95,8 @@ change = Table(
     Column("run_id", BigInteger),
     Index("change_detected_at_idx", text("detected_at DESC")),
     Index("change_account_id_detected_at_idx", "account_id", text("detected_at DESC")),
-    comment="The ledger: renamed, transferred, relicensed, archived, restored, gone, back, new,"
-    " primary_language, default_branch",
+    comment="One change of an account or repository: renamed, transferred, relicensed, archived, restored, gone, back,"
+    " new, primary_language, default_branch",
 )
 
 
@@ -109,7 +110,7 @@ language_day = Table(
     Column("stars", BigInteger, nullable=False),
     Column("bytes", BigInteger),
     PrimaryKeyConstraint("day", "source_id", "language"),
-    comment="Rollup: repositories and stars by primary language, bytes of each language; forks left out",
+    comment="Daily totals: repositories and stars by primary language, bytes by language; forks excluded",
 )
 
 
@@ -126,5 +127,5 @@ data_version = Table(
     Column("version", BigInteger, nullable=False),
     timestamp_column("published_at", now=True),
     Column("run_id", BigInteger),
-    comment="One row, raised after a run has committed: pages and their cached frames go by it",
+    comment="A single row whose version increases after each run that changed data; cached frames depend on it",
 )

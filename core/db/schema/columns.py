@@ -30,7 +30,7 @@ def foreign_key(name: str, target: str, *, required: bool = True, cascade: bool 
 
 
 def source_id_column() -> Column[int]:
-    # No foreign keys on what is written by the million: each would cost a look-up per row.
+    # No foreign key: on tables with millions of rows each would cost a lookup per row.
     return Column("source_id", SmallInteger, nullable=False, server_default=text("1"))
 
 
@@ -42,5 +42,5 @@ GROWTH_DAYS = (1, 7, 30, 90, 365)
 
 
 def growth_columns() -> list[Column[int]]:
-    """Stars now less the last value at or before so many days ago; null where nobody looked then."""
+    """Return the columns of stars gained over each of GROWTH_DAYS; null without a capture at or before then."""
     return [Column(f"stars_{days}d", Integer) for days in GROWTH_DAYS]

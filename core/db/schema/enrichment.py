@@ -21,7 +21,7 @@ from core.db.schema.columns import count_columns, foreign_key, id_column, metada
 
 
 def repository_day_table(name: str, *columns: Column[Any], comment: str) -> Table:
-    """A table of readings of one day of a repository."""
+    """Return a table of daily counts of repositories, stored only when a day's counts differ."""
     return Table(
         name,
         metadata,
@@ -47,7 +47,7 @@ enrichment = Table(
         "failed_attempts", Integer, nullable=False, server_default=text("0"), comment="consecutive attempts that failed"
     ),
     Column("reason", Text),
-    Column("first_day", Date, comment="since when the days of this kind are known"),
+    Column("first_day", Date, comment="earliest day for which this kind of fact is stored"),
     CheckConstraint("num_nonnulls(account_id, repository_id) = 1", name="one_subject"),
     CheckConstraint("state IN ('stored', 'computing', 'unavailable', 'refused', 'failed')", name="state"),
     Index(
@@ -58,8 +58,8 @@ enrichment = Table(
         postgresql_where=text("repository_id IS NOT NULL"),
     ),
     Index("enrichment_account_key", "account_id", "kind", unique=True, postgresql_where=text("account_id IS NOT NULL")),
-    comment="When one kind of fact was last read of a repository or account, why not if it was not,"
-    " and when it is due again",
+    comment="State of one kind of fact of a repository or account: when it was last fetched,"
+    " why the last attempt failed, when it is due next",
 )
 
 
@@ -81,7 +81,7 @@ enrichment_run = Table(
     Column("rows_written", BigInteger, nullable=False, server_default=text("0")),
     Column("stop_reason", Text),
     Index("enrichment_run_started_at_idx", text("started_at DESC")),
-    comment="One job that read facts of one kind; stop_reason: why it ended before all subjects were read",
+    comment="One job that fetched facts of one kind; stop_reason: why it ended before all subjects were done",
 )
 
 
@@ -93,7 +93,7 @@ missing_endpoint = Table(
     timestamp_column("detected_at", required=True),
     timestamp_column("retry_at", required=True),
     PrimaryKeyConstraint("kind", "api_root"),
-    comment="What a server does not tell of any repository, so that it is not asked each time",
+    comment="A kind of fact that the GitHub server has no endpoint for; not requested before retry_at",
 )
 
 
@@ -105,8 +105,8 @@ star_day = Table(
     timestamp_column("captured_at", required=True),
     Column("stars", Integer, nullable=False),
     PrimaryKeyConstraint("repository_id", "day", "captured_at"),
-    comment="Stars given on one day and surviving when it was read; only readings that differ, none for a day that"
-    " never had a star: star_backfill tells since when days were read",
+    comment="Stars given on one day and not withdrawn at captured_at. Stored only when the count differs; no row for a"
+    " day that never had a star. star_backfill.first_day says how far back days are stored",
 )
 
 
@@ -118,23 +118,24 @@ star_backfill = Table(
     Column("next_page", Integer),
     timestamp_column("completed_at"),
     Index("star_backfill_next_page_idx", "repository_id", postgresql_where=text("next_page IS NOT NULL")),
-    comment="How far back star_day goes: from first_day on, a day without a row had no star;"
-    " next_page null: to the beginning",
+    comment="How far back star_day is filled: from first_day on, a day without a row had no star."
+    " next_page null: filled back to the first star",
 )
 
 
 commit_day = repository_day_table(
     "commit_day",
     Column("commits", Integer, nullable=False),
-    comment="Commits to the default branch on one day (UTC), merges left out; only readings that differ, none for zero",
+    comment="Commits to the default branch on one day (UTC), merges excluded; stored only when the count differs,"
+    " no row for zero",
 )
 
 
 traffic_day = repository_day_table(
     "traffic_day",
     *count_columns("views", "unique_views", "clones", "unique_clones"),
-    comment="Views and clones on one day (UTC) where we may see them; uniques of days do not add up;"
-    " only readings that differ",
+    comment="Views and clones on one day (UTC), for repositories whose traffic the token may read; stored only when"
+    " they differ. Unique counts of days cannot be summed",
 )
 
 
@@ -146,8 +147,8 @@ contribution_day = Table(
     timestamp_column("captured_at", required=True),
     Column("contributions", Integer, nullable=False),
     PrimaryKeyConstraint("account_id", "day", "captured_at"),
-    comment="Public contributions of a user on one day, as the calendar shows them; only readings that differ,"
-    " none for zero",
+    comment="Public contributions of a user on one day, as in the contribution calendar; stored only when the count"
+    " differs, no row for zero",
 )
 
 
@@ -163,12 +164,12 @@ contributor_snapshot = Table(
         "absence_factor",
         Integer,
         nullable=False,
-        comment="CHAOSS Contributor Absence Factor: fewest people who made half of the commits; bots left out",
+        comment="CHAOSS Contributor Absence Factor: fewest people who made half of the commits; bots excluded",
     ),
     Column("is_complete", Boolean, nullable=False),
     PrimaryKeyConstraint("repository_id", "captured_at"),
-    comment="A change of who made how many commits: people with an account, bots counted apart;"
-    " is_complete: GitHub named all",
+    comment="Contributors of a repository with a GitHub account, bots counted separately; stored only when they differ."
+    " is_complete: GitHub listed all of them",
 )
 
 
@@ -181,7 +182,7 @@ repository_contributor = Table(
     Column("is_bot", Boolean, nullable=False),
     Column("commits", Integer, nullable=False),
     PrimaryKeyConstraint("repository_id", "github_id"),
-    comment="The hundred who committed most, as last read",
+    comment="One of the hundred contributors with most commits, as last fetched",
 )
 
 
@@ -199,7 +200,7 @@ release = Table(
     timestamp_column("gone_at"),
     PrimaryKeyConstraint("repository_id", "github_id"),
     Index("release_published_at_idx", "repository_id", text("published_at DESC")),
-    comment="A release as last read, drafts left out; downloads: of its files",
+    comment="A release as last fetched, drafts excluded; downloads: total of its files",
 )
 
 
@@ -214,6 +215,6 @@ release_snapshot = Table(
     Column("latest_tag", Text),
     timestamp_column("latest_at"),
     PrimaryKeyConstraint("repository_id", "captured_at"),
-    comment="A change of the newest hundred releases: how many, their downloads, the latest that is no prerelease;"
-    " is_complete: there are no more",
+    comment="Summary of the newest hundred releases, stored only when it differs: count, downloads, latest that is no"
+    " prerelease. is_complete: there are no older ones",
 )

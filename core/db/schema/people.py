@@ -20,6 +20,7 @@ person = Table(
     timestamp_column("last_seen_at"),
     Index("person_username_key", text("lower(username)"), unique=True),
     Index("person_email_key", text("lower(email)"), unique=True),
+    comment="Somebody who can sign in",
 )
 
 
@@ -39,6 +40,7 @@ session = Table(
     timestamp_column("revoked_at"),
     Column("revoked_reason", Text),
     Index("session_person_id_idx", "person_id"),
+    comment="A signed-in browser or API client. generation: number of its newest refresh token",
 )
 
 
@@ -51,6 +53,7 @@ ticket = Table(
     Column("nonce_hash", LargeBinary),
     Column("details", JSONB),
     timestamp_column("expires_at", required=True),
+    comment="A single-use secret, stored as a hash: sign-in ticket, password reset link or invitation",
 )
 
 
@@ -66,6 +69,7 @@ api_key = Table(
     timestamp_column("last_used_at"),
     timestamp_column("expires_at"),
     timestamp_column("revoked_at"),
+    comment="An API key, stored as a hash; hint: its last characters",
 )
 
 
@@ -82,4 +86,5 @@ audit_event = Table(
     Column("request_id", Text),
     Column("details", JSONB),
     Index("audit_event_at_idx", text("at DESC")),
+    comment="One entry of the audit trail",
 )

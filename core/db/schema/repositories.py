@@ -17,7 +17,7 @@ repository = Table(
     "repository",
     metadata,
     id_column(),
-    Column("github_id", BigInteger, unique=True, comment="null while the repository is known by name only"),
+    Column("github_id", BigInteger, unique=True, comment="null while only its name is known"),
     Column("node_id", Text),
     foreign_key("account_id", "account", cascade=True),
     Column("full_name", Text, nullable=False),
@@ -25,7 +25,7 @@ repository = Table(
     Column("description", Text),
     Column("homepage", Text),
     Column("license", Text, comment="SPDX identifier"),
-    Column("topics", ARRAY(Text), comment="null until read"),
+    Column("topics", ARRAY(Text), comment="null until fetched"),
     Column("primary_language", Text),
     Column("default_branch", Text),
     Column("is_fork", Boolean, nullable=False, server_default=text("false")),
@@ -46,7 +46,8 @@ repository = Table(
         unique=True,
         postgresql_where=text("github_id IS NULL"),
     ),
-    comment="languages_checked_at: last look at its languages; languages_pushed_at: the push that look saw",
+    comment="A repository. Identity is GitHub's numeric id; former names are in change."
+    " languages_checked_at: when its languages were last fetched; languages_pushed_at: pushed_at at that time",
 )
 
 
@@ -62,7 +63,7 @@ repository_current = Table(
     Index("repository_current_stars_30d_idx", text("stars_30d DESC NULLS LAST")),
     Index("repository_current_stars_idx", text("stars DESC NULLS LAST")),
     postgresql_with={"fillfactor": "70"},
-    comment="A repository's latest counts and when they last changed; its account's checked_at is the last look",
+    comment="Latest counts of a repository. captured_at: when they last changed; account.checked_at: its last refresh",
 )
 
 
@@ -75,7 +76,7 @@ repository_snapshot = Table(
     source_id_column(),
     PrimaryKeyConstraint("repository_id", "captured_at", "source_id"),
     postgresql_partition_by="RANGE (captured_at)",
-    comment="A change of stars, forks or size; rows of other sources are kept as they were given",
+    comment="Stars, forks and size at one time, stored only when they differ; imported rows are stored as they are",
 )
 
 
@@ -88,7 +89,7 @@ repository_extra_snapshot = Table(
     source_id_column(),
     PrimaryKeyConstraint("repository_id", "captured_at", "source_id"),
     postgresql_partition_by="RANGE (captured_at)",
-    comment="A change of the counts that cost more to ask, in a cadence of their own",
+    comment="Counts that cost extra requests, fetched on a cadence of their own; stored only when they differ",
 )
 
 
@@ -100,5 +101,6 @@ repository_language = Table(
     Column("language", Text, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     PrimaryKeyConstraint("repository_id", "captured_at", "language"),
-    comment="The whole set of a repository's languages whenever any of it differs; '' alone: no language at all",
+    comment="Bytes of one language of a repository. The whole set is stored whenever any of it differs;"
+    " a single row with an empty language: it has none",
 )

@@ -17,7 +17,7 @@ ingestion = Table(
     timestamp_column("cancelled_at"),
     Column("cancelled_by", Text),
     Index("ingestion_started_at_idx", text("started_at DESC")),
-    comment="What was asked for at once: by the timetable, a person, the command line or an import",
+    comment="Accounts requested to be refreshed at once by the scheduler, a person, the command line or an import",
 )
 
 
@@ -29,7 +29,7 @@ ingestion_job = Table(
     Column("accounts", Integer, nullable=False),
     PrimaryKeyConstraint("ingestion_id", "job_id"),
     Index("ingestion_job_job_id_idx", "job_id"),
-    comment="A job of the queue that an ingestion was packed into",
+    comment="A queue job that refreshes a batch of an ingestion's accounts",
 )
 
 
@@ -57,7 +57,7 @@ ingest_run = Table(
     CheckConstraint("state IN ('running', 'done', 'partial', 'failed', 'stopped')", name="state"),
     Index("ingest_run_started_at_idx", text("started_at DESC")),
     Index("ingest_run_ingestion_id_idx", "ingestion_id"),
-    comment="One worker's part of an ingestion: one try of one job",
+    comment="One attempt of a worker at one job of an ingestion",
 )
 
 
@@ -80,4 +80,5 @@ ingest_item = Table(
     PrimaryKeyConstraint("run_id", "login"),
     CheckConstraint("state IN ('stored', 'unchanged', 'failed', 'gone')", name="state"),
     Index("ingest_item_account_id_idx", "account_id", text("finished_at DESC")),
+    comment="Outcome of one account in a run",
 )

@@ -26,8 +26,8 @@ tracked_account = Table(
     Column("account_id", BigInteger, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True),
     Column("added_by", Text),
     timestamp_column("added_at", now=True),
-    Column("cadence", Interval, comment="pinned by an admin; null: the planned cadence"),
-    Column("planned_cadence", Interval, comment="as the planner chose it at the last look; null: the default cadence"),
+    Column("cadence", Interval, comment="set by an admin; null: planned_cadence applies"),
+    Column("planned_cadence", Interval, comment="planned at the last refresh; null: the default cadence applies"),
     Column("priority", SmallInteger, nullable=False, server_default=text("0")),
     Column("paused", Boolean, nullable=False, server_default=text("false")),
     timestamp_column("due_at", now=True),
@@ -35,20 +35,20 @@ tracked_account = Table(
     Column("job_id", BigInteger),
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("note", Text),
-    Column("change_rate", REAL, comment="changes a day to be expected, learned from look to look"),
-    Column("change_rate_shape", REAL, comment="how sure that is: the shape of its Gamma distribution"),
+    Column("change_rate", REAL, comment="expected changes per day, estimated from the refreshes"),
+    Column("change_rate_shape", REAL, comment="shape of the estimate's Gamma distribution; grows with certainty"),
     Column(
         "change_rate_samples",
         Integer,
         nullable=False,
         server_default=text("0"),
-        comment="how many looks it was learned from",
+        comment="number of refreshes it was estimated from",
     ),
-    Column("stars", BigInteger, comment="at the last look"),
-    Column("repositories", Integer, comment="at the last look"),
+    Column("stars", BigInteger, comment="at the last refresh"),
+    Column("repositories", Integer, comment="at the last refresh"),
     Index("tracked_account_due_at_idx", "due_at", postgresql_where=text("queued_at IS NULL AND NOT paused")),
     Index("tracked_account_job_id_idx", "job_id", postgresql_where=text("job_id IS NOT NULL")),
-    comment="What an admin wants refreshed; failures: in a row",
+    comment="An account refreshed on a schedule; failures: consecutive failed refreshes",
 )
 
 
@@ -66,7 +66,7 @@ tracking_request = Table(
     Index(
         "tracking_request_pending_key", text("lower(login)"), unique=True, postgresql_where=text("decided_at IS NULL")
     ),
-    comment="An account that somebody asked for and an admin decides about",
+    comment="An analyst's request to track an account, pending until decided_at",
 )
 
 
@@ -100,6 +100,7 @@ collection = Table(
     Column("description", Text),
     foreign_key("person_id", "person", required=False),
     timestamp_column("created_at", now=True),
+    comment="A named group of accounts or repositories",
 )
 
 
@@ -111,4 +112,5 @@ collection_member = Table(
     foreign_key("repository_id", "repository", required=False, cascade=True),
     UniqueConstraint("collection_id", "account_id", "repository_id", postgresql_nulls_not_distinct=True),
     CheckConstraint("num_nonnulls(account_id, repository_id) = 1", name="one_subject"),
+    comment="An account or repository in a collection",
 )

@@ -23,9 +23,9 @@ CREATE TABLE account (
 );
 CREATE INDEX account_login_idx ON account (lower(login));
 CREATE UNIQUE INDEX account_login_unseen_key ON account (lower(login)) WHERE github_id IS NULL;
-COMMENT ON TABLE account IS 'A user or organization; identity is GitHub''s numeric id, names have a history in change';
-COMMENT ON COLUMN account.github_id IS 'null while the account is known by name only';
-COMMENT ON COLUMN account.token_fingerprint IS 'of the token that its cached ETags belong to';
+COMMENT ON TABLE account IS 'A user or organization. Identity is GitHub''s numeric id; former logins are in change';
+COMMENT ON COLUMN account.github_id IS 'null while only its login is known';
+COMMENT ON COLUMN account.token_fingerprint IS 'of the token its refreshes use; cached ETags are valid for that token only';
 
 CREATE TABLE account_snapshot (
     account_id BIGINT NOT NULL,
@@ -40,4 +40,4 @@ CREATE TABLE account_snapshot (
     CONSTRAINT account_snapshot_pkey PRIMARY KEY (account_id, captured_at),
     CONSTRAINT account_snapshot_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
-COMMENT ON TABLE account_snapshot IS 'A change of an account''s counts; stars, forks, repositories sum over its owned, not-gone repositories';
+COMMENT ON TABLE account_snapshot IS 'Counts of an account at one time, stored only when they differ. stars, forks and repositories: totals of the repositories it owns that are neither deleted nor private';

@@ -11,7 +11,7 @@ CREATE TABLE alert_rule (
     CONSTRAINT alert_rule_pkey PRIMARY KEY (id),
     CONSTRAINT alert_rule_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
-COMMENT ON TABLE alert_rule IS 'What is watched; account_id null: everything that is tracked';
+COMMENT ON TABLE alert_rule IS 'A rule that raises alerts; account_id null: it applies to all tracked accounts';
 
 INSERT INTO alert_rule (kind, settings) VALUES
     ('stars_jumped', '{"gained": 100, "share": 0.05, "days": 1}'),
@@ -42,7 +42,7 @@ CREATE TABLE alert (
 CREATE UNIQUE INDEX alert_open_key ON alert (rule_id, subject) WHERE ended_at IS NULL;
 CREATE INDEX alert_raised_at_idx ON alert (raised_at DESC);
 CREATE INDEX alert_rule_id_repository_id_idx ON alert (rule_id, repository_id);
-COMMENT ON TABLE alert IS 'What a rule noticed; an event ends as it is raised, a state when it is over';
+COMMENT ON TABLE alert IS 'An alert raised by a rule. An event alert ends when it is raised, a state alert when the state ends';
 
 CREATE TABLE webhook (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -57,7 +57,7 @@ CREATE TABLE webhook (
     CONSTRAINT webhook_pkey PRIMARY KEY (id),
     CONSTRAINT webhook_name_key UNIQUE (name)
 );
-COMMENT ON TABLE webhook IS 'Who outside is told of alerts; its address is a secret, as its key is';
+COMMENT ON TABLE webhook IS 'A URL that alerts are sent to. Both the URL and the signing secret are secrets';
 
 CREATE TABLE webhook_delivery (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -77,4 +77,4 @@ CREATE TABLE webhook_delivery (
     CONSTRAINT webhook_delivery_alert_id_fkey FOREIGN KEY(alert_id) REFERENCES alert (id) ON DELETE CASCADE
 );
 CREATE INDEX webhook_delivery_webhook_id_idx ON webhook_delivery (webhook_id, id DESC);
-COMMENT ON TABLE webhook_delivery IS 'One alert for one webhook; alert_id null: somebody tried it out';
+COMMENT ON TABLE webhook_delivery IS 'Delivery of one alert to one webhook; alert_id null: a test delivery';

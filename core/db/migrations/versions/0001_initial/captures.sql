@@ -7,8 +7,8 @@ CREATE TABLE source (
     CONSTRAINT source_pkey PRIMARY KEY (id),
     CONSTRAINT source_name_key UNIQUE (name)
 );
-COMMENT ON TABLE source IS 'Who looked at GitHub: 1 is this installation, the others kept history that was imported';
-COMMENT ON COLUMN source.cadence IS 'usual time between two looks; null until known';
+COMMENT ON TABLE source IS 'Origin of captures: 1 is this installation, each other one an import of somebody else''s history';
+COMMENT ON COLUMN source.cadence IS 'usual interval between two captures; null until estimated';
 
 INSERT INTO source (id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'github');
 
@@ -22,7 +22,7 @@ CREATE TABLE capture (
 );
 CREATE UNIQUE INDEX capture_account_key ON capture (account_id, captured_at, source_id) WHERE account_id IS NOT NULL;
 CREATE UNIQUE INDEX capture_repository_key ON capture (repository_id, captured_at, source_id) WHERE repository_id IS NOT NULL;
-COMMENT ON TABLE capture IS 'One successful look. Coverage and gaps come from here alone';
+COMMENT ON TABLE capture IS 'One successful refresh of an account (or of a repository, if imported), whether or not anything changed. Coverage, freshness and gaps are computed from this table only';
 
 CREATE TABLE repository_import (
     repository_id BIGINT NOT NULL,
@@ -42,7 +42,7 @@ CREATE TABLE repository_import (
     CONSTRAINT repository_import_pkey PRIMARY KEY (repository_id, source_id),
     CONSTRAINT repository_import_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
-COMMENT ON TABLE repository_import IS 'What one imported source says last of one repository, and since when; rebuilt by each import';
+COMMENT ON TABLE repository_import IS 'Latest counts and time span of one repository in one imported source; rebuilt by each import';
 
 -- What a page shows as current: our own counts where there are any, else those of the newest import.
 CREATE VIEW repository_latest AS
@@ -92,7 +92,7 @@ CREATE TABLE change (
 );
 CREATE INDEX change_account_id_detected_at_idx ON change (account_id, detected_at DESC);
 CREATE INDEX change_detected_at_idx ON change (detected_at DESC);
-COMMENT ON TABLE change IS 'The ledger: renamed, transferred, relicensed, archived, restored, gone, back, new, primary_language, default_branch';
+COMMENT ON TABLE change IS 'One change of an account or repository: renamed, transferred, relicensed, archived, restored, gone, back, new, primary_language, default_branch';
 
 CREATE TABLE language_day (
     day DATE NOT NULL,
@@ -103,7 +103,7 @@ CREATE TABLE language_day (
     bytes BIGINT,
     CONSTRAINT language_day_pkey PRIMARY KEY (day, source_id, language)
 );
-COMMENT ON TABLE language_day IS 'Rollup: repositories and stars by primary language, bytes of each language; forks left out';
+COMMENT ON TABLE language_day IS 'Daily totals: repositories and stars by primary language, bytes by language; forks excluded';
 
 CREATE TABLE data_version (
     singleton BOOLEAN DEFAULT true NOT NULL CONSTRAINT data_version_one_row_check CHECK (singleton),
@@ -112,4 +112,4 @@ CREATE TABLE data_version (
     run_id BIGINT,
     CONSTRAINT data_version_pkey PRIMARY KEY (singleton)
 );
-COMMENT ON TABLE data_version IS 'One row, raised after a run has committed: pages and their cached frames go by it';
+COMMENT ON TABLE data_version IS 'A single row whose version increases after each run that changed data; cached frames depend on it';

@@ -17,9 +17,9 @@ CREATE TABLE enrichment (
 );
 CREATE UNIQUE INDEX enrichment_account_key ON enrichment (account_id, kind) WHERE account_id IS NOT NULL;
 CREATE UNIQUE INDEX enrichment_repository_key ON enrichment (repository_id, kind) WHERE repository_id IS NOT NULL;
-COMMENT ON TABLE enrichment IS 'When one kind of fact was last read of a repository or account, why not if it was not, and when it is due again';
+COMMENT ON TABLE enrichment IS 'State of one kind of fact of a repository or account: when it was last fetched, why the last attempt failed, when it is due next';
 COMMENT ON COLUMN enrichment.failed_attempts IS 'consecutive attempts that failed';
-COMMENT ON COLUMN enrichment.first_day IS 'since when the days of this kind are known';
+COMMENT ON COLUMN enrichment.first_day IS 'earliest day for which this kind of fact is stored';
 
 CREATE TABLE enrichment_run (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -39,7 +39,7 @@ CREATE TABLE enrichment_run (
     CONSTRAINT enrichment_run_pkey PRIMARY KEY (id)
 );
 CREATE INDEX enrichment_run_started_at_idx ON enrichment_run (started_at DESC);
-COMMENT ON TABLE enrichment_run IS 'One job that read facts of one kind; stop_reason: why it ended before all subjects were read';
+COMMENT ON TABLE enrichment_run IS 'One job that fetched facts of one kind; stop_reason: why it ended before all subjects were done';
 
 CREATE TABLE missing_endpoint (
     kind TEXT NOT NULL,
@@ -48,7 +48,7 @@ CREATE TABLE missing_endpoint (
     retry_at TIMESTAMP WITH TIME ZONE NOT NULL,
     CONSTRAINT missing_endpoint_pkey PRIMARY KEY (kind, api_root)
 );
-COMMENT ON TABLE missing_endpoint IS 'What a server does not tell of any repository, so that it is not asked each time';
+COMMENT ON TABLE missing_endpoint IS 'A kind of fact that the GitHub server has no endpoint for; not requested before retry_at';
 
 CREATE TABLE star_day (
     repository_id BIGINT NOT NULL,
@@ -58,7 +58,7 @@ CREATE TABLE star_day (
     CONSTRAINT star_day_pkey PRIMARY KEY (repository_id, day, captured_at),
     CONSTRAINT star_day_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
-COMMENT ON TABLE star_day IS 'Stars given on one day and surviving when it was read; only readings that differ, none for a day that never had a star: star_backfill tells since when days were read';
+COMMENT ON TABLE star_day IS 'Stars given on one day and not withdrawn at captured_at. Stored only when the count differs; no row for a day that never had a star. star_backfill.first_day says how far back days are stored';
 COMMENT ON COLUMN star_day.day IS 'in America/Los_Angeles, as GitHub counts';
 
 CREATE TABLE star_backfill (
@@ -70,7 +70,7 @@ CREATE TABLE star_backfill (
     CONSTRAINT star_backfill_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
 CREATE INDEX star_backfill_next_page_idx ON star_backfill (repository_id) WHERE next_page IS NOT NULL;
-COMMENT ON TABLE star_backfill IS 'How far back star_day goes: from first_day on, a day without a row had no star; next_page null: to the beginning';
+COMMENT ON TABLE star_backfill IS 'How far back star_day is filled: from first_day on, a day without a row had no star. next_page null: filled back to the first star';
 
 CREATE TABLE commit_day (
     repository_id BIGINT NOT NULL,
@@ -80,7 +80,7 @@ CREATE TABLE commit_day (
     CONSTRAINT commit_day_pkey PRIMARY KEY (repository_id, day, captured_at),
     CONSTRAINT commit_day_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
-COMMENT ON TABLE commit_day IS 'Commits to the default branch on one day (UTC), merges left out; only readings that differ, none for zero';
+COMMENT ON TABLE commit_day IS 'Commits to the default branch on one day (UTC), merges excluded; stored only when the count differs, no row for zero';
 
 CREATE TABLE traffic_day (
     repository_id BIGINT NOT NULL,
@@ -93,7 +93,7 @@ CREATE TABLE traffic_day (
     CONSTRAINT traffic_day_pkey PRIMARY KEY (repository_id, day, captured_at),
     CONSTRAINT traffic_day_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
-COMMENT ON TABLE traffic_day IS 'Views and clones on one day (UTC) where we may see them; uniques of days do not add up; only readings that differ';
+COMMENT ON TABLE traffic_day IS 'Views and clones on one day (UTC), for repositories whose traffic the token may read; stored only when they differ. Unique counts of days cannot be summed';
 
 CREATE TABLE contribution_day (
     account_id BIGINT NOT NULL,
@@ -103,7 +103,7 @@ CREATE TABLE contribution_day (
     CONSTRAINT contribution_day_pkey PRIMARY KEY (account_id, day, captured_at),
     CONSTRAINT contribution_day_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
-COMMENT ON TABLE contribution_day IS 'Public contributions of a user on one day, as the calendar shows them; only readings that differ, none for zero';
+COMMENT ON TABLE contribution_day IS 'Public contributions of a user on one day, as in the contribution calendar; stored only when the count differs, no row for zero';
 
 CREATE TABLE contributor_snapshot (
     repository_id BIGINT NOT NULL,
@@ -116,8 +116,8 @@ CREATE TABLE contributor_snapshot (
     CONSTRAINT contributor_snapshot_pkey PRIMARY KEY (repository_id, captured_at),
     CONSTRAINT contributor_snapshot_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
-COMMENT ON TABLE contributor_snapshot IS 'A change of who made how many commits: people with an account, bots counted apart; is_complete: GitHub named all';
-COMMENT ON COLUMN contributor_snapshot.absence_factor IS 'CHAOSS Contributor Absence Factor: fewest people who made half of the commits; bots left out';
+COMMENT ON TABLE contributor_snapshot IS 'Contributors of a repository with a GitHub account, bots counted separately; stored only when they differ. is_complete: GitHub listed all of them';
+COMMENT ON COLUMN contributor_snapshot.absence_factor IS 'CHAOSS Contributor Absence Factor: fewest people who made half of the commits; bots excluded';
 
 CREATE TABLE repository_contributor (
     repository_id BIGINT NOT NULL,
@@ -128,7 +128,7 @@ CREATE TABLE repository_contributor (
     CONSTRAINT repository_contributor_pkey PRIMARY KEY (repository_id, github_id),
     CONSTRAINT repository_contributor_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
-COMMENT ON TABLE repository_contributor IS 'The hundred who committed most, as last read';
+COMMENT ON TABLE repository_contributor IS 'One of the hundred contributors with most commits, as last fetched';
 
 CREATE TABLE release (
     repository_id BIGINT NOT NULL,
@@ -144,7 +144,7 @@ CREATE TABLE release (
     CONSTRAINT release_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
 CREATE INDEX release_published_at_idx ON release (repository_id, published_at DESC);
-COMMENT ON TABLE release IS 'A release as last read, drafts left out; downloads: of its files';
+COMMENT ON TABLE release IS 'A release as last fetched, drafts excluded; downloads: total of its files';
 
 CREATE TABLE release_snapshot (
     repository_id BIGINT NOT NULL,
@@ -157,4 +157,4 @@ CREATE TABLE release_snapshot (
     CONSTRAINT release_snapshot_pkey PRIMARY KEY (repository_id, captured_at),
     CONSTRAINT release_snapshot_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
-COMMENT ON TABLE release_snapshot IS 'A change of the newest hundred releases: how many, their downloads, the latest that is no prerelease; is_complete: there are no more';
+COMMENT ON TABLE release_snapshot IS 'Summary of the newest hundred releases, stored only when it differs: count, downloads, latest that is no prerelease. is_complete: there are no older ones';

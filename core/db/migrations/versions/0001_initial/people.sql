@@ -15,6 +15,7 @@ CREATE TABLE person (
 );
 CREATE UNIQUE INDEX person_email_key ON person (lower(email));
 CREATE UNIQUE INDEX person_username_key ON person (lower(username));
+COMMENT ON TABLE person IS 'Somebody who can sign in';
 
 CREATE TABLE session (
     id UUID NOT NULL,
@@ -33,6 +34,7 @@ CREATE TABLE session (
     CONSTRAINT session_person_id_fkey FOREIGN KEY(person_id) REFERENCES person (id) ON DELETE CASCADE
 );
 CREATE INDEX session_person_id_idx ON session (person_id);
+COMMENT ON TABLE session IS 'A signed-in browser or API client. generation: number of its newest refresh token';
 
 CREATE TABLE ticket (
     hash BYTEA NOT NULL,
@@ -44,6 +46,7 @@ CREATE TABLE ticket (
     CONSTRAINT ticket_pkey PRIMARY KEY (hash),
     CONSTRAINT ticket_person_id_fkey FOREIGN KEY(person_id) REFERENCES person (id) ON DELETE CASCADE
 );
+COMMENT ON TABLE ticket IS 'A single-use secret, stored as a hash: sign-in ticket, password reset link or invitation';
 
 CREATE TABLE api_key (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -59,6 +62,7 @@ CREATE TABLE api_key (
     CONSTRAINT api_key_person_id_fkey FOREIGN KEY(person_id) REFERENCES person (id) ON DELETE CASCADE,
     CONSTRAINT api_key_hash_key UNIQUE (hash)
 );
+COMMENT ON TABLE api_key IS 'An API key, stored as a hash; hint: its last characters';
 
 CREATE TABLE audit_event (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -74,3 +78,4 @@ CREATE TABLE audit_event (
     CONSTRAINT audit_event_person_id_fkey FOREIGN KEY(person_id) REFERENCES person (id)
 );
 CREATE INDEX audit_event_at_idx ON audit_event (at DESC);
+COMMENT ON TABLE audit_event IS 'One entry of the audit trail';

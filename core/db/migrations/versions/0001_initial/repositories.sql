@@ -30,10 +30,10 @@ CREATE TABLE repository (
 CREATE INDEX repository_account_id_idx ON repository (account_id);
 CREATE INDEX repository_full_name_idx ON repository (lower(full_name));
 CREATE UNIQUE INDEX repository_full_name_unseen_key ON repository (lower(full_name)) WHERE github_id IS NULL;
-COMMENT ON TABLE repository IS 'languages_checked_at: last look at its languages; languages_pushed_at: the push that look saw';
-COMMENT ON COLUMN repository.github_id IS 'null while the repository is known by name only';
+COMMENT ON TABLE repository IS 'A repository. Identity is GitHub''s numeric id; former names are in change. languages_checked_at: when its languages were last fetched; languages_pushed_at: pushed_at at that time';
+COMMENT ON COLUMN repository.github_id IS 'null while only its name is known';
 COMMENT ON COLUMN repository.license IS 'SPDX identifier';
-COMMENT ON COLUMN repository.topics IS 'null until read';
+COMMENT ON COLUMN repository.topics IS 'null until fetched';
 
 CREATE TABLE repository_current (
     repository_id BIGINT NOT NULL,
@@ -56,7 +56,7 @@ CREATE TABLE repository_current (
 ) WITH (fillfactor = 70);
 CREATE INDEX repository_current_stars_30d_idx ON repository_current (stars_30d DESC NULLS LAST);
 CREATE INDEX repository_current_stars_idx ON repository_current (stars DESC NULLS LAST);
-COMMENT ON TABLE repository_current IS 'A repository''s latest counts and when they last changed; its account''s checked_at is the last look';
+COMMENT ON TABLE repository_current IS 'Latest counts of a repository. captured_at: when they last changed; account.checked_at: its last refresh';
 
 CREATE TABLE repository_snapshot (
     repository_id BIGINT NOT NULL,
@@ -67,7 +67,7 @@ CREATE TABLE repository_snapshot (
     source_id SMALLINT DEFAULT 1 NOT NULL,
     CONSTRAINT repository_snapshot_pkey PRIMARY KEY (repository_id, captured_at, source_id)
 ) PARTITION BY RANGE (captured_at);
-COMMENT ON TABLE repository_snapshot IS 'A change of stars, forks or size; rows of other sources are kept as they were given';
+COMMENT ON TABLE repository_snapshot IS 'Stars, forks and size at one time, stored only when they differ; imported rows are stored as they are';
 
 CREATE TABLE repository_snapshot_default PARTITION OF repository_snapshot DEFAULT;
 
@@ -81,7 +81,7 @@ CREATE TABLE repository_extra_snapshot (
     source_id SMALLINT DEFAULT 1 NOT NULL,
     CONSTRAINT repository_extra_snapshot_pkey PRIMARY KEY (repository_id, captured_at, source_id)
 ) PARTITION BY RANGE (captured_at);
-COMMENT ON TABLE repository_extra_snapshot IS 'A change of the counts that cost more to ask, in a cadence of their own';
+COMMENT ON TABLE repository_extra_snapshot IS 'Counts that cost extra requests, fetched on a cadence of their own; stored only when they differ';
 
 CREATE TABLE repository_extra_snapshot_default PARTITION OF repository_extra_snapshot DEFAULT;
 
@@ -93,4 +93,4 @@ CREATE TABLE repository_language (
     CONSTRAINT repository_language_pkey PRIMARY KEY (repository_id, captured_at, language),
     CONSTRAINT repository_language_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
-COMMENT ON TABLE repository_language IS 'The whole set of a repository''s languages whenever any of it differs; '''' alone: no language at all';
+COMMENT ON TABLE repository_language IS 'Bytes of one language of a repository. The whole set is stored whenever any of it differs; a single row with an empty language: it has none';

@@ -12,7 +12,7 @@ CREATE TABLE ingestion (
     CONSTRAINT ingestion_pkey PRIMARY KEY (id)
 );
 CREATE INDEX ingestion_started_at_idx ON ingestion (started_at DESC);
-COMMENT ON TABLE ingestion IS 'What was asked for at once: by the timetable, a person, the command line or an import';
+COMMENT ON TABLE ingestion IS 'Accounts requested to be refreshed at once by the scheduler, a person, the command line or an import';
 
 CREATE TABLE ingestion_job (
     ingestion_id BIGINT NOT NULL,
@@ -22,7 +22,7 @@ CREATE TABLE ingestion_job (
     CONSTRAINT ingestion_job_ingestion_id_fkey FOREIGN KEY(ingestion_id) REFERENCES ingestion (id) ON DELETE CASCADE
 );
 CREATE INDEX ingestion_job_job_id_idx ON ingestion_job (job_id);
-COMMENT ON TABLE ingestion_job IS 'A job of the queue that an ingestion was packed into';
+COMMENT ON TABLE ingestion_job IS 'A queue job that refreshes a batch of an ingestion''s accounts';
 
 CREATE TABLE ingest_run (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -49,7 +49,7 @@ CREATE TABLE ingest_run (
 );
 CREATE INDEX ingest_run_ingestion_id_idx ON ingest_run (ingestion_id);
 CREATE INDEX ingest_run_started_at_idx ON ingest_run (started_at DESC);
-COMMENT ON TABLE ingest_run IS 'One worker''s part of an ingestion: one try of one job';
+COMMENT ON TABLE ingest_run IS 'One attempt of a worker at one job of an ingestion';
 COMMENT ON COLUMN ingest_run.trigger IS 'schedule, person, command line, import';
 
 CREATE TABLE ingest_item (
@@ -72,3 +72,4 @@ CREATE TABLE ingest_item (
     CONSTRAINT ingest_item_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
 CREATE INDEX ingest_item_account_id_idx ON ingest_item (account_id, finished_at DESC);
+COMMENT ON TABLE ingest_item IS 'Outcome of one account in a run';

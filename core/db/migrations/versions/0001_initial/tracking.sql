@@ -23,14 +23,14 @@ CREATE TABLE tracked_account (
 );
 CREATE INDEX tracked_account_due_at_idx ON tracked_account (due_at) WHERE queued_at IS NULL AND NOT paused;
 CREATE INDEX tracked_account_job_id_idx ON tracked_account (job_id) WHERE job_id IS NOT NULL;
-COMMENT ON TABLE tracked_account IS 'What an admin wants refreshed; failures: in a row';
-COMMENT ON COLUMN tracked_account.cadence IS 'pinned by an admin; null: the planned cadence';
-COMMENT ON COLUMN tracked_account.planned_cadence IS 'as the planner chose it at the last look; null: the default cadence';
-COMMENT ON COLUMN tracked_account.change_rate IS 'changes a day to be expected, learned from look to look';
-COMMENT ON COLUMN tracked_account.change_rate_shape IS 'how sure that is: the shape of its Gamma distribution';
-COMMENT ON COLUMN tracked_account.change_rate_samples IS 'how many looks it was learned from';
-COMMENT ON COLUMN tracked_account.stars IS 'at the last look';
-COMMENT ON COLUMN tracked_account.repositories IS 'at the last look';
+COMMENT ON TABLE tracked_account IS 'An account refreshed on a schedule; failures: consecutive failed refreshes';
+COMMENT ON COLUMN tracked_account.cadence IS 'set by an admin; null: planned_cadence applies';
+COMMENT ON COLUMN tracked_account.planned_cadence IS 'planned at the last refresh; null: the default cadence applies';
+COMMENT ON COLUMN tracked_account.change_rate IS 'expected changes per day, estimated from the refreshes';
+COMMENT ON COLUMN tracked_account.change_rate_shape IS 'shape of the estimate''s Gamma distribution; grows with certainty';
+COMMENT ON COLUMN tracked_account.change_rate_samples IS 'number of refreshes it was estimated from';
+COMMENT ON COLUMN tracked_account.stars IS 'at the last refresh';
+COMMENT ON COLUMN tracked_account.repositories IS 'at the last refresh';
 
 CREATE TABLE tracking_request (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -45,7 +45,7 @@ CREATE TABLE tracking_request (
     CONSTRAINT tracking_request_person_id_fkey FOREIGN KEY(person_id) REFERENCES person (id) ON DELETE CASCADE
 );
 CREATE UNIQUE INDEX tracking_request_pending_key ON tracking_request (lower(login)) WHERE decided_at IS NULL;
-COMMENT ON TABLE tracking_request IS 'An account that somebody asked for and an admin decides about';
+COMMENT ON TABLE tracking_request IS 'An analyst''s request to track an account, pending until decided_at';
 
 CREATE TABLE refresh_plan (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -80,6 +80,7 @@ CREATE TABLE collection (
     CONSTRAINT collection_name_key UNIQUE (name),
     CONSTRAINT collection_person_id_fkey FOREIGN KEY(person_id) REFERENCES person (id)
 );
+COMMENT ON TABLE collection IS 'A named group of accounts or repositories';
 
 CREATE TABLE collection_member (
     collection_id BIGINT NOT NULL,
@@ -91,3 +92,4 @@ CREATE TABLE collection_member (
     CONSTRAINT collection_member_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
     CONSTRAINT collection_member_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
 );
+COMMENT ON TABLE collection_member IS 'An account or repository in a collection';
