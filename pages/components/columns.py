@@ -48,3 +48,35 @@ OVERDUE_ACCOUNTS = {
     "every_hours": column.NumberColumn("Every", format="%.0f h", width=60, help="Expected refresh interval"),
     "failures": column.NumberColumn("Failed", width=60, help="Times in a row"),
 }
+REPOSITORIES = {
+    "repository": column.LinkColumn("Repository", display_text=r"github\.com/[^/]+/(.+)$", width=200, pinned=True),
+    "account": column.LinkColumn("Owner", display_text=r"login=(.+)$", width=105, help="Opens the account page"),
+    "language": column.TextColumn("Language", width=90),
+    "stars": column.NumberColumn("Stars", format="localized", width=75),
+    "stars_7d": column.NumberColumn(
+        "in 7 days", format="localized", width=75, help="Stars gained in the 7 days before the last refresh"
+    ),
+    "stars_30d": column.NumberColumn(
+        "in 30 days", format="localized", width=82, help="Stars gained in the 30 days before the last refresh"
+    ),
+    "forks": column.NumberColumn("Forks", format="localized", width=70),
+    "checked_at": column.DatetimeColumn(
+        "Refreshed", format="YYYY-MM-DD", width=95, help="The last refresh: how old these numbers are"
+    ),
+    "pushed_at": column.DatetimeColumn("Pushed", format="YYYY-MM-DD", width=95),
+    "watchers": column.NumberColumn("Watchers", format="localized", width=80),
+    "open_issues": column.NumberColumn(
+        "Open issues",
+        format="localized",
+        width=95,
+        help="Without change requests; a dash where GitHub reported only the sum",
+    ),
+    "size": column.NumberColumn("Size", format="bytes", width=75),
+    "license": column.TextColumn("Licence", width=95),
+    "topics": column.ListColumn("Topics", width=170),
+    "state": column.ListColumn("State", width=120, help="archived, fork, gone (deleted or private)"),
+    "source": column.TextColumn(
+        "Source", width=110, help="github: refreshed by this installation; others: imported history"
+    ),
+    "description": column.TextColumn("Description", width=420),
+}

@@ -1,0 +1,81 @@
+"""The 3D city of the scene page: deck, legend, and the selected tower in the URL."""
+
+import streamlit as st
+
+from core.charts.scene import deck
+from core.charts.scene.camera import Canvas
+from core.charts.scene.city import City
+from core.charts.scene.legend import legend_html
+from core.wording import quantity
+from pages.components import page_width
+from pages.components.cell import theme
+from pages.components.format import UNKNOWN, day, number, signed_number
+from pages.components.markdown import escape_markdown
+
+CELL_PADDING = 34
+SELECTED_PARAM = "repository"
+
+
+def left_out_sentence(layout: City, repositories: int, owners: int) -> str:
+    """Return how many of the matching *repositories* and *owners* the city leaves out."""
+    repositories_left, owners_left = repositories - len(layout.towers), owners - len(layout.districts)
+    if not repositories_left:
+        return "Everything that matches is shown."
+    left_out = quantity(repositories_left, "repository", "repositories")
+    return f"{left_out}, with {quantity(owners_left, 'more owner')}, are left out."
+
+
+@st.fragment
+def show_city(layout: City, data_urls: dict[str, str], left_out: str) -> None:
+    """Draw the selected tower's line, the city and its legend.
+
+    data_urls  where the browser loads the towers and districts from
+    left_out   a sentence, shown while no tower is selected
+    """
+    width = page_width.page_width_px() - CELL_PADDING
+    canvas = Canvas(width, min(640, 130 + 0.5 * width))
+    selected = st.query_params.get(SELECTED_PARAM)
+    show_selected_tower(layout, selected, left_out)
+    camera = deck.camera_for(layout, canvas)
+    st.pydeck_chart(
+        deck.deck(layout, theme(), camera, deck.labels(layout, camera, canvas, selected), data_urls, selected),
+        height=int(canvas.height),
+        on_select=store_selection_in_url,
+        key="city",
+        alt=deck.alt_text(layout),
+    )
+    st.html(legend_html(deck.language_legend(layout, 10), theme(), label="Towers by language"))
+    page_width.measure_page()
+
+
+def show_selected_tower(layout: City, name: str | None, left_out: str) -> None:
+    """Show name, stars and language of the selected tower, or that a tower can be selected."""
+    found = layout.towers[layout.towers["full_name"] == name]
+    with st.container(horizontal=True, vertical_alignment="center", key="chosen", gap="small"):
+        if found.empty:
+            st.caption(f":material/ads_click: Click a tower to see its repository. {left_out}")
+            return
+        row = found.iloc[0]
+        st.markdown(f"**[{escape_markdown(row.full_name)}](https://github.com/{row.full_name})**", width="content")
+        language = escape_markdown(row.language) if isinstance(row.language, str) else UNKNOWN
+        st.caption(
+            f"{number(row.stars)} stars on {day(row.checked_at)} · {signed_number(row.stars_30d)} in the 30 days before"
+            f" · {language}",
+            width="content",
+        )
+        st.page_link(
+            "account.py",
+            label=f"All of {row.owner}",
+            icon=":material/person:",
+            query_params={"login": row.owner},
+            width="content",
+        )
+
+
+def store_selection_in_url() -> None:
+    """Keep the clicked tower in the URL; a click beside all towers removes it."""
+    towers = st.session_state["city"]["selection"]["objects"].get("towers")
+    if towers:
+        st.query_params[SELECTED_PARAM] = towers[0]["name"]
+    else:
+        st.query_params.pop(SELECTED_PARAM, None)
