@@ -1,1 +1,1 @@
-"""One batch of accounts, from request to committed snapshots."""
+"""Refresh of one batch of accounts, from request to committed snapshots."""

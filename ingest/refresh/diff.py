@@ -1,4 +1,4 @@
-"""Pure: what differs between what we hold and what GitHub said."""
+"""Difference between the stored state of an account and GitHub's response, without I/O."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from ingest.github.api.models import Account, Repository
 
-# GitHub recomputes languages some minutes after a push: a look before then may have seen the old ones.
+# GitHub recomputes languages some minutes after a push: a response before then may still have the old ones.
 LANGUAGES_SETTLE_TIME = timedelta(minutes=15)
 CHANGE_KIND_BY_FIELD = {
     "license": "relicensed",
@@ -18,7 +18,7 @@ CHANGE_KIND_BY_FIELD = {
 
 @dataclass(frozen=True)
 class RepositoryCounts:
-    """What a snapshot holds."""
+    """The counts of a repository snapshot."""
 
     stars: int | None
     forks: int | None
@@ -27,7 +27,7 @@ class RepositoryCounts:
 
 @dataclass(frozen=True)
 class RepositoryExtras:
-    """Counts with a cadence of their own; None: not told."""
+    """Counts that are fetched less often; None: not reported."""
 
     watchers: int | None = None
     open_issues: int | None = None
@@ -37,7 +37,7 @@ class RepositoryExtras:
 
 @dataclass(frozen=True)
 class RepositoryDetails:
-    """What a repository is, apart from counts; `topics` None: not told."""
+    """A repository's properties other than counts; `topics` None: not reported."""
 
     node_id: str | None
     full_name: str
@@ -68,7 +68,7 @@ class StoredRepository:
 
 @dataclass(frozen=True)
 class LanguagesState:
-    """When a repository's languages were last read, and the latest push that look could see."""
+    """When a repository's languages were last fetched, and its latest push at that time."""
 
     at: datetime | None
     pushed_at: datetime | None
@@ -93,12 +93,12 @@ class StoredAccount:
     gone_at: datetime | None
     counts: AccountCounts | None
     repositories: Mapping[int, StoredRepository]
-    """By GitHub's id: its own, and those of others that the answer names as its own."""
+    """By GitHub's id: its own, and other accounts' that the response lists as its own."""
 
 
 @dataclass(frozen=True)
 class ChangeEntry:
-    """One entry of the ledger; `repository` is GitHub's id, None for the account itself."""
+    """One row of the `change` table; `repository` is GitHub's id, None for the account itself."""
 
     kind: str
     before: str | None = None
@@ -108,7 +108,7 @@ class ChangeEntry:
 
 @dataclass
 class AccountDiff:
-    """What has to be written so that we hold what GitHub said; repositories by GitHub's id."""
+    """What has to be written to store a response; repositories by GitHub's id."""
 
     new: list[Repository] = field(default_factory=list)
     details: list[Repository] = field(default_factory=list)
@@ -117,7 +117,7 @@ class AccountDiff:
     entries: list[ChangeEntry] = field(default_factory=list)
     missing: list[StoredRepository] = field(default_factory=list)
     totals: AccountCounts | None = None
-    """The account's new counts, None when they are the held ones."""
+    """The account's counts; None if they equal the stored ones."""
 
     @property
     def is_empty(self) -> bool:
@@ -137,110 +137,110 @@ def extras_of(repository: Repository) -> RepositoryExtras:
 
 
 def details_of(repository: Repository) -> RepositoryDetails:
-    told = RepositoryDetails(*(getattr(repository, part.name) for part in fields(RepositoryDetails)))
-    # REST and GraphQL list topics in orders of their own.
-    return told if told.topics is None else replace(told, topics=tuple(sorted(told.topics)))
+    details = RepositoryDetails(*(getattr(repository, part.name) for part in fields(RepositoryDetails)))
+    # REST and GraphQL list topics in different orders.
+    return details if details.topics is None else replace(details, topics=tuple(sorted(details.topics)))
 
 
-def diff_account(held: StoredAccount, account: Account, repositories: Sequence[Repository]) -> AccountDiff:
-    """Plan how to get from *held* to the answer. Empty when nothing differs."""
-    plan = AccountDiff(entries=_account_entries(held, account))
+def diff_account(stored: StoredAccount, account: Account, repositories: Sequence[Repository]) -> AccountDiff:
+    """Return what differs between *stored* and the response; empty if nothing does."""
+    diff = AccountDiff(entries=_account_entries(stored, account))
     for repository in repositories:
-        before = held.repositories.get(repository.github_id)
+        before = stored.repositories.get(repository.github_id)
         if before is None:
-            plan.new.append(repository)
-            if held.checked_at:  # at the first look everything is new
-                plan.entries.append(ChangeEntry("new", None, repository.full_name, repository.github_id))
+            diff.new.append(repository)
+            if stored.checked_at:  # at the first refresh every repository is new
+                diff.entries.append(ChangeEntry("new", None, repository.full_name, repository.github_id))
         else:
-            _diff_repository(plan, held, before, repository)
+            _diff_repository(diff, stored, before, repository)
     listed = {repository.github_id for repository in repositories}
-    plan.missing = [
+    diff.missing = [
         before
-        for before in held.repositories.values()
-        if before.account_id == held.id and before.gone_at is None and before.github_id not in listed
+        for before in stored.repositories.values()
+        if before.account_id == stored.id and before.gone_at is None and before.github_id not in listed
     ]
-    totals = account_totals(account, repositories, held.counts)
-    plan.totals = totals if totals != held.counts else None
-    return plan
+    totals = account_totals(account, repositories, stored.counts)
+    diff.totals = totals if totals != stored.counts else None
+    return diff
 
 
 def account_totals(
-    account: Account, repositories: Sequence[Repository], held: AccountCounts | None = None
+    account: Account, repositories: Sequence[Repository], stored: AccountCounts | None = None
 ) -> AccountCounts:
-    """Sum over the repositories that the account owns now, forks included; counts not told this time are as *held*."""
+    """Sum stars and forks over the account's repositories, forks included; counts not reported are as *stored*."""
 
-    def told(name: str) -> int | None:
-        now: int | None = getattr(account, name)
-        return getattr(held, name, None) if now is None else now
+    def reported_or_stored(name: str) -> int | None:
+        reported: int | None = getattr(account, name)
+        return getattr(stored, name, None) if reported is None else reported
 
     return AccountCounts(
-        followers=told("followers"),
-        following=told("following"),
-        public_repositories=told("public_repositories"),
-        public_gists=told("public_gists"),
+        followers=reported_or_stored("followers"),
+        following=reported_or_stored("following"),
+        public_repositories=reported_or_stored("public_repositories"),
+        public_gists=reported_or_stored("public_gists"),
         stars=sum(repository.stars or 0 for repository in repositories),
         forks=sum(repository.forks or 0 for repository in repositories),
         repositories=len(repositories),
     )
 
 
-def capture_timestamp(holding: StoredAccount, captured_at: datetime) -> datetime | None:
-    """The moment to store an answer under; None when a newer one is held.
+def capture_timestamp(stored: StoredAccount, captured_at: datetime) -> datetime | None:
+    """Return the timestamp to store a response under; None if a newer response is stored.
 
-    GitHub's `Date` has whole seconds: a second look within one of them comes just after the first.
+    GitHub's `Date` has whole seconds: a second capture within the same second is stored a microsecond later.
     """
-    if holding.checked_at and holding.checked_at.replace(microsecond=0) > captured_at:
+    if stored.checked_at and stored.checked_at.replace(microsecond=0) > captured_at:
         return None
-    held_at = [*(one.captured_at for one in holding.repositories.values()), holding.checked_at]
-    same_second = [at for at in held_at if at and at.replace(microsecond=0) == captured_at]
+    stored_at = [*(one.captured_at for one in stored.repositories.values()), stored.checked_at]
+    same_second = [at for at in stored_at if at and at.replace(microsecond=0) == captured_at]
     return max(same_second) + timedelta(microseconds=1) if same_second else captured_at
 
 
-def should_fetch_languages(look: LanguagesState | None, repository: Repository, now: datetime) -> bool:
-    """Tell whether the bytes of languages may differ from what *look* saw: only a push changes them."""
+def should_fetch_languages(state: LanguagesState | None, repository: Repository, now: datetime) -> bool:
+    """Return whether the languages may differ from those stored; only a push changes them."""
     if repository.pushed_at is None:
         return False
-    if look is None or look.at is None or look.pushed_at != repository.pushed_at:
+    if state is None or state.at is None or state.pushed_at != repository.pushed_at:
         return True
-    return look.at < repository.pushed_at + LANGUAGES_SETTLE_TIME <= now
+    return state.at < repository.pushed_at + LANGUAGES_SETTLE_TIME <= now
 
 
-def _account_entries(held: StoredAccount, account: Account) -> list[ChangeEntry]:
+def _account_entries(stored: StoredAccount, account: Account) -> list[ChangeEntry]:
     entries = []
-    if held.login.lower() != account.login.lower():
-        entries.append(ChangeEntry("renamed", held.login, account.login))
-    if held.gone_at:
+    if stored.login.lower() != account.login.lower():
+        entries.append(ChangeEntry("renamed", stored.login, account.login))
+    if stored.gone_at:
         entries.append(ChangeEntry("back", None, account.login))
     return entries
 
 
-def _diff_repository(plan: AccountDiff, held: StoredAccount, before: StoredRepository, now: Repository) -> None:
+def _diff_repository(diff: AccountDiff, stored: StoredAccount, before: StoredRepository, now: Repository) -> None:
     is_back = before.gone_at is not None
     if (
         _with_unreported_filled(before.details, details_of(now)) != before.details
-        or before.account_id != held.id
+        or before.account_id != stored.id
         or is_back
     ):
-        plan.details.append(now)
-    plan.entries += _repository_entries(held, before, now)
+        diff.details.append(now)
+    diff.entries += _repository_entries(stored, before, now)
     if counts_of(now) != before.counts:
-        plan.counts.append(now)
+        diff.counts.append(now)
     extras = _with_unreported_filled(before.extras, extras_of(now))
     if extras != before.extras:
-        plan.extras[now.github_id] = extras
+        diff.extras[now.github_id] = extras
 
 
-def _repository_entries(held: StoredAccount, before: StoredRepository, now: Repository) -> list[ChangeEntry]:
+def _repository_entries(stored: StoredAccount, before: StoredRepository, now: Repository) -> list[ChangeEntry]:
     entries = []
     old, new = before.details, details_of(now)
-    if before.account_id != held.id:
+    if before.account_id != stored.id:
         entries.append(ChangeEntry("transferred", old.full_name, new.full_name, now.github_id))
     elif old.full_name.partition("/")[2] != new.full_name.partition("/")[2]:
         entries.append(ChangeEntry("renamed", old.full_name, new.full_name, now.github_id))
     if old.is_archived != new.is_archived:
         kind = "archived" if new.is_archived else "restored"
         entries.append(ChangeEntry(kind, None, new.full_name, now.github_id))
-    if before.gone_at and not held.gone_at:
+    if before.gone_at and not stored.gone_at:
         entries.append(ChangeEntry("back", None, new.full_name, now.github_id))
     for name, kind in CHANGE_KIND_BY_FIELD.items():
         if getattr(old, name) != getattr(new, name):
@@ -249,11 +249,11 @@ def _repository_entries(held: StoredAccount, before: StoredRepository, now: Repo
 
 
 def _with_unreported_filled(before: DetailsOrExtras, now: DetailsOrExtras) -> DetailsOrExtras:
-    """*now*, with what it does not tell filled from *before*: not told is not gone."""
-    told = {
+    """Return *now* with unreported values taken from *before*: not reported does not mean removed."""
+    values = {
         part.name: getattr(before, part.name)
         if getattr(now, part.name) is None and part.name in NOT_ALWAYS_REPORTED
         else getattr(now, part.name)
         for part in fields(now)
     }
-    return type(now)(**told)
+    return type(now)(**values)

@@ -1,7 +1,7 @@
-"""How many stars came within a day, a week, a month, a quarter, a year: the value now less the last one at or before.
+"""Star growth over 1, 7, 30, 90 and 365 days: the value now minus the last value at or before the start of the span.
 
-"At or before" counts only what a look confirms that was near enough: otherwise nobody knows what the value was then,
-and the growth is null. Before GitHub had the repository it had no stars.
+The earlier value counts only if a capture near enough to the start confirms it; otherwise the growth is null. Before
+the repository was created it had no stars.
 """
 
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from sqlalchemy import Connection, text
 
 from core.db.schema import GROWTH_DAYS
 
-# How long before the moment in question the last look may lie.
+# Maximum age of the last capture at the start of the span.
 TOLERANCE = {days: timedelta(days=days if days <= 7 else days / 2) for days in GROWTH_DAYS}
 MAX_LOOKBACK = max(timedelta(days=days) + TOLERANCE[days] for days in GROWTH_DAYS)
 
-# Of each subject and span: what a source said last, at or before. Our own rows are changes only, and a look at the
-# account confirms them until then; others' rows are looks themselves. The newer of the two counts.
-# Each month is a partition: the bound moments say which of them matter at all, and CASE looks only where it must.
+# For each subject and span: the last value at or before the start. Our own rows are changes only, so a capture of the
+# account must confirm them; rows of imported sources are captures themselves. The newer of the two counts.
+# Each month is a partition: the bound timestamps prune them, and CASE queries only where it must.
 GROWTH_CTE = """
     grown AS (
         SELECT subject.repository_id,
@@ -86,7 +86,7 @@ UPDATE_IMPORT_GROWTH = """
        AND ROW(held.stars_1d, held.stars_7d, held.stars_30d, held.stars_90d, held.stars_365d) IS DISTINCT FROM
            ROW(grown.stars_1d, grown.stars_7d, grown.stars_30d, grown.stars_90d, grown.stars_365d)
 """
-# Our first look at any of the accounts: no change of ours is older.
+# Our first capture of any of the accounts: none of our changes is older.
 SELECT_FIRST_CAPTURE = """
     SELECT min(first.at)
       FROM (SELECT DISTINCT account_id FROM repository WHERE {chosen}) AS owner
@@ -101,16 +101,16 @@ SPAN_PARAMETERS = {
 
 
 def update_growth(connection: Connection, repository_ids: Sequence[int] | None, as_of: datetime) -> None:
-    """Bring the growth of our own latest counts up to date: of some repositories, or of all (None)."""
+    """Update the growth of our own latest counts, of some repositories or of all (None)."""
     chosen, values = _repository_filter("repository_id", repository_ids)
-    moments = {"as_of": as_of, "oldest": as_of - MAX_LOOKBACK, "newest": as_of - timedelta(days=min(GROWTH_DAYS))}
+    bounds = {"as_of": as_of, "oldest": as_of - MAX_LOOKBACK, "newest": as_of - timedelta(days=min(GROWTH_DAYS))}
     began = _first_capture_at(connection, repository_ids) or as_of
     statement = text(UPDATE_OWN_GROWTH.format(chosen=chosen, grown=GROWTH_CTE))
-    connection.execute(statement, SPAN_PARAMETERS | moments | values | {"began": began})
+    connection.execute(statement, SPAN_PARAMETERS | bounds | values | {"began": began})
 
 
 def update_import_growth(connection: Connection, source_id: int, repository_ids: Sequence[int] | None = None) -> None:
-    """The same for what an imported source says last, seen from the day on which it said it."""
+    """Update the growth of an imported source's latest counts, as of the day of those counts."""
     chosen, values = _repository_filter("repository_id", repository_ids)
     first, last = connection.execute(
         text(f"SELECT min(last_at), max(last_at) FROM repository_import WHERE source_id = :source AND {chosen}"),  # noqa: S608
@@ -118,13 +118,13 @@ def update_import_growth(connection: Connection, source_id: int, repository_ids:
     ).one()
     if first is None:
         return
-    moments = {
+    bounds = {
         "oldest": first - MAX_LOOKBACK,
         "newest": last,
         "began": _first_capture_at(connection, repository_ids) or last,
     }
     statement = text(UPDATE_IMPORT_GROWTH.format(chosen=chosen, grown=GROWTH_CTE))
-    connection.execute(statement, SPAN_PARAMETERS | moments | values | {"source": source_id})
+    connection.execute(statement, SPAN_PARAMETERS | bounds | values | {"source": source_id})
 
 
 def _first_capture_at(connection: Connection, repository_ids: Sequence[int] | None) -> datetime | None:
@@ -134,7 +134,7 @@ def _first_capture_at(connection: Connection, repository_ids: Sequence[int] | No
 
 
 def _repository_filter(column: str, repository_ids: Sequence[int] | None) -> tuple[str, dict[str, object]]:
-    """The condition that chooses these repositories, and its values."""
+    """Return the SQL condition for these repositories, and its values."""
     if repository_ids is None:
         return "true", {}
     return f"{column} = ANY(CAST(:ids AS bigint[]))", {"ids": list(repository_ids)}

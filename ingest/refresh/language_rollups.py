@@ -1,6 +1,6 @@
-"""Languages by day, summed up once after a run so that no page has to: forks and what is gone are left out.
+"""Rollup of languages per day (`language_day`), without forks and without deleted or private repositories.
 
-`''` stands for no language at all, as it does in `repository_language`.
+`''` stands for no language, as in `repository_language`.
 """
 
 import time
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 LANGUAGE_DAY_LOCK = 0x616C6D73756D  # "almsum"
 PAUSE_FACTOR = 20
-# What is no longer true of a day goes, and only what differs is written.
+# Deletes rows that no longer apply and writes only rows that differ.
 UPSERT_LANGUAGE_DAYS = """
     , gone AS (
         DELETE FROM language_day AS held
@@ -49,8 +49,8 @@ SUM_OWN_LANGUAGES = """
           FROM ranked FULL JOIN sized USING (language)
     )
 """
-# An imported source may look on any day of a week, at each repository on another: its last look of each ISO week
-# counts, under the day of the last look of all.
+# An imported source may capture each repository on another day of the week: the last capture of each ISO week counts,
+# under the day of the last capture of all repositories.
 SUM_IMPORTED_LANGUAGES = """
     WITH looked AS (
         SELECT DISTINCT ON (repository_id, week) repository_id, stars, captured_at,
@@ -71,9 +71,9 @@ SUM_IMPORTED_LANGUAGES = """
 
 
 def update_language_day(connection: Connection, day: date) -> bool:
-    """Sum up our own latest counts as those of *day*; False where somebody else is doing it at this moment.
+    """Write our own latest counts as the rollup of *day*; returns False if another process is doing so.
 
-    Two at once would wait for each other's rows, and all workers end up waiting in line.
+    Concurrent updates would wait for each other's row locks, and all workers would end up in a queue.
     """
     if not connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": LANGUAGE_DAY_LOCK}):
         return False
@@ -84,7 +84,7 @@ def update_language_day(connection: Connection, day: date) -> bool:
 
 
 class DutyCycleThrottle:
-    """Lets something that is repeated after each run take no more than a twentieth of the time."""
+    """Limits work that is repeated after each run to a twentieth of the elapsed time."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -96,15 +96,15 @@ class DutyCycleThrottle:
 
     @contextmanager
     def measure(self) -> Iterator[None]:
-        """Measure what it takes: the longer it took, the longer it is not time again."""
-        began = self._monotonic()
+        """Measure one execution; the next one is not allowed for `PAUSE_FACTOR` times its duration."""
+        start = self._monotonic()
         yield
-        ended = self._monotonic()
-        self._next_allowed = ended + PAUSE_FACTOR * (ended - began)
+        end = self._monotonic()
+        self._next_allowed = end + PAUSE_FACTOR * (end - start)
 
 
 def update_import_language_days(connection: Connection, source_id: int) -> None:
-    """Sum up everything an imported source kept: one day for each ISO week in which it looked."""
+    """Write the rollup of an imported source: one day per ISO week with captures."""
     span = connection.execute(
         text("SELECT min(first_at) AS first, max(last_at) AS last FROM repository_import WHERE source_id = :source"),
         {"source": source_id},

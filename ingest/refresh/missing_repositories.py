@@ -1,4 +1,4 @@
-"""What became of repositories that an account no longer lists: a list can lose what has not gone."""
+"""Checks repositories that an account no longer lists: deleted, private, transferred or only missing from the list."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class MissingRepositories:
-    """What GitHub says of repositories that an account no longer lists, by GitHub's id."""
+    """State of the repositories that an account no longer lists; `gone` has the reasons, by GitHub's id."""
 
     still_owned: tuple[Repository, ...] = ()
     moved: Mapping[int, Repository] = field(default_factory=dict)
@@ -23,30 +23,30 @@ class MissingRepositories:
 
 def find_missing_repositories(
     github: GitHub,
-    answer: AccountSnapshot,
-    held: Mapping[int, Mapping[int, str | None]],
+    snapshot: AccountSnapshot,
+    stored: Mapping[int, Mapping[int, str | None]],
     stop: StopSignal | None = None,
 ) -> MissingRepositories:
-    """Ask GitHub where those are that the account held and the answer does not name.
+    """Check on GitHub the stored repositories of an account that *snapshot* does not contain.
 
-    held  by the account's GitHub id: its repositories' GitHub ids, and their node ids
+    stored  node ids by the account's and the repository's GitHub id
 
-    What cannot be looked up now, or not before *stop*, stays as it is held: the next look asks again.
+    Repositories that cannot be checked now are left out; the next refresh checks them again.
     """
-    listed = held.get(answer.account.github_id, {})
-    named = {repository.github_id for repository in answer.repositories}
-    missing = [(github_id, node_id) for github_id, node_id in listed.items() if github_id not in named]
+    stored_ids = stored.get(snapshot.account.github_id, {})
+    listed = {repository.github_id for repository in snapshot.repositories}
+    missing = [(github_id, node_id) for github_id, node_id in stored_ids.items() if github_id not in listed]
     if not missing:
         return MissingRepositories()
     try:
         found = github.locate_repositories(missing, stop=stop)
     except GitHubError as error:
-        log.warning("missing repositories not looked up", login=answer.account.login, error=str(error))
+        log.warning("missing repositories not checked", login=snapshot.account.login, error=str(error))
         return MissingRepositories()
     repositories = [one for one in found.values() if isinstance(one, Repository)]
     return MissingRepositories(
-        still_owned=tuple(one for one in repositories if _is_owned_by(one, answer.account)),
-        moved={one.github_id: one for one in repositories if not _is_owned_by(one, answer.account)},
+        still_owned=tuple(one for one in repositories if _is_owned_by(one, snapshot.account)),
+        moved={one.github_id: one for one in repositories if not _is_owned_by(one, snapshot.account)},
         gone={github_id: one.reason for github_id, one in found.items() if isinstance(one, MissingRepository)},
     )
 

@@ -1,4 +1,4 @@
-"""An account that was asked for by its login and answered by another one: names are reused, ids are not."""
+"""Detects that a stored account's login now belongs to another account, and finds the account's new login."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,43 +8,43 @@ from ingest.github.errors import AccountNotFound, GitHubError, LoginReused
 from ingest.github.http.rate_gate import StopSignal
 
 
-def is_other_account(outcome: AccountResult) -> bool:
-    """Whether the answer is another account's than the one that is held under this login."""
-    held, snapshot = outcome.account_request.github_id, outcome.snapshot
-    return held is not None and snapshot is not None and snapshot.account.github_id != held
+def is_other_account(result: AccountResult) -> bool:
+    """Return whether the response describes another account than the one stored under the requested login."""
+    stored_id, snapshot = result.ask.github_id, result.answer
+    return stored_id is not None and snapshot is not None and snapshot.account.github_id != stored_id
 
 
 def fetch_renamed_account(
     github: GitHub,
-    outcome: AccountResult,
-    read: Callable[[AccountRequest], AccountResult],
+    result: AccountResult,
+    fetch: Callable[[AccountRequest], AccountResult],
     stop: StopSignal | None = None,
 ) -> AccountResult:
-    """Read the account that was meant, under the name it has now; AccountNotFound where it has none any more.
+    """Fetch the stored account under its current login.
 
-    *read* asks for one account by its login.
+    The result's error is AccountNotFound if the account no longer exists. *fetch* requests one account by login.
     """
-    ask = outcome.account_request
+    ask = result.ask
     assert ask.github_id is not None
     try:
         login = github.account_by_id(ask.github_id, stop=stop).login
     except AccountNotFound:
-        return _failed_result(outcome, AccountNotFound(ask.login))
+        return _failed_result(result, AccountNotFound(ask.login))
     except GitHubError as error:
-        return _failed_result(outcome, error)
+        return _failed_result(result, error)
     if login.lower() == ask.login.lower():
-        return _failed_result(outcome, LoginReused(ask.login))
-    again = read(replace(ask, login=login))
+        return _failed_result(result, LoginReused(ask.login))
+    again = fetch(replace(ask, login=login))
     if is_other_account(again):
-        return _failed_result(outcome, LoginReused(login))
+        return _failed_result(result, LoginReused(login))
     return replace(
         again,
-        account_request=ask,
-        requests=outcome.requests + 1 + again.requests,
-        points=outcome.points + again.points,
-        not_modified=outcome.not_modified + again.not_modified,
+        ask=ask,
+        requests=result.requests + 1 + again.requests,
+        points=result.points + again.points,
+        not_modified=result.not_modified + again.not_modified,
     )
 
 
-def _failed_result(outcome: AccountResult, error: GitHubError) -> AccountResult:
-    return replace(outcome, snapshot=None, error=error, requests=outcome.requests + 1)
+def _failed_result(result: AccountResult, error: GitHubError) -> AccountResult:
+    return replace(result, answer=None, error=error, requests=result.requests + 1)

@@ -1,4 +1,4 @@
-"""Runs and what became of each account in them: the ingestor's own history."""
+"""Records runs and the outcome of each account in them (`ingest_run`, `ingest_item`)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ from sqlalchemy import Connection, Engine, text
 from core.queue.jobs import JobOrigin, create_ingestion
 
 ItemState = Literal["stored", "unchanged", "failed", "gone"]
-# Any number that nothing else in this database locks; the run's id is the second half of the key.
+# First half of an advisory lock key that nothing else uses; the second half is the run's id.
 LOCK_SPACE = 0x52554E
 
 
 @dataclass(frozen=True)
 class IngestItem:
-    """What became of one account, `error` in a sentence."""
+    """The outcome of one account; `error` is a sentence."""
 
     login: str
     state: ItemState
@@ -33,13 +33,13 @@ class IngestItem:
 
     @property
     def is_stored(self) -> bool:
-        """Whether all that GitHub has of the account is held now."""
+        """Whether the account is stored completely."""
         return self.state in {"stored", "unchanged"} and self.error_code is None
 
 
 @dataclass
 class Run:
-    """One batch of accounts, from its start to the report at its end."""
+    """The record of one batch of accounts."""
 
     id: int
     started_at: datetime
@@ -73,15 +73,15 @@ class Run:
 
 @contextmanager
 def record_run(
-    engine: Engine, asked: JobOrigin, accounts: int, now: datetime, job_id: int | None = None
+    engine: Engine, origin: JobOrigin, accounts: int, now: datetime, job_id: int | None = None
 ) -> Iterator[Run]:
-    """Open a run and close it with what happened, whatever happens.
+    """Insert a run and record its outcome when the block ends, also by an exception.
 
-    A lock on a connection of its own says that the run is alive; when its process dies, Postgres lets go of it and
-    `close_dead` can tell.
+    An advisory lock on a connection of its own marks the run as alive. When the process dies, Postgres releases the
+    lock and `close_dead_runs` closes the run.
     """
     with engine.connect() as guard:
-        ingestion_id = asked.ingestion_id or create_ingestion(guard, asked, now, accounts)
+        ingestion_id = origin.ingestion_id or create_ingestion(guard, origin, now, accounts)
         run_id: int = guard.execute(
             text(
                 "INSERT INTO ingest_run"
@@ -90,9 +90,9 @@ def record_run(
             ),
             {
                 "ingestion_id": ingestion_id,
-                "trigger": asked.trigger,
-                "by": asked.by,
-                "request_id": asked.request_id,
+                "trigger": origin.trigger,
+                "by": origin.by,
+                "request_id": origin.request_id,
                 "job_id": job_id,
                 "accounts": accounts,
                 "now": now,
@@ -111,7 +111,7 @@ def record_run(
                 with engine.begin() as connection:
                     _close_run(connection, run)
             finally:
-                # The lock goes with its connection, whatever state that is in.
+                # Closing the connection releases the lock, whatever state the connection is in.
                 guard.invalidate()
 
 
@@ -140,7 +140,7 @@ def write_item(connection: Connection, run_id: int, item: IngestItem) -> None:
 
 
 def write_progress(connection: Connection, run: Run) -> None:
-    """Let those who watch see how far a run is: after each account, in the transaction that stored it or after it."""
+    """Update the counts of a running run, for the pages that show its progress."""
     connection.execute(
         text(
             "UPDATE ingest_run SET stored = :stored, failed = :failed, requests = :requests, points = :points,"
@@ -153,7 +153,7 @@ def write_progress(connection: Connection, run: Run) -> None:
 
 
 def close_dead_runs(connection: Connection) -> int:
-    """Close runs whose process died; returns how many."""
+    """Mark runs whose process died as stopped; returns how many."""
     return connection.execute(
         text(
             "UPDATE ingest_run SET state = 'stopped', finished_at = clock_timestamp() WHERE id IN ("
@@ -164,6 +164,6 @@ def close_dead_runs(connection: Connection) -> int:
 
 
 def latest_runs(connection: Connection, limit: int) -> list[dict[str, Any]]:
-    """The newest runs first."""
+    """Return the latest runs, newest first."""
     rows = connection.execute(text("SELECT * FROM ingest_run ORDER BY id DESC LIMIT :limit"), {"limit": limit})
     return [dict(row._mapping) for row in rows]

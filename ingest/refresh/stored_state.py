@@ -1,4 +1,4 @@
-"""What we hold of an account, read for comparing it with what GitHub said. Callers own the transaction."""
+"""Loads the stored state of accounts, to compare it with GitHub's response. Callers own the transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -22,8 +22,8 @@ from ingest.refresh.diff import (
 def lock_or_create_account(connection: Connection, account: Account) -> int:
     """Find or create the row of *account* and lock it until the transaction ends; returns our id.
 
-    Identity is GitHub's id: a name that answers with another id is another account. What is kept under the name
-    alone becomes the account's.
+    Identity is GitHub's id: the same login with another id is another account. Rows stored under the login alone are
+    assigned to the account.
     """
     found = connection.execute(
         text(
@@ -38,7 +38,7 @@ def lock_or_create_account(connection: Connection, account: Account) -> int:
 
 
 def find_account_id(connection: Connection, github_id: int) -> int | None:
-    """Our id of the account that GitHub knows by *github_id*."""
+    """Return our id of the account with *github_id*."""
     found: int | None = connection.scalar(
         text("SELECT id FROM account WHERE github_id = :github_id"), {"github_id": github_id}
     )
@@ -46,7 +46,7 @@ def find_account_id(connection: Connection, github_id: int) -> int | None:
 
 
 def get_or_create_owner_id(connection: Connection, repository: Repository) -> int:
-    """Our id of the account that *repository* belongs to now; a row by name where nobody has seen it."""
+    """Return our id of the account that owns *repository* now; inserts a row if it is not stored yet."""
     found = None if repository.owner_id is None else find_account_id(connection, repository.owner_id)
     if found is None:
         found = connection.execute(
@@ -64,7 +64,7 @@ def get_or_create_owner_id(connection: Connection, repository: Repository) -> in
 
 
 def load_account(connection: Connection, account_id: int, github_ids: Sequence[int]) -> StoredAccount:
-    """Read what we hold of an account, and of the repositories *github_ids* wherever they are held."""
+    """Load an account with its repositories, and the repositories *github_ids* whichever account they belong to."""
     row = connection.execute(
         text(
             "SELECT login, checked_at, gone_at, followers, following, public_repositories, public_gists,"
@@ -102,13 +102,13 @@ def _load_repositories(
 
 
 def _stored_repository(row: Row[Any]) -> StoredRepository:
-    held = {part.name: getattr(row, part.name) for part in fields(RepositoryDetails)}
-    held["topics"] = None if row.topics is None else tuple(sorted(row.topics))
+    details = {part.name: getattr(row, part.name) for part in fields(RepositoryDetails)}
+    details["topics"] = None if row.topics is None else tuple(sorted(row.topics))
     return StoredRepository(
         id=row.id,
         github_id=row.github_id,
         account_id=row.account_id,
-        details=RepositoryDetails(**held),
+        details=RepositoryDetails(**details),
         counts=None if row.captured_at is None else RepositoryCounts(row.stars, row.forks, row.size_kb),
         extras=RepositoryExtras(*(getattr(row, part.name) for part in fields(RepositoryExtras))),
         captured_at=row.captured_at,
@@ -117,7 +117,7 @@ def _stored_repository(row: Row[Any]) -> StoredRepository:
 
 
 def load_languages(connection: Connection, repository_ids: Iterable[int]) -> dict[int, dict[str, int]]:
-    """The latest set of languages of each repository (our id) that has one."""
+    """Load the latest stored languages and their bytes, by our repository id."""
     rows = connection.execute(
         text(
             "SELECT repository_id, language, bytes FROM unnest(CAST(:ids AS bigint[])) AS wanted(id)"
@@ -126,20 +126,20 @@ def load_languages(connection: Connection, repository_ids: Iterable[int]) -> dic
         ),
         {"ids": list(repository_ids)},
     )
-    held: dict[int, dict[str, int]] = {}
+    languages: dict[int, dict[str, int]] = {}
     for row in rows:
-        held.setdefault(row.repository_id, {}).update({row.language: row.bytes} if row.language else {})
-    return held
+        languages.setdefault(row.repository_id, {}).update({row.language: row.bytes} if row.language else {})
+    return languages
 
 
 @dataclass(frozen=True)
 class BatchState:
-    """What a whole batch of accounts holds, read once: enough to know what to ask, not enough to store."""
+    """Stored state of a whole batch that decides what to fetch, loaded once before the first request."""
 
-    looks: Mapping[int, LanguagesState]
+    languages: Mapping[int, LanguagesState]
     """By the repository's GitHub id."""
     listed: Mapping[int, Mapping[int, str | None]]
-    """By the account's GitHub id: its repositories that are not gone, and their node ids."""
+    """Node ids of each account's repositories that are not deleted or private, by GitHub's ids."""
 
 
 def load_batch_state(connection: Connection, account_ids: Sequence[int]) -> BatchState:
@@ -152,10 +152,10 @@ def load_batch_state(connection: Connection, account_ids: Sequence[int]) -> Batc
         ),
         {"ids": list(account_ids)},
     )
-    looks: dict[int, LanguagesState] = {}
+    languages: dict[int, LanguagesState] = {}
     listed: dict[int, dict[int, str | None]] = {}
     for row in rows:
-        looks[row.github_id] = LanguagesState(row.languages_checked_at, row.languages_pushed_at)
+        languages[row.github_id] = LanguagesState(row.languages_checked_at, row.languages_pushed_at)
         if row.gone_at is None:
             listed.setdefault(row.account, {})[row.github_id] = row.node_id
-    return BatchState(looks, listed)
+    return BatchState(languages, listed)

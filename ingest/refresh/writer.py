@@ -1,4 +1,4 @@
-"""Writing what differs. Callers own the transaction and hold the lock of the account."""
+"""Writes the differences of a refresh. Callers own the transaction and hold the lock of the account."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from ingest.github.api.models import Account, Repository
 from ingest.refresh.diff import AccountCounts, ChangeEntry, RepositoryDetails, RepositoryExtras, counts_of
 from ingest.refresh.stored_state import load_languages
 
-# Below this many rows one INSERT is quicker than opening a COPY.
+# Below this many rows INSERT is faster than COPY.
 COPY_MIN_ROWS = 200
 OWN_SOURCE_ID = 1  # the source that is this installation
 
@@ -59,7 +59,7 @@ def write_capture(connection: Connection, account_id: int, captured_at: datetime
 
 
 def insert_repositories(connection: Connection, account_id: int, new: Sequence[Repository]) -> dict[int, int]:
-    """Insert repositories that nobody holds; returns our id by GitHub's."""
+    """Insert repositories that are not stored yet; returns our ids by GitHub's."""
     if not new:
         return {}
     rows = connection.execute(
@@ -102,7 +102,7 @@ def _to_json_rows(repositories: Sequence[Repository]) -> str:
 
 
 def write_counts(connection: Connection, ids: Mapping[int, int], changed: Sequence[Repository], at: datetime) -> int:
-    """Store counts that differ: as the latest, and as snapshots. Returns how many."""
+    """Write changed counts to `repository_current` and as snapshots; returns how many."""
     rows = [(ids[repository.github_id], counts_of(repository)) for repository in changed]
     if not rows:
         return 0
@@ -131,7 +131,7 @@ SnapshotRow = tuple[int, datetime, int | None, int | None, int | None]
 
 
 def write_snapshots(connection: Connection, rows: Sequence[SnapshotRow]) -> None:
-    """Add snapshots (repository, moment, stars, forks, size). They were compared before: none is held already."""
+    """Insert snapshots (repository, captured_at, stars, forks, size); the caller made sure that none exists yet."""
     if len(rows) >= COPY_MIN_ROWS:
         statement = (
             "COPY repository_snapshot (repository_id, captured_at, stars, forks, size_kb) FROM STDIN (FORMAT binary)"
@@ -169,12 +169,12 @@ def write_extras(
     )
     connection.execute(
         text("""
-            UPDATE repository_current AS held
+            UPDATE repository_current AS stored
                SET watchers = row.watchers, open_issues = row.open_issues,
                    open_change_requests = row.open_change_requests,
                    open_issues_and_change_requests = row.open_issues_and_change_requests
               FROM jsonb_populate_recordset(NULL::repository_current, CAST(:rows AS jsonb)) AS row
-             WHERE held.repository_id = row.repository_id
+             WHERE stored.repository_id = row.repository_id
         """),
         values,
     )
@@ -183,18 +183,21 @@ def write_extras(
 
 def write_languages(
     connection: Connection,
-    read: Mapping[int, Mapping[str, int]],
+    reported: Mapping[int, Mapping[str, int]],
     pushed: Mapping[int, datetime | None],
     at: datetime,
 ) -> int:
-    """Store the sets of languages that differ from the held ones, by our id; returns how many rows."""
-    if not read:
+    """Write the sets of languages that differ from the stored ones, by our repository id; returns how many rows.
+
+    *pushed* has the latest push of each repository, to decide at the next refresh whether to fetch again.
+    """
+    if not reported:
         return 0
-    held = load_languages(connection, read)
+    stored = load_languages(connection, reported)
     rows = [
         {"repository_id": id_, "language": language, "bytes": size}
-        for id_, languages in read.items()
-        if held.get(id_, None if languages else {}) != dict(languages)
+        for id_, languages in reported.items()
+        if stored.get(id_, None if languages else {}) != dict(languages)
         for language, size in (languages or {"": 0}).items()
     ]
     if rows:
@@ -209,10 +212,10 @@ def write_languages(
     connection.execute(
         text(
             "UPDATE repository SET languages_checked_at = :at, languages_pushed_at = pushed"
-            "  FROM unnest(CAST(:ids AS bigint[]), CAST(:pushed AS timestamptz[])) AS read(id, pushed)"
-            " WHERE repository.id = read.id"
+            "  FROM unnest(CAST(:ids AS bigint[]), CAST(:pushed AS timestamptz[])) AS reported(id, pushed)"
+            " WHERE repository.id = reported.id"
         ),
-        {"at": at, "ids": list(read), "pushed": [pushed.get(id_) for id_ in read]},
+        {"at": at, "ids": list(reported), "pushed": [pushed.get(id_) for id_ in reported]},
     )
     return len(rows)
 
@@ -255,7 +258,7 @@ def mark_gone(connection: Connection, repository_id: int, reason: str, at: datet
 
 
 def mark_account_gone(connection: Connection, account_id: int, reason: str, at: datetime, run_id: int) -> None:
-    """Record that an account left GitHub, with its repositories; its history stays."""
+    """Mark an account and its repositories as deleted or private; their history is kept."""
     changed = connection.execute(
         text("UPDATE account SET gone_at = :at, gone_reason = :reason WHERE id = :id AND gone_at IS NULL"),
         {"id": account_id, "reason": reason, "at": at},
@@ -267,13 +270,13 @@ def mark_account_gone(connection: Connection, account_id: int, reason: str, at: 
             "UPDATE repository SET gone_at = :at, gone_reason = :reason"
             " WHERE account_id = :id AND gone_at IS NULL AND github_id IS NOT NULL"
         ),
-        {"id": account_id, "reason": "its account is gone", "at": at},
+        {"id": account_id, "reason": "account not found", "at": at},
     )
     write_change_entries(connection, account_id, {}, [ChangeEntry("gone", None, reason)], at, run_id)
 
 
 def psycopg_connection(connection: Connection) -> "psycopg.Connection[Any]":
-    """The driver's own connection, inside the same transaction."""
+    """Return the psycopg connection of *connection*, inside the same transaction."""
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
     return driver

@@ -168,9 +168,9 @@ def test_the_leader_sums_up_what_runs_left_out_and_lets_pages_see_it(committing_
             ),
             {"asked": asked},
         )
-    timetable = ScheduledJobs(committing_database)
-    timetable.update_language_rollup()
-    timetable.update_language_rollup()
+    scheduled = ScheduledJobs(committing_database)
+    scheduled.update_language_rollup()
+    scheduled.update_language_rollup()
     with committing_database.begin() as connection:
         assert rows_of(connection, "SELECT language, stars FROM language_day") == [("Python", 7)]
         assert rows_of(connection, "SELECT version FROM data_version") == [(1,)]
