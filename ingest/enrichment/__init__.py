@@ -1,4 +1,4 @@
-"""Facts besides the pulse, each kind in a cadence of its own: from what is due to committed rows. Safe to repeat."""
+"""Enrichment: facts that the pulse does not carry, each kind with its own cadence. Safe to repeat."""
 
 from ingest.enrichment.job import Enricher
 from ingest.enrichment.run_log import EnrichmentRun

@@ -1,4 +1,4 @@
-"""Contributors: a summary whenever it differs, and the hundred who committed most as last read."""
+"""Stores contributors: a summary whenever it differs, and the latest list of the hundred with most commits."""
 
 import json
 from collections.abc import Sequence
@@ -19,16 +19,16 @@ INSERT_SUMMARY = """
     VALUES (:id, :at, :contributors, :bots, :commits, :absence_factor, :is_complete) ON CONFLICT DO NOTHING
 """
 REPLACE_CONTRIBUTORS = """
-    WITH told AS (
+    WITH reported AS (
         SELECT github_id, login, is_bot, commits
           FROM jsonb_populate_recordset(NULL::repository_contributor, CAST(:rows AS jsonb))
     ), gone AS (
         DELETE FROM repository_contributor
          WHERE repository_id = :id AND NOT EXISTS (
-               SELECT FROM told WHERE told.github_id = repository_contributor.github_id)
+               SELECT FROM reported WHERE reported.github_id = repository_contributor.github_id)
     )
     INSERT INTO repository_contributor (repository_id, github_id, login, is_bot, commits)
-    SELECT :id, github_id, login, is_bot, commits FROM told
+    SELECT :id, github_id, login, is_bot, commits FROM reported
     ON CONFLICT (repository_id, github_id) DO UPDATE
        SET login = excluded.login, is_bot = excluded.is_bot, commits = excluded.commits
      WHERE ROW(repository_contributor.login, repository_contributor.is_bot, repository_contributor.commits)
@@ -36,27 +36,27 @@ REPLACE_CONTRIBUTORS = """
 """
 
 
-def contributor_summary(told: Sequence[Contributor]) -> dict[str, int]:
-    """Count people and bots apart; commits and the Contributor Absence Factor are people's."""
-    people = [one.commits for one in told if not one.is_bot]
+def contributor_summary(contributors: Sequence[Contributor]) -> dict[str, int]:
+    """Count people and bots separately; commits and the Contributor Absence Factor count people only."""
+    people = [one.commits for one in contributors if not one.is_bot]
     return {
         "contributors": len(people),
-        "bots": len(told) - len(people),
+        "bots": len(contributors) - len(people),
         "commits": sum(people),
         "absence_factor": contributor_absence_factor(people),
     }
 
 
 def store(
-    connection: Connection, repository_id: int, told: Sequence[Contributor], at: datetime, *, is_complete: bool
+    connection: Connection, repository_id: int, contributors: Sequence[Contributor], at: datetime, *, is_complete: bool
 ) -> int:
-    """Store what differs; returns how many rows."""
-    unique = list({one.github_id: one for one in told}.values())
-    now = contributor_summary(unique) | {"is_complete": is_complete}
-    held = connection.execute(text(SELECT_LATEST_SUMMARY), {"id": repository_id}).one_or_none()
+    """Store what differs; returns the rows written. *is_complete*: *contributors* has all pages."""
+    unique = list({one.github_id: one for one in contributors}.values())
+    summary = contributor_summary(unique) | {"is_complete": is_complete}
+    stored = connection.execute(text(SELECT_LATEST_SUMMARY), {"id": repository_id}).one_or_none()
     rows = 0
-    if held is None or dict(held._mapping) != now:
-        rows += connection.execute(text(INSERT_SUMMARY), now | {"id": repository_id, "at": at}).rowcount
+    if stored is None or dict(stored._mapping) != summary:
+        rows += connection.execute(text(INSERT_SUMMARY), summary | {"id": repository_id, "at": at}).rowcount
     top = sorted(unique, key=lambda one: -one.commits)[:MAX_STORED_CONTRIBUTORS]
     people = [
         {"github_id": one.github_id, "login": one.login, "is_bot": one.is_bot, "commits": one.commits} for one in top

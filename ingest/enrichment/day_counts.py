@@ -1,4 +1,4 @@
-"""Readings of single days: only what differs from the last reading of that day is written, all in one statement."""
+"""Stores counts per day; a day is written again only when its count differs from the last stored one."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -10,23 +10,27 @@ COLUMNS_BY_TABLE = {
     "commit_day": ("repository_id", "commits"),
     "contribution_day": ("account_id", "contributions"),
 }
-# A day that was never read before counts as zero: only what is known since the walk's first day is shown.
+# A day without a stored count counts as zero, so zeros are not written; pages show days from `first_day` on.
 INSERT_CHANGED_DAYS = """
-    WITH held AS (
-        SELECT DISTINCT ON (day) day, {count}, captured_at FROM {table}
-         WHERE {subject} = :id AND day BETWEEN :first AND :last ORDER BY day, captured_at DESC
+    WITH stored AS (
+        SELECT DISTINCT ON (day) day, {count}, read_at FROM {table}
+         WHERE {subject} = :id AND day BETWEEN :first AND :last ORDER BY day, read_at DESC
     )
-    INSERT INTO {table} ({subject}, day, captured_at, {count})
-    SELECT :id, day, :at, told.count
-      FROM unnest(CAST(:days AS date[]), CAST(:counts AS int[])) AS told(day, count) LEFT JOIN held USING (day)
-     WHERE coalesce(held.{count}, 0) <> told.count AND (held.captured_at IS NULL OR held.captured_at < :at)
+    INSERT INTO {table} ({subject}, day, read_at, {count})
+    SELECT :id, day, :at, reported.count
+      FROM unnest(CAST(:days AS date[]), CAST(:counts AS int[])) AS reported(day, count)
+      LEFT JOIN stored USING (day)
+     WHERE coalesce(stored.{count}, 0) <> reported.count AND (stored.read_at IS NULL OR stored.read_at < :at)
     ON CONFLICT DO NOTHING
 """
 
 
-def write_days(connection: Connection, table: str, subject_id: int, told: Mapping[date, int], at: datetime) -> int:
-    """Store what was told of days at moment *at*; an older answer changes nothing. Returns how many rows."""
-    if not told:
+def write_days(connection: Connection, table: str, subject_id: int, counts: Mapping[date, int], at: datetime) -> int:
+    """Store the *counts* reported at *at*; a response older than the stored one changes nothing.
+
+    Returns the rows written, in one statement.
+    """
+    if not counts:
         return 0
     subject, count = COLUMNS_BY_TABLE[table]
     return connection.execute(
@@ -34,9 +38,9 @@ def write_days(connection: Connection, table: str, subject_id: int, told: Mappin
         {
             "id": subject_id,
             "at": at,
-            "first": min(told),
-            "last": max(told),
-            "days": list(told),
-            "counts": list(told.values()),
+            "first": min(counts),
+            "last": max(counts),
+            "days": list(counts),
+            "counts": list(counts.values()),
         },
     ).rowcount

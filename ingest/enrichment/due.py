@@ -1,4 +1,4 @@
-"""What is due to be read, and what has to be known of it to ask. Callers own the transaction."""
+"""Due facts in the database, and the data that a request for them needs. Callers own the transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,28 +20,28 @@ class DueSubject:
 
 @dataclass(frozen=True)
 class Target:
-    """What is asked for: a repository, or a user when it has no `full_name`."""
+    """The repository to fetch a fact of, or the user when it has no `full_name`."""
 
     id: int
     github_id: int
     full_name: str | None
     login: str
     node_id: str | None
-    token_fingerprint: str | None
-    asked_at: datetime
-    failed_attempts: int = 0
+    token: str | None
+    requested_at: datetime
+    tries: int = 0
     next_page: int | None = None
     first_day: date | None = None
     created_at: datetime | None = None
 
 
-# Nothing is ever due later than that: a clock that was wrong wrote it.
+# Due times further ahead were written by a wrong clock.
 MAX_DUE_AHEAD = timedelta(days=32)
-# Most stars and most growth first: what most people look at, and where most happens.
+# Most stars and most growth first.
 IMPORTANCE_ORDER = "latest.stars + 10 * abs(coalesce(latest.stars_30d, 0)) DESC NULLS LAST, repository.id"
-PUSHED_SINCE_READ = "repository.pushed_at > enrichment.captured_at"
+PUSHED_SINCE_STORED = "repository.pushed_at > enrichment.read_at"
 HAS_OWN_COMMITS = "NOT repository.is_fork AND repository.pushed_at IS NOT NULL"
-# One repository of an account is asked whether we may see its traffic; the others follow where we may.
+# Access to traffic is tried with one repository per account; the others follow if it is permitted.
 HAS_TRAFFIC_ACCESS = """
     CASE WHEN seen.was_read THEN true
          WHEN seen.was_refused THEN enrichment.state = 'refused'
@@ -55,7 +55,7 @@ JOIN_TRAFFIC_ACCESS = """
            WHERE sister.gone_at IS NULL AND sister.github_id IS NOT NULL GROUP BY sister.account_id
          ) AS seen ON seen.account_id = account.id
 """
-# By kind: which are wanted at all, and what tells that something moved since the last reading.
+# By kind: which subjects it applies to, and the condition that something changed since it was stored.
 APPLIES_BY_KIND = {
     "star_history": "(latest.stars > 0 OR enrichment.captured_at IS NOT NULL)",
     "star_backfill": "star_backfill.next_page IS NOT NULL",
@@ -66,11 +66,11 @@ APPLIES_BY_KIND = {
     "traffic": f"account.token_fingerprint IS NOT NULL AND {HAS_TRAFFIC_ACCESS}",
 }
 CHANGED_BY_KIND = {
-    "star_history": "latest.captured_at > enrichment.captured_at",
-    "extras": "latest.captured_at > enrichment.captured_at",
-    "releases": PUSHED_SINCE_READ,
-    "contributors": PUSHED_SINCE_READ,
-    "commit_activity": PUSHED_SINCE_READ,
+    "stars": "latest.captured_at > enrichment.read_at",
+    "extras": "latest.captured_at > enrichment.read_at",
+    "releases": PUSHED_SINCE_STORED,
+    "contributors": PUSHED_SINCE_STORED,
+    "commit_activity": PUSHED_SINCE_STORED,
 }
 SELECT_DUE_REPOSITORIES = """
     SELECT repository.id, account.token_fingerprint,
@@ -83,10 +83,10 @@ SELECT_DUE_REPOSITORIES = """
       LEFT JOIN star_backfill ON star_backfill.repository_id = repository.id
       {joined}
      WHERE NOT paused AND account.gone_at IS NULL AND repository.gone_at IS NULL
-       AND repository.github_id IS NOT NULL AND {wanted}
+       AND repository.github_id IS NOT NULL AND {applies}
        AND {chosen}
-       AND (enrichment.due_at IS NULL OR enrichment.due_at > :unlikely
-            OR (enrichment.due_at <= :now AND (enrichment.state <> 'stored' OR {moved} OR enrichment.due_at <= :quiet)))
+       AND (enrichment.due_at IS NULL OR enrichment.due_at > :implausible
+            OR (enrichment.due_at <= :now AND (enrichment.state <> 'read' OR {changed} OR enrichment.due_at <= :quiet)))
 """
 SELECT_DUE_USERS = """
     SELECT account.id, account.token_fingerprint,
@@ -95,8 +95,8 @@ SELECT_DUE_USERS = """
       JOIN account ON account.id = tracked_account.account_id
       LEFT JOIN enrichment ON enrichment.account_id = account.id AND enrichment.kind = :kind
      WHERE NOT paused AND account.gone_at IS NULL AND account.node_id IS NOT NULL AND account.kind = 'user'
-       AND account.token_fingerprint IS NOT NULL AND {chosen}
-       AND (enrichment.due_at IS NULL OR enrichment.due_at <= :now OR enrichment.due_at > :unlikely)
+       AND account.token IS NOT NULL AND {chosen}
+       AND (enrichment.due_at IS NULL OR enrichment.due_at <= :now OR enrichment.due_at > :implausible)
 """
 SELECT_REPOSITORY_TARGET = """
     SELECT repository.id, repository.github_id, full_name, account.login, repository.node_id, account.token_fingerprint,
@@ -117,33 +117,31 @@ SELECT_USER_TARGET = """
 def due_subjects(
     connection: Connection, kind: FactKind, now: datetime, limit: int, tokens: Sequence[str | None] | None = None
 ) -> list[DueSubject]:
-    """What is due, at most *limit* of each token, most wanted first; of all *tokens* where none are named."""
+    """Select due subjects, at most *limit* per token, most important first; *tokens* None means all tokens."""
     if tokens is None:
         return _select_due(connection, kind, now, limit, "true", {})
-    named = [token or "" for token in tokens]
-    return _select_due(
-        connection, kind, now, limit, "coalesce(account.token_fingerprint, '') = ANY(:tokens)", {"tokens": named}
-    )
+    values = {"tokens": [token or "" for token in tokens]}
+    return _select_due(connection, kind, now, limit, "coalesce(account.token, '') = ANY(:tokens)", values)
 
 
 def still_due_ids(connection: Connection, kind: FactKind, now: datetime, ids: Sequence[int]) -> list[int]:
-    """Leave out of *ids* what was read since the job was queued."""
+    """Leave out of *ids* the subjects that were stored since the job was queued."""
     subject = "account.id" if kind.is_per_user else "repository.id"
     found = _select_due(connection, kind, now, len(ids), f"{subject} = ANY(CAST(:ids AS bigint[]))", {"ids": list(ids)})
     return [one.id for one in found]
 
 
 def load_target(connection: Connection, kind: FactKind, subject_id: int, now: datetime) -> Target | None:
-    """What is known of one subject at this moment; None when it is gone from here."""
+    """Load one subject; None if it is no longer stored or has no GitHub id."""
     row = connection.execute(
         text(SELECT_USER_TARGET if kind.is_per_user else SELECT_REPOSITORY_TARGET),
         {"kind": kind.name, "id": subject_id},
     ).one_or_none()
-    return None if row is None or row.github_id is None else Target(**row._mapping, asked_at=now)
+    return None if row is None or row.github_id is None else Target(**row._mapping, requested_at=now)
 
 
 def is_endpoint_missing(connection: Connection, kind: str, api_root: str, now: datetime) -> bool:
-    """Whether this server is known not to tell this kind of anything."""
+    """Return whether this server is known to lack the endpoint of this kind."""
     found: bool | None = connection.scalar(
         text("SELECT retry_at > :now FROM missing_endpoint WHERE kind = :kind AND api_root = :root"),
         {"kind": endpoint_kind(kind), "root": api_root, "now": now},
@@ -152,35 +150,35 @@ def is_endpoint_missing(connection: Connection, kind: str, api_root: str, now: d
 
 
 def endpoint_kind(kind: str) -> str:
-    """The walk asks what the first page asks."""
-    return "star_history" if kind == "star_backfill" else kind
+    """Return the kind under which an endpoint is recorded: star history and its backfill use the same one."""
+    return "stars" if kind == "star_backfill" else kind
 
 
 def _select_due(
     connection: Connection, kind: FactKind, now: datetime, limit: int, chosen: str, values: dict[str, Any]
 ) -> list[DueSubject]:
-    # What is put into the text are the constants above, never a value.
+    # Only the constants above are formatted into the SQL, never a value.
     inner = (
         SELECT_DUE_USERS.format(chosen=chosen)
         if kind.is_per_user
         else SELECT_DUE_REPOSITORIES.format(
             weight=IMPORTANCE_ORDER,
             joined=JOIN_TRAFFIC_ACCESS if kind.name == "traffic" else "",
-            wanted=APPLIES_BY_KIND[kind.name],
-            moved=CHANGED_BY_KIND.get(kind.name, "true"),
+            applies=APPLIES_BY_KIND[kind.name],
+            changed=CHANGED_BY_KIND.get(kind.name, "true"),
             chosen=chosen,
         )
     )
-    moments = {"now": now, "quiet": now - (kind.quiet_interval - kind.interval), "unlikely": now + MAX_DUE_AHEAD}
+    times = {"now": now, "quiet": now - (kind.quiet_interval - kind.every), "implausible": now + MAX_DUE_AHEAD}
     rows = connection.execute(
-        text(f"SELECT id, token_fingerprint FROM ({inner}) AS ranked WHERE place <= :limit ORDER BY place"),  # noqa: S608
-        values | moments | {"kind": kind.name, "limit": limit},
+        text(f"SELECT id, token FROM ({inner}) AS ranked WHERE place <= :limit ORDER BY place"),  # noqa: S608
+        values | times | {"kind": kind.name, "limit": limit},
     )
     return [DueSubject(row.id, row.token_fingerprint) for row in rows]
 
 
 def tracked_tokens(connection: Connection) -> list[str | None]:
-    """The tokens that tracked accounts are pinned to; None stands for those that are pinned to none."""
+    """Select the tokens that tracked accounts are pinned to; None stands for accounts without one."""
     return list(
         connection.scalars(
             text(

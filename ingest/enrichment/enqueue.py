@@ -1,4 +1,4 @@
-"""When: what is due to be read is packed into jobs, one at a time for each token and queue. Safe to repeat."""
+"""Packs due facts into jobs, at most one job per token and task at a time. Safe to repeat."""
 
 import time
 from datetime import datetime, timedelta
@@ -9,38 +9,38 @@ from core.queue import enrichment
 from core.queue.enrichment import FACT_KINDS
 from ingest.enrichment import due
 
-# Looking for what is due means a look at every repository. What was looked for in vain rests a hundred times as long
-# as that took: with few repositories not at all, with a million for minutes.
+# Selecting what is due scans every repository. After a scan without a result the kind is skipped for a hundred times
+# the scan's duration: hardly at all with few repositories, minutes with a million.
 BACKOFF_PER_SECOND = timedelta(seconds=100)
 MAX_BACKOFF = timedelta(minutes=10)
 
 
 def enqueue_due_facts(
-    connection: Connection, api_root: str, now: datetime, resting: dict[str, datetime] | None = None
+    connection: Connection, api_root: str, now: datetime, backoff_until: dict[str, datetime] | None = None
 ) -> int:
-    """Queue what is due, most wanted first; returns how many subjects.
+    """Queue due facts, most important first; returns the number of subjects.
 
-    *resting* remembers, from one call to the next, of which kinds nothing was due, and until when they may rest.
+    *backoff_until* keeps, from one call to the next, until when a kind without anything due is skipped.
 
-    A token has one job of star history and one of all other facts at a time, and asks for a kind only when none of
-    those before it in the list is due: a thousand repositories never stand in the queue at once.
+    A token has at most one job for star history and one for all other facts. Of those, a kind is queued only when
+    nothing is due of the kinds before it, so thousands of repositories never wait in the queue at once.
     """
-    taken, tokens = enrichment.busy_locks(connection), due.tracked_tokens(connection)
-    resting = {} if resting is None else resting
+    busy, tokens = enrichment.busy_locks(connection), due.tracked_tokens(connection)
+    backoff_until = {} if backoff_until is None else backoff_until
     queued = 0
     for kind in FACT_KINDS.values():
-        if now < resting.get(kind.name, now) <= now + MAX_BACKOFF:
+        if now < backoff_until.get(kind.name, now) <= now + MAX_BACKOFF:
             continue
-        free = [token for token in tokens if enrichment.job_lock(kind.name, token) not in taken]
-        if not free or due.is_endpoint_missing(connection, kind.name, api_root, now):
+        free_tokens = [token for token in tokens if enrichment.job_lock(kind.name, token) not in busy]
+        if not free_tokens or due.is_endpoint_missing(connection, kind.name, api_root, now):
             continue
-        began = time.monotonic()
-        packed = _due_by_token(connection, kind, now, free)
-        if not packed:
-            resting[kind.name] = now + min((time.monotonic() - began) * BACKOFF_PER_SECOND, MAX_BACKOFF)
-        for token, ids in packed.items():
+        start = time.monotonic()
+        by_token = _due_by_token(connection, kind, now, free_tokens)
+        if not by_token:
+            backoff_until[kind.name] = now + min((time.monotonic() - start) * BACKOFF_PER_SECOND, MAX_BACKOFF)
+        for token, ids in by_token.items():
             if enrichment.defer_facts(connection, kind.name, ids, token) is not None:
-                taken.add(enrichment.job_lock(kind.name, token))
+                busy.add(enrichment.job_lock(kind.name, token))
                 queued += len(ids)
     return queued
 
@@ -48,7 +48,7 @@ def enqueue_due_facts(
 def _due_by_token(
     connection: Connection, kind: enrichment.FactKind, now: datetime, tokens: list[str | None]
 ) -> dict[str | None, list[int]]:
-    packed: dict[str | None, list[int]] = {}
+    by_token: dict[str | None, list[int]] = {}
     for one in due.due_subjects(connection, kind, now, enrichment.BATCH_SIZE, tokens):
-        packed.setdefault(one.token_fingerprint, []).append(one.id)
-    return packed
+        by_token.setdefault(one.token, []).append(one.id)
+    return by_token

@@ -1,18 +1,18 @@
-"""Watchers, open issues and change requests, topics: a hundred repositories a question, stored one by one."""
+"""Stores extras: watchers, open issues, open change requests and topics of one repository."""
 
 from datetime import datetime
 
 from sqlalchemy import Connection, text
 
 from ingest.github.api.models import Extras
-from ingest.refresh import writer as counts
-from ingest.refresh.diff import RepositoryExtras as Held
+from ingest.refresh import writer
+from ingest.refresh.diff import RepositoryExtras
 
 SELECT_STORED_EXTRAS = """
     SELECT watchers, open_issues, open_change_requests, open_issues_and_change_requests FROM repository_current
      WHERE repository_id = :id
 """
-# In GitHub's order, which says nothing: another order alone is no change.
+# GitHub's order of topics is arbitrary: another order alone is no change.
 UPDATE_TOPICS = """
     UPDATE repository SET topics = :topics
      WHERE id = :id AND (topics IS NULL OR ARRAY(SELECT unnest(topics) ORDER BY 1)
@@ -20,14 +20,17 @@ UPDATE_TOPICS = """
 """
 
 
-def store(connection: Connection, repository_id: int, told: Extras, at: datetime) -> int:
-    """Store what differs; what was not told stays as it is held. Returns how many rows."""
+def store(connection: Connection, repository_id: int, reported: Extras, at: datetime) -> int:
+    """Store what differs; values that were not reported stay as stored. Returns the rows written."""
     row = connection.execute(text(SELECT_STORED_EXTRAS), {"id": repository_id}).one_or_none()
     if row is None:
         return 0
-    held = Held(*row)
-    now = Held(*(getattr(held if getattr(told, name) is None else told, name) for name in row._mapping))
-    rows = 0 if now == held else counts.write_extras(connection, {0: repository_id}, {0: now}, at)
-    if told.topics is not None:
-        rows += connection.execute(text(UPDATE_TOPICS), {"id": repository_id, "topics": list(told.topics)}).rowcount
+    stored = RepositoryExtras(*row)
+    now = RepositoryExtras(
+        *(getattr(stored if getattr(reported, name) is None else reported, name) for name in row._mapping)
+    )
+    rows = 0 if now == stored else writer.write_extras(connection, {0: repository_id}, {0: now}, at)
+    if reported.topics is not None:
+        values = {"id": repository_id, "topics": list(reported.topics)}
+        rows += connection.execute(text(UPDATE_TOPICS), values).rowcount
     return rows

@@ -1,4 +1,4 @@
-"""How each kind is asked for and stored. Storing happens in one transaction with what is noted of it."""
+"""How each kind of fact is fetched and stored. A fact and its state are stored in one transaction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ingest.enrichment import commit_activity, contributions, contributors, releases, star_history, traffic
-from ingest.enrichment.day_readings import write_days
+from ingest.enrichment.day_counts import write_days
 from ingest.enrichment.due import Target
 from ingest.github.api.facts import Facts, FactSubject, FetchedFact
 from ingest.github.http.rate_gate import StopSignal
@@ -16,7 +16,7 @@ from ingest.github.http.rate_gate import StopSignal
 
 @dataclass(frozen=True)
 class StoreResult:
-    """What storing did: rows written, since when days are known, whether there is more to ask at once."""
+    """Rows written, the first stored day, and whether there are more pages to fetch at once."""
 
     rows: int
     first_day: date | None = None
@@ -29,65 +29,65 @@ StoreFact = Callable[[Connection, Target, FetchedFact[Any], datetime | None], St
 
 @dataclass(frozen=True)
 class FactHandler:
-    """*store* gets the moment of the last reading, too."""
+    """`store` also gets when the stored fact was captured."""
 
-    ask: FetchFact
+    fetch: FetchFact
     store: StoreFact
 
 
 def _store_stars(
-    connection: Connection, target: Target, reading: FetchedFact[Any], before: datetime | None
+    connection: Connection, target: Target, fact: FetchedFact[Any], stored_at: datetime | None
 ) -> StoreResult:
-    at, more = reading.captured_at, reading.has_more
+    at, has_more = fact.captured_at, fact.has_more
     return StoreResult(
-        star_history.store_first_page(connection, target.id, reading.value, at, has_more=more, read_before=before)
+        star_history.store_first_page(connection, target.id, fact.value, at, has_more=has_more, stored_at=stored_at)
     )
 
 
 def _store_older_stars(
-    connection: Connection, target: Target, reading: FetchedFact[Any], _before: datetime | None
+    connection: Connection, target: Target, fact: FetchedFact[Any], _stored_at: datetime | None
 ) -> StoreResult:
-    at, more = reading.captured_at, reading.has_more
+    at, has_more = fact.captured_at, fact.has_more
     page = target.next_page or 1
-    rows = star_history.store_older_page(connection, target.id, page, reading.value, at, has_more=more)
-    return StoreResult(rows, has_more=more)
+    rows = star_history.store_older_page(connection, target.id, page, fact.value, at, has_more=has_more)
+    return StoreResult(rows, has_more=has_more)
 
 
 def _store_contributors(
-    connection: Connection, target: Target, reading: FetchedFact[Any], _before: datetime | None
+    connection: Connection, target: Target, fact: FetchedFact[Any], _stored_at: datetime | None
 ) -> StoreResult:
-    at, is_complete = reading.captured_at, not reading.has_more
-    return StoreResult(contributors.store(connection, target.id, reading.value, at, is_complete=is_complete))
+    at, is_complete = fact.captured_at, not fact.has_more
+    return StoreResult(contributors.store(connection, target.id, fact.value, at, is_complete=is_complete))
 
 
 def _store_releases(
-    connection: Connection, target: Target, reading: FetchedFact[Any], _before: datetime | None
+    connection: Connection, target: Target, fact: FetchedFact[Any], _stored_at: datetime | None
 ) -> StoreResult:
-    at, is_complete = reading.captured_at, not reading.has_more
-    return StoreResult(releases.store(connection, target.id, reading.value, at, is_complete=is_complete))
+    at, is_complete = fact.captured_at, not fact.has_more
+    return StoreResult(releases.store(connection, target.id, fact.value, at, is_complete=is_complete))
 
 
 def _store_commits(
-    connection: Connection, target: Target, reading: FetchedFact[Any], _before: datetime | None
+    connection: Connection, target: Target, fact: FetchedFact[Any], _stored_at: datetime | None
 ) -> StoreResult:
-    rows, first = commit_activity.store(connection, target.id, reading.value, reading.captured_at)
+    rows, first = commit_activity.store(connection, target.id, fact.value, fact.captured_at)
     return StoreResult(rows, first)
 
 
 def _store_contributions(
-    connection: Connection, target: Target, reading: FetchedFact[Any], _before: datetime | None
+    connection: Connection, target: Target, fact: FetchedFact[Any], _stored_at: datetime | None
 ) -> StoreResult:
-    rows = write_days(connection, "contribution_day", target.id, reading.value, reading.captured_at)
-    first = min(reading.value, default=reading.captured_at.date())
+    rows = write_days(connection, "contribution_day", target.id, fact.value, fact.captured_at)
+    first = min(fact.value, default=fact.captured_at.date())
     has_progressed = target.first_day is None or first < target.first_day
     return StoreResult(rows, first, has_more=has_progressed and first > contributions.first_possible_day(target))
 
 
 def _store_traffic(
-    connection: Connection, target: Target, reading: FetchedFact[Any], _before: datetime | None
+    connection: Connection, target: Target, fact: FetchedFact[Any], _stored_at: datetime | None
 ) -> StoreResult:
-    rows = traffic.store(connection, target.id, reading.value, reading.captured_at)
-    return StoreResult(rows, min((one.day for one in reading.value), default=None))
+    rows = traffic.store(connection, target.id, fact.value, fact.captured_at)
+    return StoreResult(rows, min((one.day for one in fact.value), default=None))
 
 
 FACT_HANDLERS: dict[str, FactHandler] = {

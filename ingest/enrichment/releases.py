@@ -1,4 +1,4 @@
-"""Releases as last read, and a summary of the newest hundred whenever it differs."""
+"""Stores releases: the latest list, and a summary of the newest hundred whenever it differs."""
 
 import json
 from collections.abc import Sequence
@@ -31,46 +31,46 @@ UPSERT_RELEASES = """
            IS DISTINCT FROM ROW(excluded.tag, excluded.name, excluded.is_prerelease, excluded.published_at,
                excluded.downloads, CAST(NULL AS timestamptz))
 """
-# Older ones than the oldest told are on a further page, not gone.
+# Releases older than the oldest reported one are on a further page, not deleted.
 MARK_RELEASES_GONE = """
     UPDATE release SET gone_at = :at
-     WHERE repository_id = :id AND gone_at IS NULL AND NOT (github_id = ANY(CAST(:told AS bigint[])))
+     WHERE repository_id = :id AND gone_at IS NULL AND NOT (github_id = ANY(CAST(:reported AS bigint[])))
        AND (:is_complete OR created_at > :oldest)
 """
 
 
-def latest_release(told: Sequence[Release]) -> Release | None:
-    """The newest one that is no prerelease, by the age of its commit, which is how GitHub chooses."""
-    return max((one for one in told if not one.is_prerelease), key=lambda one: one.created_at, default=None)
+def latest_release(releases: Sequence[Release]) -> Release | None:
+    """Return the newest release that is no prerelease, by the date of its commit, as GitHub does."""
+    return max((one for one in releases if not one.is_prerelease), key=lambda one: one.created_at, default=None)
 
 
-def release_summary(told: Sequence[Release]) -> dict[str, Any]:
-    newest = latest_release(told)
+def release_summary(releases: Sequence[Release]) -> dict[str, Any]:
+    newest = latest_release(releases)
     return {
-        "releases": len(told),
-        "downloads": sum(one.downloads for one in told),
+        "releases": len(releases),
+        "downloads": sum(one.downloads for one in releases),
         "latest_tag": newest.tag if newest else None,
         "latest_at": newest.published_at if newest else None,
     }
 
 
 def store(
-    connection: Connection, repository_id: int, told: Sequence[Release], at: datetime, *, is_complete: bool
+    connection: Connection, repository_id: int, releases: Sequence[Release], at: datetime, *, is_complete: bool
 ) -> int:
-    """Store what differs; returns how many rows."""
-    unique = list({one.github_id: one for one in told}.values())
-    now = release_summary(unique) | {"is_complete": is_complete}
-    held = connection.execute(text(SELECT_LATEST_SUMMARY), {"id": repository_id}).one_or_none()
+    """Store what differs; returns the rows written. *is_complete*: *releases* has all pages."""
+    unique = list({one.github_id: one for one in releases}.values())
+    summary = release_summary(unique) | {"is_complete": is_complete}
+    stored = connection.execute(text(SELECT_LATEST_SUMMARY), {"id": repository_id}).one_or_none()
     rows = 0
-    if held is None or dict(held._mapping) != now:
-        rows += connection.execute(text(INSERT_SUMMARY), now | {"id": repository_id, "at": at}).rowcount
+    if stored is None or dict(stored._mapping) != summary:
+        rows += connection.execute(text(INSERT_SUMMARY), summary | {"id": repository_id, "at": at}).rowcount
     values = {"id": repository_id, "rows": json.dumps([asdict(one) for one in unique], default=str)}
     rows += connection.execute(text(UPSERT_RELEASES), values).rowcount
-    gone = {
+    values = {
         "id": repository_id,
         "at": at,
-        "told": [one.github_id for one in unique],
+        "reported": [one.github_id for one in unique],
         "is_complete": is_complete,
         "oldest": min((one.created_at for one in unique), default=at),
     }
-    return rows + connection.execute(text(MARK_RELEASES_GONE), gone).rowcount
+    return rows + connection.execute(text(MARK_RELEASES_GONE), values).rowcount

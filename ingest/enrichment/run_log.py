@@ -1,4 +1,4 @@
-"""What one job of readings did, written down for whoever watches. Callers own the transaction."""
+"""Records enrichment runs: one row per job (`enrichment_run`). Callers own the transaction."""
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ RETENTION = timedelta(days=31)
 
 @dataclass
 class EnrichmentRun:
-    """`stop_reason` says why before everything was read; `until`: when it is worth going on."""
+    """The record of one job. If it stopped early: `stop_reason`, and `retry_at` if it has to wait."""
 
     id: int | None = None
     kind: str = ""
@@ -21,7 +21,7 @@ class EnrichmentRun:
     failed: int = 0
     rows_written: int = 0
     stop_reason: str | None = None
-    until: datetime | None = None
+    retry_at: datetime | None = None
     tally: Tally = field(default_factory=Tally)
 
 
@@ -41,8 +41,8 @@ def open_run(
 def close_run(connection: Connection, run: EnrichmentRun, now: datetime) -> None:
     connection.execute(
         text(
-            "UPDATE enrichment_run SET finished_at = :now, stored = :stored, failed = :failed, requests = :requests,"
-            " points = :points, not_modified = :not_modified, rows_written = :rows_written, stop_reason = :stop_reason"
+            "UPDATE enrichment_run SET finished_at = :now, read = :stored, failed = :failed, requests = :requests,"
+            " points = :points, not_modified = :not_modified, rows_written = :rows_written, ended = :stop_reason"
             " WHERE id = :id"
         ),
         asdict(run) | asdict(run.tally) | {"now": now},
@@ -50,7 +50,7 @@ def close_run(connection: Connection, run: EnrichmentRun, now: datetime) -> None
 
 
 def delete_old_runs(connection: Connection, now: datetime) -> int:
-    """Delete what jobs did more than a month ago; what they read stays. Returns how many."""
+    """Delete runs that started more than a month ago, not the facts they stored; returns how many."""
     return connection.execute(
         text("DELETE FROM enrichment_run WHERE started_at < :before"), {"before": now - RETENTION}
     ).rowcount

@@ -1,15 +1,18 @@
-"""Star history: weeks as told, into readings of days. A reading is kept where it differs, so withdrawn stars show."""
+"""Stores star history: stars per day, newest page first, then backfilled to the first star.
+
+Only surviving stars are reported; as counts that differ are stored again, withdrawn stars show.
+"""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, text
 
-from ingest.enrichment.day_readings import write_days
+from ingest.enrichment.day_counts import write_days
 from ingest.github.api.fact_types import StarWeek, daily_counts, pacific_day
 
 PAGE_WEEKS = 30
-# After so long without a look the first page does not reach back to the last one: walk again.
+# If the stored history is older, the first page does not reach back to it: the backfill starts again.
 FIRST_PAGE_REACH = timedelta(weeks=PAGE_WEEKS - 1)
 
 
@@ -20,24 +23,27 @@ def store_first_page(
     at: datetime,
     *,
     has_more: bool,
-    read_before: datetime | None,
+    stored_at: datetime | None,
 ) -> int:
-    """Store the newest weeks, and begin the walk to the beginning where there was none; returns how many rows."""
+    """Store the newest weeks and start the backfill if there is none; returns the rows written.
+
+    *stored_at* is when the newest weeks were last captured.
+    """
     rows = _store(connection, repository_id, weeks, at)
-    is_cut_off = read_before is not None and at - read_before > FIRST_PAGE_REACH
+    has_gap = stored_at is not None and at - stored_at > FIRST_PAGE_REACH
     connection.execute(
         text(
             "INSERT INTO star_backfill (repository_id, first_day, next_page, completed_at)"
-            " VALUES (:id, :first, :next, :walked) ON CONFLICT (repository_id) DO UPDATE"
+            " VALUES (:id, :first, :next, :completed) ON CONFLICT (repository_id) DO UPDATE"
             "    SET first_day = excluded.first_day, next_page = excluded.next_page, completed_at = excluded.completed_at"
-            "  WHERE :cut_off"
+            "  WHERE :has_gap"
         ),
         {
             "id": repository_id,
             "first": _first_day(weeks, at),
             "next": 2 if has_more else None,
-            "walked": None if has_more else at,
-            "cut_off": is_cut_off,
+            "completed": None if has_more else at,
+            "has_gap": has_gap,
         },
     )
     return rows
@@ -46,14 +52,14 @@ def store_first_page(
 def store_older_page(
     connection: Connection, repository_id: int, page: int, weeks: Sequence[StarWeek], at: datetime, *, has_more: bool
 ) -> int:
-    """Store a page further back, and remember where the walk goes on; returns how many rows.
+    """Store an older page and the position of the backfill; returns the rows written.
 
-    Pages shift by a week on Sundays: the next page then begins with a week that was read before, never after a gap.
+    Pages shift by a week on Sundays: the next page then repeats a week, it never leaves a gap.
     """
     rows = _store(connection, repository_id, weeks, at)
     connection.execute(
         text(
-            "UPDATE star_backfill SET first_day = least(first_day, :first), next_page = :next, completed_at = :walked"
+            "UPDATE star_backfill SET first_day = least(first_day, :first), next_page = :next, completed_at = :completed"
             " WHERE repository_id = :id AND next_page = :page"
         ),
         {
@@ -61,7 +67,7 @@ def store_older_page(
             "page": page,
             "first": _first_day(weeks, at),
             "next": page + 1 if has_more else None,
-            "walked": None if has_more else at,
+            "completed": None if has_more else at,
         },
     )
     return rows

@@ -1,4 +1,4 @@
-"""Who: the tasks of readings, for a worker's queue."""
+"""The enrichment tasks of a worker's queue."""
 
 from datetime import datetime
 
@@ -11,15 +11,15 @@ from ingest.github.http.rate_gate import StopSignal
 
 
 class JobPostponed(Exception):
-    """The budget is left to others, or GitHub does not answer: it is worth going on at *until*."""
+    """The job has to wait for the rate budget, or for GitHub to become available again."""
 
-    def __init__(self, until: datetime, why: str | None) -> None:
-        self.until = until
-        super().__init__(f"{why}; goes on at {until:%H:%M:%S} UTC")
+    def __init__(self, retry_at: datetime, reason: str | None) -> None:
+        self.retry_at = retry_at
+        super().__init__(f"{reason}; continues at {retry_at:%H:%M:%S} UTC")
 
 
 class PostponedRetryStrategy(procrastinate.BaseRetryStrategy):
-    """Waiting burns no tries; the job keeps its place, so that no other one is queued meanwhile."""
+    """Retries a postponed job without an attempt limit; meanwhile its lock keeps other jobs from being queued."""
 
     def get_retry_decision(
         self,
@@ -28,27 +28,25 @@ class PostponedRetryStrategy(procrastinate.BaseRetryStrategy):
         job: procrastinate.jobs.Job,  # noqa: ARG002  (procrastinate gives both)
     ) -> procrastinate.RetryDecision | None:
         if isinstance(exception, JobPostponed):
-            return procrastinate.RetryDecision(retry_at=exception.until)
-        # What is due is queued again within a minute: a job that broke is not worth keeping.
+            return procrastinate.RetryDecision(retry_at=exception.retry_at)
+        # A failed job is not retried: what is still due is queued again within a minute.
         return None
 
 
-def register_tasks(app: procrastinate.App, reader: Enricher, stop: StopSignal) -> None:
-    """Teach *app* to read facts."""
-
-    def read(
+def register_tasks(app: procrastinate.App, enricher: Enricher, stop: StopSignal) -> None:
+    def enrich(
         context: procrastinate.JobContext,
         /,
         kind: str,
         ids: list[int],
         token: str | None = None,
         request_id: str | None = None,
-        **_asked: object,
+        **_origin: object,
     ) -> None:
         with structlog.contextvars.bound_contextvars(job_id=context.job.id, request_id=request_id):
-            run = reader.run(kind, ids, token=token, stop=stop, job_id=context.job.id)
-        if run.until is not None:
-            raise JobPostponed(run.until, run.stop_reason)
+            run = enricher.run(kind, ids, token=token, stop=stop, job_id=context.job.id)
+        if run.retry_at is not None:
+            raise JobPostponed(run.retry_at, run.stop_reason)
 
     for name in (enrichment.STAR_HISTORY_TASK, enrichment.ENRICHMENT_TASK):
-        app.task(name=name, queue=jobs.QUEUE, retry=PostponedRetryStrategy(), pass_context=True)(read)
+        app.task(name=name, queue=jobs.QUEUE, retry=PostponedRetryStrategy(), pass_context=True)(enrich)

@@ -26,7 +26,7 @@ class Readings:
     def __init__(self, ingestor) -> None:
         self.ingestor = ingestor
         self.sandbox, self.engine, self.rows = ingestor.sandbox, ingestor.engine, ingestor.rows
-        self.reader = Enricher(ingestor.github, ingestor.engine, ingestor.github.api_url, clock=self.now)
+        self.enricher = Enricher(ingestor.github, ingestor.engine, ingestor.github.api_url, clock=self.now)
 
     def now(self) -> datetime:
         return now_of(self.sandbox)
@@ -37,7 +37,7 @@ class Readings:
         self.ingestor.one(login)
 
     def read(self, kind, *names, **given):
-        return self.reader.run(kind, [self.id_of(name) for name in names], **given)
+        return self.enricher.run(kind, [self.id_of(name) for name in names], **given)
 
     def id_of(self, name):
         table, column = ("repository", "full_name") if "/" in name else ("account", "login")

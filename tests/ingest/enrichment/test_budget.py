@@ -25,24 +25,24 @@ def test_the_budget_is_spent_in_the_order_that_is_written_down():
 def test_readings_stop_at_the_reserve_and_the_pulse_goes_on(readings, famous):
     """At forty percent no star history is asked for; it stays due, and the job says when the budget is back."""
     readings.sandbox.limits.set_remaining(2001, who=TOKEN_OWNER)
-    assert readings.read("star_history", famous).stored == 1
+    assert readings.read("stars", famous).stored == 1
     asked = len(readings.sandbox.log)
-    spent = readings.read("star_history", famous, anew=True)
+    spent = readings.read("stars", famous, force=True)
     assert len(readings.sandbox.log) == asked
-    assert spent.until > readings.now()
+    assert spent.retry_at > readings.now()
     assert "rate limit" in spent.stop_reason
     assert readings.ingestor.one(famous.split("/")[0]).is_stored
     with readings.engine.begin() as connection:
         assert (
-            connection.exec_driver_sql("SELECT stop_reason FROM enrichment_run ORDER BY id DESC LIMIT 1").scalar()
+            connection.exec_driver_sql("SELECT ended FROM enrichment_run ORDER BY id DESC LIMIT 1").scalar()
             == spent.stop_reason
         )
 
 
 def test_facts_leave_more_than_star_history(readings, famous):
     readings.sandbox.limits.set_remaining(2600, who=TOKEN_OWNER)
-    assert readings.read("star_history", famous).stored == 1
-    assert readings.read("releases", famous).until is not None
+    assert readings.read("stars", famous).stored == 1
+    assert readings.read("releases", famous).retry_at is not None
 
 
 def test_without_a_token_most_of_the_sixty_requests_are_left(anonymous):
@@ -52,24 +52,24 @@ def test_without_a_token_most_of_the_sixty_requests_are_left(anonymous):
     readings.track(login)
     used = readings.sandbox.limits.bucket("127.0.0.1").used
     names = [one["full_name"] for one in readings.sandbox.ground_truth(login)["repositories"]]
-    run = readings.read("star_history", *names, anew=True)
+    run = readings.read("stars", *names, force=True)
     bucket = readings.sandbox.limits.bucket("127.0.0.1")
-    assert run.until is not None
+    assert run.retry_at is not None
     assert bucket.remaining >= 42 or bucket.used == used
 
 
 def test_an_endpoint_that_no_repository_has_is_remembered_for_all(readings, famous):
     """Enterprise Server knows no star history: one repository is asked, and then none until tomorrow."""
     readings.sandbox.service.rest.without("stargazers/history")
-    run = readings.read("star_history", famous)
+    run = readings.read("stars", famous)
     assert "does not tell star history" in run.stop_reason
-    assert readings.rows("SELECT state FROM enrichment WHERE kind = 'star_history'") == []
+    assert readings.rows("SELECT state FROM enrichment WHERE kind = 'stars'") == []
     asked = len(readings.sandbox.log)
     assert readings.read("star_history", famous).subjects == 0
     assert len(readings.sandbox.log) == asked
     readings.sandbox.world.advance(days=1, minutes=1)
     readings.sandbox.service.rest.without()
-    assert readings.read("star_history", famous).stored == 1
+    assert readings.read("stars", famous).stored == 1
 
 
 def test_one_repository_that_is_not_told_is_not_the_end_of_the_others(readings, famous):
@@ -81,9 +81,9 @@ def test_one_repository_that_is_not_told_is_not_the_end_of_the_others(readings, 
         if one["full_name"] != famous and one["stars"]
     )
     readings.sandbox.service.rest.without("stargazers/history")
-    run = readings.read("star_history", other)
+    run = readings.read("stars", other)
     assert (run.failed, run.stop_reason) == (1, None)
-    assert readings.state("star_history", other)[0] == "refused"
+    assert readings.state("stars", other)[0] == "refused"
 
 
 def test_a_name_that_is_another_repository_now_is_not_stored(readings, famous):
@@ -115,7 +115,7 @@ def test_a_revoked_token_leaves_the_work_to_the_others(ingestor, redis):
         pinned = readings.rows("SELECT token_fingerprint FROM account WHERE login = :login", login=login)[0][0]
         revoked = next(token for token in tokens if Token(token.get_secret_value()).fingerprint == pinned)
         sandbox.faults.refuse_token(revoked.get_secret_value())
-        run = readings.read("star_history", *names)
+        run = readings.read("stars", *names)
         assert (run.stored, run.failed) == (len(names), 0)
 
 
@@ -123,10 +123,10 @@ def test_github_that_fails_again_and_again_ends_the_job(readings, famous):
     readings.sandbox.faults.errors(statuses=(500,))
     owner = famous.split("/")[0]
     names = [one["full_name"] for one in readings.sandbox.ground_truth(owner)["repositories"] if one["stars"]][:6]
-    readings.reader.github._gate.wait = lambda *_told: None
-    run = readings.read("star_history", *names)
+    readings.enricher.github._gate.wait = lambda *_told: None
+    run = readings.read("stars", *names)
     assert run.failed <= 3
     assert "status 500" in run.stop_reason
-    held = readings.rows("SELECT state, failed_attempts, due_at FROM enrichment")
-    assert {(state, failed_attempts) for state, failed_attempts, _ in held} == {("failed", 1)}
+    held = readings.rows("SELECT state, tries, due_at FROM enrichment")
+    assert {(state, tries) for state, tries, _ in held} == {("failed", 1)}
     assert all(timedelta() < due_at - readings.now() < timedelta(hours=1) for _, _, due_at in held)

@@ -52,7 +52,7 @@ def test_a_users_calendar_is_read_to_the_first_day_and_then_a_year_at_a_time(rea
     truth = {day: count for day in every if (count := contributions.contributions_on(account, day))}
     assert dict(readings.rows("SELECT day, contributions FROM contribution_day")) == truth
     assert readings.sandbox.log.points() - points <= 5
-    again = readings.read("contributions", user, anew=True)
+    again = readings.read("contributions", user, force=True)
     assert (again.tally.requests, again.rows_written) == (1, 0)
 
 
@@ -77,7 +77,7 @@ def test_extras_of_a_hundred_repositories_cost_four_points_and_are_held_as_told(
         assert held[one["full_name"]][:3] == (one["watchers"], one["open_issues"], one["open_change_requests"])
         assert sorted(held[one["full_name"]][3]) == sorted(one["topics"])
     readings.sandbox.world.advance(seconds=5)
-    assert readings.read("extras", *names, anew=True).rows_written == 0
+    assert readings.read("extras", *names, force=True).rows_written == 0
 
 
 def test_one_repository_that_is_not_shown_leaves_the_others_theirs(readings, user):
@@ -100,7 +100,7 @@ def test_traffic_is_asked_of_one_repository_until_we_know_that_we_may_see_it(rea
     """A refusal is charged: the others of an account that is not ours are left alone."""
     with readings.engine.begin() as connection:
         (probe,) = due.due_subjects(connection, FACT_KINDS["traffic"], readings.now(), 50)
-    run = readings.reader.run("traffic", [probe.id])
+    run = readings.enricher.run("traffic", [probe.id])
     assert run.failed == 1
     with readings.engine.begin() as connection:
         assert due.due_subjects(connection, FACT_KINDS["traffic"], readings.now() + timedelta(hours=23), 50) == []
@@ -111,7 +111,7 @@ def test_our_own_traffic_is_held_day_by_day(readings, user):
     readings.sandbox.limits.tokens["sandbox-token-1"] = user
     with readings.engine.begin() as connection:
         (probe,) = due.due_subjects(connection, FACT_KINDS["traffic"], readings.now(), 50)
-    readings.reader.run("traffic", [probe.id])
+    readings.enricher.run("traffic", [probe.id])
     name = readings.rows("SELECT full_name FROM repository WHERE id = :id", id=probe.id)[0][0]
     told = repository_facts.traffic(readings.sandbox.world.repository(name), readings.sandbox.world.now(), "views")
     assert readings.rows("SELECT coalesce(sum(views), 0) FROM traffic_day") == [(told["count"],)]

@@ -59,7 +59,7 @@ def test_what_did_not_change_is_written_once(readings, busy):
     readings.sandbox.world.freeze()
     for kind in ("contributors", "releases"):
         assert readings.read(kind, busy).rows_written > 0
-        again = readings.read(kind, busy, anew=True)
+        again = readings.read(kind, busy, force=True)
         assert again.rows_written == 0
         assert again.tally.not_modified == again.tally.requests
 
@@ -83,7 +83,7 @@ def test_a_release_that_was_taken_back_is_marked_and_kept(readings, busy, monkey
     readings.read("releases", busy)
     every, before = repository_facts.releases, readings.ingestor.count("release")
     monkeypatch.setattr(repository_facts, "releases", lambda repository, moment: every(repository, moment)[1:])
-    readings.read("releases", busy, anew=True)
+    readings.read("releases", busy, force=True)
     gone = readings.rows("SELECT tag FROM release WHERE gone_at IS NOT NULL")
     assert gone == [(every(readings.sandbox.world.repository(busy), readings.sandbox.world.now())[0]["tag_name"],)]
     assert readings.ingestor.count("release") >= before
@@ -95,7 +95,7 @@ def test_commits_come_when_github_has_computed_them(readings, busy):
     state, failed_attempts, _, due_at, _ = readings.state("commit_activity", busy)
     assert (state, failed_attempts) == ("computing", 1)
     assert timedelta() < due_at - readings.now() <= timedelta(minutes=30)
-    assert readings.read("commit_activity", busy, anew=True).stored == 1
+    assert readings.read("commit_activity", busy, force=True).stored == 1
     weeks = told(readings, busy, repository_facts.commit_activity)
     total = readings.rows(
         "SELECT sum(commits), min(first_day) FROM commit_day, enrichment WHERE kind = 'commit_activity'"
@@ -108,9 +108,9 @@ def test_commits_come_when_github_has_computed_them(readings, busy):
 def test_statistics_that_never_come_count_as_unavailable(readings, busy):
     readings.sandbox.service.rest.facts.never_ready.add(busy)
     for _ in range(MAX_TRIES_WHILE_COMPUTING):
-        readings.read("commit_activity", busy, anew=True)
-    state, failed_attempts, reason, due_at, _ = readings.state("commit_activity", busy)
-    assert (state, failed_attempts) == ("unavailable", MAX_TRIES_WHILE_COMPUTING)
+        readings.read("commit_activity", busy, force=True)
+    state, tries, reason, due_at, _ = readings.state("commit_activity", busy)
+    assert (state, tries) == ("unavailable", MAX_TRIES_WHILE_COMPUTING)
     assert "still computing" in reason
     assert due_at - readings.now() > timedelta(days=6)
 
@@ -120,5 +120,5 @@ def test_an_empty_repository_has_no_contributors(readings):
     empty = next(r for r in world.repositories.values() if world.shows(r) and r.owner.kind == "User")
     empty.empty = True
     readings.track(empty.owner.login)
-    assert readings.read("contributors", empty.full_name, anew=True).stored == 1
+    assert readings.read("contributors", empty.full_name, force=True).stored == 1
     assert readings.rows("SELECT contributors, absence_factor FROM contributor_snapshot") == [(0, 0)]
