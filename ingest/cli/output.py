@@ -1,4 +1,4 @@
-"""What the commands show: tables for people, lines of JSON for programs."""
+"""Output of the commands: tables for people, lines of JSON for programs."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from rich.table import Table
 from core.budget.cost_model import Forecast
 from ingest.refresh.run_log import IngestItem, Run
 
-if TYPE_CHECKING:  # reading files takes libraries that no other command needs
+if TYPE_CHECKING:  # Arrow, which no other command needs
     from ingest.history_import.importer import ImportReport
 
 out = Console(highlight=False, soft_wrap=True)
@@ -21,7 +21,7 @@ UNKNOWN = "—"
 
 
 def progress() -> Progress:
-    """A bar on a terminal; silent where nobody watches."""
+    """Make a progress bar; it is disabled when stderr is no terminal."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -35,14 +35,14 @@ def progress() -> Progress:
 
 
 def print_run(run: Run) -> None:
-    table = Table("Account", "Outcome", "Repositories", "Rows", "Why", box=None, pad_edge=False)
+    table = Table("Account", "Outcome", "Repositories", "Rows", "Error", box=None, pad_edge=False)
     for item in run.items:
-        counted = f"{item.repositories:,}" if item.is_stored else UNKNOWN
-        table.add_row(item.login, item.state, counted, f"{item.rows_written:,}", item.error or "")
+        repositories = f"{item.repositories:,}" if item.is_stored else UNKNOWN
+        table.add_row(item.login, item.state, repositories, f"{item.rows_written:,}", item.error or "")
     out.print(table)
     out.print(
         f"{run.stored} of {len(run.items)} accounts stored · {run.requests:,} requests · {run.points:,} points ·"
-        f" {run.not_modified:,} unchanged answers · {run.seconds:.1f} s · run {run.id}"
+        f" {run.not_modified:,} not modified · {run.seconds:.1f} s · run {run.id}"
     )
 
 
@@ -69,23 +69,25 @@ def _item_as_json(item: IngestItem) -> dict[str, Any]:
 
 
 def print_forecast(forecast: Forecast, *, with_token: bool) -> None:
-    price = f"{forecast.points:,} points in {forecast.requests:,} requests" if with_token else ""
+    points = f"{forecast.points:,} points in " if with_token else ""
     out.print(
-        f"{forecast.accounts:,} accounts cost about {price or f'{forecast.requests:,} requests'}"
-        f" and take {_format_minutes(forecast.minutes)}."
+        f"Refreshing {forecast.accounts:,} accounts costs about {points}{forecast.requests:,} requests"
+        f" and takes {_format_minutes(forecast.minutes)}."
     )
     out.print(
-        f"Languages of {forecast.languages:,} repositories will be read, new or pushed to since;"
-        f" {forecast.not_modified_share:.0%} of the requests will be answered 304."
+        f"Languages will be fetched for {forecast.languages:,} repositories that are new or were pushed to."
+        f" {forecast.not_modified_share:.0%} of the requests should return 304."
     )
     if forecast.unknown:
-        out.print(f"{forecast.unknown:,} of them were never asked for: each is taken for one page of repositories.")
+        out.print(f"{forecast.unknown:,} accounts were never refreshed: each counts as one page of repositories.")
     if forecast.remaining is not None:
         until = f" until {forecast.resets_at:%H:%M} UTC" if forecast.resets_at else ""
         verdict = (
-            f"This fits and leaves {forecast.left:,}." if forecast.is_affordable else "This does not fit: part waits."
+            f"{forecast.left:,} will be left."
+            if forecast.is_affordable
+            else "That is not enough: some accounts will wait for the next hour."
         )
-        out.print(f"{forecast.remaining:,} are left{until}. {verdict}")
+        out.print(f"The rate budget has {forecast.remaining:,} left{until}. {verdict}")
 
 
 def forecast_as_json(forecast: Forecast) -> str:
@@ -112,14 +114,14 @@ def print_runs(rows: Sequence[dict[str, Any]]) -> None:
     out.print(table)
 
 
-def print_stored_account(held: dict[str, Any]) -> None:
-    account = held["account"]
+def print_stored_account(stored: dict[str, Any]) -> None:
+    account = stored["account"]
     out.print(
         f"{account['login']} · {account['kind'] or 'not refreshed yet'} · "
         f"{_format_count(account['followers'])} followers"
     )
     table = Table("Repository", "Stars", "Forks", "Language", "Pushed", box=None, pad_edge=False)
-    for one in held["repositories"]:
+    for one in stored["repositories"]:
         pushed = f"{one['pushed_at']:%Y-%m-%d}" if one["pushed_at"] else UNKNOWN
         cells = (_format_count(one["stars"]), _format_count(one["forks"]), one["primary_language"] or UNKNOWN, pushed)
         table.add_row(one["name"], *cells)
@@ -132,7 +134,7 @@ def print_import(report: "ImportReport") -> None:
         f" {report.repositories:,} repositories from {report.first} to {report.last} in {report.seconds:.1f} s"
     )
     if report.rejected:
-        out.print(f"What was rejected, with line and reason: {report.rejects_file}", markup=False)
+        out.print(f"Rejected rows, with line and reason: {report.rejects_file}", markup=False)
 
 
 def _format_count(value: int | None) -> str:

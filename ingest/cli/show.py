@@ -1,33 +1,60 @@
-"""What is held of an account, as one object: `python -m ingest show LOGIN --json`."""
+"""`python -m ingest show`: the stored data of an account, as a table or as one JSON object."""
 
 from typing import Any
 
+import typer
 from sqlalchemy import Connection, text
 
-from core.errors import NotFound
+from core.db import engine
+from core.errors import AlmanacError, NotFound
 from core.tracking import accounts
+from core.tracking.login import parse_login
+from ingest.cli import output
+from ingest.cli.shared import EXIT_FAILED, AsJson, Logins, migrate_if_needed
+
+app = typer.Typer()
+
+
+@app.command()
+def show(logins: Logins = None, as_json: AsJson = False) -> None:
+    """Print the stored data of accounts."""
+    migrate_if_needed()
+    has_missing = False
+    for login in logins or []:
+        with engine.transaction() as connection:
+            try:
+                stored = stored_account(connection, parse_login(login))
+            except AlmanacError as error:
+                output.err.print(str(error), markup=False)
+                has_missing = True
+                continue
+        if as_json:
+            print(output.as_json(stored))  # noqa: T201
+        else:
+            output.print_stored_account(stored)
+    raise typer.Exit(EXIT_FAILED if has_missing else 0)
 
 
 class AccountNotStored(NotFound):
     def __init__(self, login: str) -> None:
-        super().__init__(f"Nothing is held of {login}: refresh or track it first")
+        super().__init__(f"No data is stored for {login}. Refresh or track the account first.")
 
 
 def stored_account(connection: Connection, login: str) -> dict[str, Any]:
-    """Everything held of the account that bears *login*: `id` is GitHub's, counts and languages nobody told are None.
+    """Load the stored data of the account *login*; `id` is GitHub's, values that were never reported are None.
 
-    Repositories that are gone are left out; they are listed in the order of their stars. `captured_at` is when the
-    counts last changed, `checked_at` when GitHub was last asked. Raises NotHeld.
+    Repositories are ordered by stars, without those deleted or private. `captured_at` is when the counts last changed,
+    `checked_at` the last refresh. Raises AccountNotStored.
     """
     account_id = accounts.find_account_id(connection, login)
-    account = account_id and connection.execute(text(ACCOUNT), {"id": account_id}).one_or_none()
+    account = account_id and connection.execute(text(SELECT_ACCOUNT), {"id": account_id}).one_or_none()
     if not account or (account.captured_at is None and account.id is None):
         raise AccountNotStored(login)
-    repositories = connection.execute(text(REPOSITORIES), {"id": account_id})
+    repositories = connection.execute(text(SELECT_REPOSITORIES), {"id": account_id})
     return {"account": dict(account._mapping), "repositories": [dict(row._mapping) for row in repositories]}
 
 
-ACCOUNT = """
+SELECT_ACCOUNT = """
     SELECT github_id AS id, login, kind, name, followers, following, public_repositories, public_gists,
            stars, forks, repositories, last.captured_at, checked_at, gone_at
       FROM account LEFT JOIN LATERAL (SELECT * FROM account_snapshot WHERE account_id = account.id
@@ -35,7 +62,7 @@ ACCOUNT = """
      WHERE account.id = :id
 """
 
-REPOSITORIES = """
+SELECT_REPOSITORIES = """
     SELECT github_id AS id, name, full_name, description, latest.stars, latest.forks, latest.watchers,
            latest.open_issues, latest.open_change_requests, latest.open_issues_and_change_requests, latest.size_kb,
            primary_language,

@@ -1,4 +1,4 @@
-"""`python -m ingest star-history OWNER/NAME…`: a repository's stars by day, to the beginning, now."""
+"""Fetches the complete star history of repositories and prints the result."""
 
 from collections.abc import Sequence
 
@@ -20,21 +20,24 @@ SELECT_STAR_HISTORY = """
 """
 
 
-def fetch_star_history(reader: Enricher, names: Sequence[str], stop: StopSignal) -> bool:
-    """Read the star history of repositories that are held, and print what is held then; whether all was read."""
-    ids = _repository_ids(reader.engine, names)
-    first = reader.run("star_history", ids, stop=stop, anew=True)
-    walk = reader.run("star_backfill", ids, stop=stop)
-    with reader.engine.begin() as connection:
-        held = connection.execute(text(SELECT_STAR_HISTORY), {"ids": ids}).all()
-    table = Table("Repository", "Since", "Whole", "Surviving stars", box=None, pad_edge=False)
-    for row in held:
+def fetch_star_history(enricher: Enricher, names: Sequence[str], stop: StopSignal) -> bool:
+    """Fetch the star history of stored repositories and print a table; returns whether all of it is complete now.
+
+    Raises BadInput for a repository that is not stored.
+    """
+    ids = _repository_ids(enricher.engine, names)
+    newest = enricher.run("stars", ids, stop=stop, force=True)
+    backfill = enricher.run("star_backfill", ids, stop=stop)
+    with enricher.engine.begin() as connection:
+        rows = connection.execute(text(SELECT_STAR_HISTORY), {"ids": ids}).all()
+    table = Table("Repository", "Since", "Complete", "Surviving stars", box=None, pad_edge=False)
+    for row in rows:
         table.add_row(row.full_name, str(row.first_day), "yes" if row.is_complete else "not yet", f"{row.stars:,}")
     output.out.print(table)
-    for stop_reason in (first.stop_reason, walk.stop_reason):
+    for stop_reason in (newest.stop_reason, backfill.stop_reason):
         if stop_reason:
             output.err.print(stop_reason, markup=False)
-    return len(held) == len(ids) and all(row.is_complete for row in held)
+    return len(rows) == len(ids) and all(row.is_complete for row in rows)
 
 
 def _repository_ids(engine: Engine, names: Sequence[str]) -> list[int]:
@@ -46,5 +49,5 @@ def _repository_ids(engine: Engine, names: Sequence[str]) -> list[int]:
     found = {row.name: row.id for row in rows}
     unknown = [name for name in names if name.lower() not in found]
     if unknown:
-        raise BadInput(f"Nothing is held of {', '.join(unknown)}: refresh its account first")
+        raise BadInput(f"No data is stored for {', '.join(unknown)}. Refresh the account first.")
     return list(found.values())

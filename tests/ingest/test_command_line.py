@@ -106,7 +106,7 @@ def test_the_forecast_of_a_refresh_covers_what_it_then_costs(almanac, pretend):
 
 def test_tracking_can_be_repeated_and_undone(almanac):
     assert almanac("track", "octocat", "https://github.com/hubot")[0] == 0
-    assert "is tracked already" in almanac("track", "OctoCat")[1]
+    assert "already tracked" in almanac("track", "OctoCat")[1]
     assert almanac("track", "not a login")[0] == 2
     assert almanac("untrack", "octocat")[0] == 0
     assert almanac("untrack", "octocat")[0] == 1
@@ -120,13 +120,13 @@ def test_the_first_start_tracks_what_the_settings_name_and_only_the_first(almana
 def test_showing_what_is_not_held_says_so(almanac):
     code, _, err = almanac("show", "octocat", "--json")
     assert code == 1
-    assert "Nothing is held of octocat" in err
+    assert "No data is stored for octocat" in err
 
 
 def test_a_database_that_is_away_is_one_sentence(almanac):
     code, _, err = almanac("runs", DATABASE_URL="postgresql://nobody@127.0.0.1:9/none")
     assert code == 1
-    assert "Postgres does not answer" in err
+    assert "Postgres is unavailable" in err
 
 
 def test_a_setting_that_cannot_be_used_is_named(almanac):

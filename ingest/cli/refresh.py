@@ -1,0 +1,111 @@
+"""`python -m ingest refresh`, `forecast` and `runs`."""
+
+from typing import Annotated
+
+import typer
+from sqlalchemy import text
+
+from core.budget import cost_model, shared_state
+from core.budget import forecast as budget_forecast
+from core.clock import now_utc
+from core.db import engine
+from core.queue import jobs
+from core.settings import settings
+from core.tracking import accounts
+from core.tracking.login import parse_login
+from ingest.cli import output
+from ingest.cli.shared import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_UNUSABLE_INPUT,
+    AsJson,
+    Logins,
+    github_client,
+    migrate_if_needed,
+    stop_on_interrupt,
+)
+from ingest.github import GitHub
+from ingest.refresh import run_log
+from ingest.refresh.batch import Refresher, RefreshRequest
+
+app = typer.Typer()
+
+
+@app.command()
+def refresh(
+    logins: Logins = None,
+    all_tracked: Annotated[bool, typer.Option("--all", help="Every tracked account that is not paused.")] = False,
+    extras: Annotated[
+        bool, typer.Option(help="Also fetch watchers, open issues, open pull requests and topics.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the expected cost and do nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch accounts from GitHub now and store what changed."""
+    migrate_if_needed()
+    account_ids = _tracked_account_ids() if all_tracked else []
+    if not logins and not all_tracked:
+        output.err.print("Name an account to refresh, or use --all.")
+        raise typer.Exit(EXIT_UNUSABLE_INPUT)
+    with github_client() as client:
+        if dry_run:
+            _print_forecast(client, account_ids, logins or [], as_json=as_json)
+            return
+        request = RefreshRequest(jobs.JobOrigin("command line"), account_ids, logins or [], extras=extras, urgent=True)
+        with stop_on_interrupt() as stop, output.progress() as bar:
+            task = bar.add_task("Refreshing", total=len(account_ids) + len(logins or []))
+            run = Refresher(client, engine.engine(), settings().refresh_every).run(
+                request, stop=stop, on_item=lambda item: bar.update(task, advance=1, description=item.login)
+            )
+    if as_json:
+        print(output.run_as_json(run))  # noqa: T201
+    else:
+        output.print_run(run)
+    raise typer.Exit(EXIT_INTERRUPTED if run.stopped else EXIT_FAILED if run.failed else 0)
+
+
+@app.command()
+def forecast(logins: Logins = None, as_json: AsJson = False) -> None:
+    """Print the expected cost of refreshing the given accounts, or all tracked accounts."""
+    migrate_if_needed()
+    with github_client() as client:
+        _print_forecast(client, [] if logins else _tracked_account_ids(), logins or [], as_json=as_json)
+
+
+@app.command()
+def runs(limit: Annotated[int, typer.Option(min=1, max=1000)] = 20, as_json: AsJson = False) -> None:
+    """List the latest runs, newest first."""
+    migrate_if_needed()
+    with engine.transaction() as connection:
+        run_log.close_dead_runs(connection)
+        rows = run_log.latest_runs(connection, limit)
+    if as_json:
+        for row in rows:
+            print(output.as_json(row))  # noqa: T201
+    else:
+        output.print_runs(rows)
+
+
+def _tracked_account_ids() -> list[int]:
+    with engine.transaction() as connection:
+        return list(connection.scalars(text("SELECT account_id FROM tracked_account WHERE NOT paused")))
+
+
+def _print_forecast(client: GitHub, account_ids: list[int], logins: list[str], *, as_json: bool) -> None:
+    now, with_token = now_utc(), not client.is_anonymous
+    with engine.transaction() as connection:
+        ids = [
+            *account_ids,
+            *(id_ for login in logins if (id_ := accounts.find_account_id(connection, parse_login(login)))),
+        ]
+        inputs = budget_forecast.load_cost_inputs(connection, ids, now)
+        seconds = budget_forecast.seconds_per_request(connection)
+    stored = {one.login.lower() for one in inputs}
+    inputs += [cost_model.AccountCostInputs(login) for login in map(parse_login, logins) if login.lower() not in stored]
+    buckets = [shared_state.RateBudgetBucket(**vars(one)) for one in client.budget()]
+    left = budget_forecast.budget_totals(buckets, with_token=with_token, now=now)
+    cost = cost_model.forecast_refresh(inputs, with_token=with_token, left=left, now=now, seconds_per_request=seconds)
+    if as_json:
+        print(output.forecast_as_json(cost))  # noqa: T201
+    else:
+        output.print_forecast(cost, with_token=with_token)

@@ -1,0 +1,52 @@
+"""`python -m ingest track` and `untrack`."""
+
+from typing import Annotated
+
+import typer
+
+from core.db import engine
+from core.settings import settings
+from core.tracking import accounts
+from core.tracking.login import BadLogin, parse_login
+from ingest.cli import output
+from ingest.cli.shared import EXIT_FAILED, EXIT_UNUSABLE_INPUT, Logins, migrate_if_needed
+
+app = typer.Typer()
+
+
+@app.command()
+def track(
+    logins: Logins = None,
+    first_start: Annotated[
+        bool, typer.Option(help="Track the accounts in TRACK if no account was ever tracked.")
+    ] = False,
+) -> None:
+    """Track accounts: refresh them on schedule."""
+    migrate_if_needed()
+    with engine.transaction() as connection:
+        if first_start:
+            logins = list(settings().track) if accounts.is_first_start(connection) else []
+        has_bad_login = False
+        for text in logins or []:
+            try:
+                login = parse_login(text)
+            except BadLogin as error:
+                output.err.print(str(error), markup=False)
+                has_bad_login = True
+                continue
+            is_new = accounts.track(connection, login, "command line")
+            output.out.print(f"{login}: {'now tracked' if is_new else 'already tracked'}", markup=False)
+    raise typer.Exit(EXIT_UNUSABLE_INPUT if has_bad_login else 0)
+
+
+@app.command()
+def untrack(logins: Logins = None) -> None:
+    """Stop tracking accounts. Their history is kept."""
+    migrate_if_needed()
+    has_untracked = False
+    with engine.transaction() as connection:
+        for login in logins or []:
+            was_tracked = accounts.untrack(connection, login)
+            has_untracked |= not was_tracked
+            output.out.print(f"{login}: {'no longer tracked' if was_tracked else 'was not tracked'}", markup=False)
+    raise typer.Exit(EXIT_FAILED if has_untracked else 0)
