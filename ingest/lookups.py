@@ -1,4 +1,4 @@
-"""Answer look-ups: ask GitHub who logins belong to, and leave the answer where the asker waits for it."""
+"""Runs lookups: fetches the profiles of logins from GitHub and stores them in Redis for the page that waits."""
 
 import time
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ PROGRESS_INTERVAL_SECONDS = 0.5
 
 
 def run_lookup(github: GitHub, redis: Redis, lookup_id: str, stop: StopSignal | None = None) -> None:
-    """Answer one look-up, showing how far it is. Safe to repeat; one that nobody waits for any more is left alone."""
-    shelf = LookupStore(redis)
+    """Run one lookup and store its progress. Safe to repeat; an expired or finished lookup is skipped."""
+    store = LookupStore(redis)
     try:
-        lookup = shelf.get(lookup_id)
+        lookup = store.get(lookup_id)
     except NotFound:
         return
     if lookup.state == "done":
@@ -30,39 +30,41 @@ def run_lookup(github: GitHub, redis: Redis, lookup_id: str, stop: StopSignal | 
         logins = lookup.logins
         if lookup.members_of is not None:
             logins = tuple(github.profiles.members(lookup.members_of, stop=stop)[:MAX_LOGINS])
-        lookup = replace(lookup, logins=logins, state="working", results=())
-        shelf.put(lookup)
-        found = _fetch_profiles(github, shelf, lookup, stop)
+        lookup = replace(lookup, logins=logins, state="working", found=())
+        store.put(lookup)
+        found = _fetch_profiles(github, store, lookup, stop)
     except Stopped:
-        shelf.put(replace(lookup, state="waiting"))
+        store.put(replace(lookup, state="waiting"))
         raise
     except GitHubError as error:
-        log.info("look-up failed", lookup=lookup_id, why=str(error))
-        shelf.put(replace(lookup, state="failed", error_message=str(error)))
+        log.info("lookup failed", lookup=lookup_id, error=str(error))
+        store.put(replace(lookup, state="failed", error_message=str(error)))
         return
-    shelf.put(replace(lookup, state="done", results=found))
-    log.info("look-up done", lookup=lookup_id, logins=len(lookup.logins))
+    store.put(replace(lookup, state="done", found=found))
+    log.info("lookup finished", lookup=lookup_id, logins=len(lookup.logins))
 
 
 def _fetch_profiles(
-    github: GitHub, shelf: LookupStore, lookup: Lookup, stop: StopSignal | None
+    github: GitHub, store: LookupStore, lookup: Lookup, stop: StopSignal | None
 ) -> tuple[LookupResult, ...]:
     found: list[LookupResult] = []
-    told = time.monotonic()
-    for login, answer in github.profiles.of(lookup.logins, stop=stop):
-        found.append(_lookup_result(login, answer))
-        if time.monotonic() - told > PROGRESS_INTERVAL_SECONDS:
-            shelf.put(replace(lookup, results=_in_order(lookup.logins, found)))
-            told = time.monotonic()
+    stored_at = time.monotonic()
+    for login, profile in github.profiles.of(lookup.logins, stop=stop):
+        found.append(_lookup_result(login, profile))
+        if time.monotonic() - stored_at > PROGRESS_INTERVAL_SECONDS:
+            store.put(replace(lookup, found=_in_order(lookup.logins, found)))
+            stored_at = time.monotonic()
     return _in_order(lookup.logins, found)
 
 
-def _lookup_result(login: str, answer: Profile | GitHubError) -> LookupResult:
-    if isinstance(answer, AccountNotFound):
+def _lookup_result(login: str, profile: Profile | GitHubError) -> LookupResult:
+    if isinstance(profile, AccountNotFound):
         return LookupResult(login, error_message="There is no such account")
-    if isinstance(answer, GitHubError):
-        return LookupResult(login, error_message=str(answer))
-    return LookupResult(login, answer.login, answer.github_id, answer.kind, answer.name, answer.public_repositories)
+    if isinstance(profile, GitHubError):
+        return LookupResult(login, error_message=str(profile))
+    return LookupResult(
+        login, profile.login, profile.github_id, profile.kind, profile.name, profile.public_repositories
+    )
 
 
 def _in_order(logins: Sequence[str], found: Sequence[LookupResult]) -> tuple[LookupResult, ...]:

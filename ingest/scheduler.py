@@ -1,4 +1,4 @@
-"""When: one leader packs what is due into jobs. It only decides and defers; workers do the work."""
+"""Scheduler: of all running processes one is the leader; it enqueues due work and never talks to GitHub."""
 
 import signal
 import threading
@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from core import redis_client
 from core.auth import expire
 from core.budget import shared_state
+from core.clock import now_utc
 from core.db import partitions
 from core.db.cancel import StatementCanceller
 from core.db.data_version import publish_data_version
@@ -25,7 +26,7 @@ from core.queue.liveness import HEARTBEAT_TIMEOUT, LEADER_LOCK
 from core.settings import settings
 from ingest.alerts import evaluate as alerts
 from ingest.enrichment import enqueue as enqueue_enrichment
-from ingest.enrichment import run_log as reading_runs
+from ingest.enrichment import run_log as enrichment_run_log
 from ingest.history_import import adopt_repositories
 from ingest.planning import enqueue, refresh_plan
 from ingest.planning.rate_budget import RateBudget
@@ -36,60 +37,57 @@ ELECTION_INTERVAL_SECONDS = 5.0
 MISFIRE_GRACE_SECONDS = 300
 CLOCK_JUMP_SECONDS = 20
 SHUTDOWN_GRACE_SECONDS, SHUTDOWN_TIMEOUT_SECONDS = 1.0, 7.0
-FIRST_CHECK_DELAY = timedelta(minutes=1)  # what was late while nobody led gets a chance first
-
-
-def now_utc() -> datetime:
-    return datetime.now(UTC)
+# Gives accounts that became overdue without a leader the chance to be refreshed before alerts are evaluated.
+FIRST_CHECK_DELAY = timedelta(minutes=1)
 
 
 @dataclass
 class ScheduledJobs:
-    """What the leader does, each safe to repeat."""
+    """The leader's periodic jobs, each safe to repeat."""
 
     engine: Engine
     clock: Callable[[], datetime] = now_utc
-    purse: RateBudget | None = None
-    """Whose budget pays for what the timetable wants; None: there is no limit."""
+    rate_budget: RateBudget | None = None
+    """Limits what is enqueued; None: no limit."""
     fact_backoff_until: dict[str, datetime] = field(default_factory=dict)
-    """Kinds of readings of which nothing was due, and until when they are not looked for."""
-    last_summed_run_id: int = 0
-    """The newest run that wrote something when the day was summed up last."""
+    """Fact kinds without anything due, and until when they are not queried again."""
+    last_rollup_run_id: int = 0
+    """The newest run with written rows at the last update of the language rollup."""
 
     def enqueue_due_accounts(self) -> int:
-        """Pack accounts whose time has come into jobs, as many as the budget pays for; returns how many accounts."""
+        """Queue due accounts, as many as the rate budget pays for; returns how many."""
         with self.engine.begin() as connection:
-            queued = enqueue.enqueue_due_accounts(connection, self.purse, self.clock())
+            queued = enqueue.enqueue_due_accounts(connection, self.rate_budget, self.clock())
         if queued.accounts:
             log.info("due accounts queued", accounts=queued.accounts)
         if queued.postponed:
-            log.info("due accounts wait for the budget", accounts=queued.postponed)
+            log.info("due accounts postponed, rate budget too low", accounts=queued.postponed)
         if queued.paused_until:
-            log.info("nothing queued while github tells us to wait", until=queued.paused_until)
+            log.info("nothing queued, GitHub pause active", until=queued.paused_until)
         return queued.accounts
 
     def enqueue_due_facts(self) -> int:
-        """Let star history and other facts be read that are due; returns of how many repositories and users."""
+        """Queue enrichment that is due; returns for how many repositories and users."""
         with self.engine.begin() as connection:
             queued = enqueue_enrichment.enqueue_due_facts(
                 connection, settings().github_api_url, self.clock(), self.fact_backoff_until
             )
         if queued:
-            log.info("due readings queued", subjects=queued)
+            log.info("due enrichment queued", subjects=queued)
         return queued
 
-    def plan(self) -> None:
-        """Spread the budget anew where a day has passed or what matters has changed; mend moments of wrong clocks."""
+    def update_refresh_plan(self) -> None:
+        """Compute a new refresh plan if the newest one is outdated; correct due times that a wrong clock wrote."""
         now, every = self.clock(), settings().refresh_every
         with self.engine.begin() as connection:
-            mended = refresh_plan.reset_implausible_due_dates(connection, every, now)
-        if mended:
-            log.warning("accounts were planned too far ahead, a clock was wrong", accounts=mended)
-        if self.purse is not None:
-            refresh_plan.update_refresh_plan(self.engine, self.purse, every, now)
+            corrected = refresh_plan.reset_implausible_due_dates(connection, every, now)
+        if corrected:
+            log.warning("due times too far ahead corrected", accounts=corrected)
+        if self.rate_budget is not None:
+            refresh_plan.update_refresh_plan(self.engine, self.rate_budget, every, now)
 
     def rescue_jobs(self) -> int:
-        """Give jobs of dead workers back to the queue, and free what no job holds any more."""
+        """Requeue jobs of dead workers and release accounts whose job has ended; returns how many jobs."""
         with self.engine.begin() as connection:
             rescued = connection.execute(
                 text("""
@@ -106,149 +104,155 @@ class ScheduledJobs:
             runs_closed = run_log.close_dead_runs(connection)
             freed = jobs.release_orphaned_accounts(connection)
         if rescued or freed or runs_closed:
-            log.warning("jobs of dead workers rescued", jobs=rescued, accounts_freed=freed, runs_closed=runs_closed)
+            log.warning("jobs of dead workers requeued", jobs=rescued, accounts_freed=freed, runs_closed=runs_closed)
         return rescued
 
-    def watch(self) -> None:
-        """Raise the alerts of what lasts, and end those that are over."""
-        now, given = self.clock(), settings()
+    def update_state_alerts(self) -> None:
+        """Raise alerts for states that began, and end those of states that no longer hold."""
+        now, every = self.clock(), settings().refresh_every
         with self.engine.begin() as connection:
-            begun, ended = alerts.update_state_alerts(connection, _remaining_budgets(now), now, given.refresh_every)
-        if begun or ended:
-            log.warning("alerts changed", begun=begun, ended=ended)
+            started, ended = alerts.update_state_alerts(connection, _remaining_budgets(now), now, every)
+        if started or ended:
+            log.warning("state alerts changed", started=started, ended=ended)
 
     def update_language_rollup(self) -> None:
-        """Sum up the day where runs wrote something since: they do it themselves only while it costs them little."""
+        """Update today's language rollup if runs have written rows since; runs do so themselves only while it is cheap."""
         with self.engine.begin() as connection:
             newest = connection.scalar(text("SELECT max(id) FROM ingest_run WHERE rows_written > 0")) or 0
-            going_on = connection.scalar(text("SELECT EXISTS (SELECT FROM ingest_run WHERE state = 'running')"))
-            if newest == self.last_summed_run_id or not language_rollups.update_language_day(
+            is_running = connection.scalar(text("SELECT EXISTS (SELECT FROM ingest_run WHERE state = 'running')"))
+            if newest == self.last_rollup_run_id or not language_rollups.update_language_day(
                 connection, self.clock().date()
             ):
                 return
             publish_data_version(connection)
-        self.last_summed_run_id = 0 if going_on else newest
+        self.last_rollup_run_id = 0 if is_running else newest
 
     def run_daily_maintenance(self) -> None:
-        """Once a day: months ahead, names shown since, growth of all, the day's rollup; an alarm for strays."""
+        """Create partitions, adopt imported history, update growth and rollups, delete old enrichment runs.
+
+        Rows in the default partition are logged as a warning: their month had no partition.
+        """
         now = self.clock()
         with self.engine.begin() as connection:
             partitions.ensure_upcoming_partitions(connection, now.date())
             adopt_repositories.adopt_all_imported_history(connection)
             growth.update_growth(connection, None, now)
             language_rollups.update_language_day(connection, now.date())
-            strays = partitions.count_default_rows(connection)
-            reading_runs.delete_old_runs(connection, now)
-        if strays:
-            log.warning("rows fell outside their months", rows=strays)
+            misplaced = partitions.count_default_rows(connection)
+            enrichment_run_log.delete_old_runs(connection, now)
+        if misplaced:
+            log.warning("rows found in default partition", rows=misplaced)
 
     def delete_expired_sessions(self) -> None:
-        """Delete tickets that are over, and sessions that were long ago."""
+        """Delete expired sign-in tickets and sessions that ended long ago."""
         with self.engine.begin() as connection:
             expire.delete_expired(connection, self.clock())
 
 
 def _remaining_budgets(now: datetime) -> list[alerts.RemainingBudget]:
-    """What is left of GitHub's budgets; nothing while Redis is away."""
+    """Return what is left of GitHub's rate budgets; none while Redis is unavailable."""
     try:
-        seen = shared_state.load_rate_budget(redis_client.redis(), settings().github_api_url, now)
+        state = shared_state.load_rate_budget(redis_client.redis(), settings().github_api_url, now)
     except RedisError:
         return []
-    return [alerts.RemainingBudget(f"{one.owner} {one.resource}", one.left(now), one.limit) for one in seen.buckets]
+    return [alerts.RemainingBudget(f"{one.owner} {one.resource}", one.left(now), one.limit) for one in state.buckets]
 
 
-def build_scheduler(timetable: ScheduledJobs) -> BackgroundScheduler:
-    """The leader's jobs, registered from code in memory: nothing to migrate, nothing pickled."""
+def build_scheduler(scheduled: ScheduledJobs) -> BackgroundScheduler:
+    """Register the leader's jobs in a memory store: no table to migrate, nothing pickled."""
     scheduler = BackgroundScheduler(
         timezone=UTC,
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": MISFIRE_GRACE_SECONDS},
     )
-    first = timetable.clock()
-    scheduler.add_job(timetable.enqueue_due_accounts, "interval", minutes=1, id="defer_due", next_run_time=first)
-    scheduler.add_job(timetable.enqueue_due_facts, "interval", minutes=1, id="defer_readings", next_run_time=first)
-    scheduler.add_job(timetable.plan, "interval", minutes=10, id="plan", next_run_time=first)
-    scheduler.add_job(timetable.rescue_jobs, "interval", seconds=30, id="rescue", next_run_time=first)
-    scheduler.add_job(
-        timetable.update_language_rollup, "interval", minutes=5, id="sum_up", next_run_time=first + FIRST_CHECK_DELAY
-    )
-    scheduler.add_job(timetable.watch, "interval", minutes=5, id="watch", next_run_time=first + FIRST_CHECK_DELAY)
-    scheduler.add_job(timetable.run_daily_maintenance, "cron", hour=0, minute=10, id="keep_house")
-    scheduler.add_job(timetable.delete_expired_sessions, "interval", hours=1, id="clean_sign_ins", next_run_time=first)
+    start = scheduled.clock()
+
+    def every(job: Callable[[], object], *, first: datetime = start, **interval: int) -> None:
+        scheduler.add_job(job, "interval", id=job.__name__, next_run_time=first, **interval)
+
+    every(scheduled.enqueue_due_accounts, minutes=1)
+    every(scheduled.enqueue_due_facts, minutes=1)
+    every(scheduled.update_refresh_plan, minutes=10)
+    every(scheduled.rescue_jobs, seconds=30)
+    every(scheduled.update_language_rollup, minutes=5, first=start + FIRST_CHECK_DELAY)
+    every(scheduled.update_state_alerts, minutes=5, first=start + FIRST_CHECK_DELAY)
+    every(scheduled.delete_expired_sessions, hours=1)
+    scheduler.add_job(scheduled.run_daily_maintenance, "cron", hour=0, minute=10, id="run_daily_maintenance")
     return scheduler
 
 
-def serve(timetable: ScheduledJobs, stop: threading.Event) -> None:
-    """Stand for leader until elected, lead until told to stop or the lock's connection is lost, and stand again."""
+def serve(scheduled: ScheduledJobs, stop: threading.Event) -> None:
+    """Try to become leader and run the jobs, again and again after each lost connection, until *stop* is set."""
     filter_connection_errors("apscheduler")
-    stands_by = False
+    is_standby = False
     while not stop.is_set():
         try:
-            with timetable.engine.connect() as connection:
+            with scheduled.engine.connect() as connection:
                 if _try_become_leader(connection):
-                    stands_by = False
-                    _lead(timetable, connection, stop)
-                elif not stands_by:
-                    stands_by = True
-                    log.info("scheduler stands by, another one leads")
+                    is_standby = False
+                    _lead(scheduled, connection, stop)
+                elif not is_standby:
+                    is_standby = True
+                    log.info("scheduler on standby, another scheduler is leader")
         except DBAPIError as error:
-            log.warning("scheduler lost Postgres, trying again", error=type(error).__name__)
+            log.warning("scheduler lost Postgres connection, retrying", error=type(error).__name__)
         stop.wait(ELECTION_INTERVAL_SECONDS)
 
 
 def _try_become_leader(connection: Connection) -> bool:
-    won = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LEADER_LOCK}))
+    is_leader = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LEADER_LOCK}))
     connection.commit()
-    return won
+    return is_leader
 
 
-def _lead(timetable: ScheduledJobs, connection: Connection, stop: threading.Event) -> None:
-    log.info("scheduler leads")
+def _lead(scheduled: ScheduledJobs, connection: Connection, stop: threading.Event) -> None:
+    log.info("scheduler became leader")
     try:
         while not stop.is_set():
-            _run_jobs(timetable, connection, stop)
+            _run_jobs(scheduled, connection, stop)
     finally:
-        # The lock goes with its connection, whatever state that is in.
+        # Closing the connection releases the lock, whatever state the connection is in.
         connection.invalidate()
-        log.info("scheduler rests")
+        log.info("scheduler stopped")
 
 
-def _run_jobs(timetable: ScheduledJobs, connection: Connection, stop: threading.Event) -> None:
-    """Run the timetable until told to stop, or until the clock jumps: its moments are wrong then, and are set anew."""
-    statements = StatementCanceller(timetable.engine)
-    scheduler = build_scheduler(timetable)
+def _run_jobs(scheduled: ScheduledJobs, connection: Connection, stop: threading.Event) -> None:
+    """Run the jobs until *stop* is set or the system clock changes, which makes their next run times wrong."""
+    statements = StatementCanceller(scheduled.engine)
+    scheduler = build_scheduler(scheduled)
     scheduler.start()
-    ahead = _wall_clock_offset(timetable)
+    offset = _wall_clock_offset(scheduled)
     try:
         while not stop.wait(ELECTION_INTERVAL_SECONDS):
-            # Losing this connection loses the lock: somebody else may lead already.
+            # Raises when the connection is lost: the lock is lost with it, and another scheduler may be leader.
             connection.execute(text("SELECT 1"))
             connection.commit()
-            before, ahead = ahead, _wall_clock_offset(timetable)
-            if abs(ahead - before) > CLOCK_JUMP_SECONDS:
-                log.warning("the clock jumped, the timetable starts anew", seconds=round(ahead - before))
+            before, offset = offset, _wall_clock_offset(scheduled)
+            if abs(offset - before) > CLOCK_JUMP_SECONDS:
+                log.warning("system clock changed, schedule restarted", seconds=round(offset - before))
                 return
     finally:
         _shut_down(scheduler, statements)
 
 
 def _shut_down(scheduler: BackgroundScheduler, statements: StatementCanceller) -> None:
-    """Let the rounds in hand end by themselves for a moment; then break off their statements, which undoes them."""
-    ending = threading.Thread(target=scheduler.shutdown, name="ending", daemon=True)
-    ending.start()
-    until = time.monotonic() + SHUTDOWN_TIMEOUT_SECONDS
-    ending.join(SHUTDOWN_GRACE_SECONDS)
-    while ending.is_alive() and time.monotonic() < until:
-        log.info("a round is broken off")
+    """Wait briefly for running jobs, then cancel their statements, which rolls them back."""
+    shutdown = threading.Thread(target=scheduler.shutdown, name="shutdown", daemon=True)
+    shutdown.start()
+    deadline = time.monotonic() + SHUTDOWN_TIMEOUT_SECONDS
+    shutdown.join(SHUTDOWN_GRACE_SECONDS)
+    while shutdown.is_alive() and time.monotonic() < deadline:
+        log.info("cancelling scheduled job")
         statements.cancel()
-        ending.join(SHUTDOWN_GRACE_SECONDS)
+        shutdown.join(SHUTDOWN_GRACE_SECONDS)
     statements.forget()
 
 
-def _wall_clock_offset(timetable: ScheduledJobs) -> float:
-    """The clock on the wall by the one that only ever goes on; the difference stays as it is until the clock jumps."""
-    return timetable.clock().timestamp() - time.monotonic()
+def _wall_clock_offset(scheduled: ScheduledJobs) -> float:
+    """Return wall clock time minus monotonic time, in seconds: constant until the system clock is changed."""
+    return scheduled.clock().timestamp() - time.monotonic()
 
 
 def stop_on_signal(stop: threading.Event) -> None:
+    """Set *stop* on SIGINT and SIGTERM."""
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda _number, _frame: stop.set())

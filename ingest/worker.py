@@ -1,4 +1,4 @@
-"""Who: takes jobs from the queue and refreshes, any number of them on any number of machines."""
+"""Worker: runs jobs from the queue. Any number of workers run on any number of machines."""
 
 import asyncio
 import os
@@ -32,9 +32,9 @@ REFRESH_RETRIES = procrastinate.RetryStrategy(max_attempts=5, exponential_wait=5
 
 
 def build_app(
-    url: URL, refresh: Refresher, stop: threading.Event, concurrency: int, postman: WebhookSender
+    url: URL, refresher: Refresher, stop: threading.Event, concurrency: int, sender: WebhookSender
 ) -> procrastinate.App:
-    """The queue's app with the tasks that a worker knows."""
+    """Build the procrastinate app with all tasks."""
     app = procrastinate.App(
         connector=procrastinate.PsycopgConnector(
             conninfo=url.set(drivername="postgresql").render_as_string(hide_password=False),
@@ -53,36 +53,36 @@ def build_app(
         request_id: str | None = None,
         ingestion_id: int | None = None,
     ) -> None:
-        order = RefreshRequest(
+        request = RefreshRequest(
             jobs.JobOrigin(trigger, by, request_id, ingestion_id),
             account_ids=account_ids,
             urgent=trigger == "person",
             job_id=context.job.id,
         )
         with structlog.contextvars.bound_contextvars(job_id=context.job.id, request_id=request_id):
-            run = refresh.run(order, stop=StopOrAbort(stop, context))
+            run = refresher.run(request, stop=StopOrAbort(stop, context))
         if run.stopped and context.abort_reason() is AbortReason.USER_REQUEST and not stop.is_set():
-            # Somebody cancelled it: what it did not reach is free, and due in its usual cadence.
+            # Cancelled by a person: the accounts not reached are released and due in their usual cadence.
             raise procrastinate.exceptions.JobAborted
         if run.stopped:
-            # A job that was cut short goes back: what it reached is done, the rest is still due.
+            # The worker is shutting down: the job is requeued with the accounts not reached.
             raise Interrupted
 
     @app.task(name=jobs.LOOKUP, queue=jobs.QUEUE)
-    def lookup(lookup_id: str) -> None:
-        lookups.run_lookup(refresh.github, redis_client.redis(), lookup_id, stop)
+    def run_lookup(lookup_id: str) -> None:
+        lookups.run_lookup(refresher.github, redis_client.redis(), lookup_id, stop)
 
     @app.task(name=jobs.DELIVER, queue=jobs.QUEUE, retry=DELIVERY_RETRIES, pass_context=True)
     def deliver(context: procrastinate.JobContext, delivery_id: int) -> None:
-        postman.deliver(delivery_id, context.job.attempts)
+        sender.deliver(delivery_id, context.job.attempts)
 
-    tasks.register_tasks(app, Enricher(refresh.github, refresh.engine, refresh.github.api_url), stop)
+    tasks.register_tasks(app, Enricher(refresher.github, refresher.engine, refresher.github.api_url), stop)
     return app
 
 
 @dataclass(frozen=True)
 class StopOrAbort:
-    """Set when the worker is told to stop or its job is cancelled."""
+    """A stop signal that is set when the worker stops or its job is cancelled."""
 
     stop: threading.Event
     context: procrastinate.JobContext
@@ -92,45 +92,47 @@ class StopOrAbort:
 
 
 class Interrupted(Exception):
-    """The worker was told to stop; the job is tried again."""
+    """The worker stopped before the job was done; the job is retried."""
 
 
-def serve(url: URL, refresh: Refresher, postman: WebhookSender, *, concurrency: int = 2) -> None:
-    """Work until SIGINT or SIGTERM; then hand back what is in hand within ten seconds."""
+def serve(url: URL, refresher: Refresher, sender: WebhookSender, *, concurrency: int = 2) -> None:
+    """Run jobs until SIGINT or SIGTERM; then finish or requeue the running ones within ten seconds."""
     stop = threading.Event()
     filter_connection_errors("procrastinate", "psycopg.pool", "asyncio")
-    asyncio.run(_run_until_stopped(lambda: build_app(url, refresh, stop, concurrency, postman), stop, concurrency))
+    asyncio.run(_run_until_stopped(lambda: build_app(url, refresher, stop, concurrency, sender), stop, concurrency))
 
 
-async def _run_until_stopped(begin: Callable[[], procrastinate.App], stop: threading.Event, concurrency: int) -> None:
-    """One shift after the other: each ends when Postgres is lost, and the next one begins as soon as it is back."""
-    loop, told = asyncio.get_running_loop(), asyncio.Event()
+async def _run_until_stopped(
+    make_app: Callable[[], procrastinate.App], stop: threading.Event, concurrency: int
+) -> None:
+    """Run a worker, and a new one after each lost connection to Postgres, until *stop* is set."""
+    loop, stop_requested = asyncio.get_running_loop(), asyncio.Event()
     # Synchronous tasks run in the default executor, which is capped near the number of cores.
     loop.set_default_executor(ThreadPoolExecutor(max_workers=concurrency + 2, thread_name_prefix="job"))
 
-    def rest() -> None:
+    def request_stop() -> None:
         stop.set()
-        told.set()
+        stop_requested.set()
 
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, rest)
-    telling = asyncio.create_task(told.wait())
+        loop.add_signal_handler(name, request_stop)
+    stopping = asyncio.create_task(stop_requested.wait())
     while not stop.is_set():
-        shift = asyncio.create_task(_run_worker(begin(), concurrency))
-        await asyncio.wait({shift, telling}, return_when=asyncio.FIRST_COMPLETED)
+        worker = asyncio.create_task(_run_worker(make_app(), concurrency))
+        await asyncio.wait({worker, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
-            await _shut_down(shift)
-        elif (error := shift.exception()) is not None and not is_connection_error(error):
+            await _shut_down(worker)
+        elif (error := worker.exception()) is not None and not is_connection_error(error):
             raise error
         else:
-            log.warning("worker lost Postgres, trying again", error=type(error).__name__ if error else None)
-            await asyncio.wait({telling}, timeout=RECONNECT_DELAY_SECONDS)
-    log.info("worker rests")
+            log.warning("worker lost Postgres connection, retrying", error=type(error).__name__ if error else None)
+            await asyncio.wait({stopping}, timeout=RECONNECT_DELAY_SECONDS)
+    log.info("worker stopped")
 
 
 async def _run_worker(app: procrastinate.App, concurrency: int) -> None:
     async with app.open_async():
-        log.info("worker ready", concurrency=concurrency)
+        log.info("worker started", concurrency=concurrency)
         await app.run_worker_async(
             queues=[jobs.QUEUE],
             concurrency=concurrency,
@@ -142,13 +144,13 @@ async def _run_worker(app: procrastinate.App, concurrency: int) -> None:
         )
 
 
-async def _shut_down(shift: "asyncio.Task[None]") -> None:
-    """Let what is in hand go back to the queue, but not for longer than ten seconds in all."""
-    shift.cancel()
-    await asyncio.wait({shift}, timeout=SHUTDOWN_TIMEOUT_SECONDS)
-    if not shift.done():
-        # A statement or an answer that does not come cannot be waited for; the leader rescues the job.
-        log.warning("worker leaves a job behind that did not end in time")
+async def _shut_down(worker: "asyncio.Task[None]") -> None:
+    """Wait for running jobs to finish or be requeued; exit the process if that takes too long."""
+    worker.cancel()
+    await asyncio.wait({worker}, timeout=SHUTDOWN_TIMEOUT_SECONDS)
+    if not worker.done():
+        # A thread that waits for a statement or a response cannot be aborted; the leader requeues its job.
+        log.warning("worker exited before its job finished")
         os._exit(0)
-    if not shift.cancelled() and (error := shift.exception()) is not None:
-        log.warning("worker could not hand back its jobs", error=type(error).__name__)
+    if not worker.cancelled() and (error := worker.exception()) is not None:
+        log.warning("worker could not requeue its jobs", error=type(error).__name__)

@@ -18,8 +18,8 @@ def test_the_leader_cleans_up_after_sign_ins_every_hour(committing_database: Eng
             text("INSERT INTO ticket (hash, purpose, expires_at) VALUES ('good', 'reset', :now + interval '1 hour')"),
             {"now": NOW},
         )
-    timetable = ScheduledJobs(committing_database, lambda: NOW)
-    job = build_scheduler(timetable).get_job("clean_sign_ins")
+    scheduled = ScheduledJobs(committing_database, lambda: NOW)
+    job = build_scheduler(scheduled).get_job("delete_expired_sessions")
     assert job.trigger.interval.total_seconds() == 3_600
     job.func()
     with committing_database.connect() as connection:

@@ -66,7 +66,7 @@ class SimulatedHours:
         self.requests = []
         given = Settings(github_api_url=sandbox.url, github_tokens=tuple(map(SecretStr, tokens)))
         self.github = GitHub.from_settings(given, redis, sleep=lambda _seconds: time.sleep(0.01))
-        self.timetable = ScheduledJobs(engine, self.now, RateBudget.from_settings(given, redis))
+        self.scheduled = ScheduledJobs(engine, self.now, RateBudget.from_settings(given, redis))
         self.refresher = Refresher(self.github, engine, INTERVAL, self.now, random.Random(1))
 
     def now(self):
@@ -75,7 +75,7 @@ class SimulatedHours:
     def advance(self, minutes, step=1):
         for _ in range(0, minutes, step):
             before = len(self.sandbox.log)
-            self.timetable.enqueue_due_accounts()
+            self.scheduled.enqueue_due_accounts()
             while (order := self._take_next_job()) is not None:
                 self.refresher.run(order)
                 with self.engine.begin() as connection:
@@ -173,7 +173,7 @@ def test_a_clock_two_days_ahead_for_a_while_makes_no_storm_and_loses_nobody(hour
     assert sum(hours.requests) <= calm
     assert scalar(hours.engine, "SELECT count(*) FROM capture") == 2 * len(logins)
     hours.at = right + timedelta(minutes=32)
-    hours.timetable.plan()
+    hours.scheduled.update_refresh_plan()
     hours.requests.clear()
     hours.advance(1)
     assert sum(hours.requests) < calm
@@ -190,10 +190,10 @@ def test_a_clock_two_days_behind_for_a_while_makes_no_storm_and_loses_nobody(hou
     calm, right = sum(hours.requests), hours.at
     hours.at = right - timedelta(days=2)
     hours.requests.clear()
-    hours.timetable.plan()
+    hours.scheduled.update_refresh_plan()
     hours.advance(30, step=3)
     hours.at = right + timedelta(minutes=30)
-    hours.timetable.plan()
+    hours.scheduled.update_refresh_plan()
     hours.advance(13 * 60, step=20)
     assert max(hours.requests) <= calm
     assert rows(hours.engine, "SELECT count(*) FROM capture GROUP BY account_id HAVING count(*) < 2") == []
@@ -348,15 +348,15 @@ def test_a_standby_takes_over_after_the_leaders_death(start, committing_database
 def test_a_leader_that_is_told_to_stop_breaks_off_a_long_round(committing_database, monkeypatch):
     """What it did not finish is undone, and done again by whoever leads next."""
     monkeypatch.setattr(scheduler, "ELECTION_INTERVAL_SECONDS", 0.2)
-    timetable = ScheduledJobs(create_engine(committing_database.url))
+    scheduled = ScheduledJobs(create_engine(committing_database.url))
 
     def round_of_a_day():
-        with timetable.engine.begin() as connection:
-            connection.execute(text("SELECT pg_sleep(600)"))
+        with scheduled.engine.begin() as connection:
+            connection.execute(text("SELECT pg_sleep(60)"))
 
-    monkeypatch.setattr(timetable, "enqueue_due_accounts", round_of_a_day)
+    monkeypatch.setattr(scheduled, "enqueue_due_accounts", round_of_a_day)
     stop = threading.Event()
-    leading = threading.Thread(target=scheduler.serve, args=(timetable, stop))
+    leading = threading.Thread(target=scheduler.serve, args=(scheduled, stop))
     leading.start()
     try:
         wait_for(lambda: scalar(committing_database, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"

@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def timetable(committing_database):
+def scheduled(committing_database):
     return ScheduledJobs(committing_database, clock=lambda: NOW)
 
 
@@ -43,26 +43,26 @@ def wait_for(condition, seconds=40):
         time.sleep(0.1)
 
 
-def test_what_is_due_is_queued_once(timetable, committing_database):
+def test_what_is_due_is_queued_once(scheduled, committing_database):
     track(committing_database, "octocat", "hubot")
-    assert timetable.enqueue_due_accounts() == 2
-    assert timetable.enqueue_due_accounts() == 0
+    assert scheduled.enqueue_due_accounts() == 2
+    assert scheduled.enqueue_due_accounts() == 0
     assert scalar(committing_database, "SELECT count(*) FROM procrastinate_jobs") == 1
 
 
-def test_what_is_paused_or_not_due_yet_waits(timetable, committing_database):
+def test_what_is_paused_or_not_due_yet_waits(scheduled, committing_database):
     track(committing_database, "octocat", "hubot")
     with committing_database.begin() as connection:
         connection.execute(text("UPDATE tracked_account SET paused = true WHERE account_id = (SELECT min(account_id)"
                                 " FROM tracked_account)"))  # fmt: skip
-    assert timetable.enqueue_due_accounts() == 1
+    assert scheduled.enqueue_due_accounts() == 1
     track(committing_database, "somebody", due=NOW + timedelta(hours=1))
-    assert timetable.enqueue_due_accounts() == 0
+    assert scheduled.enqueue_due_accounts() == 0
 
 
-def test_the_job_of_a_dead_worker_goes_back_to_the_queue(timetable, committing_database):
+def test_the_job_of_a_dead_worker_goes_back_to_the_queue(scheduled, committing_database):
     track(committing_database, "octocat")
-    timetable.enqueue_due_accounts()
+    scheduled.enqueue_due_accounts()
     with committing_database.begin() as connection:
         worker = connection.scalar(
             text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour') RETURNING id")
@@ -70,13 +70,13 @@ def test_the_job_of_a_dead_worker_goes_back_to_the_queue(timetable, committing_d
         connection.execute(
             text("UPDATE procrastinate_jobs SET status = 'doing', worker_id = :worker"), {"worker": worker}
         )
-    assert timetable.rescue_jobs() == 1
+    assert scheduled.rescue_jobs() == 1
     assert scalar(committing_database, "SELECT status FROM procrastinate_jobs") == "todo"
 
 
-def test_a_living_worker_keeps_its_job(timetable, committing_database):
+def test_a_living_worker_keeps_its_job(scheduled, committing_database):
     track(committing_database, "octocat")
-    timetable.enqueue_due_accounts()
+    scheduled.enqueue_due_accounts()
     with committing_database.begin() as connection:
         worker = connection.scalar(
             text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now()) RETURNING id")
@@ -84,28 +84,28 @@ def test_a_living_worker_keeps_its_job(timetable, committing_database):
         connection.execute(
             text("UPDATE procrastinate_jobs SET status = 'doing', worker_id = :worker"), {"worker": worker}
         )
-    assert timetable.rescue_jobs() == 0
+    assert scheduled.rescue_jobs() == 0
 
 
-def test_an_account_whose_job_vanished_becomes_due_again(timetable, committing_database):
+def test_an_account_whose_job_vanished_becomes_due_again(scheduled, committing_database):
     track(committing_database, "octocat")
-    timetable.enqueue_due_accounts()
+    scheduled.enqueue_due_accounts()
     with committing_database.begin() as connection:
         connection.execute(text("DELETE FROM procrastinate_jobs"))
-    timetable.rescue_jobs()
-    assert timetable.enqueue_due_accounts() == 1
+    scheduled.rescue_jobs()
+    assert scheduled.enqueue_due_accounts() == 1
 
 
 def test_of_two_schedulers_one_leads_and_the_other_takes_over(committing_database, monkeypatch):
-    """Both run their timetable only while they hold the lock."""
+    """Both run their scheduled only while they hold the lock."""
     monkeypatch.setattr(scheduler, "ELECTION_INTERVAL_SECONDS", 0.2)
     led = {"first": threading.Event(), "second": threading.Event()}
     stops, threads = {}, []
     for name in ("first", "second"):
-        timetable = ScheduledJobs(create_engine(committing_database.url))
-        monkeypatch.setattr(timetable, "enqueue_due_accounts", led[name].set)
+        scheduled = ScheduledJobs(create_engine(committing_database.url))
+        monkeypatch.setattr(scheduled, "enqueue_due_accounts", led[name].set)
         stops[name] = threading.Event()
-        threads.append(threading.Thread(target=scheduler.serve, args=(timetable, stops[name])))
+        threads.append(threading.Thread(target=scheduler.serve, args=(scheduled, stops[name])))
         threads[-1].start()
         if name == "first":
             assert led["first"].wait(60)
@@ -118,14 +118,14 @@ def test_of_two_schedulers_one_leads_and_the_other_takes_over(committing_databas
 
 
 def test_a_clock_that_jumps_back_a_day_does_not_stop_the_timetable_for_a_day(committing_database, monkeypatch):
-    """The jobs' next moments lie a day ahead then: the timetable is set up again by the new time."""
+    """The jobs' next moments lie a day ahead then: the scheduled is set up again by the new time."""
     monkeypatch.setattr(scheduler, "ELECTION_INTERVAL_SECONDS", 0.1)
     clock = {"ahead": timedelta(0)}
-    timetable = ScheduledJobs(create_engine(committing_database.url), clock=lambda: datetime.now(UTC) + clock["ahead"])
+    scheduled = ScheduledJobs(create_engine(committing_database.url), clock=lambda: datetime.now(UTC) + clock["ahead"])
     starts, build = [], scheduler.build_scheduler
     monkeypatch.setattr(scheduler, "build_scheduler", lambda of: starts.append(of.clock()) or build(of))
     stop = threading.Event()
-    leading = threading.Thread(target=scheduler.serve, args=(timetable, stop))
+    leading = threading.Thread(target=scheduler.serve, args=(scheduled, stop))
     leading.start()
     try:
         wait_for(lambda: len(starts) == 1)
