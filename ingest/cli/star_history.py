@@ -26,7 +26,7 @@ def fetch_star_history(enricher: Enricher, names: Sequence[str], stop: StopSigna
     Raises BadInput for a repository that is not stored.
     """
     ids = _repository_ids(enricher.engine, names)
-    newest = enricher.run("stars", ids, stop=stop, force=True)
+    newest = enricher.run("star_history", ids, stop=stop, force=True)
     backfill = enricher.run("star_backfill", ids, stop=stop)
     with enricher.engine.begin() as connection:
         rows = connection.execute(text(SELECT_STAR_HISTORY), {"ids": ids}).all()

@@ -13,14 +13,14 @@ COLUMNS_BY_TABLE = {
 # A day without a stored count counts as zero, so zeros are not written; pages show days from `first_day` on.
 INSERT_CHANGED_DAYS = """
     WITH stored AS (
-        SELECT DISTINCT ON (day) day, {count}, read_at FROM {table}
-         WHERE {subject} = :id AND day BETWEEN :first AND :last ORDER BY day, read_at DESC
+        SELECT DISTINCT ON (day) day, {count}, captured_at FROM {table}
+         WHERE {subject} = :id AND day BETWEEN :first AND :last ORDER BY day, captured_at DESC
     )
-    INSERT INTO {table} ({subject}, day, read_at, {count})
+    INSERT INTO {table} ({subject}, day, captured_at, {count})
     SELECT :id, day, :at, reported.count
       FROM unnest(CAST(:days AS date[]), CAST(:counts AS int[])) AS reported(day, count)
       LEFT JOIN stored USING (day)
-     WHERE coalesce(stored.{count}, 0) <> reported.count AND (stored.read_at IS NULL OR stored.read_at < :at)
+     WHERE coalesce(stored.{count}, 0) <> reported.count AND (stored.captured_at IS NULL OR stored.captured_at < :at)
     ON CONFLICT DO NOTHING
 """
 

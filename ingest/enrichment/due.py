@@ -27,9 +27,9 @@ class Target:
     full_name: str | None
     login: str
     node_id: str | None
-    token: str | None
+    token_fingerprint: str | None
     requested_at: datetime
-    tries: int = 0
+    failed_attempts: int = 0
     next_page: int | None = None
     first_day: date | None = None
     created_at: datetime | None = None
@@ -39,7 +39,7 @@ class Target:
 MAX_DUE_AHEAD = timedelta(days=32)
 # Most stars and most growth first.
 IMPORTANCE_ORDER = "latest.stars + 10 * abs(coalesce(latest.stars_30d, 0)) DESC NULLS LAST, repository.id"
-PUSHED_SINCE_STORED = "repository.pushed_at > enrichment.read_at"
+PUSHED_SINCE_STORED = "repository.pushed_at > enrichment.captured_at"
 HAS_OWN_COMMITS = "NOT repository.is_fork AND repository.pushed_at IS NOT NULL"
 # Access to traffic is tried with one repository per account; the others follow if it is permitted.
 HAS_TRAFFIC_ACCESS = """
@@ -66,8 +66,8 @@ APPLIES_BY_KIND = {
     "traffic": f"account.token_fingerprint IS NOT NULL AND {HAS_TRAFFIC_ACCESS}",
 }
 CHANGED_BY_KIND = {
-    "stars": "latest.captured_at > enrichment.read_at",
-    "extras": "latest.captured_at > enrichment.read_at",
+    "star_history": "latest.captured_at > enrichment.captured_at",
+    "extras": "latest.captured_at > enrichment.captured_at",
     "releases": PUSHED_SINCE_STORED,
     "contributors": PUSHED_SINCE_STORED,
     "commit_activity": PUSHED_SINCE_STORED,
@@ -86,7 +86,7 @@ SELECT_DUE_REPOSITORIES = """
        AND repository.github_id IS NOT NULL AND {applies}
        AND {chosen}
        AND (enrichment.due_at IS NULL OR enrichment.due_at > :implausible
-            OR (enrichment.due_at <= :now AND (enrichment.state <> 'read' OR {changed} OR enrichment.due_at <= :quiet)))
+            OR (enrichment.due_at <= :now AND (enrichment.state <> 'stored' OR {changed} OR enrichment.due_at <= :quiet)))
 """
 SELECT_DUE_USERS = """
     SELECT account.id, account.token_fingerprint,
@@ -95,7 +95,7 @@ SELECT_DUE_USERS = """
       JOIN account ON account.id = tracked_account.account_id
       LEFT JOIN enrichment ON enrichment.account_id = account.id AND enrichment.kind = :kind
      WHERE NOT paused AND account.gone_at IS NULL AND account.node_id IS NOT NULL AND account.kind = 'user'
-       AND account.token IS NOT NULL AND {chosen}
+       AND account.token_fingerprint IS NOT NULL AND {chosen}
        AND (enrichment.due_at IS NULL OR enrichment.due_at <= :now OR enrichment.due_at > :implausible)
 """
 SELECT_REPOSITORY_TARGET = """
@@ -121,7 +121,7 @@ def due_subjects(
     if tokens is None:
         return _select_due(connection, kind, now, limit, "true", {})
     values = {"tokens": [token or "" for token in tokens]}
-    return _select_due(connection, kind, now, limit, "coalesce(account.token, '') = ANY(:tokens)", values)
+    return _select_due(connection, kind, now, limit, "coalesce(account.token_fingerprint, '') = ANY(:tokens)", values)
 
 
 def still_due_ids(connection: Connection, kind: FactKind, now: datetime, ids: Sequence[int]) -> list[int]:
@@ -151,7 +151,7 @@ def is_endpoint_missing(connection: Connection, kind: str, api_root: str, now: d
 
 def endpoint_kind(kind: str) -> str:
     """Return the kind under which an endpoint is recorded: star history and its backfill use the same one."""
-    return "stars" if kind == "star_backfill" else kind
+    return "star_history" if kind == "star_backfill" else kind
 
 
 def _select_due(
@@ -171,7 +171,7 @@ def _select_due(
     )
     times = {"now": now, "quiet": now - (kind.quiet_interval - kind.every), "implausible": now + MAX_DUE_AHEAD}
     rows = connection.execute(
-        text(f"SELECT id, token FROM ({inner}) AS ranked WHERE place <= :limit ORDER BY place"),  # noqa: S608
+        text(f"SELECT id, token_fingerprint FROM ({inner}) AS ranked WHERE place <= :limit ORDER BY place"),  # noqa: S608
         values | times | {"kind": kind.name, "limit": limit},
     )
     return [DueSubject(row.id, row.token_fingerprint) for row in rows]

@@ -50,5 +50,5 @@ def _due_by_token(
 ) -> dict[str | None, list[int]]:
     by_token: dict[str | None, list[int]] = {}
     for one in due.due_subjects(connection, kind, now, enrichment.BATCH_SIZE, tokens):
-        by_token.setdefault(one.token, []).append(one.id)
+        by_token.setdefault(one.token_fingerprint, []).append(one.id)
     return by_token

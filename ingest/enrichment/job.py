@@ -207,7 +207,7 @@ class Enricher:
         with self.engine.begin() as connection:
             now = self.clock()
             target = due.load_target(connection, kind, subject_id, now)
-            outcome = state.failure_outcome(kind, error, now, target.tries if target else 0)
+            outcome = state.failure_outcome(kind, error, now, target.failed_attempts if target else 0)
             state.record_failure(connection, kind, subject_id, outcome)
         log.info("enrichment failed", kind=kind.name, subject=subject_id, state=outcome.state, reason=outcome.reason)
 

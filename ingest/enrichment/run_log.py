@@ -41,8 +41,8 @@ def open_run(
 def close_run(connection: Connection, run: EnrichmentRun, now: datetime) -> None:
     connection.execute(
         text(
-            "UPDATE enrichment_run SET finished_at = :now, read = :stored, failed = :failed, requests = :requests,"
-            " points = :points, not_modified = :not_modified, rows_written = :rows_written, ended = :stop_reason"
+            "UPDATE enrichment_run SET finished_at = :now, stored = :stored, failed = :failed, requests = :requests,"
+            " points = :points, not_modified = :not_modified, rows_written = :rows_written, stop_reason = :stop_reason"
             " WHERE id = :id"
         ),
         asdict(run) | asdict(run.tally) | {"now": now},

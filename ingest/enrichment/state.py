@@ -14,7 +14,7 @@ from ingest.enrichment.due import endpoint_kind
 from ingest.github.errors import Blocked, GitHubError, PermissionDenied, RepositoryNotFound, StatisticsNotReady
 from ingest.planning.backoff import retry_due_at
 
-FactState = Literal["read", "computing", "unavailable", "refused", "failed"]
+FactState = Literal["stored", "computing", "unavailable", "refused", "failed"]
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 COMPUTING_RETRY_DELAY = timedelta(minutes=30)
 MISSING_ENDPOINT_RETRY_DELAY = timedelta(days=1)
@@ -29,26 +29,26 @@ UPSERT_STATE = """
 
 @dataclass(frozen=True)
 class FailureOutcome:
-    """The state after a failure; `tries` counts the failures in a row."""
+    """The state after a failure; `failed_attempts` counts the failures in a row."""
 
     state: FactState
     due_at: datetime
-    tries: int
+    failed_attempts: int
     reason: str
 
 
-def failure_outcome(kind: FactKind, error: Exception, now: datetime, tries: int) -> FailureOutcome:
-    """Classify *error*, which follows *tries* failures in a row.
+def failure_outcome(kind: FactKind, error: Exception, now: datetime, failed_attempts: int) -> FailureOutcome:
+    """Classify *error*, which follows *failed_attempts* failures in a row.
 
     computing    GitHub is still computing: retry soon, a few times; then unavailable, with one retry a week
     refused      no permission, or not found: each request is charged, so at most one retry a day
     failed       anything else: retry with exponential backoff
     """
-    number = tries + 1
+    number = failed_attempts + 1
     if isinstance(error, StatisticsNotReady):
         if number >= MAX_TRIES_WHILE_COMPUTING:
             return FailureOutcome("unavailable", now + WEEK, number, f"{error}, after {number} attempts")
-        return FailureOutcome("computing", now + COMPUTING_RETRY_DELAY * 2**tries, number, str(error))
+        return FailureOutcome("computing", now + COMPUTING_RETRY_DELAY * 2**failed_attempts, number, str(error))
     if isinstance(error, PermissionDenied | Blocked | RepositoryNotFound):
         return FailureOutcome("refused", now + max(DAY, kind.every), number, str(error))
     reason = str(error) if isinstance(error, GitHubError) else f"It could not be stored ({type(error).__name__})"
@@ -65,7 +65,13 @@ def record_success(
 ) -> None:
     """Record a stored fact; *captured_at* is GitHub's `Date`, *now* our clock, from which the next due time counts."""
     _upsert_state(
-        connection, kind, subject_id, state="read", read_at=captured_at, due_at=now + kind.every, first_day=first_day
+        connection,
+        kind,
+        subject_id,
+        state="stored",
+        captured_at=captured_at,
+        due_at=now + kind.every,
+        first_day=first_day,
     )
 
 
@@ -78,7 +84,7 @@ def lock_and_get_captured_at(connection: Connection, kind: FactKind, subject_id:
     subject, table = ("account_id", "account") if kind.is_per_user else ("repository_id", "repository")
     connection.execute(text(f"SELECT id FROM {table} WHERE id = :id FOR NO KEY UPDATE"), {"id": subject_id})  # noqa: S608
     captured_at: datetime | None = connection.scalar(
-        text(f"SELECT read_at FROM enrichment WHERE kind = :kind AND {subject} = :id"),  # noqa: S608
+        text(f"SELECT captured_at FROM enrichment WHERE kind = :kind AND {subject} = :id"),  # noqa: S608
         {"kind": kind.name, "id": subject_id},
     )
     return captured_at
@@ -107,7 +113,7 @@ def record_missing_endpoint(connection: Connection, kind: str, api_root: str, no
 
 
 def _upsert_state(connection: Connection, kind: FactKind, subject_id: int, **values: Any) -> None:
-    defaults = {"read_at": None, "tries": 0, "reason": None, "first_day": None}
+    defaults = {"captured_at": None, "failed_attempts": 0, "reason": None, "first_day": None}
     subject = "account_id" if kind.is_per_user else "repository_id"
     connection.execute(
         text(UPSERT_STATE.format(subject=subject)), defaults | values | {"kind": kind.name, "id": subject_id}

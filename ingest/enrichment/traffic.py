@@ -14,11 +14,11 @@ INSERT_CHANGED_DAYS = """
         SELECT DISTINCT ON (day) * FROM traffic_day
          WHERE repository_id = :id AND day >= CAST(:first AS date) ORDER BY day, captured_at DESC
     )
-    INSERT INTO traffic_day (repository_id, day, read_at, views, unique_views, clones, unique_clones)
+    INSERT INTO traffic_day (repository_id, day, captured_at, views, unique_views, clones, unique_clones)
     SELECT :id, reported.day, :at, reported.views, reported.unique_views, reported.clones, reported.unique_clones
       FROM jsonb_populate_recordset(NULL::traffic_day, CAST(:rows AS jsonb)) AS reported
       LEFT JOIN stored USING (day)
-     WHERE (stored.read_at IS NULL OR stored.read_at < :at)
+     WHERE (stored.captured_at IS NULL OR stored.captured_at < :at)
        AND ROW(stored.views, stored.unique_views, stored.clones, stored.unique_clones)
            IS DISTINCT FROM ROW(reported.views, reported.unique_views, reported.clones, reported.unique_clones)
     ON CONFLICT DO NOTHING

@@ -149,7 +149,9 @@ class Refresher:
         def fetch(account_requests: Sequence[AccountRequest]) -> Iterator[AccountResult]:
             return self.github.accounts(
                 account_requests,
-                languages_wanted=lambda _account, repository: self._should_fetch_languages(state.languages, repository),
+                should_fetch_languages=lambda _account, repository: self._should_fetch_languages(
+                    state.languages, repository
+                ),
                 extras=request.extras,
                 urgent=request.urgent,
                 stop=stop,
@@ -158,11 +160,11 @@ class Refresher:
         by_id = set(request.account_ids)
         for result in fetch(list(ids)):
             # A requested login means whichever account has it now; a tracked account is the same under any login.
-            if ids[result.ask] in by_id and reused_login.is_other_account(result):
+            if ids[result.account_request] in by_id and reused_login.is_other_account(result):
                 result = reused_login.fetch_renamed_account(self.github, result, lambda one: next(fetch([one])), stop)  # noqa: PLW2901
             if isinstance(result.error, Stopped):
                 continue
-            yield self._store_or_record_failure(run, ids[result.ask], result, state, stop)
+            yield self._store_or_record_failure(run, ids[result.account_request], result, state, stop)
 
     def _should_fetch_languages(self, states: Mapping[int, LanguagesState], repository: Repository) -> bool:
         return diff.should_fetch_languages(states.get(repository.github_id), repository, self.clock())
@@ -171,16 +173,16 @@ class Refresher:
         self, run: Run, account_id: int | None, result: AccountResult, state: BatchState, stop: StopSignal | None
     ) -> IngestItem:
         try:
-            if result.answer is not None:
-                missing = find_missing_repositories(self.github, result.answer, state.listed, stop)
-                return self._store_with_retries(run, result, result.answer, missing)
+            if result.snapshot is not None:
+                missing = find_missing_repositories(self.github, result.snapshot, state.listed, stop)
+                return self._store_with_retries(run, result, result.snapshot, missing)
             error: Exception | None = result.error
         except (DBAPIError, ValueError, TypeError, LookupError) as store_error:
             if is_connection_error(store_error):
                 raise  # not caused by this account: the job is retried
             # Other accounts of the batch must not fail with this one; the traceback is in the log.
-            log.exception("account not stored", login=result.ask.login)
-            error = StoreFailed(result.ask.login, store_error)
+            log.exception("account not stored", login=result.account_request.login)
+            error = StoreFailed(result.account_request.login, store_error)
         return self._record_failure(run, account_id, result, error)
 
     def _store_with_retries(
@@ -194,7 +196,7 @@ class Refresher:
         ):
             with attempt, self.engine.begin() as connection:
                 started = time.monotonic()
-                item = self._store(connection, run, result.ask, snapshot, missing)
+                item = self._store(connection, run, result.account_request, snapshot, missing)
                 return _record_item(connection, run, item, result, started)
         raise AssertionError("unreachable")
 
@@ -279,8 +281,12 @@ class Refresher:
     def _record_failure(
         self, run: Run, account_id: int | None, result: AccountResult, error: Exception | None
     ) -> IngestItem:
-        login, code = result.ask.login, getattr(error, "code", "error")
-        is_gone = isinstance(error, AccountNotFound) and account_id is not None and result.ask.github_id is not None
+        login, code = result.account_request.login, getattr(error, "code", "error")
+        is_gone = (
+            isinstance(error, AccountNotFound)
+            and account_id is not None
+            and result.account_request.github_id is not None
+        )
         log.warning("account not refreshed", login=login, code=code, error=str(error))
         item = IngestItem(login, "gone" if is_gone else "failed", account_id, error_code=code, error=str(error))
         with self.engine.begin() as connection:

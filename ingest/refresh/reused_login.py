@@ -10,7 +10,7 @@ from ingest.github.http.rate_gate import StopSignal
 
 def is_other_account(result: AccountResult) -> bool:
     """Return whether the response describes another account than the one stored under the requested login."""
-    stored_id, snapshot = result.ask.github_id, result.answer
+    stored_id, snapshot = result.account_request.github_id, result.snapshot
     return stored_id is not None and snapshot is not None and snapshot.account.github_id != stored_id
 
 
@@ -24,7 +24,7 @@ def fetch_renamed_account(
 
     The result's error is AccountNotFound if the account no longer exists. *fetch* requests one account by login.
     """
-    ask = result.ask
+    ask = result.account_request
     assert ask.github_id is not None
     try:
         login = github.account_by_id(ask.github_id, stop=stop).login
@@ -39,7 +39,7 @@ def fetch_renamed_account(
         return _failed_result(result, LoginReused(login))
     return replace(
         again,
-        ask=ask,
+        account_request=ask,
         requests=result.requests + 1 + again.requests,
         points=result.points + again.points,
         not_modified=result.not_modified + again.not_modified,
@@ -47,4 +47,4 @@ def fetch_renamed_account(
 
 
 def _failed_result(result: AccountResult, error: GitHubError) -> AccountResult:
-    return replace(result, answer=None, error=error, requests=result.requests + 1)
+    return replace(result, snapshot=None, error=error, requests=result.requests + 1)

@@ -25,9 +25,9 @@ def test_the_budget_is_spent_in_the_order_that_is_written_down():
 def test_readings_stop_at_the_reserve_and_the_pulse_goes_on(readings, famous):
     """At forty percent no star history is asked for; it stays due, and the job says when the budget is back."""
     readings.sandbox.limits.set_remaining(2001, who=TOKEN_OWNER)
-    assert readings.read("stars", famous).stored == 1
+    assert readings.read("star_history", famous).stored == 1
     asked = len(readings.sandbox.log)
-    spent = readings.read("stars", famous, force=True)
+    spent = readings.read("star_history", famous, force=True)
     assert len(readings.sandbox.log) == asked
     assert spent.retry_at > readings.now()
     assert "rate limit" in spent.stop_reason
@@ -41,7 +41,7 @@ def test_readings_stop_at_the_reserve_and_the_pulse_goes_on(readings, famous):
 
 def test_facts_leave_more_than_star_history(readings, famous):
     readings.sandbox.limits.set_remaining(2600, who=TOKEN_OWNER)
-    assert readings.read("stars", famous).stored == 1
+    assert readings.read("star_history", famous).stored == 1
     assert readings.read("releases", famous).retry_at is not None
 
 
@@ -52,7 +52,7 @@ def test_without_a_token_most_of_the_sixty_requests_are_left(anonymous):
     readings.track(login)
     used = readings.sandbox.limits.bucket("127.0.0.1").used
     names = [one["full_name"] for one in readings.sandbox.ground_truth(login)["repositories"]]
-    run = readings.read("stars", *names, force=True)
+    run = readings.read("star_history", *names, force=True)
     bucket = readings.sandbox.limits.bucket("127.0.0.1")
     assert run.retry_at is not None
     assert bucket.remaining >= 42 or bucket.used == used
@@ -61,7 +61,7 @@ def test_without_a_token_most_of_the_sixty_requests_are_left(anonymous):
 def test_an_endpoint_that_no_repository_has_is_remembered_for_all(readings, famous):
     """Enterprise Server knows no star history: one repository is asked, and then none until tomorrow."""
     readings.sandbox.service.rest.without("stargazers/history")
-    run = readings.read("stars", famous)
+    run = readings.read("star_history", famous)
     assert "does not tell star history" in run.stop_reason
     assert readings.rows("SELECT state FROM enrichment WHERE kind = 'stars'") == []
     asked = len(readings.sandbox.log)
@@ -69,7 +69,7 @@ def test_an_endpoint_that_no_repository_has_is_remembered_for_all(readings, famo
     assert len(readings.sandbox.log) == asked
     readings.sandbox.world.advance(days=1, minutes=1)
     readings.sandbox.service.rest.without()
-    assert readings.read("stars", famous).stored == 1
+    assert readings.read("star_history", famous).stored == 1
 
 
 def test_one_repository_that_is_not_told_is_not_the_end_of_the_others(readings, famous):
@@ -81,7 +81,7 @@ def test_one_repository_that_is_not_told_is_not_the_end_of_the_others(readings, 
         if one["full_name"] != famous and one["stars"]
     )
     readings.sandbox.service.rest.without("stargazers/history")
-    run = readings.read("stars", other)
+    run = readings.read("star_history", other)
     assert (run.failed, run.stop_reason) == (1, None)
     assert readings.state("stars", other)[0] == "refused"
 
@@ -115,7 +115,7 @@ def test_a_revoked_token_leaves_the_work_to_the_others(ingestor, redis):
         pinned = readings.rows("SELECT token_fingerprint FROM account WHERE login = :login", login=login)[0][0]
         revoked = next(token for token in tokens if Token(token.get_secret_value()).fingerprint == pinned)
         sandbox.faults.refuse_token(revoked.get_secret_value())
-        run = readings.read("stars", *names)
+        run = readings.read("star_history", *names)
         assert (run.stored, run.failed) == (len(names), 0)
 
 
@@ -124,7 +124,7 @@ def test_github_that_fails_again_and_again_ends_the_job(readings, famous):
     owner = famous.split("/")[0]
     names = [one["full_name"] for one in readings.sandbox.ground_truth(owner)["repositories"] if one["stars"]][:6]
     readings.enricher.github._gate.wait = lambda *_told: None
-    run = readings.read("stars", *names)
+    run = readings.read("star_history", *names)
     assert run.failed <= 3
     assert "status 500" in run.stop_reason
     held = readings.rows("SELECT state, tries, due_at FROM enrichment")

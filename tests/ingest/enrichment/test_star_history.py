@@ -32,7 +32,7 @@ def current_stars(readings, name):
 
 
 def test_the_first_page_reads_thirty_weeks_and_leaves_the_rest_to_the_walk(readings, famous):
-    run = readings.read("stars", famous)
+    run = readings.read("star_history", famous)
     assert (run.stored, run.tally.requests) == (1, 1)
     told = stars_by_day(readings, famous)
     assert max(told) <= pacific_day(readings.now())
@@ -56,7 +56,7 @@ def test_the_walk_reaches_the_first_star_and_all_days_together_are_the_stars(rea
 
 def test_a_walk_that_was_cut_short_goes_on_where_it_was(readings, famous):
     """Killed at any page, it asks no page twice and leaves no gap."""
-    readings.read("stars", famous)
+    readings.read("star_history", famous)
     readings.enricher.max_seconds = -1.0
     cut = readings.read("star_backfill", famous)
     assert cut.stop_reason
@@ -79,7 +79,7 @@ def test_reading_twice_writes_once_and_the_second_time_is_free(readings, famous)
     readings.sandbox.world.freeze()
     readings.read("star_history", famous)
     before = readings.ingestor.count("star_day")
-    again = readings.read("stars", famous, force=True)
+    again = readings.read("star_history", famous, force=True)
     assert again.tally.not_modified == 1
     assert again.rows_written == 0
     assert readings.ingestor.count("star_day") == before
@@ -92,7 +92,7 @@ def test_a_day_that_loses_a_star_gets_a_second_reading_and_keeps_the_first(readi
     today = pacific_day(readings.now())
     readings.sandbox.world.advance(hours=2)
     readings.sandbox.world.edit.star(famous, -30)
-    readings.read("stars", famous, force=True)
+    readings.read("star_history", famous, force=True)
     rows = readings.rows(
         "SELECT stars FROM star_day WHERE repository_id = :id AND day = :day ORDER BY captured_at",
         id=readings.id_of(famous), day=today,
