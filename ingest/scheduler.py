@@ -116,7 +116,7 @@ class ScheduledJobs:
             log.warning("state alerts changed", started=started, ended=ended)
 
     def update_language_rollup(self) -> None:
-        """Update today's language rollup if runs have written rows since; runs do so themselves only while it is cheap."""
+        """Update today's language rollup if runs have written rows since; runs skip it while it is expensive."""
         with self.engine.begin() as connection:
             newest = connection.scalar(text("SELECT max(id) FROM ingest_run WHERE rows_written > 0")) or 0
             is_running = connection.scalar(text("SELECT EXISTS (SELECT FROM ingest_run WHERE state = 'running')"))

@@ -86,7 +86,8 @@ SELECT_DUE_REPOSITORIES = """
        AND repository.github_id IS NOT NULL AND {applies}
        AND {chosen}
        AND (enrichment.due_at IS NULL OR enrichment.due_at > :implausible
-            OR (enrichment.due_at <= :now AND (enrichment.state <> 'stored' OR {changed} OR enrichment.due_at <= :quiet)))
+            OR (enrichment.due_at <= :now
+                AND (enrichment.state <> 'stored' OR {changed} OR enrichment.due_at <= :quiet)))
 """
 SELECT_DUE_USERS = """
     SELECT account.id, account.token_fingerprint,
@@ -107,8 +108,9 @@ SELECT_REPOSITORY_TARGET = """
      WHERE repository.id = :id
 """
 SELECT_USER_TARGET = """
-    SELECT account.id, github_id, CAST(NULL AS text) AS full_name, login, node_id, token_fingerprint, coalesce(failed_attempts, 0) AS failed_attempts,
-           CAST(NULL AS int) AS next_page, enrichment.first_day, created_at
+    SELECT account.id, github_id, CAST(NULL AS text) AS full_name, login, node_id, token_fingerprint,
+           coalesce(failed_attempts, 0) AS failed_attempts, CAST(NULL AS int) AS next_page, enrichment.first_day,
+           created_at
       FROM account LEFT JOIN enrichment ON enrichment.account_id = account.id AND enrichment.kind = :kind
      WHERE account.id = :id
 """
@@ -171,7 +173,7 @@ def _select_due(
     )
     times = {"now": now, "quiet": now - (kind.quiet_interval - kind.every), "implausible": now + MAX_DUE_AHEAD}
     rows = connection.execute(
-        text(f"SELECT id, token_fingerprint FROM ({inner}) AS ranked WHERE place <= :limit ORDER BY place"),  # noqa: S608
+        text(f"SELECT id, token_fingerprint FROM ({inner}) AS t WHERE place <= :limit ORDER BY place"),  # noqa: S608
         values | times | {"kind": kind.name, "limit": limit},
     )
     return [DueSubject(row.id, row.token_fingerprint) for row in rows]
@@ -182,7 +184,8 @@ def tracked_tokens(connection: Connection) -> list[str | None]:
     return list(
         connection.scalars(
             text(
-                "SELECT DISTINCT token_fingerprint FROM account JOIN tracked_account ON account_id = id WHERE NOT paused"
+                "SELECT DISTINCT token_fingerprint FROM account JOIN tracked_account ON account_id = id"
+                " WHERE NOT paused"
             )
         )
     )

@@ -35,7 +35,8 @@ def store_first_page(
         text(
             "INSERT INTO star_backfill (repository_id, first_day, next_page, completed_at)"
             " VALUES (:id, :first, :next, :completed) ON CONFLICT (repository_id) DO UPDATE"
-            "    SET first_day = excluded.first_day, next_page = excluded.next_page, completed_at = excluded.completed_at"
+            "    SET first_day = excluded.first_day, next_page = excluded.next_page,"
+            "        completed_at = excluded.completed_at"
             "  WHERE :has_gap"
         ),
         {
@@ -59,7 +60,8 @@ def store_older_page(
     rows = _store(connection, repository_id, weeks, at)
     connection.execute(
         text(
-            "UPDATE star_backfill SET first_day = least(first_day, :first), next_page = :next, completed_at = :completed"
+            "UPDATE star_backfill"
+            "   SET first_day = least(first_day, :first), next_page = :next, completed_at = :completed"
             " WHERE repository_id = :id AND next_page = :page"
         ),
         {

@@ -22,8 +22,9 @@ UPSERT_STATE = """
     INSERT INTO enrichment (kind, {subject}, captured_at, due_at, state, failed_attempts, reason, first_day)
     VALUES (:kind, :id, :captured_at, :due_at, :state, :failed_attempts, :reason, :first_day)
     ON CONFLICT (kind, {subject}) WHERE {subject} IS NOT NULL DO UPDATE
-       SET captured_at = greatest(enrichment.captured_at, excluded.captured_at), due_at = excluded.due_at, state = excluded.state,
-           failed_attempts = excluded.failed_attempts, reason = excluded.reason, first_day = least(enrichment.first_day, excluded.first_day)
+       SET captured_at = greatest(enrichment.captured_at, excluded.captured_at), due_at = excluded.due_at,
+           state = excluded.state, failed_attempts = excluded.failed_attempts, reason = excluded.reason,
+           first_day = least(enrichment.first_day, excluded.first_day)
 """
 
 

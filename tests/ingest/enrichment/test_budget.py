@@ -34,7 +34,7 @@ def test_readings_stop_at_the_reserve_and_the_pulse_goes_on(readings, famous):
     assert readings.ingestor.one(famous.split("/")[0]).is_stored
     with readings.engine.begin() as connection:
         assert (
-            connection.exec_driver_sql("SELECT ended FROM enrichment_run ORDER BY id DESC LIMIT 1").scalar()
+            connection.exec_driver_sql("SELECT stop_reason FROM enrichment_run ORDER BY id DESC LIMIT 1").scalar()
             == spent.stop_reason
         )
 
@@ -62,8 +62,8 @@ def test_an_endpoint_that_no_repository_has_is_remembered_for_all(readings, famo
     """Enterprise Server knows no star history: one repository is asked, and then none until tomorrow."""
     readings.sandbox.service.rest.without("stargazers/history")
     run = readings.read("star_history", famous)
-    assert "does not tell star history" in run.stop_reason
-    assert readings.rows("SELECT state FROM enrichment WHERE kind = 'stars'") == []
+    assert "no endpoint for star history" in run.stop_reason
+    assert readings.rows("SELECT state FROM enrichment WHERE kind = 'star_history'") == []
     asked = len(readings.sandbox.log)
     assert readings.read("star_history", famous).subjects == 0
     assert len(readings.sandbox.log) == asked
@@ -127,6 +127,6 @@ def test_github_that_fails_again_and_again_ends_the_job(readings, famous):
     run = readings.read("star_history", *names)
     assert run.failed <= 3
     assert "status 500" in run.stop_reason
-    held = readings.rows("SELECT state, tries, due_at FROM enrichment")
+    held = readings.rows("SELECT state, failed_attempts, due_at FROM enrichment")
     assert {(state, tries) for state, tries, _ in held} == {("failed", 1)}
     assert all(timedelta() < due_at - readings.now() < timedelta(hours=1) for _, _, due_at in held)

@@ -91,7 +91,7 @@ def test_one_repository_that_is_not_shown_leaves_the_others_theirs(readings, use
 def test_without_graphql_none_of_it_is_asked_again(readings, user, monkeypatch):
     monkeypatch.setattr(readings.ingestor.github._graphql, "is_missing", True)
     asked = len(readings.sandbox.log)
-    assert "does not tell" in readings.read("contributions", user).stop_reason
+    assert "no endpoint for" in readings.read("contributions", user).stop_reason
     assert len(readings.sandbox.log) == asked
     assert readings.ingestor.count("missing_endpoint") == 1
 

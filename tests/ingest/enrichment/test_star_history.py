@@ -131,7 +131,7 @@ def test_an_older_answer_changes_nothing(readings, famous):
     old = [StarWeek(day - timedelta(days=(day.weekday() + 1) % 7), (1,) * 7) for day in [max(before)]]
     with readings.engine.begin() as connection:
         store_first_page(
-            connection, subject_id, old, readings.now() - timedelta(days=1), has_more=False, read_before=None
+            connection, subject_id, old, readings.now() - timedelta(days=1), has_more=False, stored_at=None
         )
     after = stars_by_day(readings, famous)
     assert {day: count for day, count in after.items() if day in before} == before
