@@ -30,9 +30,9 @@ def run_lookup(github: GitHub, redis: Redis, lookup_id: str, stop: StopSignal | 
         logins = lookup.logins
         if lookup.members_of is not None:
             logins = tuple(github.profiles.members(lookup.members_of, stop=stop)[:MAX_LOGINS])
-        lookup = replace(lookup, logins=logins, state="working", found=())
+        lookup = replace(lookup, logins=logins, state="working", results=())
         store.put(lookup)
-        found = _fetch_profiles(github, store, lookup, stop)
+        results = _fetch_profiles(github, store, lookup, stop)
     except Stopped:
         store.put(replace(lookup, state="waiting"))
         raise
@@ -40,21 +40,21 @@ def run_lookup(github: GitHub, redis: Redis, lookup_id: str, stop: StopSignal | 
         log.info("lookup failed", lookup=lookup_id, error=str(error))
         store.put(replace(lookup, state="failed", error_message=str(error)))
         return
-    store.put(replace(lookup, state="done", found=found))
+    store.put(replace(lookup, state="done", results=results))
     log.info("lookup finished", lookup=lookup_id, logins=len(lookup.logins))
 
 
 def _fetch_profiles(
     github: GitHub, store: LookupStore, lookup: Lookup, stop: StopSignal | None
 ) -> tuple[LookupResult, ...]:
-    found: list[LookupResult] = []
+    results: list[LookupResult] = []
     stored_at = time.monotonic()
     for login, profile in github.profiles.of(lookup.logins, stop=stop):
-        found.append(_lookup_result(login, profile))
+        results.append(_lookup_result(login, profile))
         if time.monotonic() - stored_at > PROGRESS_INTERVAL_SECONDS:
-            store.put(replace(lookup, found=_in_order(lookup.logins, found)))
+            store.put(replace(lookup, results=_in_order(lookup.logins, results)))
             stored_at = time.monotonic()
-    return _in_order(lookup.logins, found)
+    return _in_order(lookup.logins, results)
 
 
 def _lookup_result(login: str, profile: Profile | GitHubError) -> LookupResult:
@@ -67,6 +67,6 @@ def _lookup_result(login: str, profile: Profile | GitHubError) -> LookupResult:
     )
 
 
-def _in_order(logins: Sequence[str], found: Sequence[LookupResult]) -> tuple[LookupResult, ...]:
-    by_login = {one.requested_login: one for one in found}
+def _in_order(logins: Sequence[str], results: Sequence[LookupResult]) -> tuple[LookupResult, ...]:
+    by_login = {one.requested_login: one for one in results}
     return tuple(by_login[login] for login in logins if login in by_login)

@@ -171,7 +171,7 @@ def _select_due(
             chosen=chosen,
         )
     )
-    times = {"now": now, "quiet": now - (kind.quiet_interval - kind.every), "implausible": now + MAX_DUE_AHEAD}
+    times = {"now": now, "quiet": now - (kind.quiet_interval - kind.interval), "implausible": now + MAX_DUE_AHEAD}
     rows = connection.execute(
         text(f"SELECT id, token_fingerprint FROM ({inner}) AS t WHERE place <= :limit ORDER BY place"),  # noqa: S608
         values | times | {"kind": kind.name, "limit": limit},

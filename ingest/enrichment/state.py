@@ -51,9 +51,9 @@ def failure_outcome(kind: FactKind, error: Exception, now: datetime, failed_atte
             return FailureOutcome("unavailable", now + WEEK, number, f"{error}, after {number} attempts")
         return FailureOutcome("computing", now + COMPUTING_RETRY_DELAY * 2**failed_attempts, number, str(error))
     if isinstance(error, PermissionDenied | Blocked | RepositoryNotFound):
-        return FailureOutcome("refused", now + max(DAY, kind.every), number, str(error))
+        return FailureOutcome("refused", now + max(DAY, kind.interval), number, str(error))
     reason = str(error) if isinstance(error, GitHubError) else f"It could not be stored ({type(error).__name__})"
-    return FailureOutcome("failed", retry_due_at(now, kind.every, number), number, reason)
+    return FailureOutcome("failed", retry_due_at(now, kind.interval, number), number, reason)
 
 
 def record_success(
@@ -71,7 +71,7 @@ def record_success(
         subject_id,
         state="stored",
         captured_at=captured_at,
-        due_at=now + kind.every,
+        due_at=now + kind.interval,
         first_day=first_day,
     )
 

@@ -83,7 +83,7 @@ def test_one_repository_that_is_not_told_is_not_the_end_of_the_others(readings, 
     readings.sandbox.service.rest.without("stargazers/history")
     run = readings.read("star_history", other)
     assert (run.failed, run.stop_reason) == (1, None)
-    assert readings.state("stars", other)[0] == "refused"
+    assert readings.state("star_history", other)[0] == "refused"
 
 
 def test_a_name_that_is_another_repository_now_is_not_stored(readings, famous):
