@@ -258,7 +258,7 @@ def test_new_accounts_get_the_chosen_cadence_priority_and_note(admin, database, 
 def test_an_expired_lookup_says_so(page, redis):
     shown = AppTest.from_file(PAGE, default_timeout=60)
     shown.session_state[add_accounts.LOOKUP_KEY] = "expired"
-    assert "This look-up is over" in page_text(shown.run())
+    assert "This lookup has expired" in page_text(shown.run())
 
 
 def test_a_failed_lookup_shows_the_reason(page, redis):

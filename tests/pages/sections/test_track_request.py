@@ -96,7 +96,7 @@ def test_an_empty_database_offers_to_track_an_account(open_page, database):
     assert "no GitHub login" in page_text(button.click().run())
 
 
-def test_the_overview_tells_what_is_out_of_the_ordinary(open_page, database):
+def test_the_overview_links_to_active_alerts(open_page, database):
     seed_data.add_repository(database, "octo/cat", {f"{datetime.now(UTC):%Y-%m-%d}": 1234})
     rule = database.scalar(select(schema.alert_rule.c.id).where(schema.alert_rule.c.kind == "budget_short"))
     shown = open_page()
@@ -107,4 +107,4 @@ def test_the_overview_tells_what_is_out_of_the_ordinary(open_page, database):
         )
     )
     links = [one.proto.label for one in open_page().get("page_link")]
-    assert "1 thing is out of the ordinary: Budget short" in links
+    assert "1 active alert: Budget short" in links
