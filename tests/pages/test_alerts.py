@@ -87,10 +87,10 @@ def test_a_page_without_alerts_says_so(reader, database):
 def test_active_alerts_come_first_with_their_age(reader, database):
     add_alert(database, "budget_short", "12 of 5,000 are left of octo graphql", hours_ago=3, ended=False)
     add_alert(database, "archived", "octo/cat was archived")
-    said = page_text(run_page_file())
-    assert "1 active alert" in said
-    assert "12 of 5,000 are left of octo graphql" in said
-    assert "3 h ago" in said
+    content = page_text(run_page_file())
+    assert "1 active alert" in content
+    assert "12 of 5,000 are left of octo graphql" in content
+    assert "3 h ago" in content
 
 
 def test_names_from_outside_do_not_become_markdown(reader, database):
@@ -146,8 +146,8 @@ def test_a_changed_threshold_is_audited(page, database):
     shown.number_input(key=f"rule-{jumped}-gained").set_value(500)
     shown.number_input(key=f"rule-{jumped}-share").set_value(20.0)
     submit(shown, "Save", f"rule-{jumped}")
-    held = database.scalar(select(schema.alert_rule.c.settings).where(schema.alert_rule.c.id == jumped))
-    assert held == {"gained": 500, "share": 0.2, "days": 1}
+    stored = database.scalar(select(schema.alert_rule.c.settings).where(schema.alert_rule.c.id == jumped))
+    assert stored == {"gained": 500, "share": 0.2, "days": 1}
     assert audit_entries(database, "alert_rule_changed") == [("stars_jumped", "changed")]
 
 

@@ -129,10 +129,10 @@ def test_a_page_without_tracked_accounts_shows_no_error(page):
     shown = page()
     assert not shown.exception
     assert not shown.error
-    said = page_text(shown)
-    assert "No worker is running: start one" in said
-    assert "no scheduler is running" in said
-    assert "Nothing is tracked, so there is no freshness" in said
+    content = page_text(shown)
+    assert "No worker is running: start one" in content
+    assert "no scheduler is running" in content
+    assert "Nothing is tracked, so there is no freshness" in content
     assert shown.button(key="all-due").disabled
 
 
@@ -154,31 +154,31 @@ def test_all_due_accounts_are_started_once(page, cockpit, database):
 def test_one_account_requested_twice_is_one_ingestion(page, cockpit, database):
     cockpit.add_tracked("octo", due=False)
     shown = page()
-    for said in ("started with 1 account", "already in ingestion"):
+    for expected in ("started with 1 account", "already in ingestion"):
         shown.text_input(key="one-login").set_value("https://github.com/octo")
         (button,) = [one for one in shown.button if one.form_id == "one-form"]
         shown = button.click().run()
-        assert said in page_text(shown)
+        assert expected in page_text(shown)
     assert database.scalar(text("SELECT count(*) FROM ingestion")) == 1
 
 
 @pytest.mark.parametrize(
-    ("given", "said"), [("nobody", "not stored yet"), ("-bad-", "no GitHub login"), ("", "missing")]
+    ("given", "expected"), [("nobody", "not stored yet"), ("-bad-", "no GitHub login"), ("", "missing")]
 )
-def test_an_account_that_cannot_be_refreshed_is_a_sentence(page, given, said):
+def test_an_account_that_cannot_be_refreshed_is_a_sentence(page, given, expected):
     shown = page()
     shown.text_input(key="one-login").set_value(given)
     (button,) = [one for one in shown.button if one.form_id == "one-form"]
     shown = button.click().run()
     assert not shown.exception
-    assert said in page_text(shown)
+    assert expected in page_text(shown)
 
 
 def test_an_ingestion_without_a_worker_says_so(page, cockpit):
     cockpit.start_ingestion(cockpit.add_tracked("octo"))
-    said = page_text(page())
-    assert "requested by ada · queued" in said
-    assert "No worker is running: these jobs wait" in said
+    content = page_text(page())
+    assert "requested by ada · queued" in content
+    assert "No worker is running: these jobs wait" in content
 
 
 def test_progress_errors_and_running_accounts_are_shown_live(page, cockpit):
@@ -189,13 +189,13 @@ def test_progress_errors_and_running_accounts_are_shown_live(page, cockpit):
     cockpit.add_item(run, "octo")
     cockpit.add_item(run, "cat", "failed", error_code="timeout", error="GitHub took too long")
     shown = page()
-    said = page_text(shown)
-    assert "running" in said
-    assert "20 requests · 3 points · 25\N{NO-BREAK SPACE}% answered 304 · 12 rows" in said
-    assert "1 failed" in said
-    assert "failed: GitHub took too long" in said
-    assert "stored, 3 repositories, 12 rows written" in said
-    assert "Refreshing now: dog …" in said
+    content = page_text(shown)
+    assert "running" in content
+    assert "20 requests · 3 points · 25\N{NO-BREAK SPACE}% answered 304 · 12 rows" in content
+    assert "1 failed" in content
+    assert "failed: GitHub took too long" in content
+    assert "stored, 3 repositories, 12 rows written" in content
+    assert "Refreshing now: dog …" in content
     (bar,) = [one for one in shown.get("progress") if "of 3" in one.proto.text]
     assert (bar.proto.value, bar.proto.text) == (66, "2 of 3 accounts")
 
@@ -250,11 +250,11 @@ def test_each_rate_budget_has_a_gauge_with_its_reset(page, monkeypatch):
 
 
 def test_a_token_that_github_refused_is_named_with_its_reason(page, redis):
-    told = {"name": "octo-bot", "reason": "GitHub refused the token of octo-bot", "at": datetime.now(UTC).isoformat()}
-    redis.hset(refused_tokens.refused_tokens_key(settings().github_api_url), "ab12cd34", json.dumps(told))
-    said = page_text(page())
-    assert "GitHub refused **octo" in said
-    assert "The other tokens take over its accounts" in said
+    stored = {"name": "octo-bot", "reason": "GitHub refused the token of octo-bot", "at": datetime.now(UTC).isoformat()}
+    redis.hset(refused_tokens.refused_tokens_key(settings().github_api_url), "ab12cd34", json.dumps(stored))
+    content = page_text(page())
+    assert "GitHub refused **octo" in content
+    assert "The other tokens take over its accounts" in content
 
 
 def test_without_redis_the_rest_of_the_page_works(page, cockpit, monkeypatch):
@@ -314,11 +314,11 @@ def test_an_unknown_ingestion_is_a_sentence(page, cockpit, given):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(0, "0 s"), (59, "59 s"), (125, "2 min 5 s"), (3_780, "1 h 3 min"), (-5, "0 s")]
+    ("seconds", "expected"), [(0, "0 s"), (59, "59 s"), (125, "2 min 5 s"), (3_780, "1 h 3 min"), (-5, "0 s")]
 )
-def test_run_duration(seconds, said):
-    assert ingestion_list.run_duration(NOW, NOW + timedelta(seconds=seconds), NOW) == said
-    assert ingestion_list.run_duration(NOW, None, NOW + timedelta(seconds=seconds)) == said
+def test_run_duration(seconds, expected):
+    assert ingestion_list.run_duration(NOW, NOW + timedelta(seconds=seconds), NOW) == expected
+    assert ingestion_list.run_duration(NOW, None, NOW + timedelta(seconds=seconds)) == expected
 
 
 def test_an_outcome_is_a_sentence():

@@ -87,8 +87,8 @@ def test_recent_failures_are_listed(page, monkeypatch):
 def test_budgets_show_by_owner_with_what_is_left(page, redis):
     until = datetime.now(UTC).timestamp() + 1800
     buckets = {"octo-bot graphql": {"limit": 5000, "remaining": 1250, "resets_at": until}}
-    told = {"paused_until": datetime.now(UTC).timestamp() + 600, "buckets": buckets, "in_flight": {}}
-    redis.set(shared_state.budget_key(settings().github_api_url), json.dumps(told))
+    stored = {"paused_until": datetime.now(UTC).timestamp() + 600, "buckets": buckets, "in_flight": {}}
+    redis.set(shared_state.budget_key(settings().github_api_url), json.dumps(stored))
     shown = page()
     row = next(table.value for table in shown.dataframe if "owner" in table.value).iloc[0]
     assert (row["owner"], row["resource"], row["left"], row["limit"]) == ("octo-bot", "GraphQL", 1250, 5000)
@@ -183,10 +183,10 @@ def test_settings_warnings_come_first(page):
 
 
 @pytest.mark.parametrize(
-    ("count", "said"),
+    ("count", "expected"),
     [(None, "—"), (0, "0 B"), (999, "999 B"), (9_516_735, "9.5 MB"), (123_456, "123 kB"), (4e13, "40.0 TB")],
 )
-def test_sizes_are_written_as_people_read_them(count, said):
+def test_sizes_are_written_as_people_read_them(count, expected):
     from pages.components.format import byte_size
 
-    assert byte_size(count) == said
+    assert byte_size(count) == expected

@@ -141,7 +141,7 @@ def test_search_and_state_are_in_the_url(page, database):
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "expected"),
     [
         ({"paused": True}, "is paused"),
         ({"every_hours": 24.0}, "because an admin pinned that"),
@@ -150,9 +150,9 @@ def test_search_and_state_are_in_the_url(page, database):
         ({"changes_a_day": 0.001}, "it changes hardly ever"),
     ],
 )
-def test_cadence_reason(values, said):
+def test_cadence_reason(values, expected):
     usual = {"login": "octo", "paused": False, "every_hours": pd.NA, "planned_hours": 2.0, "is_planned": True}
-    assert said in tracked_table.cadence_reason({**usual, "changes_a_day": 0.2, "priority": 0, **values})
+    assert expected in tracked_table.cadence_reason({**usual, "changes_a_day": 0.2, "priority": 0, **values})
 
 
 def test_edited_settings_are_found(database):
@@ -269,11 +269,11 @@ def test_a_failed_lookup_shows_the_reason(page, redis):
 
 
 def test_empty_input_is_a_sentence(page, redis):
-    for given, said in (("", "nothing to look up"), ("\n# a comment\n", "nothing to look up")):
+    for given, expected in (("", "nothing to look up"), ("\n# a comment\n", "nothing to look up")):
         shown = page()
         shown.text_area[0].set_value(given)
         (button,) = [one for one in shown.button if one.form_id == "paste-form"]
-        assert said in page_text(button.click().run())
+        assert expected in page_text(button.click().run())
 
 
 def test_a_lookup_without_redis_is_a_notice(page, database, monkeypatch):
