@@ -1,4 +1,8 @@
-"""Short labels of devices, from the user agent of a session."""
+"""Short labels of devices, from the user agent of a session.
+
+ua-parser is not simpler: its names (`Mobile Safari`, `iOS`, `Mac OS X`) would need a table of ours all the same, and its
+first call takes half a second.
+"""
 
 import re
 

@@ -26,12 +26,12 @@ def show_low_remaining(state: LimitState) -> None:
         )
 
 
-def show_limit_reached(exceeded: RateLimitExceeded, *, goes_on_by_itself: bool = True) -> None:
-    """Show which limit is reached and count down to its reset, then rerun the page if *goes_on_by_itself*."""
+def show_limit_reached(exceeded: RateLimitExceeded, *, resumes_automatically: bool = True) -> None:
+    """Show which limit is reached and count down to its reset, then rerun the page if *resumes_automatically*."""
     st.warning(f"{exceeded}.", icon=":material/hourglass_top:")
     seconds_left = max(0.0, (exceeded.resets_at - datetime.now(UTC)).total_seconds())
-    data = {"left": seconds_left, "by_itself": goes_on_by_itself}
-    browser.mount_script("countdown", key="countdown", data=data, css=COUNTDOWN_CSS, on_over_change=lambda: None)
+    data = {"seconds_left": seconds_left, "resumes_automatically": resumes_automatically}
+    browser.mount_script("countdown", key="countdown", data=data, css=COUNTDOWN_CSS, on_finished_change=lambda: None)
 
 
 def limit_states(person_id: int) -> list[LimitState]:

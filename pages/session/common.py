@@ -38,7 +38,7 @@ def errors_as_notices() -> Iterator[None]:
     try:
         yield
     except RateLimitExceeded as error:
-        remaining_quota.show_limit_reached(error, goes_on_by_itself=False)
+        remaining_quota.show_limit_reached(error, resumes_automatically=False)
     except ServerUnavailable:
         raise
     except AlmanacError as error:

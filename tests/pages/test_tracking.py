@@ -247,8 +247,8 @@ def test_pasted_accounts_are_looked_up_before_tracking(page, database, redis):
 def test_new_accounts_get_the_chosen_cadence_priority_and_note(admin, database, redis):
     AppTest.from_string(
         "from datetime import timedelta\nfrom pages.sections import add_accounts\n"
-        "if 'said' not in __import__('streamlit').session_state:\n"
-        "    __import__('streamlit').session_state['said'] = 1\n"
+        "if 'tracked' not in __import__('streamlit').session_state:\n"
+        "    __import__('streamlit').session_state['tracked'] = 1\n"
         "    add_accounts.track(['octo'], timedelta(days=7), 2, 'why')",
         default_timeout=60,
     ).run()

@@ -3,7 +3,7 @@ let timer;
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector("span") ?? parentElement.appendChild(document.createElement("span"));
-  const resetsAt = Date.now() + data.left * 1000;
+  const resetsAt = Date.now() + data.seconds_left * 1000;
   clearInterval(timer);
   const show = () => {
     const left = Math.ceil((resetsAt - Date.now()) / 1000);
@@ -12,7 +12,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     root.textContent = left > 0 ? `Continues in ${minutes ? `${minutes} min ${seconds}` : seconds}` : "You can continue.";
     if (left > 0) return;
     clearInterval(timer);
-    if (data.by_itself) setTriggerValue("over", true);
+    if (data.resumes_automatically) setTriggerValue("finished", true);
   };
   timer = setInterval(show, 250);
   show();
