@@ -26,7 +26,7 @@ def show_reset_form(secret: str, person: Person) -> None:
         return
     with common.errors_as_notices():
         common.check_passwords_match(new, repeated)
-        tickets.redeem_reset(secret, new, end_api_keys=end_keys, origin=current.origin())
+        tickets.redeem_reset(secret, new, revoke_api_keys=end_keys, origin=current.origin())
         st.session_state[RESET_USERNAME_KEY] = person.username
         st.rerun()
 

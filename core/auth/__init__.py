@@ -1,1 +1,1 @@
-"""People: passwords, sessions, tokens, roles, API keys, audit."""
+"""People, passwords, sessions, tokens, roles, API keys and the audit trail."""

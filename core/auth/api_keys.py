@@ -1,4 +1,4 @@
-"""API keys: for programs. Shown once, stored hashed; what one may is what its person may at that moment."""
+"""API keys for programs: shown once, stored hashed, with the current permissions of their person."""
 
 import secrets
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ COLUMNS = "id, name, hint, created_at, last_used_at, expires_at"
 
 @dataclass(frozen=True)
 class ApiKeyInfo:
-    """A key as its owner sees it; `hint` is how it ends."""
+    """A key as its owner sees it; `hint` is its last characters."""
 
     id: int
     name: str
@@ -43,39 +43,39 @@ class ApiKeyInfo:
 def create(
     identity: Identity, name: str, days: int | None, origin: Origin, now: datetime | None = None
 ) -> tuple[ApiKeyInfo, str]:
-    """Make a key that lasts *days* (None: until it is revoked); the second of what is returned is shown once.
+    """Create a key valid for *days* (None: until revoked); return its description and the key, to be shown once.
 
-    Raises BadInput, Conflict when there are too many already, Forbidden for who came with a key.
+    Raises BadInput, Conflict above MAX_KEYS, Forbidden when the request was authenticated by an API key.
     """
     if identity.session_id is None:
-        raise Forbidden("A key cannot make keys; sign in first")
+        raise Forbidden("An API key cannot create API keys; sign in first")
     if days is not None and not 1 <= days <= MAX_DAYS:
-        raise BadInput(f"A key lasts from 1 to {MAX_DAYS} days")
-    kept = check_display_name(name)
-    if kept is None:
-        raise BadInput("A key needs a name, such as where it will be used")
+        raise BadInput(f"An API key is valid for 1 to {MAX_DAYS} days")
+    checked_name = check_display_name(name)
+    if checked_name is None:
+        raise BadInput("An API key needs a name, such as where it will be used")
     key = API_KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
     now = now or datetime.now(UTC)
     values = {
         "person_id": identity.person_id,
-        "name": kept,
+        "name": checked_name,
         "hash": _hash(key),
         "hint": key[-HINT_LENGTH:],
         "now": now,
         "expires_at": now + timedelta(days=days) if days is not None else None,
     }
     with transaction() as connection:
-        # The person's row is locked, so that keys made at once are counted one after the other.
+        # Lock the person's row, so that concurrently created keys are counted one by one.
         connection.execute(text("SELECT FROM person WHERE id = :person_id FOR UPDATE"), values)
-        held = connection.scalar(
+        count = connection.scalar(
             text(
                 "SELECT count(*) FROM api_key WHERE person_id = :person_id AND revoked_at IS NULL"
                 " AND (expires_at IS NULL OR expires_at > :now)"
             ),
             values,
         )
-        if (held or 0) >= MAX_KEYS:
-            raise Conflict(f"You have {MAX_KEYS} keys already; revoke one first")
+        if (count or 0) >= MAX_KEYS:
+            raise Conflict(f"You already have {MAX_KEYS} API keys; revoke one first")
         row = connection.execute(
             text(
                 "INSERT INTO api_key (person_id, name, hash, hint, created_at, expires_at)"  # noqa: S608 - ours
@@ -88,16 +88,19 @@ def create(
             "api_key_created",
             actor=identity.username,
             person_id=identity.person_id,
-            target=kept,
+            target=checked_name,
             origin=origin,
             days=days,
         )
-    log.info("key for programs made", person_id=identity.person_id)
+    log.info("API key created", person_id=identity.person_id)
     return _api_key_info(row), key
 
 
 def identify(key: str, now: datetime | None = None) -> Identity | None:
-    """Whose key that is; None when it is nobody's, over, revoked, or of somebody deactivated."""
+    """Return the identity of *key*'s person; None if it is unknown, expired, revoked, or the person is deactivated.
+
+    Raises ServerUnavailable without Postgres.
+    """
     if len(key) != KEY_LENGTH or not key.startswith(API_KEY_PREFIX) or not key.isascii():
         return None
     now = now or datetime.now(UTC)
@@ -116,7 +119,7 @@ def identify(key: str, now: datetime | None = None) -> Identity | None:
                     text("UPDATE api_key SET last_used_at = :now WHERE id = :id"), {"now": now, "id": row.id}
                 )
     except (OperationalError, InterfaceError, PoolTimeout) as error:
-        raise ServerUnavailable("Postgres does not answer") from error
+        raise ServerUnavailable("Postgres is unavailable") from error
     if row is None:
         return None
     return Identity(
@@ -125,7 +128,7 @@ def identify(key: str, now: datetime | None = None) -> Identity | None:
 
 
 def list_active(person_id: int, now: datetime | None = None) -> list[ApiKeyInfo]:
-    """A person's keys that are still good, newest first."""
+    """Return a person's valid keys, newest first."""
     with transaction() as connection:
         rows = connection.execute(
             text(
@@ -138,7 +141,7 @@ def list_active(person_id: int, now: datetime | None = None) -> list[ApiKeyInfo]
 
 
 def revoke(identity: Identity, key_id: int, origin: Origin) -> None:
-    """End a key of one's own. Raises NotFound when there is no such key, or it is somebody else's."""
+    """Revoke one of the person's own keys. Raises NotFound when they have no such key."""
     with transaction() as connection:
         name = connection.scalar(
             text(
@@ -148,7 +151,7 @@ def revoke(identity: Identity, key_id: int, origin: Origin) -> None:
             {"id": key_id, "person_id": identity.person_id},
         )
         if name is None:
-            raise NotFound("There is no such key")
+            raise NotFound("You have no such API key")
         audit.record(
             connection,
             "api_key_revoked",
@@ -157,7 +160,7 @@ def revoke(identity: Identity, key_id: int, origin: Origin) -> None:
             target=name,
             origin=origin,
         )
-    log.info("key for programs revoked", person_id=identity.person_id)
+    log.info("API key revoked", person_id=identity.person_id)
 
 
 def _api_key_info(row: Row[Any]) -> ApiKeyInfo:

@@ -1,4 +1,4 @@
-"""The audit trail: who did what, when, from where. Written in the transaction of what it tells about."""
+"""The audit trail: who did what, when, from where; written in the transaction of the action itself."""
 
 import json
 from ipaddress import ip_address
@@ -50,7 +50,7 @@ def record(
     origin: Origin = UNKNOWN_ORIGIN,
     **details: Any,
 ) -> None:
-    """Add a line: *actor* (*person_id*, where known) did *action* to *target*. Details must hold no secret."""
+    """Insert an event: *actor* (with *person_id* if known) did *action* to *target*. Details must contain no secret."""
     connection.execute(
         text(
             "INSERT INTO audit_event (person_id, actor, action, target, ip_address, request_id, details) VALUES"
@@ -68,7 +68,7 @@ def record(
             else None,
         },
     )
-    from core import prometheus  # noqa: PLC0415 - who only imports this has nothing to count
+    from core import prometheus  # noqa: PLC0415 - keeps importing this module light
 
     prometheus.audit_events.labels(action).inc()
 
@@ -79,14 +79,15 @@ def _sanitized_detail(value: object) -> object:
     return sanitized(str(value), MAX_USER_AGENT_LENGTH)
 
 
-def sanitized(given: str, longest: int) -> str:
-    """The beginning of what somebody sent, with a mark where Postgres or a reader could stumble."""
-    kept = given[:longest]
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in kept)
+def sanitized(text: str, max_length: int) -> str:
+    """Truncate client-supplied text and replace unprintable characters (Postgres refuses NUL)."""
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text[:max_length]
+    )
 
 
 def ip_address_of(origin: Origin) -> str | None:
-    """The address, if it is one."""
+    """Return the IP address, without a zone; None if it is malformed."""
     try:
         return str(ip_address((origin.address or "").partition("%")[0]))
     except ValueError:

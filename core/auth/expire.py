@@ -1,4 +1,4 @@
-"""What is over is deleted after a while: tickets at once, sessions when nobody asks about them any more."""
+"""Delete expired tickets at once, and sessions 30 days after their end."""
 
 from datetime import datetime, timedelta
 
@@ -8,7 +8,7 @@ SESSION_RETENTION = timedelta(days=30)
 
 
 def delete_expired(connection: Connection, now: datetime) -> int:
-    """Delete them; safe to repeat. Returns how many rows went."""
+    """Delete expired rows and return their number; safe to repeat."""
     tickets = connection.execute(text("DELETE FROM ticket WHERE expires_at <= :now"), {"now": now}).rowcount
     sessions = connection.execute(
         text("DELETE FROM session WHERE least(expires_at, revoked_at) < :before"), {"before": now - SESSION_RETENTION}

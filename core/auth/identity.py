@@ -1,4 +1,4 @@
-"""Who is asking, once that is known, and what they may."""
+"""The authenticated person, the origin of a request, and the role check."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -11,7 +11,7 @@ Role = Literal["analyst", "admin"]
 
 @dataclass(frozen=True)
 class Identity:
-    """A person, signed in by a session or by an API key; role and preferences are those of the person's row."""
+    """A person authenticated by a session or an API key; role and preferences come from the person's row."""
 
     person_id: int
     username: str
@@ -28,7 +28,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a request comes from, for the audit trail: the address as trusted proxies tell it."""
+    """Where a request comes from, for the audit trail; the IP address is the one that trusted proxies reported."""
 
     address: str | None = None
     user_agent: str | None = None
@@ -36,9 +36,9 @@ class Origin:
 
 
 def require_role(identity: Identity | None, role: Role = "analyst") -> Identity:
-    """The person who asks. Raises NotSignedIn where there is none, Forbidden where an admin is needed."""
+    """Return *identity*. Raises NotSignedIn if it is None, Forbidden if *role* is admin and the person is not."""
     if identity is None:
         raise NotSignedIn("Sign in first")
     if role == "admin" and not identity.is_admin:
-        raise Forbidden("This is for admins")
+        raise Forbidden("Only admins may do this")
     return identity

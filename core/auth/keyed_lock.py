@@ -1,4 +1,4 @@
-"""One after the other: of guesses that come at once each is counted before the next is looked at."""
+"""Serialise concurrent sign-in attempts per key, so that parallel guesses cannot slip past the failure counter."""
 
 import threading
 from collections.abc import Iterator
@@ -6,17 +6,17 @@ from contextlib import contextmanager
 
 
 class KeyedLock:
-    """Lets one at a time through for each key, and as many keys at once as there are."""
+    """One lock per key; locks exist only while they are held or waited for."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: dict[str, tuple[threading.Lock, int]] = {}
+        self._locks: dict[str, tuple[threading.Lock, int]] = {}
 
     @contextmanager
     def hold(self, key: str) -> Iterator[None]:
         with self._lock:
-            own, waiting = self._held.get(key, (threading.Lock(), 0))
-            self._held[key] = own, waiting + 1
+            own, waiting = self._locks.get(key, (threading.Lock(), 0))
+            self._locks[key] = own, waiting + 1
         try:
             with own:
                 yield
@@ -24,17 +24,17 @@ class KeyedLock:
             self._release(key)
 
     def _release(self, key: str) -> None:
-        """Keep nothing of a key that nobody waits for."""
+        """Remove the lock of a key that no thread waits for."""
         with self._lock:
-            own, waiting = self._held[key]
+            own, waiting = self._locks[key]
             if waiting > 1:
-                self._held[key] = own, waiting - 1
+                self._locks[key] = own, waiting - 1
             else:
-                del self._held[key]
+                del self._locks[key]
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._locks)
 
 
 sign_in_locks = KeyedLock()
-"""Of this process: of several each may let one more through."""
+"""Of this process: with several processes, each may admit one attempt more."""

@@ -1,7 +1,7 @@
-"""Sessions: begun at sign-in, carried on by refresh tokens, ended at once for every tab. Postgres is the truth.
+"""Sessions with rotating refresh tokens. Postgres is the source of truth.
 
-A refresh answers with the next generation. The one before stays good, with the same answer, until the new one is
-first used, so that several tabs and a lost answer do no harm; anything older was stolen or replayed and ends it all.
+A refresh returns the next generation. The previous one stays valid, with the same result, until the new one is first
+used: concurrent tabs and a lost response do no harm. An older one was stolen or replayed and revokes the session.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,7 +31,7 @@ LAST_SEEN_INTERVAL = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class SessionTokens:
-    """What a browser or a program gets. `expires_in` is the access token's, in seconds."""
+    """The tokens of a session; `expires_in` and `refresh_expires_in` are in seconds."""
 
     access: str
     refresh: str
@@ -53,7 +53,7 @@ class SessionInfo:
 
 
 def start(person_id: int, origin: Origin, now: datetime | None = None) -> SessionTokens:
-    """Begin a session; its id is new, whatever the browser brought. Raises NotSignedIn for who may not come in."""
+    """Start a session with a new id. Raises NotSignedIn if the person does not exist or is deactivated."""
     now = now or datetime.now(UTC)
     session_id = uuid4()
     with transaction() as connection:
@@ -85,27 +85,30 @@ def start(person_id: int, origin: Origin, now: datetime | None = None) -> Sessio
 
 
 def refresh(refresh_token: str, origin: Origin, now: datetime | None = None) -> SessionTokens:
-    """Carry a session on. Raises InvalidToken; a token that was replaced twice ends the session for everybody."""
+    """Extend a session and return new tokens. Raises InvalidToken; reuse of an old token revokes the session."""
     now = now or datetime.now(UTC)
     session_id, generation = tokens.decode_refresh_token(secret_key(), refresh_token)
     with transaction() as connection:
         row = _lock_session(connection, session_id, now)
         if row is None or generation > row.generation:
             raise InvalidToken
-        stolen = generation < row.generation - 1
-        if stolen:
+        is_stolen = generation < row.generation - 1
+        if is_stolen:
             _revoke_stolen(connection, row, origin)
         else:
             row = _extend(connection, row, is_newest=generation == row.generation, origin=origin, now=now)
     invalidate_cached([session_id])
-    if stolen:
-        log.warning("refresh token used again, session ended", person_id=row.person_id)
+    if is_stolen:
+        log.warning("refresh token reused, session revoked", person_id=row.person_id)
         raise InvalidToken
     return _session_tokens(row, now)
 
 
 def get_live(session_id: UUID, now: datetime | None = None) -> LiveSession | None:
-    """The session, if it has not ended; `access_expires_at` may have passed. Raises ServerUnavailable without Postgres."""
+    """Return the session unless it ended; its access token may have expired.
+
+    Raises ServerUnavailable without Postgres.
+    """
     now = now or datetime.now(UTC)
     found = session_cache().get(session_id)
     if found is None:
@@ -116,7 +119,7 @@ def get_live(session_id: UUID, now: datetime | None = None) -> LiveSession | Non
 
 
 def identity_of(session_id: UUID, now: datetime | None = None) -> Identity | None:
-    """Who is signed in by this session; None when it ended or nobody refreshed it in time."""
+    """Return the person of a session; None if it ended or its access token expired."""
     now = now or datetime.now(UTC)
     found = get_live(session_id, now)
     return found.identity if found and found.access_expires_at > now else None
@@ -125,7 +128,7 @@ def identity_of(session_id: UUID, now: datetime | None = None) -> Identity | Non
 def revoke(
     session_id: UUID, reason: str, *, person_id: int | None = None, origin: Origin = audit.UNKNOWN_ORIGIN
 ) -> bool:
-    """End one session, of *person_id* if given; False when there is none to end. `sign_out` is its own reason."""
+    """Revoke one session, of *person_id* if given; return False if there is none. `sign_out` is audited as such."""
     with transaction() as connection:
         row = connection.execute(
             text("""
@@ -144,7 +147,7 @@ def revoke(
 
 
 def revoke_all(person_id: int, reason: str, keep: UUID | None = None, origin: Origin = audit.UNKNOWN_ORIGIN) -> int:
-    """End every session of a person but *keep*; returns how many."""
+    """Revoke all sessions of a person except *keep*; return their number."""
     with transaction() as connection:
         ended = revoke_all_in_transaction(connection, person_id, reason, keep)
         if ended:
@@ -163,7 +166,7 @@ def revoke_all(person_id: int, reason: str, keep: UUID | None = None, origin: Or
 
 
 def list_active(person_id: int, now: datetime | None = None) -> list[SessionInfo]:
-    """A person's sessions that have not ended, the one seen last first."""
+    """Return a person's active sessions, most recently used first."""
     with transaction() as connection:
         rows = connection.execute(
             text("""
@@ -179,7 +182,7 @@ def list_active(person_id: int, now: datetime | None = None) -> list[SessionInfo
 def revoke_all_in_transaction(
     connection: Connection, person_id: int, reason: str, keep: UUID | None = None
 ) -> Sequence[UUID]:
-    """End them in the caller's transaction; `forget` what this returns once that has committed."""
+    """Revoke them in the caller's transaction; pass the returned ids to `invalidate_cached` after the commit."""
     return connection.scalars(
         text("""
             UPDATE session SET revoked_at = now(), revoked_reason = :reason
@@ -196,7 +199,7 @@ def active_session_ids(connection: Connection, person_id: int) -> Sequence[UUID]
 
 
 def invalidate_cached(session_ids: Iterable[UUID]) -> None:
-    """Let the next who asks for these sessions ask Postgres."""
+    """Drop these sessions from the cache."""
     session_cache().invalidate(session_ids)
 
 
@@ -214,11 +217,13 @@ def _load_live(session_id: UUID, now: datetime) -> LiveSession | None:
             if row and row.last_seen_at < now - LAST_SEEN_INTERVAL:
                 _update_last_seen(connection, session_id, row.person_id, now)
     except (OperationalError, InterfaceError, PoolTimeout) as error:
-        raise ServerUnavailable("Postgres does not answer") from error
+        raise ServerUnavailable("Postgres is unavailable") from error
     if row is None:
         return None
-    who = Identity(row.person_id, row.username, row.role, row.display_name, session_id, preferences=row.preferences)
-    return LiveSession(who, row.access_expires_at, row.expires_at)
+    identity = Identity(
+        row.person_id, row.username, row.role, row.display_name, session_id, preferences=row.preferences
+    )
+    return LiveSession(identity, row.access_expires_at, row.expires_at)
 
 
 def _update_last_seen(connection: Connection, session_id: UUID, person_id: int, now: datetime) -> None:
@@ -231,7 +236,7 @@ def _update_last_seen(connection: Connection, session_id: UUID, person_id: int, 
 
 
 def _lock_session(connection: Connection, session_id: UUID, now: datetime) -> Row[Any] | None:
-    """The session's row, locked: of tabs that refresh at once each sees what the one before has done."""
+    """Return the session's row, locked, so that concurrent refreshes see each other's result."""
     return connection.execute(
         text("""
             SELECT session.id, person_id, username, role, generation, access_expires_at, expires_at, session.created_at
@@ -278,7 +283,7 @@ def _access_until(now: datetime) -> datetime:
 
 
 def _expires_at(created_at: datetime, now: datetime) -> datetime:
-    """It slides with use, but not for ever."""
+    """Return the sliding expiry, at most MAX_SESSION_DAYS after creation."""
     return min(now + timedelta(days=settings().refresh_token_days), created_at + timedelta(days=MAX_SESSION_DAYS))
 
 

@@ -1,7 +1,7 @@
-"""Coming in: sign-in, registration, a changed password, the first admin.
+"""Sign-in, registration and password change.
 
-Whoever is refused learns nothing: the sentence is the same for an unknown name, a wrong password, a deactivated
-person and a name that is being guessed, and bcrypt runs exactly once for each of them.
+A refusal reveals nothing: the message is the same for an unknown name, a wrong password, a deactivated person and a
+throttled name, and bcrypt runs exactly once in each case.
 """
 
 import time
@@ -31,28 +31,30 @@ Sleep = Callable[[float], None]
 
 
 class SignInRefused(NotSignedIn):
-    """The same for every reason."""
+    """Raised with the same message for every reason."""
 
     def __init__(self) -> None:
         super().__init__("Name or password is wrong")
 
 
 def sign_in(username: str, password: str, origin: Origin, sleep: Sleep = time.sleep) -> Person:
-    """Who that is. Raises SignInRefused, and RateLimitExceeded after too many failures from that address."""
+    """Authenticate *username* and *password* and return the person.
+
+    Raises SignInRefused, and RateLimitExceeded after too many failures from this IP address.
+    """
     name = _normalized_username(username)
     with sign_in_locks.hold(limiter.name_and_network(name, origin.address)):
         limiter.check_sign_in(name, origin.address)
-        found = _find_password_row(
-            username
-        )  # no connection is held from here on: bcrypt takes long, and so may the pause
-        fits = passwords.verify_password(password, found.password_hash if found else None)
+        # Reads and returns its connection to the pool: bcrypt takes long, and so may the delay.
+        found = _find_password_row(username)
+        matches = passwords.verify_password(password, found.password_hash if found else None)
         sleep(throttle.current_delay_seconds(name))
-        # Once more: of many tries at once in several processes, those beyond the limit learn nothing either.
+        # Again: concurrent attempts in other processes may have reached the limit meanwhile.
         limiter.check_sign_in(name, origin.address)
-        person = _confirm_and_record(found, origin) if found and fits and found.active else None
+        person = _confirm_and_record(found, origin) if found and matches and found.active else None
         if person is None:
             _refuse_sign_in(name, found, origin)
-    log.info("signed in", person_id=person.id)
+    log.info("person signed in", person_id=person.id)
     return person
 
 
@@ -64,23 +66,26 @@ def register(
     origin: Origin,
     invite: str | None = None,
 ) -> Person:
-    """Add an analyst, or what the invitation says. Raises Forbidden where nobody may register, BadInput, Conflict,
-    InvalidTicket, RateLimitExceeded."""
+    """Create an analyst, or a person with the invitation's role.
+
+    Raises Forbidden where registration is closed or needs an invitation, BadInput, Conflict, InvalidTicket,
+    RateLimitExceeded.
+    """
     mode = settings().registration_mode
     if mode == "closed":
         raise Forbidden("Registration is closed; ask an admin")
     if mode == "invite" and not invite:
         raise Forbidden("Registration needs an invitation; ask an admin")
-    offered = tickets.check_invite(invite) if invite else None
-    role = offered.role if offered else "analyst"
-    newcomer = NewPerson.of(username, _registration_email(email, offered), display_name, role)
+    invitation = tickets.check_invite(invite) if invite else None
+    role = invitation.role if invitation else "analyst"
+    new_person = NewPerson.of(username, _registration_email(email, invitation), display_name, role)
     passwords.check_strength(password)
     _count_registration(origin)
     stored = passwords.hash_password(password)
     with transaction() as connection:
         if invite:
             tickets.redeem_invite(connection, invite)
-        person = people.insert(connection, newcomer, stored)
+        person = people.insert(connection, new_person, stored)
         audit.record(
             connection,
             "registered",
@@ -88,16 +93,16 @@ def register(
             person_id=person.id,
             origin=origin,
             role=role,
-            invited=offered is not None,
+            invited=invitation is not None,
         )
-    log.info("registered", person_id=person.id, role=role)
+    log.info("person registered", person_id=person.id, role=role)
     return person
 
 
 def change_password(identity: Identity, old: str, new: str, origin: Origin, keep_session: UUID | None = None) -> None:
-    """Set a new password for who knows the old one; all sessions but *keep_session* end.
+    """Replace the old password by a new one; all sessions except *keep_session* end.
 
-    Raises BadInput when the old one is wrong or the new one cannot be used, RateLimitExceeded after too many wrong ones.
+    Raises BadInput when the old one is wrong or the new one too weak, RateLimitExceeded after too many wrong ones.
     """
     passwords.check_strength(new)
     name = _normalized_username(identity.username)
@@ -112,7 +117,7 @@ def change_password(identity: Identity, old: str, new: str, origin: Origin, keep
         values = {"stored": stored, "id": identity.person_id, "seen": found.password_hash}
         change = "UPDATE person SET password_hash = :stored WHERE id = :id AND password_hash = :seen AND active"
         if not connection.execute(text(change), values).rowcount:
-            raise BadInput("The old password is wrong")  # it was changed while this was typed
+            raise BadInput("The old password is wrong")  # changed concurrently
         connection.execute(text("DELETE FROM ticket WHERE person_id = :id"), values)
         ended = sessions.revoke_all_in_transaction(connection, identity.person_id, "password_changed", keep_session)
         audit.record(
@@ -127,37 +132,39 @@ def change_password(identity: Identity, old: str, new: str, origin: Origin, keep
     log.info("password changed", person_id=identity.person_id, sessions_ended=len(ended))
 
 
-def _registration_email(given: str | None, offered: Invite | None) -> str | None:
-    """The address to keep: an invitation that names one is for nobody else."""
-    if offered is None or offered.email is None:
+def _registration_email(given: str | None, invitation: Invite | None) -> str | None:
+    """Return the address to store. Raises BadInput when the invitation is for another address."""
+    if invitation is None or invitation.email is None:
         return given
-    if given and given.lower() != offered.email.lower():
-        raise BadInput("This invitation is for another e-mail address; leave it empty, or give the one it was sent to")
-    return offered.email
+    if given and given.lower() != invitation.email.lower():
+        raise BadInput(
+            "This invitation is for another e-mail address; leave the field empty, or enter the address it was sent to"
+        )
+    return invitation.email
 
 
 def _normalized_username(username: str) -> str:
-    """A name as failures are counted and told: one for all its spellings, and bounded."""
+    """Return the name under which failures are counted and logged: normalised, lower case, truncated."""
     return audit.sanitized(unicodedata.normalize("NFC", username[:256]).lower(), audit.MAX_NAME_LENGTH)
 
 
 def _find_password_row(username: str) -> Row[Any] | None:
     try:
-        kept = check_username(username)
+        name = check_username(username)
     except BadInput:
-        kept = ""  # nobody is called that; asking costs the same
+        name = ""  # no such username; the query takes the same time
     with transaction() as connection:
         return connection.execute(
-            text("SELECT id, password_hash, active FROM person WHERE lower(username) = lower(:name)"), {"name": kept}
+            text("SELECT id, password_hash, active FROM person WHERE lower(username) = lower(:name)"), {"name": name}
         ).one_or_none()
 
 
 def _confirm_and_record(found: Row[Any], origin: Origin) -> Person | None:
-    """The person, unless bcrypt took so long that their password was replaced or they were deactivated meanwhile."""
+    """Return the person, or None if their password changed or they were deactivated while bcrypt ran."""
     with transaction() as connection:
         person = people.fetch_person(connection, found.id, lock=True)
-        same = text("SELECT password_hash = :stored FROM person WHERE id = :id")
-        if not person.active or not connection.scalar(same, {"stored": found.password_hash, "id": found.id}):
+        is_unchanged = text("SELECT password_hash = :stored FROM person WHERE id = :id")
+        if not person.active or not connection.scalar(is_unchanged, {"stored": found.password_hash, "id": found.id}):
             return None
         audit.record(connection, "sign_in", actor=person.username, person_id=person.id, origin=origin)
     return person
@@ -177,7 +184,7 @@ def _count_failure(name: str, origin: Origin) -> None:
 
 
 def _count_registration(origin: Origin) -> None:
-    """As many as sign-ins may fail from one address: nobody fills the table, or tries which names are taken."""
+    """Limit registrations per address like failed sign-ins: against flooding, and against probing for taken names."""
     item = limiter.configured_limit("sign_in")
     if item is None:
         return

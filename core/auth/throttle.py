@@ -1,6 +1,6 @@
-"""A name that fails often, from wherever, is answered a little later each time, and never locked.
+"""Throttle sign-in attempts per username, from any address: increasing delays of at most two seconds, never a lock.
 
-Who guesses one name from many addresses gets few tries an hour; its owner waits two seconds at most.
+The account's owner is not locked out by someone else's guesses.
 """
 
 from contextlib import suppress
@@ -21,14 +21,14 @@ FAILURE_LIMIT = "40/15 minutes"
 
 
 def record_failure(name: str) -> None:
-    """Count a failure for *name* from anywhere; unknown names count like known."""
+    """Count a failed sign-in for *name*, existing or not."""
     if settings().limit_sign_in:
-        with suppress(RateLimitExceeded):  # as full as it gets
+        with suppress(RateLimitExceeded):  # the window is full
             limiter.limiter().acquire("sign_in", _failure_limit(), _key(name), 1)
 
 
 def current_delay_seconds(name: str) -> float:
-    """How long who tries *name* now has to wait."""
+    """Return the delay of an attempt for *name* now."""
     if not settings().limit_sign_in:
         return 0.0
     state = limiter.limiter().peek("sign_in", _failure_limit(), _key(name))
@@ -36,7 +36,7 @@ def current_delay_seconds(name: str) -> float:
 
 
 def delay_seconds(failures: int) -> float:
-    """A few failures are free: people mistype."""
+    """Return the delay after so many failures; the first FREE_FAILURES cost nothing."""
     return min(MAX_DELAY_SECONDS, max(0, failures - FREE_FAILURES) * STEP_SECONDS)
 
 

@@ -1,6 +1,6 @@
-"""Tickets: what is good once and soon over. A sign-in on its way to a cookie, a reset link, an invitation.
+"""One-time, short-lived tickets: sign-in hand-over to a cookie, password reset links, invitations.
 
-Only a hash is stored, and using one deletes its row: of two who use it at once one gets nothing.
+Only a hash is stored, and redeeming deletes the row, so that of two concurrent uses one fails.
 """
 
 import hmac
@@ -32,7 +32,7 @@ MAX_TICKET_LENGTH = 200
 
 
 class InvalidTicket(NotSignedIn):
-    """A ticket that nobody issued, that is over, or that was used."""
+    """A ticket that is unknown, expired or already used."""
 
 
 @dataclass(frozen=True)
@@ -45,60 +45,63 @@ class Invite:
 
 
 def issue_sign_in(person_id: int, nonce: str, now: datetime | None = None) -> str:
-    """A ticket for the browser that holds *nonce*, to be exchanged for its session."""
+    """Issue a ticket that the browser with *nonce* exchanges for a session."""
     with transaction() as connection:
         return _issue(connection, "sign_in", person_id, SIGN_IN_LIFETIME, now, nonce=nonce)
 
 
 def redeem_sign_in(ticket: str, nonce: str, now: datetime | None = None) -> int:
-    """The person's id, once. Raises InvalidTicket; a wrong *nonce* uses the ticket up all the same."""
+    """Redeem the ticket and return the person's id. Raises InvalidTicket; a wrong *nonce* consumes the ticket too."""
     with transaction() as connection:
         row = _redeem(connection, "sign_in", ticket, now)
     if row is None or not nonce or not hmac.compare_digest(bytes(row.nonce_hash or b""), _hash(nonce)):
-        raise InvalidTicket("This sign-in took too long or was used already; sign in again")
+        raise InvalidTicket("This sign-in expired or was already used; sign in again")
     return int(row.person_id)
 
 
 def issue_reset(actor: Actor, person_id: int, origin: Origin, now: datetime | None = None) -> str:
-    """A token with which somebody sets a new password; earlier ones of that person end. Raises Conflict, NotFound."""
+    """Issue a password reset token and revoke earlier ones of that person. Raises Conflict, Forbidden, NotFound."""
     with transaction() as connection:
-        name, by = people.require_admin_actor(connection, actor)
+        name, actor_id = people.require_admin_actor(connection, actor)
         person = people.fetch_person(connection, person_id, lock=True)
         if not person.active:
-            raise Conflict(f"{person.username} is deactivated; activate first")
+            raise Conflict(f"{person.username} is deactivated; activate the person first")
         connection.execute(text("DELETE FROM ticket WHERE person_id = :id AND purpose = 'reset'"), {"id": person_id})
-        token = _issue(connection, "reset", person_id, RESET_LIFETIME, now, details={"by": by})
-        audit.record(connection, "reset_link_created", actor=name, person_id=by, target=person.username, origin=origin)
-    log.info("reset link made", person_id=person_id)
+        token = _issue(connection, "reset", person_id, RESET_LIFETIME, now, details={"by": actor_id})
+        audit.record(connection, "reset_link_created", actor=name, person_id=actor_id, target=person.username, origin=origin)
+    log.info("password reset link created", person_id=person_id)
     return token
 
 
 def check_reset(token: str, now: datetime | None = None) -> Person:
-    """Whose password the token can set; it stays good. Raises InvalidTicket."""
+    """Return the person whose password the token can set, without redeeming it. Raises InvalidTicket."""
     with transaction() as connection:
         row = _find_valid(connection, "reset", token, now)
         person = people.fetch_person(connection, row.person_id) if row else None
     if person is None or not person.active:
-        raise InvalidTicket("This link is over or was used already; ask for a new one")
+        raise InvalidTicket("This link expired or was already used; ask for a new one")
     return person
 
 
 def redeem_reset(
-    token: str, new_password: str, *, end_api_keys: bool = True, origin: Origin, now: datetime | None = None
+    token: str, new_password: str, *, revoke_api_keys: bool = True, origin: Origin, now: datetime | None = None
 ) -> Person:
-    """Set the password, once; all sessions end, and API keys unless kept. Raises BadInput, InvalidTicket."""
+    """Redeem the token and set the password; all sessions end, and API keys unless kept.
+
+    Raises BadInput, InvalidTicket.
+    """
     person = check_reset(token, now)
     passwords.check_strength(new_password)
     stored = passwords.hash_password(new_password)
     with transaction() as connection:
         row = _redeem(connection, "reset", token, now)
         if row is None or row.person_id != person.id:
-            raise InvalidTicket("This link is over or was used already; ask for a new one")
+            raise InvalidTicket("This link expired or was already used; ask for a new one")
         values = {"stored": stored, "id": person.id}
         connection.execute(text("UPDATE person SET password_hash = :stored WHERE id = :id"), values)
         connection.execute(text("DELETE FROM ticket WHERE person_id = :id"), values)
         ended = sessions.revoke_all_in_transaction(connection, person.id, "password_reset")
-        keys = _revoke_api_keys(connection, person.id) if end_api_keys else 0
+        keys = _revoke_api_keys(connection, person.id) if revoke_api_keys else 0
         audit.record(
             connection,
             "password_reset",
@@ -121,23 +124,23 @@ def issue_invite(
     days: int = 7,
     now: datetime | None = None,
 ) -> str:
-    """A token with which somebody registers once. Raises BadInput, and Conflict where nobody may register."""
+    """Issue an invitation to register once. Raises BadInput, Forbidden, and Conflict where registration is closed."""
     if role not in {"analyst", "admin"}:
-        raise BadInput(f"There is no role {role[:20]!r}; the roles are analyst and admin")
+        raise BadInput(f"Unknown role {role[:20]!r}; the roles are analyst and admin")
     if not 1 <= days <= MAX_INVITE_DAYS:
-        raise BadInput(f"An invitation lasts from 1 to {MAX_INVITE_DAYS} days")
+        raise BadInput(f"An invitation is valid for 1 to {MAX_INVITE_DAYS} days")
     if settings().registration_mode == "closed":
         raise Conflict("Registration is closed (REGISTRATION=closed); create the person instead")
     details: dict[str, Any] = {"role": role, "email": check_email(email)}
     with transaction() as connection:
-        name, by = people.require_admin_actor(connection, actor)
-        details |= {"by": by}
+        name, actor_id = people.require_admin_actor(connection, actor)
+        details |= {"by": actor_id}
         token = _issue(connection, "invite", None, timedelta(days=days), now, details=details)
         audit.record(
             connection,
             "invite_created",
             actor=name,
-            person_id=by,
+            person_id=actor_id,
             target=email or None,
             origin=origin,
             role=role,
@@ -147,9 +150,9 @@ def issue_invite(
 
 
 def revoke_invite(actor: Actor, invite_id: str, origin: Origin) -> None:
-    """End an invitation that nobody has used; *invite_id* as lists of them tell it. Raises Forbidden, NotFound."""
+    """Revoke an unused invitation by the id that lists of them show. Raises Forbidden, NotFound."""
     with transaction() as connection:
-        name, by = people.require_admin_actor(connection, actor)
+        name, actor_id = people.require_admin_actor(connection, actor)
         row = connection.execute(
             text(
                 "DELETE FROM ticket WHERE purpose = 'invite' AND encode(hash, 'hex') = :id AND expires_at > now()"
@@ -158,33 +161,33 @@ def revoke_invite(actor: Actor, invite_id: str, origin: Origin) -> None:
             {"id": invite_id},
         ).one_or_none()
         if row is None:
-            raise NotFound("This invitation is over or was used already")
+            raise NotFound("This invitation expired or was already used")
         audit.record(
             connection,
             "invite_withdrawn",
             actor=name,
-            person_id=by,
+            person_id=actor_id,
             target=row.details.get("email"),
             origin=origin,
             role=row.details["role"],
         )
-    log.info("invitation withdrawn")
+    log.info("invitation revoked")
 
 
 def check_invite(token: str, now: datetime | None = None) -> Invite:
-    """What the invitation offers; it stays good. Raises InvalidTicket."""
+    """Return the invitation without redeeming it. Raises InvalidTicket."""
     with transaction() as connection:
         return _invite(_find_valid(connection, "invite", token, now))
 
 
 def redeem_invite(connection: Connection, token: str, now: datetime | None = None) -> Invite:
-    """Use the invitation up in the transaction that adds the person. Raises InvalidTicket."""
+    """Redeem the invitation in the transaction that creates the person. Raises InvalidTicket."""
     return _invite(_redeem(connection, "invite", token, now))
 
 
 def _invite(row: Row[Any] | None) -> Invite:
     if row is None:
-        raise InvalidTicket("This invitation is over or was used already; ask for a new one")
+        raise InvalidTicket("This invitation expired or was already used; ask for a new one")
     return Invite(cast("Role", row.details["role"]), row.details.get("email"), row.expires_at)
 
 
@@ -198,7 +201,7 @@ def _issue(
     connection: Connection,
     purpose: Purpose,
     person_id: int | None,
-    lasts: timedelta,
+    lifetime: timedelta,
     now: datetime | None,
     *,
     nonce: str | None = None,
@@ -216,7 +219,7 @@ def _issue(
             "person_id": person_id,
             "nonce": _hash(nonce) if nonce else None,
             "details": json.dumps(details) if details else None,
-            "expires_at": (now or datetime.now(UTC)) + lasts,
+            "expires_at": (now or datetime.now(UTC)) + lifetime,
         },
     )
     return token
@@ -237,5 +240,5 @@ def _redeem(connection: Connection, purpose: Purpose, token: str, now: datetime 
 
 
 def _hash(token: str) -> bytes:
-    # What is longer than any of ours is none of ours, and costs no more than one.
+    # Truncated: hashing a long forged token must not cost more than hashing a real one.
     return sha256(token[:MAX_TICKET_LENGTH].encode("utf-8", "surrogatepass")).digest()

@@ -1,6 +1,6 @@
-"""What a signed-in browser holds: a short-lived access token (JWT), and the refresh token that gets the next. Pure.
+"""Access tokens (short-lived JWTs) and refresh tokens (pure).
 
-Neither is stored: one is signed, the other is an HMAC over the session and its generation.
+Neither is stored: the first is signed, the second is an HMAC over the session id and its generation.
 """
 
 import hmac
@@ -23,7 +23,7 @@ REFRESH_TOKEN_FIELDS = 3
 
 
 class InvalidToken(NotSignedIn):
-    """A token that is not good; it says no more, because who forges one would like to know."""
+    """A token that is malformed, forged or expired; the message does not reveal which."""
 
     def __init__(self) -> None:
         super().__init__("Your session cannot be continued; sign in again")
@@ -31,19 +31,19 @@ class InvalidToken(NotSignedIn):
 
 @dataclass(frozen=True)
 class Claims:
-    """What an access token says. `role` is a hint for display: what somebody may is read from the person's row."""
+    """The claims of an access token. `role` is for display only: permissions come from the person's row."""
 
     sub: int  # the person
     sid: UUID  # the session
     role: str
-    iat: int  # seconds since 1970, as is exp
+    iat: int  # Unix time, as is exp
     exp: int
     jti: str
 
 
 def access_token(key: bytes, *, person_id: int, session_id: UUID, role: str, now: datetime, minutes: float) -> str:
-    """Sign a token that is good for *minutes* from *now*."""
-    import jwt  # noqa: PLC0415 - a tenth of a second that `/health` need not wait for
+    """Return a signed token that is valid for *minutes* from *now*."""
+    import jwt  # noqa: PLC0415 - takes a tenth of a second; `/health` answers before
 
     claims = {
         "sub": str(person_id),
@@ -58,17 +58,17 @@ def access_token(key: bytes, *, person_id: int, session_id: UUID, role: str, now
 
 
 def decode_access_token(key: bytes, token: str, now: datetime) -> Claims:
-    """Read a token that we signed and that is good at *now*. Raises InvalidToken for everything else."""
+    """Verify a token and return its claims. Raises InvalidToken unless we signed it and it is valid at *now*."""
     import jwt  # noqa: PLC0415 - as above
 
     if len(token) > MAX_TOKEN_LENGTH:
         raise InvalidToken
-    # Its time is compared below, with the caller's clock instead of the library's.
+    # Expiry is checked below with the caller's clock instead of the library's.
     checks: Any = {"require": list(REQUIRED_CLAIMS), "verify_exp": False, "verify_iat": False, "verify_nbf": False}
     try:
         found = jwt.decode(token, key, algorithms=[ALGORITHM], audience=AUDIENCE, options=checks)
         claims = _claims(found)
-    # A claim of another type than ours and text that is no text: each is just not a token of ours.
+    # Claims of a wrong type and text that cannot be encoded: not tokens of ours.
     except (jwt.PyJWTError, ValueError, TypeError):
         _raise_invalid_token()
     if claims.exp <= now.timestamp():
@@ -81,7 +81,7 @@ def refresh_token(key: bytes, session_id: UUID, generation: int) -> str:
 
 
 def decode_refresh_token(key: bytes, token: str) -> tuple[UUID, int]:
-    """The session and the generation of a refresh token of ours. Raises InvalidToken for everything else."""
+    """Verify a refresh token and return its session id and generation. Raises InvalidToken."""
     parts = token.split(".") if len(token) <= MAX_TOKEN_LENGTH and token.isascii() else []
     if len(parts) != REFRESH_TOKEN_FIELDS or not parts[1].isdecimal():
         raise InvalidToken
@@ -89,14 +89,14 @@ def decode_refresh_token(key: bytes, token: str) -> tuple[UUID, int]:
         session_id, generation = UUID(parts[0]), int(parts[1])
     except ValueError:
         _raise_invalid_token()
-    # The whole token is compared, so that it can be written in one way only.
+    # Compare the whole token, so that each has one spelling only.
     if generation > MAX_GENERATION or not hmac.compare_digest(token, refresh_token(key, session_id, generation)):
         raise InvalidToken
     return session_id, generation
 
 
 def _signature(key: bytes, session_id: UUID, generation: int) -> str:
-    # Named, so that nothing else that is signed with this key can pass for it.
+    # The prefix keeps other values signed with this key from being accepted.
     digest = hmac.digest(key, f"refresh:{session_id}:{generation}".encode(), sha256)
     return urlsafe_b64encode(digest).rstrip(b"=").decode()
 

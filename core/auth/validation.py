@@ -1,4 +1,4 @@
-"""What people may be called, and how an e-mail address looks. Pure."""
+"""Validation of usernames, display names and e-mail addresses (pure)."""
 
 import re
 import unicodedata
@@ -9,42 +9,42 @@ MAX_USERNAME_LENGTH = 64
 MAX_DISPLAY_NAME_LENGTH = 100
 MAX_EMAIL_LENGTH = 254
 EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
-# Emoji and several scripts join characters with these; everything else that cannot be seen is refused.
+# Emoji and several scripts join characters with these; other invisible characters are refused.
 JOINERS = "\u200c\u200d"
 
 
 def check_username(username: str) -> str:
-    """The name as it is kept (NFC). Raises BadInput, saying why, when nobody can be called that."""
-    kept = _checked_text(username, "A username", MAX_USERNAME_LENGTH)
-    if "/" in kept:
-        raise BadInput("A username cannot hold a slash")
-    return kept
+    """Return the username, NFC-normalised. Raises BadInput, naming the violated rule."""
+    normalized = _checked_text(username, "A username", MAX_USERNAME_LENGTH)
+    if "/" in normalized:
+        raise BadInput("A username cannot contain a slash")
+    return normalized
 
 
 def check_display_name(name: str | None) -> str | None:
-    """The name as it is kept; None for none. Raises BadInput."""
+    """Return the name, NFC-normalised; None if empty. Raises BadInput."""
     return _checked_text(name, "A name", MAX_DISPLAY_NAME_LENGTH) if name else None
 
 
 def check_email(email: str | None) -> str | None:
-    """The address as it is kept; None for none. Raises BadInput unless it looks like one."""
+    """Return the address, NFC-normalised; None if empty. Raises BadInput unless it looks like one."""
     if not email:
         return None
-    kept = _checked_text(email, "An e-mail address", MAX_EMAIL_LENGTH)
-    if not EMAIL.fullmatch(kept):
-        raise BadInput("That is no e-mail address; it looks like name@example.org")
-    return kept
+    normalized = _checked_text(email, "An e-mail address", MAX_EMAIL_LENGTH)
+    if not EMAIL.fullmatch(normalized):
+        raise BadInput("Not an e-mail address; write it like name@example.org")
+    return normalized
 
 
-def _checked_text(given: str, what: str, longest: int) -> str:
-    # Cut before composing: a text of millions must not cost more than one that fits.
-    kept = unicodedata.normalize("NFC", given[: 4 * longest + 1])
-    if not kept.strip():
+def _checked_text(given: str, what: str, max_length: int) -> str:
+    # Truncate before normalising: a huge text must not cost more than a valid one.
+    normalized = unicodedata.normalize("NFC", given[: 4 * max_length + 1])
+    if not normalized.strip():
         raise BadInput(f"{what} needs at least one character")
-    if len(kept) > longest or len(given) > 4 * longest:
-        raise BadInput(f"{what} has at most {longest} characters")
-    if kept != kept.strip() or kept[0] in JOINERS or kept[-1] in JOINERS:
-        raise BadInput(f"{what} has no spaces at its ends")
-    if not all(character.isprintable() or character in JOINERS for character in kept):
-        raise BadInput(f"{what} cannot hold characters that nobody sees")
-    return kept
+    if len(normalized) > max_length or len(given) > 4 * max_length:
+        raise BadInput(f"{what} has at most {max_length} characters")
+    if normalized != normalized.strip() or normalized[0] in JOINERS or normalized[-1] in JOINERS:
+        raise BadInput(f"{what} cannot begin or end with a space")
+    if not all(character.isprintable() or character in JOINERS for character in normalized):
+        raise BadInput(f"{what} cannot contain invisible characters")
+    return normalized

@@ -131,7 +131,7 @@ def test_a_reset_link_sets_a_password_once(read: OpenMonitoredPage, known: Datab
     page.get_by_role("button", name="Sign out").click()
     reader.wait_until_ready("Sign in")
     reader.open(f"/reset#{secret}", "New password")
-    expect(page.get_by_text("This link is over or was used already")).to_be_visible()
+    expect(page.get_by_text("This link expired or was already used")).to_be_visible()
 
 
 def test_a_key_is_shown_once_and_the_theme_persists(read: OpenMonitoredPage):

@@ -122,7 +122,7 @@ def test_spaces_around_a_password_belong_to_it(visit, without_limit):
         ("ada", "passphrase 1", None, "needs at least one capital letter"),
         ("ada", PASSWORD, "Another 1", "The two passwords differ"),
         ("", PASSWORD, None, "A username needs at least one character"),
-        ("READER", PASSWORD, None, "The name READER is taken"),
+        ("READER", PASSWORD, None, "The username READER is taken"),
     ],
 )
 def test_a_refused_registration_shows_the_reason(visit, person, username, password, repeated, reason):
@@ -153,7 +153,7 @@ def test_an_invitation_is_required_shows_its_offer_and_works_once(visit, monkeyp
     assert people.find_by_username("ada").role == "admin"
     again = visit("register")
     find_field(again, "Paste the link or the code you were sent").set_value(secret).run()
-    assert "This invitation is over or was used already" in page_text(again)
+    assert "This invitation expired or was already used" in page_text(again)
 
 
 def test_a_reset_link_sets_the_password_without_signing_in(visit, person, database):

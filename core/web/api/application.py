@@ -32,8 +32,8 @@ from core.web.middleware.error_responses import ErrorResponses
 
 VERSION = "1"
 ROUTER_MODULES = (auth, people, github, accounts, repositories, languages, movers, changes, scene, ingestions, tracking)
-DESCRIPTION = """Read the history that Almanac stores. Each number is what GitHub reported at a stated time; a number that
-was not collected is null, never zero.
+DESCRIPTION = """Read the history that Almanac stores. Each number is what GitHub reported at a stated time; a number
+that was not collected is null, never zero.
 
 - **Authentication**: an API key or an access token (`Authorization: Bearer …`), or a signed-in browser's cookies.
 - **Pagination**: repeat the request with `next_cursor` as `cursor` until it is null. Append `.csv` or `.parquet` to the

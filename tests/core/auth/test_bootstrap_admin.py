@@ -38,7 +38,7 @@ def test_a_password_that_is_set_is_used_and_not_told(database: Connection, redis
     ("given", "sentence"),
     [
         ({"admin_password": "weak"}, "ADMIN_PASSWORD cannot be used: A password has at least 8 characters"),
-        ({"admin_username": "a/b"}, "ADMIN_USERNAME cannot be used: A username cannot hold a slash"),
+        ({"admin_username": "a/b"}, "ADMIN_USERNAME cannot be used: A username cannot contain a slash"),
         ({"admin_username": ""}, "ADMIN_USERNAME cannot be used: A username needs"),
     ],
 )

@@ -40,8 +40,8 @@ def test_any_unicode_will_do(good: str) -> None:
         ("Aa1" * 1_000_000, "at most 128 characters"),
         ("password1", "at least one capital letter"),
         ("Password", "at least one digit"),
-        ("Pass\0word1", "cannot hold a NUL"),
-        ("Password1\ud800", "half a character"),
+        ("Pass\0word1", "cannot contain a NUL"),
+        ("Password1\ud800", "lone surrogate"),
     ],
 )
 def test_what_is_missing_is_said(bad: str, sentence: str) -> None:

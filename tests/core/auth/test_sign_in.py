@@ -197,7 +197,7 @@ def test_no_log_line_tells_a_password_or_a_name(add: AddPerson) -> None:
         add("ada")
         sign_in.sign_in("ada", PASSWORD, ORIGIN)
         refusal_message("ada", "Wrong password 1")
-    assert [line["event"] for line in lines] == ["person created", "signed in", "sign-in refused"]
+    assert [line["event"] for line in lines] == ["person created", "person signed in", "sign-in refused"]
     assert "assword" not in str([line.values() for line in lines])
     assert PASSWORD not in str(lines)
 

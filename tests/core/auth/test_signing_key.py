@@ -49,7 +49,7 @@ def test_who_starts_at_once_gets_the_same_key(tmp_path: Path) -> None:
 
 def test_a_broken_file_is_named_and_not_used(tmp_path: Path) -> None:
     (tmp_path / "secret_key").write_text("")
-    with pytest.raises(ServerUnavailable, match="holds no secret key"):
+    with pytest.raises(ServerUnavailable, match="contains no valid secret key"):
         secret_key()
 
 

@@ -113,7 +113,9 @@ def test_a_reset_link_sets_the_password_once_and_ends_everything(add: AddPerson,
 def test_keys_may_be_kept(add: AddPerson) -> None:
     ada = add()
     _, key = api_keys.create(signed_in_identity(ada), "laptop", None, ORIGIN)
-    tickets.redeem_reset(tickets.issue_reset("test", ada.id, ORIGIN), NEW_PASSWORD, end_api_keys=False, origin=ORIGIN)
+    tickets.redeem_reset(
+        tickets.issue_reset("test", ada.id, ORIGIN), NEW_PASSWORD, revoke_api_keys=False, origin=ORIGIN
+    )
     assert api_keys.identify(key) is not None
 
 
@@ -159,7 +161,7 @@ def test_of_two_who_use_a_link_at_once_one_sets_the_password(committing_database
 
 @pytest.mark.parametrize("days", [0, -1, 91, 10**9])
 def test_an_invitation_lasts_for_days_not_for_ever(add: AddPerson, days: int) -> None:
-    with pytest.raises(BadInput, match="from 1 to 90 days"):
+    with pytest.raises(BadInput, match="for 1 to 90 days"):
         tickets.issue_invite("test", ORIGIN, days=days)
 
 
