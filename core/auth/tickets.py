@@ -68,7 +68,9 @@ def issue_reset(actor: Actor, person_id: int, origin: Origin, now: datetime | No
             raise Conflict(f"{person.username} is deactivated; activate the person first")
         connection.execute(text("DELETE FROM ticket WHERE person_id = :id AND purpose = 'reset'"), {"id": person_id})
         token = _issue(connection, "reset", person_id, RESET_LIFETIME, now, details={"by": actor_id})
-        audit.record(connection, "reset_link_created", actor=name, person_id=actor_id, target=person.username, origin=origin)
+        audit.record(
+            connection, "reset_link_created", actor=name, person_id=actor_id, target=person.username, origin=origin
+        )
     log.info("password reset link created", person_id=person_id)
     return token
 
