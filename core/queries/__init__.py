@@ -1,1 +1,1 @@
-"""Questions to the database: one module a subject, SQL in, frames out."""
+"""Read queries: one module per subject, SQL in, DataFrames or typed records out."""

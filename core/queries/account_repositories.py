@@ -1,4 +1,4 @@
-"""An account's repositories one by one, with the course of their stars."""
+"""The repositories of one account, with their stars over the last year."""
 
 import json
 from datetime import datetime
@@ -49,11 +49,11 @@ def list_repositories(account_id: int, as_of: datetime | None) -> DataFrame:
 
     full_name, description, language  text, as they are now
     stars, forks                      int
-    stars_30d                         growth up to checked_at; null where nobody looked then
-    course                            list of stars every four weeks of the last year, oldest first, whoever looked
-    pushed_at, checked_at             moments: last push, last look
+    stars_30d                         growth up to checked_at; null without a snapshot 30 to 60 days earlier
+    course                            list of stars every four weeks of the last year, oldest first, of any source
+    pushed_at, checked_at             timestamps: last push, last capture
     is_fork, is_archived, is_gone     boolean
-    source                            who looked
+    source                            name of the source of these counts
     """
     sql = f"""
         WITH {CURRENT_COUNTS_CTE if as_of is None else COUNTS_AS_OF_CTE},

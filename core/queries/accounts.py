@@ -1,4 +1,4 @@
-"""Accounts: who is known, what their repositories add up to, and how that came about."""
+"""Accounts: profile, totals over their repositories, history and coverage."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -108,10 +108,10 @@ class Totals:
 
 
 def suggestions(limit: int = 2_000) -> DataFrame:
-    """List the logins to choose from: tracked ones first, then by stars.
+    """List logins to choose from: tracked ones first, then by stars.
 
     login   text
-    stars   int, over its repositories that are known; null without any
+    stars   int, over its stored repositories; null without any
     """
     sql = """
         SELECT login, sum(repository_latest.stars)::bigint AS stars
@@ -168,7 +168,7 @@ def by_login(login: str, as_of: datetime | None) -> AccountSummary | None:
 
 
 def current_login(login: str) -> str | None:
-    """The login that the account formerly called *login* has now; None if nobody was seen to give that name up."""
+    """Return the current login of the account that was renamed from *login*; None without such a rename."""
     sql = """
         SELECT account.login
           FROM change
@@ -212,14 +212,14 @@ IMPORTED_TOTALS_CTES = """kept AS (
 
 
 def history(account_id: int, as_of: datetime | None) -> DataFrame:
-    """Tell what the account's repositories added up to, and its followers: one row per change, oldest first.
+    """Return the account's totals and followers: one row per change, ordered by source and time.
 
-    captured_at         moment
-    source_id, source   who looked: 1 is this installation; others kept history that was imported
-    stars, forks        over the repositories known then; ours: all that are owned and not gone, forks included;
-                        imported: those that the source had shown within four weeks
-    repositories        how many that are
-    followers           null where the source does not tell
+    captured_at         timestamp
+    source_id, source   1 is this installation, others are imports
+    stars, forks        ours: over all owned repositories that are available, forks included;
+                        imported: over repositories with a row of that source within the four weeks before
+    repositories        number of these repositories
+    followers           null where the source does not report them
     """
     sql = f"""
         WITH {IMPORTED_TOTALS_CTES}
@@ -250,12 +250,12 @@ def weekly_trend(history: DataFrame, column: str, source: str, until: datetime) 
 
 
 def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:
-    """Tell when the account, or any of its repositories, was looked at: one row per run of looks without a gap.
+    """Return when the account or any of its repositories was captured: one row per run of captures without a gap.
 
-    source_id, source  who looked
-    from_at, to_at     first and last look of the run
-    patient_until      when twice the source's usual time between two looks had passed
-    looks              how many
+    source_id, source  1 is this installation, others are imports
+    from_at, to_at     first and last capture of the run
+    patient_until      last capture plus twice the source's cadence
+    looks              number of captures
     """
     sql = """
         WITH looks AS (

@@ -1,4 +1,4 @@
-"""What rules noticed, which rules there are, and who outside is told. Asked afresh: no run publishes it."""
+"""Alerts, alert rules and webhooks. Never cached: they change without an ingestion."""
 
 import json
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Delivery:
 
 
 def active_alerts() -> DataFrame:
-    """List what was noticed and lasts, longest first: id, kind, subject, message, raised_at (timestamp)."""
+    """List alerts that have not ended, oldest first: id, kind, subject, message, raised_at (timestamp)."""
     sql = """
         SELECT id, kind, subject, message, raised_at FROM alert WHERE ended_at IS NULL ORDER BY raised_at, id
     """
@@ -41,12 +41,12 @@ def active_alerts() -> DataFrame:
 
 
 def list_alerts(kinds: Sequence[str] = (), login: str = "", before: int = MAX_ID, most: int = 200) -> DataFrame:
-    """List what was noticed, of some kinds or of one account if given: one row each, newest first, at most so many.
+    """List alerts, newest first, optionally of some kinds or of one account.
 
-    id                             own id: the list goes on before it
-    kind, subject, message         what happened to whom
-    account                        its login; null where it is about the installation itself
-    raised_at, ended_at            moments; a happening ends as it is raised, null: it lasts
+    id                             our own: *before* continues the list there
+    kind, subject, message         what happened to which account, repository or part
+    account                        its login; null for an alert about the installation
+    raised_at, ended_at            timestamps; an event ends when it is raised, a state when it is over, null until then
     """
     sql = """
         SELECT alert.id, alert.kind, subject, message, login AS account, raised_at, ended_at
@@ -61,12 +61,12 @@ def list_alerts(kinds: Sequence[str] = (), login: str = "", before: int = MAX_ID
 
 
 def rules() -> DataFrame:
-    """List the rules: those for everything first, then those for one account.
+    """List alert rules: those for all tracked accounts first, then those for one account.
 
     id, kind, settings          settings as a mapping
-    account                     the login it watches; null: all that is tracked
+    account                     login; null for all tracked accounts
     enabled, created_by
-    raised, last_at             what it noticed so far, and when last
+    raised, last_at             number of alerts raised, and when the last one was
     """
     sql = """
         SELECT rule.id, rule.kind, rule.settings::text AS settings, login AS account, enabled, created_by,
@@ -82,12 +82,12 @@ def rules() -> DataFrame:
 
 
 def webhooks(now: datetime) -> DataFrame:
-    """List the webhooks by name: one row each. Their addresses and keys are secrets; `host` is all that is told.
+    """List the webhooks by name. URLs and signing keys are secrets: only `host` is returned.
 
     id, name, host, format, enabled, created_by
-    kinds                       list; null: all
-    delivered, failed, pending  deliveries of the last thirty days
-    last_at, last_state         the newest of them
+    kinds                       list; null for all
+    delivered, failed, pending  deliveries of the last 30 days
+    last_at, last_state         the newest of these deliveries
     """
     sql = """
         SELECT webhook.id, name, url, format, enabled, created_by,
@@ -111,18 +111,18 @@ def webhooks(now: datetime) -> DataFrame:
 
 
 def webhook_host(url: str) -> str:
-    """The part of an address that may be shown."""
+    """Return the host of *url*, the only part that may be shown."""
     return urlsplit(url).hostname or UNREADABLE_HOST
 
 
 def deliveries(webhook_id: int, most: int = 20) -> DataFrame:
-    """List what a webhook was told last, newest first.
+    """List the newest deliveries of a webhook, newest first.
 
     id, event                    raised, ended or test
     message                      of the alert; null for a test
-    state, attempts, http_status   pending, delivered or failed; attempts made; status of the last response
-    error                        why not, as a sentence
-    created_at, finished_at      moments
+    state, attempts, http_status   pending, delivered or failed; requests sent; status of the last response
+    error                        why it failed, as a sentence
+    created_at, finished_at      timestamps
     """
     sql = """
         SELECT delivery.id, event, message, state, attempts, http_status, error, created_at, finished_at

@@ -1,4 +1,4 @@
-"""The audit trail: who did what, when, from where. Read a page at a time, from the newest back."""
+"""The audit trail, one page at a time, newest first."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,10 +14,10 @@ MAX_EXPORTED = 100_000
 
 @dataclass(frozen=True)
 class EventFilter:
-    """Which events: empty or None asks for all.
+    """Conditions on audit events; an empty string or None means no condition.
 
-    who     by them or about them, the whole name
-    search  anywhere in names, details, IP address, request
+    who     name of the actor or the target, in any case
+    search  text anywhere in actor, action, target, details, IP address or request id
     """
 
     who: str = ""
@@ -29,7 +29,7 @@ class EventFilter:
 
 @dataclass(frozen=True)
 class PageCursor:
-    """Between which two events a page begins: after this one, on the way back."""
+    """The last event of a page: the next page continues after it."""
 
     at: datetime
     id: int
@@ -46,14 +46,14 @@ FILTER_SQL = """
 
 
 def list_events(wanted: EventFilter, after: PageCursor | None = None, most: int = PAGE_SIZE) -> DataFrame:
-    """List events, newest first, at most *most*; those that come *after* a place on the way back.
+    """List events, newest first, optionally those *after* a cursor.
 
-    id          int, ours: with `at` it is the place where the next page begins
-    at          moment
-    actor       who did it: a name, or what acted by itself
-    action      one of the fixed words
-    target      whom or what it was done to; null where there is none
-    ip_address  of the request; null where it is unknown
+    id          int, our own; with `at` it makes the next cursor
+    at          timestamp
+    actor       name of the person or process that acted
+    action      one of a fixed set of words
+    target      name of the person, account or object acted on; null without one
+    ip_address  null where unknown
     details     text, JSON; null without any
     request_id  text, as in the log
     """
@@ -71,7 +71,7 @@ def list_events(wanted: EventFilter, after: PageCursor | None = None, most: int 
 
 
 def count_events(wanted: EventFilter) -> int:
-    """Count events up to MOST_COUNTED + 1: beyond that nobody needs the number, and it would take long."""
+    """Count events up to MAX_COUNTED + 1: beyond that the exact number is not worth its time."""
     sql = f"""
         SELECT count(*) AS events FROM (SELECT FROM audit_event {FILTER_SQL} LIMIT :most) AS found
     """  # noqa: S608 - a constant of this module

@@ -1,4 +1,4 @@
-"""The ledger: what was noticed to have changed, newest first, from any place in it."""
+"""The change ledger: renames, transfers, licence changes and the like, newest first."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -25,14 +25,16 @@ def ledger(
     before: tuple[datetime, int] | None = None,
     most: int,
 ) -> DataFrame:
-    """List entries of the ledger: one row each, newest first, at most so many.
+    """List ledger entries: one row each, newest first.
 
-    entry                         own id: with detected_at it says where the list goes on, and it goes nowhere else
-    detected_at                    moment
+    entry                         our own id: with detected_at it makes the cursor, never shown
+    detected_at                   timestamp
     kind                          one of KINDS
     account, account_id           the account's login now; GitHub's id
     repository, repository_id     the repository's name now, null for the account itself; GitHub's id
-    before, after                 text, null where the kind says it all
+    before, after                 text; null where the kind needs none
+
+    *before* is the (detected_at, entry) of the last row of the previous page.
     """
     sql = """
         SELECT change.id AS entry, detected_at, change.kind, login AS account, account.github_id AS account_id,

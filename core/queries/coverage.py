@@ -1,4 +1,4 @@
-"""How new and how complete what we hold is. Everything here comes from looks (`capture`), never from changes."""
+"""Freshness and coverage of the stored data, computed from captures alone, never from change-only rows."""
 
 from dataclasses import dataclass
 from datetime import datetime

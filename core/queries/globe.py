@@ -1,4 +1,4 @@
-"""What the globe draws: accounts by the location that they tell, added up by place."""
+"""Accounts located by their free-text location and added up by place, for the globe."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ SUMMED_COLUMNS = ["accounts", "repositories", "stars", "followers"]
 
 @dataclass(frozen=True)
 class Globe:
-    """The places, and how many accounts are not on it: who told nothing, and who told what cannot be found."""
+    """Accounts by place, and how many accounts are located, have no location, or have one that cannot be geocoded."""
 
     places: DataFrame
     located: int
@@ -26,12 +26,12 @@ class Globe:
 
 
 def account_locations(as_of: datetime | None) -> DataFrame:
-    """Add up accounts by what they tell as their location: one row a text, the empty one for who tells none.
+    """Add up accounts by location text: one row per text, the empty text for accounts without one.
 
     location              text, as it is now
-    accounts              int, that are on GitHub and have repositories held
-    repositories, stars   int, of those
-    followers             int, of those that we looked at
+    accounts              int, available accounts with stored repositories
+    repositories, stars   int, of these accounts
+    followers             int, of those with an own snapshot
     """
     sql = f"""
         WITH {repository_ctes(as_of)}, owned AS (
@@ -58,11 +58,11 @@ def account_locations(as_of: datetime | None) -> DataFrame:
 
 
 def locate_accounts(as_of: datetime | None) -> Globe:
-    """Place the accounts: one row a place, most stars first. What cannot be found is counted, never guessed.
+    """Geocode the accounts: one row per place, most stars first. Texts that cannot be geocoded are only counted.
 
-    place, country        names; exact says `city`, or `country` where no more is told: it is shown at its capital
+    place, country        names; exact is `city`, or `country` when only that is known: shown at its capital
     latitude, longitude   degrees
-    accounts, repositories, stars, followers   as in `locations`
+    accounts, repositories, stars, followers   as in `account_locations`
     """
     told = account_locations(as_of)
     found = default_geocoder().locate(text for text in told["location"] if text)

@@ -1,4 +1,4 @@
-"""Ingestions, newest first: what was asked for at once, and what became of each account in it. Asked afresh."""
+"""Ingestions and the outcome of each account in them, newest first. Never cached."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,14 +58,14 @@ class Ingestion:
 
 
 def list_ingestions(before: int = MAX_ID, most: int = 100, login: str = "", trigger: str = "") -> DataFrame:
-    """List the ingestions before one of them: one row each, newest first; of one account, or of one trigger, if given.
+    """List ingestions, newest first, optionally of one account or one trigger; *before* continues the list.
 
-    id                                       it names the ingestion everywhere
+    id                                       public id of the ingestion
     state                                    queued, running, done, partial, failed, stopped or cancelled
-    trigger, requested_by, request_id        schedule, person, command line, import; who; in which request
-    started_at, finished_at                  finished_at is null until all of it is over
-    accounts, stored, failed                 how many; unchanged ones count as stored, gone ones as failed
-    requests, points, not_modified, rows_written   what it cost and brought
+    trigger, requested_by, request_id        schedule, person, command line or import; who; in which request
+    started_at, finished_at                  finished_at is null until all of its jobs are finished
+    accounts, stored, failed                 numbers; unchanged accounts count as stored, unavailable ones as failed
+    requests, points, not_modified, rows_written   cost and result
     """
     chosen = """
         SELECT id FROM ingestion
@@ -79,7 +79,7 @@ def list_ingestions(before: int = MAX_ID, most: int = 100, login: str = "", trig
 
 
 def active_ingestions() -> DataFrame:
-    """List the ingestions that wait or run, as in `listed`."""
+    """List queued and running ingestions, with the columns of `list_ingestions`."""
     sql = """
         SELECT ingestion_id AS id FROM ingestion_job JOIN procrastinate_jobs AS job ON job.id = job_id
          WHERE status IN ('todo', 'doing')
@@ -89,7 +89,7 @@ def active_ingestions() -> DataFrame:
 
 
 def accounts_in_progress(ids: list[int], most: int = 4) -> DataFrame:
-    """Tell which accounts of these ingestions workers have in hand: login, in_all (how many there are)."""
+    """List accounts of these ingestions that workers are refreshing: login, in_all (the number without *limit*)."""
     sql = """
         SELECT login, count(*) OVER () AS in_all
           FROM ingestion_job
@@ -105,7 +105,7 @@ def accounts_in_progress(ids: list[int], most: int = 4) -> DataFrame:
 
 
 def resume_times(now: datetime) -> dict[int, datetime]:
-    """Tell which ingestions wait for a moment to come (a full budget, another try), and for which."""
+    """Return when ingestions whose jobs wait for a later time (a rate limit reset, a retry) resume, by ingestion id."""
     sql = """
         SELECT ingestion_id, min(scheduled_at) AS at
           FROM ingestion_job JOIN procrastinate_jobs AS job ON job.id = job_id
@@ -116,10 +116,10 @@ def resume_times(now: datetime) -> dict[int, datetime]:
 
 
 def background_jobs(now: datetime) -> DataFrame:
-    """Tell what else the workers have to do: one row a kind of reading, look-up or delivery.
+    """Count jobs other than refreshes: one row per kind of fact, lookup or delivery.
 
-    kind              a kind of `core.queue.enrichment`, or the task
-    working, waiting  jobs in hand; jobs that could begin
+    kind              a kind of `core.queue.enrichment`, or the task name
+    working, waiting  running jobs; jobs that could start now
     """
     sql = """
         SELECT coalesce(args ->> 'kind', task_name) AS kind, count(*) FILTER (WHERE status = 'doing') AS working,
@@ -132,7 +132,7 @@ def background_jobs(now: datetime) -> DataFrame:
 
 
 def latest_items(ids: list[int], most: int = 8) -> DataFrame:
-    """Tell what became of accounts last, in these ingestions: as in `items`, newest first, with ingestion_id."""
+    """List the newest account outcomes of these ingestions: as `items`, newest first, with ingestion_id."""
     sql = """
         SELECT ingestion_id, login, ingest_item.state, repositories, ingest_item.rows_written, ingest_item.requests,
                ingest_item.points, duration_ms, error_code, error, ingest_item.finished_at
@@ -145,11 +145,11 @@ def latest_items(ids: list[int], most: int = 8) -> DataFrame:
 
 
 def daily_coverage(until: datetime, days: int) -> DataFrame:
-    """Tell for each of so many days up to *until* (UTC) how many tracked accounts were looked at.
+    """Count the tracked accounts refreshed on each of the *days* days up to *until* (UTC).
 
     day       date
-    looked    accounts with a successful look that day
-    tracked   accounts on the list at its end, as far as they still are on it
+    looked    accounts with a successful refresh that day
+    tracked   accounts tracked at its end, of those still tracked now
     share     looked / tracked; null while nothing was tracked
     """
     sql = """
@@ -206,13 +206,13 @@ def _by_ids(ids: list[int]) -> DataFrame:
 
 
 def items(ingestion_id: int) -> DataFrame:
-    """Tell what became of each account of an ingestion, at its last try: one row each, in their order.
+    """List the outcome of each account of an ingestion at its last attempt, by login.
 
     login                                     as it was then
     state                                     stored, unchanged, failed, gone
-    repositories, rows_written, requests, points, duration_ms   what it cost and brought
-    error_code, error                         why not, for programs and as a sentence
-    finished_at                               moment
+    repositories, rows_written, requests, points, duration_ms   cost and result
+    error_code, error                         for programs and as a sentence
+    finished_at                               timestamp
     """
     sql = """
         SELECT DISTINCT ON (login) login, ingest_item.state, repositories, ingest_item.rows_written,

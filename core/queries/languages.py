@@ -1,4 +1,4 @@
-"""Languages: of one account and of everything held, by bytes, repositories and stars."""
+"""Languages of one account and of all repositories, by bytes, repositories and stars."""
 
 from datetime import datetime
 from typing import Any
@@ -11,11 +11,11 @@ from core.queries.as_of import as_of_or_end_of_today
 
 
 def account_languages(account_id: int, as_of: datetime | None) -> DataFrame:
-    """Tell the languages of the account's own repositories by bytes: one row a language, most bytes first.
+    """Add up the languages of the account's own repositories: one row per language, most bytes first.
 
     language      text
-    bytes         int, of code in it, as GitHub counts; forks and what is gone are left out
-    repositories  int, that have any of it
+    bytes         int, of code as GitHub counts it; forks and unavailable repositories are left out
+    repositories  int, with any bytes of it
     share         float from 0 to 1, of all bytes
     """
     sql = """
@@ -35,11 +35,11 @@ def account_languages(account_id: int, as_of: datetime | None) -> DataFrame:
 
 
 def account_language_history(account_id: int, as_of: datetime | None) -> DataFrame:
-    """Tell how the account's stars spread over primary languages at each quarter's end: oldest first.
+    """Add up the account's stars by primary language at the end of each quarter, oldest first.
 
     at            midnight (UTC) of a quarter's last day, or of the day of *as_of*
-    language      text, as it is now; 'No language' where GitHub sees none
-    stars         int, of repositories shown by then and within the year before; forks left out
+    language      text, as it is now; 'No language' where GitHub detects none
+    stars         int, of repositories with a snapshot by then and within the year before; forks left out
     repositories  int
     """
     sql = """
@@ -84,7 +84,7 @@ def latest_mix(history: DataFrame) -> DataFrame:
 
 
 def rollup_sources(as_of: datetime | None) -> DataFrame:
-    """List who summed languages up before *as_of*: source, newest (midnight, UTC, of the last rollup); ours first."""
+    """List sources with language rollups by *as_of*: source, newest (midnight, UTC, of the last rollup); ours first."""
     sql = """
         SELECT CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source, max(day)::timestamptz AS newest
           FROM language_day
@@ -97,13 +97,13 @@ def rollup_sources(as_of: datetime | None) -> DataFrame:
 
 
 def ranking(source: str, as_of: datetime | None) -> DataFrame:
-    """Rank languages by the last rollup of *source* before *as_of*: one row a language, most stars first.
+    """Rank languages by the last rollup of *source* by *as_of*: one row per language, most stars first.
 
-    language      text; 'No language' where GitHub sees none
-    repositories  int, that have it as primary language; forks left out
-    stars         int, of those
-    bytes         int, of code in it in all repositories; null where it was not collected
-    stars_4w      int, growth in the four weeks before; null where there is no rollup then
+    language      text; 'No language' where GitHub detects none
+    repositories  int, with it as primary language; forks left out
+    stars         int, of these
+    bytes         int, of code in it over all repositories; null where not collected
+    stars_4w      int, growth in the four weeks before; null without a rollup then
     day           the rollup's day (midnight, UTC)
     """
     sql = """
@@ -126,7 +126,7 @@ def ranking(source: str, as_of: datetime | None) -> DataFrame:
 
 
 def language_trend(source: str, as_of: datetime | None) -> DataFrame:
-    """Tell how languages developed: the last rollup of *source* in each month before *as_of*, oldest first.
+    """Return the last rollup of *source* in each month by *as_of*, oldest first.
 
     at                            midnight (UTC) of the rollup's day
     language                      text

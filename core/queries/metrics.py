@@ -1,4 +1,4 @@
-"""What `/metrics` tells of the data beyond what the system page shows; each answer comes within a bounded time."""
+"""Values that only `/metrics` reports; each query has a statement timeout."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ QUANTILES = (0.5, 0.95)
 
 
 def refresh_age_quantiles(now: datetime) -> dict[float, float]:
-    """Tell how many seconds ago tracked accounts that are not paused were last looked at: by quantile, {} for none."""
+    """Return seconds since the last refresh of tracked, not paused accounts, by quantile; empty without accounts."""
     sql = """
         SELECT percentile_cont(CAST(:quantiles AS float[])) WITHIN GROUP (
                    ORDER BY extract(epoch FROM CAST(:now AS timestamptz) - checked_at)::float)

@@ -1,4 +1,4 @@
-"""What moved: repositories by the stars they gained or lost within so many days."""
+"""Repositories ranked by stars gained or lost in a number of days."""
 
 from datetime import datetime, timedelta
 
@@ -13,13 +13,13 @@ MAX_ROWS = 10_000
 
 
 def movers(as_of: datetime | None, days: int, language: str = "", most: int = MAX_ROWS) -> DataFrame:
-    """List the repositories that gained most stars in the *days* before the newest look: most first.
+    """List repositories by stars gained in the *days* before the newest capture, most first.
 
-    id, full_name, owner, description, language   id is GitHub's, null while one is known by name only
-    stars, growth                                 int, at until_at; gained since so many days before
-    share                                         float, growth against the stars before
-    until_at                                      moment of the look that says so, within a week of the newest of all
-    source                                        who looked
+    id, full_name, owner, description, language   id is GitHub's; null for an imported repository without one
+    stars, growth                                 int, at until_at; gained in the days before
+    share                                         float, growth relative to the stars before
+    until_at                                      timestamp of the capture, within a week of the newest of all
+    source                                        name of the source of these counts
     """
     at = growth_reference_at(as_of)
     sql = f"""

@@ -1,4 +1,4 @@
-"""The state of the whole: what is tracked, what it adds up to, how fresh it is, what moved, what changed."""
+"""The whole installation: tracking, totals, freshness, movers and latest changes."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -75,12 +75,12 @@ def stored_totals() -> StoredTotals:
 
 
 def source_trend(as_of: datetime | None) -> DataFrame:
-    """Tell what each source's repositories added up to, by its rollups of the two years before *as_of*: oldest first.
+    """Return the totals of each source's rollups in the two years before *as_of*, oldest first.
 
     at                            midnight (UTC) of the rollup's day
-    source_id, source             who looked
-    repositories, stars           forks left out; imported: those that the source had shown that week
-    languages                     how many different primary languages
+    source_id, source             1 is this installation, others are imports
+    repositories, stars           forks left out; imported: repositories the source reported that week
+    languages                     number of primary languages
     """
     sql = """
         SELECT day::timestamptz AS at, source_id, CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source,
@@ -104,13 +104,13 @@ def largest_source(trend: DataFrame) -> DataFrame:
 
 
 def account_freshness(now: datetime) -> DataFrame:
-    """Tell how old the newest look at each tracked account is: one row an account, oldest first.
+    """Return the age of each tracked account's last refresh: one row per account, oldest first.
 
     login              text
-    checked_at         moment of the last look; null before the first
+    checked_at         timestamp of the last refresh; null before the first
     age_hours          float
-    every_hours        float, how often it is meant to be looked at
-    state              fresh, stale (no look in twice that time), never, paused
+    every_hours        float, its cadence
+    state              fresh, stale (older than twice its cadence), never, paused
     failures           int, in a row
     """
     sql = """
@@ -226,14 +226,14 @@ GROWTH_AS_OF_CTES = """newest AS (
 
 
 def top_movers(as_of: datetime | None, days: int, limit: int = 15) -> DataFrame:
-    """List the repositories that gained most stars in the *days* before the newest look: most first.
+    """List repositories by stars gained in the *days* before the newest capture, most first.
 
     full_name, description, language   text
-    stars, growth                      int, at until_at; gained since so many days before
-    share                              float, growth against the stars before
-    until_at                           moment of the look that says so, within a week of the newest of all
-    source                             who looked
-    compared                           int, among how many repositories
+    stars, growth                      int, at until_at; gained in the days before
+    share                              float, growth relative to the stars before
+    until_at                           timestamp of the capture, within a week of the newest of all
+    source                             name of the source of these counts
+    compared                           int, number of repositories compared
     """
     at = growth_reference_at(as_of)
     sql = f"""
@@ -253,13 +253,13 @@ def top_movers(as_of: datetime | None, days: int, limit: int = 15) -> DataFrame:
 
 
 def latest_changes(as_of: datetime | None, limit: int = 50) -> DataFrame:
-    """List what was noticed last: one row an entry of the ledger, newest first.
+    """List the newest entries of the change ledger, newest first.
 
-    detected_at     moment
+    detected_at    timestamp
     kind           renamed, transferred, relicensed, archived, restored, gone, back, new, primary_language, …
     subject        the repository's full name, or the account's login
     login          the account's login now
-    before, after  text, null where the kind says it all
+    before, after  text; null where the kind needs none
     """
     sql = """
         SELECT detected_at, change.kind, coalesce(full_name, login) AS subject, login, before, after

@@ -1,4 +1,4 @@
-"""People as admins see them: who there is, where they are signed in, which keys they hold. Always read afresh."""
+"""People, invitations, sessions and API keys, for admins. Never cached."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,14 +11,14 @@ MAX_ROWS = 1_000
 
 
 def list_people(now: datetime, *, search: str = "", role: str = "", active: bool | None = None) -> DataFrame:
-    """List people by name, at most MOST: those whose name or e-mail holds *search*, of that role, of that state.
+    """List people by name, at most MAX_ROWS, whose name or e-mail contains *search*.
 
-    id             int, ours: for asking about this person, never for showing
-    username, email, display_name, role   text; e-mail and display name null where there is none
+    id             int, our own: for queries, never shown
+    username, email, display_name, role   text; e-mail and display name are null without one
     active         whether the person may sign in
-    created_at, last_seen_at              moments; null before the first visit
-    sessions       int, open ones
-    api_keys       int, those that are good
+    created_at, last_seen_at              timestamps; null before the first sign-in
+    sessions       int, not expired
+    api_keys       int, valid
     """
     sql = """
         SELECT id, username, email, display_name, role, active, created_at, last_seen_at,
@@ -61,12 +61,12 @@ def people_counts(now: datetime) -> PeopleCounts:
 
 
 def invitations(now: datetime) -> DataFrame:
-    """List invitations that are still good, the one that ends first at the top; the link itself is nowhere.
+    """List invitations that can still be used, the first to expire first. The link itself is not stored.
 
-    id           text: for withdrawing this one, never for showing
-    role, email  what it offers, and to whom alone; e-mail null for whoever has the link
-    invited_by   name of the admin; null where the command line made it
-    ends_at      moment
+    id           text, for revoking the invitation, never shown
+    role, email  what it grants, and to whom; e-mail is null when anyone with the link may use it
+    invited_by   name of the admin; null when made on the command line
+    ends_at      timestamp
     """
     sql = """
         SELECT encode(hash, 'hex') AS id, details ->> 'role' AS role, details ->> 'email' AS email,
@@ -80,7 +80,7 @@ def invitations(now: datetime) -> DataFrame:
 
 
 def sessions(person_id: int, now: datetime) -> DataFrame:
-    """List a person's sessions that are open, newest visit first: ip_address, device, since, last seen, ends (UTC)."""
+    """List a person's open sessions, most recently used first: IP address, user agent and timestamps (UTC)."""
     sql = """
         SELECT host(ip_address) AS ip_address, user_agent AS device, created_at AS since, last_seen_at, expires_at AS ends_at
           FROM session
@@ -92,11 +92,11 @@ def sessions(person_id: int, now: datetime) -> DataFrame:
 
 
 def api_keys(person_id: int, now: datetime) -> DataFrame:
-    """List a person's API keys, newest first; the key itself is nowhere.
+    """List a person's API keys, newest first, without the keys.
 
-    name, hint     text; the hint is how the key ends
+    name, hint     text; the hint is the end of the key
     state          good, expired, revoked
-    created_at, last_used_at, expires_at   moments; null: never used, never expires
+    created_at, last_used_at, expires_at   timestamps; null: never used, never expires
     """
     sql = """
         SELECT name, hint,

@@ -1,10 +1,10 @@
-"""Every repository that is held with its counts, now or as of a moment: what other queries select from.
+"""Common table expressions with every stored repository and its counts, now or as of a timestamp.
 
-Two common table expressions, to stand behind `WITH`:
+Two expressions, for use behind `WITH`:
 
 held    one row per repository: repository_id, owner, full_name, description, license, topics, language, is_fork,
         is_archived, is_gone, created_at, pushed_at, stars, forks, size_kb, stars_7d, stars_30d, checked_at, source_id
-extras  one row per repository whose watchers or issues are known: repository_id, watchers, open_issues
+extras  one row per repository whose watchers or issues were collected: repository_id, watchers, open_issues
 """
 
 from datetime import datetime
@@ -100,9 +100,10 @@ AS_OF_CTES = f"""
 
 
 def repository_ctes(as_of: datetime | None) -> str:
-    """The expressions to select from; with a moment they want `as_of` among the values."""
+    """Return the expressions to select from; with a timestamp they need the values of `as_of_values`."""
     return CURRENT_CTES if as_of is None else AS_OF_CTES
 
 
 def as_of_values(as_of: datetime | None) -> dict[str, Any]:
+    """Return the bound values that `repository_ctes` needs."""
     return {} if as_of is None else {"as_of": as_of}

@@ -1,4 +1,4 @@
-"""Repositories with everything held of each, now or as of a moment: of one account, or one by its name."""
+"""Repositories with all stored columns, now or as of a timestamp: of one account, or one by name."""
 
 from datetime import datetime
 
@@ -90,26 +90,26 @@ AS_OF_SQL = f"""
 
 
 def by_account(account_id: int, as_of: datetime | None) -> DataFrame:
-    """Read the account's repositories that were seen by then, in Arrow columns.
+    """Read the account's repositories that were stored by then, in Arrow columns.
 
-    id                                        GitHub's; null while one is known by name only
+    id                                        GitHub's; null for an imported repository without one
     owner, name, full_name, description, homepage, license, primary_language, default_branch   text
-    topics                                    list of text; null until read
-    languages                                 JSON text, bytes by language; null until read
+    topics                                    list of text; null until collected
+    languages                                 JSON text, bytes by language; null until collected
     is_fork, is_archived, is_template, is_gone   boolean
-    created_at, pushed_at                     moments
+    created_at, pushed_at                     timestamps
     stars, forks, watchers, open_issues, open_change_requests, open_issues_and_change_requests, size_kb
-                                              as GitHub counts them, null where it did not tell;
+                                              as GitHub counts them, null where not reported;
                                               open_issues without change requests
-    stars_7d, stars_30d                       growth up to checked_at; null where nobody looked then
-    captured_at, checked_at, source           when the counts last changed, the last look, who looked
+    stars_7d, stars_30d                       growth up to checked_at; null without a snapshot then
+    captured_at, checked_at, source           last change of the counts, last capture, name of the source
     """
     sql = "SELECT id FROM repository WHERE account_id = :account_id ORDER BY id"
     return _read_by_ids([int(one) for one in read_frame(sql, account_id=account_id)["id"]], as_of)
 
 
 def by_name(owner: str, name: str, as_of: datetime | None) -> DataFrame:
-    """Read the repository that has this name now: one row as in `of_account`, or none."""
+    """Read the repository that has this name now: one row as in `by_account`, or none."""
     repository_id = find_repository_id(owner, name)
     return _read_by_ids([repository_id] if repository_id else [], as_of)
 
@@ -119,7 +119,7 @@ def _read_by_ids(ids: list[int], as_of: datetime | None) -> DataFrame:
 
 
 def find_repository_id(owner: str, name: str) -> int | None:
-    """Our id of the repository that has this name now; of several that had it, the one that is still there."""
+    """Return our id of the repository that has this name now; of several, an available one."""
     sql = """
         SELECT id FROM repository WHERE lower(full_name) = lower(:full_name)
          ORDER BY gone_at IS NOT NULL, github_id IS NULL, id DESC LIMIT 1
@@ -129,7 +129,7 @@ def find_repository_id(owner: str, name: str) -> int | None:
 
 
 def current_full_name(owner: str, name: str) -> str | None:
-    """The name that the repository formerly of this name has now; None if none was seen to give it up."""
+    """Return the current name of the repository that was renamed or transferred from this name; None without one."""
     sql = """
         SELECT repository.full_name
           FROM change

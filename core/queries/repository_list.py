@@ -1,4 +1,4 @@
-"""Everything held, repository by repository: what matches a reader's filters, in the order asked for."""
+"""All stored repositories, filtered and ordered by a reader's choices."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -41,7 +41,7 @@ CONDITIONS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Filters:
-    """What a reader wants to see; the defaults let everything through."""
+    """Conditions on repositories; the defaults match all."""
 
     search: str = ""
     owner: str = ""
@@ -67,7 +67,7 @@ class Filters:
 
     @property
     def active(self) -> frozenset[str]:
-        """The names of the conditions that can shut something out."""
+        """Return the names of the conditions that can exclude a repository."""
         given = {
             "search": bool(self.search.split()),
             "owner": bool(self.owner.strip()),
@@ -78,7 +78,7 @@ class Filters:
         return self.hidden | {name for name, is_on in given.items() if is_on}
 
     def without(self, name: str) -> "Filters":
-        """The same filters with one of them off."""
+        """Return the same filters with the condition *name* removed."""
         if name in self.hidden:
             return replace(self, hidden=self.hidden - {name})
         return replace(self, **{name: getattr(Filters, name)})
@@ -87,12 +87,12 @@ class Filters:
 def matching_repositories(filters: Filters, order: str = "stars") -> DataFrame:
     """Read all repositories that match, in Arrow columns.
 
-    full_name, owner, description, language, license  text; topics: list of text, null until read
+    full_name, owner, description, language, license  text; topics: list of text, null until collected
     stars, forks, watchers, open_issues, size_kb      as GitHub counts them; open_issues without change requests
-    stars_7d, stars_30d                               growth up to `checked_at`; null where nobody looked then
+    stars_7d, stars_30d                               growth up to checked_at; null without a snapshot then
     is_fork, is_archived, is_gone                     boolean
-    created_at, pushed_at, checked_at                 moments; `checked_at` is the last look
-    source                                            who looked
+    created_at, pushed_at, checked_at                 timestamps; checked_at is the last capture
+    source                                            name of the source of these counts
     """
     # The order is one of our own constants, never a reader's text.
     sql = f"""
@@ -110,7 +110,7 @@ def matching_repositories(filters: Filters, order: str = "stars") -> DataFrame:
 
 
 def count_repositories(as_of: datetime | None) -> int:
-    """Count all repositories held, whatever the filters."""
+    """Count all repositories stored by *as_of*, without filters."""
     sql = "SELECT count(*) AS held FROM repository_latest"
     if as_of is not None:
         sql = "SELECT count(DISTINCT repository_id) AS held FROM repository_snapshot WHERE captured_at <= :as_of"
@@ -118,7 +118,7 @@ def count_repositories(as_of: datetime | None) -> int:
 
 
 def counts_without_each_filter(filters: Filters) -> dict[str, int]:
-    """Tell how many repositories would match without each one of the active filters, the most first."""
+    """Count the repositories that would match with one active filter removed, by filter, the most first."""
     names = sorted(filters.active)
     if not names:
         return {}
@@ -132,12 +132,12 @@ def counts_without_each_filter(filters: Filters) -> dict[str, int]:
 
 
 def language_counts() -> DataFrame:
-    """List the primary languages of what is held: language, repositories; the most first."""
+    """List the primary languages of stored repositories: language, repositories; the most first."""
     return _column_value_counts("primary_language", "language")
 
 
 def license_counts() -> DataFrame:
-    """List the licences of what is held: license, repositories; the most first."""
+    """List the licences of stored repositories: license, repositories; the most first."""
     return _column_value_counts("license", "license")
 
 
@@ -151,7 +151,7 @@ def _column_value_counts(column: str, name: str) -> DataFrame:
 
 
 def owners_with_prefix(text: str, most: int = 3) -> list[str]:
-    """Names of owners that begin like *text*, those with most repositories first: for who mistyped one."""
+    """List logins that begin with *text*, in any case, those with most repositories first."""
     sql = """
         SELECT login FROM account JOIN repository ON repository.account_id = account.id
          WHERE starts_with(lower(login), lower(:text))
@@ -161,10 +161,10 @@ def owners_with_prefix(text: str, most: int = 3) -> list[str]:
 
 
 def star_distribution(filters: Filters) -> DataFrame:
-    """Count the matching repositories by stars, three bins to a power of ten, smallest first; empty bins are left out.
+    """Count the matching repositories by stars, three bins to a power of ten, smallest first, without empty bins.
 
-    at_least      stars from which the bin starts; 0 is a bin of its own
-    below         stars at which it ends
+    at_least      lower bound of the bin; 0 is a bin of its own
+    below         upper bound, exclusive
     repositories  how many
     """
     sql = f"""
@@ -182,11 +182,11 @@ def star_distribution(filters: Filters) -> DataFrame:
 
 
 def fastest_growing(filters: Filters, most: int = 400) -> DataFrame:
-    """Read the matching repositories that won most stars in the 30 days before their last look, the most first.
+    """Read the matching repositories that gained most stars in the 30 days before their last capture, the most first.
 
-    full_name, language  text; language null where GitHub sees none
-    stars, stars_30d     whole numbers; only growth above zero
-    checked_at           moment of the last look
+    full_name, language  text; language is null where GitHub detects none
+    stars, stars_30d     int; only growth above zero
+    checked_at           timestamp of the last capture
     """
     sql = f"""
         WITH {repository_ctes(filters.as_of)}

@@ -1,4 +1,4 @@
-"""What the scene draws: the most starred owners and their repositories."""
+"""The most starred owners and their repositories, for the city and its details."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ ELIGIBLE_CTE = """eligible AS (
 
 @dataclass(frozen=True)
 class CityFilters:
-    """What is in the city: so many owners, only these languages, nothing below so many stars."""
+    """Conditions on the city: number of owners, languages (empty: all), least stars of a repository."""
 
     owners: int = 60
     languages: tuple[str, ...] = ()
@@ -36,12 +36,12 @@ class CityFilters:
 
 
 def city_repositories(choice: CityFilters) -> DataFrame:
-    """Read the repositories of the owners with most stars, owner by owner, at most 5,000, the most starred of them.
+    """Read the repositories of the most starred owners, owner by owner, at most MAX_TOWERS, the most starred of them.
 
-    full_name, owner, language  text; language null where GitHub sees none
-    stars                       at the last look
-    stars_30d                   growth in the 30 days before it; null where nobody looked then
-    checked_at                  moment of that look
+    full_name, owner, language  text; language is null where GitHub detects none
+    stars                       at the last capture
+    stars_30d                   growth in the 30 days before it; null without a snapshot then
+    checked_at                  timestamp of the last capture
     """
     sql = f"""
         WITH {repository_ctes(choice.as_of)}, {ELIGIBLE_CTE}, chosen AS (
@@ -57,7 +57,7 @@ def city_repositories(choice: CityFilters) -> DataFrame:
 
 
 def count_eligible(choice: CityFilters) -> tuple[int, int]:
-    """Count repositories and owners that the city could hold, so that the page can say what is left out."""
+    """Count the repositories and owners that match, before the limits on owners and towers."""
     sql = f"""
         WITH {repository_ctes(choice.as_of)}, {ELIGIBLE_CTE}
         SELECT count(*) AS repositories, count(DISTINCT district) AS owners FROM eligible
@@ -67,7 +67,7 @@ def count_eligible(choice: CityFilters) -> tuple[int, int]:
 
 
 def repository_by_name(full_name: str, as_of: datetime | None) -> DataFrame:
-    """Read one repository by name: full_name, owner, description, language, stars, stars_30d, forks, checked_at."""
+    """Read one repository by name: one row, or none."""
     sql = f"""
         WITH {repository_ctes(as_of)}
         SELECT full_name, owner, description, language, license, stars, stars_30d, forks, is_archived, checked_at

@@ -1,4 +1,4 @@
-"""What became of a session."""
+"""Why a session ended."""
 
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from core.db.engine import transaction
 
 
 def session_end_reason(session_id: UUID) -> str | None:
-    """The word under which the session was ended; None when it ran out by itself, or never was."""
+    """Return the reason a session was revoked; None when it expired or never existed."""
     with transaction() as connection:
         reason: str | None = connection.scalar(
             text("SELECT revoked_reason FROM session WHERE id = :id"), {"id": session_id}

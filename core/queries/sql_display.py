@@ -1,4 +1,4 @@
-"""A query as a reader can run it: the same SQL with its values written in, for showing only."""
+"""SQL with its values written in as literals, for display only."""
 
 import re
 from datetime import date, datetime, timedelta
@@ -7,12 +7,12 @@ PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)")
 
 
 def inline_parameters(sql: str, values: dict[str, object]) -> str:
-    """Write *values* into *sql* as literals. What is sent to the database always has them bound."""
+    """Write *values* into *sql* as literals. Never execute the result: queries bind their values."""
     return PARAMETER.sub(lambda found: sql_literal(values[found[1]]) if found[1] in values else found[0], sql)
 
 
 def sql_literal(value: object) -> str:
-    """One value as Postgres reads it."""
+    """Format *value* as a Postgres literal."""
     if value is None:
         return "NULL"
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""A repository's stars over time: every change that was seen, and the stretches during which nobody looked."""
+"""A repository's stars over time and the gaps in its coverage."""
 
 from datetime import datetime
 
@@ -10,11 +10,11 @@ from core.settings import settings
 
 
 def star_series(repository_id: int, as_of: datetime | None) -> DataFrame:
-    """Tell the repository's stars: one row for each change that was seen, oldest first.
+    """Return the repository's stars: one row per snapshot, oldest first.
 
-    captured_at  moment
+    captured_at  timestamp
     stars        int
-    source       who looked: GitHub means this installation; imported ones tell every look, not only changes
+    source       GitHub for this installation, stored only when changed; imports have a row per capture
     """
     sql = """
         SELECT captured_at, stars, CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source
@@ -27,10 +27,10 @@ def star_series(repository_id: int, as_of: datetime | None) -> DataFrame:
 
 
 def coverage_gaps(repository_id: int, as_of: datetime | None) -> DataFrame:
-    """Tell when nobody looked for more than twice the source's cadence: one row a gap, oldest first.
+    """Return times without a capture longer than twice the source's cadence: one row per gap, oldest first.
 
-    source           who did not look
-    from_at, to_at   the looks before and after; to_at is null while the gap lasts
+    source           name of the source
+    from_at, to_at   captures before and after; to_at is null while the gap lasts
     """
     sql = """
         WITH looks AS (

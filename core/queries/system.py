@@ -1,6 +1,6 @@
-"""What the installation is doing right now, for the system page. Each answer comes within a bounded time, or fails.
+"""The state of servers, workers, queue and data, for the system page and `/metrics`.
 
-Nothing here is cached, and nothing waits for a lock or a busy server: a page that shows trouble must not be part of it.
+Never cached, and each query has a statement timeout: the page that shows trouble must not hang on it.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What is wanted refreshed, and how far each of it is. Asked afresh: no run publishes it."""
+"""Tracked accounts, their refresh state, and pending tracking requests. Never cached."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,13 +74,13 @@ class RefreshPlan:
 
 
 def tracked_accounts(login: str = "") -> DataFrame:
-    """List what is tracked, or the one account of that login: one row each.
+    """List tracked accounts by login, optionally the one of *login*.
 
-    id, login, kind, name            who; id is GitHub's, null before the first look
-    added_by, added_at, note         who wanted it, since when, why
-    every_seconds                    the time meant to pass between two looks; is_default_every: nobody set its own
-    priority, paused                 the higher the sooner; not refreshed while paused
-    due_at, queued_at, checked_at    next look, since when it waits in the queue, last look
+    id, login, kind, name            id is GitHub's, null before the first refresh
+    added_by, added_at, note         who tracked it, when, why
+    every_seconds                    its cadence; is_default_every: it has none of its own
+    priority, paused                 higher is refreshed sooner; paused is not refreshed
+    due_at, queued_at, checked_at    next refresh, queued since, last refresh
     failures                         in a row
     """
     sql = """
@@ -128,7 +128,7 @@ def tracking_status(login: str) -> TrackingStatus:
 
 
 def due_account_ids(now: datetime) -> list[int]:
-    """Our ids of the tracked accounts whose time has come and that nothing waits for yet, most wanted first."""
+    """List our ids of tracked accounts that are due and not queued, highest priority first."""
     sql = """
         SELECT account_id FROM tracked_account
          WHERE due_at <= :now AND queued_at IS NULL AND NOT paused
@@ -142,12 +142,12 @@ STATE_SQL = """CASE WHEN paused THEN 'paused' WHEN queued_at IS NOT NULL THEN 'q
 
 
 def tracked_table(now: datetime, search: str = "", state: str = "", most: int = 1000) -> DataFrame:
-    """List what is tracked whose login, name or note has *search* in it: most wanted first.
+    """List tracked accounts whose login, name or note contains *search*, highest priority first.
 
-    account_id, login, kind, name       account_id is our own and stays in this process
-    state                               paused, queued, failing, due, new (not looked at yet) or waiting
-    every_hours, planned_hours          pinned by an admin, else null; as the planner has it now
-    changes_a_day                       as the planner estimates them; null before enough was seen
+    account_id, login, kind, name       account_id is our own, never shown
+    state                               paused, queued, failing, due, new (never refreshed) or waiting
+    every_hours, planned_hours          cadence set by an admin, else null; planned cadence
+    changes_a_day                       estimated by the planner; null without enough captures
     priority, paused, note, added_by, added_at
     checked_at, due_at, queued_at, failures, repositories, stars
     """
@@ -169,7 +169,7 @@ def tracked_table(now: datetime, search: str = "", state: str = "", most: int = 
 
 
 def state_counts(now: datetime) -> dict[str, int]:
-    """How many tracked accounts are in each state of `board`, and `all`."""
+    """Count tracked accounts by state of `tracked_table`, with their sum as `all`."""
     sql = f"SELECT {STATE_SQL} AS state, count(*) AS accounts FROM tracked_account JOIN account ON account.id = account_id GROUP BY 1"  # noqa: S608
     found = read_frame(sql, fresh=True, now=now)
     counts = {str(state): int(count) for state, count in zip(found["state"], found["accounts"], strict=True)}
@@ -177,7 +177,7 @@ def state_counts(now: datetime) -> dict[str, int]:
 
 
 def next_due_at() -> datetime | None:
-    """When the next account that is not paused and not queued is, or was, due."""
+    """Return when the next account that is neither paused nor queued is due; it can be in the past."""
     sql = "SELECT min(due_at) AS at FROM tracked_account WHERE NOT paused AND queued_at IS NULL"
     at: datetime | None = first_value(read_frame(sql, fresh=True))
     return at
@@ -199,7 +199,7 @@ def latest_plan() -> RefreshPlan | None:
 
 
 def pending_requests() -> DataFrame:
-    """List what people asked for and nobody decided about, oldest first: id, login, username, note, requested_at."""
+    """List tracking requests without a decision, oldest first: id, login, username, note, requested_at."""
     sql = """
         SELECT tracking_request.id, login, username, note, requested_at
           FROM tracking_request LEFT JOIN person ON person.id = person_id
@@ -209,13 +209,13 @@ def pending_requests() -> DataFrame:
 
 
 def has_pending_request(login: str) -> bool:
-    """Whether somebody asked for it and nobody decided yet."""
+    """Return whether a tracking request for *login* has no decision yet."""
     sql = "SELECT id FROM tracking_request WHERE lower(login) = lower(:login) AND decided_at IS NULL"
     return not read_frame(sql, fresh=True, login=login).empty
 
 
 def tracked_among(logins: list[str], github_ids: list[int]) -> set[str]:
-    """Which of these logins, in lower case, are tracked, under this name or by who bears it now."""
+    """Return which of these accounts are tracked: logins in lower case, and GitHub ids as text."""
     sql = """
         SELECT lower(login) AS login, github_id FROM tracked_account JOIN account ON account.id = account_id
          WHERE lower(login) = ANY(CAST(:logins AS text[])) OR github_id = ANY(CAST(:ids AS bigint[]))
