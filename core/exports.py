@@ -1,4 +1,4 @@
-"""Rows as files: CSV that a spreadsheet can open without harm, and Parquet."""
+"""Exports of frames: CSV that is safe in spreadsheets, and Parquet."""
 
 from csv import writer
 from io import BytesIO, StringIO
@@ -9,38 +9,38 @@ from pandas import DataFrame
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet as arrow_parquet
 
-# A spreadsheet runs what begins like a formula, and names and descriptions are strangers' text.
+# Spreadsheets run text that begins like a formula, and names and descriptions come from strangers.
 FORMULA_PATTERN = r"^[=+\-@\t\r]"
 ISO_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def csv(rows: DataFrame) -> bytes:
-    """UTF-8 with moments in ISO 8601 (UTC) and the items of a list in one field; unknown is empty."""
+    """Write UTF-8 with timestamps in ISO 8601 (UTC) and the items of a list in one field; nulls are empty."""
     table = _to_table(rows)
     header = StringIO(newline="")
     writer(header, lineterminator="\n").writerow(table.column_names)
-    into = BytesIO()
-    plain = pa.table({name: _to_text_or_number(table[name]) for name in table.column_names})
-    arrow_csv.write_csv(plain, into, arrow_csv.WriteOptions(include_header=False, quoting_style="needed"))
-    return header.getvalue().encode() + into.getvalue()
+    buffer = BytesIO()
+    texts = pa.table({name: _to_text_or_number(table[name]) for name in table.column_names})
+    arrow_csv.write_csv(texts, buffer, arrow_csv.WriteOptions(include_header=False, quoting_style="needed"))
+    return header.getvalue().encode() + buffer.getvalue()
 
 
 def parquet(rows: DataFrame) -> bytes:
-    """The columns with their own types, compressed."""
-    into = BytesIO()
-    arrow_parquet.write_table(_to_table(rows), into, compression="zstd")
-    return into.getvalue()
+    """Write the columns with their own types, compressed."""
+    buffer = BytesIO()
+    arrow_parquet.write_table(_to_table(rows), buffer, compression="zstd")
+    return buffer.getvalue()
 
 
 def _to_table(rows: DataFrame) -> pa.Table:
-    bare = rows.copy(deep=False)
-    # What a frame remembers of its query is not part of its rows, and not all of it can be written.
-    bare.attrs = {}
-    return pa.Table.from_pandas(bare, preserve_index=False).replace_schema_metadata(None)
+    copy = rows.copy(deep=False)
+    # The SQL in `attrs` is not part of the rows, and its values may not be serializable.
+    copy.attrs = {}
+    return pa.Table.from_pandas(copy, preserve_index=False).replace_schema_metadata(None)
 
 
 def _to_text_or_number(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The column as numbers or text."""
+    """Convert a column to numbers or text."""
     kind = column.type
     if pa.types.is_timestamp(kind):
         return pc.strftime(column.cast(pa.timestamp("s", kind.tz), safe=False), format=ISO_FORMAT)

@@ -110,7 +110,7 @@ with right:
         "Share of stars by primary language, quarter by quarter.",
         mix,
         name="account-language-mix",
-        chart=areas.stacked_shares(mix, "stars", theme(), unit="stars", longest=timedelta(days=190), height=height),
+        chart=areas.stacked_shares(mix, "stars", theme(), unit="stars", max_gap=timedelta(days=190), height=height),
         alt="Layers: the share of each primary language in all stars, by quarter.",
         definition=definitions.LANGUAGE_MIX,
         note=note,

@@ -57,7 +57,7 @@ cell(
     f"Share of {measure}, month by month, as reported by {source}. Where the layers stop, nothing was collected.",
     trend,
     name=f"languages-{measure}-trend",
-    chart=areas.stacked_shares(trend, measure, theme(), unit=measure, longest=timedelta(days=62), height=360)
+    chart=areas.stacked_shares(trend, measure, theme(), unit=measure, max_gap=timedelta(days=62), height=360)
     if trend["at"].nunique() > 1
     else lambda: st.info("One month of data so far; a trend needs two.", icon=":material/hourglass_empty:"),
     alt=f"Layers: the share of each language in all {measure}, by month.",

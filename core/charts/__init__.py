@@ -1,1 +1,1 @@
-"""Frames in, figures out; no queries and no Streamlit."""
+"""Charts: DataFrame in, Plotly figure or pydeck deck out. No queries and no Streamlit."""

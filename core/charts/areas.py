@@ -1,4 +1,4 @@
-"""Shares over time: a whole of 100 % in layers."""
+"""Stacked area charts of shares over time."""
 
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -14,64 +14,66 @@ MAX_LAYERS = 8
 
 
 def top_layers(frame: DataFrame, value: str, layers: int = MAX_LAYERS) -> DataFrame:
-    """Keep the languages that are largest at the end (or ever were half as large); the others become one layer.
+    """Keep the languages that are largest at the end (or were twice as large at some time) and sum the others.
 
-    frame  at, language and *value*; returns the same columns, largest language first
+    *frame* has at, language and *value*; returns the same columns, kept languages first, largest first.
     """
     by_language = frame.groupby("language")[value]
     weight = by_language.last().fillna(0).astype(float) + by_language.max().fillna(0).astype(float) / 2
-    kept = list(weight.nlargest(layers).index)
-    named = frame.assign(language=frame["language"].where(frame["language"].isin(kept), linguist.OTHER))
+    top = list(weight.nlargest(layers).index)
+    named = frame.assign(language=frame["language"].where(frame["language"].isin(top), linguist.OTHER))
     summed = named.groupby(["at", "language"], as_index=False)[value].sum()
-    rank = pd.Categorical(summed["language"], categories=[*kept, linguist.OTHER])
+    rank = pd.Categorical(summed["language"], categories=[*top, linguist.OTHER])
     ordered: DataFrame = summed.assign(rank=rank).sort_values(["rank", "at"])
     return ordered.drop(columns="rank")
 
 
-def split_at_gaps(frame: DataFrame, longest: timedelta) -> list[DataFrame]:
-    """The parts of *frame* (with the column at) between which nothing was told for longer than *longest*."""
-    moments = frame["at"].drop_duplicates().sort_values()
-    part = (moments.diff() > longest).cumsum()
-    numbers = frame["at"].map(dict(zip(moments, part, strict=True)))
+def split_at_gaps(frame: DataFrame, max_gap: timedelta) -> list[DataFrame]:
+    """Split *frame* (with the column at) where two consecutive timestamps are more than *max_gap* apart."""
+    timestamps = frame["at"].drop_duplicates().sort_values()
+    part = (timestamps.diff() > max_gap).cumsum()
+    numbers = frame["at"].map(dict(zip(timestamps, part, strict=True)))
     return [frame[numbers == number] for number in sorted(numbers.unique())]
 
 
 def stacked_shares(
-    frame: DataFrame, value: str, theme: Theme, *, unit: str, longest: timedelta, height: int = 300
+    frame: DataFrame, value: str, theme: Theme, *, unit: str, max_gap: timedelta, height: int = 300
 ) -> go.Figure:
-    """Layers of languages that add up to 100 % at each moment; *frame* has at, language and *value*.
+    """Stack the languages of *frame* (at, language and *value*) to 100 % at each timestamp.
 
-    Where nothing was told for longer than *longest* the layers stop, and the gap is shaded.
+    Where two timestamps are more than *max_gap* apart the areas end and the gap is shaded.
     """
     layers = top_layers(frame, value)
-    parts = split_at_gaps(layers, longest)
-    drawing = figure(theme, height=height, showlegend=True, margin={"l": 0, "r": 8, "t": 0, "b": 0})
+    parts = split_at_gaps(layers, max_gap)
+    chart = figure(theme, height=height, showlegend=True, margin={"l": 0, "r": 8, "t": 0, "b": 0})
     shown: set[str] = set()
     for number, part in enumerate(parts):
         for language, layer in part.groupby("language", sort=False):
             name = str(language)
             color = theme.rest if name == linguist.OTHER else linguist.color(name)
-            _add_layer(drawing, layer, value, color, theme, name=name, unit=unit, group=number, first=name not in shown)
+            _add_layer(
+                chart, layer, value, color, theme, name=name, unit=unit, group=number, in_legend=name not in shown
+            )
             shown.add(name)
     for before, after in pairwise(parts):
-        drawing.add_vrect(
+        chart.add_vrect(
             x0=_without_timezone(before["at"].max()),
             x1=_without_timezone(after["at"].min()),
             fillcolor=theme.gap,
             line_width=0,
             layer="below",
         )
-    drawing.update_yaxes(range=[0, 100], ticksuffix=" %", nticks=5)
-    drawing.update_layout(legend={"y": 1.06, "font": {"size": 11}, "traceorder": "normal", "entrywidth": 0})
-    return drawing
+    chart.update_yaxes(range=[0, 100], ticksuffix=" %", nticks=5)
+    chart.update_layout(legend={"y": 1.06, "font": {"size": 11}, "traceorder": "normal", "entrywidth": 0})
+    return chart
 
 
-def _without_timezone(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=None)
+def _without_timezone(at: datetime) -> datetime:
+    return at.replace(tzinfo=None)
 
 
 def _add_layer(
-    drawing: go.Figure,
+    chart: go.Figure,
     layer: DataFrame,
     value: str,
     color: str,
@@ -80,14 +82,14 @@ def _add_layer(
     name: str,
     unit: str,
     group: int,
-    first: bool,
+    in_legend: bool,
 ) -> None:
-    drawing.add_scatter(
+    chart.add_scatter(
         x=layer["at"].dt.tz_localize(None),
         y=layer[value].astype(float),
         name=name,
         legendgroup=name,
-        showlegend=first,
+        showlegend=in_legend,
         mode="lines",
         stackgroup=f"part {group}",
         groupnorm="percent",

@@ -1,4 +1,4 @@
-"""Rankings as lying bars with their numbers at the ends."""
+"""Horizontal bar charts of rankings, with the values at the ends of the bars."""
 
 import plotly.graph_objects as go
 from pandas import DataFrame, Series
@@ -13,19 +13,19 @@ MAX_LABEL_LENGTH = 34
 
 
 def truncate_label(name: str) -> str:
-    """*name*, cut where it would leave no room for its bar."""
+    """Shorten *name* to MAX_LABEL_LENGTH characters, so that its bar has room."""
     return name if len(name) <= MAX_LABEL_LENGTH else f"{name[: MAX_LABEL_LENGTH - 1]}…"
 
 
 def ranking_bars(
     frame: DataFrame, label: str, value: str, theme: Theme, *, texts: Series, colors: list[str] | None = None
 ) -> go.Figure:
-    """One bar a row of *frame*, the first on top; *texts* stand at the ends."""
-    drawing = figure(theme, height=len(frame) * ROW_HEIGHT + BOTTOM_HEIGHT, hovermode="closest", bargap=0.3)
+    """Draw one bar per row of *frame*, the first on top, with *texts* at the ends."""
+    chart = figure(theme, height=len(frame) * ROW_HEIGHT + BOTTOM_HEIGHT, hovermode="closest", bargap=0.3)
     lengths, names = frame[value].astype(float), frame[label].astype(str)
-    drawing.add_bar(
+    chart.add_bar(
         x=lengths,
-        # By place, not by name: names that are shortened may look alike.
+        # By index, not by name: shortened names can be equal.
         y=list(range(len(frame))),
         customdata=names,
         orientation="h",
@@ -36,20 +36,20 @@ def ranking_bars(
         marker={"color": colors or theme.accent, "line": {"width": 1, "color": theme.outline}, "cornerradius": 3},
         hovertemplate="%{customdata}: %{text}<extra></extra>",
     )
-    drawing.update_xaxes(visible=False, range=[min(0.0, lengths.min()), max(lengths.max(), 0.0) or 1.0])
-    # Room for the texts at the ends, in pixels, as the texts are: it has to do on any width.
+    chart.update_xaxes(visible=False, range=[min(0.0, lengths.min()), max(lengths.max(), 0.0) or 1.0])
+    # Room for the texts in pixels, so that it is enough at any chart width.
     longest = max((len(str(text)) for text in texts), default=0)
-    drawing.update_layout(margin={"r": longest * CHARACTER_WIDTH + 8})
-    drawing.update_yaxes(
+    chart.update_layout(margin={"r": longest * CHARACTER_WIDTH + 8})
+    chart.update_yaxes(
         autorange="reversed",
         showgrid=False,
         tickfont={"color": theme.text},
         tickvals=list(range(len(frame))),
         ticktext=names.map(truncate_label),
     )
-    return drawing
+    return chart
 
 
 def language_bars(frame: DataFrame, value: str, theme: Theme, *, texts: Series) -> go.Figure:
-    """A ranking of languages in GitHub's colours; *frame* has the column language."""
+    """Draw a ranking of languages in Linguist's colours; *frame* has the column language."""
     return ranking_bars(frame, "language", value, theme, texts=texts, colors=linguist.colors(frame["language"]))

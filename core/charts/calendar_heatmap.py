@@ -1,4 +1,4 @@
-"""A calendar of days, a column a week: how much of something each day had."""
+"""Calendar heatmap: one column per week, one square per day."""
 
 from datetime import timedelta
 
@@ -13,25 +13,25 @@ HEIGHT = 190
 
 
 def calendar_heatmap(frame: DataFrame, theme: Theme, *, text: str) -> go.Figure:
-    """Draw *frame*: day, share (0 to 1 or null) and the column *text* for the hover; the newest week at the right."""
+    """Draw *frame*: day, share (0 to 1 or null) and hover texts in the column *text*; the newest week at the right."""
     days = pd.to_datetime(frame["day"])
     mondays = days - pd.to_timedelta(days.dt.day_of_week, unit="D")
     weeks = pd.date_range(mondays.min(), mondays.max(), freq="7D")
-    at = {day: place for place, day in enumerate(zip(mondays, days.dt.day_of_week, strict=True))}
+    at = {day: index for index, day in enumerate(zip(mondays, days.dt.day_of_week, strict=True))}
     shares = frame["share"].astype(float)
     z = [[_value_at(shares, at.get((week, weekday))) for week in weeks] for weekday in range(7)]
-    told = [[_value_at(frame[text], at.get((week, weekday))) or "" for week in weeks] for weekday in range(7)]
-    # Days on which nothing was tracked are days all the same: pale, so that nobody takes them for a miss.
+    texts_by_day = [[_value_at(frame[text], at.get((week, weekday))) or "" for week in weeks] for weekday in range(7)]
+    # Days without tracked accounts are pale: they are no missed refreshes.
     idle = [
         [0 if text and share is None else None for share, text in zip(shares, texts, strict=True)]
-        for shares, texts in zip(z, told, strict=True)
+        for shares, texts in zip(z, texts_by_day, strict=True)
     ]
-    drawing = figure(theme, height=HEIGHT, hovermode="closest")
-    drawing.add_heatmap(
+    chart = figure(theme, height=HEIGHT, hovermode="closest")
+    chart.add_heatmap(
         z=idle,
         x=list(weeks),
         y=list(WEEKDAYS),
-        customdata=told,
+        customdata=texts_by_day,
         xgap=3,
         ygap=3,
         showscale=False,
@@ -39,11 +39,11 @@ def calendar_heatmap(frame: DataFrame, theme: Theme, *, text: str) -> go.Figure:
         hovertemplate="%{customdata}<extra></extra>",
         hoverongaps=False,
     )
-    drawing.add_heatmap(
+    chart.add_heatmap(
         z=z,
         x=list(weeks),
         y=list(WEEKDAYS),
-        customdata=told,
+        customdata=texts_by_day,
         xgap=3,
         ygap=3,
         zmin=0,
@@ -53,17 +53,17 @@ def calendar_heatmap(frame: DataFrame, theme: Theme, *, text: str) -> go.Figure:
         hovertemplate="%{customdata}<extra></extra>",
         hoverongaps=False,
     )
-    drawing.update_yaxes(autorange="reversed", showgrid=False, tickvals=["Mon", "Wed", "Fri"])
-    drawing.update_xaxes(
+    chart.update_yaxes(autorange="reversed", showgrid=False, tickvals=["Mon", "Wed", "Fri"])
+    chart.update_xaxes(
         tickangle=0,
         tickformat="%b\n%Y",
         dtick="M1",
         range=[weeks.min() - timedelta(days=4), weeks.max() + timedelta(days=4)],
     )
-    return drawing
+    return chart
 
 
-def _value_at(values: pd.Series, place: int | None) -> object:
-    if place is None or pd.isna(values.iloc[place]):
+def _value_at(values: pd.Series, index: int | None) -> object:
+    if index is None or pd.isna(values.iloc[index]):
         return None
-    return values.iloc[place]
+    return values.iloc[index]

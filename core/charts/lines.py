@@ -1,4 +1,4 @@
-"""Courses over time. A line ends where looking ended; the gap is shaded and named."""
+"""Line charts of history; lines end at gaps, which are shaded and labelled."""
 
 from datetime import datetime
 from typing import Any
@@ -11,69 +11,68 @@ from core.charts.coverage_intervals import Gap, find_gaps, line_with_gaps, sorte
 from core.charts.theme import FONT, Theme, figure
 
 OWN_SOURCE_ID = 1
-MARKERS_BELOW = 12  # points that are too few to be seen as a line
-NARROW_GAP_SHARE = 0.16  # share of the width in which "not collected" has to stand upright
-UNLABELED_GAP_SHARE = 0.025  # and in which it does not fit at all
-ZERO_BASELINE_BELOW = (
-    0.7  # a course that stays above this share of its top is shown without zero, and then without filling
-)
+MARKERS_BELOW = 12  # with fewer points, each one gets a marker
+NARROW_GAP_SHARE = 0.16  # of the width: in narrower gaps "not collected" is written upright
+UNLABELED_GAP_SHARE = 0.025  # of the width: in narrower gaps it does not fit
+# Lines that stay above this share of their maximum are drawn without zero and without filling.
+ZERO_BASELINE_BELOW = 0.7
 
 
 def history_lines(
-    points: DataFrame, stretches: DataFrame, y: str, theme: Theme, *, until: datetime, unit: str, height: int = 300
+    points: DataFrame, intervals: DataFrame, y: str, theme: Theme, *, until: datetime, unit: str, height: int = 300
 ) -> go.Figure:
-    """One line a source over its stretches: ours in the accent, imported ones muted and named.
+    """Draw one line per source: ours in the accent colour, imported ones muted and named.
 
-    points     captured_at, source_id, source and the column *y*: a row wherever the value changed
-    stretches  as core.charts.coverage_intervals says
+    points     captured_at, source_id, source and the column *y*: one row per change
+    intervals  as in `core.charts.coverage_intervals`
     """
-    lines = _lines_by_source(points, stretches, y)
+    lines = _lines_by_source(points, intervals, y)
     values = pd.concat([line["value"] for _, _, line in lines]) if lines else Series([0.0])
     from_zero = values.min() < ZERO_BASELINE_BELOW * values.max() or values.max() <= 0
-    drawing = figure(theme, height=height, showlegend=len(lines) > 1)
+    chart = figure(theme, height=height, showlegend=len(lines) > 1)
     for source, name, line in lines:
-        _add_line(drawing, line, theme, ours=source == OWN_SOURCE_ID, name=name, unit=unit, filled=from_zero)
-    _shade_gaps(drawing, find_gaps(stretches, until), stretches, until, theme)
-    drawing.update_yaxes(rangemode="tozero" if from_zero else "normal", tickformat="~s", nticks=5)
+        _add_line(chart, line, theme, is_own=source == OWN_SOURCE_ID, name=name, unit=unit, filled=from_zero)
+    _shade_gaps(chart, find_gaps(intervals, until), intervals, until, theme)
+    chart.update_yaxes(rangemode="tozero" if from_zero else "normal", tickformat="~s", nticks=5)
     if not from_zero:
         room = max((values.max() - values.min()) * 0.15, values.max() * 0.002, 1)
-        drawing.update_yaxes(range=[values.min() - room, values.max() + room], tickformat=",.0f")
-    return drawing
+        chart.update_yaxes(range=[values.min() - room, values.max() + room], tickformat=",.0f")
+    return chart
 
 
-def _lines_by_source(points: DataFrame, stretches: DataFrame, y: str) -> list[tuple[int, str, DataFrame]]:
-    """One line a source that tells *y* at all: its id, its name, its points."""
+def _lines_by_source(points: DataFrame, intervals: DataFrame, y: str) -> list[tuple[int, str, DataFrame]]:
+    """Return (source id, name, points) of each source that reports *y*."""
     found = []
     for source in sorted(points["source_id"].unique()):
         own = points[points["source_id"] == source]
-        line = line_with_gaps(own, stretches[stretches["source_id"] == source], y)
+        line = line_with_gaps(own, intervals[intervals["source_id"] == source], y)
         if line["value"].notna().any():
             found.append((int(source), str(own["source"].iloc[0]), line))
     return found
 
 
 def _add_line(
-    drawing: go.Figure, line: DataFrame, theme: Theme, *, ours: bool, name: str, unit: str, filled: bool
+    chart: go.Figure, line: DataFrame, theme: Theme, *, is_own: bool, name: str, unit: str, filled: bool
 ) -> None:
     few = len(line) < MARKERS_BELOW
-    drawing.add_scatter(
+    chart.add_scatter(
         x=line["at"].dt.tz_convert("UTC").dt.tz_localize(None),
         y=line["value"],
         mode="lines+markers" if few else "lines",
-        name=name if ours else f"{name} (imported)",
-        line={"color": theme.accent if ours else theme.imported, "width": 2, "shape": "hv" if ours else "linear"},
+        name=name if is_own else f"{name} (imported)",
+        line={"color": theme.accent if is_own else theme.imported, "width": 2, "shape": "hv" if is_own else "linear"},
         marker={"size": 5},
         fill="tozeroy" if filled else None,
-        fillcolor=theme.fill if ours else theme.imported_fill,
+        fillcolor=theme.fill if is_own else theme.imported_fill,
         hovertemplate=f"%{{y:,.0f}} {unit}<extra></extra>",
         connectgaps=False,
     )
 
 
-def _shade_gaps(drawing: go.Figure, found: list[Gap], stretches: DataFrame, until: datetime, theme: Theme) -> None:
+def _shade_gaps(chart: go.Figure, found: list[Gap], intervals: DataFrame, until: datetime, theme: Theme) -> None:
     if not found:
         return
-    span = (until - sorted_intervals(stretches)[0].from_at).total_seconds() or 1
+    span = (until - sorted_intervals(intervals)[0].from_at).total_seconds() or 1
     for gap in found:
         share = (gap.to_at - gap.from_at).total_seconds() / span
         label: dict[str, Any] = {
@@ -84,7 +83,7 @@ def _shade_gaps(drawing: go.Figure, found: list[Gap], stretches: DataFrame, unti
         }
         if share < NARROW_GAP_SHARE:
             label |= {"textangle": -90, "textposition": "middle center"}
-        drawing.add_shape(
+        chart.add_shape(
             type="rect",
             x0=gap.from_at.replace(tzinfo=None),
             x1=gap.to_at.replace(tzinfo=None),

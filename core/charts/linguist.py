@@ -1,4 +1,4 @@
-"""GitHub's own colours and kinds of languages (Linguist, MIT licence), and nothing else in these colours."""
+"""GitHub's language colours and types (Linguist, MIT licence). No other chart element uses these colours."""
 
 import json
 from collections.abc import Iterable
@@ -14,15 +14,15 @@ NO_LANGUAGE = "No language"
 
 @lru_cache(maxsize=1)
 def languages() -> dict[str, dict[str, str | None]]:
-    """Every language that Linguist knows, with older spellings resolved: name -> color, type."""
-    known: dict[str, dict[str, str | None]] = json.loads(
+    """Load Linguist's languages, former names included: name -> color, type."""
+    entries: dict[str, dict[str, str | None]] = json.loads(
         (Path(__file__).parent / "languages.json").read_text(encoding="utf-8")
     )
-    return {name: known[entry.get("alias_of") or name] for name, entry in known.items()}
+    return {name: entries[entry.get("alias_of") or name] for name, entry in entries.items()}
 
 
 def color(language: object) -> str:
-    """The colour of one language; grey for what Linguist does not know or does not colour."""
+    """Return the colour of *language*; FALLBACK_COLOR for unknown languages and those without a colour."""
     entry = {} if pd.isna(language) else languages().get(str(language), {})  # type: ignore[call-overload]
     return entry.get("color") or FALLBACK_COLOR
 
@@ -32,5 +32,5 @@ def colors(names: Iterable[object]) -> list[str]:
 
 
 def language_type(language: object) -> str | None:
-    """programming, markup, data or prose; None where Linguist does not know."""
+    """Return programming, markup, data or prose; None for unknown languages."""
     return None if pd.isna(language) else languages().get(str(language), {}).get("type")  # type: ignore[call-overload]

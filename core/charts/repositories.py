@@ -1,4 +1,4 @@
-"""Repositories by the hundred: how their stars are distributed, and which of them grow."""
+"""Charts of many repositories: the distribution of stars, and growth against stars."""
 
 from math import floor, log10
 from typing import Any
@@ -10,17 +10,17 @@ from core.charts import linguist
 from core.charts.theme import Theme, figure
 
 MAX_LABELS = 6
-LABEL_HEIGHT_SHARE = 0.07  # height of a name, as a part of the plot's
+LABEL_HEIGHT_SHARE = 0.07  # of the plot's height
 POWER_LABELS = ("1", "10", "100", "1k", "10k", "100k", "1M", "10M")
 LOG_TICKS = {"tickvals": [10**power for power in range(len(POWER_LABELS))], "ticktext": POWER_LABELS}
 
 
 def stars_histogram(frame: DataFrame, theme: Theme) -> go.Figure:
-    """One bar a bin of *frame* (at_least, below, repositories); bins are equally wide in powers of ten."""
-    drawing = figure(theme, height=300, hovermode="closest", bargap=0)
+    """Draw one bar per bin of *frame* (at_least, below, repositories); bins are equally wide in powers of ten."""
+    chart = figure(theme, height=300, hovermode="closest", bargap=0)
     starts, ends = frame["at_least"].astype(int).tolist(), frame["below"].astype(int).tolist()
-    drawing.add_bar(
-        # Without stars there is no logarithm: that bin stands one bin's width before the first.
+    chart.add_bar(
+        # Zero has no logarithm: its bin is drawn one bin's width before the first.
         x=[(floor(log10(start) * 3 + 0.01) + 0.5) / 3 if start else -0.5 / 3 for start in starts],
         width=0.3,
         y=frame["repositories"].astype(int),
@@ -29,23 +29,21 @@ def stars_histogram(frame: DataFrame, theme: Theme) -> go.Figure:
         hovertemplate="%{y:,} repositories with %{customdata} stars<extra></extra>",
     )
     ticks = [power for power in range(8) if not ends or 10**power <= max(ends)]
-    drawing.update_xaxes(
-        tickvals=ticks, ticktext=[POWER_LABELS[power] for power in ticks], **_axis_title("stars", theme)
-    )
-    drawing.update_yaxes(tickformat=",d", rangemode="tozero")
-    return drawing
+    chart.update_xaxes(tickvals=ticks, ticktext=[POWER_LABELS[power] for power in ticks], **_axis_title("stars", theme))
+    chart.update_yaxes(tickformat=",d", rangemode="tozero")
+    return chart
 
 
 def bin_label(start: int, end: int) -> str:
-    """A bin in words; its upper end belongs to the next."""
+    """Format the bounds of a bin; *end* is exclusive."""
     return f"{start:,}" if end == start + 1 else f"{start:,} to {end - 1:,}"
 
 
 def growth_scatter(frame: DataFrame, theme: Theme) -> go.Figure:
-    """One dot a repository of *frame* (full_name, language, stars, stars_30d), both axes in powers of ten."""
-    drawing = figure(theme, height=300, hovermode="closest")
+    """Draw one dot per repository of *frame* (full_name, language, stars, stars_30d), both axes logarithmic."""
+    chart = figure(theme, height=300, hovermode="closest")
     languages = frame["language"].fillna(linguist.NO_LANGUAGE)
-    drawing.add_scatter(
+    chart.add_scatter(
         x=frame["stars"].astype(int),
         y=frame["stars_30d"].astype(int),
         mode="markers",
@@ -58,20 +56,20 @@ def growth_scatter(frame: DataFrame, theme: Theme) -> go.Figure:
         },
         hovertemplate="<b>%{customdata[0]}</b><br>%{x:,} stars, +%{y:,} in 30 days<br>%{customdata[1]}<extra></extra>",
     )
-    drawing.update_xaxes(type="log", showgrid=True, gridcolor=theme.grid, **_axis_title("stars", theme), **LOG_TICKS)
-    drawing.update_yaxes(type="log", **LOG_TICKS)
-    _label_fastest_growing(drawing, frame, theme)
-    return drawing
+    chart.update_xaxes(type="log", showgrid=True, gridcolor=theme.grid, **_axis_title("stars", theme), **LOG_TICKS)
+    chart.update_yaxes(type="log", **LOG_TICKS)
+    _label_fastest_growing(chart, frame, theme)
+    return chart
 
 
 def _axis_title(text: str, theme: Theme) -> dict[str, object]:
     return {"title": {"text": text, "font": {"size": 12, "color": theme.muted}, "standoff": 6}}
 
 
-def _label_fastest_growing(drawing: go.Figure, frame: DataFrame, theme: Theme) -> None:
-    """Write the names of the fastest beside their dots, as far as they stay clear of each other."""
+def _label_fastest_growing(chart: go.Figure, frame: DataFrame, theme: Theme) -> None:
+    """Label the fastest growing repositories whose labels do not overlap."""
     named = frame.loc[_rows_with_clear_labels(frame)].head(MAX_LABELS)
-    drawing.add_scatter(
+    chart.add_scatter(
         x=named["stars"].astype(int),
         y=named["stars_30d"].astype(int),
         mode="text",
@@ -84,15 +82,15 @@ def _label_fastest_growing(drawing: go.Figure, frame: DataFrame, theme: Theme) -
 
 
 def _rows_with_clear_labels(frame: DataFrame) -> list[Any]:
-    """The rows, from the first on, whose names do not lie on the same line as an earlier one's."""
+    """Return the rows, in order, whose labels are not at the same height as an earlier one's."""
     if frame.empty:
         return []
     line = LABEL_HEIGHT_SHARE * max(1.0, log10(frame["stars_30d"].max() / frame["stars_30d"].min()))
     levels: list[float] = []
-    kept = []
+    rows = []
     for index, growth in frame["stars_30d"].head(40).items():
         level = log10(growth)
         if all(abs(level - other) > line for other in levels):
             levels.append(level)
-            kept.append(index)
-    return kept
+            rows.append(index)
+    return rows

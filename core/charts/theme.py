@@ -1,4 +1,4 @@
-"""The look of every figure, light and dark: no frame, hairline grid, muted ticks, unified hover."""
+"""Style of all figures, light and dark: no frame, thin grid, muted ticks, unified hover."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours of a figure; the same tokens as in `.streamlit/config.toml`."""
+    """Colours of a figure; those of `.streamlit/config.toml` are the same there (held by a test)."""
 
     dark: bool
     text: str
@@ -63,9 +63,9 @@ FONT = "Inter, sans-serif"
 
 
 def figure(theme: Theme, *, height: int = 300, **layout: Any) -> go.Figure:
-    """An empty figure in the house's look."""
-    drawn = go.Figure()
-    drawn.update_layout(
+    """Create an empty figure in the house style; *layout* overrides it."""
+    chart = go.Figure()
+    chart.update_layout(
         height=height,
         margin={"l": 0, "r": 8, "t": 8, "b": 0},
         paper_bgcolor="rgba(0,0,0,0)",
@@ -83,10 +83,10 @@ def figure(theme: Theme, *, height: int = 300, **layout: Any) -> go.Figure:
         colorway=list(theme.series),
         bargap=0.35,
     )
-    drawn.update_xaxes(**axis_style(theme, grid=False), ticklabelstandoff=6)
-    drawn.update_yaxes(**axis_style(theme, grid=True), ticklabelstandoff=6)
-    drawn.update_layout(**layout)
-    return drawn
+    chart.update_xaxes(**axis_style(theme, grid=False), ticklabelstandoff=6)
+    chart.update_yaxes(**axis_style(theme, grid=True), ticklabelstandoff=6)
+    chart.update_layout(**layout)
+    return chart
 
 
 def axis_style(theme: Theme, *, grid: bool) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Free-text locations to coordinates."""
+"""Geocoding of free-text locations."""

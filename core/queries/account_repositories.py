@@ -15,13 +15,13 @@ CURRENT_COUNTS_CTE = """latest AS (
              WHERE account_id = :account_id
         )"""
 
-# Ours, where we had looked by then; else what an import told last.
+# Our own newest snapshot by then; without one, the newest imported one.
 COUNTS_AS_OF_CTE = """latest AS (
-            SELECT id AS repository_id, coalesce(own.source_id, kept.source_id) AS source_id,
-                   CASE WHEN own.source_id = 1 THEN own.stars ELSE kept.stars END AS stars,
-                   CASE WHEN own.source_id = 1 THEN own.forks ELSE kept.forks END AS forks,
-                   CASE WHEN own.source_id = 1 THEN own.stars ELSE kept.stars END - before.stars AS stars_30d,
-                   coalesce(own.captured_at, kept.captured_at) AS checked_at
+            SELECT id AS repository_id, coalesce(own.source_id, imported.source_id) AS source_id,
+                   CASE WHEN own.source_id = 1 THEN own.stars ELSE imported.stars END AS stars,
+                   CASE WHEN own.source_id = 1 THEN own.forks ELSE imported.forks END AS forks,
+                   CASE WHEN own.source_id = 1 THEN own.stars ELSE imported.stars END - before.stars AS stars_30d,
+                   coalesce(own.captured_at, imported.captured_at) AS checked_at
               FROM repository
               LEFT JOIN LATERAL (
                    SELECT source_id, captured_at, stars, forks FROM repository_snapshot
@@ -32,15 +32,15 @@ COUNTS_AS_OF_CTE = """latest AS (
                    SELECT source_id, captured_at, stars, forks FROM repository_snapshot
                     WHERE repository_id = repository.id AND source_id <> 1 AND captured_at <= :until
                       AND own.source_id IS NULL
-                    ORDER BY captured_at DESC LIMIT 1) AS kept ON true
+                    ORDER BY captured_at DESC LIMIT 1) AS imported ON true
               LEFT JOIN LATERAL (
                    SELECT stars FROM repository_snapshot
                     WHERE repository_id = repository.id
-                      AND source_id = coalesce(own.source_id, kept.source_id)
-                      AND captured_at <= coalesce(own.captured_at, kept.captured_at) - interval '30 days'
-                      AND captured_at > coalesce(own.captured_at, kept.captured_at) - interval '60 days'
+                      AND source_id = coalesce(own.source_id, imported.source_id)
+                      AND captured_at <= coalesce(own.captured_at, imported.captured_at) - interval '30 days'
+                      AND captured_at > coalesce(own.captured_at, imported.captured_at) - interval '60 days'
                     ORDER BY captured_at DESC LIMIT 1) AS before ON true
-             WHERE account_id = :account_id AND coalesce(own.source_id, kept.source_id) IS NOT NULL
+             WHERE account_id = :account_id AND coalesce(own.source_id, imported.source_id) IS NOT NULL
         )"""
 
 
@@ -50,14 +50,14 @@ def list_repositories(account_id: int, as_of: datetime | None) -> DataFrame:
     full_name, description, language  text, as they are now
     stars, forks                      int
     stars_30d                         growth up to checked_at; null without a snapshot 30 to 60 days earlier
-    course                            list of stars every four weeks of the last year, oldest first, of any source
+    star_trend                            list of stars every four weeks of the last year, oldest first, of any source
     pushed_at, checked_at             timestamps: last push, last capture
     is_fork, is_archived, is_gone     boolean
     source                            name of the source of these counts
     """
     sql = f"""
         WITH {CURRENT_COUNTS_CTE if as_of is None else COUNTS_AS_OF_CTE},
-        seen AS (
+        in_step AS (
             SELECT repository_id, (array_agg(snapshot.stars ORDER BY captured_at DESC))[1] AS stars,
                    floor(extract(epoch FROM CAST(:until AS timestamptz) - captured_at)
                          / extract(epoch FROM CAST(:step AS interval)))::int AS steps_ago
@@ -74,26 +74,27 @@ def list_repositories(account_id: int, as_of: datetime | None) -> DataFrame:
                       AND captured_at <= CAST(:until AS timestamptz) - 13 * CAST(:step AS interval)
                     ORDER BY captured_at DESC LIMIT 1) AS base
         ), grid AS (
-            SELECT repository_id, steps_ago, seen.stars,
-                   count(seen.stars) OVER (PARTITION BY repository_id ORDER BY steps_ago DESC) AS known
+            SELECT repository_id, steps_ago, in_step.stars,
+                   count(in_step.stars) OVER (PARTITION BY repository_id ORDER BY steps_ago DESC) AS value_group
               FROM latest
              CROSS JOIN generate_series(0, 13) AS steps_ago
-              LEFT JOIN seen USING (repository_id, steps_ago)
-        ), courses AS (
-            SELECT repository_id, json_agg(stars ORDER BY steps_ago DESC)::text AS course
+              LEFT JOIN in_step USING (repository_id, steps_ago)
+        ), trends AS (
+            SELECT repository_id, json_agg(stars ORDER BY steps_ago DESC)::text AS star_trend
               FROM (SELECT repository_id, steps_ago,
-                           first_value(stars) OVER (PARTITION BY repository_id, known ORDER BY steps_ago DESC) AS stars
-                      FROM grid WHERE known > 0) AS carried
+                           first_value(stars) OVER (
+                               PARTITION BY repository_id, value_group ORDER BY steps_ago DESC) AS stars
+                      FROM grid WHERE value_group > 0) AS carried
              GROUP BY repository_id
         )
-        SELECT full_name, description, primary_language AS language, latest.stars, stars_30d, course, latest.forks,
+        SELECT full_name, description, primary_language AS language, latest.stars, stars_30d, star_trend, latest.forks,
                pushed_at, checked_at, is_fork, is_archived, coalesce(gone_at <= :until, false) AS is_gone,
                CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source
           FROM latest
           JOIN repository ON repository.id = repository_id
           JOIN source ON source.id = source_id
-          LEFT JOIN courses USING (repository_id)
+          LEFT JOIN trends USING (repository_id)
          ORDER BY latest.stars DESC NULLS LAST, lower(full_name)
     """  # noqa: S608
     frame = read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of), step=FOUR_WEEKS)
-    return frame.assign(course=frame["course"].astype(object).map(json.loads, na_action="ignore"))
+    return frame.assign(star_trend=frame["star_trend"].astype(object).map(json.loads, na_action="ignore"))

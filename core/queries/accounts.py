@@ -127,7 +127,7 @@ def suggestions(limit: int = 2_000) -> DataFrame:
 
 
 def profile(login: str) -> Profile | None:
-    """Find the account that has *login* now; of several, an available one. Not cached: tracking changes without a run."""
+    """Find the account that has *login* now; of several, an available one. Not cached: it holds tracking state."""
     sql = """
         SELECT account.id AS account_id, login, kind, name, company, location, website, bio, created_at, gone_at,
                gone_reason, checked_at, tracked_account.account_id IS NOT NULL AS is_tracked,
@@ -142,14 +142,14 @@ def profile(login: str) -> Profile | None:
 
 
 def by_login(login: str, as_of: datetime | None) -> AccountSummary | None:
-    """Find the account that has *login* now, with its counts by *as_of*. Not cached: tracking changes without a run."""
+    """Find the account that has *login* now, with its counts by *as_of*. Not cached: it holds tracking state."""
     sql = """
         SELECT account.id AS account_id, github_id AS id, login, kind, name, company, location, website, bio,
                account.created_at, CASE WHEN gone_at <= :until THEN gone_at END AS gone_at,
                CASE WHEN gone_at <= :until THEN gone_reason END AS gone_reason,
                last.followers, last.following, last.public_repositories, last.public_gists, last.stars, last.forks,
                last.repositories, last.captured_at,
-               greatest(last.captured_at, looked.captured_at) AS checked_at,
+               greatest(last.captured_at, last_capture.captured_at) AS checked_at,
                tracked_account.account_id IS NOT NULL AS is_tracked
           FROM account
           LEFT JOIN tracked_account ON tracked_account.account_id = account.id
@@ -159,7 +159,7 @@ def by_login(login: str, as_of: datetime | None) -> AccountSummary | None:
           LEFT JOIN LATERAL (
                SELECT captured_at FROM capture
                 WHERE capture.account_id = account.id AND source_id = 1 AND captured_at <= :until
-                ORDER BY captured_at DESC LIMIT 1) AS looked ON true
+                ORDER BY captured_at DESC LIMIT 1) AS last_capture ON true
          WHERE lower(login) = lower(:login)
          ORDER BY account.gone_at IS NOT NULL, github_id IS NULL, account.checked_at DESC NULLS LAST LIMIT 1
     """
@@ -182,28 +182,28 @@ def current_login(login: str) -> str | None:
     return found
 
 
-# An account has few repositories: as an array they are looked up, as a join Postgres may read every month whole.
-# What imports tell of an account is the sum over its repositories. One that a source has not shown for four weeks
-# leaves the sum: it may be gone, elsewhere, or out of that source's sight.
-IMPORTED_TOTALS_CTES = """kept AS (
+# Imported totals of an account are sums over its repositories. A repository that a source has not reported for four
+# weeks leaves the sum: it may be deleted, private, transferred, or no longer covered by the source.
+# An account has few repositories: as an array Postgres uses the index; as a join it may read whole partitions.
+IMPORTED_TOTALS_CTES = """imported AS (
             SELECT repository_id, source_id, captured_at, stars, forks,
-                   captured_at - lag(captured_at) OVER looks <= CAST(:patience AS interval) AS follows,
-                   lag(stars) OVER looks AS stars_before, lag(forks) OVER looks AS forks_before,
-                   coalesce(lead(captured_at) OVER looks - captured_at > CAST(:patience AS interval), true) AS ends
+                   captured_at - lag(captured_at) OVER captures <= CAST(:max_gap AS interval) AS follows,
+                   lag(stars) OVER captures AS stars_before, lag(forks) OVER captures AS forks_before,
+                   coalesce(lead(captured_at) OVER captures - captured_at > CAST(:max_gap AS interval), true) AS ends
               FROM repository_snapshot
              WHERE repository_id = ANY(ARRAY(SELECT id FROM repository WHERE account_id = :account_id))
                AND source_id <> 1 AND captured_at <= :until
-            WINDOW looks AS (PARTITION BY repository_id, source_id ORDER BY captured_at)
+            WINDOW captures AS (PARTITION BY repository_id, source_id ORDER BY captured_at)
         ), steps AS (
-            SELECT source_id, captured_at, true AS looked, CASE WHEN follows THEN 0 ELSE 1 END AS repositories,
+            SELECT source_id, captured_at, true AS is_capture, CASE WHEN follows THEN 0 ELSE 1 END AS repositories,
                    stars - CASE WHEN follows THEN stars_before ELSE 0 END AS stars,
                    forks - CASE WHEN follows THEN forks_before ELSE 0 END AS forks
-              FROM kept
+              FROM imported
              UNION ALL
-            SELECT source_id, captured_at + CAST(:patience AS interval), false, -1, -stars, -forks
-              FROM kept WHERE ends
+            SELECT source_id, captured_at + CAST(:max_gap AS interval), false, -1, -stars, -forks
+              FROM imported WHERE ends
         ), summed AS (
-            SELECT source_id, captured_at, bool_or(looked) AS looked,
+            SELECT source_id, captured_at, bool_or(is_capture) AS is_capture,
                    (sum(sum(repositories)) OVER days)::int AS repositories,
                    (sum(sum(stars)) OVER days)::bigint AS stars, (sum(sum(forks)) OVER days)::bigint AS forks
               FROM steps GROUP BY source_id, captured_at
@@ -226,13 +226,13 @@ def history(account_id: int, as_of: datetime | None) -> DataFrame:
         SELECT captured_at, source_id, source.name AS source, stars, forks, repositories, NULL::int AS followers
           FROM summed
           JOIN source ON source.id = source_id
-         WHERE looked
+         WHERE is_capture
          UNION ALL
         SELECT captured_at, 1, 'GitHub', stars, forks, repositories, followers
           FROM account_snapshot WHERE account_id = :account_id AND captured_at <= :until
          ORDER BY source_id, captured_at
     """  # noqa: S608
-    return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of), patience=FOUR_WEEKS)
+    return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of), max_gap=FOUR_WEEKS)
 
 
 def with_followers(history: DataFrame) -> DataFrame:
@@ -254,36 +254,37 @@ def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:
 
     source_id, source  1 is this installation, others are imports
     from_at, to_at     first and last capture of the run
-    patient_until      last capture plus twice the source's cadence
-    looks              number of captures
+    overdue_at         last capture plus twice the source's cadence
+    captures           number of captures
     """
     sql = """
-        WITH looks AS (
+        WITH captures AS (
             SELECT source_id, captured_at FROM capture
              WHERE account_id = :account_id AND captured_at <= :until
              UNION
             SELECT source_id, captured_at FROM capture
              WHERE repository_id = ANY(ARRAY(SELECT id FROM repository WHERE account_id = :account_id))
                AND captured_at <= :until
-        ), paced AS (
-            SELECT looks.*, source.name, 2 * CASE source_id
-                       WHEN 1 THEN greatest(coalesce(tracked_account.cadence, planned_cadence, CAST(:every AS interval)),
-                                            interval '1 day')
-                       ELSE coalesce(source.cadence, interval '7 days') END AS patience
-              FROM looks
+        ), with_max_gap AS (
+            SELECT captures.*, source.name, 2 * CASE source_id
+                       WHEN 1 THEN greatest(
+                           coalesce(tracked_account.cadence, planned_cadence, CAST(:every AS interval)),
+                           interval '1 day')
+                       ELSE coalesce(source.cadence, interval '7 days') END AS max_gap
+              FROM captures
               JOIN source ON source.id = source_id
               LEFT JOIN tracked_account ON tracked_account.account_id = :account_id
         ), counted AS (
-            SELECT *, count(*) FILTER (WHERE follows IS NOT TRUE) OVER looking AS stretch
-              FROM (SELECT *, captured_at - lag(captured_at) OVER looking <= patience AS follows FROM paced
-                    WINDOW looking AS (PARTITION BY source_id ORDER BY captured_at)) AS pairs
-            WINDOW looking AS (PARTITION BY source_id ORDER BY captured_at)
+            SELECT *, count(*) FILTER (WHERE follows IS NOT TRUE) OVER in_order AS interval_number
+              FROM (SELECT *, captured_at - lag(captured_at) OVER in_order <= max_gap AS follows FROM with_max_gap
+                    WINDOW in_order AS (PARTITION BY source_id ORDER BY captured_at)) AS pairs
+            WINDOW in_order AS (PARTITION BY source_id ORDER BY captured_at)
         )
         SELECT source_id, CASE source_id WHEN 1 THEN 'GitHub' ELSE min(name) END AS source,
                min(captured_at) AS from_at, max(captured_at) AS to_at,
-               max(captured_at) + min(patience) AS patient_until, count(*) AS looks
+               max(captured_at) + min(max_gap) AS overdue_at, count(*) AS captures
           FROM counted
-         GROUP BY source_id, stretch
+         GROUP BY source_id, interval_number
          ORDER BY from_at
     """
     return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of), every=settings().refresh_every)
@@ -292,7 +293,7 @@ def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:
 def latest_capture(account_id: int, as_of: datetime | None) -> LatestCapture | None:
     """Return the newest capture of the account or any of its repositories; None before the first."""
     sql = """
-        WITH looks AS (
+        WITH captures AS (
             (SELECT captured_at, source_id, run_id FROM capture
               WHERE account_id = :account_id AND captured_at <= :until ORDER BY captured_at DESC LIMIT 1)
              UNION ALL
@@ -301,7 +302,7 @@ def latest_capture(account_id: int, as_of: datetime | None) -> LatestCapture | N
                 AND captured_at <= :until ORDER BY captured_at DESC LIMIT 1)
         )
         SELECT captured_at, CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source, run_id
-          FROM looks
+          FROM captures
           JOIN source ON source.id = source_id
          ORDER BY captured_at DESC LIMIT 1
     """
@@ -323,7 +324,7 @@ def _own_totals(account_id: int, as_of: datetime | None) -> DataFrame:
           LEFT JOIN LATERAL (
                SELECT * FROM account_snapshot
                 WHERE account_id = :account_id AND captured_at <= :before
-                  -- Unchanged since is only known where somebody looked.
+                  -- An older snapshot counts only if a capture near that day confirms it.
                   AND EXISTS (SELECT FROM capture WHERE capture.account_id = :account_id AND source_id = 1
                                  AND capture.captured_at BETWEEN CAST(:before AS timestamptz) - interval '2 days'
                                      AND :before)
@@ -337,22 +338,24 @@ def _own_totals(account_id: int, as_of: datetime | None) -> DataFrame:
 
 def _imported_totals(account_id: int, as_of: datetime | None) -> DataFrame:
     sql = """
-        WITH mine AS (
+        WITH account_repositories AS (
             SELECT id FROM repository WHERE account_id = :account_id
         ), last AS (
             SELECT source_id, captured_at AS at FROM capture
-             WHERE repository_id = ANY(ARRAY(SELECT id FROM mine)) AND source_id <> 1 AND captured_at <= :until
+             WHERE repository_id = ANY(ARRAY(SELECT id FROM account_repositories)) AND source_id <> 1
+               AND captured_at <= :until
              ORDER BY captured_at DESC LIMIT 1
-        ), shown AS (
+        ), reported AS (
             SELECT repository_id, captured_at, stars, forks,
-                   captured_at <= (SELECT at FROM last) - CAST(:patience AS interval) AS is_before
+                   captured_at <= (SELECT at FROM last) - CAST(:max_gap AS interval) AS is_before
               FROM repository_snapshot
-             WHERE repository_id = ANY(ARRAY(SELECT id FROM mine)) AND source_id = (SELECT source_id FROM last)
-               -- Each of these alone tells Postgres which months to leave out.
-               AND captured_at > (SELECT at FROM last) - 2 * CAST(:patience AS interval)
+             WHERE repository_id = ANY(ARRAY(SELECT id FROM account_repositories))
+               AND source_id = (SELECT source_id FROM last)
+               -- Each of these bounds lets Postgres skip partitions.
+               AND captured_at > (SELECT at FROM last) - 2 * CAST(:max_gap AS interval)
                AND captured_at <= (SELECT at FROM last)
         ), newest AS (
-            SELECT DISTINCT ON (repository_id, is_before) * FROM shown
+            SELECT DISTINCT ON (repository_id, is_before) * FROM reported
              ORDER BY repository_id, is_before, captured_at DESC
         ), compared AS (
             SELECT newest.stars, newest.forks, before.stars AS stars_before, before.forks AS forks_before
@@ -362,7 +365,7 @@ def _imported_totals(account_id: int, as_of: datetime | None) -> DataFrame:
         )
         SELECT min(source.name) AS source, min(last.at) AS captured_at, sum(stars)::bigint AS stars,
                sum(forks)::bigint AS forks, NULL::int AS followers, count(*) AS repositories,
-               -- Like with like: what is new to the source did not grow from nothing.
+               -- A repository new to the source adds no growth.
                (sum(stars) - sum(stars - stars_before))::bigint AS stars_before,
                (sum(forks) - sum(forks - forks_before))::bigint AS forks_before,
                NULL::int AS followers_before,
@@ -372,4 +375,4 @@ def _imported_totals(account_id: int, as_of: datetime | None) -> DataFrame:
           JOIN source ON source.id = last.source_id
         HAVING count(*) > 0
     """
-    return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of), patience=FOUR_WEEKS)
+    return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of), max_gap=FOUR_WEEKS)

@@ -40,7 +40,7 @@ def active_alerts() -> DataFrame:
     return read_frame(sql, fresh=True)
 
 
-def list_alerts(kinds: Sequence[str] = (), login: str = "", before: int = MAX_ID, most: int = 200) -> DataFrame:
+def list_alerts(kinds: Sequence[str] = (), login: str = "", before: int = MAX_ID, limit: int = 200) -> DataFrame:
     """List alerts, newest first, optionally of some kinds or of one account.
 
     id                             our own: *before* continues the list there
@@ -55,9 +55,9 @@ def list_alerts(kinds: Sequence[str] = (), login: str = "", before: int = MAX_ID
          WHERE alert.id < :before
            AND (CAST(:kinds AS text[]) = '{}' OR alert.kind = ANY(CAST(:kinds AS text[])))
            AND (:login = '' OR alert.account_id IN (SELECT id FROM account WHERE lower(login) = lower(:login)))
-         ORDER BY alert.id DESC LIMIT :most
+         ORDER BY alert.id DESC LIMIT :limit
     """
-    return read_frame(sql, fresh=True, kinds=list(kinds), login=login, before=before, most=most)
+    return read_frame(sql, fresh=True, kinds=list(kinds), login=login, before=before, limit=limit)
 
 
 def rules() -> DataFrame:
@@ -115,7 +115,7 @@ def webhook_host(url: str) -> str:
     return urlsplit(url).hostname or UNREADABLE_HOST
 
 
-def deliveries(webhook_id: int, most: int = 20) -> DataFrame:
+def deliveries(webhook_id: int, limit: int = 20) -> DataFrame:
     """List the newest deliveries of a webhook, newest first.
 
     id, event                    raised, ended or test
@@ -128,9 +128,9 @@ def deliveries(webhook_id: int, most: int = 20) -> DataFrame:
         SELECT delivery.id, event, message, state, attempts, http_status, error, created_at, finished_at
           FROM webhook_delivery AS delivery
           LEFT JOIN alert ON alert.id = alert_id
-         WHERE webhook_id = :webhook_id ORDER BY delivery.id DESC LIMIT :most
+         WHERE webhook_id = :webhook_id ORDER BY delivery.id DESC LIMIT :limit
     """
-    return read_frame(sql, fresh=True, webhook_id=webhook_id, most=most)
+    return read_frame(sql, fresh=True, webhook_id=webhook_id, limit=limit)
 
 
 def delivery(delivery_id: int) -> Delivery | None:

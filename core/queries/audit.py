@@ -45,7 +45,7 @@ FILTER_SQL = """
 """
 
 
-def list_events(wanted: EventFilter, after: PageCursor | None = None, most: int = PAGE_SIZE) -> DataFrame:
+def list_events(event_filter: EventFilter, after: PageCursor | None = None, limit: int = PAGE_SIZE) -> DataFrame:
     """List events, newest first, optionally those *after* a cursor.
 
     id          int, our own; with `at` it makes the next cursor
@@ -64,15 +64,15 @@ def list_events(wanted: EventFilter, after: PageCursor | None = None, most: int 
         {FILTER_SQL}
            AND (CAST(:after_at AS timestamptz) IS NULL OR (at, id) < (:after_at, CAST(:after_id AS bigint)))
          ORDER BY at DESC, id DESC
-         LIMIT :most
-    """  # noqa: S608 - a constant of this module
-    place = {"after_at": after.at if after else None, "after_id": after.id if after else None}
-    return read_frame(sql, fresh=True, **asdict(wanted), **place, most=most)
+         LIMIT :limit
+    """  # noqa: S608 - FILTER_SQL is a constant
+    cursor = {"after_at": after.at if after else None, "after_id": after.id if after else None}
+    return read_frame(sql, fresh=True, **asdict(event_filter), **cursor, limit=limit)
 
 
-def count_events(wanted: EventFilter) -> int:
+def count_events(event_filter: EventFilter) -> int:
     """Count events up to MAX_COUNTED + 1: beyond that the exact number is not worth its time."""
     sql = f"""
-        SELECT count(*) AS events FROM (SELECT FROM audit_event {FILTER_SQL} LIMIT :most) AS found
-    """  # noqa: S608 - a constant of this module
-    return int(first_value(read_frame(sql, fresh=True, **asdict(wanted), most=MAX_COUNTED + 1)))
+        SELECT count(*) AS events FROM (SELECT FROM audit_event {FILTER_SQL} LIMIT :limit) AS found
+    """  # noqa: S608 - FILTER_SQL is a constant
+    return int(first_value(read_frame(sql, fresh=True, **asdict(event_filter), limit=MAX_COUNTED + 1)))

@@ -23,7 +23,7 @@ def ledger(
     login: str = "",
     since: datetime = EARLIEST,
     before: tuple[datetime, int] | None = None,
-    most: int,
+    limit: int,
 ) -> DataFrame:
     """List ledger entries: one row each, newest first.
 
@@ -42,22 +42,22 @@ def ledger(
           FROM change
           JOIN account ON account.id = change.account_id
           LEFT JOIN repository ON repository.id = change.repository_id
-         WHERE detected_at <= :until AND (detected_at, change.id) < (:place_at, :place_id)
+         WHERE detected_at <= :until AND (detected_at, change.id) < (:cursor_at, :cursor_id)
            AND detected_at >= :since
            AND (CAST(:kinds AS text[]) = '{}' OR change.kind = ANY(CAST(:kinds AS text[])))
            AND (:login = '' OR change.account_id IN (SELECT id FROM account WHERE lower(login) = lower(:login)))
          ORDER BY detected_at DESC, change.id DESC
-         LIMIT :most
+         LIMIT :limit
     """
     until = as_of_or_end_of_today(as_of)
-    place_at, place_id = before or (until, MAX_ID)
+    cursor_at, cursor_id = before or (until, MAX_ID)
     return read_arrow(
         sql,
         until=until,
-        place_at=place_at,
-        place_id=place_id,
+        cursor_at=cursor_at,
+        cursor_id=cursor_id,
         since=since,
         kinds=list(kinds),
         login=login,
-        most=most,
+        limit=limit,
     )

@@ -6,8 +6,8 @@ from datetime import datetime
 from core.db.frames import read_frame, single_record
 
 DEFINITION = (
-    "**Newest look**: when GitHub last answered us. **Coverage**: of the last 30 days, the share on which a tracked "
-    "account was looked at, taken over all accounts that are tracked."
+    "**Last refreshed**: the newest successful refresh of any account. **Coverage**: the share of tracked account-days "
+    "with a successful refresh over the last 30 days, since each account was first refreshed."
 )
 
 
@@ -27,7 +27,7 @@ class DataState:
 def freshness_and_coverage(until: datetime, *, in_the_past: bool) -> DataState:
     """Return the newest capture before *until* and the coverage of the 30 days before it."""
     sql = """
-        WITH looked AS (
+        WITH refreshed AS (
             SELECT capture.account_id, (captured_at AT TIME ZONE 'UTC')::date AS day
               FROM capture
               JOIN tracked_account USING (account_id)
@@ -37,12 +37,12 @@ def freshness_and_coverage(until: datetime, *, in_the_past: bool) -> DataState:
         ), each AS (
             SELECT count(*) AS days,
                    (CAST(:until AS timestamptz) AT TIME ZONE 'UTC')::date - min(day) + 1 AS possible
-              FROM looked GROUP BY account_id
+              FROM refreshed GROUP BY account_id
         )
         SELECT greatest(
                    (SELECT max(checked_at) FROM account WHERE checked_at <= :until),
                    (SELECT max(last_at) FROM repository_import WHERE last_at <= :until),
-                   -- Whoever looked again since has left only what changed.
+                   -- For the past: `checked_at` above has only the newest capture.
                    (SELECT max(captured_at) FROM repository_snapshot
                      WHERE captured_at <= :until AND captured_at > CAST(:until AS timestamptz) - interval '4 months'
                        AND CAST(:in_the_past AS boolean))) AS latest_capture_at,

@@ -36,8 +36,8 @@ def account_locations(as_of: datetime | None) -> DataFrame:
     sql = f"""
         WITH {repository_ctes(as_of)}, owned AS (
             SELECT account_id, count(*) AS repositories, sum(stars)::bigint AS stars
-              FROM held
-              JOIN repository ON repository.id = held.repository_id
+              FROM stored
+              JOIN repository ON repository.id = stored.repository_id
              WHERE NOT is_gone
              GROUP BY account_id
         )
@@ -64,21 +64,23 @@ def locate_accounts(as_of: datetime | None) -> Globe:
     latitude, longitude   degrees
     accounts, repositories, stars, followers   as in `account_locations`
     """
-    told = account_locations(as_of)
-    found = default_geocoder().locate(text for text in told["location"] if text)
-    placed = [found.get(text) for text in told["location"]]
-    is_placed = pd.Series([place is not None for place in placed], dtype=bool)
-    is_told = told["location"] != ""
+    locations = account_locations(as_of)
+    found = default_geocoder().locate(text for text in locations["location"] if text)
+    matches = [found.get(text) for text in locations["location"]]
+    is_located = pd.Series([place is not None for place in matches], dtype=bool)
+    has_location = locations["location"] != ""
     rows = DataFrame(
-        [(place.name, place.country, place.precision, place.latitude, place.longitude) for place in placed if place],
+        [(place.name, place.country, place.precision, place.latitude, place.longitude) for place in matches if place],
         columns=COLUMNS[:5],
     )
-    rows = pd.concat([rows, told.loc[is_placed.to_numpy(), SUMMED_COLUMNS].reset_index(drop=True)], axis="columns")
+    rows = pd.concat(
+        [rows, locations.loc[is_located.to_numpy(), SUMMED_COLUMNS].reset_index(drop=True)], axis="columns"
+    )
     places = rows.groupby(COLUMNS[:5], as_index=False, sort=False)[SUMMED_COLUMNS].sum()
-    counts = told["accounts"]
+    counts = locations["accounts"]
     return Globe(
         places.sort_values(["stars", "place", "country"], ascending=[False, True, True], ignore_index=True),
-        located=int(counts[is_placed.to_numpy()].sum()),
-        without_location=int(counts[~is_told].sum()),
-        not_found=int(counts[is_told & ~is_placed.to_numpy()].sum()),
+        located=int(counts[is_located.to_numpy()].sum()),
+        without_location=int(counts[~has_location].sum()),
+        not_found=int(counts[has_location & ~is_located.to_numpy()].sum()),
     )

@@ -9,8 +9,8 @@ from core.db.frames import first_record, read_frame
 
 MAX_ID = 2**62
 
-# An ingestion has as many runs as its jobs were tried. What was tried again counts once: its last try says what came
-# of it. Until its first run an ingestion waits.
+# An ingestion has one run per attempt of its jobs. An account that was retried counts once, with its last outcome.
+# Until its first run an ingestion is queued.
 STATE_CTES = """runs AS (
             SELECT ingestion_id, count(*) AS runs, bool_or(state = 'running') AS running,
                    bool_or(state = 'stopped') AS stopped, max(finished_at) AS finished_at,
@@ -57,7 +57,7 @@ class Ingestion:
     rows_written: int
 
 
-def list_ingestions(before: int = MAX_ID, most: int = 100, login: str = "", trigger: str = "") -> DataFrame:
+def list_ingestions(before: int = MAX_ID, limit: int = 100, login: str = "", trigger: str = "") -> DataFrame:
     """List ingestions, newest first, optionally of one account or one trigger; *before* continues the list.
 
     id                                       public id of the ingestion
@@ -67,15 +67,15 @@ def list_ingestions(before: int = MAX_ID, most: int = 100, login: str = "", trig
     accounts, stored, failed                 numbers; unchanged accounts count as stored, unavailable ones as failed
     requests, points, not_modified, rows_written   cost and result
     """
-    chosen = """
+    sql = """
         SELECT id FROM ingestion
          WHERE id < :before AND (:trigger = '' OR trigger = :trigger) AND (:login = '' OR EXISTS (
                SELECT FROM ingest_run JOIN ingest_item ON run_id = ingest_run.id
                 WHERE ingestion_id = ingestion.id AND lower(login) = lower(:login)))
-         ORDER BY id DESC LIMIT :most
+         ORDER BY id DESC LIMIT :limit
     """
-    found = read_frame(chosen, fresh=True, before=before, most=most, login=login, trigger=trigger)
-    return _by_ids([int(one) for one in found["id"]])
+    found = read_frame(sql, fresh=True, before=before, limit=limit, login=login, trigger=trigger)
+    return _by_ids([int(value) for value in found["id"]])
 
 
 def active_ingestions() -> DataFrame:
@@ -85,13 +85,13 @@ def active_ingestions() -> DataFrame:
          WHERE status IN ('todo', 'doing')
          UNION SELECT ingestion_id FROM ingest_run WHERE state = 'running'
     """
-    return _by_ids([int(one) for one in read_frame(sql, fresh=True)["id"]])
+    return _by_ids([int(value) for value in read_frame(sql, fresh=True)["id"]])
 
 
-def accounts_in_progress(ids: list[int], most: int = 4) -> DataFrame:
-    """List accounts of these ingestions that workers are refreshing: login, in_all (the number without *limit*)."""
+def accounts_in_progress(ids: list[int], limit: int = 4) -> DataFrame:
+    """List accounts of these ingestions that workers are refreshing: login, total (the number without *limit*)."""
     sql = """
-        SELECT login, count(*) OVER () AS in_all
+        SELECT login, count(*) OVER () AS total
           FROM ingestion_job
           JOIN procrastinate_jobs AS job ON job.id = ingestion_job.job_id AND status = 'doing'
           JOIN tracked_account ON tracked_account.job_id = job.id
@@ -99,9 +99,9 @@ def accounts_in_progress(ids: list[int], most: int = 4) -> DataFrame:
          WHERE ingestion_id = ANY(CAST(:ids AS bigint[])) AND NOT EXISTS (
                SELECT FROM ingest_item JOIN ingest_run ON ingest_run.id = run_id
                 WHERE ingest_run.ingestion_id = ingestion_job.ingestion_id AND ingest_item.account_id = account.id)
-         ORDER BY account.id LIMIT :most
+         ORDER BY account.id LIMIT :limit
     """
-    return read_frame(sql, fresh=True, ids=ids, most=most)
+    return read_frame(sql, fresh=True, ids=ids, limit=limit)
 
 
 def resume_times(now: datetime) -> dict[int, datetime]:
@@ -131,7 +131,7 @@ def background_jobs(now: datetime) -> DataFrame:
     return read_frame(sql, fresh=True, now=now)
 
 
-def latest_items(ids: list[int], most: int = 8) -> DataFrame:
+def latest_items(ids: list[int], limit: int = 8) -> DataFrame:
     """List the newest account outcomes of these ingestions: as `items`, newest first, with ingestion_id."""
     sql = """
         SELECT ingestion_id, login, ingest_item.state, repositories, ingest_item.rows_written, ingest_item.requests,
@@ -139,35 +139,35 @@ def latest_items(ids: list[int], most: int = 8) -> DataFrame:
           FROM ingest_item
           JOIN ingest_run ON ingest_run.id = run_id
          WHERE ingestion_id = ANY(CAST(:ids AS bigint[]))
-         ORDER BY ingest_item.finished_at DESC LIMIT :most
+         ORDER BY ingest_item.finished_at DESC LIMIT :limit
     """
-    return read_frame(sql, fresh=True, ids=ids, most=most)
+    return read_frame(sql, fresh=True, ids=ids, limit=limit)
 
 
 def daily_coverage(until: datetime, days: int) -> DataFrame:
     """Count the tracked accounts refreshed on each of the *days* days up to *until* (UTC).
 
     day       date
-    looked    accounts with a successful refresh that day
+    refreshed accounts with a successful refresh that day
     tracked   accounts tracked at its end, of those still tracked now
-    share     looked / tracked; null while nothing was tracked
+    share     refreshed / tracked; null while nothing was tracked
     """
     sql = """
         WITH day AS (
             SELECT generate_series(CAST(:until AS date) - CAST(:days AS integer) + 1, CAST(:until AS date),
                                    interval '1 day')::date AS day
-        ), looks AS (
-            SELECT captured_at::date AS day, count(DISTINCT account_id) AS looked
+        ), refreshes AS (
+            SELECT captured_at::date AS day, count(DISTINCT account_id) AS refreshed
               FROM capture JOIN tracked_account USING (account_id)
              WHERE source_id = 1 AND captured_at >= CAST(:until AS date) - CAST(:days AS integer) + 1
              GROUP BY 1
         )
-        SELECT day.day, coalesce(looked, 0) AS looked, tracked,
-               coalesce(looked, 0)::float / nullif(tracked, 0) AS share
+        SELECT day.day, coalesce(refreshed, 0) AS refreshed, tracked,
+               coalesce(refreshed, 0)::float / nullif(tracked, 0) AS share
           FROM day
-          LEFT JOIN looks USING (day)
+          LEFT JOIN refreshes USING (day)
          CROSS JOIN LATERAL (
-               SELECT count(*) AS tracked FROM tracked_account WHERE added_at::date <= day.day) AS wanted
+               SELECT count(*) AS tracked FROM tracked_account WHERE added_at::date <= day.day) AS tracked_then
          ORDER BY day.day
     """
     return read_frame(sql, until=until, days=days)

@@ -25,8 +25,8 @@ def account_languages(account_id: int, as_of: datetime | None) -> DataFrame:
           JOIN LATERAL (
                SELECT max(captured_at) AS captured_at FROM repository_language
                 WHERE repository_id = repository.id AND captured_at <= :until) AS newest ON true
-          JOIN repository_language AS held
-            ON held.repository_id = repository.id AND held.captured_at = newest.captured_at
+          JOIN repository_language AS stored
+            ON stored.repository_id = repository.id AND stored.captured_at = newest.captured_at
          WHERE account_id = :account_id AND NOT is_fork AND (gone_at IS NULL OR gone_at > :until) AND language <> ''
          GROUP BY language
          ORDER BY bytes DESC, language
@@ -47,26 +47,27 @@ def account_language_history(account_id: int, as_of: datetime | None) -> DataFra
             SELECT least(start + interval '3 months' - interval '1 second', CAST(:until AS timestamptz)) AS at
               FROM generate_series(date_trunc('quarter', CAST(:until AS timestamptz)) - interval '8 years',
                                    :until, interval '3 months') AS start
-        ), mine AS (
+        ), account_repositories AS (
             SELECT id, coalesce(primary_language, '') AS language FROM repository
              WHERE account_id = :account_id AND NOT is_fork
         ), quarterly AS (
             SELECT DISTINCT ON (repository_id, quarter) repository_id,
                    date_trunc('quarter', captured_at) AS quarter, stars
               FROM repository_snapshot
-             WHERE repository_id = ANY(ARRAY(SELECT id FROM mine)) AND captured_at <= :until
+             WHERE repository_id = ANY(ARRAY(SELECT id FROM account_repositories)) AND captured_at <= :until
                AND captured_at >= date_trunc('quarter', CAST(:until AS timestamptz)) - interval '9 years'
              ORDER BY repository_id, quarter, source_id = 1 DESC, captured_at DESC
         ), grid AS (
-            SELECT at, mine.id, mine.language, quarterly.quarter, quarterly.stars,
-                   count(quarterly.stars) OVER (PARTITION BY mine.id ORDER BY at) AS known
-              FROM ends CROSS JOIN mine
+            SELECT at, account_repositories.id, account_repositories.language, quarterly.quarter, quarterly.stars,
+                   count(quarterly.stars) OVER (PARTITION BY account_repositories.id ORDER BY at) AS value_group
+              FROM ends CROSS JOIN account_repositories
               LEFT JOIN quarterly
-                ON repository_id = mine.id AND quarterly.quarter = date_trunc('quarter', at)
+                ON repository_id = account_repositories.id AND quarterly.quarter = date_trunc('quarter', at)
         ), carried AS (
-            SELECT at, language, first_value(stars) OVER held AS stars, first_value(quarter) OVER held AS quarter
-              FROM grid WHERE known > 0
-            WINDOW held AS (PARTITION BY id, known ORDER BY at)
+            SELECT at, language, first_value(stars) OVER value_groups AS stars,
+                   first_value(quarter) OVER value_groups AS quarter
+              FROM grid WHERE value_group > 0
+            WINDOW value_groups AS (PARTITION BY id, value_group ORDER BY at)
         )
         SELECT date_trunc('day', at) AS at, coalesce(nullif(language, ''), 'No language') AS language,
                sum(stars)::bigint AS stars, count(*) AS repositories
@@ -115,12 +116,12 @@ def ranking(source: str, as_of: datetime | None) -> DataFrame:
             SELECT newest, (SELECT max(day) FROM rollups WHERE day BETWEEN newest - 42 AND newest - 28) AS before
               FROM (SELECT max(day) AS newest FROM rollups) AS last
         )
-        SELECT coalesce(nullif(held.language, ''), 'No language') AS language, held.repositories, held.stars,
-               held.bytes, held.stars - earlier.stars AS stars_4w, held.day::timestamptz AS day
+        SELECT coalesce(nullif(stored.language, ''), 'No language') AS language, stored.repositories, stored.stars,
+               stored.bytes, stored.stars - earlier.stars AS stars_4w, stored.day::timestamptz AS day
           FROM days
-          JOIN rollups AS held ON held.day = newest
-          LEFT JOIN rollups AS earlier ON earlier.day = before AND earlier.language = held.language
-         ORDER BY held.stars DESC, 1
+          JOIN rollups AS stored ON stored.day = newest
+          LEFT JOIN rollups AS earlier ON earlier.day = before AND earlier.language = stored.language
+         ORDER BY stored.stars DESC, 1
     """
     return read_frame(sql, source=source, day=as_of_or_end_of_today(as_of).date())
 

@@ -8,11 +8,11 @@ from core.db.frames import read_frame
 from core.queries.overview import CURRENT_GROWTH_CTE, GROWTH_AS_OF_CTES, MAX_GROWTH_LAG, growth_reference_at
 
 STORED_GROWTH_DAYS = (7, 30, 90, 365)
-"""For these the growth is kept with each repository; others are read from the snapshots."""
+"""Growth over these days is stored with each repository; over others it is read from snapshots."""
 MAX_ROWS = 10_000
 
 
-def movers(as_of: datetime | None, days: int, language: str = "", most: int = MAX_ROWS) -> DataFrame:
+def movers(as_of: datetime | None, days: int, language: str = "", limit: int = MAX_ROWS) -> DataFrame:
     """List repositories by stars gained in the *days* before the newest capture, most first.
 
     id, full_name, owner, description, language   id is GitHub's; null for an imported repository without one
@@ -34,7 +34,7 @@ def movers(as_of: datetime | None, days: int, language: str = "", most: int = MA
          WHERE growth IS NOT NULL AND (gone_at IS NULL OR gone_at > :reference)
            AND (:language = '' OR primary_language = :language)
          ORDER BY growth DESC, full_name
-         LIMIT :most
+         LIMIT :limit
     """  # noqa: S608
     since = None if at is None else at - timedelta(days=days)
-    return read_frame(sql, days=days, reference=at, since=since, near=MAX_GROWTH_LAG, language=language, most=most)
+    return read_frame(sql, days=days, reference=at, since=since, max_lag=MAX_GROWTH_LAG, language=language, limit=limit)

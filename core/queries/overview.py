@@ -10,7 +10,7 @@ from core.db.frames import derived, first_value, read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
 from core.settings import settings
 
-# Growth that ends longer before the newest look than this is of another time.
+# Growth measured up to an older time than this is not compared with the newest.
 MAX_GROWTH_LAG = timedelta(days=7)
 
 AGE_BINS = {
@@ -192,14 +192,15 @@ CURRENT_GROWTH_CTE = """grown AS (
                    CASE CAST(:days AS int) WHEN 7 THEN stars_7d WHEN 30 THEN stars_30d
                                            WHEN 90 THEN stars_90d WHEN 365 THEN stars_365d END AS growth
               FROM repository_latest
-             WHERE growth_as_of > CAST(:reference AS timestamptz) - CAST(:near AS interval)
+             WHERE growth_as_of > CAST(:reference AS timestamptz) - CAST(:max_lag AS interval)
         )"""
 
-# Imported rows tell of every look; of our own only changes are kept, so that the last one before still held.
+# Imports have a row per capture; ours only changes, so that the last earlier row still applied at :since.
 GROWTH_AS_OF_CTES = """newest AS (
             SELECT DISTINCT ON (repository_id, source_id) repository_id, source_id, captured_at, stars
               FROM repository_snapshot
-             WHERE captured_at <= :reference AND captured_at > CAST(:reference AS timestamptz) - CAST(:near AS interval)
+             WHERE captured_at <= :reference
+               AND captured_at > CAST(:reference AS timestamptz) - CAST(:max_lag AS interval)
              ORDER BY repository_id, source_id, captured_at DESC
         ), base AS (
             SELECT repository_id, source_id, stars
@@ -249,7 +250,7 @@ def top_movers(as_of: datetime | None, days: int, limit: int = 15) -> DataFrame:
          LIMIT :limit
     """  # noqa: S608
     since = None if at is None else at - timedelta(days=days)
-    return read_frame(sql, days=days, reference=at, since=since, near=MAX_GROWTH_LAG, limit=limit)
+    return read_frame(sql, days=days, reference=at, since=since, max_lag=MAX_GROWTH_LAG, limit=limit)
 
 
 def latest_changes(as_of: datetime | None, limit: int = 50) -> DataFrame:

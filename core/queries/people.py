@@ -32,9 +32,9 @@ def list_people(now: datetime, *, search: str = "", role: str = "", active: bool
            AND (:role = '' OR role = :role)
            AND (CAST(:active AS boolean) IS NULL OR active = :active)
          ORDER BY lower(username)
-         LIMIT :most
+         LIMIT :limit
     """
-    return read_frame(sql, fresh=True, now=now, search=search.strip(), role=role, active=active, most=MAX_ROWS)
+    return read_frame(sql, fresh=True, now=now, search=search.strip(), role=role, active=active, limit=MAX_ROWS)
 
 
 @dataclass(frozen=True)

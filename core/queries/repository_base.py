@@ -2,7 +2,7 @@
 
 Two expressions, for use behind `WITH`:
 
-held    one row per repository: repository_id, owner, full_name, description, license, topics, language, is_fork,
+stored  one row per repository: repository_id, owner, full_name, description, license, topics, language, is_fork,
         is_archived, is_gone, created_at, pushed_at, stars, forks, size_kb, stars_7d, stars_30d, checked_at, source_id
 extras  one row per repository whose watchers or issues were collected: repository_id, watchers, open_issues
 """
@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 CURRENT_CTES = """
-        held AS (
+        stored AS (
             SELECT repository.id AS repository_id, split_part(full_name, '/', 1) AS owner, full_name, description,
                    license, topics, primary_language AS language, is_fork, is_archived, gone_at IS NOT NULL AS is_gone,
                    created_at, pushed_at, stars, forks, size_kb, stars_7d, stars_30d, checked_at, source_id
@@ -21,8 +21,8 @@ CURRENT_CTES = """
             SELECT repository_id, watchers, open_issues FROM repository_latest
         )"""
 
-# A name, licence, language or state that changed since is read back from the ledger: the first change after the moment
-# says what was before it. Description, topics and the last push are kept as they are now.
+# Names, licences, languages and states that changed since are read back from the ledger: the first change after the
+# timestamp holds the value before it. Description, topics and the last push have no history.
 PAST_ATTRIBUTES_CTES = """first_change AS (
             SELECT DISTINCT ON (repository_id, about) *
               FROM (SELECT repository_id, id, detected_at, kind, before,
@@ -42,60 +42,60 @@ PAST_ATTRIBUTES_CTES = """first_change AS (
               FROM first_change GROUP BY repository_id
         )"""
 
-# The newest row of each repository comes with its values as one array, the greatest: whether it is our own look, which
-# goes before what others kept, then its moment (in microseconds), then the values. One pass over the snapshots does it,
-# where joining them back by moment would look into every month's partition for every repository.
+# The newest row of each repository is the greatest array of: whether it is our own capture (preferred over imports),
+# its time in microseconds, then its values. That is one pass over the snapshots; a join by time would search every
+# partition for every repository.
 AS_OF_CTES = f"""
         newest AS (
             SELECT repository_id,
                    max(ARRAY[(source_id = 1)::int, (date_part('epoch', captured_at) * 1e6)::bigint,
-                             source_id, stars, forks, size_kb]) AS look
+                             source_id, stars, forks, size_kb]) AS newest_row
               FROM repository_snapshot WHERE captured_at <= :as_of
              GROUP BY repository_id
-        ), account_look AS (
+        ), account_capture AS (
             SELECT account_id, max(captured_at) AS captured_at
               FROM capture WHERE source_id = 1 AND account_id IS NOT NULL AND captured_at <= :as_of
              GROUP BY account_id
-        ), looked AS (
-            SELECT newest.repository_id, look, look[3]::smallint AS source_id,
-                   greatest(timestamptz 'epoch' + look[2] * interval '1 microsecond',
-                            CASE look[3] WHEN 1 THEN account_look.captured_at END) AS checked_at
+        ), captured AS (
+            SELECT newest.repository_id, newest_row, newest_row[3]::smallint AS source_id,
+                   greatest(timestamptz 'epoch' + newest_row[2] * interval '1 microsecond',
+                            CASE newest_row[3] WHEN 1 THEN account_capture.captured_at END) AS checked_at
               FROM newest
               JOIN repository ON repository.id = newest.repository_id
-              LEFT JOIN account_look USING (account_id)
+              LEFT JOIN account_capture USING (account_id)
         ), earlier AS (
             SELECT repository_id,
                    max(ARRAY[(date_part('epoch', captured_at) * 1e6)::bigint, stars]) AS week,
                    max(ARRAY[(date_part('epoch', captured_at) * 1e6)::bigint, stars])
                        FILTER (WHERE captured_at <= checked_at - interval '30 days') AS month
-              FROM looked
+              FROM captured
               JOIN repository_snapshot USING (repository_id, source_id)
              WHERE captured_at <= checked_at - interval '7 days'
                AND captured_at <= CAST(:as_of AS timestamptz) - interval '7 days'
              GROUP BY repository_id
-        ), {PAST_ATTRIBUTES_CTES}, held AS (
-            SELECT looked.repository_id,
+        ), {PAST_ATTRIBUTES_CTES}, stored AS (
+            SELECT captured.repository_id,
                    split_part(coalesce(past.full_name, repository.full_name), '/', 1) AS owner,
                    coalesce(past.full_name, repository.full_name) AS full_name, description,
                    CASE WHEN past.relicensed THEN past.license ELSE repository.license END AS license, topics,
                    CASE WHEN past.language_changed THEN past.language ELSE primary_language END AS language,
                    is_fork, coalesce(past.is_archived, repository.is_archived) AS is_archived,
                    coalesce(past.is_gone, coalesce(gone_at <= :as_of, false)) AS is_gone, created_at, pushed_at,
-                   look[4]::int AS stars, look[5]::int AS forks, look[6]::int AS size_kb,
-                   (look[4] - week[2])::int AS stars_7d, (look[4] - month[2])::int AS stars_30d,
+                   newest_row[4]::int AS stars, newest_row[5]::int AS forks, newest_row[6]::int AS size_kb,
+                   (newest_row[4] - week[2])::int AS stars_7d, (newest_row[4] - month[2])::int AS stars_30d,
                    checked_at, source_id
-              FROM looked
-              JOIN repository ON repository.id = looked.repository_id
-              LEFT JOIN earlier ON earlier.repository_id = looked.repository_id
-              LEFT JOIN past ON past.repository_id = looked.repository_id
+              FROM captured
+              JOIN repository ON repository.id = captured.repository_id
+              LEFT JOIN earlier ON earlier.repository_id = captured.repository_id
+              LEFT JOIN past ON past.repository_id = captured.repository_id
         ), extra AS (
             SELECT repository_id,
                    max(ARRAY[(source_id = 1)::int, (date_part('epoch', captured_at) * 1e6)::bigint,
-                             watchers, open_issues]) AS look
+                             watchers, open_issues]) AS newest_row
               FROM repository_extra_snapshot WHERE captured_at <= :as_of
              GROUP BY repository_id
         ), extras AS (
-            SELECT repository_id, look[3]::int AS watchers, look[4]::int AS open_issues FROM extra
+            SELECT repository_id, newest_row[3]::int AS watchers, newest_row[4]::int AS open_issues FROM extra
         )"""  # noqa: S608
 
 

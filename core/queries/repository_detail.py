@@ -29,11 +29,11 @@ CURRENT_SQL = """
          WHERE repository.id = ANY(CAST(:ids AS bigint[]))
     """
 
-# Our own looks go before what others kept, as in `held`; growth is told where the same source had looked by then.
+# Own snapshots come before imported ones, as in `stored`; growth is computed within one source.
 AS_OF_SQL = f"""
         WITH {PAST_ATTRIBUTES_CTES}, latest AS (
-            SELECT repository.id AS repository_id, shown.source_id, shown.captured_at, shown.stars, shown.forks,
-                   shown.size_kb, greatest(shown.captured_at, CASE shown.source_id WHEN 1 THEN (
+            SELECT repository.id AS repository_id, newest.source_id, newest.captured_at, newest.stars, newest.forks,
+                   newest.size_kb, greatest(newest.captured_at, CASE newest.source_id WHEN 1 THEN (
                        SELECT max(captured_at) FROM capture
                         WHERE capture.account_id = repository.account_id AND source_id = 1
                           AND captured_at <= :as_of) END) AS checked_at
@@ -46,7 +46,7 @@ AS_OF_SQL = f"""
                    (SELECT * FROM repository_snapshot
                      WHERE repository_id = repository.id AND source_id <> 1 AND captured_at <= :as_of
                      ORDER BY captured_at DESC LIMIT 1)
-                    ORDER BY source_id LIMIT 1) AS shown
+                    ORDER BY source_id LIMIT 1) AS newest
              WHERE repository.id = ANY(CAST(:ids AS bigint[]))
         )
         SELECT github_id AS id, split_part(coalesce(past.full_name, repository.full_name), '/', 1) AS owner,
@@ -105,7 +105,7 @@ def by_account(account_id: int, as_of: datetime | None) -> DataFrame:
     captured_at, checked_at, source           last change of the counts, last capture, name of the source
     """
     sql = "SELECT id FROM repository WHERE account_id = :account_id ORDER BY id"
-    return _read_by_ids([int(one) for one in read_frame(sql, account_id=account_id)["id"]], as_of)
+    return _read_by_ids([int(value) for value in read_frame(sql, account_id=account_id)["id"]], as_of)
 
 
 def by_name(owner: str, name: str, as_of: datetime | None) -> DataFrame:

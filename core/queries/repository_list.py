@@ -23,7 +23,7 @@ ORDER_BY: Mapping[str, str] = {
 
 MAX_INT32 = 2**31 - 1
 
-# One condition a filter; each is true while its filter is off.
+# One condition per filter, true while the filter is off.
 CONDITIONS: Mapping[str, str] = {
     "search": """(CAST(:words AS text[]) = '{}' OR NOT EXISTS (
                SELECT FROM unnest(CAST(:words AS text[])) AS word
@@ -94,13 +94,13 @@ def matching_repositories(filters: Filters, order: str = "stars") -> DataFrame:
     created_at, pushed_at, checked_at                 timestamps; checked_at is the last capture
     source                                            name of the source of these counts
     """
-    # The order is one of our own constants, never a reader's text.
+    # ORDER_BY holds constants: no reader's text enters the SQL.
     sql = f"""
         WITH {repository_ctes(filters.as_of)}
         SELECT full_name, owner, description, language, stars, stars_7d, stars_30d, forks, watchers, open_issues,
                size_kb, license, topics, is_fork, is_archived, is_gone, created_at, pushed_at, checked_at,
                source.name AS source
-          FROM held
+          FROM stored
           LEFT JOIN extras USING (repository_id)
           JOIN source ON source.id = source_id
          WHERE {_where(CONDITIONS)}
@@ -111,10 +111,10 @@ def matching_repositories(filters: Filters, order: str = "stars") -> DataFrame:
 
 def count_repositories(as_of: datetime | None) -> int:
     """Count all repositories stored by *as_of*, without filters."""
-    sql = "SELECT count(*) AS held FROM repository_latest"
+    sql = "SELECT count(*) AS stored FROM repository_latest"
     if as_of is not None:
-        sql = "SELECT count(DISTINCT repository_id) AS held FROM repository_snapshot WHERE captured_at <= :as_of"
-    return int(read_frame(sql, **as_of_values(as_of))["held"].iloc[0])
+        sql = "SELECT count(DISTINCT repository_id) AS stored FROM repository_snapshot WHERE captured_at <= :as_of"
+    return int(read_frame(sql, **as_of_values(as_of))["stored"].iloc[0])
 
 
 def counts_without_each_filter(filters: Filters) -> dict[str, int]:
@@ -126,7 +126,7 @@ def counts_without_each_filter(filters: Filters) -> dict[str, int]:
         f'count(*) FILTER (WHERE {_where(name for name in CONDITIONS if name != dropped)}) AS "{dropped}"'
         for dropped in names
     )
-    sql = f"WITH {repository_ctes(filters.as_of)}\n        SELECT {counts}\n          FROM held"  # noqa: S608
+    sql = f"WITH {repository_ctes(filters.as_of)}\n        SELECT {counts}\n          FROM stored"  # noqa: S608
     row = read_frame(sql, **filters.values).iloc[0]
     return {str(name): int(count) for name, count in row.sort_values(ascending=False).items()}
 
@@ -150,14 +150,14 @@ def _column_value_counts(column: str, name: str) -> DataFrame:
     return read_frame(sql)
 
 
-def owners_with_prefix(text: str, most: int = 3) -> list[str]:
+def owners_with_prefix(text: str, limit: int = 3) -> list[str]:
     """List logins that begin with *text*, in any case, those with most repositories first."""
     sql = """
         SELECT login FROM account JOIN repository ON repository.account_id = account.id
          WHERE starts_with(lower(login), lower(:text))
-         GROUP BY login ORDER BY count(*) DESC, login LIMIT :most
+         GROUP BY login ORDER BY count(*) DESC, login LIMIT :limit
     """
-    return [str(login) for login in read_frame(sql, text=text, most=most)["login"]]
+    return [str(login) for login in read_frame(sql, text=text, limit=limit)["login"]]
 
 
 def star_distribution(filters: Filters) -> DataFrame:
@@ -170,7 +170,7 @@ def star_distribution(filters: Filters) -> DataFrame:
     sql = f"""
         WITH {repository_ctes(filters.as_of)}, binned AS (
             SELECT CASE WHEN stars > 0 THEN floor(log(stars) * 3 + 1e-9)::int END AS bin, count(*) AS repositories
-              FROM held WHERE stars IS NOT NULL AND {_where(CONDITIONS)}
+              FROM stored WHERE stars IS NOT NULL AND {_where(CONDITIONS)}
              GROUP BY 1
         )
         SELECT CASE WHEN bin IS NULL THEN 0 ELSE ceil(10 ^ (bin / 3.0) - 1e-6) END::bigint AS at_least,
@@ -181,7 +181,7 @@ def star_distribution(filters: Filters) -> DataFrame:
     return read_frame(sql, **filters.values)
 
 
-def fastest_growing(filters: Filters, most: int = 400) -> DataFrame:
+def fastest_growing(filters: Filters, limit: int = 400) -> DataFrame:
     """Read the matching repositories that gained most stars in the 30 days before their last capture, the most first.
 
     full_name, language  text; language is null where GitHub detects none
@@ -191,10 +191,10 @@ def fastest_growing(filters: Filters, most: int = 400) -> DataFrame:
     sql = f"""
         WITH {repository_ctes(filters.as_of)}
         SELECT full_name, language, stars, stars_30d, checked_at
-          FROM held WHERE stars_30d > 0 AND stars > 0 AND {_where(CONDITIONS)}
-         ORDER BY stars_30d DESC, full_name LIMIT :most
+          FROM stored WHERE stars_30d > 0 AND stars > 0 AND {_where(CONDITIONS)}
+         ORDER BY stars_30d DESC, full_name LIMIT :limit
     """  # noqa: S608
-    return read_frame(sql, **filters.values, most=most)
+    return read_frame(sql, **filters.values, limit=limit)
 
 
 def _where(conditions: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from core.queries.repository_base import as_of_values, repository_ctes
 
 MAX_TOWERS = 5_000
 ELIGIBLE_CTE = """eligible AS (
-            SELECT *, lower(owner) AS district FROM held
+            SELECT *, lower(owner) AS district FROM stored
              WHERE NOT is_gone AND stars >= :min_stars
                AND (CAST(:languages AS text[]) = '{}' OR language = ANY(CAST(:languages AS text[])))
         )"""
@@ -35,7 +35,7 @@ class CityFilters:
         }
 
 
-def city_repositories(choice: CityFilters) -> DataFrame:
+def city_repositories(filters: CityFilters) -> DataFrame:
     """Read the repositories of the most starred owners, owner by owner, at most MAX_TOWERS, the most starred of them.
 
     full_name, owner, language  text; language is null where GitHub detects none
@@ -44,25 +44,25 @@ def city_repositories(choice: CityFilters) -> DataFrame:
     checked_at                  timestamp of the last capture
     """
     sql = f"""
-        WITH {repository_ctes(choice.as_of)}, {ELIGIBLE_CTE}, chosen AS (
+        WITH {repository_ctes(filters.as_of)}, {ELIGIBLE_CTE}, chosen AS (
             SELECT district, sum(stars) AS district_stars
               FROM eligible GROUP BY district ORDER BY sum(stars) DESC, district LIMIT :owners
         ), tallest AS (
-            SELECT * FROM eligible JOIN chosen USING (district) ORDER BY stars DESC, full_name LIMIT :most
+            SELECT * FROM eligible JOIN chosen USING (district) ORDER BY stars DESC, full_name LIMIT :limit
         )
         SELECT full_name, owner, language, stars, stars_30d, checked_at
           FROM tallest ORDER BY district_stars DESC, district, stars DESC, full_name
     """  # noqa: S608
-    return read_frame(sql, **choice.values, owners=choice.owners, most=MAX_TOWERS)
+    return read_frame(sql, **filters.values, owners=filters.owners, limit=MAX_TOWERS)
 
 
-def count_eligible(choice: CityFilters) -> tuple[int, int]:
+def count_eligible(filters: CityFilters) -> tuple[int, int]:
     """Count the repositories and owners that match, before the limits on owners and towers."""
     sql = f"""
-        WITH {repository_ctes(choice.as_of)}, {ELIGIBLE_CTE}
+        WITH {repository_ctes(filters.as_of)}, {ELIGIBLE_CTE}
         SELECT count(*) AS repositories, count(DISTINCT district) AS owners FROM eligible
     """  # noqa: S608
-    row = read_frame(sql, **choice.values).iloc[0]
+    row = read_frame(sql, **filters.values).iloc[0]
     return int(row["repositories"]), int(row["owners"])
 
 
@@ -71,6 +71,6 @@ def repository_by_name(full_name: str, as_of: datetime | None) -> DataFrame:
     sql = f"""
         WITH {repository_ctes(as_of)}
         SELECT full_name, owner, description, language, license, stars, stars_30d, forks, is_archived, checked_at
-          FROM held WHERE lower(full_name) = lower(:full_name)
+          FROM stored WHERE lower(full_name) = lower(:full_name)
     """  # noqa: S608
     return read_frame(sql, full_name=full_name, **as_of_values(as_of))

@@ -33,7 +33,7 @@ def coverage_gaps(repository_id: int, as_of: datetime | None) -> DataFrame:
     from_at, to_at   captures before and after; to_at is null while the gap lasts
     """
     sql = """
-        WITH looks AS (
+        WITH captures AS (
             SELECT source_id, captured_at FROM capture
              WHERE account_id = (SELECT account_id FROM repository WHERE id = :repository_id) AND source_id = 1
                AND captured_at >= (SELECT min(captured_at) FROM repository_snapshot
@@ -42,20 +42,21 @@ def coverage_gaps(repository_id: int, as_of: datetime | None) -> DataFrame:
              UNION
             SELECT source_id, captured_at FROM capture
              WHERE repository_id = :repository_id AND captured_at <= :until
-        ), paced AS (
-            SELECT looks.*, source.name, 2 * CASE source_id
-                       WHEN 1 THEN greatest(coalesce(tracked_account.cadence, planned_cadence, CAST(:every AS interval)),
-                                            interval '1 day')
-                       ELSE coalesce(source.cadence, interval '7 days') END AS patience,
+        ), with_max_gap AS (
+            SELECT captures.*, source.name, 2 * CASE source_id
+                       WHEN 1 THEN greatest(
+                           coalesce(tracked_account.cadence, planned_cadence, CAST(:every AS interval)),
+                           interval '1 day')
+                       ELSE coalesce(source.cadence, interval '7 days') END AS max_gap,
                    lead(captured_at) OVER (PARTITION BY source_id ORDER BY captured_at) AS next_at
-              FROM looks
+              FROM captures
               JOIN source ON source.id = source_id
               LEFT JOIN tracked_account
                 ON tracked_account.account_id = (SELECT account_id FROM repository WHERE id = :repository_id)
         )
         SELECT CASE source_id WHEN 1 THEN 'GitHub' ELSE name END AS source, captured_at AS from_at, next_at AS to_at
-          FROM paced
-         WHERE coalesce(next_at, :until) - captured_at > patience
+          FROM with_max_gap
+         WHERE coalesce(next_at, :until) - captured_at > max_gap
          ORDER BY from_at, source_id
     """
     return read_frame(

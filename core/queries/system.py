@@ -189,7 +189,8 @@ def worker_counts(now: datetime) -> WorkerCounts:
 def queue_counts(now: datetime) -> QueueCounts:
     sql = """
         WITH job AS (
-            SELECT status, scheduled_at > :now AS is_scheduled, CASE WHEN status = 'todo' AND scheduled_at IS NULL THEN (
+            SELECT status, scheduled_at > :now AS is_scheduled,
+                   CASE WHEN status = 'todo' AND scheduled_at IS NULL THEN (
                        SELECT max(at) FROM procrastinate_events AS event WHERE event.job_id = procrastinate_jobs.id)
                    ELSE scheduled_at END AS since
               FROM procrastinate_jobs WHERE queue_name = :queue

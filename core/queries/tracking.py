@@ -85,7 +85,8 @@ def tracked_accounts(login: str = "") -> DataFrame:
     """
     sql = """
         SELECT github_id AS id, login, kind, name, added_by, added_at, note,
-               extract(epoch FROM coalesce(cadence, planned_cadence, CAST(:every AS interval)))::bigint AS every_seconds,
+               extract(epoch FROM coalesce(cadence, planned_cadence, CAST(:every AS interval)))::bigint
+                   AS every_seconds,
                cadence IS NULL AS is_default_every, priority, paused, due_at, queued_at, checked_at, failures
           FROM tracked_account
           JOIN account ON account.id = account_id
@@ -134,14 +135,14 @@ def due_account_ids(now: datetime) -> list[int]:
          WHERE due_at <= :now AND queued_at IS NULL AND NOT paused
          ORDER BY priority DESC, due_at
     """
-    return [int(one) for one in read_frame(sql, fresh=True, now=now)["account_id"]]
+    return [int(value) for value in read_frame(sql, fresh=True, now=now)["account_id"]]
 
 
 STATE_SQL = """CASE WHEN paused THEN 'paused' WHEN queued_at IS NOT NULL THEN 'queued' WHEN failures > 0 THEN 'failing'
                     WHEN due_at <= :now THEN 'due' WHEN checked_at IS NULL THEN 'new' ELSE 'waiting' END"""
 
 
-def tracked_table(now: datetime, search: str = "", state: str = "", most: int = 1000) -> DataFrame:
+def tracked_table(now: datetime, search: str = "", state: str = "", limit: int = 1000) -> DataFrame:
     """List tracked accounts whose login, name or note contains *search*, highest priority first.
 
     account_id, login, kind, name       account_id is our own, never shown
@@ -155,7 +156,8 @@ def tracked_table(now: datetime, search: str = "", state: str = "", most: int = 
         WITH board AS (
             SELECT account_id, login, kind, name, {STATE_SQL} AS state,
                    extract(epoch FROM cadence)::float / 3600 AS every_hours,
-                   extract(epoch FROM coalesce(planned_cadence, CAST(:every AS interval)))::float / 3600 AS planned_hours,
+                   extract(epoch FROM coalesce(planned_cadence, CAST(:every AS interval)))::float / 3600
+                       AS planned_hours,
                    change_rate AS changes_a_day, planned_cadence IS NOT NULL AS is_planned, priority, paused, note,
                    added_by, added_at, checked_at, due_at, queued_at, failures, repositories, stars
               FROM tracked_account
@@ -163,14 +165,17 @@ def tracked_table(now: datetime, search: str = "", state: str = "", most: int = 
              WHERE :search = '' OR strpos(lower(concat_ws(' ', login, name, note)), lower(:search)) > 0
         )
         SELECT * FROM board WHERE :state = '' OR state = :state
-         ORDER BY priority DESC, lower(login), account_id LIMIT :most
+         ORDER BY priority DESC, lower(login), account_id LIMIT :limit
     """  # noqa: S608
-    return read_frame(sql, fresh=True, now=now, search=search, state=state, most=most, every=settings().refresh_every)
+    return read_frame(sql, fresh=True, now=now, search=search, state=state, limit=limit, every=settings().refresh_every)
 
 
 def state_counts(now: datetime) -> dict[str, int]:
     """Count tracked accounts by state of `tracked_table`, with their sum as `all`."""
-    sql = f"SELECT {STATE_SQL} AS state, count(*) AS accounts FROM tracked_account JOIN account ON account.id = account_id GROUP BY 1"  # noqa: S608
+    sql = f"""
+        SELECT {STATE_SQL} AS state, count(*) AS accounts
+          FROM tracked_account JOIN account ON account.id = account_id GROUP BY 1
+    """  # noqa: S608
     found = read_frame(sql, fresh=True, now=now)
     counts = {str(state): int(count) for state, count in zip(found["state"], found["accounts"], strict=True)}
     return {"all": sum(counts.values()), **counts}

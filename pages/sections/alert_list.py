@@ -63,7 +63,7 @@ def show_recent_alerts() -> None:
         )
     query_params.show_invalid_parameters(invalid)
     found = alerts.list_alerts(
-        [KIND_BY_TITLE[kind] for kind in kinds], login.strip().replace("\x00", ""), most=MAX_ROWS
+        [KIND_BY_TITLE[kind] for kind in kinds], login.strip().replace("\x00", ""), limit=MAX_ROWS
     )
     if found.empty:
         is_filtered = bool(kinds or login.strip())

@@ -181,4 +181,4 @@ def events_to_export(admin: Identity, event_filter: EventFilter) -> DataFrame:
     """
     live = sessions.get_live(admin.session_id) if admin.session_id else None
     require_role(live.identity if live else None, "admin")
-    return audit.list_events(event_filter, most=audit.MAX_EXPORTED).drop(columns="id")
+    return audit.list_events(event_filter, limit=audit.MAX_EXPORTED).drop(columns="id")

@@ -74,7 +74,7 @@ def coverage_calendar_cell(now: datetime) -> None:
         f"{day:%Y-%m-%d}: {number(refreshed)} of {number(tracked)} refreshed"
         if tracked
         else f"{day:%Y-%m-%d}: nothing tracked"
-        for day, refreshed, tracked in zip(pd.to_datetime(days["day"]), days["looked"], days["tracked"], strict=True)
+        for day, refreshed, tracked in zip(pd.to_datetime(days["day"]), days["refreshed"], days["tracked"], strict=True)
     ]
     labelled_days = days.assign(label=labels)
     labelled_days.attrs = days.attrs

@@ -63,7 +63,7 @@ def show(now: datetime) -> None:
         )  # fmt: skip
         trigger = segmented_choice("By", TRIGGER_OPTIONS, key="by")
         state = segmented_choice("Outcome", STATE_OPTIONS, key="outcome")
-    found = ingestions.list_ingestions(most=MAX_ROWS, login=login.replace("\x00", ""), trigger=trigger)
+    found = ingestions.list_ingestions(limit=MAX_ROWS, login=login.replace("\x00", ""), trigger=trigger)
     if state:
         found = found[found["state"] == state]
     if found.empty:

@@ -245,7 +245,7 @@ def show_latest_items(found: DataFrame) -> None:
     in_progress, items = ingestions.accounts_in_progress(ids), ingestions.latest_items(ids)
     if len(in_progress):
         names = ", ".join(escape_markdown(str(login)) for login in in_progress["login"])
-        more = int(in_progress["in_all"].iloc[0]) - len(in_progress)
+        more = int(in_progress["total"].iloc[0]) - len(in_progress)
         st.markdown(f"Refreshing now: {names}{f' and {number(more)} more' if more else ''} …")
     if items.empty:
         st.caption("No account is finished yet.")

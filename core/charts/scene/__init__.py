@@ -1,1 +1,1 @@
-"""The 3D scene: layout, camera, colours and the deck.gl layers."""
+"""The 3D scene: layout, camera, colours and deck.gl layers."""

@@ -1,4 +1,4 @@
-"""The ground plan of the scene: a district per owner, a lot per repository. Pure: the same rows give the same city."""
+"""Layout of the city: a district per owner, a lot per repository. Pure: equal rows give an equal city."""
 
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -14,7 +14,7 @@ GROUND = Box(0.0, 0.0, 1000.0, 700.0)
 MAX_HEIGHT = 290.0
 STREET_WIDTH = 6.0
 LOT_GAP = 1.2
-# A lot that shows nothing still shows that it is there.
+# Towers without stars or growth stay visible.
 MIN_HEIGHT = 2.0
 
 
@@ -30,10 +30,10 @@ class City:
 
 
 def build_city(rows: DataFrame, measure: HeightMeasure = "stars") -> City:
-    """Lay out *rows* (full_name, owner, stars, stars_30d …): wide districts near, narrow ones far, so that few hide.
+    """Lay out *rows* (full_name, owner, stars, stars_30d …), wide districts near, so that few towers are hidden.
 
-    Ground and height both follow the square root of stars, so a tower's volume is its stars. By growth, the height
-    follows the square root of that instead; where it is not known, or not positive, the tower is as flat as the kerb.
+    Ground area and height both follow the square root of stars, so that a tower's volume is its stars. By growth, the
+    height follows the square root of growth instead; where that is unknown or not positive the tower has MIN_HEIGHT.
     """
     ordered = _order_by_district(rows)
     groups = [group for _, group in ordered.groupby("district", sort=False)]
@@ -47,7 +47,7 @@ def build_city(rows: DataFrame, measure: HeightMeasure = "stars") -> City:
 
 
 def _order_by_district(rows: DataFrame) -> DataFrame:
-    """District by district, the widest first; in each the most starred first."""
+    """Order rows by district, the widest first, and by stars within each."""
     weight = rows["stars"].astype(float).clip(lower=1) ** 0.5
     named = rows.assign(district=rows["owner"].astype("string").str.lower(), weight=weight)
     named = named.assign(ground=named.groupby("district")["weight"].transform("sum").round(6))
@@ -62,10 +62,10 @@ def _lots(group: DataFrame, ground: Box) -> DataFrame:
 
 
 def _heights(rows: DataFrame, measure: HeightMeasure) -> "pd.Series[float]":
-    counted = rows["stars" if measure == "stars" else "stars_30d"].astype("Float64").fillna(0).astype(float)
-    roots = counted.clip(lower=0) ** 0.5
-    greatest = float(roots.max()) if len(roots) else 0.0
-    return MIN_HEIGHT + roots * ((MAX_HEIGHT - MIN_HEIGHT) / greatest if greatest else 0.0)
+    counts = rows["stars" if measure == "stars" else "stars_30d"].astype("Float64").fillna(0).astype(float)
+    roots = counts.clip(lower=0) ** 0.5
+    largest = float(roots.max()) if len(roots) else 0.0
+    return MIN_HEIGHT + roots * ((MAX_HEIGHT - MIN_HEIGHT) / largest if largest else 0.0)
 
 
 def _districts(groups: list[DataFrame], grounds: list[Box], towers: DataFrame) -> DataFrame:

@@ -1,4 +1,4 @@
-"""The scene: a city of repositories as a deck.gl picture. Its rows come from addresses of our own, never inline."""
+"""The city as a deck.gl deck. Its rows are loaded from our own URLs, never inlined."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from core.charts.theme import Theme
 
 SELECTION_MARGIN = {"x": -1.0, "y": -1.0, "width": 2.0, "depth": 2.0, "height": 1.0}
 LABEL_PIXELS = 12
-LABEL_CHARACTER_WIDTH = 0.62  # of the size, a letter, on average
+LABEL_CHARACTER_WIDTH = 0.62  # mean width of a letter, relative to its size
 LABEL_PADDING = (7, 4)
 LABEL_LIFT = 14.0
 LABEL_HEIGHT = LABEL_PIXELS + 2 * LABEL_PADDING[1] + 3
@@ -24,7 +24,7 @@ POLYGON_EXPRESSION = "[[x, y], [x + width, y], [x + width, y + depth], [x, y + d
 
 
 def tower_rows(city: City) -> DataFrame:
-    """The rows of the towers as the browser reads them: lots to a tenth of a unit, colours, words for the tooltip."""
+    """Return the towers' rows for the browser: lots to a tenth of a unit, colours, texts of the tooltip."""
     rows = city.towers
     languages = rows["language"].fillna(NO_LANGUAGE)
     rgb = np.array([hex_to_rgb(color(language)) for language in languages] or np.empty((0, 3)), dtype=int)
@@ -46,12 +46,12 @@ def tower_rows(city: City) -> DataFrame:
 
 
 def district_rows(city: City) -> DataFrame:
-    """The rows of the districts' floors as the browser reads them."""
+    """Return the rows of the districts' floors for the browser."""
     return city.districts[["owner", "repositories", "stars", "x", "y", "width", "depth"]].round(1)
 
 
 def hex_to_rgb(color: str) -> tuple[int, int, int]:
-    """#3572A5 -> (53, 114, 165)."""
+    """Parse a colour: #3572A5 -> (53, 114, 165)."""
     return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
 
 
@@ -62,12 +62,12 @@ def growth_label(growth: Any) -> str:
 
 
 def camera_for(city: City, canvas: Canvas) -> Camera:
-    """The camera that shows the whole city with its labels."""
+    """Return the camera that shows the whole city with its labels."""
     return fit_camera(_corner_points(city), canvas, headroom=LABEL_HEIGHT + 6)
 
 
 def _corner_points(city: City) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The corners of all floors, and of all towers' roofs."""
+    """Return the corners of all floors and of all roofs."""
     parts = []
     for rows, height in ((city.districts, None), (city.towers, "height")):
         left, low = rows["x"], rows["y"]
@@ -77,43 +77,43 @@ def _corner_points(city: City) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.concatenate(parts).astype(float)
 
 
-def labels(city: City, camera: Camera, canvas: Canvas, chosen: str | None = None) -> DataFrame:
-    """Which districts are named, and where: those with most stars first, as many as stand clear of each other.
+def labels(city: City, camera: Camera, canvas: Canvas, selected: str | None = None) -> DataFrame:
+    """Choose the districts to label: those with most stars first, as many as do not overlap.
 
-    text           the owner; before all others the chosen repository, with `chosen` true
+    text           the owner; the selected repository comes first, with `is_selected` true
     x, y, z        the label's foot, above the roof of the district's tallest tower
     top            that roof
     """
     rows = city.districts.sort_values(["stars", "owner"], ascending=[False, True])
     owners = DataFrame({"text": rows["owner"], "x": rows["peak_x"], "y": rows["peak_y"], "top": rows["top"]})
-    feet = pd.concat([_selected_roof(city, chosen), owners.assign(chosen=False)], ignore_index=True)
+    feet = pd.concat([_selected_roof(city, selected), owners.assign(is_selected=False)], ignore_index=True)
     feet["z"] = feet["top"] + LABEL_LIFT
-    seen = camera.project(feet[["x", "y", "z"]].to_numpy(dtype=float), canvas)
+    anchors = camera.project(feet[["x", "y", "z"]].to_numpy(dtype=float), canvas)
     widths = [label_width(text) for text in feet["text"]]
-    return feet.iloc[non_overlapping_labels(seen, widths, LABEL_HEIGHT, canvas)].round(1).reset_index(drop=True)
+    return feet.iloc[non_overlapping_labels(anchors, widths, LABEL_HEIGHT, canvas)].round(1).reset_index(drop=True)
 
 
-def _selected_roof(city: City, chosen: str | None) -> DataFrame:
-    """The roof of the chosen tower, where there is one."""
-    rows = city.towers[city.towers["full_name"] == chosen]
+def _selected_roof(city: City, selected: str | None) -> DataFrame:
+    """Return the roof of the selected tower: one row, or none."""
+    rows = city.towers[city.towers["full_name"] == selected]
     x, y = rows["x"] + rows["width"] / 2, rows["y"] + rows["depth"] / 2
-    return DataFrame({"text": rows["full_name"], "x": x, "y": y, "top": rows["height"]}).assign(chosen=True)
+    return DataFrame({"text": rows["full_name"], "x": x, "y": y, "top": rows["height"]}).assign(is_selected=True)
 
 
 def label_width(text: str) -> float:
     return len(text) * LABEL_PIXELS * LABEL_CHARACTER_WIDTH + 2 * LABEL_PADDING[0]
 
 
-def language_legend(city: City, most: int) -> list[LegendEntry]:
-    """The languages of the towers, for a legend: those with most first, the rest together as the last."""
+def language_legend(city: City, limit: int) -> list[LegendEntry]:
+    """Count the towers by language for a legend: the *limit* most frequent first, then one entry for the rest."""
     counts = city.towers["language"].fillna(NO_LANGUAGE).value_counts()
-    shown = [LegendEntry(str(name), color(name), int(count)) for name, count in counts.head(most).items()]
-    rest = counts.iloc[most:]
+    shown = [LegendEntry(str(name), color(name), int(count)) for name, count in counts.head(limit).items()]
+    rest = counts.iloc[limit:]
     return [*shown, LegendEntry(f"{len(rest)} more", FALLBACK_COLOR, int(rest.sum()))] if len(rest) else shown
 
 
 def alt_text(city: City) -> str:
-    """The scene in words, for who cannot see it."""
+    """Describe the city in words."""
     owners = city.districts.sort_values(["stars", "owner"], ascending=[False, True]).head(5)
     tallest = city.towers.sort_values(["height", "full_name"], ascending=[False, True]).head(5)
     return (
@@ -127,16 +127,16 @@ def deck(
     city: City,
     theme: Theme,
     camera: Camera,
-    names: DataFrame,
-    address: Mapping[str, str],
-    chosen: str | None = None,
+    labels: DataFrame,
+    row_urls: Mapping[str, str],
+    selected: str | None = None,
 ) -> pydeck.Deck:
-    """Draw *city*; `address` says where the rows of `towers` and `districts` are, *chosen* is the tower to mark."""
-    layers = [_floor_layer(address["districts"], theme), _tower_layer(address["towers"], theme)]
-    marked = city.towers[city.towers["full_name"] == chosen]
+    """Draw *city*; *row_urls* has the URLs of the rows of `towers` and `districts`, *selected* is the tower to mark."""
+    layers = [_floor_layer(row_urls["districts"], theme), _tower_layer(row_urls["towers"], theme)]
+    marked = city.towers[city.towers["full_name"] == selected]
     if len(marked):
         layers.append(_selection_layer(marked, theme))
-    layers += [_stem_layer(names, theme), _label_layer(names, theme)]
+    layers += [_stem_layer(labels, theme), _label_layer(labels, theme)]
     return pydeck.Deck(
         layers=layers,
         views=[pydeck.View("OrbitView", controller=True, fovy=FIELD_OF_VIEW)],
@@ -155,9 +155,9 @@ def deck(
     )
 
 
-def _floor_layer(address: str, theme: Theme) -> pydeck.Layer:
+def _floor_layer(rows_url: str, theme: Theme) -> pydeck.Layer:
     return _polygon_layer(
-        "districts", address, fill=list(hex_to_rgb(FLOOR_COLORS[theme.dark])), extruded=False, pickable=False
+        "districts", rows_url, fill=list(hex_to_rgb(FLOOR_COLORS[theme.dark])), extruded=False, pickable=False
     )
 
 
@@ -165,10 +165,10 @@ FLOOR_COLORS = {False: "#e2e8f0", True: "#1e293b"}
 LABEL_COLORS = {False: ("#0f172a", "#ffffff", "#cbd5e1"), True: ("#f1f5f9", "#0b1222", "#475569")}
 
 
-def _tower_layer(address: str, theme: Theme) -> pydeck.Layer:
+def _tower_layer(rows_url: str, theme: Theme) -> pydeck.Layer:
     return _polygon_layer(
         "towers",
-        address,
+        rows_url,
         fill="@@=[r, g, b]",
         extruded=True,
         get_elevation="height",
@@ -179,10 +179,10 @@ def _tower_layer(address: str, theme: Theme) -> pydeck.Layer:
 
 
 def _polygon_layer(name: str, data: object, *, fill: object, **properties: Any) -> pydeck.Layer:
-    """Flat or raised rectangles.
+    """Draw flat or raised rectangles.
 
     Once a tower is selected Streamlit makes everything else translucent through `getFillColor` (and `getColor`).
-    Colours are given to the layer inside instead, out of its reach: the mark alone says what is chosen.
+    Colours are set on the sublayer instead, which it does not change: only the mark shows the selection.
     """
     return pydeck.Layer(
         "PolygonLayer",
@@ -196,7 +196,7 @@ def _polygon_layer(name: str, data: object, *, fill: object, **properties: Any) 
 
 
 def _selection_layer(marked: DataFrame, theme: Theme) -> pydeck.Layer:
-    """A hood over the chosen tower, in the one colour that no language has."""
+    """Draw a hood over the selected tower, in a colour that no language has."""
     row = marked[["x", "y", "width", "depth", "height"]].iloc[0].astype(float)
     hood = row.add(pd.Series(SELECTION_MARGIN))
     return _polygon_layer(
@@ -209,10 +209,10 @@ def _selection_layer(marked: DataFrame, theme: Theme) -> pydeck.Layer:
     )
 
 
-def _stem_layer(names: DataFrame, theme: Theme) -> pydeck.Layer:
+def _stem_layer(labels: DataFrame, theme: Theme) -> pydeck.Layer:
     return pydeck.Layer(
         "LineLayer",
-        names[["x", "y", "z", "top"]].to_dict(orient="records"),
+        labels[["x", "y", "z", "top"]].to_dict(orient="records"),
         id="stems",
         get_source_position="[x, y, top]",
         get_target_position="[x, y, z]",
@@ -222,14 +222,17 @@ def _stem_layer(names: DataFrame, theme: Theme) -> pydeck.Layer:
     )
 
 
-def _label_layer(names: DataFrame, theme: Theme) -> pydeck.Layer:
+def _label_layer(labels: DataFrame, theme: Theme) -> pydeck.Layer:
     text, ground, border = LABEL_COLORS[theme.dark]
     plain = {"color": hex_to_rgb(text), "ground": (*hex_to_rgb(ground), 235), "border": hex_to_rgb(border)}
     marked = {"color": hex_to_rgb("#ffffff"), "ground": hex_to_rgb(theme.accent), "border": hex_to_rgb(theme.accent)}
-    rows = names[["text", "x", "y", "z"]].to_dict(orient="records")
+    rows = labels[["text", "x", "y", "z"]].to_dict(orient="records")
     return pydeck.Layer(
         "TextLayer",
-        [{**row, **(marked if chosen else plain)} for row, chosen in zip(rows, names["chosen"], strict=True)],
+        [
+            {**row, **(marked if is_selected else plain)}
+            for row, is_selected in zip(rows, labels["is_selected"], strict=True)
+        ],
         id="names",
         get_text="text",
         get_position="[x, y, z]",
@@ -245,7 +248,7 @@ def _label_layer(names: DataFrame, theme: Theme) -> pydeck.Layer:
         get_border_color="border",
         get_border_width=1,
         background_border_radius=4,
-        # Drawn over everything: a name behind a tower would be of no use.
+        # Drawn over everything, also over nearer towers.
         parameters={"depthCompare": "always"},
         character_set="'auto'",
         pickable=False,

@@ -1,4 +1,4 @@
-"""A legend in the page's own type: a swatch, a name and a count for each colour, in as many lines as it takes."""
+"""An HTML legend: a swatch, a name and a count per entry, wrapped over as many lines as needed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class LegendEntry:
 
 
 def legend_html(entries: Sequence[LegendEntry], theme: Theme, *, label: str) -> str:
-    """Draw *entries* as marked-up text; *label* says what is counted."""
+    """Format *entries* as HTML; *label* is the accessible name."""
     items = "".join(_item_html(entry, theme) for entry in entries)
     style = (
         f"display:flex;flex-wrap:wrap;gap:2px 16px;font-size:12px;color:{theme.text};font-variant-numeric:tabular-nums"

@@ -22,19 +22,19 @@ class Box:
         return self.x + self.width / 2, self.y + self.depth / 2
 
     def inset(self, by: float, *, at_most: float = 0.2) -> "Box":
-        """The same box, smaller by *by* on each side, but never by more than that share of its shorter side."""
+        """Return the box reduced by *by* on each side, at most by the share *at_most* of its shorter side."""
         by = min(by, at_most * min(self.width, self.depth))
         return Box(self.x + by, self.y + by, self.width - 2 * by, self.depth - 2 * by)
 
     def mirrored(self, within: "Box") -> "Box":
-        """The same box seen from the opposite corner of *within*."""
+        """Return the box mirrored through the centre of *within*."""
         x = 2 * within.x + within.width - self.x - self.width
         y = 2 * within.y + within.depth - self.y - self.depth
         return Box(x, y, self.width, self.depth)
 
 
 def squarify(weights: Sequence[float], box: Box) -> list[Box]:
-    """Cut *box* into one rectangle a weight, areas proportional, from the near corner (least x and y) to the far.
+    """Cut *box* into one rectangle per weight, areas proportional, from the near corner (least x and y) to the far one.
 
     Weights must be positive; given largest first, the rectangles come out nearly square.
     """
@@ -52,7 +52,7 @@ def squarify(weights: Sequence[float], box: Box) -> list[Box]:
 
 
 def _take_row(areas: Sequence[float], start: int, side: float) -> Sequence[float]:
-    """Take areas from *start* on as long as that makes the worst of the row squarer."""
+    """Take areas from *start* on as long as that improves the row's worst aspect ratio."""
     end = start + 1
     worst = _worst_aspect_ratio(areas[start], areas[start], areas[start], side)
     total = smallest = largest = areas[start]
@@ -67,16 +67,16 @@ def _take_row(areas: Sequence[float], start: int, side: float) -> Sequence[float
 
 
 def _worst_aspect_ratio(total: float, smallest: float, largest: float, side: float) -> float:
-    """The worst ratio of sides in a row of that total area, laid along *side*."""
+    """Return the worst aspect ratio in a row of that total area, laid along *side*."""
     return max(side * side * largest / (total * total), total * total / (side * side * smallest))
 
 
 def _lay_row(row: Sequence[float], box: Box, *, last: bool) -> tuple[list[Box], Box]:
-    """Lay *row* along the shorter side of *box*, at its near end; returns the rectangles and the rest of the box."""
+    """Lay *row* along the shorter side of *box*, at its near end; return the rectangles and the rest of the box."""
     lengthwise = box.width >= box.depth
     side, reach = (box.depth, box.width) if lengthwise else (box.width, box.depth)
     total = sum(row)
-    # The last row takes all that is left, so that rounding leaves no slit.
+    # The last row takes the rest of the box, so that rounding leaves no gap.
     thick = reach if last else min(reach, total / side)
     rects, at = [], 0.0
     for area in row:

@@ -23,7 +23,7 @@ def coverage_intervals(*runs: tuple[float, float], patience: float = 2) -> DataF
             "source_id": [1] * len(runs),
             "from_at": pd.Series([day(first) for first, _ in runs], dtype="datetime64[us, UTC]"),
             "to_at": pd.Series([day(last) for _, last in runs], dtype="datetime64[us, UTC]"),
-            "patient_until": pd.Series([day(last + patience) for _, last in runs], dtype="datetime64[us, UTC]"),
+            "overdue_at": pd.Series([day(last + patience) for _, last in runs], dtype="datetime64[us, UTC]"),
         }
     )
 

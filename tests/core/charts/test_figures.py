@@ -28,7 +28,7 @@ def coverage_interval(first: float, last: float, source: int = 1) -> DataFrame:
             "source_id": [source],
             "from_at": days(first),
             "to_at": days(last),
-            "patient_until": days(last + 2),
+            "overdue_at": days(last + 2),
         }
     )
 
@@ -90,7 +90,7 @@ def test_names_that_look_alike_when_shortened_keep_a_bar_each():
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
 def test_layers_stop_where_nothing_was_told(theme):
     frame = DataFrame({"at": days(0, 30, 200, 230), "language": "C", "stars": [1, 2, 3, 4]})
-    figure = areas.stacked_shares(frame, "stars", theme, unit="stars", longest=timedelta(days=62))
+    figure = areas.stacked_shares(frame, "stars", theme, unit="stars", max_gap=timedelta(days=62))
     assert len(figure.data) == 2
     assert [trace.showlegend for trace in figure.data] == [True, False]
     assert len(figure.layout.shapes) == 1

@@ -37,7 +37,7 @@ def test_before_our_first_look_an_import_speaks(database):
 def test_the_course_carries_what_was_last_known_to_the_next_step(database):
     seed_data.add_repository(database, "octo/cat", {"2025-01-01": 10, "2026-01-10": 20, "2026-02-20": 30})
     table = account_repositories.list_repositories(seed_data.add_account(database, "octo"), utc("2026-03-01"))
-    course = list(table.at[0, "course"])
+    course = list(table.at[0, "star_trend"])
     assert len(course) == 14
     assert course[0] == 10
     assert course[-2:] == [20, 30]

@@ -127,11 +127,11 @@ def test_a_stretch_ends_where_twice_the_usual_time_passed_without_a_look(databas
     octo = seed_data.add_account(database, "octo")
     for day in (1, 2, 3, 9, 10):
         add_capture(database, octo, f"2026-03-{day:02d}")
-    stretches = accounts.coverage_intervals(octo, None)
-    assert stretches["from_at"].tolist() == [utc("2026-03-01"), utc("2026-03-09")]
-    assert stretches["to_at"].tolist() == [utc("2026-03-03"), utc("2026-03-10")]
-    assert stretches["looks"].tolist() == [3, 2]
-    assert stretches["patient_until"].tolist() == [utc("2026-03-05"), utc("2026-03-12")]
+    intervals = accounts.coverage_intervals(octo, None)
+    assert intervals["from_at"].tolist() == [utc("2026-03-01"), utc("2026-03-09")]
+    assert intervals["to_at"].tolist() == [utc("2026-03-03"), utc("2026-03-10")]
+    assert intervals["captures"].tolist() == [3, 2]
+    assert intervals["overdue_at"].tolist() == [utc("2026-03-05"), utc("2026-03-12")]
 
 
 def test_an_imported_source_has_its_own_rhythm(database):
@@ -139,8 +139,8 @@ def test_an_imported_source_has_its_own_rhythm(database):
         database, "octo/cat", {"2026-01-04": 1, "2026-01-17": 2, "2026-02-15": 3}, by="weekly"
     )
     database.execute(text("UPDATE source SET cadence = '7 days' WHERE name = 'weekly'"))
-    stretches = accounts.coverage_intervals(seed_data.add_account(database, "octo"), None)
-    assert stretches["looks"].tolist() == [2, 1]
+    intervals = accounts.coverage_intervals(seed_data.add_account(database, "octo"), None)
+    assert intervals["captures"].tolist() == [2, 1]
 
 
 def test_a_rare_cadence_is_no_gap(database):

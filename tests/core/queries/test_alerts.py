@@ -35,9 +35,9 @@ def test_what_was_noticed_goes_on_before_any_of_it(database):
     octo = add_account(database, "octo")
     for number in range(5):
         add_alert(database, "archived", f"octo/{number}", account_id=octo)
-    first = alerts.list_alerts(most=2)
+    first = alerts.list_alerts(limit=2)
     assert list(first["subject"]) == ["octo/4", "octo/3"]
-    assert list(alerts.list_alerts(before=int(first["id"].iloc[-1]), most=2)["subject"]) == ["octo/2", "octo/1"]
+    assert list(alerts.list_alerts(before=int(first["id"].iloc[-1]), limit=2)["subject"]) == ["octo/2", "octo/1"]
 
 
 def test_kinds_and_account_add_up_and_wildcards_are_characters(database):

@@ -95,7 +95,7 @@ def test_pages_neither_skip_nor_repeat_whatever_happened_at_once(database):
         database.execute(text("DELETE FROM audit_event"))
         for second in seconds:
             add_event(database, at=NOW + timedelta(seconds=second, microseconds=second))
-        assert paged_event_ids(most) == list(audit.list_events(EventFilter(), most=100)["id"])
+        assert paged_event_ids(most) == list(audit.list_events(EventFilter(), limit=100)["id"])
         assert len(paged_event_ids(most)) == len(seconds)
 
     hold()
@@ -104,7 +104,7 @@ def test_pages_neither_skip_nor_repeat_whatever_happened_at_once(database):
 def test_what_happens_meanwhile_moves_no_page(database):
     for second in range(4):
         add_event(database, str(second), at=NOW + timedelta(seconds=second))
-    first = audit.list_events(EventFilter(), most=2)
+    first = audit.list_events(EventFilter(), limit=2)
     add_event(database, "meanwhile", at=NOW + timedelta(minutes=1))
     last = first.iloc[-1]
     second = audit.list_events(EventFilter(), PageCursor(Timestamp(last["at"]).to_pydatetime(), int(last["id"])), 2)

@@ -22,7 +22,7 @@ def test_each_day_has_its_share_and_days_before_tracking_have_none(database):
     )
     add_tracked_account(database, "cat", "2026-03-09 09:00", "2026-03-10 10:00")
     found = ingestions.daily_coverage(UNTIL, 4)
-    assert found["looked"].tolist() == [0, 1, 0, 2]
+    assert found["refreshed"].tolist() == [0, 1, 0, 2]
     assert found["tracked"].tolist() == [0, 1, 2, 2]
     assert found["share"].isna().tolist() == [True, False, False, False]
     assert found["share"].dropna().tolist() == [1, 0, 1]
@@ -36,4 +36,4 @@ def test_history_that_others_kept_is_no_look(database):
             account_id=add_account(database, "octo"), captured_at=utc("2026-03-09"), source_id=other
         )
     )
-    assert ingestions.daily_coverage(UNTIL, 3)["looked"].tolist() == [0, 0, 0]
+    assert ingestions.daily_coverage(UNTIL, 3)["refreshed"].tolist() == [0, 0, 0]

@@ -43,7 +43,7 @@ def test_most_wanted_come_first_then_by_name(database):
     for login, priority in (("b", 0), ("A", 0), ("z", 3)):
         add_tracked_account(database, login, priority=priority)
     assert list(tracking.tracked_table(NOW)["login"]) == ["z", "A", "b"]
-    assert list(tracking.tracked_table(NOW, most=1)["login"]) == ["z"]
+    assert list(tracking.tracked_table(NOW, limit=1)["login"]) == ["z"]
 
 
 def test_search_finds_login_name_and_note_and_takes_wildcards_for_characters(database):

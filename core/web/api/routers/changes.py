@@ -64,7 +64,7 @@ def changes(
         login=login,
         since=start,
         before=_cursor_position(read_request),
-        most=max_rows,
+        limit=max_rows,
     )
     if read_request.format != "json":
         return file_response(read_request, ledger, COLUMNS)

@@ -118,7 +118,7 @@ def test_rows_say_what_is_known_in_words_and_colours(plan):
 
 
 def test_the_legend_counts_every_tower_once(plan):
-    entries = deck.language_legend(plan, most=2)
+    entries = deck.language_legend(plan, limit=2)
     assert sum(entry.count for entry in entries) == len(plan.towers)
     assert len(entries) == 3
     assert entries[-1].name == "1 more"
