@@ -8,7 +8,9 @@ ACCOUNT_REPOSITORIES = {
     "repository": column.LinkColumn("Repository", display_text=r"https://github\.com/[^/]+/(.+)", width=170),
     "stars": column.NumberColumn("Stars", format="localized", width=82),
     "stars_30d": column.NumberColumn("In 30 days", format="localized", width=86, help="Growth up to the last refresh"),
-    "star_trend": column.LineChartColumn("Last year", width=96, help="Stars every four weeks, imported history included"),
+    "star_trend": column.LineChartColumn(
+        "Last year", width=96, help="Stars every four weeks, imported history included"
+    ),
     "forks": column.NumberColumn("Forks", format="localized", width=76),
     "language": column.TextColumn("Language", width=96),
     "checked_at": column.DateColumn("Refreshed", format="YYYY-MM-DD", width=92, help="How old these numbers are"),
