@@ -104,7 +104,7 @@ def webhooks(now: datetime) -> DataFrame:
          ORDER BY lower(name)
     """
     found = read_frame(sql, fresh=True, now=now)
-    kinds = pd.Series([None if pd.isna(one) else json.loads(one) for one in found["kinds"]], dtype=object)
+    kinds = pd.Series([None if pd.isna(value) else json.loads(value) for value in found["kinds"]], dtype=object)
     hidden = found.drop(columns="url").assign(kinds=kinds, host=[webhook_host(str(url)) for url in found["url"]])
     hidden.attrs = {}
     return hidden

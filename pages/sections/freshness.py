@@ -27,8 +27,7 @@ STALEST_COLUMNS = {
 
 
 def show(now: datetime) -> None:
-    found = overview.account_freshness(now)
-    active = found[found["state"] != "paused"]
+    active = overview.not_paused(overview.account_freshness(now))
     if active.empty:
         st.info("Nothing is tracked, so there is no freshness to show.", icon=":material/hourglass_empty:")
         return
@@ -47,14 +46,11 @@ def show(now: datetime) -> None:
     with left:
         coverage_calendar_cell(now)
     with right:
-        worst = active.assign(
-            age=[duration(hours) for hours in active["age_hours"]],
-            every=[duration(hours) for hours in active["every_hours"]],
-            # Float64, because a column without any number would have no numeric type.
-            lateness=active["age_hours"].astype("Float64") / active["every_hours"],
+        worst = overview.most_overdue(active, MAX_STALEST)
+        worst = worst.assign(
+            age=[duration(hours) for hours in worst["age_hours"]],
+            every=[duration(hours) for hours in worst["every_hours"]],
         )
-        worst = worst.sort_values("lateness", ascending=False, na_position="first").head(MAX_STALEST)
-        worst.attrs = found.attrs
         table_cell(
             "Which are furthest behind?",
             "The ten whose last refresh is oldest, relative to their own cadence.",
@@ -77,7 +73,6 @@ def coverage_calendar_cell(now: datetime) -> None:
         for day, refreshed, tracked in zip(pd.to_datetime(days["day"]), days["refreshed"], days["tracked"], strict=True)
     ]
     labelled_days = days.assign(label=labels)
-    labelled_days.attrs = days.attrs
     covered = days["share"].dropna().astype(float)
     cell(
         "On which days were they refreshed?",
