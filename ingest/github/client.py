@@ -1,4 +1,4 @@
-"""The client: accounts in, outcomes out. Knows nothing of how they are stored."""
+"""The GitHub client: takes account requests, returns results, and knows nothing of how they are stored."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from ingest.github.api.models import Account, Repository
 from ingest.github.api.profiles import Profiles
 from ingest.github.api.rest import Rest
 from ingest.github.errors import BadCredentials, GitHubError
+from ingest.github.fetch.account_fetch import FetchServices
 from ingest.github.fetch.fetcher import AccountFetcher
 from ingest.github.http.app_auth import AppCredential, InstallationCredential
 from ingest.github.http.credentials import Credential, CredentialPool, numbered_tokens
@@ -37,7 +38,7 @@ from ingest.github.types import (
 
 log = structlog.get_logger()
 
-# At once, in this process: enough for GitHub's latency, few enough to be told to wait without harm.
+# Concurrent requests of this process: enough to hide GitHub's latency, too few for its secondary rate limits.
 WORKER_THREADS = 4
 NODES_PER_QUERY = 100
 
@@ -47,7 +48,7 @@ def utc_now() -> datetime:
 
 
 def credential_pool(settings: Settings, clock: Clock = utc_now) -> CredentialPool:
-    """Make the credentials that the settings name. Raises BadCredentials for what cannot be a token, or a key."""
+    """Create the credentials of the settings. Raises BadCredentials for a malformed token or key."""
     credentials: list[Credential] = list(numbered_tokens([one.get_secret_value() for one in settings.github_tokens]))
     if settings.github_app_id:
         credentials.append(_installation_credential(settings, clock))
@@ -55,12 +56,13 @@ def credential_pool(settings: Settings, clock: Clock = utc_now) -> CredentialPoo
 
 
 class GitHub:
-    """Asks GitHub. Safe to use from many threads; close it, or use it in a `with`.
+    """The client. Thread-safe; close it, or use it in a `with` statement.
 
-    api_url   root of REST; GraphQL is found from it
-    pool      the tokens, or nobody
-    redis     shared budget, pauses and ETags; without it they are this process's own
-    max_wait_seconds  how long to wait for GitHub before RateLimited is raised
+    api_url           root of REST; the GraphQL URL is derived from it
+    pool              the credentials; without them requests are anonymous
+    redis             shared rate budget, pauses and ETags; without it they are kept in this process
+    max_wait_seconds  how long to wait for GitHub's rate limits before RateLimited is raised
+    worker_threads    concurrent requests of `accounts`
     """
 
     def __init__(
@@ -90,15 +92,11 @@ class GitHub:
         )
         self._rest = Rest(self._transport, self._cache)
         self._graphql = GraphQL(self._transport, self._pool, self._cache)
-        self.facts = Facts(self._rest, self._graphql, self._pool)
-        """Reads what is told besides the pulse."""
         self._worker_threads = worker_threads
         self._use_graphql = use_graphql and not self._pool.is_anonymous
+        self.facts = Facts(self._rest, self._graphql, self._pool)
         self.profiles = Profiles(self._rest, self._graphql, self._pool, use_graphql=self._use_graphql)
-        """Tells who logins belong to."""
-        self._pool.on_refusal = lambda who, why, at: self._cache.publish_refused_token(
-            who.fingerprint, who.name, why, at
-        )
+        self._pool.on_refusal = self._publish_refused_token
         self._cache.clear_refused_tokens(credential.fingerprint for credential in self._pool.credentials)
         for credential in self._pool.credentials:
             owner = self._cache.owner(credential.fingerprint)
@@ -107,7 +105,7 @@ class GitHub:
 
     @classmethod
     def from_settings(cls, settings: Settings, redis: "Redis | None" = None, **others: object) -> Self:
-        """Make the client that the settings describe. Raises BadCredentials for what cannot be a token, or a key."""
+        """Create the client of the settings. Raises BadCredentials for a malformed token or key."""
         pool = credential_pool(settings, others.get("clock", utc_now))  # type: ignore[arg-type]
         return cls(api_url=settings.github_api_url, pool=pool, redis=redis, **others)  # type: ignore[arg-type]
 
@@ -132,73 +130,78 @@ class GitHub:
 
     @property
     def usage(self) -> Usage:
-        """What this client has spent since it was made."""
+        """What this client has spent since it was created."""
         return self._transport.usage
 
     def rate_budgets(self, *, refresh: bool = False) -> list[BucketState]:
-        """Tell what is left of each budget, as last heard by any process; empty before the first answer.
+        """Return each rate limit as last reported to any process; empty before the first response.
 
-        *refresh* asks GitHub, which is free of charge, and goes on with what was heard where it does not answer.
+        *refresh* requests the current state first, which is free of charge; where that fails, a warning is logged and
+        the last reported state is returned.
         """
         for credential in self._pool.credentials if refresh else ():
             try:
-                budgets = self._rest.budgets(RequestContext(credential))
+                statuses = self._rest.rate_limits(RequestContext(credential))
             except GitHubError as error:
-                log.warning("the budget could not be asked for", who=credential.name, why=str(error))
+                log.warning("rate budget not fetched", credential=credential.name, error=str(error))
                 continue
-            for limits in budgets:
-                self._gate.told(self._pool.owner(credential), limits.resource or "core", limits)
+            for status in statuses:
+                self._gate.record_status(self._pool.owner(credential), status.resource or "core", status)
         return self._gate.buckets()
 
     def token_fingerprint_for(self, login: str, pinned: str | None = None) -> str | None:
-        """Tell the fingerprint of the token that would ask for *login*, None when nobody's would."""
+        """Return the fingerprint of the token that would fetch *login*; None without a usable token."""
         credential = self._pool.choose(login, pinned)
         return None if credential is None or self.is_anonymous else credential.fingerprint
 
     def accounts(
         self,
-        asks: Sequence[AccountRequest],
+        requests: Sequence[AccountRequest],
         *,
         should_fetch_languages: ShouldFetchLanguages,
         extras: bool = False,
         urgent: bool = False,
         stop: StopSignal | None = None,
     ) -> Iterator[AccountResult]:
-        """Read accounts with all their public repositories; yield each as soon as it is complete, in any order.
+        """Fetch accounts with all their public repositories; yield each as soon as it is complete, in any order.
 
-        Exactly one Outcome comes for each Ask. *should_fetch_languages* is asked once for each repository, from another
-        thread. *extras* reads watchers, open issues and change requests, and topics, too. *urgent* may spend the
-        budget to its end. Once *stop* is set, all that is not complete comes back as Stopped.
+        Each request has exactly one result. *should_fetch_languages* is called once per repository, from another
+        thread. *extras* also fetches watchers, open issues, open change requests and topics. *urgent* may spend the
+        reserve of the rate budget. Once *stop* is set, accounts that are not complete end with Stopped.
         """
-        harvest = AccountFetcher(
+        services = FetchServices(
             self._graphql if self._use_graphql else None,
             self._rest,
             self._pool,
             self._cache,
-            asks,
             should_fetch_languages,
-            extras=extras,
+            include_extras=extras,
+        )
+        fetcher = AccountFetcher(
+            services,
+            requests,
             worker_threads=self._worker_threads,
             reserve=0.0 if urgent else INTERACTIVE_RESERVE,
             stop=stop,
         )
-        return harvest.results()
+        return fetcher.results()
 
     def account_by_id(self, github_id: int, *, stop: StopSignal | None = None) -> Account:
-        """Read an account whatever its login is now. Raises AccountNotFound."""
-        return self._rest.account_by_id(github_id, self._asking(str(github_id), stop))[0]
+        """Fetch an account by id, whatever its login is now. Raises AccountNotFound."""
+        return self._rest.account_by_id(github_id, self._context_for(str(github_id), stop))[0]
 
     def is_repository_visible(self, github_id: int, *, stop: StopSignal | None = None) -> bool:
-        """Tell whether a repository is there and shown to us; raises what kept GitHub from telling."""
-        return isinstance(self._rest.locate_repository(github_id, self._asking(str(github_id), stop)), Repository)
+        """Tell whether GitHub shows a repository. Raises GitHubError when it does not respond."""
+        context = self._context_for(str(github_id), stop)
+        return isinstance(self._rest.locate_repository(github_id, context), Repository)
 
     def locate_repositories(
         self, repositories: Sequence[tuple[int, str | None]], *, stop: StopSignal | None = None
     ) -> dict[int, Repository | MissingRepository]:
-        """Tell where repositories (GitHub id, node id) are that are not in their owner's list any more.
+        """Find out what became of repositories (GitHub id, node id) that their owner's list no longer has.
 
-        The record of today for one that has moved, Gone for one that nobody may see. One that could not be asked
-        for is left out, with a warning: it may be asked again.
+        Returns by GitHub id the current record of one that moved, or a MissingRepository with the reason. One whose
+        request failed is left out, and a warning logged: it may be requested again.
         """
         found: dict[int, Repository | MissingRepository] = {}
         nodes = [(github_id, node_id) for github_id, node_id in repositories if node_id]
@@ -207,39 +210,40 @@ class GitHub:
                 found |= self._locate_batch(nodes[i : i + NODES_PER_QUERY], stop)
         for github_id, _ in repositories:
             if github_id not in found:
-                place = self._locate_repository(github_id, stop)
-                if place is not None:
-                    found[github_id] = place
+                location = self._locate_repository(github_id, stop)
+                if location is not None:
+                    found[github_id] = location
         return found
 
     def _locate_batch(
         self, nodes: Sequence[tuple[int, str]], stop: StopSignal | None
     ) -> dict[int, Repository | MissingRepository]:
-        """Ask for a hundred at once; those not shown are asked for one by one, because REST says why."""
-        asking = self._asking(nodes[0][1], stop)
+        """Request up to a hundred by node id; leave out those not shown, because only REST says why."""
         try:
-            answered = self._graphql.repositories([node_id for _, node_id in nodes], asking)
+            response = self._graphql.repositories(
+                [node_id for _, node_id in nodes], self._context_for(nodes[0][1], stop)
+            )
         except GitHubError as error:
-            log.warning("repositories could not be looked for together", count=len(nodes), why=str(error))
+            log.warning("batch repository check failed", count=len(nodes), error=str(error))
             return {}
         found: dict[int, Repository | MissingRepository] = {}
-        for (github_id, _), repository in zip(nodes, answered, strict=True):
+        for (github_id, _), repository in zip(nodes, response, strict=True):
             if isinstance(repository, Repository) and repository.github_id == github_id:
                 found[github_id] = MissingRepository(github_id, "private") if repository.is_private else repository
         return found
 
     def _locate_repository(self, github_id: int, stop: StopSignal | None) -> Repository | MissingRepository | None:
         try:
-            return self._rest.locate_repository(github_id, self._asking(str(github_id), stop))
+            return self._rest.locate_repository(github_id, self._context_for(str(github_id), stop))
         except GitHubError as error:
-            log.warning("a repository could not be looked for", github_id=github_id, why=str(error))
+            log.warning("repository check failed", github_id=github_id, error=str(error))
             return None
 
-    def _asking(self, about: str, stop: StopSignal | None) -> RequestContext:
-        credential = self._pool.choose(about)
-        if credential is None:
-            raise BadCredentials("every token there is")
-        return RequestContext(credential, stop=stop)
+    def _context_for(self, subject: str, stop: StopSignal | None) -> RequestContext:
+        return RequestContext(self._pool.require(subject), stop=stop)
+
+    def _publish_refused_token(self, credential: Credential, reason: str, at: datetime | None) -> None:
+        self._cache.publish_refused_token(credential.fingerprint, credential.name, reason, at)
 
 
 def _installation_credential(settings: Settings, clock: Clock) -> InstallationCredential:

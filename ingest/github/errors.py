@@ -183,8 +183,8 @@ class GraphQLUnavailable(GitHubError):
 
     code = "graphql_unavailable"
 
-    def __init__(self, status: int) -> None:
-        super().__init__(f"GitHub's GraphQL is unavailable here (status {status})")
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"GitHub's GraphQL is unavailable here: {reason}")
 
 
 class Stopped(GitHubError):

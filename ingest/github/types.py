@@ -1,4 +1,4 @@
-"""The questions the client takes and the answers it gives."""
+"""What the client's callers pass in and get back."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,36 +10,38 @@ from ingest.github.errors import GitHubError
 
 @dataclass(frozen=True)
 class AccountRequest:
-    """An account to read. The more is known of it, the less has to be asked."""
+    """An account to fetch. With `github_id` it is found after a rename, too."""
 
     login: str
     github_id: int | None = None
     token: str | None = None
-    """Fingerprint of the token the account is pinned to: its ETags belong to that one."""
+    """Fingerprint of the token the account is pinned to: ETags are valid for that one only."""
 
 
 @dataclass(frozen=True)
 class AccountSnapshot:
-    """An account, all its public repositories and the languages that were wanted, as of one moment."""
+    """An account, all its public repositories and the requested languages at one time."""
 
     account: Account
     repositories: tuple[Repository, ...]
     languages: Mapping[int, Mapping[str, int]]
-    """Bytes by language, by the repository's GitHub id: only those read now; an empty one has truly none."""
+    """Bytes by language, by the repository's GitHub id: only those fetched now; an empty one truly has none."""
     captured_at: datetime
+    """GitHub's own time (UTC) of the oldest response."""
     is_complete: bool
-    """As many distinct repositories as GitHub counted. If not, a missing one may still be there."""
+    """As many distinct repositories as GitHub counted. If not, a missing one may still exist."""
     token: str | None = None
+    """Fingerprint of the token that fetched it, None without a token."""
     languages_refused: Mapping[int, str] = field(default_factory=dict)
-    """Why GitHub would not tell the languages of a repository, by its GitHub id."""
+    """Why GitHub refused the languages of a repository, by its GitHub id."""
     languages_failed: tuple[int, ...] = ()
-    """Repositories whose languages were wanted and not read this time; they stay wanted."""
+    """Repositories whose languages were requested and not fetched; request them again at the next refresh."""
     languages_error: GitHubError | None = None
 
 
 @dataclass(frozen=True)
 class AccountResult:
-    """What became of one Ask: an answer or an error, and its share of what was spent."""
+    """The outcome of one request: a snapshot or an error, and its share of the requests and points spent."""
 
     account_request: AccountRequest
     snapshot: AccountSnapshot | None
@@ -51,7 +53,7 @@ class AccountResult:
 
 @dataclass(frozen=True)
 class MissingRepository:
-    """A repository that is not shown any more, and why: not_found, private, dmca, tos…"""
+    """A repository that GitHub no longer shows, and the reason: not_found, private, dmca, tos …"""
 
     github_id: int
     reason: str
@@ -61,7 +63,7 @@ class MissingRepository:
 
 @dataclass(frozen=True)
 class Usage:
-    """What this client has spent since it was made."""
+    """What a client has spent since it was created."""
 
     requests: int = 0
     points: int = 0
@@ -71,7 +73,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class BucketState:
-    """What is left of one of GitHub's budgets, as last told."""
+    """One of GitHub's rate limits as last reported. `owner` is the token's owner."""
 
     owner: str
     resource: str

@@ -185,7 +185,7 @@ class Facts:
 
     def _get(self, url: str, what: str, asking: RequestContext, *, keep: bool) -> FetchedBody:
         try:
-            return self._rest.get(url, what, asking, anew=not keep, keep=keep)
+            return self._rest.get(url, what, asking, force=not keep, keep=keep)
         except UnexpectedStatus as error:
             if error.status == ACCEPTED:
                 raise StatisticsNotReady(what) from error

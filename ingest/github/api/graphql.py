@@ -64,15 +64,15 @@ class GraphQL:
         self._lock = Lock()
 
     def pulse(
-        self, pages: Sequence[PageRequest], asking: RequestContext, *, after: float = 0.0
+        self, pages: Sequence[PageRequest], asking: RequestContext, *, delay_seconds: float = 0.0
     ) -> tuple[list[PageResult], GraphQLResponse]:
         """Read accounts and the counts of their repositories, a page each; the parts come in the order asked.
 
-        First pages must come before further ones. *after* is how many seconds to wait before.
+        First pages must come before further ones. *delay_seconds* is how long to wait before sending.
         Source: https://docs.github.com/en/graphql/reference/interfaces#repositoryowner
         """
-        if after:
-            self._transport.gate.wait(after, asking.stop)
+        if delay_seconds:
+            self._transport.gate.wait(delay_seconds, asking.stop)
         firsts = sum(page.cursor is None for page in pages)
         variables: dict[str, object] = {}
         for i, page in enumerate(pages):
@@ -213,10 +213,10 @@ class GraphQL:
     def _ask(self, call: ApiRequest) -> tuple[GraphQLResponse, Response]:
         reply = self._transport.send(call)
         try:
-            return _parse_response(reply, call.what), reply.answer
+            return _parse_response(reply, call.what), reply.response
         except GraphQLUnavailable:
             self.is_missing = True
-            log.warning("no graphql here, going on with rest", status=reply.answer.status)
+            log.warning("no graphql here, going on with rest", status=reply.response.status)
             raise
 
     def _drop(self, names: set[str]) -> None:
@@ -232,7 +232,7 @@ class GraphQL:
         credential = asking.credential
         limits = None if rate_limit_status(answer) else told.limits()
         if limits:
-            self._transport.gate.told(self._pool.owner(credential), "graphql", limits)
+            self._transport.gate.record_status(self._pool.owner(credential), "graphql", limits)
         before = self._pool.owner(credential)
         if told.viewer and self._pool.learn_owner(credential.fingerprint, told.viewer.lower()):
             self._transport.gate.rename_owner(before, told.viewer.lower())
@@ -240,7 +240,7 @@ class GraphQL:
 
 
 def _parse_response(reply: ParsedResponse, what: str) -> GraphQLResponse:
-    answer = reply.answer
+    answer = reply.response
     body = reply.body if answer.status == OK else _error_body(answer, what)
     if not isinstance(body, dict) or not (isinstance(body.get("data"), dict) or body.get("errors")):
         raise InvalidResponse(what, "it has neither data nor errors")
@@ -254,5 +254,5 @@ def _error_body(answer: Response, what: str) -> Any:
     if answer.status in (BAD_REQUEST, UNPROCESSABLE) and b'"errors"' in answer.body:
         return read_json(answer, what)
     if answer.status in NO_GRAPHQL_STATUSES or isinstance(refused, RepositoryNotFound):
-        raise GraphQLUnavailable(answer.status)
+        raise GraphQLUnavailable(f"status {answer.status}")
     raise refused or UnexpectedStatus(answer.status, what)

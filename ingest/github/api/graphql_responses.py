@@ -99,6 +99,7 @@ class AccountPage:
     repositories: tuple[Repository, ...]
     total: int
     cursor: str | None
+    captured_at: datetime
     is_complete: bool
 
 
@@ -155,7 +156,7 @@ def read_account_page(told: GraphQLResponse, alias: str, login: str, *, first: b
     if not isinstance(node, dict):
         return _result_of_null(told, alias, what)
     try:
-        listed = _parse_account_page(node, first=first)
+        listed = _parse_account_page(node, told.captured_at, first=first)
     except PARSE_ERRORS:
         if faults:
             return _partial_page(faults, what)
@@ -245,7 +246,7 @@ def _partial_page(faults: Sequence[ErrorEntry], what: str, listed: AccountPage |
     return PartialPage(error, listed, any(fault.is_request_too_large for fault in faults))
 
 
-def _parse_account_page(node: dict[str, Any], *, first: bool) -> AccountPage:
+def _parse_account_page(node: dict[str, Any], captured_at: datetime, *, first: bool) -> AccountPage:
     connection = node["repositories"]
     nodes = connection["nodes"]
     repositories = tuple(Repository.from_graphql(item) for item in nodes if item)
@@ -254,6 +255,7 @@ def _parse_account_page(node: dict[str, Any], *, first: bool) -> AccountPage:
         repositories=repositories,
         total=int(connection["totalCount"]),
         cursor=_next_cursor(connection),
+        captured_at=captured_at,
         is_complete=len(repositories) == len(nodes),
     )
 

@@ -88,21 +88,21 @@ class Rest:
         """
         return self._account(f"/orgs/{quote(login, safe='')}", login, asking)[0]
 
-    def first_page(self, account: Account, asking: RequestContext, *, anew: bool = False) -> RepositoryPage:
+    def first_page(self, account: Account, asking: RequestContext, *, force: bool = False) -> RepositoryPage:
         """Read the first hundred public repositories of *account*, in a steady order.
 
-        *anew* asks for the whole page even if nothing changed.
+        *force* asks for the whole page even if nothing changed.
         Source: https://docs.github.com/en/rest/repos/repos#list-repositories-for-a-user
         """
         login = quote(account.login, safe="")
         of_organization = account.kind == "organization"
         path = f"/orgs/{login}/repos?type=public&" if of_organization else f"/users/{login}/repos?type=owner&"
-        return self.page(self._transport.root + path + STABLE_ORDER_QUERY, account.login, asking, anew=anew)
+        return self.page(self._transport.root + path + STABLE_ORDER_QUERY, account.login, asking, force=force)
 
-    def page(self, url: str, login: str, asking: RequestContext, *, anew: bool = False) -> RepositoryPage:
+    def page(self, url: str, login: str, asking: RequestContext, *, force: bool = False) -> RepositoryPage:
         """Read one page of a list of repositories."""
         what = f"the repositories of {login}"
-        found = self.get(url, what, asking, anew=anew)
+        found = self.get(url, what, asking, force=force)
         if not isinstance(found.body, list):
             raise InvalidResponse(what, "it is no list")
         try:
@@ -126,7 +126,7 @@ class Rest:
             body = self.get(url, f"the languages of {repository.full_name}", asking).body
         except (RepositoryNotFound, PermissionDenied, Blocked) as error:
             refused = _to_cached_refusal(error)
-            self._cache.refuse(asking.credential.fingerprint, url, refused)
+            self._cache.store_refusal(asking.credential.fingerprint, url, refused)
             return refused
         except UnexpectedStatus as error:
             if error.status != CONFLICT:
@@ -152,12 +152,12 @@ class Rest:
             raise InvalidResponse(what, "it has another shape than GitHub's") from error
         return MissingRepository(github_id, "private") if repository.is_private else repository
 
-    def budgets(self, asking: RequestContext) -> list[RateLimitStatus]:
+    def rate_limits(self, asking: RequestContext) -> list[RateLimitStatus]:
         """Read what is left of each budget; that is free of charge.
 
         Source: https://docs.github.com/en/rest/rate-limit/rate-limit
         """
-        found = self.get(f"{self._transport.root}/rate_limit", "the rate limits", asking, anew=True)
+        found = self.get(f"{self._transport.root}/rate_limit", "the rate limits", asking, force=True)
         try:
             told = {name: found.body["resources"].get(name) for name in USED_RESOURCES}
             now = found.captured_at.timestamp()
@@ -182,24 +182,26 @@ class Rest:
     def root(self) -> str:
         return self._transport.root
 
-    def get(self, url: str, what: str, asking: RequestContext, *, anew: bool = False, keep: bool = True) -> FetchedBody:
+    def get(
+        self, url: str, what: str, asking: RequestContext, *, force: bool = False, keep: bool = True
+    ) -> FetchedBody:
         """Ask for what changed since we last asked; what did not change comes from the cache.
 
-        *anew* asks for all of it, *keep* keeps it for the next time. Raises UnexpectedStatus for what is neither a
+        *force* asks for all of it, *keep* keeps it for the next time. Raises UnexpectedStatus for what is neither a
         refusal nor 200.
         """
         fingerprint = asking.credential.fingerprint
-        kept = None if anew else self._cache.find(fingerprint, url)
+        kept = None if force else self._cache.find(fingerprint, url)
         call = ApiRequest(url, what, asking, headers=kept.conditional_headers() if kept else {})
         reply = self._transport.send(call)
-        answer = reply.answer
+        answer = reply.response
         if answer.status == NOT_MODIFIED:
             return self._cached_body(kept, call, answer.date)
         refused = response_error(answer, what)
         if refused or answer.status != OK:
             raise refused or UnexpectedStatus(answer.status, what, captured_at=answer.date)
         if keep:
-            self._cache.keep(fingerprint, url, answer.headers, answer.body)
+            self._cache.store(fingerprint, url, answer.headers, answer.body)
         return FetchedBody(reply.body, parse_link_header(answer.headers), answer.date)
 
     def _cached_body(self, kept: CachedResponse | None, call: ApiRequest, captured_at: datetime) -> FetchedBody:

@@ -1,1 +1,1 @@
-"""Fetching many accounts at once."""
+"""Fetching many accounts concurrently, with batched GraphQL queries."""

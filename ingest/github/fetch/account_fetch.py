@@ -1,158 +1,316 @@
-"""One account on its way from question to outcome, and the walk over the pages of its repositories."""
+"""Fetching one account, as a generator of requests that reads from top to bottom: see `AccountFetch.steps`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 import structlog
 
+from ingest.github.api.graphql import GraphQL, PageRequest
+from ingest.github.api.graphql_responses import AbsentAccount, AccountPage, LanguagePage
 from ingest.github.api.models import Account, Extras, Repository
-from ingest.github.errors import GitHubError
-from ingest.github.http.credentials import ANONYMOUS, Credential
-from ingest.github.http.etag_cache import ResponseCache
+from ingest.github.api.rest import RepositoryPage, Rest
+from ingest.github.errors import AccountNotFound, BadCredentials, GitHubError, GraphQLUnavailable, RateLimited
+from ingest.github.fetch.repository_list import MAX_PASSES, RepositoryList
+from ingest.github.fetch.requests import (
+    ExtrasRequest,
+    LanguagesRequest,
+    Priority,
+    RestRequest,
+    Steps,
+    send,
+    send_all,
+    send_groups,
+)
+from ingest.github.http.credentials import ANONYMOUS, Credential, CredentialPool
+from ingest.github.http.etag_cache import CachedRefusal, ResponseCache
 from ingest.github.http.transport import Tally
-from ingest.github.types import AccountRequest, AccountResult, AccountSnapshot
+from ingest.github.types import AccountRequest, AccountResult, AccountSnapshot, ShouldFetchLanguages
 
 log = structlog.get_logger()
 
-MAX_PASSES = 2
+
+@dataclass(frozen=True)
+class FetchServices:
+    """What all fetches of one call share. `graphql` is None where only REST is to be used."""
+
+    graphql: GraphQL | None
+    rest: Rest
+    pool: CredentialPool
+    cache: ResponseCache
+    should_fetch_languages: ShouldFetchLanguages
+    include_extras: bool = False
 
 
 @dataclass
-class RepositoryPager:
-    """The pages of a list. Data moves while we walk: what repeats counts once, what got lost is looked for again."""
+class FetchedLanguages:
+    """The outcome of the languages requests of an account, by the repository's GitHub id."""
 
-    number: int = 1
-    seen: dict[int, Repository] = field(default_factory=dict)
-    before: dict[int, Repository] = field(default_factory=dict)
-
-    def add(self, repositories: Iterable[Repository]) -> list[Repository]:
-        """Take a page; returns what was new in it."""
-        fresh = [r for r in repositories if r.github_id not in self.seen and r.github_id not in self.before]
-        self.seen.update((repository.github_id, repository) for repository in repositories)
-        return fresh
-
-    def ends(self, total: int | None, *, is_complete: bool = True, known_gap: int | None = None) -> bool:
-        """The last page has come. If there are not as many as GitHub counted, begin a second walk and return False.
-
-        *known_gap* is by how many GitHub's count was off the last time, after two walks: so it is again.
-        """
-        gap = self.gap(total)
-        if not gap or gap == known_gap or not is_complete or self.number == MAX_PASSES:
-            return True
-        self.number += 1
-        self.before, self.seen = self.seen, {}
-        return False
-
-    def gap(self, total: int | None) -> int:
-        """By how many GitHub counted more than it has shown on this walk."""
-        return 0 if total is None else total - len(self.seen)
-
-    def result(self, total: int | None) -> tuple[tuple[Repository, ...], bool]:
-        """All repositories by their number, and whether they are as many as GitHub counted."""
-        found = self.seen if total is None or len(self.seen) == total else self.before | self.seen
-        return tuple(found[number] for number in sorted(found)), total is None or len(found) == total
-
-
-@dataclass(eq=False)
-class AccountFetch:
-    """What is known of one Ask so far. Touched by the scheduling thread alone."""
-
-    ask: AccountRequest
-    credential: Credential
-    login: str = ""
-    account: Account | None = None
-    organization: Account | None = None
-    captured_at: datetime | None = None
-    total: int | None = None
-    cursor: str | None = None
-    pager: RepositoryPager = field(default_factory=RepositoryPager)
-    has_all_pages: bool = False
-    is_complete: bool = True
-    is_finished: bool = False
-    pending_parts: int = 0
-    """Parts besides the list that are asked for: languages, extras, an organization's followers."""
-    tries: int = 0
-    is_looked_up_by_id: bool = False
-    languages: dict[int, dict[str, int]] = field(default_factory=dict)
+    bytes_by_language: dict[int, dict[str, int]] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
-    languages_failed: dict[int, GitHubError] = field(default_factory=dict)
-    extras: dict[int, Extras] = field(default_factory=dict)
-    requests: float = 0.0
-    points: float = 0.0
-    not_modified: float = 0.0
-    excluded_credentials: set[str] = field(default_factory=set)
+    failed: dict[int, GitHubError] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.login = self.login or self.ask.login
 
-    def share(self, tally: Tally, part: float = 1.0) -> None:
-        """Take on a part of what a request has cost."""
-        self.requests += tally.requests * part
-        self.points += tally.points * part
-        self.not_modified += tally.not_modified * part
+class AccountFetch:
+    """One account being fetched. Only the scheduler's thread uses it."""
 
-    def saw(self, moment: datetime) -> None:
-        """An answer is of the moment of its oldest part."""
-        self.captured_at = moment if self.captured_at is None else min(self.captured_at, moment)
+    def __init__(self, request: AccountRequest, services: FetchServices) -> None:
+        self.request = request
+        self.credential: Credential | None = None
+        """Who sends the requests that `steps` yielded last."""
+        self._services = services
+        self._rest = services.rest
+        self._requests = self._points = self._not_modified = 0.0
 
-    def restart_with(self, credential: Credential) -> "AccountFetch":
-        """The same question, asked by somebody else; what it has cost stays."""
-        return AccountFetch(
-            self.ask,
+    def add_cost(self, tally: Tally, share: float) -> None:
+        """Add this account's share of what a request cost; the sum covers failed attempts and credentials, too."""
+        self._requests += tally.requests * share
+        self._points += tally.points * share
+        self._not_modified += tally.not_modified * share
+
+    def result(self, snapshot: AccountSnapshot | None, error: GitHubError | None) -> AccountResult:
+        return AccountResult(self.request, snapshot, error, self._requests, self._points, round(self._not_modified))
+
+    def steps(self) -> Steps[AccountSnapshot]:
+        """Fetch the account with one credential after another until one is neither rejected nor exhausted.
+
+        Raises the error of the last one, or one that another credential would meet as well.
+        """
+        error: GitHubError = BadCredentials("every configured token")
+        tried: set[str] = set()
+        while credential := self._services.pool.choose(self.request.login, self.request.token, tried):
+            self.credential = credential
+            try:
+                return (yield from self._with_credential(credential))
+            except (RateLimited, BadCredentials) as refusal:
+                error = refusal
+                tried.add(credential.fingerprint)
+        raise error
+
+    def _with_credential(self, credential: Credential) -> Steps[AccountSnapshot]:
+        graphql = self._services.graphql
+        if graphql is not None and not graphql.is_missing:
+            try:
+                return (yield from self._by_graphql(credential))
+            except GraphQLUnavailable as error:
+                log.debug("account fetched by REST", login=self.request.login, reason=str(error))
+        return (yield from self._by_rest(credential))
+
+    # GraphQL: all pages of repositories, then languages, extras and an organization's followers together.
+
+    def _by_graphql(self, credential: Credential) -> Steps[AccountSnapshot]:
+        listing = RepositoryList()
+        account: Account | None = None
+        page = yield from self._first_graphql_page()
+        while True:
+            account = page.account or account
+            assert account is not None  # every first page has it
+            listing.total = page.total
+            listing.has_all_nodes &= page.is_complete
+            listing.add(page.repositories, page.captured_at)
+            if not page.cursor and not self._start_second_pass(account, listing):
+                break
+            page = yield from self._graphql_page(PageRequest(account.login, page.cursor))
+        return (yield from self._with_graphql_details(credential, account, listing))
+
+    def _with_graphql_details(
+        self, credential: Credential, account: Account, listing: RepositoryList
+    ) -> Steps[AccountSnapshot]:
+        repositories = [one for one in listing.repositories() if one.node_id]
+        with_languages = [one for one in repositories if self._services.should_fetch_languages(account, one)]
+        with_extras = repositories if self._services.include_extras else []
+        # GraphQL has no followers of organizations: a conditional REST request has them.
+        organization_requests = [
+            RestRequest(Priority.ORGANIZATION, partial(self._rest.organization, account.login))
+        ] * (account.kind == "organization")
+        first_languages, extras, organizations = yield from send_groups(
+            [LanguagesRequest(one.node_id or "") for one in with_languages],
+            [ExtrasRequest(one.node_id or "") for one in with_extras],
+            organization_requests,
+        )
+        languages = yield from self._all_graphql_languages(with_languages, first_languages)
+        return self._snapshot(
             credential,
-            requests=self.requests,
-            points=self.points,
-            not_modified=self.not_modified,
-            excluded_credentials=self.excluded_credentials | {self.credential.fingerprint},
+            _with_organization_details(account, organizations),
+            listing,
+            languages,
+            _successful_extras(account, with_extras, extras),
         )
 
-    def answer(self) -> AccountSnapshot:
-        assert self.account is not None
-        assert self.captured_at is not None
-        account = self.account.with_organization_details(self.organization) if self.organization else self.account
-        repositories, complete = self.pager.result(self.total)
-        fingerprint = self.credential.fingerprint
+    def _first_graphql_page(self) -> Steps[AccountPage]:
+        """Fetch by login, or where no account has it, by the login that the account with this id has now."""
+        login, github_id = self.request.login, self.request.github_id
+        page = yield from send(PageRequest(login))
+        if isinstance(page, AbsentAccount) and github_id is not None:
+            account, _ = yield from self._account_by_id(github_id)
+            # Found by id but not by login: it is being deleted.
+            if account.login.lower() != login.lower():
+                page = yield from send(PageRequest(account.login))
+        return self._present(page)
+
+    def _graphql_page(self, request: PageRequest) -> Steps[AccountPage]:
+        return self._present((yield from send(request)))
+
+    def _present(self, page: AccountPage | AbsentAccount) -> AccountPage:
+        if isinstance(page, AbsentAccount):
+            raise AccountNotFound(self.request.login)
+        return page
+
+    def _account_by_id(self, github_id: int) -> Steps[tuple[Account, datetime]]:
+        request = RestRequest(Priority.ACCOUNT, partial(self._rest.account_by_id, github_id))
+        try:
+            account: tuple[Account, datetime] = yield from send(request)
+        except AccountNotFound as error:
+            raise AccountNotFound(self.request.login) from error
+        return account
+
+    def _all_graphql_languages(
+        self, repositories: Sequence[Repository], responses: Sequence[LanguagePage | GitHubError | None]
+    ) -> Steps[FetchedLanguages]:
+        """Collect the first pages of languages, then fetch further ones, which hardly any repository has."""
+        found = FetchedLanguages()
+        while True:
+            further: list[tuple[Repository, LanguagesRequest]] = []
+            for repository, response in zip(repositories, responses, strict=True):
+                _collect_languages(found, repository, response)
+                if isinstance(response, LanguagePage) and response.cursor:
+                    further.append((repository, LanguagesRequest(repository.node_id or "", response.cursor)))
+            if not further:
+                return found
+            repositories = [repository for repository, _ in further]
+            responses = yield [request for _, request in further]
+
+    # REST: the account, its pages, then languages while the rate budget lasts.
+
+    def _by_rest(self, credential: Credential) -> Steps[AccountSnapshot]:
+        listing = RepositoryList()
+        while True:
+            account, captured_at = yield from self._rest_account()
+            listing.total = account.public_repositories
+            listing.add_time(captured_at)
+            for page in (yield from self._rest_pages(account, force=listing.passes > 1)):
+                listing.add(page.repositories, page.captured_at)
+            # In a second pass the account is fetched again, because its count may have changed, too.
+            if not self._start_second_pass(account, listing):
+                break
+        wanted = [one for one in listing.repositories() if self._services.should_fetch_languages(account, one)]
+        # The most starred first, because the budget may not last for all of them.
+        wanted.sort(key=lambda repository: -(repository.stars or 0))
+        responses = yield [RestRequest(Priority.LANGUAGES, partial(self._rest.languages, one)) for one in wanted]
+        languages = FetchedLanguages()
+        for repository, response in zip(wanted, responses, strict=True):
+            _collect_languages(languages, repository, response)
+        return self._snapshot(credential, account, listing, languages)
+
+    def _rest_account(self) -> Steps[tuple[Account, datetime]]:
+        """Fetch by login, or where no account has it, by id: the account may have another login now."""
+        login, github_id = self.request.login, self.request.github_id
+        try:
+            account: tuple[Account, datetime] = yield from send(
+                RestRequest(Priority.ACCOUNT, partial(self._rest.account, login))
+            )
+        except AccountNotFound:
+            if github_id is None:
+                raise
+            return (yield from self._account_by_id(github_id))
+        return account
+
+    def _rest_pages(self, account: Account, *, force: bool) -> Steps[list[RepositoryPage]]:
+        """Fetch all pages: together where the first one names them all, else each after the one before.
+
+        *force* fetches unchanged pages, too: in a second pass a 304 would only repeat what was incomplete.
+        """
+        first = partial(self._rest.first_page, account, force=force)
+        pages = [(yield from send(RestRequest(Priority.PAGE, first)))]
+        while pages[-1].others:
+            further = [
+                RestRequest(Priority.PAGE, partial(self._rest.page, url, account.login, force=force))
+                for url in pages[-1].others
+            ]
+            has_all_urls = pages[-1].has_all_urls
+            pages += yield from send_all(further)
+            if has_all_urls:
+                break
+        return pages
+
+    # Both.
+
+    def _start_second_pass(self, account: Account, listing: RepositoryList) -> bool:
+        """Start a second pass where GitHub counts more repositories than it listed; False when the list is final.
+
+        A mismatch that remains after two passes is cached for a day, so that it does not cost a second pass each time.
+        """
+        mismatch = listing.count_mismatch
+        if not mismatch or not listing.has_all_nodes:  # what GitHub withheld once it would withhold again
+            return False
+        if mismatch == self._services.cache.count_mismatch(account.github_id):
+            return False
+        if listing.passes == MAX_PASSES:
+            self._services.cache.save_count_mismatch(account.github_id, mismatch)
+            return False
+        log.info("repository list changed while paging, fetching again", login=account.login, mismatch=mismatch)
+        listing.start_second_pass()
+        return True
+
+    def _snapshot(
+        self,
+        credential: Credential,
+        account: Account,
+        listing: RepositoryList,
+        languages: FetchedLanguages,
+        extras: dict[int, Extras] | None = None,
+    ) -> AccountSnapshot:
+        assert listing.captured_at is not None
         return AccountSnapshot(
             account=account,
             repositories=tuple(
-                repository.with_extras(self.extras[repository.github_id])
-                if repository.github_id in self.extras
-                else repository
-                for repository in repositories
+                one.with_extras(extras[one.github_id]) if extras and one.github_id in extras else one
+                for one in listing.repositories()
             ),
-            languages=self.languages,
-            captured_at=self.captured_at,
-            is_complete=complete and self.is_complete,
-            token=None if fingerprint == ANONYMOUS else fingerprint,
-            languages_refused=self.refused,
-            languages_failed=tuple(self.languages_failed),
-            languages_error=next(iter(self.languages_failed.values()), None),
+            languages=languages.bytes_by_language,
+            captured_at=listing.captured_at,
+            is_complete=listing.is_complete(),
+            token=None if credential.fingerprint == ANONYMOUS else credential.fingerprint,
+            languages_refused=languages.refused,
+            languages_failed=tuple(languages.failed),
+            languages_error=next(iter(languages.failed.values()), None),
         )
 
-    def result(self, error: GitHubError | None = None) -> AccountResult:
-        answer = None if error else self.answer()
-        return AccountResult(self.ask, answer, error, self.requests, self.points, round(self.not_modified))
+
+def _collect_languages(found: FetchedLanguages, repository: Repository, response: Any) -> None:
+    """Add one response: a page or all of the languages, a refusal, None for a repository not shown, or an error."""
+    github_id = repository.github_id
+    if isinstance(response, GitHubError):
+        found.failed[github_id] = response
+        found.bytes_by_language.pop(github_id, None)  # part of the pages would look like languages that were removed
+    elif isinstance(response, CachedRefusal):
+        found.refused[github_id] = response.reason
+    elif response is None:
+        found.refused[github_id] = "not_found"
+    else:
+        page = response.bytes_by_language if isinstance(response, LanguagePage) else response
+        found.bytes_by_language.setdefault(github_id, {}).update(page)
 
 
-class CountMismatchCache:
-    """Remembers whose count is off for good, so that it does not cost a second walk each time."""
-
-    def __init__(self, cache: ResponseCache) -> None:
-        self._cache = cache
-
-    def finish_pass(self, visit: AccountFetch) -> bool:
-        """The walk has come to its end: whether that is it, or a second one has begun."""
-        assert visit.account is not None
-        gap = visit.pager.gap(visit.total)
-        known = self._cache.gap(visit.account.github_id) if gap else None
-        if not visit.pager.ends(visit.total, is_complete=visit.is_complete, known_gap=known):
-            log.info("repositories moved while they were read, reading them again", login=visit.login, gap=gap)
-            return False
-        if gap and gap != known and visit.is_complete:
-            self._cache.save_count_mismatch(visit.account.github_id, gap)
-        return True
+def _successful_extras(
+    account: Account, repositories: Sequence[Repository], responses: Sequence[Extras | GitHubError | None]
+) -> dict[int, Extras]:
+    failed = [response for response in responses if isinstance(response, GitHubError)]
+    if failed:
+        log.warning("extras not available", login=account.login, repositories=len(failed), error=str(failed[0]))
+    return {
+        repository.github_id: response
+        for repository, response in zip(repositories, responses, strict=True)
+        if isinstance(response, Extras)
+    }
 
 
-FinishFetch = Callable[[AccountFetch, GitHubError | None], None]
-"""Called once for each visit: with None when its answer is complete, else with what went wrong."""
+def _with_organization_details(account: Account, responses: Sequence[Account | GitHubError]) -> Account:
+    for response in responses:
+        if isinstance(response, GitHubError):
+            log.warning("organization followers not available", login=account.login, error=str(response))
+        elif response.github_id == account.github_id:
+            return account.with_organization_details(response)
+    return account

@@ -1,65 +1,73 @@
-"""Many asks at once: each goes to its token, comes back as one outcome, and none is lost on the way."""
+"""Fetch many accounts concurrently and yield each result as soon as it is complete.
+
+How it works: `account_fetch` describes one account as a generator that yields requests and receives their responses
+(like the authentication flows of httpx). The scheduler here runs the generators of all accounts in one thread. It puts
+each request into the queue of the credential that sends it (`credential_queue`), where pages of many accounts
+(`page_batcher`), and languages and extras of many repositories (`node_batcher`), are packed into common GraphQL
+queries of adaptive size (`batch_size`). A few worker threads send them (`worker_pool`) through the rate gate. Parts of
+a query that failed are retried, and each response resumes the generator that waits for it. A generator ends with a
+snapshot or a GitHubError; either becomes one result. When the stop signal is set, the accounts that are not complete
+end with Stopped; when the consumer stops iterating, no further request is sent.
+"""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from queue import Full, Queue
 from threading import Event, Thread
+from typing import Any
 
-from ingest.github.api.graphql import GraphQL
-from ingest.github.api.rest import Rest
-from ingest.github.errors import BadCredentials, GitHubError, GraphQLUnavailable, PermissionDenied, RateLimited, Stopped
-from ingest.github.fetch.account_fetch import AccountFetch, CountMismatchCache
-from ingest.github.fetch.via_graphql import GraphQLFetcher
-from ingest.github.fetch.via_rest import RestFetcher
+from ingest.github.errors import GitHubError, Stopped
+from ingest.github.fetch.account_fetch import AccountFetch, FetchServices
+from ingest.github.fetch.credential_queue import CredentialQueue
+from ingest.github.fetch.requests import PendingRequest, Steps
 from ingest.github.fetch.worker_pool import TaskSource, WorkerPool
-from ingest.github.http.credentials import Credential, CredentialPool
-from ingest.github.http.etag_cache import ResponseCache
+from ingest.github.http.credentials import Credential
 from ingest.github.http.rate_gate import StopSignal
 from ingest.github.http.transport import RequestContext
-from ingest.github.types import AccountRequest, AccountResult, ShouldFetchLanguages
+from ingest.github.types import AccountRequest, AccountResult, AccountSnapshot
 
-# The asking goes on while outcomes are being stored, but not without bound.
+# Fetching goes on while the consumer stores results, but only so far ahead.
 MAX_QUEUED_RESULTS = 64
 POLL_SECONDS = 0.25
 
 
+@dataclass(eq=False)
+class RunningFetch:
+    """An account's generator, and the responses it waits for."""
+
+    fetch: AccountFetch
+    steps: Steps[AccountSnapshot]
+    responses: list[Any] = field(default_factory=list)
+    missing_responses: int = 0
+
+
 class AccountFetcher:
-    """One run over some asks. GraphQL where it is to be had, REST for the rest."""
+    """The scheduler of one call of `GitHub.accounts`."""
 
     def __init__(
         self,
-        graphql: GraphQL | None,
-        rest: Rest,
-        pool: CredentialPool,
-        cache: ResponseCache,
-        asks: Sequence[AccountRequest],
-        languages_wanted: ShouldFetchLanguages,
+        services: FetchServices,
+        requests: Sequence[AccountRequest],
         *,
-        extras: bool,
         worker_threads: int,
         reserve: float,
         stop: StopSignal | None,
     ) -> None:
-        self._graphql = graphql
-        self._rest = rest
-        self._pool = pool
-        self._account_requests = asks
-        self._should_fetch_languages = languages_wanted
-        self._extras = extras
+        self._services = services
+        self._account_requests = requests
         self._reserve = reserve
-        self._count_mismatches = CountMismatchCache(cache)
         self._worker_pool = WorkerPool(worker_threads)
         self._abandoned_by_consumer = Event()
         self._stop = EitherStopSignal(self._abandoned_by_consumer, stop)
-        self._open: set[AccountFetch] = set()
+        self._running: set[RunningFetch] = set()
+        self._queues: dict[str, CredentialQueue] = {}
         self._task_sources: list[TaskSource] = []
-        self._by_graphql: dict[str, GraphQLFetcher] = {}
-        self._rest_fetchers: dict[str, RestFetcher] = {}
         self._results: Queue[AccountResult | BaseException | None] = Queue(MAX_QUEUED_RESULTS)
 
     def results(self) -> Iterator[AccountResult]:
-        """Yield outcomes while the others are still being asked; ends when each ask has had its own."""
-        thread = Thread(target=self._run, name="github-harvest", daemon=True)
-        thread.start()
+        """Yield results while other accounts are still being fetched; ends after one result for each request."""
+        Thread(target=self._run, name="github-fetcher", daemon=True).start()
         try:
             while (item := self._results.get()) is not None:
                 if isinstance(item, BaseException):
@@ -70,105 +78,61 @@ class AccountFetcher:
 
     def _run(self) -> None:
         try:
-            for ask in self._account_requests:
-                self._start_fetch(ask)
+            for request in self._account_requests:
+                fetch = AccountFetch(request, self._services)
+                running = RunningFetch(fetch, fetch.steps())
+                self._running.add(running)
+                self._resume(running, None)
             self._worker_pool.run(self._task_sources, self._stop)
             self._stop_unfinished()
-        except BaseException as error:  # it is raised again in the consumer's thread
+        except BaseException as error:  # raised again in the consumer's thread
             self._put_result(error)
         finally:
             self._put_result(None)
 
+    def _resume(self, running: RunningFetch, responses: list[Any] | None) -> None:
+        """Run a generator to its next requests and queue those, or to its end."""
+        try:
+            requests = running.steps.send(responses)  # type: ignore[arg-type]  # None starts a generator
+            while not requests:
+                requests = running.steps.send([])
+        except StopIteration as end:
+            self._finish(running, end.value, None)
+        except GitHubError as error:
+            self._finish(running, None, error)
+        else:
+            running.responses = [None] * len(requests)
+            running.missing_responses = len(requests)
+            assert running.fetch.credential is not None
+            queue = self._queue_for(running.fetch.credential)
+            for i, request in enumerate(requests):
+                queue.add(PendingRequest(request, partial(self._respond, running, i), running.fetch.add_cost))
+
+    def _respond(self, running: RunningFetch, index: int, response: Any) -> None:
+        running.responses[index] = response
+        running.missing_responses -= 1
+        if not running.missing_responses:
+            self._resume(running, running.responses)
+
+    def _finish(self, running: RunningFetch, snapshot: AccountSnapshot | None, error: GitHubError | None) -> None:
+        self._running.discard(running)
+        self._put_result(running.fetch.result(snapshot, error))
+
     def _stop_unfinished(self) -> None:
-        """Nobody leaves without an outcome."""
-        if self._open and not self._stop.is_set():
-            raise RuntimeError(f"{len(self._open)} accounts were neither answered nor refused")
-        for visit in list(self._open):
-            self._finish(visit, Stopped())
+        if self._running and not self._stop.is_set():
+            raise RuntimeError(f"{len(self._running)} accounts have neither a snapshot nor an error")
+        for running in list(self._running):
+            self._finish(running, None, Stopped())
 
-    def _start_fetch(self, ask: AccountRequest) -> None:
-        credential = self._pool.choose(ask.login, ask.token)
-        if credential is None:
-            self._put_result(AccountResult(ask, None, BadCredentials("every token there is"), 0, 0, 0))
-        else:
-            self._send(AccountFetch(ask, credential))
+    def _queue_for(self, credential: Credential) -> CredentialQueue:
+        queue = self._queues.get(credential.fingerprint)
+        if queue is None:
+            queue = CredentialQueue(self._services.graphql, partial(self._new_context, credential))
+            self._queues[credential.fingerprint] = queue
+            self._task_sources.append(queue)
+        return queue
 
-    def _send(self, visit: AccountFetch) -> None:
-        """Give a visit to the flow of its credential."""
-        self._open.add(visit)
-        if self._graphql is None or self._graphql.is_missing:
-            self._rest_fetcher_for(visit.credential).add(visit)
-        else:
-            self._graphql_fetcher_for(self._graphql, visit.credential).add(visit)
-
-    def _finish(self, visit: AccountFetch, error: GitHubError | None) -> None:
-        if visit.is_finished:
-            return
-        visit.is_finished = True
-        self._open.discard(visit)
-        self._put_result(visit.result(error))
-
-    def _fall_back(self, visit: AccountFetch, error: GitHubError) -> None:
-        """GraphQL could not serve a visit: where it is not to be had, REST may; else another credential may."""
-        if isinstance(error, GraphQLUnavailable | PermissionDenied):
-            again = self._again(visit, visit.credential)
-            self._open.add(again)
-            self._rest_fetcher_for(again.credential).add(again)
-        else:
-            self._retry_with_other_credential(visit, error)
-
-    def _retry_with_other_credential(self, visit: AccountFetch, error: GitHubError) -> None:
-        """A credential could not serve a visit: another one goes on, if there is one and it could help."""
-        if visit.is_finished:
-            return
-        other = None
-        if isinstance(error, RateLimited | BadCredentials):
-            other = self._pool.choose(
-                visit.ask.login, avoid=visit.excluded_credentials | {visit.credential.fingerprint}
-            )
-        if other is None:
-            self._finish(visit, error)
-        else:
-            self._send(self._again(visit, other))
-
-    def _again(self, visit: AccountFetch, credential: Credential) -> AccountFetch:
-        visit.is_finished = True
-        self._open.discard(visit)
-        return visit.restart_with(credential)
-
-    def _graphql_fetcher_for(self, graphql: GraphQL, credential: Credential) -> GraphQLFetcher:
-        flow = self._by_graphql.get(credential.fingerprint)
-        if flow is None:
-            flow = GraphQLFetcher(
-                graphql,
-                self._rest,
-                lambda: self._asking(credential),
-                self._should_fetch_languages,
-                self._finish,
-                self._fall_back,
-                self._count_mismatches,
-                extras=self._extras,
-            )
-            self._by_graphql[credential.fingerprint] = flow
-            self._task_sources.append(flow)
-        return flow
-
-    def _rest_fetcher_for(self, credential: Credential) -> RestFetcher:
-        flow = self._rest_fetchers.get(credential.fingerprint)
-        if flow is None:
-            flow = RestFetcher(
-                self._rest,
-                lambda: self._asking(credential),
-                self._should_fetch_languages,
-                self._finish,
-                self._retry_with_other_credential,
-                self._count_mismatches,
-            )
-            self._rest_fetchers[credential.fingerprint] = flow
-            self._task_sources.append(flow)
-        return flow
-
-    def _asking(self, credential: Credential) -> RequestContext:
+    def _new_context(self, credential: Credential) -> RequestContext:
         return RequestContext(credential, self._reserve, stop=self._stop)
 
     def _put_result(self, item: AccountResult | BaseException | None) -> None:
@@ -181,11 +145,11 @@ class AccountFetcher:
 
 
 class EitherStopSignal:
-    """Set when one of two is."""
+    """Set when one of two stop signals is."""
 
-    def __init__(self, one: StopSignal, other: StopSignal | None) -> None:
-        self._first = one
-        self._second = other
+    def __init__(self, first: StopSignal, second: StopSignal | None) -> None:
+        self._first = first
+        self._second = second
 
     def is_set(self) -> bool:
         return self._first.is_set() or (self._second is not None and self._second.is_set())

@@ -1,4 +1,4 @@
-"""A few threads that ask, and one that decides: answers are handled one at a time, so that decisions need no locks."""
+"""A few worker threads that send requests, and one thread that handles the responses, so that it needs no locks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,18 +14,16 @@ POLL_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class Task:
-    """Work for a thread, and who hears of its result; `done` and `failed` run in the deciding thread."""
+    """`send` runs in a worker thread, `on_response` or `on_error` in the thread that called `WorkerPool.run`."""
 
-    work: Callable[[], Any]
-    done: Callable[[Any], None]
-    failed: Callable[[GitHubError], None]
+    send: Callable[[], Any]
+    on_response: Callable[[Any], None]
+    on_error: Callable[[GitHubError], None]
 
 
 class TaskSource(Protocol):
-    """Knows what to ask next."""
-
     def next(self) -> Task | None:
-        """Give the next thing to ask, None if there is nothing now; asked again after each answer."""
+        """Return the next task, None if there is none now; called again after each response."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class _TaskResult:
 
 
 class WorkerPool:
-    """Runs the tasks of flows, so many at once. Its threads end with the process, whatever they wait for."""
+    """Runs tasks, at most *size* at a time. Its threads are daemons: the process may exit while they wait."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -44,14 +42,17 @@ class WorkerPool:
         self._results: SimpleQueue[_TaskResult] = SimpleQueue()
         self._in_flight = 0
 
-    def run(self, flows: Sequence[TaskSource], stop: StopSignal) -> None:
-        """Work until no flow has anything left, or until *stop*; what is under way then is left behind."""
+    def run(self, sources: Sequence[TaskSource], stop: StopSignal) -> None:
+        """Work until no source has a task left, or until *stop* is set; tasks in flight are then abandoned.
+
+        *sources* may grow meanwhile; the first ones come first. Raises what a task raises other than GitHubError.
+        """
         threads = [Thread(target=self._worker_loop, name=f"github-{i}", daemon=True) for i in range(self._size)]
         for thread in threads:
             thread.start()
         try:
             while not stop.is_set():
-                self._start(flows)
+                self._start_tasks(sources)
                 if not self._in_flight:
                     return
                 self._handle_result()
@@ -59,9 +60,9 @@ class WorkerPool:
             for _ in threads:
                 self._tasks.put(None)
 
-    def _start(self, flows: Sequence[TaskSource]) -> None:
-        for flow in flows:
-            while self._in_flight < self._size and (task := flow.next()):
+    def _start_tasks(self, sources: Sequence[TaskSource]) -> None:
+        for source in sources:
+            while self._in_flight < self._size and (task := source.next()):
                 self._in_flight += 1
                 self._tasks.put(task)
 
@@ -72,15 +73,15 @@ class WorkerPool:
             return
         self._in_flight -= 1
         if isinstance(result.error, GitHubError):
-            result.task.failed(result.error)
+            result.task.on_error(result.error)
         elif result.error is not None:
             raise result.error
         else:
-            result.task.done(result.value)
+            result.task.on_response(result.value)
 
     def _worker_loop(self) -> None:
         while task := self._tasks.get():
             try:
-                self._results.put(_TaskResult(task, value=task.work()))
-            except BaseException as error:  # it is raised again in the deciding thread
+                self._results.put(_TaskResult(task, value=task.send()))
+            except BaseException as error:  # raised again in the thread that called `run`
                 self._results.put(_TaskResult(task, error=error))

@@ -1,7 +1,7 @@
-"""A GitHub App instead of tokens: it signs that it is itself, and gets a token for an hour at a time.
+"""Authentication as a GitHub App: a signed JWT obtains installation tokens that are valid for an hour.
 
-The App (`Signer`) and its installation (`Installation`) are two credentials: the one only ever asks for a token of
-the other. The transport does the asking, so that it passes the gate like everything else.
+The App and its installation are two credentials: the App's is used only to request a token of the installation. The
+transport sends that request, so that it passes the rate gate like all others.
 Source: https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app
 """
 
@@ -21,25 +21,26 @@ from ingest.github.errors import BadCredentials, InvalidResponse
 from ingest.github.http.rate_gate import Clock
 from ingest.github.http.responses import Response, read_json
 
-# GitHub takes no signature that is good for more than ten minutes, and its clock may be behind ours.
+# A JWT may be valid for at most ten minutes; backdated, because GitHub's clock may be behind ours. Source:
+# https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app
 JWT_BACKDATE = timedelta(seconds=60)
 JWT_LIFETIME = timedelta(minutes=9)
-# An answer under way must not outlive its token.
+# A token must not expire while a request is in flight.
 TOKEN_RENEWAL_MARGIN = timedelta(minutes=5)
 CLOCK_SKEW_TOLERANCE = timedelta(seconds=30)
 
 
 class AppCredential:
-    """The App itself. Its key never leaves it."""
+    """The App itself, which signs JWTs. Neither its representation nor its errors contain the key."""
 
     def __init__(self, app_id: str, private_key: bytes, clock: Clock) -> None:
         self._app_id = app_id
         self._key = _load_private_key(private_key)
         self._clock = clock
-        self._ahead = timedelta()
+        self._clock_offset = timedelta()
 
     def __repr__(self) -> str:
-        return f"Signer({self._app_id})"
+        return f"AppCredential({self._app_id})"
 
     @property
     def fingerprint(self) -> str:
@@ -50,7 +51,7 @@ class AppCredential:
         return f"GitHub App {self._app_id}"
 
     def authorization(self) -> str:
-        now = self._clock() + self._ahead
+        now = self._clock() + self._clock_offset
         claims = {
             "iat": int((now - JWT_BACKDATE).timestamp()),
             "exp": int((now + JWT_LIFETIME).timestamp()),
@@ -58,17 +59,17 @@ class AppCredential:
         }
         return f"Bearer {jwt.encode(claims, self._key, algorithm='RS256')}"
 
-    def adjust_clock(self, answer: Response) -> bool:
-        """GitHub refused a signature: where its clock differs from ours, sign by its own; False where it agrees."""
-        ahead = answer.date - answer.received_at
-        if abs(ahead - self._ahead) < CLOCK_SKEW_TOLERANCE:
+    def adjust_clock(self, response: Response) -> bool:
+        """After a rejected JWT, sign by GitHub's clock from now on; False if that would change nothing."""
+        offset = response.date - response.received_at
+        if abs(offset - self._clock_offset) < CLOCK_SKEW_TOLERANCE:
             return False
-        self._ahead = ahead
+        self._clock_offset = offset
         return True
 
 
 class InstallationCredential:
-    """What the App may do for one owner: a token, renewed before it ends. Safe to use from many threads."""
+    """The App's installation at one owner: a token, renewed before it expires. Thread-safe."""
 
     def __init__(self, app: AppCredential, installation_id: str, clock: Clock) -> None:
         self.app = app
@@ -76,14 +77,14 @@ class InstallationCredential:
         self._id = installation_id
         self._clock = clock
         self._token: str | None = None
-        self._good_until: datetime | None = None
+        self._expires_at: datetime | None = None
 
     def __repr__(self) -> str:
-        return f"Installation({self._id})"
+        return f"InstallationCredential({self._id})"
 
     @property
     def fingerprint(self) -> str:
-        """Of the installation: its tokens change hourly, accounts stay with it."""
+        """Identify the installation: its tokens change hourly, accounts stay pinned to it."""
         return _fingerprint(f"{self.app.fingerprint}:installation:{self._id}")
 
     @property
@@ -92,7 +93,10 @@ class InstallationCredential:
 
     @property
     def path(self) -> str:
-        """Where its token is to be had, under the API's root."""
+        """The endpoint that issues its tokens, below the API's root.
+
+        Source: https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app
+        """
         return f"/app/installations/{self._id}/access_tokens"
 
     def authorization(self) -> str:
@@ -102,33 +106,33 @@ class InstallationCredential:
         return f"Bearer {token}"
 
     def has_valid_token(self) -> bool:
-        until = self._good_until
-        return self._token is not None and until is not None and self._clock() < until - TOKEN_RENEWAL_MARGIN
+        expires_at = self._expires_at
+        return self._token is not None and expires_at is not None and self._clock() < expires_at - TOKEN_RENEWAL_MARGIN
 
-    def take(self, answer: Response) -> None:
-        """Take the token that GitHub gave; how long it is good is counted from the answer's own Date."""
+    def update_token(self, response: Response) -> None:
+        """Store an issued token. Its lifetime counts from the response's own Date, whatever our clock says."""
         try:
-            body: dict[str, Any] = read_json(answer, "an installation's token")
-            good_for = TIMESTAMP_ADAPTER.validate_python(body["expires_at"]) - answer.date
+            body: dict[str, Any] = read_json(response, "an installation token")
+            lifetime = TIMESTAMP_ADAPTER.validate_python(body["expires_at"]) - response.date
             token = str(body["token"])
         except PARSE_ERRORS as error:
-            raise InvalidResponse("an installation's token", "it has another shape than GitHub's") from error
-        self._token, self._good_until = token, self._clock() + good_for
+            raise InvalidResponse("an installation token", "unexpected JSON structure") from error
+        self._token, self._expires_at = token, self._clock() + lifetime
 
-    def drop(self, authorization: str) -> None:
-        """GitHub refused this one before its time: unless it was renewed meanwhile, the next request renews it."""
+    def invalidate_token(self, authorization: str) -> None:
+        """After GitHub rejected *authorization*, make the next request renew the token, unless it is renewed already."""
         if authorization == f"Bearer {self._token}":
-            self._good_until = None
+            self._expires_at = None
 
 
 def _load_private_key(private_key: bytes) -> RSAPrivateKey:
     try:
         key = load_pem_private_key(private_key, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None  # what it says of the key is nobody's business
+        key = None  # the library's message might quote the key
     if not isinstance(key, RSAPrivateKey):
         raise BadCredentials(
-            "the private key of the GitHub App", reason="it is no RSA key in PEM form without a password"
+            "the private key of the GitHub App", reason="it is not an RSA key in PEM format without a password"
         )
     return key
 

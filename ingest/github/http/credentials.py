@@ -1,4 +1,4 @@
-"""Who we are to GitHub: tokens, nobody, or a GitHub App. A token never leaves its credential but as a header."""
+"""Credentials: tokens, anonymous, or a GitHub App. A secret leaves its credential only as an Authorization header."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,30 +13,30 @@ ANONYMOUS = "anonymous"
 
 
 class Credential(Protocol):
-    """What a request needs of an identity. A GitHub App's tokens change hourly; its fingerprint does not."""
+    """What a request needs of a credential. A GitHub App's tokens change hourly; its fingerprint does not."""
 
     @property
     def fingerprint(self) -> str:
-        """Tells credentials apart without telling the secret."""
+        """Identify the credential without revealing its secret."""
 
     @property
     def name(self) -> str:
-        """How a sentence calls it."""
+        """Name the credential in messages."""
 
     def authorization(self) -> str | None:
-        """The Authorization header, None for nobody."""
+        """Return the value of the Authorization header, None for anonymous requests."""
 
 
 @dataclass(frozen=True)
 class Token:
-    """A personal access token; `position` is its place in the setting, from 1."""
+    """A personal access token; `position` is its position in the setting, from 1."""
 
     secret: str = field(repr=False)
     position: int = 1
 
     def __post_init__(self) -> None:
         if not self.secret or not self.secret.isascii() or not self.secret.isprintable() or " " in self.secret:
-            raise BadCredentials(f"token {self.position}, which holds characters that no token has")
+            raise BadCredentials(f"token {self.position}, which contains characters that no token has")
 
     @property
     def fingerprint(self) -> str:
@@ -52,7 +52,10 @@ class Token:
 
 @dataclass(frozen=True)
 class Anonymous:
-    """Nobody: 60 requests an hour, REST only."""
+    """No token: 60 requests an hour per IP address, REST only.
+
+    Source: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+    """
 
     fingerprint: str = ANONYMOUS
     name: str = "the anonymous request"
@@ -62,15 +65,15 @@ class Anonymous:
 
 
 def numbered_tokens(secrets: Sequence[str]) -> list[Token]:
-    """Number tokens by their place in the setting. Raises BadCredentials for what cannot be a token."""
+    """Create tokens numbered by their position in the setting. Raises BadCredentials for a malformed one."""
     return [Token(secret, position) for position, secret in enumerate(secrets, start=1)]
 
 
 class CredentialPool:
-    """The credentials of this process: who owns them, which still work, and whose turn it is.
+    """The credentials of this process: their owners, which are rejected, and which account each one fetches.
 
-    All tokens of one owner share one budget, so accounts are spread over owners, not over tokens. An owner is
-    known by fingerprint until GitHub has told the login.
+    All tokens of one owner share one rate budget, so accounts are spread over owners, not over tokens. An owner is
+    identified by the token's fingerprint until GitHub has reported the login.
     """
 
     def __init__(self, credentials: Iterable[Credential] = ()) -> None:
@@ -79,11 +82,11 @@ class CredentialPool:
         self._owners: dict[str, str] = {}
         self._refused: set[str] = set()
         self._lock = Lock()
-        self.on_refusal: Callable[[Credential, str, datetime | None], None] = lambda *_told: None
+        self.on_refusal: Callable[[Credential, str, datetime | None], None] = lambda *_: None
 
     @classmethod
     def from_secrets(cls, secrets: Sequence[str]) -> "CredentialPool":
-        """Make a pool of tokens, an anonymous one of none. Raises BadCredentials for what cannot be a token."""
+        """Create a pool of tokens, or without any an anonymous one. Raises BadCredentials for a malformed token."""
         return cls(numbered_tokens(secrets))
 
     @property
@@ -99,31 +102,43 @@ class CredentialPool:
             return self._owners.get(credential.fingerprint, credential.fingerprint)
 
     def learn_owner(self, fingerprint: str, owner: str) -> bool:
-        """Remember whose token this is; True when that was new."""
+        """Store the owner of a token; True if that is new."""
         with self._lock:
             is_new = self._owners.get(fingerprint) != owner
             self._owners[fingerprint] = owner
             return is_new
 
-    def refuse(self, credential: Credential, why: str = "", at: datetime | None = None) -> None:
-        """GitHub said 401: leave this one out from now on, and tell whoever wants to know."""
+    def refuse(self, credential: Credential, reason: str = "", at: datetime | None = None) -> None:
+        """Exclude a credential that GitHub rejected (401) from now on, and report it to `on_refusal`."""
         with self._lock:
             self._refused.add(credential.fingerprint)
-        self.on_refusal(credential, why, at)
+        self.on_refusal(credential, reason, at)
 
     def refused(self, credential: Credential) -> bool:
         with self._lock:
             return credential.fingerprint in self._refused
 
-    def choose(self, login: str, pinned: str | None = None, avoid: Iterable[str] = ()) -> Credential | None:
-        """Choose who asks for *login*: the one it is pinned to, else always the same owner. None when none is left."""
-        left = {c.fingerprint: c for c in self.credentials if not self.refused(c) and c.fingerprint not in set(avoid)}
-        if pinned in left:
-            return left[pinned]
+    def choose(self, login: str, pinned: str | None = None, exclude: Iterable[str] = ()) -> Credential | None:
+        """Choose the credential that fetches *login*; None when all are rejected or excluded.
+
+        It is the one with the fingerprint *pinned*, else one of the same owner each time (rendezvous hashing, so that
+        an added or removed token moves as few accounts as possible).
+        """
+        excluded = set(exclude)
+        usable = {c.fingerprint: c for c in self.credentials if not self.refused(c) and c.fingerprint not in excluded}
+        if pinned in usable:
+            return usable[pinned]
         owners: dict[str, list[Credential]] = {}
-        for credential in left.values():
+        for credential in usable.values():
             owners.setdefault(self.owner(credential), []).append(credential)
         if not owners:
             return None
         owner = max(owners, key=lambda name: sha256(f"{name}|{login.lower()}".encode()).digest())
         return min(owners[owner], key=lambda credential: credential.fingerprint)
+
+    def require(self, login: str, pinned: str | None = None) -> Credential:
+        """Choose the credential that fetches *login*. Raises BadCredentials when all are rejected."""
+        credential = self.choose(login, pinned)
+        if credential is None:
+            raise BadCredentials("every configured token")
+        return credential

@@ -1,4 +1,4 @@
-"""Answers worth keeping: what a 304 refers to, and refusals that hold for a day. May be lost at any moment."""
+"""Cache of responses for conditional requests (ETags), and of refusals. Entries may be lost at any time."""
 
 import json
 import time
@@ -19,24 +19,27 @@ from core.circuit_breaker import CircuitBreaker
 
 log = structlog.get_logger()
 
-# Raised when what is kept could not be read any more.
-FORMAT_VERSION = 1
+# Increase it whenever entries of older versions can no longer be read.
+FORMAT_VERSION = 2
 RESPONSE_TTL_SECONDS = 30 * 86400
 REFUSAL_TTL_SECONDS = 86400
 MAX_MEMORY_BYTES = 32 * 2**20
-# What the next request and the next reader need of the headers.
+# Needed for the next conditional request, and to read the cached body.
 CACHED_HEADERS = ("etag", "last-modified", "link", "content-type")
 
 
 @dataclass(frozen=True)
 class CachedResponse:
-    """A body with the headers that belong to it; Link too, because a 304 has none."""
+    """A body with its headers; Link, too, because a 304 has none."""
 
     headers: Mapping[str, str]
     body: bytes
 
     def conditional_headers(self) -> dict[str, str]:
-        """The headers that ask "only if it changed". The ETag alone: Last-Modified says less than it promises."""
+        """Return the header of a conditional request: the ETag where there is one, because Last-Modified is coarser.
+
+        Source: https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate
+        """
         if "etag" in self.headers:
             return {"if-none-match": self.headers["etag"]}
         if "last-modified" in self.headers:
@@ -46,14 +49,17 @@ class CachedResponse:
 
 @dataclass(frozen=True)
 class CachedRefusal:
-    """A refusal that was charged once and need not be charged again today."""
+    """A refusal that counted against the rate limit and is not requested again for a day."""
 
     status: int
     reason: str
 
 
 class ResponseCache:
-    """Keeps answers by credential and address: an ETag belongs to the token it was given to."""
+    """Responses by credential and URL: an ETag is valid only for the token it was issued to.
+
+    In Redis; while that is unavailable, in this process.
+    """
 
     def __init__(self, redis: "Redis | None", prefix: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
@@ -64,36 +70,33 @@ class ResponseCache:
         self._circuit_breaker = CircuitBreaker()
 
     def find(self, fingerprint: str, url: str) -> CachedResponse | None:
-        packed = self._get(self._key("answer", fingerprint, url))
+        packed = self._get(self._key("response", fingerprint, url))
         return _unpack(packed) if packed else None
 
-    def keep(self, fingerprint: str, url: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Keep an answer that can be asked for conditionally."""
-        kept = {name: headers[name] for name in CACHED_HEADERS if name in headers}
-        if "etag" in kept or "last-modified" in kept:
-            self._set(self._key("answer", fingerprint, url), _pack(kept, body), RESPONSE_TTL_SECONDS)
-
-    def drop(self, fingerprint: str, url: str) -> None:
-        self._set(self._key("answer", fingerprint, url), b"", 1)
+    def store(self, fingerprint: str, url: str, headers: Mapping[str, str], body: bytes) -> None:
+        """Store a response if it can be requested conditionally."""
+        stored = {name: headers[name] for name in CACHED_HEADERS if name in headers}
+        if "etag" in stored or "last-modified" in stored:
+            self._set(self._key("response", fingerprint, url), _pack(stored, body), RESPONSE_TTL_SECONDS)
 
     def refusal(self, fingerprint: str, url: str) -> CachedRefusal | None:
         packed = self._get(self._key("refusal", fingerprint, url))
         return CachedRefusal(**json.loads(packed)) if packed else None
 
-    def refuse(self, fingerprint: str, url: str, refusal: CachedRefusal) -> None:
-        """Remember a refusal for a day."""
+    def store_refusal(self, fingerprint: str, url: str, refusal: CachedRefusal) -> None:
+        """Store a refusal for a day."""
         self._set(self._key("refusal", fingerprint, url), json.dumps(asdict(refusal)).encode(), REFUSAL_TTL_SECONDS)
 
-    def gap(self, github_id: int) -> int | None:
-        """By how many repositories GitHub's count of an account was off today, after a second look."""
-        held = self._get(self._key("gap", "", str(github_id)))
-        return int(held) if held else None
+    def count_mismatch(self, github_id: int) -> int | None:
+        """Return by how many repositories GitHub's count exceeded its list in the last day, after a second pass."""
+        stored = self._get(self._key("count_mismatch", "", str(github_id)))
+        return int(stored) if stored else None
 
-    def save_count_mismatch(self, github_id: int, gap: int) -> None:
-        self._set(self._key("gap", "", str(github_id)), str(gap).encode(), REFUSAL_TTL_SECONDS)
+    def save_count_mismatch(self, github_id: int, mismatch: int) -> None:
+        self._set(self._key("count_mismatch", "", str(github_id)), str(mismatch).encode(), REFUSAL_TTL_SECONDS)
 
     def owner(self, fingerprint: str) -> str | None:
-        """Whose token this is, if GitHub ever told."""
+        """Return the login of a token's owner, None until GitHub has reported it."""
         name = self._get(self._key("owner", fingerprint, ""))
         return name.decode() if name else None
 
@@ -101,69 +104,71 @@ class ResponseCache:
         self._set(self._key("owner", fingerprint, ""), owner.encode(), RESPONSE_TTL_SECONDS)
 
     def publish_refused_token(self, fingerprint: str, name: str, reason: str, at: datetime | None) -> None:
-        """Let others see for a day which credential GitHub refused and why (see `core.budget`)."""
+        """Publish a rejected credential for a day (see `core.budget.refused_tokens`)."""
         key, token = self._refused_tokens_key, RefusedToken(fingerprint, name, reason, at)
-        self._ask(lambda redis: (redis.hset(key, fingerprint, token.to_json()), redis.expire(key, REFUSAL_TTL_SECONDS)))
+        self._call_redis(
+            lambda redis: (redis.hset(key, fingerprint, token.to_json()), redis.expire(key, REFUSAL_TTL_SECONDS))
+        )
 
     def clear_refused_tokens(self, fingerprints: Iterable[str]) -> None:
-        """A process that starts gives its credentials another chance."""
+        """Forget earlier rejections when a process starts and tries its credentials again."""
         names = list(fingerprints)
-        self._ask(lambda redis: redis.hdel(self._refused_tokens_key, *names) if names else None)
+        self._call_redis(lambda redis: redis.hdel(self._refused_tokens_key, *names) if names else None)
 
     def _key(self, what: str, fingerprint: str, url: str) -> str:
         return f"{self._versioned_prefix}:{what}:{fingerprint}:{sha256(url.encode()).hexdigest()[:32]}"
 
     def _get(self, key: str) -> bytes | None:
-        held: bytes | None = self._ask(lambda redis: redis.get(key))  # type: ignore[assignment]
-        return held if held is not None else self._memory.get(key, self._clock())
+        stored: bytes | None = self._call_redis(lambda redis: redis.get(key))  # type: ignore[assignment]
+        return stored if stored is not None else self._memory.get(key, self._clock())
 
     def _set(self, key: str, value: bytes, seconds: int) -> None:
-        if self._ask(lambda redis: redis.set(key, value, ex=seconds)) is None:
+        if self._call_redis(lambda redis: redis.set(key, value, ex=seconds)) is None:
             self._memory.set(key, value, self._clock() + seconds)
 
-    def _ask(self, question: "Callable[[Redis], object]") -> object:
-        """Ask Redis; None when there is none, or it is away."""
+    def _call_redis(self, command: "Callable[[Redis], object]") -> object:
+        """Run a command in Redis; None without Redis, or while it is unavailable."""
         if self._redis is None or not self._circuit_breaker.allow_request():
             return None
         try:
-            answer = question(self._redis)
+            reply = command(self._redis)
         except RedisError as error:
             if self._circuit_breaker.record_failure(error):
                 log.warning("Redis unavailable, responses cached in process", error=str(error))
             return None
         self._circuit_breaker.record_success()
-        return answer
+        return reply
 
 
 class MemoryCache:
-    """The most recently used values, up to a size."""
+    """LRU cache with expiry, bounded by the total size of its values."""
 
-    def __init__(self, most_bytes: int) -> None:
-        self._max_bytes = most_bytes
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         self._size = 0
-        self._held: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+        self._entries: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
         self._lock = Lock()
 
     def get(self, key: str, now: float) -> bytes | None:
         with self._lock:
-            value, until = self._held.get(key, (b"", 0.0))
-            if not value or until <= now:
+            value, expires_at = self._entries.get(key, (b"", 0.0))
+            if not value or expires_at <= now:
                 return None
-            self._held.move_to_end(key)
+            self._entries.move_to_end(key)
             return value
 
-    def set(self, key: str, value: bytes, until: float) -> None:
+    def set(self, key: str, value: bytes, expires_at: float) -> None:
         with self._lock:
-            old, _ = self._held.pop(key, (b"", 0.0))
-            self._held[key] = (value, until)
+            old, _ = self._entries.pop(key, (b"", 0.0))
+            self._entries[key] = (value, expires_at)
             self._size += len(value) - len(old)
             while self._size > self._max_bytes:
-                _, (oldest, _) = self._held.popitem(last=False)
+                _, (oldest, _) = self._entries.popitem(last=False)
                 self._size -= len(oldest)
 
 
 def _pack(headers: Mapping[str, str], body: bytes) -> bytes:
-    # The fastest level: lists of repositories repeat themselves so much that a better one gains little.
+    # The fastest level: lists of repositories are so repetitive that a higher one gains little.
     return zlib.compress(json.dumps(dict(headers)).encode() + b"\n" + body, 1)
 
 
@@ -171,5 +176,5 @@ def _unpack(packed: bytes) -> CachedResponse | None:
     try:
         headers, _, body = zlib.decompress(packed).partition(b"\n")
         return CachedResponse(json.loads(headers), body)
-    except (zlib.error, ValueError):  # damaged, or another's: as if nothing were kept
+    except (zlib.error, ValueError):  # damaged: as if it were not cached
         return None

@@ -1,9 +1,10 @@
-"""The one gate all requests pass, in all threads and processes: its state lives in Redis, and in this process too."""
+"""The rate gate that every request passes, in all threads and processes; its state is in Redis and in this process."""
 
 import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Protocol, TypeVar
@@ -27,14 +28,13 @@ Result = TypeVar("Result")
 
 
 class StopSignal(Protocol):
-    """Something that can be set to end the waiting, such as an Event."""
+    """A flag that ends waiting when it is set, such as a threading.Event."""
 
-    def is_set(self) -> bool:
-        """Whether we are to stop."""
+    def is_set(self) -> bool: ...
 
 
 SLEEP_SLICE_SECONDS = 0.25
-# Moments are kept to the microsecond: less than this may not move the clock, and waiting for it would never end.
+# Times are stored to the microsecond: a shorter sleep might not advance the clock, and the wait would never end.
 CLOCK_TICK_SECONDS = 0.001
 STATE_TTL_SECONDS = 2 * 3600
 CLOCK_SYNC_INTERVAL_SECONDS = 300.0
@@ -42,9 +42,9 @@ MAX_WAIT_SECONDS = 90.0
 
 
 class RateBudgetStore:
-    """Keeps the Budget: in Redis for everybody, here for the case that Redis forgets or is away.
+    """The rate budget's state: in Redis for all processes, and a copy here should Redis lose it or be unavailable.
 
-    Its time is Redis' own, so that machines whose clocks differ mean the same moment.
+    Its times are by Redis' clock, so that machines whose clocks differ agree.
     """
 
     def __init__(self, redis: "Redis | None", key: str, clock: Clock) -> None:
@@ -53,16 +53,16 @@ class RateBudgetStore:
         self._clock = clock
         self._lock = Lock()
         self._local_state = RateBudgetState()
-        self._ahead = 0.0
+        self._clock_offset = 0.0
         self._clock_synced_at: float | None = None
         self._circuit_breaker = CircuitBreaker()
 
     def update(self, change: Callable[[RateBudgetState, float], Result]) -> Result:
-        """Apply *change* to the shared state, as if nobody else did at that moment; it gets the state and the time."""
+        """Apply *change* to the state and the current shared time, atomically, and return its result."""
         with self._lock:
             if self._redis is not None and self._circuit_breaker.allow_request():
                 try:
-                    result = self._shared(self._redis, change)
+                    result = self._update_in_redis(self._redis, change)
                 except RedisError as error:
                     if self._circuit_breaker.record_failure(error):
                         log.warning("Redis unavailable, rate budget kept in process", error=str(error))
@@ -71,33 +71,33 @@ class RateBudgetStore:
                     return result
             return change(self._local_state, self._now())
 
-    def until(self, moment: float) -> datetime:
-        """Translate shared time into our clock's."""
-        return datetime.fromtimestamp(moment - self._ahead, UTC)
+    def to_local_time(self, shared_time: float) -> datetime:
+        """Convert shared time to our clock's."""
+        return datetime.fromtimestamp(shared_time - self._clock_offset, UTC)
 
     def _now(self) -> float:
-        return self._clock().timestamp() + self._ahead
+        return self._clock().timestamp() + self._clock_offset
 
-    def _shared(self, redis: "Redis", change: Callable[[RateBudgetState, float], Result]) -> Result:
+    def _update_in_redis(self, redis: "Redis", change: Callable[[RateBudgetState, float], Result]) -> Result:
         self._sync_clock(redis)
         with redis.pipeline() as pipe:
             while True:
                 try:
                     pipe.watch(self._key)  # type: ignore[no-untyped-call]
-                    state = self._read(pipe.get(self._key))  # type: ignore[arg-type]  # it answers at once
+                    state = self._read(pipe.get(self._key))  # type: ignore[arg-type]  # executed immediately, not queued
                     result = change(state, self._now())
                     pipe.multi()
                     pipe.set(self._key, state.to_json(), ex=STATE_TTL_SECONDS)
                     pipe.execute()
                 except WatchError:
-                    continue  # another process was quicker: decide again on what it left
+                    continue  # another process changed it meanwhile: decide again on its state
                 self._local_state = state
                 return result
 
-    def _read(self, held: bytes | None) -> RateBudgetState:
-        """What Redis holds, and what we heard ourselves should Redis have forgotten it."""
+    def _read(self, stored: bytes | None) -> RateBudgetState:
+        """Merge the state in Redis with our copy, in case Redis lost its own."""
         try:
-            state = RateBudgetState.from_json(held) if held else RateBudgetState()
+            state = RateBudgetState.from_json(stored) if stored else RateBudgetState()
         except (ValueError, KeyError, TypeError, AttributeError):  # written by another version
             state = RateBudgetState()
         state.merge(self._local_state)
@@ -107,23 +107,26 @@ class RateBudgetStore:
         now = time.monotonic()
         if self._clock_synced_at is None or now - self._clock_synced_at > CLOCK_SYNC_INTERVAL_SECONDS:
             seconds, microseconds = redis.time()
-            self._ahead = seconds + microseconds / 1e6 - self._clock().timestamp()
+            self._clock_offset = seconds + microseconds / 1e6 - self._clock().timestamp()
             self._clock_synced_at = now
 
 
 class RateGate:
-    """Lets requests start, or makes them wait. No request starts while GitHub told anyone to wait."""
+    """Admits requests or makes them wait: during a pause that GitHub demanded of any process, no request starts.
+
+    Source: https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#handle-rate-limit-errors-appropriately
+    """
 
     def __init__(
         self,
-        ledger: RateBudgetStore,
+        store: RateBudgetStore,
         *,
         clock: Clock,
         sleep: Sleep = time.sleep,
         max_wait_seconds: float = MAX_WAIT_SECONDS,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._store = ledger
+        self._store = store
         self._clock = clock
         self._sleep = sleep
         self._max_wait_seconds = max_wait_seconds
@@ -131,39 +134,41 @@ class RateGate:
 
     @contextmanager
     def acquire(
-        self, wish: AdmissionRequest, *, waits_for_budget: bool = True, stop: StopSignal | None = None
+        self, request: AdmissionRequest, *, waits_for_budget: bool = True, stop: StopSignal | None = None
     ) -> Iterator["RequestPermit"]:
-        """Hold a place for *wish* while its request is under way.
+        """Wait until *request* may start, and count it as in flight inside the `with` block.
 
-        Raises RateLimited when the wait would be too long, or the budget is spent and *waits_for_budget* is not
-        wished; Stopped when *stop* is set meanwhile.
+        Raises RateLimited when the wait would exceed the maximum, or when the budget is exhausted and
+        *waits_for_budget* is False; Stopped when *stop* is set meanwhile.
         """
-        # Every attempt is one of its own: a second one must not end the first one's place.
-        wish = AdmissionRequest(uuid4().hex[:12], wish.owner, wish.resource, wish.kind, wish.cost, wish.reserve)
-        started_at = self._wait_for_admission(wish, waits_for_budget, stop)
-        passage = RequestPermit(self._store, wish, started_at, self._jitter)
+        # Each attempt gets its own id: the end of one must not release another.
+        request = replace(request, id=uuid4().hex[:12])
+        started_at = self._wait_for_admission(request, waits_for_budget, stop)
+        permit = RequestPermit(self._store, request, started_at, self._jitter)
         try:
-            yield passage
+            yield permit
         finally:
-            passage.close()
+            permit.close()
 
     def wait(self, seconds: float, stop: StopSignal | None = None) -> None:
-        """Sleep in slices, so that a stop is heard. Raises Stopped."""
-        until = self._clock().timestamp() + seconds
+        """Sleep in slices, so that a stop takes effect soon. Raises Stopped."""
+        deadline = self._clock().timestamp() + seconds
         while True:
             if stop is not None and stop.is_set():
                 raise Stopped
-            left = until - self._clock().timestamp()
-            if left < CLOCK_TICK_SECONDS:
+            remaining = deadline - self._clock().timestamp()
+            if remaining < CLOCK_TICK_SECONDS:
                 return
-            self._sleep(min(left, SLEEP_SLICE_SECONDS))
+            self._sleep(min(remaining, SLEEP_SLICE_SECONDS))
 
     def buckets(self) -> list[BucketState]:
-        """Tell what is left of each budget, as last heard."""
+        """Return the rate limits as last reported."""
 
         def read(state: RateBudgetState, now: float) -> list[BucketState]:
             return [
-                BucketState(owner, resource, bucket.limit, bucket.remaining, self._store.until(bucket.resets_at))
+                BucketState(
+                    owner, resource, bucket.limit, bucket.remaining, self._store.to_local_time(bucket.resets_at)
+                )
                 for key, bucket in sorted(state.buckets.items())
                 for owner, resource in [key.split(" ", 1)]
                 if bucket.resets_at > now
@@ -174,77 +179,82 @@ class RateGate:
     def rename_owner(self, old: str, new: str) -> None:
         self._store.update(lambda state, _now: state.rename_owner(old, new))
 
-    def told(self, owner: str, resource: str, limits: RateLimitStatus) -> None:
-        """Note the state of a bucket that came in a body instead of the headers."""
+    def record_status(self, owner: str, resource: str, status: RateLimitStatus) -> None:
+        """Record a rate limit that was reported in a body instead of the headers."""
+        request = AdmissionRequest("", owner, resource)
+        self._store.update(lambda state, now: state.settle(request, owner=owner, reported=_bucket(status, now)))
 
-        def note(state: RateBudgetState, now: float) -> None:
-            wish = AdmissionRequest("", owner, resource)
-            state.settle(wish, owner=owner, told=Bucket(limits.limit, limits.remaining, now + limits.resets_in_seconds))
-
-        self._store.update(note)
-
-    def _wait_for_admission(self, wish: AdmissionRequest, waits_for_budget: bool, stop: StopSignal | None) -> float:
-        last_why = ""
+    def _wait_for_admission(self, request: AdmissionRequest, waits_for_budget: bool, stop: StopSignal | None) -> float:
+        last_reason = ""
         while True:
             if stop is not None and stop.is_set():
                 raise Stopped
-            verdict, now = self._store.update(lambda state, now: (state.admit(wish, now), now))
-            if verdict.go:
+            decision, now = self._store.update(lambda state, now: (state.admit(request, now), now))
+            if decision.is_admitted:
                 return now
-            seconds = verdict.until - now
-            if verdict.why in ("paused", "spent"):
-                self._raise_if_wait_too_long(verdict, seconds, waits_for_budget)
-                if verdict.why != last_why and seconds > 1:
-                    log.info("waiting for github", why=verdict.why, seconds=round(seconds, 1), bucket=wish.bucket)
-                last_why = verdict.why
+            seconds = decision.until - now
+            if decision.reason in ("paused", "exhausted"):
+                self._raise_if_wait_too_long(decision, seconds, waits_for_budget)
+                if decision.reason != last_reason and seconds > 1:
+                    log.info(
+                        "waiting for GitHub rate gate",
+                        reason=decision.reason,
+                        seconds=round(seconds, 1),
+                        bucket=request.bucket,
+                    )
+                last_reason = decision.reason
             self.wait(max(seconds, 2 * CLOCK_TICK_SECONDS), stop)
 
-    def _raise_if_wait_too_long(self, verdict: AdmissionDecision, seconds: float, waits_for_budget: bool) -> None:
-        if seconds > self._max_wait_seconds or (verdict.why == "spent" and not waits_for_budget):
-            reason = "GitHub told us to wait" if verdict.why == "paused" else "GitHub's rate limit is spent"
-            raise RateLimited(self._store.until(verdict.until), reason)
+    def _raise_if_wait_too_long(self, decision: AdmissionDecision, seconds: float, waits_for_budget: bool) -> None:
+        if seconds > self._max_wait_seconds or (decision.reason == "exhausted" and not waits_for_budget):
+            reason = "GitHub demands a pause" if decision.reason == "paused" else "GitHub's rate limit is exhausted"
+            raise RateLimited(self._store.to_local_time(decision.until), reason)
 
 
 class RequestPermit:
-    """One request under way; told what GitHub answered, it tells everybody."""
+    """A request in flight. Its response updates the shared state for all processes."""
 
     def __init__(
-        self, ledger: RateBudgetStore, wish: AdmissionRequest, started_at: float, jitter: Callable[[], float]
+        self, store: RateBudgetStore, request: AdmissionRequest, started_at: float, jitter: Callable[[], float]
     ) -> None:
-        self._store = ledger
-        self._request = wish
+        self._store = store
+        self._request = request
         self.started_at = started_at
         self._jitter = jitter
         self._is_settled = False
 
-    def record_response(self, limits: RateLimitStatus | None, wait: RequiredWait | None, owner: str) -> None:
-        """Note what is left, and whether we are to wait, before anybody else may start.
+    def record_response(self, status: RateLimitStatus | None, wait: RequiredWait | None, owner: str) -> None:
+        """Record the reported rate limit and the required wait before another request may start.
 
-        *owner* is whose budget it is, as far as is known now: that may have come out since the request started.
+        *owner* is the token's owner as known now: GitHub may have reported the login since the request started.
         """
         jitter = self._jitter()
 
-        def note(state: RateBudgetState, now: float) -> None:
-            told = None if limits is None else Bucket(limits.limit, limits.remaining, now + limits.resets_in_seconds)
-            resource = limits.resource if limits else None
-            state.settle(self._request, owner=owner, resource=resource, told=told)
+        def apply(state: RateBudgetState, now: float) -> None:
+            reported = None if status is None else _bucket(status, now)
+            resource = status.resource if status else None
+            state.settle(self._request, owner=owner, resource=resource, reported=reported)
             if wait is None:
                 state.reset_strikes(self.started_at)
             elif wait.scope == "host":
                 state.pause(wait.seconds, now)
-            elif wait.scope == "unstated":
+            elif wait.scope == "unspecified":
                 state.pause_with_backoff(self.started_at, now, jitter)
-            elif limits is not None:
-                key = f"{owner} {resource or self._request.resource}"
-                state.mark_exhausted(key, limits.limit, now + limits.resets_in_seconds)
-                # Asked as one resource, refused as another: neither is asked again before.
-                state.mark_exhausted(f"{owner} {self._request.resource}", limits.limit, now + limits.resets_in_seconds)
+            elif status is not None:
+                resets_at = now + status.resets_in_seconds
+                state.mark_exhausted(f"{owner} {resource or self._request.resource}", status.limit, resets_at)
+                # Requested as one resource and refused as another: neither is requested before the reset.
+                state.mark_exhausted(f"{owner} {self._request.resource}", status.limit, resets_at)
 
-        self._store.update(note)
+        self._store.update(apply)
         self._is_settled = True
 
     def close(self) -> None:
-        """End a request that got no answer."""
+        """End a request that got no response."""
         if not self._is_settled:
             self._store.update(lambda state, _now: state.settle(self._request, owner=self._request.owner))
             self._is_settled = True
+
+
+def _bucket(status: RateLimitStatus, now: float) -> Bucket:
+    return Bucket(status.limit, status.remaining, now + status.resets_in_seconds)

@@ -1,4 +1,4 @@
-"""Pure: what a response means. Was it told to wait, until when, what is left, where does the list go on."""
+"""Reading GitHub's responses: rate limits, required waits, errors, Link headers. No I/O."""
 
 import json
 import re
@@ -40,7 +40,7 @@ RATE_LIMIT_ERROR_TYPES = frozenset(
 )
 RATE_LIMIT_HEADER_SUFFIXES = ("limit", "remaining", "reset")
 MAX_MESSAGE_LENGTH = 200
-# Whatever a header says: after a day it is worth asking again.
+# However long a header demands to wait: after a day a new request is worth it.
 MAX_HEADER_WAIT_SECONDS = 86400.0
 
 
@@ -56,7 +56,7 @@ class Response:
 
     @property
     def date(self) -> datetime:
-        """When GitHub answered, by its own clock where it says so."""
+        """GitHub's own time where it sends one, else ours."""
         return _parse_http_date(self.headers.get("date")) or self.received_at
 
     @property
@@ -66,7 +66,10 @@ class Response:
 
 @dataclass(frozen=True)
 class RateLimitStatus:
-    """The state of one bucket. `resets_in` counts seconds from the response's own Date."""
+    """One rate limit as reported. `resets_in_seconds` counts from the response's own Date, so clocks may differ.
+
+    Source: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#checking-the-status-of-your-rate-limit
+    """
 
     resource: str | None
     limit: int
@@ -76,56 +79,57 @@ class RateLimitStatus:
 
 @dataclass(frozen=True)
 class RequiredWait:
-    """We are told to wait.
+    """A wait that GitHub demands.
 
-    host      everything, `seconds` long: GitHub said how long
-    bucket    this owner and resource, until it resets
-    unstated  everything; GitHub did not say how long, so at least a minute, then longer each time
+    host         all requests, for `seconds`, which GitHub stated
+    bucket       requests of this owner and resource, until the bucket resets
+    unspecified  all requests; GitHub did not state how long, so at least a minute, then longer each time
     """
 
-    scope: Literal["host", "bucket", "unstated"]
+    scope: Literal["host", "bucket", "unspecified"]
     seconds: float
 
 
-def rate_limit_status(answer: Response) -> RateLimitStatus | None:
-    """Read the `x-ratelimit-*` headers; None where they are missing or make no sense."""
+def rate_limit_status(response: Response) -> RateLimitStatus | None:
+    """Read the `x-ratelimit-*` headers; None where they are missing or malformed."""
     try:
-        limit, remaining, reset = (int(answer.headers[f"x-ratelimit-{part}"]) for part in RATE_LIMIT_HEADER_SUFFIXES)
+        limit, remaining, reset = (int(response.headers[f"x-ratelimit-{part}"]) for part in RATE_LIMIT_HEADER_SUFFIXES)
     except (KeyError, ValueError):
         return None
-    # A second more: Date and reset are cut to whole seconds.
-    resets_in = min(max(0.0, reset - answer.date.timestamp()), MAX_HEADER_WAIT_SECONDS) + 1
-    return RateLimitStatus(answer.headers.get("x-ratelimit-resource"), limit, max(0, remaining), resets_in)
+    # One second more, because Date and reset are truncated to whole seconds.
+    resets_in = min(max(0.0, reset - response.date.timestamp()), MAX_HEADER_WAIT_SECONDS) + 1
+    return RateLimitStatus(response.headers.get("x-ratelimit-resource"), limit, max(0, remaining), resets_in)
 
 
-def required_wait(answer: Response) -> RequiredWait | None:
-    """Tell whether GitHub said to wait, in the order it documents.
+def required_wait(response: Response) -> RequiredWait | None:
+    """Tell whether and how long GitHub demands to wait, checking the headers in the order it documents.
 
-    Source: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+    A 403 with none of the signs is a permission error. Limits of GraphQL come with status 200 and `errors`.
+    Source: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
     """
-    refused = answer.status in (FORBIDDEN, TOO_MANY_REQUESTS)
-    retry_after = _retry_after_seconds(answer)
-    if retry_after is not None and (refused or answer.status >= 500):
+    refused = response.status in (FORBIDDEN, TOO_MANY_REQUESTS)
+    retry_after = _retry_after_seconds(response)
+    if retry_after is not None and (refused or response.status >= 500):
         return RequiredWait("host", max(1.0, retry_after))
-    if answer.status != OK and not refused:
+    if response.status != OK and not refused:
         return None
-    messages = _mentions_rate_limit(answer)
-    if answer.status == OK and not messages:
+    messages = _mentions_rate_limit(response)
+    if response.status == OK and not messages:
         return None
-    if retry_after is not None:  # a limit of GraphQL, with status 200
+    if retry_after is not None:  # a rate limit of GraphQL, with status 200
         return RequiredWait("host", max(1.0, retry_after))
-    limits = rate_limit_status(answer)
+    limits = rate_limit_status(response)
     if limits and limits.remaining == 0:
         return RequiredWait("bucket", limits.resets_in_seconds)
-    return RequiredWait("unstated", 0.0) if messages or answer.status == TOO_MANY_REQUESTS else None
+    return RequiredWait("unspecified", 0.0) if messages or response.status == TOO_MANY_REQUESTS else None
 
 
-def response_error(answer: Response, what: str) -> GitHubError | None:
-    """Tell which error this answer is, None for one that can be used. Limits and 401 are told apart before."""
-    status = answer.status
+def response_error(response: Response, what: str) -> GitHubError | None:
+    """Return the error of a response, None for a usable one. Rate limits and 401 are handled before."""
+    status = response.status
     if status < 400:
         return None
-    body = _json_object(answer.body)
+    body = _json_object(response.body)
     block = body.get("block") or {}
     message = shorten_message(str(body.get("message") or ""))
     if status == UNAVAILABLE_FOR_LEGAL_REASONS or (
@@ -141,49 +145,52 @@ def response_error(answer: Response, what: str) -> GitHubError | None:
     return UnexpectedStatus(status, what, message)
 
 
-def read_json(answer: Response, what: str) -> Any:
-    """Parse the body. Raises UnreadableAnswer for one that is cut or is HTML."""
+def read_json(response: Response, what: str) -> Any:
+    """Parse the JSON body. Raises InvalidResponse for one that is truncated, empty or HTML."""
     try:
-        return json.loads(answer.body)
+        return json.loads(response.body)
     except (ValueError, RecursionError) as error:
-        kind = answer.headers.get("content-type", "")
-        is_html = "html" in kind or answer.body.lstrip()[:1] == b"<"
-        why = "it is HTML" if is_html else "it is empty" if not answer.body else "it is cut or no JSON"
-        raise InvalidResponse(what, why) from error
+        kind = response.headers.get("content-type", "")
+        is_html = "html" in kind or response.body.lstrip()[:1] == b"<"
+        reason = "it is HTML" if is_html else "it is empty" if not response.body else "it is truncated or not JSON"
+        raise InvalidResponse(what, reason) from error
 
 
 def parse_link_header(headers: Mapping[str, str]) -> dict[str, str]:
-    """Read the Link header: address by relation (`next`, `last`…)."""
+    """Read the Link header: URL by relation (`next`, `last` …).
+
+    Source: https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api#using-link-headers
+    """
     found: dict[str, str] = {}
-    for address, parameters in LINK_PATTERN.findall(headers.get("link", "")):
+    for url, parameters in LINK_PATTERN.findall(headers.get("link", "")):
         rel = REL_PATTERN.search(parameters)
         for name in ((rel[1] or rel[2]) if rel else "").split():
-            found.setdefault(name.lower(), address)
+            found.setdefault(name.lower(), url)
     return found
 
 
-def page_number(address: str) -> int | None:
-    """The `page` of an address, None for one that pages by cursor."""
-    value = parse_qs(urlsplit(address).query).get("page", [""])[0]
+def page_number(url: str) -> int | None:
+    """Return the `page` parameter of a URL, None for cursor pagination."""
+    value = parse_qs(urlsplit(url).query).get("page", [""])[0]
     return int(value) if value.isdecimal() and value.isascii() else None
 
 
-def with_page_number(address: str, page: int) -> str:
-    parts = urlsplit(address)
+def with_page_number(url: str, page: int) -> str:
+    parts = urlsplit(url)
     query = [(name, item) for name, items in parse_qs(parts.query).items() for item in items if name != "page"]
     return urlunsplit(parts._replace(query=urlencode([*query, ("page", str(page))])))
 
 
 def shorten_message(message: str) -> str:
-    """Shorten a message of GitHub's to what fits a sentence."""
+    """Shorten GitHub's message to one line of at most 200 characters."""
     text = " ".join(message.split())
     return text if len(text) <= MAX_MESSAGE_LENGTH else text[:MAX_MESSAGE_LENGTH] + "…"
 
 
-def _mentions_rate_limit(answer: Response) -> bool:
-    """Tell whether the body speaks of a limit: a REST refusal, or GraphQL errors with status 200."""
-    body = _json_object(answer.body) if answer.status != OK or b'"errors"' in answer.body else {}
-    if answer.status != OK:
+def _mentions_rate_limit(response: Response) -> bool:
+    """Tell whether the body mentions a rate limit: in a REST refusal, or in GraphQL errors with status 200."""
+    body = _json_object(response.body) if response.status != OK or b'"errors"' in response.body else {}
+    if response.status != OK:
         text = f"{body.get('message', '')} {body.get('documentation_url', '')}"
         return bool(SECONDARY_LIMIT_PATTERN.search(text) or RATE_LIMIT_PATTERN.search(str(body.get("message", ""))))
     errors = body.get("errors")
@@ -191,7 +198,7 @@ def _mentions_rate_limit(answer: Response) -> bool:
 
 
 def is_rate_limit_error(error: object) -> bool:
-    """Tell a limit among GraphQL's errors: by type (two spellings are about), else by its message."""
+    """Tell whether a GraphQL error is a rate limit: by its type (several spellings are in use), else by its message."""
     if not isinstance(error, dict):
         return False
     kind = str(error.get("type") or (error.get("extensions") or {}).get("code") or "").upper()
@@ -210,13 +217,13 @@ def _json_object(body: bytes) -> dict[str, Any]:
     return parsed if isinstance(parsed, dict) else {}
 
 
-def _retry_after_seconds(answer: Response) -> float | None:
-    """Seconds, or a date counted from the response's own Date; None where it is missing or garbled."""
-    value = answer.headers.get("retry-after", "").strip()
+def _retry_after_seconds(response: Response) -> float | None:
+    """Read `retry-after`, seconds or a date compared with the response's own Date; None if missing or malformed."""
+    value = response.headers.get("retry-after", "").strip()
     if value.isdecimal() and value.isascii():
         return min(float(value), MAX_HEADER_WAIT_SECONDS)
     until = _parse_http_date(value)
-    seconds = 0.0 if until is None else (until - answer.date).total_seconds()
+    seconds = 0.0 if until is None else (until - response.date).total_seconds()
     return None if until is None else min(max(0.0, seconds), MAX_HEADER_WAIT_SECONDS) + 1
 
 
@@ -224,7 +231,7 @@ def _parse_http_date(value: str | None) -> datetime | None:
     if not value:
         return None
     try:
-        moment = parsedate_to_datetime(value)
+        parsed = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)

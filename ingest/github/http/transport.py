@@ -1,4 +1,4 @@
-"""Sends requests and brings back answers: the only place that talks to GitHub. Every attempt passes the gate."""
+"""HTTP transport: the only place that sends requests to GitHub. Every attempt passes the rate gate."""
 
 import time
 from collections.abc import Mapping
@@ -49,22 +49,23 @@ MAX_RESPONSE_SECONDS = 60.0
 MAX_ATTEMPTS = 5
 MAX_REDIRECTS = 3
 MAX_RATE_LIMITED_ATTEMPTS = 6
-# So many failures in a row, in all threads together, mean that GitHub is down.
+# This many failures in a row, in all threads together, mean that GitHub is unavailable.
 FAILURE_THRESHOLD = 25
 OPEN_SECONDS = 10.0
-# GitHub gives up on a query after ten seconds: what fails this late failed because of how much was asked.
+# GitHub terminates a request after ten seconds: one that fails this late was probably too large. Source:
+# https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#timeouts
 SLOW_FAILURE_SECONDS = 5.0
 CREATED = 201
 TOKEN_ERROR_REASONS = {
-    401: "the App's number or private key is wrong",
+    401: "the App's id or private key is wrong",
     403: "it is suspended",
-    404: "the App is not installed there any more",
+    404: "the App is no longer installed there",
 }
 
 
 @dataclass
 class Tally:
-    """What one call has cost so far; it is kept when the call fails, too."""
+    """What has been spent under one RequestContext so far, failed attempts included."""
 
     requests: int = 0
     not_modified: int = 0
@@ -73,7 +74,11 @@ class Tally:
 
 @dataclass(frozen=True)
 class RequestContext:
-    """Who asks, what share of the budget is left for others, whether to wait for a new one, and what it has cost."""
+    """With which credential to send, and how it may use the rate budget.
+
+    reserve           share of the bucket to leave for people who are waiting
+    waits_for_budget  whether to wait for an exhausted bucket to reset, or to raise RateLimited
+    """
 
     credential: Credential
     reserve: float = 0.0
@@ -84,7 +89,7 @@ class RequestContext:
 
 @dataclass(frozen=True)
 class ApiRequest:
-    """One thing to ask; `what` is how a sentence calls it, `cost` in the unit of its resource."""
+    """A request to send; `what` names its subject in messages, `cost` is in requests or GraphQL points."""
 
     url: str
     what: str
@@ -100,14 +105,14 @@ class ApiRequest:
 
 @dataclass(frozen=True)
 class ParsedResponse:
-    """An answer and its parsed body; None where there is no body to use (not 200)."""
+    """A response and its parsed JSON body, None unless the status is 200."""
 
-    answer: Response
+    response: Response
     body: Any = None
 
 
 class Transport:
-    """A pool of connections behind the gate. Safe to use from many threads."""
+    """A connection pool behind the rate gate. Thread-safe."""
 
     def __init__(
         self,
@@ -149,21 +154,21 @@ class Transport:
                 used.retries + retries,
             )
 
-    def send(self, call: ApiRequest) -> ParsedResponse:
-        """Bring back an answer that is neither a limit nor a passing failure.
+    def send(self, request: ApiRequest) -> ParsedResponse:
+        """Send a request and return the first response that is neither a rate limit nor a transient failure.
 
-        Failures of the network and of GitHub's servers, and broken bodies, are tried again, up to `call.attempts`
-        times. Raises RateLimited, BadCredentials, ServerFailed, Unreachable, UnreadableAnswer, Stopped.
+        Failures of the network and of GitHub's servers, and broken bodies, are retried with exponential backoff up to
+        `request.attempts` times. Raises RateLimited, BadCredentials, ServerError, Unreachable, InvalidResponse, Stopped.
         """
         retrying = Retrying(
             retry=retry_if_exception(self._is_retryable),
-            stop=stop_after_attempt(call.attempts),
+            stop=stop_after_attempt(request.attempts),
             wait=wait_random_exponential(multiplier=0.5, max=10),
-            sleep=lambda seconds: self.gate.wait(seconds, call.context.stop),
+            sleep=lambda seconds: self.gate.wait(seconds, request.context.stop),
             before_sleep=self._before_retry,
             reraise=True,
         )
-        return retrying(self._attempt, call)
+        return retrying(self._attempt, request)
 
     def _is_retryable(self, error: BaseException) -> bool:
         return (
@@ -173,152 +178,163 @@ class Transport:
     def _before_retry(self, state: RetryCallState) -> None:
         self.count(retries=1)
         error = state.outcome.exception() if state.outcome else None
-        log.warning("github request failed, trying again", why=str(error), attempt=state.attempt_number)
+        log.warning("GitHub request failed, retrying", error=str(error), attempt=state.attempt_number)
 
-    def _attempt(self, call: ApiRequest) -> ParsedResponse:
+    def _attempt(self, request: ApiRequest) -> ParsedResponse:
         if self._circuit_breaker.is_open and self._circuit_breaker.last_error:
             raise self._circuit_breaker.last_error
-        began = time.monotonic()
+        started = time.monotonic()
         try:
-            answer = self._follow_redirects(call)
-            if answer.status >= 500:
-                raise ServerError(answer.status)
-            reply = ParsedResponse(answer, read_json(answer, call.what) if answer.status == OK else None)
+            response = self._follow_redirects(request)
+            if response.status >= 500:
+                raise ServerError(response.status)
+            parsed = ParsedResponse(response, read_json(response, request.what) if response.status == OK else None)
         except TRANSIENT_ERRORS as error:
-            late = time.monotonic() - began > SLOW_FAILURE_SECONDS
-            error.is_request_too_large |= late and call.method == "POST"
+            is_late = time.monotonic() - started > SLOW_FAILURE_SECONDS
+            error.is_request_too_large |= is_late and request.method == "POST"
             self._circuit_breaker.record_failure(error)
             raise
         self._circuit_breaker.record_success()
-        return reply
+        return parsed
 
-    def _follow_redirects(self, call: ApiRequest) -> Response:
-        """Follow redirects ourselves: within our host, a few times, and only for what changes nothing."""
+    def _follow_redirects(self, request: ApiRequest) -> Response:
+        """Follow redirects of GET requests, at most three, and never to another host, which must not get the token.
+
+        Source: https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects
+        """
         for _ in range(MAX_REDIRECTS + 1):
-            answer = self._send_authenticated(call)
-            location = answer.headers.get("location")
-            if answer.status not in REDIRECT_STATUSES or call.method != "GET" or not location:
-                return answer
-            target = resolve_api_url(self.root, location, call.url)
+            response = self._send_authenticated(request)
+            location = response.headers.get("location")
+            if response.status not in REDIRECT_STATUSES or request.method != "GET" or not location:
+                return response
+            target = resolve_api_url(self.root, location, request.url)
             if target is None:
-                raise UnexpectedStatus(answer.status, call.what, "it points to another host, which gets no token")
-            call = replace(call, url=target)
-        raise UnexpectedStatus(answer.status, call.what, "the redirects lead in a circle")
+                raise UnexpectedStatus(
+                    response.status, request.what, "it redirects to another host, which must not get the token"
+                )
+            request = replace(request, url=target)
+        raise UnexpectedStatus(response.status, request.what, "too many redirects")
 
-    def _send_authenticated(self, call: ApiRequest) -> Response:
-        """Ask once, with a token that is good; an App's that is refused before its time is renewed once."""
-        credential = call.context.credential
+    def _send_authenticated(self, request: ApiRequest) -> Response:
+        """Send with a valid token; an App's token that is rejected before it expires is renewed once."""
+        credential = request.context.credential
         if self._pool.refused(credential):
             raise BadCredentials(credential.name, credential.fingerprint)
         if not isinstance(credential, InstallationCredential):
-            answer = self._pass(call)
+            response = self._send_through_gate(request)
         else:
-            self._renew_token(credential, call.context)
+            self._renew_token(credential, request.context)
             sent = credential.authorization()
-            answer = self._pass(call)
-            if answer.status == UNAUTHORIZED:
-                credential.drop(sent)
-                self._renew_token(credential, call.context)
-                answer = self._pass(call)
-        if answer.status == UNAUTHORIZED:
-            raise self._refused(credential, answer)
-        return answer
+            response = self._send_through_gate(request)
+            if response.status == UNAUTHORIZED:
+                credential.invalidate_token(sent)
+                self._renew_token(credential, request.context)
+                response = self._send_through_gate(request)
+        if response.status == UNAUTHORIZED:
+            raise self._refused(credential, response)
+        return response
 
-    def _renew_token(self, installation: InstallationCredential, asking: RequestContext) -> None:
-        """Get a token where the one at hand ends soon; whoever else wants one waits for it."""
+    def _renew_token(self, installation: InstallationCredential, context: RequestContext) -> None:
+        """Request a token unless the current one is valid for long enough; other threads wait for it."""
         with installation.renewal_lock:
             if installation.has_valid_token():
                 return
-            signed = RequestContext(installation.app, stop=asking.stop, tally=asking.tally)
-            call = ApiRequest(self.root + installation.path, "an installation's token", signed, "POST")
-            answer = self._pass(call)
-            if answer.status == UNAUTHORIZED and installation.app.adjust_clock(answer):
-                answer = self._pass(call)
-            if answer.status >= 500:
-                raise ServerError(answer.status)
-            if answer.status != CREATED:
-                raise self._refused(installation, answer, TOKEN_ERROR_REASONS.get(answer.status, "it gives no token"))
-            installation.take(answer)
-            log.info("github app got a token", who=installation.name)
+            signed = RequestContext(installation.app, stop=context.stop, tally=context.tally)
+            request = ApiRequest(self.root + installation.path, "an installation token", signed, "POST")
+            response = self._send_through_gate(request)
+            if response.status == UNAUTHORIZED and installation.app.adjust_clock(response):
+                response = self._send_through_gate(request)
+            if response.status >= 500:
+                raise ServerError(response.status)
+            if response.status != CREATED:
+                raise self._refused(
+                    installation, response, TOKEN_ERROR_REASONS.get(response.status, "it issues no token")
+                )
+            installation.update_token(response)
+            log.info("GitHub App token issued", credential=installation.name)
 
-    def _refused(self, credential: Credential, answer: Response, why: str = "") -> BadCredentials:
-        """Leave this one out from now on, and let whoever watches know why."""
-        error = BadCredentials(credential.name, credential.fingerprint, *([why] if why else []))
-        self._pool.refuse(credential, str(error), answer.date)
-        log.warning("github refused a credential", why=str(error), status=answer.status, request_id=answer.request_id)
+    def _refused(self, credential: Credential, response: Response, reason: str = "") -> BadCredentials:
+        """Exclude a credential from now on, and publish the reason."""
+        error = BadCredentials(credential.name, credential.fingerprint, *([reason] if reason else []))
+        self._pool.refuse(credential, str(error), response.date)
+        log.warning(
+            "GitHub rejected a credential", reason=str(error), status=response.status, request_id=response.request_id
+        )
         return error
 
-    def _pass(self, call: ApiRequest) -> Response:
-        """Send through the gate; where GitHub says to wait, wait there and send again."""
-        asking, credential = call.context, call.context.credential
-        wish = AdmissionRequest("", self._pool.owner(credential), call.resource, call.kind, call.cost, asking.reserve)
+    def _send_through_gate(self, request: ApiRequest) -> Response:
+        """Send when the rate gate admits it; where GitHub demands a wait, wait in the gate and send again."""
+        context, credential = request.context, request.context.credential
+        admission = AdmissionRequest(
+            "", self._pool.owner(credential), request.resource, request.kind, request.cost, context.reserve
+        )
         for _ in range(MAX_RATE_LIMITED_ATTEMPTS):
-            with self.gate.acquire(wish, waits_for_budget=asking.waits_for_budget, stop=asking.stop) as passage:
-                answer = self._send_request(call)
-                wait = required_wait(answer)
-                # What a 401 tells is left is nobody's: GitHub does not know whom it speaks to.
-                left = None if answer.status == UNAUTHORIZED else rate_limit_status(answer)
-                passage.record_response(left, wait, self._pool.owner(credential))
+            with self.gate.acquire(admission, waits_for_budget=context.waits_for_budget, stop=context.stop) as permit:
+                response = self._send_request(request)
+                wait = required_wait(response)
+                # The rate limit of a 401 belongs to no owner: GitHub did not recognise the token.
+                status = None if response.status == UNAUTHORIZED else rate_limit_status(response)
+                permit.record_response(status, wait, self._pool.owner(credential))
             if wait is None:
-                return answer
+                return response
             seconds = round(wait.seconds, 1) or None
             log.info(
-                "GitHub rate limit reached, waiting", scope=wait.scope, seconds=seconds, request_id=answer.request_id
+                "GitHub rate limit reached, waiting", scope=wait.scope, seconds=seconds, request_id=response.request_id
             )
-        raise RateLimited(self._clock(), "GitHub keeps telling us to wait, though we did,")
+        raise RateLimited(self._clock(), "GitHub keeps demanding to wait")
 
-    def _send_request(self, call: ApiRequest) -> Response:
-        headers = dict(call.headers)
-        authorization = call.context.credential.authorization()
+    def _send_request(self, request: ApiRequest) -> Response:
+        headers = dict(request.headers)
+        authorization = request.context.credential.authorization()
         if authorization:
             headers["authorization"] = authorization
-        call.context.tally.requests += 1
+        request.context.tally.requests += 1
         self.count(requests=1)
-        began = time.monotonic()
+        started = time.monotonic()
         try:
-            answer = self._read_response(call, headers, began)
+            response = self._read_response(request, headers, started)
         except httpx.TransportError as error:
-            why = _failure_reason(error)
-            log.debug("github did not answer", method=call.method, url=call.url, why=why)
-            raise Unreachable(httpx.URL(self.root).host, why) from error
+            reason = _failure_reason(error)
+            log.debug("GitHub request got no response", method=request.method, url=request.url, reason=reason)
+            raise Unreachable(httpx.URL(self.root).host, reason) from error
         except httpx.DecodingError as error:
-            raise InvalidResponse(call.what, "its compression is broken") from error
-        if answer.status == NOT_MODIFIED:
-            call.context.tally.not_modified += 1
+            raise InvalidResponse(request.what, "its compression is broken") from error
+        if response.status == NOT_MODIFIED:
+            request.context.tally.not_modified += 1
             self.count(not_modified=1)
         log.debug(
-            "github answered",
-            method=call.method,
-            url=call.url,
-            status=answer.status,
-            seconds=round(answer.seconds, 3),
-            bytes=len(answer.body),
-            remaining=answer.headers.get("x-ratelimit-remaining"),
-            request_id=answer.request_id,
+            "GitHub response received",
+            method=request.method,
+            url=request.url,
+            status=response.status,
+            seconds=round(response.seconds, 3),
+            bytes=len(response.body),
+            remaining=response.headers.get("x-ratelimit-remaining"),
+            request_id=response.request_id,
         )
-        return answer
+        return response
 
-    def _read_response(self, call: ApiRequest, headers: dict[str, str], began: float) -> Response:
-        """Read the body piece by piece, so that neither its size nor its slowness is without bound."""
-        with self._http.stream(call.method, call.url, headers=headers, json=call.json) as response:
+    def _read_response(self, request: ApiRequest, headers: dict[str, str], started: float) -> Response:
+        """Read the body in chunks, so that both its size and its duration are bounded."""
+        with self._http.stream(request.method, request.url, headers=headers, json=request.json) as stream:
             body = bytearray()
-            for piece in response.iter_bytes():
-                body += piece
+            for chunk in stream.iter_bytes():
+                body += chunk
                 if len(body) > MAX_BODY_BYTES:
-                    error = InvalidResponse(call.what, f"it is larger than {MAX_BODY_BYTES // 2**20} MB")
+                    error = InvalidResponse(request.what, f"it is larger than {MAX_BODY_BYTES // 2**20} MB")
                     error.is_request_too_large = True
                     raise error
-                if time.monotonic() - began > MAX_RESPONSE_SECONDS:
-                    raise Unreachable(httpx.URL(self.root).host, f"an answer took over {MAX_RESPONSE_SECONDS:.0f} s")
-            names = {name.lower(): value for name, value in response.headers.items()}
-            return Response(response.status_code, names, bytes(body), self._clock(), time.monotonic() - began)
+                if time.monotonic() - started > MAX_RESPONSE_SECONDS:
+                    raise Unreachable(httpx.URL(self.root).host, f"the response took over {MAX_RESPONSE_SECONDS:.0f} s")
+            names = {name.lower(): value for name, value in stream.headers.items()}
+            return Response(stream.status_code, names, bytes(body), self._clock(), time.monotonic() - started)
 
 
 def _failure_reason(error: httpx.TransportError) -> str:
     if isinstance(error, httpx.ConnectTimeout):
-        return "no connection in time"
+        return "connection timed out"
     if isinstance(error, httpx.TimeoutException):
-        return "no answer in time"
+        return "response timed out"
     if isinstance(error, httpx.ConnectError):
         return f"no connection ({error})"
-    return "the connection broke off"
+    return "the connection was lost"

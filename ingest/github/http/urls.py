@@ -1,4 +1,4 @@
-"""Pure: which addresses are ours to ask, so that a token never goes to another host."""
+"""URLs that may be requested: a token must never be sent to another host. No I/O."""
 
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -7,12 +7,12 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 ENTERPRISE_REST_SUFFIX = "/api/v3"
 
 
-def resolve_api_url(root: str, link: str, asked: str) -> str | None:
-    """Turn *link*, found in the answer to *asked*, into an address under *root*; None for another host.
+def resolve_api_url(root: str, link: str, requested_url: str) -> str | None:
+    """Resolve *link*, found in the response to *requested_url*, to a URL below *root*; None for another host.
 
-    A proxy or a recording passes on addresses of api.github.com: those are asked at our root.
+    A proxy or a recording passes on URLs of api.github.com: those are requested at *root*.
     """
-    target = urljoin(asked, link)
+    target = urljoin(requested_url, link)
     if _origin(target) == _origin(root):
         return target
     if _origin(target) == _origin(PUBLIC_API_URL):
@@ -22,14 +22,17 @@ def resolve_api_url(root: str, link: str, asked: str) -> str | None:
 
 
 def graphql_url(root: str) -> str:
-    """GraphQL lies at `{root}/graphql`; for Enterprise Server `…/api/v3` it is `…/api/graphql`."""
+    """Return the GraphQL URL: `{root}/graphql`, on Enterprise Server `…/api/graphql` beside `…/api/v3`.
+
+    Source: https://docs.github.com/en/enterprise-server@latest/graphql/guides/forming-calls-with-graphql
+    """
     if root.endswith(ENTERPRISE_REST_SUFFIX):
         return root.removesuffix("/v3") + "/graphql"
     return f"{root}/graphql"
 
 
-def _origin(address: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(address)
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
     try:
         port = parts.port
     except ValueError:

@@ -131,7 +131,7 @@ def test_an_app_that_was_uninstalled_leaves_the_work_to_the_tokens(github, sandb
     assert all(result.snapshot for result in fetch_accounts(client, sandbox))
     (told,) = refused_tokens.load_refused_tokens(redis, sandbox.url)
     assert told.name == "GitHub App 1234 (installation 77)"
-    assert "not installed there any more" in told.reason
+    assert "no longer installed there" in told.reason
     assert told.at == sandbox_now(sandbox)
     github("sandbox-token-2", redis=redis)
     assert refused_tokens.load_refused_tokens(redis, sandbox.url) == []
@@ -147,7 +147,7 @@ def test_a_suspended_app_alone_says_so(github, sandbox):
 def test_a_key_that_is_not_the_apps_is_refused_with_a_sentence(sandbox, github, key_file):
     key_file.write_bytes(private_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
     (result,) = fetch_accounts(github(), sandbox, 1)
-    assert "number or private key is wrong" in str(result.error)
+    assert "id or private key is wrong" in str(result.error)
 
 
 def test_a_clock_that_is_wrong_signs_by_githubs(github, sandbox):

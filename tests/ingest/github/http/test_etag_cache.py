@@ -11,7 +11,7 @@ from ingest.github.http.etag_cache import CachedRefusal, CachedResponse, MemoryC
 def test_an_answer_is_kept_with_its_link_for_the_token_it_was_given_to(redis):
     cache = ResponseCache(redis, "t")
     headers = {"etag": 'W/"1"', "last-modified": "x", "link": "<http://next>", "set-cookie": "secret"}
-    cache.keep("abc", "http://x", headers, b"[1]")
+    cache.store("abc", "http://x", headers, b"[1]")
     kept = ResponseCache(redis, "t").find("abc", "http://x")
     assert kept == CachedResponse({"etag": 'W/"1"', "last-modified": "x", "link": "<http://next>"}, b"[1]")
     assert kept.conditional_headers() == {"if-none-match": 'W/"1"'}
@@ -23,20 +23,20 @@ def test_last_modified_serves_where_there_is_no_etag():
 
 
 def test_what_cannot_be_asked_for_conditionally_is_not_kept(redis):
-    ResponseCache(redis, "t").keep("abc", "http://x", {"content-type": "json"}, b"[1]")
+    ResponseCache(redis, "t").store("abc", "http://x", {"content-type": "json"}, b"[1]")
     assert redis.dbsize() == 0
 
 
 def test_a_refusal_is_remembered_for_a_day(redis):
     cache = ResponseCache(redis, "t")
-    cache.refuse("abc", "http://x", CachedRefusal(451, "dmca"))
+    cache.store_refusal("abc", "http://x", CachedRefusal(451, "dmca"))
     assert cache.refusal("abc", "http://x") == CachedRefusal(451, "dmca")
     assert 86000 < redis.ttl(redis.keys()[0]) <= 86400
 
 
 def test_a_damaged_entry_is_as_if_nothing_were_kept(redis):
     cache = ResponseCache(redis, "t")
-    cache.keep("abc", "http://x", {"etag": "1"}, b"[1]")
+    cache.store("abc", "http://x", {"etag": "1"}, b"[1]")
     redis.set(redis.keys()[0], b"garbage")
     assert cache.find("abc", "http://x") is None
 
@@ -45,7 +45,7 @@ def test_without_redis_memory_does_and_redis_away_is_said_once(tmp_path):
     nowhere = Redis(unix_socket_path=str(tmp_path / "nobody"), retry=Retry(NoBackoff(), 0))
     for cache in (ResponseCache(None, "t"), ResponseCache(nowhere, "t")):
         with capture_logs() as logs:
-            cache.keep("abc", "http://x", {"etag": "1"}, b"[1]")
+            cache.store("abc", "http://x", {"etag": "1"}, b"[1]")
             assert cache.find("abc", "http://x") == CachedResponse({"etag": "1"}, b"[1]")
             cache.learn_owner("abc", "mona")
             assert cache.owner("abc") == "mona"
@@ -53,11 +53,11 @@ def test_without_redis_memory_does_and_redis_away_is_said_once(tmp_path):
 
 
 def test_memory_is_bounded_and_keeps_what_is_used():
-    memory = MemoryCache(most_bytes=10)
-    memory.set("a", b"1234", until=9)
-    memory.set("b", b"1234", until=9)
+    memory = MemoryCache(max_bytes=10)
+    memory.set("a", b"1234", expires_at=9)
+    memory.set("b", b"1234", expires_at=9)
     memory.get("a", now=0)
-    memory.set("c", b"1234", until=9)
+    memory.set("c", b"1234", expires_at=9)
     assert memory.get("b", now=0) is None
     assert memory.get("a", now=0) == b"1234"
     assert memory.get("a", now=9) is None

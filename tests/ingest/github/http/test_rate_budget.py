@@ -30,10 +30,10 @@ def test_nothing_starts_during_a_pause_whoever_asks():
     budget.pause(10, NOW)
     for owner in ("mona", "hubot"):
         for resource, kind in (("core", REST), ("graphql", GRAPHQL)):
-            verdict = budget.admit(AdmissionRequest("x", owner, resource, kind), NOW + 9.9)
-            assert not verdict.go
-            assert verdict.until == NOW + 10
-    assert budget.admit(BUDGET_REQUEST, NOW + 10).go
+            decision = budget.admit(AdmissionRequest("x", owner, resource, kind), NOW + 9.9)
+            assert not decision.is_admitted
+            assert decision.until == NOW + 10
+    assert budget.admit(BUDGET_REQUEST, NOW + 10).is_admitted
 
 
 def test_a_pause_is_never_made_shorter():
@@ -73,36 +73,36 @@ def test_success_after_a_pause_starts_the_count_anew():
 
 def test_a_known_empty_bucket_is_not_asked():
     budget = RateBudgetState(buckets={"mona core": Bucket(60, 0, NOW + 100)})
-    verdict = budget.admit(BUDGET_REQUEST, NOW)
-    assert (verdict.go, verdict.why, verdict.until) == (False, "spent", NOW + 100)
-    assert budget.admit(budget_request(2, owner="hubot"), NOW).go
-    assert budget.admit(budget_request(3, resource="graphql"), NOW).go
-    assert budget.admit(budget_request(4), NOW + 101).go
+    decision = budget.admit(BUDGET_REQUEST, NOW)
+    assert (decision.is_admitted, decision.reason, decision.until) == (False, "exhausted", NOW + 100)
+    assert budget.admit(budget_request(2, owner="hubot"), NOW).is_admitted
+    assert budget.admit(budget_request(3, resource="graphql"), NOW).is_admitted
+    assert budget.admit(budget_request(4), NOW + 101).is_admitted
 
 
 def test_a_reserve_is_left_for_people_who_wait():
     budget = RateBudgetState(buckets={"mona core": Bucket(100, 5, NOW + 100)})
-    assert not budget.admit(budget_request(1, reserve=0.05), NOW).go
-    assert budget.admit(budget_request(2, reserve=0.0), NOW).go
+    assert not budget.admit(budget_request(1, reserve=0.05), NOW).is_admitted
+    assert budget.admit(budget_request(2, reserve=0.0), NOW).is_admitted
 
 
 def test_requests_in_flight_count_as_spent_until_they_are_answered():
     budget = RateBudgetState(buckets={"mona core": Bucket(60, 2, NOW + 100)})
-    assert budget.admit(budget_request(1), NOW).go
-    assert budget.admit(budget_request(2), NOW).go
+    assert budget.admit(budget_request(1), NOW).is_admitted
+    assert budget.admit(budget_request(2), NOW).is_admitted
     third = budget.admit(budget_request(3), NOW)
-    assert (third.go, third.why) == (False, "busy")
+    assert (third.is_admitted, third.reason) == (False, "busy")
     # One of them was free of charge: a 304.
-    budget.settle(budget_request(1), owner="mona", told=Bucket(60, 2, NOW + 100))
-    assert budget.admit(budget_request(3), NOW).go
+    budget.settle(budget_request(1), owner="mona", reported=Bucket(60, 2, NOW + 100))
+    assert budget.admit(budget_request(3), NOW).is_admitted
 
 
 def test_a_dead_process_does_not_hold_its_places_for_ever():
     budget = RateBudgetState()
     for number in range(MAX_CONCURRENT_REQUESTS):
-        assert budget.admit(budget_request(number), NOW).go
-    assert not budget.admit(budget_request("more"), NOW).go
-    assert budget.admit(budget_request("more"), NOW + LEASE_SECONDS + 1).go
+        assert budget.admit(budget_request(number), NOW).is_admitted
+    assert not budget.admit(budget_request("more"), NOW).is_admitted
+    assert budget.admit(budget_request("more"), NOW + LEASE_SECONDS + 1).is_admitted
 
 
 @pytest.mark.parametrize("kind", [REST, GRAPHQL])
@@ -111,14 +111,14 @@ def test_no_minute_holds_more_than_github_allows(kind):
     budget = RateBudgetState()
     now, started = NOW, []
     while len(started) < 2 * MAX_REQUESTS_PER_MINUTE[kind]:
-        verdict = budget.admit(budget_request(len(started), kind=kind), now)
-        if verdict.go:
+        decision = budget.admit(budget_request(len(started), kind=kind), now)
+        if decision.is_admitted:
             started.append(now)
             budget.settle(budget_request(len(started) - 1), owner="mona")
             now += 0.01
         else:
-            assert verdict.until > now
-            now = verdict.until
+            assert decision.until > now
+            now = decision.until
     allowed = {REST: 900, GRAPHQL: 2000}[kind]
     for i, at in enumerate(started):
         assert sum(1 for other in started[i:] if other < at + 60) < allowed
@@ -127,20 +127,20 @@ def test_no_minute_holds_more_than_github_allows(kind):
 def test_answers_that_come_in_another_order_do_not_give_points_back():
     budget = RateBudgetState()
     for remaining in (50, 48, 49):
-        budget.settle(BUDGET_REQUEST, owner="mona", told=Bucket(60, remaining, NOW + 100))
+        budget.settle(BUDGET_REQUEST, owner="mona", reported=Bucket(60, remaining, NOW + 100))
     assert budget.buckets["mona core"].remaining == 48
 
 
 def test_a_new_hour_is_a_new_budget():
     budget = RateBudgetState()
-    budget.settle(BUDGET_REQUEST, owner="mona", told=Bucket(60, 0, NOW + 100))
-    budget.settle(BUDGET_REQUEST, owner="mona", told=Bucket(60, 59, NOW + 3700))
+    budget.settle(BUDGET_REQUEST, owner="mona", reported=Bucket(60, 0, NOW + 100))
+    budget.settle(BUDGET_REQUEST, owner="mona", reported=Bucket(60, 59, NOW + 3700))
     assert budget.buckets["mona core"].remaining == 59
 
 
 def test_the_resource_is_the_one_github_names():
     budget = RateBudgetState()
-    budget.settle(BUDGET_REQUEST, owner="mona", resource="search", told=Bucket(30, 0, NOW + 100))
+    budget.settle(BUDGET_REQUEST, owner="mona", resource="search", reported=Bucket(30, 0, NOW + 100))
     assert list(budget.buckets) == ["mona search"]
 
 

@@ -66,11 +66,11 @@ def test_a_spent_bucket_waits_for_its_reset_by_githubs_own_clock():
 
 @pytest.mark.parametrize("status", [403, 429])
 def test_a_limit_without_a_word_on_how_long_is_unstated(status):
-    assert required_wait(github_response(status, SECONDARY)).scope == "unstated"
+    assert required_wait(github_response(status, SECONDARY)).scope == "unspecified"
 
 
 def test_429_is_a_limit_whatever_it_says():
-    assert required_wait(github_response(429, None)).scope == "unstated"
+    assert required_wait(github_response(429, None)).scope == "unspecified"
 
 
 def test_a_403_without_any_sign_of_a_limit_is_a_permission():
@@ -98,7 +98,7 @@ def test_an_overloaded_server_may_ask_for_patience():
 @pytest.mark.parametrize("kind", ["RATE_LIMITED", "RATE_LIMIT"])
 def test_graphql_says_it_with_status_200(kind):
     limited = github_response(200, {"errors": [{"type": kind, "message": "API rate limit exceeded for user ID 1."}]})
-    assert required_wait(limited).scope == "unstated"
+    assert required_wait(limited).scope == "unspecified"
     reset = int((NOW + timedelta(seconds=9)).timestamp())
     counted = github_response(
         200,
@@ -131,16 +131,16 @@ def test_other_graphql_errors_are_no_limits():
 @pytest.mark.parametrize(
     ("name", "scope"),
     [
-        ("rate_limited-01-403", "unstated"),
+        ("rate_limited-01-403", "unspecified"),
         ("rate_limited-02-403", None),
-        ("secondary_rate_limit-01-403", "unstated"),
-        ("secondary_rate_limit-02-403", "unstated"),
-        ("secondary_rate_limit-03-403", "unstated"),
-        ("secondary_rate_limit-04-403", "unstated"),
+        ("secondary_rate_limit-01-403", "unspecified"),
+        ("secondary_rate_limit-02-403", "unspecified"),
+        ("secondary_rate_limit-03-403", "unspecified"),
+        ("secondary_rate_limit-04-403", "unspecified"),
         ("secondary_rate_limit-05-429", "host"),
-        ("secondary_rate_limit-06-429", "unstated"),
+        ("secondary_rate_limit-06-429", "unspecified"),
         ("secondary_rate_limit-07-403", "host"),
-        ("graphql-06-200", "unstated"),
+        ("graphql-06-200", "unspecified"),
         *[(f"forbidden-0{number}-403", "none") for number in range(1, 8)],
         ("blocked-01-403", "none"),
     ],
