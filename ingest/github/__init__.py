@@ -1,4 +1,4 @@
-"""Asks GitHub: within the budget, as fast as it may be, and never without a word when something went wrong."""
+"""The GitHub client: fetches accounts, repositories and enrichment facts within the rate limits."""
 
 from ingest.github.api.models import Account, Repository
 from ingest.github.client import GitHub

@@ -1,1 +1,1 @@
-"""GitHub's REST and GraphQL interfaces as typed models."""
+"""GitHub's REST and GraphQL APIs as typed models."""

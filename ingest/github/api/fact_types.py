@@ -1,4 +1,7 @@
-"""Pure: what GitHub tells besides the pulse, read into one shape. Misshapen answers raise what MISSHAPEN names."""
+"""Star history, contributors, releases, commit activity and traffic as typed models. No I/O.
+
+Parsing a body of an unexpected structure raises one of `PARSE_ERRORS`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +20,7 @@ TIMESTAMP_ADAPTER = TypeAdapter(AwareDatetime)
 
 @dataclass(frozen=True)
 class StarWeek:
-    """Stars given on the seven days from Sunday that survive; days are days in California."""
+    """Surviving stars given on each of the seven days from Sunday, by Pacific time."""
 
     sunday: date
     days: tuple[int, ...]
@@ -25,7 +28,7 @@ class StarWeek:
 
 @dataclass(frozen=True)
 class CommitWeek:
-    """Commits of the seven days from Sunday, by UTC, merges left out."""
+    """Commits on each of the seven days from Sunday (UTC), without merges."""
 
     sunday: date
     days: tuple[int, ...]
@@ -33,7 +36,7 @@ class CommitWeek:
 
 @dataclass(frozen=True)
 class Contributor:
-    """Somebody who committed. `commits` leave merges and empty ones out."""
+    """A contributor. `commits` exclude merges and empty commits."""
 
     github_id: int
     login: str
@@ -54,7 +57,7 @@ class Release:
     created_at: datetime
     published_at: datetime | None
     downloads: int
-    """Of all its files together; GitHub counts no downloads of the source archives."""
+    """The sum over its assets; GitHub does not count downloads of source archives."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def parse_commit_weeks(body: Any) -> list[CommitWeek]:
 
 
 def parse_contributors(body: Any) -> list[Contributor]:
-    """Read contributors; those without an account are left out."""
+    """Parse contributors, without those that have no account."""
     return [
         Contributor(
             int(row["id"]), str(clean_text(row["login"])), str(row.get("type") or "User"), int(row["contributions"])
@@ -90,7 +93,7 @@ def parse_releases(body: Any) -> list[Release]:
 
 
 def parse_traffic(body: Any, what: str) -> list[TrafficDay]:
-    """Read `views` or `clones`."""
+    """Parse `views` or `clones`, which *what* names."""
     days = [
         (_parse_timestamp(row["timestamp"]), int(row["count"]), int(row["uniques"])) for row in _as_list(body[what])
     ]
@@ -103,42 +106,45 @@ def parse_traffic(body: Any, what: str) -> list[TrafficDay]:
 
 
 def merge_traffic(views: Sequence[TrafficDay], clones: Sequence[TrafficDay]) -> list[TrafficDay]:
-    """Put views and clones of the same day together, oldest first."""
+    """Merge views and clones by day, oldest first."""
     days = {one.day: one for one in views}
     for one in clones:
-        held = days.get(one.day, TrafficDay(one.day))
-        days[one.day] = replace(held, clones=one.clones, unique_clones=one.unique_clones)
+        day = days.get(one.day, TrafficDay(one.day))
+        days[one.day] = replace(day, clones=one.clones, unique_clones=one.unique_clones)
     return [days[day] for day in sorted(days)]
 
 
 def daily_counts(weeks: Sequence[StarWeek | CommitWeek], today: date) -> dict[date, int]:
-    """Spread weeks over their days. Days that have not begun, which GitHub tells as zero, are left out."""
+    """Return counts by day, without days after *today*, which GitHub reports as zero."""
     spread = {week.sunday + timedelta(days=i): count for week in weeks for i, count in enumerate(week.days)}
     return {day: count for day, count in spread.items() if day <= today}
 
 
 def contributor_absence_factor(commits: Sequence[int]) -> int:
-    """The smallest number of people who made half of the commits: CHAOSS' Contributor Absence Factor."""
-    total, made = sum(commits), 0
+    """Return the smallest number of people who made half of the commits.
+
+    Source: https://chaoss.community/kb/metric-contributor-absence-factor/
+    """
+    total, cumulative = sum(commits), 0
     for number, own in enumerate(sorted(commits, reverse=True), start=1):
-        made += own
-        if own and made * 2 >= total:
+        cumulative += own
+        if own and cumulative * 2 >= total:
             return number
     return 0
 
 
-def pacific_day(moment: datetime) -> date:
-    return moment.astimezone(PACIFIC).date()
+def pacific_day(at: datetime) -> date:
+    return at.astimezone(PACIFIC).date()
 
 
 def _parse_week(row: dict[str, Any]) -> tuple[date, tuple[int, ...]]:
     days = tuple(int(count) for count in row["days"])
     if len(days) != DAYS_PER_WEEK or min(days) < 0:
-        raise ValueError("a week has seven days, each with zero or more")
+        raise ValueError("a week needs seven counts of zero or more")
     try:
         return datetime.fromtimestamp(int(row["week"]), UTC).date(), days
     except (OverflowError, OSError) as error:
-        raise ValueError("a week begins at a moment that no calendar has") from error
+        raise ValueError("a week starts outside the calendar") from error
 
 
 def _parse_release(row: dict[str, Any]) -> Release:
@@ -146,7 +152,7 @@ def _parse_release(row: dict[str, Any]) -> Release:
     return Release(
         github_id=int(row["id"]),
         tag=str(clean_text(row["tag_name"])),
-        name=clean_text_or_none(row.get("name")),  # type: ignore[arg-type]  # a text, or none
+        name=clean_text_or_none(row.get("name")),  # type: ignore[arg-type]  # a str or None
         is_prerelease=bool(row.get("prerelease")),
         created_at=_parse_timestamp(row["created_at"]),
         published_at=_parse_timestamp(published) if published else None,
@@ -161,5 +167,5 @@ def _parse_timestamp(value: object) -> datetime:
 def _as_list(body: Any) -> list[dict[str, Any]]:
     # Statistics of a repository without commits are {} instead of [].
     if not isinstance(body, list) and body != {}:
-        raise TypeError("it is no list")
+        raise TypeError("not a list")
     return list(body)

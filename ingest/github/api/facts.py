@@ -1,4 +1,4 @@
-"""Facts besides the pulse: star history, contributors, releases, commits, traffic. One conditional request each."""
+"""Fetching enrichment facts of one repository: star history, contributors, releases, commit activity, traffic."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -30,14 +30,19 @@ from ingest.github.http.transport import RequestContext, Tally
 T = TypeVar("T")
 ACCEPTED, NO_CONTENT = 202, 204
 PAGE_SIZE = 100
-# GitHub names at most so many contributors: the first 500 e-mail addresses of a history.
+# GitHub lists at most 500 contributors, by e-mail address. Source:
+# https://docs.github.com/en/rest/repos/repos#list-repository-contributors
 MAX_CONTRIBUTOR_PAGES = 5
 REPOSITORY_ID_IN_URL = re.compile(r"/repositories/(\d+)(?:/|$|\?)")
 
 
 @dataclass(frozen=True)
 class FactSubject:
-    """A repository to ask about, who is asked for it, and how much of the budget has to be left for others."""
+    """The repository (or user) whose facts are fetched.
+
+    token    fingerprint of the token it is pinned to
+    reserve  share of the rate budget to leave for people who are waiting
+    """
 
     github_id: int
     full_name: str
@@ -45,7 +50,7 @@ class FactSubject:
     reserve: float = 0.0
     node_id: str | None = None
     tally: Tally = field(default_factory=Tally)
-    """What asking has cost so far, whether it was answered or not."""
+    """What requests have cost so far, failed ones included."""
 
     @property
     def login(self) -> str:
@@ -54,7 +59,7 @@ class FactSubject:
 
 @dataclass(frozen=True)
 class FetchedFact(Generic[T]):
-    """What GitHub said, when, and whether more follows."""
+    """A fact, the time of the response (UTC), and whether there are more pages."""
 
     value: T
     captured_at: datetime
@@ -62,9 +67,10 @@ class FetchedFact(Generic[T]):
 
 
 class Facts:
-    """Reads facts of one repository a call. Safe to use from many threads.
+    """Fetches one fact of one subject per call, with conditional requests. Thread-safe.
 
-    All raise RateLimited as soon as the budget is down to the subject's reserve: they wait for nobody's budget.
+    All methods raise RateLimited as soon as the rate budget is down to the subject's reserve; they do not wait for it
+    to reset. They raise RepositoryNameReused where the response is about another repository.
     """
 
     def __init__(self, rest: Rest, graphql: GraphQL, pool: CredentialPool) -> None:
@@ -75,50 +81,50 @@ class Facts:
     def star_weeks(
         self, subject: FactSubject, page: int = 1, *, stop: StopSignal | None = None
     ) -> FetchedFact[list[StarWeek]]:
-        """Read thirty weeks of surviving stars by the day they were given, newest first.
+        """Fetch thirty weeks of surviving stars by the day they were given, newest first.
 
-        Raises RepositoryGone for a repository, or a server, that has no such thing.
+        Raises RepositoryNotFound for a missing repository, and on a server without this endpoint.
         Source: https://docs.github.com/en/rest/activity/starring
         """
         path = "/stargazers/history" + (f"?page={page}" if page > 1 else "")
-        # A page of the walk is read once: keeping it for a 304 would only fill the cache.
-        return self._read(subject, path, "its star history", fact_types.parse_star_weeks, stop, keep=page == 1)
+        # A backfill fetches further pages only once: caching them would only fill the cache.
+        return self._read(subject, path, "its star history", fact_types.parse_star_weeks, stop, store=page == 1)
 
     def contributors(self, subject: FactSubject, *, stop: StopSignal | None = None) -> FetchedFact[list[Contributor]]:
-        """Read who committed, most commits first: people whom GitHub knows by their e-mail, five hundred at most.
+        """Fetch contributors, most commits first, at most 500: those whose e-mail address belongs to an account.
 
-        Raises PermissionDenied where the history is too large for GitHub to tell.
+        Raises PermissionDenied where the commit history is too large for GitHub.
         Source: https://docs.github.com/en/rest/repos/repos#list-repository-contributors
         """
-        found, moments = list[Contributor](), list[datetime]()
+        found, captured_at = list[Contributor](), list[datetime]()
         for page in range(1, MAX_CONTRIBUTOR_PAGES + 1):
             path = f"/contributors?per_page={PAGE_SIZE}" + (f"&page={page}" if page > 1 else "")
             read = self._read(subject, path, "its contributors", fact_types.parse_contributors, stop)
             found += read.value
-            moments.append(read.captured_at)
+            captured_at.append(read.captured_at)
             if not read.has_more:
                 break
-        return FetchedFact(found, min(moments), read.has_more)
+        return FetchedFact(found, min(captured_at), read.has_more)
 
     def releases(self, subject: FactSubject, *, stop: StopSignal | None = None) -> FetchedFact[list[Release]]:
-        """Read the newest hundred releases, drafts left out.
+        """Fetch the newest hundred releases, without drafts.
 
         Source: https://docs.github.com/en/rest/releases/releases#list-releases
         """
         return self._read(subject, f"/releases?per_page={PAGE_SIZE}", "its releases", fact_types.parse_releases, stop)
 
     def commit_weeks(self, subject: FactSubject, *, stop: StopSignal | None = None) -> FetchedFact[list[CommitWeek]]:
-        """Read the commits of each day of the last year, merges left out.
+        """Fetch the commits on each day of the last year, without merges.
 
-        Raises NotReady while GitHub computes, which it may do for ever.
+        Raises StatisticsNotReady while GitHub computes them, possibly forever.
         Source: https://docs.github.com/en/rest/metrics/statistics#get-the-last-year-of-commit-activity
         """
         return self._read(subject, "/stats/commit_activity", "its commit activity", fact_types.parse_commit_weeks, stop)
 
     def traffic(self, subject: FactSubject, *, stop: StopSignal | None = None) -> FetchedFact[list[TrafficDay]]:
-        """Read views and clones of the last two weeks.
+        """Fetch views and clones of the last two weeks.
 
-        Raises PermissionDenied where we may not push.
+        Raises PermissionDenied without push access.
         Source: https://docs.github.com/en/rest/metrics/traffic
         """
         views = self._read(subject, "/traffic/views", "its views", lambda b: fact_types.parse_traffic(b, "views"), stop)
@@ -131,13 +137,16 @@ class Facts:
     def contributions(
         self, subject: FactSubject, spans: Sequence[tuple[date, date]], *, stop: StopSignal | None = None
     ) -> FetchedFact[Mapping[date, int]]:
-        """Read a user's public contributions by day, of spans of a year at most.
+        """Fetch a user's public contributions by day, for spans of at most a year.
 
-        Raises RepositoryGone when GitHub shows no such user, NoSuchEndpoint where there is no GraphQL.
+        Raises RepositoryNotFound when GitHub shows no such user, EndpointNotSupported without GraphQL.
         """
         what = f"the contributions of {subject.full_name}"
         found = self._by_graphql(
-            subject, what, stop, lambda by: self._graphql.contribution_calendar(subject.node_id or "", spans, by)
+            subject,
+            what,
+            stop,
+            lambda context: self._graphql.contribution_calendar(subject.node_id or "", spans, context),
         )
         if found is None:
             raise RepositoryNotFound(what)
@@ -146,20 +155,20 @@ class Facts:
     def extras(
         self, subject: FactSubject, node_ids: Sequence[str], *, stop: StopSignal | None = None
     ) -> FetchedFact[list[Extras | FailedNode | None]]:
-        """Read watchers, open issues and change requests, topics, of a hundred repositories at most.
+        """Fetch watchers, open issues, open change requests and topics of at most a hundred repositories.
 
-        None for one that GitHub does not show, Lost for one it could not tell.
+        None for one that GitHub does not show, FailedNode for one it failed to report.
         """
-        ask = self._graphql.extras_with_timestamp
-        return self._by_graphql(subject, "extras", stop, lambda by: FetchedFact(*ask(node_ids, by)))
+        fetch = self._graphql.extras_with_timestamp
+        return self._by_graphql(subject, "extras", stop, lambda context: FetchedFact(*fetch(node_ids, context)))
 
     def _by_graphql(
-        self, subject: FactSubject, what: str, stop: StopSignal | None, ask: Callable[[RequestContext], T]
+        self, subject: FactSubject, what: str, stop: StopSignal | None, fetch: Callable[[RequestContext], T]
     ) -> T:
         if self._graphql.is_missing:
             raise EndpointNotSupported(what)
         try:
-            return self._with_any_credential(subject, stop, ask)
+            return self._with_any_credential(subject, stop, fetch)
         except GraphQLUnavailable as error:
             raise EndpointNotSupported(what) from error
 
@@ -168,24 +177,24 @@ class Facts:
         subject: FactSubject,
         path: str,
         what: str,
-        read: Callable[[object], T],
+        parse: Callable[[object], T],
         stop: StopSignal | None,
         *,
-        keep: bool = True,
+        store: bool = True,
     ) -> FetchedFact[T]:
         url = f"{self._rest.root}/repos/{quote(subject.full_name)}{path}"
         named = f"{subject.full_name}, {what}"
-        found = self._with_any_credential(subject, stop, lambda asking: self._get(url, named, asking, keep=keep))
+        found = self._with_any_credential(subject, stop, lambda context: self._get(url, named, context, store=store))
         self._check_repository_id(subject, found)
         try:
-            value = read(found.body)
+            value = parse(found.body)
         except PARSE_ERRORS as error:
-            raise InvalidResponse(named, "it has another shape than GitHub's") from error
+            raise InvalidResponse(named, "unexpected JSON structure") from error
         return FetchedFact(value, found.captured_at, "next" in found.links)
 
-    def _get(self, url: str, what: str, asking: RequestContext, *, keep: bool) -> FetchedBody:
+    def _get(self, url: str, what: str, context: RequestContext, *, store: bool) -> FetchedBody:
         try:
-            return self._rest.get(url, what, asking, force=not keep, keep=keep)
+            return self._rest.get(url, what, context, force=not store, store=store)
         except UnexpectedStatus as error:
             if error.status == ACCEPTED:
                 raise StatisticsNotReady(what) from error
@@ -194,24 +203,22 @@ class Facts:
             raise
 
     def _with_any_credential(
-        self, subject: FactSubject, stop: StopSignal | None, ask: Callable[[RequestContext], T]
+        self, subject: FactSubject, stop: StopSignal | None, fetch: Callable[[RequestContext], T]
     ) -> T:
-        """Ask as the one the account is pinned to; should GitHub refuse that one now, as another."""
+        """Fetch with the credential the account is pinned to; if GitHub rejects that one now, with another."""
         while True:
-            credential = self._pool.choose(subject.login, subject.token)
-            if credential is None:
-                raise BadCredentials("every token there is")
-            asking = RequestContext(credential, subject.reserve, False, stop, subject.tally)
+            credential = self._pool.require(subject.login, subject.token)
+            context = RequestContext(credential, subject.reserve, False, stop, subject.tally)
             try:
-                return ask(asking)
+                return fetch(context)
             except BadCredentials:
                 if not self._pool.refused(credential):
                     raise
 
     @staticmethod
     def _check_repository_id(subject: FactSubject, found: FetchedBody) -> None:
-        """Addresses of further pages bear the repository's number: names get reused, numbers do not."""
+        """Check the repository id in the URLs of further pages: names get reused, ids do not."""
         for link in found.links.values():
-            told = REPOSITORY_ID_IN_URL.search(link)
-            if told and int(told[1]) != subject.github_id:
+            match = REPOSITORY_ID_IN_URL.search(link)
+            if match and int(match[1]) != subject.github_id:
                 raise RepositoryNameReused(subject.full_name)

@@ -1,4 +1,4 @@
-"""GraphQL: many accounts, or many repositories, a query. Sends batches; how they are packed is others' business."""
+"""GitHub's GraphQL API: many accounts or repositories per query. Callers decide which go into one batch."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,9 +36,9 @@ from ingest.github.http.urls import graphql_url
 
 log = structlog.get_logger()
 
-# A failed batch is worth repeating as it is a few times; then it is asked in halves.
+# A failed batch is retried unchanged this often; then its callers split it.
 MAX_ATTEMPTS = 3
-# What a server without GraphQL answers to a POST there.
+# Responses of a server without GraphQL to a POST.
 NO_GRAPHQL_STATUSES = frozenset({404, 405, 410})
 BAD_REQUEST, UNPROCESSABLE = 400, 422
 
@@ -52,7 +52,10 @@ class PageRequest:
 
 
 class GraphQL:
-    """The queries that Almanac needs. Safe to use from many threads."""
+    """The queries that Almanac needs. Thread-safe.
+
+    Source: https://docs.github.com/en/graphql
+    """
 
     def __init__(self, transport: Transport, pool: CredentialPool, cache: ResponseCache) -> None:
         self._transport = transport
@@ -64,127 +67,127 @@ class GraphQL:
         self._lock = Lock()
 
     def pulse(
-        self, pages: Sequence[PageRequest], asking: RequestContext, *, delay_seconds: float = 0.0
+        self, pages: Sequence[PageRequest], context: RequestContext, *, delay_seconds: float = 0.0
     ) -> tuple[list[PageResult], GraphQLResponse]:
-        """Read accounts and the counts of their repositories, a page each; the parts come in the order asked.
+        """Fetch accounts with the counts of their repositories, one page each; results are in the order of *pages*.
 
         First pages must come before further ones. *delay_seconds* is how long to wait before sending.
         Source: https://docs.github.com/en/graphql/reference/interfaces#repositoryowner
         """
         if delay_seconds:
-            self._transport.gate.wait(delay_seconds, asking.stop)
+            self._transport.gate.wait(delay_seconds, context.stop)
         firsts = sum(page.cursor is None for page in pages)
         variables: dict[str, object] = {}
         for i, page in enumerate(pages):
             variables |= {f"l{i}": page.login, f"c{i}": page.cursor}
-        told = self._send(
-            lambda dropped: graphql_queries.pulse_query(firsts, len(pages) - firsts, dropped),
+        result = self._send(
+            lambda unsupported: graphql_queries.pulse_query(firsts, len(pages) - firsts, unsupported),
             variables,
             "accounts",
             graphql_queries.cost_in_points(graphql_queries.pulse_connection_count(firsts, len(pages) - firsts)),
-            asking,
+            context,
         )
-        parts = [read_account_page(told, f"a{i}", page.login, first=i < firsts) for i, page in enumerate(pages)]
-        return parts, told
+        parts = [read_account_page(result, f"a{i}", page.login, first=i < firsts) for i, page in enumerate(pages)]
+        return parts, result
 
-    def profiles(self, logins: Sequence[str], asking: RequestContext) -> GraphQLResponse:
-        """Read who logins belong to; the answer of the i-th one is called `a{i}`."""
+    def profiles(self, logins: Sequence[str], context: RequestContext) -> GraphQLResponse:
+        """Fetch accounts without their repositories; the alias of the i-th login is `a{i}`."""
         variables: dict[str, object] = {f"l{i}": login for i, login in enumerate(logins)}
         return self._send(
-            lambda dropped: graphql_queries.profiles_query(len(logins), dropped),
+            lambda unsupported: graphql_queries.profiles_query(len(logins), unsupported),
             variables,
             "accounts",
             graphql_queries.cost_in_points(len(logins)),
-            asking,
+            context,
         )
 
-    def languages(self, node_ids: Sequence[str], asking: RequestContext) -> list[LanguagePage | FailedNode | None]:
-        """Read the languages of repositories; None for one that GitHub does not show, Lost for one to ask for again."""
-        found = self._nodes(graphql_queries.languages_selection(), node_ids, "languages", 1, asking)
+    def languages(self, node_ids: Sequence[str], context: RequestContext) -> list[LanguagePage | FailedNode | None]:
+        """Fetch the languages of repositories: None for one that GitHub does not show, FailedNode for one to retry."""
+        found = self._nodes(graphql_queries.languages_selection(), node_ids, "languages", 1, context)
         return [read_languages(node) if isinstance(node, dict) else node for node in found]
 
     def more_languages(
-        self, pages: Sequence[tuple[str, str]], asking: RequestContext
+        self, pages: Sequence[tuple[str, str]], context: RequestContext
     ) -> list[LanguagePage | FailedNode | None]:
-        """Read a further page of languages of each (node id, cursor)."""
+        """Fetch a further page of languages for each (node id, cursor)."""
         variables: dict[str, object] = {}
         for i, (node_id, cursor) in enumerate(pages):
             variables |= {f"i{i}": node_id, f"c{i}": cursor}
         cost = graphql_queries.cost_in_points(len(pages))
-        told = self._send(
-            lambda dropped: graphql_queries.more_languages_query(len(pages), dropped),
+        result = self._send(
+            lambda unsupported: graphql_queries.more_languages_query(len(pages), unsupported),
             variables,
             "languages",
             cost,
-            asking,
+            context,
         )
-        found = [read_node(told, f"n{i}", "languages") for i in range(len(pages))]
+        found = [read_node(result, f"n{i}", "languages") for i in range(len(pages))]
         return [read_languages(node) if isinstance(node, dict) else node for node in found]
 
-    def extras(self, node_ids: Sequence[str], asking: RequestContext) -> list[Extras | FailedNode | None]:
-        """Read what costs a connection each: watchers, open issues, open change requests, topics."""
-        return self.extras_with_timestamp(node_ids, asking)[0]
+    def extras(self, node_ids: Sequence[str], context: RequestContext) -> list[Extras | FailedNode | None]:
+        """Fetch watchers, open issues, open change requests and topics, which cost a connection each."""
+        return self.extras_with_timestamp(node_ids, context)[0]
 
     def extras_with_timestamp(
-        self, node_ids: Sequence[str], asking: RequestContext
+        self, node_ids: Sequence[str], context: RequestContext
     ) -> tuple[list[Extras | FailedNode | None], datetime]:
-        """The same, and the moment of the answer."""
-        found, told = self._nodes_with_response(
-            graphql_queries.EXTRAS_FIELDS, node_ids, "extras", graphql_queries.CONNECTIONS_PER_EXTRAS, asking
+        """Return the same as `extras`, with the time of the response."""
+        found, result = self._nodes_with_response(
+            graphql_queries.EXTRAS_FIELDS, node_ids, "extras", graphql_queries.CONNECTIONS_PER_EXTRAS, context
         )
-        return [read_extras(node) if isinstance(node, dict) else node for node in found], told.captured_at
+        return [read_extras(node) if isinstance(node, dict) else node for node in found], result.captured_at
 
     def contribution_calendar(
-        self, node_id: str, spans: Sequence[tuple[date, date]], asking: RequestContext
+        self, node_id: str, spans: Sequence[tuple[date, date]], context: RequestContext
     ) -> ContributionCalendar | None:
-        """Read a user's public contributions by day, of spans of a year at most; None for one not shown.
+        """Fetch a user's public contributions by day, for spans of at most a year; None for one not shown.
 
         Source: https://docs.github.com/en/graphql/reference/objects#contributionscollection
         """
         variables: dict[str, object] = {"i": node_id}
         for i, (first, last) in enumerate(spans):
             variables |= {f"f{i}": f"{first}T00:00:00Z", f"t{i}": f"{last}T23:59:59Z"}
-        told = self._send(
-            lambda dropped: graphql_queries.contribution_calendar_query(len(spans), dropped),
+        result = self._send(
+            lambda unsupported: graphql_queries.contribution_calendar_query(len(spans), unsupported),
             variables,
             "contributions",
             graphql_queries.cost_in_points(0),
-            asking,
+            context,
         )
-        node = read_node(told, "n0", "contributions")
-        found = read_contribution_calendar(node, told.captured_at) if isinstance(node, dict) else node
+        node = read_node(result, "n0", "contributions")
+        found = read_contribution_calendar(node, result.captured_at) if isinstance(node, dict) else node
         if isinstance(found, FailedNode):
             raise found.error
         return found
 
-    def repositories(self, node_ids: Sequence[str], asking: RequestContext) -> list[Repository | FailedNode | None]:
-        """Read repositories wherever they are now; None for one not shown, Lost for one to ask again."""
-        found = self._nodes(graphql_queries.REPOSITORY_FIELDS, node_ids, "repositories", 0, asking)
+    def repositories(self, node_ids: Sequence[str], context: RequestContext) -> list[Repository | FailedNode | None]:
+        """Fetch repositories by node id, whatever their names are now. Results as for `languages`."""
+        found = self._nodes(graphql_queries.REPOSITORY_FIELDS, node_ids, "repositories", 0, context)
         return [read_repository(node) if isinstance(node, dict) else node for node in found]
 
     def _nodes(
-        self, selection: Sequence[str], node_ids: Sequence[str], what: str, connections: int, asking: RequestContext
+        self, selection: Sequence[str], node_ids: Sequence[str], what: str, connections: int, context: RequestContext
     ) -> list[NodeResult]:
-        return self._nodes_with_response(selection, node_ids, what, connections, asking)[0]
+        return self._nodes_with_response(selection, node_ids, what, connections, context)[0]
 
     def _nodes_with_response(
-        self, selection: Sequence[str], node_ids: Sequence[str], what: str, connections: int, asking: RequestContext
+        self, selection: Sequence[str], node_ids: Sequence[str], what: str, connections: int, context: RequestContext
     ) -> tuple[list[NodeResult], GraphQLResponse]:
         lists = [
             node_ids[i : i + graphql_queries.IDS_PER_LIST]
             for i in range(0, len(node_ids), graphql_queries.IDS_PER_LIST)
         ]
-        told = self._send(
-            lambda dropped: graphql_queries.nodes_query(selection, len(lists), dropped),
+        result = self._send(
+            lambda unsupported: graphql_queries.nodes_query(selection, len(lists), unsupported),
             {f"i{i}": list(ids) for i, ids in enumerate(lists)},
             what,
             graphql_queries.cost_in_points(len(node_ids) * connections),
-            asking,
+            context,
         )
         found: list[NodeResult] = []
         for i, ids in enumerate(lists):
-            found += read_nodes(told, f"n{i}", len(ids), what)
-        return found, told
+            found += read_nodes(result, f"n{i}", len(ids), what)
+        return found, result
 
     def _send(
         self,
@@ -192,67 +195,69 @@ class GraphQL:
         variables: dict[str, object],
         what: str,
         cost: int,
-        asking: RequestContext,
+        context: RequestContext,
     ) -> GraphQLResponse:
-        """Send a query; where the server lacks a field we can do without, send it again without that field."""
+        """Send a query. Where the server lacks an optional field, send it again without that field."""
         while True:
-            dropped = self._unsupported_fields
-            body = {"query": text(dropped), "variables": variables}
-            call = ApiRequest(
-                self._url, what, asking, "POST", "graphql", GRAPHQL, json=body, cost=cost, attempts=MAX_ATTEMPTS
+            unsupported = self._unsupported_fields
+            body = {"query": text(unsupported), "variables": variables}
+            request = ApiRequest(
+                self._url, what, context, "POST", "graphql", GRAPHQL, json=body, cost=cost, attempts=MAX_ATTEMPTS
             )
-            told, answer = self._ask(call)
-            self._record_usage(told, answer, cost, asking)
-            if told.data:
-                return told
-            lacking = {fault.optional_field for fault in told.faults} - {None} - dropped
+            result, response = self._send_request(request)
+            self._record_usage(result, response, cost, context)
+            if result.data:
+                return result
+            lacking = {error.optional_field for error in result.errors} - {None} - unsupported
             if not lacking:
-                raise told.to_exception(what)
-            self._drop({name for name in lacking if name})
+                raise result.to_exception(what)
+            self._mark_unsupported({name for name in lacking if name})
 
-    def _ask(self, call: ApiRequest) -> tuple[GraphQLResponse, Response]:
-        reply = self._transport.send(call)
+    def _send_request(self, request: ApiRequest) -> tuple[GraphQLResponse, Response]:
+        parsed = self._transport.send(request)
         try:
-            return _parse_response(reply, call.what), reply.response
+            return _parse_response(parsed, request.what), parsed.response
         except GraphQLUnavailable:
             self.is_missing = True
-            log.warning("no graphql here, going on with rest", status=reply.response.status)
+            log.warning("GraphQL unavailable, using REST", status=parsed.response.status)
             raise
 
-    def _drop(self, names: set[str]) -> None:
+    def _mark_unsupported(self, names: set[str]) -> None:
         with self._lock:
             self._unsupported_fields |= names
-        log.warning("github's graphql lacks fields, going on without", fields=sorted(names))
+        log.warning("GraphQL fields unsupported, omitting them", fields=sorted(names))
 
-    def _record_usage(self, told: GraphQLResponse, answer: Response, estimate: int, asking: RequestContext) -> None:
-        """Note the price, the budget, and whose token this is: all told for nothing."""
-        points = told.points if told.points is not None else estimate if told.data else 0
-        asking.tally.points += points
+    def _record_usage(
+        self, result: GraphQLResponse, response: Response, estimate: int, context: RequestContext
+    ) -> None:
+        """Record the points spent, the rate limit and the token's owner, which every query reports free of charge."""
+        points = result.points if result.points is not None else estimate if result.data else 0
+        context.tally.points += points
         self._transport.count(points=points)
-        credential = asking.credential
-        limits = None if rate_limit_status(answer) else told.limits()
-        if limits:
-            self._transport.gate.record_status(self._pool.owner(credential), "graphql", limits)
+        credential = context.credential
+        status = None if rate_limit_status(response) else result.rate_limit_status()
+        if status:
+            self._transport.gate.record_status(self._pool.owner(credential), "graphql", status)
         before = self._pool.owner(credential)
-        if told.viewer and self._pool.learn_owner(credential.fingerprint, told.viewer.lower()):
-            self._transport.gate.rename_owner(before, told.viewer.lower())
-            self._cache.learn_owner(credential.fingerprint, told.viewer.lower())
+        if result.viewer and self._pool.learn_owner(credential.fingerprint, result.viewer.lower()):
+            self._transport.gate.rename_owner(before, result.viewer.lower())
+            self._cache.learn_owner(credential.fingerprint, result.viewer.lower())
 
 
-def _parse_response(reply: ParsedResponse, what: str) -> GraphQLResponse:
-    answer = reply.response
-    body = reply.body if answer.status == OK else _error_body(answer, what)
+def _parse_response(parsed: ParsedResponse, what: str) -> GraphQLResponse:
+    response = parsed.response
+    body = parsed.body if response.status == OK else _error_body(response, what)
     if not isinstance(body, dict) or not (isinstance(body.get("data"), dict) or body.get("errors")):
         raise InvalidResponse(what, "it has neither data nor errors")
     data = body.get("data")
-    return GraphQLResponse(data if isinstance(data, dict) else {}, read_errors(body), answer.date)
+    return GraphQLResponse(data if isinstance(data, dict) else {}, read_errors(body), response.date)
 
 
-def _error_body(answer: Response, what: str) -> Any:
-    """Some servers refuse a query with 400 and its errors; any other status is a refusal of its own."""
-    refused = response_error(answer, what)
-    if answer.status in (BAD_REQUEST, UNPROCESSABLE) and b'"errors"' in answer.body:
-        return read_json(answer, what)
-    if answer.status in NO_GRAPHQL_STATUSES or isinstance(refused, RepositoryNotFound):
-        raise GraphQLUnavailable(f"status {answer.status}")
-    raise refused or UnexpectedStatus(answer.status, what)
+def _error_body(response: Response, what: str) -> Any:
+    """Return the body of a refused query: some servers send 400 with `errors`. Raises for any other status."""
+    refused = response_error(response, what)
+    if response.status in (BAD_REQUEST, UNPROCESSABLE) and b'"errors"' in response.body:
+        return read_json(response, what)
+    if response.status in NO_GRAPHQL_STATUSES or isinstance(refused, RepositoryNotFound):
+        raise GraphQLUnavailable(f"status {response.status}")
+    raise refused or UnexpectedStatus(response.status, what)

@@ -1,12 +1,13 @@
-"""The GraphQL queries: their texts, and what they cost. Names are GitHub's schema's own.
+"""The GraphQL queries and their cost in points. Names are those of GitHub's schema.
 
 Scalars are free, connections are not: a query costs its connections / 100 points, rounded, and at least one.
+Source: https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
 """
 
 from collections.abc import Collection, Iterable
 
 PAGE_SIZE = 100
-# `nodes(ids:)` takes no more at once; several of them fit one query.
+# The maximum of `nodes(ids:)`; a query may contain several of them.
 IDS_PER_LIST = 100
 
 IDENTITY_FIELDS = ("__typename", "id", "login")
@@ -29,7 +30,7 @@ EXTRAS_FIELDS = (
     f"repositoryTopics(first: {PAGE_SIZE}) {{ nodes {{ topic {{ name }} }} }}",
 )
 LANGUAGE_FIELDS = ("edges { size node { name } }", "pageInfo { hasNextPage endCursor }")
-# What a server may lack or refuse without the answer becoming useless.
+# Fields that a server may lack or refuse while the response stays useful.
 OPTIONAL_FIELDS = frozenset(
     {
         *("viewer", "rateLimit", "followers", "following", "gists", "watchers", "issues", "pullRequests"),
@@ -41,28 +42,28 @@ CONNECTIONS_PER_ACCOUNT = 4
 CONNECTIONS_PER_EXTRAS = 4
 
 
-def pulse_query(first_pages: int, further_pages: int, dropped: Collection[str] = ()) -> str:
-    """Ask for accounts, each with a page of its repositories: variables `l0 c0 l1 c1`…, answers `a0 a1`…
+def pulse_query(first_pages: int, further_pages: int, unsupported: Collection[str] = ()) -> str:
+    """Query accounts, each with a page of its repositories: variables `l0 c0 l1 c1` …, aliases `a0 a1` …
 
-    The first page comes with the account; further pages do not ask, or pay, for it again.
+    First pages include the account; further pages do not request, or pay for, it again.
     """
     pages = range(first_pages + further_pages)
     variables = ", ".join(f"$l{i}: String!, $c{i}: String" for i in pages)
-    asked = "\n".join(_account_alias(i, "...Account" if i < first_pages else "__typename login") for i in pages)
-    account = _account_fragment(dropped) if first_pages else ""
+    aliases = "\n".join(_account_alias(i, "...Account" if i < first_pages else "__typename login") for i in pages)
+    account = _account_fragment(unsupported) if first_pages else ""
     return (
-        f"query Pulse({variables}) {{\n{_rate_limit_and_viewer(dropped)}\n{asked}\n}}\n{account}"
+        f"query Pulse({variables}) {{\n{_rate_limit_and_viewer(unsupported)}\n{aliases}\n}}\n{account}"
         f"fragment Listed on RepositoryConnection {{\ntotalCount pageInfo {{ hasNextPage endCursor }}\n"
-        f"nodes {{ {join_supported_fields(REPOSITORY_FIELDS, dropped)} }}\n}}"
+        f"nodes {{ {join_supported_fields(REPOSITORY_FIELDS, unsupported)} }}\n}}"
     )
 
 
-def profiles_query(accounts: int, dropped: Collection[str] = ()) -> str:
-    """Ask who logins belong to: variables `l0 l1`…, answers `a0 a1`…, a connection each."""
+def profiles_query(accounts: int, unsupported: Collection[str] = ()) -> str:
+    """Query accounts without their repositories, at one connection each: variables `l0 l1` …, aliases `a0 a1` …"""
     variables = ", ".join(f"$l{i}: String!" for i in range(accounts))
-    asked = "\n".join(f"a{i}: repositoryOwner(login: $l{i}) {{ ...Profile }}" for i in range(accounts))
+    aliases = "\n".join(f"a{i}: repositoryOwner(login: $l{i}) {{ ...Profile }}" for i in range(accounts))
     return (
-        f"query Profiles({variables}) {{\n{_rate_limit_and_viewer(dropped)}\n{asked}\n}}\n"
+        f"query Profiles({variables}) {{\n{_rate_limit_and_viewer(unsupported)}\n{aliases}\n}}\n"
         "fragment Profile on RepositoryOwner { __typename id login\n"
         "... on User { databaseId name }\n... on Organization { databaseId name }\n"
         "repositories(first: 1, ownerAffiliations: [OWNER], privacy: PUBLIC) { totalCount } }"
@@ -73,55 +74,56 @@ def pulse_connection_count(first_pages: int, further_pages: int) -> int:
     return first_pages * CONNECTIONS_PER_ACCOUNT + further_pages
 
 
-def nodes_query(selection: Iterable[str], lists: int, dropped: Collection[str] = ()) -> str:
-    """Ask for repositories by node id: variables `i0 i1`…, a hundred ids each, answers `n0 n1`…"""
+def nodes_query(selection: Iterable[str], lists: int, unsupported: Collection[str] = ()) -> str:
+    """Query repositories by node id: variables `i0 i1` …, a hundred ids each, aliases `n0 n1` …"""
     variables = ", ".join(f"$i{i}: [ID!]!" for i in range(lists))
-    asked = "\n".join(f"n{i}: nodes(ids: $i{i}) {{ ...Wanted }}" for i in range(lists))
+    aliases = "\n".join(f"n{i}: nodes(ids: $i{i}) {{ ...Wanted }}" for i in range(lists))
     return (
-        f"query Nodes({variables}) {{\n{_rate_limit_and_viewer(dropped)}\n{asked}\n}}\n"
-        f"fragment Wanted on Repository {{ {join_supported_fields(selection, dropped)} }}"
+        f"query Nodes({variables}) {{\n{_rate_limit_and_viewer(unsupported)}\n{aliases}\n}}\n"
+        f"fragment Wanted on Repository {{ {join_supported_fields(selection, unsupported)} }}"
     )
 
 
 def languages_selection() -> tuple[str, ...]:
-    """What to select of a repository to read the first hundred languages."""
+    """Return the selection of a repository's first hundred languages."""
     return (
         "id",
         f"languages(first: {PAGE_SIZE}, orderBy: {{field: SIZE, direction: DESC}}) {{ {' '.join(LANGUAGE_FIELDS)} }}",
     )
 
 
-def more_languages_query(repositories: int, dropped: Collection[str] = ()) -> str:
-    """Ask for further languages of single repositories: variables `i0 c0`…, answers `n0`…"""
+def more_languages_query(repositories: int, unsupported: Collection[str] = ()) -> str:
+    """Query further languages of single repositories: variables `i0 c0` …, aliases `n0` …"""
     variables = ", ".join(f"$i{i}: ID!, $c{i}: String!" for i in range(repositories))
     fields = " ".join(LANGUAGE_FIELDS)
     page = f"(first: {PAGE_SIZE}, after: $c%d, orderBy: {{field: SIZE, direction: DESC}}) {{ {fields} }}"
-    asked = "\n".join(
+    aliases = "\n".join(
         f"n{i}: node(id: $i{i}) {{ ... on Repository {{ id languages{page % i} }} }}" for i in range(repositories)
     )
-    return f"query Languages({variables}) {{\n{_rate_limit_and_viewer(dropped)}\n{asked}\n}}"
+    return f"query Languages({variables}) {{\n{_rate_limit_and_viewer(unsupported)}\n{aliases}\n}}"
 
 
-def contribution_calendar_query(spans: int, dropped: Collection[str] = ()) -> str:
-    """Ask for a user's contributions by day: variables `i`, `f0 t0 f1 t1`…, answers `y0 y1`… in `n0`.
+def contribution_calendar_query(spans: int, unsupported: Collection[str] = ()) -> str:
+    """Query a user's contributions by day: variables `i`, `f0 t0 f1 t1` …, aliases `y0 y1` … in `n0`.
 
-    A span is a year at most. None of it is a connection: the query costs a point however many spans it has.
+    A span is at most a year. The query has no connection, so it costs one point for any number of spans.
+    Source: https://docs.github.com/en/graphql/reference/objects#contributionscollection
     """
     variables = "".join(f", $f{i}: DateTime!, $t{i}: DateTime!" for i in range(spans))
     days = "contributionCalendar { weeks { contributionDays { date contributionCount } } }"
-    asked = " ".join(f"y{i}: contributionsCollection(from: $f{i}, to: $t{i}) {{ {days} }}" for i in range(spans))
-    user = f"n0: node(id: $i) {{ ... on User {{ id {asked} }} }}"
-    return f"query Calendar($i: ID!{variables}) {{\n{_rate_limit_and_viewer(dropped)}\n{user}\n}}"
+    aliases = " ".join(f"y{i}: contributionsCollection(from: $f{i}, to: $t{i}) {{ {days} }}" for i in range(spans))
+    user = f"n0: node(id: $i) {{ ... on User {{ id {aliases} }} }}"
+    return f"query Calendar($i: ID!{variables}) {{\n{_rate_limit_and_viewer(unsupported)}\n{user}\n}}"
 
 
 def cost_in_points(connections: int) -> int:
-    """The price of a query by its connections."""
+    """Return the cost of a query with this many connections."""
     return max(1, round(connections / 100))
 
 
-def join_supported_fields(names: Iterable[str], dropped: Collection[str]) -> str:
-    """Join what is selected, without the fields this server does not have."""
-    return " ".join(name for name in names if name.partition("(")[0].partition(" ")[0] not in dropped)
+def join_supported_fields(names: Iterable[str], unsupported: Collection[str]) -> str:
+    """Join selected fields, without those that this server does not support."""
+    return " ".join(name for name in names if name.partition("(")[0].partition(" ")[0] not in unsupported)
 
 
 def _account_alias(i: int, selection: str) -> str:
@@ -131,12 +133,15 @@ def _account_alias(i: int, selection: str) -> str:
     )
 
 
-def _account_fragment(dropped: Collection[str]) -> str:
+def _account_fragment(unsupported: Collection[str]) -> str:
+    identity, user, organization = (
+        join_supported_fields(fields, unsupported) for fields in (IDENTITY_FIELDS, USER_FIELDS, ORGANIZATION_FIELDS)
+    )
     return (
-        f"fragment Account on RepositoryOwner {{\n{join_supported_fields(IDENTITY_FIELDS, dropped)}\n"
-        f"... on User {{ {join_supported_fields(USER_FIELDS, dropped)} }}\n... on Organization {{ {join_supported_fields(ORGANIZATION_FIELDS, dropped)} }}\n}}\n"
+        f"fragment Account on RepositoryOwner {{\n{identity}\n"
+        f"... on User {{ {user} }}\n... on Organization {{ {organization} }}\n}}\n"
     )
 
 
-def _rate_limit_and_viewer(dropped: Collection[str]) -> str:
-    return join_supported_fields(("rateLimit { cost limit remaining resetAt }", "viewer { login }"), dropped)
+def _rate_limit_and_viewer(unsupported: Collection[str]) -> str:
+    return join_supported_fields(("rateLimit { cost limit remaining resetAt }", "viewer { login }"), unsupported)

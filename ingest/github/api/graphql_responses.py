@@ -1,4 +1,4 @@
-"""Pure: what a GraphQL answer holds. Data and errors come together, and each part has its own fate."""
+"""Reading GraphQL responses, which may have data and errors: each part succeeds or fails on its own. No I/O."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,10 @@ UNKNOWN_ARGUMENT_PATTERN = re.compile(
 
 @dataclass(frozen=True)
 class ErrorEntry:
-    """One entry of `errors`."""
+    """One entry of `errors`.
+
+    Source: https://spec.graphql.org/October2021/#sec-Errors
+    """
 
     kind: str
     message: str
@@ -37,7 +40,7 @@ class ErrorEntry:
 
     @property
     def optional_field(self) -> str | None:
-        """The field this server does not have, or refuses, if we can do without it."""
+        """The optional field that this server lacks or refuses, if that is the error."""
         found = UNKNOWN_FIELD_PATTERN.search(self.message) or UNKNOWN_ARGUMENT_PATTERN.search(self.message)
         name = found[1] if found else self.path[0] if self.path else None
         return name if isinstance(name, str) and name in OPTIONAL_FIELDS else None
@@ -50,25 +53,25 @@ class ErrorEntry:
 
 @dataclass(frozen=True)
 class GraphQLResponse:
-    """A whole GraphQL answer."""
+    """A whole GraphQL response."""
 
     data: Mapping[str, Any]
-    faults: tuple[ErrorEntry, ...]
+    errors: tuple[ErrorEntry, ...]
     captured_at: datetime
 
     def errors_at(self, alias: str) -> tuple[ErrorEntry, ...]:
-        return tuple(fault for fault in self.faults if fault.path and fault.path[0] == alias)
+        return tuple(error for error in self.errors if error.path and error.path[0] == alias)
 
     @property
     def is_request_too_large(self) -> bool:
-        return any(fault.is_request_too_large for fault in self.faults)
+        return any(error.is_request_too_large for error in self.errors)
 
     def to_exception(self, what: str) -> GitHubError:
-        """The error of an answer that cannot be used as a whole."""
-        fault = next((fault for fault in self.faults if not fault.optional_field), None)
-        error = fault.to_exception(what) if fault else ServerError(None, f"{what} are missing in the answer")
-        error.is_request_too_large = self.is_request_too_large
-        return error
+        """Return the exception for a response that is unusable as a whole."""
+        entry = next((error for error in self.errors if not error.optional_field), None)
+        exception = entry.to_exception(what) if entry else ServerError(None, f"{what} are missing in the response")
+        exception.is_request_too_large = self.is_request_too_large
+        return exception
 
     @property
     def points(self) -> int | None:
@@ -80,13 +83,13 @@ class GraphQLResponse:
         login = _mapping_or_empty(self.data.get("viewer")).get("login")
         return login if isinstance(login, str) and login else None
 
-    def limits(self) -> RateLimitStatus | None:
-        """The state of the budget as the body tells it."""
-        told = _mapping_or_empty(self.data.get("rateLimit"))
+    def rate_limit_status(self) -> RateLimitStatus | None:
+        """Return the rate limit that the body reports."""
+        reported = _mapping_or_empty(self.data.get("rateLimit"))
         try:
-            resets_at = TIMESTAMP_ADAPTER.validate_python(told["resetAt"])
+            resets_at = TIMESTAMP_ADAPTER.validate_python(reported["resetAt"])
             resets_in = max(0.0, (resets_at - self.captured_at).total_seconds()) + 1
-            return RateLimitStatus("graphql", int(told["limit"]), int(told["remaining"]), resets_in)
+            return RateLimitStatus("graphql", int(reported["limit"]), int(reported["remaining"]), resets_in)
         except PARSE_ERRORS:
             return None
 
@@ -105,12 +108,12 @@ class AccountPage:
 
 @dataclass(frozen=True)
 class AbsentAccount:
-    """GitHub knows no account of this login."""
+    """GitHub has no account with this login."""
 
 
 @dataclass(frozen=True)
 class PartialPage:
-    """GitHub told only a part, or nothing, and why; asked again in a smaller batch it may tell more."""
+    """GitHub reported only a part, or nothing, with an error; a retry in a smaller batch may bring more."""
 
     error: GitHubError
     listed: AccountPage | None = None
@@ -127,7 +130,7 @@ class ContributionCalendar:
 
 @dataclass(frozen=True)
 class LanguagePage:
-    """The languages of one repository, as far as this page goes."""
+    """One page of a repository's languages, and the cursor of the next."""
 
     bytes_by_language: dict[str, int]
     cursor: str | None
@@ -135,7 +138,7 @@ class LanguagePage:
 
 @dataclass(frozen=True)
 class FailedNode:
-    """GitHub failed to tell of one repository."""
+    """GitHub failed to report one node."""
 
     error: GitHubError
 
@@ -149,50 +152,50 @@ def read_errors(body: Mapping[str, Any]) -> tuple[ErrorEntry, ...]:
     return tuple(_parse_error(error) for error in errors if isinstance(error, dict)) if isinstance(errors, list) else ()
 
 
-def read_account_page(told: GraphQLResponse, alias: str, login: str, *, first: bool) -> PageResult:
-    """Read one account's part of a pulse."""
+def read_account_page(response: GraphQLResponse, alias: str, login: str, *, first: bool) -> PageResult:
+    """Read one account's part of a pulse query."""
     what = f"account {login}"
-    node, faults = told.data.get(alias), told.errors_at(alias)
+    node, errors = response.data.get(alias), response.errors_at(alias)
     if not isinstance(node, dict):
-        return _result_of_null(told, alias, what)
+        return _result_of_null(response, alias, what)
     try:
-        listed = _parse_account_page(node, told.captured_at, first=first)
+        listed = _parse_account_page(node, response.captured_at, first=first)
     except PARSE_ERRORS:
-        if faults:
-            return _partial_page(faults, what)
-        return PartialPage(InvalidResponse(what, "it has another shape than GitHub's"))
-    if faults or not listed.is_complete:
-        return _partial_page(faults or told.faults, what, listed)
+        if errors:
+            return _partial_page(errors, what)
+        return PartialPage(InvalidResponse(what, "unexpected JSON structure"))
+    if errors or not listed.is_complete:
+        return _partial_page(errors or response.errors, what, listed)
     return listed
 
 
-def read_nodes(told: GraphQLResponse, alias: str, count: int, what: str) -> list[NodeResult]:
-    """Read what `nodes(ids:)` answered, in the order of the ids. Raises where all of it is missing."""
-    answered = told.data.get(alias)
-    if not isinstance(answered, list) or len(answered) != count:
-        raise told.to_exception(what)
-    by_place: dict[object, ErrorEntry] = {}
-    for fault in told.errors_at(alias):
-        by_place.setdefault(fault.path[1] if len(fault.path) > 1 else None, fault)
-    for fault in told.faults:
-        if not fault.path or fault.is_request_too_large:
-            by_place.setdefault(None, fault)
-    return [_node_result(node, by_place.get(place), by_place.get(None), what) for place, node in enumerate(answered)]
+def read_nodes(response: GraphQLResponse, alias: str, count: int, what: str) -> list[NodeResult]:
+    """Read the nodes of `nodes(ids:)`, in the order of the ids. Raises GitHubError where all of them are missing."""
+    nodes = response.data.get(alias)
+    if not isinstance(nodes, list) or len(nodes) != count:
+        raise response.to_exception(what)
+    by_index: dict[object, ErrorEntry] = {}
+    for error in response.errors_at(alias):
+        by_index.setdefault(error.path[1] if len(error.path) > 1 else None, error)
+    for error in response.errors:
+        if not error.path or error.is_request_too_large:
+            by_index.setdefault(None, error)
+    return [_node_result(node, by_index.get(index), by_index.get(None), what) for index, node in enumerate(nodes)]
 
 
-def read_node(told: GraphQLResponse, alias: str, what: str) -> NodeResult:
-    faults = told.errors_at(alias)
-    return _node_result(told.data.get(alias), faults[0] if faults else None, None, what)
+def read_node(response: GraphQLResponse, alias: str, what: str) -> NodeResult:
+    errors = response.errors_at(alias)
+    return _node_result(response.data.get(alias), errors[0] if errors else None, None, what)
 
 
 def read_languages(node: Mapping[str, Any]) -> LanguagePage | FailedNode:
-    """Read bytes by language, and where the list goes on."""
+    """Read bytes by language, and the cursor of the next page."""
     try:
         connection = node["languages"]
         sizes = {str(clean_text(edge["node"]["name"])): int(edge["size"]) for edge in connection["edges"]}
         return LanguagePage(sizes, _next_cursor(connection))
     except PARSE_ERRORS:
-        return FailedNode(InvalidResponse("languages", "they have another shape than GitHub's"))
+        return FailedNode(InvalidResponse("languages", "unexpected JSON structure"))
 
 
 def read_contribution_calendar(node: Mapping[str, Any], captured_at: datetime) -> ContributionCalendar | FailedNode:
@@ -205,7 +208,7 @@ def read_contribution_calendar(node: Mapping[str, Any], captured_at: datetime) -
             for day in week["contributionDays"]
         }
     except PARSE_ERRORS:
-        return FailedNode(InvalidResponse("contributions", "they have another shape than GitHub's"))
+        return FailedNode(InvalidResponse("contributions", "unexpected JSON structure"))
     return ContributionCalendar(days, captured_at)
 
 
@@ -213,14 +216,14 @@ def read_extras(node: dict[str, Any]) -> Extras | FailedNode:
     try:
         return Extras.from_graphql(node)
     except PARSE_ERRORS:
-        return FailedNode(InvalidResponse("extras", "they have another shape than GitHub's"))
+        return FailedNode(InvalidResponse("extras", "unexpected JSON structure"))
 
 
 def read_repository(node: dict[str, Any]) -> Repository | FailedNode:
     try:
         return Repository.from_graphql(node)
     except PARSE_ERRORS:
-        return FailedNode(InvalidResponse("a repository", "it has another shape than GitHub's"))
+        return FailedNode(InvalidResponse("a repository", "unexpected JSON structure"))
 
 
 def _node_result(node: object, own: ErrorEntry | None, shared: ErrorEntry | None, what: str) -> NodeResult:
@@ -231,19 +234,19 @@ def _node_result(node: object, own: ErrorEntry | None, shared: ErrorEntry | None
     return FailedNode(shared.to_exception(what)) if shared and own is None else None
 
 
-def _result_of_null(told: GraphQLResponse, alias: str, what: str) -> PageResult:
-    """Null without a word of its own means absent, unless the answer says that it is not whole."""
-    faults = told.errors_at(alias)
-    if faults:
-        absent = all(fault.kind == "NOT_FOUND" for fault in faults)
-        return AbsentAccount() if absent else _partial_page(faults, what)
-    lost = [fault for fault in told.faults if not fault.path or fault.is_request_too_large]
-    return _partial_page(lost, what) if lost or alias not in told.data else AbsentAccount()
+def _result_of_null(response: GraphQLResponse, alias: str, what: str) -> PageResult:
+    """Read a null part: the account is absent, unless an error concerns this part or the whole response."""
+    errors = response.errors_at(alias)
+    if errors:
+        is_absent = all(error.kind == "NOT_FOUND" for error in errors)
+        return AbsentAccount() if is_absent else _partial_page(errors, what)
+    general = [error for error in response.errors if not error.path or error.is_request_too_large]
+    return _partial_page(general, what) if general or alias not in response.data else AbsentAccount()
 
 
-def _partial_page(faults: Sequence[ErrorEntry], what: str, listed: AccountPage | None = None) -> PartialPage:
-    error = faults[0].to_exception(what) if faults else InvalidResponse(what, "a part of it is missing")
-    return PartialPage(error, listed, any(fault.is_request_too_large for fault in faults))
+def _partial_page(errors: Sequence[ErrorEntry], what: str, listed: AccountPage | None = None) -> PartialPage:
+    error = errors[0].to_exception(what) if errors else InvalidResponse(what, "a part of it is missing")
+    return PartialPage(error, listed, any(error.is_request_too_large for error in errors))
 
 
 def _parse_account_page(node: dict[str, Any], captured_at: datetime, *, first: bool) -> AccountPage:

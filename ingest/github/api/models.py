@@ -1,7 +1,7 @@
-"""Accounts and repositories as GitHub tells them, by REST or GraphQL, read into one shape.
+"""Accounts and repositories as REST or GraphQL reports them, as common models.
 
-Tolerant: unknown fields are ignored, missing ones are None; only identity has to be there. What REST and GraphQL
-say differently about the same thing is made the same, so that a change of road is never taken for a change of data.
+Unknown fields are ignored, missing ones are None; only ids and names are required. Where REST and GraphQL report the
+same thing differently it is normalised, so that switching the API is never taken for a change of data.
 """
 
 import re
@@ -17,7 +17,7 @@ SURROGATE_PATTERN = re.compile("[\ud800-\udfff]")
 
 
 def clean_text(value: object) -> object:
-    """Remove what Postgres refuses in a text: NUL, and halves of characters that JSON can carry."""
+    """Remove what Postgres refuses in a text: NUL, and unpaired surrogates, which JSON may contain."""
     if not isinstance(value, str):
         return value
     text = value.replace("\x00", "")
@@ -25,19 +25,19 @@ def clean_text(value: object) -> object:
 
 
 def clean_text_or_none(value: object) -> object:
-    """REST says null where GraphQL says "" (and the other way round)."""
+    """Clean a text and turn "" into None: REST reports null where GraphQL reports "" and the other way round."""
     text = clean_text(value)
     return text if text != "" else None
 
 
 def _normalize_avatar_url(value: object) -> object:
-    """Drop the `u` that GraphQL adds to an avatar's address and REST does not."""
+    """Drop the `u` parameter that GraphQL, unlike REST, adds to an avatar's URL."""
     text = clean_text_or_none(value)
     if not isinstance(text, str) or "u=" not in text:
         return text
     parts = urlsplit(text)
-    kept = [(name, item) for name, item in parse_qsl(parts.query, keep_blank_values=True) if name != "u"]
-    return urlunsplit(parts._replace(query=urlencode(kept)))
+    parameters = [(name, item) for name, item in parse_qsl(parts.query, keep_blank_values=True) if name != "u"]
+    return urlunsplit(parts._replace(query=urlencode(parameters)))
 
 
 CleanText = Annotated[str, BeforeValidator(clean_text)]
@@ -52,7 +52,7 @@ class _ReportedModel(BaseModel):
 
 
 class Account(_ReportedModel):
-    """A user or organization. Counts are None where they were not told."""
+    """A user or organization. Counts that were not reported are None."""
 
     github_id: int
     node_id: OptionalText = None
@@ -94,7 +94,7 @@ class Account(_ReportedModel):
 
     @classmethod
     def from_graphql(cls, node: JsonObject) -> Self:
-        """Read a RepositoryOwner of the pulse query. Followers of an organization are not there."""
+        """Read a RepositoryOwner of the pulse query, which lacks the followers of organizations."""
         is_organization = node.get("__typename") == "Organization"
         return cls(
             github_id=node["databaseId"],
@@ -115,14 +115,14 @@ class Account(_ReportedModel):
         )
 
     def with_organization_details(self, organization: "Account") -> "Account":
-        """Take over what only REST tells of an organization."""
+        """Add the fields of an organization that only REST reports."""
         return self.model_copy(
             update={name: getattr(organization, name) for name in ("company", "followers", "following", "public_gists")}
         )
 
 
 class Repository(_ReportedModel):
-    """A repository. `topics`, and the counts that cost more to ask, are None where they were not asked."""
+    """A repository. `topics`, and counts that cost extra points, are None where they were not requested."""
 
     github_id: int
     node_id: OptionalText = None
@@ -152,7 +152,11 @@ class Repository(_ReportedModel):
 
     @classmethod
     def from_rest(cls, body: JsonObject) -> Self:
-        """Read a repository of a list, or a full one. Bodies of 2012 lack most fields, and a few have other names."""
+        """Read a repository of a list, or a full one; bodies recorded in 2012 lack most fields or name them otherwise.
+
+        GitHub's `watchers_count` is stars, `subscribers_count` is watchers, and `open_issues_count` includes change
+        requests. Source: https://docs.github.com/en/rest/activity/starring#starring-versus-watching
+        """
         owner = body.get("owner") or {}
         never_pushed = _is_never_pushed(body)
         topics = body.get("topics")
@@ -216,12 +220,12 @@ class Repository(_ReportedModel):
         )
 
     def with_extras(self, extras: "Extras") -> "Repository":
-        """Add what was asked apart, in the cadence of its own."""
+        """Add extras, which are fetched separately."""
         return self.model_copy(update=dict(extras))
 
 
 class Extras(_ReportedModel):
-    """What costs a connection each."""
+    """Counts and topics that cost a connection each, and so are fetched on their own cadence."""
 
     topics: tuple[CleanText, ...] | None = None
     watchers: int | None = None
@@ -242,7 +246,7 @@ class Extras(_ReportedModel):
 
 
 def _is_never_pushed(body: JsonObject) -> bool:
-    """Tell an empty repository: REST then repeats the day of creation as the last push, GraphQL says null."""
+    """Detect an empty repository: REST reports its creation as its last push where GraphQL reports null."""
     untouched = body.get("pushed_at") in (None, body.get("created_at"))
     return untouched and not body.get("size") and body.get("language") is None and not body.get("fork")
 
@@ -267,5 +271,5 @@ def topic_names(node: JsonObject) -> tuple[str, ...] | None:
     return tuple(item["topic"]["name"] for item in connection.get("nodes") or () if item)
 
 
-# What reading a body of the wrong shape raises.
+# Raised by reading a body of an unexpected structure.
 PARSE_ERRORS = (ValidationError, KeyError, TypeError, AttributeError, ValueError)

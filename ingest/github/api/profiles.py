@@ -1,4 +1,4 @@
-"""Who logins belong to, without reading their repositories: for people who are about to track them."""
+"""Profiles of accounts without their repositories, for people who are about to track them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from ingest.github.api.graphql import GraphQL
 from ingest.github.api.graphql_responses import GraphQLResponse
 from ingest.github.api.models import PARSE_ERRORS, Account
 from ingest.github.api.rest import Rest
-from ingest.github.errors import AccountNotFound, BadCredentials, GitHubError, InvalidResponse, Stopped
+from ingest.github.errors import AccountNotFound, GitHubError, InvalidResponse, Stopped
 from ingest.github.http.credentials import CredentialPool
 from ingest.github.http.rate_gate import StopSignal
 from ingest.github.http.transport import RequestContext
 from ingest.github.http.urls import resolve_api_url
 
 LOGINS_PER_QUERY = 100
-"""A connection each: a point for so many."""
+"""Each is a connection, so a full query costs one point."""
 MAX_MEMBERS = 1_000
 PAGE_SIZE = 100
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What is there under a login. `public_repositories` are owned ones."""
+    """The account behind a login. `public_repositories` counts owned ones only."""
 
     login: str
     github_id: int
@@ -33,7 +33,7 @@ class Profile:
 
 
 class Profiles:
-    """Safe to use from many threads. Someone waits for the answer: it may spend the budget to its end."""
+    """Looks up profiles. Thread-safe. Somebody is waiting, so it may spend the reserve of the rate budget."""
 
     def __init__(self, rest: Rest, graphql: GraphQL, pool: CredentialPool, *, use_graphql: bool) -> None:
         self._rest = rest
@@ -44,7 +44,7 @@ class Profiles:
     def of(
         self, logins: Sequence[str], *, stop: StopSignal | None = None
     ) -> Iterator[tuple[str, Profile | GitHubError]]:
-        """Yield for each login who it belongs to, or what kept GitHub from telling."""
+        """Yield the profile of each login, or the error that prevented it, in the order of *logins*. Raises Stopped."""
         for start in range(0, len(logins), LOGINS_PER_QUERY):
             batch = logins[start : start + LOGINS_PER_QUERY]
             if self._use_graphql and not self._graphql.is_missing:
@@ -53,22 +53,22 @@ class Profiles:
                 yield from ((login, self._lookup_one(login, stop)) for login in batch)
 
     def members(self, organization: str, *, stop: StopSignal | None = None) -> list[str]:
-        """List the logins of an organization's public members, a thousand at most.
+        """List the logins of an organization's public members, at most a thousand.
 
         Raises AccountNotFound where there is no such organization.
         Source: https://docs.github.com/en/rest/orgs/members#list-public-organization-members
         """
         what = f"the members of {organization}"
-        asking = self._asking(organization, stop)
-        self._rest.organization(organization, asking)
+        context = self._context_for(organization, stop)
+        self._rest.organization(organization, context)
         url: str | None = f"{self._rest.root}/orgs/{quote(organization, safe='')}/public_members?per_page={PAGE_SIZE}"
         logins: list[str] = []
         while url and len(logins) < MAX_MEMBERS:
-            found = self._rest.get(url, what, asking)
+            found = self._rest.get(url, what, context)
             try:
                 logins += [str(one["login"]) for one in found.body]
             except PARSE_ERRORS as error:
-                raise InvalidResponse(what, "it has another shape than GitHub's") from error
+                raise InvalidResponse(what, "unexpected JSON structure") from error
             following = found.links.get("next")
             url = resolve_api_url(self._rest.root, following, url) if following else None
         return logins[:MAX_MEMBERS]
@@ -77,36 +77,33 @@ class Profiles:
         self, logins: Sequence[str], stop: StopSignal | None
     ) -> Iterator[tuple[str, Profile | GitHubError]]:
         try:
-            told = self._graphql.profiles(logins, self._asking(logins[0], stop))
+            response = self._graphql.profiles(logins, self._context_for(logins[0], stop))
         except Stopped:
             raise
         except GitHubError as error:
             yield from ((login, error) for login in logins)
             return
         for i, login in enumerate(logins):
-            yield login, read_profile(told, f"a{i}", login)
+            yield login, read_profile(response, f"a{i}", login)
 
     def _lookup_one(self, login: str, stop: StopSignal | None) -> Profile | GitHubError:
         try:
-            return profile_from_account(self._rest.account(login, self._asking(login, stop))[0])
+            return profile_from_account(self._rest.account(login, self._context_for(login, stop))[0])
         except Stopped:
             raise
         except GitHubError as error:
             return error
 
-    def _asking(self, login: str, stop: StopSignal | None) -> RequestContext:
-        credential = self._pool.choose(login)
-        if credential is None:
-            raise BadCredentials("every token there is")
-        return RequestContext(credential, stop=stop)
+    def _context_for(self, login: str, stop: StopSignal | None) -> RequestContext:
+        return RequestContext(self._pool.require(login), stop=stop)
 
 
-def read_profile(told: GraphQLResponse, alias: str, login: str) -> Profile | GitHubError:
-    """One account of a GraphQL answer."""
-    node: Any = told.data.get(alias)
+def read_profile(response: GraphQLResponse, alias: str, login: str) -> Profile | GitHubError:
+    """Read one account of a GraphQL response."""
+    node: Any = response.data.get(alias)
     if node is None:
-        faults = [fault for fault in told.errors_at(alias) if fault.kind != "NOT_FOUND"]
-        return faults[0].to_exception(f"account {login}") if faults else AccountNotFound(login)
+        errors = [error for error in response.errors_at(alias) if error.kind != "NOT_FOUND"]
+        return errors[0].to_exception(f"account {login}") if errors else AccountNotFound(login)
     try:
         return Profile(
             login=str(node["login"]),
@@ -116,7 +113,7 @@ def read_profile(told: GraphQLResponse, alias: str, login: str) -> Profile | Git
             public_repositories=int(node["repositories"]["totalCount"]),
         )
     except PARSE_ERRORS:
-        return InvalidResponse(f"account {login}", "it has another shape than GitHub's")
+        return InvalidResponse(f"account {login}", "unexpected JSON structure")
 
 
 def profile_from_account(account: Account) -> Profile:

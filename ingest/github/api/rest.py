@@ -1,4 +1,4 @@
-"""REST: one thing an address. Asked conditionally, answered from what is kept where nothing changed."""
+"""GitHub's REST API as typed models. Requests are conditional; an unchanged body comes from the ETag cache."""
 
 import json
 from dataclasses import dataclass
@@ -33,24 +33,24 @@ from ingest.github.types import MissingRepository
 PAGE_SIZE = 100
 USED_RESOURCES = ("core", "graphql")
 NOT_FOUND, CONFLICT = 404, 409
-# An order that a push or a star does not change: what changed stays on its page, and the others answer 304.
+# An order that a push or a star does not change: a changed repository stays on its page, the other pages response 304.
 STABLE_ORDER_QUERY = f"per_page={PAGE_SIZE}&sort=full_name&direction=asc"
 
 
 @dataclass(frozen=True)
 class RepositoryPage:
-    """One page of a list, and the addresses of those that follow as far as they are known."""
+    """One page of a list of repositories, and the URLs of the pages after it as far as they are known."""
 
     repositories: tuple[Repository, ...]
     captured_at: datetime
     others: tuple[str, ...] = ()
     has_all_urls: bool = True
-    """Whether `others` are all that follow; if not, the last of them tells the next."""
+    """Whether `others` are all pages after this one; if not, the last of them has the URL of the next."""
 
 
 @dataclass(frozen=True)
 class FetchedBody:
-    """A body, new or kept, with the Link that belongs to it."""
+    """A body, new or from the cache, with its Link header by relation; `captured_at` is the response's Date."""
 
     body: Any
     links: dict[str, str]
@@ -58,89 +58,90 @@ class FetchedBody:
 
 
 class Rest:
-    """The REST methods that Almanac needs. Safe to use from many threads."""
+    """The REST methods that Almanac needs. Thread-safe."""
 
     def __init__(self, transport: Transport, cache: ResponseCache) -> None:
         self._transport = transport
         self._cache = cache
 
-    def account(self, login: str, asking: RequestContext) -> tuple[Account, datetime]:
-        """Read a user or organization; the moment is GitHub's.
+    def account(self, login: str, context: RequestContext) -> tuple[Account, datetime]:
+        """Fetch a user or organization, with the time of the response. Raises AccountNotFound.
 
-        Raises AccountNotFound.
         Source: https://docs.github.com/en/rest/users/users#get-a-user
         """
-        return self._account(f"/users/{quote(login, safe='')}", login, asking)
+        return self._account(f"/users/{quote(login, safe='')}", login, context)
 
-    def account_by_id(self, github_id: int, asking: RequestContext) -> tuple[Account, datetime]:
-        """Read an account whatever its login is now.
+    def account_by_id(self, github_id: int, context: RequestContext) -> tuple[Account, datetime]:
+        """Fetch an account by id, whatever its login is now. Raises AccountNotFound.
 
-        Raises AccountNotFound.
         Source: https://docs.github.com/en/rest/users/users#get-a-user-using-their-id
         """
-        return self._account(f"/user/{github_id}", f"id {github_id}", asking)
+        return self._account(f"/user/{github_id}", f"id {github_id}", context)
 
-    def organization(self, login: str, asking: RequestContext) -> Account:
-        """Read what only this address tells of an organization, its followers above all.
+    def organization(self, login: str, context: RequestContext) -> Account:
+        """Fetch an organization with its followers, which GraphQL does not report. Raises AccountNotFound.
 
-        Raises AccountNotFound.
         Source: https://docs.github.com/en/rest/orgs/orgs#get-an-organization
         """
-        return self._account(f"/orgs/{quote(login, safe='')}", login, asking)[0]
+        return self._account(f"/orgs/{quote(login, safe='')}", login, context)[0]
 
-    def first_page(self, account: Account, asking: RequestContext, *, force: bool = False) -> RepositoryPage:
-        """Read the first hundred public repositories of *account*, in a steady order.
+    def first_page(self, account: Account, context: RequestContext, *, force: bool = False) -> RepositoryPage:
+        """Fetch the first hundred public repositories of *account*, ordered by full name.
 
-        *force* asks for the whole page even if nothing changed.
+        *force* fetches the page even if it is unchanged.
         Source: https://docs.github.com/en/rest/repos/repos#list-repositories-for-a-user
+        https://docs.github.com/en/rest/repos/repos#list-organization-repositories
         """
         login = quote(account.login, safe="")
         of_organization = account.kind == "organization"
         path = f"/orgs/{login}/repos?type=public&" if of_organization else f"/users/{login}/repos?type=owner&"
-        return self.page(self._transport.root + path + STABLE_ORDER_QUERY, account.login, asking, force=force)
+        return self.page(self._transport.root + path + STABLE_ORDER_QUERY, account.login, context, force=force)
 
-    def page(self, url: str, login: str, asking: RequestContext, *, force: bool = False) -> RepositoryPage:
-        """Read one page of a list of repositories."""
+    def page(self, url: str, login: str, context: RequestContext, *, force: bool = False) -> RepositoryPage:
+        """Fetch one page of a list of repositories; private ones are left out."""
         what = f"the repositories of {login}"
-        found = self.get(url, what, asking, force=force)
+        found = self.get(url, what, context, force=force)
         if not isinstance(found.body, list):
-            raise InvalidResponse(what, "it is no list")
+            raise InvalidResponse(what, "it is not a list")
         try:
             repositories = tuple(Repository.from_rest(body) for body in found.body)
         except PARSE_ERRORS as error:
-            raise InvalidResponse(what, "a repository in it has another shape than GitHub's") from error
+            raise InvalidResponse(what, "a repository has an unexpected JSON structure") from error
         public = tuple(repository for repository in repositories if not repository.is_private)
         others, is_all_known = self._further_page_urls(url, found.links)
         return RepositoryPage(public, found.captured_at, others, is_all_known)
 
-    def languages(self, repository: Repository, asking: RequestContext) -> dict[str, int] | CachedRefusal:
-        """Read the bytes of each language; a refusal is remembered for a day, because each one is charged.
+    def languages(self, repository: Repository, context: RequestContext) -> dict[str, int] | CachedRefusal:
+        """Fetch the bytes of each language. A refusal is cached for a day, because each counts against the rate limit.
 
         Source: https://docs.github.com/en/rest/repos/repos#list-repository-languages
         """
         url = f"{self._transport.root}/repos/{quote(repository.full_name)}/languages"
-        known = self._cache.refusal(asking.credential.fingerprint, url)
+        known = self._cache.refusal(context.credential.fingerprint, url)
         if known:
             return known
         try:
-            body = self.get(url, f"the languages of {repository.full_name}", asking).body
+            body = self.get(url, f"the languages of {repository.full_name}", context).body
         except (RepositoryNotFound, PermissionDenied, Blocked) as error:
             refused = _to_cached_refusal(error)
-            self._cache.store_refusal(asking.credential.fingerprint, url, refused)
+            self._cache.store_refusal(context.credential.fingerprint, url, refused)
             return refused
         except UnexpectedStatus as error:
             if error.status != CONFLICT:
                 raise
             return {}  # an empty repository
         if not isinstance(body, dict):
-            raise InvalidResponse(f"the languages of {repository.full_name}", "it is no object")
+            raise InvalidResponse(f"the languages of {repository.full_name}", "it is not an object")
         return {str(name): size for name, size in body.items() if isinstance(size, int)}
 
-    def locate_repository(self, github_id: int, asking: RequestContext) -> Repository | MissingRepository:
-        """Tell where a repository is now, whoever owns it and whatever it is called, or why it is gone."""
+    def locate_repository(self, github_id: int, context: RequestContext) -> Repository | MissingRepository:
+        """Find a repository by id, whatever its owner and name are now, or the reason why GitHub does not show it.
+
+        This endpoint is not documented; links to further pages of a repository use it.
+        """
         what = f"repository {github_id}"
         try:
-            found = self.get(f"{self._transport.root}/repositories/{github_id}", what, asking)
+            found = self.get(f"{self._transport.root}/repositories/{github_id}", what, context)
             repository = Repository.from_rest(found.body)
         except RepositoryNotFound:
             return MissingRepository(github_id, "not_found", NOT_FOUND)
@@ -149,79 +150,79 @@ class Rest:
         except PermissionDenied:
             return MissingRepository(github_id, "permission_denied", FORBIDDEN)
         except PARSE_ERRORS as error:
-            raise InvalidResponse(what, "it has another shape than GitHub's") from error
+            raise InvalidResponse(what, "unexpected JSON structure") from error
         return MissingRepository(github_id, "private") if repository.is_private else repository
 
-    def rate_limits(self, asking: RequestContext) -> list[RateLimitStatus]:
-        """Read what is left of each budget; that is free of charge.
+    def rate_limits(self, context: RequestContext) -> list[RateLimitStatus]:
+        """Fetch the state of each rate limit, which is free of charge.
 
         Source: https://docs.github.com/en/rest/rate-limit/rate-limit
         """
-        found = self.get(f"{self._transport.root}/rate_limit", "the rate limits", asking, force=True)
+        found = self.get(f"{self._transport.root}/rate_limit", "the rate limits", context, force=True)
         try:
-            told = {name: found.body["resources"].get(name) for name in USED_RESOURCES}
+            reported = {name: found.body["resources"].get(name) for name in USED_RESOURCES}
             now = found.captured_at.timestamp()
             return [
                 RateLimitStatus(name, one["limit"], one["remaining"], max(0.0, one["reset"] - now) + 1)
-                for name, one in told.items()
+                for name, one in reported.items()
                 if one
             ]
         except PARSE_ERRORS as error:
-            raise InvalidResponse("the rate limits", "they have another shape than GitHub's") from error
+            raise InvalidResponse("the rate limits", "unexpected JSON structure") from error
 
-    def _account(self, path: str, login: str, asking: RequestContext) -> tuple[Account, datetime]:
+    def _account(self, path: str, login: str, context: RequestContext) -> tuple[Account, datetime]:
         try:
-            found = self.get(self._transport.root + path, f"account {login}", asking)
+            found = self.get(self._transport.root + path, f"account {login}", context)
             return Account.from_rest(found.body), found.captured_at
         except RepositoryNotFound as error:
             raise AccountNotFound(login) from error
         except PARSE_ERRORS as error:
-            raise InvalidResponse(f"account {login}", "it has another shape than GitHub's") from error
+            raise InvalidResponse(f"account {login}", "unexpected JSON structure") from error
 
     @property
     def root(self) -> str:
         return self._transport.root
 
     def get(
-        self, url: str, what: str, asking: RequestContext, *, force: bool = False, keep: bool = True
+        self, url: str, what: str, context: RequestContext, *, force: bool = False, store: bool = True
     ) -> FetchedBody:
-        """Ask for what changed since we last asked; what did not change comes from the cache.
+        """Send a conditional GET request; an unchanged body comes from the cache.
 
-        *force* asks for all of it, *keep* keeps it for the next time. Raises UnexpectedStatus for what is neither a
-        refusal nor 200.
+        *force* makes it unconditional, *store* caches the response. Raises UnexpectedStatus for a status that is
+        neither 200 nor has an error class of its own, and what `Transport.send` raises.
         """
-        fingerprint = asking.credential.fingerprint
-        kept = None if force else self._cache.find(fingerprint, url)
-        call = ApiRequest(url, what, asking, headers=kept.conditional_headers() if kept else {})
-        reply = self._transport.send(call)
-        answer = reply.response
-        if answer.status == NOT_MODIFIED:
-            return self._cached_body(kept, call, answer.date)
-        refused = response_error(answer, what)
-        if refused or answer.status != OK:
-            raise refused or UnexpectedStatus(answer.status, what, captured_at=answer.date)
-        if keep:
-            self._cache.store(fingerprint, url, answer.headers, answer.body)
-        return FetchedBody(reply.body, parse_link_header(answer.headers), answer.date)
+        fingerprint = context.credential.fingerprint
+        cached = None if force else self._cache.find(fingerprint, url)
+        request = ApiRequest(url, what, context, headers=cached.conditional_headers() if cached else {})
+        parsed = self._transport.send(request)
+        response = parsed.response
+        if response.status == NOT_MODIFIED:
+            return self._cached_body(cached, request, response.date)
+        refused = response_error(response, what)
+        if refused or response.status != OK:
+            raise refused or UnexpectedStatus(response.status, what, captured_at=response.date)
+        if store:
+            self._cache.store(fingerprint, url, response.headers, response.body)
+        return FetchedBody(parsed.body, parse_link_header(response.headers), response.date)
 
-    def _cached_body(self, kept: CachedResponse | None, call: ApiRequest, captured_at: datetime) -> FetchedBody:
-        if kept is None:  # nobody asked it to compare
-            raise UnexpectedStatus(NOT_MODIFIED, call.what)
-        return FetchedBody(json.loads(kept.body), parse_link_header(kept.headers), captured_at)
+    def _cached_body(self, cached: CachedResponse | None, request: ApiRequest, captured_at: datetime) -> FetchedBody:
+        if cached is None:  # the request was not conditional
+            raise UnexpectedStatus(NOT_MODIFIED, request.what)
+        return FetchedBody(json.loads(cached.body), parse_link_header(cached.headers), captured_at)
 
     def _further_page_urls(self, url: str, links: dict[str, str]) -> tuple[tuple[str, ...], bool]:
-        """Name the pages that follow: all at once where the last one is known by number, else the next one."""
+        """List the URLs of the pages after this one, and whether these are all of them."""
         following = self._resolve_url(links.get("next"), url)
         if following is None:
             return (), True
         last = self._resolve_url(links.get("last"), url)
-        here, end = page_number(following), page_number(last) if last else None
-        if here is None or end is None:
+        first_page, last_page = page_number(following), page_number(last) if last else None
+        if first_page is None or last_page is None:
             return (following,), False
-        return tuple(with_page_number(following, number) for number in range(here, end + 1)), True
+        return tuple(with_page_number(following, number) for number in range(first_page, last_page + 1)), True
 
-    def _resolve_url(self, link: str | None, asked: str) -> str | None:
-        return resolve_api_url(self._transport.root, link, asked) if link else None
+    def _resolve_url(self, link: str | None, requested_url: str) -> str | None:
+        return resolve_api_url(self._transport.root, link, requested_url) if link else None
 
 
 def _to_cached_refusal(error: RepositoryNotFound | PermissionDenied | Blocked) -> CachedRefusal:

@@ -1,1 +1,1 @@
-"""HTTP to GitHub: transport, responses, rate gate, ETag cache, credentials."""
+"""HTTP to GitHub: transport, reading responses, rate gate, ETag cache, credentials."""

@@ -21,8 +21,7 @@ from ingest.github.errors import BadCredentials, InvalidResponse
 from ingest.github.http.rate_gate import Clock
 from ingest.github.http.responses import Response, read_json
 
-# A JWT may be valid for at most ten minutes; backdated, because GitHub's clock may be behind ours. Source:
-# https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-json-web-token-jwt-for-a-github-app
+# A JWT may be valid for at most ten minutes; backdated, because GitHub's clock may be behind ours.
 JWT_BACKDATE = timedelta(seconds=60)
 JWT_LIFETIME = timedelta(minutes=9)
 # A token must not expire while a request is in flight.
@@ -120,7 +119,7 @@ class InstallationCredential:
         self._token, self._expires_at = token, self._clock() + lifetime
 
     def invalidate_token(self, authorization: str) -> None:
-        """After GitHub rejected *authorization*, make the next request renew the token, unless it is renewed already."""
+        """Make the next request renew the token that GitHub rejected, unless it is renewed already."""
         if authorization == f"Bearer {self._token}":
             self._expires_at = None
 

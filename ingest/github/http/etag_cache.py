@@ -38,7 +38,7 @@ class CachedResponse:
     def conditional_headers(self) -> dict[str, str]:
         """Return the header of a conditional request: the ETag where there is one, because Last-Modified is coarser.
 
-        Source: https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate
+        Source: https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
         """
         if "etag" in self.headers:
             return {"if-none-match": self.headers["etag"]}

@@ -86,7 +86,7 @@ class RateBudgetState(StoredRateBudget):
         self.paused_at = max(self.paused_at, now)
 
     def pause_with_backoff(self, started_at: float, now: float, jitter: float) -> None:
-        """Pause where GitHub did not state how long: a minute, then twice as long each time. *jitter* is from 0 to 1."""
+        """Pause a minute, then twice as long each time; GitHub did not state how long. *jitter* is from 0 to 1."""
         if started_at >= self.paused_at:  # refusals of requests in flight together count once
             self.strikes += 1
         seconds = min(INITIAL_BACKOFF_SECONDS * 2 ** (max(1, self.strikes) - 1), MAX_BACKOFF_SECONDS)

@@ -84,7 +84,7 @@ class RateBudgetStore:
             while True:
                 try:
                     pipe.watch(self._key)  # type: ignore[no-untyped-call]
-                    state = self._read(pipe.get(self._key))  # type: ignore[arg-type]  # executed immediately, not queued
+                    state = self._read(pipe.get(self._key))  # type: ignore[arg-type]  # not queued
                     result = change(state, self._now())
                     pipe.multi()
                     pipe.set(self._key, state.to_json(), ex=STATE_TTL_SECONDS)
@@ -114,7 +114,7 @@ class RateBudgetStore:
 class RateGate:
     """Admits requests or makes them wait: during a pause that GitHub demanded of any process, no request starts.
 
-    Source: https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#handle-rate-limit-errors-appropriately
+    Source: https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
     """
 
     def __init__(

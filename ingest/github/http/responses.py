@@ -68,7 +68,7 @@ class Response:
 class RateLimitStatus:
     """One rate limit as reported. `resets_in_seconds` counts from the response's own Date, so clocks may differ.
 
-    Source: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#checking-the-status-of-your-rate-limit
+    Source: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
     """
 
     resource: str | None

@@ -158,7 +158,8 @@ class Transport:
         """Send a request and return the first response that is neither a rate limit nor a transient failure.
 
         Failures of the network and of GitHub's servers, and broken bodies, are retried with exponential backoff up to
-        `request.attempts` times. Raises RateLimited, BadCredentials, ServerError, Unreachable, InvalidResponse, Stopped.
+        `request.attempts` times.
+        Raises RateLimited, BadCredentials, ServerError, Unreachable, InvalidResponse, UnexpectedStatus, Stopped.
         """
         retrying = Retrying(
             retry=retry_if_exception(self._is_retryable),
@@ -200,7 +201,7 @@ class Transport:
     def _follow_redirects(self, request: ApiRequest) -> Response:
         """Follow redirects of GET requests, at most three, and never to another host, which must not get the token.
 
-        Source: https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects
+        Source: https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
         """
         for _ in range(MAX_REDIRECTS + 1):
             response = self._send_authenticated(request)
