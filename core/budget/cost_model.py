@@ -1,4 +1,4 @@
-"""Pure: what asking GitHub for some accounts costs, how long it takes, and what is left afterwards."""
+"""Cost model of GitHub requests: points, requests and minutes for refreshing some accounts."""
 
 import math
 from collections.abc import Sequence
@@ -11,43 +11,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 PAGE_SIZE = 100
-ACCOUNTS_PER_QUERY = 25  # as the client asks: four connections each make a point
+ACCOUNTS_PER_QUERY = 25  # as the client batches them: four connections each, together one point
 INTERACTIVE_RESERVE = 0.05
 """Share of each rate limit that scheduled refreshes leave for people who are waiting."""
-# Before anything was observed: an answer of GraphQL takes about a second, of REST a third of one.
+# Used until durations were measured; by with_token: GraphQL takes about a second, REST a third.
 DEFAULT_SECONDS_PER_REQUEST = {True: 0.9, False: 0.35}
 HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class AccountCostInputs:
-    """What is known of an account before it is asked for; an unknown one counts as one page of repositories.
+    """What determines the cost of refreshing an account; an unknown one counts as one page of repositories.
 
-    *pushed* is how many repositories are expected to have been pushed to since the last look, *changes* how many
-    changes of any kind; None: nobody knows.
+    *expected_pushes* is the expected number of repositories pushed to since the last refresh, *expected_changes* that
+    of changes of any kind; None: no estimate.
     """
 
     login: str
     is_organization: bool = False
     repositories: int | None = None
-    languages_known: int = 0
-    pushed: float = 0.0
-    changes: float | None = None
+    repositories_with_languages: int = 0
+    expected_pushes: float = 0.0
+    expected_changes: float | None = None
 
     @property
-    def pages(self) -> int:
+    def page_count(self) -> int:
         return max(1, ceil((self.repositories or 1) / PAGE_SIZE))
 
     @property
-    def languages(self) -> float:
-        """How many repositories' languages will be read: those never read, and those pushed to since."""
-        held = min(self.languages_known, self.repositories or 0)
-        return max(0, (self.repositories or 0) - self.languages_known) + min(self.pushed, held)
+    def languages_to_fetch(self) -> float:
+        """Number of repositories whose languages will be fetched: never fetched before, or pushed to since."""
+        fetched = min(self.repositories_with_languages, self.repositories or 0)
+        return max(0, (self.repositories or 0) - self.repositories_with_languages) + min(self.expected_pushes, fetched)
 
 
 @dataclass(frozen=True)
 class BudgetTotals:
-    """What is left of the budget until it is full again; of several owners' together, at the first reset."""
+    """What is left of the rate limits of all token owners together, until the first of them resets."""
 
     remaining: int | None = None
     limit: int | None = None
@@ -56,18 +56,18 @@ class BudgetTotals:
 
 @dataclass(frozen=True)
 class Forecast:
-    """The price of refreshing some accounts. Points are 0 without a token."""
+    """The expected cost of refreshing some accounts. Points are 0 without a token."""
 
     accounts: int
     unknown: int
     requests: int
     points: int
     languages: int
-    """Repositories whose languages are expected to be read."""
+    """Repositories whose languages are expected to be fetched."""
     not_modified: int
-    """Requests expected to be answered 304."""
+    """Requests for which a 304 is expected."""
     minutes: float
-    """From the start to the last answer, waiting for the budget included."""
+    """From the start to the last response, including waits for the rate limit to reset."""
     remaining: int | None
     resets_at: datetime | None
 
@@ -77,12 +77,12 @@ class Forecast:
 
     @property
     def is_affordable(self) -> bool:
-        """Whether the budget that is left pays for it; an unknown budget is taken to."""
+        """Whether the remaining budget covers the cost; True if the budget is unknown."""
         return self.remaining is None or self.cost <= self.remaining
 
     @property
-    def left(self) -> int | None:
-        """What is left until the reset, afterwards."""
+    def remaining_after(self) -> int | None:
+        """Remaining budget after the refresh, until the reset; None if unknown."""
         return None if self.remaining is None else max(0, self.remaining - self.cost)
 
     @property
@@ -94,53 +94,54 @@ def forecast_refresh(
     accounts: Sequence[AccountCostInputs],
     *,
     with_token: bool,
-    left: BudgetTotals | None = None,
+    budget: BudgetTotals | None = None,
     now: datetime | None = None,
     seconds_per_request: float | None = None,
 ) -> Forecast:
-    """Tell what a refresh is expected to cost: every page, and languages of what is new or was pushed to since."""
-    left = left or BudgetTotals()
-    languages = ceil(round(sum(known.languages for known in accounts), 6))
-    pages = [known.pages for known in accounts]
+    """Estimate the cost of a refresh: all pages of repositories, and languages of new or pushed ones."""
+    budget = budget or BudgetTotals()
+    languages = ceil(round(sum(account.languages_to_fetch for account in accounts), 6))
+    pages = [account.page_count for account in accounts]
     if with_token:
-        # An account's pages come one after the other, those of many accounts together: a point for each query.
-        rounds = (sum(one > turn for one in pages) for turn in range(max(pages, default=0)))
-        points = sum(ceil(asked / ACCOUNTS_PER_QUERY) for asked in rounds) + ceil(languages / PAGE_SIZE)
-        requests = points + sum(known.is_organization for known in accounts)
-        unchanged = sum(_unchanged_probability(known, 1) for known in accounts if known.is_organization)
+        # Pages of one account are fetched in sequence, those of many accounts in one query: one point per query.
+        rounds = (sum(count > page for count in pages) for page in range(max(pages, default=0)))
+        points = sum(ceil(count / ACCOUNTS_PER_QUERY) for count in rounds) + ceil(languages / PAGE_SIZE)
+        requests = points + sum(account.is_organization for account in accounts)
+        unchanged = sum(_unchanged_probability(account, 1) for account in accounts if account.is_organization)
     else:
         points = 0
         requests = len(accounts) + sum(pages) + languages
-        # The account itself and each page of its repositories.
+        # The account and each page of its repositories.
         unchanged = sum(
-            _unchanged_probability(known, 1) + known.pages * _unchanged_probability(known, known.pages)
-            for known in accounts
+            _unchanged_probability(account, 1)
+            + account.page_count * _unchanged_probability(account, account.page_count)
+            for account in accounts
         )
     seconds = requests * (seconds_per_request or DEFAULT_SECONDS_PER_REQUEST[with_token])
     return Forecast(
         accounts=len(accounts),
-        unknown=sum(known.repositories is None for known in accounts),
+        unknown=sum(account.repositories is None for account in accounts),
         requests=requests,
         points=points,
         languages=languages,
         not_modified=int(unchanged),
-        minutes=round((seconds + _seconds_until_affordable(points or requests, left, now)) / 60, 2),
-        remaining=left.remaining,
-        resets_at=left.resets_at,
+        minutes=round((seconds + _seconds_until_affordable(points or requests, budget, now)) / 60, 2),
+        remaining=budget.remaining,
+        resets_at=budget.resets_at,
     )
 
 
-def _unchanged_probability(known: AccountCostInputs, parts: int) -> float:
-    """How likely one of so many parts of an account is as it was at the last look."""
-    return 0.0 if known.changes is None else math.exp(-known.changes / parts)
+def _unchanged_probability(account: AccountCostInputs, parts: int) -> float:
+    """Return the probability that one of *parts* equal parts of an account has not changed since the last refresh."""
+    return 0.0 if account.expected_changes is None else math.exp(-account.expected_changes / parts)
 
 
-def _seconds_until_affordable(cost: int, left: BudgetTotals, now: datetime | None) -> float:
-    """Seconds until the last of the budgets that this takes is there."""
-    if now is None or left.remaining is None or left.resets_at is None or cost <= left.remaining:
+def _seconds_until_affordable(cost: int, budget: BudgetTotals, now: datetime | None) -> float:
+    """Return seconds until as many resets have passed as *cost* needs."""
+    if now is None or budget.remaining is None or budget.resets_at is None or cost <= budget.remaining:
         return 0.0
-    further = ceil((cost - left.remaining) / max(left.limit or left.remaining, 1)) - 1
-    return max(0.0, (left.resets_at + further * HOUR - now).total_seconds())
+    further = ceil((cost - budget.remaining) / max(budget.limit or budget.remaining, 1)) - 1
+    return max(0.0, (budget.resets_at + further * HOUR - now).total_seconds())
 
 
 @overload

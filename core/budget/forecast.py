@@ -1,4 +1,4 @@
-"""What a forecast goes by, read from what is held: for the command line and for pages. Callers own the connection."""
+"""Load the inputs of the cost model from Postgres and the rate budget. Callers own the connection."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from core.budget import cost_model
 from core.budget.shared_state import RateBudgetBucket
 
-# Pushes as many as in a stretch of the same length before, but not of a shorter one than this.
+# Expected pushes are those in the period of the same length before the last refresh, at least this long.
 MIN_PUSH_WINDOW = timedelta(days=1)
 LATEST_RUNS = 20
 
@@ -16,7 +16,7 @@ LATEST_RUNS = 20
 def load_cost_inputs(
     connection: Connection, account_ids: Sequence[int], now: datetime
 ) -> list[cost_model.AccountCostInputs]:
-    """Read what is known of accounts (our ids) before they are asked for."""
+    """Return the cost inputs of accounts (our ids), in any order."""
     rows = connection.execute(
         text("""
             SELECT login, kind, checked_at, count(repository.id) AS repositories,
@@ -38,16 +38,18 @@ def load_cost_inputs(
             login=row.login,
             is_organization=row.kind == "organization",
             repositories=row.repositories if row.checked_at else None,
-            languages_known=row.languages_known,
-            pushed=row.pushed * max(row.days, 0) / row.stretch if row.checked_at else 0.0,
-            changes=None if row.change_rate is None or not row.checked_at else row.change_rate * max(row.days, 0),
+            repositories_with_languages=row.languages_known,
+            expected_pushes=row.pushed * max(row.days, 0) / row.stretch if row.checked_at else 0.0,
+            expected_changes=None
+            if row.change_rate is None or not row.checked_at
+            else row.change_rate * max(row.days, 0),
         )
         for row in rows
     ]
 
 
 def seconds_per_request(connection: Connection) -> float | None:
-    """How long a request took lately, requests at once taken into account; None before there were any."""
+    """Return the mean duration of a request in the latest runs, concurrency included; None before any run."""
     found: float | None = connection.scalar(
         text("""
             SELECT sum(extract(epoch FROM finished_at - started_at))::float / sum(requests)
@@ -60,12 +62,12 @@ def seconds_per_request(connection: Connection) -> float | None:
 
 
 def budget_totals(buckets: Iterable[RateBudgetBucket], *, with_token: bool, now: datetime) -> cost_model.BudgetTotals:
-    """Add up what is left in the buckets that a refresh is paid from."""
-    paying = [bucket for bucket in buckets if bucket.resource == ("graphql" if with_token else "core")]
-    if not paying:
+    """Add up the rate limits that a refresh uses: GraphQL with a token, else REST."""
+    used = [bucket for bucket in buckets if bucket.resource == ("graphql" if with_token else "core")]
+    if not used:
         return cost_model.BudgetTotals()
     return cost_model.BudgetTotals(
-        remaining=sum(bucket.left(now) for bucket in paying),
-        limit=sum(bucket.limit for bucket in paying),
-        resets_at=min((bucket.resets_at for bucket in paying if bucket.resets_at > now), default=None),
+        remaining=sum(bucket.remaining_at(now) for bucket in used),
+        limit=sum(bucket.limit for bucket in used),
+        resets_at=min((bucket.resets_at for bucket in used if bucket.resets_at > now), default=None),
     )

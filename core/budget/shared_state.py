@@ -44,7 +44,7 @@ class RateBudgetBucket:
     remaining: int
     resets_at: datetime
 
-    def left(self, now: datetime) -> int:
+    def remaining_at(self, now: datetime) -> int:
         return self.limit if self.resets_at <= now else self.remaining
 
 

@@ -1,1 +1,1 @@
-"""Which accounts are tracked, the commands that change it, and the logins and URLs people paste."""
+"""Tracked accounts: reading and changing them, tracking requests, parsing of logins and URLs, cadences."""

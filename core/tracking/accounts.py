@@ -1,4 +1,4 @@
-"""What is wanted refreshed: put accounts on the list, take them off it. Callers own the transaction."""
+"""The table of tracked accounts: track, change, untrack, find by login. Callers own the transaction."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 
 def track(connection: Connection, login: str, added_by: str | None) -> bool:
-    """Track the account that bears *login*; False when it already is. A login nobody has seen gets a row by name."""
+    """Track the account with this login; False when it is tracked already. An unknown login gets a row without an id."""
     return bool(
         connection.execute(
             text(
@@ -21,7 +21,7 @@ def track(connection: Connection, login: str, added_by: str | None) -> bool:
 
 
 def get_or_create_account_id(connection: Connection, login: str) -> int:
-    """Our id of the account that bears *login*; a login nobody has seen gets a row by name."""
+    """Return our id of the account with this login; insert a row for an unknown login."""
     account_id = find_account_id(connection, login)
     if account_id is None:
         account_id = connection.execute(
@@ -34,10 +34,10 @@ def get_or_create_account_id(connection: Connection, login: str) -> int:
     return account_id
 
 
-def update_tracking(connection: Connection, login: str, wish: Mapping[str, Any], now: datetime) -> bool:
-    """Change how *login* is tracked; False when it is not. *wish*: every, priority, paused, note; the rest stays.
+def update_tracking(connection: Connection, login: str, changes: Mapping[str, Any], now: datetime) -> bool:
+    """Change how *login* is tracked; False when it is not. *changes* may have every, priority, paused, note; the rest stays.
 
-    Who is to be looked at more often is not kept waiting for what was planned before.
+    A shorter cadence takes effect immediately: the account becomes due no later than one cadence from *now*.
     """
     row = connection.execute(
         text("SELECT cadence AS every, priority, paused, note FROM tracked_account WHERE account_id = :id FOR UPDATE"),
@@ -51,13 +51,13 @@ def update_tracking(connection: Connection, login: str, wish: Mapping[str, Any],
             " due_at = least(due_at, CAST(:now AS timestamptz) + coalesce(CAST(:every AS interval), due_at - :now))"
             " WHERE account_id = :id"
         ),
-        {**row._mapping, **wish, "id": find_account_id(connection, login), "now": now},
+        {**row._mapping, **changes, "id": find_account_id(connection, login), "now": now},
     )
     return True
 
 
 def untrack(connection: Connection, login: str) -> bool:
-    """Stop refreshing *login*; its history stays. False when it was not tracked."""
+    """Stop refreshing *login* and keep its history; False when it was not tracked."""
     return bool(
         connection.execute(
             text("DELETE FROM tracked_account WHERE account_id = :id"), {"id": find_account_id(connection, login)}
@@ -66,7 +66,7 @@ def untrack(connection: Connection, login: str) -> bool:
 
 
 def find_account_id(connection: Connection, login: str) -> int | None:
-    """Our id of the account that bears *login* now; of several that bore it, the one seen last."""
+    """Return our id of the account with this login, or of the last one that had it; None if unknown."""
     found: int | None = connection.scalar(
         text(
             "SELECT id FROM account WHERE lower(login) = lower(:login)"
@@ -78,7 +78,7 @@ def find_account_id(connection: Connection, login: str) -> int | None:
 
 
 def is_first_start(connection: Connection) -> bool:
-    """Whether nothing was ever tracked or refreshed here: the first start."""
+    """Return whether no account was ever tracked or refreshed in this database."""
     return not connection.scalar(
         text("SELECT EXISTS (SELECT FROM tracked_account) OR EXISTS (SELECT FROM ingest_run WHERE trigger <> 'import')")
     )

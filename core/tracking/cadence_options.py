@@ -1,4 +1,4 @@
-"""The cadences that people choose from, by name. None leaves it to the planner."""
+"""Cadences that people can choose, by label; None lets the planner decide."""
 
 import re
 from datetime import timedelta
@@ -13,17 +13,17 @@ CADENCES: dict[str, timedelta | None] = {
 CUSTOM_CADENCE_PATTERN = re.compile(r"Every ([\d.]+) hours")
 
 
-def cadence_label(every_hours: float | None) -> str:
-    """What a pinned cadence is called; one that is not on the list is told in hours."""
-    if every_hours is None:
+def cadence_label(hours: float | None) -> str:
+    """Return the label of a cadence; one that is not in the list is given in hours."""
+    if hours is None:
         return "Planned"
-    for name, every in CADENCES.items():
-        if every is not None and abs(every.total_seconds() / 3600 - every_hours) < 1 / 60:
-            return name
-    return f"Every {every_hours:g} hours"
+    for label, cadence in CADENCES.items():
+        if cadence is not None and abs(cadence.total_seconds() / 3600 - hours) < 1 / 60:
+            return label
+    return f"Every {hours:g} hours"
 
 
-def parse_cadence_label(name: str) -> timedelta | None:
-    """The cadence of a name that `named` gave."""
-    other = CUSTOM_CADENCE_PATTERN.fullmatch(name)
-    return timedelta(hours=float(other[1])) if other and name not in CADENCES else CADENCES[name]
+def parse_cadence_label(label: str) -> timedelta | None:
+    """Return the cadence of a label that `cadence_label` returned."""
+    custom = CUSTOM_CADENCE_PATTERN.fullmatch(label)
+    return timedelta(hours=float(custom[1])) if custom and label not in CADENCES else CADENCES[label]

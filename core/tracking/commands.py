@@ -1,6 +1,6 @@
-"""What people ask of the ingestor: to track accounts, at once or when an admin says so, to look at them now, to stop.
+"""Commands of analysts and admins: request tracking, decide requests, change or stop tracking, refresh, cancel.
 
-Each is written into the audit trail. Callers own the transaction.
+Each is recorded in the audit trail. Callers own the transaction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,14 +23,14 @@ MAX_NOTE_LENGTH = 500
 
 @dataclass(frozen=True)
 class TrackingResult:
-    """What became of asking for some logins."""
+    """Result of a tracking request, by login."""
 
     tracked: tuple[str, ...] = ()
     already_tracked: tuple[str, ...] = ()
     awaiting_approval: tuple[str, ...] = ()
-    """An admin has to decide first."""
+    """An admin must approve these first."""
     ingestion_id: int | None = None
-    """What brings in those that are new, where there are any."""
+    """The ingestion that refreshes newly tracked accounts, if any."""
 
 
 def request_tracking(
@@ -41,14 +41,14 @@ def request_tracking(
     origin: Origin,
     note: str | None = None,
 ) -> TrackingResult:
-    """Track accounts for *identity* and let them be looked at soon, or keep the wish for an admin to decide.
+    """Track accounts and refresh them soon, or store requests for an admin's approval (TRACK_APPROVAL).
 
-    *logins* are what `core.tracking.login.parse_login` returns; limits are the caller's business.
+    *logins* must come from `core.tracking.login.parse_login`; the caller checks rate limits.
     """
-    known = {login: accounts.find_account_id(connection, login) for login in logins}
-    held = _tracked_ids(connection, [id_ for id_ in known.values() if id_ is not None])
-    already = tuple(login for login, id_ in known.items() if id_ in held)
-    new = [login for login in known if login not in already]
+    ids = {login: accounts.find_account_id(connection, login) for login in logins}
+    tracked = _tracked_ids(connection, [id_ for id_ in ids.values() if id_ is not None])
+    already = tuple(login for login, id_ in ids.items() if id_ in tracked)
+    new = [login for login in ids if login not in already]
     if settings().track_approval and not identity.is_admin:
         for login in new:
             _store_request(connection, identity, login, now, note)
@@ -57,19 +57,19 @@ def request_tracking(
 
 
 def decide_requests(
-    connection: Connection, admin: Identity, wish_ids: Sequence[int], now: datetime, origin: Origin, *, approved: bool
+    connection: Connection, admin: Identity, request_ids: Sequence[int], now: datetime, origin: Origin, *, approved: bool
 ) -> TrackingResult:
-    """Grant or decline wishes. Raises Forbidden, and NotFound when others decided about all of them already."""
+    """Approve or decline tracking requests. Raises Forbidden, and NotFound when all of them were decided already."""
     require_role(admin, "admin")
     rows = connection.execute(
         text(
             "UPDATE tracking_request SET decided_at = :now, decided_by = :by, approved = :approved"
             " WHERE id = ANY(:ids) AND decided_at IS NULL RETURNING login, note"
         ),
-        {"ids": list(wish_ids), "now": now, "by": admin.username, "approved": approved},
+        {"ids": list(request_ids), "now": now, "by": admin.username, "approved": approved},
     ).all()
     if not rows:
-        raise NotFound("Somebody decided about this already")
+        raise NotFound("These requests were already decided")
     if not approved:
         for row in rows:
             _record_audit(connection, admin, "tracking_request_declined", row.login, origin)
@@ -78,19 +78,19 @@ def decide_requests(
 
 
 def update_tracking(
-    connection: Connection, admin: Identity, wanted: Mapping[str, Mapping[str, Any]], now: datetime, origin: Origin
+    connection: Connection, admin: Identity, changes: Mapping[str, Mapping[str, Any]], now: datetime, origin: Origin
 ) -> int:
-    """Change how accounts are tracked: login -> what `accounts.adjust` takes; return how many changed."""
+    """Change how accounts are tracked: login -> the changes for `accounts.update_tracking`; return how many accounts changed."""
     require_role(admin, "admin")
-    changed = [login for login, wish in wanted.items() if accounts.update_tracking(connection, login, wish, now)]
-    for login in changed:
-        told = {name: str(value) for name, value in wanted[login].items()}
-        _record_audit(connection, admin, "tracking_changed", login, origin, **told)
-    return len(changed)
+    updated = [login for login, values in changes.items() if accounts.update_tracking(connection, login, values, now)]
+    for login in updated:
+        details = {name: str(value) for name, value in changes[login].items()}
+        _record_audit(connection, admin, "tracking_changed", login, origin, **details)
+    return len(updated)
 
 
 def stop_tracking(connection: Connection, admin: Identity, logins: Sequence[str], origin: Origin) -> int:
-    """Track accounts no longer; their history stays. Returns how many were tracked."""
+    """Stop tracking accounts and keep their history; return how many were tracked. Raises Forbidden."""
     require_role(admin, "admin")
     stopped = [login for login in logins if accounts.untrack(connection, login)]
     for login in stopped:
@@ -101,17 +101,17 @@ def stop_tracking(connection: Connection, admin: Identity, logins: Sequence[str]
 def start_refresh(
     connection: Connection, admin: Identity, account_ids: Sequence[int], now: datetime, origin: Origin
 ) -> ingestions.StartedIngestion | None:
-    """Let accounts be looked at before what the timetable wants; None where there are none."""
+    """Refresh accounts ahead of scheduled refreshes; None when *account_ids* is empty. Raises Forbidden."""
     require_role(admin, "admin")
-    asked = JobOrigin("person", admin.username, origin.request_id)
-    started = ingestions.start(connection, account_ids, asked, now)
+    job_origin = JobOrigin("person", admin.username, origin.request_id)
+    started = ingestions.start(connection, account_ids, job_origin, now)
     if started is not None and started.is_new:
         _record_audit(connection, admin, "ingestion_started", str(started.id), origin, accounts=started.accounts)
     return started
 
 
 def cancel_ingestion(connection: Connection, admin: Identity, ingestion_id: int, now: datetime, origin: Origin) -> bool:
-    """Take an ingestion back; False when it was over."""
+    """Cancel an ingestion; False when it has ended already. Raises Forbidden."""
     require_role(admin, "admin")
     cancelled = ingestions.cancel(connection, ingestion_id, admin.username, now, settings().refresh_every)
     if cancelled:
@@ -135,7 +135,7 @@ def _track_accounts(
     now: datetime,
     origin: Origin,
 ) -> TrackingResult:
-    """Track the logins that *notes* names, each with its note, as one ingestion."""
+    """Track the logins in *notes*, each with its note, and refresh them as one ingestion."""
     new = [login for login in notes if accounts.track(connection, login, identity.username)]
     for login in new:
         if note := notes[login]:
@@ -143,14 +143,14 @@ def _track_accounts(
         _record_audit(connection, identity, "account_tracked", login, origin)
     close_pending_requests(connection, identity, list(notes), now)
     ids = [id_ for login in new if (id_ := accounts.find_account_id(connection, login)) is not None]
-    asked = JobOrigin("person", identity.username, origin.request_id)
-    started = ingestions.start(connection, ids, asked, now) if ids else None
+    job_origin = JobOrigin("person", identity.username, origin.request_id)
+    started = ingestions.start(connection, ids, job_origin, now) if ids else None
     others = tuple(login for login in notes if login not in new)
     return TrackingResult(tuple(new), (*already, *others), ingestion_id=started.id if started else None)
 
 
 def close_pending_requests(connection: Connection, identity: Identity, logins: Sequence[str], now: datetime) -> None:
-    """Nobody has to decide any more about accounts that are tracked now."""
+    """Mark open requests for these logins as approved, because the accounts are tracked now."""
     connection.execute(
         text(
             "UPDATE tracking_request SET decided_at = :now, decided_by = :by, approved = true"
@@ -171,7 +171,7 @@ def _tracked_ids(connection: Connection, account_ids: Sequence[int]) -> set[int]
 def _store_request(connection: Connection, identity: Identity, login: str, now: datetime, note: str | None) -> None:
     connection.execute(
         text(
-            "INSERT INTO tracking_request (login, person_id, note, requested_at) VALUES (:login, :person, :note, :now)"
+            "INSERT INTO tracking_request (login, person_id, note, asked_at) VALUES (:login, :person, :note, :now)"
             " ON CONFLICT (lower(login)) WHERE decided_at IS NULL DO NOTHING"
         ),
         {"login": login, "person": identity.person_id, "note": note[:MAX_NOTE_LENGTH] if note else None, "now": now},

@@ -1,14 +1,14 @@
-"""Pure: what somebody typed, read as a login."""
+"""Parse logins and GitHub URLs that people type."""
 
 import re
 
 from core.errors import BadInput
 
-# Letters and digits with single hyphens between; managed users of an enterprise end in _shortcode.
+# Letters, digits and single hyphens between them; logins of Enterprise Managed Users end in _shortcode.
 LOGIN_PATTERN = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:_[A-Za-z0-9]+)?")
 MAX_LENGTH = 39
 GITHUB_URL_PATTERN = re.compile(r"(?:https?://)?(?:www\.)?github\.com(?:/(?P<path>[^?#]*))?(?:[?#].*)?", re.IGNORECASE)
-# First parts of github.com addresses that are pages, not accounts.
+# First path segments of github.com that are pages instead of accounts.
 RESERVED_PATHS = frozenset(
     {
         *("about", "account", "apps", "codespaces", "collections", "dashboard", "explore", "features", "issues"),
@@ -20,27 +20,27 @@ MAX_QUOTED_LENGTH = 60
 
 
 class BadLogin(BadInput):
-    """What somebody typed cannot be a login."""
+    """Text that cannot be a login."""
 
     code = "bad_login"
 
 
 def parse_login(text: str) -> str:
-    """Read `login`, `@login`, `https://github.com/login` or `github.com/login/repository` as a login.
+    """Return the login in `login`, `@login`, `https://github.com/login` or `github.com/login/repository`.
 
-    Raises BadLogin with a sentence that says why not.
+    Raises BadLogin with the reason.
     """
     given = text.strip()
-    address = GITHUB_URL_PATTERN.fullmatch(given)
-    login = _login_from_url(given, address["path"] or "") if address else given.removeprefix("@")
+    url = GITHUB_URL_PATTERN.fullmatch(given)
+    login = _login_from_url(given, url["path"] or "") if url else given.removeprefix("@")
     if not login:
         raise BadLogin("A login is missing; write it like octocat")
     if not LOGIN_PATTERN.fullmatch(login):
         raise BadLogin(
-            f"{_quote_shortened(given)} is no GitHub login: letters, digits and single hyphens, such as octocat"
+            f"{_quote_shortened(given)} is not a GitHub login: those have letters, digits and single hyphens, like octocat"
         )
     if len(login) > MAX_LENGTH:
-        raise BadLogin(f"{_quote_shortened(given)} is no GitHub login; those have at most {MAX_LENGTH} characters")
+        raise BadLogin(f"{_quote_shortened(given)} is not a GitHub login: those have at most {MAX_LENGTH} characters")
     return login
 
 

@@ -1,4 +1,4 @@
-"""Pure: a pasted list, or a file, read as logins, with what could not be read and why."""
+"""Parse a pasted list or an uploaded file of logins and URLs, and report invalid entries."""
 
 import csv
 import io
@@ -19,16 +19,16 @@ COMMENT_PREFIX = "#"
 
 @dataclass(frozen=True)
 class RejectedEntry:
-    """What could not be read: in which line (from 1), what, and why in a sentence."""
+    """An invalid entry: its line (from 1), its text and the reason as a sentence."""
 
     line: int
-    given: str
+    text: str
     reason: str
 
 
 @dataclass(frozen=True)
 class ParsedAccounts:
-    """*logins* in the order given, each once; *repeated* are those that were there before, in any spelling."""
+    """*logins* are unique and in the given order; *duplicates* are repetitions, ignoring case."""
 
     logins: tuple[str, ...] = ()
     duplicates: tuple[str, ...] = ()
@@ -36,12 +36,12 @@ class ParsedAccounts:
 
 
 def parse_accounts(text: str) -> ParsedAccounts:
-    """Read logins and addresses, one a line or several with commas between, or a table with a column called `login`.
+    """Parse logins and URLs: one per line, separated by commas, or a CSV table with a column called `login`.
 
-    A line that begins with `#` is a comment. Raises BadInput for what is too long to be a list of accounts.
+    Lines that begin with `#` are comments. Raises BadInput when the text is too long or an unreadable table.
     """
     if len(text) > MAX_LENGTH:
-        raise BadInput(f"This is too long for a list of accounts; take at most {MAX_LENGTH:,} characters")
+        raise BadInput(f"This list is too long: the maximum is {MAX_LENGTH:,} characters")
     lines = text.lstrip("\N{ZERO WIDTH NO-BREAK SPACE}").splitlines()
     entries = _login_column(lines) or [
         (number, word) for number, line in enumerate(lines, 1) if not _is_comment(line) for word in _split_entries(line)
@@ -50,21 +50,21 @@ def parse_accounts(text: str) -> ParsedAccounts:
 
 
 def _login_column(lines: list[str]) -> list[tuple[int, str]] | None:
-    """The entries of the column that holds logins; None where the first line names none, or is the only column."""
+    """Return line numbers and entries of the column of logins; None when the first line is not a heading with one."""
     first = next((number for number, line in enumerate(lines) if line.strip() and not _is_comment(line)), None)
     if first is None:
         return None
-    delimiter = next((one for one in (";", "\t", ",") if one in lines[first]), ",")
+    delimiter = next((sign for sign in (";", "\t", ",") if sign in lines[first]), ",")
     headings = [name.strip().lower() for name in next(csv.reader([lines[first]], delimiter=delimiter))]
-    at = next((place for place, name in enumerate(headings) if name in LOGIN_HEADINGS), None)
-    if at is None:
+    column = next((index for index, name in enumerate(headings) if name in LOGIN_HEADINGS), None)
+    if column is None:
         return None
     reader = csv.reader(io.StringIO("\n".join(lines[first + 1 :])), delimiter=delimiter, strict=False)
     try:
         rows = [(first + 1 + reader.line_num, row) for row in reader]
     except csv.Error:
-        raise BadInput("This table cannot be read; save it as CSV with one account a line") from None
-    return [(number, row[at].strip()) for number, row in rows if len(row) > at and row[at].strip()]
+        raise BadInput("This table cannot be parsed; save it as CSV with one account per line") from None
+    return [(number, row[column].strip()) for number, row in rows if len(row) > column and row[column].strip()]
 
 
 def _is_comment(line: str) -> bool:
@@ -77,7 +77,7 @@ def _split_entries(line: str) -> list[str]:
 
 def _parse_entries(entries: list[tuple[int, str]]) -> ParsedAccounts:
     logins: dict[str, str] = {}
-    repeated: list[str] = []
+    duplicates: list[str] = []
     rejected: list[RejectedEntry] = []
     for line, given in entries:
         try:
@@ -86,7 +86,7 @@ def _parse_entries(entries: list[tuple[int, str]]) -> ParsedAccounts:
             rejected.append(RejectedEntry(line, given[:60], str(error)))
             continue
         if login.lower() in logins:
-            repeated.append(login)
+            duplicates.append(login)
         else:
             logins[login.lower()] = login
-    return ParsedAccounts(tuple(logins.values()), tuple(repeated), tuple(rejected[:MAX_REJECTED]))
+    return ParsedAccounts(tuple(logins.values()), tuple(duplicates), tuple(rejected[:MAX_REJECTED]))

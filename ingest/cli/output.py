@@ -83,7 +83,7 @@ def print_forecast(forecast: Forecast, *, with_token: bool) -> None:
     if forecast.remaining is not None:
         until = f" until {forecast.resets_at:%H:%M} UTC" if forecast.resets_at else ""
         verdict = (
-            f"{forecast.left:,} will be left."
+            f"{forecast.remaining_after:,} will be left."
             if forecast.is_affordable
             else "That is not enough: some accounts will wait for the next hour."
         )
@@ -95,7 +95,7 @@ def forecast_as_json(forecast: Forecast) -> str:
         vars(forecast)
         | {
             "not_modified_share": round(forecast.not_modified_share, 3),
-            "left": forecast.left,
+            "left": forecast.remaining_after,
             "fits": forecast.is_affordable,
         }
     )

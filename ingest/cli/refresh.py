@@ -104,7 +104,7 @@ def _print_forecast(client: GitHub, account_ids: list[int], logins: list[str], *
     inputs += [cost_model.AccountCostInputs(login) for login in map(parse_login, logins) if login.lower() not in stored]
     buckets = [shared_state.RateBudgetBucket(**vars(one)) for one in client.rate_budgets()]
     left = budget_forecast.budget_totals(buckets, with_token=with_token, now=now)
-    cost = cost_model.forecast_refresh(inputs, with_token=with_token, left=left, now=now, seconds_per_request=seconds)
+    cost = cost_model.forecast_refresh(inputs, with_token=with_token, budget=left, now=now, seconds_per_request=seconds)
     if as_json:
         print(output.forecast_as_json(cost))  # noqa: T201
     else:

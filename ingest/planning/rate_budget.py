@@ -85,7 +85,7 @@ class RateBudget:
         state = self._load_state(now)
         resource = "graphql" if self.with_token else "core"
         owners = {self._pool.owner(credential) for credential in self._pool.credentials}
-        left = {one.owner: one.left(now) for one in state.buckets if one.resource == resource}
+        left = {one.owner: one.remaining_at(now) for one in state.buckets if one.resource == resource}
         self._limits |= {one.owner: one.limit for one in state.buckets if one.resource == resource}
         limits = {owner: self._limits.get(owner, DEFAULT_LIMITS[resource]) for owner in owners}
         budgets = {owner: AvailableBudget(limit, left.get(owner, limit)) for owner, limit in limits.items()}

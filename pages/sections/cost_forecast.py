@@ -21,7 +21,7 @@ def forecast_text(
     budget, _ = github_budget.load_budget(now)
     remaining = forecast.budget_totals(budget.buckets if budget else (), with_token=with_token, now=now)
     estimate = cost_model.forecast_refresh(
-        accounts, with_token=with_token, left=remaining, now=now, seconds_per_request=seconds_per_request
+        accounts, with_token=with_token, budget=remaining, now=now, seconds_per_request=seconds_per_request
     )
     requests = quantity(estimate.requests, "request")
     cost = f"**{quantity(estimate.points, 'point')}** and {requests}" if with_token else f"**{requests}**"
@@ -31,7 +31,7 @@ def forecast_text(
     if estimate.remaining is not None:
         until = f" until {estimate.resets_at:%H:%M} UTC" if estimate.resets_at else ""
         parts.append(
-            f"leaves {number(estimate.left)} of {number(estimate.remaining)}{until}"
+            f"leaves {number(estimate.remaining_after)} of {number(estimate.remaining)}{until}"
             if estimate.is_affordable
             else f":orange[more than the remaining {number(estimate.remaining)}{until}: the rest waits for the reset]"
         )

@@ -97,7 +97,7 @@ def _draw_gauges(budget: RateBudgetSummary, now: datetime) -> None:
 
 
 def _draw_gauge(bucket: RateBudgetBucket, now: datetime) -> None:
-    left = bucket.left(now)
+    left = bucket.remaining_at(now)
     unit = "points" if bucket.resource == "graphql" else "requests"
     st.markdown(f"**{RESOURCE_LABELS.get(bucket.resource, bucket.resource)}** of {escape_markdown(bucket.owner)}")
     st.progress(left / max(1, bucket.limit), text=f"{number(left)} of {number(bucket.limit)} {unit} left")
@@ -116,7 +116,7 @@ def _draw_table(budget: RateBudgetSummary, now: datetime) -> None:
 
 
 def _table_row(bucket: RateBudgetBucket, now: datetime) -> dict[str, Any]:
-    left, minutes = bucket.left(now), round((bucket.resets_at - now).total_seconds() / 60)
+    left, minutes = bucket.remaining_at(now), round((bucket.resets_at - now).total_seconds() / 60)
     return {
         "owner": bucket.owner,
         "resource": RESOURCE_LABELS.get(bucket.resource, bucket.resource),

@@ -328,7 +328,7 @@ def test_a_tracking_request_is_decided_once(admin, database):
     (request_id,) = database.scalars(select(schema.tracking_request.c.id))
     script = f"from pages.sections import pending_requests\npending_requests.decide_requests([{request_id}], False)"
     AppTest.from_string(script, default_timeout=60).run()
-    assert "Somebody decided about this already" in page_text(AppTest.from_string(script, default_timeout=60).run())
+    assert "These requests were already decided" in page_text(AppTest.from_string(script, default_timeout=60).run())
 
 
 def test_a_lookup_is_limited_in_size(database, redis):

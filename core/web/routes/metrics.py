@@ -81,7 +81,7 @@ def redis_metrics() -> list[Metric]:
     )
     for bucket in seen.buckets:
         named = (sha256(bucket.owner.encode()).hexdigest()[:8], bucket.resource)
-        remaining.add_metric(named, bucket.left(now))
+        remaining.add_metric(named, bucket.remaining_at(now))
         limit.add_metric(named, bucket.limit)
     pause = max(0.0, (seen.paused_until - now).total_seconds()) if seen.paused_until else 0.0
     return [

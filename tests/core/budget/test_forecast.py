@@ -41,28 +41,28 @@ def account(database):
 def test_as_many_pushes_are_expected_as_in_the_days_before(database, account):
     """Two repositories were pushed to in the two days before the last look, which was two days ago."""
     (known,) = forecast.load_cost_inputs(database, [account], NOW)
-    assert (known.repositories, known.languages_known, known.pushed) == (4, 3, 2)
+    assert (known.repositories, known.repositories_with_languages, known.expected_pushes) == (4, 3, 2)
     assert known.is_organization
-    assert known.languages == 1 + 2
+    assert known.languages_to_fetch == 1 + 2
 
 
 def test_soon_after_a_look_hardly_any_push_is_expected(database, account):
     database.execute(text("UPDATE account SET checked_at = :at"), {"at": NOW - timedelta(hours=1)})
     database.execute(text("UPDATE repository SET pushed_at = :at WHERE name = 'often'"), {"at": NOW - DAY / 2})
     (known,) = forecast.load_cost_inputs(database, [account], NOW)
-    assert known.pushed == pytest.approx(1 / 24)
+    assert known.expected_pushes == pytest.approx(1 / 24)
 
 
 def test_changes_are_expected_by_the_pace_of_a_tracked_account(database, account):
-    assert forecast.load_cost_inputs(database, [account], NOW)[0].changes is None
+    assert forecast.load_cost_inputs(database, [account], NOW)[0].expected_changes is None
     database.execute(text("INSERT INTO tracked_account (account_id, change_rate) VALUES (:id, 1.5)"), {"id": account})
-    assert forecast.load_cost_inputs(database, [account], NOW)[0].changes == 3
+    assert forecast.load_cost_inputs(database, [account], NOW)[0].expected_changes == 3
 
 
 def test_an_account_nobody_looked_at_is_unknown(database):
     account_id = database.execute(text("INSERT INTO account (login) VALUES ('new') RETURNING id")).scalar_one()
     (known,) = forecast.load_cost_inputs(database, [account_id], NOW)
-    assert (known.repositories, known.pushed, known.changes) == (None, 0, None)
+    assert (known.repositories, known.expected_pushes, known.expected_changes) == (None, 0, None)
 
 
 def test_latency_is_what_the_last_runs_saw(database):
@@ -92,7 +92,7 @@ def test_the_budgets_of_all_owners_add_up():
         RateBudgetBucket("ada", "core", 5000, 1, NOW + timedelta(minutes=9)),
         RateBudgetBucket("eve", "graphql", 5000, 7, NOW - timedelta(minutes=1)),
     ]
-    left = forecast.budget_totals(buckets, with_token=True, now=NOW)
-    assert (left.remaining, left.limit) == (100 + 4000 + 5000, 15_000)
-    assert left.resets_at == NOW + timedelta(minutes=5)
+    totals = forecast.budget_totals(buckets, with_token=True, now=NOW)
+    assert (totals.remaining, totals.limit) == (100 + 4000 + 5000, 15_000)
+    assert totals.resets_at == NOW + timedelta(minutes=5)
     assert forecast.budget_totals([], with_token=True, now=NOW).remaining is None

@@ -22,7 +22,7 @@ def test_what_the_ingestor_writes_is_read_back(redis):
     (bucket,) = summary.buckets
     assert (bucket.owner, bucket.resource, bucket.limit, bucket.remaining) == ("octo", "graphql", 5000, 4321)
     assert timedelta(minutes=29) < bucket.resets_at - datetime.now(UTC) <= timedelta(minutes=30, seconds=1)
-    assert bucket.left(NOW + timedelta(hours=1)) == 5000
+    assert bucket.remaining_at(NOW + timedelta(hours=1)) == 5000
     assert summary.paused_until is None
 
 

@@ -1,5 +1,3 @@
-"""What was asked for at once is one ingestion: asked twice it is still one, and it can be cancelled."""
-
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -28,9 +26,9 @@ def accounts(committing_database):
 
 @pytest.fixture
 def start(committing_database):
-    def started(ids, asked=JOB_ORIGIN):
+    def started(ids, origin=JOB_ORIGIN):
         with committing_database.begin() as connection:
-            return ingestions.start(connection, ids, asked, NOW)
+            return ingestions.start(connection, ids, origin, NOW)
 
     return started
 
@@ -40,18 +38,18 @@ def rows(engine, sql):
         return [tuple(row) for row in connection.execute(text(sql))]
 
 
-def test_an_ingestion_is_one_however_many_jobs_share_it(committing_database, accounts, start):
+def test_one_ingestion_covers_all_its_jobs(committing_database, accounts, start):
     started = start(accounts)
     assert (started.accounts, started.queued_already, started.is_new) == (120, 0, True)
     assert rows(committing_database, "SELECT accounts, trigger, requested_by FROM ingestion") == [
         (120, "person", "ada")
     ]
     assert rows(committing_database, "SELECT accounts FROM ingestion_job ORDER BY job_id") == [(50,), (50,), (20,)]
-    told = rows(committing_database, "SELECT DISTINCT (args ->> 'ingestion_id')::bigint FROM procrastinate_jobs")
-    assert told == [(started.id,)]
+    ids = rows(committing_database, "SELECT DISTINCT (args ->> 'ingestion_id')::bigint FROM procrastinate_jobs")
+    assert ids == [(started.id,)]
 
 
-def test_started_twice_it_is_still_one(committing_database, accounts, start):
+def test_a_repeated_start_returns_the_same_ingestion(committing_database, accounts, start):
     first = start(accounts)
     second = start(accounts)
     assert second.id == first.id
@@ -60,7 +58,7 @@ def test_started_twice_it_is_still_one(committing_database, accounts, start):
     assert rows(committing_database, "SELECT count(*) FROM procrastinate_jobs") == [(3,)]
 
 
-def test_who_asks_for_what_the_timetable_queued_moves_it_to_the_front(committing_database, accounts, start):
+def test_requesting_a_scheduled_account_raises_its_priority(committing_database, accounts, start):
     with committing_database.begin() as connection:
         jobs.defer_refresh(connection, accounts[:50], jobs.JobOrigin("schedule"), NOW)
     started = start(accounts[:3])
@@ -68,19 +66,19 @@ def test_who_asks_for_what_the_timetable_queued_moves_it_to_the_front(committing
     assert rows(committing_database, "SELECT priority FROM procrastinate_jobs") == [(jobs.PRIORITY_PERSON,)]
 
 
-def test_what_is_not_queued_yet_is_started_beside_what_is(accounts, start):
+def test_only_accounts_that_are_not_queued_start_a_new_ingestion(accounts, start):
     first = start(accounts[:10])
     second = start(accounts[:12])
     assert second.id != first.id
     assert (second.accounts, second.queued_already) == (2, 10)
 
 
-def test_nothing_starts_for_nobody(committing_database, start):
+def test_no_accounts_start_no_ingestion(committing_database, start):
     assert start([]) is None
     assert rows(committing_database, "SELECT count(*) FROM ingestion") == [(0,)]
 
 
-def test_cancelled_before_anybody_began_it_leaves_nothing_queued_and_nothing_due_at_once(
+def test_cancelling_a_queued_ingestion_clears_the_queue_and_postpones_its_accounts(
     committing_database, accounts, start
 ):
     started = start(accounts)
@@ -92,7 +90,7 @@ def test_cancelled_before_anybody_began_it_leaves_nothing_queued_and_nothing_due
     assert rows(committing_database, "SELECT cancelled_by FROM ingestion") == [("grace",)]
 
 
-def test_cancelled_at_work_its_job_is_asked_to_stop(committing_database, accounts, start):
+def test_cancelling_a_running_job_requests_it_to_stop(committing_database, accounts, start):
     started = start(accounts[:2])
     with committing_database.begin() as connection:
         connection.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
@@ -102,7 +100,7 @@ def test_cancelled_at_work_its_job_is_asked_to_stop(committing_database, account
     ]
 
 
-def test_what_is_over_cannot_be_cancelled(committing_database, accounts, start):
+def test_an_ended_ingestion_cannot_be_cancelled(committing_database, accounts, start):
     started = start(accounts[:2])
     with committing_database.begin() as connection:
         connection.execute(text("DELETE FROM procrastinate_jobs"))

@@ -1,5 +1,3 @@
-"""Asking for an account tracks it at once, or waits for an admin where a setting says so."""
-
 from datetime import UTC, datetime
 
 import pytest
@@ -46,7 +44,7 @@ def tracked_logins(connection):
     ).all()
 
 
-def test_who_may_is_served_at_once_and_it_is_written_down(database, people):
+def test_a_request_without_approval_tracks_at_once_and_is_audited(database, people):
     ada, _ = people
     outcome = tracking_commands.request_tracking(
         database, ada, ["octocat", "hubot"], NOW, ORIGIN, note="for the report"
@@ -61,7 +59,7 @@ def test_who_may_is_served_at_once_and_it_is_written_down(database, people):
     assert trail.all() == [("ada", "account_tracked", name, "192.0.2.1") for name in ("octocat", "hubot")]
 
 
-def test_what_is_tracked_already_is_said_and_starts_nothing(database, people):
+def test_an_account_that_is_already_tracked_starts_nothing(database, people):
     ada, _ = people
     tracking_commands.request_tracking(database, ada, ["octocat"], NOW, ORIGIN)
     again = tracking_commands.request_tracking(database, ada, ["OctoCat"], NOW, ORIGIN)
@@ -69,33 +67,33 @@ def test_what_is_tracked_already_is_said_and_starts_nothing(database, people):
     assert tracked_logins(database) == ["octocat"]
 
 
-def test_where_an_admin_decides_a_wish_waits_once(database, people, approval):
+def test_with_approval_a_request_is_stored_once(database, people, approval):
     ada, grace = people
     for _ in range(2):
         assert tracking_commands.request_tracking(database, ada, ["octocat"], NOW, ORIGIN).awaiting_approval == (
             "octocat",
         )
     assert tracked_logins(database) == []
-    (wish,) = pending_requests(database)
-    assert (wish.login, wish.username) == ("octocat", "ada")
-    granted = tracking_commands.decide_requests(database, grace, [wish.id], NOW, ORIGIN, approved=True)
-    assert granted.tracked == ("octocat",)
+    (request,) = pending_requests(database)
+    assert (request.login, request.username) == ("octocat", "ada")
+    result = tracking_commands.decide_requests(database, grace, [request.id], NOW, ORIGIN, approved=True)
+    assert result.tracked == ("octocat",)
     assert tracked_logins(database) == ["octocat"]
     assert pending_requests(database) == []
 
 
-def test_a_declined_wish_tracks_nothing_and_may_be_asked_again(database, people, approval):
+def test_a_declined_request_tracks_nothing_and_can_be_repeated(database, people, approval):
     ada, grace = people
     tracking_commands.request_tracking(database, ada, ["octocat"], NOW, ORIGIN)
-    (wish,) = pending_requests(database)
-    tracking_commands.decide_requests(database, grace, [wish.id], NOW, ORIGIN, approved=False)
+    (request,) = pending_requests(database)
+    tracking_commands.decide_requests(database, grace, [request.id], NOW, ORIGIN, approved=False)
     assert tracked_logins(database) == []
     with pytest.raises(NotFound):
-        tracking_commands.decide_requests(database, grace, [wish.id], NOW, ORIGIN, approved=True)
+        tracking_commands.decide_requests(database, grace, [request.id], NOW, ORIGIN, approved=True)
     assert tracking_commands.request_tracking(database, ada, ["octocat"], NOW, ORIGIN).awaiting_approval == ("octocat",)
 
 
-def test_an_admin_needs_nobody_and_settles_what_waited(database, people, approval):
+def test_an_admin_needs_no_approval_and_closes_pending_requests(database, people, approval):
     ada, grace = people
     tracking_commands.request_tracking(database, ada, ["octocat"], NOW, ORIGIN)
     assert tracking_commands.request_tracking(database, grace, ["octocat"], NOW, ORIGIN).tracked == ("octocat",)
@@ -109,12 +107,12 @@ def test_only_admins_decide(database, people, approval):
         tracking_commands.decide_requests(database, ada, [pending_requests(database)[0].id], NOW, ORIGIN, approved=True)
 
 
-def test_wishes_that_are_granted_together_are_one_ingestion(database, people, approval):
+def test_requests_approved_together_are_one_ingestion(database, people, approval):
     ada, grace = people
     tracking_commands.request_tracking(database, ada, ["octocat", "hubot"], NOW, ORIGIN, note="both")
-    granted = tracking_commands.decide_requests(
-        database, grace, [wish.id for wish in pending_requests(database)], NOW, ORIGIN, approved=True
+    result = tracking_commands.decide_requests(
+        database, grace, [request.id for request in pending_requests(database)], NOW, ORIGIN, approved=True
     )
-    assert set(granted.tracked) == {"octocat", "hubot"}
+    assert set(result.tracked) == {"octocat", "hubot"}
     assert database.scalars(text("SELECT accounts FROM ingestion")).all() == [2]
     assert database.scalars(text("SELECT note FROM tracked_account")).all() == ["both"] * 2

@@ -1,5 +1,3 @@
-"""What people type for a login."""
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +23,7 @@ from core.tracking.login import BadLogin, parse_login
         ("x" * 39, "x" * 39),
     ],
 )
-def test_a_login_is_found_in_what_people_paste(typed, login):
+def test_logins_and_urls_are_parsed(typed, login):
     assert parse_login(typed) == login
 
 
@@ -59,7 +57,7 @@ def test_a_login_is_found_in_what_people_paste(typed, login):
         "٣٤",
     ],
 )
-def test_anything_else_gets_a_sentence(typed):
+def test_anything_else_is_refused_with_a_sentence(typed):
     with pytest.raises(BadLogin) as refused:
         parse_login(typed)
     assert len(str(refused.value)) > 20
@@ -68,7 +66,7 @@ def test_anything_else_gets_a_sentence(typed):
 
 @given(st.text(max_size=200))
 def test_whatever_is_typed_is_a_login_or_refused(typed):
-    """Nothing that comes out needs quoting in an address or a query."""
+    """A parsed login needs no quoting in a URL or a query."""
     try:
         login = parse_login(typed)
     except BadLogin:

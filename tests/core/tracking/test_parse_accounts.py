@@ -42,7 +42,7 @@ def test_what_is_there_twice_is_asked_for_once_and_said():
 def test_what_is_no_login_is_said_with_its_line():
     read = parse_accounts.parse_accounts("octocat\nno_such-\n/etc/passwd")
     assert read.logins == ("octocat",)
-    assert [(one.line, one.given) for one in read.rejected] == [(2, "no_such-"), (3, "/etc/passwd")]
+    assert [(one.line, one.text) for one in read.rejected] == [(2, "no_such-"), (3, "/etc/passwd")]
     assert all("login" in one.reason for one in read.rejected)
 
 
