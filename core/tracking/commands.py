@@ -57,7 +57,13 @@ def request_tracking(
 
 
 def decide_requests(
-    connection: Connection, admin: Identity, request_ids: Sequence[int], now: datetime, origin: Origin, *, approved: bool
+    connection: Connection,
+    admin: Identity,
+    request_ids: Sequence[int],
+    now: datetime,
+    origin: Origin,
+    *,
+    approved: bool,
 ) -> TrackingResult:
     """Approve or decline tracking requests. Raises Forbidden, and NotFound when all of them were decided already."""
     require_role(admin, "admin")
@@ -171,7 +177,7 @@ def _tracked_ids(connection: Connection, account_ids: Sequence[int]) -> set[int]
 def _store_request(connection: Connection, identity: Identity, login: str, now: datetime, note: str | None) -> None:
     connection.execute(
         text(
-            "INSERT INTO tracking_request (login, person_id, note, asked_at) VALUES (:login, :person, :note, :now)"
+            "INSERT INTO tracking_request (login, person_id, note, requested_at) VALUES (:login, :person, :note, :now)"
             " ON CONFLICT (lower(login)) WHERE decided_at IS NULL DO NOTHING"
         ),
         {"login": login, "person": identity.person_id, "note": note[:MAX_NOTE_LENGTH] if note else None, "now": now},
