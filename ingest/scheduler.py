@@ -155,7 +155,9 @@ def _remaining_budgets(now: datetime) -> list[alerts.RemainingBudget]:
         state = shared_state.load_rate_budget(redis_client.redis(), settings().github_api_url, now)
     except RedisError:
         return []
-    return [alerts.RemainingBudget(f"{one.owner} {one.resource}", one.remaining_at(now), one.limit) for one in state.buckets]
+    return [
+        alerts.RemainingBudget(f"{one.owner} {one.resource}", one.remaining_at(now), one.limit) for one in state.buckets
+    ]
 
 
 def build_scheduler(scheduled: ScheduledJobs) -> BackgroundScheduler:
