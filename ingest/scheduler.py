@@ -246,7 +246,7 @@ def _shut_down(scheduler: BackgroundScheduler, statements: StatementCanceller) -
         log.info("cancelling scheduled job")
         statements.cancel()
         shutdown.join(SHUTDOWN_GRACE_SECONDS)
-    statements.forget()
+    statements.close()
 
 
 def _wall_clock_offset(scheduled: ScheduledJobs) -> float:

@@ -1,4 +1,4 @@
-"""Many rows at once: from Postgres straight into Arrow's columns, cached by data version like any other frame."""
+"""Read many rows from Postgres into Arrow columns by ADBC, cached per data version like other frames."""
 
 from functools import cache
 from textwrap import dedent
@@ -32,9 +32,9 @@ ARROW_TYPES = {
 
 
 def read_arrow(sql: str, **values: Any) -> DataFrame:
-    """Answer *sql* with *values* bound, as `read_frame` does, in a tenth of its time and memory when rows are many.
+    """Run *sql* with *values* bound, like `read_frame`, but with a tenth of its time and memory for many rows.
 
-    The columns are Arrow's own: they go into a table, a file or a chart without being copied.
+    The columns are Arrow-backed: tables, files and charts use them without a copy.
     """
     return cached_per_version(_query_arrow, sql, values)
 
@@ -42,7 +42,7 @@ def read_arrow(sql: str, **values: Any) -> DataFrame:
 def _query_arrow(sql: str, values: dict[str, Any]) -> DataFrame:
     with transaction() as connection:
         if connection.in_nested_transaction():
-            # Its rows are not committed: a connection of our own would not see them.
+            # Another connection would not see its uncommitted rows.
             frame = _query_by_psycopg(connection, sql, values)
         else:
             frame = _query_by_adbc(_libpq_conninfo(connection), sql, values)
@@ -50,19 +50,19 @@ def _query_arrow(sql: str, values: dict[str, Any]) -> DataFrame:
     return frame
 
 
-def _query_by_adbc(address: str, sql: str, values: dict[str, Any]) -> DataFrame:
+def _query_by_adbc(conninfo: str, sql: str, values: dict[str, Any]) -> DataFrame:
     statement, order = to_numbered_parameters(sql, values)
     try:
-        with dbapi.connect(address) as connection, connection.cursor() as cursor:
+        with dbapi.connect(conninfo) as connection, connection.cursor() as cursor:
             cursor.execute(statement, [values[name] for name in order])
             frame: DataFrame = cursor.fetch_arrow_table().to_pandas(types_mapper=pd.ArrowDtype)
             return frame
     except OperationalError as error:
-        raise ServerUnavailable("The database does not answer") from error
+        raise ServerUnavailable("The database is unavailable") from error
 
 
 def _query_by_psycopg(connection: Connection, sql: str, values: dict[str, Any]) -> DataFrame:
-    """The same columns of the same types, read row by row."""
+    """Return the same columns and types as `_query_by_adbc`, read row by row."""
     result = connection.execute(text(sql), values)
     described: Any = result.cursor.description
     kinds = {column.name: _arrow_type(column.type_code) for column in described}
@@ -78,19 +78,19 @@ def _arrow_type(oid: int) -> pa.DataType:
 
 
 def to_numbered_parameters(sql: str, values: dict[str, Any]) -> tuple[str, list[str]]:
-    """Rewrite `:name` as `$1`, as libpq wants it; also the order in which it wants the values."""
+    """Rewrite `:name` as `$1`, as libpq expects; returns the SQL and the names in the order of their numbers."""
     compiled = text(sql).bindparams(**values).compile(dialect=_dialect())
     return str(compiled), list(compiled.positiontup or ())
 
 
 @cache
 def _dialect() -> PGDialect_asyncpg:
-    # Only its way of writing parameters is used; asyncpg itself is not needed.
+    # Only its parameter style is used; asyncpg itself is not needed.
     return PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 
 def _libpq_conninfo(connection: Connection) -> str:
-    """Where *connection*'s server is, as libpq writes it."""
+    """Return the libpq connection string of *connection*'s server."""
     url: URL = connection.engine.url
-    given = {**url.query, **url.translate_connect_args(username="user", database="dbname")}
-    return make_conninfo("", **given, connect_timeout=5, options="-c timezone=UTC -c jit=off")
+    parameters = {**url.query, **url.translate_connect_args(username="user", database="dbname")}
+    return make_conninfo("", **parameters, connect_timeout=5, options="-c timezone=UTC -c jit=off")

@@ -1,4 +1,4 @@
-"""Ends what an engine's connections are doing, so that nobody has to wait for a long statement."""
+"""Cancel the running statements of an engine's connections, so that a shutdown need not wait for them."""
 
 from contextlib import suppress
 from typing import Any
@@ -10,7 +10,7 @@ CANCEL_SECONDS = 1.0
 
 
 class StatementCanceller:
-    """Knows the connections of *engine* that are in use, from when it is made."""
+    """Tracks the checked-out connections of *engine* from its creation until `close`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -18,15 +18,15 @@ class StatementCanceller:
         event.listen(engine, "checkout", self._on_checkout)
         event.listen(engine, "checkin", self._on_checkin)
 
-    def forget(self) -> None:
+    def close(self) -> None:
         event.remove(self._engine, "checkout", self._on_checkout)
         event.remove(self._engine, "checkin", self._on_checkin)
 
     def cancel(self) -> None:
-        """Cancel whatever is running; where nothing is, nothing happens."""
-        for one in list(self._checked_out):
+        """Cancel the running statement of each checked-out connection; idle connections are unaffected."""
+        for connection in list(self._checked_out):
             with suppress(psycopg.Error):
-                one.cancel_safe(timeout=CANCEL_SECONDS)
+                connection.cancel_safe(timeout=CANCEL_SECONDS)
 
     def _on_checkout(self, connection: Any, *_record: object) -> None:
         self._checked_out.add(connection)

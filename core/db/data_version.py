@@ -1,4 +1,4 @@
-"""The data version: one number in Postgres, raised after each run that changed what pages show."""
+"""The data version: a number in Postgres that increases after each run that changed data."""
 
 from sqlalchemy import Connection, text
 
@@ -6,13 +6,13 @@ from core.db.engine import transaction
 
 
 def data_version() -> int:
-    """The data version in Postgres now; 0 before anything was published."""
+    """Return the current data version; 0 before the first run."""
     with transaction() as connection:
         return connection.scalar(text("SELECT version FROM data_version")) or 0
 
 
 def publish_data_version(connection: Connection, run_id: int | None = None) -> int:
-    """Raise the data version in *connection*'s transaction; pages see it once that has committed."""
+    """Increment the data version in *connection*'s transaction and return it; pages see it after the commit."""
     version: int = connection.execute(
         text(
             "INSERT INTO data_version (version, run_id) VALUES (1, :run_id) ON CONFLICT (singleton) DO UPDATE"

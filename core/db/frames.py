@@ -1,15 +1,15 @@
-"""DataFrames of SQL answers, computed once per data version and cached."""
+"""Run SQL and return DataFrames, cached per data version."""
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextvars import ContextVar
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from cachetools import LRUCache
 from sqlalchemy import text
 
 from core.db.data_version import data_version
@@ -22,71 +22,76 @@ MAX_CACHE_BYTES = 256 * 1024 * 1024
 
 CacheKey = tuple[object, ...]
 Record = TypeVar("Record")
-ComputeFrame = Callable[[str, dict[str, Any]], "DataFrame"]
+QueryFrame = Callable[[str, dict[str, Any]], "DataFrame"]
+
+
+class CachedFrame(NamedTuple):
+    frame: DataFrame
+    size: int
 
 
 class FrameCache:
-    """Frames by question and data version, bounded in bytes; each computed once however many ask.
+    """A thread-safe LRU cache of frames, bounded in bytes, for one data version at a time.
 
-    Nothing of an old version is kept, and a failure is told to all who wait but never kept.
+    Concurrent callers of the same key share one computation. An error is raised in all of them and not cached.
     """
 
-    def __init__(self, limit: int = MAX_CACHE_BYTES) -> None:
-        self.limit = limit
-        self.held = 0
+    def __init__(self, max_bytes: int = MAX_CACHE_BYTES) -> None:
         self._lock = threading.Lock()
         self._version = -1
-        self._frames: OrderedDict[CacheKey, tuple[DataFrame, int]] = OrderedDict()
+        self._frames: LRUCache[CacheKey, CachedFrame] = LRUCache(max_bytes, getsizeof=lambda cached: cached.size)
         self._pending: dict[CacheKey, Future[DataFrame]] = {}
 
-    def get(self, version: int, key: CacheKey, compute: Any) -> DataFrame:
+    @property
+    def stored_bytes(self) -> int:
+        return int(self._frames.currsize)
+
+    def get(self, version: int, key: CacheKey, compute: Callable[[], DataFrame]) -> DataFrame:
+        """Return a shallow copy of the frame of *key* at *version*; calls *compute* unless it is cached.
+
+        A newer *version* than before clears the cache; frames of older versions are computed but not cached.
+        """
         with self._lock:
             if version > self._version:
-                self._clear_frames()
+                self._frames.clear()
                 self._version = version
-            if (found := self._frames.get(key)) and version == self._version:
-                self._frames.move_to_end(key)
-                return found[0].copy(deep=False)
-            coming = self._pending.get((version, *key))
-            mine = coming is None
-            if coming is None:
-                coming = self._pending[version, *key] = Future()
-        if not mine:
-            return coming.result().copy(deep=False)
-        return self._compute(version, key, compute, coming)
+            if version == self._version and (cached := self._frames.get(key)):
+                return cached.frame.copy(deep=False)
+            pending = self._pending.get((version, *key))
+            is_first = pending is None
+            if pending is None:
+                pending = self._pending[version, *key] = Future()
+        if not is_first:
+            return pending.result().copy(deep=False)
+        return self._compute(version, key, compute, pending)
 
     def clear(self) -> None:
         with self._lock:
-            self._clear_frames()
+            self._frames.clear()
             self._version = -1
 
-    def _compute(self, version: int, key: CacheKey, compute: Any, coming: Future[DataFrame]) -> DataFrame:
+    def _compute(
+        self, version: int, key: CacheKey, compute: Callable[[], DataFrame], pending: Future[DataFrame]
+    ) -> DataFrame:
         try:
-            frame: DataFrame = compute()
+            frame = compute()
         except BaseException as error:
-            coming.set_exception(error)
+            pending.set_exception(error)
             raise
         else:
-            coming.set_result(frame)
-            self._keep(version, key, frame)
+            pending.set_result(frame)
+            self._store(version, key, frame)
             return frame.copy(deep=False)
         finally:
             with self._lock:
                 self._pending.pop((version, *key), None)
 
-    def _keep(self, version: int, key: CacheKey, frame: DataFrame) -> None:
-        size = int(frame.memory_usage(index=True, deep=True).sum())
+    def _store(self, version: int, key: CacheKey, frame: DataFrame) -> None:
+        # Measured outside the lock: it takes long for text columns.
+        cached = CachedFrame(frame, int(frame.memory_usage(index=True, deep=True).sum()))
         with self._lock:
-            if version != self._version or size > self.limit:
-                return
-            self._frames[key] = (frame, size)
-            self.held += size
-            while self.held > self.limit:
-                self.held -= self._frames.popitem(last=False)[1][1]
-
-    def _clear_frames(self) -> None:
-        self._frames.clear()
-        self.held = 0
+            if version == self._version and cached.size <= self._frames.maxsize:
+                self._frames[key] = cached
 
 
 frame_cache = FrameCache()
@@ -94,25 +99,25 @@ _pinned_version: ContextVar[int | None] = ContextVar("version_of_run", default=N
 
 
 def pin_version(version: int | None) -> None:
-    """Let the rest of this script run read one data version, so that a page never mixes two."""
+    """Read data version *version* in the rest of this script run, so that a page never mixes two; None unpins it."""
     _pinned_version.set(version)
 
 
 def read_frame(sql: str, *, fresh: bool = False, **values: Any) -> DataFrame:
-    """Answer *sql* with *values* bound, from the cache while the data version is the same.
+    """Run *sql* with *values* bound; cached until the data version changes.
 
-    `fresh=True` asks Postgres each time: for what no run publishes (tracking, runs, people). Cached SQL must not
-    hold `now()`: bind moments. A `date` comes as text (select it as timestamptz), an array too. The frame is the
-    caller's own; pandas copies what is written to. Its `attrs` say how it came to be: `sql` and `values`.
+    `fresh=True` skips the cache: for tables written outside runs (tracking, ingestion, people). Cached SQL must not
+    contain `now()`: bind timestamps. A `date` and an array are returned as text (cast dates to timestamptz). The frame
+    belongs to the caller: pandas copies on write. Its `attrs` contain `sql` and `values`.
     """
     return _query_frame(sql, values) if fresh else cached_per_version(_query_frame, sql, values)
 
 
-def cached_per_version(ask: ComputeFrame, sql: str, values: dict[str, Any]) -> DataFrame:
-    """Let *ask* answer once per data version, however many want the same SQL with the same values."""
+def cached_per_version(query: QueryFrame, sql: str, values: dict[str, Any]) -> DataFrame:
+    """Return `query(sql, values)`, called once per data version for the same SQL and values."""
     version = _pinned_version.get()
     version = data_version() if version is None else version
-    return frame_cache.get(version, (ask, sql, _to_hashable(values)), lambda: ask(sql, values))
+    return frame_cache.get(version, (query, sql, _to_hashable(values)), lambda: query(sql, values))
 
 
 def derived(frame: DataFrame, source: DataFrame) -> DataFrame:

@@ -1,4 +1,4 @@
-"""Run a block of code on another engine or connection than the settings name."""
+"""Run a block of code on an engine or connection other than the configured one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,10 @@ from core.db.frames import frame_cache
 
 @contextmanager
 def use_engine(other: Engine | Connection, *, everywhere: bool = False) -> Iterator[None]:
-    """Run everything in this block on *other*; with `everywhere`, in every thread: tests roll it back at the end."""
+    """Use *other* for all transactions in this block, with *everywhere* in all threads, and clear the frame cache.
+
+    Tests pass a connection that they roll back.
+    """
     frame_cache.clear()
     try:
         with engine.override_engine(other, everywhere=everywhere):

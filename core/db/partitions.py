@@ -1,4 +1,4 @@
-"""Months of snapshots: each is a partition of its own, made before it is written to."""
+"""Monthly partitions of the snapshot tables, created before they are written to."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -23,34 +23,34 @@ def months_between(first: date, last: date) -> Iterator[date]:
 
 
 def ensure_partitions(connection: Connection, first: date, last: date) -> int:
-    """Create the partitions that are missing between two days; returns how many were made."""
+    """Create the missing partitions of the months from *first* to *last*; returns how many were created."""
     existing = set(
         connection.scalars(text("SELECT relname FROM pg_class WHERE relname LIKE 'repository_%snapshot_2%'"))
     )
-    made = 0
+    created = 0
     for month in months_between(first, last):
         for table in PARTITIONED_TABLES:
             name = f"{table}_{month:%Y_%m}"
             if name in existing:
                 continue
-            # Names and bounds come from the calendar, not from anybody: DDL takes no bound values.
+            # DDL takes no bound values; names and bounds come from the calendar, never from input.
             connection.execute(
                 text(
                     f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF {table}"
                     f" FOR VALUES FROM ('{month} 00:00+00') TO ('{first_of_month(month, months_later=1)} 00:00+00')"
                 )
             )
-            made += 1
-    return made
+            created += 1
+    return created
 
 
 def ensure_upcoming_partitions(connection: Connection, today: date) -> int:
-    """Keep this month and the two that follow ready. Safe to repeat."""
+    """Create the missing partitions of this month and the next MONTHS_AHEAD. Safe to repeat."""
     return ensure_partitions(connection, today, first_of_month(today, months_later=MONTHS_AHEAD))
 
 
 def count_default_rows(connection: Connection) -> int:
-    """Count rows that fell into the default partitions: a month was missing when they came."""
+    """Count the rows in the default partitions: a monthly partition was missing when they were inserted."""
     total = 0
     for table in PARTITIONED_TABLES:
         total += connection.scalar(text(f"SELECT count(*) FROM {table}_default")) or 0  # noqa: S608 - our own names

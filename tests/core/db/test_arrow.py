@@ -1,4 +1,4 @@
-"""Many rows at once: the same answers as one by one, with the same values bound."""
+"""`read_arrow`: bound values, types, caching and connection strings."""
 
 import threading
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ def add_accounts(connection):
     )
 
 
-def test_rows_come_in_arrow_columns_with_values_bound(committing_database):
+def test_columns_are_arrow_backed_and_values_bound(committing_database):
     with transaction() as connection:
         add_accounts(connection)
     frame = read_arrow(SQL, **VALUES)
@@ -39,7 +39,7 @@ def test_rows_come_in_arrow_columns_with_values_bound(committing_database):
     assert frame.attrs["sql"].startswith("SELECT login")
 
 
-def test_inside_a_transaction_its_own_rows_are_seen_in_the_same_types(committing_database, database):
+def test_inside_a_transaction_its_uncommitted_rows_are_read_with_the_same_types(committing_database, database):
     with use_engine(committing_database), transaction() as connection:
         add_accounts(connection)
         connection.execute(text("UPDATE account SET id = DEFAULT"))
@@ -51,7 +51,7 @@ def test_inside_a_transaction_its_own_rows_are_seen_in_the_same_types(committing
     assert [str(kind) for kind in inside.dtypes] == [str(kind) for kind in outside.dtypes]
 
 
-def test_an_answer_is_kept_until_the_next_data_version(committing_database):
+def test_a_frame_is_cached_until_the_next_data_version(committing_database):
     assert read_arrow(SQL, **VALUES).empty
     with transaction() as connection:
         add_accounts(connection)
@@ -61,7 +61,7 @@ def test_an_answer_is_kept_until_the_next_data_version(committing_database):
     assert len(read_arrow(SQL, **VALUES)) == 2
 
 
-def test_a_value_is_never_part_of_the_statement():
+def test_a_value_is_never_part_of_the_sql():
     statement, order = to_numbered_parameters(
         "SELECT :name, :name, :other", {"name": "'; DROP TABLE account", "other": 1}
     )
@@ -70,7 +70,7 @@ def test_a_value_is_never_part_of_the_statement():
     assert order == ["name", "other"]
 
 
-def test_a_database_that_does_not_answer_is_said_so_and_not_remembered(committing_database, monkeypatch):
+def test_an_unavailable_database_raises_and_nothing_is_cached(committing_database, monkeypatch):
     from core.db import arrow
 
     with monkeypatch.context() as patch:
@@ -80,19 +80,19 @@ def test_a_database_that_does_not_answer_is_said_so_and_not_remembered(committin
     assert read_arrow(SQL, **VALUES).empty
 
 
-def test_many_threads_share_one_answer(committing_database):
+def test_concurrent_threads_get_the_same_rows(committing_database):
     with transaction() as connection:
         add_accounts(connection)
-    answers = []
-    threads = [threading.Thread(target=lambda: answers.append(len(read_arrow(SQL, **VALUES)))) for _ in range(8)]
+    counts = []
+    threads = [threading.Thread(target=lambda: counts.append(len(read_arrow(SQL, **VALUES)))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert answers == [2] * 8
+    assert counts == [2] * 8
 
 
-def test_a_password_with_spaces_and_quotes_reaches_libpq_whole():
+def test_a_password_with_spaces_and_quotes_is_escaped_for_libpq():
     from core.db.arrow import _libpq_conninfo
 
     engine = create_engine("postgresql+psycopg://me:p%40ss%20'w@db.example:6543/facts?application_name=a%20b")
@@ -104,7 +104,7 @@ def test_a_password_with_spaces_and_quotes_reaches_libpq_whole():
     connection.engine = engine
     from psycopg.conninfo import conninfo_to_dict
 
-    said = conninfo_to_dict(_libpq_conninfo(connection))
-    assert said["password"] == "p@ss 'w"
-    assert (said["host"], said["port"], said["dbname"], said["user"]) == ("db.example", "6543", "facts", "me")
-    assert said["application_name"] == "a b"
+    parsed = conninfo_to_dict(_libpq_conninfo(connection))
+    assert parsed["password"] == "p@ss 'w"
+    assert (parsed["host"], parsed["port"], parsed["dbname"], parsed["user"]) == ("db.example", "6543", "facts", "me")
+    assert parsed["application_name"] == "a b"
