@@ -1,4 +1,4 @@
-"""The web process: Streamlit's pages, our routes and middleware in one ASGI application; `python app.py` starts it."""
+"""The web process: one ASGI app of Streamlit pages, HTTP routes and middleware. Start it with `python app.py`."""
 
 import asyncio
 import gc
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 GC_INTERVAL_SECONDS = 30
-# Who waits for `/health` gets the processor first.
+# The first `/health` request is answered before the imports below keep the processor busy.
 WARM_UP_DELAY_SECONDS = 0.5
-# What the first reader would otherwise wait for.
+# Imported in the background, so that the first page does not wait for them.
 PRELOADED_MODULES = (
     "sqlalchemy.dialects.postgresql.psycopg",
     "pandas",
@@ -61,35 +61,39 @@ PRELOADED_MODULES = (
 
 
 def read_settings() -> Settings:
-    """The settings, or one sentence for each that cannot be used."""
+    """Return the settings. Exits with one sentence per invalid setting."""
     try:
         return settings()
-    except ValidationError as wrong:
-        sys.exit(f"almanac: {'; '.join(map(setting_error_message, wrong.errors()))}")
+    except ValidationError as invalid:
+        sys.exit(f"almanac: {'; '.join(map(setting_error_message, invalid.errors()))}")
 
 
-def setting_error_message(wrong: "ErrorDetails") -> str:
-    """What is wrong with one setting, or with several together."""
-    name = ".".join(map(str, wrong["loc"])).upper()
-    return f"{name}: {wrong['msg']}".removeprefix(": ").replace("Value error, ", "", 1)
+def setting_error_message(error: "ErrorDetails") -> str:
+    """Return `SETTING: what is wrong`, or only the latter where several settings contradict each other."""
+    name = ".".join(map(str, error["loc"])).upper()
+    return f"{name}: {error['msg']}".removeprefix(": ").replace("Value error, ", "", 1)
 
 
-def require_own_address(wanted: Settings) -> None:
-    """`streamlit run` and `uvicorn` do not know HOST and PORT and could listen for everybody."""
+def require_configured_address(configured: Settings) -> None:
+    """Raise BadInput unless the server listens on HOST and PORT.
+
+    `streamlit run` and `uvicorn` ignore both settings and could listen on all interfaces.
+    """
     listening = (config.get_option("server.address"), config.get_option("server.port"))
-    if listening != (wanted.host, wanted.port):
+    if listening != (configured.host, configured.port):
         raise BadInput(
-            f"Start Almanac with `python app.py`: it listens on {wanted.host}:{wanted.port}, as HOST and PORT say"
+            f"Start Almanac with `python app.py`: HOST and PORT are {configured.host}:{configured.port}, "
+            "which other commands ignore"
         )
 
 
 def warm_up() -> None:
-    """Load what pages need; then take it out of what is searched for garbage."""
+    """Import the modules of the pages, then exempt them from garbage collection."""
     time.sleep(WARM_UP_DELAY_SECONDS)
-    # The forms' library asks who reads while it is loaded, and Streamlit warns that nobody does.
+    # streamlit_authenticator uses the session state on import; Streamlit warns that there is no session.
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
     for name in PRELOADED_MODULES:
-        # Packages before what is in them: of two threads that load one from both ends, one gets half a module.
+        # Parent packages first: two threads that import one in opposite order can see a half-initialised module.
         for package in accumulate(name.split("."), "{}.{}".format):
             import_module(package)
     gc.collect()
@@ -106,6 +110,7 @@ def ensure_first_admin() -> None:
 
 
 async def collect_garbage() -> None:
+    """Collect periodically: `runner.postScriptGC` is off, as a collection after each script run is slow."""
     while True:
         await asyncio.sleep(GC_INTERVAL_SECONDS)
         gc.collect()
@@ -113,16 +118,16 @@ async def collect_garbage() -> None:
 
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
-    require_own_address(settings())
+    require_configured_address(settings())
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
-    collecting = asyncio.create_task(collect_garbage())
+    garbage_collection = asyncio.create_task(collect_garbage())
     log.info("web process ready", address=settings().address)
     try:
         yield
     finally:
-        collecting.cancel()
+        garbage_collection.cancel()
         with suppress(asyncio.CancelledError):
-            await collecting
+            await garbage_collection
 
 
 use_embedded_servers()
@@ -138,34 +143,34 @@ app = st.App(
 
 
 def prepare_environment() -> None:
-    """Tell uvicorn and Streamlit what they take from the environment alone."""
-    # Uvicorn would believe whatever anybody on this machine says of forwarded addresses: ClientAddress decides.
+    """Set the options that uvicorn and Streamlit read from environment variables only."""
+    # Otherwise uvicorn trusts X-Forwarded-* from any local process; the ClientAddress middleware decides instead.
     os.environ["FORWARDED_ALLOW_IPS"] = ""
-    # Signs Streamlit's own cookie against cross-site uploads: the same in every replica, and not our key itself.
+    # Streamlit signs its own cookie (against cross-site uploads) with it: the same in all replicas, derived from our key.
     digest = hmac.digest(secret_key(), b"streamlit cookies", "sha256")
     os.environ["STREAMLIT_SERVER_COOKIE_SECRET"] = digest.hex()
 
 
 def main() -> None:
-    wanted = read_settings()
-    logs.configure(wanted.log_level, as_json=wanted.environment == "production")
+    configured = read_settings()
+    logs.configure(configured.log_level, as_json=configured.environment == "production")
     try:
         prepare_environment()
-    except AlmanacError as refused:
-        sys.exit(f"almanac: {refused}")
-    app.run(config=streamlit_options(wanted))
+    except AlmanacError as error:
+        sys.exit(f"almanac: {error}")
+    app.run(config=streamlit_options(configured))
 
 
-def streamlit_options(wanted: Settings) -> dict[str, object]:
-    """What Streamlit is told beside `.streamlit/config.toml`."""
-    typed = urlsplit(wanted.address)
+def streamlit_options(configured: Settings) -> dict[str, object]:
+    """Return Streamlit's options that depend on the settings; the others are in `.streamlit/config.toml`."""
+    public_url = urlsplit(configured.address)
     return {
-        "server.address": wanted.host,
-        "server.port": wanted.port,
-        "server.allowedHosts": list(allowed_hosts(wanted)),
-        # Under which name people come; else Streamlit asks an outside host for our address.
-        "browser.serverAddress": typed.hostname or wanted.host,
-        "browser.serverPort": typed.port or DEFAULT_PORTS.get(typed.scheme, wanted.port),
+        "server.address": configured.host,
+        "server.port": configured.port,
+        "server.allowedHosts": list(allowed_hosts(configured)),
+        # Without these Streamlit asks an external service for the machine's public address.
+        "browser.serverAddress": public_url.hostname or configured.host,
+        "browser.serverPort": public_url.port or DEFAULT_PORTS.get(public_url.scheme, configured.port),
     }
 
 
