@@ -1,1 +1,1 @@
-"""History that somebody else kept: import of their files, and its place beside what GitHub tells us."""
+"""History import: reads files with history recorded elsewhere and stores it beside our own captures."""

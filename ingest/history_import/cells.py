@@ -1,6 +1,6 @@
-"""The rules for one cell of a history file: a value comes back, or ValueError says in words what is wrong with it.
+"""Parsers of the single cells of a history file; a ValueError says what is wrong with the value.
 
-Values come as a CSV holds them (text) or as Parquet does (numbers, days, moments); what is empty is None or "".
+Values are text from CSV, or numbers, dates and timestamps from Parquet; missing values are None, NaN or "".
 """
 
 import re
@@ -10,14 +10,14 @@ from decimal import Decimal
 FULL_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9._-]{1,100}")
 DAY_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}")
 COUNT_PATTERN = re.compile(r"[0-9]{1,20}(\.0{1,10})?")
-# What a Postgres integer holds; no repository is anywhere near it.
+# The maximum of a Postgres integer.
 MAX_COUNT = 2**31 - 1
-# Nobody looked before GitHub was there.
+# GitHub's first month.
 EARLIEST_DAY = date(2007, 10, 1)
 
 
 def parse_full_name(value: object) -> str:
-    """Read `owner/name`."""
+    """Parse `owner/name`."""
     given = _required_value(value)
     if not isinstance(given, str) or not FULL_NAME_PATTERN.fullmatch(given) or given.endswith(("/.", "/..")):
         raise ValueError("is not owner/name")
@@ -25,17 +25,17 @@ def parse_full_name(value: object) -> str:
 
 
 def parse_day(value: object, today: date) -> date:
-    """Read a day; a moment counts as its day in UTC."""
-    read = _parse_timestamp(_required_value(value)).date()
-    if read > today:
+    """Parse a date; a timestamp counts as its date in UTC."""
+    day = _parse_timestamp(_required_value(value)).date()
+    if day > today:
         raise ValueError("is in the future")
-    if read < EARLIEST_DAY:
+    if day < EARLIEST_DAY:
         raise ValueError("is before GitHub began")
-    return read
+    return day
 
 
 def parse_count(value: object) -> int:
-    """Read a whole number that is not negative."""
+    """Parse a whole number that is not negative."""
     given = _required_value(value)
     if isinstance(given, str):
         if given.startswith("-") and COUNT_PATTERN.fullmatch(given[1:]):
@@ -58,13 +58,13 @@ def parse_optional_count(value: object) -> int | None:
 
 
 def parse_optional_text(value: object) -> str | None:
-    """Read a text that may be empty."""
+    """Parse text; empty text is None."""
     if is_missing(value):
         return None
     if not isinstance(value, str):
-        raise ValueError("is not text")  # noqa: TRY004 - one kind of refusal, whatever is wrong
+        raise ValueError("is not text")  # noqa: TRY004 - callers catch ValueError only
     if "\0" in value:
-        raise ValueError("holds a NUL character")
+        raise ValueError("contains a NUL character")
     return value.strip()
 
 
@@ -93,7 +93,7 @@ def _parse_timestamp(value: object) -> datetime:
     if isinstance(value, datetime):
         try:
             return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-        except OverflowError:  # the last hours that a calendar has, or the first
+        except OverflowError:  # within hours of the first or last date that Python supports
             raise ValueError("is not a date") from None
     if isinstance(value, date):
         return datetime.combine(value, time(), UTC)

@@ -1,40 +1,41 @@
-"""One history file into the tables, from its first byte to the data version that shows it.
+"""Import of one history file, from reading it to publishing a new data version.
 
-The file is read and checked whole before anything changes, then written in batches, each in a transaction of its own.
-What sums the rows up follows at the end, so that a broken import shows nothing half-merged and the next completes it.
+The whole file is read and validated before any table changes, then written in batches, each in its own transaction.
+Aggregates are updated at the end, so an interrupted import shows nothing half-merged and the next one completes it.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import structlog
 from sqlalchemy import Connection, Engine, text
 
+from core.clock import now_utc
 from core.db.data_version import publish_data_version
 from core.db.partitions import ensure_partitions
 from core.errors import BadInput
-from ingest.history_import import adopt_repositories, matching, run_log, staging, summing, writer
-from ingest.history_import.names import RepositoryNames
+from ingest.history_import import adopt, aggregates, matching, run_log, staging, writer
+from ingest.history_import.connection import ImportConnection, import_connection
 from ingest.history_import.reader import HistoryFile
 from ingest.history_import.rejects import RejectsFile
-from ingest.history_import.steps import ImportConnection, import_connection
+from ingest.history_import.staging import RepositoryNames
 from ingest.refresh import growth, language_rollups
 
 log = structlog.get_logger()
 
 ProgressCallback = Callable[[int, int | None], None]
-# What reading and writing take of the whole, about; the rest goes into summing up.
+# Approximate shares of reading and writing in the total time; the rest is for aggregates.
 READ_SHARE, WRITE_SHARE = 0.2, 0.5
-# So many new rows make Postgres guess wrongly until it has looked at them; fewer are not worth the look.
+# From this many new rows on, outdated statistics make Postgres choose bad plans.
 ANALYZE_MIN_ROWS = 50_000
 
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What came of one import. *written*: rows that are new or say otherwise than before."""
+    """The outcome of one import; `written` counts rows that are new or differ from those stored."""
 
     source: str
     rows: int
@@ -51,7 +52,7 @@ class ImportReport:
 
 @dataclass(frozen=True)
 class StagedImport:
-    """What is ready to be written."""
+    """A file in the staging tables, ready to be written."""
 
     file: HistoryFile
     names: RepositoryNames
@@ -75,13 +76,13 @@ def import_history(
     open_issues_include_change_requests_until: date | None = None,
     requested_by: str | None = None,
     progress: ProgressCallback = lambda *_: None,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Callable[[], datetime] = now_utc,
 ) -> ImportReport:
-    """Store the history in the file at *path* (CSV, gzipped CSV, Parquet) as kept by *source*. Safe to repeat.
+    """Import the history in the file at *path* (CSV, gzipped CSV, Parquet) under the name *source*. Safe to repeat.
 
-    *progress* hears how many rows' worth of work is done, and how many rows there are, once that is known.
-    Given a connection with an open transaction, everything happens in that.
-    Raises BadInput, with nothing changed, when the file or the source's name cannot be used.
+    *progress* gets the rows done, as a share of the work, and the total, which is None until it is known.
+    With a connection that has an open transaction, everything happens inside that transaction.
+    Raises BadInput, with nothing changed, if the file or the source's name is invalid.
     """
     started = clock()
     name = validated_source_name(source)
@@ -100,12 +101,12 @@ def import_history(
 
 
 def validated_source_name(given: str) -> str:
-    """The name of a source as it is kept. Raises BadInput."""
+    """Return the name of a source with normalized spaces. Raises BadInput."""
     name = " ".join(given.split())
     if not name or len(name) > 100 or not name.isprintable():
-        raise BadInput("The name of a source has 1 to 100 printable characters")
+        raise BadInput("The name of a source must have 1 to 100 printable characters")
     if name.lower() == "github":
-        raise BadInput("github is this installation's own source; give the imported one another name")
+        raise BadInput("github is the name of this installation's own source; choose another name")
     return name
 
 
@@ -118,7 +119,7 @@ def _stage_file(
     progress: ProgressCallback,
 ) -> StagedImport:
     if file.ignored:
-        log.info("columns ignored", file=file.path.name, columns=file.ignored)
+        log.info("unknown columns ignored", file=file.path.name, columns=file.ignored)
     names, rows = staging.stage_file(
         connection,
         file,
@@ -140,16 +141,16 @@ def _write_staged(
     clock: Callable[[], datetime],
 ) -> ImportReport:
     with steps.step() as connection:
-        renewed = matching.match_repositories(connection)
-        _, gave_way = staging.deduplicate_rows(connection)
-        if gave_way:
+        updated = matching.match_repositories(connection)
+        _, duplicates = staging.deduplicate_rows(connection)
+        if duplicates:
             staged.rejects.add(staging.conflicting_rows(connection))
     if staged.first and staged.last:
         with steps.step() as connection:
             ensure_partitions(connection, staged.first, staged.last)
     run.rejected, run.rejects_file = staged.rejects.count, staged.rejects.keep()
     run.written = _write_batches(steps, run, lambda share: progress(int(share * staged.rows), staged.rows))
-    if run.written or renewed or run.resumes_unfinished:
+    if run.written or updated or run.resumes_unfinished:
         with steps.step() as connection:
             _update_aggregates(connection, run)
     progress(staged.rows, staged.rows)
@@ -186,35 +187,35 @@ def _update_aggregates(connection: Connection, run: run_log.ImportRun) -> None:
     connection.execute(text("SET LOCAL synchronous_commit = on"))
     if run.written >= ANALYZE_MIN_ROWS:
         connection.execute(text("ANALYZE repository, repository_snapshot, repository_extra_snapshot, capture"))
-    adopt_repositories.adopt_all_imported_history(connection)
-    summing.update_repository_imports(connection, run.source_id)
+    adopt.adopt_all_imported_history(connection)
+    aggregates.update_repository_imports(connection, run.source_id)
     growth.update_import_growth(connection, run.source_id)
     _update_own_growth(connection, run.source_id)
-    summing.update_source_interval(connection, run.source_id)
+    aggregates.update_source_interval(connection, run.source_id)
     language_rollups.update_import_language_days(connection, run.source_id)
     publish_data_version(connection, run.id)
 
 
 def _update_own_growth(connection: Connection, source_id: int) -> None:
-    """What was kept before our first look tells how much has come since: of repositories that we look at ourselves."""
-    ours = connection.scalars(
+    """Update our own growth, which may now start from imported values before our first capture."""
+    repository_ids = connection.scalars(
         text(
             "SELECT repository_id FROM repository_import JOIN repository_current USING (repository_id)"
             " WHERE source_id = :source"
         ),
         {"source": source_id},
     ).all()
-    if ours:
-        growth.update_growth(connection, ours, datetime.now(UTC))
+    if repository_ids:
+        growth.update_growth(connection, repository_ids, now_utc())
 
 
 @contextmanager
 def _exclusive_import(steps: ImportConnection) -> Iterator[None]:
-    """Hold off other imports, and adoptions, until this one is done; its temporary tables go with it."""
+    """Block other imports and adoptions until the block ends; then drop the temporary tables."""
     with steps.step() as connection:
-        lock = {"key": adopt_repositories.IMPORT_LOCK}
+        lock = {"key": adopt.IMPORT_LOCK}
         if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), lock).scalar_one():
-            log.info("waiting for another import to end")
+            log.info("waiting for another history import to finish")
             connection.execute(text("SELECT pg_advisory_lock(:key)"), lock)
     try:
         yield
@@ -222,4 +223,4 @@ def _exclusive_import(steps: ImportConnection) -> Iterator[None]:
         if steps.is_alive:
             with steps.step() as connection:
                 connection.execute(text(staging.DROP_TABLES))
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": adopt_repositories.IMPORT_LOCK})
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": adopt.IMPORT_LOCK})

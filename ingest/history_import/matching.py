@@ -1,9 +1,9 @@
-"""Which repository a name in a history file means."""
+"""Matches the names in a history file with stored repositories."""
 
 from sqlalchemy import Connection, text
 
-# A name means a repository that GitHub showed us when that was there on the name's first day; else the name itself,
-# for names are reused and history must not be given to whoever bears the name now.
+# A name matches a repository reported by GitHub only if that existed on the name's first day: names are reused, and
+# history must not be assigned to the repository that has the name now.
 LINK_GITHUB_REPOSITORIES = """
     UPDATE import_name SET repository_id = found.id
       FROM (SELECT DISTINCT ON (number) number, repository.id
@@ -57,7 +57,7 @@ LINK_NAMED_REPOSITORIES = """
 
 
 def match_repositories(connection: Connection) -> int:
-    """Give every name in `import_name` its repository; tells how many rows by name were made or say more now."""
+    """Set the repository of every name in `import_name`; returns how many were added or updated."""
     connection.execute(text(LINK_GITHUB_REPOSITORIES))
     connection.execute(text(INSERT_NAMED_ACCOUNTS))
     changed = connection.execute(text(UPSERT_NAMED_REPOSITORIES)).rowcount

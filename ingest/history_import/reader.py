@@ -1,4 +1,4 @@
-"""A history file, block by block: CSV, gzipped CSV or Parquet in, Arrow record batches out. Never the file whole."""
+"""Reads a history file (CSV, gzipped CSV or Parquet) block by block into Arrow record batches."""
 
 import csv
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ BLOCK_ROWS = 65_536
 
 @dataclass
 class Block:
-    """Some records of a file as they stand there; `lines` says where, counting from 1 (a CSV's header is line 1)."""
+    """Records of a file as they are; `lines` has their line numbers from 1 on (a CSV's header is line 1)."""
 
     lines: pa.Array
     records: pa.RecordBatch
@@ -32,9 +32,9 @@ class Block:
 
 
 class HistoryFile(AbstractContextManager["HistoryFile"]):
-    """An open history file: which known columns it has, which it has besides, and its blocks.
+    """An open history file with its known columns, its ignored columns and its blocks.
 
-    Raises BadInput, in one sentence, when it cannot be read, is neither CSV nor Parquet, or lacks a column.
+    Raises BadInput if it cannot be read, is neither CSV nor Parquet, or lacks a column.
     """
 
     def __init__(self, path: Path) -> None:
@@ -66,13 +66,11 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
         self._open.close()
 
     def blocks(self) -> Iterator[Block]:
-        """Yield the records in order. Raises BadInput where the file is cut or damaged."""
+        """Yield the records in order. Raises BadInput if the file is truncated or damaged."""
         try:
             yield from self._blocks
         except (pa.ArrowException, OSError) as error:
             raise BadInput(self._unreadable_message(error)) from error
-
-    # Parquet -----------------------------------------------------------------------------------------------------
 
     def _parquet(self) -> Iterator[Block]:
         file = self._open.enter_context(pa.parquet.ParquetFile(self.path, memory_map=True))
@@ -83,12 +81,10 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
     def _parquet_blocks(self, file: pa.parquet.ParquetFile) -> Iterator[Block]:
         line = 1
         for batch in file.iter_batches(BLOCK_ROWS, columns=list(self._canonical_names)):
-            # Nothing has looked yet whether its texts are UTF-8.
+            # The reader does not check that text is UTF-8.
             batch.validate(full=True)
             yield Block(_line_numbers(line, batch.num_rows), self._renamed(batch))
             line += batch.num_rows
-
-    # CSV ---------------------------------------------------------------------------------------------------------
 
     def _csv(self, *, gzipped: bool) -> Iterator[Block]:
         malformed: list[tuple[int, str, str]] = []
@@ -103,7 +99,7 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
         reader = pa.csv.open_csv(
             self._open_stream(gzipped=gzipped),
             read_options=pa.csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
-            # Empty lines are kept, and left out here, so that the others keep their numbers.
+            # Empty lines are read and filtered later, so that the others keep their line numbers.
             parse_options=pa.csv.ParseOptions(
                 newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=refuse
             ),
@@ -119,7 +115,7 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
     def _csv_blocks(self, reader: pa.csv.CSVStreamingReader, malformed: list[tuple[int, str, str]]) -> Iterator[Block]:
         line = 2
         for batch in reader:
-            # The reader is ahead of what it hands out: a malformed row belongs to the block it stands before.
+            # The reader parses ahead: a malformed row belongs to the block that contains its line number.
             lines, line = number_lines(line, batch.num_rows, [number for number, _, _ in malformed])
             skipped = [row for row in malformed if row[0] < line]
             malformed[:] = malformed[len(skipped) :]
@@ -135,14 +131,12 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
         except (UnicodeDecodeError, csv.Error):
             names = []
         if not names or b"\0" in line:
-            raise BadInput(f"{self.path} is neither CSV nor Parquet: it does not start with the names of columns")
+            raise BadInput(f"{self.path} is neither CSV nor Parquet: it does not start with column names")
         return names
 
     def _open_stream(self, *, gzipped: bool) -> pa.NativeFile:
         file = self._open.enter_context(pa.OSFile(str(self.path), "rb"))
         return self._open.enter_context(pa.CompressedInputStream(file, "gzip")) if gzipped else file
-
-    # Both --------------------------------------------------------------------------------------------------------
 
     def _select_columns(self, names: list[str]) -> None:
         known = [name for name in names if _normalized_name(name) in REQUIRED_COLUMNS + OPTIONAL_COLUMNS]
@@ -154,18 +148,18 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
             found = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
             raise BadInput(f"{self.path} has no column {', '.join(missing)}; it has {found}")
         if len(set(self.columns)) < len(known) or len(set(names)) < len(names):
-            raise BadInput(f"{self.path} has a column twice: {', '.join(names)}")
+            raise BadInput(f"{self.path} has duplicate columns: {', '.join(names)}")
 
     def _renamed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         return batch.rename_columns([self._canonical_names[name] for name in batch.schema.names])
 
     def _unreadable_message(self, error: Exception) -> str:
-        said = str(error).splitlines()[0]
-        if "UTF8" in said:
-            return f"{self.path} is not encoded in UTF-8: {said}"
-        if "Truncated compressed" in said:
-            return f"{self.path} is cut off: its end is missing"
-        return f"{self.path} cannot be read as {self._format_name()}: {said}"
+        reason = str(error).splitlines()[0]
+        if "UTF8" in reason:
+            return f"{self.path} is not encoded in UTF-8: {reason}"
+        if "Truncated compressed" in reason:
+            return f"{self.path} is truncated: its end is missing"
+        return f"{self.path} cannot be read as {self._format_name()}: {reason}"
 
     def _format_name(self) -> str:
         with self.path.open("rb") as file:
@@ -173,7 +167,7 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
 
 
 def number_lines(first: int, rows: int, skipped: list[int]) -> tuple[pa.Array, int]:
-    """Give *rows* records their numbers from *first* on, leaving out the *skipped* ones; also tells the next."""
+    """Return line numbers for *rows* records from *first* on without the *skipped* ones, and the next number."""
     lines = np.arange(first, first + rows, dtype=np.int64)
     for number in sorted(skipped):
         lines[lines >= number] += 1

@@ -1,4 +1,4 @@
-"""The file of rows that were not imported: line, reason, and the row as it stands in the input."""
+"""Writes rejected rows to a CSV file: line, reason, and the row as it is in the input."""
 
 import csv
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 
 class RejectsFile(AbstractContextManager["RejectsFile"]):
-    """Opens with the first rejected row, beside the input or else in the working directory; appears when kept."""
+    """A file beside the input, else in the working directory; created with the first row, visible after `keep`."""
 
     def __init__(self, beside: Path, columns: Iterable[str]) -> None:
         self.name = f"{beside.name}.rejected.csv"
@@ -41,7 +41,7 @@ class RejectsFile(AbstractContextManager["RejectsFile"]):
                 csv.writer(self._file).writerow((row.line, row.reason, *row.values))
 
     def keep(self) -> Path | None:
-        """Give the file its name, in place of that of an earlier import; tells where it is."""
+        """Give the file its final name, replacing an earlier import's; returns its path, None without rejected rows."""
         if self._file is None or self.path is None:
             return None
         self._file.close()
@@ -53,7 +53,7 @@ class RejectsFile(AbstractContextManager["RejectsFile"]):
             try:
                 self._file = (folder / f".{self.name}.part").open("w", newline="", encoding="utf-8")
             except OSError as error:
-                log.warning("rejected rows cannot be listed here", folder=str(folder), reason=error.strerror)
+                log.warning("rejected rows file not writable", folder=str(folder), reason=error.strerror)
                 continue
             csv.writer(self._file).writerow(("line", "reason", *self.columns))
             return

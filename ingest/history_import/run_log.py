@@ -1,4 +1,4 @@
-"""The record of an import among the runs, and the source it is for."""
+"""Records imports as runs (`ingest_run`) and their sources."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +12,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import bindparam
 
 from core.queue.jobs import JobOrigin, create_ingestion
-from ingest.history_import.steps import ImportConnection
+from ingest.history_import.connection import ImportConnection
 from ingest.refresh.run_log import LOCK_SPACE
 
 
 @dataclass
 class ImportRun:
-    """One import, as it is recorded. *continues*: the last one of this source did not come to its end."""
+    """The record of one import; `resumes_unfinished`: the last one of this source did not finish."""
 
     source: str
     file: str
@@ -35,7 +35,7 @@ class ImportRun:
 
 @contextmanager
 def record_import_run(steps: ImportConnection, run: ImportRun) -> Iterator[ImportRun]:
-    """Open the run's record, and close it with what happened, whatever happens."""
+    """Insert the run and record its outcome when the block ends, also by an exception."""
     with steps.step() as connection:
         run.source_id = get_or_create_source_id(connection, run.source)
         run.resumes_unfinished = is_unfinished(connection, run.source)
@@ -52,17 +52,16 @@ def record_import_run(steps: ImportConnection, run: ImportRun) -> Iterator[Impor
 
 
 def get_or_create_source_id(connection: Connection, name: str) -> int:
-    """The id of an imported source, new or held."""
-    found: int | None = connection.scalar(text("SELECT id FROM source WHERE name = :name"), {"name": name})
-    if found is None:
-        found = connection.execute(
+    source_id: int | None = connection.scalar(text("SELECT id FROM source WHERE name = :name"), {"name": name})
+    if source_id is None:
+        source_id = connection.execute(
             text("INSERT INTO source (name) VALUES (:name) RETURNING id"), {"name": name}
         ).scalar_one()
-    return found
+    return source_id
 
 
 def is_unfinished(connection: Connection, source: str) -> bool:
-    """Whether the last import of *source* broke off: it may have left rows that nothing sums up yet."""
+    """Return whether the last import of *source* did not finish: its rows may be missing from the aggregates."""
     state = connection.scalar(
         text(
             "SELECT state FROM ingest_run WHERE trigger = 'import' AND details ->> 'source' = :source"
@@ -86,7 +85,7 @@ def _open_run(connection: Connection, run: ImportRun) -> int:
             "details": {"source": run.source, "file": run.file},
         },
     ).scalar_one()
-    # As every run that is alive holds a lock: without it the leader would take this one for dead.
+    # Every live run holds a lock: without it the scheduler would close this one as dead.
     connection.execute(text("SELECT pg_advisory_lock(:space, :id)"), {"space": LOCK_SPACE, "id": run_id})
     return run_id
 
@@ -107,5 +106,5 @@ def _close_run(connection: Connection, run: ImportRun, state: str) -> None:
 
 
 def _to_json(value: object) -> object:
-    """As JSON knows it: days and paths become text."""
+    """Convert dates and paths to text."""
     return value if value is None or isinstance(value, int | float | tuple) else str(value)

@@ -1,8 +1,9 @@
-"""What a history file holds, in temporary tables: nothing else has changed until the whole file was read."""
+"""Loads a history file into temporary tables; no other table changes until the whole file was read."""
 
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date
 
 import psycopg
@@ -11,7 +12,6 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from sqlalchemy import Connection, text
 
-from ingest.history_import.names import ATTRIBUTES, RepositoryNames
 from ingest.history_import.reader import HistoryFile
 from ingest.history_import.rejects import RejectsFile
 from ingest.history_import.validate import RejectedRow, validate_block
@@ -26,7 +26,60 @@ CREATE_TABLES = """
 """
 DROP_TABLES = "DROP TABLE IF EXISTS pg_temp.import_given, pg_temp.import_name, pg_temp.import_row"
 
+ATTRIBUTES = ("language", "license", "description", "created_at")
+
 RowsReadCallback = Callable[[int], None]
+
+
+@dataclass
+class NamedRepository:
+    """A repository name in the file: latest spelling, first and last day, and latest attributes with their days."""
+
+    number: int
+    full_name: str
+    first: date
+    last: date
+    attributes: dict[str, tuple[date, object]] = field(default_factory=dict)
+
+
+class RepositoryNames:
+    """The names in a file, numbered in order of appearance; they compare case-insensitively."""
+
+    def __init__(self) -> None:
+        self.named: dict[str, NamedRepository] = {}
+
+    def __len__(self) -> int:
+        return len(self.named)
+
+    def number(self, rows: pa.Table) -> pa.ChunkedArray:
+        """Return the number of each row's repository, and keep its days and latest attributes."""
+        spans = rows.group_by("full_name").aggregate([("captured_on", "min"), ("captured_on", "max")])
+        numbers = [
+            self._add(name, first, last)
+            for name, first, last in zip(*(column.to_pylist() for column in spans.columns), strict=True)
+        ]
+        of_row = pc.index_in(rows["full_name"], spans["full_name"].combine_chunks())
+        for attribute in ATTRIBUTES:
+            if attribute in rows.column_names:
+                self._keep_latest_attribute(attribute, rows)
+        return pa.array(numbers, pa.int32()).take(of_row)
+
+    def _add(self, full_name: str, first: date, last: date) -> int:
+        named = self.named.setdefault(full_name.lower(), NamedRepository(len(self.named), full_name, first, last))
+        if last >= named.last:
+            named.full_name, named.last = full_name, last
+        named.first = min(named.first, first)
+        return named.number
+
+    def _keep_latest_attribute(self, attribute: str, rows: pa.Table) -> None:
+        groups = rows.filter(pc.is_valid(rows[attribute])).group_by(["full_name", attribute])
+        columns = groups.aggregate([("captured_on", "max")])
+        for name, value, day in zip(
+            *(columns[column].to_pylist() for column in ("full_name", attribute, "captured_on_max")), strict=True
+        ):
+            attributes = self.named[name.lower()].attributes
+            if attribute not in attributes or day >= attributes[attribute][0]:
+                attributes[attribute] = (day, value)
 
 
 def stage_file(
@@ -38,9 +91,9 @@ def stage_file(
     together_until: date | None,
     read: RowsReadCallback,
 ) -> tuple[RepositoryNames, int]:
-    """Read *file* into `import_given` and `import_name`; returns the names, and how many rows the file has.
+    """Load *file* into `import_given` and `import_name`; returns the names and the number of rows.
 
-    Before *together_until* its open issues include change requests.
+    Before *together_until* the open issues include change requests.
     """
     for statement in (DROP_TABLES, *CREATE_TABLES.split(";")[:-1]):
         connection.execute(text(statement))
@@ -59,8 +112,8 @@ def stage_file(
 
 
 def deduplicate_rows(connection: Connection) -> tuple[int, int]:
-    """Fill `import_row` with the last row of each repository and day, sorted; tells how many, and how many gave way."""
-    arranged: int = connection.execute(
+    """Fill `import_row` with the last row of each repository and day; returns how many rows it has and lacks."""
+    inserted: int = connection.execute(
         text("""
             INSERT INTO import_row
             SELECT DISTINCT ON (repository_id, captured_at) repository_id, captured_at, line, stars, forks,
@@ -72,11 +125,11 @@ def deduplicate_rows(connection: Connection) -> tuple[int, int]:
     connection.execute(text("CREATE INDEX ON import_row (repository_id)"))
     connection.execute(text("ANALYZE import_row"))
     given: int = connection.execute(text("SELECT count(*) FROM import_given")).scalar_one()
-    return arranged, given - arranged
+    return inserted, given - inserted
 
 
 def conflicting_rows(connection: Connection) -> Iterator[RejectedRow]:
-    """Yield the rows that gave way to a later one of the same repository and day that says otherwise."""
+    """Yield the rows that were replaced by a later, different row of the same repository and day."""
     rows = connection.execute(
         text("""
             SELECT given.line, kept.line AS kept, (given.captured_at AT TIME ZONE 'UTC')::date AS day, full_name,
@@ -94,7 +147,7 @@ def conflicting_rows(connection: Connection) -> Iterator[RejectedRow]:
         """)
     )
     for row in rows:
-        reason = f"line {row.kept} says otherwise of the same repository and day"
+        reason = f"line {row.kept} has other values for the same repository and day"
         values = (row.day, row.full_name, row.stars, row.forks, row.open_issues)
         yield RejectedRow(row.line, reason, tuple(str(value) for value in values))
 
@@ -127,14 +180,14 @@ def _write_names(connection: Connection, names: RepositoryNames) -> None:
     columns = ("number", "full_name", "first_day", *ATTRIBUTES)
     with _copy_into(connection, f"import_name ({', '.join(columns)})", "text") as copy:
         for named in names.named.values():
-            said = (named.attributes.get(name, (None, None))[1] for name in ATTRIBUTES)
-            copy.write_row((named.number, named.full_name, named.first, *said))
+            attributes = (named.attributes.get(name, (None, None))[1] for name in ATTRIBUTES)
+            copy.write_row((named.number, named.full_name, named.first, *attributes))
 
 
 @contextmanager
 def _copy_into(connection: Connection, table: str, kind: str = "csv") -> Iterator[psycopg.Copy]:
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
-    # Our own names: COPY takes no bound values.
+    # COPY takes no bound values; table names come from this module.
     with driver.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN (FORMAT {kind})".encode()) as copy:
         yield copy

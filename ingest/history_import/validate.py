@@ -1,6 +1,6 @@
-"""Blocks of a history file, checked: good rows with typed columns, and the others with what is wrong with them.
+"""Validates blocks of a history file: splits them into typed rows and rejected rows with reasons.
 
-Each distinct value is judged once per block by the rules of `cells`; whole columns of plain numbers are taken at once.
+Each distinct value is parsed once per block by `cells`; columns of plain integers are cast as a whole.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class ValidatedBlock:
 
 
 def column_parsers(today: date) -> dict[str, tuple[CellParser, pa.DataType]]:
-    """How each known column is read, and as what."""
+    """Return the parser and Arrow type of each known column."""
     return {
         "captured_on": (partial(cells.parse_day, today=today), pa.date32()),
         "full_name": (cells.parse_full_name, pa.string()),
@@ -47,41 +47,41 @@ def column_parsers(today: date) -> dict[str, tuple[CellParser, pa.DataType]]:
 
 
 def validate_block(block: Block, today: date) -> ValidatedBlock:
-    """Part the good rows of *block*, as a table with its columns and `line`, from the others."""
+    """Split *block* into valid rows, a table with its columns and `line`, and rejected rows."""
     by_name = column_parsers(today)
     columns: dict[str, pa.Array] = {"line": block.lines}
-    wrong = pa.nulls(block.records.num_rows, pa.string())
+    errors = pa.nulls(block.records.num_rows, pa.string())
     for name in block.records.schema.names:
         columns[name], reasons = parse_column(block.records[name], *by_name[name])
         if reasons is not None:
-            wrong = pc.coalesce(wrong, pc.binary_join_element_wise(name, reasons, " "))
+            errors = pc.coalesce(errors, pc.binary_join_element_wise(name, reasons, " "))
     rejected = [RejectedRow(line, reason, (text,)) for line, reason, text in block.malformed]
     rows = pa.table(columns)
-    if wrong.null_count < len(wrong):
-        rejected += _rejected_rows(block, wrong)
-        rows = rows.filter(pc.is_null(wrong))
+    if errors.null_count < len(errors):
+        rejected += _rejected_rows(block, errors)
+        rows = rows.filter(pc.is_null(errors))
     return ValidatedBlock(rows, sorted(rejected, key=lambda row: row.line))
 
 
-def parse_column(column: pa.Array, rule: CellParser, kind: pa.DataType) -> tuple[pa.Array, pa.Array | None]:
-    """Read a column by *rule*; beside the values, what is wrong with each, or None when nothing is."""
-    if kind == pa.int32() and (plain := _integer_counts(column)) is not None:
-        return plain, None
-    given, places = _distinct_values(column)
-    judged = [_parse_cell(value, rule) for value in given]
-    values = pa.array([value for value, _ in judged], kind).take(places)
-    if not any(reason for _, reason in judged):
+def parse_column(column: pa.Array, parse: CellParser, dtype: pa.DataType) -> tuple[pa.Array, pa.Array | None]:
+    """Parse a column; returns the values and the error of each (null where valid), or None if all are valid."""
+    if dtype == pa.int32() and (counts := _integer_counts(column)) is not None:
+        return counts, None
+    distinct, indices = _distinct_values(column)
+    parsed = [_parse_cell(value, parse) for value in distinct]
+    values = pa.array([value for value, _ in parsed], dtype).take(indices)
+    if not any(error for _, error in parsed):
         return values, None
-    return values, pa.array([reason for _, reason in judged], pa.string()).take(places)
+    return values, pa.array([error for _, error in parsed], pa.string()).take(indices)
 
 
 def _distinct_values(column: pa.Array) -> tuple[list[object], pa.Array]:
-    """The distinct values of a column, and the place of each row's among them."""
+    """Return the distinct values of a column, and the index of each row's value."""
     if isinstance(column, pa.DictionaryArray):
         column = column.dictionary_decode()
     try:
         column = column.dictionary_encode(null_encoding="encode")
-    except pa.ArrowNotImplementedError:  # an unusual type, which the rules will refuse or read value by value
+    except pa.ArrowNotImplementedError:  # an unusual type: its values are parsed one by one
         return [_as_python(value) for value in column], pa.array(range(len(column)), pa.int32())
     return [_as_python(value) for value in column.dictionary], column.indices
 
@@ -90,18 +90,18 @@ def _as_python(value: pa.Scalar) -> object:
     try:
         return value.as_py()
     except (ValueError, OverflowError):
-        return f"{value.type} {value.value}"  # a moment beyond what Python can hold: no rule accepts it
+        return f"{value.type} {value.value}"  # a timestamp out of Python's range: no parser accepts it
 
 
-def _parse_cell(value: object, rule: CellParser) -> tuple[object, str | None]:
+def _parse_cell(value: object, parse: CellParser) -> tuple[object, str | None]:
     try:
-        return rule(value), None
+        return parse(value), None
     except ValueError as error:
         return None, str(error)
 
 
 def _integer_counts(column: pa.Array) -> pa.Array | None:
-    """The column as integers when every cell is plainly one; None sends it to the rules, cell by cell."""
+    """Return the column as integers if every cell is a plain one, else None: its cells are parsed one by one."""
     if column.null_count or not (_is_integer(column) or _is_digits(column)):
         return None
     try:
@@ -119,10 +119,10 @@ def _is_digits(column: pa.Array) -> bool:
     return bool(pa.types.is_string(column.type)) and pc.all(pc.ascii_is_decimal(column)).as_py() is not False
 
 
-def _rejected_rows(block: Block, wrong: pa.Array) -> list[RejectedRow]:
-    bad = pc.is_valid(wrong)
-    columns = [[_as_python(value) for value in column.filter(bad)] for column in block.records.columns]
-    lines, reasons = block.lines.filter(bad).to_pylist(), wrong.filter(bad).to_pylist()
+def _rejected_rows(block: Block, errors: pa.Array) -> list[RejectedRow]:
+    is_rejected = pc.is_valid(errors)
+    columns = [[_as_python(value) for value in column.filter(is_rejected)] for column in block.records.columns]
+    lines, reasons = block.lines.filter(is_rejected).to_pylist(), errors.filter(is_rejected).to_pylist()
     return [
         RejectedRow(line, reason, tuple("" if value is None else str(value) for value in record))
         for line, reason, *record in zip(lines, reasons, *columns, strict=True)

@@ -1,4 +1,4 @@
-"""Imported rows into the tables, where they differ from what is held; each batch is whole or not there at all."""
+"""Writes imported rows that differ from the stored ones, in atomic batches."""
 
 from collections.abc import Iterator
 
@@ -6,8 +6,8 @@ from sqlalchemy import Connection, text
 
 BATCH_ROWS = 100_000
 
-# Where a source has said nothing yet of these repositories there is nothing to compare with, nor to collide with: no
-# other import runs meanwhile. That is twice as fast.
+# For repositories without rows of this source: nothing to compare, and no conflicts as no other import runs. Twice as
+# fast.
 INSERT_ROWS = (
     """
     INSERT INTO repository_snapshot (repository_id, captured_at, stars, forks, source_id)
@@ -29,11 +29,11 @@ INSERT_ROWS = (
 HAS_STORED_CAPTURES = """
     SELECT EXISTS (SELECT FROM capture WHERE repository_id BETWEEN :first AND :last AND source_id = :source)
 """
-# The bounds are repeated for each table: that is what lets Postgres read one stretch of each partition's index.
+# The bounds are repeated for each table so that Postgres scans one range of each partition's index.
 UPSERT_ROWS = """
     WITH fresh AS MATERIALIZED (
         SELECT given.*,
-               coalesce(given.watchers, extra.watchers) AS known_watchers
+               coalesce(given.watchers, extra.watchers) AS stored_watchers
           FROM import_row AS given
           LEFT JOIN repository_snapshot AS snapshot
             ON snapshot.repository_id = given.repository_id AND snapshot.captured_at = given.captured_at
@@ -54,12 +54,12 @@ UPSERT_ROWS = """
     ), extras AS (
         INSERT INTO repository_extra_snapshot (repository_id, captured_at, open_issues,
                open_issues_and_change_requests, watchers, source_id)
-        SELECT repository_id, captured_at, open_issues, open_issues_and_change_requests, known_watchers, :source
+        SELECT repository_id, captured_at, open_issues, open_issues_and_change_requests, stored_watchers, :source
           FROM fresh
         ON CONFLICT (repository_id, captured_at, source_id) DO UPDATE
            SET open_issues = excluded.open_issues, watchers = excluded.watchers,
                open_issues_and_change_requests = excluded.open_issues_and_change_requests
-    ), looks AS (
+    ), captures AS (
         INSERT INTO capture (repository_id, captured_at, source_id, run_id)
         SELECT repository_id, captured_at, :source, :run FROM fresh
         ON CONFLICT (repository_id, captured_at, source_id) WHERE repository_id IS NOT NULL DO NOTHING
@@ -69,7 +69,7 @@ UPSERT_ROWS = """
 
 
 def repository_batches(connection: Connection) -> list[tuple[int, int, int]]:
-    """Spans of repositories with about BATCH_ROWS rows each: first and last repository, rows."""
+    """Return ranges of repositories with about BATCH_ROWS rows each: first and last repository id, rows."""
     counts = connection.execute(
         text("SELECT repository_id, count(*) FROM import_row GROUP BY repository_id ORDER BY repository_id")
     )
@@ -77,7 +77,7 @@ def repository_batches(connection: Connection) -> list[tuple[int, int, int]]:
 
 
 def write_batch(connection: Connection, source_id: int, run_id: int, first: int, last: int) -> int:
-    """Store the rows of the repositories from *first* to *last* that differ; returns how many."""
+    """Write the rows of the repositories from *first* to *last* that differ; returns how many."""
     values = {"source": source_id, "run": run_id, "first": first, "last": last}
     if connection.execute(text(HAS_STORED_CAPTURES), values).scalar_one():
         return int(connection.execute(text(UPSERT_ROWS), values).scalar_one())
@@ -86,7 +86,7 @@ def write_batch(connection: Connection, source_id: int, run_id: int, first: int,
 
 
 def pack_batches(counts: Iterator[tuple[int, int]], size: int) -> Iterator[tuple[int, int, int]]:
-    """Pack (repository, rows), in order, into spans of about *size* rows: first and last repository, rows."""
+    """Pack (repository, rows), in order, into ranges of about *size* rows: first and last repository, rows."""
     first, last, rows = 0, 0, 0
     for repository, count in counts:
         first = repository if not rows else first

@@ -25,7 +25,7 @@ from ingest.alerts import evaluate as alerts
 from ingest.github import Account, AccountRequest, AccountResult, AccountSnapshot, GitHub, Repository
 from ingest.github.errors import AccountNotFound, RateLimited, Stopped
 from ingest.github.http.rate_gate import StopSignal
-from ingest.history_import import adopt_repositories
+from ingest.history_import import adopt
 from ingest.planning import change_rate, due_accounts
 from ingest.refresh import diff, growth, language_rollups, reused_login, run_log, stored_state, writer
 from ingest.refresh.diff import AccountDiff, ChangeEntry, LanguagesState, StoredAccount
@@ -248,7 +248,7 @@ class Refresher:
         ids = {github_id: one.id for github_id, one in stored.repositories.items()}
         ids |= writer.insert_repositories(connection, account_id, changes.new)
         if changes.new:
-            adopt_repositories.adopt_imported_history(connection, [ids[one.github_id] for one in changes.new])
+            adopt.adopt_imported_history(connection, [ids[one.github_id] for one in changes.new])
         writer.update_details(connection, account_id, changes.details)
         with_new_counts = [*changes.new, *changes.counts]
         writer.write_counts(connection, ids, with_new_counts, at)

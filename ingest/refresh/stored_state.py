@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from ingest.github.api.models import Account, Repository
-from ingest.history_import.adopt_accounts import adopt_accounts
+from ingest.history_import.adopt import adopt_accounts
 from ingest.refresh.diff import (
     AccountCounts,
     LanguagesState,

@@ -170,7 +170,7 @@ def test_of_two_rows_of_one_day_the_last_counts_and_the_other_is_listed(
     assert (report.rows, report.written, report.rejected) == (3, 1, 1)
     assert stored_rows(database)[0][3] == 12
     assert report.rejects_file is not None
-    assert "2,line 4 says otherwise of the same repository and day" in report.rejects_file.read_text()
+    assert "2,line 4 has other values for the same repository and day" in report.rejects_file.read_text()
 
 
 def test_where_the_folder_cannot_be_written_the_list_goes_into_the_working_directory(
@@ -338,7 +338,7 @@ def test_an_import_broken_before_the_sum_is_summed_up_by_the_next(
     path = tmp_path / "history.csv"
     path.write_text(",".join(COLUMNS) + "\n2021-01-01,o/r,1,2,3\n")
     with monkeypatch.context() as patch:
-        patch.setattr("ingest.history_import.summing.update_source_interval", lambda *_: 1 / 0)
+        patch.setattr("ingest.history_import.aggregates.update_source_interval", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             import_history(path, "kept", engine=committing_database)
     with committing_database.connect() as connection:
@@ -364,10 +364,10 @@ KILLED_IMPORT_PROGRAM = """
 import os, signal, sys
 from pathlib import Path
 from sqlalchemy import create_engine
-from ingest.history_import import writing
+from ingest.history_import import writer
 from ingest.history_import.importer import import_history
 
-writing.BATCH_ROWS = 1000
+writer.BATCH_ROWS = 1000
 
 def kill(done, total):
     if done > total * 0.5:

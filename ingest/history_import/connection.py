@@ -1,4 +1,4 @@
-"""One connection, held for as long as an import's temporary tables are needed, and its transactions."""
+"""The connection of an import, kept open as long as its temporary tables are needed, and its transactions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +13,14 @@ from core.errors import ServerUnavailable
 
 @dataclass(frozen=True)
 class ImportConnection:
-    """A connection and how to begin on it: in a transaction somebody else has open, a step is a savepoint."""
+    """A connection whose steps are transactions, or savepoints if the caller's transaction is open."""
 
     connection: Connection
     is_nested: bool
 
     @contextmanager
     def step(self) -> Iterator[Connection]:
-        """One transaction. What a crash of the server could lose of it is made good by the next import."""
+        """Run one transaction, committed asynchronously: the next import repairs what a server crash loses."""
         with self.connection.begin_nested() if self.is_nested else self.connection.begin():
             self.connection.execute(text("SET LOCAL synchronous_commit = off"))
             self.connection.execute(text("SET LOCAL work_mem = '128MB'"))
@@ -34,7 +34,7 @@ class ImportConnection:
 
 @contextmanager
 def import_connection(database: Engine | Connection) -> Iterator[ImportConnection]:
-    """Raises ServerUnavailable when the database refuses or goes away; what was committed by then stays."""
+    """Open the connection. Raises ServerUnavailable if it is refused or lost; committed steps are kept."""
     try:
         if isinstance(database, Connection):
             yield ImportConnection(database, is_nested=database.in_transaction())
@@ -42,7 +42,7 @@ def import_connection(database: Engine | Connection) -> Iterator[ImportConnectio
             with database.connect() as connection:
                 yield ImportConnection(connection, is_nested=False)
     except (OperationalError, psycopg.OperationalError) as error:
-        said = str(getattr(error, "orig", error)).splitlines()[0]
+        reason = str(getattr(error, "orig", error)).splitlines()[0]
         raise ServerUnavailable(
-            f"The database broke off the import ({said}); import it again, and it goes on where it stopped"
+            f"The database connection of the import was lost ({reason}); run the import again to continue it"
         ) from error

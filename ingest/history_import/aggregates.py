@@ -1,11 +1,11 @@
-"""What one imported source says in all: of each repository last and since when, and how often it looks."""
+"""Aggregates of an imported source: first and last capture and latest counts per repository, and its cadence."""
 
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
 UPSERT_REPOSITORY_IMPORTS = """
-    WITH looked AS (
+    WITH span AS (
         SELECT repository_id, min(captured_at) AS first_at, max(captured_at) AS last_at, count(*) AS captures
           FROM capture
          WHERE source_id = :source AND repository_id IS NOT NULL {chosen}
@@ -13,29 +13,29 @@ UPSERT_REPOSITORY_IMPORTS = """
     )
     INSERT INTO repository_import (repository_id, source_id, first_at, last_at, captures, stars, forks, open_issues,
            open_issues_and_change_requests)
-    SELECT looked.repository_id, :source, first_at, last_at, captures, stars, forks, open_issues,
+    SELECT span.repository_id, :source, first_at, last_at, captures, stars, forks, open_issues,
            open_issues_and_change_requests
-      FROM looked
+      FROM span
       LEFT JOIN LATERAL (
            SELECT stars, forks FROM repository_snapshot
-            WHERE repository_id = looked.repository_id AND captured_at = last_at AND source_id = :source
+            WHERE repository_id = span.repository_id AND captured_at = last_at AND source_id = :source
             LIMIT 1) AS snapshot ON true
       LEFT JOIN LATERAL (
            SELECT open_issues, open_issues_and_change_requests FROM repository_extra_snapshot
-            WHERE repository_id = looked.repository_id AND captured_at = last_at AND source_id = :source
+            WHERE repository_id = span.repository_id AND captured_at = last_at AND source_id = :source
             LIMIT 1) AS extra ON true
     ON CONFLICT (repository_id, source_id) DO UPDATE
        SET first_at = excluded.first_at, last_at = excluded.last_at, captures = excluded.captures,
            stars = excluded.stars, forks = excluded.forks, open_issues = excluded.open_issues,
            open_issues_and_change_requests = excluded.open_issues_and_change_requests
 """
-# The usual time between two looks at one repository: a source of weekly rows looks weekly, though at some every day.
+# The median time between two captures of one repository.
 UPDATE_SOURCE_INTERVAL = """
     UPDATE source SET cadence = (
            SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY distance)
              FROM (SELECT captured_at - lag(captured_at) OVER (PARTITION BY repository_id ORDER BY captured_at)
                           AS distance
-                     FROM capture WHERE source_id = :source AND repository_id IS NOT NULL) AS looks
+                     FROM capture WHERE source_id = :source AND repository_id IS NOT NULL) AS gaps
             WHERE distance IS NOT NULL)
      WHERE id = :source
 """
@@ -44,7 +44,7 @@ UPDATE_SOURCE_INTERVAL = """
 def update_repository_imports(
     connection: Connection, source_id: int, repository_ids: Sequence[int] | None = None
 ) -> None:
-    """Bring `repository_import` up to date, of some repositories or of all (None); growth comes after."""
+    """Update `repository_import` for some repositories or all (None), without growth, which the caller updates next."""
     chosen = "" if repository_ids is None else "AND repository_id = ANY(CAST(:ids AS bigint[]))"
     values = {"source": source_id, "ids": None if repository_ids is None else list(repository_ids)}
     connection.execute(text(UPSERT_REPOSITORY_IMPORTS.format(chosen=chosen)), values)

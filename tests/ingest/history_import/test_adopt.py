@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from ingest.history_import import adopt_accounts as history_import_adopt_accounts
-from ingest.history_import import adopt_repositories
-from ingest.history_import.adopt_accounts import adopt_accounts
-from ingest.history_import.adopt_repositories import adopt_imported_history
+from ingest.history_import import adopt
+from ingest.history_import.adopt import adopt_accounts, adopt_imported_history
 from ingest.history_import.importer import import_history
 
 ImportRows = Callable[..., None]
@@ -203,7 +201,7 @@ def test_nothing_to_adopt_costs_one_query(
 ) -> None:
     imported(*ROWS)
     real = add_repository(database, "someone/else", CREATED_AT)
-    monkeypatch.setattr(adopt_repositories, "try_block_imports", lambda _: pytest.fail("went on"))
+    monkeypatch.setattr(adopt, "try_block_imports", lambda _: pytest.fail("went on"))
     assert adopt_imported_history(database, [real]) == []
     assert adopt_imported_history(database, []) == []
 
@@ -237,7 +235,7 @@ def test_what_is_wanted_of_a_login_moves_even_while_an_import_runs(
     database.execute(text("INSERT INTO tracked_account (account_id) SELECT id FROM account"))
     real = add_account(database, "octo", datetime(2015, 1, 1, tzinfo=UTC))
     with monkeypatch.context() as patch:
-        patch.setattr(history_import_adopt_accounts, "locked", lambda _: False)
+        patch.setattr(adopt, "try_block_imports", lambda _: False)
         adopt_accounts(database, [real])
     assert rows_of(database, "SELECT account_id FROM tracked_account") == [(real,)]
     assert rows_of(database, "SELECT account_id = :real FROM repository", real=real) == [(False,)]

@@ -1,0 +1,182 @@
+"""Assigns imported history, stored under a name, to the repository or account once GitHub has reported it.
+
+Names are reused: a repository created after the name's first imported day is another one, and the two stay separate.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, text
+
+from ingest.history_import import aggregates
+from ingest.refresh import growth
+
+# Advisory lock key of history imports.
+IMPORT_LOCK = 0x494D504F5254
+
+SELECT_REPOSITORY_PAIRS = """
+    SELECT DISTINCT ON (named.id) named.id AS named, named.account_id AS named_account, real.id AS real
+      FROM repository AS real
+      JOIN repository AS named ON lower(named.full_name) = lower(real.full_name) AND named.github_id IS NULL
+     CROSS JOIN LATERAL (
+           SELECT min(captured_at) AS at FROM capture WHERE repository_id = named.id) AS first
+     WHERE {chosen} AND real.github_id IS NOT NULL AND real.created_at < first.at + interval '1 day'
+     ORDER BY named.id, real.gone_at IS NOT NULL, real.created_at DESC
+"""
+HISTORY_TABLES = ("repository_snapshot", "repository_extra_snapshot", "capture")
+# Captures that both have of the same time and source.
+SELECT_DUPLICATE_CAPTURES = """
+    SELECT mine.repository_id AS id, mine.captured_at AS at, mine.source_id AS source
+      FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
+      JOIN capture AS mine ON mine.repository_id = pair.named
+      JOIN capture AS existing ON existing.repository_id = pair.real
+       AND existing.captured_at = mine.captured_at AND existing.source_id = mine.source_id
+"""
+
+
+def adopt_imported_history(connection: Connection, repository_ids: Sequence[int]) -> list[int]:
+    """Assign to these repositories the history imported under their names; returns the ids of those that had any.
+
+    Without such history this is one indexed query. While an import runs nothing happens: the import does it at its end.
+    """
+    return _adopt(connection, "real.id = ANY(CAST(:ids AS bigint[]))", {"ids": list(repository_ids)})
+
+
+def adopt_all_imported_history(connection: Connection) -> list[int]:
+    """Assign imported history to all stored repositories, for those reported while an import ran."""
+    return _adopt(connection, "true", {})
+
+
+def _adopt(connection: Connection, chosen: str, values: dict[str, object]) -> list[int]:
+    pairs = connection.execute(text(SELECT_REPOSITORY_PAIRS.format(chosen=chosen)), values).all()
+    if not pairs or not try_block_imports(connection):
+        return []
+    named, real = [pair.named for pair in pairs], [pair.real for pair in pairs]
+    sources = _move_history(connection, named, real)
+    connection.execute(text("DELETE FROM repository WHERE id = ANY(:named)"), {"named": named})
+    delete_empty_accounts(connection, [pair.named_account for pair in pairs])
+    for source_id in sources:
+        aggregates.update_repository_imports(connection, source_id, real)
+        growth.update_import_growth(connection, source_id, real)
+    return sorted(set(real))
+
+
+def try_block_imports(connection: Connection) -> bool:
+    """Block imports, not other adoptions, until this transaction ends; returns False while an import runs."""
+    return bool(
+        connection.execute(text("SELECT pg_try_advisory_xact_lock_shared(:key)"), {"key": IMPORT_LOCK}).scalar_one()
+    )
+
+
+def _move_history(connection: Connection, named: Sequence[int], real: Sequence[int]) -> list[int]:
+    """Move rows from each name to its repository; returns the ids of their sources."""
+    values = {"named": list(named), "real": list(real)}
+    sources = connection.scalars(
+        text("SELECT DISTINCT source_id FROM capture WHERE repository_id = ANY(CAST(:named AS bigint[]))"), values
+    ).all()
+    _delete_duplicates(connection, values)
+    for table in HISTORY_TABLES:
+        connection.execute(
+            text(f"""
+                UPDATE {table} AS row SET repository_id = pair.real
+                  FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
+                 WHERE row.repository_id = pair.named
+            """),  # noqa: S608 - our own names
+            values,
+        )
+    connection.execute(
+        text("""
+            UPDATE collection_member AS row SET repository_id = pair.real
+              FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
+             WHERE row.repository_id = pair.named AND NOT EXISTS (
+                   SELECT FROM collection_member AS existing
+                    WHERE existing.collection_id = row.collection_id AND existing.repository_id = pair.real)
+        """),
+        values,
+    )
+    return list(sources)
+
+
+def _delete_duplicates(connection: Connection, values: dict[str, list[int]]) -> None:
+    """Delete rows of a name where its repository has one of the same time and source."""
+    duplicates = connection.execute(text(SELECT_DUPLICATE_CAPTURES), values).all()
+    if not duplicates:
+        return
+    keys = {name: [getattr(row, name) for row in duplicates] for name in ("id", "at", "source")}
+    for table in HISTORY_TABLES:
+        connection.execute(
+            text(f"""
+                DELETE FROM {table} USING unnest(CAST(:id AS bigint[]), CAST(:at AS timestamptz[]),
+                       CAST(:source AS smallint[])) AS duplicate(id, at, source)
+                 WHERE repository_id = duplicate.id AND captured_at = duplicate.at AND source_id = duplicate.source
+            """),  # noqa: S608 - our own names
+            keys,
+        )
+
+
+def delete_empty_accounts(connection: Connection, account_ids: Sequence[int]) -> None:
+    """Delete those of these accounts that are stored by name only and have no rows left."""
+    connection.execute(
+        text("""
+            DELETE FROM account
+             WHERE id = ANY(CAST(:ids AS bigint[])) AND github_id IS NULL
+               AND NOT EXISTS (SELECT FROM repository WHERE account_id = account.id)
+               AND NOT EXISTS (SELECT FROM tracked_account WHERE account_id = account.id)
+        """),
+        {"ids": list(account_ids)},
+    )
+
+
+SELECT_ACCOUNT_PAIRS = """
+    SELECT named.id AS named, real.id AS real
+      FROM account AS real
+      JOIN account AS named ON lower(named.login) = lower(real.login) AND named.github_id IS NULL
+     WHERE real.id = ANY(CAST(:ids AS bigint[])) AND real.github_id IS NOT NULL
+"""
+# Repositories stored by name only move if the account existed on their first imported day.
+MOVE_REPOSITORIES = """
+    UPDATE repository AS row SET account_id = pair.real
+      FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
+      JOIN account AS owner ON owner.id = pair.real
+     WHERE row.account_id = pair.named
+       AND (row.github_id IS NOT NULL OR owner.created_at < interval '1 day' + (
+            SELECT min(captured_at) FROM capture WHERE repository_id = row.id))
+"""
+MOVE_TRACKING = """
+    UPDATE tracked_account AS row SET account_id = pair.real
+      FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
+     WHERE row.account_id = pair.named AND NOT EXISTS (SELECT FROM tracked_account WHERE account_id = pair.real)
+"""
+DROP_TRACKING = """
+    DELETE FROM tracked_account USING unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
+     WHERE account_id = pair.named
+"""
+MOVE_ITEMS = """
+    UPDATE ingest_item SET account_id = pair.real
+      FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
+     WHERE account_id = pair.named
+"""
+MOVE_MEMBERS = """
+    UPDATE collection_member AS row SET account_id = pair.real
+      FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
+     WHERE row.account_id = pair.named AND NOT EXISTS (
+           SELECT FROM collection_member AS existing
+            WHERE existing.collection_id = row.collection_id AND existing.account_id = pair.real)
+"""
+
+
+def adopt_accounts(connection: Connection, account_ids: Sequence[int]) -> list[int]:
+    """Assign to these accounts the rows stored under their logins alone; returns the ids of those that had any.
+
+    Repositories with history older than the account stay with the name: it belonged to another account then.
+    """
+    pairs = connection.execute(text(SELECT_ACCOUNT_PAIRS), {"ids": list(account_ids)}).all()
+    if not pairs:
+        return []
+    values = {"named": [pair.named for pair in pairs], "real": [pair.real for pair in pairs]}
+    for statement in (MOVE_TRACKING, DROP_TRACKING, MOVE_ITEMS, MOVE_MEMBERS):
+        connection.execute(text(statement), values)
+    # A running import may add repositories to the name: they follow at the account's next refresh.
+    if try_block_imports(connection):
+        connection.execute(text(MOVE_REPOSITORIES), values)
+        delete_empty_accounts(connection, values["named"])
+    return sorted(set(values["real"]))
