@@ -27,7 +27,7 @@ from core.settings import settings
 from ingest.alerts import evaluate as alerts
 from ingest.enrichment import enqueue as enqueue_enrichment
 from ingest.enrichment import run_log as enrichment_run_log
-from ingest.history_import import adopt_repositories
+from ingest.history_import import adopt
 from ingest.planning import enqueue, refresh_plan
 from ingest.planning.rate_budget import RateBudget
 from ingest.refresh import growth, language_rollups, run_log
@@ -135,7 +135,7 @@ class ScheduledJobs:
         now = self.clock()
         with self.engine.begin() as connection:
             partitions.ensure_upcoming_partitions(connection, now.date())
-            adopt_repositories.adopt_all_imported_history(connection)
+            adopt.adopt_all_imported_history(connection)
             growth.update_growth(connection, None, now)
             language_rollups.update_language_day(connection, now.date())
             misplaced = partitions.count_default_rows(connection)

@@ -1,4 +1,4 @@
-"""Tell a webhook of an alert: signed, to a public address, a few times if need be, and never twice the same number."""
+"""Delivers alerts to webhooks: signed requests to public addresses, with retries."""
 
 import hashlib
 import hmac
@@ -24,14 +24,14 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 class TemporaryDeliveryError(AlmanacError):
-    """The webhook did not take it this time."""
+    """The delivery failed and is worth another attempt."""
 
     code = "try_again"
 
 
 @dataclass(frozen=True)
 class DeliveryResult:
-    """What came of one try; `error` is a sentence without the address, which is a secret."""
+    """The outcome of one attempt; `error` is a sentence without the URL, which is a secret."""
 
     status: int | None = None
     error: str | None = None
@@ -40,7 +40,7 @@ class DeliveryResult:
 
 @dataclass
 class WebhookSender:
-    """Sends deliveries. *network* and *resolve* are the outside world."""
+    """Sends deliveries; *transport* and *resolve* are parameters for tests."""
 
     engine: Engine
     clock: Callable[[], datetime]
@@ -50,38 +50,41 @@ class WebhookSender:
     resolve: HostResolver = system_resolve
 
     def deliver(self, delivery_id: int, attempt: int = 0) -> None:
-        """Send one delivery. Raises TryAgain when it is worth another attempt."""
+        """Send one delivery and record the outcome. Raises TemporaryDeliveryError if it should be retried."""
         with self.engine.begin() as connection:
             row = connection.execute(text(SELECT_DELIVERY), {"id": delivery_id}).one_or_none()
-        if row is None or row.state != "pending":  # removed meanwhile, or a job that was repeated
+        if row is None or row.state != "pending":  # webhook removed or disabled, or the job was repeated
             return
-        answer = self._send(row)
-        over = answer.final or attempt + 1 >= MAX_ATTEMPTS
-        state = "pending" if not over else "failed" if answer.error else "delivered"
+        result = self._send(row)
+        is_final = result.final or attempt + 1 >= MAX_ATTEMPTS
+        state = "pending" if not is_final else "failed" if result.error else "delivered"
         with self.engine.begin() as connection:
             connection.execute(
                 text(
                     "UPDATE webhook_delivery SET state = :state, attempts = :attempts, http_status = :status,"
-                    " error = :error, finished_at = CASE WHEN :over THEN now() END WHERE id = :id"
+                    " error = :error, finished_at = CASE WHEN :final THEN now() END WHERE id = :id"
                 ),
-                {"id": delivery_id, "state": state, "attempts": attempt + 1, "over": over}
-                | {"status": answer.status, "error": answer.error},
+                {"id": delivery_id, "state": state, "attempts": attempt + 1, "final": is_final}
+                | {"status": result.status, "error": result.error},
             )
-        tell = log.info if state == "delivered" else log.warning
-        tell("webhook told", webhook=row.name, delivery=delivery_id, outcome=state, status=answer.status)
-        if not over:
-            raise TemporaryDeliveryError(answer.error or "The webhook did not take it")
+        values = {"webhook": row.name, "delivery": delivery_id, "status": result.status}
+        if state == "delivered":
+            log.info("webhook delivered", **values)
+        else:
+            log.warning("webhook delivery failed", outcome=state, **values)
+        if not is_final:
+            raise TemporaryDeliveryError(result.error or "The webhook did not accept the delivery")
 
     def _send(self, row: Row[Any]) -> DeliveryResult:
         parts = urlsplit(row.url)
         if parts.scheme != "https" and not self.allow_private:
-            return DeliveryResult(error="Only https is allowed; WEBHOOK_PRIVATE_ADDRESSES=true allows http too")
+            return DeliveryResult(error="Only https is allowed unless WEBHOOK_PRIVATE_ADDRESSES=true")
         host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
         try:
             address = resolve_public_address(host, port, allow_private=self.allow_private, resolve=self.resolve)
         except AddressRefused as refused:
             return DeliveryResult(error=str(refused))
-        # To the address that was checked: asked again, the name could answer otherwise.
+        # Connect to the checked address: resolving the name again could give another one.
         url = httpx.URL(row.url).copy_with(host=address)
         body = json.dumps(payload(row, self.public_url), ensure_ascii=False).encode()
         headers = signature_headers(row.secret, body, row.delivery_id, self.clock()) | {"host": parts.netloc}
@@ -90,11 +93,11 @@ class WebhookSender:
                 request = client.build_request(
                     "POST", url, content=body, headers=headers, extensions={"sni_hostname": host}
                 )
-                answer = client.send(request, stream=True, follow_redirects=False)
-                answer.close()
+                response = client.send(request, stream=True, follow_redirects=False)
+                response.close()
         except httpx.HTTPError as error:
             return DeliveryResult(error=f"It could not be reached ({type(error).__name__})", final=False)
-        return delivery_result(answer.status_code)
+        return delivery_result(response.status_code)
 
 
 SELECT_DELIVERY = """
@@ -108,50 +111,50 @@ SELECT_DELIVERY = """
 
 
 def delivery_result(status: int) -> DeliveryResult:
-    """Whether a status means taken, refused for good, or not now."""
+    """Classify a status: accepted, rejected for good, or worth a retry."""
     if 200 <= status < 300:
         return DeliveryResult(status)
     if status in {408, 425, 429} or status >= 500:
-        return DeliveryResult(status, f"It answered {status}", final=False)
-    return DeliveryResult(status, f"It answered {status}; that is not repeated")
+        return DeliveryResult(status, f"The webhook responded with status {status}", final=False)
+    return DeliveryResult(status, f"The webhook responded with status {status}, which is not retried")
 
 
 def payload(row: Any, public_url: str) -> dict[str, Any]:
-    """What is sent: the alert as data, or as the text that Slack and its kin show."""
+    """Build the request body: the alert as data, or as text in Slack's format."""
     if row.event == "test":
         title, message = "Test", "Almanac can reach this webhook."
     else:
         title, message = RULE_KINDS[row.kind].title, row.message
     if row.event == "ended":
-        message = f"Over: {message}"
+        message = f"Ended: {message}"
     if row.format == "slack":
         return {"text": f"*{_escape_slack(title)}*: {_escape_slack(message)}"}
     alert = None
     if row.alert_id is not None:
-        moments = {name: value.isoformat() if (value := getattr(row, name)) else None for name in TIMESTAMP_FIELDS}
-        alert = {"id": row.alert_id, "kind": row.kind, "subject": row.subject, "details": row.details} | moments
+        times = {name: value.isoformat() if (value := getattr(row, name)) else None for name in TIMESTAMP_FIELDS}
+        alert = {"id": row.alert_id, "kind": row.kind, "subject": row.subject, "details": row.details} | times
     return {"event": row.event, "title": title, "message": message, "alert": alert, "from": public_url}
 
 
 TIMESTAMP_FIELDS = ("raised_at", "ended_at")
 
 
-def _escape_slack(told: str) -> str:
-    """Names and licences are strangers' text: nothing in them may become a link or a call to everybody."""
-    return told.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _escape_slack(text: str) -> str:
+    """Escape text from GitHub, so that it cannot become a link or mention a whole channel."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def signature_headers(secret: str, body: bytes, delivery_id: int, now: datetime) -> dict[str, str]:
-    """Headers by which a receiver knows that it was us, when, and whether it has had this one already.
+    """Build the headers that let a receiver verify sender and time and recognize repeated deliveries.
 
-    The signature is HMAC-SHA256 of timestamp, a dot and the body, under the key shown when the webhook was made.
+    The signature is the HMAC-SHA256 of timestamp, a dot and the body; the key was shown when the webhook was created.
     """
-    stamp = str(int(now.timestamp()))
-    digest = hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    timestamp = str(int(now.timestamp()))
+    digest = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
     return {
         "content-type": "application/json",
         "user-agent": "Almanac",
         "x-almanac-delivery": str(delivery_id),
-        "x-almanac-timestamp": stamp,
+        "x-almanac-timestamp": timestamp,
         "x-almanac-signature": f"sha256={digest}",
     }

@@ -1,4 +1,7 @@
-"""What the rules notice. Safe to repeat: an event is raised once a run, a state once until it ends."""
+"""Evaluates alert rules: events after each run, states every few minutes.
+
+Safe to repeat: an event raises one alert per run, a state one alert until it ends.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +20,7 @@ STATE_RULE_KINDS = [name for name, kind in RULE_KINDS.items() if kind.is_state]
 
 @dataclass(frozen=True)
 class FiredRule:
-    """What a rule noticed about one subject, as a sentence and as data."""
+    """A rule that fired for one subject, as a sentence and as data."""
 
     rule_id: int
     kind: str
@@ -30,16 +33,14 @@ class FiredRule:
 
 @dataclass(frozen=True)
 class RemainingBudget:
-    """What is left of one budget of GitHub's."""
+    """What is left of one of GitHub's rate budgets."""
 
     name: str
     left: int
     limit: int
 
 
-# After a run: what happened --------------------------------------------------------------------------------------
-
-# The ledger's words for what rules watch; an account's own entries name no repository.
+# Maps kinds of changes to kinds of rules; an account's own changes have no repository.
 SELECT_CHANGE_EVENTS = """
     SELECT rule.id AS rule_id, rule.kind, coalesce(full_name, login) AS subject, change.before, change.after,
            change.account_id, change.repository_id
@@ -57,7 +58,7 @@ SELECT_CHANGE_EVENTS = """
               AND alert.repository_id IS NOT DISTINCT FROM change.repository_id)
 """
 
-# Growth counts up to the look that found the stars changed: only what this run saw is asked about.
+# Growth is updated when the stars change: only repositories that this run captured are selected.
 SELECT_STAR_JUMPS = """
     SELECT rule.id AS rule_id, rule.kind, full_name AS subject, repository.account_id,
            repository.id AS repository_id, stars, gained, days
@@ -67,7 +68,7 @@ SELECT_STAR_JUMPS = """
        AND latest.captured_at >= capture.captured_at
       JOIN alert_rule AS rule ON rule.enabled AND rule.kind = 'stars_jumped'
        AND (rule.account_id IS NULL OR rule.account_id = repository.account_id)
-     CROSS JOIN LATERAL (SELECT CAST(settings ->> 'days' AS integer) AS days) AS asked
+     CROSS JOIN LATERAL (SELECT CAST(settings ->> 'days' AS integer) AS days) AS span
      CROSS JOIN LATERAL (
            SELECT CASE days WHEN 1 THEN stars_1d WHEN 7 THEN stars_7d ELSE stars_30d END AS gained) AS grown
      WHERE capture.run_id = :run_id AND capture.account_id IS NOT NULL
@@ -80,35 +81,34 @@ SELECT_STAR_JUMPS = """
 
 
 def raise_event_alerts(connection: Connection, run_id: int, now: datetime) -> int:
-    """Raise what the rules notice in what a run stored; returns how many."""
+    """Raise alerts for the events that a run stored; returns how many."""
     values = {"run_id": run_id, "now": now}
-    found = [
+    rows = [
         *connection.execute(text(SELECT_CHANGE_EVENTS), values),
         *connection.execute(text(SELECT_STAR_JUMPS), values),
     ]
-    notices = [
+    fired = [
         FiredRule(
             row.rule_id,
             row.kind,
             row.subject,
-            event_sentence(row),
+            event_message(row),
             event_details(row),
             row.account_id,
             row.repository_id,
         )
-        for row in found
+        for row in rows
     ]
-    _enqueue_deliveries(
-        connection, [_insert_alert(connection, notice, now, run_id, over=True) for notice in notices], "raised"
-    )
-    return len(notices)
+    alert_ids = [_insert_alert(connection, one, now, run_id, is_ended=True) for one in fired]
+    _enqueue_deliveries(connection, alert_ids, "raised")
+    return len(fired)
 
 
-def event_sentence(row: Any) -> str:
-    """A happening in one sentence."""
+def event_message(row: Any) -> str:
+    """Describe an event in one sentence."""
     match row.kind:
         case "account_gone":
-            return f"{row.subject} is gone: {row.after or 'GitHub does not show it any more'}"
+            return f"{row.subject} was deleted or made private: {row.after or 'GitHub no longer shows it'}"
         case "archived":
             return f"{row.subject} was archived"
         case "relicensed":
@@ -122,11 +122,10 @@ def event_details(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names}
 
 
-# Every few minutes: what lasts ------------------------------------------------------------------------------------
-
 COUNT_LATE_ACCOUNTS = """
     SELECT count(*) AS accounts,
-           count(*) FILTER (WHERE checked_at IS NULL OR due_at + coalesce(cadence, planned_cadence, :every) < :now) AS late
+           count(*) FILTER (WHERE checked_at IS NULL
+                               OR due_at + coalesce(cadence, planned_cadence, :every) < :now) AS late
       FROM tracked_account JOIN account ON account.id = account_id WHERE NOT paused
 """
 SELECT_LATEST_RUN_STATES = """
@@ -139,28 +138,31 @@ MAX_RUNS = 100
 def update_state_alerts(
     connection: Connection, budgets: Sequence[RemainingBudget], now: datetime, every: timedelta
 ) -> tuple[int, int]:
-    """Raise the states that began and end those that are over; returns how many of each. *every*: default cadence."""
+    """Raise alerts for states that began and end those of states that no longer hold; returns how many of each.
+
+    *every* is the default cadence.
+    """
     late = connection.execute(text(COUNT_LATE_ACCOUNTS), {"now": now, "every": every}).one()
     states = connection.scalars(text(SELECT_LATEST_RUN_STATES), {"most": MAX_RUNS}).all()
     rules = connection.execute(
         text("SELECT id, kind, settings FROM alert_rule WHERE enabled AND kind = ANY(:kinds)"),
         {"kinds": STATE_RULE_KINDS},
     )
-    holding: list[FiredRule] = []
+    active: list[FiredRule] = []
     for rule in rules:
         match rule.kind:
             case "freshness_missed":
-                holding += check_freshness(rule.id, rule.settings["share"], late.accounts, late.late)
+                active += check_freshness(rule.id, rule.settings["share"], late.accounts, late.late)
             case "budget_short":
-                holding += check_budgets(rule.id, rule.settings["share"], budgets)
+                active += check_budgets(rule.id, rule.settings["share"], budgets)
             case "ingestion_failing":
-                holding += check_failing_runs(rule.id, rule.settings["runs"], states)
-    return _sync_open_alerts(connection, holding, now)
+                active += check_failing_runs(rule.id, rule.settings["runs"], states)
+    return _sync_open_alerts(connection, active, now)
 
 
 def check_freshness(rule_id: int, share: float, accounts: int, late: int) -> Iterable[FiredRule]:
     if accounts and (accounts - late) / accounts < share:
-        message = f"{late:,} of {accounts:,} tracked accounts were not looked at in time"
+        message = f"{late:,} of {accounts:,} tracked accounts were not refreshed on time"
         yield FiredRule(rule_id, "freshness_missed", "tracked accounts", message, {"accounts": accounts, "late": late})
 
 
@@ -172,45 +174,47 @@ def check_budgets(rule_id: int, share: float, budgets: Sequence[RemainingBudget]
 
 
 def check_failing_runs(rule_id: int, runs: int, states: Sequence[str]) -> Iterable[FiredRule]:
-    """*states* of the last runs, newest first."""
-    in_a_row = next((at for at, state in enumerate(states) if state != "failed"), len(states))
+    """Fire if at least *runs* of the latest runs failed in a row; *states* are ordered newest first."""
+    in_a_row = next((index for index, state in enumerate(states) if state != "failed"), len(states))
     if in_a_row >= runs:
         message = f"The last {in_a_row} runs stored nothing"
         yield FiredRule(rule_id, "ingestion_failing", "ingestion", message, {"runs": in_a_row})
 
 
-def _sync_open_alerts(connection: Connection, holding: Sequence[FiredRule], now: datetime) -> tuple[int, int]:
-    """Open what holds and is not open, close what is open and holds no more."""
+def _sync_open_alerts(connection: Connection, active: Sequence[FiredRule], now: datetime) -> tuple[int, int]:
+    """Open an alert for each new active state and end the alerts of states that are no longer active."""
     rows = connection.execute(
         text("SELECT id, rule_id, subject FROM alert WHERE ended_at IS NULL AND kind = ANY(:kinds) FOR UPDATE"),
         {"kinds": STATE_RULE_KINDS},
     )
-    opened = {(row.rule_id, row.subject): row.id for row in rows}
-    wanted = {(notice.rule_id, notice.subject): notice for notice in holding}
-    begun = [
-        _insert_alert(connection, notice, now, None, over=False) for key, notice in wanted.items() if key not in opened
+    open_ids = {(row.rule_id, row.subject): row.id for row in rows}
+    by_key = {(one.rule_id, one.subject): one for one in active}
+    started = [
+        _insert_alert(connection, one, now, None, is_ended=False) for key, one in by_key.items() if key not in open_ids
     ]
-    ended = [alert_id for key, alert_id in opened.items() if key not in wanted]
+    ended = [alert_id for key, alert_id in open_ids.items() if key not in by_key]
     connection.execute(text("UPDATE alert SET ended_at = :now WHERE id = ANY(:ids)"), {"now": now, "ids": ended})
-    _enqueue_deliveries(connection, begun, "raised")
+    _enqueue_deliveries(connection, started, "raised")
     _enqueue_deliveries(connection, ended, "ended")
-    return len(begun), len(ended)
+    return len(started), len(ended)
 
 
-def _insert_alert(connection: Connection, notice: FiredRule, now: datetime, run_id: int | None, *, over: bool) -> int:
+def _insert_alert(
+    connection: Connection, fired: FiredRule, now: datetime, run_id: int | None, *, is_ended: bool
+) -> int:
     alert_id: int = connection.execute(
         text(
             "INSERT INTO alert (rule_id, kind, subject, account_id, repository_id, message, details, run_id, raised_at,"
             " ended_at) VALUES (:rule_id, :kind, :subject, :account_id, :repository_id, :message, :details, :run_id,"
-            " :now, CASE WHEN :over THEN CAST(:now AS timestamptz) END) RETURNING id"
+            " :now, CASE WHEN :is_ended THEN CAST(:now AS timestamptz) END) RETURNING id"
         ).bindparams(bindparam("details", type_=JSONB)),
-        vars(notice) | {"run_id": run_id, "now": now, "over": over},
+        vars(fired) | {"run_id": run_id, "now": now, "is_ended": is_ended},
     ).scalar_one()
     return alert_id
 
 
 def _enqueue_deliveries(connection: Connection, alert_ids: Sequence[int], event: str) -> None:
-    """Queue a delivery of each alert for each webhook that wants its kind."""
+    """Queue a delivery of each alert to each webhook that is subscribed to its kind."""
     if not alert_ids:
         return
     deliveries = connection.scalars(

@@ -1,4 +1,4 @@
-"""Where a webhook's name leads to, asked when it is sent to: names may point anywhere, and change their mind."""
+"""SSRF protection of webhooks: resolves a host name at each delivery and refuses private addresses."""
 
 import socket
 from collections.abc import Callable
@@ -8,12 +8,12 @@ from typing import Any
 from core.errors import AlmanacError
 
 HostResolver = Callable[[str, int], list[Any]]
-# Translators between the two kinds of address carry the other address within.
+# IPv6 addresses of NAT64 translators contain an IPv4 address.
 NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class AddressRefused(AlmanacError):
-    """A webhook's name leads where nothing may be sent."""
+    """A webhook's host name resolves to an address to which nothing may be sent."""
 
     code = "address_refused"
 
@@ -23,22 +23,22 @@ def system_resolve(host: str, port: int) -> list[Any]:
 
 
 def resolve_public_address(host: str, port: int, *, allow_private: bool, resolve: HostResolver = system_resolve) -> str:
-    """The address to connect to. Raises AddressRefused when any of the name's addresses is not public."""
+    """Return the IP address to connect to. Raises AddressRefused if any address of *host* is not public."""
     try:
-        found = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in resolve(host, port)]
+        addresses = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in resolve(host, port)]
     except (OSError, UnicodeError, ValueError):
-        found = []
-    if not found:
-        raise AddressRefused("The webhook's name is not known")
-    if not allow_private and not all(is_public_address(address) for address in found):
+        addresses = []
+    if not addresses:
+        raise AddressRefused("The webhook's host name cannot be resolved")
+    if not allow_private and not all(is_public_address(address) for address in addresses):
         raise AddressRefused(
-            "The webhook's name leads into a private network; WEBHOOK_PRIVATE_ADDRESSES=true would allow that"
+            "The webhook's host name resolves to a private network; WEBHOOK_PRIVATE_ADDRESSES=true allows that"
         )
-    return str(found[0])
+    return str(addresses[0])
 
 
 def is_public_address(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address belongs to the internet: not private, link-local, loopback, shared or reserved."""
+    """Return whether an address is public: not private, link-local, loopback, shared or reserved."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
         if address in NAT64:

@@ -76,7 +76,7 @@ def test_one_unknown_account_among_others_is_named_and_makes_the_exit_code_1(alm
 def test_a_bad_token_is_one_sentence_without_the_token(almanac, pretend):
     code, out, err = almanac("refresh", pretend.world.logins()[0], GITHUB_TOKENS="ghp_notarealtoken123456")
     assert code == 1
-    assert "refused" in out
+    assert "expired or revoked" in out
     assert "notarealtoken" not in out + err
 
 

@@ -112,7 +112,7 @@ def test_accounts_looked_at_too_late_are_a_state(database):
         )
     assert evaluate_rules(database) == (1, 0)
     sentence = database.scalar(text("SELECT message FROM alert"))
-    assert sentence == "2 of 10 tracked accounts were not looked at in time"
+    assert sentence == "2 of 10 tracked accounts were not refreshed on time"
     database.execute(text("UPDATE tracked_account SET paused = due_at < :now"), {"now": NOW})
     assert evaluate_rules(database) == (0, 1)
 

@@ -53,7 +53,7 @@ def test_an_unknown_name_is_a_sentence():
     def unknown(_host, _port):
         raise OSError
 
-    with pytest.raises(AddressRefused, match="not known"):
+    with pytest.raises(AddressRefused, match="cannot be resolved"):
         resolve_public_address("nowhere.invalid", 443, allow_private=False, resolve=unknown)
 
 
