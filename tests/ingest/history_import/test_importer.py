@@ -419,6 +419,6 @@ def test_a_database_that_goes_away_is_said_in_one_sentence(committing_database: 
                 " AND datname = current_database()",
             )
 
-    with pytest.raises(ServerUnavailable, match="import it again"):
+    with pytest.raises(ServerUnavailable, match="run the import again"):
         import_history(path, "kept", engine=committing_database, progress=cut)
     assert import_history(path, "kept", engine=committing_database).written == 1
