@@ -29,8 +29,3 @@ def color(language: object) -> str:
 
 def colors(names: Iterable[object]) -> list[str]:
     return [color(name) for name in names]
-
-
-def language_type(language: object) -> str | None:
-    """Return programming, markup, data or prose; None for unknown languages."""
-    return None if pd.isna(language) else languages().get(str(language), {}).get("type")  # type: ignore[call-overload]

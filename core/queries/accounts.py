@@ -10,7 +10,6 @@ from core.queries.as_of import as_of_or_end_of_today
 from core.settings import settings
 
 FOUR_WEEKS = timedelta(days=28)
-YEAR = timedelta(days=364)
 
 
 @dataclass(frozen=True)

@@ -95,13 +95,13 @@ def api_keys(person_id: int, now: datetime) -> DataFrame:
     """List a person's API keys, newest first, without the keys.
 
     name, hint     text; the hint is the end of the key
-    state          good, expired, revoked
+    state          valid, expired, revoked
     created_at, last_used_at, expires_at   timestamps; null: never used, never expires
     """
     sql = """
         SELECT name, hint,
                CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN expires_at <= :now THEN 'expired'
-                    ELSE 'good' END AS state,
+                    ELSE 'valid' END AS state,
                created_at, last_used_at, expires_at
           FROM api_key
          WHERE person_id = :person

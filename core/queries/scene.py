@@ -64,13 +64,3 @@ def count_eligible(filters: CityFilters) -> tuple[int, int]:
     """  # noqa: S608
     row = read_frame(sql, **filters.values).iloc[0]
     return int(row["repositories"]), int(row["owners"])
-
-
-def repository_by_name(full_name: str, as_of: datetime | None) -> DataFrame:
-    """Read one repository by name: one row, or none."""
-    sql = f"""
-        WITH {repository_ctes(as_of)}
-        SELECT full_name, owner, description, language, license, stars, stars_30d, forks, is_archived, checked_at
-          FROM stored WHERE lower(full_name) = lower(:full_name)
-    """  # noqa: S608
-    return read_frame(sql, full_name=full_name, **as_of_values(as_of))

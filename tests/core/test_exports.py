@@ -1,4 +1,4 @@
-"""What a reader downloads is what the page shows, and harms nobody's spreadsheet."""
+"""Exports have the page's rows and are safe in spreadsheets."""
 
 from datetime import UTC, datetime
 from io import BytesIO
@@ -27,7 +27,7 @@ def arrow_frame() -> DataFrame:
     return table.to_pandas(types_mapper=pd.ArrowDtype)
 
 
-def test_csv_has_moments_in_iso_lists_in_one_field_and_nothing_for_unknown():
+def test_csv_has_iso_timestamps_lists_in_one_field_and_empty_nulls():
     lines = csv(arrow_frame()).decode().splitlines()
     assert lines[0] == "full_name,description,stars,topics,checked_at,is_fork"
     assert lines[1] == '"octo/cat","\'=HYPERLINK(1)",1200,"cats git","2026-08-22T06:30:00Z",true'
@@ -36,7 +36,7 @@ def test_csv_has_moments_in_iso_lists_in_one_field_and_nothing_for_unknown():
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
 @pytest.mark.parametrize("dtype", ["string", "object", "str", "string[pyarrow]", pd.ArrowDtype(pa.string())])
-def test_text_that_looks_like_a_formula_is_quoted_whatever_the_column_is_made_of(text, dtype):
+def test_text_like_a_formula_is_escaped_whatever_the_column_type(text, dtype):
     rows = DataFrame({"description": pd.Series([text, "plain"], dtype=dtype)})
     back = pd.read_csv(BytesIO(csv(rows)), keep_default_na=False)
     assert back["description"].tolist() == [f"'{text}".replace("\r", back["description"][0][1]), "plain"]
@@ -46,12 +46,12 @@ def test_negative_numbers_are_numbers():
     assert csv(DataFrame({"growth": pd.array([-5, None], dtype="Int64")})).decode() == "growth\n-5\n\n"
 
 
-def test_quotes_commas_and_line_breaks_come_back_as_they_were():
+def test_quotes_commas_and_line_breaks_survive_the_round_trip():
     rows = DataFrame({"description": ['say "hi", twice', "two\nlines", "Ünïcödé 🐙"]})
     assert pd.read_csv(BytesIO(csv(rows)))["description"].tolist() == rows["description"].tolist()
 
 
-def test_parquet_keeps_types_and_forgets_the_query():
+def test_parquet_keeps_types_without_the_query():
     rows = arrow_frame()
     rows.attrs = {"sql": "SELECT 1", "values": {"as_of": CHECKED_AT}}
     table = pa.parquet.read_table(BytesIO(parquet(rows)))
@@ -61,5 +61,5 @@ def test_parquet_keeps_types_and_forgets_the_query():
     assert rows.attrs["values"] == {"as_of": CHECKED_AT}
 
 
-def test_a_file_without_rows_still_names_its_columns():
+def test_a_file_without_rows_has_its_columns():
     assert csv(arrow_frame().iloc[:0]).decode() == "full_name,description,stars,topics,checked_at,is_fork\n"

@@ -1,4 +1,4 @@
-"""A line is drawn where somebody looked, and nowhere else."""
+"""Coverage intervals: gaps, coverage, and lines that end at gaps."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -43,31 +43,31 @@ def relative_line(found: DataFrame) -> list[tuple[float, float | None]]:
     ]
 
 
-def test_the_time_between_two_stretches_is_a_gap():
+def test_the_time_between_two_intervals_is_a_gap():
     assert find_gaps(coverage_intervals((0, 5), (9, 10)), day(11)) == [Gap(day(5), day(9))]
 
 
-def test_a_gap_that_goes_on_lasts_until_now():
+def test_a_current_gap_lasts_until_now():
     assert find_gaps(coverage_intervals((0, 5)), day(30)) == [Gap(day(5), day(30))]
     assert find_gaps(coverage_intervals((0, 5)), day(6)) == []
 
 
-def test_while_one_source_looks_there_is_no_gap():
+def test_captures_of_one_source_suffice_to_avoid_a_gap():
     assert find_gaps(coverage_intervals((0, 5), (4, 20), (12, 13)), day(20)) == []
 
 
-def test_without_looks_there_are_no_gaps_and_no_coverage():
+def test_without_captures_there_are_no_gaps_and_no_coverage():
     assert find_gaps(coverage_intervals(), day(1)) == []
     assert covered_share(coverage_intervals(), day(1)) is None
 
 
-def test_coverage_is_what_no_gap_takes_away():
+def test_coverage_is_the_share_of_time_outside_gaps():
     assert covered_share(coverage_intervals((0, 5), (10, 20)), day(20)) == 0.75
     assert covered_share(coverage_intervals((0, 0)), day(0)) == 1
 
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 30)), min_size=1, max_size=12), st.integers(0, 400))
-def test_gaps_are_in_order_apart_and_outside_every_stretch(runs, until):
+def test_gaps_are_in_order_disjoint_and_outside_every_interval(runs, until):
     looked = coverage_intervals(*[(first, first + length) for first, length in runs])
     now = day(max(until, *(first + length for first, length in runs)))
     found = find_gaps(looked, now)
@@ -79,7 +79,7 @@ def test_gaps_are_in_order_apart_and_outside_every_stretch(runs, until):
     assert 0 <= (covered_share(looked, now) or 0) <= 1
 
 
-def test_a_value_holds_to_the_last_look():
+def test_a_value_holds_until_the_last_capture():
     assert relative_line(line_with_gaps(points((0, 10), (2, 12)), coverage_intervals((0, 5)), "stars")) == [
         (0, 10),
         (2, 12),
@@ -87,17 +87,17 @@ def test_a_value_holds_to_the_last_look():
     ]
 
 
-def test_the_line_stops_before_a_gap_and_begins_again_after_it():
+def test_the_line_ends_before_a_gap_and_continues_after_it():
     found = relative_line(line_with_gaps(points((0, 10), (9, 30)), coverage_intervals((0, 5), (9, 10)), "stars"))
     assert found == [(0, 10), (5, 10), (5, None), (9, 30), (10, 30)]
 
 
-def test_unchanged_since_before_the_gap_is_known_at_the_first_look_after_it():
+def test_a_value_unchanged_over_a_gap_is_drawn_from_the_first_capture_after_it():
     found = relative_line(line_with_gaps(points((0, 10), (10, 11)), coverage_intervals((0, 5), (9, 12)), "stars"))
     assert found == [(0, 10), (5, 10), (5, None), (9, 10), (10, 11), (12, 11)]
 
 
-def test_what_was_never_told_is_no_line():
+def test_a_value_never_reported_has_no_line():
     assert line_with_gaps(points((0, None)), coverage_intervals((0, 5)), "stars").empty
     assert line_with_gaps(points(), coverage_intervals((0, 5)), "stars").empty
 
@@ -106,7 +106,7 @@ def test_what_was_never_told_is_no_line():
     st.lists(st.tuples(st.integers(0, 60), st.integers(0, 9)), min_size=1, max_size=10, unique_by=lambda it: it[0]),
     st.lists(st.tuples(st.integers(0, 60), st.integers(0, 10)), min_size=1, max_size=5),
 )
-def test_no_point_of_a_line_lies_where_nobody_looked(known, runs):
+def test_no_point_of_a_line_is_in_a_gap(known, runs):
     looked = coverage_intervals(*[(first, first + length) for first, length in runs])
     found = line_with_gaps(points(*known), looked, "stars")
     values = {value for _, value in known}

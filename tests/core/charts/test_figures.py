@@ -1,4 +1,4 @@
-"""Figures say what their frames say, in both themes."""
+"""Figures show their frames, in both themes."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -33,11 +33,11 @@ def coverage_interval(first: float, last: float, source: int = 1) -> DataFrame:
     )
 
 
-def line_figure(points: DataFrame, stretches: DataFrame, until: float = 5):
-    return lines.history_lines(points, stretches, "stars", LIGHT, until=START + timedelta(days=until), unit="stars")
+def line_figure(points: DataFrame, intervals: DataFrame, until: float = 5):
+    return lines.history_lines(points, intervals, "stars", LIGHT, until=START + timedelta(days=until), unit="stars")
 
 
-def test_a_course_that_moves_little_is_not_squeezed_by_zero():
+def test_a_line_with_small_changes_is_drawn_without_zero():
     flat, steep = (
         line_figure(history(1000, 1001, 1003), coverage_interval(0, 3)),
         line_figure(history(1, 1000), coverage_interval(0, 3)),
@@ -48,25 +48,25 @@ def test_a_course_that_moves_little_is_not_squeezed_by_zero():
     assert steep.data[0].fill == "tozeroy"
 
 
-def test_a_course_of_zeros_starts_at_zero():
+def test_a_line_of_zeros_starts_at_zero():
     assert line_figure(history(0, 0), coverage_interval(0, 1)).layout.yaxis.rangemode == "tozero"
 
 
 def test_imported_history_is_drawn_as_such_and_named():
     points = pd.concat([history(1, 2), history(5, 6, source=2, name="weekly list")])
-    stretches = pd.concat([coverage_interval(0, 3), coverage_interval(0, 3, source=2)])
-    ours, theirs = line_figure(points, stretches).data
+    intervals = pd.concat([coverage_interval(0, 3), coverage_interval(0, 3, source=2)])
+    ours, theirs = line_figure(points, intervals).data
     assert (ours.name, theirs.name) == ("GitHub", "weekly list (imported)")
     assert ours.line.color == LIGHT.accent
     assert theirs.line.color == LIGHT.imported
 
 
-def test_a_gap_is_shaded_and_named():
+def test_a_gap_is_shaded_and_labelled():
     figure = line_figure(history(1, 2), coverage_interval(0, 1), until=20)
     assert [shape.label.text for shape in figure.layout.shapes] == ["not collected"]
 
 
-def test_nothing_is_drawn_of_what_was_never_told():
+def test_a_value_never_reported_is_not_drawn():
     assert not line_figure(history(), coverage_interval(0, 1)).data
 
 
@@ -79,7 +79,7 @@ def test_a_ranking_keeps_its_order_and_its_texts():
     assert figure.layout.yaxis.autorange == "reversed"
 
 
-def test_names_that_look_alike_when_shortened_keep_a_bar_each():
+def test_names_equal_when_shortened_keep_a_bar_each():
     name = "owner/" + "a" * 60
     frame = DataFrame({"name": [f"{name}1", f"{name}2"], "stars": [3, 1]})
     figure = bars.ranking_bars(frame, "name", "stars", LIGHT, texts=pd.Series(["3", "1"]))
@@ -88,7 +88,7 @@ def test_names_that_look_alike_when_shortened_keep_a_bar_each():
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
-def test_layers_stop_where_nothing_was_told(theme):
+def test_areas_end_at_gaps(theme):
     frame = DataFrame({"at": days(0, 30, 200, 230), "language": "C", "stars": [1, 2, 3, 4]})
     figure = areas.stacked_shares(frame, "stars", theme, unit="stars", max_gap=timedelta(days=62))
     assert len(figure.data) == 2
@@ -103,13 +103,11 @@ def test_small_languages_become_one_layer():
     assert layers["stars"].sum() == sum(range(12))
 
 
-def test_languages_have_githubs_colours_under_old_names_too():
+def test_languages_have_githubs_colours_under_former_names_too():
     assert linguist.color("Python") == "#3572A5"
     assert linguist.color("VimL") == linguist.color("Vim script") != linguist.FALLBACK_COLOR
     assert linguist.color(None) == linguist.color(pd.NA) == linguist.color("Nonesuch") == linguist.FALLBACK_COLOR
-    assert linguist.language_type("Markdown") == "prose"
-    assert linguist.language_type(None) is None
 
 
-def test_every_language_has_a_colour_that_can_be_drawn():
+def test_every_language_has_a_hex_colour():
     assert all(linguist.color(name).startswith("#") and len(linguist.color(name)) == 7 for name in linguist.languages())

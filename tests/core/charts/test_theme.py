@@ -1,4 +1,4 @@
-"""The figures' colours are those of the pages."""
+"""Figures have the colours of the pages."""
 
 import tomllib
 from pathlib import Path

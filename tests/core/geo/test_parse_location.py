@@ -1,4 +1,4 @@
-"""Where free text is: found where it names one place, left alone where it could be two. With GeoNames' real cities."""
+"""Geocoding of free text with GeoNames' real cities; ambiguous text returns None."""
 
 import csv
 import gzip
@@ -56,19 +56,19 @@ NO_PLACES = [
 
 
 @pytest.fixture(scope="module")
-def atlas() -> Geocoder:
-    """One that has read its file once, for all of these."""
-    atlas = Geocoder()
-    atlas.locate([*(text for text, _, _ in CITIES), *(text for text, _ in COUNTRIES), *NO_PLACES])
-    return atlas
+def geocoder() -> Geocoder:
+    """Share one geocoder, so that the file is read once."""
+    geocoder = Geocoder()
+    geocoder.locate([*(text for text, _, _ in CITIES), *(text for text, _ in COUNTRIES), *NO_PLACES])
+    return geocoder
 
 
 @pytest.mark.parametrize(
     ("location", "place", "country"),
     CITIES,
 )
-def test_a_city_is_found_as_people_write_it(atlas, location, place, country):
-    found = atlas.locate([location])[location]
+def test_a_city_is_found_as_people_write_it(geocoder, location, place, country):
+    found = geocoder.locate([location])[location]
     assert found is not None
     assert (found.name, found.country, found.precision) == (place, country, "city")
 
@@ -77,8 +77,8 @@ def test_a_city_is_found_as_people_write_it(atlas, location, place, country):
     ("location", "country"),
     COUNTRIES,
 )
-def test_a_country_alone_is_shown_as_a_country(atlas, location, country):
-    found = atlas.locate([location])[location]
+def test_a_country_alone_is_shown_as_a_country(geocoder, location, country):
+    found = geocoder.locate([location])[location]
     assert found is not None
     assert (found.country, found.precision) == (country, "country")
 
@@ -87,26 +87,26 @@ def test_a_country_alone_is_shown_as_a_country(atlas, location, country):
     "location",
     NO_PLACES,
 )
-def test_what_names_no_place_or_two_is_never_guessed(atlas, location):
-    assert atlas.locate([location])[location] is None
+def test_unknown_and_ambiguous_locations_return_none(geocoder, location):
+    assert geocoder.locate([location])[location] is None
 
 
-def test_what_was_looked_up_before_is_not_read_again(atlas, monkeypatch):
-    atlas.locate(["Lisboa"])
-    monkeypatch.setattr(atlas, "_read", lambda missing: pytest.fail(f"read again for {missing}"))
-    assert atlas.locate(["Lisboa"])["Lisboa"].name == "Lisbon"
+def test_names_looked_up_before_are_not_read_again(geocoder, monkeypatch):
+    geocoder.locate(["Lisboa"])
+    monkeypatch.setattr(geocoder, "_read", lambda missing: pytest.fail(f"read again for {missing}"))
+    assert geocoder.locate(["Lisboa"])["Lisboa"].name == "Lisbon"
 
 
-def test_people_of_a_country_are_found_in_it(atlas):
-    """The lists that real profiles were found in say which country each is of."""
+def test_real_profiles_are_located_in_their_country(geocoder):
+    """Each real profile comes from a list of one country."""
     users = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "users" / "users.csv.gz"
     if not users.is_file():
         pytest.skip(f"no profiles at {users}")
     with gzip.open(users, "rt", encoding="utf-8") as file:
         rows = [(row["location"], row["country_list"]) for row in csv.DictReader(file)]
-    told = {location: country for location, country in rows if location and country}
-    named = {text: place for text, place in atlas.locate(told).items() if place}
-    same = [text for text, place in named.items() if told[text] in place.country.lower()]
-    assert len(named) > 0.9 * len(told)
-    # Some lists are themselves wrong: Vienna in Virginia was found in Austria's.
+    countries = {location: country for location, country in rows if location and country}
+    named = {text: place for text, place in geocoder.locate(countries).items() if place}
+    same = [text for text, place in named.items() if countries[text] in place.country.lower()]
+    assert len(named) > 0.9 * len(countries)
+    # Some lists are wrong themselves: Vienna in Virginia is in Austria's.
     assert len(same) > 0.95 * len(named)

@@ -1,4 +1,4 @@
-"""An account's repositories, now and as of a day, with their courses."""
+"""An account's repositories, now and as of a day, with their star trends."""
 
 import pandas as pd
 
@@ -7,7 +7,7 @@ from tests import seed_data
 from tests.seed_data import utc
 
 
-def test_now_and_then_say_the_same_of_the_same_moment(database):
+def test_current_and_as_of_queries_agree_on_the_same_time(database):
     seed_data.add_repository(database, "octo/cat", {"2026-01-01": 900, "2026-03-01": 1000}, growth={30: 100})
     octo = seed_data.add_account(database, "octo")
     now = account_repositories.list_repositories(octo, None).iloc[0]
@@ -16,14 +16,14 @@ def test_now_and_then_say_the_same_of_the_same_moment(database):
         assert now[column] == then[column], column
 
 
-def test_as_of_a_day_only_what_was_known_then_counts(database):
+def test_as_of_a_day_later_snapshots_do_not_count(database):
     seed_data.add_repository(database, "octo/cat", {"2026-01-01": 900, "2026-03-01": 1000})
     seed_data.add_repository(database, "octo/new", {"2026-03-01": 5})
     table = account_repositories.list_repositories(seed_data.add_account(database, "octo"), utc("2026-02-01"))
     assert table[["full_name", "stars"]].to_numpy().tolist() == [["octo/cat", 900]]
 
 
-def test_before_our_first_look_an_import_speaks(database):
+def test_before_our_first_capture_imported_counts_are_used(database):
     cat = seed_data.add_imported_repository(
         database, "octo/cat", {"2025-01-05": 70, "2025-02-09": 80}, by="weekly list"
     )
@@ -34,7 +34,7 @@ def test_before_our_first_look_an_import_speaks(database):
     assert cat
 
 
-def test_the_course_carries_what_was_last_known_to_the_next_step(database):
+def test_the_star_trend_repeats_the_last_value_until_the_next_one(database):
     seed_data.add_repository(database, "octo/cat", {"2025-01-01": 10, "2026-01-10": 20, "2026-02-20": 30})
     table = account_repositories.list_repositories(seed_data.add_account(database, "octo"), utc("2026-03-01"))
     course = list(table.at[0, "star_trend"])
@@ -43,7 +43,7 @@ def test_the_course_carries_what_was_last_known_to_the_next_step(database):
     assert course[-2:] == [20, 30]
 
 
-def test_what_is_gone_is_marked(database):
+def test_unavailable_repositories_are_marked(database):
     seed_data.add_repository(database, "octo/lost", {"2026-01-01": 5}, gone_at=utc("2026-02-01"))
     octo = seed_data.add_account(database, "octo")
     assert account_repositories.list_repositories(octo, None)["is_gone"].tolist() == [True]

@@ -1,4 +1,4 @@
-"""Accounts: who bears a login, what their repositories add up to, where nobody looked."""
+"""Accounts: profile, totals over their repositories, history and coverage."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +15,7 @@ from tests.seed_data import utc
 
 
 def add_snapshot(database: Connection, account_id: int, at: str, **counts: int) -> None:
-    """Our own look at an account that brought a change."""
+    """Add a snapshot and its capture."""
     database.execute(insert(schema.account_snapshot).values(account_id=account_id, captured_at=utc(at), **counts))
     add_capture(database, account_id, at)
 
@@ -40,13 +40,13 @@ def test_a_login_is_found_whatever_its_case(database):
     assert accounts.profile("octo-cat").login == "Octo-Cat"
 
 
-def test_of_two_that_bore_a_login_the_living_one_is_found(database):
+def test_of_two_accounts_with_a_login_the_available_one_is_found(database):
     for github_id, gone in ((1, utc("2025-01-01")), (2, None)):
         database.execute(insert(schema.account).values(login="octo", github_id=github_id, gone_at=gone))
     assert accounts.profile("octo").gone_at is None
 
 
-def test_an_unknown_login_is_no_row(database):
+def test_an_unknown_login_is_none(database):
     assert accounts.profile("nobody") is None
 
 
@@ -69,7 +69,7 @@ def test_own_totals_are_the_last_snapshot_and_that_of_four_weeks_before(database
     assert totals.source == "GitHub"
 
 
-def test_what_nobody_looked_at_four_weeks_ago_has_no_growth(database):
+def test_without_a_capture_four_weeks_ago_growth_is_unknown(database):
     octo = seed_data.add_account(database, "octo")
     add_snapshot(database, octo, "2026-01-01", stars=100, forks=10, repositories=3)
     add_snapshot(database, octo, "2026-04-17", stars=130, forks=11, repositories=4)
@@ -83,7 +83,7 @@ def test_nothing_collected_is_no_totals(database):
 
 
 def test_imported_totals_compare_like_with_like(database):
-    """A repository that enters the source's sight did not grow from nothing."""
+    """A repository new to the source adds no growth."""
     seed_data.add_imported_repository(database, "octo/cat", {"2026-03-01": 100, "2026-03-29": 110})
     seed_data.add_imported_repository(database, "octo/dog", {"2026-03-29": 5000})
     octo = seed_data.add_account(database, "octo")
@@ -92,7 +92,7 @@ def test_imported_totals_compare_like_with_like(database):
     assert totals.stars - totals.stars_before == 10
 
 
-def test_our_own_numbers_go_before_imported_ones(database):
+def test_own_totals_are_preferred_over_imported_ones(database):
     seed_data.add_imported_repository(database, "octo/cat", {"2026-03-01": 100})
     octo = seed_data.add_account(database, "octo")
     add_snapshot(database, octo, "2026-04-01", stars=160, forks=0, repositories=5)
@@ -100,7 +100,7 @@ def test_our_own_numbers_go_before_imported_ones(database):
     assert accounts.totals(octo, utc("2026-03-15")).stars == 100
 
 
-def test_imported_history_adds_up_what_was_in_sight_within_four_weeks(database):
+def test_imported_history_adds_up_repositories_reported_within_four_weeks(database):
     seed_data.add_imported_repository(database, "octo/cat", {"2026-01-04": 100, "2026-01-11": 101, "2026-01-18": 102})
     seed_data.add_imported_repository(database, "octo/dog", {"2026-01-04": 10, "2026-01-18": 12, "2026-03-01": 20})
     history = accounts.history(seed_data.add_account(database, "octo"), None)
@@ -109,7 +109,7 @@ def test_imported_history_adds_up_what_was_in_sight_within_four_weeks(database):
 
 
 @pytest.mark.parametrize("as_of", ["2026-01-11", "2026-01-12 23:00"])
-def test_history_ends_at_the_moment_asked_for(database, as_of):
+def test_history_ends_at_as_of(database, as_of):
     seed_data.add_imported_repository(database, "octo/cat", {"2026-01-04": 100, "2026-01-11": 101, "2026-01-18": 102})
     assert accounts.history(seed_data.add_account(database, "octo"), utc(as_of))["stars"].tolist() == [100, 101]
 
@@ -123,7 +123,7 @@ def test_history_names_its_sources_and_keeps_them_apart(database):
     assert history["followers"].fillna(-1).tolist() == [4, -1]
 
 
-def test_a_stretch_ends_where_twice_the_usual_time_passed_without_a_look(database):
+def test_an_interval_ends_after_twice_the_cadence_without_a_capture(database):
     octo = seed_data.add_account(database, "octo")
     for day in (1, 2, 3, 9, 10):
         add_capture(database, octo, f"2026-03-{day:02d}")
@@ -134,7 +134,7 @@ def test_a_stretch_ends_where_twice_the_usual_time_passed_without_a_look(databas
     assert intervals["overdue_at"].tolist() == [utc("2026-03-05"), utc("2026-03-12")]
 
 
-def test_an_imported_source_has_its_own_rhythm(database):
+def test_an_imported_source_has_its_own_cadence(database):
     seed_data.add_imported_repository(
         database, "octo/cat", {"2026-01-04": 1, "2026-01-17": 2, "2026-02-15": 3}, by="weekly"
     )
@@ -151,7 +151,7 @@ def test_a_rare_cadence_is_no_gap(database):
     assert len(accounts.coverage_intervals(octo, None)) == 1
 
 
-def test_the_newest_look_says_its_run(database):
+def test_the_latest_capture_has_its_run(database):
     octo = seed_data.add_account(database, "octo")
     database.execute(
         text("INSERT INTO capture (account_id, captured_at, run_id) VALUES (:id, :at, 812)"),

@@ -1,4 +1,4 @@
-"""What rules noticed, as pages read it; of webhooks nothing that is secret."""
+"""Alerts, rules and webhooks as pages read them, without secrets."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +23,7 @@ def add_alert(database: Connection, kind: str, subject: str, *, hours_ago: int =
     )  # fmt: skip
 
 
-def test_what_lasts_is_listed_longest_first(database):
+def test_active_alerts_are_listed_oldest_first(database):
     add_alert(database, "budget_short", "young", hours_ago=1, over=False)
     add_alert(database, "freshness_missed", "old", hours_ago=9, over=False)
     add_alert(database, "archived", "past")
@@ -31,7 +31,7 @@ def test_what_lasts_is_listed_longest_first(database):
     assert alerts.latest_raised_at() == NOW - timedelta(hours=1)
 
 
-def test_what_was_noticed_goes_on_before_any_of_it(database):
+def test_alerts_continue_before_any_id(database):
     octo = add_account(database, "octo")
     for number in range(5):
         add_alert(database, "archived", f"octo/{number}", account_id=octo)
@@ -40,7 +40,7 @@ def test_what_was_noticed_goes_on_before_any_of_it(database):
     assert list(alerts.list_alerts(before=int(first["id"].iloc[-1]), limit=2)["subject"]) == ["octo/2", "octo/1"]
 
 
-def test_kinds_and_account_add_up_and_wildcards_are_characters(database):
+def test_kinds_and_account_combine_and_wildcards_are_literal(database):
     add_alert(database, "archived", "a", account_id=add_account(database, "octo"))
     add_alert(database, "relicensed", "b", account_id=add_account(database, "octo"))
     add_alert(database, "archived", "c", account_id=add_account(database, "cat"))
@@ -48,7 +48,7 @@ def test_kinds_and_account_add_up_and_wildcards_are_characters(database):
     assert alerts.list_alerts(login="%").empty
 
 
-def test_rules_tell_how_often_they_noticed_something(database):
+def test_rules_have_the_number_of_their_alerts(database):
     add_alert(database, "archived", "a")
     found = alerts.rules().set_index("kind")
     assert found.loc["archived", ["raised", "last_at"]].tolist() == [1, NOW - timedelta(hours=1)]
@@ -57,12 +57,12 @@ def test_rules_tell_how_often_they_noticed_something(database):
     assert alerts.rules()["account"].iloc[-1] == "octo"
 
 
-def test_nothing_noticed_has_no_moment(database):
+def test_without_alerts_there_is_no_latest_one(database):
     assert alerts.latest_raised_at() is None
     assert alerts.active_alerts().empty
 
 
-def test_a_webhook_is_told_of_without_address_and_key(database):
+def test_a_webhook_is_listed_without_url_and_key(database):
     webhook, key = changes.add_webhook(database, "chat", "https://hooks.example.com:8443/T0/secret?x=1", "json", "boss")
     changes.enqueue_test_delivery(database, webhook)
     found = alerts.webhooks(datetime.now(UTC))

@@ -25,21 +25,21 @@ def actors(**wanted: object) -> list[str]:
     return list(audit.list_events(EventFilter(**wanted))["actor"])
 
 
-def test_the_newest_comes_first(database):
+def test_events_are_listed_newest_first(database):
     add_event(database, "old", at=NOW - timedelta(days=1))
     add_event(database, "new")
     add_event(database, "newer")
     assert actors() == ["newer", "new", "old"]
 
 
-def test_who_did_it_and_whom_it_was_done_to_are_both_found_by_name(database):
+def test_events_are_found_by_actor_and_by_target(database):
     add_event(database, "Ada")
     add_event(database, "bob", "person_deactivated", target="ADA")
     add_event(database, "adam")
     assert sorted(actors(who="ada")) == ["Ada", "bob"]
 
 
-def test_filters_add_up(database):
+def test_filters_combine(database):
     add_event(database, "ada", "sign_in", at=NOW - timedelta(days=2))
     add_event(database, "ada", "sign_out")
     add_event(database, "bob", "sign_out")
@@ -50,7 +50,7 @@ def test_filters_add_up(database):
 
 
 @pytest.mark.parametrize("part", ["192.0.2", "PALLETS", "quarterly", "a1b2c3", "sign_in"])
-def test_search_looks_everywhere(database, part):
+def test_search_covers_all_text_columns(database, part):
     add_event(
         database,
         "ada",
@@ -64,13 +64,13 @@ def test_search_looks_everywhere(database, part):
     assert audit.count_events(EventFilter(search=part)) == 1
 
 
-def test_wildcards_and_quotes_are_characters_like_any_other(database):
+def test_wildcards_and_quotes_are_literal(database):
     add_event(database)
     for part in ("%", "_%", "' OR true --"):
         assert actors(search=part) == []
 
 
-def test_details_that_hold_nothing_are_unknown(database):
+def test_empty_details_are_null(database):
     add_event(database, details=None)
     add_event(database, details={"sessions": 3})
     found = audit.list_events(EventFilter())["details"]
@@ -79,7 +79,7 @@ def test_details_that_hold_nothing_are_unknown(database):
 
 
 def paged_event_ids(most: int) -> list[int]:
-    """The ids of all events, read a page at a time."""
+    """Return the ids of all events, read page by page."""
     seen: list[int] = []
     place = None
     while len(page := audit.list_events(EventFilter(), place, most)):
@@ -89,7 +89,7 @@ def paged_event_ids(most: int) -> list[int]:
     return seen
 
 
-def test_pages_neither_skip_nor_repeat_whatever_happened_at_once(database):
+def test_pages_neither_skip_nor_repeat_simultaneous_events(database):
     @given(st.lists(st.integers(0, 3), max_size=12), st.integers(1, 5))
     def hold(seconds: list[int], most: int) -> None:
         database.execute(text("DELETE FROM audit_event"))
@@ -101,7 +101,7 @@ def test_pages_neither_skip_nor_repeat_whatever_happened_at_once(database):
     hold()
 
 
-def test_what_happens_meanwhile_moves_no_page(database):
+def test_new_events_do_not_shift_older_pages(database):
     for second in range(4):
         add_event(database, str(second), at=NOW + timedelta(seconds=second))
     first = audit.list_events(EventFilter(), limit=2)
@@ -111,8 +111,8 @@ def test_what_happens_meanwhile_moves_no_page(database):
     assert list(second["actor"]) == ["1", "0"]
 
 
-def test_a_page_of_many_thousand_events_is_quick(database):
-    """Whichever page: the way back does not read what was passed."""
+def test_every_page_of_many_thousand_events_is_quick(database):
+    """The cursor does not read the rows before it."""
     database.execute(
         text("""
             INSERT INTO audit_event (at, actor, action, ip_address)

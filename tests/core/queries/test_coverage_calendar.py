@@ -1,4 +1,4 @@
-"""Coverage by day counts looks, over what was tracked then."""
+"""Daily coverage: refreshed accounts over those tracked that day."""
 
 from sqlalchemy import Connection, insert
 
@@ -28,7 +28,7 @@ def test_each_day_has_its_share_and_days_before_tracking_have_none(database):
     assert found["share"].dropna().tolist() == [1, 0, 1]
 
 
-def test_history_that_others_kept_is_no_look(database):
+def test_imported_captures_do_not_count_as_refreshes(database):
     add_tracked_account(database, "octo", "2026-03-08")
     other = database.scalar(insert(schema.source).values(name="elsewhere").returning(schema.source.c.id))
     database.execute(

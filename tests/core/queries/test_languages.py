@@ -1,4 +1,4 @@
-"""Languages of an account and of everything, by bytes, repositories and stars."""
+"""Languages of an account and of all repositories, by bytes, repositories and stars."""
 
 from datetime import date
 
@@ -44,7 +44,7 @@ def test_only_the_newest_set_of_each_repository_counts(database):
     assert languages.account_languages(octo, utc("2026-01-15"))["language"].tolist() == ["Perl"]
 
 
-def test_forks_and_what_is_gone_are_left_out(database):
+def test_forks_and_unavailable_repositories_are_left_out(database):
     fork = seed_data.add_repository(database, "octo/fork", {"2026-01-01": 1}, is_fork=True)
     gone = seed_data.add_repository(database, "octo/gone", {"2026-01-01": 1}, gone_at=utc("2026-01-02"))
     for repository in (fork, gone):
@@ -52,7 +52,7 @@ def test_forks_and_what_is_gone_are_left_out(database):
     assert languages.account_languages(seed_data.add_account(database, "octo"), None).empty
 
 
-def test_a_repository_without_code_is_no_language(database):
+def test_a_repository_without_code_has_no_language(database):
     cat = seed_data.add_repository(database, "octo/cat", {"2026-01-01": 1})
     add_language_bytes(database, cat, "2026-01-01", **{"": 0})
     assert languages.account_languages(seed_data.add_account(database, "octo"), None).empty
@@ -69,7 +69,7 @@ def test_the_mix_carries_a_repository_for_a_year_and_no_longer(database):
     assert by_end["2025-03-01", "Go"] == 7
 
 
-def test_the_ranking_is_of_the_last_rollup_and_says_its_day(database):
+def test_the_ranking_is_of_the_last_rollup_and_has_its_day(database):
     add_rollup(database, date(2026, 2, 1), C=10, Go=1)
     add_rollup(database, date(2026, 3, 1), C=12, Rust=3)
     found = languages.ranking("GitHub", utc("2026-03-05"))
@@ -85,7 +85,7 @@ def test_no_language_has_a_name(database):
     assert languages.ranking("GitHub", None)["language"].tolist() == ["No language"]
 
 
-def test_each_source_is_asked_for_by_name_ours_first(database):
+def test_sources_are_listed_by_name_ours_first(database):
     elsewhere = seed_data.add_source(database, "weekly list")
     add_rollup(database, date(2026, 2, 1), elsewhere, C=10)
     add_rollup(database, date(2026, 1, 1), C=1)
@@ -93,14 +93,14 @@ def test_each_source_is_asked_for_by_name_ours_first(database):
     assert languages.ranking("weekly list", None)["stars"].tolist() == [10]
 
 
-def test_the_course_holds_the_last_rollup_of_each_month(database):
+def test_the_trend_has_the_last_rollup_of_each_month(database):
     for day, stars in ((date(2026, 1, 5), 1), (date(2026, 1, 31), 2), (date(2026, 2, 3), 3)):
         add_rollup(database, day, C=stars)
     assert languages.language_trend("GitHub", None)["stars"].tolist() == [2, 3]
 
 
 @pytest.mark.parametrize("measure", ["bytes"])
-def test_bytes_that_nobody_collected_are_unknown(database, measure):
+def test_bytes_not_collected_are_null(database, measure):
     add_rollup(database, date(2026, 2, 1), C=10)
     assert pd.isna(languages.ranking("GitHub", None).at[0, measure])
 

@@ -1,4 +1,4 @@
-"""The whole: what is tracked, how fresh, what moved, what changed."""
+"""The whole installation: tracking, freshness, movers and changes."""
 
 from datetime import date, timedelta
 
@@ -30,13 +30,15 @@ def test_an_empty_almanac_counts_nothing(database):
     assert coverage.freshness_and_coverage(NOW, in_the_past=False) == DataState(None, None)
 
 
-def test_tracking_tells_apart_due_paused_queued_and_failing(database):
+def test_tracking_counts_due_paused_queued_and_failing_accounts(database):
     add_tracked_account(database, "due", due_at=NOW - timedelta(hours=1))
     add_tracked_account(database, "later", due_at=NOW + timedelta(hours=1), failures=2)
     add_tracked_account(database, "resting", due_at=NOW - timedelta(hours=1), paused=True)
     add_tracked_account(database, "going", due_at=NOW - timedelta(hours=1), queued_at=NOW)
-    told = overview.tracking_counts(NOW)
-    assert told == TrackingCounts(tracked=4, paused=1, due=1, queued=1, failing=1, next_due_at=NOW + timedelta(hours=1))
+    result = overview.tracking_counts(NOW)
+    assert result == TrackingCounts(
+        tracked=4, paused=1, due=1, queued=1, failing=1, next_due_at=NOW + timedelta(hours=1)
+    )
 
 
 def test_an_account_is_stale_after_twice_its_own_cadence(database):
@@ -52,8 +54,8 @@ def test_an_account_is_stale_after_twice_its_own_cadence(database):
     assert states == {"quick": "stale", "slow": "fresh", "never": "never"}
 
 
-def test_movers_are_compared_up_to_the_newest_look(database):
-    """An import that ended long ago says nothing about this month."""
+def test_movers_are_compared_up_to_the_newest_capture(database):
+    """An import that ended long ago has no growth this month."""
     fresh = seed_data.add_repository(database, "octo/cat", {"2026-03-01": 100}, growth={30: 5})
     database.execute(
         update(schema.repository_current)
@@ -72,7 +74,7 @@ def test_movers_of_an_import_alone_are_those_of_its_last_days(database):
     assert overview.top_movers(None, 30)["full_name"].tolist() == ["old/fame"]
 
 
-def test_movers_of_a_day_in_the_past_are_computed_from_what_was_known_then(database):
+def test_movers_of_a_past_day_are_computed_from_snapshots_until_then(database):
     seed_data.add_imported_repository(database, "octo/cat", {"2025-01-05": 10, "2025-02-02": 40, "2025-06-01": 9000})
     seed_data.add_imported_repository(database, "octo/new", {"2025-02-02": 500})
     found = overview.top_movers(utc("2025-02-05"), 7 * 4)
@@ -93,7 +95,7 @@ def test_changes_come_newest_first_and_not_from_the_future(database):
     assert overview.latest_changes(utc("2026-01-06"))["kind"].tolist() == ["archived"]
 
 
-def test_the_course_adds_up_each_source_by_itself(database):
+def test_the_trend_adds_up_each_source_separately(database):
     elsewhere = seed_data.add_source(database, "weekly list")
     for day, source, language, stars in (
         (date(2026, 1, 1), 1, "C", 1),
@@ -105,25 +107,25 @@ def test_the_course_adds_up_each_source_by_itself(database):
                 day=day, source_id=source, language=language, stars=stars, repositories=1
             )
         )
-    course = overview.source_trend(utc("2026-02-01"))
-    assert course[["source", "stars", "languages"]].to_numpy().tolist() == [["GitHub", 3, 1], ["weekly list", 100, 1]]
+    trend = overview.source_trend(utc("2026-02-01"))
+    assert trend[["source", "stars", "languages"]].to_numpy().tolist() == [["GitHub", 3, 1], ["weekly list", 100, 1]]
 
 
-def test_coverage_is_the_share_of_days_with_a_look_since_the_first(database):
+def test_coverage_is_the_share_of_days_with_a_capture_since_the_first(database):
     octo = add_tracked_account(database, "octo")
     for day in ("2026-03-01", "2026-03-01 06:00", "2026-03-03", "2026-03-04"):
         database.execute(insert(schema.capture).values(account_id=octo, captured_at=utc(day)))
-    told = coverage.freshness_and_coverage(utc("2026-03-04 23:00"), in_the_past=False)
-    assert told.coverage == 0.75
+    result = coverage.freshness_and_coverage(utc("2026-03-04 23:00"), in_the_past=False)
+    assert result.coverage == 0.75
 
 
-def test_the_newest_look_of_the_past_is_of_the_past(database):
+def test_as_of_a_day_the_latest_capture_is_not_later(database):
     seed_data.add_repository(database, "octo/cat", {"2026-01-01": 1, "2026-03-01": 2})
     assert coverage.freshness_and_coverage(NOW, in_the_past=False).latest_capture_at == utc("2026-03-01")
     assert coverage.freshness_and_coverage(utc("2026-02-01"), in_the_past=True).latest_capture_at == utc("2026-01-01")
 
 
-def test_what_is_gone_moves_no_more(database):
+def test_unavailable_repositories_are_no_movers(database):
     lost = seed_data.add_imported_repository(
         database, "octo/lost", {"2025-01-01": 10}, growth={30: 5}, gone_at=utc("2024-12-31")
     )

@@ -40,7 +40,7 @@ def test_people_are_listed_by_name_whatever_its_case(database):
     assert usernames() == ["Ada", "bob", "cy"]
 
 
-def test_search_finds_a_part_of_name_address_and_what_is_shown(database):
+def test_search_finds_a_part_of_username_email_and_display_name(database):
     add_person(database, "ada", email="countess@example.org", display_name="Ada Lovelace")
     add_person(database, "bob")
     for part in ("AD", "COUNT", "lovel", " ada "):
@@ -48,7 +48,7 @@ def test_search_finds_a_part_of_name_address_and_what_is_shown(database):
     assert usernames(search="nobody") == []
 
 
-def test_what_a_pattern_would_take_for_a_wildcard_is_a_character_like_any_other(database):
+def test_wildcards_in_the_search_are_literal(database):
     add_person(database, "per_cent")
     add_person(database, "percent")
     assert usernames(search="r_c") == ["per_cent"]
@@ -56,7 +56,7 @@ def test_what_a_pattern_would_take_for_a_wildcard_is_a_character_like_any_other(
     assert usernames(search="'; DROP TABLE person; --") == []
 
 
-def test_filters_by_role_and_state_add_up(database):
+def test_filters_by_role_and_state_combine(database):
     add_person(database, "ada", role="admin")
     add_person(database, "bob", role="admin", active=False)
     add_person(database, "cy")
@@ -65,12 +65,12 @@ def test_filters_by_role_and_state_add_up(database):
     assert usernames(active=False) == ["bob"]
 
 
-def test_only_open_sessions_and_good_keys_are_counted(database):
+def test_only_open_sessions_and_valid_keys_are_counted(database):
     ada = add_person(database, "ada", role="admin")
     add_session(database, ada)
     add_session(database, ada, revoked_at=NOW)
     add_session(database, ada, expires_at=NOW - timedelta(seconds=1))
-    add_api_key(database, ada, "good")
+    add_api_key(database, ada, "valid")
     add_api_key(database, ada, "later", expires_at=NOW + timedelta(days=1))
     add_api_key(database, ada, "over", expires_at=NOW)
     add_api_key(database, ada, "revoked", revoked_at=NOW)
@@ -79,7 +79,7 @@ def test_only_open_sessions_and_good_keys_are_counted(database):
     assert people.people_counts(NOW) == PeopleCounts(people=1, admins=1, inactive=0, sessions=1, invitations=0)
 
 
-def test_open_invitations_are_counted_until_they_end(database):
+def test_invitations_are_counted_until_they_expire(database):
     for place, (purpose, days) in enumerate((("invite", 1), ("invite", -1), ("reset", 1))):
         database.execute(
             insert(schema.ticket).values(hash=bytes([place]), purpose=purpose, expires_at=NOW + timedelta(days=days))
@@ -87,7 +87,7 @@ def test_open_invitations_are_counted_until_they_end(database):
     assert people.people_counts(NOW).invitations == 1
 
 
-def test_sessions_are_those_that_are_open_the_last_visit_first(database):
+def test_open_sessions_are_listed_most_recently_used_first(database):
     ada, bob = add_person(database, "ada"), add_person(database, "bob")
     add_session(database, ada, seen="2026-03-09 08:00", ip_address="192.0.2.7", user_agent="old")
     add_session(database, ada, seen="2026-03-10 08:00", user_agent="new")
@@ -98,14 +98,14 @@ def test_sessions_are_those_that_are_open_the_last_visit_first(database):
     assert found["ip_address"].iloc[1] == "192.0.2.7"
 
 
-def test_keys_say_whether_they_are_good_and_never_what_they_are(database):
+def test_keys_are_listed_with_their_state_and_without_the_key(database):
     ada = add_person(database, "ada")
-    add_api_key(database, ada, "good", created_at=NOW - timedelta(days=1))
+    add_api_key(database, ada, "valid", created_at=NOW - timedelta(days=1))
     add_api_key(database, ada, "over", created_at=NOW - timedelta(days=2), expires_at=NOW)
     add_api_key(database, ada, "revoked", created_at=NOW - timedelta(days=3), revoked_at=NOW)
     found = people.api_keys(ada, NOW)
     assert dict(zip(found["name"], found["state"], strict=True)) == {
-        "good": "good",
+        "valid": "valid",
         "over": "expired",
         "revoked": "revoked",
     }

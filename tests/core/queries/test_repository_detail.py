@@ -1,4 +1,4 @@
-"""One repository with everything held of it: our own look before imported ones, and as it was at any moment."""
+"""One repository with all stored columns: own snapshots before imported ones, now and as of a time."""
 
 import pytest
 from sqlalchemy import insert
@@ -33,13 +33,13 @@ def cat(database) -> int:
     return created
 
 
-def test_issues_that_github_did_not_tell_apart_stay_unknown(cat):
+def test_issues_not_counted_apart_from_change_requests_are_null(cat):
     found = repository_record("OCTO", "Cat")
     assert (found["id"], found["watchers"], found["open_issues"]) == (7, 3, None)
     assert found["open_issues_and_change_requests"] == 5
 
 
-def test_what_changed_since_is_read_back(cat):
+def test_past_attributes_are_read_back_from_the_ledger(cat):
     then = repository_record("octo", "cat", "2026-02-05")
     assert (then["full_name"], then["name"], then["license"], then["stars"]) == ("octo/kitten", "kitten", "GPL-3.0", 40)
     assert (then["stars_7d"], then["stars_30d"], then["watchers"]) == (30, 30, None)
@@ -47,7 +47,7 @@ def test_what_changed_since_is_read_back(cat):
     assert repository_record("octo", "cat", "2025-12-31") == {}
 
 
-def test_languages_are_those_of_the_last_reading_by_then(cat, database):
+def test_languages_are_the_last_ones_collected_by_then(cat, database):
     for day, size in {"2026-01-01": 5, "2026-03-01": 9}.items():
         row = {"repository_id": cat, "captured_at": seed_data.utc(day), "language": "C", "bytes": size}
         database.execute(insert(schema.repository_language).values(**row))
@@ -56,7 +56,7 @@ def test_languages_are_those_of_the_last_reading_by_then(cat, database):
     assert repository_record("octo", "cat", "2025-12-31") == {}
 
 
-def test_a_repository_known_from_imports_alone_says_so(database):
+def test_an_imported_repository_has_its_source(database):
     seed_data.add_imported_repository(database, "old/one", {"2025-01-01": 5, "2025-02-01": 9}, by="elsewhere")
     publish_data_version(database)
     now, then = repository_record("old", "one"), repository_record("old", "one", "2025-01-15")
@@ -69,7 +69,7 @@ def test_a_former_name_leads_to_the_new_one(cat):
     assert repository_detail.current_full_name("octo", "cat") is None
 
 
-def test_stars_of_all_sources_come_in_the_order_of_time(cat, database):
+def test_stars_of_all_sources_are_ordered_by_time(cat, database):
     database.execute(
         insert(schema.repository_snapshot).values(
             repository_id=cat,
@@ -85,7 +85,7 @@ def test_stars_of_all_sources_come_in_the_order_of_time(cat, database):
 
 
 @pytest.mark.parametrize("days", [7, 30, 50])
-def test_movers_are_found_for_days_that_are_kept_and_for_any_other(database, days):
+def test_movers_are_found_for_stored_and_for_other_periods(database, days):
     looks = {"2026-01-01": 10, "2026-03-01": 100}
     seed_data.add_repository(database, "octo/cat", looks, github_id=7, growth={7: 90, 30: 90})
     database.execute(schema.repository_current.update().values(growth_as_of=seed_data.utc("2026-03-01")))
@@ -95,9 +95,9 @@ def test_movers_are_found_for_days_that_are_kept_and_for_any_other(database, day
     assert movers.movers(None, days, language="Rust").empty
 
 
-def test_the_globe_counts_who_cannot_be_placed(database):
-    told = {"a": "Berlin, Germany", "b": "berlin", "c": "Germany", "d": "Springfield", "e": None, "f": " "}
-    for n, (login, location) in enumerate(told.items()):
+def test_the_globe_counts_accounts_that_cannot_be_located(database):
+    locations = {"a": "Berlin, Germany", "b": "berlin", "c": "Germany", "d": "Springfield", "e": None, "f": " "}
+    for n, (login, location) in enumerate(locations.items()):
         seed_data.add_account(database, login, github_id=n, location=location)
         seed_data.add_repository(database, f"{login}/x", {"2026-01-01": 5, "2026-03-01": 10}, github_id=n)
     publish_data_version(database)

@@ -1,4 +1,4 @@
-"""The table of all repositories: what matches, in which order, now and as of a day."""
+"""The table of all repositories: filters and orders, now and as of a day."""
 
 import pandas as pd
 import pytest
@@ -10,8 +10,8 @@ from tests import seed_data
 
 
 @pytest.fixture
-def held(database: Connection) -> Connection:
-    """Five repositories of three owners, one of them known from an import alone."""
+def stored(database: Connection) -> Connection:
+    """Five repositories of three owners, one of them imported only."""
     seed_data.add_repository(
         database,
         "octo/cat",
@@ -41,12 +41,12 @@ def repository_names(filters: Filters, order: str = "stars") -> list[str]:
     return repository_list.matching_repositories(filters, order)["full_name"].tolist()
 
 
-def test_without_filters_everything_is_there_the_most_starred_first(held):
+def test_without_filters_all_repositories_are_listed_most_stars_first(stored):
     assert repository_names(Filters()) == ["Hubot/100%_cat", "octo/cat", "octo/dog", "old/times", "hubot/lost"]
     assert repository_list.count_repositories(None) == 5
 
 
-def test_a_row_says_all_that_is_known_and_nothing_that_is_not(held):
+def test_unknown_values_are_null(stored):
     table = repository_list.matching_repositories(Filters()).set_index("full_name")
     cat, old = table.loc["octo/cat"], table.loc["old/times"]
     assert cat[["stars", "stars_7d", "stars_30d", "forks", "watchers", "open_issues"]].tolist() == [
@@ -81,12 +81,12 @@ def test_a_row_says_all_that_is_known_and_nothing_that_is_not(held):
         (Filters(search="'; DROP TABLE repository; --"), set()),
     ],
 )
-def test_a_filter_lets_through_what_it_says(held, filters, expected):
+def test_each_filter_matches_what_it_names(stored, filters, expected):
     assert set(repository_names(filters)) == expected
 
 
 @pytest.mark.parametrize("order", ORDER_BY)
-def test_in_every_order_all_rows_come_and_unknown_values_last(held, order):
+def test_every_order_has_all_rows_and_nulls_last(stored, order):
     table = repository_list.matching_repositories(Filters(), order)
     assert len(table) == 5
     if order != "checked_at":
@@ -94,21 +94,21 @@ def test_in_every_order_all_rows_come_and_unknown_values_last(held, order):
         assert known == sorted(known, reverse=True)
 
 
-def test_orders_put_first_what_they_name(held):
+def test_each_order_has_its_extreme_first(stored):
     assert repository_names(Filters(), "stars_7d")[0] == "octo/dog"
     assert repository_names(Filters(), "full_name")[0] == "Hubot/100%_cat"
     assert repository_names(Filters(), "checked_at")[0] == "old/times"
     assert repository_names(Filters(), "pushed_at")[0] == "octo/cat"
 
 
-def test_as_of_a_day_the_numbers_are_those_of_the_last_look_until_then(held):
+def test_as_of_a_day_counts_are_of_the_last_capture_by_then(stored):
     day = seed_data.utc("2026-02-01")
     table = repository_list.matching_repositories(Filters(as_of=day)).set_index("full_name")
     assert table["stars"].to_dict() == {"octo/cat": 900, "old/times": 80}
     assert repository_list.count_repositories(day) == 2
 
 
-def test_as_of_a_day_growth_ends_at_the_last_look_before_it(database):
+def test_as_of_a_day_growth_ends_at_the_last_capture_before_it(database):
     seed_data.add_repository(
         database,
         "octo/cat",
@@ -119,14 +119,14 @@ def test_as_of_a_day_growth_ends_at_the_last_look_before_it(database):
     assert (row["stars"], row["stars_7d"], row["stars_30d"]) == (181, 1, 81)
 
 
-def test_growth_is_not_known_where_nobody_looked_before(database):
+def test_growth_without_an_earlier_snapshot_is_null(database):
     seed_data.add_repository(database, "octo/cat", {"2026-02-01": 100, "2026-02-12": 120})
     row = repository_list.matching_repositories(Filters(as_of=seed_data.utc("2026-02-12"))).iloc[0]
     assert row["stars_7d"] == 20
     assert pd.isna(row["stars_30d"])
 
 
-def test_as_of_a_day_names_licence_language_and_state_are_those_of_then(database):
+def test_as_of_a_day_names_licence_language_and_state_are_past_ones(database):
     cat = seed_data.add_repository(
         database,
         "newowner/cat",
@@ -152,7 +152,7 @@ def test_as_of_a_day_names_licence_language_and_state_are_those_of_then(database
     assert then("2026-03-15") == ["newowner/cat", "newowner", "MIT", "Rust", True]
 
 
-def test_as_of_a_day_gone_means_gone_by_then_even_if_it_came_back(database):
+def test_as_of_a_day_a_repository_restored_later_is_unavailable(database):
     lost = seed_data.add_repository(
         database, "octo/lost", {"2026-01-01": 1}, looked_at="2026-06-01", gone_at=seed_data.utc("2026-05-01")
     )
@@ -170,7 +170,7 @@ def test_as_of_a_day_gone_means_gone_by_then_even_if_it_came_back(database):
     assert gone("2026-05-15") == {"octo/lost"}
 
 
-def test_our_own_look_goes_before_what_others_kept(database):
+def test_own_snapshots_are_preferred_over_imported_ones(database):
     created = seed_data.add_repository(database, "octo/cat", {"2026-03-01": 1000})
     kept_by = seed_data.add_source(database, "elsewhere")
     seed_data._add_snapshots(database, created, {"2026-02-01": 700, "2026-04-01": 5}, None, kept_by)
@@ -182,7 +182,7 @@ def test_our_own_look_goes_before_what_others_kept(database):
     assert repository_names(Filters()) == ["octo/cat"]
 
 
-def test_what_would_match_without_each_filter_is_counted(held):
+def test_matches_without_each_filter_are_counted(stored):
     filters = Filters(owner="octo", languages=("C++",), hidden=frozenset({"gone"}))
     assert repository_names(filters) == []
     assert repository_list.counts_without_each_filter(filters) == {"languages": 2, "owner": 1, "gone": 0}
@@ -190,20 +190,20 @@ def test_what_would_match_without_each_filter_is_counted(held):
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
-def test_a_filter_can_be_taken_away_and_the_others_stay(name):
+def test_one_filter_can_be_removed(name):
     everything = Filters("a", "b", ("C",), "MIT", 5, frozenset({"forks", "archived", "gone"}))
     assert everything.active == set(CONDITIONS)
     assert everything.without(name).active == set(CONDITIONS) - {name}
 
 
-def test_choices_list_what_is_held_the_most_first(held):
+def test_options_are_listed_most_frequent_first(stored):
     assert repository_list.license_counts().to_dict("list") == {"license": ["MIT"], "repositories": [2]}
     assert repository_list.language_counts()["language"].tolist() == ["C++", "Go", "Python"]
     assert repository_list.owners_with_prefix("HU") == ["Hubot"]
     assert repository_list.owners_with_prefix("%") == []
 
 
-def test_bins_of_stars_hold_everything_once(database):
+def test_star_bins_count_every_repository_once(database):
     for index, stars in enumerate([0, 1, 2, 3, 9, 10, 21, 22, 99, 100, 999, 1000, 12345]):
         seed_data.add_repository(database, f"octo/r{index}", {"2026-03-01": stars})
     bins = repository_list.star_distribution(Filters())
@@ -216,11 +216,11 @@ def test_bins_of_stars_hold_everything_once(database):
     assert bins["repositories"].tolist() == [1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1]
 
 
-def test_growing_ones_come_with_most_won_first_and_only_real_growth(held):
+def test_fastest_growing_have_positive_growth_most_gained_first(stored):
     assert repository_list.fastest_growing(Filters())["full_name"].tolist() == ["octo/cat"]
 
 
-def test_the_frame_tells_the_query_it_came_from(held):
+def test_the_frame_has_its_query(stored):
     frame = repository_list.matching_repositories(Filters(owner="octo"))
     assert frame.attrs["values"]["owner"] == "octo"
     assert frame.attrs["sql"].startswith("WITH")

@@ -1,4 +1,4 @@
-"""What stands in the city, and what is said to be left out."""
+"""The city's repositories, and the counts of those left out."""
 
 import pandas as pd
 import pytest
@@ -10,7 +10,7 @@ from tests import seed_data
 
 
 @pytest.fixture
-def held(database: Connection) -> Connection:
+def stored(database: Connection) -> Connection:
     seed_data.add_repository(
         database, "big/one", {"2026-01-01": 100, "2026-03-01": 900}, growth={30: 40}, primary_language="Go"
     )
@@ -27,37 +27,37 @@ def building_names(choice: CityFilters) -> list[str]:
     return scene.city_repositories(choice)["full_name"].tolist()
 
 
-def test_districts_come_with_most_stars_first_and_so_do_their_towers(held):
+def test_districts_and_their_towers_are_ordered_by_stars(stored):
     assert building_names(CityFilters()) == ["big/one", "Big/two", "small/one", "tiny/one"]
 
 
-def test_only_so_many_owners_stand_in_the_city(held):
+def test_the_number_of_owners_is_limited(stored):
     assert building_names(CityFilters(owners=1)) == ["big/one", "Big/two"]
 
 
-def test_owners_are_ranked_by_what_matches(held):
+def test_owners_are_ranked_by_matching_repositories(stored):
     assert building_names(CityFilters(owners=1, languages=("Python",))) == ["small/one"]
     assert building_names(CityFilters(min_stars=100)) == ["big/one", "small/one"]
 
 
-def test_what_is_known_comes_along(held):
+def test_city_rows_have_language_growth_and_capture_time(stored):
     row = scene.city_repositories(CityFilters()).iloc[0]
     assert (row["stars"], row["stars_30d"], row["language"]) == (900, 40, "Go")
     assert row["checked_at"] == seed_data.utc("2026-03-01")
     assert pd.isna(scene.city_repositories(CityFilters()).iloc[1]["stars_30d"])
 
 
-def test_as_of_a_day_the_city_is_that_of_the_day(held):
+def test_as_of_a_day_the_city_is_that_of_the_day(stored):
     assert building_names(CityFilters(as_of=seed_data.utc("2026-02-01"))) == ["big/one"]
     assert scene.city_repositories(CityFilters(as_of=seed_data.utc("2026-02-01")))["stars"].tolist() == [100]
 
 
-def test_what_could_stand_there_is_counted_without_the_limit_on_owners(held):
+def test_eligible_repositories_are_counted_without_the_limit_on_owners(stored):
     assert scene.count_eligible(CityFilters(owners=1)) == (4, 3)
     assert scene.count_eligible(CityFilters(owners=1, languages=("Python",))) == (2, 2)
 
 
-def test_never_more_towers_than_a_browser_bears(held, monkeypatch):
+def test_the_number_of_towers_is_limited(stored, monkeypatch):
     monkeypatch.setattr(scene, "MAX_TOWERS", 2)
     assert building_names(CityFilters()) == ["big/one", "small/one"]
 

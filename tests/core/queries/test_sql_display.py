@@ -1,4 +1,4 @@
-"""The SQL that a reader sees can be run as it stands and gives the same answer."""
+"""The SQL shown to readers runs as it is and gives the same rows."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -27,17 +27,17 @@ from tests import seed_data
         (["a", "b"], "ARRAY['a', 'b']"),
     ],
 )
-def test_values_are_written_as_postgres_reads_them(value, written):
+def test_values_are_written_as_postgres_literals(value, written):
     assert sql_literal(value) == written
 
 
-def test_casts_and_slices_are_no_values():
+def test_casts_and_slices_are_no_parameters():
     assert inline_parameters("SELECT a::text, ':no', :yes", {"text": 1, "yes": 2}) == "SELECT a::text, ':no', 2"
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.text(alphabet=st.characters(blacklist_characters="\x00", blacklist_categories=["Cs"])))
-def test_any_text_comes_back_from_postgres_as_it_went(test_engine, given_text):
+def test_any_text_survives_the_round_trip_through_postgres(test_engine, given_text):
     with test_engine.connect() as connection:
         # The driver reads % in what it is given.
         sent = inline_parameters("SELECT :it", {"it": given_text}).replace("%", "%%")
@@ -45,7 +45,7 @@ def test_any_text_comes_back_from_postgres_as_it_went(test_engine, given_text):
 
 
 @pytest.mark.parametrize("as_of", [None, datetime(2026, 2, 1, tzinfo=UTC)])
-def test_what_is_shown_can_be_run(database, as_of):
+def test_displayed_sql_can_be_run(database, as_of):
     seed_data.add_repository(database, "octo/cat", {"2026-01-01": 10, "2026-03-01": 60})
     seed_data.add_imported_repository(database, "octo/dog", {"2026-01-01": 10})
     octo = seed_data.add_account(database, "octo")

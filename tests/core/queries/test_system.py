@@ -1,4 +1,4 @@
-"""What the installation is doing, asked of the real servers."""
+"""The state of the installation, queried from real servers."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -38,22 +38,22 @@ def add_job(database: Connection, status: str = "todo", *, came: datetime | None
     )
 
 
-def test_postgres_tells_version_revision_size_and_connections(database):
-    told = system.postgres_status()
-    assert told.version.startswith("18")
-    assert told.revision == database.scalar(text("SELECT version_num FROM alembic_version"))
-    assert told.bytes > 1_000_000
-    assert 0 < told.connections <= told.max_connections
-    assert told.started_at < datetime.now(UTC)
+def test_postgres_status_has_version_revision_size_and_connections(database):
+    result = system.postgres_status()
+    assert result.version.startswith("18")
+    assert result.revision == database.scalar(text("SELECT version_num FROM alembic_version"))
+    assert result.bytes > 1_000_000
+    assert 0 < result.connections <= result.max_connections
+    assert result.started_at < datetime.now(UTC)
 
 
-def test_redis_tells_its_name_and_version(redis):
-    told = system.redis_status()
-    assert (told.name, told.version.split(".")[0]) == ("Valkey", "9")
-    assert told.clients >= 1
+def test_redis_status_has_name_and_version(redis):
+    result = system.redis_status()
+    assert (result.name, result.version.split(".")[0]) == ("Valkey", "9")
+    assert result.clients >= 1
 
 
-def test_redis_that_is_away_is_an_error_within_its_time(monkeypatch, tmp_path):
+def test_unavailable_redis_raises_within_its_timeout(monkeypatch, tmp_path):
     from redis import RedisError
 
     from core.settings import settings
@@ -68,7 +68,7 @@ def test_redis_that_is_away_is_an_error_within_its_time(monkeypatch, tmp_path):
         redis_client.redis.cache_clear()
 
 
-def test_the_leader_is_known_by_the_scheduler_s_own_lock(committing_database):
+def test_the_leader_is_found_by_the_scheduler_s_lock(committing_database):
     assert system.scheduler_leader() is None
     with committing_database.connect() as leader:
         leader.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LEADER_LOCK})
@@ -81,30 +81,30 @@ def test_a_leader_of_another_database_is_not_ours(committing_database, test_engi
     with test_engine.connect() as other:
         other.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LEADER_LOCK})
         assert system.scheduler_leader() is None
-        other.invalidate()  # a lock outlives a rollback, and the connection is others' next
+        other.invalidate()  # the lock outlives a rollback, and the connection returns to the pool
 
 
-def test_workers_are_alive_while_their_heart_beats(database):
+def test_workers_are_alive_while_they_send_heartbeats(database):
     assert system.worker_counts(NOW) == WorkerCounts(alive=0, unresponsive=0, last_heartbeat_at=None)
     add_worker(database, silent_for=timedelta(seconds=5))
     add_worker(database, silent_for=timedelta(minutes=5))
-    told = system.worker_counts(NOW)
-    assert (told.alive, told.unresponsive) == (1, 1)
-    assert told.last_heartbeat_at == NOW - timedelta(seconds=5)
+    result = system.worker_counts(NOW)
+    assert (result.alive, result.unresponsive) == (1, 1)
+    assert result.last_heartbeat_at == NOW - timedelta(seconds=5)
 
 
-def test_the_queue_tells_what_waits_and_since_when(database):
+def test_queue_counts_have_jobs_by_state_and_the_oldest_waiting_one(database):
     add_job(database, came=NOW - timedelta(minutes=3))
     add_job(database, came=NOW - timedelta(minutes=9))
     add_job(database, came=NOW - timedelta(hours=2), scheduled_at=NOW + timedelta(minutes=1))
     add_job(database, "doing", came=NOW - timedelta(hours=3))
     add_job(database, "failed", came=NOW - timedelta(days=1))
     add_job(database, queue_name="somebody else's")
-    told = system.queue_counts(NOW)
-    assert told == QueueCounts(waiting=2, scheduled=1, running=1, failed=1, oldest_at=NOW - timedelta(minutes=9))
+    result = system.queue_counts(NOW)
+    assert result == QueueCounts(waiting=2, scheduled=1, running=1, failed=1, oldest_at=NOW - timedelta(minutes=9))
 
 
-def test_a_job_that_was_to_wait_has_waited_only_since_its_time_came(database):
+def test_a_scheduled_job_waits_only_from_its_scheduled_time(database):
     add_job(database, came=NOW - timedelta(hours=2), scheduled_at=NOW - timedelta(minutes=1))
     assert system.queue_counts(NOW).oldest_at == NOW - timedelta(minutes=1)
 
@@ -124,9 +124,9 @@ def test_freshness_counts_accounts_within_their_own_cadence(database):
 
 
 def test_an_empty_almanac_has_no_data_but_months_that_are_ready(database):
-    told = system.data_status()
-    assert told.version is None
-    assert told.last_month is None or len(told.last_month) == len("2026_03")
+    result = system.data_status()
+    assert result.version is None
+    assert result.last_month is None or len(result.last_month) == len("2026_03")
     assert system.recent_failures(NOW) == []
 
 
@@ -141,13 +141,13 @@ def test_partitions_are_counted_with_their_table(database):
     assert found["repository_snapshot"].bytes > 0
 
 
-def test_a_server_that_takes_too_long_is_an_error(database, monkeypatch):
+def test_a_slow_query_raises_a_timeout(database, monkeypatch):
     monkeypatch.setattr(system, "STATEMENT_TIMEOUT_MS", 50)
     with pytest.raises(OperationalError, match="statement timeout"):
         system._records(dict, "SELECT pg_sleep(5)")
 
 
-def test_the_pool_tells_what_is_lent(database_url, monkeypatch):
+def test_pool_usage_counts_connections_in_use(database_url, monkeypatch):
     engine = create_engine(database_url, pool_size=2, max_overflow=1)
     monkeypatch.setattr(system, "engine", lambda: engine)
     assert system.pool_usage() == PoolUsage(checked_out=0, open=0, max_connections=3)

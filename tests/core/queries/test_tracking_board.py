@@ -1,4 +1,4 @@
-"""What is wanted, as admins see it."""
+"""Tracked accounts as admins see them."""
 
 from datetime import timedelta
 
@@ -39,14 +39,14 @@ def test_an_account_is_in_one_state(database, values, state):
     assert len(tracking.tracked_table(NOW, state=state)) == 1
 
 
-def test_most_wanted_come_first_then_by_name(database):
+def test_accounts_are_ordered_by_priority_then_name(database):
     for login, priority in (("b", 0), ("A", 0), ("z", 3)):
         add_tracked_account(database, login, priority=priority)
     assert list(tracking.tracked_table(NOW)["login"]) == ["z", "A", "b"]
     assert list(tracking.tracked_table(NOW, limit=1)["login"]) == ["z"]
 
 
-def test_search_finds_login_name_and_note_and_takes_wildcards_for_characters(database):
+def test_search_finds_login_name_and_note_and_wildcards_are_literal(database):
     add_tracked_account(database, "octo", note="for Ada")
     add_tracked_account(database, "c_t")
     assert list(tracking.tracked_table(NOW, "ADA")["login"]) == ["octo"]
@@ -54,7 +54,7 @@ def test_search_finds_login_name_and_note_and_takes_wildcards_for_characters(dat
     assert tracking.tracked_table(NOW, "%").empty
 
 
-def test_where_a_login_stands(database):
+def test_tracking_status_of_a_login(database):
     assert tracking.tracking_status("octo") == TrackingStatus(account_id=None, is_tracked=False, requested_at=None)
     database.execute(insert(schema.tracking_request).values(login="Octo", requested_at=NOW))
     assert tracking.tracking_status("octo").requested_at == NOW
@@ -71,7 +71,7 @@ def test_the_next_one_due_is_neither_paused_nor_queued(database):
     assert tracking.next_due_at() == DUE_AT
 
 
-def test_background_work_is_told_by_kind(database):
+def test_background_jobs_are_counted_by_kind(database):
     for task, args, status in (
         ("enrichment", '{"kind": "releases"}', "todo"),
         ("enrichment", '{"kind": "releases"}', "doing"),

@@ -1,4 +1,4 @@
-"""The camera shows all it is given, as large as it can, and labels keep clear of each other."""
+"""Camera: all points fit on the canvas, as large as possible; labels do not overlap."""
 
 from itertools import combinations
 
@@ -18,7 +18,7 @@ POINTS = st.lists(st.tuples(st.floats(0, 1000), st.floats(0, 700), st.floats(0, 
 
 @FEW_EXAMPLES
 @given(POINTS, CANVASES, st.floats(0, 40))
-def test_nothing_is_cut(points, canvas, headroom):
+def test_all_points_and_labels_fit_on_the_canvas(points, canvas, headroom):
     seen = fit_camera(points, canvas, headroom=headroom).project(points, canvas)
     slack = 2.0  # pixels
     assert seen[:, 0].min() >= canvas.margin - slack
@@ -29,7 +29,7 @@ def test_nothing_is_cut(points, canvas, headroom):
 
 @FEW_EXAMPLES
 @given(POINTS, CANVASES)
-def test_the_picture_is_as_large_as_it_can_be(points, canvas):
+def test_the_projection_fills_one_side_of_the_canvas(points, canvas):
     seen = fit_camera(points, canvas).project(points, canvas)
     across, down = seen.max(axis=0) - seen.min(axis=0)
     free = max(
@@ -47,7 +47,7 @@ def test_the_target_is_in_the_middle_and_a_unit_there_is_two_to_the_zoom():
     assert flat.project(np.array([[5.0, 6, 8]]), canvas)[0] == pytest.approx((400, 292))
 
 
-def test_what_is_further_away_is_smaller_and_higher():
+def test_distant_points_are_smaller_and_higher():
     camera, canvas = Camera(target=(0, 0, 0), zoom=0), Canvas(800, 600)
     near, far = camera.project(np.array([[-100.0, -160, 0], [100, 160, 0]]), canvas)
     assert far[1] < near[1]
@@ -55,7 +55,7 @@ def test_what_is_further_away_is_smaller_and_higher():
 
 @FEW_EXAMPLES
 @given(st.lists(st.tuples(st.floats(0, 800), st.floats(0, 600), st.floats(20, 150)), max_size=40))
-def test_labels_that_stand_are_inside_and_apart_and_the_first_wins(labels):
+def test_chosen_labels_are_inside_do_not_overlap_and_the_first_wins(labels):
     canvas = Canvas(800, 600)
     anchors = np.array([(x, y) for x, y, _ in labels]).reshape(-1, 2)
     kept = non_overlapping_labels(anchors, [width for _, _, width in labels], 20, canvas)

@@ -1,4 +1,4 @@
-"""The city: the same rows give the same streets, whatever their order, and a tower says its stars."""
+"""City layout: independent of row order; a tower's volume is its stars."""
 
 from itertools import combinations
 from time import perf_counter
@@ -99,7 +99,7 @@ def test_more_stars_are_never_lower_and_no_tower_is_taller_than_the_tallest(give
 
 @FEW_EXAMPLES
 @given(CITIES)
-def test_by_growth_unknown_and_lost_stars_are_flat(given):
+def test_by_growth_unknown_and_negative_growth_has_minimum_height(given):
     towers = build_city(given, "growth").towers
     flat = towers["stars_30d"].fillna(0) <= 0
     assert (towers.loc[flat.to_numpy(dtype=bool), "height"] == MIN_HEIGHT).all()
@@ -139,7 +139,7 @@ def test_without_repositories_there_is_an_empty_city_with_the_same_columns():
     assert list(empty.districts.columns) == list(full.districts.columns)
 
 
-def test_a_large_city_is_laid_out_in_a_moment():
+def test_a_large_city_is_laid_out_quickly():
     many = rows(*(((f"o{number % 200}", number), 5_000_000 // (number + 1), number) for number in range(5000)))
     started = perf_counter()
     build_city(many)

@@ -1,4 +1,4 @@
-"""The picture that goes to the browser: rows by address, names that can be read, one mark."""
+"""The deck sent to the browser: rows by URL, readable labels, one selection mark."""
 
 import json
 
@@ -50,7 +50,7 @@ def test_rows_are_never_inline_and_nothing_points_outside(plan):
     assert picture["mapStyle"] == "__MAP_STYLE__"
 
 
-def test_the_camera_stands_as_designed(plan):
+def test_the_camera_has_the_designed_angles(plan):
     picture = deck_json(plan)
     assert picture["initialViewState"]["rotationX"] == 36
     assert picture["initialViewState"]["rotationOrbit"] == 32
@@ -79,12 +79,12 @@ def test_labels_stand_above_every_tower_of_their_district(plan):
     assert (names["z"] > tallest.reindex(names.index)).all()
 
 
-def test_a_narrow_page_names_fewer_districts(plan):
+def test_a_narrow_page_labels_fewer_districts(plan):
     counts = [len(deck.labels(plan, deck.camera_for(plan, canvas), canvas)) for canvas in (WIDE, NARROW)]
     assert counts[0] > counts[1]
 
 
-def test_the_chosen_tower_is_marked_and_named_before_all_others(plan):
+def test_the_selected_tower_is_marked_and_labelled_first(plan):
     picture = deck_json(plan, chosen="owner-3/r6")
     assert [layer["id"] for layer in picture["layers"]] == ["districts", "towers", "chosen", "stems", "names"]
     names = next(layer for layer in picture["layers"] if layer["id"] == "names")["data"]
@@ -92,20 +92,20 @@ def test_the_chosen_tower_is_marked_and_named_before_all_others(plan):
     assert names[0]["ground"] != names[1]["ground"]
 
 
-def test_a_tower_that_is_not_there_is_not_marked(plan):
+def test_an_unknown_selection_is_not_marked(plan):
     picture = deck_json(plan, chosen="nobody/nothing")
     assert "chosen" not in [layer["id"] for layer in picture["layers"]]
 
 
 def test_a_selection_cannot_make_the_city_translucent(plan):
-    """Streamlit fades what a layer colours itself; the colours are therefore given further inside."""
+    """Streamlit fades colours set on the layer; ours are set on the sublayer."""
     for layer in deck_json(plan, chosen="owner-3/r6")["layers"]:
         if layer["@@type"] != "LineLayer":
             assert "getFillColor" not in layer
             assert "getColor" not in layer
 
 
-def test_rows_say_what_is_known_in_words_and_colours(plan):
+def test_tower_rows_have_texts_and_colours(plan):
     rows = deck.tower_rows(plan).set_index("name")
     first = rows.loc["owner-0/r0"]
     assert first["stars_said"] == "100,000"
@@ -124,14 +124,14 @@ def test_the_legend_counts_every_tower_once(plan):
     assert entries[-1].name == "1 more"
 
 
-def test_the_scene_is_told_in_words(plan):
+def test_the_alt_text_describes_the_city(plan):
     said = deck.alt_text(plan)
     assert f"{len(plan.towers)} repositories in 40 districts" in said
     assert "owner-0 (100,000)" in said
     assert "owner-0/r0 (100,000 stars)" in said
 
 
-def test_light_and_dark_differ_in_ground_and_names_but_not_in_languages(plan):
+def test_light_and_dark_differ_in_floor_and_labels_but_not_in_language_colours(plan):
     light, dark = deck_json(plan, LIGHT), deck_json(plan, DARK)
     assert light["layers"][0] != dark["layers"][0]
     fill = "_subLayerProps"

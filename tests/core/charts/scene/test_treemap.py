@@ -1,4 +1,4 @@
-"""The ground is shared out exactly: nothing overlaps, nothing is lost, areas are what the weights say."""
+"""Treemap: rectangles fill the box without overlap, areas proportional to weights."""
 
 from itertools import combinations, pairwise
 
@@ -32,7 +32,7 @@ def test_areas_are_proportional_and_fill_the_box(weights):
 
 @FEW_EXAMPLES
 @given(WEIGHTS)
-def test_no_two_overlap_and_all_stay_inside(weights):
+def test_no_two_rectangles_overlap_and_all_are_inside(weights):
     rects = squarify(weights, BOX)
     slack = 1e-6
     for rect in rects:
@@ -53,14 +53,14 @@ def test_equal_weights_give_nearly_square_lots(count):
 
 @FEW_EXAMPLES
 @given(WEIGHTS)
-def test_the_first_stands_at_the_near_corner(weights):
+def test_the_first_rectangle_is_at_the_near_corner(weights):
     first = squarify(weights, BOX)[0]
     assert (first.x, first.y) == pytest.approx((BOX.x, BOX.y))
 
 
 @FEW_EXAMPLES
 @given(WEIGHTS)
-def test_mirroring_twice_is_where_it_was(weights):
+def test_mirroring_twice_changes_nothing(weights):
     for rect in squarify(weights, BOX):
         twice = rect.mirrored(BOX).mirrored(BOX)
         assert (twice.x, twice.y) == pytest.approx((rect.x, rect.y))
@@ -75,11 +75,11 @@ def test_an_inset_never_turns_a_box_inside_out(width, depth, by):
     assert smaller.center == pytest.approx((width / 2, depth / 2))
 
 
-def test_nothing_to_share_out_gives_nothing():
+def test_no_weights_give_no_rectangles():
     assert squarify([], BOX) == []
 
 
-def test_sorted_weights_keep_sides_fair():
+def test_sorted_weights_give_bounded_aspect_ratios():
     weights = [float(weight) for weight in range(60, 0, -1)]
     rects = squarify(weights, BOX)
     assert max(max(rect.width / rect.depth, rect.depth / rect.width) for rect in rects) < 3
