@@ -1,4 +1,4 @@
-"""What tests of the client share: time that passes only when somebody sleeps, and clients that use it."""
+"""Shared fixtures: a fake clock that advances only by sleeping, and clients that use it."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ TOKEN = "ghp_secretsecretsecretsecretsecretsecret"
 
 
 class FakeClock:
-    """A clock that stands still until somebody sleeps."""
+    """A clock that advances only by `sleep`."""
 
     def __init__(self, now: datetime = datetime(2026, 11, 23, 12, tzinfo=UTC)) -> None:
         self._now = now
@@ -39,7 +39,7 @@ def time() -> FakeClock:
 
 @pytest.fixture
 def client(time: FakeClock) -> Iterator[Callable[..., GitHub]]:
-    """Make clients of a server: `client(url, token…)`, in fake time unless told otherwise."""
+    """Create clients of a server: `client(url, token…)`, with the fake clock unless another one is passed."""
     with ExitStack() as stack:
 
         def make(url: str, *tokens: str, **others: Any) -> GitHub:

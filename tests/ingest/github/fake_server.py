@@ -1,4 +1,4 @@
-"""A small web server whose answers a test writes, and one that replays exchanges recorded from the real GitHub."""
+"""A small HTTP server with canned responses, and one that replays exchanges recorded from the real GitHub."""
 
 import json
 import threading
@@ -22,7 +22,7 @@ class ReceivedRequest:
 
 @dataclass(frozen=True)
 class CannedResponse:
-    """What to answer; a dict or list becomes JSON, bytes go as they are."""
+    """A response; a dict or list becomes JSON, bytes are sent unchanged."""
 
     status: int = 200
     body: Any = None
@@ -36,82 +36,82 @@ class CannedResponse:
 
 @dataclass
 class FakeServer:
-    """Where it listens, what it was asked, and what it says; `say` may be exchanged while it runs."""
+    """The server's URL, the requests it received, and its response function, which may be replaced while it runs."""
 
     url: str
-    say: Callable[[ReceivedRequest], CannedResponse]
-    asked: list[ReceivedRequest] = field(default_factory=list)
+    respond: Callable[[ReceivedRequest], CannedResponse]
+    received: list[ReceivedRequest] = field(default_factory=list)
     lock: Any = field(default_factory=threading.Lock)
 
     def requested_paths(self) -> list[str]:
-        return [one.path for one in self.asked]
+        return [one.path for one in self.received]
 
 
 @contextmanager
-def fake_server(say: Callable[[ReceivedRequest], CannedResponse]) -> Iterator[FakeServer]:
-    """Serve *say* on a free port while the block lasts."""
+def fake_server(respond: Callable[[ReceivedRequest], CannedResponse]) -> Iterator[FakeServer]:
+    """Serve *respond* on a free port inside the `with` block."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def answer(self) -> None:
+        def handle_request(self) -> None:
             parts = urlsplit(self.path)
             length = int(self.headers.get("content-length") or 0)
-            sent = self.rfile.read(length)
-            asked = ReceivedRequest(
+            body = self.rfile.read(length)
+            request = ReceivedRequest(
                 self.command,
                 parts.path,
                 dict(parse_qsl(parts.query)),
                 {name.lower(): value for name, value in self.headers.items()},
-                json.loads(sent) if sent else None,
+                json.loads(body) if body else None,
             )
-            with here.lock:
-                here.asked.append(asked)
-            said = here.say(asked)
-            payload = said.payload()
-            self.send_response_only(said.status)
-            # None as a header's value leaves it out.
-            headers = {"content-length": str(len(payload)), "content-type": "application/json"} | said.headers
+            with server_state.lock:
+                server_state.received.append(request)
+            response = server_state.respond(request)
+            payload = response.payload()
+            self.send_response_only(response.status)
+            # A header whose value is None is omitted.
+            headers = {"content-length": str(len(payload)), "content-type": "application/json"} | response.headers
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(payload)
 
-        do_GET = do_POST = answer  # noqa: N815  # the names that http.server looks for
+        do_GET = do_POST = handle_request  # noqa: N815  # names required by http.server
 
         def log_message(self, *args: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    here = FakeServer(f"http://127.0.0.1:{server.server_port}", say)
+    server_state = FakeServer(f"http://127.0.0.1:{server.server_port}", respond)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
-        yield here
+        yield server_state
     finally:
         server.shutdown()
         server.server_close()
 
 
-def respond_in_sequence(*said: CannedResponse) -> Callable[[ReceivedRequest], CannedResponse]:
-    """Say one after the other, and the last one for ever."""
-    left = list(said)
+def respond_in_sequence(*responses: CannedResponse) -> Callable[[ReceivedRequest], CannedResponse]:
+    """Send one response after the other, and the last one forever."""
+    left = list(responses)
     lock = threading.Lock()
 
-    def say(_asked: ReceivedRequest) -> CannedResponse:
+    def respond(_request: ReceivedRequest) -> CannedResponse:
         with lock:
             return left.pop(0) if len(left) > 1 else left[0]
 
-    return say
+    return respond
 
 
 def recorded_exchange(recorded: Path, name: str) -> dict[str, Any]:
     return json.loads((recorded / "exchanges" / f"{name}.json").read_text())
 
 
-def response_of_exchange(held: dict[str, Any], root: str = "") -> CannedResponse:
-    """What the real GitHub said; addresses of api.github.com stay, as behind a proxy, unless *root* is given."""
-    response = held["response"]
+def response_of_exchange(exchange: dict[str, Any], root: str = "") -> CannedResponse:
+    """Return the recorded response; URLs of api.github.com stay, as behind a proxy, unless *root* replaces them."""
+    response = exchange["response"]
     body = response["body"] if response["body"] is not None else (response["body_text"] or "").encode()
     headers = {
         name: value for name, value in response["headers"].items() if name not in EXCLUDED_HEADERS and value is not None
@@ -121,25 +121,25 @@ def response_of_exchange(held: dict[str, Any], root: str = "") -> CannedResponse
     return CannedResponse(response["status"], body if body != b"" else None, headers)
 
 
-# What describes the transfer at that time, not the content.
+# Headers of the recorded transfer, not of the content.
 EXCLUDED_HEADERS = frozenset({"content-length", "transfer-encoding", "content-encoding", "connection", "status"})
 
 
 def replay(recorded: Path, *names: str) -> Callable[[ReceivedRequest], CannedResponse]:
-    """Answer each path as recorded; a path that was recorded several times in that order, the last one for ever."""
+    """Respond to each path as recorded; several recordings of a path in their order, and the last one forever."""
     by_path: dict[str, list[dict[str, Any]]] = {}
     for name in names:
-        held = recorded_exchange(recorded, name)
-        by_path.setdefault(held["request"]["path"], []).append(held)
+        exchange = recorded_exchange(recorded, name)
+        by_path.setdefault(exchange["request"]["path"], []).append(exchange)
     lock = threading.Lock()
 
-    def say(asked: ReceivedRequest) -> CannedResponse:
+    def respond(request: ReceivedRequest) -> CannedResponse:
         with lock:
-            left = by_path.get(asked.path)
+            left = by_path.get(request.path)
             if not left:
                 return CannedResponse(
                     404, {"message": "Not Found", "documentation_url": "https://docs.github.com/rest"}
                 )
             return response_of_exchange(left.pop(0) if len(left) > 1 else left[0])
 
-    return say
+    return respond

@@ -1,4 +1,4 @@
-"""Whole accounts from the sandbox over real HTTP, by GraphQL and by REST: every field against the truth."""
+"""Accounts fetched from the sandbox over real HTTP, by GraphQL and REST, compared field by field with its data."""
 
 import threading
 from collections import Counter
@@ -50,49 +50,50 @@ def has_pushes(_account, repository):
 
 
 def fetch_all(github, sandbox, *, should_fetch_languages=has_pushes, **how):
-    asks = [AccountRequest(login) for login in sandbox.world.logins()]
+    requests = [AccountRequest(login) for login in sandbox.world.logins()]
     results = {
         result.account_request.login: result
-        for result in github.accounts(asks, should_fetch_languages=should_fetch_languages, **how)
+        for result in github.accounts(requests, should_fetch_languages=should_fetch_languages, **how)
     }
-    assert len(results) == len(asks)
+    assert len(results) == len(requests)
     return results
 
 
 def assert_matches_truth(result, truth, *, extras=False, languages=True):
-    """Compare an answer with what the sandbox holds, field by field."""
+    """Compare a snapshot with the sandbox's data, field by field."""
     assert result.error is None, result.error
-    answer = result.snapshot
-    account = answer.account
-    told = truth["account"]
-    assert (account.github_id, account.node_id, account.login) == (told["id"], told["node_id"], told["login"])
-    assert account.kind == told["kind"].lower()
-    assert account.name == told["name"]
-    assert (account.followers, account.following) == (told["followers"], told["following"])
-    assert (account.public_repositories, account.public_gists) == (told["public_repositories"], told["gists"])
-    assert account.created_at == datetime.fromisoformat(told["created_at"])
-    assert answer.is_complete
-    assert not answer.languages_failed
-    repositories = {repository.github_id: repository for repository in answer.repositories}
-    assert set(repositories) == {held["id"] for held in truth["repositories"]}
-    for held in truth["repositories"]:
-        repository = repositories[held["id"]]
+    snapshot = result.snapshot
+    account = snapshot.account
+    reported = truth["account"]
+    assert (account.github_id, account.node_id, account.login) == (
+        reported["id"],
+        reported["node_id"],
+        reported["login"],
+    )
+    assert account.kind == reported["kind"].lower()
+    assert account.name == reported["name"]
+    assert (account.followers, account.following) == (reported["followers"], reported["following"])
+    assert (account.public_repositories, account.public_gists) == (reported["public_repositories"], reported["gists"])
+    assert account.created_at == datetime.fromisoformat(reported["created_at"])
+    assert snapshot.is_complete
+    assert not snapshot.languages_failed
+    repositories = {repository.github_id: repository for repository in snapshot.repositories}
+    assert set(repositories) == {expected["id"] for expected in truth["repositories"]}
+    for expected in truth["repositories"]:
+        repository = repositories[expected["id"]]
         for field in (*LISTED_FIELDS, *DETAIL_FIELDS, *(EXTRA_FIELDS if extras else ())):
-            assert getattr(repository, field) == held[field], (held["full_name"], field)
+            assert getattr(repository, field) == expected[field], (expected["full_name"], field)
         for field in ("pushed_at", "created_at"):
-            moment = datetime.fromisoformat(held[field]) if held[field] else None
-            assert getattr(repository, field) == moment, (held["full_name"], field)
+            timestamp = datetime.fromisoformat(expected[field]) if expected[field] else None
+            assert getattr(repository, field) == timestamp, (expected["full_name"], field)
         if extras:
-            assert repository.topics == tuple(sorted(held["topics"]))
-        if languages and held["pushed_at"]:
-            assert answer.languages[held["id"]] == held["languages"], held["full_name"]
-
-
-# All of it ------------------------------------------------------------------------------------------------------------
+            assert repository.topics == tuple(sorted(expected["topics"]))
+        if languages and expected["pushed_at"]:
+            assert snapshot.languages[expected["id"]] == expected["languages"], expected["full_name"]
 
 
 @pytest.mark.parametrize("extras", [False, True])
-def test_by_graphql_every_field_is_the_truth(sandbox, extras):
+def test_graphql_fetches_every_field(sandbox, extras):
     sandbox.world.freeze()
     with github_client(sandbox, *TOKENS) as github:
         for login, result in fetch_all(github, sandbox, extras=extras).items():
@@ -100,15 +101,15 @@ def test_by_graphql_every_field_is_the_truth(sandbox, extras):
 
 
 @pytest.mark.parametrize("tokens", [(), TOKENS])
-def test_by_rest_every_field_is_the_truth(sandbox, tokens):
+def test_rest_fetches_every_field(sandbox, tokens):
     sandbox.world.freeze()
     with github_client(sandbox, *tokens, use_graphql=False) as github:
         for login, result in fetch_all(github, sandbox).items():
             assert_matches_truth(result, sandbox.ground_truth(login))
 
 
-def test_both_roads_tell_the_same(sandbox):
-    """So that a token gained or lost is no change of anybody's data."""
+def test_graphql_and_rest_return_the_same_data(sandbox):
+    """So adding or removing a token never looks like a change of data."""
     sandbox.world.freeze()
     with github_client(sandbox, *TOKENS) as one, github_client(sandbox) as other:
         by_graphql = fetch_all(one, sandbox, extras=True, should_fetch_languages=no_languages)
@@ -122,7 +123,7 @@ def test_both_roads_tell_the_same(sandbox):
             assert one.model_dump(exclude=not_in_lists) == other.model_dump(exclude=not_in_lists)
 
 
-def test_what_is_spent_is_shared_out_and_adds_up(sandbox):
+def test_costs_are_shared_among_accounts_and_add_up(sandbox):
     with github_client(sandbox, *TOKENS) as github:
         results = fetch_all(github, sandbox).values()
         assert sum(result.requests for result in results) == pytest.approx(github.usage.requests)
@@ -136,7 +137,7 @@ def test_what_is_spent_is_shared_out_and_adds_up(sandbox):
     }
 
 
-def test_only_languages_that_are_wanted_are_paid_for(sandbox):
+def test_only_requested_languages_cost_points(sandbox):
     with github_client(sandbox, *TOKENS) as github:
         fetch_all(github, sandbox, should_fetch_languages=no_languages)
         pulse_alone = github.usage.points
@@ -148,7 +149,7 @@ def test_only_languages_that_are_wanted_are_paid_for(sandbox):
     assert {github_id for result in results.values() for github_id in result.snapshot.languages} == wanted
 
 
-def test_the_moment_is_githubs_own(sandbox):
+def test_captured_at_is_githubs_own_time(sandbox):
     sandbox.world.freeze(datetime.fromisoformat("2026-05-01T12:00:00Z"))
     for tokens in ((), TOKENS):
         with github_client(sandbox, *tokens) as github:
@@ -156,10 +157,7 @@ def test_the_moment_is_githubs_own(sandbox):
                 assert result.snapshot.captured_at == datetime.fromisoformat("2026-05-01T12:00:00Z")
 
 
-# REST asks for what changed -------------------------------------------------------------------------------------------
-
-
-def test_an_unchanged_account_is_all_304(sandbox, redis):
+def test_an_unchanged_account_costs_only_304_responses(sandbox, redis):
     sandbox.world.freeze()
     known = dict.fromkeys(sandbox.world.logins()[:4])
 
@@ -178,7 +176,7 @@ def test_an_unchanged_account_is_all_304(sandbox, redis):
         assert result.snapshot.languages == first[login].snapshot.languages
 
 
-def test_one_changed_repository_costs_its_page_alone(sandbox, redis):
+def test_a_changed_repository_refetches_only_its_page(sandbox, redis):
     sandbox.world.freeze()
     big = max(sandbox.world.logins(), key=lambda login: len(sandbox.ground_truth(login)["repositories"]))
     with github_client(sandbox, redis=redis) as github:
@@ -190,8 +188,8 @@ def test_one_changed_repository_costs_its_page_alone(sandbox, redis):
     assert Counter(entry.status for entry in sandbox.log if entry.path.endswith("/repos")) == {304: 2, 200: 1}
 
 
-def test_languages_come_last_and_while_the_budget_lasts(sandbox):
-    """Sixty requests: all lists first; what is left, but for a reserve, goes to the languages of the most starred."""
+def test_languages_are_fetched_last_while_the_rate_budget_lasts(sandbox):
+    """Of sixty requests all lists come first; the rest, except a reserve, goes to languages of the most starred."""
     sandbox.limits.anonymous = 60
     logins = sandbox.world.logins()[1:6]
     with github_client(sandbox) as github:
@@ -207,37 +205,34 @@ def test_languages_come_last_and_while_the_budget_lasts(sandbox):
     assert all(entry.status == 200 for entry in sandbox.log)
 
 
-def test_a_refused_repository_is_not_paid_for_again_today(sandbox, redis):
+def test_a_refusal_is_not_requested_again_for_a_day(sandbox, redis):
     login = sandbox.world.logins()[2]
-    held = next(one for one in sandbox.ground_truth(login)["repositories"] if one["pushed_at"])
-    sandbox.faults.refuse(held["full_name"], 451)
+    repository = next(one for one in sandbox.ground_truth(login)["repositories"] if one["pushed_at"])
+    sandbox.faults.refuse(repository["full_name"], 451)
     for expected in (1, 0):
         sandbox.log.clear()
         with github_client(sandbox, redis=redis) as github:
             (result,) = github.accounts([AccountRequest(login)], should_fetch_languages=has_pushes)
-        assert result.snapshot.languages_refused[held["id"]] == "dmca"
-        assert held["id"] not in result.snapshot.languages_failed
+        assert result.snapshot.languages_refused[repository["id"]] == "dmca"
+        assert repository["id"] not in result.snapshot.languages_failed
         assert sum(entry.status == 451 for entry in sandbox.log) == expected
 
 
-# Names ----------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("tokens", [(), TOKENS])
-def test_one_missing_account_never_voids_its_batch(sandbox, tokens):
+def test_a_missing_account_does_not_fail_its_batch(sandbox, tokens):
     logins = sandbox.world.logins()[1:5]
-    asks = [AccountRequest(logins[0]), AccountRequest("nobody-of-this-name"), *map(AccountRequest, logins[1:])]
+    requests = [AccountRequest(logins[0]), AccountRequest("no-such-account"), *map(AccountRequest, logins[1:])]
     with github_client(sandbox, *tokens) as github:
         results = {
             result.account_request.login: result
-            for result in github.accounts(asks, should_fetch_languages=no_languages)
+            for result in github.accounts(requests, should_fetch_languages=no_languages)
         }
-    assert isinstance(results["nobody-of-this-name"].error, AccountNotFound)
+    assert isinstance(results["no-such-account"].error, AccountNotFound)
     assert all(results[login].snapshot.is_complete for login in logins)
 
 
 @pytest.mark.parametrize("tokens", [(), TOKENS])
-def test_a_renamed_account_is_found_by_its_number(sandbox, tokens):
+def test_a_renamed_account_is_found_by_id(sandbox, tokens):
     login = sandbox.world.logins()[2]
     before = sandbox.ground_truth(login)["account"]
     sandbox.world.edit.rename(login, "another-name")
@@ -250,7 +245,7 @@ def test_a_renamed_account_is_found_by_its_number(sandbox, tokens):
 
 
 @pytest.mark.parametrize("tokens", [(), TOKENS])
-def test_a_deleted_account_is_not_found_even_by_its_number(sandbox, tokens):
+def test_a_deleted_account_is_not_found_by_id_either(sandbox, tokens):
     login = sandbox.world.logins()[2]
     github_id = sandbox.ground_truth(login)["account"]["id"]
     sandbox.world.edit.delete(login)
@@ -261,7 +256,7 @@ def test_a_deleted_account_is_not_found_even_by_its_number(sandbox, tokens):
 
 
 @pytest.mark.parametrize("tokens", [(), TOKENS])
-def test_a_name_that_somebody_else_bears_now_answers_as_it_is(sandbox, tokens):
+def test_a_reused_login_returns_the_account_that_has_it_now(sandbox, tokens):
     one, other = sandbox.world.logins()[2:4]
     old_id = sandbox.ground_truth(one)["account"]["id"]
     sandbox.world.edit.rename(one, "moved-away")
@@ -273,43 +268,37 @@ def test_a_name_that_somebody_else_bears_now_answers_as_it_is(sandbox, tokens):
 
 
 @pytest.mark.parametrize("tokens", [(), TOKENS])
-def test_where_repositories_went(sandbox, tokens):
+def test_missing_repositories_are_located(sandbox, tokens):
     giver, taker = sandbox.world.logins()[1:3]
     moved, deleted, blocked = sandbox.ground_truth(giver)["repositories"][:3]
     sandbox.world.edit.transfer(moved["full_name"], taker)
     sandbox.world.edit.delete(deleted["full_name"])
     sandbox.faults.refuse(blocked["full_name"], "tos")
     with github_client(sandbox, *tokens) as github:
-        found = github.locate_repositories([(held["id"], held["node_id"]) for held in (moved, deleted, blocked)])
+        found = github.locate_repositories([(one["id"], one["node_id"]) for one in (moved, deleted, blocked)])
     assert found[moved["id"]].owner_login == taker
     assert found[moved["id"]].stars is not None
     assert found[deleted["id"]] == MissingRepository(deleted["id"], "not_found", 404)
     assert (found[blocked["id"]].reason, found[blocked["id"]].status) == ("tos", 403)
 
 
-# Data that moves while it is read -------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("by", [-1, 1])
-def test_pages_that_repeat_or_lose_an_item_are_walked_once_more_then_called_incomplete(sandbox, by):
+def test_a_list_that_changes_while_paging_is_fetched_twice_then_incomplete(sandbox, by):
     sandbox.world.freeze()
     big = max(sandbox.world.logins(), key=lambda login: len(sandbox.ground_truth(login)["repositories"]))
     sandbox.faults.shift(big, by)
     with github_client(sandbox) as github:
         (result,) = github.accounts([AccountRequest(big)], should_fetch_languages=no_languages)
     assert len(result.snapshot.repositories) == len({one.github_id for one in result.snapshot.repositories})
-    truth = {held["id"] for held in sandbox.ground_truth(big)["repositories"]}
+    truth = {expected["id"] for expected in sandbox.ground_truth(big)["repositories"]}
     missing = truth - {one.github_id for one in result.snapshot.repositories}
     assert result.snapshot.is_complete is (not missing)
     if missing:
         assert len([entry for entry in sandbox.log if entry.path.endswith("/repos")]) == 6
 
 
-# Failures -------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("tokens", [(), TOKENS])
-def test_failures_here_and_there_lose_nothing(sandbox, tokens):
+def test_occasional_failures_lose_no_data(sandbox, tokens):
     sandbox.world.freeze()
     sandbox.faults.errors(share=0.08, statuses=(500, 502, 503))
     sandbox.faults.cut(share=0.03, times=None)
@@ -319,7 +308,7 @@ def test_failures_here_and_there_lose_nothing(sandbox, tokens):
         assert github.usage.retries > 0
 
 
-def test_an_account_that_graphql_cannot_tell_does_not_spoil_the_others(sandbox):
+def test_an_account_that_fails_in_graphql_does_not_fail_the_others(sandbox):
     logins = sandbox.world.logins()
     sandbox.faults.refuse(logins[3], "partial")
     with github_client(sandbox, *TOKENS) as github:
@@ -329,7 +318,7 @@ def test_an_account_that_graphql_cannot_tell_does_not_spoil_the_others(sandbox):
     assert len([entry for entry in sandbox.log if entry.path == "/graphql"]) < 8
 
 
-def test_queries_that_are_too_big_are_halved_until_they_fit(sandbox):
+def test_queries_that_are_too_large_are_halved_until_they_fit(sandbox):
     sandbox.world.freeze()
     sandbox.faults.too_big(900)
     with github_client(sandbox, *TOKENS, sleep=lambda seconds: None) as github:
@@ -338,7 +327,7 @@ def test_queries_that_are_too_big_are_halved_until_they_fit(sandbox):
         assert_matches_truth(result, sandbox.ground_truth(login), languages=False)
 
 
-def test_a_refused_token_leaves_its_accounts_to_the_others(sandbox):
+def test_accounts_of_a_rejected_token_are_fetched_with_another(sandbox):
     sandbox.faults.refuse_token(OTHER_TOKEN)
     with github_client(sandbox, *TOKENS, OTHER_TOKEN) as github:
         results = fetch_all(github, sandbox, should_fetch_languages=no_languages)
@@ -347,7 +336,7 @@ def test_a_refused_token_leaves_its_accounts_to_the_others(sandbox):
     assert sum(entry.status == 401 for entry in sandbox.log) == 1
 
 
-def test_when_all_tokens_are_refused_each_account_says_so(sandbox):
+def test_with_all_tokens_rejected_each_account_fails_without_more_requests(sandbox):
     sandbox.faults.refuse_token(TOKENS[0])
     with github_client(sandbox, *TOKENS) as github:
         results = fetch_all(github, sandbox)
@@ -356,25 +345,25 @@ def test_when_all_tokens_are_refused_each_account_says_so(sandbox):
     assert len(sandbox.log) == 1
 
 
-def test_a_spent_budget_leaves_accounts_to_another_owner(sandbox):
+def test_accounts_of_an_exhausted_owner_are_fetched_with_another(sandbox):
     sandbox.limits.set_remaining(0, who="sandbox-owner-2", resource="graphql")
     with github_client(sandbox, *TOKENS, OTHER_TOKEN) as github:
         results = fetch_all(github, sandbox, should_fetch_languages=no_languages)
     assert all(result.error is None for result in results.values())
 
 
-def test_the_budget_can_be_asked_for_before_anything_is_spent(sandbox):
-    with github_client(sandbox, *TOKENS) as github, github_client(sandbox) as nobody:
+def test_rate_budgets_can_be_refreshed_free_of_charge(sandbox):
+    with github_client(sandbox, *TOKENS) as github, github_client(sandbox) as anonymous:
         assert github.rate_budgets() == []
         assert {(one.resource, one.remaining) for one in github.rate_budgets(refresh=True)} == {
             ("core", 5000),
             ("graphql", 5000),
         }
-        assert [one.remaining for one in nobody.rate_budgets(refresh=True) if one.resource == "core"] == [5000]
+        assert [one.remaining for one in anonymous.rate_budgets(refresh=True) if one.resource == "core"] == [5000]
         assert {entry.points for entry in sandbox.log} == {0}
 
 
-def test_a_spent_budget_is_told_with_its_end(sandbox):
+def test_an_exhausted_budget_fails_all_accounts_with_one_request(sandbox):
     sandbox.limits.set_remaining(0, resource="graphql")
     with github_client(sandbox, *TOKENS) as github:
         results = fetch_all(github, sandbox)
@@ -385,7 +374,7 @@ def test_a_spent_budget_is_told_with_its_end(sandbox):
 
 
 @pytest.mark.parametrize("tokens", [(), TOKENS])
-def test_a_stop_gives_every_ask_an_outcome_at_once(sandbox, tokens):
+def test_a_stop_ends_every_request_with_a_result(sandbox, tokens):
     sandbox.latency_ms = 300
     stop = threading.Event()
     with github_client(sandbox, *tokens) as github:
@@ -398,7 +387,7 @@ def test_a_stop_gives_every_ask_an_outcome_at_once(sandbox, tokens):
     assert any(isinstance(result.error, Stopped) for result in stopped)
 
 
-def test_a_consumer_that_leaves_early_stops_the_asking(sandbox):
+def test_closing_the_iterator_stops_sending(sandbox):
     with github_client(sandbox) as github:
         results = github.accounts(
             [AccountRequest(login) for login in sandbox.world.logins()], should_fetch_languages=has_pushes
@@ -406,18 +395,18 @@ def test_a_consumer_that_leaves_early_stops_the_asking(sandbox):
         next(results)
         results.close()
         threading.Event().wait(0.5)
-        asked = len(sandbox.log)
+        sent = len(sandbox.log)
         threading.Event().wait(0.5)
-        assert len(sandbox.log) == asked
+        assert len(sandbox.log) == sent
 
 
-def test_no_ask_no_request(sandbox):
+def test_without_accounts_nothing_is_sent(sandbox):
     with github_client(sandbox, *TOKENS) as github:
         assert list(github.accounts([], should_fetch_languages=no_languages)) == []
     assert len(sandbox.log) == 0
 
 
-def test_an_error_of_the_callers_own_reaches_the_caller(sandbox):
+def test_an_error_of_the_callback_reaches_the_caller(sandbox):
     def wrong(_account, _repository):
         raise KeyError("mine")
 

@@ -1,4 +1,4 @@
-"""What a snapshot costs in points, requests and seconds, and that nobody asks while GitHub says wait."""
+"""The cost of a snapshot in points, requests and concurrency, and that nothing is sent during a pause."""
 
 import threading
 from math import ceil
@@ -10,7 +10,7 @@ from ingest.github.http.credentials import CredentialPool
 from ingest.sandbox import World, serve
 
 ACCOUNTS, REPOSITORIES = 45, 1100
-# What passed the gate before the pause was told may need so long to arrive on a busy machine; pauses are twice that.
+# What passed the gate before the pause was reported may need so long to arrive on a busy machine; pauses are twice that.
 IN_FLIGHT_SECONDS = 1.5
 
 
@@ -26,28 +26,28 @@ def github_client(sandbox, *, redis=None, **how):
 
 
 def fetch_all(github, sandbox, should_fetch_languages=lambda _a, one: one.pushed_at is not None):
-    asks = [AccountRequest(login) for login in sandbox.world.logins()]
-    results = list(github.accounts(asks, should_fetch_languages=should_fetch_languages))
-    assert len(results) == len(asks)
+    requests = [AccountRequest(login) for login in sandbox.world.logins()]
+    results = list(github.accounts(requests, should_fetch_languages=should_fetch_languages))
+    assert len(results) == len(requests)
     assert all(one.error is None and one.snapshot.is_complete and not one.snapshot.languages_failed for one in results)
     return results
 
 
 def min_points_and_requests(sandbox):
-    """The least that GitHub's price list allows: points, and requests at a hundred ids or pages' worth each."""
+    """Return the minimum by GitHub's pricing: points for pages and languages, and organization requests."""
     truths = [sandbox.ground_truth(login) for login in sandbox.world.logins()]
     further = sum(max(0, ceil(len(truth["repositories"]) / 100) - 1) for truth in truths)
-    pushed = sum(held["pushed_at"] is not None for truth in truths for held in truth["repositories"])
+    pushed = sum(repository["pushed_at"] is not None for truth in truths for repository in truth["repositories"])
     organizations = sum(truth["account"]["kind"].lower() == "organization" for truth in truths)
     return (4 * len(truths) + further) / 100 + pushed / 100, organizations
 
 
 def late_requests(pause):
-    """Requests that came though everybody had had time to hear, on a busy machine, too."""
+    """Return requests that arrived although all processes had time to learn of the pause."""
     return [at - pause.first_sent_at for at in pause.arrivals if at > pause.first_sent_at + IN_FLIGHT_SECONDS]
 
 
-def test_a_first_snapshot_costs_hardly_more_than_its_connections(sandbox):
+def test_a_first_snapshot_costs_little_more_than_its_connections(sandbox):
     points, organizations = min_points_and_requests(sandbox)
     with github_client(sandbox) as github:
         fetch_all(github, sandbox)
@@ -55,8 +55,8 @@ def test_a_first_snapshot_costs_hardly_more_than_its_connections(sandbox):
         assert github.usage.requests - organizations <= points * 0.7 + 4
 
 
-def test_a_refresh_of_little_news_costs_little(sandbox, redis):
-    """3 % were pushed: the pulses, a query or two of languages, and organizations that answer 304."""
+def test_a_refresh_with_few_changes_costs_few_points(sandbox, redis):
+    """3 % were pushed: pulse queries, one or two languages queries, and 304 responses for organizations."""
     with github_client(sandbox, redis=redis) as github:
         fetch_all(github, sandbox)
         first = github.usage
@@ -67,8 +67,8 @@ def test_a_refresh_of_little_news_costs_little(sandbox, redis):
 
 
 @pytest.mark.parametrize("redis_too", [True, False])
-def test_nobody_asks_during_a_pause(sandbox, redis, redis_too):
-    """Two clients as two processes: what one is told, holds the other, too; but what was under way has to be borne."""
+def test_no_process_sends_during_a_pause(sandbox, redis, redis_too):
+    """Two clients as two processes: what one is reported, holds the other, too; but what was under way has to be borne."""
     pause = sandbox.faults.pause(2 * IN_FLIGHT_SECONDS, after=6)
     clients = [github_client(sandbox, redis=redis if redis_too else None) for _ in range(2 if redis_too else 1)]
     threads = [threading.Thread(target=fetch_all, args=(github, sandbox)) for github in clients]
@@ -82,7 +82,7 @@ def test_nobody_asks_during_a_pause(sandbox, redis, redis_too):
     assert len(pause.arrivals) <= 4 * len(clients)
 
 
-def test_failures_and_a_pause_cost_little_more_than_none(sandbox):
+def test_failures_and_a_pause_cost_few_extra_requests(sandbox):
     with github_client(sandbox) as github:
         fetch_all(github, sandbox)
         calm = github.usage.requests
@@ -94,8 +94,8 @@ def test_failures_and_a_pause_cost_little_more_than_none(sandbox):
     assert late_requests(pause) == []
 
 
-def test_requests_overlap_but_never_more_than_a_few(sandbox):
-    """Latency is borne once by several; GitHub's advice is to be few."""
+def test_at_most_four_requests_are_concurrent(sandbox):
+    """Concurrency hides latency; GitHub advises to keep it low."""
     sandbox.latency_ms = 80
     with github_client(sandbox) as github:
         fetch_all(github, sandbox)
@@ -108,7 +108,7 @@ def test_requests_overlap_but_never_more_than_a_few(sandbox):
     assert 3 <= most <= 4
 
 
-def test_the_first_outcome_does_not_wait_for_the_last(sandbox):
+def test_the_first_result_does_not_wait_for_the_last(sandbox):
     sandbox.latency_ms = 80
     with github_client(sandbox) as github:
         results = github.accounts(

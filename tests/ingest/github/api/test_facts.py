@@ -1,4 +1,4 @@
-"""Facts besides the pulse, as the real GitHub told them and as a server may get them wrong."""
+"""Enrichment facts as recorded from the real GitHub, and malformed ones."""
 
 from datetime import UTC, date, datetime
 
@@ -33,13 +33,13 @@ def test_contributors_as_recorded(client, recorded):
     assert read.captured_at.year == 2019
 
 
-def test_those_without_an_account_are_left_out(client, recorded):
+def test_contributors_without_an_account_are_omitted(client, recorded):
     with fake_server(replay(recorded, "contributors-02-200")) as server:
         read = client(server.url).facts.contributors(FactSubject(617210, "hub4j/github-api"))
     assert all(one.login for one in read.value)
 
 
-def test_an_empty_repository_has_none_as_recorded(client, recorded):
+def test_an_empty_repository_has_no_contributors_as_recorded(client, recorded):
     with fake_server(replay(recorded, "empty_repo-02-204")) as server:
         read = client(server.url).facts.contributors(FactSubject(1, "hub4j-test-org/empty"))
     assert (read.value, read.captured_at.year) == ([], 2019)
@@ -53,7 +53,7 @@ def test_releases_as_recorded(client, recorded):
     assert all(one.published_at and not one.is_prerelease for one in read.value)
 
 
-def test_commit_activity_as_recorded_first_computing_then_told(client, recorded):
+def test_commit_activity_as_recorded_first_202_then_200(client, recorded):
     with fake_server(replay(recorded, "stats-12-202", "stats-13-200")) as server:
         facts = client(server.url).facts
         with pytest.raises(StatisticsNotReady):
@@ -70,7 +70,7 @@ def test_traffic_as_recorded(client, recorded):
     assert first.clones is not None
 
 
-def test_traffic_that_is_not_ours_as_recorded(client, recorded):
+def test_traffic_without_push_access_as_recorded(client, recorded):
     with (
         fake_server(replay(recorded, "forbidden-02-403", "forbidden-03-403")) as server,
         pytest.raises(PermissionDenied, match="push access"),
@@ -93,24 +93,24 @@ WEEK = {"week": 1763856000, "total": 3, "days": [0, 1, 2, 0, 0, 0, 0]}
         [WEEK | {"week": "soon"}],
     ],
 )
-def test_a_history_of_another_shape_is_refused_with_a_sentence(client, body):
+def test_a_malformed_star_history_raises_invalid_response(client, body):
     with (
-        fake_server(lambda _asked: CannedResponse(body=body)) as server,
+        fake_server(lambda _request: CannedResponse(body=body)) as server,
         pytest.raises(InvalidResponse, match="star history"),
     ):
         client(server.url).facts.star_weeks(FactSubject(1, "octo/cat"))
 
 
-def test_a_page_of_the_walk_is_asked_for_by_its_number(client):
-    with fake_server(lambda _asked: CannedResponse(body=[WEEK])) as server:
+def test_a_star_history_page_is_requested_by_number(client):
+    with fake_server(lambda _request: CannedResponse(body=[WEEK])) as server:
         read = client(server.url).facts.star_weeks(FactSubject(1, "octo/cat"), 7)
-    assert server.asked[0].path == "/repos/octo/cat/stargazers/history"
-    assert server.asked[0].query == {"page": "7"}
+    assert server.received[0].path == "/repos/octo/cat/stargazers/history"
+    assert server.received[0].query == {"page": "7"}
     assert read.value == [StarWeek(date(2025, 11, 23), (0, 1, 2, 0, 0, 0, 0))]
     assert not read.has_more
 
 
-def test_days_that_have_not_begun_are_no_zeros():
+def test_future_days_are_not_zero():
     today = date(2025, 11, 25)
     assert daily_counts(parse_star_weeks([WEEK]), today) == {
         date(2025, 11, 23): 0,
@@ -119,7 +119,7 @@ def test_days_that_have_not_begun_are_no_zeros():
     }
 
 
-def test_a_day_in_california_begins_when_it_does():
+def test_pacific_days_follow_daylight_saving_time():
     """Eight hours behind UTC in winter, seven in summer."""
     assert pacific_day(datetime(2026, 1, 10, 7, 59, tzinfo=UTC)) == date(2026, 1, 9)
     assert pacific_day(datetime(2026, 1, 10, 8, 0, tzinfo=UTC)) == date(2026, 1, 10)
@@ -127,7 +127,7 @@ def test_a_day_in_california_begins_when_it_does():
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=60))
-def test_so_many_make_half_and_one_fewer_do_not(commits):
+def test_absence_factor_is_the_smallest_group_with_half_the_commits(commits):
     factor = contributor_absence_factor(commits)
     ordered = sorted(commits, reverse=True)
     assert sum(ordered[:factor]) * 2 >= sum(ordered)
@@ -145,13 +145,13 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_whatever_a_body_is_it_is_read_or_refused(body):
+def test_any_body_is_parsed_or_raises_a_parse_error(body):
     for read in (
         parse_star_weeks,
         parse_commit_weeks,
         parse_contributors,
         parse_releases,
-        lambda told: parse_traffic(told, "views"),
+        lambda reported: parse_traffic(reported, "views"),
     ):
         try:
             assert isinstance(read(body), list)

@@ -1,4 +1,4 @@
-"""Accounts and repositories, from every recording there is."""
+"""Accounts and repositories parsed from every recording."""
 
 import contextlib
 import gzip
@@ -21,22 +21,22 @@ JSON = st.recursive(
 
 def recorded_bodies(recorded, wanted):
     for path in sorted((recorded / "exchanges").glob("*.json")):
-        held = json.loads(path.read_text())
-        if held["response"]["status"] != 200:
+        exchange = json.loads(path.read_text())
+        if exchange["response"]["status"] != 200:
             continue
-        body = held["response"]["body"]
+        body = exchange["response"]["body"]
         for item in body if isinstance(body, list) else [body]:
-            if isinstance(item, dict) and wanted(held, item):
-                yield held["id"], item
+            if isinstance(item, dict) and wanted(exchange, item):
+                yield exchange["id"], item
 
 
-def test_every_recorded_account_is_read(recorded):
+def test_every_recorded_account_is_parsed(recorded):
     """From 2012 to 2026, users and organizations."""
     seen = 0
-    for name, body in recorded_bodies(recorded, lambda held, _: held["category"] in ACCOUNT_CATEGORIES):
+    for name, body in recorded_bodies(recorded, lambda exchange, _: exchange["category"] in ACCOUNT_CATEGORIES):
         account = Account.from_rest(body)
-        told = (body["id"], body["login"], body["public_repos"], body["followers"], body["following"])
-        assert told == (
+        reported = (body["id"], body["login"], body["public_repos"], body["followers"], body["following"])
+        assert reported == (
             account.github_id,
             account.login,
             account.public_repositories,
@@ -50,7 +50,7 @@ def test_every_recorded_account_is_read(recorded):
     assert seen >= 25
 
 
-def test_every_recorded_repository_is_read(recorded):
+def test_every_recorded_repository_is_parsed(recorded):
     seen = 0
     for name, body in recorded_bodies(recorded, lambda _held, item: "full_name" in item and "pushed_at" in item):
         repository = Repository.from_rest(body)
@@ -67,47 +67,47 @@ def test_every_recorded_repository_is_read(recorded):
     assert seen > 250
 
 
-def test_an_organizations_whole_list_is_read(recorded):
+def test_the_recorded_list_of_an_organization_is_parsed(recorded):
     with gzip.open(recorded / "bulk" / "jenkinsci_org_repos_pages.jsonl.gz") as lines:
         repositories = [Repository.from_rest(body) for line in lines for body in json.loads(line)["body"]]
     assert len({repository.github_id for repository in repositories}) == 22 * 100 + 4
     assert {repository.owner_login for repository in repositories} == {"jenkinsci"}
 
 
-def test_recorded_graphql_nodes_and_rest_say_the_same_in_the_same_words(recorded):
-    """The licence of the whole list, and "" for what REST calls null."""
+def test_recorded_graphql_nodes_are_normalised_like_rest(recorded):
+    """Licences are SPDX ids, and "" becomes None as in REST."""
     with gzip.open(recorded / "bulk" / "llnl_graphql_repository_nodes.jsonl.gz") as lines:
         nodes = [json.loads(line) for line in lines]
     repositories = [Repository.from_graphql(node | {"databaseId": i}) for i, node in enumerate(nodes)]
     assert {repository.license for repository in repositories} >= {None, "NOASSERTION", "MIT"}
     assert all(repository.homepage != "" for repository in repositories)
-    assert all(repository.pushed_at is None for repository in repositories)  # not asked in that recording
+    assert all(repository.pushed_at is None for repository in repositories)  # not requested in that recording
     assert sum(repository.default_branch is None for repository in repositories) == 6
 
 
-def test_an_empty_repository_is_the_same_by_either_road(recorded):
-    """REST repeats the day of creation as the last push and promises a branch; GraphQL says null to both."""
-    held = json.loads((recorded / "exchanges" / "repo-17-200.json").read_text())["response"]["body"]
-    by_rest = Repository.from_rest(held)
+def test_an_empty_repository_is_equal_by_rest_and_graphql(recorded):
+    """REST reports the creation time as the last push, and a default branch; GraphQL reports null for both."""
+    exchange = json.loads((recorded / "exchanges" / "repo-17-200.json").read_text())["response"]["body"]
+    by_rest = Repository.from_rest(exchange)
     assert by_rest.pushed_at is None
     assert by_rest.default_branch is None
     by_graphql = Repository.from_graphql(
         {
-            "databaseId": held["id"],
-            "id": held["node_id"],
-            "name": held["name"],
-            "nameWithOwner": held["full_name"],
-            "owner": {"login": held["owner"]["login"], "databaseId": held["owner"]["id"]},
-            "createdAt": held["created_at"],
+            "databaseId": exchange["id"],
+            "id": exchange["node_id"],
+            "name": exchange["name"],
+            "nameWithOwner": exchange["full_name"],
+            "owner": {"login": exchange["owner"]["login"], "databaseId": exchange["owner"]["id"]},
+            "createdAt": exchange["created_at"],
             "pushedAt": None,
             "defaultBranchRef": None,
             "homepageUrl": "",
-            "description": held["description"] or "",
-            "stargazerCount": held["stargazers_count"],
-            "forkCount": held["forks_count"],
-            "diskUsage": held["size"],
-            "isFork": held["fork"],
-            "isPrivate": held["private"],
+            "description": exchange["description"] or "",
+            "stargazerCount": exchange["stargazers_count"],
+            "forkCount": exchange["forks_count"],
+            "diskUsage": exchange["size"],
+            "isFork": exchange["fork"],
+            "isPrivate": exchange["private"],
         }
     )
     counted = {"topics", "watchers", "open_issues_and_change_requests"}
@@ -115,20 +115,20 @@ def test_an_empty_repository_is_the_same_by_either_road(recorded):
 
 
 def test_a_first_push_within_the_second_of_creation_is_not_empty():
-    """A fork, and a repository that has bytes, were pushed whatever the clock says."""
+    """A fork, or a repository with a size, was pushed to whatever its timestamps."""
     at = "2024-02-01T18:02:27Z"
     body = {"id": 1, "name": "b", "full_name": "a/b", "created_at": at, "pushed_at": at, "default_branch": "main"}
     assert Repository.from_rest(body | {"size": 3}).pushed_at is not None
     assert Repository.from_rest(body | {"size": 0, "fork": True}).default_branch == "main"
 
 
-def test_an_avatars_address_is_the_same_by_either_road():
+def test_an_avatar_url_is_equal_by_rest_and_graphql():
     plain = {"id": 5, "login": "a", "type": "User", "avatar_url": "https://avatars.githubusercontent.com/u/5?v=4"}
-    told = {"databaseId": 5, "login": "a", "avatarUrl": "https://avatars.githubusercontent.com/u/5?u=abc&v=4"}
-    assert Account.from_rest(plain).avatar_url == Account.from_graphql(told).avatar_url
+    reported = {"databaseId": 5, "login": "a", "avatarUrl": "https://avatars.githubusercontent.com/u/5?u=abc&v=4"}
+    assert Account.from_rest(plain).avatar_url == Account.from_graphql(reported).avatar_url
 
 
-def test_postgres_can_hold_every_text():
+def test_texts_are_cleaned_for_postgres():
     repository = Repository.from_rest(
         {"id": 1, "name": "b", "full_name": "a/b", "description": "nul\x00 half \ud83d cat 🐈", "topics": ["x\x00"]}
     )
@@ -144,7 +144,7 @@ def test_any_text_can_be_stored(text):
 
 
 @given(st.dictionaries(st.text(max_size=8), JSON, max_size=4), JSON, JSON, JSON)
-def test_a_body_of_another_shape_is_read_or_refused(body, some_id, name, other):
+def test_any_body_is_parsed_or_raises_a_parse_error(body, some_id, name, other):
     body |= {"id": some_id, "databaseId": some_id, "login": name, "full_name": name, "nameWithOwner": name}
     body |= {"name": other, "owner": other, "license": other, "topics": other, "licenseInfo": other, "type": other}
     for read in (Account.from_rest, Account.from_graphql, Repository.from_rest, Repository.from_graphql):
@@ -153,6 +153,6 @@ def test_a_body_of_another_shape_is_read_or_refused(body, some_id, name, other):
 
 
 @pytest.mark.parametrize("read", [Account.from_rest, Repository.from_rest, Account.from_graphql])
-def test_without_an_id_it_is_nobody(read):
+def test_an_id_is_required(read):
     with pytest.raises(PARSE_ERRORS):
         read({"login": "a", "name": "b", "full_name": "a/b"})

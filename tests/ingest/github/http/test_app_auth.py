@@ -1,4 +1,4 @@
-"""A GitHub App: signs that it is itself, asks with tokens that are renewed in time, and keeps its key to itself."""
+"""GitHub App authentication: JWTs, renewal of installation tokens, and secrecy of key and tokens."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -49,10 +49,10 @@ def key_file(tmp_path, key):
 @pytest.fixture
 def github(sandbox, key_file):
     """A client of the App, and of tokens where they are named, whose clock is the sandbox GitHub's."""
-    made = []
+    clients = []
 
     def make(*tokens, redis=None, ahead=timedelta()):
-        given = Settings(
+        settings = Settings(
             github_api_url=sandbox.url,
             github_tokens=",".join(tokens),
             github_app_id="1234",
@@ -60,13 +60,13 @@ def github(sandbox, key_file):
             github_app_installation_id="77",
         )
         client = GitHub.from_settings(
-            given, redis, clock=lambda: sandbox_now(sandbox) + ahead, sleep=lambda _seconds: None
+            settings, redis, clock=lambda: sandbox_now(sandbox) + ahead, sleep=lambda _seconds: None
         )
-        made.append(client)
+        clients.append(client)
         return client
 
     yield make
-    for client in made:
+    for client in clients:
         client.close()
 
 
@@ -75,15 +75,15 @@ def sandbox_now(sandbox):
 
 
 def fetch_accounts(client, sandbox, count=6):
-    asks = [AccountRequest(login) for login in sandbox.world.logins()[:count]]
-    return list(client.accounts(asks, should_fetch_languages=lambda _account, _repository: True))
+    requests = [AccountRequest(login) for login in sandbox.world.logins()[:count]]
+    return list(client.accounts(requests, should_fetch_languages=lambda _account, _repository: True))
 
 
 def token_requests(sandbox):
     return [entry for entry in sandbox.log if entry.path.endswith("/access_tokens")]
 
 
-def test_the_app_reads_accounts_with_its_own_larger_budget(github, sandbox):
+def test_the_app_fetches_accounts_with_its_own_larger_budget(github, sandbox):
     client = github()
     assert not client.is_anonymous
     assert all(result.snapshot for result in fetch_accounts(client, sandbox))
@@ -91,8 +91,8 @@ def test_the_app_reads_accounts_with_its_own_larger_budget(github, sandbox):
     assert {state.limit for state in client.rate_budgets() if state.resource == "graphql"} == {12_500}
 
 
-def test_its_signature_is_what_github_asks_for(key):
-    """A minute back, for ten minutes at most, by RS256."""
+def test_the_jwt_has_the_claims_github_requires(key):
+    """Issued a minute ago, valid for at most ten minutes, signed with RS256."""
     signature = AppCredential("1234", private_pem(key), lambda: NOW).authorization().removeprefix("Bearer ")
     assert jwt.get_unverified_header(signature)["alg"] == "RS256"
     claims = jwt.decode(
@@ -103,7 +103,7 @@ def test_its_signature_is_what_github_asks_for(key):
     assert NOW.timestamp() < claims["exp"] <= NOW.timestamp() + 600
 
 
-def test_a_token_is_renewed_before_its_hour_is_over(github, sandbox):
+def test_a_token_is_renewed_before_it_expires(github, sandbox):
     client = github()
     fetch_accounts(client, sandbox, 1)
     sandbox.world.advance(minutes=50)
@@ -115,7 +115,7 @@ def test_a_token_is_renewed_before_its_hour_is_over(github, sandbox):
     assert 401 not in {entry.status for entry in sandbox.log}
 
 
-def test_a_token_that_ends_before_its_time_is_renewed_once_in_the_middle_of_a_run(github, sandbox):
+def test_a_revoked_installation_token_is_renewed_once(github, sandbox):
     client = github()
     fetch_accounts(client, sandbox, 1)
     sandbox.apps.revoke(sandbox.app.issued_tokens[-1])
@@ -123,56 +123,56 @@ def test_a_token_that_ends_before_its_time_is_renewed_once_in_the_middle_of_a_ru
     assert len(token_requests(sandbox)) >= 2
 
 
-def test_an_app_that_was_uninstalled_leaves_the_work_to_the_tokens(github, sandbox, redis):
-    """The reason is kept where pages can read it, until somebody starts again."""
+def test_accounts_of_an_uninstalled_app_are_fetched_with_tokens(github, sandbox, redis):
+    """The reason is published for pages until a process starts again."""
     client = github("sandbox-token-2", redis=redis)
     fetch_accounts(client, sandbox)
     sandbox.apps.uninstall("77")
     assert all(result.snapshot for result in fetch_accounts(client, sandbox))
-    (told,) = refused_tokens.load_refused_tokens(redis, sandbox.url)
-    assert told.name == "GitHub App 1234 (installation 77)"
-    assert "no longer installed there" in told.reason
-    assert told.at == sandbox_now(sandbox)
+    (reported,) = refused_tokens.load_refused_tokens(redis, sandbox.url)
+    assert reported.name == "GitHub App 1234 (installation 77)"
+    assert "no longer installed there" in reported.reason
+    assert reported.at == sandbox_now(sandbox)
     github("sandbox-token-2", redis=redis)
     assert refused_tokens.load_refused_tokens(redis, sandbox.url) == []
 
 
-def test_a_suspended_app_alone_says_so(github, sandbox):
+def test_a_suspended_app_raises_bad_credentials(github, sandbox):
     sandbox.app.suspended = True
     (result,) = fetch_accounts(github(), sandbox, 1)
     assert isinstance(result.error, BadCredentials)
     assert "suspended" in str(result.error)
 
 
-def test_a_key_that_is_not_the_apps_is_refused_with_a_sentence(sandbox, github, key_file):
+def test_a_wrong_private_key_raises_bad_credentials(sandbox, github, key_file):
     key_file.write_bytes(private_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
     (result,) = fetch_accounts(github(), sandbox, 1)
     assert "id or private key is wrong" in str(result.error)
 
 
-def test_a_clock_that_is_wrong_signs_by_githubs(github, sandbox):
+def test_with_a_wrong_clock_jwts_use_githubs_time(github, sandbox):
     assert fetch_accounts(github(ahead=timedelta(minutes=45)), sandbox, 1)[0].snapshot
     assert fetch_accounts(github(ahead=timedelta(minutes=-45)), sandbox, 1)[0].snapshot
 
 
-def test_a_revoked_token_is_told_where_pages_can_read_it(github, sandbox, redis):
+def test_a_revoked_token_is_published_for_pages(github, sandbox, redis):
     client = github("sandbox-token-2", redis=redis)
     sandbox.faults.refuse_token("sandbox-token-2")
     assert all(result.snapshot for result in fetch_accounts(client, sandbox))
-    told = refused_tokens.load_refused_tokens(redis, sandbox.url)
-    assert [one.name.split(" (")[0] for one in told] == ["token 1"]
-    assert "sandbox-token-2" not in str(told)
+    reported = refused_tokens.load_refused_tokens(redis, sandbox.url)
+    assert [one.name.split(" (")[0] for one in reported] == ["token 1"]
+    assert "sandbox-token-2" not in str(reported)
 
 
 @pytest.mark.parametrize("content", [b"", b"no key", "an elliptic one"])
-def test_what_is_no_key_is_refused_at_the_start_without_showing_it(content, key):
+def test_a_malformed_key_is_refused_without_revealing_it(content, key):
     given = private_pem(ec.generate_private_key(ec.SECP256R1())) if isinstance(content, str) else content
     with pytest.raises(BadCredentials, match="RSA key") as refused:
         AppCredential("1234", given, lambda: NOW)
     assert not given or given.decode() not in str(refused.value)
 
 
-def test_neither_key_nor_token_shows_anywhere(github, sandbox, key):
+def test_neither_key_nor_token_is_revealed(github, sandbox, key):
     with capture_logs() as logs:
         client = github()
         fetch_accounts(client, sandbox, 1)
@@ -185,13 +185,13 @@ def test_neither_key_nor_token_shows_anywhere(github, sandbox, key):
     assert "eyJ" not in shown
 
 
-def test_an_app_is_named_whole_or_not_at_all(key_file):
+def test_app_settings_are_complete_or_absent(key_file):
     with pytest.raises(ValueError, match="GITHUB_APP_INSTALLATION_ID"):
         Settings(github_app_id="1234", github_app_private_key_file=key_file)
     assert Settings(github_app_id="", github_app_private_key_file="").github_app_private_key_file is None
 
 
-def test_its_fingerprint_stays_while_its_tokens_change(key):
+def test_the_fingerprint_identifies_the_installation(key):
     one, other = (
         InstallationCredential(AppCredential("1234", private_pem(key), lambda: NOW), number, lambda: NOW)
         for number in ("77", "78")

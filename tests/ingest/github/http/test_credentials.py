@@ -1,4 +1,4 @@
-"""Tokens: who asks for whom, and nothing that tells them."""
+"""Credentials: which token fetches which account, and secrecy of tokens."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from ingest.github.http.credentials import CredentialPool, Token
 from tests.ingest.github.conftest import TOKEN
 
 
-def test_a_token_shows_itself_nowhere_but_in_its_header():
+def test_a_token_is_revealed_only_in_its_header():
     token = Token(TOKEN, 2)
     assert token.authorization() == f"Bearer {TOKEN}"
     for shown in (repr(token), str(token), token.name, token.fingerprint, str(BadCredentials(token.name)), f"{token}"):
@@ -18,14 +18,14 @@ def test_a_token_shows_itself_nowhere_but_in_its_header():
     assert "token 2" in token.name
 
 
-def test_no_token_is_nobody():
+def test_without_tokens_requests_are_anonymous():
     pool = CredentialPool.from_secrets([])
     assert pool.is_anonymous
     assert pool.choose("octocat").authorization() is None
 
 
 @pytest.mark.parametrize("secret", ["", "two words", "line\nbreak", "umlautü", "tab\t"])
-def test_what_cannot_be_a_token_is_refused_by_its_place(secret):
+def test_a_malformed_token_is_refused_by_its_position(secret):
     with pytest.raises(BadCredentials, match="token 2") as refused:
         CredentialPool.from_secrets(["fine", secret])
     assert not secret or secret not in str(refused.value)
@@ -36,14 +36,14 @@ def test_a_token_given_twice_counts_once():
 
 
 @given(st.lists(st.text("abcdef", min_size=1, max_size=5), min_size=1, max_size=5, unique=True), st.text(max_size=10))
-def test_an_account_always_goes_to_the_same_token(secrets, login):
+def test_an_account_is_always_fetched_with_the_same_token(secrets, login):
     chosen = CredentialPool.from_secrets(secrets).choose(login)
     assert chosen.fingerprint == CredentialPool.from_secrets(list(reversed(secrets))).choose(login).fingerprint
     assert CredentialPool.from_secrets(secrets).choose("x", pinned=chosen.fingerprint).fingerprint == chosen.fingerprint
 
 
 def test_accounts_spread_over_owners_not_over_tokens():
-    """Two of three tokens are one person's: half the accounts, not two thirds, fall to that one budget."""
+    """Two of three tokens have one owner: that rate budget serves half of the accounts, not two thirds."""
     pool = CredentialPool.from_secrets(["a1", "a2", "b"])
     fingerprints = [credential.fingerprint for credential in pool.credentials]
     for fingerprint, owner in zip(fingerprints, ("a", "a", "b"), strict=True):
@@ -52,7 +52,7 @@ def test_accounts_spread_over_owners_not_over_tokens():
     assert 150 < owners.count("a") < 250
 
 
-def test_a_refused_token_is_left_out_and_the_others_go_on():
+def test_a_rejected_token_is_excluded():
     pool = CredentialPool.from_secrets(["a", "b"])
     first = pool.choose("octocat")
     pool.refuse(first)
@@ -62,7 +62,7 @@ def test_a_refused_token_is_left_out_and_the_others_go_on():
     assert pool.choose("octocat") is None
 
 
-def test_taking_a_token_away_moves_only_its_own_accounts():
+def test_removing_a_token_moves_only_its_own_accounts():
     before, after = CredentialPool.from_secrets(["a", "b", "c"]), CredentialPool.from_secrets(["a", "b"])
     lost = ({c.fingerprint for c in before.credentials} - {c.fingerprint for c in after.credentials}).pop()
     for number in range(50):

@@ -1,4 +1,4 @@
-"""What a 304 refers to."""
+"""The ETag cache, with Redis and without."""
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -8,42 +8,42 @@ from structlog.testing import capture_logs
 from ingest.github.http.etag_cache import CachedRefusal, CachedResponse, MemoryCache, ResponseCache
 
 
-def test_an_answer_is_kept_with_its_link_for_the_token_it_was_given_to(redis):
+def test_a_response_is_stored_with_its_link_for_its_token(redis):
     cache = ResponseCache(redis, "t")
     headers = {"etag": 'W/"1"', "last-modified": "x", "link": "<http://next>", "set-cookie": "secret"}
     cache.store("abc", "http://x", headers, b"[1]")
-    kept = ResponseCache(redis, "t").find("abc", "http://x")
-    assert kept == CachedResponse({"etag": 'W/"1"', "last-modified": "x", "link": "<http://next>"}, b"[1]")
-    assert kept.conditional_headers() == {"if-none-match": 'W/"1"'}
+    cached = ResponseCache(redis, "t").find("abc", "http://x")
+    assert cached == CachedResponse({"etag": 'W/"1"', "last-modified": "x", "link": "<http://next>"}, b"[1]")
+    assert cached.conditional_headers() == {"if-none-match": 'W/"1"'}
     assert cache.find("other", "http://x") is None
 
 
-def test_last_modified_serves_where_there_is_no_etag():
+def test_last_modified_is_used_without_an_etag():
     assert CachedResponse({"last-modified": "Fri"}, b"").conditional_headers() == {"if-modified-since": "Fri"}
 
 
-def test_what_cannot_be_asked_for_conditionally_is_not_kept(redis):
+def test_a_response_without_validators_is_not_stored(redis):
     ResponseCache(redis, "t").store("abc", "http://x", {"content-type": "json"}, b"[1]")
     assert redis.dbsize() == 0
 
 
-def test_a_refusal_is_remembered_for_a_day(redis):
+def test_a_refusal_is_stored_for_a_day(redis):
     cache = ResponseCache(redis, "t")
     cache.store_refusal("abc", "http://x", CachedRefusal(451, "dmca"))
     assert cache.refusal("abc", "http://x") == CachedRefusal(451, "dmca")
     assert 86000 < redis.ttl(redis.keys()[0]) <= 86400
 
 
-def test_a_damaged_entry_is_as_if_nothing_were_kept(redis):
+def test_a_damaged_entry_is_a_miss(redis):
     cache = ResponseCache(redis, "t")
     cache.store("abc", "http://x", {"etag": "1"}, b"[1]")
     redis.set(redis.keys()[0], b"garbage")
     assert cache.find("abc", "http://x") is None
 
 
-def test_without_redis_memory_does_and_redis_away_is_said_once(tmp_path):
-    nowhere = Redis(unix_socket_path=str(tmp_path / "nobody"), retry=Retry(NoBackoff(), 0))
-    for cache in (ResponseCache(None, "t"), ResponseCache(nowhere, "t")):
+def test_without_redis_memory_is_used_and_one_warning_logged(tmp_path):
+    unavailable = Redis(unix_socket_path=str(tmp_path / "nobody"), retry=Retry(NoBackoff(), 0))
+    for cache in (ResponseCache(None, "t"), ResponseCache(unavailable, "t")):
         with capture_logs() as logs:
             cache.store("abc", "http://x", {"etag": "1"}, b"[1]")
             assert cache.find("abc", "http://x") == CachedResponse({"etag": "1"}, b"[1]")
@@ -52,7 +52,7 @@ def test_without_redis_memory_does_and_redis_away_is_said_once(tmp_path):
         assert len(logs) <= 1
 
 
-def test_memory_is_bounded_and_keeps_what_is_used():
+def test_memory_is_bounded_and_evicts_the_least_recently_used():
     memory = MemoryCache(max_bytes=10)
     memory.set("a", b"1234", expires_at=9)
     memory.set("b", b"1234", expires_at=9)

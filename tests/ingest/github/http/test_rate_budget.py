@@ -1,4 +1,4 @@
-"""The rules of the gate, without Redis, threads or time."""
+"""Rate budget decisions, without Redis, threads or a clock."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def budget_request(number, **other):
     return replace(BUDGET_REQUEST, id=str(number), **other)
 
 
-def test_nothing_starts_during_a_pause_whoever_asks():
+def test_no_request_is_admitted_during_a_pause():
     budget = RateBudgetState()
     budget.pause(10, NOW)
     for owner in ("mona", "hubot"):
@@ -36,14 +36,14 @@ def test_nothing_starts_during_a_pause_whoever_asks():
     assert budget.admit(BUDGET_REQUEST, NOW + 10).is_admitted
 
 
-def test_a_pause_is_never_made_shorter():
+def test_a_pause_is_never_shortened():
     budget = RateBudgetState()
     budget.pause(60, NOW)
     budget.pause(5, NOW + 1)
     assert budget.paused_until == NOW + 60
 
 
-def test_an_unstated_pause_is_a_minute_then_longer_each_time():
+def test_an_unspecified_pause_backs_off_exponentially():
     budget = RateBudgetState()
     ends = []
     now = NOW
@@ -54,7 +54,7 @@ def test_an_unstated_pause_is_a_minute_then_longer_each_time():
     assert ends == [60, 120, 240, 480, 900, 900]
 
 
-def test_warnings_to_requests_in_flight_together_count_once():
+def test_refusals_of_requests_in_flight_together_count_once():
     budget = RateBudgetState()
     for late in range(5):
         budget.pause_with_backoff(started_at=NOW, now=NOW + 1 + late / 10, jitter=0)
@@ -62,16 +62,16 @@ def test_warnings_to_requests_in_flight_together_count_once():
     assert budget.paused_until < NOW + 1 + 62
 
 
-def test_success_after_a_pause_starts_the_count_anew():
+def test_a_success_after_a_pause_resets_the_backoff():
     budget = RateBudgetState()
     budget.pause_with_backoff(started_at=NOW, now=NOW, jitter=0)
-    budget.reset_strikes(started_at=NOW - 5)  # had started before: tells nothing
+    budget.reset_strikes(started_at=NOW - 5)  # started before the pause: proves nothing
     assert budget.strikes == 1
     budget.reset_strikes(started_at=NOW + 61)
     assert budget.strikes == 0
 
 
-def test_a_known_empty_bucket_is_not_asked():
+def test_an_exhausted_bucket_admits_no_request():
     budget = RateBudgetState(buckets={"mona core": Bucket(60, 0, NOW + 100)})
     decision = budget.admit(BUDGET_REQUEST, NOW)
     assert (decision.is_admitted, decision.reason, decision.until) == (False, "exhausted", NOW + 100)
@@ -80,24 +80,24 @@ def test_a_known_empty_bucket_is_not_asked():
     assert budget.admit(budget_request(4), NOW + 101).is_admitted
 
 
-def test_a_reserve_is_left_for_people_who_wait():
+def test_a_reserve_is_left_for_urgent_requests():
     budget = RateBudgetState(buckets={"mona core": Bucket(100, 5, NOW + 100)})
     assert not budget.admit(budget_request(1, reserve=0.05), NOW).is_admitted
     assert budget.admit(budget_request(2, reserve=0.0), NOW).is_admitted
 
 
-def test_requests_in_flight_count_as_spent_until_they_are_answered():
+def test_requests_in_flight_count_as_spent():
     budget = RateBudgetState(buckets={"mona core": Bucket(60, 2, NOW + 100)})
     assert budget.admit(budget_request(1), NOW).is_admitted
     assert budget.admit(budget_request(2), NOW).is_admitted
     third = budget.admit(budget_request(3), NOW)
     assert (third.is_admitted, third.reason) == (False, "busy")
-    # One of them was free of charge: a 304.
+    # One of them was free of charge (304).
     budget.settle(budget_request(1), owner="mona", reported=Bucket(60, 2, NOW + 100))
     assert budget.admit(budget_request(3), NOW).is_admitted
 
 
-def test_a_dead_process_does_not_hold_its_places_for_ever():
+def test_requests_of_a_dead_process_expire():
     budget = RateBudgetState()
     for number in range(MAX_CONCURRENT_REQUESTS):
         assert budget.admit(budget_request(number), NOW).is_admitted
@@ -106,8 +106,8 @@ def test_a_dead_process_does_not_hold_its_places_for_ever():
 
 
 @pytest.mark.parametrize("kind", [REST, GRAPHQL])
-def test_no_minute_holds_more_than_github_allows(kind):
-    """However the requests come, each window of sixty seconds stays below the secondary limit."""
+def test_no_minute_exceeds_the_secondary_limit(kind):
+    """Every window of sixty seconds stays below the secondary rate limit."""
     budget = RateBudgetState()
     now, started = NOW, []
     while len(started) < 2 * MAX_REQUESTS_PER_MINUTE[kind]:
@@ -124,21 +124,21 @@ def test_no_minute_holds_more_than_github_allows(kind):
         assert sum(1 for other in started[i:] if other < at + 60) < allowed
 
 
-def test_answers_that_come_in_another_order_do_not_give_points_back():
+def test_responses_out_of_order_do_not_raise_remaining():
     budget = RateBudgetState()
     for remaining in (50, 48, 49):
         budget.settle(BUDGET_REQUEST, owner="mona", reported=Bucket(60, remaining, NOW + 100))
     assert budget.buckets["mona core"].remaining == 48
 
 
-def test_a_new_hour_is_a_new_budget():
+def test_a_new_window_replaces_the_bucket():
     budget = RateBudgetState()
     budget.settle(BUDGET_REQUEST, owner="mona", reported=Bucket(60, 0, NOW + 100))
     budget.settle(BUDGET_REQUEST, owner="mona", reported=Bucket(60, 59, NOW + 3700))
     assert budget.buckets["mona core"].remaining == 59
 
 
-def test_the_resource_is_the_one_github_names():
+def test_the_bucket_is_the_resource_github_reports():
     budget = RateBudgetState()
     budget.settle(BUDGET_REQUEST, owner="mona", resource="search", reported=Bucket(30, 0, NOW + 100))
     assert list(budget.buckets) == ["mona search"]
@@ -163,8 +163,8 @@ STATES = st.builds(
 
 
 @given(STATES, STATES)
-def test_what_two_processes_heard_is_never_forgotten(one, other):
-    """Merging takes the longer pause, and is the same twice."""
+def test_merging_keeps_the_longest_pause_and_all_buckets(one, other):
+    """Merging takes the longer pause and is idempotent."""
     longest = max(one.paused_until, other.paused_until)
     keys = set(one.buckets) | set(other.buckets)
     one.merge(other)
@@ -176,13 +176,13 @@ def test_what_two_processes_heard_is_never_forgotten(one, other):
 
 
 @given(BUCKETS, BUCKETS)
-def test_of_one_window_the_smaller_rest_is_true(one, other):
+def test_of_one_window_the_smaller_remaining_is_kept(one, other):
     chosen = newer_bucket(one, other)
     assert chosen.remaining in (one.remaining, other.remaining)
     assert chosen.resets_at == max(one.resets_at, other.resets_at)
 
 
 @given(STATES)
-def test_the_state_survives_its_journey(state):
+def test_the_state_survives_serialisation(state):
     state.admit(BUDGET_REQUEST, NOW)
     assert RateBudgetState.from_json(state.to_json()) == state

@@ -1,4 +1,4 @@
-"""One gate for all threads and processes, over a real Valkey, and without one."""
+"""The rate gate across threads and processes, with a real Valkey and without."""
 
 import threading
 import time as real_time
@@ -28,11 +28,11 @@ def make_gate(redis, time, **other):
 
 
 def report_response(a_gate, wait=None, limits=None):
-    with a_gate.acquire(BUDGET_REQUEST) as passage:
-        passage.record_response(limits, wait, "mona")
+    with a_gate.acquire(BUDGET_REQUEST) as permit:
+        permit.record_response(limits, wait, "mona")
 
 
-def test_a_pause_heard_by_one_process_holds_all(redis, time):
+def test_a_pause_of_one_process_holds_all(redis, time):
     one, other = make_gate(redis, time), make_gate(redis, time)
     report_response(one, RequiredWait("host", 30))
     before = time.now()
@@ -40,14 +40,14 @@ def test_a_pause_heard_by_one_process_holds_all(redis, time):
     assert time.now() - before >= timedelta(seconds=29.9)
 
 
-def test_a_pause_is_kept_though_redis_forgets_it(redis, time):
+def test_a_pause_survives_data_loss_in_redis(redis, time):
     one = make_gate(redis, time)
     report_response(one, RequiredWait("host", 30))
     redis.flushdb()
     before = time.now()
     report_response(one)
     assert time.now() - before >= timedelta(seconds=29.9)
-    # …and what one process remembers, the others hear again.
+    # A process that remembers the pause restores it in Redis for the others.
     report_response(one, RequiredWait("host", 50))
     redis.flushdb()
     one.buckets()
@@ -56,8 +56,8 @@ def test_a_pause_is_kept_though_redis_forgets_it(redis, time):
     assert time.now() - before >= timedelta(seconds=49)
 
 
-def test_machines_whose_clocks_differ_mean_the_same_moment(redis):
-    """One is an hour ahead. Both wait as long as GitHub said."""
+def test_machines_with_different_clocks_agree(redis):
+    """One clock is an hour ahead; both wait as long as GitHub demanded."""
     here, there = FakeClock(), FakeClock(datetime(2026, 11, 23, 13, tzinfo=UTC))
     report_response(make_gate(redis, here), RequiredWait("host", 30))
     before = there.now()
@@ -65,7 +65,7 @@ def test_machines_whose_clocks_differ_mean_the_same_moment(redis):
     assert timedelta(seconds=28) < there.now() - before < timedelta(seconds=31)
 
 
-def test_a_wait_beyond_patience_is_raised_with_its_end(redis, time):
+def test_a_wait_beyond_the_maximum_raises_rate_limited(redis, time):
     one = make_gate(redis, time, max_wait_seconds=90)
     report_response(one, RequiredWait("host", 600))
     with pytest.raises(RateLimited) as refused:
@@ -74,7 +74,7 @@ def test_a_wait_beyond_patience_is_raised_with_its_end(redis, time):
     assert time.slept_seconds == 0
 
 
-def test_a_spent_bucket_of_one_owner_lets_others_through(redis, time):
+def test_an_exhausted_bucket_does_not_hold_other_owners(redis, time):
     one = make_gate(redis, time)
     report_response(one, limits=RateLimitStatus("core", 60, 0, 1000))
     with pytest.raises(RateLimited):
@@ -88,7 +88,7 @@ def test_a_spent_bucket_of_one_owner_lets_others_through(redis, time):
     assert abs(state.resets_at - time.now() - timedelta(seconds=1000)) < timedelta(seconds=2)
 
 
-def test_a_stop_is_heard_while_waiting(redis, time):
+def test_a_stop_ends_waiting(redis, time):
     one = make_gate(redis, time)
     report_response(one, RequiredWait("host", 60))
     stop = threading.Event()
@@ -97,7 +97,7 @@ def test_a_stop_is_heard_while_waiting(redis, time):
         pass
 
 
-def test_a_failed_request_gives_its_place_back(redis, time):
+def test_a_failed_request_is_no_longer_in_flight(redis, time):
     one = make_gate(redis, time)
     report_response(one, limits=RateLimitStatus("core", 60, 1, 1000))
     with pytest.raises(ValueError, match="broken"), one.acquire(BUDGET_REQUEST):
@@ -105,16 +105,16 @@ def test_a_failed_request_gives_its_place_back(redis, time):
     report_response(one)
 
 
-def test_without_redis_the_gate_is_this_process_s_own(time):
+def test_without_redis_the_gate_works_in_process(time):
     one = make_gate(None, time)
     report_response(one, RequiredWait("host", 30))
     report_response(one)
     assert time.slept_seconds >= 29.9
 
 
-def test_redis_away_is_said_once_and_everything_goes_on(time, tmp_path):
-    nowhere = Redis(unix_socket_path=str(tmp_path / "nobody"), retry=Retry(NoBackoff(), 0))
-    one = make_gate(nowhere, time)
+def test_with_redis_unavailable_one_warning_is_logged(time, tmp_path):
+    unavailable = Redis(unix_socket_path=str(tmp_path / "nobody"), retry=Retry(NoBackoff(), 0))
+    one = make_gate(unavailable, time)
     with capture_logs() as logs:
         report_response(one, RequiredWait("host", 30))
         for _ in range(5):
@@ -125,29 +125,26 @@ def test_redis_away_is_said_once_and_everything_goes_on(time, tmp_path):
     ]
 
 
-def test_what_another_version_left_in_redis_is_no_obstacle(redis, time):
+def test_state_of_another_version_is_replaced(redis, time):
     redis.set(KEY, b'{"from": "the future"}')
     report_response(make_gate(redis, time))
 
 
-def test_no_thread_starts_after_the_pause_was_heard(redis):
-    """Eight threads in two processes' gates, as busy as they can be; one hears of a pause.
-
-    By the gate's own time, which orders what all of them do.
-    """
+def test_no_thread_starts_a_request_during_a_pause(redis):
+    """Eight threads use two gates at full speed and one of them gets a pause; times are by the gate's shared clock."""
     clock = SimpleNamespace(now=lambda: datetime.now(UTC), sleep=real_time.sleep)
     gates = [make_gate(redis, clock), make_gate(redis, clock)]
     started: list[float] = []
     until = real_time.monotonic() + 1
 
     def work(number):
-        told_already = False
+        is_reported = False
         while real_time.monotonic() < until:
-            with gates[number % 2].acquire(BUDGET_REQUEST) as passage:
-                started.append(passage.started_at)
-                if number == 0 and not told_already and real_time.monotonic() > until - 0.8:
-                    passage.record_response(None, RequiredWait("host", 0.5), "mona")
-                    told_already = True
+            with gates[number % 2].acquire(BUDGET_REQUEST) as permit:
+                started.append(permit.started_at)
+                if number == 0 and not is_reported and real_time.monotonic() > until - 0.8:
+                    permit.record_response(None, RequiredWait("host", 0.5), "mona")
+                    is_reported = True
 
     workers = [threading.Thread(target=work, args=(number,)) for number in range(8)]
     for worker in workers:

@@ -1,4 +1,4 @@
-"""What a response means, read from real refusals and from made-up ones."""
+"""Reading responses: recorded refusals and constructed ones."""
 
 import contextlib
 import json
@@ -35,45 +35,42 @@ def github_response(status=200, body=None, **headers):
 
 
 def recorded_response(recorded, name):
-    said = response_of_exchange(recorded_exchange(recorded, name))
-    return Response(said.status, said.headers, said.payload(), NOW)
+    canned = response_of_exchange(recorded_exchange(recorded, name))
+    return Response(canned.status, canned.headers, canned.payload(), NOW)
 
 
-# Being told to wait ---------------------------------------------------------------------------------------------------
-
-
-def test_retry_after_comes_first():
-    """Even where the headers say that the budget is spent as well."""
-    told = required_wait(
+def test_retry_after_takes_precedence():
+    """Even where the headers report an exhausted rate limit, too."""
+    reported = required_wait(
         github_response(
             403, SECONDARY, retry_after=7, x_ratelimit_limit=60, x_ratelimit_remaining=0, x_ratelimit_reset=1
         )
     )
-    assert (told.scope, told.seconds) == ("host", 7)
+    assert (reported.scope, reported.seconds) == ("host", 7)
 
 
-def test_a_spent_bucket_waits_for_its_reset_by_githubs_own_clock():
-    """Our clock may be hours off: the seconds between Date and reset are what counts."""
+def test_an_exhausted_bucket_waits_by_githubs_clock():
+    """Our clock may be hours off: only the seconds between Date and reset count."""
     reset = int((NOW + timedelta(seconds=90)).timestamp())
     spent = github_response(
         403, {"message": "x"}, x_ratelimit_limit=60, x_ratelimit_remaining=0, x_ratelimit_reset=reset
     )
     spent = Response(403, spent.headers, spent.body, received_at=NOW + timedelta(hours=5))
-    told = required_wait(spent)
-    assert told.scope == "bucket"
-    assert 90 <= told.seconds <= 92
+    reported = required_wait(spent)
+    assert reported.scope == "bucket"
+    assert 90 <= reported.seconds <= 92
 
 
 @pytest.mark.parametrize("status", [403, 429])
-def test_a_limit_without_a_word_on_how_long_is_unstated(status):
+def test_a_limit_without_a_duration_is_unspecified(status):
     assert required_wait(github_response(status, SECONDARY)).scope == "unspecified"
 
 
-def test_429_is_a_limit_whatever_it_says():
+def test_429_is_a_limit_whatever_its_body():
     assert required_wait(github_response(429, None)).scope == "unspecified"
 
 
-def test_a_403_without_any_sign_of_a_limit_is_a_permission():
+def test_a_403_without_signs_of_a_limit_is_permission_denied():
     denied = github_response(
         403,
         {"message": "Must have push access"},
@@ -90,13 +87,13 @@ def test_retry_after_may_be_a_date():
     assert 30 <= required_wait(github_response(429, SECONDARY, retry_after=at)).seconds <= 32
 
 
-def test_an_overloaded_server_may_ask_for_patience():
+def test_a_503_may_demand_a_wait():
     assert required_wait(github_response(503, None, retry_after=5)).seconds == 5
     assert required_wait(github_response(503, None)) is None
 
 
 @pytest.mark.parametrize("kind", ["RATE_LIMITED", "RATE_LIMIT"])
-def test_graphql_says_it_with_status_200(kind):
+def test_graphql_limits_have_status_200(kind):
     limited = github_response(200, {"errors": [{"type": kind, "message": "API rate limit exceeded for user ID 1."}]})
     assert required_wait(limited).scope == "unspecified"
     reset = int((NOW + timedelta(seconds=9)).timestamp())
@@ -111,15 +108,15 @@ def test_graphql_says_it_with_status_200(kind):
     assert required_wait(counted).scope == "bucket"
 
 
-def test_a_spent_budget_on_a_good_answer_is_no_reason_to_wait_yet():
-    """The last request of an hour is answered; the gate keeps the next one back."""
+def test_the_last_successful_response_of_a_window_demands_no_wait():
+    """The gate holds the next request."""
     assert (
         required_wait(github_response(200, [], x_ratelimit_limit=60, x_ratelimit_remaining=0, x_ratelimit_reset=9))
         is None
     )
 
 
-def test_other_graphql_errors_are_no_limits():
+def test_other_graphql_errors_are_not_limits():
     assert not is_rate_limit_error(
         {"type": "NOT_FOUND", "message": "Could not resolve to a User with the login of 'rate limit'."}
     )
@@ -145,12 +142,12 @@ def test_other_graphql_errors_are_no_limits():
         ("blocked-01-403", "none"),
     ],
 )
-def test_recorded_refusals_are_told_apart(recorded, name, scope):
-    told = required_wait(recorded_response(recorded, name))
-    assert (told.scope if told else "none") == (scope or told.scope)
+def test_recorded_refusals_are_classified(recorded, name, scope):
+    reported = required_wait(recorded_response(recorded, name))
+    assert (reported.scope if reported else "none") == (scope or reported.scope)
 
 
-def test_recorded_waits_are_as_long_as_github_said(recorded):
+def test_recorded_waits_last_as_long_as_github_demands(recorded):
     assert required_wait(recorded_response(recorded, "secondary_rate_limit-05-429")).seconds == 8
     assert required_wait(recorded_response(recorded, "secondary_rate_limit-07-403")).seconds == 60
 
@@ -163,7 +160,7 @@ def test_recorded_waits_are_as_long_as_github_said(recorded):
     HEADER_VALUES,
     HEADER_VALUES,
 )
-def test_garbled_headers_never_break_the_reading(status, retry_after, limit, remaining, reset, date):
+def test_malformed_headers_are_tolerated(status, retry_after, limit, remaining, reset, date):
     garbled = github_response(
         status,
         SECONDARY,
@@ -173,16 +170,13 @@ def test_garbled_headers_never_break_the_reading(status, retry_after, limit, rem
         x_ratelimit_reset=reset,
         date=date,
     )
-    told = required_wait(garbled)
+    reported = required_wait(garbled)
     limits = rate_limit_status(garbled)
-    assert told is None or told.seconds >= 0
+    assert reported is None or reported.seconds >= 0
     assert limits is None or (limits.remaining >= 0 and limits.resets_in_seconds >= 0)
 
 
-# Refusals and bodies --------------------------------------------------------------------------------------------------
-
-
-def test_a_takedown_says_why_and_where(recorded):
+def test_a_takedown_has_reason_and_url(recorded):
     error = response_error(recorded_response(recorded, "unavailable_legal-02-451"), "repository 5")
     assert isinstance(error, Blocked)
     assert error.reason == "dmca"
@@ -190,20 +184,20 @@ def test_a_takedown_says_why_and_where(recorded):
     assert "repository 5" in str(error)
 
 
-def test_a_block_for_breach_of_terms_comes_as_403(recorded):
+def test_a_block_for_breach_of_terms_has_status_403(recorded):
     error = response_error(recorded_response(recorded, "blocked-01-403"), "it")
     assert isinstance(error, Blocked)
     assert error.reason == "tos"
 
 
 @pytest.mark.parametrize("number", range(1, 12))
-def test_a_recorded_404_is_gone(recorded, number):
+def test_a_recorded_404_is_repository_not_found(recorded, number):
     assert isinstance(
         response_error(recorded_response(recorded, f"not_found-{number:02}-404"), "it"), RepositoryNotFound
     )
 
 
-def test_statuses_have_errors_of_their_own():
+def test_errors_by_status():
     assert isinstance(response_error(github_response(410), "it"), RepositoryNotFound)
     assert isinstance(response_error(github_response(502), "it"), ServerError)
     assert response_error(github_response(409, {"message": "Git Repository is empty."}), "it").status == 409
@@ -211,13 +205,13 @@ def test_statuses_have_errors_of_their_own():
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"id": 1, "log', b"\xff\xfe", b"[" * 100_000])
-def test_a_body_that_is_no_json_is_unreadable(body):
+def test_a_body_that_is_not_json_raises_invalid_response(body):
     with pytest.raises(InvalidResponse):
         read_json(Response(200, {}, body, NOW), "account octocat")
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_read_or_refused(body):
+def test_any_bytes_are_parsed_or_raise_invalid_response(body):
     broken = Response(403, {}, body, NOW)
     required_wait(broken)
     assert response_error(broken, "it") is not None
@@ -225,10 +219,7 @@ def test_any_bytes_are_read_or_refused(body):
         read_json(Response(200, {}, body, NOW), "it")
 
 
-# Links ----------------------------------------------------------------------------------------------------------------
-
-
-def test_links_are_read_as_github_writes_them(recorded):
+def test_recorded_link_headers_are_parsed(recorded):
     links = parse_link_header(recorded_exchange(recorded, "org_repos-01-200")["response"]["headers"])
     assert links == {
         "next": "https://api.github.com/organizations/337792/repos?page=2",
@@ -236,7 +227,7 @@ def test_links_are_read_as_github_writes_them(recorded):
     }
 
 
-def test_links_tolerate_other_writings():
+def test_other_spellings_of_link_headers_are_parsed():
     assert parse_link_header({"link": "<http://x/?page=2>;rel=next,<http://x/?a=1,2>; title=\"t\"; rel='last'"})["next"]
     assert parse_link_header({"link": '<http://x/?p=1>; rel="next last"'}) == {
         "next": "http://x/?p=1",
@@ -247,21 +238,18 @@ def test_links_tolerate_other_writings():
 
 
 @given(st.text(max_size=100))
-def test_any_link_header_is_read(text):
+def test_any_link_header_is_parsed(text):
     assert isinstance(parse_link_header({"link": text}), dict)
 
 
-def test_pages_are_counted():
+def test_page_numbers_are_read_and_replaced():
     assert page_number("https://x/?per_page=100&page=23") == 23
     assert page_number("https://x/?after=abc") is None
     assert with_page_number("https://x/repos?per_page=100&page=2", 7) == "https://x/repos?per_page=100&page=7"
 
 
-# Addresses ------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
-    ("link", "asked"),
+    ("link", "resolved"),
     [
         ("https://api.github.com/repositories/5", "http://127.0.0.1:9/repositories/5"),
         ("https://api.github.com:443/repos/a/b?page=2", "http://127.0.0.1:9/repos/a/b?page=2"),
@@ -277,10 +265,10 @@ def test_pages_are_counted():
         ("http://127.0.0.1:port/", None),
     ],
 )
-def test_a_token_goes_to_no_other_host(link, asked):
-    assert resolve_api_url("http://127.0.0.1:9", link, "http://127.0.0.1:9/user") == asked
+def test_urls_of_other_hosts_are_refused(link, resolved):
+    assert resolve_api_url("http://127.0.0.1:9", link, "http://127.0.0.1:9/user") == resolved
 
 
-def test_graphql_lies_where_github_puts_it():
+def test_graphql_url_of_github_and_enterprise_server():
     assert graphql_url("https://api.github.com") == "https://api.github.com/graphql"
     assert graphql_url("https://ghe.example/api/v3") == "https://ghe.example/api/graphql"

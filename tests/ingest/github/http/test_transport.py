@@ -1,4 +1,4 @@
-"""How a request fares: retries, waits, redirects, bounds, and what never leaves this process."""
+"""The HTTP transport: retries, waits, redirects, bounds, and secrecy of tokens."""
 
 import json
 import threading
@@ -25,25 +25,25 @@ SECONDARY = {"message": "You have exceeded a secondary rate limit. Please wait a
 
 
 def rate_limit_headers(remaining, reset, limit=60, resource="core"):
-    told = {"limit": limit, "remaining": remaining, "reset": reset, "resource": resource}
-    return {f"x-ratelimit-{name}": str(value) for name, value in told.items()}
+    reported = {"limit": limit, "remaining": remaining, "reset": reset, "resource": resource}
+    return {f"x-ratelimit-{name}": str(value) for name, value in reported.items()}
 
 
-def test_each_request_says_who_we_are_and_which_version_we_speak(client):
+def test_requests_have_user_agent_version_and_token(client):
     with fake_server(respond_in_sequence(OCTOCAT_RESPONSE)) as server:
         client(server.url, TOKEN).account_by_id(583231)
-        (asked,) = server.asked
-    assert asked.path == "/user/583231"
-    assert asked.headers["user-agent"] == "almanac/0.1"
-    assert asked.headers["x-github-api-version"] == "2022-11-28"
-    assert asked.headers["accept"] == "application/vnd.github+json"
-    assert asked.headers["authorization"] == f"Bearer {TOKEN}"
+        (request,) = server.received
+    assert request.path == "/user/583231"
+    assert request.headers["user-agent"] == "almanac/0.1"
+    assert request.headers["x-github-api-version"] == "2022-11-28"
+    assert request.headers["accept"] == "application/vnd.github+json"
+    assert request.headers["authorization"] == f"Bearer {TOKEN}"
 
 
-def test_nobody_sends_no_authorization(client):
+def test_anonymous_requests_have_no_authorization(client):
     with fake_server(respond_in_sequence(OCTOCAT_RESPONSE)) as server:
         client(server.url).account_by_id(583231)
-    assert "authorization" not in server.asked[0].headers
+    assert "authorization" not in server.received[0].headers
 
 
 @pytest.mark.parametrize(
@@ -58,11 +58,11 @@ def test_nobody_sends_no_authorization(client):
         CannedResponse(200, b'{"id"', {"content-length": "500"}),
     ],
 )
-def test_a_passing_failure_is_tried_again(client, time, broken):
+def test_a_transient_failure_is_retried(client, time, broken):
     with fake_server(respond_in_sequence(broken, OCTOCAT_RESPONSE)) as server:
         github = client(server.url)
         if "content-length" in broken.headers:
-            server.say = respond_in_sequence(CannedResponse(200, b"", {"content-length": "0"}), OCTOCAT_RESPONSE)
+            server.respond = respond_in_sequence(CannedResponse(200, b"", {"content-length": "0"}), OCTOCAT_RESPONSE)
         assert github.account_by_id(583231).login == "octocat"
     assert github.usage.requests == 2
     assert github.usage.retries == 1
@@ -77,34 +77,34 @@ def test_a_passing_failure_is_tried_again(client, time, broken):
         (CannedResponse(200, b"<p>"), InvalidResponse),
     ],
 )
-def test_after_five_attempts_there_is_one_clear_sentence(client, broken, error):
+def test_after_five_attempts_one_error_is_raised(client, broken, error):
     with fake_server(respond_in_sequence(broken)) as server:
         with pytest.raises(error) as failed:
             client(server.url, TOKEN).account_by_id(583231)
-        assert len(server.asked) == 5
+        assert len(server.received) == 5
     assert str(failed.value).count(".") <= 1
     assert TOKEN not in repr(failed.value)
 
 
-def test_no_network_is_a_sentence_too(client):
+def test_no_connection_raises_unreachable(client):
     with fake_server(respond_in_sequence(OCTOCAT_RESPONSE)) as server:
         pass
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1 cannot be reached"):
         client(server.url).account_by_id(583231)
 
 
-def test_a_server_that_is_down_is_not_asked_by_everybody_in_turn(client, time):
-    """After many failures in a row the others fail at once; the sandbox of a person's patience is small."""
+def test_the_circuit_breaker_opens_after_many_failures(client, time):
+    """After many failures in a row further requests fail at once."""
     with fake_server(respond_in_sequence(CannedResponse(502))) as server:
         github = client(server.url)
         for _ in range(20):
             with pytest.raises(ServerError):
                 github.account_by_id(583231)
-        assert len(server.asked) <= transport_module.FAILURE_THRESHOLD
+        assert len(server.received) <= transport_module.FAILURE_THRESHOLD
 
 
 @pytest.mark.parametrize("status", [403, 429])
-def test_retry_after_is_waited_for_and_the_request_repeated(client, time, status):
+def test_retry_after_is_respected(client, time, status):
     with fake_server(
         respond_in_sequence(CannedResponse(status, SECONDARY, {"retry-after": "7"}), OCTOCAT_RESPONSE)
     ) as server:
@@ -114,23 +114,23 @@ def test_retry_after_is_waited_for_and_the_request_repeated(client, time, status
     assert github.usage.retries == 0
 
 
-def test_a_wait_longer_than_patience_ends_the_call_and_all_that_follow_without_a_request(client, time):
+def test_a_wait_beyond_the_maximum_fails_without_further_requests(client, time):
     with fake_server(respond_in_sequence(CannedResponse(403, SECONDARY, {"retry-after": "3600"}))) as server:
         github = client(server.url)
         for _ in range(3):
             with pytest.raises(RateLimited) as limited:
                 github.account_by_id(583231)
             assert 3590 < (limited.value.resets_at - time.now()).total_seconds() < 3610
-        assert len(server.asked) == 1
+        assert len(server.received) == 1
 
 
-def test_an_unstated_wait_is_at_least_a_minute(client, time):
+def test_an_unspecified_wait_is_at_least_a_minute(client, time):
     with fake_server(respond_in_sequence(CannedResponse(403, SECONDARY), OCTOCAT_RESPONSE)) as server:
         client(server.url).account_by_id(583231)
     assert 60 <= time.slept_seconds <= 76
 
 
-def test_a_spent_budget_is_not_asked_until_its_reset(client, time):
+def test_an_exhausted_budget_sends_nothing_until_its_reset(client, time):
     reset = int(time.now().timestamp()) + 1800
     date = time.now().strftime("%a, %d %b %Y %H:%M:%S GMT")
     with fake_server(
@@ -140,14 +140,14 @@ def test_a_spent_budget_is_not_asked_until_its_reset(client, time):
         github.account_by_id(583231)
         with pytest.raises(RateLimited) as limited:
             github.account_by_id(583231)
-        assert len(server.asked) == 1
+        assert len(server.received) == 1
         time.sleep((limited.value.resets_at - time.now()).total_seconds() + 1)
         github.account_by_id(583231)
-        assert len(server.asked) == 2
+        assert len(server.received) == 2
 
 
-def test_a_clock_of_ours_that_is_wrong_does_no_harm(client, time):
-    """GitHub's Date is five hours ahead of ours: its reset is twenty seconds off, not five hours."""
+def test_a_wrong_local_clock_does_not_change_the_wait(client, time):
+    """GitHub's Date is five hours ahead of ours: its reset is twenty seconds away, not five hours."""
     ahead = int(time.now().timestamp()) + 5 * 3600
     date = {"date": "Mon, 23 Nov 2026 17:00:00 GMT"}
     spent = CannedResponse(403, {"message": "API rate limit exceeded"}, rate_limit_headers(0, ahead + 20) | date)
@@ -156,32 +156,32 @@ def test_a_clock_of_ours_that_is_wrong_does_no_harm(client, time):
     assert 20 <= time.slept_seconds <= 23
 
 
-def test_endless_refusals_end(client):
+def test_repeated_rate_limits_end_with_an_error(client):
     with fake_server(respond_in_sequence(CannedResponse(429, SECONDARY, {"retry-after": "1"}))) as server:
         with pytest.raises(RateLimited):
             client(server.url).account_by_id(583231)
-        assert len(server.asked) <= 6
+        assert len(server.received) <= 6
 
 
-def test_401_names_the_token_by_its_place(client):
+def test_401_names_the_token_by_its_position(client):
     with fake_server(respond_in_sequence(CannedResponse(401, {"message": "Bad credentials"}))) as server:
         with pytest.raises(BadCredentials, match="token 1") as refused:
             client(server.url, TOKEN).account_by_id(583231)
-        assert len(server.asked) == 1
+        assert len(server.received) == 1
     assert TOKEN not in str(refused.value)
 
 
-def test_redirects_are_followed_within_our_host_only(client):
-    def say(asked):
+def test_redirects_are_followed_only_on_the_same_host(client):
+    def respond(request):
         return {
             "/user/1": CannedResponse(301, {}, {"location": "/user/2"}),
             "/user/2": CannedResponse(302, {}, {"location": "https://api.github.com/user/3"}),
             "/user/3": OCTOCAT_RESPONSE,
             "/user/4": CannedResponse(301, {}, {"location": "https://evil.example/steal"}),
             "/user/5": CannedResponse(307, {}, {"location": "/user/5"}),
-        }[asked.path]
+        }[request.path]
 
-    with fake_server(say) as server:
+    with fake_server(respond) as server:
         github = client(server.url, TOKEN)
         assert github.account_by_id(1).login == "octocat"
         with pytest.raises(UnexpectedStatus, match="another host"):
@@ -191,31 +191,31 @@ def test_redirects_are_followed_within_our_host_only(client):
         assert server.requested_paths() == ["/user/1", "/user/2", "/user/3", "/user/4", *["/user/5"] * 4]
 
 
-def test_a_body_without_end_is_not_read_to_its_end(client, monkeypatch):
+def test_the_body_size_is_bounded(client, monkeypatch):
     monkeypatch.setattr(transport_module, "MAX_BODY_BYTES", 100_000)
     with fake_server(respond_in_sequence(CannedResponse(200, b" " * 1_000_000))) as server:
         with pytest.raises(InvalidResponse, match="larger"):
             client(server.url).account_by_id(583231)
-        assert len(server.asked) == 1
+        assert len(server.received) == 1
 
 
-def test_a_stop_ends_the_waiting_between_attempts(client):
+def test_a_stop_ends_the_wait_between_attempts(client):
     stop = threading.Event()
     with fake_server(respond_in_sequence(CannedResponse(502))) as server:
         github = client(server.url, sleep=lambda seconds: stop.set())
         with pytest.raises(Stopped):
             github.account_by_id(583231, stop=stop)
-        assert len(server.asked) == 1
+        assert len(server.received) == 1
 
 
-def test_a_token_appears_in_no_line_of_the_log(client):
-    """Whatever goes wrong. And each call is told with GitHub's own id for it."""
-    said = respond_in_sequence(
+def test_no_log_line_contains_the_token(client):
+    """Whatever fails; and each response is logged with GitHub's request id."""
+    responses = respond_in_sequence(
         CannedResponse(502, b"", {"x-github-request-id": "AB:1"}),
         CannedResponse(403, SECONDARY, {"retry-after": "1", "x-github-request-id": "AB:2"}),
         CannedResponse(401, {"message": "Bad credentials"}, {"x-github-request-id": "AB:3"}),
     )
-    with capture_logs() as logs, fake_server(said) as server, pytest.raises(BadCredentials):
+    with capture_logs() as logs, fake_server(responses) as server, pytest.raises(BadCredentials):
         client(server.url, TOKEN).account_by_id(583231)
     text = json.dumps(logs, default=str)
     assert TOKEN not in text
@@ -223,7 +223,7 @@ def test_a_token_appears_in_no_line_of_the_log(client):
     assert [line["event"] for line in logs].count("GitHub rate limit reached, waiting") == 1
 
 
-def test_enterprise_servers_are_asked_below_their_own_root(client):
+def test_enterprise_server_urls_are_below_their_root(client):
     with fake_server(respond_in_sequence(OCTOCAT_RESPONSE)) as server:
         client(f"{server.url}/api/v3").account_by_id(583231)
     assert server.requested_paths() == ["/api/v3/user/583231"]
