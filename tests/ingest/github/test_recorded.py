@@ -27,7 +27,7 @@ def fetch_one(github, request, **how):
 
 
 def test_an_organization_of_2204_repositories_is_paged(recorded, client):
-    """Links have api.github.com and the organization's id, as behind a proxy; all pages are requested from the server."""
+    """Links have api.github.com and the organization's id, as behind a proxy; the server gets all requests."""
     with gzip.open(recorded / "bulk" / "jenkinsci_org_repos_pages.jsonl.gz") as lines:
         pages = [json.loads(line) for line in lines]
     account = {"id": 107424, "login": "jenkinsci", "type": "Organization", "public_repos": 2204, "followers": 1}

@@ -10,7 +10,7 @@ from ingest.github.http.credentials import CredentialPool
 from ingest.sandbox import World, serve
 
 ACCOUNTS, REPOSITORIES = 45, 1100
-# What passed the gate before the pause was reported may need so long to arrive on a busy machine; pauses are twice that.
+# On a busy machine a request that was sent before the pause may take this long to arrive; pauses are twice that.
 IN_FLIGHT_SECONDS = 1.5
 
 
@@ -68,7 +68,7 @@ def test_a_refresh_with_few_changes_costs_few_points(sandbox, redis):
 
 @pytest.mark.parametrize("redis_too", [True, False])
 def test_no_process_sends_during_a_pause(sandbox, redis, redis_too):
-    """Two clients as two processes: what one is reported, holds the other, too; but what was under way has to be borne."""
+    """A pause reported to one client holds the other, too; only requests in flight still arrive."""
     pause = sandbox.faults.pause(2 * IN_FLIGHT_SECONDS, after=6)
     clients = [github_client(sandbox, redis=redis if redis_too else None) for _ in range(2 if redis_too else 1)]
     threads = [threading.Thread(target=fetch_all, args=(github, sandbox)) for github in clients]
