@@ -31,13 +31,13 @@ def show_table(
     alt: str,
     max_height: int = DEFAULT_MAX_HEIGHT_PX,
     **options: Any,
-) -> None:
-    """Draw those columns of *frame* that *columns* configures, in that order.
+) -> Any:
+    """Draw those columns of *frame* that *columns* configures, in that order. Returns what `st.dataframe` returns.
 
     max_height  pixels; longer tables scroll
     options     further arguments of `st.dataframe`
     """
-    st.dataframe(
+    return st.dataframe(
         without_attrs(frame[list(columns)]),
         column_config=dict(columns),
         hide_index=True,

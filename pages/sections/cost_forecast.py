@@ -1,11 +1,11 @@
 """What a refresh is expected to cost of GitHub's rate budget, as text."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core.budget import cost_model, forecast
 from core.settings import settings
-from core.wording import quantity
+from core.wording import duration, quantity
 from pages.components.format import number, percent
 from pages.sections import github_budget
 
@@ -13,7 +13,7 @@ from pages.sections import github_budget
 def forecast_text(
     accounts: Sequence[cost_model.AccountCostInputs], now: datetime, seconds_per_request: float | None = None
 ) -> str:
-    """Return cost, duration and what is left afterwards: `about **3 points** and 5 requests, less than a minute`.
+    """Return cost, duration and what is left afterwards: `about **3 points** and 5 requests in 4 s`.
 
     What is left is missing while Redis is unavailable or before GitHub's first response.
     """
@@ -25,7 +25,8 @@ def forecast_text(
     )
     requests = quantity(estimate.requests, "request")
     cost = f"**{quantity(estimate.points, 'point')}** and {requests}" if with_token else f"**{requests}**"
-    parts = [f"about {cost}, {minutes_label(estimate.minutes)}"]
+    time = duration(timedelta(minutes=estimate.minutes), round_up=True)
+    parts = [f"about {cost} in {time}"]
     if estimate.not_modified:
         parts.append(f"{percent(estimate.not_modified_share)} answered 304")
     if estimate.remaining is not None:
@@ -36,7 +37,3 @@ def forecast_text(
             else f":orange[more than the remaining {number(estimate.remaining)}{until}: the rest waits for the reset]"
         )
     return "; ".join(parts)
-
-
-def minutes_label(minutes: float) -> str:
-    return "less than a minute" if minutes < 1 else f"about {number(minutes)} min"

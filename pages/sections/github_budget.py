@@ -1,7 +1,7 @@
 """GitHub's rate budget: what is left per token owner, as gauges or as a table, pauses, and refused tokens."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import streamlit as st
@@ -12,7 +12,7 @@ from core import redis_client
 from core.budget import refused_tokens, shared_state
 from core.budget.shared_state import RateBudgetBucket, RateBudgetSummary
 from core.settings import settings
-from core.wording import quantity, time_ago
+from core.wording import duration, quantity, time_ago
 from pages.components.format import number
 from pages.components.markdown import escape_markdown
 from pages.components.status_cards import query_or_reason
@@ -116,12 +116,12 @@ def _draw_table(budget: RateBudgetSummary, now: datetime) -> None:
 
 
 def _table_row(bucket: RateBudgetBucket, now: datetime) -> dict[str, Any]:
-    left, minutes = bucket.remaining_at(now), round((bucket.resets_at - now).total_seconds() / 60)
+    left, wait = bucket.remaining_at(now), bucket.resets_at - now
     return {
         "owner": bucket.owner,
         "resource": RESOURCE_LABELS.get(bucket.resource, bucket.resource),
         "share": round(left / bucket.limit, 2) if bucket.limit else 0.0,
         "left": left,
         "limit": bucket.limit,
-        "resets": "now" if bucket.resets_at <= now else f"in {max(1, minutes)} min",
+        "resets": f"in {duration(wait, round_up=True)}" if wait > timedelta(0) else "now",
     }

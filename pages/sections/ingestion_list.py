@@ -9,7 +9,7 @@ from streamlit import column_config as column
 
 from core.exports import csv
 from core.queries import ingestions
-from core.wording import pluralize, quantity
+from core.wording import duration, pluralize, quantity
 from pages.components import export
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.format import UNKNOWN, number, percent
@@ -126,14 +126,8 @@ def show_ingestion(selected: str) -> None:
             st.caption(f"{quantity(missing, 'account')} {pluralize(missing, 'was', 'were')} not refreshed.")
 
 
-def run_duration(start: datetime, end: datetime | None, now: datetime) -> str:
-    """Return how long something took, or has taken so far: `3 s`, `2 min 5 s`, `1 h 3 min`.
-
-    More exact than `core.wording.duration`: the rows of the list are compared with one another.
-    """
-    seconds = int(((now if pd.isna(end) else end) - start).total_seconds())
-    if seconds < 60:
-        return f"{max(0, seconds)} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+def run_duration(started_at: datetime, finished_at: datetime | None, now: datetime) -> str:
+    """Return how long an ingestion took, or has taken so far."""
+    if finished_at is None or pd.isna(finished_at):
+        return duration(now - started_at)
+    return duration(finished_at - started_at)

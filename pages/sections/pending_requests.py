@@ -11,7 +11,7 @@ from core.queries import tracking
 from core.tracking import commands as tracking_commands
 from core.wording import quantity
 from pages.components.columns import TIMESTAMP_COLUMN
-from pages.components.table import table_height, without_attrs
+from pages.components.table import show_table
 from pages.session import current
 from pages.session.common import errors_as_notices
 
@@ -31,16 +31,14 @@ def show(_admin: Identity) -> None:
         return
     with st.container(border=True, key="wishes"):
         st.markdown(f"**{quantity(len(found), 'tracking request')}**")
-        event = st.dataframe(
-            without_attrs(found),
-            column_config=COLUMNS,
-            hide_index=True,
-            placeholder="—",
-            on_select="rerun",
-            selection_mode="multi-row",
-            height=table_height(len(found), 250),
+        event = show_table(
+            found,
+            COLUMNS,
+            max_height=250,
             alt="Pending tracking requests",
             key="wishes-table",
+            on_select="rerun",
+            selection_mode="multi-row",
         )
         rows = event["selection"]["rows"] or range(len(found))
         ids = [int(found["id"].iloc[row]) for row in rows if row < len(found)]

@@ -15,7 +15,7 @@ from core.queries import ingestions, system, tracking
 from core.tracking import accounts as tracking_accounts
 from core.tracking import commands as tracking_commands
 from core.tracking.login import parse_login
-from core.wording import quantity, time_ago
+from core.wording import duration, quantity, time_ago
 from pages.components.format import number, percent
 from pages.components.markdown import escape_markdown
 from pages.components.status_cards import query_or_reason
@@ -186,7 +186,7 @@ def idle_reason(now: datetime) -> str:
         return "All tracked accounts are paused."
     left = next_due_at - now
     if left > timedelta(0):
-        return f"The next account is due in {max(1, round(left.total_seconds() / 60))} min."
+        return f"The next account is due in {duration(left, round_up=True)}."
     return "Accounts are due; the scheduler queues them within a minute."
 
 

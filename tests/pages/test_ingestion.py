@@ -314,7 +314,7 @@ def test_an_unknown_ingestion_is_a_sentence(page, cockpit, given):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "expected"), [(0, "0 s"), (59, "59 s"), (125, "2 min 5 s"), (3_780, "1 h 3 min"), (-5, "0 s")]
+    ("seconds", "expected"), [(0, "0 s"), (59, "59 s"), (125, "2 min"), (3_960, "1.1 h"), (-5, "0 s")]
 )
 def test_run_duration(seconds, expected):
     assert ingestion_list.run_duration(NOW, NOW + timedelta(seconds=seconds), NOW) == expected

@@ -31,14 +31,14 @@ def budget(monkeypatch):
 def test_without_a_token_the_cost_is_in_requests(budget):
     budget(remaining=None)
     accounts = [AccountCostInputs("octo", repositories=5)]
-    assert cost_forecast.forecast_text(accounts, NOW) == "about **7 requests**, less than a minute"
+    assert cost_forecast.forecast_text(accounts, NOW) == "about **7 requests** in 3 s"
 
 
 def test_with_a_token_the_cost_is_in_points_with_what_is_left(budget):
     budget(remaining=100, token="token-1")
     accounts = [AccountCostInputs("octo", repositories=5, languages_known=5)]
     text = cost_forecast.forecast_text(accounts, NOW)
-    assert text == "about **1 point** and 1 request, less than a minute; leaves 99 of 100 until 12:30 UTC"
+    assert text == "about **1 point** and 1 request in 2 s; leaves 99 of 100 until 12:30 UTC"
 
 
 def test_a_cost_beyond_the_budget_is_highlighted(budget):
