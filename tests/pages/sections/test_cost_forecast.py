@@ -36,7 +36,7 @@ def test_without_a_token_the_cost_is_in_requests(budget):
 
 def test_with_a_token_the_cost_is_in_points_with_what_is_left(budget):
     budget(remaining=100, token="token-1")
-    accounts = [AccountCostInputs("octo", repositories=5, languages_known=5)]
+    accounts = [AccountCostInputs("octo", repositories=5, repositories_with_languages=5)]
     text = cost_forecast.forecast_text(accounts, NOW)
     assert text == "about **1 point** and 1 request in 2 s; leaves 99 of 100 until 12:30 UTC"
 

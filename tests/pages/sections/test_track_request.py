@@ -93,7 +93,7 @@ def test_an_empty_database_offers_to_track_an_account(open_page, database):
     (field,) = [one for one in shown.text_input if one.form_id == "ask-for"]
     field.set_value("not a login")
     (button,) = [one for one in shown.button if one.form_id == "ask-for"]
-    assert "no GitHub login" in page_text(button.click().run())
+    assert "not a GitHub login" in page_text(button.click().run())
 
 
 def test_the_overview_links_to_active_alerts(open_page, database):
