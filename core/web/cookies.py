@@ -1,4 +1,7 @@
-"""The three cookies: their names, how they are set and how they are taken back. Scripts cannot read them."""
+"""The three HttpOnly cookies: access token, refresh token and sign-in nonce.
+
+Starlette's `set_cookie` needs a response object; middleware here adds the lines to responses of other apps.
+"""
 
 import re
 import secrets
@@ -19,14 +22,14 @@ NONCE_PATTERN = re.compile(r"[\w-]{43}", re.ASCII)
 
 @dataclass(frozen=True)
 class CookieNames:
-    """What the cookies are called; `__Host-` keeps browsers from taking them from a subdomain or over http."""
+    """Names of the cookies; browsers reject `__Host-` cookies set by a subdomain or over http."""
 
     access: str
     refresh: str
     nonce: str
 
-    def is_any_in(self, given: Mapping[str, str]) -> bool:
-        return any(name in given for name in (self.access, self.refresh, self.nonce))
+    def is_any_in(self, cookies: Mapping[str, str]) -> bool:
+        return any(name in cookies for name in (self.access, self.refresh, self.nonce))
 
 
 def cookie_names(settings: Settings) -> CookieNames:
@@ -35,13 +38,13 @@ def cookie_names(settings: Settings) -> CookieNames:
 
 
 def request_cookies(scope: Scope) -> dict[str, str]:
-    """The cookies that came with a request, by name."""
-    together = "; ".join(value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"cookie")
-    return cookie_parser(together)
+    """Return the cookies of a request by name."""
+    header = "; ".join(value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"cookie")
+    return cookie_parser(header)
 
 
 def new_nonce() -> str:
-    """256 bits that bind a sign-in to the browser it was begun in."""
+    """Return 256 random bits that bind a sign-in to the browser where it started."""
     return secrets.token_urlsafe(32)
 
 
@@ -50,34 +53,34 @@ def is_nonce(value: str | None) -> bool:
 
 
 class CookieWriter:
-    """Writes `Set-Cookie` lines for these settings."""
+    """Builds `Set-Cookie` values according to the settings."""
 
     def __init__(self, settings: Settings) -> None:
         self.names = cookie_names(settings)
         self.flags = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if settings.is_secure else "")
 
     def tokens(self, tokens: "SessionTokens") -> list[str]:
-        """Keep a session: each cookie as long as its token is good."""
+        """Set the session's cookies; each expires with its token."""
         return [
             self._set_cookie_value(self.names.access, tokens.access, tokens.expires_in),
             self._set_cookie_value(self.names.refresh, tokens.refresh, tokens.refresh_expires_in),
         ]
 
     def nonce(self) -> list[str]:
-        """A new nonce, kept until the browser is closed."""
+        """Set a new nonce until the browser is closed."""
         return [self._set_cookie_value(self.names.nonce, new_nonce())]
 
     def clearing_cookies(self) -> list[str]:
-        """Take the session's cookies back."""
+        """Delete the session's cookies."""
         return [self._set_cookie_value(name, "", 0) for name in (self.names.access, self.names.refresh)]
 
     def _set_cookie_value(self, name: str, value: str, seconds: float | None = None) -> str:
-        lasting = "" if seconds is None else f"; Max-Age={int(seconds)}"
-        return f"{name}={value}{lasting}{self.flags}"
+        max_age = "" if seconds is None else f"; Max-Age={int(seconds)}"
+        return f"{name}={value}{max_age}{self.flags}"
 
 
 def with_replaced_cookies(scope: Scope, changes: Mapping[str, str]) -> Scope:
-    """The same request as if it had come with the changed cookies."""
-    together = "; ".join(f"{name}={value}" for name, value in {**request_cookies(scope), **changes}.items() if value)
+    """Return the request's scope with changed cookies; an empty value removes one."""
+    header = "; ".join(f"{name}={value}" for name, value in {**request_cookies(scope), **changes}.items() if value)
     others = [pair for pair in scope["headers"] if pair[0].lower() != b"cookie"]
-    return {**scope, "headers": [*others, (b"cookie", together.encode("latin-1"))] if together else others}
+    return {**scope, "headers": [*others, (b"cookie", header.encode("latin-1"))] if header else others}

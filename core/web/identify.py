@@ -1,6 +1,6 @@
-"""Who a request shows to come from: by a session's cookies, an access token or an API key.
+"""Authenticate requests by session cookies, access token or API key.
 
-These functions ask Redis and Postgres: call them from a thread.
+These functions block on Redis and Postgres: call them in a thread.
 """
 
 from collections.abc import Mapping
@@ -17,19 +17,19 @@ from core.web.cookies import CookieNames
 
 @dataclass(frozen=True)
 class Renewal:
-    """What becomes of a browser's cookies when it asks for a page."""
+    """The effect of a page request on the browser's cookies."""
 
     cookies: Literal["kept", "new", "cleared"] = "kept"
     tokens: sessions.SessionTokens | None = None
 
 
 def identify(authorization: str, cookies: Mapping[str, str], names: CookieNames) -> Identity | None:
-    """The person behind a request, None when nobody is. What is sent as a bearer token counts, and then it alone."""
-    scheme, _, shown = authorization.partition(" ")
+    """Return the authenticated person or None. If a bearer token is sent, cookies are ignored."""
+    scheme, _, bearer = authorization.partition(" ")
     if scheme.lower() != "bearer":
         return identity_by_access_token(cookies.get(names.access, ""))
-    shown = shown.strip()
-    return api_keys.identify(shown) if shown.startswith(api_keys.API_KEY_PREFIX) else identity_by_access_token(shown)
+    bearer = bearer.strip()
+    return api_keys.identify(bearer) if bearer.startswith(api_keys.API_KEY_PREFIX) else identity_by_access_token(bearer)
 
 
 def identity_by_access_token(token: str) -> Identity | None:
@@ -38,7 +38,7 @@ def identity_by_access_token(token: str) -> Identity | None:
 
 
 def live_session(token: str) -> LiveSession | None:
-    """The session behind an access token that is good now and was not ended meanwhile."""
+    """Return the session of a valid access token, unless the session ended."""
     if not token:
         return None
     now = datetime.now(UTC)
@@ -51,7 +51,7 @@ def live_session(token: str) -> LiveSession | None:
 
 
 def renew_session(cookies: Mapping[str, str], names: CookieNames, origin: Origin) -> Renewal:
-    """Continue the session of a browser whose access token is over; cookies that are good for nothing are cleared."""
+    """Refresh the session of a browser whose access token expired; invalid cookies are cleared."""
     access, refresh = cookies.get(names.access, ""), cookies.get(names.refresh, "")
     if live_session(access):
         return Renewal()
@@ -64,7 +64,7 @@ def renew_session(cookies: Mapping[str, str], names: CookieNames, origin: Origin
 
 
 def session_id_in_cookies(cookies: Mapping[str, str], names: CookieNames) -> UUID | None:
-    """The session that the cookies are of, whether it still lives or not; None when they are not ours."""
+    """Return the session id in the cookies, active or not; None if their tokens are invalid."""
     key = signing_key.secret_key()
     try:
         return tokens.decode_refresh_token(key, cookies.get(names.refresh, ""))[0]

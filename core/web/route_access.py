@@ -1,4 +1,4 @@
-"""Which door a path leads through: what is open to everybody, what asks who is there, and what asks for a session."""
+"""Access rules by path: what is public, and what needs a session, a token or a local client."""
 
 from enum import Enum, auto
 
@@ -11,19 +11,19 @@ SIGNED_IN_PREFIXES = ("/api", "/media", "/_stcore")
 
 
 class Access(Enum):
-    """What a request has to show before it is answered."""
+    """What a request needs."""
 
-    OPEN = auto()  # nothing, and nobody looks: static files, health, /auth, which checks by itself
-    PAGE = auto()  # nothing: Streamlit's empty page, the same for everybody; its cookies are looked after
-    TOKENS = auto()  # nothing: programs sign in here; a bearer token is read if there is one
-    METRICS = auto()  # to come from this machine, or METRICS_TOKEN
+    OPEN = auto()  # nothing: static files, health, and /auth, which checks by itself
+    PAGE = auto()  # nothing: Streamlit's empty page; the session in its cookies is refreshed
+    TOKENS = auto()  # nothing: programs sign in here; a bearer token is read if sent
+    METRICS = auto()  # a client on this machine, or METRICS_TOKEN
     SIGNED_IN = auto()  # a session or an API key
-    NOT_FOUND = auto()  # nothing helps: no address of ours is written like that
+    NOT_FOUND = auto()  # path has unprintable characters: always 404
 
 
 def route_access(method: str, path: str) -> Access:
-    """Where a request goes. A path that is not known is a page for who reads, and inside for everything else."""
-    # A router may take `/metrics` with a line break behind it for `/metrics`.
+    """Return the access rule of a request. An unknown path is a page for GET and HEAD, else it needs a session."""
+    # A router may match `/metrics` followed by a line break as `/metrics`.
     if not path.isprintable():
         return Access.NOT_FOUND
     if path in OPEN_PATHS or path.startswith(OPEN_PREFIXES):

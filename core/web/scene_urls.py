@@ -1,4 +1,4 @@
-"""What the scene asks for and where: the page writes the address, the browser fetches it, the API answers."""
+"""URLs of the scene's data: written by the page, fetched by the browser, served by the API."""
 
 from datetime import date
 from typing import Annotated, Literal
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 PREFIX = "/api/v1/scene"
 LAYOUT_VERSION = 1
-"""Raised when the same rows would be laid out otherwise: what browsers keep of the old plan is then asked for anew."""
+"""Increase it when the same rows get another layout, so that browsers do not use their cached copy."""
 MAX_OWNERS = 400
 Language = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]+$")]
 Stars = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -18,7 +18,7 @@ Height = Literal["stars", "growth"]
 
 
 class SceneQuery(BaseModel):
-    """What the address asks for; the same names as in the page's own address."""
+    """Query parameters of the data's URL; the page's own URL has the same names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -31,14 +31,14 @@ class SceneQuery(BaseModel):
     v: str = ""
 
     def address(self) -> str:
-        """Where the rows are: the parameters in a fixed order, defaults left out."""
-        given = self.model_dump(mode="json", exclude_defaults=True)
+        """Return the URL path of the rows: parameters in a fixed order, without defaults."""
+        values = self.model_dump(mode="json", exclude_defaults=True)
         pairs = [
-            (name, one) for name, value in given.items() for one in (value if isinstance(value, list) else [value])
+            (name, one) for name, value in values.items() for one in (value if isinstance(value, list) else [value])
         ]
         return f"{PREFIX}/city.csv?{urlencode(pairs)}"
 
 
 def scene_version(version: int) -> str:
-    """What an address says about the rows behind it: another edition may be another city."""
+    """Return the version of the data and its layout, part of the URL so that responses can be cached for long."""
     return f"{version}.{LAYOUT_VERSION}"

@@ -1,4 +1,7 @@
-"""The gate: nothing of what Almanac holds is answered to a request that does not show who sent it."""
+"""Authentication middleware: identify each request and refuse those without the required access.
+
+Starlette's AuthenticationMiddleware authenticates, but does not refuse, refresh cookies or bound the time.
+"""
 
 import hmac
 from collections.abc import Callable
@@ -27,15 +30,15 @@ if TYPE_CHECKING:
     from core.web.identify import Renewal
 
 log = structlog.get_logger()
-# Nobody waits longer for a server that hangs: a page is shown without, anything else is told to come again.
+# When a server hangs, a page is sent without refreshing the session; other requests get 503.
 LOOKUP_TIMEOUT_SECONDS = 3.0
 MAX_LOOKUP_THREADS = 16
 Result = TypeVar("Result")
-_lookup_limiter: RunVar[anyio.CapacityLimiter] = RunVar("lookers")
+_lookup_limiter: RunVar[anyio.CapacityLimiter] = RunVar("lookup_limiter")
 
 
 class Authentication:
-    """Let each request through its door, with `state["identity"]` set where somebody is known."""
+    """Apply the access rule of each route and set `state["identity"]`, None if not authenticated."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
@@ -50,25 +53,25 @@ class Authentication:
         if scope["type"] == "websocket" and scope["path"] != STREAM_PATH:
             await refuse_websocket(receive, send, "unknown path")
         elif scope["type"] == "websocket":
-            # The sign-in form runs on it too: each page checks for itself who reads.
+            # The sign-in form uses it too: pages check the session themselves.
             await self.app(scope, receive, send)
         else:
-            await self._pass(route_access(scope["method"], scope["path"]), scope, receive, send)
+            await self._authorize(route_access(scope["method"], scope["path"]), scope, receive, send)
 
-    async def _pass(self, through: Access, scope: Scope, receive: Receive, send: Send) -> None:
-        if through is Access.NOT_FOUND:
+    async def _authorize(self, access: Access, scope: Scope, receive: Receive, send: Send) -> None:
+        if access is Access.NOT_FOUND:
             await error_response(404, "not_found", "There is nothing here.")(scope, receive, send)
             return
-        if through is Access.PAGE and is_page_request(scope):
+        if access is Access.PAGE and is_page_request(scope):
             await self._send_page(scope, receive, send)
             return
-        if through is Access.SIGNED_IN or (through is Access.TOKENS and Headers(scope=scope).get("authorization")):
+        if access is Access.SIGNED_IN or (access is Access.TOKENS and Headers(scope=scope).get("authorization")):
             scope["state"]["identity"] = await self._identity(scope)
-        refused = (through is Access.SIGNED_IN and scope["state"]["identity"] is None) or (
-            through is Access.METRICS and not self._may_read_metrics(scope)
+        refused = (access is Access.SIGNED_IN and scope["state"]["identity"] is None) or (
+            access is Access.METRICS and not self._may_read_metrics(scope)
         )
-        answer = not_signed_in_response() if refused else self.app
-        await answer(scope, receive, with_private_cache(send) if through is Access.SIGNED_IN else send)
+        responder = not_signed_in_response() if refused else self.app
+        await responder(scope, receive, with_private_cache(send) if access is Access.SIGNED_IN else send)
 
     async def _identity(self, scope: Scope) -> Identity | None:
         authorization = Headers(scope=scope).get("authorization", "")
@@ -76,64 +79,64 @@ class Authentication:
         if not authorization and self.jar.names.access not in given:
             return None
 
-        def ask() -> Identity | None:
+        def look_up() -> Identity | None:
             from core.web import identify  # noqa: PLC0415 - the server listens before the libraries have loaded
 
             return identify.identify(authorization, given, self.jar.names)
 
-        return await call_with_timeout(ask)
+        return await call_with_timeout(look_up)
 
     async def _send_page(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with the page; on the way, continue the session and see to the nonce that a sign-in needs."""
+        """Send the page, refresh the session's cookies and set the nonce that a sign-in needs."""
         given = cookies.request_cookies(scope)
         lines = [] if cookies.is_nonce(given.get(self.jar.names.nonce)) else self.jar.nonce()
         renewal = await self._renew_session(scope)
         if renewal and renewal.cookies != "kept":
-            fresh = renewal.tokens
-            lines += self.jar.tokens(fresh) if fresh else self.jar.clearing_cookies()
+            tokens = renewal.tokens
+            lines += self.jar.tokens(tokens) if tokens else self.jar.clearing_cookies()
             names = self.jar.names
-            changes = {names.access: fresh.access if fresh else "", names.refresh: fresh.refresh if fresh else ""}
+            changes = {names.access: tokens.access if tokens else "", names.refresh: tokens.refresh if tokens else ""}
             scope = cookies.with_replaced_cookies(scope, changes)
         await self.app(scope, receive, with_set_cookies(send, lines))
 
     async def _renew_session(self, scope: Scope) -> "Renewal | None":
-        """What becomes of the session's cookies; None leaves them alone: there are none, or nobody can tell."""
+        """Return the renewal of the session's cookies; None if there are none or the servers are unavailable."""
         given, names = cookies.request_cookies(scope), self.jar.names
         if names.access not in given and names.refresh not in given:
             return None
 
-        def ask() -> "Renewal":
+        def look_up() -> "Renewal":
             from core.web import identify  # noqa: PLC0415 - as above
 
             return identify.renew_session(given, names, scope["state"]["origin"])
 
         try:
-            return await call_with_timeout(ask)
+            return await call_with_timeout(look_up)
         except Exception as error:
             if not is_server_unavailable(error):
                 raise
-            log.warning("session not looked after", error=type(error).__name__)
+            log.warning("session refresh skipped, backend unavailable", error=type(error).__name__)
             return None
 
     def _may_read_metrics(self, scope: Scope) -> bool:
         headers = Headers(scope=scope)
-        # A proxy on this machine that says nothing of itself still passes on the name that people typed.
+        # A local proxy that sends no forwarding headers still forwards the public host name.
         if scope["state"].get("is_local") and host_name(headers.get("host", "")) in LOOPBACK_HOSTS:
             return True
-        scheme, _, shown = headers.get("authorization", "").partition(" ")
+        scheme, _, token = headers.get("authorization", "").partition(" ")
         is_bearer = bool(self.metrics_token) and scheme.lower() == "bearer"
-        return is_bearer and hmac.compare_digest(shown.strip().encode(), self.metrics_token.encode())
+        return is_bearer and hmac.compare_digest(token.strip().encode(), self.metrics_token.encode())
 
 
-async def call_with_timeout(ask: Callable[[], Result]) -> Result:
-    """Ask in a thread. Raises ServerUnavailable when the answer takes too long; its thread waits on alone."""
+async def call_with_timeout(call: Callable[[], Result]) -> Result:
+    """Run *call* in a thread. Raises ServerUnavailable on timeout; the abandoned thread runs on."""
     with anyio.move_on_after(LOOKUP_TIMEOUT_SECONDS):
-        return await anyio.to_thread.run_sync(ask, abandon_on_cancel=True, limiter=lookup_limiter())
-    raise ServerUnavailable("The session could not be looked up in time")
+        return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=lookup_limiter())
+    raise ServerUnavailable("The session lookup timed out")
 
 
 def lookup_limiter() -> anyio.CapacityLimiter:
-    """Threads of its own: when all of them wait for a server that hangs, files are still served by the others."""
+    """Return a separate thread limit: when a server hangs, threads that serve files are still free."""
     try:
         return _lookup_limiter.get()
     except LookupError:
@@ -142,7 +145,7 @@ def lookup_limiter() -> anyio.CapacityLimiter:
 
 
 def is_page_request(scope: Scope) -> bool:
-    """Whether a browser asks for a page to show; browsers that do not say so (over plain http) accept HTML."""
+    """Return True for a browser's navigation; over plain http, without Sec-Fetch-Dest, if it accepts HTML."""
     headers = Headers(scope=scope)
     if scope["method"] != "GET":
         return False
@@ -152,7 +155,7 @@ def is_page_request(scope: Scope) -> bool:
 
 
 def with_private_cache(send: Send) -> Send:
-    """Let no cache between us and the reader keep what was asked for with a session."""
+    """Keep shared caches from storing the response to an authenticated request."""
 
     async def send_privately(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -163,7 +166,7 @@ def with_private_cache(send: Send) -> Send:
 
 
 def with_set_cookies(send: Send, lines: list[str]) -> Send:
-    """Send the answer with these cookies; such an answer is nobody else's."""
+    """Add Set-Cookie headers to the response, and make it uncacheable."""
 
     async def send_with_cookies(message: Message) -> None:
         if message["type"] == "http.response.start" and lines:

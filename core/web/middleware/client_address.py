@@ -1,4 +1,7 @@
-"""Who is at the other end: what proxies say counts only from those that are trusted, and nobody else is heard."""
+"""Client IP address, scheme and host as reported by trusted proxies.
+
+Uvicorn's ProxyHeadersMiddleware leaves forwarding headers of untrusted clients in place and ignores X-Forwarded-Host.
+"""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -10,7 +13,7 @@ from core.web.middleware.request_ids import current_request_id
 
 CLIENT_ADDRESS_HEADER = "x-auth-address"
 MAX_USER_AGENT_LENGTH = 300
-# Whatever a proxy may tell of the client behind it. Read once, here; nothing later hears it.
+# Headers by which proxies describe the client. Read here only, and removed from the request.
 PROXY_HEADERS = (b"x-forwarded-", b"forwarded", b"x-real-ip", b"via", b"x-client-ip", b"true-client-ip")
 IpAddress = IPv4Address | IPv6Address
 IpNetwork = IPv4Network | IPv6Network
@@ -18,9 +21,9 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class ClientAddress:
-    """Put the client's address into the scope, as `client`, as `state["origin"]` and as a header for the script.
+    """Set the client's address as `client`, as `state["origin"]` and as a header for the page's script.
 
-    `state["is_local"]` says that the client is on this machine and no proxy stands between.
+    `state["is_local"]` is True if the client is on this machine and no proxy is in between.
     """
 
     def __init__(self, app: ASGIApp, trusted: Iterable[str]) -> None:
@@ -34,20 +37,22 @@ class ClientAddress:
 
     def _with_client(self, scope: Scope) -> Scope:
         peer = parse_ip_address(scope["client"][0]) if scope.get("client") else None
-        told = [(name.lower(), value) for name, value in scope["headers"] if name.lower().startswith(PROXY_HEADERS)]
+        forwarded = [
+            (name.lower(), value) for name, value in scope["headers"] if name.lower().startswith(PROXY_HEADERS)
+        ]
         headers = [pair for pair in scope["headers"] if not pair[0].lower().startswith((*PROXY_HEADERS, b"x-auth-"))]
         placed = {**scope, "headers": headers}
         client = peer
         if peer and self._trusts(peer):
-            client = self._client_from_hops(peer, header_values(told, b"x-forwarded-for"))
-            apply_forwarded_headers(placed, told)
+            client = self._client_from_hops(peer, header_values(forwarded, b"x-forwarded-for"))
+            apply_forwarded_headers(placed, forwarded)
         if client:
             placed["client"] = (str(client), scope["client"][1] if client == peer else 0)
             headers.append((CLIENT_ADDRESS_HEADER.encode(), str(client).encode()))
         placed["state"] = {
             **scope.get("state", {}),
             "origin": Origin(str(client) if client else None, user_agent(headers), current_request_id() or None),
-            "is_local": bool(peer and peer.is_loopback and not told),
+            "is_local": bool(peer and peer.is_loopback and not forwarded),
         }
         return placed
 
@@ -55,7 +60,7 @@ class ClientAddress:
         return any(address in network for network in self.trusted)
 
     def _client_from_hops(self, peer: IpAddress, hops: list[str]) -> IpAddress:
-        """The rightmost hop that is none of ours: everything left of it may have been made up."""
+        """Return the rightmost untrusted hop: everything left of it may be forged."""
         client = peer
         for hop in reversed(hops):
             address = parse_ip_address(hop)
@@ -67,9 +72,9 @@ class ClientAddress:
         return client
 
 
-def parse_ip_address(written: str) -> IpAddress | None:
-    """Read an address as proxies write it, perhaps with a port; None when it is none."""
-    bare = written.strip()
+def parse_ip_address(text: str) -> IpAddress | None:
+    """Parse an address as proxies write it, perhaps with a port; None if malformed."""
+    bare = text.strip()
     if bare.startswith("["):
         bare = bare[1:].partition("]")[0]
     elif bare.count(":") == 1:
@@ -82,23 +87,23 @@ def parse_ip_address(written: str) -> IpAddress | None:
 
 
 def header_values(headers: Headers, name: bytes) -> list[str]:
-    """The values of a header that may be given more than once or as a list, in their order."""
-    told = ",".join(value.decode("latin-1") for given, value in headers if given == name)
-    return [part.strip() for part in told.split(",") if part.strip()]
+    """Return the values of a header that may be repeated or a list, in order."""
+    joined = ",".join(value.decode("latin-1") for given, value in headers if given == name)
+    return [part.strip() for part in joined.split(",") if part.strip()]
 
 
-def apply_forwarded_headers(scope: Scope, told: Headers) -> None:
-    """Let a trusted proxy say under which name and how the client came; the last word is the nearest proxy's."""
-    if (proto := header_values(told, b"x-forwarded-proto")) and proto[-1].lower() in {"http", "https"}:
+def apply_forwarded_headers(scope: Scope, forwarded: Headers) -> None:
+    """Set scheme and host from a trusted proxy's headers; the last value is the nearest proxy's."""
+    if (proto := header_values(forwarded, b"x-forwarded-proto")) and proto[-1].lower() in {"http", "https"}:
         secure = proto[-1].lower() == "https"
         scope["scheme"] = {"http": "https", "websocket": "wss"}[scope["type"]] if secure else scope["scheme"]
-    if host := header_values(told, b"x-forwarded-host"):
+    if host := header_values(forwarded, b"x-forwarded-host"):
         kept = [pair for pair in scope["headers"] if pair[0].lower() != b"host"]
         scope["headers"][:] = [*kept, (b"host", host[-1].encode("latin-1"))]
 
 
 def user_agent(headers: Headers) -> str | None:
-    """What the client calls itself, short and without what a database cannot hold."""
+    """Return the User-Agent, truncated and without NUL, which Postgres refuses."""
     for name, value in headers:
         if name.lower() == b"user-agent":
             return value.decode("latin-1").replace("\x00", "")[:MAX_USER_AGENT_LENGTH]

@@ -1,4 +1,7 @@
-"""Requests that change something, and websockets, come from our own pages or not at all."""
+"""CSRF protection: unsafe requests with our cookies, and websockets, must come from our own origin.
+
+starlette-csrf needs a token in each form; Origin and Sec-Fetch-Site need none, and cover websockets.
+"""
 
 from urllib.parse import urlsplit
 
@@ -10,13 +13,13 @@ from core.web.middleware.error_responses import error_response, refuse_websocket
 from core.web.middleware.trusted_hosts import LOOPBACK_HOSTS
 
 UNSAFE_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-# Signing in is unsafe with or without cookies: a stranger's page must not sign a browser in as somebody else.
+# Signing in is checked even without cookies: another site must not sign a browser in as someone else.
 ALWAYS_CHECKED_PATH = "/auth/session"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def allowed_origins(settings: Settings) -> frozenset[str]:
-    """Where our pages come from, as browsers write it in `Origin`."""
+    """Return the origins of our pages, as browsers write them in `Origin`."""
     ours = {url_origin(settings.address)}
     if not settings.public_url:
         names = (f"[{name}]" if ":" in name else name for name in LOOPBACK_HOSTS)
@@ -25,15 +28,15 @@ def allowed_origins(settings: Settings) -> frozenset[str]:
 
 
 def url_origin(url: str) -> str:
-    """Scheme, name and port of *url*; the port that goes without saying is left out."""
+    """Return the origin of *url*, without a default port."""
     parts = urlsplit(url.lower())
     name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    usual = parts.port in {None, DEFAULT_PORTS.get(parts.scheme)}
-    return f"{parts.scheme}://{name}" if usual else f"{parts.scheme}://{name}:{parts.port}"
+    is_default = parts.port in {None, DEFAULT_PORTS.get(parts.scheme)}
+    return f"{parts.scheme}://{name}" if is_default else f"{parts.scheme}://{name}:{parts.port}"
 
 
 class CsrfProtection:
-    """Refuse with 403 what another site's page lets a browser send. There is no CORS to allow it either."""
+    """Refuse cross-site requests with 403."""
 
     def __init__(self, app: ASGIApp, origins: frozenset[str], names: cookies.CookieNames) -> None:
         self.app = app
@@ -46,8 +49,8 @@ class CsrfProtection:
         elif scope["type"] == "websocket":
             await refuse_websocket(receive, send, "unknown origin")
         else:
-            answer = error_response(403, "unknown_origin", "This can only be asked for by a page of this server.")
-            await answer(scope, receive, send)
+            response = error_response(403, "unknown_origin", "This request is only allowed from pages of this server.")
+            await response(scope, receive, send)
 
     def _needs_check(self, scope: Scope) -> bool:
         if scope["type"] == "websocket":
@@ -62,9 +65,9 @@ class CsrfProtection:
 
 
 def without_origin(scope: Scope) -> Scope:
-    """Once looked at here, nobody else sees it: for a strange one Streamlit asks an outside host, and all wait.
+    """Remove the checked Origin header: for an unknown one Streamlit contacts an outside host, blocking everything.
 
-    It would only decide who else may read an answer, and nobody may. Websockets keep theirs, which is ours.
+    It only matters for CORS, which is not allowed anyway. Websockets keep theirs, which is ours.
     """
     if scope["type"] != "http":
         return scope

@@ -1,4 +1,4 @@
-"""The one shape of every HTTP error: {"error", "message", "request_id"}. Which error has which status is said here."""
+"""HTTP error responses, all of the form {"error", "message", "request_id"}, and the status of each error code."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "rate_limited": 429,
     "server_unavailable": 503,
 }
-# Errors that Starlette and Streamlit know by their status alone.
+# Errors of Starlette and Streamlit, which have a status only.
 CODE_BY_STATUS: Mapping[int, str] = {
     400: "bad_request",
     401: "not_signed_in",
@@ -38,13 +38,13 @@ CODE_BY_STATUS: Mapping[int, str] = {
     415: "unsupported_media_type",
     422: "bad_input",
 }
-UNAVAILABLE_MESSAGE = "A server that this needs does not answer right now; nothing is lost, try again in a moment."
+UNAVAILABLE_MESSAGE = "The database or Redis is unavailable; nothing is lost, try again in a moment."
 SIGN_IN_MESSAGE = "Sign in first, or send an API key as a bearer token."
 RETRY_AFTER_SECONDS = 5
 
 
 def error_response(status: int, error: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """An error for programs (`error` never changes its meaning) and people (`message` is a sentence)."""
+    """Return an error response: `error` is a stable code for programs, `message` a sentence for people."""
     return JSONResponse(
         {"error": error, "message": message, "request_id": current_request_id()}, status_code=status, headers=headers
     )
@@ -55,7 +55,7 @@ def not_signed_in_response(message: str = SIGN_IN_MESSAGE) -> JSONResponse:
 
 
 def known_error_response(error: Exception) -> JSONResponse | None:
-    """The answer to an error that was raised on purpose, or because a server is away; None for any other."""
+    """Return the response to an AlmanacError or an unavailable server; None for other errors."""
     if isinstance(error, RateLimitExceeded):
         return error_response(429, error.code, as_sentence(error), limit_headers(error.amount, 0, error.resets_at))
     if is_server_unavailable(error):
@@ -68,12 +68,12 @@ def known_error_response(error: Exception) -> JSONResponse | None:
 
 
 def as_sentence(error: Exception | str) -> str:
-    said = str(error)
-    return said if said.endswith((".", "!", "?", "…")) else f"{said}."
+    text = str(error)
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def limit_headers(amount: int, remaining: int, resets_at: datetime) -> dict[str, str]:
-    """What a limit says of itself; `X-RateLimit-Reset` is in seconds since 1970, as GitHub has it."""
+    """Return the X-RateLimit headers, with Retry-After if nothing remains; the reset is Unix time, as GitHub's."""
     headers = {
         "x-ratelimit-limit": str(amount),
         "x-ratelimit-remaining": str(remaining),
@@ -85,12 +85,12 @@ def limit_headers(amount: int, remaining: int, resets_at: datetime) -> dict[str,
 
 
 async def unknown_path_response(request: Request) -> JSONResponse:
-    """Answer for paths that would otherwise be the app's HTML with status 200."""
+    """Return 404 for paths that Streamlit would answer with its HTML page."""
     return error_response(404, "not_found", f"There is nothing at {request.url.path}.")
 
 
 async def http_exception_response(_request: Request, error: Exception) -> Response:
-    """Put what Starlette and Streamlit refuse by status into the one shape."""
+    """Convert Starlette's and Streamlit's HTTPException."""
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code < 400:
@@ -99,13 +99,16 @@ async def http_exception_response(_request: Request, error: Exception) -> Respon
 
 
 async def refuse_websocket(receive: Receive, send: Send, reason: str) -> None:
-    """Refuse a handshake: it is answered with 403."""
+    """Refuse a handshake; the client gets 403."""
     await receive()
     await send({"type": "websocket.close", "code": 1008, "reason": reason})
 
 
 class ErrorResponses:
-    """Answer in the one shape when something is refused or breaks; the log has the rest under the request's id."""
+    """Convert exceptions and plain-text errors to error responses; details are logged with the request id.
+
+    Starlette's exception handlers see neither errors of middleware nor plain-text responses.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -114,28 +117,28 @@ class ErrorResponses:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        answer = PlainErrorRewriter(scope, receive, send)
+        rewriter = PlainErrorRewriter(scope, receive, send)
         try:
-            await self.app(scope, receive, answer.send)
+            await self.app(scope, receive, rewriter.send)
         except Exception as error:
-            if answer.started:
+            if rewriter.started:
                 raise
             await logged_error_response(error, scope["path"])(scope, receive, send)
 
 
 def logged_error_response(error: Exception, path: str) -> JSONResponse:
-    """The answer to an error, which is logged if somebody should look."""
-    answer = known_error_response(error)
-    if answer is None:
+    """Return the response to an error, which is logged unless it is the client's."""
+    response = known_error_response(error)
+    if response is None:
         log.exception("request failed", path=path)
-        return error_response(500, "failed", "This could not be answered. It has been logged.")
-    if answer.status_code >= 500:
-        log.warning("server away", path=path, error=type(error).__name__)
-    return answer
+        return error_response(500, "failed", "Internal error. It has been logged.")
+    if response.status_code >= 500:
+        log.warning("server unavailable", path=path, error=type(error).__name__)
+    return response
 
 
 class PlainErrorRewriter:
-    """Sends an answer on; an error that is bare text, as Streamlit's own middleware has them, in the one shape."""
+    """Passes a response on; plain-text errors, such as those of Streamlit's own middleware, are rewritten."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self.receive, self._send = scope, receive, send
@@ -147,8 +150,8 @@ class PlainErrorRewriter:
         if message["type"] == "http.response.start" and is_plain_text_error(message):
             self.is_replaced = True
             status = message["status"]
-            answer = error_response(status, error_code(status), as_sentence(HTTPStatus(status).phrase))
-            await answer(self.scope, self.receive, self._send)
+            response = error_response(status, error_code(status), as_sentence(HTTPStatus(status).phrase))
+            await response(self.scope, self.receive, self._send)
         elif not self.is_replaced:
             await self._send(message)
 

@@ -1,4 +1,7 @@
-"""How many requests, to which route, answered how, in what time. Routes are patterns: raw paths would never end."""
+"""Count and time HTTP requests by route pattern: raw paths would create unbounded label values.
+
+prometheus-fastapi-instrumentator and starlette-exporter label Streamlit's own routes by raw path.
+"""
 
 from time import perf_counter
 
@@ -14,7 +17,7 @@ PAGE_LABEL = "page"
 
 
 class HttpMetrics:
-    """Count and time every request; outermost, so that refusals count too."""
+    """Count and time every request; outermost middleware, so that refusals are counted."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -29,26 +32,26 @@ class HttpMetrics:
             return
         started = perf_counter()
         status = 500
-        # Those within copy the scope: the innermost leaves the route here.
-        found: list[str] = []
+        # Inner middleware copies the scope: RouteLabel appends the route to this list.
+        routes: list[str] = []
 
-        async def noticing(message: Message) -> None:
+        async def send_with_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self.app({**scope, ROUTE_SCOPE_KEY: found}, receive, noticing)
+            await self.app({**scope, ROUTE_SCOPE_KEY: routes}, receive, send_with_status)
         finally:
             method = scope["method"] if scope["method"] in METHODS else "other"
-            route = found[0] if found else fallback_route_label(scope["path"])
+            route = routes[0] if routes else fallback_route_label(scope["path"])
             prometheus.http_requests.labels(method, route, status).inc()
             prometheus.http_request_duration_seconds.labels(method, route).observe(perf_counter() - started)
 
 
 class RouteLabel:
-    """Tell Measured which route answered; innermost, where the router writes it into the scope."""
+    """Report the matched route to HttpMetrics; innermost middleware, where the router sets it in the scope."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -64,5 +67,5 @@ class RouteLabel:
 
 
 def fallback_route_label(path: str) -> str:
-    """Where a request went that no route answered: what is below one of ours, or a page."""
+    """Return the label of a request without a matched route: a known prefix, or page."""
     return next((f"{one}/…" for one in ROUTE_PREFIXES if f"{path}/".startswith(f"{one}/")), PAGE_LABEL)

@@ -1,4 +1,4 @@
-"""The page every address of the app begins with: Streamlit's, in our name, without a font we do not use."""
+"""Serve Streamlit's index.html with our title, icon and preloaded font, compressed."""
 
 import gzip
 import re
@@ -14,27 +14,27 @@ from core.web.route_access import Access, route_access
 FONT = "/app/static/inter-latin-wght-normal.woff2"
 ICON = "/app/static/favicon.svg"
 REPLACEMENTS: Mapping[str, str] = {
-    # 171 kB of a font that no page of ours shows; ours is asked for early in its place.
+    # 171 kB of a font that no page uses; preload ours instead.
     r'(?<=href=")[^"]+\.woff2(?=")': FONT,
     r'(?<=rel="shortcut icon" href=")[^"]+(?=")': ICON,
     r"(?<=<title>)[^<]*(?=</title>)": "Almanac",
-    # An interface that stays closed.
+    # The agent API is disabled.
     r'<!--(?:(?!-->).)*agent API(?:(?!-->).)*-->\s*<link rel="service-desc"[^>]*>\s*': "",
-    # Until the theme arrives Streamlit writes in that font; the last rule for a name counts.
+    # Until the theme is loaded Streamlit uses Source Sans; the last @font-face of a name wins.
     r"(?=</head>)": f'<style>@font-face{{font-family:"Source Sans";font-weight:100 900;src:url({FONT})}}</style>',
     r"(?<=<noscript>).*?(?=</noscript>)": "<p>Almanac needs JavaScript.</p>",
 }
 
 
 def customized(html: str) -> str:
-    """Streamlit's page with our changes; what a new Streamlit writes otherwise stays as it is."""
+    """Return Streamlit's page with our replacements; patterns that a new Streamlit lacks are skipped."""
     for pattern, new in REPLACEMENTS.items():
         html = re.sub(pattern, new, html, count=1, flags=re.DOTALL)
     return html
 
 
 class IndexHtml:
-    """Answer with our edition, compressed, wherever Streamlit answers with its page *index*."""
+    """Replace Streamlit's *index* in responses by the customized page, compressed."""
 
     def __init__(self, app: ASGIApp, index: Path) -> None:
         self.app = app
@@ -46,7 +46,7 @@ class IndexHtml:
         if scope["type"] != "http" or route_access(scope["method"], scope["path"]) is not Access.PAGE:
             await self.app(scope, receive, send)
             return
-        # Streamlit would compress some of them anew for everybody: it is not told that it may.
+        # Keep Streamlit from compressing each response again.
         headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
         await self.app({**scope, "headers": headers}, receive, self._replace_body(scope, send))
 
@@ -76,14 +76,14 @@ class IndexHtml:
         if body == self.original or scope["method"] == "HEAD":
             accepted = ", ".join(Headers(scope=scope).getlist("accept-encoding"))
             encoding = negotiate_encoding(accepted, ("gzip",)) or ""
-            ours_coded = self._prepare_body(start, encoding)
-            body = ours_coded if scope["method"] == "GET" else b""
+            prepared = self._prepare_body(start, encoding)
+            body = prepared if scope["method"] == "GET" else b""
         await send(start)
         await send({"type": "http.response.body", "body": body})
 
     def _prepare_body(self, start: Message, encoding: str) -> bytes:
         headers = MutableHeaders(scope=start)
-        for name in ("etag", "last-modified", "accept-ranges"):  # of the page we do not send
+        for name in ("etag", "last-modified", "accept-ranges"):  # those of the original page
             del headers[name]
         headers["content-length"] = str(len(self.bodies[encoding]))
         add_vary_header(headers)

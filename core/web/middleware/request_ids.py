@@ -1,4 +1,7 @@
-"""One id per request and per websocket, in its answer, its log lines and the script runs that it carries."""
+"""A request id per HTTP request and websocket: in the response, the log, and the script runs of the websocket.
+
+asgi-correlation-id accepts ids from clients; ours are always new, so that log lines cannot be forged.
+"""
 
 from time import perf_counter
 from uuid import uuid4
@@ -9,9 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger()
 REQUEST_ID_HEADER = "x-request-id"
-# Headers that only this process may set: what a client sends under these names is dropped.
+# Headers that only this process may set: those of a client are dropped.
 RESERVED_HEADERS = (REQUEST_ID_HEADER.encode(), b"x-auth-")
-# What follows names a page that somebody has open: who knows it can take its place after a broken connection.
+# The rest of the path identifies an open page; knowing it allows taking over a broken connection.
 UPLOAD_PREFIX = "/_stcore/upload_file/"
 QUIET_PREFIXES = ("/static/", "/_stcore/", "/app/static/", "/media/", "/component/", "/health")
 
@@ -21,12 +24,12 @@ def new_request_id() -> str:
 
 
 def current_request_id() -> str:
-    """The id of the request being answered; empty outside of one."""
+    """Return the id of the current request; empty outside of one."""
     return str(structlog.contextvars.get_contextvars().get("request_id", ""))
 
 
 class RequestIds:
-    """Give each HTTP request and each websocket an id of our own and log how it was answered."""
+    """Set the request id and log each response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -39,9 +42,9 @@ class RequestIds:
         headers = [(name, value) for name, value in scope["headers"] if not name.lower().startswith(RESERVED_HEADERS)]
         scope = {**scope, "headers": [*headers, (REQUEST_ID_HEADER.encode(), request_id.encode())]}
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await self._answer(scope, receive, send, request_id)
+            await self._respond(scope, receive, send, request_id)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+    async def _respond(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         started = perf_counter()
         status = 0
 
@@ -63,11 +66,11 @@ class RequestIds:
     @staticmethod
     def _log(scope: Scope, status: int, seconds: float) -> None:
         path = scope["path"]
-        # Who asks for health asks every few seconds: it tells itself when that changes.
+        # `/health` is polled every few seconds and logs changes itself.
         failed = status >= 500 and path != "/health"
-        tell = log.warning if failed else log.debug if path.startswith(QUIET_PREFIXES) else log.info
-        tell(
-            "request answered",
+        write = log.warning if failed else log.debug if path.startswith(QUIET_PREFIXES) else log.info
+        write(
+            "request finished",
             method=scope.get("method", "WEBSOCKET"),
             path=loggable_path(path),
             status=status,
@@ -76,6 +79,6 @@ class RequestIds:
 
 
 def loggable_path(path: str) -> str:
-    """The path as the log may hold it: on one line, and without what names somebody's open page."""
+    """Return the path for the log: escaped, and without ids of open pages."""
     shown = f"{UPLOAD_PREFIX}…" if path.startswith(UPLOAD_PREFIX) else path
     return shown if shown.isprintable() else ascii(shown)

@@ -1,4 +1,7 @@
-"""Security headers on every answer, and the paths of Streamlit that stay closed."""
+"""Security headers on every response, and blocking of Streamlit's agent API.
+
+The library `secure` does not compute a content security policy from the inline scripts of a page.
+"""
 
 import base64
 import hashlib
@@ -11,15 +14,15 @@ from core.web.middleware.error_responses import error_response
 
 INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 BLOCKED_PREFIX = "/_stcore/agent"
-# Streamlit lets other sites read its static files; no answer of ours is for them.
+# Streamlit allows other sites to read its static files; we allow no CORS.
 CORS_HEADERS = ("access-control-allow-origin", "access-control-allow-credentials")
 A_YEAR_SECONDS = 365 * 24 * 3600
 
 
 def content_security_policy(index_html: str) -> str:
-    """The policy for Streamlit's page: nothing from elsewhere, no eval, only its own inline scripts.
+    """Return the policy for Streamlit's page: same origin only, no eval, only its own inline scripts.
 
-    `blob:` is how components are loaded, `wasm-unsafe-eval` lets Arrow decode tables.
+    Components load from `blob:` URLs, and Arrow decodes tables in WebAssembly.
     """
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in INLINE_SCRIPT.findall(index_html))
     return "; ".join(
@@ -44,7 +47,7 @@ def _digest(script: str) -> str:
 
 
 class SecurityHeaders:
-    """Set the security headers of every HTTP answer; keep Streamlit's agent interface shut."""
+    """Set security headers on every HTTP response; 404 for Streamlit's agent API."""
 
     def __init__(self, app: ASGIApp, policy: str, is_secure: bool = False) -> None:
         self.app = app

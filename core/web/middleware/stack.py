@@ -1,4 +1,4 @@
-"""The middleware of the web process, from the outside in: each relies on what those before it have seen to."""
+"""The middleware of the web process, outermost first: each relies on those before it."""
 
 from pathlib import Path
 
@@ -18,19 +18,19 @@ from core.web.middleware.static_compression import StaticCompression
 from core.web.middleware.trusted_hosts import TrustedHosts, allowed_hosts
 
 
-def middleware(wanted: Settings, frontend: Path) -> list[Middleware]:
-    """What every request passes; *frontend* is the folder of Streamlit's own page and files."""
+def middleware(settings: Settings, frontend: Path) -> list[Middleware]:
+    """Return the middleware; *frontend* is the folder of Streamlit's index.html and static files."""
     policy = content_security_policy((frontend / "index.html").read_text(encoding="utf-8"))
     return [
         Middleware(HttpMetrics),
         Middleware(RequestIds),
-        Middleware(SecurityHeaders, policy=policy, is_secure=wanted.is_secure),
+        Middleware(SecurityHeaders, policy=policy, is_secure=settings.is_secure),
         Middleware(ErrorResponses),
-        Middleware(ClientAddress, trusted=wanted.trusted_proxies),
-        Middleware(TrustedHosts, hosts=allowed_hosts(wanted)),
-        Middleware(CsrfProtection, origins=allowed_origins(wanted), names=cookie_names(wanted)),
-        Middleware(StaticCompression, folder=frontend / "static", cache_folder=wanted.data_dir / "static"),
+        Middleware(ClientAddress, trusted=settings.trusted_proxies),
+        Middleware(TrustedHosts, hosts=allowed_hosts(settings)),
+        Middleware(CsrfProtection, origins=allowed_origins(settings), names=cookie_names(settings)),
+        Middleware(StaticCompression, folder=frontend / "static", cache_folder=settings.data_dir / "static"),
         Middleware(IndexHtml, index=frontend / "index.html"),
-        Middleware(Authentication, settings=wanted),
+        Middleware(Authentication, settings=settings),
         Middleware(RouteLabel),
     ]

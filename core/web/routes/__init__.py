@@ -1,1 +1,1 @@
-"""The Starlette routes beside the pages and the HTTP API; `table.py` lists all of them."""
+"""Starlette routes besides the pages and the HTTP API; `table.py` lists them."""

@@ -1,4 +1,4 @@
-"""`/health`: whether this process can do its work, within a bounded time."""
+"""`/health`: report within a bounded time whether Postgres and Redis respond."""
 
 import asyncio
 import re
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 def check_postgres() -> None:
-    """Connect and ask. By psycopg alone: a server that has just started answers before SQLAlchemy and pandas load."""
+    """Connect and run a query, by psycopg alone: a process that just started responds before SQLAlchemy loads."""
     given = settings()
     url = given.database_url or embedded.lease(Path(given.data_dir), pg_bin_dir=given.pg_bin_dir).database_url
     with psycopg.connect(DATABASE_URL_SCHEME.sub("postgresql://", url), connect_timeout=2) as connection:
@@ -39,16 +39,16 @@ CHECKS: Mapping[str, Check] = {"postgres": check_postgres, "redis": check_redis}
 
 
 class Health:
-    """Answers 200, or 503 when a check fails or takes too long; tells the log when that changes, and only then."""
+    """Responds 200, or 503 when a check fails or times out; logs changes of state only."""
 
-    def __init__(self, checks: Mapping[str, Check] = CHECKS, patience_seconds: float = TIMEOUT_SECONDS) -> None:
-        self._patience = TimedCalls(checks, patience_seconds)
-        self._told: dict[str, str] = dict.fromkeys(checks, OK)
+    def __init__(self, checks: Mapping[str, Check] = CHECKS, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self._calls = TimedCalls(checks, timeout_seconds)
+        self._reported: dict[str, str] = dict.fromkeys(checks, OK)
 
-    async def answer(self, _request: Request) -> JSONResponse:
-        names = tuple(self._patience.calls)
+    async def respond(self, _request: Request) -> JSONResponse:
+        names = tuple(self._calls.calls)
         checks = dict(zip(names, await asyncio.gather(*map(self._state, names)), strict=True))
-        self._tell(checks)
+        self._log_changes(checks)
         healthy = all(state == OK for state in checks.values())
         return JSONResponse(
             {"status": OK if healthy else "unavailable", "checks": checks},
@@ -58,16 +58,16 @@ class Health:
 
     async def _state(self, name: str) -> str:
         try:
-            await self._patience.ask(name)
+            await self._calls.run(name)
         except TimeoutError:
-            return f"no answer within {self._patience.seconds:g} s"
+            return f"no answer within {self._calls.timeout_seconds:g} s"
         except Exception as error:
             return f"failed: {type(error).__name__}"
         return OK
 
-    def _tell(self, checks: dict[str, str]) -> None:
+    def _log_changes(self, checks: dict[str, str]) -> None:
         for name, state in checks.items():
-            if (state == OK) != (self._told[name] == OK):
-                tell = log.info if state == OK else log.warning
-                tell("server is back" if state == OK else "server is away", part=name, state=state)
-                self._told[name] = state
+            if (state == OK) != (self._reported[name] == OK):
+                write = log.info if state == OK else log.warning
+                write("server available again" if state == OK else "server unavailable", server=name, state=state)
+                self._reported[name] = state

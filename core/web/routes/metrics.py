@@ -1,4 +1,4 @@
-"""`/metrics`: what this process counted, and what Postgres and Redis know of all the others, in Prometheus' words."""
+"""`/metrics`: this process's counters, and the state of all processes from Postgres and Redis, for Prometheus."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,8 +23,8 @@ log = structlog.get_logger()
 
 
 def postgres_metrics() -> list[Metric]:
-    """The queue, those who work on it, the data and how fresh they are."""
-    # Imported when first asked: the server listens before the libraries have loaded.
+    """Collect queue, workers, data version and freshness."""
+    # Imported by the first request: the server listens before the libraries have loaded.
     from core.queries import metrics, system  # noqa: PLC0415
 
     now = datetime.now(UTC)
@@ -35,49 +35,51 @@ def postgres_metrics() -> list[Metric]:
         system.data_status(),
     )
     oldest = (now - queue.oldest_at).total_seconds() if queue.oldest_at else 0.0
-    late = fresh.tracked - fresh.on_time - fresh.never
+    overdue = fresh.tracked - fresh.on_time - fresh.never
     return [
         gauge(
             "jobs",
             "Jobs in the queue",
             "status",
-            {"waiting": queue.waiting, "later": queue.scheduled, "doing": queue.running, "failed": queue.failed},
+            {"waiting": queue.waiting, "scheduled": queue.scheduled, "running": queue.running, "failed": queue.failed},
         ),
-        gauge("oldest_job_seconds", "How long the oldest job has been waiting that could start", value=oldest),
+        gauge("oldest_waiting_job_age_seconds", "Age of the oldest job that is ready to run", value=oldest),
         gauge(
             "workers",
-            "Workers, by whether they were heard of",
+            "Workers by state of their heartbeat",
             "state",
-            {"alive": workers.alive, "silent": workers.unresponsive},
+            {"alive": workers.alive, "unresponsive": workers.unresponsive},
         ),
-        gauge("leader", "1 while a scheduler leads", value=system.scheduler_leader() is not None),
+        gauge("scheduler_leader", "1 while a scheduler is leader", value=system.scheduler_leader() is not None),
         gauge(
-            "accounts",
-            "Tracked accounts that are not paused, by whether their last look is within its cadence",
+            "tracked_accounts",
+            "Tracked accounts that are not paused, by freshness",
             "freshness",
-            {"in_time": fresh.on_time, "late": late, "never": fresh.never},
+            {"on_time": fresh.on_time, "overdue": overdue, "never_refreshed": fresh.never},
         ),
-        gauge("accounts_failing", "Tracked accounts whose last refresh failed", value=fresh.failing),
+        gauge("tracked_accounts_failing", "Tracked accounts whose last refresh failed", value=fresh.failing),
         gauge(
-            "account_age_seconds",
-            "How long ago accounts were last looked at",
+            "account_refresh_age_seconds",
+            "Age of the accounts' last refresh",
             "quantile",
             {f"{quantile:g}": age for quantile, age in metrics.refresh_age_quantiles(now).items()},
         ),
-        gauge("data_version", "The data version that pages show", value=data.version or 0),
+        gauge("data_version", "Current data version", value=data.version or 0),
     ]
 
 
 def redis_metrics() -> list[Metric]:
-    """What is left of GitHub's budgets. Owners go under a digest: they are people."""
+    """Collect GitHub's rate budgets; token owners are people, so only a digest of their name is exported."""
     from core.budget import shared_state  # noqa: PLC0415 - as above
 
     now = datetime.now(UTC)
     seen = shared_state.load_rate_budget(redis_client.redis(), settings().github_api_url, now)
-    labels = ("owner", "bucket")
-    remaining = GaugeMetricFamily("almanac_github_budget_remaining", "Points left in a budget of GitHub", labels=labels)
+    labels = ("token_owner", "bucket")
+    remaining = GaugeMetricFamily(
+        "almanac_github_rate_budget_remaining", "Requests or points left of a GitHub rate limit", labels=labels
+    )
     limit = GaugeMetricFamily(
-        "almanac_github_budget_limit", "Points in a budget of GitHub when it is full", labels=labels
+        "almanac_github_rate_budget_limit", "Requests or points of a GitHub rate limit per window", labels=labels
     )
     for bucket in seen.buckets:
         named = (sha256(bucket.owner.encode()).hexdigest()[:8], bucket.resource)
@@ -87,27 +89,29 @@ def redis_metrics() -> list[Metric]:
     return [
         remaining,
         limit,
-        gauge("github_requests_in_flight", "Requests to GitHub under way", value=seen.in_flight),
-        gauge("github_pause_seconds", "How long nothing may be asked of GitHub any more", value=pause),
+        gauge("github_requests_in_flight", "Requests to GitHub in flight", value=seen.in_flight),
+        gauge("github_pause_remaining_seconds", "Remaining pause that GitHub demanded", value=pause),
     ]
 
 
 def pool_metrics() -> list[Metric]:
-    """This process's connections to Postgres."""
+    """Collect this process's connections to Postgres."""
     from core.queries import system  # noqa: PLC0415 - as above
 
     usage = system.pool_usage()
     most = gauge(
-        "database_pool_most", "Connections to Postgres that this process may open", value=usage.max_connections
+        "database_pool_max_connections",
+        "Maximum of this process's connections to Postgres",
+        value=usage.max_connections,
     )
-    by_state = {"lent": usage.checked_out, "open": usage.open}
-    return [gauge("database_pool_connections", "Connections to Postgres of this process", "state", by_state), most]
+    by_state = {"checked_out": usage.checked_out, "open": usage.open}
+    return [gauge("database_pool_connections", "This process's connections to Postgres", "state", by_state), most]
 
 
 def gauge(
     name: str, words: str, label: str = "", by: Mapping[str, float] | None = None, value: float | None = None
 ) -> GaugeMetricFamily:
-    """A gauge with one value, or with one for each value of a label."""
+    """Return a gauge with one value, or with one per value of a label."""
     if by is None:
         return GaugeMetricFamily(f"almanac_{name}", words, value=value)
     family = GaugeMetricFamily(f"almanac_{name}", words, labels=(label,))
@@ -121,37 +125,39 @@ COLLECTORS: Mapping[str, Collector] = {**SERVER_COLLECTORS, "pool": pool_metrics
 
 
 class Metrics:
-    """Answers with every part that can be had in time; one that is away is told so, and the others still answer."""
+    """Responds with every section collected in time; an unavailable server is reported by `almanac_up`."""
 
-    def __init__(self, parts: Mapping[str, Collector] = COLLECTORS, patience_seconds: float = TIMEOUT_SECONDS) -> None:
-        self._patience = TimedCalls(parts, patience_seconds)
+    def __init__(
+        self, sections: Mapping[str, Collector] = COLLECTORS, timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> None:
+        self._calls = TimedCalls(sections, timeout_seconds)
 
-    async def answer(self, request: Request) -> Response:
-        names = tuple(self._patience.calls)
+    async def respond(self, request: Request) -> Response:
+        names = tuple(self._calls.calls)
         found = dict(zip(names, await asyncio.gather(*map(self._collect, names)), strict=True))
         up = gauge(
             "up",
-            "1 while a server answers",
-            "part",
+            "1 while a server responds",
+            "server",
             {name: found[name] is not None for name in names if name in SERVER_COLLECTORS},
         )
-        told = CombinedCollector([up, *(metric for part in found.values() for metric in part or ())])
+        combined = CombinedCollector([up, *(metric for section in found.values() for metric in section or ())])
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(told), headers={"content-type": content_type, "cache-control": "no-store"})
+        return Response(encode(combined), headers={"content-type": content_type, "cache-control": "no-store"})
 
     async def _collect(self, name: str) -> list[Metric] | None:
         try:
-            return await self._patience.ask(name)
+            return await self._calls.run(name)
         except Exception as error:
-            log.debug("metrics have a gap", part=name, error=type(error).__name__)
+            log.debug("metrics section unavailable", section=name, error=type(error).__name__)
             return None
 
 
 class CombinedCollector:
-    """What an encoder reads: this process's own counts, then *more*."""
+    """What an encoder reads: this process's own metrics, then *extra*."""
 
-    def __init__(self, more: Iterable[Metric]) -> None:
-        self.extra = more
+    def __init__(self, extra: Iterable[Metric]) -> None:
+        self.extra = extra
 
     def collect(self) -> Iterator[Metric]:
         yield from prometheus.registry.collect()

@@ -1,6 +1,6 @@
-"""`/auth/…`: a one-time ticket becomes a session's cookies, they are renewed, and they are taken back.
+"""`/auth/…`: exchange a one-time ticket for session cookies, refresh them, and sign out.
 
-Nothing here is answered to another site's page: see core/web/middleware/csrf.py.
+Cross-site requests are refused before they get here: see core/web/middleware/csrf.py.
 """
 
 from typing import TYPE_CHECKING, Annotated
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 MAX_BODY_BYTES = 4096
-# Shown in a browser, so no JSON; who reads it must not think that they are out.
+# Shown in a browser, so not JSON; the reader must not believe to be signed out.
 STILL_SIGNED_IN_HTML = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Almanac</title>
 <body style="font:1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:15vh auto;color-scheme:light dark">
 <h1>You are still signed in</h1>
-<p>The database does not answer right now, so your session could not be ended. Try again in a moment.</p>
+<p>The database is unavailable, so your session could not be ended. Try again in a moment.</p>
 <p><a href="/auth/logout">Sign out</a> · <a href="/">Back</a></p></body></html>"""
-INVALID_SIGN_IN = "This sign-in is not good any more; try it again."
+INVALID_SIGN_IN = "This sign-in expired or was already used; sign in again."
 
 
 class SessionRequest(BaseModel):
-    """What the page posts once the form was right."""
+    """The body that the page posts after a successful sign-in form."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,14 +46,14 @@ class SessionRequest(BaseModel):
 
 
 async def start_session(request: Request) -> Response:
-    """Exchange a ticket for a session, in the browser that it was made for and once."""
+    """Exchange a ticket for a session, once, in the browser that it was issued for."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return error_response(415, "unsupported_media_type", "Send JSON.")
     body = await read_body(request)
     if body is None:
         return error_response(413, "too_large", f"Send at most {MAX_BODY_BYTES:,} bytes.")
     try:
-        wanted = SessionRequest.model_validate_json(body)
+        session_request = SessionRequest.model_validate_json(body)
     except ValidationError:
         return error_response(422, "bad_input", 'Send {"ticket": "…"}.')
     jar = cookies.CookieWriter(settings())
@@ -61,14 +61,14 @@ async def start_session(request: Request) -> Response:
     origin, given = request.state.origin, request.cookies
     if nonce is None or not cookies.is_nonce(nonce):
         return not_signed_in_response(INVALID_SIGN_IN)
-    tokens = await to_thread.run_sync(lambda: redeem_ticket(wanted.ticket, nonce, given, origin))
+    tokens = await to_thread.run_sync(lambda: redeem_ticket(session_request.ticket, nonce, given, origin))
     if tokens is None:
         return not_signed_in_response(INVALID_SIGN_IN)
     return no_content([*jar.tokens(tokens), *jar.nonce()])
 
 
 def redeem_ticket(ticket: str, nonce: str, given: dict[str, str], origin: Origin) -> "SessionTokens | None":
-    """Start the session; the one that the browser held before ends, whoever's it was."""
+    """Start the session and revoke the browser's previous one, even another person's; None for an invalid ticket."""
     from core.auth import sessions, tickets  # noqa: PLC0415 - the server listens before the libraries have loaded
     from core.web import identify  # noqa: PLC0415 - as above
 
@@ -82,13 +82,13 @@ def redeem_ticket(ticket: str, nonce: str, given: dict[str, str], origin: Origin
 
 
 async def refresh(request: Request) -> Response:
-    """Give the browser the next pair of tokens; one that holds none, or an old one, is signed out."""
+    """Set the next pair of tokens; without a valid refresh token the cookies are cleared."""
     jar = cookies.CookieWriter(settings())
     token, origin = request.cookies.get(jar.names.refresh, ""), request.state.origin
     tokens = await to_thread.run_sync(lambda: refreshed_tokens(token, origin)) if token else None
     if tokens is None:
         return with_cookies(
-            not_signed_in_response("Your session is over; sign in again."), clearing_cookies(request, jar)
+            not_signed_in_response("Your session expired; sign in again."), clearing_cookies(request, jar)
         )
     return no_content(jar.tokens(tokens))
 
@@ -104,9 +104,9 @@ def refreshed_tokens(token: str, origin: Origin) -> "SessionTokens | None":
 
 
 async def sign_out(request: Request) -> Response:
-    """End the session. A link on another site may not: who follows it stays signed in."""
+    """End the session. A cross-site link is refused and does not sign out."""
     if request.method == "GET" and request.headers.get("sec-fetch-site") == "cross-site":
-        return error_response(403, "unknown_origin", "Only this server's own pages can sign you out.")
+        return error_response(403, "unknown_origin", "Only pages of this server can sign you out.")
     jar = cookies.CookieWriter(settings())
     given, origin = request.cookies, request.state.origin
     try:
@@ -114,7 +114,7 @@ async def sign_out(request: Request) -> Response:
     except Exception as error:
         if request.method != "GET" or not is_server_unavailable(error):
             raise
-        log.warning("server away", path=request.url.path, error=type(error).__name__)
+        log.warning("server unavailable", path=request.url.path, error=type(error).__name__)
         return HTMLResponse(STILL_SIGNED_IN_HTML, status_code=503, headers={"retry-after": str(RETRY_AFTER_SECONDS)})
     if request.method == "GET":
         return with_cookies(RedirectResponse("/", status_code=303), clearing_cookies(request, jar))
@@ -122,25 +122,24 @@ async def sign_out(request: Request) -> Response:
 
 
 def clearing_cookies(request: Request, jar: cookies.CookieWriter) -> list[str]:
-    """Lines that take the session's cookies back, where they were sent.
+    """Return Set-Cookie values that delete the session's cookies, if any were sent.
 
-    A form on another site makes the browser post without them, and would hear of cookies all the same: nobody is
-    signed out by a stranger's page.
+    A cross-site form post comes without them, and its response must not sign the browser out.
     """
-    held = {jar.names.access, jar.names.refresh} & set(request.cookies)
-    return jar.clearing_cookies() if held else []
+    sent = {jar.names.access, jar.names.refresh} & set(request.cookies)
+    return jar.clearing_cookies() if sent else []
 
 
 def end_session(given: dict[str, str], origin: Origin) -> None:
     from core.auth import sessions  # noqa: PLC0415 - as above
     from core.web import identify  # noqa: PLC0415 - as above
 
-    if held := identify.session_id_in_cookies(given, cookies.cookie_names(settings())):
-        sessions.revoke(held, "sign_out", origin=origin)
+    if session_id := identify.session_id_in_cookies(given, cookies.cookie_names(settings())):
+        sessions.revoke(session_id, "sign_out", origin=origin)
 
 
 async def read_body(request: Request) -> bytes | None:
-    """The body, None when it is longer than anything we are asked with."""
+    """Return the body, or None if it exceeds MAX_BODY_BYTES."""
     body = b""
     async for chunk in request.stream():
         body += chunk
@@ -153,16 +152,16 @@ def no_content(lines: list[str]) -> Response:
     return with_cookies(Response(status_code=204), lines)
 
 
-def with_cookies(answer: Response, lines: list[str]) -> Response:
+def with_cookies(response: Response, lines: list[str]) -> Response:
     for line in lines:
-        answer.headers.append("set-cookie", line)
-    answer.headers["cache-control"] = "no-store"
-    return answer
+        response.headers.append("set-cookie", line)
+    response.headers["cache-control"] = "no-store"
+    return response
 
 
 async def method_not_allowed(request: Request) -> Response:
     methods = "GET, POST" if request.scope["path"] == "/auth/logout" else "POST"
-    return error_response(405, "method_not_allowed", f"Ask with {methods}.", {"allow": methods})
+    return error_response(405, "method_not_allowed", f"Use {methods}.", {"allow": methods})
 
 
 ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -171,7 +170,7 @@ routes: list[BaseRoute] = [
     Route("/auth/refresh", refresh, methods=["POST"]),
     Route("/auth/logout", sign_out, methods=["GET", "POST"]),
     *(Route(f"/auth/{name}", method_not_allowed, methods=ALL_METHODS) for name in ("session", "refresh", "logout")),
-    # Streamlit has a sign-in of its own under these names, which is not ours.
+    # Streamlit's own sign-in routes stay closed.
     Route("/auth/{path:path}", unknown_path_response, methods=ALL_METHODS),
     Route("/oauth2callback", unknown_path_response, methods=ALL_METHODS),
 ]

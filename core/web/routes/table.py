@@ -1,4 +1,4 @@
-"""The HTTP routes of the web process; what is not here is Streamlit's."""
+"""The HTTP routes of the web process, before Streamlit's own."""
 
 from starlette.routing import BaseRoute, Mount, Route
 
@@ -10,10 +10,10 @@ from core.web.routes.metrics import Metrics
 
 
 def routes() -> list[BaseRoute]:
-    """All routes, the most special first."""
+    """Return all routes, the most specific first."""
     return [
-        Route("/health", Health().answer, methods=["GET"]),
-        Route("/metrics", Metrics().answer, methods=["GET"]),
+        Route("/health", Health().respond, methods=["GET"]),
+        Route("/metrics", Metrics().respond, methods=["GET"]),
         *session.routes,
         Route("/api", unknown_path_response, methods=session.ALL_METHODS),
         Mount("/api", app=lazy_api()),

@@ -86,7 +86,7 @@ def test_each_answer_is_logged_under_its_id(web):
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logged:
         ours = web.get("/echo?token=abc").headers["x-request-id"]
     (line,) = logged
-    assert (line["event"], line["path"], line["status"], line["request_id"]) == ("request answered", "/echo", 200, ours)
+    assert (line["event"], line["path"], line["status"], line["request_id"]) == ("request finished", "/echo", 200, ours)
 
 
 def test_a_path_cannot_write_into_the_log(web):
@@ -119,7 +119,7 @@ def test_what_breaks_is_answered_in_the_one_shape_and_logged(web):
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
     assert "boom" not in answer.text
     assert "content-security-policy" in answer.headers
-    assert [line["event"] for line in logged] == ["request failed", "request answered"]
+    assert [line["event"] for line in logged] == ["request failed", "request finished"]
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8501", "localhost:1", "[::1]:8501"])

@@ -15,7 +15,7 @@ from core.web.routes.health import Health
 
 
 def health_client(health: Health) -> TestClient:
-    return TestClient(Starlette(routes=[Route("/health", health.answer)]))
+    return TestClient(Starlette(routes=[Route("/health", health.respond)]))
 
 
 def test_all_is_well_with_real_servers(committing_database: Engine, redis: Redis):
@@ -42,7 +42,7 @@ def test_a_check_that_hangs_costs_no_more_than_the_patience_and_one_thread():
         asked.append(1)
         release.wait(60)
 
-    with health_client(Health({"slow": hang, "quick": lambda: None}, patience_seconds=0.05)) as web:
+    with health_client(Health({"slow": hang, "quick": lambda: None}, timeout_seconds=0.05)) as web:
         answers = [web.get("/health").json()["checks"] for _ in range(3)]
         release.set()
     assert answers == [{"slow": "no answer within 0.05 s", "quick": "ok"}] * 3
@@ -60,7 +60,7 @@ def test_the_log_tells_when_health_changes_and_only_then():
         for state in (False, False, True, True, True, False, False):
             (away.set if state else away.clear)()
             web.get("/health")
-    assert [(line["log_level"], line["event"], line["part"]) for line in logged] == [
-        ("warning", "server is away", "redis"),
-        ("info", "server is back", "redis"),
+    assert [(line["log_level"], line["event"], line["server"]) for line in logged] == [
+        ("warning", "server unavailable", "redis"),
+        ("info", "server available again", "redis"),
     ]

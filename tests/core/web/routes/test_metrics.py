@@ -27,7 +27,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 def metrics_client(told: Metrics) -> TestClient:
-    return TestClient(Starlette(routes=[Route("/metrics", told.answer)]))
+    return TestClient(Starlette(routes=[Route("/metrics", told.respond)]))
 
 
 def parse_samples(body: str) -> Samples:
@@ -73,21 +73,21 @@ def test_what_workers_know_is_read_from_postgres_and_redis(tracked, redis: Redis
     assert answer.headers["content-type"].startswith("text/plain; version=")
     assert answer.headers["cache-control"] == "no-store"
     told = parse_samples(answer.text)
-    assert sample_value(told, "almanac_up", part="postgres") == sample_value(told, "almanac_up", part="redis") == 1
-    assert sample_value(told, "almanac_accounts", freshness="in_time") == 1
-    assert sample_value(told, "almanac_accounts", freshness="late") == 1
-    assert sample_value(told, "almanac_accounts", freshness="never") == 1
-    assert 3600 < sample_value(told, "almanac_account_age_seconds", quantile="0.5") < 10 * 3600
+    assert sample_value(told, "almanac_up", server="postgres") == sample_value(told, "almanac_up", server="redis") == 1
+    assert sample_value(told, "almanac_tracked_accounts", freshness="on_time") == 1
+    assert sample_value(told, "almanac_tracked_accounts", freshness="overdue") == 1
+    assert sample_value(told, "almanac_tracked_accounts", freshness="never_refreshed") == 1
+    assert 3600 < sample_value(told, "almanac_account_refresh_age_seconds", quantile="0.5") < 10 * 3600
     assert sample_value(told, "almanac_jobs", status="waiting") == 0
-    assert sample_value(told, "almanac_leader") == 0
+    assert sample_value(told, "almanac_scheduler_leader") == 0
     assert sample_value(told, "almanac_workers", state="alive") == 0
     assert sample_value(told, "almanac_data_version") >= 0
     owner = sha256(b"octocat").hexdigest()[:8]
-    assert sample_value(told, "almanac_github_budget_remaining", owner=owner, bucket="graphql") == 1234
-    assert sample_value(told, "almanac_github_budget_limit", owner=owner, bucket="graphql") == 5000
-    assert 50 < sample_value(told, "almanac_github_pause_seconds") <= 60
+    assert sample_value(told, "almanac_github_rate_budget_remaining", token_owner=owner, bucket="graphql") == 1234
+    assert sample_value(told, "almanac_github_rate_budget_limit", token_owner=owner, bucket="graphql") == 5000
+    assert 50 < sample_value(told, "almanac_github_pause_remaining_seconds") <= 60
     assert sample_value(told, "process_resident_memory_bytes") > 0
-    assert sample_value(told, "almanac_database_pool_most") > 0
+    assert sample_value(told, "almanac_database_pool_max_connections") > 0
     for name in ("octocat", "ada", "bob", "evelyn"):
         assert name not in answer.text
 
@@ -101,9 +101,9 @@ def test_a_part_that_is_away_is_told_and_the_rest_still_answers(tracked, redis: 
     answer = metrics_client(Metrics()).get("/metrics")
     told = parse_samples(answer.text)
     assert answer.status_code == 200
-    assert sample_value(told, "almanac_up", part="redis") == 0
-    assert sample_value(told, "almanac_up", part="postgres") == 1
-    assert sample_value(told, "almanac_accounts", freshness="never") == 1
+    assert sample_value(told, "almanac_up", server="redis") == 0
+    assert sample_value(told, "almanac_up", server="postgres") == 1
+    assert sample_value(told, "almanac_tracked_accounts", freshness="never_refreshed") == 1
     assert "secretwords" not in answer.text
 
 
@@ -116,13 +116,13 @@ def test_a_part_that_hangs_costs_its_patience_and_one_thread():
         return []
 
     parts = {"postgres": hang, "redis": lambda: [metrics.gauge("test", "A test", value=3)]}
-    with metrics_client(Metrics(parts, patience_seconds=0.05)) as web:
+    with metrics_client(Metrics(parts, timeout_seconds=0.05)) as web:
         answers = [parse_samples(web.get("/metrics").text) for _ in range(3)]
         release.set()
     assert len(asked) == 1
     for told in answers:
-        assert sample_value(told, "almanac_up", part="postgres") == 0
-        assert sample_value(told, "almanac_up", part="redis") == 1
+        assert sample_value(told, "almanac_up", server="postgres") == 0
+        assert sample_value(told, "almanac_up", server="redis") == 1
         assert sample_value(told, "almanac_test") == 3
 
 
