@@ -30,11 +30,11 @@ def run_lookup(github: GitHub, redis: Redis, lookup_id: str, stop: StopSignal | 
         logins = lookup.logins
         if lookup.members_of is not None:
             logins = tuple(github.profiles.members(lookup.members_of, stop=stop)[:MAX_LOGINS])
-        lookup = replace(lookup, logins=logins, state="working", results=())
+        lookup = replace(lookup, logins=logins, state="running", results=())
         store.put(lookup)
         results = _fetch_profiles(github, store, lookup, stop)
     except Stopped:
-        store.put(replace(lookup, state="waiting"))
+        store.put(replace(lookup, state="queued"))
         raise
     except GitHubError as error:
         log.info("lookup failed", lookup=lookup_id, error=str(error))

@@ -281,7 +281,7 @@ def test_who_signs_in_is_known_until_they_sign_out(web, engine):
         assert browser.get("/api/v1/people/me").json()["username"] == "ada"
         assert browser.get("/api/v1/nothing").status_code == 404
         with engine.connect() as connection:
-            assert set(connection.scalars(text("SELECT host(address) FROM session"))) == {"127.0.0.1"}
+            assert set(connection.scalars(text("SELECT host(ip_address) FROM session"))) == {"127.0.0.1"}
         held = dict(browser.cookies)
         assert browser.get("/auth/logout", headers={"sec-fetch-site": "same-origin"}).status_code == 303
         assert browser.get("/api/v1/people/me", headers={"cookie": cookie_header(held)}).status_code == 401

@@ -18,7 +18,7 @@ from core.queue import jobs
 
 TTL_SECONDS = 600
 MAX_LOGINS = 1_000
-LookupState = Literal["waiting", "working", "done", "failed"]
+LookupState = Literal["queued", "running", "done", "failed"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Lookup:
     id: str
     logins: tuple[str, ...] = ()
     members_of: str | None = None
-    state: LookupState = "waiting"
+    state: LookupState = "queued"
     results: tuple[LookupResult, ...] = ()
     error_message: str | None = None
 

@@ -130,7 +130,7 @@ def show_lookup_result() -> None:
             show_notice(str(error))
     if lookup is None:
         return
-    if lookup.state in {"waiting", "working"}:
+    if lookup.state in {"queued", "running"}:
         show_lookup_progress()
     elif lookup.state == "failed":
         st.warning(f"{lookup.error_message}.", icon=":material/error:")
@@ -150,11 +150,11 @@ def show_lookup_progress() -> None:
             st.rerun()
     if lookup is None:
         return
-    if lookup.state not in {"waiting", "working"}:
+    if lookup.state not in {"queued", "running"}:
         st.rerun()
     progress = f"{len(lookup.results)} of {number(len(lookup.logins))}" if lookup.logins else "the members"
     text = f"Looking up on GitHub: {progress} …"
-    if lookup.state == "waiting":
+    if lookup.state == "queued":
         workers, _ = query_or_reason(lambda: system.worker_counts(datetime.now(UTC)))
         is_worker_missing = workers is not None and not workers.alive
         text = (

@@ -31,12 +31,12 @@ NOTICE_KEY, RUNNING_IDS_KEY = "ingestion-notice", "ingestions-running"
 TRIGGER_LABELS = {"schedule": "the schedule", "command line": "the command line", "import": "an import"}
 MAX_INGESTIONS = 6
 BACKGROUND_JOB_LABELS = {
-    "stars": "star history",
+    "star_history": "star history",
     "star_backfill": "complete star history",
     "extras": "watchers and open issues",
     "commit_activity": "commit activity",
     "contributions": "contribution calendars",
-    "look_up": "lookups",
+    "lookup": "lookups",
     "deliver": "webhooks",
 }
 

@@ -66,8 +66,8 @@ def track_accounts(engine: Engine) -> None:
         )
         connection.execute(
             text("""
-                INSERT INTO tracked_account (account_id, every, priority, change_rate, change_rate_shape, change_rate_samples,
-                       stars, repositories)
+                INSERT INTO tracked_account (account_id, cadence, priority, change_rate, change_rate_shape,
+                       change_rate_samples, stars, repositories)
                 SELECT id, CASE WHEN id % 50 = 0 THEN interval '12 hours' END, (id % 3) - 1,
                        exp(4 * random() + 4 * random() - 5), 5, CASE WHEN id % 20 = 0 THEN 0 ELSE 40 END,
                        exp(12 * random())::bigint, exp(6 * random())::int

@@ -223,7 +223,7 @@ def test_background_jobs_are_named(page, database):
     database.execute(
         text(
             "INSERT INTO procrastinate_jobs (queue_name, task_name, args)"
-            """ VALUES ('ingest', 'star_history', '{"kind": "stars"}')"""
+            """ VALUES ('ingest', 'star_history', '{"kind": "star_history"}')"""
         )
     )
     assert "in the background: star history" in page_text(page())
