@@ -82,7 +82,8 @@ def invitations(now: datetime) -> DataFrame:
 def sessions(person_id: int, now: datetime) -> DataFrame:
     """List a person's open sessions, most recently used first: IP address, user agent and timestamps (UTC)."""
     sql = """
-        SELECT host(ip_address) AS ip_address, user_agent AS device, created_at AS since, last_seen_at, expires_at AS ends_at
+        SELECT host(ip_address) AS ip_address, user_agent AS device, created_at AS since, last_seen_at,
+               expires_at AS ends_at
           FROM session
          WHERE person_id = :person AND revoked_at IS NULL AND expires_at > :now
          ORDER BY last_seen_at DESC
