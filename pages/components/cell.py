@@ -1,4 +1,4 @@
-"""A cell of the notebook: a question, how to read the answer, a chart, and a footer with its rows, SQL and exports."""
+"""A cell of a page: a question, how to read the chart, the chart, and a footer with its rows, SQL and exports."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Draw tables of one look, and keep the selected row of a table in the URL."""
+"""Tables in one style, and row selection that is kept in the URL."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The web process as people start it, over known rows, and a real Chromium to read it with."""
+"""Fixtures: a real web process over known rows, and a real Chromium."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ from core.settings import settings
 from tests.e2e import rows
 
 PROJECT = Path(__file__).resolve().parents[2]
-# A software renderer draws WebGL where there is no graphics card.
+# WebGL by a software renderer, for machines without a graphics card.
 CHROMIUM_FLAGS = [
     *["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader"],
     *["--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"],
@@ -43,13 +43,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            # With a single worker for all of them one server and one browser are enough.
+            # All on one xdist worker: one server and one browser are enough.
             item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The Chromium to test with."""
+    """Return the path of the Chromium to test with."""
     if os.environ.get("NO_BROWSER") == "1":
         pytest.skip("NO_BROWSER=1 leaves the browser tests out")
     named = os.environ.get("CHROMIUM")
@@ -70,7 +70,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def filled(clones: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
-    """The address of a database with known rows, shared by all web processes under test."""
+    """URL of a database with known rows, shared by all web processes under test."""
     with clones() as url:
         engine = create_engine(url)
         with engine.begin() as connection:
@@ -81,21 +81,21 @@ def filled(clones: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def address(chromium: str, servers: Servers, filled: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the web process under test listens; it is stopped at the end."""
+    """URL of the web process under test, stopped at the end of the session."""
     with web_process(filled, servers.redis_url, tmp_path_factory.mktemp("web")) as address:
         yield address
 
 
 @contextmanager
 def web_process(database_url: str, redis_url: str, folder: Path, **more: str) -> Iterator[str]:
-    """A web process of its own with *more* settings, until the end of the block."""
+    """Run a separate web process with *more* settings until the end of the block."""
     port = free_port()
-    given = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "PORT": str(port), "DATA_DIR": str(folder)}
+    configured = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "PORT": str(port), "DATA_DIR": str(folder)}
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "app.py"],
             cwd=PROJECT,
-            env={**os.environ, **given, "SECRET_KEY": SECRET_KEY, "REGISTRATION": "open", **more},
+            env={**os.environ, **configured, "SECRET_KEY": SECRET_KEY, "REGISTRATION": "open", **more},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -112,17 +112,17 @@ def web_process(database_url: str, redis_url: str, folder: Path, **more: str) ->
 
 
 def free_port() -> int:
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return int(asked.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def wait_until_healthy(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until and process.poll() is None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urlopen(f"{address}/health", timeout=2) as answer:
-                if answer.status == 200:
+            with urlopen(f"{address}/health", timeout=2) as response:
+                if response.status == 200:
                     return
         except OSError:
             time.sleep(0.2)
@@ -130,7 +130,7 @@ def wait_until_healthy(address: str, process: subprocess.Popen[bytes], log: Path
 
 
 class MonitoredPage:
-    """A page in the browser that remembers everything that should not have happened."""
+    """A browser page that records external requests, console errors and script errors as problems."""
 
     def __init__(self, page: Page, address: str, person: Person | None = None) -> None:
         self.page = page
@@ -144,26 +144,26 @@ class MonitoredPage:
         page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
 
     def another_tab(self) -> "MonitoredPage":
-        """A second page in the same browser, with the same cookies."""
+        """Open a second page in the same browser context, with the same cookies."""
         return MonitoredPage(self.page.context.new_page(), self.address, self.person)
 
     def expect_error(self, path: str) -> None:
-        """The browser says on its console that *path* was refused: here it should be."""
+        """Do not count a failed request of *path*, which the browser logs as an error, as a problem."""
         self.expected_errors.append(path)
 
     def _on_request(self, request: Request) -> None:
         if not request.url.startswith((self.address, "data:", "blob:")):
-            self.problems.append(f"asked outside: {request.url}")
+            self.problems.append(f"external request: {request.url}")
 
     def _on_console(self, message: ConsoleMessage) -> None:
         path = urlsplit(message.location.get("url", "")).path
-        # Streamlit looks for itself under the page's own path first, and is told that it is not there.
-        looking = path.endswith(("/_stcore/health", "/_stcore/host-config"))
-        if message.type == "error" and not looking and path not in self.expected_errors:
+        # Streamlit first probes for itself under the page's own path, which responds 404.
+        is_probe = path.endswith(("/_stcore/health", "/_stcore/host-config"))
+        if message.type == "error" and not is_probe and path not in self.expected_errors:
             self.problems.append(f"console: {message.text}")
 
     def open(self, path: str, heading: str) -> Page:
-        """Go to *path* and wait until the page with that heading has run to its end."""
+        """Open *path* and wait until the page with that heading has finished its script run."""
         self.page.goto(f"{self.address}{path}", wait_until="commit")
         return self.wait_until_ready(heading)
 
@@ -173,19 +173,19 @@ class MonitoredPage:
         return self.page
 
     def overflow_px(self) -> int:
-        """How many pixels the page is wider than its window."""
+        """Return by how many pixels the page is wider than the window; not positive if it fits."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
 
 class DatabasePeople:
-    """The people of the database under test; what is done here the web process sees at once."""
+    """Create people and sessions in the database under test, which the web process shares."""
 
     def __init__(self, database_url: str, redis_url: str) -> None:
         self.environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SECRET_KEY": SECRET_KEY}
 
     @contextmanager
     def core_configured(self, **more: str) -> Iterator[None]:
-        """Let `core` work here as it does in a web process with *more* settings."""
+        """Configure `core` in this process like a web process with *more* settings."""
         with pytest.MonkeyPatch.context() as patch:
             for name, value in (self.environment | more).items():
                 patch.setenv(name, value)
@@ -199,18 +199,18 @@ class DatabasePeople:
         redis_client.redis.cache_clear()
 
     def person(self, **values: str) -> Person:
-        """Somebody new, with a password only if one is given."""
+        """Create a person, with a password only if one is given."""
         with self.core_configured():
             return people.create(f"reader-{uuid4().hex[:8]}", actor="tests", **values)
 
     def cookies(self, person: Person, address: str, settings: dict[str, str]) -> list[dict[str, str]]:
-        """The cookies of a new session, as the browser would have got them."""
+        """Start a session and return its cookies in Playwright's form."""
         with self.core_configured(**settings):
             tokens = sessions.start(person.id, Origin("127.0.0.1", "tests"))
-        given = {"almanac_access": tokens.access, "almanac_refresh": tokens.refresh}
+        cookies = {"almanac_access": tokens.access, "almanac_refresh": tokens.refresh}
         return [
             {"name": name, "value": value, "url": address, "httpOnly": True, "sameSite": "Lax"}
-            for name, value in given.items()
+            for name, value in cookies.items()
         ]
 
 
@@ -224,7 +224,7 @@ OpenMonitoredPage = Callable[..., MonitoredPage]
 
 @pytest.fixture
 def read(browser: Browser, known: DatabasePeople, address: str) -> Iterator[OpenMonitoredPage]:
-    """Opens pages in a fresh profile as somebody signed in; at the end nothing may have gone wrong in any of them."""
+    """Open pages in fresh browser contexts, signed in; fails at the end if any page had a problem."""
     readers: list[MonitoredPage] = []
 
     def opened(

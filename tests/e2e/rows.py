@@ -1,4 +1,4 @@
-"""What the server under test holds: a few dozen repositories that every page has something to say about."""
+"""Rows of the database of the browser tests: enough for every page to show something."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +16,7 @@ SIXTY_DAYS_AGO = TODAY - timedelta(days=60)
 
 
 def insert_rows(connection: Connection) -> None:
-    """Eight owners with their repositories, looked at over ten weeks; one owner known from an import alone."""
+    """Insert eight owners with repositories refreshed over ten weeks, and one owner with imported history only."""
     for index, owner in enumerate(ACCOUNT_LOGINS):
         for number in range(8 - index):
             _insert_repository(connection, owner, index, number)
@@ -101,5 +101,5 @@ def _insert_languages(connection: Connection) -> None:
     )
 
 
-def iso_date(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d}"
+def iso_date(at: datetime) -> str:
+    return f"{at:%Y-%m-%d}"

@@ -1,4 +1,4 @@
-"""Every page over real rows in a real browser: nothing outside is asked, nothing is cut, choices stay chosen."""
+"""The analysts' pages over real rows in a real browser: no external requests, no overflow, filters kept in the URL."""
 
 import re
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +18,7 @@ BACKGROUND_COLORS = {"light": "rgb(255, 255, 255)", "dark": "rgb(15, 23, 42)"}
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 420)])
-def test_every_page_shows_its_rows_in_its_colours_and_in_its_width(read, theme, width):
+def test_every_page_shows_its_rows_in_its_theme_without_overflow(read, theme, width):
     reader = read(theme=theme, width=width)
     for path, (heading, shown) in PAGES.items():
         page = reader.open(path, heading)
@@ -32,15 +32,15 @@ def test_every_page_shows_its_rows_in_its_colours_and_in_its_width(read, theme, 
         )
 
 
-def test_filters_are_in_the_address_and_survive_a_reload(read):
+def test_filters_are_in_the_url_and_survive_a_reload(read):
     reader = read()
     page = reader.open("/repositories?min_stars=5000", "Repositories")
     search = page.get_by_role("textbox", name="Search")
     search.fill("octo")
     search.press("Enter")
     expect(page.get_by_text("5 of 37 repositories")).to_be_visible()
-    asked = parse_qs(urlsplit(page.url).query)
-    assert asked == {"search": ["octo"], "min_stars": ["5000"]}
+    params = parse_qs(urlsplit(page.url).query)
+    assert params == {"search": ["octo"], "min_stars": ["5000"]}
     page.reload(wait_until="commit")
     reader.wait_until_ready("Repositories")
     expect(page.get_by_text("5 of 37 repositories")).to_be_visible()
@@ -49,28 +49,28 @@ def test_filters_are_in_the_address_and_survive_a_reload(read):
     expect(page.get_by_text("37 of 37 repositories")).to_be_visible()
 
 
-def test_what_matches_nothing_says_which_filter_to_loosen(read):
+def test_without_matches_the_page_says_which_filter_to_loosen(read):
     page = read().open("/repositories?search=octo&license=MIT&min_stars=49000", "Repositories")
     expect(page.get_by_text("No repository matches.").first).to_contain_text("with any licence")
 
 
-def test_a_value_that_the_address_cannot_mean_is_said(read):
+def test_invalid_filters_in_the_url_are_listed(read):
     page = read().open("/repositories?order=weight&language=Klingon&language=python", "Repositories")
-    told = page.get_by_test_id("stAlert").first
-    expect(told).to_contain_text("order=weight")
-    expect(told).to_contain_text("language=Klingon")
-    expect(told).not_to_contain_text("python")
+    warning = page.get_by_test_id("stAlert").first
+    expect(warning).to_contain_text("order=weight")
+    expect(warning).to_contain_text("language=Klingon")
+    expect(warning).not_to_contain_text("python")
     expect(page.get_by_text(" of 37 repositories")).not_to_contain_text("37 of")
 
 
-def test_the_export_holds_all_that_matches_and_harms_no_spreadsheet(read, tmp_path):
+def test_exports_hold_all_matching_rows_and_escape_spreadsheet_formulas(read, tmp_path):
     page = read().open("/repositories", "Repositories")
-    for ending in ("CSV", "Parquet"):
+    for extension in ("CSV", "Parquet"):
         with page.expect_download() as download:
-            page.locator(f".st-key-tool-{ending.lower()}-repositories button").first.click()
+            page.locator(f".st-key-tool-{extension.lower()}-repositories button").first.click()
         download.value.save_as(tmp_path / download.value.suggested_filename)
         assert re.fullmatch(
-            rf"almanac-repositories-\d{{4}}-\d\d-\d\d\.{ending.lower()}", download.value.suggested_filename
+            rf"almanac-repositories-\d{{4}}-\d\d-\d\d\.{extension.lower()}", download.value.suggested_filename
         )
     table = pd.read_csv(next(tmp_path.glob("*.csv")))
     assert len(table) == 37
@@ -78,7 +78,7 @@ def test_the_export_holds_all_that_matches_and_harms_no_spreadsheet(read, tmp_pa
     assert pd.read_parquet(next(tmp_path.glob("*.parquet")))["full_name"].tolist() == table["full_name"].tolist()
 
 
-def test_a_cell_shows_the_query_that_it_came_from(read):
+def test_a_cell_shows_its_sql(read):
     page = read().open("/repositories?owner=hubot", "Repositories")
     page.get_by_role("button", name="SQL").first.click()
     code = page.get_by_test_id("stPopoverBody").get_by_test_id("stCode")

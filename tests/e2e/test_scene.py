@@ -1,4 +1,4 @@
-"""The scene in a real browser: it is drawn, stands where Python says, and a click tells what was clicked."""
+"""The scene in a real browser: drawn where Python computes it, and a click selects a tower."""
 
 from io import BytesIO
 
@@ -20,27 +20,26 @@ def canvas_pixels(page: Page) -> np.ndarray:
 
 
 def wait_for_drawing(page: Page) -> np.ndarray:
-    """The picture, once there is more on it than its ground."""
+    """Return the pixels once more than the background is drawn."""
     for _ in range(MAX_TRIES):
         seen = canvas_pixels(page)
         if seen.std(axis=(0, 1)).max() > 20:
             return seen
         page.wait_for_timeout(500)
-    raise AssertionError("nothing was drawn")
+    raise AssertionError("the canvas stayed empty")
 
 
 def roof_position(page: Page, address: str, name: str) -> tuple[float, float]:
-    """Where the middle of that tower's roof is on the page, reckoned as the page reckons its camera."""
-    answer = page.request.get(f"{address}/api/v1/scene/city")
-    towers = pd.DataFrame(answer.json()["data"])
+    """Return the page position of the middle of a tower's roof, computed with the page's own camera."""
+    response = page.request.get(f"{address}/api/v1/scene/city")
+    towers = pd.DataFrame(response.json()["data"])
     tower = towers.set_index("name").loc[name]
     box = page.get_by_test_id("stDeckGlJsonChart").bounding_box()
     assert box
     height = int(box["height"])
-    plan = city_layout(towers)
-    # The page rounds its width down; what it draws is centred all the same.
-    reckoned = Canvas(2 * (height - 130), height)
-    camera = deck.camera_for(plan, reckoned)
+    layout = city_layout(towers)
+    # The page rounds its width down; the drawing is centred nevertheless.
+    camera = deck.camera_for(layout, Canvas(2 * (height - 130), height))
     roof = [[tower.x + tower.width / 2, tower.y + tower.depth / 2, tower.height]]
     across, down = camera.project(np.array(roof, dtype=float), Canvas(box["width"], box["height"]))[0]
     return box["x"] + across, box["y"] + down
@@ -59,11 +58,11 @@ def city_layout(towers: pd.DataFrame) -> city.City:
     )
 
 
-def test_the_city_is_drawn_nothing_is_cut_and_a_click_tells_what_was_clicked(read, address):
+def test_the_city_is_drawn_uncut_and_a_click_selects_a_tower(read, address):
     reader = read(height=1100)
     page = reader.open("/scene", "Scene")
     seen = wait_for_drawing(page)
-    # A band along each edge holds nothing but ground: neither towers nor names are cut.
+    # Along each edge there is only background: no tower and no label is cut.
     ground = seen[2, 2]
     for band in (seen[:4], seen[-4:], seen[:, :4], seen[:, -4:]):
         assert np.abs(band - ground).max() < 12
@@ -77,7 +76,7 @@ def test_the_city_is_drawn_nothing_is_cut_and_a_click_tells_what_was_clicked(rea
             expect(page.get_by_role("link", name="All of octo")).to_be_visible(timeout=6000)
             break
         except AssertionError:
-            continue  # a click while the scene is still busy is lost
+            continue  # a click while the scene is still loading is lost
     expect(page.get_by_role("link", name=rows.MOST_STARRED)).to_have_attribute(
         "href", f"https://github.com/{rows.MOST_STARRED}"
     )
@@ -87,7 +86,7 @@ def test_the_city_is_drawn_nothing_is_cut_and_a_click_tells_what_was_clicked(rea
     assert "login=octo" in page.url
 
 
-def test_a_link_to_a_tower_opens_with_it_marked_also_on_a_narrow_page(read):
+def test_a_link_to_a_tower_opens_with_it_selected_also_on_a_narrow_page(read):
     reader = read(theme="dark", width=420)
     page = reader.open(f"/scene?repository={rows.MOST_STARRED}&min_stars=1000", "Scene")
     expect(page.get_by_role("link", name="All of octo")).to_be_visible()
@@ -100,11 +99,11 @@ def test_a_link_to_a_tower_opens_with_it_marked_also_on_a_narrow_page(read):
     assert reader.overflow_px() <= 0
 
 
-def test_rows_are_small_tagged_and_refused_clearly(read, address):
+def test_scene_rows_are_compressed_cached_and_validated(read, address):
     page = read().open("/repositories", "Repositories")
-    answer = page.request.get(f"{address}/api/v1/scene/city.csv")
-    assert answer.headers["content-encoding"] == "gzip"
-    again = page.request.get(f"{address}/api/v1/scene/city.csv", headers={"if-none-match": answer.headers["etag"]})
+    response = page.request.get(f"{address}/api/v1/scene/city.csv")
+    assert response.headers["content-encoding"] == "gzip"
+    again = page.request.get(f"{address}/api/v1/scene/city.csv", headers={"if-none-match": response.headers["etag"]})
     assert again.status == 304
     refused = page.request.get(f"{address}/api/v1/scene/city.csv?owners=many")
     assert refused.status == 422

@@ -1,4 +1,4 @@
-"""Pages run as a reader opens them: from the main script, signed in, over real rows."""
+"""Fixtures that run pages as the app does: from the main script, with a session, over real rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ OpenPage = Callable[..., AppTest]
 
 @dataclass
 class Browser:
-    """What the browser sends when it opens a page: in these tests everything that a page knows of it."""
+    """Cookies and headers that the browser sends when it opens a page."""
 
     cookies: dict[str, str]
     headers: dict[str, str]
@@ -33,14 +33,14 @@ class Browser:
         self.cookies |= {"almanac_access": tokens.access, "almanac_refresh": tokens.refresh}
 
     def forget(self) -> None:
-        """As in a fresh profile: only the nonce that comes with the page."""
+        """Drop all cookies but the nonce that the document request sets."""
         self.cookies.clear()
         self.cookies["almanac_nonce"] = "n" * 43
 
 
 @pytest.fixture
 def browser(redis: Redis, database: Connection, monkeypatch: pytest.MonkeyPatch) -> Browser:
-    """The reader's browser, in which nobody is signed in yet."""
+    """The reader's browser, without a session."""
     from streamlit.runtime.context import ContextProxy, StreamlitCookies, StreamlitHeaders
 
     monkeypatch.setenv("SECRET_KEY", SECRET_KEY)
@@ -55,26 +55,26 @@ def browser(redis: Redis, database: Connection, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def person(browser: Browser) -> Callable[..., Person]:
-    """`person("ada", role="admin")`: somebody who is known, with a password only if one is given."""
+    """Create people: `person("ada", role="admin")`; with a password only if one is given."""
     from core.auth import people
 
-    def known(username: str = "reader", **values: str) -> Person:
+    def create(username: str = "reader", **values: str) -> Person:
         return people.create(username, actor="tests", **values)
 
-    return known
+    return create
 
 
 @pytest.fixture
 def reader(person: Callable[..., Person], browser: Browser) -> Person:
-    """Somebody who is signed in."""
-    known = person()
-    browser.sign_in(known)
-    return known
+    """A signed-in analyst."""
+    analyst = person()
+    browser.sign_in(analyst)
+    return analyst
 
 
 @pytest.fixture
 def visit(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
-    """`visit("account", login="octo")`: the page after its first run, as whoever is signed in, if anybody is."""
+    """Open a page, signed in or not: `visit("account", login="octo")` returns it after its first script run."""
     from streamlit import config
 
     monkeypatch.setattr(config, "_main_script_path", MAIN)
@@ -96,5 +96,5 @@ def visit(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
 
 @pytest.fixture
 def open_page(reader: Person, visit: OpenPage) -> OpenPage:
-    """`open_page("account", login="octo")`: the page as a signed-in analyst sees it."""
+    """Open a page as a signed-in analyst: `open_page("account", login="octo")`."""
     return visit

@@ -1,4 +1,4 @@
-"""The pages over real rows: what they show, and what they say where there is nothing to show."""
+"""The analysts' pages over real rows: what they show, and the sentences where there is nothing to show."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -14,7 +14,7 @@ TODAY = datetime.now(UTC)
 
 
 def tracked_account_with_history(database: Connection, login: str, **values: object) -> int:
-    """A tracked account that we look at every day for sixty days."""
+    """A tracked account with a capture on each of the last sixty days."""
     account = seed_data.add_account(database, login, github_id=abs(hash(login)) % 10**9, **values)
     database.execute(insert(schema.tracked_account).values(account_id=account))
     for ago in range(60, -1, -1):
@@ -53,18 +53,18 @@ def test_the_overview_shows_totals_freshness_movers_and_changes(open_page, datab
     assert len(cell_questions(shown)) == 4
 
 
-def test_without_tracking_the_overview_says_that_all_is_imported(open_page, database):
+def test_without_tracked_accounts_the_overview_says_that_all_data_are_imported(open_page, database):
     seed_data.add_imported_repository(database, "octo/cat", {"2025-01-05": 70, "2025-02-09": 80}, growth={30: 10})
-    said = page_text(open_page())
-    assert "No account is tracked" in said
-    assert "2025-02-09" in said
+    text = page_text(open_page())
+    assert "No account is tracked" in text
+    assert "2025-02-09" in text
 
 
 def test_the_account_page_asks_for_a_login(open_page):
     assert "Choose an account" in page_text(open_page("account"))
 
 
-def test_an_account_of_ours_has_all_its_cells(open_page, database):
+def test_a_tracked_account_has_all_its_cells(open_page, database):
     tracked_account_with_history(database, "octo", kind="user", name="Octavia", bio="Makes :zap: things")
     seed_data.add_repository(
         database, "octo/cat", {"2026-01-01": 990}, primary_language="Python", description=":cat: herder"
@@ -72,9 +72,9 @@ def test_an_account_of_ours_has_all_its_cells(open_page, database):
     shown = open_page("account", login="OCTO")
     assert not shown.exception
     assert not shown.error
-    said = page_text(shown)
-    assert "**Octavia** · User" in said
-    assert "Makes ⚡ things" in said
+    text = page_text(shown)
+    assert "**Octavia** · User" in text
+    assert "Makes ⚡ things" in text
     assert {metric.label: metric.value for metric in shown.metric} == {
         "Stars": "1,000",
         "Forks": "10",
@@ -82,7 +82,7 @@ def test_an_account_of_ours_has_all_its_cells(open_page, database):
         "Repositories": "2",
     }
     assert len(cell_questions(shown)) == 6
-    assert "coverage 100" in said
+    assert "coverage 100" in text
 
 
 def test_an_imported_account_says_what_it_covers_and_what_is_unknown(open_page, database):
@@ -92,14 +92,14 @@ def test_an_imported_account_says_what_it_covers_and_what_is_unknown(open_page, 
     values = {metric.label: (metric.value, metric.delta) for metric in shown.metric}
     assert values["Stars"] == ("80", "+10")
     assert values["Followers"][0] == "—"
-    said = page_text(shown)
-    assert "weekly list had 1 of them on 2025-02-02" in said
-    assert "imported history has none" in said
-    assert "bytes of code have not been collected" in said
+    text = page_text(shown)
+    assert "weekly list had 1 of them on 2025-02-02" in text
+    assert "imported history has none" in text
+    assert "bytes of code have not been collected" in text
 
 
 @pytest.mark.parametrize(
-    ("login", "said"),
+    ("login", "sentence"),
     [
         ("nobody", "is not tracked"),
         ("two--hyphens", "cannot be a GitHub login"),
@@ -107,7 +107,7 @@ def test_an_imported_account_says_what_it_covers_and_what_is_unknown(open_page, 
         ("tentacle", "has been renamed to **octo**"),
     ],
 )
-def test_each_login_that_leads_nowhere_gets_its_own_sentence(open_page, database, login, said):
+def test_each_login_without_data_gets_its_own_sentence(open_page, database, login, sentence):
     octo = seed_data.add_account(database, "octo")
     database.execute(
         insert(schema.change).values(
@@ -117,16 +117,16 @@ def test_each_login_that_leads_nowhere_gets_its_own_sentence(open_page, database
     shown = open_page("account", login=login)
     assert not shown.exception
     assert not shown.error
-    assert said in page_text(shown)
+    assert sentence in page_text(shown)
 
 
-def test_an_account_that_is_tracked_and_not_yet_looked_at_says_so(open_page, database):
+def test_a_tracked_account_before_its_first_refresh_says_so(open_page, database):
     octo = seed_data.add_account(database, "octo")
     database.execute(insert(schema.tracked_account).values(account_id=octo))
-    assert "**octo** is tracked and waits for its first look." in page_text(open_page("account", login="octo"))
+    assert "**octo** is tracked and waits for its first refresh." in page_text(open_page("account", login="octo"))
 
 
-def test_an_account_that_is_gone_keeps_its_past(open_page, database):
+def test_a_deleted_account_keeps_its_data(open_page, database):
     tracked_account_with_history(database, "octo", gone_at=utc("2026-03-01"), gone_reason="404")
     shown = open_page("account", login="octo")
     assert "is deleted or private on GitHub since 2026-03-01 (404)" in page_text(shown)
@@ -139,7 +139,7 @@ def test_as_of_a_day_the_page_shows_that_day(open_page, database):
     assert shown.metric[0].value == "70"
 
 
-def test_a_day_that_is_none_is_told_and_changes_nothing(open_page):
+def test_an_invalid_as_of_shows_a_warning_and_current_data(open_page):
     shown = open_page(as_of="yesterday")
     assert "`yesterday` is not a date" in page_text(shown)
     assert not shown.exception
@@ -157,21 +157,21 @@ def test_languages_show_shares_and_say_what_was_not_collected(open_page, databas
     shown = open_page("languages")
     assert not shown.exception
     assert len(cell_questions(shown)) == 3
-    said = page_text(open_page("languages", by="bytes"))
-    assert "bytes" in said.lower()
-    assert "GitHub does not report them" in said
+    text = page_text(open_page("languages", by="bytes"))
+    assert "bytes" in text.lower()
+    assert "GitHub does not report them" in text
 
 
-def test_an_unknown_choice_in_the_url_is_told(open_page, database):
+def test_an_unknown_choice_in_the_url_shows_the_options(open_page, database):
     database.execute(insert(schema.language_day).values(day=date(2026, 1, 1), language="C", repositories=1, stars=1))
     assert "choose one of Stars, Repositories, Bytes" in page_text(open_page("languages", by="lines"))
 
 
-def test_before_the_first_rollup_languages_say_so(open_page):
+def test_before_the_first_rollup_the_languages_page_says_so(open_page):
     assert "No language totals yet" in page_text(open_page("languages"))
 
 
-def test_a_failure_is_told_calmly_and_logged_with_its_id(open_page, monkeypatch):
+def test_an_unexpected_error_is_logged_with_its_traceback(open_page, monkeypatch):
     import structlog
 
     from pages.components import error_display
@@ -182,15 +182,15 @@ def test_a_failure_is_told_calmly_and_logged_with_its_id(open_page, monkeypatch)
     assert logged[0]["exc_info"].args == ("secret detail",)
 
 
-def test_while_the_database_is_away_the_page_says_so(open_page, monkeypatch):
+def test_while_the_database_is_unavailable_the_page_says_so(open_page, monkeypatch):
     from psycopg import OperationalError
 
     from core.db import data_version as data_version_module
 
-    def away() -> int:
+    def unavailable() -> int:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(data_version_module, "data_version", away)
+    monkeypatch.setattr(data_version_module, "data_version", unavailable)
     shown = open_page()
     assert not shown.exception
     assert "The database is unavailable" in page_text(shown)
@@ -216,6 +216,6 @@ def test_text_from_github_is_shown_literally(open_page, database):
     tracked_account_with_history(
         database, "octo", kind="user", name="**Octavia**", bio="[a link](https://evil.example)"
     )
-    said = page_text(open_page("account", login="octo"))
-    assert r"\*\*Octavia\*\*" in said
-    assert "](https" not in said.replace("](https://github.com", "")
+    text = page_text(open_page("account", login="octo"))
+    assert r"\*\*Octavia\*\*" in text
+    assert "](https" not in text.replace("](https://github.com", "")

@@ -1,4 +1,4 @@
-"""What a link asks for and no filter can mean is said, not dropped in silence."""
+"""Invalid filters in a link show a warning instead of being dropped silently."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -24,12 +24,12 @@ def run_with_params(**params: str | list[str]) -> AppTest:
     return test.run()
 
 
-def test_what_can_be_meant_is_not_spoken_of():
+def test_valid_parameters_show_no_warning():
     assert not run_with_params(language=["Python", "C++"], order="name", min_stars="1000").warning
 
 
 @pytest.mark.parametrize(
-    ("params", "told"),
+    ("params", "named"),
     [
         ({"language": ["Klingon", "Python"]}, "`language=Klingon`"),
         ({"order": "weight"}, "`order=weight`"),
@@ -40,19 +40,19 @@ def test_what_can_be_meant_is_not_spoken_of():
         ({"order": ""}, "`order=`"),
     ],
 )
-def test_what_cannot_be_meant_is_named_in_one_warning(params, told):
+def test_invalid_parameters_are_named_in_one_warning(params, named):
     (warning,) = run_with_params(**params).warning
-    assert told in warning.value
+    assert named in warning.value
     assert "Python`" not in warning.value
 
 
-def test_markup_in_the_address_stays_text_and_short():
+def test_markup_in_the_url_is_shown_literally_and_shortened():
     (warning,) = run_with_params(order="`**bold**" + "x" * 500).warning
     assert len(warning.value) < 200
     assert "``" not in warning.value
 
 
-def test_another_case_is_understood():
+def test_options_match_in_any_case():
     test = run_with_params(language=["python"], order="NAME")
     assert not test.warning
     assert "languages ['Python'] order name" in test.markdown[0].value
