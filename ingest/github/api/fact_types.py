@@ -9,13 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, TypeAdapter
-
-from ingest.github.api.models import clean_text, clean_text_or_none
+from ingest.github.api.models import TIMESTAMP_ADAPTER, clean_text, clean_text_or_none
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 DAYS_PER_WEEK = 7
-TIMESTAMP_ADAPTER = TypeAdapter(AwareDatetime)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ingest.github.api.fact_types import CommitWeek, Contributor, Release, StarW
 from ingest.github.api.graphql import GraphQL
 from ingest.github.api.graphql_responses import FailedNode
 from ingest.github.api.models import PARSE_ERRORS, Extras
-from ingest.github.api.rest import FetchedBody, Rest
+from ingest.github.api.rest import PAGE_SIZE, FetchedBody, Rest
 from ingest.github.errors import (
     BadCredentials,
     EndpointNotSupported,
@@ -29,7 +29,6 @@ from ingest.github.http.transport import RequestContext, Tally
 
 T = TypeVar("T")
 ACCEPTED, NO_CONTENT = 202, 204
-PAGE_SIZE = 100
 # GitHub lists at most 500 contributors, by e-mail address. Source:
 # https://docs.github.com/en/rest/repos/repos#list-repository-contributors
 MAX_CONTRIBUTOR_PAGES = 5

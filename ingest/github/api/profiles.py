@@ -8,7 +8,7 @@ from urllib.parse import quote
 from ingest.github.api.graphql import GraphQL
 from ingest.github.api.graphql_responses import GraphQLResponse
 from ingest.github.api.models import PARSE_ERRORS, Account
-from ingest.github.api.rest import Rest
+from ingest.github.api.rest import PAGE_SIZE, Rest
 from ingest.github.errors import AccountNotFound, GitHubError, InvalidResponse, Stopped
 from ingest.github.http.credentials import CredentialPool
 from ingest.github.http.rate_gate import StopSignal
@@ -18,7 +18,6 @@ from ingest.github.http.urls import resolve_api_url
 LOGINS_PER_QUERY = 100
 """Each is a connection, so a full query costs one point."""
 MAX_MEMBERS = 1_000
-PAGE_SIZE = 100
 
 
 @dataclass(frozen=True)

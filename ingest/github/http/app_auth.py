@@ -15,8 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from ingest.github.api.fact_types import TIMESTAMP_ADAPTER
-from ingest.github.api.models import PARSE_ERRORS
+from ingest.github.api.models import PARSE_ERRORS, TIMESTAMP_ADAPTER
 from ingest.github.errors import BadCredentials, InvalidResponse
 from ingest.github.http.rate_gate import Clock
 from ingest.github.http.responses import Response, read_json

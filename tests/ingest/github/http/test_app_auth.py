@@ -48,7 +48,7 @@ def key_file(tmp_path, key):
 
 @pytest.fixture
 def github(sandbox, key_file):
-    """A client of the App, and of tokens where they are named, whose clock is the sandbox GitHub's."""
+    """Create clients with the App and the given tokens; their clock is the sandbox's plus *ahead*."""
     clients = []
 
     def make(*tokens, redis=None, ahead=timedelta()):
