@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from core import wording
 from core.budget.cost_model import Forecast
 from ingest.refresh.run_log import IngestItem, Run
 
@@ -69,10 +70,11 @@ def _item_as_json(item: IngestItem) -> dict[str, Any]:
 
 
 def print_forecast(forecast: Forecast, *, with_token: bool) -> None:
-    points = f"{forecast.points:,} points in " if with_token else ""
+    points = f"{wording.quantity(forecast.points, 'point')} in " if with_token else ""
     out.print(
-        f"Refreshing {forecast.accounts:,} accounts costs about {points}{forecast.requests:,} requests"
-        f" and takes {_format_minutes(forecast.minutes)}."
+        f"Refreshing {wording.quantity(forecast.accounts, 'account')} costs about {points}"
+        f"{wording.quantity(forecast.requests, 'request')}"
+        f" and takes {wording.duration(timedelta(minutes=forecast.minutes), round_up=True)}."
     )
     out.print(
         f"Languages will be fetched for {forecast.languages:,} repositories that are new or were pushed to."
@@ -99,10 +101,6 @@ def forecast_as_json(forecast: Forecast) -> str:
             "fits": forecast.is_affordable,
         }
     )
-
-
-def _format_minutes(minutes: float) -> str:
-    return "less than a minute" if minutes < 1 else f"{minutes:,.0f} minutes"
 
 
 def print_runs(rows: Sequence[dict[str, Any]]) -> None:
