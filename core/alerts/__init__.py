@@ -1,1 +1,1 @@
-"""Alert rules and webhooks: what exists, and the commands that change them."""
+"""Alert rules and webhooks, and the audited commands that change them."""

@@ -1,4 +1,4 @@
-"""What admins change about rules and webhooks, each written into the audit trail. Callers own the transaction."""
+"""Commands of admins on alert rules and webhooks, recorded in the audit trail. Callers own the transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from core.tracking.login import parse_login
 
 @dataclass(frozen=True)
 class CreatedWebhook:
-    """A new webhook; `key` signs what it is sent and is shown once."""
+    """A new webhook; `key` signs its deliveries and is shown once."""
 
     id: int
     key: str
@@ -25,7 +25,7 @@ class CreatedWebhook:
 def add_rule(
     connection: Connection, admin: Identity, kind: str, settings: Mapping[str, object], login: str, origin: Origin
 ) -> int:
-    """Watch something of all that is tracked, or of one account where *login* names it. Raises NotFound, BadInput."""
+    """Add a rule for all tracked accounts, or for *login* if not empty. Raises Forbidden, NotFound, BadInput."""
     require_role(admin, "admin")
     account_id = _find_account_id(connection, login) if login.strip() else None
     rule_id = rules.add_rule(connection, kind, settings, admin.username, account_id)
@@ -42,7 +42,7 @@ def change_rule(
     *,
     enabled: bool,
 ) -> None:
-    """Raises NotFound, BadInput."""
+    """Change the settings of a rule, or switch it on or off. Raises Forbidden, NotFound, BadInput."""
     require_role(admin, "admin")
     kind = _rule_kind(connection, rule_id)
     rules.change_rule(connection, rule_id, settings, enabled=enabled)
@@ -51,7 +51,7 @@ def change_rule(
 
 
 def remove_rule(connection: Connection, admin: Identity, rule_id: int, origin: Origin) -> None:
-    """What it raised goes with it. Raises NotFound."""
+    """Delete a rule with its alerts. Raises Forbidden, NotFound."""
     require_role(admin, "admin")
     kind = _rule_kind(connection, rule_id)
     rules.remove_rule(connection, rule_id)
@@ -67,7 +67,7 @@ def add_webhook(
     kinds: Sequence[str],
     origin: Origin,
 ) -> CreatedWebhook:
-    """Tell an address outside of alerts. Raises BadInput, Conflict. The trail names it, never its address or key."""
+    """Add a webhook. Raises Forbidden, BadInput, Conflict. The audit trail has its name, never its URL or key."""
     require_role(admin, "admin")
     webhook_id, key = rules.add_webhook(connection, name, url, form, admin.username, kinds or None)
     _record_audit(connection, admin, "webhook_changed", name.strip(), origin, did="added", format=form)
@@ -77,7 +77,7 @@ def add_webhook(
 def set_webhook_enabled(
     connection: Connection, admin: Identity, webhook_id: int, origin: Origin, *, enabled: bool
 ) -> None:
-    """Raises NotFound."""
+    """Switch a webhook on or off. Raises Forbidden, NotFound."""
     require_role(admin, "admin")
     name = _webhook_name(connection, webhook_id)
     rules.set_webhook_enabled(connection, webhook_id, enabled=enabled)
@@ -85,7 +85,7 @@ def set_webhook_enabled(
 
 
 def remove_webhook(connection: Connection, admin: Identity, webhook_id: int, origin: Origin) -> None:
-    """Raises NotFound."""
+    """Delete a webhook and its signing key. Raises Forbidden, NotFound."""
     require_role(admin, "admin")
     name = _webhook_name(connection, webhook_id)
     rules.remove_webhook(connection, webhook_id)
@@ -93,7 +93,7 @@ def remove_webhook(connection: Connection, admin: Identity, webhook_id: int, ori
 
 
 def send_test_delivery(connection: Connection, admin: Identity, webhook_id: int, origin: Origin) -> int:
-    """Send something harmless; returns the delivery's id. Raises NotFound."""
+    """Queue a test delivery; return its id. Raises Forbidden, NotFound."""
     require_role(admin, "admin")
     name = _webhook_name(connection, webhook_id)
     delivery_id = rules.enqueue_test_delivery(connection, webhook_id)
@@ -105,26 +105,28 @@ def _find_account_id(connection: Connection, login: str) -> int:
     name = parse_login(login)
     found = accounts.find_account_id(connection, name)
     if found is None:
-        raise NotFound(f"{name} is not known here; track it first")
+        raise NotFound(f"{name} is not stored; track it first")
     return found
 
 
 def _rule_kind(connection: Connection, rule_id: int) -> str:
     kind: str | None = connection.scalar(text("SELECT kind FROM alert_rule WHERE id = :id"), {"id": rule_id})
     if kind is None:
-        raise NotFound("This rule does not exist any more")
+        raise NotFound("This rule no longer exists")
     return kind
 
 
 def _webhook_name(connection: Connection, webhook_id: int) -> str:
     name: str | None = connection.scalar(text("SELECT name FROM webhook WHERE id = :id"), {"id": webhook_id})
     if name is None:
-        raise NotFound("This webhook does not exist any more")
+        raise NotFound("This webhook no longer exists")
     return name
 
 
 def _record_audit(
     connection: Connection, who: Identity, action: audit.Action, target: str, origin: Origin, **details: object
 ) -> None:
-    told = {name: value for name, value in details.items() if value is not None}
-    audit.record(connection, action, actor=who.username, person_id=who.person_id, target=target, origin=origin, **told)
+    present = {name: value for name, value in details.items() if value is not None}
+    audit.record(
+        connection, action, actor=who.username, person_id=who.person_id, target=target, origin=origin, **present
+    )

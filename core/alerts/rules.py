@@ -1,4 +1,4 @@
-"""Rules that watch what is collected, and webhooks that tell others: what there is, and how admins change it."""
+"""Alert rules and webhooks: their kinds and settings, and changing them. Callers own the transaction."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -26,15 +26,15 @@ class RuleSettings(BaseModel):
 class StarsJumpedSettings(RuleSettings):
     gained: int = Field(100, ge=1, description="Stars gained, at least")
     share: float = Field(0.05, ge=0, description="of the stars before, at least")
-    days: Literal[1, 7, 30] = Field(1, description="within so many days")
+    days: Literal[1, 7, 30] = Field(1, description="within n days")
 
 
 class FreshnessMissedSettings(RuleSettings):
-    share: float = Field(0.9, gt=0, le=1, description="Share of accounts that should be looked at in time")
+    share: float = Field(0.9, gt=0, le=1, description="Share of accounts that should be refreshed on time")
 
 
 class BudgetShortSettings(RuleSettings):
-    share: float = Field(0.1, gt=0, lt=1, description="Share of a budget that should be left")
+    share: float = Field(0.1, gt=0, lt=1, description="Share of a rate limit that should be left")
 
 
 class IngestionFailingSettings(RuleSettings):
@@ -43,7 +43,7 @@ class IngestionFailingSettings(RuleSettings):
 
 @dataclass(frozen=True)
 class RuleKind:
-    """What can be watched. An event happens and is over; a state lasts until it ends."""
+    """A kind of rule. An event raises an alert once; a state raises one that lasts until the state ends."""
 
     title: str
     sentence: str
@@ -53,37 +53,41 @@ class RuleKind:
 
 RULE_KINDS: Mapping[str, RuleKind] = {
     "stars_jumped": RuleKind("Stars jumped", "A repository gained unusually many stars.", StarsJumpedSettings),
-    "account_gone": RuleKind("Account gone", "A tracked account does not exist any more, or hides."),
+    "account_gone": RuleKind("Account gone", "A tracked account was deleted or is no longer public."),
     "archived": RuleKind("Archived", "A repository was archived."),
-    "relicensed": RuleKind("Licence changed", "A repository's licence is another one now."),
+    "relicensed": RuleKind("Licence changed", "A repository's licence was changed."),
     "freshness_missed": RuleKind(
-        "Freshness missed", "Too few accounts were looked at in time.", FreshnessMissedSettings, is_state=True
+        "Freshness missed", "Too few accounts were refreshed on time.", FreshnessMissedSettings, is_state=True
     ),
-    "budget_short": RuleKind("Budget short", "Little of a token's budget is left.", BudgetShortSettings, is_state=True),
+    "budget_short": RuleKind(
+        "Budget short", "Little of a token's rate limit is left.", BudgetShortSettings, is_state=True
+    ),
     "ingestion_failing": RuleKind(
-        "Ingestion failing", "Runs end without storing anything.", IngestionFailingSettings, is_state=True
+        "Ingestion failing", "Runs in a row stored nothing.", IngestionFailingSettings, is_state=True
     ),
 }
 
 
 def validated_settings(kind: str, given: Mapping[str, object]) -> dict[str, object]:
-    """The settings of a rule, checked and whole. Raises BadInput."""
+    """Validate the settings of a rule and fill in defaults. Raises BadInput."""
     if kind not in RULE_KINDS:
-        raise BadInput(f"There is no rule called {kind[:MAX_NAME_LENGTH]}; there are {', '.join(RULE_KINDS)}")
+        raise BadInput(
+            f"There is no kind of rule called {kind[:MAX_NAME_LENGTH]}; the kinds are {', '.join(RULE_KINDS)}"
+        )
     try:
         return RULE_KINDS[kind].settings.model_validate(dict(given)).model_dump()
     except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise BadInput(f"This rule cannot be used: {told}") from None
+        problems = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors())
+        raise BadInput(f"These settings are invalid: {problems}") from None
 
 
 def add_rule(
     connection: Connection, kind: str, settings: Mapping[str, object], by: str, account_id: int | None = None
 ) -> int:
-    """Watch something from now on, of everything that is tracked or of one account. Raises BadInput."""
+    """Add a rule for all tracked accounts, or for one; return its id. Raises BadInput."""
     checked = validated_settings(kind, settings)
     if account_id is not None and RULE_KINDS[kind].is_state:
-        raise BadInput(f"{RULE_KINDS[kind].title} is about all accounts together and cannot be watched for one")
+        raise BadInput(f"{RULE_KINDS[kind].title} applies to all accounts together and cannot be limited to one")
     rule_id: int = connection.execute(
         text(
             "INSERT INTO alert_rule (kind, settings, account_id, created_by)"
@@ -95,10 +99,10 @@ def add_rule(
 
 
 def change_rule(connection: Connection, rule_id: int, settings: Mapping[str, object], *, enabled: bool) -> None:
-    """Raises NotFound, BadInput."""
+    """Change the settings of a rule, or switch it on or off. Raises NotFound, BadInput."""
     kind = connection.scalar(text("SELECT kind FROM alert_rule WHERE id = :id FOR UPDATE"), {"id": rule_id})
     if kind is None:
-        raise NotFound("This rule does not exist any more")
+        raise NotFound("This rule no longer exists")
     connection.execute(
         text("UPDATE alert_rule SET settings = :settings, enabled = :enabled WHERE id = :id").bindparams(
             bindparam("settings", type_=JSONB)
@@ -108,22 +112,22 @@ def change_rule(connection: Connection, rule_id: int, settings: Mapping[str, obj
 
 
 def remove_rule(connection: Connection, rule_id: int) -> None:
-    """What it raised goes with it."""
+    """Delete a rule with its alerts."""
     connection.execute(text("DELETE FROM alert_rule WHERE id = :id"), {"id": rule_id})
 
 
 def add_webhook(
     connection: Connection, name: str, url: str, form: WebhookFormat, by: str, kinds: Sequence[str] | None = None
 ) -> tuple[int, str]:
-    """Tell *url* of alerts (of some *kinds*; None: of all). Returns its id and the key that signs what it is sent.
+    """Add a webhook for alerts of some *kinds* (None: all); return its id and the key that signs its deliveries.
 
-    Raises BadInput, and Conflict when the name is taken. Whether the address is private is asked when it is sent to.
+    Raises BadInput, and Conflict when the name is taken. Private IP addresses are refused at delivery, after DNS.
     """
     if not 1 <= len(name.strip()) <= MAX_NAME_LENGTH or not name.isprintable():
         raise BadInput(f"A webhook needs a name of at most {MAX_NAME_LENGTH} characters")
     unknown = [kind for kind in kinds or () if kind not in RULE_KINDS]
     if unknown:
-        raise BadInput(f"There is no rule called {unknown[0][:MAX_NAME_LENGTH]}")
+        raise BadInput(f"There is no kind of rule called {unknown[0][:MAX_NAME_LENGTH]}")
     secret = secrets.token_urlsafe(32)
     try:
         with connection.begin_nested():
@@ -142,22 +146,22 @@ def add_webhook(
                 },
             ).scalar_one()
     except IntegrityError:
-        raise Conflict(f"There is a webhook called {name.strip()} already") from None
+        raise Conflict(f"A webhook called {name.strip()} already exists") from None
     return webhook_id, secret
 
 
 def validated_webhook_url(url: str) -> str:
-    """The address of a webhook. Raises BadInput with a sentence that does not repeat it: such addresses are secrets."""
+    """Return the URL of a webhook. Raises BadInput with a message that does not quote it: such URLs are secrets."""
     given = url.strip()
     try:
         parts = urlsplit(given)
-        usable = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
+        is_usable = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        usable = False
-    if not usable or len(given) > MAX_URL_LENGTH or not given.isascii() or not given.isprintable() or " " in given:
-        raise BadInput("A webhook's address looks like https://example.com/path")
+        is_usable = False
+    if not is_usable or len(given) > MAX_URL_LENGTH or not given.isascii() or not given.isprintable() or " " in given:
+        raise BadInput("A webhook URL must look like https://example.com/path")
     if parts.username or parts.password:
-        raise BadInput("A webhook's address cannot hold a user or a password")
+        raise BadInput("A webhook URL cannot contain a username or password")
     return given
 
 
@@ -172,7 +176,7 @@ def remove_webhook(connection: Connection, webhook_id: int) -> None:
 
 
 def enqueue_test_delivery(connection: Connection, webhook_id: int) -> int:
-    """Send it something harmless; returns the id of the delivery, whose row tells what came of it."""
+    """Queue a test delivery; return its id. Its row shows the result."""
     delivery_id: int = connection.execute(
         text("INSERT INTO webhook_delivery (webhook_id, event) VALUES (:id, 'test') RETURNING id"), {"id": webhook_id}
     ).scalar_one()

@@ -167,7 +167,7 @@ def test_an_invalid_threshold_is_refused_with_a_sentence(page, database):
     shown.number_input(key=f"rule-{short}-share").set_value(0.0)
     shown = submit(shown, "Save", f"rule-{short}")
     assert not shown.exception
-    assert "cannot be used" in page_text(shown)
+    assert "These settings are invalid" in page_text(shown)
 
 
 def test_a_rule_is_added_for_one_account(page, database):
@@ -184,7 +184,7 @@ def test_a_rule_is_added_for_one_account(page, database):
 def test_who_is_not_known_cannot_be_watched(page):
     shown = page()
     shown.text_input(key="new-rule-of").set_value("nobody-here")
-    assert "not known here" in page_text(submit(shown, "Add", "new-rule"))
+    assert "is not stored" in page_text(submit(shown, "Add", "new-rule"))
 
 
 def test_a_state_rule_covers_all_accounts(page, database):
@@ -242,7 +242,7 @@ def test_an_invalid_url_is_refused_without_repeating_it(page, database, url):
     name.set_value("chat")
     field.set_value(url)
     shown = submit(shown, "Add", "new-webhook")
-    assert "A webhook's address" in page_text(shown)
+    assert "A webhook URL" in page_text(shown)
     assert database.scalar(select(schema.webhook.c.id)) is None
 
 
@@ -277,4 +277,4 @@ def test_a_webhook_deleted_meanwhile_is_a_sentence(page, database):
     webhook_id = add_webhook(database)
     shown = page(webhook=str(webhook_id))
     alert_rules.remove_webhook(database, webhook_id)
-    assert "does not exist any more" in page_text(press(shown, "webhook-test"))
+    assert "no longer exists" in page_text(press(shown, "webhook-test"))
