@@ -1,1 +1,1 @@
-"""Alerts: what rules notice in what was collected, and how others are told."""
+"""Alerts: evaluation of rules and delivery to webhooks."""

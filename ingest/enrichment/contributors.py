@@ -22,7 +22,7 @@ REPLACE_CONTRIBUTORS = """
     WITH reported AS (
         SELECT github_id, login, is_bot, commits
           FROM jsonb_populate_recordset(NULL::repository_contributor, CAST(:rows AS jsonb))
-    ), gone AS (
+    ), removed AS (
         DELETE FROM repository_contributor
          WHERE repository_id = :id AND NOT EXISTS (
                SELECT FROM reported WHERE reported.github_id = repository_contributor.github_id)

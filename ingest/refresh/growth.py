@@ -35,17 +35,17 @@ GROWTH_CTE = """
           LEFT JOIN LATERAL (
                SELECT max(captured_at) AS at FROM capture
                 WHERE NOT unborn AND account_id = subject.account_id AND source_id = 1
-                  AND captured_at > since AND captured_at <= until) AS look ON true
+                  AND captured_at > since AND captured_at <= until) AS own ON true
           LEFT JOIN LATERAL (
                SELECT stars, captured_at FROM repository_snapshot
                 WHERE imported AND NOT unborn AND repository_id = subject.repository_id AND source_id > 1
                   AND captured_at > since AND captured_at <= until
                   AND captured_at > CAST(:oldest AS timestamptz) AND captured_at <= CAST(:newest AS timestamptz)
-                ORDER BY captured_at DESC LIMIT 1) AS kept ON true
+                ORDER BY captured_at DESC LIMIT 1) AS external ON true
          CROSS JOIN LATERAL (
                SELECT subject.stars - CASE
                       WHEN unborn THEN 0
-                      WHEN look.at < kept.captured_at OR look.at IS NULL THEN kept.stars
+                      WHEN own.at < external.captured_at OR own.at IS NULL THEN external.stars
                       WHEN changed_at <= until THEN subject.stars
                       ELSE coalesce(
                            (SELECT stars FROM repository_snapshot
@@ -53,7 +53,7 @@ GROWTH_CTE = """
                                AND captured_at >= CAST(:began AS timestamptz)
                                AND captured_at <= CAST(:newest AS timestamptz)
                              ORDER BY captured_at DESC LIMIT 1),
-                           kept.stars)
+                           external.stars)
                       END AS growth) AS result
          GROUP BY subject.repository_id
     )
@@ -66,10 +66,10 @@ UPDATE_OWN_GROWTH = """
           FROM repository_current JOIN repository ON repository.id = repository_id
          WHERE {chosen}
     ), {grown}
-    UPDATE repository_current AS held
+    UPDATE repository_current AS stored
        SET stars_1d = grown.stars_1d, stars_7d = grown.stars_7d, stars_30d = grown.stars_30d,
            stars_90d = grown.stars_90d, stars_365d = grown.stars_365d, growth_as_of = :as_of
-      FROM grown WHERE grown.repository_id = held.repository_id
+      FROM grown WHERE grown.repository_id = stored.repository_id
 """
 UPDATE_IMPORT_GROWTH = """
     WITH subject AS (
@@ -78,12 +78,12 @@ UPDATE_IMPORT_GROWTH = """
           FROM repository_import JOIN repository ON repository.id = repository_id
          WHERE source_id = :source AND {chosen}
     ), {grown}
-    UPDATE repository_import AS held
+    UPDATE repository_import AS stored
        SET stars_1d = grown.stars_1d, stars_7d = grown.stars_7d, stars_30d = grown.stars_30d,
            stars_90d = grown.stars_90d, stars_365d = grown.stars_365d
       FROM grown
-     WHERE grown.repository_id = held.repository_id AND held.source_id = :source
-       AND ROW(held.stars_1d, held.stars_7d, held.stars_30d, held.stars_90d, held.stars_365d) IS DISTINCT FROM
+     WHERE grown.repository_id = stored.repository_id AND stored.source_id = :source
+       AND ROW(stored.stars_1d, stored.stars_7d, stored.stars_30d, stored.stars_90d, stored.stars_365d) IS DISTINCT FROM
            ROW(grown.stars_1d, grown.stars_7d, grown.stars_30d, grown.stars_90d, grown.stars_365d)
 """
 # Our first capture of any of the accounts: none of our changes is older.

@@ -14,10 +14,10 @@ LANGUAGE_DAY_LOCK = 0x616C6D73756D  # "almsum"
 PAUSE_FACTOR = 20
 # Deletes rows that no longer apply and writes only rows that differ.
 UPSERT_LANGUAGE_DAYS = """
-    , gone AS (
-        DELETE FROM language_day AS held
-         WHERE held.source_id = :source {scope}
-           AND NOT EXISTS (SELECT FROM summed WHERE summed.day = held.day AND summed.language = held.language)
+    , outdated AS (
+        DELETE FROM language_day AS stored
+         WHERE stored.source_id = :source {scope}
+           AND NOT EXISTS (SELECT FROM summed WHERE summed.day = stored.day AND summed.language = stored.language)
     )
     INSERT INTO language_day (day, source_id, language, repositories, stars, bytes)
     SELECT day, :source, language, repositories, stars, bytes FROM summed
@@ -52,18 +52,18 @@ SUM_OWN_LANGUAGES = """
 # An imported source may capture each repository on another day of the week: the last capture of each ISO week counts,
 # under the day of the last capture of all repositories.
 SUM_IMPORTED_LANGUAGES = """
-    WITH looked AS (
+    WITH latest AS (
         SELECT DISTINCT ON (repository_id, week) repository_id, stars, captured_at,
                date_trunc('week', captured_at AT TIME ZONE 'UTC') AS week
           FROM repository_snapshot
          WHERE source_id = :source AND captured_at >= :first AND captured_at <= :last
          ORDER BY repository_id, week, captured_at DESC
     ), weeks AS (
-        SELECT week, (max(captured_at) AT TIME ZONE 'UTC')::date AS day FROM looked GROUP BY week
+        SELECT week, (max(captured_at) AT TIME ZONE 'UTC')::date AS day FROM latest GROUP BY week
     ), summed AS (
         SELECT day, coalesce(primary_language, '') AS language, count(*) AS repositories,
                sum(coalesce(stars, 0)) AS stars, CAST(NULL AS bigint) AS bytes
-          FROM looked JOIN weeks USING (week) JOIN repository ON repository.id = repository_id
+          FROM latest JOIN weeks USING (week) JOIN repository ON repository.id = repository_id
          WHERE NOT is_fork
          GROUP BY day, coalesce(primary_language, '')
     )
@@ -78,7 +78,7 @@ def update_language_day(connection: Connection, day: date) -> bool:
     if not connection.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": LANGUAGE_DAY_LOCK}):
         return False
     connection.execute(
-        text(SUM_OWN_LANGUAGES + UPSERT_LANGUAGE_DAYS.format(scope="AND held.day = :day")), {"day": day, "source": 1}
+        text(SUM_OWN_LANGUAGES + UPSERT_LANGUAGE_DAYS.format(scope="AND stored.day = :day")), {"day": day, "source": 1}
     )
     return True
 

@@ -1,4 +1,4 @@
-"""Whatever is killed and whenever: every account is stored once, nothing is doubled, lost or stuck."""
+"""Processes are killed at any time: every account is stored once, nothing is duplicated, lost or stuck."""
 
 import shutil
 import sys

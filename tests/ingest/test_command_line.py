@@ -1,4 +1,4 @@
-"""The command line says what happened in words, in JSON and by its exit code."""
+"""The command line reports results as text, as JSON and by its exit code."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Two schedulers and eight hands in two workers share the work: nothing is done twice, nothing is left."""
+"""Two schedulers and two workers with eight threads share the work: nothing is done twice or left undone."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The leader deletes what is over of sign-ins, every hour and at its first breath."""
+"""The leading scheduler deletes expired sign-ins at its start and every hour."""
 
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ from ingest.scheduler import ScheduledJobs, build_scheduler
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def test_the_leader_cleans_up_after_sign_ins_every_hour(committing_database: Engine) -> None:
+def test_expired_sign_ins_are_deleted_every_hour(committing_database: Engine) -> None:
     with committing_database.begin() as connection:
         connection.execute(
             text("INSERT INTO ticket (hash, purpose, expires_at) VALUES ('over', 'reset', :now)"), {"now": NOW}

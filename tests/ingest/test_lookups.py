@@ -1,4 +1,4 @@
-"""Who is about to track accounts sees who they are first: a worker asks, the answer waits ten minutes."""
+"""A worker looks up accounts before they are tracked; the result expires after ten minutes."""
 
 import pytest
 from pydantic import SecretStr

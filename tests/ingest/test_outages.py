@@ -1,4 +1,4 @@
-"""GitHub, a token, Postgres, Redis or the clock fail for a while: nothing is lost, nobody storms, all come back."""
+"""Outages of GitHub, a token, Postgres, Redis or the clock: nothing is lost, and recovery causes no burst."""
 
 import os
 import random

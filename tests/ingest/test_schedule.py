@@ -1,4 +1,4 @@
-"""What is due is queued once by one leader, and a worker brings it in; the dead leave nothing stuck."""
+"""One leader queues due accounts once, a worker refreshes them, and dead processes leave nothing stuck."""
 
 import os
 import signal

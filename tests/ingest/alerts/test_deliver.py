@@ -1,4 +1,4 @@
-"""Webhooks are told signed, to checked addresses, again where it helps, and never with a secret in sight."""
+"""Webhook deliveries are signed, sent to checked addresses, retried where it helps, and never reveal a secret."""
 
 import contextlib
 import hashlib

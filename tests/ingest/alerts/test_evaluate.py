@@ -1,4 +1,4 @@
-"""Rules notice what happened in a run, once, and what lasts until it is over."""
+"""Rules raise one alert per event, and one per state until it ends."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""A webhook reaches the public internet and nothing else, whatever its name says."""
+"""A webhook reaches the public internet and nothing else, whatever its host name resolves to."""
 
 from ipaddress import ip_address
 

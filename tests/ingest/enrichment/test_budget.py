@@ -1,4 +1,4 @@
-"""What readings may spend: the pulse and people who wait come first, and what is not there is not asked for."""
+"""The rate budget of enrichment: refreshes come first, and missing endpoints are not requested again."""
 
 from datetime import timedelta
 

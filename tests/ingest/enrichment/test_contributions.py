@@ -1,4 +1,4 @@
-"""Contribution calendars, extras and traffic: who may see what, and what it costs."""
+"""Contribution calendars, extras and traffic: access and cost."""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What is due to be read is queued once, in order, and a worker reads it; nothing waits for readings."""
+"""Due facts are queued once, in order, and give way to more urgent jobs."""
 
 import os
 import signal
@@ -67,7 +67,7 @@ def test_the_walk_waits_until_every_first_page_is_read(readings, famous):
     assert queued_tasks(readings.engine)[0].kind == "star_backfill"
 
 
-def test_what_did_not_move_is_looked_at_once_a_week(readings, famous):
+def test_unchanged_subjects_are_due_once_a_week(readings, famous):
     readings.sandbox.world.freeze()
     readings.read("star_history", famous)
 
@@ -133,7 +133,7 @@ def test_a_clock_that_was_wrong_for_a_while_delays_nothing(readings, famous):
         assert due.still_due_ids(connection, FACT_KINDS["star_history"], readings.now(), [readings.id_of(famous)]) != []
 
 
-def test_readings_give_way_to_whoever_waits(readings, famous):
+def test_enrichment_gives_way_to_urgent_jobs(readings, famous):
     turn = TimeSlice(readings.engine, NeverSet(), max_seconds=60)
     turn._checked_at -= 2
     assert not turn.has_ended()

@@ -1,4 +1,4 @@
-"""Contributors, releases and commits: what GitHub told is held, once, and what differs later beside it."""
+"""Contributors, releases and commits are stored as reported, and again only when they differ."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Star history: read once to the beginning, then as it moves; what was withdrawn shows."""
+"""Star history: backfilled once to the first star, then updated; withdrawn stars show."""
 
 from datetime import date, timedelta
 

@@ -1,4 +1,4 @@
-"""History of a name becomes a repository's own where GitHub shows that it was there at the time, and else does not."""
+"""Imported history is assigned to a repository only if that existed at the time."""
 
 import csv
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""One cell of a history file is read rightly or refused in words; nothing in between."""
+"""Each cell of a history file is parsed correctly or rejected with a reason."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""History that somebody else kept comes in whole, once, beside what GitHub tells us."""
+"""Imported history is stored completely and once, beside our own captures."""
 
 import csv
 import signal

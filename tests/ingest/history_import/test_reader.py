@@ -1,4 +1,4 @@
-"""A history file is read block by block, and each record keeps the number of its line."""
+"""A history file is read block by block, and each record keeps its line number."""
 
 import gzip
 from datetime import date

@@ -1,4 +1,4 @@
-"""A budget is spread so that as little as possible is missed: never worse than evenly, never for more."""
+"""Allocation of a budget: it is never exceeded, and misses no more changes than equal intervals would."""
 
 import math
 
@@ -90,7 +90,7 @@ def test_no_trade_between_two_accounts_would_miss_less(known, share, data):
 
 
 @given(accounts, shares, st.floats(1, 100))
-def test_more_change_is_never_looked_at_more_seldom(known, share, factor):
+def test_more_changes_never_lengthen_the_interval(known, share, factor):
     before = allocate(known, budget_share(known, share), BOUNDS)
     faster = AccountArrays(known.changes_per_day.copy(), known.weight, known.cost, known.pinned)
     faster.changes_per_day[0] *= factor
@@ -99,7 +99,7 @@ def test_more_change_is_never_looked_at_more_seldom(known, share, factor):
 
 
 @given(accounts, shares, st.floats(1, 100))
-def test_more_weight_is_never_looked_at_more_seldom(known, share, factor):
+def test_more_weight_never_lengthens_the_interval(known, share, factor):
     before = allocate(known, budget_share(known, share), BOUNDS)
     heavier = AccountArrays(known.changes_per_day, known.weight.copy(), known.cost, known.pinned)
     heavier.weight[0] *= factor
@@ -108,7 +108,7 @@ def test_more_weight_is_never_looked_at_more_seldom(known, share, factor):
 
 
 @given(accounts, shares)
-def test_with_more_budget_nothing_is_looked_at_more_seldom(known, share):
+def test_more_budget_never_lengthens_an_interval(known, share):
     """Unless it was short before: then it first goes to those that waited longer than the ceiling."""
     less = allocate(known, budget_share(known, share), BOUNDS)
     more = allocate(known, budget_share(known, share) * 1.5, BOUNDS)
@@ -140,7 +140,7 @@ def test_an_account_finds_its_own_interval_by_the_price(known, share):
         assert found == pytest.approx(float(made.intervals[index]), rel=1e-6)
 
 
-def test_everything_is_looked_at_as_often_as_allowed_when_the_budget_pays_for_it():
+def test_every_interval_is_at_the_floor_when_the_budget_pays_for_it():
     known = AccountArrays(np.array([1.0, 50.0]), np.ones(2), np.ones(2), np.full(2, np.nan))
     made = allocate(known, 1000.0, BOUNDS)
     assert (made.intervals == BOUNDS.floor).all()

@@ -13,13 +13,13 @@ intervals = st.timedeltas(timedelta(hours=1), timedelta(days=7))
 
 
 @given(intervals, st.integers())
-def test_the_next_look_is_spread_a_little_around_the_cadence(every, seed):
+def test_the_next_refresh_has_jitter_around_the_interval(every, seed):
     due = next_due_at(NOW, every, random.Random(seed))
     assert every * (1 - JITTER) <= due - NOW <= every * (1 + JITTER)
 
 
 @given(intervals, st.integers(1, 1000), st.none() | st.timedeltas(timedelta(0), timedelta(hours=2)))
-def test_after_failures_it_comes_back_soon_then_ever_later_and_never_while_told_to_wait(every, failures, wait):
+def test_retries_back_off_and_never_come_before_not_before(every, failures, wait):
     not_before = None if wait is None else NOW + wait
     due = retry_due_at(NOW, every, failures, not_before)
     assert due > NOW
@@ -28,7 +28,7 @@ def test_after_failures_it_comes_back_soon_then_ever_later_and_never_while_told_
     assert due - NOW <= max(every, timedelta(days=1), wait or timedelta(0))
 
 
-def test_those_that_failed_together_do_not_come_back_together():
+def test_accounts_that_failed_together_are_retried_at_different_times():
     """GitHub was away for everybody at the same moment."""
     rng = random.Random(7)
     dues = {retry_due_at(NOW, timedelta(hours=6), 1, rng=rng) for _ in range(100)}

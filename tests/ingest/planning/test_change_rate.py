@@ -1,4 +1,4 @@
-"""How fast an account changes is learned from what its looks saw, without taking many changes for one."""
+"""Change rates estimated from refreshes, without taking many changes for one."""
 
 import random
 from datetime import timedelta
@@ -71,7 +71,7 @@ def test_a_burst_is_noticed_within_a_few_looks():
 
 
 @given(change_rates, days, st.integers(0, 10**7), st.booleans())
-def test_a_pace_stays_a_pace(held, elapsed, changes, at_least):
+def test_an_updated_rate_stays_within_bounds(held, elapsed, changes, at_least):
     after = held.updated(elapsed, changes, at_least=at_least)
     assert MIN_CHANGES_PER_DAY <= after.changes_per_day < 1e12
     assert 0 < after.shape < 1e12
@@ -84,7 +84,7 @@ def test_more_changes_never_make_it_slower(held, elapsed, changes, more):
 
 
 @given(change_rates, days)
-def test_a_look_that_sees_nothing_never_makes_it_faster(held, elapsed):
+def test_a_refresh_without_changes_never_raises_the_rate(held, elapsed):
     assert held.updated(elapsed, 0).changes_per_day <= max(held.changes_per_day * (1 + 1e-9), MIN_CHANGES_PER_DAY)
 
 

@@ -1,4 +1,4 @@
-"""The timetable queues what the budget in Redis pays for, and lets the rest wait for the next minute or hour."""
+"""The scheduler queues what the rate budget in Redis pays for; the rest waits for the next minute or hour."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -20,14 +20,14 @@ API = "https://github.test"
 
 
 class StoredBudget:
-    """What GitHub told of one token's budget, as the client leaves it in Redis."""
+    """The rate budget of tokens, as the client stores it in Redis."""
 
     def __init__(self, redis, *tokens):
         self.redis = redis
         self.pool = CredentialPool.from_secrets(tokens)
-        self.purse = RateBudget(self.pool, redis, API)
+        self.rate_budget = RateBudget(self.pool, redis, API)
 
-    def told(self, *, limit=5000, remaining=5000, resets_in=1800, paused=0):
+    def report(self, *, limit=5000, remaining=5000, resets_in=1800, paused=0):
         resource = "core" if self.pool.is_anonymous else "graphql"
         owners = [credential.fingerprint for credential in self.pool.credentials]
         until = NOW.timestamp() + resets_in
@@ -36,7 +36,7 @@ class StoredBudget:
             buckets={f"{owner} {resource}": Bucket(limit, remaining, until) for owner in owners},
         )
         self.redis.set(shared_state.budget_key(API), state.to_json())
-        return self.purse
+        return self.rate_budget
 
 
 @pytest.fixture
@@ -73,14 +73,14 @@ def finish_all_jobs(connection):
     )
 
 
-def test_nobody_heard_of_a_budget_so_the_usual_one_is_taken(database, token):
+def test_an_unknown_budget_counts_as_the_default_limit(database, token):
     track(database, 40)
-    assert enqueue_due_accounts(database, token.purse, NOW).accounts == 40
+    assert enqueue_due_accounts(database, token.rate_budget, NOW).accounts == 40
 
 
 def test_without_a_token_sixty_requests_an_hour_are_all_there_is(database, anonymous):
     track(database, 100)
-    told = enqueue_due_accounts(database, anonymous.told(limit=60, remaining=60), NOW)
+    told = enqueue_due_accounts(database, anonymous.report(limit=60, remaining=60), NOW)
     assert 0 < told.accounts * 2 <= 20
     assert told.postponed == 100 - told.accounts
 
@@ -88,22 +88,22 @@ def test_without_a_token_sixty_requests_an_hour_are_all_there_is(database, anony
 def test_what_is_queued_is_never_more_than_what_is_left_before_the_reset(database, anonymous):
     """Minute after minute, with no worker there to spend anything."""
     track(database, 100)
-    purse = anonymous.told(limit=60, remaining=43)
+    rate_budget = anonymous.report(limit=60, remaining=43)
     for minute in range(30):
-        enqueue_due_accounts(database, purse, NOW + timedelta(seconds=minute))
+        enqueue_due_accounts(database, rate_budget, NOW + timedelta(seconds=minute))
     assert queued_count(database) * 2 <= 43 - 60 * 0.05
 
 
 def test_a_spent_budget_queues_nothing_until_its_reset(database, token):
     track(database, 10)
-    purse = token.told(remaining=200, resets_in=600)
-    assert enqueue_due_accounts(database, purse, NOW).accounts == 0
-    assert enqueue_due_accounts(database, purse, NOW + timedelta(seconds=601)).accounts == 10
+    rate_budget = token.report(remaining=200, resets_in=600)
+    assert enqueue_due_accounts(database, rate_budget, NOW).accounts == 0
+    assert enqueue_due_accounts(database, rate_budget, NOW + timedelta(seconds=601)).accounts == 10
 
 
-def test_while_github_tells_us_to_wait_nothing_is_queued(database, token):
+def test_nothing_is_queued_during_a_pause_of_github(database, token):
     track(database, 10)
-    told = enqueue_due_accounts(database, token.told(paused=60), NOW)
+    told = enqueue_due_accounts(database, token.report(paused=60), NOW)
     assert told.accounts == 0
     assert told.paused_until == NOW + timedelta(seconds=60)
 
@@ -111,18 +111,18 @@ def test_while_github_tells_us_to_wait_nothing_is_queued(database, token):
 def test_the_most_wanted_are_queued_first(database, anonymous):
     track(database, 30)
     track(database, 5, priority=2)
-    enqueue_due_accounts(database, anonymous.told(limit=60, remaining=60), NOW)
+    enqueue_due_accounts(database, anonymous.report(limit=60, remaining=60), NOW)
     wanted = database.scalar(text("SELECT count(*) FROM tracked_account WHERE priority = 2 AND queued_at IS NOT NULL"))
     assert wanted == 5
 
 
 def test_an_account_that_costs_more_than_a_whole_hour_goes_alone(database, anonymous):
     track(database, 1, repositories=9_000, priority=7)
-    assert enqueue_due_accounts(database, anonymous.told(limit=60, remaining=60), NOW).accounts == 1
+    assert enqueue_due_accounts(database, anonymous.report(limit=60, remaining=60), NOW).accounts == 1
     finish_all_jobs(database)
     track(database, 2, repositories=9_000, priority=1)
-    assert enqueue_due_accounts(database, anonymous.told(limit=60, remaining=40), NOW).accounts == 0
-    assert enqueue_due_accounts(database, anonymous.told(limit=60, remaining=60), NOW).accounts == 1
+    assert enqueue_due_accounts(database, anonymous.report(limit=60, remaining=40), NOW).accounts == 0
+    assert enqueue_due_accounts(database, anonymous.report(limit=60, remaining=60), NOW).accounts == 1
 
 
 def test_after_a_jump_of_the_clock_everything_is_due_and_comes_minute_by_minute(database, anonymous):
@@ -130,7 +130,7 @@ def test_after_a_jump_of_the_clock_everything_is_due_and_comes_minute_by_minute(
     track(database, 60)
     minutes, left = 0, 60
     while database.scalar(text("SELECT count(*) FROM tracked_account WHERE due_at <= :now"), {"now": NOW}):
-        spent = enqueue_due_accounts(database, anonymous.told(limit=60, remaining=left), NOW).accounts * 2
+        spent = enqueue_due_accounts(database, anonymous.report(limit=60, remaining=left), NOW).accounts * 2
         assert spent <= 20
         left, minutes = (left - spent, minutes + 1) if spent else (60, minutes + 60)
         finish_all_jobs(database)
@@ -145,10 +145,10 @@ def test_after_ten_minutes_without_github_the_accounts_come_back_without_a_storm
     database.execute(text("UPDATE tracked_account SET failures = 1"))
     for account_id in ids:
         due_accounts.record_failure(database, account_id, NOW + timedelta(minutes=5), timedelta(hours=6), None, chance)
-    assert enqueue_due_accounts(database, token.told(), down_until).accounts == 0
+    assert enqueue_due_accounts(database, token.report(), down_until).accounts == 0
     taken = []
     for minute in range(1, 30):
-        taken.append(enqueue_due_accounts(database, token.told(), down_until + timedelta(minutes=minute)).accounts)
+        taken.append(enqueue_due_accounts(database, token.report(), down_until + timedelta(minutes=minute)).accounts)
         finish_all_jobs(database)
     assert sum(taken) == 100
     assert max(taken) * 12_500 / 2_500 <= 5000 * 0.05
@@ -156,7 +156,7 @@ def test_after_ten_minutes_without_github_the_accounts_come_back_without_a_storm
 
 def test_all_that_is_queued_at_once_is_one_ingestion(database, token):
     track(database, jobs.BATCH_SIZE + 1)
-    enqueue_due_accounts(database, token.told(), NOW)
+    enqueue_due_accounts(database, token.report(), NOW)
     assert database.execute(text("SELECT accounts FROM ingestion")).scalars().all() == [jobs.BATCH_SIZE + 1]
     assert database.scalar(text("SELECT count(*) FROM ingestion_job")) == 2
 
@@ -165,25 +165,25 @@ def test_each_owner_pays_for_its_own_accounts(database, redis):
     """One owner's hour is spent, the other's is not: only accounts of the other are queued."""
     held = StoredBudget(redis, "first-token", "second-token")
     track(database, 40)
-    purse = held.told()
+    rate_budget = held.report()
     spent, free = (credential.fingerprint for credential in held.pool.credentials)
     state = RateBudgetState.from_json(redis.get(shared_state.budget_key(API)))
     state.buckets[f"{spent} graphql"].remaining = 0
     redis.set(shared_state.budget_key(API), state.to_json())
-    enqueue_due_accounts(database, purse, NOW)
-    pays = purse.payer()
+    enqueue_due_accounts(database, rate_budget, NOW)
+    payer_of = rate_budget.payer()
     logins = database.scalars(
         text("SELECT login FROM account JOIN tracked_account ON account_id = id WHERE queued_at IS NOT NULL")
     ).all()
     assert logins
-    assert {pays(login, None) for login in logins} == {free}
+    assert {payer_of(login, None) for login in logins} == {free}
 
 
 def test_accounts_of_a_spent_budget_do_not_stand_in_the_way_of_others(database, redis, monkeypatch):
     """Only so many are read at once, and the first of them cannot be paid for."""
     monkeypatch.setattr(enqueue, "MAX_DUE_ACCOUNTS", 5)
     held = StoredBudget(redis, "first-token", "second-token")
-    purse = held.told()
+    rate_budget = held.report()
     spent, free = (credential.fingerprint for credential in held.pool.credentials)
     state = RateBudgetState.from_json(redis.get(shared_state.budget_key(API)))
     state.buckets[f"{spent} graphql"].remaining = 0
@@ -193,10 +193,10 @@ def test_accounts_of_a_spent_budget_do_not_stand_in_the_way_of_others(database, 
         database.execute(
             text("UPDATE account SET token_fingerprint = :token WHERE token_fingerprint IS NULL"), {"token": token}
         )
-    assert enqueue_due_accounts(database, purse, NOW).accounts == 5
+    assert enqueue_due_accounts(database, rate_budget, NOW).accounts == 5
 
 
-def test_redis_away_is_no_reason_to_stop(database):
+def test_accounts_are_queued_without_redis(database):
     class Away:
         def get(self, key):
             from redis.exceptions import ConnectionError as Gone

@@ -1,4 +1,4 @@
-"""The leader spreads the budget over what is tracked, and each look finds its own interval at that price."""
+"""The scheduler computes a refresh plan; each refresh then computes its next interval from the shadow price."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from sqlalchemy import text
 from core.queries import tracking
 from ingest.github.http.credentials import CredentialPool
 from ingest.planning import due_accounts
-from ingest.planning import refresh_plan as planning_refresh_plan
+from ingest.planning import refresh_plan as planner
 from ingest.planning.backoff import JITTER
 from ingest.planning.change_rate import ChangeObservation
 from ingest.planning.rate_budget import RateBudget
@@ -21,12 +21,12 @@ HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
 
 
 @pytest.fixture
-def purse():
+def rate_budget():
     return RateBudget(CredentialPool.from_secrets(["one-token"]), None, "https://github.test")
 
 
 @pytest.fixture
-def nobody():
+def anonymous_budget():
     return RateBudget(CredentialPool.from_secrets([]), None, "https://github.test")
 
 
@@ -75,10 +75,10 @@ def record_refresh(engine, login, now, *, days=1.0, changes=10, at_least=False, 
     return tracked_row(engine, login)
 
 
-def test_what_changes_fast_is_looked_at_more_often_for_the_same_price(engine, purse):
+def test_fast_changing_accounts_are_refreshed_more_often_for_the_same_cost(engine, rate_budget):
     track(engine, "fast", change_rate=500.0)
     track(engine, *(f"quiet-{number}" for number in range(9)), change_rate=0.05)
-    assert planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
+    assert planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW)
     plan = latest_plan(engine)
     assert plan.planned_per_hour <= plan.default_cadence_per_hour * 1.000001
     fast = record_refresh(engine, "fast", NOW, changes=500)
@@ -86,10 +86,10 @@ def test_what_changes_fast_is_looked_at_more_often_for_the_same_price(engine, pu
     assert HOUR <= fast.planned_cadence < SIX_HOURS < quiet.planned_cadence <= WEEK
 
 
-def test_the_default_holds_until_enough_was_seen(engine, purse):
+def test_the_default_holds_until_enough_was_seen(engine, rate_budget):
     track(engine, "known")
     track(engine, "new", change_rate=None, change_rate_samples=0)
-    planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
+    planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW)
     assert latest_plan(engine).without_estimate == 1
     for looks in range(1, 4):
         held = record_refresh(engine, "new", NOW, changes=1000)
@@ -101,32 +101,32 @@ def test_the_default_holds_until_enough_was_seen(engine, purse):
     )
 
 
-def test_the_first_look_teaches_nothing_of_change(engine, purse):
+def test_the_first_refresh_is_no_sample_of_the_change_rate(engine, rate_budget):
     track(engine, "new", change_rate=None, change_rate_samples=0)
     held = record_refresh(engine, "new", NOW, days=None, changes=30, stars=1000)
     assert held.change_rate_samples == 0
     assert (held.stars, held.repositories) == (1000, 30)
 
 
-def test_a_pin_is_kept_whatever_the_plan_says(engine, purse):
+def test_a_pin_is_kept_whatever_the_plan_says(engine, rate_budget):
     track(engine, "pinned", cadence=timedelta(hours=2), change_rate=0.001)
-    planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
+    planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW)
     assert latest_plan(engine).pinned == 1
     held = record_refresh(engine, "pinned", NOW)
     assert abs((held.due_at - NOW) / timedelta(hours=2) - 1) <= JITTER
 
 
-def test_a_default_below_the_floor_is_honoured(engine, purse):
+def test_a_default_below_the_floor_is_honoured(engine, rate_budget):
     """`REFRESH_EVERY=2m` means two minutes: a demonstration stays lively for days."""
     track(engine, "octocat", "hubot", change_rate=50.0)
-    planning_refresh_plan.update_refresh_plan(engine, purse, timedelta(minutes=2), NOW)
+    planner.update_refresh_plan(engine, rate_budget, timedelta(minutes=2), NOW)
     assert record_refresh(engine, "octocat", NOW, changes=2).planned_cadence == timedelta(minutes=2)
 
 
-def test_a_short_budget_stretches_all_and_says_so(engine, nobody):
+def test_a_short_budget_stretches_all_and_says_so(engine, anonymous_budget):
     track(engine, *(f"account-{number}" for number in range(600)))
     track(engine, "wanted", priority=4)
-    planning_refresh_plan.update_refresh_plan(engine, nobody, SIX_HOURS, NOW)
+    planner.update_refresh_plan(engine, anonymous_budget, SIX_HOURS, NOW)
     plan = latest_plan(engine)
     assert plan.slowdown > 4
     assert plan.planned_per_hour <= plan.usable_per_hour < 60
@@ -135,23 +135,23 @@ def test_a_short_budget_stretches_all_and_says_so(engine, nobody):
     assert record_refresh(engine, "wanted", NOW, changes=1).planned_cadence < usual / 2
 
 
-def test_a_plan_is_made_again_after_a_day_or_when_what_matters_changed(engine, purse, nobody):
+def test_a_plan_is_made_again_after_a_day_or_when_what_matters_changed(engine, rate_budget, anonymous_budget):
     track(engine, "octocat")
-    assert planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
-    assert not planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW + timedelta(hours=23))
-    assert planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW + timedelta(hours=25))
-    assert planning_refresh_plan.update_refresh_plan(engine, purse, timedelta(hours=12), NOW + timedelta(hours=26))
-    assert planning_refresh_plan.update_refresh_plan(engine, nobody, timedelta(hours=12), NOW + timedelta(hours=27))
+    assert planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW)
+    assert not planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW + timedelta(hours=23))
+    assert planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW + timedelta(hours=25))
+    assert planner.update_refresh_plan(engine, rate_budget, timedelta(hours=12), NOW + timedelta(hours=26))
+    assert planner.update_refresh_plan(engine, anonymous_budget, timedelta(hours=12), NOW + timedelta(hours=27))
     track(engine, *(f"account-{number}" for number in range(7)))
-    assert planning_refresh_plan.update_refresh_plan(engine, nobody, timedelta(hours=12), NOW + timedelta(hours=28))
+    assert planner.update_refresh_plan(engine, anonymous_budget, timedelta(hours=12), NOW + timedelta(hours=28))
     # A plan from the future was made by a wrong clock.
-    assert planning_refresh_plan.update_refresh_plan(engine, nobody, timedelta(hours=12), NOW)
+    assert planner.update_refresh_plan(engine, anonymous_budget, timedelta(hours=12), NOW)
 
 
-def test_what_has_to_come_sooner_is_brought_forward_and_spread(engine, purse):
+def test_what_has_to_come_sooner_is_brought_forward_and_spread(engine, rate_budget):
     logins = [f"account-{number}" for number in range(50)]
     track(engine, *logins, change_rate=100.0, planned_cadence=WEEK, due_at=NOW + timedelta(days=6))
-    planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
+    planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW)
     dues = {tracked_row(engine, login).due_at for login in logins}
     assert len(dues) == 50
     assert NOW <= min(dues) < max(dues) <= NOW + SIX_HOURS * 1.01
@@ -161,7 +161,7 @@ def test_what_a_wrong_clock_put_years_ahead_comes_back(engine):
     track(engine, "lost", due_at=NOW + timedelta(days=900), planned_cadence=WEEK)
     track(engine, "fine", due_at=NOW + timedelta(days=8), planned_cadence=WEEK)
     with engine.begin() as connection:
-        assert planning_refresh_plan.reset_implausible_due_dates(connection, SIX_HOURS, NOW) == 1
+        assert planner.reset_implausible_due_dates(connection, SIX_HOURS, NOW) == 1
     assert NOW <= tracked_row(engine, "lost").due_at <= NOW + WEEK
     assert tracked_row(engine, "fine").due_at == NOW + timedelta(days=8)
 
@@ -171,7 +171,7 @@ def test_rows_are_read_as_they_are(engine):
     track(engine, "two", stars=None, repositories=None, change_rate=None, planned_cadence=timedelta(hours=36))
     track(engine, "asleep", paused=True)
     with engine.begin() as connection:
-        rows = planning_refresh_plan.read_tracked_accounts(connection)
+        rows = planner.read_tracked_accounts(connection)
     first, second = (list(rows["id"]).index(tracked_row(engine, login).account_id) for login in ("one", "two"))
     told = {name: (column[first].item(), column[second].item()) for name, column in rows.items()}
     assert len(rows["id"]) == 2
@@ -182,20 +182,20 @@ def test_rows_are_read_as_they_are(engine):
 
 
 def test_rows_are_read_in_parts_and_none_is_lost(engine, monkeypatch):
-    monkeypatch.setattr(planning_refresh_plan, "BATCH_ROWS", 3)
+    monkeypatch.setattr(planner, "BATCH_ROWS", 3)
     for count, more in ((0, ()), (3, "abc"), (4, "d")):
         track(engine, *more)
         with engine.begin() as connection:
-            rows = planning_refresh_plan.read_tracked_accounts(connection)
+            rows = planner.read_tracked_accounts(connection)
         assert {len(column) for column in rows.values()} == {count}
         assert len(set(rows["id"].tolist())) == count
 
 
-def test_pages_read_the_plan_that_holds(engine, purse):
+def test_pages_read_the_plan_that_holds(engine, rate_budget):
     track(engine, "octocat")
-    planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
+    planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW)
     track(engine, *"abcdefghi")
-    planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
+    planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW)
     plan = tracking.latest_plan()
     assert plan.accounts == 10
     assert plan.unit == "points"
@@ -204,8 +204,8 @@ def test_pages_read_the_plan_that_holds(engine, purse):
     assert plan.longest_hours == 168
 
 
-def test_nothing_tracked_is_no_plan(engine, purse):
-    assert not planning_refresh_plan.update_refresh_plan(engine, purse, SIX_HOURS, NOW)
+def test_nothing_tracked_is_no_plan(engine, rate_budget):
+    assert not planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW)
 
 
 def test_the_ceiling_gives_way_to_a_longer_default():

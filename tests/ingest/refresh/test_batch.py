@@ -1,4 +1,4 @@
-"""A refresh stores exactly what GitHub said, only what differs, and whole accounts or nothing."""
+"""A refresh stores exactly what GitHub reported, only what differs, and whole accounts or nothing."""
 
 import threading
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Comparing is exact: nothing is planned for what is the same, and everything else is planned once."""
+"""The diff contains nothing that is the same and every difference once."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Growth is the value now less what was seen then; where nobody looked, nobody knows."""
+"""Growth is the value now minus the value then; without a capture then it is null."""
 
 from datetime import UTC, date, datetime, timedelta
 

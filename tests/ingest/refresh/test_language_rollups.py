@@ -1,4 +1,4 @@
-"""Languages are summed up by day, and summing up again changes nothing."""
+"""The language rollup per day; updating it again changes nothing."""
 
 import csv
 from datetime import UTC, date, datetime

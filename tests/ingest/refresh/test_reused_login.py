@@ -1,4 +1,4 @@
-"""A tracked account stays itself when its login goes to somebody else."""
+"""A tracked account stays the same when its login is reused by another account."""
 
 from datetime import UTC, datetime, timedelta
 
