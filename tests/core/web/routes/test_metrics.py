@@ -133,9 +133,6 @@ def test_programs_that_ask_for_openmetrics_get_it():
     assert answer.text.endswith("# EOF\n")
 
 
-# Requests -----------------------------------------------------------------------------------------------------------
-
-
 def http_metrics_client() -> TestClient:
     async def hello(_request: object) -> PlainTextResponse:
         return PlainTextResponse("hello")
@@ -199,9 +196,6 @@ def test_whatever_is_asked_for_there_are_only_so_many_series():
         web.get(f"/api/x{number}")
     body = metrics_client(Metrics({})).get("/metrics").text
     assert not re.search(r"x\d+|M\d+|ada", body)
-
-
-# Counters -----------------------------------------------------------------------------------------------------------
 
 
 def test_runs_of_pages_are_counted_and_timed():
