@@ -82,7 +82,7 @@ def test_a_cell_shows_its_sql(read):
     page = read().open("/repositories?owner=hubot", "Repositories")
     page.get_by_role("button", name="SQL").first.click()
     code = page.get_by_test_id("stPopoverBody").get_by_test_id("stCode")
-    expect(code).to_contain_text("FROM held")
+    expect(code).to_contain_text("FROM stored")
     expect(code).to_contain_text("'hubot'")
 
 
