@@ -52,7 +52,7 @@ def wait_for(condition):
 
 def leader_role(log):
     told = log.read_text()
-    return "leads" if "scheduler leads" in told else "stands by" if "stands by" in told else ""
+    return "leads" if "scheduler became leader" in told else "standby" if "scheduler on standby" in told else ""
 
 
 def test_two_schedulers_and_eight_hands_do_each_thing_once(start, pretend, committing_database):
@@ -60,7 +60,7 @@ def test_two_schedulers_and_eight_hands_do_each_thing_once(start, pretend, commi
     pretend.latency_ms = 150  # so that what could be done twice would be done at the same time
     workers = [start(WORKER_COMMAND), start(WORKER_COMMAND)]
     # All hands wait when the work comes.
-    wait_for(lambda: all("worker ready" in log.read_text() for log in workers))
+    wait_for(lambda: all("worker started" in log.read_text() for log in workers))
     with committing_database.begin() as connection:
         connection.execute(
             text("INSERT INTO account (login) SELECT * FROM unnest(CAST(:logins AS text[]))"), {"logins": logins}
@@ -76,7 +76,7 @@ def test_two_schedulers_and_eight_hands_do_each_thing_once(start, pretend, commi
     assert scalar(committing_database, "SELECT count(*) FROM capture") == len(logins)
     assert scalar(committing_database, "SELECT count(*) FROM ingest_item") == len(logins)
     assert scalar(committing_database, "SELECT count(*) FROM ingest_run WHERE state = 'done'") == len(logins)
-    wait_for(lambda: sorted(leader_role(log) for log in schedulers) == ["leads", "stands by"])
+    wait_for(lambda: sorted(leader_role(log) for log in schedulers) == ["leads", "standby"])
     at_once = scalar(committing_database, "SELECT max(others) FROM (SELECT count(*) AS others FROM ingest_run AS run"
                   " JOIN ingest_run AS other ON other.started_at <= run.started_at"
                   "  AND other.finished_at > run.started_at GROUP BY run.id) AS counted")  # fmt: skip

@@ -303,7 +303,7 @@ def test_a_worker_outlives_postgres_and_redis_and_its_log_stays_calm(
             to_postgres.reconnect()
             to_valkey.reconnect()
             pretend.latency_ms = 0
-            wait_for(lambda: worker.told().count("worker ready") == 2)
+            wait_for(lambda: worker.told().count("worker started") == 2)
             with committing_database.begin() as connection:  # a minute later
                 connection.execute(text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"))
                 connection.execute(text("UPDATE procrastinate_jobs SET scheduled_at = NULL"))
@@ -340,7 +340,7 @@ def test_a_standby_takes_over_after_the_leaders_death(start, committing_database
     wait_for(lambda: leader_pid(committing_database))
     dead = leader_pid(committing_database)
     second = start("scheduler")
-    wait_for(lambda: "stands by" in second.told())
+    wait_for(lambda: "scheduler on standby" in second.told())
     first.kill()
     wait_for(lambda: leader_pid(committing_database) not in (None, dead))
 
