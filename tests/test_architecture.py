@@ -1,6 +1,7 @@
 """The rules of the house, read from the source: who imports whom, and that no value gets into SQL as text."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
@@ -134,3 +135,127 @@ def test_long_files_and_functions_are_reported(record_property):
     record_property("long functions", {name: n for name, n in functions.items() if n > WARN_FUNCTION_LINES})
     assert not [name for name, n in files.items() if n > MAX_FILE_LINES]
     assert not [name for name, n in functions.items() if n > MAX_FUNCTION_LINES]
+
+
+def project_imports(path: Path, *, at_import: bool = False) -> set[str]:
+    """Modules of ours that a module imports; with *at_import* only those that it needs while it is loaded."""
+    modules = {module_name(one) for one in MODULES}
+    found: set[str] = set()
+    nodes = loaded_first(parse_module(path)) if at_import else ast.walk(parse_module(path))
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                found.add(full if full in modules else node.module)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found & modules
+
+
+def loaded_first(module: ast.Module) -> Iterator[ast.AST]:
+    """Statements that run when a module is imported: not those in functions or below `if TYPE_CHECKING`."""
+    for node in module.body:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield from ast.walk(node)
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def within(module: str, *packages: str) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+# Package → what it may not import of ours.
+FORBIDDEN_LAYERS = {
+    "core.charts": ("core.queries", "core.web", "core.auth", "core.db"),
+    "core.queries": ("core.web", "core.auth", "core.launcher"),
+    "core.db": ("core.launcher", "core.queries", "core.web", "core.auth", "core.queue"),
+    "core.auth": ("core.launcher", "core.web"),
+    "core.geo": ("core.db", "core.queries", "core.web"),
+}
+# All that the GitHub client knows of ours.
+CLIENT_MAY_IMPORT = (
+    "ingest.github",
+    "core.errors",
+    "core.settings",
+    "core.budget",
+    "core.circuit_breaker",
+    "core.wording",
+)
+
+
+@pytest.mark.parametrize("package", FORBIDDEN_LAYERS)
+def test_inner_layers_do_not_know_outer_ones(package):
+    wrong = [
+        f"{relative_path(path)}: {imported_module}"
+        for path in MODULES
+        if within(module_name(path), package)
+        for imported_module in project_imports(path)
+        if within(imported_module, *FORBIDDEN_LAYERS[package])
+    ]
+    assert wrong == []
+
+
+def test_the_github_client_knows_next_to_nothing_of_ours():
+    wrong = [
+        f"{relative_path(path)}: {imported_module}"
+        for path in MODULES
+        if within(module_name(path), "ingest.github")
+        for imported_module in project_imports(path)
+        if not within(imported_module, *CLIENT_MAY_IMPORT)
+    ]
+    assert wrong == []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graph = {module_name(path): project_imports(path, at_import=True) for path in MODULES}
+    finished: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " → ".join([*path[path.index(module) :], module])
+        if module not in finished:
+            for other in graph.get(module, ()):
+                if other != module:
+                    visit(other, (*path, module))
+            finished.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+# Words that the glossary replaces, and where they mean something else.
+RETIRED_WORDS = {
+    "purse": "rate budget",
+    "crew": "worker pool",
+    "wish": "tracking request",
+    "wishes": "tracking requests",
+    "told": "reported, response, notified",
+    "looked": "refreshed, checked",
+    "looks": "refreshes, checks",
+    "rhythm": "cadence",
+    "pace": "cadence",
+    "anew": "again",
+    "patience": "timeout",
+    "noticed": "detected, recent alert",
+    "readings": "enrichment, facts",
+}
+EXCEPTIONS = {
+    # The scene's CSV is an interface: its columns keep their names.
+    "core/charts/scene/deck.py": {"looked"},
+    "core/web/api/routers/scene.py": {"looked"},
+}
+
+
+def words_of(path: Path) -> set[str]:
+    """All words of a file: parts of its identifiers, and the words of its texts and comments."""
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", path.read_text(encoding="utf-8"))}
+
+
+@pytest.mark.parametrize("path", [*MODULES, ROOT / "app.py"], ids=relative_path)
+def test_the_glossarys_words_are_used(path):
+    retired = words_of(path) & set(RETIRED_WORDS) - EXCEPTIONS.get(relative_path(path), set())
+    assert {word: RETIRED_WORDS[word] for word in sorted(retired)} == {}

@@ -27,7 +27,7 @@ def check_display_name(name: str | None) -> str | None:
 
 
 def check_email(email: str | None) -> str | None:
-    """Return the address, NFC-normalised; None if empty. Raises BadInput unless it looks like one."""
+    """Return the e-mail address, NFC-normalised; None if empty. Raises BadInput unless it has the form of one."""
     if not email:
         return None
     normalized = _checked_text(email, "An e-mail address", MAX_EMAIL_LENGTH)

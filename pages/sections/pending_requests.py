@@ -29,14 +29,14 @@ def show(_admin: Identity) -> None:
     found = tracking.pending_requests()
     if found.empty:
         return
-    with st.container(border=True, key="wishes"):
+    with st.container(border=True, key="requests"):
         st.markdown(f"**{quantity(len(found), 'tracking request')}**")
         event = show_table(
             found,
             COLUMNS,
             max_height=250,
             alt="Pending tracking requests",
-            key="wishes-table",
+            key="requests-table",
             on_select="rerun",
             selection_mode="multi-row",
         )

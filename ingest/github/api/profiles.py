@@ -32,7 +32,7 @@ class Profile:
 
 
 class Profiles:
-    """Looks up profiles. Thread-safe. Somebody is waiting, so it may spend the reserve of the rate budget."""
+    """Fetches profiles of logins. Thread-safe. A person is waiting, so it may spend the reserve of the rate budget."""
 
     def __init__(self, rest: Rest, graphql: GraphQL, pool: CredentialPool, *, use_graphql: bool) -> None:
         self._rest = rest

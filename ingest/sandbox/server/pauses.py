@@ -49,7 +49,7 @@ class Pause:
 
     @property
     def ignored(self) -> int:
-        """Count requests that came after the client was told to wait."""
+        """Count requests that came after the first refusal was sent."""
         if self.first_sent_at is None:
             return 0
         return sum(at > self.first_sent_at + DELIVERY_SECONDS for at in self.arrivals)

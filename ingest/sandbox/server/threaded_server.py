@@ -27,15 +27,15 @@ class ThreadedServer(uvicorn.Server):
             raise TimeoutError("the sandbox did not start")
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._told.set)
+        self._loop.call_soon_threadsafe(self._stop_requested.set)
         self._thread.join(TIMEOUT_SECONDS)
         self._listener.close()
 
     async def main_loop(self) -> None:
-        self._loop, self._told = asyncio.get_running_loop(), asyncio.Event()
+        self._loop, self._stop_requested = asyncio.get_running_loop(), asyncio.Event()
         await self.on_tick(0)
         self._ready.set()
-        await self._told.wait()
+        await self._stop_requested.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
         for server in self.servers:
