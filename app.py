@@ -146,7 +146,7 @@ def prepare_environment() -> None:
     """Set the options that uvicorn and Streamlit read from environment variables only."""
     # Otherwise uvicorn trusts X-Forwarded-* from any local process; the ClientAddress middleware decides instead.
     os.environ["FORWARDED_ALLOW_IPS"] = ""
-    # Streamlit signs its own cookie (against cross-site uploads) with it: the same in all replicas, derived from our key.
+    # Streamlit signs its own cookie (against cross-site uploads) with it: derived from our key, equal in all replicas.
     digest = hmac.digest(secret_key(), b"streamlit cookies", "sha256")
     os.environ["STREAMLIT_SERVER_COOKIE_SECRET"] = digest.hex()
 

@@ -23,7 +23,8 @@ def load_cost_inputs(
                    count(languages_checked_at) AS languages_known, change_rate,
                    extract(epoch FROM :now - checked_at)::float / 86400 AS days,
                    extract(epoch FROM greatest(:now - checked_at, :least))::float / 86400 AS stretch,
-                   count(languages_checked_at) FILTER (WHERE pushed_at > checked_at - greatest(:now - checked_at, :least))
+                   count(languages_checked_at)
+                       FILTER (WHERE pushed_at > checked_at - greatest(:now - checked_at, :least))
                        AS pushed
               FROM account
               LEFT JOIN repository ON account_id = account.id AND repository.gone_at IS NULL

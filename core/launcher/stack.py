@@ -45,7 +45,7 @@ class Stack:
     received_signals: list[int] = field(default_factory=list)
 
     def run(self) -> None:
-        """Start everything, print the URL and keep it running until a signal. Raises AlmanacError when it cannot start."""
+        """Start everything, print the URL and run until a signal. Raises AlmanacError if it cannot start."""
         self.settings = self.settings.model_copy(update={"port": free_port(self.settings.host, self.settings.port)})
         self.url = self.settings.address
         with raise_on_stop_signals(self.received_signals):

@@ -1,4 +1,4 @@
-"""Deferring jobs to the queue (procrastinate). This module knows names and arguments; workers register the functions."""
+"""Defer jobs to the queue (procrastinate). This module has names and arguments; workers register the functions."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -130,7 +130,7 @@ def _defer_batch(connection: Connection, batch: Sequence[int], origin: JobOrigin
 
 
 def defer_once(connection: Connection, task: str, *, lock: str, priority: int, **arguments: Any) -> int | None:
-    """Queue a job in *connection*'s transaction; return its id, or None while another job with this *lock* is queued."""
+    """Queue a job in *connection*'s transaction; return its id, or None while a job with this *lock* is queued."""
     job = _procrastinate_app().configure_task(
         task,
         queue=QUEUE,
@@ -148,7 +148,7 @@ def defer_once(connection: Connection, task: str, *, lock: str, priority: int, *
 
 
 def release_orphaned_accounts(connection: Connection) -> int:
-    """Clear the marks of accounts whose job has ended or was deleted, so that they can be queued again; return how many."""
+    """Clear the marks of accounts whose job ended or was deleted, so that they can be queued again; return how many."""
     return connection.execute(
         text(
             "UPDATE tracked_account SET queued_at = NULL, job_id = NULL"

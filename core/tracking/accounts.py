@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 
 def track(connection: Connection, login: str, added_by: str | None) -> bool:
-    """Track the account with this login; False when it is tracked already. An unknown login gets a row without an id."""
+    """Track the account with this login; False if it is tracked already. An unknown login gets a row without an id."""
     return bool(
         connection.execute(
             text(
@@ -35,7 +35,7 @@ def get_or_create_account_id(connection: Connection, login: str) -> int:
 
 
 def update_tracking(connection: Connection, login: str, changes: Mapping[str, Any], now: datetime) -> bool:
-    """Change how *login* is tracked; False when it is not. *changes* may have every, priority, paused, note; the rest stays.
+    """Change how *login* is tracked; False if it is not. *changes* may have every, priority, paused, note.
 
     A shorter cadence takes effect immediately: the account becomes due no later than one cadence from *now*.
     """

@@ -86,7 +86,7 @@ def decide_requests(
 def update_tracking(
     connection: Connection, admin: Identity, changes: Mapping[str, Mapping[str, Any]], now: datetime, origin: Origin
 ) -> int:
-    """Change how accounts are tracked: login -> the changes for `accounts.update_tracking`; return how many accounts changed."""
+    """Change how accounts are tracked: login -> changes for `accounts.update_tracking`; return how many changed."""
     require_role(admin, "admin")
     updated = [login for login, values in changes.items() if accounts.update_tracking(connection, login, values, now)]
     for login in updated:

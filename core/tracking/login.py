@@ -37,7 +37,7 @@ def parse_login(text: str) -> str:
         raise BadLogin("A login is missing; write it like octocat")
     if not LOGIN_PATTERN.fullmatch(login):
         raise BadLogin(
-            f"{_quote_shortened(given)} is not a GitHub login: those have letters, digits and single hyphens, like octocat"
+            f"{_quote_shortened(given)} is not a GitHub login: letters, digits and single hyphens, like octocat"
         )
     if len(login) > MAX_LENGTH:
         raise BadLogin(f"{_quote_shortened(given)} is not a GitHub login: those have at most {MAX_LENGTH} characters")

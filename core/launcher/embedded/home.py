@@ -33,7 +33,7 @@ class ServerUser:
         return {"user": self.uid, "group": self.gid, "extra_groups": []} if self.is_other_user else {}
 
     def can_enter(self, folder: Path) -> bool:
-        """Return whether this user can enter *folder*. Tried for real, because modes do not show access control lists."""
+        """Return whether this user can enter *folder*. Tries it, because modes do not show access control lists."""
         if not self.is_other_user:
             return True
         enter = ["/bin/sh", "-c", 'cd -- "$1"', "sh", str(folder)]
@@ -53,7 +53,7 @@ class ServerUser:
         return stat.S_ISDIR(found.st_mode) and found.st_uid == self.uid and not found.st_mode & 0o077
 
     def make_private_folder(self, folder: Path) -> None:
-        """Create *folder* with mode 700. Raises ServerUnavailable when it exists and is not a private folder of this user."""
+        """Create *folder* with mode 700. Raises ServerUnavailable if it exists and is not private to this user."""
         try:
             folder.mkdir(mode=0o700)
         except FileExistsError:
@@ -121,7 +121,7 @@ def _short_hash(path: Path) -> str:
 
 
 def _server_user(*clusters: Path) -> ServerUser:
-    """Return this process's user; for root, which Postgres refuses, the cluster's owner, else `postgres` or `nobody`."""
+    """Return this process's user; for root, which Postgres refuses, the cluster's owner, `postgres` or `nobody`."""
     if os.geteuid() != 0:
         return ServerUser(os.geteuid(), os.getegid(), is_other_user=False)
     for cluster in clusters:

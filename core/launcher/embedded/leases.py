@@ -93,7 +93,7 @@ class Servers:
             time.sleep(POLL_SECONDS)
 
     def _unready_servers(self, names: list[str]) -> list[str]:
-        """Return the servers that do not respond yet. Without a supervisor that is all: they may respond a last time."""
+        """Return the servers that do not respond yet: all without a supervisor, since they may be stopping."""
         if not self.is_supervised():
             return names
         return [name for name in names if not (self._folders.running(name).exists() and self._is_responding(name))]
@@ -113,7 +113,7 @@ class Servers:
         return True
 
     def _start_supervisor(self) -> bool:
-        """Start a supervisor unless one runs; of concurrent callers one gets the lock, which the supervisor inherits."""
+        """Start a supervisor unless one runs; one caller gets the lock, and the supervisor inherits it."""
         lock = _try_lock(self._folders.files / "supervisor.lock", fcntl.LOCK_EX)
         if lock is None:
             return False

@@ -51,7 +51,7 @@ def start_server(
 
 
 def die_with_parent(signal_: signal.Signals) -> Callable[[], None] | None:
-    """Return a preexec_fn: the kernel sends *signal_* to the child when this thread ends, even by SIGKILL. Linux only."""
+    """Return a preexec_fn: the kernel sends *signal_* to the child when this thread ends, even by SIGKILL. Linux."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl

@@ -1,7 +1,7 @@
 """Supervisor process of the embedded servers: start leased ones, restart exited ones, stop unused ones.
 
 It is detached from the client that started it and holds `supervisor.lock`, inherited from that client, until it exits.
-Run as `python -m core.launcher.embedded.supervisor LOCK DATA_DIR durable|fast PG_BIN_DIR`. It must stay single-threaded:
+Run as `python -m core.launcher.embedded.supervisor LOCK DATA_DIR durable|fast PG_BIN_DIR`. Must stay single-threaded:
 the kernel stops the servers when the thread that started them ends.
 """
 

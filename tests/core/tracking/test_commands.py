@@ -33,7 +33,8 @@ def approval(monkeypatch):
 def pending_requests(connection):
     return connection.execute(
         text(
-            "SELECT w.id, login, username FROM tracking_request w JOIN person p ON p.id = person_id WHERE approved IS NULL"
+            "SELECT w.id, login, username FROM tracking_request w JOIN person p ON p.id = person_id"
+            " WHERE approved IS NULL"
         )
     ).all()
 

@@ -46,7 +46,8 @@ class Readings:
     def state(self, kind, name):
         subject = "repository_id" if "/" in name else "account_id"
         return self.rows(
-            f"SELECT state, failed_attempts, reason, due_at, captured_at FROM enrichment WHERE kind = :kind AND {subject} = :id",
+            "SELECT state, failed_attempts, reason, due_at, captured_at FROM enrichment"
+            f" WHERE kind = :kind AND {subject} = :id",
             kind=kind, id=self.id_of(name),
         )[0]  # fmt: skip
 

@@ -12,7 +12,8 @@ def stars_by_day(readings, name):
     """Each day's latest reading."""
     return dict(
         readings.rows(
-            "SELECT DISTINCT ON (day) day, stars FROM star_day WHERE repository_id = :id ORDER BY day, captured_at DESC",
+            "SELECT DISTINCT ON (day) day, stars FROM star_day WHERE repository_id = :id"
+            " ORDER BY day, captured_at DESC",
             id=readings.id_of(name),
         )
     )
