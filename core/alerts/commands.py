@@ -126,13 +126,7 @@ def _webhook_name(connection: Connection, webhook_id: int) -> str:
 def _record_audit(
     connection: Connection, who: Identity, action: audit.Action, target: str, origin: Origin, **details: object
 ) -> None:
-<<<<<<< HEAD
     present = {name: value for name, value in details.items() if value is not None}
     audit.record(
         connection, action, actor=who.username, person_id=who.person_id, target=target, origin=origin, **present
-=======
-    reported = {name: value for name, value in details.items() if value is not None}
-    audit.record(
-        connection, action, actor=who.username, person_id=who.person_id, target=target, origin=origin, **reported
->>>>>>> 3189370 (Hold inner layers, import cycles and the glossary's words by tests)
     )

@@ -58,12 +58,9 @@ RULE_KINDS: Mapping[str, RuleKind] = {
     "relicensed": RuleKind("Licence changed", "A repository's licence was changed."),
     "freshness_missed": RuleKind(
         "Freshness missed", "Too few accounts were refreshed on time.", FreshnessMissedSettings, is_state=True
-<<<<<<< HEAD
     ),
     "budget_short": RuleKind(
         "Budget short", "Little of a token's rate limit is left.", BudgetShortSettings, is_state=True
-=======
->>>>>>> 3189370 (Hold inner layers, import cycles and the glossary's words by tests)
     ),
     "ingestion_failing": RuleKind(
         "Ingestion failing", "Runs in a row stored nothing.", IngestionFailingSettings, is_state=True
@@ -80,13 +77,8 @@ def validated_settings(kind: str, given: Mapping[str, object]) -> dict[str, obje
     try:
         return RULE_KINDS[kind].settings.model_validate(dict(given)).model_dump()
     except ValidationError as error:
-<<<<<<< HEAD
         problems = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors())
         raise BadInput(f"These settings are invalid: {problems}") from None
-=======
-        reasons = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise BadInput(f"This rule cannot be used: {reasons}") from None
->>>>>>> 3189370 (Hold inner layers, import cycles and the glossary's words by tests)
 
 
 def add_rule(
@@ -165,15 +157,9 @@ def validated_webhook_url(url: str) -> str:
         parts = urlsplit(given)
         is_usable = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
-<<<<<<< HEAD
         is_usable = False
     if not is_usable or len(given) > MAX_URL_LENGTH or not given.isascii() or not given.isprintable() or " " in given:
         raise BadInput("A webhook URL must look like https://example.com/path")
-=======
-        usable = False
-    if not usable or len(given) > MAX_URL_LENGTH or not given.isascii() or not given.isprintable() or " " in given:
-        raise BadInput("A webhook URL has the form https://example.com/path")
->>>>>>> 3189370 (Hold inner layers, import cycles and the glossary's words by tests)
     if parts.username or parts.password:
         raise BadInput("A webhook URL cannot contain a username or password")
     return given
