@@ -90,7 +90,7 @@ def test_a_dry_run_asks_nothing_and_stores_nothing(almanac, pretend, committing_
     pretend.log.clear()
     code, out, _ = almanac("refresh", *pretend.world.logins(), "--dry-run")
     assert (code, len(pretend.log)) == (0, 0)
-    assert "points" in out
+    assert "about 1 point in 1 request" in out
     assert almanac("runs", "--json")[1] == ""
 
 

@@ -85,7 +85,7 @@ def test_an_expired_access_token_shows_nothing_until_renewed(open_page, database
     database.execute(text("UPDATE session SET access_expires_at = now() + interval '1 minute'"))
     sessions.invalidate_cached([page_session_id(shown)])
     shown.run()
-    assert "No languages were summed up yet" in page_text(shown)
+    assert "No language totals yet" in page_text(shown)
 
 
 def test_a_refresh_token_alone_is_renewed_before_anything_is_shown(visit, reader, browser):
