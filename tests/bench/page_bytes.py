@@ -69,9 +69,6 @@ def seed_rows(url: str) -> None:
     engine.dispose()
 
 
-# A rerun ------------------------------------------------------------------------------------------------------------
-
-
 def measure_rerun_checks() -> list[Measurement]:
     """What every run of a page pays before it begins, beside one question to Redis."""
     reader = people.create("bench", actor="bench")
@@ -99,9 +96,6 @@ def median_milliseconds(floor: Callable[[], object], ask: Callable[[], object]) 
             one()
             times.append((time.perf_counter() - started) * 1000)
     return median(taken[0]), median(taken[1])
-
-
-# A first visit ------------------------------------------------------------------------------------------------------
 
 
 def measure_transfers(folder: Path, environment: dict[str, str]) -> list[Measurement]:

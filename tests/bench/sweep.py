@@ -83,9 +83,6 @@ def _changed_repository_count(engine: Engine) -> float:
         )
 
 
-# What happens at the sandbox GitHub -----------------------------------------------------------------------------------
-
-
 def lift_limits(sandbox: Sandbox) -> None:
     """Let everything be asked at once, as often as it takes."""
     sandbox.limits.rest_per_minute = sandbox.limits.graphql_per_minute = sandbox.limits.core = 1_000_000
@@ -104,9 +101,6 @@ def push_some_repositories(sandbox: Sandbox, later: timedelta, share: float) -> 
     limits.rest_per_minute, limits.graphql_per_minute, limits.core, limits.graphql = 900, 2000, 5000, BUDGET
     limits.monotonic = world.now
     return sum(max(1, ceil(len(world.owned(one)) / 100)) for one in world.accounts), len(chosen)
-
-
-# The first snapshot, written without going through jobs ---------------------------------------------------------------
 
 
 def store_everything(engine: Engine, github: SandboxProcess) -> None:

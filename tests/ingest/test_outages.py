@@ -54,9 +54,6 @@ def track(engine, logins, due):
         connection.execute(text("UPDATE tracked_account SET due_at = :due"), {"due": due})
 
 
-# Pretended time -------------------------------------------------------------------------------------------------------
-
-
 class SimulatedHours:
     """A leader and a worker in pretended time: `pass_by(10)` lets ten minutes pass and does what falls due in them."""
 
@@ -204,9 +201,6 @@ def rows(engine, sql, **values):
         return [tuple(row) for row in connection.execute(text(sql), values)]
 
 
-# Processes ------------------------------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def environment(pretend, committing_database, redis):
     return os.environ | {
@@ -322,8 +316,6 @@ def test_a_worker_outlives_postgres_and_redis_and_its_log_stays_calm(
     loud = Counter(line[29:70] for line in told.splitlines() if "error" in line[:40])
     assert not loud, told
 
-
-# The leader -----------------------------------------------------------------------------------------------------------
 
 LEADER_PID_SQL = """
     SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database

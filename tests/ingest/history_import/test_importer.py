@@ -302,9 +302,6 @@ def test_parts_imported_in_turn_are_as_good_as_the_whole(
         undo.rollback()
 
 
-# When things break -------------------------------------------------------------------------------------------------
-
-
 def test_after_a_break_the_next_import_completes_it(
     committing_database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

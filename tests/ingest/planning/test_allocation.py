@@ -22,7 +22,7 @@ shares = st.floats(0.001, 5)
 
 
 def budget_share(known, share):
-    """A share of what looking at everything once a day costs."""
+    """Return a share of the cost of refreshing every account once a day."""
     return float(known.cost.sum()) * share
 
 
@@ -44,7 +44,7 @@ def test_the_budget_is_never_exceeded(known, share):
 
 
 @given(accounts, shares)
-def test_bounds_are_kept_wherever_the_budget_pays_for_them(known, share):
+def test_bounds_are_kept_when_the_budget_allows(known, share):
     made = allocate(known, budget_share(known, share), BOUNDS)
     assert (made.intervals[is_unpinned(known)] >= BOUNDS.floor * (1 - 1e-12)).all()
     assert (made.intervals[is_unpinned(known)] <= made.bounds.ceiling * (1 + 1e-12)).all()
@@ -55,13 +55,13 @@ def test_bounds_are_kept_wherever_the_budget_pays_for_them(known, share):
 
 
 @given(accounts, shares)
-def test_pins_are_kept(known, share):
+def test_pinned_intervals_are_kept(known, share):
     made = allocate(known, budget_share(known, share), BOUNDS)
     assert (made.intervals[~is_unpinned(known)] == known.pinned[~is_unpinned(known)]).all()
 
 
 @given(accounts, shares)
-def test_what_is_missed_is_never_more_than_with_one_interval_for_all(known, share):
+def test_no_more_changes_are_missed_than_with_equal_intervals(known, share):
     known = AccountArrays(known.changes_per_day, known.weight, known.cost, np.full(len(known.cost), np.nan))
     budget = budget_share(known, share)
     uniform = max(float(known.cost.sum()) / budget, BOUNDS.floor)
@@ -72,8 +72,8 @@ def test_what_is_missed_is_never_more_than_with_one_interval_for_all(known, shar
 
 
 @given(accounts, shares, st.data())
-def test_no_trade_between_two_accounts_would_miss_less(known, share, data):
-    """At one price a little more for one and as much less for another gains nothing."""
+def test_shifting_budget_between_two_accounts_gains_nothing(known, share, data):
+    """At the shadow price, moving budget from one account to another misses no fewer changes."""
     made = allocate(known, budget_share(known, share), BOUNDS)
     inside = np.flatnonzero(
         is_unpinned(known) & (made.intervals > made.bounds.floor * 1.01) & (made.intervals < made.bounds.ceiling * 0.99)
@@ -109,7 +109,7 @@ def test_more_weight_never_lengthens_the_interval(known, share, factor):
 
 @given(accounts, shares)
 def test_more_budget_never_lengthens_an_interval(known, share):
-    """Unless it was short before: then it first goes to those that waited longer than the ceiling."""
+    """A budget that was short first goes to accounts above the ceiling."""
     less = allocate(known, budget_share(known, share), BOUNDS)
     more = allocate(known, budget_share(known, share) * 1.5, BOUNDS)
     assert more.bounds.ceiling <= less.bounds.ceiling
@@ -119,7 +119,7 @@ def test_more_budget_never_lengthens_an_interval(known, share):
 
 @given(accounts, shares, st.floats(1e-3, 1e3))
 def test_only_proportions_matter(known, share, factor):
-    """Twice all rates, twice all weights, or points that are worth half: the same intervals."""
+    """Scaling all rates, all weights or the point value gives the same intervals."""
     budget = budget_share(known, share)
     before = allocate(known, budget, BOUNDS).intervals
     for other, paid in (
@@ -131,8 +131,8 @@ def test_only_proportions_matter(known, share, factor):
 
 
 @given(accounts, shares)
-def test_an_account_finds_its_own_interval_by_the_price(known, share):
-    """What is planned for all at once is what each look plans for itself."""
+def test_the_shadow_price_alone_gives_each_accounts_interval(known, share):
+    """The plan equals the interval that each refresh computes for itself."""
     made = allocate(known, budget_share(known, share), BOUNDS)
     for index in np.flatnonzero(is_unpinned(known)):
         mine = (float(column[index]) for column in (known.changes_per_day, known.weight, known.cost))
@@ -140,14 +140,14 @@ def test_an_account_finds_its_own_interval_by_the_price(known, share):
         assert found == pytest.approx(float(made.intervals[index]), rel=1e-6)
 
 
-def test_every_interval_is_at_the_floor_when_the_budget_pays_for_it():
+def test_every_interval_is_at_the_floor_when_the_budget_allows():
     known = AccountArrays(np.array([1.0, 50.0]), np.ones(2), np.ones(2), np.full(2, np.nan))
     made = allocate(known, 1000.0, BOUNDS)
     assert (made.intervals == BOUNDS.floor).all()
     assert made.cost_per_day == 48
 
 
-def test_a_short_budget_stretches_and_keeps_the_wanted_ones_fresher():
+def test_a_short_budget_keeps_high_priority_accounts_fresher():
     known = AccountArrays(np.ones(10), np.array([64.0, *[1.0] * 9]), np.ones(10), np.full(10, np.nan))
     made = allocate(known, 0.7, BOUNDS)
     assert made.slowdown == pytest.approx(10 / 7 / 0.7)
@@ -155,7 +155,7 @@ def test_a_short_budget_stretches_and_keeps_the_wanted_ones_fresher():
     assert made.intervals[0] < made.intervals[1]
 
 
-def test_nothing_tracked_is_nothing_planned():
+def test_without_tracked_accounts_nothing_is_planned():
     nothing = np.array([])
     made = allocate(AccountArrays(nothing, nothing, nothing, nothing), 10.0, BOUNDS)
     assert (len(made.intervals), made.cost_per_day, made.slowdown) == (0, 0, 1)
@@ -163,19 +163,19 @@ def test_nothing_tracked_is_nothing_planned():
 
 @settings(max_examples=20)
 @given(st.integers(0, 2**31))
-def test_changes_that_were_simulated_are_held_better_than_with_one_interval_for_all(seed):
-    """Counts that grow at random, looked at for 90 days at the same budget, rates learned from the looks alone."""
+def test_simulated_counts_are_fresher_than_with_equal_intervals(seed):
+    """Simulate random growth for 90 days at the same budget, with rates estimated from refreshes alone."""
     assert error_ratio(seed, spread=1.5) < 1
 
 
 @settings(max_examples=10)
 @given(st.integers(0, 2**31))
-def test_where_all_change_alike_hardly_anything_is_lost(seed):
+def test_equal_change_rates_lose_almost_nothing(seed):
     assert error_ratio(seed, spread=0.0) < 1.25
 
 
 def error_ratio(seed, *, spread):
-    """Mean error of planned intervals by that of one interval of three days, for the same number of looks."""
+    """Return the mean error of planned intervals relative to three-day intervals with as many refreshes."""
     chance = np.random.default_rng(seed)
     rate = chance.lognormal(1, spread, 60) if spread else np.full(60, 3.0)
     truth = np.cumsum(chance.poisson(rate, (120, 60)), axis=0)

@@ -29,7 +29,7 @@ def test_retries_back_off_and_never_come_before_not_before(every, failures, wait
 
 
 def test_accounts_that_failed_together_are_retried_at_different_times():
-    """GitHub was away for everybody at the same moment."""
+    """GitHub was unavailable for all accounts at the same time."""
     rng = random.Random(7)
     dues = {retry_due_at(NOW, timedelta(hours=6), 1, rng=rng) for _ in range(100)}
     assert len(dues) == 100

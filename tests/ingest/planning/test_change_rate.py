@@ -22,7 +22,7 @@ days = st.floats(1 / 1440, 400)
 
 
 def learned_rate(rate, every, looks, *, seed=1, at_least=False):
-    """Look *looks* times, *every* so many days, at something that changes at *rate*."""
+    """Estimate a rate from *refreshes* refreshes, one every *every* days, of an account that changes at *rate*."""
     chance = random.Random(seed)
     held = default_change_rate(0)
     for _ in range(looks):
@@ -39,8 +39,8 @@ def poisson_count(chance, mean):
 
 
 @pytest.mark.parametrize("rate", [0.1, 1, 30, 400])
-def test_stars_a_day_are_found_whatever_the_interval(rate):
-    """It may lean a quarter low where forgetting follows the counts: an interval by an eighth."""
+def test_the_star_rate_is_estimated_at_any_interval(rate):
+    """The estimate may be a quarter low, which shifts an interval by an eighth."""
     for every in (0.25, 1, 7):
         looks = max(60, round(60 / every))
         found = [learned_rate(rate, every, looks, seed=seed).changes_per_day for seed in range(20)]
@@ -48,22 +48,22 @@ def test_stars_a_day_are_found_whatever_the_interval(rate):
 
 
 @pytest.mark.parametrize("every", [0.5, 1.0, 2.0])
-def test_many_changes_between_two_looks_are_not_taken_for_one(every):
-    """It changes 1.5 times a day; most looks see "something differs" and no more."""
+def test_many_changes_between_two_refreshes_do_not_count_as_one(every):
+    """It changes 1.5 times a day; most refreshes only see that something differs."""
     found = [learned_rate(1.5, every, 200, seed=seed, at_least=True).changes_per_day for seed in range(30)]
     naive = (1 - 2.718281828 ** (-1.5 * every)) / every
     assert sum(found) / len(found) == pytest.approx(1.5, rel=0.25)
     assert abs(sum(found) / len(found) - 1.5) < abs(naive - 1.5) or every == 0.5
 
 
-def test_what_stands_still_is_found_to_stand_still():
+def test_an_unchanging_account_gets_a_low_rate():
     held = ChangeRate(100.0)
     for _ in range(60):
         held = held.updated(1.0, 0)
     assert held.changes_per_day < 2
 
 
-def test_a_burst_is_noticed_within_a_few_looks():
+def test_a_burst_is_detected_within_a_few_refreshes():
     held = ChangeRate(1.0, shape=10.0, samples=60)
     for _ in range(3):
         held = held.updated(1.0, 500)
@@ -79,7 +79,7 @@ def test_an_updated_rate_stays_within_bounds(held, elapsed, changes, at_least):
 
 
 @given(change_rates, days, st.integers(0, 10**6), st.integers(1, 1000))
-def test_more_changes_never_make_it_slower(held, elapsed, changes, more):
+def test_more_changes_never_lower_the_rate(held, elapsed, changes, more):
     assert held.updated(elapsed, changes).changes_per_day <= held.updated(elapsed, changes + more).changes_per_day
 
 
@@ -88,26 +88,26 @@ def test_a_refresh_without_changes_never_raises_the_rate(held, elapsed):
     assert held.updated(elapsed, 0).changes_per_day <= max(held.changes_per_day * (1 + 1e-9), MIN_CHANGES_PER_DAY)
 
 
-def test_a_clock_that_went_back_teaches_nothing():
+def test_a_clock_set_back_leaves_the_rate_unchanged():
     held = ChangeRate(3.0, 2.0, 5)
     assert held.updated(-1, 1000) == held
     assert held.updated(0, 1000) == held
 
 
 @given(st.floats(0, 1e6))
-def test_at_least_one_change_is_at_least_one(expected):
+def test_an_expected_count_given_a_change_is_at_least_one(expected):
     assert expected_given_at_least_one(expected) >= max(1, expected) * (1 - 1e-12)
 
 
 @given(st.integers(-100, 100), st.integers(0, 10**7), st.integers(1, 10**6))
-def test_priority_and_stars_make_an_account_weigh_more(priority, stars, more):
+def test_priority_and_stars_raise_an_accounts_weight(priority, stars, more):
     assert importance(priority, stars) <= importance(priority + 1, stars)
     assert importance(priority, stars) < importance(priority, stars + more) or more < stars
     assert importance(priority, -5) > 0
 
 
 @given(rates, st.floats(0.1, 100), st.floats(0.01, 100), st.floats(1e-6, 1e6))
-def test_an_interval_keeps_its_bounds_and_shrinks_with_what_is_missed(changes_per_day, weight, cost, price):
+def test_an_interval_stays_within_bounds_and_shrinks_with_missed_changes(changes_per_day, weight, cost, price):
     bounds = timedelta(hours=1) / timedelta(days=1), 7.0
     found = optimal_interval(changes_per_day, weight, cost, price, *bounds)
     assert bounds[0] <= found <= bounds[1]

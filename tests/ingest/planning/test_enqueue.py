@@ -20,7 +20,7 @@ API = "https://github.test"
 
 
 class StoredBudget:
-    """The rate budget of tokens, as the client stores it in Redis."""
+    """Store the rate budget of tokens in Redis as the client does."""
 
     def __init__(self, redis, *tokens):
         self.redis = redis
@@ -78,15 +78,15 @@ def test_an_unknown_budget_counts_as_the_default_limit(database, token):
     assert enqueue_due_accounts(database, token.rate_budget, NOW).accounts == 40
 
 
-def test_without_a_token_sixty_requests_an_hour_are_all_there_is(database, anonymous):
+def test_without_a_token_the_budget_is_sixty_requests_an_hour(database, anonymous):
     track(database, 100)
     told = enqueue_due_accounts(database, anonymous.report(limit=60, remaining=60), NOW)
     assert 0 < told.accounts * 2 <= 20
     assert told.postponed == 100 - told.accounts
 
 
-def test_what_is_queued_is_never_more_than_what_is_left_before_the_reset(database, anonymous):
-    """Minute after minute, with no worker there to spend anything."""
+def test_queued_work_never_exceeds_the_remaining_budget(database, anonymous):
+    """The scheduler runs every minute while no worker spends anything."""
     track(database, 100)
     rate_budget = anonymous.report(limit=60, remaining=43)
     for minute in range(30):
@@ -94,7 +94,7 @@ def test_what_is_queued_is_never_more_than_what_is_left_before_the_reset(databas
     assert queued_count(database) * 2 <= 43 - 60 * 0.05
 
 
-def test_a_spent_budget_queues_nothing_until_its_reset(database, token):
+def test_an_exhausted_budget_queues_nothing_until_its_reset(database, token):
     track(database, 10)
     rate_budget = token.report(remaining=200, resets_in=600)
     assert enqueue_due_accounts(database, rate_budget, NOW).accounts == 0
@@ -108,7 +108,7 @@ def test_nothing_is_queued_during_a_pause_of_github(database, token):
     assert told.paused_until == NOW + timedelta(seconds=60)
 
 
-def test_the_most_wanted_are_queued_first(database, anonymous):
+def test_the_highest_priorities_are_queued_first(database, anonymous):
     track(database, 30)
     track(database, 5, priority=2)
     enqueue_due_accounts(database, anonymous.report(limit=60, remaining=60), NOW)
@@ -116,7 +116,7 @@ def test_the_most_wanted_are_queued_first(database, anonymous):
     assert wanted == 5
 
 
-def test_an_account_that_costs_more_than_a_whole_hour_goes_alone(database, anonymous):
+def test_an_account_that_costs_more_than_an_hours_budget_is_queued_alone(database, anonymous):
     track(database, 1, repositories=9_000, priority=7)
     assert enqueue_due_accounts(database, anonymous.report(limit=60, remaining=60), NOW).accounts == 1
     finish_all_jobs(database)
@@ -125,8 +125,8 @@ def test_an_account_that_costs_more_than_a_whole_hour_goes_alone(database, anony
     assert enqueue_due_accounts(database, anonymous.report(limit=60, remaining=60), NOW).accounts == 1
 
 
-def test_after_a_jump_of_the_clock_everything_is_due_and_comes_minute_by_minute(database, anonymous):
-    """No storm: each minute takes its share, and all of it has come within the hours that pay for it."""
+def test_after_a_clock_jump_due_accounts_are_spread_over_minutes(database, anonymous):
+    """Each minute queues its share, and all accounts are queued within the hours that the budget allows."""
     track(database, 60)
     minutes, left = 0, 60
     while database.scalar(text("SELECT count(*) FROM tracked_account WHERE due_at <= :now"), {"now": NOW}):
@@ -137,8 +137,8 @@ def test_after_a_jump_of_the_clock_everything_is_due_and_comes_minute_by_minute(
     assert 60 < minutes < 240
 
 
-def test_after_ten_minutes_without_github_the_accounts_come_back_without_a_storm(database, token):
-    """All failed together; each minute then takes its share, and all are back before long."""
+def test_after_a_github_outage_accounts_recover_without_a_burst(database, token):
+    """All accounts failed together; each minute then queues its share until all have recovered."""
     track(database, 100, repositories=12_500)
     chance, down_until = random.Random(5), NOW + timedelta(minutes=10)
     ids = database.scalars(text("SELECT account_id FROM tracked_account")).all()
@@ -154,15 +154,15 @@ def test_after_ten_minutes_without_github_the_accounts_come_back_without_a_storm
     assert max(taken) * 12_500 / 2_500 <= 5000 * 0.05
 
 
-def test_all_that_is_queued_at_once_is_one_ingestion(database, token):
+def test_accounts_queued_together_are_one_ingestion(database, token):
     track(database, jobs.BATCH_SIZE + 1)
     enqueue_due_accounts(database, token.report(), NOW)
     assert database.execute(text("SELECT accounts FROM ingestion")).scalars().all() == [jobs.BATCH_SIZE + 1]
     assert database.scalar(text("SELECT count(*) FROM ingestion_job")) == 2
 
 
-def test_each_owner_pays_for_its_own_accounts(database, redis):
-    """One owner's hour is spent, the other's is not: only accounts of the other are queued."""
+def test_each_owners_accounts_use_that_owners_budget(database, redis):
+    """One owner's budget is exhausted: only accounts of the other are queued."""
     held = StoredBudget(redis, "first-token", "second-token")
     track(database, 40)
     rate_budget = held.report()
@@ -179,8 +179,8 @@ def test_each_owner_pays_for_its_own_accounts(database, redis):
     assert {payer_of(login, None) for login in logins} == {free}
 
 
-def test_accounts_of_a_spent_budget_do_not_stand_in_the_way_of_others(database, redis, monkeypatch):
-    """Only so many are read at once, and the first of them cannot be paid for."""
+def test_accounts_of_an_exhausted_budget_do_not_block_others(database, redis, monkeypatch):
+    """The first accounts of a limited read are not affordable."""
     monkeypatch.setattr(enqueue, "MAX_DUE_ACCOUNTS", 5)
     held = StoredBudget(redis, "first-token", "second-token")
     rate_budget = held.report()

@@ -36,7 +36,7 @@ def engine(committing_database):
 
 
 def track(engine, *logins, **columns):
-    """Track accounts that have been watched for long; *columns* as in the table."""
+    """Track accounts with a long history; *columns* as in the table."""
     known = {
         "change_rate": 1.0,
         "change_rate_shape": 5.0,
@@ -86,7 +86,7 @@ def test_fast_changing_accounts_are_refreshed_more_often_for_the_same_cost(engin
     assert HOUR <= fast.planned_cadence < SIX_HOURS < quiet.planned_cadence <= WEEK
 
 
-def test_the_default_holds_until_enough_was_seen(engine, rate_budget):
+def test_the_default_applies_until_there_are_enough_samples(engine, rate_budget):
     track(engine, "known")
     track(engine, "new", change_rate=None, change_rate_samples=0)
     planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW)
@@ -101,14 +101,14 @@ def test_the_default_holds_until_enough_was_seen(engine, rate_budget):
     )
 
 
-def test_the_first_refresh_is_no_sample_of_the_change_rate(engine, rate_budget):
+def test_the_first_refresh_is_not_a_change_rate_sample(engine, rate_budget):
     track(engine, "new", change_rate=None, change_rate_samples=0)
     held = record_refresh(engine, "new", NOW, days=None, changes=30, stars=1000)
     assert held.change_rate_samples == 0
     assert (held.stars, held.repositories) == (1000, 30)
 
 
-def test_a_pin_is_kept_whatever_the_plan_says(engine, rate_budget):
+def test_a_pinned_interval_overrides_the_plan(engine, rate_budget):
     track(engine, "pinned", cadence=timedelta(hours=2), change_rate=0.001)
     planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW)
     assert latest_plan(engine).pinned == 1
@@ -116,14 +116,14 @@ def test_a_pin_is_kept_whatever_the_plan_says(engine, rate_budget):
     assert abs((held.due_at - NOW) / timedelta(hours=2) - 1) <= JITTER
 
 
-def test_a_default_below_the_floor_is_honoured(engine, rate_budget):
-    """`REFRESH_EVERY=2m` means two minutes: a demonstration stays lively for days."""
+def test_a_default_below_the_floor_is_kept(engine, rate_budget):
+    """`REFRESH_EVERY=2m` means two minutes."""
     track(engine, "octocat", "hubot", change_rate=50.0)
     planner.update_refresh_plan(engine, rate_budget, timedelta(minutes=2), NOW)
     assert record_refresh(engine, "octocat", NOW, changes=2).planned_cadence == timedelta(minutes=2)
 
 
-def test_a_short_budget_stretches_all_and_says_so(engine, anonymous_budget):
+def test_a_short_budget_lengthens_all_intervals_and_reports_it(engine, anonymous_budget):
     track(engine, *(f"account-{number}" for number in range(600)))
     track(engine, "wanted", priority=4)
     planner.update_refresh_plan(engine, anonymous_budget, SIX_HOURS, NOW)
@@ -135,7 +135,7 @@ def test_a_short_budget_stretches_all_and_says_so(engine, anonymous_budget):
     assert record_refresh(engine, "wanted", NOW, changes=1).planned_cadence < usual / 2
 
 
-def test_a_plan_is_made_again_after_a_day_or_when_what_matters_changed(engine, rate_budget, anonymous_budget):
+def test_a_plan_is_recomputed_after_a_day_or_when_inputs_change(engine, rate_budget, anonymous_budget):
     track(engine, "octocat")
     assert planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW)
     assert not planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW + timedelta(hours=23))
@@ -148,7 +148,7 @@ def test_a_plan_is_made_again_after_a_day_or_when_what_matters_changed(engine, r
     assert planner.update_refresh_plan(engine, anonymous_budget, timedelta(hours=12), NOW)
 
 
-def test_what_has_to_come_sooner_is_brought_forward_and_spread(engine, rate_budget):
+def test_accounts_with_shorter_intervals_are_brought_forward_and_spread(engine, rate_budget):
     logins = [f"account-{number}" for number in range(50)]
     track(engine, *logins, change_rate=100.0, planned_cadence=WEEK, due_at=NOW + timedelta(days=6))
     planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW)
@@ -157,7 +157,7 @@ def test_what_has_to_come_sooner_is_brought_forward_and_spread(engine, rate_budg
     assert NOW <= min(dues) < max(dues) <= NOW + SIX_HOURS * 1.01
 
 
-def test_what_a_wrong_clock_put_years_ahead_comes_back(engine):
+def test_due_times_years_ahead_are_corrected(engine):
     track(engine, "lost", due_at=NOW + timedelta(days=900), planned_cadence=WEEK)
     track(engine, "fine", due_at=NOW + timedelta(days=8), planned_cadence=WEEK)
     with engine.begin() as connection:
@@ -166,7 +166,7 @@ def test_what_a_wrong_clock_put_years_ahead_comes_back(engine):
     assert tracked_row(engine, "fine").due_at == NOW + timedelta(days=8)
 
 
-def test_rows_are_read_as_they_are(engine):
+def test_rows_are_loaded_with_their_stored_values(engine):
     track(engine, "one", stars=5_000_000_000, priority=-3, cadence=timedelta(days=1, hours=6))
     track(engine, "two", stars=None, repositories=None, change_rate=None, planned_cadence=timedelta(hours=36))
     track(engine, "asleep", paused=True)
@@ -181,7 +181,7 @@ def test_rows_are_read_as_they_are(engine):
     assert told["pinned"][1] != told["pinned"][1]
 
 
-def test_rows_are_read_in_parts_and_none_is_lost(engine, monkeypatch):
+def test_rows_are_loaded_in_chunks_without_loss(engine, monkeypatch):
     monkeypatch.setattr(planner, "BATCH_ROWS", 3)
     for count, more in ((0, ()), (3, "abc"), (4, "d")):
         track(engine, *more)
@@ -191,7 +191,7 @@ def test_rows_are_read_in_parts_and_none_is_lost(engine, monkeypatch):
         assert len(set(rows["id"].tolist())) == count
 
 
-def test_pages_read_the_plan_that_holds(engine, rate_budget):
+def test_pages_read_the_current_plan(engine, rate_budget):
     track(engine, "octocat")
     planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW)
     track(engine, *"abcdefghi")
@@ -204,9 +204,9 @@ def test_pages_read_the_plan_that_holds(engine, rate_budget):
     assert plan.longest_hours == 168
 
 
-def test_nothing_tracked_is_no_plan(engine, rate_budget):
+def test_without_tracked_accounts_there_is_no_plan(engine, rate_budget):
     assert not planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW)
 
 
-def test_the_ceiling_gives_way_to_a_longer_default():
+def test_a_longer_default_raises_the_ceiling():
     assert PlanInputs(timedelta(days=30), 5000, with_token=True).bounds.ceiling == 30

@@ -19,7 +19,7 @@ budgets = st.builds(
 
 
 @given(due_accounts, st.dictionaries(st.sampled_from("ab"), budgets))
-def test_no_more_is_queued_than_the_budget_pays_for(due, held):
+def test_no_more_is_queued_than_the_budget_allows(due, held):
     chosen = select_affordable(due, held)
     for payer, one in held.items():
         mine = [each.cost for each in chosen if each.payer == payer]
@@ -31,26 +31,26 @@ def test_no_more_is_queued_than_the_budget_pays_for(due, held):
 
 
 @given(due_accounts, budgets)
-def test_a_budget_that_is_whole_and_free_never_queues_nothing(due, held):
+def test_a_full_budget_always_queues_something(due, held):
     mine = [one for one in due if one.payer == "a"]
     whole = AvailableBudget(held.limit, held.limit)
     assert bool(select_affordable(mine, {"a": whole})) is bool(mine)
 
 
-def test_the_most_wanted_come_first_and_the_rest_waits():
+def test_the_highest_priorities_come_first_and_the_rest_waits():
     due = [PricedAccount(number, 2.0, "a") for number in range(100)]
     chosen = select_affordable(due, {"a": AvailableBudget(60, 60)})
     assert [one.account_id for one in chosen] == list(range(len(chosen)))
     assert 0 < len(chosen) < 60 * (1 - INTERACTIVE_RESERVE) / 2
 
 
-def test_arrears_are_spread_over_minutes():
-    """After an outage everybody is due: no minute takes more than its share of the hour."""
+def test_a_backlog_is_spread_over_minutes():
+    """After an outage all accounts are due: no minute queues more than its share of the hour."""
     due = [PricedAccount(number, 0.04, "a") for number in range(100_000)]
     assert len(select_affordable(due, {"a": AvailableBudget(5000, 5000)})) == 250 / 0.04
 
 
-def test_the_reserve_is_for_people():
+def test_the_reserve_is_kept_for_user_requests():
     assert select_affordable([PricedAccount(1, 1.0, "a")], {"a": AvailableBudget(5000, 250)}) == []
 
 

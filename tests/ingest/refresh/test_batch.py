@@ -1,4 +1,4 @@
-"""A refresh stores exactly what GitHub reported, only what differs, and whole accounts or nothing."""
+"""A refresh stores exactly what GitHub reported, only differences, and each account atomically."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ def parse_time(given):
 
 
 def assert_exact(held, truth, *, extras=False):
-    """Hold every field of *held* against what the server knows."""
+    """Compare every field of *stored* with the ground truth."""
     for name in ("id", "login", "kind", "name", "followers", "following", "public_repositories"):
         if name == "following" and truth["account"]["kind"] == "organization":
             continue  # an organization follows nobody; REST says 0, GraphQL does not say
@@ -39,7 +39,7 @@ def assert_exact(held, truth, *, extras=False):
 
 @pytest.fixture
 def still(ingestor):
-    """A world whose clock stands still, so that truth and answer are of one moment."""
+    """Freeze the clock so that ground truth and response have the same time."""
     ingestor.world.freeze()
     return ingestor
 
@@ -70,7 +70,7 @@ def test_totals_are_the_sums_over_what_an_account_owns(still):
     assert account["repositories"] == len(theirs)
 
 
-def test_every_look_is_a_capture_whether_anything_moved_or_not(still):
+def test_every_refresh_is_a_capture_even_without_changes(still):
     login = still.login_with_most_repositories("user")
     still.refresh(login)
     still.world.advance(seconds=1)
@@ -78,7 +78,7 @@ def test_every_look_is_a_capture_whether_anything_moved_or_not(still):
     assert still.count("capture") == 2
 
 
-def test_the_same_answer_twice_changes_no_row(still):
+def test_an_identical_response_changes_no_row(still):
     login = still.login_with_most_repositories()
     still.refresh(login)
     before = {table: still.count(table) for table in SNAPSHOTS}
@@ -89,7 +89,7 @@ def test_the_same_answer_twice_changes_no_row(still):
     assert still.rows("SELECT id, xmin::text FROM repository ORDER BY id") == versions
 
 
-def test_only_the_repository_that_moved_gets_a_snapshot(still):
+def test_only_the_changed_repository_gets_a_snapshot(still):
     login = still.login_with_most_repositories()
     still.refresh(login)
     before = still.count("repository_snapshot")
@@ -104,7 +104,7 @@ def test_only_the_repository_that_moved_gets_a_snapshot(still):
     assert 1 <= moved < 20
 
 
-def test_the_ledger_tells_what_happened_to_repositories(still):
+def test_the_ledger_has_each_repository_change(still):
     login = still.login_with_most_repositories("user")
     still.refresh(login)
     full_name = still.active_repository(login)
@@ -120,7 +120,7 @@ def test_the_ledger_tells_what_happened_to_repositories(still):
     assert ("new", None, created) in still.ledger(login)
 
 
-def test_a_deleted_repository_is_gone_keeps_its_history_and_can_come_back(still):
+def test_a_deleted_repository_keeps_its_history_and_can_return(still):
     login = still.login_with_most_repositories("user")
     still.refresh(login)
     full_name = still.active_repository(login)
@@ -165,7 +165,7 @@ def test_a_renamed_account_stays_the_same_account(still):
     assert still.rows("SELECT count(*) FROM account WHERE github_id IS NOT NULL") == [(1,)]
 
 
-def test_a_deleted_account_is_gone_and_its_history_stays(still):
+def test_a_deleted_account_is_unavailable_and_keeps_its_history(still):
     login = still.login_with_most_repositories("user")
     still.refresh(login)
     snapshots = still.count("repository_snapshot")
@@ -177,7 +177,7 @@ def test_a_deleted_account_is_gone_and_its_history_stays(still):
     assert [kind for kind, _, _ in still.ledger(login)] == ["gone"]
 
 
-def test_an_unknown_login_costs_the_others_nothing(still):
+def test_an_unknown_login_does_not_affect_the_others(still):
     known = still.login_with_most_repositories()
     run = still.refresh("no-such-account-anywhere", known, "not a login!")
     outcomes = {item.login: item for item in run.items}
@@ -188,12 +188,12 @@ def test_an_unknown_login_costs_the_others_nothing(still):
     assert (run.state, run.failed) == ("partial", 2)
 
 
-def test_a_login_given_in_two_spellings_is_asked_for_once(still):
+def test_a_login_in_two_spellings_is_requested_once(still):
     login = still.login_with_most_repositories("user")
     assert len(still.refresh(login, login.upper(), f"https://github.com/{login}").items) == 1
 
 
-def test_an_older_answer_never_overwrites_a_newer_one(still):
+def test_an_older_response_never_overwrites_a_newer_one(still):
     login = still.login_with_most_repositories("user")
     still.refresh(login)
     stars = still.held(login)["account"]["stars"]
@@ -204,7 +204,7 @@ def test_an_older_answer_never_overwrites_a_newer_one(still):
     assert still.held(login)["account"]["stars"] == stars
 
 
-def test_a_run_is_written_down_with_what_it_cost(still):
+def test_a_run_is_stored_with_its_cost(still):
     login = still.login_with_most_repositories()
     run = still.refresh(login, "no-such-account-anywhere")
     (row,) = still.rows(
@@ -217,7 +217,7 @@ def test_a_run_is_written_down_with_what_it_cost(still):
     assert set(items) == {(login, "stored", True), ("no-such-account-anywhere", "failed", False)}
 
 
-def test_pages_see_a_run_once_it_is_over(still):
+def test_pages_see_a_run_once_it_has_finished(still):
     from core.db.data_version import data_version
 
     before = data_version()
@@ -225,7 +225,7 @@ def test_pages_see_a_run_once_it_is_over(still):
     assert data_version() == before + 1
 
 
-def test_a_stop_ends_between_two_accounts_and_leaves_whole_ones(still):
+def test_a_stop_ends_between_accounts_and_leaves_complete_ones(still):
     stop = threading.Event()
     stop.set()
     run = still.refresher.run(RefreshRequest(JobOrigin("test"), logins=still.world.logins()), stop=stop)
@@ -235,7 +235,7 @@ def test_a_stop_ends_between_two_accounts_and_leaves_whole_ones(still):
 
 @pytest.fixture
 def kept_by_somebody(still, tmp_path):
-    """Import two days of stars of a repository by its name."""
+    """Return a function that imports days of stars of a repository by its name."""
 
     def keep(full_name, *days):
         rows = [f"{day},{full_name},7,1,0" for day in days]
@@ -254,7 +254,7 @@ def source_ids(still, full_name):
     )
 
 
-def test_history_by_name_joins_the_repository_when_github_first_shows_it(still, kept_by_somebody):
+def test_imported_history_is_adopted_when_the_repository_first_appears(still, kept_by_somebody):
     login = still.login_with_most_repositories("user")
     full_name = still.active_repository(login)
     kept_by_somebody(full_name, "2026-11-01", "2026-11-08")
@@ -263,7 +263,7 @@ def test_history_by_name_joins_the_repository_when_github_first_shows_it(still, 
     assert still.rows("SELECT count(*) FROM account WHERE lower(login) = lower(:login)", login=login) == [(1,)]
 
 
-def test_history_older_than_the_account_stays_apart_and_tracking_goes_over(still, kept_by_somebody):
+def test_history_older_than_the_account_is_not_adopted_but_tracking_is(still, kept_by_somebody):
     login = still.login_with_most_repositories("user")
     full_name = still.active_repository(login)
     kept_by_somebody(full_name, "2008-06-01")
@@ -276,8 +276,8 @@ def test_history_older_than_the_account_stays_apart_and_tracking_goes_over(still
     assert still.rows("SELECT count(*) FROM account WHERE lower(login) = lower(:login)", login=login) == [(2,)]
 
 
-def test_a_repository_that_left_the_list_but_is_still_there_is_not_gone(still):
-    """A list that moved while it was read can lose an item; what became of it is asked, not guessed."""
+def test_a_repository_missing_from_the_list_but_present_stays_available(still):
+    """A list that shifts during paging can omit an item; its state is requested, not guessed."""
     login = still.login_with_most_repositories()
     still.refresh(login)
     with still.engine.begin() as connection:
@@ -290,7 +290,7 @@ def test_a_repository_that_left_the_list_but_is_still_there_is_not_gone(still):
     assert item.account_id
 
 
-def test_history_that_comes_after_the_first_look_tells_the_growth_at_once(still, kept_by_somebody):
+def test_history_imported_after_the_first_refresh_updates_growth_at_once(still, kept_by_somebody):
     login = still.login_with_most_repositories("user")
     full_name = still.active_repository(login)
     still.refresh(login)
@@ -304,7 +304,7 @@ def test_history_that_comes_after_the_first_look_tells_the_growth_at_once(still,
     assert row == (row[0], row[0] - 7)
 
 
-def test_a_job_that_is_tried_again_asks_only_for_what_it_has_not_done(still):
+def test_a_retried_job_only_requests_unfinished_accounts(still):
     done, left = still.world.logins()[:2]
     with still.engine.begin() as connection:
         for login in (done, left):
@@ -317,7 +317,7 @@ def test_a_job_that_is_tried_again_asks_only_for_what_it_has_not_done(still):
     assert [item.login for item in run.items] == [left]
 
 
-def test_a_finished_run_holds_no_lock_even_when_it_failed_to_close(still, monkeypatch):
+def test_a_finished_run_releases_its_lock_even_when_closing_fails(still, monkeypatch):
     def fail(_connection, _run):
         raise ConnectionError
 
@@ -328,7 +328,7 @@ def test_a_finished_run_holds_no_lock_even_when_it_failed_to_close(still, monkey
         assert run_log.close_dead_runs(connection) == 1
 
 
-def test_languages_that_were_never_read_are_unknown_not_none_at_all(still):
+def test_languages_never_fetched_are_unknown_rather_than_empty(still):
     login = still.login_with_most_repositories("user")
     still.refresh(login)
     with still.engine.begin() as connection:

@@ -1,4 +1,4 @@
-"""The diff contains nothing that is the same and every difference once."""
+"""The diff contains every difference once and nothing unchanged."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -73,12 +73,12 @@ def stored_account(told, **given):
 
 
 @given(repositories)
-def test_the_same_answer_again_plans_nothing(told):
+def test_an_identical_response_has_an_empty_diff(told):
     assert diff_account(stored_account(told), ACCOUNT, told).is_empty
 
 
 @given(repositories, repositories)
-def test_after_a_plan_is_carried_out_nothing_is_left_to_do(before, after):
+def test_applying_a_diff_leaves_an_empty_diff(before, after):
     plan = diff_account(stored_account(before), ACCOUNT, after)
     known = {repository.github_id for repository in before}
     assert {repository.github_id for repository in plan.new} == {r.github_id for r in after} - known
@@ -87,17 +87,17 @@ def test_after_a_plan_is_carried_out_nothing_is_left_to_do(before, after):
 
 
 @given(repositories)
-def test_totals_are_the_sum_over_what_the_account_owns(told):
+def test_totals_are_the_sum_over_owned_repositories(told):
     sums = account_totals(ACCOUNT, told)
     assert (sums.stars, sums.repositories) == (sum(repository.stars for repository in told), len(told))
 
 
-def test_followers_that_were_not_told_this_time_are_as_held():
+def test_missing_followers_keep_the_stored_value():
     untold = ACCOUNT.model_copy(update={"followers": None, "following": None})
     assert diff_account(stored_account([reported_repository()]), untold, [reported_repository()]).totals is None
 
 
-def test_a_star_more_is_a_count_and_no_entry_in_the_ledger():
+def test_another_star_is_a_count_and_not_a_ledger_entry():
     plan = diff_account(stored_account([reported_repository()]), ACCOUNT, [reported_repository(stars=4)])
     assert plan.counts == [reported_repository(stars=4)]
     assert plan.entries == []
@@ -105,7 +105,7 @@ def test_a_star_more_is_a_count_and_no_entry_in_the_ledger():
     assert plan.totals.stars == 4
 
 
-def test_the_first_look_at_an_account_fills_no_ledger():
+def test_the_first_refresh_of_an_account_writes_no_ledger_entries():
     plan = diff_account(stored_account([], checked_at=None, counts=None), ACCOUNT, [reported_repository()])
     assert plan.new == [reported_repository()]
     assert plan.entries == []
@@ -117,7 +117,7 @@ def test_a_repository_that_appears_later_is_new():
     ]
 
 
-def test_each_kind_of_change_is_one_entry_with_before_and_after():
+def test_each_change_is_one_entry_with_before_and_after():
     before = reported_repository(license="MIT", primary_language="C", default_branch="master")
     after = reported_repository(full_name="octocat/bye", name="bye", license="Apache-2.0", primary_language="Rust",
                 default_branch="main", is_archived=True)  # fmt: skip
@@ -141,19 +141,19 @@ def test_a_renamed_account_is_one_entry_not_one_for_each_repository():
     assert len(plan.details) == 1
 
 
-def test_a_repository_held_under_another_account_was_transferred_here():
+def test_a_repository_stored_under_another_account_is_a_transfer():
     held = stored_account([reported_repository()], id=2)
     assert diff_account(held, ACCOUNT, [reported_repository(full_name="octocat/hello")]).entries == [
         ChangeEntry("transferred", "octocat/hello", "octocat/hello", 10)
     ]
 
 
-def test_what_was_not_told_this_time_is_kept():
+def test_missing_fields_keep_their_stored_values():
     held = reported_repository(watchers=9, topics=("data",))
     assert diff_account(stored_account([held]), ACCOUNT, [reported_repository()]).is_empty
 
 
-def test_an_extra_that_differs_is_planned_with_the_others_as_held():
+def test_a_changed_extra_is_written_with_the_other_stored_extras():
     plan = diff_account(
         stored_account([reported_repository(watchers=9, open_issues=2)]), ACCOUNT, [reported_repository(open_issues=3)]
     )
@@ -163,18 +163,18 @@ def test_an_extra_that_differs_is_planned_with_the_others_as_held():
 PUSHED_AT = NOW - timedelta(days=1)
 
 
-def test_languages_are_wanted_after_a_push_and_only_then():
+def test_languages_are_fetched_only_after_a_push():
     look = LanguagesState(at=NOW - timedelta(hours=1), pushed_at=PUSHED_AT)
     assert should_fetch_languages(None, reported_repository(pushed_at=PUSHED_AT), NOW)
     assert not should_fetch_languages(look, reported_repository(pushed_at=PUSHED_AT), NOW)
     assert should_fetch_languages(look, reported_repository(pushed_at=NOW), NOW)
 
 
-def test_an_empty_repository_has_no_languages_to_ask_for():
+def test_languages_of_an_empty_repository_are_not_fetched():
     assert not should_fetch_languages(None, reported_repository(pushed_at=None), NOW)
 
 
-def test_languages_read_right_after_a_push_are_read_once_more_when_github_has_counted():
+def test_languages_fetched_right_after_a_push_are_fetched_once_more():
     look = LanguagesState(at=PUSHED_AT + timedelta(minutes=1), pushed_at=PUSHED_AT)
     assert should_fetch_languages(look, reported_repository(pushed_at=PUSHED_AT), NOW)
     assert not should_fetch_languages(look, reported_repository(pushed_at=PUSHED_AT), PUSHED_AT + timedelta(minutes=2))

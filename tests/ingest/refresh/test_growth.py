@@ -1,4 +1,4 @@
-"""Growth is the value now minus the value then; without a capture then it is null."""
+"""Growth is the current value minus the earlier one; without an earlier capture it is null."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -20,7 +20,7 @@ def days_ago(days: float) -> datetime:
 
 
 class GrowthRows:
-    """Repositories of one account, as we and one imported source saw them."""
+    """Add rows of one account's repositories, captured and imported."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -34,7 +34,7 @@ class GrowthRows:
         return result.scalar() if result.returns_rows else None
 
     def add(self, stars: int | None, created_at: datetime | None = None) -> int:
-        """A repository that has *stars* now."""
+        """Add a repository that has *stars* now."""
         self.many += 1
         added = self.run(
             "INSERT INTO repository (account_id, full_name, created_at) VALUES (:account, :name, :at) RETURNING id",
@@ -52,7 +52,7 @@ class GrowthRows:
         return added
 
     def saw(self, repository: int, at: datetime, stars: int, source: int = 1) -> None:
-        """A change that we stored, or a row that the other source kept."""
+        """Add a stored change, or a row of the imported source."""
         self.run(
             "INSERT INTO repository_snapshot (repository_id, captured_at, stars, source_id)"
             " VALUES (:id, :at, :stars, :source)",
@@ -73,7 +73,7 @@ class GrowthRows:
             )
 
     def looked(self, *moments: datetime) -> None:
-        """We looked at the account, whether or not anything had changed."""
+        """Add captures of the account, whether or not anything had changed."""
         for at in moments:
             self.run(
                 "INSERT INTO capture (account_id, captured_at) VALUES (:account, :at)", account=self.account, at=at
@@ -93,8 +93,8 @@ def octo(database: Connection) -> GrowthRows:
     return GrowthRows(database)
 
 
-def test_the_last_change_before_counts_while_looks_confirm_it(octo: GrowthRows) -> None:
-    """Nothing was written for 18 months because nothing changed; the looks say that this was so."""
+def test_the_last_earlier_change_counts_while_captures_confirm_it(octo: GrowthRows) -> None:
+    """Nothing was written for 18 months because nothing changed, which the captures confirm."""
     cat = octo.add(110)
     octo.saw(cat, days_ago(540), 100)
     octo.saw(cat, days_ago(0.5), 110)
@@ -102,7 +102,7 @@ def test_the_last_change_before_counts_while_looks_confirm_it(octo: GrowthRows) 
     assert octo.growth(cat) == {1: 10, 7: 10, 30: 10, 90: 10, 365: 10}
 
 
-def test_without_a_look_that_is_near_enough_nobody_knows(octo: GrowthRows) -> None:
+def test_without_a_close_enough_capture_growth_is_unknown(octo: GrowthRows) -> None:
     """The tolerance is a day, a week, and half of the longer spans."""
     cat = octo.add(110)
     octo.saw(cat, days_ago(560), 100)
@@ -110,21 +110,21 @@ def test_without_a_look_that_is_near_enough_nobody_knows(octo: GrowthRows) -> No
     assert octo.growth(cat) == {1: 10, 7: None, 30: 10, 90: None, 365: None}
 
 
-def test_stars_lost_are_a_fall(octo: GrowthRows) -> None:
+def test_lost_stars_are_negative_growth(octo: GrowthRows) -> None:
     cat = octo.add(90)
     octo.saw(cat, days_ago(8), 100)
     octo.looked(days_ago(8))
     assert octo.growth(cat)[7] == -10
 
 
-def test_before_github_had_it_there_were_no_stars(octo: GrowthRows) -> None:
-    """Whether anybody looked or not."""
+def test_stars_before_creation_are_zero(octo: GrowthRows) -> None:
+    """The value does not depend on captures."""
     cat = octo.add(50, created_at=days_ago(20))
     assert octo.growth(cat) == {1: None, 7: None, 30: 50, 90: 50, 365: 50}
 
 
-def test_a_repository_that_was_not_there_when_we_looked_has_no_growth(octo: GrowthRows) -> None:
-    """The account's look confirms what we held of the repository; we held nothing."""
+def test_a_repository_missing_at_the_capture_has_no_growth(octo: GrowthRows) -> None:
+    """The account's capture confirms the stored value of the repository; nothing was stored."""
     cat = octo.add(50)
     octo.saw(cat, days_ago(3), 40)
     octo.looked(days_ago(8), days_ago(3), days_ago(1))
@@ -136,7 +136,7 @@ def test_unknown_stars_have_unknown_growth(octo: GrowthRows) -> None:
     assert set(octo.growth(cat).values()) == {None}
 
 
-def test_what_others_kept_counts_where_it_is_newer_than_our_look(octo: GrowthRows) -> None:
+def test_an_imported_value_counts_when_newer_than_the_capture(octo: GrowthRows) -> None:
     cat = octo.add(100)
     octo.saw(cat, days_ago(200), 10, IMPORT_SOURCE_ID)
     octo.saw(cat, days_ago(95), 60, IMPORT_SOURCE_ID)
@@ -148,7 +148,7 @@ def test_what_others_kept_counts_where_it_is_newer_than_our_look(octo: GrowthRow
     assert octo.growth(cat)[30] == 10
 
 
-def test_all_are_brought_up_to_date_at_once(octo: GrowthRows) -> None:
+def test_all_repositories_are_updated_at_once(octo: GrowthRows) -> None:
     first, second = octo.add(10), octo.add(20)
     for repository in (first, second):
         octo.saw(repository, days_ago(8), 1)
@@ -160,14 +160,14 @@ def test_all_are_brought_up_to_date_at_once(octo: GrowthRows) -> None:
     assert [tuple(row) for row in rows] == [(first, 9, NOW), (second, 19, NOW)]
 
 
-def test_none_means_all_but_an_empty_choice_means_none(octo: GrowthRows) -> None:
+def test_none_updates_all_and_an_empty_list_updates_none(octo: GrowthRows) -> None:
     octo.add(10)
     update_growth(octo.connection, [], NOW)
     assert octo.run("SELECT count(growth_as_of) FROM repository_current") == 0
 
 
-def test_imported_growth_is_seen_from_its_own_last_day(octo: GrowthRows) -> None:
-    """What others stopped keeping years ago still tells how it grew then."""
+def test_imported_growth_is_relative_to_its_last_day(octo: GrowthRows) -> None:
+    """A source that ended years ago still gives the growth of its time."""
     cat = octo.add(1000)
     octo.saw(cat, days_ago(400), 30, IMPORT_SOURCE_ID)
     octo.saw(cat, days_ago(407), 20, IMPORT_SOURCE_ID)
@@ -187,14 +187,14 @@ captures = some.lists(some.tuples(some.integers(0, 800), some.integers(0, 50)), 
     age=some.none() | some.integers(0, 800),
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_growth_is_what_its_definition_says(
+def test_growth_matches_its_definition(
     octo: GrowthRows,
     own: list[tuple[int, int]],
     kept: list[tuple[int, int]],
     unseen: set[int],
     age: int | None,
 ) -> None:
-    """Against the definition in words: the newest confirmed value at or before then, by whoever saw it."""
+    """Compare with a direct implementation: the newest confirmed value at or before then, from any source."""
     now = 100
     with octo.connection.begin_nested() as undo:
         cat = octo.add(now, created_at=None if age is None else days_ago(age))

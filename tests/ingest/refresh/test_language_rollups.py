@@ -1,4 +1,4 @@
-"""The language rollup per day; updating it again changes nothing."""
+"""Language rollups are computed per day, and recomputing changes nothing."""
 
 import csv
 from datetime import UTC, date, datetime
@@ -52,7 +52,7 @@ class RollupRows:
         return added
 
     def read(self, repository: int, day: int, **sizes: int) -> None:
-        """The set of languages as it was on a day."""
+        """Store the language set of a day."""
         for language, size in sizes.items():
             self.connection.execute(
                 text("INSERT INTO repository_language VALUES (:id, :at, :language, :size)"),
@@ -78,7 +78,7 @@ def test_repositories_and_stars_count_by_primary_language_and_bytes_by_each(octo
     assert stored_rollups(octo.connection) == [(DAY, "C", 0, 0, 20), (DAY, "Go", 1, 1, None), (DAY, "Rust", 2, 15, 600)]
 
 
-def test_forks_and_what_is_gone_are_left_out(octo: RollupRows) -> None:
+def test_forks_and_unavailable_repositories_are_left_out(octo: RollupRows) -> None:
     octo.add("Rust", 10, Rust=500)
     octo.add("Rust", 99, is_fork=True, Rust=9)
     octo.add("Rust", 99, gone=True, Rust=9)
@@ -86,8 +86,8 @@ def test_forks_and_what_is_gone_are_left_out(octo: RollupRows) -> None:
     assert stored_rollups(octo.connection) == [(DAY, "Rust", 1, 10, 500)]
 
 
-def test_only_the_latest_set_of_languages_counts(octo: RollupRows) -> None:
-    """A language that is no longer in it has no bytes; `''` alone means that none was found."""
+def test_only_the_latest_language_set_counts(octo: RollupRows) -> None:
+    """A language missing from the set has no bytes; `''` alone means that none was found."""
     one, other = octo.add("Rust", 1, Rust=500, C=20), octo.add(None, 2, C=7)
     octo.read(one, 2, Rust=400)
     octo.read(other, 2, _=0)
@@ -95,7 +95,7 @@ def test_only_the_latest_set_of_languages_counts(octo: RollupRows) -> None:
     assert stored_rollups(octo.connection) == [(DAY, "", 1, 2, None), (DAY, "Rust", 1, 1, 400)]
 
 
-def test_the_same_day_is_summed_up_anew_and_others_stay(octo: RollupRows) -> None:
+def test_the_same_day_is_recomputed_and_other_days_stay(octo: RollupRows) -> None:
     one = octo.add("Rust", 10)
     update_language_day(octo.connection, date(2026, 11, 19))
     update_language_day(octo.connection, DAY)
@@ -104,7 +104,7 @@ def test_the_same_day_is_summed_up_anew_and_others_stay(octo: RollupRows) -> Non
     assert stored_rollups(octo.connection) == [(date(2026, 11, 19), "Rust", 1, 10, None), (DAY, "Go", 1, 10, None)]
 
 
-def test_what_is_the_same_is_not_written_again(octo: RollupRows) -> None:
+def test_an_unchanged_rollup_is_not_rewritten(octo: RollupRows) -> None:
     octo.add("Rust", 10, Rust=3)
     update_language_day(octo.connection, DAY)
     before = rows_of(octo.connection, "SELECT ctid, xmin::text FROM language_day")
@@ -113,7 +113,7 @@ def test_what_is_the_same_is_not_written_again(octo: RollupRows) -> None:
 
 
 def test_an_imported_source_counts_once_a_week(database: Connection, tmp_path: Path) -> None:
-    """Each repository's last look of an ISO week, under the day of the last look of all; Monday begins a new one."""
+    """Each repository's last row of an ISO week counts, on the day of the week's last row."""
     path = tmp_path / "history.csv"
     rows = [
         ("2021-01-04", "o/a", 1, "Rust"),  # a Monday
@@ -135,7 +135,7 @@ def test_an_imported_source_counts_once_a_week(database: Connection, tmp_path: P
     assert rows_of(database, "SELECT DISTINCT name FROM language_day JOIN source ON id = source_id") == [("kept",)]
 
 
-def test_while_one_sums_up_others_do_not_wait_in_line(committing_database):
+def test_concurrent_rollups_do_not_wait_for_each_other(committing_database):
     with committing_database.begin() as first, committing_database.begin() as second:
         assert update_language_day(first, DAY)
         assert not update_language_day(second, DAY)
@@ -143,7 +143,7 @@ def test_while_one_sums_up_others_do_not_wait_in_line(committing_database):
         assert update_language_day(later, DAY)
 
 
-def test_summing_up_takes_no_more_than_a_twentieth_of_the_time():
+def test_rollups_take_at_most_a_twentieth_of_the_time():
     now = [100.0]
     cadence = DutyCycleThrottle(lambda: now[0])
     assert cadence.is_allowed
@@ -154,8 +154,8 @@ def test_summing_up_takes_no_more_than_a_twentieth_of_the_time():
     assert cadence.is_allowed
 
 
-def test_the_leader_sums_up_what_runs_left_out_and_lets_pages_see_it(committing_database):
-    """Once after the last run, not each time."""
+def test_the_leader_updates_skipped_rollups_and_the_data_version(committing_database):
+    """The rollup is updated once after the last run."""
     with committing_database.begin() as connection:
         RollupRows(connection).add("Python", 7)
         asked = connection.scalar(

@@ -37,7 +37,7 @@ def refresh_again(still, account_id):
     return run.items[0]
 
 
-def test_a_renamed_account_is_followed_though_its_login_is_somebody_elses(still, taken):
+def test_a_renamed_account_is_followed_when_its_login_is_reused(still, taken):
     first, second, account_id = taken
     still.world.edit.rename(first, "the-old-one")
     still.world.edit.rename(second, first)
@@ -48,7 +48,7 @@ def test_a_renamed_account_is_followed_though_its_login_is_somebody_elses(still,
     assert still.held("the-old-one")["account"]["id"] == still.sandbox.ground_truth("the-old-one")["account"]["id"]
 
 
-def test_a_deleted_account_is_gone_though_its_login_is_somebody_elses(still, taken):
+def test_a_deleted_account_is_unavailable_when_its_login_is_reused(still, taken):
     first, second, account_id = taken
     still.world.edit.rename(first, "the-old-one")
     still.world.edit.rename(second, first)
@@ -58,7 +58,7 @@ def test_a_deleted_account_is_gone_though_its_login_is_somebody_elses(still, tak
     assert still.rows("SELECT gone_at IS NOT NULL FROM account WHERE id = :id", id=account_id) == [(True,)]
 
 
-def test_whoever_asks_by_login_gets_who_bears_it_now(still, taken):
+def test_a_refresh_by_login_returns_the_current_owner(still, taken):
     first, second, account_id = taken
     still.world.edit.rename(first, "the-old-one")
     still.world.edit.rename(second, first)
@@ -68,7 +68,7 @@ def test_whoever_asks_by_login_gets_who_bears_it_now(still, taken):
     assert still.held(first)["account"]["id"] == still.sandbox.ground_truth(first)["account"]["id"]
 
 
-def test_a_gone_account_is_asked_for_once_a_day(still, taken):
+def test_an_unavailable_account_is_requested_once_a_day(still, taken):
     first, _, account_id = taken
     still.world.edit.delete(first)
     assert refresh_again(still, account_id).state == "gone"

@@ -1,4 +1,4 @@
-"""A small pretend GitHub whose clock stands still, and somebody who asks it."""
+"""A small sandbox GitHub with a frozen clock, and clients for it."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

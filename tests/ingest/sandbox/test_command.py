@@ -1,4 +1,4 @@
-"""The command line starts a sandbox GitHub in another process, and writes its past."""
+"""The command line starts a sandbox GitHub in another process and exports its history."""
 
 import csv
 import gzip
@@ -15,7 +15,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 START_PROGRAM = "from ingest.sandbox import main; main(port=0, accounts=5, seed=3)"
 
 
-def test_it_says_where_it_is_on_the_first_line():
+def test_the_first_line_is_the_url():
     with subprocess.Popen(
         [sys.executable, "-c", START_PROGRAM], cwd=PROJECT, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -33,8 +33,8 @@ def test_it_says_where_it_is_on_the_first_line():
     assert process.returncode is not None
 
 
-def test_the_past_ends_where_the_present_begins(tmp_path):
-    """Another process with the same seed shows the same names, and counts that go on from the last row."""
+def test_exported_history_ends_where_the_served_counts_begin(tmp_path):
+    """Another process with the same seed serves the same names and counts that continue the last row."""
     world = World(accounts=6, repositories=90, seed=3, frozen_at=datetime(2026, 9, 16, tzinfo=UTC))
     file = tmp_path / "past.csv.gz"
     written = write_history(world, file, years=2)
@@ -53,7 +53,7 @@ def test_the_past_ends_where_the_present_begins(tmp_path):
         assert int(mine[-1]["stars"]) == repository.compute_counts(monday).stars
 
 
-def test_writing_the_past_starts_no_server(tmp_path, capsys):
+def test_exporting_history_starts_no_server(tmp_path, capsys):
     file = tmp_path / "past.csv.gz"
     main(accounts=2, seed=1, write_history=file)
     assert file.exists()

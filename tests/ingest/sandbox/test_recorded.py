@@ -1,4 +1,4 @@
-"""The sandbox GitHub is held against what the real one said, field by field and header by header."""
+"""The sandbox GitHub matches recorded GitHub responses, field by field and header by header."""
 
 import gzip
 import json
@@ -37,7 +37,7 @@ def all_exchanges(recorded: Path) -> list[dict[str, Any]]:
 
 
 def exchanges(recorded: Path, category: str, status: int = 200, since: str = "2024") -> Iterator[dict[str, Any]]:
-    """Yield what was recorded of *category*, newest first."""
+    """Yield the recorded exchanges of *category*, newest first."""
     fitting = [
         e
         for e in all_exchanges(recorded)
@@ -52,14 +52,14 @@ def bulk_records(recorded: Path, name: str) -> list[dict[str, Any]]:
 
 
 def field_types_of_category(recorded: Path, category: str, since: str = "2024") -> dict[str, set[str]]:
-    """Tell the fields of the newest bodies, and whether any year's body had them null."""
+    """Return the field types of the newest bodies, and whether any year's body had them null."""
     types = field_types([e["response"]["body"] for e in exchanges(recorded, category, since=since)])
     older = field_types([e["response"]["body"] for e in exchanges(recorded, category, since="")])
     return {name: seen | (older[name] & {"NoneType"}) for name, seen in types.items()}
 
 
 def field_types(bodies: list[dict[str, Any]]) -> dict[str, set[str]]:
-    """Tell which JSON types each field was seen with."""
+    """Return the JSON types of each field."""
     types: dict[str, set[str]] = {}
     for body in bodies:
         for name, value in body.items():
@@ -68,7 +68,7 @@ def field_types(bodies: list[dict[str, Any]]) -> dict[str, set[str]]:
 
 
 def assert_same_shape(given: dict[str, Any], recorded: dict[str, set[str]], needed: str = "") -> None:
-    """Everything given was seen with this type, nullable where it ever was null; nothing needed is missing."""
+    """Assert that every given field has a recorded type and no needed field is missing."""
     unknown = {
         name: (type(value).__name__, recorded.get(name))
         for name, value in given.items()
@@ -91,25 +91,25 @@ def users(sandbox: Sandbox, kind: str) -> list[str]:
     return [a.login for a in sandbox.world.accounts if a.kind == kind and a.login in sandbox.world.logins()]
 
 
-def test_a_user_looks_like_a_recorded_user(sandbox, ask, recorded):
+def test_a_user_has_the_recorded_shape(sandbox, ask, recorded):
     shown = field_types_of_category(recorded, "user")
     for login in users(sandbox, "User"):
         assert_same_shape(ask(f"/users/{login}"), shown, REQUIRED_FIELDS["user"])
 
 
-def test_an_organization_asked_as_a_user_looks_like_one(sandbox, ask, recorded):
+def test_an_organization_requested_as_a_user_has_the_recorded_shape(sandbox, ask, recorded):
     organization = ask(f"/users/{users(sandbox, 'Organization')[0]}")
     assert organization["type"] == "Organization"
     assert_same_shape(organization, field_types_of_category(recorded, "user"), REQUIRED_FIELDS["user"])
 
 
-def test_an_organization_looks_like_a_recorded_one(sandbox, ask, recorded):
+def test_an_organization_has_the_recorded_shape(sandbox, ask, recorded):
     shown = field_types_of_category(recorded, "org")
     for login in users(sandbox, "Organization"):
         assert_same_shape(ask(f"/orgs/{login}"), shown, REQUIRED_FIELDS["org"])
 
 
-def test_a_repository_looks_like_a_recorded_one(sandbox, ask, recorded):
+def test_a_repository_has_the_recorded_shape(sandbox, ask, recorded):
     shown = [e["response"]["body"] for e in exchanges(recorded, "repo")]
     fields = field_types_of_category(recorded, "repo")
     repositories = [r for r in sandbox.world.repositories.values() if sandbox.world.shows(r)]
@@ -123,8 +123,8 @@ def test_a_repository_looks_like_a_recorded_one(sandbox, ask, recorded):
             assert set(body["parent"]) - set(field_types([b["parent"] for b in shown if "parent" in b])) == set()
 
 
-def test_a_listed_repository_has_no_field_the_recorded_lists_lack(sandbox, ask, recorded):
-    """Lists were last recorded in 2020; what came since is known from lists of the token's own repositories, 2024."""
+def test_a_listed_repository_only_has_recorded_fields(sandbox, ask, recorded):
+    """Lists were last recorded in 2020; newer fields come from the token's own repositories in 2024."""
     pages = [e["response"]["body"] for e in exchanges(recorded, "user_repos", since="2019")]
     pages += [e["response"]["body"] for e in exchanges(recorded, "self_repos")]
     shown = field_types([item for page in pages for item in page])
@@ -135,7 +135,7 @@ def test_a_listed_repository_has_no_field_the_recorded_lists_lack(sandbox, ask, 
         assert "subscribers_count" not in item
 
 
-def test_a_repository_shown_to_the_anonymous_carries_no_permissions(sandbox, anonymous, recorded):
+def test_a_repository_has_no_permissions_for_anonymous_clients(sandbox, anonymous, recorded):
     shown = [e["response"]["body"] for e in exchanges(recorded, "repo") if e["request"]["authenticated"] is False]
     repository = next(iter(sandbox.world.repositories.values()))
     body = anonymous.get(f"/repos/{repository.full_name}").json()
@@ -151,7 +151,7 @@ def test_languages_are_bytes_by_name(sandbox, ask, recorded):
         assert all(type(size) is int for size in ask(f"/repos/{repository.full_name}/languages").values())
 
 
-def test_the_rate_limit_looks_like_the_recorded_one(ask, recorded):
+def test_the_rate_limit_has_the_recorded_shape(ask, recorded):
     shown = [e["response"]["body"] for e in exchanges(recorded, "rate_limit", since="2023")]
     given = ask("/rate_limit")
     assert_same_shape(given, field_types(shown), "resources rate")
@@ -165,7 +165,7 @@ def header_names(exchange: dict[str, Any]) -> set[str]:
 
 
 @pytest.mark.parametrize("category", ["user", "org", "repo"])
-def test_answers_carry_the_recorded_headers(category, sandbox, signed_in, recorded):
+def test_responses_have_the_recorded_headers(category, sandbox, signed_in, recorded):
     world = sandbox.world
     paths = {
         "user": f"/users/{users(sandbox, 'User')[0]}",
@@ -182,7 +182,7 @@ def test_answers_carry_the_recorded_headers(category, sandbox, signed_in, record
     assert answer.headers["last-modified"][-3:] == "GMT"
 
 
-def test_headers_for_the_anonymous_are_the_recorded_ones(sandbox, anonymous, recorded):
+def test_anonymous_responses_have_the_recorded_headers(sandbox, anonymous, recorded):
     newest = next(e for e in exchanges(recorded, "repo") if e["request"]["authenticated"] is False)
     answer = anonymous.get(f"/repos/{next(iter(sandbox.world.repositories.values())).full_name}")
     assert header_names(newest) - set(answer.headers) == set()
@@ -190,7 +190,7 @@ def test_headers_for_the_anonymous_are_the_recorded_ones(sandbox, anonymous, rec
         assert answer.headers[name] == newest["response"]["headers"][name]
 
 
-def test_not_modified_carries_the_recorded_headers_and_no_link(sandbox, signed_in, recorded):
+def test_not_modified_has_the_recorded_headers_and_no_link(sandbox, signed_in, recorded):
     newest = next(exchanges(recorded, "not_modified", 304, "2023"))
     path = f"/users/{sandbox.world.logins()[0]}/repos?per_page=10"
     first = signed_in.get(path)
@@ -204,14 +204,14 @@ def test_not_modified_carries_the_recorded_headers_and_no_link(sandbox, signed_i
     assert again.headers["etag"] == first.headers["etag"].removeprefix("W/")
 
 
-def test_links_are_written_like_the_recorded_ones(sandbox, signed_in, recorded):
-    """Addresses by number, the query as asked with `page` last, rels in the order prev, next, last, first."""
+def test_link_headers_have_the_recorded_form(sandbox, signed_in, recorded):
+    """URLs use ids, end with `page`, and rels come in the order prev, next, last, first."""
     organization = sandbox.world.accounts[0]
     last = next(e for e in exchanges(recorded, "org_repos", since="2019") if "page" in e["request"]["query"])
     middle = bulk_records(recorded, "jenkinsci_org_repos_pages")[1]
 
     def form(link: str, root: str, number: str, page: int) -> str:
-        """Blank out the account, and count pages from the one asked for."""
+        """Replace the account, and number pages relative to the requested one."""
         form = link.replace(f"{root}/organizations/{number}/", "")
         return form.replace(f"page={page + 1}>", "page=+1>").replace(f"page={page - 1}>", "page=-1>")
 
@@ -223,7 +223,7 @@ def test_links_are_written_like_the_recorded_ones(sandbox, signed_in, recorded):
     assert form(given, sandbox.url, str(organization.id), 2) == form(said, "https://api.github.com", "107424", 2)
 
 
-def test_a_renamed_repository_moves_as_recorded(sandbox, signed_in, recorded):
+def test_a_renamed_repository_redirects_as_recorded(sandbox, signed_in, recorded):
     newest = next(exchanges(recorded, "redirect", 301, "2023"))
     repository = next(iter(sandbox.world.repositories.values()))
     before = repository.full_name
@@ -237,13 +237,13 @@ def test_a_renamed_repository_moves_as_recorded(sandbox, signed_in, recorded):
     assert signed_in.get(answer.headers["location"]).json()["name"] == "another-name"
 
 
-def test_what_is_not_there_is_refused_as_recorded(signed_in, recorded):
+def test_a_missing_resource_is_refused_as_recorded(signed_in, recorded):
     newest = next(exchanges(recorded, "not_found", 404, "2025"))
     answer = signed_in.get("/repos/nobody-at-all/nothing")
     assert (answer.status_code, answer.json()) == (404, newest["response"]["body"])
 
 
-def test_a_wrong_token_is_refused_as_recorded(signed_in, recorded):
+def test_an_invalid_token_is_refused_as_recorded(signed_in, recorded):
     said = next(e for e in exchanges(recorded, "unauthorized", 401, "2020-09") if e["id"] == "unauthorized-01-401")
     answer = signed_in.get("/user", headers={"Authorization": "Bearer nonsense"})
     assert answer.status_code == 401
@@ -268,7 +268,7 @@ def test_taken_down_repositories_are_refused_as_recorded(sandbox, signed_in, rec
         assert answer.json()["message"] == exchange["response"]["body"]["message"]
 
 
-def test_secondary_limits_speak_as_recorded(sandbox, signed_in, recorded):
+def test_secondary_limits_have_the_recorded_message(sandbox, signed_in, recorded):
     said = [e["response"]["body"]["message"] for e in exchanges(recorded, "secondary_rate_limit", 403, "2021")]
     sandbox.faults.secondary(retry_after=60)
     answer = signed_in.get("/user")
@@ -291,8 +291,8 @@ def graphql_exchanges(recorded: Path) -> Iterator[dict[str, Any]]:
                 yield exchange
 
 
-def test_recorded_queries_about_repositories_are_answered_in_the_recorded_shape(sandbox, signed_in, recorded):
-    """Every recorded query that our part of the schema covers runs unchanged, on accounts of ours."""
+def test_recorded_repository_queries_return_the_recorded_shape(sandbox, signed_in, recorded):
+    """Every recorded query that the sandbox schema covers runs unchanged on sandbox accounts."""
     repository = next(iter(sandbox.world.repositories.values()))
     covered = 0
     for exchange in graphql_exchanges(recorded):
@@ -307,10 +307,8 @@ def test_recorded_queries_about_repositories_are_answered_in_the_recorded_shape(
     assert covered
 
 
-def test_selections_on_repositories_in_recorded_queries_are_answered_in_the_recorded_shape(
-    sandbox, signed_in, recorded
-):
-    """What others selected of a repository, in whatever connection, is known here with the same types."""
+def test_recorded_repository_selections_return_the_recorded_shape(sandbox, signed_in, recorded):
+    """Every recorded selection on a repository exists here with the same types."""
     selection = (
         "nameWithOwner description stargazerCount forkCount isFork primaryLanguage { name } owner { login } "
         "repositoryTopics(first: 20) { nodes { topic { name } } }"
@@ -330,8 +328,8 @@ def test_selections_on_repositories_in_recorded_queries_are_answered_in_the_reco
             assert_same_shape({k: v for k, v in node.items() if k in seen and v is not None}, seen)
 
 
-def test_recorded_repository_nodes_have_the_types_of_ours(sandbox, signed_in, recorded):
-    """1,156 real nodes: whatever field our schema shares with them has the same type."""
+def test_recorded_repository_nodes_have_the_sandbox_types(sandbox, signed_in, recorded):
+    """Fields shared with 1,156 recorded nodes have the same type."""
     nodes = bulk_records(recorded, "llnl_graphql_repository_nodes")
     selection = (
         "createdAt defaultBranchRef { name } description forks { totalCount } homepageUrl languages(first: 100) "
@@ -361,7 +359,7 @@ def test_an_unknown_node_is_refused_as_recorded(signed_in, recorded):
     assert (answer.status_code, answer.json()) == (said["response"]["status"], said["response"]["body"])
 
 
-def test_a_spent_budget_is_told_as_recorded(sandbox, signed_in, recorded):
+def test_an_exhausted_budget_is_reported_as_recorded(sandbox, signed_in, recorded):
     said = next(e for e in graphql_exchanges(recorded) if "RATE_LIMITED" in e["note"])
     sandbox.limits.set_remaining(0, resource="graphql")
     answer = signed_in.post("/graphql", json={"query": "{ viewer { login } }"})
@@ -370,7 +368,7 @@ def test_a_spent_budget_is_told_as_recorded(sandbox, signed_in, recorded):
     assert answer.json()["errors"][0]["type"] == said["response"]["body"]["errors"][0]["type"]
 
 
-def test_graphql_answers_carry_the_recorded_headers(signed_in, recorded):
+def test_graphql_responses_have_the_recorded_headers(signed_in, recorded):
     newest = next(e for e in exchanges(recorded, "graphql") if e["response"]["headers"])
     answer = signed_in.post("/graphql", json={"query": "{ viewer { login } }"})
     assert header_names(newest) - set(answer.headers) == set()
@@ -379,7 +377,7 @@ def test_graphql_answers_carry_the_recorded_headers(signed_in, recorded):
 
 
 def shape(value: Any) -> Any:
-    """Reduce JSON to its form: keys and types, lists to the forms in them."""
+    """Reduce JSON to its keys and types."""
     if isinstance(value, dict):
         return {name: shape(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -388,7 +386,7 @@ def shape(value: Any) -> Any:
 
 
 def repositories_in(value: Any) -> Iterator[dict[str, Any]]:
-    """Find what is a repository somewhere in an answer: it tells a name with its owner."""
+    """Yield every object in a response that has a name with its owner."""
     if isinstance(value, dict):
         if "nameWithOwner" in value:
             yield value

@@ -1,4 +1,4 @@
-"""The GraphQL side: real names, GitHub's prices, partial answers."""
+"""The GraphQL API has GitHub's names, costs and partial responses."""
 
 from typing import Any
 
@@ -34,11 +34,11 @@ def ask(signed_in: httpx.Client) -> Any:
 
 @pytest.fixture
 def organization(sandbox: Sandbox) -> str:
-    """The login of the one with 230 repositories."""
+    """Return the login of the organization with 230 repositories."""
     return sandbox.world.accounts[0].login
 
 
-def test_all_pages_of_an_account_are_what_the_truth_says(sandbox, ask):
+def test_all_pages_of_an_account_match_the_ground_truth(sandbox, ask):
     query = (
         "query($login: String!, $after: String) { repositoryOwner(login: $login) { "
         "... on User { databaseId followers { totalCount } following { totalCount } gists { totalCount } } "
@@ -78,7 +78,7 @@ def test_all_pages_of_an_account_are_what_the_truth_says(sandbox, ask):
             )
 
 
-def test_languages_by_node_id_are_bytes_most_first(sandbox, ask, organization):
+def test_languages_by_node_id_are_sorted_by_bytes(sandbox, ask, organization):
     truth = sandbox.ground_truth(organization)["repositories"][:100]
     query = (
         "query($ids: [ID!]!) { rateLimit { cost nodeCount } nodes(ids: $ids) { ... on Repository { id languages("
@@ -94,7 +94,7 @@ def test_languages_by_node_id_are_bytes_most_first(sandbox, ask, organization):
         assert node["languages"]["totalSize"] == sum(told["languages"].values())
 
 
-def test_extras_are_what_the_truth_says(sandbox, ask, organization):
+def test_extras_match_the_ground_truth(sandbox, ask, organization):
     query = (
         "query($login: String!) { organization(login: $login) { repositories(first: 100) { nodes { databaseId "
         "watchers { totalCount } issues(states: OPEN) { totalCount } pullRequests(states: OPEN) { totalCount } "
@@ -109,7 +109,7 @@ def test_extras_are_what_the_truth_says(sandbox, ask, organization):
         assert [n["topic"]["name"] for n in node["repositoryTopics"]["nodes"]] == truth["topics"]
 
 
-def test_missing_ones_never_void_the_others(sandbox, ask, organization):
+def test_missing_objects_do_not_affect_the_others(sandbox, ask, organization):
     repository = sandbox.world.owned(sandbox.world.accounts[0])[0]
     answer = ask(
         'query($ids: [ID!]!, $login: String!) { a: user(login: "no-such") { login } b: organization(login: $login) '
@@ -127,7 +127,7 @@ def test_missing_ones_never_void_the_others(sandbox, ask, organization):
     ]
 
 
-def test_a_user_is_no_organization_and_an_organization_no_user(sandbox, ask, organization):
+def test_users_and_organizations_are_distinct_types(sandbox, ask, organization):
     user = next(a.login for a in sandbox.world.accounts if a.kind == "User")
     answer = ask(f'{{ a: user(login: "{organization}") {{ id }} b: organization(login: "{user}") {{ id }} }}')
     assert answer["data"] == {"a": None, "b": None}
@@ -138,11 +138,11 @@ def test_a_user_is_no_organization_and_an_organization_no_user(sandbox, ask, org
 
 
 def test_an_unknown_owner_is_null_without_an_error(ask):
-    """`gh repo list` relies on it: it tells an unrecognised owner by the empty answer."""
+    """`gh repo list` relies on it to recognise an unknown owner."""
     assert ask('{ repositoryOwner(login: "no-such-login") { login } }') == {"data": {"repositoryOwner": None}}
 
 
-def test_others_repositories_slip_in_without_the_affiliation(sandbox, ask):
+def test_other_owners_repositories_are_listed_without_the_affiliation(sandbox, ask):
     account = next(a for a in sandbox.world.accounts if sandbox.world.collaborator_repositories(a))
     own, others = len(sandbox.world.owned(account)), len(sandbox.world.collaborator_repositories(account))
     counts = {
@@ -186,7 +186,7 @@ def test_every_order_pages_through_everything_once(ask, organization, field, dir
         assert stars == sorted(stars, reverse=direction == "DESC")
 
 
-def test_who_moves_across_the_cursor_comes_twice(sandbox, ask, organization):
+def test_an_item_that_moves_across_the_cursor_is_listed_twice(sandbox, ask, organization):
     query = (
         "query($login: String!, $after: String) { organization(login: $login) { repositories(first: 50, after: $after, "
         "orderBy: {field: STARGAZERS, direction: DESC}) { pageInfo { endCursor } nodes { nameWithOwner } } } }"
@@ -225,8 +225,8 @@ def test_who_moves_across_the_cursor_comes_twice(sandbox, ask, organization):
         ),
     ],
 )
-def test_prices_are_github_s(ask, organization, selection, cost, nodes):
-    """Requests for connections / 100, rounded, at least one; what comes back does not matter."""
+def test_query_costs_match_github(ask, organization, selection, cost, nodes):
+    """The cost is the requested connections / 100, rounded, at least one, whatever is returned."""
     query = f"query($l: String!) {{ rateLimit {{ cost nodeCount used limit remaining resetAt }} {selection} }}"
     if "$l)" not in selection:
         query = query.replace("($l: String!)", "")
@@ -259,12 +259,12 @@ def test_languages_nested_under_pages_cost_a_point_a_page(ask, organization):
         ("repositories(first: -1) { nodes { id } }", "INVALID_PAGINATION"),
     ],
 )
-def test_wrong_pages_are_refused_with_a_path(ask, organization, selection, kind):
+def test_invalid_page_arguments_are_refused_with_a_path(ask, organization, selection, kind):
     error = ask(f'{{ organization(login: "{organization}") {{ {selection} }} }}')["errors"][0]
     assert (error["type"], error["path"][0]) == (kind, "organization")
 
 
-def test_too_many_nodes_are_refused_before_anything_runs(ask, organization):
+def test_too_many_nodes_are_refused_before_execution(ask, organization):
     inner = "nodes { repositoryTopics(first: 100) { nodes { id } } languages(first: 100) { nodes { id } } }"
     aliases = " ".join(
         f'a{n}: organization(login: "{organization}") {{ repositories(first: 100) {{ {inner} }} }}' for n in range(30)
@@ -277,14 +277,14 @@ def test_too_many_nodes_are_refused_before_anything_runs(ask, organization):
 @pytest.mark.parametrize(
     "query", ["{ nonsense }", "{ viewer { login ", "query($x: Int!) { viewer { login } }", "{ viewer }"]
 )
-def test_what_cannot_be_understood_is_told_with_200_and_no_data(ask, query):
+def test_an_invalid_query_returns_200_with_errors_and_no_data(ask, query):
     answer = ask(query)
     assert answer.keys() == {"errors"}
     assert answer["errors"][0]["message"]
 
 
-def test_an_unknown_field_is_told_in_github_s_words(ask):
-    """Clients look for these words, to do without what an older Enterprise Server lacks."""
+def test_an_unknown_field_has_githubs_error_message(ask):
+    """Clients match this message to skip fields that an older Enterprise Server lacks."""
     query = (
         'query Q { a: user(login: "x") { ...F } } fragment F on User { repositories(first: 1) { nodes { starCount } } }'
     )
@@ -305,11 +305,11 @@ def test_a_body_without_a_query_is_refused(signed_in, body):
     assert signed_in.post("/graphql", content=body).status_code == 400
 
 
-def test_the_anonymous_have_no_graphql(anonymous):
+def test_anonymous_clients_have_no_graphql(anonymous):
     assert anonymous.post("/graphql", json={"query": "{ viewer { login } }"}).status_code == 401
 
 
-def test_the_schema_can_be_asked_for(ask):
+def test_the_schema_can_be_introspected(ask):
     answer = ask('{ __type(name: "Repository") { fields { name } } }')
     assert {"name": "stargazerCount"} in answer["data"]["__type"]["fields"]
 
@@ -336,8 +336,8 @@ SELECTIONS = st.lists(st.one_of(SCALARS, OBJECTS), min_size=1, max_size=7)
 
 @given(selections=SELECTIONS, size=st.integers(0, 100), twice=st.booleans())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
-def test_the_quick_run_answers_what_graphql_core_would(sandbox, selections, size, twice):
-    """Ours copies rows where the library asks a resolver for each value; nobody may notice."""
+def test_the_fast_executor_matches_graphql_core(sandbox, selections, size, twice):
+    """The fast executor copies rows where the library calls a resolver per value; results must be equal."""
     inner = " ".join(selections)
     spread = "fragment More on Repository { description defaultBranchRef { name } watchers { totalCount } }"
     again = f"nodes {{ nameWithOwner {inner} }}" if twice else ""

@@ -1,4 +1,4 @@
-"""The REST side: pages, orders, conditions and refusals as GitHub has them."""
+"""The REST API pages, sorts, revalidates and refuses as GitHub does."""
 
 import re
 
@@ -20,7 +20,7 @@ def all_pages(client: httpx.Client, path: str) -> list[list[dict[str, object]]]:
 
 @pytest.fixture
 def organization(sandbox: Sandbox) -> str:
-    """The login of the one with 230 repositories."""
+    """Return the login of the organization with 230 repositories."""
     return sandbox.world.accounts[0].login
 
 
@@ -31,7 +31,7 @@ def test_following_the_links_gives_every_repository_once(sandbox, signed_in, org
     assert names == {r["name"] for r in sandbox.ground_truth(organization)["repositories"]}
 
 
-def test_a_list_says_what_the_truth_says(sandbox, signed_in):
+def test_a_repository_list_matches_the_ground_truth(sandbox, signed_in):
     for login in sandbox.world.logins():
         told = {r["id"]: r for r in sandbox.ground_truth(login)["repositories"]}
         found = {
@@ -50,7 +50,7 @@ def test_a_list_says_what_the_truth_says(sandbox, signed_in):
             )
 
 
-def test_watchers_are_told_only_by_the_repository_itself(sandbox, signed_in, organization):
+def test_watchers_are_only_in_the_repository_response(sandbox, signed_in, organization):
     truth = sandbox.ground_truth(organization)["repositories"][0]
     shown = signed_in.get(f"/repos/{truth['full_name']}").json()
     assert shown["subscribers_count"] == truth["watchers"]
@@ -58,7 +58,7 @@ def test_watchers_are_told_only_by_the_repository_itself(sandbox, signed_in, org
     assert signed_in.get(f"/repos/{truth['full_name']}/languages").json() == truth["languages"]
 
 
-def test_sorting_by_stars_does_not_exist(signed_in, organization):
+def test_sorting_by_stars_is_not_supported(signed_in, organization):
     path = f"/users/{organization}/repos?per_page=100"
     assert signed_in.get(f"{path}&sort=stars&direction=desc").json() == signed_in.get(f"{path}&direction=desc").json()
     names = [item["full_name"].lower() for item in signed_in.get(path).json()]
@@ -68,14 +68,14 @@ def test_sorting_by_stars_does_not_exist(signed_in, organization):
 @pytest.mark.parametrize(
     ("sort", "field"), [("created", "created_at"), ("updated", "updated_at"), ("pushed", "pushed_at")]
 )
-def test_times_sort_newest_first_unless_told_otherwise(signed_in, organization, sort, field):
+def test_times_sort_newest_first_by_default(signed_in, organization, sort, field):
     for direction, reverse in (("", True), ("&direction=asc", False)):
         found = all_pages(signed_in, f"/orgs/{organization}/repos?per_page=100&sort={sort}{direction}")
         moments = [item[field] for page in found for item in page]
         assert moments == sorted(moments, reverse=reverse)
 
 
-def test_types_choose_what_is_listed(sandbox, signed_in):
+def test_the_type_parameter_filters_the_list(sandbox, signed_in):
     account = next(
         a for a in sandbox.world.accounts if sandbox.world.collaborator_repositories(a) and sandbox.world.owned(a)
     )
@@ -91,7 +91,7 @@ def test_types_choose_what_is_listed(sandbox, signed_in):
     assert ids("&type=all") == owned | others
 
 
-def test_forks_and_sources_of_an_organization_are_its_whole(sandbox, signed_in, organization):
+def test_forks_and_sources_make_up_an_organizations_list(sandbox, signed_in, organization):
     listed = {
         kind: sum(len(page) for page in all_pages(signed_in, f"/orgs/{organization}/repos?per_page=100&type={kind}"))
         for kind in ("forks", "sources", "all", "private")
@@ -101,7 +101,7 @@ def test_forks_and_sources_of_an_organization_are_its_whole(sandbox, signed_in, 
     assert listed["private"] == 0
 
 
-def test_an_account_is_found_by_number_and_any_case(sandbox, signed_in, organization):
+def test_an_account_is_found_by_id_and_in_any_case(sandbox, signed_in, organization):
     account = sandbox.world.accounts[0]
     by_name = signed_in.get(f"/users/{organization.swapcase()}").json()
     assert signed_in.get(f"/user/{account.id}").json() == by_name
@@ -109,13 +109,13 @@ def test_an_account_is_found_by_number_and_any_case(sandbox, signed_in, organiza
     assert by_name["followers"] == sandbox.ground_truth(organization)["account"]["followers"]
 
 
-def test_a_user_is_no_organization(sandbox, signed_in):
+def test_a_user_is_not_served_as_an_organization(sandbox, signed_in):
     user = next(a for a in sandbox.world.accounts if a.kind == "User")
     assert signed_in.get(f"/orgs/{user.login}").status_code == 404
     assert signed_in.get(f"/orgs/{user.login}/repos").status_code == 404
 
 
-def test_the_same_tag_is_not_sent_again_and_costs_nothing(sandbox, signed_in, organization):
+def test_a_matching_etag_returns_304_free_of_charge(sandbox, signed_in, organization):
     for path in (f"/users/{organization}", f"/orgs/{organization}/repos", f"/orgs/{organization}"):
         first = signed_in.get(path)
         again = signed_in.get(path, headers={"If-None-Match": first.headers["etag"]})
@@ -123,20 +123,20 @@ def test_the_same_tag_is_not_sent_again_and_costs_nothing(sandbox, signed_in, or
         assert again.headers["x-ratelimit-used"] == first.headers["x-ratelimit-used"]
 
 
-def test_the_anonymous_pay_for_304(anonymous, organization):
+def test_anonymous_clients_are_charged_for_304(anonymous, organization):
     first = anonymous.get(f"/users/{organization}")
     again = anonymous.get(f"/users/{organization}", headers={"If-None-Match": first.headers["etag"]})
     assert again.status_code == 304
     assert int(again.headers["x-ratelimit-used"]) == int(first.headers["x-ratelimit-used"]) + 1
 
 
-def test_a_tag_belongs_to_one_token(signed_in, organization):
+def test_an_etag_is_valid_for_one_token(signed_in, organization):
     tag = signed_in.get(f"/users/{organization}").headers["etag"]
     headers = {"If-None-Match": tag, "Authorization": "Bearer sandbox-token-2"}
     assert signed_in.get(f"/users/{organization}", headers=headers).status_code == 200
 
 
-def test_a_change_changes_the_tag_of_its_page_alone(sandbox, signed_in, organization):
+def test_a_change_only_changes_the_etag_of_its_page(sandbox, signed_in, organization):
     urls = [f"/orgs/{organization}/repos?per_page=100&sort=full_name&page={page}" for page in (1, 2, 3)]
     tags = [signed_in.get(url).headers["etag"] for url in urls]
     last = signed_in.get(urls[2]).json()[-1]["full_name"]
@@ -145,7 +145,7 @@ def test_a_change_changes_the_tag_of_its_page_alone(sandbox, signed_in, organiza
     assert [answer.status_code for answer in again] == [304, 304, 200]
 
 
-def test_last_modified_serves_where_it_is_given(sandbox, signed_in, organization):
+def test_if_modified_since_works_where_last_modified_is_sent(sandbox, signed_in, organization):
     path = f"/users/{organization}"
     since = {"If-Modified-Since": signed_in.get(path).headers["last-modified"]}
     assert signed_in.get(path, headers=since).status_code == 304
@@ -167,7 +167,7 @@ def test_star_history_comes_in_pages_of_thirty_weeks_newest_first(sandbox, signe
     assert [row["week"] for row in weeks] == sorted((row["week"] for row in weeks), reverse=True)
 
 
-def test_odd_pages_are_read_as_the_first(signed_in, organization):
+def test_an_invalid_page_number_returns_the_first_page(signed_in, organization):
     first = signed_in.get(f"/orgs/{organization}/repos").json()
     assert len(first) == 30
     for query in ("page=0", "page=-1", "page=x", "per_page=0", "per_page=nonsense"):
@@ -178,7 +178,7 @@ def test_odd_pages_are_read_as_the_first(signed_in, organization):
     assert "next" not in beyond.links
 
 
-def test_redirects_keep_what_follows_the_name(sandbox, signed_in):
+def test_redirects_keep_the_rest_of_the_path(sandbox, signed_in):
     repository = next(iter(sandbox.world.repositories.values()))
     before = repository.full_name
     sandbox.world.edit.rename(before, "moved-on")
@@ -189,7 +189,7 @@ def test_redirects_keep_what_follows_the_name(sandbox, signed_in):
 
 
 @pytest.mark.parametrize("path", ["/users/{login}/", "/nothing", "/users/no-such-login", "/repos/{login}/nothing"])
-def test_what_does_not_exist_is_404_and_charged(signed_in, organization, path):
+def test_a_missing_resource_returns_404_and_is_charged(signed_in, organization, path):
     used = int(signed_in.get("/rate_limit").json()["resources"]["core"]["used"])
     answer = signed_in.get(path.format(login=organization))
     assert answer.status_code == 404
@@ -197,7 +197,7 @@ def test_what_does_not_exist_is_404_and_charged(signed_in, organization, path):
     assert int(answer.headers["x-ratelimit-used"]) == used + 1
 
 
-def test_without_a_user_agent_nothing_is_answered(sandbox):
+def test_a_request_without_a_user_agent_is_refused(sandbox):
     with httpx.Client(base_url=sandbox.url) as client:
         del client.headers["user-agent"]
         answer = client.get("/rate_limit")
@@ -205,7 +205,7 @@ def test_without_a_user_agent_nothing_is_answered(sandbox):
     assert "User-Agent" in answer.text
 
 
-def test_api_versions_are_known_or_refused(signed_in, organization):
+def test_an_unknown_api_version_is_refused(signed_in, organization):
     def ask(version: str) -> httpx.Response:
         return signed_in.get(f"/users/{organization}/repos", headers={"X-GitHub-Api-Version": version})
 
@@ -218,7 +218,7 @@ def test_api_versions_are_known_or_refused(signed_in, organization):
     assert "rate" not in limits["2026-03-10"]
 
 
-def test_every_answer_tells_the_world_s_time_and_its_own_number(sandbox, signed_in):
+def test_every_response_has_the_sandbox_time_and_a_request_id(sandbox, signed_in):
     first, second = signed_in.get("/user"), signed_in.get("/user")
     assert first.headers["date"] == "Mon, 14 Sep 2026 12:00:00 GMT"
     assert first.headers["x-github-request-id"] != second.headers["x-github-request-id"]
@@ -227,7 +227,7 @@ def test_every_answer_tells_the_world_s_time_and_its_own_number(sandbox, signed_
     assert signed_in.get("/user").headers["date"] == "Mon, 14 Sep 2026 13:00:00 GMT"
 
 
-def test_an_enterprise_server_answers_under_its_own_roots():
+def test_an_enterprise_server_is_served_under_its_own_roots():
     with serve(World(accounts=3, repositories=30), enterprise=True) as sandbox:
         root = sandbox.url.removesuffix("/api/v3")
         headers = {"Authorization": "token sandbox-token-1", "User-Agent": "tests"}

@@ -1,4 +1,4 @@
-"""Whatever GitHub can do wrong can be asked for, and ends when it should."""
+"""Every GitHub failure can be simulated and ends when it should."""
 
 import threading
 import time
@@ -27,7 +27,7 @@ def test_a_share_of_all_requests_fails(sandbox, signed_in):
     assert set(response_statuses(signed_in, 20)) == {200}
 
 
-def test_a_fault_meets_its_path_its_times_and_after_so_many(sandbox, signed_in):
+def test_a_fault_applies_to_its_path_count_and_offset(sandbox, signed_in):
     sandbox.faults.errors(statuses=(500,), path="/orgs", times=2, after=1)
     login = sandbox.world.accounts[0].login
     assert response_statuses(signed_in, 2) == [200, 200]
@@ -40,7 +40,7 @@ def test_failures_are_charged(sandbox, signed_in):
     assert signed_in.get("/rate_limit").json()["resources"]["core"]["used"] == 2
 
 
-def test_pages_for_people_and_broken_json(sandbox, signed_in):
+def test_html_error_pages_and_malformed_json_are_served(sandbox, signed_in):
     sandbox.faults.html(200)
     sandbox.faults.cut(0.5)
     page, cut = signed_in.get("/user"), signed_in.get("/user")
@@ -53,14 +53,14 @@ def test_pages_for_people_and_broken_json(sandbox, signed_in):
     assert signed_in.get("/user").json()
 
 
-def test_a_connection_that_ends_too_soon(sandbox, signed_in):
+def test_a_connection_can_be_closed_mid_response(sandbox, signed_in):
     sandbox.faults.hang_up()
     with pytest.raises(httpx.RemoteProtocolError):
         signed_in.get("/user")
     assert signed_in.get("/user").status_code == 200
 
 
-def test_a_late_answer_is_right(sandbox, signed_in):
+def test_a_delayed_response_is_complete(sandbox, signed_in):
     sandbox.faults.slow(0.3)
     assert signed_in.get("/user").status_code == 200
     assert next(iter(sandbox.log)).seconds >= 0.3
@@ -69,7 +69,7 @@ def test_a_late_answer_is_right(sandbox, signed_in):
         signed_in.get("/user", timeout=0.1)
 
 
-def test_latency_is_the_least_an_answer_takes():
+def test_latency_is_the_minimum_response_time():
     with serve(World(accounts=2, repositories=4), latency_ms=200) as sandbox:
         headers = {"Authorization": "Bearer sandbox-token-1", "User-Agent": "tests"}
         with httpx.Client(base_url=sandbox.url, headers=headers) as client, ThreadPoolExecutor(8) as pool:
@@ -94,7 +94,7 @@ def test_queries_for_too_many_nodes_time_out_and_are_charged(sandbox, signed_in)
 
 @pytest.mark.parametrize("status", [403, 429])
 @pytest.mark.parametrize("retry_after", [7, None])
-def test_secondary_limits_with_and_without_a_time(sandbox, signed_in, status, retry_after):
+def test_secondary_limits_come_with_and_without_retry_after(sandbox, signed_in, status, retry_after):
     sandbox.faults.secondary(status, retry_after)
     answer = signed_in.get("/user")
     assert answer.status_code == status
@@ -103,7 +103,7 @@ def test_secondary_limits_with_and_without_a_time(sandbox, signed_in, status, re
     assert signed_in.get("/user").status_code == 200
 
 
-def test_a_403_can_be_a_matter_of_permission(sandbox, signed_in):
+def test_a_403_can_mean_missing_permission(sandbox, signed_in):
     sandbox.faults.forbidden()
     answer = signed_in.get("/user")
     assert answer.status_code == 403
@@ -123,7 +123,7 @@ def test_graphql_limits_come_with_200(sandbox, signed_in, kind):
 @pytest.mark.parametrize(
     ("reason", "status"), [(404, 404), (403, 403), (409, 409), (410, 410), (451, 451), ("tos", 403)]
 )
-def test_one_name_can_be_refused(sandbox, signed_in, reason, status):
+def test_one_repository_can_be_refused(sandbox, signed_in, reason, status):
     repository = sandbox.world.owned(sandbox.world.accounts[0])[0]
     sandbox.faults.refuse(repository.full_name, reason)
     for path in (f"/repos/{repository.full_name}", f"/repositories/{repository.id}/languages"):
@@ -139,7 +139,7 @@ def test_one_name_can_be_refused(sandbox, signed_in, reason, status):
 @pytest.mark.parametrize(
     ("reason", "kind"), [("partial", None), (403, "FORBIDDEN"), (404, "NOT_FOUND"), (451, "FORBIDDEN")]
 )
-def test_graphql_answers_null_for_one_and_keeps_the_rest(sandbox, signed_in, reason, kind):
+def test_graphql_returns_null_for_one_and_keeps_the_rest(sandbox, signed_in, reason, kind):
     account = sandbox.world.accounts[0]
     refused = sandbox.world.owned(account)[3]
     sandbox.faults.refuse(refused.full_name, reason)
@@ -174,8 +174,8 @@ def test_one_token_can_be_revoked(sandbox, signed_in):
 
 
 @pytest.mark.parametrize(("by", "shown", "distinct"), [(-1, 231, 230), (1, 229, 229), (0, 230, 230)])
-def test_a_list_that_moves_repeats_or_loses_items(sandbox, signed_in, by, shown, distinct):
-    """Between the first page and the second the list moved by one."""
+def test_a_shifting_list_repeats_or_omits_items(sandbox, signed_in, by, shown, distinct):
+    """Shift the list by one between the first page and the second."""
     login = sandbox.world.accounts[0].login
     sandbox.faults.shift(login, by)
     found: list[int] = []
@@ -184,7 +184,7 @@ def test_a_list_that_moves_repeats_or_loses_items(sandbox, signed_in, by, shown,
     assert (len(found), len(set(found))) == (shown, distinct)
 
 
-def test_a_moved_list_shows_in_graphql_too(sandbox, signed_in):
+def test_a_shifted_list_affects_graphql_too(sandbox, signed_in):
     login = sandbox.world.accounts[0].login
     sandbox.faults.shift(login, -1)
     query = (
@@ -200,7 +200,7 @@ def test_a_moved_list_shows_in_graphql_too(sandbox, signed_in):
     assert ask(first["pageInfo"]["endCursor"])["nodes"][0] == first["nodes"][-1]
 
 
-def test_during_a_pause_everybody_is_told_to_wait(sandbox, signed_in):
+def test_during_a_pause_every_client_gets_retry_after(sandbox, signed_in):
     moment = [100.0]
     sandbox.faults.monotonic = lambda: moment[0]
     pause = sandbox.faults.pause(10, after=1)
@@ -216,7 +216,7 @@ def test_during_a_pause_everybody_is_told_to_wait(sandbox, signed_in):
     assert len(pause.arrivals) == 2
 
 
-def test_requests_under_way_when_the_pause_begins_ignore_nothing():
+def test_requests_in_flight_when_a_pause_begins_do_not_violate_it():
     with serve(World(accounts=2, repositories=4), latency_ms=300) as sandbox:
         pause = sandbox.faults.pause(1)
         headers = {"Authorization": "Bearer sandbox-token-1", "User-Agent": "tests"}
@@ -225,7 +225,7 @@ def test_requests_under_way_when_the_pause_begins_ignore_nothing():
     assert (pause.in_flight, pause.ignored) == (6, 0)
 
 
-def test_a_pause_counts_in_its_own_time():
+def test_a_pause_has_its_own_clock():
     pause = Pause(10)
     answer = pause.on_request(100.0)
     assert answer is not None
@@ -237,7 +237,7 @@ def test_a_pause_counts_in_its_own_time():
     assert (pause.in_flight, pause.ignored) == (2, 1)
 
 
-def test_the_log_tells_each_request(sandbox, signed_in):
+def test_the_log_has_each_request(sandbox, signed_in):
     signed_in.get("/users/no-such?x=1")
     signed_in.post("/graphql", json=VIEWER_QUERY)
     first, second = sandbox.log
@@ -247,7 +247,7 @@ def test_the_log_tells_each_request(sandbox, signed_in):
     assert (sandbox.log.points(), sandbox.log.points("core")) == (1, 1)
 
 
-def test_the_strings_can_be_held_over_http(sandbox, signed_in):
+def test_the_sandbox_is_controlled_over_http(sandbox, signed_in):
     login = sandbox.world.accounts[0].login
     before = sandbox.ground_truth(login)
     assert signed_in.get("/_sandbox/logins").json() == sandbox.world.logins()
@@ -273,7 +273,7 @@ def test_the_strings_can_be_held_over_http(sandbox, signed_in):
         ("edit", {"kind": "archive"}),
     ],
 )
-def test_wrong_strings_are_refused(signed_in, path, body):
+def test_invalid_control_requests_are_refused(signed_in, path, body):
     assert signed_in.post(f"/_sandbox/{path}", json=body).status_code == 400
     assert signed_in.get("/_sandbox/truth/nobody-at-all").status_code == 404
 
@@ -283,7 +283,7 @@ def test_every_named_control_exists(sandbox):
     assert all(callable(getattr(sandbox.world.edit, name)) for name in EDIT_NAMES)
 
 
-def test_edits_while_others_read_leave_whole_answers(sandbox: Sandbox, signed_in: httpx.Client):
+def test_concurrent_edits_leave_responses_consistent(sandbox: Sandbox, signed_in: httpx.Client):
     login = sandbox.world.accounts[0].login
     stop = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Budgets belong to the owners of tokens; headers and refusals tell about them."""
+"""Rate budgets belong to token owners; headers and refusals report them."""
 
 import httpx
 import pytest
@@ -21,13 +21,13 @@ def test_two_tokens_of_one_person_share_a_budget(signed_in):
     assert signed_in.get("/user", headers=authorization_header("sandbox-token-2")).headers["x-ratelimit-used"] == "1"
 
 
-def test_rest_and_graphql_have_budgets_of_their_own(signed_in):
+def test_rest_and_graphql_have_separate_budgets(signed_in):
     rest, graphql = signed_in.get("/user"), signed_in.post("/graphql", json=VIEWER_QUERY)
     assert (rest.headers["x-ratelimit-resource"], rest.headers["x-ratelimit-used"]) == ("core", "1")
     assert (graphql.headers["x-ratelimit-resource"], graphql.headers["x-ratelimit-used"]) == ("graphql", "1")
 
 
-def test_a_spent_budget_refuses_until_its_hour_is_over(sandbox, signed_in):
+def test_an_exhausted_budget_refuses_until_its_reset(sandbox, signed_in):
     sandbox.limits.set_remaining(1)
     assert signed_in.get("/user").headers["x-ratelimit-remaining"] == "0"
     refused = signed_in.get("/user")
@@ -40,7 +40,7 @@ def test_a_spent_budget_refuses_until_its_hour_is_over(sandbox, signed_in):
     assert signed_in.get("/user").status_code == 200
 
 
-def test_a_query_dearer_than_what_is_left_is_refused_with_200(sandbox, signed_in):
+def test_a_query_over_the_remaining_budget_is_refused_with_200(sandbox, signed_in):
     login = sandbox.world.accounts[0].login
     dear = "forks { totalCount } issues { totalCount } watchers { totalCount }"
     query = f'{{ organization(login: "{login}") {{ repositories(first: 100) {{ nodes {{ {dear} }} }} }} }}'
@@ -50,13 +50,13 @@ def test_a_query_dearer_than_what_is_left_is_refused_with_200(sandbox, signed_in
     assert answer.headers["x-ratelimit-remaining"] == "2"
 
 
-def test_the_anonymous_have_sixty_an_hour(anonymous):
+def test_anonymous_clients_have_sixty_requests_an_hour(anonymous):
     statuses = [anonymous.get("/users/no-such").status_code for _ in range(61)]
     assert statuses == [404] * 60 + [403]
     assert anonymous.get("/rate_limit").json()["resources"]["core"]["remaining"] == 0
 
 
-def test_the_overview_is_free(signed_in):
+def test_the_rate_limit_endpoint_is_free(signed_in):
     signed_in.get("/user")
     for _ in range(2):
         answer = signed_in.get("/rate_limit")
@@ -64,7 +64,7 @@ def test_the_overview_is_free(signed_in):
         assert answer.headers["x-ratelimit-used"] == "1"
 
 
-def test_more_than_the_points_of_a_minute_is_a_secondary_limit(sandbox, signed_in):
+def test_exceeding_the_points_per_minute_is_a_secondary_limit(sandbox, signed_in):
     sandbox.limits.rest_per_minute = 3
     answers = [signed_in.get("/user") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 403]
@@ -73,7 +73,7 @@ def test_more_than_the_points_of_a_minute_is_a_secondary_limit(sandbox, signed_i
     assert signed_in.post("/graphql", json=VIEWER_QUERY).status_code == 200
 
 
-def test_a_minute_later_the_points_are_back():
+def test_points_are_restored_after_a_minute():
     moment = [0.0]
     limits = Limits(Clock(), monotonic=lambda: moment[0])
     limits.rest_per_minute = 2
@@ -83,7 +83,7 @@ def test_a_minute_later_the_points_are_back():
     assert limits.begin_request(question, "core") is None
 
 
-def test_more_at_once_than_allowed_is_a_secondary_limit():
+def test_too_many_concurrent_requests_are_a_secondary_limit():
     limits = Limits(Clock())
     limits.max_concurrent = 2
     question = ApiRequest("GET", "/user", {}, {}, owner="sandbox-owner-1")
@@ -98,7 +98,7 @@ def wrong(sandbox: Sandbox) -> httpx.Client:
     return httpx.Client(base_url=sandbox.url, headers={"User-Agent": "tests", **authorization_header("nonsense")})
 
 
-def test_a_wrong_token_opens_nothing(wrong):
+def test_an_invalid_token_is_refused(wrong):
     with wrong:
         for answer in (wrong.get("/user"), wrong.post("/graphql", json=VIEWER_QUERY)):
             assert (answer.status_code, answer.json()["message"]) == (401, "Bad credentials")
