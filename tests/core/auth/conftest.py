@@ -1,4 +1,4 @@
-"""People for the tests of sign-in, and a bcrypt that does not take its time."""
+"""Fixtures for the authentication tests: people, sessions, audit events and a fast bcrypt."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ AddPerson = Callable[..., Person]
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """The least rounds, a data directory of the test's own, and no memory of a Redis that was away."""
+    """Use the fewest bcrypt rounds, a separate data directory and a closed Redis circuit breaker."""
     monkeypatch.setattr(passwords, "ROUNDS", 4)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     settings.cache_clear()
@@ -41,7 +41,7 @@ def setting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 @pytest.fixture
 def add(database: Connection, redis: Redis) -> AddPerson:
-    """Adds somebody, with PASSWORD unless told otherwise."""
+    """Add a person, with PASSWORD unless another password is given."""
 
     def somebody(username: str = "ada", role: str = "analyst", password: str | None = PASSWORD) -> Person:
         return people.create(username, actor="test", role=role, password=password)
@@ -50,13 +50,13 @@ def add(database: Connection, redis: Redis) -> AddPerson:
 
 
 def signed_in_identity(person: Person, **more: Any) -> Identity:
-    """That person, signed in."""
+    """Return the identity of the person, signed in."""
     session_id = sessions.start(person.id, ORIGIN).session_id
     return Identity(person.id, person.username, person.role, session_id=session_id, **more)
 
 
 def audit_events(connection: Connection, action: str) -> list[Any]:
-    """What the audit trail says of *action*, oldest first."""
+    """Return the audit events of *action*, oldest first."""
     return list(
         connection.execute(
             text(

@@ -1,4 +1,4 @@
-"""API keys: shown once, good until they are over, and never more than their person."""
+"""API keys are shown once, expire or are revoked, and never grant more than their owner's role."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,7 @@ from tests.core.auth.conftest import ORIGIN, AddPerson, audit_events, signed_in_
 NOW = datetime.now(UTC)
 
 
-def test_a_key_is_its_person(add: AddPerson, database: Connection) -> None:
+def test_a_key_authenticates_its_owner(add: AddPerson, database: Connection) -> None:
     ada = add(role="admin")
     row, key = api_keys.create(signed_in_identity(ada), "laptop 💻", 30, ORIGIN, NOW)
     who = api_keys.identify(key)
@@ -26,7 +26,7 @@ def test_a_key_is_its_person(add: AddPerson, database: Connection) -> None:
     assert (event.actor, event.target, event.details) == ("ada", "laptop 💻", {"days": 30})
 
 
-def test_the_role_is_the_persons_of_today(add: AddPerson) -> None:
+def test_a_key_has_the_current_role_of_its_owner(add: AddPerson) -> None:
     ada = add(role="admin")
     add("root", role="admin")
     _, key = api_keys.create(signed_in_identity(ada), "laptop", None, ORIGIN)
@@ -39,19 +39,17 @@ def test_the_role_is_the_persons_of_today(add: AddPerson) -> None:
 @pytest.mark.parametrize(
     "junk", ["", "alm_", "alm_" + "x" * 43, "alm_" + "x" * 10_000, "alm_" + "é" * 43, "\0", "\ud800"]
 )
-def test_what_is_no_key_is_nobodys(add: AddPerson, junk: str) -> None:
+def test_an_invalid_key_authenticates_nobody(add: AddPerson, junk: str) -> None:
     assert api_keys.identify(junk) is None
 
 
-def test_a_key_is_over_in_time(add: AddPerson) -> None:
+def test_a_key_expires(add: AddPerson) -> None:
     _, key = api_keys.create(signed_in_identity(add()), "laptop", 1, ORIGIN, NOW)
     assert api_keys.identify(key, NOW + timedelta(hours=23)) is not None
     assert api_keys.identify(key, NOW + timedelta(days=1)) is None
 
 
-def test_a_key_that_was_revoked_opens_no_more_and_only_its_owner_revokes_it(
-    add: AddPerson, database: Connection
-) -> None:
+def test_a_revoked_key_is_refused_and_only_its_owner_can_revoke_it(add: AddPerson, database: Connection) -> None:
     ada, bob = signed_in_identity(add("ada")), signed_in_identity(add("bob"))
     row, key = api_keys.create(ada, "laptop", None, ORIGIN)
     with pytest.raises(NotFound):
@@ -65,7 +63,7 @@ def test_a_key_that_was_revoked_opens_no_more_and_only_its_owner_revokes_it(
     assert [event.target for event in audit_events(database, "api_key_revoked")] == ["laptop"]
 
 
-def test_people_see_their_keys_and_when_they_were_used(add: AddPerson) -> None:
+def test_people_see_their_keys_with_the_time_of_last_use(add: AddPerson) -> None:
     ada = signed_in_identity(add())
     first, key = api_keys.create(ada, "first", None, ORIGIN, NOW - timedelta(minutes=5))
     second, _ = api_keys.create(ada, "second", None, ORIGIN, NOW)
@@ -79,12 +77,12 @@ def test_people_see_their_keys_and_when_they_were_used(add: AddPerson) -> None:
 
 
 @pytest.mark.parametrize(("name", "days"), [("", 1), (" ", 1), ("a\0", 1), ("x" * 200, 1), ("ok", 0), ("ok", 10**9)])
-def test_bad_input_makes_no_key(add: AddPerson, name: str, days: int) -> None:
+def test_invalid_input_creates_no_key(add: AddPerson, name: str, days: int) -> None:
     with pytest.raises(BadInput):
         api_keys.create(signed_in_identity(add()), name, days, ORIGIN)
 
 
-def test_a_key_cannot_make_keys(add: AddPerson) -> None:
+def test_a_key_cannot_create_keys(add: AddPerson) -> None:
     _, key = api_keys.create(signed_in_identity(add()), "laptop", None, ORIGIN)
     who = api_keys.identify(key)
     assert who is not None
@@ -92,7 +90,7 @@ def test_a_key_cannot_make_keys(add: AddPerson) -> None:
         api_keys.create(who, "another", None, ORIGIN)
 
 
-def test_nobody_collects_keys(add: AddPerson) -> None:
+def test_the_number_of_keys_of_a_person_is_limited(add: AddPerson) -> None:
     ada = signed_in_identity(add())
     rows = [api_keys.create(ada, f"key {number}", None, ORIGIN)[0] for number in range(api_keys.MAX_KEYS)]
     with pytest.raises(Conflict, match="revoke one first"):

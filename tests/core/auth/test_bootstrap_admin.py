@@ -1,4 +1,4 @@
-"""The first start makes one admin, prints the generated password once, and no later start makes another."""
+"""The first start creates one admin and prints the generated password once; later starts create nobody."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from tests.core.auth.conftest import ORIGIN, AddPerson, audit_events
 Setting = Callable[..., None]
 
 
-def test_the_generated_password_opens(database: Connection, redis: Redis) -> None:
+def test_the_generated_password_signs_in(database: Connection, redis: Redis) -> None:
     generated = bootstrap_admin.ensure_first_admin()
     assert generated is not None
     passwords.check_strength(generated)
@@ -28,7 +28,7 @@ def test_the_generated_password_opens(database: Connection, redis: Redis) -> Non
     assert (event.actor, event.target) == ("first start", "admin")
 
 
-def test_a_password_that_is_set_is_used_and_not_told(database: Connection, redis: Redis, setting: Setting) -> None:
+def test_a_configured_password_is_used_and_not_printed(database: Connection, redis: Redis, setting: Setting) -> None:
     setting(admin_username="root", admin_password="My own one 1")
     assert bootstrap_admin.ensure_first_admin() is None
     assert sign_in.sign_in("root", "My own one 1", ORIGIN).role == "admin"
@@ -42,7 +42,7 @@ def test_a_password_that_is_set_is_used_and_not_told(database: Connection, redis
         ({"admin_username": ""}, "ADMIN_USERNAME cannot be used: A username needs"),
     ],
 )
-def test_what_is_set_and_cannot_be_used_is_one_sentence(
+def test_an_invalid_configured_admin_is_reported_in_one_sentence(
     database: Connection, setting: Setting, given: dict[str, str], sentence: str
 ) -> None:
     setting(**given)
@@ -51,37 +51,37 @@ def test_what_is_set_and_cannot_be_used_is_one_sentence(
     assert database.scalar(text("SELECT count(*) FROM person")) == 0
 
 
-def test_where_there_are_people_nothing_is_made_whatever_is_set(add: AddPerson, setting: Setting) -> None:
+def test_no_admin_is_created_when_people_exist(add: AddPerson, setting: Setting) -> None:
     add("ada")
     setting(admin_password="weak")
     assert bootstrap_admin.ensure_first_admin() is None
     assert people.find_by_username("admin") is None
 
 
-def test_who_starts_at_once_makes_one_admin(committing_database: Engine) -> None:
+def test_simultaneous_starts_create_one_admin(committing_database: Engine) -> None:
     with ThreadPoolExecutor(4) as pool:
-        told_to = list(pool.map(lambda _: bootstrap_admin.ensure_first_admin(), range(4)))
-    assert sum(one is not None for one in told_to) == 1
+        passwords_or_none = list(pool.map(lambda _: bootstrap_admin.ensure_first_admin(), range(4)))
+    assert sum(one is not None for one in passwords_or_none) == 1
     with committing_database.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM person")) == 1
 
 
-def test_a_web_process_alone_tells_it_on_standard_error_once_and_never_in_a_log(
+def test_a_web_process_prints_the_password_to_stderr_once_and_never_logs_it(
     database: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with capture_logs() as lines:
         bootstrap_admin.create_and_announce()
         bootstrap_admin.create_and_announce()
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("Sign in as admin with the password ")
-    assert said.err.count("\n") == 1
-    password = said.err.split()[7]
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("Sign in as admin with the password ")
+    assert printed.err.count("\n") == 1
+    password = printed.err.split()[7]
     assert passwords.verify_password(password, database.scalar(text("SELECT password_hash FROM person")))
     assert password not in str(lines)
 
 
-def test_it_waits_for_tables_and_leaves_it_to_its_starter(
+def test_it_waits_for_migrations_and_does_nothing_when_the_supervisor_did_it(
     committing_database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with committing_database.begin() as connection:
@@ -94,16 +94,16 @@ def test_it_waits_for_tables_and_leaves_it_to_its_starter(
             with committing_database.begin() as connection:
                 connection.execute(text("ALTER TABLE later RENAME TO person"))
 
-    said: list[str] = []
+    printed: list[str] = []
     monkeypatch.setenv(FIRST_ADMIN_HANDLED_VARIABLE, "yes")
-    bootstrap_admin.create_and_announce(said.append, sleep)
-    assert (said, slept) == ([], [])
+    bootstrap_admin.create_and_announce(printed.append, sleep)
+    assert (printed, slept) == ([], [])
     monkeypatch.delenv(FIRST_ADMIN_HANDLED_VARIABLE)
-    bootstrap_admin.create_and_announce(said.append, sleep)
-    assert (len(said), len(slept)) == (1, 2)
+    bootstrap_admin.create_and_announce(printed.append, sleep)
+    assert (len(printed), len(slept)) == (1, 2)
 
 
-def test_the_stack_says_how_to_come_in(committing_database: Engine, setting: Setting, tmp_path: Path) -> None:
+def test_the_stack_prints_how_to_sign_in(committing_database: Engine, setting: Setting, tmp_path: Path) -> None:
     url = committing_database.url.render_as_string(hide_password=False)
     first = bootstrap_first_admin(url, settings())
     assert first.immediate_message.startswith("Sign in as admin with the password ")
@@ -114,13 +114,13 @@ def test_the_stack_says_how_to_come_in(committing_database: Engine, setting: Set
     )
 
 
-def test_the_stack_keeps_a_password_that_was_set_to_itself(committing_database: Engine, setting: Setting) -> None:
+def test_the_stack_does_not_print_a_configured_password(committing_database: Engine, setting: Setting) -> None:
     setting(admin_password="My own one 1")
-    found = bootstrap_first_admin(committing_database.url.render_as_string(hide_password=False), settings())
-    assert (found.immediate_message, found.later) == ("", "Sign in as admin with your ADMIN_PASSWORD.")
+    result = bootstrap_first_admin(committing_database.url.render_as_string(hide_password=False), settings())
+    assert (result.immediate_message, result.later) == ("", "Sign in as admin with your ADMIN_PASSWORD.")
 
 
-def test_production_makes_no_password_of_its_own(database, monkeypatch):
+def test_production_generates_no_password(database, monkeypatch):
     for name, value in {"ENVIRONMENT": "production", "SECRET_KEY": "k" * 32, "PUBLIC_URL": "https://a.example"}.items():
         monkeypatch.setenv(name, value)
     settings.cache_clear()

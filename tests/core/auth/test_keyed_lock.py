@@ -1,4 +1,4 @@
-"""Who has the same key waits for their turn, others do not, and nothing is kept."""
+"""The keyed lock serializes callers of one key, runs different keys in parallel and leaves no entries behind."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -8,7 +8,7 @@ import pytest
 from core.auth.keyed_lock import KeyedLock
 
 
-def test_one_at_a_time_for_a_key() -> None:
+def test_one_caller_at_a_time_holds_a_key() -> None:
     turns, inside, most = KeyedLock(), 0, 0
 
     def go(_: int) -> None:
@@ -35,7 +35,7 @@ def test_different_keys_do_not_wait_for_each_other() -> None:
         list(pool.map(go, ["ada", "bob"]))
 
 
-def test_who_fails_lets_the_next_one_in() -> None:
+def test_an_exception_releases_the_key() -> None:
     turns = KeyedLock()
     with pytest.raises(ValueError, match="wrong"), turns.hold("ada"):
         raise ValueError("wrong")

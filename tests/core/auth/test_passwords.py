@@ -1,4 +1,4 @@
-"""Passwords: which may be used, and that what is stored tells nothing and takes as long for everybody."""
+"""Password rules and hashes: which passwords are accepted, and checks that take equally long for everyone."""
 
 import unicodedata
 
@@ -25,7 +25,7 @@ LONGEST_PASSWORD = "Aa1" + "x" * 125
         LONGEST_PASSWORD,
     ],
 )
-def test_any_unicode_will_do(good: str) -> None:
+def test_any_unicode_password_is_accepted(good: str) -> None:
     passwords.check_strength(good)
     assert passwords.verify_password(good, passwords.hash_password(good))
 
@@ -44,42 +44,42 @@ def test_any_unicode_will_do(good: str) -> None:
         ("Password1\ud800", "lone surrogate"),
     ],
 )
-def test_what_is_missing_is_said(bad: str, sentence: str) -> None:
+def test_a_weak_password_is_refused_with_what_is_missing(bad: str, sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
         passwords.check_strength(bad)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=140), st.text(max_size=140))
-def test_a_password_fits_itself_and_no_other(one: str, other: str) -> None:
+def test_only_the_same_password_matches_its_hash(one: str, other: str) -> None:
     stored = passwords.hash_password(one)
     assert passwords.verify_password(one, stored)
     same = unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other)
     assert passwords.verify_password(other, stored) == same
 
 
-def test_nothing_beyond_72_bytes_is_lost() -> None:
+def test_bytes_after_the_72nd_are_significant() -> None:
     stored = passwords.hash_password(LONGEST_PASSWORD)
     assert not passwords.verify_password(LONGEST_PASSWORD[:-1] + "y", stored)
     assert not passwords.verify_password(LONGEST_PASSWORD[:72], stored)
 
 
-def test_a_password_typed_on_another_keyboard_is_the_same() -> None:
+def test_composed_and_decomposed_characters_match() -> None:
     assert passwords.verify_password("Zoe\u0308 12345", passwords.hash_password("Zo\u00eb 12345"))
 
 
-def test_spaces_belong_to_a_password() -> None:
+def test_spaces_are_significant() -> None:
     assert not passwords.verify_password("Password1", passwords.hash_password(" Password1 "))
 
 
 @pytest.mark.parametrize("password", ["", "x", "\0", "\ud800", "x" * 10_000, "🎉" * 128])
-def test_without_a_stored_password_none_fits(password: str) -> None:
+def test_no_password_matches_a_missing_hash(password: str) -> None:
     assert not passwords.verify_password(password, None)
 
 
 @pytest.mark.parametrize("stored", [None, "made below"])
 @pytest.mark.parametrize("password", ["Password1", "wrong", "x" * 10_000])
-def test_bcrypt_runs_exactly_once_for_everybody(
+def test_each_check_runs_bcrypt_exactly_once(
     stored: str | None, password: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored = stored and passwords.hash_password("Password1")
@@ -89,9 +89,9 @@ def test_bcrypt_runs_exactly_once_for_everybody(
     monkeypatch.setattr(bcrypt, "hashpw", lambda *given: pytest.fail("hashed once more"))
     passwords.verify_password(password, stored)
     assert len(runs) == 1
-    # As much work for nobody's hash as for anybody's.
+    # A missing hash costs as much work as an existing one.
     assert runs[0][1].startswith(b"$2b$04$")
 
 
-def test_two_people_with_one_password_are_stored_differently() -> None:
+def test_equal_passwords_have_different_hashes() -> None:
     assert passwords.hash_password("Password1") != passwords.hash_password("Password1")

@@ -1,4 +1,4 @@
-"""People are added, promoted, kept out: by admins alone, and never so that no admin is left."""
+"""Admins alone add, promote and deactivate people, and one active admin always remains."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -14,7 +14,7 @@ from core.errors import BadInput, Conflict, Forbidden, NotFound
 from tests.core.auth.conftest import ORIGIN, PASSWORD, AddPerson, audit_events, signed_in_identity
 
 
-def test_an_admin_adds_somebody_who_sets_their_own_password(add: AddPerson, database: Connection) -> None:
+def test_a_person_added_by_an_admin_sets_their_own_password(add: AddPerson, database: Connection) -> None:
     root = signed_in_identity(add("root", role="admin"))
     ada = people.create("ada", actor=root, email="ada@example.org", origin=ORIGIN)
     assert people.find_by_username("ADA") == people.get(ada.id) == ada
@@ -35,14 +35,14 @@ def admin_actions(actor: Identity, victim: int) -> list[Any]:
     ]
 
 
-def test_an_analyst_may_none_of_it(add: AddPerson, database: Connection) -> None:
+def test_an_analyst_may_do_no_admin_action(add: AddPerson, database: Connection) -> None:
     ada, root = add("ada"), add("root", role="admin")
     analyst = signed_in_identity(ada)
     before = database.execute(text("SELECT * FROM person ORDER BY id")).all()
     for act in admin_actions(analyst, root.id):
         with pytest.raises(Forbidden):
             act()
-    # Nor with an identity that claims more than the row, or that was an admin's a moment ago.
+    # Nor with an identity that claims a higher role than its row, or that was an admin's before.
     for act in admin_actions(Identity(ada.id, "ada", "admin"), root.id):
         with pytest.raises(Forbidden):
             act()
@@ -50,27 +50,27 @@ def test_an_analyst_may_none_of_it(add: AddPerson, database: Connection) -> None
     assert database.scalar(text("SELECT count(*) FROM ticket")) == 0
 
 
-def test_a_change_of_role_is_noted(add: AddPerson, database: Connection) -> None:
+def test_a_change_of_role_is_audited(add: AddPerson, database: Connection) -> None:
     root, ada = signed_in_identity(add("root", role="admin")), add("ada")
     assert people.change_role(root, ada.id, "admin", ORIGIN).role == "admin"
-    people.change_role(root, ada.id, "admin", ORIGIN)  # nothing changes, nothing is noted
+    people.change_role(root, ada.id, "admin", ORIGIN)  # an unchanged role writes no audit event
     (event,) = audit_events(database, "role_changed")
     assert (event.actor, event.target, event.details) == ("root", "ada", {"before": "analyst", "after": "admin"})
 
 
-def test_the_last_admin_stays(add: AddPerson) -> None:
+def test_the_last_admin_cannot_be_removed(add: AddPerson) -> None:
     root = signed_in_identity(add("root", role="admin"))
     with pytest.raises(Conflict, match="This is the last admin"):
         people.change_role(root, root.person_id, "analyst", ORIGIN)
     with pytest.raises(Conflict, match="This is the last admin"):
         people.set_active(root, root.person_id, False, ORIGIN)
     other = add("other", role="admin")
-    people.set_active(root, other.id, False, ORIGIN)  # who rests does not count
+    people.set_active(root, other.id, False, ORIGIN)  # a deactivated admin does not count
     with pytest.raises(Conflict):
         people.change_role(root, root.person_id, "analyst", ORIGIN)
 
 
-def test_of_two_admins_who_demote_each_other_one_stays(committing_database: Engine, redis: Redis) -> None:
+def test_of_two_admins_who_demote_each_other_one_remains(committing_database: Engine, redis: Redis) -> None:
     for _ in range(5):
         with committing_database.begin() as connection:
             connection.execute(text("TRUNCATE person CASCADE"))
@@ -90,7 +90,7 @@ def test_of_two_admins_who_demote_each_other_one_stays(committing_database: Engi
         assert sorted(done) == [False, True]
 
 
-def test_who_is_deactivated_keeps_nothing_that_opens(add: AddPerson, database: Connection) -> None:
+def test_deactivation_revokes_every_credential(add: AddPerson, database: Connection) -> None:
     root, ada = signed_in_identity(add("root", role="admin")), add("ada")
     _, key = api_keys.create(signed_in_identity(ada), "laptop", None, ORIGIN)
     link, ticket = tickets.issue_reset(root, ada.id, ORIGIN), tickets.issue_sign_in(ada.id, "nonce")
@@ -113,9 +113,9 @@ def test_who_is_deactivated_keeps_nothing_that_opens(add: AddPerson, database: C
 
 
 @pytest.mark.parametrize("end", ["role", "active"])
-def test_links_do_not_outlive_the_admin_who_made_them(add: AddPerson, database: Connection, end: str) -> None:
+def test_links_are_invalid_once_their_issuer_is_no_active_admin(add: AddPerson, database: Connection, end: str) -> None:
     root, other = add("root", role="admin"), signed_in_identity(add("eve", role="admin"))
-    kept = tickets.issue_invite(signed_in_identity(root), ORIGIN)
+    remaining = tickets.issue_invite(signed_in_identity(root), ORIGIN)
     invite = tickets.issue_invite(other, ORIGIN, role="admin")
     reset = tickets.issue_reset(other, root.id, ORIGIN)
     if end == "role":
@@ -126,32 +126,32 @@ def test_links_do_not_outlive_the_admin_who_made_them(add: AddPerson, database: 
         tickets.check_invite(invite)
     with pytest.raises(tickets.InvalidTicket):
         tickets.check_reset(reset)
-    assert tickets.check_invite(kept).role == "analyst"
+    assert tickets.check_invite(remaining).role == "analyst"
 
 
 @pytest.mark.parametrize("values", [{"x": "a\0"}, {"x": "\ud800"}, {"x": "y" * 5_000}])
-def test_preferences_that_cannot_be_kept_are_refused(add: AddPerson, values: dict[str, str]) -> None:
+def test_invalid_preferences_are_refused(add: AddPerson, values: dict[str, str]) -> None:
     ada = add()
     with pytest.raises(BadInput):
         people.set_preferences(ada.id, **values)
     assert people.get(ada.id).preferences == {}
 
 
-def test_preferences_are_merged_and_taken_away(add: AddPerson) -> None:
+def test_preferences_are_merged_and_removed(add: AddPerson) -> None:
     ada = add()
     people.set_preferences(ada.id, theme="dark", rows=50, name="🎉")
     assert people.set_preferences(ada.id, theme=None) == {"rows": 50, "name": "🎉"}
     assert people.get(ada.id).preferences == {"rows": 50, "name": "🎉"}
 
 
-def test_preferences_do_not_pile_up(add: AddPerson) -> None:
+def test_the_size_of_preferences_is_limited(add: AddPerson) -> None:
     ada = add()
     people.set_preferences(ada.id, **{"a" * 3_000: 1})
     with pytest.raises(BadInput, match="together are limited to"):
         people.set_preferences(ada.id, **{"b" * 3_000: 1})
 
 
-def test_who_is_not_there_is_not_here(add: AddPerson) -> None:
+def test_an_unknown_person_is_not_found(add: AddPerson) -> None:
     for act in (
         lambda: people.get(10**12),
         lambda: people.set_preferences(10**12, a=1),

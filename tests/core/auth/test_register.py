@@ -1,4 +1,4 @@
-"""Registration: who may, as what, and that nobody can be two people or fill the table."""
+"""Registration: who may register, with which role, and its limits."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ def register(username: str = "ada", origin: Origin = ORIGIN, invite: str | None 
     return sign_in.register(username, PASSWORD, email, None, origin, invite)
 
 
-def test_who_registers_is_an_analyst_and_can_sign_in(database: Connection, redis: Redis) -> None:
+def test_a_registered_person_is_an_analyst_and_can_sign_in(database: Connection, redis: Redis) -> None:
     ada = sign_in.register("Ada", PASSWORD, "ada@example.org", "Ada Lovelace", ORIGIN)
     assert (ada.username, ada.email, ada.display_name, ada.role) == (
         "Ada",
@@ -36,13 +36,13 @@ def test_who_registers_is_an_analyst_and_can_sign_in(database: Connection, redis
 
 
 @pytest.mark.parametrize(
-    "text_of_theirs", ["🎉" * 10, "مريم", "'; DROP TABLE person; --", "<img src=x onerror=alert(1)>", "%s %(x)s :name"]
+    "user_text", ["🎉" * 10, "مريم", "'; DROP TABLE person; --", "<img src=x onerror=alert(1)>", "%s %(x)s :name"]
 )
-def test_what_people_write_comes_back_unchanged(database: Connection, redis: Redis, text_of_theirs: str) -> None:
-    person = sign_in.register(text_of_theirs, PASSWORD, None, text_of_theirs, ORIGIN)
-    found = people.find_by_username(text_of_theirs)
-    assert found == person
-    assert (person.username, person.display_name) == (text_of_theirs, text_of_theirs)
+def test_registered_values_are_stored_unchanged(database: Connection, redis: Redis, user_text: str) -> None:
+    person = sign_in.register(user_text, PASSWORD, None, user_text, ORIGIN)
+    stored = people.find_by_username(user_text)
+    assert stored == person
+    assert (person.username, person.display_name) == (user_text, user_text)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_what_people_write_comes_back_unchanged(database: Connection, redis: Red
         ({"display_name": "a\0b"}, "A name cannot contain"),
     ],
 )
-def test_bad_input_is_a_sentence_and_changes_nothing(
+def test_invalid_input_is_refused_with_a_sentence_and_changes_nothing(
     database: Connection, redis: Redis, changed: dict[str, str], sentence: str
 ) -> None:
     given = {"username": "ada", "password": PASSWORD, "email": "", "display_name": ""} | changed
@@ -69,7 +69,7 @@ def test_bad_input_is_a_sentence_and_changes_nothing(
     assert database.scalar(text("SELECT count(*) FROM person")) == 0
 
 
-def test_a_taken_name_is_told_and_takes_as_long(add: AddPerson, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_taken_name_is_refused_after_the_same_work(add: AddPerson, monkeypatch: pytest.MonkeyPatch) -> None:
     add("Zo\u00eb")
     hashed: list[bytes] = []
     real = bcrypt.hashpw
@@ -80,7 +80,7 @@ def test_a_taken_name_is_told_and_takes_as_long(add: AddPerson, monkeypatch: pyt
     assert len(hashed) == 2
 
 
-def test_an_address_is_one_persons(add: AddPerson) -> None:
+def test_an_email_address_belongs_to_one_person(add: AddPerson) -> None:
     register("ada", email="ada@example.org")
     with pytest.raises(Conflict, match="is already registered"):
         register("bob", email="ADA@example.org")
@@ -88,7 +88,7 @@ def test_an_address_is_one_persons(add: AddPerson) -> None:
     register("dave")
 
 
-def test_closed_means_closed(database: Connection, redis: Redis, setting: Setting) -> None:
+def test_closed_registration_refuses_everybody(database: Connection, redis: Redis, setting: Setting) -> None:
     setting(registration="closed")
     with pytest.raises(Forbidden, match="Registration is closed"):
         register()
@@ -96,7 +96,7 @@ def test_closed_means_closed(database: Connection, redis: Redis, setting: Settin
         register(invite="anything")
 
 
-def test_outside_loopback_it_is_closed_unless_said_otherwise(
+def test_registration_is_closed_outside_loopback_by_default(
     database: Connection, redis: Redis, setting: Setting
 ) -> None:
     setting(host="0.0.0.0")
@@ -104,7 +104,7 @@ def test_outside_loopback_it_is_closed_unless_said_otherwise(
         register()
 
 
-def test_an_invitation_is_good_for_one_person(add: AddPerson, database: Connection, setting: Setting) -> None:
+def test_an_invitation_registers_one_person(add: AddPerson, database: Connection, setting: Setting) -> None:
     setting(registration="invite")
     root = signed_in_identity(add("root", role="admin"))
     with pytest.raises(Forbidden, match="needs an invitation"):
@@ -112,7 +112,7 @@ def test_an_invitation_is_good_for_one_person(add: AddPerson, database: Connecti
     invite = tickets.issue_invite(root, ORIGIN, role="admin", email="ada@example.org")
     assert tickets.check_invite(invite).role == "admin"
     with pytest.raises(Conflict):
-        register("ROOT", invite=invite)  # a taken name does not use it up
+        register("ROOT", invite=invite)  # a taken name does not use the invitation up
     ada = register("ada", invite=invite)
     assert (ada.role, ada.email) == ("admin", "ada@example.org")
     with pytest.raises(InvalidTicket, match="already used"):
@@ -121,7 +121,7 @@ def test_an_invitation_is_good_for_one_person(add: AddPerson, database: Connecti
     assert audit_events(database, "registered")[0].details == {"role": "admin", "invited": True}
 
 
-def test_an_invitation_for_an_address_is_for_nobody_else(add: AddPerson, database: Connection) -> None:
+def test_an_invitation_for_an_email_address_is_valid_only_for_it(add: AddPerson, database: Connection) -> None:
     invite = tickets.issue_invite(signed_in_identity(add("root", role="admin")), ORIGIN, email="ada@example.org")
     with pytest.raises(BadInput, match="for another e-mail address"):
         register("eve", invite=invite, email="eve@example.org")
@@ -129,13 +129,13 @@ def test_an_invitation_for_an_address_is_for_nobody_else(add: AddPerson, databas
     assert register("ada", invite=invite, email="Ada@example.org").email == "ada@example.org"
 
 
-def test_no_form_makes_an_admin(database: Connection, redis: Redis) -> None:
+def test_no_registration_creates_an_admin(database: Connection, redis: Redis) -> None:
     with pytest.raises(InvalidTicket):
         register(invite="made up")
     assert register().role == "analyst"
 
 
-def test_nobody_fills_the_table_from_one_address(database: Connection, redis: Redis, setting: Setting) -> None:
+def test_registrations_from_one_address_are_limited(database: Connection, redis: Redis, setting: Setting) -> None:
     setting(limit_sign_in="1/minute")
     for number in range(6):
         register(f"name{number}")

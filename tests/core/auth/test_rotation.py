@@ -1,4 +1,4 @@
-"""Refresh tokens: tabs that refresh at once agree, and a token that was stolen ends the session for the thief too."""
+"""Refresh tokens: simultaneous refreshes agree, and reuse of an old token ends the session."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ def generation(token: str) -> int:
     return tokens.decode_refresh_token(signing_key.secret_key(), token)[1]
 
 
-def test_a_refresh_answers_with_the_next_generation(add: AddPerson) -> None:
+def test_a_refresh_returns_the_next_generation(add: AddPerson) -> None:
     first = sessions.start(add().id, ORIGIN)
     second = sessions.refresh(first.refresh, ORIGIN)
     third = sessions.refresh(second.refresh, ORIGIN)
@@ -29,8 +29,8 @@ def test_a_refresh_answers_with_the_next_generation(add: AddPerson) -> None:
     assert first.session_id == second.session_id == third.session_id
 
 
-def test_the_one_before_stays_good_with_the_same_answer_until_the_new_one_is_used(add: AddPerson) -> None:
-    """An answer that was lost on its way costs nobody their session, however late the browser asks again."""
+def test_the_previous_token_returns_the_same_response_until_the_new_one_is_used(add: AddPerson) -> None:
+    """A lost response does not end the session, however late the browser retries."""
     first = sessions.start(add().id, ORIGIN)
     second = sessions.refresh(first.refresh, ORIGIN)
     late = sessions.refresh(first.refresh, ORIGIN, datetime.now(UTC) + timedelta(hours=5))
@@ -40,7 +40,7 @@ def test_the_one_before_stays_good_with_the_same_answer_until_the_new_one_is_use
         sessions.refresh(first.refresh, ORIGIN)
 
 
-def test_a_token_used_again_ends_the_session_for_everybody(add: AddPerson, database: Connection) -> None:
+def test_reuse_of_an_old_token_ends_the_session_for_every_holder(add: AddPerson, database: Connection) -> None:
     ada = add()
     stolen = sessions.start(ada.id, ORIGIN)
     second = sessions.refresh(stolen.refresh, ORIGIN)
@@ -55,7 +55,7 @@ def test_a_token_used_again_ends_the_session_for_everybody(add: AddPerson, datab
     assert (event.actor, event.person_id, event.ip_address) == ("ada", ada.id, "192.0.2.7")
 
 
-def test_another_session_of_the_same_person_goes_on(add: AddPerson) -> None:
+def test_reuse_does_not_end_other_sessions_of_the_person(add: AddPerson) -> None:
     ada = add()
     other = sessions.start(ada.id, ORIGIN)
     stolen = sessions.start(ada.id, ORIGIN)
@@ -65,8 +65,8 @@ def test_another_session_of_the_same_person_goes_on(add: AddPerson) -> None:
     assert sessions.identity_of(other.session_id) is not None
 
 
-def test_a_generation_that_was_never_given_ends_nothing(add: AddPerson) -> None:
-    """After a backup was restored browsers hold newer tokens than we know."""
+def test_a_generation_that_was_never_issued_ends_no_session(add: AddPerson) -> None:
+    """After a restored backup, browsers hold newer tokens than the database."""
     ours = sessions.start(add().id, ORIGIN)
     with pytest.raises(InvalidToken):
         sessions.refresh(tokens.refresh_token(signing_key.secret_key(), ours.session_id, 5), ORIGIN)
@@ -77,9 +77,7 @@ def test_a_generation_that_was_never_given_ends_nothing(add: AddPerson) -> None:
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(uses=st.lists(st.integers(0, 6), max_size=12))
-def test_whatever_is_shown_in_whatever_order_the_newest_two_are_good_and_nothing_else(
-    add: AddPerson, uses: list[int]
-) -> None:
+def test_only_the_newest_two_generations_are_valid_in_any_order_of_use(add: AddPerson, uses: list[int]) -> None:
     person = people.find_by_username("ada") or add()
     given = [sessions.start(person.id, ORIGIN).refresh]
     for use in uses:
@@ -90,13 +88,13 @@ def test_whatever_is_shown_in_whatever_order_the_newest_two_are_good_and_nothing
             with pytest.raises(InvalidToken):
                 sessions.refresh(given[-1], ORIGIN)
             return
-        answer = sessions.refresh(shown, ORIGIN).refresh
+        refreshed = sessions.refresh(shown, ORIGIN).refresh
         if shown == given[-1]:
-            given.append(answer)
-        assert answer == given[-1]
+            given.append(refreshed)
+        assert refreshed == given[-1]
 
 
-def test_many_tabs_that_refresh_at_once_get_the_same_answer(committing_database: Engine, redis: Redis) -> None:
+def test_simultaneous_refreshes_get_the_same_response(committing_database: Engine, redis: Redis) -> None:
     ada = people.create("ada", actor="test", password=PASSWORD)
     token = sessions.start(ada.id, ORIGIN).refresh
     for _ in range(5):
@@ -107,15 +105,15 @@ def test_many_tabs_that_refresh_at_once_get_the_same_answer(committing_database:
             return sessions.refresh(shown, ORIGIN).refresh
 
         with ThreadPoolExecutor(TAB_COUNT) as pool:
-            answers = {future.result() for future in [pool.submit(tab) for _ in range(TAB_COUNT)]}
-        assert len(answers) == 1
-        (token,) = answers
+            refreshed_tokens = {future.result() for future in [pool.submit(tab) for _ in range(TAB_COUNT)]}
+        assert len(refreshed_tokens) == 1
+        (token,) = refreshed_tokens
     with committing_database.connect() as connection:
         assert connection.scalar(text("SELECT generation FROM session")) == 5
         assert connection.scalar(text("SELECT revoked_at FROM session")) is None
 
 
-def test_of_a_sign_out_and_a_refresh_at_once_the_sign_out_wins(committing_database: Engine, redis: Redis) -> None:
+def test_a_sign_out_wins_over_a_simultaneous_refresh(committing_database: Engine, redis: Redis) -> None:
     ada = people.create("ada", actor="test", password=PASSWORD)
     for _ in range(5):
         ours = sessions.start(ada.id, ORIGIN)

@@ -1,4 +1,4 @@
-"""Redis remembers sessions for ten seconds; without it Postgres is asked, and nobody waits for what is away."""
+"""Redis caches sessions for ten seconds; while Redis is unavailable, sessions are read from Postgres without delay."""
 
 import socket
 from collections.abc import Callable
@@ -30,138 +30,140 @@ def live_session(**more: Any) -> LiveSession:
 
 
 def executed_statements(connection: Connection) -> list[str]:
-    """The statements that are sent from now on."""
+    """Return a list that collects the SQL statements executed from now on."""
     sent: list[str] = []
-    event.listen(connection, "before_cursor_execute", lambda *given: sent.append(given[2]))
+    event.listen(connection, "before_cursor_execute", lambda *arguments: sent.append(arguments[2]))
     return sent
 
 
-def test_a_rerun_asks_redis_once_and_postgres_not_at_all(add: AddPerson, database: Connection, redis: Redis) -> None:
-    given = sessions.start(add().id, ORIGIN)
-    first = sessions.identity_of(given.session_id)
+def test_a_rerun_reads_redis_once_and_never_postgres(add: AddPerson, database: Connection, redis: Redis) -> None:
+    started = sessions.start(add().id, ORIGIN)
+    first = sessions.identity_of(started.session_id)
     sent = executed_statements(database)
     before = redis.info("commandstats")["cmdstat_get"]["calls"]
     for _ in range(10):
-        assert sessions.identity_of(given.session_id) == first
+        assert sessions.identity_of(started.session_id) == first
     assert not sent
     assert redis.info("commandstats")["cmdstat_get"]["calls"] == before + 10
 
 
-def test_what_is_remembered_is_what_was_known() -> None:
-    held: dict[str, bytes] = {}
+def test_the_cached_session_equals_the_stored_one() -> None:
+    stored: dict[str, bytes] = {}
 
-    class Memory:
+    class DictCache:
         def get(self, key: str) -> bytes | None:
-            return held.get(key)
+            return stored.get(key)
 
         def set(self, key: str, value: str, **_: object) -> None:
-            held[key] = value.encode()
+            stored[key] = value.encode()
 
-    known = SessionCache(Memory)  # type: ignore[arg-type, return-value]
-    kept = live_session(preferences={"theme": "dark"})
-    session_id = kept.identity.session_id
+    cache = SessionCache(DictCache)  # type: ignore[arg-type, return-value]
+    live = live_session(preferences={"theme": "dark"})
+    session_id = live.identity.session_id
     assert session_id is not None
-    known.put(session_id, kept)
-    assert known.get(session_id) == kept
-    found = known.get(session_id)
-    assert found is not None
-    assert found.identity.preferences == {"theme": "dark"}
+    cache.put(session_id, live)
+    assert cache.get(session_id) == live
+    cached = cache.get(session_id)
+    assert cached is not None
+    assert cached.identity.preferences == {"theme": "dark"}
 
 
-def test_redis_forgets_within_ten_seconds(add: AddPerson, redis: Redis) -> None:
-    given = sessions.start(add().id, ORIGIN)
-    sessions.identity_of(given.session_id)
+def test_cached_sessions_expire_within_ten_seconds(add: AddPerson, redis: Redis) -> None:
+    started = sessions.start(add().id, ORIGIN)
+    sessions.identity_of(started.session_id)
     (key,) = redis.keys("almanac:session:*")
     assert 0 < redis.pttl(key) <= 10_000
-    sessions.revoke(given.session_id, "sign_out")
+    sessions.revoke(started.session_id, "sign_out")
     assert 0 < redis.pttl(key) <= 3_000
 
 
-def test_what_was_read_just_before_a_change_does_not_outlive_it(add: AddPerson, redis: Redis) -> None:
-    """One process reads the row, another ends the session, and only then does the first write what it read."""
-    given = sessions.start(add().id, ORIGIN)
-    old = sessions.get_live(given.session_id)
+def test_a_row_read_before_a_sign_out_is_not_cached_after_it(add: AddPerson, redis: Redis) -> None:
+    """One process reads the row and another ends the session before the first one writes to the cache."""
+    started = sessions.start(add().id, ORIGIN)
+    old = sessions.get_live(started.session_id)
     assert old is not None
-    sessions.revoke(given.session_id, "sign_out")
-    session_cache.session_cache().put(given.session_id, old)
-    assert sessions.identity_of(given.session_id) is None
+    sessions.revoke(started.session_id, "sign_out")
+    session_cache.session_cache().put(started.session_id, old)
+    assert sessions.identity_of(started.session_id) is None
 
 
 @pytest.mark.parametrize("junk", [b"", b"{}", b"[]", b"null", b'[{"x": 1}, 2, 3]', b"\xff", b"[[], [], []]"])
-def test_what_redis_holds_that_is_not_ours_is_not_believed(add: AddPerson, redis: Redis, junk: bytes) -> None:
-    given = sessions.start(add().id, ORIGIN)
-    redis.set(f"almanac:session:{given.session_id}", junk)
-    assert sessions.identity_of(given.session_id) is not None
+def test_invalid_cache_entries_are_ignored(add: AddPerson, redis: Redis, junk: bytes) -> None:
+    started = sessions.start(add().id, ORIGIN)
+    redis.set(f"almanac:session:{started.session_id}", junk)
+    assert sessions.identity_of(started.session_id) is not None
 
 
-def test_without_redis_postgres_is_asked(
+def test_without_redis_sessions_are_read_from_postgres(
     add: AddPerson, monkeypatch: pytest.MonkeyPatch, setting: Callable[..., None]
 ) -> None:
-    given = sessions.start(add().id, ORIGIN)
+    started = sessions.start(add().id, ORIGIN)
     setting(redis_url="redis://127.0.0.1:1")
     redis_client.redis.cache_clear()
-    assert sessions.identity_of(given.session_id) is not None
+    assert sessions.identity_of(started.session_id) is not None
     for _ in range(20):
-        assert sessions.identity_of(given.session_id) is not None
-    assert sessions.revoke(given.session_id, "sign_out")
-    assert sessions.identity_of(given.session_id) is None
+        assert sessions.identity_of(started.session_id) is not None
+    assert sessions.revoke(started.session_id, "sign_out")
+    assert sessions.identity_of(started.session_id) is None
 
 
-def test_a_redis_that_hangs_is_waited_for_once(
+def test_a_hanging_redis_delays_one_request(
     add: AddPerson, setting: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(circuit_breaker, "RETRY_INTERVAL_SECONDS", 3600)
-    given = sessions.start(add().id, ORIGIN)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        setting(redis_url=f"redis://127.0.0.1:{silent.getsockname()[1]}")
+    started = sessions.start(add().id, ORIGIN)
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        setting(redis_url=f"redis://127.0.0.1:{hanging.getsockname()[1]}")
         redis_client.redis.cache_clear()
         for _ in range(10):
-            assert sessions.identity_of(given.session_id) is not None
-        silent.setblocking(False)
+            assert sessions.identity_of(started.session_id) is not None
+        hanging.setblocking(False)
         connections = 0
         with suppress(BlockingIOError):
-            while silent.accept():
+            while hanging.accept():
                 connections += 1
     assert connections == 2  # one attempt and its retry
 
 
-def test_while_redis_is_away_one_request_in_five_seconds_tries_it() -> None:
-    now, tries = [100.0], []
+def test_one_request_in_five_seconds_tries_an_unavailable_redis() -> None:
+    now, attempts = [100.0], []
 
-    def away() -> Redis:
-        tries.append(now[0])
+    def raise_connection_error() -> Redis:
+        attempts.append(now[0])
         raise RedisAway
 
-    known = SessionCache(away, monotonic=lambda: now[0])
+    cache = SessionCache(raise_connection_error, monotonic=lambda: now[0])
     for moment in (100.0, 100.1, 104.9, 105.1, 105.2, 110.2):
         now[0] = moment
-        assert known.get(uuid4()) is None
-    assert tries == [100.0, 105.1, 110.2]
+        assert cache.get(uuid4()) is None
+    assert attempts == [100.0, 105.1, 110.2]
 
 
-def test_redis_is_used_again_once_it_is_back(redis: Redis) -> None:
-    now, answers = [0.0], [True]
+def test_redis_is_used_again_after_an_outage(redis: Redis) -> None:
+    now, unavailable = [0.0], [True]
 
-    def sometimes() -> Redis:
-        if answers[0]:
+    def raise_while_unavailable() -> Redis:
+        if unavailable[0]:
             raise RedisAway
         return redis
 
-    known = SessionCache(sometimes, monotonic=lambda: now[0])
-    kept = live_session()
-    assert kept.identity.session_id is not None
-    known.put(kept.identity.session_id, kept)
-    answers[0], now[0] = False, 6.0
-    known.put(kept.identity.session_id, kept)
-    assert known.get(kept.identity.session_id) == kept
+    cache = SessionCache(raise_while_unavailable, monotonic=lambda: now[0])
+    live = live_session()
+    assert live.identity.session_id is not None
+    cache.put(live.identity.session_id, live)
+    unavailable[0], now[0] = False, 6.0
+    cache.put(live.identity.session_id, live)
+    assert cache.get(live.identity.session_id) == live
 
 
-def test_postgres_away_is_not_the_same_as_not_signed_in(add: AddPerson, redis: Redis) -> None:
-    given = sessions.start(add().id, ORIGIN)
-    known = sessions.start(people.find_by_username("ada").id, ORIGIN)  # type: ignore[union-attr]
-    assert sessions.identity_of(known.session_id) is not None
-    away = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none", connect_args={"connect_timeout": 1})
-    with override.use_engine(away, everywhere=True):
-        assert sessions.identity_of(known.session_id) is not None  # for as long as Redis remembers
+def test_an_unavailable_postgres_is_an_error_and_not_a_missing_session(add: AddPerson, redis: Redis) -> None:
+    started = sessions.start(add().id, ORIGIN)
+    cached = sessions.start(people.find_by_username("ada").id, ORIGIN)  # type: ignore[union-attr]
+    assert sessions.identity_of(cached.session_id) is not None
+    unavailable_engine = create_engine(
+        "postgresql+psycopg://nobody@127.0.0.1:1/none", connect_args={"connect_timeout": 1}
+    )
+    with override.use_engine(unavailable_engine, everywhere=True):
+        assert sessions.identity_of(cached.session_id) is not None  # for as long as Redis caches it
         with pytest.raises(ServerUnavailable):
-            sessions.identity_of(given.session_id)
+            sessions.identity_of(started.session_id)

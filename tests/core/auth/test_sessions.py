@@ -1,4 +1,4 @@
-"""Sessions: they are begun, carried on and ended for every tab, and the person's row decides what they may."""
+"""Sessions start, refresh and end for all tabs of a browser; permissions come from the person's row."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -26,77 +26,82 @@ def session_column(database: Connection, session_id: UUID, name: str) -> object:
     return row[name]
 
 
-def test_who_signs_in_is_known_by_their_session(add: AddPerson) -> None:
+def test_a_session_identifies_the_person_who_signed_in(add: AddPerson) -> None:
     ada = add()
-    given = sessions.start(ada.id, ORIGIN, NOW)
-    claims = tokens.decode_access_token(signing_key.secret_key(), given.access, NOW)
-    assert (claims.sub, claims.sid, claims.role) == (ada.id, given.session_id, "analyst")
-    assert (given.expires_in, given.refresh_expires_in) == (30 * 60, 7 * 86_400)
-    who = sessions.identity_of(given.session_id)
-    assert who is not None
-    assert (who.person_id, who.username, who.role, who.session_id) == (ada.id, "ada", "analyst", given.session_id)
+    started = sessions.start(ada.id, ORIGIN, NOW)
+    claims = tokens.decode_access_token(signing_key.secret_key(), started.access, NOW)
+    assert (claims.sub, claims.sid, claims.role) == (ada.id, started.session_id, "analyst")
+    assert (started.expires_in, started.refresh_expires_in) == (30 * 60, 7 * 86_400)
+    identity = sessions.identity_of(started.session_id)
+    assert identity is not None
+    assert (identity.person_id, identity.username, identity.role, identity.session_id) == (
+        ada.id,
+        "ada",
+        "analyst",
+        started.session_id,
+    )
 
 
-def test_every_session_is_a_new_one(add: AddPerson) -> None:
-    """Nothing that a browser brought can become the name of its session."""
+def test_every_sign_in_starts_a_new_session(add: AddPerson) -> None:
+    """A value sent by the browser never becomes a session id."""
     ada = add()
     assert sessions.start(ada.id, ORIGIN).session_id != sessions.start(ada.id, ORIGIN).session_id
 
 
-def test_an_unknown_session_is_nobodys(add: AddPerson) -> None:
+def test_an_unknown_session_id_identifies_nobody(add: AddPerson) -> None:
     assert sessions.identity_of(uuid4()) is None
     with pytest.raises(InvalidToken):
         sessions.refresh(tokens.refresh_token(signing_key.secret_key(), uuid4(), 0), ORIGIN)
 
 
-def test_nobody_deactivated_gets_a_session(add: AddPerson) -> None:
+def test_a_deactivated_person_gets_no_session(add: AddPerson) -> None:
     ada = add()
     people.set_active("test", ada.id, False, ORIGIN)
     with pytest.raises(NotSignedIn):
         sessions.start(ada.id, ORIGIN)
 
 
-def test_a_session_that_nobody_refreshed_is_over_for_the_page_but_can_go_on(add: AddPerson) -> None:
-    given = sessions.start(add().id, ORIGIN, NOW)
-    assert sessions.identity_of(given.session_id, from_now(minutes=29)) is not None
-    assert sessions.identity_of(given.session_id, from_now(minutes=31)) is None
-    kept = sessions.get_live(given.session_id, from_now(minutes=31))
-    assert kept is not None
-    assert kept.access_expires_at == from_now(minutes=30)
-    sessions.refresh(given.refresh, ORIGIN, from_now(minutes=31))
-    assert sessions.identity_of(given.session_id, from_now(minutes=32)) is not None
+def test_an_expired_access_ends_at_the_page_but_the_session_can_be_refreshed(add: AddPerson) -> None:
+    started = sessions.start(add().id, ORIGIN, NOW)
+    assert sessions.identity_of(started.session_id, from_now(minutes=29)) is not None
+    assert sessions.identity_of(started.session_id, from_now(minutes=31)) is None
+    live = sessions.get_live(started.session_id, from_now(minutes=31))
+    assert live is not None
+    assert live.access_expires_at == from_now(minutes=30)
+    sessions.refresh(started.refresh, ORIGIN, from_now(minutes=31))
+    assert sessions.identity_of(started.session_id, from_now(minutes=32)) is not None
 
 
-def test_a_session_ends_a_week_after_it_was_last_used(add: AddPerson) -> None:
-    given = sessions.start(add().id, ORIGIN, NOW)
-    given = sessions.refresh(given.refresh, ORIGIN, from_now(days=6))
-    given = sessions.refresh(given.refresh, ORIGIN, from_now(days=12))
-    assert sessions.get_live(given.session_id, from_now(days=18, hours=23)) is not None
-    assert sessions.get_live(given.session_id, from_now(days=19, seconds=1)) is None
+def test_a_session_expires_a_week_after_its_last_use(add: AddPerson) -> None:
+    started = sessions.start(add().id, ORIGIN, NOW)
+    started = sessions.refresh(started.refresh, ORIGIN, from_now(days=6))
+    started = sessions.refresh(started.refresh, ORIGIN, from_now(days=12))
+    assert sessions.get_live(started.session_id, from_now(days=18, hours=23)) is not None
+    assert sessions.get_live(started.session_id, from_now(days=19, seconds=1)) is None
     with pytest.raises(InvalidToken):
-        sessions.refresh(given.refresh, ORIGIN, from_now(days=19, seconds=1))
+        sessions.refresh(started.refresh, ORIGIN, from_now(days=19, seconds=1))
 
 
-def test_no_session_lives_for_ever(add: AddPerson) -> None:
-    given = sessions.start(add().id, ORIGIN, NOW)
+def test_a_session_has_a_maximum_lifetime(add: AddPerson) -> None:
+    started = sessions.start(add().id, ORIGIN, NOW)
     for day in range(6, 90, 6):
-        given = sessions.refresh(given.refresh, ORIGIN, from_now(days=day))
-    assert given.refresh_expires_in == 6 * 86_400
+        started = sessions.refresh(started.refresh, ORIGIN, from_now(days=day))
+    assert started.refresh_expires_in == 6 * 86_400
     with pytest.raises(InvalidToken):
-        sessions.refresh(given.refresh, ORIGIN, from_now(days=90))
+        sessions.refresh(started.refresh, ORIGIN, from_now(days=90))
 
 
-def test_shortened_settings_shorten_it(add: AddPerson, setting: Callable[..., None]) -> None:
+def test_shorter_settings_shorten_existing_sessions(add: AddPerson, setting: Callable[..., None]) -> None:
     setting(access_token_minutes=0.05, refresh_token_days=0.5)
-    given = sessions.start(add().id, ORIGIN, NOW)
-    assert (given.expires_in, given.refresh_expires_in) == (3, 43_200)
-    assert sessions.identity_of(given.session_id, from_now(seconds=4)) is None
+    started = sessions.start(add().id, ORIGIN, NOW)
+    assert (started.expires_in, started.refresh_expires_in) == (3, 43_200)
+    assert sessions.identity_of(started.session_id, from_now(seconds=4)) is None
 
 
-def test_signing_out_ends_this_session_alone_and_is_noted(add: AddPerson, database: Connection) -> None:
+def test_sign_out_ends_this_session_only_and_is_audited(add: AddPerson, database: Connection) -> None:
     ada = add()
     one, other = sessions.start(ada.id, ORIGIN), sessions.start(ada.id, ORIGIN)
-    assert sessions.identity_of(one.session_id) is not None  # it is in Redis now
+    assert sessions.identity_of(one.session_id) is not None  # Redis caches the session
     assert sessions.revoke(one.session_id, "sign_out", origin=ORIGIN)
     assert not sessions.revoke(one.session_id, "sign_out", origin=ORIGIN)
     assert sessions.identity_of(one.session_id) is None
@@ -112,62 +117,62 @@ def test_signing_out_ends_this_session_alone_and_is_noted(add: AddPerson, databa
     )
 
 
-def test_nobody_ends_a_session_of_somebody_else(add: AddPerson) -> None:
+def test_a_session_of_another_person_cannot_be_ended(add: AddPerson) -> None:
     ada, bob = add("ada"), add("bob")
-    given = sessions.start(ada.id, ORIGIN)
-    assert not sessions.revoke(given.session_id, "ended by owner", person_id=bob.id)
-    assert sessions.identity_of(given.session_id) is not None
-    assert sessions.revoke(given.session_id, "ended by owner", person_id=ada.id)
+    started = sessions.start(ada.id, ORIGIN)
+    assert not sessions.revoke(started.session_id, "ended by owner", person_id=bob.id)
+    assert sessions.identity_of(started.session_id) is not None
+    assert sessions.revoke(started.session_id, "ended by owner", person_id=ada.id)
 
 
-def test_all_sessions_end_at_once_but_the_one_that_is_kept(add: AddPerson, database: Connection) -> None:
+def test_all_sessions_except_the_excluded_one_end_at_once(add: AddPerson, database: Connection) -> None:
     ada = add()
-    given = [sessions.start(ada.id, ORIGIN).session_id for _ in range(3)]
+    started = [sessions.start(ada.id, ORIGIN).session_id for _ in range(3)]
     others = sessions.start(add("bob").id, ORIGIN).session_id
-    assert all(sessions.identity_of(one) for one in given)
-    assert sessions.revoke_all(ada.id, "everywhere", keep=given[0]) == 2
-    assert [sessions.identity_of(one) is not None for one in [*given, others]] == [True, False, False, True]
+    assert all(sessions.identity_of(one) for one in started)
+    assert sessions.revoke_all(ada.id, "everywhere", keep=started[0]) == 2
+    assert [sessions.identity_of(one) is not None for one in [*started, others]] == [True, False, False, True]
     (event,) = audit_events(database, "session_ended")
     assert event.details == {"reason": "everywhere", "sessions": 2}
 
 
-def test_a_new_role_ends_sessions_and_the_next_one_has_it(add: AddPerson) -> None:
+def test_a_new_role_ends_sessions_and_applies_to_the_next_one(add: AddPerson) -> None:
     ada = add(role="admin")
     add("bob", role="admin")
-    given = sessions.start(ada.id, ORIGIN)
-    assert sessions.identity_of(given.session_id).is_admin  # type: ignore[union-attr]
+    started = sessions.start(ada.id, ORIGIN)
+    assert sessions.identity_of(started.session_id).is_admin  # type: ignore[union-attr]
     people.change_role("test", ada.id, "analyst", ORIGIN)
-    assert sessions.identity_of(given.session_id) is None
+    assert sessions.identity_of(started.session_id) is None
     again = sessions.start(ada.id, ORIGIN)
     assert not sessions.identity_of(again.session_id).is_admin  # type: ignore[union-attr]
 
 
-def test_the_role_is_the_rows_whatever_the_token_says(add: AddPerson, database: Connection, redis: Redis) -> None:
-    given = sessions.start(add().id, ORIGIN)
+def test_the_role_comes_from_the_row_and_not_from_the_token(add: AddPerson, database: Connection, redis: Redis) -> None:
+    started = sessions.start(add().id, ORIGIN)
     database.execute(text("UPDATE person SET role = 'admin'"))
-    assert tokens.decode_access_token(signing_key.secret_key(), given.access, NOW).role == "analyst"
-    assert sessions.identity_of(given.session_id).role == "admin"  # type: ignore[union-attr]
+    assert tokens.decode_access_token(signing_key.secret_key(), started.access, NOW).role == "analyst"
+    assert sessions.identity_of(started.session_id).role == "admin"  # type: ignore[union-attr]
 
 
-def test_who_is_deactivated_is_out_at_once(add: AddPerson) -> None:
+def test_deactivation_ends_sessions_at_once(add: AddPerson) -> None:
     ada = add()
-    given = sessions.start(ada.id, ORIGIN)
-    assert sessions.identity_of(given.session_id) is not None
+    started = sessions.start(ada.id, ORIGIN)
+    assert sessions.identity_of(started.session_id) is not None
     people.set_active("test", ada.id, False, ORIGIN)
-    assert sessions.identity_of(given.session_id) is None
+    assert sessions.identity_of(started.session_id) is None
     with pytest.raises(InvalidToken):
-        sessions.refresh(given.refresh, ORIGIN)
+        sessions.refresh(started.refresh, ORIGIN)
 
 
-def test_a_new_preference_shows_at_the_next_rerun(add: AddPerson) -> None:
+def test_a_new_preference_applies_at_the_next_rerun(add: AddPerson) -> None:
     ada = add()
-    given = sessions.start(ada.id, ORIGIN)
-    assert sessions.identity_of(given.session_id).preferences == {}  # type: ignore[union-attr]
+    started = sessions.start(ada.id, ORIGIN)
+    assert sessions.identity_of(started.session_id).preferences == {}  # type: ignore[union-attr]
     people.set_preferences(ada.id, theme="dark")
-    assert sessions.identity_of(given.session_id).preferences == {"theme": "dark"}  # type: ignore[union-attr]
+    assert sessions.identity_of(started.session_id).preferences == {"theme": "dark"}  # type: ignore[union-attr]
 
 
-def test_people_see_where_their_sessions_are(add: AddPerson) -> None:
+def test_people_see_the_origin_of_their_sessions(add: AddPerson) -> None:
     ada = add()
     sessions.start(ada.id, Origin("2001:db8::1", "Firefox\0" + "x" * 1_000), NOW)
     sessions.start(ada.id, Origin("no address", None), from_now(minutes=1))
@@ -181,19 +186,19 @@ def test_people_see_where_their_sessions_are(add: AddPerson) -> None:
     assert len(oldest.user_agent) == 512
 
 
-def test_who_has_just_signed_in_was_seen(add: AddPerson) -> None:
+def test_a_sign_in_sets_last_seen(add: AddPerson) -> None:
     ada = add()
     sessions.start(ada.id, ORIGIN, NOW)
     assert people.get(ada.id).last_seen_at == NOW
 
 
 def test_last_seen_is_written_at_most_once_a_minute(add: AddPerson, database: Connection, redis: Redis) -> None:
-    given = sessions.start(add().id, ORIGIN, NOW)
+    started = sessions.start(add().id, ORIGIN, NOW)
     for seconds, seen in [(30, 0), (70, 70), (100, 70), (131, 131)]:
         redis.flushdb()
-        sessions.identity_of(given.session_id, from_now(seconds=seconds))
-        assert session_column(database, given.session_id, "last_seen_at") == from_now(seconds=seen)
+        sessions.identity_of(started.session_id, from_now(seconds=seconds))
+        assert session_column(database, started.session_id, "last_seen_at") == from_now(seconds=seen)
     assert people.get(add("bob").id).last_seen_at is None
-    found = people.find_by_username("ada")
-    assert found is not None
-    assert found.last_seen_at == from_now(seconds=131)
+    person = people.find_by_username("ada")
+    assert person is not None
+    assert person.last_seen_at == from_now(seconds=131)

@@ -1,4 +1,4 @@
-"""Sign-in: the right password opens, and nobody learns from a refusal why."""
+"""Sign-in: the right password is accepted, and refusals do not reveal the reason."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,14 +31,14 @@ def refusal_message(name: str, password: str, origin: Origin = ORIGIN) -> str:
 
 @pytest.fixture
 def bcrypt_runs(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """How often bcrypt was asked whether a password fits."""
+    """Count the password checks that bcrypt runs."""
     runs: list[bytes] = []
     real = bcrypt.checkpw
     monkeypatch.setattr(bcrypt, "checkpw", lambda given, stored: runs.append(stored) or real(given, stored))
     return lambda: len(runs)
 
 
-def test_the_right_password_opens_however_the_name_is_capitalised(add: AddPerson, database: Connection) -> None:
+def test_sign_in_ignores_the_case_of_the_name(add: AddPerson, database: Connection) -> None:
     ada = add("Ada")
     assert sign_in.sign_in("aDA", PASSWORD, ORIGIN) == ada
     (event,) = audit_events(database, "sign_in")
@@ -54,7 +54,7 @@ def test_the_right_password_opens_however_the_name_is_capitalised(add: AddPerson
     ("name", "password"),
     [
         ("nobody", PASSWORD),
-        ("new", PASSWORD),  # has not set one yet
+        ("new", PASSWORD),  # no password set yet
         ("", ""),
         ("ad\0a", PASSWORD),
         ("\ud800", PASSWORD),
@@ -66,7 +66,7 @@ def test_the_right_password_opens_however_the_name_is_capitalised(add: AddPerson
         ("\u202eada", "🎉"),
     ],
 )
-def test_every_refusal_reads_the_same_and_costs_one_bcrypt(
+def test_every_refusal_has_the_same_message_and_runs_bcrypt_once(
     add: AddPerson, name: str, password: str, bcrypt_runs: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add("new", password=None)
@@ -75,7 +75,7 @@ def test_every_refusal_reads_the_same_and_costs_one_bcrypt(
     assert bcrypt_runs() == 1
 
 
-def test_a_wrong_password_and_somebody_deactivated_are_refused_alike(
+def test_a_wrong_password_and_a_deactivated_person_get_the_same_refusal(
     add: AddPerson, bcrypt_runs: Callable[[], int]
 ) -> None:
     ada, bob = add("ada"), add("bob")
@@ -86,7 +86,7 @@ def test_a_wrong_password_and_somebody_deactivated_are_refused_alike(
     assert bcrypt_runs() - before == 3
 
 
-def test_a_refusal_is_noted_with_the_name_that_was_tried(add: AddPerson, database: Connection) -> None:
+def test_a_refusal_is_audited_with_the_attempted_name(add: AddPerson, database: Connection) -> None:
     ada = add()
     refusal_message("ada", "wrong")
     refusal_message("<b>\0" + "x" * 100, "wrong")
@@ -96,7 +96,7 @@ def test_a_refusal_is_noted_with_the_name_that_was_tried(add: AddPerson, databas
     assert unknown.person_id is None
 
 
-def test_failures_stop_a_name_from_one_address_and_nobody_else(add: AddPerson, bcrypt_runs: Callable[[], int]) -> None:
+def test_failures_block_one_name_at_one_address_only(add: AddPerson, bcrypt_runs: Callable[[], int]) -> None:
     ada = add()
     for _ in range(5):
         refusal_message("ada", "wrong")
@@ -105,27 +105,27 @@ def test_failures_stop_a_name_from_one_address_and_nobody_else(add: AddPerson, b
         sign_in.sign_in("ADA", PASSWORD, ORIGIN)
     assert bcrypt_runs() == before
     assert stopped.value.amount == 5
-    # Its owner comes in from elsewhere, and from here somebody else does.
+    # The owner can sign in from another address, and another person from this one.
     assert sign_in.sign_in("ada", PASSWORD, origin_number(1), lambda _: None) == ada
     add("bob")
     assert sign_in.sign_in("bob", PASSWORD, ORIGIN).username == "bob"
 
 
-def test_unknown_names_are_stopped_like_known_ones(add: AddPerson) -> None:
+def test_unknown_names_are_blocked_like_known_ones(add: AddPerson) -> None:
     for _ in range(5):
         refusal_message("nobody", "wrong")
     with pytest.raises(RateLimitExceeded):
         sign_in.sign_in("nobody", "wrong", ORIGIN)
 
 
-def test_one_address_that_tries_many_names_is_stopped(add: AddPerson) -> None:
+def test_an_address_that_tries_many_names_is_blocked(add: AddPerson) -> None:
     for number in range(30):
         refusal_message(f"name{number}", "wrong")
     with pytest.raises(RateLimitExceeded):
         sign_in.sign_in("another", "wrong", ORIGIN)
 
 
-def test_who_guesses_from_many_addresses_is_slowed_down_and_the_owner_still_comes_in(add: AddPerson) -> None:
+def test_guesses_from_many_addresses_are_slowed_and_the_owner_can_still_sign_in(add: AddPerson) -> None:
     ada = add()
     for number in range(50):
         refusal_message("ada", "wrong", origin_number(number))
@@ -138,13 +138,13 @@ def test_who_guesses_from_many_addresses_is_slowed_down_and_the_owner_still_come
     assert slept[-1] == 0
 
 
-def test_a_few_failures_cost_no_time() -> None:
+def test_a_few_failures_cause_no_delay() -> None:
     assert [throttle.delay_seconds(failures) for failures in (0, 5, 6, 15, 25, 1_000)] == pytest.approx(
         [0, 0, 0.1, 1, 2, 2]
     )
 
 
-def test_a_success_forgives_nobody_elses_failures(add: AddPerson) -> None:
+def test_a_success_does_not_reset_the_failures_of_others(add: AddPerson) -> None:
     add("ada")
     for _ in range(5):
         refusal_message("ada", "wrong")
@@ -153,7 +153,7 @@ def test_a_success_forgives_nobody_elses_failures(add: AddPerson) -> None:
         sign_in.sign_in("ada", PASSWORD, ORIGIN)
 
 
-def test_without_a_limit_nobody_is_stopped_or_slowed(add: AddPerson, setting: Callable[..., None]) -> None:
+def test_an_empty_limit_blocks_and_delays_nobody(add: AddPerson, setting: Callable[..., None]) -> None:
     setting(limit_sign_in="")
     add()
     slept: list[float] = []
@@ -163,7 +163,7 @@ def test_without_a_limit_nobody_is_stopped_or_slowed(add: AddPerson, setting: Ca
     assert set(slept) == {0}
 
 
-def test_many_guesses_at_once_are_no_more_than_the_limit(committing_database: Engine, redis: Redis) -> None:
+def test_simultaneous_guesses_do_not_exceed_the_limit(committing_database: Engine, redis: Redis) -> None:
     people.create("ada", actor="test", password=PASSWORD)
 
     def guess(_: int) -> str:
@@ -176,12 +176,12 @@ def test_many_guesses_at_once_are_no_more_than_the_limit(committing_database: En
         return "in"
 
     with ThreadPoolExecutor(12) as pool:
-        answers = list(pool.map(guess, range(24)))
-    assert answers.count("refused") == 5
-    assert answers.count("in") == 0
+        outcomes = list(pool.map(guess, range(24)))
+    assert outcomes.count("refused") == 5
+    assert outcomes.count("in") == 0
 
 
-def test_a_password_replaced_while_bcrypt_runs_opens_no_more(add: AddPerson, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_replaced_while_bcrypt_runs_is_refused(add: AddPerson, monkeypatch: pytest.MonkeyPatch) -> None:
     ada = add()
 
     def meanwhile(_seconds: float) -> None:
@@ -192,7 +192,7 @@ def test_a_password_replaced_while_bcrypt_runs_opens_no_more(add: AddPerson, mon
         sign_in.sign_in("ada", PASSWORD, ORIGIN, meanwhile)
 
 
-def test_no_log_line_tells_a_password_or_a_name(add: AddPerson) -> None:
+def test_no_password_or_name_is_logged(add: AddPerson) -> None:
     with capture_logs() as lines:
         add("ada")
         sign_in.sign_in("ada", PASSWORD, ORIGIN)
@@ -202,9 +202,7 @@ def test_no_log_line_tells_a_password_or_a_name(add: AddPerson) -> None:
     assert PASSWORD not in str(lines)
 
 
-def test_who_knows_the_old_password_sets_a_new_one_and_ends_other_sessions(
-    add: AddPerson, database: Connection
-) -> None:
+def test_changing_the_password_ends_other_sessions(add: AddPerson, database: Connection) -> None:
     ada = add()
     me, elsewhere = signed_in_identity(ada), signed_in_identity(ada)
     waiting = tickets.issue_sign_in(ada.id, "nonce")
@@ -221,7 +219,7 @@ def test_who_knows_the_old_password_sets_a_new_one_and_ends_other_sessions(
     assert (event.actor, event.details) == ("ada", {"sessions": 1})
 
 
-def test_an_open_page_is_no_way_to_guess_the_password(add: AddPerson) -> None:
+def test_guesses_at_the_password_change_are_limited(add: AddPerson) -> None:
     me = signed_in_identity(add())
     for _ in range(5):
         with pytest.raises(BadInput, match="The old password is wrong"):
@@ -230,7 +228,7 @@ def test_an_open_page_is_no_way_to_guess_the_password(add: AddPerson) -> None:
         sign_in.change_password(me, PASSWORD, "A new one 2", ORIGIN, me.session_id)
 
 
-def test_a_new_password_that_is_too_weak_changes_nothing(add: AddPerson) -> None:
+def test_a_weak_new_password_changes_nothing(add: AddPerson) -> None:
     me = signed_in_identity(add())
     with pytest.raises(BadInput, match="capital"):
         sign_in.change_password(me, PASSWORD, "no capital 1", ORIGIN)

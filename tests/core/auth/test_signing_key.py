@@ -1,4 +1,4 @@
-"""The key: what is set counts; what is generated is made once, kept private and found again."""
+"""The signing key: a configured key takes precedence; a generated key is private and reused."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ def names_in(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-def test_a_generated_key_is_kept_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_generated_key_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     key = secret_key()
     signing_key._load_or_generate.cache_clear()
     assert secret_key() == key
@@ -24,13 +24,13 @@ def test_a_generated_key_is_kept_for_its_owner_alone(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["secret_key"]
 
 
-def test_two_installations_have_two_keys(setting: Callable[..., None], tmp_path: Path) -> None:
+def test_two_installations_have_different_keys(setting: Callable[..., None], tmp_path: Path) -> None:
     key = secret_key()
     setting(data_dir=tmp_path / "other" / "deeper")
     assert secret_key() != key
 
 
-def test_a_key_that_is_set_counts_and_nothing_is_written(setting: Callable[..., None], tmp_path: Path) -> None:
+def test_a_configured_key_is_used_and_no_file_is_written(setting: Callable[..., None], tmp_path: Path) -> None:
     setting(secret_key="short")
     key = secret_key()
     assert len(key) == 32
@@ -39,21 +39,21 @@ def test_a_key_that_is_set_counts_and_nothing_is_written(setting: Callable[..., 
     assert not names_in(tmp_path)
 
 
-def test_who_starts_at_once_gets_the_same_key(tmp_path: Path) -> None:
+def test_simultaneous_starts_get_the_same_key(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
-        # Past the cache, as processes of their own are.
+        # Bypass the cache, as separate processes do.
         keys = set(pool.map(lambda _: signing_key._load_or_generate.__wrapped__(tmp_path), range(16)))
     assert len(keys) == 1
     assert names_in(tmp_path) == ["secret_key"]
 
 
-def test_a_broken_file_is_named_and_not_used(tmp_path: Path) -> None:
+def test_an_invalid_key_file_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "secret_key").write_text("")
     with pytest.raises(ServerUnavailable, match="contains no valid secret key"):
         secret_key()
 
 
-def test_a_folder_that_cannot_be_is_a_sentence(setting: Callable[..., None], tmp_path: Path) -> None:
+def test_an_impossible_folder_is_reported_in_a_sentence(setting: Callable[..., None], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     setting(data_dir=tmp_path / "file")
     with pytest.raises(ServerUnavailable, match="set SECRET_KEY"):

@@ -1,4 +1,4 @@
-"""Tickets are good once, for a short while, for what they were issued for."""
+"""Tickets are single-use, short-lived and bound to one purpose."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ NOW = datetime.now(UTC)
 NEW_PASSWORD = "Another one 2"
 
 
-def test_a_ticket_opens_once(add: AddPerson) -> None:
+def test_a_ticket_is_single_use(add: AddPerson) -> None:
     ada = add()
     ticket = tickets.issue_sign_in(ada.id, "nonce")
     assert tickets.redeem_sign_in(ticket, "nonce") == ada.id
@@ -27,7 +27,7 @@ def test_a_ticket_opens_once(add: AddPerson) -> None:
 
 
 @pytest.mark.parametrize("nonce", ["other", "", "\0", "\ud800", "x" * 10_000])
-def test_a_ticket_is_of_one_browser_and_a_wrong_one_uses_it_up(add: AddPerson, nonce: str) -> None:
+def test_a_ticket_is_bound_to_one_browser_and_another_one_uses_it_up(add: AddPerson, nonce: str) -> None:
     ticket = tickets.issue_sign_in(add().id, "nonce")
     for given in (nonce, "nonce"):
         with pytest.raises(InvalidTicket):
@@ -35,13 +35,13 @@ def test_a_ticket_is_of_one_browser_and_a_wrong_one_uses_it_up(add: AddPerson, n
 
 
 @pytest.mark.parametrize("nonce", ["", "nonce"])
-def test_a_ticket_without_a_nonce_opens_for_nobody(add: AddPerson, nonce: str) -> None:
+def test_a_ticket_without_a_nonce_is_refused(add: AddPerson, nonce: str) -> None:
     ticket = tickets.issue_sign_in(add().id, "")
     with pytest.raises(InvalidTicket):
         tickets.redeem_sign_in(ticket, nonce)
 
 
-def test_a_ticket_is_over_after_half_a_minute(add: AddPerson) -> None:
+def test_a_ticket_expires_after_half_a_minute(add: AddPerson) -> None:
     ada = add()
     ticket = tickets.issue_sign_in(ada.id, "nonce", NOW)
     with pytest.raises(InvalidTicket):
@@ -50,7 +50,7 @@ def test_a_ticket_is_over_after_half_a_minute(add: AddPerson) -> None:
 
 
 @pytest.mark.parametrize("junk", ["", "x", "\0", "\ud800", "🎉", "x" * 10_000, "' OR 1=1 --"])
-def test_what_nobody_issued_is_none(add: AddPerson, junk: str) -> None:
+def test_a_ticket_that_was_never_issued_is_refused(add: AddPerson, junk: str) -> None:
     for use in (
         lambda: tickets.redeem_sign_in(junk, "nonce"),
         lambda: tickets.check_reset(junk),
@@ -61,7 +61,7 @@ def test_what_nobody_issued_is_none(add: AddPerson, junk: str) -> None:
             use()
 
 
-def test_no_ticket_passes_for_another_kind(add: AddPerson) -> None:
+def test_a_ticket_is_valid_for_its_kind_only(add: AddPerson) -> None:
     ada = add()
     sign_in_ticket, reset, invite = (
         tickets.issue_sign_in(ada.id, "nonce"),
@@ -79,19 +79,19 @@ def test_no_ticket_passes_for_another_kind(add: AddPerson) -> None:
             use(given)
 
 
-def test_nothing_in_the_table_opens_anything(add: AddPerson, database: Connection) -> None:
+def test_stored_values_are_not_valid_tickets(add: AddPerson, database: Connection) -> None:
     ada = add()
     given = [tickets.issue_sign_in(ada.id, "nonce"), tickets.issue_reset("test", ada.id, ORIGIN)]
     _, key = api_keys.create(signed_in_identity(ada), "laptop", None, ORIGIN)
-    held = "".join(
+    stored = "".join(
         str(database.execute(text(f"SELECT t::text FROM {table} t")).all())
         for table in ("ticket", "api_key", "session", "audit_event")
     )
-    assert not [secret for secret in (*given, key, "nonce") if secret in held]
+    assert not [secret for secret in (*given, key, "nonce") if secret in stored]
     assert all(len(secret) >= 43 for secret in (*given, key))
 
 
-def test_a_reset_link_sets_the_password_once_and_ends_everything(add: AddPerson, database: Connection) -> None:
+def test_a_reset_link_sets_the_password_once_and_ends_sessions_and_keys(add: AddPerson, database: Connection) -> None:
     ada = add()
     me = signed_in_identity(ada)
     _, key = api_keys.create(me, "laptop", None, ORIGIN)
@@ -110,7 +110,7 @@ def test_a_reset_link_sets_the_password_once_and_ends_everything(add: AddPerson,
     assert (reset.actor, reset.details) == ("ada", {"sessions": 1, "api_keys": 1})
 
 
-def test_keys_may_be_kept(add: AddPerson) -> None:
+def test_a_reset_can_preserve_api_keys(add: AddPerson) -> None:
     ada = add()
     _, key = api_keys.create(signed_in_identity(ada), "laptop", None, ORIGIN)
     tickets.redeem_reset(
@@ -119,7 +119,7 @@ def test_keys_may_be_kept(add: AddPerson) -> None:
     assert api_keys.identify(key) is not None
 
 
-def test_a_weak_password_does_not_use_the_link_up(add: AddPerson) -> None:
+def test_a_weak_password_does_not_use_the_reset_link_up(add: AddPerson) -> None:
     ada = add()
     token = tickets.issue_reset("test", ada.id, ORIGIN)
     with pytest.raises(BadInput):
@@ -127,7 +127,7 @@ def test_a_weak_password_does_not_use_the_link_up(add: AddPerson) -> None:
     assert tickets.redeem_reset(token, NEW_PASSWORD, origin=ORIGIN) == ada
 
 
-def test_a_newer_link_ends_the_one_before(add: AddPerson) -> None:
+def test_a_newer_reset_link_invalidates_the_previous_one(add: AddPerson) -> None:
     ada, bob = add("ada"), add("bob")
     others = tickets.issue_reset("test", bob.id, ORIGIN)
     first, second = (tickets.issue_reset("test", ada.id, ORIGIN) for _ in range(2))
@@ -137,14 +137,14 @@ def test_a_newer_link_ends_the_one_before(add: AddPerson) -> None:
     assert tickets.check_reset(others) == bob
 
 
-def test_a_link_is_over_after_an_hour(add: AddPerson) -> None:
+def test_a_reset_link_expires_after_an_hour(add: AddPerson) -> None:
     token = tickets.issue_reset("test", add().id, ORIGIN, NOW)
     tickets.check_reset(token, NOW + timedelta(minutes=59))
     with pytest.raises(InvalidTicket):
         tickets.redeem_reset(token, NEW_PASSWORD, origin=ORIGIN, now=NOW + timedelta(hours=1))
 
 
-def test_of_two_who_use_a_link_at_once_one_sets_the_password(committing_database: Engine, redis: Redis) -> None:
+def test_simultaneous_uses_of_a_reset_link_set_one_password(committing_database: Engine, redis: Redis) -> None:
     ada = people.create("ada", actor="test", password=PASSWORD)
     token = tickets.issue_reset("test", ada.id, ORIGIN)
 
@@ -160,12 +160,12 @@ def test_of_two_who_use_a_link_at_once_one_sets_the_password(committing_database
 
 
 @pytest.mark.parametrize("days", [0, -1, 91, 10**9])
-def test_an_invitation_lasts_for_days_not_for_ever(add: AddPerson, days: int) -> None:
+def test_an_invitation_has_a_limited_number_of_days(add: AddPerson, days: int) -> None:
     with pytest.raises(BadInput, match="for 1 to 90 days"):
         tickets.issue_invite("test", ORIGIN, days=days)
 
 
-def test_an_invitation_is_over_in_time(add: AddPerson, database: Connection) -> None:
+def test_an_invitation_expires(add: AddPerson, database: Connection) -> None:
     invite = tickets.issue_invite("test", ORIGIN, email="ada@example.org", days=2, now=NOW)
     assert tickets.check_invite(invite, NOW + timedelta(days=1)).expires_at == NOW + timedelta(days=2)
     with pytest.raises(InvalidTicket):
@@ -175,7 +175,7 @@ def test_an_invitation_is_over_in_time(add: AddPerson, database: Connection) -> 
 
 def test_an_invitation_can_be_withdrawn_until_it_is_used(add: AddPerson, database: Connection) -> None:
     root, ada = signed_in_identity(add("root", role="admin")), signed_in_identity(add("ada"))
-    kept = tickets.issue_invite(root, ORIGIN)
+    remaining = tickets.issue_invite(root, ORIGIN)
     token = tickets.issue_invite(root, ORIGIN, role="admin", email="eve@example.org", days=1)
     first, second = queries.invitations(datetime.now(UTC)).to_dict("records")
     assert (first["role"], first["email"], first["invited_by"]) == ("admin", "eve@example.org", "root")
@@ -189,12 +189,12 @@ def test_an_invitation_can_be_withdrawn_until_it_is_used(add: AddPerson, databas
         tickets.revoke_invite(root, first["id"], ORIGIN)
     with pytest.raises(NotFound):
         tickets.revoke_invite(root, token, ORIGIN)
-    assert tickets.check_invite(kept).role == "analyst"
+    assert tickets.check_invite(remaining).role == "analyst"
     (event,) = audit_events(database, "invite_withdrawn")
     assert (event.actor, event.target, event.details) == ("root", "eve@example.org", {"role": "admin"})
 
 
-def test_where_nobody_may_register_nobody_is_invited(add: AddPerson, setting: Callable[..., None]) -> None:
+def test_closed_registration_allows_no_invitations(add: AddPerson, setting: Callable[..., None]) -> None:
     setting(registration="closed")
     with pytest.raises(Conflict, match="REGISTRATION=closed"):
         tickets.issue_invite("test", ORIGIN)

@@ -1,4 +1,4 @@
-"""Tokens: ours are read, and nothing else is, whatever it looks like."""
+"""Only tokens signed by this installation are accepted."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ def valid_token(minutes: float = 30, now: datetime = NOW) -> str:
 
 
 def altered_token(key: bytes | str = KEY, algorithm: str = "HS256", without: str = "", **changed: Any) -> str:
-    """A token like ours, with something changed."""
+    """Return a valid token with some parts changed."""
     claims = jwt.decode(valid_token(), options={"verify_signature": False}) | changed
     claims.pop(without, None)
     return jwt.encode(claims, key, algorithm=algorithm)
@@ -37,14 +37,14 @@ def with_forged_header(token: str, header: dict[str, Any]) -> str:
     return f"{written}.{body}.{signature}"
 
 
-def test_what_we_signed_is_read_again() -> None:
+def test_a_signed_token_is_read_back() -> None:
     claims = tokens.decode_access_token(KEY, valid_token(), NOW)
     assert (claims.sub, claims.sid, claims.role) == (7, SESSION_ID, "analyst")
     assert claims.exp - claims.iat == 30 * 60
     assert claims.jti != tokens.decode_access_token(KEY, valid_token(), NOW).jti
 
 
-def test_it_is_good_until_its_last_second_and_not_longer() -> None:
+def test_a_token_is_valid_until_its_last_second() -> None:
     tokens.decode_access_token(KEY, valid_token(), NOW + timedelta(minutes=30, microseconds=-1))
     with pytest.raises(InvalidToken):
         tokens.decode_access_token(KEY, valid_token(), NOW + timedelta(minutes=30))
@@ -92,7 +92,7 @@ def test_it_is_good_until_its_last_second_and_not_longer() -> None:
     ],
     ids=lambda forged: f"{len(forged)} characters",  # tokens differ from process to process
 )
-def test_everything_else_is_refused_with_one_sentence(forged: str) -> None:
+def test_invalid_tokens_are_refused_with_one_sentence(forged: str) -> None:
     with pytest.raises(InvalidToken) as refused:
         tokens.decode_access_token(KEY, forged, NOW)
     assert str(refused.value) == "Your session cannot be continued; sign in again"
@@ -101,14 +101,14 @@ def test_everything_else_is_refused_with_one_sentence(forged: str) -> None:
 
 
 @given(st.text(max_size=300))
-def test_no_text_makes_the_readers_stumble(text: str) -> None:
+def test_any_text_is_refused_without_another_error(text: str) -> None:
     for read in (lambda: tokens.decode_access_token(KEY, text, NOW), lambda: tokens.decode_refresh_token(KEY, text)):
         with pytest.raises(InvalidToken):
             read()
 
 
 @given(st.integers(0), st.integers(0, 255))
-def test_a_token_with_one_character_changed_is_none(place: int, other: int) -> None:
+def test_a_token_with_one_changed_character_is_refused(place: int, other: int) -> None:
     for token, read in (
         (valid_token(), lambda changed: tokens.decode_access_token(KEY, changed, NOW)),
         (tokens.refresh_token(KEY, SESSION_ID, 3), lambda changed: tokens.decode_refresh_token(KEY, changed)),
@@ -122,7 +122,7 @@ def test_a_token_with_one_character_changed_is_none(place: int, other: int) -> N
 
 
 @given(st.uuids(), st.integers(0, tokens.MAX_GENERATION))
-def test_a_refresh_token_tells_its_session_and_generation(session_id: UUID, generation: int) -> None:
+def test_a_refresh_token_contains_its_session_and_generation(session_id: UUID, generation: int) -> None:
     token = tokens.refresh_token(KEY, session_id, generation)
     assert tokens.decode_refresh_token(KEY, token) == (session_id, generation)
     with pytest.raises(InvalidToken):
@@ -153,6 +153,6 @@ def refresh_signature() -> str:
     ],
     ids=lambda forged: f"{len(forged)} characters",  # tokens differ from process to process
 )
-def test_a_refresh_token_is_written_in_one_way_only(forged: str) -> None:
+def test_a_refresh_token_has_one_spelling(forged: str) -> None:
     with pytest.raises(InvalidToken):
         tokens.decode_refresh_token(KEY, forged)

@@ -1,4 +1,4 @@
-"""Names: any script and emoji come back unchanged; what cannot be used is told in a sentence."""
+"""Names may use any script and emoji and are stored unchanged; invalid ones are refused with a sentence."""
 
 import unicodedata
 
@@ -28,7 +28,7 @@ from core.errors import BadInput
         "%s{0}${x}",
     ],
 )
-def test_people_are_called_what_they_like(name: str) -> None:
+def test_names_in_any_script_are_accepted_unchanged(name: str) -> None:
     assert check_username(name) == name
 
 
@@ -50,27 +50,27 @@ def test_people_are_called_what_they_like(name: str) -> None:
         ("a/b", "a slash"),
     ],
 )
-def test_what_nobody_can_be_called_is_said(name: str, sentence: str) -> None:
+def test_an_invalid_name_is_refused_with_a_sentence(name: str, sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
         check_username(name)
 
 
-def test_a_name_is_one_however_its_letters_are_composed() -> None:
+def test_composed_and_decomposed_names_are_equal() -> None:
     assert check_username("Zoe\u0308") == check_username("Zo\u00eb") == "Zo\u00eb"
 
 
 @settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(st.text(max_size=80))
-def test_a_name_that_may_be_used_may_be_used_as_it_is_kept(name: str) -> None:
+def test_a_normalized_name_is_valid(name: str) -> None:
     try:
-        kept = check_username(name)
+        normalized = check_username(name)
     except BadInput:
         assume(False)
-    assert check_username(kept) == kept == unicodedata.normalize("NFC", name)
+    assert check_username(normalized) == normalized == unicodedata.normalize("NFC", name)
 
 
 @pytest.mark.parametrize("email", ["ada@example.org", "a.b+c@sub.example.co.uk", "дада@пример.рф"])
-def test_addresses(email: str) -> None:
+def test_valid_email_addresses_are_accepted(email: str) -> None:
     assert check_email(email) == email
 
 
@@ -83,6 +83,6 @@ def test_address_and_display_name_are_optional(nothing: str | None) -> None:
 @pytest.mark.parametrize(
     "email", ["ada", "@", "ada@", "ada@x", "a@b@c.org", "a b@c.org", "ada@x..org", "a\n@x.org", "\0@x.org", "x" * 300]
 )
-def test_what_is_no_address_is_refused(email: str) -> None:
+def test_an_invalid_email_address_is_refused(email: str) -> None:
     with pytest.raises(BadInput):
         check_email(email)
