@@ -1,4 +1,4 @@
-"""A browser that meets the middleware of the web process over a real database and a real Valkey."""
+"""A test client in front of the web middleware with a real database and a real Valkey."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +28,7 @@ AddPerson = Callable[..., int]
 
 @pytest.fixture
 def person(database: Connection) -> AddPerson:
-    """Adds somebody and tells their id."""
+    """Return a function that adds a person and returns the id."""
 
     def add(username: str = "ada", role: str = "analyst", **values: Any) -> int:
         insert = text("INSERT INTO person (username, role, active) VALUES (:username, :role, :active) RETURNING id")

@@ -1,4 +1,4 @@
-"""A fresh browser in front of the whole middleware, behind which a few routes tell what they heard."""
+"""A fresh browser in front of the whole middleware, with a few routes that return what they received."""
 
 from pathlib import Path
 
@@ -25,13 +25,13 @@ DOCUMENT_HEADERS = {"sec-fetch-dest": "document", "sec-fetch-mode": "navigate"}
 
 
 async def identity_endpoint(request: Request) -> Response:
-    """What is behind the gate: who it says is asking."""
+    """Return the identity that the authentication middleware passed on."""
     identity = request.state.identity
     return JSONResponse({"person": identity.username if identity else None, "role": identity and identity.role})
 
 
 async def page_endpoint(request: Request) -> Response:
-    """Streamlit's page, which tells with which cookies it was asked for."""
+    """Return Streamlit's page with the received cookies in a header."""
     return HTMLResponse("<html>page</html>", headers={"x-heard": request.headers.get("cookie", "")})
 
 
@@ -41,7 +41,7 @@ async def websocket_endpoint(websocket: WebSocket) -> None:
 
 
 def browser_client(client: tuple[str, int] = ("127.0.0.1", 50000)) -> TestClient:
-    """A fresh browser in front of the middleware, as the settings of this moment make it."""
+    """Return a fresh browser in front of the middleware, built from the current settings."""
     frontend = Path(__file__).parent / "frontend"
     layers = [layer for layer in middleware(settings(), frontend) if layer.cls is not StaticCompression]
     application = Starlette(
@@ -64,7 +64,7 @@ def browser_client(client: tuple[str, int] = ("127.0.0.1", 50000)) -> TestClient
 
 
 def sign_in(web: TestClient, person_id: int) -> TestClient:
-    """Come in as browsers do: a page, its nonce, a ticket, cookies."""
+    """Sign in as browsers do: open a page, take its nonce, post a ticket, keep the cookies."""
     names = cookies.cookie_names(settings())
     web.get("/", headers=DOCUMENT_HEADERS)
     ticket = tickets.issue_sign_in(person_id, web.cookies[names.nonce])

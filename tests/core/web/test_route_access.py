@@ -1,4 +1,4 @@
-"""Every path leads through the door that it should."""
+"""Each path requires the intended access level."""
 
 import pytest
 from hypothesis import given
@@ -41,7 +41,7 @@ from core.web.route_access import Access, route_access
         ("/_stcore", Access.SIGNED_IN),
     ],
 )
-def test_who_may_ask_for_what(path, expected):
+def test_each_path_has_its_access_level(path, expected):
     assert route_access("GET", path) is expected
 
 
@@ -52,7 +52,7 @@ def test_a_page_can_only_be_read(method):
 
 
 @given(st.sampled_from(["/api", "/media", "/_stcore/upload_file"]), st.text(max_size=30))
-def test_nothing_written_behind_a_closed_door_opens_it(folder, rest):
+def test_a_suffix_does_not_open_a_protected_path(folder, rest):
     path = f"{folder}/{rest}"
     if not path.startswith("/api/v1/auth/"):
         assert route_access("GET", path) is (Access.SIGNED_IN if path.isprintable() else Access.NOT_FOUND)
@@ -60,6 +60,6 @@ def test_nothing_written_behind_a_closed_door_opens_it(folder, rest):
 
 @pytest.mark.parametrize("path", ["/metrics", "/_stcore/metrics", "/api", "/api/v1/auth/login", "/media/x", "/"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\0", "\x7f", "\u2028"])
-def test_what_routers_read_as_the_end_of_a_path_leads_nowhere(path, end):
+def test_a_line_break_after_a_path_does_not_match_it(path, end):
     """A regular expression's `$` also matches before a line break at the end."""
     assert route_access("GET", path + end) is Access.NOT_FOUND

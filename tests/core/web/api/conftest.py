@@ -1,4 +1,4 @@
-"""The API as it is mounted, with whoever the test wants to be already through the gate."""
+"""The API as mounted, with a given identity already authenticated."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -19,7 +19,7 @@ from core.web.routes.table import routes
 
 
 class SignedInAs:
-    """Stands where the gate stands."""
+    """Stand in for the authentication middleware."""
 
     def __init__(self, app: ASGIApp, identity: Identity | None) -> None:
         self.app = app
@@ -34,7 +34,7 @@ class SignedInAs:
 
 @cache
 def api_routes() -> list[BaseRoute]:
-    """Built once: FastAPI takes a while to read all models."""
+    """Build the routes once, because FastAPI takes a while to read all models."""
     return routes()
 
 
@@ -45,7 +45,7 @@ def api_client(identity: Identity | None) -> TestClient:
 
 @pytest.fixture(autouse=True)
 def plain_log() -> Iterator[None]:
-    """Without this a traceback is drawn with all its values, which takes minutes."""
+    """Log without drawing tracebacks with all their values, which takes minutes."""
     structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
     yield
     structlog.reset_defaults()
@@ -53,7 +53,7 @@ def plain_log() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def own_limits(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
-    """No Redis is asked: each test counts from nothing, in memory."""
+    """Count rate limits in memory, from zero for each test."""
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     monkeypatch.setenv("SECRET_KEY", "k" * 40)
     settings.cache_clear()

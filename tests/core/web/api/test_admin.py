@@ -1,4 +1,4 @@
-"""What admins do over the API: track, change, forget, start ingestions and watch them. Analysts cannot."""
+"""Admins track, change and remove accounts and start and watch ingestions over the API; analysts cannot."""
 
 import pytest
 from sqlalchemy import insert, text
@@ -9,7 +9,7 @@ from tests import seed_data
 V1 = "/api/v1"
 
 
-def test_an_account_is_tracked_changed_and_forgotten(database, admin):
+def test_an_account_is_tracked_changed_and_removed(database, admin):
     made = admin.post(
         f"{V1}/tracked", json={"login": "https://github.com/octo", "every": "30m", "priority": 5, "note": "é"}
     )
@@ -31,7 +31,7 @@ def test_an_account_is_tracked_changed_and_forgotten(database, admin):
     assert audited == ["account_tracked", "tracking_changed", "account_untracked"]
 
 
-def test_who_is_to_be_looked_at_sooner_does_not_wait_for_the_old_plan(database, admin):
+def test_a_shorter_interval_moves_the_next_refresh_forward(database, admin):
     admin.post(f"{V1}/tracked", json={"login": "octo", "every": "7d"})
     database.execute(text("UPDATE tracked_account SET due_at = now() + interval '7 days'"))
     admin.patch(f"{V1}/tracked/octo", json={"every": "30m"})
@@ -61,7 +61,7 @@ def test_who_is_to_be_looked_at_sooner_does_not_wait_for_the_old_plan(database, 
         None,
     ],
 )
-def test_a_wish_that_cannot_be_meant_tracks_nothing(database, admin, body):
+def test_an_invalid_request_tracks_nothing(database, admin, body):
     answer = admin.post(f"{V1}/tracked", json=body)
     assert answer.status_code == 422, answer.text
     assert set(answer.json()) == {"error", "message", "request_id"}
@@ -69,7 +69,7 @@ def test_a_wish_that_cannot_be_meant_tracks_nothing(database, admin, body):
     assert database.scalar(text("SELECT count(*) FROM tracked_account")) == 0
 
 
-def test_the_list_of_what_is_tracked_comes_in_pages(database, admin):
+def test_tracked_accounts_are_paginated(database, admin):
     for name in ("c", "A", "b"):
         admin.post(f"{V1}/tracked", json={"login": name, "paused": True})
     first = admin.get(f"{V1}/tracked", params={"limit": 2}).json()
@@ -80,7 +80,7 @@ def test_the_list_of_what_is_tracked_comes_in_pages(database, admin):
     assert rest["next_cursor"] is None
 
 
-def test_an_ingestion_is_started_watched_and_listed(database, admin):
+def test_an_ingestion_is_started_observed_and_listed(database, admin):
     begun = admin.post(f"{V1}/ingestions", json={"logins": ["octo", "@hubot", "octo"]})
     assert begun.status_code == 202, begun.text
     body = begun.json()
@@ -101,7 +101,7 @@ def test_an_ingestion_is_started_watched_and_listed(database, admin):
     assert [one["id"] for one in admin.get(f"{V1}/ingestions").json()["data"]] == [body["id"]]
     assert admin.get(f"{V1}/ingestions.csv").text.splitlines()[0].startswith("id,state,trigger")
     assert admin.get(f"{V1}/ingestions.parquet").status_code == 200
-    assert database.scalar(text("SELECT count(*) FROM tracked_account")) == 0  # looked at once, not from now on
+    assert database.scalar(text("SELECT count(*) FROM tracked_account")) == 0  # refreshed once, not tracked
     assert database.scalar(text("SELECT action FROM audit_event")) == "ingestion_started"
 
 
@@ -121,7 +121,7 @@ def add_ingest_run(database, ingestion: int, state: str, **items: str) -> None:
         )
 
 
-def test_what_was_tried_again_counts_once(database, admin):
+def test_a_retried_account_counts_once(database, admin):
     begun = admin.post(f"{V1}/ingestions", json={"logins": ["octo"]}).json()
     add_ingest_run(database, begun["id"], "failed", octo="failed")
     add_ingest_run(database, begun["id"], "done", octo="stored")
@@ -131,7 +131,7 @@ def test_what_was_tried_again_counts_once(database, admin):
     assert (over["state"], over["stored"], over["failed"], len(over["items"])) == ("done", 1, 0, 1)
 
 
-def test_everything_that_is_due_is_started_together(database, admin):
+def test_all_due_accounts_are_started_together(database, admin):
     assert admin.post(f"{V1}/ingestions", json={"all_due": True}).status_code == 409
     for name in ("due", "later", "paused"):
         admin.post(f"{V1}/tracked", json={"login": name, "paused": True})
@@ -144,7 +144,7 @@ def test_everything_that_is_due_is_started_together(database, admin):
     assert admin.post(f"{V1}/ingestions", json={"all_due": True}).status_code == 409
 
 
-def test_ingestions_come_in_pages_newest_first(database, admin):
+def test_ingestions_are_paginated_newest_first(database, admin):
     ids = [admin.post(f"{V1}/ingestions", json={"logins": [f"a{n}"]}).json()["id"] for n in range(3)]
     first = admin.get(f"{V1}/ingestions", params={"limit": 2}).json()
     admin.post(f"{V1}/ingestions", json={"logins": ["newer"]})
@@ -163,13 +163,13 @@ def test_ingestions_come_in_pages_newest_first(database, admin):
         {"logins": ["a"] * 501},
     ],
 )
-def test_an_ingestion_of_nobody_is_refused(database, admin, body):
+def test_an_ingestion_without_accounts_is_refused(database, admin, body):
     assert admin.post(f"{V1}/ingestions", json=body).status_code == 422
     assert database.scalar(text("SELECT count(*) FROM ingestion")) == 0
 
 
 @pytest.mark.parametrize("id", ["0", "-1", "x", "9" * 30, "1.5", "%00"])
-def test_what_is_no_ingestion_is_told(admin, id):
+def test_an_invalid_ingestion_id_is_refused(admin, id):
     assert admin.get(f"{V1}/ingestions/{id}").status_code == 422
 
 

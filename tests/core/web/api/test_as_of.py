@@ -1,4 +1,4 @@
-"""What `as_of` may be, and what it means."""
+"""Accepted values of `as_of` and their meaning."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -25,11 +25,11 @@ NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
         ("1970-01-01", EARLIEST.isoformat()),
     ],
 )
-def test_a_date_means_its_end_and_a_moment_itself(text, moment):
+def test_a_date_means_its_end_and_a_time_means_itself(text, moment):
     assert parse_as_of(text, NOW) == datetime.fromisoformat(moment)
 
 
-def test_since_a_date_means_its_begin():
+def test_since_a_date_means_its_start():
     assert parse_since("2026-10-31", NOW) == datetime(2026, 10, 31, tzinfo=UTC)
 
 
@@ -47,7 +47,7 @@ def test_anything_else_is_refused_with_a_sentence(text):
 
 
 @given(some.text(max_size=40))
-def test_no_text_breaks_it(text):
+def test_any_text_is_parsed_or_refused(text):
     try:
         found = parse_as_of(text, NOW)
     except BadInput:

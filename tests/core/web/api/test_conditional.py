@@ -1,4 +1,4 @@
-"""What is held comes right: as JSON, CSV and Parquet, page by page, as of any moment, and not twice."""
+"""Stored data is returned as JSON, CSV and Parquet, paginated, as of any time, and with 304 when unchanged."""
 
 from io import BytesIO, StringIO
 
@@ -40,7 +40,7 @@ ROW_PATHS = [
 
 
 @pytest.mark.parametrize("path", ROW_PATHS)
-def test_every_list_comes_in_three_forms_with_the_same_rows(held, analyst, path):
+def test_every_list_has_the_same_rows_in_three_formats(held, analyst, path):
     as_json = analyst.get(f"{V1}/{path}")
     as_csv = analyst.get(f"{V1}/{path}.csv")
     as_parquet = analyst.get(f"{V1}/{path}.parquet")
@@ -58,7 +58,7 @@ def row_names(answer) -> list[str]:
 
 
 def paged_names(web, path: str, **params) -> list[str]:
-    """All names, page by page."""
+    """Return all names, page by page."""
     found, cursor = [], None
     while True:
         answer = web.get(path, params={**params, **({"cursor": cursor} if cursor else {})})
@@ -76,7 +76,7 @@ def test_every_list_can_be_read_as_of_a_day(held, analyst, path, form):
     assert answer.status_code == 200, answer.text
 
 
-def test_repositories_say_what_they_were_at_that_moment(held, analyst):
+def test_repositories_have_the_values_of_that_time(held, analyst):
     now = analyst.get(f"{V1}/accounts/octo/repositories", params={"sort": "stars"}).json()["data"]
     then = analyst.get(f"{V1}/accounts/octo/repositories", params={"as_of": "2026-02-01", "sort": "stars"}).json()
     assert [(row["name"], row["stars"]) for row in now] == [("ant", 300), ("site.csv", 200), ("Dog", 100), ("cat", 0)]
@@ -86,19 +86,19 @@ def test_repositories_say_what_they_were_at_that_moment(held, analyst):
     assert then["as_of"] == "2026-02-01T23:59:59.999999Z"
     assert now[0]["topics"] == ["a", "b"]
     assert now[0]["id"] == 503
-    assert now[0]["languages"] == {}  # nothing was ever pushed
+    assert now[0]["languages"] == {}  # no push was ever recorded
     assert then["data"][0]["languages"] is None
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 1000])
 @pytest.mark.parametrize("sort", ["full_name", "stars"])
-def test_pages_together_are_the_whole_list(held, analyst, limit, sort):
+def test_all_pages_together_equal_the_whole_list(held, analyst, limit, sort):
     whole = row_names(analyst.get(f"{V1}/accounts/octo/repositories", params={"sort": sort}))
     assert paged_names(analyst, f"{V1}/accounts/octo/repositories", sort=sort, limit=limit) == whole
     assert len(whole) == 4
 
 
-def test_what_is_added_and_what_changes_between_two_pages_doubles_and_hides_nothing(held, analyst):
+def test_changes_between_two_pages_neither_duplicate_nor_hide_rows(held, analyst):
     path = f"{V1}/accounts/octo/repositories"
     first = analyst.get(path, params={"limit": 2})
     seed_data.add_repository(held, "octo/aaa", {"2026-04-01": 1}, github_id=900)
@@ -109,14 +109,14 @@ def test_what_is_added_and_what_changes_between_two_pages_doubles_and_hides_noth
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "é", "\x00", "a" * 10_000, "gAAAAABn", "%00", "🦑"])
-def test_a_cursor_that_is_none_of_ours_is_refused(held, analyst, cursor):
+def test_an_invalid_cursor_is_refused(held, analyst, cursor):
     for path in ("accounts/octo/repositories", "changes"):
         answer = analyst.get(f"{V1}/{path}", params={"cursor": cursor})
         assert answer.status_code == 422, answer.text
         assert "cursor" in answer.json()["message"]
 
 
-def test_a_cursor_of_another_question_is_refused(held, analyst):
+def test_a_cursor_of_another_query_is_refused(held, analyst):
     cursor = analyst.get(f"{V1}/accounts/octo/repositories", params={"limit": 1}).json()["next_cursor"]
     for params in ({"sort": "stars"}, {"as_of": "2026-03-01"}, {"include_gone": True}):
         answer = analyst.get(f"{V1}/accounts/octo/repositories", params={"cursor": cursor, **params})
@@ -124,7 +124,7 @@ def test_a_cursor_of_another_question_is_refused(held, analyst):
         assert "another query" in answer.json()["message"]
 
 
-def test_the_ledger_goes_on_where_it_stopped_though_entries_share_a_second(held, analyst):
+def test_the_ledger_continues_after_entries_of_the_same_second(held, analyst):
     repository = seed_data.add_repository(held, "octo/moved", {"2026-03-01": 1}, github_id=901)
     for n in range(5):
         seed_data.add_change(held, repository, "renamed", "2026-03-02", f"octo/old{n}")
@@ -132,7 +132,7 @@ def test_the_ledger_goes_on_where_it_stopped_though_entries_share_a_second(held,
     while True:
         answer = analyst.get(f"{V1}/changes", params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
         seen += [row["before"] for row in answer["data"]]
-        seed_data.add_change(held, repository, "archived", "2026-03-03")  # newer: before the place where it goes on
+        seed_data.add_change(held, repository, "archived", "2026-03-03")  # newer: before the position of the cursor
         publish_data_version(held)
         cursor = answer["next_cursor"]
         if cursor is None:
@@ -164,7 +164,7 @@ def test_the_ledger_is_filtered_by_kind_account_and_time(held, analyst):
 @pytest.mark.parametrize(
     "path", [*ROW_PATHS, "accounts/octo", "repositories/octo/cat", "scene/city.csv", "movers.parquet"]
 )
-def test_what_the_asker_holds_is_not_sent_again_until_something_new_was_collected(held, analyst, path):
+def test_unchanged_data_is_answered_with_304_until_new_data_is_collected(held, analyst, path):
     first = analyst.get(f"{V1}/{path}")
     tag = first.headers["etag"]
     assert first.headers["cache-control"] == "private, no-cache"
@@ -175,7 +175,7 @@ def test_what_the_asker_holds_is_not_sent_again_until_something_new_was_collecte
     assert analyst.get(f"{V1}/{path}", headers={"if-none-match": tag}).status_code == 200
 
 
-def test_an_account_that_is_tracked_from_now_on_has_another_tag(held, analyst):
+def test_tracking_an_account_changes_the_etag(held, analyst):
     from core.tracking import accounts
 
     before = analyst.get(f"{V1}/accounts/octo")
@@ -184,7 +184,7 @@ def test_an_account_that_is_tracked_from_now_on_has_another_tag(held, analyst):
     assert (before.json()["is_tracked"], after.json()["is_tracked"]) == (False, True)
 
 
-def test_a_name_that_ends_in_csv_is_a_name(held, analyst):
+def test_a_name_ending_in_csv_is_not_read_as_a_format(held, analyst):
     one = analyst.get(f"{V1}/repositories/octo/site.csv")
     stars = analyst.get(f"{V1}/repositories/octo/site.csv/stars")
     file = analyst.get(f"{V1}/repositories/octo/site.csv/stars.csv")
@@ -198,7 +198,7 @@ def test_a_name_that_ends_in_csv_is_a_name(held, analyst):
     assert analyst.get(f"{V1}/repositories/octo/cat.csv").status_code == 404
 
 
-def test_stars_come_with_the_time_in_which_nobody_looked(held, analyst):
+def test_stars_include_the_gaps_between_refreshes(held, analyst):
     gaps = analyst.get(f"{V1}/repositories/octo/ant/stars").json()["gaps"]
     assert gaps == [
         {"source": "GitHub", "from_at": "2026-01-01T00:00:00Z", "to_at": "2026-03-01T00:00:00Z"},
@@ -206,14 +206,14 @@ def test_stars_come_with_the_time_in_which_nobody_looked(held, analyst):
     ]
 
 
-def test_head_tells_what_get_would(held, analyst):
+def test_head_has_the_headers_of_get(held, analyst):
     head, get = analyst.head(f"{V1}/accounts/octo"), analyst.get(f"{V1}/accounts/octo")
     assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", get.headers["etag"])
     assert analyst.head(f"{V1}/auth/login").status_code == 405
 
 
-def test_own_ids_never_leave(held, analyst):
-    """Ours count from one; GitHub's in this test do not."""
+def test_internal_ids_are_never_returned(held, analyst):
+    """Our ids count from one; GitHub's ids in this test do not."""
     for path in ("accounts/octo", "repositories/octo/cat", *ROW_PATHS):
         text = analyst.get(f"{V1}/{path}").text
         assert "account_id" not in text.replace('"account_id":1', "")

@@ -1,9 +1,9 @@
-"""The description of the API: complete, readable, and shown without asking anybody else."""
+"""The API documentation is complete and loads nothing from other hosts."""
 
 import re
 
 
-def test_every_operation_says_what_it_may_answer(analyst):
+def test_every_operation_documents_its_responses(analyst):
     described = analyst.get("/api/openapi.json").json()
     operations = [(path, one) for path, methods in described["paths"].items() for one in methods.values()]
     assert len({one["operationId"] for _, one in operations}) == len(operations) > 30
@@ -20,20 +20,20 @@ def test_every_operation_says_what_it_may_answer(analyst):
     assert described["paths"]["/v1/auth/login"]["post"]["security"] == []
 
 
-def test_admin_routes_say_that_they_refuse_others(analyst):
+def test_admin_routes_document_their_403(analyst):
     described = analyst.get("/api/openapi.json").json()
     for path, methods in described["paths"].items():
         if "/tracked" in path or "/ingestions" in path:
             assert all("403" in one["responses"] for one in methods.values()), path
 
 
-def test_files_take_no_pages(analyst):
+def test_file_formats_have_no_page_parameters(analyst):
     paths = analyst.get("/api/openapi.json").json()["paths"]
     names = {one["name"] for one in paths["/v1/languages.csv"]["get"]["parameters"]}
     assert names == {"as_of", "source"}
 
 
-def test_the_page_has_nothing_from_elsewhere_and_no_inline_script(analyst):
+def test_the_page_has_no_external_resources_and_no_inline_script(analyst):
     page = analyst.get("/api/docs").text
     assert not re.search(r"https?://", page)
     assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=", page)

@@ -1,4 +1,4 @@
-"""Every refusal has the one shape; no input breaks anything; limits are told before they bite."""
+"""Every refusal has the common error format, no input causes a failure, and limits are visible in advance."""
 
 import pytest
 from sqlalchemy import create_engine
@@ -39,7 +39,7 @@ ERROR_KEYS = {"error", "message", "request_id"}
         ("GET", "/api/v1/repositories/%00/x", 422, "bad_input"),
     ],
 )
-def test_every_refusal_has_the_one_shape(analyst, method, path, status, error):
+def test_every_refusal_has_the_error_format(analyst, method, path, status, error):
     answer = analyst.request(method, path)
     assert (answer.status_code, answer.json().get("error")) == (status, error), answer.text
     assert set(answer.json()) == ERROR_KEYS
@@ -47,7 +47,7 @@ def test_every_refusal_has_the_one_shape(analyst, method, path, status, error):
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"null", b"[]", b'{"login": "\\ud800"}', b'{"login":' * 2000])
-def test_a_body_that_cannot_be_read_is_refused(admin, body):
+def test_an_unreadable_body_is_refused(admin, body):
     for path in ("tracked", "ingestions", "auth/login", "auth/register", "auth/refresh"):
         answer = admin.post(f"{V1}/{path}", content=body, headers={"content-type": "application/json"})
         assert answer.status_code == 422, (path, answer.text)
@@ -66,7 +66,7 @@ UNUSUAL_VALUES = [
 
 
 @pytest.mark.parametrize("given", UNUSUAL_VALUES)
-def test_strange_words_in_any_parameter_break_nothing(analyst, given):
+def test_unusual_values_in_any_parameter_cause_no_failure(analyst, given):
     queries = [
         "as_of",
         "cursor",
@@ -89,7 +89,7 @@ def test_strange_words_in_any_parameter_break_nothing(analyst, given):
 
 
 @pytest.mark.parametrize("given", UNUSUAL_VALUES)
-def test_strange_words_in_any_path_break_nothing(admin, given):
+def test_unusual_values_in_any_path_cause_no_failure(admin, given):
     from urllib.parse import quote
 
     word = quote(given, safe="")
@@ -103,7 +103,7 @@ def test_strange_words_in_any_path_break_nothing(admin, given):
             assert admin.request(method, f"{V1}/{path}", json={}).status_code < 500, path
 
 
-def test_nobody_gets_nothing(nobody):
+def test_anonymous_requests_are_refused(nobody):
     for path in ("languages", "people/me", "accounts/octo", "tracked", "github/stats/octo", "scene/city.csv"):
         answer = nobody.get(f"{V1}/{path}")
         assert (answer.status_code, answer.json()["error"]) == (401, "not_signed_in")
@@ -111,7 +111,7 @@ def test_nobody_gets_nothing(nobody):
     assert nobody.get("/api/docs").status_code == 401
 
 
-def test_every_answer_says_what_is_left_and_the_last_says_when_to_come_back(analyst, monkeypatch):
+def test_responses_have_the_remaining_limit_and_the_refusal_a_retry_time(analyst, monkeypatch):
     monkeypatch.setenv("LIMIT_API", "3/day")
     settings.cache_clear()
     answers = [analyst.get(f"{V1}/people/me") for _ in range(4)]
@@ -122,10 +122,10 @@ def test_every_answer_says_what_is_left_and_the_last_says_when_to_come_back(anal
     assert int(answers[-1].headers["x-ratelimit-reset"]) > 1_700_000_000
     assert answers[-1].json()["error"] == "rate_limited"
     assert "retry-after" not in answers[2].headers
-    assert analyst.get("/api/docs/docs.css").status_code == 200  # reading about it is free
+    assert analyst.get("/api/docs/docs.css").status_code == 200  # the documentation is not counted
 
 
-def test_files_are_counted_and_pages_and_the_scene_are_not(analyst, monkeypatch):
+def test_downloads_have_a_limit_and_pages_and_the_scene_do_not(analyst, monkeypatch):
     monkeypatch.setenv("LIMIT_EXPORT", "2/day")
     settings.cache_clear()
     assert [analyst.get(f"{V1}/languages.csv").status_code for _ in range(3)] == [200, 200, 429]
@@ -133,14 +133,14 @@ def test_files_are_counted_and_pages_and_the_scene_are_not(analyst, monkeypatch)
     assert [analyst.get(f"{V1}/scene/{name}.csv").status_code for name in ("city", "globe")] == [200, 200]
 
 
-def test_me_says_who_and_what_is_left(analyst):
+def test_me_returns_the_identity_and_the_remaining_limits(analyst):
     me = analyst.get(f"{V1}/people/me").json()
     assert (me["username"], me["role"], me["signed_in_by"]) == ("ann", "analyst", "api_key")
     assert me["limits"]["export"]["amount"] == me["limits"]["export"]["remaining"] == 10
     assert "person_id" not in me
 
 
-def test_without_postgres_the_api_says_so(analyst):
+def test_an_unavailable_postgres_is_reported(analyst):
     away = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing", connect_args={"connect_timeout": 1})
     with use_engine(away, everywhere=True):
         for path in ("languages", "accounts/octo", "github/stats/octo", "scene/city.csv", "changes.parquet"):

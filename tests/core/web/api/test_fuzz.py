@@ -1,4 +1,4 @@
-"""Whatever is asked, by whomever: no answer breaks, none leaves what the description of the API promises."""
+"""For any request by anyone, the API does not fail and its responses match the OpenAPI description."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -47,7 +47,7 @@ CHECKS = [
 
 @pytest.fixture(scope="module")
 def filled(clones: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
-    """A database of its own that has a little of everything."""
+    """Create a separate database with a few rows of each kind."""
     with clones() as url:
         engine = create_engine(url, connect_args={"options": "-c timezone=UTC"})
         with use_engine(engine, everywhere=True):
@@ -59,10 +59,10 @@ def filled(clones: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
 
 @pytest.fixture
 def app(filled: str, servers: Servers, tmp_path, monkeypatch: pytest.MonkeyPatch) -> Starlette:
-    """The API behind the real gate."""
+    """Return the API behind the real authentication middleware."""
     for name in ("PAGES", "API", "TRACK", "EXPORT", "SIGN_IN"):
         monkeypatch.setenv(f"LIMIT_{name}", "")
-    monkeypatch.setenv("PUBLIC_URL", "http://testserver")  # where schemathesis thinks it is
+    monkeypatch.setenv("PUBLIC_URL", "http://testserver")  # the host that schemathesis uses
     given = {"DATABASE_URL": filled, "REDIS_URL": servers.redis_url, "SECRET_KEY": "k" * 40, "DATA_DIR": str(tmp_path)}
     for name, value in given.items():
         monkeypatch.setenv(name, value)
@@ -87,7 +87,7 @@ def add_rows(connection) -> None:
 
 
 def create_api_key(username: str, role: str) -> str:
-    """An API key of somebody who is signed in."""
+    """Create an API key of a signed-in person."""
     from core.auth import people
 
     found = people.find_by_username(username)
@@ -102,14 +102,14 @@ def keys(app) -> dict[str, str]:
 
 @pytest.fixture
 def described(app, keys):
-    """The operations of our own OpenAPI."""
+    """Return the operations of our OpenAPI description."""
     bearer = {"authorization": f"Bearer {keys['analyst']}"}
     return schemathesis.openapi.from_asgi("/api/openapi.json", app, headers=bearer, timeout=TIMEOUT_SECONDS)
 
 
 @pytest.mark.parametrize(("role", "mode"), [("admin", VALID_INPUT), ("admin", INVALID_INPUT), ("analyst", VALID_INPUT)])
 @pytest.mark.timeout(300)
-def test_nothing_breaks_and_nothing_leaves_the_description(app, described, keys, role, mode):
+def test_every_response_matches_the_openapi_description(app, described, keys, role, mode):
     headers = {"authorization": f"Bearer {keys[role]}"}
     broken = []
     for operation in (found.ok() for found in described.get_all_operations()):
@@ -144,7 +144,7 @@ def is_for_admins(path: str) -> bool:
     return path.startswith((f"{V1}/ingestions", f"{V1}/tracked"))
 
 
-def test_every_route_of_admins_refuses_an_analyst(app, described, keys):
+def test_every_admin_route_refuses_an_analyst(app, described, keys):
     web = TestClient(app, base_url=settings().address, headers={"authorization": f"Bearer {keys['analyst']}"})
     asked = [(method, path) for method, path in operations(described) if is_for_admins(path)]
     assert len(asked) == 11
@@ -152,7 +152,7 @@ def test_every_route_of_admins_refuses_an_analyst(app, described, keys):
         assert web.request(method, path, json={}).status_code == 403, (method, path)
 
 
-def test_every_route_but_those_of_signing_in_refuses_who_is_nobody(app, described):
+def test_every_route_except_sign_in_refuses_anonymous_requests(app, described):
     web = TestClient(app, base_url=settings().address)
     for method, path in operations(described):
         body = web.request(method, path, json={} if method in {"POST", "PATCH"} else None)

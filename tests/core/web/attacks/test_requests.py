@@ -1,4 +1,4 @@
-"""Requests that another site makes a browser send, and headers that say what they should not, reach nothing."""
+"""Cross-site requests and forged headers have no effect."""
 
 import pytest
 from sqlalchemy import text
@@ -23,7 +23,7 @@ CHANGING_REQUESTS = [
 
 @pytest.mark.parametrize(("method", "path"), CHANGING_REQUESTS)
 @pytest.mark.parametrize("said", [{"origin": FOREIGN_ORIGIN}, {"origin": "null"}, {}, {"referer": f"{PUBLIC_URL}/"}])
-def test_a_change_from_another_site_or_from_nowhere_is_refused(web, person, method, path, said):
+def test_a_change_from_another_site_or_without_an_origin_is_refused(web, person, method, path, said):
     sign_in(web, person())
     before = dict(web.cookies)
     answer = web.request(method, path, headers=said, json={"ticket": "x"})
@@ -33,8 +33,8 @@ def test_a_change_from_another_site_or_from_nowhere_is_refused(web, person, meth
     assert web.get("/api/v1/x").status_code == 200
 
 
-def test_a_form_of_another_site_cannot_sign_a_browser_in_as_somebody_else(web, person):
-    """The attacker has a good ticket of their own; the browser's nonce is not theirs, and the origin gives it away."""
+def test_a_form_of_another_site_cannot_sign_a_browser_in_as_another_person(web, person):
+    """The attacker has a valid ticket, but neither the browser's nonce nor our origin."""
     theirs = browser_client()
     theirs.get("/", headers=DOCUMENT_HEADERS)
     ticket = tickets.issue_sign_in(person("mallory"), theirs.cookies["almanac_nonce"])
@@ -46,7 +46,7 @@ def test_a_form_of_another_site_cannot_sign_a_browser_in_as_somebody_else(web, p
 
 @pytest.mark.parametrize("path", ["/auth/logout", "/auth/refresh"])
 def test_a_form_of_another_site_cannot_sign_a_browser_out(web, person, path):
-    """The browser keeps our cookies from such a request, but would take what the answer says of them."""
+    """The browser withholds our cookies from such a request, but would apply the cookies of the response."""
     sign_in(web, person())
     held = dict(web.cookies)
     web.cookies.clear()
@@ -56,8 +56,8 @@ def test_a_form_of_another_site_cannot_sign_a_browser_out(web, person, path):
     assert web.get("/api/v1/x").status_code == 200
 
 
-def test_a_session_planted_in_a_browser_does_not_become_the_victims(web, person):
-    """Session fixation: whatever the browser held before a sign-in is worth nothing afterwards."""
+def test_a_planted_session_is_ended_by_the_sign_in(web, person):
+    """Session fixation: cookies from before a sign-in are invalid afterwards."""
     planted = sessions.start(person("mallory"), CLIENT_ORIGIN)
     web.cookies.set("almanac_access", planted.access, domain="127.0.0.1", path="/")
     web.cookies.set("almanac_refresh", planted.refresh, domain="127.0.0.1", path="/")
@@ -68,7 +68,7 @@ def test_a_session_planted_in_a_browser_does_not_become_the_victims(web, person)
     assert sessions.get_live(planted.session_id) is None
 
 
-def test_a_nonce_planted_in_a_browser_is_good_for_one_sign_in_at_most(web, person):
+def test_a_planted_nonce_is_valid_for_one_sign_in_at_most(web, person):
     web.cookies.set("almanac_nonce", "A" * 43, domain="127.0.0.1", path="/")
     sign_in(web, person())
     assert web.cookies["almanac_nonce"] != "A" * 43
@@ -77,7 +77,7 @@ def test_a_nonce_planted_in_a_browser_is_good_for_one_sign_in_at_most(web, perso
 @pytest.mark.parametrize(
     "said", [{}, {"origin": FOREIGN_ORIGIN}, {"origin": "null"}, {"origin": f"{PUBLIC_URL}.evil.example"}]
 )
-def test_a_websocket_from_a_foreign_page_is_refused_though_it_brings_cookies(web, person, said):
+def test_a_websocket_of_another_site_is_refused_even_with_cookies(web, person, said):
     sign_in(web, person())
     address = PUBLIC_URL.replace("http", "ws")
     with pytest.raises(WebSocketDisconnect), web.websocket_connect(f"{address}/_stcore/stream", headers=said):
@@ -91,7 +91,7 @@ def test_a_websocket_from_a_foreign_page_is_refused_though_it_brings_cookies(web
         *["127.0.0.1#evil.example", "127.0.0.1/evil.example", "[::1]evil.example", "[::1", ""],
     ],
 )
-def test_a_name_that_was_made_to_point_here_is_refused(web, person, host):
+def test_a_rebound_host_name_is_refused(web, person, host):
     """DNS rebinding: the browser believes that it talks to the attacker's site."""
     sign_in(web, person())
     headers = {"host": host, "origin": f"http://{host}"}
@@ -99,7 +99,7 @@ def test_a_name_that_was_made_to_point_here_is_refused(web, person, host):
     assert web.get("/api/v1/x", headers={"host": host}).status_code == 421
 
 
-def test_no_other_site_is_told_that_it_may_read(web, person):
+def test_no_cors_headers_are_sent(web, person):
     sign_in(web, person())
     for path in ("/", "/api/v1/x", "/media/x"):
         answer = web.get(path, headers={"origin": FOREIGN_ORIGIN})
@@ -121,13 +121,13 @@ FORGED_HEADERS = {
 }
 
 
-def test_headers_that_only_we_may_set_open_nothing(web):
+def test_forged_internal_headers_grant_no_access(web):
     assert web.get("/api/v1/x", headers=FORGED_HEADERS).status_code == 401
     assert web.get("/metrics", headers=FORGED_HEADERS).status_code == 401
 
 
 @pytest.mark.parametrize("peer", ["203.0.113.7", "127.0.0.1"])
-def test_nobody_can_choose_the_address_that_the_audit_trail_names(web, person, database, peer):
+def test_clients_cannot_forge_the_audited_address(web, person, database, peer):
     browser = browser_client((peer, 1))
     browser.headers.update(FORGED_HEADERS)
     sign_in(browser, person())
@@ -138,7 +138,7 @@ def test_nobody_can_choose_the_address_that_the_audit_trail_names(web, person, d
     assert "mine" not in {row.request_id for row in heard}
 
 
-def test_a_trusted_proxy_names_the_address(web, person, database, monkeypatch):
+def test_a_trusted_proxy_sets_the_client_address(web, person, database, monkeypatch):
     monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.1")
     settings.cache_clear()
     browser = browser_client(("10.0.0.1", 1))
@@ -148,15 +148,15 @@ def test_a_trusted_proxy_names_the_address(web, person, database, monkeypatch):
 
 
 @pytest.mark.parametrize("address", ["..%2f..%2fetc", "%ff", "'%20OR%201=1", "%e2%80%ae", "a" * 5000])
-def test_odd_paths_are_answered_like_any_other(web, address):
+def test_unusual_paths_get_an_ordinary_response(web, address):
     for folder in ("api/v1/", "media/", "_stcore/upload_file/"):
         assert web.get(f"/{folder}{address}").status_code in {401, 404}
     assert web.get(f"/auth/{address}").status_code == 404
 
 
 @pytest.mark.parametrize("end", ["%0a", "%0d%0aset-cookie:x=1", "%00"])
-def test_a_line_break_in_a_path_reaches_nothing(web, person, end):
-    """`/metrics%0a` is not `/metrics` for the gate and `/metrics` for the router behind it."""
+def test_a_line_break_in_a_path_grants_no_access(web, person, end):
+    """The access check and the router must agree on `/metrics%0a`."""
     far = sign_in(browser_client(("203.0.113.7", 1)), person())
     for path in ("/metrics", "/api/v1/x", "/media/x", "/", "/auth/logout"):
         answer = far.get(f"{path}{end}")

@@ -1,4 +1,4 @@
-"""Redis and Postgres stop and start while somebody is signed in: nobody gets in by it, nobody is signed out by it."""
+"""Outages of Redis and Postgres neither sign anyone in nor sign anyone out."""
 
 import shutil
 import tempfile
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 
 class StoppableServers:
-    """Servers of this module's own, each of which can be taken away."""
+    """Run servers for this module, each of which can be stopped."""
 
     def __init__(self, folder: Path) -> None:
         self.postgres = lease(folder, durable=False, redis=False)
@@ -68,7 +68,7 @@ def machine() -> Iterator[StoppableServers]:
 
 @pytest.fixture
 def browser(machine: StoppableServers, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
-    """Somebody who is signed in; at the end both servers run."""
+    """Return a signed-in browser; restart both servers at the end."""
     monkeypatch.setenv("DATABASE_URL", machine.postgres.database_url)
     monkeypatch.setenv("REDIS_URL", machine.redis.redis_url)
     monkeypatch.setenv("SECRET_KEY", "a key for tests, which is long enough to be one")
@@ -83,7 +83,7 @@ def browser(machine: StoppableServers, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 def reset_process_state() -> None:
-    """A process that has just started: no connections, and no memory of who was away."""
+    """Reset connections and circuit breakers as in a process that has just started."""
     settings.cache_clear()
     if engine.engine.cache_info().currsize:
         engine.engine().dispose()
@@ -97,7 +97,7 @@ def person_id() -> int:
         return int(connection.execute(text("SELECT id FROM person WHERE username = 'ada'")).scalar_one())
 
 
-def test_without_redis_all_goes_on(machine: StoppableServers, browser: TestClient) -> None:
+def test_a_redis_outage_interrupts_nothing(machine: StoppableServers, browser: TestClient) -> None:
     machine.stop(machine.redis)
     assert browser.get("/api/v1/x").json()["person"] == "ada"
     assert browser.post("/auth/refresh", headers=SAME_ORIGIN).status_code == 204
@@ -107,8 +107,8 @@ def test_without_redis_all_goes_on(machine: StoppableServers, browser: TestClien
     assert browser.get("/api/v1/x").json()["person"] == "ada"
 
 
-def test_who_was_signed_out_while_redis_was_away_stays_out(machine: StoppableServers, browser: TestClient) -> None:
-    assert browser.get("/api/v1/x").status_code == 200  # Redis knows the session
+def test_sign_out_during_a_redis_outage_is_permanent(machine: StoppableServers, browser: TestClient) -> None:
+    assert browser.get("/api/v1/x").status_code == 200  # Redis caches the session
     held = dict(browser.cookies)
     machine.stop(machine.redis)
     assert browser.post("/auth/logout", headers=SAME_ORIGIN).status_code == 204
@@ -118,7 +118,7 @@ def test_who_was_signed_out_while_redis_was_away_stays_out(machine: StoppableSer
     assert browser.get("/api/v1/x").status_code == 401
 
 
-def test_without_postgres_nobody_gets_in_and_nobody_loses_their_cookies(
+def test_a_postgres_outage_refuses_requests_and_preserves_cookies(
     machine: StoppableServers, browser: TestClient
 ) -> None:
     session = sessions.start(person_id(), CLIENT_ORIGIN)
@@ -156,7 +156,7 @@ def test_without_postgres_nobody_gets_in_and_nobody_loses_their_cookies(
     assert browser_client().get("/api/v1/x", headers={"authorization": f"Bearer {key}"}).json()["person"] == "ada"
 
 
-def test_a_session_that_redis_knows_lasts_for_the_seconds_it_knows_it(
+def test_a_cached_session_stays_valid_until_its_cache_entry_expires(
     machine: StoppableServers, browser: TestClient
 ) -> None:
     assert browser.get("/api/v1/x").status_code == 200

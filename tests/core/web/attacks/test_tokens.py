@@ -1,4 +1,4 @@
-"""Tokens that nobody was given, or that are over, open nothing: not the API, not files, not a refresh."""
+"""Forged and expired tokens grant no access: neither to the API, nor to files, nor to a refresh."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ def token_part(value: dict[str, Any]) -> str:
 
 
 def valid_claims(session_id: object, **other: Any) -> dict[str, Any]:
-    """What a good token of that session says, with changes; None leaves a claim out."""
+    """Return the claims of a valid token of the session, with changes; None removes a claim."""
     now = int(datetime.now(UTC).timestamp())
     told = {"sub": "1", "sid": str(session_id), "role": "admin", "iat": now, "exp": now + 600, "jti": "j"}
     return {name: value for name, value in ({**told, "aud": "almanac"} | other).items() if value is not None}
@@ -58,7 +58,7 @@ FORGED_TOKENS = {
 
 
 @pytest.mark.parametrize("kind", FORGED_TOKENS)
-def test_a_token_that_we_did_not_give_opens_nothing(web, person, kind):
+def test_a_forged_token_grants_no_access(web, person, kind):
     started = sessions.start(person("ada", "admin"), CLIENT_ORIGIN)
     token = FORGED_TOKENS[kind](started.session_id)
     for path in PATHS:
@@ -66,8 +66,8 @@ def test_a_token_that_we_did_not_give_opens_nothing(web, person, kind):
         assert web.get(path, headers={"cookie": f"almanac_access={token}"}).status_code == 401
 
 
-def test_a_good_token_says_who_but_not_what_they_may(web, person, database):
-    """Its role is a hint: what somebody may is read from their row."""
+def test_a_valid_token_identifies_but_does_not_authorize(web, person, database):
+    """The role in the token is a hint; permissions come from the person's row."""
     started = sessions.start(person("ada", "analyst"), CLIENT_ORIGIN)
     token = jwt.encode(valid_claims(started.session_id), secret_key())
     told = web.get("/api/v1/x", headers={"authorization": f"Bearer {token}"}).json()
@@ -75,16 +75,16 @@ def test_a_good_token_says_who_but_not_what_they_may(web, person, database):
 
 
 @pytest.mark.parametrize("reason", ["sign_out", "password_changed", "role_changed", "deactivated"])
-def test_a_token_of_a_session_that_ended_opens_nothing_at_once(web, person, reason):
+def test_a_token_of_an_ended_session_is_refused_at_once(web, person, reason):
     somebody = person()
     sign_in(web, somebody)
-    assert web.get("/api/v1/x").status_code == 200  # Redis knows the session now
+    assert web.get("/api/v1/x").status_code == 200  # Redis caches the session now
     sessions.revoke_all(somebody, reason)
     for path in PATHS:
         assert web.get(path).status_code == 401
 
 
-def test_old_cookies_in_a_fresh_browser_are_refused_and_taken_back(web, person):
+def test_old_cookies_in_a_fresh_browser_are_refused_and_deleted(web, person):
     sign_in(web, person())
     copied = dict(web.cookies)
     web.post("/auth/logout", headers={"origin": PUBLIC_URL})
@@ -101,7 +101,7 @@ def test_old_cookies_in_a_fresh_browser_are_refused_and_taken_back(web, person):
 
 
 def refresh(token: str) -> tuple[int, str]:
-    """What a fresh browser with only that refresh token gets, and the token it holds then."""
+    """Refresh in a fresh browser with only that refresh token; return the status and the token it holds then."""
     browser = browser_client()
     browser.cookies.set("almanac_refresh", token)
     answer = browser.post("/auth/refresh", headers={"origin": PUBLIC_URL})
@@ -109,18 +109,18 @@ def refresh(token: str) -> tuple[int, str]:
     return answer.status_code, got[0].partition(";")[0].removeprefix("almanac_refresh=")
 
 
-def test_a_refresh_token_used_again_ends_the_session_of_both(web, person, database):
+def test_reuse_of_a_refresh_token_ends_the_session_of_both_holders(web, person, database):
     first = sessions.start(person("ada"), CLIENT_ORIGIN)
     status, second = refresh(first.refresh)
     assert status == 204
     _, third = refresh(second)
-    assert refresh(first.refresh)[0] == 401  # stolen and replayed, or the thief was first: nobody can tell
+    assert refresh(first.refresh)[0] == 401  # the owner and the thief cannot be told apart
     assert refresh(third)[0] == 401
     assert sessions.get_live(first.session_id) is None
     assert "refresh_token_reused" in database.scalars(text("SELECT action FROM audit_event")).all()
 
 
-def test_a_page_asked_for_with_a_stolen_refresh_token_ends_the_session_too(web, person):
+def test_a_page_request_with_a_stolen_refresh_token_ends_the_session(web, person):
     first = sessions.start(person(), CLIENT_ORIGIN)
     newest = sessions.refresh(sessions.refresh(first.refresh, CLIENT_ORIGIN).refresh, CLIENT_ORIGIN).refresh
     thief = browser_client()
@@ -129,7 +129,7 @@ def test_a_page_asked_for_with_a_stolen_refresh_token_ends_the_session_too(web, 
     assert refresh(newest)[0] == 401
 
 
-def test_two_tabs_that_refresh_at_once_both_stay_signed_in(web, person):
+def test_two_tabs_that_refresh_simultaneously_stay_signed_in(web, person):
     first = sessions.start(person(), CLIENT_ORIGIN)
     answers = [refresh(first.refresh) for _ in range(3)]
     assert [status for status, _ in answers] == [204] * 3
@@ -151,14 +151,14 @@ def test_a_refresh_token_cannot_be_altered(web, person, change):
     assert sessions.get_live(session_id) is not None
 
 
-def test_a_refresh_token_of_another_key_is_none_of_ours(web, person):
+def test_a_refresh_token_signed_with_another_key_is_refused(web, person):
     first = sessions.start(person(), CLIENT_ORIGIN)
     assert refresh(refresh_token(b"k" * 32, first.session_id, 0))[0] == 401
 
 
 @examples(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(shown=st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=200))
-def test_no_text_opens_anything_or_breaks_anything(web, shown):
+def test_any_text_as_a_token_is_refused_without_a_failure(web, shown):
     for headers in (
         {"authorization": f"Bearer {shown}"},
         {"authorization": shown},
@@ -168,8 +168,8 @@ def test_no_text_opens_anything_or_breaks_anything(web, shown):
     assert web.get("/", headers={**DOCUMENT_HEADERS, "cookie": f"almanac_refresh={shown}"}).status_code == 200
 
 
-def test_no_token_reaches_a_log_line(web, person):
-    """Not when all is well, not when it is refused."""
+def test_no_token_is_logged(web, person):
+    """Neither accepted nor refused tokens are logged."""
     with structlog.testing.capture_logs() as logged:
         sign_in(web, person())
         held = dict(web.cookies)
@@ -182,7 +182,7 @@ def test_no_token_reaches_a_log_line(web, person):
         assert value not in str(logged)
 
 
-def test_an_hour_later_the_token_is_over(web, person):
+def test_a_token_expires_within_an_hour(web, person):
     sign_in(web, person())
     an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
     old = valid_claims(uuid4(), iat=int(an_hour_ago.timestamp()), exp=int(an_hour_ago.timestamp()) + 1800)

@@ -1,4 +1,4 @@
-"""Nothing is answered to who does not show who they are, and whoever does is known."""
+"""Requests without valid credentials are refused; valid credentials identify the person."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ PROTECTED_PATHS = [
 
 @pytest.mark.parametrize("path", PROTECTED_PATHS)
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
-def test_without_a_session_there_is_one_answer(web, method, path):
+def test_requests_without_a_session_get_the_same_response(web, method, path):
     answer = web.request(method, path)
     assert answer.status_code == 401
     assert set(answer.json()) == {"error", "message", "request_id"}
@@ -39,24 +39,24 @@ def test_without_a_session_there_is_one_answer(web, method, path):
 
 
 @pytest.mark.parametrize("path", ["/api/v1/people/me", "/media/x.csv", "/_stcore/upload_file/a/b"])
-def test_a_session_opens_the_gate_and_names_its_person(web, person, path):
+def test_a_session_authenticates_its_person(web, person, path):
     sign_in(web, person("ada", "admin"))
     assert web.get(path).json() == {"person": "ada", "role": "admin"}
 
 
 @pytest.mark.parametrize("path", ["/api/v1/x", "/media/x.csv"])
-def test_no_cache_on_the_way_keeps_what_a_session_was_needed_for(web, person, path):
+def test_authenticated_responses_are_not_stored_by_caches(web, person, path):
     sign_in(web, person())
     assert web.get(path).headers["cache-control"] == "private"
 
 
-def test_an_access_token_opens_it_without_cookies(web, person):
+def test_an_access_token_authenticates_without_cookies(web, person):
     started = sessions.start(person("ada"), CLIENT_ORIGIN)
     answer = web.get("/api/v1/x", headers={"authorization": f"Bearer {started.access}"})
     assert answer.json()["person"] == "ada"
 
 
-def test_an_api_key_opens_it(web, person):
+def test_an_api_key_authenticates_its_owner(web, person):
     session = sessions.start(person("ada"), CLIENT_ORIGIN)
     identity = sessions.identity_of(session.session_id)
     assert identity is not None
@@ -65,30 +65,30 @@ def test_an_api_key_opens_it(web, person):
     assert web.get("/api/v1/x", headers={"authorization": f"bearer  {key} "}).json()["person"] == "ada"
 
 
-def test_a_bearer_token_that_is_not_good_is_not_made_good_by_a_cookie(web, person):
+def test_an_invalid_bearer_token_is_refused_despite_a_valid_cookie(web, person):
     sign_in(web, person())
     assert web.get("/api/v1/x", headers={"authorization": "Bearer alm_no"}).status_code == 401
     assert web.get("/api/v1/x", headers={"authorization": "Bearer "}).status_code == 401
 
 
-def test_what_a_proxy_asks_for_itself_does_not_hide_the_cookie(web, person):
+def test_basic_authorization_of_a_proxy_does_not_hide_the_cookie(web, person):
     sign_in(web, person("ada"))
     assert web.get("/api/v1/x", headers={"authorization": "Basic dTpw"}).json()["person"] == "ada"
 
 
 @pytest.mark.parametrize("name", ["register", "login", "refresh", "logout"])
-def test_programs_sign_in_without_being_signed_in(web, name):
+def test_the_api_sign_in_needs_no_session(web, name):
     assert web.post(f"/api/v1/auth/{name}").json() == ANONYMOUS_IDENTITY
 
 
-def test_a_program_that_signs_out_is_known_by_its_token(web, person):
+def test_the_api_sign_out_identifies_the_caller_by_token(web, person):
     started = sessions.start(person("ada"), CLIENT_ORIGIN)
     answer = web.post("/api/v1/auth/logout", headers={"authorization": f"Bearer {started.access}"})
     assert answer.json()["person"] == "ada"
     assert web.post("/api/v1/auth/logout", headers={"authorization": "Bearer no"}).json() == ANONYMOUS_IDENTITY
 
 
-def test_a_session_whose_access_ended_early_is_over_though_its_token_is_not(web, person, database, redis):
+def test_a_session_that_expired_early_is_refused_despite_a_valid_token(web, person, database, redis):
     started = sessions.start(person(), CLIENT_ORIGIN)
     database.execute(text("UPDATE session SET access_expires_at = now() - interval '1 second'"))
     redis.flushdb()
@@ -96,16 +96,16 @@ def test_a_session_whose_access_ended_early_is_over_though_its_token_is_not(web,
 
 
 @pytest.mark.parametrize("path", ["/", "/account?login=x", "/people", "/nothing"])
-def test_every_address_of_a_page_is_the_same_empty_page(web, path):
+def test_every_page_url_returns_the_same_empty_page(web, path):
     assert web.get(path).text == "<html>page</html>"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_a_page_cannot_be_changed(web, method):
+def test_pages_are_read_only(web, method):
     assert web.request(method, "/account").status_code == 401
 
 
-def test_a_page_brings_the_nonce_that_a_sign_in_needs_and_keeps_it(web):
+def test_a_page_sets_the_sign_in_nonce_once(web):
     first = web.get("/", headers=DOCUMENT_HEADERS)
     line = first.headers["set-cookie"]
     assert line.startswith("almanac_nonce=")
@@ -116,7 +116,7 @@ def test_a_page_brings_the_nonce_that_a_sign_in_needs_and_keeps_it(web):
 
 
 @pytest.mark.parametrize("nonce", ["", "short", "x" * 500, "!" * 43])
-def test_a_nonce_that_is_none_is_replaced(web, nonce):
+def test_an_invalid_nonce_is_replaced(web, nonce):
     headers = {**DOCUMENT_HEADERS, "cookie": f"almanac_nonce={nonce}"}
     assert "almanac_nonce=" in web.get("/", headers=headers).headers["set-cookie"]
 
@@ -135,7 +135,7 @@ def test_only_a_browser_that_opens_a_page_gets_cookies(web, headers, is_page):
     assert ("set-cookie" in web.get("/", headers=headers).headers) is is_page
 
 
-def test_a_page_asked_for_with_an_old_access_token_continues_the_session(web, person):
+def test_a_page_request_with_an_old_access_token_refreshes_the_session(web, person):
     sign_in(web, person("ada"))
     before = web.cookies["almanac_refresh"]
     web.cookies.delete("almanac_access")
@@ -145,12 +145,12 @@ def test_a_page_asked_for_with_an_old_access_token_continues_the_session(web, pe
     assert web.get("/api/v1/x").json()["person"] == "ada"
 
 
-def test_a_page_asked_for_with_a_good_access_token_changes_nothing(web, person):
+def test_a_page_request_with_a_valid_access_token_changes_nothing(web, person):
     sign_in(web, person("ada"))
     assert "set-cookie" not in web.get("/", headers=DOCUMENT_HEADERS).headers
 
 
-def test_an_expired_access_token_is_continued_too(web, person):
+def test_a_page_request_with_an_expired_access_token_refreshes_the_session(web, person):
     sign_in(web, person("ada"))
     session_id, _ = tokens.decode_refresh_token(secret_key(), web.cookies["almanac_refresh"])
     an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
@@ -162,7 +162,7 @@ def test_an_expired_access_token_is_continued_too(web, person):
     assert web.cookies["almanac_access"] != old
 
 
-def test_cookies_of_a_session_that_ended_are_taken_back(web, person):
+def test_cookies_of_an_ended_session_are_deleted(web, person):
     somebody = person()
     sign_in(web, somebody)
     sessions.revoke_all(somebody, "deactivated")
@@ -173,7 +173,7 @@ def test_cookies_of_a_session_that_ended_are_taken_back(web, person):
     assert "almanac_access" not in answer.headers["x-heard"]
 
 
-def test_only_the_one_websocket_of_streamlit_is_opened(web):
+def test_only_the_websocket_of_streamlit_is_accepted(web):
     ours = PUBLIC_URL.replace("http", "ws")
     with web.websocket_connect(f"{ours}/_stcore/stream", headers={"origin": PUBLIC_URL}):
         pass
@@ -181,12 +181,9 @@ def test_only_the_one_websocket_of_streamlit_is_opened(web):
         pass
 
 
-# Servers that hang
-
-
 @pytest.fixture
 def hanging(web, monkeypatch):
-    """Look-ups do not come back until the test is over."""
+    """Return a client whose session look-ups block until the test ends."""
     release = threading.Event()
 
     def hang(*_: object) -> None:
@@ -199,42 +196,39 @@ def hanging(web, monkeypatch):
     release.set()
 
 
-def test_a_look_up_that_hangs_is_told_to_come_again(hanging):
+def test_a_hanging_look_up_is_answered_with_503(hanging):
     answer = hanging.get("/api/v1/x", headers={"authorization": "Bearer x"})
     assert (answer.status_code, answer.json()["error"]) == (503, "server_unavailable")
 
 
-def test_a_page_does_not_wait_for_it_and_keeps_its_cookies(hanging):
+def test_a_page_does_not_wait_for_a_hanging_look_up_and_keeps_its_cookies(hanging):
     hanging.cookies.update({"almanac_refresh": "x", "almanac_nonce": "A" * 43})
     answer = hanging.get("/", headers=DOCUMENT_HEADERS)
     assert answer.status_code == 200
     assert "set-cookie" not in answer.headers
 
 
-# What costs nothing
-
-
 @pytest.mark.parametrize("path", ["/static/js/a.js", "/app/static/logo.svg", "/component/x/y.js", "/_stcore/health"])
-def test_static_files_cost_no_look_up(web, person, database, path):
-    """Neither Postgres nor Redis hears of them, whoever asks."""
+def test_static_files_need_no_look_up(web, person, database, path):
+    """Neither Postgres nor Redis is queried, whoever asks."""
     sign_in(web, person())
     assert query_counts(web, database, path) == (0, 0)
 
 
-def test_what_asks_for_a_session_costs_one_question_to_redis(web, person, database):
+def test_an_authenticated_request_reads_redis_once(web, person, database):
     started = sessions.start(person(), CLIENT_ORIGIN)
     web.cookies.set("almanac_access", started.access)
     first, again = (query_counts(web, database, "/api/v1/x") for _ in range(2))
-    assert first[0] > 0  # Postgres told, and Redis knows it for some seconds
+    assert first[0] > 0  # read from Postgres, then cached in Redis
     assert again == (0, 1)
 
 
-def test_a_page_for_a_stranger_costs_no_look_up(web, database):
+def test_a_page_without_cookies_needs_no_look_up(web, database):
     assert query_counts(web, database, "/") == (0, 0)
 
 
 def query_counts(web: TestClient, database: Connection, path: str) -> tuple[int, int]:
-    """How often Postgres and Redis were asked for one request."""
+    """Return how often Postgres and Redis were queried for one request."""
     statements: list[str] = []
     sent: list[object] = []
     send = AbstractConnection.send_packed_command
@@ -254,35 +248,32 @@ def query_counts(web: TestClient, database: Connection, path: str) -> tuple[int,
     return len(statements), len(sent)
 
 
-# /metrics
-
-
 def metrics_status(client: TestClient, **headers: str) -> int:
     return client.get("/metrics", headers={name.replace("_", "-"): said for name, said in headers.items()}).status_code
 
 
-def test_metrics_are_for_this_machine(web):
+def test_metrics_are_served_to_this_machine_only(web):
     assert metrics_status(web) == 200
     assert metrics_status(browser_client(("::1", 1))) == 200
     assert metrics_status(browser_client(("203.0.113.7", 1))) == 401
 
 
 @pytest.mark.parametrize("header", ["x_forwarded_for", "forwarded", "via", "x_real_ip"])
-def test_a_proxy_on_this_machine_does_not_open_metrics_to_everybody(web, header):
+def test_metrics_are_refused_through_a_local_proxy(web, header):
     assert metrics_status(web, **{header: "127.0.0.1"}) == 401
 
 
-def test_nor_does_a_silent_one_that_passes_on_the_name_people_typed(web, monkeypatch):
+def test_metrics_are_refused_through_a_local_proxy_without_forwarding_headers(web, monkeypatch):
     monkeypatch.setenv("PUBLIC_URL", "https://almanac.example")
     settings.cache_clear()
     assert metrics_status(browser_client(), host="almanac.example") == 401
 
 
-def test_streamlits_own_metrics_are_guarded_alike(web):
+def test_metrics_of_streamlit_have_the_same_protection(web):
     assert browser_client(("203.0.113.7", 1)).get("/_stcore/metrics").status_code == 401
 
 
-def test_a_metrics_token_opens_them_from_elsewhere(web, monkeypatch):
+def test_a_metrics_token_grants_remote_access(web, monkeypatch):
     monkeypatch.setenv("METRICS_TOKEN", "let-me-measure")
     settings.cache_clear()
     far = browser_client(("203.0.113.7", 1))
@@ -291,14 +282,11 @@ def test_a_metrics_token_opens_them_from_elsewhere(web, monkeypatch):
         assert far.get("/metrics", headers={"authorization": wrong.encode()}).status_code == 401
 
 
-def test_without_a_metrics_token_an_empty_one_opens_nothing(web):
+def test_an_empty_metrics_token_grants_no_access(web):
     assert metrics_status(browser_client(("203.0.113.7", 1)), authorization="Bearer ") == 401
 
 
-# Over https
-
-
-def test_over_https_cookies_are_kept_to_it_and_to_this_very_name(web, person, monkeypatch):
+def test_over_https_cookies_are_secure_and_bound_to_the_host(web, person, monkeypatch):
     monkeypatch.setenv("PUBLIC_URL", "https://almanac.example")
     settings.cache_clear()
     secure = browser_client()

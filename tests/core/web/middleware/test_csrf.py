@@ -1,4 +1,4 @@
-"""What changes something, and websockets, come from our own pages."""
+"""State-changing requests and websockets are accepted only from our own pages."""
 
 import pytest
 from starlette.applications import Starlette
@@ -54,32 +54,32 @@ def web() -> TestClient:
         {"origin": PUBLIC_URL, "sec-fetch-site": "same-site"},
     ],
 )
-def test_a_change_with_our_cookies_is_refused_unless_a_page_of_ours_sent_it(web, method, said):
+def test_a_change_with_cookies_is_refused_from_other_origins(web, method, said):
     answer = web.request(method, "/api/v1/tracked", headers=COOKIE | said)
     assert answer.status_code == 403
     assert answer.json()["error"] == "unknown_origin"
 
 
 @pytest.mark.parametrize("site", [{}, {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}])
-def test_our_own_pages_may(web, site):
+def test_a_change_from_our_own_pages_is_accepted(web, site):
     assert web.post("/api/v1/tracked", headers=COOKIE | {"origin": PUBLIC_URL} | site).text == "reached"
 
 
-def test_programs_without_cookies_need_no_origin(web):
+def test_requests_without_cookies_need_no_origin(web):
     assert web.post("/api/v1/auth/login").text == "reached"
     assert web.post("/api/v1/tracked", headers={"authorization": "Bearer alm_x"}).text == "reached"
 
 
-def test_a_bearer_token_does_not_excuse_cookies(web):
+def test_a_bearer_token_does_not_exempt_requests_with_cookies(web):
     assert web.post("/api/v1/tracked", headers=COOKIE | {"authorization": "Bearer alm_x"}).status_code == 403
 
 
-def test_signing_in_needs_it_even_without_cookies(web):
+def test_sign_in_needs_an_origin_even_without_cookies(web):
     assert web.post("/auth/session").status_code == 403
     assert web.post("/auth/session", headers={"origin": PUBLIC_URL}).text == "reached"
 
 
-def test_two_origins_are_none(web):
+def test_two_origin_headers_are_refused(web):
     headers = [("cookie", COOKIE["cookie"]), ("origin", PUBLIC_URL), ("origin", "https://evil.example")]
     assert web.post("/auth/refresh", headers=headers).status_code == 403
 
@@ -90,13 +90,13 @@ def test_reading_needs_no_origin(web, method):
 
 
 @pytest.mark.parametrize("origin", [PUBLIC_URL, "https://evil.example"])
-def test_nobody_behind_hears_of_an_origin(web, origin):
-    """Streamlit would ask an outside host whether a strange one is its own, and keep everybody waiting meanwhile."""
+def test_the_origin_is_not_forwarded_to_streamlit(web, origin):
+    """Streamlit would ask an external host whether an unknown origin is its own, which delays all requests."""
     assert web.get("/app/static/logo.svg", headers={"origin": origin}).headers["x-heard"] == ""
 
 
 @pytest.mark.parametrize("said", [{}, {"origin": "https://evil.example"}, {"origin": "null"}])
-def test_a_websocket_of_another_site_or_of_no_page_is_refused(web, said):
+def test_a_websocket_of_another_or_no_origin_is_refused(web, said):
     with (
         pytest.raises(WebSocketDisconnect),
         web.websocket_connect("wss://almanac.example/_stcore/stream", headers=COOKIE | said),
@@ -104,12 +104,12 @@ def test_a_websocket_of_another_site_or_of_no_page_is_refused(web, said):
         pass
 
 
-def test_a_websocket_of_ours_is_opened(web):
+def test_a_websocket_of_our_origin_is_accepted(web):
     with web.websocket_connect("wss://almanac.example/_stcore/stream", headers={"origin": PUBLIC_URL}):
         pass
 
 
-def test_without_public_url_every_name_of_this_machine_is_ours_at_our_port():
+def test_without_public_url_loopback_origins_at_our_port_are_accepted():
     assert allowed_origins(Settings(_env_file=None)) == {
         "http://localhost:8501",
         "http://127.0.0.1:8501",
@@ -117,7 +117,7 @@ def test_without_public_url_every_name_of_this_machine_is_ours_at_our_port():
     }
 
 
-def test_public_url_alone_is_ours_where_it_is_set():
+def test_a_public_url_is_the_only_accepted_origin():
     assert allowed_origins(Settings(public_url="https://Almanac.Example/", _env_file=None)) == {PUBLIC_URL}
 
 
@@ -130,5 +130,5 @@ def test_public_url_alone_is_ours_where_it_is_set():
         ("http://[::1]:8501", "http://[::1]:8501"),
     ],
 )
-def test_an_origin_is_written_as_browsers_do(url, origin):
+def test_origins_are_normalized_as_in_browsers(url, origin):
     assert url_origin(url) == origin

@@ -1,4 +1,4 @@
-"""Every error has one shape and the right status, wherever it was raised."""
+"""Every error has the common format and the right status, wherever it is raised."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -32,7 +32,7 @@ from core.web.middleware.error_responses import STATUS_BY_CODE, ErrorResponses, 
 
 
 def database_unavailable_error() -> Exception:
-    """As SQLAlchemy tells it: what happened is its cause."""
+    """Return the error as SQLAlchemy raises it, with the original error as its cause."""
     error = sqlalchemy.exc.OperationalError("SELECT 1", {}, Exception("x"))
     error.__cause__ = psycopg.OperationalError("connection refused, password=secret")
     return error
@@ -81,7 +81,7 @@ def response_of(endpoint, method: str = "GET") -> Response:
         (HTTPException(500), 500, "failed"),
     ],
 )
-def test_an_error_has_its_status_and_the_one_shape(error, status, code):
+def test_an_error_has_its_status_and_the_common_format(error, status, code):
     answer = response_to_error(error)
     assert (answer.status_code, answer.json()["error"]) == (status, code)
     assert set(answer.json()) == {"error", "message", "request_id"}
@@ -89,7 +89,7 @@ def test_an_error_has_its_status_and_the_one_shape(error, status, code):
     assert "secret" not in answer.text
 
 
-def test_every_kind_of_error_that_is_raised_on_purpose_has_a_status():
+def test_every_almanac_error_class_has_a_status():
     codes = {kind.code for kind in subclasses_of(AlmanacError) if kind.__module__.startswith("core")}
     assert codes <= set(STATUS_BY_CODE)
 
@@ -99,11 +99,11 @@ def subclasses_of(kind: type[AlmanacError]) -> set[type[AlmanacError]]:
     return below.union(*(subclasses_of(one) for one in below))
 
 
-def test_who_is_not_signed_in_is_told_how():
+def test_a_401_names_the_authentication_scheme():
     assert response_to_error(NotSignedIn("No")).headers["www-authenticate"] == "Bearer"
 
 
-def test_a_limit_says_how_much_it_is_and_when_it_ends():
+def test_a_429_has_the_limit_and_the_reset_time():
     ends = datetime.now(UTC) + timedelta(seconds=90)
     answer = response_to_error(RateLimitExceeded("Slow down", amount=60, resets_at=ends))
     assert answer.status_code == 429
@@ -114,14 +114,14 @@ def test_a_limit_says_how_much_it_is_and_when_it_ends():
     assert 88 <= int(answer.headers["retry-after"]) <= 90
 
 
-def test_who_has_something_left_need_not_wait():
+def test_a_remaining_limit_has_no_retry_after():
     headers = limit_headers(60, 3, datetime.now(UTC))
     assert headers["x-ratelimit-remaining"] == "3"
     assert "retry-after" not in headers
     assert limit_headers(60, 0, datetime.now(UTC) - timedelta(hours=1))["retry-after"] == "1"
 
 
-def test_an_error_that_is_bare_text_gets_the_one_shape():
+def test_a_plain_text_error_gets_the_common_format():
     async def bare(_request: Request) -> Response:
         return PlainTextResponse("Bad Request", status_code=400)
 
@@ -130,14 +130,14 @@ def test_an_error_that_is_bare_text_gets_the_one_shape():
     assert answer.json()["message"] == "Bad Request."
 
 
-def test_an_error_that_has_a_form_of_its_own_keeps_it():
+def test_an_error_page_stays_unchanged():
     async def page(_request: Request) -> Response:
         return Response("<p>no</p>", status_code=404, media_type="text/html")
 
     assert response_of(page).text == "<p>no</p>"
 
 
-def test_another_method_is_refused_in_the_one_shape():
+def test_a_405_has_the_common_format():
     async def fine(_request: Request) -> Response:
         return Response("fine")
 

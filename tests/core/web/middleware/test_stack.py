@@ -1,4 +1,4 @@
-"""Ids, hosts and headers: on every answer, whoever asks."""
+"""Every response has a request id and security headers, and unknown hosts are refused."""
 
 import base64
 import hashlib
@@ -65,7 +65,7 @@ def web() -> TestClient:
     return TestClient(application, base_url="http://localhost:8501", raise_server_exceptions=False)
 
 
-def test_the_id_of_a_request_is_ours_whatever_the_client_says(web):
+def test_the_request_id_is_never_taken_from_the_client(web):
     answer = web.get("/echo", headers={"x-request-id": "theirs", "X-Auth-Person": "admin"})
     ours = answer.headers["x-request-id"]
     assert ours != "theirs"
@@ -82,26 +82,26 @@ def test_a_websocket_has_an_id_too(web):
     assert len(heard) == 16
 
 
-def test_each_answer_is_logged_under_its_id(web):
+def test_each_response_is_logged_with_its_id(web):
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logged:
         ours = web.get("/echo?token=abc").headers["x-request-id"]
     (line,) = logged
     assert (line["event"], line["path"], line["status"], line["request_id"]) == ("request finished", "/echo", 200, ours)
 
 
-def test_a_path_cannot_write_into_the_log(web):
+def test_a_path_cannot_inject_log_lines(web):
     with structlog.testing.capture_logs() as logged:
         web.get("/%00%1b%5b31m%0aline")
     assert logged[0]["path"] == r"'/\x00\x1b[31m\nline'"
 
 
-def test_the_log_does_not_name_somebodys_open_page(web):
+def test_the_log_does_not_contain_streamlit_session_ids(web):
     with structlog.testing.capture_logs() as logged:
         web.put("/_stcore/upload_file/3f0c6a1e-9b7d/7")
     assert logged[0]["path"] == "/_stcore/upload_file/…"
 
 
-def test_an_unknown_api_path_is_an_error_in_the_one_shape(web):
+def test_an_unknown_api_path_has_the_error_format(web):
     answer = web.get("/api/v1/nothing")
     assert answer.status_code == 404
     assert answer.json() == {
@@ -111,7 +111,7 @@ def test_an_unknown_api_path_is_an_error_in_the_one_shape(web):
     }
 
 
-def test_what_breaks_is_answered_in_the_one_shape_and_logged(web):
+def test_an_exception_has_the_error_format_and_is_logged(web):
     with structlog.testing.capture_logs() as logged:
         answer = web.get("/broken")
     assert answer.status_code == 500
@@ -123,19 +123,19 @@ def test_what_breaks_is_answered_in_the_one_shape_and_logged(web):
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8501", "localhost:1", "[::1]:8501"])
-def test_our_names_are_answered(web, host):
+def test_configured_hosts_are_accepted(web, host):
     assert web.get("/echo", headers={"host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "", "[::1", "10.0.0.1"])
-def test_other_names_are_refused_on_every_path(web, host):
+def test_other_hosts_are_refused_on_every_path(web, host):
     for path in ("/echo", "/api/v1/x", "/nothing"):
         answer = web.get(path, headers={"host": host})
         assert answer.status_code == 421
         assert answer.json()["error"] == "unknown_host"
 
 
-def test_a_websocket_under_another_name_is_refused(web):
+def test_a_websocket_with_another_host_is_refused(web):
     with (
         pytest.raises(WebSocketDisconnect),
         web.websocket_connect("ws://localhost:8501/socket", headers={"host": "evil.example"}),
@@ -143,31 +143,31 @@ def test_a_websocket_under_another_name_is_refused(web):
         pass
 
 
-def test_public_url_is_a_name_of_ours():
+def test_the_host_of_public_url_is_accepted():
     hosts = allowed_hosts(Settings(public_url="https://Almanac.example:8443/", _env_file=None))
     assert "almanac.example" in hosts
     assert "127.0.0.1" in hosts
 
 
 @pytest.mark.parametrize("path", ["/echo", "/api/x", "/nothing", "/_stcore/agent/openapi.json"])
-def test_security_headers_are_on_every_answer(web, path):
+def test_every_response_has_security_headers(web, path):
     headers = web.get(path).headers
     assert headers["content-security-policy"] == "default-src 'self'"
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
 
 
-def test_no_answer_lets_another_site_read_it(web):
+def test_no_response_has_cors_headers(web):
     assert web.get("/open").text == "open"
     assert "access-control-allow-origin" not in web.get("/open").headers
 
 
 @pytest.mark.parametrize("path", ["/_stcore/agent", "/_stcore/agent/openapi.json", "/_stcore/agent/mcp"])
-def test_streamlits_agent_interface_is_not_there(web, path):
+def test_the_agent_interface_of_streamlit_is_disabled(web, path):
     assert web.get(path).status_code == 404
 
 
-def test_the_policy_allows_the_inline_script_of_the_page_and_nothing_from_elsewhere():
+def test_the_policy_allows_only_the_inline_script_of_the_page():
     script = "\n window.ready = false\n"
     policy = content_security_policy(f"<html><script>{script}</script><script src='x.js'></script></html>")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -177,7 +177,7 @@ def test_the_policy_allows_the_inline_script_of_the_page_and_nothing_from_elsewh
 
 
 def test_the_server_listens_before_the_libraries_have_loaded():
-    """What only a page or a look-up needs is loaded beside the first answers, not before them."""
+    """Libraries that only pages or look-ups need are loaded in parallel with the first responses."""
     heavy = ("sqlalchemy", "jwt", "bcrypt", "fastapi", "limits", "pandas", "streamlit")
     code = "import sys, core.web.middleware.stack, core.web.routes.table"
     code += f"; print([one for one in {heavy} if one in sys.modules])"

@@ -78,13 +78,13 @@ def wait_for_files(cache_folder: Path) -> Path:
 
 
 def raw_response(client: TestClient, path: str, **headers: str) -> tuple[dict[str, str], bytes]:
-    """The answer as it came over the wire."""
+    """Return the headers and the body as transmitted."""
     with client.stream("GET", path, headers=headers) as answer:
         return dict(answer.headers), b"".join(answer.iter_raw())
 
 
 @pytest.mark.parametrize(("coding", "opened"), [("br", brotli.decompress), ("gzip", gzip.decompress)])
-def test_a_file_comes_compressed_and_whole(web, coding, opened):
+def test_a_compressed_file_decodes_to_the_original(web, coding, opened):
     headers, body = raw_response(web, "/static/js/index.A1b2.js", **{"accept-encoding": coding})
     assert opened(body) == SCRIPT
     assert len(body) < len(SCRIPT) / 10
@@ -95,19 +95,19 @@ def test_a_file_comes_compressed_and_whole(web, coding, opened):
     assert headers["vary"] == "Accept-Encoding"
 
 
-def test_browsers_get_brotli(web):
+def test_browsers_receive_brotli(web):
     assert web.get("/static/js/index.A1b2.js", headers=BROWSER_ENCODINGS).headers["content-encoding"] == "br"
 
 
 @pytest.mark.parametrize("accepted", ["identity", "", "br;q=0, gzip;q=0", "deflate", "br;q=much", "*;q=0"])
-def test_who_takes_no_compression_gets_the_plain_file_and_caches_are_told(web, accepted):
+def test_a_client_without_compression_gets_the_plain_file_with_vary(web, accepted):
     headers, body = raw_response(web, "/static/js/index.A1b2.js", **{"accept-encoding": accepted})
     assert body == SCRIPT
     assert "content-encoding" not in headers
     assert headers["vary"] == "Accept-Encoding"
 
 
-def test_who_has_it_already_is_told_so(web):
+def test_an_unchanged_file_is_answered_with_304(web):
     tags = {}
     for coding in ("br", "gzip"):
         headers, _ = raw_response(web, "/static/js/index.A1b2.js", **{"accept-encoding": coding})
@@ -121,21 +121,21 @@ def test_who_has_it_already_is_told_so(web):
     assert tags["br"] != tags["gzip"]
 
 
-def test_head_tells_all_but_the_body(web):
+def test_head_has_the_headers_of_get_without_a_body(web):
     answer = web.head("/static/js/index.A1b2.js", headers={"accept-encoding": "br"})
     _, body = raw_response(web, "/static/js/index.A1b2.js", **{"accept-encoding": "br"})
     assert answer.headers["content-length"] == str(len(body))
     assert answer.content == b""
 
 
-def test_a_part_of_a_file_is_a_part_of_the_plain_one(web):
+def test_a_range_request_gets_the_range_of_the_plain_file(web):
     headers, body = raw_response(web, "/static/js/index.A1b2.js", **{**BROWSER_ENCODINGS, "range": "bytes=7-11"})
     assert body == SCRIPT[7:12]
     assert "content-encoding" not in headers
 
 
 @pytest.mark.parametrize("path", ["font.woff2", "small.svg"])
-def test_what_does_not_shrink_goes_out_as_it_is(web, folder, path):
+def test_an_incompressible_file_is_sent_unchanged(web, folder, path):
     headers, body = raw_response(web, f"/static/{path}", **BROWSER_ENCODINGS)
     assert body == (folder / path).read_bytes()
     assert "content-encoding" not in headers
@@ -145,16 +145,16 @@ def test_what_does_not_shrink_goes_out_as_it_is(web, folder, path):
     "path",
     ["/static/../app.py", "/static/js/%2e%2e/%2e%2e/data", "/static/", "/static//etc/passwd", "/static/nothing.js"],
 )
-def test_no_other_path_leads_to_a_file(web, path):
+def test_a_path_outside_the_folder_is_not_found(web, path):
     assert web.get(path, headers=BROWSER_ENCODINGS).status_code in {400, 404}
 
 
-def test_other_methods_and_paths_are_left_alone(web):
+def test_other_methods_and_paths_are_passed_through(web):
     assert web.post("/static/js/index.A1b2.js", headers=BROWSER_ENCODINGS).status_code == 405
     assert web.get("/static-not").text == "x"
 
 
-def test_the_first_start_compresses_quickly_then_well_and_the_next_one_reads_it(folder, tmp_path, monkeypatch):
+def test_the_first_start_compresses_twice_and_the_next_one_reuses_the_files(folder, tmp_path, monkeypatch):
     efforts = []
 
     def compress(folder: Path, destination: Path, effort: str) -> None:
@@ -169,7 +169,7 @@ def test_the_first_start_compresses_quickly_then_well_and_the_next_one_reads_it(
     assert efforts == ["quick", "best"]
 
 
-def test_ordinary_files_lie_beside_each_other(folder, tmp_path, quick):
+def test_compressed_files_are_saved_side_by_side(folder, tmp_path, quick):
     list(load_or_compress(folder, tmp_path / "data"))
     saved = wait_for_files(tmp_path / "data").parent
     assert brotli.decompress((saved / "js" / "index.A1b2.js.br").read_bytes()) == SCRIPT
@@ -178,7 +178,7 @@ def test_ordinary_files_lie_beside_each_other(folder, tmp_path, quick):
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "other", "missing"])
 @pytest.mark.parametrize("name", ["js/index.A1b2.js.br", "manifest.json"])
-def test_damaged_files_are_not_served_but_compressed_again(folder, tmp_path, quick, damage, name):
+def test_damaged_files_are_recompressed_and_not_served(folder, tmp_path, quick, damage, name):
     first = list(load_or_compress(folder, tmp_path))[-1]
     saved = wait_for_files(tmp_path).parent / name
     whole = saved.read_bytes()
@@ -207,7 +207,7 @@ def test_a_new_streamlit_gets_a_new_folder_and_the_old_one_is_removed(folder, tm
     assert len(list(data.iterdir())) == 1
 
 
-def test_where_nothing_can_be_saved_files_are_compressed_all_the_same(folder, tmp_path, quick):
+def test_files_are_compressed_when_the_cache_is_not_writable(folder, tmp_path, quick):
     (tmp_path / "data").write_text("a file where the folder should be")
     with structlog.testing.capture_logs() as logged:
         files = list(load_or_compress(folder, tmp_path / "data"))[-1]
@@ -217,7 +217,7 @@ def test_where_nothing_can_be_saved_files_are_compressed_all_the_same(folder, tm
     ]
 
 
-def test_where_compression_fails_files_are_sent_uncompressed(folder, tmp_path, monkeypatch):
+def test_files_are_sent_uncompressed_when_compression_fails(folder, tmp_path, monkeypatch):
     def broken(_folder: Path, _destination: Path, _effort: str) -> None:
         raise subprocess.CalledProcessError(1, "python")
 
@@ -239,13 +239,13 @@ def test_files_are_compressed_in_a_child_process(folder, tmp_path):
 def test_a_child_whose_parent_has_ended_stops(folder, tmp_path):
     options = [str(folder), "--to", str(tmp_path / "files"), "--parent", "1"]
     command = [sys.executable, "-m", precompress.__name__, *options]
-    # Enough work that it cannot finish before it finds out.
+    # Enough work that it cannot finish before it notices.
     (folder / "large.C3d4.js").write_bytes(random.Random(1).randbytes(8_000_000))
     done = subprocess.run(command, capture_output=True, timeout=20, check=False)
     assert done.returncode == 1
 
 
-def test_set_up_prebuilds_what_every_start_reads(folder, tmp_path, monkeypatch):
+def test_set_up_prebuilds_the_cache_of_every_start(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(precompress, "PREBUILT_FOLDER", tmp_path / "prebuilt")
     precompress.prebuild(folder)
     precompress.prebuild(folder)
@@ -270,16 +270,16 @@ def test_set_up_prebuilds_what_every_start_reads(folder, tmp_path, monkeypatch):
         ("", None),
     ],
 )
-def test_the_liked_coding_is_chosen(accepted, chosen):
+def test_the_preferred_encoding_is_selected(accepted, chosen):
     assert negotiate_encoding(accepted, ("br", "gzip")) == chosen
 
 
 @given(st.text(max_size=60))
-def test_any_header_can_be_read(accepted):
+def test_any_accept_encoding_header_is_parsed(accepted):
     assert negotiate_encoding(accepted, ("br", "gzip")) in {"br", "gzip", None}
 
 
-def test_streamlits_page_becomes_ours():
+def test_the_page_of_streamlit_is_rewritten():
     theirs = (FRONTEND / "index.html").read_text()
     html = customized(theirs)
     assert "<title>Almanac</title>" in html
@@ -287,7 +287,7 @@ def test_streamlits_page_becomes_ours():
     assert "SourceSans" not in html
     assert "agent" not in html
     assert index_html.ICON in html
-    # What the app needs, and what the content security policy knows, is as it was.
+    # The parts that the app and the content security policy need are unchanged.
     for part in ('<div id="root"></div>', "window.prerenderReady = false"):
         assert part in html
     assert html.count("<script") == theirs.count("<script")
@@ -304,7 +304,7 @@ def page_client(index: Path) -> TestClient:
     return TestClient(Starlette(routes=routes, middleware=[Middleware(IndexHtml, index=index)]))
 
 
-def test_every_address_of_the_app_begins_with_our_page_compressed():
+def test_every_page_url_returns_our_page_compressed():
     client = page_client(FRONTEND / "index.html")
     headers, body = raw_response(client, "/languages", **BROWSER_ENCODINGS)
     assert gzip.decompress(body).decode() == customized((FRONTEND / "index.html").read_text())
@@ -317,7 +317,7 @@ def test_every_address_of_the_app_begins_with_our_page_compressed():
     assert client.head("/", headers={"accept-encoding": "gzip"}).headers["content-length"] == str(len(body))
 
 
-def test_other_html_is_left_as_it_is():
+def test_other_html_stays_unchanged():
     headers, body = raw_response(page_client(FRONTEND / "index.html"), "/other", **BROWSER_ENCODINGS)
     assert body == b"<p>something else</p>"
     assert headers["etag"] == '"theirs"'

@@ -1,4 +1,4 @@
-"""`/health` says within a bounded time whether the process can do its work."""
+"""`/health` reports within a bounded time whether the process can do its work."""
 
 import threading
 
@@ -18,14 +18,14 @@ def health_client(health: Health) -> TestClient:
     return TestClient(Starlette(routes=[Route("/health", health.respond)]))
 
 
-def test_all_is_well_with_real_servers(committing_database: Engine, redis: Redis):
+def test_health_is_ok_with_real_servers(committing_database: Engine, redis: Redis):
     answer = health_client(Health()).get("/health")
     assert answer.status_code == 200
     assert answer.json() == {"status": "ok", "checks": {"postgres": "ok", "redis": "ok"}}
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_a_server_that_is_away_is_told_without_its_details(monkeypatch: pytest.MonkeyPatch, redis: Redis):
+def test_an_unavailable_server_is_reported_without_details(monkeypatch: pytest.MonkeyPatch, redis: Redis):
     monkeypatch.setenv("DATABASE_URL", "postgresql://secret:words@127.0.0.1:1/almanac")
     settings.cache_clear()
     answer = health_client(Health()).get("/health")
@@ -35,7 +35,7 @@ def test_a_server_that_is_away_is_told_without_its_details(monkeypatch: pytest.M
     assert "secret" not in answer.text
 
 
-def test_a_check_that_hangs_costs_no_more_than_the_patience_and_one_thread():
+def test_a_hanging_check_costs_one_timeout_and_one_thread():
     asked, release = [], threading.Event()
 
     def hang() -> None:
@@ -49,7 +49,7 @@ def test_a_check_that_hangs_costs_no_more_than_the_patience_and_one_thread():
     assert len(asked) == 1
 
 
-def test_the_log_tells_when_health_changes_and_only_then():
+def test_only_changes_of_health_are_logged():
     away = threading.Event()
 
     def check() -> None:

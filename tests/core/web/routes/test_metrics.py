@@ -1,4 +1,4 @@
-"""Metrics tell what happened and what is, leave out who, and answer within a bounded time whatever is away."""
+"""Metrics report events and states without naming people, and respond within a bounded time during outages."""
 
 import re
 import threading
@@ -44,7 +44,7 @@ def sample_value(samples: Samples, name: str, **labels: str) -> float:
 
 @pytest.fixture
 def tracked(database: Connection) -> None:
-    """Four accounts: looked at an hour ago, ten hours ago, never, and one that is paused."""
+    """Add four accounts: refreshed an hour ago, ten hours ago, never, and one that is paused."""
     now = datetime.now(UTC)
     looks = {
         "ada": now - timedelta(hours=1),
@@ -63,7 +63,7 @@ def tracked(database: Connection) -> None:
         )
 
 
-def test_what_workers_know_is_read_from_postgres_and_redis(tracked, redis: Redis, monkeypatch):
+def test_worker_metrics_are_read_from_postgres_and_redis(tracked, redis: Redis, monkeypatch):
     now = datetime.now(UTC)
     budget = shared_state.budget_key(settings().github_api_url)
     redis.set(budget, f'{{"buckets": {{"octocat graphql": {{"limit": 5000, "remaining": 1234, "resets_at": '
@@ -92,7 +92,7 @@ def test_what_workers_know_is_read_from_postgres_and_redis(tracked, redis: Redis
         assert name not in answer.text
 
 
-def test_a_part_that_is_away_is_told_and_the_rest_still_answers(tracked, redis: Redis, monkeypatch):
+def test_an_unavailable_server_is_reported_with_the_remaining_metrics(tracked, redis: Redis, monkeypatch):
     from core import redis_client
 
     monkeypatch.setenv("REDIS_URL", "redis://:secretwords@127.0.0.1:1")
@@ -107,7 +107,7 @@ def test_a_part_that_is_away_is_told_and_the_rest_still_answers(tracked, redis: 
     assert "secretwords" not in answer.text
 
 
-def test_a_part_that_hangs_costs_its_patience_and_one_thread():
+def test_a_hanging_collector_costs_one_timeout_and_one_thread():
     asked, release = [], threading.Event()
 
     def hang() -> list[metrics.Metric]:
@@ -126,7 +126,7 @@ def test_a_part_that_hangs_costs_its_patience_and_one_thread():
         assert sample_value(told, "almanac_test") == 3
 
 
-def test_programs_that_ask_for_openmetrics_get_it():
+def test_openmetrics_is_returned_on_request():
     asked = {"accept": "application/openmetrics-text; version=1.0.0"}
     answer = metrics_client(Metrics({})).get("/metrics", headers=asked)
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
@@ -145,7 +145,7 @@ def http_metrics_client() -> TestClient:
     routes = [session, Mount("/api", inner), Mount("/", PlainTextResponse("hello"))]
 
     class Copies:
-        """Middleware between the two, which hands on a scope of its own."""
+        """Middleware in between, which passes on a copy of the scope."""
 
         def __init__(self, app):
             self.app = app
@@ -172,7 +172,7 @@ def scraped_samples() -> Samples:
         ("BREW", "/static/js/ada.js", 200, ("other", "/static/…")),
     ],
 )
-def test_requests_are_counted_by_route_never_by_path(method, path, status, labels):
+def test_requests_are_counted_by_route_and_not_by_path(method, path, status, labels):
     web, wanted = http_metrics_client(), {"method": labels[0], "route": labels[1]}
 
     def number(samples: Samples, name: str, **more: str) -> float:
@@ -188,7 +188,7 @@ def test_requests_are_counted_by_route_never_by_path(method, path, status, label
     assert number(after, name) - number(before, name) == 2
 
 
-def test_whatever_is_asked_for_there_are_only_so_many_series():
+def test_the_number_of_series_is_bounded():
     web = http_metrics_client()
     for number in range(50):
         web.request(f"M{number}", f"/x{number}/ada")
@@ -198,9 +198,9 @@ def test_whatever_is_asked_for_there_are_only_so_many_series():
     assert not re.search(r"x\d+|M\d+|ada", body)
 
 
-def test_runs_of_pages_are_counted_and_timed():
+def test_page_runs_are_counted_and_timed():
     class Stop(BaseException):
-        """How Streamlit ends a run that was ended on purpose."""
+        """The exception with which Streamlit ends a run on purpose."""
 
     with prometheus.measure_page_run("test-page"):
         pass
@@ -213,7 +213,7 @@ def test_runs_of_pages_are_counted_and_timed():
     assert sample_value(told, "almanac_page_run_duration_seconds_count", page="test-page") == 3
 
 
-def test_sign_ins_are_counted_by_how_they_ended(database: Connection):
+def test_sign_ins_are_counted_by_outcome(database: Connection):
     def number(action: str) -> float:
         return scraped_samples().get(("almanac_audit_events_total", (("action", action),)), 0)
 

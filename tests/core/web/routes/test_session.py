@@ -1,4 +1,4 @@
-"""`/auth/…`: a ticket becomes cookies once, in the browser it was made for."""
+"""`/auth/…`: a ticket is exchanged for cookies once, in the browser that requested it."""
 
 from http.cookies import SimpleCookie
 
@@ -27,7 +27,7 @@ def session_id_of(web):
     return decode_refresh_token(secret_key(), web.cookies["almanac_refresh"])[0]
 
 
-def test_a_ticket_becomes_a_session_that_scripts_cannot_read(web, person):
+def test_a_ticket_starts_a_session_with_http_only_cookies(web, person):
     answer = post_ticket(web, sign_in_ticket(web, person("ada")))
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["cache-control"] == "no-store"
@@ -40,7 +40,7 @@ def test_a_ticket_becomes_a_session_that_scripts_cannot_read(web, person):
     assert web.get("/api/v1/x").json()["person"] == "ada"
 
 
-def test_the_session_knows_where_it_was_begun(web, person, database):
+def test_a_session_stores_its_origin(web, person, database):
     given = sign_in_ticket(web, person())
     post_ticket(web, given, **{"user-agent": "Browser 1"})
     row = database.execute(text("SELECT host(ip_address) AS ip_address, user_agent FROM session")).one()
@@ -54,7 +54,7 @@ def test_the_nonce_is_replaced_after_a_sign_in(web, person):
     assert web.cookies["almanac_nonce"] != before
 
 
-def test_a_ticket_is_good_once(web, person):
+def test_a_ticket_is_single_use(web, person):
     given = sign_in_ticket(web, person())
     nonce = web.cookies["almanac_nonce"]
     assert post_ticket(web, given).status_code == 204
@@ -63,8 +63,8 @@ def test_a_ticket_is_good_once(web, person):
     assert post_ticket(again, given).status_code == 401
 
 
-def test_wrong_tickets_and_wrong_nonces_get_the_same_answer(web, person):
-    """And a ticket shown in another browser is used up."""
+def test_wrong_tickets_and_wrong_nonces_get_the_same_response(web, person):
+    """A ticket presented by another browser is used up."""
     given = sign_in_ticket(web, person())
     stranger = browser_client()
     without = post_ticket(stranger, given)
@@ -78,7 +78,7 @@ def test_wrong_tickets_and_wrong_nonces_get_the_same_answer(web, person):
     assert all("set-cookie" not in answer.headers for answer in answers)
 
 
-def test_who_was_deactivated_meanwhile_does_not_come_in(web, person, database):
+def test_a_ticket_of_a_deactivated_person_is_refused(web, person, database):
     given = sign_in_ticket(web, person())
     database.execute(text("UPDATE person SET active = false"))
     assert post_ticket(web, given).status_code == 401
@@ -105,7 +105,7 @@ def test_who_was_deactivated_meanwhile_does_not_come_in(web, person, database):
         (b'{"ticket": "\\ud800"}', "application/json", 422, "bad_input"),
     ],
 )
-def test_what_is_no_ticket_is_refused_in_the_one_shape(web, body, content_type, status, error):
+def test_an_invalid_body_is_refused_in_the_error_format(web, body, content_type, status, error):
     web.get("/", headers=DOCUMENT_HEADERS)
     answer = web.post("/auth/session", content=body, headers=SAME_ORIGIN | {"content-type": content_type})
     assert answer.status_code == status
@@ -122,18 +122,18 @@ def test_what_is_no_ticket_is_refused_in_the_one_shape(web, body, content_type, 
         ("DELETE", "/auth/logout", "GET, POST"),
     ],
 )
-def test_another_method_is_refused_by_name(web, method, path, allowed):
+def test_a_405_names_the_allowed_method(web, method, path, allowed):
     answer = web.request(method, path, headers=SAME_ORIGIN)
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
     assert answer.json()["error"] == "method_not_allowed"
 
 
 @pytest.mark.parametrize("path", ["/auth/login", "/auth/", "/auth/session/x"])
-def test_there_is_no_other_sign_in(web, path):
+def test_other_sign_in_paths_are_not_found(web, path):
     assert web.get(path).status_code == 404
 
 
-def test_a_refresh_gives_the_next_pair(web, person):
+def test_a_refresh_returns_the_next_pair_of_tokens(web, person):
     sign_in(web, person("ada"))
     before = dict(web.cookies)
     assert web.post("/auth/refresh", headers=SAME_ORIGIN).status_code == 204
@@ -143,7 +143,7 @@ def test_a_refresh_gives_the_next_pair(web, person):
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c"])
-def test_a_refresh_that_is_refused_takes_the_cookies_back(web, token):
+def test_a_refused_refresh_deletes_the_cookies(web, token):
     answer = web.post("/auth/refresh", headers=SAME_ORIGIN | {"cookie": f"almanac_refresh={token}"})
     assert answer.status_code == 401
     assert [line.split("; ")[:2] for line in answer.headers.get_list("set-cookie")] == [
@@ -152,7 +152,7 @@ def test_a_refresh_that_is_refused_takes_the_cookies_back(web, token):
     ]
 
 
-def test_signing_out_ends_the_session_not_only_the_cookies(web, person, database):
+def test_sign_out_ends_the_session_and_deletes_the_cookies(web, person, database):
     sign_in(web, person())
     held = dict(web.cookies)
     assert web.post("/auth/logout", headers=SAME_ORIGIN).status_code == 204
@@ -164,7 +164,7 @@ def test_signing_out_ends_the_session_not_only_the_cookies(web, person, database
     assert "sign_out" in database.scalars(text("SELECT action FROM audit_event")).all()
 
 
-def test_a_link_to_sign_out_leads_to_the_first_page(web, person):
+def test_a_sign_out_link_redirects_to_the_first_page(web, person):
     sign_in(web, person())
     session_id = session_id_of(web)
     answer = web.get("/auth/logout", headers={"sec-fetch-site": "same-origin"})
@@ -172,7 +172,7 @@ def test_a_link_to_sign_out_leads_to_the_first_page(web, person):
     assert sessions.get_live(session_id) is None
 
 
-def test_a_link_on_another_site_signs_nobody_out(web, person):
+def test_a_sign_out_link_on_another_site_is_refused(web, person):
     sign_in(web, person())
     answer = web.get("/auth/logout", headers={"sec-fetch-site": "cross-site"})
     assert answer.status_code == 403
@@ -189,13 +189,13 @@ def test_either_cookie_is_enough_to_sign_out(web, person, kept):
     assert sessions.get_live(session_id) is None
 
 
-def test_who_is_not_signed_in_can_sign_out(web):
+def test_sign_out_without_a_session_succeeds(web):
     assert web.post("/auth/logout", headers=SAME_ORIGIN).status_code == 204
     assert web.get("/auth/logout").status_code == 303
 
 
-def test_one_browser_holds_one_session(web, person):
-    """Signing in again, as whoever, ends what the browser held before."""
+def test_a_browser_has_one_session(web, person):
+    """A new sign-in, as any person, ends the previous session of the browser."""
     sign_in(web, person("ada"))
     before = session_id_of(web)
     sign_in(web, person("grace"))
@@ -203,14 +203,14 @@ def test_one_browser_holds_one_session(web, person):
     assert web.get("/api/v1/x").json()["person"] == "grace"
 
 
-def test_other_sessions_of_a_person_live_on(web, person):
+def test_sign_out_keeps_other_sessions_of_the_person(web, person):
     somebody = person()
     elsewhere = sessions.start(somebody, CLIENT_ORIGIN)
     sign_in(web, somebody)
     assert sessions.get_live(elsewhere.session_id) is not None
 
 
-def test_cookie_lines_are_read_back_as_they_were_written():
+def test_cookie_headers_are_parsed_back_unchanged():
     scope = {"headers": [(b"cookie", b"almanac_nonce=a; other=b"), (b"cookie", b"almanac_access=c")]}
     assert cookies.request_cookies(scope) == {"almanac_nonce": "a", "other": "b", "almanac_access": "c"}
     changed = cookies.with_replaced_cookies(scope, {"almanac_access": "", "almanac_refresh": "d"})

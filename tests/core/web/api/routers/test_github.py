@@ -1,4 +1,4 @@
-"""The numbers of an account in one answer; an account that nobody knows is collected, and says how far it is."""
+"""Account statistics are one response; an unknown account is collected, with a status to poll."""
 
 from datetime import UTC, datetime
 
@@ -16,7 +16,7 @@ STATS = "/api/v1/github/stats"
 
 @pytest.fixture
 def octo(database):
-    """Four repositories, of which one is gone and one a fork; one language was read twice."""
+    """Add four repositories, one deleted and one a fork; one language was read twice."""
     account = seed_data.add_account(database, "octo", github_id=1, kind="organization", name="Octo")
     at = seed_data.utc("2026-03-01")
     database.execute(
@@ -50,7 +50,7 @@ def octo(database):
     return database
 
 
-def test_the_numbers_are_those_that_are_held(octo, analyst):
+def test_the_statistics_equal_the_stored_data(octo, analyst):
     answer = analyst.get(f"{STATS}/Octo")
     body = answer.json()
     assert answer.status_code == 200, answer.text
@@ -73,14 +73,14 @@ def test_the_numbers_are_those_that_are_held(octo, analyst):
     assert again.status_code == 304
 
 
-def test_before_the_first_look_there_is_nothing(octo, analyst):
+def test_before_the_first_refresh_an_account_is_not_found(octo, analyst):
     answer = analyst.get(f"{STATS}/octo", params={"as_of": "2026-02-01"})
     assert answer.status_code == 404
     assert answer.json()["message"] == "No data about octo was collected by then."
 
 
 @pytest.mark.parametrize("written", ["newcomer", "@newcomer", "https:%2F%2Fgithub.com%2Fnewcomer"])
-def test_an_unknown_account_is_collected_for_who_asks(database, analyst, written):
+def test_a_request_for_an_unknown_account_starts_its_collection(database, analyst, written):
     answer = analyst.get(f"{STATS}/{written}")
     if "%2F" in written:  # a slash ends the parameter, escaped or not
         assert answer.status_code == 404
@@ -95,14 +95,14 @@ def test_an_unknown_account_is_collected_for_who_asks(database, analyst, written
     assert tuple(audited) == ("ann", "account_tracked", "newcomer", "192.0.2.7")
 
 
-def test_asking_again_starts_nothing_more(database, analyst):
+def test_a_repeated_request_starts_no_second_collection(database, analyst):
     for _ in range(3):
         assert analyst.get(f"{STATS}/newcomer").status_code == 202
     assert database.scalar(text("SELECT count(*) FROM procrastinate_jobs")) == 1
     assert database.scalar(text("SELECT count(*) FROM audit_event")) == 1
 
 
-def test_who_asks_for_too_many_accounts_has_to_wait(database, analyst, monkeypatch):
+def test_requests_for_unknown_accounts_are_rate_limited(database, analyst, monkeypatch):
     monkeypatch.setenv("LIMIT_TRACK", "2/day")
     settings.cache_clear()
     assert [analyst.get(f"{STATS}/account-{n}").status_code for n in range(3)] == [202, 202, 429]
@@ -111,7 +111,7 @@ def test_who_asks_for_too_many_accounts_has_to_wait(database, analyst, monkeypat
     assert database.scalar(text("SELECT count(*) FROM tracked_account")) == 2
 
 
-def test_the_status_tells_how_far_it_is(database, analyst):
+def test_the_status_reports_the_progress(database, analyst):
     def status() -> tuple[str, str]:
         body = analyst.get(f"{STATS}/newcomer/status").json()
         return body["status"], body["message"]
@@ -139,7 +139,7 @@ def latest_ingestion_id(database) -> int:
     return int(database.scalar(text("SELECT max(id) FROM ingestion")))
 
 
-def test_an_account_that_is_gone_says_so(octo, analyst):
+def test_a_deleted_account_is_reported_as_deleted(octo, analyst):
     octo.execute(
         text("UPDATE account SET gone_at = :at, gone_reason = 'not found'"), {"at": datetime(2026, 5, 1, tzinfo=UTC)}
     )
@@ -155,7 +155,7 @@ def test_an_account_that_is_gone_says_so(octo, analyst):
 @pytest.mark.parametrize(
     "path", ["github/stats/{}", "github/stats/{}/status", "accounts/{}", "accounts/{}/repositories.csv"]
 )
-def test_what_is_no_login_is_refused_and_tracks_nothing(database, analyst, login, path):
+def test_an_invalid_login_is_refused_and_not_tracked(database, analyst, login, path):
     answer = analyst.get("/api/v1/" + path.format(login))
     assert answer.status_code == 422
     assert answer.json()["error"] == "bad_login"
@@ -163,7 +163,7 @@ def test_what_is_no_login_is_refused_and_tracks_nothing(database, analyst, login
     assert database.scalar(text("SELECT count(*) FROM account")) == 0
 
 
-def test_where_an_admin_decides_it_waits_for_that(database, analyst, admin, monkeypatch):
+def test_a_request_that_needs_approval_waits_for_an_admin(database, analyst, admin, monkeypatch):
     monkeypatch.setenv("TRACK_APPROVAL", "true")
     settings.cache_clear()
     first, second = analyst.get(f"{STATS}/newcomer"), analyst.get(f"{STATS}/newcomer")

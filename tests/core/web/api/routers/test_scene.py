@@ -1,4 +1,4 @@
-"""The city's rows by address: right, small, kept by browsers as long as they are true, and clear about bad input."""
+"""The rows of the city: correct, small, cached while they are valid, and refused clearly for invalid parameters."""
 
 from io import BytesIO, StringIO
 
@@ -29,7 +29,7 @@ def csv_frame(answer) -> pd.DataFrame:
     return pd.read_csv(StringIO(answer.text))
 
 
-def test_towers_are_those_of_the_layout(web):
+def test_towers_equal_the_layout(web):
     answer = web.get(CITY_URL)
     expected = deck.tower_rows(city.build_city(queries.city_repositories(queries.CityFilters())))
     assert answer.status_code == 200
@@ -40,7 +40,7 @@ def test_towers_are_those_of_the_layout(web):
     )
 
 
-def test_every_form_holds_the_same_rows(web):
+def test_every_format_has_the_same_rows(web):
     rows = csv_frame(web.get(CITY_URL))
     as_json = pd.DataFrame(web.get("/api/v1/scene/city").json()["data"])
     as_parquet = pd.read_parquet(BytesIO(web.get("/api/v1/scene/city.parquet").content))
@@ -48,7 +48,7 @@ def test_every_form_holds_the_same_rows(web):
     assert as_json["height"].tolist() == pytest.approx(rows["height"].tolist())
 
 
-def test_districts_have_rows_of_their_own(web):
+def test_districts_have_their_own_rows(web):
     rows = csv_frame(web.get(CITY_URL, params={"part": "districts"}))
     assert rows.set_index("owner")["repositories"].to_dict() == {"octo": 2, "hubot": 1}
 
@@ -64,11 +64,11 @@ def test_districts_have_rows_of_their_own(web):
         ({"language": "'; DROP TABLE repository"}, set()),
     ],
 )
-def test_filters_are_those_of_the_page(web, params, names):
+def test_filters_equal_those_of_the_page(web, params, names):
     assert set(csv_frame(web.get(CITY_URL, params=params))["name"]) == names
 
 
-def test_what_the_browser_has_already_is_not_sent_again(web):
+def test_an_unchanged_scene_is_answered_with_304(web):
     first = web.get(CITY_URL)
     again = web.get(CITY_URL, headers={"if-none-match": first.headers["etag"]})
     weak = web.get(CITY_URL, headers={"if-none-match": f'"other", W/{first.headers["etag"]}'})
@@ -77,7 +77,7 @@ def test_what_the_browser_has_already_is_not_sent_again(web):
     assert weak.status_code == 304
 
 
-def test_a_new_data_version_or_another_question_has_another_tag(web, database):
+def test_the_etag_changes_with_the_data_version_and_the_query(web, database):
     tags = {
         web.get(CITY_URL).headers["etag"],
         web.get(CITY_URL, params={"owners": 1}).headers["etag"],
@@ -91,7 +91,7 @@ def test_a_new_data_version_or_another_question_has_another_tag(web, database):
     assert len(tags | {after.headers["etag"]}) == 5
 
 
-def test_only_an_address_that_names_its_edition_is_kept_without_asking(web, database):
+def test_only_a_url_with_its_data_version_is_immutable(web, database):
     version = publish_data_version(database)
     assert "immutable" in web.get(CITY_URL, params={"v": scene_version(version)}).headers["cache-control"]
     for params in ({}, {"v": scene_version(version - 1)}, {"v": "anything"}):
@@ -114,7 +114,7 @@ def test_only_an_address_that_names_its_edition_is_kept_without_asking(web, data
         ("language=%00", "language"),
     ],
 )
-def test_a_bad_parameter_is_refused_by_name_in_the_one_shape(web, query, named):
+def test_an_invalid_parameter_is_refused_by_name_in_the_error_format(web, query, named):
     answer = web.get(f"{CITY_URL}?{query}")
     assert answer.status_code == 422
     body = answer.json()
@@ -126,26 +126,26 @@ def test_a_bad_parameter_is_refused_by_name_in_the_one_shape(web, query, named):
 @pytest.mark.parametrize(
     "path", ["/api/v1/scene/city.xml", "/api/v1/scene/moon.csv", "/api/v1/scene/", "/api/v1/scene/city.csv/"]
 )
-def test_another_scene_or_form_is_not_found(web, path):
+def test_an_unknown_scene_or_format_is_not_found(web, path):
     answer = web.get(path)
     assert answer.status_code == 404
     assert answer.json()["error"] == "not_found"
 
 
-def test_rows_can_only_be_read(web):
+def test_rows_are_read_only(web):
     assert web.post(CITY_URL).status_code in {404, 405}
     assert web.post(CITY_URL).json()["error"]
     assert web.head(CITY_URL).status_code == 200
 
 
-def test_an_empty_database_gives_a_city_without_rows(analyst):
+def test_an_empty_database_returns_no_rows(analyst):
     answer = analyst.get(CITY_URL)
     assert answer.status_code == 200
     assert csv_frame(answer).empty
     assert "name" in csv_frame(answer).columns
 
 
-def test_the_address_of_a_question_leads_to_its_answer(web):
+def test_the_url_of_a_query_returns_its_rows(web):
     wanted = SceneQuery(owners=1, language=("C++", "Jupyter Notebook"), min_stars=5, height="growth", v="7.1")
     answer = web.get(wanted.address())
     assert answer.status_code == 200
