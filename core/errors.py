@@ -16,7 +16,7 @@ AlmanacError
 ├── AddressRefused            address_refused     ingest.alerts.ssrf_guard
 ├── TemporaryDeliveryError    try_again           ingest.alerts.deliver
 ├── StoreFailed               not_stored          ingest.refresh.batch
-└── GitHubError               github_error        ingest.github.errors draws its subclasses
+└── GitHubError               github_error        subclasses: see ingest.github.errors
 """
 
 from datetime import datetime

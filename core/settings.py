@@ -48,7 +48,7 @@ class Settings(BaseSettings):
         repr=False,
         description="Redis or Valkey to use (tested with Valkey 9); empty starts an embedded Valkey in `DATA_DIR`.",
     )
-    pg_bin_dir: str = Field("", description="Folder with other Postgres programs for the embedded server.")
+    pg_bin_dir: str = Field("", description="Folder with Postgres binaries to use instead of the bundled ones.")
     data_dir: Path = Field(Path(".data"), description="Folder of the embedded servers and of generated secrets.")
 
     github_api_url: str = Field(
@@ -103,13 +103,12 @@ class Settings(BaseSettings):
     )
     registration: Literal["", "open", "invite", "closed"] = Field(
         "",
-        description="Who may create an account: `open`, `invite` or `closed`; "
-        "empty means `open` on loopback, else `closed`.",
+        description="Who may register: `open`, `invite` or `closed`; empty means `open` on loopback, else `closed`.",
     )
     access_token_minutes: float = Field(30, gt=0, description="Lifetime of an access token in minutes.")
     refresh_token_days: float = Field(7, gt=0, description="Days after which an unused session expires.")
 
-    limit_pages: Limit = Field("240/minute", description="Page loads per person; empty means no limit.")
+    limit_pages: Limit = Field("240/minute", description="Page loads and clicks per person; empty means no limit.")
     limit_api: Limit = Field("60/minute", description="API requests per person; empty means no limit.")
     limit_track: Limit = Field("10/minute", description="Accounts a person may request; empty means no limit.")
     limit_export: Limit = Field("10/minute", description="Exports per person; empty means no limit.")

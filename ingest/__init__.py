@@ -1,1 +1,1 @@
-"""Asks GitHub, stores the answers."""
+"""Fetch accounts from GitHub and store what changed."""

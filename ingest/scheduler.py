@@ -82,7 +82,7 @@ class ScheduledJobs:
         with self.engine.begin() as connection:
             corrected = refresh_plan.reset_implausible_due_dates(connection, every, now)
         if corrected:
-            log.warning("due times too far ahead corrected", accounts=corrected)
+            log.warning("implausible due times corrected", accounts=corrected)
         if self.rate_budget is not None:
             refresh_plan.update_refresh_plan(self.engine, self.rate_budget, every, now)
 

@@ -1,1 +1,1 @@
-"""The notebooks, one file a page; `main.py` runs around every one of them."""
+"""The pages, one notebook-like file each; `main.py` is the entry script that runs before every page."""

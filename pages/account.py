@@ -31,11 +31,11 @@ if totals := accounts.totals(account.account_id, as_of):
     account_header.show_totals(totals, history, until)
 
 """
-## Reception
+## Popularity
 """
 cell(
     "How many stars do its repositories have together?",
-    f"Surviving stars, summed over its repositories.{account_header.imported_sentence(history)} Grey: not collected.",
+    f"Current stars of all its repositories together.{account_header.imported_sentence(history)} Grey: not collected.",
     history,
     name="account-stars",
     chart=lines.history_lines(history, intervals, "stars", theme(), until=until, unit="stars"),
@@ -94,7 +94,7 @@ with left:
         latest = languages.latest_mix(mix)
         top, texts = latest.head(8), latest["stars"].head(8).map(number)
         cell(
-            "In which languages are the starred ones?",
+            "Which primary languages have most stars?",
             "Stars by primary language: bytes of code have not been collected.",
             latest,
             name="account-languages",

@@ -1,6 +1,6 @@
 """
 # Overview
-What Almanac tracks, how fresh the data are, and what is moving.
+What Almanac tracks, how fresh the data are, and which repositories are growing.
 """
 
 from datetime import UTC, datetime

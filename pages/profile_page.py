@@ -171,7 +171,7 @@ sign_out_buttons(identity)
 password_form(identity)
 
 "## API keys"
-st.caption("For programs: `Authorization: Bearer alm_…`. A key has your read access.")
+st.caption("For programs: `Authorization: Bearer alm_…`. A key has the same permissions as you.")
 show_api_keys(identity)
 
 "## Theme"

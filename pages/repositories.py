@@ -72,7 +72,7 @@ table_cell(
 )
 
 """
-## In numbers
+## Distribution and growth
 """
 left, right = st.columns(2)
 with left:

@@ -58,9 +58,9 @@ data_urls = {part: query.model_copy(update={"part": part}).address() for part in
 left_out = scene_view.left_out_sentence(layout, matching_repositories, matching_owners)
 cell(
     "Who has the most starred repositories, and in which languages?",
-    "Ground and height follow the square root of stars, so a tower's volume is its stars. Colour is the main language."
+    "Base area and height grow with the square root of stars, so volume shows stars. Colour: primary language."
     if height == "stars"
-    else "Height follows the square root of the stars gained in 30 days, ground that of all stars. Flat: none gained, or "
+    else "Height follows the square root of the stars gained in 30 days, base that of all stars. Flat: none gained, or "
     "unknown.",
     repositories,
     name="city",

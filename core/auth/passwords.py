@@ -24,7 +24,7 @@ def check_strength(password: str) -> None:
     if len(composed) > MAX_LENGTH or len(password) > MAX_TYPED_LENGTH:
         raise BadInput(f"A password has at most {MAX_LENGTH} characters")
     if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in composed):
-        raise BadInput("A password cannot contain a NUL or a lone surrogate")
+        raise BadInput("A password contains a character that cannot be used")
     if not any(character.isupper() for character in composed):
         raise BadInput("A password needs at least one capital letter")
     if not any(character.isdecimal() for character in composed):

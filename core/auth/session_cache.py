@@ -31,7 +31,7 @@ INVALIDATED = b"changed"
 
 @dataclass(frozen=True)
 class LiveSession:
-    """A session that was not ended: its identity, and when its newest access token and the session itself expire."""
+    """An active session: its identity, and when its newest access token and the session itself expire."""
 
     identity: Identity
     access_expires_at: datetime

@@ -34,7 +34,7 @@ class SignInRefused(NotSignedIn):
     """Raised with the same message for every reason."""
 
     def __init__(self) -> None:
-        super().__init__("Name or password is wrong")
+        super().__init__("Username or password is wrong")
 
 
 def sign_in(username: str, password: str, origin: Origin, sleep: Sleep = time.sleep) -> Person:

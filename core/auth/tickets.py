@@ -1,4 +1,4 @@
-"""One-time, short-lived tickets: sign-in hand-over to a cookie, password reset links, invitations.
+"""One-time, short-lived tickets: exchange of a sign-in for session cookies, password reset links, invitations.
 
 Only a hash is stored, and redeeming deletes the row, so that of two concurrent uses one fails.
 """

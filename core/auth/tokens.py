@@ -26,7 +26,7 @@ class InvalidToken(NotSignedIn):
     """A token that is malformed, forged or expired; the message does not reveal which."""
 
     def __init__(self) -> None:
-        super().__init__("Your session cannot be continued; sign in again")
+        super().__init__("Your session expired or is invalid; sign in again")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def decode_refresh_token(key: bytes, token: str) -> tuple[UUID, int]:
         session_id, generation = UUID(parts[0]), int(parts[1])
     except ValueError:
         _raise_invalid_token()
-    # Compare the whole token, so that each has one spelling only.
+    # Compare the whole token, so that each has exactly one valid encoding.
     if generation > MAX_GENERATION or not hmac.compare_digest(token, refresh_token(key, session_id, generation)):
         raise InvalidToken
     return session_id, generation

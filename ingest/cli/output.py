@@ -87,7 +87,7 @@ def print_forecast(forecast: Forecast, *, with_token: bool) -> None:
         verdict = (
             f"{forecast.remaining_after:,} will be left."
             if forecast.is_affordable
-            else "That is not enough: some accounts will wait for the next hour."
+            else "That is not enough: some accounts will wait until the rate limit resets."
         )
         out.print(f"The rate budget has {forecast.remaining:,} left{until}. {verdict}")
 

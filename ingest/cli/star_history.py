@@ -1,4 +1,4 @@
-"""Fetches the complete star history of repositories and prints the result."""
+"""Fetch the complete star history of repositories and print the result."""
 
 from collections.abc import Sequence
 

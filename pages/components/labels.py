@@ -1,4 +1,4 @@
-"""Labels of codes that stand in frames."""
+"""Labels of the codes in the rows of queries."""
 
 CHANGES = {
     "new": "appeared",

@@ -57,10 +57,10 @@ def query_or_reason(query: Callable[[], Result]) -> tuple[Result | None, str]:
         return query(), ""
     except RedisError as error:
         log.warning("server unavailable", server="redis", error=type(error).__name__)
-        return None, "Redis does not answer."
+        return None, "Redis does not respond."
     except (SQLAlchemyError, AlmanacError, OSError) as error:
         log.warning("server unavailable", server="postgres", error=type(error).__name__)
-        return None, "Postgres does not answer."
+        return None, "Postgres does not respond."
 
 
 def check_status(check: Callable[[], StatusCard]) -> StatusCard:

@@ -68,7 +68,7 @@ def explain_missing(login: str) -> None:
     """Say why there is no account of that name, and where to go."""
     if not LOGIN_PATTERN.fullmatch(login) or len(login) > MAX_LENGTH:
         st.warning(
-            f"{escape_markdown(login[:MAX_SHOWN_LENGTH])} cannot be a GitHub login: letters, digits and single hyphens, "
+            f"{escape_markdown(login[:MAX_SHOWN_LENGTH])} is not a GitHub login: letters, digits and single hyphens, "
             f"at most {MAX_LENGTH} of them.",
             icon=":material/person_off:",
         )
@@ -96,7 +96,7 @@ def show_profile_line(profile: Profile) -> None:
     if profile.gone_at is not None:
         reason = f" ({escape_markdown(profile.gone_reason)})" if profile.gone_reason else ""
         st.warning(
-            f"**{escape_markdown(profile.login)}** is deleted or private on GitHub since {day(profile.gone_at)}{reason}. "
+            f"**{escape_markdown(profile.login)}** was deleted or made private by {day(profile.gone_at)}{reason}. "
             "Data collected before are kept.",
             icon=":material/person_off:",
         )

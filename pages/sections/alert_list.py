@@ -35,7 +35,7 @@ def kind_title(kind: str) -> str:
 
 @st.fragment(run_every=RERUN_EVERY)
 def show_active_alerts() -> None:
-    """Show the alerts whose state lasts, the oldest first."""
+    """Show the active alerts, oldest first."""
     found, now = alerts.active_alerts(), datetime.now(UTC)
     with st.container(border=True, key="lasting"):
         if found.empty:

@@ -28,7 +28,7 @@ def forecast_text(
     time = duration(timedelta(minutes=estimate.minutes), round_up=True)
     parts = [f"about {cost} in {time}"]
     if estimate.not_modified:
-        parts.append(f"{percent(estimate.not_modified_share)} answered 304")
+        parts.append(f"{percent(estimate.not_modified_share)} returned 304")
     if estimate.remaining is not None:
         until = f" until {estimate.resets_at:%H:%M} UTC" if estimate.resets_at else ""
         parts.append(

@@ -36,7 +36,7 @@ def show(now: datetime) -> None:
     metric_row(
         [
             Card("On time", percent(on_time / len(active)), help=TARGET_DEFINITION),
-            Card("Age, 95 %", duration(ages.quantile(0.95)) if len(ages) else UNKNOWN, help="95 % are younger"),
+            Card("Age, p95", duration(ages.quantile(0.95)) if len(ages) else UNKNOWN, help="95 % are younger"),
             Card("Age, median", duration(ages.median()) if len(ages) else UNKNOWN),
             Card("Never refreshed", int((active["state"] == "never").sum())),
         ],
@@ -52,7 +52,7 @@ def show(now: datetime) -> None:
             every=[duration(hours) for hours in worst["every_hours"]],
         )
         table_cell(
-            "Which are furthest behind?",
+            "Which accounts are most overdue?",
             "The ten whose last refresh is oldest, relative to their own cadence.",
             worst,
             STALEST_COLUMNS,

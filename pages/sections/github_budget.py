@@ -77,9 +77,7 @@ def _show(draw: Callable[[RateBudgetSummary, datetime], None]) -> None:
     now = datetime.now(UTC)
     budget, reason = load_budget(now)
     if budget is None:
-        st.info(
-            f"{reason} The rate budget is shared through Redis and shows again with it.", icon=":material/cloud_off:"
-        )
+        st.info(f"{reason} The rate budget is stored there: shown once it is back.", icon=":material/cloud_off:")
         return
     show_pause(budget)
     show_refused_tokens(now)

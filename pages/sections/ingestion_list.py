@@ -43,7 +43,7 @@ COLUMNS = {
     "failed": column.NumberColumn("Failed", format="localized", width=58),
     "requests": column.NumberColumn("Requests", format="localized", width=76),
     "points": column.NumberColumn("Points", format="localized", width=58),
-    "unchanged": column.TextColumn("304", width=54, help="Share of requests answered with 304 Not Modified"),
+    "unchanged": column.TextColumn("304", width=54, help="Share of requests that returned 304 Not Modified"),
     "rows_written": column.NumberColumn("Rows", format="localized", width=64),
 }
 ITEM_COLUMNS = {

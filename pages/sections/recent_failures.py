@@ -28,7 +28,7 @@ def show() -> None:
         return
     failures, reason = query_or_reason(lambda: system.recent_failures(datetime.now(UTC) - PERIOD))
     if failures is None:
-        st.info(f"{reason} Recent failures show again with it.", icon=":material/cloud_off:")
+        st.info(f"{reason} Recent failures are shown again once it responds.", icon=":material/cloud_off:")
     elif not failures:
         st.success(f"No account failed in the last {PERIOD.days} days.", icon=":material/check_circle:")
     else:

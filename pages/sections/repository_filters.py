@@ -19,7 +19,7 @@ ORDER_COLUMNS = {
     "most gained in 7 days": "stars_7d",
     "most forks": "forks",
     "latest push": "pushed_at",
-    "oldest numbers": "checked_at",
+    "least recently refreshed": "checked_at",
     "name": "full_name",
 }
 HIDE_OPTIONS = ["forks", "archived", "gone"]
@@ -70,5 +70,5 @@ def no_match_advice(filters: Filters, stored: int) -> str:
     owners = repository_list.owners_with_prefix(filters.owner.strip()[:5]) if filters.owner.strip() else []
     similar = f" Similar owners: {', '.join(map(escape_markdown, owners))}." if owners else ""
     if not found:
-        return f"No repository matches, and removing a single filter is not enough: loosen two.{similar}"
+        return f"No repository matches, and removing any single filter does not help: remove two.{similar}"
     return f"No repository matches. There would be {', or '.join(found[:MAX_ADVICE])}.{similar}"

@@ -62,7 +62,7 @@ def show_refresh_due_button() -> None:
     now = datetime.now(UTC)
     due, reason = query_or_reason(lambda: tracking.due_account_ids(now))
     if due is None:
-        st.caption(f"{reason} Due accounts show again with it.")
+        st.caption(f"{reason} Due accounts are shown again once it responds.")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         label = f"Refresh {number(len(due))} due" if due else "Nothing is due"
@@ -112,7 +112,7 @@ def show_running() -> None:
     now = datetime.now(UTC)
     found, reason = query_or_reason(ingestions.active_ingestions)
     if found is None:
-        st.warning(f"{reason} Running ingestions are unknown meanwhile, but continue.", icon=":material/cloud_off:")
+        st.warning(f"{reason} Ingestions continue, but cannot be shown until then.", icon=":material/cloud_off:")
         return
     rerun_when_finished(found)
     with st.container(border=True, key="under-way"):
@@ -232,7 +232,7 @@ def usage_parts(ingestion: Mapping[Any, Any], now: datetime) -> list[str]:
         quantity(ingestion["points"], "point"),
     ]
     if requests:
-        parts.append(f"{percent(int(ingestion['not_modified']) / requests)} answered 304")
+        parts.append(f"{percent(int(ingestion['not_modified']) / requests)} returned 304")
     parts.append(quantity(ingestion["rows_written"], "row"))
     if ingestion["failed"]:
         parts.append(f":orange[{number(ingestion['failed'])} failed]")

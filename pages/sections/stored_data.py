@@ -29,7 +29,7 @@ def show() -> None:
         return
     result, reason = query_or_reason(lambda: (system.data_status(), system.table_sizes()))
     if result is None:
-        st.info(f"{reason} The sizes show again with it.", icon=":material/cloud_off:")
+        st.info(f"{reason} The sizes are shown again once it responds.", icon=":material/cloud_off:")
         return
     status, tables = result
     st.caption(version_line(status, datetime.now(UTC)))

@@ -102,9 +102,7 @@ def scheduler_status(now: datetime) -> StatusCard:
     leader = system.scheduler_leader()
     if leader is None:
         return warning("not running", "Nothing is refreshed on schedule until a scheduler runs.")
-    return ok(
-        "running", f"leader since {time_ago(leader.since, now)}", f"on {leader.address or 'the machine of Postgres'}"
-    )
+    return ok("running", f"leader since {time_ago(leader.since, now)}", f"on {leader.address or 'the Postgres host'}")
 
 
 def workers_status(now: datetime) -> StatusCard:

@@ -63,7 +63,7 @@ def change_rate_label(changes_a_day: Any) -> str:
         return "all the time"
     if per_day >= 1:
         return f"{number(per_day) if per_day >= 10 else f'{per_day:.1f}'} a day"
-    return f"{per_day * 7:.1f} a week" if per_day * 7 >= 0.1 else "hardly ever"
+    return f"{per_day * 7:.1f} a week" if per_day * 7 >= 0.1 else "rarely"
 
 
 def cadence_reason(account: Mapping[Any, Any]) -> str:
@@ -74,7 +74,7 @@ def cadence_reason(account: Mapping[Any, Any]) -> str:
     if account["paused"]:
         return f"{name} is paused: it is not refreshed until it is resumed."
     if not pd.isna(account["every_hours"]):
-        return f"{name} is refreshed every {duration(account['every_hours'])} because an admin pinned that cadence."
+        return f"{name} is refreshed every {duration(account['every_hours'])} because an admin set that cadence."
     if not account["is_planned"]:
         return f"{name} is refreshed every {planned}, the default cadence: too few refreshes to plan its own."
     weight = f" and its priority is {account['priority']:+d}" if account["priority"] else ""

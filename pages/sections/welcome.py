@@ -16,6 +16,6 @@ def show() -> None:
         st.code("python -m ingest track pallets gaearon", language="sh", wrap_lines=True)
     with right.container(border=True, height="stretch"):
         st.markdown("**Import history**")
-        st.caption("History kept elsewhere: a table of days, repositories, stars and forks.")
+        st.caption("History from another source: a CSV or Parquet file of days, repositories, stars and forks.")
         st.code("python -m ingest import-history stars.csv.gz --source my-notes", language="sh", wrap_lines=True)
     st.caption("GitHub allows 60 requests an hour without a token, and 5,000 with one in `GITHUB_TOKENS`.")

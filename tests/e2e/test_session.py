@@ -87,7 +87,7 @@ def test_a_link_shows_its_page_after_a_wrong_password(read: OpenMonitoredPage, k
     assert page.get_by_role("dialog").count() == 0
     assert reader.overflow_px() <= 0
     fill_in(page, person.username, "not the password")
-    expect(page.get_by_text("Name or password is wrong.")).to_be_visible()
+    expect(page.get_by_text("Username or password is wrong.")).to_be_visible()
     fill_in(page, person.username, PASSWORD)
     reader.wait_until_ready("Repositories")
     expect(page.get_by_text(re.compile("of 37 repositories"))).to_be_visible()

@@ -102,8 +102,8 @@ def test_an_imported_account_says_what_it_covers_and_what_is_unknown(open_page, 
     ("login", "sentence"),
     [
         ("nobody", "is not tracked"),
-        ("two--hyphens", "cannot be a GitHub login"),
-        ("<script>", "cannot be a GitHub login"),
+        ("two--hyphens", "is not a GitHub login"),
+        ("<script>", "is not a GitHub login"),
         ("tentacle", "has been renamed to **octo**"),
     ],
 )
@@ -129,7 +129,7 @@ def test_a_tracked_account_before_its_first_refresh_says_so(open_page, database)
 def test_a_deleted_account_keeps_its_data(open_page, database):
     tracked_account_with_history(database, "octo", gone_at=utc("2026-03-01"), gone_reason="404")
     shown = open_page("account", login="octo")
-    assert "is deleted or private on GitHub since 2026-03-01 (404)" in page_text(shown)
+    assert "was deleted or made private by 2026-03-01 (404)" in page_text(shown)
     assert shown.metric
 
 

@@ -191,7 +191,7 @@ def test_progress_errors_and_running_accounts_are_shown_live(page, cockpit):
     shown = page()
     content = page_text(shown)
     assert "running" in content
-    assert "20 requests · 3 points · 25\N{NO-BREAK SPACE}% answered 304 · 12 rows" in content
+    assert "20 requests · 3 points · 25\N{NO-BREAK SPACE}% returned 304 · 12 rows" in content
     assert "1 failed" in content
     assert "failed: GitHub took too long" in content
     assert "stored, 3 repositories, 12 rows written" in content
@@ -263,7 +263,7 @@ def test_without_redis_the_rest_of_the_page_works(page, cockpit, monkeypatch):
     shown = page()
     assert not shown.exception
     assert not shown.error
-    assert "The rate budget is shared through Redis" in page_text(shown)
+    assert "The rate budget is stored there" in page_text(shown)
     assert "Refresh 1 due" in [one.label for one in shown.button]
 
 
@@ -273,7 +273,7 @@ def test_without_postgres_the_live_section_says_so(page, cockpit, monkeypatch):
     monkeypatch.setattr(asked_for, "active_ingestions", raising(unavailable))
     shown = page()
     assert not shown.exception
-    assert "Running ingestions are unknown meanwhile" in page_text(shown)
+    assert "Ingestions continue, but cannot be shown" in page_text(shown)
 
 
 def test_ingestions_are_filtered_and_lead_to_account_outcomes(page, cockpit):

@@ -75,7 +75,7 @@ def test_an_unknown_name_and_a_wrong_password_get_the_same_sentence(visit, perso
         page_text(sign_in_as(visit(), *given)) for given in (("ada", "Wrong 1234"), ("nobody", PASSWORD), ("", ""))
     }
     assert len(texts) == 1
-    assert "Name or password is wrong." in texts.pop()
+    assert "Username or password is wrong." in texts.pop()
     assert tickets_issued(database) == 0
 
 
@@ -94,7 +94,7 @@ def test_no_username_or_password_breaks_the_forms(visit, database, without_limit
     shown = sign_in_as(visit(), given, given)
     assert not shown.exception
     assert not shown.error
-    assert "Name or password is wrong." in page_text(shown)
+    assert "Username or password is wrong." in page_text(shown)
     shown = register(visit("register"), given, given)
     assert not shown.exception
     assert not shown.error

@@ -104,7 +104,7 @@ def test_other_components_show_while_redis_is_unavailable(page, monkeypatch):
     found = status_labels(shown)
     assert found["Redis"] == "unavailable"
     assert found["Postgres"] == "available"
-    assert "The rate budget is shared through Redis" in page_text(shown)
+    assert "The rate budget is stored there" in page_text(shown)
 
 
 def test_other_components_show_while_postgres_is_unavailable_after_one_query(page, monkeypatch):

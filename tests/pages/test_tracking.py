@@ -144,10 +144,10 @@ def test_search_and_state_are_in_the_url(page, database):
     ("values", "expected"),
     [
         ({"paused": True}, "is paused"),
-        ({"every_hours": 24.0}, "because an admin pinned that"),
+        ({"every_hours": 24.0}, "because an admin set that"),
         ({"is_planned": False, "planned_hours": 6.0}, "every 6 h, the default cadence: too few refreshes"),
         ({"priority": 2}, "every 2 h: it changes 1.4 a week and its priority is +2"),
-        ({"changes_a_day": 0.001}, "it changes hardly ever"),
+        ({"changes_a_day": 0.001}, "it changes rarely"),
     ],
 )
 def test_cadence_reason(values, expected):

@@ -60,7 +60,7 @@ class Health:
         try:
             await self._calls.run(name)
         except TimeoutError:
-            return f"no answer within {self._calls.timeout_seconds:g} s"
+            return f"no response within {self._calls.timeout_seconds:g} s"
         except Exception as error:
             return f"failed: {type(error).__name__}"
         return OK

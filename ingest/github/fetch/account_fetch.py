@@ -54,7 +54,7 @@ class FetchedLanguages:
 
 
 class AccountFetch:
-    """One account being fetched. Only the scheduler's thread uses it."""
+    """One account being fetched. Used by the dispatcher's thread only."""
 
     def __init__(self, request: AccountRequest, services: FetchServices) -> None:
         self.request = request
@@ -169,7 +169,7 @@ class AccountFetch:
     def _all_graphql_languages(
         self, repositories: Sequence[Repository], responses: Sequence[LanguagePage | GitHubError | None]
     ) -> Steps[FetchedLanguages]:
-        """Collect the first pages of languages, then fetch further ones, which hardly any repository has."""
+        """Collect the first pages of languages, then fetch further ones, which few repositories have."""
         found = FetchedLanguages()
         while True:
             further: list[tuple[Repository, LanguagesRequest]] = []
@@ -243,7 +243,7 @@ class AccountFetch:
         A mismatch that remains after two passes is cached for a day, so that it does not cost a second pass each time.
         """
         mismatch = listing.count_mismatch
-        if not mismatch or not listing.has_all_nodes:  # what GitHub withheld once it would withhold again
+        if not mismatch or not listing.has_all_nodes:  # GitHub would leave out the same nodes again
             return False
         if mismatch == self._services.cache.count_mismatch(account.github_id):
             return False

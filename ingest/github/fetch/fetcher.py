@@ -1,7 +1,7 @@
 """Fetch many accounts concurrently and yield each result as soon as it is complete.
 
 How it works: `account_fetch` describes one account as a generator that yields requests and receives their responses
-(like the authentication flows of httpx). The scheduler here runs the generators of all accounts in one thread. It puts
+(like the authentication flows of httpx). The dispatcher here runs the generators of all accounts in one thread. It puts
 each request into the queue of the credential that sends it (`credential_queue`), where pages of many accounts
 (`page_batcher`), and languages and extras of many repositories (`node_batcher`), are packed into common GraphQL
 queries of adaptive size (`batch_size`). A few worker threads send them (`worker_pool`) through the rate gate. Parts of
@@ -43,7 +43,7 @@ class RunningFetch:
 
 
 class AccountFetcher:
-    """The scheduler of one call of `GitHub.accounts`."""
+    """Dispatch the requests of one call of `GitHub.accounts`."""
 
     def __init__(
         self,

@@ -90,7 +90,7 @@ class PageBatcher:
             for pending, part in zip(batch, parts, strict=True)
             if not self._respond_to_part(pending, part, is_alone=len(batch) == 1)
         ]
-        # A failure that was not for size may pass: wait before the retry.
+        # A failure unrelated to size may be transient: wait before the retry.
         delay = 0.0 if whole.is_request_too_large else RETRY_DELAY_SECONDS
         self._retries.extend((half, delay) for half in split_in_halves(retries))
 

@@ -11,7 +11,7 @@ MAX_PASSES = 2
 
 @dataclass
 class RepositoryList:
-    """Collects pages, oldest response time included.
+    """Collect pages, and the time of the oldest response.
 
     A repository that moves between pages is reported twice or not at all. So duplicates count once, and where GitHub
     counts more repositories than it listed, all pages are fetched in a second pass.

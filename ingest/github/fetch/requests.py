@@ -1,4 +1,4 @@
-"""The requests that the generator of an account yields, and what the scheduler adds to them.
+"""The requests that the generator of an account yields, and what the dispatcher adds to them.
 
 A generator yields a sequence of requests and receives the list of their responses in the same order. A response is
 GitHub's value, or the GitHubError that prevented it; `send` and `send_all` raise that error in the generator.

@@ -15,7 +15,7 @@ from core.auth.sign_in import SignInRefused
 from core.errors import BadInput, NotSignedIn, RateLimitExceeded
 from tests.core.auth.conftest import ORIGIN, PASSWORD, AddPerson, audit_events, signed_in_identity
 
-WRONG_CREDENTIALS = "Name or password is wrong"
+WRONG_CREDENTIALS = "Username or password is wrong"
 
 
 def origin_number(number: int) -> Origin:

@@ -95,7 +95,7 @@ def test_a_token_is_valid_until_its_last_second() -> None:
 def test_invalid_tokens_are_refused_with_one_sentence(forged: str) -> None:
     with pytest.raises(InvalidToken) as refused:
         tokens.decode_access_token(KEY, forged, NOW)
-    assert str(refused.value) == "Your session cannot be continued; sign in again"
+    assert str(refused.value) == "Your session expired or is invalid; sign in again"
     assert isinstance(refused.value, NotSignedIn)
     assert refused.value.__suppress_context__ or refused.value.__context__ is None
 

@@ -40,7 +40,7 @@ def test_an_analyst_tracks_an_account_and_sees_its_progress(open_page, database)
     publish_data_version(database)
     shown = open_page("account", login="octo")
     assert not shown.exception
-    assert "Reception" in page_text(shown)
+    assert "Popularity" in page_text(shown)
 
 
 def test_with_approval_the_request_waits_for_an_admin(approval, open_page, database):

@@ -64,7 +64,7 @@ def get_account(login: str, as_of: datetime | None) -> AccountSummary:
     if stored:
         return stored
     renamed = accounts.current_login(name)
-    raise NotFound(f"{name} is now called {renamed}" if renamed else f"No data is stored about {name}")
+    raise NotFound(f"{name} was renamed to {renamed}" if renamed else f"No data is stored about {name}")
 
 
 @router.get(

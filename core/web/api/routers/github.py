@@ -96,7 +96,7 @@ def stats(login: Login, read_request: UncheckedReadRequest, request: Request) ->
         return json_response(_stats(stored, read_request), read_request)
     if read_request.as_of is not None:
         get_account(name, None)
-        raise NotFound(f"No data about {name} was collected by then")
+        raise NotFound(f"No data about {name} was collected before as_of")
     return _start_or_report_progress(name, stored, read_request.identity, request)
 
 
@@ -130,7 +130,7 @@ def _start_or_report_progress(
 ) -> Response:
     """Queue the collection of *name* if needed, and return its progress."""
     if not stored and (renamed := accounts.current_login(name)):
-        raise NotFound(f"{name} is now called {renamed}")
+        raise NotFound(f"{name} was renamed to {renamed}")
     if not stored or not stored.is_tracked:
         limiter.check("track", str(identity.person_id))
         if request_tracking(name, identity, request.state.origin).awaiting_approval:

@@ -45,7 +45,7 @@ Source = Annotated[
 def languages(read_request: CheckedListRequest, source: Source = None) -> Response:
     sources = [str(source) for source in queries.rollup_sources(read_request.as_of)["source"]]
     if source is not None and source not in sources:
-        raise NotFound(f"Unknown source; available by then: {', '.join(sources) or 'none'}")
+        raise NotFound(f"Unknown source; available sources: {', '.join(sources) or 'none'}")
     selected = source or (sources[0] if sources else "")
     ranking = queries.ranking(selected, read_request.as_of)
     return rows_response(read_request, ranking, Languages, ("-stars", "language"), source=selected or None)

@@ -55,7 +55,7 @@ class Repository(BaseModel):
     is_fork: bool
     is_archived: bool
     is_template: bool
-    is_gone: bool = Field(description="Whether it was found to be deleted or private by then.")
+    is_gone: bool = Field(description="Whether it was deleted or private at as_of.")
     stars: int | None
     forks: int | None
     watchers: int | None = Field(description="Subscribers to notifications; not stars.")
@@ -107,7 +107,7 @@ class StarHistory(Page[StarCount]):
 def not_stored_error(owner: str, name: str) -> NotFound:
     new_name = queries.current_full_name(owner, name)
     return NotFound(
-        f"{owner}/{name} is now called {new_name}" if new_name else f"No data is stored about {owner}/{name}"
+        f"{owner}/{name} was renamed to {new_name}" if new_name else f"No data is stored about {owner}/{name}"
     )
 
 

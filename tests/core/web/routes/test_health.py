@@ -45,7 +45,7 @@ def test_a_hanging_check_costs_one_timeout_and_one_thread():
     with health_client(Health({"slow": hang, "quick": lambda: None}, timeout_seconds=0.05)) as web:
         answers = [web.get("/health").json()["checks"] for _ in range(3)]
         release.set()
-    assert answers == [{"slow": "no answer within 0.05 s", "quick": "ok"}] * 3
+    assert answers == [{"slow": "no response within 0.05 s", "quick": "ok"}] * 3
     assert len(asked) == 1
 
 

@@ -76,7 +76,7 @@ def test_the_statistics_equal_the_stored_data(octo, analyst):
 def test_before_the_first_refresh_an_account_is_not_found(octo, analyst):
     answer = analyst.get(f"{STATS}/octo", params={"as_of": "2026-02-01"})
     assert answer.status_code == 404
-    assert answer.json()["message"] == "No data about octo was collected by then."
+    assert answer.json()["message"] == "No data about octo was collected before as_of."
 
 
 @pytest.mark.parametrize("written", ["newcomer", "@newcomer", "https:%2F%2Fgithub.com%2Fnewcomer"])
