@@ -1,4 +1,4 @@
-"""A storm: workers, schedulers, Postgres and Valkey are killed at random while accounts are brought in."""
+"""Workers, schedulers, Postgres and Valkey are killed at random while accounts are refreshed."""
 
 import os
 import random
@@ -48,7 +48,7 @@ class ChaosRun:
         self.rng = random.Random(self.seed)
 
     def begin(self) -> None:
-        """Track everybody and start the processes."""
+        """Track all accounts and start the processes."""
         with self.engine.begin() as connection:
             connection.execute(
                 text("INSERT INTO account (login) SELECT * FROM unnest(CAST(:logins AS text[]))"),
@@ -151,7 +151,7 @@ class ChaosRun:
 
 
 def is_settled(storm: ChaosRun) -> bool:
-    """Whether everybody was stored and nothing waits, runs or is marked any more."""
+    """Return whether all accounts are stored and no job is waiting or running."""
     everybody = len(storm.sandbox.world.logins())
     return (
         storm.stored() == everybody

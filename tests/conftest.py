@@ -64,7 +64,7 @@ def _remove(folder: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def clean_environment() -> Iterator[None]:
-    """No setting of the developer's reaches a test, and none that a test makes outlives it."""
+    """Keep the developer's settings out of tests, and reset those that a test makes."""
     given = {"CHROMIUM", "NO_BROWSER", "RECORDED_DIR"}
     names = [name.upper() for name in Settings.model_fields]
     with pytest.MonkeyPatch.context() as patch:

@@ -21,13 +21,13 @@ def insert_row(connection: Connection, table: Table, **values: object) -> int:
 
 
 def add_account(connection: Connection, login: str, **values: object) -> int:
-    """An account, made when it is first named."""
+    """Return the account's id, adding it when needed."""
     found = connection.scalar(select(schema.account.c.id).where(func.lower(schema.account.c.login) == login.lower()))
     return int(found) if found else insert_row(connection, schema.account, login=login, **values)
 
 
 def add_source(connection: Connection, name: str) -> int:
-    """Somebody else who kept history."""
+    """Add a source of imported history."""
     found = connection.scalar(select(schema.source.c.id).where(schema.source.c.name == name))
     return int(found) if found else insert_row(connection, schema.source, name=name)
 
@@ -81,7 +81,7 @@ def add_imported_repository(
     growth: Mapping[int, int] | None = None,
     **values: object,
 ) -> int:
-    """A repository that is known from imported history alone."""
+    """Add a repository known only from imported history."""
     owner, kept_by = add_account(connection, full_name.partition("/")[0]), add_source(connection, by)
     created = insert_row(connection, schema.repository, account_id=owner, full_name=full_name, **values)
     _add_snapshots(connection, created, stars, None, kept_by)
@@ -103,7 +103,7 @@ def add_imported_repository(
 
 
 def add_change(connection: Connection, repository_id: int, kind: str, at: str, before: str | None = None) -> None:
-    """An entry of the ledger."""
+    """Add a ledger entry."""
     owner = select(schema.repository.c.account_id).where(schema.repository.c.id == repository_id).scalar_subquery()
     connection.execute(
         insert(schema.change).values(

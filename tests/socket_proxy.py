@@ -1,4 +1,4 @@
-"""A line to a server that can be cut and mended, while the server itself stays up for everybody else."""
+"""A socket proxy that can be disconnected and reconnected while the server stays up."""
 
 import socket
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ CHUNK_BYTES = 65536
 
 
 class SocketProxy:
-    """Listens on one Unix socket and passes everything on to another."""
+    """Forward everything from one Unix socket to another."""
 
     def __init__(self, here: Path, there: Path) -> None:
         self._listen_path, self._target_path = here, there

@@ -1,4 +1,4 @@
-"""The web process as it is started for real: what it answers, and how it refuses to start."""
+"""The web process as started in production: its responses and its refusals to start."""
 
 import base64
 import hashlib
@@ -77,7 +77,7 @@ def running_app(address: str, **settings: str) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def engine(clones: CloneDatabase) -> Iterator[Engine]:
-    """A database that holds something to be kept from strangers, and somebody who may read it."""
+    """A database with private data and a person who may read it."""
     with clones() as url:
         engine = create_engine(url, poolclass=NullPool)
         with engine.begin() as connection:
@@ -89,7 +89,7 @@ def engine(clones: CloneDatabase) -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def web(servers: Servers, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """As somebody starts it on their machine."""
+    """Start the web process with local settings."""
     port = free_port()
     given = {
         "DATABASE_URL": engine.url.render_as_string(hide_password=False),
@@ -155,16 +155,16 @@ def script_output(web: httpx.Client, page: str) -> str:
     asked = BackMsg()
     asked.rerun_script.page_name = page
     asked.rerun_script.query_string = f"login={SECRET_NAME}&name={SECRET_NAME}/{SECRET_NAME}"
-    told: list[str] = []
+    output: list[str] = []
     with websocket(web, str(web.base_url).rstrip("/")) as opened:
         opened.send(asked.SerializeToString())
         while True:
             message = ForwardMsg.FromString(opened.recv(SCRIPT_TIMEOUT_SECONDS))
             # The question itself is not an answer, nor is the address that the browser shows.
             if message.WhichOneof("type") not in {"new_session", "page_info_changed"}:
-                told.append(str(message))
+                output.append(str(message))
             if message.WhichOneof("type") == "script_finished":
-                return "\n".join(told)
+                return "\n".join(output)
 
 
 # What a stranger gets. These come first: the process has just started, and no page has run yet.
@@ -172,16 +172,16 @@ def script_output(web: httpx.Client, page: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
-def test_a_stranger_sees_no_page_but_the_sign_in(web, page):
-    """Not even the first who asks a fresh process, whatever page they ask for."""
-    told = script_output(web, page)
-    assert "Sign in" in told or page in {"register", "reset"}
-    assert SECRET_NAME not in told
-    assert "As of" not in told
+def test_without_a_session_every_page_is_the_sign_in(web, page):
+    """This also applies to the first request of a fresh process."""
+    output = script_output(web, page)
+    assert "Sign in" in output or page in {"register", "reset"}
+    assert SECRET_NAME not in output
+    assert "As of" not in output
 
 
 @pytest.mark.slow
-def test_every_address_of_a_page_is_the_same_empty_page(web):
+def test_every_page_url_serves_the_same_shell(web):
     answers = [web.get(f"/{page}") for page in PAGES]
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.text for answer in answers}) == 1
@@ -194,8 +194,8 @@ PATHS_NEEDING_SESSION = (
 
 
 @pytest.mark.slow
-def test_a_stranger_gets_one_answer_from_every_route(web, engine):
-    """All of the API's, as it describes itself, and what else holds something."""
+def test_without_a_session_every_route_is_refused_alike(web, engine):
+    """Every route of the API schema and the other private routes are checked."""
     with signed_in_client(web, engine) as browser:
         described = browser.get("/api/openapi.json").json()
     asked = [
@@ -214,13 +214,13 @@ def test_a_stranger_gets_one_answer_from_every_route(web, engine):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", ["/auth/login", "/oauth2callback", "/auth/nothing", "/metrics%0a", "/x%00"])
-def test_what_is_not_there_is_not_there(web, path):
+def test_an_unknown_url_is_not_found(web, path):
     assert web.get(path).status_code == 404
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", "/app/static/logo.svg", "/_stcore/health", "/_stcore/host-config", "/health"])
-def test_no_other_site_may_read_an_answer(web, path):
+def test_no_other_origin_may_read_a_response(web, path):
     answer = web.get(path, headers={"origin": "http://evil.example"})
     assert answer.status_code == 200
     assert "access-control-allow-origin" not in answer.headers
@@ -229,20 +229,20 @@ def test_no_other_site_may_read_an_answer(web, path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", ["/metrics", "/_stcore/metrics"])
-def test_measures_are_not_for_who_comes_by_a_proxy(web, path):
+def test_metrics_are_refused_through_a_proxy(web, path):
     assert web.get(path, headers={"x-forwarded-for": "203.0.113.7"}).status_code == 401
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("origin", [None, "http://evil.example", "null"])
-def test_a_websocket_that_no_page_of_ours_opened_is_refused(web, origin):
+def test_a_websocket_from_another_origin_is_refused(web, origin):
     with pytest.raises(InvalidStatus) as refused:
         websocket(web, origin)
     assert refused.value.response.status_code == 403
 
 
 @pytest.mark.slow
-def test_there_is_one_websocket(web):
+def test_only_one_websocket_is_served(web):
     with pytest.raises(InvalidStatus) as refused:
         websocket(web, str(web.base_url).rstrip("/"), path="/api/v1/x")
     assert refused.value.response.status_code == 403
@@ -257,12 +257,12 @@ def test_the_agent_interface_is_closed(web, path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", "/health", "/app/static/logo.svg", "/_stcore/health"])
-def test_a_strangers_name_for_this_address_is_refused(web, path):
+def test_an_unknown_host_header_is_refused(web, path):
     assert web.get(path, headers={"host": "evil.example"}).status_code == 421
 
 
 @pytest.mark.slow
-def test_fonts_come_from_here_with_their_licences(web):
+def test_fonts_are_served_locally_with_their_licences(web):
     config = (ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8")
     fonts = re.findall(r'url = "(.+?)"', config)
     assert len(fonts) == 4
@@ -275,8 +275,8 @@ def test_fonts_come_from_here_with_their_licences(web):
 
 
 @pytest.mark.slow
-def test_who_signs_in_is_known_until_they_sign_out(web, engine):
-    """Who comes with an address that they made up is known by the one they have: uvicorn believes nobody either."""
+def test_a_session_lasts_until_sign_out(web, engine):
+    """A forged client address is ignored, and uvicorn trusts no forwarding header."""
     with signed_in_client(web, engine, **{"x-forwarded-for": "6.6.6.6", "x-auth-address": "6.6.6.6"}) as browser:
         assert browser.get("/api/v1/people/me").json()["username"] == "ada"
         assert browser.get("/api/v1/nothing").status_code == 404
@@ -289,7 +289,7 @@ def test_who_signs_in_is_known_until_they_sign_out(web, engine):
 
 @contextmanager
 def signed_in_client(web: httpx.Client, engine: Engine, **headers: str) -> Iterator[httpx.Client]:
-    """A browser that has just signed in."""
+    """Yield a signed-in browser."""
     origin = str(web.base_url).rstrip("/")
     with httpx.Client(base_url=origin, timeout=TIMEOUT_SECONDS) as browser:
         browser.get("/", headers={"sec-fetch-dest": "document"})
@@ -311,7 +311,7 @@ def cookie_header(cookies: dict[str, str]) -> str:
 def exposed(
     servers: Servers, clones: CloneDatabase, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx.Client]:
-    """In production, behind a proxy on the same machine that ends TLS."""
+    """Start in production behind a local proxy that terminates TLS."""
     with clones() as url:
         port = free_port()
         given = {
@@ -332,7 +332,7 @@ def exposed(
 
 
 @pytest.mark.slow
-def test_in_production_cookies_are_kept_to_https_and_to_one_name(exposed):
+def test_in_production_cookies_are_limited_to_https_and_one_host(exposed):
     answer = exposed.get("/", headers={"sec-fetch-dest": "document", "x-forwarded-proto": "https"})
     assert answer.headers["set-cookie"].startswith("__Host-almanac_nonce=")
     assert answer.headers["set-cookie"].endswith("; Path=/; HttpOnly; SameSite=Lax; Secure")
@@ -340,7 +340,7 @@ def test_in_production_cookies_are_kept_to_https_and_to_one_name(exposed):
 
 
 @pytest.mark.slow
-def test_the_websocket_is_for_the_public_address_alone(exposed):
+def test_the_websocket_only_accepts_the_public_url(exposed):
     behind = {"X-Forwarded-Host": "almanac.example", "X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
     with websocket(exposed, PUBLIC_URL, **behind):
         pass
@@ -350,31 +350,31 @@ def test_the_websocket_is_for_the_public_address_alone(exposed):
 
 
 @pytest.mark.slow
-def test_a_change_is_for_the_public_address_alone(exposed):
+def test_changes_are_only_accepted_from_the_public_url(exposed):
     body = {"ticket": "x"}
     assert exposed.post("/auth/session", json=body, headers={"origin": PUBLIC_URL}).status_code == 401
     assert exposed.post("/auth/session", json=body, headers={"origin": "http://127.0.0.1"}).status_code == 403
 
 
 @pytest.mark.slow
-def test_replicas_sign_streamlits_cookies_alike_and_not_with_our_key():
+def test_replicas_share_a_derived_streamlit_cookie_key():
     ask = "import app; app.prepare_environment(); from streamlit import config; config.get_config_options(True);"
     code = f"{ask} print('secret', config.get_option('server.cookieSecret'))"
     key = "a secret for tests that is long enough"
     ours = hashlib.sha256(key.encode()).digest()
-    said = run_and_fail(["-c", code], SECRET_KEY=key)[1]
-    assert said.split("secret ")[-1].strip() == hmac.digest(ours, b"streamlit cookies", "sha256").hex()
+    stderr = run_and_fail(["-c", code], SECRET_KEY=key)[1]
+    assert stderr.split("secret ")[-1].strip() == hmac.digest(ours, b"streamlit cookies", "sha256").hex()
 
 
 @pytest.mark.slow
 def test_a_setting_that_cannot_be_used_is_named():
-    code, said = run_and_fail(["app.py"], PORT="eighty")
+    code, stderr = run_and_fail(["app.py"], PORT="eighty")
     assert code == 1
-    assert said.strip().splitlines()[-1].startswith("almanac: PORT: ")
-    assert "Traceback" not in said
-    code, said = run_and_fail(["app.py"], ENVIRONMENT="production")
+    assert stderr.strip().splitlines()[-1].startswith("almanac: PORT: ")
+    assert "Traceback" not in stderr
+    code, stderr = run_and_fail(["app.py"], ENVIRONMENT="production")
     assert code == 1
-    assert said.strip().splitlines()[-1] == "almanac: production needs a SECRET_KEY of at least 32 characters"
+    assert stderr.strip().splitlines()[-1] == "almanac: production needs a SECRET_KEY of at least 32 characters"
 
 
 @pytest.mark.slow
@@ -383,7 +383,7 @@ def test_a_setting_that_cannot_be_used_is_named():
     [["-m", "uvicorn", "app:app", "--host", "0.0.0.0"], ["-m", "streamlit", "run", "app.py"]],
     ids=["uvicorn", "streamlit run"],
 )
-def test_started_by_other_means_it_says_how_to_start_it(command):
+def test_an_unsupported_start_prints_the_right_command(command):
     port = str(free_port())
-    _, said = run_and_fail([*command, "--server.port" if "run" in command else "--port", port])
-    assert "Start Almanac with `python app.py`" in said
+    _, stderr = run_and_fail([*command, "--server.port" if "run" in command else "--port", port])
+    assert "Start Almanac with `python app.py`" in stderr

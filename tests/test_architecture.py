@@ -1,4 +1,4 @@
-"""The rules of the house, read from the source: who imports whom, and that no value gets into SQL as text."""
+"""Architecture rules, checked in the source: import directions, and no values formatted into SQL."""
 
 import ast
 import re
@@ -56,7 +56,7 @@ def test_of_the_project_only_the_web_process_knows_streamlit_and_only_ingest_kno
     assert users("httpx") <= {"ingest"}
 
 
-def test_no_page_bears_the_name_of_a_module_that_it_would_hide():
+def test_no_page_shadows_a_module():
     """While a script runs, `pages/` comes first on the path."""
     pages = {path.stem for path in (ROOT / "pages").iterdir()}
     known = set(sys.stdlib_module_names) | set(packages_distributions()) | {"core", "ingest", "app"}
@@ -107,8 +107,8 @@ def test_values_are_bound_and_never_formatted_into_sql(path):
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "core" / "queries").glob("*.py")), ids=relative_path)
-def test_cached_queries_hold_no_now(path):
-    """What is answered from a cache must not depend on when it was first asked."""
+def test_cached_queries_do_not_use_the_current_time(path):
+    """A cached result must not depend on when it was computed."""
     constants = (node.value for node in ast.walk(parse_module(path)) if isinstance(node, ast.Constant))
     queries = [text.lower() for text in constants if isinstance(text, str) and "SELECT" in text]
     assert not [text for text in queries if "now()" in text or "current_date" in text or "current_time" in text]
@@ -189,7 +189,7 @@ CLIENT_MAY_IMPORT = (
 
 
 @pytest.mark.parametrize("package", FORBIDDEN_LAYERS)
-def test_inner_layers_do_not_know_outer_ones(package):
+def test_inner_layers_do_not_import_outer_ones(package):
     wrong = [
         f"{relative_path(path)}: {imported_module}"
         for path in MODULES
@@ -200,7 +200,7 @@ def test_inner_layers_do_not_know_outer_ones(package):
     assert wrong == []
 
 
-def test_the_github_client_knows_next_to_nothing_of_ours():
+def test_the_github_client_imports_almost_nothing_of_the_project():
     wrong = [
         f"{relative_path(path)}: {imported_module}"
         for path in MODULES
@@ -211,7 +211,7 @@ def test_the_github_client_knows_next_to_nothing_of_ours():
     assert wrong == []
 
 
-def test_no_modules_import_each_other_in_a_circle():
+def test_there_are_no_import_cycles():
     graph = {module_name(path): project_imports(path, at_import=True) for path in MODULES}
     finished: set[str] = set()
 

@@ -1,4 +1,4 @@
-"""The fixtures that all tests stand on keep their promises."""
+"""The shared fixtures keep their promises."""
 
 from sqlalchemy import Connection, Engine, text
 
@@ -7,15 +7,15 @@ from core.db.engine import transaction
 from core.settings import settings
 
 
-def test_what_a_test_writes_it_can_read(database: Connection) -> None:
-    """Committed work of `core.db.engine` is there within the test."""
+def test_a_test_can_read_its_own_writes(database: Connection) -> None:
+    """Work committed through `core.db.engine` is visible within the test."""
     with transaction() as connection:
         connection.execute(text("CREATE TABLE left_behind (x int)"))
     with transaction() as connection:
         assert connection.scalar(text("SELECT count(*) FROM left_behind")) == 0
 
 
-def test_what_another_test_wrote_is_gone(database: Connection) -> None:
+def test_writes_of_another_test_are_rolled_back(database: Connection) -> None:
     """Even a table does not outlive the test that made it, whichever ran first."""
     assert database.scalar(text("SELECT to_regclass('left_behind')")) is None
 

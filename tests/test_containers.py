@@ -48,7 +48,7 @@ def is_docker_ignored(path: str) -> bool:
     return out
 
 
-def test_what_is_copied_is_there_and_gets_into_the_build():
+def test_copied_files_exist_and_are_in_the_build_context():
     sources = [
         source for rest in instruction_values("COPY") if not rest.startswith("--from") for source in rest.split()[:-1]
     ]
@@ -66,13 +66,13 @@ def test_secrets_data_and_history_stay_out_of_the_build(path):
     assert is_docker_ignored(path)
 
 
-def test_what_the_processes_read_gets_in():
+def test_files_that_processes_read_are_in_the_build_context():
     for path in ("core/charts/languages.json", "pages/static/logo.svg", "pages/main.py", ".streamlit/config.toml"):
         assert (ROOT / path).exists()
         assert not is_docker_ignored(path)
 
 
-def test_only_what_is_pinned_with_its_hash_is_installed():
+def test_only_hash_pinned_packages_are_installed():
     installed = [rest for rest in instruction_values("RUN") if "pip install" in rest]
     assert len(installed) == 1
     assert "--require-hashes -r requirements.txt" in installed[0]
@@ -94,7 +94,7 @@ def test_nothing_runs_as_root():
         assert SERVICES[name]["cap_drop"] == ["ALL"]
 
 
-def test_the_base_is_the_python_that_requirements_were_compiled_for():
+def test_the_base_image_has_the_python_of_the_requirements():
     assert {rest.split()[0] for rest in instruction_values("FROM")} == {"python:3.11-slim"}
 
 
@@ -105,7 +105,7 @@ def health_check() -> list[str]:
 
 
 def test_the_web_container_is_healthy_without_redis_and_postgres():
-    """Were it `/health`, an outage of Redis would take every replica away."""
+    """With `/health`, an outage of Redis would stop every replica."""
     assert "/_stcore/health" in health_check()[-1]
     assert "healthcheck" not in SERVICES["web"]
     for name in ("scheduler", "worker", "migrate"):
@@ -113,7 +113,7 @@ def test_the_web_container_is_healthy_without_redis_and_postgres():
 
 
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
-def test_the_health_check_tells_yes_from_no(status, code):
+def test_the_health_check_exit_code_follows_the_status(status, code):
     """Whatever proxy the environment names."""
     import threading
     from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -171,7 +171,7 @@ def test_only_the_web_is_reachable_and_only_from_this_machine_by_default():
     assert COMPOSE["networks"]["inside"] == {"internal": True}
 
 
-def test_secrets_come_from_outside_and_are_asked_for():
+def test_secrets_are_required_from_the_environment():
     text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
     for name in ("SECRET_KEY", "POSTGRES_PASSWORD"):
         uses = re.findall(rf"\$\{{{name}[^}}]*\}}", text)
@@ -180,7 +180,7 @@ def test_secrets_come_from_outside_and_are_asked_for():
 
 
 def environment_of(name: str) -> dict[str, str]:
-    """What a service's processes see on a laptop where only the two secrets are set."""
+    """Return a service's environment where only the two secrets are set."""
     secrets = {"SECRET_KEY": "k" * 40, "POSTGRES_PASSWORD": "p" * 40}
 
     def filled(match: re.Match[str]) -> str:
@@ -212,7 +212,7 @@ def test_the_same_file_serves_production(monkeypatch):
     assert Settings().is_secure
 
 
-def test_the_servers_are_those_that_are_tested_with_and_keep_what_they_hold():
+def test_server_images_match_the_tested_versions_and_persist_data():
     assert SERVICES["postgres"]["image"] == "postgres:18"
     assert SERVICES["redis"]["image"] == "valkey/valkey:9"
     # The image of 18 keeps its data in a folder of the major version; mounted one deeper, they would be lost.
@@ -222,14 +222,14 @@ def test_the_servers_are_those_that_are_tested_with_and_keep_what_they_hold():
         assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
 
 
-def test_nothing_works_on_old_tables():
+def test_services_start_after_migrations():
     for name in ("web", "scheduler", "worker"):
         assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
         assert SERVICES[name]["restart"] == "unless-stopped"
     assert SERVICES["migrate"]["restart"] == "no"
 
 
-def test_processes_write_to_nothing_but_what_is_theirs():
+def test_processes_only_write_to_their_own_volumes():
     for name in OUR_SERVICES:
         service = SERVICES[name]
         assert service["read_only"] is True

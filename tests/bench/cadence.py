@@ -1,4 +1,4 @@
-"""How much staler stars are held with one interval for all, on real history, for the same number of looks."""
+"""Compare staleness of stars with equal and planned intervals on real history, for as many refreshes."""
 
 import os
 import tempfile
@@ -36,7 +36,7 @@ class History:
 
 @dataclass(frozen=True)
 class StarErrors:
-    """Of the stars held, over all repositories and days: at the end of each day, and all day long."""
+    """Errors of stored stars over all repositories and days: at the end of each day, and all day long."""
 
     stars: float
     all_day: float
@@ -127,14 +127,14 @@ def square_root_rate(history: History, every: int) -> StarErrors:
 def adaptive(
     history: History, every: int, bounds: IntervalBounds, *, relative: bool = False, important: bool = False
 ) -> StarErrors:
-    """As the product does it: a price each day, an interval at each look, rates learned from the looks alone."""
+    """Plan as the product does: a price each day, an interval and a rate at each refresh."""
     days, stars = history.days[TRAINING_DAYS:], history.stars[TRAINING_DAYS:]
     count = stars.shape[1]
     paces = initial_change_rates(history)
     weight = 1 / stars[0] if relative else np.ones(count)
     if important:
         weight = np.array([change_rate.importance(0, int(one)) for one in stars[0]])
-    held, last = stars[0].copy(), np.full(count, days[0])
+    stored, last = stars[0].copy(), np.full(count, days[0])
     nothing, one_each = np.full(count, np.nan), np.ones(count)
 
     def looks() -> Iterator[np.ndarray]:
@@ -146,18 +146,18 @@ def adaptive(
                 due = days[0] + np.random.default_rng(1).random(count) * made.intervals
             credit += count / every
             if history.fresh[TRAINING_DAYS + day]:
-                held[:], last[:] = stars[day], days[day] - 1
+                stored[:], last[:] = stars[day], days[day] - 1
             late = np.flatnonzero(due <= days[day])
             chosen = late[np.argsort(due[late], kind="stable")][: int(credit)]
             credit = min(credit - len(chosen), count / every)
             for index in chosen:
-                paces[index] = paces[index].updated(days[day] - last[index], abs(stars[day, index] - held[index]))
+                paces[index] = paces[index].updated(days[day] - last[index], abs(stars[day, index] - stored[index]))
                 mine = paces[index].changes_per_day, weight[index], 1.0, made.shadow_price
                 # From the moment it was due: days are coarse, the timetable's minutes are not.
                 due[index] = max(due[index], days[day] - 1) + change_rate.optimal_interval(
                     *mine, made.bounds.floor, made.bounds.ceiling
                 )
-            held[chosen], last[chosen] = stars[day, chosen], days[day]
+            stored[chosen], last[chosen] = stars[day, chosen], days[day]
             now = np.zeros(count, dtype=bool)
             now[chosen] = True
             yield now
@@ -166,7 +166,7 @@ def adaptive(
 
 
 def initial_change_rates(history: History) -> list[ChangeRate]:
-    """What a look a day tells in the days before the judgement."""
+    """Estimate rates from daily refreshes in the days before the comparison."""
     days, stars = history.days[:TRAINING_DAYS], history.stars[:TRAINING_DAYS]
     paces = [change_rate.default_change_rate(int(one)) for one in stars[0]]
     for day in range(1, len(days)):
@@ -177,15 +177,15 @@ def initial_change_rates(history: History) -> list[ChangeRate]:
 
 def _measure_errors(history: History, looks: Iterator[np.ndarray]) -> StarErrors:
     stars, fresh = history.stars[TRAINING_DAYS:], history.fresh[TRAINING_DAYS:]
-    held = stars[0].copy()
+    stored = stars[0].copy()
     at_night, before, relative, count = [], [], [], 0
     for day, now in zip(range(1, len(stars)), looks, strict=True):
         if fresh[day]:
-            held = stars[day].copy()
-        before.append(np.abs(stars[day] - held).mean())
-        held[now] = stars[day, now]
+            stored = stars[day].copy()
+        before.append(np.abs(stars[day] - stored).mean())
+        stored[now] = stars[day, now]
         count += int(now.sum())
-        error = np.abs(stars[day] - held)
+        error = np.abs(stars[day] - stored)
         at_night.append(error.mean())
         relative.append((error / stars[day]).mean())
     # Between two days the error grows in a straight line, from what it was at night to what a look would end.

@@ -31,11 +31,11 @@ def run() -> list[Measurement]:
     if not file.exists():
         console.print(f"skipped: no history at {file}; HISTORY_FILE names one")
         return []
-    with temporary_servers() as held:
-        engine = create_engine(held.database_url)
+    with temporary_servers() as servers:
+        engine = create_engine(servers.database_url)
         floor = raw_copy(engine, file)
         engine.dispose()
-        first, again = (import_figures(file, held.database_url) for _ in range(2))
+        first, again = (import_figures(file, servers.database_url) for _ in range(2))
     rows, seconds, megabytes = first
     return [
         Measurement(f"import of {rows:,.0f} weekly rows", seconds, "s", floor, "at most 60 s"),

@@ -45,18 +45,18 @@ def temporary_servers() -> Iterator[Servers]:
     """Embedded servers of a measurement's own, as durable as those of `make run`."""
     with tempfile.TemporaryDirectory(prefix="almanac-bench-", dir="/tmp") as folder:
         Path(folder).chmod(0o711)
-        held = lease(Path(folder))
+        servers = lease(Path(folder))
         try:
-            migrations.upgrade(held.database_url)
-            yield held
+            migrations.upgrade(servers.database_url)
+            yield servers
         finally:
-            held.release(wait_seconds=10)
+            servers.release(wait_seconds=10)
 
 
 @contextmanager
 def temporary_database() -> Iterator[Engine]:
-    with temporary_servers() as held:
-        engine = create_engine(held.database_url, connect_args={"options": "-c timezone=UTC"})
+    with temporary_servers() as servers:
+        engine = create_engine(servers.database_url, connect_args={"options": "-c timezone=UTC"})
         yield engine
         engine.dispose()
 

@@ -42,16 +42,16 @@ def run() -> list[Measurement]:
 @contextmanager
 def prepared_servers() -> Iterator[dict[str, str]]:
     """Servers with known rows and the environment that names them, for this process too."""
-    with temporary_servers() as held:
+    with temporary_servers() as servers:
         given = {
-            "DATABASE_URL": held.database_url,
-            "REDIS_URL": held.redis_url,
+            "DATABASE_URL": servers.database_url,
+            "REDIS_URL": servers.redis_url,
             "SECRET_KEY": "of this measurement alone, and no secret",
             "LIMIT_PAGES": "1000000/minute",
         }
         os.environ |= given
         settings.cache_clear()
-        seed_rows(held.database_url)
+        seed_rows(servers.database_url)
         yield given
         db_engine.engine().dispose()
         for name in given:
@@ -70,7 +70,7 @@ def seed_rows(url: str) -> None:
 
 
 def measure_rerun_checks() -> list[Measurement]:
-    """What every run of a page pays before it begins, beside one question to Redis."""
+    """Measure the checks before a page runs, beside one Redis request."""
     reader = people.create("bench", actor="bench")
     session = sessions.start(reader.id, Origin("127.0.0.1", "bench")).session_id
     who = str(reader.id)
@@ -142,7 +142,7 @@ def wait_for_best_compression(folder: Path) -> float:
 
 
 def session_cookies(address: str) -> list[dict[str, str]]:
-    """Those of somebody who has signed in."""
+    """Return the cookies of a signed-in person."""
     reader = people.find_by_username("bench")
     assert reader
     tokens = sessions.start(reader.id, Origin("127.0.0.1", "bench"))

@@ -34,8 +34,12 @@ def run() -> list[Measurement]:
 @contextmanager
 def configured_servers() -> Iterator[None]:
     """Everything of `core` works on servers of this measurement's own."""
-    with temporary_servers() as held:
-        os.environ |= {"DATABASE_URL": held.database_url, "REDIS_URL": held.redis_url, "LIMIT_PAGES": "1000000/minute"}
+    with temporary_servers() as servers:
+        os.environ |= {
+            "DATABASE_URL": servers.database_url,
+            "REDIS_URL": servers.redis_url,
+            "LIMIT_PAGES": "1000000/minute",
+        }
         os.environ["SECRET_KEY"] = "known to everybody, used for nothing else"
         settings.cache_clear()
         yield

@@ -67,7 +67,7 @@ def redis_with_clock(clock: SimulatedClock) -> SimulatedTimeRedis:
 
 
 def sweep(engine: Engine, clock: SimulatedClock) -> dict[str, float]:
-    """Look at everything that is due once; returns what that took."""
+    """Refresh everything that is due once and return the cost."""
     start, redis = clock.now(), redis_with_clock(clock)
     spent = {"points": 0.0, "requests": 0.0, "stored": 0.0, "failed": 0.0, "rows": 0.0, "deciding": 0.0}
     began, minute = time.perf_counter(), start

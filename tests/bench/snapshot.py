@@ -106,10 +106,10 @@ def new_sandbox(
     """A new pretend GitHub and empty servers; `ask()` refreshes everybody and tells what it took."""
     world = World(accounts=accounts, repositories=repositories, seed=11)
     world.freeze()
-    with temporary_servers() as held, serve(world, latency_ms=LATENCY_MS) as github:
+    with temporary_servers() as servers, serve(world, latency_ms=LATENCY_MS) as github:
         environment = os.environ | {
-            "DATABASE_URL": held.database_url,
-            "REDIS_URL": held.redis_url,
+            "DATABASE_URL": servers.database_url,
+            "REDIS_URL": servers.redis_url,
             "GITHUB_API_URL": github.url,
             "GITHUB_TOKENS": tokens,
         }

@@ -32,7 +32,7 @@ def run() -> list[Measurement]:
 
 
 def import_streamlit_seconds() -> float:
-    """The floor: a Python that only imports Streamlit."""
+    """Measure the floor: a Python that only imports Streamlit."""
     started = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import streamlit"], check=True)
     return time.perf_counter() - started

@@ -38,11 +38,11 @@ ACCOUNTS_PER_TRANSACTION = 100
 
 def run(accounts: int = ACCOUNTS) -> list[Measurement]:
     world = {"accounts": accounts, "repositories": accounts * REPOSITORIES_PER_ACCOUNT, "seed": 4, "frozen_at": START}
-    with sandbox_process(**world) as github, temporary_servers() as held:
-        engine = create_engine(held.database_url, connect_args={"options": "-c timezone=UTC"})
+    with sandbox_process(**world) as github, temporary_servers() as servers:
+        engine = create_engine(servers.database_url, connect_args={"options": "-c timezone=UTC"})
         store_everything(engine, github)
         pages, pushed = github.call(push_some_repositories, SWEEP_DELAY, CHANGED_SHARE)
-        done = run_sweep(github, held.database_url, held.redis_url)
+        done = run_sweep(github, servers.database_url, servers.redis_url)
         changed = _changed_repository_count(engine)
         engine.dispose()
     # Four connections an account and one for each further page, a hundred of them a point; languages a hundred a point.
@@ -84,13 +84,13 @@ def _changed_repository_count(engine: Engine) -> float:
 
 
 def lift_limits(sandbox: Sandbox) -> None:
-    """Let everything be asked at once, as often as it takes."""
+    """Allow unlimited requests."""
     sandbox.limits.rest_per_minute = sandbox.limits.graphql_per_minute = sandbox.limits.core = 1_000_000
     sandbox.limits.graphql = 1_000_000
 
 
 def push_some_repositories(sandbox: Sandbox, later: timedelta, share: float) -> tuple[int, int]:
-    """Some repositories were pushed to meanwhile; limits as ever. Returns how many pages there are, and pushes."""
+    """Push to some repositories and restore limits; returns the numbers of pages and pushes."""
     world = sandbox.world
     world.advance(seconds=later.total_seconds())
     names = sorted(one.full_name for one in world.repositories.values() if world.shows(one) and not one.empty)
@@ -104,7 +104,7 @@ def push_some_repositories(sandbox: Sandbox, later: timedelta, share: float) -> 
 
 
 def store_everything(engine: Engine, github: SandboxProcess) -> None:
-    """Hold everything as it is, languages taken for read; track everybody."""
+    """Store everything as it is, with languages marked as fetched, and track every account."""
     log.configure("ERROR", as_json=True)
     github.call(lift_limits)
     given = Settings(github_api_url=github.url, github_tokens=(SecretStr(TOKEN),))

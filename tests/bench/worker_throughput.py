@@ -45,8 +45,8 @@ def accounts_per_second(workers: int) -> float:
         github = stack.enter_context(
             sandbox_process(latency_ms=LATENCY_MS, accounts=ACCOUNTS, repositories=REPOSITORIES, biggest=40, seed=4)
         )
-        held = stack.enter_context(temporary_servers())
-        running = [_start_worker(engine, github, held.redis_url) for _ in range(workers)]
+        servers = stack.enter_context(temporary_servers())
+        running = [_start_worker(engine, github, servers.redis_url) for _ in range(workers)]
         stack.callback(_stop, running)
         _wait_until_count(engine, "SELECT count(*) FROM procrastinate_workers", workers)
         _queue(engine, github.logins)
@@ -69,9 +69,9 @@ def measure_chaos() -> list[Measurement]:
     world = World(accounts=600, repositories=4_000, biggest=300, seed=11)
     world.freeze()
     try:
-        with serve(world) as sandbox, lease(folder, durable=True) as held:
+        with serve(world) as sandbox, lease(folder, durable=True) as servers:
             sandbox.latency_ms = 2_500
-            storm = ChaosRun(held, folder, sandbox, seed=5)
+            storm = ChaosRun(servers, folder, sandbox, seed=5)
             storm.begin()
             try:
                 storm.kill_randomly(CHAOS_SECONDS)

@@ -1,4 +1,4 @@
-"""A sandbox GitHub, a client that asks it, and the ingestor's hands on a database of the test's own."""
+"""A sandbox GitHub, a client for it, and an ingestor on a separate database."""
 
 import random
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ TOKEN = "sandbox-token-1"
 
 @pytest.fixture
 def pretend() -> Iterator[Sandbox]:
-    """Sixteen accounts with 420 repositories; one organization has 230 of them. Its clock runs."""
+    """Serve 16 accounts with 420 repositories, 230 of them in one organization, with a running clock."""
     with serve(World(accounts=16, repositories=420, biggest=230, seed=3)) as sandbox:
         yield sandbox
 
@@ -33,7 +33,7 @@ def github_client(sandbox, redis, *tokens) -> GitHub:
 
 @pytest.fixture
 def ingestor(pretend, redis, committing_database):
-    """Refresh and look: `ingestor.refresh("octocat")`, `ingestor.held("octocat")`."""
+    """Refresh and read: `ingestor.refresh("octocat")`, `ingestor.stored_account("octocat")`."""
     with github_client(pretend, redis, TOKEN) as github:
         yield Ingestor(pretend, github, committing_database)
 
@@ -54,11 +54,11 @@ class Ingestor(SimpleNamespace):
         return self.refresher.run(RefreshRequest(JobOrigin("test"), logins=logins, **given))
 
     def one(self, login, **given):
-        """Refresh one account and return what became of it."""
+        """Refresh one account and return its item."""
         (item,) = self.refresh(login, **given).items
         return item
 
-    def held(self, login):
+    def stored_account(self, login):
         with self.engine.begin() as connection:
             return show.stored_account(connection, login)
 
@@ -77,14 +77,14 @@ class Ingestor(SimpleNamespace):
         return self.rows(f"SELECT count(*) FROM {table}")[0][0]
 
     def login_with_most_repositories(self, kind=None):
-        """The login with the most repositories."""
+        """Return the login with the most repositories."""
         accounts = [self.world.account(login) for login in self.world.logins()]
         return max(
             (one for one in accounts if kind in (None, one.kind.lower())), key=lambda one: len(self.world.owned(one))
         ).login
 
     def active_repository(self, login, *, fork=False):
-        """The full name of a repository that was pushed to and is not archived."""
+        """Return the full name of a repository that was pushed to and is not archived."""
         for one in self.sandbox.ground_truth(login)["repositories"]:
             if one["pushed_at"] and not one["is_archived"] and one["is_fork"] is fork:
                 return one["full_name"]

@@ -28,7 +28,7 @@ def environment(pretend, committing_database, redis):
 
 @pytest.fixture
 def almanac(environment, monkeypatch, capsys):
-    """Run `python -m ingest …` against the sandbox GitHub, in this process; returns exit code, output and errors."""
+    """Run `python -m ingest …` against the sandbox GitHub in this process; returns exit code, output and errors."""
 
     def run(*arguments, **variables):
         for name, value in (environment | variables).items():
@@ -46,7 +46,7 @@ def almanac(environment, monkeypatch, capsys):
     engine.engine.cache_clear()
 
 
-def test_refresh_stores_shows_and_exits_0(almanac, pretend):
+def test_refresh_stores_the_account_and_exits_with_0(almanac, pretend):
     pretend.world.freeze()
     login = pretend.world.logins()[0]
     code, out, _ = almanac("refresh", login)
@@ -54,39 +54,39 @@ def test_refresh_stores_shows_and_exits_0(almanac, pretend):
     assert login in out
     assert "1 of 1 accounts stored" in out
     code, out, _ = almanac("show", login, "--json")
-    held, truth = json.loads(out), pretend.ground_truth(login)
-    assert held["account"]["login"] == login
-    assert {one["name"]: one["stars"] for one in held["repositories"]} == {
+    stored, truth = json.loads(out), pretend.ground_truth(login)
+    assert stored["account"]["login"] == login
+    assert {one["name"]: one["stars"] for one in stored["repositories"]} == {
         one["name"]: one["stars"] for one in truth["repositories"]
     }
 
 
-def test_one_unknown_account_among_others_is_named_and_makes_the_exit_code_1(almanac, pretend):
+def test_an_unknown_account_is_named_and_exits_with_1(almanac, pretend):
     known = pretend.world.logins()[0]
     code, out, _ = almanac("refresh", known, "no-such-account", "--json")
-    told = json.loads(out)
+    output = json.loads(out)
     assert code == 1
-    assert (told["stored"], told["failed"]) == (1, 1)
-    assert {one["login"]: one["error_code"] for one in told["accounts"]} == {
+    assert (output["stored"], output["failed"]) == (1, 1)
+    assert {one["login"]: one["error_code"] for one in output["accounts"]} == {
         known: None,
         "no-such-account": "account_not_found",
     }
 
 
-def test_a_bad_token_is_one_sentence_without_the_token(almanac, pretend):
+def test_an_invalid_token_is_reported_without_the_token(almanac, pretend):
     code, out, err = almanac("refresh", pretend.world.logins()[0], GITHUB_TOKENS="ghp_notarealtoken123456")
     assert code == 1
     assert "expired or revoked" in out
     assert "notarealtoken" not in out + err
 
 
-def test_no_network_is_one_sentence(almanac):
+def test_a_missing_network_is_one_error_sentence(almanac):
     code, out, _ = almanac("refresh", "octocat", GITHUB_API_URL="http://127.0.0.1:9", GITHUB_TOKENS="")
     assert code == 1
     assert "cannot be reached" in out
 
 
-def test_a_dry_run_asks_nothing_and_stores_nothing(almanac, pretend, committing_database):
+def test_a_dry_run_requests_and_stores_nothing(almanac, pretend, committing_database):
     pretend.log.clear()
     code, out, _ = almanac("refresh", *pretend.world.logins(), "--dry-run")
     assert (code, len(pretend.log)) == (0, 0)
@@ -94,17 +94,17 @@ def test_a_dry_run_asks_nothing_and_stores_nothing(almanac, pretend, committing_
     assert almanac("runs", "--json")[1] == ""
 
 
-def test_the_forecast_of_a_refresh_covers_what_it_then_costs(almanac, pretend):
+def test_the_forecast_covers_the_cost_of_the_refresh(almanac, pretend):
     logins = pretend.world.logins()
     almanac("refresh", *logins)
-    told = json.loads(almanac("forecast", *logins, "--json")[1])
+    output = json.loads(almanac("forecast", *logins, "--json")[1])
     pretend.log.clear()
     run = json.loads(almanac("refresh", *logins, "--json")[1])
-    assert run["points"] <= told["points"]
-    assert run["requests"] <= told["requests"]
+    assert run["points"] <= output["points"]
+    assert run["requests"] <= output["requests"]
 
 
-def test_tracking_can_be_repeated_and_undone(almanac):
+def test_tracking_is_idempotent_and_reversible(almanac):
     assert almanac("track", "octocat", "https://github.com/hubot")[0] == 0
     assert "already tracked" in almanac("track", "OctoCat")[1]
     assert almanac("track", "not a login")[0] == 2
@@ -112,18 +112,18 @@ def test_tracking_can_be_repeated_and_undone(almanac):
     assert almanac("untrack", "octocat")[0] == 1
 
 
-def test_the_first_start_tracks_what_the_settings_name_and_only_the_first(almanac):
+def test_only_the_first_start_tracks_the_configured_accounts(almanac):
     assert "octocat" in almanac("track", "--first-start", TRACK="octocat")[1]
     assert almanac("track", "--first-start", TRACK="hubot")[1] == ""
 
 
-def test_showing_what_is_not_held_says_so(almanac):
+def test_showing_an_unknown_account_is_reported(almanac):
     code, _, err = almanac("show", "octocat", "--json")
     assert code == 1
     assert "No data is stored for octocat" in err
 
 
-def test_a_database_that_is_away_is_one_sentence(almanac):
+def test_an_unavailable_database_is_one_error_sentence(almanac):
     code, _, err = almanac("runs", DATABASE_URL="postgresql://nobody@127.0.0.1:9/none")
     assert code == 1
     assert "Postgres is unavailable" in err
@@ -135,7 +135,7 @@ def test_a_setting_that_cannot_be_used_is_named(almanac):
     assert "REFRESH_EVERY" in err
 
 
-def test_ctrl_c_ends_after_the_accounts_in_hand(environment, pretend):
+def test_ctrl_c_stops_after_the_current_accounts(environment, pretend):
     pretend.latency_ms = 400
     command = [sys.executable, "-m", "ingest", "refresh", *pretend.world.logins()]
     refresh = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -55,7 +55,7 @@ def leader_role(log):
     return "leads" if "scheduler became leader" in told else "standby" if "scheduler on standby" in told else ""
 
 
-def test_two_schedulers_and_eight_hands_do_each_thing_once(start, pretend, committing_database):
+def test_two_schedulers_and_eight_worker_threads_do_each_job_once(start, pretend, committing_database):
     logins = pretend.world.logins()
     pretend.latency_ms = 150  # so that what could be done twice would be done at the same time
     workers = [start(WORKER_COMMAND), start(WORKER_COMMAND)]

@@ -21,7 +21,7 @@ def github_client(sandbox, redis, *tokens):
 
 @pytest.fixture(params=[(TOKEN,), ()], ids=["graphql", "rest"])
 def ask(request, pretend, redis, database):
-    """`ask("octocat", …)`: the look-up after a worker answered it, with a token and without."""
+    """`ask("octocat", …)` returns the look-up that a worker answered, with a token and without."""
     pretend.limits.anonymous = 5000
 
     def asked(*logins, members_of=None):
@@ -33,7 +33,7 @@ def ask(request, pretend, redis, database):
     return asked
 
 
-def test_each_login_is_told_apart(ask, pretend):
+def test_each_login_gets_its_own_result(ask, pretend):
     login = pretend.world.logins()[0]
     truth = pretend.ground_truth(login)["account"]
     lookup = ask(login.upper(), "nobody-is-called-so")
@@ -44,7 +44,7 @@ def test_each_login_is_told_apart(ask, pretend):
     assert (missing.exists, missing.error_message) == (False, "There is no such account")
 
 
-def test_many_are_answered_in_the_order_asked(ask, pretend):
+def test_results_are_in_the_requested_order(ask, pretend):
     logins = pretend.world.logins()[::-1]
     assert [one.login for one in ask(*logins).results] == logins
 
@@ -71,26 +71,26 @@ def test_a_hundred_logins_cost_one_point(pretend, redis, database):
         assert (github.usage.requests, github.usage.points) == (1, 1)
 
 
-def test_the_same_login_in_two_spellings_is_asked_once(redis, database):
+def test_a_login_in_two_spellings_is_looked_up_once(redis, database):
     lookup_id = lookups.request_lookup(database, redis, ["Octo", "octo", "hubot"])
     assert len(LookupStore(redis).get(lookup_id).logins) == 2
 
 
 @pytest.mark.parametrize("logins", [[], [f"a{n}" for n in range(1001)]], ids=["none", "too many"])
-def test_what_cannot_be_looked_up_is_refused_and_nothing_is_queued(redis, database, logins):
+def test_invalid_logins_are_refused_and_nothing_is_queued(redis, database, logins):
     with pytest.raises(BadInput):
         lookups.request_lookup(database, redis, logins)
     assert database.scalar(text("SELECT count(*) FROM procrastinate_jobs")) == 0
 
 
-def test_an_answer_is_forgotten_after_its_time(redis):
+def test_a_result_expires(redis):
     with pytest.raises(NotFound):
         LookupStore(redis).get("long-ago")
     LookupStore(redis).put(lookups.Lookup("new"))
     assert 590 < redis.ttl("almanac:lookup:new") <= 600
 
 
-def test_a_look_up_that_nobody_waits_for_any_more_asks_nothing(pretend, redis):
+def test_an_expired_look_up_requests_nothing(pretend, redis):
     with github_client(pretend, redis, TOKEN) as github:
         answering.run_lookup(github, redis, "long-ago")
         assert github.usage.requests == 0

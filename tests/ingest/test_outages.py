@@ -55,7 +55,7 @@ def track(engine, logins, due):
 
 
 class SimulatedHours:
-    """A leader and a worker in pretended time: `pass_by(10)` lets ten minutes pass and does what falls due in them."""
+    """Run a leader and a worker in simulated time: `advance(10)` runs ten minutes and the work due in them."""
 
     def __init__(self, sandbox, engine, redis, *tokens):
         self.sandbox, self.engine, self.redis = sandbox, engine, redis
@@ -102,7 +102,7 @@ def hours(github_of_many, committing_database, redis, monkeypatch):
         yield passing
 
 
-def test_after_ten_minutes_without_github_all_come_back_once_and_without_a_storm(hours):
+def test_after_a_github_outage_all_accounts_recover_once_without_a_burst(hours):
     logins = hours.sandbox.world.logins()
     track(hours.engine, logins, hours.at)
     hours.sandbox.faults.errors(share=1.0, statuses=(503,))
@@ -113,8 +113,8 @@ def test_after_ten_minutes_without_github_all_come_back_once_and_without_a_storm
     hours.sandbox.faults.clear()
     hours.requests.clear()
     hours.advance(20)
-    looks = scalar(hours.engine, "SELECT count(*) FROM capture")
-    assert looks == scalar(hours.engine, "SELECT count(DISTINCT account_id) FROM capture") == len(logins)
+    captures = scalar(hours.engine, "SELECT count(*) FROM capture")
+    assert captures == scalar(hours.engine, "SELECT count(DISTINCT account_id) FROM capture") == len(logins)
     assert scalar(hours.engine, "SELECT max(failures) FROM tracked_account") == 0
     assert scalar(hours.engine, "SELECT count(*) FROM tracked_account WHERE queued_at IS NOT NULL") == 0
     # A look at everybody costs this much on any day: one query for 25, languages, and one for each organization.
@@ -123,8 +123,8 @@ def test_after_ten_minutes_without_github_all_come_back_once_and_without_a_storm
     assert spread > timedelta(minutes=15)
 
 
-def test_a_token_that_is_revoked_in_the_middle_is_left_out_and_the_others_go_on(hours):
-    """Its own accounts go on with another token in the same run; whoever watches is told which one and why."""
+def test_a_token_revoked_during_a_run_is_skipped(hours):
+    """Its accounts continue with another token in the same run, and the log names the token and the reason."""
     logins = hours.sandbox.world.logins()
     track(hours.engine, logins, hours.at)
     hours.advance(1)
@@ -142,9 +142,7 @@ def test_a_token_that_is_revoked_in_the_middle_is_left_out_and_the_others_go_on(
     assert TOKENS[0] not in f"{refused}"
 
 
-def test_when_the_only_token_is_revoked_each_account_says_so_and_waits_longer_each_time(
-    github_of_many, committing_database, redis
-):
+def test_with_the_only_token_revoked_accounts_record_it_and_back_off(github_of_many, committing_database, redis):
     logins = github_of_many.world.logins()
     hours = SimulatedHours(github_of_many, committing_database, redis, TOKENS[0])
     track(committing_database, logins, hours.at)
@@ -158,7 +156,7 @@ def test_when_the_only_token_is_revoked_each_account_says_so_and_waits_longer_ea
         assert scalar(committing_database, "SELECT min(failures) FROM tracked_account") >= 3
 
 
-def test_a_clock_two_days_ahead_for_a_while_makes_no_storm_and_loses_nobody(hours):
+def test_a_clock_two_days_ahead_causes_no_burst_and_loses_no_account(hours):
     logins = hours.sandbox.world.logins()
     track(hours.engine, logins, hours.at)
     right = hours.at
@@ -176,11 +174,11 @@ def test_a_clock_two_days_ahead_for_a_while_makes_no_storm_and_loses_nobody(hour
     assert sum(hours.requests) < calm
     assert scalar(hours.engine, "SELECT max(due_at) FROM tracked_account") < hours.at + 2 * INTERVAL
     hours.advance(13 * 60, step=20)
-    looked = rows(hours.engine, "SELECT count(*) FROM capture GROUP BY account_id HAVING count(*) < 3")
-    assert looked == []
+    missed = rows(hours.engine, "SELECT count(*) FROM capture GROUP BY account_id HAVING count(*) < 3")
+    assert missed == []
 
 
-def test_a_clock_two_days_behind_for_a_while_makes_no_storm_and_loses_nobody(hours):
+def test_a_clock_two_days_behind_causes_no_burst_and_loses_no_account(hours):
     logins = hours.sandbox.world.logins()
     track(hours.engine, logins, hours.at)
     hours.advance(1)
@@ -213,14 +211,14 @@ def environment(pretend, committing_database, redis):
 
 @pytest.fixture
 def start(environment, tmp_path):
-    """Start a process whose log is `process.told()`; whatever still runs at the end is killed."""
+    """Start a process whose log is `process.read_log()`; kill what still runs at the end."""
     running = []
 
     def begin(command, **given):
         file = tmp_path / f"{command}-{len(running)}.log"
         with file.open("wb") as out:
             process = subprocess.Popen([sys.executable, "-m", "ingest", command], env=environment | given, stderr=out)
-        process.told = file.read_text
+        process.read_log = file.read_text
         running.append(process)
         return process
 
@@ -231,7 +229,7 @@ def start(environment, tmp_path):
 
 
 def stops_when_terminated(process):
-    """Whatever it is doing: what it waits for would take ten minutes, longer than any machine needs to stop."""
+    """Its current work would take ten minutes, longer than any machine needs to stop."""
     process.send_signal(signal.SIGTERM)
     return process.wait(120) == 0
 
@@ -243,7 +241,7 @@ def queue_accounts(engine, logins):
 
 
 @pytest.mark.parametrize("state", ["asking", "waiting", "storing"])
-def test_a_worker_stops_without_waiting_for_what_it_does(state, start, pretend, committing_database):
+def test_a_worker_stops_without_finishing_its_current_work(state, start, pretend, committing_database):
     queue_accounts(committing_database, pretend.world.logins())
     if state == "asking":
         pretend.faults.slow(600, times=None)
@@ -254,9 +252,9 @@ def test_a_worker_stops_without_waiting_for_what_it_does(state, start, pretend, 
             other.execute(text("LOCK TABLE capture IN ACCESS EXCLUSIVE MODE"))
         worker = start("worker")
         wait_for(lambda: has_reached_state(state, pretend, committing_database))
-        assert stops_when_terminated(worker), worker.told()
+        assert stops_when_terminated(worker), worker.read_log()
         other.rollback()
-    assert "Traceback" not in worker.told()
+    assert "Traceback" not in worker.read_log()
 
 
 def has_reached_state(state, pretend, engine):
@@ -268,7 +266,7 @@ def has_reached_state(state, pretend, engine):
                        " AND datname = current_database()") > 0  # fmt: skip
 
 
-def test_a_worker_outlives_postgres_and_redis_and_its_log_stays_calm(
+def test_a_worker_survives_postgres_and_redis_outages_without_log_noise(
     start, pretend, committing_database, environment, tmp_path_factory
 ):
     here = Path(f"/tmp/almanac-wire-{os.getpid()}")
@@ -293,11 +291,11 @@ def test_a_worker_outlives_postgres_and_redis_and_its_log_stays_calm(
             to_postgres.cut()
             to_valkey.cut()
             time.sleep(6)
-            assert worker.poll() is None, worker.told()
+            assert worker.poll() is None, worker.read_log()
             to_postgres.reconnect()
             to_valkey.reconnect()
             pretend.latency_ms = 0
-            wait_for(lambda: worker.told().count("worker started") == 2)
+            wait_for(lambda: worker.read_log().count("worker started") == 2)
             with committing_database.begin() as connection:  # a minute later
                 connection.execute(text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"))
                 connection.execute(text("UPDATE procrastinate_jobs SET scheduled_at = NULL"))
@@ -306,15 +304,15 @@ def test_a_worker_outlives_postgres_and_redis_and_its_log_stays_calm(
                 lambda: scalar(committing_database, "SELECT count(DISTINCT account_id) FROM capture") == len(logins)
             )
             to_postgres.cut()
-            wait_for(lambda: worker.told().count("worker lost Postgres") == 2)
-            assert stops_when_terminated(worker), worker.told()
+            wait_for(lambda: worker.read_log().count("worker lost Postgres") == 2)
+            assert stops_when_terminated(worker), worker.read_log()
     finally:
         here.rmdir()
-    told = worker.told()
-    assert "Traceback" not in told, told
-    assert told.count("worker lost Postgres") <= 6
-    loud = Counter(line[29:70] for line in told.splitlines() if "error" in line[:40])
-    assert not loud, told
+    log = worker.read_log()
+    assert "Traceback" not in log, log
+    assert log.count("worker lost Postgres") <= 6
+    loud = Counter(line[29:70] for line in log.splitlines() if "error" in line[:40])
+    assert not loud, log
 
 
 LEADER_PID_SQL = """
@@ -332,13 +330,13 @@ def test_a_standby_takes_over_after_the_leaders_death(start, committing_database
     wait_for(lambda: leader_pid(committing_database))
     dead = leader_pid(committing_database)
     second = start("scheduler")
-    wait_for(lambda: "scheduler on standby" in second.told())
+    wait_for(lambda: "scheduler on standby" in second.read_log())
     first.kill()
     wait_for(lambda: leader_pid(committing_database) not in (None, dead))
 
 
-def test_a_leader_that_is_told_to_stop_breaks_off_a_long_round(committing_database, monkeypatch):
-    """What it did not finish is undone, and done again by whoever leads next."""
+def test_a_terminated_leader_cancels_a_long_round(committing_database, monkeypatch):
+    """Unfinished work is rolled back and repeated by the next leader."""
     monkeypatch.setattr(scheduler, "ELECTION_INTERVAL_SECONDS", 0.2)
     scheduled = ScheduledJobs(create_engine(committing_database.url))
 

@@ -43,14 +43,14 @@ def wait_for(condition, seconds=40):
         time.sleep(0.1)
 
 
-def test_what_is_due_is_queued_once(scheduled, committing_database):
+def test_due_accounts_are_queued_once(scheduled, committing_database):
     track(committing_database, "octocat", "hubot")
     assert scheduled.enqueue_due_accounts() == 2
     assert scheduled.enqueue_due_accounts() == 0
     assert scalar(committing_database, "SELECT count(*) FROM procrastinate_jobs") == 1
 
 
-def test_what_is_paused_or_not_due_yet_waits(scheduled, committing_database):
+def test_accounts_paused_or_not_yet_due_are_not_queued(scheduled, committing_database):
     track(committing_database, "octocat", "hubot")
     with committing_database.begin() as connection:
         connection.execute(text("UPDATE tracked_account SET paused = true WHERE account_id = (SELECT min(account_id)"
@@ -60,7 +60,7 @@ def test_what_is_paused_or_not_due_yet_waits(scheduled, committing_database):
     assert scheduled.enqueue_due_accounts() == 0
 
 
-def test_the_job_of_a_dead_worker_goes_back_to_the_queue(scheduled, committing_database):
+def test_the_job_of_a_dead_worker_is_requeued(scheduled, committing_database):
     track(committing_database, "octocat")
     scheduled.enqueue_due_accounts()
     with committing_database.begin() as connection:
@@ -97,7 +97,7 @@ def test_an_account_whose_job_vanished_becomes_due_again(scheduled, committing_d
 
 
 def test_of_two_schedulers_one_leads_and_the_other_takes_over(committing_database, monkeypatch):
-    """Both run their scheduled only while they hold the lock."""
+    """Each runs its schedule only while it has the lock."""
     monkeypatch.setattr(scheduler, "ELECTION_INTERVAL_SECONDS", 0.2)
     led = {"first": threading.Event(), "second": threading.Event()}
     stops, threads = {}, []
@@ -117,8 +117,8 @@ def test_of_two_schedulers_one_leads_and_the_other_takes_over(committing_databas
         thread.join(10)
 
 
-def test_a_clock_that_jumps_back_a_day_does_not_stop_the_timetable_for_a_day(committing_database, monkeypatch):
-    """The jobs' next moments lie a day ahead then: the scheduled is set up again by the new time."""
+def test_a_clock_set_back_a_day_does_not_stop_the_schedule(committing_database, monkeypatch):
+    """The next run times are a day ahead then: the schedule is rebuilt from the new time."""
     monkeypatch.setattr(scheduler, "ELECTION_INTERVAL_SECONDS", 0.1)
     clock = {"ahead": timedelta(0)}
     scheduled = ScheduledJobs(create_engine(committing_database.url), clock=lambda: datetime.now(UTC) + clock["ahead"])
@@ -141,7 +141,7 @@ def test_a_clock_that_jumps_back_a_day_does_not_stop_the_timetable_for_a_day(com
 
 @pytest.fixture
 def environment(pretend, committing_database, redis):
-    """What a worker of our own needs to find the servers of this test."""
+    """Return the environment that a worker needs to find this test's servers."""
     return os.environ | {
         "DATABASE_URL": committing_database.url.render_as_string(hide_password=False),
         "GITHUB_API_URL": pretend.url,
@@ -158,7 +158,7 @@ def captured_account_count(engine):
     return scalar(engine, "SELECT count(DISTINCT account_id) FROM capture")
 
 
-def test_a_worker_brings_in_what_the_leader_queued_and_rests_when_told(environment, pretend, committing_database):
+def test_a_worker_refreshes_queued_accounts_and_stops_when_terminated(environment, pretend, committing_database):
     logins = pretend.world.logins()
     track(committing_database, *logins)
     assert ScheduledJobs(committing_database).enqueue_due_accounts() == len(logins)
@@ -173,9 +173,7 @@ def test_a_worker_brings_in_what_the_leader_queued_and_rests_when_told(environme
         assert worker.wait(60) == 0, worker.stderr.read()
 
 
-def test_a_worker_killed_in_the_middle_leaves_whole_accounts_and_the_next_one_finishes(
-    environment, pretend, committing_database
-):
+def test_a_killed_worker_leaves_complete_accounts_and_the_next_one_finishes(environment, pretend, committing_database):
     logins = pretend.world.logins()
     pretend.latency_ms = 150
     track(committing_database, *logins)
@@ -226,9 +224,7 @@ def test_an_urgent_batch_goes_first(committing_database):
     assert fetched["account_ids"] == [second]
 
 
-def test_a_cancelled_ingestion_ends_between_two_accounts_and_leaves_the_rest_for_its_usual_time(
-    environment, pretend, committing_database
-):
+def test_a_cancelled_ingestion_stops_between_accounts_and_keeps_due_times(environment, pretend, committing_database):
     logins = pretend.world.logins()
     pretend.latency_ms = 400
     track(committing_database, *logins)

@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 class WebhookReceiver:
-    """A server that keeps what it is sent and answers with *status*."""
+    """Store received requests and respond with *status*."""
 
     def __init__(self):
         self.status, self.received = 200, []
@@ -54,13 +54,13 @@ def receiver():
 
 
 @pytest.fixture
-def postman(committing_database):
+def sender(committing_database):
     return WebhookSender(committing_database, lambda: NOW, allow_private=True, public_url="http://almanac.example")
 
 
 @pytest.fixture
-def deliver(postman, committing_database):
-    """`deliver(url, form)`: make a webhook and an alert for it, try to deliver; the row of the delivery after it."""
+def deliver(sender, committing_database):
+    """`deliver(url, form)` adds a webhook and an alert, attempts delivery and returns the delivery row."""
 
     def delivered(url, form="json", *, attempt=0, message="octo/<b>site</b> was archived"):
         with committing_database.begin() as connection:
@@ -78,7 +78,7 @@ def deliver(postman, committing_database):
                 {"w": webhook_id, "a": alert_id},
             ).scalar_one()
         with contextlib.suppress(TemporaryDeliveryError):
-            postman.deliver(delivery_id, attempt)
+            sender.deliver(delivery_id, attempt)
         return secret, delivery_id, delivery_row(committing_database, delivery_id)
 
     return delivered
@@ -91,7 +91,7 @@ def delivery_row(engine, delivery_id):
         ).one()
 
 
-def test_an_alert_arrives_as_json_with_a_signature_that_its_key_proves(deliver, receiver):
+def test_an_alert_is_delivered_as_json_with_a_valid_signature(deliver, receiver):
     secret, delivery_id, row = deliver(receiver.url)
     assert row == ("delivered", 1, 200, None)
     ((_, headers, body),) = receiver.received
@@ -100,12 +100,16 @@ def test_an_alert_arrives_as_json_with_a_signature_that_its_key_proves(deliver, 
     assert headers["x-almanac-signature"] == f"sha256={expected}"
     assert headers["x-almanac-delivery"] == str(delivery_id)
     assert headers["host"] == receiver.url.split("/")[2]
-    told = json.loads(body)
-    assert (told["event"], told["alert"]["kind"], told["alert"]["subject"]) == ("raised", "archived", "octo/site")
-    assert told["alert"]["raised_at"] == "2026-11-23T12:00:00+00:00"
+    payload = json.loads(body)
+    assert (payload["event"], payload["alert"]["kind"], payload["alert"]["subject"]) == (
+        "raised",
+        "archived",
+        "octo/site",
+    )
+    assert payload["alert"]["raised_at"] == "2026-11-23T12:00:00+00:00"
 
 
-def test_slack_gets_text_in_which_nothing_is_a_link(deliver, receiver):
+def test_slack_text_is_escaped(deliver, receiver):
     deliver(receiver.url, "slack", message="octo/x changed to <!channel> & more")
     assert json.loads(receiver.received[0][2]) == {
         "text": "*Archived*: octo/x changed to &lt;!channel&gt; &amp; more",
@@ -113,82 +117,82 @@ def test_slack_gets_text_in_which_nothing_is_a_link(deliver, receiver):
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 408])
-def test_what_may_pass_is_tried_again(deliver, receiver, status):
+def test_a_temporary_failure_is_retried(deliver, receiver, status):
     receiver.status = status
     _, _, row = deliver(receiver.url)
     assert (row.state, row.attempts, row.http_status) == ("pending", 1, status)
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 410, 302])
-def test_what_is_refused_for_good_is_not_repeated_and_no_redirect_is_followed(deliver, receiver, status):
+def test_permanent_failures_and_redirects_are_not_retried(deliver, receiver, status):
     receiver.status = status
     _, _, row = deliver(receiver.url)
     assert (row.state, row.http_status) == ("failed", status)
     assert len(receiver.received) == 1
 
 
-def test_the_last_try_is_the_last(deliver, receiver):
+def test_the_last_attempt_fails_the_delivery(deliver, receiver):
     receiver.status = 500
     _, _, row = deliver(receiver.url, attempt=MAX_ATTEMPTS - 1)
     assert (row.state, row.attempts) == ("failed", MAX_ATTEMPTS)
 
 
-def test_nobody_there_is_tried_again(deliver, receiver):
+def test_an_unreachable_receiver_is_retried(deliver, receiver):
     receiver.server.server_close()
     _, _, row = deliver(receiver.url)
     assert row.state == "pending"
     assert "could not be reached" in row.error
 
 
-def test_a_job_that_is_repeated_sends_nothing_twice(deliver, receiver, postman):
+def test_a_repeated_job_sends_nothing_twice(deliver, receiver, sender):
     _, delivery_id, _ = deliver(receiver.url)
-    postman.deliver(delivery_id, 1)
+    sender.deliver(delivery_id, 1)
     assert len(receiver.received) == 1
 
 
-def test_a_private_address_gets_nothing_unless_a_setting_allows_it(deliver, receiver, postman):
-    postman.allow_private = False
+def test_nothing_is_sent_to_a_private_address_by_default(deliver, receiver, sender):
+    sender.allow_private = False
     _, _, row = deliver(receiver.url.replace("http:", "https:"))
     assert row.state == "failed"
     assert "private network" in row.error
     assert receiver.received == []
 
 
-def test_without_https_nothing_is_sent_unless_a_setting_allows_it(deliver, receiver, postman):
-    postman.allow_private = False
+def test_nothing_is_sent_without_https_by_default(deliver, receiver, sender):
+    sender.allow_private = False
     _, _, row = deliver(receiver.url)
     assert (row.state, receiver.received) == ("failed", [])
 
 
-def test_neither_address_nor_key_reaches_a_log_or_an_error(deliver, receiver):
+def test_neither_url_nor_secret_is_in_logs_or_errors(deliver, receiver):
     receiver.status = 500
     with structlog.testing.capture_logs() as logs:
         secret, _, row = deliver(receiver.url)
-    said = f"{logs} {row.error}"
-    assert "s3cret-path" not in said
-    assert secret not in said
+    output = f"{logs} {row.error}"
+    assert "s3cret-path" not in output
+    assert secret not in output
 
 
 @pytest.mark.parametrize(
     "url",
     ["", "ftp://x.example", "https:///path", "https://user:pass@x.example/", "https://x y", "https://[", "x" * 3000],
 )
-def test_an_address_that_cannot_be_one_is_refused_without_repeating_it(database, url):
+def test_an_invalid_url_is_refused_without_echoing_it(database, url):
     with pytest.raises(BadInput) as refused:
         rules.add_webhook(database, "hook", url, "json", "ada")
     assert not url or url not in str(refused.value)
 
 
-def test_a_name_is_given_once(database):
+def test_webhook_names_are_unique(database):
     rules.add_webhook(database, "team", "https://x.example/1", "json", "ada")
     with pytest.raises(Conflict):
         rules.add_webhook(database, "team", "https://x.example/2", "json", "ada")
 
 
-def test_trying_a_webhook_out_sends_something_harmless(committing_database, receiver, postman):
+def test_a_test_delivery_sends_a_test_event(committing_database, receiver, sender):
     with committing_database.begin() as connection:
         webhook_id, _ = rules.add_webhook(connection, "team", receiver.url, "json", "ada")
         delivery_id = rules.enqueue_test_delivery(connection, webhook_id)
-    postman.deliver(delivery_id)
-    told = json.loads(receiver.received[0][2])
-    assert (told["event"], told["alert"]) == ("test", None)
+    sender.deliver(delivery_id)
+    payload = json.loads(receiver.received[0][2])
+    assert (payload["event"], payload["alert"]) == ("test", None)

@@ -22,17 +22,17 @@ def raised_alerts(ingestor):
 
 @pytest.fixture
 def seen(ingestor):
-    """An account that was looked at, and one of its repositories."""
+    """Refresh an account and return it with one of its repositories."""
     login = ingestor.login_with_most_repositories()
     ingestor.refresh(login)
     return login, ingestor.active_repository(login)
 
 
-def test_the_first_look_at_an_account_raises_nothing(ingestor, seen):
+def test_the_first_refresh_of_an_account_raises_no_alert(ingestor, seen):
     assert raised_alerts(ingestor) == []
 
 
-def test_an_archived_and_a_relicensed_repository_are_noticed_once(ingestor, seen):
+def test_archived_and_relicensed_repositories_raise_one_alert_each(ingestor, seen):
     login, full_name = seen
     ingestor.world.edit.archive(full_name)
     ingestor.refresh(login)
@@ -40,7 +40,7 @@ def test_an_archived_and_a_relicensed_repository_are_noticed_once(ingestor, seen
     assert raised_alerts(ingestor) == [("archived", full_name, f"{full_name} was archived", True)]
 
 
-def test_a_rule_for_one_account_keeps_quiet_about_others(ingestor, seen):
+def test_a_rule_for_one_account_ignores_others(ingestor, seen):
     login, full_name = seen
     ingestor.rows("UPDATE alert_rule SET enabled = false RETURNING id")
     other = ingestor.rows("INSERT INTO account (login) VALUES ('other') RETURNING id")[0][0]
@@ -51,7 +51,7 @@ def test_a_rule_for_one_account_keeps_quiet_about_others(ingestor, seen):
     assert raised_alerts(ingestor) == []
 
 
-def test_a_jump_of_stars_is_noticed_with_its_numbers_and_not_again_within_its_days(ingestor, seen):
+def test_a_star_jump_raises_one_alert_per_window(ingestor, seen):
     login, full_name = seen
     ingestor.rows("UPDATE alert_rule SET settings = '{\"gained\": 50, \"share\": 0.0, \"days\": 1}'"
                   " WHERE kind = 'stars_jumped' RETURNING id")  # fmt: skip
@@ -67,17 +67,17 @@ def test_a_jump_of_stars_is_noticed_with_its_numbers_and_not_again_within_its_da
     assert "gained 80 stars within a day" in sentence
 
 
-def test_webhooks_that_want_a_kind_get_a_delivery_and_a_job_with_it(ingestor, seen):
+def test_webhooks_subscribed_to_a_kind_get_a_delivery_and_a_job(ingestor, seen):
     login, full_name = seen
     with ingestor.engine.begin() as connection:
         rules.add_webhook(connection, "all", "https://x.example/1", "json", "ada")
         rules.add_webhook(connection, "some", "https://x.example/2", "slack", "ada", ["stars_jumped"])
     ingestor.world.edit.archive(full_name)
     ingestor.refresh(login)
-    told = ingestor.rows(
+    message = ingestor.rows(
         "SELECT webhook.name, event, state FROM webhook_delivery JOIN webhook ON webhook.id = webhook_id"
     )
-    assert told == [("all", "raised", "pending")]
+    assert message == [("all", "raised", "pending")]
     assert ingestor.rows("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'deliver'") == [(1,)]
 
 
@@ -89,7 +89,7 @@ def open_alert_subjects(connection):
     return connection.scalars(text("SELECT subject FROM alert WHERE ended_at IS NULL ORDER BY subject")).all()
 
 
-def test_a_state_is_raised_once_and_ends_when_it_is_over(database):
+def test_a_state_alert_is_raised_once_and_ends_with_the_state(database):
     low = [RemainingBudget("octo graphql", 10, 5000), RemainingBudget("octo core", 4000, 5000)]
     assert evaluate_rules(database, low) == (1, 0)
     assert evaluate_rules(database, low) == (0, 0)
@@ -99,7 +99,7 @@ def test_a_state_is_raised_once_and_ends_when_it_is_over(database):
     assert evaluate_rules(database, low) == (1, 0)
 
 
-def test_accounts_looked_at_too_late_are_a_state(database):
+def test_overdue_accounts_are_a_state_alert(database):
     for n in range(10):
         late = n < 2
         account_id = database.execute(
@@ -117,7 +117,7 @@ def test_accounts_looked_at_too_late_are_a_state(database):
     assert evaluate_rules(database) == (0, 1)
 
 
-def test_runs_that_store_nothing_are_a_state_until_one_does(database):
+def test_failing_runs_are_a_state_alert_until_one_succeeds(database):
     def run(state):
         ingestion_id = database.execute(
             text("INSERT INTO ingestion (trigger) VALUES ('schedule') RETURNING id")
@@ -136,7 +136,7 @@ def test_runs_that_store_nothing_are_a_state_until_one_does(database):
     assert evaluate_rules(database) == (0, 1)
 
 
-def test_a_rule_switched_off_ends_what_it_had_open(database):
+def test_disabling_a_rule_ends_its_open_alerts(database):
     evaluate_rules(database, [RemainingBudget("octo graphql", 10, 5000)])
     database.execute(text("UPDATE alert_rule SET enabled = false"))
     assert evaluate_rules(database) == (0, 1)
@@ -160,7 +160,7 @@ def test_failing_means_the_newest_runs_all_failed(states, runs):
         ("x" * 10_000, {}),
     ],
 )
-def test_a_rule_that_cannot_be_used_is_refused_with_a_sentence(kind, settings):
+def test_an_invalid_rule_is_refused_with_a_sentence(kind, settings):
     with pytest.raises(BadInput) as refused:
         rules.validated_settings(kind, settings)
     assert len(str(refused.value)) < 300

@@ -20,18 +20,18 @@ PUBLIC_IPS = ["1.1.1.1", "140.82.121.4", "2606:4700:4700::1111", "::ffff:1.1.1.1
 
 
 @pytest.mark.parametrize("address", PRIVATE_IPS)
-def test_a_name_that_leads_into_a_private_network_is_refused(address):
+def test_a_host_that_resolves_to_a_private_network_is_refused(address):
     with pytest.raises(AddressRefused, match="private network"):
         resolve_public_address("hooks.example.com", 443, allow_private=False, resolve=resolver_of(address))
 
 
 @pytest.mark.parametrize("address", PUBLIC_IPS)
-def test_a_public_address_is_the_one_connected_to(address):
+def test_the_checked_public_address_is_connected_to(address):
     found = resolve_public_address("hooks.example.com", 443, allow_private=False, resolve=resolver_of(address))
     assert ip_address(found) == ip_address(address)
 
 
-def test_one_private_address_among_public_ones_is_enough():
+def test_one_private_address_among_public_ones_is_refused():
     with pytest.raises(AddressRefused):
         resolve_public_address(
             "hooks.example.com", 443, allow_private=False, resolve=resolver_of("1.1.1.1", "10.0.0.1")
@@ -42,14 +42,14 @@ def test_a_setting_allows_private_addresses():
     assert resolve_public_address("hooks.local", 80, allow_private=True, resolve=resolver_of("10.0.0.1")) == "10.0.0.1"
 
 
-def test_numbers_in_odd_spellings_are_read_as_the_system_reads_them():
+def test_unusual_ip_spellings_are_parsed_as_the_system_does():
     """`0x7f.1` and `2130706433` are loopback too."""
     for spelling in ("2130706433", "0x7f000001", "127.1"):
         with pytest.raises(AddressRefused):
             resolve_public_address(spelling, 443, allow_private=False, resolve=system_resolve)
 
 
-def test_an_unknown_name_is_a_sentence():
+def test_an_unknown_host_is_one_error_sentence():
     def unknown(_host, _port):
         raise OSError
 
@@ -57,6 +57,6 @@ def test_an_unknown_name_is_a_sentence():
         resolve_public_address("nowhere.invalid", 443, allow_private=False, resolve=unknown)
 
 
-def test_a_translated_address_is_judged_by_the_one_within():
+def test_a_translated_address_is_checked_by_its_embedded_address():
     assert not is_public_address(ip_address("64:ff9b::c0a8:101"))
     assert is_public_address(ip_address("64:ff9b::808:808"))

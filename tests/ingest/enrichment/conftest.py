@@ -1,4 +1,4 @@
-"""A sandbox GitHub with one refreshed account, and the reader that goes on from there."""
+"""A sandbox GitHub with a refreshed account, and enrichment of it."""
 
 from datetime import UTC, datetime
 
@@ -15,13 +15,13 @@ def now_of(sandbox):
 
 @pytest.fixture
 def pretend():
-    """A small world: what is read of one repository is the same with ten and with a thousand others."""
+    """Serve a small world."""
     with serve(World(accounts=8, repositories=90, biggest=40, seed=3)) as sandbox:
         yield sandbox
 
 
-class Readings:
-    """`readings.read("star_history", "owner/name")`; its clock is the sandbox GitHub's."""
+class EnrichmentHarness:
+    """`harness.read("star_history", "owner/name")`; its clock is the sandbox GitHub's."""
 
     def __init__(self, ingestor) -> None:
         self.ingestor = ingestor
@@ -56,14 +56,14 @@ class Readings:
 
 
 @pytest.fixture
-def readings(ingestor):
-    return Readings(ingestor)
+def harness(ingestor):
+    return EnrichmentHarness(ingestor)
 
 
 @pytest.fixture
-def famous(readings):
-    """The full name of the pretend repository with the most stars whose history has several pages; it is tracked."""
-    world = readings.sandbox.world
+def famous(harness):
+    """Track the most starred repository whose history has several pages and return its full name."""
+    world = harness.sandbox.world
     found = max(
         (
             r
@@ -72,5 +72,5 @@ def famous(readings):
         ),
         key=lambda r: r.counts(world.now()).stars,
     )
-    readings.track(found.owner.login)
+    harness.track(found.owner.login)
     return found.full_name

@@ -21,7 +21,7 @@ def calendar_target(first_day=None, born=date(2015, 3, 4)):
 
 
 @given(st.dates(date(2005, 1, 1), date(2026, 11, 23)))
-def test_the_walk_through_the_years_leaves_no_day_out_and_asks_none_twice(born):
+def test_the_calendar_backfill_requests_every_day_once(born):
     asked, first_day = [], None
     for _ in range(20):
         spans = years.spans_to_fetch(calendar_target(first_day, born))
@@ -37,84 +37,84 @@ def test_the_walk_through_the_years_leaves_no_day_out_and_asks_none_twice(born):
 
 
 @pytest.fixture
-def user(readings):
-    login = readings.ingestor.login_with_most_repositories("user")
-    readings.track(login)
+def user(harness):
+    login = harness.ingestor.login_with_most_repositories("user")
+    harness.track(login)
     return login
 
 
-def test_a_users_calendar_is_read_to_the_first_day_and_then_a_year_at_a_time(readings, user):
-    account = readings.sandbox.world.account(user)
-    points = readings.sandbox.log.points()
-    assert readings.read("contributions", user).stored == 1
-    born, today = datetime.fromtimestamp(account.created_at, UTC).date(), readings.now().date()
+def test_a_users_calendar_is_backfilled_and_then_read_yearly(harness, user):
+    account = harness.sandbox.world.account(user)
+    points = harness.sandbox.log.points()
+    assert harness.read("contributions", user).stored == 1
+    born, today = datetime.fromtimestamp(account.created_at, UTC).date(), harness.now().date()
     every = [born + timedelta(days=offset) for offset in range((today - born).days + 1)]
     truth = {day: count for day in every if (count := contributions.contributions_on(account, day))}
-    assert dict(readings.rows("SELECT day, contributions FROM contribution_day")) == truth
-    assert readings.sandbox.log.points() - points <= 5
-    again = readings.read("contributions", user, force=True)
+    assert dict(harness.rows("SELECT day, contributions FROM contribution_day")) == truth
+    assert harness.sandbox.log.points() - points <= 5
+    again = harness.read("contributions", user, force=True)
     assert (again.tally.requests, again.rows_written) == (1, 0)
 
 
-def test_organizations_and_those_asked_without_a_token_have_no_calendar(readings, user):
-    organization = readings.ingestor.login_with_most_repositories("organization")
-    readings.track(organization)
-    with readings.engine.begin() as connection:
-        found = due.due_subjects(connection, FACT_KINDS["contributions"], readings.now(), 50)
-    assert [one.id for one in found] == [readings.id_of(user)]
+def test_organizations_and_anonymous_clients_have_no_calendar(harness, user):
+    organization = harness.ingestor.login_with_most_repositories("organization")
+    harness.track(organization)
+    with harness.engine.begin() as connection:
+        found = due.due_subjects(connection, FACT_KINDS["contributions"], harness.now(), 50)
+    assert [one.id for one in found] == [harness.id_of(user)]
 
 
-def test_extras_of_a_hundred_repositories_cost_four_points_and_are_held_as_told(readings, user):
-    names = [one["full_name"] for one in readings.sandbox.ground_truth(user)["repositories"]]
-    readings.sandbox.world.freeze()
-    run = readings.read("extras", *names)
+def test_extras_of_a_hundred_repositories_are_stored_for_four_points(harness, user):
+    names = [one["full_name"] for one in harness.sandbox.ground_truth(user)["repositories"]]
+    harness.sandbox.world.freeze()
+    run = harness.read("extras", *names)
     assert (run.stored, run.tally.requests) == (len(names), 1)
-    held = {row[0]: row[1:] for row in readings.rows(
+    stored = {row[0]: row[1:] for row in harness.rows(
         "SELECT full_name, watchers, open_issues, open_change_requests, topics"
         "  FROM repository JOIN repository_current ON repository_id = id"
     )}  # fmt: skip
-    for one in readings.sandbox.ground_truth(user)["repositories"]:
-        assert held[one["full_name"]][:3] == (one["watchers"], one["open_issues"], one["open_change_requests"])
-        assert sorted(held[one["full_name"]][3]) == sorted(one["topics"])
-    readings.sandbox.world.advance(seconds=5)
-    assert readings.read("extras", *names, force=True).rows_written == 0
+    for one in harness.sandbox.ground_truth(user)["repositories"]:
+        assert stored[one["full_name"]][:3] == (one["watchers"], one["open_issues"], one["open_change_requests"])
+        assert sorted(stored[one["full_name"]][3]) == sorted(one["topics"])
+    harness.sandbox.world.advance(seconds=5)
+    assert harness.read("extras", *names, force=True).rows_written == 0
 
 
-def test_one_repository_that_is_not_shown_leaves_the_others_theirs(readings, user):
-    names = [one["full_name"] for one in readings.sandbox.ground_truth(user)["repositories"]]
-    readings.sandbox.faults.refuse(names[0], 404)
-    run = readings.read("extras", *names)
+def test_a_hidden_repository_does_not_affect_the_others(harness, user):
+    names = [one["full_name"] for one in harness.sandbox.ground_truth(user)["repositories"]]
+    harness.sandbox.faults.refuse(names[0], 404)
+    run = harness.read("extras", *names)
     assert (run.stored, run.failed) == (len(names) - 1, 1)
-    assert readings.state("extras", names[0])[0] == "refused"
+    assert harness.state("extras", names[0])[0] == "refused"
 
 
-def test_without_graphql_none_of_it_is_asked_again(readings, user, monkeypatch):
-    monkeypatch.setattr(readings.ingestor.github._graphql, "is_missing", True)
-    asked = len(readings.sandbox.log)
-    assert "no endpoint for" in readings.read("contributions", user).stop_reason
-    assert len(readings.sandbox.log) == asked
-    assert readings.ingestor.count("missing_endpoint") == 1
+def test_without_graphql_nothing_is_requested_again(harness, user, monkeypatch):
+    monkeypatch.setattr(harness.ingestor.github._graphql, "is_missing", True)
+    asked = len(harness.sandbox.log)
+    assert "no endpoint for" in harness.read("contributions", user).stop_reason
+    assert len(harness.sandbox.log) == asked
+    assert harness.ingestor.count("missing_endpoint") == 1
 
 
-def test_traffic_is_asked_of_one_repository_until_we_know_that_we_may_see_it(readings, user):
-    """A refusal is charged: the others of an account that is not ours are left alone."""
-    with readings.engine.begin() as connection:
-        (probe,) = due.due_subjects(connection, FACT_KINDS["traffic"], readings.now(), 50)
-    run = readings.enricher.run("traffic", [probe.id])
+def test_traffic_is_requested_of_one_repository_until_access_is_known(harness, user):
+    """A refusal is charged: other repositories of an inaccessible account are skipped."""
+    with harness.engine.begin() as connection:
+        (probe,) = due.due_subjects(connection, FACT_KINDS["traffic"], harness.now(), 50)
+    run = harness.enricher.run("traffic", [probe.id])
     assert run.failed == 1
-    with readings.engine.begin() as connection:
-        assert due.due_subjects(connection, FACT_KINDS["traffic"], readings.now() + timedelta(hours=23), 50) == []
-        assert len(due.due_subjects(connection, FACT_KINDS["traffic"], readings.now() + timedelta(hours=25), 50)) == 1
+    with harness.engine.begin() as connection:
+        assert due.due_subjects(connection, FACT_KINDS["traffic"], harness.now() + timedelta(hours=23), 50) == []
+        assert len(due.due_subjects(connection, FACT_KINDS["traffic"], harness.now() + timedelta(hours=25), 50)) == 1
 
 
-def test_our_own_traffic_is_held_day_by_day(readings, user):
-    readings.sandbox.limits.tokens["sandbox-token-1"] = user
-    with readings.engine.begin() as connection:
-        (probe,) = due.due_subjects(connection, FACT_KINDS["traffic"], readings.now(), 50)
-    readings.enricher.run("traffic", [probe.id])
-    name = readings.rows("SELECT full_name FROM repository WHERE id = :id", id=probe.id)[0][0]
-    told = repository_facts.traffic(readings.sandbox.world.repository(name), readings.sandbox.world.now(), "views")
-    assert readings.rows("SELECT coalesce(sum(views), 0) FROM traffic_day") == [(told["count"],)]
-    with readings.engine.begin() as connection:
-        others = due.due_subjects(connection, FACT_KINDS["traffic"], readings.now(), 500)
-    assert len(others) == readings.ingestor.count("repository") - 1
+def test_traffic_of_owned_repositories_is_stored_per_day(harness, user):
+    harness.sandbox.limits.tokens["sandbox-token-1"] = user
+    with harness.engine.begin() as connection:
+        (probe,) = due.due_subjects(connection, FACT_KINDS["traffic"], harness.now(), 50)
+    harness.enricher.run("traffic", [probe.id])
+    name = harness.rows("SELECT full_name FROM repository WHERE id = :id", id=probe.id)[0][0]
+    expected = repository_facts.traffic(harness.sandbox.world.repository(name), harness.sandbox.world.now(), "views")
+    assert harness.rows("SELECT coalesce(sum(views), 0) FROM traffic_day") == [(expected["count"],)]
+    with harness.engine.begin() as connection:
+        others = due.due_subjects(connection, FACT_KINDS["traffic"], harness.now(), 500)
+    assert len(others) == harness.ingestor.count("repository") - 1

@@ -1,4 +1,4 @@
-"""Due facts are queued once, in order, and give way to more urgent jobs."""
+"""Due facts are queued once, in order, and yield to more urgent jobs."""
 
 import os
 import signal
@@ -32,113 +32,113 @@ def queued_tasks(engine):
         ).all()
 
 
-def test_most_stars_and_most_growth_come_first(readings, famous):
-    with readings.engine.begin() as connection:
-        found = due.due_subjects(connection, FACT_KINDS["star_history"], readings.now(), 5)
-    best = readings.rows(
+def test_most_stars_and_most_growth_come_first(harness, famous):
+    with harness.engine.begin() as connection:
+        found = due.due_subjects(connection, FACT_KINDS["star_history"], harness.now(), 5)
+    best = harness.rows(
         "SELECT repository_id FROM repository_current ORDER BY stars + 10 * abs(coalesce(stars_30d, 0)) DESC LIMIT 1"
     )
     assert (found[0].id,) == best[0]
     assert len(found) <= 5
 
 
-def test_one_job_a_queue_and_token_at_a_time(readings, famous):
-    """Star history has a queue of its own; of the other facts, those first in the list are asked for first."""
-    assert defer(readings.engine, readings.now()) > 0
-    assert [row.task_name for row in queued_tasks(readings.engine)] == [
+def test_one_job_per_queue_and_token_is_queued_at_a_time(harness, famous):
+    """Star history has its own queue; other facts are requested in list order."""
+    assert defer(harness.engine, harness.now()) > 0
+    assert [row.task_name for row in queued_tasks(harness.engine)] == [
         enrichment_task("star_history"),
         enrichment_task("extras"),
     ]
-    assert queued_tasks(readings.engine)[0].kind == "star_history"
-    assert defer(readings.engine, readings.now()) == 0
-    with readings.engine.begin() as connection:
+    assert queued_tasks(harness.engine)[0].kind == "star_history"
+    assert defer(harness.engine, harness.now()) == 0
+    with harness.engine.begin() as connection:
         connection.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
-    assert defer(readings.engine, readings.now()) == 0
+    assert defer(harness.engine, harness.now()) == 0
 
 
 def enrichment_task(kind):
     return FACT_KINDS[kind].task
 
 
-def test_the_walk_waits_until_every_first_page_is_read(readings, famous):
-    names = [name for (name,) in readings.rows("SELECT full_name FROM repository")]
-    readings.read("star_history", *names)
-    defer(readings.engine, readings.now())
-    assert queued_tasks(readings.engine)[0].kind == "star_backfill"
+def test_the_backfill_waits_until_every_first_page_is_stored(harness, famous):
+    names = [name for (name,) in harness.rows("SELECT full_name FROM repository")]
+    harness.read("star_history", *names)
+    defer(harness.engine, harness.now())
+    assert queued_tasks(harness.engine)[0].kind == "star_backfill"
 
 
-def test_unchanged_subjects_are_due_once_a_week(readings, famous):
-    readings.sandbox.world.freeze()
-    readings.read("star_history", famous)
+def test_unchanged_subjects_are_due_once_a_week(harness, famous):
+    harness.sandbox.world.freeze()
+    harness.read("star_history", famous)
 
     def is_due(later):
-        with readings.engine.begin() as connection:
+        with harness.engine.begin() as connection:
             return (
                 due.still_due_ids(
-                    connection, FACT_KINDS["star_history"], readings.now() + later, [readings.id_of(famous)]
+                    connection, FACT_KINDS["star_history"], harness.now() + later, [harness.id_of(famous)]
                 )
                 != []
             )
 
     assert not is_due(timedelta(days=2))
     assert is_due(timedelta(days=7, minutes=1))
-    readings.sandbox.world.advance(hours=2)
-    readings.sandbox.world.edit.star(famous, 5)
-    readings.ingestor.one(famous.split("/")[0])
+    harness.sandbox.world.advance(hours=2)
+    harness.sandbox.world.edit.star(famous, 5)
+    harness.ingestor.one(famous.split("/")[0])
     assert not is_due(timedelta(hours=1))
     assert is_due(timedelta(days=2))
 
 
-def test_an_endpoint_that_is_missing_is_not_queued(readings, famous):
-    with readings.engine.begin() as connection:
-        state.record_missing_endpoint(connection, "star_history", API_URL, readings.now())
-    defer(readings.engine, readings.now())
-    assert {row.kind for row in queued_tasks(readings.engine)} == {"extras"}
-    defer(readings.engine, readings.now(), root="http://another.test")
-    assert "star_history" in {row.kind for row in queued_tasks(readings.engine)}
+def test_an_endpoint_that_is_missing_is_not_queued(harness, famous):
+    with harness.engine.begin() as connection:
+        state.record_missing_endpoint(connection, "star_history", API_URL, harness.now())
+    defer(harness.engine, harness.now())
+    assert {row.kind for row in queued_tasks(harness.engine)} == {"extras"}
+    defer(harness.engine, harness.now(), root="http://another.test")
+    assert "star_history" in {row.kind for row in queued_tasks(harness.engine)}
 
 
-def test_what_nothing_is_due_of_rests_the_longer_the_longer_the_look_takes(readings, famous):
-    """With few repositories it is looked for each minute: a new account's history does not wait."""
-    resting, now = {}, readings.now()
-    names = [name for (name,) in readings.rows("SELECT full_name FROM repository")]
-    readings.read("star_history", *names)
-    with readings.engine.begin() as connection:
+def test_kinds_without_due_subjects_pause_in_proportion_to_the_query_time(harness, famous):
+    """With few repositories due subjects are queried every minute."""
+    resting, now = {}, harness.now()
+    names = [name for (name,) in harness.rows("SELECT full_name FROM repository")]
+    harness.read("star_history", *names)
+    with harness.engine.begin() as connection:
         enqueue.enqueue_due_facts(connection, API_URL, now, resting)
     assert now < resting["star_history"] <= now + enqueue.MAX_BACKOFF
     assert "extras" not in resting
-    with readings.engine.begin() as connection:
+    with harness.engine.begin() as connection:
         connection.execute(text("DELETE FROM procrastinate_jobs"))
         connection.execute(text("DELETE FROM enrichment"))
         enqueue.enqueue_due_facts(connection, API_URL, now, resting)
-    assert "star_history" not in {row.kind for row in queued_tasks(readings.engine)}
-    defer(readings.engine, now)
-    assert "star_history" not in {row.kind for row in queued_tasks(readings.engine)}  # the walk has the place
-    with readings.engine.begin() as connection:
+    assert "star_history" not in {row.kind for row in queued_tasks(harness.engine)}
+    defer(harness.engine, now)
+    assert "star_history" not in {row.kind for row in queued_tasks(harness.engine)}  # the walk has the place
+    with harness.engine.begin() as connection:
         connection.execute(text("DELETE FROM procrastinate_jobs"))
         enqueue.enqueue_due_facts(connection, API_URL, now + timedelta(minutes=11), resting)
-    assert "star_history" in {row.kind for row in queued_tasks(readings.engine)}
+    assert "star_history" in {row.kind for row in queued_tasks(harness.engine)}
 
 
-def test_what_is_paused_or_gone_is_not_read(readings, famous):
-    with readings.engine.begin() as connection:
+def test_paused_or_unavailable_subjects_are_not_read(harness, famous):
+    with harness.engine.begin() as connection:
         connection.execute(text("UPDATE tracked_account SET paused = true"))
-    assert defer(readings.engine, readings.now()) == 0
+    assert defer(harness.engine, harness.now()) == 0
 
 
-def test_a_clock_that_was_wrong_for_a_while_delays_nothing(readings, famous):
-    readings.read("star_history", famous)
-    with readings.engine.begin() as connection:
+def test_a_temporarily_wrong_clock_delays_nothing(harness, famous):
+    harness.read("star_history", famous)
+    with harness.engine.begin() as connection:
         connection.execute(text("UPDATE enrichment SET due_at = due_at + interval '5 years'"))
-        assert due.still_due_ids(connection, FACT_KINDS["star_history"], readings.now(), [readings.id_of(famous)]) != []
+        assert due.still_due_ids(connection, FACT_KINDS["star_history"], harness.now(), [harness.id_of(famous)]) != []
 
 
-def test_enrichment_gives_way_to_urgent_jobs(readings, famous):
-    turn = TimeSlice(readings.engine, NeverSet(), max_seconds=60)
+def test_enrichment_gives_way_to_urgent_jobs(harness, famous):
+    turn = TimeSlice(harness.engine, NeverSet(), max_seconds=60)
     turn._checked_at -= 2
     assert not turn.has_ended()
-    with readings.engine.begin() as connection:
-        jobs.defer_refresh(connection, [1], jobs.JobOrigin("person"), readings.now(), priority=jobs.PRIORITY_PERSON)
+    with harness.engine.begin() as connection:
+        jobs.defer_refresh(connection, [1], jobs.JobOrigin("person"), harness.now(), priority=jobs.PRIORITY_PERSON)
     turn._checked_at -= 2
     assert turn.has_ended()
 
@@ -148,8 +148,8 @@ class NeverSet:
         return False
 
 
-def test_waiting_for_the_budget_burns_no_tries_and_keeps_the_place(readings):
-    until = readings.now() + timedelta(minutes=30)
+def test_waiting_for_the_budget_uses_no_attempts_and_keeps_the_position(harness):
+    until = harness.now() + timedelta(minutes=30)
     decision = PostponedRetryStrategy().get_retry_decision(
         exception=JobPostponed(until, "the budget is spent"), job=None
     )
@@ -157,9 +157,9 @@ def test_waiting_for_the_budget_burns_no_tries_and_keeps_the_place(readings):
     assert PostponedRetryStrategy().get_retry_decision(exception=ValueError(), job=None) is None
 
 
-def test_a_worker_reads_what_the_leader_queued_and_a_killed_one_leaves_nothing_behind(readings, famous):
-    """Killed in the middle of a walk, the next worker goes on; in the end every day is held once."""
-    engine, sandbox = readings.engine, readings.sandbox
+def test_a_worker_resumes_the_jobs_of_a_killed_worker(harness, famous):
+    """The next worker continues a killed backfill, and every day is stored once."""
+    engine, sandbox = harness.engine, harness.sandbox
     sandbox.latency_ms = 60
     environment = os.environ | {
         "DATABASE_URL": engine.url.render_as_string(hide_password=False),
@@ -173,7 +173,7 @@ def test_a_worker_reads_what_the_leader_queued_and_a_killed_one_leaves_nothing_b
 
     defer(engine, refreshing.now_utc(), sandbox.url)
     worker = start()
-    wait_for(lambda: readings.ingestor.count("star_backfill") >= 3)
+    wait_for(lambda: harness.ingestor.count("star_backfill") >= 3)
     worker.send_signal(signal.SIGKILL)
     worker.wait()
     with engine.begin() as connection:
@@ -184,25 +184,27 @@ def test_a_worker_reads_what_the_leader_queued_and_a_killed_one_leaves_nothing_b
     sandbox.latency_ms = 0
     worker = start()
     try:
-        wait_for(lambda: run_leader_minute(engine, sandbox) and all_stars_walked(readings))
-        held = readings.rows(
+        wait_for(lambda: run_leader_minute(engine, sandbox) and all_stars_walked(harness))
+        stored = harness.rows(
             "SELECT full_name, coalesce(sum(stars), 0) FROM repository JOIN star_day ON repository_id = id GROUP BY 1"
         )
         truth = {one["full_name"]: one["stars"] for one in sandbox.ground_truth(famous.split("/")[0])["repositories"]}
-        assert {name: count for name, count in held if count} == {name: count for name, count in truth.items() if count}
+        assert {name: count for name, count in stored if count} == {
+            name: count for name, count in truth.items() if count
+        }
     finally:
         worker.terminate()
         assert worker.wait(60) == 0
 
 
 def run_leader_minute(engine, sandbox):
-    """The leader's minute."""
+    """Run the leader's minute."""
     defer(engine, refreshing.now_utc(), sandbox.url)
     return True
 
 
-def all_stars_walked(readings):
-    starred, open_walks = readings.rows(
+def all_stars_walked(harness):
+    starred, open_walks = harness.rows(
         "SELECT count(*) FILTER (WHERE stars > 0 AND w.repository_id IS NULL), count(w.next_page)"
         "  FROM repository_current AS c LEFT JOIN star_backfill AS w USING (repository_id)"
     )[0]
@@ -216,7 +218,7 @@ def wait_for(condition, seconds=90):
         time.sleep(0.2)
 
 
-def test_kinds_say_what_they_are():
+def test_kinds_are_consistent():
     assert all(kind.interval <= kind.quiet_interval for kind in FACT_KINDS.values())
     assert {kind.task for kind in FACT_KINDS.values()} == {
         reading_kinds.STAR_HISTORY_TASK,

@@ -30,7 +30,7 @@ def imported(database: Connection, tmp_path: Path) -> ImportRows:
 
 
 def add_repository(connection: Connection, full_name: str, created_at: datetime | None, github_id: int = 1) -> int:
-    """A repository that GitHub showed, with its account; returns our id."""
+    """Add a repository with its account and return its id."""
     account_id = add_account(connection, full_name.partition("/")[0], created_at)
     return connection.execute(
         text(
@@ -73,8 +73,8 @@ def stored_stars(connection: Connection) -> dict[str, list[int]]:
     return found
 
 
-def test_history_attaches_to_the_repository_that_github_shows(database: Connection, imported: ImportRows) -> None:
-    """One created on the first imported day was there on that day."""
+def test_history_is_assigned_to_the_existing_repository(database: Connection, imported: ImportRows) -> None:
+    """A repository created on the first imported day existed on that day."""
     add_repository(database, "Octo/Cat", CREATED_AT)
     imported(*ROWS)
     assert stored_stars(database) == {"Octo/Cat #1": [5, 7]}
@@ -82,10 +82,10 @@ def test_history_attaches_to_the_repository_that_github_shows(database: Connecti
 
 
 @pytest.mark.parametrize("created_at", [datetime(2020, 6, 2, tzinfo=UTC), None])
-def test_what_github_created_later_is_another_repository(
+def test_a_repository_created_later_is_a_different_one(
     database: Connection, imported: ImportRows, created_at: datetime | None
 ) -> None:
-    """Names are reused. The account, too, is another, or nobody knows."""
+    """Names are reused; the account differs too, or is unknown."""
     add_repository(database, "octo/cat", created_at)
     imported(*ROWS)
     assert stored_stars(database) == {"octo/cat": [5, 7]}
@@ -95,14 +95,14 @@ def test_what_github_created_later_is_another_repository(
     ]
 
 
-def test_history_by_name_belongs_to_the_account_that_was_there(database: Connection, imported: ImportRows) -> None:
-    """A repository that is gone since, of an account that is not."""
+def test_history_by_name_belongs_to_the_account_of_that_time(database: Connection, imported: ImportRows) -> None:
+    """The repository is unavailable since, its account is not."""
     add_account(database, "Octo", datetime(2011, 1, 1, tzinfo=UTC))
     imported(*ROWS)
     assert rows_of(database, "SELECT login FROM repository JOIN account ON account.id = account_id") == [("Octo",)]
 
 
-def test_of_two_that_bore_the_name_the_one_that_bears_it_now_is_meant(
+def test_of_two_repositories_with_a_name_the_current_one_gets_the_history(
     database: Connection, imported: ImportRows
 ) -> None:
     add_repository(database, "octo/cat", datetime(2015, 1, 1, tzinfo=UTC), 1)
@@ -112,10 +112,8 @@ def test_of_two_that_bore_the_name_the_one_that_bears_it_now_is_meant(
     assert stored_stars(database) == {"octo/cat #2": [5, 7]}
 
 
-def test_a_repository_that_github_shows_later_takes_the_history_of_its_name(
-    database: Connection, imported: ImportRows
-) -> None:
-    """Whole, from every source, with its sums; nothing is left of the name."""
+def test_a_repository_seen_later_adopts_the_history_of_its_name(database: Connection, imported: ImportRows) -> None:
+    """History of every source and its rollups move, and the placeholder is deleted."""
     imported(*ROWS)
     imported(("2020-06-15", "OCTO/cat", 9, 0, 0), source="other")
     imported(("2020-06-15", "someone/else", 1, 0, 0))
@@ -132,16 +130,14 @@ def test_a_repository_that_github_shows_later_takes_the_history_of_its_name(
     assert adopt_imported_history(database, [real]) == []
 
 
-def test_the_same_file_again_finds_the_repository_that_took_its_history(
-    database: Connection, imported: ImportRows
-) -> None:
+def test_reimporting_a_file_finds_the_repository_that_adopted_it(database: Connection, imported: ImportRows) -> None:
     imported(*ROWS)
     adopt_imported_history(database, [add_repository(database, "octo/cat", CREATED_AT)])
     imported(*ROWS)
     assert stored_stars(database) == {"octo/cat #1": [5, 7]}
 
 
-def test_a_repository_created_after_the_first_imported_day_takes_nothing(
+def test_a_repository_created_after_the_first_imported_day_adopts_nothing(
     database: Connection, imported: ImportRows
 ) -> None:
     imported(*ROWS)
@@ -151,8 +147,8 @@ def test_a_repository_created_after_the_first_imported_day_takes_nothing(
     assert stored_stars(database) == {"octo/cat": [5, 7]}
 
 
-def test_where_both_have_a_row_of_one_day_the_repositorys_own_stays(database: Connection, imported: ImportRows) -> None:
-    """A name gets older history after the repository took the newer: together it is the repository's."""
+def test_adoption_keeps_the_repositorys_own_row_of_a_day(database: Connection, imported: ImportRows) -> None:
+    """Older history imported by name joins the newer history that the repository adopted."""
     real = add_repository(database, "octo/cat", CREATED_AT)
     imported(*ROWS)
     database.execute(text("UPDATE repository SET created_at = '2024-01-01'"))
@@ -178,8 +174,8 @@ def test_a_collection_keeps_its_member(database: Connection, imported: ImportRow
     assert rows_of(database, "SELECT repository_id FROM collection_member") == [(real,)]
 
 
-def test_while_an_import_runs_adoption_is_left_to_its_end(committing_database: Engine, tmp_path: Path) -> None:
-    """Rows must not move away under an import that is writing more of them; nobody waits, and nothing is forgotten."""
+def test_adoption_waits_for_a_running_import(committing_database: Engine, tmp_path: Path) -> None:
+    """Rows must not move during an import; the refresh does not block, and adoption follows."""
     path = tmp_path / "history.csv"
     path.write_text("captured_on,full_name,stars,forks,open_issues\n2020-06-01,octo/cat,5,0,0\n")
     during: list[list[int]] = []
@@ -206,8 +202,8 @@ def test_nothing_to_adopt_costs_one_query(
     assert adopt_imported_history(database, []) == []
 
 
-def test_an_account_takes_what_is_kept_under_its_login(database: Connection, imported: ImportRows) -> None:
-    """Repositories older than the account stay with the name: another account bore it then."""
+def test_an_account_adopts_the_history_of_its_login(database: Connection, imported: ImportRows) -> None:
+    """Repositories older than the account stay with the name: another account had it then."""
     imported(("2009-01-01", "octo/old", 5, 0, 0), *ROWS)
     database.execute(text("INSERT INTO tracked_account (account_id) SELECT id FROM account"))
     real = add_account(database, "OCTO", datetime(2015, 1, 1, tzinfo=UTC))
@@ -219,7 +215,7 @@ def test_an_account_takes_what_is_kept_under_its_login(database: Connection, imp
     assert rows_of(database, "SELECT account_id FROM tracked_account") == [(real,)]
 
 
-def test_an_account_by_name_goes_when_nothing_is_left_of_it(database: Connection, imported: ImportRows) -> None:
+def test_an_empty_placeholder_account_is_deleted(database: Connection, imported: ImportRows) -> None:
     imported(*ROWS)
     real = add_account(database, "octo", datetime(2015, 1, 1, tzinfo=UTC))
     adopt_accounts(database, [real])
@@ -227,7 +223,7 @@ def test_an_account_by_name_goes_when_nothing_is_left_of_it(database: Connection
     assert adopt_accounts(database, [real]) == []
 
 
-def test_what_is_wanted_of_a_login_moves_even_while_an_import_runs(
+def test_tracking_of_a_login_moves_even_during_an_import(
     database: Connection, imported: ImportRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its repositories follow when the account is next seen."""

@@ -13,15 +13,15 @@ TODAY = date(2026, 11, 23)
 
 
 @given(some.integers(0, cells.MAX_COUNT))
-def test_a_count_is_read_the_same_however_it_is_written(count: int) -> None:
+def test_a_count_parses_equally_from_every_type(count: int) -> None:
     """CSV writes it as text, pandas as 12.0 where others are missing, Parquet as what it likes."""
     for written in (str(count), f" {count} ", f"{count}.0", count, float(count), Decimal(count)):
         assert cells.parse_count(written) == count
 
 
 @given(some.text() | some.integers() | some.floats() | some.booleans() | some.none() | some.dates() | some.binary())
-def test_whatever_is_not_a_count_is_refused_in_words(value: object) -> None:
-    """A value becomes a count that Postgres holds, or a sentence; never another error."""
+def test_an_invalid_count_is_refused_with_a_reason(value: object) -> None:
+    """A value becomes a count that Postgres can store, or a sentence; never another error."""
     try:
         count = cells.parse_count(value)
     except ValueError as error:
@@ -50,7 +50,7 @@ def test_whatever_is_not_a_count_is_refused_in_words(value: object) -> None:
         (2**40, "is too large"),
     ],
 )
-def test_a_refused_count_says_why(value: object, reason: str) -> None:
+def test_a_refused_count_has_a_reason(value: object, reason: str) -> None:
     with pytest.raises(ValueError, match=f"^{reason}$"):
         cells.parse_count(value)
 
@@ -68,7 +68,7 @@ def test_a_refused_count_says_why(value: object, reason: str) -> None:
         (TODAY, TODAY),
     ],
 )
-def test_a_day_is_the_day_in_utc(value: object, day: date) -> None:
+def test_a_day_is_in_utc(value: object, day: date) -> None:
     assert cells.parse_day(value, TODAY) == day
 
 
@@ -86,25 +86,25 @@ def test_a_day_is_the_day_in_utc(value: object, day: date) -> None:
         ("1970-01-01", "is before GitHub began"),
     ],
 )
-def test_a_refused_day_says_why(value: object, reason: str) -> None:
+def test_a_refused_day_has_a_reason(value: object, reason: str) -> None:
     with pytest.raises(ValueError, match=f"^{reason}$"):
         cells.parse_day(value, TODAY)
 
 
 @pytest.mark.parametrize("name", ["octo/cat", "A/b", "user_company/x", "o/.github", "o/a.b-c_d", "dashes-/x"])
-def test_names_as_github_gives_them_are_taken(name: str) -> None:
+def test_valid_github_names_are_accepted(name: str) -> None:
     assert cells.parse_full_name(f" {name} ") == name
 
 
 @pytest.mark.parametrize(
     "name", ["octo", "octo/", "/cat", "a/b/c", "o/..", "o/.", "o cto/cat", "o/c\0t", "ö/x", "-o/x", "o/x\n y", 7]
 )
-def test_names_that_github_cannot_have_are_refused(name: object) -> None:
+def test_invalid_github_names_are_refused(name: object) -> None:
     with pytest.raises(ValueError, match="is not owner/name"):
         cells.parse_full_name(name)
 
 
 def test_a_text_with_nul_is_refused() -> None:
-    """Postgres cannot hold it."""
+    """Postgres cannot store it."""
     with pytest.raises(ValueError, match="NUL"):
         cells.parse_optional_text("a\0b")

@@ -1,4 +1,4 @@
-"""Imported history is stored completely and once, beside our own captures."""
+"""Imported history is stored completely and once, beside captures."""
 
 import csv
 import signal
@@ -47,7 +47,7 @@ def rows_of(connection: Connection, sql: str, **values: object) -> list[tuple[An
 
 
 def stored_rows(connection: Connection) -> list[tuple[Any, ...]]:
-    """Everything imported: source, name, day, counts, and whether there was a look."""
+    """Return everything imported: source, name, day, counts, and whether there is a capture."""
     return rows_of(
         connection,
         """
@@ -63,7 +63,7 @@ def stored_rows(connection: Connection) -> list[tuple[Any, ...]]:
     )
 
 
-def test_rows_come_in_as_they_were_given(database: Connection, imported: ImportRows) -> None:
+def test_rows_are_imported_unchanged(database: Connection, imported: ImportRows) -> None:
     report = imported(
         ("2021-01-01", "octo/cat", 10, 2, 3), ("2021-01-08", "octo/cat", 10, 2, 3), ("2021-01-08", "a/b", 0, 0, 0)
     )
@@ -77,8 +77,8 @@ def test_rows_come_in_as_they_were_given(database: Connection, imported: ImportR
     assert rows_of(database, "SELECT login, github_id FROM account ORDER BY login") == [("a", None), ("octo", None)]
 
 
-def test_the_months_are_there_before_the_rows(database: Connection, imported: ImportRows) -> None:
-    """Nothing falls into the partitions that are an alarm."""
+def test_monthly_partitions_are_created_before_the_rows(database: Connection, imported: ImportRows) -> None:
+    """No row is stored in a default partition."""
     imported(("2011-05-05", "octo/cat", 1, 1, 1), ("2013-07-31", "octo/cat", 1, 1, 1))
     assert rows_of(database, "SELECT DISTINCT tableoid::regclass::text FROM repository_snapshot ORDER BY 1") == [
         ("repository_snapshot_2011_05",),
@@ -91,7 +91,7 @@ def test_our_own_latest_counts_are_not_touched(database: Connection, imported: I
     assert rows_of(database, "SELECT * FROM repository_current") == []
 
 
-def test_a_second_import_writes_nothing_and_says_so(database: Connection, imported: ImportRows) -> None:
+def test_a_second_import_writes_nothing_and_reports_it(database: Connection, imported: ImportRows) -> None:
     """Not even a new data version: frames stay cached."""
     rows = [("2021-01-01", "octo/cat", 10, 2, 3), ("2021-01-08", "octo/cat", 11, 2, 3)]
     assert imported(*rows).written == 2
@@ -115,7 +115,7 @@ def test_sources_do_not_mix(database: Connection, imported: ImportRows) -> None:
     assert rows_of(database, "SELECT count(*) FROM repository") == [(1,)]
 
 
-def test_names_compare_without_regard_to_case(database: Connection, imported: ImportRows) -> None:
+def test_names_are_case_insensitive(database: Connection, imported: ImportRows) -> None:
     """The newest spelling is the one that is kept."""
     report = imported(("2021-01-08", "microsoft/TypeScript", 2, 0, 0), ("2021-01-01", "Microsoft/TypeScript", 1, 0, 0))
     assert report.repositories == 1
@@ -160,10 +160,10 @@ def test_bad_rows_are_listed_and_the_others_imported(
     assert [row[2].day for row in stored_rows(database)] == [1, 9]
 
 
-def test_of_two_rows_of_one_day_the_last_counts_and_the_other_is_listed(
+def test_of_two_rows_of_one_day_the_last_is_stored_and_the_other_listed(
     database: Connection, imported: ImportRows
 ) -> None:
-    """Said twice in the same words is no contradiction."""
+    """Identical rows are not a conflict."""
     report = imported(
         ("2021-01-01", "octo/cat", 10, 2, 3), ("2021-01-01", "Octo/Cat", 12, 2, 3), ("2021-01-01", "octo/cat", 12, 2, 3)
     )
@@ -173,7 +173,7 @@ def test_of_two_rows_of_one_day_the_last_counts_and_the_other_is_listed(
     assert "2,line 4 has other values for the same repository and day" in report.rejects_file.read_text()
 
 
-def test_where_the_folder_cannot_be_written_the_list_goes_into_the_working_directory(
+def test_in_a_read_only_folder_the_list_is_written_to_the_working_directory(
     database: Connection, imported: ImportRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".history.csv.rejected.csv.part").mkdir()  # root may write anywhere, but not over a folder
@@ -186,7 +186,7 @@ def test_where_the_folder_cannot_be_written_the_list_goes_into_the_working_direc
 
 
 def test_a_file_that_cannot_be_used_changes_nothing(database: Connection, tmp_path: Path) -> None:
-    """Not even where it turns out bad only at its end, after good and bad rows."""
+    """A file that is only invalid at its end is rolled back too."""
     path = tmp_path / "history.csv"
     path.write_bytes(
         (",".join(COLUMNS) + "\n").encode()
@@ -202,7 +202,7 @@ def test_a_file_that_cannot_be_used_changes_nothing(database: Connection, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["", "  ", "github", " GitHub", "x" * 101, "a\0b"])
-def test_a_source_needs_a_name_of_its_own(imported: ImportRows, name: str) -> None:
+def test_an_invalid_source_name_is_refused(imported: ImportRows, name: str) -> None:
     with pytest.raises(BadInput, match="source"):
         imported(("2021-01-01", "octo/cat", 1, 2, 3), source=name)
 
@@ -212,7 +212,9 @@ def test_a_file_without_rows_is_refused(imported: ImportRows) -> None:
         imported()
 
 
-def test_open_issues_that_include_change_requests_are_kept_apart(database: Connection, imported: ImportRows) -> None:
+def test_open_issues_that_include_pull_requests_are_stored_separately(
+    database: Connection, imported: ImportRows
+) -> None:
     imported(
         ("2021-08-19", "octo/cat", 1, 2, 52),
         ("2021-08-20", "octo/cat", 1, 2, 41),
@@ -224,8 +226,8 @@ def test_open_issues_that_include_change_requests_are_kept_apart(database: Conne
     ]
 
 
-def test_what_else_a_file_says_describes_repositories_known_by_name(database: Connection, imported: ImportRows) -> None:
-    """The newest word counts, whatever the order of the rows; what a row does not say takes nothing back."""
+def test_other_columns_describe_repositories_known_by_name(database: Connection, imported: ImportRows) -> None:
+    """The newest value counts in any row order; an empty cell clears nothing."""
     columns = [*COLUMNS, "watchers", "language", "license", "description", "created_at", "mood"]
     report = imported(
         ("2021-01-02", "octo/cat", 1, 2, 3, 7, "Rust", "", "new", "2012-05-05T10:00:00Z", "good"),
@@ -240,7 +242,7 @@ def test_what_else_a_file_says_describes_repositories_known_by_name(database: Co
     assert stored_rows(database)[1][7] == 7
 
 
-def test_the_run_tells_what_happened(database: Connection, imported: ImportRows) -> None:
+def test_the_run_records_the_result(database: Connection, imported: ImportRows) -> None:
     report = imported(("2021-01-01", "octo/cat", 10, 2, 3), ("x", "octo/cat", 10, 2, 3), requested_by="ada")
     ((by, trigger, state, written, details),) = rows_of(
         database, "SELECT requested_by, trigger, state, rows_written, details FROM ingest_run"
@@ -252,14 +254,14 @@ def test_the_run_tells_what_happened(database: Connection, imported: ImportRows)
     assert rows_of(database, "SELECT DISTINCT run_id FROM capture") == [(report.run_id,)]
 
 
-def test_a_source_has_the_rhythm_in_which_it_looks_at_a_repository(database: Connection, imported: ImportRows) -> None:
-    """Weekly looks on different days are a weekly cadence, not a daily one."""
+def test_a_source_has_the_cadence_of_its_rows_per_repository(database: Connection, imported: ImportRows) -> None:
+    """Weekly rows on different days are a weekly cadence, not a daily one."""
     imported(*[(f"2021-01-{day:02}", f"o/r{day % 7}", 1, 1, 1) for day in range(1, 31)])
     ((cadence,),) = rows_of(database, "SELECT cadence FROM source WHERE name = 'kept'")
     assert cadence.days == 7
 
 
-def test_progress_goes_up_and_ends_at_the_whole(imported: ImportRows, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_increases_and_ends_at_the_total(imported: ImportRows, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "BATCH_ROWS", 10)
     heard: list[tuple[int, int | None]] = []
     imported(
@@ -280,10 +282,10 @@ def test_progress_goes_up_and_ends_at_the_whole(imported: ImportRows, monkeypatc
     cuts=some.lists(some.integers(0, 30), max_size=3),
 )
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_parts_imported_in_turn_are_as_good_as_the_whole(
+def test_importing_parts_equals_importing_the_whole(
     database: Connection, imported: ImportRows, rows: list[tuple[int, str, int]], cuts: list[int]
 ) -> None:
-    """However a history is cut into files, the last word on each repository and day stands."""
+    """However a history is split into files, the last value per repository and day is stored."""
     given = [(f"2021-01-{day:02}", name, stars, 0, 0) for day, name, stars in rows]
     places = sorted({0, len(given), *(cut for cut in cuts if cut < len(given))})
     with database.begin_nested() as undo:
@@ -302,10 +304,10 @@ def test_parts_imported_in_turn_are_as_good_as_the_whole(
         undo.rollback()
 
 
-def test_after_a_break_the_next_import_completes_it(
+def test_the_next_import_completes_an_interrupted_one(
     committing_database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until then nothing is summed up and no page hears of it; what was written is not written again."""
+    """Until then there are no rollups and no new data version; stored rows are not rewritten."""
     path = tmp_path / "history.csv"
     rows = [f"2021-01-{day:02},o/r{number},{day},0,0" for number in range(20) for day in range(1, 11)]
     path.write_text("\n".join([",".join(COLUMNS), *rows]))
@@ -329,7 +331,7 @@ def test_after_a_break_the_next_import_completes_it(
     assert data_version() == 1
 
 
-def test_an_import_broken_before_the_sum_is_summed_up_by_the_next(
+def test_the_next_import_computes_rollups_that_an_interrupted_one_missed(
     committing_database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "history.csv"
@@ -345,7 +347,7 @@ def test_an_import_broken_before_the_sum_is_summed_up_by_the_next(
         assert rows_of(connection, "SELECT stars FROM repository_import") == [(1,)]
 
 
-def test_the_connection_is_given_back_as_it_was(committing_database: Engine, tmp_path: Path) -> None:
+def test_the_connection_is_returned_clean(committing_database: Engine, tmp_path: Path) -> None:
     """No lock and no temporary table is left on it."""
     path = tmp_path / "history.csv"
     path.write_text(",".join(COLUMNS) + "\n2021-01-01,o/r,1,2,3\n")
@@ -376,7 +378,7 @@ import_history(Path(sys.argv[1]), "kept", engine=create_engine(sys.argv[2]), pro
 
 @pytest.mark.slow
 def test_after_kill_9_the_next_import_completes_it(committing_database: Engine, tmp_path: Path) -> None:
-    """Whole batches are there and nothing of others; the next import adds the rest, and is not held up by the dead."""
+    """Only complete batches are stored; the next import adds the rest without waiting for the dead process."""
     table = pa.table(
         {
             "captured_on": pa.array([date(2021, 1, 1 + number % 28) for number in range(5_600)]),
@@ -404,7 +406,7 @@ def test_after_kill_9_the_next_import_completes_it(committing_database: Engine, 
         assert rows_of(connection, "SELECT count(*), sum(captures) FROM repository_import") == [(200, 5_600)]
 
 
-def test_a_database_that_goes_away_is_said_in_one_sentence(committing_database: Engine, tmp_path: Path) -> None:
+def test_a_lost_database_is_one_error_sentence(committing_database: Engine, tmp_path: Path) -> None:
     path = tmp_path / "history.csv"
     path.write_text(",".join(COLUMNS) + "\n2021-01-01,o/r,1,2,3\n")
 

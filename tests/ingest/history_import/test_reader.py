@@ -21,7 +21,7 @@ TODAY = date(2026, 11, 23)
 
 
 def valid_and_rejected_lines(path: Path) -> tuple[list[int], list[tuple[int, str]]]:
-    """The lines of the good rows, and the others with what is wrong with them."""
+    """Return the lines of valid rows, and rejected lines with their reasons."""
     good: list[int] = []
     bad: list[tuple[int, str]] = []
     with HistoryFile(path) as file:
@@ -40,7 +40,7 @@ def bad_input_message(path: Path) -> str:
 
 @pytest.mark.parametrize("block_bytes", [200, 1 << 20])
 def test_every_line_keeps_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int) -> None:
-    """Malformed, empty and bad lines before it do not move it, wherever a block ends."""
+    """Earlier malformed, empty and rejected lines do not shift it, wherever a block ends."""
     monkeypatch.setattr(reader, "BLOCK_BYTES", block_bytes)
     path = tmp_path / "h.csv"
     good = "2021-01-01,o/r,1,2,3"
@@ -58,8 +58,8 @@ def test_every_line_keeps_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @given(some.integers(0, 30), some.sets(some.integers(2, 40)))
-def test_numbers_go_round_what_was_skipped(rows: int, skipped: set[int]) -> None:
-    """In whatever blocks the rows come, they get the numbers that are left, in order."""
+def test_line_numbers_skip_rejected_lines(rows: int, skipped: set[int]) -> None:
+    """Rows get the remaining numbers in order, whatever the blocks."""
     expected = [number for number in range(2, 100) if number not in skipped][:rows]
     for size in (1, 7, 30):
         line, numbers, left = 2, [], sorted(skipped)
@@ -87,7 +87,7 @@ def test_columns_are_found_by_name_in_any_order_and_case(tmp_path: Path) -> None
     }
 
 
-def test_a_file_is_known_by_what_it_holds_not_by_its_name(tmp_path: Path) -> None:
+def test_the_file_format_is_detected_from_the_content(tmp_path: Path) -> None:
     rows = (HEADER + "2021-01-01,o/r,1,2,3\n").encode()
     for name, content in (("a.parquet", rows), ("b.csv", gzip.compress(rows, mtime=0)), ("c", gzip.compress(rows) * 1)):
         (tmp_path / name).write_bytes(content)
@@ -95,7 +95,7 @@ def test_a_file_is_known_by_what_it_holds_not_by_its_name(tmp_path: Path) -> Non
 
 
 def test_parquet_of_any_type_is_read_by_the_same_rules(tmp_path: Path) -> None:
-    """Floats with holes, moments, dictionaries, large text: what pandas and others write."""
+    """Floats with nulls, timestamps, dictionaries and large text are read as pandas and others write them."""
     table = pa.table(
         {
             "captured_on": pa.array([np.datetime64("2021-01-01T00:00:00", "ns")] * 4),
@@ -112,7 +112,7 @@ def test_parquet_of_any_type_is_read_by_the_same_rules(tmp_path: Path) -> None:
     )
 
 
-def test_columns_of_odd_types_refuse_their_rows(tmp_path: Path) -> None:
+def test_columns_of_unsupported_types_reject_their_rows(tmp_path: Path) -> None:
     table = pa.table(
         {
             "captured_on": pa.array([2**60, 0], pa.timestamp("us")),
@@ -144,16 +144,16 @@ def test_columns_of_odd_types_refuse_their_rows(tmp_path: Path) -> None:
         (b"PAR1nonsense", "cannot be read as Parquet"),
     ],
 )
-def test_what_cannot_be_read_is_refused_in_one_sentence(tmp_path: Path, content: bytes, sentence: str) -> None:
+def test_an_unreadable_file_is_refused_in_one_sentence(tmp_path: Path, content: bytes, sentence: str) -> None:
     path = tmp_path / "h.csv"
     path.write_bytes(content)
-    said = bad_input_message(path)
-    assert sentence in said
-    assert "\n" not in said
-    assert said.startswith(str(path))
+    message = bad_input_message(path)
+    assert sentence in message
+    assert "\n" not in message
+    assert message.startswith(str(path))
 
 
-def test_a_cut_parquet_file_is_refused(tmp_path: Path) -> None:
+def test_a_truncated_parquet_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "h.parquet"
     pa.parquet.write_table(pa.table({name: ["1"] * 1000 for name in reader.REQUIRED_COLUMNS}), path)
     path.write_bytes(path.read_bytes()[:-30])
@@ -167,6 +167,6 @@ def test_parquet_text_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     assert "is not encoded in UTF-8" in bad_input_message(path)
 
 
-def test_what_is_not_there_is_said_in_one_sentence(tmp_path: Path) -> None:
+def test_a_missing_file_is_one_error_sentence(tmp_path: Path) -> None:
     assert "cannot be read: No such file" in bad_input_message(tmp_path / "nothing.csv")
     assert "cannot be read: Is a directory" in bad_input_message(tmp_path)

@@ -180,7 +180,7 @@ def error_ratio(seed, *, spread):
     rate = chance.lognormal(1, spread, 60) if spread else np.full(60, 3.0)
     truth = np.cumsum(chance.poisson(rate, (120, 60)), axis=0)
     paces = [change_rate.ChangeRate(float(one)) for one in np.maximum(truth[29] / 30, 0.01)]
-    held, last, due, errors, looks = truth[29].copy(), np.full(60, 29.0), np.full(60, 0.0), [], 0
+    stored, last, due, errors, refreshes = truth[29].copy(), np.full(60, 29.0), np.full(60, 0.0), [], 0
     known = AccountArrays(
         np.array([one.changes_per_day for one in paces]), np.ones(60), np.ones(60), np.full(60, np.nan)
     )
@@ -190,12 +190,12 @@ def error_ratio(seed, *, spread):
     ]
     for day in range(30, 120):
         for index in np.flatnonzero(due <= day)[:20]:
-            paces[index] = paces[index].updated(day - last[index], float(truth[day, index] - held[index]))
-            held[index], last[index] = truth[day, index], day
+            paces[index] = paces[index].updated(day - last[index], float(truth[day, index] - stored[index]))
+            stored[index], last[index] = truth[day, index], day
             due[index] += change_rate.optimal_interval(paces[index].changes_per_day, 1, 1, price, 1, 30)
-            looks += 1
-        errors.append(np.abs(truth[day] - held).mean())
-    assert looks <= 20 * 90
+            refreshes += 1
+        errors.append(np.abs(truth[day] - stored).mean())
+    assert refreshes <= 20 * 90
     turn = np.arange(60) % 3
     every_third = [
         np.mean([truth[day, index] - truth[day - (day - turn[index]) % 3, index] for index in range(60)])

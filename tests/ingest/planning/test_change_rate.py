@@ -21,14 +21,14 @@ change_rates = st.builds(ChangeRate, changes_per_day=rates, shape=st.floats(1e-3
 days = st.floats(1 / 1440, 400)
 
 
-def learned_rate(rate, every, looks, *, seed=1, at_least=False):
+def learned_rate(rate, every, refreshes, *, seed=1, at_least=False):
     """Estimate a rate from *refreshes* refreshes, one every *every* days, of an account that changes at *rate*."""
     chance = random.Random(seed)
-    held = default_change_rate(0)
-    for _ in range(looks):
+    estimate = default_change_rate(0)
+    for _ in range(refreshes):
         changes = poisson_count(chance, rate * every)
-        held = held.updated(every, min(changes, 1) if at_least else changes, at_least=at_least)
-    return held
+        estimate = estimate.updated(every, min(changes, 1) if at_least else changes, at_least=at_least)
+    return estimate
 
 
 def poisson_count(chance, mean):
@@ -42,8 +42,8 @@ def poisson_count(chance, mean):
 def test_the_star_rate_is_estimated_at_any_interval(rate):
     """The estimate may be a quarter low, which shifts an interval by an eighth."""
     for every in (0.25, 1, 7):
-        looks = max(60, round(60 / every))
-        found = [learned_rate(rate, every, looks, seed=seed).changes_per_day for seed in range(20)]
+        refreshes = max(60, round(60 / every))
+        found = [learned_rate(rate, every, refreshes, seed=seed).changes_per_day for seed in range(20)]
         assert sum(found) / len(found) == pytest.approx(rate, rel=0.3)
 
 
@@ -57,41 +57,45 @@ def test_many_changes_between_two_refreshes_do_not_count_as_one(every):
 
 
 def test_an_unchanging_account_gets_a_low_rate():
-    held = ChangeRate(100.0)
+    estimate = ChangeRate(100.0)
     for _ in range(60):
-        held = held.updated(1.0, 0)
-    assert held.changes_per_day < 2
+        estimate = estimate.updated(1.0, 0)
+    assert estimate.changes_per_day < 2
 
 
 def test_a_burst_is_detected_within_a_few_refreshes():
-    held = ChangeRate(1.0, shape=10.0, samples=60)
+    estimate = ChangeRate(1.0, shape=10.0, samples=60)
     for _ in range(3):
-        held = held.updated(1.0, 500)
-    assert held.changes_per_day > 100
+        estimate = estimate.updated(1.0, 500)
+    assert estimate.changes_per_day > 100
 
 
 @given(change_rates, days, st.integers(0, 10**7), st.booleans())
-def test_an_updated_rate_stays_within_bounds(held, elapsed, changes, at_least):
-    after = held.updated(elapsed, changes, at_least=at_least)
+def test_an_updated_rate_stays_within_bounds(estimate, elapsed, changes, at_least):
+    after = estimate.updated(elapsed, changes, at_least=at_least)
     assert MIN_CHANGES_PER_DAY <= after.changes_per_day < 1e12
     assert 0 < after.shape < 1e12
-    assert after.samples == held.samples + 1
+    assert after.samples == estimate.samples + 1
 
 
 @given(change_rates, days, st.integers(0, 10**6), st.integers(1, 1000))
-def test_more_changes_never_lower_the_rate(held, elapsed, changes, more):
-    assert held.updated(elapsed, changes).changes_per_day <= held.updated(elapsed, changes + more).changes_per_day
+def test_more_changes_never_lower_the_rate(estimate, elapsed, changes, more):
+    assert (
+        estimate.updated(elapsed, changes).changes_per_day <= estimate.updated(elapsed, changes + more).changes_per_day
+    )
 
 
 @given(change_rates, days)
-def test_a_refresh_without_changes_never_raises_the_rate(held, elapsed):
-    assert held.updated(elapsed, 0).changes_per_day <= max(held.changes_per_day * (1 + 1e-9), MIN_CHANGES_PER_DAY)
+def test_a_refresh_without_changes_never_raises_the_rate(estimate, elapsed):
+    assert estimate.updated(elapsed, 0).changes_per_day <= max(
+        estimate.changes_per_day * (1 + 1e-9), MIN_CHANGES_PER_DAY
+    )
 
 
 def test_a_clock_set_back_leaves_the_rate_unchanged():
-    held = ChangeRate(3.0, 2.0, 5)
-    assert held.updated(-1, 1000) == held
-    assert held.updated(0, 1000) == held
+    estimate = ChangeRate(3.0, 2.0, 5)
+    assert estimate.updated(-1, 1000) == estimate
+    assert estimate.updated(0, 1000) == estimate
 
 
 @given(st.floats(0, 1e6))

@@ -80,9 +80,9 @@ def test_an_unknown_budget_counts_as_the_default_limit(database, token):
 
 def test_without_a_token_the_budget_is_sixty_requests_an_hour(database, anonymous):
     track(database, 100)
-    told = enqueue_due_accounts(database, anonymous.report(limit=60, remaining=60), NOW)
-    assert 0 < told.accounts * 2 <= 20
-    assert told.postponed == 100 - told.accounts
+    enqueued = enqueue_due_accounts(database, anonymous.report(limit=60, remaining=60), NOW)
+    assert 0 < enqueued.accounts * 2 <= 20
+    assert enqueued.postponed == 100 - enqueued.accounts
 
 
 def test_queued_work_never_exceeds_the_remaining_budget(database, anonymous):
@@ -103,9 +103,9 @@ def test_an_exhausted_budget_queues_nothing_until_its_reset(database, token):
 
 def test_nothing_is_queued_during_a_pause_of_github(database, token):
     track(database, 10)
-    told = enqueue_due_accounts(database, token.report(paused=60), NOW)
-    assert told.accounts == 0
-    assert told.paused_until == NOW + timedelta(seconds=60)
+    enqueued = enqueue_due_accounts(database, token.report(paused=60), NOW)
+    assert enqueued.accounts == 0
+    assert enqueued.paused_until == NOW + timedelta(seconds=60)
 
 
 def test_the_highest_priorities_are_queued_first(database, anonymous):
@@ -163,10 +163,10 @@ def test_accounts_queued_together_are_one_ingestion(database, token):
 
 def test_each_owners_accounts_use_that_owners_budget(database, redis):
     """One owner's budget is exhausted: only accounts of the other are queued."""
-    held = StoredBudget(redis, "first-token", "second-token")
+    stored_budget = StoredBudget(redis, "first-token", "second-token")
     track(database, 40)
-    rate_budget = held.report()
-    spent, free = (credential.fingerprint for credential in held.pool.credentials)
+    rate_budget = stored_budget.report()
+    spent, free = (credential.fingerprint for credential in stored_budget.pool.credentials)
     state = RateBudgetState.from_json(redis.get(shared_state.budget_key(API)))
     state.buckets[f"{spent} graphql"].remaining = 0
     redis.set(shared_state.budget_key(API), state.to_json())
@@ -182,9 +182,9 @@ def test_each_owners_accounts_use_that_owners_budget(database, redis):
 def test_accounts_of_an_exhausted_budget_do_not_block_others(database, redis, monkeypatch):
     """The first accounts of a limited read are not affordable."""
     monkeypatch.setattr(enqueue, "MAX_DUE_ACCOUNTS", 5)
-    held = StoredBudget(redis, "first-token", "second-token")
-    rate_budget = held.report()
-    spent, free = (credential.fingerprint for credential in held.pool.credentials)
+    stored_budget = StoredBudget(redis, "first-token", "second-token")
+    rate_budget = stored_budget.report()
+    spent, free = (credential.fingerprint for credential in stored_budget.pool.credentials)
     state = RateBudgetState.from_json(redis.get(shared_state.budget_key(API)))
     state.buckets[f"{spent} graphql"].remaining = 0
     redis.set(shared_state.budget_key(API), state.to_json())

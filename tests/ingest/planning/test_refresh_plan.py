@@ -69,9 +69,9 @@ def tracked_row(engine, login):
 
 def record_refresh(engine, login, now, *, days=1.0, changes=10, at_least=False, stars=100):
     with engine.begin() as connection:
-        look = ChangeObservation(days, changes, at_least, stars, 30)
+        observation = ChangeObservation(days, changes, at_least, stars, 30)
         account_id = connection.scalar(text("SELECT id FROM account WHERE login = :l"), {"l": login})
-        due_accounts.record_success(connection, account_id, now, SIX_HOURS, random.Random(1), look)
+        due_accounts.record_success(connection, account_id, now, SIX_HOURS, random.Random(1), observation)
     return tracked_row(engine, login)
 
 
@@ -91,10 +91,10 @@ def test_the_default_applies_until_there_are_enough_samples(engine, rate_budget)
     track(engine, "new", change_rate=None, change_rate_samples=0)
     planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW)
     assert latest_plan(engine).without_estimate == 1
-    for looks in range(1, 4):
-        held = record_refresh(engine, "new", NOW, changes=1000)
-        assert held.change_rate_samples == looks
-        assert (held.planned_cadence is None) is (looks < 3)
+    for refreshes in range(1, 4):
+        row = record_refresh(engine, "new", NOW, changes=1000)
+        assert row.change_rate_samples == refreshes
+        assert (row.planned_cadence is None) is (refreshes < 3)
     assert (
         abs((record_refresh(engine, "known", NOW).due_at - NOW) / tracked_row(engine, "known").planned_cadence - 1)
         <= JITTER
@@ -103,17 +103,17 @@ def test_the_default_applies_until_there_are_enough_samples(engine, rate_budget)
 
 def test_the_first_refresh_is_not_a_change_rate_sample(engine, rate_budget):
     track(engine, "new", change_rate=None, change_rate_samples=0)
-    held = record_refresh(engine, "new", NOW, days=None, changes=30, stars=1000)
-    assert held.change_rate_samples == 0
-    assert (held.stars, held.repositories) == (1000, 30)
+    row = record_refresh(engine, "new", NOW, days=None, changes=30, stars=1000)
+    assert row.change_rate_samples == 0
+    assert (row.stars, row.repositories) == (1000, 30)
 
 
 def test_a_pinned_interval_overrides_the_plan(engine, rate_budget):
     track(engine, "pinned", cadence=timedelta(hours=2), change_rate=0.001)
     planner.update_refresh_plan(engine, rate_budget, SIX_HOURS, NOW)
     assert latest_plan(engine).pinned == 1
-    held = record_refresh(engine, "pinned", NOW)
-    assert abs((held.due_at - NOW) / timedelta(hours=2) - 1) <= JITTER
+    row = record_refresh(engine, "pinned", NOW)
+    assert abs((row.due_at - NOW) / timedelta(hours=2) - 1) <= JITTER
 
 
 def test_a_default_below_the_floor_is_kept(engine, rate_budget):
@@ -173,12 +173,12 @@ def test_rows_are_loaded_with_their_stored_values(engine):
     with engine.begin() as connection:
         rows = planner.read_tracked_accounts(connection)
     first, second = (list(rows["id"]).index(tracked_row(engine, login).account_id) for login in ("one", "two"))
-    told = {name: (column[first].item(), column[second].item()) for name, column in rows.items()}
+    loaded = {name: (column[first].item(), column[second].item()) for name, column in rows.items()}
     assert len(rows["id"]) == 2
-    assert (told["stars"], told["repositories"]) == ((5_000_000_000, 0), (30, 1))
-    assert (told["priority"], told["changes_per_day"], told["samples"]) == ((-3, 0), (1, 0), (50, 50))
-    assert (told["pinned"][0], told["planned"][1]) == (1.25, 1.5)
-    assert told["pinned"][1] != told["pinned"][1]
+    assert (loaded["stars"], loaded["repositories"]) == ((5_000_000_000, 0), (30, 1))
+    assert (loaded["priority"], loaded["changes_per_day"], loaded["samples"]) == ((-3, 0), (1, 0), (50, 50))
+    assert (loaded["pinned"][0], loaded["planned"][1]) == (1.25, 1.5)
+    assert loaded["pinned"][1] != loaded["pinned"][1]
 
 
 def test_rows_are_loaded_in_chunks_without_loss(engine, monkeypatch):

@@ -19,21 +19,21 @@ budgets = st.builds(
 
 
 @given(due_accounts, st.dictionaries(st.sampled_from("ab"), budgets))
-def test_no_more_is_queued_than_the_budget_allows(due, held):
-    chosen = select_affordable(due, held)
-    for payer, one in held.items():
+def test_no_more_is_queued_than_the_budget_allows(due, available):
+    chosen = select_affordable(due, available)
+    for payer, one in available.items():
         mine = [each.cost for each in chosen if each.payer == payer]
         fits = sum(mine) <= max(one.available, 0)
         # A look dearer than a whole hour: it goes alone, when the hour is still whole.
         dear = len(mine) == 1 and not one.queued_cost and one.remaining >= 0.9 * one.limit
         assert not mine or fits or dear
-    assert not [each for each in chosen if each.payer not in held]
+    assert not [each for each in chosen if each.payer not in available]
 
 
 @given(due_accounts, budgets)
-def test_a_full_budget_always_queues_something(due, held):
+def test_a_full_budget_always_queues_something(due, available):
     mine = [one for one in due if one.payer == "a"]
-    whole = AvailableBudget(held.limit, held.limit)
+    whole = AvailableBudget(available.limit, available.limit)
     assert bool(select_affordable(mine, {"a": whole})) is bool(mine)
 
 

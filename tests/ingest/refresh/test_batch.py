@@ -21,13 +21,13 @@ def parse_time(given):
     return None if given is None else datetime.fromisoformat(given)
 
 
-def assert_exact(held, truth, *, extras=False):
+def assert_exact(stored, truth, *, extras=False):
     """Compare every field of *stored* with the ground truth."""
     for name in ("id", "login", "kind", "name", "followers", "following", "public_repositories"):
         if name == "following" and truth["account"]["kind"] == "organization":
             continue  # an organization follows nobody; REST says 0, GraphQL does not say
-        assert held["account"][name] == truth["account"][name], name
-    ours = {one["id"]: one for one in held["repositories"]}
+        assert stored["account"][name] == truth["account"][name], name
+    ours = {one["id"]: one for one in stored["repositories"]}
     theirs = {one["id"]: one for one in truth["repositories"]}
     assert ours.keys() == theirs.keys()
     names = COMMON_FIELDS + (("watchers", "open_issues", "open_change_requests") if extras else ())
@@ -49,7 +49,7 @@ def test_every_account_is_stored_exactly_as_the_server_has_it_with_a_token(still
     run = still.refresh(*logins, extras=True)
     assert (run.state, run.stored) == ("done", len(logins))
     for login in logins:
-        assert_exact(still.held(login), still.sandbox.ground_truth(login), extras=True)
+        assert_exact(still.stored_account(login), still.sandbox.ground_truth(login), extras=True)
 
 
 def test_every_account_is_stored_exactly_as_the_server_has_it_without_a_token(anonymous):
@@ -58,13 +58,13 @@ def test_every_account_is_stored_exactly_as_the_server_has_it_without_a_token(an
     run = anonymous.refresh(*logins)
     assert run.state == "done"
     for login in logins:
-        assert_exact(anonymous.held(login), anonymous.sandbox.ground_truth(login))
+        assert_exact(anonymous.stored_account(login), anonymous.sandbox.ground_truth(login))
 
 
 def test_totals_are_the_sums_over_what_an_account_owns(still):
     login = still.login_with_most_repositories()
     still.refresh(login)
-    account, theirs = still.held(login)["account"], still.sandbox.ground_truth(login)["repositories"]
+    account, theirs = still.stored_account(login)["account"], still.sandbox.ground_truth(login)["repositories"]
     assert account["stars"] == sum(one["stars"] for one in theirs)
     assert account["forks"] == sum(one["forks"] for one in theirs)
     assert account["repositories"] == len(theirs)
@@ -99,7 +99,7 @@ def test_only_the_changed_repository_gets_a_snapshot(still):
     still.refresh(login)
     moved = still.count("repository_snapshot") - before
     theirs = {one["full_name"]: one["stars"] for one in still.sandbox.ground_truth(login)["repositories"]}
-    ours = {one["full_name"]: one["stars"] for one in still.held(login)["repositories"]}
+    ours = {one["full_name"]: one["stars"] for one in still.stored_account(login)["repositories"]}
     assert ours == theirs
     assert 1 <= moved < 20
 
@@ -127,7 +127,7 @@ def test_a_deleted_repository_keeps_its_history_and_can_return(still):
     still.world.advance(seconds=30)
     still.world.edit.delete(full_name)
     still.refresh(login)
-    assert full_name not in [one["full_name"] for one in still.held(login)["repositories"]]
+    assert full_name not in [one["full_name"] for one in still.stored_account(login)["repositories"]]
     assert still.rows(
         "SELECT gone_reason FROM repository JOIN repository_snapshot ON repository_id = id WHERE full_name = :name",
         name=full_name,
@@ -135,7 +135,7 @@ def test_a_deleted_repository_keeps_its_history_and_can_return(still):
     still.world.advance(seconds=30)
     still.world.edit.restore(full_name)
     still.refresh(login)
-    assert full_name in [one["full_name"] for one in still.held(login)["repositories"]]
+    assert full_name in [one["full_name"] for one in still.stored_account(login)["repositories"]]
     assert [kind for kind, _, _ in still.ledger(login) if kind in ("gone", "back")] == ["gone", "back"]
 
 
@@ -147,10 +147,10 @@ def test_a_transferred_repository_moves_with_its_history(still):
     still.world.edit.transfer(full_name, taker)
     still.refresh(giver)
     moved = f"{taker}/{full_name.partition('/')[2]}"
-    assert moved in [one["full_name"] for one in still.held(taker)["repositories"]]
+    assert moved in [one["full_name"] for one in still.stored_account(taker)["repositories"]]
     assert ("transferred", full_name, moved) in still.ledger(giver)
     still.refresh(taker)
-    assert_exact(still.held(taker), still.sandbox.ground_truth(taker))
+    assert_exact(still.stored_account(taker), still.sandbox.ground_truth(taker))
 
 
 def test_a_renamed_account_stays_the_same_account(still):
@@ -160,7 +160,7 @@ def test_a_renamed_account_stays_the_same_account(still):
     still.world.edit.rename(login, "somebody-else")
     item = still.one(login)
     assert item.is_stored, item.error
-    assert_exact(still.held("somebody-else"), still.sandbox.ground_truth("somebody-else"))
+    assert_exact(still.stored_account("somebody-else"), still.sandbox.ground_truth("somebody-else"))
     assert ("renamed", login, "somebody-else") in still.ledger("somebody-else")
     assert still.rows("SELECT count(*) FROM account WHERE github_id IS NOT NULL") == [(1,)]
 
@@ -196,12 +196,12 @@ def test_a_login_in_two_spellings_is_requested_once(still):
 def test_an_older_response_never_overwrites_a_newer_one(still):
     login = still.login_with_most_repositories("user")
     still.refresh(login)
-    stars = still.held(login)["account"]["stars"]
+    stars = still.stored_account(login)["account"]["stars"]
     with still.engine.begin() as connection:
         connection.execute(text("UPDATE account SET checked_at = checked_at + interval '1 hour'"))
     still.world.edit.star(still.active_repository(login), 5)
     assert still.one(login).rows_written == 0
-    assert still.held(login)["account"]["stars"] == stars
+    assert still.stored_account(login)["account"]["stars"] == stars
 
 
 def test_a_run_is_stored_with_its_cost(still):
@@ -285,7 +285,7 @@ def test_a_repository_missing_from_the_list_but_present_stays_available(still):
     still.sandbox.faults.shift(login, 1)
     item = still.one(login)
     still.sandbox.faults.clear()
-    assert_exact(still.held(login), still.sandbox.ground_truth(login))
+    assert_exact(still.stored_account(login), still.sandbox.ground_truth(login))
     assert [kind for kind, _, _ in still.ledger(login)] == []
     assert item.account_id
 
@@ -334,6 +334,8 @@ def test_languages_never_fetched_are_unknown_rather_than_empty(still):
     with still.engine.begin() as connection:
         connection.execute(text("UPDATE repository SET languages_checked_at = NULL"))
         connection.execute(text("DELETE FROM repository_language"))
-    told = {one["pushed_at"] is None: one["languages"] for one in still.held(login)["repositories"]}
-    assert told[False] is None
-    assert told.get(True, {}) == {}
+    languages_by_empty = {
+        one["pushed_at"] is None: one["languages"] for one in still.stored_account(login)["repositories"]
+    }
+    assert languages_by_empty[False] is None
+    assert languages_by_empty.get(True, {}) == {}

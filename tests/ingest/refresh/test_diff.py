@@ -51,12 +51,12 @@ repositories = st.lists(
 
 
 def reported_repository(**given):
-    told = {"github_id": 10, "full_name": "octocat/hello", "name": "hello", "owner_login": "octocat", "owner_id": 1}
-    return Repository(**(told | {"stars": 3, "forks": 1, "size_kb": 7} | given))
+    reported = {"github_id": 10, "full_name": "octocat/hello", "name": "hello", "owner_login": "octocat", "owner_id": 1}
+    return Repository(**(reported | {"stars": 3, "forks": 1, "size_kb": 7} | given))
 
 
-def stored_account(told, **given):
-    held = {
+def stored_account(reported, **given):
+    stored = {
         repository.github_id: StoredRepository(
             id=repository.github_id + 1000,
             github_id=repository.github_id,
@@ -66,15 +66,21 @@ def stored_account(told, **given):
             extras=extras_of(repository),
             captured_at=NOW,
         )
-        for repository in told
+        for repository in reported
     }
-    facts = {"id": 1, "login": "octocat", "checked_at": NOW, "gone_at": None, "counts": account_totals(ACCOUNT, told)}
-    return StoredAccount(**(facts | {"repositories": held} | given))
+    facts = {
+        "id": 1,
+        "login": "octocat",
+        "checked_at": NOW,
+        "gone_at": None,
+        "counts": account_totals(ACCOUNT, reported),
+    }
+    return StoredAccount(**(facts | {"repositories": stored} | given))
 
 
 @given(repositories)
-def test_an_identical_response_has_an_empty_diff(told):
-    assert diff_account(stored_account(told), ACCOUNT, told).is_empty
+def test_an_identical_response_has_an_empty_diff(reported):
+    assert diff_account(stored_account(reported), ACCOUNT, reported).is_empty
 
 
 @given(repositories, repositories)
@@ -87,9 +93,9 @@ def test_applying_a_diff_leaves_an_empty_diff(before, after):
 
 
 @given(repositories)
-def test_totals_are_the_sum_over_owned_repositories(told):
-    sums = account_totals(ACCOUNT, told)
-    assert (sums.stars, sums.repositories) == (sum(repository.stars for repository in told), len(told))
+def test_totals_are_the_sum_over_owned_repositories(reported):
+    sums = account_totals(ACCOUNT, reported)
+    assert (sums.stars, sums.repositories) == (sum(repository.stars for repository in reported), len(reported))
 
 
 def test_missing_followers_keep_the_stored_value():
@@ -142,15 +148,15 @@ def test_a_renamed_account_is_one_entry_not_one_for_each_repository():
 
 
 def test_a_repository_stored_under_another_account_is_a_transfer():
-    held = stored_account([reported_repository()], id=2)
-    assert diff_account(held, ACCOUNT, [reported_repository(full_name="octocat/hello")]).entries == [
+    stored = stored_account([reported_repository()], id=2)
+    assert diff_account(stored, ACCOUNT, [reported_repository(full_name="octocat/hello")]).entries == [
         ChangeEntry("transferred", "octocat/hello", "octocat/hello", 10)
     ]
 
 
 def test_missing_fields_keep_their_stored_values():
-    held = reported_repository(watchers=9, topics=("data",))
-    assert diff_account(stored_account([held]), ACCOUNT, [reported_repository()]).is_empty
+    stored = reported_repository(watchers=9, topics=("data",))
+    assert diff_account(stored_account([stored]), ACCOUNT, [reported_repository()]).is_empty
 
 
 def test_a_changed_extra_is_written_with_the_other_stored_extras():
@@ -164,10 +170,10 @@ PUSHED_AT = NOW - timedelta(days=1)
 
 
 def test_languages_are_fetched_only_after_a_push():
-    look = LanguagesState(at=NOW - timedelta(hours=1), pushed_at=PUSHED_AT)
+    languages_state = LanguagesState(at=NOW - timedelta(hours=1), pushed_at=PUSHED_AT)
     assert should_fetch_languages(None, reported_repository(pushed_at=PUSHED_AT), NOW)
-    assert not should_fetch_languages(look, reported_repository(pushed_at=PUSHED_AT), NOW)
-    assert should_fetch_languages(look, reported_repository(pushed_at=NOW), NOW)
+    assert not should_fetch_languages(languages_state, reported_repository(pushed_at=PUSHED_AT), NOW)
+    assert should_fetch_languages(languages_state, reported_repository(pushed_at=NOW), NOW)
 
 
 def test_languages_of_an_empty_repository_are_not_fetched():
@@ -175,8 +181,10 @@ def test_languages_of_an_empty_repository_are_not_fetched():
 
 
 def test_languages_fetched_right_after_a_push_are_fetched_once_more():
-    look = LanguagesState(at=PUSHED_AT + timedelta(minutes=1), pushed_at=PUSHED_AT)
-    assert should_fetch_languages(look, reported_repository(pushed_at=PUSHED_AT), NOW)
-    assert not should_fetch_languages(look, reported_repository(pushed_at=PUSHED_AT), PUSHED_AT + timedelta(minutes=2))
+    languages_state = LanguagesState(at=PUSHED_AT + timedelta(minutes=1), pushed_at=PUSHED_AT)
+    assert should_fetch_languages(languages_state, reported_repository(pushed_at=PUSHED_AT), NOW)
+    assert not should_fetch_languages(
+        languages_state, reported_repository(pushed_at=PUSHED_AT), PUSHED_AT + timedelta(minutes=2)
+    )
     settled = LanguagesState(at=PUSHED_AT + LANGUAGES_SETTLE_TIME, pushed_at=PUSHED_AT)
     assert not should_fetch_languages(settled, reported_repository(pushed_at=PUSHED_AT), NOW)

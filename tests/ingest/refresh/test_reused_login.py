@@ -45,7 +45,10 @@ def test_a_renamed_account_is_followed_when_its_login_is_reused(still, taken):
     assert item.is_stored, item.error
     assert item.account_id == account_id
     assert ("renamed", first, "the-old-one") in still.ledger("the-old-one")
-    assert still.held("the-old-one")["account"]["id"] == still.sandbox.ground_truth("the-old-one")["account"]["id"]
+    assert (
+        still.stored_account("the-old-one")["account"]["id"]
+        == still.sandbox.ground_truth("the-old-one")["account"]["id"]
+    )
 
 
 def test_a_deleted_account_is_unavailable_when_its_login_is_reused(still, taken):
@@ -65,7 +68,7 @@ def test_a_refresh_by_login_returns_the_current_owner(still, taken):
     item = still.one(first)
     assert item.is_stored
     assert item.account_id != account_id
-    assert still.held(first)["account"]["id"] == still.sandbox.ground_truth(first)["account"]["id"]
+    assert still.stored_account(first)["account"]["id"] == still.sandbox.ground_truth(first)["account"]["id"]
 
 
 def test_an_unavailable_account_is_requested_once_a_day(still, taken):

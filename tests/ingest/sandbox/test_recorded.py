@@ -216,11 +216,11 @@ def test_link_headers_have_the_recorded_form(sandbox, signed_in, recorded):
         return form.replace(f"page={page + 1}>", "page=+1>").replace(f"page={page - 1}>", "page=-1>")
 
     given = signed_in.get(f"/organizations/{organization.id}/repos?per_page=100&page=3").headers["link"]
-    said = last["response"]["headers"]["link"]
-    assert form(given, sandbox.url, str(organization.id), 3) == form(said, "https://api.github.com", "107424", 23)
+    expected = last["response"]["headers"]["link"]
+    assert form(given, sandbox.url, str(organization.id), 3) == form(expected, "https://api.github.com", "107424", 23)
     given = signed_in.get(f"/orgs/{organization.login}/repos?per_page=100&page=2").headers["link"]
-    said = middle["headers"]["link"].replace("page=23>", "page=3>")
-    assert form(given, sandbox.url, str(organization.id), 2) == form(said, "https://api.github.com", "107424", 2)
+    expected = middle["headers"]["link"].replace("page=23>", "page=3>")
+    assert form(given, sandbox.url, str(organization.id), 2) == form(expected, "https://api.github.com", "107424", 2)
 
 
 def test_a_renamed_repository_redirects_as_recorded(sandbox, signed_in, recorded):
@@ -244,20 +244,20 @@ def test_a_missing_resource_is_refused_as_recorded(signed_in, recorded):
 
 
 def test_an_invalid_token_is_refused_as_recorded(signed_in, recorded):
-    said = next(e for e in exchanges(recorded, "unauthorized", 401, "2020-09") if e["id"] == "unauthorized-01-401")
+    expected = next(e for e in exchanges(recorded, "unauthorized", 401, "2020-09") if e["id"] == "unauthorized-01-401")
     answer = signed_in.get("/user", headers={"Authorization": "Bearer nonsense"})
     assert answer.status_code == 401
-    assert {k: v for k, v in answer.json().items() if k != "status"} == said["response"]["body"]
-    assert answer.headers["x-ratelimit-limit"] == said["response"]["headers"]["x-ratelimit-limit"]
+    assert {k: v for k, v in answer.json().items() if k != "status"} == expected["response"]["body"]
+    assert answer.headers["x-ratelimit-limit"] == expected["response"]["headers"]["x-ratelimit-limit"]
 
 
 def test_taken_down_repositories_are_refused_as_recorded(sandbox, signed_in, recorded):
     repository = next(iter(sandbox.world.repositories.values()))
-    said = {
+    expected = {
         451: next(exchanges(recorded, "unavailable_legal", 451)),
         "tos": next(exchanges(recorded, "blocked", 403)),
     }
-    for reason, exchange in said.items():
+    for reason, exchange in expected.items():
         sandbox.faults.refuse(repository.full_name, reason)
         answer = signed_in.get(f"/repos/{repository.full_name}")
         assert answer.status_code == exchange["response"]["status"]
@@ -269,19 +269,19 @@ def test_taken_down_repositories_are_refused_as_recorded(sandbox, signed_in, rec
 
 
 def test_secondary_limits_have_the_recorded_message(sandbox, signed_in, recorded):
-    said = [e["response"]["body"]["message"] for e in exchanges(recorded, "secondary_rate_limit", 403, "2021")]
+    expected = [e["response"]["body"]["message"] for e in exchanges(recorded, "secondary_rate_limit", 403, "2021")]
     sandbox.faults.secondary(retry_after=60)
     answer = signed_in.get("/user")
     assert answer.headers["retry-after"] == "60"
-    assert any(answer.json()["message"].startswith(message) for message in said)
+    assert any(answer.json()["message"].startswith(message) for message in expected)
 
 
 def test_an_empty_repository_is_refused_as_recorded(sandbox, signed_in, recorded):
-    said = next(exchanges(recorded, "empty_repo", 409, "2021"))
+    expected = next(exchanges(recorded, "empty_repo", 409, "2021"))
     repository = next(iter(sandbox.world.repositories.values()))
     sandbox.faults.refuse(repository.full_name, 409)
     answer = signed_in.get(f"/repos/{repository.full_name}")
-    assert (answer.status_code, answer.json()["message"]) == (409, said["response"]["body"]["message"])
+    assert (answer.status_code, answer.json()["message"]) == (409, expected["response"]["body"]["message"])
 
 
 def graphql_exchanges(recorded: Path) -> Iterator[dict[str, Any]]:
@@ -353,19 +353,19 @@ def test_recorded_repository_nodes_have_the_sandbox_types(sandbox, signed_in, re
 
 
 def test_an_unknown_node_is_refused_as_recorded(signed_in, recorded):
-    said = next(e for e in graphql_exchanges(recorded) if e["note"].startswith("GraphQL error NOT_FOUND"))
+    expected = next(e for e in graphql_exchanges(recorded) if e["note"].startswith("GraphQL error NOT_FOUND"))
     query = "\n            query Q($id: ID!) {\n              node(id: $id) { __typename }\n            }"
     answer = signed_in.post("/graphql", json={"query": query, "variables": {"id": "D_abcdefgh"}})
-    assert (answer.status_code, answer.json()) == (said["response"]["status"], said["response"]["body"])
+    assert (answer.status_code, answer.json()) == (expected["response"]["status"], expected["response"]["body"])
 
 
 def test_an_exhausted_budget_is_reported_as_recorded(sandbox, signed_in, recorded):
-    said = next(e for e in graphql_exchanges(recorded) if "RATE_LIMITED" in e["note"])
+    expected = next(e for e in graphql_exchanges(recorded) if "RATE_LIMITED" in e["note"])
     sandbox.limits.set_remaining(0, resource="graphql")
     answer = signed_in.post("/graphql", json={"query": "{ viewer { login } }"})
-    assert answer.status_code == said["response"]["status"]
-    assert shape(answer.json()) == shape(said["response"]["body"])
-    assert answer.json()["errors"][0]["type"] == said["response"]["body"]["errors"][0]["type"]
+    assert answer.status_code == expected["response"]["status"]
+    assert shape(answer.json()) == shape(expected["response"]["body"])
+    assert answer.json()["errors"][0]["type"] == expected["response"]["body"]["errors"][0]["type"]
 
 
 def test_graphql_responses_have_the_recorded_headers(signed_in, recorded):

@@ -62,19 +62,19 @@ def test_all_pages_of_an_account_match_the_ground_truth(sandbox, ask):
         assert owner["databaseId"] == truth["account"]["id"]
         if truth["account"]["kind"] == "User":
             assert owner["followers"]["totalCount"] == truth["account"]["followers"]
-        for node, told in zip(
+        for node, expected in zip(
             sorted(nodes, key=lambda n: n["nameWithOwner"].lower()), truth["repositories"], strict=True
         ):
-            assert (node["databaseId"], node["id"]) == (told["id"], told["node_id"])
+            assert (node["databaseId"], node["id"]) == (expected["id"], expected["node_id"])
             assert (node["stargazerCount"], node["forkCount"], node["diskUsage"]) == (
-                told["stars"],
-                told["forks"],
-                told["size_kb"],
+                expected["stars"],
+                expected["forks"],
+                expected["size_kb"],
             )
-            assert (node["pushedAt"], node["createdAt"]) == (told["pushed_at"], told["created_at"])
+            assert (node["pushedAt"], node["createdAt"]) == (expected["pushed_at"], expected["created_at"])
             assert ((node["licenseInfo"] or {}).get("spdxId"), (node["primaryLanguage"] or {}).get("name")) == (
-                told["license"],
-                told["primary_language"],
+                expected["license"],
+                expected["primary_language"],
             )
 
 
@@ -87,11 +87,11 @@ def test_languages_by_node_id_are_sorted_by_bytes(sandbox, ask, organization):
     )
     data = ask(query, ids=[r["node_id"] for r in truth])["data"]
     assert data["rateLimit"]["cost"] == 1
-    for node, told in zip(data["nodes"], truth, strict=True):
+    for node, expected in zip(data["nodes"], truth, strict=True):
         edges = [(edge["node"]["name"], edge["size"]) for edge in node["languages"]["edges"]]
-        assert edges == list(told["languages"].items())
+        assert edges == list(expected["languages"].items())
         assert edges == sorted(edges, key=lambda edge: -edge[1])
-        assert node["languages"]["totalSize"] == sum(told["languages"].values())
+        assert node["languages"]["totalSize"] == sum(expected["languages"].values())
 
 
 def test_extras_match_the_ground_truth(sandbox, ask, organization):
@@ -100,9 +100,9 @@ def test_extras_match_the_ground_truth(sandbox, ask, organization):
         "watchers { totalCount } issues(states: OPEN) { totalCount } pullRequests(states: OPEN) { totalCount } "
         "repositoryTopics(first: 20) { totalCount nodes { topic { name } } } } } } }"
     )
-    told = {r["id"]: r for r in sandbox.ground_truth(organization)["repositories"]}
+    expected = {r["id"]: r for r in sandbox.ground_truth(organization)["repositories"]}
     for node in ask(query, login=organization)["data"]["organization"]["repositories"]["nodes"]:
-        truth = told[node["databaseId"]]
+        truth = expected[node["databaseId"]]
         assert node["watchers"]["totalCount"] == truth["watchers"]
         assert node["issues"]["totalCount"] == truth["open_issues"]
         assert node["pullRequests"]["totalCount"] == truth["open_change_requests"]

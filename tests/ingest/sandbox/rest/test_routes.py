@@ -33,13 +33,13 @@ def test_following_the_links_gives_every_repository_once(sandbox, signed_in, org
 
 def test_a_repository_list_matches_the_ground_truth(sandbox, signed_in):
     for login in sandbox.world.logins():
-        told = {r["id"]: r for r in sandbox.ground_truth(login)["repositories"]}
+        expected = {r["id"]: r for r in sandbox.ground_truth(login)["repositories"]}
         found = {
             item["id"]: item for page in all_pages(signed_in, f"/users/{login}/repos?per_page=100") for item in page
         }
-        assert found.keys() == told.keys()
+        assert found.keys() == expected.keys()
         for number, item in found.items():
-            truth = told[number]
+            truth = expected[number]
             assert item["stargazers_count"] == item["watchers_count"] == truth["stars"]
             assert item["open_issues_count"] == truth["open_issues"] + truth["open_change_requests"]
             assert item["pushed_at"] == (truth["pushed_at"] or truth["created_at"])
@@ -71,8 +71,8 @@ def test_sorting_by_stars_is_not_supported(signed_in, organization):
 def test_times_sort_newest_first_by_default(signed_in, organization, sort, field):
     for direction, reverse in (("", True), ("&direction=asc", False)):
         found = all_pages(signed_in, f"/orgs/{organization}/repos?per_page=100&sort={sort}{direction}")
-        moments = [item[field] for page in found for item in page]
-        assert moments == sorted(moments, reverse=reverse)
+        times = [item[field] for page in found for item in page]
+        assert times == sorted(times, reverse=reverse)
 
 
 def test_the_type_parameter_filters_the_list(sandbox, signed_in):

@@ -201,17 +201,17 @@ def test_a_shifted_list_affects_graphql_too(sandbox, signed_in):
 
 
 def test_during_a_pause_every_client_gets_retry_after(sandbox, signed_in):
-    moment = [100.0]
-    sandbox.faults.monotonic = lambda: moment[0]
+    clock = [100.0]
+    sandbox.faults.monotonic = lambda: clock[0]
     pause = sandbox.faults.pause(10, after=1)
-    first, told = signed_in.get("/user"), signed_in.get("/user")
-    assert (first.status_code, told.status_code, told.headers["retry-after"]) == (200, 403, "10")
+    first, refused = signed_in.get("/user"), signed_in.get("/user")
+    assert (first.status_code, refused.status_code, refused.headers["retry-after"]) == (200, 403, "10")
     assert (pause.in_flight, pause.ignored) == (1, 0)
-    moment[0] = 104.5
+    clock[0] = 104.5
     ignored = signed_in.get("/user")
     assert (ignored.status_code, ignored.headers["retry-after"]) == (403, "6")
     assert (pause.in_flight, pause.ignored) == (1, 1)
-    moment[0] = 110.0
+    clock[0] = 110.0
     assert signed_in.get("/user").status_code == 200
     assert len(pause.arrivals) == 2
 

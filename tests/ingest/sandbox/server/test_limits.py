@@ -74,12 +74,12 @@ def test_exceeding_the_points_per_minute_is_a_secondary_limit(sandbox, signed_in
 
 
 def test_points_are_restored_after_a_minute():
-    moment = [0.0]
-    limits = Limits(Clock(), monotonic=lambda: moment[0])
+    clock = [0.0]
+    limits = Limits(Clock(), monotonic=lambda: clock[0])
     limits.rest_per_minute = 2
     question = ApiRequest("GET", "/user", {}, {}, owner="sandbox-owner-1")
     assert [limits.begin_request(question, "core") is None for _ in range(3)] == [True, True, False]
-    moment[0] = 60.0
+    clock[0] = 60.0
     assert limits.begin_request(question, "core") is None
 
 
