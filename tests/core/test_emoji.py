@@ -11,5 +11,5 @@ def test_known_shortcodes_become_emoji_and_others_stay():
 @pytest.mark.parametrize("name", ["rocket", "tada", "octopus", "heart", "e-mail", "uk", "1234", "shipit"])
 def test_names_that_github_uses_are_known(name):
     text = f":{name}:"
-    is_image_on_github = name == "shipit"  # GitHub's own picture, no emoji
+    is_image_on_github = name == "shipit"  # a custom image of GitHub, not an emoji
     assert (render_shortcodes(text) == text) is is_image_on_github

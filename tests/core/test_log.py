@@ -1,4 +1,4 @@
-"""Logs are facts a program can read, and no secret gets into them."""
+"""Logs are machine-readable and contain no secrets."""
 
 import io
 import json
@@ -12,7 +12,7 @@ from core import log
 
 @pytest.fixture
 def lines():
-    """Log to memory as JSON; calling gives the lines so far."""
+    """Log to memory as JSON; return a function that reads the lines so far."""
     stream = io.StringIO()
     log.configure("INFO", as_json=True, stream=stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
@@ -20,7 +20,7 @@ def lines():
     logging.getLogger().handlers = []
 
 
-def test_a_line_has_its_sentence_its_facts_its_level_and_its_moment(lines):
+def test_a_line_has_an_event_fields_a_level_and_a_timestamp(lines):
     structlog.get_logger().info("account refreshed", login="octocat", rows=8)
     (line,) = lines()
     assert line["event"] == "account refreshed"
@@ -38,7 +38,7 @@ def test_a_line_has_its_sentence_its_facts_its_level_and_its_moment(lines):
         {"tried": ["github_pat_0123456789abcdef"]},
     ],
 )
-def test_no_secret_is_logged_whatever_it_hides_in(lines, facts):
+def test_secrets_are_masked_in_any_field(lines, facts):
     structlog.get_logger().warning("something failed", **facts)
     assert "0123456789abcdef" not in json.dumps(lines())
 
@@ -53,7 +53,7 @@ def test_a_traceback_is_logged_without_its_secrets(lines):
     assert "hunter2" not in json.dumps(line)
 
 
-def test_other_libraries_warnings_arrive_in_the_same_form(lines):
+def test_warnings_of_libraries_have_the_same_format(lines):
     logging.getLogger("somebody.else").warning("a pool is full")
     (line,) = lines()
     assert (line["event"], line["level"]) == ("a pool is full", "warning")

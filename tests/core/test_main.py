@@ -19,8 +19,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         monkeypatch.setattr(sys, "argv", ["core", *words])
         with pytest.raises(SystemExit) as ended:
             main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out + said.err
+        output = capsys.readouterr()
+        return int(ended.value.code or 0), output.out + output.err
 
     yield command
     structlog.reset_defaults()  # the command line logged to a stream that is closed
@@ -39,9 +39,9 @@ def test_migrating_an_empty_database_makes_the_tables(run: RunCommand, committin
 
 
 def test_a_check_lists_each_component_that_works(run: RunCommand, committing_database: Engine, redis: Redis) -> None:
-    code, said = run("check")
+    code, output = run("check")
     assert code == 0
-    assert [line.split()[:2] for line in said.splitlines()] == [
+    assert [line.split()[:2] for line in output.splitlines()] == [
         ["ok", "Postgres"],
         ["ok", "migrations"],
         ["ok", "Redis"],
@@ -53,24 +53,24 @@ def test_a_check_of_tables_that_were_not_migrated_says_what_to_do(
 ) -> None:
     with committing_database.begin() as connection:
         connection.execute(text("DROP TABLE alembic_version"))
-    code, said = run("check")
+    code, output = run("check")
     assert code == 1
-    assert "FAILED  migrations not at the newest revision; run `python -m core migrate`" in said
+    assert "FAILED  migrations not at the newest revision; run `python -m core migrate`" in output
 
 
 def test_a_check_continues_when_a_server_is_unavailable(
     run: RunCommand, committing_database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
-    code, said = run("check")
+    code, output = run("check")
     assert code == 1
-    assert "ok      Postgres" in said
-    assert "FAILED  Redis" in said
+    assert "ok      Postgres" in output
+    assert "FAILED  Redis" in output
 
 
 def test_an_unavailable_database_is_one_sentence(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/none")
-    code, said = run("migrate")
+    code, output = run("migrate")
     assert code == 1
-    assert said.startswith("Cannot connect to DATABASE_URL: ")
-    assert "Traceback" not in said
+    assert output.startswith("Cannot connect to DATABASE_URL: ")
+    assert "Traceback" not in output

@@ -35,17 +35,17 @@ def run(
         capsys.readouterr()  # what was logged before the command started
         with pytest.raises(SystemExit) as ended:
             main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out + said.err
+        output = capsys.readouterr()
+        return int(ended.value.code or 0), output.out + output.err
 
     yield command
     structlog.reset_defaults()  # the command line logged to a stream that is closed
 
 
 def test_a_person_is_created_with_a_link_for_setting_the_password(run: RunCommand) -> None:
-    code, said = run("create-person", "ada", "--email", "ada@example.org", PUBLIC_URL="https://almanac.example.org")
+    code, output = run("create-person", "ada", "--email", "ada@example.org", PUBLIC_URL="https://almanac.example.org")
     assert code == 0
-    first, link, warning = said.splitlines()
+    first, link, warning = output.splitlines()
     assert first == "Created analyst ada."
     address, _, token = link.partition("#")
     assert address == "https://almanac.example.org/reset"
@@ -56,17 +56,17 @@ def test_a_person_is_created_with_a_link_for_setting_the_password(run: RunComman
 
 
 def test_a_password_can_be_piped_in(run: RunCommand) -> None:
-    code, said = run("create-person", "ada", "--role", "admin", "--password-stdin", typed=" My own one 1 \n")
-    assert (code, said) == (0, "Created admin ada.\n")
+    code, output = run("create-person", "ada", "--role", "admin", "--password-stdin", typed=" My own one 1 \n")
+    assert (code, output) == (0, "Created admin ada.\n")
     assert sign_in.sign_in("ada", " My own one 1 ", audit.UNKNOWN_ORIGIN).role == "admin"
 
 
 def test_a_forgotten_password_is_reset_by_a_link(run: RunCommand) -> None:
     people.create("ada", actor="test")
-    code, said = run("reset-password", "ADA", PORT="9000")
+    code, output = run("reset-password", "ADA", PORT="9000")
     assert code == 0
-    assert said.startswith("http://127.0.0.1:9000/reset#")
-    assert tickets.check_reset(said.split("#")[1].split()[0]).username == "ada"
+    assert output.startswith("http://127.0.0.1:9000/reset#")
+    assert tickets.check_reset(output.split("#")[1].split()[0]).username == "ada"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_forgotten_password_is_reset_by_a_link(run: RunCommand) -> None:
 )
 def test_invalid_arguments_are_one_sentence(run: RunCommand, words: tuple[str, ...], code: int, sentence: str) -> None:
     people.create("taken", actor="test")
-    ended, said = run(*words)
+    ended, output = run(*words)
     assert ended == code
-    assert said.startswith(sentence)
-    assert "Traceback" not in said
+    assert output.startswith(sentence)
+    assert "Traceback" not in output

@@ -1,4 +1,4 @@
-"""Settings are read once, checked, explained in the README, and never print a secret."""
+"""Settings are read once, validated, documented in the README, and never print a secret."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ def test_the_readme_shows_the_table_of_settings():
     assert readme_table() in README.read_text(encoding="utf-8"), f"README.md needs this table:\n{readme_table()}"
 
 
-def test_each_setting_has_a_sentence():
+def test_each_setting_has_a_description():
     for name, field in Settings.model_fields.items():
         assert field.description, name
         assert field.description.endswith("."), name
@@ -36,7 +36,7 @@ def test_lists_are_separated_by_commas_and_blanks_do_not_count(monkeypatch):
     ("text", "duration"),
     [("30m", timedelta(minutes=30)), ("6h", timedelta(hours=6)), (" 7 d ", timedelta(days=7))],
 )
-def test_a_duration_is_written_as_people_write_it(monkeypatch, text, duration):
+def test_durations_are_parsed_with_units(monkeypatch, text, duration):
     monkeypatch.setenv("REFRESH_EVERY", text)
     assert Settings().refresh_every == duration
     assert format_duration(duration) == text.replace(" ", "")
@@ -52,7 +52,7 @@ def test_a_duration_is_written_as_people_write_it(monkeypatch, text, duration):
         ("GITHUB_API_URL", "api.github.com"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_refused(monkeypatch, name, value):
+def test_an_invalid_value_is_refused(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError):
         Settings()
@@ -74,14 +74,14 @@ def test_only_addresses_of_this_machine_count_as_loopback(monkeypatch, host, is_
     assert Settings().is_loopback_only is is_loopback
 
 
-def test_people_type_the_address_listened_on_unless_told_otherwise(monkeypatch):
+def test_the_public_url_defaults_to_the_listening_address(monkeypatch):
     assert Settings().address == "http://127.0.0.1:8501"
     monkeypatch.setenv("PUBLIC_URL", "https://almanac.example/")
     assert Settings().address == "https://almanac.example"
 
 
 @pytest.mark.parametrize("url", ["https://a.example:x", "a.example", "https://", "ftp://x", "https://u:p@a.example/"])
-def test_a_public_url_that_no_browser_can_be_at_is_refused(url):
+def test_an_invalid_public_url_is_refused(url):
     with pytest.raises(ValidationError, match="without a path"):
         Settings(public_url=url, _env_file=None)
 
@@ -92,7 +92,7 @@ def test_a_public_url_is_the_root(url):
         Settings(public_url=url, _env_file=None)
 
 
-def test_an_ipv6_address_is_written_as_browsers_do():
+def test_an_ipv6_address_is_normalized_as_in_browsers():
     assert Settings(host="::1", port=1234, _env_file=None).address == "http://[::1]:1234"
 
 
@@ -106,6 +106,6 @@ def test_an_ipv6_address_is_written_as_browsers_do():
         ({"host": "0.0.0.0", "registration": "open"}, "open"),
     ],
 )
-def test_nobody_registers_from_elsewhere_unless_they_were_asked_in(given, mode):
-    """Also not through a proxy on this machine."""
+def test_remote_registration_needs_an_invitation_by_default(given, mode):
+    """Requests through a proxy on this machine count as remote."""
     assert Settings(**given, _env_file=None).registration_mode == mode

@@ -1,4 +1,4 @@
-"""The settings as admins see them: nothing secret, and a word about what an admin would want to know."""
+"""The settings report for admins: masked secrets and warnings."""
 
 import pytest
 from hypothesis import given
@@ -16,20 +16,20 @@ def reported_value(name: str, settings: Settings) -> str:
     return next(one.value for one in setting_rows(settings) if one.name == name)
 
 
-def test_every_setting_is_shown_with_what_it_means():
+def test_every_setting_is_shown_with_its_description():
     rows = setting_rows(Settings())
     assert [row.name for row in rows] == [name.upper() for name in Settings.model_fields]
     assert all(row.description for row in rows)
 
 
-def test_what_was_set_is_told_from_defaults(monkeypatch):
+def test_configured_values_are_distinguished_from_defaults(monkeypatch):
     monkeypatch.setenv("PORT", "8501")
     found = {row.name: row.is_set for row in setting_rows(Settings())}
     assert found["PORT"]
     assert not found["HOST"]
 
 
-def test_no_secret_is_shown_wherever_it_stands():
+def test_no_secret_is_shown():
     settings = Settings(
         secret_key=SECRET * 3,
         admin_password=SECRET,
@@ -46,31 +46,32 @@ def test_no_secret_is_shown_wherever_it_stands():
 
 
 @given(st.text(min_size=6, alphabet=st.characters(blacklist_categories=["Cs"], blacklist_characters="•&")))
-def test_a_password_is_masked_whatever_is_in_it(password):
-    """Drivers take what no parser of addresses would."""
+def test_any_password_is_masked(password):
+    """Database drivers accept passwords that URL parsers refuse."""
     for address in (
         f"postgresql://ada:{password}@host/x",
         f"redis://:{password}@host",
         f"postgresql://host/x?password={password}",
         f"https://ada:{password}@host",
     ):
-        told = mask_secrets(address)
-        assert MASK in told
+        masked = mask_secrets(address)
+        assert MASK in masked
         assert (
-            password not in told.removeprefix(address.partition("://")[0]) or password in "://ada:•••@host/x?password="
+            password not in masked.removeprefix(address.partition("://")[0])
+            or password in "://ada:•••@host/x?password="
         )
 
 
-def test_an_address_that_cannot_be_read_is_masked_whole():
+def test_an_unparsable_url_is_masked_entirely():
     assert reported_value("DATABASE_URL", Settings(database_url=f"host=db password={SECRET}")) == MASK
 
 
-def test_an_address_without_password_is_shown_as_it_is():
+def test_a_url_without_password_is_shown_unchanged():
     for address in ("postgresql://ada@/almanac?host=/run/pg&port=5432", "unix:///run/valkey.sock", "http://[::1]:8501"):
         assert mask_secrets(address) == address
 
 
-def test_the_embedded_servers_are_known_by_where_they_listen(tmp_path):
+def test_embedded_servers_are_recognized_by_their_url(tmp_path):
     settings = Settings(data_dir=tmp_path)
     assert settings_report.is_embedded_url("", settings)
     assert settings_report.is_embedded_url(f"unix://{tmp_path}/servers/run/valkey.sock", settings)
@@ -106,15 +107,15 @@ def test_a_good_configuration_has_no_warnings():
         ({"database_url": ""}, "DATABASE_URL"),
     ],
 )
-def test_what_an_admin_would_want_to_know_is_said(change, named):
+def test_risky_settings_have_warnings(change, named):
     assert [
         sentence for sentence in settings_warnings(Settings(**(VALID_SETTINGS | change))) if f"`{named}`" in sentence
     ]
 
 
-def test_http_on_this_machine_alone_is_no_reason_to_warn():
-    told = settings_warnings(Settings(public_url="http://localhost:8501", host="0.0.0.0"))
-    assert not [sentence for sentence in told if "PUBLIC_URL" in sentence]
+def test_http_on_loopback_causes_no_warning():
+    masked = settings_warnings(Settings(public_url="http://localhost:8501", host="0.0.0.0"))
+    assert not [sentence for sentence in masked if "PUBLIC_URL" in sentence]
 
 
 def test_almanac_knows_its_own_version():

@@ -1,4 +1,4 @@
-"""What asking GitHub costs, result before it is asked."""
+"""Forecasts of the cost of GitHub requests."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -30,7 +30,7 @@ def test_two_hundred_accounts_with_a_token_cost_few_points():
     assert result.requests <= 120
 
 
-def test_languages_that_are_known_cost_nothing():
+def test_stored_languages_cost_nothing():
     assert (
         forecast_refresh(
             [AccountCostInputs("octocat", repositories=100, repositories_with_languages=100)], with_token=True
@@ -39,7 +39,7 @@ def test_languages_that_are_known_cost_nothing():
     )
 
 
-def test_languages_of_what_was_pushed_to_since_are_read_again():
+def test_languages_are_fetched_again_after_a_push():
     result = forecast_refresh(
         [AccountCostInputs("octocat", repositories=100, repositories_with_languages=100, expected_pushes=7.2)],
         with_token=False,
@@ -47,29 +47,29 @@ def test_languages_of_what_was_pushed_to_since_are_read_again():
     assert (result.languages, result.requests) == (8, 1 + 1 + 8)
 
 
-def test_without_a_token_each_page_and_each_unread_language_is_a_request():
+def test_without_a_token_each_page_and_each_missing_language_costs_a_request():
     result = forecast_refresh(
         [AccountCostInputs("octocat", repositories=250, repositories_with_languages=248)], with_token=False
     )
     assert (result.requests, result.points) == (1 + 3 + 2, 0)
 
 
-def test_pages_of_one_account_come_one_after_the_other():
-    """A query for each page: the next one's cursor is in the last one's answer."""
+def test_pages_of_one_account_are_fetched_in_sequence():
+    """Each page needs a query, because its cursor is in the previous response."""
     result = forecast_refresh(
         [AccountCostInputs("octocat", repositories=3000, repositories_with_languages=3000)], with_token=True
     )
     assert (result.requests, result.points) == (30, 30)
 
 
-def test_accounts_go_as_many_to_a_query_as_the_client_asks():
+def test_accounts_are_batched_as_in_the_client():
     result = forecast_refresh(
         [AccountCostInputs(f"account-{i}") for i in range(ACCOUNTS_PER_QUERY + 1)], with_token=True
     )
     assert result.requests == 2
 
 
-def test_what_hardly_ever_changes_is_answered_304():
+def test_rare_changes_are_expected_as_304_responses():
     quiet = AccountCostInputs("octocat", repositories=250, repositories_with_languages=250, expected_changes=0.0)
     assert forecast_refresh([quiet], with_token=False).not_modified_share == 1
     assert (
@@ -80,12 +80,12 @@ def test_what_hardly_ever_changes_is_answered_304():
     )
 
 
-def test_minutes_follow_the_latency_that_was_seen():
+def test_minutes_follow_the_measured_latency():
     known = [AccountCostInputs("octocat", repositories=100, repositories_with_languages=100)]
     assert forecast_refresh(known, with_token=False, seconds_per_request=30).minutes == 1
 
 
-def test_what_does_not_fit_waits_for_the_hours_that_pay_for_it():
+def test_requests_over_the_budget_wait_for_its_resets():
     """130 requests: 10 now, 60 after the reset in half an hour, the last 60 an hour later."""
     known = [AccountCostInputs(f"account-{i}") for i in range(65)]
     budget = BudgetTotals(remaining=10, limit=60, resets_at=NOW + timedelta(minutes=30))

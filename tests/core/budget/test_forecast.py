@@ -1,4 +1,4 @@
-"""A forecast goes by what is held: repositories, languages read, pushes lately, the pace of change, latency."""
+"""Forecast inputs: stored repositories and languages, recent pushes, rate of change and latency."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +14,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def account(database):
-    """An organization looked at two days ago, with three repositories whose languages are held and one without."""
+    """Add an organization refreshed two days ago, three repositories with stored languages and one without."""
     account_id = database.execute(
         text(
             "INSERT INTO account (login, github_id, kind, checked_at)"
@@ -38,34 +38,34 @@ def account(database):
     return account_id
 
 
-def test_as_many_pushes_are_expected_as_in_the_days_before(database, account):
-    """Two repositories were pushed to in the two days before the last look, which was two days ago."""
+def test_expected_pushes_equal_those_of_the_days_before(database, account):
+    """Two repositories were pushed to in the two days before the last refresh, which was two days ago."""
     (known,) = forecast.load_cost_inputs(database, [account], NOW)
     assert (known.repositories, known.repositories_with_languages, known.expected_pushes) == (4, 3, 2)
     assert known.is_organization
     assert known.languages_to_fetch == 1 + 2
 
 
-def test_soon_after_a_look_hardly_any_push_is_expected(database, account):
+def test_few_pushes_are_expected_soon_after_a_refresh(database, account):
     database.execute(text("UPDATE account SET checked_at = :at"), {"at": NOW - timedelta(hours=1)})
     database.execute(text("UPDATE repository SET pushed_at = :at WHERE name = 'often'"), {"at": NOW - DAY / 2})
     (known,) = forecast.load_cost_inputs(database, [account], NOW)
     assert known.expected_pushes == pytest.approx(1 / 24)
 
 
-def test_changes_are_expected_by_the_pace_of_a_tracked_account(database, account):
+def test_expected_changes_follow_the_rate_of_a_tracked_account(database, account):
     assert forecast.load_cost_inputs(database, [account], NOW)[0].expected_changes is None
     database.execute(text("INSERT INTO tracked_account (account_id, change_rate) VALUES (:id, 1.5)"), {"id": account})
     assert forecast.load_cost_inputs(database, [account], NOW)[0].expected_changes == 3
 
 
-def test_an_account_nobody_looked_at_is_unknown(database):
+def test_an_account_that_was_never_refreshed_is_unknown(database):
     account_id = database.execute(text("INSERT INTO account (login) VALUES ('new') RETURNING id")).scalar_one()
     (known,) = forecast.load_cost_inputs(database, [account_id], NOW)
     assert (known.repositories, known.expected_pushes, known.expected_changes) == (None, 0, None)
 
 
-def test_latency_is_what_the_last_runs_saw(database):
+def test_latency_is_measured_in_the_last_runs(database):
     assert forecast.seconds_per_request(database) is None
     ingestion = database.execute(text("INSERT INTO ingestion (trigger) VALUES ('person') RETURNING id")).scalar_one()
     for trigger, requests, seconds in (("person", 10, 5), ("schedule", 30, 5), ("import", 0, 900), ("person", 0, 9)):

@@ -1,4 +1,4 @@
-"""Data directories of their own, and clients in processes of their own that can be killed."""
+"""Data directories for each test, and clients in separate processes that can be killed."""
 
 import os
 import pwd
@@ -69,7 +69,7 @@ def connect(database_url: str) -> psycopg.Connection[tuple[Any, ...]]:
 
 
 def processes_of(folder: Path) -> list[int]:
-    """Every process, the supervisor too, whose command line names *folder*."""
+    """Return all processes, including the supervisor, whose command line contains *folder*."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -82,7 +82,7 @@ def processes_of(folder: Path) -> list[int]:
 
 
 def process_named(folder: Path, name: str) -> int:
-    """The one process of *folder*'s servers whose program is *name*."""
+    """Return the one process of *folder*'s servers whose program is *name*."""
     named = []
     for pid in processes_of(folder):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b" ", b"\0").split(b"\0")
@@ -100,7 +100,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 15) -> None:
 
 
 def commands() -> list[bytes]:
-    """What runs in folders of these tests, for the message of a failure."""
+    """Return the commands that run in the folders of these tests, for failure messages."""
     lines = [(entry / "cmdline").read_bytes() for entry in Path("/proc").glob("[0-9]*") if (entry / "cmdline").exists()]
     return [line[:300] for line in lines if b"almanac-lease-" in line]
 
@@ -112,7 +112,7 @@ def new_folder(parent: str = "/tmp", mode: int = 0o711) -> Path:
 
 
 def clear(folder: Path) -> None:
-    """Stop what still runs there, and leave nothing behind."""
+    """Stop the processes of the folder and delete it."""
     for pid in processes_of(folder):
         if b"core.launcher.embedded.supervisor" in Path(f"/proc/{pid}/cmdline").read_bytes():
             os.kill(pid, signal.SIGTERM)
@@ -127,7 +127,7 @@ def clear(folder: Path) -> None:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A data directory of this test's own."""
+    """Return a separate data directory for this test."""
     folder = new_folder()
     yield folder
     clear(folder)
@@ -135,7 +135,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def used_folder() -> Iterator[Path]:
-    """A data directory with a cluster, for tests that need not see it made; nobody leases it between two tests."""
+    """Return a shared data directory with a cluster; nobody leases it between two tests."""
     folder = new_folder()
     yield folder
     clear(folder)
@@ -143,7 +143,7 @@ def used_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def client() -> Iterator[Callable[..., Client]]:
-    """Start clients; whatever the test does to them, none survives it."""
+    """Return a function that starts clients; all of them are ended after the test."""
     started: list[Client] = []
 
     def start(*arguments: Any, **options: Any) -> Client:
@@ -157,7 +157,7 @@ def client() -> Iterator[Callable[..., Client]]:
 
 @pytest.fixture
 def ordinary_user() -> dict[str, Any]:
-    """Arguments that start a process as a user who is not root."""
+    """Return the arguments that start a process as a user other than root."""
     if os.geteuid() != 0:
         return {}
     nobody = pwd.getpwnam("nobody")

@@ -14,7 +14,7 @@ from .conftest import PROJECT
 
 @pytest.fixture
 def filled(committing_database):
-    """A database with an account, a month of its own, a person and their session; nobody is connected."""
+    """Create a database with an account, its monthly partition, a person and their session; nobody is connected."""
     with committing_database.begin() as connection:
         connection.execute(text("INSERT INTO account (login, github_id) VALUES ('octo;cat''s', 7)"))
         connection.execute(text("INSERT INTO repository_snapshot VALUES (1, '2019-03-04Z', 5, 1, 2)"))

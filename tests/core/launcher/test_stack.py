@@ -52,8 +52,8 @@ class RunningStack:
 
     def is_healthy(self) -> bool:
         try:
-            with urlopen(f"http://127.0.0.1:{self.port}/health", timeout=3) as answer:
-                return bool(answer.status == 200)
+            with urlopen(f"http://127.0.0.1:{self.port}/health", timeout=3) as response:
+                return bool(response.status == 200)
         except (URLError, OSError):
             return False
 

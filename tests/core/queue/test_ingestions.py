@@ -12,7 +12,7 @@ JOB_ORIGIN = jobs.JobOrigin("person", by="ada")
 
 @pytest.fixture
 def accounts(committing_database):
-    """120 tracked accounts that are due, by our id."""
+    """Return the ids of 120 tracked accounts that are due."""
     with committing_database.begin() as connection:
         ids = connection.scalars(
             text("INSERT INTO account (login) SELECT 'account-' || n FROM generate_series(1, 120) n RETURNING id")

@@ -1,4 +1,4 @@
-"""Work is asked for in the asker's own transaction, once an account, in batches."""
+"""Jobs are enqueued in the transaction of the caller, once per account and in batches."""
 
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ JOB_ORIGIN = jobs.JobOrigin("test", by="somebody", request_id="r-1")
 
 @pytest.fixture
 def accounts(committing_database):
-    """120 tracked accounts, by our id."""
+    """Return the ids of 120 tracked accounts."""
     with committing_database.begin() as connection:
         ids = connection.scalars(
             text("INSERT INTO account (login) SELECT 'account-' || n FROM generate_series(1, 120) n RETURNING id")
@@ -56,21 +56,21 @@ def test_an_account_is_never_queued_twice(committing_database, accounts):
     assert marks == 11
 
 
-def test_what_is_rolled_back_was_never_asked(committing_database, accounts):
+def test_a_rollback_enqueues_nothing(committing_database, accounts):
     with committing_database.connect() as connection:
         jobs.defer_refresh(connection, accounts, JOB_ORIGIN, NOW)
         connection.rollback()
     assert queued_jobs_and_marks(committing_database) == ([], 0)
 
 
-def test_an_account_that_nobody_tracks_can_be_asked_for_and_only_once(committing_database, accounts):
+def test_an_untracked_account_can_be_queued_only_once(committing_database, accounts):
     with committing_database.begin() as connection:
         connection.execute(text("DELETE FROM tracked_account WHERE account_id = :id"), {"id": accounts[0]})
     assert len(defer(committing_database, accounts[:1])) == 1
     assert defer(committing_database, accounts[:1]) == []
 
 
-def test_marks_of_jobs_that_are_over_are_cleared(committing_database, accounts):
+def test_marks_of_finished_jobs_are_cleared(committing_database, accounts):
     defer(committing_database, accounts[:60])
     with committing_database.begin() as connection:
         connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = (SELECT min(id) FROM procrastinate_jobs)"))

@@ -1,4 +1,4 @@
-"""Nobody gets more than allowed, nobody is refused because Redis is away, and who is refused learns until when."""
+"""Rate limits hold exactly, continue in memory while Redis is unavailable, and report when they reset."""
 
 import shutil
 import subprocess
@@ -50,14 +50,14 @@ def allow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 class ManualClock:
-    """Time as the library's memory sees it, moved by hand."""
+    """A clock for the in-memory storage, advanced by hand."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1_800_000_000.0
         monkeypatch.setattr("limits.storage.memory.time", SimpleNamespace(time=lambda: self.now))
 
 
-def test_what_is_left_is_told_and_the_limit_holds(redis, allow):
+def test_the_remaining_amount_is_returned_and_the_limit_holds(redis, allow):
     allow(api="3/minute")
     assert [ratelimit_limiter.check("api", "ada").remaining for _ in range(3)] == [2, 1, 0]
     with pytest.raises(RateLimitExceeded) as refused:
@@ -68,7 +68,7 @@ def test_what_is_left_is_told_and_the_limit_holds(redis, allow):
     assert 0 < (refused.value.resets_at - datetime.now(UTC)).total_seconds() <= 61
 
 
-def test_the_refusal_is_a_sentence_with_what_when_and_until_when(redis, allow):
+def test_a_refusal_names_the_limit_its_window_and_the_reset_time(redis, allow):
     allow(pages="240/minute", export="1/2 hours", sign_in="2/15 minutes")
     ratelimit_limiter.check("pages", "ada", cost=240)
     with pytest.raises(
@@ -80,14 +80,14 @@ def test_the_refusal_is_a_sentence_with_what_when_and_until_when(redis, allow):
         ratelimit_limiter.check("export", "ada")
 
 
-def test_more_at_once_than_ever_fits_is_called_that(redis, allow):
+def test_a_cost_above_the_limit_is_reported_as_such(redis, allow):
     allow(track="10/minute")
     with pytest.raises(RateLimitExceeded, match=r"^50 at once are too many: at most 10 are allowed within a minute$"):
         ratelimit_limiter.check("track", "ada", cost=50)
     assert ratelimit_limiter.peek("track", "ada").remaining == 10
 
 
-def test_a_cost_that_does_not_fit_counts_nothing(redis, allow):
+def test_a_refused_cost_is_not_counted(redis, allow):
     allow(track="10/minute")
     ratelimit_limiter.check("track", "ada", cost=8)
     with pytest.raises(RateLimitExceeded):
@@ -95,7 +95,7 @@ def test_a_cost_that_does_not_fit_counts_nothing(redis, allow):
     assert ratelimit_limiter.check("track", "ada", cost=2).remaining == 0
 
 
-def test_looking_counts_nothing(redis, allow):
+def test_peeking_is_not_counted(redis, allow):
     allow(api="2/minute")
     assert [ratelimit_limiter.peek("api", "ada").remaining for _ in range(5)] == [2] * 5
     state = ratelimit_limiter.check("api", "ada")
@@ -117,7 +117,7 @@ def test_an_empty_setting_means_no_limit(redis, allow):
 
 
 @pytest.mark.parametrize("name", ["", "ada", "ä{}*\n\0", "'; DROP", "\ud800", "x" * 10_000, "/../"])
-def test_any_name_can_be_counted_and_none_can_be_read_in_redis(redis, allow, name):
+def test_any_name_can_be_counted_and_none_is_readable_in_redis(redis, allow, name):
     allow(api="2/minute")
     assert ratelimit_limiter.check("api", name).remaining == 1
     assert ratelimit_limiter.peek("api", name + "x").remaining == 2
@@ -127,7 +127,7 @@ def test_any_name_can_be_counted_and_none_can_be_read_in_redis(redis, allow, nam
     assert not name.isalpha() or name.encode() not in key
 
 
-def test_many_at_once_get_exactly_what_is_allowed(redis, allow):
+def test_simultaneous_requests_get_exactly_the_limit(redis, allow):
     allow(api="20/minute")
     redis_client.redis()
 
@@ -142,7 +142,7 @@ def test_many_at_once_get_exactly_what_is_allowed(redis, allow):
         assert sum(pool.map(one, range(60))) == 20
 
 
-def test_redis_forgetting_its_scripts_changes_nothing(redis, allow):
+def test_flushed_redis_scripts_are_loaded_again(redis, allow):
     allow(api="5/minute")
     ratelimit_limiter.check("api", "ada")
     redis.script_flush()
@@ -150,12 +150,12 @@ def test_redis_forgetting_its_scripts_changes_nothing(redis, allow):
     assert ratelimit_limiter.peek("api", "ada").is_shared
 
 
-def test_a_count_is_one_round_trip(redis, allow):
+def test_a_count_takes_one_round_trip(redis, allow):
     ratelimit_limiter.check("api", "ada")
     before = redis.info("stats")["total_reads_processed"]
     for _ in range(20):
         ratelimit_limiter.check("api", "ada")
-    # One is what asking for the statistics takes.
+    # One command is the statistics query itself.
     assert redis.info("stats")["total_reads_processed"] - before <= 21
 
 
@@ -169,10 +169,7 @@ def test_refusals_are_counted_by_kind(redis, allow):
     assert prometheus.rate_limit_refusals.labels("export")._value.get() == before + 2
 
 
-# Sign-in ------------------------------------------------------------------------------------------------------------
-
-
-def test_failures_stop_a_name_at_an_address_and_nobody_elsewhere(redis, allow):
+def test_failures_block_one_name_at_one_address_only(redis, allow):
     allow(sign_in="5/15 minutes")
     for _ in range(5):
         ratelimit_limiter.check_sign_in("ada", "192.0.2.1")
@@ -183,7 +180,7 @@ def test_failures_stop_a_name_at_an_address_and_nobody_elsewhere(redis, allow):
     ratelimit_limiter.check_sign_in("bob", "192.0.2.1")
 
 
-def test_guessing_many_names_stops_the_address(redis, allow):
+def test_guessing_many_names_blocks_the_address(redis, allow):
     allow(sign_in="5/15 minutes")
     for number in range(30):
         ratelimit_limiter.check_sign_in(f"name{number}", "192.0.2.1")
@@ -193,13 +190,13 @@ def test_guessing_many_names_stops_the_address(redis, allow):
     ratelimit_limiter.check_sign_in("new", "192.0.2.9")
 
 
-def test_asking_whether_one_may_sign_in_counts_nothing(redis, allow):
+def test_checking_the_sign_in_limit_is_not_counted(redis, allow):
     allow(sign_in="2/minute")
     for _ in range(50):
         ratelimit_limiter.check_sign_in("ada", "192.0.2.1")
 
 
-def test_addresses_that_one_customer_has_count_as_one(redis, allow):
+def test_addresses_of_one_network_count_as_one(redis, allow):
     allow(sign_in="1/minute")
     ratelimit_limiter.record_failed_sign_in("ada", "2001:db8::1")
     with pytest.raises(RateLimitExceeded):
@@ -211,9 +208,6 @@ def test_addresses_that_one_customer_has_count_as_one(redis, allow):
     ratelimit_limiter.record_failed_sign_in("eve", None)
     with pytest.raises(RateLimitExceeded):
         ratelimit_limiter.check_sign_in("eve", None)
-
-
-# Redis away ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -231,7 +225,7 @@ def valkey_program() -> str:
 
 
 class ValkeyServer:
-    """A server of this test's own, to be stopped and started."""
+    """A server of this test that can be stopped and started."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -256,7 +250,7 @@ class ValkeyServer:
         self.process.wait()
 
 
-def test_limits_go_on_in_memory_and_come_back_by_themselves(monkeypatch, valkey, allow):
+def test_limits_continue_in_memory_during_an_outage_and_return_to_redis(monkeypatch, valkey, allow):
     monkeypatch.setenv("REDIS_URL", valkey.url)
     redis_client.redis.cache_clear()
     allow(api="3/minute")
@@ -271,7 +265,7 @@ def test_limits_go_on_in_memory_and_come_back_by_themselves(monkeypatch, valkey,
         with pytest.raises(RateLimitExceeded):
             ratelimit_limiter.check("api", "ada")
         valkey.start()
-        assert not ratelimit_limiter.peek("api", "bob").is_shared  # not asked again yet
+        assert not ratelimit_limiter.peek("api", "bob").is_shared  # not retried yet
         ticks[0] += RETRY_INTERVAL_SECONDS
         assert ratelimit_limiter.check("api", "bob").is_shared
     redis_client.redis.cache_clear()
@@ -281,7 +275,7 @@ def test_limits_go_on_in_memory_and_come_back_by_themselves(monkeypatch, valkey,
     ]
 
 
-def test_a_redis_that_hangs_makes_one_request_wait_and_no_other(monkeypatch, valkey, allow):
+def test_a_hanging_redis_delays_one_request_only(monkeypatch, valkey, allow):
     import os
     import signal
 
@@ -303,7 +297,7 @@ def test_a_redis_that_hangs_makes_one_request_wait_and_no_other(monkeypatch, val
 
 
 class UnavailableStorage:
-    """Counts that never answer."""
+    """A storage that always fails."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -316,7 +310,7 @@ class UnavailableStorage:
         return self.acquire(item, key, 0)
 
 
-def test_a_dead_redis_is_told_once_a_minute_and_tried_every_few_seconds():
+def test_an_unavailable_redis_is_logged_once_a_minute_and_retried_every_few_seconds():
     broken, now = UnavailableStorage(), [0.0]
     limiter = Limiter(lambda: broken, MemoryWindow, monotonic=lambda: now[0])
     with structlog.testing.capture_logs() as logged:
@@ -329,7 +323,7 @@ def test_a_dead_redis_is_told_once_a_minute_and_tried_every_few_seconds():
     assert "secret" not in str(logged)
 
 
-def test_while_one_request_tries_a_dead_redis_the_others_do_not_wait_with_it():
+def test_only_the_probing_request_waits_for_an_unavailable_redis():
     trying, go_on, now = threading.Event(), threading.Event(), [0.0]
 
     def shared() -> UnavailableStorage:
@@ -350,14 +344,12 @@ def test_while_one_request_tries_a_dead_redis_the_others_do_not_wait_with_it():
         assert not slow.result(5).is_shared
 
 
-# The window ---------------------------------------------------------------------------------------------------------
-
 steps = st.lists(st.tuples(st.floats(0, 40), st.integers(1, 4)), max_size=60)
 
 
 @given(steps=steps, amount=st.integers(1, 12), start=st.floats(0, 30))
 @hypothesis_settings(max_examples=60, deadline=None)
-def test_no_window_holds_more_than_the_sliding_count_lets_through(steps, amount, start):
+def test_no_window_exceeds_the_sliding_window_bound(steps, amount, start):
     """The count takes the window before as evenly spread. So at most twice the amount fits into any window, at most
     the amount into a window of the clock; and whoever waits as long as told gets in, and not a second earlier."""
     with pytest.MonkeyPatch.context() as patch:
@@ -390,8 +382,8 @@ def test_no_window_holds_more_than_the_sliding_count_lets_through(steps, amount,
     previous=st.integers(0, 20), current=st.integers(0, 20), into=st.floats(0, 60, exclude_max=True),
     cost=st.integers(1, 25),
 )  # fmt: skip
-def test_remaining_and_waiting_agree(previous, current, into, cost):
-    """Nobody is told to wait who need not, or not to wait who must; all is free when it is said to be."""
+def test_remaining_amount_and_waiting_time_agree(previous, current, into, cost):
+    """The wait is zero exactly when requests are allowed; all capacity is free at the reported time."""
     item = RateLimitItemPerMinute(20)
     seen = WindowState(previous, 60 - into if previous else 0.0, current, 120 - into)
     assert 0 <= seen.remaining(item) <= 20

@@ -65,7 +65,7 @@ def test_anything_else_is_refused_with_a_sentence(typed):
 
 
 @given(st.text(max_size=200))
-def test_whatever_is_typed_is_a_login_or_refused(typed):
+def test_any_text_is_a_valid_login_or_refused(typed):
     """A parsed login needs no quoting in a URL or a query."""
     try:
         login = parse_login(typed)

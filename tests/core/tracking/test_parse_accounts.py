@@ -1,4 +1,4 @@
-"""What people paste, or save from a spreadsheet, is read as logins; nothing is dropped without a word."""
+"""Pasted lists and spreadsheets are parsed into logins; everything else is reported."""
 
 import pytest
 from hypothesis import given
@@ -29,35 +29,35 @@ LOGINS = st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True)
         ("   \n ", []),
     ],
 )
-def test_lists_and_tables_are_read(text, logins):
+def test_lists_and_tables_are_parsed(text, logins):
     assert parse_accounts.parse_accounts(text) == ParsedAccounts(tuple(logins))
 
 
-def test_what_is_there_twice_is_asked_for_once_and_said():
+def test_duplicates_are_removed_and_reported():
     assert parse_accounts.parse_accounts("Octocat octocat hubot") == ParsedAccounts(
         ("Octocat", "hubot"), duplicates=("octocat",)
     )
 
 
-def test_what_is_no_login_is_said_with_its_line():
+def test_an_invalid_login_is_reported_with_its_line():
     read = parse_accounts.parse_accounts("octocat\nno_such-\n/etc/passwd")
     assert read.logins == ("octocat",)
     assert [(one.line, one.text) for one in read.rejected] == [(2, "no_such-"), (3, "/etc/passwd")]
     assert all("login" in one.reason for one in read.rejected)
 
 
-def test_a_line_of_a_table_is_counted_from_its_top():
+def test_line_numbers_of_a_table_include_the_header():
     read = parse_accounts.parse_accounts("login,stars\noctocat,1\n-,2")
     assert read.rejected == (RejectedEntry(3, "-", read.rejected[0].reason),)
 
 
-def test_too_much_is_refused():
+def test_too_many_accounts_are_refused():
     with pytest.raises(BadInput):
         parse_accounts.parse_accounts("a" * (parse_accounts.MAX_LENGTH + 1))
 
 
 @given(st.lists(LOGINS, max_size=30), st.sampled_from(["\n", ", ", ";", " ", "\r\n", "\t"]))
-def test_no_login_is_lost_whatever_is_between(logins, between):
+def test_no_login_is_lost_with_any_separator(logins, between):
     text = between.join(logins)
     read = parse_accounts.parse_accounts("# list\n" + text)
     if not set(logins) & parse_accounts.LOGIN_HEADINGS:
@@ -66,7 +66,7 @@ def test_no_login_is_lost_whatever_is_between(logins, between):
 
 
 @given(st.text(max_size=2000))
-def test_any_text_is_read_or_refused_with_a_sentence(text):
+def test_any_text_is_parsed_or_refused_with_a_sentence(text):
     try:
         read = parse_accounts.parse_accounts(text)
     except BadInput:

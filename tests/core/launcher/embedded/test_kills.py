@@ -1,4 +1,4 @@
-"""Any process can be killed at any instant: no orphan stays, and the next lease works."""
+"""After any process is killed at any time, no orphan remains and the next lease works."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kill -9 is clea
 
 def remember(database_url: str) -> None:
     with connect(database_url) as connection:
-        connection.execute("SET synchronous_commit = on")  # test servers may forget the last moments
+        connection.execute("SET synchronous_commit = on")  # test servers may lose the last writes
         connection.execute("CREATE TABLE IF NOT EXISTS kept AS SELECT 42 AS answer")
 
 
@@ -50,7 +50,7 @@ def test_servers_stop_when_their_supervisor_is_killed_and_a_new_lease_starts_the
     os.kill(supervisor, signal.SIGKILL)
     while supervisor in processes_of(used_folder):  # a signal takes a moment to arrive
         pass
-    # Now its servers are still about to stop.
+    # Its servers are still stopping.
     with lease(used_folder, durable=False) as servers:
         assert_remembered(servers.database_url)
         assert Redis.from_url(servers.redis_url).ping()
@@ -70,7 +70,7 @@ def test_a_killed_supervisor_without_any_client_left_leaves_nothing_behind(
     wait_until(lambda: not processes_of(used_folder))
 
 
-def test_a_client_can_take_hold_again_after_its_supervisor_was_killed(used_folder: Path) -> None:
+def test_a_client_can_lease_again_after_its_supervisor_was_killed(used_folder: Path) -> None:
     with lease(used_folder, durable=False) as servers:
         assert servers.is_supervised()
         os.kill(process_named(used_folder, "core.launcher.embedded.supervisor"), signal.SIGKILL)
@@ -81,7 +81,7 @@ def test_a_client_can_take_hold_again_after_its_supervisor_was_killed(used_folde
 
 
 @pytest.mark.parametrize(("name", "signal_"), [("postgres", signal.SIGKILL), ("valkey-server", signal.SIGKILL)])
-def test_a_killed_server_comes_back_by_itself_for_who_leases_it(used_folder: Path, name: str, signal_: int) -> None:
+def test_a_killed_server_is_restarted_for_its_leases(used_folder: Path, name: str, signal_: int) -> None:
     with lease(used_folder, durable=False) as servers:
         remember(servers.database_url)
         killed = _pid_of(used_folder, servers.redis_url, name)
@@ -101,7 +101,7 @@ def _pid_of(folder: Path, redis_url: str, name: str) -> int:
         return 0
 
 
-def test_everything_killed_at_once_comes_back_at_the_next_lease(
+def test_the_next_lease_restarts_everything_after_all_processes_were_killed(
     used_folder: Path, client: Callable[..., Client]
 ) -> None:
     running = client(used_folder)
@@ -115,7 +115,7 @@ def test_everything_killed_at_once_comes_back_at_the_next_lease(
 
 
 def test_a_lock_file_that_names_a_foreign_process_does_not_stop_postgres(used_folder: Path) -> None:
-    """In a container the same small numbers come again after every start."""
+    """In a container, the same low process ids recur after every start."""
     lease(used_folder, durable=False).release(wait_seconds=10)
     cluster = find_server_folders(used_folder).cluster
     (cluster / "postmaster.pid").write_text(f"{os.getpid()}\n{cluster}\n1700000000\n5432\n\n\n")
@@ -123,7 +123,7 @@ def test_a_lock_file_that_names_a_foreign_process_does_not_stop_postgres(used_fo
         assert connect(servers.database_url).execute("SELECT 1").fetchone() == (1,)
 
 
-def test_a_half_made_cluster_is_made_anew(folder: Path, client: Callable[..., Client]) -> None:
+def test_an_incomplete_cluster_is_created_again(folder: Path, client: Callable[..., Client]) -> None:
     first = client(folder)
     home = folder / "servers"
     wait_until(lambda: list(home.glob("postgres.new-*")))
@@ -136,7 +136,7 @@ def test_a_half_made_cluster_is_made_anew(folder: Path, client: Callable[..., Cl
         assert not list(home.glob("postgres.new-*"))
 
 
-def test_an_unreadable_snapshot_costs_the_cache_and_no_more(used_folder: Path) -> None:
+def test_an_unreadable_snapshot_loses_only_the_cache(used_folder: Path) -> None:
     lease(used_folder, durable=False, postgres=False).release(wait_seconds=10)
     home = find_server_folders(used_folder)
     (home.valkey / "dump.rdb").write_bytes(b"REDIS0011 this is no snapshot at all")

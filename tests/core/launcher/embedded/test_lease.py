@@ -1,4 +1,4 @@
-"""What a client of the embedded servers can count on."""
+"""Guarantees for clients of the embedded servers."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from core.launcher.embedded.home import find_server_folders
 from tests.core.launcher.conftest import Client, clear, connect, process_named, processes_of, wait_until
 
 
-def test_a_lease_gives_a_real_postgres_that_thinks_in_utc_and_sorts_alike_everywhere(leased: Servers) -> None:
+def test_a_lease_provides_postgres_in_utc_with_a_fixed_collation(leased: Servers) -> None:
     with connect(leased.database_url) as connection:
         version, timezone, user = connection.execute(
             "SELECT current_setting('server_version_num')::int / 10000, current_setting('timezone'), current_user"
@@ -26,7 +26,7 @@ def test_a_lease_gives_a_real_postgres_that_thinks_in_utc_and_sorts_alike_everyw
     assert (version, timezone, user) == (18, "UTC", "almanac")
 
 
-def test_a_lease_gives_a_real_valkey_that_runs_scripts_and_stays_bounded(leased: Servers) -> None:
+def test_a_lease_provides_valkey_with_scripts_and_bounded_memory(leased: Servers) -> None:
     with Redis.from_url(leased.redis_url) as redis:
         assert redis.eval("return redis.call('SET', KEYS[1], ARGV[1], 'PX', 50)", 1, "key", "value") == b"OK"
         assert redis.config_get("maxmemory*")["maxmemory-policy"] == "allkeys-lru"
@@ -39,14 +39,14 @@ def test_nothing_listens_on_the_network(leased: Servers) -> None:
         assert redis.config_get("port")["port"] == "0"
 
 
-def test_joining_running_servers_takes_a_moment(leased: Servers, used_folder: Path) -> None:
+def test_joining_running_servers_is_fast(leased: Servers, used_folder: Path) -> None:
     before = time.monotonic()
     with lease(used_folder, durable=False) as second:
         assert second.database_url == leased.database_url
     assert time.monotonic() - before < 0.5
 
 
-def test_the_servers_stop_once_the_last_lease_is_given_back(used_folder: Path) -> None:
+def test_the_servers_stop_when_the_last_lease_ends(used_folder: Path) -> None:
     first = lease(used_folder, durable=False)
     second = lease(used_folder, durable=False)
     first.release()
@@ -57,7 +57,7 @@ def test_the_servers_stop_once_the_last_lease_is_given_back(used_folder: Path) -
     assert not processes_of(used_folder)
 
 
-def test_a_client_that_comes_while_the_servers_stop_gets_new_ones(used_folder: Path) -> None:
+def test_a_client_that_starts_while_the_servers_stop_gets_new_ones(used_folder: Path) -> None:
     for wait_seconds in (0.9, 1.05, 1.2):
         lease(used_folder, durable=False).release()
         time.sleep(wait_seconds)
@@ -74,7 +74,7 @@ def test_eight_processes_at_once_get_one_server_each_kind(folder: Path, client: 
     assert [process_named(folder, name) for name in ("core.launcher.embedded.supervisor", "postgres", "valkey-server")]
 
 
-def test_what_was_stored_is_there_after_a_restart_cached_answers_too(folder: Path) -> None:
+def test_stored_and_cached_data_survive_a_restart(folder: Path) -> None:
     with lease(folder) as servers:
         with connect(servers.database_url) as connection:
             connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
@@ -89,19 +89,19 @@ def test_what_was_stored_is_there_after_a_restart_cached_answers_too(folder: Pat
             assert redis.get("etag") == b"abc"
 
 
-def test_only_the_server_that_is_wanted_is_started(used_folder: Path) -> None:
+def test_only_the_requested_server_is_started(used_folder: Path) -> None:
     with lease(used_folder, durable=False, postgres=False) as servers:
         assert servers.database_url == ""
         assert Redis.from_url(servers.redis_url).ping()
         wait_until(lambda: len(processes_of(used_folder)) == 2)  # with the supervisor
-        # Somebody who wants the other one too joins the same supervisor.
+        # A client that needs the other server too joins the same supervisor.
         with lease(used_folder, durable=False, redis=False) as other:
             assert other.redis_url == ""
             assert connect(other.database_url).execute("SELECT 1").fetchone() == (1,)
             wait_until(lambda: len(processes_of(used_folder)) == 3)
 
 
-def test_postgres_can_come_from_a_folder_of_ones_own(used_folder: Path) -> None:
+def test_postgres_can_be_run_from_a_configured_folder(used_folder: Path) -> None:
     home = find_server_folders(used_folder)
     wheel = runnable_postgres(home, "").folder
     with lease(used_folder, pg_bin_dir=str(wheel), durable=False, redis=False) as servers:
@@ -111,8 +111,8 @@ def test_postgres_can_come_from_a_folder_of_ones_own(used_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a" * 120, "spaces, commas & ünïcode", 'quote\'s "here" 100%'])
-def test_any_name_of_a_data_directory_will_do(folder: Path, name: str) -> None:
-    """Long ones would not fit into the address of a socket, odd ones not into a connection string."""
+def test_a_data_directory_may_have_any_name(folder: Path, name: str) -> None:
+    """Long names exceed the length of a socket path; special characters need quoting in a connection string."""
     try:
         with lease(folder / name, durable=False) as servers:
             assert connect(servers.database_url).execute("SELECT 1").fetchone() == (1,)
@@ -122,7 +122,7 @@ def test_any_name_of_a_data_directory_will_do(folder: Path, name: str) -> None:
         clear(folder / name)
 
 
-def test_windows_is_told_what_to_do_instead(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_is_refused_with_an_alternative(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded.sys, "platform", "win32")
     with pytest.raises(ServerUnavailable, match=r"WSL.*DATABASE_URL and REDIS_URL"):
         lease(folder)

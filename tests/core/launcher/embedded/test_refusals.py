@@ -21,7 +21,7 @@ def test_a_postgres_that_is_too_old_is_refused(folder: Path) -> None:
         lease(folder, pg_bin_dir=str(folder), redis=False)
 
 
-def test_a_cluster_of_another_version_is_left_alone(used_folder: Path) -> None:
+def test_a_cluster_of_another_version_is_refused_unchanged(used_folder: Path) -> None:
     lease(used_folder, durable=False, redis=False).release(wait_seconds=10)
     version = find_server_folders(used_folder).cluster / "PG_VERSION"
     version.write_text("16\n")
@@ -38,15 +38,15 @@ def test_a_data_directory_that_is_a_file_is_refused(folder: Path) -> None:
         lease(folder / "data")
 
 
-def test_a_cluster_that_cannot_start_says_why(folder: Path) -> None:
+def test_a_cluster_that_cannot_start_reports_the_reason(folder: Path) -> None:
     lease(folder, durable=False, redis=False).release(wait_seconds=10)
     (find_server_folders(folder).cluster / "postgresql.conf").write_text("no_such_setting = 1\n")
     with pytest.raises(ServerUnavailable, match=r"postgres does not start: .*no_such_setting"):
         lease(folder, durable=False, redis=False)
 
 
-def test_a_socket_folder_of_somebody_else_is_neither_used_nor_believed(folder: Path) -> None:
-    """In /tmp anybody could have made it, with a server of their own inside."""
+def test_a_socket_folder_of_another_user_is_refused(folder: Path) -> None:
+    """Anyone could have created the folder in /tmp, with a server of their own in it."""
     shared = folder / "shared"
     shared.mkdir()
     shared.chmod(0o777)

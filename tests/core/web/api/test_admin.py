@@ -62,10 +62,10 @@ def test_a_shorter_interval_moves_the_next_refresh_forward(database, admin):
     ],
 )
 def test_an_invalid_request_tracks_nothing(database, admin, body):
-    answer = admin.post(f"{V1}/tracked", json=body)
-    assert answer.status_code == 422, answer.text
-    assert set(answer.json()) == {"error", "message", "request_id"}
-    assert "\x00" not in answer.json()["message"]
+    response = admin.post(f"{V1}/tracked", json=body)
+    assert response.status_code == 422, response.text
+    assert set(response.json()) == {"error", "message", "request_id"}
+    assert "\x00" not in response.json()["message"]
     assert database.scalar(text("SELECT count(*) FROM tracked_account")) == 0
 
 

@@ -53,18 +53,18 @@ def test_every_list_has_the_same_rows_in_three_formats(held, analyst, path):
         assert list(rows[0]) == list(csv.columns) == list(parquet.columns)
 
 
-def row_names(answer) -> list[str]:
-    return [row["name"] for row in answer.json()["data"]]
+def row_names(response) -> list[str]:
+    return [row["name"] for row in response.json()["data"]]
 
 
 def paged_names(web, path: str, **params) -> list[str]:
     """Return all names, page by page."""
     found, cursor = [], None
     while True:
-        answer = web.get(path, params={**params, **({"cursor": cursor} if cursor else {})})
-        assert answer.status_code == 200, answer.text
-        found += row_names(answer)
-        cursor = answer.json()["next_cursor"]
+        response = web.get(path, params={**params, **({"cursor": cursor} if cursor else {})})
+        assert response.status_code == 200, response.text
+        found += row_names(response)
+        cursor = response.json()["next_cursor"]
         if cursor is None:
             return found
 
@@ -72,8 +72,8 @@ def paged_names(web, path: str, **params) -> list[str]:
 @pytest.mark.parametrize("path", ROW_PATHS)
 @pytest.mark.parametrize("form", ["", ".csv", ".parquet"])
 def test_every_list_can_be_read_as_of_a_day(held, analyst, path, form):
-    answer = analyst.get(f"{V1}/{path}{form}", params={"as_of": "2026-02-01"})
-    assert answer.status_code == 200, answer.text
+    response = analyst.get(f"{V1}/{path}{form}", params={"as_of": "2026-02-01"})
+    assert response.status_code == 200, response.text
 
 
 def test_repositories_have_the_values_of_that_time(held, analyst):
@@ -111,17 +111,17 @@ def test_changes_between_two_pages_neither_duplicate_nor_hide_rows(held, analyst
 @pytest.mark.parametrize("cursor", ["", "x", "é", "\x00", "a" * 10_000, "gAAAAABn", "%00", "🦑"])
 def test_an_invalid_cursor_is_refused(held, analyst, cursor):
     for path in ("accounts/octo/repositories", "changes"):
-        answer = analyst.get(f"{V1}/{path}", params={"cursor": cursor})
-        assert answer.status_code == 422, answer.text
-        assert "cursor" in answer.json()["message"]
+        response = analyst.get(f"{V1}/{path}", params={"cursor": cursor})
+        assert response.status_code == 422, response.text
+        assert "cursor" in response.json()["message"]
 
 
 def test_a_cursor_of_another_query_is_refused(held, analyst):
     cursor = analyst.get(f"{V1}/accounts/octo/repositories", params={"limit": 1}).json()["next_cursor"]
     for params in ({"sort": "stars"}, {"as_of": "2026-03-01"}, {"include_gone": True}):
-        answer = analyst.get(f"{V1}/accounts/octo/repositories", params={"cursor": cursor, **params})
-        assert answer.status_code == 422
-        assert "another query" in answer.json()["message"]
+        response = analyst.get(f"{V1}/accounts/octo/repositories", params={"cursor": cursor, **params})
+        assert response.status_code == 422
+        assert "another query" in response.json()["message"]
 
 
 def test_the_ledger_continues_after_entries_of_the_same_second(held, analyst):
@@ -130,11 +130,11 @@ def test_the_ledger_continues_after_entries_of_the_same_second(held, analyst):
         seed_data.add_change(held, repository, "renamed", "2026-03-02", f"octo/old{n}")
     seen, cursor = [], None
     while True:
-        answer = analyst.get(f"{V1}/changes", params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
-        seen += [row["before"] for row in answer["data"]]
+        response = analyst.get(f"{V1}/changes", params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
+        seen += [row["before"] for row in response["data"]]
         seed_data.add_change(held, repository, "archived", "2026-03-03")  # newer: before the position of the cursor
         publish_data_version(held)
-        cursor = answer["next_cursor"]
+        cursor = response["next_cursor"]
         if cursor is None:
             break
     assert seen == [f"octo/old{n}" for n in (4, 3, 2, 1, 0)]

@@ -40,18 +40,18 @@ ERROR_KEYS = {"error", "message", "request_id"}
     ],
 )
 def test_every_refusal_has_the_error_format(analyst, method, path, status, error):
-    answer = analyst.request(method, path)
-    assert (answer.status_code, answer.json().get("error")) == (status, error), answer.text
-    assert set(answer.json()) == ERROR_KEYS
-    assert answer.json()["message"].endswith((".", "!", "?"))
+    response = analyst.request(method, path)
+    assert (response.status_code, response.json().get("error")) == (status, error), response.text
+    assert set(response.json()) == ERROR_KEYS
+    assert response.json()["message"].endswith((".", "!", "?"))
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"null", b"[]", b'{"login": "\\ud800"}', b'{"login":' * 2000])
 def test_an_unreadable_body_is_refused(admin, body):
     for path in ("tracked", "ingestions", "auth/login", "auth/register", "auth/refresh"):
-        answer = admin.post(f"{V1}/{path}", content=body, headers={"content-type": "application/json"})
-        assert answer.status_code == 422, (path, answer.text)
-        assert set(answer.json()) == ERROR_KEYS
+        response = admin.post(f"{V1}/{path}", content=body, headers={"content-type": "application/json"})
+        assert response.status_code == 422, (path, response.text)
+        assert set(response.json()) == ERROR_KEYS
 
 
 UNUSUAL_VALUES = [
@@ -84,8 +84,8 @@ def test_unusual_values_in_any_parameter_cause_no_failure(analyst, given):
     paths = ["languages", "movers", "changes", "scene/city.csv", "scene/globe", "accounts/octo/repositories"]
     for path in paths:
         for name in queries:
-            answer = analyst.get(f"{V1}/{path}", params={name: given})
-            assert answer.status_code < 500, (path, name, answer.text)
+            response = analyst.get(f"{V1}/{path}", params={name: given})
+            assert response.status_code < 500, (path, name, response.text)
 
 
 @pytest.mark.parametrize("given", UNUSUAL_VALUES)
@@ -105,8 +105,8 @@ def test_unusual_values_in_any_path_cause_no_failure(admin, given):
 
 def test_anonymous_requests_are_refused(nobody):
     for path in ("languages", "people/me", "accounts/octo", "tracked", "github/stats/octo", "scene/city.csv"):
-        answer = nobody.get(f"{V1}/{path}")
-        assert (answer.status_code, answer.json()["error"]) == (401, "not_signed_in")
+        response = nobody.get(f"{V1}/{path}")
+        assert (response.status_code, response.json()["error"]) == (401, "not_signed_in")
     assert nobody.get("/api/openapi.json").status_code == 401
     assert nobody.get("/api/docs").status_code == 401
 
@@ -114,14 +114,14 @@ def test_anonymous_requests_are_refused(nobody):
 def test_responses_have_the_remaining_limit_and_the_refusal_a_retry_time(analyst, monkeypatch):
     monkeypatch.setenv("LIMIT_API", "3/day")
     settings.cache_clear()
-    answers = [analyst.get(f"{V1}/people/me") for _ in range(4)]
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
-    assert [answer.headers["x-ratelimit-remaining"] for answer in answers] == ["2", "1", "0", "0"]
-    assert {answer.headers["x-ratelimit-limit"] for answer in answers} == {"3"}
-    assert int(answers[-1].headers["retry-after"]) > 0
-    assert int(answers[-1].headers["x-ratelimit-reset"]) > 1_700_000_000
-    assert answers[-1].json()["error"] == "rate_limited"
-    assert "retry-after" not in answers[2].headers
+    responses = [analyst.get(f"{V1}/people/me") for _ in range(4)]
+    assert [response.status_code for response in responses] == [200, 200, 200, 429]
+    assert [response.headers["x-ratelimit-remaining"] for response in responses] == ["2", "1", "0", "0"]
+    assert {response.headers["x-ratelimit-limit"] for response in responses} == {"3"}
+    assert int(responses[-1].headers["retry-after"]) > 0
+    assert int(responses[-1].headers["x-ratelimit-reset"]) > 1_700_000_000
+    assert responses[-1].json()["error"] == "rate_limited"
+    assert "retry-after" not in responses[2].headers
     assert analyst.get("/api/docs/docs.css").status_code == 200  # the documentation is not counted
 
 
@@ -144,7 +144,7 @@ def test_an_unavailable_postgres_is_reported(analyst):
     away = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing", connect_args={"connect_timeout": 1})
     with use_engine(away, everywhere=True):
         for path in ("languages", "accounts/octo", "github/stats/octo", "scene/city.csv", "changes.parquet"):
-            answer = analyst.get(f"{V1}/{path}")
-            assert (answer.status_code, answer.json()["error"]) == (503, "server_unavailable")
-            assert answer.headers["retry-after"]
+            response = analyst.get(f"{V1}/{path}")
+            assert (response.status_code, response.json()["error"]) == (503, "server_unavailable")
+            assert response.headers["retry-after"]
     assert analyst.get(f"{V1}/languages").status_code == 200

@@ -26,9 +26,9 @@ CHANGING_REQUESTS = [
 def test_a_change_from_another_site_or_without_an_origin_is_refused(web, person, method, path, said):
     sign_in(web, person())
     before = dict(web.cookies)
-    answer = web.request(method, path, headers=said, json={"ticket": "x"})
-    assert answer.status_code == 403
-    assert answer.json()["error"] == "unknown_origin"
+    response = web.request(method, path, headers=said, json={"ticket": "x"})
+    assert response.status_code == 403
+    assert response.json()["error"] == "unknown_origin"
     assert dict(web.cookies) == before
     assert web.get("/api/v1/x").status_code == 200
 
@@ -50,8 +50,8 @@ def test_a_form_of_another_site_cannot_sign_a_browser_out(web, person, path):
     sign_in(web, person())
     held = dict(web.cookies)
     web.cookies.clear()
-    answer = web.post(path, headers={"origin": FOREIGN_ORIGIN, "sec-fetch-site": "cross-site"})
-    assert "set-cookie" not in answer.headers
+    response = web.post(path, headers={"origin": FOREIGN_ORIGIN, "sec-fetch-site": "cross-site"})
+    assert "set-cookie" not in response.headers
     web.cookies.update(held)
     assert web.get("/api/v1/x").status_code == 200
 
@@ -102,9 +102,9 @@ def test_a_rebound_host_name_is_refused(web, person, host):
 def test_no_cors_headers_are_sent(web, person):
     sign_in(web, person())
     for path in ("/", "/api/v1/x", "/media/x"):
-        answer = web.get(path, headers={"origin": FOREIGN_ORIGIN})
-        assert not [name for name in answer.headers if name.startswith("access-control-")]
-        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        response = web.get(path, headers={"origin": FOREIGN_ORIGIN})
+        assert not [name for name in response.headers if name.startswith("access-control-")]
+        assert response.headers["cross-origin-resource-policy"] == "same-origin"
 
 
 FORGED_HEADERS = {
@@ -159,6 +159,6 @@ def test_a_line_break_in_a_path_grants_no_access(web, person, end):
     """The access check and the router must agree on `/metrics%0a`."""
     far = sign_in(browser_client(("203.0.113.7", 1)), person())
     for path in ("/metrics", "/api/v1/x", "/media/x", "/", "/auth/logout"):
-        answer = far.get(f"{path}{end}")
-        assert answer.status_code == 404
-        assert "set-cookie" not in answer.headers
+        response = far.get(f"{path}{end}")
+        assert response.status_code == 404
+        assert "set-cookie" not in response.headers

@@ -136,10 +136,10 @@ def test_a_postgres_outage_refuses_requests_and_preserves_cookies(
         browser.post("/auth/logout", headers=SAME_ORIGIN),
         browser.post("/auth/session", json={"ticket": ticket}, headers=SAME_ORIGIN),
     ]
-    for answer in refused:
-        assert (answer.status_code, answer.json()["error"]) == (503, "server_unavailable")
-        assert answer.headers["retry-after"]
-        assert "set-cookie" not in answer.headers
+    for response in refused:
+        assert (response.status_code, response.json()["error"]) == (503, "server_unavailable")
+        assert response.headers["retry-after"]
+        assert "set-cookie" not in response.headers
     left = browser.get("/auth/logout")
     assert (left.status_code, "set-cookie" in left.headers) == (503, False)
     assert "You are still signed in" in left.text

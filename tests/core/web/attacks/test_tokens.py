@@ -104,9 +104,9 @@ def refresh(token: str) -> tuple[int, str]:
     """Refresh in a fresh browser with only that refresh token; return the status and the token it holds then."""
     browser = browser_client()
     browser.cookies.set("almanac_refresh", token)
-    answer = browser.post("/auth/refresh", headers={"origin": PUBLIC_URL})
-    got = [line for line in answer.headers.get_list("set-cookie") if line.startswith("almanac_refresh=")]
-    return answer.status_code, got[0].partition(";")[0].removeprefix("almanac_refresh=")
+    response = browser.post("/auth/refresh", headers={"origin": PUBLIC_URL})
+    got = [line for line in response.headers.get_list("set-cookie") if line.startswith("almanac_refresh=")]
+    return response.status_code, got[0].partition(";")[0].removeprefix("almanac_refresh=")
 
 
 def test_reuse_of_a_refresh_token_ends_the_session_of_both_holders(web, person, database):
@@ -131,9 +131,9 @@ def test_a_page_request_with_a_stolen_refresh_token_ends_the_session(web, person
 
 def test_two_tabs_that_refresh_simultaneously_stay_signed_in(web, person):
     first = sessions.start(person(), CLIENT_ORIGIN)
-    answers = [refresh(first.refresh) for _ in range(3)]
-    assert [status for status, _ in answers] == [204] * 3
-    assert len({token for _, token in answers}) == 1
+    responses = [refresh(first.refresh) for _ in range(3)]
+    assert [status for status, _ in responses] == [204] * 3
+    assert len({token for _, token in responses}) == 1
 
 
 @pytest.mark.parametrize("change", ["generation", "session", "seal", "spelling"])
@@ -186,5 +186,5 @@ def test_a_token_expires_within_an_hour(web, person):
     sign_in(web, person())
     an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
     old = valid_claims(uuid4(), iat=int(an_hour_ago.timestamp()), exp=int(an_hour_ago.timestamp()) + 1800)
-    answer = browser_client().get("/api/v1/x", headers={"authorization": f"Bearer {jwt.encode(old, secret_key())}"})
-    assert answer.status_code == 401
+    response = browser_client().get("/api/v1/x", headers={"authorization": f"Bearer {jwt.encode(old, secret_key())}"})
+    assert response.status_code == 401

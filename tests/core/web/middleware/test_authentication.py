@@ -30,12 +30,12 @@ PROTECTED_PATHS = [
 @pytest.mark.parametrize("path", PROTECTED_PATHS)
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
 def test_requests_without_a_session_get_the_same_response(web, method, path):
-    answer = web.request(method, path)
-    assert answer.status_code == 401
-    assert set(answer.json()) == {"error", "message", "request_id"}
-    assert answer.json()["error"] == "not_signed_in"
-    assert answer.json()["request_id"] == answer.headers["x-request-id"]
-    assert answer.headers["www-authenticate"] == "Bearer"
+    response = web.request(method, path)
+    assert response.status_code == 401
+    assert set(response.json()) == {"error", "message", "request_id"}
+    assert response.json()["error"] == "not_signed_in"
+    assert response.json()["request_id"] == response.headers["x-request-id"]
+    assert response.headers["www-authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize("path", ["/api/v1/people/me", "/media/x.csv", "/_stcore/upload_file/a/b"])
@@ -52,8 +52,8 @@ def test_authenticated_responses_are_not_stored_by_caches(web, person, path):
 
 def test_an_access_token_authenticates_without_cookies(web, person):
     started = sessions.start(person("ada"), CLIENT_ORIGIN)
-    answer = web.get("/api/v1/x", headers={"authorization": f"Bearer {started.access}"})
-    assert answer.json()["person"] == "ada"
+    response = web.get("/api/v1/x", headers={"authorization": f"Bearer {started.access}"})
+    assert response.json()["person"] == "ada"
 
 
 def test_an_api_key_authenticates_its_owner(web, person):
@@ -83,8 +83,8 @@ def test_the_api_sign_in_needs_no_session(web, name):
 
 def test_the_api_sign_out_identifies_the_caller_by_token(web, person):
     started = sessions.start(person("ada"), CLIENT_ORIGIN)
-    answer = web.post("/api/v1/auth/logout", headers={"authorization": f"Bearer {started.access}"})
-    assert answer.json()["person"] == "ada"
+    response = web.post("/api/v1/auth/logout", headers={"authorization": f"Bearer {started.access}"})
+    assert response.json()["person"] == "ada"
     assert web.post("/api/v1/auth/logout", headers={"authorization": "Bearer no"}).json() == ANONYMOUS_IDENTITY
 
 
@@ -139,9 +139,9 @@ def test_a_page_request_with_an_old_access_token_refreshes_the_session(web, pers
     sign_in(web, person("ada"))
     before = web.cookies["almanac_refresh"]
     web.cookies.delete("almanac_access")
-    answer = web.get("/", headers=DOCUMENT_HEADERS)
+    response = web.get("/", headers=DOCUMENT_HEADERS)
     assert web.cookies["almanac_refresh"] != before
-    assert f"almanac_access={web.cookies['almanac_access']}" in answer.headers["x-heard"]
+    assert f"almanac_access={web.cookies['almanac_access']}" in response.headers["x-heard"]
     assert web.get("/api/v1/x").json()["person"] == "ada"
 
 
@@ -166,11 +166,11 @@ def test_cookies_of_an_ended_session_are_deleted(web, person):
     somebody = person()
     sign_in(web, somebody)
     sessions.revoke_all(somebody, "deactivated")
-    answer = web.get("/", headers=DOCUMENT_HEADERS)
-    assert answer.status_code == 200
+    response = web.get("/", headers=DOCUMENT_HEADERS)
+    assert response.status_code == 200
     assert "almanac_access" not in web.cookies
     assert "almanac_refresh" not in web.cookies
-    assert "almanac_access" not in answer.headers["x-heard"]
+    assert "almanac_access" not in response.headers["x-heard"]
 
 
 def test_only_the_websocket_of_streamlit_is_accepted(web):
@@ -197,15 +197,15 @@ def hanging(web, monkeypatch):
 
 
 def test_a_hanging_look_up_is_answered_with_503(hanging):
-    answer = hanging.get("/api/v1/x", headers={"authorization": "Bearer x"})
-    assert (answer.status_code, answer.json()["error"]) == (503, "server_unavailable")
+    response = hanging.get("/api/v1/x", headers={"authorization": "Bearer x"})
+    assert (response.status_code, response.json()["error"]) == (503, "server_unavailable")
 
 
 def test_a_page_does_not_wait_for_a_hanging_look_up_and_keeps_its_cookies(hanging):
     hanging.cookies.update({"almanac_refresh": "x", "almanac_nonce": "A" * 43})
-    answer = hanging.get("/", headers=DOCUMENT_HEADERS)
-    assert answer.status_code == 200
-    assert "set-cookie" not in answer.headers
+    response = hanging.get("/", headers=DOCUMENT_HEADERS)
+    assert response.status_code == 200
+    assert "set-cookie" not in response.headers
 
 
 @pytest.mark.parametrize("path", ["/static/js/a.js", "/app/static/logo.svg", "/component/x/y.js", "/_stcore/health"])
@@ -290,10 +290,10 @@ def test_over_https_cookies_are_secure_and_bound_to_the_host(web, person, monkey
     monkeypatch.setenv("PUBLIC_URL", "https://almanac.example")
     settings.cache_clear()
     secure = browser_client()
-    answer = secure.get("/", headers=DOCUMENT_HEADERS)
-    assert answer.headers["set-cookie"].startswith("__Host-almanac_nonce=")
-    assert "; Secure" in answer.headers["set-cookie"]
-    assert "max-age=31536000" in answer.headers["strict-transport-security"]
+    response = secure.get("/", headers=DOCUMENT_HEADERS)
+    assert response.headers["set-cookie"].startswith("__Host-almanac_nonce=")
+    assert "; Secure" in response.headers["set-cookie"]
+    assert "max-age=31536000" in response.headers["strict-transport-security"]
     sign_in(secure, person("ada"))
     assert secure.get("/api/v1/x").json()["person"] == "ada"
     assert {cookie.name for cookie in secure.cookies.jar} == set(vars(cookies.cookie_names(settings())).values())

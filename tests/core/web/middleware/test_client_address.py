@@ -39,16 +39,16 @@ def echoed_request(peer: str, trusted: tuple[str, ...] = (), **headers: str) -> 
         routes=[Route("/", echo)], middleware=[Middleware(RequestIds), Middleware(ClientAddress, trusted=trusted)]
     )
     client = TestClient(application, base_url="http://almanac.example", client=(peer, 50000))
-    told: dict[str, Any] = client.get(
+    received: dict[str, Any] = client.get(
         "/", headers={name.replace("_", "-"): said for name, said in headers.items()}
     ).json()
-    return told
+    return received
 
 
 def test_without_trusted_proxies_the_peer_is_the_client():
-    told = echoed_request(CLIENT, x_forwarded_for=OTHER, x_forwarded_host="evil.example", x_forwarded_proto="https")
-    assert told["client"] == told["address"] == CLIENT
-    assert (told["scheme"], told["host"]) == ("http", "almanac.example")
+    received = echoed_request(CLIENT, x_forwarded_for=OTHER, x_forwarded_host="evil.example", x_forwarded_proto="https")
+    assert received["client"] == received["address"] == CLIENT
+    assert (received["scheme"], received["host"]) == ("http", "almanac.example")
 
 
 def test_loopback_is_not_trusted_unless_configured():
@@ -56,11 +56,11 @@ def test_loopback_is_not_trusted_unless_configured():
 
 
 def test_a_trusted_proxy_sets_client_host_and_scheme():
-    told = echoed_request(
+    received = echoed_request(
         PROXY, ("10.0.0.0/8",), x_forwarded_for=CLIENT, x_forwarded_host="a.example", x_forwarded_proto="https"
     )
-    assert told["client"] == told["address"] == CLIENT
-    assert (told["scheme"], told["host"]) == ("https", "a.example")
+    assert received["client"] == received["address"] == CLIENT
+    assert (received["scheme"], received["host"]) == ("https", "a.example")
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_an_ipv4_mapped_address_equals_the_ipv4_address():
 
 
 def test_the_app_receives_the_address_only_from_the_middleware():
-    told = echoed_request(
+    received = echoed_request(
         CLIENT, x_auth_address=OTHER, x_auth_person="admin", x_request_id="theirs", x_forwarded_for=OTHER
     )
-    heard = [tuple(pair) for pair in told["headers"]]
+    heard = [tuple(pair) for pair in received["headers"]]
     assert ("x-auth-address", CLIENT) in heard
     assert not {"x-auth-person", "x-forwarded-for"} & {name for name, _ in heard}
-    assert [value for name, value in heard if name == "x-request-id"] == [told["request_id"]]
+    assert [value for name, value in heard if name == "x-request-id"] == [received["request_id"]]
     assert OTHER not in str(heard)
 
 

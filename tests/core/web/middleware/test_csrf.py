@@ -55,9 +55,9 @@ def web() -> TestClient:
     ],
 )
 def test_a_change_with_cookies_is_refused_from_other_origins(web, method, said):
-    answer = web.request(method, "/api/v1/tracked", headers=COOKIE | said)
-    assert answer.status_code == 403
-    assert answer.json()["error"] == "unknown_origin"
+    response = web.request(method, "/api/v1/tracked", headers=COOKIE | said)
+    assert response.status_code == 403
+    assert response.json()["error"] == "unknown_origin"
 
 
 @pytest.mark.parametrize("site", [{}, {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}])

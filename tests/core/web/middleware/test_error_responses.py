@@ -82,11 +82,11 @@ def response_of(endpoint, method: str = "GET") -> Response:
     ],
 )
 def test_an_error_has_its_status_and_the_common_format(error, status, code):
-    answer = response_to_error(error)
-    assert (answer.status_code, answer.json()["error"]) == (status, code)
-    assert set(answer.json()) == {"error", "message", "request_id"}
-    assert answer.json()["message"].endswith(".")
-    assert "secret" not in answer.text
+    response = response_to_error(error)
+    assert (response.status_code, response.json()["error"]) == (status, code)
+    assert set(response.json()) == {"error", "message", "request_id"}
+    assert response.json()["message"].endswith(".")
+    assert "secret" not in response.text
 
 
 def test_every_almanac_error_class_has_a_status():
@@ -105,13 +105,13 @@ def test_a_401_names_the_authentication_scheme():
 
 def test_a_429_has_the_limit_and_the_reset_time():
     ends = datetime.now(UTC) + timedelta(seconds=90)
-    answer = response_to_error(RateLimitExceeded("Slow down", amount=60, resets_at=ends))
-    assert answer.status_code == 429
-    assert answer.json()["error"] == "rate_limited"
-    assert answer.headers["x-ratelimit-limit"] == "60"
-    assert answer.headers["x-ratelimit-remaining"] == "0"
-    assert 0 <= int(answer.headers["x-ratelimit-reset"]) - ends.timestamp() < 1
-    assert 88 <= int(answer.headers["retry-after"]) <= 90
+    response = response_to_error(RateLimitExceeded("Slow down", amount=60, resets_at=ends))
+    assert response.status_code == 429
+    assert response.json()["error"] == "rate_limited"
+    assert response.headers["x-ratelimit-limit"] == "60"
+    assert response.headers["x-ratelimit-remaining"] == "0"
+    assert 0 <= int(response.headers["x-ratelimit-reset"]) - ends.timestamp() < 1
+    assert 88 <= int(response.headers["retry-after"]) <= 90
 
 
 def test_a_remaining_limit_has_no_retry_after():
@@ -125,9 +125,9 @@ def test_a_plain_text_error_gets_the_common_format():
     async def bare(_request: Request) -> Response:
         return PlainTextResponse("Bad Request", status_code=400)
 
-    answer = response_of(bare)
-    assert (answer.status_code, answer.json()["error"]) == (400, "bad_request")
-    assert answer.json()["message"] == "Bad Request."
+    response = response_of(bare)
+    assert (response.status_code, response.json()["error"]) == (400, "bad_request")
+    assert response.json()["message"] == "Bad Request."
 
 
 def test_an_error_page_stays_unchanged():
@@ -141,6 +141,6 @@ def test_a_405_has_the_common_format():
     async def fine(_request: Request) -> Response:
         return Response("fine")
 
-    answer = response_of(fine, "DELETE")
-    assert (answer.status_code, answer.json()["error"]) == (405, "method_not_allowed")
-    assert "GET" in answer.headers["allow"]
+    response = response_of(fine, "DELETE")
+    assert (response.status_code, response.json()["error"]) == (405, "method_not_allowed")
+    assert "GET" in response.headers["allow"]

@@ -66,10 +66,10 @@ def web() -> TestClient:
 
 
 def test_the_request_id_is_never_taken_from_the_client(web):
-    answer = web.get("/echo", headers={"x-request-id": "theirs", "X-Auth-Person": "admin"})
-    ours = answer.headers["x-request-id"]
+    response = web.get("/echo", headers={"x-request-id": "theirs", "X-Auth-Person": "admin"})
+    ours = response.headers["x-request-id"]
     assert ours != "theirs"
-    assert answer.text == f"['{ours}'] [] {ours}"
+    assert response.text == f"['{ours}'] [] {ours}"
 
 
 def test_no_two_requests_share_an_id(web):
@@ -102,23 +102,23 @@ def test_the_log_does_not_contain_streamlit_session_ids(web):
 
 
 def test_an_unknown_api_path_has_the_error_format(web):
-    answer = web.get("/api/v1/nothing")
-    assert answer.status_code == 404
-    assert answer.json() == {
+    response = web.get("/api/v1/nothing")
+    assert response.status_code == 404
+    assert response.json() == {
         "error": "not_found",
         "message": "There is nothing at /api/v1/nothing.",
-        "request_id": answer.headers["x-request-id"],
+        "request_id": response.headers["x-request-id"],
     }
 
 
 def test_an_exception_has_the_error_format_and_is_logged(web):
     with structlog.testing.capture_logs() as logged:
-        answer = web.get("/broken")
-    assert answer.status_code == 500
-    assert answer.json()["error"] == "failed"
-    assert answer.json()["request_id"] == answer.headers["x-request-id"]
-    assert "boom" not in answer.text
-    assert "content-security-policy" in answer.headers
+        response = web.get("/broken")
+    assert response.status_code == 500
+    assert response.json()["error"] == "failed"
+    assert response.json()["request_id"] == response.headers["x-request-id"]
+    assert "boom" not in response.text
+    assert "content-security-policy" in response.headers
     assert [line["event"] for line in logged] == ["request failed", "request finished"]
 
 
@@ -130,9 +130,9 @@ def test_configured_hosts_are_accepted(web, host):
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "", "[::1", "10.0.0.1"])
 def test_other_hosts_are_refused_on_every_path(web, host):
     for path in ("/echo", "/api/v1/x", "/nothing"):
-        answer = web.get(path, headers={"host": host})
-        assert answer.status_code == 421
-        assert answer.json()["error"] == "unknown_host"
+        response = web.get(path, headers={"host": host})
+        assert response.status_code == 421
+        assert response.json()["error"] == "unknown_host"
 
 
 def test_a_websocket_with_another_host_is_refused(web):

@@ -19,20 +19,20 @@ def health_client(health: Health) -> TestClient:
 
 
 def test_health_is_ok_with_real_servers(committing_database: Engine, redis: Redis):
-    answer = health_client(Health()).get("/health")
-    assert answer.status_code == 200
-    assert answer.json() == {"status": "ok", "checks": {"postgres": "ok", "redis": "ok"}}
-    assert answer.headers["cache-control"] == "no-store"
+    response = health_client(Health()).get("/health")
+    assert response.status_code == 200
+    assert response.json() == {"status": "ok", "checks": {"postgres": "ok", "redis": "ok"}}
+    assert response.headers["cache-control"] == "no-store"
 
 
 def test_an_unavailable_server_is_reported_without_details(monkeypatch: pytest.MonkeyPatch, redis: Redis):
     monkeypatch.setenv("DATABASE_URL", "postgresql://secret:words@127.0.0.1:1/almanac")
     settings.cache_clear()
-    answer = health_client(Health()).get("/health")
-    assert answer.status_code == 503
-    assert answer.json()["status"] == "unavailable"
-    assert answer.json()["checks"] == {"postgres": "failed: OperationalError", "redis": "ok"}
-    assert "secret" not in answer.text
+    response = health_client(Health()).get("/health")
+    assert response.status_code == 503
+    assert response.json()["status"] == "unavailable"
+    assert response.json()["checks"] == {"postgres": "failed: OperationalError", "redis": "ok"}
+    assert "secret" not in response.text
 
 
 def test_a_hanging_check_costs_one_timeout_and_one_thread():
@@ -43,9 +43,9 @@ def test_a_hanging_check_costs_one_timeout_and_one_thread():
         release.wait(60)
 
     with health_client(Health({"slow": hang, "quick": lambda: None}, timeout_seconds=0.05)) as web:
-        answers = [web.get("/health").json()["checks"] for _ in range(3)]
+        responses = [web.get("/health").json()["checks"] for _ in range(3)]
         release.set()
-    assert answers == [{"slow": "no response within 0.05 s", "quick": "ok"}] * 3
+    assert responses == [{"slow": "no response within 0.05 s", "quick": "ok"}] * 3
     assert len(asked) == 1
 
 

@@ -68,11 +68,11 @@ def test_worker_metrics_are_read_from_postgres_and_redis(tracked, redis: Redis, 
     budget = shared_state.budget_key(settings().github_api_url)
     redis.set(budget, f'{{"buckets": {{"octocat graphql": {{"limit": 5000, "remaining": 1234, "resets_at": '
               f'{now.timestamp() + 600}}}}}, "in_flight": {{}}, "paused_until": {now.timestamp() + 60}}}')  # fmt: skip
-    answer = metrics_client(Metrics()).get("/metrics")
-    assert answer.status_code == 200
-    assert answer.headers["content-type"].startswith("text/plain; version=")
-    assert answer.headers["cache-control"] == "no-store"
-    told = parse_samples(answer.text)
+    response = metrics_client(Metrics()).get("/metrics")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/plain; version=")
+    assert response.headers["cache-control"] == "no-store"
+    told = parse_samples(response.text)
     assert sample_value(told, "almanac_up", server="postgres") == sample_value(told, "almanac_up", server="redis") == 1
     assert sample_value(told, "almanac_tracked_accounts", freshness="on_time") == 1
     assert sample_value(told, "almanac_tracked_accounts", freshness="overdue") == 1
@@ -89,7 +89,7 @@ def test_worker_metrics_are_read_from_postgres_and_redis(tracked, redis: Redis, 
     assert sample_value(told, "process_resident_memory_bytes") > 0
     assert sample_value(told, "almanac_database_pool_max_connections") > 0
     for name in ("octocat", "ada", "bob", "evelyn"):
-        assert name not in answer.text
+        assert name not in response.text
 
 
 def test_an_unavailable_server_is_reported_with_the_remaining_metrics(tracked, redis: Redis, monkeypatch):
@@ -98,13 +98,13 @@ def test_an_unavailable_server_is_reported_with_the_remaining_metrics(tracked, r
     monkeypatch.setenv("REDIS_URL", "redis://:secretwords@127.0.0.1:1")
     settings.cache_clear()
     redis_client.redis.cache_clear()
-    answer = metrics_client(Metrics()).get("/metrics")
-    told = parse_samples(answer.text)
-    assert answer.status_code == 200
+    response = metrics_client(Metrics()).get("/metrics")
+    told = parse_samples(response.text)
+    assert response.status_code == 200
     assert sample_value(told, "almanac_up", server="redis") == 0
     assert sample_value(told, "almanac_up", server="postgres") == 1
     assert sample_value(told, "almanac_tracked_accounts", freshness="never_refreshed") == 1
-    assert "secretwords" not in answer.text
+    assert "secretwords" not in response.text
 
 
 def test_a_hanging_collector_costs_one_timeout_and_one_thread():
@@ -117,10 +117,10 @@ def test_a_hanging_collector_costs_one_timeout_and_one_thread():
 
     parts = {"postgres": hang, "redis": lambda: [metrics.gauge("test", "A test", value=3)]}
     with metrics_client(Metrics(parts, timeout_seconds=0.05)) as web:
-        answers = [parse_samples(web.get("/metrics").text) for _ in range(3)]
+        responses = [parse_samples(web.get("/metrics").text) for _ in range(3)]
         release.set()
     assert len(asked) == 1
-    for told in answers:
+    for told in responses:
         assert sample_value(told, "almanac_up", server="postgres") == 0
         assert sample_value(told, "almanac_up", server="redis") == 1
         assert sample_value(told, "almanac_test") == 3
@@ -128,9 +128,9 @@ def test_a_hanging_collector_costs_one_timeout_and_one_thread():
 
 def test_openmetrics_is_returned_on_request():
     asked = {"accept": "application/openmetrics-text; version=1.0.0"}
-    answer = metrics_client(Metrics({})).get("/metrics", headers=asked)
-    assert answer.headers["content-type"].startswith("application/openmetrics-text")
-    assert answer.text.endswith("# EOF\n")
+    response = metrics_client(Metrics({})).get("/metrics", headers=asked)
+    assert response.headers["content-type"].startswith("application/openmetrics-text")
+    assert response.text.endswith("# EOF\n")
 
 
 def http_metrics_client() -> TestClient:

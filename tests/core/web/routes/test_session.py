@@ -28,10 +28,10 @@ def session_id_of(web):
 
 
 def test_a_ticket_starts_a_session_with_http_only_cookies(web, person):
-    answer = post_ticket(web, sign_in_ticket(web, person("ada")))
-    assert (answer.status_code, answer.content) == (204, b"")
-    assert answer.headers["cache-control"] == "no-store"
-    lines = answer.headers.get_list("set-cookie")
+    response = post_ticket(web, sign_in_ticket(web, person("ada")))
+    assert (response.status_code, response.content) == (204, b"")
+    assert response.headers["cache-control"] == "no-store"
+    lines = response.headers.get_list("set-cookie")
     held = {name: SimpleCookie(line)[name] for line in lines for name in SimpleCookie(line)}
     assert set(held) == {"almanac_access", "almanac_refresh", "almanac_nonce"}
     assert all("HttpOnly; SameSite=Lax" in line for line in lines)
@@ -72,10 +72,10 @@ def test_wrong_tickets_and_wrong_nonces_get_the_same_response(web, person):
     with_another = post_ticket(stranger, given)
     unknown = post_ticket(web, "x" * 43)
     late = post_ticket(web, given)
-    answers = [without, with_another, unknown, late]
-    assert [answer.status_code for answer in answers] == [401] * 4
-    assert len({(answer.json()["error"], answer.json()["message"]) for answer in answers}) == 1
-    assert all("set-cookie" not in answer.headers for answer in answers)
+    responses = [without, with_another, unknown, late]
+    assert [response.status_code for response in responses] == [401] * 4
+    assert len({(response.json()["error"], response.json()["message"]) for response in responses}) == 1
+    assert all("set-cookie" not in response.headers for response in responses)
 
 
 def test_a_ticket_of_a_deactivated_person_is_refused(web, person, database):
@@ -107,10 +107,10 @@ def test_a_ticket_of_a_deactivated_person_is_refused(web, person, database):
 )
 def test_an_invalid_body_is_refused_in_the_error_format(web, body, content_type, status, error):
     web.get("/", headers=DOCUMENT_HEADERS)
-    answer = web.post("/auth/session", content=body, headers=SAME_ORIGIN | {"content-type": content_type})
-    assert answer.status_code == status
-    assert set(answer.json()) == {"error", "message", "request_id"}
-    assert answer.json()["error"] == error
+    response = web.post("/auth/session", content=body, headers=SAME_ORIGIN | {"content-type": content_type})
+    assert response.status_code == status
+    assert set(response.json()) == {"error", "message", "request_id"}
+    assert response.json()["error"] == error
 
 
 @pytest.mark.parametrize(
@@ -123,9 +123,9 @@ def test_an_invalid_body_is_refused_in_the_error_format(web, body, content_type,
     ],
 )
 def test_a_405_names_the_allowed_method(web, method, path, allowed):
-    answer = web.request(method, path, headers=SAME_ORIGIN)
-    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
-    assert answer.json()["error"] == "method_not_allowed"
+    response = web.request(method, path, headers=SAME_ORIGIN)
+    assert (response.status_code, response.headers["allow"]) == (405, allowed)
+    assert response.json()["error"] == "method_not_allowed"
 
 
 @pytest.mark.parametrize("path", ["/auth/login", "/auth/", "/auth/session/x"])
@@ -144,9 +144,9 @@ def test_a_refresh_returns_the_next_pair_of_tokens(web, person):
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c"])
 def test_a_refused_refresh_deletes_the_cookies(web, token):
-    answer = web.post("/auth/refresh", headers=SAME_ORIGIN | {"cookie": f"almanac_refresh={token}"})
-    assert answer.status_code == 401
-    assert [line.split("; ")[:2] for line in answer.headers.get_list("set-cookie")] == [
+    response = web.post("/auth/refresh", headers=SAME_ORIGIN | {"cookie": f"almanac_refresh={token}"})
+    assert response.status_code == 401
+    assert [line.split("; ")[:2] for line in response.headers.get_list("set-cookie")] == [
         ["almanac_access=", "Max-Age=0"],
         ["almanac_refresh=", "Max-Age=0"],
     ]
@@ -167,15 +167,15 @@ def test_sign_out_ends_the_session_and_deletes_the_cookies(web, person, database
 def test_a_sign_out_link_redirects_to_the_first_page(web, person):
     sign_in(web, person())
     session_id = session_id_of(web)
-    answer = web.get("/auth/logout", headers={"sec-fetch-site": "same-origin"})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    response = web.get("/auth/logout", headers={"sec-fetch-site": "same-origin"})
+    assert (response.status_code, response.headers["location"]) == (303, "/")
     assert sessions.get_live(session_id) is None
 
 
 def test_a_sign_out_link_on_another_site_is_refused(web, person):
     sign_in(web, person())
-    answer = web.get("/auth/logout", headers={"sec-fetch-site": "cross-site"})
-    assert answer.status_code == 403
+    response = web.get("/auth/logout", headers={"sec-fetch-site": "cross-site"})
+    assert response.status_code == 403
     assert sessions.get_live(session_id_of(web)) is not None
 
 

@@ -51,9 +51,9 @@ def octo(database):
 
 
 def test_the_statistics_equal_the_stored_data(octo, analyst):
-    answer = analyst.get(f"{STATS}/Octo")
-    body = answer.json()
-    assert answer.status_code == 200, answer.text
+    response = analyst.get(f"{STATS}/Octo")
+    body = response.json()
+    assert response.status_code == 200, response.text
     assert {name: body[name] for name in ("username", "public_repos", "followers", "following", "total_stars")} == {
         "username": "octo",
         "public_repos": 3,
@@ -68,27 +68,27 @@ def test_the_statistics_equal_the_stored_data(octo, analyst):
         {"name": "Python", "bytes": 600, "share": 0.75, "repositories": 2},
         {"name": "C", "bytes": 200, "share": 0.25, "repositories": 2},
     ]
-    assert analyst.get(f"{STATS}/octo", headers={"if-none-match": answer.headers["etag"]}).status_code == 200
-    again = analyst.get(f"{STATS}/Octo", headers={"if-none-match": answer.headers["etag"]})
+    assert analyst.get(f"{STATS}/octo", headers={"if-none-match": response.headers["etag"]}).status_code == 200
+    again = analyst.get(f"{STATS}/Octo", headers={"if-none-match": response.headers["etag"]})
     assert again.status_code == 304
 
 
 def test_before_the_first_refresh_an_account_is_not_found(octo, analyst):
-    answer = analyst.get(f"{STATS}/octo", params={"as_of": "2026-02-01"})
-    assert answer.status_code == 404
-    assert answer.json()["message"] == "No data about octo was collected before as_of."
+    response = analyst.get(f"{STATS}/octo", params={"as_of": "2026-02-01"})
+    assert response.status_code == 404
+    assert response.json()["message"] == "No data about octo was collected before as_of."
 
 
 @pytest.mark.parametrize("written", ["newcomer", "@newcomer", "https:%2F%2Fgithub.com%2Fnewcomer"])
 def test_a_request_for_an_unknown_account_starts_its_collection(database, analyst, written):
-    answer = analyst.get(f"{STATS}/{written}")
+    response = analyst.get(f"{STATS}/{written}")
     if "%2F" in written:  # a slash ends the parameter, escaped or not
-        assert answer.status_code == 404
+        assert response.status_code == 404
         return
-    assert answer.status_code == 202, answer.text
-    assert answer.json()["status"] == "queued"
-    assert answer.headers["location"] == answer.json()["status_url"] == f"{STATS}/newcomer/status"
-    assert "etag" not in answer.headers
+    assert response.status_code == 202, response.text
+    assert response.json()["status"] == "queued"
+    assert response.headers["location"] == response.json()["status_url"] == f"{STATS}/newcomer/status"
+    assert "etag" not in response.headers
     job = database.execute(text("SELECT task_name, priority, args FROM procrastinate_jobs")).one()
     assert (job.task_name, job.priority, job.args["by"], job.args["trigger"]) == ("refresh", 10, "ann", "person")
     audited = database.execute(text("SELECT actor, action, target, host(ip_address) FROM audit_event")).one()
@@ -143,9 +143,9 @@ def test_a_deleted_account_is_reported_as_deleted(octo, analyst):
     octo.execute(
         text("UPDATE account SET gone_at = :at, gone_reason = 'not found'"), {"at": datetime(2026, 5, 1, tzinfo=UTC)}
     )
-    answer = analyst.get(f"{STATS}/octo")
-    assert (answer.status_code, answer.json()["error"]) == (410, "gone")
-    assert "2026-05-01" in answer.json()["message"]
+    response = analyst.get(f"{STATS}/octo")
+    assert (response.status_code, response.json()["error"]) == (410, "gone")
+    assert "2026-05-01" in response.json()["message"]
     assert analyst.get(f"{STATS}/octo", params={"as_of": "2026-04-01"}).status_code == 200
 
 
@@ -156,10 +156,10 @@ def test_a_deleted_account_is_reported_as_deleted(octo, analyst):
     "path", ["github/stats/{}", "github/stats/{}/status", "accounts/{}", "accounts/{}/repositories.csv"]
 )
 def test_an_invalid_login_is_refused_and_not_tracked(database, analyst, login, path):
-    answer = analyst.get("/api/v1/" + path.format(login))
-    assert answer.status_code == 422
-    assert answer.json()["error"] == "bad_login"
-    assert len(answer.json()["message"]) < 300
+    response = analyst.get("/api/v1/" + path.format(login))
+    assert response.status_code == 422
+    assert response.json()["error"] == "bad_login"
+    assert len(response.json()["message"]) < 300
     assert database.scalar(text("SELECT count(*) FROM account")) == 0
 
 
@@ -167,7 +167,7 @@ def test_a_request_that_needs_approval_waits_for_an_admin(database, analyst, adm
     monkeypatch.setenv("TRACK_APPROVAL", "true")
     settings.cache_clear()
     first, second = analyst.get(f"{STATS}/newcomer"), analyst.get(f"{STATS}/newcomer")
-    assert [answer.status_code for answer in (first, second)] == [202, 202]
+    assert [response.status_code for response in (first, second)] == [202, 202]
     assert first.json()["status"] == "awaiting"
     assert (
         analyst.get(first.json()["status_url"]).json()["message"] == "An admin has to approve the tracking of newcomer."

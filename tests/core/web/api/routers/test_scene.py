@@ -25,17 +25,17 @@ def web(database: Connection, analyst: TestClient) -> TestClient:
     return analyst
 
 
-def csv_frame(answer) -> pd.DataFrame:
-    return pd.read_csv(StringIO(answer.text))
+def csv_frame(response) -> pd.DataFrame:
+    return pd.read_csv(StringIO(response.text))
 
 
 def test_towers_equal_the_layout(web):
-    answer = web.get(CITY_URL)
+    response = web.get(CITY_URL)
     expected = deck.tower_rows(city.build_city(queries.city_repositories(queries.CityFilters())))
-    assert answer.status_code == 200
-    assert answer.headers["content-type"].startswith("text/csv")
-    assert csv_frame(answer)["name"].tolist() == expected["name"].tolist()
-    assert csv_frame(answer)[["x", "y", "width", "depth", "height"]].to_numpy() == pytest.approx(
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/csv")
+    assert csv_frame(response)["name"].tolist() == expected["name"].tolist()
+    assert csv_frame(response)[["x", "y", "width", "depth", "height"]].to_numpy() == pytest.approx(
         expected[["x", "y", "width", "depth", "height"]].to_numpy()
     )
 
@@ -115,9 +115,9 @@ def test_only_a_url_with_its_data_version_is_immutable(web, database):
     ],
 )
 def test_an_invalid_parameter_is_refused_by_name_in_the_error_format(web, query, named):
-    answer = web.get(f"{CITY_URL}?{query}")
-    assert answer.status_code == 422
-    body = answer.json()
+    response = web.get(f"{CITY_URL}?{query}")
+    assert response.status_code == 422
+    body = response.json()
     assert set(body) == {"error", "message", "request_id"}
     assert body["error"] == "bad_input"
     assert named in body["message"]
@@ -127,9 +127,9 @@ def test_an_invalid_parameter_is_refused_by_name_in_the_error_format(web, query,
     "path", ["/api/v1/scene/city.xml", "/api/v1/scene/moon.csv", "/api/v1/scene/", "/api/v1/scene/city.csv/"]
 )
 def test_an_unknown_scene_or_format_is_not_found(web, path):
-    answer = web.get(path)
-    assert answer.status_code == 404
-    assert answer.json()["error"] == "not_found"
+    response = web.get(path)
+    assert response.status_code == 404
+    assert response.json()["error"] == "not_found"
 
 
 def test_rows_are_read_only(web):
@@ -139,15 +139,15 @@ def test_rows_are_read_only(web):
 
 
 def test_an_empty_database_returns_no_rows(analyst):
-    answer = analyst.get(CITY_URL)
-    assert answer.status_code == 200
-    assert csv_frame(answer).empty
-    assert "name" in csv_frame(answer).columns
+    response = analyst.get(CITY_URL)
+    assert response.status_code == 200
+    assert csv_frame(response).empty
+    assert "name" in csv_frame(response).columns
 
 
 def test_the_url_of_a_query_returns_its_rows(web):
     wanted = SceneQuery(owners=1, language=("C++", "Jupyter Notebook"), min_stars=5, height="growth", v="7.1")
-    answer = web.get(wanted.address())
-    assert answer.status_code == 200
-    assert csv_frame(answer)["name"].tolist() == ["octo/dog, the 2nd"]
+    response = web.get(wanted.address())
+    assert response.status_code == 200
+    assert csv_frame(response)["name"].tolist() == ["octo/dog, the 2nd"]
     assert "%2B%2B" in wanted.address()
