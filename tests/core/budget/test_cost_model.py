@@ -24,8 +24,8 @@ accounts = st.lists(
 
 
 def test_two_hundred_accounts_with_a_token_cost_few_points():
-    known = [AccountCostInputs(f"account-{number}", repositories=27) for number in range(200)]
-    result = forecast_refresh(known, with_token=True)
+    inputs = [AccountCostInputs(f"account-{number}", repositories=27) for number in range(200)]
+    result = forecast_refresh(inputs, with_token=True)
     assert result.points <= 80
     assert result.requests <= 120
 
@@ -81,15 +81,15 @@ def test_rare_changes_are_expected_as_304_responses():
 
 
 def test_minutes_follow_the_measured_latency():
-    known = [AccountCostInputs("octocat", repositories=100, repositories_with_languages=100)]
-    assert forecast_refresh(known, with_token=False, seconds_per_request=30).minutes == 1
+    inputs = [AccountCostInputs("octocat", repositories=100, repositories_with_languages=100)]
+    assert forecast_refresh(inputs, with_token=False, seconds_per_request=30).minutes == 1
 
 
 def test_requests_over_the_budget_wait_for_its_resets():
     """130 requests: 10 now, 60 after the reset in half an hour, the last 60 an hour later."""
-    known = [AccountCostInputs(f"account-{i}") for i in range(65)]
+    inputs = [AccountCostInputs(f"account-{i}") for i in range(65)]
     budget = BudgetTotals(remaining=10, limit=60, resets_at=NOW + timedelta(minutes=30))
-    result = forecast_refresh(known, with_token=False, budget=budget, now=NOW, seconds_per_request=0.001)
+    result = forecast_refresh(inputs, with_token=False, budget=budget, now=NOW, seconds_per_request=0.001)
     assert result.requests == 130
     assert not result.is_affordable
     assert round(result.minutes) == 90
@@ -97,27 +97,27 @@ def test_requests_over_the_budget_wait_for_its_resets():
 
 
 @given(accounts, st.booleans())
-def test_a_forecast_never_promises_less_than_one_request(known, with_token):
-    result = forecast_refresh(known, with_token=with_token)
+def test_a_forecast_never_promises_less_than_one_request(inputs, with_token):
+    result = forecast_refresh(inputs, with_token=with_token)
     assert result.requests >= 1
-    assert result.accounts == len(known)
-    assert result.unknown == sum(one.repositories is None for one in known)
+    assert result.accounts == len(inputs)
+    assert result.unknown == sum(one.repositories is None for one in inputs)
     assert 0 <= result.not_modified <= result.requests
     assert result.minutes >= 0
 
 
 @given(accounts, st.integers(0, 5000), st.booleans())
-def test_a_forecast_fits_exactly_when_the_budget_covers_it(known, remaining, with_token):
-    result = forecast_refresh(known, with_token=with_token, budget=BudgetTotals(remaining=remaining))
+def test_a_forecast_fits_exactly_when_the_budget_covers_it(inputs, remaining, with_token):
+    result = forecast_refresh(inputs, with_token=with_token, budget=BudgetTotals(remaining=remaining))
     cost = result.points if with_token else result.requests
     assert result.is_affordable is (cost <= remaining)
     assert result.remaining_after == max(0, remaining - cost)
 
 
 @given(accounts, st.booleans())
-def test_more_pushes_never_make_it_cheaper(known, with_token):
+def test_more_pushes_never_make_it_cheaper(inputs, with_token):
     quiet = [
         AccountCostInputs(one.login, one.is_organization, one.repositories, one.repositories_with_languages)
-        for one in known
+        for one in inputs
     ]
-    assert forecast_refresh(quiet, with_token=with_token).cost <= forecast_refresh(known, with_token=with_token).cost
+    assert forecast_refresh(quiet, with_token=with_token).cost <= forecast_refresh(inputs, with_token=with_token).cost

@@ -40,17 +40,17 @@ def account(database):
 
 def test_expected_pushes_equal_those_of_the_days_before(database, account):
     """Two repositories were pushed to in the two days before the last refresh, which was two days ago."""
-    (known,) = forecast.load_cost_inputs(database, [account], NOW)
-    assert (known.repositories, known.repositories_with_languages, known.expected_pushes) == (4, 3, 2)
-    assert known.is_organization
-    assert known.languages_to_fetch == 1 + 2
+    (inputs,) = forecast.load_cost_inputs(database, [account], NOW)
+    assert (inputs.repositories, inputs.repositories_with_languages, inputs.expected_pushes) == (4, 3, 2)
+    assert inputs.is_organization
+    assert inputs.languages_to_fetch == 1 + 2
 
 
 def test_few_pushes_are_expected_soon_after_a_refresh(database, account):
     database.execute(text("UPDATE account SET checked_at = :at"), {"at": NOW - timedelta(hours=1)})
     database.execute(text("UPDATE repository SET pushed_at = :at WHERE name = 'often'"), {"at": NOW - DAY / 2})
-    (known,) = forecast.load_cost_inputs(database, [account], NOW)
-    assert known.expected_pushes == pytest.approx(1 / 24)
+    (inputs,) = forecast.load_cost_inputs(database, [account], NOW)
+    assert inputs.expected_pushes == pytest.approx(1 / 24)
 
 
 def test_expected_changes_follow_the_rate_of_a_tracked_account(database, account):
@@ -61,8 +61,8 @@ def test_expected_changes_follow_the_rate_of_a_tracked_account(database, account
 
 def test_an_account_that_was_never_refreshed_is_unknown(database):
     account_id = database.execute(text("INSERT INTO account (login) VALUES ('new') RETURNING id")).scalar_one()
-    (known,) = forecast.load_cost_inputs(database, [account_id], NOW)
-    assert (known.repositories, known.expected_pushes, known.expected_changes) == (None, 0, None)
+    (inputs,) = forecast.load_cost_inputs(database, [account_id], NOW)
+    assert (inputs.repositories, inputs.expected_pushes, inputs.expected_changes) == (None, 0, None)
 
 
 def test_latency_is_measured_in_the_last_runs(database):

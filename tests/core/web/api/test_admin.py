@@ -94,10 +94,10 @@ def test_an_ingestion_is_started_observed_and_listed(database, admin):
     )
     add_ingest_run(database, body["id"], "done", octo="stored", hubot="failed")
     database.execute(text("UPDATE procrastinate_jobs SET status = 'succeeded'"))
-    over = admin.get(body["status_url"]).json()
-    assert (over["state"], over["stored"], over["failed"]) == ("partial", 1, 1)
-    assert {item["login"]: item["error"] for item in over["items"]} == {"octo": None, "hubot": "late"}
-    assert over["finished_at"]
+    finished = admin.get(body["status_url"]).json()
+    assert (finished["state"], finished["stored"], finished["failed"]) == ("partial", 1, 1)
+    assert {item["login"]: item["error"] for item in finished["items"]} == {"octo": None, "hubot": "late"}
+    assert finished["finished_at"]
     assert [one["id"] for one in admin.get(f"{V1}/ingestions").json()["data"]] == [body["id"]]
     assert admin.get(f"{V1}/ingestions.csv").text.splitlines()[0].startswith("id,state,trigger")
     assert admin.get(f"{V1}/ingestions.parquet").status_code == 200
@@ -127,8 +127,8 @@ def test_a_retried_account_counts_once(database, admin):
     add_ingest_run(database, begun["id"], "done", octo="stored")
     database.execute(text("UPDATE procrastinate_jobs SET status = 'succeeded'"))
     database.execute(text("UPDATE ingest_item SET finished_at = finished_at + interval '1 h' WHERE state = 'stored'"))
-    over = admin.get(f"{V1}/ingestions/{begun['id']}").json()
-    assert (over["state"], over["stored"], over["failed"], len(over["items"])) == ("done", 1, 0, 1)
+    finished = admin.get(f"{V1}/ingestions/{begun['id']}").json()
+    assert (finished["state"], finished["stored"], finished["failed"], len(finished["items"])) == ("done", 1, 0, 1)
 
 
 def test_all_due_accounts_are_started_together(database, admin):

@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parents[4]
 
 
 async def echo(request: Request) -> PlainTextResponse:
-    heard = {name: request.headers.getlist(name) for name in ("x-request-id", "x-auth-person")}
-    return PlainTextResponse(f"{heard['x-request-id']} {heard['x-auth-person']} {current_request_id()}")
+    received = {name: request.headers.getlist(name) for name in ("x-request-id", "x-auth-person")}
+    return PlainTextResponse(f"{received['x-request-id']} {received['x-auth-person']} {current_request_id()}")
 
 
 async def open_to_all(_request: Request) -> PlainTextResponse:
@@ -78,8 +78,8 @@ def test_no_two_requests_share_an_id(web):
 
 def test_a_websocket_has_an_id_too(web):
     with web.websocket_connect("ws://localhost:8501/socket") as opened:
-        heard = opened.receive_text()
-    assert len(heard) == 16
+        received = opened.receive_text()
+    assert len(received) == 16
 
 
 def test_each_response_is_logged_with_its_id(web):
