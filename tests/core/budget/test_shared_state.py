@@ -15,7 +15,7 @@ NOW = datetime.now(UTC)
 
 def test_what_the_ingestor_writes_is_read_back(redis):
     with GitHub(api_url=API, pool=CredentialPool.from_secrets(["token"]), redis=redis) as github:
-        github._gate.told(
+        github._gate.record_status(
             "octo", "graphql", RateLimitStatus(limit=5000, remaining=4321, resets_in_seconds=1800, resource="graphql")
         )
     summary = shared_state.load_rate_budget(redis, API, NOW)
