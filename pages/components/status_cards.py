@@ -9,7 +9,7 @@ import structlog
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from core.errors import AlmanacError
+from core.errors import ServerUnavailable
 
 log = structlog.get_logger()
 Result = TypeVar("Result")
@@ -58,7 +58,7 @@ def query_or_reason(query: Callable[[], Result]) -> tuple[Result | None, str]:
     except RedisError as error:
         log.warning("server unavailable", server="redis", error=type(error).__name__)
         return None, "Redis does not respond."
-    except (SQLAlchemyError, AlmanacError, OSError) as error:
+    except (SQLAlchemyError, ServerUnavailable, OSError) as error:
         log.warning("server unavailable", server="postgres", error=type(error).__name__)
         return None, "Postgres does not respond."
 
