@@ -1,6 +1,5 @@
 """The audit trail: filters, and pages that neither skip nor repeat an event."""
 
-import time
 from datetime import timedelta
 
 import pytest
@@ -111,7 +110,7 @@ def test_new_events_do_not_shift_older_pages(database):
     assert list(second["actor"]) == ["1", "0"]
 
 
-def test_every_page_of_many_thousand_events_is_quick(database):
+def test_a_deep_page_of_many_thousand_events_reads_an_index(database):
     """The cursor does not read the rows before it."""
     database.execute(
         text("""
@@ -122,11 +121,9 @@ def test_every_page_of_many_thousand_events_is_quick(database):
         {"now": NOW},
     )
     database.execute(text("ANALYZE audit_event"))
-    began = time.perf_counter()
     deep = PageCursor(NOW - timedelta(seconds=40_000), 0)
     assert len(audit.list_events(EventFilter(), deep)) == audit.PAGE_SIZE
     assert len(audit.list_events(EventFilter(who="person7"))) == audit.PAGE_SIZE
-    assert time.perf_counter() - began < 0.5
     plan = "\n".join(
         database.execute(
             text("EXPLAIN SELECT id FROM audit_event WHERE (at, id) < (:at, 0) ORDER BY at DESC, id DESC LIMIT 50"),

@@ -1,7 +1,6 @@
 """City layout: independent of row order; a tower's volume is its stars."""
 
 from itertools import combinations
-from time import perf_counter
 
 import numpy as np
 import pandas as pd
@@ -139,9 +138,7 @@ def test_without_repositories_there_is_an_empty_city_with_the_same_columns():
     assert list(empty.districts.columns) == list(full.districts.columns)
 
 
-def test_a_large_city_is_laid_out_quickly():
+def test_a_large_city_has_all_its_towers_and_districts():
     many = rows(*(((f"o{number % 200}", number), 5_000_000 // (number + 1), number) for number in range(5000)))
-    started = perf_counter()
-    build_city(many)
-    # It takes a fifth of a second; the rest is for busy machines.
-    assert perf_counter() - started < 5
+    city = build_city(many)
+    assert (len(city.towers), len(city.districts)) == (5000, 200)
