@@ -1,7 +1,8 @@
 # Each target installs what it needs.
 
 PY := .venv/bin/python
-WORKERS ?= 2
+# One more than two cores: many tests wait for servers, timers and a browser.
+WORKERS ?= 3
 BENCH ?=
 # COVERAGE=1 prints how much of the code the tests run.
 COVERAGE ?=
