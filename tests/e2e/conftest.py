@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 from uuid import uuid4
 
 import pytest
+from playwright._impl._api_structures import SetCookieParam
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 from sqlalchemy import create_engine
 
@@ -198,12 +200,12 @@ class DatabasePeople:
         settings.cache_clear()
         redis_client.redis.cache_clear()
 
-    def person(self, **values: str) -> Person:
+    def person(self, **values: Any) -> Person:
         """Create a person, with a password only if one is given."""
         with self.core_configured():
             return people.create(f"reader-{uuid4().hex[:8]}", actor="tests", **values)
 
-    def cookies(self, person: Person, address: str, settings: dict[str, str]) -> list[dict[str, str]]:
+    def cookies(self, person: Person, address: str, settings: dict[str, str]) -> list[SetCookieParam]:
         """Start a session and return its cookies in Playwright's form."""
         with self.core_configured(**settings):
             tokens = sessions.start(person.id, Origin("127.0.0.1", "tests"))

@@ -3,17 +3,19 @@
 import random
 from collections.abc import Iterator
 from datetime import timedelta
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
+from redis import Redis
+from sqlalchemy import Engine, text
 
 from core.queue.jobs import JobOrigin
 from core.settings import Settings
 from ingest.cli import show
 from ingest.github import GitHub
 from ingest.refresh.batch import Refresher, RefreshRequest
+from ingest.refresh.run_log import IngestItem, Run
 from ingest.sandbox import Sandbox, World, serve
 
 TOKEN = "sandbox-token-1"
@@ -26,66 +28,68 @@ def pretend() -> Iterator[Sandbox]:
         yield sandbox
 
 
-def github_client(sandbox, redis, *tokens) -> GitHub:
+def github_client(sandbox: Sandbox, redis: Redis, *tokens: str) -> GitHub:
     given = tuple(SecretStr(token) for token in tokens)
     return GitHub.from_settings(Settings(github_api_url=sandbox.url, github_tokens=given), redis)
 
 
 @pytest.fixture
-def ingestor(pretend, redis, committing_database):
+def ingestor(pretend: Sandbox, redis: Redis, committing_database: Engine) -> Iterator["Ingestor"]:
     """Refresh and read: `ingestor.refresh("octocat")`, `ingestor.stored_account("octocat")`."""
     with github_client(pretend, redis, TOKEN) as github:
         yield Ingestor(pretend, github, committing_database)
 
 
 @pytest.fixture
-def anonymous(pretend, redis, committing_database):
+def anonymous(pretend: Sandbox, redis: Redis, committing_database: Engine) -> Iterator["Ingestor"]:
     pretend.limits.anonymous = 5000
     with github_client(pretend, redis) as github:
         yield Ingestor(pretend, github, committing_database)
 
 
-class Ingestor(SimpleNamespace):
-    def __init__(self, sandbox, github, engine):
-        super().__init__(sandbox=sandbox, world=sandbox.world, github=github, engine=engine)
+class Ingestor:
+    """Refreshes accounts of a sandbox GitHub and reads what was stored."""
+
+    def __init__(self, sandbox: Sandbox, github: GitHub, engine: Engine) -> None:
+        self.sandbox, self.world, self.github, self.engine = sandbox, sandbox.world, github, engine
         self.refresher = Refresher(github, engine, timedelta(hours=6), rng=random.Random(1))
 
-    def refresh(self, *logins, **given):
+    def refresh(self, *logins: str, **given: Any) -> Run:
         return self.refresher.run(RefreshRequest(JobOrigin("test"), logins=logins, **given))
 
-    def one(self, login, **given):
+    def one(self, login: str, **given: Any) -> IngestItem:
         """Refresh one account and return its item."""
         (item,) = self.refresh(login, **given).items
         return item
 
-    def stored_account(self, login):
+    def stored_account(self, login: str) -> dict[str, Any]:
         with self.engine.begin() as connection:
             return show.stored_account(connection, login)
 
-    def ledger(self, login):
+    def ledger(self, login: str) -> list[tuple[Any, ...]]:
         return self.rows(
             "SELECT change.kind, before, after FROM change JOIN account ON account.id = account_id"
             " WHERE lower(login) = lower(:login) ORDER BY change.id",
             login=login,
         )
 
-    def rows(self, sql, **values):
+    def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         with self.engine.begin() as connection:
             return [tuple(row) for row in connection.execute(text(sql), values)]
 
-    def count(self, table):
-        return self.rows(f"SELECT count(*) FROM {table}")[0][0]
+    def count(self, table: str) -> int:
+        return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])
 
-    def login_with_most_repositories(self, kind=None):
+    def login_with_most_repositories(self, kind: str | None = None) -> str:
         """Return the login with the most repositories."""
-        accounts = [self.world.account(login) for login in self.world.logins()]
+        accounts = [found for login in self.world.logins() if (found := self.world.account(login))]
         return max(
             (one for one in accounts if kind in (None, one.kind.lower())), key=lambda one: len(self.world.owned(one))
         ).login
 
-    def active_repository(self, login, *, fork=False):
+    def active_repository(self, login: str, *, fork: bool = False) -> str:
         """Return the full name of a repository that was pushed to and is not archived."""
         for one in self.sandbox.ground_truth(login)["repositories"]:
             if one["pushed_at"] and not one["is_archived"] and one["is_fork"] is fork:
-                return one["full_name"]
+                return str(one["full_name"])
         raise LookupError(login)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -58,7 +59,7 @@ def person(browser: Browser) -> Callable[..., Person]:
     """Create people: `person("ada", role="admin")`; with a password only if one is given."""
     from core.auth import people
 
-    def create(username: str = "reader", **values: str) -> Person:
+    def create(username: str = "reader", **values: Any) -> Person:
         return people.create(username, actor="tests", **values)
 
     return create

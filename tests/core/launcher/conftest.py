@@ -161,7 +161,7 @@ def ordinary_user() -> dict[str, Any]:
     if os.geteuid() != 0:
         return {}
     nobody = pwd.getpwnam("nobody")
-    user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    user: dict[str, Any] = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
     program = [sys.executable, "-c", "import core.launcher.embedded, psycopg"]
     try:
         subprocess.run(program, env={"PYTHONPATH": str(PROJECT)}, cwd="/", check=True, capture_output=True, **user)

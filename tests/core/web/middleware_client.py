@@ -43,7 +43,7 @@ async def websocket_endpoint(websocket: WebSocket) -> None:
 def browser_client(client: tuple[str, int] = ("127.0.0.1", 50000)) -> TestClient:
     """Return a fresh browser in front of the middleware, built from the current settings."""
     frontend = Path(__file__).parent / "frontend"
-    layers = [layer for layer in middleware(settings(), frontend) if layer.cls is not StaticCompression]
+    layers = [layer for layer in middleware(settings(), frontend) if layer.cls is not StaticCompression]  # type: ignore[comparison-overlap]
     application = Starlette(
         routes=[
             *session.routes,

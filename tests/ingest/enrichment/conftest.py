@@ -1,20 +1,23 @@
 """A sandbox GitHub with a refreshed account, and enrichment of it."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from core.tracking import accounts
 from ingest.enrichment import Enricher
-from ingest.sandbox import World, serve
+from ingest.sandbox import Sandbox, World, serve
+from tests.ingest.conftest import Ingestor
 
 
-def now_of(sandbox):
+def now_of(sandbox: Sandbox) -> datetime:
     return datetime.fromtimestamp(sandbox.world.now(), UTC)
 
 
 @pytest.fixture
-def pretend():
+def pretend() -> Iterator[Sandbox]:
     """Serve a small world."""
     with serve(World(accounts=8, repositories=90, biggest=40, seed=3)) as sandbox:
         yield sandbox
@@ -23,7 +26,7 @@ def pretend():
 class EnrichmentHarness:
     """`harness.read("star_history", "owner/name")`; its clock is the sandbox GitHub's."""
 
-    def __init__(self, ingestor) -> None:
+    def __init__(self, ingestor: Ingestor) -> None:
         self.ingestor = ingestor
         self.sandbox, self.engine, self.rows = ingestor.sandbox, ingestor.engine, ingestor.rows
         self.enricher = Enricher(ingestor.github, ingestor.engine, ingestor.github.api_url, clock=self.now)
@@ -31,19 +34,19 @@ class EnrichmentHarness:
     def now(self) -> datetime:
         return now_of(self.sandbox)
 
-    def track(self, login):
+    def track(self, login: str) -> None:
         with self.engine.begin() as connection:
             accounts.track(connection, login, "test")
         self.ingestor.one(login)
 
-    def read(self, kind, *names, **given):
+    def read(self, kind: str, *names: str, **given: Any) -> Any:
         return self.enricher.run(kind, [self.id_of(name) for name in names], **given)
 
-    def id_of(self, name):
+    def id_of(self, name: str) -> int:
         table, column = ("repository", "full_name") if "/" in name else ("account", "login")
-        return self.rows(f"SELECT id FROM {table} WHERE {column} = :name", name=name)[0][0]
+        return int(self.rows(f"SELECT id FROM {table} WHERE {column} = :name", name=name)[0][0])
 
-    def state(self, kind, name):
+    def state(self, kind: str, name: str) -> tuple[Any, ...]:
         subject = "repository_id" if "/" in name else "account_id"
         return self.rows(
             "SELECT state, failed_attempts, reason, due_at, captured_at FROM enrichment"
@@ -51,17 +54,17 @@ class EnrichmentHarness:
             kind=kind, id=self.id_of(name),
         )[0]  # fmt: skip
 
-    def asked(self, part):
+    def asked(self, part: str) -> list[str]:
         return [entry.path for entry in self.sandbox.log.entries if part in entry.path]
 
 
 @pytest.fixture
-def harness(ingestor):
+def harness(ingestor: Ingestor) -> EnrichmentHarness:
     return EnrichmentHarness(ingestor)
 
 
 @pytest.fixture
-def famous(harness):
+def famous(harness: EnrichmentHarness) -> str:
     """Track the most starred repository whose history has several pages and return its full name."""
     world = harness.sandbox.world
     found = max(

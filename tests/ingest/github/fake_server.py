@@ -106,7 +106,8 @@ def respond_in_sequence(*responses: CannedResponse) -> Callable[[ReceivedRequest
 
 
 def recorded_exchange(recorded: Path, name: str) -> dict[str, Any]:
-    return json.loads((recorded / "exchanges" / f"{name}.json").read_text())
+    exchange: dict[str, Any] = json.loads((recorded / "exchanges" / f"{name}.json").read_text())
+    return exchange
 
 
 def response_of_exchange(exchange: dict[str, Any], root: str = "") -> CannedResponse:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import pytest
 import structlog
@@ -52,7 +53,7 @@ def plain_log() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def own_limits(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+def own_limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Count rate limits in memory, from zero for each test."""
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     monkeypatch.setenv("SECRET_KEY", "k" * 40)
