@@ -3,7 +3,8 @@
 Active alerts, recent alerts, and the rules that raise them.
 """
 
-from pages.sections import alert_list, alert_rules, webhooks
+from pages.components import alert_list
+from pages.sections import alert_rules, webhooks
 from pages.session import current
 
 identity = current.current_identity()

@@ -5,7 +5,8 @@ What is being fetched from GitHub now, the results of earlier ingestions, and ho
 
 from datetime import UTC, datetime
 
-from pages.sections import freshness, github_budget, ingestion_list, running_ingestions
+from pages.components import github_budget
+from pages.sections import freshness, ingestion_list, running_ingestions
 from pages.session import current
 
 admin, now = current.require_identity("admin"), datetime.now(UTC)

@@ -10,14 +10,14 @@ import streamlit as st
 from core.charts import bars
 from core.emoji import render_shortcodes
 from core.queries import coverage, overview
-from pages.components import columns, definitions, labels
+from pages.components import columns, definitions, labels, track_request
 from pages.components.alt_text import bars_alt
 from pages.components.as_of import selected_as_of
 from pages.components.cell import cell, theme
 from pages.components.format import day, number, percent, signed_number
 from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
-from pages.sections import overview_totals, track_request, welcome
+from pages.sections import overview_totals, welcome
 
 now, as_of = datetime.now(UTC), selected_as_of()
 tracking, stored = overview.tracking_counts(now), overview.stored_totals()

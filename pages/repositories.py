@@ -9,11 +9,11 @@ from core.charts.repositories import growth_scatter, stars_histogram
 from core.queries import repository_list
 from core.queries.repository_list import Filters
 from pages.components import columns, definitions
+from pages.components import repository_filters as options
 from pages.components.as_of import selected_as_of
 from pages.components.cell import cell, theme
 from pages.components.format import number
 from pages.components.table_cell import table_cell
-from pages.sections import repository_filters as options
 from pages.sections.repository_rows import display_rows
 
 language_options = repository_list.language_counts()["language"].tolist()

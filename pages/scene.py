@@ -14,8 +14,8 @@ from core.web.scene_urls import SceneQuery, scene_version
 from pages.components import as_of, definitions, query_params
 from pages.components.cell import cell
 from pages.components.format import number
+from pages.components.repository_filters import MAX_STARS
 from pages.sections import scene_view
-from pages.sections.repository_filters import MAX_STARS
 
 owner_options = ["10", "25", "60", "120", "250"]
 height_options: list[HeightMeasure] = ["stars", "growth"]

@@ -3,7 +3,8 @@
 What is running and waiting, how much of GitHub's rate budget is left, and the settings.
 """
 
-from pages.sections import github_budget, recent_failures, settings_list, stored_data, system_status
+from pages.components import github_budget
+from pages.sections import recent_failures, settings_list, stored_data, system_status
 from pages.session import current
 
 current.require_identity("admin")

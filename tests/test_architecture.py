@@ -227,6 +227,24 @@ def test_there_are_no_import_cycles():
         visit(module, ())
 
 
+def test_a_section_belongs_to_exactly_one_page():
+    """What two pages show is a component; a section that no page shows is dead."""
+    graph = {module_name(path): project_imports(path) for path in MODULES if path.is_relative_to(ROOT / "pages")}
+
+    def reachable(module: str) -> set[str]:
+        return {module}.union(*(reachable(other) for other in graph.get(module, set()) - {module}))
+
+    pages = [module for module in graph if module.count(".") == 1 and module != "pages.main"]
+    shown = {page: reachable(page) for page in pages}
+    users = {
+        section: [page for page in pages if section in shown[page]]
+        for section in graph
+        if section.startswith("pages.sections.")
+    }
+    assert users
+    assert {section: found for section, found in users.items() if len(found) != 1} == {}
+
+
 # Words that the glossary replaces, and where they mean something else.
 RETIRED_WORDS = {
     "purse": "rate budget",

@@ -11,11 +11,10 @@ from core.queries import accounts, tracking
 from core.queries.accounts import Profile, Totals
 from core.tracking.login import LOGIN_PATTERN, MAX_LENGTH
 from core.wording import time_ago
-from pages.components import as_of
+from pages.components import as_of, track_request
 from pages.components.format import day, number, percent
 from pages.components.markdown import escape_markdown
 from pages.components.metric_cards import Card, metric_row
-from pages.sections import track_request
 
 KIND_LABELS = {"user": "User", "organization": "Organization"}
 MAX_SHOWN_LENGTH = 60

@@ -26,10 +26,10 @@ from core.tracking import parse_accounts
 from core.tracking.cadence_options import CADENCES
 from core.tracking.login import parse_login
 from core.wording import pluralize, quantity
+from pages.components.cost_forecast import forecast_text
 from pages.components.format import number
 from pages.components.status_cards import query_or_reason
 from pages.components.table import table_height
-from pages.sections.cost_forecast import forecast_text
 from pages.session import current
 from pages.session.common import errors_as_notices, show_notice
 

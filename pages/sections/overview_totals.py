@@ -10,9 +10,9 @@ from pandas import DataFrame
 from core.queries import alerts, overview
 from core.queries.overview import StoredTotals, TrackingCounts
 from core.wording import duration, pluralize, quantity
+from pages.components.alert_list import kind_title
 from pages.components.format import day, number
 from pages.components.metric_cards import Card, metric_row
-from pages.sections.alert_list import kind_title
 
 MIN_SHARE_OF_STORED = 0.9
 

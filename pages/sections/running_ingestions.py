@@ -16,12 +16,12 @@ from core.tracking import accounts as tracking_accounts
 from core.tracking import commands as tracking_commands
 from core.tracking.login import parse_login
 from core.wording import duration, quantity, time_ago
+from pages.components import github_budget
+from pages.components.cost_forecast import forecast_text
 from pages.components.format import number, percent
 from pages.components.markdown import escape_markdown
 from pages.components.status_cards import query_or_reason
-from pages.sections import github_budget
 from pages.sections.account_outcome import outcome_sentence
-from pages.sections.cost_forecast import forecast_text
 from pages.session import current
 from pages.session.common import errors_as_notices
 

@@ -15,10 +15,10 @@ from core.db.engine import transaction
 from core.queries import alerts
 from core.settings import settings
 from core.wording import time_ago
+from pages.components.alert_list import KIND_BY_TITLE, kind_title
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.markdown import escape_markdown
 from pages.components.table import choose_row, show_table
-from pages.sections.alert_list import KIND_BY_TITLE, kind_title
 from pages.session import current
 from pages.session.common import errors_as_notices
 

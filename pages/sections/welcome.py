@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.sections import track_request
+from pages.components import track_request
 
 
 def show() -> None:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from core.budget import cost_model, forecast
 from core.settings import settings
 from core.wording import duration, quantity
+from pages.components import github_budget
 from pages.components.format import number, percent
-from pages.sections import github_budget
 
 
 def forecast_text(

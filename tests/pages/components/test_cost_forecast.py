@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from core.budget.cost_model import AccountCostInputs
 from core.budget.shared_state import RateBudgetBucket, RateBudgetSummary
 from core.settings import Settings
-from pages.sections import cost_forecast, github_budget
+from pages.components import cost_forecast, github_budget
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 RESETS_AT = NOW + timedelta(minutes=30)
