@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from core import redis_client
-from core.auth import expire
-from core.budget import shared_state
+from core.auth import cleanup
+from core.budget import rate_limits
 from core.clock import now_utc
 from core.db import partitions
 from core.db.cancel import StatementCanceller
@@ -86,10 +86,10 @@ class ScheduledJobs:
         if self.rate_budget is not None:
             refresh_plan.update_refresh_plan(self.engine, self.rate_budget, every, now)
 
-    def rescue_jobs(self) -> int:
+    def requeue_abandoned_jobs(self) -> int:
         """Requeue jobs of dead workers and release accounts whose job has ended; returns how many jobs."""
         with self.engine.begin() as connection:
-            rescued = connection.execute(
+            requeued = connection.execute(
                 text("""
                     UPDATE procrastinate_jobs AS job
                        SET status = 'todo', worker_id = NULL, attempts = attempts + 1, abort_requested = false
@@ -103,9 +103,9 @@ class ScheduledJobs:
             ).rowcount
             runs_closed = run_log.close_dead_runs(connection)
             freed = jobs.release_orphaned_accounts(connection)
-        if rescued or freed or runs_closed:
-            log.warning("jobs of dead workers requeued", jobs=rescued, accounts_freed=freed, runs_closed=runs_closed)
-        return rescued
+        if requeued or freed or runs_closed:
+            log.warning("jobs of dead workers requeued", jobs=requeued, accounts_freed=freed, runs_closed=runs_closed)
+        return requeued
 
     def update_state_alerts(self) -> None:
         """Raise alerts for states that began, and end those of states that no longer hold."""
@@ -146,13 +146,13 @@ class ScheduledJobs:
     def delete_expired_sessions(self) -> None:
         """Delete expired sign-in tickets and sessions that ended long ago."""
         with self.engine.begin() as connection:
-            expire.delete_expired(connection, self.clock())
+            cleanup.delete_expired(connection, self.clock())
 
 
 def _remaining_budgets(now: datetime) -> list[alerts.RemainingBudget]:
     """Return what is left of GitHub's rate budgets; none while Redis is unavailable."""
     try:
-        state = shared_state.load_rate_budget(redis_client.redis(), settings().github_api_url, now)
+        state = rate_limits.load_rate_budget(redis_client.redis(), settings().github_api_url, now)
     except RedisError:
         return []
     return [
@@ -174,7 +174,7 @@ def build_scheduler(scheduled: ScheduledJobs) -> BackgroundScheduler:
     every(scheduled.enqueue_due_accounts, minutes=1)
     every(scheduled.enqueue_due_facts, minutes=1)
     every(scheduled.update_refresh_plan, minutes=10)
-    every(scheduled.rescue_jobs, seconds=30)
+    every(scheduled.requeue_abandoned_jobs, seconds=30)
     every(scheduled.update_language_rollup, minutes=5, first=start + FIRST_CHECK_DELAY)
     every(scheduled.update_state_alerts, minutes=5, first=start + FIRST_CHECK_DELAY)
     every(scheduled.delete_expired_sessions, hours=1)

@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from core.db.migrations import upgrade
 from core.launcher.embedded import Servers
-from core.launcher.embedded.home import find_server_folders
+from core.launcher.embedded.server_folders import find_server_folders
 from ingest.sandbox import Sandbox
 
 PROJECT = Path(__file__).resolve().parents[1]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, text
 
 from core.budget import cost_model
-from core.budget.shared_state import RateBudgetBucket
+from core.budget.rate_limits import RateBudgetBucket
 
 # Expected pushes are those in the period of the same length before the last refresh, at least this long.
 MIN_PUSH_WINDOW = timedelta(days=1)

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from redis import Redis
 
-from core.budget import shared_state
+from core.budget import rate_limits
 
 KEY_SUFFIX = ":refused"
 EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -38,7 +38,7 @@ class RefusedToken:
 
 def refused_tokens_key(api_url: str) -> str:
     """Return the Redis key of the hash: fingerprint to JSON."""
-    return shared_state.key_prefix(api_url) + KEY_SUFFIX
+    return rate_limits.key_prefix(api_url) + KEY_SUFFIX
 
 
 def load_refused_tokens(redis: Redis, api_url: str) -> list[RefusedToken]:

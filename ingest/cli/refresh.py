@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import text
 
-from core.budget import cost_model, shared_state
+from core.budget import cost_model, rate_limits
 from core.budget import forecast as budget_forecast
 from core.clock import now_utc
 from core.db import engine
@@ -102,7 +102,7 @@ def _print_forecast(client: GitHub, account_ids: list[int], logins: list[str], *
         seconds = budget_forecast.seconds_per_request(connection)
     stored = {one.login.lower() for one in inputs}
     inputs += [cost_model.AccountCostInputs(login) for login in map(parse_login, logins) if login.lower() not in stored]
-    buckets = [shared_state.RateBudgetBucket(**vars(one)) for one in client.rate_budgets()]
+    buckets = [rate_limits.RateBudgetBucket(**vars(one)) for one in client.rate_budgets()]
     left = budget_forecast.budget_totals(buckets, with_token=with_token, now=now)
     cost = cost_model.forecast_refresh(inputs, with_token=with_token, budget=left, now=now, seconds_per_request=seconds)
     if as_json:

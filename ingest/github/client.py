@@ -10,7 +10,7 @@ import httpx
 import structlog
 from redis import Redis
 
-from core.budget import shared_state
+from core.budget import rate_limits
 from core.budget.cost_model import INTERACTIVE_RESERVE
 from core.settings import Settings
 from ingest.github.api.facts import Facts
@@ -80,9 +80,9 @@ class GitHub:
         timeout: httpx.Timeout = TIMEOUT,
     ) -> None:
         self._pool = pool or CredentialPool()
-        self._cache = ResponseCache(redis, shared_state.key_prefix(api_url))
+        self._cache = ResponseCache(redis, rate_limits.key_prefix(api_url))
         self._gate = RateGate(
-            RateBudgetStore(redis, shared_state.budget_key(api_url), clock),
+            RateBudgetStore(redis, rate_limits.budget_key(api_url), clock),
             clock=clock,
             sleep=sleep,
             max_wait_seconds=max_wait_seconds,

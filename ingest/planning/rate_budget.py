@@ -8,9 +8,9 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
-from core.budget import cost_model, shared_state
+from core.budget import cost_model, rate_limits
 from core.budget.cost_model import INTERACTIVE_RESERVE
-from core.budget.shared_state import RateBudgetSummary
+from core.budget.rate_limits import RateBudgetSummary
 from core.settings import Settings
 from ingest.github.client import credential_pool
 from ingest.github.http.credentials import CredentialPool
@@ -43,13 +43,13 @@ class AvailableBudget:
 
 
 class RateBudget:
-    """Reads the budget that the client writes to Redis (core/budget/shared_state.py); sends no request to GitHub."""
+    """Reads the budget that the client writes to Redis (core/budget/rate_limits.py); sends no request to GitHub."""
 
     def __init__(self, pool: CredentialPool, redis: "Redis | None", api_url: str) -> None:
         self._pool = pool
         self._redis = redis
         self._api_url = api_url
-        self._cache = ResponseCache(redis, shared_state.key_prefix(api_url))
+        self._cache = ResponseCache(redis, rate_limits.key_prefix(api_url))
         # A bucket disappears from the shared state when it is full again; its limit still holds.
         self._limits: dict[str, int] = {}
 
@@ -105,7 +105,7 @@ class RateBudget:
         if self._redis is None:
             return RateBudgetSummary()
         try:
-            return shared_state.load_rate_budget(self._redis, self._api_url, now)
+            return rate_limits.load_rate_budget(self._redis, self._api_url, now)
         except RedisError as error:
             log.warning("Redis unavailable, assuming full rate budget", error=str(error))
             return RateBudgetSummary()

@@ -9,8 +9,8 @@ from pandas import DataFrame
 from streamlit import column_config as column
 
 from core import redis_client
-from core.budget import refused_tokens, shared_state
-from core.budget.shared_state import RateBudgetBucket, RateBudgetSummary
+from core.budget import rate_limits, refused_tokens
+from core.budget.rate_limits import RateBudgetBucket, RateBudgetSummary
 from core.settings import settings
 from core.wording import duration, quantity, time_ago
 from pages.components.format import number
@@ -45,7 +45,7 @@ def show_budget_table() -> None:
 
 def load_budget(now: datetime) -> tuple[RateBudgetSummary | None, str]:
     """Return the budget as last reported to any process, or None and a sentence why it is unavailable."""
-    return query_or_reason(lambda: shared_state.load_rate_budget(redis_client.redis(), settings().github_api_url, now))
+    return query_or_reason(lambda: rate_limits.load_rate_budget(redis_client.redis(), settings().github_api_url, now))
 
 
 def show_pause(budget: RateBudgetSummary | None) -> None:

@@ -299,7 +299,7 @@ def test_a_worker_survives_postgres_and_redis_outages_without_log_noise(
             with committing_database.begin() as connection:  # a minute later
                 connection.execute(text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"))
                 connection.execute(text("UPDATE procrastinate_jobs SET scheduled_at = NULL"))
-            ScheduledJobs(committing_database).rescue_jobs()
+            ScheduledJobs(committing_database).requeue_abandoned_jobs()
             wait_for(
                 lambda: scalar(committing_database, "SELECT count(DISTINCT account_id) FROM capture") == len(logins)
             )

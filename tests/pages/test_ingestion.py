@@ -13,8 +13,8 @@ from sqlalchemy import Connection, insert, text
 from sqlalchemy.exc import OperationalError
 from streamlit.testing.v1 import AppTest
 
-from core.budget import refused_tokens, shared_state
-from core.budget.shared_state import RateBudgetBucket, RateBudgetSummary
+from core.budget import rate_limits, refused_tokens
+from core.budget.rate_limits import RateBudgetBucket, RateBudgetSummary
 from core.db import schema
 from core.errors import Forbidden
 from core.queries import ingestions as asked_for
@@ -206,7 +206,7 @@ def test_an_ingestion_waiting_for_the_budget_shows_when_it_continues(page, cockp
     database.execute(text("UPDATE procrastinate_jobs SET scheduled_at = :at"), {"at": later})
     assert f"The rest continues at {later:%H:%M:%S} UTC" in page_text(page())
     seen = RateBudgetSummary((), 0, NOW + timedelta(minutes=5))
-    monkeypatch.setattr(shared_state, "load_rate_budget", lambda *_: seen)
+    monkeypatch.setattr(rate_limits, "load_rate_budget", lambda *_: seen)
     assert f"no request is sent before {seen.paused_until:%H:%M:%S} UTC" in page_text(page())
 
 
@@ -242,7 +242,7 @@ def test_each_rate_budget_has_a_gauge_with_its_reset(page, monkeypatch):
             RateBudgetBucket("octo", "core", 5000, 5000, resets_at),
         )
     )
-    monkeypatch.setattr(shared_state, "load_rate_budget", lambda *_: seen)
+    monkeypatch.setattr(rate_limits, "load_rate_budget", lambda *_: seen)
     shown = page()
     bars = [one.proto.text for one in shown.get("progress")]
     assert "1,200 of 5,000 points left" in bars
@@ -259,7 +259,7 @@ def test_a_token_that_github_refused_is_named_with_its_reason(page, redis):
 
 def test_without_redis_the_rest_of_the_page_works(page, cockpit, monkeypatch):
     cockpit.add_tracked("octo")
-    monkeypatch.setattr(shared_state, "load_rate_budget", raising(RedisConnectionError()))
+    monkeypatch.setattr(rate_limits, "load_rate_budget", raising(RedisConnectionError()))
     shown = page()
     assert not shown.exception
     assert not shown.error

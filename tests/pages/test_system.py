@@ -11,7 +11,7 @@ from sqlalchemy import insert, text
 from sqlalchemy.exc import OperationalError
 from streamlit.testing.v1 import AppTest
 
-from core.budget import shared_state
+from core.budget import rate_limits
 from core.db import schema
 from core.queries import system
 from core.settings import settings
@@ -88,7 +88,7 @@ def test_budgets_show_by_owner_with_what_is_left(page, redis):
     until = datetime.now(UTC).timestamp() + 1800
     buckets = {"octo-bot graphql": {"limit": 5000, "remaining": 1250, "resets_at": until}}
     stored = {"paused_until": datetime.now(UTC).timestamp() + 600, "buckets": buckets, "in_flight": {}}
-    redis.set(shared_state.budget_key(settings().github_api_url), json.dumps(stored))
+    redis.set(rate_limits.budget_key(settings().github_api_url), json.dumps(stored))
     shown = page()
     row = next(table.value for table in shown.dataframe if "owner" in table.value).iloc[0]
     assert (row["owner"], row["resource"], row["left"], row["limit"]) == ("octo-bot", "GraphQL", 1250, 5000)
@@ -98,7 +98,7 @@ def test_budgets_show_by_owner_with_what_is_left(page, redis):
 
 def test_other_components_show_while_redis_is_unavailable(page, monkeypatch):
     monkeypatch.setattr(system, "redis_status", raising(RedisConnectionError("refused")))
-    monkeypatch.setattr(shared_state, "load_rate_budget", raising(RedisConnectionError("refused")))
+    monkeypatch.setattr(rate_limits, "load_rate_budget", raising(RedisConnectionError("refused")))
     shown = page()
     assert not shown.exception
     found = status_labels(shown)

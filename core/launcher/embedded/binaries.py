@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import ServerUnavailable
-from core.launcher.embedded.home import ServerFolders, ServerUser
+from core.launcher.embedded.server_folders import ServerFolders, ServerUser
 
 MIN_POSTGRES_VERSION = 17  # the first with the builtin C.UTF-8 locale, which sorts the same on every system
 IGNORE_DEVELOPMENT_FILES = shutil.ignore_patterns("*.a", "include", "pkgconfig")

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from core.errors import ServerUnavailable
 from core.launcher.embedded import postgres as pg
 from core.launcher.embedded import valkey as kv
-from core.launcher.embedded.home import ServerFolders, find_server_folders
+from core.launcher.embedded.server_folders import ServerFolders, find_server_folders
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 START_TIMEOUT_SECONDS = 90  # Postgres may have to recover from a crash

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from core.errors import ServerUnavailable
 from core.launcher.embedded.binaries import PostgresBinaries, runnable_postgres
-from core.launcher.embedded.home import ServerFolders
+from core.launcher.embedded.server_folders import ServerFolders
 from core.launcher.embedded.service import die_with_parent, log_size, log_tail_since, start_server
 
 DATABASE_NAME = "almanac"  # name of the database and of its only user

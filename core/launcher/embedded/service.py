@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Protocol
 
-from core.launcher.embedded.home import ServerFolders
+from core.launcher.embedded.server_folders import ServerFolders
 
 PR_SET_PDEATHSIG = 1
 TAIL_BYTES = 4000

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.errors import ServerUnavailable
-from core.launcher.embedded.home import ServerFolders, find_server_folders
 from core.launcher.embedded.postgres import PostgresService
+from core.launcher.embedded.server_folders import ServerFolders, find_server_folders
 from core.launcher.embedded.service import Service, log_size, log_tail_since
 from core.launcher.embedded.valkey import ValkeyService
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.errors import ServerUnavailable
 from core.launcher.embedded.binaries import runnable_valkey
-from core.launcher.embedded.home import ServerFolders
+from core.launcher.embedded.server_folders import ServerFolders
 from core.launcher.embedded.service import start_server
 
 SOCKET_NAME = "valkey.sock"

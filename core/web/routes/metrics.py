@@ -70,10 +70,10 @@ def postgres_metrics() -> list[Metric]:
 
 def redis_metrics() -> list[Metric]:
     """Collect GitHub's rate budgets; token owners are people, so only a digest of their name is exported."""
-    from core.budget import shared_state  # noqa: PLC0415 - as above
+    from core.budget import rate_limits  # noqa: PLC0415 - as above
 
     now = datetime.now(UTC)
-    seen = shared_state.load_rate_budget(redis_client.redis(), settings().github_api_url, now)
+    seen = rate_limits.load_rate_budget(redis_client.redis(), settings().github_api_url, now)
     labels = ("token_owner", "bucket")
     remaining = GaugeMetricFamily(
         "almanac_github_rate_budget_remaining", "Requests or points left of a GitHub rate limit", labels=labels

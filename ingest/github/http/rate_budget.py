@@ -8,7 +8,7 @@ https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the
 from dataclasses import dataclass
 from typing import Literal
 
-from core.budget.shared_state import LEASE_SECONDS, Bucket, InFlightRequest, StoredRateBudget
+from core.budget.rate_limits import LEASE_SECONDS, Bucket, InFlightRequest, StoredRateBudget
 
 REST, GRAPHQL = "rest", "graphql"
 # GitHub's secondary rate limits are 900 points per minute for REST, 2,000 for GraphQL, and 100 concurrent requests.

@@ -14,7 +14,7 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError, WatchError
 
-from core.budget.shared_state import Bucket
+from core.budget.rate_limits import Bucket
 from core.circuit_breaker import CircuitBreaker
 from ingest.github.errors import RateLimited, Stopped
 from ingest.github.http.rate_budget import AdmissionDecision, AdmissionRequest, RateBudgetState

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from core.budget import forecast
-from core.budget.shared_state import RateBudgetBucket
+from core.budget.rate_limits import RateBudgetBucket
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

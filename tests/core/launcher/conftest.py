@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from core.launcher.embedded import Servers
-from core.launcher.embedded.home import FALLBACK_ROOT, find_server_folders
+from core.launcher.embedded.server_folders import FALLBACK_ROOT, find_server_folders
 
 PROJECT = Path(__file__).resolve().parents[3]
 CLIENT = """

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from core.budget import shared_state
-from core.budget.shared_state import Bucket
+from core.budget import rate_limits
+from core.budget.rate_limits import Bucket
 from core.queue import jobs
 from ingest.github.http.credentials import CredentialPool
 from ingest.github.http.rate_budget import RateBudgetState
@@ -35,7 +35,7 @@ class StoredBudget:
             paused_until=NOW.timestamp() + paused,
             buckets={f"{owner} {resource}": Bucket(limit, remaining, until) for owner in owners},
         )
-        self.redis.set(shared_state.budget_key(API), state.to_json())
+        self.redis.set(rate_limits.budget_key(API), state.to_json())
         return self.rate_budget
 
 
@@ -167,9 +167,9 @@ def test_each_owners_accounts_use_that_owners_budget(database, redis):
     track(database, 40)
     rate_budget = stored_budget.report()
     spent, free = (credential.fingerprint for credential in stored_budget.pool.credentials)
-    state = RateBudgetState.from_json(redis.get(shared_state.budget_key(API)))
+    state = RateBudgetState.from_json(redis.get(rate_limits.budget_key(API)))
     state.buckets[f"{spent} graphql"].remaining = 0
-    redis.set(shared_state.budget_key(API), state.to_json())
+    redis.set(rate_limits.budget_key(API), state.to_json())
     enqueue_due_accounts(database, rate_budget, NOW)
     payer_of = rate_budget.payer()
     logins = database.scalars(
@@ -185,9 +185,9 @@ def test_accounts_of_an_exhausted_budget_do_not_block_others(database, redis, mo
     stored_budget = StoredBudget(redis, "first-token", "second-token")
     rate_budget = stored_budget.report()
     spent, free = (credential.fingerprint for credential in stored_budget.pool.credentials)
-    state = RateBudgetState.from_json(redis.get(shared_state.budget_key(API)))
+    state = RateBudgetState.from_json(redis.get(rate_limits.budget_key(API)))
     state.buckets[f"{spent} graphql"].remaining = 0
-    redis.set(shared_state.budget_key(API), state.to_json())
+    redis.set(rate_limits.budget_key(API), state.to_json())
     for priority, token in ((3, spent), (0, free)):
         track(database, 20, priority=priority)
         database.execute(

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from core.budget.cost_model import AccountCostInputs
-from core.budget.shared_state import RateBudgetBucket, RateBudgetSummary
+from core.budget.rate_limits import RateBudgetBucket, RateBudgetSummary
 from core.settings import Settings
 from pages.components import cost_forecast, github_budget
 

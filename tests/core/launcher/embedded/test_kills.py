@@ -11,7 +11,7 @@ import pytest
 from redis import Redis, RedisError
 
 from core.launcher.embedded import lease
-from core.launcher.embedded.home import find_server_folders
+from core.launcher.embedded.server_folders import find_server_folders
 from tests.core.launcher.conftest import Client, connect, process_named, processes_of, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kill -9 is cleaned up after at once on Linux only")

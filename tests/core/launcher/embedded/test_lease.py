@@ -11,7 +11,7 @@ from core.errors import ServerUnavailable
 from core.launcher import embedded
 from core.launcher.embedded import Servers, lease
 from core.launcher.embedded.binaries import runnable_postgres
-from core.launcher.embedded.home import find_server_folders
+from core.launcher.embedded.server_folders import find_server_folders
 from tests.core.launcher.conftest import Client, clear, connect, process_named, processes_of, wait_until
 
 

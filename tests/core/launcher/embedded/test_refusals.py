@@ -5,7 +5,7 @@ import pytest
 
 from core.errors import ServerUnavailable
 from core.launcher.embedded import Servers, lease
-from core.launcher.embedded.home import ServerFolders, ServerUser, find_server_folders
+from core.launcher.embedded.server_folders import ServerFolders, ServerUser, find_server_folders
 
 
 def test_a_folder_without_postgres_is_named(folder: Path) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from core.launcher.embedded import binaries as programs
-from core.launcher.embedded import home as homes
 from core.launcher.embedded import lease
-from core.launcher.embedded.home import FALLBACK_ROOT, find_server_folders
+from core.launcher.embedded import server_folders as homes
 from core.launcher.embedded.postgres import PostgresService
+from core.launcher.embedded.server_folders import FALLBACK_ROOT, find_server_folders
 from tests.core.launcher.conftest import Client, clear, connect, new_folder, process_named, processes_of, wait_until
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to run Postgres as somebody else")

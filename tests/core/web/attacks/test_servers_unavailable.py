@@ -18,7 +18,7 @@ from core.auth import api_keys, session_cache, sessions, tickets
 from core.db import engine
 from core.db.migrations import upgrade
 from core.launcher.embedded import Servers, lease
-from core.launcher.embedded.home import find_server_folders
+from core.launcher.embedded.server_folders import find_server_folders
 from core.settings import settings
 from tests.core.web.middleware_client import CLIENT_ORIGIN, DOCUMENT_HEADERS, PUBLIC_URL, browser_client, sign_in
 

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from core import prometheus
 from core.auth import audit
-from core.budget import shared_state
+from core.budget import rate_limits
 from core.settings import settings
 from core.web.middleware.http_metrics import HttpMetrics, RouteLabel
 from core.web.routes import metrics
@@ -65,7 +65,7 @@ def tracked(database: Connection) -> None:
 
 def test_worker_metrics_are_read_from_postgres_and_redis(tracked, redis: Redis, monkeypatch):
     now = datetime.now(UTC)
-    budget = shared_state.budget_key(settings().github_api_url)
+    budget = rate_limits.budget_key(settings().github_api_url)
     redis.set(budget, f'{{"buckets": {{"octocat graphql": {{"limit": 5000, "remaining": 1234, "resets_at": '
               f'{now.timestamp() + 600}}}}}, "in_flight": {{}}, "paused_until": {now.timestamp() + 60}}}')  # fmt: skip
     response = metrics_client(Metrics()).get("/metrics")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.budget.shared_state import LEASE_SECONDS, Bucket
+from core.budget.rate_limits import LEASE_SECONDS, Bucket
 from ingest.github.http.rate_budget import (
     GRAPHQL,
     MAX_CONCURRENT_REQUESTS,

@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis, RedisError
 
-from core.budget import shared_state
-from core.budget.shared_state import LEASE_SECONDS, InFlightRequest, StoredRateBudget
+from core.budget import rate_limits
+from core.budget.rate_limits import LEASE_SECONDS, InFlightRequest, StoredRateBudget
 from ingest.github.client import GitHub
 from ingest.github.http.credentials import CredentialPool
 from ingest.github.http.responses import RateLimitStatus
@@ -18,7 +18,7 @@ def test_what_the_ingestor_writes_is_read_back(redis):
         github._gate.record_status(
             "octo", "graphql", RateLimitStatus(limit=5000, remaining=4321, resets_in_seconds=1800, resource="graphql")
         )
-    summary = shared_state.load_rate_budget(redis, API, NOW)
+    summary = rate_limits.load_rate_budget(redis, API, NOW)
     (bucket,) = summary.buckets
     assert (bucket.owner, bucket.resource, bucket.limit, bucket.remaining) == ("octo", "graphql", 5000, 4321)
     assert timedelta(minutes=29) < bucket.resets_at - datetime.now(UTC) <= timedelta(minutes=30, seconds=1)
@@ -40,10 +40,10 @@ def test_requests_of_a_dead_process_count_until_their_lease_expires():
 
 @pytest.mark.parametrize("stored", [b"", b"null", b"[]", b"{}", b"no json", b'{"buckets": {"x core": {}}}'])
 def test_what_another_version_wrote_reads_as_empty(redis, stored):
-    redis.set(shared_state.budget_key(API), stored)
-    assert shared_state.load_rate_budget(redis, API, NOW) == shared_state.RateBudgetSummary()
+    redis.set(rate_limits.budget_key(API), stored)
+    assert rate_limits.load_rate_budget(redis, API, NOW) == rate_limits.RateBudgetSummary()
 
 
 def test_an_unavailable_redis_is_an_error(tmp_path):
     with pytest.raises(RedisError):
-        shared_state.load_rate_budget(Redis.from_url(f"unix://{tmp_path}/none.sock"), API, NOW)
+        rate_limits.load_rate_budget(Redis.from_url(f"unix://{tmp_path}/none.sock"), API, NOW)

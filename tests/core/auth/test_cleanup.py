@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, text
 
 from core.auth import sessions, tickets
-from core.auth.expire import delete_expired
+from core.auth.cleanup import delete_expired
 from tests.core.auth.conftest import ORIGIN, AddPerson
 
 
