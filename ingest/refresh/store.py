@@ -1,0 +1,119 @@
+"""One account's response compared with what is stored, and the difference written."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from ingest.github import Account, AccountSnapshot, Repository
+from ingest.history_import import adopt
+from ingest.planning import change_rate, due_accounts
+from ingest.refresh import diff, growth, run_log, stored_state, writer
+from ingest.refresh.diff import AccountDiff, ChangeEntry, StoredAccount
+from ingest.refresh.missing_repositories import MissingRepositories
+from ingest.refresh.run_log import IngestItem
+
+log = structlog.get_logger()
+
+
+def store_account(
+    connection: Connection,
+    run_id: int,
+    login: str,
+    snapshot: AccountSnapshot,
+    missing: MissingRepositories,
+    *,
+    now: datetime,
+    default_cadence: timedelta,
+    rng: random.Random,
+) -> IngestItem:
+    """Compare *snapshot* with what is stored, write what changed and plan the next refresh, in this transaction.
+
+    login    as requested; the account may have another one by now
+    missing  repositories that GitHub no longer lists, and what became of them
+    """
+    account = snapshot.account
+    repositories = (*snapshot.repositories, *missing.still_owned)
+    account_id = stored_state.lock_or_create_account(connection, account)
+    stored = stored_state.load_account(connection, account_id, _github_ids(repositories))
+    at = diff.capture_timestamp(stored, snapshot.captured_at)
+    if at is None:
+        log.info("older response ignored", login=account.login)
+        return IngestItem(login, "unchanged", account_id, len(repositories))
+    snapshot = replace(snapshot, captured_at=at)
+    changes = diff.diff_account(stored, account, repositories)
+    ids = _write_changes(connection, run_id, stored, changes, snapshot, missing)
+    languages = {ids[github_id]: sizes for github_id, sizes in snapshot.languages.items() if github_id in ids}
+    pushed = {ids[one.github_id]: one.pushed_at for one in repositories if one.github_id in ids}
+    rows = len(changes.counts) + len(changes.new) + len(changes.extras) + (changes.totals is not None)
+    rows += writer.write_languages(connection, languages, pushed, at)
+    writer.write_account(connection, account_id, account, at, snapshot.token)
+    writer.write_capture(connection, account_id, at, run_id)
+    observation = change_rate.observe_changes(stored, changes, at, repositories)
+    due_accounts.record_success(connection, account_id, now, default_cadence, rng, observation)
+    if snapshot.languages_failed:
+        log.info("languages postponed", login=account.login, repositories=len(snapshot.languages_failed))
+    state: run_log.ItemState = "unchanged" if changes.is_empty and not rows else "stored"
+    item = IngestItem(login, state, account_id, len(repositories), rows)
+    is_complete = snapshot.is_complete or len(repositories) >= (account.public_repositories or 0)
+    return item if is_complete else _incomplete_item(item, account)
+
+
+def _write_changes(
+    connection: Connection,
+    run_id: int,
+    stored: StoredAccount,
+    changes: AccountDiff,
+    snapshot: AccountSnapshot,
+    missing: MissingRepositories,
+) -> dict[int, int]:
+    """Write *changes* to all tables; returns our repository ids by GitHub's."""
+    at, account_id = snapshot.captured_at, stored.id
+    ids = {github_id: one.id for github_id, one in stored.repositories.items()}
+    ids |= writer.insert_repositories(connection, account_id, changes.new)
+    if changes.new:
+        adopt.adopt_imported_history(connection, [ids[one.github_id] for one in changes.new])
+    writer.update_details(connection, account_id, changes.details)
+    with_new_counts = [*changes.new, *changes.counts]
+    writer.write_counts(connection, ids, with_new_counts, at)
+    extras = changes.extras | {one.github_id: diff.extras_of(one) for one in changes.new}
+    writer.write_extras(connection, ids, extras, at)
+    if with_new_counts:
+        growth.update_growth(connection, [ids[one.github_id] for one in with_new_counts], at)
+    if changes.totals is not None:
+        writer.write_account_snapshot(connection, account_id, at, changes.totals)
+    entries = changes.entries + _write_missing_repositories(connection, changes, missing, at)
+    writer.write_change_entries(connection, account_id, ids, entries, at, run_id)
+    return ids
+
+
+def _write_missing_repositories(
+    connection: Connection, changes: AccountDiff, missing: MissingRepositories, at: datetime
+) -> list[ChangeEntry]:
+    """Mark deleted, private and transferred repositories; returns their change entries."""
+    entries = []
+    for one in changes.missing:
+        if one.github_id in missing.gone:
+            reason = missing.gone[one.github_id]
+            writer.mark_gone(connection, one.id, reason, at)
+            entries.append(ChangeEntry("gone", one.details.full_name, reason, one.github_id))
+        elif one.github_id in missing.moved:
+            moved = missing.moved[one.github_id]
+            writer.update_details(connection, stored_state.get_or_create_owner_id(connection, moved), [moved])
+            entries.append(ChangeEntry("transferred", one.details.full_name, moved.full_name, one.github_id))
+    return entries
+
+
+def _incomplete_item(item: IngestItem, account: Account) -> IngestItem:
+    error = (
+        f"GitHub counts {account.public_repositories} repositories of {account.login} but listed {item.repositories}:"
+        " the list changed while paging; the next refresh will correct it"
+    )
+    return replace(item, error_code="incomplete", error=error)
+
+
+def _github_ids(repositories: Sequence[Repository]) -> list[int]:
+    return [repository.github_id for repository in repositories]
