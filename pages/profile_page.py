@@ -18,7 +18,8 @@ from pages.components import remaining_quota
 from pages.components.devices import device_label
 from pages.components.format import day
 from pages.components.markdown import escape_markdown
-from pages.session import browser, common, current
+from pages.components.notices import errors_as_notices
+from pages.session import browser, current, form_fields
 from pages.session.forms import PASSWORD_RULES
 
 THEME_LABELS = {"system": "System", "light": "Light", "dark": "Dark"}
@@ -46,11 +47,11 @@ def password_form(identity: Identity) -> None:
         left, right = st.columns(2)
         new = left.text_input("New password", type="password", autocomplete="new-password", help=PASSWORD_RULES)
         repeated = right.text_input("Repeat new password", type="password", autocomplete="new-password")
-        common.annotate_fields({}, rules_for="New password")
+        form_fields.annotate_fields({}, rules_for="New password")
         is_submitted = st.form_submit_button("Change password")
     if is_submitted:
-        with common.errors_as_notices():
-            common.check_passwords_match(new, repeated)
+        with errors_as_notices():
+            form_fields.check_passwords_match(new, repeated)
             sign_in.change_password(identity, old, new, current.origin(), keep_session=identity.session_id)
             st.success("Your password was changed. All other sessions have ended.", icon=":material/check:")
 
@@ -103,7 +104,7 @@ def show_api_keys(identity: Identity) -> None:
         name = left.text_input("Name of a new key", placeholder="Where it is used", autocomplete="off")
         lifetime = right.selectbox("Expires after", list(KEY_LIFETIMES), index=1)
         if st.form_submit_button("Create key", icon=":material/key:"):
-            with common.errors_as_notices():
+            with errors_as_notices():
                 _, st.session_state[current.API_KEY_SHOWN_ONCE] = api_keys.create(
                     identity, name, KEY_LIFETIMES[lifetime], current.origin()
                 )
@@ -118,7 +119,7 @@ def show_api_key(identity: Identity, row: ApiKeyInfo, now: datetime) -> None:
             until = f"expires {day(row.expires_at)}" if row.expires_at else "never expires"
             st.caption(f"created {day(row.created_at)} · {used} · {until}")
         if st.button("Revoke", key=f"revoke-{row.id}", icon=":material/key_off:"):
-            with common.errors_as_notices():
+            with errors_as_notices():
                 api_keys.revoke(identity, row.id, current.origin())
             st.rerun()
 

@@ -7,7 +7,8 @@ import streamlit as st
 from core.auth import tickets
 from core.settings import settings
 from pages.components.markdown import escape_markdown
-from pages.session import browser, common, current
+from pages.components.notices import errors_as_notices, show_notice
+from pages.session import browser, current, form_fields
 from pages.session.forms import AuthenticationForms
 
 FIELD_LABELS = {
@@ -38,7 +39,7 @@ def invitation_secret() -> str:
         return from_link
     label = "Invitation" if registration_mode == "invite" else "Invitation (optional)"
     with st.expander(label, expanded=registration_mode == "invite", icon=":material/mail:"):
-        return common.secret_from_link(
+        return form_fields.secret_from_link(
             st.text_input("Paste the link or the code you were sent", key="invitation", autocomplete="off")
         )
 
@@ -48,7 +49,7 @@ def show_invitation(invite: str) -> bool:
     try:
         offered = tickets.check_invite(invite)
     except tickets.InvalidTicket as invalid:
-        common.show_notice(str(invalid))
+        show_notice(str(invalid))
         return False
     for_email = f", with the e-mail address {escape_markdown(offered.email)}" if offered.email else ""
     st.caption(f":material/mail: You are invited as **{offered.role}**{for_email}. The invitation can be used once.")
@@ -57,15 +58,15 @@ def show_invitation(invite: str) -> bool:
 
 def show_registration_form(invite: str | None) -> None:
     forms = AuthenticationForms(current.origin(), invite)
-    with common.errors_as_notices():
+    with errors_as_notices():
         forms.register_user(fields=FIELD_LABELS, captcha=False, password_hint=False, key="register")
-    common.annotate_fields(AUTOCOMPLETE, rules_for="Password")
+    form_fields.annotate_fields(AUTOCOMPLETE, rules_for="Password")
     if forms.person:
         browser.exchange_ticket(tickets.issue_sign_in(forms.person.id, current.nonce()), None, path="/")
         st.caption(":material/hourglass_empty: Signing you in …")
 
 
-common.show_notice(browser.ticket_error_message())
+show_notice(browser.ticket_error_message())
 if current.current_session():
     st.info("You are signed in already. Sign out first to create another account.", icon=":material/person:")
 elif registration_mode == "closed":

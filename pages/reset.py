@@ -7,7 +7,8 @@ import streamlit as st
 from core.auth import tickets
 from core.auth.people import Person
 from pages.components.markdown import escape_markdown
-from pages.session import browser, common, current
+from pages.components.notices import errors_as_notices, show_notice
+from pages.session import browser, current, form_fields
 from pages.session.forms import PASSWORD_RULES
 
 RESET_USERNAME_KEY = "reset-done"
@@ -21,11 +22,11 @@ def show_reset_form(secret: str, person: Person) -> None:
         end_keys = st.checkbox("Also end this person's API keys", value=True)
         st.caption("All sessions end. The link can be used once.")
         sent = st.form_submit_button("Set password", type="primary")
-    common.annotate_fields({}, rules_for="New password")
+    form_fields.annotate_fields({}, rules_for="New password")
     if not sent:
         return
-    with common.errors_as_notices():
-        common.check_passwords_match(new, repeated)
+    with errors_as_notices():
+        form_fields.check_passwords_match(new, repeated)
         tickets.redeem_reset(secret, new, revoke_api_keys=end_keys, origin=current.origin())
         st.session_state[RESET_USERNAME_KEY] = person.username
         st.rerun()
@@ -33,7 +34,7 @@ def show_reset_form(secret: str, person: Person) -> None:
 
 def link_input() -> str:
     st.caption("Open the link that an admin gave you, or paste it here.")
-    return common.secret_from_link(st.text_input("Link", key="reset-link", autocomplete="off"))
+    return form_fields.secret_from_link(st.text_input("Link", key="reset-link", autocomplete="off"))
 
 
 if name := st.session_state.get(RESET_USERNAME_KEY):
@@ -47,7 +48,7 @@ elif secret := browser.link_secret() or link_input():
     try:
         person = tickets.check_reset(secret)
     except tickets.InvalidTicket as invalid:
-        common.show_notice(f"{invalid}. An admin can create a new link, which is valid for an hour")
+        show_notice(f"{invalid}. An admin can create a new link, which is valid for an hour")
     else:
         show_reset_form(secret, person)
 if RESET_USERNAME_KEY not in st.session_state and current.current_session() is None:

@@ -7,16 +7,17 @@ import streamlit as st
 
 from core.auth import tickets
 from core.settings import settings
-from pages.session import browser, common, current
+from pages.components.notices import errors_as_notices, show_notice
+from pages.session import browser, current, form_fields
 from pages.session.forms import AuthenticationForms
 
 FIELD_LABELS = {"Form name": "", "Username": "Username", "Password": "Password", "Login": "Sign in"}
 
-common.show_notice(browser.ticket_error_message() or current.pop_end_message())
+show_notice(browser.ticket_error_message() or current.pop_end_message())
 forms = AuthenticationForms(current.origin())
-with common.errors_as_notices():
+with errors_as_notices():
     forms.login(fields=FIELD_LABELS, key="sign-in")
-was_reloaded = common.annotate_fields(
+was_reloaded = form_fields.annotate_fields(
     {"Username": "username", "Password": "current-password"}, focus="Username", checks_reload=True
 )
 if was_reloaded and not forms.person:

@@ -15,9 +15,9 @@ from core.settings import settings
 from core.wording import duration, quantity, time_ago
 from pages.components.format import number
 from pages.components.markdown import escape_markdown
+from pages.components.notices import is_admin_verified
 from pages.components.status_cards import query_or_reason
 from pages.components.table import show_table
-from pages.session.common import is_admin_verified
 
 RERUN_EVERY = "5s"
 RESOURCE_LABELS = {"core": "REST", "graphql": "GraphQL", "search": "Search"}

@@ -15,9 +15,9 @@ from core.tracking import commands as tracking_commands
 from core.tracking.login import parse_login
 from core.wording import time_ago
 from pages.components.markdown import escape_markdown
+from pages.components.notices import errors_as_notices
 from pages.components.status_cards import query_or_reason
 from pages.session import current
-from pages.session.common import errors_as_notices
 
 RERUN_EVERY = "1s"
 

@@ -28,10 +28,10 @@ from core.tracking.login import parse_login
 from core.wording import pluralize, quantity
 from pages.components.cost_forecast import forecast_text
 from pages.components.format import number
+from pages.components.notices import errors_as_notices, show_notice
 from pages.components.status_cards import query_or_reason
 from pages.components.table import table_height
 from pages.session import current
-from pages.session.common import errors_as_notices, show_notice
 
 log = structlog.get_logger()
 LOOKUP_KEY, PASTED_KEY, NOTICE_KEY = "lookup", "lookup-pasted", "add-notice"

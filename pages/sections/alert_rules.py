@@ -20,9 +20,9 @@ from pages.components.alert_list import KIND_BY_TITLE, kind_title
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.format import number, percent
 from pages.components.markdown import escape_markdown
+from pages.components.notices import errors_as_notices
 from pages.components.table import choose_row, show_table
 from pages.session import current
-from pages.session.common import errors_as_notices
 
 SELECTED_PARAM, NOTICE_KEY = "rule", "rules-notice"
 COLUMNS = {

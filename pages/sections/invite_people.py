@@ -12,9 +12,9 @@ from core.settings import settings
 from core.wording import quantity
 from pages.components.format import UNKNOWN, day
 from pages.components.markdown import escape_markdown
+from pages.components.notices import errors_as_notices
 from pages.components.one_time_link import show_one_time_link
 from pages.session import current
-from pages.session.common import errors_as_notices
 
 ROLES = ("analyst", "admin")
 REGISTRATION_CLOSED_HELP = (

@@ -11,9 +11,9 @@ from core.queries import tracking
 from core.tracking import commands as tracking_commands
 from core.wording import quantity
 from pages.components.columns import TIMESTAMP_COLUMN
+from pages.components.notices import errors_as_notices
 from pages.components.table import show_table
 from pages.session import current
-from pages.session.common import errors_as_notices
 
 COLUMNS = {
     "login": column.TextColumn("Account", width=160),

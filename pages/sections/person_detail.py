@@ -15,10 +15,10 @@ from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.devices import device_label
 from pages.components.format import day, number
 from pages.components.markdown import escape_markdown
+from pages.components.notices import errors_as_notices, show_notice
 from pages.components.one_time_link import show_one_time_link
 from pages.components.table import show_table
 from pages.session import current
-from pages.session.common import errors_as_notices, show_notice
 
 ROLE_NOUNS: dict[Role, str] = {"admin": "an admin", "analyst": "an analyst"}
 ROLE_RIGHTS: dict[Role, str] = {

@@ -8,9 +8,9 @@ from pandas import DataFrame
 from streamlit import column_config as column
 
 from core.queries import system
+from pages.components.notices import is_admin_verified
 from pages.components.status_cards import query_or_reason
 from pages.components.table import show_table
-from pages.session.common import is_admin_verified
 
 RERUN_EVERY = "5s"
 PERIOD = timedelta(days=7)

@@ -20,10 +20,10 @@ from pages.components import github_budget
 from pages.components.cost_forecast import forecast_text
 from pages.components.format import number, percent
 from pages.components.markdown import escape_markdown
+from pages.components.notices import errors_as_notices
 from pages.components.status_cards import query_or_reason
 from pages.sections.account_outcome import outcome_sentence
 from pages.session import current
-from pages.session.common import errors_as_notices
 
 RERUN_EVERY = "1s"
 DUE_RERUN_EVERY = "5s"

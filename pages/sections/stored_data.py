@@ -11,9 +11,9 @@ from core.queries import system
 from core.queries.system import DataStatus
 from core.wording import time_ago
 from pages.components.format import byte_size, number
+from pages.components.notices import is_admin_verified
 from pages.components.status_cards import query_or_reason
 from pages.components.table import show_table
-from pages.session.common import is_admin_verified
 
 COLUMNS = {
     "name": column.TextColumn("Table"),

@@ -21,9 +21,9 @@ from pages.components import export
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.format import UNKNOWN, duration, number
 from pages.components.markdown import escape_markdown
+from pages.components.notices import errors_as_notices
 from pages.components.table import table_height
 from pages.session import current
-from pages.session.common import errors_as_notices
 
 MAX_ROWS = 1_000
 MAX_EXPLAINED = 3

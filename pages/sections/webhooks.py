@@ -18,9 +18,9 @@ from core.wording import time_ago
 from pages.components.alert_list import KIND_BY_TITLE, kind_title
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.markdown import escape_markdown
+from pages.components.notices import errors_as_notices
 from pages.components.table import choose_row, show_table
 from pages.session import current
-from pages.session.common import errors_as_notices
 
 SELECTED_PARAM, NOTICE_KEY, LAST_TEST_KEY = "webhook", "webhooks-notice", "webhook-last-test"
 RERUN_EVERY = "1s"

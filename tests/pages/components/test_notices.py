@@ -1,4 +1,4 @@
-"""Helpers of the sign-in pages."""
+"""Notices for the reader."""
 
 from streamlit.testing.v1 import AppTest
 
@@ -8,7 +8,7 @@ from pages.components.markdown import WORD_JOINER
 def test_an_error_message_that_quotes_a_name_shows_it_literally():
     def page():
         from core.errors import Conflict
-        from pages.session.common import errors_as_notices
+        from pages.components.notices import errors_as_notices
 
         with errors_as_notices():
             raise Conflict("www.evil.example is deactivated")

@@ -1,18 +1,12 @@
-"""Helpers of forms: errors as notices, password fields, pasted links."""
+"""Fields of the sign-in forms: new passwords, pasted links, and what password managers need to know."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import streamlit as st
 
-from core.errors import AlmanacError, BadInput, RateLimitExceeded, ServerUnavailable
-from pages.components import remaining_quota
-from pages.components.markdown import escape_markdown
-from pages.session import browser, current
+from core.errors import BadInput
+from pages.session import browser
 
-ADMIN_UNVERIFIED_MESSAGE = (
-    "Cannot verify your admin rights: the database is unavailable. This section reloads automatically."
-)
 REQUIREMENTS_CSS = """
 :host { font: 0.85rem var(--st-font); color: var(--st-text-color); }
 ul { list-style: none; display: inline-flex; flex-wrap: wrap; gap: 0 0.9rem; margin: 0 0 0 0.6rem; padding: 0; }
@@ -21,41 +15,6 @@ li::before { content: "○ "; }
 li[data-met="true"] { opacity: 1; }
 li[data-met="true"]::before { content: "✓ "; color: var(--st-green-text-color, #059669); }
 """
-
-
-def show_notice(sentence: str) -> None:
-    """Show *sentence* (without its full stop) as a warning; nothing when it is empty."""
-    if sentence:
-        st.warning(f"{sentence}.", icon=":material/info:")
-
-
-@contextmanager
-def errors_as_notices() -> Iterator[None]:
-    """Show an AlmanacError raised in this block as a notice; a reached limit counts down to its reset.
-
-    ServerUnavailable is raised on: the page as a whole shows it.
-    """
-    try:
-        yield
-    except RateLimitExceeded as error:
-        remaining_quota.show_limit_reached(error, resumes_automatically=False)
-    except ServerUnavailable:
-        raise
-    except AlmanacError as error:
-        show_notice(escape_markdown(str(error)))
-
-
-def is_admin_verified() -> bool:
-    """Check that the reader is an admin; shows a notice and returns False while the database cannot tell.
-
-    Raises NotSignedIn, or Forbidden for who is no admin.
-    """
-    try:
-        current.require_identity("admin")
-    except ServerUnavailable:
-        st.info(ADMIN_UNVERIFIED_MESSAGE, icon=":material/cloud_off:")
-        return False
-    return True
 
 
 def check_passwords_match(new: str, repeated: str) -> None:
