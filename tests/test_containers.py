@@ -67,7 +67,7 @@ def test_secrets_data_and_history_stay_out_of_the_build(path):
 
 
 def test_files_that_processes_read_are_in_the_build_context():
-    for path in ("core/charts/languages.json", "pages/static/logo.svg", "pages/main.py", ".streamlit/config.toml"):
+    for path in ("core/languages.json", "pages/static/logo.svg", "pages/main.py", ".streamlit/config.toml"):
         assert (ROOT / path).exists()
         assert not is_docker_ignored(path)
 

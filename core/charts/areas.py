@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from pandas import DataFrame
 
-from core.charts import linguist
+from core import linguist
 from core.charts.theme import Theme, figure
 
 MAX_LAYERS = 8

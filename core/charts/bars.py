@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 from pandas import DataFrame, Series
 
-from core.charts import linguist
+from core import linguist
 from core.charts.theme import Theme, figure
 
 ROW_HEIGHT = 34

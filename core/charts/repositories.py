@@ -6,7 +6,7 @@ from typing import Any
 import plotly.graph_objects as go
 from pandas import DataFrame
 
-from core.charts import linguist
+from core import linguist
 from core.charts.theme import Theme, figure
 
 MAX_LABELS = 6

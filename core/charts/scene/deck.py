@@ -8,7 +8,7 @@ import pandas as pd
 import pydeck
 from pandas import DataFrame
 
-from core.charts.linguist import FALLBACK_COLOR, NO_LANGUAGE, color
+from core.linguist import FALLBACK_COLOR, NO_LANGUAGE, color
 from core.charts.scene.camera import FIELD_OF_VIEW, Camera, Canvas, fit_camera, non_overlapping_labels
 from core.charts.scene.city import City
 from core.charts.scene.legend import LegendEntry

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 from pandas import DataFrame
 
-from core.charts import areas, bars, lines, linguist
+from core import linguist
+from core.charts import areas, bars, lines
 from core.charts.theme import DARK, LIGHT
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -101,13 +102,3 @@ def test_small_languages_become_one_layer():
     layers = areas.top_layers(frame, "stars", layers=3)
     assert layers["language"].tolist() == ["L11", "L10", "L9", linguist.OTHER]
     assert layers["stars"].sum() == sum(range(12))
-
-
-def test_languages_have_githubs_colours_under_former_names_too():
-    assert linguist.color("Python") == "#3572A5"
-    assert linguist.color("VimL") == linguist.color("Vim script") != linguist.FALLBACK_COLOR
-    assert linguist.color(None) == linguist.color(pd.NA) == linguist.color("Nonesuch") == linguist.FALLBACK_COLOR
-
-
-def test_every_language_has_a_hex_colour():
-    assert all(linguist.color(name).startswith("#") and len(linguist.color(name)) == 7 for name in linguist.languages())

@@ -12,7 +12,7 @@ depends_on = None
 
 SQL_DIR = Path(__file__).with_suffix("")
 # A subject comes after those its foreign keys and views refer to.
-SUBJECTS = ("people", "accounts", "repositories", "captures", "enrichment", "tracking", "runs", "alerts")
+SUBJECTS = ("languages", "people", "accounts", "repositories", "captures", "enrichment", "tracking", "runs", "alerts")
 
 
 def upgrade() -> None:
