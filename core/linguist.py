@@ -1,8 +1,8 @@
 """Names and colours of languages as GitHub has them (Linguist, MIT licence): `languages.json`.
 
 Linguist renames languages, and GitHub sends a repository's old names until somebody pushes to it. Names are stored as
-sent and shown as they are now: `present_name` here, `present_language` in SQL. A language is known by its name, never by
-Linguist's number for it, which was handed to another language once.
+sent and shown as they are now: `present_name` here, `present_language` in SQL. The key of a language is its name, never
+Linguist's number, which was handed to another language once.
 """
 
 import json
@@ -21,7 +21,7 @@ from core.errors import BadInput
 FALLBACK_COLOR = "#94a3b8"
 OTHER = "Other"
 NO_LANGUAGE = "No language"
-MAX_SUGGESTIONS = 5
+MAX_SUGGESTIONS = 4
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def find_language(text: str, stored: Sequence[str] = ()) -> str:
     """Return the present name of the language that a person calls *text*.
 
     It may be a name, a former name or an alias, in any case, with hyphens for spaces, and with spaces for the plus
-    signs that a URL did not escape. Names in *stored* that Linguist does not have are found, too. Raises UnknownLanguage.
+    signs that a URL did not escape. Names in *stored* that Linguist lacks are found, too. Raises UnknownLanguage.
     """
     known = {_key(name): present_name(name) for name in stored} | _names_by_key()
     found = _names_with_plus_as_space().get(text.casefold()) or known.get(_key(text))

@@ -8,11 +8,11 @@ import pandas as pd
 import pydeck
 from pandas import DataFrame
 
-from core.linguist import FALLBACK_COLOR, NO_LANGUAGE, color
 from core.charts.scene.camera import FIELD_OF_VIEW, Camera, Canvas, fit_camera, non_overlapping_labels
 from core.charts.scene.city import City
 from core.charts.scene.legend import LegendEntry
 from core.charts.theme import Theme
+from core.linguist import FALLBACK_COLOR, NO_LANGUAGE, color
 
 SELECTION_MARGIN = {"x": -1.0, "y": -1.0, "width": 2.0, "depth": 2.0, "height": 1.0}
 LABEL_PIXELS = 12
