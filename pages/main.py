@@ -5,6 +5,7 @@ import streamlit as st
 import structlog
 
 from core import prometheus
+from core.as_of import end_of_day
 from core.auth.identity import Identity
 from core.auth.session_cache import LiveSession
 from core.db.data_version import data_version
@@ -62,31 +63,10 @@ def watch_session() -> None:
         st.rerun()
 
 
-def as_of_input() -> None:
-    """Draw the date input that sets `as_of` for every page."""
-    if given := components_as_of.invalid_as_of():
-        st.warning(
-            f"`{given}` is not a date. Write it as 2026-03-31; the pages show the current data.",
-            icon=":material/event_busy:",
-        )
-    st.date_input(
-        "As of",
-        value=None,
-        max_value=datetime.now(UTC).date(),
-        min_value=components_as_of.EARLIEST_DAY,
-        key=components_as_of.AS_OF_PARAM,
-        bind="query-params",
-        format="YYYY-MM-DD",
-        help="Show every page as of the end of a day (UTC). Empty means now.",
-    )
-
-
 def show_data_version(version: int) -> None:
     """Show the data version, its last refresh and its coverage."""
     now, as_of = datetime.now(UTC), components_as_of.selected_as_of()
-    data = coverage.freshness_and_coverage(
-        as_of or components_as_of.end_of_day(now.date()), in_the_past=as_of is not None
-    )
+    data = coverage.freshness_and_coverage(as_of or end_of_day(now.date()), in_the_past=as_of is not None)
     parts = [f"Data version {version:,}"]
     if data.latest_capture_at is not None:
         refreshed = f"on {day(data.latest_capture_at)}" if as_of else time_ago(data.latest_capture_at, now)
@@ -137,7 +117,7 @@ def show_requested_page(live: LiveSession) -> None:
     version = data_version()
     pin_version(version)
     with st.sidebar:
-        as_of_input()
+        components_as_of.as_of_input(page.url_path, datetime.now(UTC))
         show_data_version(version)
         remaining_quota.show_low_remaining(quota)
         show_signed_in_person(live.identity)

@@ -5,6 +5,7 @@ A city of the stored repositories: every owner is a district, every repository a
 
 import streamlit as st
 
+from core.as_of import as_of_text
 from core.charts.scene import city
 from core.charts.scene.city import HeightMeasure
 from core.db.data_version import data_version
@@ -51,7 +52,7 @@ query = SceneQuery(
     language=tuple(languages),
     min_stars=min_stars,
     height=height,
-    as_of=filters.as_of.date() if filters.as_of else None,
+    as_of=as_of_text(filters.as_of) if filters.as_of else None,
     v=scene_version(data_version()),
 )
 data_urls = {part: query.model_copy(update={"part": part}).address() for part in ("towers", "districts")}

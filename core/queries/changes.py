@@ -1,10 +1,11 @@
 """The change ledger: renames, transfers, licence changes and the like, newest first."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pandas import DataFrame
 
+from core.as_of import EARLIEST
 from core.db.arrow import read_arrow
 from core.queries.as_of import as_of_or_end_of_today
 
@@ -13,7 +14,6 @@ KINDS = (
     *("primary_language", "default_branch"),
 )
 MAX_ID = 2**62
-EARLIEST = datetime(2008, 1, 1, tzinfo=UTC)
 
 
 def ledger(

@@ -1,6 +1,5 @@
 """URLs of the scene's data: written by the page, fetched by the browser, served by the API."""
 
-from datetime import date
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -27,7 +26,7 @@ class SceneQuery(BaseModel):
     language: tuple[Language, ...] = ()
     min_stars: Stars = 0
     height: Height = "stars"
-    as_of: date | None = None
+    as_of: str | None = None
     v: str = ""
 
     def address(self) -> str:

@@ -1,36 +1,74 @@
-"""The day that all pages are read as of, kept in the URL as `as_of`."""
+"""The moment that all pages are read as of, kept in the URL as `as_of`."""
 
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 
 import streamlit as st
 
+from core.as_of import EARLIEST, as_of_text, end_of_day, parse_as_of
+from core.errors import BadInput
+
 AS_OF_PARAM = "as_of"
-EARLIEST_DAY = date(2008, 1, 1)  # GitHub opened that year
-
-
-def end_of_day(day: date) -> datetime:
-    """Return the last microsecond of *day* in UTC, which is what a date means as `as_of`."""
-    return datetime.combine(day, time.max, UTC)
+DAY_KEY = "as_of_day"
+SELECTED_KEY = "as_of_selected"
+PAGE_KEY = "as_of_page"
 
 
 def selected_as_of() -> datetime | None:
-    """Return the selected time; None means now."""
-    day = st.session_state.get(AS_OF_PARAM)
-    return end_of_day(day) if isinstance(day, date) else None
-
-
-def invalid_as_of() -> str:
-    """Return the URL's `as_of` if it is not a date, else an empty string. Call before the widget drops it."""
-    given = st.query_params.get(AS_OF_PARAM, "")
-    try:
-        if given:
-            date.fromisoformat(given)
-    except ValueError:
-        return given
-    return ""
+    """Return the selected moment; None means now."""
+    selected = st.session_state.get(SELECTED_KEY)
+    return selected if isinstance(selected, datetime) else None
 
 
 def as_of_label() -> str:
-    """Return `as of 2026-03-31` or `as of now`, for the footer of a cell."""
+    """Return `as of 2026-03-31`, with the time unless it is the day's end, or `as of now`, for the footer of a cell."""
     selected = selected_as_of()
-    return f"as of {selected:%Y-%m-%d}" if selected else "as of now"
+    if selected is None:
+        return "as of now"
+    is_end = selected == end_of_day(selected.date())
+    return f"as of {selected:%Y-%m-%d}" if is_end else f"as of {selected:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def as_of_input(page: str, now: datetime) -> None:
+    """Read `as_of` from the URL, with a sentence if it is refused, and draw the date input that changes it.
+
+    The input is not bound to the URL: Streamlit reads fewer and other forms than the API, without a word about the rest.
+    *page* is the path of the page shown.
+    """
+    selected = None
+    text = _text_in_url(page)
+    if text is not None:
+        try:
+            selected = parse_as_of(text, now)
+        except BadInput as error:
+            st.warning(f"{error}. The pages show the current data.", icon=":material/event_busy:")
+    st.session_state[SELECTED_KEY], st.session_state[PAGE_KEY] = selected, page
+    st.session_state[DAY_KEY] = None if selected is None else selected.date()
+    st.date_input(
+        "As of",
+        min_value=EARLIEST.date(),
+        max_value=now.date(),
+        key=DAY_KEY,
+        on_change=_write_selected_day,
+        format="YYYY-MM-DD",
+        help="Show every page as of the end of a day (UTC). Empty means now.",
+    )
+    if selected is not None and selected != end_of_day(selected.date()):
+        st.caption(f"At {selected:%H:%M:%S} UTC on that day.")
+
+
+def _text_in_url(page: str) -> str | None:
+    """Return the URL's `as_of`. Following a link to another page drops it: then the selected moment is written again."""
+    if AS_OF_PARAM not in st.query_params:
+        selected = selected_as_of()
+        if selected is None or st.session_state.get(PAGE_KEY) == page:
+            return None
+        st.query_params[AS_OF_PARAM] = as_of_text(selected)
+    return st.query_params[AS_OF_PARAM]
+
+
+def _write_selected_day() -> None:
+    day = st.session_state[DAY_KEY]
+    if isinstance(day, date):
+        st.query_params[AS_OF_PARAM] = day.isoformat()
+    else:
+        st.query_params.pop(AS_OF_PARAM, None)

@@ -7,6 +7,7 @@ import streamlit as st
 from pandas import DataFrame, Timestamp
 from streamlit import column_config as column
 
+from core.as_of import end_of_day
 from core.auth import sessions
 from core.auth.audit import Action
 from core.auth.identity import Identity, require_role
@@ -14,7 +15,6 @@ from core.exports import csv
 from core.queries import audit
 from core.queries.audit import EventFilter, PageCursor
 from pages.components import export, query_params
-from pages.components.as_of import end_of_day
 from pages.components.format import number
 from pages.components.table import show_table
 

@@ -6,10 +6,10 @@ import pandas as pd
 import streamlit as st
 from streamlit import column_config as column
 
+from core.as_of import end_of_day
 from core.charts import calendar_heatmap
 from core.queries import ingestions, overview
 from core.queries.coverage import DEFINITION
-from pages.components.as_of import end_of_day
 from pages.components.cell import cell, theme
 from pages.components.format import UNKNOWN, duration, number, percent
 from pages.components.metric_cards import Card, metric_row

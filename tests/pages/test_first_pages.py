@@ -141,7 +141,7 @@ def test_as_of_a_day_the_page_shows_that_day(open_page, database):
 
 def test_an_invalid_as_of_shows_a_warning_and_current_data(open_page):
     shown = open_page(as_of="yesterday")
-    assert "`yesterday` is not a date" in page_text(shown)
+    assert "is not a date or timestamp; write a date like 2026-10-31" in page_text(shown)
     assert not shown.exception
 
 

@@ -14,11 +14,11 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from core.as_of import parse_as_of
 from core.auth.identity import Identity, require_role
 from core.db.data_version import data_version
 from core.db.frames import pin_version
 from core.ratelimit import limiter
-from core.web.api import as_of as api_as_of
 from core.web.api import cursors
 from core.web.api.cursors import CursorPosition
 from core.web.api.pagination import PAGING_PARAMS, Cursor, Limit
@@ -111,7 +111,7 @@ class ListRequest(ReadRequest):
 
 async def unchecked_read_request(request: Request, identity: SignedInIdentity, as_of: AsOf = None) -> ReadRequest:
     """Parse the request and pin the data version that all its queries read."""
-    at = api_as_of.parse_as_of(as_of, datetime.now(UTC)) if as_of is not None else None
+    at = parse_as_of(as_of, datetime.now(UTC)) if as_of is not None else None
     version = await run_in_threadpool(data_version)
     # Set in the task of the request, so that the endpoint's thread inherits it.
     pin_version(version)

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
+from core.as_of import EARLIEST, parse_since
 from core.queries import changes as queries
 from core.tracking.login import parse_login
-from core.web.api import as_of, cursors
+from core.web.api import cursors
 from core.web.api.conditional import MAX_EXPORT_ROWS, CheckedListRequest, ListRequest, file_response, page_response
 from core.web.api.pagination import Page
 from core.web.api.row_formats import add_row_routes
@@ -55,7 +56,7 @@ def changes(
     read_request: CheckedListRequest, kind: Kinds = None, account: Account = None, since: Since = None
 ) -> Response:
     login = parse_login(account) if account is not None else ""
-    start = as_of.parse_since(since, datetime.now(UTC)) if since is not None else queries.EARLIEST
+    start = parse_since(since, datetime.now(UTC)) if since is not None else EARLIEST
     # One row more than returned shows whether there is a next page.
     max_rows = (read_request.limit if read_request.format == "json" else MAX_EXPORT_ROWS) + 1
     ledger = queries.ledger(
