@@ -9,12 +9,12 @@ import streamlit as st
 
 from core.charts import bars
 from core.emoji import render_shortcodes
-from core.queries import coverage, overview
+from core.queries import coverage, freshness, overview
 from pages.components import columns, definitions, labels, track_request
 from pages.components.alt_text import bars_alt
 from pages.components.as_of import selected_as_of
 from pages.components.cell import cell, theme
-from pages.components.format import day, number, percent, signed_number
+from pages.components.format import day, duration, number, percent, signed_number
 from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
 from pages.sections import overview_totals, welcome
@@ -37,10 +37,10 @@ if not tracking.tracked:
     track_request.show_track_form()
 else:
     st.markdown(overview_totals.tracking_sentence(tracking, now))
-    freshness = overview.account_freshness(now)
+    accounts = freshness.account_freshness(now)
     left, right = st.columns(2)
     with left:
-        ages = overview.accounts_by_age(overview.not_paused(freshness))
+        ages = overview.accounts_by_age(overview.not_paused(accounts))
         cell(
             "How old are the data?",
             "Tracked accounts by the age of their last refresh.",
@@ -52,15 +52,18 @@ else:
             note="as of now",
         )
     with right:
+        late = overview.overdue_or_failing(accounts)
         table_cell(
             "Which accounts need attention?",
-            "Not refreshed within twice their interval, never refreshed, or failing.",
-            overview.overdue_or_failing(freshness),
+            "Overdue, never refreshed, or failing.",
+            late,
             columns.OVERDUE_ACCOUNTS,
             name="late",
+            shown=late.assign(state=late["state"].map(labels.FRESHNESS), every=late["every_hours"].map(duration)),
             alt="Accounts that are overdue or failing",
             max_height=220,
-            empty="None: every account was refreshed on time.",
+            definition=freshness.DEFINITION,
+            empty="None: every account is on time.",
             empty_is_ok=True,
             note="as of now",
         )

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from core.errors import AlmanacError
 from core.launcher.embedded import lease
 from core.settings import Settings
+from core.wording import quantity
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ def run_checks(settings: Settings) -> list[CheckResult]:
     checks: dict[str, Callable[[], str]] = {
         "Postgres": lambda: _check_postgres(database_url),
         "migrations": lambda: _check_migrations(database_url),
+        "freshness": lambda: _check_freshness(database_url, settings),
         "Redis": lambda: _check_redis(redis_url),
     }
     return [_run_check(component, check) for component, check in checks.items()]
@@ -44,10 +47,11 @@ def _server_urls(settings: Settings) -> tuple[str, str]:
 def _run_check(component: str, check: Callable[[], str]) -> CheckResult:
     from psycopg import Error  # noqa: PLC0415
     from redis import RedisError  # noqa: PLC0415
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
 
     try:
         return CheckResult(component, is_ok=True, message=check())
-    except (AlmanacError, Error, RedisError, OSError, ValueError) as error:
+    except (AlmanacError, Error, DBAPIError, RedisError, OSError, ValueError) as error:
         return CheckResult(component, is_ok=False, message=str(error).strip().splitlines()[0])
 
 
@@ -64,6 +68,27 @@ def _check_migrations(url: str) -> str:
     if not is_current(url):
         raise AlmanacError("not at the newest revision; run `python -m core migrate`")
     return "at the newest revision"
+
+
+def _check_freshness(url: str, settings: Settings) -> str:
+    """Say how many accounts are on time. Raises when too many are overdue; new ones may wait for their first turn."""
+    from sqlalchemy import create_engine  # noqa: PLC0415
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+    from core.db.engine import parse_database_url  # noqa: PLC0415
+    from core.queries.freshness import MIN_SHARE_ON_TIME, freshness_counts  # noqa: PLC0415
+
+    engine = create_engine(parse_database_url(url), poolclass=NullPool, connect_args={"connect_timeout": 5})
+    with engine.connect() as connection:
+        accounts = freshness_counts(connection, datetime.now(UTC), settings.refresh_every)
+    if not accounts.tracked:
+        return "no account is tracked"
+    message = f"{accounts.on_time:,} of {quantity(accounts.tracked, 'tracked account')} on time"
+    others = {"overdue": accounts.overdue, "never refreshed": accounts.never, "failing": accounts.failing}
+    message += "".join(f", {count:,} {state}" for state, count in others.items() if count)
+    if accounts.tracked - accounts.overdue < MIN_SHARE_ON_TIME * accounts.tracked:
+        raise AlmanacError(message)
+    return message
 
 
 def _check_redis(url: str) -> str:

@@ -5,6 +5,8 @@ from datetime import datetime
 from sqlalchemy import text
 
 from core.db.engine import transaction
+from core.queries.freshness import FRESHNESS_CTE
+from core.settings import settings
 
 STATEMENT_TIMEOUT_MS = 2_000
 QUANTILES = (0.5, 0.95)
@@ -12,13 +14,15 @@ QUANTILES = (0.5, 0.95)
 
 def refresh_age_quantiles(now: datetime) -> dict[float, float]:
     """Return seconds since the last refresh of tracked, not paused accounts, by quantile; empty without accounts."""
-    sql = """
+    sql = f"""
+        WITH {FRESHNESS_CTE}
         SELECT percentile_cont(CAST(:quantiles AS float[])) WITHIN GROUP (
                    ORDER BY extract(epoch FROM CAST(:now AS timestamptz) - checked_at)::float)
-          FROM tracked_account JOIN account ON account.id = account_id
-         WHERE NOT paused AND checked_at IS NOT NULL
-    """
+          FROM freshness
+         WHERE state NOT IN ('paused', 'never')
+    """  # noqa: S608
+    values = {"quantiles": list(QUANTILES), "now": now, "every": settings().refresh_every}
     with transaction() as connection:
         connection.execute(text("SELECT set_config('statement_timeout', :ms, true)"), {"ms": str(STATEMENT_TIMEOUT_MS)})
-        found = connection.scalar(text(sql), {"quantiles": list(QUANTILES), "now": now})
+        found = connection.scalar(text(sql), values)
     return dict(zip(QUANTILES, found, strict=True)) if found else {}

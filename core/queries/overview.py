@@ -8,7 +8,6 @@ from pandas import DataFrame
 
 from core.db.frames import derived, first_value, read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
-from core.settings import settings
 
 # Growth measured up to an older time than this is not compared with the newest.
 MAX_GROWTH_LAG = timedelta(days=7)
@@ -103,41 +102,14 @@ def largest_source(trend: DataFrame) -> DataFrame:
     return derived(trend[trend["source_id"] == source_id], trend)
 
 
-def account_freshness(now: datetime) -> DataFrame:
-    """Return the age of each tracked account's last refresh: one row per account, oldest first.
-
-    login              text
-    checked_at         timestamp of the last refresh; null before the first
-    age_hours          float
-    every_hours        float, its cadence
-    state              fresh, stale (older than twice its cadence), never, paused
-    failures           int, in a row
-    """
-    sql = """
-        SELECT login, checked_at,
-               (extract(epoch FROM CAST(:now AS timestamptz) - checked_at) / 3600)::float AS age_hours,
-               (extract(epoch FROM coalesce(cadence, planned_cadence, CAST(:every AS interval))) / 3600)::float
-                   AS every_hours,
-               CASE WHEN paused THEN 'paused' WHEN checked_at IS NULL THEN 'never'
-                    WHEN checked_at < CAST(:now AS timestamptz)
-                                      - 2 * coalesce(cadence, planned_cadence, CAST(:every AS interval))
-                    THEN 'stale' ELSE 'fresh' END AS state,
-               failures
-          FROM tracked_account
-          JOIN account ON account.id = account_id
-         ORDER BY checked_at NULLS FIRST, lower(login)
-    """
-    return read_frame(sql, fresh=True, now=now, every=settings().refresh_every)
-
-
 def not_paused(freshness: DataFrame) -> DataFrame:
     """Keep the accounts of `account_freshness` that are not paused."""
     return derived(freshness[freshness["state"] != "paused"], freshness)
 
 
 def overdue_or_failing(freshness: DataFrame) -> DataFrame:
-    """Keep the accounts of `account_freshness` that are stale, never refreshed or failing."""
-    needs_attention = freshness["state"].isin(["stale", "never"]) | (freshness["failures"] > 0)
+    """Keep the accounts of `account_freshness` that are overdue, never refreshed or failing."""
+    needs_attention = freshness["state"].isin(["overdue", "never"]) | (freshness["failures"] > 0)
     return derived(freshness[needs_attention], freshness)
 
 

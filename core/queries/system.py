@@ -12,6 +12,8 @@ from sqlalchemy import text
 
 from core import redis_client
 from core.db.engine import engine, transaction
+from core.queries import freshness
+from core.queries.freshness import FreshnessCounts
 from core.queue.jobs import QUEUE
 from core.queue.liveness import HEARTBEAT_TIMEOUT, LEADER_LOCK
 from core.settings import settings
@@ -83,16 +85,6 @@ class QueueCounts:
     running: int
     failed: int
     oldest_at: datetime | None
-
-
-@dataclass(frozen=True)
-class FreshnessCounts:
-    """Tracked accounts that are not paused; *on_time* ones were refreshed within their cadence."""
-
-    tracked: int
-    on_time: int
-    never: int
-    failing: int
 
 
 @dataclass(frozen=True)
@@ -206,16 +198,8 @@ def queue_counts(now: datetime) -> QueueCounts:
 
 
 def freshness_counts(now: datetime) -> FreshnessCounts:
-    sql = """
-        SELECT count(*) AS tracked,
-               count(*) FILTER (WHERE checked_at > CAST(:now AS timestamptz)
-                                                   - coalesce(cadence, planned_cadence, :every)) AS on_time,
-               count(*) FILTER (WHERE checked_at IS NULL) AS never,
-               count(*) FILTER (WHERE failures > 0) AS failing
-          FROM tracked_account JOIN account ON account.id = account_id
-         WHERE NOT paused
-    """
-    return _records(FreshnessCounts, sql, now=now, every=settings().refresh_every)[0]
+    """Count the tracked accounts by freshness, as `core.queries.freshness` defines it."""
+    return _records(FreshnessCounts, freshness.COUNTS_SQL, now=now, every=settings().refresh_every)[0]
 
 
 def recent_failures(since: datetime, limit: int = 20) -> list[RefreshFailure]:

@@ -13,7 +13,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import bindparam
 
 from core.alerts.rules import RULE_KINDS
+from core.queries.freshness import FreshnessCounts, freshness_counts
 from core.queue import jobs
+from core.wording import pluralize, quantity
 
 STATE_RULE_KINDS = [name for name, kind in RULE_KINDS.items() if kind.is_state]
 
@@ -122,12 +124,6 @@ def event_details(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names}
 
 
-COUNT_LATE_ACCOUNTS = """
-    SELECT count(*) AS accounts,
-           count(*) FILTER (WHERE checked_at IS NULL
-                               OR due_at + coalesce(cadence, planned_cadence, :every) < :now) AS late
-      FROM tracked_account JOIN account ON account.id = account_id WHERE NOT paused
-"""
 SELECT_LATEST_RUN_STATES = """
     SELECT state FROM ingest_run WHERE trigger <> 'import' AND state <> 'running' AND state <> 'stopped'
      ORDER BY id DESC LIMIT :most
@@ -142,7 +138,7 @@ def update_state_alerts(
 
     *every* is the default cadence.
     """
-    late = connection.execute(text(COUNT_LATE_ACCOUNTS), {"now": now, "every": every}).one()
+    fresh = freshness_counts(connection, now, every)
     states = connection.scalars(text(SELECT_LATEST_RUN_STATES), {"most": MAX_RUNS}).all()
     rules = connection.execute(
         text("SELECT id, kind, settings FROM alert_rule WHERE enabled AND kind = ANY(:kinds)"),
@@ -152,7 +148,7 @@ def update_state_alerts(
     for rule in rules:
         match rule.kind:
             case "freshness_missed":
-                active += check_freshness(rule.id, rule.settings["share"], late.accounts, late.late)
+                active += check_freshness(rule.id, rule.settings["share"], fresh)
             case "budget_short":
                 active += check_budgets(rule.id, rule.settings["share"], budgets)
             case "ingestion_failing":
@@ -160,10 +156,14 @@ def update_state_alerts(
     return _sync_open_alerts(connection, active, now)
 
 
-def check_freshness(rule_id: int, share: float, accounts: int, late: int) -> Iterable[FiredRule]:
-    if accounts and (accounts - late) / accounts < share:
-        message = f"{late:,} of {accounts:,} tracked accounts were not refreshed on time"
-        yield FiredRule(rule_id, "freshness_missed", "tracked accounts", message, {"accounts": accounts, "late": late})
+def check_freshness(rule_id: int, share: float, accounts: FreshnessCounts) -> Iterable[FiredRule]:
+    """Fire if less than *share* of the accounts are on time."""
+    on_time = accounts.share_on_time
+    if on_time is not None and on_time < share:
+        late, were = quantity(accounts.tracked, "tracked account"), pluralize(accounts.late, "was", "were")
+        message = f"{accounts.late:,} of {late} {were} not refreshed on time"
+        details = {"accounts": accounts.tracked, "late": accounts.late}
+        yield FiredRule(rule_id, "freshness_missed", "tracked accounts", message, details)
 
 
 def check_budgets(rule_id: int, share: float, budgets: Sequence[RemainingBudget]) -> Iterable[FiredRule]:

@@ -47,7 +47,7 @@ OVERDUE_ACCOUNTS = {
     "login": column.TextColumn("Account", width=120),
     "state": column.TextColumn("State", width=60),
     "checked_at": column.DatetimeColumn("Last refreshed", format="YYYY-MM-DD HH:mm", width=130),
-    "every_hours": column.NumberColumn("Every", format="%.0f h", width=60, help="Expected refresh interval"),
+    "every": column.TextColumn("Every", width=60, help="Its own interval between two refreshes"),
     "failures": column.NumberColumn("Failed", width=60, help="Times in a row"),
 }
 REPOSITORIES = {

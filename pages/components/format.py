@@ -1,5 +1,6 @@
 """Values of frames as text: like `core.wording`, with a dash for null, which is never shown as zero."""
 
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -22,13 +23,15 @@ def signed_number(value: Any) -> str:
     return "±0" if not value else f"{value:+,.0f}".replace("-", "−")
 
 
-def percent(share: Any, digits: int = 0) -> str:
-    """0.974 -> 97 %; only a full share rounds to 100 %."""
+def percent(share: Any, digits: int = 0, *, round_down: bool = False) -> str:
+    """0.974 -> 97 %; only a full share rounds to 100 %. With *round_down* the text never says more than is: 0.976 -> 97 %."""
     if pd.isna(share):
         return UNKNOWN
-    rounded = round(float(share), digits + 2)
+    scale = 10 ** (digits + 2)
+    # The inner rounding keeps 0.29 from becoming 28 %.
+    rounded = math.floor(round(share * scale, 6)) / scale if round_down else round(float(share), digits + 2)
     if rounded == 1 and share < 1:
-        rounded -= 10 ** -(digits + 2)
+        rounded -= 1 / scale
     return f"{rounded:.{digits}%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 

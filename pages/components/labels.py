@@ -12,4 +12,5 @@ CHANGES = {
     "primary_language": "changed its primary language",
     "default_branch": "changed its default branch",
 }
+FRESHNESS = {"on_time": "on time", "overdue": "overdue", "never": "never", "paused": "paused"}
 PERIODS = {7: "7 days", 30: "30 days", 90: "90 days", 365: "a year"}

@@ -8,7 +8,7 @@ from streamlit import column_config as column
 
 from core.as_of import end_of_day
 from core.charts import calendar_heatmap
-from core.queries import ingestions, overview
+from core.queries import freshness, ingestions, overview
 from core.queries.coverage import DEFINITION
 from pages.components.cell import cell, theme
 from pages.components.format import UNKNOWN, duration, number, percent
@@ -17,7 +17,6 @@ from pages.components.table_cell import table_cell
 
 CALENDAR_DAYS = 182
 MAX_STALEST = 10
-TARGET_DEFINITION = "Refreshed within twice its own cadence; paused accounts do not count."
 STALEST_COLUMNS = {
     "login": column.TextColumn("Account", width=120),
     "age": column.TextColumn("Age", width=66),
@@ -27,20 +26,20 @@ STALEST_COLUMNS = {
 
 
 def show(now: datetime) -> None:
-    active = overview.not_paused(overview.account_freshness(now))
+    active = overview.not_paused(freshness.account_freshness(now))
     if active.empty:
         st.info("Nothing is tracked, so there is no freshness to show.", icon=":material/hourglass_empty:")
         return
     ages = active["age_hours"].dropna().astype(float)
-    on_time = int((active["state"] == "fresh").sum())
+    on_time = int((active["state"] == "on_time").sum())
     metric_row(
         [
-            Card("On time", percent(on_time / len(active)), help=TARGET_DEFINITION),
+            Card("On time", percent(on_time / len(active), round_down=True), help=freshness.DEFINITION),
             Card("Age, p95", duration(ages.quantile(0.95)) if len(ages) else UNKNOWN, help="95 % are younger"),
             Card("Age, median", duration(ages.median()) if len(ages) else UNKNOWN),
             Card("Never refreshed", int((active["state"] == "never").sum())),
         ],
-        "fresh",
+        "freshness",
     )
     left, right = st.columns([4, 3])
     with left:
@@ -59,7 +58,7 @@ def show(now: datetime) -> None:
             name="worst",
             alt="The ten accounts furthest behind",
             max_height=230,
-            definition=TARGET_DEFINITION,
+            definition=freshness.DEFINITION,
             note="as of now",
         )
 

@@ -11,6 +11,7 @@ from core import settings_report
 from core.auth.identity import Identity
 from core.errors import ServerUnavailable
 from core.queries import system
+from core.queries.freshness import MIN_SHARE_ON_TIME
 from core.settings import settings
 from core.wording import quantity, time_ago
 from pages.components.format import byte_size, number, percent
@@ -26,7 +27,6 @@ from pages.session import current
 
 RERUN_SECONDS = 5
 LONG_WAIT = timedelta(minutes=10)
-MIN_FRESH_SHARE = 0.9
 
 
 @st.fragment(run_every=RERUN_SECONDS)
@@ -138,17 +138,19 @@ def queue_status(now: datetime) -> StatusCard:
 
 def freshness_status(now: datetime) -> StatusCard:
     accounts = system.freshness_counts(now)
-    if not accounts.tracked:
+    share = accounts.share_on_time
+    if share is None:
         return inactive("nothing tracked", "No account is tracked yet.")
-    share = accounts.on_time / accounts.tracked
     parts = []
+    if accounts.overdue:
+        parts.append(f"{number(accounts.overdue)} overdue")
     if accounts.never:
         parts.append(f"{number(accounts.never)} never refreshed")
     if accounts.failing:
         parts.append(f"{number(accounts.failing)} failing")
-    status = ok if share >= MIN_FRESH_SHARE else warning
+    status = ok if share >= MIN_SHARE_ON_TIME else warning
     return status(
-        f"{percent(share)} on time",
+        f"{percent(share, round_down=True)} on time",
         f"{number(accounts.on_time)} of {quantity(accounts.tracked, 'tracked account')}",
         " · ".join(parts),
     )

@@ -35,7 +35,6 @@ def postgres_metrics() -> list[Metric]:
         system.data_status(),
     )
     oldest = (now - queue.oldest_at).total_seconds() if queue.oldest_at else 0.0
-    overdue = fresh.tracked - fresh.on_time - fresh.never
     return [
         gauge(
             "jobs",
@@ -55,7 +54,7 @@ def postgres_metrics() -> list[Metric]:
             "tracked_accounts",
             "Tracked accounts that are not paused, by freshness",
             "freshness",
-            {"on_time": fresh.on_time, "overdue": overdue, "never_refreshed": fresh.never},
+            {"on_time": fresh.on_time, "overdue": fresh.overdue, "never_refreshed": fresh.never},
         ),
         gauge("tracked_accounts_failing", "Tracked accounts whose last refresh failed", value=fresh.failing),
         gauge(

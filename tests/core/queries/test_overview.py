@@ -6,7 +6,7 @@ from pandas import DataFrame
 from sqlalchemy import insert, update
 
 from core.db import schema
-from core.queries import coverage, overview
+from core.queries import coverage, freshness, overview
 from core.queries.coverage import DataState
 from core.queries.overview import TrackingCounts
 from tests import seed_data
@@ -26,7 +26,7 @@ def test_an_empty_almanac_counts_nothing(database):
     assert overview.stored_totals().repositories == 0
     assert overview.growth_reference_at(None) is None
     assert overview.top_movers(None, 30).empty
-    assert overview.account_freshness(NOW).empty
+    assert freshness.account_freshness(NOW).empty
     assert coverage.freshness_and_coverage(NOW, in_the_past=False) == DataState(None, None)
 
 
@@ -39,19 +39,6 @@ def test_tracking_counts_due_paused_queued_and_failing_accounts(database):
     assert result == TrackingCounts(
         tracked=4, paused=1, due=1, queued=1, failing=1, next_due_at=NOW + timedelta(hours=1)
     )
-
-
-def test_an_account_is_stale_after_twice_its_own_cadence(database):
-    for login, hours, cadence in (("quick", 13, None), ("slow", 13, timedelta(days=1)), ("never", None, None)):
-        account = add_tracked_account(database, login, cadence=cadence)
-        if hours:
-            database.execute(
-                update(schema.account)
-                .where(schema.account.c.id == account)
-                .values(checked_at=NOW - timedelta(hours=hours))
-            )
-    states = overview.account_freshness(NOW).set_index("login")["state"].to_dict()
-    assert states == {"quick": "stale", "slow": "fresh", "never": "never"}
 
 
 def test_movers_are_compared_up_to_the_newest_capture(database):
@@ -139,7 +126,7 @@ def freshness_rows() -> DataFrame:
             "login": ["never", "slow", "quick", "paused", "failing"],
             "age_hours": [None, 30.0, 13.0, 900.0, 0.5],
             "every_hours": [6.0, 24.0, 6.0, 6.0, 6.0],
-            "state": ["never", "fresh", "stale", "paused", "fresh"],
+            "state": ["never", "on_time", "overdue", "paused", "on_time"],
             "failures": [0, 0, 0, 0, 3],
         }
     )
@@ -151,7 +138,7 @@ def test_paused_accounts_are_left_out():
     assert overview.not_paused(freshness_rows())["login"].tolist() == ["never", "slow", "quick", "failing"]
 
 
-def test_stale_never_refreshed_and_failing_accounts_need_attention():
+def test_overdue_never_refreshed_and_failing_accounts_need_attention():
     assert overview.overdue_or_failing(freshness_rows())["login"].tolist() == ["never", "quick", "failing"]
 
 

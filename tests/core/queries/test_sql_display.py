@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from core.queries import account_repositories, accounts, languages, overview
+from core.queries import account_repositories, accounts, freshness, languages, overview
 from core.queries.sql_display import inline_parameters, sql_literal
 from tests import seed_data
 
@@ -57,7 +57,7 @@ def test_displayed_sql_can_be_run(database, as_of):
         languages.account_language_history(octo, as_of),
         languages.ranking("GitHub", as_of),
         overview.top_movers(as_of, 30),
-        overview.account_freshness(datetime.now(UTC)),
+        freshness.account_freshness(datetime.now(UTC)),
     ):
         shown = inline_parameters(frame.attrs["sql"], frame.attrs["values"]).replace("%", "%%").replace("\\:", ":")
         assert len(database.exec_driver_sql(shown).all()) == len(frame)

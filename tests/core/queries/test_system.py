@@ -3,16 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, create_engine, insert, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from core import redis_client
-from core.db import schema
 from core.queries import system
-from core.queries.system import FreshnessCounts, PoolUsage, QueueCounts, WorkerCounts
+from core.queries.system import PoolUsage, QueueCounts, WorkerCounts
 from core.queue import jobs
 from core.queue.liveness import LEADER_LOCK
-from tests import seed_data
 
 NOW = datetime.now(UTC)
 
@@ -107,20 +105,6 @@ def test_queue_counts_have_jobs_by_state_and_the_oldest_waiting_one(database):
 def test_a_scheduled_job_waits_only_from_its_scheduled_time(database):
     add_job(database, came=NOW - timedelta(hours=2), scheduled_at=NOW - timedelta(minutes=1))
     assert system.queue_counts(NOW).oldest_at == NOW - timedelta(minutes=1)
-
-
-def test_freshness_counts_accounts_within_their_own_cadence(database):
-    def tracked(login: str, hours: float | None, **values: object) -> None:
-        looked = None if hours is None else NOW - timedelta(hours=hours)
-        account = seed_data.add_account(database, login, checked_at=looked)
-        database.execute(insert(schema.tracked_account).values(account_id=account, **values))
-
-    tracked("fresh", 1)
-    tracked("late", 7)  # the default is six hours
-    tracked("slow", 7, cadence=timedelta(days=1))
-    tracked("never", None, failures=2)
-    tracked("resting", 99, paused=True)
-    assert system.freshness_counts(NOW) == FreshnessCounts(tracked=4, on_time=2, never=1, failing=1)
 
 
 def test_an_empty_almanac_has_no_data_but_months_that_are_ready(database):
