@@ -44,7 +44,7 @@ def sample_value(samples: Samples, name: str, **labels: str) -> float:
 
 @pytest.fixture
 def tracked(database: Connection) -> None:
-    """Add four accounts: refreshed an hour ago, thirteen hours ago (more than twice the six of REFRESH_EVERY), never, and one that is paused."""
+    """Add four accounts: refreshed an hour ago, over twice the default interval ago, never, and one that is paused."""
     now = datetime.now(UTC)
     looks = {
         "ada": now - timedelta(hours=1),
