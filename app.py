@@ -121,7 +121,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     require_configured_address(settings())
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     garbage_collection = asyncio.create_task(collect_garbage())
-    log.info("web process ready", address=settings().address)
+    log.info("web process ready", url=settings().base_url)
     try:
         yield
     finally:
@@ -163,7 +163,7 @@ def main() -> None:
 
 def streamlit_options(configured: Settings) -> dict[str, object]:
     """Return Streamlit's options that depend on the settings; the others are in `.streamlit/config.toml`."""
-    public_url = urlsplit(configured.address)
+    public_url = urlsplit(configured.base_url)
     return {
         "server.address": configured.host,
         "server.port": configured.port,

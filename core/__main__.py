@@ -141,7 +141,7 @@ def print_reset_link(person_id: int) -> None:
 
     token = tickets.issue_reset(CLI_ACTOR, person_id, Origin())
     # Browsers do not send the part after #, so the token appears in no server's or proxy's log.
-    print_line(f"{settings().address}/reset#{token}")
+    print_line(f"{settings().base_url}/reset#{token}")
     print_line("The link can be used once and expires in an hour. Anyone who has it can set the password.")
 
 

@@ -172,7 +172,7 @@ class Settings(BaseSettings):
         return value
 
     @property
-    def address(self) -> str:
+    def base_url(self) -> str:
         """The URL that people open: `PUBLIC_URL`, else `http://HOST:PORT`; without a trailing slash."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url.rstrip("/") or f"http://{host}:{self.port}"
@@ -208,14 +208,14 @@ class Settings(BaseSettings):
         if self.environment == "production":
             if len(self.secret_key.get_secret_value()) < MIN_SECRET_KEY_LENGTH:
                 raise ValueError(f"production needs a SECRET_KEY of at least {MIN_SECRET_KEY_LENGTH} characters")
-            if not self.address.startswith("https://"):
+            if not self.base_url.startswith("https://"):
                 raise ValueError("production needs a PUBLIC_URL that starts with https://")
         return self
 
     @property
     def is_secure(self) -> bool:
         """Whether people use https, so that cookies can be restricted to it."""
-        return self.address.startswith("https://")
+        return self.base_url.startswith("https://")
 
     @property
     def with_token(self) -> bool:

@@ -119,7 +119,7 @@ def _access_warnings(settings: Settings) -> Iterator[str]:
             "`SECRET_KEY` is empty, so the key is generated in `DATA_DIR`: other replicas do not accept this one's "
             "sessions, and losing the folder signs everyone out."
         )
-    if not settings.is_secure and not is_loopback(urlsplit(settings.address).hostname or ""):
+    if not settings.is_secure and not is_loopback(urlsplit(settings.base_url).hostname or ""):
         yield "`PUBLIC_URL` is not https: passwords and cookies are sent unencrypted."
     if settings.registration_mode == "open" and not settings.is_loopback_only:
         yield "`REGISTRATION` is open: anyone who can reach this server can create an account and read everything."

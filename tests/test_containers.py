@@ -198,7 +198,7 @@ def test_the_defaults_are_settings_that_a_laptop_can_use(name, monkeypatch):
     for key, value in environment_of(name).items():
         monkeypatch.setenv(key, value)
     read = Settings()
-    assert (read.host, read.port, read.address) == ("0.0.0.0", 8501, "http://localhost:8501")
+    assert (read.host, read.port, read.base_url) == ("0.0.0.0", 8501, "http://localhost:8501")
     assert read.registration_mode == "closed"
     assert {"localhost", "127.0.0.1"} <= set(allowed_hosts(read))
 

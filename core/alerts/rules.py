@@ -53,7 +53,7 @@ class RuleKind:
 
 RULE_KINDS: Mapping[str, RuleKind] = {
     "stars_jumped": RuleKind("Stars jumped", "A repository gained unusually many stars.", StarsJumpedSettings),
-    "account_gone": RuleKind("Account deleted", "A tracked account was deleted or is no longer public."),
+    "account_deleted": RuleKind("Account deleted", "A tracked account was deleted or is no longer public."),
     "archived": RuleKind("Archived", "A repository was archived."),
     "relicensed": RuleKind("Licence changed", "A repository's licence was changed."),
     "freshness_missed": RuleKind(

@@ -47,7 +47,7 @@ class Stack:
     def run(self) -> None:
         """Start everything, print the URL and run until a signal. Raises AlmanacError if it cannot start."""
         self.settings = self.settings.model_copy(update={"port": free_port(self.settings.host, self.settings.port)})
-        self.url = self.settings.address
+        self.url = self.settings.base_url
         with raise_on_stop_signals(self.received_signals):
             try:
                 self._start()

@@ -209,7 +209,7 @@ def items(ingestion_id: int) -> DataFrame:
     """List the outcome of each account of an ingestion at its last attempt, by login.
 
     login                                     as it was then
-    state                                     stored, unchanged, failed, gone
+    state                                     stored, unchanged, failed, deleted
     repositories, rows_written, requests, points, duration_ms   cost and result
     error_code, error                         for programs and as a sentence
     finished_at                               timestamp

@@ -35,7 +35,7 @@ CONDITIONS: Mapping[str, str] = {
     "min_stars": "(:min_stars = 0 OR stars >= :min_stars)",
     "forks": "NOT (:hide_forks AND is_fork)",
     "archived": "NOT (:hide_archived AND is_archived)",
-    "gone": "NOT (:hide_gone AND is_gone)",
+    "deleted": "NOT (:hide_deleted AND is_gone)",
 }
 
 
@@ -49,12 +49,12 @@ class Filters:
     license: str = ""
     min_stars: int = 0
     hidden: frozenset[str] = frozenset()
-    """Any of forks, archived, gone."""
+    """Any of forks, archived, deleted (or private)."""
     as_of: datetime | None = None
 
     @property
     def values(self) -> dict[str, Any]:
-        hide = {f"hide_{name}": name in self.hidden for name in ("forks", "archived", "gone")}
+        hide = {f"hide_{name}": name in self.hidden for name in ("forks", "archived", "deleted")}
         return {
             "words": self.search.lower().split(),
             "owner": self.owner.strip(),

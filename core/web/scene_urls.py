@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, ConfigDict, Field
 
 PREFIX = "/api/v1/scene"
-LAYOUT_VERSION = 1
-"""Increase it when the same rows get another layout, so that browsers do not use their cached copy."""
+LAYOUT_VERSION = 2
+"""Increase it when the same rows get another layout or other columns, so that browsers do not use their cached copy."""
 MAX_OWNERS = 400
 Language = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]+$")]
 Stars = Annotated[int, Field(ge=0, le=2**31 - 1)]

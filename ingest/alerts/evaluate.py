@@ -49,7 +49,7 @@ SELECT_CHANGE_EVENTS = """
       FROM change
       JOIN alert_rule AS rule
         ON rule.enabled AND rule.kind = CASE
-               WHEN change.kind = 'gone' AND change.repository_id IS NULL THEN 'account_gone'
+               WHEN change.kind = 'gone' AND change.repository_id IS NULL THEN 'account_deleted'
                WHEN change.kind IN ('archived', 'relicensed') THEN change.kind END
        AND (rule.account_id IS NULL OR rule.account_id = change.account_id)
       JOIN account ON account.id = change.account_id
@@ -109,7 +109,7 @@ def raise_event_alerts(connection: Connection, run_id: int, now: datetime) -> in
 def event_message(row: Any) -> str:
     """Describe an event in one sentence."""
     match row.kind:
-        case "account_gone":
+        case "account_deleted":
             return f"{row.subject} was deleted or made private: {row.after or 'GitHub no longer shows it'}"
         case "archived":
             return f"{row.subject} was archived"

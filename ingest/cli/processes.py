@@ -38,7 +38,7 @@ def worker(concurrency: Annotated[int, typer.Option(min=1, max=32)] = 2) -> None
     migrate_if_needed()
     with github_client() as client:
         refresher = Refresher(client, engine.engine(), settings().refresh_every)
-        sender = WebhookSender(engine.engine(), now_utc, settings().webhook_private_addresses, settings().address)
+        sender = WebhookSender(engine.engine(), now_utc, settings().webhook_private_addresses, settings().base_url)
         process.serve(engine.parse_database_url(engine.database_url()), refresher, sender, concurrency=concurrency)
 
 

@@ -218,7 +218,7 @@ class Refresher:
             and result.account_request.github_id is not None
         )
         log.warning("account not refreshed", login=login, code=code, error=str(error))
-        item = IngestItem(login, "gone" if is_gone else "failed", account_id, error_code=code, error=str(error))
+        item = IngestItem(login, "deleted" if is_gone else "failed", account_id, error_code=code, error=str(error))
         with self.engine.begin() as connection:
             if account_id is not None:
                 not_before = error.resets_at if isinstance(error, RateLimited) else None
@@ -249,7 +249,7 @@ class Refresher:
 
         Unchanged accounts are published too: their freshness changed.
         """
-        if not run.stored and not any(item.state == "gone" for item in run.items):
+        if not run.stored and not any(item.state == "deleted" for item in run.items):
             return
         with self.engine.begin() as connection:
             if run.rows_written and self.rollup_throttle.is_allowed:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, text
 
 from core.queue.jobs import JobOrigin, create_ingestion
 
-ItemState = Literal["stored", "unchanged", "failed", "gone"]
+ItemState = Literal["stored", "unchanged", "failed", "deleted"]
 # First half of an advisory lock key that nothing else uses; the second half is the run's id.
 LOCK_SPACE = 0x52554E
 

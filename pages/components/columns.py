@@ -76,7 +76,7 @@ REPOSITORIES = {
     "size": column.NumberColumn("Size", format="bytes", width=75),
     "license": column.TextColumn("Licence", width=95),
     "topics": column.ListColumn("Topics", width=170),
-    "state": column.ListColumn("State", width=120, help="archived, fork, gone (deleted or private)"),
+    "state": column.ListColumn("State", width=120, help="archived, fork, deleted (or private)"),
     "source": column.TextColumn(
         "Source", width=110, help="github: refreshed by this installation; others: imported history"
     ),

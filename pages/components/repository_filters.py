@@ -22,7 +22,7 @@ ORDER_COLUMNS = {
     "least recently refreshed": "checked_at",
     "name": "full_name",
 }
-HIDE_OPTIONS = ["forks", "archived", "gone"]
+HIDE_OPTIONS = ["forks", "archived", "deleted"]
 MAX_STARS = 10_000_000
 # By widget key, which is also the query parameter.
 DEFAULTS: dict[str, Any] = {"search": "", "owner": "", "language": [], "license": None, "min_stars": 0, "hide": []}
@@ -34,7 +34,7 @@ LOOSENED_LABELS = {
     "min_stars": "fewer stars",
     "forks": "forks",
     "archived": "archived ones",
-    "gone": "deleted or private ones",
+    "deleted": "deleted or private ones",
 }
 MAX_ADVICE = 3
 

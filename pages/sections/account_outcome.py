@@ -11,7 +11,7 @@ from core.wording import quantity
 def outcome_sentence(item: Mapping[Any, Any]) -> str:
     """Describe *item*, a row of `core.queries.ingestions.items`."""
     state, error = item["state"], item["error"]
-    if state == "gone":
+    if state == "deleted":
         return f"deleted or private: {error}" if error else "deleted or private"
     if state == "failed":
         return f"failed: {error}" if error else "failed; see the log"

@@ -9,7 +9,7 @@ from core.emoji import render_shortcodes
 
 # Indexed by 1 for archived + 2 for fork + 4 for deleted or private.
 STATE_COMBINATIONS = [[], ["archived"], ["fork"], ["archived", "fork"]]
-STATE_COMBINATIONS += [[*states, "gone"] for states in STATE_COMBINATIONS]
+STATE_COMBINATIONS += [[*states, "deleted"] for states in STATE_COMBINATIONS]
 
 
 def display_rows(frame: DataFrame) -> DataFrame:

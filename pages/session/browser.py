@@ -55,7 +55,7 @@ def ticket_error_message() -> str:
     if status is None:
         return ""
     if status == "403":
-        return f"This page was opened under another URL. Open {settings().address} and sign in there"
+        return f"This page was opened under another URL. Open {settings().base_url} and sign in there"
     if status == "401":
         return "Your browser blocks the cookies of this site, so you cannot stay signed in. Allow them and try again"
     return "The server did not respond. Try again in a moment"

@@ -75,9 +75,9 @@ def test_only_addresses_of_this_machine_count_as_loopback(monkeypatch, host, is_
 
 
 def test_the_public_url_defaults_to_the_listening_address(monkeypatch):
-    assert Settings().address == "http://127.0.0.1:8501"
+    assert Settings().base_url == "http://127.0.0.1:8501"
     monkeypatch.setenv("PUBLIC_URL", "https://almanac.example/")
-    assert Settings().address == "https://almanac.example"
+    assert Settings().base_url == "https://almanac.example"
 
 
 @pytest.mark.parametrize("url", ["https://a.example:x", "a.example", "https://", "ftp://x", "https://u:p@a.example/"])
@@ -93,7 +93,7 @@ def test_a_public_url_is_the_root(url):
 
 
 def test_an_ipv6_address_is_normalized_as_in_browsers():
-    assert Settings(host="::1", port=1234, _env_file=None).address == "http://[::1]:1234"
+    assert Settings(host="::1", port=1234, _env_file=None).base_url == "http://[::1]:1234"
 
 
 @pytest.mark.parametrize(

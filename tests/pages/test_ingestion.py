@@ -280,7 +280,7 @@ def test_ingestions_are_filtered_and_lead_to_account_outcomes(page, cockpit):
     first = cockpit.start_ingestion(cockpit.add_tracked("octo", "cat"))
     run = cockpit.add_run(first, requests=4, not_modified=1)
     cockpit.add_item(run, "octo")
-    cockpit.add_item(run, "cat", "gone", error_code="not_found", error="There is no such account")
+    cockpit.add_item(run, "cat", "deleted", error_code="not_found", error="There is no such account")
     cockpit.finish_all()
     second = cockpit.start_ingestion(cockpit.add_tracked("dog"), trigger="schedule", by=None)
     cockpit.add_item(cockpit.add_run(second, trigger="schedule"), "dog", "unchanged")

@@ -34,9 +34,9 @@ def tower_rows(city: City) -> DataFrame:
             "language": languages,
             "stars": rows["stars"],
             "growth": rows["stars_30d"],
-            "stars_said": [f"{stars:,}" for stars in rows["stars"]],
-            "growth_said": [growth_label(growth) for growth in rows["stars_30d"]],
-            "looked_at": pd.to_datetime(rows["checked_at"], utc=True).dt.strftime("%Y-%m-%d"),
+            "stars_text": [f"{stars:,}" for stars in rows["stars"]],
+            "growth_text": [growth_label(growth) for growth in rows["stars_30d"]],
+            "captured_on": pd.to_datetime(rows["checked_at"], utc=True).dt.strftime("%Y-%m-%d"),
             **{column: rows[column].round(1) for column in ("x", "y", "width", "depth", "height")},
             "r": rgb[:, 0],
             "g": rgb[:, 1],
@@ -258,7 +258,7 @@ def _label_layer(labels: DataFrame, theme: Theme) -> pydeck.Layer:
 
 def _tooltip(theme: Theme) -> dict[str, Any]:
     return {
-        "html": "<b>{name}</b><br/>{stars_said} stars on {looked_at}<br/>{growth_said}<br/>{language}",
+        "html": "<b>{name}</b><br/>{stars_text} stars on {captured_on}<br/>{growth_text}<br/>{language}",
         "style": {
             "backgroundColor": theme.surface,
             "color": theme.text,

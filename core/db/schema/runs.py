@@ -78,7 +78,7 @@ ingest_item = Table(
     Column("error", Text),
     timestamp_column("finished_at", now=True),
     PrimaryKeyConstraint("run_id", "login"),
-    CheckConstraint("state IN ('stored', 'unchanged', 'failed', 'gone')", name="state"),
+    CheckConstraint("state IN ('stored', 'unchanged', 'failed', 'deleted')", name="state"),
     Index("ingest_item_account_id_idx", "account_id", text("finished_at DESC")),
     comment="Outcome of one account in a run",
 )

@@ -20,7 +20,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 def allowed_origins(settings: Settings) -> frozenset[str]:
     """Return the origins of our pages, as browsers write them in `Origin`."""
-    ours = {url_origin(settings.address)}
+    ours = {url_origin(settings.base_url)}
     if not settings.public_url:
         names = (f"[{name}]" if ":" in name else name for name in LOOPBACK_HOSTS)
         ours |= {url_origin(f"http://{name}:{settings.port}") for name in names}

@@ -18,7 +18,7 @@ LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 def allowed_hosts(settings: Settings) -> tuple[str, ...]:
     """Return the host names of this server, lower case, without ports."""
-    named = (settings.host, urlsplit(settings.address).hostname or "")
+    named = (settings.host, urlsplit(settings.base_url).hostname or "")
     return tuple(dict.fromkeys(name.lower() for name in (*LOOPBACK_HOSTS, *named) if name))
 
 

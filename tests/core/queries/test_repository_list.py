@@ -77,7 +77,7 @@ def test_unknown_values_are_null(stored):
         (Filters(min_stars=1000), {"octo/cat", "Hubot/100%_cat"}),
         (Filters(min_stars=10**12), set()),
         (Filters(hidden=frozenset({"forks"})), {"octo/cat", "Hubot/100%_cat", "hubot/lost", "old/times"}),
-        (Filters(hidden=frozenset({"archived", "gone"})), {"octo/cat", "octo/dog", "old/times"}),
+        (Filters(hidden=frozenset({"archived", "deleted"})), {"octo/cat", "octo/dog", "old/times"}),
         (Filters(search="'; DROP TABLE repository; --"), set()),
     ],
 )
@@ -183,15 +183,15 @@ def test_own_snapshots_are_preferred_over_imported_ones(database):
 
 
 def test_matches_without_each_filter_are_counted(stored):
-    filters = Filters(owner="octo", languages=("C++",), hidden=frozenset({"gone"}))
+    filters = Filters(owner="octo", languages=("C++",), hidden=frozenset({"deleted"}))
     assert repository_names(filters) == []
-    assert repository_list.counts_without_each_filter(filters) == {"languages": 2, "owner": 1, "gone": 0}
+    assert repository_list.counts_without_each_filter(filters) == {"languages": 2, "owner": 1, "deleted": 0}
     assert repository_list.counts_without_each_filter(Filters()) == {}
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_one_filter_can_be_removed(name):
-    everything = Filters("a", "b", ("C",), "MIT", 5, frozenset({"forks", "archived", "gone"}))
+    everything = Filters("a", "b", ("C",), "MIT", 5, frozenset({"forks", "archived", "deleted"}))
     assert everything.active == set(CONDITIONS)
     assert everything.without(name).active == set(CONDITIONS) - {name}
 

@@ -59,7 +59,7 @@ def browser_client(client: tuple[str, int] = ("127.0.0.1", 50000)) -> TestClient
         middleware=layers,
         exception_handlers={HTTPException: http_exception_response},
     )
-    address = settings().address
+    address = settings().base_url
     return TestClient(application, base_url=address, client=client, follow_redirects=False)
 
 
@@ -68,6 +68,6 @@ def sign_in(web: TestClient, person_id: int) -> TestClient:
     names = cookies.cookie_names(settings())
     web.get("/", headers=DOCUMENT_HEADERS)
     ticket = tickets.issue_sign_in(person_id, web.cookies[names.nonce])
-    answer = web.post("/auth/session", json={"ticket": ticket}, headers={"origin": settings().address})
+    answer = web.post("/auth/session", json={"ticket": ticket}, headers={"origin": settings().base_url})
     assert answer.status_code == 204, answer.text
     return web

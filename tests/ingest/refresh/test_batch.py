@@ -171,7 +171,7 @@ def test_a_deleted_account_is_unavailable_and_keeps_its_history(still):
     snapshots = still.count("repository_snapshot")
     still.world.edit.delete(login)
     item = still.one(login)
-    assert (item.state, item.error_code) == ("gone", "account_not_found")
+    assert (item.state, item.error_code) == ("deleted", "account_not_found")
     assert login in item.error
     assert still.count("repository_snapshot") == snapshots
     assert [kind for kind, _, _ in still.ledger(login)] == ["gone"]

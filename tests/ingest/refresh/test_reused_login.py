@@ -57,7 +57,7 @@ def test_a_deleted_account_is_unavailable_when_its_login_is_reused(still, taken)
     still.world.edit.rename(second, first)
     still.world.edit.delete("the-old-one")
     item = refresh_again(still, account_id)
-    assert (item.state, item.error_code) == ("gone", "account_not_found")
+    assert (item.state, item.error_code) == ("deleted", "account_not_found")
     assert still.rows("SELECT gone_at IS NOT NULL FROM account WHERE id = :id", id=account_id) == [(True,)]
 
 
@@ -74,6 +74,6 @@ def test_a_refresh_by_login_returns_the_current_owner(still, taken):
 def test_an_unavailable_account_is_requested_once_a_day(still, taken):
     first, _, account_id = taken
     still.world.edit.delete(first)
-    assert refresh_again(still, account_id).state == "gone"
+    assert refresh_again(still, account_id).state == "deleted"
     (due,) = still.rows("SELECT due_at FROM tracked_account")
     assert due[0] > datetime.now(UTC) + timedelta(hours=23)

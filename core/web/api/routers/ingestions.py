@@ -54,7 +54,7 @@ class IngestionItem(BaseModel):
     """The outcome of one account."""
 
     login: str
-    state: Literal["stored", "unchanged", "failed", "gone"]
+    state: Literal["stored", "unchanged", "failed", "deleted"]
     repositories: int | None
     rows_written: int | None
     requests: int | None

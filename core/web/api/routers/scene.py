@@ -37,9 +37,9 @@ class Tower(BaseModel):
     language: str
     stars: int
     growth: int | None = Field(description="Stars gained in 30 days; null without a capture at their start.")
-    stars_said: str
-    growth_said: str
-    looked_at: date
+    stars_text: str
+    growth_text: str
+    captured_on: date
     x: float
     y: float
     width: float

@@ -108,13 +108,13 @@ def test_a_selection_cannot_make_the_city_translucent(plan):
 def test_tower_rows_have_texts_and_colours(plan):
     rows = deck.tower_rows(plan).set_index("name")
     first = rows.loc["owner-0/r0"]
-    assert first["stars_said"] == "100,000"
-    assert first["growth_said"] == "growth in 30 days is not known"
-    assert first["looked_at"] == "2026-08-22"
+    assert first["stars_text"] == "100,000"
+    assert first["growth_text"] == "growth in 30 days is not known"
+    assert first["captured_on"] == "2026-08-22"
     assert tuple(first[["r", "g", "b"]]) == (53, 114, 165)
     assert rows.loc["owner-1/r2", "language"] == "No language"
-    assert rows.loc["owner-1/r2", "growth_said"] == "−3 in the 30 days before"
-    assert rows.loc["owner-3/r6", "growth_said"] == "+1 in the 30 days before"
+    assert rows.loc["owner-1/r2", "growth_text"] == "−3 in the 30 days before"
+    assert rows.loc["owner-3/r6", "growth_text"] == "+1 in the 30 days before"
 
 
 def test_the_legend_counts_every_tower_once(plan):

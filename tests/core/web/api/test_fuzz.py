@@ -145,7 +145,7 @@ def is_for_admins(path: str) -> bool:
 
 
 def test_every_admin_route_refuses_an_analyst(app, described, keys):
-    web = TestClient(app, base_url=settings().address, headers={"authorization": f"Bearer {keys['analyst']}"})
+    web = TestClient(app, base_url=settings().base_url, headers={"authorization": f"Bearer {keys['analyst']}"})
     asked = [(method, path) for method, path in operations(described) if is_for_admins(path)]
     assert len(asked) == 11
     for method, path in asked:
@@ -153,7 +153,7 @@ def test_every_admin_route_refuses_an_analyst(app, described, keys):
 
 
 def test_every_route_except_sign_in_refuses_anonymous_requests(app, described):
-    web = TestClient(app, base_url=settings().address)
+    web = TestClient(app, base_url=settings().base_url)
     for method, path in operations(described):
         body = web.request(method, path, json={} if method in {"POST", "PATCH"} else None)
         expected = {422} if path.startswith(f"{V1}/auth/") and not path.endswith("logout") else {401}

@@ -67,7 +67,7 @@ CREATE TABLE ingest_item (
     error TEXT,
     finished_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT ingest_item_pkey PRIMARY KEY (run_id, login),
-    CONSTRAINT ingest_item_state_check CHECK (state IN ('stored', 'unchanged', 'failed', 'gone')),
+    CONSTRAINT ingest_item_state_check CHECK (state IN ('stored', 'unchanged', 'failed', 'deleted')),
     CONSTRAINT ingest_item_run_id_fkey FOREIGN KEY(run_id) REFERENCES ingest_run (id) ON DELETE CASCADE,
     CONSTRAINT ingest_item_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
