@@ -87,8 +87,9 @@ def list_repositories(account_id: int, as_of: datetime | None) -> DataFrame:
                       FROM grid WHERE value_group > 0) AS carried
              GROUP BY repository_id
         )
-        SELECT full_name, description, primary_language AS language, latest.stars, stars_30d, star_trend, latest.forks,
-               pushed_at, checked_at, is_fork, is_archived, coalesce(gone_at <= :until, false) AS is_gone,
+        SELECT full_name, description, present_language(primary_language) AS language, latest.stars, stars_30d,
+               star_trend, latest.forks, pushed_at, checked_at, is_fork, is_archived,
+               coalesce(gone_at <= :until, false) AS is_gone,
                CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source
           FROM latest
           JOIN repository ON repository.id = repository_id

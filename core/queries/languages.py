@@ -19,7 +19,8 @@ def account_languages(account_id: int, as_of: datetime | None) -> DataFrame:
     share         float from 0 to 1, of all bytes
     """
     sql = """
-        SELECT language, sum(bytes)::bigint AS bytes, count(*) AS repositories,
+        SELECT present_language(language) AS language, sum(bytes)::bigint AS bytes,
+               count(DISTINCT repository_id) AS repositories,
                (sum(bytes) / nullif(sum(sum(bytes)) OVER (), 0))::float AS share
           FROM repository
           JOIN LATERAL (
@@ -28,8 +29,8 @@ def account_languages(account_id: int, as_of: datetime | None) -> DataFrame:
           JOIN repository_language AS stored
             ON stored.repository_id = repository.id AND stored.captured_at = newest.captured_at
          WHERE account_id = :account_id AND NOT is_fork AND (gone_at IS NULL OR gone_at > :until) AND language <> ''
-         GROUP BY language
-         ORDER BY bytes DESC, language
+         GROUP BY 1
+         ORDER BY bytes DESC, 1
     """
     return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of))
 
@@ -48,7 +49,7 @@ def account_language_history(account_id: int, as_of: datetime | None) -> DataFra
               FROM generate_series(date_trunc('quarter', CAST(:until AS timestamptz)) - interval '8 years',
                                    :until, interval '3 months') AS start
         ), account_repositories AS (
-            SELECT id, coalesce(primary_language, '') AS language FROM repository
+            SELECT id, coalesce(present_language(primary_language), '') AS language FROM repository
              WHERE account_id = :account_id AND NOT is_fork
         ), quarterly AS (
             SELECT DISTINCT ON (repository_id, quarter) repository_id,
@@ -109,9 +110,12 @@ def ranking(source: str, as_of: datetime | None) -> DataFrame:
     """
     sql = """
         WITH rollups AS (
-            SELECT language_day.* FROM language_day
+            SELECT day, present_language(language) AS language, sum(repositories)::bigint AS repositories,
+                   sum(stars)::bigint AS stars, sum(bytes)::bigint AS bytes
+              FROM language_day
               JOIN source ON source.id = source_id
              WHERE CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END = :source AND day <= :day
+             GROUP BY 1, 2
         ), days AS (
             SELECT newest, (SELECT max(day) FROM rollups WHERE day BETWEEN newest - 42 AND newest - 28) AS before
               FROM (SELECT max(day) AS newest FROM rollups) AS last
@@ -140,10 +144,11 @@ def language_trend(source: str, as_of: datetime | None) -> DataFrame:
              WHERE CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END = :source AND day <= :day
              GROUP BY source_id, date_trunc('month', day)
         )
-        SELECT day::timestamptz AS at, coalesce(nullif(language, ''), 'No language') AS language,
-               repositories, stars, bytes
+        SELECT day::timestamptz AS at, coalesce(nullif(present_language(language), ''), 'No language') AS language,
+               sum(repositories)::bigint AS repositories, sum(stars)::bigint AS stars, sum(bytes)::bigint AS bytes
           FROM months
           JOIN language_day USING (source_id, day)
+         GROUP BY 1, 2
          ORDER BY at, stars DESC
     """
     return read_frame(sql, source=source, day=as_of_or_end_of_today(as_of).date())

@@ -25,14 +25,14 @@ def movers(as_of: datetime | None, days: int, language: str = "", limit: int = M
     sql = f"""
         WITH {CURRENT_GROWTH_CTE if as_of is None and days in STORED_GROWTH_DAYS else GROWTH_AS_OF_CTES}
         SELECT github_id AS id, full_name, split_part(full_name, '/', 1) AS owner, description,
-               primary_language AS language, grown.stars, growth,
+               present_language(primary_language) AS language, grown.stars, growth,
                growth::float / nullif(grown.stars - growth, 0) AS share, until_at,
                CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source
           FROM grown
           JOIN repository ON repository.id = repository_id
           JOIN source ON source.id = source_id
          WHERE growth IS NOT NULL AND (gone_at IS NULL OR gone_at > :reference)
-           AND (:language = '' OR primary_language = :language)
+           AND (:language = '' OR present_language(primary_language) = :language)
          ORDER BY growth DESC, full_name
          LIMIT :limit
     """  # noqa: S608

@@ -66,7 +66,7 @@ def stored_totals() -> StoredTotals:
     sql = """
         SELECT count(DISTINCT latest.account_id) AS accounts, count(*) AS repositories,
                sum(latest.stars)::bigint AS stars, sum(latest.forks)::bigint AS forks,
-               count(DISTINCT primary_language) AS languages
+               count(DISTINCT present_language(primary_language)) AS languages
           FROM repository_latest AS latest
           JOIN repository ON repository.id = latest.repository_id
     """
@@ -84,7 +84,8 @@ def source_trend(as_of: datetime | None) -> DataFrame:
     sql = """
         SELECT day::timestamptz AS at, source_id, CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source,
                sum(repositories)::bigint AS repositories, sum(stars)::bigint AS stars,
-               count(*) FILTER (WHERE language <> '' AND repositories > 0) AS languages
+               count(DISTINCT present_language(language))
+                   FILTER (WHERE language <> '' AND repositories > 0) AS languages
           FROM language_day
           JOIN source ON source.id = source_id
          WHERE day <= :day AND day > CAST(:day AS date) - 730
@@ -211,7 +212,7 @@ def top_movers(as_of: datetime | None, days: int, limit: int = 15) -> DataFrame:
     at = growth_reference_at(as_of)
     sql = f"""
         WITH {CURRENT_GROWTH_CTE if as_of is None else GROWTH_AS_OF_CTES}
-        SELECT full_name, description, primary_language AS language, grown.stars, growth,
+        SELECT full_name, description, present_language(primary_language) AS language, grown.stars, growth,
                growth::float / nullif(grown.stars - growth, 0) AS share, until_at,
                CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source, count(*) OVER () AS compared
           FROM grown

@@ -13,8 +13,9 @@ from typing import Any
 CURRENT_CTES = """
         stored AS (
             SELECT repository.id AS repository_id, split_part(full_name, '/', 1) AS owner, full_name, description,
-                   license, topics, primary_language AS language, is_fork, is_archived, gone_at IS NOT NULL AS is_gone,
-                   created_at, pushed_at, stars, forks, size_kb, stars_7d, stars_30d, checked_at, source_id
+                   license, topics, present_language(primary_language) AS language, is_fork, is_archived,
+                   gone_at IS NOT NULL AS is_gone, created_at, pushed_at, stars, forks, size_kb,
+                   stars_7d, stars_30d, checked_at, source_id
               FROM repository
               JOIN repository_latest AS latest ON latest.repository_id = repository.id
         ), extras AS (
@@ -78,7 +79,8 @@ AS_OF_CTES = f"""
                    split_part(coalesce(past.full_name, repository.full_name), '/', 1) AS owner,
                    coalesce(past.full_name, repository.full_name) AS full_name, description,
                    CASE WHEN past.relicensed THEN past.license ELSE repository.license END AS license, topics,
-                   CASE WHEN past.language_changed THEN past.language ELSE primary_language END AS language,
+                   present_language(
+                       CASE WHEN past.language_changed THEN past.language ELSE primary_language END) AS language,
                    is_fork, coalesce(past.is_archived, repository.is_archived) AS is_archived,
                    coalesce(past.is_gone, coalesce(gone_at <= :as_of, false)) AS is_gone, created_at, pushed_at,
                    newest_row[4]::int AS stars, newest_row[5]::int AS forks, newest_row[6]::int AS size_kb,

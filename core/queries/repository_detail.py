@@ -10,7 +10,7 @@ from core.queries.repository_base import PAST_ATTRIBUTES_CTES
 
 CURRENT_SQL = """
         SELECT github_id AS id, split_part(full_name, '/', 1) AS owner, repository.name, full_name, description,
-               homepage, license, topics, primary_language,
+               homepage, license, topics, present_language(primary_language) AS primary_language,
                CASE WHEN languages_checked_at IS NOT NULL OR (github_id IS NOT NULL AND pushed_at IS NULL)
                     THEN coalesce(languages, '{}') END::text AS languages,
                default_branch, is_fork, is_archived, is_template, gone_at IS NOT NULL AS is_gone, created_at, pushed_at,
@@ -22,9 +22,11 @@ CURRENT_SQL = """
           JOIN source ON source.id = source_id
           LEFT JOIN LATERAL (
                SELECT jsonb_object_agg(language, bytes) FILTER (WHERE language <> '') AS languages
-                 FROM repository_language
-                WHERE repository_id = repository.id AND captured_at = (
-                      SELECT max(captured_at) FROM repository_language WHERE repository_id = repository.id)
+                 FROM (SELECT present_language(language) AS language, sum(bytes) AS bytes
+                         FROM repository_language
+                        WHERE repository_id = repository.id AND captured_at = (
+                              SELECT max(captured_at) FROM repository_language WHERE repository_id = repository.id)
+                        GROUP BY 1) AS named
           ) AS mix ON true
          WHERE repository.id = ANY(CAST(:ids AS bigint[]))
     """
@@ -53,7 +55,8 @@ AS_OF_SQL = f"""
                split_part(coalesce(past.full_name, repository.full_name), '/', 2) AS name,
                coalesce(past.full_name, repository.full_name) AS full_name, description, homepage,
                CASE WHEN past.relicensed THEN past.license ELSE repository.license END AS license, topics,
-               CASE WHEN past.language_changed THEN past.language ELSE primary_language END AS primary_language,
+               present_language(
+                   CASE WHEN past.language_changed THEN past.language ELSE primary_language END) AS primary_language,
                mix.languages::text AS languages, default_branch, is_fork,
                coalesce(past.is_archived, repository.is_archived) AS is_archived, is_template,
                coalesce(past.is_gone, coalesce(gone_at <= :as_of, false)) AS is_gone, created_at, pushed_at,
@@ -67,10 +70,12 @@ AS_OF_SQL = f"""
           LEFT JOIN past ON past.repository_id = latest.repository_id
           LEFT JOIN LATERAL (
                SELECT coalesce(jsonb_object_agg(language, bytes) FILTER (WHERE language <> ''), '{{}}') AS languages
-                 FROM repository_language
-                WHERE repository_id = repository.id AND captured_at = (
-                      SELECT max(captured_at) FROM repository_language
-                       WHERE repository_id = repository.id AND captured_at <= :as_of)
+                 FROM (SELECT present_language(language) AS language, sum(bytes) AS bytes
+                         FROM repository_language
+                        WHERE repository_id = repository.id AND captured_at = (
+                              SELECT max(captured_at) FROM repository_language
+                               WHERE repository_id = repository.id AND captured_at <= :as_of)
+                        GROUP BY 1) AS named
                HAVING count(*) > 0) AS mix ON true
           LEFT JOIN LATERAL (
                SELECT * FROM repository_extra_snapshot

@@ -132,8 +132,8 @@ def counts_without_each_filter(filters: Filters) -> dict[str, int]:
 
 
 def language_counts() -> DataFrame:
-    """List the primary languages of stored repositories: language, repositories; the most first."""
-    return _column_value_counts("primary_language", "language")
+    """List the primary languages of stored repositories: language (its present name), repositories; the most first."""
+    return _column_value_counts("present_language(primary_language)", "language")
 
 
 def license_counts() -> DataFrame:
