@@ -26,7 +26,7 @@ as_of = selected_as_of()
 until = as_of or datetime.now(UTC)
 history = accounts.history(account.account_id, as_of)
 intervals = accounts.coverage_intervals(account.account_id, as_of)
-note = account_header.capture_note(account.account_id, intervals, until)
+note = account_header.capture_note(account.account_id)
 if totals := accounts.totals(account.account_id, as_of):
     account_header.show_totals(totals, history, until)
 

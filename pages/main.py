@@ -72,7 +72,7 @@ def show_data_version(version: int) -> None:
         refreshed = f"on {day(data.latest_capture_at)}" if as_of else time_ago(data.latest_capture_at, now)
         parts.append(f"last refreshed {refreshed}")
     if data.coverage is not None:
-        parts.append(f"coverage {percent(data.coverage)}")
+        parts.append(f"coverage {percent(data.coverage, round_down=True)}")
     st.caption(" · ".join(parts), help=coverage.DEFINITION)
 
 

@@ -52,15 +52,6 @@ def find_gaps(intervals: DataFrame, until: datetime) -> list[Gap]:
     return found
 
 
-def covered_share(intervals: DataFrame, until: datetime) -> float | None:
-    """Return the share of the time from the first capture to *until* outside gaps; None before the first capture."""
-    if intervals.empty:
-        return None
-    span = (until - sorted_intervals(intervals)[0].from_at).total_seconds()
-    missing = sum((gap.to_at - gap.from_at).total_seconds() for gap in find_gaps(intervals, until))
-    return 1.0 if span <= 0 else max(0.0, 1 - missing / span)
-
-
 def line_with_gaps(points: DataFrame, intervals: DataFrame, y: str) -> DataFrame:
     """Return the points of one source's line, which ends at the last capture of each interval.
 

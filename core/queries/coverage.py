@@ -1,14 +1,22 @@
-"""Freshness and coverage of the stored data, computed from captures alone, never from change-only rows."""
+"""Coverage: on which days the accounts were captured. Read from captures alone, never from change-only rows."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 
-from core.db.frames import read_frame, single_record
+from pandas import DataFrame
 
+from core.db.frames import first_value, read_frame
+from core.queries.as_of import as_of_or_end_of_today
+
+WINDOW_DAYS = 30
 DEFINITION = (
     "**Last refreshed**: the newest successful refresh of any account. **Coverage**: the share of tracked account-days "
-    "with a successful refresh over the last 30 days, since each account was first refreshed."
+    f"with a successful refresh over the last {WINDOW_DAYS} days (UTC), since each account was first refreshed; paused "
+    "accounts do not count."
 )
+
+TRACKED_ACCOUNTS = "SELECT account_id FROM tracked_account WHERE NOT paused"
+ONE_ACCOUNT = "SELECT CAST(:account_id AS bigint) AS account_id"
 
 
 @dataclass(frozen=True)
@@ -16,8 +24,7 @@ class DataState:
     """How recent and how complete the stored data are.
 
     latest_capture_at   newest capture of any source; None before the first
-    coverage            share from 0 to 1 of tracked account-days with a capture, over 30 days, each account from its
-                        first one; None without any
+    coverage            share from 0 to 1, as DEFINITION says; None before the first refresh
     """
 
     latest_capture_at: datetime | None
@@ -27,25 +34,75 @@ class DataState:
 def freshness_and_coverage(until: datetime, *, in_the_past: bool) -> DataState:
     """Return the newest capture before *until* and the coverage of the 30 days before it."""
     sql = """
-        WITH refreshed AS (
-            SELECT capture.account_id, (captured_at AT TIME ZONE 'UTC')::date AS day
-              FROM capture
-              JOIN tracked_account USING (account_id)
-             WHERE source_id = 1 AND NOT paused
-               AND captured_at BETWEEN CAST(:until AS timestamptz) - interval '30 days' AND :until
-             GROUP BY 1, 2
-        ), each AS (
-            SELECT count(*) AS days,
-                   (CAST(:until AS timestamptz) AT TIME ZONE 'UTC')::date - min(day) + 1 AS possible
-              FROM refreshed GROUP BY account_id
-        )
         SELECT greatest(
                    (SELECT max(checked_at) FROM account WHERE checked_at <= :until),
                    (SELECT max(last_at) FROM repository_import WHERE last_at <= :until),
                    -- For the past: `checked_at` above has only the newest capture.
                    (SELECT max(captured_at) FROM repository_snapshot
                      WHERE captured_at <= :until AND captured_at > CAST(:until AS timestamptz) - interval '4 months'
-                       AND CAST(:in_the_past AS boolean))) AS latest_capture_at,
-               (SELECT (sum(days) / nullif(sum(possible), 0))::float FROM each) AS coverage
+                       AND CAST(:in_the_past AS boolean))) AS at
     """
-    return single_record(read_frame(sql, until=until, in_the_past=in_the_past), DataState)
+    latest = first_value(read_frame(sql, until=until, in_the_past=in_the_past))
+    return DataState(latest, covered_share(daily_coverage(until, WINDOW_DAYS)))
+
+
+def daily_coverage(until: datetime, days: int) -> DataFrame:
+    """Count the tracked accounts that were refreshed on each of the *days* days (UTC) up to that of *until*.
+
+    day        date
+    refreshed  accounts with a successful refresh on that day, by *until*
+    accounts   tracked accounts that are not paused and were first refreshed on that day or before
+    share      refreshed / accounts; null before the first refresh
+    """
+    return _daily_coverage(TRACKED_ACCOUNTS, until, days)
+
+
+def account_coverage(account_id: int, as_of: datetime | None) -> float | None:
+    """Return the coverage of one account, tracked or not, over the 30 days up to that of *as_of*.
+
+    None while we have not refreshed it; imported history does not count.
+    """
+    until = as_of_or_end_of_today(as_of)
+    return covered_share(_daily_coverage(ONE_ACCOUNT, until, WINDOW_DAYS, account_id=account_id))
+
+
+def covered_share(days: DataFrame) -> float | None:
+    """Return the share of account-days in *days*, a frame of `daily_coverage`, with a refresh; None without any."""
+    account_days = int(days["accounts"].sum())
+    return int(days["refreshed"].sum()) / account_days if account_days else None
+
+
+def _daily_coverage(accounts: str, until: datetime, days: int, **values: int) -> DataFrame:
+    sql = f"""
+        WITH covered AS MATERIALIZED (
+            SELECT account_id, (first.captured_at AT TIME ZONE 'UTC')::date AS first_day
+              FROM ({accounts}) AS chosen
+             CROSS JOIN LATERAL (
+                   SELECT captured_at FROM capture
+                    WHERE capture.account_id = chosen.account_id AND source_id = 1
+                    ORDER BY captured_at LIMIT 1) AS first
+             WHERE first.captured_at <= :until
+        ), refreshes AS (
+            SELECT (captured_at AT TIME ZONE 'UTC')::date AS day, count(DISTINCT account_id) AS refreshed
+              FROM covered
+              JOIN capture USING (account_id)
+             WHERE source_id = 1 AND captured_at >= :first_at AND captured_at <= :until
+             GROUP BY 1
+        ), started AS (
+            SELECT greatest(first_day, (CAST(:first_at AS timestamptz) AT TIME ZONE 'UTC')::date) AS day,
+                   count(*) AS accounts
+              FROM covered GROUP BY 1
+        ), day AS (
+            SELECT day::date FROM generate_series(CAST(:first_at AS timestamptz) AT TIME ZONE 'UTC',
+                                                  CAST(:until AS timestamptz) AT TIME ZONE 'UTC', '1 day') AS day
+        ), counted AS (
+            SELECT day, coalesce(refreshed, 0) AS refreshed,
+                   (coalesce(sum(accounts) OVER (ORDER BY day), 0))::bigint AS accounts
+              FROM day
+              LEFT JOIN refreshes USING (day)
+              LEFT JOIN started USING (day)
+        )
+        SELECT day, refreshed, accounts, refreshed::float / nullif(accounts, 0) AS share FROM counted ORDER BY day
+    """  # noqa: S608
+    first_day = until.astimezone(UTC).date() - timedelta(days=days - 1)
+    return read_frame(sql, until=until, first_at=datetime.combine(first_day, time.min, UTC), **values)

@@ -144,35 +144,6 @@ def latest_items(ids: list[int], limit: int = 8) -> DataFrame:
     return read_frame(sql, fresh=True, ids=ids, limit=limit)
 
 
-def daily_coverage(until: datetime, days: int) -> DataFrame:
-    """Count the tracked accounts refreshed on each of the *days* days up to *until* (UTC).
-
-    day       date
-    refreshed accounts with a successful refresh that day
-    tracked   accounts tracked at its end, of those still tracked now
-    share     refreshed / tracked; null while nothing was tracked
-    """
-    sql = """
-        WITH day AS (
-            SELECT generate_series(CAST(:until AS date) - CAST(:days AS integer) + 1, CAST(:until AS date),
-                                   interval '1 day')::date AS day
-        ), refreshes AS (
-            SELECT captured_at::date AS day, count(DISTINCT account_id) AS refreshed
-              FROM capture JOIN tracked_account USING (account_id)
-             WHERE source_id = 1 AND captured_at >= CAST(:until AS date) - CAST(:days AS integer) + 1
-             GROUP BY 1
-        )
-        SELECT day.day, coalesce(refreshed, 0) AS refreshed, tracked,
-               coalesce(refreshed, 0)::float / nullif(tracked, 0) AS share
-          FROM day
-          LEFT JOIN refreshes USING (day)
-         CROSS JOIN LATERAL (
-               SELECT count(*) AS tracked FROM tracked_account WHERE added_at::date <= day.day) AS tracked_then
-         ORDER BY day.day
-    """
-    return read_frame(sql, until=until, days=days)
-
-
 def get_ingestion(ingestion_id: int) -> Ingestion | None:
     return first_record(_by_ids([ingestion_id]), Ingestion)
 

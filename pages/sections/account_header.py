@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 import streamlit as st
 from pandas import DataFrame
 
-from core.charts.coverage_intervals import covered_share
 from core.emoji import render_shortcodes
-from core.queries import accounts, tracking
+from core.queries import accounts, coverage, tracking
 from core.queries.accounts import Profile, Totals
 from core.tracking.login import LOGIN_PATTERN, MAX_LENGTH
 from core.wording import time_ago
@@ -137,13 +136,16 @@ def show_totals(totals: Totals, history: DataFrame, until: datetime) -> None:
     )
 
 
-def capture_note(account_id: int, intervals: DataFrame, until: datetime) -> str:
-    """Return the footer of the page's cells: day and run of the last capture, and coverage since the first one."""
-    capture = accounts.latest_capture(account_id, as_of.selected_as_of())
+def capture_note(account_id: int) -> str:
+    """Return the footer of the page's cells: day and run of the last capture, and coverage by our refreshes."""
+    selected = as_of.selected_as_of()
+    capture, covered = accounts.latest_capture(account_id, selected), coverage.account_coverage(account_id, selected)
     parts = []
     if capture is not None:
         parts = [f"{capture.captured_at:%Y-%m-%d}", f"run {capture.run_id}" if capture.run_id else ""]
-    return " · ".join(filter(None, [*parts, f"coverage {percent(covered_share(intervals, until))}"]))
+    if covered is not None:
+        parts.append(f"coverage {percent(covered, round_down=True)}")
+    return " · ".join(filter(None, parts))
 
 
 def imported_sentence(history: DataFrame) -> str:

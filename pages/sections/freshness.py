@@ -8,8 +8,8 @@ from streamlit import column_config as column
 
 from core.as_of import end_of_day
 from core.charts import calendar_heatmap
-from core.queries import freshness, ingestions, overview
-from core.queries.coverage import DEFINITION
+from core.queries import coverage, freshness, overview
+from core.wording import quantity
 from pages.components.cell import cell, theme
 from pages.components.format import UNKNOWN, duration, number, percent
 from pages.components.metric_cards import Card, metric_row
@@ -64,23 +64,24 @@ def show(now: datetime) -> None:
 
 
 def coverage_calendar_cell(now: datetime) -> None:
-    days = ingestions.daily_coverage(end_of_day(now.date()), CALENDAR_DAYS)
+    days = coverage.daily_coverage(end_of_day(now.date()), CALENDAR_DAYS)
     labels = [
-        f"{day:%Y-%m-%d}: {number(refreshed)} of {number(tracked)} refreshed"
-        if tracked
-        else f"{day:%Y-%m-%d}: nothing tracked"
-        for day, refreshed, tracked in zip(pd.to_datetime(days["day"]), days["refreshed"], days["tracked"], strict=True)
+        f"{day:%Y-%m-%d}: {number(refreshed)} of {quantity(accounts, 'account')} refreshed"
+        if accounts
+        else f"{day:%Y-%m-%d}: before the first refresh"
+        for day, refreshed, accounts in zip(
+            pd.to_datetime(days["day"]), days["refreshed"], days["accounts"], strict=True
+        )
     ]
-    labelled_days = days.assign(label=labels)
-    covered = days["share"].dropna().astype(float)
+    covered = coverage.covered_share(days)
     cell(
         "On which days were they refreshed?",
         "One square per day; darker means a larger share of tracked accounts was refreshed.",
         days,
         name="coverage",
-        chart=calendar_heatmap.calendar_heatmap(labelled_days, theme(), text="label"),
-        alt=f"A calendar of the last {CALENDAR_DAYS} days; on average {percent(covered.clip(upper=1).mean())} were refreshed"
-        if len(covered)
+        chart=calendar_heatmap.calendar_heatmap(days.assign(label=labels), theme(), text="label"),
+        alt=f"A calendar of the last {CALENDAR_DAYS} days; coverage {percent(covered, round_down=True)}"
+        if covered is not None
         else "A calendar without any refresh yet",
-        definition=DEFINITION,
+        definition=coverage.DEFINITION,
     )

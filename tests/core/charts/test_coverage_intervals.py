@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas import DataFrame
 
-from core.charts.coverage_intervals import Gap, covered_share, find_gaps, line_with_gaps
+from core.charts.coverage_intervals import Gap, find_gaps, line_with_gaps
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -56,14 +56,8 @@ def test_captures_of_one_source_suffice_to_avoid_a_gap():
     assert find_gaps(coverage_intervals((0, 5), (4, 20), (12, 13)), day(20)) == []
 
 
-def test_without_captures_there_are_no_gaps_and_no_coverage():
+def test_without_captures_there_are_no_gaps():
     assert find_gaps(coverage_intervals(), day(1)) == []
-    assert covered_share(coverage_intervals(), day(1)) is None
-
-
-def test_coverage_is_the_share_of_time_outside_gaps():
-    assert covered_share(coverage_intervals((0, 5), (10, 20)), day(20)) == 0.75
-    assert covered_share(coverage_intervals((0, 0)), day(0)) == 1
 
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 30)), min_size=1, max_size=12), st.integers(0, 400))
@@ -76,7 +70,6 @@ def test_gaps_are_in_order_disjoint_and_outside_every_interval(runs, until):
     for gap in found:
         inside = (looked["from_at"] < gap.to_at) & (looked["to_at"] > gap.from_at)
         assert not inside.any()
-    assert 0 <= (covered_share(looked, now) or 0) <= 1
 
 
 def test_a_value_holds_until_the_last_capture():

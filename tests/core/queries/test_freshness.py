@@ -101,43 +101,45 @@ def minutes(count: int | None) -> timedelta | None:
 @given(accounts=ACCOUNTS)
 @hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_frame_system_metrics_alert_and_check_agree_with_counting_one_by_one(database, accounts):
-    savepoint = database.begin_nested()
-    counted = dict.fromkeys(("tracked", "on_time", "overdue", "never", "failing"), 0)
-    for n, one in enumerate(accounts):
-        add_tracked_account(
-            database,
-            f"a{n}",
-            minutes(one["age_minutes"]),
-            cadence=minutes(one["cadence_minutes"]),
-            planned_cadence=minutes(one["planned_minutes"]),
-            paused=one["paused"],
-            failures=one["failures"],
-            due_at=NOW + timedelta(minutes=one["due_minutes"]),
-        )
-        if one["paused"]:
-            continue
-        interval = one["cadence_minutes"] or one["planned_minutes"] or 360
-        state = "never" if one["age_minutes"] is None else "overdue" if one["age_minutes"] > 2 * interval else "on_time"
-        counted["tracked"] += 1
-        counted[state] += 1
-        counted["failing"] += one["failures"] > 0
+    with database.begin_nested() as savepoint:
+        counted = dict.fromkeys(("tracked", "on_time", "overdue", "never", "failing"), 0)
+        for n, one in enumerate(accounts):
+            add_tracked_account(
+                database,
+                f"a{n}",
+                minutes(one["age_minutes"]),
+                cadence=minutes(one["cadence_minutes"]),
+                planned_cadence=minutes(one["planned_minutes"]),
+                paused=one["paused"],
+                failures=one["failures"],
+                due_at=NOW + timedelta(minutes=one["due_minutes"]),
+            )
+            if one["paused"]:
+                continue
+            interval = one["cadence_minutes"] or one["planned_minutes"] or 360
+            state = (
+                "never" if one["age_minutes"] is None else "overdue" if one["age_minutes"] > 2 * interval else "on_time"
+            )
+            counted["tracked"] += 1
+            counted[state] += 1
+            counted["failing"] += one["failures"] > 0
 
-    expected = FreshnessCounts(**counted)
-    assert system.freshness_counts(NOW) == expected
-    shown = overview.not_paused(freshness.account_freshness(NOW))["state"].tolist()
-    assert len(shown) == expected.tracked
-    assert {name: shown.count(name) for name in ("on_time", "overdue", "never")} == {
-        name: counted[name] for name in ("on_time", "overdue", "never")
-    }
-    assert freshness.freshness_counts(database, NOW, settings().refresh_every) == expected
-    fired = list(evaluate.check_freshness(1, 0.9, expected))
-    assert bool(fired) == (expected.tracked > 0 and counted["on_time"] / expected.tracked < 0.9)
-    assert [one.details for one in fired] == [{"accounts": expected.tracked, "late": expected.late}] * len(fired)
-    ages = [one["age_minutes"] * 60.0 for one in accounts if not one["paused"] and one["age_minutes"] is not None]
-    quantiles = metrics.refresh_age_quantiles(NOW)
-    assert bool(quantiles) == bool(ages)
-    assert all(min(ages) <= age <= max(ages) for age in quantiles.values())
-    savepoint.rollback()
+        expected = FreshnessCounts(**counted)
+        assert system.freshness_counts(NOW) == expected
+        shown = overview.not_paused(freshness.account_freshness(NOW))["state"].tolist()
+        assert len(shown) == expected.tracked
+        assert {name: shown.count(name) for name in ("on_time", "overdue", "never")} == {
+            name: counted[name] for name in ("on_time", "overdue", "never")
+        }
+        assert freshness.freshness_counts(database, NOW, settings().refresh_every) == expected
+        fired = list(evaluate.check_freshness(1, 0.9, expected))
+        assert bool(fired) == (expected.tracked > 0 and counted["on_time"] / expected.tracked < 0.9)
+        assert [one.details for one in fired] == [{"accounts": expected.tracked, "late": expected.late}] * len(fired)
+        ages = [one["age_minutes"] * 60.0 for one in accounts if not one["paused"] and one["age_minutes"] is not None]
+        quantiles = metrics.refresh_age_quantiles(NOW)
+        assert bool(quantiles) == bool(ages)
+        assert all(min(ages) <= age <= max(ages) for age in quantiles.values())
+        savepoint.rollback()
 
 
 def test_metrics_count_each_account_once(database, monkeypatch):

@@ -98,14 +98,6 @@ def test_the_trend_adds_up_each_source_separately(database):
     assert trend[["source", "stars", "languages"]].to_numpy().tolist() == [["GitHub", 3, 1], ["weekly list", 100, 1]]
 
 
-def test_coverage_is_the_share_of_days_with_a_capture_since_the_first(database):
-    octo = add_tracked_account(database, "octo")
-    for day in ("2026-03-01", "2026-03-01 06:00", "2026-03-03", "2026-03-04"):
-        database.execute(insert(schema.capture).values(account_id=octo, captured_at=utc(day)))
-    result = coverage.freshness_and_coverage(utc("2026-03-04 23:00"), in_the_past=False)
-    assert result.coverage == 0.75
-
-
 def test_as_of_a_day_the_latest_capture_is_not_later(database):
     seed_data.add_repository(database, "octo/cat", {"2026-01-01": 1, "2026-03-01": 2})
     assert coverage.freshness_and_coverage(NOW, in_the_past=False).latest_capture_at == utc("2026-03-01")
