@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 from pandas import DataFrame
 
@@ -72,7 +73,7 @@ def covered_share(days: DataFrame) -> float | None:
     return int(days["refreshed"].sum()) / account_days if account_days else None
 
 
-def _daily_coverage(accounts: str, until: datetime, days: int, **values: int) -> DataFrame:
+def _daily_coverage(accounts: str, until: datetime, days: int, **values: Any) -> DataFrame:
     sql = f"""
         WITH covered AS MATERIALIZED (
             SELECT account_id, (first.captured_at AT TIME ZONE 'UTC')::date AS first_day
