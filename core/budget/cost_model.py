@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 PAGE_SIZE = 100
-ACCOUNTS_PER_QUERY = 25  # as the client batches them: four connections each, together one point
+CONNECTIONS_PER_POINT = 149
+"""The most connections of a query for one point: GitHub divides by 100 and rounds to the nearest whole number.
+
+Source: https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
+"""
+CONNECTIONS_PER_POINT_ROUNDED_UP = 100
+"""The same for a server that rounds up."""
+CONNECTIONS_PER_ACCOUNT = 2  # its first page of repositories, and its followers
+ACCOUNTS_PER_QUERY = CONNECTIONS_PER_POINT // CONNECTIONS_PER_ACCOUNT
 INTERACTIVE_RESERVE = 0.05
 """Share of each rate limit that scheduled refreshes leave for people who are waiting."""
 # Used until durations were measured; by with_token: GraphQL takes about a second, REST a third.

@@ -10,12 +10,16 @@ from ingest.github.errors import GitHubError
 
 @dataclass(frozen=True)
 class AccountRequest:
-    """An account to fetch. With `github_id` it is found after a rename, too."""
+    """An account to fetch. With `github_id` it is found after a rename, too.
+
+    `repositories` is how many it is expected to have; None where it was never fetched.
+    """
 
     login: str
     github_id: int | None = None
     token: str | None = None
     """Fingerprint of the token the account is pinned to: ETags are valid for that one only."""
+    repositories: int | None = None
 
 
 @dataclass(frozen=True)

@@ -45,10 +45,15 @@ def unfinished_account_ids(connection: Connection, account_ids: Sequence[int], j
 def account_requests(connection: Connection, account_ids: Sequence[int]) -> list[tuple[int, AccountRequest]]:
     """Build the client's requests, by our id; accounts that were deleted or private are requested again."""
     rows = connection.execute(
-        text("SELECT id, login, github_id, token_fingerprint FROM account WHERE id = ANY(:ids)"),
+        text(
+            "SELECT id, login, github_id, token_fingerprint,"
+            "       CASE WHEN checked_at IS NOT NULL THEN (SELECT count(*) FROM repository"
+            "            WHERE account_id = account.id AND gone_at IS NULL) END AS repositories"
+            "  FROM account WHERE id = ANY(:ids)"
+        ),
         {"ids": list(account_ids)},
     )
-    return [(row.id, AccountRequest(row.login, row.github_id, row.token_fingerprint)) for row in rows]
+    return [(row.id, AccountRequest(row.login, row.github_id, row.token_fingerprint, row.repositories)) for row in rows]
 
 
 def due_accounts(

@@ -1,14 +1,16 @@
 """GitHub's GraphQL API: many accounts or repositories per query. Callers decide which go into one batch."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from threading import Lock
 from typing import Any
 
 import structlog
 
+from core.budget import cost_model
 from ingest.github.api import graphql_queries
+from ingest.github.api.graphql_queries import PageSelection
 from ingest.github.api.graphql_responses import (
     ContributionCalendar,
     FailedNode,
@@ -45,10 +47,15 @@ BAD_REQUEST, UNPROCESSABLE = 400, 422
 
 @dataclass(frozen=True)
 class PageRequest:
-    """A page of an account's repositories: the first one, or the one after a cursor."""
+    """A page of an account's repositories: the first one, or the one after a cursor.
+
+    *repositories* is how many this page and those after it are expected to list; None where the account was never
+    fetched before, and then all its counts are fetched.
+    """
 
     login: str
     cursor: str | None = None
+    repositories: int | None = field(default=None, compare=False)
 
 
 class GraphQL:
@@ -64,6 +71,8 @@ class GraphQL:
         self._url = graphql_url(transport.root)
         self._unsupported_fields: frozenset[str] = frozenset()
         self.is_missing = False
+        self.connections_per_point = cost_model.CONNECTIONS_PER_POINT
+        """How many connections a query that costs one point may have on this server."""
         self._lock = Lock()
 
     def pulse(
@@ -71,24 +80,36 @@ class GraphQL:
     ) -> tuple[list[PageResult], GraphQLResponse]:
         """Fetch accounts with the counts of their repositories, one page each; results are in the order of *pages*.
 
-        First pages must come before further ones. *delay_seconds* is how long to wait before sending.
+        *delay_seconds* is how long to wait before sending.
         Source: https://docs.github.com/en/graphql/reference/interfaces#repositoryowner
         """
         if delay_seconds:
             self._transport.gate.wait(delay_seconds, context.stop)
-        firsts = sum(page.cursor is None for page in pages)
+        selections = self._page_selections(pages)
         variables: dict[str, object] = {}
         for i, page in enumerate(pages):
             variables |= {f"l{i}": page.login, f"c{i}": page.cursor}
         result = self._send(
-            lambda unsupported: graphql_queries.pulse_query(firsts, len(pages) - firsts, unsupported),
+            lambda unsupported: graphql_queries.pulse_query(selections, unsupported),
             variables,
             "accounts",
-            graphql_queries.cost_in_points(graphql_queries.pulse_connection_count(firsts, len(pages) - firsts)),
+            graphql_queries.cost_in_points(graphql_queries.pulse_connection_count(selections)),
             context,
         )
-        parts = [read_account_page(result, f"a{i}", page.login, first=i < firsts) for i, page in enumerate(pages)]
+        parts = [
+            read_account_page(result, f"a{i}", page.login, first=page.cursor is None) for i, page in enumerate(pages)
+        ]
         return parts, result
+
+    def _page_selections(self, pages: Sequence[PageRequest]) -> list[PageSelection]:
+        """Choose the counts of each account: all of them at its first refresh, and whenever they cost nothing."""
+        complete: list[PageSelection] = [
+            "further page" if page.cursor else "account with rare counts" for page in pages
+        ]
+        if graphql_queries.pulse_connection_count(complete) <= self.connections_per_point:
+            return complete
+        return ["account" if page.cursor is None and page.repositories is not None else selection
+                for page, selection in zip(pages, complete, strict=True)]  # fmt: skip
 
     def profiles(self, logins: Sequence[str], context: RequestContext) -> GraphQLResponse:
         """Fetch accounts without their repositories; the alias of the i-th login is `a{i}`."""
@@ -234,6 +255,10 @@ class GraphQL:
         points = result.points if result.points is not None else estimate if result.data else 0
         context.tally.points += points
         self._transport.count(points=points)
+        if points > estimate and self.connections_per_point > cost_model.CONNECTIONS_PER_POINT_ROUNDED_UP:
+            # Not the documented rounding: smaller queries are cheaper here.
+            self.connections_per_point = cost_model.CONNECTIONS_PER_POINT_ROUNDED_UP
+            log.info("GraphQL costs more than documented, queries become smaller", points=points, expected=estimate)
         credential = context.credential
         status = None if rate_limit_status(response) else result.rate_limit_status()
         if status:

@@ -4,7 +4,8 @@ Scalars are free, connections are not: a query costs its connections / 100 point
 Source: https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from typing import Literal
 
 PAGE_SIZE = 100
 # The maximum of `nodes(ids:)`; a query may contain several of them.
@@ -13,8 +14,10 @@ IDS_PER_LIST = 100
 IDENTITY_FIELDS = ("__typename", "id", "login")
 USER_FIELDS = (
     *("databaseId", "name", "company", "location", "websiteUrl", "bio", "avatarUrl", "createdAt"),
-    *("followers { totalCount }", "following { totalCount }", "gists(privacy: PUBLIC) { totalCount }"),
+    "followers { totalCount }",
 )
+# Connections that no page needs at every refresh: each costs as much as the page of repositories.
+RARE_USER_FIELDS = ("following { totalCount }", "gists(privacy: PUBLIC) { totalCount }")
 ORGANIZATION_FIELDS = ("databaseId", "name", "location", "websiteUrl", "description", "avatarUrl", "createdAt")
 REPOSITORY_FIELDS = (
     *("databaseId", "id", "name", "nameWithOwner", "description", "homepageUrl", "createdAt", "pushedAt"),
@@ -38,21 +41,26 @@ OPTIONAL_FIELDS = frozenset(
         *("isTemplate", "isArchived", "isPrivate", "diskUsage", "licenseInfo", "defaultBranchRef"),
     }
 )
-CONNECTIONS_PER_ACCOUNT = 4
 CONNECTIONS_PER_EXTRAS = 4
 
+PageSelection = Literal["account with rare counts", "account", "further page"]
+"""What a page of repositories comes with: its account with all counts or with the usual ones, or only the login."""
+CONNECTIONS: dict[PageSelection, int] = {"account with rare counts": 4, "account": 2, "further page": 1}
+_SELECTED: dict[PageSelection, str] = {
+    "account with rare counts": "...Account ...RareCounts",
+    "account": "...Account",
+    "further page": "__typename login",
+}
 
-def pulse_query(first_pages: int, further_pages: int, unsupported: Collection[str] = ()) -> str:
-    """Query accounts, each with a page of its repositories: variables `l0 c0 l1 c1` …, aliases `a0 a1` …
 
-    First pages include the account; further pages do not request, or pay for, it again.
-    """
-    pages = range(first_pages + further_pages)
-    variables = ", ".join(f"$l{i}: String!, $c{i}: String" for i in pages)
-    aliases = "\n".join(_account_alias(i, "...Account" if i < first_pages else "__typename login") for i in pages)
-    account = _account_fragment(unsupported) if first_pages else ""
+def pulse_query(pages: Sequence[PageSelection], unsupported: Collection[str] = ()) -> str:
+    """Query a page of repositories of each account: variables `l0 c0 l1 c1` …, aliases `a0 a1` …"""
+    variables = ", ".join(f"$l{i}: String!, $c{i}: String" for i in range(len(pages)))
+    aliases = "\n".join(_account_alias(i, _SELECTED[page]) for i, page in enumerate(pages))
+    account = _account_fragment(unsupported) if set(pages) - {"further page"} else ""
+    rare = _rare_counts_fragment(unsupported) if "account with rare counts" in pages else ""
     return (
-        f"query Pulse({variables}) {{\n{_rate_limit_and_viewer(unsupported)}\n{aliases}\n}}\n{account}"
+        f"query Pulse({variables}) {{\n{_rate_limit_and_viewer(unsupported)}\n{aliases}\n}}\n{account}{rare}"
         f"fragment Listed on RepositoryConnection {{\ntotalCount pageInfo {{ hasNextPage endCursor }}\n"
         f"nodes {{ {join_supported_fields(REPOSITORY_FIELDS, unsupported)} }}\n}}"
     )
@@ -70,8 +78,8 @@ def profiles_query(accounts: int, unsupported: Collection[str] = ()) -> str:
     )
 
 
-def pulse_connection_count(first_pages: int, further_pages: int) -> int:
-    return first_pages * CONNECTIONS_PER_ACCOUNT + further_pages
+def pulse_connection_count(pages: Iterable[PageSelection]) -> int:
+    return sum(CONNECTIONS[page] for page in pages)
 
 
 def nodes_query(selection: Iterable[str], lists: int, unsupported: Collection[str] = ()) -> str:
@@ -141,6 +149,11 @@ def _account_fragment(unsupported: Collection[str]) -> str:
         f"fragment Account on RepositoryOwner {{\n{identity}\n"
         f"... on User {{ {user} }}\n... on Organization {{ {organization} }}\n}}\n"
     )
+
+
+def _rare_counts_fragment(unsupported: Collection[str]) -> str:
+    fields = join_supported_fields(("__typename", *RARE_USER_FIELDS), unsupported)
+    return f"fragment RareCounts on RepositoryOwner {{ ... on User {{ {fields} }} }}\n"
 
 
 def _rate_limit_and_viewer(unsupported: Collection[str]) -> str:

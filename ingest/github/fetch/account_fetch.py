@@ -112,7 +112,8 @@ class AccountFetch:
             listing.add(page.repositories, page.captured_at)
             if not page.cursor and not self._start_second_pass(account, listing):
                 break
-            page = yield from self._graphql_page(PageRequest(account.login, page.cursor))
+            left = max(0, (listing.total or 0) - len(listing.seen))
+            page = yield from self._graphql_page(PageRequest(account.login, page.cursor, left))
         return (yield from self._with_graphql_details(credential, account, listing))
 
     def _with_graphql_details(
@@ -142,12 +143,13 @@ class AccountFetch:
     def _first_graphql_page(self) -> Steps[AccountPage]:
         """Fetch by login, or where no account has it, by the login that the account with this id has now."""
         login, github_id = self.request.login, self.request.github_id
-        page = yield from send(PageRequest(login))
+        expected = self.request.repositories
+        page = yield from send(PageRequest(login, None, expected))
         if isinstance(page, AbsentAccount) and github_id is not None:
             account, _ = yield from self._account_by_id(github_id)
             # Found by id but not by login: it is being deleted.
             if account.login.lower() != login.lower():
-                page = yield from send(PageRequest(account.login))
+                page = yield from send(PageRequest(account.login, None, expected))
         return self._present(page)
 
     def _graphql_page(self, request: PageRequest) -> Steps[AccountPage]:

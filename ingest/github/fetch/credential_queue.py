@@ -9,8 +9,9 @@ from typing import Any
 import structlog
 
 from ingest.github.api.graphql import GraphQL, PageRequest
+from ingest.github.api.graphql_queries import CONNECTIONS_PER_EXTRAS
 from ingest.github.errors import GitHubError, RateLimited
-from ingest.github.fetch.node_batcher import EXTRAS_NODES_PER_QUERY, LANGUAGE_NODES_PER_QUERY, NodeBatcher
+from ingest.github.fetch.node_batcher import NodeBatcher
 from ingest.github.fetch.page_batcher import PageBatcher
 from ingest.github.fetch.requests import (
     ExtrasRequest,
@@ -124,8 +125,11 @@ def _node_batchers(graphql: GraphQL, new_context: Callable[[], RequestContext]) 
     def extras(requests: Sequence[ExtrasRequest], context: RequestContext) -> Sequence[Any]:
         return graphql.extras([request.node_id for request in requests], context)
 
+    def batcher(connections: int, send: Callable[..., Sequence[Any]]) -> NodeBatcher:
+        return NodeBatcher(lambda: graphql.connections_per_point // connections, new_context, send)
+
     return {
-        "languages": NodeBatcher(LANGUAGE_NODES_PER_QUERY, new_context, languages),
-        "further languages": NodeBatcher(LANGUAGE_NODES_PER_QUERY, new_context, further_languages),
-        "extras": NodeBatcher(EXTRAS_NODES_PER_QUERY, new_context, extras),
+        "languages": batcher(1, languages),
+        "further languages": batcher(1, further_languages),
+        "extras": batcher(CONNECTIONS_PER_EXTRAS, extras),
     }

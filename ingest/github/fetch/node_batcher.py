@@ -13,9 +13,6 @@ from ingest.github.fetch.worker_pool import Task
 from ingest.github.http.transport import RequestContext
 
 MAX_ATTEMPTS = 5
-# A hundred ids cost a point, however they are packed: few requests, and still far from GitHub's ten-second limit.
-LANGUAGE_NODES_PER_QUERY = 300
-EXTRAS_NODES_PER_QUERY = 100
 
 Batch = Sequence[PendingRequest]
 
@@ -23,16 +20,18 @@ Batch = Sequence[PendingRequest]
 class NodeBatcher:
     """The queue of one kind of node requests of one credential.
 
-    *send_batch* sends the requests of a batch and returns a value or a FailedNode for each, in their order.
+    *max_size* returns how many nodes one point pays for. *send_batch* sends the requests of a batch and returns a value
+    or a FailedNode for each, in their order.
     """
 
     def __init__(
         self,
-        max_size: int,
+        max_size: Callable[[], int],
         new_context: Callable[[], RequestContext],
         send_batch: Callable[[Sequence[Any], RequestContext], Sequence[Any]],
     ) -> None:
-        self._size = AdaptiveBatchSize(max_size)
+        self._max_size = max_size
+        self._size = AdaptiveBatchSize(max_size())
         self._new_context = new_context
         self._send_batch = send_batch
         self._queue: deque[PendingRequest] = deque()
@@ -45,8 +44,9 @@ class NodeBatcher:
         """Return a full batch; with *flush* a smaller one, too."""
         if self._retries:
             return self._task(self._retries.popleft())
-        if len(self._queue) >= self._size.current or (flush and self._queue):
-            return self._task([self._queue.popleft() for _ in range(min(self._size.current, len(self._queue)))])
+        size = min(self._size.current, self._max_size())
+        if len(self._queue) >= size or (flush and self._queue):
+            return self._task([self._queue.popleft() for _ in range(min(size, len(self._queue)))])
         return None
 
     def _task(self, batch: Batch) -> Task:

@@ -1,11 +1,14 @@
 """Pages of many accounts' repositories in one GraphQL query."""
 
+from bisect import insort
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from functools import partial
 
-from core.budget.cost_model import ACCOUNTS_PER_QUERY
+from core.budget.cost_model import CONNECTIONS_PER_ACCOUNT
 from ingest.github.api.graphql import GraphQL
+from ingest.github.api.graphql_queries import CONNECTIONS, PAGE_SIZE
 from ingest.github.api.graphql_responses import GraphQLResponse, PageResult, PartialPage
 from ingest.github.errors import (
     TRANSIENT_ERRORS,
@@ -25,6 +28,11 @@ MAX_ATTEMPTS_WITHOUT_SPLITTING = 2
 MAX_ATTEMPTS_UNREACHABLE = 1
 RETRY_DELAY_SECONDS = 0.5
 
+# An account of unknown size counts as so many repositories, and any account as at least so many.
+UNKNOWN_REPOSITORIES, MIN_REPOSITORIES = 30, 10
+# GitHub ends a query after ten seconds: a query is not expected to list more repositories than 25 full pages.
+MAX_REPOSITORIES_PER_QUERY = 25 * PAGE_SIZE
+
 Batch = Sequence[PendingRequest]
 
 
@@ -34,35 +42,56 @@ class PageBatcher:
     def __init__(self, graphql: GraphQL, new_context: Callable[[], RequestContext]) -> None:
         self._graphql = graphql
         self._new_context = new_context
-        self._size = AdaptiveBatchSize(ACCOUNTS_PER_QUERY)
-        self._first: deque[PendingRequest] = deque()
+        self._size = AdaptiveBatchSize(MAX_REPOSITORIES_PER_QUERY)
+        self._first: list[PendingRequest] = []
+        """First pages by expected repositories, fewest first."""
         self._further: deque[PendingRequest] = deque()
         self._retries: deque[tuple[Batch, float]] = deque()
         """Batches to repeat, and after how many seconds."""
-        self._first_in_flight = 0
         self.in_flight = 0
 
     def add(self, pending: PendingRequest) -> None:
-        (self._first if pending.request.cursor is None else self._further).append(pending)
+        if pending.request.cursor is None:
+            insort(self._first, pending, key=expected_repositories)
+        else:
+            self._further.append(pending)
 
     def next(self) -> Task | None:
         if self._retries:
             return self._task(*self._retries.popleft())
-        if self._first:
-            return self._task(self._take_batch(self._first))
-        # Further pages of many accounts go together: wait until no more can come from first pages.
-        if self._further and (len(self._further) >= self._size.current or not self._first_in_flight):
-            return self._task(self._take_batch(self._further))
+        # Further pages of many accounts go together: with first pages, or when no more can come from those in flight.
+        if self._first or (self._further and (self._fills_query(self._further) or not self.in_flight)):
+            return self._task(self._take_batch())
         return None
 
-    def _take_batch(self, queue: deque[PendingRequest]) -> Batch:
-        return [queue.popleft() for _ in range(min(self._size.current, len(queue)))]
+    def _fills_query(self, pages: Collection[PendingRequest]) -> bool:
+        """Return whether *pages*, all of them further ones, are as many as one query takes."""
+        return (
+            len(pages) >= self._graphql.connections_per_point
+            or sum(map(expected_repositories, pages)) >= self._size.current
+        )
+
+    def _take_batch(self) -> Batch:
+        """Take as many pages as one point pays for, those that others wait for first.
+
+        The largest accounts, which have the most pages to come, go first; small ones fill up the query.
+        """
+        room = QueryRoom(self._graphql.connections_per_point, self._size.current)
+        batch: list[PendingRequest] = []
+        while self._further and (room.fits(1, self._further[0]) or not batch):
+            batch.append(room.filled_with(1, self._further.popleft()))
+        while self._first:
+            has_room = expected_repositories(self._first[-1]) <= room.repositories_per(CONNECTIONS_PER_ACCOUNT)
+            index = -1 if has_room else 0
+            connections = first_page_connections(self._first[index])
+            if batch and not room.fits(connections, self._first[index]):
+                break
+            batch.append(room.filled_with(connections, self._first.pop(index)))
+        return batch
 
     def _task(self, batch: Batch, delay: float = 0.0) -> Task:
-        batch = sorted(batch, key=lambda pending: pending.request.cursor is not None)  # `pulse` wants first pages first
         context = self._new_context()
         self.in_flight += 1
-        self._first_in_flight += _has_first_page(batch)
         pages = [pending.request for pending in batch]
         return Task(
             send=partial(self._graphql.pulse, pages, context, delay_seconds=delay),
@@ -72,7 +101,6 @@ class PageBatcher:
 
     def _end(self, batch: Batch, context: RequestContext) -> None:
         self.in_flight -= 1
-        self._first_in_flight -= _has_first_page(batch)
         for pending in batch:
             pending.add_cost(context.tally, 1 / len(batch))
 
@@ -82,7 +110,7 @@ class PageBatcher:
         self._end(batch, context)
         parts, whole = response
         if whole.is_request_too_large:
-            self._size.shrink(len(batch))
+            self._size.shrink(sum(map(expected_repositories, batch)))
         else:
             self._size.record_success()
         retries = [
@@ -114,7 +142,7 @@ class PageBatcher:
         # A batch that failed several times as it was (`Transport.send` retries) is taken for too large, too.
         may_be_too_large = error.is_request_too_large or isinstance(error, ServerError | InvalidResponse)
         if may_be_too_large and len(batch) > 1:
-            self._size.shrink(len(batch))
+            self._size.shrink(sum(map(expected_repositories, batch)))
         retries = []
         for pending in batch:
             pending.failed_attempts += 1
@@ -130,8 +158,35 @@ class PageBatcher:
             self._retries.append((retries, 0.0))
 
 
-def _has_first_page(batch: Batch) -> bool:
-    return any(pending.request.cursor is None for pending in batch)
+@dataclass
+class QueryRoom:
+    """What a query may still take."""
+
+    connections: int
+    repositories: int
+
+    def fits(self, connections: int, pending: PendingRequest) -> bool:
+        return connections <= self.connections and expected_repositories(pending) <= self.repositories
+
+    def filled_with(self, connections: int, pending: PendingRequest) -> PendingRequest:
+        """Take the room of *pending* and return it."""
+        self.connections -= connections
+        self.repositories -= expected_repositories(pending)
+        return pending
+
+    def repositories_per(self, connections: int) -> float:
+        """Return how many repositories there is room for in an average page with so many *connections*."""
+        return self.repositories * connections / max(self.connections, 1)
+
+
+def expected_repositories(pending: PendingRequest) -> int:
+    expected = pending.request.repositories
+    return min(PAGE_SIZE, max(MIN_REPOSITORIES, UNKNOWN_REPOSITORIES if expected is None else expected))
+
+
+def first_page_connections(pending: PendingRequest) -> int:
+    is_new = pending.request.repositories is None
+    return CONNECTIONS["account with rare counts" if is_new else "account"]
 
 
 def _max_attempts(batch: Batch, may_be_too_large: bool) -> int:

@@ -8,6 +8,7 @@ import pytest
 from ingest.github import AccountRequest, GitHub
 from ingest.github.http.credentials import CredentialPool
 from ingest.sandbox import World, serve
+from ingest.sandbox.graphql.query_cost import Cost
 
 ACCOUNTS, REPOSITORIES = 45, 1100
 # On a busy machine a request that was sent before the pause may take this long to arrive; pauses are twice that.
@@ -25,21 +26,21 @@ def github_client(sandbox, *, redis=None, **how):
     return GitHub(api_url=sandbox.url, pool=CredentialPool.from_secrets(["sandbox-token-1"]), redis=redis, **how)
 
 
-def fetch_all(github, sandbox, should_fetch_languages=lambda _a, one: one.pushed_at is not None):
-    requests = [AccountRequest(login) for login in sandbox.world.logins()]
+def fetch_all(github, sandbox, should_fetch_languages=lambda _a, one: one.pushed_at is not None, known=()):
+    """Fetch all accounts; *known* has the expected numbers of repositories by login."""
+    expected = dict(known)
+    requests = [AccountRequest(login, repositories=expected.get(login)) for login in sandbox.world.logins()]
     results = list(github.accounts(requests, should_fetch_languages=should_fetch_languages))
     assert len(results) == len(requests)
     assert all(one.error is None and one.snapshot.is_complete and not one.snapshot.languages_failed for one in results)
     return results
 
 
-def min_points_and_requests(sandbox):
-    """Return the minimum by GitHub's pricing: points for pages and languages, and organization requests."""
+def further_pages_and_pushed(sandbox):
     truths = [sandbox.ground_truth(login) for login in sandbox.world.logins()]
     further = sum(max(0, ceil(len(truth["repositories"]) / 100) - 1) for truth in truths)
     pushed = sum(repository["pushed_at"] is not None for truth in truths for repository in truth["repositories"])
-    organizations = sum(truth["account"]["kind"].lower() == "organization" for truth in truths)
-    return (4 * len(truths) + further) / 100 + pushed / 100, organizations
+    return further, pushed
 
 
 def late_requests(pause):
@@ -48,22 +49,49 @@ def late_requests(pause):
 
 
 def test_a_first_snapshot_costs_little_more_than_its_connections(sandbox):
-    points, organizations = min_points_and_requests(sandbox)
+    """GitHub charges a point for up to 149 connections: a hundred, rounded to the nearest whole number."""
+    assert further_pages_and_pushed(sandbox) == (4, 1075)
     with github_client(sandbox) as github:
         fetch_all(github, sandbox)
-        assert github.usage.points <= points * 1.25 + 4
-        assert github.usage.requests - organizations <= points * 0.7 + 4
+    # 45 new accounts have four connections each: 180 are two queries. The largest account's other pages come one after
+    # the other: three. 1,075 languages are eight queries of up to 149.
+    assert sandbox.log.points() == github.usage.points == 2 + 3 + 8
+    # A query never costs more than a point.
+    assert all(entry.points == 1 for entry in sandbox.log if entry.path == "/graphql")
 
 
 def test_a_refresh_with_few_changes_costs_few_points(sandbox, redis):
-    """3 % were pushed: pulse queries, one or two languages queries, and 304 responses for organizations."""
+    """3 % were pushed: pulse queries, a languages query, and 304 responses for organizations."""
     with github_client(sandbox, redis=redis) as github:
-        fetch_all(github, sandbox)
+        known = {one.account_request.login: len(one.snapshot.repositories) for one in fetch_all(github, sandbox)}
         first = github.usage
-        fetch_all(github, sandbox, lambda _a, one: one.github_id % 33 == 0)
-        points = github.usage.points - first.points
-        assert points <= 7
+        fetch_all(github, sandbox, lambda _a, one: one.github_id % 33 == 0, known)
+        # 45 known accounts have two connections each: 90 are one query.
+        assert github.usage.points - first.points == 1 + 3 + 1
         assert github.usage.not_modified >= 10
+
+
+def test_counts_that_are_read_rarely_come_whenever_they_cost_nothing(sandbox):
+    """37 accounts with four connections each are 148, one point; of 38 known ones only followers are fetched."""
+    for accounts, is_complete in ((37, True), (38, False)):
+        logins = sandbox.world.logins()[:accounts]
+        sandbox.log.clear()
+        with github_client(sandbox) as github:
+            results = list(github.accounts([AccountRequest(login, repositories=20) for login in logins],
+                                           should_fetch_languages=lambda *_: False))  # fmt: skip
+        found = [one.snapshot.account for one in results if one.snapshot.account.kind == "user"]
+        assert found
+        assert {one.following is not None and one.public_gists is not None for one in found} == {is_complete}
+        assert all(one.followers is not None for one in found)
+
+
+def test_a_server_that_rounds_up_gets_queries_of_a_hundred_connections(sandbox, monkeypatch):
+    """149 connections cost two points there: after the first such response all queries have at most a hundred."""
+    monkeypatch.setattr(Cost, "points", property(lambda cost: max(1, ceil(cost.requests / 100))))
+    with github_client(sandbox, worker_threads=1) as github:
+        fetch_all(github, sandbox)
+    costs = [entry.points for entry in sandbox.log if entry.path == "/graphql"]
+    assert costs.count(2) == 1
 
 
 @pytest.mark.parametrize("redis_too", [True, False])

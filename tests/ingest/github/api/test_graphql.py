@@ -310,9 +310,11 @@ def test_null_means_absent_unless_an_error_concerns_it():
 
 
 def test_a_query_has_no_unneeded_connection():
-    """GitHub charges for connections: three of the account itself and one for its repositories."""
-    text = pulse_query(25, 0)
-    assert len(re.findall(r"\ba\d+: repositoryOwner", text)) == 25
-    assert text.count("totalCount") == 4
-    assert cost_in_points(25 * 4) == 1
-    assert "followers" not in pulse_query(0, 3)
+    """GitHub charges for connections: a page of repositories and followers, at a first refresh two counts more."""
+    text = pulse_query(["account"] * 74)
+    assert len(re.findall(r"\ba\d+: repositoryOwner", text)) == 74
+    assert text.count("totalCount") == 2
+    assert pulse_query(["account with rare counts"]).count("totalCount") == 4
+    assert cost_in_points(74 * 2 + 1) == 1
+    assert cost_in_points(74 * 2 + 2) == 2
+    assert "followers" not in pulse_query(["further page"] * 3)
