@@ -18,8 +18,16 @@ Source: https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits
 """
 CONNECTIONS_PER_POINT_ROUNDED_UP = 100
 """The same for a server that rounds up."""
-CONNECTIONS_PER_ACCOUNT = 2  # its first page of repositories, and its followers
+CONNECTIONS_PER_ACCOUNT = 2
+"""Its first page of repositories, and its followers."""
+CONNECTIONS_PER_NEW_ACCOUNT = 4
+"""At the first refresh following and gists, too."""
 ACCOUNTS_PER_QUERY = CONNECTIONS_PER_POINT // CONNECTIONS_PER_ACCOUNT
+MAX_REPOSITORIES_PER_QUERY = 25 * PAGE_SIZE
+"""GitHub ends a query after ten seconds: a query is not expected to list more repositories than 25 full pages."""
+UNKNOWN_REPOSITORIES = 30
+"""How many repositories an account is expected to have before its first refresh."""
+CONCURRENT_QUERIES = 4
 INTERACTIVE_RESERVE = 0.05
 """Share of each rate limit that scheduled refreshes leave for people who are waiting."""
 # Used until durations were measured; by with_token: GraphQL takes about a second, REST a third.
@@ -29,7 +37,7 @@ HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class AccountCostInputs:
-    """What determines the cost of refreshing an account; an unknown one counts as one page of repositories.
+    """What determines the cost of refreshing an account; an unknown one counts as `UNKNOWN_REPOSITORIES`.
 
     *expected_pushes* is the expected number of repositories pushed to since the last refresh, *expected_changes* that
     of changes of any kind; None: no estimate.
@@ -43,14 +51,18 @@ class AccountCostInputs:
     expected_changes: float | None = None
 
     @property
+    def expected_repositories(self) -> int:
+        return UNKNOWN_REPOSITORIES if self.repositories is None else self.repositories
+
+    @property
     def page_count(self) -> int:
-        return max(1, ceil((self.repositories or 1) / PAGE_SIZE))
+        return max(1, ceil(self.expected_repositories / PAGE_SIZE))
 
     @property
     def languages_to_fetch(self) -> float:
         """Number of repositories whose languages will be fetched: never fetched before, or pushed to since."""
-        fetched = min(self.repositories_with_languages, self.repositories or 0)
-        return max(0, (self.repositories or 0) - self.repositories_with_languages) + min(self.expected_pushes, fetched)
+        fetched = min(self.repositories_with_languages, self.expected_repositories)
+        return self.expected_repositories - fetched + min(self.expected_pushes, fetched)
 
 
 @dataclass(frozen=True)
@@ -111,9 +123,7 @@ def forecast_refresh(
     languages = ceil(round(sum(account.languages_to_fetch for account in accounts), 6))
     pages = [account.page_count for account in accounts]
     if with_token:
-        # Pages of one account are fetched in sequence, those of many accounts in one query: one point per query.
-        rounds = (sum(count > page for count in pages) for page in range(max(pages, default=0)))
-        points = sum(ceil(count / ACCOUNTS_PER_QUERY) for count in rounds) + ceil(languages / PAGE_SIZE)
+        points = _page_queries(accounts) + ceil(languages / CONNECTIONS_PER_POINT)
         requests = points + sum(account.is_organization for account in accounts)
         unchanged = sum(_unchanged_probability(account, 1) for account in accounts if account.is_organization)
     else:
@@ -139,6 +149,32 @@ def forecast_refresh(
     )
 
 
+def _page_queries(accounts: Sequence[AccountCostInputs]) -> int:
+    """Return the number of queries for all pages, a point each.
+
+    Pages of one account are fetched in sequence, those of many accounts in one query. Further pages go with the first
+    pages of other accounts while there are any, those of the largest accounts in queries of their own.
+    """
+    connections = sum(
+        CONNECTIONS_PER_NEW_ACCOUNT if one.repositories is None else CONNECTIONS_PER_ACCOUNT for one in accounts
+    )
+    repositories = sum(min(one.expected_repositories, PAGE_SIZE) for one in accounts)
+    queries = _query_count(connections, repositories)
+    rounds = [sum(one.page_count > page for one in accounts) for page in range(1, _most_pages(accounts))]
+    joined = queries // CONCURRENT_QUERIES
+    with_others = sum(rounds[:joined])
+    alone = sum(_query_count(pages, pages * PAGE_SIZE) for pages in rounds[joined:])
+    return _query_count(connections + with_others, repositories + with_others * PAGE_SIZE) + alone
+
+
+def _most_pages(accounts: Sequence[AccountCostInputs]) -> int:
+    return max((one.page_count for one in accounts), default=1)
+
+
+def _query_count(connections: int, repositories: int) -> int:
+    return max(ceil(connections / CONNECTIONS_PER_POINT), ceil(repositories / MAX_REPOSITORIES_PER_QUERY))
+
+
 def _unchanged_probability(account: AccountCostInputs, parts: int) -> float:
     """Return the probability that one of *parts* equal parts of an account has not changed since the last refresh."""
     return 0.0 if account.expected_changes is None else math.exp(-account.expected_changes / parts)
@@ -162,4 +198,7 @@ def refresh_cost(repositories: Any, *, with_token: bool) -> Any:
     The unit is points with a token and requests without. None counts as one page of repositories.
     """
     pages = np.maximum(np.ceil(np.asarray(1 if repositories is None else repositories) / PAGE_SIZE), 1.0)
-    return pages / ACCOUNTS_PER_QUERY if with_token else 1 + pages
+    if not with_token:
+        return 1 + pages
+    # Further pages are full, but for the last.
+    return CONNECTIONS_PER_ACCOUNT / CONNECTIONS_PER_POINT + (pages - 1) * PAGE_SIZE / MAX_REPOSITORIES_PER_QUERY

@@ -20,11 +20,12 @@ def load_cost_inputs(
     rows = connection.execute(
         text("""
             SELECT login, kind, checked_at, count(repository.id) AS repositories,
-                   count(languages_checked_at) AS languages_known, change_rate,
+                   count(*) FILTER (WHERE languages_checked_at IS NOT NULL OR is_fork OR pushed_at IS NULL)
+                       AS without_languages, change_rate,
                    extract(epoch FROM :now - checked_at)::float / 86400 AS days,
                    extract(epoch FROM greatest(:now - checked_at, :least))::float / 86400 AS stretch,
                    count(languages_checked_at)
-                       FILTER (WHERE pushed_at > checked_at - greatest(:now - checked_at, :least))
+                       FILTER (WHERE NOT is_fork AND pushed_at > checked_at - greatest(:now - checked_at, :least))
                        AS pushed
               FROM account
               LEFT JOIN repository ON account_id = account.id AND repository.gone_at IS NULL
@@ -39,7 +40,7 @@ def load_cost_inputs(
             login=row.login,
             is_organization=row.kind == "organization",
             repositories=row.repositories if row.checked_at else None,
-            repositories_with_languages=row.languages_known,
+            repositories_with_languages=row.without_languages,
             expected_pushes=row.pushed * max(row.days, 0) / row.stretch if row.checked_at else 0.0,
             expected_changes=None
             if row.change_rate is None or not row.checked_at

@@ -7,6 +7,8 @@ Source: https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits
 from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
+from core.budget.cost_model import CONNECTIONS_PER_ACCOUNT, CONNECTIONS_PER_NEW_ACCOUNT
+
 PAGE_SIZE = 100
 # The maximum of `nodes(ids:)`; a query may contain several of them.
 IDS_PER_LIST = 100
@@ -45,7 +47,11 @@ CONNECTIONS_PER_EXTRAS = 4
 
 PageSelection = Literal["account with rare counts", "account", "further page"]
 """What a page of repositories comes with: its account with all counts or with the usual ones, or only the login."""
-CONNECTIONS: dict[PageSelection, int] = {"account with rare counts": 4, "account": 2, "further page": 1}
+CONNECTIONS: dict[PageSelection, int] = {
+    "account with rare counts": CONNECTIONS_PER_NEW_ACCOUNT,
+    "account": CONNECTIONS_PER_ACCOUNT,
+    "further page": 1,
+}
 _SELECTED: dict[PageSelection, str] = {
     "account with rare counts": "...Account ...RareCounts",
     "account": "...Account",

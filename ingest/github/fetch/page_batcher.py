@@ -6,9 +6,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from core.budget.cost_model import CONNECTIONS_PER_ACCOUNT
+from core.budget.cost_model import (
+    CONNECTIONS_PER_ACCOUNT,
+    CONNECTIONS_PER_NEW_ACCOUNT,
+    MAX_REPOSITORIES_PER_QUERY,
+    UNKNOWN_REPOSITORIES,
+)
 from ingest.github.api.graphql import GraphQL
-from ingest.github.api.graphql_queries import CONNECTIONS, PAGE_SIZE
+from ingest.github.api.graphql_queries import PAGE_SIZE
 from ingest.github.api.graphql_responses import GraphQLResponse, PageResult, PartialPage
 from ingest.github.errors import (
     TRANSIENT_ERRORS,
@@ -28,10 +33,8 @@ MAX_ATTEMPTS_WITHOUT_SPLITTING = 2
 MAX_ATTEMPTS_UNREACHABLE = 1
 RETRY_DELAY_SECONDS = 0.5
 
-# An account of unknown size counts as so many repositories, and any account as at least so many.
-UNKNOWN_REPOSITORIES, MIN_REPOSITORIES = 30, 10
-# GitHub ends a query after ten seconds: a query is not expected to list more repositories than 25 full pages.
-MAX_REPOSITORIES_PER_QUERY = 25 * PAGE_SIZE
+# An account counts as at least so many repositories.
+MIN_REPOSITORIES = 10
 
 Batch = Sequence[PendingRequest]
 
@@ -185,8 +188,7 @@ def expected_repositories(pending: PendingRequest) -> int:
 
 
 def first_page_connections(pending: PendingRequest) -> int:
-    is_new = pending.request.repositories is None
-    return CONNECTIONS["account with rare counts" if is_new else "account"]
+    return CONNECTIONS_PER_NEW_ACCOUNT if pending.request.repositories is None else CONNECTIONS_PER_ACCOUNT
 
 
 def _max_attempts(batch: Batch, may_be_too_large: bool) -> int:

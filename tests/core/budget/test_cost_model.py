@@ -5,7 +5,13 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.budget.cost_model import ACCOUNTS_PER_QUERY, AccountCostInputs, BudgetTotals, forecast_refresh
+from core.budget.cost_model import (
+    ACCOUNTS_PER_QUERY,
+    AccountCostInputs,
+    BudgetTotals,
+    forecast_refresh,
+    refresh_cost,
+)
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 accounts = st.lists(
@@ -62,11 +68,42 @@ def test_pages_of_one_account_are_fetched_in_sequence():
     assert (result.requests, result.points) == (30, 30)
 
 
+def known_account(repositories, **others):
+    return AccountCostInputs("octocat", repositories=repositories, repositories_with_languages=repositories, **others)
+
+
 def test_accounts_are_batched_as_in_the_client():
-    result = forecast_refresh(
-        [AccountCostInputs(f"account-{i}") for i in range(ACCOUNTS_PER_QUERY + 1)], with_token=True
-    )
-    assert result.requests == 2
+    """A point pays for 149 connections, two for each account: its repositories and its followers."""
+    assert ACCOUNTS_PER_QUERY == 74
+    assert forecast_refresh([known_account(20)] * 74, with_token=True).points == 1
+    assert forecast_refresh([known_account(20)] * 75, with_token=True).points == 2
+
+
+def test_a_query_lists_no_more_repositories_than_25_full_pages():
+    assert forecast_refresh([known_account(100)] * 50, with_token=True).points == 2
+
+
+def test_further_pages_go_with_the_first_pages_of_others():
+    """1,000 accounts are 14 queries, which 20 second pages fit into; those of one giant follow it alone."""
+    small, large = [known_account(20)] * 980, [known_account(150)] * 20
+    # 2 x 1,000 connections and 20 of second pages are 2,020, or 13.6 queries.
+    assert forecast_refresh(small + large, with_token=True).points == 14
+    # 40 pages: three of them while the first pages of others are fetched (14 queries, four at a time), then 36.
+    assert forecast_refresh([*small, *large, known_account(4000)], with_token=True).points == 14 + 36
+
+
+def test_an_account_that_was_never_refreshed_is_expected_to_have_thirty_repositories():
+    """Four connections of the account and thirty of its languages."""
+    result = forecast_refresh([AccountCostInputs("new")], with_token=True)
+    assert (result.points, result.languages) == (1 + 1, 30)
+    # 100 x 4 connections are three queries, 3,000 languages are 20.1.
+    assert forecast_refresh([AccountCostInputs("new")] * 100, with_token=True).points == 3 + 21
+
+
+def test_one_refresh_among_many_costs_its_connections():
+    assert refresh_cost(30, with_token=True) == 2 / 149
+    assert refresh_cost(101, with_token=True) == 2 / 149 + 1 / 25
+    assert refresh_cost(None, with_token=True) == 2 / 149
 
 
 def test_rare_changes_are_expected_as_304_responses():
@@ -87,7 +124,7 @@ def test_minutes_follow_the_measured_latency():
 
 def test_requests_over_the_budget_wait_for_its_resets():
     """130 requests: 10 now, 60 after the reset in half an hour, the last 60 an hour later."""
-    inputs = [AccountCostInputs(f"account-{i}") for i in range(65)]
+    inputs = [known_account(1)] * 65
     budget = BudgetTotals(remaining=10, limit=60, resets_at=NOW + timedelta(minutes=30))
     result = forecast_refresh(inputs, with_token=False, budget=budget, now=NOW, seconds_per_request=0.001)
     assert result.requests == 130

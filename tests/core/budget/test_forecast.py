@@ -32,8 +32,12 @@ def account(database):
             {"account": account_id, "id": number, "name": f"acme/{name}", "pushed": at, "at": NOW - 2 * DAY},
         )
     database.execute(
-        text("INSERT INTO repository (account_id, github_id, full_name) VALUES (:id, 99, 'acme/new')"),
-        {"id": account_id},
+        text("""
+            INSERT INTO repository (account_id, github_id, full_name, pushed_at, is_fork)
+            VALUES (:id, 99, 'acme/new', :at, false), (:id, 98, 'acme/fork', :at, true),
+                   (:id, 97, 'acme/empty', NULL, false)
+        """),
+        {"id": account_id, "at": NOW - 9 * DAY},
     )
     return account_id
 
@@ -41,7 +45,8 @@ def account(database):
 def test_expected_pushes_equal_those_of_the_days_before(database, account):
     """Two repositories were pushed to in the two days before the last refresh, which was two days ago."""
     (inputs,) = forecast.load_cost_inputs(database, [account], NOW)
-    assert (inputs.repositories, inputs.repositories_with_languages, inputs.expected_pushes) == (4, 3, 2)
+    # The languages of a fork are shown nowhere, an empty repository has none.
+    assert (inputs.repositories, inputs.repositories_with_languages, inputs.expected_pushes) == (6, 3 + 2, 2)
     assert inputs.is_organization
     assert inputs.languages_to_fetch == 1 + 2
 
