@@ -2,7 +2,8 @@
 
 AlmanacError
 ├── BadInput                  bad_input
-│   └── BadLogin              bad_login           core.tracking.login
+│   ├── BadLogin              bad_login           core.tracking.login
+│   └── UnknownLanguage                           core.linguist
 ├── NotFound                  not_found
 │   └── AccountNotStored                          ingest.cli.show
 ├── Conflict                  conflict

@@ -38,14 +38,14 @@ class Language:
 class UnknownLanguage(BadInput):
     """No language is called that; `nearest` has the names that resemble it."""
 
-    def __init__(self, text: str, nearest: Sequence[str], stored: Sequence[str]) -> None:
+    def __init__(self, nearest: Sequence[str], stored: Sequence[str]) -> None:
         self.nearest = tuple(nearest)
         hint = ""
         if nearest:
             hint = f"; did you mean {' or '.join(nearest)}?"
         elif stored:
             hint = f"; most repositories are in {', '.join(stored)}"
-        super().__init__(f"No language is called “{text.strip()}”{hint}")
+        super().__init__(f"Unknown language{hint}")
 
 
 @lru_cache(maxsize=1)
@@ -101,7 +101,7 @@ def find_language(text: str, stored: Sequence[str] = ()) -> str:
     if found:
         return found
     nearest = get_close_matches(_key(text), known, n=MAX_SUGGESTIONS)
-    raise UnknownLanguage(text, list(dict.fromkeys(known[key] for key in nearest)), list(stored)[:MAX_SUGGESTIONS])
+    raise UnknownLanguage(list(dict.fromkeys(known[key] for key in nearest)), list(stored)[:MAX_SUGGESTIONS])
 
 
 @lru_cache(maxsize=1)

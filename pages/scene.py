@@ -23,7 +23,7 @@ height_options: list[HeightMeasure] = ["stars", "growth"]
 language_options = repository_list.language_counts()["language"].tolist()
 query_params.show_invalid_parameters(
     query_params.invalid_choices("owners", owner_options),
-    query_params.invalid_choices("language", language_options, several=True),
+    query_params.invalid_languages(language_options),
     query_params.invalid_choices("height", height_options),
     query_params.invalid_whole_numbers("min_stars", MAX_STARS),
 )

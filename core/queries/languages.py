@@ -7,7 +7,20 @@ import pandas as pd
 from pandas import DataFrame, Series
 
 from core.db.frames import derived, read_frame
+from core.linguist import UnknownLanguage, find_language
 from core.queries.as_of import as_of_or_end_of_today
+from core.queries.repository_list import language_counts
+
+
+def find(name: str) -> str:
+    """Return the present name of a language in any spelling, or of one that only stored repositories have.
+
+    Raises UnknownLanguage, which names the nearest ones.
+    """
+    try:
+        return find_language(name)
+    except UnknownLanguage:
+        return find_language(name, language_counts()["language"].tolist())
 
 
 def account_languages(account_id: int, as_of: datetime | None) -> DataFrame:

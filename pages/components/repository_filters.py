@@ -42,7 +42,7 @@ MAX_ADVICE = 3
 def show_invalid_parameters(languages: Sequence[str], licenses: Sequence[str]) -> None:
     """Warn about filters in the URL that are not among the options. Call before the widgets read them."""
     query_params.show_invalid_parameters(
-        query_params.invalid_choices("language", languages, several=True),
+        query_params.invalid_languages(languages),
         query_params.invalid_choices("license", licenses),
         query_params.invalid_choices("order", ORDER_COLUMNS),
         query_params.invalid_choices("hide", HIDE_OPTIONS, several=True),

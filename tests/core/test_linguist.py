@@ -112,7 +112,7 @@ def test_every_language_is_found_by_its_own_name(name, spell):
 
 
 def test_an_unknown_language_is_answered_with_the_nearest():
-    with pytest.raises(UnknownLanguage, match=r"did you mean .*Python") as raised:
+    with pytest.raises(UnknownLanguage, match=r"Unknown language; did you mean .*Python") as raised:
         find_language("Pyhton")
     assert "Python" in raised.value.nearest
     with pytest.raises(UnknownLanguage, match="most repositories are in Go, Rust"):

@@ -10,7 +10,7 @@ def page() -> None:
     from pages.components import query_params
 
     query_params.show_invalid_parameters(
-        query_params.invalid_choices("language", ["Python", "C++"], several=True),
+        query_params.invalid_languages(["Python", "C++", "Raku", "Befunge-98"]),
         query_params.invalid_choices("order", ["most stars", "name"]),
         query_params.invalid_whole_numbers("min_stars", 1000),
     )
@@ -50,6 +50,22 @@ def test_markup_in_the_url_is_shown_literally_and_shortened():
     (warning,) = run_with_params(order="`**bold**" + "x" * 500).warning
     assert len(warning.value) < 200
     assert "``" not in warning.value
+
+
+@pytest.mark.parametrize(
+    ("given", "option"),
+    [("cpp", "C++"), ("C  ", "C++"), ("Perl 6", "Raku"), ("perl6", "Raku"), ("PYTHON", "Python"), ("py", "Python")],
+)
+def test_a_language_is_found_in_any_spelling(given, option):
+    test = run_with_params(language=[given])
+    assert not test.warning
+    assert f"languages ['{option}']" in test.markdown[0].value
+
+
+def test_a_language_without_repositories_is_named_in_the_warning():
+    (warning,) = run_with_params(language=["Zig", "cpp"]).warning
+    assert "`language=Zig`" in warning.value
+    assert "cpp" not in warning.value
 
 
 def test_options_match_in_any_case():

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
+from core.queries import languages
 from core.queries import movers as queries
 from core.web.api.conditional import CheckedListRequest, rows_response
 from core.web.api.pagination import Page
@@ -44,14 +45,14 @@ Language = Annotated[
     Query(
         max_length=100,
         pattern=r"^[^\x00]*$",
-        description="Only repositories with this primary language.",
+        description="Only repositories with this primary language: its name, a former name or an alias, in any case.",
         examples=["Python"],
     ),
 ]
 
 
 def movers(read_request: CheckedListRequest, days: Days = 30, language: Language = "") -> Response:
-    ranking = queries.movers(read_request.as_of, days, language)
+    ranking = queries.movers(read_request.as_of, days, languages.find(language) if language else "")
     return rows_response(read_request, ranking, Movers, ("-growth", "full_name", "id"), days=days)
 
 

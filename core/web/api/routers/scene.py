@@ -94,7 +94,8 @@ def city(
     part: Annotated[scene_urls.Part, Query(description="Repositories (towers) or owners (districts).")] = "towers",
     owners: Annotated[scene_urls.Owners, Query(description="Number of owners, those with most stars.")] = 60,
     language: Annotated[
-        list[scene_urls.Language] | None, Query(description="Only these languages; repeatable.")
+        list[scene_urls.Language] | None,
+        Query(description="Only these languages, by name, former name or alias in any case; repeatable."),
     ] = None,
     min_stars: Annotated[scene_urls.Stars, Query(description="Only repositories with at least this many stars.")] = 0,
     height: Annotated[scene_urls.Height, Query(description="The value that a tower's height represents.")] = "stars",
@@ -108,9 +109,10 @@ def city(
     # Imported on the first request: these load Plotly and pandas.
     from core.charts.scene import city as city_layout  # noqa: PLC0415
     from core.charts.scene import deck  # noqa: PLC0415
+    from core.queries import languages  # noqa: PLC0415
     from core.queries import scene as queries  # noqa: PLC0415
 
-    filters = queries.CityFilters(owners, tuple(language or ()), min_stars, read_request.as_of)
+    filters = queries.CityFilters(owners, tuple(map(languages.find, language or ())), min_stars, read_request.as_of)
     layout = city_layout.build_city(queries.city_repositories(filters), height)
     rows = deck.tower_rows(layout) if part == "towers" else deck.district_rows(layout)
     response = scene_response(read_request, rows)

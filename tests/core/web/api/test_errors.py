@@ -34,6 +34,8 @@ ERROR_KEYS = {"error", "message", "request_id"}
         ("GET", "/api/v1/languages?source=nobody", 404, "not_found"),
         ("GET", "/api/v1/movers?days=0", 422, "bad_input"),
         ("GET", "/api/v1/movers?language=%00", 422, "bad_input"),
+        ("GET", "/api/v1/movers?language=Klingon", 422, "bad_input"),
+        ("GET", "/api/v1/movers.csv?language=Klingon", 422, "bad_input"),
         ("GET", "/api/v1/changes?account=%00", 422, "bad_login"),
         ("GET", "/api/v1/changes?since=2999-01-01", 422, "bad_input"),
         ("GET", "/api/v1/repositories/%00/x", 422, "bad_input"),

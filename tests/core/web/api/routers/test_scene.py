@@ -57,11 +57,13 @@ def test_districts_have_their_own_rows(web):
     ("params", "names"),
     [
         ({"language": "C++"}, {"octo/dog, the 2nd"}),
-        ({"language": ["C++", "Python"]}, {"octo/dog, the 2nd", "octo/cat"}),
+        ({"language": "cpp"}, {"octo/dog, the 2nd"}),
+        ({"language": "C  "}, {"octo/dog, the 2nd"}),  # C++ with unescaped plus signs
+        ({"language": ["c++", "PYTHON"]}, {"octo/dog, the 2nd", "octo/cat"}),
+        ({"language": "Zig"}, set()),
         ({"min_stars": 500}, {"octo/cat", 'hubot/"quoted"'}),
         ({"owners": 1}, {"octo/cat", "octo/dog, the 2nd"}),
         ({"as_of": "2026-02-01"}, {"octo/cat"}),
-        ({"language": "'; DROP TABLE repository"}, set()),
     ],
 )
 def test_filters_equal_those_of_the_page(web, params, names):
@@ -112,6 +114,8 @@ def test_only_a_url_with_its_data_version_is_immutable(web, database):
         ("language=", "language"),
         ("colour=red", "colour"),
         ("language=%00", "language"),
+        ("language='; DROP TABLE repository", "language"),
+        ("language=Pyhton", "did you mean Python"),
     ],
 )
 def test_an_invalid_parameter_is_refused_by_name_in_the_error_format(web, query, named):
