@@ -1,53 +1,71 @@
 """Validation of query parameters before widgets read them: Streamlit drops invalid values silently."""
 
-from collections.abc import Callable, Collection, Iterable
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 import streamlit as st
 
-from core.errors import BadInput
-from core.linguist import find_language
+from core.linguist import UnknownLanguage, find_language
+from pages.components.markdown import escape_markdown
 
 MAX_SHOWN_LENGTH = 60
 
 
-def invalid_choices(
-    key: str, options: Collection[str], *, several: bool = False, find: Callable[[str], str] | None = None
-) -> list[str]:
-    """List the values of query parameter *key* that are not in *options*; accept those that differ in case only.
+class InvalidParameter(NamedTuple):
+    """A query parameter that is ignored, and the options that resemble it."""
 
-    *find* returns the option that another spelling means, or raises BadInput.
-    """
-    given = st.query_params.get_all(key)
-    found = {value: _find_option(value, options, find) for value in given}
-    valid = list(dict.fromkeys(option for option in found.values() if option is not None))
-    if valid and valid != given and key not in st.session_state:
-        st.session_state[key] = valid if several else valid[0]
-    return [f"{key}={value}" for value in given if found[value] is None]
+    text: str
+    nearest: Sequence[str] = ()
 
 
-def invalid_languages(options: Collection[str]) -> list[str]:
-    """List the values of the query parameter `language` that mean none of *options* in any spelling."""
-    return invalid_choices("language", options, several=True, find=lambda name: find_language(name, list(options)))
-
-
-def _find_option(value: str, options: Collection[str], find: Callable[[str], str] | None) -> str | None:
+def invalid_choices(key: str, options: Collection[str], *, several: bool = False) -> list[InvalidParameter]:
+    """List the values of query parameter *key* that are not in *options*; accept those that differ in case only."""
     option_by_lower = {option.lower(): option for option in options}
-    option = option_by_lower.get(value.lower())
-    if option is None and find is not None:
-        with suppress(BadInput):
-            option = find(value)
-    return option if option in options else None
+    given = st.query_params.get_all(key)
+    _preselect(key, [option_by_lower[value.lower()] for value in given if value.lower() in option_by_lower], several)
+    return [InvalidParameter(f"{key}={value}") for value in given if value.lower() not in option_by_lower]
 
 
-def invalid_whole_numbers(key: str, most: int) -> list[str]:
+def invalid_languages(options: Sequence[str]) -> list[InvalidParameter]:
+    """List the values of the query parameter `language` that mean none of *options*, in any spelling."""
+    found, invalid = [], []
+    for value in st.query_params.get_all("language"):
+        nearest: Sequence[str] = ()
+        try:
+            name = find_language(value, options)
+        except UnknownLanguage as error:
+            name, nearest = "", error.nearest
+        if name in options:
+            found.append(name)
+        else:
+            text = f"language={value}"
+            invalid.append(InvalidParameter(text, [option for option in nearest if option in options]))
+    _preselect("language", found, several=True)
+    return invalid
+
+
+def _preselect(key: str, valid: Sequence[str], several: bool) -> None:
+    """Select the options that values in the URL mean, unless the widget reads the same from the URL."""
+    options = list(dict.fromkeys(valid))
+    if options and options != st.query_params.get_all(key) and key not in st.session_state:
+        st.session_state[key] = options if several else options[0]
+
+
+def invalid_whole_numbers(key: str, most: int) -> list[InvalidParameter]:
     """List the values of query parameter *key* that are not whole numbers from 0 to *most*."""
     given = st.query_params.get_all(key)
-    return [f"{key}={value}" for value in given if not (value.isascii() and value.isdigit() and int(value) <= most)]
+    return [
+        InvalidParameter(f"{key}={value}")
+        for value in given
+        if not (value.isascii() and value.isdigit() and int(value) <= most)
+    ]
 
 
-def show_invalid_parameters(*invalid: Iterable[str]) -> None:
+def show_invalid_parameters(*invalid: Iterable[InvalidParameter]) -> None:
     """Show one warning that lists all *invalid* parameters; nothing when there are none."""
-    quoted = [f"`{param[:MAX_SHOWN_LENGTH].replace('`', '')}`" for params in invalid for param in params]
-    if quoted:
-        st.warning(f"Ignored invalid parameters in the URL: {', '.join(quoted)}.", icon=":material/link_off:")
+    every = [param for params in invalid for param in params]
+    if every:
+        quoted = ", ".join(f"`{param.text[:MAX_SHOWN_LENGTH].replace('`', '')}`" for param in every)
+        nearest = " or ".join(escape_markdown(name) for param in every for name in param.nearest)
+        hint = f" Did you mean {nearest}?" if nearest else ""
+        st.warning(f"Ignored invalid parameters in the URL: {quoted}.{hint}", icon=":material/link_off:")

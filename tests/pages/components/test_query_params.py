@@ -68,6 +68,11 @@ def test_a_language_without_repositories_is_named_in_the_warning():
     assert "cpp" not in warning.value
 
 
+def test_the_warning_names_the_nearest_languages():
+    (warning,) = run_with_params(language=["Pyhton"]).warning
+    assert warning.value.endswith("`language=Pyhton`. Did you mean Python?")
+
+
 def test_options_match_in_any_case():
     test = run_with_params(language=["python"], order="NAME")
     assert not test.warning
