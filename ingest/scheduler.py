@@ -68,9 +68,12 @@ class ScheduledJobs:
 
     def enqueue_due_facts(self) -> int:
         """Queue enrichment that is due; returns for how many repositories and users."""
+        now, limits = self.clock(), {}
+        if self.rate_budget is not None:
+            limits["limit_of"] = self.rate_budget.enrichment_limits(now)
         with self.engine.begin() as connection:
             queued = enqueue_enrichment.enqueue_due_facts(
-                connection, settings().github_api_url, self.clock(), self.fact_backoff_until
+                connection, settings().github_api_url, now, self.fact_backoff_until, **limits
             )
         if queued:
             log.info("due enrichment queued", subjects=queued)

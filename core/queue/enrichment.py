@@ -3,6 +3,10 @@
 The rate budget is spent by priority. An enrichment starts only while more than its kind's reserve is left, so
 enrichments stop first; then scheduled refreshes, which leave `cost_model.INTERACTIVE_RESERVE` for people who are
 waiting. Without a token there are only 60 requests an hour, and enrichments leave most of them.
+
+Kinds that spend the same rate limit (`resource`) take turns, in proportion to their `weight`
+(`ingest.planning.turns.py`). To add a kind: a `FactKind` here, when it applies in `ingest/enrichment/due.py`, how it
+is fetched and stored in `ingest/enrichment/handlers.py`.
 """
 
 from collections.abc import Sequence
@@ -14,15 +18,19 @@ from sqlalchemy import Connection, text
 
 from core.queue import jobs
 
-STAR_HISTORY_TASK, ENRICHMENT_TASK = "star_history", "enrichment"
-"""Task names."""
-BATCH_SIZE = 500
-"""Maximum of repositories in one job, so that a job does not block the queue for long."""
+ENRICHMENT_TASK = "enrichment"
+"""Task name."""
+MAX_SUBJECTS = 1000
+"""Maximum of subjects in one job."""
 PRIORITY = -10
 """After all refreshes, scheduled or requested by a person."""
+RESERVE = 0.4
+IDLE_RESERVE = 0.75
 ANONYMOUS_RESERVE = 0.7
 MAX_TRIES_WHILE_COMPUTING = 5
 
+Resource = Literal["core", "graphql"]
+RESOURCES: tuple[Resource, ...] = ("core", "graphql")
 FactKindName = Literal[
     "star_history", "star_backfill", "extras", "releases", "contributors", "commit_activity", "contributions", "traffic"
 ]
@@ -32,79 +40,98 @@ FactKindName = Literal[
 class FactKind:
     """One kind of fact.
 
-    interval        how often it is collected where the repository changed since
-    quiet_interval  how often where it did not
-    reserve         share of the hourly rate limit that must be left for other work
-    task            task name: star history has a task of its own
-    is_per_user     a fact of users instead of repositories
-    batch_size      subjects per request
+    interval         how often it is collected where the repository changed since
+    quiet_interval   how often where it did not
+    weight           share of enrichment's budget, relative to the other kinds of this resource that are due
+    resource         GitHub's rate limit that it spends
+    is_idle          collected only from budget that would be left over
+    is_per_user      a fact of users instead of repositories
+    batch_size       subjects per request
+    cost             expected requests or points for one batch, until it was measured
     """
 
     name: FactKindName
     label: str
     interval: timedelta
     quiet_interval: timedelta
-    reserve: float
-    task: str = ENRICHMENT_TASK
+    weight: int
+    resource: Resource = "core"
+    is_idle: bool = False
     is_per_user: bool = False
     batch_size: int = 1
+    cost: float = 1.0
 
     def reserve_for(self, *, is_anonymous: bool) -> float:
-        return max(self.reserve, ANONYMOUS_RESERVE) if is_anonymous else self.reserve
+        """Return the share of the hourly rate limit that must be left for other work: the same for all kinds.
+
+        Kinds with different reserves would not share: the one with the smallest would take what the others may not.
+        Only idle kinds have a larger one.
+        """
+        return max(IDLE_RESERVE if self.is_idle else RESERVE, ANONYMOUS_RESERVE if is_anonymous else 0.0)
 
 
 DAY = timedelta(days=1)
-# In the order of collection when several are due.
+# What a page shows first has the largest weight.
 FACT_KINDS: dict[str, FactKind] = {
     kind.name: kind
     for kind in (
-        FactKind("star_history", "star history", DAY, 7 * DAY, 0.4, STAR_HISTORY_TASK),
-        FactKind("star_backfill", "star history of the past", DAY, 7 * DAY, 0.5, STAR_HISTORY_TASK),
-        FactKind("extras", "watchers, open issues and change requests", DAY, 7 * DAY, 0.5, batch_size=100),
-        FactKind("releases", "releases", DAY, 7 * DAY, 0.6),
-        FactKind("contributions", "contributions of users", DAY, DAY, 0.6, is_per_user=True),
-        FactKind("commit_activity", "commit activity", 3 * DAY, 14 * DAY, 0.6),
-        FactKind("contributors", "contributors", 7 * DAY, 30 * DAY, 0.6),
-        FactKind("traffic", "traffic", DAY, DAY, 0.6),
+        FactKind("star_history", "star history", DAY, 7 * DAY, 5),
+        FactKind("releases", "releases", DAY, 7 * DAY, 3),
+        FactKind("contributors", "contributors", 7 * DAY, 30 * DAY, 3, cost=1.5),
+        FactKind("commit_activity", "commit activity", 3 * DAY, 14 * DAY, 3),
+        FactKind("star_backfill", "star history of the past", DAY, 7 * DAY, 2, cost=5),
+        FactKind("traffic", "traffic", DAY, DAY, 1, cost=2),
+        FactKind("extras", "watchers, open issues and change requests", DAY, 7 * DAY, 4, "graphql", batch_size=100),
+        FactKind("contributions", "contributions of users", DAY, DAY, 3, "graphql", is_per_user=True),
     )
 }
 
 
 def defer_facts(
-    connection: Connection, kind: str, ids: Sequence[int], token: str | None, origin: jobs.JobOrigin | None = None
+    connection: Connection,
+    kind: str,
+    ids: Sequence[int],
+    token: str | None,
+    origin: jobs.JobOrigin | None = None,
+    *,
+    max_cost: int | None = None,
+    for_people: bool = False,
 ) -> int | None:
     """Queue one kind of fact for some repositories (or users) of one token; return the job id.
+
+    The job ends when it has cost *max_cost* requests or points. *for_people*: somebody opened these subjects lately.
 
     Returns None while such a job of that token is queued; what is due stays due. Callers check `busy_locks` first:
     while a job runs, none may be queued, or the running one could not be requeued when the budget is exhausted.
     """
     origin = origin or jobs.JobOrigin("schedule")
-    task = FACT_KINDS[kind].task
     return jobs.defer_once(
         connection,
-        task,
-        lock=job_lock(kind, token),
+        ENRICHMENT_TASK,
+        lock=job_lock(FACT_KINDS[kind].resource, token),
         priority=PRIORITY,
         kind=kind,
         ids=list(ids),
         token=token,
+        max_cost=max_cost,
+        for_people=for_people,
         trigger=origin.trigger,
         by=origin.by,
         request_id=origin.request_id,
     )
 
 
-def job_lock(kind: str, token: str | None) -> str:
-    """Return the lock that allows one running and one queued job per task and token."""
-    return f"{FACT_KINDS[kind].task}:{token or 'anonymous'}"
+def job_lock(resource: Resource, token: str | None) -> str:
+    """Return the lock that allows one running and one queued job per rate limit and token."""
+    return f"{ENRICHMENT_TASK}:{resource}:{token or 'anonymous'}"
 
 
 def busy_locks(connection: Connection) -> set[str]:
     """Return the locks of queued and running jobs."""
     return set(
         connection.scalars(
-            text("SELECT lock FROM procrastinate_jobs WHERE status IN ('todo', 'doing') AND task_name = ANY(:tasks)"),
-            {"tasks": [STAR_HISTORY_TASK, ENRICHMENT_TASK]},
+            text("SELECT lock FROM procrastinate_jobs WHERE status IN ('todo', 'doing') AND task_name = :task"),
+            {"task": ENRICHMENT_TASK},
         )
     )
 

@@ -117,20 +117,30 @@ SELECT_USER_TARGET = """
 
 
 def due_subjects(
-    connection: Connection, kind: FactKind, now: datetime, limit: int, tokens: Sequence[str | None] | None = None
+    connection: Connection,
+    kind: FactKind,
+    now: datetime,
+    limit: int,
+    tokens: Sequence[str | None] | None = None,
+    ids: Sequence[int] | None = None,
 ) -> list[DueSubject]:
-    """Select due subjects, at most *limit* per token, most important first; *tokens* None means all tokens."""
-    if tokens is None:
-        return _select_due(connection, kind, now, limit, "true", {})
-    values = {"tokens": [token or "" for token in tokens]}
-    return _select_due(connection, kind, now, limit, "coalesce(account.token_fingerprint, '') = ANY(:tokens)", values)
+    """Select due subjects, at most *limit* per token, most important first.
+
+    Only those of *tokens* and among *ids*; None means all.
+    """
+    chosen, values = ["true"], dict[str, Any]()
+    if tokens is not None:
+        chosen.append("coalesce(account.token_fingerprint, '') = ANY(:tokens)")
+        values["tokens"] = [token or "" for token in tokens]
+    if ids is not None:
+        chosen.append(f"{_subject(kind)}.id = ANY(CAST(:ids AS bigint[]))")
+        values["ids"] = list(ids)
+    return _select_due(connection, kind, now, limit, " AND ".join(chosen), values)
 
 
 def still_due_ids(connection: Connection, kind: FactKind, now: datetime, ids: Sequence[int]) -> list[int]:
     """Leave out of *ids* the subjects that were stored since the job was queued."""
-    subject = "account.id" if kind.is_per_user else "repository.id"
-    found = _select_due(connection, kind, now, len(ids), f"{subject} = ANY(CAST(:ids AS bigint[]))", {"ids": list(ids)})
-    return [one.id for one in found]
+    return [one.id for one in due_subjects(connection, kind, now, len(ids), ids=ids)]
 
 
 def load_target(connection: Connection, kind: FactKind, subject_id: int, now: datetime) -> Target | None:
@@ -154,6 +164,10 @@ def is_endpoint_missing(connection: Connection, kind: str, api_root: str, now: d
 def endpoint_kind(kind: str) -> str:
     """Return the kind under which an endpoint is recorded: star history and its backfill use the same one."""
     return "star_history" if kind == "star_backfill" else kind
+
+
+def _subject(kind: FactKind) -> str:
+    return "account" if kind.is_per_user else "repository"
 
 
 def _select_due(

@@ -43,25 +43,33 @@ MAX_CONSECUTIVE_FAILURES = 3
 OUTAGE_RETRY_DELAY = timedelta(minutes=5)
 
 
-class TimeSlice:
-    """The time that one job may take."""
+class JobLimits:
+    """The time that one job may take, and what it may cost."""
 
-    def __init__(self, engine: Engine, stop: StopSignal, max_seconds: float) -> None:
+    def __init__(
+        self, engine: Engine, stop: StopSignal, max_seconds: float, run: EnrichmentRun, max_cost: int | None = None
+    ) -> None:
         self._engine = engine
+        self._run = run
+        self._max_cost = max_cost
         self._stop = stop
         self._ends_at = time.monotonic() + max_seconds
         self._checked_at = time.monotonic()
 
-    def has_ended(self) -> bool:
-        """Return whether the job has to end: stop signal, timeout, or (checked once a second) an urgent job waits."""
+    def stop_reason(self) -> str | None:
+        """Return why the job has to end now; None: it may go on. The queue is read once a second."""
         now = time.monotonic()
-        if self._stop.is_set() or now >= self._ends_at:
-            return True
+        if self._stop.is_set():
+            return "the worker was stopped"
+        if now >= self._ends_at:
+            return "its time is over"
+        if self._max_cost is not None and self._run.cost >= self._max_cost:
+            return "its turn is over"
         if now - self._checked_at < QUEUE_CHECK_INTERVAL_SECONDS:
-            return False
+            return None
         self._checked_at = now
         with self._engine.begin() as connection:
-            return has_waiting_urgent_jobs(connection)
+            return "a more urgent job is waiting" if has_waiting_urgent_jobs(connection) else None
 
 
 @dataclass
@@ -83,10 +91,13 @@ class Enricher:
         stop: StopSignal | None = None,
         job_id: int | None = None,
         force: bool = False,
+        max_cost: int | None = None,
+        for_people: bool = False,
     ) -> EnrichmentRun:
         """Fetch one kind of fact for the subjects *ids* and return the run; `run.retry_at` says when to continue.
 
-        Subjects that are no longer due are skipped unless *force* is true. Subjects not reached stay due.
+        Subjects that are no longer due are skipped unless *force* is true. Subjects not reached stay due. It ends
+        when it has cost *max_cost* requests or points; *for_people* is recorded.
         """
         kind, stop = FACT_KINDS[kind_name], stop or threading.Event()
         with self.engine.begin() as connection:
@@ -95,29 +106,31 @@ class Enricher:
             if due.is_endpoint_missing(connection, kind.name, self.api_root, now) and not force:
                 due_ids = []
             run = (
-                run_log.open_run(connection, kind.name, token, job_id, len(due_ids), now)
+                run_log.open_run(connection, kind.name, token, job_id, len(due_ids), now, for_people=for_people)
                 if due_ids
-                else EnrichmentRun()
+                else EnrichmentRun(kind=kind.name)
             )
         try:
-            self._run_batches(run, kind, due_ids, stop)
+            self._run_batches(run, kind, due_ids, stop, JobLimits(self.engine, stop, self.max_seconds, run, max_cost))
         finally:
             if due_ids:
                 self._close_run(run)
         return run
 
-    def _run_batches(self, run: EnrichmentRun, kind: FactKind, ids: Sequence[int], stop: StopSignal) -> None:
-        time_slice, failures = TimeSlice(self.engine, stop, self.max_seconds), 0
+    def _run_batches(
+        self, run: EnrichmentRun, kind: FactKind, ids: Sequence[int], stop: StopSignal, limits: JobLimits
+    ) -> None:
+        failures = 0
         for i in range(0, len(ids), kind.batch_size):
             batch = ids[i : i + kind.batch_size]
-            if time_slice.has_ended():
-                run.stop_reason = "the worker was stopped" if stop.is_set() else "a more urgent job is waiting"
+            run.stop_reason = limits.stop_reason()
+            if run.stop_reason is not None:
                 return
             try:
                 if kind.batch_size > 1:
                     self._fetch_batch(run, kind, batch, stop)
                 else:
-                    run.rows_written += self._fetch_pages(run, kind, batch[0], stop, time_slice)
+                    run.rows_written += self._fetch_pages(run, kind, batch[0], stop, limits)
                     run.stored += 1
                 failures = 0
             except (RateLimited, EndpointNotSupported, Stopped, BadCredentials) as error:
@@ -133,9 +146,9 @@ class Enricher:
                     return
 
     def _fetch_pages(
-        self, run: EnrichmentRun, kind: FactKind, subject_id: int, stop: StopSignal, time_slice: TimeSlice
+        self, run: EnrichmentRun, kind: FactKind, subject_id: int, stop: StopSignal, limits: JobLimits
     ) -> int:
-        """Fetch one subject, as many pages as there are and the time allows; returns the rows written."""
+        """Fetch one subject, as many pages as there are and the limits allow; returns the rows written."""
         rows = 0
         while True:
             with self.engine.begin() as connection:
@@ -144,7 +157,7 @@ class Enricher:
                 return rows
             result = self._fetch_and_store(run, kind, target, stop)
             rows += result.rows
-            if not result.has_more or time_slice.has_ended():
+            if not result.has_more or limits.stop_reason() is not None:
                 return rows
 
     def _fetch_and_store(self, run: EnrichmentRun, kind: FactKind, target: Target, stop: StopSignal) -> StoreResult:
@@ -214,7 +227,7 @@ class Enricher:
     def _end_early(self, run: EnrichmentRun, kind: FactKind, error: GitHubError) -> None:
         run.stop_reason = str(error)
         if isinstance(error, RateLimited):
-            run.retry_at = error.resets_at
+            run.retry_at, run.is_at_reserve = error.resets_at, error.is_exhausted
         elif isinstance(error, BadCredentials):
             run.retry_at = self.clock() + OUTAGE_RETRY_DELAY
         elif isinstance(error, EndpointNotSupported):

@@ -5,9 +5,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
+from core.queue.enrichment import FACT_KINDS, Resource
 from ingest.github.http.transport import Tally
+from ingest.planning.turns import HALF_LIFE, Spending
 
 RETENTION = timedelta(days=31)
+# Older spending has decayed to less than a thousandth.
+SPENDING_HORIZON = timedelta(days=1)
 
 
 @dataclass
@@ -22,18 +26,32 @@ class EnrichmentRun:
     rows_written: int = 0
     stop_reason: str | None = None
     retry_at: datetime | None = None
+    is_at_reserve: bool = False
+    """Stopped because what is left of the rate limit is reserved for other work."""
     tally: Tally = field(default_factory=Tally)
+
+    @property
+    def cost(self) -> int:
+        """Points, or requests for kinds that spend REST's rate limit; 304s included, which take time too."""
+        return self.tally.points if FACT_KINDS[self.kind].resource == "graphql" else self.tally.requests
 
 
 def open_run(
-    connection: Connection, kind: str, token: str | None, job_id: int | None, subjects: int, now: datetime
+    connection: Connection,
+    kind: str,
+    token: str | None,
+    job_id: int | None,
+    subjects: int,
+    now: datetime,
+    *,
+    for_people: bool = False,
 ) -> EnrichmentRun:
     run_id: int = connection.execute(
         text(
-            "INSERT INTO enrichment_run (kind, token_fingerprint, job_id, started_at, subjects)"
-            " VALUES (:kind, :token, :job, :now, :subjects) RETURNING id"
+            "INSERT INTO enrichment_run (kind, token_fingerprint, job_id, started_at, subjects, for_people)"
+            " VALUES (:kind, :token, :job, :now, :subjects, :for_people) RETURNING id"
         ),
-        {"kind": kind, "token": token, "job": job_id, "now": now, "subjects": subjects},
+        {"kind": kind, "token": token, "job": job_id, "now": now, "subjects": subjects, "for_people": for_people},
     ).scalar_one()
     return EnrichmentRun(run_id, kind, subjects)
 
@@ -47,6 +65,34 @@ def close_run(connection: Connection, run: EnrichmentRun, now: datetime) -> None
         ),
         asdict(run) | asdict(run.tally) | {"now": now},
     )
+
+
+def spending(connection: Connection, now: datetime) -> dict[tuple[str | None, Resource], Spending]:
+    """Sum what was spent lately by token and rate limit, halved for each half-life since; a run costs at least 1."""
+    rows = connection.execute(
+        text("""
+            SELECT token_fingerprint, kind, for_people,
+                   sum(greatest(CASE WHEN kind = ANY(:graphql) THEN points ELSE requests END, 1)
+                       * power(0.5, extract(epoch FROM :now - started_at) / :half_life))::float AS cost
+              FROM enrichment_run WHERE started_at > :since AND started_at <= :now
+             GROUP BY token_fingerprint, kind, for_people
+        """),
+        {
+            "graphql": [kind.name for kind in FACT_KINDS.values() if kind.resource == "graphql"],
+            "now": now,
+            "since": now - SPENDING_HORIZON,
+            "half_life": HALF_LIFE.total_seconds(),
+        },
+    )
+    found: dict[tuple[str | None, Resource], Spending] = {}
+    for token, kind, for_people, cost in rows:
+        if kind not in FACT_KINDS:  # of another version
+            continue
+        key = (token, FACT_KINDS[kind].resource)
+        before = found.get(key, Spending())
+        by_kind = {**before.by_kind, kind: before.by_kind.get(kind, 0.0) + cost}
+        found[key] = Spending(by_kind, before.for_people + (cost if for_people else 0.0))
+    return found
 
 
 def delete_old_runs(connection: Connection, now: datetime) -> int:

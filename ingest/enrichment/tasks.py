@@ -11,7 +11,7 @@ from ingest.github.http.rate_gate import StopSignal
 
 
 class JobPostponed(Exception):
-    """The job has to wait for the rate budget, or for GitHub to become available again."""
+    """The job has to wait until GitHub's pause ends, or until GitHub is available again."""
 
     def __init__(self, retry_at: datetime, reason: str | None) -> None:
         self.retry_at = retry_at
@@ -41,12 +41,18 @@ def register_tasks(app: procrastinate.App, enricher: Enricher, stop: StopSignal)
         ids: list[int],
         token: str | None = None,
         request_id: str | None = None,
+        max_cost: int | None = None,
+        for_people: bool = False,
         **_origin: object,
     ) -> None:
         with structlog.contextvars.bound_contextvars(job_id=context.job.id, request_id=request_id):
-            run = enricher.run(kind, ids, token=token, stop=stop, job_id=context.job.id)
-        if run.retry_at is not None:
+            run = enricher.run(
+                kind, ids, token=token, stop=stop, job_id=context.job.id, max_cost=max_cost, for_people=for_people
+            )
+        # A postponed job would keep the place of kinds with a smaller reserve: the scheduler decides who is next.
+        if run.retry_at is not None and not run.is_at_reserve:
             raise JobPostponed(run.retry_at, run.stop_reason)
 
-    for name in (enrichment.STAR_HISTORY_TASK, enrichment.ENRICHMENT_TASK):
-        app.task(name=name, queue=jobs.QUEUE, retry=PostponedRetryStrategy(), pass_context=True)(enrich)
+    app.task(name=enrichment.ENRICHMENT_TASK, queue=jobs.QUEUE, retry=PostponedRetryStrategy(), pass_context=True)(
+        enrich
+    )

@@ -39,8 +39,12 @@ class RateLimited(GitHubError):
 
     code = "github_rate_limited"
 
-    def __init__(self, resets_at: datetime, reason: str = "GitHub's rate limit is exhausted") -> None:
+    def __init__(
+        self, resets_at: datetime, reason: str = "GitHub's rate limit is exhausted", *, is_exhausted: bool = False
+    ) -> None:
         self.resets_at = resets_at
+        self.is_exhausted = is_exhausted
+        """Only one rate limit is used up, or down to the caller's reserve; else all requests have to wait."""
         super().__init__(f"{reason} until {resets_at:%Y-%m-%d %H:%M:%S} UTC")
 
 

@@ -11,14 +11,16 @@ from redis.exceptions import RedisError
 from core.budget import cost_model, rate_limits
 from core.budget.cost_model import INTERACTIVE_RESERVE
 from core.budget.rate_limits import RateBudgetSummary
+from core.queue.enrichment import RESOURCES, Resource
 from core.settings import Settings
 from ingest.github.client import credential_pool
 from ingest.github.http.credentials import CredentialPool
 from ingest.github.http.etag_cache import ResponseCache
+from ingest.planning.turns import HourlyLimit
 
 log = structlog.get_logger()
 # Until the first response reports the real ones.
-DEFAULT_LIMITS = {"graphql": 5_000, "core": 60}
+DEFAULT_LIMIT, ANONYMOUS_LIMIT = 5_000, 60
 # Share of an hour's budget that one minute may queue, so that a backlog does not arrive all at once.
 BURST_SHARE = 0.05
 MIN_BURST = 20
@@ -50,8 +52,8 @@ class RateBudget:
         self._redis = redis
         self._api_url = api_url
         self._cache = ResponseCache(redis, rate_limits.key_prefix(api_url))
-        # A bucket disappears from the shared state when it is full again; its limit still holds.
-        self._limits: dict[str, int] = {}
+        # By owner and resource. A bucket disappears from the shared state when it is full again; its limit still holds.
+        self._limits: dict[tuple[str, str], int] = {}
 
     @classmethod
     def from_settings(cls, settings: Settings, redis: "Redis | None") -> "RateBudget":
@@ -80,16 +82,37 @@ class RateBudget:
         return payer_of
 
     def available_budgets(self, now: datetime) -> tuple[dict[str, AvailableBudget], datetime | None]:
-        """Return each token owner's budget, and until when GitHub's pause lasts (None: there is none)."""
+        """Return each token owner's budget for refreshes, and until when GitHub's pause lasts (None: there is none)."""
         self._load_token_owners()
         state = self._load_state(now)
-        resource = "graphql" if self.with_token else "core"
+        return self._budgets(state, "graphql" if self.with_token else "core", now), state.paused_until
+
+    def enrichment_limits(self, now: datetime) -> Callable[[str | None, Resource], HourlyLimit]:
+        """Return a function from (fingerprint of the pinned token, rate limit) to what is left of it for enrichment.
+
+        Nothing is left during GitHub's pause. Accounts whose token is no longer configured are taken over by any other.
+        """
+        self._load_token_owners()
+        state, is_anonymous = self._load_state(now), not self.with_token
+        budgets = {resource: self._budgets(state, resource, now) for resource in RESOURCES}
+        owners = {one.fingerprint: self._pool.owner(one) for one in self._pool.credentials}
+
+        def limit_of(token: str | None, resource: Resource) -> HourlyLimit:
+            of_resource = budgets[resource]
+            found = of_resource.get(owners.get(token or "", "")) or max(
+                of_resource.values(), key=lambda one: one.remaining
+            )
+            return HourlyLimit(found.limit, 0 if state.paused_until else found.remaining, is_anonymous)
+
+        return limit_of
+
+    def _budgets(self, state: RateBudgetSummary, resource: str, now: datetime) -> dict[str, AvailableBudget]:
         owners = {self._pool.owner(credential) for credential in self._pool.credentials}
         left = {one.owner: one.remaining_at(now) for one in state.buckets if one.resource == resource}
-        self._limits |= {one.owner: one.limit for one in state.buckets if one.resource == resource}
-        limits = {owner: self._limits.get(owner, DEFAULT_LIMITS[resource]) for owner in owners}
-        budgets = {owner: AvailableBudget(limit, left.get(owner, limit)) for owner, limit in limits.items()}
-        return budgets, state.paused_until
+        self._limits |= {(one.owner, resource): one.limit for one in state.buckets if one.resource == resource}
+        default = DEFAULT_LIMIT if self.with_token else ANONYMOUS_LIMIT
+        limits = {owner: self._limits.get((owner, resource), default) for owner in owners}
+        return {owner: AvailableBudget(limit, left.get(owner, limit)) for owner, limit in limits.items()}
 
     def exhausted_tokens(self, budgets: Mapping[str, AvailableBudget]) -> list[str]:
         """Return fingerprints of the credentials whose owner's budget has nothing available for the scheduler."""

@@ -80,8 +80,34 @@ enrichment_run = Table(
     Column("not_modified", Integer, nullable=False, server_default=text("0")),
     Column("rows_written", BigInteger, nullable=False, server_default=text("0")),
     Column("stop_reason", Text),
+    Column("for_people", Boolean, nullable=False, server_default=text("false")),
     Index("enrichment_run_started_at_idx", text("started_at DESC")),
-    comment="One job that fetched facts of one kind; stop_reason: why it ended before all subjects were done",
+    comment="One job that fetched facts of one kind; stop_reason: why it ended before all subjects were done;"
+    " for_people: its subjects had been opened by somebody lately",
+)
+
+
+page_open = Table(
+    "page_open",
+    metadata,
+    foreign_key("account_id", "account", required=False, cascade=True),
+    foreign_key("repository_id", "repository", required=False, cascade=True),
+    timestamp_column("opened_at", required=True),
+    CheckConstraint("num_nonnulls(account_id, repository_id) = 1", name="one_subject"),
+    Index("page_open_account_key", "account_id", unique=True, postgresql_where=text("account_id IS NOT NULL")),
+    Index("page_open_repository_key", "repository_id", unique=True, postgresql_where=text("repository_id IS NOT NULL")),
+    comment="When the page of an account or repository was last opened, by anybody, to the hour: its facts come first",
+)
+
+
+enrichment_backlog = Table(
+    "enrichment_backlog",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("subjects", BigInteger, nullable=False, comment="tracked repositories or users that this kind applies to"),
+    Column("waiting", BigInteger, nullable=False, comment="those of them that are due"),
+    timestamp_column("measured_at", required=True),
+    comment="How much of one kind of fact is due, as the leader last counted it",
 )
 
 

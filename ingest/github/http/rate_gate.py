@@ -207,8 +207,9 @@ class RateGate:
 
     def _raise_if_wait_too_long(self, decision: AdmissionDecision, seconds: float, waits_for_budget: bool) -> None:
         if seconds > self._max_wait_seconds or (decision.reason == "exhausted" and not waits_for_budget):
-            reason = "GitHub demands a pause" if decision.reason == "paused" else "GitHub's rate limit is exhausted"
-            raise RateLimited(self._store.to_local_time(decision.until), reason)
+            is_exhausted = decision.reason == "exhausted"
+            reason = "GitHub's rate limit is exhausted" if is_exhausted else "GitHub demands a pause"
+            raise RateLimited(self._store.to_local_time(decision.until), reason, is_exhausted=is_exhausted)
 
 
 class RequestPermit:

@@ -15,9 +15,8 @@ TOKEN_OWNER = "sandbox-owner-1"
 
 
 def test_the_budget_reserves_follow_the_documented_order():
-    """Facts stop first, then star history; refreshes leave a twentieth, enrichment at least two fifths."""
-    assert all(kind.reserve >= 0.4 for kind in FACT_KINDS.values())
-    assert FACT_KINDS["star_history"].reserve <= min(kind.reserve for kind in FACT_KINDS.values())
+    """Refreshes leave a twentieth, enrichment at least two fifths, most of the 60 requests without a token."""
+    assert all(kind.reserve_for(is_anonymous=False) >= 0.4 for kind in FACT_KINDS.values())
     assert all(kind.reserve_for(is_anonymous=True) >= ANONYMOUS_RESERVE for kind in FACT_KINDS.values())
     assert kinds.PRIORITY < 0
 
@@ -39,10 +38,22 @@ def test_enrichment_stops_at_the_reserve_and_refreshes_continue(harness, famous)
         )
 
 
-def test_facts_keep_a_larger_reserve_than_star_history(harness, famous):
-    harness.sandbox.limits.set_remaining(2600, who=TOKEN_OWNER)
+def test_star_history_does_not_take_what_other_kinds_reserve(harness, famous):
+    """It took the limit down to two fifths while the others had stopped at three: they never had a turn."""
+    names = [name for (name,) in harness.rows("SELECT full_name FROM repository")]
+    harness.sandbox.limits.set_remaining(2006, who=TOKEN_OWNER)
+    spent = harness.read("star_history", *names, force=True, max_cost=2)
+    assert (spent.cost, spent.stop_reason) == (2, "its turn is over")
+    for kind in ("releases", "contributors", "commit_activity"):
+        run = harness.read(kind, famous, force=True)
+        assert (run.tally.requests, run.stop_reason) == (1, None)
+
+
+def test_a_job_at_its_reserve_gives_up_its_place(harness, famous):
+    """Another kind may have a smaller reserve, so the job does not wait for the reset."""
+    harness.sandbox.limits.set_remaining(2001, who=TOKEN_OWNER)
     assert harness.read("star_history", famous).stored == 1
-    assert harness.read("releases", famous).retry_at is not None
+    assert harness.read("star_history", famous, force=True).is_at_reserve
 
 
 def test_without_a_token_most_of_the_sixty_requests_are_reserved(anonymous):

@@ -36,10 +36,34 @@ CREATE TABLE enrichment_run (
     not_modified INTEGER DEFAULT 0 NOT NULL,
     rows_written BIGINT DEFAULT 0 NOT NULL,
     stop_reason TEXT,
+    for_people BOOLEAN DEFAULT false NOT NULL,
     CONSTRAINT enrichment_run_pkey PRIMARY KEY (id)
 );
 CREATE INDEX enrichment_run_started_at_idx ON enrichment_run (started_at DESC);
-COMMENT ON TABLE enrichment_run IS 'One job that fetched facts of one kind; stop_reason: why it ended before all subjects were done';
+COMMENT ON TABLE enrichment_run IS 'One job that fetched facts of one kind; stop_reason: why it ended before all subjects were done; for_people: its subjects had been opened by somebody lately';
+
+CREATE TABLE page_open (
+    account_id BIGINT,
+    repository_id BIGINT,
+    opened_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT page_open_one_subject_check CHECK (num_nonnulls(account_id, repository_id) = 1),
+    CONSTRAINT page_open_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
+    CONSTRAINT page_open_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX page_open_account_key ON page_open (account_id) WHERE account_id IS NOT NULL;
+CREATE UNIQUE INDEX page_open_repository_key ON page_open (repository_id) WHERE repository_id IS NOT NULL;
+COMMENT ON TABLE page_open IS 'When the page of an account or repository was last opened, by anybody, to the hour: its facts come first';
+
+CREATE TABLE enrichment_backlog (
+    kind TEXT NOT NULL,
+    subjects BIGINT NOT NULL,
+    waiting BIGINT NOT NULL,
+    measured_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT enrichment_backlog_pkey PRIMARY KEY (kind)
+);
+COMMENT ON TABLE enrichment_backlog IS 'How much of one kind of fact is due, as the leader last counted it';
+COMMENT ON COLUMN enrichment_backlog.subjects IS 'tracked repositories or users that this kind applies to';
+COMMENT ON COLUMN enrichment_backlog.waiting IS 'those of them that are due';
 
 CREATE TABLE missing_endpoint (
     kind TEXT NOT NULL,
