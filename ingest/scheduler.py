@@ -21,7 +21,7 @@ from core.db import partitions
 from core.db.cancel import StatementCanceller
 from core.db.data_version import publish_data_version
 from core.db.log_filter import filter_connection_errors
-from core.queue import jobs
+from core.queue import jobs, page_opens
 from core.queue.liveness import HEARTBEAT_TIMEOUT, LEADER_LOCK
 from core.settings import settings
 from ingest.alerts import evaluate as alerts
@@ -143,6 +143,7 @@ class ScheduledJobs:
             language_rollups.update_language_day(connection, now.date())
             misplaced = partitions.count_default_rows(connection)
             enrichment_run_log.delete_old_runs(connection, now)
+            page_opens.delete_old_opens(connection, now)
         if misplaced:
             log.warning("rows found in default partition", rows=misplaced)
 

@@ -10,7 +10,7 @@ from core.queries import accounts, coverage, tracking
 from core.queries.accounts import Profile, Totals
 from core.tracking.login import LOGIN_PATTERN, MAX_LENGTH
 from core.wording import time_ago
-from pages.components import as_of, track_request
+from pages.components import as_of, page_opens, track_request
 from pages.components.format import day, number, percent
 from pages.components.markdown import escape_markdown
 from pages.components.metric_cards import Card, metric_row
@@ -44,6 +44,7 @@ def show_profile(login: str) -> Profile | None:
     if profile is None:
         explain_missing(login)
         return None
+    page_opens.record_open("account", profile.account_id)
     show_profile_line(profile)
     selected = as_of.selected_as_of()
     if is_requestable := not profile.is_tracked and profile.gone_at is None and selected is None:

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
 
 from core.db import schema
 from tests import seed_data
@@ -83,6 +83,16 @@ def test_a_tracked_account_has_all_its_cells(open_page, database):
     }
     assert len(cell_questions(shown)) == 6
     assert "coverage 100" in text
+
+
+def test_opening_an_account_is_recorded_without_who_did(open_page, database):
+    account = tracked_account_with_history(database, "octo", kind="user")
+    open_page("account", login="octo")
+    (opened,) = database.execute(select(schema.page_open)).mappings()
+    assert (opened["account_id"], opened["repository_id"]) == (account, None)
+    assert set(opened) == {"account_id", "repository_id", "opened_at"}
+    open_page("account", login="nobody")
+    assert len(database.execute(select(schema.page_open)).all()) == 1
 
 
 def test_an_imported_account_says_what_it_covers_and_what_is_unknown(open_page, database):

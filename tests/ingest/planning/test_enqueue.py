@@ -14,6 +14,7 @@ from ingest.github.http.rate_budget import RateBudgetState
 from ingest.planning import due_accounts, enqueue
 from ingest.planning.enqueue import enqueue_due_accounts
 from ingest.planning.rate_budget import RateBudget
+from ingest.planning.turns import HourlyLimit
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 API = "https://github.test"
@@ -206,4 +207,22 @@ def test_accounts_are_queued_without_redis(database):
     track(database, 3)
     assert (
         enqueue_due_accounts(database, RateBudget(CredentialPool.from_secrets(["t"]), Away(), API), NOW).accounts == 3
+    )
+
+
+def test_enrichment_sees_what_is_left_of_the_rate_limit_that_its_kind_spends(token):
+    """REST is unknown, so full; a token that is no longer configured is taken over by the one that is."""
+    limit_of = token.report(limit=6000, remaining=3500).enrichment_limits(NOW)
+    assert limit_of(token.pool.credentials[0].fingerprint, "graphql") == HourlyLimit(6000, 3500)
+    assert limit_of(token.pool.credentials[0].fingerprint, "core") == HourlyLimit(5000, 5000)
+    assert limit_of("no longer configured", "graphql") == limit_of(None, "graphql") == HourlyLimit(6000, 3500)
+
+
+def test_a_pause_leaves_enrichment_nothing(token):
+    assert token.report(remaining=3500, paused=60).enrichment_limits(NOW)(None, "graphql") == HourlyLimit(5000, 0)
+
+
+def test_enrichment_without_a_token_sees_its_sixty_requests(anonymous):
+    assert anonymous.report(limit=60, remaining=50).enrichment_limits(NOW)(None, "core") == HourlyLimit(
+        60, 50, is_anonymous=True
     )
