@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from core.as_of import end_of_day
 from core.auth.identity import Identity
 from core.auth.session_cache import LiveSession
 from core.db.data_version import data_version
-from core.db.errors import is_server_unavailable
+from core.db.errors import is_server_unavailable, unavailable_reason
 from core.db.frames import pin_version
 from core.errors import RateLimitExceeded
 from core.queries import coverage
@@ -24,6 +25,7 @@ from pages.session import browser, current
 
 PAGES_DIR = Path(__file__).parent
 SESSION_CHECK_SECONDS = 8
+DATABASE_CHECK_SECONDS = 5
 # The browser refreshes its cookies itself; do not sign out within 20 s after the access token expired.
 RENEWAL_GRACE = timedelta(seconds=20)
 
@@ -37,10 +39,15 @@ st.set_page_config(page_icon=str(PAGES_DIR / "static" / "favicon.svg"), layout="
 st.html(PAGES_DIR / "static" / "page.css")
 
 
-@st.fragment(run_every="5s")
-def wait_for_database() -> None:
-    """Show that the database is unavailable and reload the page once it is back."""
+@st.fragment(run_every=DATABASE_CHECK_SECONDS)
+def wait_for_database(since: float) -> None:
+    """Show that the database is unavailable and reload the page once it is back.
+
+    Not at once: a database that reads but cannot write would reload the page without end.
+    """
     st.warning(error_display.DATABASE_UNAVAILABLE_MESSAGE, icon=":material/cloud_off:")
+    if time.monotonic() - since < DATABASE_CHECK_SECONDS / 2:
+        return
     try:
         data_version()
     except Exception as error:
@@ -138,6 +145,6 @@ try:
 except Exception as error:
     if not is_server_unavailable(error):
         raise
-    structlog.get_logger().warning("database unavailable", error=type(error).__name__)
-    wait_for_database()
+    structlog.get_logger().warning("database unavailable", reason=unavailable_reason(error))
+    wait_for_database(time.monotonic())
     st.stop()

@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from core.auth import audit
 from core.auth.identity import Identity, Origin
 from core.auth.validation import check_display_name
-from core.db.engine import transaction
+from core.db.engine import optional_write, transaction
 from core.errors import BadInput, Conflict, Forbidden, NotFound, ServerUnavailable
 
 log = structlog.get_logger()
@@ -115,9 +115,10 @@ def identify(key: str, now: datetime | None = None) -> Identity | None:
                 {"hash": _hash(key), "now": now},
             ).one_or_none()
             if row and (row.last_used_at is None or row.last_used_at < now - LAST_USED_INTERVAL):
-                connection.execute(
-                    text("UPDATE api_key SET last_used_at = :now WHERE id = :id"), {"now": now, "id": row.id}
-                )
+                with optional_write(connection):
+                    connection.execute(
+                        text("UPDATE api_key SET last_used_at = :now WHERE id = :id"), {"now": now, "id": row.id}
+                    )
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         raise ServerUnavailable("Postgres is unavailable") from error
     if row is None:

@@ -20,7 +20,7 @@ from core.auth.identity import Identity, Origin
 from core.auth.session_cache import LiveSession, session_cache
 from core.auth.signing_key import secret_key
 from core.auth.tokens import InvalidToken
-from core.db.engine import transaction
+from core.db.engine import optional_write, transaction
 from core.errors import NotSignedIn, ServerUnavailable
 from core.settings import settings
 
@@ -215,7 +215,8 @@ def _load_live(session_id: UUID, now: datetime) -> LiveSession | None:
                 {"id": session_id, "now": now},
             ).one_or_none()
             if row and row.last_seen_at < now - LAST_SEEN_INTERVAL:
-                _update_last_seen(connection, session_id, row.person_id, now)
+                with optional_write(connection):
+                    _update_last_seen(connection, session_id, row.person_id, now)
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         raise ServerUnavailable("Postgres is unavailable") from error
     if row is None:

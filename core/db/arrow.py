@@ -15,7 +15,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import URL
 
-from core.db.engine import transaction
+from core.db.engine import retry_conflict, transaction
+from core.db.errors import is_unavailable_sqlstate
 from core.db.frames import cached_per_version
 from core.errors import ServerUnavailable
 
@@ -40,12 +41,14 @@ def read_arrow(sql: str, **values: Any) -> DataFrame:
 
 
 def _query_arrow(sql: str, values: dict[str, Any]) -> DataFrame:
-    with transaction() as connection:
-        if connection.in_nested_transaction():
-            # Another connection would not see its uncommitted rows.
-            frame = _query_by_psycopg(connection, sql, values)
-        else:
-            frame = _query_by_adbc(_libpq_conninfo(connection), sql, values)
+    def read() -> DataFrame:
+        with transaction() as connection:
+            if connection.in_nested_transaction():
+                # Another connection would not see its uncommitted rows.
+                return _query_by_psycopg(connection, sql, values)
+            return _query_by_adbc(_libpq_conninfo(connection), sql, values)
+
+    frame = retry_conflict(read)
     frame.attrs = {"sql": dedent(sql).strip(), "values": values}
     return frame
 
@@ -58,6 +61,9 @@ def _query_by_adbc(conninfo: str, sql: str, values: dict[str, Any]) -> DataFrame
             frame: DataFrame = cursor.fetch_arrow_table().to_pandas(types_mapper=pd.ArrowDtype)
             return frame
     except OperationalError as error:
+        # ADBC raises this for failed statements too; a connection that was refused or lost has no SQLSTATE.
+        if error.sqlstate and not is_unavailable_sqlstate(error.sqlstate):
+            raise
         raise ServerUnavailable("The database is unavailable") from error
 
 

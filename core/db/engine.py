@@ -4,12 +4,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
+from typing import TypeVar
 
+import structlog
 from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 
+from core.db.errors import is_conflict, is_connection_error, is_server_unavailable, unavailable_reason
 from core.errors import ServerUnavailable
 from core.settings import settings
+
+log = structlog.get_logger()
+Result = TypeVar("Result")
 
 
 def parse_database_url(database_url: str) -> URL:
@@ -83,3 +90,29 @@ def transaction() -> Iterator[Connection]:
     else:
         with bind.begin() as connection:
             yield connection
+
+
+def retry_conflict(read: Callable[[], Result]) -> Result:
+    """Call *read*, which writes nothing, and once more after a deadlock or a serialization failure."""
+    try:
+        return read()
+    except Exception as error:
+        if not is_conflict(error):
+            raise
+        log.warning("query repeated", reason=unavailable_reason(error))
+    return read()
+
+
+@contextmanager
+def optional_write(connection: Connection) -> Iterator[None]:
+    """Run a write that the caller can do without, in a savepoint.
+
+    Where Postgres cannot write now, as on a full disk, the write is skipped and logged.
+    """
+    try:
+        with connection.begin_nested():
+            yield
+    except DBAPIError as error:
+        if is_connection_error(error) or not is_server_unavailable(error):
+            raise
+        log.warning("optional write skipped", reason=unavailable_reason(error))

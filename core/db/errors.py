@@ -1,4 +1,4 @@
-"""Classify errors: is Postgres (or Redis) unreachable, or did a statement fail?
+"""Classify errors: is Postgres (or Redis) unreachable, can it not serve now, or did a statement fail?
 
 Imports psycopg and redis exceptions only: the web process answers requests before SQLAlchemy has loaded. SQLAlchemy's
 and procrastinate's own exceptions have psycopg's as their cause.
@@ -15,6 +15,19 @@ from core.errors import ServerUnavailable
 QUERY_CANCELED_SQLSTATE = "57014"
 # Connection refused or closed by a server that shuts down, crashed or starts; a broken socket has no code at all.
 CONNECTION_SQLSTATE_PREFIXES = ("08", "57P")
+# Insufficient resources, and operator intervention: no statement of ours is at fault, and a later try may succeed.
+UNAVAILABLE_SQLSTATE_CLASSES = ("08", "53", "57")
+CONFLICT_REASONS = {"40001": "serialization failure", "40P01": "deadlock"}
+REASONS = CONFLICT_REASONS | {
+    "53100": "disk full",
+    "53200": "out of memory",
+    "53300": "too many connections",
+    "53400": "configured limit exceeded",
+    "57014": "statement cancelled",
+    "57P01": "server shutting down",
+    "57P02": "server crashed",
+    "57P03": "server starting up",
+}
 
 
 def is_connection_error(error: BaseException | None) -> bool:
@@ -23,9 +36,36 @@ def is_connection_error(error: BaseException | None) -> bool:
 
 
 def is_server_unavailable(error: BaseException | None) -> bool:
-    """Return True if *error*, or what caused it, means that Postgres or Redis is unreachable."""
+    """Return True if *error*, or what caused it, means that Postgres or Redis cannot serve now.
+
+    It is unreachable, out of disk, memory or connections, or it broke off a statement, as in a deadlock.
+    """
     unavailable = (ServerUnavailable, ConnectionError, RedisConnectionError, RedisTimeoutError)
-    return any(isinstance(cause, unavailable) or _is_connection_error(cause) for cause in _causes(error))
+    return any(
+        isinstance(cause, unavailable) or _is_connection_error(cause) or is_unavailable_sqlstate(_sqlstate(cause))
+        for cause in _causes(error)
+    )
+
+
+def is_unavailable_sqlstate(sqlstate: str | None) -> bool:
+    """Return True for the SQLSTATE of a server that cannot serve now."""
+    return sqlstate is not None and (sqlstate.startswith(UNAVAILABLE_SQLSTATE_CLASSES) or sqlstate in CONFLICT_REASONS)
+
+
+def is_conflict(error: BaseException | None) -> bool:
+    """Return True for a deadlock or a serialization failure: the same transaction, run again, may succeed."""
+    return any(_sqlstate(cause) in CONFLICT_REASONS for cause in _causes(error))
+
+
+def unavailable_reason(error: BaseException | None) -> str:
+    """Return why the server cannot serve, such as "disk full"; the error's type where it reported nothing."""
+    return reported_reason(error) or type(error).__name__
+
+
+def reported_reason(error: BaseException | None) -> str | None:
+    """Return what the SQLSTATE of *error*, or of what caused it, means; None where there is none."""
+    states = [state for cause in _causes(error) if (state := _sqlstate(cause))]
+    return REASONS.get(states[-1], f"SQLSTATE {states[-1]}") if states else None
 
 
 def is_statement_cancelled(error: BaseException | None) -> bool:
@@ -41,6 +81,11 @@ def _is_connection_error(error: BaseException) -> bool:
     if not isinstance(error, psycopg.OperationalError):
         return False
     return error.sqlstate is None or error.sqlstate.startswith(CONNECTION_SQLSTATE_PREFIXES)
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    """Return the SQLSTATE of an error of psycopg or ADBC; SQLAlchemy's have one of these as their cause."""
+    return getattr(error, "sqlstate", None)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

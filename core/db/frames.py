@@ -13,7 +13,7 @@ from cachetools import LRUCache
 from sqlalchemy import text
 
 from core.db.data_version import data_version
-from core.db.engine import transaction
+from core.db.engine import retry_conflict, transaction
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -165,8 +165,11 @@ def _to_python(value: Any) -> Any:
 def _query_frame(sql: str, values: dict[str, Any]) -> DataFrame:
     import pandas as pd  # noqa: PLC0415 - half a second and 60 MB that the ingestor does not need
 
-    with transaction() as connection:
-        frame = pd.read_sql_query(text(sql), connection, params=values, dtype_backend="numpy_nullable")
+    def read() -> DataFrame:
+        with transaction() as connection:
+            return pd.read_sql_query(text(sql), connection, params=values, dtype_backend="numpy_nullable")
+
+    frame = retry_conflict(read)
     frame.attrs = {"sql": dedent(sql).strip(), "values": values}
     return frame
 

@@ -16,7 +16,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from core.clock import now_utc
 from core.db.data_version import publish_data_version
-from core.db.errors import is_connection_error
+from core.db.errors import is_conflict, is_connection_error, is_server_unavailable
 from core.errors import AlmanacError
 from core.queue.jobs import JobOrigin
 from core.tracking import accounts
@@ -36,7 +36,6 @@ log = structlog.get_logger()
 PUBLISH_INTERVAL_SECONDS = 60.0
 PROGRESS_INTERVAL_SECONDS = 0.5
 NOT_FOUND_RETRY_DELAY = timedelta(days=1)
-DEADLOCK_SQLSTATE, SERIALIZATION_SQLSTATE = "40P01", "40001"
 
 ItemCallback = Callable[[IngestItem], None]
 
@@ -177,7 +176,7 @@ class Refresher:
                 return self._store_with_retries(run, result, result.snapshot, missing)
             error: Exception | None = result.error
         except (DBAPIError, ValueError, TypeError, LookupError) as store_error:
-            if is_connection_error(store_error):
+            if is_server_unavailable(store_error) and not is_conflict(store_error):
                 raise  # not caused by this account: the job is retried
             # Other accounts of the batch must not fail with this one; the traceback is in the log.
             log.exception("account not stored", login=result.account_request.login)
@@ -304,11 +303,6 @@ def _target_by_login(connection: Connection, login: str) -> tuple[int | None, Ac
 
 def _is_retryable(error: BaseException) -> bool:
     """Return True for deadlocks, serialization failures and lost connections."""
-    if not isinstance(error, DBAPIError):
-        return False
-    state = getattr(error.orig, "sqlstate", None)
-    return (
-        state in {DEADLOCK_SQLSTATE, SERIALIZATION_SQLSTATE}
-        or error.connection_invalidated
-        or isinstance(error, OperationalError)
+    return isinstance(error, DBAPIError) and (
+        is_conflict(error) or error.connection_invalidated or isinstance(error, OperationalError)
     )

@@ -3,7 +3,7 @@
 import streamlit as st
 import structlog
 
-from core.db.errors import is_server_unavailable
+from core.db.errors import is_server_unavailable, unavailable_reason
 from core.errors import AlmanacError
 
 log = structlog.get_logger()
@@ -19,7 +19,7 @@ def show_error(error: Exception) -> bool:
     """Log *error* and show it as a sentence; the result True suppresses Streamlit's own error box."""
     request_id = str(structlog.contextvars.get_contextvars().get("request_id", "unknown"))
     if is_server_unavailable(error):
-        log.warning("database unavailable", error=type(error).__name__)
+        log.warning("database unavailable", reason=unavailable_reason(error))
         st.warning(DATABASE_LOST_MESSAGE, icon=":material/cloud_off:")
         return True
     if isinstance(error, AlmanacError):

@@ -7,9 +7,9 @@ from typing import Literal, TypeVar
 import streamlit as st
 import structlog
 from redis import RedisError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from core.errors import ServerUnavailable
+from core.db.errors import is_server_unavailable, reported_reason, unavailable_reason
 
 log = structlog.get_logger()
 Result = TypeVar("Result")
@@ -58,9 +58,12 @@ def query_or_reason(query: Callable[[], Result]) -> tuple[Result | None, str]:
     except RedisError as error:
         log.warning("server unavailable", server="redis", error=type(error).__name__)
         return None, "Redis does not respond."
-    except (SQLAlchemyError, ServerUnavailable, OSError) as error:
-        log.warning("server unavailable", server="postgres", error=type(error).__name__)
-        return None, "Postgres does not respond."
+    except Exception as error:
+        if not isinstance(error, PoolTimeout | OSError) and not is_server_unavailable(error):
+            raise
+        log.warning("server unavailable", server="postgres", reason=unavailable_reason(error))
+        reported = reported_reason(error)
+        return None, f"Postgres reports: {reported}." if reported else "Postgres does not respond."
 
 
 def check_status(check: Callable[[], StatusCard]) -> StatusCard:

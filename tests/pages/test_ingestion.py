@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
+from psycopg import OperationalError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import Connection, insert, text
-from sqlalchemy.exc import OperationalError
 from streamlit.testing.v1 import AppTest
 
 from core.budget import rate_limits, refused_tokens
@@ -269,7 +269,7 @@ def test_without_redis_the_rest_of_the_page_works(page, cockpit, monkeypatch):
 
 def test_without_postgres_the_live_section_says_so(page, cockpit, monkeypatch):
     cockpit.add_tracked("octo")
-    unavailable = OperationalError("SELECT 1", {}, Exception("connection refused"))
+    unavailable = OperationalError("connection refused")
     monkeypatch.setattr(asked_for, "active_ingestions", raising(unavailable))
     shown = page()
     assert not shown.exception

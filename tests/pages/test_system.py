@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from psycopg import OperationalError
+from psycopg.errors import DiskFull
 from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import insert, text
-from sqlalchemy.exc import OperationalError
 from streamlit.testing.v1 import AppTest
 
 from core.budget import rate_limits
 from core.db import schema
+from core.errors import ServerUnavailable
 from core.queries import system
 from core.settings import settings
 from tests import seed_data
@@ -37,7 +39,7 @@ def raising(error: Exception) -> Callable[..., object]:
     return refuses
 
 
-POSTGRES_UNAVAILABLE = OperationalError("SELECT 1", {}, Exception("connection refused"))
+POSTGRES_UNAVAILABLE = OperationalError("connection refused")
 
 
 def status_labels(shown: AppTest) -> dict[str, str]:
@@ -128,7 +130,6 @@ def test_other_components_show_while_postgres_is_unavailable_after_one_query(pag
 
 def test_while_admin_rights_cannot_be_verified_only_public_status_is_shown(page, monkeypatch):
     """Fragments of an open page show what `/health` reports to anyone, and nothing of accounts or rows."""
-    from core.errors import ServerUnavailable
     from pages.session import current
 
     roles: list[str] = []
@@ -154,6 +155,21 @@ def test_a_programming_error_is_not_reported_as_an_outage():
 
     with pytest.raises(KeyError):
         status_cards.check_status(raising(KeyError("used_memory")))
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (DiskFull("could not extend file"), "Postgres reports: disk full."),
+        (OperationalError("connection refused"), "Postgres does not respond."),
+        (ServerUnavailable("The database is unavailable"), "Postgres does not respond."),
+    ],
+)
+def test_an_unavailable_postgres_is_shown_with_its_reason(error, line):
+    from pages.components import status_cards
+
+    card = status_cards.check_status(raising(error))
+    assert (card.state, card.lines[0]) == ("unavailable", line)
 
 
 def test_limits_counted_in_memory_are_reported(page, monkeypatch):

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.auth.identity import Identity
-from core.db.errors import is_server_unavailable
+from core.db.errors import is_server_unavailable, unavailable_reason
 from core.errors import ServerUnavailable
 from core.settings import Settings
 from core.web import cookies
@@ -115,7 +115,7 @@ class Authentication:
         except Exception as error:
             if not is_server_unavailable(error):
                 raise
-            log.warning("session refresh skipped, backend unavailable", error=type(error).__name__)
+            log.warning("session refresh skipped, backend unavailable", reason=unavailable_reason(error))
             return None
 
     def _may_read_metrics(self, scope: Scope) -> bool:

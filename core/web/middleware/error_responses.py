@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.db.errors import is_server_unavailable
+from core.db.errors import is_server_unavailable, unavailable_reason
 from core.errors import AlmanacError, RateLimitExceeded
 from core.web.middleware.request_ids import current_request_id
 
@@ -133,7 +133,7 @@ def logged_error_response(error: Exception, path: str) -> JSONResponse:
         log.exception("request failed", path=path)
         return error_response(500, "failed", "Internal error. It has been logged.")
     if response.status_code >= 500:
-        log.warning("server unavailable", path=path, error=type(error).__name__)
+        log.warning("server unavailable", path=path, error=type(error).__name__, reason=unavailable_reason(error))
     return response
 
 

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from core.auth.identity import Origin
-from core.db.errors import is_server_unavailable
+from core.db.errors import is_server_unavailable, unavailable_reason
 from core.settings import settings
 from core.web import cookies
 from core.web.middleware.error_responses import (
@@ -114,7 +114,7 @@ async def sign_out(request: Request) -> Response:
     except Exception as error:
         if request.method != "GET" or not is_server_unavailable(error):
             raise
-        log.warning("server unavailable", path=request.url.path, error=type(error).__name__)
+        log.warning("server unavailable", path=request.url.path, reason=unavailable_reason(error))
         return HTMLResponse(STILL_SIGNED_IN_HTML, status_code=503, headers={"retry-after": str(RETRY_AFTER_SECONDS)})
     if request.method == "GET":
         return with_cookies(RedirectResponse("/", status_code=303), clearing_cookies(request, jar))

@@ -66,3 +66,14 @@ def audit_events(connection: Connection, action: str) -> list[Any]:
             {"action": action},
         )
     )
+
+
+def fail_updates(connection: Connection, table: str, sqlstate: str) -> None:
+    """Let every update of *table* fail as Postgres does on a full disk (53100), say."""
+    connection.execute(
+        text(f"""
+            CREATE FUNCTION refuse_update() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '{sqlstate}'; END $$;
+            CREATE TRIGGER refuse_update BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_update();
+        """)
+    )

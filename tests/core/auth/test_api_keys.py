@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from core.auth import api_keys, people
 from core.auth.identity import Identity
 from core.errors import BadInput, Conflict, Forbidden, NotFound
-from tests.core.auth.conftest import ORIGIN, AddPerson, audit_events, signed_in_identity
+from tests.core.auth.conftest import ORIGIN, AddPerson, audit_events, fail_updates, signed_in_identity
 
 NOW = datetime.now(UTC)
 
@@ -74,6 +74,16 @@ def test_people_see_their_keys_with_the_time_of_last_use(add: AddPerson) -> None
             (second.id, None),
             (first.id, used),
         ]
+
+
+def test_a_full_disk_does_not_refuse_a_key(add: AddPerson, database: Connection) -> None:
+    ada = signed_in_identity(add())
+    _, key = api_keys.create(ada, "script", None, ORIGIN, NOW)
+    fail_updates(database, "api_key", "53100")
+    identity = api_keys.identify(key, NOW)
+    assert identity is not None
+    assert identity.person_id == ada.person_id
+    assert [row.last_used_at for row in api_keys.list_active(ada.person_id)] == [None]
 
 
 @pytest.mark.parametrize(("name", "days"), [("", 1), (" ", 1), ("a\0", 1), ("x" * 200, 1), ("ok", 0), ("ok", 10**9)])

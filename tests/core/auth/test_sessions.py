@@ -12,7 +12,7 @@ from core.auth import people, sessions, signing_key, tokens
 from core.auth.identity import Origin
 from core.auth.tokens import InvalidToken
 from core.errors import NotSignedIn
-from tests.core.auth.conftest import ORIGIN, AddPerson, audit_events
+from tests.core.auth.conftest import ORIGIN, AddPerson, audit_events, fail_updates
 
 NOW = datetime.now(UTC)
 
@@ -202,3 +202,15 @@ def test_last_seen_is_written_at_most_once_a_minute(add: AddPerson, database: Co
     person = people.find_by_username("ada")
     assert person is not None
     assert person.last_seen_at == from_now(seconds=131)
+
+
+def test_on_a_full_disk_people_stay_signed_in(add: AddPerson, database: Connection, redis: Redis) -> None:
+    """Only the time of the last visit is not written."""
+    person = add()
+    started = sessions.start(person.id, ORIGIN, NOW)
+    fail_updates(database, "session", "53100")
+    redis.flushdb()
+    identity = sessions.identity_of(started.session_id, from_now(minutes=5))
+    assert identity is not None
+    assert identity.person_id == person.id
+    assert session_column(database, started.session_id, "last_seen_at") == NOW

@@ -1,15 +1,20 @@
-"""An unreachable Postgres is distinguished from a failed statement, and its tracebacks are not logged."""
+"""An unreachable or overloaded Postgres is distinguished from a failed statement; its tracebacks are not logged."""
 
 import logging
 
 import psycopg
 import pytest
+from adbc_driver_manager import Error as ADBCError
+from pandas.errors import DatabaseError
 from procrastinate.exceptions import ConnectorException
 from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from core.db.errors import is_connection_error, is_server_unavailable, is_statement_cancelled
+from core.db.arrow import read_arrow
+from core.db.engine import optional_write
+from core.db.errors import is_connection_error, is_server_unavailable, is_statement_cancelled, unavailable_reason
+from core.db.frames import read_frame
 from core.db.log_filter import filter_connection_errors
 from core.errors import NotFound, ServerUnavailable
 
@@ -27,6 +32,88 @@ def test_a_failed_statement_is_no_connection_error(database):
     assert not is_connection_error(raised.value)
     assert not is_connection_error(psycopg.errors.DiskFull("no space"))
     assert not is_connection_error(None)
+
+
+FAILED = (DBAPIError, DatabaseError, ADBCError, ServerUnavailable)
+
+
+def raising(database, sqlstate, *, times):
+    """Return SQL that fails with *sqlstate* as often as *times*, then returns 7. A sequence outlives rollbacks."""
+    database.execute(text("CREATE SEQUENCE tries"))
+    database.execute(
+        text(f"""
+            CREATE FUNCTION fail_first() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+                IF nextval('tries') <= {times} THEN RAISE EXCEPTION 'no' USING ERRCODE = '{sqlstate}'; END IF;
+                RETURN 7;
+            END $$
+        """)
+    )
+    return "SELECT fail_first() AS n"
+
+
+def tries(database):
+    return database.scalar(text("SELECT last_value FROM tries"))
+
+
+# The classes 53 and 57 of Postgres' error codes, and what it reports of transactions that got in each other's way.
+@pytest.mark.parametrize(
+    ("sqlstate", "reason"),
+    [
+        ("53000", "SQLSTATE 53000"),
+        ("53100", "disk full"),
+        ("53200", "out of memory"),
+        ("53300", "too many connections"),
+        ("57014", "statement cancelled"),
+        ("57P05", "SQLSTATE 57P05"),
+        ("40P01", "deadlock"),
+        ("40001", "serialization failure"),
+    ],
+)
+def test_a_server_that_cannot_serve_now_is_unavailable_and_the_reason_named(database, sqlstate, reason):
+    sql = raising(database, sqlstate, times=2)
+    for read in (read_frame, read_arrow):
+        database.execute(text("ALTER SEQUENCE tries RESTART"))
+        with pytest.raises(FAILED) as raised:
+            read(sql)
+        assert is_server_unavailable(raised.value)
+        assert unavailable_reason(raised.value) == reason
+
+
+@pytest.mark.parametrize("sqlstate", ["22012", "23505", "42P01", "XX000", "P0001"])
+def test_a_statement_at_fault_does_not_make_the_server_unavailable(committing_database, sqlstate):
+    with committing_database.begin() as connection:
+        sql = raising(connection, sqlstate, times=2)
+    for read in (read_frame, read_arrow):
+        with pytest.raises(FAILED) as raised:
+            read(sql)
+        assert not is_server_unavailable(raised.value)
+    with committing_database.connect() as connection:
+        assert tries(connection) == 2  # neither was repeated
+
+
+@pytest.mark.parametrize("sqlstate", ["40P01", "40001"])
+@pytest.mark.parametrize("read", [read_frame, read_arrow])
+def test_a_query_is_repeated_once_after_a_conflict(committing_database, sqlstate, read):
+    with committing_database.begin() as connection:
+        sql = raising(connection, sqlstate, times=1)
+    assert read(sql)["n"].tolist() == [7]
+    with committing_database.begin() as connection:
+        connection.execute(text("DROP SEQUENCE tries; DROP FUNCTION fail_first"))
+        raising(connection, sqlstate, times=2)
+    with pytest.raises(FAILED):
+        read(f"/* another, so not cached */ {sql}")
+    with committing_database.connect() as connection:
+        assert tries(connection) == 2
+
+
+def test_a_full_disk_skips_an_optional_write_and_keeps_the_transaction(database):
+    sql = raising(database, "53100", times=1)
+    with optional_write(database):
+        database.execute(text("UPDATE account SET name = 'x'"))
+        database.execute(text(sql))
+    assert database.scalar(text(sql)) == 7
+    with pytest.raises(DBAPIError, match="division"), optional_write(database):
+        database.execute(text("SELECT 1 / 0"))
 
 
 def test_errors_wrapped_by_the_queue_are_unwrapped():

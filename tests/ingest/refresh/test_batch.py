@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from core.queue.jobs import JobOrigin
 from core.tracking import accounts
@@ -339,3 +340,20 @@ def test_languages_never_fetched_are_unknown_rather_than_empty(still):
     }
     assert languages_by_empty[False] is None
     assert languages_by_empty.get(True, {}) == {}
+
+
+@pytest.mark.parametrize("sqlstate", ["53100", "57P01"])
+def test_a_database_that_cannot_serve_fails_the_job_and_not_an_account(still, sqlstate):
+    """The job is retried; the account is not postponed as if GitHub had refused it."""
+    login = still.login_with_most_repositories("user")
+    with still.engine.begin() as connection:
+        connection.execute(
+            text(f"""
+                CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+                    $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '{sqlstate}'; END $$;
+                CREATE TRIGGER refuse BEFORE INSERT ON account_snapshot FOR EACH ROW EXECUTE FUNCTION refuse();
+            """)
+        )
+    with pytest.raises(DBAPIError):
+        still.refresh(login)
+    assert still.rows("SELECT login, state FROM ingest_item") == []

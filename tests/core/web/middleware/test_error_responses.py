@@ -6,6 +6,7 @@ import psycopg
 import pytest
 import redis
 import sqlalchemy.exc
+import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -71,7 +72,13 @@ def response_of(endpoint, method: str = "GET") -> Response:
         (psycopg.OperationalError("no"), 503, "server_unavailable"),
         (redis.exceptions.ConnectionError("no"), 503, "server_unavailable"),
         (redis.exceptions.TimeoutError("no"), 503, "server_unavailable"),
-        (psycopg.errors.QueryCanceled("no"), 500, "failed"),
+        (psycopg.errors.QueryCanceled("no"), 503, "server_unavailable"),
+        (psycopg.errors.DiskFull("no"), 503, "server_unavailable"),
+        (psycopg.errors.TooManyConnections("no"), 503, "server_unavailable"),
+        (psycopg.errors.DeadlockDetected("no"), 503, "server_unavailable"),
+        (psycopg.errors.SerializationFailure("no"), 503, "server_unavailable"),
+        (psycopg.errors.UniqueViolation("no"), 500, "failed"),
+        (psycopg.errors.UndefinedTable("no"), 500, "failed"),
         (RuntimeError("password=secret"), 500, "failed"),
         (HTTPException(404), 404, "not_found"),
         (HTTPException(405, headers={"allow": "GET"}), 405, "method_not_allowed"),
@@ -87,6 +94,15 @@ def test_an_error_has_its_status_and_the_common_format(error, status, code):
     assert set(response.json()) == {"error", "message", "request_id"}
     assert response.json()["message"].endswith(".")
     assert "secret" not in response.text
+
+
+def test_the_log_names_what_the_database_lacks():
+    full = sqlalchemy.exc.OperationalError("INSERT", {"password": "secret"}, Exception("x"), hide_parameters=True)
+    full.__cause__ = psycopg.errors.DiskFull("could not extend file")
+    with structlog.testing.capture_logs() as logs:
+        response_to_error(full)
+    assert [(line["event"], line["reason"]) for line in logs] == [("server unavailable", "disk full")]
+    assert "secret" not in str(logs)
 
 
 def test_every_almanac_error_class_has_a_status():
