@@ -16,6 +16,7 @@ AlmanacError
 ├── ServerUnavailable         server_unavailable
 ├── AddressRefused            address_refused     ingest.alerts.ssrf_guard
 ├── TemporaryDeliveryError    try_again           ingest.alerts.deliver
+├── PartitionsLocked          partitions_locked   core.db.partitions
 ├── StoreFailed               not_stored          ingest.refresh.batch
 └── GitHubError               github_error        subclasses: see ingest.github.errors
 """

@@ -28,7 +28,7 @@ from ingest.alerts import evaluate as alerts
 from ingest.enrichment import enqueue as enqueue_enrichment
 from ingest.enrichment import run_log as enrichment_run_log
 from ingest.history_import import adopt
-from ingest.planning import enqueue, refresh_plan
+from ingest.planning import daily_work, enqueue, refresh_plan
 from ingest.planning.rate_budget import RateBudget
 from ingest.refresh import growth, language_rollups, run_log
 
@@ -131,13 +131,14 @@ class ScheduledJobs:
         self.last_rollup_run_id = 0 if is_running else newest
 
     def run_daily_maintenance(self) -> None:
-        """Create partitions, adopt imported history, update growth and rollups, delete old enrichment runs.
+        """Once a day: adopt imported history, update growth and rollups, delete what is no longer needed.
 
         Rows in the default partition are logged as a warning: their month had no partition.
         """
         now = self.clock()
         with self.engine.begin() as connection:
-            partitions.ensure_upcoming_partitions(connection, now.date())
+            if not daily_work.start(connection, now):
+                return
             adopt.adopt_all_imported_history(connection)
             growth.update_growth(connection, None, now)
             language_rollups.update_language_day(connection, now.date())
@@ -146,6 +147,14 @@ class ScheduledJobs:
             page_opens.delete_old_opens(connection, now)
         if misplaced:
             log.warning("rows found in default partition", rows=misplaced)
+
+    def create_partitions(self) -> None:
+        """Create the partitions of the coming months; while a backup runs, the next hour tries again."""
+        today = self.clock().date()
+        try:
+            partitions.create_partitions(self.engine.begin, today, partitions.last_upcoming_month(today))
+        except partitions.PartitionsLocked as error:
+            log.warning("partitions not created", reason=str(error))
 
     def delete_expired_sessions(self) -> None:
         """Delete expired sign-in tickets and sessions that ended long ago."""
@@ -182,7 +191,9 @@ def build_scheduler(scheduled: ScheduledJobs) -> BackgroundScheduler:
     every(scheduled.update_language_rollup, minutes=5, first=start + FIRST_CHECK_DELAY)
     every(scheduled.update_state_alerts, minutes=5, first=start + FIRST_CHECK_DELAY)
     every(scheduled.delete_expired_sessions, hours=1)
-    scheduler.add_job(scheduled.run_daily_maintenance, "cron", hour=0, minute=10, id="run_daily_maintenance")
+    every(scheduled.create_partitions, hours=1)
+    # Not at 00:10 exactly: a machine that was off or asleep then does it when it wakes.
+    every(scheduled.run_daily_maintenance, minutes=5, first=start + FIRST_CHECK_DELAY)
     return scheduler
 
 

@@ -1,12 +1,39 @@
-"""Monthly partitions of the snapshot tables, created before they are written to."""
+"""Monthly partitions of the snapshot tables, created before they are written to.
 
-from collections.abc import Iterator
+A new partition is created as a table of its own and then attached. Attaching locks the default partition against
+everybody for a moment. A backup holds its lock for hours, and all readers would queue behind whoever waits for it: so
+the wait is short, and repeated.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import date
 
+import psycopg
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
+
+from core.errors import AlmanacError
 
 PARTITIONED_TABLES = ("repository_snapshot", "repository_extra_snapshot")
 MONTHS_AHEAD = 2
+CREATION_LOCK = 0x7061727469  # "parti"
+LOCK_TIMEOUT = "200ms"
+RETRY_DELAY_SECONDS = 1.0
+MAX_TRIES = 30
+
+
+class PartitionsLocked(AlmanacError):
+    """A long transaction, such as a backup, reads the tables that a partition would be attached to."""
+
+    code = "partitions_locked"
+
+    def __init__(self, month: date) -> None:
+        super().__init__(
+            f"No place for {month:%B %Y} can be made while a backup or another long transaction reads the snapshots;"
+            " try again when it has ended"
+        )
 
 
 def first_of_month(day: date, *, months_later: int = 0) -> date:
@@ -22,31 +49,99 @@ def months_between(first: date, last: date) -> Iterator[date]:
         month = first_of_month(month, months_later=1)
 
 
+def create_partitions(
+    begin: Callable[[], AbstractContextManager[Connection]],
+    first: date,
+    last: date,
+    *,
+    max_tries: int = MAX_TRIES,
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    """Create the missing partitions from *first* to *last*, each month in a transaction of its own from *begin*.
+
+    Returns how many were created. Raises PartitionsLocked after *max_tries* for one month.
+    """
+    return sum(_create_month(begin, month, max_tries, sleep) for month in months_between(first, last))
+
+
+def _create_month(
+    begin: Callable[[], AbstractContextManager[Connection]],
+    month: date,
+    max_tries: int,
+    sleep: Callable[[float], None],
+) -> int:
+    for tries in range(1, max_tries + 1):
+        try:
+            with begin() as connection:
+                return ensure_partitions(connection, month, month)
+        except PartitionsLocked:
+            if tries == max_tries:
+                raise
+            sleep(RETRY_DELAY_SECONDS)
+    return 0
+
+
 def ensure_partitions(connection: Connection, first: date, last: date) -> int:
-    """Create the missing partitions of the months from *first* to *last*; returns how many were created."""
+    """Create the missing partitions of the months from *first* to *last*; returns how many were created.
+
+    The locks are held until the caller's transaction ends. Raises PartitionsLocked, at once.
+    """
+    missing = _missing_partitions(connection, first, last)
+    if not missing:
+        return 0
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CREATION_LOCK})
+    missing = _missing_partitions(connection, first, last)  # another process may have been faster
+    before = connection.scalar(text("SELECT current_setting('lock_timeout')"))
+    for table, month in missing:
+        try:
+            with connection.begin_nested():
+                _set_lock_timeout(connection, LOCK_TIMEOUT)
+                _create_partition(connection, table, month)
+        except OperationalError as error:
+            if isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise PartitionsLocked(month) from error
+            raise
+    _set_lock_timeout(connection, str(before))
+    return len(missing)
+
+
+def _missing_partitions(connection: Connection, first: date, last: date) -> list[tuple[str, date]]:
     existing = set(
         connection.scalars(text("SELECT relname FROM pg_class WHERE relname LIKE 'repository_%snapshot_2%'"))
     )
-    created = 0
-    for month in months_between(first, last):
-        for table in PARTITIONED_TABLES:
-            name = f"{table}_{month:%Y_%m}"
-            if name in existing:
-                continue
-            # DDL takes no bound values; names and bounds come from the calendar, never from input.
-            connection.execute(
-                text(
-                    f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF {table}"
-                    f" FOR VALUES FROM ('{month} 00:00+00') TO ('{first_of_month(month, months_later=1)} 00:00+00')"
-                )
-            )
-            created += 1
-    return created
+    return [
+        (table, month)
+        for month in months_between(first, last)
+        for table in PARTITIONED_TABLES
+        if _partition_name(table, month) not in existing
+    ]
 
 
-def ensure_upcoming_partitions(connection: Connection, today: date) -> int:
-    """Create the missing partitions of this month and the next MONTHS_AHEAD. Safe to repeat."""
-    return ensure_partitions(connection, today, first_of_month(today, months_later=MONTHS_AHEAD))
+def _partition_name(table: str, month: date) -> str:
+    return f"{table}_{month:%Y_%m}"
+
+
+def _create_partition(connection: Connection, table: str, month: date) -> None:
+    # DDL takes no bound values; names and bounds come from the calendar, never from input.
+    name = _partition_name(table, month)
+    connection.execute(
+        text(f"CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)")
+    )
+    connection.execute(
+        text(
+            f"ALTER TABLE {table} ATTACH PARTITION {name}"
+            f" FOR VALUES FROM ('{month} 00:00+00') TO ('{first_of_month(month, months_later=1)} 00:00+00')"
+        )
+    )
+
+
+def _set_lock_timeout(connection: Connection, timeout: str) -> None:
+    connection.execute(text("SELECT set_config('lock_timeout', :timeout, true)"), {"timeout": timeout})
+
+
+def last_upcoming_month(today: date) -> date:
+    """Return the last month that has to have partitions already."""
+    return first_of_month(today, months_later=MONTHS_AHEAD)
 
 
 def count_default_rows(connection: Connection) -> int:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, text
 
 from core.clock import now_utc
 from core.db.data_version import publish_data_version
-from core.db.partitions import ensure_partitions
+from core.db.partitions import create_partitions
 from core.errors import BadInput
 from ingest.history_import import adopt, aggregates, matching, run_log, staging, writer
 from ingest.history_import.connection import ImportConnection, import_connection
@@ -146,8 +146,7 @@ def _write_staged(
         if duplicates:
             staged.rejects.add(staging.conflicting_rows(connection))
     if staged.first and staged.last:
-        with steps.step() as connection:
-            ensure_partitions(connection, staged.first, staged.last)
+        create_partitions(steps.step, staged.first, staged.last)
     run.rejected, run.rejects_file = staged.rejects.count, staged.rejects.keep()
     run.written = _write_batches(steps, run, lambda share: progress(int(share * staged.rows), staged.rows))
     if run.written or updated or run.resumes_unfinished:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import structlog
 from alembic import context
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
@@ -17,4 +18,9 @@ with engine.begin() as connection:
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
     context.configure(connection=connection, target_metadata=metadata)
     context.run_migrations()
-    partitions.ensure_upcoming_partitions(connection, datetime.now(UTC).date())
+today = datetime.now(UTC).date()
+try:
+    partitions.create_partitions(engine.begin, today, partitions.last_upcoming_month(today), max_tries=5)
+except partitions.PartitionsLocked as error:
+    # They exist two months ahead, and the scheduler tries again every hour.
+    structlog.get_logger().warning("partitions not created", reason=str(error))

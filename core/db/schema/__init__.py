@@ -32,7 +32,7 @@ from core.db.schema.repositories import (
     repository_language,
     repository_snapshot,
 )
-from core.db.schema.runs import ingest_item, ingest_run, ingestion, ingestion_job
+from core.db.schema.runs import daily_work, ingest_item, ingest_run, ingestion, ingestion_job
 from core.db.schema.tracking import collection, collection_member, refresh_plan, tracked_account, tracking_request
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "commit_day",
     "contribution_day",
     "contributor_snapshot",
+    "daily_work",
     "data_version",
     "enrichment",
     "enrichment_backlog",

@@ -1,6 +1,17 @@
 """Ingestions, their jobs and runs, and the outcome of each account."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, PrimaryKeyConstraint, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from core.db.schema.columns import foreign_key, id_column, metadata, timestamp_column
@@ -58,6 +69,21 @@ ingest_run = Table(
     Index("ingest_run_started_at_idx", text("started_at DESC")),
     Index("ingest_run_ingestion_id_idx", "ingestion_id"),
     comment="One attempt of a worker at one job of an ingestion",
+)
+
+
+daily_work = Table(
+    "daily_work",
+    metadata,
+    Column(
+        "singleton",
+        Boolean,
+        CheckConstraint("singleton", name="one_row"),
+        primary_key=True,
+        server_default=text("true"),
+    ),
+    timestamp_column("done_at", required=True),
+    comment="A single row: when the scheduler last did the work of a day",
 )
 
 

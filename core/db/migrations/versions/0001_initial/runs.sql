@@ -52,6 +52,13 @@ CREATE INDEX ingest_run_started_at_idx ON ingest_run (started_at DESC);
 COMMENT ON TABLE ingest_run IS 'One attempt of a worker at one job of an ingestion';
 COMMENT ON COLUMN ingest_run.trigger IS 'schedule, person, command line, import';
 
+CREATE TABLE daily_work (
+    singleton BOOLEAN DEFAULT true NOT NULL CONSTRAINT daily_work_one_row_check CHECK (singleton),
+    done_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT daily_work_pkey PRIMARY KEY (singleton)
+);
+COMMENT ON TABLE daily_work IS 'A single row: when the scheduler last did the work of a day';
+
 CREATE TABLE ingest_item (
     run_id BIGINT NOT NULL,
     login TEXT NOT NULL,
