@@ -21,8 +21,9 @@ from core.db import partitions
 from core.db.cancel import StatementCanceller
 from core.db.data_version import publish_data_version
 from core.db.log_filter import filter_connection_errors
-from core.queue import jobs, page_opens
-from core.queue.liveness import HEARTBEAT_TIMEOUT, LEADER_LOCK
+from core.queue import abandoned, jobs, page_opens
+from core.queue.abandoned import AbandonedJobs
+from core.queue.liveness import LEADER_LOCK
 from core.settings import settings
 from ingest.alerts import evaluate as alerts
 from ingest.enrichment import enqueue as enqueue_enrichment
@@ -89,26 +90,19 @@ class ScheduledJobs:
         if self.rate_budget is not None:
             refresh_plan.update_refresh_plan(self.engine, self.rate_budget, every, now)
 
-    def requeue_abandoned_jobs(self) -> int:
-        """Requeue jobs of dead workers and release accounts whose job has ended; returns how many jobs."""
+    def release_abandoned_jobs(self) -> AbandonedJobs:
+        """Requeue or close jobs that nobody works on, and release accounts whose job has ended."""
         with self.engine.begin() as connection:
-            requeued = connection.execute(
-                text("""
-                    UPDATE procrastinate_jobs AS job
-                       SET status = 'todo', worker_id = NULL, attempts = attempts + 1, abort_requested = false
-                     WHERE status = 'doing' AND queue_name = :queue AND NOT EXISTS (
-                           SELECT FROM procrastinate_workers AS worker WHERE worker.id = job.worker_id
-                              AND worker.last_heartbeat > now() - :timeout)
-                       AND NOT EXISTS (SELECT FROM procrastinate_jobs AS waiting
-                            WHERE waiting.queueing_lock = job.queueing_lock AND waiting.status = 'todo')
-                """),
-                {"queue": jobs.QUEUE, "timeout": HEARTBEAT_TIMEOUT},
-            ).rowcount
+            frozen = abandoned.disconnect_frozen_processes(connection)
+            released = abandoned.release_abandoned_jobs(connection)
             runs_closed = run_log.close_dead_runs(connection)
             freed = jobs.release_orphaned_accounts(connection)
-        if requeued or freed or runs_closed:
-            log.warning("jobs of dead workers requeued", jobs=requeued, accounts_freed=freed, runs_closed=runs_closed)
-        return requeued
+        if frozen or released.requeued or released.closed or runs_closed or freed:
+            log.warning(
+                "abandoned jobs released", requeued=released.requeued, closed=released.closed,
+                runs_closed=runs_closed, accounts_freed=freed, frozen_connections=frozen,
+            )  # fmt: skip
+        return released
 
     def update_state_alerts(self) -> None:
         """Raise alerts for states that began, and end those of states that no longer hold."""
@@ -187,7 +181,7 @@ def build_scheduler(scheduled: ScheduledJobs) -> BackgroundScheduler:
     every(scheduled.enqueue_due_accounts, minutes=1)
     every(scheduled.enqueue_due_facts, minutes=1)
     every(scheduled.update_refresh_plan, minutes=10)
-    every(scheduled.requeue_abandoned_jobs, seconds=30)
+    every(scheduled.release_abandoned_jobs, seconds=30)
     every(scheduled.update_language_rollup, minutes=5, first=start + FIRST_CHECK_DELAY)
     every(scheduled.update_state_alerts, minutes=5, first=start + FIRST_CHECK_DELAY)
     every(scheduled.delete_expired_sessions, hours=1)

@@ -4,9 +4,10 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import procrastinate
 import structlog
@@ -20,14 +21,19 @@ from core.queue import jobs
 from ingest import lookups
 from ingest.alerts.deliver import MAX_ATTEMPTS, WebhookSender
 from ingest.enrichment import Enricher, tasks
+from ingest.locked_jobs import LockedJobs, RetryUnlessReplaced, is_lock_lost
 from ingest.refresh.batch import Refresher, RefreshRequest
 
 log = structlog.get_logger()
 SHUTDOWN_GRACE_SECONDS = 7
 SHUTDOWN_TIMEOUT_SECONDS = 9
 RECONNECT_DELAY_SECONDS = 2
-CONNECT_TIMEOUT_SECONDS = 5
+# psycopg's pool may take 15 s to replace connections that a restart of Postgres closed.
+POOL_TIMEOUT_SECONDS = 30
+DELIVERY_CONCURRENCY = 2
 DELIVERY_RETRIES = procrastinate.RetryStrategy(max_attempts=MAX_ATTEMPTS, exponential_wait=6)
+
+
 REFRESH_RETRIES = procrastinate.RetryStrategy(max_attempts=5, exponential_wait=5)
 
 
@@ -39,12 +45,17 @@ def build_app(
         connector=procrastinate.PsycopgConnector(
             conninfo=url.set(drivername="postgresql").render_as_string(hide_password=False),
             min_size=1,
-            max_size=concurrency + 3,
-            timeout=CONNECT_TIMEOUT_SECONDS,
+            max_size=concurrency + DELIVERY_CONCURRENCY + 4,
+            timeout=POOL_TIMEOUT_SECONDS,
         )
     )
 
-    @app.task(name=jobs.REFRESH, queue=jobs.QUEUE, retry=REFRESH_RETRIES, pass_context=True)
+    @app.periodic(cron="0 0 1 1 *")
+    @app.task(name="keep_watch", queue=jobs.QUEUE)
+    def keep_watch(timestamp: int) -> None:
+        """Do nothing, once a year: without a periodic task procrastinate does not notice a lost listener."""
+
+    @app.task(name=jobs.REFRESH, queue=jobs.QUEUE, retry=RetryUnlessReplaced(REFRESH_RETRIES), pass_context=True)
     def refresh_accounts(
         context: procrastinate.JobContext,
         account_ids: list[int],
@@ -68,11 +79,11 @@ def build_app(
             # The worker is shutting down: the job is requeued with the accounts not reached.
             raise Interrupted
 
-    @app.task(name=jobs.LOOKUP, queue=jobs.QUEUE)
+    @app.task(name=jobs.LOOKUP, queue=jobs.QUEUE, retry=RetryUnlessReplaced())
     def run_lookup(lookup_id: str) -> None:
         lookups.run_lookup(refresher.github, redis_client.redis(), lookup_id, stop)
 
-    @app.task(name=jobs.DELIVER, queue=jobs.QUEUE, retry=DELIVERY_RETRIES, pass_context=True)
+    @app.task(name=jobs.DELIVER, queue=jobs.DELIVERIES, retry=RetryUnlessReplaced(DELIVERY_RETRIES), pass_context=True)
     def deliver(context: procrastinate.JobContext, delivery_id: int) -> None:
         sender.deliver(delivery_id, context.job.attempts)
 
@@ -82,13 +93,13 @@ def build_app(
 
 @dataclass(frozen=True)
 class StopOrAbort:
-    """A stop signal that is set when the worker stops or its job is cancelled."""
+    """A stop signal that is set when the worker stops, its job is cancelled, or another process has taken the job."""
 
     stop: threading.Event
     context: procrastinate.JobContext
 
     def is_set(self) -> bool:
-        return self.stop.is_set() or self.context.should_abort()
+        return self.stop.is_set() or self.context.should_abort() or is_lock_lost(self.context)
 
 
 class Interrupted(Exception):
@@ -99,16 +110,31 @@ def serve(url: URL, refresher: Refresher, sender: WebhookSender, *, concurrency:
     """Run jobs until SIGINT or SIGTERM; then finish or requeue the running ones within ten seconds."""
     stop = threading.Event()
     filter_connection_errors("procrastinate", "psycopg.pool", "asyncio")
-    asyncio.run(_run_until_stopped(lambda: build_app(url, refresher, stop, concurrency, sender), stop, concurrency))
+    asyncio.run(
+        _run_until_stopped(
+            lambda: build_app(url, refresher, stop, concurrency, sender),
+            stop,
+            {jobs.QUEUE: concurrency, jobs.DELIVERIES: DELIVERY_CONCURRENCY},
+            LockedJobs(refresher.engine),
+        )
+    )
 
 
 async def _run_until_stopped(
-    make_app: Callable[[], procrastinate.App], stop: threading.Event, concurrency: int
+    make_app: Callable[[], procrastinate.App],
+    stop: threading.Event,
+    concurrency: Mapping[str, int],
+    locked_jobs: LockedJobs,
 ) -> None:
-    """Run a worker, and a new one after each lost connection to Postgres, until *stop* is set."""
+    """Run workers, and new ones after each lost connection to Postgres, until *stop* is set.
+
+    *concurrency* is the number of jobs at once by queue.
+    """
     loop, stop_requested = asyncio.get_running_loop(), asyncio.Event()
     # Synchronous tasks run in the default executor, which is capped near the number of cores.
-    loop.set_default_executor(ThreadPoolExecutor(max_workers=concurrency + 2, thread_name_prefix="job"))
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=sum(concurrency.values()) + 2, thread_name_prefix="job"))
+
+    loop.set_exception_handler(_log_unstored_end)
 
     def request_stop() -> None:
         stop.set()
@@ -118,7 +144,7 @@ async def _run_until_stopped(
         loop.add_signal_handler(name, request_stop)
     stopping = asyncio.create_task(stop_requested.wait())
     while not stop.is_set():
-        worker = asyncio.create_task(_run_worker(make_app(), concurrency))
+        worker = asyncio.create_task(_run_workers(make_app(), concurrency, locked_jobs))
         await asyncio.wait({worker, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
             await _shut_down(worker)
@@ -130,18 +156,44 @@ async def _run_until_stopped(
     log.info("worker stopped")
 
 
-async def _run_worker(app: procrastinate.App, concurrency: int) -> None:
+def _log_unstored_end(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log that procrastinate could not store the end of a job, which the scheduler then releases."""
+    error = context.get("exception")
+    if not isinstance(error, procrastinate.exceptions.ConnectorException):
+        loop.default_exception_handler(context)
+        return
+    reason = str(error.__cause__ or error).partition("\n")[0]
+    log.warning("end of a job not stored, the scheduler releases it", reason=reason)
+
+
+async def _run_workers(app: procrastinate.App, concurrency: Mapping[str, int], locked_jobs: LockedJobs) -> None:
+    """Run a worker for each queue until one of them ends; then end the others too."""
     async with app.open_async():
-        log.info("worker started", concurrency=concurrency)
-        await app.run_worker_async(
-            queues=[jobs.QUEUE],
-            concurrency=concurrency,
-            install_signal_handlers=False,
-            fetch_job_polling_interval=2,
-            abort_job_polling_interval=1,
-            shutdown_graceful_timeout=SHUTDOWN_GRACE_SECONDS,
-            delete_jobs="successful",
-        )
+        log.info("worker started", concurrency=concurrency[jobs.QUEUE])
+        workers = [
+            asyncio.create_task(
+                app.run_worker_async(
+                    queues=[queue],
+                    concurrency=at_once,
+                    install_signal_handlers=False,
+                    fetch_job_polling_interval=2,
+                    abort_job_polling_interval=1,
+                    shutdown_graceful_timeout=SHUTDOWN_GRACE_SECONDS,
+                    delete_jobs="successful",
+                    task_middleware=[locked_jobs],
+                )
+            )
+            for queue, at_once in concurrency.items()
+        ]
+        try:
+            await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            results = await asyncio.gather(*workers, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
 
 
 async def _shut_down(worker: "asyncio.Task[None]") -> None:

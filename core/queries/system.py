@@ -14,7 +14,7 @@ from core import redis_client
 from core.db.engine import engine, transaction
 from core.queries import freshness
 from core.queries.freshness import FreshnessCounts
-from core.queue.jobs import QUEUE
+from core.queue.jobs import QUEUES
 from core.queue.liveness import HEARTBEAT_TIMEOUT, LEADER_LOCK
 from core.settings import settings
 
@@ -69,7 +69,10 @@ class SchedulerLeader:
 
 @dataclass(frozen=True)
 class WorkerCounts:
-    """Workers by heartbeat: unresponsive ones are older than HEARTBEAT_TIMEOUT; the newest heartbeat or None."""
+    """Worker processes by heartbeat: unresponsive ones are older than HEARTBEAT_TIMEOUT; the newest heartbeat or None.
+
+    A process has one worker in procrastinate's sense for each queue.
+    """
 
     alive: int
     unresponsive: int
@@ -170,12 +173,12 @@ def scheduler_leader() -> SchedulerLeader | None:
 
 def worker_counts(now: datetime) -> WorkerCounts:
     sql = """
-        SELECT count(*) FILTER (WHERE last_heartbeat > :since) AS alive,
-               count(*) FILTER (WHERE last_heartbeat <= :since) AS unresponsive,
+        SELECT ceil(count(*) FILTER (WHERE last_heartbeat > :since) / :queues)::integer AS alive,
+               ceil(count(*) FILTER (WHERE last_heartbeat <= :since) / :queues)::integer AS unresponsive,
                max(last_heartbeat) AS last_heartbeat_at
           FROM procrastinate_workers
     """
-    return _records(WorkerCounts, sql, since=now - HEARTBEAT_TIMEOUT)[0]
+    return _records(WorkerCounts, sql, since=now - HEARTBEAT_TIMEOUT, queues=float(len(QUEUES)))[0]
 
 
 def queue_counts(now: datetime) -> QueueCounts:
@@ -185,7 +188,7 @@ def queue_counts(now: datetime) -> QueueCounts:
                    CASE WHEN status = 'todo' AND scheduled_at IS NULL THEN (
                        SELECT max(at) FROM procrastinate_events AS event WHERE event.job_id = procrastinate_jobs.id)
                    ELSE scheduled_at END AS since
-              FROM procrastinate_jobs WHERE queue_name = :queue
+              FROM procrastinate_jobs WHERE queue_name = ANY(:queues)
         )
         SELECT count(*) FILTER (WHERE status = 'todo' AND is_scheduled IS NOT TRUE) AS waiting,
                count(*) FILTER (WHERE status = 'todo' AND is_scheduled) AS scheduled,
@@ -194,7 +197,7 @@ def queue_counts(now: datetime) -> QueueCounts:
                min(since) FILTER (WHERE status = 'todo' AND is_scheduled IS NOT TRUE) AS oldest_at
           FROM job
     """
-    return _records(QueueCounts, sql, now=now, queue=QUEUE)[0]
+    return _records(QueueCounts, sql, now=now, queues=list(QUEUES))[0]
 
 
 def freshness_counts(now: datetime) -> FreshnessCounts:

@@ -14,6 +14,10 @@ REFRESH = "refresh"
 DELIVER = "deliver"
 LOOKUP = "lookup"
 QUEUE = "ingest"
+DELIVERIES = "deliveries"
+"""A queue of its own for webhooks: a slow receiver never keeps an ingestion waiting."""
+QUEUES = (QUEUE, DELIVERIES)
+"""Each worker process registers one procrastinate worker for each queue."""
 BATCH_SIZE = 50
 """Accounts in one job: a GraphQL query costs the same for one as for many."""
 
@@ -89,7 +93,14 @@ def defer_lookup(connection: Connection, lookup_id: str) -> None:
 
 def defer_delivery(connection: Connection, delivery_id: int) -> None:
     """Queue a webhook delivery in *connection*'s transaction, which also writes the row with its content."""
-    defer_once(connection, DELIVER, lock=f"deliver:{delivery_id}", priority=PRIORITY_PERSON, delivery_id=delivery_id)
+    defer_once(
+        connection,
+        DELIVER,
+        queue=DELIVERIES,
+        lock=f"deliver:{delivery_id}",
+        priority=PRIORITY_PERSON,
+        delivery_id=delivery_id,
+    )
 
 
 def create_ingestion(connection: Connection, origin: JobOrigin, now: datetime, accounts: int = 0) -> int:
@@ -129,11 +140,13 @@ def _defer_batch(connection: Connection, batch: Sequence[int], origin: JobOrigin
     )
 
 
-def defer_once(connection: Connection, task: str, *, lock: str, priority: int, **arguments: Any) -> int | None:
+def defer_once(
+    connection: Connection, task: str, *, lock: str, priority: int, queue: str = QUEUE, **arguments: Any
+) -> int | None:
     """Queue a job in *connection*'s transaction; return its id, or None while a job with this *lock* is queued."""
     job = _procrastinate_app().configure_task(
         task,
-        queue=QUEUE,
+        queue=queue,
         priority=priority,
         lock=lock,
         queueing_lock=lock,
@@ -145,6 +158,16 @@ def defer_once(connection: Connection, task: str, *, lock: str, priority: int, *
             return job.defer(**arguments)
     except procrastinate.exceptions.AlreadyEnqueued:
         return None
+
+
+def is_queued(connection: Connection, queueing_lock: str) -> bool:
+    """Return whether a job with this lock waits in the queue."""
+    return bool(
+        connection.scalar(
+            text("SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE queueing_lock = :lock AND status = 'todo')"),
+            {"lock": queueing_lock},
+        )
+    )
 
 
 def release_orphaned_accounts(connection: Connection) -> int:

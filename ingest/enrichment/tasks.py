@@ -8,6 +8,7 @@ import structlog
 from core.queue import enrichment, jobs
 from ingest.enrichment.job import Enricher
 from ingest.github.http.rate_gate import StopSignal
+from ingest.locked_jobs import RetryUnlessReplaced
 
 
 class JobPostponed(Exception):
@@ -53,6 +54,5 @@ def register_tasks(app: procrastinate.App, enricher: Enricher, stop: StopSignal)
         if run.retry_at is not None and not run.is_at_reserve:
             raise JobPostponed(run.retry_at, run.stop_reason)
 
-    app.task(name=enrichment.ENRICHMENT_TASK, queue=jobs.QUEUE, retry=PostponedRetryStrategy(), pass_context=True)(
-        enrich
-    )
+    retry = RetryUnlessReplaced(PostponedRetryStrategy())
+    app.task(name=enrichment.ENRICHMENT_TASK, queue=jobs.QUEUE, retry=retry, pass_context=True)(enrich)

@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import bindparam
 
 from core.queue.jobs import JobOrigin, create_ingestion
+from core.queue.liveness import RUN_LOCK_SPACE, lock_key
 from ingest.history_import.connection import ImportConnection
-from ingest.refresh.run_log import LOCK_SPACE
 
 
 @dataclass
@@ -86,7 +86,7 @@ def _open_run(connection: Connection, run: ImportRun) -> int:
         },
     ).scalar_one()
     # Every live run holds a lock: without it the scheduler would close this one as dead.
-    connection.execute(text("SELECT pg_advisory_lock(:space, :id)"), {"space": LOCK_SPACE, "id": run_id})
+    connection.execute(text("SELECT pg_advisory_lock(:space, :id)"), {"space": RUN_LOCK_SPACE, "id": lock_key(run_id)})
     return run_id
 
 
@@ -102,7 +102,9 @@ def _close_run(connection: Connection, run: ImportRun, state: str) -> None:
         ).bindparams(bindparam("details", type_=JSONB)),
         {"state": state, "written": run.written, "details": details, "id": run.id},
     )
-    connection.execute(text("SELECT pg_advisory_unlock(:space, :id)"), {"space": LOCK_SPACE, "id": run.id})
+    connection.execute(
+        text("SELECT pg_advisory_unlock(:space, :id)"), {"space": RUN_LOCK_SPACE, "id": lock_key(run.id)}
+    )
 
 
 def _to_json(value: object) -> object:

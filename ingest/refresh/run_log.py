@@ -1,7 +1,7 @@
 """Records runs and the outcome of each account in them (`ingest_run`, `ingest_item`)."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -9,10 +9,10 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, text
 
 from core.queue.jobs import JobOrigin, create_ingestion
+from core.queue.liveness import RUN_LOCK_SPACE
+from ingest.liveness_lock import LivenessLock
 
 ItemState = Literal["stored", "unchanged", "failed", "deleted"]
-# First half of an advisory lock key that nothing else uses; the second half is the run's id.
-LOCK_SPACE = 0x52554E
 
 
 @dataclass(frozen=True)
@@ -77,42 +77,41 @@ def record_run(
 ) -> Iterator[Run]:
     """Insert a run and record its outcome when the block ends, also by an exception.
 
-    An advisory lock on a connection of its own marks the run as alive. When the process dies, Postgres releases the
-    lock and `close_dead_runs` closes the run.
+    A lock marks the run as alive. When the process dies, Postgres releases it and `close_dead_runs` closes the run.
     """
-    with engine.connect() as guard:
-        ingestion_id = origin.ingestion_id or create_ingestion(guard, origin, now, accounts)
-        run_id: int = guard.execute(
-            text(
-                "INSERT INTO ingest_run"
-                " (ingestion_id, trigger, requested_by, request_id, job_id, accounts, started_at)"
-                " VALUES (:ingestion_id, :trigger, :by, :request_id, :job_id, :accounts, :now) RETURNING id"
-            ),
-            {
-                "ingestion_id": ingestion_id,
-                "trigger": origin.trigger,
-                "by": origin.by,
-                "request_id": origin.request_id,
-                "job_id": job_id,
-                "accounts": accounts,
-                "now": now,
-            },
-        ).scalar_one()
-        guard.execute(text("SELECT pg_advisory_lock(:space, :id)"), {"space": LOCK_SPACE, "id": run_id})
-        guard.commit()
-        run = Run(run_id, now)
+    with ExitStack() as stack:
+        with engine.begin() as connection:
+            run = Run(_insert_run(connection, origin, accounts, now, job_id), now)
+            # Locked before others can see the run.
+            stack.enter_context(LivenessLock(engine, RUN_LOCK_SPACE, run.id).held())
         try:
             yield run
         except BaseException:
             run.stopped = True
             raise
         finally:
-            try:
-                with engine.begin() as connection:
-                    _close_run(connection, run)
-            finally:
-                # Closing the connection releases the lock, whatever state the connection is in.
-                guard.invalidate()
+            with engine.begin() as connection:
+                _close_run(connection, run)
+
+
+def _insert_run(connection: Connection, origin: JobOrigin, accounts: int, now: datetime, job_id: int | None) -> int:
+    ingestion_id = origin.ingestion_id or create_ingestion(connection, origin, now, accounts)
+    run_id: int = connection.execute(
+        text(
+            "INSERT INTO ingest_run (ingestion_id, trigger, requested_by, request_id, job_id, accounts, started_at)"
+            " VALUES (:ingestion_id, :trigger, :by, :request_id, :job_id, :accounts, :now) RETURNING id"
+        ),
+        {
+            "ingestion_id": ingestion_id,
+            "trigger": origin.trigger,
+            "by": origin.by,
+            "request_id": origin.request_id,
+            "job_id": job_id,
+            "accounts": accounts,
+            "now": now,
+        },
+    ).scalar_one()
+    return run_id
 
 
 def _close_run(connection: Connection, run: Run) -> None:
@@ -157,9 +156,10 @@ def close_dead_runs(connection: Connection) -> int:
     return connection.execute(
         text(
             "UPDATE ingest_run SET state = 'stopped', finished_at = clock_timestamp() WHERE id IN ("
-            " SELECT id FROM ingest_run WHERE state = 'running' AND pg_try_advisory_xact_lock(:space, id::int))"
+            " SELECT id FROM ingest_run WHERE state = 'running'"
+            "    AND pg_try_advisory_xact_lock(:space, (id % 2147483648)::int))"
         ),
-        {"space": LOCK_SPACE},
+        {"space": RUN_LOCK_SPACE},
     ).rowcount
 
 

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine, text
 
 from core.budget import refused_tokens
-from core.queue import jobs
+from core.queue import abandoned, jobs
 from core.queue.liveness import LEADER_LOCK
 from core.settings import Settings
 from core.tracking import accounts
@@ -40,7 +40,7 @@ def scalar(engine, sql, **values):
         return connection.scalar(text(sql), values)
 
 
-def wait_for(condition, seconds=30):
+def wait_for(condition, seconds=120):
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"
@@ -299,7 +299,7 @@ def test_a_worker_survives_postgres_and_redis_outages_without_log_noise(
             with committing_database.begin() as connection:  # a minute later
                 connection.execute(text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"))
                 connection.execute(text("UPDATE procrastinate_jobs SET scheduled_at = NULL"))
-            ScheduledJobs(committing_database).requeue_abandoned_jobs()
+            ScheduledJobs(committing_database).release_abandoned_jobs()
             wait_for(
                 lambda: scalar(committing_database, "SELECT count(DISTINCT account_id) FROM capture") == len(logins)
             )
@@ -313,6 +313,52 @@ def test_a_worker_survives_postgres_and_redis_outages_without_log_noise(
     assert log.count("worker lost Postgres") <= 6
     loud = Counter(line[29:70] for line in log.splitlines() if "error" in line[:40])
     assert not loud, log
+
+
+@pytest.mark.parametrize("seconds", [0.1, 4])
+def test_no_job_stays_running_after_postgres_was_away_while_all_slots_were_busy(
+    seconds, start, pretend, committing_database, monkeypatch
+):
+    """Ends of jobs that could not be stored are found by the lock of the job, not by the worker's heartbeat."""
+    monkeypatch.setattr(abandoned, "START_GRACE", timedelta(seconds=3))
+    here = Path(f"/tmp/almanac-wire-{os.getpid()}")
+    here.mkdir(mode=0o755)
+    url, logins = committing_database.url, pretend.world.logins()
+    try:
+        with socket_proxy(here / ".s.PGSQL.5432", Path(url.query["host"]) / ".s.PGSQL.5432") as to_postgres:
+            track(committing_database, logins, datetime.now(UTC))
+            with committing_database.begin() as connection:  # two jobs
+                connection.execute(text("UPDATE account SET token_fingerprint = id % 2"))
+            ScheduledJobs(committing_database).enqueue_due_accounts()
+            pretend.latency_ms = 300
+            worker = start(
+                "worker", DATABASE_URL=url.update_query_dict({"host": str(here)}).render_as_string(hide_password=False)
+            )
+            wait_for(lambda: scalar(committing_database, "SELECT count(*) FROM ingest_run") == 2)
+            to_postgres.cut()
+            time.sleep(seconds)
+            to_postgres.reconnect()
+            pretend.latency_ms = 0
+            wait_for(lambda: all_stored_and_released(committing_database, logins), 120)
+            wait_for(lambda: worker.read_log().count("worker started") == 2, 120)
+            assert stops_when_terminated(worker), worker.read_log()
+    finally:
+        here.rmdir()
+    assert scalar(committing_database, "SELECT count(*) FROM ingest_run WHERE state = 'running'") == 0
+    assert "Traceback" not in worker.read_log(), worker.read_log()
+
+
+def all_stored_and_released(engine, logins):
+    """Release abandoned jobs as the leader does every half minute; return whether nothing is left to do."""
+    with engine.begin() as connection:  # without the wait before a retry
+        connection.execute(text("UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE id IN (SELECT id FROM"
+                                " procrastinate_jobs WHERE scheduled_at > now() FOR UPDATE SKIP LOCKED)"))  # fmt: skip
+    ScheduledJobs(engine).release_abandoned_jobs()
+    return (
+        scalar(engine, "SELECT count(DISTINCT account_id) FROM capture") == len(logins)
+        and scalar(engine, "SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')") == 0
+        and scalar(engine, "SELECT count(*) FROM tracked_account WHERE queued_at IS NOT NULL") == 0
+    )
 
 
 LEADER_PID_SQL = """

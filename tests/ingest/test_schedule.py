@@ -70,7 +70,7 @@ def test_the_job_of_a_dead_worker_is_requeued(scheduled, committing_database):
         connection.execute(
             text("UPDATE procrastinate_jobs SET status = 'doing', worker_id = :worker"), {"worker": worker}
         )
-    assert scheduled.requeue_abandoned_jobs() == 1
+    assert scheduled.release_abandoned_jobs().requeued == 1
     assert scalar(committing_database, "SELECT status FROM procrastinate_jobs") == "todo"
 
 
@@ -84,7 +84,7 @@ def test_a_living_worker_keeps_its_job(scheduled, committing_database):
         connection.execute(
             text("UPDATE procrastinate_jobs SET status = 'doing', worker_id = :worker"), {"worker": worker}
         )
-    assert scheduled.requeue_abandoned_jobs() == 0
+    assert scheduled.release_abandoned_jobs().requeued == 0
 
 
 def test_an_account_whose_job_vanished_becomes_due_again(scheduled, committing_database):
@@ -92,7 +92,7 @@ def test_an_account_whose_job_vanished_becomes_due_again(scheduled, committing_d
     scheduled.enqueue_due_accounts()
     with committing_database.begin() as connection:
         connection.execute(text("DELETE FROM procrastinate_jobs"))
-    scheduled.requeue_abandoned_jobs()
+    scheduled.release_abandoned_jobs()
     assert scheduled.enqueue_due_accounts() == 1
 
 
@@ -185,7 +185,7 @@ def test_a_killed_worker_leaves_complete_accounts_and_the_next_one_finishes(envi
     assert has_complete_rows(committing_database)
     with committing_database.begin() as connection:
         connection.execute(text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"))
-    ScheduledJobs(committing_database).requeue_abandoned_jobs()
+    ScheduledJobs(committing_database).release_abandoned_jobs()
     pretend.latency_ms = 0
     second = start_process("worker", environment)
     try:
@@ -242,6 +242,6 @@ def test_a_cancelled_ingestion_stops_between_accounts_and_keeps_due_times(enviro
         worker.wait(60)
     assert captured_account_count(committing_database) < len(logins)
     assert has_complete_rows(committing_database)
-    ScheduledJobs(committing_database).requeue_abandoned_jobs()
+    ScheduledJobs(committing_database).release_abandoned_jobs()
     assert ScheduledJobs(committing_database).enqueue_due_accounts() == 0
     assert scalar(committing_database, "SELECT count(*) FROM tracked_account WHERE queued_at IS NOT NULL") == 0
