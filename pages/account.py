@@ -9,12 +9,13 @@ import streamlit as st
 
 from core.charts import areas, bars, lines
 from core.emoji import render_shortcodes
-from core.queries import account_repositories, accounts, languages
+from core.queries import account_repositories, accounts, empty_reasons, languages
 from pages.components import columns, definitions
 from pages.components.alt_text import bars_alt, line_alt
 from pages.components.as_of import selected_as_of
 from pages.components.cell import cell, theme
 from pages.components.format import number, percent
+from pages.components.markdown import escape_markdown
 from pages.components.table_cell import table_cell
 from pages.sections import account_header
 
@@ -77,20 +78,10 @@ with right:
 """
 by_bytes = languages.account_languages(account.account_id, as_of)
 mix = languages.account_language_history(account.account_id, as_of)
+stored, login = empty_reasons.stored_repositories(account.account_id, as_of), escape_markdown(account.login)
 left, right = st.columns(2)
 with left:
-    if not by_bytes.empty:
-        top, texts = by_bytes.head(8), by_bytes["share"].head(8).map(lambda share: percent(share, 1))
-        cell(
-            "Which languages is it written in?",
-            "Share of all bytes of code; forks left out.",
-            by_bytes,
-            name="account-languages",
-            chart=bars.language_bars(top, "share", theme(), texts=texts),
-            alt=bars_alt(top["language"], texts),
-            note=note,
-        )
-    else:
+    if by_bytes.empty and not mix.empty and stored.why_no_languages == empty_reasons.NOT_COLLECTED:
         latest = languages.latest_mix(mix)
         top, texts = latest.head(8), latest["stars"].head(8).map(number)
         cell(
@@ -100,7 +91,18 @@ with left:
             name="account-languages",
             chart=bars.language_bars(top, "stars", theme(), texts=texts),
             alt=bars_alt(top["language"], texts),
-            empty="No repository with a language is known.",
+            note=note,
+        )
+    else:
+        top, texts = by_bytes.head(8), by_bytes["share"].head(8).map(lambda share: percent(share, 1))
+        cell(
+            "Which languages is it written in?",
+            "Share of all bytes of code; forks left out.",
+            by_bytes,
+            name="account-languages",
+            chart=bars.language_bars(top, "share", theme(), texts=texts),
+            alt=bars_alt(top["language"], texts),
+            empty=empty_reasons.sentence(stored.why_no_languages, login),
             note=note,
         )
 with right:
@@ -113,6 +115,7 @@ with right:
         chart=areas.stacked_shares(mix, "stars", theme(), unit="stars", max_gap=timedelta(days=190), height=height),
         alt="Layers: the share of each primary language in all stars, by quarter.",
         definition=definitions.LANGUAGE_MIX,
+        empty=empty_reasons.sentence(stored.why_no_primary_languages, login),
         note=note,
     )
 
@@ -132,6 +135,8 @@ table_cell(
     name="account-repositories",
     shown=shown,
     alt="All repositories of the account with stars, growth and trend",
+    empty=empty_reasons.sentence(stored.why_no_repositories, login),
+    empty_is_ok=stored.is_captured,
     max_height=460,
     note=note,
 )

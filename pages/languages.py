@@ -16,14 +16,11 @@ from pages.components.cell import cell, theme
 from pages.components.format import byte_size, day, number, percent
 from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
+from pages.sections import language_sentences
 
 sources = languages.rollup_sources(selected_as_of())["source"].tolist()
 if not sources:
-    when = "by that day" if selected_as_of() else "yet"
-    st.info(
-        f"No language totals {when}: they are computed after each refresh and each import.",
-        icon=":material/hourglass_empty:",
-    )
+    st.info(language_sentences.why_no_totals(selected_as_of()), icon=":material/hourglass_empty:")
     st.stop()
 
 with st.container(horizontal=True):
@@ -40,6 +37,7 @@ top = languages.top_languages(ranking, measure, limit=15)
 counts = top[measure].map(byte_size if measure == "bytes" else number).astype(str)
 shares = languages.shares(ranking[measure])[top.index].map(lambda share: percent(share, 1)).astype(str)
 texts = counts + "  (" + shares + ")"
+no_values = language_sentences.why_no_values(ranking, measure, source, selected_as_of()) if top.empty else ""
 cell(
     f"Which languages have most {measure}?",
     definitions.LANGUAGE_MEASURES[measure],
@@ -47,7 +45,7 @@ cell(
     name=f"languages-{measure}",
     chart=bars.language_bars(top, measure, theme(), texts=texts),
     alt=bars_alt(top["language"], texts),
-    empty=f"The {measure} of languages have not been collected: {source} does not report them.",
+    empty=no_values,
     note=note,
 )
 
@@ -62,7 +60,7 @@ cell(
     else lambda: st.info("One month of data so far; a trend needs two.", icon=":material/hourglass_empty:"),
     alt=f"Layers: the share of each language in all {measure}, by month.",
     definition=definitions.LANGUAGE_TREND,
-    empty=f"The {measure} of languages over time have not been collected: {source} does not report them.",
+    empty=no_values,
     note=note,
 )
 

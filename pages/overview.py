@@ -100,7 +100,7 @@ cell(
 """
 ## Changes
 """
-changes = overview.latest_changes(as_of)
+changes, was_refreshed = overview.latest_changes(as_of), coverage.was_refreshed(as_of)
 table_cell(
     "What changed most recently?",
     "Names, licences, archiving, new and deleted repositories; newest first.",
@@ -111,7 +111,8 @@ table_cell(
     alt="The newest changes",
     max_height=400,
     empty="No name, licence or state has changed since the first refresh."
-    if tracking.tracked
-    else "Changes are recorded from the first refresh of a tracked account; imported history has none.",
-    empty_is_ok=tracking.tracked > 0,
+    if was_refreshed
+    else f"Nothing was refreshed {'by that day' if as_of else 'yet'}: changes are recorded from an account's first "
+    "refresh, and imported history has none.",
+    empty_is_ok=was_refreshed,
 )

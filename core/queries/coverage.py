@@ -47,6 +47,19 @@ def freshness_and_coverage(until: datetime, *, in_the_past: bool) -> DataState:
     return DataState(latest, covered_share(daily_coverage(until, WINDOW_DAYS)))
 
 
+def was_refreshed(as_of: datetime | None) -> bool:
+    """Return whether any account was refreshed by *as_of*; imported history does not count."""
+    sql = """
+        SELECT EXISTS (
+                   SELECT FROM account
+                    CROSS JOIN LATERAL (
+                          SELECT captured_at FROM capture WHERE capture.account_id = account.id AND source_id = 1
+                           ORDER BY captured_at LIMIT 1) AS first
+                    WHERE first.captured_at <= :until) AS is_refreshed
+    """
+    return bool(first_value(read_frame(sql, until=as_of_or_end_of_today(as_of))))
+
+
 def daily_coverage(until: datetime, days: int) -> DataFrame:
     """Count the tracked accounts that were refreshed on each of the *days* days (UTC) up to that of *until*.
 

@@ -31,7 +31,7 @@ def account_locations(as_of: datetime | None) -> DataFrame:
     location              text, as it is now
     accounts              int, available accounts with stored repositories
     repositories, stars   int, of these accounts
-    followers             int, of those with an own snapshot
+    followers             int, of the accounts that we refreshed by then; null without any
     """
     sql = f"""
         WITH {repository_ctes(as_of)}, owned AS (
@@ -43,7 +43,7 @@ def account_locations(as_of: datetime | None) -> DataFrame:
         )
         SELECT btrim(coalesce(location, '')) AS location, count(*) AS accounts,
                sum(owned.repositories)::bigint AS repositories, coalesce(sum(owned.stars), 0)::bigint AS stars,
-               coalesce(sum(newest.followers), 0)::bigint AS followers
+               sum(newest.followers)::bigint AS followers
           FROM owned
           JOIN account ON account.id = owned.account_id
           LEFT JOIN LATERAL (
@@ -76,7 +76,7 @@ def locate_accounts(as_of: datetime | None) -> Globe:
     rows = pd.concat(
         [rows, locations.loc[is_located.to_numpy(), SUMMED_COLUMNS].reset_index(drop=True)], axis="columns"
     )
-    places = rows.groupby(COLUMNS[:5], as_index=False, sort=False)[SUMMED_COLUMNS].sum()
+    places = rows.groupby(COLUMNS[:5], as_index=False, sort=False)[SUMMED_COLUMNS].sum(min_count=1)
     counts = locations["accounts"]
     return Globe(
         places.sort_values(["stars", "place", "country"], ascending=[False, True, True], ignore_index=True),

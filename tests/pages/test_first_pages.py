@@ -229,3 +229,77 @@ def test_text_from_github_is_shown_literally(open_page, database):
     text = page_text(open_page("account", login="octo"))
     assert r"\*\*Octavia\*\*" in text
     assert "](https" not in text.replace("](https://github.com", "")
+
+
+def account_captured_once(database: Connection, login: str) -> int:
+    """Add a tracked account that was refreshed today and has no repositories."""
+    account = seed_data.add_account(database, login, github_id=abs(hash(login)) % 10**9, checked_at=TODAY)
+    database.execute(insert(schema.tracked_account).values(account_id=account))
+    database.execute(insert(schema.capture).values(account_id=account, captured_at=TODAY))
+    database.execute(
+        insert(schema.account_snapshot).values(
+            account_id=account, captured_at=TODAY, stars=0, forks=0, repositories=0, followers=5
+        )
+    )
+    return account
+
+
+@pytest.mark.parametrize(
+    ("repository", "sentence", "cells"),
+    [
+        (None, "octo has no repositories.", 3),
+        ({"is_fork": True}, "octo has only forks, which are left out.", 2),
+        ({"languages_checked_at": TODAY}, "octo has no code that GitHub counts.", 1),
+    ],
+)
+def test_an_account_without_languages_says_the_true_reason(open_page, database, repository, sentence, cells):
+    account_captured_once(database, "octo")
+    if repository is not None:
+        seed_data.add_repository(
+            database, "octo/cat", {f"{TODAY:%Y-%m-%d}": 3}, github_id=5, pushed_at=TODAY, **repository
+        )
+    shown = open_page("account", login="octo")
+    assert not shown.exception
+    text = page_text(shown)
+    assert text.count(sentence) == cells
+    assert "Nothing has been collected" not in text
+    assert "have not been collected" not in text
+
+
+def test_with_only_forks_the_languages_page_says_so(open_page, database):
+    account_captured_once(database, "octo")
+    seed_data.add_repository(database, "octo/copy", {f"{TODAY:%Y-%m-%d}": 3}, github_id=5, is_fork=True)
+    assert "All accounts together have only forks, which are left out." in page_text(open_page("languages"))
+
+
+def test_without_code_the_languages_page_does_not_blame_github(open_page, database):
+    account_captured_once(database, "octo")
+    seed_data.add_repository(
+        database, "octo/essays", {f"{TODAY:%Y-%m-%d}": 3}, github_id=5, languages_checked_at=TODAY, pushed_at=TODAY
+    )
+    database.execute(insert(schema.language_day).values(day=TODAY.date(), language="", repositories=1, stars=3))
+    text = page_text(open_page("languages", by="bytes"))
+    assert "All accounts together have no code that GitHub counts." in text
+    assert "does not report them" not in text
+
+
+@pytest.mark.parametrize("is_refreshed", [True, False])
+def test_the_overview_says_that_nothing_changed_only_of_a_day_after_the_first_refresh(
+    open_page, database, is_refreshed
+):
+    account_captured_once(database, "octo")
+    day = TODAY if is_refreshed else TODAY - timedelta(days=9)
+    shown = open_page(as_of=f"{day:%Y-%m-%d}")
+    icons = {element.value: element.icon for element in shown.info}
+    nothing_changed = "No name, licence or state has changed since the first refresh."
+    if is_refreshed:
+        assert icons[nothing_changed] == ":material/check_circle:"
+    else:
+        assert nothing_changed not in icons
+        (icon,) = [icon for text, icon in icons.items() if text.startswith("Nothing was refreshed by that day")]
+        assert icon == ":material/hourglass_empty:"
+
+
+def test_before_the_first_refresh_the_overview_does_not_say_that_nothing_changed(open_page, database):
+    database.execute(insert(schema.tracked_account).values(account_id=seed_data.add_account(database, "octo")))
+    assert "Nothing was refreshed yet" in page_text(open_page())

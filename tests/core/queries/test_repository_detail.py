@@ -1,5 +1,6 @@
 """One repository with all stored columns: own snapshots before imported ones, now and as of a time."""
 
+import pandas as pd
 import pytest
 from sqlalchemy import insert
 
@@ -108,3 +109,22 @@ def test_the_globe_counts_accounts_that_cannot_be_located(database):
         ["Germany", "country", 1, 10],
     ]
     assert then.places["stars"].tolist() == [10, 5]
+
+
+def test_the_globe_knows_no_followers_of_accounts_that_were_never_captured(database):
+    """Two places: Berlin has one captured account of two (7 followers), Paris has only imported history."""
+    for n, (login, location) in enumerate({"a": "Berlin", "b": "Berlin", "c": "Paris"}.items()):
+        seed_data.add_account(database, login, github_id=n, location=location)
+        seed_data.add_imported_repository(database, f"{login}/x", {"2026-03-01": 10})
+    database.execute(
+        insert(schema.account_snapshot).values(
+            account_id=seed_data.add_account(database, "a"), captured_at=seed_data.utc("2026-03-01"), followers=7
+        )
+    )
+    publish_data_version(database)
+    places = globe.locate_accounts(None).places.set_index("place")
+    assert places.loc["Berlin", "followers"] == 7
+    assert pd.isna(places.loc["Paris", "followers"])
+    assert places["accounts"].to_dict() == {"Berlin": 2, "Paris": 1}
+    before = globe.locate_accounts(seed_data.utc("2026-02-28"))
+    assert before.places.empty

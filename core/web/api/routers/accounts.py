@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from core.errors import NotFound
 from core.queries import accounts, repository_detail
 from core.queries.accounts import AccountSummary
+from core.queries.empty_reasons import EmptyReason, stored_repositories
 from core.tracking.login import MAX_LENGTH, parse_login
 from core.web.api.conditional import CheckedListRequest, UncheckedReadRequest, json_response, rows_response
 from core.web.api.errors import error_responses
@@ -29,7 +30,10 @@ Login = Annotated[
 
 
 class Account(BaseModel):
-    """A user or organization, with the counts of its newest capture as of then; null before the first capture."""
+    """A user or organization, with the counts of its newest capture as of then; null before the first capture.
+
+    While we have not captured it, stars, forks and repositories are those of the newest imported history.
+    """
 
     id: int | None = Field(description="GitHub's id; null before the first refresh.", examples=[583231])
     login: str = Field(examples=["octocat"])
@@ -50,6 +54,9 @@ class Account(BaseModel):
     repositories: int | None = Field(description="Number of these repositories.")
     created_at: datetime | None
     captured_at: datetime | None = Field(description="When the counts last changed.")
+    source: str | None = Field(
+        description="Name of the source of the counts, `GitHub` for this installation; null without any."
+    )
     checked_at: datetime | None = Field(description="Time of the last refresh.")
     gone_at: datetime | None = Field(description="When it was found to be deleted or private.")
     gone_reason: str | None
@@ -67,6 +74,18 @@ def get_account(login: str, as_of: datetime | None) -> AccountSummary:
     raise NotFound(f"{name} was renamed to {renamed}" if renamed else f"No data is stored about {name}")
 
 
+def with_counts(stored: AccountSummary, as_of: datetime | None) -> dict[str, Any]:
+    """Return the fields of *stored* and `source`; before our first capture the counts are imported, as on the page."""
+    fields = asdict(stored)
+    if stored.captured_at is not None:
+        return {**fields, "source": "GitHub"}
+    imported = accounts.totals(stored.account_id, as_of)
+    if imported is None:
+        return {**fields, "source": None}
+    names = ("stars", "forks", "repositories", "captured_at", "source")
+    return {**fields, **{name: getattr(imported, name) for name in names}}
+
+
 @router.get(
     "/accounts/{login}",
     operation_id="get_account",
@@ -78,9 +97,8 @@ def account(login: Login, read_request: UncheckedReadRequest) -> Response:
     stored = get_account(login, read_request.as_of)
     # Tracking changes without a new data version, so it is part of the ETag.
     read_request.check_modified(stored.is_tracked)
-    return json_response(
-        Account.model_validate({**asdict(stored), "as_of": read_request.as_of}), read_request, stored.is_tracked
-    )
+    fields = with_counts(stored, read_request.as_of) | {"as_of": read_request.as_of}
+    return json_response(Account.model_validate(fields), read_request, stored.is_tracked)
 
 
 Sort = Annotated[
@@ -90,22 +108,30 @@ Sort = Annotated[
 ORDERS = {"full_name": ("full_name", "id"), "stars": ("-stars", "full_name", "id")}
 
 
+class AccountRepositories(Page[repositories.Repository]):
+    """The repositories of an account."""
+
+    why_empty: EmptyReason | None = Field(description="Why it has no stored repositories; null if it has any.")
+
+
 def account_repositories(
     login: Login,
     read_request: CheckedListRequest,
     sort: Sort = "full_name",
     include_gone: Annotated[bool, Query(description="Include deleted and private repositories.")] = False,
 ) -> Response:
-    stored = repository_detail.by_account(get_account(login, read_request.as_of).account_id, read_request.as_of)
+    account_id = get_account(login, read_request.as_of).account_id
+    stored = repository_detail.by_account(account_id, read_request.as_of)
     shown = stored if include_gone else stored[~stored["is_gone"].astype(bool)]
-    return rows_response(read_request, shown, Page[repositories.Repository], ORDERS[sort])
+    why_empty = stored_repositories(account_id, read_request.as_of).why_no_repositories if stored.empty else None
+    return rows_response(read_request, shown, AccountRepositories, ORDERS[sort], why_empty=why_empty)
 
 
 add_row_routes(
     router,
     "/accounts/{login}/repositories",
     account_repositories,
-    page=Page[repositories.Repository],
+    page=AccountRepositories,
     name="list_account_repositories",
     summary="List an account's repositories.",
     statuses=(404,),

@@ -1,6 +1,5 @@
 """API routes of an account's statistics in one response, collected on request: `/github/stats/{login}`."""
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -11,15 +10,16 @@ from starlette.responses import JSONResponse
 from core.auth.identity import Identity, Origin
 from core.db.engine import transaction
 from core.errors import NotFound
-from core.queries import accounts, languages, repository_detail, tracking
+from core.queries import accounts, empty_reasons, languages, repository_detail, tracking
 from core.queries.accounts import AccountSummary
+from core.queries.empty_reasons import EmptyReason
 from core.queries.tracking import RefreshProgress
 from core.ratelimit import limiter
 from core.tracking import commands as tracking_commands
 from core.tracking.login import parse_login
 from core.web.api.conditional import ReadRequest, SignedInIdentity, UncheckedReadRequest, json_response, records
 from core.web.api.errors import STATUS_DESCRIPTIONS, Error, error_responses
-from core.web.api.routers.accounts import Login, get_account
+from core.web.api.routers.accounts import Login, get_account, with_counts
 from core.web.api.routers.repositories import Repository
 from core.web.middleware.error_responses import error_response
 
@@ -55,7 +55,10 @@ class Stats(BaseModel):
         description="Total of its owned repositories, forks included, without deleted or private ones."
     )
     top_languages: list[TopLanguage] = Field(description="By bytes, forks excluded; at most ten.")
+    why_no_languages: EmptyReason | None = Field(description="Why top_languages is empty; null if it is not.")
     repos: list[Repository] = Field(description="By stars, descending, without deleted or private ones.")
+    why_no_repos: EmptyReason | None = Field(description="Why repos is empty; null if it is not.")
+    source: str | None = Field(description="Name of the source of the counts, `GitHub` for this installation.")
     captured_at: datetime | None
     checked_at: datetime | None
     as_of: datetime | None = Field(description="The requested `as_of`; null: the current data.")
@@ -92,16 +95,29 @@ def stats(login: Login, read_request: UncheckedReadRequest, request: Request) ->
         message = f"{name} was found to be deleted or private on {stored.gone_at:%Y-%m-%d}: {stored.gone_reason}."
         return error_response(GONE, "gone", message + " Use as_of to read data collected before.")
     if stored and stored.captured_at:
-        read_request.check_modified()
-        return json_response(_stats(stored, read_request), read_request)
+        return _stats_response(stored, read_request)
     if read_request.as_of is not None:
+        # As on the account page, imported history serves for a day before the first refresh.
+        if stored and accounts.totals(stored.account_id, read_request.as_of):
+            return _stats_response(stored, read_request)
         get_account(name, None)
         raise NotFound(f"No data about {name} was collected before as_of")
-    return _start_or_report_progress(name, stored, read_request.identity, request)
+    try:
+        return _start_or_report_progress(name, stored, read_request.identity, request)
+    except NotFound:
+        if stored and accounts.totals(stored.account_id, None):
+            return _stats_response(stored, read_request)
+        raise
+
+
+def _stats_response(stored: AccountSummary, read_request: ReadRequest) -> Response:
+    read_request.check_modified()
+    return json_response(_stats(stored, read_request), read_request)
 
 
 def _stats(stored: AccountSummary, read_request: ReadRequest) -> Stats:
-    account_id = stored.account_id
+    account_id, counts = stored.account_id, with_counts(stored, read_request.as_of)
+    reasons = empty_reasons.stored_repositories(account_id, read_request.as_of)
     repositories = repository_detail.by_account(account_id, read_request.as_of)
     shown = repositories[~repositories["is_gone"].astype(bool)].sort_values(
         ["stars", "full_name"], ascending=[False, True], na_position="last"
@@ -113,10 +129,12 @@ def _stats(stored: AccountSummary, read_request: ReadRequest) -> Stats:
     )
     return Stats.model_validate(
         {
-            **asdict(stored),
+            **counts,
             "username": stored.login,
             "public_repos": stored.public_repositories,
-            "total_stars": stored.stars,
+            "total_stars": counts["stars"],
+            "why_no_languages": reasons.why_no_languages if top_languages.empty else None,
+            "why_no_repos": reasons.why_no_repositories if shown.empty else None,
             "top_languages": records(top_languages),
             "repos": records(shown),
             "as_of": read_request.as_of,

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from core.errors import NotFound
 from core.queries import languages as queries
+from core.queries.empty_reasons import EmptyReason, stored_repositories
 from core.web.api.conditional import CheckedListRequest, rows_response
 from core.web.api.pagination import Page
 from core.web.api.row_formats import add_row_routes
@@ -32,6 +33,7 @@ class Languages(Page[Language]):
     """Languages by stars, descending."""
 
     source: str | None = Field(description="Source of the data; null if there are no totals yet.")
+    why_empty: EmptyReason | None = Field(description="Why there are no rows; null if there are.")
 
 
 Source = Annotated[
@@ -48,7 +50,10 @@ def languages(read_request: CheckedListRequest, source: Source = None) -> Respon
         raise NotFound(f"Unknown source; available sources: {', '.join(sources) or 'none'}")
     selected = source or (sources[0] if sources else "")
     ranking = queries.ranking(selected, read_request.as_of)
-    return rows_response(read_request, ranking, Languages, ("-stars", "language"), source=selected or None)
+    why_empty = stored_repositories(None, read_request.as_of).why_no_primary_languages if ranking.empty else None
+    return rows_response(
+        read_request, ranking, Languages, ("-stars", "language"), source=selected or None, why_empty=why_empty
+    )
 
 
 add_row_routes(

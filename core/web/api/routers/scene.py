@@ -73,7 +73,9 @@ class Place(BaseModel):
     accounts: int
     repositories: int
     stars: int
-    followers: int = Field(description="Total of the accounts with known followers.")
+    followers: int | None = Field(
+        description="Total of the accounts that were refreshed by then; null if none was: imported history has none."
+    )
 
 
 class PlacePage(Page[Place]):

@@ -7,6 +7,7 @@ from sqlalchemy import insert, text
 
 from core.db import schema
 from core.db.data_version import publish_data_version
+from core.queries import accounts as queries
 from core.settings import settings
 from core.tracking import accounts
 from tests import seed_data
@@ -77,6 +78,53 @@ def test_before_the_first_refresh_an_account_is_not_found(octo, analyst):
     response = analyst.get(f"{STATS}/octo", params={"as_of": "2026-02-01"})
     assert response.status_code == 404
     assert response.json()["message"] == "No data about octo was collected before as_of."
+
+
+@pytest.fixture
+def imported(database):
+    """An account that only an import knows: 115,868 stars on 1 March 2025, in two repositories."""
+    for name, stars in (("cat", 115_000), ("dog", 868)):
+        seed_data.add_imported_repository(database, f"famous/{name}", {"2025-03-01": stars}, by="weekly list")
+    publish_data_version(database)
+    return database
+
+
+def test_a_day_that_the_account_page_shows_from_imported_history_has_statistics(imported, analyst):
+    shown = queries.totals(accounts.find_account_id(imported, "famous"), seed_data.utc("2025-03-02"))
+    assert shown.stars == 115_868
+    response = analyst.get(f"{STATS}/famous", params={"as_of": "2025-03-02"})
+    body = response.json()
+    assert response.status_code == 200, response.text
+    assert (body["total_stars"], body["source"], body["captured_at"][:10]) == (115_868, "weekly list", "2025-03-01")
+    assert (body["followers"], body["public_repos"], body["checked_at"]) == (None, None, None)
+    assert [repo["full_name"] for repo in body["repos"]] == ["famous/cat", "famous/dog"]
+    assert (body["top_languages"], body["why_no_languages"], body["why_no_repos"]) == ([], "not collected yet", None)
+    account = analyst.get("/api/v1/accounts/famous", params={"as_of": "2025-03-02"}).json()
+    assert (account["stars"], account["repositories"], account["source"]) == (115_868, 2, "weekly list")
+
+
+def test_a_day_before_imported_history_has_no_statistics_and_no_account_page(imported, analyst):
+    assert queries.totals(accounts.find_account_id(imported, "famous"), seed_data.utc("2025-02-01")) is None
+    assert analyst.get(f"{STATS}/famous", params={"as_of": "2025-02-01"}).status_code == 404
+    account = analyst.get("/api/v1/accounts/famous", params={"as_of": "2025-02-01"}).json()
+    assert (account["stars"], account["source"]) == (None, None)
+
+
+def test_imported_history_of_an_account_that_github_no_longer_has_is_still_shown(imported, analyst):
+    """Asked for now, its collection starts; once GitHub has no such account, what was imported remains."""
+    assert analyst.get(f"{STATS}/famous").status_code == 202
+    account = accounts.find_account_id(imported, "famous")
+    imported.execute(text("UPDATE tracked_account SET queued_at = NULL, job_id = NULL"))
+    run = seed_data.insert_row(
+        imported, schema.ingest_run, ingestion_id=latest_ingestion_id(imported), trigger="person"
+    )
+    imported.execute(
+        insert(schema.ingest_item).values(
+            run_id=run, login="famous", account_id=account, state="failed", error_code="account_not_found"
+        )
+    )
+    response = analyst.get(f"{STATS}/famous")
+    assert (response.status_code, response.json()["total_stars"]) == (200, 115_868)
 
 
 @pytest.mark.parametrize("written", ["newcomer", "@newcomer", "https:%2F%2Fgithub.com%2Fnewcomer"])

@@ -1,0 +1,88 @@
+"""Why an account, or the whole installation, has no repositories or no languages to show: the true reason."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from core.db.frames import read_frame, single_record
+from core.queries.as_of import as_of_or_end_of_today
+
+EmptyReason = Literal[
+    "not collected yet", "no repositories", "only forks, which are left out", "no code that GitHub counts"
+]
+NOT_COLLECTED: EmptyReason = "not collected yet"
+NO_REPOSITORIES: EmptyReason = "no repositories"
+ONLY_FORKS: EmptyReason = "only forks, which are left out"
+NO_CODE: EmptyReason = "no code that GitHub counts"
+
+
+@dataclass(frozen=True)
+class StoredRepositories:
+    """What is stored of the repositories of an account, or of all accounts, by a time.
+
+    is_captured         whether anything was captured: the account itself, or a repository by an import
+    repositories        stored ones that are neither deleted nor private
+    not_forks           those of them that are not forks
+    without_languages   those of *not_forks* whose languages were not collected
+    """
+
+    is_captured: bool
+    repositories: int
+    not_forks: int
+    without_languages: int
+
+    @property
+    def why_no_repositories(self) -> EmptyReason:
+        """Return why a list of the repositories is empty."""
+        return NO_REPOSITORIES if self.is_captured else NOT_COLLECTED
+
+    @property
+    def why_no_primary_languages(self) -> EmptyReason:
+        """Return why totals by primary language, forks left out, are empty."""
+        if not self.repositories:
+            return self.why_no_repositories
+        return NOT_COLLECTED if self.not_forks else ONLY_FORKS
+
+    @property
+    def why_no_languages(self) -> EmptyReason:
+        """Return why bytes by language, forks left out, are empty."""
+        if not self.not_forks:
+            return self.why_no_primary_languages
+        return NOT_COLLECTED if self.without_languages else NO_CODE
+
+
+def sentence(reason: EmptyReason, subject: str) -> str:
+    """Say why there is nothing: `octocat has only forks, which are left out.`"""
+    return "Nothing has been collected for this yet." if reason == NOT_COLLECTED else f"{subject} has {reason}."
+
+
+def stored_repositories(account_id: int | None, as_of: datetime | None) -> StoredRepositories:
+    """Count what is stored by *as_of* of one account, or of all (None). For frames that turned out empty."""
+    sql = """
+        WITH counted AS (
+            SELECT is_fork,
+                   -- GraphQL reports no push of a repository without a commit; nobody asks for its languages.
+                   coalesce(github_id IS NOT NULL AND pushed_at IS NULL, false)
+                   OR EXISTS (SELECT FROM repository_language
+                               WHERE repository_id = repository.id AND captured_at <= :until)
+                   -- Without a row GitHub has reported no language each time.
+                   OR languages_checked_at IS NOT NULL AND NOT EXISTS (
+                      SELECT FROM repository_language WHERE repository_id = repository.id) AS has_languages
+              FROM repository
+             WHERE (CAST(:account_id AS bigint) IS NULL OR account_id = :account_id)
+               AND (gone_at IS NULL OR gone_at > :until)
+               AND EXISTS (SELECT FROM repository_snapshot
+                            WHERE repository_id = repository.id AND captured_at <= :until)
+        )
+        SELECT count(*) > 0 OR EXISTS (
+                   SELECT FROM account
+                    CROSS JOIN LATERAL (
+                          SELECT captured_at FROM capture WHERE capture.account_id = account.id
+                           ORDER BY captured_at LIMIT 1) AS first
+                    WHERE first.captured_at <= :until
+                      AND (CAST(:account_id AS bigint) IS NULL OR account.id = :account_id)) AS is_captured,
+               count(*) AS repositories, count(*) FILTER (WHERE NOT is_fork) AS not_forks,
+               count(*) FILTER (WHERE NOT is_fork AND NOT has_languages) AS without_languages
+          FROM counted
+    """
+    return single_record(read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of)), StoredRepositories)

@@ -1,0 +1,30 @@
+"""Why there is nothing to show about the languages of all repositories, as sentences."""
+
+from datetime import datetime
+
+from pandas import DataFrame
+
+from core.queries import empty_reasons
+
+
+def why_no_totals(as_of: datetime | None) -> str:
+    """Say why there are no totals by language."""
+    reason = empty_reasons.stored_repositories(None, as_of).why_no_primary_languages
+    if reason == empty_reasons.NOT_COLLECTED:
+        when = "by that day" if as_of else "yet"
+        return f"No language totals {when}: they are computed after each refresh and each import."
+    return _sentence(reason)
+
+
+def why_no_values(ranking: DataFrame, measure: str, source: str, as_of: datetime | None) -> str:
+    """Say why no language of *ranking* has any of *measure*."""
+    if ranking[measure].notna().any():
+        return f"None of these repositories has any {measure}."
+    reason = empty_reasons.stored_repositories(None, as_of).why_no_languages
+    if measure == "bytes" and source == "GitHub" and reason == empty_reasons.NO_CODE:
+        return _sentence(reason)
+    return f"The {measure} of languages have not been collected: {source} does not report them."
+
+
+def _sentence(reason: empty_reasons.EmptyReason) -> str:
+    return f"All accounts together have {reason}."
