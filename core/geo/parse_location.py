@@ -1,43 +1,56 @@
-"""Geocode free-text locations (pure). Ambiguous text returns None."""
+"""Locate free-text locations (pure). Text that contradicts itself or could mean two places returns None.
+
+A text lists places (`Berlin / London`); each place is a row of parts (`Paris, Texas, USA`). A part is read as a
+country, a region or a city. All parts of a place must lie in one country, and its city in the region named.
+"""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
+from math import cos, hypot, radians
 from typing import Literal
+from zoneinfo import available_timezones
 
-SEPARATOR_PATTERN = re.compile(r"[,;/|·•+()\[\]、，；⇌⇄]|\s[-–—]\s|\s&\s|\band\b|&|→|<->", re.IGNORECASE)
-PUNCTUATION_PATTERN = re.compile(r"[^\w\s'-]")
+from core.geo.areas import FAMILIAR_CODES, SOVEREIGNS, Area, AreaNames
+from core.geo.normalize import is_code, normalize_name
+
 MAX_LENGTH = 200
 MAX_WORDS = 6
-# A name means its largest city without an area only if that is this large, and this many times the next one.
-DOMINANCE_FACTOR, MIN_UNAMBIGUOUS_POPULATION = 5, 100_000
-# People write China after these, which have country codes of their own.
-CHINA_SUBREGION_CODES = {"HK", "MO"}
-COUNTRY_ALIASES: Mapping[str, str] = {
-    **dict.fromkeys(("usa", "us", "united states of america", "the united states", "america", "estados unidos"), "US"),
-    **dict.fromkeys(("uk", "england", "scotland", "wales", "great britain", "northern ireland", "britain"), "GB"),
-    **dict.fromkeys(("the netherlands", "netherlands", "holland", "nederland"), "NL"),
-    **dict.fromkeys(("south korea", "korea", "republic of korea", "대한민국", "한국"), "KR"),
-    **dict.fromkeys(("russia", "russian federation", "россия"), "RU"),
-    **dict.fromkeys(("china", "prc", "p r china", "pr china", "mainland china", "中国", "中國"), "CN"),
-    **dict.fromkeys(("czech republic", "czechia", "cesko"), "CZ"),
-    **dict.fromkeys(("turkey", "turkiye"), "TR"),
-    **dict.fromkeys(("uae", "united arab emirates"), "AE"),
-    **dict.fromkeys(("viet nam", "vietnam"), "VN"),
-    **{"brasil": "BR", "deutschland": "DE", "espana": "ES", "italia": "IT", "日本": "JP", "taiwan": "TW"},
-    **{
-        "台灣": "TW",
-        "台湾": "TW",
-        "polska": "PL",
-        "osterreich": "AT",
-        "schweiz": "CH",
-        "suisse": "CH",
-        "sverige": "SE",
-    },
-    **{"danmark": "DK", "suomi": "FI", "norge": "NO", "україна": "UA", "belgie": "BE", "belgique": "BE"},
-    **{"mexico": "MX", "iran": "IR"},
+MAX_TOWN_WORDS = 3
+MAX_UNSPACED_LENGTH = 12  # of text in scripts without spaces between words
+ARROW_PATTERN = re.compile(r"<?[-=]+>|[⇌⇄→↔⟷⇔]|<[-=]+")
+MARKUP_PATTERN = re.compile(r"[<>{}=$`\\]|://")
+NOT_A_NAME_PATTERN = re.compile(r"\S+@\S+\.\S+|\b(?:utc|gmt)\s*(?:[+\-−–±]\s*)?\d{0,2}(?::\d\d)?\b", re.IGNORECASE)
+LIST_PATTERN = re.compile(r"[;/|·•+；\n]|\s+(?:and|or|und|et|y|e)\s+|\s*&\s*")
+PART_PATTERN = re.compile(r"[,()\[\]、，،:@]|\s[-–—~]+\s|(?<=\w{3})\.\s")
+FLAG_PATTERN = re.compile(r"[\U0001F1E6-\U0001F1FF]{2}|\U0001F3F4[\U000E0061-\U000E007A]+\U000E007F")
+UNSPACED_PATTERN = re.compile(r"[぀-ヿ㐀-鿿가-힯]+")
+UNSPACED_SUFFIXES = ("市", "省", "县", "縣", "都", "府", "県", "시", "도", "특별시", "광역시")
+WORD_PATTERN = re.compile(r"[\s\-–—_]+")
+NUMBER_PATTERN = re.compile(r"\S*\d\S*")
+# A name means its likeliest city only if that has this many times the weight of the next, and without an area if it has
+# this many people.
+DOMINANCE_FACTOR, MIN_UNAMBIGUOUS_POPULATION = 8, 100_000
+SAME_CITY_KM = 30  # GeoNames has parts of a city under the same name
+KM_PER_DEGREE = 111.2
+NEIGHBOUR_KM = 60  # `Kreuzberg, Berlin` is one place, `Berlin, Munich` is two
+CITY_ALIASES: Mapping[str, str] = {
+    "nyc": "new york city",
+    "new york": "new york city",
+    "sf": "san francisco",
+    "san fran": "san francisco",
+    "la": "los angeles",
+    "philly": "philadelphia",
+    "vegas": "las vegas",
+    "cdmx": "mexico city",
 }
+FILLERS = frozenset(
+    "the in at near nearby around somewhere based currently living from greater metro metropolitan area region city of "  # noqa: SIM905
+    "downtown north south east west northern southern eastern western central remote remotely mostly sunny state "
+    "province county".split()
+)
+STOP_WORDS = frozenset({"not", "no", "never", "anti", "made", "born", "ex", "outside", "left", "lost"})
 
 
 @dataclass(frozen=True)
@@ -48,11 +61,13 @@ class City:
     latitude: float
     longitude: float
     population: int
+    # How likely a text means this city by the name it was found under.
+    weight: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
 class Place:
-    """A geocoded place. Precision `country` means that the coordinates are those of its capital."""
+    """A located place. Precision `country` means that the coordinates are those of its capital."""
 
     name: str
     country: str
@@ -65,137 +80,469 @@ class Place:
 class Gazetteer:
     """The names needed for one lookup, as `normalize_name` writes them."""
 
-    cities: Mapping[str, Sequence[City]]  # by name, the largest first
-    countries: Mapping[str, str]  # ISO code by name, COUNTRY_ALIASES included
+    cities: Mapping[str, Sequence[City]]  # by name, the most likely first
     country_names: Mapping[str, str]  # by ISO code
     capitals: Mapping[str, City]  # by ISO code
-    states: Mapping[str, str]  # of the United States: code by name or code
+    largest: Mapping[tuple[str, str], City]  # by country and GeoNames' code of the region
+    areas: AreaNames
 
 
 @dataclass(frozen=True)
-class AdministrativeArea:
-    """A country, or a state of the United States, named in a location."""
+class Part:
+    """One part of a place, as written and normalized; *flag* is the country of an emoji."""
+
+    text: str
+    name: str
+    flag: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A country, and the city in it where the text says which."""
 
     country: str
-    region: str = ""
-
-    def contains(self, city: City) -> bool:
-        return city.country == self.country and self.region in {"", city.region}
+    city: City | None = None
+    is_whole: bool = False  # the text says no more than the country
 
 
-def normalize_name(text: str) -> str:
-    """Remove case, accents and punctuation."""
-    if not text.isascii():
-        decomposed = unicodedata.normalize("NFKD", text)
-        text = unicodedata.normalize(
-            "NFC", "".join(character for character in decomposed if not unicodedata.combining(character))
-        )
-    return " ".join(PUNCTUATION_PATTERN.sub(" ", text.replace(".", "")).casefold().split())
-
-
-def split_location(location: str) -> list[str]:
-    """Split *location* at commas and other separators into normalized names."""
-    return [name for name in (normalize_name(part) for part in SEPARATOR_PATTERN.split(location[:MAX_LENGTH])) if name]
-
-
-def candidate_names(location: str) -> set[str]:
-    """Return every name that `resolve_location` may look up for *location*."""
-    return {name for part in split_location(location) for name in (part, *_shortened_names(part))}
+class AmbiguousLocationError(Exception):
+    """The text names something that could be two places, or contradicts itself."""
 
 
 def resolve_location(location: str, gazetteer: Gazetteer) -> Place | None:
-    """Geocode *location*; None when it names no known place or more than one."""
-    parts = split_location(location)
-    if not parts:
+    """Locate *location*; None when it names no known place, or what could be two places.
+
+    Several cities of one country are that country.
+    """
+    try:
+        found = list(dict.fromkeys(_find_listed(split_location(location, gazetteer.areas), gazetteer)))
+    except AmbiguousLocationError:
         return None
-    country_codes = {gazetteer.countries[part] for part in parts if part in gazetteer.countries}
-    if len(country_codes - ({"CN"} if country_codes & CHINA_SUBREGION_CODES else set())) > 1:
+    countries = {place.country for place in found}
+    if len(countries) != 1:
         return None
-    cities, areas = _match_parts(parts, gazetteer)
-    if len(cities) > 1:
-        return None
-    if cities:
-        city = cities[0]
-        return Place(city.name, gazetteer.country_names[city.country], city.latitude, city.longitude, "city")
-    countries = {area.country for area in areas} - ({"CN"} if country_codes & CHINA_SUBREGION_CODES else set())
-    return _country_place(countries.pop(), gazetteer) if len(countries) == 1 else None
+    cities = {place.city for place in found if not place.is_whole}
+    if len(cities) == 1 and (city := cities.pop()):
+        return _city_place(city, gazetteer)
+    return _country_place(countries.pop(), gazetteer)
 
 
-def _match_parts(parts: Sequence[str], gazetteer: Gazetteer) -> tuple[list[City], list[AdministrativeArea]]:
-    """Return the cities named in *parts*, and the areas. The first part that is no country is the city."""
-    countries = [AdministrativeArea(gazetteer.countries[part]) for part in parts if part in gazetteer.countries]
-    states = [AdministrativeArea("US", gazetteer.states[part]) for part in parts if part in gazetteer.states]
-    rest = [part for part in parts if part not in gazetteer.countries]
-    for at, part in enumerate(rest):
-        areas = _candidate_areas(part, rest[at + 1 :], countries, gazetteer)
-        city = _find_city(part, areas, gazetteer)
-        if city is None:
-            continue
-        others = [] if areas else [_find_city(name, [], gazetteer) for name in rest[at + 1 :]]
-        return [city, *(other for other in others if other not in {None, city} if other)], countries
-    return (
-        _match_without_separators(rest, gazetteer)
-        if not countries and len(rest) == 1
-        else ([], countries or states[:1])
-    )
+def split_location(location: str, areas: AreaNames) -> list[list[Part]]:
+    """Split *location* into the places it lists, each a row of parts."""
+    text = ARROW_PATTERN.sub(" / ", location[:MAX_LENGTH])
+    if MARKUP_PATTERN.search(text) or text.strip().startswith(("/", "~/", "www.")) or _is_timezone(text):
+        return []
+    text = NOT_A_NAME_PATTERN.sub(" ", text)
+    flags = [_flag_part(flag) for flag in FLAG_PATTERN.findall(text)]
+    listed = [_split_parts(text) for text in _split_list(FLAG_PATTERN.sub(" , ", text), areas)]
+    listed = [parts for parts in listed if parts]
+    if not listed:
+        return [[flag] for flag in flags]
+    # A flag goes with the place before or after it; it must fit all.
+    return [[*parts, *flags] for parts in listed]
 
 
-def _candidate_areas(
-    part: str, later: Sequence[str], countries: list[AdministrativeArea], gazetteer: Gazetteer
-) -> list[AdministrativeArea]:
-    """Return the areas for *part*: a state named after it, else any country, else a country code after it."""
-    states = [AdministrativeArea("US", gazetteer.states[name]) for name in later if name in gazetteer.states]
-    codes = [AdministrativeArea(name.upper()) for name in later if name.upper() in gazetteer.country_names]
-    options = [*states, *countries, *codes]
-    return [area for area in options if any(area.contains(city) for city in gazetteer.cities.get(part, ()))][
-        :1
-    ] or options
+def candidate_names(location: str, areas: AreaNames) -> set[str]:
+    """Return every name of a city that `resolve_location` may look up for *location*."""
+    parts = {part for row in split_location(location, areas) for part in row}
+    names = {name for part in parts for name in (part.name, *_slices(part))}
+    return names | {CITY_ALIASES[name] for name in names & CITY_ALIASES.keys()}
 
 
-def _find_city(name: str, areas: list[AdministrativeArea], gazetteer: Gazetteer) -> City | None:
-    """Return the city of that name within *areas*; without areas only a large and dominant one."""
-    found = gazetteer.cities.get(name, ())
-    if areas:
-        inside = [city for city in found if any(area.contains(city) for area in areas)]
-        return inside[0] if inside else None
-    if not found or found[0].population < MIN_UNAMBIGUOUS_POPULATION:
-        return None
-    return found[0] if len(found) == 1 or found[0].population >= DOMINANCE_FACTOR * found[1].population else None
+@lru_cache(maxsize=1)
+def _timezone_names() -> frozenset[str]:
+    return frozenset(name.casefold() for name in available_timezones() if "/" in name)
 
 
-def _match_without_separators(rest: Sequence[str], gazetteer: Gazetteer) -> tuple[list[City], list[AdministrativeArea]]:
-    """Match text without commas whose last words are a country or a state: `Kathmandu Nepal`, `Seattle WA`."""
-    words = rest[0].split()
-    for cut in range(1, min(len(words), MAX_WORDS)):
-        before, after = " ".join(words[:-cut]), " ".join(words[-cut:])
-        areas = [AdministrativeArea(gazetteer.countries[after])] if after in gazetteer.countries else []
-        areas += [AdministrativeArea("US", gazetteer.states[after])] if after in gazetteer.states else []
-        if areas:
-            city = next(
-                filter(None, (_find_city(name, areas, gazetteer) for name in (before, *_shortened_names(before)))), None
-            )
-            return ([city] if city else []), (areas if after in gazetteer.countries else [])
-    return [], [AdministrativeArea("US", gazetteer.states[rest[0]])] if rest[0] in gazetteer.states and len(
-        rest[0]
-    ) > 2 else []
+def _is_timezone(text: str) -> bool:
+    return text.strip().casefold().replace(" ", "_") in _timezone_names()
 
 
-def _shortened_names(part: str) -> Iterator[str]:
-    """Yield the first words and the last words of *part*."""
-    words = part.split()[:MAX_WORDS]
+def _flag_part(flag: str) -> Part:
+    if len(flag) > 2:  # England, Scotland and Wales have flags of another kind
+        return Part(flag, "", "GB")
+    return Part(flag, "", "".join(chr(ord(letter) - ord("🇦") + ord("A")) for letter in flag))
+
+
+def _split_list(text: str, areas: AreaNames) -> list[str]:
+    """Split at separators of lists, but not inside a name such as `Bosnia and Herzegovina`."""
+    pieces: list[str] = []
+    start = 0
+    for match in LIST_PATTERN.finditer(text):
+        before = PART_PATTERN.split(text[start : match.start()])[-1]
+        after = PART_PATTERN.split(LIST_PATTERN.split(text[match.end() :])[0])[0]
+        if normalize_name(f"{before}{match[0]}{after}") not in areas.names:
+            pieces.append(text[start : match.start()])
+            start = match.end()
+    return [*pieces, text[start:]]
+
+
+def _split_parts(text: str) -> list[Part]:
+    # Without numbers: postcodes and the like.
+    parts = (_part(NUMBER_PATTERN.sub(" ", part)) for part in PART_PATTERN.split(text))
+    return [part for part in parts if part.name]
+
+
+def _part(text: str) -> Part:
+    return Part(text.strip(), normalize_name(text))
+
+
+def _words(part: Part) -> list[Part]:
+    return [word for word in map(_part, WORD_PATTERN.split(part.text)) if word.name]
+
+
+def _joined(words: Sequence[Part]) -> Part:
+    return _part(" ".join(word.text for word in words))
+
+
+def _slices(part: Part) -> Iterator[str]:
+    """Yield every name inside *part*: of consecutive words, or of characters where a script has no spaces."""
+    if UNSPACED_PATTERN.fullmatch(part.name):
+        units: Sequence[str] = part.name[:MAX_UNSPACED_LENGTH]
+        separator = ""
+    else:
+        units, separator = [word.name for word in _words(part)], " "
+        if len(units) > MAX_WORDS:
+            return
+    yield from (name for word in _words(part) if word.text != part.text for name in _slices(word))
+    for start in range(len(units)):
+        for end in range(start + 1, len(units) + 1):
+            yield separator.join(units[start:end])
+
+
+def _expand(part: Part, gazetteer: Gazetteer) -> list[Part]:
+    """Split a part that is no name itself into names: `Kathmandu Nepal`, `Greater London`, `中国上海`."""
+    if part.flag or is_code(part.text) or _is_name(part.name, gazetteer):
+        return [part]
+    if UNSPACED_PATTERN.fullmatch(part.name):
+        return _segments(part.name, gazetteer)
+    words = _words(part)
+    if len(words) > MAX_WORDS or STOP_WORDS.intersection(word.name for word in words):
+        return []
+    if len(words) > 1 and any(UNSPACED_PATTERN.fullmatch(word.name) for word in words):
+        return [inner for word in words for inner in _expand(word, gazetteer)]
+    return _split_words(words, gazetteer) or _without_fillers(words, gazetteer)
+
+
+def _is_name(name: str, gazetteer: Gazetteer) -> bool:
+    return name in gazetteer.areas.names or CITY_ALIASES.get(name, name) in gazetteer.cities
+
+
+def _split_words(words: Sequence[Part], gazetteer: Gazetteer) -> list[Part]:
+    """Split *words* where the last or the first of them are an area and the others a place in it or fillers."""
     for cut in range(1, len(words)):
-        yield " ".join(words[:-cut])
-        yield " ".join(words[-cut:])
+        rest, area = words[:cut], _joined(words[cut:])
+        is_area = area.name in gazetteer.areas.names or (cut == len(words) - 1 and is_code(area.text))
+        if is_area and (found := _rest_of(rest, area, gazetteer)):
+            return found
+    for cut in range(len(words) - 1, 0, -1):
+        area, rest = _joined(words[:cut]), words[cut:]
+        if area.name in gazetteer.areas.names and (found := _rest_of(rest, area, gazetteer)):
+            # A place in its area is the only order in which names without commas are read.
+            return found
+    return []
+
+
+def _rest_of(rest: Sequence[Part], area: Part, gazetteer: Gazetteer) -> list[Part]:
+    """Return the parts that *rest* and *area* are together; nothing where *rest* does not belong to *area*."""
+    known = gazetteer.areas
+    areas = known.names.get(area.name, _NONE) or known.codes.get(area.text.upper(), _NONE)
+    name = _joined(rest)
+    is_city = any(_is_inside(city, option) for city in _cities(name.name, gazetteer) for option in areas)
+    countries = {other.country for other in known.names.get(name.name, _NONE)}
+    if is_city or any(option.country in countries for option in areas):
+        return [name, area]
+    if inner := _split_words(rest, gazetteer):
+        return [*inner, area]
+    if area.name not in known.names:
+        return []
+    if found := _without_fillers(rest, gazetteer):
+        return [*found, area]
+    # A town too small to be listed is written like a name.
+    fillers = FILLERS.intersection(word.name for word in rest)
+    is_named = not fillers and len(rest) <= MAX_TOWN_WORDS and all(word.text[0].isupper() for word in rest)
+    return [area] if is_named or len(fillers) == len({word.name for word in rest}) else []
+
+
+def _without_fillers(words: Sequence[Part], gazetteer: Gazetteer) -> list[Part]:
+    """Return the name between the words that surround it: `Greater Boston Area`."""
+    start, end = 0, len(words)
+    while start < end and words[start].name in FILLERS:
+        start += 1
+    while end > start and words[end - 1].name in FILLERS:
+        end -= 1
+    inner = words[start:end]
+    if not inner or len(inner) == len(words):
+        return []
+    name = _joined(inner)
+    return [name] if _is_name(name.name, gazetteer) else _split_words(inner, gazetteer)
+
+
+def _segments(text: str, gazetteer: Gazetteer) -> list[Part]:
+    """Split text without spaces into the names at its beginning, the longest first."""
+    found: list[Part] = []
+    at = 0
+    while at < len(text):
+        ends = range(min(len(text), at + MAX_UNSPACED_LENGTH), at + 1, -1)
+        name, end = next(((n, e) for e in ends if (n := _plain(text[at:e], gazetteer))), ("", 0))
+        if not name:
+            break
+        found.append(Part(name, name))
+        at = end
+    return found
+
+
+def _plain(text: str, gazetteer: Gazetteer) -> str:
+    """Return *text* as it is listed, perhaps without a word like city or province; empty where it is not."""
+    shortened = [text.removesuffix(suffix) for suffix in UNSPACED_SUFFIXES if text.endswith(suffix)]
+    if name := next((name for name in (text, *shortened) if name and _is_name(name, gazetteer)), ""):
+        return name
+    return f"{text}省" if f"{text}省" in gazetteer.areas.names else ""
+
+
+def _find_listed(listed: Sequence[Sequence[Part]], gazetteer: Gazetteer) -> Iterator[Found]:
+    """Yield what each listed place means. `Oxford / Cambridge, UK` says for both where they are."""
+    for row in listed:
+        try:
+            found = _find_place(row, gazetteer)
+        except AmbiguousLocationError:
+            others = (part for other in listed if other is not row for part in other)
+            context = [part for part in others if part.name in gazetteer.areas.names]
+            if not context or len(row) > 1:
+                raise
+            found = _find_place([*row, *context], gazetteer)
+        if found:
+            yield found
+
+
+def _find_place(row: Sequence[Part], gazetteer: Gazetteer) -> Found | None:
+    """Return the one place that the parts of *row* name together; None when they name none.
+
+    Raises AmbiguousLocationError.
+    """
+    parts = [part for whole in row for part in _expand(whole, gazetteer)]
+    readings = [_read(part, index > 0, gazetteer) for index, part in enumerate(parts)]
+    readings = [reading for reading in readings if reading.areas or reading.codes or reading.cities]
+    if not readings:
+        return None
+    if len(readings) == 1:
+        return _find_single(readings[0], gazetteer, is_alone=len(row) == 1)
+    return _find_together(readings, gazetteer)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one part can mean: *areas* by name, *codes* by code."""
+
+    part: Part
+    areas: frozenset[Area]
+    codes: frozenset[Area]
+    cities: tuple[City, ...]
+
+    @property
+    def named(self) -> frozenset[Area]:
+        return self.areas | self.codes
+
+    def in_country(self, country: str) -> set[Area]:
+        options = {area for area in self.named if area.country == country}
+        sovereign = Area(SOVEREIGNS.get(country, ""))
+        return options | {Area(country)} if sovereign in self.named else options
+
+    def countries(self) -> set[str]:
+        return {area.country for area in self.named} | {city.country for city in self.cities}
+
+
+_NONE: frozenset[Area] = frozenset()
+
+
+def _read(part: Part, is_after_name: bool, gazetteer: Gazetteer) -> Reading:
+    if part.flag:
+        return Reading(part, frozenset({Area(part.flag)}), _NONE, ())
+    known = gazetteer.areas
+    areas = known.names.get(part.name, _NONE)
+    may_be_code = is_code(part.text) and (is_after_name or part.text.isupper())
+    codes = known.codes.get(part.text.upper(), _NONE) - areas if may_be_code else _NONE
+    return Reading(part, areas, codes, tuple(_cities(part.name, gazetteer)))
+
+
+def _cities(name: str, gazetteer: Gazetteer) -> list[City]:
+    """Return the cities of that name, the most likely first, each once."""
+    distinct: list[City] = []
+    for city in gazetteer.cities.get(CITY_ALIASES.get(name, name), ()):
+        if all(_distance_km(city, other) > SAME_CITY_KM for other in distinct):
+            distinct.append(city)
+    return distinct
+
+
+def _find_single(reading: Reading, gazetteer: Gazetteer, *, is_alone: bool) -> Found | None:
+    """Return what a part means by itself."""
+    if not reading.areas and not reading.cities:
+        return _find_by_code(reading, is_alone=is_alone)
+    if reading.codes and is_alone:
+        raise AmbiguousLocationError  # LA
+    countries = {area.country for area in reading.areas if not area.code}
+    regions = {area for area in reading.areas if area.code}
+    if countries:
+        # The American state of Georgia has more people than the country.
+        if len(countries) > 1 or any(area.country in FAMILIAR_CODES - countries for area in regions):
+            raise AmbiguousLocationError
+        return Found(countries.pop(), is_whole=True)
+    city = _dominant(reading.cities, MIN_UNAMBIGUOUS_POPULATION)
+    # States of the United States are written alone more than their namesakes elsewhere.
+    if states := {area for area in regions if area.country == "US"}:
+        return Found("US", city if city and _stands_for_region(city, states, gazetteer) else None)
+    if not city and reading.cities and reading.cities[0].population >= MIN_UNAMBIGUOUS_POPULATION:
+        raise AmbiguousLocationError
+    options = {area.country for area in regions} | ({city.country} if city else set())
+    if len(options) > 1:
+        raise AmbiguousLocationError
+    if not options:
+        return None
+    is_city = city is not None and (not regions or _stands_for_region(city, regions, gazetteer))
+    return Found(options.pop(), city if is_city else None)
+
+
+def _stands_for_region(city: City, regions: Iterable[Area], gazetteer: Gazetteer) -> bool:
+    """Tell whether a name of both a region and a city means the city: if it is the region's largest."""
+    if all(area.is_district for area in regions):
+        return True
+    if any(area.region and area.region != city.region for area in regions):
+        return False
+    return gazetteer.largest.get((city.country, city.region)) == city
+
+
+def _find_by_code(reading: Reading, *, is_alone: bool) -> Found | None:
+    """Read `Anytown, TX`: an unknown town, and the code of a state that no other country has."""
+    countries = {area.country for area in reading.codes}
+    if is_alone or not reading.part.text.isupper() or not any(area.code for area in reading.codes):
+        return None
+    if len(countries) > 1:
+        raise AmbiguousLocationError
+    return Found(countries.pop()) if countries <= FAMILIAR_CODES else None
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    """One consistent meaning of a row: in one country, perhaps in one region, perhaps in one city of it."""
+
+    country: str
+    city: City | None
+    explained: frozenset[int]  # the parts that say so
+    countries: int  # how many of them name the country itself
+
+    @property
+    def weight(self) -> tuple[int, int]:
+        return len(self.explained), self.countries
+
+
+def _find_together(readings: Sequence[Reading], gazetteer: Gazetteer) -> Found | None:
+    countries = {country for reading in readings for country in reading.countries()}
+    meanings = [meaning for country in countries for meaning in _meanings(country, readings, gazetteer)]
+    most = max(meaning.weight for meaning in meanings)
+    best = [meaning for meaning in meanings if meaning.weight == most]
+    if len(best[0].explained) == 1:
+        return _find_apart(readings, gazetteer)
+    if len({meaning.country for meaning in best}) > 1:
+        raise AmbiguousLocationError
+    country = best[0].country
+    _check_agreement(readings, country, gazetteer)
+    cities = {meaning.city for meaning in best}
+    is_whole = all(Area(country) in reading.named for reading in readings)
+    return Found(country, cities.pop() if len(cities) == 1 else None, is_whole)
+
+
+def _find_apart(readings: Sequence[Reading], gazetteer: Gazetteer) -> Found | None:
+    """Return what parts mean that do not explain each other: `Berlin, Hamburg` is Germany."""
+    found = [place for place in (_find_single(one, gazetteer, is_alone=False) for one in readings) if place]
+    countries = {place.country for place in found}
+    if len(countries) > 1:
+        raise AmbiguousLocationError
+    if not countries:
+        return None
+    country = countries.pop()
+    _check_agreement(readings, country, gazetteer)
+    return Found(country, _one_city([place.city for place in found if place.city]))
+
+
+def _check_agreement(readings: Iterable[Reading], country: str, gazetteer: Gazetteer) -> None:
+    """Raise AmbiguousLocationError where a part names another country, a region or a large city of one."""
+    for reading in readings:
+        if country in reading.countries() or reading.in_country(country):
+            continue
+        is_local_code = f"{country}-{reading.part.text.upper()}" in gazetteer.areas.all_codes
+        is_large = bool(reading.cities) and _dominant(reading.cities, MIN_UNAMBIGUOUS_POPULATION) is not None
+        if reading.areas or is_large or (reading.codes and not is_local_code):
+            raise AmbiguousLocationError
+
+
+def _meanings(country: str, readings: Sequence[Reading], gazetteer: Gazetteer) -> Iterator[_Meaning]:
+    """Yield what *readings* mean in *country*: once without a region, once for each region they may name."""
+    options = [reading.in_country(country) for reading in readings]
+    regions = {area for areas in options for area in areas if area.code}
+    for region in [None, *regions]:
+        as_country = {index for index, areas in enumerate(options) if Area(country) in areas}
+        as_region = {index for index, areas in enumerate(options) if region in areas} if region else set()
+        # A code says nothing about a city where it is not stored which region the city is in.
+        says_city = region is None or bool(region.region) or any(region in readings[at].areas for at in as_region)
+        cities: list[City] = []
+        explained = as_country | as_region
+        for index, reading in enumerate(readings):
+            inside = [city for city in reading.cities if _is_inside(city, region or Area(country))]
+            if not inside or not says_city:
+                continue
+            city = inside[0] if region and region.region else _dominant(inside)
+            if index in explained:
+                is_said_twice = (index in as_region and len(as_region) > 1) or (
+                    index in as_country
+                    and any(Area(country) in readings[other].named for other in as_country - {index})
+                )
+                stands = index in as_region and city and _stands_for_region(city, [region] if region else [], gazetteer)
+                if not is_said_twice and not stands:
+                    continue
+            elif not cities and not explained - as_country - as_region:
+                explained = explained | {index}
+            if city:
+                cities.append(city)
+        said = sum(Area(country) in reading.areas for reading in readings)
+        yield _Meaning(country, _one_city(cities), frozenset(explained), said)
+
+
+def _is_inside(city: City, area: Area) -> bool:
+    return city.country == area.country and area.region in {"", city.region}
+
+
+def _one_city(cities: Sequence[City]) -> City | None:
+    """Return the first of *cities* if the others are around it; None where they are two places."""
+    if not cities or any(_distance_km(cities[0], other) > NEIGHBOUR_KM for other in cities[1:]):
+        return None
+    return cities[0]
+
+
+def _dominant(cities: Sequence[City], min_population: int = 0) -> City | None:
+    """Return the first of *cities*, the most likely first, where it is much more likely than the second."""
+    if not cities or cities[0].population < min_population:
+        return None
+    is_clear = len(cities) == 1 or cities[0].weight >= DOMINANCE_FACTOR * cities[1].weight
+    return cities[0] if is_clear else None
+
+
+def _distance_km(one: City, other: City) -> float:
+    north = one.latitude - other.latitude
+    east = (one.longitude - other.longitude) * cos(radians((one.latitude + other.latitude) / 2))
+    return KM_PER_DEGREE * hypot(north, east)
+
+
+def _city_place(city: City, gazetteer: Gazetteer) -> Place:
+    return Place(city.name, gazetteer.country_names[city.country], city.latitude, city.longitude, "city")
 
 
 def _country_place(code: str, gazetteer: Gazetteer) -> Place | None:
     capital = gazetteer.capitals.get(code)
     if capital is None:
         return None
-    return Place(
-        gazetteer.country_names[code], gazetteer.country_names[code], capital.latitude, capital.longitude, "country"
-    )
+    name = gazetteer.country_names[code]
+    return Place(name, name, capital.latitude, capital.longitude, "country")
 
 
-def sort_by_population(cities: Iterable[City]) -> list[City]:
-    return sorted(set(cities), key=lambda city: (-city.population, city.name, city.country))
+def sort_by_weight(cities: Iterable[City]) -> list[City]:
+    return sorted(set(cities), key=lambda city: (-city.weight, city.name, city.country))
