@@ -57,6 +57,8 @@ class ScheduledJobs:
 
     def enqueue_due_accounts(self) -> int:
         """Queue due accounts, as many as the rate budget pays for; returns how many."""
+        if self.rate_budget is not None:
+            self.rate_budget.publish_owners()
         with self.engine.begin() as connection:
             queued = enqueue.enqueue_due_accounts(connection, self.rate_budget, self.clock())
         if queued.accounts:

@@ -5,13 +5,15 @@ it and asks GitHub nothing.
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Self
 
 from redis import Redis
 
+OWNERS_TTL_SECONDS = 7200
 LEASE_SECONDS = 90
 """A process that died leaves its requests in flight for this long; no request takes longer."""
 
@@ -55,6 +57,10 @@ class RateBudgetSummary:
     buckets: tuple[RateBudgetBucket, ...] = ()
     in_flight: int = 0
     paused_until: datetime | None = None
+
+    def only_of(self, owners: Collection[str]) -> Self:
+        """Leave out the buckets of others than *owners*."""
+        return replace(self, buckets=tuple(bucket for bucket in self.buckets if bucket.owner in owners))
 
 
 @dataclass
@@ -107,10 +113,20 @@ def budget_key(api_url: str) -> str:
     return f"{key_prefix(api_url)}:budget"
 
 
+def publish_owners(redis: Redis, api_url: str, owners: Iterable[str]) -> None:
+    """Tell all processes the owners of the configured tokens, for two hours. Raises RedisError."""
+    redis.set(f"{key_prefix(api_url)}:owners", json.dumps(sorted(owners)), ex=OWNERS_TTL_SECONDS)
+
+
 def load_rate_budget(redis: Redis, api_url: str, now: datetime) -> RateBudgetSummary:
-    """Read what is left of each rate limit; empty before GitHub's first response. Raises RedisError."""
+    """Read what is left of each rate limit; empty before GitHub's first response. Raises RedisError.
+
+    A token that was removed from the settings does not count, although its last state is still stored.
+    """
     stored: Any = redis.get(budget_key(api_url))
     try:
-        return StoredRateBudget.from_json(stored).summary(now) if stored else RateBudgetSummary()
+        summary = StoredRateBudget.from_json(stored).summary(now) if stored else RateBudgetSummary()
+        published: Any = redis.get(f"{key_prefix(api_url)}:owners") if summary.buckets else None
+        return summary if published is None else summary.only_of(set(json.loads(published)))
     except (ValueError, KeyError, TypeError, AttributeError):  # written by another version
         return RateBudgetSummary()

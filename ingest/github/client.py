@@ -134,7 +134,7 @@ class GitHub:
         return self._transport.usage
 
     def rate_budgets(self, *, refresh: bool = False) -> list[BucketState]:
-        """Return each rate limit as last reported to any process; empty before the first response.
+        """Return each rate limit of our credentials as last reported to any process; empty before the first response.
 
         *refresh* requests the current state first, which is free of charge; where that fails, a warning is logged and
         the last reported state is returned.
@@ -147,7 +147,8 @@ class GitHub:
                 continue
             for status in statuses:
                 self._gate.record_status(self._pool.owner(credential), status.resource or "core", status)
-        return self._gate.buckets()
+        owners = {self._pool.owner(credential) for credential in self._pool.credentials}
+        return [bucket for bucket in self._gate.buckets() if bucket.owner in owners]
 
     def token_fingerprint_for(self, login: str, pinned: str | None = None) -> str | None:
         """Return the fingerprint of the token that would fetch *login*; None without a usable token."""

@@ -106,6 +106,17 @@ class RateBudget:
 
         return limit_of
 
+    def publish_owners(self) -> None:
+        """Tell other processes whose tokens are configured; without Redis they are told the next time."""
+        self._load_token_owners()
+        if self._redis is None:
+            return
+        try:
+            owners = {self._pool.owner(credential) for credential in self._pool.credentials}
+            rate_limits.publish_owners(self._redis, self._api_url, owners)
+        except RedisError as error:
+            log.warning("Redis unavailable, token owners not published", error=str(error))
+
     def _budgets(self, state: RateBudgetSummary, resource: str, now: datetime) -> dict[str, AvailableBudget]:
         owners = {self._pool.owner(credential) for credential in self._pool.credentials}
         left = {one.owner: one.remaining_at(now) for one in state.buckets if one.resource == resource}

@@ -7,7 +7,9 @@ from core.budget import rate_limits
 from core.budget.rate_limits import LEASE_SECONDS, InFlightRequest, StoredRateBudget
 from ingest.github.client import GitHub
 from ingest.github.http.credentials import CredentialPool
+from ingest.github.http.etag_cache import ResponseCache
 from ingest.github.http.responses import RateLimitStatus
+from ingest.planning.rate_budget import RateBudget
 
 API = "https://github.example.org/api/v3"
 NOW = datetime.now(UTC)
@@ -24,6 +26,34 @@ def test_what_the_ingestor_writes_is_read_back(redis):
     assert timedelta(minutes=29) < bucket.resets_at - datetime.now(UTC) <= timedelta(minutes=30, seconds=1)
     assert bucket.remaining_at(NOW + timedelta(hours=1)) == 5000
     assert summary.paused_until is None
+
+
+def report(github, owner, remaining):
+    status = RateLimitStatus(limit=5000, remaining=remaining, resets_in_seconds=1800, resource="graphql")
+    github._gate.record_status(owner, "graphql", status)
+
+
+def test_a_token_that_is_no_longer_configured_does_not_count(redis):
+    """Yesterday's token left 4,000 points in Redis, the configured ones have 100: nobody has 4,100."""
+    old, new = CredentialPool.from_secrets(["old"]), CredentialPool.from_secrets(["new"])
+    with GitHub(api_url=API, pool=old, redis=redis) as github:
+        report(github, old.owner(old.credentials[0]), 4000)
+    with GitHub(api_url=API, pool=new, redis=redis) as github:
+        report(github, new.owner(new.credentials[0]), 100)
+        assert [one.remaining for one in github.rate_budgets()] == [100]
+    RateBudget(new, redis, API).publish_owners()
+    assert [one.remaining for one in rate_limits.load_rate_budget(redis, API, NOW).buckets] == [100]
+
+
+def test_an_owner_whose_login_github_reported_is_known_by_it(redis):
+    pool = CredentialPool.from_secrets(["token"])
+    ResponseCache(redis, rate_limits.key_prefix(API)).learn_owner(pool.credentials[0].fingerprint, "octo")
+    with GitHub(api_url=API, pool=pool, redis=redis) as github:
+        report(github, "octo", 100)
+        report(github, "somebody", 4000)
+        assert [one.owner for one in github.rate_budgets()] == ["octo"]
+    RateBudget(pool, redis, API).publish_owners()
+    assert [one.owner for one in rate_limits.load_rate_budget(redis, API, NOW).buckets] == ["octo"]
 
 
 def test_a_pause_shows_until_it_has_ended():
