@@ -26,6 +26,7 @@ from core.queue.abandoned import AbandonedJobs
 from core.queue.liveness import LEADER_LOCK
 from core.settings import settings
 from ingest.alerts import evaluate as alerts
+from ingest.enrichment import backlog
 from ingest.enrichment import enqueue as enqueue_enrichment
 from ingest.enrichment import run_log as enrichment_run_log
 from ingest.history_import import adopt
@@ -81,6 +82,11 @@ class ScheduledJobs:
         if queued:
             log.info("due enrichment queued", subjects=queued)
         return queued
+
+    def measure_enrichment_backlog(self) -> None:
+        """Count what is due of each kind of fact, for forecasts."""
+        with self.engine.begin() as connection:
+            backlog.measure_backlog(connection, settings().github_api_url, self.clock())
 
     def update_refresh_plan(self) -> None:
         """Compute a new refresh plan if the newest one is outdated; correct due times that a wrong clock wrote."""
@@ -183,6 +189,7 @@ def build_scheduler(scheduled: ScheduledJobs) -> BackgroundScheduler:
     every(scheduled.enqueue_due_accounts, minutes=1)
     every(scheduled.enqueue_due_facts, minutes=1)
     every(scheduled.update_refresh_plan, minutes=10)
+    every(scheduled.measure_enrichment_backlog, minutes=10, first=start + FIRST_CHECK_DELAY)
     every(scheduled.release_abandoned_jobs, seconds=30)
     every(scheduled.update_language_rollup, minutes=5, first=start + FIRST_CHECK_DELAY)
     every(scheduled.update_state_alerts, minutes=5, first=start + FIRST_CHECK_DELAY)

@@ -10,7 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from core import wording
-from core.budget.cost_model import Forecast
+from core.budget.cost_model import UNKNOWN_REPOSITORIES, Forecast
+from core.budget.enrichment_forecast import KindForecast
 from ingest.refresh.run_log import IngestItem, Run
 
 if TYPE_CHECKING:  # Arrow, which no other command needs
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # Arrow, which no other command needs
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 UNKNOWN = "—"
+HOUR = timedelta(hours=1)
 
 
 def progress() -> Progress:
@@ -81,7 +83,8 @@ def print_forecast(forecast: Forecast, *, with_token: bool) -> None:
         f" {forecast.not_modified_share:.0%} of the requests should return 304."
     )
     if forecast.unknown:
-        out.print(f"{forecast.unknown:,} accounts were never refreshed: each counts as one page of repositories.")
+        never = f"{wording.quantity(forecast.unknown, 'account')} {wording.pluralize(forecast.unknown, 'was', 'were')}"
+        out.print(f"{never} never refreshed: each counts as {UNKNOWN_REPOSITORIES} repositories with languages.")
     if forecast.remaining is not None:
         until = f" until {forecast.resets_at:%H:%M} UTC" if forecast.resets_at else ""
         verdict = (
@@ -92,7 +95,36 @@ def print_forecast(forecast: Forecast, *, with_token: bool) -> None:
         out.print(f"The rate budget has {forecast.remaining:,} left{until}. {verdict}")
 
 
-def forecast_as_json(forecast: Forecast) -> str:
+def print_enrichment_forecast(facts: Sequence[KindForecast]) -> None:
+    table = Table("Fact", "Waiting", "Of", "Last 24 hours", "Share", "All read in", box=None, pad_edge=False)
+    for one in facts:
+        until = UNKNOWN if one.until_read is None else wording.duration(one.until_read, round_up=True)
+        table.add_row(
+            one.kind.label,
+            _format_count(one.waiting),
+            _format_count(one.subjects),
+            wording.quantity(one.per_day, one.unit),
+            UNKNOWN if one.share is None else f"{one.share:.0%}",
+            until if one.waiting else "done",
+        )
+    out.print("Facts that a refresh does not carry take turns in what refreshes leave:")
+    out.print(table)
+
+
+def _enrichment_as_json(one: KindForecast) -> dict[str, Any]:
+    return {
+        "kind": one.kind.name,
+        "unit": f"{one.unit}s",
+        "subjects": one.subjects,
+        "waiting": one.waiting,
+        "last_24_hours": one.per_day,
+        "share": None if one.share is None else round(one.share, 3),
+        "per_subject": round(one.per_subject, 3),
+        "hours_until_read": None if one.until_read is None else round(one.until_read / HOUR, 2),
+    }
+
+
+def forecast_as_json(forecast: Forecast, facts: Sequence[KindForecast] | None = None) -> str:
     return as_json(
         vars(forecast)
         | {
@@ -100,6 +132,7 @@ def forecast_as_json(forecast: Forecast) -> str:
             "left": forecast.remaining_after,
             "fits": forecast.is_affordable,
         }
+        | ({} if facts is None else {"enrichment": [_enrichment_as_json(one) for one in facts]})
     )
 
 

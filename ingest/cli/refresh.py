@@ -7,8 +7,10 @@ from sqlalchemy import text
 
 from core.budget import cost_model, rate_limits
 from core.budget import forecast as budget_forecast
+from core.budget.enrichment_forecast import KindForecast
 from core.clock import now_utc
 from core.db import engine
+from core.queries import enrichment
 from core.queue import jobs
 from core.settings import settings
 from core.tracking import accounts
@@ -24,6 +26,7 @@ from ingest.cli.shared import (
     migrate_if_needed,
     stop_on_interrupt,
 )
+from ingest.enrichment import backlog
 from ingest.github import GitHub
 from ingest.refresh import run_log
 from ingest.refresh.batch import Refresher, RefreshRequest
@@ -66,10 +69,14 @@ def refresh(
 
 @app.command()
 def forecast(logins: Logins = None, as_json: AsJson = False) -> None:
-    """Print the expected cost of refreshing the given accounts, or all tracked accounts."""
+    """Print the expected cost of refreshing the given accounts, or all tracked accounts and each kind of fact."""
     migrate_if_needed()
     with github_client() as client:
-        _print_forecast(client, [] if logins else _tracked_account_ids(), logins or [], as_json=as_json)
+        if logins:
+            _print_forecast(client, [], logins, as_json=as_json)
+        else:
+            facts = _forecast_enrichment(client)
+            _print_forecast(client, _tracked_account_ids(), [], as_json=as_json, facts=facts)
 
 
 @app.command()
@@ -91,7 +98,27 @@ def _tracked_account_ids() -> list[int]:
         return list(connection.scalars(text("SELECT account_id FROM tracked_account WHERE NOT paused")))
 
 
-def _print_forecast(client: GitHub, account_ids: list[int], logins: list[str], *, as_json: bool) -> None:
+def _forecast_enrichment(client: GitHub) -> list[KindForecast]:
+    now = now_utc()
+    with engine.transaction() as connection:
+        backlog.measure_backlog(connection, client.api_url, now)
+    return enrichment.forecast(
+        enrichment.kind_costs(now), _rate_limits(client), now, with_token=not client.is_anonymous
+    )
+
+
+def _rate_limits(client: GitHub) -> list[rate_limits.RateBudgetBucket]:
+    return [rate_limits.RateBudgetBucket(**vars(one)) for one in client.rate_budgets()]
+
+
+def _print_forecast(
+    client: GitHub,
+    account_ids: list[int],
+    logins: list[str],
+    *,
+    as_json: bool,
+    facts: list[KindForecast] | None = None,
+) -> None:
     now, with_token = now_utc(), not client.is_anonymous
     with engine.transaction() as connection:
         ids = [
@@ -102,10 +129,11 @@ def _print_forecast(client: GitHub, account_ids: list[int], logins: list[str], *
         seconds = budget_forecast.seconds_per_request(connection)
     stored = {one.login.lower() for one in inputs}
     inputs += [cost_model.AccountCostInputs(login) for login in map(parse_login, logins) if login.lower() not in stored]
-    buckets = [rate_limits.RateBudgetBucket(**vars(one)) for one in client.rate_budgets()]
-    left = budget_forecast.budget_totals(buckets, with_token=with_token, now=now)
+    left = budget_forecast.budget_totals(_rate_limits(client), with_token=with_token, now=now)
     cost = cost_model.forecast_refresh(inputs, with_token=with_token, budget=left, now=now, seconds_per_request=seconds)
     if as_json:
-        print(output.forecast_as_json(cost))  # noqa: T201
+        print(output.forecast_as_json(cost, facts))  # noqa: T201
     else:
         output.print_forecast(cost, with_token=with_token)
+        if facts:
+            output.print_enrichment_forecast(facts)

@@ -72,9 +72,7 @@ CHANGED_BY_KIND = {
     "contributors": PUSHED_SINCE_STORED,
     "commit_activity": PUSHED_SINCE_STORED,
 }
-SELECT_DUE_REPOSITORIES = """
-    SELECT repository.id, account.token_fingerprint,
-           row_number() OVER (PARTITION BY account.token_fingerprint ORDER BY {weight}) AS place
+REPOSITORIES = """
       FROM tracked_account
       JOIN account ON account.id = tracked_account.account_id
       JOIN repository ON repository.account_id = account.id
@@ -84,21 +82,29 @@ SELECT_DUE_REPOSITORIES = """
       {joined}
      WHERE NOT paused AND account.gone_at IS NULL AND repository.gone_at IS NULL
        AND repository.github_id IS NOT NULL AND {applies}
-       AND {chosen}
-       AND (enrichment.due_at IS NULL OR enrichment.due_at > :implausible
+"""
+REPOSITORY_IS_DUE = """
+           (enrichment.due_at IS NULL OR enrichment.due_at > :implausible
             OR (enrichment.due_at <= :now
                 AND (enrichment.state <> 'stored' OR {changed} OR enrichment.due_at <= :quiet)))
 """
-SELECT_DUE_USERS = """
-    SELECT account.id, account.token_fingerprint,
-           row_number() OVER (PARTITION BY account.token_fingerprint ORDER BY priority DESC, account.id) AS place
+USERS = """
       FROM tracked_account
       JOIN account ON account.id = tracked_account.account_id
       LEFT JOIN enrichment ON enrichment.account_id = account.id AND enrichment.kind = :kind
      WHERE NOT paused AND account.gone_at IS NULL AND account.node_id IS NOT NULL AND account.kind = 'user'
-       AND account.token_fingerprint IS NOT NULL AND {chosen}
-       AND (enrichment.due_at IS NULL OR enrichment.due_at <= :now OR enrichment.due_at > :implausible)
+       AND account.token_fingerprint IS NOT NULL
 """
+USER_IS_DUE = "(enrichment.due_at IS NULL OR enrichment.due_at <= :now OR enrichment.due_at > :implausible)"
+USER_ORDER = "priority DESC, account.id"
+SELECT_DUE = """
+    SELECT id, token_fingerprint
+      FROM (SELECT {subject}.id, account.token_fingerprint,
+                   row_number() OVER (PARTITION BY account.token_fingerprint ORDER BY {order}) AS place
+                   {subjects} AND {is_due} AND {chosen}) AS due
+     WHERE place <= :limit ORDER BY place
+"""
+COUNT_DUE = "SELECT count(*) AS subjects, count(*) FILTER (WHERE {is_due}) AS waiting {subjects}"
 SELECT_REPOSITORY_TARGET = """
     SELECT repository.id, repository.github_id, full_name, account.login, repository.node_id, account.token_fingerprint,
            coalesce(failed_attempts, 0) AS failed_attempts, next_page, enrichment.first_day, repository.created_at
@@ -138,6 +144,12 @@ def due_subjects(
     return _select_due(connection, kind, now, limit, " AND ".join(chosen), values)
 
 
+def count_due(connection: Connection, kind: FactKind, now: datetime) -> tuple[int, int]:
+    """Return to how many subjects this kind applies, and how many of them are due."""
+    row = connection.execute(text(COUNT_DUE.format(**_due_sql(kind))), _due_values(kind, now)).one()
+    return row.subjects, row.waiting
+
+
 def still_due_ids(connection: Connection, kind: FactKind, now: datetime, ids: Sequence[int]) -> list[int]:
     """Leave out of *ids* the subjects that were stored since the job was queued."""
     return [one.id for one in due_subjects(connection, kind, now, len(ids), ids=ids)]
@@ -173,24 +185,29 @@ def _subject(kind: FactKind) -> str:
 def _select_due(
     connection: Connection, kind: FactKind, now: datetime, limit: int, chosen: str, values: dict[str, Any]
 ) -> list[DueSubject]:
-    # Only the constants above are formatted into the SQL, never a value.
-    inner = (
-        SELECT_DUE_USERS.format(chosen=chosen)
-        if kind.is_per_user
-        else SELECT_DUE_REPOSITORIES.format(
-            weight=IMPORTANCE_ORDER,
-            joined=JOIN_TRAFFIC_ACCESS if kind.name == "traffic" else "",
-            applies=APPLIES_BY_KIND[kind.name],
-            changed=CHANGED_BY_KIND.get(kind.name, "true"),
-            chosen=chosen,
-        )
-    )
-    times = {"now": now, "quiet": now - (kind.quiet_interval - kind.interval), "implausible": now + MAX_DUE_AHEAD}
     rows = connection.execute(
-        text(f"SELECT id, token_fingerprint FROM ({inner}) AS t WHERE place <= :limit ORDER BY place"),  # noqa: S608
-        values | times | {"kind": kind.name, "limit": limit},
+        text(SELECT_DUE.format(chosen=chosen, **_due_sql(kind))), values | _due_values(kind, now) | {"limit": limit}
     )
     return [DueSubject(row.id, row.token_fingerprint) for row in rows]
+
+
+def _due_sql(kind: FactKind) -> dict[str, str]:
+    """Return the parts of SELECT_DUE and COUNT_DUE: only the constants above, never a value."""
+    if kind.is_per_user:
+        return {"subject": _subject(kind), "subjects": USERS, "is_due": USER_IS_DUE, "order": USER_ORDER}
+    return {
+        "subject": _subject(kind),
+        "subjects": REPOSITORIES.format(
+            joined=JOIN_TRAFFIC_ACCESS if kind.name == "traffic" else "", applies=APPLIES_BY_KIND[kind.name]
+        ),
+        "is_due": REPOSITORY_IS_DUE.format(changed=CHANGED_BY_KIND.get(kind.name, "true")),
+        "order": IMPORTANCE_ORDER,
+    }
+
+
+def _due_values(kind: FactKind, now: datetime) -> dict[str, Any]:
+    quiet = now - (kind.quiet_interval - kind.interval)
+    return {"kind": kind.name, "now": now, "quiet": quiet, "implausible": now + MAX_DUE_AHEAD}
 
 
 def tracked_tokens(connection: Connection) -> list[str | None]:

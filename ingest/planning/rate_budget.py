@@ -107,7 +107,7 @@ class RateBudget:
         return limit_of
 
     def publish_owners(self) -> None:
-        """Tell other processes whose tokens are configured; without Redis they are told the next time."""
+        """Publish the owners of the configured tokens to other processes; without Redis, the next time."""
         self._load_token_owners()
         if self._redis is None:
             return

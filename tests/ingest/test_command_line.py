@@ -12,6 +12,7 @@ import structlog
 
 from core import redis_client
 from core.db import engine
+from core.queue.enrichment import FACT_KINDS
 from core.settings import settings
 from ingest.__main__ import main
 
@@ -103,6 +104,22 @@ def test_the_forecast_covers_the_cost_of_the_refresh(almanac, pretend):
     run = json.loads(almanac("refresh", *logins, "--json")[1])
     assert run["points"] <= output["points"]
     assert run["requests"] <= output["requests"]
+
+
+def test_the_forecast_says_what_each_kind_of_fact_costs(almanac, pretend):
+    """REST leaves enrichment 60 % of 5,000 an hour; all that is due takes cost / 3,000 hours."""
+    almanac("track", *pretend.world.logins()[:3])
+    almanac("refresh", "--all")
+    facts = {one["kind"]: one for one in json.loads(almanac("forecast", "--json")[1])["enrichment"]}
+    assert set(facts) == set(FACT_KINDS)
+    assert facts["releases"]["subjects"] == facts["releases"]["waiting"] > 0
+    assert (facts["releases"]["unit"], facts["extras"]["unit"]) == ("requests", "points")
+    cost = sum(one["waiting"] * one["per_subject"] for one in facts.values() if one["unit"] == "requests")
+    assert max(one["hours_until_read"] for one in facts.values()) == pytest.approx(cost / 3000, abs=0.01)
+    shown = almanac("forecast")[1]
+    assert "commit activity" in shown
+    assert "All read in" in shown
+    assert "enrichment" not in json.loads(almanac("forecast", pretend.world.logins()[0], "--json")[1])
 
 
 def test_tracking_is_idempotent_and_reversible(almanac):

@@ -229,6 +229,31 @@ def test_background_jobs_are_named(page, database):
     assert "in the background: star history" in page_text(page())
 
 
+def test_each_kind_of_fact_says_what_it_costs(page, database):
+    """Releases cost one request each. Without a token 18 an hour are for facts: 6,000 take 333 hours."""
+    assert "Nothing was counted yet" in page_text(page())
+    database.execute(
+        insert(schema.enrichment_backlog).values(
+            [
+                {"kind": "releases", "subjects": 6120, "waiting": 6000, "measured_at": NOW},
+                {"kind": "extras", "subjects": 6120, "waiting": 0, "measured_at": NOW},
+            ]
+        )
+    )
+    database.execute(
+        insert(schema.enrichment_run).values(
+            kind="releases", started_at=NOW - timedelta(hours=1), subjects=120, stored=120, requests=120
+        )
+    )
+    shown = page()
+    assert not shown.exception
+    (table,) = [one.value for one in shown.dataframe if "until" in one.value.columns]
+    assert table[["fact", "waiting", "subjects", "spent", "until"]].to_numpy().tolist() == [
+        ["releases", 6000, 6120, "120 requests", "13.9 days"],
+        ["watchers, open issues and change requests", 0, 6120, "0 points", "done"],
+    ]
+
+
 def test_names_from_outside_do_not_become_markdown(page, cockpit):
     cockpit.start_ingestion(cockpit.add_tracked("octo"), by="**[x](https://evil.example)**")
     assert "[x](https" not in page_text(page())
