@@ -41,6 +41,10 @@ class IngestionFailingSettings(RuleSettings):
     runs: int = Field(3, ge=1, le=100, description="Runs in a row that stored nothing")
 
 
+class JobStuckSettings(RuleSettings):
+    hours: int = Field(6, ge=1, le=1000, description="Hours that a job may run")
+
+
 @dataclass(frozen=True)
 class RuleKind:
     """A kind of rule. An event raises an alert once; a state raises one that lasts until the state ends."""
@@ -65,6 +69,7 @@ RULE_KINDS: Mapping[str, RuleKind] = {
     "ingestion_failing": RuleKind(
         "Ingestion failing", "Runs in a row stored nothing.", IngestionFailingSettings, is_state=True
     ),
+    "job_stuck": RuleKind("Job stuck", "A job runs for longer than jobs do.", JobStuckSettings, is_state=True),
 }
 
 

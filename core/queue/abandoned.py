@@ -5,6 +5,7 @@ job's end. A job that is marked as running without that lock is abandoned: its w
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, text
 
@@ -74,6 +75,22 @@ def release_abandoned_jobs(connection: Connection) -> AbandonedJobs:
             {"ids": closed},
         )
     return AbandonedJobs(len(requeued), len(closed))
+
+
+def count_jobs_started_before(connection: Connection, at: datetime) -> int:
+    """Count running jobs that were fetched before *at*, whether or not somebody works on them."""
+    return (
+        connection.scalar(
+            text("""
+                SELECT count(*) FROM procrastinate_jobs AS job
+                 WHERE status = 'doing' AND queue_name = ANY(:queues)
+                   AND (SELECT max(event.at) FROM procrastinate_events AS event
+                         WHERE event.job_id = job.id AND event.type = 'started') < :at
+            """),
+            {"queues": list(jobs.QUEUES), "at": at},
+        )
+        or 0
+    )
 
 
 def disconnect_frozen_processes(connection: Connection) -> int:

@@ -14,7 +14,7 @@ from sqlalchemy.sql import bindparam
 
 from core.alerts.rules import RULE_KINDS
 from core.queries.freshness import FreshnessCounts, freshness_counts
-from core.queue import jobs
+from core.queue import abandoned, jobs
 from core.wording import pluralize, quantity
 
 STATE_RULE_KINDS = [name for name, kind in RULE_KINDS.items() if kind.is_state]
@@ -153,6 +153,10 @@ def update_state_alerts(
                 active += check_budgets(rule.id, rule.settings["share"], budgets)
             case "ingestion_failing":
                 active += check_failing_runs(rule.id, rule.settings["runs"], states)
+            case "job_stuck":
+                hours = rule.settings["hours"]
+                stuck = abandoned.count_jobs_started_before(connection, now - timedelta(hours=hours))
+                active += check_stuck_jobs(rule.id, hours, stuck)
     return _sync_open_alerts(connection, active, now)
 
 
@@ -179,6 +183,14 @@ def check_failing_runs(rule_id: int, runs: int, states: Sequence[str]) -> Iterab
     if in_a_row >= runs:
         message = f"The last {in_a_row} runs stored nothing"
         yield FiredRule(rule_id, "ingestion_failing", "ingestion", message, {"runs": in_a_row})
+
+
+def check_stuck_jobs(rule_id: int, hours: int, jobs_running: int) -> Iterable[FiredRule]:
+    """Fire if there are jobs that have been running for more than *hours*."""
+    if jobs_running:
+        have = pluralize(jobs_running, "has", "have")
+        message = f"{quantity(jobs_running, 'job')} {have} been running for more than {quantity(hours, 'hour')}"
+        yield FiredRule(rule_id, "job_stuck", "job queue", message, {"jobs": jobs_running, "hours": hours})
 
 
 def _sync_open_alerts(connection: Connection, active: Sequence[FiredRule], now: datetime) -> tuple[int, int]:

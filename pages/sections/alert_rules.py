@@ -47,6 +47,8 @@ def rule_sentence(kind: str, settings: Mapping[str, Any]) -> str:
             return f"Less than {percent(settings['share'])} of a token's rate budget is left"
         case "ingestion_failing":
             return f"{quantity(settings['runs'], 'run')} in a row stored nothing"
+        case "job_stuck":
+            return f"A job has been running for more than {quantity(settings['hours'], 'hour')}"
     return RULE_KINDS[kind].sentence.rstrip(".") if kind in RULE_KINDS else "A rule of another version of Almanac"
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from core.alerts import rules
 from core.errors import BadInput
+from core.queue import jobs
 from ingest.alerts import evaluate
 from ingest.alerts.evaluate import RemainingBudget
 
@@ -134,6 +135,21 @@ def test_failing_runs_are_a_state_alert_until_one_succeeds(database):
     assert evaluate_rules(database) == (1, 0)
     run("partial")
     assert evaluate_rules(database) == (0, 1)
+
+
+def test_a_job_that_runs_longer_than_jobs_do_is_a_state_alert(database):
+    def update():
+        return evaluate.update_state_alerts(database, [], NOW, INTERVAL)
+
+    job = jobs.defer_once(database, jobs.REFRESH, lock="refresh:1", priority=0, account_ids=[1], trigger="schedule")
+    database.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
+    database.execute(text("UPDATE procrastinate_events SET at = :at"), {"at": NOW - timedelta(hours=5)})
+    assert update() == (0, 0)
+    database.execute(text("UPDATE procrastinate_events SET at = :at"), {"at": NOW - timedelta(hours=7)})
+    assert update() == (1, 0)
+    assert database.scalar(text("SELECT message FROM alert")) == "1 job has been running for more than 6 hours"
+    database.execute(text("DELETE FROM procrastinate_jobs WHERE id = :id"), {"id": job})
+    assert update() == (0, 1)
 
 
 def test_disabling_a_rule_ends_its_open_alerts(database):

@@ -20,7 +20,8 @@ INSERT INTO alert_rule (kind, settings) VALUES
     ('relicensed', '{}'),
     ('freshness_missed', '{"share": 0.9}'),
     ('budget_short', '{"share": 0.1}'),
-    ('ingestion_failing', '{"runs": 3}');
+    ('ingestion_failing', '{"runs": 3}'),
+    ('job_stuck', '{"hours": 6}');
 
 CREATE TABLE alert (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
