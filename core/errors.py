@@ -5,7 +5,8 @@ AlmanacError
 │   ├── BadLogin              bad_login           core.tracking.login
 │   └── UnknownLanguage                           core.linguist
 ├── NotFound                  not_found
-│   └── AccountNotStored                          ingest.cli.show
+│   ├── AccountNotStored                          ingest.cli.show
+│   └── NotCreatedYet         not_created_yet     core.web.api.moved
 ├── Conflict                  conflict
 ├── NotSignedIn               not_signed_in
 │   ├── InvalidTicket                             core.auth.tickets
@@ -14,6 +15,7 @@ AlmanacError
 ├── Forbidden                 forbidden
 ├── RateLimitExceeded         rate_limited
 ├── ServerUnavailable         server_unavailable
+├── Moved                     moved               core.web.api.moved
 ├── AddressRefused            address_refused     ingest.alerts.ssrf_guard
 ├── TemporaryDeliveryError    try_again           ingest.alerts.deliver
 ├── PartitionsLocked          partitions_locked   core.db.partitions

@@ -48,6 +48,7 @@ def add_repository(
     *looked_at* is the account's last look, where it is later than the last change.
     """
     owner = add_account(connection, full_name.partition("/")[0])
+    values = {"first_captured_at": utc(min(stars)), **values}
     created = insert_row(connection, schema.repository, account_id=owner, full_name=full_name, **values)
     _add_snapshots(connection, created, stars, forks, OWN_SOURCE_ID)
     last = max(stars)
@@ -110,6 +111,28 @@ def add_change(connection: Connection, repository_id: int, kind: str, at: str, b
             account_id=owner, repository_id=repository_id, detected_at=utc(at), kind=kind, before=before
         )
     )
+
+
+def add_version(connection: Connection, repository_id: int, until: str, **differing: object) -> None:
+    """Add what a repository was before *until*: as it is now, but for *differing*."""
+    _add_version(connection, schema.repository, schema.repository_version, repository_id, until, differing)
+
+
+def add_account_version(connection: Connection, account_id: int, until: str, **differing: object) -> None:
+    """Add what an account was before *until*: as it is now, but for *differing*."""
+    _add_version(connection, schema.account, schema.account_version, account_id, until, differing)
+
+
+def _add_version(
+    connection: Connection, current: Table, versions: Table, id_: int, until: str, differing: Mapping[str, object]
+) -> None:
+    key = versions.primary_key.columns.keys()[0]
+    now = connection.execute(select(current).where(current.c.id == id_)).mappings().one()
+    last = connection.scalar(select(func.max(versions.c.until)).where(versions.c[key] == id_))
+    values = {column.name: now[column.name] for column in versions.c if column.name in now}
+    values |= {"is_gone": False} if "is_gone" in versions.c else {}
+    values |= {key: id_, "since": last or now["first_captured_at"] or utc("2008-01-01"), "until": utc(until)}
+    connection.execute(insert(versions).values(**{**values, **differing}))
 
 
 def _add_snapshots(

@@ -8,11 +8,12 @@ from pandas import DataFrame
 from core.db.frames import read_frame
 from core.queries.accounts import FOUR_WEEKS
 from core.queries.as_of import as_of_or_end_of_today
+from core.queries.attributes import as_of_values, owned_repository_ids, repository_attributes
 
 CURRENT_COUNTS_CTE = """latest AS (
             SELECT repository_id, stars, forks, stars_30d, checked_at, source_id
               FROM repository_latest
-             WHERE account_id = :account_id
+             WHERE repository_id = ANY(CAST(:ids AS bigint[]))
         )"""
 
 # Our own newest snapshot by then; without one, the newest imported one.
@@ -40,14 +41,14 @@ COUNTS_AS_OF_CTE = """latest AS (
                       AND captured_at <= coalesce(own.captured_at, imported.captured_at) - interval '30 days'
                       AND captured_at > coalesce(own.captured_at, imported.captured_at) - interval '60 days'
                     ORDER BY captured_at DESC LIMIT 1) AS before ON true
-             WHERE account_id = :account_id AND coalesce(own.source_id, imported.source_id) IS NOT NULL
+             WHERE id = ANY(CAST(:ids AS bigint[])) AND coalesce(own.source_id, imported.source_id) IS NOT NULL
         )"""
 
 
 def list_repositories(account_id: int, as_of: datetime | None) -> DataFrame:
     """List the account's repositories: one row each, most stars first.
 
-    full_name, description, language  text, as they are now
+    full_name, description, language  text, as they were then; null where unknown, as the flags are
     stars, forks                      int
     stars_30d                         growth up to checked_at; null without a snapshot 30 to 60 days earlier
     star_trend                            list of stars every four weeks of the last year, oldest first, of any source
@@ -56,7 +57,7 @@ def list_repositories(account_id: int, as_of: datetime | None) -> DataFrame:
     source                            name of the source of these counts
     """
     sql = f"""
-        WITH {CURRENT_COUNTS_CTE if as_of is None else COUNTS_AS_OF_CTE},
+        WITH {repository_attributes(as_of)}, {CURRENT_COUNTS_CTE if as_of is None else COUNTS_AS_OF_CTE},
         in_step AS (
             SELECT repository_id, (array_agg(snapshot.stars ORDER BY captured_at DESC))[1] AS stars,
                    floor(extract(epoch FROM CAST(:until AS timestamptz) - captured_at)
@@ -88,14 +89,19 @@ def list_repositories(account_id: int, as_of: datetime | None) -> DataFrame:
              GROUP BY repository_id
         )
         SELECT full_name, description, present_language(primary_language) AS language, latest.stars, stars_30d,
-               star_trend, latest.forks, pushed_at, checked_at, is_fork, is_archived,
-               coalesce(gone_at <= :until, false) AS is_gone,
+               star_trend, latest.forks, pushed_at, checked_at, is_fork, is_archived, is_gone,
                CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source
           FROM latest
-          JOIN repository ON repository.id = repository_id
+          JOIN attributes USING (repository_id)
           JOIN source ON source.id = source_id
           LEFT JOIN trends USING (repository_id)
          ORDER BY latest.stars DESC NULLS LAST, lower(full_name)
     """  # noqa: S608
-    frame = read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of), step=FOUR_WEEKS)
+    frame = read_frame(
+        sql,
+        ids=owned_repository_ids(account_id, as_of),
+        until=as_of_or_end_of_today(as_of),
+        step=FOUR_WEEKS,
+        **as_of_values(as_of),
+    )
     return frame.assign(star_trend=frame["star_trend"].astype(object).map(json.loads, na_action="ignore"))

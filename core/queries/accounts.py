@@ -5,26 +5,46 @@ from datetime import datetime, timedelta
 
 from pandas import DataFrame
 
-from core.db.frames import derived, first_record, first_value, read_frame
+from core.db.frames import derived, first_record, read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
+from core.queries.attributes import account_attributes, as_of_values
 from core.settings import settings
 
 FOUR_WEEKS = timedelta(days=28)
 
 
 @dataclass(frozen=True)
-class Profile:
-    """An account as it is now, and how it is tracked.
+class FoundAccount:
+    """The account that a login leads to.
 
     account_id      our id, for other queries only
-    name, company, location, website, bio   None where GitHub reported none
-    gone_at, gone_reason   when and why it became unavailable
+    login           as it was then
+    current_login   as it is now
+    is_former       the login is neither of these: the account had it at another time
+    """
+
+    account_id: int
+    login: str
+    current_login: str
+    is_former: bool
+    created_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """An account's profile, now or as of a timestamp, and how it is tracked now.
+
+    account_id      our id, for other queries only
+    login … bio     as they were then; None where GitHub reported none, and where nothing is known of that time
+    is_known        False: what the profile said then is unknown, because its first capture came later
+    gone_at, gone_reason   when and why it became unavailable; None if only later
     checked_at      last refresh
     failures        failed refreshes in a row
     """
 
     account_id: int
     login: str
+    current_login: str
     kind: str | None
     name: str | None
     company: str | None
@@ -35,6 +55,7 @@ class Profile:
     gone_at: datetime | None
     gone_reason: str | None
     checked_at: datetime | None
+    is_known: bool
     is_tracked: bool
     paused: bool
     failures: int
@@ -46,8 +67,8 @@ class AccountSummary:
 
     account_id      our id, for other queries only
     id              GitHub's
-    login … created_at   as they are now
-    gone_at, gone_reason   None if it became unavailable only later
+    login … gone_reason   as they were then, None where unknown; created_at never changes
+    current_login   as it is now
     followers … captured_at   from our newest snapshot by then; None before the first
     checked_at      our last refresh by then
     is_tracked      now
@@ -56,6 +77,7 @@ class AccountSummary:
     account_id: int
     id: int | None
     login: str
+    current_login: str
     kind: str | None
     name: str | None
     company: str | None
@@ -125,32 +147,62 @@ def suggestions(limit: int = 2_000) -> DataFrame:
     return read_frame(sql, limit=limit)
 
 
-def profile(login: str) -> Profile | None:
-    """Find the account that has *login* now; of several, an available one. Not cached: it holds tracking state."""
-    sql = """
-        SELECT account.id AS account_id, login, kind, name, company, location, website, bio, created_at, gone_at,
-               gone_reason, checked_at, tracked_account.account_id IS NOT NULL AS is_tracked,
-               coalesce(paused, false) AS paused, coalesce(failures, 0) AS failures
-          FROM account
-          LEFT JOIN tracked_account ON tracked_account.account_id = account.id
-         WHERE lower(login) = lower(:login)
-         ORDER BY gone_at IS NOT NULL, github_id IS NULL
-         LIMIT 1
+def find(login: str, as_of: datetime | None) -> FoundAccount | None:
+    """Find the account that had *login* then, else the one that has it now, else the last one that ever had it.
+
+    Not cached: tracking adds accounts without a new data version. The account may be younger than *as_of*.
     """
-    return first_record(read_frame(sql, fresh=True, login=login), Profile)
+    sql = f"""
+        WITH {account_attributes(as_of)}
+        SELECT present.id AS account_id, past.login, present.login AS current_login, present.created_at,
+               lower(:login) NOT IN (lower(past.login), lower(present.login)) AS is_former
+          FROM account_attributes AS past
+          JOIN account AS present ON present.id = past.account_id
+         WHERE present.id IN (SELECT id FROM account WHERE lower(login) = lower(:login)
+                               UNION SELECT account_id FROM account_version WHERE lower(login) = lower(:login))
+         ORDER BY lower(past.login) = lower(:login) AND coalesce(present.created_at <= :until, true) DESC,
+                  lower(present.login) = lower(:login) DESC,
+                  coalesce(present.first_captured_at <= :until, true) DESC,
+                  past.gone_at IS NOT NULL, present.github_id IS NULL,
+                  (SELECT max(until) FROM account_version
+                    WHERE account_id = present.id AND lower(login) = lower(:login)) DESC NULLS LAST,
+                  present.checked_at DESC NULLS LAST
+         LIMIT 1
+    """  # noqa: S608
+    values = {"login": login, "until": as_of_or_end_of_today(as_of), **as_of_values(as_of)}
+    return first_record(read_frame(sql, fresh=True, **values), FoundAccount)
 
 
-def by_login(login: str, as_of: datetime | None) -> AccountSummary | None:
-    """Find the account that has *login* now, with its counts by *as_of*. Not cached: it holds tracking state."""
-    sql = """
-        SELECT account.id AS account_id, github_id AS id, login, kind, name, company, location, website, bio,
-               account.created_at, CASE WHEN gone_at <= :until THEN gone_at END AS gone_at,
-               CASE WHEN gone_at <= :until THEN gone_reason END AS gone_reason,
-               last.followers, last.following, last.public_repositories, last.public_gists, last.stars, last.forks,
-               last.repositories, last.captured_at,
+def profile(account_id: int, as_of: datetime | None) -> Profile:
+    """Read the profile of a stored account. Not cached: it holds tracking state."""
+    sql = f"""
+        WITH {account_attributes(as_of)}
+        SELECT past.account_id, past.login, account.login AS current_login, past.kind, past.name, past.company,
+               past.location, past.website, past.bio, past.created_at, past.gone_at, past.gone_reason,
+               account.checked_at, coalesce(account.first_captured_at <= :until, true) AS is_known,
+               tracked_account.account_id IS NOT NULL AS is_tracked,
+               coalesce(paused, false) AS paused, coalesce(failures, 0) AS failures
+          FROM account_attributes AS past
+          JOIN account ON account.id = past.account_id
+          LEFT JOIN tracked_account ON tracked_account.account_id = account.id
+         WHERE account.id = :account_id
+    """  # noqa: S608
+    values = {"account_id": account_id, "until": as_of_or_end_of_today(as_of), **as_of_values(as_of)}
+    return single_record(read_frame(sql, fresh=True, **values), Profile)
+
+
+def summary(account_id: int, as_of: datetime | None) -> AccountSummary:
+    """Read a stored account with its counts by *as_of*. Not cached: it holds tracking state."""
+    sql = f"""
+        WITH {account_attributes(as_of)}
+        SELECT account.id AS account_id, account.github_id AS id, past.login, account.login AS current_login, past.kind,
+               past.name, past.company, past.location, past.website, past.bio, past.created_at, past.gone_at,
+               past.gone_reason, last.followers, last.following, last.public_repositories, last.public_gists,
+               last.stars, last.forks, last.repositories, last.captured_at,
                greatest(last.captured_at, last_capture.captured_at) AS checked_at,
                tracked_account.account_id IS NOT NULL AS is_tracked
-          FROM account
+          FROM account_attributes AS past
+          JOIN account ON account.id = past.account_id
           LEFT JOIN tracked_account ON tracked_account.account_id = account.id
           LEFT JOIN LATERAL (
                SELECT * FROM account_snapshot WHERE account_id = account.id AND captured_at <= :until
@@ -159,26 +211,10 @@ def by_login(login: str, as_of: datetime | None) -> AccountSummary | None:
                SELECT captured_at FROM capture
                 WHERE capture.account_id = account.id AND source_id = 1 AND captured_at <= :until
                 ORDER BY captured_at DESC LIMIT 1) AS last_capture ON true
-         WHERE lower(login) = lower(:login)
-         ORDER BY account.gone_at IS NOT NULL, github_id IS NULL, account.checked_at DESC NULLS LAST LIMIT 1
-    """
-    found = read_frame(sql, fresh=True, login=login, until=as_of_or_end_of_today(as_of))
-    return first_record(found, AccountSummary)
-
-
-def current_login(login: str) -> str | None:
-    """Return the current login of the account that was renamed from *login*; None without such a rename."""
-    sql = """
-        SELECT account.login
-          FROM change
-          JOIN account ON account.id = change.account_id
-         WHERE change.kind = 'renamed' AND repository_id IS NULL AND lower(before) = lower(:login)
-           AND lower(account.login) <> lower(:login)
-         ORDER BY detected_at DESC
-         LIMIT 1
-    """
-    found: str | None = first_value(read_frame(sql, login=login))
-    return found
+         WHERE account.id = :account_id
+    """  # noqa: S608
+    values = {"account_id": account_id, "until": as_of_or_end_of_today(as_of), **as_of_values(as_of)}
+    return single_record(read_frame(sql, fresh=True, **values), AccountSummary)
 
 
 # Imported totals of an account are sums over its repositories. A repository that a source has not reported for four

@@ -8,6 +8,7 @@ from pandas import DataFrame
 from core.as_of import EARLIEST
 from core.db.arrow import read_arrow
 from core.queries.as_of import as_of_or_end_of_today
+from core.queries.attributes import account_attributes, as_of_values, repository_attributes
 
 KINDS = (
     *("renamed", "transferred", "relicensed", "archived", "restored", "gone", "back", "new"),
@@ -30,25 +31,26 @@ def ledger(
     entry                         our own id: with detected_at it makes the cursor, never shown
     detected_at                   timestamp
     kind                          one of KINDS
-    account, account_id           the account's login now; GitHub's id
-    repository, repository_id     the repository's name now, null for the account itself; GitHub's id
+    account, account_id           the account's login at that time; GitHub's id
+    repository, repository_id     the repository's name at that time, null for the account itself; GitHub's id
     before, after                 text; null where the kind needs none
 
     *before* is the (detected_at, entry) of the last row of the previous page.
     """
-    sql = """
+    sql = f"""
+        WITH {repository_attributes(as_of)}, {account_attributes(as_of)}
         SELECT change.id AS entry, detected_at, change.kind, login AS account, account.github_id AS account_id,
                full_name AS repository, repository.github_id AS repository_id, before, after
           FROM change
-          JOIN account ON account.id = change.account_id
-          LEFT JOIN repository ON repository.id = change.repository_id
+          JOIN account_attributes AS account ON account.account_id = change.account_id
+          LEFT JOIN attributes AS repository ON repository.repository_id = change.repository_id
          WHERE detected_at <= :until AND (detected_at, change.id) < (:cursor_at, :cursor_id)
            AND detected_at >= :since
-           AND (CAST(:kinds AS text[]) = '{}' OR change.kind = ANY(CAST(:kinds AS text[])))
+           AND (CAST(:kinds AS text[]) = '{{}}' OR change.kind = ANY(CAST(:kinds AS text[])))
            AND (:login = '' OR change.account_id IN (SELECT id FROM account WHERE lower(login) = lower(:login)))
          ORDER BY detected_at DESC, change.id DESC
          LIMIT :limit
-    """
+    """  # noqa: S608
     until = as_of_or_end_of_today(as_of)
     cursor_at, cursor_id = before or (until, MAX_ID)
     return read_arrow(
@@ -60,4 +62,5 @@ def ledger(
         kinds=list(kinds),
         login=login,
         limit=limit,
+        **as_of_values(as_of),
     )

@@ -9,6 +9,7 @@ from pandas import DataFrame
 from core.db.frames import read_frame
 from core.geo.geocoder import default_geocoder
 from core.queries.as_of import as_of_or_end_of_today
+from core.queries.attributes import account_attributes
 from core.queries.repository_base import as_of_values, repository_ctes
 
 COLUMNS = ["place", "country", "exact", "latitude", "longitude", "accounts", "repositories", "stars", "followers"]
@@ -28,13 +29,13 @@ class Globe:
 def account_locations(as_of: datetime | None) -> DataFrame:
     """Add up accounts by location text: one row per text, the empty text for accounts without one.
 
-    location              text, as it is now
+    location              text, as it was then
     accounts              int, available accounts with stored repositories
     repositories, stars   int, of these accounts
     followers             int, of the accounts that we refreshed by then; null without any
     """
     sql = f"""
-        WITH {repository_ctes(as_of)}, owned AS (
+        WITH {repository_ctes(as_of)}, {account_attributes(as_of)}, owned AS (
             SELECT account_id, count(*) AS repositories, sum(stars)::bigint AS stars
               FROM stored
               JOIN repository ON repository.id = stored.repository_id
@@ -45,12 +46,12 @@ def account_locations(as_of: datetime | None) -> DataFrame:
                sum(owned.repositories)::bigint AS repositories, coalesce(sum(owned.stars), 0)::bigint AS stars,
                sum(newest.followers)::bigint AS followers
           FROM owned
-          JOIN account ON account.id = owned.account_id
+          JOIN account_attributes AS account ON account.account_id = owned.account_id
           LEFT JOIN LATERAL (
                SELECT followers FROM account_snapshot
-                WHERE account_snapshot.account_id = account.id AND captured_at <= :until
+                WHERE account_snapshot.account_id = account.account_id AND captured_at <= :until
                 ORDER BY captured_at DESC LIMIT 1) AS newest ON true
-         WHERE account.gone_at IS NULL OR account.gone_at > :until
+         WHERE account.gone_at IS NULL
          GROUP BY 1
          ORDER BY 1
     """  # noqa: S608

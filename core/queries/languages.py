@@ -9,6 +9,7 @@ from pandas import DataFrame, Series
 from core.db.frames import derived, read_frame
 from core.linguist import UnknownLanguage, find_language
 from core.queries.as_of import as_of_or_end_of_today
+from core.queries.attributes import as_of_values, owned_repository_ids, repository_attributes
 from core.queries.repository_list import language_counts
 
 
@@ -31,39 +32,46 @@ def account_languages(account_id: int, as_of: datetime | None) -> DataFrame:
     repositories  int, with any bytes of it
     share         float from 0 to 1, of all bytes
     """
-    sql = """
+    sql = f"""
+        WITH {repository_attributes(as_of)}
         SELECT present_language(language) AS language, sum(bytes)::bigint AS bytes,
-               count(DISTINCT repository_id) AS repositories,
+               count(DISTINCT stored.repository_id) AS repositories,
                (sum(bytes) / nullif(sum(sum(bytes)) OVER (), 0))::float AS share
-          FROM repository
+          FROM attributes
           JOIN LATERAL (
                SELECT max(captured_at) AS captured_at FROM repository_language
-                WHERE repository_id = repository.id AND captured_at <= :until) AS newest ON true
+                WHERE repository_id = attributes.repository_id AND captured_at <= :until) AS newest ON true
           JOIN repository_language AS stored
-            ON stored.repository_id = repository.id AND stored.captured_at = newest.captured_at
-         WHERE account_id = :account_id AND NOT is_fork AND (gone_at IS NULL OR gone_at > :until) AND language <> ''
+            ON stored.repository_id = attributes.repository_id AND stored.captured_at = newest.captured_at
+         WHERE attributes.repository_id = ANY(CAST(:ids AS bigint[])) AND is_fork IS NOT TRUE AND NOT is_gone
+           AND language <> ''
          GROUP BY 1
          ORDER BY bytes DESC, 1
-    """
-    return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of))
+    """  # noqa: S608
+    return read_frame(
+        sql,
+        ids=owned_repository_ids(account_id, as_of),
+        until=as_of_or_end_of_today(as_of),
+        **as_of_values(as_of),
+    )
 
 
 def account_language_history(account_id: int, as_of: datetime | None) -> DataFrame:
     """Add up the account's stars by primary language at the end of each quarter, oldest first.
 
     at            midnight (UTC) of a quarter's last day, or of the day of *as_of*
-    language      text, as it is now; 'No language' where GitHub detects none
+    language      text, as it is at the last of these dates; 'No language' where GitHub detects none
     stars         int, of repositories with a snapshot by then and within the year before; forks left out
     repositories  int
     """
-    sql = """
-        WITH ends AS (
+    sql = f"""
+        WITH {repository_attributes(as_of)}, ends AS (
             SELECT least(start + interval '3 months' - interval '1 second', CAST(:until AS timestamptz)) AS at
               FROM generate_series(date_trunc('quarter', CAST(:until AS timestamptz)) - interval '8 years',
                                    :until, interval '3 months') AS start
         ), account_repositories AS (
-            SELECT id, coalesce(present_language(primary_language), '') AS language FROM repository
-             WHERE account_id = :account_id AND NOT is_fork
+            SELECT repository_id AS id, coalesce(present_language(primary_language), '') AS language
+              FROM attributes WHERE repository_id = ANY(CAST(:ids AS bigint[])) AND is_fork IS NOT TRUE
         ), quarterly AS (
             SELECT DISTINCT ON (repository_id, quarter) repository_id,
                    date_trunc('quarter', captured_at) AS quarter, stars
@@ -89,8 +97,13 @@ def account_language_history(account_id: int, as_of: datetime | None) -> DataFra
          WHERE stars IS NOT NULL AND quarter > at - interval '15 months'
          GROUP BY 1, 2
          ORDER BY 1, stars DESC
-    """
-    return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of))
+    """  # noqa: S608
+    return read_frame(
+        sql,
+        ids=owned_repository_ids(account_id, as_of),
+        until=as_of_or_end_of_today(as_of),
+        **as_of_values(as_of),
+    )
 
 
 def latest_mix(history: DataFrame) -> DataFrame:

@@ -8,6 +8,7 @@ from pandas import DataFrame
 
 from core.db.frames import derived, first_value, read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
+from core.queries.attributes import account_attributes, as_of_values, repository_attributes
 
 # Growth measured up to an older time than this is not compared with the newest.
 MAX_GROWTH_LAG = timedelta(days=7)
@@ -232,16 +233,17 @@ def latest_changes(as_of: datetime | None, limit: int = 50) -> DataFrame:
     detected_at    timestamp
     kind           renamed, transferred, relicensed, archived, restored, gone, back, new, primary_language, …
     subject        the repository's full name, or the account's login
-    login          the account's login now
+    login          the account's login at that time
     before, after  text; null where the kind needs none
     """
-    sql = """
+    sql = f"""
+        WITH {repository_attributes(as_of)}, {account_attributes(as_of)}
         SELECT detected_at, change.kind, coalesce(full_name, login) AS subject, login, before, after
           FROM change
-          JOIN account ON account.id = change.account_id
-          LEFT JOIN repository ON repository.id = repository_id
+          JOIN account_attributes AS account ON account.account_id = change.account_id
+          LEFT JOIN attributes AS repository ON repository.repository_id = change.repository_id
          WHERE detected_at <= :until
          ORDER BY detected_at DESC, change.id DESC
          LIMIT :limit
-    """
-    return read_frame(sql, until=as_of_or_end_of_today(as_of), limit=limit)
+    """  # noqa: S608
+    return read_frame(sql, until=as_of_or_end_of_today(as_of), limit=limit, **as_of_values(as_of))

@@ -5,10 +5,14 @@ Two expressions, for use behind `WITH`:
 stored  one row per repository: repository_id, owner, full_name, description, license, topics, language, is_fork,
         is_archived, is_gone, created_at, pushed_at, stars, forks, size_kb, stars_7d, stars_30d, checked_at, source_id
 extras  one row per repository whose watchers or issues were collected: repository_id, watchers, open_issues
+
+As of a timestamp, attributes are those of that time, and null where they are unknown: see `core.queries.attributes`.
 """
 
 from datetime import datetime
 from typing import Any
+
+from core.queries.attributes import REPOSITORIES_AS_OF
 
 CURRENT_CTES = """
         stored AS (
@@ -20,27 +24,6 @@ CURRENT_CTES = """
               JOIN repository_latest AS latest ON latest.repository_id = repository.id
         ), extras AS (
             SELECT repository_id, watchers, open_issues FROM repository_latest
-        )"""
-
-# Names, licences, languages and states that changed since are read back from the ledger: the first change after the
-# timestamp holds the value before it. Description, topics and the last push have no history.
-PAST_ATTRIBUTES_CTES = """first_change AS (
-            SELECT DISTINCT ON (repository_id, about) *
-              FROM (SELECT repository_id, id, detected_at, kind, before,
-                           CASE kind WHEN 'transferred' THEN 'renamed' WHEN 'restored' THEN 'archived'
-                                     WHEN 'back' THEN 'gone' ELSE kind END AS about
-                      FROM change WHERE repository_id IS NOT NULL AND detected_at > :as_of) AS later
-             ORDER BY repository_id, about, detected_at, id
-        ), past AS (
-            SELECT repository_id,
-                   max(before) FILTER (WHERE about = 'renamed') AS full_name,
-                   max(before) FILTER (WHERE about = 'relicensed') AS license,
-                   max(before) FILTER (WHERE about = 'primary_language') AS language,
-                   bool_or(kind = 'restored') FILTER (WHERE about = 'archived') AS is_archived,
-                   bool_or(kind = 'back') FILTER (WHERE about = 'gone') AS is_gone,
-                   count(*) FILTER (WHERE about = 'relicensed') > 0 AS relicensed,
-                   count(*) FILTER (WHERE about = 'primary_language') > 0 AS language_changed
-              FROM first_change GROUP BY repository_id
         )"""
 
 # The newest row of each repository is the greatest array of: whether it is our own capture (preferred over imports),
@@ -74,22 +57,16 @@ AS_OF_CTES = f"""
              WHERE captured_at <= checked_at - interval '7 days'
                AND captured_at <= CAST(:as_of AS timestamptz) - interval '7 days'
              GROUP BY repository_id
-        ), {PAST_ATTRIBUTES_CTES}, stored AS (
-            SELECT captured.repository_id,
-                   split_part(coalesce(past.full_name, repository.full_name), '/', 1) AS owner,
-                   coalesce(past.full_name, repository.full_name) AS full_name, description,
-                   CASE WHEN past.relicensed THEN past.license ELSE repository.license END AS license, topics,
-                   present_language(
-                       CASE WHEN past.language_changed THEN past.language ELSE primary_language END) AS language,
-                   is_fork, coalesce(past.is_archived, repository.is_archived) AS is_archived,
-                   coalesce(past.is_gone, coalesce(gone_at <= :as_of, false)) AS is_gone, created_at, pushed_at,
+        ), {REPOSITORIES_AS_OF}, stored AS (
+            SELECT captured.repository_id, split_part(full_name, '/', 1) AS owner, full_name, description, license,
+                   topics, present_language(primary_language) AS language, is_fork, is_archived, is_gone,
+                   created_at, pushed_at,
                    newest_row[4]::int AS stars, newest_row[5]::int AS forks, newest_row[6]::int AS size_kb,
                    (newest_row[4] - week[2])::int AS stars_7d, (newest_row[4] - month[2])::int AS stars_30d,
                    checked_at, source_id
               FROM captured
-              JOIN repository ON repository.id = captured.repository_id
+              JOIN attributes ON attributes.repository_id = captured.repository_id
               LEFT JOIN earlier ON earlier.repository_id = captured.repository_id
-              LEFT JOIN past ON past.repository_id = captured.repository_id
         ), extra AS (
             SELECT repository_id,
                    max(ARRAY[(source_id = 1)::int, (date_part('epoch', captured_at) * 1e6)::bigint,

@@ -1,12 +1,38 @@
 """Repositories with all stored columns, now or as of a timestamp: of one account, or one by name."""
 
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pandas import DataFrame
 
 from core.db.arrow import read_arrow
-from core.db.frames import first_value, read_frame
-from core.queries.repository_base import PAST_ATTRIBUTES_CTES
+from core.db.frames import first_record, read_frame
+from core.queries import accounts
+from core.queries.as_of import as_of_or_end_of_today
+from core.queries.attributes import (
+    REPOSITORIES_AS_OF,
+    as_of_values,
+    owned_repository_ids,
+    repository_attributes,
+)
+
+
+@dataclass(frozen=True)
+class FoundRepository:
+    """The repository that a name leads to.
+
+    repository_id       our id, for other queries only
+    full_name           as it was then
+    current_full_name   as it is now
+    is_former           the name is neither of these: the repository had it at another time
+    """
+
+    repository_id: int
+    full_name: str
+    current_full_name: str
+    is_former: bool
+    created_at: datetime | None
+
 
 CURRENT_SQL = """
         SELECT github_id AS id, split_part(full_name, '/', 1) AS owner, repository.name, full_name, description,
@@ -33,7 +59,7 @@ CURRENT_SQL = """
 
 # Own snapshots come before imported ones, as in `stored`; growth is computed within one source.
 AS_OF_SQL = f"""
-        WITH {PAST_ATTRIBUTES_CTES}, latest AS (
+        WITH {REPOSITORIES_AS_OF}, latest AS (
             SELECT repository.id AS repository_id, newest.source_id, newest.captured_at, newest.stars, newest.forks,
                    newest.size_kb, greatest(newest.captured_at, CASE newest.source_id WHEN 1 THEN (
                        SELECT max(captured_at) FROM capture
@@ -51,57 +77,53 @@ AS_OF_SQL = f"""
                     ORDER BY source_id LIMIT 1) AS newest
              WHERE repository.id = ANY(CAST(:ids AS bigint[]))
         )
-        SELECT github_id AS id, split_part(coalesce(past.full_name, repository.full_name), '/', 1) AS owner,
-               split_part(coalesce(past.full_name, repository.full_name), '/', 2) AS name,
-               coalesce(past.full_name, repository.full_name) AS full_name, description, homepage,
-               CASE WHEN past.relicensed THEN past.license ELSE repository.license END AS license, topics,
-               present_language(
-                   CASE WHEN past.language_changed THEN past.language ELSE primary_language END) AS primary_language,
-               mix.languages::text AS languages, default_branch, is_fork,
-               coalesce(past.is_archived, repository.is_archived) AS is_archived, is_template,
-               coalesce(past.is_gone, coalesce(gone_at <= :as_of, false)) AS is_gone, created_at, pushed_at,
-               latest.stars, latest.forks, extra.watchers, extra.open_issues, extra.open_change_requests,
-               extra.open_issues_and_change_requests, latest.size_kb, latest.stars - week.stars AS stars_7d,
+        SELECT github_id AS id, split_part(full_name, '/', 1) AS owner, split_part(full_name, '/', 2) AS name,
+               full_name, description, homepage, license, topics,
+               present_language(primary_language) AS primary_language,
+               mix.languages::text AS languages, default_branch, is_fork, is_archived, is_template, is_gone,
+               attributes.created_at, pushed_at, latest.stars, latest.forks, extra.watchers, extra.open_issues,
+               extra.open_change_requests, extra.open_issues_and_change_requests, latest.size_kb,
+               latest.stars - week.stars AS stars_7d,
                latest.stars - month.stars AS stars_30d, latest.captured_at, latest.checked_at,
                CASE latest.source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source
           FROM latest
-          JOIN repository ON repository.id = latest.repository_id
+          JOIN attributes ON attributes.repository_id = latest.repository_id
           JOIN source ON source.id = latest.source_id
-          LEFT JOIN past ON past.repository_id = latest.repository_id
           LEFT JOIN LATERAL (
                SELECT coalesce(jsonb_object_agg(language, bytes) FILTER (WHERE language <> ''), '{{}}') AS languages
                  FROM (SELECT present_language(language) AS language, sum(bytes) AS bytes
                          FROM repository_language
-                        WHERE repository_id = repository.id AND captured_at = (
+                        WHERE repository_id = latest.repository_id AND captured_at = (
                               SELECT max(captured_at) FROM repository_language
-                               WHERE repository_id = repository.id AND captured_at <= :as_of)
+                               WHERE repository_id = latest.repository_id AND captured_at <= :as_of)
                         GROUP BY 1) AS named
                HAVING count(*) > 0) AS mix ON true
           LEFT JOIN LATERAL (
                SELECT * FROM repository_extra_snapshot
-                WHERE repository_id = repository.id AND captured_at <= :as_of
+                WHERE repository_id = latest.repository_id AND captured_at <= :as_of
                 ORDER BY source_id = 1 DESC, captured_at DESC LIMIT 1) AS extra ON true
           LEFT JOIN LATERAL (
                SELECT stars FROM repository_snapshot
-                WHERE repository_id = repository.id AND source_id = latest.source_id
+                WHERE repository_id = latest.repository_id AND source_id = latest.source_id
                   AND captured_at <= latest.checked_at - interval '7 days'
                 ORDER BY captured_at DESC LIMIT 1) AS week ON true
           LEFT JOIN LATERAL (
                SELECT stars FROM repository_snapshot
-                WHERE repository_id = repository.id AND source_id = latest.source_id
+                WHERE repository_id = latest.repository_id AND source_id = latest.source_id
                   AND captured_at <= latest.checked_at - interval '30 days'
                 ORDER BY captured_at DESC LIMIT 1) AS month ON true
     """  # noqa: S608
 
 
 def by_account(account_id: int, as_of: datetime | None) -> DataFrame:
-    """Read the account's repositories that were stored by then, in Arrow columns.
+    """Read the repositories that the account owned and that were stored by then, in Arrow columns.
 
     id                                        GitHub's; null for an imported repository without one
     owner, name, full_name, description, homepage, license, primary_language, default_branch   text
     topics                                    list of text; null until collected
     languages                                 JSON text, bytes by language; null until collected
-    is_fork, is_archived, is_template, is_gone   boolean
+    is_fork, is_archived, is_template         boolean; null where unknown at that time
+    is_gone                                   boolean
     created_at, pushed_at                     timestamps
     stars, forks, watchers, open_issues, open_change_requests, open_issues_and_change_requests, size_kb
                                               as GitHub counts them, null where not reported;
@@ -109,39 +131,52 @@ def by_account(account_id: int, as_of: datetime | None) -> DataFrame:
     stars_7d, stars_30d                       growth up to checked_at; null without a snapshot then
     captured_at, checked_at, source           last change of the counts, last capture, name of the source
     """
-    sql = "SELECT id FROM repository WHERE account_id = :account_id ORDER BY id"
-    return _read_by_ids([int(value) for value in read_frame(sql, account_id=account_id)["id"]], as_of)
+    return _read_by_ids(owned_repository_ids(account_id, as_of), as_of)
+
+
+def by_id(repository_id: int, as_of: datetime | None) -> DataFrame:
+    """Read one repository: one row as in `by_account`, or none before its first capture."""
+    return _read_by_ids([repository_id], as_of)
 
 
 def by_name(owner: str, name: str, as_of: datetime | None) -> DataFrame:
-    """Read the repository that has this name now: one row as in `by_account`, or none."""
-    repository_id = find_repository_id(owner, name)
-    return _read_by_ids([repository_id] if repository_id else [], as_of)
+    """Read the repository that `find` finds: one row as in `by_account`, or none."""
+    found = find(owner, name, as_of)
+    return _read_by_ids([found.repository_id] if found else [], as_of)
 
 
 def _read_by_ids(ids: list[int], as_of: datetime | None) -> DataFrame:
     return read_arrow(CURRENT_SQL, ids=ids) if as_of is None else read_arrow(AS_OF_SQL, ids=ids, as_of=as_of)
 
 
-def find_repository_id(owner: str, name: str) -> int | None:
-    """Return our id of the repository that has this name now; of several, an available one."""
-    sql = """
-        SELECT id FROM repository WHERE lower(full_name) = lower(:full_name)
-         ORDER BY gone_at IS NOT NULL, github_id IS NULL, id DESC LIMIT 1
+def find(owner: str, name: str, as_of: datetime | None) -> FoundRepository | None:
+    """Find the repository that had this name then, else the one that has it now, else the last one that ever had it.
+
+    A former login of the owner leads to its repositories too. The repository may be younger than *as_of*.
     """
-    found: int | None = first_value(read_frame(sql, full_name=f"{owner}/{name}"))
+    found = _find_by_full_name(f"{owner}/{name}", as_of)
+    if found is None and (account := accounts.find(owner, as_of)) and account.current_login.lower() != owner.lower():
+        found = _find_by_full_name(f"{account.current_login}/{name}", as_of)
+        found = found and replace(found, is_former=found.full_name.lower() != f"{owner}/{name}".lower())
     return found
 
 
-def current_full_name(owner: str, name: str) -> str | None:
-    """Return the current name of the repository that was renamed or transferred from this name; None without one."""
-    sql = """
-        SELECT repository.full_name
-          FROM change
-          JOIN repository ON repository.id = change.repository_id
-         WHERE change.kind IN ('renamed', 'transferred') AND lower(before) = lower(:full_name)
-           AND lower(repository.full_name) <> lower(:full_name)
-         ORDER BY detected_at DESC LIMIT 1
-    """
-    found: str | None = first_value(read_frame(sql, full_name=f"{owner}/{name}"))
-    return found
+def _find_by_full_name(full_name: str, as_of: datetime | None) -> FoundRepository | None:
+    sql = f"""
+        WITH {repository_attributes(as_of)}
+        SELECT present.id AS repository_id, past.full_name, present.full_name AS current_full_name, present.created_at,
+               lower(:full_name) NOT IN (lower(past.full_name), lower(present.full_name)) AS is_former
+          FROM attributes AS past
+          JOIN repository AS present ON present.id = past.repository_id
+         WHERE present.id IN (SELECT id FROM repository WHERE lower(full_name) = lower(:full_name)
+                               UNION SELECT repository_id FROM repository_version
+                                      WHERE lower(full_name) = lower(:full_name))
+         ORDER BY lower(past.full_name) = lower(:full_name) AND coalesce(present.created_at <= :until, true) DESC,
+                  lower(present.full_name) = lower(:full_name) DESC, past.is_gone, present.github_id IS NULL,
+                  (SELECT max(until) FROM repository_version
+                    WHERE repository_id = present.id AND lower(full_name) = lower(:full_name)) DESC NULLS LAST,
+                  present.id DESC
+         LIMIT 1
+    """  # noqa: S608
+    values = {"full_name": full_name, "until": as_of_or_end_of_today(as_of), **as_of_values(as_of)}
+    return first_record(read_frame(sql, **values), FoundRepository)

@@ -33,8 +33,8 @@ CONDITIONS: Mapping[str, str] = {
     "languages": "(CAST(:languages AS text[]) = '{}' OR language = ANY(CAST(:languages AS text[])))",
     "license": "(:license = '' OR license = :license)",
     "min_stars": "(:min_stars = 0 OR stars >= :min_stars)",
-    "forks": "NOT (:hide_forks AND is_fork)",
-    "archived": "NOT (:hide_archived AND is_archived)",
+    "forks": "(NOT :hide_forks OR is_fork IS NOT TRUE)",
+    "archived": "(NOT :hide_archived OR is_archived IS NOT TRUE)",
     "deleted": "NOT (:hide_deleted AND is_gone)",
 }
 
@@ -90,7 +90,7 @@ def matching_repositories(filters: Filters, order: str = "stars") -> DataFrame:
     full_name, owner, description, language, license  text; topics: list of text, null until collected
     stars, forks, watchers, open_issues, size_kb      as GitHub counts them; open_issues without change requests
     stars_7d, stars_30d                               growth up to checked_at; null without a snapshot then
-    is_fork, is_archived, is_gone                     boolean
+    is_fork, is_archived, is_gone                     boolean; null where unknown at that time
     created_at, pushed_at, checked_at                 timestamps; checked_at is the last capture
     source                                            name of the source of these counts
     """

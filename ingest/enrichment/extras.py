@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from ingest.github.api.models import Extras
-from ingest.refresh import writer
+from ingest.refresh import versions, writer
 from ingest.refresh.diff import RepositoryExtras
 
 SELECT_STORED_EXTRAS = """
@@ -13,10 +13,10 @@ SELECT_STORED_EXTRAS = """
      WHERE repository_id = :id
 """
 # GitHub's order of topics is arbitrary: another order alone is no change.
-UPDATE_TOPICS = """
-    UPDATE repository SET topics = :topics
-     WHERE id = :id AND (topics IS NULL OR ARRAY(SELECT unnest(topics) ORDER BY 1)
-           IS DISTINCT FROM ARRAY(SELECT unnest(CAST(:topics AS text[])) ORDER BY 1))
+SELECT_TOPICS_CHANGED = """
+    SELECT topics IS NULL OR ARRAY(SELECT unnest(topics) ORDER BY 1)
+           IS DISTINCT FROM ARRAY(SELECT unnest(CAST(:topics AS text[])) ORDER BY 1)
+      FROM repository WHERE id = :id FOR UPDATE
 """
 
 
@@ -32,5 +32,7 @@ def store(connection: Connection, repository_id: int, reported: Extras, at: date
     rows = 0 if now == stored else writer.write_extras(connection, {0: repository_id}, {0: now}, at)
     if reported.topics is not None:
         values = {"id": repository_id, "topics": list(reported.topics)}
-        rows += connection.execute(text(UPDATE_TOPICS), values).rowcount
+        if connection.scalar(text(SELECT_TOPICS_CHANGED), values):
+            versions.keep_repository_version(connection, repository_id, at)
+            rows += connection.execute(text("UPDATE repository SET topics = :topics WHERE id = :id"), values).rowcount
     return rows

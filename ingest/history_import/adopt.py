@@ -22,6 +22,20 @@ SELECT_REPOSITORY_PAIRS = """
      WHERE {chosen} AND real.github_id IS NOT NULL AND real.created_at < first.at + interval '1 day'
      ORDER BY named.id, real.gone_at IS NOT NULL, real.created_at DESC
 """
+# What the import says of a repository held until we first captured it; its flags the import does not tell.
+KEEP_IMPORTED_ATTRIBUTES = """
+    INSERT INTO repository_version (repository_id, until, since, account_id, full_name, description, license,
+           primary_language, is_gone)
+    SELECT real.id, real.first_captured_at, first.at, real.account_id, named.full_name, named.description,
+           named.license, named.primary_language, false
+      FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
+      JOIN repository AS named ON named.id = pair.named
+      JOIN repository AS real ON real.id = pair.real
+     CROSS JOIN LATERAL (
+           SELECT min(captured_at) AS at FROM capture WHERE repository_id = named.id) AS first
+     WHERE first.at < real.first_captured_at
+    ON CONFLICT DO NOTHING
+"""
 HISTORY_TABLES = ("repository_snapshot", "repository_extra_snapshot", "capture")
 # Captures that both have of the same time and source.
 SELECT_DUPLICATE_CAPTURES = """
@@ -51,6 +65,7 @@ def _adopt(connection: Connection, chosen: str, values: dict[str, object]) -> li
     if not pairs or not try_block_imports(connection):
         return []
     named, real = [pair.named for pair in pairs], [pair.real for pair in pairs]
+    connection.execute(text(KEEP_IMPORTED_ATTRIBUTES), {"named": named, "real": real})
     sources = _move_history(connection, named, real)
     connection.execute(text("DELETE FROM repository WHERE id = ANY(:named)"), {"named": named})
     delete_empty_accounts(connection, [pair.named_account for pair in pairs])
@@ -141,6 +156,12 @@ MOVE_REPOSITORIES = """
        AND (row.github_id IS NOT NULL OR owner.created_at < interval '1 day' + (
             SELECT min(captured_at) FROM capture WHERE repository_id = row.id))
 """
+MOVE_VERSIONS = """
+    UPDATE repository_version AS row SET account_id = pair.real
+      FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
+     WHERE row.account_id = pair.named
+       AND EXISTS (SELECT FROM repository WHERE id = row.repository_id AND account_id = pair.real)
+"""
 MOVE_TRACKING = """
     UPDATE tracked_account AS row SET account_id = pair.real
       FROM unnest(CAST(:named AS bigint[]), CAST(:real AS bigint[])) AS pair(named, real)
@@ -178,5 +199,6 @@ def adopt_accounts(connection: Connection, account_ids: Sequence[int]) -> list[i
     # A running import may add repositories to the name: they follow at the account's next refresh.
     if try_block_imports(connection):
         connection.execute(text(MOVE_REPOSITORIES), values)
+        connection.execute(text(MOVE_VERSIONS), values)
         delete_empty_accounts(connection, values["named"])
     return sorted(set(values["real"]))

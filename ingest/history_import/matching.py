@@ -13,6 +13,17 @@ LINK_GITHUB_REPOSITORIES = """
              ORDER BY number, gone_at IS NOT NULL, repository.created_at DESC) AS found
      WHERE import_name.number = found.number
 """
+# As `adopt.KEEP_IMPORTED_ATTRIBUTES` does for names that were imported before GitHub reported them.
+KEEP_IMPORTED_ATTRIBUTES = """
+    INSERT INTO repository_version (repository_id, until, since, account_id, full_name, description, license,
+           primary_language, is_gone)
+    SELECT repository.id, first_captured_at, first_day::timestamp AT TIME ZONE 'UTC', account_id,
+           import_name.full_name, import_name.description, import_name.license, import_name.language, false
+      FROM import_name
+      JOIN repository ON repository.id = import_name.repository_id
+     WHERE first_day::timestamp AT TIME ZONE 'UTC' < first_captured_at
+    ON CONFLICT DO NOTHING
+"""
 INSERT_NAMED_ACCOUNTS = """
     INSERT INTO account (login)
     SELECT DISTINCT ON (lower(split_part(full_name, '/', 1))) split_part(full_name, '/', 1)
@@ -59,6 +70,7 @@ LINK_NAMED_REPOSITORIES = """
 def match_repositories(connection: Connection) -> int:
     """Set the repository of every name in `import_name`; returns how many were added or updated."""
     connection.execute(text(LINK_GITHUB_REPOSITORIES))
+    connection.execute(text(KEEP_IMPORTED_ATTRIBUTES))
     connection.execute(text(INSERT_NAMED_ACCOUNTS))
     changed = connection.execute(text(UPSERT_NAMED_REPOSITORIES)).rowcount
     connection.execute(text(LINK_NAMED_REPOSITORIES))

@@ -73,10 +73,10 @@ def _write_changes(
     """Write *changes* to all tables; returns our repository ids by GitHub's."""
     at, account_id = snapshot.captured_at, stored.id
     ids = {github_id: one.id for github_id, one in stored.repositories.items()}
-    ids |= writer.insert_repositories(connection, account_id, changes.new)
+    ids |= writer.insert_repositories(connection, account_id, changes.new, at)
     if changes.new:
         adopt.adopt_imported_history(connection, [ids[one.github_id] for one in changes.new])
-    writer.update_details(connection, account_id, changes.details)
+    writer.update_details(connection, account_id, changes.details, at)
     with_new_counts = [*changes.new, *changes.counts]
     writer.write_counts(connection, ids, with_new_counts, at)
     extras = changes.extras | {one.github_id: diff.extras_of(one) for one in changes.new}
@@ -102,7 +102,7 @@ def _write_missing_repositories(
             entries.append(ChangeEntry("gone", one.details.full_name, reason, one.github_id))
         elif one.github_id in missing.moved:
             moved = missing.moved[one.github_id]
-            writer.update_details(connection, stored_state.get_or_create_owner_id(connection, moved), [moved])
+            writer.update_details(connection, stored_state.get_or_create_owner_id(connection, moved), [moved], at)
             entries.append(ChangeEntry("transferred", one.details.full_name, moved.full_name, one.github_id))
     return entries
 

@@ -12,25 +12,41 @@ from sqlalchemy import Connection, text
 from ingest.github.api.models import Account, Repository
 from ingest.refresh.diff import AccountCounts, ChangeEntry, RepositoryDetails, RepositoryExtras, counts_of
 from ingest.refresh.stored_state import load_languages
+from ingest.refresh.versions import (
+    ACCOUNT_COLUMNS,
+    INSERT_ACCOUNT_VERSION,
+    INSERT_PUSHES,
+    INSERT_REPOSITORY_VERSIONS,
+    REPOSITORY_COLUMNS,
+    columns_of,
+    keep_account_version,
+    keep_repository_version,
+)
 
 # Below this many rows INSERT is faster than COPY.
 COPY_MIN_ROWS = 200
+DETAILS = tuple(name for name in REPOSITORY_COLUMNS if name not in ("account_id", "topics"))
 OWN_SOURCE_ID = 1  # the source that is this installation
 
 
 def write_account(
     connection: Connection, account_id: int, account: Account, captured_at: datetime, token: str | None
 ) -> None:
+    reported = ", ".join(f":{name}" for name in ACCOUNT_COLUMNS)
     connection.execute(
-        text("""
+        text(f"""
+            WITH version AS ({INSERT_ACCOUNT_VERSION}
+                   AND (gone_at IS NOT NULL OR ROW({", ".join(ACCOUNT_COLUMNS)}) IS DISTINCT FROM ROW({reported}))
+                ON CONFLICT DO NOTHING)
             UPDATE account
                SET node_id = coalesce(:node_id, node_id), login = :login, kind = :kind, name = :name,
                    company = :company, location = :location, website = :website, bio = :bio,
                    avatar_url = :avatar_url, created_at = coalesce(:created_at, created_at), token_fingerprint = :token,
-                   gone_at = NULL, gone_reason = NULL, checked_at = :captured_at
+                   gone_at = NULL, gone_reason = NULL, checked_at = :at,
+                   first_captured_at = coalesce(first_captured_at, :at)
              WHERE id = :id
-        """),
-        account.model_dump() | {"id": account_id, "captured_at": captured_at, "token": token},
+        """),  # noqa: S608 - our own names
+        account.model_dump() | {"id": account_id, "at": captured_at, "token": token},
     )
 
 
@@ -58,42 +74,64 @@ def write_capture(connection: Connection, account_id: int, captured_at: datetime
     )
 
 
-def insert_repositories(connection: Connection, account_id: int, new: Sequence[Repository]) -> dict[int, int]:
+def insert_repositories(
+    connection: Connection, account_id: int, new: Sequence[Repository], at: datetime
+) -> dict[int, int]:
     """Insert repositories that are not stored yet; returns our ids by GitHub's."""
     if not new:
         return {}
     rows = connection.execute(
         text("""
             INSERT INTO repository (account_id, github_id, node_id, full_name, description, homepage, license, topics,
-                   primary_language, default_branch, is_fork, is_archived, is_template, created_at, pushed_at)
+                   primary_language, default_branch, is_fork, is_archived, is_template, created_at, pushed_at,
+                   first_captured_at)
             SELECT :account_id, github_id, node_id, full_name, description, homepage, license, topics,
-                   primary_language, default_branch, is_fork, is_archived, is_template, created_at, pushed_at
+                   primary_language, default_branch, is_fork, is_archived, is_template, created_at, pushed_at, :at
               FROM jsonb_populate_recordset(NULL::repository, CAST(:rows AS jsonb)) AS row
             ON CONFLICT (github_id) DO UPDATE SET account_id = excluded.account_id, full_name = excluded.full_name
             RETURNING id, github_id
         """),
-        {"account_id": account_id, "rows": _to_json_rows(new)},
+        {"account_id": account_id, "rows": _to_json_rows(new), "at": at},
     )
     return {row.github_id: row.id for row in rows}
 
 
-def update_details(connection: Connection, account_id: int, changed: Sequence[Repository]) -> None:
-    if not changed:
-        return
-    connection.execute(
-        text("""
-            UPDATE repository
-               SET account_id = :account_id, node_id = coalesce(row.node_id, repository.node_id),
-                   full_name = row.full_name, description = row.description, homepage = row.homepage,
-                   license = row.license, topics = coalesce(row.topics, repository.topics),
-                   primary_language = row.primary_language, default_branch = row.default_branch,
-                   is_fork = row.is_fork, is_archived = row.is_archived, is_template = row.is_template,
-                   created_at = row.created_at, pushed_at = row.pushed_at, gone_at = NULL, gone_reason = NULL
-              FROM jsonb_populate_recordset(NULL::repository, CAST(:rows AS jsonb)) AS row
-             WHERE repository.github_id = row.github_id
-        """),
-        {"account_id": account_id, "rows": _to_json_rows(changed)},
+SORTED_TOPICS = "ARRAY(SELECT unnest({topics}) ORDER BY 1)"
+UPDATE_DETAILS = f"""
+    WITH reported AS MATERIALIZED (
+        SELECT * FROM jsonb_populate_recordset(NULL::repository, CAST(:rows AS jsonb))
+    ), version AS ({INSERT_REPOSITORY_VERSIONS}
+          JOIN reported USING (github_id)
+         WHERE stored.first_captured_at IS NOT NULL
+           AND (stored.gone_at IS NOT NULL OR (reported.topics IS NOT NULL AND stored.topics IS NULL)
+                OR {SORTED_TOPICS.format(topics="stored.topics")} <>
+                   {SORTED_TOPICS.format(topics="coalesce(reported.topics, stored.topics)")}
+                OR ROW(stored.account_id, {columns_of("stored", DETAILS)})
+                   IS DISTINCT FROM ROW(CAST(:account_id AS bigint), {columns_of("reported", DETAILS)}))
+        ON CONFLICT DO NOTHING
+    ), push AS ({INSERT_PUSHES}
+          JOIN reported USING (github_id)
+         WHERE stored.first_captured_at IS NOT NULL AND stored.pushed_at IS DISTINCT FROM reported.pushed_at
+        ON CONFLICT DO NOTHING
     )
+    UPDATE repository
+       SET account_id = :account_id, node_id = coalesce(row.node_id, repository.node_id),
+           full_name = row.full_name, description = row.description, homepage = row.homepage,
+           license = row.license, topics = coalesce(row.topics, repository.topics),
+           primary_language = row.primary_language, default_branch = row.default_branch,
+           is_fork = row.is_fork, is_archived = row.is_archived, is_template = row.is_template,
+           created_at = row.created_at, pushed_at = row.pushed_at, gone_at = NULL, gone_reason = NULL,
+           first_captured_at = coalesce(repository.first_captured_at, :at)
+      FROM reported AS row
+     WHERE repository.github_id = row.github_id
+"""  # noqa: S608 - our own names
+
+
+def update_details(connection: Connection, account_id: int, changed: Sequence[Repository], at: datetime) -> None:
+    """Store changed attributes, and keep those of before."""
+    if changed:
+        values = {"account_id": account_id, "rows": _to_json_rows(changed), "at": at}
+        connection.execute(text(UPDATE_DETAILS), values)
 
 
 def _to_json_rows(repositories: Sequence[Repository]) -> str:
@@ -251,6 +289,7 @@ def write_change_entries(
 
 
 def mark_gone(connection: Connection, repository_id: int, reason: str, at: datetime) -> None:
+    keep_repository_version(connection, repository_id, at)
     connection.execute(
         text("UPDATE repository SET gone_at = :at, gone_reason = :reason WHERE id = :id AND gone_at IS NULL"),
         {"id": repository_id, "reason": reason, "at": at},
@@ -259,12 +298,16 @@ def mark_gone(connection: Connection, repository_id: int, reason: str, at: datet
 
 def mark_account_gone(connection: Connection, account_id: int, reason: str, at: datetime, run_id: int) -> None:
     """Mark an account and its repositories as deleted or private; their history is kept."""
-    changed = connection.execute(
-        text("UPDATE account SET gone_at = :at, gone_reason = :reason WHERE id = :id AND gone_at IS NULL"),
-        {"id": account_id, "reason": reason, "at": at},
-    ).rowcount
-    if not changed:
+    is_gone = connection.scalar(
+        text("SELECT gone_at IS NOT NULL FROM account WHERE id = :id FOR UPDATE"), {"id": account_id}
+    )
+    if is_gone:
         return
+    keep_account_version(connection, account_id, at)
+    connection.execute(
+        text("UPDATE account SET gone_at = :at, gone_reason = :reason WHERE id = :id"),
+        {"id": account_id, "reason": reason, "at": at},
+    )
     connection.execute(
         text(
             "UPDATE repository SET gone_at = :at, gone_reason = :reason"

@@ -7,7 +7,7 @@ from pandas import DataFrame
 
 from core.emoji import render_shortcodes
 from core.queries import accounts, coverage, tracking
-from core.queries.accounts import Profile, Totals
+from core.queries.accounts import FoundAccount, Profile, Totals
 from core.tracking.login import LOGIN_PATTERN, MAX_LENGTH
 from core.wording import time_ago
 from pages.components import as_of, page_opens, track_request
@@ -40,20 +40,30 @@ def show_profile(login: str) -> Profile | None:
     if not login:
         st.info("Choose an account above: a tracked one, or one with imported history.", icon=":material/search:")
         return None
-    profile = accounts.profile(login)
-    if profile is None:
+    selected = as_of.selected_as_of()
+    found = accounts.find(login, selected)
+    if found is None:
         explain_missing(login)
         return None
-    page_opens.record_open("account", profile.account_id)
-    show_profile_line(profile)
-    selected = as_of.selected_as_of()
+    if sentence := name_sentence(login, found, selected):
+        st.info(sentence, icon=":material/badge:")
+    if selected is not None and found.created_at is not None and found.created_at > selected:
+        st.info(
+            f"**{escape_markdown(found.login)}** did not exist on {day(selected)}: it was created on "
+            f"{day(found.created_at)}.",
+            icon=":material/event_busy:",
+        )
+        return None
+    page_opens.record_open("account", found.account_id)
+    profile = accounts.profile(found.account_id, selected)
+    show_profile_line(profile, selected)
     if is_requestable := not profile.is_tracked and profile.gone_at is None and selected is None:
-        show_tracking_status(profile.login)
+        show_tracking_status(profile.current_login)
     if accounts.totals(profile.account_id, selected) is not None:
         return profile
     if selected is None and profile.checked_at is None:
         if not is_requestable:
-            show_tracking_status(profile.login)
+            show_tracking_status(profile.current_login)
         return None
     next_step = "; its first refresh is due." if profile.is_tracked and selected is None else "."
     st.info(
@@ -61,6 +71,16 @@ def show_profile(login: str) -> Profile | None:
         icon=":material/hourglass_empty:",
     )
     return None
+
+
+def name_sentence(login: str, found: FoundAccount, selected: datetime | None) -> str:
+    """Say which other name the account has, or had then, as Markdown; empty if *login* is its name at both times."""
+    given, now, then = (escape_markdown(name) for name in (login, found.current_login, found.login))
+    if found.is_former or (given.lower() != now.lower() and selected is not None):
+        return f"**{given}** is now called **{now}**."
+    if selected is not None and then.lower() != now.lower():
+        return f"**{now}** was called **{then}** on {day(selected)}."
+    return ""
 
 
 def explain_missing(login: str) -> None:
@@ -71,11 +91,6 @@ def explain_missing(login: str) -> None:
             f"at most {MAX_LENGTH} of them.",
             icon=":material/person_off:",
         )
-    elif new := accounts.current_login(login):
-        st.info(
-            f"**{escape_markdown(login)}** has been renamed to **{escape_markdown(new)}**.", icon=":material/badge:"
-        )
-        st.page_link("account.py", label=f"Go to {new}", query_params={"login": new}, icon=":material/arrow_forward:")
     else:
         status = tracking.tracking_status(login)
         if not status.is_tracked and status.requested_at is None:
@@ -90,8 +105,8 @@ def show_tracking_status(login: str) -> None:
     track_request.show_tracking_status(login, tracking.tracking_status(login))
 
 
-def show_profile_line(profile: Profile) -> None:
-    """Show name, kind, location, age and GitHub link in one line, the bio below."""
+def show_profile_line(profile: Profile, selected: datetime | None) -> None:
+    """Show name, kind, location, age and link in one line, the bio below, as of *selected*."""
     if profile.gone_at is not None:
         reason = f" ({escape_markdown(profile.gone_reason)})" if profile.gone_reason else ""
         st.warning(
@@ -105,11 +120,13 @@ def show_profile_line(profile: Profile) -> None:
         parts.append(f":material/location_on: {escape_markdown(profile.location)}")
     if profile.created_at is not None:
         parts.append(f"since {profile.created_at:%Y}")
-    if profile.checked_at is not None:
+    if selected is None and profile.checked_at is not None:
         parts.append(f"refreshed {time_ago(profile.checked_at, datetime.now(UTC))}")
-    label = escape_markdown(f"github.com/{profile.login}")
-    parts.append(f"[{label} :material/open_in_new:](https://github.com/{profile.login})")
+    label = escape_markdown(f"github.com/{profile.current_login}")
+    parts.append(f"[{label} :material/open_in_new:](https://github.com/{profile.current_login})")
     st.markdown(" · ".join(parts))
+    if not profile.is_known:
+        st.caption("What its profile said then is not known: it was first refreshed later.")
     if profile.bio:
         st.caption(escape_markdown(render_shortcodes(profile.bio)))
 

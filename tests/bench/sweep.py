@@ -144,7 +144,7 @@ def _write_accounts(connection: Connection, answers: Sequence[AccountSnapshot]) 
         ).scalar_one()
         nothing = StoredAccount(account_id, account.login, None, None, None, {})
         plan = diff.diff_account(nothing, account, answer.repositories)
-        ids = writer.insert_repositories(connection, account_id, plan.new)
+        ids = writer.insert_repositories(connection, account_id, plan.new, answer.captured_at)
         writer.write_counts(connection, ids, plan.new, answer.captured_at)
         assert plan.totals is not None
         writer.write_account_snapshot(connection, account_id, answer.captured_at, plan.totals)

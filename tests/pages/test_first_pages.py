@@ -114,16 +114,12 @@ def test_an_imported_account_says_what_it_covers_and_what_is_unknown(open_page, 
         ("nobody", "is not tracked"),
         ("two--hyphens", "is not a GitHub login"),
         ("<script>", "is not a GitHub login"),
-        ("tentacle", "has been renamed to **octo**"),
+        ("tentacle", "**tentacle** is now called **octo**"),
     ],
 )
 def test_each_login_without_data_gets_its_own_sentence(open_page, database, login, sentence):
     octo = seed_data.add_account(database, "octo")
-    database.execute(
-        insert(schema.change).values(
-            account_id=octo, detected_at=utc("2026-01-01"), kind="renamed", before="tentacle", after="octo"
-        )
-    )
+    seed_data.add_account_version(database, octo, "2026-01-01", login="tentacle")
     shown = open_page("account", login=login)
     assert not shown.exception
     assert not shown.error
@@ -147,6 +143,25 @@ def test_as_of_a_day_the_page_shows_that_day(open_page, database):
     seed_data.add_imported_repository(database, "octo/cat", {"2025-01-05": 70, "2025-02-02": 80})
     shown = open_page("account", login="octo", as_of="2025-01-10")
     assert shown.metric[0].value == "70"
+
+
+def test_as_of_a_day_the_profile_is_that_of_the_day(open_page, database):
+    octo = tracked_account_with_history(
+        database, "octo", bio="now", created_at=utc("2021-05-04"), first_captured_at=utc("2026-01-01")
+    )
+    seed_data.add_account_version(database, octo, "2026-02-01", login="tentacle", bio="then")
+    text = page_text(open_page("account", login="octo", as_of="2026-01-31"))
+    assert "**octo** was called **tentacle** on 2026-01-31." in text
+    assert "then" in text
+    assert "\nnow\n" not in text
+    text = page_text(open_page("account", login="octo", as_of="2025-12-31"))
+    assert "What its profile said then is not known: it was first refreshed later." in text
+
+
+def test_an_account_does_not_exist_before_its_creation(open_page, database):
+    tracked_account_with_history(database, "octo", created_at=utc("2021-05-04"))
+    text = page_text(open_page("account", login="octo", as_of="2010-06-01"))
+    assert "**octo** did not exist on 2010-06-01: it was created on 2021-05-04." in text
 
 
 def test_an_invalid_as_of_shows_a_warning_and_current_data(open_page):

@@ -24,11 +24,12 @@ account = Table(
     Column(
         "token_fingerprint", Text, comment="of the token its refreshes use; cached ETags are valid for that token only"
     ),
-    timestamp_column("first_seen_at", now=True),
+    timestamp_column("first_captured_at"),
     timestamp_column("checked_at"),
     Index("account_login_idx", text("lower(login)")),
     Index("account_login_unseen_key", text("lower(login)"), unique=True, postgresql_where=text("github_id IS NULL")),
-    comment="A user or organization. Identity is GitHub's numeric id; former logins are in change",
+    comment="A user or organization. Identity is GitHub's numeric id; former logins are in account_version."
+    " first_captured_at: our first refresh; what its profile said before is unknown",
 )
 
 
@@ -42,4 +43,20 @@ account_snapshot = Table(
     PrimaryKeyConstraint("account_id", "captured_at"),
     comment="Counts of an account at one time, stored only when they differ. stars, forks and repositories:"
     " totals of the repositories it owns that are neither deleted nor private",
+)
+
+
+account_version = Table(
+    "account_version",
+    metadata,
+    foreign_key("account_id", "account", cascade=True),
+    timestamp_column("until", required=True),
+    timestamp_column("since", required=True),
+    Column("login", Text, nullable=False),
+    *(Column(name, Text) for name in ("kind", "name", "company", "location", "website", "bio")),
+    timestamp_column("gone_at"),
+    Column("gone_reason", Text),
+    PrimaryKeyConstraint("account_id", "until"),
+    Index("account_version_login_idx", text("lower(login)")),
+    comment="What an account's profile said from since on, until it was found changed; what it says now is in account",
 )

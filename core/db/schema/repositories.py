@@ -37,7 +37,7 @@ repository = Table(
     timestamp_column("languages_checked_at"),
     timestamp_column("gone_at"),
     Column("gone_reason", Text),
-    timestamp_column("first_seen_at", now=True),
+    timestamp_column("first_captured_at"),
     Index("repository_account_id_idx", "account_id"),
     Index("repository_full_name_idx", text("lower(full_name)")),
     Index(
@@ -46,8 +46,44 @@ repository = Table(
         unique=True,
         postgresql_where=text("github_id IS NULL"),
     ),
-    comment="A repository. Identity is GitHub's numeric id; former names are in change."
+    comment="A repository. Identity is GitHub's numeric id; former names are in repository_version."
+    " first_captured_at: our first capture; its attributes before are unknown."
     " languages_checked_at: when its languages were last fetched; languages_pushed_at: pushed_at at that time",
+)
+
+
+# No foreign key to account: adoption of imported history moves rows from one account to another.
+repository_version = Table(
+    "repository_version",
+    metadata,
+    foreign_key("repository_id", "repository", cascade=True),
+    timestamp_column("until", required=True),
+    timestamp_column("since", required=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("full_name", Text, nullable=False),
+    *(Column(name, Text) for name in ("description", "homepage", "license")),
+    Column("topics", ARRAY(Text)),
+    *(Column(name, Text) for name in ("primary_language", "default_branch")),
+    *(Column(name, Boolean) for name in ("is_fork", "is_archived", "is_template")),
+    Column("is_gone", Boolean, nullable=False),
+    PrimaryKeyConstraint("repository_id", "until"),
+    Index("repository_version_account_id_idx", "account_id"),
+    Index("repository_version_full_name_idx", text("lower(full_name)")),
+    comment="A repository's attributes from since on, until they were found changed; those of now are in repository."
+    " A null flag: the imported source does not tell",
+)
+
+
+repository_push = Table(
+    "repository_push",
+    metadata,
+    foreign_key("repository_id", "repository", cascade=True),
+    timestamp_column("until", required=True),
+    timestamp_column("since", required=True),
+    timestamp_column("pushed_at"),
+    PrimaryKeyConstraint("repository_id", "until"),
+    comment="The last push that GitHub reported from since on, until a later one was found; the last one of now is in"
+    " repository. Apart from repository_version, because it changes far more often",
 )
 
 

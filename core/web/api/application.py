@@ -13,6 +13,7 @@ from core.web import cookies
 from core.web.api import docs, errors
 from core.web.api.body_limit import BodyLimit
 from core.web.api.conditional import NotModified, signed_in_identity
+from core.web.api.moved import Moved, moved_response
 from core.web.api.pagination import PAGING_PARAMS
 from core.web.api.rate_limit import RateLimit
 from core.web.api.routers import (
@@ -67,6 +68,7 @@ def build_app() -> ASGIApp:
     app.add_api_route("/openapi.json", app.openapi, include_in_schema=False, dependencies=[Depends(signed_in_identity)])
     errors.install_error_handlers(app)
     app.add_exception_handler(NotModified, _not_modified_response)
+    app.add_exception_handler(Moved, moved_response)
     # The middleware added last runs first.
     app.add_middleware(BodyLimit)
     app.add_middleware(RateLimit)

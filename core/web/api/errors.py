@@ -31,10 +31,11 @@ class Error(BaseModel):
 
 
 STATUS_DESCRIPTIONS = {
+    301: "Renamed: Location has the same path under the present name.",
     304: "Not modified since the response whose ETag was sent as If-None-Match.",
     401: "Not signed in: send an API key or an access token.",
     403: "Not allowed for this person, or a cross-site request by a browser.",
-    404: "Not stored.",
+    404: "Not stored; `not_created_yet`: younger than as_of.",
     409: "Conflicts with the current state.",
     410: "Deleted on GitHub, or private there.",
     413: "The request body is too large.",

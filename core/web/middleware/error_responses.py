@@ -23,6 +23,7 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "not_signed_in": 401,
     "forbidden": 403,
     "not_found": 404,
+    "not_created_yet": 404,
     "conflict": 409,
     "rate_limited": 429,
     "server_unavailable": 503,

@@ -27,36 +27,64 @@ def add_capture(database: Connection, account_id: int, at: str) -> None:
     )
 
 
-def add_rename(database: Connection, account_id: int, before: str, after: str, at: str) -> None:
-    database.execute(
-        insert(schema.change).values(
-            account_id=account_id, detected_at=utc(at), kind="renamed", before=before, after=after
-        )
-    )
-
-
 def test_a_login_is_found_whatever_its_case(database):
     seed_data.add_account(database, "Octo-Cat", kind="user")
-    assert accounts.profile("octo-cat").login == "Octo-Cat"
+    assert accounts.find("octo-cat", None).login == "Octo-Cat"
 
 
 def test_of_two_accounts_with_a_login_the_available_one_is_found(database):
     for github_id, gone in ((1, utc("2025-01-01")), (2, None)):
         database.execute(insert(schema.account).values(login="octo", github_id=github_id, gone_at=gone))
-    assert accounts.profile("octo").gone_at is None
+    assert accounts.profile(accounts.find("octo", None).account_id, None).gone_at is None
 
 
 def test_an_unknown_login_is_none(database):
-    assert accounts.profile("nobody") is None
+    assert accounts.find("nobody", None) is None
 
 
-def test_a_former_login_leads_to_the_new_one(database):
-    octo = seed_data.add_account(database, "octo")
-    add_rename(database, octo, "tentacle", "octopus", "2026-01-01")
-    add_rename(database, octo, "octopus", "octo", "2026-02-01")
-    assert accounts.current_login("Tentacle") == "octo"
-    assert accounts.current_login("octo") is None
-    assert accounts.current_login("never") is None
+@pytest.fixture
+def renamed(database) -> int:
+    """An account that was called tentacle until January, octopus until February, and is called octo."""
+    octo = seed_data.add_account(database, "octo", github_id=1, bio="now", first_captured_at=utc("2025-06-01"))
+    seed_data.add_account_version(database, octo, "2026-01-01", login="tentacle", bio=None)
+    seed_data.add_account_version(database, octo, "2026-02-01", login="octopus", bio="then")
+    return octo
+
+
+@pytest.mark.parametrize(
+    ("given", "as_of", "login", "is_former"),
+    [
+        ("octo", None, "octo", False),
+        ("Tentacle", None, "octo", True),
+        ("octopus", None, "octo", True),
+        ("tentacle", "2025-12-31", "tentacle", False),
+        ("octopus", "2026-01-31", "octopus", False),
+        ("octo", "2026-01-31", "octopus", False),  # a link to its present name shows it as it was
+        ("tentacle", "2026-01-31", "octopus", True),
+        ("octopus", "2026-02-01", "octo", True),
+        ("octo", "2020-01-01", "tentacle", False),  # before the first capture: the oldest known name
+    ],
+)
+def test_an_account_is_found_by_every_name_it_had(renamed, given, as_of, login, is_former):
+    found = accounts.find(given, as_of and utc(as_of))
+    assert (found.account_id, found.login, found.current_login, found.is_former) == (renamed, login, "octo", is_former)
+
+
+def test_a_reused_login_means_then_who_had_it_then(database, renamed):
+    other = seed_data.add_account(
+        database, "tentacle", github_id=2, created_at=utc("2026-03-01"), first_captured_at=utc("2026-03-02")
+    )
+    assert accounts.find("tentacle", None).account_id == other
+    assert accounts.find("tentacle", utc("2026-04-01")).account_id == other
+    assert accounts.find("tentacle", utc("2025-12-01")).account_id == renamed
+
+
+def test_a_profile_is_what_it_said_then_and_empty_before_the_first_capture(renamed):
+    said = {
+        day: accounts.profile(renamed, utc(day)) for day in ("2025-05-01", "2025-12-01", "2026-01-15", "2026-02-01")
+    }
+    assert [one.bio for one in said.values()] == [None, None, "then", "now"]
+    assert [one.is_known for one in said.values()] == [False, True, True, True]
 
 
 def test_own_totals_are_the_last_snapshot_and_that_of_four_weeks_before(database):

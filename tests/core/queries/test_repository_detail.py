@@ -28,8 +28,8 @@ def cat(database) -> int:
         license="MIT",
         extras={"watchers": 3, "open_issues": None, "open_issues_and_change_requests": 5},
     )
-    seed_data.add_change(database, created, "relicensed", "2026-02-10", "GPL-3.0")
-    seed_data.add_change(database, created, "renamed", "2026-02-20", "octo/kitten")
+    seed_data.add_version(database, created, "2026-02-10", license="GPL-3.0", full_name="octo/kitten")
+    seed_data.add_version(database, created, "2026-02-20", full_name="octo/kitten")
     publish_data_version(database)
     return created
 
@@ -40,7 +40,7 @@ def test_issues_not_counted_apart_from_change_requests_are_null(cat):
     assert found["open_issues_and_change_requests"] == 5
 
 
-def test_past_attributes_are_read_back_from_the_ledger(cat):
+def test_past_attributes_are_those_of_the_version_then(cat):
     then = repository_record("octo", "cat", "2026-02-05")
     assert (then["full_name"], then["name"], then["license"], then["stars"]) == ("octo/kitten", "kitten", "GPL-3.0", 40)
     assert (then["stars_7d"], then["stars_30d"], then["watchers"]) == (30, 30, None)
@@ -66,8 +66,18 @@ def test_an_imported_repository_has_its_source(database):
 
 
 def test_a_former_name_leads_to_the_new_one(cat):
-    assert repository_detail.current_full_name("octo", "Kitten") == "octo/cat"
-    assert repository_detail.current_full_name("octo", "cat") is None
+    found = repository_detail.find("octo", "Kitten", None)
+    assert (found.repository_id, found.current_full_name, found.is_former) == (cat, "octo/cat", True)
+    assert not repository_detail.find("octo", "cat", None).is_former
+    assert not repository_detail.find("octo", "kitten", seed_data.utc("2026-02-19")).is_former
+
+
+def test_a_former_owner_leads_to_its_repositories_under_the_present_name(cat, database):
+    octo = seed_data.add_account(database, "octo")
+    seed_data.add_account_version(database, octo, "2026-01-15", login="tentacle")
+    found = repository_detail.find("Tentacle", "cat", None)
+    assert (found.repository_id, found.current_full_name, found.is_former) == (cat, "octo/cat", True)
+    assert repository_detail.find("tentacle", "dog", None) is None
 
 
 def test_stars_of_all_sources_are_ordered_by_time(cat, database):

@@ -136,11 +136,9 @@ def test_as_of_a_day_names_licence_language_and_state_are_past_ones(database):
         is_archived=True,
         looked_at="2026-06-01",
     )
-    seed_data.add_change(database, cat, "transferred", "2026-03-01", before="old/cat")
-    seed_data.add_change(database, cat, "renamed", "2026-02-01", before="old/kitten")
-    seed_data.add_change(database, cat, "relicensed", "2026-03-01", before=None)
-    seed_data.add_change(database, cat, "primary_language", "2026-03-01", before="C")
-    seed_data.add_change(database, cat, "archived", "2026-03-01")
+    earlier = {"license": None, "primary_language": "C", "is_archived": False}
+    seed_data.add_version(database, cat, "2026-02-01", full_name="old/kitten", **earlier)
+    seed_data.add_version(database, cat, "2026-03-01", full_name="old/cat", **earlier)
 
     def then(day: str) -> list[object]:
         row = repository_list.matching_repositories(Filters(as_of=seed_data.utc(day))).iloc[0]
@@ -157,9 +155,9 @@ def test_as_of_a_day_a_repository_restored_later_is_unavailable(database):
         database, "octo/lost", {"2026-01-01": 1}, looked_at="2026-06-01", gone_at=seed_data.utc("2026-05-01")
     )
     back = seed_data.add_repository(database, "octo/back", {"2026-01-01": 1}, looked_at="2026-06-01")
-    seed_data.add_change(database, lost, "gone", "2026-05-01")
-    seed_data.add_change(database, back, "gone", "2026-02-01")
-    seed_data.add_change(database, back, "back", "2026-04-01")
+    seed_data.add_version(database, lost, "2026-05-01")
+    seed_data.add_version(database, back, "2026-02-01")
+    seed_data.add_version(database, back, "2026-04-01", is_gone=True)
 
     def gone(day: str) -> set[str]:
         table = repository_list.matching_repositories(Filters(as_of=seed_data.utc(day)))

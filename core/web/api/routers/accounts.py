@@ -14,6 +14,7 @@ from core.queries.empty_reasons import EmptyReason, stored_repositories
 from core.tracking.login import MAX_LENGTH, parse_login
 from core.web.api.conditional import CheckedListRequest, UncheckedReadRequest, json_response, rows_response
 from core.web.api.errors import error_responses
+from core.web.api.moved import find_account
 from core.web.api.pagination import Page
 from core.web.api.routers import repositories
 from core.web.api.row_formats import NOT_MODIFIED, add_row_routes
@@ -30,13 +31,16 @@ Login = Annotated[
 
 
 class Account(BaseModel):
-    """A user or organization, with the counts of its newest capture as of then; null before the first capture.
+    """A user or organization as it was then, with the counts of its newest capture; null before the first capture.
 
     While we have not captured it, stars, forks and repositories are those of the newest imported history.
     """
 
     id: int | None = Field(description="GitHub's id; null before the first refresh.", examples=[583231])
-    login: str = Field(examples=["octocat"])
+    login: str = Field(
+        description="Its login then; before its first capture the oldest known one.", examples=["octocat"]
+    )
+    current_login: str = Field(description="Its login now.", examples=["octocat"])
     kind: Literal["user", "organization"] | None
     name: str | None = Field(examples=["The Octocat"])
     company: str | None
@@ -64,14 +68,15 @@ class Account(BaseModel):
     as_of: datetime | None = Field(description="The requested `as_of`; null: the current data.")
 
 
-def get_account(login: str, as_of: datetime | None) -> AccountSummary:
-    """Return the account with this login now. Raises BadLogin, and NotFound, with the new login if it was renamed."""
-    name = parse_login(login)
-    stored = accounts.by_login(name, as_of)
-    if stored:
-        return stored
-    renamed = accounts.current_login(name)
-    raise NotFound(f"{name} was renamed to {renamed}" if renamed else f"No data is stored about {name}")
+def get_account(login: str, as_of: datetime | None, collection: str = "accounts") -> AccountSummary:
+    """Return the account that had this login then, or has it now.
+
+    Raises BadLogin, NotFound, NotCreatedYet, and Moved for a former login in a path `/{collection}/{login}`.
+    """
+    found = find_account(login, as_of, collection)
+    if found is None:
+        raise NotFound(f"No data is stored about {parse_login(login)}")
+    return accounts.summary(found.account_id, as_of)
 
 
 def with_counts(stored: AccountSummary, as_of: datetime | None) -> dict[str, Any]:
@@ -91,7 +96,7 @@ def with_counts(stored: AccountSummary, as_of: datetime | None) -> dict[str, Any
     operation_id="get_account",
     summary="Get an account.",
     response_model=Account,
-    responses=error_responses(NOT_MODIFIED, 404),
+    responses=error_responses(301, NOT_MODIFIED, 404),
 )
 def account(login: Login, read_request: UncheckedReadRequest) -> Response:
     stored = get_account(login, read_request.as_of)
@@ -134,5 +139,5 @@ add_row_routes(
     page=AccountRepositories,
     name="list_account_repositories",
     summary="List an account's repositories.",
-    statuses=(404,),
+    statuses=(301, 404),
 )

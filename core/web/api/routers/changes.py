@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from core.as_of import EARLIEST, parse_since
+from core.queries import accounts
 from core.queries import changes as queries
 from core.tracking.login import parse_login
 from core.web.api import cursors
@@ -46,7 +47,9 @@ class Change(BaseModel):
 
 COLUMNS = list(Change.model_fields)
 Kinds = Annotated[list[Kind] | None, Query(description="Only these kinds; repeatable.")]
-Account = Annotated[str | None, Query(description="Only this account, by its current login.", examples=["octocat"])]
+Account = Annotated[
+    str | None, Query(description="Only this account, by its current or a former login.", examples=["octocat"])
+]
 Since = Annotated[
     str | None, Query(description="Only changes detected since a date (its start, UTC) or an RFC 3339 timestamp.")
 ]
@@ -56,6 +59,8 @@ def changes(
     read_request: CheckedListRequest, kind: Kinds = None, account: Account = None, since: Since = None
 ) -> Response:
     login = parse_login(account) if account is not None else ""
+    if found := login and accounts.find(login, read_request.as_of):
+        login = found.current_login
     start = parse_since(since, datetime.now(UTC)) if since is not None else EARLIEST
     # One row more than returned shows whether there is a next page.
     max_rows = (read_request.limit if read_request.format == "json" else MAX_EXPORT_ROWS) + 1

@@ -19,6 +19,7 @@ from core.tracking import commands as tracking_commands
 from core.tracking.login import parse_login
 from core.web.api.conditional import ReadRequest, SignedInIdentity, UncheckedReadRequest, json_response, records
 from core.web.api.errors import STATUS_DESCRIPTIONS, Error, error_responses
+from core.web.api.moved import find_account
 from core.web.api.routers.accounts import Login, get_account, with_counts
 from core.web.api.routers.repositories import Repository
 from core.web.middleware.error_responses import error_response
@@ -44,7 +45,7 @@ class TopLanguage(BaseModel):
 class Stats(BaseModel):
     """Statistics of an account as GitHub reported them at captured_at."""
 
-    username: str = Field(examples=["octocat"])
+    username: str = Field(description="The login then.", examples=["octocat"])
     id: int | None = Field(description="GitHub's id.")
     kind: Literal["user", "organization"] | None
     name: str | None
@@ -85,12 +86,13 @@ class Progress(BaseModel):
     responses={
         ACCEPTED: {"model": Progress, "description": "Being collected; poll the URL in Location."},
         GONE: {"model": Error, "description": STATUS_DESCRIPTIONS[GONE]},
-        **error_responses(304, 404),
+        **error_responses(301, 304, 404),
     },
 )
 def stats(login: Login, read_request: UncheckedReadRequest, request: Request) -> Response:
     name = parse_login(login)
-    stored = accounts.by_login(name, read_request.as_of)
+    found = find_account(name, read_request.as_of, "stats")
+    stored = accounts.summary(found.account_id, read_request.as_of) if found else None
     if stored and stored.gone_at:
         message = f"{name} was found to be deleted or private on {stored.gone_at:%Y-%m-%d}: {stored.gone_reason}."
         return error_response(GONE, "gone", message + " Use as_of to read data collected before.")
@@ -100,8 +102,9 @@ def stats(login: Login, read_request: UncheckedReadRequest, request: Request) ->
         # As on the account page, imported history serves for a day before the first refresh.
         if stored and accounts.totals(stored.account_id, read_request.as_of):
             return _stats_response(stored, read_request)
-        get_account(name, None)
-        raise NotFound(f"No data about {name} was collected before as_of")
+        raise NotFound(
+            f"No data about {name} was collected before as_of" if stored else f"No data is stored about {name}"
+        )
     try:
         return _start_or_report_progress(name, stored, read_request.identity, request)
     except NotFound:
@@ -147,13 +150,11 @@ def _start_or_report_progress(
     name: str, stored: AccountSummary | None, identity: Identity, request: Request
 ) -> Response:
     """Queue the collection of *name* if needed, and return its progress."""
-    if not stored and (renamed := accounts.current_login(name)):
-        raise NotFound(f"{name} was renamed to {renamed}")
     if not stored or not stored.is_tracked:
         limiter.check("track", str(identity.person_id))
         if request_tracking(name, identity, request.state.origin).awaiting_approval:
             return _progress_response(awaiting_approval(name))
-        stored = get_account(name, None)
+        stored = get_account(name, None, "stats")
     progress = tracking.refresh_progress(stored.account_id)
     status, message = status_and_message(name, progress)
     if status == "failed" and (progress.gone_at or progress.error_code == ACCOUNT_NOT_FOUND):
@@ -182,14 +183,14 @@ def request_tracking(name: str, identity: Identity, origin: Origin) -> tracking_
     operation_id="get_github_stats_status",
     summary="Get the progress of collecting an account.",
     response_model=Progress,
-    responses=error_responses(404),
+    responses=error_responses(301, 404),
 )
 def status(login: Login, _identity: SignedInIdentity) -> Response:
     name = parse_login(login)
     progress = (
         awaiting_approval(name)
         if tracking.has_pending_request(name)
-        else account_progress(name, get_account(name, None).account_id)
+        else account_progress(name, get_account(name, None, "stats").account_id)
     )
     return JSONResponse(progress.model_dump(), headers={"cache-control": "no-store"})
 

@@ -15,6 +15,7 @@ from core.queries import repository_detail as queries
 from core.queries import star_history
 from core.web.api.conditional import CheckedListRequest, CheckedReadRequest, json_response, records, rows_response
 from core.web.api.errors import error_responses
+from core.web.api.moved import find_repository
 from core.web.api.pagination import CountByName, Page, StringList
 from core.web.api.row_formats import NOT_MODIFIED, add_row_routes
 
@@ -39,7 +40,10 @@ Name = Annotated[
 
 
 class Repository(BaseModel):
-    """A repository with the counts of its newest capture as of then; null where GitHub did not report a value."""
+    """A repository as it was then, with the counts of its newest capture; null where GitHub did not report a value.
+
+    Before the first capture only name, owner and created_at are known, and what an imported history says.
+    """
 
     id: int | None = Field(description="GitHub's id; null if only imported history is stored.", examples=[1296269])
     owner: str = Field(examples=["octocat"])
@@ -52,9 +56,9 @@ class Repository(BaseModel):
     primary_language: str | None = Field(examples=["Python"])
     languages: CountByName = Field(description="Bytes by language; null until collected.", examples=[{"Python": 4120}])
     default_branch: str | None
-    is_fork: bool
-    is_archived: bool
-    is_template: bool
+    is_fork: bool | None
+    is_archived: bool | None
+    is_template: bool | None
     is_gone: bool = Field(description="Whether it was deleted or private at as_of.")
     stars: int | None
     forks: int | None
@@ -104,13 +108,6 @@ class StarHistory(Page[StarCount]):
     gaps: list[CoverageGap]
 
 
-def not_stored_error(owner: str, name: str) -> NotFound:
-    new_name = queries.current_full_name(owner, name)
-    return NotFound(
-        f"{owner}/{name} was renamed to {new_name}" if new_name else f"No data is stored about {owner}/{name}"
-    )
-
-
 def check_name(owner: str, name: str) -> None:
     """Raise BadInput for an impossible name."""
     full_name = f"{owner}/{name}"
@@ -123,27 +120,27 @@ def check_name(owner: str, name: str) -> None:
     operation_id="get_repository",
     summary="Get a repository.",
     response_model=RepositoryDetail,
-    responses=error_responses(NOT_MODIFIED, 404),
+    responses=error_responses(301, NOT_MODIFIED, 404),
 )
 def repository(owner: Owner, name: Name, read_request: CheckedReadRequest) -> Response:
     check_name(owner, name)
-    rows = records(queries.by_name(owner, name, read_request.as_of))
+    found = find_repository(owner, name, read_request.as_of)
+    rows = records(queries.by_id(found.repository_id, read_request.as_of))
     if not rows:
-        raise not_stored_error(owner, name)
+        raise NotFound(f"No data about {found.full_name} was collected before as_of")
     return json_response(RepositoryDetail.model_validate({**rows[0], "as_of": read_request.as_of}), read_request)
 
 
 def stars(owner: Owner, name: Name, read_request: CheckedListRequest) -> Response:
     check_name(owner, name)
-    repository_id = queries.find_repository_id(owner, name)
-    if repository_id is None:
-        raise not_stored_error(owner, name)
+    found = find_repository(owner, name, read_request.as_of)
+    repository_id = found.repository_id
     gaps = (
         records(star_history.coverage_gaps(repository_id, read_request.as_of)) if read_request.format == "json" else []
     )
     series = star_history.star_series(repository_id, read_request.as_of)
     return rows_response(
-        read_request, series, StarHistory, ("captured_at", "source"), gaps=gaps, full_name=f"{owner}/{name}"
+        read_request, series, StarHistory, ("captured_at", "source"), gaps=gaps, full_name=found.full_name
     )
 
 
@@ -154,5 +151,5 @@ add_row_routes(
     page=StarHistory,
     name="list_stars",
     summary="List a repository's star history.",
-    statuses=(404,),
+    statuses=(301, 404),
 )

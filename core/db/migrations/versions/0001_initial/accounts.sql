@@ -16,14 +16,14 @@ CREATE TABLE account (
     gone_at TIMESTAMP WITH TIME ZONE,
     gone_reason TEXT,
     token_fingerprint TEXT,
-    first_seen_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    first_captured_at TIMESTAMP WITH TIME ZONE,
     checked_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT account_pkey PRIMARY KEY (id),
     CONSTRAINT account_github_id_key UNIQUE (github_id)
 );
 CREATE INDEX account_login_idx ON account (lower(login));
 CREATE UNIQUE INDEX account_login_unseen_key ON account (lower(login)) WHERE github_id IS NULL;
-COMMENT ON TABLE account IS 'A user or organization. Identity is GitHub''s numeric id; former logins are in change';
+COMMENT ON TABLE account IS 'A user or organization. Identity is GitHub''s numeric id; former logins are in account_version. first_captured_at: our first refresh; what its profile said before is unknown';
 COMMENT ON COLUMN account.github_id IS 'null while only its login is known';
 COMMENT ON COLUMN account.token_fingerprint IS 'of the token its refreshes use; cached ETags are valid for that token only';
 
@@ -41,3 +41,22 @@ CREATE TABLE account_snapshot (
     CONSTRAINT account_snapshot_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
 COMMENT ON TABLE account_snapshot IS 'Counts of an account at one time, stored only when they differ. stars, forks and repositories: totals of the repositories it owns that are neither deleted nor private';
+
+CREATE TABLE account_version (
+    account_id BIGINT NOT NULL,
+    until TIMESTAMP WITH TIME ZONE NOT NULL,
+    since TIMESTAMP WITH TIME ZONE NOT NULL,
+    login TEXT NOT NULL,
+    kind TEXT,
+    name TEXT,
+    company TEXT,
+    location TEXT,
+    website TEXT,
+    bio TEXT,
+    gone_at TIMESTAMP WITH TIME ZONE,
+    gone_reason TEXT,
+    CONSTRAINT account_version_pkey PRIMARY KEY (account_id, until),
+    CONSTRAINT account_version_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+CREATE INDEX account_version_login_idx ON account_version (lower(login));
+COMMENT ON TABLE account_version IS 'What an account''s profile said from since on, until it was found changed; what it says now is in account';

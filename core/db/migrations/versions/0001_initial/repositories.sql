@@ -22,7 +22,7 @@ CREATE TABLE repository (
     languages_checked_at TIMESTAMP WITH TIME ZONE,
     gone_at TIMESTAMP WITH TIME ZONE,
     gone_reason TEXT,
-    first_seen_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    first_captured_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT repository_pkey PRIMARY KEY (id),
     CONSTRAINT repository_github_id_key UNIQUE (github_id),
     CONSTRAINT repository_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
@@ -30,10 +30,43 @@ CREATE TABLE repository (
 CREATE INDEX repository_account_id_idx ON repository (account_id);
 CREATE INDEX repository_full_name_idx ON repository (lower(full_name));
 CREATE UNIQUE INDEX repository_full_name_unseen_key ON repository (lower(full_name)) WHERE github_id IS NULL;
-COMMENT ON TABLE repository IS 'A repository. Identity is GitHub''s numeric id; former names are in change. languages_checked_at: when its languages were last fetched; languages_pushed_at: pushed_at at that time';
+COMMENT ON TABLE repository IS 'A repository. Identity is GitHub''s numeric id; former names are in repository_version. first_captured_at: our first capture; its attributes before are unknown. languages_checked_at: when its languages were last fetched; languages_pushed_at: pushed_at at that time';
 COMMENT ON COLUMN repository.github_id IS 'null while only its name is known';
 COMMENT ON COLUMN repository.license IS 'SPDX identifier';
 COMMENT ON COLUMN repository.topics IS 'null until fetched';
+
+CREATE TABLE repository_version (
+    repository_id BIGINT NOT NULL,
+    until TIMESTAMP WITH TIME ZONE NOT NULL,
+    since TIMESTAMP WITH TIME ZONE NOT NULL,
+    account_id BIGINT NOT NULL,
+    full_name TEXT NOT NULL,
+    description TEXT,
+    homepage TEXT,
+    license TEXT,
+    topics TEXT[],
+    primary_language TEXT,
+    default_branch TEXT,
+    is_fork BOOLEAN,
+    is_archived BOOLEAN,
+    is_template BOOLEAN,
+    is_gone BOOLEAN NOT NULL,
+    CONSTRAINT repository_version_pkey PRIMARY KEY (repository_id, until),
+    CONSTRAINT repository_version_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+);
+CREATE INDEX repository_version_account_id_idx ON repository_version (account_id);
+CREATE INDEX repository_version_full_name_idx ON repository_version (lower(full_name));
+COMMENT ON TABLE repository_version IS 'A repository''s attributes from since on, until they were found changed; those of now are in repository. A null flag: the imported source does not tell';
+
+CREATE TABLE repository_push (
+    repository_id BIGINT NOT NULL,
+    until TIMESTAMP WITH TIME ZONE NOT NULL,
+    since TIMESTAMP WITH TIME ZONE NOT NULL,
+    pushed_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT repository_push_pkey PRIMARY KEY (repository_id, until),
+    CONSTRAINT repository_push_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+);
+COMMENT ON TABLE repository_push IS 'The last push that GitHub reported from since on, until a later one was found; the last one of now is in repository. Apart from repository_version, because it changes far more often';
 
 CREATE TABLE repository_current (
     repository_id BIGINT NOT NULL,

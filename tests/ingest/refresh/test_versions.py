@@ -1,0 +1,184 @@
+"""What an account and its repositories were at any time equals a list of everything that GitHub reported until then."""
+
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as some
+from sqlalchemy import Connection, text
+
+from core.db.data_version import publish_data_version
+from core.db.partitions import ensure_partitions
+from core.queries import accounts, repository_detail, repository_list
+from core.web.api.conditional import records
+from ingest.github import Account, AccountSnapshot, Repository
+from ingest.refresh import writer
+from ingest.refresh.missing_repositories import MissingRepositories
+from ingest.refresh.store import store_account
+
+RUN = 1
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LOGINS = {1: ["a", "a2", "a3"], 2: ["b", "b2", "a"]}
+PROFILE = ("login", "name", "company", "location", "website", "bio")
+ATTRIBUTES = (
+    *("full_name", "description", "homepage", "license", "primary_language", "default_branch"),
+    *("is_fork", "is_archived", "is_template", "topics", "pushed_at"),
+)
+TEXTS = (None, "one", "two")
+
+
+@dataclass
+class Reported:
+    """The slow version: every state that GitHub reported, by GitHub's id, oldest first."""
+
+    accounts: dict[int, list[tuple[datetime, dict[str, Any]]]] = field(default_factory=dict)
+    repositories: dict[int, list[tuple[datetime, dict[str, Any]]]] = field(default_factory=dict)
+
+    def report(self, subject: str, github_id: int, at: datetime, **changes: Any) -> None:
+        states = getattr(self, subject).setdefault(github_id, [])
+        states.append((at, {**(states[-1][1] if states else {}), **changes}))
+
+    def last(self, subject: str, github_id: int, at: datetime) -> dict[str, Any] | None:
+        states = [state for reported_at, state in getattr(self, subject).get(github_id, []) if reported_at <= at]
+        return states[-1] if states else None
+
+    def owned(self, account: int, at: datetime) -> dict[int, dict[str, Any]]:
+        states = {github_id: self.last("repositories", github_id, at) for github_id in self.repositories}
+        return {github_id: state for github_id, state in states.items() if state and state["owner"] == account}
+
+
+class World:
+    """Two accounts and four repositories that change, move, disappear and come back at random."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.profiles = {id_: self.random_profile(id_) for id_ in LOGINS}
+        self.repositories: dict[int, dict[str, Any]] = {id_: self.random_repository(START) for id_ in range(10, 14)}
+
+    def random_profile(self, id_: int) -> dict[str, Any]:
+        return {"login": self.rng.choice(LOGINS[id_]), **{name: self.rng.choice(TEXTS) for name in PROFILE[1:]}}
+
+    def random_repository(self, now: datetime) -> dict[str, Any]:
+        choose = self.rng.choice
+        return {
+            "owner": choose((1, 1, 2, None)),
+            "name": choose(("x", "y", "z")),
+            **{name: choose(TEXTS) for name in ATTRIBUTES[1:6]},
+            **{name: choose((False, True)) for name in ATTRIBUTES[6:9]},
+            "topics": choose((None, (), ("t", "s"))),
+            "pushed_at": choose((None, now - timedelta(hours=3), START - timedelta(days=9))),
+        }
+
+    def change(self, now: datetime) -> None:
+        for id_ in self.profiles:
+            if self.rng.random() < 0.3:
+                self.profiles[id_] = self.random_profile(id_)
+        for id_, state in self.repositories.items():
+            names = [name for name in state if self.rng.random() < 0.15]
+            drawn = self.random_repository(now)
+            self.repositories[id_] = {**state, **{name: drawn[name] for name in names}}
+
+    def account(self, id_: int) -> Account:
+        return Account(github_id=id_, kind="user", created_at=START - timedelta(days=900), **self.profiles[id_])
+
+    def repository(self, id_: int) -> Repository:
+        state = dict(self.repositories[id_])
+        owner, name = state.pop("owner"), state.pop("name")
+        login = self.profiles[owner]["login"]
+        return Repository(
+            github_id=id_, owner_id=owner, owner_login=login, name=name, full_name=f"{login}/{name}",
+            created_at=START - timedelta(days=800), stars=id_, forks=0, size_kb=1, **state,
+        )  # fmt: skip
+
+
+def refresh(connection: Connection, world: World, reported: Reported, account: int, at: datetime) -> None:
+    """Store what GitHub says of *account*, through the product and in the slow list."""
+    stored = {id_ for id_, state in reported.owned(account, at).items() if not state["is_gone"]}
+    listed = [id_ for id_, state in world.repositories.items() if state["owner"] == account]
+    away = stored - set(listed)
+    gone = [id_ for id_ in away if world.repositories[id_]["owner"] is None]
+    moved = [id_ for id_ in away if id_ not in gone]
+    snapshot = AccountSnapshot(world.account(account), tuple(map(world.repository, listed)), {}, at, True)
+    missing = MissingRepositories((), {id_: world.repository(id_) for id_ in moved}, dict.fromkeys(gone, "404"))
+    login = world.profiles[account]["login"]
+    store_account(
+        connection, RUN, login, snapshot, missing, now=at, default_cadence=timedelta(days=1), rng=random.Random(1)
+    )
+    reported.report("accounts", account, at, gone=False, **world.profiles[account])
+    for id_ in [*listed, *moved]:
+        one = world.repository(id_)
+        state = {name: getattr(one, name) for name in ATTRIBUTES}
+        if one.topics is None:  # not reported does not mean removed
+            state["topics"] = (reported.last("repositories", id_, at) or {}).get("topics")
+        reported.report("repositories", id_, at, owner=one.owner_id, is_gone=False, **state)
+    for id_ in gone:
+        reported.report("repositories", id_, at, is_gone=True)
+
+
+def delete(connection: Connection, reported: Reported, account: int, at: datetime) -> None:
+    id_ = connection.execute(text("SELECT id FROM account WHERE github_id = :id"), {"id": account}).scalar_one()
+    writer.mark_account_gone(connection, id_, "not found", at, RUN)
+    reported.report("accounts", account, at, gone=True)
+    for github_id, state in reported.owned(account, at).items():
+        if not state["is_gone"]:
+            reported.report("repositories", github_id, at, is_gone=True)
+
+
+def comparable(state: dict[str, Any]) -> dict[str, Any]:
+    topics = state["topics"]
+    return {
+        **{name: None if name == "topics" or state[name] is pd.NaT else state[name] for name in ATTRIBUTES},
+        "topics": None if topics is None else sorted(topics),
+        "is_gone": bool(state["is_gone"]),
+    }
+
+
+@settings(max_examples=6, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(some.integers(0, 10**9))
+def test_attributes_as_of_any_time_are_those_last_reported(database: Connection, seed: int) -> None:
+    rng = random.Random(seed)
+    reported, world = Reported(), World(rng)
+    for table in ("account", "repository_snapshot", "repository_extra_snapshot", "capture"):
+        database.execute(text(f"DELETE FROM {table}"))
+    ensure_partitions(database, START.date(), (START + timedelta(days=90)).date())
+    times, at = [], START
+    for _ in range(9):
+        account = rng.choice([1, 1, 2])
+        if rng.random() < 0.15 and account in reported.accounts:
+            delete(database, reported, account, at)
+        else:
+            refresh(database, world, reported, account, at)
+        times.append(at)
+        at += timedelta(days=rng.choice((0.5, 1, 9)))
+        world.change(at)
+    publish_data_version(database)
+    for moment in {None, *(time + shift for time in times[::3] for shift in (timedelta(0), -timedelta(seconds=1)))}:
+        check_accounts(database, reported, moment, at)
+        check_repositories(database, reported, moment, at)
+
+
+def check_accounts(database: Connection, reported: Reported, moment: datetime | None, now: datetime) -> None:
+    for github_id in reported.accounts:
+        id_ = database.execute(text("SELECT id FROM account WHERE github_id = :id"), {"id": github_id}).scalar_one()
+        shown, expected = accounts.summary(id_, moment), reported.last("accounts", github_id, moment or now)
+        if expected is None:
+            first = reported.accounts[github_id][0][1]
+            assert (shown.login, shown.bio, shown.name, shown.gone_at) == (first["login"], None, None, None)
+            continue
+        assert {name: getattr(shown, name) for name in PROFILE} == {name: expected[name] for name in PROFILE}
+        assert (shown.gone_at is not None) == expected["gone"]
+        assert accounts.find(expected["login"], moment) is not None
+
+
+def check_repositories(database: Connection, reported: Reported, moment: datetime | None, now: datetime) -> None:
+    shown_ids = set()
+    for account in reported.accounts:
+        id_ = database.execute(text("SELECT id FROM account WHERE github_id = :id"), {"id": account}).scalar_one()
+        shown = {row["id"]: comparable(row) for row in records(repository_detail.by_account(id_, moment))}
+        assert shown == {key: comparable(state) for key, state in reported.owned(account, moment or now).items()}
+        shown_ids |= {state["full_name"] for state in shown.values()}
+    listed = records(repository_list.matching_repositories(repository_list.Filters(as_of=moment)))
+    assert shown_ids <= {row["full_name"] for row in listed}
