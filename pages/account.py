@@ -7,14 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from core.charts import areas, bars, lines
+from core.charts import bars
 from core.emoji import render_shortcodes
 from core.queries import account_repositories, accounts, empty_reasons, languages
 from pages.components import columns, definitions
-from pages.components.alt_text import bars_alt, line_alt
+from pages.components.alt_text import bars_alt
 from pages.components.as_of import selected_as_of
 from pages.components.cell import cell, theme
 from pages.components.format import number, percent
+from pages.components.history_cell import line_cell, shares_cell
 from pages.components.markdown import escape_markdown
 from pages.components.table_cell import table_cell
 from pages.sections import account_header
@@ -34,40 +35,42 @@ if totals := accounts.totals(account.account_id, as_of):
 """
 ## Popularity
 """
-cell(
+line_cell(
     "How many stars do its repositories have together?",
     f"Current stars of all its repositories together.{account_header.imported_sentence(history)} Grey: not collected.",
     history,
+    intervals,
+    y="stars",
     name="account-stars",
-    chart=lines.history_lines(history, intervals, "stars", theme(), until=until, unit="stars"),
-    alt=line_alt(history, "stars"),
+    until=until,
     definition=definitions.ACCOUNT_TOTALS,
     rows=history.drop(columns="source_id"),
     note=note,
 )
 left, right = st.columns(2)
 with left:
-    followers, own = accounts.with_followers(history), intervals[intervals["source_id"] == 1]
-    cell(
+    line_cell(
         "How many followers does it have?",
         "Followers on GitHub, one point per change.",
-        followers,
+        accounts.with_followers(history),
+        intervals[intervals["source_id"] == 1],
+        y="followers",
         name="account-followers",
-        chart=lines.history_lines(followers, own, "followers", theme(), until=until, unit="followers", height=240),
-        alt=line_alt(followers, "followers"),
+        until=until,
+        height=240,
         empty="Followers have not been collected yet: imported history has none.",
         note=note,
     )
 with right:
-    cell(
+    line_cell(
         "How many repositories does this cover?",
         "The number of repositories that the totals add up.",
         history,
+        intervals,
+        y="repositories",
         name="account-repositories-known",
-        chart=lines.history_lines(
-            history, intervals, "repositories", theme(), until=until, unit="repositories", height=240
-        ),
-        alt=line_alt(history, "repositories"),
+        until=until,
+        height=240,
         definition=definitions.ACCOUNT_TOTALS,
         rows=history.drop(columns="source_id"),
         note=note,
@@ -107,12 +110,15 @@ with left:
         )
 with right:
     height = max(240, min(len(by_bytes) or 8, 8) * 34 + 16)  # as high as the bars beside it
-    cell(
+    shares_cell(
         "How does the mix of languages change?",
         "Share of stars by primary language, quarter by quarter.",
         mix,
+        value="stars",
         name="account-language-mix",
-        chart=areas.stacked_shares(mix, "stars", theme(), unit="stars", max_gap=timedelta(days=190), height=height),
+        period="quarter",
+        max_gap=timedelta(days=190),
+        height=height,
         alt="Layers: the share of each primary language in all stars, by quarter.",
         definition=definitions.LANGUAGE_MIX,
         empty=empty_reasons.sentence(stored.why_no_primary_languages, login),

@@ -7,13 +7,14 @@ from datetime import timedelta
 
 import streamlit as st
 
-from core.charts import areas, bars
+from core.charts import bars
 from core.queries import languages
 from pages.components import columns, definitions
 from pages.components.alt_text import bars_alt
 from pages.components.as_of import selected_as_of
 from pages.components.cell import cell, theme
 from pages.components.format import byte_size, day, number, percent
+from pages.components.history_cell import shares_cell
 from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
 from pages.sections import language_sentences
@@ -50,14 +51,15 @@ cell(
 )
 
 trend = languages.language_trend(source, selected_as_of()).dropna(subset=[measure])
-cell(
+shares_cell(
     "How do the shares change?",
     f"Share of {measure}, month by month, as reported by {source}. Where the layers stop, nothing was collected.",
     trend,
+    value=measure,
     name=f"languages-{measure}-trend",
-    chart=areas.stacked_shares(trend, measure, theme(), unit=measure, max_gap=timedelta(days=62), height=360)
-    if trend["at"].nunique() > 1
-    else lambda: st.info("One month of data so far; a trend needs two.", icon=":material/hourglass_empty:"),
+    period="month",
+    max_gap=timedelta(days=62),
+    height=360,
     alt=f"Layers: the share of each language in all {measure}, by month.",
     definition=definitions.LANGUAGE_TREND,
     empty=no_values,

@@ -8,7 +8,9 @@ import plotly.graph_objects as go
 from pandas import DataFrame
 
 from core import linguist
+from core.charts import axes
 from core.charts.theme import Theme, figure
+from core.wording import byte_size
 
 MAX_LAYERS = 8
 
@@ -63,9 +65,15 @@ def stacked_shares(
             line_width=0,
             layer="below",
         )
-    chart.update_yaxes(range=[0, 100], ticksuffix=" %", nticks=5)
+    chart.update_yaxes(**axes.share_axis())
     chart.update_layout(legend={"y": 1.06, "font": {"size": 11}, "traceorder": "normal", "entrywidth": 0})
     return chart
+
+
+def _value_text(value: float, unit: str) -> str:
+    if pd.isna(value):
+        return "unknown"
+    return byte_size(value) if unit == "bytes" else axes.count_with_unit(value, unit)
 
 
 def _without_timezone(at: datetime) -> datetime:
@@ -95,6 +103,6 @@ def _add_layer(
         groupnorm="percent",
         line={"width": 0.8, "color": theme.background},
         fillcolor=color,
-        customdata=layer[value].astype(float),
-        hovertemplate=f"%{{y:.1f}} % · %{{customdata:,.0f}} {unit}<extra>{name}</extra>",
+        customdata=[_value_text(value, unit) for value in layer[value]],
+        hovertemplate=f"%{{y:.1f}} % · %{{customdata}}<extra>{name}</extra>",
     )

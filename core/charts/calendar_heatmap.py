@@ -1,5 +1,6 @@
 """Calendar heatmap: one column per week, one square per day."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pandas as pd
@@ -10,6 +11,7 @@ from core.charts.theme import Theme, figure
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 HEIGHT = 190
+MIN_LABEL_DISTANCE = timedelta(weeks=3)
 
 
 def calendar_heatmap(frame: DataFrame, theme: Theme, *, text: str) -> go.Figure:
@@ -54,13 +56,23 @@ def calendar_heatmap(frame: DataFrame, theme: Theme, *, text: str) -> go.Figure:
         hoverongaps=False,
     )
     chart.update_yaxes(autorange="reversed", showgrid=False, tickvals=["Mon", "Wed", "Fri"])
+    months = month_starts(list(weeks))
     chart.update_xaxes(
         tickangle=0,
-        tickformat="%b\n%Y",
-        dtick="M1",
+        tickvals=months,
+        ticktext=[
+            f"{week:%b}<br>{week:%Y}" if index == 0 or week.year != months[index - 1].year else f"{week:%b}"
+            for index, week in enumerate(months)
+        ],
         range=[weeks.min() - timedelta(days=4), weeks.max() + timedelta(days=4)],
     )
     return chart
+
+
+def month_starts(weeks: Sequence[pd.Timestamp]) -> list[pd.Timestamp]:
+    """Return the first of *weeks* in each month; not the very first where the next month's label is too close."""
+    starts = [week for index, week in enumerate(weeks) if index == 0 or weeks[index - 1].month != week.month]
+    return starts[1:] if len(starts) > 1 and starts[1] - starts[0] < MIN_LABEL_DISTANCE else starts
 
 
 def _value_at(values: pd.Series, index: int | None) -> object:

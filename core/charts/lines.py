@@ -1,12 +1,16 @@
 """Line charts of history; lines end at gaps, which are shaded and labelled."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 from pandas import DataFrame, Series
 
+from core.charts import axes
 from core.charts.coverage_intervals import Gap, find_gaps, line_with_gaps, sorted_intervals
 from core.charts.theme import FONT, Theme, figure
 
@@ -16,6 +20,14 @@ NARROW_GAP_SHARE = 0.16  # of the width: in narrower gaps "not collected" is wri
 UNLABELED_GAP_SHARE = 0.025  # of the width: in narrower gaps it does not fit
 # Lines that stay above this share of their maximum are drawn without zero and without filling.
 ZERO_BASELINE_BELOW = 0.7
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A value and when GitHub reported it (UTC)."""
+
+    at: datetime
+    value: float
 
 
 def history_lines(
@@ -32,12 +44,30 @@ def history_lines(
     chart = figure(theme, height=height, showlegend=len(lines) > 1)
     for source, name, line in lines:
         _add_line(chart, line, theme, is_own=source == OWN_SOURCE_ID, name=name, unit=unit, filled=from_zero)
-    _shade_gaps(chart, find_gaps(intervals, until), intervals, until, theme)
-    chart.update_yaxes(rangemode="tozero" if from_zero else "normal", tickformat="~s", nticks=5)
-    if not from_zero:
+    gaps = find_gaps(intervals, until)
+    _shade_gaps(chart, gaps, intervals, until, theme)
+    if from_zero:
+        chart.update_yaxes(**axes.count_axis(0, float(values.max())))
+    else:
         room = max((values.max() - values.min()) * 0.15, values.max() * 0.002, 1)
-        chart.update_yaxes(range=[values.min() - room, values.max() + room], tickformat=",.0f")
+        chart.update_yaxes(**axes.count_axis(float(values.min() - room), float(values.max() + room)))
+    _set_time_range(chart, [line["at"] for _, _, line in lines], gaps)
     return chart
+
+
+def only_capture(points: DataFrame, intervals: DataFrame, y: str) -> Capture | None:
+    """Return the one capture that *points* and *intervals* hold of *y*; None when there is none, or a line to draw."""
+    lines = _lines_by_source(points, intervals, y)
+    captures = pd.concat([line.dropna() for _, _, line in lines]).drop_duplicates() if lines else DataFrame()
+    if len(captures) != 1:
+        return None
+    return Capture(captures["at"].iloc[0], float(captures["value"].iloc[0]))
+
+
+def _set_time_range(chart: go.Figure, times: Sequence["Series[pd.Timestamp]"], gaps: Sequence[Gap]) -> None:
+    moments = [pd.Timestamp(at) for at in (*chain.from_iterable(times), *(gap.to_at for gap in gaps))]
+    if moments and (day := axes.time_range(min(moments), max(moments))):
+        chart.update_xaxes(range=[at.replace(tzinfo=None) for at in day])
 
 
 def _lines_by_source(points: DataFrame, intervals: DataFrame, y: str) -> list[tuple[int, str, DataFrame]]:
@@ -64,7 +94,8 @@ def _add_line(
         marker={"size": 5},
         fill="tozeroy" if filled else None,
         fillcolor=theme.fill if is_own else theme.imported_fill,
-        hovertemplate=f"%{{y:,.0f}} {unit}<extra></extra>",
+        customdata=["" if pd.isna(value) else axes.count_with_unit(value, unit) for value in line["value"]],
+        hovertemplate="%{customdata}<extra></extra>",
         connectgaps=False,
     )
 

@@ -7,12 +7,11 @@ import plotly.graph_objects as go
 from pandas import DataFrame
 
 from core import linguist
+from core.charts import axes
 from core.charts.theme import Theme, figure
 
 MAX_LABELS = 6
 LABEL_HEIGHT_SHARE = 0.07  # of the plot's height
-POWER_LABELS = ("1", "10", "100", "1k", "10k", "100k", "1M", "10M")
-LOG_TICKS = {"tickvals": [10**power for power in range(len(POWER_LABELS))], "ticktext": POWER_LABELS}
 
 
 def stars_histogram(frame: DataFrame, theme: Theme) -> go.Figure:
@@ -24,40 +23,50 @@ def stars_histogram(frame: DataFrame, theme: Theme) -> go.Figure:
         x=[(floor(log10(start) * 3 + 0.01) + 0.5) / 3 if start else -0.5 / 3 for start in starts],
         width=0.3,
         y=frame["repositories"].astype(int),
-        customdata=[bin_label(start, end) for start, end in zip(starts, ends, strict=True)],
+        customdata=[
+            f"{axes.count_with_unit(repositories, 'repositories')} with {bin_label(start, end)}"
+            for start, end, repositories in zip(starts, ends, frame["repositories"], strict=True)
+        ],
         marker={"color": theme.accent, "line": {"width": 0}, "cornerradius": 3},
-        hovertemplate="%{y:,} repositories with %{customdata} stars<extra></extra>",
+        hovertemplate="%{customdata}<extra></extra>",
     )
-    ticks = [power for power in range(8) if not ends or 10**power <= max(ends)]
-    chart.update_xaxes(tickvals=ticks, ticktext=[POWER_LABELS[power] for power in ticks], **_axis_title("stars", theme))
-    chart.update_yaxes(tickformat=",d", rangemode="tozero")
+    powers = range(len(str(max(ends, default=1))))
+    chart.update_xaxes(
+        tickvals=list(powers),
+        ticktext=axes.log_labels([10**power for power in powers]),
+        **_axis_title("stars", theme),
+    )
+    chart.update_yaxes(**axes.count_axis(0, float(frame["repositories"].max()) if len(frame) else 0))
     return chart
 
 
 def bin_label(start: int, end: int) -> str:
-    """Format the bounds of a bin; *end* is exclusive."""
-    return f"{start:,}" if end == start + 1 else f"{start:,} to {end - 1:,}"
+    """Format the bounds of a bin with their unit; *end* is exclusive."""
+    return axes.count_with_unit(start, "stars") if end == start + 1 else f"{start:,} to {end - 1:,} stars"
 
 
 def growth_scatter(frame: DataFrame, theme: Theme) -> go.Figure:
     """Draw one dot per repository of *frame* (full_name, language, stars, stars_30d), both axes logarithmic."""
     chart = figure(theme, height=300, hovermode="closest")
     languages = frame["language"].fillna(linguist.NO_LANGUAGE)
+    stars = [axes.count_with_unit(count, "stars") for count in frame["stars"]]
     chart.add_scatter(
         x=frame["stars"].astype(int),
         y=frame["stars_30d"].astype(int),
         mode="markers",
-        customdata=frame[["full_name"]].assign(language=languages),
+        customdata=frame[["full_name"]].assign(stars=stars, language=languages),
         marker={
             "color": linguist.colors(languages),
             "size": 8,
             "opacity": 0.85,
             "line": {"width": 0.5, "color": theme.background},
         },
-        hovertemplate="<b>%{customdata[0]}</b><br>%{x:,} stars, +%{y:,} in 30 days<br>%{customdata[1]}<extra></extra>",
+        hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]}, +%{y:,} in 30 days<br>%{customdata[2]}"
+        "<extra></extra>",
     )
-    chart.update_xaxes(type="log", showgrid=True, gridcolor=theme.grid, **_axis_title("stars", theme), **LOG_TICKS)
-    chart.update_yaxes(type="log", **LOG_TICKS)
+    on_x, on_y = (axes.log_axis(frame[name].astype(int).tolist()) for name in ("stars", "stars_30d"))
+    chart.update_xaxes(showgrid=True, gridcolor=theme.grid, **_axis_title("stars", theme), **on_x)
+    chart.update_yaxes(**on_y)
     _label_fastest_growing(chart, frame, theme)
     return chart
 

@@ -234,7 +234,7 @@ def test_a_single_month_of_languages_shows_no_trend(open_page, database):
     database.execute(insert(schema.language_day).values(day=date(2026, 1, 1), language="C", repositories=1, stars=1))
     shown = open_page("languages")
     assert not shown.exception
-    assert "One month of data so far; a trend needs two." in page_text(shown)
+    assert "One month so far; layers need two." in page_text(shown)
 
 
 def test_text_from_github_is_shown_literally(open_page, database):

@@ -44,13 +44,13 @@ def test_a_line_with_small_changes_is_drawn_without_zero():
         line_figure(history(1, 1000), coverage_interval(0, 3)),
     )
     assert flat.layout.yaxis.range[0] > 900
-    assert steep.layout.yaxis.rangemode == "tozero"
+    assert steep.layout.yaxis.range[0] == 0
     assert flat.data[0].fill is None
     assert steep.data[0].fill == "tozeroy"
 
 
 def test_a_line_of_zeros_starts_at_zero():
-    assert line_figure(history(0, 0), coverage_interval(0, 1)).layout.yaxis.rangemode == "tozero"
+    assert list(line_figure(history(0, 0), coverage_interval(0, 1)).layout.yaxis.range) == [0, 1]
 
 
 def test_imported_history_is_drawn_as_such_and_named():

@@ -1,0 +1,83 @@
+"""A cell over a time series: its line, or the number where there is one capture."""
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import streamlit as st
+from pandas import DataFrame
+
+from core.charts import areas, lines
+from core.charts.axes import count_with_unit
+from pages.components.alt_text import line_alt
+from pages.components.cell import cell, theme
+from pages.components.format import day, percent
+
+ONE_CAPTURE = "One capture so far; a line needs two."
+
+
+def line_cell(
+    question: str,
+    how_to_read: str,
+    points: DataFrame,
+    intervals: DataFrame,
+    *,
+    y: str,
+    name: str,
+    until: datetime,
+    height: int = 300,
+    **footer: Any,
+) -> None:
+    """Draw the column *y* of *points* over time, see `history_lines`; *y* is also the unit. *footer* as in `cell`."""
+    only = lines.only_capture(points, intervals, y)
+    cell(
+        question,
+        how_to_read,
+        points,
+        name=name,
+        chart=partial(_show_number, only.at, count_with_unit(only.value, y))
+        if only
+        else lines.history_lines(points, intervals, y, theme(), until=until, unit=y, height=height),
+        alt=line_alt(points, y),
+        **footer,
+    )
+
+
+def shares_cell(
+    question: str,
+    how_to_read: str,
+    frame: DataFrame,
+    *,
+    value: str,
+    name: str,
+    period: str,
+    max_gap: timedelta,
+    height: int = 300,
+    **footer: Any,
+) -> None:
+    """Draw the shares of languages over time, see `stacked_shares`; *value* is also the unit, *period* one step."""
+    moments = frame["at"].nunique()
+    cell(
+        question,
+        how_to_read,
+        frame,
+        name=name,
+        chart=partial(_show_shares, areas.top_layers(frame, value), value, f"One {period} so far; layers need two.")
+        if moments == 1
+        else areas.stacked_shares(frame, value, theme(), unit=value, max_gap=max_gap, height=height),
+        **footer,
+    )
+
+
+def _show_number(at: datetime, text: str) -> None:
+    st.metric(f"On {day(at)}", text)
+    st.caption(ONE_CAPTURE)
+
+
+def _show_shares(layers: DataFrame, value: str, note: str) -> None:
+    shares = layers[value].astype(float) / layers[value].astype(float).sum()
+    st.caption(f"On {day(layers['at'].iloc[0])}")
+    with st.container(gap="xxsmall"):
+        for language, share in zip(layers["language"], shares, strict=True):
+            st.text(f"{language}  {percent(share, 1)}")
+    st.caption(note)
