@@ -38,6 +38,8 @@ class AccountSnapshot:
     """Fingerprint of the token that fetched it, None without a token."""
     languages_refused: Mapping[int, str] = field(default_factory=dict)
     """Why GitHub refused the languages of a repository, by its GitHub id."""
+    languages_incomplete: frozenset[int] = frozenset()
+    """Repositories of whose languages GitHub failed to report some."""
     languages_failed: tuple[int, ...] = ()
     """Repositories whose languages were requested and not fetched; request them again at the next refresh."""
     languages_error: GitHubError | None = None

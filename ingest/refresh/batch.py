@@ -26,8 +26,8 @@ from ingest.github import AccountRequest, AccountResult, AccountSnapshot, GitHub
 from ingest.github.errors import AccountNotFound, RateLimited, Stopped
 from ingest.github.http.rate_gate import StopSignal
 from ingest.planning import due_accounts
-from ingest.refresh import diff, language_rollups, reused_login, run_log, store, stored_state, writer
-from ingest.refresh.diff import LanguagesState
+from ingest.refresh import language_rollups, reused_login, run_log, store, stored_state, writer
+from ingest.refresh.languages import LanguagesState, should_fetch_languages
 from ingest.refresh.missing_repositories import MissingRepositories, find_missing_repositories
 from ingest.refresh.run_log import IngestItem, Run
 from ingest.refresh.stored_state import BatchState
@@ -165,7 +165,7 @@ class Refresher:
             yield self._store_or_record_failure(run, ids[result.account_request], result, state, stop)
 
     def _should_fetch_languages(self, states: Mapping[int, LanguagesState], repository: Repository) -> bool:
-        return diff.should_fetch_languages(states.get(repository.github_id), repository, self.clock())
+        return should_fetch_languages(states.get(repository.github_id), repository, self.clock())
 
     def _store_or_record_failure(
         self, run: Run, account_id: int | None, result: AccountResult, state: BatchState, stop: StopSignal | None
@@ -173,7 +173,7 @@ class Refresher:
         try:
             if result.snapshot is not None:
                 missing = find_missing_repositories(self.github, result.snapshot, state.listed, stop)
-                return self._store_with_retries(run, result, result.snapshot, missing)
+                return self._store_with_retries(run, result, result.snapshot, missing, state.languages)
             error: Exception | None = result.error
         except (DBAPIError, ValueError, TypeError, LookupError) as store_error:
             if is_server_unavailable(store_error) and not is_conflict(store_error):
@@ -184,7 +184,12 @@ class Refresher:
         return self._record_failure(run, account_id, result, error)
 
     def _store_with_retries(
-        self, run: Run, result: AccountResult, snapshot: AccountSnapshot, missing: MissingRepositories
+        self,
+        run: Run,
+        result: AccountResult,
+        snapshot: AccountSnapshot,
+        missing: MissingRepositories,
+        language_states: Mapping[int, LanguagesState],
     ) -> IngestItem:
         for attempt in Retrying(
             retry=retry_if_exception(_is_retryable),
@@ -200,6 +205,7 @@ class Refresher:
                     result.account_request.login,
                     snapshot,
                     missing,
+                    language_states=language_states,
                     now=self.clock(),
                     default_cadence=self.default_cadence,
                     rng=self.rng,

@@ -7,8 +7,6 @@ from typing import TypeVar
 
 from ingest.github.api.models import Account, Repository
 
-# GitHub recomputes languages some minutes after a push: a response before then may still have the old ones.
-LANGUAGES_SETTLE_TIME = timedelta(minutes=15)
 CHANGE_KIND_BY_FIELD = {
     "license": "relicensed",
     "primary_language": "primary_language",
@@ -64,14 +62,6 @@ class StoredRepository:
     extras: RepositoryExtras
     captured_at: datetime | None = None
     gone_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class LanguagesState:
-    """When a repository's languages were last fetched, and its latest push at that time."""
-
-    at: datetime | None
-    pushed_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -194,15 +184,6 @@ def capture_timestamp(stored: StoredAccount, captured_at: datetime) -> datetime 
     stored_at = [*(one.captured_at for one in stored.repositories.values()), stored.checked_at]
     same_second = [at for at in stored_at if at and at.replace(microsecond=0) == captured_at]
     return max(same_second) + timedelta(microseconds=1) if same_second else captured_at
-
-
-def should_fetch_languages(state: LanguagesState | None, repository: Repository, now: datetime) -> bool:
-    """Return whether the languages may differ from those stored; only a push changes them."""
-    if repository.pushed_at is None:
-        return False
-    if state is None or state.at is None or state.pushed_at != repository.pushed_at:
-        return True
-    return state.at < repository.pushed_at + LANGUAGES_SETTLE_TIME <= now
 
 
 def _account_entries(stored: StoredAccount, account: Account) -> list[ChangeEntry]:

@@ -1,7 +1,7 @@
 """One account's response compared with what is stored, and the difference written."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 from ingest.github import Account, AccountSnapshot, Repository
 from ingest.history_import import adopt
 from ingest.planning import change_rate, due_accounts
-from ingest.refresh import diff, growth, run_log, stored_state, writer
+from ingest.refresh import diff, growth, languages, run_log, stored_state, writer
 from ingest.refresh.diff import AccountDiff, ChangeEntry, StoredAccount
+from ingest.refresh.languages import LanguageSignals, LanguagesState
 from ingest.refresh.missing_repositories import MissingRepositories
 from ingest.refresh.run_log import IngestItem
 
@@ -26,14 +27,16 @@ def store_account(
     snapshot: AccountSnapshot,
     missing: MissingRepositories,
     *,
+    language_states: Mapping[int, LanguagesState],
     now: datetime,
     default_cadence: timedelta,
     rng: random.Random,
 ) -> IngestItem:
     """Compare *snapshot* with what is stored, write what changed and plan the next refresh, in this transaction.
 
-    login    as requested; the account may have another one by now
-    missing  repositories that GitHub no longer lists, and what became of them
+    login            as requested; the account may have another one by now
+    missing          repositories that GitHub no longer lists, and what became of them
+    language_states  by which it was decided whose languages to fetch, by GitHub's ids
     """
     account = snapshot.account
     repositories = (*snapshot.repositories, *missing.still_owned)
@@ -46,10 +49,8 @@ def store_account(
     snapshot = replace(snapshot, captured_at=at)
     changes = diff.diff_account(stored, account, repositories)
     ids = _write_changes(connection, run_id, stored, changes, snapshot, missing)
-    languages = {ids[github_id]: sizes for github_id, sizes in snapshot.languages.items() if github_id in ids}
-    pushed = {ids[one.github_id]: one.pushed_at for one in repositories if one.github_id in ids}
     rows = len(changes.counts) + len(changes.new) + len(changes.extras) + (changes.totals is not None)
-    rows += writer.write_languages(connection, languages, pushed, at)
+    rows += _write_languages(connection, ids, snapshot, language_states)
     writer.write_account(connection, account_id, account, at, snapshot.token)
     writer.write_capture(connection, account_id, at, run_id)
     observation = change_rate.observe_changes(stored, changes, at, repositories)
@@ -88,6 +89,29 @@ def _write_changes(
     entries = changes.entries + _write_missing_repositories(connection, changes, missing, at)
     writer.write_change_entries(connection, account_id, ids, entries, at, run_id)
     return ids
+
+
+def _write_languages(
+    connection: Connection, ids: Mapping[int, int], snapshot: AccountSnapshot, states: Mapping[int, LanguagesState]
+) -> int:
+    """Write the languages that were fetched, and when to fetch them again; returns how many rows."""
+    fetched = [one for one in snapshot.repositories if one.github_id in snapshot.languages]
+    again_at = {
+        ids[one.github_id]: languages.fetch_again_at(
+            states.get(one.github_id),
+            one,
+            snapshot.captured_at,
+            is_complete=one.github_id not in snapshot.languages_incomplete,
+        )
+        for one in fetched
+    }
+    return writer.write_languages(
+        connection,
+        {ids[one.github_id]: snapshot.languages[one.github_id] for one in fetched},
+        {ids[one.github_id]: LanguageSignals.of(one) for one in fetched},
+        {id_: at for id_, at in again_at.items() if at is not None},
+        snapshot.captured_at,
+    )
 
 
 def _write_missing_repositories(

@@ -10,13 +10,13 @@ from ingest.github.api.models import Account, Repository
 from ingest.history_import.adopt import adopt_accounts
 from ingest.refresh.diff import (
     AccountCounts,
-    LanguagesState,
     RepositoryCounts,
     RepositoryDetails,
     RepositoryExtras,
     StoredAccount,
     StoredRepository,
 )
+from ingest.refresh.languages import LanguageSignals, LanguagesState
 
 
 def lock_or_create_account(connection: Connection, account: Account) -> int:
@@ -146,7 +146,8 @@ def load_batch_state(connection: Connection, account_ids: Sequence[int]) -> Batc
     rows = connection.execute(
         text(
             "SELECT account.github_id AS account, repository.github_id, repository.node_id, repository.gone_at,"
-            "       languages_checked_at, languages_pushed_at"
+            "       languages_checked_at, languages_due_at, languages_pushed_at, languages_default_branch,"
+            "       languages_primary_language, languages_size_kb"
             "  FROM repository JOIN account ON account.id = account_id"
             " WHERE account_id = ANY(:ids) AND repository.github_id IS NOT NULL"
         ),
@@ -155,7 +156,13 @@ def load_batch_state(connection: Connection, account_ids: Sequence[int]) -> Batc
     languages: dict[int, LanguagesState] = {}
     listed: dict[int, dict[int, str | None]] = {}
     for row in rows:
-        languages[row.github_id] = LanguagesState(row.languages_checked_at, row.languages_pushed_at)
+        signals = LanguageSignals(
+            row.languages_pushed_at,
+            row.languages_default_branch,
+            row.languages_primary_language,
+            row.languages_size_kb,
+        )
+        languages[row.github_id] = LanguagesState(row.languages_checked_at, signals, row.languages_due_at)
         if row.gone_at is None:
             listed.setdefault(row.account, {})[row.github_id] = row.node_id
     return BatchState(languages, listed)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from ingest.github.api.models import Account, Repository
 from ingest.refresh.diff import AccountCounts, ChangeEntry, RepositoryDetails, RepositoryExtras, counts_of
+from ingest.refresh.languages import LanguageSignals
 from ingest.refresh.stored_state import load_languages
 from ingest.refresh.versions import (
     ACCOUNT_COLUMNS,
@@ -222,12 +223,13 @@ def write_extras(
 def write_languages(
     connection: Connection,
     reported: Mapping[int, Mapping[str, int]],
-    pushed: Mapping[int, datetime | None],
+    signals: Mapping[int, LanguageSignals],
+    due: Mapping[int, datetime],
     at: datetime,
 ) -> int:
     """Write the sets of languages that differ from the stored ones, by our repository id; returns how many rows.
 
-    *pushed* has the latest push of each repository, to decide at the next refresh whether to fetch again.
+    *signals* and *due* decide at the next refreshes whether to fetch again.
     """
     if not reported:
         return 0
@@ -249,11 +251,20 @@ def write_languages(
         )
     connection.execute(
         text(
-            "UPDATE repository SET languages_checked_at = :at, languages_pushed_at = pushed"
-            "  FROM unnest(CAST(:ids AS bigint[]), CAST(:pushed AS timestamptz[])) AS reported(id, pushed)"
+            "UPDATE repository SET languages_checked_at = :at, languages_due_at = reported.due_at,"
+            "       languages_pushed_at = reported.pushed_at, languages_default_branch = reported.default_branch,"
+            "       languages_primary_language = reported.primary_language, languages_size_kb = reported.size_kb"
+            "  FROM unnest(CAST(:ids AS bigint[]), CAST(:due_at AS timestamptz[]), CAST(:pushed_at AS timestamptz[]),"
+            "              CAST(:default_branch AS text[]), CAST(:primary_language AS text[]), CAST(:size_kb AS int[]))"
+            "       AS reported(id, due_at, pushed_at, default_branch, primary_language, size_kb)"
             " WHERE repository.id = reported.id"
         ),
-        {"at": at, "ids": list(reported), "pushed": [pushed.get(id_) for id_ in reported]},
+        {
+            "at": at,
+            "ids": list(reported),
+            "due_at": [due.get(id_) for id_ in reported],
+            **{part.name: [getattr(signals[id_], part.name) for id_ in reported] for part in fields(LanguageSignals)},
+        },
     )
     return len(rows)
 

@@ -1,6 +1,18 @@
 """Repositories: profile, latest counts, snapshots and languages."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Computed, ForeignKey, Index, PrimaryKeyConstraint, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Computed,
+    ForeignKey,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.db.schema.columns import (
@@ -33,8 +45,12 @@ repository = Table(
     Column("is_template", Boolean, nullable=False, server_default=text("false")),
     timestamp_column("created_at"),
     timestamp_column("pushed_at"),
-    timestamp_column("languages_pushed_at"),
     timestamp_column("languages_checked_at"),
+    timestamp_column("languages_due_at"),
+    timestamp_column("languages_pushed_at"),
+    Column("languages_default_branch", Text),
+    Column("languages_primary_language", Text),
+    Column("languages_size_kb", Integer),
     timestamp_column("gone_at"),
     Column("gone_reason", Text),
     timestamp_column("first_captured_at"),
@@ -48,7 +64,8 @@ repository = Table(
     ),
     comment="A repository. Identity is GitHub's numeric id; former names are in repository_version."
     " first_captured_at: our first capture; its attributes before are unknown."
-    " languages_checked_at: when its languages were last fetched; languages_pushed_at: pushed_at at that time",
+    " languages_checked_at: when its languages were last fetched; languages_due_at: when to fetch them again even if"
+    " nothing changes; languages_pushed_at, _default_branch, _primary_language, _size_kb: as reported at that fetch",
 )
 
 

@@ -7,7 +7,15 @@ from datetime import date, datetime
 from typing import Any
 
 from ingest.github.api.graphql_queries import OPTIONAL_FIELDS
-from ingest.github.api.models import PARSE_ERRORS, TIMESTAMP_ADAPTER, Account, Extras, Repository, clean_text
+from ingest.github.api.models import (
+    PARSE_ERRORS,
+    TIMESTAMP_ADAPTER,
+    Account,
+    Extras,
+    Repository,
+    clean_text,
+    is_count,
+)
 from ingest.github.errors import GitHubError, InvalidResponse, PermissionDenied, ServerError
 from ingest.github.http.responses import RateLimitStatus, shorten_message
 
@@ -37,6 +45,10 @@ class ErrorEntry:
     @property
     def is_request_too_large(self) -> bool:
         return self.kind in TOO_LARGE_ERROR_TYPES or bool(TOO_LARGE_PATTERN.search(self.message))
+
+    def severity(self) -> tuple[bool, int]:
+        """Sort by what an error costs: a response that was too large first, then those of whole nodes."""
+        return not self.is_request_too_large, len(self.path)
 
     @property
     def optional_field(self) -> str | None:
@@ -130,10 +142,11 @@ class ContributionCalendar:
 
 @dataclass(frozen=True)
 class LanguagePage:
-    """One page of a repository's languages, and the cursor of the next."""
+    """One page of a repository's languages, and the cursor of the next; some may be missing where GitHub failed."""
 
     bytes_by_language: dict[str, int]
     cursor: str | None
+    is_complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -175,25 +188,28 @@ def read_nodes(response: GraphQLResponse, alias: str, count: int, what: str) -> 
     if not isinstance(nodes, list) or len(nodes) != count:
         raise response.to_exception(what)
     by_index: dict[object, ErrorEntry] = {}
-    for error in response.errors_at(alias):
+    for error in sorted(response.errors_at(alias), key=ErrorEntry.severity):
         by_index.setdefault(error.path[1] if len(error.path) > 1 else None, error)
     for error in response.errors:
         if not error.path or error.is_request_too_large:
             by_index.setdefault(None, error)
-    return [_node_result(node, by_index.get(index), by_index.get(None), what) for index, node in enumerate(nodes)]
+    return [
+        _node_result(node, by_index.get(index), by_index.get(None), what, depth=2) for index, node in enumerate(nodes)
+    ]
 
 
 def read_node(response: GraphQLResponse, alias: str, what: str) -> NodeResult:
-    errors = response.errors_at(alias)
-    return _node_result(response.data.get(alias), errors[0] if errors else None, None, what)
+    errors = sorted(response.errors_at(alias), key=ErrorEntry.severity)
+    return _node_result(response.data.get(alias), errors[0] if errors else None, None, what, depth=1)
 
 
 def read_languages(node: Mapping[str, Any]) -> LanguagePage | FailedNode:
-    """Read bytes by language, and the cursor of the next page."""
+    """Read bytes by language, and the cursor of the next page. An edge that is null or unreadable costs itself only."""
     try:
         connection = node["languages"]
-        sizes = {str(clean_text(edge["node"]["name"])): int(edge["size"]) for edge in connection["edges"]}
-        return LanguagePage(sizes, _next_cursor(connection))
+        edges = [_language_edge(edge) for edge in connection["edges"]]
+        sizes = dict(edge for edge in edges if edge is not None)
+        return LanguagePage(sizes, _next_cursor(connection), is_complete=None not in edges)
     except PARSE_ERRORS:
         return FailedNode(InvalidResponse("languages", "unexpected JSON structure"))
 
@@ -226,12 +242,30 @@ def read_repository(node: dict[str, Any]) -> Repository | FailedNode:
         return FailedNode(InvalidResponse("a repository", "unexpected JSON structure"))
 
 
-def _node_result(node: object, own: ErrorEntry | None, shared: ErrorEntry | None, what: str) -> NodeResult:
-    if own and own.kind != "NOT_FOUND":
+def _node_result(
+    node: object, own: ErrorEntry | None, shared: ErrorEntry | None, what: str, *, depth: int
+) -> NodeResult:
+    """Read one node, whose path has *depth* parts. An error below it costs a part of it, unless a retry may help."""
+    is_present = isinstance(node, dict) and bool(node)
+    if own and own.kind != "NOT_FOUND" and not (is_present and _concerns_part(own, depth)):
         return FailedNode(own.to_exception(what))
     if isinstance(node, dict) and node:
         return node
     return FailedNode(shared.to_exception(what)) if shared and own is None else None
+
+
+def _language_edge(edge: Any) -> tuple[str, int] | None:
+    try:
+        name, size = clean_text(edge["node"]["name"]), int(edge["size"])
+    except PARSE_ERRORS:
+        return None
+    return (name, size) if isinstance(name, str) and name and is_count(size) else None
+
+
+def _concerns_part(error: ErrorEntry, depth: int) -> bool:
+    """Return whether *error* costs a part of the node: an item of a list in it, or a field that was not too much."""
+    below = error.path[depth:]
+    return any(isinstance(step, int) for step in below) or (bool(below) and not error.is_request_too_large)
 
 
 def _result_of_null(response: GraphQLResponse, alias: str, what: str) -> PageResult:
@@ -252,7 +286,7 @@ def _partial_page(errors: Sequence[ErrorEntry], what: str, listed: AccountPage |
 def _parse_account_page(node: dict[str, Any], captured_at: datetime, *, first: bool) -> AccountPage:
     connection = node["repositories"]
     nodes = connection["nodes"]
-    repositories = tuple(Repository.from_graphql(item) for item in nodes if item)
+    repositories = tuple(one for item in nodes if (one := _listed_repository(item)) is not None)
     return AccountPage(
         account=Account.from_graphql(node) if first else None,
         repositories=repositories,
@@ -261,6 +295,13 @@ def _parse_account_page(node: dict[str, Any], captured_at: datetime, *, first: b
         captured_at=captured_at,
         is_complete=len(repositories) == len(nodes),
     )
+
+
+def _listed_repository(item: dict[str, Any] | None) -> Repository | None:
+    try:
+        return Repository.from_graphql(item) if item else None
+    except PARSE_ERRORS:
+        return None
 
 
 def _next_cursor(connection: Mapping[str, Any]) -> str | None:

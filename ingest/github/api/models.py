@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Type
 
 AccountKind = Literal["user", "organization"]
 JsonObject = dict[str, Any]
+MAX_COUNT = 2**63 - 1
 SURROGATE_PATTERN = re.compile("[\ud800-\udfff]")
 
 
@@ -259,6 +260,11 @@ def first_present(body: JsonObject, *names: str) -> int | None:
     return next((body[name] for name in names if body.get(name) is not None), None)
 
 
+def is_count(value: object) -> bool:
+    """Return whether *value* is a count that can be stored; GitHub sends some beyond 32 bits."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT
+
+
 def total_count(node: JsonObject, name: str) -> int | None:
     connection = node.get(name)
     return connection.get("totalCount") if isinstance(connection, dict) else None
@@ -268,7 +274,8 @@ def topic_names(node: JsonObject) -> tuple[str, ...] | None:
     connection = node.get("repositoryTopics")
     if not isinstance(connection, dict):
         return None
-    return tuple(item["topic"]["name"] for item in connection.get("nodes") or () if item)
+    topics = [(item or {}).get("topic") or {} for item in connection.get("nodes") or ()]
+    return tuple(topic["name"] for topic in topics if topic.get("name"))
 
 
 # Raised by reading a body of an unexpected structure.

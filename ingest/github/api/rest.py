@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from ingest.github.api.models import PARSE_ERRORS, Account, Repository
+from ingest.github.api.models import PARSE_ERRORS, Account, Repository, clean_text, is_count
 from ingest.github.errors import (
     AccountNotFound,
     Blocked,
@@ -46,6 +46,8 @@ class RepositoryPage:
     others: tuple[str, ...] = ()
     has_all_urls: bool = True
     """Whether `others` are all pages after this one; if not, the last of them has the URL of the next."""
+    is_complete: bool = True
+    """False where an item could not be read; that costs the item, not the page."""
 
 
 @dataclass(frozen=True)
@@ -103,13 +105,12 @@ class Rest:
         found = self.get(url, what, context, force=force)
         if not isinstance(found.body, list):
             raise InvalidResponse(what, "it is not a list")
-        try:
-            repositories = tuple(Repository.from_rest(body) for body in found.body)
-        except PARSE_ERRORS as error:
-            raise InvalidResponse(what, "a repository has an unexpected JSON structure") from error
-        public = tuple(repository for repository in repositories if not repository.is_private)
+        repositories = [_read_listed(body) for body in found.body]
+        if repositories and not any(repositories):
+            raise InvalidResponse(what, "no repository has the expected JSON structure")
+        public = tuple(one for one in repositories if one is not None and not one.is_private)
         others, is_all_known = self._further_page_urls(url, found.links)
-        return RepositoryPage(public, found.captured_at, others, is_all_known)
+        return RepositoryPage(public, found.captured_at, others, is_all_known, None not in repositories)
 
     def languages(self, repository: Repository, context: RequestContext) -> dict[str, int] | CachedRefusal:
         """Fetch the bytes of each language. A refusal is cached for a day, because each counts against the rate limit.
@@ -132,7 +133,7 @@ class Rest:
             return {}  # an empty repository
         if not isinstance(body, dict):
             raise InvalidResponse(f"the languages of {repository.full_name}", "it is not an object")
-        return {str(name): size for name, size in body.items() if isinstance(size, int)}
+        return {str(clean_text(name)): size for name, size in body.items() if is_count(size)}
 
     def locate_repository(self, github_id: int, context: RequestContext) -> Repository | MissingRepository:
         """Find a repository by id, whatever its owner and name are now, or the reason why GitHub does not show it.
@@ -223,6 +224,13 @@ class Rest:
 
     def _resolve_url(self, link: str | None, requested_url: str) -> str | None:
         return resolve_api_url(self._transport.root, link, requested_url) if link else None
+
+
+def _read_listed(body: Any) -> Repository | None:
+    try:
+        return Repository.from_rest(body)
+    except PARSE_ERRORS:
+        return None
 
 
 def _to_cached_refusal(error: RepositoryNotFound | PermissionDenied | Blocked) -> CachedRefusal:

@@ -49,6 +49,7 @@ class FetchedLanguages:
     """The outcome of the languages requests of an account, by the repository's GitHub id."""
 
     bytes_by_language: dict[int, dict[str, int]] = field(default_factory=dict)
+    incomplete: set[int] = field(default_factory=set)
     refused: dict[int, str] = field(default_factory=dict)
     failed: dict[int, GitHubError] = field(default_factory=dict)
 
@@ -193,6 +194,7 @@ class AccountFetch:
             listing.total = account.public_repositories
             listing.add_time(captured_at)
             for page in (yield from self._rest_pages(account, force=listing.passes > 1)):
+                listing.has_all_nodes &= page.is_complete
                 listing.add(page.repositories, page.captured_at)
             # In a second pass the account is fetched again, because its count may have changed, too.
             if not self._start_second_pass(account, listing):
@@ -276,6 +278,7 @@ class AccountFetch:
             is_complete=listing.is_complete(),
             token=None if credential.fingerprint == ANONYMOUS else credential.fingerprint,
             languages_refused=languages.refused,
+            languages_incomplete=frozenset(languages.incomplete),
             languages_failed=tuple(languages.failed),
             languages_error=next(iter(languages.failed.values()), None),
         )
@@ -294,6 +297,8 @@ def _collect_languages(found: FetchedLanguages, repository: Repository, response
     else:
         page = response.bytes_by_language if isinstance(response, LanguagePage) else response
         found.bytes_by_language.setdefault(github_id, {}).update(page)
+        if isinstance(response, LanguagePage) and not response.is_complete:
+            found.incomplete.add(github_id)
 
 
 def _successful_extras(

@@ -70,7 +70,7 @@ class Graph:
             **_repository_fields(view),
             **_connection_resolvers("Repository", "repositories", view.listed),
             **_connection_resolvers("RepositoryTopic", "repositoryTopics", _topic),
-            **_connection_resolvers("Language", "languages", lambda item: _language(item[0])),
+            **_connection_resolvers("Language", "languages", _listed_language, node_required=True),
             ("LanguageEdge", "size"): lambda edge, _values: edge[1][1],
             ("RepositoryTopic", "topic"): lambda name, _values: _named_object("Topic", name),
         }
@@ -155,7 +155,9 @@ class GraphView:
         sizes = repository.counts(self.timestamp).languages
         order = values.get("orderBy")
         descending = not order or order["direction"] == "DESC"
-        page = paginate("languages", sorted(sizes.items(), key=_size_key), values, _size_key, descending=descending)
+        hidden = {name for full_name, name in self.faults.hidden_languages if full_name == repository.full_name.lower()}
+        items = sorted(((name, size, name in hidden) for name, size in sizes.items()), key=_size_key)
+        page = paginate("languages", items, values, _size_key, descending=descending)
         row = {"__typename": "LanguageConnection", "totalCount": page.total, "totalSize": sum(sizes.values())}
         return GraphObject("LanguageConnection", row, page)
 
@@ -236,11 +238,17 @@ def _repository_fields(view: GraphView) -> dict[tuple[str, str], Callable[[Any, 
 
 
 def _connection_resolvers(
-    type_name: str, field: str, show: Callable[[Any], GraphObject | FieldRefused | None]
+    type_name: str,
+    field: str,
+    show: Callable[[Any], GraphObject | FieldRefused | None],
+    *,
+    node_required: bool = False,
 ) -> dict[tuple[str, str], Callable[[Any, Any], Any]]:
-    """Resolve what every connection has: nodes, edges and pageInfo."""
+    """Resolve what every connection has: nodes, edges, pageInfo. A required node that is null makes its edge null."""
 
-    def edge(page: ConnectionPage, item: Any) -> GraphObject:
+    def edge(page: ConnectionPage, item: Any) -> GraphObject | FieldRefused:
+        if node_required and isinstance(refused := show(item), FieldRefused):
+            return refused
         return GraphObject(f"{type_name}Edge", {"__typename": f"{type_name}Edge"}, (page, item))
 
     return {
@@ -265,8 +273,17 @@ def object_or_refusal(show: Callable[[], GraphObject]) -> GraphObject | FieldRef
         return refused
 
 
-def _size_key(item: tuple[str, int]) -> tuple[int, str]:
+LanguageItem = tuple[str, int, bool]
+"""A language's name, its bytes, and whether a fault hides it."""
+
+
+def _size_key(item: LanguageItem) -> tuple[int, str]:
     return item[1], item[0]
+
+
+def _listed_language(item: LanguageItem) -> GraphObject | FieldRefused | None:
+    name, _, is_hidden = item
+    return FieldRefused(None, "Something is wrong with this language") if is_hidden else _language(name)
 
 
 def _topics_connection(repository: Repository, values: Arguments) -> GraphObject:

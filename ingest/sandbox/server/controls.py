@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 FAULT_NAMES = (
     "errors", "html", "cut", "hang_up", "slow", "too_big", "secondary", "primary", "forbidden", "graphql_limited",
-    "refuse", "allow", "refuse_token", "shift", "pause", "clear",
+    "refuse", "allow", "refuse_token", "hide_language", "shift", "pause", "clear",
 )  # fmt: skip
 EDIT_NAMES = (
-    "rename", "transfer", "archive", "unarchive", "delete", "restore", "relicense", "push", "star", "describe",
-    "retopic", "rebranch", "create",
+    "rename", "transfer", "archive", "unarchive", "delete", "restore", "relicense", "push", "recount", "star",
+    "describe", "retopic", "rebranch", "create",
 )  # fmt: skip
 Endpoint = Callable[[Request], Awaitable[Response]]
 

@@ -65,6 +65,7 @@ class Faults:
     pauses: list[Pause] = field(default_factory=list)
     refused: dict[str, int | str] = field(default_factory=dict)
     revoked_tokens: set[str] = field(default_factory=set)
+    hidden_languages: set[tuple[str, str]] = field(default_factory=set)
     page_shifts: dict[str, int] = field(default_factory=dict)
     delays: list[tuple[FaultRule, float]] = field(default_factory=list)
     lock: Any = field(default_factory=RLock)
@@ -150,6 +151,10 @@ class Faults:
         """Answer 401 to *token* from now on, as if it were revoked."""
         self.revoked_tokens.add(token)
 
+    def hide_language(self, full_name: str, language: str) -> None:
+        """Answer null with an error for one language of a repository, over GraphQL."""
+        self.hidden_languages.add((full_name.lower(), language))
+
     def shift(self, login: str, by: int) -> None:
         """Shift pages after the first: −1 repeats an item of the page before, +1 loses one."""
         self.page_shifts[login.lower()] = by
@@ -161,7 +166,10 @@ class Faults:
         return pause
 
     def clear(self) -> None:
-        for collection in (self.rules, self.pauses, self.refused, self.revoked_tokens, self.page_shifts, self.delays):
+        for collection in (
+            *(self.rules, self.pauses, self.refused, self.revoked_tokens),
+            *(self.hidden_languages, self.page_shifts, self.delays),
+        ):
             collection.clear()
 
     def before(self, request: ApiRequest) -> ApiResponse | None:

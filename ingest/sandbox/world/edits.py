@@ -90,7 +90,14 @@ class Edits:
         repository.empty = False
         repository.pushes.append(self.world.now())
         if languages is not None:
-            repository.code = replace(repository.code, languages=dict(languages))
+            repository.code = replace(repository.code, languages=dict(languages), recounted=False)
+        self._mark_edited(repository)
+
+    @_atomic
+    def recount(self, full_name: str, languages: dict[str, int]) -> None:
+        """Report exactly these bytes from now on, without a push, as when Linguist runs late or anew."""
+        repository = self._repository(full_name)
+        repository.code = replace(repository.code, languages=dict(languages), recounted=True)
         self._mark_edited(repository)
 
     @_atomic

@@ -110,6 +110,8 @@ class CodeContents:
     number: int
     size_kb: int
     languages: dict[str, int] = field(default_factory=dict)
+    recounted: bool = False
+    """Whether the languages are reported as they are, whatever the repository's age."""
 
     def maturity(self, age_seconds: int) -> float:
         return 1.0 - 0.9 * exp(-age_seconds / (600 * DAY))
@@ -119,6 +121,8 @@ class CodeContents:
 
     def languages_after_push(self, push: int, age_seconds: int) -> dict[str, int]:
         """Return bytes by language after push number *push*, most bytes first."""
+        if self.recounted:
+            return dict(sorted(self.languages.items(), key=lambda item: (item[1], item[0]), reverse=True))
         grown = self.maturity(age_seconds)
         sizes = {
             name: int(size * grown * (1.0 + 0.03 * hash_fraction(self.number + index, push))) + 1

@@ -1,15 +1,13 @@
 """The diff contains every difference once and nothing unchanged."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.github.api.models import Account, Repository
 from ingest.refresh.diff import (
-    LANGUAGES_SETTLE_TIME,
     ChangeEntry,
-    LanguagesState,
     RepositoryExtras,
     StoredAccount,
     StoredRepository,
@@ -18,7 +16,6 @@ from ingest.refresh.diff import (
     details_of,
     diff_account,
     extras_of,
-    should_fetch_languages,
 )
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -164,27 +161,3 @@ def test_a_changed_extra_is_written_with_the_other_stored_extras():
         stored_account([reported_repository(watchers=9, open_issues=2)]), ACCOUNT, [reported_repository(open_issues=3)]
     )
     assert plan.extras == {10: RepositoryExtras(watchers=9, open_issues=3)}
-
-
-PUSHED_AT = NOW - timedelta(days=1)
-
-
-def test_languages_are_fetched_only_after_a_push():
-    languages_state = LanguagesState(at=NOW - timedelta(hours=1), pushed_at=PUSHED_AT)
-    assert should_fetch_languages(None, reported_repository(pushed_at=PUSHED_AT), NOW)
-    assert not should_fetch_languages(languages_state, reported_repository(pushed_at=PUSHED_AT), NOW)
-    assert should_fetch_languages(languages_state, reported_repository(pushed_at=NOW), NOW)
-
-
-def test_languages_of_an_empty_repository_are_not_fetched():
-    assert not should_fetch_languages(None, reported_repository(pushed_at=None), NOW)
-
-
-def test_languages_fetched_right_after_a_push_are_fetched_once_more():
-    languages_state = LanguagesState(at=PUSHED_AT + timedelta(minutes=1), pushed_at=PUSHED_AT)
-    assert should_fetch_languages(languages_state, reported_repository(pushed_at=PUSHED_AT), NOW)
-    assert not should_fetch_languages(
-        languages_state, reported_repository(pushed_at=PUSHED_AT), PUSHED_AT + timedelta(minutes=2)
-    )
-    settled = LanguagesState(at=PUSHED_AT + LANGUAGES_SETTLE_TIME, pushed_at=PUSHED_AT)
-    assert not should_fetch_languages(settled, reported_repository(pushed_at=PUSHED_AT), NOW)

@@ -18,8 +18,12 @@ CREATE TABLE repository (
     is_template BOOLEAN DEFAULT false NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE,
     pushed_at TIMESTAMP WITH TIME ZONE,
-    languages_pushed_at TIMESTAMP WITH TIME ZONE,
     languages_checked_at TIMESTAMP WITH TIME ZONE,
+    languages_due_at TIMESTAMP WITH TIME ZONE,
+    languages_pushed_at TIMESTAMP WITH TIME ZONE,
+    languages_default_branch TEXT,
+    languages_primary_language TEXT,
+    languages_size_kb INTEGER,
     gone_at TIMESTAMP WITH TIME ZONE,
     gone_reason TEXT,
     first_captured_at TIMESTAMP WITH TIME ZONE,
@@ -30,7 +34,7 @@ CREATE TABLE repository (
 CREATE INDEX repository_account_id_idx ON repository (account_id);
 CREATE INDEX repository_full_name_idx ON repository (lower(full_name));
 CREATE UNIQUE INDEX repository_full_name_unseen_key ON repository (lower(full_name)) WHERE github_id IS NULL;
-COMMENT ON TABLE repository IS 'A repository. Identity is GitHub''s numeric id; former names are in repository_version. first_captured_at: our first capture; its attributes before are unknown. languages_checked_at: when its languages were last fetched; languages_pushed_at: pushed_at at that time';
+COMMENT ON TABLE repository IS 'A repository. Identity is GitHub''s numeric id; former names are in repository_version. first_captured_at: our first capture; its attributes before are unknown. languages_checked_at: when its languages were last fetched; languages_due_at: when to fetch them again even if nothing changes; languages_pushed_at, _default_branch, _primary_language, _size_kb: as reported at that fetch';
 COMMENT ON COLUMN repository.github_id IS 'null while only its name is known';
 COMMENT ON COLUMN repository.license IS 'SPDX identifier';
 COMMENT ON COLUMN repository.topics IS 'null until fetched';
