@@ -143,7 +143,7 @@ STATE_SQL = """CASE WHEN paused THEN 'paused' WHEN queued_at IS NOT NULL THEN 'q
 
 
 def tracked_table(now: datetime, search: str = "", state: str = "", limit: int = 1000) -> DataFrame:
-    """List tracked accounts whose login, name or note contains *search*, highest priority first.
+    """List tracked accounts whose login, name, note or a former login contains *search*, highest priority first.
 
     account_id, login, kind, name       account_id is our own, never shown
     state                               paused, queued, failing, due, new (never refreshed) or waiting
@@ -163,6 +163,8 @@ def tracked_table(now: datetime, search: str = "", state: str = "", limit: int =
               FROM tracked_account
               JOIN account ON account.id = account_id
              WHERE :search = '' OR strpos(lower(concat_ws(' ', login, name, note)), lower(:search)) > 0
+                OR EXISTS (SELECT FROM account_version
+                            WHERE account_id = account.id AND strpos(lower(login), lower(:search)) > 0)
         )
         SELECT * FROM board WHERE :state = '' OR state = :state
          ORDER BY priority DESC, lower(login), account_id LIMIT :limit

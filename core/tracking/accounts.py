@@ -21,8 +21,8 @@ def track(connection: Connection, login: str, added_by: str | None) -> bool:
 
 
 def get_or_create_account_id(connection: Connection, login: str) -> int:
-    """Return our id of the account with this login; insert a row for an unknown login."""
-    account_id = find_account_id(connection, login)
+    """Return our id of the account with this login now; insert a row for an unknown login."""
+    account_id = find_by_present_login(connection, login)
     if account_id is None:
         account_id = connection.execute(
             text(
@@ -66,7 +66,23 @@ def untrack(connection: Connection, login: str) -> bool:
 
 
 def find_account_id(connection: Connection, login: str) -> int | None:
-    """Return our id of the account with this login, or of the last one that had it; None if unknown."""
+    """Return our id of the account with this login, else of the last one that had it; None if unknown."""
+    found = find_by_present_login(connection, login)
+    if found is None:
+        found = connection.scalar(
+            text(
+                "SELECT account_id FROM account_version WHERE lower(login) = lower(:login) ORDER BY until DESC LIMIT 1"
+            ),
+            {"login": login},
+        )
+    return found
+
+
+def find_by_present_login(connection: Connection, login: str) -> int | None:
+    """Return our id of the account with this login now, an available one if possible; None if unknown.
+
+    To track an account: a former login may belong to another account by now, which only GitHub can tell.
+    """
     found: int | None = connection.scalar(
         text(
             "SELECT id FROM account WHERE lower(login) = lower(:login)"
@@ -75,6 +91,14 @@ def find_account_id(connection: Connection, login: str) -> int | None:
         {"login": login},
     )
     return found
+
+
+def present_login(connection: Connection, login: str) -> str:
+    """Return the present login of the account that `find_account_id` finds; *login* itself without one."""
+    found: str | None = connection.scalar(
+        text("SELECT login FROM account WHERE id = :id"), {"id": find_account_id(connection, login)}
+    )
+    return found or login
 
 
 def is_first_start(connection: Connection) -> bool:

@@ -45,7 +45,7 @@ def request_tracking(
 
     *logins* must come from `core.tracking.login.parse_login`; the caller checks rate limits.
     """
-    ids = {login: accounts.find_account_id(connection, login) for login in logins}
+    ids = {login: accounts.find_by_present_login(connection, login) for login in logins}
     tracked = _tracked_ids(connection, [id_ for id_ in ids.values() if id_ is not None])
     already = tuple(login for login, id_ in ids.items() if id_ in tracked)
     new = [login for login in ids if login not in already]
@@ -88,6 +88,7 @@ def update_tracking(
 ) -> int:
     """Change how accounts are tracked: login -> changes for `accounts.update_tracking`; return how many changed."""
     require_role(admin, "admin")
+    changes = {accounts.present_login(connection, login): values for login, values in changes.items()}
     updated = [login for login, values in changes.items() if accounts.update_tracking(connection, login, values, now)]
     for login in updated:
         details = {name: str(value) for name, value in changes[login].items()}
@@ -98,7 +99,8 @@ def update_tracking(
 def stop_tracking(connection: Connection, admin: Identity, logins: Sequence[str], origin: Origin) -> int:
     """Stop tracking accounts and keep their history; return how many were tracked. Raises Forbidden."""
     require_role(admin, "admin")
-    stopped = [login for login in logins if accounts.untrack(connection, login)]
+    present = [accounts.present_login(connection, login) for login in logins]
+    stopped = [login for login in present if accounts.untrack(connection, login)]
     for login in stopped:
         _record_audit(connection, admin, "account_untracked", login, origin)
     return len(stopped)

@@ -46,7 +46,9 @@ def untrack(logins: Logins = None) -> None:
     has_untracked = False
     with engine.transaction() as connection:
         for login in logins or []:
+            present = accounts.present_login(connection, login)
             was_tracked = accounts.untrack(connection, login)
             has_untracked |= not was_tracked
-            output.out.print(f"{login}: {'no longer tracked' if was_tracked else 'was not tracked'}", markup=False)
+            name = login if present.lower() == login.lower() else f"{login}, now called {present}"
+            output.out.print(f"{name}: {'no longer tracked' if was_tracked else 'was not tracked'}", markup=False)
     raise typer.Exit(EXIT_FAILED if has_untracked else 0)

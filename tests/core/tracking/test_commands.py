@@ -6,7 +6,9 @@ from sqlalchemy import text
 from core.auth.identity import Identity, Origin
 from core.errors import Forbidden, NotFound
 from core.settings import settings
+from core.tracking import accounts
 from core.tracking import commands as tracking_commands
+from tests import seed_data
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ORIGIN = Origin("192.0.2.1", None, "r-1")
@@ -117,3 +119,27 @@ def test_requests_approved_together_are_one_ingestion(database, people, approval
     assert set(result.tracked) == {"octocat", "hubot"}
     assert database.scalars(text("SELECT accounts FROM ingestion")).all() == [2]
     assert database.scalars(text("SELECT note FROM tracked_account")).all() == ["both"] * 2
+
+
+def test_a_former_login_changes_and_stops_the_tracking_of_the_renamed_account(database, people):
+    _, admin = people
+    octo = seed_data.add_account(database, "octo", github_id=1)
+    seed_data.add_account_version(database, octo, "2026-02-01", login="tentacle")
+    accounts.track(database, "octo", None)
+    changes = {"Tentacle": {"paused": True}}
+    assert tracking_commands.update_tracking(database, admin, changes, NOW, ORIGIN) == 1
+    assert database.scalar(text("SELECT paused FROM tracked_account WHERE account_id = :id"), {"id": octo})
+    assert tracking_commands.stop_tracking(database, admin, ["tentacle"], ORIGIN) == 1
+    assert database.scalar(text("SELECT count(*) FROM tracked_account")) == 0
+    targets = database.scalars(text("SELECT target FROM audit_event")).all()
+    assert targets == ["octo", "octo"]
+
+
+def test_tracking_a_former_login_asks_github_who_has_it_now(database, people):
+    _, admin = people
+    octo = seed_data.add_account(database, "octo", github_id=1)
+    seed_data.add_account_version(database, octo, "2026-02-01", login="tentacle")
+    accounts.track(database, "octo", None)
+    tracked = tracking_commands.request_tracking(database, admin, ["tentacle"], NOW, ORIGIN)
+    assert tracked.tracked == ("tentacle",)
+    assert accounts.find_account_id(database, "tentacle") != octo

@@ -77,3 +77,15 @@ def test_an_unavailable_account_is_requested_once_a_day(still, taken):
     assert refresh_again(still, account_id).state == "deleted"
     (due,) = still.rows("SELECT due_at FROM tracked_account")
     assert due[0] > datetime.now(UTC) + timedelta(hours=23)
+
+
+def test_refreshing_and_showing_a_former_login_finds_the_renamed_account(still):
+    first = still.world.logins()[0]
+    still.refresh(first)
+    still.world.advance(seconds=30)
+    still.world.edit.rename(first, "the-new-one")
+    still.refresh("the-new-one")
+    still.world.advance(seconds=30)
+    (item,) = still.refresh(first).items
+    assert (item.is_stored, item.login) == (True, "the-new-one")
+    assert still.stored_account(first)["account"]["login"] == "the-new-one"

@@ -127,8 +127,14 @@ def start_ingestion(
 
 
 def _account_ids(connection: Connection, logins: list[str]) -> list[int]:
-    """Return our account ids of these logins; an unknown login gets a row, without being tracked."""
-    return list(dict.fromkeys(tracking_accounts.get_or_create_account_id(connection, login) for login in logins))
+    """Return our account ids of these logins, also former ones; an unknown login gets a row, without being tracked."""
+    return list(
+        dict.fromkeys(
+            tracking_accounts.find_account_id(connection, login)
+            or tracking_accounts.get_or_create_account_id(connection, login)
+            for login in logins
+        )
+    )
 
 
 def ingestions(read_request: UncachedListRequest) -> Response:

@@ -170,6 +170,7 @@ def change_tracked(login: Login, body: TrackingChange, identity: AdminIdentity, 
             connection, identity, {name: changes}, datetime.now(UTC), request_origin(request)
         ):
             raise NotFound(f"{name} is not tracked")
+        name = accounts.present_login(connection, name)
     return JSONResponse(_tracked_account(name).model_dump(mode="json"), headers={"cache-control": "no-store"})
 
 

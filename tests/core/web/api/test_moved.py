@@ -83,3 +83,16 @@ def test_before_the_first_capture_the_profile_is_null(renamed, analyst):
 def test_another_as_of_is_refused_with_422(renamed, analyst, as_of):
     for path in ("accounts/octo", "movers", "scene/city", "repositories/octo/cat/stars.csv"):
         assert analyst.get(f"{V1}/{path}", params={"as_of": as_of}).status_code == 422
+
+
+def test_a_former_login_changes_and_stops_tracking(renamed, admin):
+    assert admin.post(f"{V1}/tracked", json={"login": "octo"}).status_code == 201
+    changed = admin.patch(f"{V1}/tracked/tentacle", json={"paused": True})
+    assert (changed.status_code, changed.json()["login"], changed.json()["paused"]) == (200, "octo", True)
+    assert admin.delete(f"{V1}/tracked/tentacle").status_code == 204
+    assert admin.get(f"{V1}/tracked").json()["data"] == []
+
+
+def test_an_ingestion_of_a_former_login_is_one_of_the_renamed_account(renamed, admin, database):
+    started = admin.post(f"{V1}/ingestions", json={"logins": ["tentacle", "octo"]})
+    assert (started.status_code, started.json()["accounts"]) == (202, 1)
