@@ -78,8 +78,9 @@ def print_forecast(forecast: Forecast, *, with_token: bool) -> None:
         f"{wording.quantity(forecast.requests, 'request')}"
         f" and takes {wording.duration(timedelta(minutes=forecast.minutes), round_up=True)}."
     )
+    languages = wording.quantity(forecast.languages, "repository", "repositories")
     out.print(
-        f"Languages will be fetched for {forecast.languages:,} repositories that are new or were pushed to."
+        f"Languages of {languages} will be fetched: new ones, and those pushed to."
         f" {forecast.not_modified_share:.0%} of the requests should return 304."
     )
     if forecast.unknown:
