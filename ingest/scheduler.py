@@ -142,7 +142,7 @@ class ScheduledJobs:
             if not daily_work.start(connection, now):
                 return
             adopt.adopt_all_imported_history(connection)
-            growth.update_growth(connection, None, now)
+            growth.update_growth(connection, None)
             language_rollups.update_language_day(connection, now.date())
             misplaced = partitions.count_default_rows(connection)
             enrichment_run_log.delete_old_runs(connection, now)

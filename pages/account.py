@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.charts import bars
 from core.emoji import render_shortcodes
-from core.queries import account_repositories, accounts, empty_reasons, languages
+from core.queries import account_repositories, accounts, empty_reasons, growth, languages
 from pages.components import columns, definitions
 from pages.components.alt_text import bars_alt
 from pages.components.as_of import selected_as_of
@@ -132,6 +132,7 @@ repositories = account_repositories.list_repositories(account.account_id, as_of)
 shown = repositories.assign(
     repository="https://github.com/" + repositories["full_name"],
     description=repositories["description"].map(render_shortcodes, na_action="ignore"),
+    star_trend=repositories["star_trend"].map(account_repositories.since_last_gap, na_action="ignore"),
 )
 table_cell(
     "Which repositories are these?",
@@ -144,5 +145,6 @@ table_cell(
     empty=empty_reasons.sentence(stored.why_no_repositories, login),
     empty_is_ok=stored.is_captured,
     max_height=460,
+    definition=growth.DEFINITION,
     note=note,
 )

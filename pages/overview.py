@@ -9,8 +9,9 @@ import streamlit as st
 
 from core.charts import bars
 from core.emoji import render_shortcodes
-from core.queries import coverage, freshness, overview
-from pages.components import columns, definitions, labels, track_request
+from core.queries import coverage, freshness, growth, overview
+from core.queries import movers as movers_queries
+from pages.components import columns, labels, track_request
 from pages.components.alt_text import bars_alt
 from pages.components.as_of import selected_as_of
 from pages.components.cell import cell, theme
@@ -72,29 +73,27 @@ else:
 ## Movers
 """
 days = segmented_choice("Growth over", {f"{count}d": count for count in labels.PERIODS}, key="over", default="30d")
-period, newest = labels.PERIODS[days], day(overview.growth_reference_at(as_of))
-movers = overview.top_movers(as_of, days)
-shares = movers["share"].map(lambda share: f"  ({percent(share, 1)})", na_action="ignore").astype(object).fillna("")
-compared = number(movers["compared"].iloc[0]) if len(movers) else "0"
+period, movers = labels.PERIODS[days], movers_queries.movers(as_of, days, limit=15)
+newest, rows = day(movers.newest_at), movers.rows
+shares = rows["share"].map(lambda share: f"  ({percent(share, 1)})", na_action="ignore").astype(object).fillna("")
 cell(
     f"Which repositories gained most stars in {period}?",
-    f"Compared: {compared} of {number(stored.repositories)} stored repositories, those refreshed within a week "
-    f"before {newest} and {period} earlier.",
-    movers,
+    overview_totals.movers_sentence(movers, period),
+    rows,
     name=f"movers-{days}-days",
     chart=bars.ranking_bars(
-        movers,
+        rows,
         "full_name",
         "growth",
         theme(),
-        texts=movers["growth"].map(signed_number).astype(str) + shares.astype(str),
+        texts=rows["growth"].map(signed_number).astype(str) + shares.astype(str),
     ),
-    alt=bars_alt(movers["full_name"].head(5), movers["growth"].head(5).map(signed_number)),
-    rows=movers.assign(description=movers["description"].map(render_shortcodes, na_action="ignore")),
+    alt=bars_alt(rows["full_name"].head(5), rows["growth"].head(5).map(signed_number)),
+    rows=rows.assign(description=rows["description"].map(render_shortcodes, na_action="ignore")),
     columns=columns.MOVERS,
     empty=f"No repository was refreshed both around {newest} and {period} before.",
     note=f"up to {newest}",
-    definition=definitions.MOVERS,
+    definition=growth.DEFINITION,
 )
 
 """

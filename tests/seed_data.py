@@ -1,6 +1,6 @@
 """Rows as ingestion and imports leave them, for tests that read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Table, func, insert, select
@@ -41,11 +41,13 @@ def add_repository(
     growth: Mapping[int, int] | None = None,
     extras: Mapping[str, int] | None = None,
     looked_at: str | None = None,
+    captures: Iterable[str] = (),
     **values: object,
 ) -> int:
     """A repository that we look at; *stars* by moment, the last one current, *growth* by days.
 
-    *looked_at* is the account's last look, where it is later than the last change.
+    *looked_at* is the account's last look, where it is later than the last change; *captures* are others without a
+    change.
     """
     owner = add_account(connection, full_name.partition("/")[0])
     values = {"first_captured_at": utc(min(stars)), **values}
@@ -68,7 +70,7 @@ def add_repository(
         .where(schema.account.c.id == owner)
         .values(checked_at=func.greatest(schema.account.c.checked_at, utc(looked_at or last)))
     )
-    for seen in {*stars, looked_at or last}:
+    for seen in {*stars, *captures, looked_at or last}:
         _add_capture(connection, account_id=owner, captured_at=utc(seen))
     return created
 

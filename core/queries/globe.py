@@ -55,7 +55,7 @@ def account_locations(as_of: datetime | None) -> DataFrame:
          GROUP BY 1
          ORDER BY 1
     """  # noqa: S608
-    return read_frame(sql, until=as_of_or_end_of_today(as_of), **as_of_values(as_of))
+    return read_frame(sql, **{"until": as_of_or_end_of_today(as_of), **as_of_values(as_of)})
 
 
 def locate_accounts(as_of: datetime | None) -> Globe:

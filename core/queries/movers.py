@@ -1,40 +1,102 @@
-"""Repositories ranked by stars gained or lost in a number of days."""
+"""Repositories ranked by stars gained or lost in a number of days, as `core.queries.growth` defines growth."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pandas import DataFrame
 
-from core.db.frames import read_frame
-from core.queries.overview import CURRENT_GROWTH_CTE, GROWTH_AS_OF_CTES, MAX_GROWTH_LAG, growth_reference_at
+from core.db.frames import derived, read_frame
+from core.db.schema import GROWTH_DAYS
+from core.queries.as_of import as_of_or_end_of_today
+from core.queries.captures import newest_capture_at
+from core.queries.growth import GROWTH_CTES, LATEST_SUBJECT, growth_values
+from core.queries.repository_base import repository_ctes, until_values
 
-STORED_GROWTH_DAYS = (7, 30, 90, 365)
-"""Growth over these days is stored with each repository; over others it is read from snapshots."""
+MAX_LAG = timedelta(days=7)
+"""Growth that ended longer than this before the newest capture of all is not compared with the newest."""
 MAX_ROWS = 10_000
+COLUMNS = [
+    "id", "full_name", "owner", "description", "language", "stars", "growth", "share", "until_at", "source",
+]  # fmt: skip
+STORED_GROWTH_CTE = """growth AS (
+            SELECT repository_id,
+                   CASE CAST(:span AS int) WHEN 1 THEN stars_1d WHEN 7 THEN stars_7d WHEN 30 THEN stars_30d
+                                           WHEN 90 THEN stars_90d WHEN 365 THEN stars_365d END AS growth
+              FROM repository_latest
+        )"""
+COMPUTED_GROWTH_CTES = f"""subject AS ({LATEST_SUBJECT}
+             WHERE checked_at > CAST(:reference AS timestamptz) - CAST(:max_lag AS interval)
+        ), {GROWTH_CTES}"""
 
 
-def movers(as_of: datetime | None, days: int, language: str = "", limit: int = MAX_ROWS) -> DataFrame:
-    """List repositories by stars gained in the *days* before the newest capture, most first.
+@dataclass(frozen=True)
+class Movers:
+    """The repositories with most growth, and how many were compared and left out; unavailable ones are neither.
 
-    id, full_name, owner, description, language   id is GitHub's; null for an imported repository without one
-    stars, growth                                 int, at until_at; gained in the days before
-    share                                         float, growth relative to the stars before
-    until_at                                      timestamp of the capture, within a week of the newest of all
-    source                                        name of the source of these counts
+    rows              one row per repository, most growth first:
+        id, full_name, owner, description, language   id is GitHub's; null for an imported repository without one
+        stars, growth                                 int, at until_at; gained in the days before
+        share                                         float, growth relative to the stars before
+        until_at                                      timestamp of the last capture
+        source                                        name of the source of these counts
+    compared          repositories with known growth
+    not_captured      left out: not captured in the week before *newest_at*
+    unknown_at_start  left out: captured then, but not near the start of the period
+    newest_at         newest capture of any source; None before the first
     """
-    at = growth_reference_at(as_of)
-    sql = f"""
-        WITH {CURRENT_GROWTH_CTE if as_of is None and days in STORED_GROWTH_DAYS else GROWTH_AS_OF_CTES}
-        SELECT github_id AS id, full_name, split_part(full_name, '/', 1) AS owner, description,
-               present_language(primary_language) AS language, grown.stars, growth,
-               growth::float / nullif(grown.stars - growth, 0) AS share, until_at,
-               CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source
-          FROM grown
+
+    rows: DataFrame
+    compared: int
+    not_captured: int
+    unknown_at_start: int
+    newest_at: datetime | None
+
+
+def movers(as_of: datetime | None, days: int, language: str = "", limit: int = MAX_ROWS) -> Movers:
+    """Rank repositories by stars gained in the *days* before their last capture by *as_of*."""
+    until = as_of_or_end_of_today(as_of)
+    newest_at = newest_capture_at(until)
+    ctes = f"""
+        WITH {_growth_ctes(as_of, days)}, candidate AS MATERIALIZED (
+            SELECT stored.repository_id, full_name, owner, description, language, stars, growth,
+                   checked_at AS until_at, source_id,
+                   checked_at > CAST(:reference AS timestamptz) - CAST(:max_lag AS interval) AS is_recent
+              FROM stored
+              LEFT JOIN growth USING (repository_id)
+             WHERE NOT is_gone AND (:language = '' OR language = :language)
+        ), counted AS (
+            SELECT count(*) FILTER (WHERE is_recent AND growth IS NOT NULL) AS compared,
+                   count(*) FILTER (WHERE NOT is_recent) AS not_captured,
+                   count(*) FILTER (WHERE is_recent AND growth IS NULL) AS unknown_at_start
+              FROM candidate
+        )"""  # noqa: S608
+    sql = f"""{ctes}
+        SELECT github_id AS id, candidate.full_name, owner, candidate.description, language, stars, growth,
+               growth::float / nullif(stars - growth, 0) AS share, until_at,
+               CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source, counted.*
+          FROM candidate
           JOIN repository ON repository.id = repository_id
           JOIN source ON source.id = source_id
-         WHERE growth IS NOT NULL AND (gone_at IS NULL OR gone_at > :reference)
-           AND (:language = '' OR present_language(primary_language) = :language)
-         ORDER BY growth DESC, full_name
+         CROSS JOIN counted
+         WHERE is_recent AND growth IS NOT NULL
+         ORDER BY growth DESC, candidate.full_name
          LIMIT :limit
     """  # noqa: S608
-    since = None if at is None else at - timedelta(days=days)
-    return read_frame(sql, days=days, reference=at, since=since, max_lag=MAX_GROWTH_LAG, language=language, limit=limit)
+    values = until_values(until) | growth_values([days]) | {"as_of": as_of, "reference": newest_at, "max_lag": MAX_LAG}
+    values |= {"language": language, "span": days, "limit": limit}
+    found = read_frame(sql, **values)
+    counts = (read_frame(f"{ctes} SELECT * FROM counted", **values) if found.empty else found).iloc[0]  # noqa: S608
+    return Movers(
+        rows=derived(found[COLUMNS], found),
+        compared=int(counts["compared"]),
+        not_captured=int(counts["not_captured"]),
+        unknown_at_start=int(counts["unknown_at_start"]),
+        newest_at=newest_at,
+    )
+
+
+def _growth_ctes(as_of: datetime | None, days: int) -> str:
+    """Return CTEs with `stored`, and `growth` over *days*."""
+    if as_of is not None:
+        return repository_ctes(as_of)
+    return f"{repository_ctes(None)}, {STORED_GROWTH_CTE if days in GROWTH_DAYS else COMPUTED_GROWTH_CTES}"

@@ -1,17 +1,14 @@
-"""The whole installation: tracking, totals, freshness, movers and latest changes."""
+"""The whole installation: tracking, totals, freshness and latest changes."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pandas as pd
 from pandas import DataFrame
 
-from core.db.frames import derived, first_value, read_frame, single_record
+from core.db.frames import derived, read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import account_attributes, as_of_values, repository_attributes
-
-# Growth measured up to an older time than this is not compared with the newest.
-MAX_GROWTH_LAG = timedelta(days=7)
 
 AGE_BINS = {
     "under an hour": 1,
@@ -138,93 +135,6 @@ def accounts_by_age(freshness: DataFrame) -> DataFrame:
     found = DataFrame({"age": labels, "accounts": [int(counts.get(label, 0)) for label in labels]})
     is_shown = (found["accounts"] > 0) | found["age"].isin(list(AGE_BINS)[:4])
     return derived(found[is_shown].reset_index(drop=True), freshness)
-
-
-def growth_reference_at(as_of: datetime | None) -> datetime | None:
-    """Return the time up to which growth is known: the newest capture of any source by *as_of*; None before the first.
-
-    For the past it is the newest snapshot of the four months before.
-    """
-    if as_of is None:
-        sql = """
-            SELECT greatest((SELECT max(growth_as_of) FROM repository_current),
-                            (SELECT max(last_at) FROM repository_import)) AS at
-        """
-        at = first_value(read_frame(sql))
-    else:
-        sql = """
-            SELECT max(captured_at) AS at FROM repository_snapshot
-             WHERE captured_at <= :until AND captured_at > CAST(:until AS timestamptz) - interval '4 months'
-        """
-        at = first_value(read_frame(sql, until=as_of))
-    reference: datetime | None = at
-    return reference
-
-
-CURRENT_GROWTH_CTE = """grown AS (
-            SELECT repository_id, stars, source_id, growth_as_of AS until_at,
-                   CASE CAST(:days AS int) WHEN 7 THEN stars_7d WHEN 30 THEN stars_30d
-                                           WHEN 90 THEN stars_90d WHEN 365 THEN stars_365d END AS growth
-              FROM repository_latest
-             WHERE growth_as_of > CAST(:reference AS timestamptz) - CAST(:max_lag AS interval)
-        )"""
-
-# Imports have a row per capture; ours only changes, so that the last earlier row still applied at :since.
-GROWTH_AS_OF_CTES = """newest AS (
-            SELECT DISTINCT ON (repository_id, source_id) repository_id, source_id, captured_at, stars
-              FROM repository_snapshot
-             WHERE captured_at <= :reference
-               AND captured_at > CAST(:reference AS timestamptz) - CAST(:max_lag AS interval)
-             ORDER BY repository_id, source_id, captured_at DESC
-        ), base AS (
-            SELECT repository_id, source_id, stars
-              FROM (SELECT DISTINCT ON (repository_id, source_id) repository_id, source_id, stars
-                      FROM repository_snapshot
-                     WHERE source_id <> 1 AND captured_at <= :since
-                       AND captured_at > CAST(:since AS timestamptz) - interval '14 days'
-                     ORDER BY repository_id, source_id, captured_at DESC) AS imported
-             UNION ALL
-            SELECT repository_id, 1, own.stars
-              FROM newest
-             CROSS JOIN LATERAL (
-                   SELECT stars FROM repository_snapshot
-                    WHERE repository_id = newest.repository_id AND source_id = 1 AND captured_at <= :since
-                    ORDER BY captured_at DESC LIMIT 1) AS own
-             WHERE newest.source_id = 1
-        ), grown AS (
-            SELECT DISTINCT ON (repository_id) repository_id, newest.stars, source_id, newest.captured_at AS until_at,
-                   newest.stars - base.stars AS growth
-              FROM newest
-              JOIN base USING (repository_id, source_id)
-             ORDER BY repository_id, source_id = 1 DESC
-        )"""
-
-
-def top_movers(as_of: datetime | None, days: int, limit: int = 15) -> DataFrame:
-    """List repositories by stars gained in the *days* before the newest capture, most first.
-
-    full_name, description, language   text
-    stars, growth                      int, at until_at; gained in the days before
-    share                              float, growth relative to the stars before
-    until_at                           timestamp of the capture, within a week of the newest of all
-    source                             name of the source of these counts
-    compared                           int, number of repositories compared
-    """
-    at = growth_reference_at(as_of)
-    sql = f"""
-        WITH {CURRENT_GROWTH_CTE if as_of is None else GROWTH_AS_OF_CTES}
-        SELECT full_name, description, present_language(primary_language) AS language, grown.stars, growth,
-               growth::float / nullif(grown.stars - growth, 0) AS share, until_at,
-               CASE source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source, count(*) OVER () AS compared
-          FROM grown
-          JOIN repository ON repository.id = repository_id
-          JOIN source ON source.id = source_id
-         WHERE growth IS NOT NULL AND (gone_at IS NULL OR gone_at > :reference)
-         ORDER BY growth DESC, full_name
-         LIMIT :limit
-    """  # noqa: S608
-    since = None if at is None else at - timedelta(days=days)
-    return read_frame(sql, days=days, reference=at, since=since, max_lag=MAX_GROWTH_LAG, limit=limit)
 
 
 def latest_changes(as_of: datetime | None, limit: int = 50) -> DataFrame:

@@ -15,6 +15,8 @@ from core.queries.attributes import (
     owned_repository_ids,
     repository_attributes,
 )
+from core.queries.repository_base import SELECTED_AS_OF_CTES
+from core.queries.repository_base import as_of_values as counts_as_of_values
 
 
 @dataclass(frozen=True)
@@ -57,37 +59,19 @@ CURRENT_SQL = """
          WHERE repository.id = ANY(CAST(:ids AS bigint[]))
     """
 
-# Own snapshots come before imported ones, as in `stored`; growth is computed within one source.
 AS_OF_SQL = f"""
-        WITH {REPOSITORIES_AS_OF}, latest AS (
-            SELECT repository.id AS repository_id, newest.source_id, newest.captured_at, newest.stars, newest.forks,
-                   newest.size_kb, greatest(newest.captured_at, CASE newest.source_id WHEN 1 THEN (
-                       SELECT max(captured_at) FROM capture
-                        WHERE capture.account_id = repository.account_id AND source_id = 1
-                          AND captured_at <= :as_of) END) AS checked_at
-              FROM repository
-             CROSS JOIN LATERAL (
-                   (SELECT * FROM repository_snapshot
-                     WHERE repository_id = repository.id AND source_id = 1 AND captured_at <= :as_of
-                     ORDER BY captured_at DESC LIMIT 1)
-                    UNION ALL
-                   (SELECT * FROM repository_snapshot
-                     WHERE repository_id = repository.id AND source_id <> 1 AND captured_at <= :as_of
-                     ORDER BY captured_at DESC LIMIT 1)
-                    ORDER BY source_id LIMIT 1) AS newest
-             WHERE repository.id = ANY(CAST(:ids AS bigint[]))
-        )
+        WITH {REPOSITORIES_AS_OF}, {SELECTED_AS_OF_CTES}
         SELECT github_id AS id, split_part(full_name, '/', 1) AS owner, split_part(full_name, '/', 2) AS name,
                full_name, description, homepage, license, topics,
                present_language(primary_language) AS primary_language,
                mix.languages::text AS languages, default_branch, is_fork, is_archived, is_template, is_gone,
                attributes.created_at, pushed_at, latest.stars, latest.forks, extra.watchers, extra.open_issues,
                extra.open_change_requests, extra.open_issues_and_change_requests, latest.size_kb,
-               latest.stars - week.stars AS stars_7d,
-               latest.stars - month.stars AS stars_30d, latest.captured_at, latest.checked_at,
+               grown.stars_7d, grown.stars_30d, latest.captured_at, latest.until_at AS checked_at,
                CASE latest.source_id WHEN 1 THEN 'GitHub' ELSE source.name END AS source
-          FROM latest
+          FROM subject AS latest
           JOIN attributes ON attributes.repository_id = latest.repository_id
+          LEFT JOIN grown ON grown.repository_id = latest.repository_id
           JOIN source ON source.id = latest.source_id
           LEFT JOIN LATERAL (
                SELECT coalesce(jsonb_object_agg(language, bytes) FILTER (WHERE language <> ''), '{{}}') AS languages
@@ -102,16 +86,6 @@ AS_OF_SQL = f"""
                SELECT * FROM repository_extra_snapshot
                 WHERE repository_id = latest.repository_id AND captured_at <= :as_of
                 ORDER BY source_id = 1 DESC, captured_at DESC LIMIT 1) AS extra ON true
-          LEFT JOIN LATERAL (
-               SELECT stars FROM repository_snapshot
-                WHERE repository_id = latest.repository_id AND source_id = latest.source_id
-                  AND captured_at <= latest.checked_at - interval '7 days'
-                ORDER BY captured_at DESC LIMIT 1) AS week ON true
-          LEFT JOIN LATERAL (
-               SELECT stars FROM repository_snapshot
-                WHERE repository_id = latest.repository_id AND source_id = latest.source_id
-                  AND captured_at <= latest.checked_at - interval '30 days'
-                ORDER BY captured_at DESC LIMIT 1) AS month ON true
     """  # noqa: S608
 
 
@@ -128,7 +102,7 @@ def by_account(account_id: int, as_of: datetime | None) -> DataFrame:
     stars, forks, watchers, open_issues, open_change_requests, open_issues_and_change_requests, size_kb
                                               as GitHub counts them, null where not reported;
                                               open_issues without change requests
-    stars_7d, stars_30d                       growth up to checked_at; null without a snapshot then
+    stars_7d, stars_30d                       growth up to checked_at; null where unknown
     captured_at, checked_at, source           last change of the counts, last capture, name of the source
     """
     return _read_by_ids(owned_repository_ids(account_id, as_of), as_of)
@@ -146,7 +120,11 @@ def by_name(owner: str, name: str, as_of: datetime | None) -> DataFrame:
 
 
 def _read_by_ids(ids: list[int], as_of: datetime | None) -> DataFrame:
-    return read_arrow(CURRENT_SQL, ids=ids) if as_of is None else read_arrow(AS_OF_SQL, ids=ids, as_of=as_of)
+    return (
+        read_arrow(CURRENT_SQL, ids=ids)
+        if as_of is None
+        else read_arrow(AS_OF_SQL, ids=ids, **counts_as_of_values(as_of))
+    )
 
 
 def find(owner: str, name: str, as_of: datetime | None) -> FoundRepository | None:

@@ -188,9 +188,9 @@ def _update_aggregates(connection: Connection, run: run_log.ImportRun) -> None:
         connection.execute(text("ANALYZE repository, repository_snapshot, repository_extra_snapshot, capture"))
     adopt.adopt_all_imported_history(connection)
     aggregates.update_repository_imports(connection, run.source_id)
+    aggregates.update_source_interval(connection, run.source_id)
     growth.update_import_growth(connection, run.source_id)
     _update_own_growth(connection, run.source_id)
-    aggregates.update_source_interval(connection, run.source_id)
     language_rollups.update_import_language_days(connection, run.source_id)
     publish_data_version(connection, run.id)
 
@@ -205,7 +205,7 @@ def _update_own_growth(connection: Connection, source_id: int) -> None:
         {"source": source_id},
     ).all()
     if repository_ids:
-        growth.update_growth(connection, repository_ids, now_utc())
+        growth.update_growth(connection, repository_ids)
 
 
 @contextmanager

@@ -221,7 +221,8 @@ def _repository_entries(stored: StoredAccount, before: StoredRepository, now: Re
     if old.is_archived != new.is_archived:
         kind = "archived" if new.is_archived else "restored"
         entries.append(ChangeEntry(kind, None, new.full_name, now.github_id))
-    if before.gone_at and not stored.gone_at:
+    # Those that became unavailable with their account are back with it.
+    if before.gone_at and (stored.gone_at is None or before.gone_at < stored.gone_at):
         entries.append(ChangeEntry("back", None, new.full_name, now.github_id))
     for name, kind in CHANGE_KIND_BY_FIELD.items():
         if getattr(old, name) != getattr(new, name):

@@ -55,6 +55,7 @@ def store_account(
     writer.write_capture(connection, account_id, at, run_id)
     observation = change_rate.observe_changes(stored, changes, at, repositories)
     due_accounts.record_success(connection, account_id, now, default_cadence, rng, observation)
+    growth.update_account_growth(connection, account_id)
     if snapshot.languages_failed:
         log.info("languages postponed", login=account.login, repositories=len(snapshot.languages_failed))
     state: run_log.ItemState = "unchanged" if changes.is_empty and not rows else "stored"
@@ -78,12 +79,9 @@ def _write_changes(
     if changes.new:
         adopt.adopt_imported_history(connection, [ids[one.github_id] for one in changes.new])
     writer.update_details(connection, account_id, changes.details, at)
-    with_new_counts = [*changes.new, *changes.counts]
-    writer.write_counts(connection, ids, with_new_counts, at)
+    writer.write_counts(connection, ids, [*changes.new, *changes.counts], at)
     extras = changes.extras | {one.github_id: diff.extras_of(one) for one in changes.new}
     writer.write_extras(connection, ids, extras, at)
-    if with_new_counts:
-        growth.update_growth(connection, [ids[one.github_id] for one in with_new_counts], at)
     if changes.totals is not None:
         writer.write_account_snapshot(connection, account_id, at, changes.totals)
     entries = changes.entries + _write_missing_repositories(connection, changes, missing, at)

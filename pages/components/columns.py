@@ -9,7 +9,9 @@ ACCOUNT_REPOSITORIES = {
     "stars": column.NumberColumn("Stars", format="localized", width=82),
     "stars_30d": column.NumberColumn("In 30 days", format="localized", width=86, help="Growth up to the last refresh"),
     "star_trend": column.LineChartColumn(
-        "Last year", width=96, help="Stars every four weeks, imported history included"
+        "Last year",
+        width=96,
+        help="Stars every four weeks since the last time nobody refreshed, imported history included",
     ),
     "forks": column.NumberColumn("Forks", format="localized", width=76),
     "language": column.TextColumn("Language", width=96),
@@ -34,7 +36,8 @@ MOVERS = {
     "description": column.TextColumn("Description", width="large"),
     "until_at": column.DatetimeColumn("Up to", format="YYYY-MM-DD"),
     "source": column.TextColumn("Source"),
-    "compared": None,
+    "id": None,
+    "owner": None,
 }
 CHANGES = {
     "detected_at": column.DatetimeColumn("Detected", format="YYYY-MM-DD HH:mm", width=130),

@@ -1,5 +1,7 @@
 """How the numbers on the pages are counted: the texts of the cells' Definition popovers."""
 
+from core.queries import growth
+
 ACCOUNT_TOTALS = """
 **Our own refreshes** add up all repositories that the account owns and that are neither deleted nor private, forks of
 others included.
@@ -23,14 +25,9 @@ LANGUAGE_MEASURES = {
     "repositories": "Repositories that have it as their primary language; forks left out.",
     "bytes": "Bytes of code in it over all repositories, whatever their primary language; forks left out.",
 }
-MOVERS = (
-    "Stars at a repository's last refresh, minus its last known stars at or before the start of the period. "
-    "Where there was no refresh then, growth is unknown and the repository is left out."
-)
 REPOSITORY_COUNTS = (
-    "A repository's numbers are from its last refresh, or else the last that an imported source reported. Growth is "
-    "the number then minus the last number at or before that many days earlier. Forks and archived, deleted or private "
-    "repositories count like any other until hidden."
+    "A repository's numbers are from its last refresh, or else the last that an imported source reported. Forks and "
+    f"archived, deleted or private repositories count like any other until hidden. {growth.DEFINITION}"
 )
 SCENE_TOWERS = (
     "A repository's number is from its last refresh, whose date the tooltip shows. Deleted and private repositories are "

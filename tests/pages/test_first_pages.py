@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from core.db import schema
 from tests import seed_data
@@ -43,7 +43,6 @@ def test_an_empty_almanac_says_how_to_begin(open_page):
 def test_the_overview_shows_totals_freshness_movers_and_changes(open_page, database):
     tracked_account_with_history(database, "octo")
     cat = seed_data.add_repository(database, "octo/cat", {f"{TODAY:%Y-%m-%d}": 1234567}, growth={30: 5})
-    database.execute(update(schema.repository_current).values(growth_as_of=TODAY))
     seed_data.add_change(database, cat, "archived", f"{TODAY:%Y-%m-%d}")
     shown = open_page()
     assert not shown.exception

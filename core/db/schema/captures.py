@@ -95,6 +95,12 @@ change = Table(
     Column("run_id", BigInteger),
     Index("change_detected_at_idx", text("detected_at DESC")),
     Index("change_account_id_detected_at_idx", "account_id", text("detected_at DESC")),
+    Index(
+        "change_presence_idx",
+        "repository_id",
+        "detected_at",
+        postgresql_where=text("kind IN ('gone', 'back', 'transferred')"),
+    ),
     comment="One change of an account or repository: renamed, transferred, relicensed, archived, restored, gone, back,"
     " new, primary_language, default_branch",
 )

@@ -42,5 +42,5 @@ GROWTH_DAYS = (1, 7, 30, 90, 365)
 
 
 def growth_columns() -> list[Column[int]]:
-    """Return the columns of stars gained over each of GROWTH_DAYS; null without a capture at or before then."""
+    """Return the columns of stars gained over each of GROWTH_DAYS up to the last capture; null where unknown."""
     return [Column(f"stars_{days}d", Integer) for days in GROWTH_DAYS]

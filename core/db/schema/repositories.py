@@ -111,7 +111,6 @@ repository_current = Table(
     *count_columns("stars", "forks", "size_kb"),
     *count_columns("watchers", "open_issues", "open_change_requests", "open_issues_and_change_requests"),
     *growth_columns(),
-    timestamp_column("growth_as_of"),
     timestamp_column("captured_at", required=True),
     Index("repository_current_stars_30d_idx", text("stars_30d DESC NULLS LAST")),
     Index("repository_current_stars_idx", text("stars DESC NULLS LAST")),

@@ -12,7 +12,7 @@ from core.queries.scene import CityFilters
 from tests import seed_data
 from tests.seed_data import utc
 
-DAYS = {"2026-01-25": 10, "2026-03-01": 100}
+DAYS = {"2026-01-30": 10, "2026-03-01": 100}
 
 
 @pytest.fixture
@@ -61,9 +61,9 @@ def test_filters_find_repositories_under_both_names(two_raku_repositories, as_of
 
 def test_movers_have_and_filter_by_the_present_name(two_raku_repositories):
     then = utc("2026-03-02")
-    assert movers.movers(then, 30, "Raku")["language"].tolist() == ["Raku", "Raku"]
-    assert movers.movers(then, 30, "Perl 6").empty
-    assert overview.top_movers(then, 30)["language"].tolist() == ["Raku", "Raku"]
+    assert movers.movers(then, 30, "Raku").rows["language"].tolist() == ["Raku", "Raku"]
+    assert movers.movers(then, 30, "Perl 6").rows.empty
+    assert movers.movers(then, 30).rows["language"].tolist() == ["Raku", "Raku"]
 
 
 def test_both_names_are_counted_as_one_language(two_raku_repositories):

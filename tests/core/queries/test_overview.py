@@ -3,10 +3,10 @@
 from datetime import date, timedelta
 
 from pandas import DataFrame
-from sqlalchemy import insert, update
+from sqlalchemy import insert
 
 from core.db import schema
-from core.queries import coverage, freshness, overview
+from core.queries import coverage, freshness, movers, overview
 from core.queries.coverage import DataState
 from core.queries.overview import TrackingCounts
 from tests import seed_data
@@ -24,8 +24,8 @@ def add_tracked_account(database, login: str, **values: object) -> int:
 def test_an_empty_almanac_counts_nothing(database):
     assert overview.tracking_counts(NOW).tracked == 0
     assert overview.stored_totals().repositories == 0
-    assert overview.growth_reference_at(None) is None
-    assert overview.top_movers(None, 30).empty
+    assert movers.movers(None, 30).newest_at is None
+    assert movers.movers(None, 30).rows.empty
     assert freshness.account_freshness(NOW).empty
     assert coverage.freshness_and_coverage(NOW, in_the_past=False) == DataState(None, None)
 
@@ -43,34 +43,30 @@ def test_tracking_counts_due_paused_queued_and_failing_accounts(database):
 
 def test_movers_are_compared_up_to_the_newest_capture(database):
     """An import that ended long ago has no growth this month."""
-    fresh = seed_data.add_repository(database, "octo/cat", {"2026-03-01": 100}, growth={30: 5})
-    database.execute(
-        update(schema.repository_current)
-        .where(schema.repository_current.c.repository_id == fresh)
-        .values(growth_as_of=utc("2026-03-10"))
-    )
+    seed_data.add_repository(database, "octo/cat", {"2026-03-01": 100}, growth={30: 5}, looked_at="2026-03-10")
     seed_data.add_imported_repository(database, "old/fame", {"2025-01-01": 1000}, growth={30: 900})
-    assert overview.growth_reference_at(None) == utc("2026-03-10")
-    found = overview.top_movers(None, 30)
-    assert found[["full_name", "growth", "compared"]].to_numpy().tolist() == [["octo/cat", 5, 1]]
+    found = movers.movers(None, 30)
+    assert found.newest_at == utc("2026-03-10")
+    assert found.rows[["full_name", "growth"]].to_numpy().tolist() == [["octo/cat", 5]]
+    assert (found.compared, found.not_captured, found.unknown_at_start) == (1, 1, 0)
 
 
 def test_movers_of_an_import_alone_are_those_of_its_last_days(database):
     seed_data.add_imported_repository(database, "old/fame", {"2025-01-01": 1000}, growth={30: 900})
     seed_data.add_imported_repository(database, "older/fame", {"2024-01-01": 1000}, growth={30: 950})
-    assert overview.top_movers(None, 30)["full_name"].tolist() == ["old/fame"]
+    assert movers.movers(None, 30).rows["full_name"].tolist() == ["old/fame"]
 
 
 def test_movers_of_a_past_day_are_computed_from_snapshots_until_then(database):
     seed_data.add_imported_repository(database, "octo/cat", {"2025-01-05": 10, "2025-02-02": 40, "2025-06-01": 9000})
     seed_data.add_imported_repository(database, "octo/new", {"2025-02-02": 500})
-    found = overview.top_movers(utc("2025-02-05"), 7 * 4)
+    found = movers.movers(utc("2025-02-05"), 7 * 4).rows
     assert found[["full_name", "growth"]].to_numpy().tolist() == [["octo/cat", 30]]
 
 
 def test_a_change_long_ago_is_still_the_base_of_our_own_growth(database):
-    seed_data.add_repository(database, "octo/cat", {"2025-01-01": 10, "2026-03-01": 60})
-    found = overview.top_movers(utc("2026-03-02"), 30)
+    seed_data.add_repository(database, "octo/cat", {"2025-01-01": 10, "2026-03-01": 60}, captures=["2026-01-29"])
+    found = movers.movers(utc("2026-03-02"), 30).rows
     assert found["growth"].tolist() == [50]
 
 
@@ -109,7 +105,7 @@ def test_unavailable_repositories_are_no_movers(database):
         database, "octo/lost", {"2025-01-01": 10}, growth={30: 5}, gone_at=utc("2024-12-31")
     )
     assert lost
-    assert overview.top_movers(None, 30).empty
+    assert movers.movers(None, 30).rows.empty
 
 
 def freshness_rows() -> DataFrame:

@@ -43,7 +43,7 @@ def test_issues_not_counted_apart_from_change_requests_are_null(cat):
 def test_past_attributes_are_those_of_the_version_then(cat):
     then = repository_record("octo", "cat", "2026-02-05")
     assert (then["full_name"], then["name"], then["license"], then["stars"]) == ("octo/kitten", "kitten", "GPL-3.0", 40)
-    assert (then["stars_7d"], then["stars_30d"], then["watchers"]) == (30, 30, None)
+    assert (then["stars_7d"], then["stars_30d"], then["watchers"]) == (None, 30, None)
     assert repository_record("octo", "cat", "2026-02-15")["license"] == "MIT"
     assert repository_record("octo", "cat", "2025-12-31") == {}
 
@@ -97,13 +97,12 @@ def test_stars_of_all_sources_are_ordered_by_time(cat, database):
 
 @pytest.mark.parametrize("days", [7, 30, 50])
 def test_movers_are_found_for_stored_and_for_other_periods(database, days):
-    looks = {"2026-01-01": 10, "2026-03-01": 100}
-    seed_data.add_repository(database, "octo/cat", looks, github_id=7, growth={7: 90, 30: 90})
-    database.execute(schema.repository_current.update().values(growth_as_of=seed_data.utc("2026-03-01")))
+    looks, between = {"2026-01-01": 10, "2026-03-01": 100}, ["2026-01-10", "2026-01-29", "2026-02-21"]
+    seed_data.add_repository(database, "octo/cat", looks, github_id=7, growth={7: 90, 30: 90}, captures=between)
     publish_data_version(database)
-    found = movers.movers(None, days)
+    found = movers.movers(None, days).rows
     assert found[["id", "full_name", "growth"]].values.tolist() == [[7, "octo/cat", 90]]
-    assert movers.movers(None, days, language="Rust").empty
+    assert movers.movers(None, days, language="Rust").rows.empty
 
 
 def test_the_globe_counts_accounts_that_cannot_be_located(database):

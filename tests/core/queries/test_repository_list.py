@@ -114,13 +114,14 @@ def test_as_of_a_day_growth_ends_at_the_last_capture_before_it(database):
         "octo/cat",
         {"2026-01-01": 100, "2026-01-20": 150, "2026-02-01": 180, "2026-02-08": 181, "2026-05-01": 900},
         looked_at="2026-05-01",
+        captures=["2026-01-08"],
     )
     row = repository_list.matching_repositories(Filters(as_of=seed_data.utc("2026-02-10"))).iloc[0]
     assert (row["stars"], row["stars_7d"], row["stars_30d"]) == (181, 1, 81)
 
 
 def test_growth_without_an_earlier_snapshot_is_null(database):
-    seed_data.add_repository(database, "octo/cat", {"2026-02-01": 100, "2026-02-12": 120})
+    seed_data.add_repository(database, "octo/cat", {"2026-02-01": 100, "2026-02-12": 120}, captures=["2026-02-04"])
     row = repository_list.matching_repositories(Filters(as_of=seed_data.utc("2026-02-12"))).iloc[0]
     assert row["stars_7d"] == 20
     assert pd.isna(row["stars_30d"])

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from core.queries import account_repositories, accounts, freshness, languages, overview
+from core.queries import account_repositories, accounts, freshness, languages, movers
 from core.queries.sql_display import inline_parameters, sql_literal
 from tests import seed_data
 
@@ -56,7 +56,7 @@ def test_displayed_sql_can_be_run(database, as_of):
         languages.account_languages(octo, as_of),
         languages.account_language_history(octo, as_of),
         languages.ranking("GitHub", as_of),
-        overview.top_movers(as_of, 30),
+        movers.movers(as_of, 30).rows,
         freshness.account_freshness(datetime.now(UTC)),
     ):
         shown = inline_parameters(frame.attrs["sql"], frame.attrs["values"]).replace("%", "%%").replace("\\:", ":")

@@ -1,15 +1,14 @@
-"""Growth is the current value minus the earlier one; without an earlier capture it is null."""
+"""Stored growth, by hand; `tests/core/queries/test_growth.py` compares it with a slow version on random histories."""
 
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as some
 from sqlalchemy import Connection, text
 
 from core.db.partitions import ensure_partitions
 from core.db.schema import GROWTH_DAYS
-from ingest.refresh.growth import TOLERANCE, update_growth, update_import_growth
+from core.queries import movers
+from ingest.refresh.growth import update_account_growth, update_growth, update_import_growth
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 IMPORT_SOURCE_ID = 2
@@ -19,6 +18,11 @@ def days_ago(days: float) -> datetime:
     return NOW - timedelta(days=days)
 
 
+def daily(first: float, last: float = 0) -> list[datetime]:
+    """Return a moment each day, from *first* days ago to *last*."""
+    return [days_ago(first - day) for day in range(int(first - last) + 1)]
+
+
 class GrowthRows:
     """Add rows of one account's repositories, captured and imported."""
 
@@ -26,28 +30,33 @@ class GrowthRows:
         self.connection = connection
         ensure_partitions(connection, date(2024, 6, 1), date(2026, 11, 30))
         self.run("INSERT INTO source (id, name) OVERRIDING SYSTEM VALUE VALUES (2, 'kept')")
-        self.account = self.run("INSERT INTO account (login) VALUES ('octo') RETURNING id")
+        self.account = self.add_account("octo")
         self.many = 0
 
     def run(self, sql: str, **values: object) -> int | None:
         result = self.connection.execute(text(sql), values)
         return result.scalar() if result.returns_rows else None
 
-    def add(self, stars: int | None, created_at: datetime | None = None) -> int:
-        """Add a repository that has *stars* now."""
+    def add_account(self, login: str) -> int:
+        added = self.run("INSERT INTO account (login) VALUES (:login) RETURNING id", login=login)
+        assert added is not None
+        return added
+
+    def add(self, stars: int | None, created_at: datetime | None = None, account: int | None = None) -> int:
+        """Add a repository that has *stars* now, without any snapshot."""
         self.many += 1
         added = self.run(
             "INSERT INTO repository (account_id, full_name, created_at) VALUES (:account, :name, :at) RETURNING id",
-            account=self.account,
+            account=account or self.account,
             name=f"octo/{self.many}",
             at=created_at,
         )
         assert added is not None
         self.run(
-            "INSERT INTO repository_current (repository_id, stars, captured_at) VALUES (:id, :stars, :now)",
+            "INSERT INTO repository_current (repository_id, stars, captured_at) VALUES (:id, :stars, :at)",
             id=added,
             stars=stars,
-            now=NOW,
+            at=created_at or days_ago(700),
         )
         return added
 
@@ -61,26 +70,42 @@ class GrowthRows:
             stars=stars,
             source=source,
         )
-        if source != 1:
+        if source == 1:
             self.run(
-                "INSERT INTO repository_import (repository_id, source_id, first_at, last_at, captures, stars)"
-                " VALUES (:id, :source, :at, :at, 1, :stars) ON CONFLICT (repository_id, source_id) DO UPDATE"
-                " SET last_at = :at, stars = :stars WHERE repository_import.last_at < :at",
+                "UPDATE repository_current SET captured_at = greatest(captured_at, :at) WHERE repository_id = :id",
                 id=repository,
                 at=at,
-                stars=stars,
-                source=source,
             )
+            return
+        self.run(
+            "INSERT INTO repository_import (repository_id, source_id, first_at, last_at, captures, stars)"
+            " VALUES (:id, :source, :at, :at, 1, :stars) ON CONFLICT (repository_id, source_id) DO UPDATE"
+            " SET last_at = :at, stars = :stars WHERE repository_import.last_at < :at",
+            id=repository,
+            at=at,
+            stars=stars,
+            source=source,
+        )
 
-    def looked(self, *moments: datetime) -> None:
+    def looked(self, *moments: datetime, account: int | None = None) -> None:
         """Add captures of the account, whether or not anything had changed."""
         for at in moments:
             self.run(
-                "INSERT INTO capture (account_id, captured_at) VALUES (:account, :at)", account=self.account, at=at
+                "INSERT INTO capture (account_id, captured_at) VALUES (:account, :at) ON CONFLICT DO NOTHING",
+                account=account or self.account,
+                at=at,
+            )
+            self.run(
+                "UPDATE account SET checked_at = greatest(checked_at, :at) WHERE id = :account",
+                account=account or self.account,
+                at=at,
             )
 
     def growth(self, repository: int) -> dict[int, int | None]:
-        update_growth(self.connection, [repository], NOW)
+        update_growth(self.connection, [repository])
+        return self.stored(repository)
+
+    def stored(self, repository: int) -> dict[int, int | None]:
         columns = ", ".join(f"stars_{days}d" for days in GROWTH_DAYS)
         row = self.connection.execute(
             text(f"SELECT {columns} FROM repository_current WHERE repository_id = :id"), {"id": repository}
@@ -93,77 +118,157 @@ def octo(database: Connection) -> GrowthRows:
     return GrowthRows(database)
 
 
+def test_three_repositories_have_the_same_growth_whatever_way_it_is_asked(octo: GrowthRows) -> None:
+    """One gains 500 on day -20 and rests, one is created on day -15 and has 300, and the third gained 1,000 in half a
+    year without a capture: nobody knows how many of them within 30 days.
+    """
+    octo.looked(*daily(60))
+    rests, new = octo.add(1500, days_ago(900)), octo.add(300, days_ago(15))
+    octo.saw(rests, days_ago(60), 1000)
+    octo.saw(rests, days_ago(20), 1500)
+    octo.saw(new, days_ago(15), 300)
+    sleepy = octo.add_account("sleepy")
+    octo.looked(days_ago(182), days_ago(0.5), account=sleepy)
+    lost = octo.add(3000, days_ago(900), account=sleepy)
+    octo.saw(lost, days_ago(182), 2000)
+    octo.saw(lost, days_ago(0.5), 3000)
+    octo.run("UPDATE repository SET full_name = 'octo/rests' WHERE id = :id", id=rests)
+    octo.run("UPDATE repository SET full_name = 'octo/new' WHERE id = :id", id=new)
+    update_growth(octo.connection, None)
+    for as_of in (None, NOW, NOW + timedelta(hours=11)):
+        for days in (29, 30, 31):
+            found = movers.movers(as_of, days)
+            gained = dict(zip(found.rows["full_name"], found.rows["growth"], strict=True))
+            assert gained == {"octo/rests": 500, "octo/new": 300}, (as_of, days)
+            assert (found.compared, found.unknown_at_start, found.not_captured) == (2, 1, 0)
+    assert octo.stored(lost) == dict.fromkeys(GROWTH_DAYS)
+
+
 def test_the_last_earlier_change_counts_while_captures_confirm_it(octo: GrowthRows) -> None:
     """Nothing was written for 18 months because nothing changed, which the captures confirm."""
     cat = octo.add(110)
     octo.saw(cat, days_ago(540), 100)
-    octo.saw(cat, days_ago(0.5), 110)
-    octo.looked(*(days_ago(days) for days in (540, 365, 90, 31, 7.5, 1.2)))
+    octo.saw(cat, days_ago(0), 110)
+    octo.looked(*(days_ago(days) for days in (540, 366, 90, 31, 7.5, 1.2, 0)))
     assert octo.growth(cat) == {1: 10, 7: 10, 30: 10, 90: 10, 365: 10}
 
 
-def test_without_a_close_enough_capture_growth_is_unknown(octo: GrowthRows) -> None:
-    """The tolerance is a day, a week, and half of the longer spans."""
+def test_a_capture_confirms_a_value_for_two_intervals_of_at_least_a_day(octo: GrowthRows) -> None:
+    """Refreshed every six hours by default: two days, but for a day's growth one."""
     cat = octo.add(110)
     octo.saw(cat, days_ago(560), 100)
-    octo.looked(*(days_ago(days) for days in (560, 365 + 183, 90 + 45, 30 + 14.9, 7 + 7, 1 + 0.9)))
-    assert octo.growth(cat) == {1: 10, 7: None, 30: 10, 90: None, 365: None}
+    octo.saw(cat, days_ago(0), 110)
+    octo.looked(*(days_ago(days) for days in (560, 365 + 2.1, 90 + 2, 30 + 2.01, 7 + 1.9, 1 + 1.1, 0)))
+    assert octo.growth(cat) == {1: None, 7: 10, 30: None, 90: 10, 365: None}
+
+
+def test_an_account_with_a_longer_interval_is_confirmed_for_longer(octo: GrowthRows) -> None:
+    """Every five days: ten days, but never longer than the period itself."""
+    octo.run("INSERT INTO tracked_account (account_id, cadence, due_at) VALUES (:id, '5 days', now())", id=octo.account)
+    cat = octo.add(110)
+    octo.saw(cat, days_ago(560), 100)
+    octo.saw(cat, days_ago(0), 110)
+    octo.looked(*(days_ago(days) for days in (560, 365 + 10, 90 + 10.1, 30 + 9, 7 + 7, 1 + 2, 0)))
+    assert octo.growth(cat) == {1: None, 7: 10, 30: 10, 90: None, 365: 10}
+
+
+def test_growth_ends_at_the_last_capture_not_now(octo: GrowthRows) -> None:
+    """Nobody refreshed for 40 days: the growth of the 30 days before stays."""
+    cat = octo.add(110)
+    octo.saw(cat, days_ago(100), 80)
+    octo.saw(cat, days_ago(60), 110)
+    octo.looked(*daily(100, 40))
+    assert octo.growth(cat)[30] == 30
+    found = movers.movers(NOW, 30)
+    assert found.rows[["growth", "until_at"]].to_numpy().tolist() == [[30, days_ago(40)]]
+
+
+def test_a_capture_without_a_change_moves_the_period_on(octo: GrowthRows) -> None:
+    cat = octo.add(150)
+    octo.saw(cat, days_ago(60), 100)
+    octo.saw(cat, days_ago(7.5), 150)
+    octo.looked(*daily(60, 1))
+    update_account_growth(octo.connection, octo.account)
+    assert octo.stored(cat)[7] == 50
+    octo.looked(NOW)
+    update_account_growth(octo.connection, octo.account)
+    assert octo.stored(cat)[7] == 0
 
 
 def test_lost_stars_are_negative_growth(octo: GrowthRows) -> None:
     cat = octo.add(90)
     octo.saw(cat, days_ago(8), 100)
-    octo.looked(days_ago(8))
+    octo.saw(cat, days_ago(0), 90)
+    octo.looked(days_ago(8), days_ago(0))
     assert octo.growth(cat)[7] == -10
 
 
 def test_stars_before_creation_are_zero(octo: GrowthRows) -> None:
     """The value does not depend on captures."""
     cat = octo.add(50, created_at=days_ago(20))
+    octo.saw(cat, days_ago(0), 50)
+    octo.looked(days_ago(0))
     assert octo.growth(cat) == {1: None, 7: None, 30: 50, 90: 50, 365: 50}
 
 
 def test_a_repository_missing_at_the_capture_has_no_growth(octo: GrowthRows) -> None:
-    """The account's capture confirms the stored value of the repository; nothing was stored."""
+    """It is older than our first sight of it: nobody knows how many stars it had."""
     cat = octo.add(50)
     octo.saw(cat, days_ago(3), 40)
-    octo.looked(days_ago(8), days_ago(3), days_ago(1))
+    octo.saw(cat, days_ago(0), 50)
+    octo.looked(days_ago(8), days_ago(3), days_ago(1), days_ago(0))
     assert octo.growth(cat) == {1: 10, 7: None, 30: None, 90: None, 365: None}
 
 
 def test_unknown_stars_have_unknown_growth(octo: GrowthRows) -> None:
     cat = octo.add(None, created_at=days_ago(20))
+    octo.looked(NOW)
     assert set(octo.growth(cat).values()) == {None}
 
 
-def test_an_imported_value_counts_when_newer_than_the_capture(octo: GrowthRows) -> None:
-    cat = octo.add(100)
-    octo.saw(cat, days_ago(200), 10, IMPORT_SOURCE_ID)
-    octo.saw(cat, days_ago(95), 60, IMPORT_SOURCE_ID)
-    octo.saw(cat, days_ago(40), 80, IMPORT_SOURCE_ID)
-    octo.saw(cat, days_ago(34), 85)
-    octo.looked(days_ago(34))
-    assert octo.growth(cat) == {1: None, 7: None, 30: 15, 90: 40, 365: None}
-    octo.saw(cat, days_ago(32), 90, IMPORT_SOURCE_ID)
-    assert octo.growth(cat)[30] == 10
+def test_one_source_rule_for_every_span(octo: GrowthRows) -> None:
+    """Ours is the end; the newest capture at the start counts, whichever source made it.
+
+    An import every week until five days ago, our own refreshes since four days ago.
+    """
+    octo.run("UPDATE source SET cadence = '7 days' WHERE id = 2")
+    cat = octo.add(5000)
+    for days, stars in ((26, 100), (19, 300), (12, 1000), (5, 2926)):
+        octo.saw(cat, days_ago(days), stars, IMPORT_SOURCE_ID)
+    octo.saw(cat, days_ago(4), 3400)
+    octo.saw(cat, days_ago(0), 5000)
+    octo.looked(*daily(4))
+    update_import_growth(octo.connection, IMPORT_SOURCE_ID)
+    assert octo.growth(cat)[7] == 4000
+    for as_of in (None, NOW):
+        growth = {days: movers.movers(as_of, days).rows for days in (2, 6, 7, 8, 13)}
+        assert {days: rows["growth"].tolist() for days, rows in growth.items()} == {
+            2: [1600],  # from our own capture: the count had not changed since day -4
+            6: [4000],  # from the import of day -12, as for 7 and 8 days
+            7: [4000],
+            8: [4000],
+            13: [4700],  # of day -19
+        }
+        assert {source for rows in growth.values() for source in rows["source"]} == {"GitHub"}
 
 
 def test_all_repositories_are_updated_at_once(octo: GrowthRows) -> None:
     first, second = octo.add(10), octo.add(20)
     for repository in (first, second):
         octo.saw(repository, days_ago(8), 1)
-    octo.looked(days_ago(8))
-    update_growth(octo.connection, None, NOW)
-    rows = octo.connection.execute(
-        text("SELECT repository_id, stars_7d, growth_as_of FROM repository_current ORDER BY 1")
-    )
-    assert [tuple(row) for row in rows] == [(first, 9, NOW), (second, 19, NOW)]
+        octo.saw(repository, days_ago(0), 2)
+    octo.looked(days_ago(8), days_ago(0))
+    update_growth(octo.connection, None)
+    assert [octo.stored(repository)[7] for repository in (first, second)] == [9, 19]
 
 
 def test_none_updates_all_and_an_empty_list_updates_none(octo: GrowthRows) -> None:
-    octo.add(10)
-    update_growth(octo.connection, [], NOW)
-    assert octo.run("SELECT count(growth_as_of) FROM repository_current") == 0
+    cat = octo.add(10, created_at=days_ago(3))
+    octo.looked(NOW)
+    update_growth(octo.connection, [])
+    assert octo.stored(cat)[7] is None
+    update_growth(octo.connection, None)
+    assert octo.stored(cat)[7] == 10
 
 
 def test_imported_growth_is_relative_to_its_last_day(octo: GrowthRows) -> None:
@@ -177,47 +282,19 @@ def test_imported_growth_is_relative_to_its_last_day(octo: GrowthRows) -> None:
     assert tuple(row) == (None, 10, 25, None)
 
 
-captures = some.lists(some.tuples(some.integers(0, 800), some.integers(0, 50)), max_size=12, unique_by=lambda at: at[0])
-
-
-@given(
-    own=captures,
-    kept=captures,
-    unseen=some.sets(some.integers(0, 800), max_size=6),
-    age=some.none() | some.integers(0, 800),
-)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_growth_matches_its_definition(
-    octo: GrowthRows,
-    own: list[tuple[int, int]],
-    kept: list[tuple[int, int]],
-    unseen: set[int],
-    age: int | None,
-) -> None:
-    """Compare with a direct implementation: the newest confirmed value at or before then, from any source."""
-    now = 100
-    with octo.connection.begin_nested() as undo:
-        cat = octo.add(now, created_at=None if age is None else days_ago(age))
-        for days, stars in own:
-            octo.saw(cat, days_ago(days), stars)
-        for days, stars in kept:
-            octo.saw(cat, days_ago(days), stars, IMPORT_SOURCE_ID)
-        confirmed = unseen | {days for days, _ in own}
-        octo.looked(*(days_ago(days) for days in confirmed))
-        found = octo.growth(cat)
-        undo.rollback()
-    for days in GROWTH_DAYS:
-        assert found[days] == expected_growth(now, days, own, kept, confirmed, age), days
-
-
-def expected_growth(
-    now: int, days: int, own: list[tuple[int, int]], kept: list[tuple[int, int]], looked: set[int], age: int | None
-) -> int | None:
-    if age is not None and age < days:
-        return now
-    tolerance = TOLERANCE[days] / timedelta(days=1)
-    candidates = [(-at, 0, stars) for at, stars in kept if days <= at < days + tolerance]
-    confirmed_at = min((at for at in looked if days <= at < days + tolerance), default=None)
-    if confirmed_at is not None and (before := [one for one in own if one[0] >= days]):
-        candidates.append((-confirmed_at, 1, min(before)[1]))
-    return now - max(candidates)[2] if candidates else None
+def test_a_capture_while_the_repository_was_unavailable_confirms_nothing(octo: GrowthRows) -> None:
+    """It was private from day -35 to -25; the account was refreshed daily."""
+    cat = octo.add(110)
+    octo.looked(*daily(60))
+    octo.saw(cat, days_ago(60), 100)
+    octo.saw(cat, days_ago(25), 110)
+    for kind, days in (("gone", 35), ("back", 25)):
+        octo.run(
+            "INSERT INTO change (account_id, repository_id, detected_at, kind) VALUES (:account, :id, :at, :kind)",
+            account=octo.account,
+            id=cat,
+            at=days_ago(days),
+            kind=kind,
+        )
+    assert octo.growth(cat)[30] is None
+    assert octo.growth(cat)[7] == 0

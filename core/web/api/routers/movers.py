@@ -26,19 +26,26 @@ class Mover(BaseModel):
     stars: int = Field(description="Stars at until_at.")
     growth: int = Field(description="Stars gained in the `days` before until_at; negative if stars were lost.")
     share: float | None = Field(description="growth divided by the stars before; null if there were none.")
-    until_at: datetime = Field(description="Time of the capture used, at most a week before the newest capture.")
+    until_at: datetime = Field(description="Time of the last capture, at most a week before the newest of all.")
     source: str
 
 
 class Movers(Page[Mover]):
-    """Repositories by growth, descending; at most 10,000."""
+    """Repositories by growth, descending; at most 10,000. One that did not exist at the start had no stars."""
 
     days: int
+    compared: int = Field(description="Repositories whose growth is known.")
+    unknown_at_start: int = Field(
+        description="Repositories left out because no capture near the start of the period confirms a number."
+    )
+    not_captured: int = Field(
+        description="Repositories left out because they were not captured in the week before the newest capture."
+    )
 
 
 Days = Annotated[
     int,
-    Query(ge=1, le=3650, description="Period in days; 7, 30, 90 and 365 are precomputed and fastest.", examples=[30]),
+    Query(ge=1, le=3650, description="Period in days; 1, 7, 30, 90 and 365 are stored and fastest.", examples=[30]),
 ]
 Language = Annotated[
     str,
@@ -52,8 +59,17 @@ Language = Annotated[
 
 
 def movers(read_request: CheckedListRequest, days: Days = 30, language: Language = "") -> Response:
-    ranking = queries.movers(read_request.as_of, days, languages.find(language) if language else "")
-    return rows_response(read_request, ranking, Movers, ("-growth", "full_name", "id"), days=days)
+    found = queries.movers(read_request.as_of, days, languages.find(language) if language else "")
+    return rows_response(
+        read_request,
+        found.rows,
+        Movers,
+        ("-growth", "full_name", "id"),
+        days=days,
+        compared=found.compared,
+        unknown_at_start=found.unknown_at_start,
+        not_captured=found.not_captured,
+    )
 
 
 add_row_routes(router, "/movers", movers, page=Movers, name="list_movers", summary="List repositories by gained stars.")

@@ -44,6 +44,50 @@ CREATE TABLE repository_import (
 );
 COMMENT ON TABLE repository_import IS 'Latest counts and time span of one repository in one imported source; rebuilt by each import';
 
+CREATE TABLE change (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    account_id BIGINT NOT NULL,
+    repository_id BIGINT,
+    detected_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    kind TEXT NOT NULL,
+    before TEXT,
+    after TEXT,
+    run_id BIGINT,
+    CONSTRAINT change_pkey PRIMARY KEY (id),
+    CONSTRAINT change_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
+    CONSTRAINT change_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
+);
+CREATE INDEX change_account_id_detected_at_idx ON change (account_id, detected_at DESC);
+CREATE INDEX change_detected_at_idx ON change (detected_at DESC);
+CREATE INDEX change_presence_idx ON change (repository_id, detected_at) WHERE kind IN ('gone', 'back', 'transferred');
+COMMENT ON TABLE change IS 'One change of an account or repository: renamed, transferred, relicensed, archived, restored, gone, back, new, primary_language, default_branch';
+
+-- Each row of `event` ends the span before it; the last one is the end of time, or when the repository became unavailable.
+-- A former owner is found by its login, or by the login that it was renamed from.
+CREATE VIEW repository_presence AS
+SELECT span.repository_id, span.from_at, span.to_at,
+       CASE WHEN span.former_owner IS NULL THEN repository.account_id
+            ELSE coalesce((SELECT account.id FROM account WHERE lower(account.login) = lower(span.former_owner)
+                            ORDER BY account.github_id IS NULL LIMIT 1),
+                          (SELECT renamed.account_id FROM change AS renamed
+                            WHERE renamed.kind = 'renamed' AND renamed.repository_id IS NULL
+                              AND lower(renamed.before) = lower(span.former_owner)
+                            ORDER BY renamed.detected_at DESC LIMIT 1)) END AS account_id
+  FROM (SELECT repository_id, detected_at AS to_at,
+               coalesce(lag(detected_at) OVER events, '-infinity') AS from_at,
+               lag(kind) OVER events AS began_with,
+               split_part((array_agg(before) FILTER (WHERE kind = 'transferred') OVER (
+                   PARTITION BY repository_id ORDER BY detected_at, id
+                   ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING))[1], '/', 1) AS former_owner
+          FROM (SELECT repository_id, detected_at, id, kind, before
+                  FROM change WHERE kind IN ('gone', 'back', 'transferred') AND repository_id IS NOT NULL
+                 UNION ALL
+                SELECT id, coalesce(gone_at, 'infinity'), 9223372036854775807, 'end', NULL FROM repository) AS event
+        WINDOW events AS (PARTITION BY repository_id ORDER BY detected_at, id)) AS span
+  JOIN repository ON repository.id = span.repository_id
+ WHERE began_with IS DISTINCT FROM 'gone' AND from_at < to_at;
+COMMENT ON VIEW repository_presence IS 'Times in which our captures of an account are captures of a repository: it owned it, and it was not unavailable';
+
 -- What a page shows as current: our own counts where there are any, else those of the newest import.
 CREATE VIEW repository_latest AS
 SELECT repository.id AS repository_id,
@@ -61,11 +105,18 @@ SELECT repository.id AS repository_id,
        CASE WHEN own.repository_id IS NULL THEN imported.stars_30d ELSE own.stars_30d END AS stars_30d,
        CASE WHEN own.repository_id IS NULL THEN imported.stars_90d ELSE own.stars_90d END AS stars_90d,
        CASE WHEN own.repository_id IS NULL THEN imported.stars_365d ELSE own.stars_365d END AS stars_365d,
-       coalesce(own.growth_as_of, imported.last_at) AS growth_as_of,
        coalesce(own.captured_at, imported.last_at) AS captured_at,
        CASE WHEN own.repository_id IS NULL THEN imported.last_at
-            WHEN repository.gone_at IS NOT NULL THEN own.captured_at
-            ELSE greatest(own.captured_at, account.checked_at) END AS checked_at,
+            WHEN repository.gone_at IS NULL AND NOT EXISTS (
+                 SELECT FROM change WHERE change.repository_id = repository.id
+                    AND change.kind IN ('gone', 'back', 'transferred'))
+            THEN greatest(own.captured_at, account.checked_at)
+            ELSE greatest(own.captured_at, (
+                 SELECT max(capture.captured_at)
+                   FROM repository_presence AS presence
+                   JOIN capture ON capture.account_id = presence.account_id AND capture.source_id = 1
+                    AND capture.captured_at >= presence.from_at AND capture.captured_at < presence.to_at
+                  WHERE presence.repository_id = repository.id)) END AS checked_at,
        CASE WHEN own.repository_id IS NULL THEN imported.source_id ELSE 1 END AS source_id
   FROM repository
   JOIN account ON account.id = repository.account_id
@@ -73,26 +124,9 @@ SELECT repository.id AS repository_id,
   LEFT JOIN LATERAL (
        SELECT * FROM repository_import
         WHERE repository_import.repository_id = repository.id AND own.repository_id IS NULL
-        ORDER BY last_at DESC LIMIT 1) AS imported ON true
+        ORDER BY last_at DESC, source_id DESC LIMIT 1) AS imported ON true
  WHERE own.repository_id IS NOT NULL OR imported.repository_id IS NOT NULL;
 COMMENT ON VIEW repository_latest IS 'Latest counts: ours, else those of the newest import';
-
-CREATE TABLE change (
-    id BIGINT GENERATED ALWAYS AS IDENTITY,
-    account_id BIGINT NOT NULL,
-    repository_id BIGINT,
-    detected_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    kind TEXT NOT NULL,
-    before TEXT,
-    after TEXT,
-    run_id BIGINT,
-    CONSTRAINT change_pkey PRIMARY KEY (id),
-    CONSTRAINT change_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
-    CONSTRAINT change_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE
-);
-CREATE INDEX change_account_id_detected_at_idx ON change (account_id, detected_at DESC);
-CREATE INDEX change_detected_at_idx ON change (detected_at DESC);
-COMMENT ON TABLE change IS 'One change of an account or repository: renamed, transferred, relicensed, archived, restored, gone, back, new, primary_language, default_branch';
 
 CREATE TABLE language_day (
     day DATE NOT NULL,

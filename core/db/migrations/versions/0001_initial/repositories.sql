@@ -86,7 +86,6 @@ CREATE TABLE repository_current (
     stars_30d INTEGER,
     stars_90d INTEGER,
     stars_365d INTEGER,
-    growth_as_of TIMESTAMP WITH TIME ZONE,
     captured_at TIMESTAMP WITH TIME ZONE NOT NULL,
     CONSTRAINT repository_current_pkey PRIMARY KEY (repository_id),
     CONSTRAINT repository_current_repository_id_fkey FOREIGN KEY(repository_id) REFERENCES repository (id) ON DELETE CASCADE

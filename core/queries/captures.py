@@ -1,0 +1,77 @@
+"""When a repository or an account was captured, by which source, and whether there was a gap: from captures alone.
+
+Snapshots are stored only when they differ, so that they cannot tell "unchanged" from "not refreshed".
+
+Our refresh of an account captures the account and every repository that it lists: a repository's own captures are
+those of the account that owned it at that time, except while it was deleted or private (the view
+`repository_presence`). An imported source captures single repositories; each of its snapshots is a capture.
+
+A **gap** is more than twice the expected interval without a capture. We expect a capture of an account at its own
+cadence, but no more than one a day; of an imported source at its usual cadence.
+"""
+
+from datetime import UTC, datetime
+
+from core.db.frames import first_value, read_frame
+from core.queries.freshness import INTERVAL_SQL, MAX_INTERVALS
+
+OWN_MAX_GAP = f"{MAX_INTERVALS} * greatest({INTERVAL_SQL}, interval '1 day')"
+"""SQL: the longest time between two of our captures that is not a gap; needs `tracked_account` and `:every`."""
+IMPORT_MAX_GAP = f"{MAX_INTERVALS} * coalesce(source.cadence, interval '7 days')"
+"""SQL: the longest time between two captures of an imported source that is not a gap; needs `source`."""
+PRESENCE_EXISTS = """(repository.gone_at IS NOT NULL OR EXISTS (
+                   SELECT FROM change WHERE change.repository_id = repository.id
+                      AND change.kind IN ('gone', 'back', 'transferred')))"""
+"""SQL: whether captures of a `repository` may differ from its account's: it was unavailable or transferred once."""
+
+
+LAST_OWN_CAPTURE = f"""CASE WHEN {PRESENCE_EXISTS} THEN (
+                   SELECT max(capture.captured_at)
+                     FROM repository_presence AS presence
+                     JOIN capture ON capture.account_id = presence.account_id AND capture.source_id = 1
+                      AND capture.captured_at >= presence.from_at AND capture.captured_at < presence.to_at
+                    WHERE presence.repository_id = repository.id AND capture.captured_at <= :until)
+               ELSE (SELECT max(capture.captured_at) FROM capture
+                      WHERE capture.account_id = repository.account_id AND capture.source_id = 1
+                        AND capture.captured_at <= :until) END"""  # noqa: S608
+"""SQL: our last capture of a `repository` by `:until`. Whether it was stored by then, its first snapshot says."""
+BEFORE_GITHUB = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def first_own_capture_at() -> datetime:
+    """Return a time before which we captured nothing: a lower bound that lets Postgres skip partitions."""
+    sql = """
+        SELECT min(own.captured_at) AS at
+          FROM account
+         CROSS JOIN LATERAL (
+               SELECT captured_at FROM capture
+                WHERE capture.account_id = account.id AND source_id = 1
+                ORDER BY captured_at LIMIT 1) AS own
+    """
+    at: datetime | None = first_value(read_frame(sql))
+    return at or BEFORE_GITHUB
+
+
+def newest_capture_at(until: datetime) -> datetime | None:
+    """Return the newest capture of any source by *until*; None before the first."""
+    sql = """
+        SELECT greatest(
+                   (SELECT max(own.captured_at)
+                      FROM account
+                     CROSS JOIN LATERAL (
+                           SELECT captured_at FROM capture
+                            WHERE capture.account_id = account.id AND source_id = 1 AND captured_at <= :until
+                            ORDER BY captured_at DESC LIMIT 1) AS own
+                     WHERE checked_at IS NOT NULL),
+                   (SELECT max(last_at) FROM repository_import WHERE last_at <= :until),
+                   (SELECT max(imported.captured_at)
+                      FROM repository_import
+                     CROSS JOIN LATERAL (
+                           SELECT captured_at FROM capture
+                            WHERE capture.repository_id = repository_import.repository_id
+                              AND capture.source_id = repository_import.source_id AND captured_at <= :until
+                            ORDER BY captured_at DESC LIMIT 1) AS imported
+                     WHERE first_at <= :until AND last_at > :until)) AS at
+    """
+    at: datetime | None = first_value(read_frame(sql, until=until))
+    return at

@@ -1,0 +1,92 @@
+"""Stars gained over a number of days: one definition for pages, API, exports, the scene, alerts and stored columns.
+
+A repository's growth ends at its last capture (`until_at`) and starts that many days before.
+- Its stars at the end are those of our last capture, or else of the newest import's.
+- Its stars at the start are those of the newest capture at or before the start, whichever source captured it; ours
+  counts where two are as new. A capture counts if there was no gap at the start (`core.queries.captures`) and it is not
+  older than the period is long: seven days of growth do not hide three weeks.
+- Before GitHub created the repository it had no stars.
+- Without such a capture the growth is unknown: null.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP, PRESENCE_EXISTS
+from core.settings import settings
+
+DEFINITION = (
+    "**Gained**: stars at a repository's last refresh, minus its stars that many days before. A repository that did "
+    "not exist then had none. The earlier number counts only if a refresh confirms it: at most twice the account's own "
+    "refresh interval before the start (an interval of at least a day; for imported history, the source's own), and "
+    "never longer than the period itself. Otherwise growth is unknown, and the repository is left out of rankings."
+)
+
+# The CTE `subject` of GROWTH_CTES, with the latest counts; a condition can follow.
+LATEST_SUBJECT = f"""
+            SELECT latest.repository_id, latest.account_id, repository.created_at, latest.stars,
+                   latest.checked_at AS until_at, CASE source_id WHEN 1 THEN latest.captured_at END AS changed_at,
+                   {PRESENCE_EXISTS} AS is_special,
+                   EXISTS (SELECT FROM repository_import WHERE repository_id = repository.id) AS is_imported
+              FROM repository_latest AS latest
+              JOIN repository ON repository.id = latest.repository_id"""  # noqa: S608
+# Needs a CTE `subject` of repositories and their last counts:
+#   repository_id, account_id, created_at, stars
+#   until_at     the last capture: where growth ends
+#   changed_at   when `stars` were first captured, if by us; else null
+#   is_special   whether its captures may differ from its account's, see `captures.PRESENCE_EXISTS`
+#   is_imported  whether any source imported history of it
+GROWTH_CTES = f"""
+        span AS (
+            SELECT days, make_interval(days => days) AS length FROM unnest(CAST(:days AS int[])) AS days
+        ), account_start AS MATERIALIZED (
+            SELECT account_id, until_at, days, length, until_at - length AS start_at, tolerance,
+                   own.captured_at AS own_at
+              FROM (SELECT DISTINCT account_id, until_at FROM subject) AS ended
+              LEFT JOIN tracked_account USING (account_id)
+             CROSS JOIN span
+             CROSS JOIN LATERAL (SELECT least({OWN_MAX_GAP}, length) AS tolerance) AS allowed
+              LEFT JOIN LATERAL (
+                   SELECT captured_at FROM capture
+                    WHERE capture.account_id = ended.account_id AND source_id = 1
+                      AND captured_at <= until_at - length AND captured_at >= until_at - length - tolerance
+                    ORDER BY captured_at DESC LIMIT 1) AS own ON true
+        ), growth AS (
+            SELECT subject.repository_id, days, subject.stars - CASE
+                       WHEN created_at > start_at THEN 0
+                       WHEN own.at IS NULL OR own.at < imported.captured_at THEN imported.stars
+                       WHEN changed_at <= start_at THEN subject.stars
+                       ELSE coalesce(
+                           (SELECT stars FROM repository_snapshot
+                             WHERE repository_id = subject.repository_id AND source_id = 1 AND captured_at <= start_at
+                               AND captured_at >= CAST(:began AS timestamptz)
+                             ORDER BY captured_at DESC LIMIT 1),
+                           imported.stars) END AS growth
+              FROM subject
+              JOIN account_start USING (account_id, until_at)
+             CROSS JOIN LATERAL (
+                   SELECT CASE WHEN is_special THEN (
+                              SELECT max(capture.captured_at)
+                                FROM repository_presence AS presence
+                                JOIN capture ON capture.account_id = presence.account_id AND capture.source_id = 1
+                                 AND capture.captured_at >= presence.from_at AND capture.captured_at < presence.to_at
+                               WHERE presence.repository_id = subject.repository_id
+                                 AND capture.captured_at <= start_at AND capture.captured_at >= start_at - tolerance)
+                          ELSE own_at END AS at) AS own
+              LEFT JOIN LATERAL (
+                   SELECT stars, captured_at
+                     FROM repository_snapshot
+                     JOIN source ON source.id = source_id
+                    WHERE is_imported AND repository_id = subject.repository_id AND source_id <> 1
+                      AND captured_at <= start_at AND captured_at >= start_at - length
+                      AND captured_at >= start_at - {IMPORT_MAX_GAP}
+                    ORDER BY captured_at DESC, source_id DESC LIMIT 1) AS imported ON true
+        )"""  # noqa: S608
+
+
+def growth_values(days: Sequence[int]) -> dict[str, Any]:
+    """Return the bound values that GROWTH_CTES needs, besides `began`: a time before all our captures of the subjects.
+
+    One row per repository and entry of *days*.
+    """
+    return {"days": list(days), "every": settings().refresh_every}
