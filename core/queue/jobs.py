@@ -10,6 +10,8 @@ from typing import Any
 import procrastinate
 from sqlalchemy import Connection, text
 
+from core.budget.cost_model import ACCOUNTS_PER_QUERY
+
 REFRESH = "refresh"
 DELIVER = "deliver"
 LOOKUP = "lookup"
@@ -18,8 +20,8 @@ DELIVERIES = "deliveries"
 """A queue of its own for webhooks: a slow receiver never keeps an ingestion waiting."""
 QUEUES = (QUEUE, DELIVERIES)
 """Each worker process registers one procrastinate worker for each queue."""
-BATCH_SIZE = 50
-"""Accounts in one job: a GraphQL query costs the same for one as for many."""
+BATCH_SIZE = ACCOUNTS_PER_QUERY
+"""Accounts in one job, unless the caller wants more: a GraphQL query costs the same for one as for many."""
 
 PRIORITY_SCHEDULE = 0
 PRIORITY_PERSON = 10
@@ -50,6 +52,7 @@ def defer_refresh(
     origin: JobOrigin,
     now: datetime,
     priority: int = PRIORITY_SCHEDULE,
+    batch_size: int = BATCH_SIZE,
 ) -> list[int]:
     """Queue the refresh of these accounts (our ids) in batches; return the job ids.
 
@@ -73,15 +76,16 @@ def defer_refresh(
     jobs: list[int] = []
     if to_queue and origin.ingestion_id is None:
         origin = replace(origin, ingestion_id=create_ingestion(connection, origin, now))
-    for start in range(0, len(to_queue), BATCH_SIZE):
-        job = _defer_batch(connection, to_queue[start : start + BATCH_SIZE], origin, priority)
+    for start in range(0, len(to_queue), batch_size):
+        batch = to_queue[start : start + batch_size]
+        job = _defer_batch(connection, batch, origin, priority)
         if job is None:
             continue
         jobs.append(job)
-        _record_job(connection, origin.ingestion_id, job, len(to_queue[start : start + BATCH_SIZE]))
+        _record_job(connection, origin.ingestion_id, job, len(batch))
         connection.execute(
             text("UPDATE tracked_account SET queued_at = :now, job_id = :job WHERE account_id = ANY(:ids)"),
-            {"now": now, "job": job, "ids": to_queue[start : start + BATCH_SIZE]},
+            {"now": now, "job": job, "ids": batch},
         )
     return jobs
 

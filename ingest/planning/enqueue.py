@@ -7,15 +7,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import ceil
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from core.queue import jobs
+from core.queue.liveness import HEARTBEAT_TIMEOUT
 from ingest.planning import due_accounts
 from ingest.planning.due_accounts import DueAccount
 from ingest.planning.rate_budget import AvailableBudget, RateBudget
 
 MAX_DUE_ACCOUNTS = 5_000
+# Jobs that a worker gets at least from what is due at once, and queries of first pages in one of them.
+JOBS_PER_WORKER, MAX_QUERIES_PER_JOB = 4, 13
 # An account that costs more than a whole hour is queued when at least this share of the budget is left.
 FULL_SHARE = 0.9
 
@@ -55,9 +59,20 @@ def enqueue_due_accounts(connection: Connection, rate_budget: RateBudget | None,
     if selected:
         origin = jobs.JobOrigin("schedule")
         origin = replace(origin, ingestion_id=jobs.create_ingestion(connection, origin, now))
-        for batch in batch_by_token([(one.account_id, one.token) for one in selected], jobs.BATCH_SIZE):
-            jobs.defer_refresh(connection, batch, origin, now)
+        size = accounts_per_job(len(selected), _live_workers(connection))
+        for batch in batch_by_token([(one.account_id, one.token) for one in selected], size):
+            jobs.defer_refresh(connection, batch, origin, now, batch_size=size)
     return EnqueueResult(len(selected), len(due) - len(selected))
+
+
+def accounts_per_job(accounts: int, workers: int) -> int:
+    """Return how many accounts each job gets where so many are due at once.
+
+    The larger a job, the fewer of its queries are not full; but each worker should get several jobs, so that all of
+    them finish together, and a person who is waiting finds a free worker soon.
+    """
+    even = ceil(accounts / (max(workers, 1) * JOBS_PER_WORKER))
+    return min(max(ceil(even / jobs.BATCH_SIZE), 1), MAX_QUERIES_PER_JOB) * jobs.BATCH_SIZE
 
 
 def batch_by_token(due: Iterable[tuple[int, str | None]], size: int) -> list[list[int]]:
@@ -104,3 +119,11 @@ def _affordable_accounts(
     ]
     selected = {one.account_id for one in select_affordable(priced, budgets)}
     return [one for one in due if one.account_id in selected]
+
+
+def _live_workers(connection: Connection) -> int:
+    registered: int = connection.execute(
+        text("SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - :timeout"),
+        {"timeout": HEARTBEAT_TIMEOUT},
+    ).scalar_one()
+    return ceil(registered / len(jobs.QUEUES))

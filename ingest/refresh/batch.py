@@ -147,8 +147,9 @@ class Refresher:
         def fetch(account_requests: Sequence[AccountRequest]) -> Iterator[AccountResult]:
             return self.github.accounts(
                 account_requests,
-                should_fetch_languages=lambda _account, repository: self._should_fetch_languages(
-                    state.languages, repository
+                should_fetch_languages=lambda _account, repository: (
+                    (request.urgent or not repository.is_fork)
+                    and self._should_fetch_languages(state.languages, repository)
                 ),
                 extras=request.extras,
                 urgent=request.urgent,

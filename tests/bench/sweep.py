@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, create_engine, text
 
 from core import log
+from core.budget.cost_model import CONNECTIONS_PER_POINT
 from core.settings import Settings
 from ingest.github import AccountRequest, AccountSnapshot, GitHub
 from ingest.refresh import diff, writer
@@ -36,17 +37,19 @@ SWEEP_DELAY = timedelta(minutes=5)
 ACCOUNTS_PER_TRANSACTION = 100
 
 
-def run(accounts: int = ACCOUNTS) -> list[Measurement]:
+def run(accounts: int = ACCOUNTS, error_share: float = 0.0) -> list[Measurement]:
+    """Measure a sweep; *error_share* of GitHub's responses are errors."""
     world = {"accounts": accounts, "repositories": accounts * REPOSITORIES_PER_ACCOUNT, "seed": 4, "frozen_at": START}
     with sandbox_process(**world) as github, temporary_servers() as servers:
         engine = create_engine(servers.database_url, connect_args={"options": "-c timezone=UTC"})
         store_everything(engine, github)
         pages, pushed = github.call(push_some_repositories, SWEEP_DELAY, CHANGED_SHARE)
+        github.call(set_error_share, error_share)
         done = run_sweep(github, servers.database_url, servers.redis_url)
         changed = _changed_repository_count(engine)
         engine.dispose()
-    # Four connections an account and one for each further page, a hundred of them a point; languages a hundred a point.
-    floor = ceil((pages + 3 * accounts) / 100) + ceil(pushed / 100)
+    # Two connections an account, one for each further page, one for the languages of a repository.
+    floor = ceil((pages + accounts) / CONNECTIONS_PER_POINT) + ceil(pushed / CONNECTIONS_PER_POINT)
     return [
         Measurement("points for a sweep", done["points"], "", floor, f"at most {BUDGET:,}"),
         Measurement("  of pretended time", done["minutes"], "min", None, "at most 60"),
@@ -87,6 +90,11 @@ def lift_limits(sandbox: Sandbox) -> None:
     """Allow unlimited requests."""
     sandbox.limits.rest_per_minute = sandbox.limits.graphql_per_minute = sandbox.limits.core = 1_000_000
     sandbox.limits.graphql = 1_000_000
+
+
+def set_error_share(sandbox: Sandbox, share: float) -> None:
+    if share:
+        sandbox.faults.errors(share=share, times=None)
 
 
 def push_some_repositories(sandbox: Sandbox, later: timedelta, share: float) -> tuple[int, int]:

@@ -55,7 +55,7 @@ def test_a_repeated_start_returns_the_same_ingestion(committing_database, accoun
     assert second.id == first.id
     assert (second.accounts, second.queued_already, second.is_new) == (0, 120, False)
     assert rows(committing_database, "SELECT count(*) FROM ingestion") == [(1,)]
-    assert rows(committing_database, "SELECT count(*) FROM procrastinate_jobs") == [(3,)]
+    assert rows(committing_database, "SELECT count(*) FROM procrastinate_jobs") == [(2,)]
 
 
 def test_requesting_a_scheduled_account_raises_its_priority(committing_database, accounts, start):

@@ -37,9 +37,9 @@ def defer(engine, ids, **given):
 
 
 def test_accounts_are_packed_into_batches_and_marked(committing_database, accounts):
-    assert len(defer(committing_database, accounts)) == 3
+    assert len(defer(committing_database, accounts)) == 2
     args, marks = queued_jobs_and_marks(committing_database)
-    assert [len(one["account_ids"]) for one in args] == [50, 50, 20]
+    assert [len(one["account_ids"]) for one in args] == [74, 46]
     assert marks == 120
     assert {name: args[0][name] for name in ("trigger", "by", "request_id")} == {
         "trigger": "test", "by": "somebody", "request_id": "r-1",

@@ -4,9 +4,12 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import text
 
 from core.budget import rate_limits
+from core.budget.cost_model import ACCOUNTS_PER_QUERY
 from core.budget.rate_limits import Bucket
 from core.queue import jobs
 from ingest.github.http.credentials import CredentialPool
@@ -160,6 +163,38 @@ def test_accounts_queued_together_are_one_ingestion(database, token):
     enqueue_due_accounts(database, token.report(), NOW)
     assert database.execute(text("SELECT accounts FROM ingestion")).scalars().all() == [jobs.BATCH_SIZE + 1]
     assert database.scalar(text("SELECT count(*) FROM ingestion_job")) == 2
+
+
+def job_sizes(database):
+    return database.scalars(text("SELECT accounts FROM ingestion_job ORDER BY accounts")).all()
+
+
+def test_many_due_accounts_are_packed_into_few_jobs(database, token):
+    """Queries that are not full are lost once for each job; a worker still gets several jobs."""
+    track(database, 1000)
+    enqueue_due_accounts(database, token.report(), NOW)
+    # Four jobs of 250 would not be whole queries of 74.
+    assert job_sizes(database) == [1000 - 3 * 296, 296, 296, 296]
+
+
+def test_several_workers_share_a_sweep(database, token):
+    track(database, 1000)
+    database.execute(
+        text("INSERT INTO procrastinate_workers (last_heartbeat) SELECT now() FROM generate_series(1, :registered)"),
+        {"registered": 3 * len(jobs.QUEUES)},
+    )
+    database.execute(text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour')"))
+    enqueue_due_accounts(database, token.report(), NOW)
+    assert job_sizes(database) == [1000 - 6 * 148, *[148] * 6]
+
+
+@given(st.integers(1, 100_000), st.integers(0, 50))
+def test_a_job_is_whole_queries_of_a_size_that_leaves_several_for_each_worker(accounts, workers):
+    size = enqueue.accounts_per_job(accounts, workers)
+    assert size % ACCOUNTS_PER_QUERY == 0
+    assert ACCOUNTS_PER_QUERY <= size <= 13 * ACCOUNTS_PER_QUERY
+    fair = accounts / (4 * max(workers, 1))
+    assert size < fair + ACCOUNTS_PER_QUERY
 
 
 def test_each_owners_accounts_use_that_owners_budget(database, redis):
