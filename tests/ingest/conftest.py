@@ -55,7 +55,8 @@ class Ingestor:
         self.refresher = Refresher(github, engine, timedelta(hours=6), rng=random.Random(1))
 
     def refresh(self, *logins: str, **given: Any) -> Run:
-        return self.refresher.run(RefreshRequest(JobOrigin("test"), logins=logins, **given))
+        """Refresh as for a person who is waiting, unless `urgent=False` is given."""
+        return self.refresher.run(RefreshRequest(JobOrigin("test"), logins=logins, **{"urgent": True} | given))
 
     def one(self, login: str, **given: Any) -> IngestItem:
         """Refresh one account and return its item."""

@@ -44,7 +44,7 @@ def test_one_ingestion_covers_all_its_jobs(committing_database, accounts, start)
     assert rows(committing_database, "SELECT accounts, trigger, requested_by FROM ingestion") == [
         (120, "person", "ada")
     ]
-    assert rows(committing_database, "SELECT accounts FROM ingestion_job ORDER BY job_id") == [(50,), (50,), (20,)]
+    assert rows(committing_database, "SELECT accounts FROM ingestion_job ORDER BY job_id") == [(74,), (46,)]
     ids = rows(committing_database, "SELECT DISTINCT (args ->> 'ingestion_id')::bigint FROM procrastinate_jobs")
     assert ids == [(started.id,)]
 

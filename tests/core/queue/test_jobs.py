@@ -71,8 +71,8 @@ def test_an_untracked_account_can_be_queued_only_once(committing_database, accou
 
 
 def test_marks_of_finished_jobs_are_cleared(committing_database, accounts):
-    defer(committing_database, accounts[:60])
+    defer(committing_database, accounts[:84])
     with committing_database.begin() as connection:
         connection.execute(text("DELETE FROM procrastinate_jobs WHERE id = (SELECT min(id) FROM procrastinate_jobs)"))
-        assert jobs.release_orphaned_accounts(connection) == 50
+        assert jobs.release_orphaned_accounts(connection) == 74
     assert queued_jobs_and_marks(committing_database)[1] == 10

@@ -53,6 +53,16 @@ def test_every_account_is_stored_exactly_as_the_server_has_it_with_a_token(still
         assert_exact(still.stored_account(login), still.sandbox.ground_truth(login), extras=True)
 
 
+def test_a_scheduled_refresh_leaves_the_languages_of_forks_to_idle_budget(still):
+    """They are shown nowhere; a person who asks for an account gets them."""
+    logins = still.world.logins()
+    for urgent in (False, True):
+        still.refresh(*logins, urgent=urgent)
+        stored = [one for login in logins for one in still.stored_account(login)["repositories"] if one["pushed_at"]]
+        assert all(one["languages"] is not None for one in stored if not one["is_fork"])
+        assert {one["languages"] is not None for one in stored if one["is_fork"]} == {urgent}
+
+
 def test_every_account_is_stored_exactly_as_the_server_has_it_without_a_token(anonymous):
     anonymous.world.freeze()
     logins = anonymous.world.logins()
