@@ -78,12 +78,14 @@ def restore(
     replace: Annotated[bool, typer.Option("--replace", help="Replace the data in the database.")] = False,
 ) -> None:
     """Restore a backup, completely or not at all; everyone has to sign in again."""
+    from core.db.schema_check import check_schema  # noqa: PLC0415
     from core.launcher.backups import restore_backup  # noqa: PLC0415
     from core.launcher.stack import migrate_if_needed  # noqa: PLC0415
 
     with _postgres_url() as url:
         restore_backup(url, file, settings().pg_bin_dir, replace=replace)
         migrate_if_needed(url.render_as_string(hide_password=False))
+        check_schema(url.render_as_string(hide_password=False))
     print_line(f"Restored {file}.")
 
 

@@ -34,6 +34,7 @@ Action = Literal[
     "ingestion_cancelled",
     "alert_rule_changed",
     "webhook_changed",
+    "backup_restored",
 ]
 MAX_NAME_LENGTH = 64
 MAX_USER_AGENT_LENGTH = 512

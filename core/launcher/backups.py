@@ -1,10 +1,16 @@
 """Back up the whole database to one file with pg_dump, and restore it in one transaction."""
 
+import errno
 import os
+import re
+import shutil
 import subprocess
-from collections.abc import Sequence
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
+from uuid import uuid4
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -14,18 +20,24 @@ from core.errors import BadInput, ServerUnavailable
 from core.launcher.embedded.binaries import PostgresBinaries, find_postgres
 
 PG_DUMP_MAGIC = b"PGDMP"
-# Runs before the restore, in the same transaction.
-RESET_SCHEMA_SQL = b"DROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\n"
-# Runs after it: sessions that were revoked since the backup must not become valid again, and cached frames expire.
-AFTER_RESTORE_SQL = b"""
+CHUNK_BYTES = 1 << 20
+UNNAMED_FILE = getattr(os, "O_TMPFILE", None)
+# psql's own --single-transaction commits when its input ends early, as when this process is killed in the middle of the
+# data: only the COMMIT at the very end of the script may.
+BEFORE_RESTORE_SQL = "BEGIN;\nDROP SCHEMA public CASCADE;\nCREATE SCHEMA public;\n"
+# Sessions that were revoked since the backup must not become valid again, and cached frames expire.
+AFTER_RESTORE_SQL = """
 UPDATE public.session SET revoked_at = now(), revoked_reason = 'backup_restored' WHERE revoked_at IS NULL;
 DELETE FROM public.ticket;
 UPDATE public.data_version SET version = version + 1000000, published_at = now();
+INSERT INTO public.audit_event (actor, action, request_id) VALUES ('command line', 'backup_restored', '{restore_id}');
+COMMIT;
 """
+SCHEMA_ENTRY = re.compile(r"^\d+; \d+ \d+ SCHEMA - public ", re.MULTILINE)
 
 
 def write_backup(url: URL, to: Path, pg_bin_dir: str = "") -> int:
-    """Write the database to the file *to* and return its size in bytes. An incomplete backup never has that name.
+    """Write the database to the file *to* and return its size in bytes. An incomplete backup is no file at all.
 
     Raises BadInput when *to* exists or cannot be written, ServerUnavailable when pg_dump fails.
     """
@@ -33,23 +45,68 @@ def write_backup(url: URL, to: Path, pg_bin_dir: str = "") -> int:
         raise BadInput(f"{to} exists already; a backup does not overwrite files")
     if not to.absolute().parent.is_dir():
         raise BadInput(f"There is no folder {to.absolute().parent}")
-    partial = to.with_name(f"{to.name}.partial")
+    binaries = find_postgres(pg_bin_dir)
     try:
-        # It contains password hashes, so only its owner may read it.
-        os.close(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
-        _run_program(
-            "pg_dump", ["--format=custom", "--no-owner", "--no-privileges", f"--file={partial}"], url, pg_bin_dir
-        )
-        partial.rename(to)
-    except PermissionError:
-        raise BadInput(f"{to} cannot be written") from None
-    finally:
-        partial.unlink(missing_ok=True)
+        with _complete_file(to) as file, tempfile.TemporaryFile() as errors:
+            # Through a pipe: pg_dump ends when this process does.
+            with subprocess.Popen(
+                [str(binaries.folder / "pg_dump"), "--format=custom", "--no-owner", "--no-privileges"],
+                env=binaries.environment | _connection_variables(url),
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            ) as dump:
+                assert dump.stdout is not None
+                shutil.copyfileobj(dump.stdout, file, CHUNK_BYTES)
+            if dump.returncode:
+                raise ServerUnavailable(f"pg_dump failed: {_error_message(errors)}")
+    except FileExistsError:
+        raise BadInput(f"{to} was written by another backup meanwhile; this one is not kept") from None
+    except OSError as error:
+        raise BadInput(f"{to} cannot be written: {error.strerror}") from None
     return to.stat().st_size
 
 
+@contextmanager
+def _complete_file(to: Path) -> Iterator[IO[bytes]]:
+    """Open a file for writing that gets its name when the block has ended without an error, and only then.
+
+    It has no name before, so that nothing stays when the process is killed. It contains password hashes, so only its
+    owner may read it. Raises FileExistsError when *to* exists by then.
+    """
+    folder = to.absolute().parent
+    descriptor = _open_unnamed_file(folder)
+    if descriptor is None:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{to.name}.") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            os.link(file.name, to.absolute())
+        return
+    with os.fdopen(descriptor, "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(descriptor)
+        descriptors = os.open("/proc/self/fd", os.O_RDONLY)
+        try:  # without src_dir_fd Python would link the symbolic link itself
+            os.link(str(descriptor), to.absolute(), src_dir_fd=descriptors, follow_symlinks=True)
+        finally:
+            os.close(descriptors)
+
+
+def _open_unnamed_file(folder: Path) -> int | None:
+    """Return the descriptor of a file without a name; None where the system or file system has no such files."""
+    if UNNAMED_FILE is None:
+        return None
+    try:
+        return os.open(folder, UNNAMED_FILE | os.O_RDWR, 0o600)
+    except OSError as error:
+        if error.errno in {errno.EOPNOTSUPP, errno.EISDIR}:
+            return None
+        raise
+
+
 def restore_backup(url: URL, file: Path, pg_bin_dir: str = "", *, replace: bool = False) -> None:
-    """Restore *file* in one transaction: a truncated file changes nothing.
+    """Restore *file* in one transaction: a truncated file, or the death of any process meanwhile, changes nothing.
 
     Raises BadInput when *file* is not a backup, there is data and *replace* is false, or others are connected, and
     ServerUnavailable when Postgres' programs fail.
@@ -62,13 +119,67 @@ def restore_backup(url: URL, file: Path, pg_bin_dir: str = "", *, replace: bool 
     if not is_backup:
         raise BadInput(f"{file} is not a backup of Almanac")
     _check_can_restore(url, replace=replace)
-    binaries = find_postgres(pg_bin_dir)
-    script = _run_program(
-        "pg_restore", ["--no-owner", "--no-privileges", "--file=-", str(file.absolute())], None, pg_bin_dir
+    restore_id = uuid4().hex
+    with tempfile.TemporaryFile() as errors:
+        reason = _run_restore(find_postgres(pg_bin_dir), url, file, restore_id, errors) or _error_message(errors)
+    # psql may end with 0 although nothing was committed.
+    if not _is_recorded(url, restore_id):
+        raise ServerUnavailable(f"Nothing was restored or changed: {reason}")
+
+
+def _run_restore(binaries: PostgresBinaries, url: URL, file: Path, restore_id: str, errors: IO[bytes]) -> str:
+    """Pipe the backup's script into psql, and COMMIT once it is complete; returns why it is not, or ''."""
+    arguments = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", "--file=-"]
+    with (
+        _table_of_contents(binaries, file) as contents,
+        subprocess.Popen(
+            [str(binaries.folder / "psql"), *arguments],
+            env=binaries.environment | _connection_variables(url),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+        ) as psql,
+        subprocess.Popen(
+            _pg_restore(binaries, f"--use-list={contents}", "--file=-", str(file.absolute())),
+            env=binaries.environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        ) as script,
+    ):
+        assert psql.stdin is not None
+        assert script.stdout is not None
+        try:
+            psql.stdin.write(BEFORE_RESTORE_SQL.encode())
+            shutil.copyfileobj(script.stdout, psql.stdin, CHUNK_BYTES)
+            if script.wait() == 0:
+                psql.stdin.write(AFTER_RESTORE_SQL.format(restore_id=restore_id).encode())
+            psql.stdin.close()
+        except BrokenPipeError:  # psql ended, and said why
+            with suppress(BrokenPipeError):
+                psql.stdin.close()
+            return ""
+        return "" if script.returncode == 0 else "the backup is incomplete or damaged"
+
+
+@contextmanager
+def _table_of_contents(binaries: PostgresBinaries, file: Path) -> Iterator[Path]:
+    """Write the backup's table of contents to a file, without the schema that BEFORE_RESTORE_SQL creates."""
+    listed = subprocess.run(
+        _pg_restore(binaries, "--list", str(file.absolute())),
+        env=binaries.environment,
+        capture_output=True,
+        check=False,
     )
-    # RESET_SCHEMA_SQL creates the schema already.
-    body = script.replace(b"\nCREATE SCHEMA public;\n", b"\n")
-    _run_psql(binaries, url, RESET_SCHEMA_SQL + body + AFTER_RESTORE_SQL)
+    if listed.returncode:
+        raise ServerUnavailable("Nothing was restored or changed: the backup is incomplete or damaged")
+    with tempfile.NamedTemporaryFile("w", suffix=".list") as contents:
+        contents.write(SCHEMA_ENTRY.sub(";\\g<0>", listed.stdout.decode()))
+        contents.flush()
+        yield Path(contents.name)
+
+
+def _pg_restore(binaries: PostgresBinaries, *arguments: str) -> Sequence[str]:
+    return [str(binaries.folder / "pg_restore"), "--no-owner", "--no-privileges", *arguments]
 
 
 def _check_can_restore(url: URL, *, replace: bool) -> None:
@@ -90,32 +201,19 @@ def _check_can_restore(url: URL, *, replace: bool) -> None:
         raise BadInput("Almanac is still connected to this database; stop it first")
 
 
-def _run_psql(binaries: PostgresBinaries, url: URL, script: bytes) -> None:
-    arguments = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--output=/dev/null"]
-    done = subprocess.run(
-        [str(binaries.folder / "psql"), *arguments],
-        input=script,
-        env=binaries.environment | _connection_variables(url),
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
-        raise ServerUnavailable(f"Nothing was restored or changed: {_error_message(done.stderr)}")
+def _is_recorded(url: URL, restore_id: str) -> bool:
+    with suppress(psycopg.errors.UndefinedTable), psycopg.connect(_libpq_url(url)) as connection:
+        found = connection.execute(
+            "SELECT EXISTS (SELECT FROM public.audit_event WHERE action = 'backup_restored' AND request_id = %s)",
+            (restore_id,),
+        ).fetchone()
+        return found == (True,)
+    return False
 
 
-def _run_program(program: str, arguments: Sequence[str], url: URL | None, pg_bin_dir: str) -> bytes:
-    binaries = find_postgres(pg_bin_dir)
-    environment = binaries.environment | (_connection_variables(url) if url else {})
-    done = subprocess.run(
-        [str(binaries.folder / program), *arguments], env=environment, capture_output=True, check=False
-    )
-    if done.returncode:
-        raise ServerUnavailable(f"{program} failed: {_error_message(done.stderr)}")
-    return done.stdout
-
-
-def _error_message(output: bytes) -> str:
-    lines = [line for line in output.decode(errors="replace").splitlines() if line.strip()]
+def _error_message(output: IO[bytes]) -> str:
+    output.seek(0)
+    lines = [line for line in output.read().decode(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower()]
     return (errors or lines or ["no reason given"])[0]
 

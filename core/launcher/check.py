@@ -26,6 +26,7 @@ def run_checks(settings: Settings) -> list[CheckResult]:
     checks: dict[str, Callable[[], str]] = {
         "Postgres": lambda: _check_postgres(database_url),
         "migrations": lambda: _check_migrations(database_url),
+        "schema": lambda: _check_schema(database_url),
         "freshness": lambda: _check_freshness(database_url, settings),
         "Redis": lambda: _check_redis(redis_url),
     }
@@ -68,6 +69,13 @@ def _check_migrations(url: str) -> str:
     if not is_current(url):
         raise AlmanacError("not at the newest revision; run `python -m core migrate`")
     return "at the newest revision"
+
+
+def _check_schema(url: str) -> str:
+    from core.db.schema_check import check_schema  # noqa: PLC0415
+
+    check_schema(url)
+    return "complete"
 
 
 def _check_freshness(url: str, settings: Settings) -> str:

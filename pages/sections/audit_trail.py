@@ -44,6 +44,7 @@ ACTION_LABELS = {
     "ingestion_cancelled": "cancelled ingestion",
     "alert_rule_changed": "changed an alert rule",
     "webhook_changed": "changed a webhook",
+    "backup_restored": "restored a backup",
 }
 # The URL holds the label, not the code.
 ACTION_BY_LABEL = {ACTION_LABELS.get(action, action.replace("_", " ")): action for action in get_args(Action)}

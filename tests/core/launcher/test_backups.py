@@ -1,11 +1,14 @@
 import os
 import subprocess
 import sys
+import time
 from uuid import uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from core.db.schema_check import check_schema
 from core.errors import BadInput, ServerUnavailable
 from core.launcher import backups
 
@@ -98,6 +101,105 @@ def test_a_file_is_never_overwritten_nor_left_half(filled, tmp_path):
     with pytest.raises(ServerUnavailable):
         backups.write_backup(filled.set(database="nowhere"), tmp_path / "c")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b"]
+
+
+RESTORE = """
+import sys
+from pathlib import Path
+from sqlalchemy import make_url
+from core.launcher import backups
+print("started", flush=True)
+backups.restore_backup(make_url(sys.argv[1]), Path(sys.argv[2]), replace=True)
+"""
+
+
+def fill_with_rows(url, rows_of_accounts):
+    rows(url, f"INSERT INTO account (login) SELECT 'a' || n FROM generate_series(1, {rows_of_accounts}) n RETURNING 1")
+
+
+def kill_restore(url, file, delay, victim):
+    """Start a restore and kill it, or the program of it that *victim* names, after *delay* seconds."""
+    command = [sys.executable, "-c", RESTORE, url.render_as_string(hide_password=False), str(file)]
+    with subprocess.Popen(
+        command, env=os.environ | {"PYTHONPATH": str(PROJECT)}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        process.stdout.readline()
+        time.sleep(delay)
+        if victim == "python":
+            process.kill()
+        else:
+            subprocess.run(["pkill", "-KILL", "-P", str(process.pid), "-x", victim], check=False)
+
+
+def wait_until_nobody_is_connected(url):
+    until = time.monotonic() + 60
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    while rows(url, others) != [(0,)]:
+        assert time.monotonic() < until, "the restore is still connected"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("victim", ["python", "psql", "pg_restore"])
+def test_a_restore_killed_at_any_moment_restores_everything_or_nothing(filled, empty, tmp_path, victim):
+    """psql takes the end of its input for the end of the data: only the script's own COMMIT may commit."""
+    fill_with_rows(filled, 60_000)
+    backups.write_backup(filled, tmp_path / "b")
+    whole, before = rows(filled, "SELECT count(*) FROM account"), [(0,)]
+    outcomes = set()
+    for delay in (0.02, 0.1, 0.2, 0.3, 0.45):
+        kill_restore(empty, tmp_path / "b", delay, victim)
+        wait_until_nobody_is_connected(empty)
+        found = rows(empty, "SELECT count(*) FROM account")
+        outcomes.add(found[0][0])
+        assert found in (before, whole)
+        check_schema(empty.render_as_string(hide_password=False))
+        rows(empty, "DELETE FROM account RETURNING 1")
+    assert before[0][0] in outcomes, "no kill came in time"
+
+
+def test_a_restore_is_recorded_in_the_audit_trail(filled, empty, tmp_path):
+    backups.write_backup(filled, tmp_path / "b")
+    backups.restore_backup(empty, tmp_path / "b")
+    backups.restore_backup(empty, tmp_path / "b", replace=True)
+    assert rows(empty, "SELECT actor, action FROM audit_event") == [("command line", "backup_restored")]
+
+
+def test_a_killed_backup_leaves_no_file_and_no_program(filled, tmp_path):
+    url = filled.render_as_string(hide_password=False)
+    with psycopg.connect(url.replace("+psycopg", "")) as blocker:
+        blocker.execute("LOCK TABLE account IN ACCESS EXCLUSIVE MODE")
+        command = [sys.executable, "-m", "core", "backup", str(tmp_path / "b")]
+        with subprocess.Popen(command, cwd=PROJECT, env=os.environ | {"DATABASE_URL": url}) as process:
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            until = time.monotonic() + 60
+            while rows(filled, waiting) == [(0,)]:
+                assert time.monotonic() < until
+                time.sleep(0.1)
+            process.kill()
+    wait_until_nobody_is_connected(filled)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_two_backups_to_one_file_the_second_is_refused(filled, tmp_path, monkeypatch):
+    link = os.link
+
+    def write_the_other_first(*arguments, **options):
+        monkeypatch.setattr(os, "link", link)
+        backups.write_backup(filled, tmp_path / "b")
+        link(*arguments, **options)
+
+    monkeypatch.setattr(os, "link", write_the_other_first)
+    with pytest.raises(BadInput, match="written by another backup"):
+        backups.write_backup(filled, tmp_path / "b")
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_a_backup_without_files_without_names_is_complete_or_absent_too(filled, tmp_path, monkeypatch):
+    monkeypatch.setattr(backups, "UNNAMED_FILE", None)
+    backups.write_backup(filled, tmp_path / "b")
+    with pytest.raises(ServerUnavailable):
+        backups.write_backup(filled.set(database="nowhere"), tmp_path / "c")
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x00" * 50])
