@@ -10,20 +10,9 @@ import pyarrow.parquet as pq
 from sqlalchemy import Engine, create_engine, text
 
 from ingest.refresh import writer
-from tests.bench.measurement import PEAK_MEGABYTES_SOURCE, Measurement, console, temporary_servers
+from tests.bench.measurement import Measurement, console, temporary_servers
 
 FILE = Path("../shared/data/history/weekly.parquet")
-MEASURED_PROGRAM = PEAK_MEGABYTES_SOURCE
-MEASURED_PROGRAM += """
-import sys
-from pathlib import Path
-from sqlalchemy import create_engine
-from core import log
-from ingest.history_import.importer import import_history
-log.setup("ERROR", as_json=True)
-report = import_history(Path(sys.argv[1]), "bench", engine=create_engine(sys.argv[2]))
-print(report.rows, report.seconds, peak_megabytes())
-"""
 
 
 def run() -> list[Measurement]:
@@ -46,7 +35,10 @@ def run() -> list[Measurement]:
 
 def import_figures(file: Path, url: str) -> list[float]:
     done = subprocess.run(
-        [sys.executable, "-c", MEASURED_PROGRAM, str(file), url], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "tests.bench.measured_import", str(file), url],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return [float(part) for part in done.stdout.split()]
 

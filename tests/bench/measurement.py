@@ -1,6 +1,5 @@
 """What a measurement reports, and the servers it runs on."""
 
-import inspect
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,19 +58,3 @@ def temporary_database() -> Iterator[Engine]:
         engine = create_engine(servers.database_url, connect_args={"options": "-c timezone=UTC"})
         yield engine
         engine.dispose()
-
-
-def peak_megabytes() -> float:
-    """Tell what this process needed at most; `ru_maxrss` would count what its parent held before it began."""
-    # Its text is also pasted into programs that are measured.
-    import pathlib
-    import resource
-    import sys
-
-    status = pathlib.Path("/proc/self/status")
-    if status.exists():
-        return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
-
-
-PEAK_MEGABYTES_SOURCE = inspect.getsource(peak_megabytes)

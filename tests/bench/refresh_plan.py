@@ -5,37 +5,9 @@ import sys
 
 from sqlalchemy import Engine, create_engine, text
 
-from tests.bench.measurement import PEAK_MEGABYTES_SOURCE, Measurement, temporary_servers
+from tests.bench.measurement import Measurement, temporary_servers
 
 ACCOUNTS = 1_000_000
-MEASURED_PROGRAM = PEAK_MEGABYTES_SOURCE
-MEASURED_PROGRAM += """
-import sys, time
-from datetime import UTC, datetime, timedelta
-from sqlalchemy import create_engine
-from core import log
-from ingest.planning import refresh_plan
-from ingest.refresh import writer
-log.configure("ERROR", as_json=True)
-engine = create_engine(sys.argv[1])
-inputs = refresh_plan.PlanInputs(timedelta(hours=6), 15_000, with_token=True)
-started = time.perf_counter()
-with engine.begin() as connection, writer.psycopg_connection(connection).cursor() as cursor:
-    with cursor.copy("COPY tracked_account TO STDOUT (FORMAT binary)") as copy:
-        for row in copy:
-            pass
-floor = time.perf_counter() - started
-started = time.perf_counter()
-with engine.begin() as connection:
-    rows = refresh_plan.read_tracked_accounts(connection)
-read = time.perf_counter() - started
-planned = refresh_plan.plan_refreshes(rows, inputs)
-made = time.perf_counter() - started
-with engine.begin() as connection:
-    refresh_plan.write_plan(connection, planned, inputs, len(rows["id"]), datetime.now(UTC))
-whole = time.perf_counter() - started
-print(len(rows["id"]), floor, read, made - read, whole, peak_megabytes(), planned.allocation.cost_per_day / 24)
-"""
 
 
 def run() -> list[Measurement]:
@@ -44,7 +16,10 @@ def run() -> list[Measurement]:
         track_accounts(engine)
         engine.dispose()
         done = subprocess.run(
-            [sys.executable, "-c", MEASURED_PROGRAM, servers.database_url], capture_output=True, text=True, check=True
+            [sys.executable, "-m", "tests.bench.measured_plan", servers.database_url],
+            capture_output=True,
+            text=True,
+            check=True,
         )
     accounts, floor, read, spread, whole, megabytes, points = map(float, done.stdout.split())
     return [

@@ -22,7 +22,7 @@ from ingest.github import GitHub
 from ingest.planning.rate_budget import RateBudget
 from ingest.refresh.batch import Refresher, RefreshRequest
 from ingest.scheduler import ScheduledJobs
-from tests.bench.measurement import peak_megabytes
+from tests.bench.memory import peak_megabytes
 
 # As on the real GitHub; a worker asks so many at once.
 RESPONSE_SECONDS, CONCURRENT_REQUESTS = 0.9, 4

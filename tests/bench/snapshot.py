@@ -11,25 +11,10 @@ from contextlib import contextmanager
 from math import ceil
 
 from ingest.sandbox import Sandbox, World, serve
-from tests.bench.measurement import PEAK_MEGABYTES_SOURCE, Measurement, temporary_servers
+from tests.bench.measurement import Measurement, temporary_servers
 
 ACCOUNTS, REPOSITORIES, LATENCY_MS = 200, 5_500, 80
 CHANGED_SHARE = 0.03
-# The client runs as people run it, in a process of its own whose memory is its own.
-MEASURED_PROGRAM = PEAK_MEGABYTES_SOURCE
-MEASURED_PROGRAM += """
-import json, sys
-from core import cache, database, jobs, log
-from core.settings import settings
-from ingest.github import GitHub
-from ingest.refresh.batch import Order, Refresh
-log.setup("ERROR", as_json=True)
-with GitHub.from_settings(settings(), cache.redis()) as github:
-    run = Refresh(github, database.engine(), settings().refresh_every).run(
-        Order(jobs.Asked("bench"), logins=sys.argv[1:]))
-print(json.dumps({"stored": run.stored, "failed": run.failed, "seconds": run.seconds,
-                  "memory": peak_megabytes()}))
-"""
 
 
 def run() -> list[Measurement]:
@@ -103,7 +88,7 @@ def repositories_of(world: World, login: str) -> list[dict[str, str]]:
 def new_sandbox(
     tokens: str, accounts: int = ACCOUNTS, repositories: int = REPOSITORIES
 ) -> Iterator[tuple[Sandbox, Callable[[], dict[str, float]]]]:
-    """A new pretend GitHub and empty servers; `ask()` refreshes everybody and tells what it took."""
+    """Start a sandbox GitHub and empty servers; `ask()` refreshes all accounts and returns the cost."""
     world = World(accounts=accounts, repositories=repositories, seed=11)
     world.freeze()
     with temporary_servers() as servers, serve(world, latency_ms=LATENCY_MS) as github:
@@ -118,7 +103,7 @@ def new_sandbox(
             github.log.clear()
             world.advance(seconds=1)
             done = subprocess.run(
-                [sys.executable, "-c", MEASURED_PROGRAM, *world.logins()],
+                [sys.executable, "-m", "tests.bench.measured_refresh", *world.logins()],
                 env=environment, capture_output=True, text=True, check=True,
             )  # fmt: skip
             time.sleep(0.2)
