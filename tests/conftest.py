@@ -31,9 +31,10 @@ TEMPLATE_DATABASE = "almanac_template"
 PROJECT = Path(__file__).resolve().parents[1]
 
 
-# How long an example takes says more of the machine than of the code.
-hypothesis.settings.register_profile("any machine", deadline=None)
-hypothesis.settings.load_profile("any machine")
+# How long an example takes says more of the machine than of the code, so there is no deadline.
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=40)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "quick")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,6 +45,11 @@ def pytest_configure(config: pytest.Config) -> None:
         folder.chmod(0o711)
         os.environ[SERVERS_FOLDER_VARIABLE] = str(folder)
         config.add_cleanup(lambda: _remove(folder))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest tests first, so that no xdist worker is left with one of them at the end."""
+    items.sort(key=lambda item: (not item.get_closest_marker("browser"), not item.get_closest_marker("slow")))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -17,15 +17,17 @@ from uuid import uuid4
 
 import pytest
 from playwright._impl._api_structures import SetCookieParam
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
-from sqlalchemy import create_engine
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from sqlalchemy import create_engine, text
 
 from core import redis_client
 from core.auth import people, sessions
 from core.auth.identity import Origin
 from core.auth.people import Person
+from core.db.engine import transaction
 from core.db.override import use_engine
 from core.launcher.embedded import Servers
+from core.ratelimit import limiter
 from core.settings import settings
 from tests.e2e import rows
 
@@ -37,6 +39,8 @@ CHROMIUM_FLAGS = [
 ]
 START_SECONDS = 60
 SECRET_KEY = "a key that is long enough for a test, and no secret"
+# More page loads than any test needs, and a window so short that a test can wait for its end.
+WEB_SETTINGS = {"SECRET_KEY": SECRET_KEY, "REGISTRATION": "open", "LIMIT_PAGES": "100/10 second"}
 TIMEOUT_MS = 60_000
 
 
@@ -45,8 +49,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            # All on one xdist worker: one server and one browser are enough.
-            item.add_marker(pytest.mark.xdist_group("browser"))
+            # Two xdist workers share the work, each with one server and one browser for all of its tests.
+            group = "browser sessions" if item.path.stem == "test_session" else "browser pages"
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +102,7 @@ def web_process(database_url: str, redis_url: str, folder: Path, **more: str) ->
         process = subprocess.Popen(
             [sys.executable, "app.py"],
             cwd=PROJECT,
-            env={**os.environ, **configured, "SECRET_KEY": SECRET_KEY, "REGISTRATION": "open", **more},
+            env={**os.environ, **configured, **WEB_SETTINGS, **more},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -183,7 +188,7 @@ class DatabasePeople:
     """Create people and sessions in the database under test, which the web process shares."""
 
     def __init__(self, database_url: str, redis_url: str) -> None:
-        self.environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SECRET_KEY": SECRET_KEY}
+        self.environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **WEB_SETTINGS}
 
     @contextmanager
     def core_configured(self, **more: str) -> Iterator[None]:
@@ -205,6 +210,22 @@ class DatabasePeople:
         with self.core_configured():
             return people.create(f"reader-{uuid4().hex[:8]}", actor="tests", **values)
 
+    def expire_access(self, person: Person) -> None:
+        """Let the access tokens of the person's sessions expire now; their refresh tokens stay valid."""
+        with self.core_configured():
+            with transaction() as connection:
+                connection.execute(
+                    text("UPDATE session SET access_expires_at = now() WHERE person_id = :id"), {"id": person.id}
+                )
+                ids = sessions.active_session_ids(connection, person.id)
+            sessions.invalidate_cached(ids)
+
+    def spend_limit(self, kind: limiter.LimitKind, person: Person) -> None:
+        """Use up what is left of the person's limit."""
+        with self.core_configured():
+            if left := limiter.peek(kind, str(person.id)).remaining:
+                limiter.check(kind, str(person.id), cost=left)
+
     def cookies(self, person: Person, address: str, settings: dict[str, str]) -> list[SetCookieParam]:
         """Start a session and return its cookies in Playwright's form."""
         with self.core_configured(**settings):
@@ -224,9 +245,27 @@ def known(filled: str, servers: Servers) -> DatabasePeople:
 OpenMonitoredPage = Callable[..., MonitoredPage]
 
 
+@pytest.fixture(scope="session")
+def shared_context(browser: Browser) -> Iterator[BrowserContext]:
+    """One browser context for all tests: it loads and compiles the frontend once. `read` empties it after each test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    yield context
+    context.close()
+
+
+def empty_context(context: BrowserContext) -> None:
+    """Forget all pages, routes, cookies and stored values of *context*; its HTTP cache stays."""
+    context.unroute_all()
+    for page in context.pages:
+        if page.url.startswith("http"):
+            page.evaluate("localStorage.clear()")
+        page.close()
+    context.clear_cookies()
+
+
 @pytest.fixture
-def read(browser: Browser, known: DatabasePeople, address: str) -> Iterator[OpenMonitoredPage]:
-    """Open pages in fresh browser contexts, signed in; fails at the end if any page had a problem."""
+def read(shared_context: BrowserContext, known: DatabasePeople, address: str) -> Iterator[OpenMonitoredPage]:
+    """Open a page, signed in as a new person; fails at the end if it had a problem. One person at a time."""
     readers: list[MonitoredPage] = []
 
     def opened(
@@ -239,17 +278,17 @@ def read(browser: Browser, known: DatabasePeople, address: str) -> Iterator[Open
         signed_in: bool = True,
         settings: dict[str, str] | None = None,
     ) -> MonitoredPage:
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme="dark" if theme == "dark" else "light"
-        )
+        assert not readers, "a second person needs a browser context of their own"
+        page = shared_context.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
         person = known.person(role=role) if signed_in else None
         if person:
-            context.add_cookies(known.cookies(person, at, settings or {}))
-        readers.append(MonitoredPage(context.new_page(), at, person))
+            shared_context.add_cookies(known.cookies(person, at, settings or {}))
+        readers.append(MonitoredPage(page, at, person))
         return readers[-1]
 
     yield opened
     problems = [problem for reader in readers for problem in reader.problems]
-    for reader in readers:
-        reader.page.context.close()
+    empty_context(shared_context)
     assert not problems

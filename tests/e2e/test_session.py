@@ -7,25 +7,19 @@ import pytest
 from playwright.sync_api import Download, Page, expect
 
 from core.launcher.embedded import Servers
-from core.ratelimit import limiter
 from tests.e2e.conftest import DatabasePeople, MonitoredPage, OpenMonitoredPage, web_process
 
 PASSWORD = "A passphrase with 1 digit"
-SHORT_TIMEOUT_MS = 10_000
 ACCESS_SECONDS = 8
 DARK_BACKGROUND = "rgb(15, 23, 42)"
 
 
-SHORT_LIVED_SETTINGS = {
-    "ACCESS_TOKEN_MINUTES": str(ACCESS_SECONDS / 60),
-    "LIMIT_PAGES": "12/10 second",
-    "LIMIT_EXPORT": "1/minute",
-}
+SHORT_LIVED_SETTINGS = {"ACCESS_TOKEN_MINUTES": str(ACCESS_SECONDS / 60)}
 
 
 @pytest.fixture(scope="module")
 def hasty(filled: str, servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A web process with access tokens of eight seconds and low limits."""
+    """A web process with access tokens of eight seconds."""
     with web_process(filled, servers.redis_url, tmp_path_factory.mktemp("hasty"), **SHORT_LIVED_SETTINGS) as address:
         yield address
 
@@ -164,15 +158,15 @@ def test_open_pages_renew_their_access_tokens_in_turn(read: OpenMonitoredPage, h
     assert not second.problems
 
 
-def test_a_page_that_could_not_renew_in_time_recovers_its_state(read: OpenMonitoredPage, hasty: str):
-    reader = read(at=hasty, settings=SHORT_LIVED_SETTINGS)
+def test_a_page_that_could_not_renew_in_time_recovers_its_state(read: OpenMonitoredPage, known: DatabasePeople):
+    reader = read()
     page = reader.open("/repositories", "Repositories")
     page.get_by_role("textbox", name="Search").fill("octo")
     page.get_by_role("textbox", name="Search").press("Enter")
     expect(page.get_by_text("of 37 repositories")).to_be_visible()
     reader.expect_error("/auth/refresh")
     page.context.route("**/auth/refresh", lambda route: route.abort())
-    page.wait_for_timeout(1.4 * ACCESS_SECONDS * 1000)
+    known.expire_access(reader.person)
     page.get_by_role("textbox", name="Search").fill("hubot")
     page.get_by_role("textbox", name="Search").press("Enter")
     expect(page.get_by_text("your session is being renewed")).to_be_visible()
@@ -182,17 +176,13 @@ def test_a_page_that_could_not_renew_in_time_recovers_its_state(read: OpenMonito
     assert "search=hubot" in page.url
 
 
-def test_a_reached_limit_counts_down_and_continues_automatically(
-    read: OpenMonitoredPage, known: DatabasePeople, hasty: str
-):
-    reader = read(at=hasty, settings=SHORT_LIVED_SETTINGS)
+def test_a_reached_limit_counts_down_and_continues_automatically(read: OpenMonitoredPage, known: DatabasePeople):
+    reader = read()
     page = reader.open("/languages", "Languages")
-    banner = page.get_by_text("You have loaded 12 pages")
-    # On a slow machine one page load is available again before the click arrives.
+    banner = page.get_by_text("You have loaded 100 pages")
+    # On a slow machine page loads are available again before the click arrives.
     for choice in ("Bytes", "Stars", "Repositories", "Bytes"):
-        with known.core_configured(**SHORT_LIVED_SETTINGS):
-            if left := limiter.peek("pages", str(reader.person.id)).remaining:
-                limiter.check("pages", str(reader.person.id), cost=left)
+        known.spend_limit("pages", reader.person)
         page.get_by_role("radio", name=choice).click()
         try:
             expect(banner).to_be_visible(timeout=4000)
@@ -205,8 +195,8 @@ def test_a_reached_limit_counts_down_and_continues_automatically(
     assert f"by={choice}" in page.url
 
 
-def test_an_export_beyond_the_limit_is_reported_and_not_sent(read: OpenMonitoredPage, hasty: str):
-    reader = read(at=hasty, settings=SHORT_LIVED_SETTINGS)
+def test_an_export_beyond_the_limit_is_reported_and_not_sent(read: OpenMonitoredPage, known: DatabasePeople):
+    reader = read()
     page = reader.open("/repositories", "Repositories")
     button = page.locator(".st-key-tool-csv-repositories button").first
     with page.expect_download():
@@ -218,6 +208,7 @@ def test_an_export_beyond_the_limit_is_reported_and_not_sent(read: OpenMonitored
 
     page.on("download", note)
     reader.wait_until_ready("Repositories")
+    known.spend_limit("export", reader.person)
     button.click()
-    expect(page.get_by_text("You have downloaded 1 export")).to_be_visible()
+    expect(page.get_by_text("You have downloaded 10 exports")).to_be_visible()
     assert not sent
