@@ -12,7 +12,7 @@ from core.emoji import render_shortcodes
 from core.queries import account_repositories, accounts, empty_reasons, growth, languages
 from pages.components import columns, definitions
 from pages.components.alt_text import bars_alt
-from pages.components.as_of import selected_as_of
+from pages.components.as_of import selected_as_of, unknown_sentence
 from pages.components.cell import cell, theme
 from pages.components.format import number, percent
 from pages.components.history_cell import line_cell, shares_cell
@@ -136,7 +136,8 @@ shown = repositories.assign(
 )
 table_cell(
     "Which repositories are these?",
-    f"All {len(repositories):,}, most stars first. Click a heading to sort, a name to open GitHub.",
+    f"All {len(repositories):,}, most stars first. Click a heading to sort, a name to open GitHub."
+    + unknown_sentence(repositories),
     repositories,
     columns.ACCOUNT_REPOSITORIES,
     name="account-repositories",

@@ -78,6 +78,8 @@ def show_data_version(version: int) -> None:
     if data.latest_capture_at is not None:
         refreshed = f"on {day(data.latest_capture_at)}" if as_of else time_ago(data.latest_capture_at, now)
         parts.append(f"last refreshed {refreshed}")
+    elif as_of is not None:
+        parts.append("nothing had been collected by then")
     if data.coverage is not None:
         parts.append(f"coverage {percent(data.coverage, round_down=True)}")
     st.caption(" · ".join(parts), help=coverage.DEFINITION)

@@ -10,7 +10,7 @@ from core.queries import repository_list
 from core.queries.repository_list import Filters
 from pages.components import columns, definitions
 from pages.components import repository_filters as options
-from pages.components.as_of import selected_as_of
+from pages.components.as_of import selected_as_of, unknown_sentence
 from pages.components.cell import cell, theme
 from pages.components.format import number
 from pages.components.table_cell import table_cell
@@ -59,7 +59,8 @@ options.show_match_count(filters, len(repositories), stored_count)
 no_match = options.no_match_advice(filters, stored_count) if repositories.empty else ""
 table_cell(
     "Which repositories are stored, and what is known about each?",
-    "Click a heading to sort. A dash means unknown, never zero; Refreshed says how old a row's numbers are.",
+    "Click a heading to sort. A dash means unknown, never zero; Refreshed says how old a row's numbers are."
+    + unknown_sentence(repositories),
     repositories,
     columns.REPOSITORIES,
     name="repositories",

@@ -3,9 +3,11 @@
 from datetime import date, datetime
 
 import streamlit as st
+from pandas import DataFrame
 
 from core.as_of import EARLIEST, as_of_text, end_of_day, parse_as_of
 from core.errors import BadInput
+from core.wording import quantity
 
 AS_OF_PARAM = "as_of"
 DAY_KEY = "as_of_day"
@@ -26,6 +28,20 @@ def as_of_label() -> str:
         return "as of now"
     is_end = selected == end_of_day(selected.date())
     return f"as of {selected:%Y-%m-%d}" if is_end else f"as of {selected:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def unknown_sentence(repositories: DataFrame) -> str:
+    """Say of how many *repositories* the attributes then are unknown; empty if of none.
+
+    Those have no `is_fork`: it is reported with the description, topics, licence and last push.
+    """
+    unknown = int(repositories["is_fork"].isna().sum())
+    if selected_as_of() is None or not unknown:
+        return ""
+    return (
+        f" {quantity(unknown, 'repository', 'repositories')} had not been refreshed by then: topics, flags and last push "
+        "are not known, other attributes only where an import has them."
+    )
 
 
 def as_of_input(page: str, now: datetime) -> None:

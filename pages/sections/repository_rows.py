@@ -14,7 +14,9 @@ STATE_COMBINATIONS += [[*states, "deleted"] for states in STATE_COMBINATIONS]
 
 def display_rows(frame: DataFrame) -> DataFrame:
     """Add links, the size in bytes, and the three flags as one list."""
-    flags = frame["is_archived"].astype(int) + 2 * frame["is_fork"].astype(int) + 4 * frame["is_gone"].astype(int)
+    # A flag that is unknown at that time is shown as not set; `unknown_sentence` says how many there are.
+    archived, fork, gone = (frame[name].fillna(False).astype(int) for name in ("is_archived", "is_fork", "is_gone"))
+    flags = archived + 2 * fork + 4 * gone
     states = pa.array(STATE_COMBINATIONS, pa.list_(pa.string())).take(pa.array(flags.to_numpy()))
     return frame.assign(
         repository="https://github.com/" + frame["full_name"],

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import pandas as pd
 import pytest
 from sqlalchemy import Connection, insert, select
 
@@ -155,6 +156,33 @@ def test_as_of_a_day_the_profile_is_that_of_the_day(open_page, database):
     assert "\nnow\n" not in text
     text = page_text(open_page("account", login="octo", as_of="2025-12-31"))
     assert "What its profile said then is not known: it was first refreshed later." in text
+
+
+@pytest.mark.parametrize("page", ["account", "repositories"])
+def test_attributes_before_the_first_capture_are_left_out_and_the_page_says_so(open_page, database, page):
+    seed_data.add_imported_repository(
+        database,
+        "octo/cat",
+        {"2025-01-05": 70, "2025-02-02": 80},
+        github_id=7,
+        description="of today",
+        is_fork=True,
+        pushed_at=utc("2026-03-01"),
+        first_captured_at=utc("2026-01-01"),
+    )
+    shown = open_page(page, as_of="2025-01-10", **({"login": "octo"} if page == "account" else {}))
+    assert not shown.exception
+    assert "1 repository had not been refreshed by then" in page_text(shown)
+    if page == "account":
+        (row,) = next(table.value for table in shown.dataframe if "pushed_at" in table.value).to_dict("records")
+        assert row["stars"] == 70
+        assert pd.isna(row["pushed_at"])
+
+
+def test_as_of_a_day_before_the_first_capture_says_so(open_page, database):
+    seed_data.add_imported_repository(database, "octo/cat", {"2025-01-05": 70})
+    assert "nothing had been collected by then" in page_text(open_page(as_of="2024-12-31"))
+    assert "nothing had been collected by then" not in page_text(open_page(as_of="2025-01-05"))
 
 
 def test_an_account_does_not_exist_before_its_creation(open_page, database):
