@@ -18,11 +18,12 @@ from core.clock import now_utc
 from core.db.data_version import publish_data_version
 from core.db.errors import is_conflict, is_connection_error, is_server_unavailable
 from core.errors import AlmanacError
+from core.queue.enrichment import IDLE_RESERVE
 from core.queue.jobs import JobOrigin
 from core.tracking import accounts
 from core.tracking.login import BadLogin, parse_login
 from ingest.alerts import evaluate as alerts
-from ingest.github import AccountRequest, AccountResult, AccountSnapshot, GitHub, Repository
+from ingest.github import AccountRequest, AccountResult, AccountSnapshot, GitHub
 from ingest.github.errors import AccountNotFound, RateLimited, Stopped
 from ingest.github.http.rate_gate import StopSignal
 from ingest.planning import due_accounts
@@ -144,12 +145,16 @@ class Refresher:
         with self.engine.begin() as connection:
             state = stored_state.load_batch_state(connection, [id_ for id_ in ids.values() if id_ is not None])
 
+        is_idle = not request.urgent and self._has_idle_budget()
+
         def fetch(account_requests: Sequence[AccountRequest]) -> Iterator[AccountResult]:
             return self.github.accounts(
                 account_requests,
                 should_fetch_languages=lambda _account, repository: (
                     (request.urgent or not repository.is_fork)
-                    and self._should_fetch_languages(state.languages, repository)
+                    and should_fetch_languages(
+                        state.languages.get(repository.github_id), repository, self.clock(), is_idle=is_idle
+                    )
                 ),
                 extras=request.extras,
                 urgent=request.urgent,
@@ -165,8 +170,10 @@ class Refresher:
                 continue
             yield self._store_or_record_failure(run, ids[result.account_request], result, state, stop)
 
-    def _should_fetch_languages(self, states: Mapping[int, LanguagesState], repository: Repository) -> bool:
-        return should_fetch_languages(states.get(repository.github_id), repository, self.clock())
+    def _has_idle_budget(self) -> bool:
+        """Return whether every token's points are reported, and at least IDLE_RESERVE of them left."""
+        points = [bucket for bucket in self.github.rate_budgets() if bucket.resource == "graphql"]
+        return bool(points) and all(bucket.remaining >= IDLE_RESERVE * bucket.limit for bucket in points)
 
     def _store_or_record_failure(
         self, run: Run, account_id: int | None, result: AccountResult, state: BatchState, stop: StopSignal | None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from core.linguist import present_name
 from ingest.github.api.models import Account, Repository
 
 CHANGE_KIND_BY_FIELD = {
@@ -225,9 +226,14 @@ def _repository_entries(stored: StoredAccount, before: StoredRepository, now: Re
     if before.gone_at and (stored.gone_at is None or before.gone_at < stored.gone_at):
         entries.append(ChangeEntry("back", None, new.full_name, now.github_id))
     for name, kind in CHANGE_KIND_BY_FIELD.items():
-        if getattr(old, name) != getattr(new, name):
+        if _shown(name, getattr(old, name)) != _shown(name, getattr(new, name)):
             entries.append(ChangeEntry(kind, getattr(old, name), getattr(new, name), now.github_id))
     return entries
+
+
+def _shown(name: str, value: str | None) -> str | None:
+    """Return what pages show: a language that Linguist renamed has not changed."""
+    return present_name(value) if name == "primary_language" and value else value
 
 
 def _with_unreported_filled(before: DetailsOrExtras, now: DetailsOrExtras) -> DetailsOrExtras:

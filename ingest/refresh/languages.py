@@ -7,6 +7,8 @@ from ingest.github.api.models import Repository
 
 # GitHub recomputes languages some minutes after a push or a change of the default branch.
 SETTLE_TIME = timedelta(minutes=15)
+# What no signal shows is found by fetching everything anew about this often, from budget that would be left over.
+REFETCH_INTERVAL = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,27 @@ class LanguagesState:
     """When to fetch them again whatever is reported; None: no need."""
 
 
-def should_fetch_languages(state: LanguagesState | None, repository: Repository, now: datetime) -> bool:
-    """Return whether the languages may differ from those stored. An empty repository has none."""
+def should_fetch_languages(
+    state: LanguagesState | None, repository: Repository, now: datetime, *, is_idle: bool = False
+) -> bool:
+    """Return whether the languages may differ from those stored. An empty repository has none.
+
+    *is_idle*: much of the rate budget is left, so those fetched long ago are fetched again.
+    """
     if repository.pushed_at is None:
         return False
     if state is None or state.at is None:
         return True
-    return LanguageSignals.of(repository).differ_from(state.signals) or (
-        state.due_at is not None and state.due_at <= now
-    )
+    if state.due_at is not None and state.due_at <= now:
+        return True
+    if is_idle and state.at + refetch_interval(repository.github_id) <= now:
+        return True
+    return LanguageSignals.of(repository).differ_from(state.signals)
+
+
+def refetch_interval(github_id: int) -> timedelta:
+    """Spread the interval from three to five quarters, or what was fetched on one day would be due on one day."""
+    return REFETCH_INTERVAL * (0.75 + 0.5 * (github_id % 1009) / 1009)
 
 
 def fetch_again_at(

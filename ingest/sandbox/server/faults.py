@@ -123,7 +123,7 @@ class Faults:
         self.rules.append(FaultRule(lambda _question, _answer: secondary_limit_response(status, retry_after), **when))
 
     def primary(self, status: int = 403, **when: Any) -> None:
-        """Refuse with the primary limit; use `limits.leave(0)` to make the headers say so too."""
+        """Refuse with the primary limit; use `limits.set_remaining(0)` to make the headers say so too."""
         self.rules.append(FaultRule(lambda request, _answer: primary_limit_response(request, status), **when))
 
     def forbidden(self, **when: Any) -> None:

@@ -161,3 +161,12 @@ def test_a_changed_extra_is_written_with_the_other_stored_extras():
         stored_account([reported_repository(watchers=9, open_issues=2)]), ACCOUNT, [reported_repository(open_issues=3)]
     )
     assert plan.extras == {10: RepositoryExtras(watchers=9, open_issues=3)}
+
+
+def test_a_language_that_linguist_renamed_is_stored_as_sent_and_is_no_change():
+    stored = stored_account([reported_repository(primary_language="Perl 6")])
+    found = diff_account(stored, ACCOUNT, [reported_repository(primary_language="Raku")])
+    assert [one.primary_language for one in found.details] == ["Raku"]
+    assert found.entries == []
+    other = diff_account(stored, ACCOUNT, [reported_repository(primary_language="Perl")])
+    assert [(entry.before, entry.after) for entry in other.entries] == [("Perl 6", "Perl")]

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from ingest.github.api.models import Repository
 from ingest.refresh.languages import (
@@ -11,6 +12,7 @@ from ingest.refresh.languages import (
     LanguageSignals,
     LanguagesState,
     fetch_again_at,
+    refetch_interval,
     should_fetch_languages,
 )
 
@@ -95,6 +97,18 @@ def test_languages_of_another_default_branch_are_fetched_once_more():
     assert fetch_again_at(state, now_trunk, NOW + SETTLE_TIME, is_complete=True) is None
 
 
+def test_what_nothing_shows_is_fetched_anew_from_idle_budget_in_about_a_month():
+    """30 days times 0.75 to 1.25, by the repository's id: 22.5 days for 1009, 30 days less a little for 504."""
+    state = replace(FETCHED, at=NOW)
+    first, middle = reported(github_id=1009), reported(github_id=504)
+    assert refetch_interval(1009) == timedelta(days=22.5)
+    assert timedelta(days=29.9) < refetch_interval(504) < timedelta(days=30)
+    assert not should_fetch_languages(state, first, NOW + timedelta(days=22), is_idle=True)
+    assert should_fetch_languages(state, first, NOW + timedelta(days=23), is_idle=True)
+    assert not should_fetch_languages(state, middle, NOW + timedelta(days=29), is_idle=True)
+    assert not should_fetch_languages(state, first, NOW + timedelta(days=400))
+
+
 def test_languages_of_which_some_failed_are_fetched_again():
     assert fetch_again_at(FETCHED, REPORTED, NOW, is_complete=False) == NOW + SETTLE_TIME
     assert fetch_again_at(None, REPORTED, NOW, is_complete=True) is None
@@ -163,3 +177,18 @@ def test_a_language_that_github_fails_to_report_costs_itself_and_comes_later(sti
     still.world.advance(minutes=20)
     still.refresh(login)
     assert stored_languages(still, login, full_name) == {"C": 300, "Python": 200, "Go": 100}
+
+
+@pytest.mark.parametrize(("share_left", "followed"), [(0.9, True), (0.2, False)])
+def test_bytes_that_changed_without_a_signal_follow_while_the_budget_is_idle(still, share_left, followed):
+    login, full_name = active_repository(still)
+    still.sandbox.limits.set_remaining(round(share_left * 5000), resource="graphql")
+    still.world.edit.recount(full_name, {"Python": 4000})
+    still.refresh(login)
+    still.world.edit.recount(full_name, {"Python": 7000})
+    with still.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE repository SET languages_checked_at = languages_checked_at - interval '40 days'")
+        )
+    still.refresh(login)
+    assert stored_languages(still, login, full_name) == {"Python": 7000 if followed else 4000}
