@@ -18,8 +18,8 @@ def pluralize(count: float, singular: str, plural: str | None = None) -> str:
 
 
 def quantity(count: float, singular: str, plural: str | None = None) -> str:
-    """Return the number with its noun: `1 account`, `1,234 accounts`, `0 repositories`."""
-    return f"{count:,.0f} {pluralize(count, singular, plural)}"
+    """Return the number, rounded, with its noun: `1 account`, `1,234 accounts`, `0 repositories`."""
+    return f"{count:,.0f} {pluralize(round(count), singular, plural)}"
 
 
 def duration(span: timedelta, *, round_up: bool = False) -> str:

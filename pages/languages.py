@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.charts import bars
 from core.queries import languages
+from core.wording import quantity
 from pages.components import columns, definitions
 from pages.components.alt_text import bars_alt
 from pages.components.as_of import selected_as_of
@@ -68,7 +69,7 @@ shares_cell(
 
 table_cell(
     "What are all the numbers?",
-    f"All {len(ranking):,} languages. Click a heading to sort.",
+    f"{quantity(len(ranking), 'language')}. Click a heading to sort.",
     ranking,
     columns.LANGUAGES,
     name="languages",

@@ -8,6 +8,7 @@ import streamlit as st
 from core.charts.repositories import growth_scatter, stars_histogram
 from core.queries import repository_list
 from core.queries.repository_list import Filters
+from core.wording import quantity
 from pages.components import columns, definitions
 from pages.components import repository_filters as options
 from pages.components.as_of import selected_as_of, unknown_sentence
@@ -84,7 +85,7 @@ with left:
         distribution,
         name="stars-distribution",
         chart=stars_histogram(distribution, theme()),
-        alt=f"Repositories by stars, in {len(distribution)} bins",
+        alt=f"Repositories by stars, in {quantity(len(distribution), 'bin')}",
         empty=no_match,
     )
 with right:

@@ -12,6 +12,7 @@ from core.db.data_version import data_version
 from core.queries import repository_list
 from core.queries import scene as queries
 from core.web.scene_urls import SceneQuery, scene_version
+from core.wording import quantity
 from pages.components import as_of, definitions, query_params
 from pages.components.cell import cell
 from pages.components.format import number
@@ -66,7 +67,7 @@ cell(
     repositories,
     name="city",
     chart=lambda: scene_view.show_city(layout, data_urls, left_out),
-    note=f"{as_of.as_of_label()} · {number(len(layout.towers))} of {number(matching_repositories)} repositories",
+    note=f"{as_of.as_of_label()} · {number(len(layout.towers))} of {quantity(matching_repositories, 'repository', 'repositories')}",
     definition=definitions.SCENE_TOWERS.format(max_towers=queries.MAX_TOWERS),
     empty="No repository matches. Choose fewer stars, more languages, or a later day.",
 )

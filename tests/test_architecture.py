@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -274,3 +275,39 @@ def words_of(path: Path) -> set[str]:
 def test_the_glossarys_words_are_used(path):
     retired = words_of(path) & set(RETIRED_WORDS)
     assert {word: RETIRED_WORDS[word] for word in sorted(retired)} == {}
+
+
+COUNTED_NOUNS = (
+    "accounts|repositories|points|requests|rows|days|hours|minutes|seconds|jobs|runs|alerts|stars|followers|forks"
+    "|languages|people|sessions|keys|weeks|months|captures|snapshots|workers|tokens|files|lines|errors|changes|links"
+    "|bins|clients|owners|columns|attempts|entries|logins|contributors|releases|sources|events|districts"
+)
+COUNTED = re.compile(rf"^ (tracked |more |other |stored |new |open |waiting |due )?({COUNTED_NOUNS})\b")
+
+
+def hard_coded_plurals(path: Path) -> list[str]:
+    """Return the plural nouns that follow a computed number in a sentence; constants are never 1."""
+    found = []
+    for node in ast.walk(parse_module(path)):
+        parts = node.values if isinstance(node, ast.JoinedStr) else []
+        for value, text in pairwise(parts):
+            if not isinstance(value, ast.FormattedValue) or not isinstance(text, ast.Constant):
+                continue
+            names = [part.id for part in ast.walk(value.value) if isinstance(part, ast.Name)]
+            names += [part.attr for part in ast.walk(value.value) if isinstance(part, ast.Attribute)]
+            is_constant = any(name.isupper() for name in names)
+            if not is_constant and COUNTED.match(text.value):
+                found.append(f"line {value.lineno}: {text.value.strip()[:40]}")
+    return found
+
+
+# SQL and GraphQL, and ages of at least two days.
+WITHOUT_COUNTED_NOUNS = {"sql_display.py", "graphql_queries.py", "wording.py"}
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if path.name not in WITHOUT_COUNTED_NOUNS], ids=relative_path
+)
+def test_nouns_agree_with_their_number(path):
+    """`core.wording.quantity` writes "1 account"; a plural after a number would say "1 accounts"."""
+    assert not hard_coded_plurals(path)

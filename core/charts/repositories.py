@@ -42,7 +42,11 @@ def stars_histogram(frame: DataFrame, theme: Theme) -> go.Figure:
 
 def bin_label(start: int, end: int) -> str:
     """Format the bounds of a bin with their unit; *end* is exclusive."""
-    return axes.count_with_unit(start, "stars") if end == start + 1 else f"{start:,} to {end - 1:,} stars"
+    return (
+        axes.count_with_unit(start, "stars")
+        if end == start + 1
+        else f"{start:,} to {axes.count_with_unit(end - 1, 'stars')}"
+    )
 
 
 def growth_scatter(frame: DataFrame, theme: Theme) -> go.Figure:

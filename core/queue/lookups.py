@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from core.errors import BadInput, NotFound
 from core.queue import jobs
+from core.wording import quantity
 
 TTL_SECONDS = 600
 MAX_LOGINS = 1_000
@@ -86,7 +87,7 @@ def request_lookup(
     if not unique and members_of is None:
         raise BadInput("There are no logins to look up")
     if len(unique) > MAX_LOGINS:
-        raise BadInput(f"{len(unique):,} accounts are too many for one lookup; the maximum is {MAX_LOGINS:,}")
+        raise BadInput(f"{quantity(len(unique), 'account')} are too many for one lookup; the maximum is {MAX_LOGINS:,}")
     lookup = Lookup(secrets.token_urlsafe(12), unique, members_of)
     LookupStore(redis).put(lookup)
     jobs.defer_lookup(connection, lookup.id)

@@ -103,7 +103,9 @@ class Limiter:
         self, state: LimitState, item: "RateLimitItem", window: "WindowState", cost: int
     ) -> RateLimitExceeded:
         if cost > item.amount:
-            message = f"{cost:,} at once are too many: at most {item.amount:,} are allowed within {_window_label(item)}"
+            are = wording.pluralize(item.amount, "is", "are")
+            allowed = f"at most {item.amount:,} {are} allowed within {_window_label(item)}"
+            message = f"{cost:,} at once are too many: {allowed}"
             return RateLimitExceeded(message, amount=item.amount, resets_at=state.resets_at)
         seconds = window.wait_seconds(item, cost)
         return rate_limit_error(state.kind, item, self._clock() + timedelta(seconds=seconds), seconds)

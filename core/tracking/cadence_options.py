@@ -3,6 +3,8 @@
 import re
 from datetime import timedelta
 
+from core.wording import quantity
+
 CADENCES: dict[str, timedelta | None] = {
     "Planned": None,
     "Every hour": timedelta(hours=1),
@@ -10,20 +12,27 @@ CADENCES: dict[str, timedelta | None] = {
     "Every day": timedelta(days=1),
     "Every week": timedelta(days=7),
 }
-CUSTOM_CADENCE_PATTERN = re.compile(r"Every ([\d.]+) hours")
+UNIT_SECONDS = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
+CUSTOM_CADENCE_PATTERN = re.compile(r"Every ([\d,]+) (day|hour|minute|second)s?")
 
 
 def cadence_label(hours: float | None) -> str:
-    """Return the label of a cadence; one that is not in the list is given in hours."""
+    """Return the label of a cadence; one that is not in the list is given in the largest unit that divides it."""
     if hours is None:
         return "Planned"
+    seconds = round(hours * 3600)
     for label, cadence in CADENCES.items():
-        if cadence is not None and abs(cadence.total_seconds() / 3600 - hours) < 1 / 60:
+        if cadence is not None and cadence.total_seconds() == seconds:
             return label
-    return f"Every {hours:g} hours"
+    unit = next(unit for unit, size in UNIT_SECONDS.items() if seconds % size == 0)
+    return f"Every {quantity(seconds // UNIT_SECONDS[unit], unit)}"
 
 
 def parse_cadence_label(label: str) -> timedelta | None:
-    """Return the cadence of a label that `cadence_label` returned."""
+    """Return the cadence of a label that `cadence_label` returned, to the second."""
+    if label in CADENCES:
+        return CADENCES[label]
     custom = CUSTOM_CADENCE_PATTERN.fullmatch(label)
-    return timedelta(hours=float(custom[1])) if custom and label not in CADENCES else CADENCES[label]
+    if custom is None:
+        raise KeyError(label)
+    return timedelta(seconds=int(custom[1].replace(",", "")) * UNIT_SECONDS[custom[2]])

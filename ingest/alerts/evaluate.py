@@ -15,7 +15,7 @@ from sqlalchemy.sql import bindparam
 from core.alerts.rules import RULE_KINDS
 from core.queries.freshness import FreshnessCounts, freshness_counts
 from core.queue import abandoned, jobs
-from core.wording import pluralize, quantity
+from core.wording import pluralize, quantity, window
 
 STATE_RULE_KINDS = [name for name, kind in RULE_KINDS.items() if kind.is_state]
 
@@ -115,8 +115,8 @@ def event_message(row: Any) -> str:
             return f"{row.subject} was archived"
         case "relicensed":
             return f"{row.subject} changed its licence from {row.before or 'none'} to {row.after or 'none'}"
-    span = "a day" if row.days == 1 else f"{row.days} days"
-    return f"{row.subject} gained {row.gained:,} stars within {span} and has {row.stars:,} now"
+    span = window(timedelta(days=row.days))
+    return f"{row.subject} gained {quantity(row.gained, 'star')} within {span} and has {row.stars:,} now"
 
 
 def event_details(row: Any) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def check_freshness(rule_id: int, share: float, accounts: FreshnessCounts) -> It
 def check_budgets(rule_id: int, share: float, budgets: Sequence[RemainingBudget]) -> Iterable[FiredRule]:
     for budget in budgets:
         if budget.limit and budget.left < share * budget.limit:
-            message = f"{budget.left:,} of {budget.limit:,} are left of {budget.name}"
+            message = f"{budget.left:,} of {budget.limit:,} {pluralize(budget.left, 'is', 'are')} left of {budget.name}"
             yield FiredRule(rule_id, "budget_short", budget.name, message, {"left": budget.left, "limit": budget.limit})
 
 
@@ -181,7 +181,7 @@ def check_failing_runs(rule_id: int, runs: int, states: Sequence[str]) -> Iterab
     """Fire if at least *runs* of the latest runs failed in a row; *states* are ordered newest first."""
     in_a_row = next((index for index, state in enumerate(states) if state != "failed"), len(states))
     if in_a_row >= runs:
-        message = f"The last {in_a_row} runs stored nothing"
+        message = f"{quantity(in_a_row, 'run')} in a row stored nothing"
         yield FiredRule(rule_id, "ingestion_failing", "ingestion", message, {"runs": in_a_row})
 
 

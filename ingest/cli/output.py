@@ -44,7 +44,8 @@ def print_run(run: Run) -> None:
         table.add_row(item.login, item.state, repositories, f"{item.rows_written:,}", item.error or "")
     out.print(table)
     out.print(
-        f"{run.stored} of {len(run.items)} accounts stored · {run.requests:,} requests · {run.points:,} points ·"
+        f"{run.stored:,} of {wording.quantity(len(run.items), 'account')} stored ·"
+        f" {wording.quantity(run.requests, 'request')} · {wording.quantity(run.points, 'point')} ·"
         f" {run.not_modified:,} not modified · {run.seconds:.1f} s · run {run.id}"
     )
 
@@ -150,7 +151,7 @@ def print_stored_account(stored: dict[str, Any]) -> None:
     account = stored["account"]
     out.print(
         f"{account['login']} · {account['kind'] or 'not refreshed yet'} · "
-        f"{_format_count(account['followers'])} followers"
+        f"{_format_count(account['followers'])} {wording.pluralize(account['followers'] or 0, 'follower')}"
     )
     table = Table("Repository", "Stars", "Forks", "Language", "Pushed", box=None, pad_edge=False)
     for one in stored["repositories"]:
@@ -162,8 +163,9 @@ def print_stored_account(stored: dict[str, Any]) -> None:
 
 def print_import(report: "ImportReport") -> None:
     out.print(
-        f"{report.rows:,} rows read, {report.written:,} written, {report.rejected:,} rejected;"
-        f" {report.repositories:,} repositories from {report.first} to {report.last} in {report.seconds:.1f} s"
+        f"{wording.quantity(report.rows, 'row')} read, {report.written:,} written, {report.rejected:,} rejected;"
+        f" {wording.quantity(report.repositories, 'repository', 'repositories')} from {report.first} to {report.last}"
+        f" in {report.seconds:.1f} s"
     )
     if report.rejected:
         out.print(f"Rejected rows, with line and reason: {report.rejects_file}", markup=False)

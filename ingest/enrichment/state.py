@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, text
 
 from core.queue.enrichment import MAX_TRIES_WHILE_COMPUTING, FactKind
+from core.wording import quantity
 from ingest.enrichment.due import endpoint_kind
 from ingest.github.errors import Blocked, GitHubError, PermissionDenied, RepositoryNotFound, StatisticsNotReady
 from ingest.planning.backoff import retry_due_at
@@ -48,7 +49,7 @@ def failure_outcome(kind: FactKind, error: Exception, now: datetime, failed_atte
     number = failed_attempts + 1
     if isinstance(error, StatisticsNotReady):
         if number >= MAX_TRIES_WHILE_COMPUTING:
-            return FailureOutcome("unavailable", now + WEEK, number, f"{error}, after {number} attempts")
+            return FailureOutcome("unavailable", now + WEEK, number, f"{error}, after {quantity(number, 'attempt')}")
         return FailureOutcome("computing", now + COMPUTING_RETRY_DELAY * 2**failed_attempts, number, str(error))
     if isinstance(error, PermissionDenied | Blocked | RepositoryNotFound):
         return FailureOutcome("refused", now + max(DAY, kind.interval), number, str(error))

@@ -15,6 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from core.errors import BadInput
+from core.wording import quantity
 
 REQUIRED_COLUMNS = ("captured_on", "full_name", "stars", "forks", "open_issues")
 OPTIONAL_COLUMNS = ("watchers", "language", "license", "description", "created_at")
@@ -90,7 +91,7 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
         malformed: list[tuple[int, str, str]] = []
 
         def refuse(row: pa.csv.InvalidRow) -> str:
-            reason = f"has {row.actual_columns} columns where the header has {row.expected_columns}"
+            reason = f"has {quantity(row.actual_columns, 'column')} where the header has {row.expected_columns}"
             malformed.append((row.number, reason, row.text))
             return "skip"
 

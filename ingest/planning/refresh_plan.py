@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, Row, text
 
 from core.budget import cost_model
+from core.wording import quantity
 from ingest.planning import change_rate
 from ingest.planning.allocation import AccountArrays, Allocation, IntervalBounds, allocate
 from ingest.planning.backoff import MAX_RETRY_DELAY
@@ -221,11 +222,12 @@ def write_plan(connection: Connection, plan: RefreshPlan, inputs: PlanInputs, ac
 
 def plan_summary(plan: RefreshPlan, inputs: PlanInputs, accounts: int) -> str:
     """Describe the plan to an admin, in one or two sentences."""
+    tracked = quantity(accounts, "account")
     cost = f"{plan.allocation.cost_per_day / 24:,.1f} of {inputs.budget_per_hour:,.0f} {inputs.unit} an hour"
     if plan.slowdown <= 1:
-        return f"Refreshing {accounts:,} accounts takes {cost}. The rate budget covers the default cadence."
+        return f"Refreshing {tracked} takes {cost}. The rate budget covers the default cadence."
     return (
-        f"The rate budget is short: the default cadence of {accounts:,} accounts would take"
+        f"The rate budget is short: the default cadence of {tracked} would take"
         f" {plan.default_cadence_cost / 24:,.1f} {inputs.unit} an hour. Refreshes are {plan.slowdown:.1f} times less"
         f" frequent on average, for {cost}. High priorities and fast changing accounts come first."
     )

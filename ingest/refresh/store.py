@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
+from core.wording import quantity
 from ingest.github import Account, AccountSnapshot, Repository
 from ingest.history_import import adopt
 from ingest.planning import change_rate, due_accounts
@@ -131,7 +132,8 @@ def _write_missing_repositories(
 
 def _incomplete_item(item: IngestItem, account: Account) -> IngestItem:
     error = (
-        f"GitHub counts {account.public_repositories} repositories of {account.login} but listed {item.repositories}:"
+        f"GitHub counts {quantity(account.public_repositories or 0, 'repository', 'repositories')} of {account.login}"
+        f" but listed {item.repositories}:"
         " the list changed while paging; the next refresh will correct it"
     )
     return replace(item, error_code="incomplete", error=error)

@@ -6,6 +6,7 @@ from threading import Event, Thread
 
 import uvicorn
 
+from core.wording import quantity
 from ingest.sandbox.server.asgi import Sandbox, open_listener, uvicorn_config
 from ingest.sandbox.server.limits import DEFAULT_TOKENS
 from ingest.sandbox.world.history_file import write_history as write_file
@@ -31,7 +32,7 @@ def main(
     """
     world = World(accounts=accounts, repositories=repositories, biggest=biggest, seed=seed)
     if write_history is not None:
-        _print_line(f"{write_file(world, write_history)} rows in {write_history}")
+        _print_line(f"{quantity(write_file(world, write_history), 'row')} in {write_history}")
         return
     listener = open_listener(host, port)
     sandbox = Sandbox(world, f"http://{host}:{listener.getsockname()[1]}", latency_ms)

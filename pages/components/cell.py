@@ -12,6 +12,7 @@ from plotly.graph_objects import Figure
 from core.charts.theme import DARK, LIGHT, Theme
 from core.exports import csv, parquet
 from core.queries.sql_display import inline_parameters
+from core.wording import quantity
 from pages.components import as_of, export
 from pages.components.columns import TIMESTAMP_COLUMN
 from pages.components.table import without_attrs
@@ -104,7 +105,7 @@ def export_buttons(rows: DataFrame, name: str) -> None:
 
 def _rows_popover(rows: DataFrame, name: str, question: str, columns: Mapping[str, Any]) -> None:
     with st.popover(
-        "Rows", icon=":material/table:", type="tertiary", help=f"{len(rows):,} rows", key=f"tool-rows-{name}"
+        "Rows", icon=":material/table:", type="tertiary", help=quantity(len(rows), "row"), key=f"tool-rows-{name}"
     ):
         timestamps = rows.select_dtypes(include=["datetimetz"]).columns
         st.dataframe(

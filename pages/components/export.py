@@ -12,6 +12,7 @@ from pandas import DataFrame
 
 from core.errors import Forbidden, NotSignedIn, RateLimitExceeded
 from core.ratelimit import limiter
+from core.wording import quantity
 from pages.session import current
 
 PERMIT_TIMEOUT_SECONDS = 10.0
@@ -57,7 +58,7 @@ def export_button(
         on_click=check_export_limit,
         args=(permit,),
         disabled=rows.empty,
-        help=f"Download these {len(rows):,} rows as {label}",
+        help=f"Download {quantity(len(rows), 'row')} as {label}",
         key=key,
     )
 

@@ -9,7 +9,7 @@ from core.emoji import render_shortcodes
 from core.queries import accounts, coverage, tracking
 from core.queries.accounts import FoundAccount, Profile, Totals
 from core.tracking.login import LOGIN_PATTERN, MAX_LENGTH
-from core.wording import time_ago
+from core.wording import quantity, time_ago
 from pages.components import as_of, page_opens, track_request
 from pages.components.format import day, number, percent
 from pages.components.markdown import escape_markdown
@@ -133,7 +133,8 @@ def show_profile_line(profile: Profile, selected: datetime | None) -> None:
 
 def show_totals(totals: Totals, history: DataFrame, until: datetime) -> None:
     """Draw the cards of the account's totals, with their growth in four weeks and last year's trend."""
-    covers = f"Over {number(totals.repositories)} repositories, refreshed on {day(totals.captured_at)}, source: {totals.source}"
+    repositories = quantity(totals.repositories or 0, "repository", "repositories")
+    covers = f"Over {repositories}, refreshed on {day(totals.captured_at)}, source: {totals.source}"
     metric_row(
         [
             Card(

@@ -1,6 +1,7 @@
 """Alert rules: everyone reads them, admins change, switch, add and delete them."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Literal, get_args, get_origin
 
 import pandas as pd
@@ -15,10 +16,10 @@ from core.alerts.rules import RULE_KINDS
 from core.auth.identity import Identity
 from core.db.engine import transaction
 from core.queries import alerts
-from core.wording import quantity
+from core.wording import quantity, window
 from pages.components.alert_list import KIND_BY_TITLE, kind_title
 from pages.components.columns import TIMESTAMP_COLUMN
-from pages.components.format import number, percent
+from pages.components.format import percent
 from pages.components.markdown import escape_markdown
 from pages.components.notices import errors_as_notices
 from pages.components.table import choose_row, show_table
@@ -39,8 +40,9 @@ def rule_sentence(kind: str, settings: Mapping[str, Any]) -> str:
     """Return the condition under which a rule raises an alert, with its thresholds."""
     match kind:
         case "stars_jumped":
-            window = "a day" if settings["days"] == 1 else f"{settings['days']} days"
-            return f"A repository gains {number(settings['gained'])} stars and {percent(settings['share'])} within {window}"
+            within = window(timedelta(days=settings["days"]))
+            gained = quantity(settings["gained"], "star")
+            return f"A repository gains {gained} and {percent(settings['share'])} within {within}"
         case "freshness_missed":
             return f"Fewer than {percent(settings['share'])} of the accounts were refreshed on time"
         case "budget_short":

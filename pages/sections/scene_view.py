@@ -9,7 +9,7 @@ from core.charts.scene.legend import legend_html
 from core.wording import quantity
 from pages.components import page_width
 from pages.components.cell import theme
-from pages.components.format import UNKNOWN, day, number, signed_number
+from pages.components.format import UNKNOWN, day, signed_number
 from pages.components.markdown import escape_markdown
 
 CELL_PADDING = 34
@@ -59,7 +59,7 @@ def show_selected_tower(layout: City, name: str | None, left_out: str) -> None:
         st.markdown(f"**[{escape_markdown(row.full_name)}](https://github.com/{row.full_name})**", width="content")
         language = escape_markdown(row.language) if isinstance(row.language, str) else UNKNOWN
         st.caption(
-            f"{number(row.stars)} stars on {day(row.checked_at)} · {signed_number(row.stars_30d)} in the 30 days before"
+            f"{quantity(row.stars, 'star')} on {day(row.checked_at)} · {signed_number(row.stars_30d)} in the 30 days before"
             f" · {language}",
             width="content",
         )

@@ -20,6 +20,13 @@ def test_irregular_plurals_and_verbs_are_passed_in():
 
 
 @pytest.mark.parametrize(
+    ("count", "expected"), [(0.4, "0 points"), (0.7, "1 point"), (1.2, "1 point"), (1.6, "2 points")]
+)
+def test_the_noun_agrees_with_the_number_that_is_shown(count, expected):
+    assert wording.quantity(count, "point") == expected
+
+
+@pytest.mark.parametrize(
     ("seconds", "expected"),
     [
         (0, "0 s"),

@@ -53,7 +53,7 @@ def test_refresh_stores_the_account_and_exits_with_0(almanac, pretend):
     code, out, _ = almanac("refresh", login)
     assert code == 0
     assert login in out
-    assert "1 of 1 accounts stored" in out
+    assert "1 of 1 account stored" in out
     code, out, _ = almanac("show", login, "--json")
     stored, truth = json.loads(out), pretend.ground_truth(login)
     assert stored["account"]["login"] == login

@@ -13,6 +13,7 @@ from core.charts.scene.city import City
 from core.charts.scene.legend import LegendEntry
 from core.charts.theme import Theme
 from core.linguist import FALLBACK_COLOR, NO_LANGUAGE, color
+from core.wording import quantity
 
 SELECTION_MARGIN = {"x": -1.0, "y": -1.0, "width": 2.0, "depth": 2.0, "height": 1.0}
 LABEL_PIXELS = 12
@@ -34,7 +35,7 @@ def tower_rows(city: City) -> DataFrame:
             "language": languages,
             "stars": rows["stars"],
             "growth": rows["stars_30d"],
-            "stars_text": [f"{stars:,}" for stars in rows["stars"]],
+            "stars_text": [quantity(stars, "star") for stars in rows["stars"]],
             "growth_text": [growth_label(growth) for growth in rows["stars_30d"]],
             "captured_on": pd.to_datetime(rows["checked_at"], utc=True).dt.strftime("%Y-%m-%d"),
             **{column: rows[column].round(1) for column in ("x", "y", "width", "depth", "height")},
@@ -116,10 +117,14 @@ def alt_text(city: City) -> str:
     """Describe the city in words."""
     owners = city.districts.sort_values(["stars", "owner"], ascending=[False, True]).head(5)
     tallest = city.towers.sort_values(["height", "full_name"], ascending=[False, True]).head(5)
+    heights = [
+        (name, quantity(stars, "star")) for name, stars in zip(tallest["full_name"], tallest["stars"], strict=True)
+    ]
     return (
-        f"A city of {len(city.towers):,} repositories in {len(city.districts):,} districts, one for each owner."
+        f"A city of {quantity(len(city.towers), 'repository', 'repositories')}"
+        f" in {quantity(len(city.districts), 'district')}, one for each owner."
         f" Districts with most stars: {', '.join(f'{row.owner} ({row.stars:,})' for row in owners.itertuples())}."
-        f" Tallest towers: {', '.join(f'{row.full_name} ({row.stars:,} stars)' for row in tallest.itertuples())}."
+        f" Tallest towers: {', '.join(f'{name} ({stars})' for name, stars in heights)}."
     )
 
 
@@ -258,7 +263,7 @@ def _label_layer(labels: DataFrame, theme: Theme) -> pydeck.Layer:
 
 def _tooltip(theme: Theme) -> dict[str, Any]:
     return {
-        "html": "<b>{name}</b><br/>{stars_text} stars on {captured_on}<br/>{growth_text}<br/>{language}",
+        "html": "<b>{name}</b><br/>{stars_text} on {captured_on}<br/>{growth_text}<br/>{language}",
         "style": {
             "backgroundColor": theme.surface,
             "color": theme.text,

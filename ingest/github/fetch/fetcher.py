@@ -17,6 +17,7 @@ from queue import Full, Queue
 from threading import Event, Thread
 from typing import Any
 
+from core.wording import quantity
 from ingest.github.errors import GitHubError, Stopped
 from ingest.github.fetch.account_fetch import AccountFetch, FetchServices
 from ingest.github.fetch.credential_queue import CredentialQueue
@@ -120,7 +121,7 @@ class AccountFetcher:
 
     def _stop_unfinished(self) -> None:
         if self._running and not self._stop.is_set():
-            raise RuntimeError(f"{len(self._running)} accounts have neither a snapshot nor an error")
+            raise RuntimeError(f"neither a snapshot nor an error of {quantity(len(self._running), 'account')}")
         for running in list(self._running):
             self._finish(running, None, Stopped())
 

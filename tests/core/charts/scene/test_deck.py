@@ -108,7 +108,7 @@ def test_a_selection_cannot_make_the_city_translucent(plan):
 def test_tower_rows_have_texts_and_colours(plan):
     rows = deck.tower_rows(plan).set_index("name")
     first = rows.loc["owner-0/r0"]
-    assert first["stars_text"] == "100,000"
+    assert first["stars_text"] == "100,000 stars"
     assert first["growth_text"] == "growth in 30 days is not known"
     assert first["captured_on"] == "2026-08-22"
     assert tuple(first[["r", "g", "b"]]) == (53, 114, 165)
