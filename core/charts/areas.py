@@ -1,5 +1,6 @@
 """Stacked area charts of shares over time."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -13,6 +14,7 @@ from core.charts.theme import Theme, figure
 from core.wording import byte_size
 
 MAX_LAYERS = 8
+PATTERNS = ("/", "\\", "x", "-", "|", "+", ".")
 
 
 def top_layers(frame: DataFrame, value: str, layers: int = MAX_LAYERS) -> DataFrame:
@@ -49,6 +51,7 @@ def stacked_shares(
     parts = split_at_gaps(layers, max_gap)
     chart = figure(theme, height=height, showlegend=True, margin={"l": 0, "r": 8, "t": 0, "b": 0})
     shown: set[str] = set()
+    patterns = patterns_of_shared_colors([str(name) for name in layers["language"].unique()])
     for number, part in enumerate(parts):
         for language, layer in part.groupby("language", sort=False):
             name = str(language)
@@ -56,6 +59,9 @@ def stacked_shares(
             _add_layer(
                 chart, layer, value, color, theme, name=name, unit=unit, group=number, in_legend=name not in shown
             )
+            if name in patterns:
+                pattern = {"shape": patterns[name], "fgcolor": theme.background, "bgcolor": color, "size": 6}
+                chart.data[-1].update(fillpattern=pattern)
             shown.add(name)
     for before, after in pairwise(parts):
         chart.add_vrect(
@@ -74,6 +80,12 @@ def _value_text(value: float, unit: str) -> str:
     if pd.isna(value):
         return "unknown"
     return byte_size(value) if unit == "bytes" else axes.count_with_unit(value, unit)
+
+
+def patterns_of_shared_colors(names: Sequence[str]) -> dict[str, str]:
+    """Return a pattern for each of *names* whose colour another one has, different ones where few share it."""
+    shared = linguist.sharing_color(name for name in names if name != linguist.OTHER)
+    return {name: PATTERNS[n % len(PATTERNS)] for n, name in enumerate(name for name in names if name in shared)}
 
 
 def _without_timezone(at: datetime) -> datetime:

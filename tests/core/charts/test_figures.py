@@ -102,3 +102,13 @@ def test_small_languages_become_one_layer():
     layers = areas.top_layers(frame, "stars", layers=3)
     assert layers["language"].tolist() == ["L11", "L10", "L9", linguist.OTHER]
     assert layers["stars"].sum() == sum(range(12))
+
+
+def test_layers_that_share_a_colour_have_patterns_of_their_own():
+    """Linguist gives Python and Python console one colour; Go has its own."""
+    frame = DataFrame({"at": days(0, 0, 0), "language": ["Python", "Python console", "Go"], "stars": [3, 2, 1]})
+    figure = areas.stacked_shares(frame, "stars", LIGHT, unit="stars", max_gap=timedelta(days=62))
+    shapes = {trace.name: trace.fillpattern.shape for trace in figure.data}
+    assert shapes["Go"] is None
+    assert None not in (shapes["Python"], shapes["Python console"])
+    assert shapes["Python"] != shapes["Python console"]
