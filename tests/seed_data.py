@@ -40,13 +40,13 @@ def add_repository(
     forks: int = 0,
     growth: Mapping[int, int] | None = None,
     extras: Mapping[str, int] | None = None,
-    looked_at: str | None = None,
+    refreshed_at: str | None = None,
     captures: Iterable[str] = (),
     **values: object,
 ) -> int:
     """A repository that we look at; *stars* by moment, the last one current, *growth* by days.
 
-    *looked_at* is the account's last look, where it is later than the last change; *captures* are others without a
+    *refreshed_at* is the account's last look, where it is later than the last change; *captures* are others without a
     change.
     """
     owner = add_account(connection, full_name.partition("/")[0])
@@ -68,9 +68,9 @@ def add_repository(
     connection.execute(
         schema.account.update()
         .where(schema.account.c.id == owner)
-        .values(checked_at=func.greatest(schema.account.c.checked_at, utc(looked_at or last)))
+        .values(checked_at=func.greatest(schema.account.c.checked_at, utc(refreshed_at or last)))
     )
-    for seen in {*stars, *captures, looked_at or last}:
+    for seen in {*stars, *captures, refreshed_at or last}:
         _add_capture(connection, account_id=owner, captured_at=utc(seen))
     return created
 

@@ -22,7 +22,7 @@ TOKEN = "sandbox-token-1"
 
 
 @pytest.fixture
-def pretend() -> Iterator[Sandbox]:
+def sandbox() -> Iterator[Sandbox]:
     """Serve 16 accounts with 420 repositories, 230 of them in one organization, with a running clock."""
     with serve(World(accounts=16, repositories=420, biggest=230, seed=3)) as sandbox:
         yield sandbox
@@ -34,17 +34,17 @@ def github_client(sandbox: Sandbox, redis: Redis, *tokens: str) -> GitHub:
 
 
 @pytest.fixture
-def ingestor(pretend: Sandbox, redis: Redis, committing_database: Engine) -> Iterator["Ingestor"]:
+def ingestor(sandbox: Sandbox, redis: Redis, committing_database: Engine) -> Iterator["Ingestor"]:
     """Refresh and read: `ingestor.refresh("octocat")`, `ingestor.stored_account("octocat")`."""
-    with github_client(pretend, redis, TOKEN) as github:
-        yield Ingestor(pretend, github, committing_database)
+    with github_client(sandbox, redis, TOKEN) as github:
+        yield Ingestor(sandbox, github, committing_database)
 
 
 @pytest.fixture
-def anonymous(pretend: Sandbox, redis: Redis, committing_database: Engine) -> Iterator["Ingestor"]:
-    pretend.limits.anonymous = 5000
-    with github_client(pretend, redis) as github:
-        yield Ingestor(pretend, github, committing_database)
+def anonymous(sandbox: Sandbox, redis: Redis, committing_database: Engine) -> Iterator["Ingestor"]:
+    sandbox.limits.anonymous = 5000
+    with github_client(sandbox, redis) as github:
+        yield Ingestor(sandbox, github, committing_database)
 
 
 class Ingestor:

@@ -18,10 +18,10 @@ from ingest.__main__ import main
 
 
 @pytest.fixture
-def environment(pretend, committing_database, redis):
+def environment(sandbox, committing_database, redis):
     return {
         "DATABASE_URL": committing_database.url.render_as_string(hide_password=False),
-        "GITHUB_API_URL": pretend.url,
+        "GITHUB_API_URL": sandbox.url,
         "GITHUB_TOKENS": "sandbox-token-1",
         "LOG_LEVEL": "ERROR",
     }
@@ -47,23 +47,23 @@ def almanac(environment, monkeypatch, capsys):
     engine.engine.cache_clear()
 
 
-def test_refresh_stores_the_account_and_exits_with_0(almanac, pretend):
-    pretend.world.freeze()
-    login = pretend.world.logins()[0]
+def test_refresh_stores_the_account_and_exits_with_0(almanac, sandbox):
+    sandbox.world.freeze()
+    login = sandbox.world.logins()[0]
     code, out, _ = almanac("refresh", login)
     assert code == 0
     assert login in out
     assert "1 of 1 account stored" in out
     code, out, _ = almanac("show", login, "--json")
-    stored, truth = json.loads(out), pretend.ground_truth(login)
+    stored, truth = json.loads(out), sandbox.ground_truth(login)
     assert stored["account"]["login"] == login
     assert {one["name"]: one["stars"] for one in stored["repositories"]} == {
         one["name"]: one["stars"] for one in truth["repositories"]
     }
 
 
-def test_an_unknown_account_is_named_and_exits_with_1(almanac, pretend):
-    known = pretend.world.logins()[0]
+def test_an_unknown_account_is_named_and_exits_with_1(almanac, sandbox):
+    known = sandbox.world.logins()[0]
     code, out, _ = almanac("refresh", known, "no-such-account", "--json")
     output = json.loads(out)
     assert code == 1
@@ -74,8 +74,8 @@ def test_an_unknown_account_is_named_and_exits_with_1(almanac, pretend):
     }
 
 
-def test_an_invalid_token_is_reported_without_the_token(almanac, pretend):
-    code, out, err = almanac("refresh", pretend.world.logins()[0], GITHUB_TOKENS="ghp_notarealtoken123456")
+def test_an_invalid_token_is_reported_without_the_token(almanac, sandbox):
+    code, out, err = almanac("refresh", sandbox.world.logins()[0], GITHUB_TOKENS="ghp_notarealtoken123456")
     assert code == 1
     assert "expired or revoked" in out
     assert "notarealtoken" not in out + err
@@ -87,28 +87,28 @@ def test_a_missing_network_is_one_error_sentence(almanac):
     assert "cannot be reached" in out
 
 
-def test_a_dry_run_requests_and_stores_nothing(almanac, pretend, committing_database):
-    pretend.log.clear()
-    code, out, _ = almanac("refresh", *pretend.world.logins(), "--dry-run")
-    assert (code, len(pretend.log)) == (0, 0)
+def test_a_dry_run_requests_and_stores_nothing(almanac, sandbox, committing_database):
+    sandbox.log.clear()
+    code, out, _ = almanac("refresh", *sandbox.world.logins(), "--dry-run")
+    assert (code, len(sandbox.log)) == (0, 0)
     # 16 new accounts are one query, the languages of 30 repositories of each are 3.2 more.
     assert "about 5 points in 5 requests" in out
     assert almanac("runs", "--json")[1] == ""
 
 
-def test_the_forecast_covers_the_cost_of_the_refresh(almanac, pretend):
-    logins = pretend.world.logins()
+def test_the_forecast_covers_the_cost_of_the_refresh(almanac, sandbox):
+    logins = sandbox.world.logins()
     almanac("refresh", *logins)
     output = json.loads(almanac("forecast", *logins, "--json")[1])
-    pretend.log.clear()
+    sandbox.log.clear()
     run = json.loads(almanac("refresh", *logins, "--json")[1])
     assert run["points"] <= output["points"]
     assert run["requests"] <= output["requests"]
 
 
-def test_the_forecast_says_what_each_kind_of_fact_costs(almanac, pretend):
+def test_the_forecast_says_what_each_kind_of_fact_costs(almanac, sandbox):
     """REST leaves enrichment 60 % of 5,000 an hour; all that is due takes cost / 3,000 hours."""
-    almanac("track", *pretend.world.logins()[:3])
+    almanac("track", *sandbox.world.logins()[:3])
     almanac("refresh", "--all")
     facts = {one["kind"]: one for one in json.loads(almanac("forecast", "--json")[1])["enrichment"]}
     assert set(facts) == set(FACT_KINDS)
@@ -119,7 +119,7 @@ def test_the_forecast_says_what_each_kind_of_fact_costs(almanac, pretend):
     shown = almanac("forecast")[1]
     assert "commit activity" in shown
     assert "All read in" in shown
-    assert "enrichment" not in json.loads(almanac("forecast", pretend.world.logins()[0], "--json")[1])
+    assert "enrichment" not in json.loads(almanac("forecast", sandbox.world.logins()[0], "--json")[1])
 
 
 def test_tracking_is_idempotent_and_reversible(almanac):
@@ -153,12 +153,12 @@ def test_a_setting_that_cannot_be_used_is_named(almanac):
     assert "REFRESH_EVERY" in err
 
 
-def test_ctrl_c_stops_after_the_current_accounts(environment, pretend):
-    pretend.latency_ms = 400
-    command = [sys.executable, "-m", "ingest", "refresh", *pretend.world.logins()]
+def test_ctrl_c_stops_after_the_current_accounts(environment, sandbox):
+    sandbox.latency_ms = 400
+    command = [sys.executable, "-m", "ingest", "refresh", *sandbox.world.logins()]
     refresh = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 20
-    while not len(pretend.log) and time.monotonic() < deadline:
+    while not len(sandbox.log) and time.monotonic() < deadline:
         time.sleep(0.05)
     refresh.send_signal(signal.SIGINT)
     assert refresh.wait(60) == 130

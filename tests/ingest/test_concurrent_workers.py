@@ -13,11 +13,11 @@ SCHEDULER_COMMAND, WORKER_COMMAND = ("scheduler",), ("worker", "--concurrency", 
 
 
 @pytest.fixture
-def start(pretend, committing_database, redis, tmp_path):
+def start(sandbox, committing_database, redis, tmp_path):
     """Start processes; each one's log is a file, which is returned."""
     given = {
         "DATABASE_URL": committing_database.url.render_as_string(hide_password=False),
-        "GITHUB_API_URL": pretend.url,
+        "GITHUB_API_URL": sandbox.url,
         "GITHUB_TOKENS": "sandbox-token-1",
         "REDIS_URL": os.environ["REDIS_URL"],
     }
@@ -55,9 +55,9 @@ def leader_role(log):
     return "leads" if "scheduler became leader" in told else "standby" if "scheduler on standby" in told else ""
 
 
-def test_two_schedulers_and_eight_worker_threads_do_each_job_once(start, pretend, committing_database):
-    logins = pretend.world.logins()
-    pretend.latency_ms = 150  # so that what could be done twice would be done at the same time
+def test_two_schedulers_and_eight_worker_threads_do_each_job_once(start, sandbox, committing_database):
+    logins = sandbox.world.logins()
+    sandbox.latency_ms = 150  # so that what could be done twice would be done at the same time
     workers = [start(WORKER_COMMAND), start(WORKER_COMMAND)]
     # All hands wait when the work comes.
     wait_for(lambda: all("worker started" in log.read_text() for log in workers))

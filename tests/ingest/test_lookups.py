@@ -20,22 +20,22 @@ def github_client(sandbox, redis, *tokens):
 
 
 @pytest.fixture(params=[(TOKEN,), ()], ids=["graphql", "rest"])
-def ask(request, pretend, redis, database):
+def ask(request, sandbox, redis, database):
     """`ask("octocat", …)` returns the look-up that a worker answered, with a token and without."""
-    pretend.limits.anonymous = 5000
+    sandbox.limits.anonymous = 5000
 
     def asked(*logins, members_of=None):
         lookup_id = lookups.request_lookup(database, redis, logins, members_of)
-        with github_client(pretend, redis, *request.param) as github:
+        with github_client(sandbox, redis, *request.param) as github:
             answering.run_lookup(github, redis, lookup_id)
         return LookupStore(redis).get(lookup_id)
 
     return asked
 
 
-def test_each_login_gets_its_own_result(ask, pretend):
-    login = pretend.world.logins()[0]
-    truth = pretend.ground_truth(login)["account"]
+def test_each_login_gets_its_own_result(ask, sandbox):
+    login = sandbox.world.logins()[0]
+    truth = sandbox.ground_truth(login)["account"]
     lookup = ask(login.upper(), "nobody-is-called-so")
     there, missing = lookup.results
     assert lookup.state == "done"
@@ -44,29 +44,29 @@ def test_each_login_gets_its_own_result(ask, pretend):
     assert (missing.exists, missing.error_message) == (False, "There is no such account")
 
 
-def test_results_are_in_the_requested_order(ask, pretend):
-    logins = pretend.world.logins()[::-1]
+def test_results_are_in_the_requested_order(ask, sandbox):
+    logins = sandbox.world.logins()[::-1]
     assert [one.login for one in ask(*logins).results] == logins
 
 
-def test_the_members_of_an_organization_are_looked_up(ask, pretend):
-    world = pretend.world
+def test_the_members_of_an_organization_are_looked_up(ask, sandbox):
+    world = sandbox.world
     organization = next(world.account(login) for login in world.logins() if world.account(login).kind == "Organization")
     lookup = ask(members_of=organization.login)
     assert [one.login for one in lookup.results] == [member.login for member in world.members(organization)]
     assert lookup.progress == 1
 
 
-def test_a_user_has_no_members(ask, pretend):
-    world = pretend.world
+def test_a_user_has_no_members(ask, sandbox):
+    world = sandbox.world
     user = next(login for login in world.logins() if world.account(login).kind == "User")
     lookup = ask(members_of=user)
     assert (lookup.state, lookup.results) == ("failed", ())
     assert user in lookup.error_message
 
 
-def test_a_hundred_logins_cost_one_point(pretend, redis, database):
-    with github_client(pretend, redis, TOKEN) as github:
+def test_a_hundred_logins_cost_one_point(sandbox, redis, database):
+    with github_client(sandbox, redis, TOKEN) as github:
         list(github.profiles.of([f"login-{n}" for n in range(100)]))
         assert (github.usage.requests, github.usage.points) == (1, 1)
 
@@ -90,7 +90,7 @@ def test_a_result_expires(redis):
     assert 590 < redis.ttl("almanac:lookup:new") <= 600
 
 
-def test_an_expired_look_up_requests_nothing(pretend, redis):
-    with github_client(pretend, redis, TOKEN) as github:
+def test_an_expired_look_up_requests_nothing(sandbox, redis):
+    with github_client(sandbox, redis, TOKEN) as github:
         answering.run_lookup(github, redis, "long-ago")
         assert github.usage.requests == 0

@@ -200,10 +200,10 @@ def rows(engine, sql, **values):
 
 
 @pytest.fixture
-def environment(pretend, committing_database, redis):
+def environment(sandbox, committing_database, redis):
     return os.environ | {
         "DATABASE_URL": committing_database.url.render_as_string(hide_password=False),
-        "GITHUB_API_URL": pretend.url,
+        "GITHUB_API_URL": sandbox.url,
         "GITHUB_TOKENS": TOKENS[0],
         "REDIS_URL": os.environ["REDIS_URL"],
     }
@@ -241,40 +241,40 @@ def queue_accounts(engine, logins):
 
 
 @pytest.mark.parametrize("state", ["asking", "waiting", "storing"])
-def test_a_worker_stops_without_finishing_its_current_work(state, start, pretend, committing_database):
-    queue_accounts(committing_database, pretend.world.logins())
+def test_a_worker_stops_without_finishing_its_current_work(state, start, sandbox, committing_database):
+    queue_accounts(committing_database, sandbox.world.logins())
     if state == "asking":
-        pretend.faults.slow(600, times=None)
+        sandbox.faults.slow(600, times=None)
     elif state == "waiting":
-        pretend.faults.pause(600)
+        sandbox.faults.pause(600)
     with committing_database.connect() as other:
         if state == "storing":
             other.execute(text("LOCK TABLE capture IN ACCESS EXCLUSIVE MODE"))
         worker = start("worker")
-        wait_for(lambda: has_reached_state(state, pretend, committing_database))
+        wait_for(lambda: has_reached_state(state, sandbox, committing_database))
         assert stops_when_terminated(worker), worker.read_log()
         other.rollback()
     assert "Traceback" not in worker.read_log()
 
 
-def has_reached_state(state, pretend, engine):
+def has_reached_state(state, sandbox, engine):
     if state == "asking":
         return scalar(engine, "SELECT count(*) FROM ingest_run") == 1
     if state == "waiting":
-        return len(pretend.log) > 0
+        return len(sandbox.log) > 0
     return scalar(engine, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
                        " AND datname = current_database()") > 0  # fmt: skip
 
 
 def test_a_worker_survives_postgres_and_redis_outages_without_log_noise(
-    start, pretend, committing_database, environment, tmp_path_factory
+    start, sandbox, committing_database, environment, tmp_path_factory
 ):
     here = Path(f"/tmp/almanac-wire-{os.getpid()}")
     here.mkdir(mode=0o755)
     url = committing_database.url
     postgres, valkey = Path(url.query["host"]) / ".s.PGSQL.5432", Path(unquote(urlsplit(environment["REDIS_URL"]).path))
     number = parse_qs(urlsplit(environment["REDIS_URL"]).query)["db"][0]
-    logins = pretend.world.logins()
+    logins = sandbox.world.logins()
     try:
         with (
             socket_proxy(here / ".s.PGSQL.5432", postgres) as to_postgres,
@@ -285,7 +285,7 @@ def test_a_worker_survives_postgres_and_redis_outages_without_log_noise(
                 DATABASE_URL=url.update_query_dict({"host": str(here)}).render_as_string(hide_password=False),
                 REDIS_URL=f"unix://{here}/valkey?db={number}",
             )
-            pretend.latency_ms = 300
+            sandbox.latency_ms = 300
             queue_accounts(committing_database, logins)
             wait_for(lambda: scalar(committing_database, "SELECT count(*) FROM capture") > 0)
             to_postgres.cut()
@@ -294,7 +294,7 @@ def test_a_worker_survives_postgres_and_redis_outages_without_log_noise(
             assert worker.poll() is None, worker.read_log()
             to_postgres.reconnect()
             to_valkey.reconnect()
-            pretend.latency_ms = 0
+            sandbox.latency_ms = 0
             wait_for(lambda: worker.read_log().count("worker started") == 2)
             with committing_database.begin() as connection:  # a minute later
                 connection.execute(text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"))
@@ -317,20 +317,20 @@ def test_a_worker_survives_postgres_and_redis_outages_without_log_noise(
 
 @pytest.mark.parametrize("seconds", [0.1, 4])
 def test_no_job_stays_running_after_postgres_was_away_while_all_slots_were_busy(
-    seconds, start, pretend, committing_database, monkeypatch
+    seconds, start, sandbox, committing_database, monkeypatch
 ):
     """Ends of jobs that could not be stored are found by the lock of the job, not by the worker's heartbeat."""
     monkeypatch.setattr(abandoned, "START_GRACE", timedelta(seconds=3))
     here = Path(f"/tmp/almanac-wire-{os.getpid()}")
     here.mkdir(mode=0o755)
-    url, logins = committing_database.url, pretend.world.logins()
+    url, logins = committing_database.url, sandbox.world.logins()
     try:
         with socket_proxy(here / ".s.PGSQL.5432", Path(url.query["host"]) / ".s.PGSQL.5432") as to_postgres:
             track(committing_database, logins, datetime.now(UTC))
             with committing_database.begin() as connection:  # two jobs
                 connection.execute(text("UPDATE account SET token_fingerprint = id % 2"))
             ScheduledJobs(committing_database).enqueue_due_accounts()
-            pretend.latency_ms = 300
+            sandbox.latency_ms = 300
             worker = start(
                 "worker", DATABASE_URL=url.update_query_dict({"host": str(here)}).render_as_string(hide_password=False)
             )
@@ -338,7 +338,7 @@ def test_no_job_stays_running_after_postgres_was_away_while_all_slots_were_busy(
             to_postgres.cut()
             time.sleep(seconds)
             to_postgres.reconnect()
-            pretend.latency_ms = 0
+            sandbox.latency_ms = 0
             wait_for(lambda: all_stored_and_released(committing_database, logins), 120)
             wait_for(lambda: worker.read_log().count("worker started") == 2, 120)
             assert stops_when_terminated(worker), worker.read_log()

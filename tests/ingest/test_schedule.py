@@ -140,11 +140,11 @@ def test_a_clock_set_back_a_day_does_not_stop_the_schedule(committing_database, 
 
 
 @pytest.fixture
-def environment(pretend, committing_database, redis):
+def environment(sandbox, committing_database, redis):
     """Return the environment that a worker needs to find this test's servers."""
     return os.environ | {
         "DATABASE_URL": committing_database.url.render_as_string(hide_password=False),
-        "GITHUB_API_URL": pretend.url,
+        "GITHUB_API_URL": sandbox.url,
         "GITHUB_TOKENS": "sandbox-token-1",
         "REDIS_URL": os.environ["REDIS_URL"],
     }
@@ -158,8 +158,8 @@ def captured_account_count(engine):
     return scalar(engine, "SELECT count(DISTINCT account_id) FROM capture")
 
 
-def test_a_worker_refreshes_queued_accounts_and_stops_when_terminated(environment, pretend, committing_database):
-    logins = pretend.world.logins()
+def test_a_worker_refreshes_queued_accounts_and_stops_when_terminated(environment, sandbox, committing_database):
+    logins = sandbox.world.logins()
     track(committing_database, *logins)
     assert ScheduledJobs(committing_database).enqueue_due_accounts() == len(logins)
     worker = start_process("worker", environment)
@@ -173,9 +173,9 @@ def test_a_worker_refreshes_queued_accounts_and_stops_when_terminated(environmen
         assert worker.wait(60) == 0, worker.stderr.read()
 
 
-def test_a_killed_worker_leaves_complete_accounts_and_the_next_one_finishes(environment, pretend, committing_database):
-    logins = pretend.world.logins()
-    pretend.latency_ms = 150
+def test_a_killed_worker_leaves_complete_accounts_and_the_next_one_finishes(environment, sandbox, committing_database):
+    logins = sandbox.world.logins()
+    sandbox.latency_ms = 150
     track(committing_database, *logins)
     ScheduledJobs(committing_database).enqueue_due_accounts()
     worker = start_process("worker", environment)
@@ -186,7 +186,7 @@ def test_a_killed_worker_leaves_complete_accounts_and_the_next_one_finishes(envi
     with committing_database.begin() as connection:
         connection.execute(text("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"))
     ScheduledJobs(committing_database).release_abandoned_jobs()
-    pretend.latency_ms = 0
+    sandbox.latency_ms = 0
     second = start_process("worker", environment)
     try:
         wait_for(lambda: captured_account_count(committing_database) == len(logins))
@@ -224,9 +224,9 @@ def test_an_urgent_batch_goes_first(committing_database):
     assert fetched["account_ids"] == [second]
 
 
-def test_a_cancelled_ingestion_stops_between_accounts_and_keeps_due_times(environment, pretend, committing_database):
-    logins = pretend.world.logins()
-    pretend.latency_ms = 400
+def test_a_cancelled_ingestion_stops_between_accounts_and_keeps_due_times(environment, sandbox, committing_database):
+    logins = sandbox.world.logins()
+    sandbox.latency_ms = 400
     track(committing_database, *logins)
     with committing_database.begin() as connection:
         ids = connection.scalars(text("SELECT account_id FROM tracked_account")).all()

@@ -211,15 +211,15 @@ def test_of_ten_thousand_accounts_the_first_thousand_are_shown(page, database):
 
 
 def test_pasted_accounts_are_looked_up_before_tracking(page, database, redis):
-    with serve(World(accounts=6, repositories=40, biggest=12, seed=3)) as pretend:
-        tracked, new, *_ = pretend.world.logins()
+    with serve(World(accounts=6, repositories=40, biggest=12, seed=3)) as sandbox:
+        tracked, new, *_ = sandbox.world.logins()
         add_tracked(database, tracked)
         shown = page()
         shown.text_area[0].set_value(f"{tracked}\n@{new}\nhttps://github.com/{new}\nnobody-at-all\n-bad-")
         (button,) = [one for one in shown.button if one.form_id == "paste-form"]
         shown = button.click().run()
         assert "Waiting for a worker" in str(shown.main) or shown.get("progress")
-        given = Settings(github_api_url=pretend.url, github_tokens=(SecretStr("sandbox-token-1"),))
+        given = Settings(github_api_url=sandbox.url, github_tokens=(SecretStr("sandbox-token-1"),))
         with GitHub.from_settings(given, redis) as github:
             answering.run_lookup(github, redis, shown.session_state[add_accounts.LOOKUP_KEY])
         shown = shown.run()

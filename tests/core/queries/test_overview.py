@@ -43,7 +43,7 @@ def test_tracking_counts_due_paused_queued_and_failing_accounts(database):
 
 def test_movers_are_compared_up_to_the_newest_capture(database):
     """An import that ended long ago has no growth this month."""
-    seed_data.add_repository(database, "octo/cat", {"2026-03-01": 100}, growth={30: 5}, looked_at="2026-03-10")
+    seed_data.add_repository(database, "octo/cat", {"2026-03-01": 100}, growth={30: 5}, refreshed_at="2026-03-10")
     seed_data.add_imported_repository(database, "old/fame", {"2025-01-01": 1000}, growth={30: 900})
     found = movers.movers(None, 30)
     assert found.newest_at == utc("2026-03-10")

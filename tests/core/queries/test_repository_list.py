@@ -19,7 +19,7 @@ def stored(database: Connection) -> Connection:
         forks=50,
         growth={7: 10, 30: 100},
         extras={"watchers": 12, "open_issues": 3},
-        looked_at="2026-03-05",
+        refreshed_at="2026-03-05",
         primary_language="Python",
         license="MIT",
         description="Herds cats",
@@ -113,7 +113,7 @@ def test_as_of_a_day_growth_ends_at_the_last_capture_before_it(database):
         database,
         "octo/cat",
         {"2026-01-01": 100, "2026-01-20": 150, "2026-02-01": 180, "2026-02-08": 181, "2026-05-01": 900},
-        looked_at="2026-05-01",
+        refreshed_at="2026-05-01",
         captures=["2026-01-08"],
     )
     row = repository_list.matching_repositories(Filters(as_of=seed_data.utc("2026-02-10"))).iloc[0]
@@ -135,7 +135,7 @@ def test_as_of_a_day_names_licence_language_and_state_are_past_ones(database):
         license="MIT",
         primary_language="Rust",
         is_archived=True,
-        looked_at="2026-06-01",
+        refreshed_at="2026-06-01",
     )
     earlier = {"license": None, "primary_language": "C", "is_archived": False}
     seed_data.add_version(database, cat, "2026-02-01", full_name="old/kitten", **earlier)
@@ -153,9 +153,9 @@ def test_as_of_a_day_names_licence_language_and_state_are_past_ones(database):
 
 def test_as_of_a_day_a_repository_restored_later_is_unavailable(database):
     lost = seed_data.add_repository(
-        database, "octo/lost", {"2026-01-01": 1}, looked_at="2026-06-01", gone_at=seed_data.utc("2026-05-01")
+        database, "octo/lost", {"2026-01-01": 1}, refreshed_at="2026-06-01", gone_at=seed_data.utc("2026-05-01")
     )
-    back = seed_data.add_repository(database, "octo/back", {"2026-01-01": 1}, looked_at="2026-06-01")
+    back = seed_data.add_repository(database, "octo/back", {"2026-01-01": 1}, refreshed_at="2026-06-01")
     seed_data.add_version(database, lost, "2026-05-01")
     seed_data.add_version(database, back, "2026-02-01")
     seed_data.add_version(database, back, "2026-04-01", is_gone=True)

@@ -1,5 +1,5 @@
 """The command reads what enrichment jobs read: it is tested on the same repositories."""
 
-from tests.ingest.enrichment.conftest import famous, harness, pretend
+from tests.ingest.enrichment.conftest import harness, most_starred, sandbox
 
-__all__ = ["famous", "harness", "pretend"]
+__all__ = ["harness", "most_starred", "sandbox"]

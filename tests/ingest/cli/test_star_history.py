@@ -11,11 +11,13 @@ class NeverSet:
         return False
 
 
-def test_the_command_reads_and_prints_the_whole_history(harness, famous, capsys):
-    assert star_history.fetch_star_history(harness.enricher, [famous.upper()], NeverSet())
-    stars = harness.rows("SELECT stars FROM repository_current WHERE repository_id = :id", id=harness.id_of(famous))
+def test_the_command_reads_and_prints_the_whole_history(harness, most_starred, capsys):
+    assert star_history.fetch_star_history(harness.enricher, [most_starred.upper()], NeverSet())
+    stars = harness.rows(
+        "SELECT stars FROM repository_current WHERE repository_id = :id", id=harness.id_of(most_starred)
+    )
     shown = capsys.readouterr().out
-    assert famous in shown
+    assert most_starred in shown
     assert f"{stars[0][0]:,}" in shown
 
 
@@ -24,7 +26,7 @@ def test_an_unknown_repository_is_refused_with_a_sentence(harness):
         star_history.fetch_star_history(harness.enricher, ["octo/cat"], NeverSet())
 
 
-def test_an_exhausted_budget_is_reported_as_incomplete(harness, famous, capsys):
+def test_an_exhausted_budget_is_reported_as_incomplete(harness, most_starred, capsys):
     harness.sandbox.limits.set_remaining(2001, who="sandbox-owner-1")
-    assert not star_history.fetch_star_history(harness.enricher, [famous], NeverSet())
+    assert not star_history.fetch_star_history(harness.enricher, [most_starred], NeverSet())
     assert "rate limit" in capsys.readouterr().err

@@ -17,7 +17,7 @@ def now_of(sandbox: Sandbox) -> datetime:
 
 
 @pytest.fixture
-def pretend() -> Iterator[Sandbox]:
+def sandbox() -> Iterator[Sandbox]:
     """Serve a small world."""
     with serve(World(accounts=8, repositories=90, biggest=40, seed=3)) as sandbox:
         yield sandbox
@@ -64,7 +64,7 @@ def harness(ingestor: Ingestor) -> EnrichmentHarness:
 
 
 @pytest.fixture
-def famous(harness: EnrichmentHarness) -> str:
+def most_starred(harness: EnrichmentHarness) -> str:
     """Track the most starred repository whose history has several pages and return its full name."""
     world = harness.sandbox.world
     found = max(

@@ -14,10 +14,10 @@ def measure(harness):
     return {row["kind"]: row for row in enrichment.kind_costs(harness.now()).to_dict("records")}
 
 
-def test_what_is_counted_is_what_is_queued(harness, famous):
-    harness.track(next(login for login in harness.sandbox.world.logins() if login != famous.split("/")[0]))
-    harness.read("star_history", famous)
-    harness.read("releases", famous)
+def test_what_is_counted_is_what_is_queued(harness, most_starred):
+    harness.track(next(login for login in harness.sandbox.world.logins() if login != most_starred.split("/")[0]))
+    harness.read("star_history", most_starred)
+    harness.read("releases", most_starred)
     rows = measure(harness)
     with harness.engine.begin() as connection:
         for kind in FACT_KINDS.values():
@@ -27,9 +27,9 @@ def test_what_is_counted_is_what_is_queued(harness, famous):
     assert rows["star_history"]["subjects"] == rows["star_history"]["waiting"] + 1
 
 
-def test_the_last_day_is_added_up_by_kind(harness, famous):
-    first = harness.read("star_history", famous)
-    again = harness.read("star_history", famous, force=True, for_people=True)
+def test_the_last_day_is_added_up_by_kind(harness, most_starred):
+    first = harness.read("star_history", most_starred)
+    again = harness.read("star_history", most_starred, force=True, for_people=True)
     assert again.tally.not_modified == 1
     rows = measure(harness)
     assert rows["star_history"]["done"] == 2
@@ -40,10 +40,10 @@ def test_the_last_day_is_added_up_by_kind(harness, famous):
     assert tomorrow.loc["star_history", "requests"] == 0
 
 
-def test_a_kind_without_an_endpoint_is_not_counted(harness, famous):
+def test_a_kind_without_an_endpoint_is_not_counted(harness, most_starred):
     harness.sandbox.service.rest.without("stargazers/history")
     harness.enricher.api_root = API_URL
-    harness.read("star_history", famous)
+    harness.read("star_history", most_starred)
     rows = measure(harness)
     assert "star_backfill" not in rows
     assert "releases" in rows

@@ -21,16 +21,16 @@ def test_the_budget_reserves_follow_the_documented_order():
     assert kinds.PRIORITY < 0
 
 
-def test_enrichment_stops_at_the_reserve_and_refreshes_continue(harness, famous):
+def test_enrichment_stops_at_the_reserve_and_refreshes_continue(harness, most_starred):
     """At forty percent no star history is requested; it stays due, and the job has the reset time."""
     harness.sandbox.limits.set_remaining(2001, who=TOKEN_OWNER)
-    assert harness.read("star_history", famous).stored == 1
+    assert harness.read("star_history", most_starred).stored == 1
     asked = len(harness.sandbox.log)
-    spent = harness.read("star_history", famous, force=True)
+    spent = harness.read("star_history", most_starred, force=True)
     assert len(harness.sandbox.log) == asked
     assert spent.retry_at > harness.now()
     assert "rate limit" in spent.stop_reason
-    assert harness.ingestor.one(famous.split("/")[0]).is_stored
+    assert harness.ingestor.one(most_starred.split("/")[0]).is_stored
     with harness.engine.begin() as connection:
         assert (
             connection.exec_driver_sql("SELECT stop_reason FROM enrichment_run ORDER BY id DESC LIMIT 1").scalar()
@@ -38,22 +38,22 @@ def test_enrichment_stops_at_the_reserve_and_refreshes_continue(harness, famous)
         )
 
 
-def test_star_history_does_not_take_what_other_kinds_reserve(harness, famous):
+def test_star_history_does_not_take_what_other_kinds_reserve(harness, most_starred):
     """It took the limit down to two fifths while the others had stopped at three: they never had a turn."""
     names = [name for (name,) in harness.rows("SELECT full_name FROM repository")]
     harness.sandbox.limits.set_remaining(2006, who=TOKEN_OWNER)
     spent = harness.read("star_history", *names, force=True, max_cost=2)
     assert (spent.cost, spent.stop_reason) == (2, "its turn is over")
     for kind in ("releases", "contributors", "commit_activity"):
-        run = harness.read(kind, famous, force=True)
+        run = harness.read(kind, most_starred, force=True)
         assert (run.tally.requests, run.stop_reason) == (1, None)
 
 
-def test_a_job_at_its_reserve_gives_up_its_place(harness, famous):
+def test_a_job_at_its_reserve_gives_up_its_place(harness, most_starred):
     """Another kind may have a smaller reserve, so the job does not wait for the reset."""
     harness.sandbox.limits.set_remaining(2001, who=TOKEN_OWNER)
-    assert harness.read("star_history", famous).stored == 1
-    assert harness.read("star_history", famous, force=True).is_at_reserve
+    assert harness.read("star_history", most_starred).stored == 1
+    assert harness.read("star_history", most_starred, force=True).is_at_reserve
 
 
 def test_without_a_token_most_of_the_sixty_requests_are_reserved(anonymous):
@@ -69,27 +69,27 @@ def test_without_a_token_most_of_the_sixty_requests_are_reserved(anonymous):
     assert bucket.remaining >= 42 or bucket.used == used
 
 
-def test_a_missing_endpoint_is_recorded_for_all_repositories(harness, famous):
+def test_a_missing_endpoint_is_recorded_for_all_repositories(harness, most_starred):
     """Enterprise Server has no star history: one repository is requested, then none until the next day."""
     harness.sandbox.service.rest.without("stargazers/history")
-    run = harness.read("star_history", famous)
+    run = harness.read("star_history", most_starred)
     assert "no endpoint for star history" in run.stop_reason
     assert harness.rows("SELECT state FROM enrichment WHERE kind = 'star_history'") == []
     asked = len(harness.sandbox.log)
-    assert harness.read("star_history", famous).subjects == 0
+    assert harness.read("star_history", most_starred).subjects == 0
     assert len(harness.sandbox.log) == asked
     harness.sandbox.world.advance(days=1, minutes=1)
     harness.sandbox.service.rest.without()
-    assert harness.read("star_history", famous).stored == 1
+    assert harness.read("star_history", most_starred).stored == 1
 
 
-def test_a_404_for_one_repository_does_not_stop_the_others(harness, famous):
+def test_a_404_for_one_repository_does_not_stop_the_others(harness, most_starred):
     """After one success, a 404 concerns only that repository."""
-    harness.read("star_history", famous)
+    harness.read("star_history", most_starred)
     other = next(
         one["full_name"]
-        for one in harness.sandbox.ground_truth(famous.split("/")[0])["repositories"]
-        if one["full_name"] != famous and one["stars"]
+        for one in harness.sandbox.ground_truth(most_starred.split("/")[0])["repositories"]
+        if one["full_name"] != most_starred and one["stars"]
     )
     harness.sandbox.service.rest.without("stargazers/history")
     run = harness.read("star_history", other)
@@ -97,20 +97,20 @@ def test_a_404_for_one_repository_does_not_stop_the_others(harness, famous):
     assert harness.state("star_history", other)[0] == "refused"
 
 
-def test_facts_of_a_reused_name_are_not_stored(harness, famous):
+def test_facts_of_a_reused_name_are_not_stored(harness, most_starred):
     """Names are reused: the URL of the next page identifies the repository."""
-    world, owner, name = harness.sandbox.world, *famous.split("/")
+    world, owner, name = harness.sandbox.world, *most_starred.split("/")
     other = max(
-        (r for r in world.repositories.values() if world.shows(r) and r.full_name != famous and not r.fork
+        (r for r in world.repositories.values() if world.shows(r) and r.full_name != most_starred and not r.fork
          and world.now() - r.created_at > 2 * 365 * 86400),
         key=lambda r: r.counts(world.now()).stars,
     )  # fmt: skip
-    world.edit.rename(famous, f"{name}-before")
+    world.edit.rename(most_starred, f"{name}-before")
     world.edit.transfer(other.full_name, owner)
     world.edit.rename(f"{owner}/{other.name}", name)
-    run = harness.read("star_history", famous)
+    run = harness.read("star_history", most_starred)
     assert run.failed == 1
-    assert "another repository now" in harness.state("star_history", famous)[2]
+    assert "another repository now" in harness.state("star_history", most_starred)[2]
     assert harness.ingestor.count("star_day") == 0
 
 
@@ -130,9 +130,9 @@ def test_work_of_a_revoked_token_uses_another_token(ingestor, redis):
         assert (run.stored, run.failed) == (len(names), 0)
 
 
-def test_repeated_github_failures_end_the_job(harness, famous):
+def test_repeated_github_failures_end_the_job(harness, most_starred):
     harness.sandbox.faults.errors(statuses=(500,))
-    owner = famous.split("/")[0]
+    owner = most_starred.split("/")[0]
     names = [one["full_name"] for one in harness.sandbox.ground_truth(owner)["repositories"] if one["stars"]][:6]
     harness.enricher.github._gate.wait = lambda *_told: None
     run = harness.read("star_history", *names)

@@ -50,7 +50,7 @@ def run_queued_job(harness, resource, cost=None):
     return job.kind
 
 
-def test_most_stars_and_most_growth_come_first(harness, famous):
+def test_most_stars_and_most_growth_come_first(harness, most_starred):
     with harness.engine.begin() as connection:
         found = due.due_subjects(connection, FACT_KINDS["star_history"], harness.now(), 5)
     best = harness.rows(
@@ -60,7 +60,7 @@ def test_most_stars_and_most_growth_come_first(harness, famous):
     assert len(found) <= 5
 
 
-def test_one_job_per_rate_limit_and_token_is_queued_at_a_time(harness, famous):
+def test_one_job_per_rate_limit_and_token_is_queued_at_a_time(harness, most_starred):
     """The weightiest kind of REST, and of GraphQL."""
     assert defer(harness.engine, harness.now()) > 0
     assert [row.kind for row in queued_jobs(harness.engine)] == ["star_history", "extras"]
@@ -70,7 +70,7 @@ def test_one_job_per_rate_limit_and_token_is_queued_at_a_time(harness, famous):
     assert defer(harness.engine, harness.now()) == 0
 
 
-def test_kinds_take_turns(harness, famous):
+def test_kinds_take_turns(harness, most_starred):
     """Star history (weight 5) spent 10 requests: releases, contributors and commit activity (3) come before it."""
     seen = []
     for _ in range(4):
@@ -80,7 +80,7 @@ def test_kinds_take_turns(harness, famous):
     assert seen == ["star_history", "releases", "contributors", "commit_activity"]
 
 
-def test_every_kind_is_collected_though_the_budget_is_short(harness, famous):
+def test_every_kind_is_collected_though_the_budget_is_short(harness, most_starred):
     """60 requests are left above the reserve, far fewer than star history alone has to do."""
     sandbox = harness.sandbox
     harness.track(next(login for login in sandbox.world.logins() if sandbox.world.account(login).kind == "User"))
@@ -97,7 +97,7 @@ def test_every_kind_is_collected_though_the_budget_is_short(harness, famous):
     assert sandbox.limits.bucket("sandbox-owner-1").remaining >= 2000
 
 
-def test_nothing_is_queued_below_the_reserve_or_during_a_pause(harness, famous):
+def test_nothing_is_queued_below_the_reserve_or_during_a_pause(harness, most_starred):
     now = harness.now()
     none_left = {"core": HourlyLimit(5000, 2000), "graphql": HourlyLimit(5000, 5000)}
     with harness.engine.begin() as connection:
@@ -105,7 +105,7 @@ def test_nothing_is_queued_below_the_reserve_or_during_a_pause(harness, famous):
     assert [row.kind for row in queued_jobs(harness.engine)] == ["extras"]
 
 
-def test_a_turn_is_a_small_part_of_the_hour(harness, famous):
+def test_a_turn_is_a_small_part_of_the_hour(harness, most_starred):
     """60 requests an hour: one repository a minute, however many are due."""
     with harness.engine.begin() as connection:
         enqueue.enqueue_due_facts(connection, API_URL, harness.now(), limit_of=lambda *_: HourlyLimit(60, 60))
@@ -114,7 +114,7 @@ def test_a_turn_is_a_small_part_of_the_hour(harness, famous):
     ]
 
 
-def test_what_somebody_opened_is_first_in_each_kind(harness, famous):
+def test_what_somebody_opened_is_first_in_each_kind(harness, most_starred):
     """The least starred of the repositories is opened: it is the whole first job."""
     (least,) = harness.rows("SELECT repository_id FROM repository_current WHERE stars > 0 ORDER BY stars LIMIT 1")[0]
     with harness.engine.begin() as connection:
@@ -126,9 +126,9 @@ def test_what_somebody_opened_is_first_in_each_kind(harness, famous):
     ]
 
 
-def test_opening_an_account_brings_its_calendar_and_its_repositories_forward(harness, famous):
-    (account_id,) = harness.rows("SELECT account_id FROM repository WHERE full_name = :name", name=famous)[0]
-    other = next(login for login in harness.sandbox.world.logins() if login != famous.split("/")[0])
+def test_opening_an_account_brings_its_calendar_and_its_repositories_forward(harness, most_starred):
+    (account_id,) = harness.rows("SELECT account_id FROM repository WHERE full_name = :name", name=most_starred)[0]
+    other = next(login for login in harness.sandbox.world.logins() if login != most_starred.split("/")[0])
     harness.track(other)
     with harness.engine.begin() as connection:
         page_opens.record_open(connection, "account", account_id, harness.now())
@@ -138,7 +138,7 @@ def test_opening_an_account_brings_its_calendar_and_its_repositories_forward(har
     assert owners == [(account_id,)]
 
 
-def test_a_page_open_counts_for_a_week_and_is_deleted_then(harness, famous):
+def test_a_page_open_counts_for_a_week_and_is_deleted_then(harness, most_starred):
     (account_id,) = harness.rows("SELECT account_id FROM repository LIMIT 1")[0]
     now = harness.now()
     with harness.engine.begin() as connection:
@@ -155,15 +155,15 @@ def test_a_page_open_counts_for_a_week_and_is_deleted_then(harness, famous):
         assert page_opens.delete_old_opens(connection, later) == 1
 
 
-def test_unchanged_subjects_are_due_once_a_week(harness, famous):
+def test_unchanged_subjects_are_due_once_a_week(harness, most_starred):
     harness.sandbox.world.freeze()
-    harness.read("star_history", famous)
+    harness.read("star_history", most_starred)
 
     def is_due(later):
         with harness.engine.begin() as connection:
             return (
                 due.still_due_ids(
-                    connection, FACT_KINDS["star_history"], harness.now() + later, [harness.id_of(famous)]
+                    connection, FACT_KINDS["star_history"], harness.now() + later, [harness.id_of(most_starred)]
                 )
                 != []
             )
@@ -171,13 +171,13 @@ def test_unchanged_subjects_are_due_once_a_week(harness, famous):
     assert not is_due(timedelta(days=2))
     assert is_due(timedelta(days=7, minutes=1))
     harness.sandbox.world.advance(hours=2)
-    harness.sandbox.world.edit.star(famous, 5)
-    harness.ingestor.one(famous.split("/")[0])
+    harness.sandbox.world.edit.star(most_starred, 5)
+    harness.ingestor.one(most_starred.split("/")[0])
     assert not is_due(timedelta(hours=1))
     assert is_due(timedelta(days=2))
 
 
-def test_an_endpoint_that_is_missing_is_not_queued(harness, famous):
+def test_an_endpoint_that_is_missing_is_not_queued(harness, most_starred):
     with harness.engine.begin() as connection:
         state.record_missing_endpoint(connection, "star_history", API_URL, harness.now())
     defer(harness.engine, harness.now())
@@ -188,7 +188,7 @@ def test_an_endpoint_that_is_missing_is_not_queued(harness, famous):
     assert "star_history" in {row.kind for row in queued_jobs(harness.engine)}
 
 
-def test_kinds_without_due_subjects_pause_in_proportion_to_the_query_time(harness, famous):
+def test_kinds_without_due_subjects_pause_in_proportion_to_the_query_time(harness, most_starred):
     """With few repositories due subjects are queried every minute."""
     resting, now = {}, harness.now()
     names = [name for (name,) in harness.rows("SELECT full_name FROM repository")]
@@ -212,20 +212,23 @@ def enqueue_without_spending(harness, now, resting):
         enqueue.enqueue_due_facts(connection, API_URL, now, resting)
 
 
-def test_paused_or_unavailable_subjects_are_not_read(harness, famous):
+def test_paused_or_unavailable_subjects_are_not_read(harness, most_starred):
     with harness.engine.begin() as connection:
         connection.execute(text("UPDATE tracked_account SET paused = true"))
     assert defer(harness.engine, harness.now()) == 0
 
 
-def test_a_temporarily_wrong_clock_delays_nothing(harness, famous):
-    harness.read("star_history", famous)
+def test_a_temporarily_wrong_clock_delays_nothing(harness, most_starred):
+    harness.read("star_history", most_starred)
     with harness.engine.begin() as connection:
         connection.execute(text("UPDATE enrichment SET due_at = due_at + interval '5 years'"))
-        assert due.still_due_ids(connection, FACT_KINDS["star_history"], harness.now(), [harness.id_of(famous)]) != []
+        assert (
+            due.still_due_ids(connection, FACT_KINDS["star_history"], harness.now(), [harness.id_of(most_starred)])
+            != []
+        )
 
 
-def test_enrichment_gives_way_to_urgent_jobs(harness, famous):
+def test_enrichment_gives_way_to_urgent_jobs(harness, most_starred):
     turn = JobLimits(harness.engine, NeverSet(), 60, EnrichmentRun(kind="releases"))
     turn._checked_at -= 2
     assert turn.stop_reason() is None
@@ -249,7 +252,7 @@ def test_waiting_for_the_budget_uses_no_attempts_and_keeps_the_position(harness)
     assert PostponedRetryStrategy().get_retry_decision(exception=ValueError(), job=None) is None
 
 
-def test_a_worker_resumes_the_jobs_of_a_killed_worker(harness, famous):
+def test_a_worker_resumes_the_jobs_of_a_killed_worker(harness, most_starred):
     """The next worker continues a killed backfill, and every day is stored once."""
     engine, sandbox = harness.engine, harness.sandbox
     sandbox.latency_ms = 60
@@ -280,7 +283,9 @@ def test_a_worker_resumes_the_jobs_of_a_killed_worker(harness, famous):
         stored = harness.rows(
             "SELECT full_name, coalesce(sum(stars), 0) FROM repository JOIN star_day ON repository_id = id GROUP BY 1"
         )
-        truth = {one["full_name"]: one["stars"] for one in sandbox.ground_truth(famous.split("/")[0])["repositories"]}
+        truth = {
+            one["full_name"]: one["stars"] for one in sandbox.ground_truth(most_starred.split("/")[0])["repositories"]
+        }
         assert {name: count for name, count in stored if count} == {
             name: count for name, count in truth.items() if count
         }

@@ -12,7 +12,7 @@ V1 = "/api/v1"
 
 
 @pytest.fixture
-def held(database):
+def stored_rows(database):
     seed_data.add_account(database, "octo", github_id=1, kind="organization", location="Berlin, Germany")
     for n, name in enumerate(["cat", "Dog", "site.csv", "ant"]):
         seed_data.add_repository(
@@ -40,7 +40,7 @@ ROW_PATHS = [
 
 
 @pytest.mark.parametrize("path", ROW_PATHS)
-def test_every_list_has_the_same_rows_in_three_formats(held, analyst, path):
+def test_every_list_has_the_same_rows_in_three_formats(stored_rows, analyst, path):
     as_json = analyst.get(f"{V1}/{path}")
     as_csv = analyst.get(f"{V1}/{path}.csv")
     as_parquet = analyst.get(f"{V1}/{path}.parquet")
@@ -71,12 +71,12 @@ def paged_names(web, path: str, **params) -> list[str]:
 
 @pytest.mark.parametrize("path", ROW_PATHS)
 @pytest.mark.parametrize("form", ["", ".csv", ".parquet"])
-def test_every_list_can_be_read_as_of_a_day(held, analyst, path, form):
+def test_every_list_can_be_read_as_of_a_day(stored_rows, analyst, path, form):
     response = analyst.get(f"{V1}/{path}{form}", params={"as_of": "2026-02-01"})
     assert response.status_code == 200, response.text
 
 
-def test_repositories_have_the_values_of_that_time(held, analyst):
+def test_repositories_have_the_values_of_that_time(stored_rows, analyst):
     now = analyst.get(f"{V1}/accounts/octo/repositories", params={"sort": "stars"}).json()["data"]
     then = analyst.get(f"{V1}/accounts/octo/repositories", params={"as_of": "2026-02-01", "sort": "stars"}).json()
     assert [(row["name"], row["stars"]) for row in now] == [("ant", 300), ("site.csv", 200), ("Dog", 100), ("cat", 0)]
@@ -92,31 +92,31 @@ def test_repositories_have_the_values_of_that_time(held, analyst):
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 1000])
 @pytest.mark.parametrize("sort", ["full_name", "stars"])
-def test_all_pages_together_equal_the_whole_list(held, analyst, limit, sort):
+def test_all_pages_together_equal_the_whole_list(stored_rows, analyst, limit, sort):
     whole = row_names(analyst.get(f"{V1}/accounts/octo/repositories", params={"sort": sort}))
     assert paged_names(analyst, f"{V1}/accounts/octo/repositories", sort=sort, limit=limit) == whole
     assert len(whole) == 4
 
 
-def test_changes_between_two_pages_neither_duplicate_nor_hide_rows(held, analyst):
+def test_changes_between_two_pages_neither_duplicate_nor_hide_rows(stored_rows, analyst):
     path = f"{V1}/accounts/octo/repositories"
     first = analyst.get(path, params={"limit": 2})
-    seed_data.add_repository(held, "octo/aaa", {"2026-04-01": 1}, github_id=900)
-    held.exec_driver_sql("UPDATE repository_current SET stars = 100000 - stars")
-    publish_data_version(held)
+    seed_data.add_repository(stored_rows, "octo/aaa", {"2026-04-01": 1}, github_id=900)
+    stored_rows.exec_driver_sql("UPDATE repository_current SET stars = 100000 - stars")
+    publish_data_version(stored_rows)
     rest = paged_names(analyst, path, limit=1, cursor=first.json()["next_cursor"])
     assert [*row_names(first), *rest] == ["Dog", "ant", "cat", "site.csv"]
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "é", "\x00", "a" * 10_000, "gAAAAABn", "%00", "🦑"])
-def test_an_invalid_cursor_is_refused(held, analyst, cursor):
+def test_an_invalid_cursor_is_refused(stored_rows, analyst, cursor):
     for path in ("accounts/octo/repositories", "changes"):
         response = analyst.get(f"{V1}/{path}", params={"cursor": cursor})
         assert response.status_code == 422, response.text
         assert "cursor" in response.json()["message"]
 
 
-def test_a_cursor_of_another_query_is_refused(held, analyst):
+def test_a_cursor_of_another_query_is_refused(stored_rows, analyst):
     cursor = analyst.get(f"{V1}/accounts/octo/repositories", params={"limit": 1}).json()["next_cursor"]
     for params in ({"sort": "stars"}, {"as_of": "2026-03-01"}, {"include_gone": True}):
         response = analyst.get(f"{V1}/accounts/octo/repositories", params={"cursor": cursor, **params})
@@ -124,16 +124,18 @@ def test_a_cursor_of_another_query_is_refused(held, analyst):
         assert "another query" in response.json()["message"]
 
 
-def test_the_ledger_continues_after_entries_of_the_same_second(held, analyst):
-    repository = seed_data.add_repository(held, "octo/moved", {"2026-03-01": 1}, github_id=901)
+def test_the_ledger_continues_after_entries_of_the_same_second(stored_rows, analyst):
+    repository = seed_data.add_repository(stored_rows, "octo/moved", {"2026-03-01": 1}, github_id=901)
     for n in range(5):
-        seed_data.add_change(held, repository, "renamed", "2026-03-02", f"octo/old{n}")
+        seed_data.add_change(stored_rows, repository, "renamed", "2026-03-02", f"octo/old{n}")
     seen, cursor = [], None
     while True:
         response = analyst.get(f"{V1}/changes", params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
         seen += [row["before"] for row in response["data"]]
-        seed_data.add_change(held, repository, "archived", "2026-03-03")  # newer: before the position of the cursor
-        publish_data_version(held)
+        seed_data.add_change(
+            stored_rows, repository, "archived", "2026-03-03"
+        )  # newer: before the position of the cursor
+        publish_data_version(stored_rows)
         cursor = response["next_cursor"]
         if cursor is None:
             break
@@ -141,12 +143,12 @@ def test_the_ledger_continues_after_entries_of_the_same_second(held, analyst):
     assert "entry" not in analyst.get(f"{V1}/changes").json()["data"][0]
 
 
-def test_the_ledger_is_filtered_by_kind_account_and_time(held, analyst):
-    mine = seed_data.add_repository(held, "octo/moved", {"2026-03-01": 1}, github_id=901)
-    other = seed_data.add_repository(held, "hubot/x", {"2026-03-01": 1}, github_id=902)
-    seed_data.add_change(held, mine, "renamed", "2026-03-02", "a")
-    seed_data.add_change(held, mine, "archived", "2026-03-04")
-    seed_data.add_change(held, other, "renamed", "2026-03-06", "b")
+def test_the_ledger_is_filtered_by_kind_account_and_time(stored_rows, analyst):
+    mine = seed_data.add_repository(stored_rows, "octo/moved", {"2026-03-01": 1}, github_id=901)
+    other = seed_data.add_repository(stored_rows, "hubot/x", {"2026-03-01": 1}, github_id=902)
+    seed_data.add_change(stored_rows, mine, "renamed", "2026-03-02", "a")
+    seed_data.add_change(stored_rows, mine, "archived", "2026-03-04")
+    seed_data.add_change(stored_rows, other, "renamed", "2026-03-06", "b")
 
     def found(**params):
         return [
@@ -164,27 +166,27 @@ def test_the_ledger_is_filtered_by_kind_account_and_time(held, analyst):
 @pytest.mark.parametrize(
     "path", [*ROW_PATHS, "accounts/octo", "repositories/octo/cat", "scene/city.csv", "movers.parquet"]
 )
-def test_unchanged_data_is_answered_with_304_until_new_data_is_collected(held, analyst, path):
+def test_unchanged_data_is_answered_with_304_until_new_data_is_collected(stored_rows, analyst, path):
     first = analyst.get(f"{V1}/{path}")
     tag = first.headers["etag"]
     assert first.headers["cache-control"] == "private, no-cache"
     assert not tag.startswith("W/")
     again = analyst.get(f"{V1}/{path}", headers={"if-none-match": f'"other", W/{tag}'})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
-    publish_data_version(held)
+    publish_data_version(stored_rows)
     assert analyst.get(f"{V1}/{path}", headers={"if-none-match": tag}).status_code == 200
 
 
-def test_tracking_an_account_changes_the_etag(held, analyst):
+def test_tracking_an_account_changes_the_etag(stored_rows, analyst):
     from core.tracking import accounts
 
     before = analyst.get(f"{V1}/accounts/octo")
-    accounts.track(held, "octo", "ada")
+    accounts.track(stored_rows, "octo", "ada")
     after = analyst.get(f"{V1}/accounts/octo", headers={"if-none-match": before.headers["etag"]})
     assert (before.json()["is_tracked"], after.json()["is_tracked"]) == (False, True)
 
 
-def test_a_name_ending_in_csv_is_not_read_as_a_format(held, analyst):
+def test_a_name_ending_in_csv_is_not_read_as_a_format(stored_rows, analyst):
     one = analyst.get(f"{V1}/repositories/octo/site.csv")
     stars = analyst.get(f"{V1}/repositories/octo/site.csv/stars")
     file = analyst.get(f"{V1}/repositories/octo/site.csv/stars.csv")
@@ -198,7 +200,7 @@ def test_a_name_ending_in_csv_is_not_read_as_a_format(held, analyst):
     assert analyst.get(f"{V1}/repositories/octo/cat.csv").status_code == 404
 
 
-def test_stars_include_the_gaps_between_refreshes(held, analyst):
+def test_stars_include_the_gaps_between_refreshes(stored_rows, analyst):
     gaps = analyst.get(f"{V1}/repositories/octo/ant/stars").json()["gaps"]
     assert gaps == [
         {"source": "GitHub", "from_at": "2026-01-01T00:00:00Z", "to_at": "2026-03-01T00:00:00Z"},
@@ -206,13 +208,13 @@ def test_stars_include_the_gaps_between_refreshes(held, analyst):
     ]
 
 
-def test_head_has_the_headers_of_get(held, analyst):
+def test_head_has_the_headers_of_get(stored_rows, analyst):
     head, get = analyst.head(f"{V1}/accounts/octo"), analyst.get(f"{V1}/accounts/octo")
     assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", get.headers["etag"])
     assert analyst.head(f"{V1}/auth/login").status_code == 405
 
 
-def test_internal_ids_are_never_returned(held, analyst):
+def test_internal_ids_are_never_returned(stored_rows, analyst):
     """Our ids count from one; GitHub's ids in this test do not."""
     for path in ("accounts/octo", "repositories/octo/cat", *ROW_PATHS):
         text = analyst.get(f"{V1}/{path}").text

@@ -1,4 +1,4 @@
-"""The pretend accounts are the same for everybody, live with the clock, and change when they are edited."""
+"""The sandbox accounts are the same for everybody, live with the clock, and change when they are edited."""
 
 from datetime import UTC, datetime, timedelta
 
