@@ -73,7 +73,7 @@ def watch_session() -> None:
 def show_data_version(version: int) -> None:
     """Show the data version, its last refresh and its coverage."""
     now, as_of = datetime.now(UTC), components_as_of.selected_as_of()
-    data = coverage.freshness_and_coverage(as_of or end_of_day(now.date()), in_the_past=as_of is not None)
+    data = coverage.freshness_and_coverage(as_of or end_of_day(now.date()))
     parts = [f"Data version {version:,}"]
     if data.latest_capture_at is not None:
         refreshed = f"on {day(data.latest_capture_at)}" if as_of else time_ago(data.latest_capture_at, now)

@@ -7,6 +7,7 @@ from typing import Any
 from pandas import DataFrame
 
 from core.db.frames import first_value, read_frame
+from core.queries import captures
 from core.queries.as_of import as_of_or_end_of_today
 
 WINDOW_DAYS = 30
@@ -32,19 +33,9 @@ class DataState:
     coverage: float | None
 
 
-def freshness_and_coverage(until: datetime, *, in_the_past: bool) -> DataState:
-    """Return the newest capture before *until* and the coverage of the 30 days before it."""
-    sql = """
-        SELECT greatest(
-                   (SELECT max(checked_at) FROM account WHERE checked_at <= :until),
-                   (SELECT max(last_at) FROM repository_import WHERE last_at <= :until),
-                   -- For the past: `checked_at` above has only the newest capture.
-                   (SELECT max(captured_at) FROM repository_snapshot
-                     WHERE captured_at <= :until AND captured_at > CAST(:until AS timestamptz) - interval '4 months'
-                       AND CAST(:in_the_past AS boolean))) AS at
-    """
-    latest = first_value(read_frame(sql, until=until, in_the_past=in_the_past))
-    return DataState(latest, covered_share(daily_coverage(until, WINDOW_DAYS)))
+def freshness_and_coverage(until: datetime) -> DataState:
+    """Return the newest capture by *until* and the coverage of the 30 days before it."""
+    return DataState(captures.newest_capture_at(until), covered_share(daily_coverage(until, WINDOW_DAYS)))
 
 
 def was_refreshed(as_of: datetime | None) -> bool:

@@ -11,7 +11,7 @@ from core.as_of import end_of_day
 from core.db import schema
 from core.db.frames import frame_cache
 from core.queries import coverage
-from tests.seed_data import add_account, add_source, utc
+from tests.seed_data import add_account, add_repository, add_source, utc
 
 TODAY = date(2026, 3, 31)
 UNTIL = end_of_day(TODAY)
@@ -34,7 +34,7 @@ def days_ago(*counts: int) -> list[datetime]:
 
 
 def installation_coverage(until: datetime = UNTIL) -> float | None:
-    return coverage.freshness_and_coverage(until, in_the_past=False).coverage
+    return coverage.freshness_and_coverage(until).coverage
 
 
 def test_accounts_captured_on_30_4_0_and_4_of_30_days_are_covered_to_31_percent(database):
@@ -78,6 +78,13 @@ def test_as_of_a_day_later_refreshes_do_not_count(database):
     """On 28 March: 1 of 2 days. The account's other refreshes come later."""
     add_tracked_account(database, "octo", *days_ago(4, 2, 1, 0))
     assert installation_coverage(end_of_day(date(2026, 3, 28))) == 1 / 2
+
+
+def test_as_of_a_day_the_last_refresh_is_the_last_capture_not_the_last_change(database):
+    """Nothing changed since 1 January; the account was refreshed on 28 March and again today."""
+    add_repository(database, "octo/cat", {"2026-01-01": 5})
+    add_refreshes(database, add_account(database, "octo"), *days_ago(3, 0))
+    assert coverage.freshness_and_coverage(end_of_day(date(2026, 3, 30))).latest_capture_at == days_ago(3)[0]
 
 
 def test_each_day_of_the_calendar_has_its_share(database):

@@ -27,7 +27,7 @@ def test_an_empty_almanac_counts_nothing(database):
     assert movers.movers(None, 30).newest_at is None
     assert movers.movers(None, 30).rows.empty
     assert freshness.account_freshness(NOW).empty
-    assert coverage.freshness_and_coverage(NOW, in_the_past=False) == DataState(None, None)
+    assert coverage.freshness_and_coverage(NOW) == DataState(None, None)
 
 
 def test_tracking_counts_due_paused_queued_and_failing_accounts(database):
@@ -96,8 +96,8 @@ def test_the_trend_adds_up_each_source_separately(database):
 
 def test_as_of_a_day_the_latest_capture_is_not_later(database):
     seed_data.add_repository(database, "octo/cat", {"2026-01-01": 1, "2026-03-01": 2})
-    assert coverage.freshness_and_coverage(NOW, in_the_past=False).latest_capture_at == utc("2026-03-01")
-    assert coverage.freshness_and_coverage(utc("2026-02-01"), in_the_past=True).latest_capture_at == utc("2026-01-01")
+    assert coverage.freshness_and_coverage(NOW).latest_capture_at == utc("2026-03-01")
+    assert coverage.freshness_and_coverage(utc("2026-02-01")).latest_capture_at == utc("2026-01-01")
 
 
 def test_unavailable_repositories_are_no_movers(database):
