@@ -16,6 +16,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, text
 
+from core.budget.cost_model import ACCOUNTS_PER_QUERY, CONNECTIONS_PER_POINT
 from core.queue import jobs
 
 ENRICHMENT_TASK = "enrichment"
@@ -32,8 +33,9 @@ MAX_TRIES_WHILE_COMPUTING = 5
 Resource = Literal["core", "graphql"]
 RESOURCES: tuple[Resource, ...] = ("core", "graphql")
 FactKindName = Literal[
-    "star_history", "star_backfill", "extras", "releases", "contributors", "commit_activity", "contributions", "traffic"
-]
+    "star_history", "star_backfill", "extras", "releases", "contributors", "commit_activity", "contributions",
+    "traffic", "account_counts", "fork_languages",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,17 @@ FACT_KINDS: dict[str, FactKind] = {
         FactKind("traffic", "traffic", DAY, DAY, 1, cost=2),
         FactKind("extras", "watchers, open issues and change requests", DAY, 7 * DAY, 4, "graphql", batch_size=100),
         FactKind("contributions", "contributions of users", DAY, DAY, 3, "graphql", is_per_user=True),
+        # 74 users with two connections each, or the languages of 149 repositories, are one point.
+        FactKind(
+            "account_counts", "accounts followed and gists", 7 * DAY, 7 * DAY, 1, "graphql",
+            is_per_user=True, batch_size=ACCOUNTS_PER_QUERY,
+        ),
+        FactKind(
+            "fork_languages", "languages of forks", 7 * DAY, 30 * DAY, 1, "graphql",
+            is_idle=True, batch_size=CONNECTIONS_PER_POINT,
+        ),
     )
-}
+}  # fmt: skip
 
 
 def defer_facts(

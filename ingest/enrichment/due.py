@@ -60,6 +60,8 @@ APPLIES_BY_KIND = {
     "star_history": "(latest.stars > 0 OR enrichment.captured_at IS NOT NULL)",
     "star_backfill": "star_backfill.next_page IS NOT NULL",
     "extras": "repository.node_id IS NOT NULL AND account.token_fingerprint IS NOT NULL",
+    "fork_languages": "repository.is_fork AND repository.pushed_at IS NOT NULL AND repository.node_id IS NOT NULL"
+    " AND account.token_fingerprint IS NOT NULL",
     "releases": "true",
     "contributors": HAS_OWN_COMMITS,
     "commit_activity": HAS_OWN_COMMITS,
@@ -68,6 +70,7 @@ APPLIES_BY_KIND = {
 CHANGED_BY_KIND = {
     "star_history": "latest.captured_at > enrichment.captured_at",
     "extras": "latest.captured_at > enrichment.captured_at",
+    "fork_languages": PUSHED_SINCE_STORED,
     "releases": PUSHED_SINCE_STORED,
     "contributors": PUSHED_SINCE_STORED,
     "commit_activity": PUSHED_SINCE_STORED,

@@ -1,13 +1,23 @@
 """How each kind of fact is fetched and stored. A fact and its state are stored in one transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
-from ingest.enrichment import commit_activity, contributions, contributors, releases, star_history, traffic
+from ingest.enrichment import (
+    account_counts,
+    commit_activity,
+    contributions,
+    contributors,
+    extras,
+    fork_languages,
+    releases,
+    star_history,
+    traffic,
+)
 from ingest.enrichment.day_counts import write_days
 from ingest.enrichment.due import Target
 from ingest.github.api.facts import Facts, FactSubject, FetchedFact
@@ -33,6 +43,14 @@ class FactHandler:
 
     fetch: FetchFact
     store: StoreFact
+
+
+@dataclass(frozen=True)
+class BatchHandler:
+    """A kind that is fetched for many subjects by one request, given their node ids; `store` returns rows written."""
+
+    fetch: Callable[[Facts, FactSubject, Sequence[str], StopSignal | None], FetchedFact[list[Any]]]
+    store: Callable[[Connection, int, Any, datetime], int]
 
 
 def _store_stars(
@@ -112,4 +130,14 @@ FACT_HANDLERS: dict[str, FactHandler] = {
         _store_contributions,
     ),
     "traffic": FactHandler(lambda facts, _target, subject, stop: facts.traffic(subject, stop=stop), _store_traffic),
+}
+
+BATCH_HANDLERS: dict[str, BatchHandler] = {
+    "extras": BatchHandler(lambda facts, subject, ids, stop: facts.extras(subject, ids, stop=stop), extras.store),
+    "account_counts": BatchHandler(
+        lambda facts, subject, ids, stop: facts.rare_counts(subject, ids, stop=stop), account_counts.store
+    ),
+    "fork_languages": BatchHandler(
+        lambda facts, subject, ids, stop: facts.languages(subject, ids, stop=stop), fork_languages.store
+    ),
 }

@@ -16,14 +16,13 @@ from sqlalchemy.exc import DBAPIError
 from core.clock import now_utc
 from core.db.data_version import publish_data_version
 from core.queue.enrichment import FACT_KINDS, FactKind, has_waiting_urgent_jobs
-from ingest.enrichment import due, extras, run_log, state
+from ingest.enrichment import due, run_log, state
 from ingest.enrichment.due import Target
-from ingest.enrichment.handlers import FACT_HANDLERS, StoreResult
+from ingest.enrichment.handlers import BATCH_HANDLERS, FACT_HANDLERS, StoreResult
 from ingest.enrichment.run_log import EnrichmentRun
 from ingest.github import GitHub
 from ingest.github.api.facts import FactSubject
 from ingest.github.api.graphql_responses import FailedNode
-from ingest.github.api.models import Extras
 from ingest.github.errors import (
     TRANSIENT_ERRORS,
     BadCredentials,
@@ -186,23 +185,24 @@ class Enricher:
         if not targets:
             return
         subject = self._subject(run, kind, targets[0])
-        fact = self.github.facts.extras(subject, [target.node_id or "" for target in targets], stop=stop)
+        handler = BATCH_HANDLERS[kind.name]
+        fact = handler.fetch(self.github.facts, subject, [target.node_id or "" for target in targets], stop)
         for target, reported in zip(targets, fact.value, strict=True):
             if reported is None:
                 self._record_failure(run, kind, target.id, RepositoryNotFound(target.full_name or target.login))
             elif isinstance(reported, FailedNode):
                 self._record_failure(run, kind, target.id, reported.error)
             else:
-                run.rows_written += self._store_extras(kind, target, reported, fact.captured_at)
+                run.rows_written += self._store_batched(kind, target, reported, fact.captured_at)
                 run.stored += 1
 
-    def _store_extras(self, kind: FactKind, target: Target, reported: Extras, at: datetime) -> int:
+    def _store_batched(self, kind: FactKind, target: Target, reported: object, at: datetime) -> int:
         with self.engine.begin() as connection:
             stored_at = state.lock_and_get_captured_at(connection, kind, target.id)
             if stored_at is not None and stored_at > at:
                 return 0
             state.record_success(connection, kind, target.id, at, self.clock())
-            return extras.store(connection, target.id, reported, at)
+            return BATCH_HANDLERS[kind.name].store(connection, target.id, reported, at)
 
     def _subject(self, run: EnrichmentRun, kind: FactKind, target: Target) -> FactSubject:
         reserve, name = kind.reserve_for(is_anonymous=self.github.is_anonymous), target.full_name or target.login

@@ -36,6 +36,8 @@ BACKGROUND_JOB_LABELS = {
     "extras": "watchers and open issues",
     "commit_activity": "commit activity",
     "contributions": "contribution calendars",
+    "account_counts": "accounts followed and gists",
+    "fork_languages": "languages of forks",
     "lookup": "lookups",
     "deliver": "webhooks",
 }

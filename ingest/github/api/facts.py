@@ -10,8 +10,8 @@ from urllib.parse import quote
 from ingest.github.api import fact_types
 from ingest.github.api.fact_types import CommitWeek, Contributor, Release, StarWeek, TrafficDay
 from ingest.github.api.graphql import GraphQL
-from ingest.github.api.graphql_responses import FailedNode
-from ingest.github.api.models import PARSE_ERRORS, Extras
+from ingest.github.api.graphql_responses import FailedNode, LanguagePage
+from ingest.github.api.models import PARSE_ERRORS, Extras, RareCounts
 from ingest.github.api.rest import PAGE_SIZE, FetchedBody, Rest
 from ingest.github.errors import (
     BadCredentials,
@@ -161,6 +161,24 @@ class Facts:
         fetch = self._graphql.extras_with_timestamp
         return self._by_graphql(subject, "extras", stop, lambda context: FetchedFact(*fetch(node_ids, context)))
 
+    def languages(
+        self, subject: FactSubject, node_ids: Sequence[str], *, stop: StopSignal | None = None
+    ) -> FetchedFact[list[dict[str, int] | FailedNode | None]]:
+        """Fetch the languages of repositories in bytes. Results as for `extras`."""
+
+        def fetch(context: RequestContext) -> FetchedFact[list[dict[str, int] | FailedNode | None]]:
+            pages, at = self._graphql.languages_with_timestamp(node_ids, context)
+            return FetchedFact([_complete_languages(page) for page in pages], at)
+
+        return self._by_graphql(subject, "languages", stop, fetch)
+
+    def rare_counts(
+        self, subject: FactSubject, node_ids: Sequence[str], *, stop: StopSignal | None = None
+    ) -> FetchedFact[list[RareCounts | FailedNode | None]]:
+        """Fetch how many accounts users follow and how many public gists they have. Results as for `extras`."""
+        fetch = self._graphql.rare_counts_with_timestamp
+        return self._by_graphql(subject, "accounts", stop, lambda context: FetchedFact(*fetch(node_ids, context)))
+
     def _by_graphql(
         self, subject: FactSubject, what: str, stop: StopSignal | None, fetch: Callable[[RequestContext], T]
     ) -> T:
@@ -221,3 +239,12 @@ class Facts:
             match = REPOSITORY_ID_IN_URL.search(link)
             if match and int(match[1]) != subject.github_id:
                 raise RepositoryNameReused(subject.full_name)
+
+
+def _complete_languages(page: LanguagePage | FailedNode | None) -> dict[str, int] | FailedNode | None:
+    """Return all languages of a repository; FailedNode where there are more than one page or some are missing."""
+    if not isinstance(page, LanguagePage):
+        return page
+    if page.cursor or not page.is_complete:
+        return FailedNode(InvalidResponse("languages", "some of them are missing"))
+    return page.bytes_by_language

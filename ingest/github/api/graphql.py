@@ -10,7 +10,7 @@ import structlog
 
 from core.budget import cost_model
 from ingest.github.api import graphql_queries
-from ingest.github.api.graphql_queries import PageSelection
+from ingest.github.api.graphql_queries import NodeKind, PageSelection
 from ingest.github.api.graphql_responses import (
     ContributionCalendar,
     FailedNode,
@@ -27,7 +27,7 @@ from ingest.github.api.graphql_responses import (
     read_nodes,
     read_repository,
 )
-from ingest.github.api.models import Extras, Repository
+from ingest.github.api.models import Extras, RareCounts, Repository
 from ingest.github.errors import GraphQLUnavailable, InvalidResponse, RepositoryNotFound, UnexpectedStatus
 from ingest.github.http.credentials import CredentialPool
 from ingest.github.http.etag_cache import ResponseCache
@@ -124,8 +124,31 @@ class GraphQL:
 
     def languages(self, node_ids: Sequence[str], context: RequestContext) -> list[LanguagePage | FailedNode | None]:
         """Fetch the languages of repositories: None for one that GitHub does not show, FailedNode for one to retry."""
-        found = self._nodes(graphql_queries.languages_selection(), node_ids, "languages", 1, context)
-        return [read_languages(node) if isinstance(node, dict) else node for node in found]
+        return self.languages_with_timestamp(node_ids, context)[0]
+
+    def languages_with_timestamp(
+        self, node_ids: Sequence[str], context: RequestContext
+    ) -> tuple[list[LanguagePage | FailedNode | None], datetime]:
+        """Return the same as `languages`, with the time of the response."""
+        found, result = self._nodes_with_response(
+            graphql_queries.languages_selection(), node_ids, "languages", 1, context
+        )
+        return [read_languages(node) if isinstance(node, dict) else node for node in found], result.captured_at
+
+    def rare_counts_with_timestamp(
+        self, node_ids: Sequence[str], context: RequestContext
+    ) -> tuple[list[RareCounts | FailedNode | None], datetime]:
+        """Fetch how many accounts users follow and how many public gists they have, and the time of the response."""
+        found, result = self._nodes_with_response(
+            ("id", *graphql_queries.RARE_USER_FIELDS),
+            node_ids,
+            "accounts",
+            graphql_queries.CONNECTIONS_PER_RARE_COUNTS,
+            context,
+            kind="User",
+        )
+        counts = [RareCounts.from_graphql(node) if isinstance(node, dict) else node for node in found]
+        return counts, result.captured_at
 
     def more_languages(
         self, pages: Sequence[tuple[str, str]], context: RequestContext
@@ -192,14 +215,21 @@ class GraphQL:
         return self._nodes_with_response(selection, node_ids, what, connections, context)[0]
 
     def _nodes_with_response(
-        self, selection: Sequence[str], node_ids: Sequence[str], what: str, connections: int, context: RequestContext
+        self,
+        selection: Sequence[str],
+        node_ids: Sequence[str],
+        what: str,
+        connections: int,
+        context: RequestContext,
+        *,
+        kind: NodeKind = "Repository",
     ) -> tuple[list[NodeResult], GraphQLResponse]:
         lists = [
             node_ids[i : i + graphql_queries.IDS_PER_LIST]
             for i in range(0, len(node_ids), graphql_queries.IDS_PER_LIST)
         ]
         result = self._send(
-            lambda unsupported: graphql_queries.nodes_query(selection, len(lists), unsupported),
+            lambda unsupported: graphql_queries.nodes_query(selection, len(lists), unsupported, kind),
             {f"i{i}": list(ids) for i, ids in enumerate(lists)},
             what,
             graphql_queries.cost_in_points(len(node_ids) * connections),

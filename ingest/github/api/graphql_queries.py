@@ -44,6 +44,9 @@ OPTIONAL_FIELDS = frozenset(
     }
 )
 CONNECTIONS_PER_EXTRAS = 4
+CONNECTIONS_PER_RARE_COUNTS = 2
+
+NodeKind = Literal["Repository", "User"]
 
 PageSelection = Literal["account with rare counts", "account", "further page"]
 """What a page of repositories comes with: its account with all counts or with the usual ones, or only the login."""
@@ -88,13 +91,15 @@ def pulse_connection_count(pages: Iterable[PageSelection]) -> int:
     return sum(CONNECTIONS[page] for page in pages)
 
 
-def nodes_query(selection: Iterable[str], lists: int, unsupported: Collection[str] = ()) -> str:
-    """Query repositories by node id: variables `i0 i1` …, a hundred ids each, aliases `n0 n1` …"""
+def nodes_query(
+    selection: Iterable[str], lists: int, unsupported: Collection[str] = (), kind: NodeKind = "Repository"
+) -> str:
+    """Query repositories or users by node id: variables `i0 i1` …, a hundred ids each, aliases `n0 n1` …"""
     variables = ", ".join(f"$i{i}: [ID!]!" for i in range(lists))
     aliases = "\n".join(f"n{i}: nodes(ids: $i{i}) {{ ...Wanted }}" for i in range(lists))
     return (
         f"query Nodes({variables}) {{\n{_rate_limit_and_viewer(unsupported)}\n{aliases}\n}}\n"
-        f"fragment Wanted on Repository {{ {join_supported_fields(selection, unsupported)} }}"
+        f"fragment Wanted on {kind} {{ {join_supported_fields(selection, unsupported)} }}"
     )
 
 

@@ -246,6 +246,17 @@ class Extras(_ReportedModel):
         )
 
 
+class RareCounts(_ReportedModel):
+    """Counts of a user that cost a connection each and change little, and so are fetched on their own cadence."""
+
+    following: int | None = None
+    public_gists: int | None = None
+
+    @classmethod
+    def from_graphql(cls, node: JsonObject) -> Self:
+        return cls(following=total_count(node, "following"), public_gists=total_count(node, "gists"))
+
+
 def _is_never_pushed(body: JsonObject) -> bool:
     """Detect an empty repository: REST reports its creation as its last push where GraphQL reports null."""
     untouched = body.get("pushed_at") in (None, body.get("created_at"))
