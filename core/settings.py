@@ -11,9 +11,23 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-DURATION_PATTERN = re.compile(r"^\s*(\d+)\s*(m|min|h|d)\s*$")
+DURATION_PATTERN = re.compile(r"\s*([0-9]{1,9})\s*(m|min|h|d)\s*")
+MAX_DURATION = timedelta(days=366)
+# Tokens travel in HTTP headers.
+TOKEN_PATTERN = re.compile(r"[!-~]+")
+POSTGRES_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
+REDIS_SCHEMES = ("redis", "rediss", "unix")
 MIN_SECRET_KEY_LENGTH = 32
-LIMIT_PATTERN = re.compile(r"[1-9]\d{0,8}\s*(?:/|per)\s*(?:[1-9]\d{0,4}\s*)?(?:second|minute|hour|day|month|year)s?")
+MAX_PORT = 65535
+# Host names in ASCII (international ones as xn--…) and IP addresses.
+HOST_PATTERN = re.compile(
+    r"(?!.*\.\.)[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9.])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%a-z]*"
+)
+# Logins or URLs; `core.tracking.login` says exactly which.
+TRACKED_PATTERN = re.compile(r"[!-~]{1,2000}")
+LIMIT_PATTERN = re.compile(
+    r"[1-9][0-9]{0,8}\s*(?:/|per)\s*(?:[1-9][0-9]{0,4}\s*)?(?:second|minute|hour|day|month|year)s?"
+)
 DURATION_UNITS = {
     "m": timedelta(minutes=1),
     "min": timedelta(minutes=1),
@@ -33,10 +47,36 @@ def _check_limit(value: str) -> str:
 Limit = Annotated[str, AfterValidator(_check_limit)]
 
 
+def _check_server_url(value: str, schemes: tuple[str, ...]) -> str:
+    """Refuse what no client library could parse; the value is a secret, so that no message quotes it."""
+    if not value:
+        return value
+    scheme, separator, rest = value.partition("://")
+    if not separator or scheme not in schemes or not rest or not value.isprintable():
+        raise ValueError(f"must be a URL that starts with {' or '.join(f'{one}://' for one in schemes[:2])}")
+    # Postgres takes several hosts, each with a port.
+    for host in rest.partition("/")[0].rpartition("@")[2].partition("?")[0].split(","):
+        port = host.rpartition("]")[2].partition(":")[2]
+        if scheme != "unix" and port and not (port.isascii() and port.isdigit() and int(port) <= MAX_PORT):
+            raise ValueError("has a port that is not a number up to 65535")
+    return value
+
+
+def _check_token(value: SecretStr) -> SecretStr:
+    if value.get_secret_value() and not TOKEN_PATTERN.fullmatch(value.get_secret_value()):
+        raise ValueError("must consist of printable ASCII characters without spaces")
+    return value
+
+
+Token = Annotated[SecretStr, AfterValidator(_check_token)]
+
+
 class Settings(BaseSettings):
     """One field per setting. An empty variable means empty, not the default."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     database_url: str = Field(
         "",
@@ -55,7 +95,7 @@ class Settings(BaseSettings):
         "https://api.github.com",
         description="Root of GitHub's REST API; for Enterprise Server `https://HOST/api/v3`.",
     )
-    github_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+    github_tokens: Annotated[tuple[Token, ...], NoDecode] = Field(
         (), description="Comma-separated GitHub tokens; empty sends anonymous requests, 60 an hour."
     )
     github_app_id: str = Field(
@@ -87,7 +127,7 @@ class Settings(BaseSettings):
         (),
         description="Comma-separated IP addresses or networks of proxies whose `X-Forwarded-*` headers are trusted.",
     )
-    metrics_token: SecretStr = Field(
+    metrics_token: Token = Field(
         SecretStr(""), description="Bearer token that grants access to `/metrics` from other machines."
     )
 
@@ -105,8 +145,16 @@ class Settings(BaseSettings):
         "",
         description="Who may register: `open`, `invite` or `closed`; empty means `open` on loopback, else `closed`.",
     )
-    access_token_minutes: float = Field(30, gt=0, description="Lifetime of an access token in minutes.")
-    refresh_token_days: float = Field(7, gt=0, description="Days after which an unused session expires.")
+    access_token_minutes: float = Field(
+        30,
+        gt=0,
+        le=MAX_DURATION / timedelta(minutes=1),
+        allow_inf_nan=False,
+        description="Lifetime of an access token in minutes.",
+    )
+    refresh_token_days: float = Field(
+        7, gt=0, le=MAX_DURATION.days, allow_inf_nan=False, description="Days after which an unused session expires."
+    )
 
     limit_pages: Limit = Field("240/minute", description="Page loads and clicks per person; empty means no limit.")
     limit_api: Limit = Field("60/minute", description="API requests per person; empty means no limit.")
@@ -141,9 +189,11 @@ class Settings(BaseSettings):
     def parse_duration(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        match = DURATION_PATTERN.match(value)
+        match = DURATION_PATTERN.fullmatch(value)
         if not match or not int(match[1]):
             raise ValueError(f"{value!r} is not a duration; write it like 30m, 6h or 7d")
+        if int(match[1]) > MAX_DURATION / DURATION_UNITS[match[2]]:
+            raise ValueError(f"must be at most {MAX_DURATION.days}d")
         return int(match[1]) * DURATION_UNITS[match[2]]
 
     @field_validator("log_level", mode="before")
@@ -156,17 +206,51 @@ class Settings(BaseSettings):
     def check_api_url(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
+        parts = urlsplit(value if _has_host(value) else "")
+        if not parts.netloc or "@" in parts.netloc or parts.query or parts.fragment:
+            raise ValueError("must consist of http:// or https://, a host and optionally a port and a path")
         return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def check_database_url(cls, value: str) -> str:
+        return _check_server_url(value.strip(), POSTGRES_SCHEMES)
+
+    @field_validator("redis_url")
+    @classmethod
+    def check_redis_url(cls, value: str) -> str:
+        return _check_server_url(value.strip(), REDIS_SCHEMES)
+
+    @field_validator("host")
+    @classmethod
+    def check_host(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("must not be empty; 0.0.0.0 listens on all addresses of this machine")
+        if not HOST_PATTERN.fullmatch(value.strip()):
+            raise ValueError(f"{value!r} is neither an IP address nor a host name")
+        return value.strip()
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def check_data_dir(cls, value: object) -> object:
+        if isinstance(value, str) and (not value.strip() or "\0" in value):
+            raise ValueError("must name a folder; the default is .data")
+        return value
+
+    @field_validator("track")
+    @classmethod
+    def check_track(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for login in value:
+            if not TRACKED_PATTERN.fullmatch(login):
+                raise ValueError(f"{login!r} is neither a login nor a URL; separate several by commas")
+        return value
 
     @field_validator("public_url")
     @classmethod
     def check_public_url(cls, value: str) -> str:
         """Accept scheme, host and port only: the URL is compared with the Origin header of browsers."""
-        parts = urlsplit(value)
-        try:
-            is_complete = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or True)
-        except ValueError:
-            is_complete = False
+        parts = urlsplit(value) if _has_host(value) else urlsplit("")
+        is_complete = parts.scheme in {"http", "https"}
         if value and (not is_complete or "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment):
             raise ValueError("must consist of http:// or https://, a host and optionally a port, without a path")
         return value
@@ -181,7 +265,10 @@ class Settings(BaseSettings):
     @classmethod
     def check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
-            ip_network(network, strict=False)
+            try:
+                ip_network(network, strict=False)
+            except ValueError:
+                raise ValueError(f"{network!r} is neither an IP address nor a network like 10.0.0.0/8") from None
         return value
 
     @field_validator("github_app_id", "github_app_installation_id", mode="before")
@@ -193,6 +280,17 @@ class Settings(BaseSettings):
     @classmethod
     def empty_path_as_none(cls, value: object) -> object:
         return value or None
+
+    @field_validator("github_app_private_key_file")
+    @classmethod
+    def check_key_file(cls, value: Path | None) -> Path | None:
+        try:
+            is_key = value is None or b"PRIVATE KEY" in value.read_bytes()
+        except (OSError, ValueError) as error:
+            raise ValueError(f"names a file that cannot be read ({type(error).__name__})") from None
+        if not is_key:
+            raise ValueError("names a file that holds no private key (PEM)")
+        return value
 
     @model_validator(mode="after")
     def check_app(self) -> Self:
@@ -230,6 +328,15 @@ class Settings(BaseSettings):
     def is_loopback_only(self) -> bool:
         """Whether only this machine can reach the web process; behind a proxy, `PUBLIC_URL` tells that others can."""
         return is_loopback(self.host) and (not self.public_url or is_loopback(urlsplit(self.public_url).hostname or ""))
+
+
+def _has_host(url: str) -> bool:
+    """Return whether *url* has a host that HTTP headers can carry, and a valid port if any."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname and HOST_PATTERN.fullmatch(parts.hostname)) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def format_duration(value: timedelta) -> str:

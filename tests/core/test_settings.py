@@ -1,11 +1,19 @@
 """Settings are read once, validated, documented in the README, and never print a secret."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
+import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
+from redis import Redis
 
+from core.__main__ import validation_messages
+from core.db.engine import parse_database_url
+from core.ratelimit.limiter import parse_limit
 from core.settings import Settings, format_duration
 from core.settings_report import readme_table
 
@@ -50,12 +58,101 @@ def test_durations_are_parsed_with_units(monkeypatch, text, duration):
         ("PORT", "99999"),
         ("LOG_LEVEL", "LOUD"),
         ("GITHUB_API_URL", "api.github.com"),
+        ("GITHUB_API_URL", "http://"),
+        ("GITHUB_API_URL", "https://u:p@ghe.example/api/v3"),
+        ("GITHUB_API_URL", "https://ghe.example:x/api/v3"),
+        ("GITHUB_TOKENS", "ü"),
+        ("GITHUB_TOKENS", "one two"),
+        ("METRICS_TOKEN", "schlüssel"),
+        ("ACCESS_TOKEN_MINUTES", "inf"),
+        ("ACCESS_TOKEN_MINUTES", "nan"),
+        ("ACCESS_TOKEN_MINUTES", "0"),
+        ("REFRESH_TOKEN_DAYS", "1e300"),
+        ("REFRESH_EVERY", "99999999999999d"),
+        ("REFRESH_EVERY", "400d"),
+        ("TRACK", "a b"),
+        ("HOST", ""),
+        ("HOST", "a b"),
+        ("HOST", "a..b"),
+        ("DATA_DIR", ""),
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "mysql://db/almanac"),
+        ("DATABASE_URL", "postgresql://almanac:hunter2@db:port/almanac"),
+        ("REDIS_URL", "127.0.0.1:6379"),
+        ("REDIS_URL", "redis://127.0.0.1:notaport/0"),
+        ("TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("PUBLIC_URL", "https://bücher.example"),
     ],
 )
-def test_an_invalid_value_is_refused(monkeypatch, name, value):
+def test_an_invalid_value_is_refused_by_the_name_of_the_setting(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError) as refused:
         Settings()
+    (sentence,) = validation_messages(refused.value)
+    assert sentence.startswith(f"{name} is invalid: ")
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgresql+psycopg://almanac@/almanac?host=%2Frun&port=5432"),
+        ("DATABASE_URL", "postgres://a:p%40ss@one:5432,two:5433/almanac?target_session_attrs=read-write"),
+        ("DATABASE_URL", "postgresql://[::1]:5432/almanac?sslmode=verify-full"),
+        ("REDIS_URL", "unix:///run/valkey.sock?db=3"),
+        ("REDIS_URL", "rediss://:secret@valkey:6380/1"),
+        ("GITHUB_API_URL", "https://ghe.example/api/v3/"),
+        ("HOST", "::1"),
+        ("HOST", "almanac.internal"),
+    ],
+)
+def test_usual_forms_are_accepted(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    Settings()
+
+
+TEXT = st.one_of(
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40),
+    st.from_regex(r"[-+]?[0-9]{1,22}(\.[0-9]+)?(e[0-9]{1,3})?(m|h|d|/minute|/year)?", fullmatch=True),
+    st.from_regex(r"(https?|postgresql|redis|unix)://[a-zü\[\]:@?#%,]{0,12}(:[0-9]{0,6})?/?[a-z]{0,3}", fullmatch=True),
+    st.sampled_from(["inf", "nan", "-1", "true", "localhost", "0.0.0.0", "::", "1.2.3.4/33", "a,b", "\n", "~"]),
+)
+
+
+@given(st.sampled_from(sorted(Settings.model_fields)), TEXT)
+def test_any_text_is_refused_in_one_sentence_or_works(name, text):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(name.upper(), text)
+        try:
+            accepted = Settings(_env_file=None)
+        except ValidationError as error:
+            (sentence,) = validation_messages(error)
+            assert "\n" not in sentence.replace(text, "")
+            return
+    use(accepted)
+
+
+def use(accepted):
+    """Do with each setting what the processes do at their start."""
+    now = datetime(2026, 11, 29, tzinfo=UTC)
+    assert now + accepted.refresh_every > now
+    assert now + timedelta(minutes=accepted.access_token_minutes) >= now
+    assert now + timedelta(days=accepted.refresh_token_days) >= now
+    httpx.URL(accepted.github_api_url)
+    for token in (*accepted.github_tokens, accepted.metrics_token):
+        httpx.Headers({"Authorization": f"Bearer {token.get_secret_value()}"})
+    for kind in ("pages", "api", "track", "export", "sign_in"):
+        if limit := getattr(accepted, f"limit_{kind}"):
+            assert parse_limit(limit).get_expiry() > 0
+    for proxy in accepted.trusted_proxies:
+        ip_network(proxy, strict=False)
+    accepted.data_dir.resolve()
+    httpx.URL(accepted.base_url)
+    accepted.host.encode("idna" if ":" not in accepted.host else "ascii")
+    if accepted.database_url:
+        parse_database_url(accepted.database_url)
+    if accepted.redis_url:
+        Redis.from_url(accepted.redis_url)
 
 
 def test_a_printed_setting_shows_no_secret(monkeypatch):
