@@ -30,7 +30,7 @@ history = accounts.history(account.account_id, as_of)
 intervals = accounts.coverage_intervals(account.account_id, as_of)
 note = account_header.capture_note(account.account_id)
 if totals := accounts.totals(account.account_id, as_of):
-    account_header.show_totals(totals, history, until)
+    account_header.show_totals(totals, history, intervals, until)
 
 """
 ## Popularity

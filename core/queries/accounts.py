@@ -275,13 +275,22 @@ def with_followers(history: DataFrame) -> DataFrame:
     return derived(history.dropna(subset=["followers"]), history)
 
 
-def weekly_trend(history: DataFrame, column: str, source: str, until: datetime) -> list[float]:
-    """Return the last value of *column* in each week of the year before *until*, oldest first; weeks without one are
-    left out.
+def weekly_trend(history: DataFrame, intervals: DataFrame, column: str, source: str, until: datetime) -> list[float]:
+    """Return *column* of *source* at the end of each of the 52 weeks before *until*, oldest first.
+
+    Between two changes the number rests; where nobody captured, a gap of `coverage_intervals`, it is NaN. Weeks before
+    the first capture are left out.
     """
-    recent = history[(history["source"] == source) & (history["captured_at"] > until - timedelta(days=365))]
-    weekly = recent.set_index("captured_at")[column].dropna().resample("W").last().dropna()
-    return [float(value) for value in weekly]
+    rows = history[history["source"] == source].dropna(subset=[column])
+    runs = intervals[intervals["source"] == source]
+    trend = []
+    for week in range(52, -1, -1):
+        at = until - timedelta(days=7 * week)
+        before = rows[rows["captured_at"] <= at]
+        is_covered = bool(((runs["from_at"] <= at) & (runs["overdue_at"] >= at)).any())
+        if len(before) and (is_covered or trend):
+            trend.append(float(before[column].iloc[-1]) if is_covered else float("nan"))
+    return trend
 
 
 def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:

@@ -10,6 +10,7 @@ from core.db.frames import derived, read_frame
 from core.linguist import UnknownLanguage, find_language
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import as_of_values, owned_repository_ids, repository_attributes
+from core.queries.captures import PRESENCE_EXISTS
 from core.queries.repository_list import language_counts
 
 
@@ -61,7 +62,7 @@ def account_language_history(account_id: int, as_of: datetime | None) -> DataFra
 
     at            midnight (UTC) of a quarter's last day, or of the day of *as_of*
     language      text, as it is at the last of these dates; 'No language' where GitHub detects none
-    stars         int, of repositories with a snapshot by then and within the year before; forks left out
+    stars         int, of repositories captured within the three months before, changed or not; forks left out
     repositories  int
     """
     sql = f"""
@@ -72,34 +73,64 @@ def account_language_history(account_id: int, as_of: datetime | None) -> DataFra
         ), account_repositories AS (
             SELECT repository_id AS id, coalesce(present_language(primary_language), '') AS language
               FROM attributes WHERE repository_id = ANY(CAST(:ids AS bigint[])) AND is_fork IS NOT TRUE
+        ), account_end AS (
+            SELECT at, own.captured_at AS own_at
+              FROM ends
+              LEFT JOIN LATERAL (
+                   SELECT captured_at FROM capture
+                    WHERE capture.account_id = :account_id AND source_id = 1
+                      AND captured_at <= at AND captured_at > at - interval '3 months'
+                    ORDER BY captured_at DESC LIMIT 1) AS own ON true
         ), quarterly AS (
             SELECT DISTINCT ON (repository_id, quarter) repository_id,
                    date_trunc('quarter', captured_at) AS quarter, stars
               FROM repository_snapshot
-             WHERE repository_id = ANY(ARRAY(SELECT id FROM account_repositories)) AND captured_at <= :until
-               AND captured_at >= date_trunc('quarter', CAST(:until AS timestamptz)) - interval '9 years'
-             ORDER BY repository_id, quarter, source_id = 1 DESC, captured_at DESC
-        ), grid AS (
-            SELECT at, account_repositories.id, account_repositories.language, quarterly.quarter, quarterly.stars,
+             WHERE repository_id = ANY(ARRAY(SELECT id FROM account_repositories)) AND source_id = 1
+               AND captured_at <= :until
+             ORDER BY repository_id, quarter, captured_at DESC
+        ), own_grid AS (
+            SELECT at, account_repositories.id, quarterly.stars,
                    count(quarterly.stars) OVER (PARTITION BY account_repositories.id ORDER BY at) AS value_group
               FROM ends CROSS JOIN account_repositories
               LEFT JOIN quarterly
                 ON repository_id = account_repositories.id AND quarterly.quarter = date_trunc('quarter', at)
-        ), carried AS (
-            SELECT at, language, first_value(stars) OVER value_groups AS stars,
-                   first_value(quarter) OVER value_groups AS quarter
-              FROM grid WHERE value_group > 0
-            WINDOW value_groups AS (PARTITION BY id, value_group ORDER BY at)
+        ), own AS (
+            SELECT at, id, first_value(stars) OVER (PARTITION BY id, value_group ORDER BY at) AS stars FROM own_grid
+        ), imported AS (
+            SELECT DISTINCT ON (repository_id, at) repository_id AS id, at, captured_at, stars
+              FROM repository_snapshot
+              JOIN ends ON captured_at <= at AND captured_at > at - interval '3 months'
+             WHERE repository_id = ANY(ARRAY(SELECT id FROM account_repositories)) AND source_id <> 1
+             ORDER BY repository_id, at, captured_at DESC, source_id DESC
+        ), counted AS (
+            SELECT at, account_repositories.language, CASE
+                       WHEN own_capture.at IS NULL OR own_capture.at < imported.captured_at THEN imported.stars
+                       ELSE coalesce(own.stars, imported.stars) END AS stars
+              FROM own
+              JOIN account_repositories USING (id)
+              JOIN repository ON repository.id = own.id
+              JOIN account_end USING (at)
+             CROSS JOIN LATERAL (
+                   SELECT CASE WHEN {PRESENCE_EXISTS} THEN (
+                              SELECT max(capture.captured_at)
+                                FROM repository_presence AS presence
+                                JOIN capture ON capture.account_id = presence.account_id AND capture.source_id = 1
+                                 AND capture.captured_at >= presence.from_at AND capture.captured_at < presence.to_at
+                               WHERE presence.repository_id = repository.id AND capture.captured_at <= account_end.at
+                                 AND capture.captured_at > account_end.at - interval '3 months')
+                          ELSE own_at END AS at) AS own_capture
+              LEFT JOIN imported USING (id, at)
         )
         SELECT date_trunc('day', at) AS at, coalesce(nullif(language, ''), 'No language') AS language,
                sum(stars)::bigint AS stars, count(*) AS repositories
-          FROM carried
-         WHERE stars IS NOT NULL AND quarter > at - interval '15 months'
+          FROM counted
+         WHERE stars IS NOT NULL
          GROUP BY 1, 2
          ORDER BY 1, stars DESC
     """  # noqa: S608
     return read_frame(
         sql,
+        account_id=account_id,
         ids=owned_repository_ids(account_id, as_of),
         until=as_of_or_end_of_today(as_of),
         **as_of_values(as_of),

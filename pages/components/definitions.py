@@ -13,8 +13,8 @@ A refresh without any change still counts as a refresh. Grey: no successful refr
 interval, so no line is drawn across.
 """
 LANGUAGE_MIX = (
-    "Each repository counts with its current language and with its last reported stars of the year before the "
-    "quarter's end. Forks are left out."
+    "Each repository that was refreshed in the three months before the quarter's end counts, with its stars then and "
+    "its current language. Forks are left out."
 )
 LANGUAGE_TREND = (
     "The last rollup of each month. Imported history: repositories that the source reported that week. Each counts "

@@ -15,7 +15,7 @@ class Card:
     """One metric.
 
     before           the same metric *span* earlier; None where it is unknown
-    trend            values of the sparkline, oldest first
+    trend            values of the sparkline, oldest first; NaN where unknown
     is_increase_bad  growth is red instead of green
     """
 

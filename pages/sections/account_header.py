@@ -131,7 +131,7 @@ def show_profile_line(profile: Profile, selected: datetime | None) -> None:
         st.caption(escape_markdown(render_shortcodes(profile.bio)))
 
 
-def show_totals(totals: Totals, history: DataFrame, until: datetime) -> None:
+def show_totals(totals: Totals, history: DataFrame, intervals: DataFrame, until: datetime) -> None:
     """Draw the cards of the account's totals, with their growth in four weeks and last year's trend."""
     repositories = quantity(totals.repositories or 0, "repository", "repositories")
     covers = f"Over {repositories}, refreshed on {day(totals.captured_at)}, source: {totals.source}"
@@ -141,7 +141,7 @@ def show_totals(totals: Totals, history: DataFrame, until: datetime) -> None:
                 label,
                 value,
                 before,
-                trend=accounts.weekly_trend(history, label.lower(), totals.source, until),
+                trend=accounts.weekly_trend(history, intervals, label.lower(), totals.source, until),
                 help=covers if label != "Followers" else "Imported history has no followers",
             )
             for label, value, before in (

@@ -202,11 +202,21 @@ def test_now_means_the_end_of_today(database):
     assert as_of_or_end_of_today(utc("2026-01-01")) == utc("2026-01-01")
 
 
-def test_a_weekly_trend_has_the_last_value_of_each_week_with_one():
-    days = ["2024-12-30", "2026-01-05", "2026-01-07", "2026-01-21"]
-    history = DataFrame({"captured_at": [utc(day) for day in days], "source": "GitHub", "stars": [1, 2, 3, 4]})
-    assert accounts.weekly_trend(history, "stars", "GitHub", utc("2026-02-01")) == [3.0, 4.0]
-    assert accounts.weekly_trend(history, "stars", "weekly list", utc("2026-02-01")) == []
+def test_a_weekly_trend_rests_between_changes_and_is_unknown_in_gaps():
+    """Weeks end on 2026-02-01, 01-25, 01-18, 01-11, 01-04 …; captured daily but for 01-09 to 01-20."""
+    history = DataFrame(
+        {"captured_at": [utc(day) for day in ("2026-01-02", "2026-01-07", "2026-01-21")], "source": "GitHub"}
+    ).assign(stars=[2, 3, 4])
+    intervals = DataFrame(
+        {
+            "source": "GitHub",
+            "from_at": [utc("2026-01-02"), utc("2026-01-21")],
+            "overdue_at": [utc("2026-01-10"), utc("2026-02-03")],
+        }
+    )
+    trend = accounts.weekly_trend(history, intervals, "stars", "GitHub", utc("2026-02-01"))
+    assert [None if value != value else value for value in trend] == [2.0, None, None, 4.0, 4.0]
+    assert accounts.weekly_trend(history, intervals, "stars", "weekly list", utc("2026-02-01")) == []
 
 
 def test_history_with_followers_leaves_out_imported_rows():

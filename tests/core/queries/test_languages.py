@@ -58,15 +58,25 @@ def test_a_repository_without_code_has_no_language(database):
     assert languages.account_languages(seed_data.add_account(database, "octo"), None).empty
 
 
-def test_the_mix_carries_a_repository_for_a_year_and_no_longer(database):
-    seed_data.add_imported_repository(database, "octo/cat", {"2023-02-01": 10}, primary_language="C")
-    seed_data.add_imported_repository(database, "octo/dog", {"2023-02-01": 5, "2025-02-01": 7}, primary_language="Go")
+def test_the_mix_has_all_repositories_that_were_captured_changed_or_not(database):
+    """Refreshed from 2023 on, not in the third quarter of 2024; one repository has not changed for two years."""
+    captures = [f"{year}-{month:02}-15" for year in (2023, 2024) for month in range(2, 13)]
+    captures = [day for day in captures if not "2024-06-30" < day < "2024-10-01"] + ["2025-02-20"]
+    seed_data.add_repository(database, "octo/cat", {"2023-02-01": 10}, primary_language="C", captures=captures)
+    seed_data.add_repository(database, "octo/dog", {"2023-02-01": 5, "2024-11-15": 7}, primary_language="Go")
     mix = languages.account_language_history(seed_data.add_account(database, "octo"), utc("2025-03-01"))
     by_end = {(f"{row.at:%Y-%m-%d}", row.language): row.stars for row in mix.itertuples()}
-    assert by_end["2023-03-31", "C"] == 10
-    assert by_end["2024-03-31", "C"] == 10
-    assert ("2024-06-30", "C") not in by_end
-    assert by_end["2025-03-01", "Go"] == 7
+    ends = ["2023-03-31", "2023-06-30", "2023-09-30", "2023-12-31", "2024-03-31", "2024-06-30", "2024-12-31"]
+    assert by_end == {(end, "C"): 10 for end in [*ends, "2025-03-01"]} | {
+        **{(end, "Go"): 5 for end in ends[:6]},
+        **{(end, "Go"): 7 for end in ("2024-12-31", "2025-03-01")},
+    }
+
+
+def test_the_mix_has_imported_repositories_of_the_three_months_before(database):
+    seed_data.add_imported_repository(database, "octo/cat", {"2024-12-01": 10, "2025-01-01": 12}, primary_language="C")
+    mix = languages.account_language_history(seed_data.add_account(database, "octo"), utc("2025-05-01"))
+    assert {f"{row.at:%Y-%m-%d}": row.stars for row in mix.itertuples()} == {"2024-12-31": 10, "2025-03-31": 12}
 
 
 def test_the_ranking_is_of_the_last_rollup_and_has_its_day(database):

@@ -94,6 +94,13 @@ def test_the_trend_adds_up_each_source_separately(database):
     assert trend[["source", "stars", "languages"]].to_numpy().tolist() == [["GitHub", 3, 1], ["weekly list", 100, 1]]
 
 
+def test_last_refreshed_as_of_a_day_is_the_last_capture_before_it_not_the_last_change(database):
+    seed_data.add_repository(
+        database, "octo/cat", {"2026-01-01": 1, "2026-03-01": 2}, captures=["2026-01-20", "2026-02-10"]
+    )
+    assert coverage.freshness_and_coverage(utc("2026-02-01")).latest_capture_at == utc("2026-01-20")
+
+
 def test_as_of_a_day_the_latest_capture_is_not_later(database):
     seed_data.add_repository(database, "octo/cat", {"2026-01-01": 1, "2026-03-01": 2})
     assert coverage.freshness_and_coverage(NOW).latest_capture_at == utc("2026-03-01")
