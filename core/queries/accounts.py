@@ -8,6 +8,7 @@ from pandas import DataFrame
 from core.db.frames import derived, first_record, read_frame, single_record
 from core.queries.as_of import as_of_or_end_of_today
 from core.queries.attributes import account_attributes, as_of_values
+from core.queries.captures import IMPORT_MAX_GAP, OWN_MAX_GAP
 from core.settings import settings
 
 FOUR_WEEKS = timedelta(days=28)
@@ -283,7 +284,7 @@ def weekly_trend(history: DataFrame, intervals: DataFrame, column: str, source: 
     """
     rows = history[history["source"] == source].dropna(subset=[column])
     runs = intervals[intervals["source"] == source]
-    trend = []
+    trend: list[float] = []
     for week in range(52, -1, -1):
         at = until - timedelta(days=7 * week)
         before = rows[rows["captured_at"] <= at]
@@ -301,7 +302,7 @@ def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:
     overdue_at         last capture plus twice the source's cadence
     captures           number of captures
     """
-    sql = """
+    sql = f"""
         WITH captures AS (
             SELECT source_id, captured_at FROM capture
              WHERE account_id = :account_id AND captured_at <= :until
@@ -310,14 +311,14 @@ def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:
              WHERE repository_id = ANY(ARRAY(SELECT id FROM repository WHERE account_id = :account_id))
                AND captured_at <= :until
         ), with_max_gap AS (
-            SELECT captures.*, source.name, 2 * CASE source_id
-                       WHEN 1 THEN greatest(
-                           coalesce(tracked_account.cadence, planned_cadence, CAST(:every AS interval)),
-                           interval '1 day')
-                       ELSE coalesce(source.cadence, interval '7 days') END AS max_gap
+            SELECT captures.*, source.name,
+                   CASE source_id WHEN 1 THEN own.max_gap ELSE {IMPORT_MAX_GAP} END AS max_gap
               FROM captures
               JOIN source ON source.id = source_id
-              LEFT JOIN tracked_account ON tracked_account.account_id = :account_id
+             CROSS JOIN (
+                   SELECT {OWN_MAX_GAP} AS max_gap
+                     FROM account LEFT JOIN tracked_account ON tracked_account.account_id = account.id
+                    WHERE account.id = :account_id) AS own
         ), counted AS (
             SELECT *, count(*) FILTER (WHERE follows IS NOT TRUE) OVER in_order AS interval_number
               FROM (SELECT *, captured_at - lag(captured_at) OVER in_order <= max_gap AS follows FROM with_max_gap
@@ -330,7 +331,7 @@ def coverage_intervals(account_id: int, as_of: datetime | None) -> DataFrame:
           FROM counted
          GROUP BY source_id, interval_number
          ORDER BY from_at
-    """
+    """  # noqa: S608
     return read_frame(sql, account_id=account_id, until=as_of_or_end_of_today(as_of), every=settings().refresh_every)
 
 

@@ -103,13 +103,13 @@ def account_language_history(account_id: int, as_of: datetime | None) -> DataFra
              WHERE repository_id = ANY(ARRAY(SELECT id FROM account_repositories)) AND source_id <> 1
              ORDER BY repository_id, at, captured_at DESC, source_id DESC
         ), counted AS (
-            SELECT at, account_repositories.language, CASE
-                       WHEN own_capture.at IS NULL OR own_capture.at < imported.captured_at THEN imported.stars
+            SELECT own.at, account_repositories.language, CASE
+                       WHEN last.own_at IS NULL OR last.own_at < imported.captured_at THEN imported.stars
                        ELSE coalesce(own.stars, imported.stars) END AS stars
               FROM own
               JOIN account_repositories USING (id)
               JOIN repository ON repository.id = own.id
-              JOIN account_end USING (at)
+              JOIN account_end ON account_end.at = own.at
              CROSS JOIN LATERAL (
                    SELECT CASE WHEN {PRESENCE_EXISTS} THEN (
                               SELECT max(capture.captured_at)
@@ -118,8 +118,8 @@ def account_language_history(account_id: int, as_of: datetime | None) -> DataFra
                                  AND capture.captured_at >= presence.from_at AND capture.captured_at < presence.to_at
                                WHERE presence.repository_id = repository.id AND capture.captured_at <= account_end.at
                                  AND capture.captured_at > account_end.at - interval '3 months')
-                          ELSE own_at END AS at) AS own_capture
-              LEFT JOIN imported USING (id, at)
+                          ELSE account_end.own_at END AS own_at) AS last
+              LEFT JOIN imported ON imported.id = own.id AND imported.at = own.at
         )
         SELECT date_trunc('day', at) AS at, coalesce(nullif(language, ''), 'No language') AS language,
                sum(stars)::bigint AS stars, count(*) AS repositories

@@ -137,3 +137,15 @@ def test_the_globe_knows_no_followers_of_accounts_that_were_never_captured(datab
     assert places["accounts"].to_dict() == {"Berlin": 2, "Paris": 1}
     before = globe.locate_accounts(seed_data.utc("2026-02-28"))
     assert before.places.empty
+
+
+def test_a_repository_has_a_gap_while_it_was_unavailable(database):
+    """Its account was captured every day."""
+    days = [f"2026-01-{day:02}" for day in range(2, 31)]
+    lost = seed_data.add_repository(database, "octo/lost", {"2026-01-01": 10, "2026-01-20": 12}, captures=days)
+    seed_data.add_change(database, lost, "gone", "2026-01-10")
+    seed_data.add_change(database, lost, "back", "2026-01-20")
+    gaps = star_history.coverage_gaps(lost, seed_data.utc("2026-01-31"))
+    assert gaps[["from_at", "to_at"]].to_numpy().tolist() == [
+        [seed_data.utc("2026-01-09"), seed_data.utc("2026-01-20")]
+    ]
