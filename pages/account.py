@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.charts import bars
 from core.emoji import render_shortcodes
+from core.github_site import page_url
 from core.queries import account_repositories, accounts, empty_reasons, growth, languages
 from pages.components import columns, definitions
 from pages.components.alt_text import bars_alt
@@ -130,7 +131,7 @@ with right:
 """
 repositories = account_repositories.list_repositories(account.account_id, as_of)
 shown = repositories.assign(
-    repository="https://github.com/" + repositories["full_name"],
+    repository=repositories["full_name"].map(page_url),
     description=repositories["description"].map(render_shortcodes, na_action="ignore"),
     star_trend=repositories["star_trend"].map(account_repositories.since_last_gap, na_action="ignore"),
 )

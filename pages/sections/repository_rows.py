@@ -6,6 +6,7 @@ import pyarrow as pa
 from pandas import ArrowDtype, DataFrame, Series
 
 from core.emoji import render_shortcodes
+from core.github_site import page_url
 
 # Indexed by 1 for archived + 2 for fork + 4 for deleted or private.
 STATE_COMBINATIONS = [[], ["archived"], ["fork"], ["archived", "fork"]]
@@ -19,7 +20,7 @@ def display_rows(frame: DataFrame) -> DataFrame:
     flags = archived + 2 * fork + 4 * gone
     states = pa.array(STATE_COMBINATIONS, pa.list_(pa.string())).take(pa.array(flags.to_numpy()))
     return frame.assign(
-        repository="https://github.com/" + frame["full_name"],
+        repository=frame["full_name"].map(page_url),
         account="/account?login=" + frame["owner"],
         size=frame["size_kb"] * 1024,
         description=descriptions_with_emoji(frame["description"]),
