@@ -8,6 +8,7 @@ import typer
 
 from core.db import engine
 from core.errors import AlmanacError
+from core.tracking.login import parse_repository
 from ingest.cli import output
 from ingest.cli.shared import (
     EXIT_FAILED,
@@ -57,7 +58,7 @@ def import_history(
 
 @app.command()
 def star_history(
-    repositories: Annotated[list[str], typer.Argument(help="OWNER/NAME of stored repositories.")],
+    repositories: Annotated[list[str], typer.Argument(help="Stored repositories: OWNER/NAME, or their URLs.")],
 ) -> None:
     """Fetch daily star counts back to the first star, as far as the rate budget allows."""
     from ingest.cli.star_history import fetch_star_history  # noqa: PLC0415 - as above
@@ -66,7 +67,8 @@ def star_history(
     migrate_if_needed()
     with github_client() as client, stop_on_interrupt() as stop:
         try:
-            is_complete = fetch_star_history(Enricher(client, engine.engine(), client.api_url), repositories, stop)
+            names = [parse_repository(text) for text in repositories]
+            is_complete = fetch_star_history(Enricher(client, engine.engine(), client.api_url), names, stop)
         except AlmanacError as error:
             output.err.print(str(error), markup=False)
             raise typer.Exit(EXIT_UNUSABLE_INPUT) from error

@@ -20,10 +20,12 @@ from ingest.cli.shared import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_UNUSABLE_INPUT,
+    LOGIN_ARGUMENTS,
     AsJson,
     Logins,
     github_client,
     migrate_if_needed,
+    print_owners,
     stop_on_interrupt,
 )
 from ingest.enrichment import backlog
@@ -34,7 +36,7 @@ from ingest.refresh.batch import Refresher, RefreshRequest
 app = typer.Typer()
 
 
-@app.command()
+@app.command(context_settings=LOGIN_ARGUMENTS)
 def refresh(
     logins: Logins = None,
     all_tracked: Annotated[bool, typer.Option("--all", help="Every tracked account that is not paused.")] = False,
@@ -47,6 +49,7 @@ def refresh(
     """Fetch accounts from GitHub now and store what changed."""
     migrate_if_needed()
     account_ids = _tracked_account_ids() if all_tracked else []
+    print_owners(logins or [])
     if not logins and not all_tracked:
         output.err.print("Name an account to refresh, or use --all.")
         raise typer.Exit(EXIT_UNUSABLE_INPUT)
@@ -67,10 +70,11 @@ def refresh(
     raise typer.Exit(EXIT_INTERRUPTED if run.stopped else EXIT_FAILED if run.failed else 0)
 
 
-@app.command()
+@app.command(context_settings=LOGIN_ARGUMENTS)
 def forecast(logins: Logins = None, as_json: AsJson = False) -> None:
     """Print the expected cost of refreshing the given accounts, or all tracked accounts and each kind of fact."""
     migrate_if_needed()
+    print_owners(logins or [])
     with github_client() as client:
         if logins:
             _print_forecast(client, [], logins, as_json=as_json)

@@ -2,8 +2,8 @@
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Annotated
 
 import typer
@@ -11,12 +11,39 @@ import typer
 from core import redis_client
 from core.db import engine, migrations
 from core.settings import settings
+from core.tracking.login import BadLogin, parse_name
+from ingest.cli import output
 from ingest.github import GitHub
 
-Logins = Annotated[list[str] | None, typer.Argument(help="Logins, or URLs of GitHub profiles.", show_default=False)]
+
+def _refuse_unknown_options(texts: list[str] | None) -> list[str] | None:
+    """Refuse what looks like an option: with LOGIN_ARGUMENTS, unknown ones arrive as logins."""
+    for text in texts or []:
+        if text.startswith("--"):
+            raise typer.BadParameter(f"there is no option {text}; write a login that begins with hyphens as @{text}")
+    return texts
+
+
+# Some logins begin with a hyphen.
+LOGIN_ARGUMENTS = {"ignore_unknown_options": True}
+Logins = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Logins, or URLs of accounts and repositories.", show_default=False, callback=_refuse_unknown_options
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 EXIT_FAILED, EXIT_UNUSABLE_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def print_owners(texts: Iterable[str]) -> None:
+    """Say of each repository in *texts* that its owner is meant."""
+    for text in texts:
+        with suppress(BadLogin):
+            name = parse_name(text)
+            if name.full_name:
+                output.err.print(f"{name.full_name} is a repository; taking its owner {name.login}", markup=False)
 
 
 def migrate_if_needed() -> None:

@@ -10,16 +10,17 @@ from core.errors import AlmanacError, NotFound
 from core.tracking import accounts
 from core.tracking.login import parse_login
 from ingest.cli import output
-from ingest.cli.shared import EXIT_FAILED, AsJson, Logins, migrate_if_needed
+from ingest.cli.shared import EXIT_FAILED, LOGIN_ARGUMENTS, AsJson, Logins, migrate_if_needed, print_owners
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(context_settings=LOGIN_ARGUMENTS)
 def show(logins: Logins = None, as_json: AsJson = False) -> None:
     """Print the stored data of accounts."""
     migrate_if_needed()
     has_missing = False
+    print_owners(logins or [])
     for login in logins or []:
         with engine.transaction() as connection:
             try:

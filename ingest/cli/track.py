@@ -9,12 +9,19 @@ from core.settings import settings
 from core.tracking import accounts
 from core.tracking.login import BadLogin, parse_login
 from ingest.cli import output
-from ingest.cli.shared import EXIT_FAILED, EXIT_UNUSABLE_INPUT, Logins, migrate_if_needed
+from ingest.cli.shared import (
+    EXIT_FAILED,
+    EXIT_UNUSABLE_INPUT,
+    LOGIN_ARGUMENTS,
+    Logins,
+    migrate_if_needed,
+    print_owners,
+)
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(context_settings=LOGIN_ARGUMENTS)
 def track(
     logins: Logins = None,
     first_start: Annotated[
@@ -27,6 +34,7 @@ def track(
         if first_start:
             logins = list(settings().track) if accounts.is_first_start(connection) else []
         has_bad_login = False
+        print_owners(logins or [])
         for text in logins or []:
             try:
                 login = parse_login(text)
@@ -39,13 +47,14 @@ def track(
     raise typer.Exit(EXIT_UNUSABLE_INPUT if has_bad_login else 0)
 
 
-@app.command()
+@app.command(context_settings=LOGIN_ARGUMENTS)
 def untrack(logins: Logins = None) -> None:
     """Stop tracking accounts. Their history is kept."""
     migrate_if_needed()
     has_untracked = False
+    print_owners(logins or [])
     with engine.transaction() as connection:
-        for login in logins or []:
+        for login in map(parse_login, logins or []):
             present = accounts.present_login(connection, login)
             was_tracked = accounts.untrack(connection, login)
             has_untracked |= not was_tracked

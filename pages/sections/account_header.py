@@ -6,9 +6,10 @@ import streamlit as st
 from pandas import DataFrame
 
 from core.emoji import render_shortcodes
+from core.github_site import page_url
 from core.queries import accounts, coverage, tracking
 from core.queries.accounts import FoundAccount, Profile, Totals
-from core.tracking.login import LOGIN_PATTERN, MAX_LENGTH
+from core.tracking.login import BadLogin, parse_login
 from core.wording import quantity, time_ago
 from pages.components import as_of, page_opens, track_request
 from pages.components.format import day, number, percent
@@ -16,7 +17,6 @@ from pages.components.markdown import escape_markdown
 from pages.components.metric_cards import Card, metric_row
 
 KIND_LABELS = {"user": "User", "organization": "Organization"}
-MAX_SHOWN_LENGTH = 60
 
 
 def login_input() -> str:
@@ -32,7 +32,11 @@ def login_input() -> str:
         label_visibility="collapsed",
         icon=":material/search:",
     )
-    return (selected or "").strip()
+    given = (selected or "").strip()
+    try:
+        return parse_login(given) if given else ""
+    except BadLogin:
+        return given
 
 
 def show_profile(login: str) -> Profile | None:
@@ -85,12 +89,10 @@ def name_sentence(login: str, found: FoundAccount, selected: datetime | None) ->
 
 def explain_missing(login: str) -> None:
     """Say why there is no account of that name, and where to go."""
-    if not LOGIN_PATTERN.fullmatch(login) or len(login) > MAX_LENGTH:
-        st.warning(
-            f"{escape_markdown(login[:MAX_SHOWN_LENGTH])} is not a GitHub login: letters, digits and single hyphens, "
-            f"at most {MAX_LENGTH} of them.",
-            icon=":material/person_off:",
-        )
+    try:
+        parse_login(login)
+    except BadLogin as error:
+        st.warning(f"{escape_markdown(str(error))}.", icon=":material/person_off:")
     else:
         status = tracking.tracking_status(login)
         if not status.is_tracked and status.requested_at is None:
@@ -122,8 +124,8 @@ def show_profile_line(profile: Profile, selected: datetime | None) -> None:
         parts.append(f"since {profile.created_at:%Y}")
     if selected is None and profile.checked_at is not None:
         parts.append(f"refreshed {time_ago(profile.checked_at, datetime.now(UTC))}")
-    label = escape_markdown(f"github.com/{profile.current_login}")
-    parts.append(f"[{label} :material/open_in_new:](https://github.com/{profile.current_login})")
+    url = page_url(profile.current_login)
+    parts.append(f"[{escape_markdown(url.partition('://')[2])} :material/open_in_new:]({url})")
     st.markdown(" · ".join(parts))
     if not profile.is_known:
         st.caption("What its profile said then is not known: it was first refreshed later.")

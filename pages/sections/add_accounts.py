@@ -17,6 +17,7 @@ from core.auth.identity import Identity
 from core.budget import cost_model
 from core.db.engine import transaction
 from core.errors import BadInput, NotFound
+from core.github_site import page_url
 from core.queries import system, tracking
 from core.queue import lookups
 from core.queue.lookups import Lookup, LookupResult, LookupStore
@@ -28,6 +29,7 @@ from core.tracking.login import parse_login
 from core.wording import pluralize, quantity
 from pages.components.cost_forecast import forecast_text
 from pages.components.format import number
+from pages.components.markdown import escape_markdown
 from pages.components.notices import errors_as_notices, show_notice
 from pages.components.status_cards import query_or_reason
 from pages.components.table import table_height
@@ -37,6 +39,7 @@ log = structlog.get_logger()
 LOOKUP_KEY, PASTED_KEY, NOTICE_KEY = "lookup", "lookup-pasted", "add-notice"
 RERUN_EVERY = "0.7s"
 MAX_LISTED = 50
+MAX_NAMED = 5
 NEW, TRACKED, MISSING = "new", "already tracked", "not found"
 COLUMNS = {
     "take": column.CheckboxColumn("Track", width=80),
@@ -62,8 +65,8 @@ def show_lookup_forms(_admin: Identity) -> None:
     paste_tab, upload_tab, members_tab = st.tabs(["Paste", "Upload", "Members of an organization"])
     with paste_tab.form("paste-form", border=False, clear_on_submit=False):
         text = st.text_area(
-            "Logins, URLs, or a table with a column called login",
-            placeholder="pallets\nhttps://github.com/torvalds\n@gaearon",
+            "Logins, repositories, URLs, or a table with a column called login or full_name",
+            placeholder=f"pallets\n{page_url('torvalds')}\n@gaearon",
             height=120,
             max_chars=parse_accounts.MAX_LENGTH,
         )
@@ -233,7 +236,11 @@ def lookup_row(result: LookupResult, tracked: set[str]) -> dict[str, Any]:
 
 
 def show_rejected_lines(parsed: parse_accounts.ParsedAccounts) -> None:
-    """List the duplicates and invalid lines of the pasted text."""
+    """Say which owners were taken, and list the duplicates and invalid lines of the pasted text."""
+    if parsed.repositories:
+        named = ", ".join(map(escape_markdown, parsed.repositories[:MAX_NAMED]))
+        more = f" and {len(parsed.repositories) - MAX_NAMED:,} more" if len(parsed.repositories) > MAX_NAMED else ""
+        st.caption(f"Repositories were read as their owners: {named}{more}.")
     parts = []
     if parsed.duplicates:
         parts.append(quantity(len(parsed.duplicates), "duplicate"))

@@ -130,6 +130,33 @@ def test_tracking_is_idempotent_and_reversible(almanac):
     assert almanac("untrack", "octocat")[0] == 1
 
 
+@pytest.mark.parametrize("name", ["Link-", "a--b", "-x-", "@-x-"])
+def test_logins_of_old_accounts_are_taken_by_every_command(almanac, name):
+    login = name.removeprefix("@")
+    assert almanac("track", name)[:2] == (0, f"{login}: now tracked\n")
+    assert almanac("forecast", name)[0] == 0
+    assert f"No data is stored for {login}" in almanac("show", name)[2]
+    assert almanac("untrack", name)[:2] == (0, f"{login}: no longer tracked\n")
+
+
+def test_the_owner_of_a_repository_is_taken_and_said(almanac):
+    code, out, err = almanac("track", "git@github.com:pallets/flask.git")
+    assert (code, out) == (0, "pallets: now tracked\n")
+    assert "pallets/flask is a repository; taking its owner pallets" in err
+
+
+def test_a_mistyped_option_is_no_login(almanac):
+    code, _, err = almanac("refresh", "octocat", "--jsno")
+    assert code == 2
+    assert "there is no option --jsno" in err
+
+
+def test_the_star_history_takes_a_url(almanac):
+    code, _, err = almanac("star-history", "https://github.com/octo/cat")
+    assert code == 2
+    assert "No data is stored for octo/cat" in err
+
+
 def test_only_the_first_start_tracks_the_configured_accounts(almanac):
     assert "octocat" in almanac("track", "--first-start", TRACK="octocat")[1]
     assert almanac("track", "--first-start", TRACK="hubot")[1] == ""

@@ -25,7 +25,7 @@ Login = Annotated[
     Path(
         description="A GitHub login, case-insensitive; `@login` is accepted.",
         examples=["octocat"],
-        json_schema_extra={"pattern": "^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$", "maxLength": MAX_LENGTH},
+        json_schema_extra={"pattern": "^-*[A-Za-z0-9][A-Za-z0-9-]*(_[A-Za-z0-9]+)?$", "maxLength": MAX_LENGTH},
     ),
 ]
 
