@@ -321,17 +321,17 @@ def _find_place(row: Sequence[Part], gazetteer: Gazetteer) -> Found | None:
     Raises AmbiguousLocationError.
     """
     parts = [part for whole in row for part in _expand(whole, gazetteer)]
-    readings = [_read(part, index > 0, gazetteer) for index, part in enumerate(parts)]
-    readings = [reading for reading in readings if reading.areas or reading.codes or reading.cities]
-    if not readings:
+    parts_read = [_read(part, index > 0, gazetteer) for index, part in enumerate(parts)]
+    parts_read = [reading for reading in parts_read if reading.areas or reading.codes or reading.cities]
+    if not parts_read:
         return None
-    if len(readings) == 1:
-        return _find_single(readings[0], gazetteer, is_alone=len(row) == 1)
-    return _find_together(readings, gazetteer)
+    if len(parts_read) == 1:
+        return _find_single(parts_read[0], gazetteer, is_alone=len(row) == 1)
+    return _find_together(parts_read, gazetteer)
 
 
 @dataclass(frozen=True)
-class Reading:
+class PartMeanings:
     """What one part can mean: *areas* by name, *codes* by code."""
 
     part: Part
@@ -355,14 +355,14 @@ class Reading:
 _NONE: frozenset[Area] = frozenset()
 
 
-def _read(part: Part, is_after_name: bool, gazetteer: Gazetteer) -> Reading:
+def _read(part: Part, is_after_name: bool, gazetteer: Gazetteer) -> PartMeanings:
     if part.flag:
-        return Reading(part, frozenset({Area(part.flag)}), _NONE, ())
+        return PartMeanings(part, frozenset({Area(part.flag)}), _NONE, ())
     known = gazetteer.areas
     areas = known.names.get(part.name, _NONE)
     may_be_code = is_code(part.text) and (is_after_name or part.text.isupper())
     codes = known.codes.get(part.text.upper(), _NONE) - areas if may_be_code else _NONE
-    return Reading(part, areas, codes, tuple(_cities(part.name, gazetteer)))
+    return PartMeanings(part, areas, codes, tuple(_cities(part.name, gazetteer)))
 
 
 def _cities(name: str, gazetteer: Gazetteer) -> list[City]:
@@ -374,7 +374,7 @@ def _cities(name: str, gazetteer: Gazetteer) -> list[City]:
     return distinct
 
 
-def _find_single(reading: Reading, gazetteer: Gazetteer, *, is_alone: bool) -> Found | None:
+def _find_single(reading: PartMeanings, gazetteer: Gazetteer, *, is_alone: bool) -> Found | None:
     """Return what a part means by itself."""
     if not reading.areas and not reading.cities:
         return _find_by_code(reading, is_alone=is_alone)
@@ -411,7 +411,7 @@ def _stands_for_region(city: City, regions: Iterable[Area], gazetteer: Gazetteer
     return gazetteer.largest.get((city.country, city.region)) == city
 
 
-def _find_by_code(reading: Reading, *, is_alone: bool) -> Found | None:
+def _find_by_code(reading: PartMeanings, *, is_alone: bool) -> Found | None:
     """Read `Anytown, TX`: an unknown town, and the code of a state that no other country has."""
     countries = {area.country for area in reading.codes}
     if is_alone or not reading.part.text.isupper() or not any(area.code for area in reading.codes):
@@ -435,38 +435,38 @@ class _Meaning:
         return len(self.explained), self.countries
 
 
-def _find_together(readings: Sequence[Reading], gazetteer: Gazetteer) -> Found | None:
-    countries = {country for reading in readings for country in reading.countries()}
-    meanings = [meaning for country in countries for meaning in _meanings(country, readings, gazetteer)]
+def _find_together(parts_read: Sequence[PartMeanings], gazetteer: Gazetteer) -> Found | None:
+    countries = {country for reading in parts_read for country in reading.countries()}
+    meanings = [meaning for country in countries for meaning in _meanings(country, parts_read, gazetteer)]
     most = max(meaning.weight for meaning in meanings)
     best = [meaning for meaning in meanings if meaning.weight == most]
     if len(best[0].explained) == 1:
-        return _find_apart(readings, gazetteer)
+        return _find_apart(parts_read, gazetteer)
     if len({meaning.country for meaning in best}) > 1:
         raise AmbiguousLocationError
     country = best[0].country
-    _check_agreement(readings, country, gazetteer)
+    _check_agreement(parts_read, country, gazetteer)
     cities = {meaning.city for meaning in best}
-    is_whole = all(Area(country) in reading.named for reading in readings)
+    is_whole = all(Area(country) in reading.named for reading in parts_read)
     return Found(country, cities.pop() if len(cities) == 1 else None, is_whole)
 
 
-def _find_apart(readings: Sequence[Reading], gazetteer: Gazetteer) -> Found | None:
+def _find_apart(parts_read: Sequence[PartMeanings], gazetteer: Gazetteer) -> Found | None:
     """Return what parts mean that do not explain each other: `Berlin, Hamburg` is Germany."""
-    found = [place for place in (_find_single(one, gazetteer, is_alone=False) for one in readings) if place]
+    found = [place for place in (_find_single(one, gazetteer, is_alone=False) for one in parts_read) if place]
     countries = {place.country for place in found}
     if len(countries) > 1:
         raise AmbiguousLocationError
     if not countries:
         return None
     country = countries.pop()
-    _check_agreement(readings, country, gazetteer)
+    _check_agreement(parts_read, country, gazetteer)
     return Found(country, _one_city([place.city for place in found if place.city]))
 
 
-def _check_agreement(readings: Iterable[Reading], country: str, gazetteer: Gazetteer) -> None:
+def _check_agreement(parts_read: Iterable[PartMeanings], country: str, gazetteer: Gazetteer) -> None:
     """Raise AmbiguousLocationError where a part names another country, a region or a large city of one."""
-    for reading in readings:
+    for reading in parts_read:
         if country in reading.countries() or reading.in_country(country):
             continue
         is_local_code = f"{country}-{reading.part.text.upper()}" in gazetteer.areas.all_codes
@@ -475,36 +475,36 @@ def _check_agreement(readings: Iterable[Reading], country: str, gazetteer: Gazet
             raise AmbiguousLocationError
 
 
-def _meanings(country: str, readings: Sequence[Reading], gazetteer: Gazetteer) -> Iterator[_Meaning]:
-    """Yield what *readings* mean in *country*: once without a region, once for each region they may name."""
-    options = [reading.in_country(country) for reading in readings]
+def _meanings(country: str, parts_read: Sequence[PartMeanings], gazetteer: Gazetteer) -> Iterator[_Meaning]:
+    """Yield what *parts_read* mean in *country*: once without a region, once for each region they may name."""
+    options = [reading.in_country(country) for reading in parts_read]
     regions = {area for areas in options for area in areas if area.code}
     for region in [None, *regions]:
         as_country = {index for index, areas in enumerate(options) if Area(country) in areas}
         as_region = {index for index, areas in enumerate(options) if region in areas} if region else set()
         # A code says nothing about a city where it is not stored which region the city is in.
-        says_city = region is None or bool(region.region) or any(region in readings[at].areas for at in as_region)
+        says_city = region is None or bool(region.region) or any(region in parts_read[at].areas for at in as_region)
         cities: list[City] = []
         explained = as_country | as_region
-        for index, reading in enumerate(readings):
+        for index, reading in enumerate(parts_read):
             inside = [city for city in reading.cities if _is_inside(city, region or Area(country))]
             if not inside or not says_city:
                 continue
             city = inside[0] if region and region.region else _dominant(inside)
             if index in explained:
-                is_said_twice = (index in as_region and len(as_region) > 1) or (
+                is_named_twice = (index in as_region and len(as_region) > 1) or (
                     index in as_country
-                    and any(Area(country) in readings[other].named for other in as_country - {index})
+                    and any(Area(country) in parts_read[other].named for other in as_country - {index})
                 )
                 stands = index in as_region and city and _stands_for_region(city, [region] if region else [], gazetteer)
-                if not is_said_twice and not stands:
+                if not is_named_twice and not stands:
                     continue
             elif not cities and not explained - as_country - as_region:
                 explained = explained | {index}
             if city:
                 cities.append(city)
-        said = sum(Area(country) in reading.areas for reading in readings)
-        yield _Meaning(country, _one_city(cities), frozenset(explained), said)
+        named = sum(Area(country) in reading.areas for reading in parts_read)
+        yield _Meaning(country, _one_city(cities), frozenset(explained), named)
 
 
 def _is_inside(city: City, area: Area) -> bool:

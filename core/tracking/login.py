@@ -18,7 +18,7 @@ SHORTHAND_PREFIX = "github:"
 MARKDOWN_LINK_PATTERN = re.compile(r"!?\[[^\]]*\]\(\s*<?([^\s)>]*)>?(?:\s[^)]*)?\)")
 SCHEME_PATTERN = re.compile(r"(?:git\+)?(?:https?|ssh|git)://", re.IGNORECASE)
 SCP_PATTERN = re.compile(r"(?P<user>[\w.-]+@)?(?P<host>[\w.-]+):(?P<path>[^/\s]\S*)", re.ASCII)
-ENCLOSING_PAIRS = ("<>", "()", "[]", '""', "''", "``", "“”", "‘’", "«»")
+ENCLOSING_PAIRS = ("()", "[]", '""', "''", "``", "“”", "‘’", "«»")
 TRAILING_PUNCTUATION = ".,;:!?"
 # First path segments of the web site that name an account in the second: /orgs/pallets/repositories.
 ACCOUNT_PATHS = frozenset({"orgs", "organizations", "users", "sponsors", "stars"})
@@ -97,6 +97,8 @@ def _unwrap(given: str) -> str:
     """Remove what surrounds a name in prose: a Markdown link, brackets, quotes."""
     if link := MARKDOWN_LINK_PATTERN.fullmatch(given):
         return link[1]
+    if given.startswith("<") and given.endswith(">") and "://" in given:
+        return given[1:-1].strip()
     if len(given) > 1 and given[0] + given[-1] in ENCLOSING_PAIRS:
         return given[1:-1].strip()
     return given

@@ -17,7 +17,7 @@ from ingest.github import GitHub
 
 
 def _refuse_unknown_options(texts: list[str] | None) -> list[str] | None:
-    """Refuse what looks like an option: with LOGIN_ARGUMENTS, unknown ones arrive as logins."""
+    """Refuse unknown options, which arrive as logins with LOGIN_ARGUMENTS."""
     for text in texts or []:
         if text.startswith("--"):
             raise typer.BadParameter(f"there is no option {text}; write a login that begins with hyphens as @{text}")

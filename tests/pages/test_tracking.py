@@ -215,7 +215,7 @@ def test_pasted_accounts_are_looked_up_before_tracking(page, database, redis):
         tracked, new, *_ = sandbox.world.logins()
         add_tracked(database, tracked)
         shown = page()
-        shown.text_area[0].set_value(f"{tracked}\n@{new}\nhttps://github.com/{new}\n{new}/some-repository\nnobody-at-all\n_bad")
+        shown.text_area[0].set_value(f"{tracked}\n@{new}\nhttps://github.com/{new}\n{new}/flask\nnobody-at-all\n_bad")
         (button,) = [one for one in shown.button if one.form_id == "paste-form"]
         shown = button.click().run()
         assert "Waiting for a worker" in str(shown.main) or shown.get("progress")
@@ -233,7 +233,7 @@ def test_pasted_accounts_are_looked_up_before_tracking(page, database, redis):
     assert preview["take"].to_dict() == {tracked: False, new: True, "nobody-at-all": False}
     assert "1 new, 1 already tracked, 1 not found." in page_text(shown)
     assert [one.label for one in shown.expander] == ["Left out: 2 duplicates and 1 invalid login"]
-    assert f"Repositories were read as their owners: {new}/some-repository." in page_text(shown)
+    assert f"Repositories were read as their owners: {new}/flask." in page_text(shown)
     assert "The first refresh costs about" in page_text(shown)
     shown = shown.button(key="track").click().run()
     assert "1 account is now tracked" in page_text(shown)
