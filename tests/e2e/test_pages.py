@@ -92,3 +92,22 @@ def test_a_page_can_be_read_as_of_a_day(read):
     page = read().open(f"/repositories?as_of={rows.SIXTY_DAYS_AGO:%Y-%m-%d}&search=octo/r0", "Repositories")
     expect(page.get_by_text("1 of 37 repositories")).to_be_visible()
     expect(page.get_by_text(f"as of {rows.SIXTY_DAYS_AGO:%Y-%m-%d}").first).to_be_visible()
+
+
+def test_a_moment_in_the_url_is_kept_on_the_next_page(read):
+    from tests.e2e import rows
+
+    day = f"{rows.SIXTY_DAYS_AGO:%Y-%m-%d}"
+    reader = read()
+    page = reader.open(f"/repositories?as_of={day}T12:00:00Z", "Repositories")
+    expect(page.get_by_text(f"as of {day} 12:00:00 UTC").first).to_be_visible()
+    page.get_by_role("link", name="Languages").first.click()
+    reader.wait_until_ready("Languages")
+    expect(page.get_by_text("At 12:00:00 UTC on that day.")).to_be_visible()
+    assert parse_qs(urlsplit(page.url).query)["as_of"] == [f"{day}T12:00:00Z"]
+
+
+def test_a_form_of_date_that_the_api_refuses_is_refused_with_a_sentence(read):
+    page = read().open("/repositories?as_of=2026/10/31", "Repositories")
+    expect(page.get_by_text("as_of is not a date or timestamp").first).to_be_visible()
+    expect(page.get_by_text("as of now").first).to_be_visible()
