@@ -361,24 +361,34 @@ def totals(account_id: int, as_of: datetime | None) -> Totals | None:
 
 
 def _own_totals(account_id: int, as_of: datetime | None) -> DataFrame:
-    sql = """
+    sql = f"""
+        WITH last AS (
+            SELECT captured_at - CAST(:span AS interval) AS start_at FROM capture
+             WHERE capture.account_id = :account_id AND source_id = 1 AND captured_at <= :until
+             ORDER BY captured_at DESC LIMIT 1
+        ), allowed AS (
+            SELECT least({OWN_MAX_GAP}, CAST(:span AS interval)) AS tolerance
+              FROM account LEFT JOIN tracked_account ON tracked_account.account_id = account.id
+             WHERE account.id = :account_id
+        )
         SELECT 'GitHub' AS source, newest.captured_at, newest.stars, newest.forks, newest.followers,
                newest.repositories, before.stars AS stars_before, before.forks AS forks_before,
                before.followers AS followers_before, before.repositories AS repositories_before
           FROM account_snapshot AS newest
+         CROSS JOIN allowed
+          LEFT JOIN last ON true
           LEFT JOIN LATERAL (
                SELECT * FROM account_snapshot
-                WHERE account_id = :account_id AND captured_at <= :before
-                  -- An older snapshot counts only if a capture near that day confirms it.
+                WHERE account_id = :account_id AND captured_at <= start_at
+                  -- An older snapshot counts only if a capture confirms it, as for the growth of a repository.
                   AND EXISTS (SELECT FROM capture WHERE capture.account_id = :account_id AND source_id = 1
-                                 AND capture.captured_at BETWEEN CAST(:before AS timestamptz) - interval '2 days'
-                                     AND :before)
+                                 AND capture.captured_at BETWEEN start_at - tolerance AND start_at)
                 ORDER BY captured_at DESC LIMIT 1) AS before ON true
          WHERE newest.account_id = :account_id AND newest.captured_at <= :until
          ORDER BY newest.captured_at DESC LIMIT 1
-    """
+    """  # noqa: S608
     until = as_of_or_end_of_today(as_of)
-    return read_frame(sql, account_id=account_id, until=until, before=until - FOUR_WEEKS)
+    return read_frame(sql, account_id=account_id, until=until, span=FOUR_WEEKS, every=settings().refresh_every)
 
 
 def _imported_totals(account_id: int, as_of: datetime | None) -> DataFrame:

@@ -222,3 +222,14 @@ def test_a_weekly_trend_rests_between_changes_and_is_unknown_in_gaps():
 def test_history_with_followers_leaves_out_imported_rows():
     history = DataFrame({"stars": [1, 2], "followers": [None, 5]})
     assert accounts.with_followers(history)["stars"].tolist() == [2]
+
+
+def test_totals_compare_four_weeks_before_the_last_refresh_not_before_today(database):
+    """Refreshed until 2026-04-17 and read in May: the four weeks before are known all the same."""
+    octo = seed_data.add_account(database, "octo")
+    add_snapshot(database, octo, "2026-03-01", stars=100, forks=10, repositories=3, followers=7)
+    add_capture(database, octo, "2026-03-20")
+    add_snapshot(database, octo, "2026-04-17", stars=130, forks=11, repositories=4, followers=9)
+    add_capture(database, octo, "2026-04-17")
+    for day in ("2026-04-17", "2026-05-20"):
+        assert accounts.totals(octo, utc(day)).stars_before == 100
