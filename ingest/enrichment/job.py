@@ -216,13 +216,16 @@ class Enricher:
         return self.github.is_repository_visible(target.github_id, stop=stop)
 
     def _record_failure(self, run: EnrichmentRun, kind: FactKind, subject_id: int, error: Exception) -> None:
-        run.failed += 1
         with self.engine.begin() as connection:
             now = self.clock()
             target = due.load_target(connection, kind, subject_id, now)
             outcome = state.failure_outcome(kind, error, now, target.failed_attempts if target else 0)
             state.record_failure(connection, kind, subject_id, outcome)
-        log.info("enrichment failed", kind=kind.name, subject=subject_id, state=outcome.state, reason=outcome.reason)
+        # What GitHub has just begun to compute is neither stored nor failed.
+        is_computing = outcome.state == "computing"
+        run.failed += not is_computing
+        message = "enrichment postponed" if is_computing else "enrichment failed"
+        log.info(message, kind=kind.name, subject=subject_id, state=outcome.state, reason=outcome.reason)
 
     def _end_early(self, run: EnrichmentRun, kind: FactKind, error: GitHubError) -> None:
         run.stop_reason = str(error)

@@ -17,7 +17,9 @@ from ingest.planning.backoff import retry_due_at
 
 FactState = Literal["stored", "computing", "unavailable", "refused", "failed"]
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
-COMPUTING_RETRY_DELAY = timedelta(minutes=30)
+# GitHub computes most statistics within seconds, those of large repositories within minutes, some never: 2, 8, 32 and
+# 128 minutes after each other.
+COMPUTING_RETRY_DELAY, COMPUTING_BACKOFF = timedelta(minutes=2), 4
 MISSING_ENDPOINT_RETRY_DELAY = timedelta(days=1)
 UPSERT_STATE = """
     INSERT INTO enrichment (kind, {subject}, captured_at, due_at, state, failed_attempts, reason, first_day)
@@ -50,7 +52,9 @@ def failure_outcome(kind: FactKind, error: Exception, now: datetime, failed_atte
     if isinstance(error, StatisticsNotReady):
         if number >= MAX_TRIES_WHILE_COMPUTING:
             return FailureOutcome("unavailable", now + WEEK, number, f"{error}, after {quantity(number, 'attempt')}")
-        return FailureOutcome("computing", now + COMPUTING_RETRY_DELAY * 2**failed_attempts, number, str(error))
+        return FailureOutcome(
+            "computing", now + COMPUTING_RETRY_DELAY * COMPUTING_BACKOFF**failed_attempts, number, str(error)
+        )
     if isinstance(error, PermissionDenied | Blocked | RepositoryNotFound):
         return FailureOutcome("refused", now + max(DAY, kind.interval), number, str(error))
     reason = str(error) if isinstance(error, GitHubError) else f"It could not be stored ({type(error).__name__})"
