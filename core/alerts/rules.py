@@ -29,6 +29,12 @@ class StarsJumpedSettings(RuleSettings):
     days: Literal[1, 7, 30] = Field(1, description="within n days")
 
 
+class StarsDroppedSettings(RuleSettings):
+    lost: int = Field(100, ge=1, description="Stars lost, at least")
+    share: float = Field(0.1, ge=0, le=1, description="of the stars before, at least")
+    days: Literal[1, 7, 30] = Field(1, description="within n days")
+
+
 class FreshnessMissedSettings(RuleSettings):
     share: float = Field(0.9, gt=0, le=1, description="Share of accounts that should be refreshed on time")
 
@@ -57,6 +63,11 @@ class RuleKind:
 
 RULE_KINDS: Mapping[str, RuleKind] = {
     "stars_jumped": RuleKind("Stars jumped", "A repository gained unusually many stars.", StarsJumpedSettings),
+    "stars_dropped": RuleKind(
+        "Stars dropped",
+        "A repository lost unusually many stars, within some days or between two refreshes.",
+        StarsDroppedSettings,
+    ),
     "account_deleted": RuleKind("Account deleted", "A tracked account was deleted or is no longer public."),
     "archived": RuleKind("Archived", "A repository was archived."),
     "relicensed": RuleKind("Licence changed", "A repository's licence was changed."),

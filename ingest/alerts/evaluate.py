@@ -60,26 +60,47 @@ SELECT_CHANGE_EVENTS = """
               AND alert.repository_id IS NOT DISTINCT FROM change.repository_id)
 """
 
-# Growth is updated when the stars change: only repositories that this run captured are selected.
-SELECT_STAR_JUMPS = """
-    SELECT rule.id AS rule_id, rule.kind, full_name AS subject, repository.account_id,
-           repository.id AS repository_id, stars, gained, days
+GROWN = "CASE days WHEN 1 THEN stars_1d WHEN 7 THEN stars_7d ELSE stars_30d END"
+"""Growth as pages show it (`core.queries.growth`); each capture updates it, also of repositories whose stars rest."""
+CAPTURED_REPOSITORIES = """
       FROM capture
       JOIN repository ON repository.account_id = capture.account_id AND repository.gone_at IS NULL
       JOIN repository_current AS latest ON latest.repository_id = repository.id
-       AND latest.captured_at >= capture.captured_at
-      JOIN alert_rule AS rule ON rule.enabled AND rule.kind = 'stars_jumped'
+      JOIN alert_rule AS rule ON rule.enabled AND rule.kind = :kind
        AND (rule.account_id IS NULL OR rule.account_id = repository.account_id)
-     CROSS JOIN LATERAL (SELECT CAST(settings ->> 'days' AS integer) AS days) AS span
      CROSS JOIN LATERAL (
-           SELECT CASE days WHEN 1 THEN stars_1d WHEN 7 THEN stars_7d ELSE stars_30d END AS gained) AS grown
-     WHERE capture.run_id = :run_id AND capture.account_id IS NOT NULL
-       AND gained >= CAST(settings ->> 'gained' AS integer)
-       AND gained >= CAST(settings ->> 'share' AS float) * (stars - gained)
-       AND NOT EXISTS (
+           SELECT CAST(settings ->> 'days' AS integer) AS days, CAST(settings ->> 'share' AS float) AS share) AS setting
+"""
+IS_NEW_ALERT = """
+           capture.run_id = :run_id AND capture.account_id IS NOT NULL AND NOT EXISTS (
            SELECT FROM alert WHERE alert.rule_id = rule.id AND alert.repository_id = repository.id
               AND raised_at > :now - make_interval(days => days))
 """
+SELECT_STAR_JUMPS = f"""
+    SELECT rule.id AS rule_id, rule.kind, full_name AS subject, repository.account_id,
+           repository.id AS repository_id, stars, gained, days
+           {CAPTURED_REPOSITORIES}
+     CROSS JOIN LATERAL (SELECT {GROWN} AS gained) AS grown
+     WHERE gained >= CAST(settings ->> 'gained' AS integer) AND gained >= share * (stars - gained)
+       AND {IS_NEW_ALERT}
+"""
+# Growth is unknown where no capture is old enough. What was lost between two captures is known all the same: `step`
+# compares a repository that this run found changed with its snapshot before.
+SELECT_STAR_DROPS = f"""
+    SELECT rule.id AS rule_id, rule.kind, full_name AS subject, repository.account_id,
+           repository.id AS repository_id, stars, drop.lost, CASE WHEN drop.within_days THEN days END AS days
+           {CAPTURED_REPOSITORIES}
+      LEFT JOIN LATERAL (
+           SELECT snapshot.stars - latest.stars AS lost FROM repository_snapshot AS snapshot
+            WHERE snapshot.repository_id = repository.id AND source_id = 1
+              AND snapshot.captured_at < latest.captured_at AND latest.captured_at >= capture.captured_at
+            ORDER BY snapshot.captured_at DESC LIMIT 1) AS step ON true
+     CROSS JOIN LATERAL (
+           SELECT lost, within_days FROM (VALUES (- ({GROWN}), true), (step.lost, false)) AS found (lost, within_days)
+            WHERE lost >= CAST(settings ->> 'lost' AS integer) AND lost >= share * (stars + lost)
+            ORDER BY within_days DESC LIMIT 1) AS drop
+     WHERE {IS_NEW_ALERT}
+"""  # noqa: S608
 
 
 def raise_event_alerts(connection: Connection, run_id: int, now: datetime) -> int:
@@ -87,7 +108,8 @@ def raise_event_alerts(connection: Connection, run_id: int, now: datetime) -> in
     values = {"run_id": run_id, "now": now}
     rows = [
         *connection.execute(text(SELECT_CHANGE_EVENTS), values),
-        *connection.execute(text(SELECT_STAR_JUMPS), values),
+        *connection.execute(text(SELECT_STAR_JUMPS), values | {"kind": "stars_jumped"}),
+        *connection.execute(text(SELECT_STAR_DROPS), values | {"kind": "stars_dropped"}),
     ]
     fired = [
         FiredRule(
@@ -115,13 +137,23 @@ def event_message(row: Any) -> str:
             return f"{row.subject} was archived"
         case "relicensed":
             return f"{row.subject} changed its licence from {row.before or 'none'} to {row.after or 'none'}"
-    span = window(timedelta(days=row.days))
-    return f"{row.subject} gained {quantity(row.gained, 'star')} within {span} and has {row.stars:,} now"
+        case "stars_jumped":
+            change = f"gained {quantity(row.gained, 'star')}"
+        case _:
+            change = f"lost {quantity(row.lost, 'star')}"
+    span = f"within {window(timedelta(days=row.days))}" if row.days else "between two refreshes"
+    return f"{row.subject} {change} {span} and has {row.stars:,} now"
+
+
+DETAIL_NAMES: Mapping[str, Sequence[str]] = {
+    "stars_jumped": ("stars", "gained", "days"),
+    "stars_dropped": ("stars", "lost", "days"),
+}
+"""Details of an event by kind of rule; `days` is null for what was lost between two refreshes."""
 
 
 def event_details(row: Any) -> dict[str, Any]:
-    names = ("stars", "gained", "days") if row.kind == "stars_jumped" else ("before", "after")
-    return {name: getattr(row, name) for name in names}
+    return {name: getattr(row, name) for name in DETAIL_NAMES.get(row.kind, ("before", "after"))}
 
 
 SELECT_LATEST_RUN_STATES = """

@@ -1,6 +1,6 @@
 """Alert rules: everyone reads them, admins change, switch, add and delete them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Literal, get_args, get_origin
 
@@ -38,20 +38,26 @@ COLUMNS = {
 
 def rule_sentence(kind: str, settings: Mapping[str, Any]) -> str:
     """Return the condition under which a rule raises an alert, with its thresholds."""
-    match kind:
-        case "stars_jumped":
-            within = window(timedelta(days=settings["days"]))
-            gained = quantity(settings["gained"], "star")
-            return f"A repository gains {gained} and {percent(settings['share'])} within {within}"
-        case "freshness_missed":
-            return f"Fewer than {percent(settings['share'])} of the accounts were refreshed on time"
-        case "budget_short":
-            return f"Less than {percent(settings['share'])} of a token's rate budget is left"
-        case "ingestion_failing":
-            return f"{quantity(settings['runs'], 'run')} in a row stored nothing"
-        case "job_stuck":
-            return f"A job has been running for more than {quantity(settings['hours'], 'hour')}"
-    return RULE_KINDS[kind].sentence.rstrip(".") if kind in RULE_KINDS else "A rule of another version of Almanac"
+    if kind not in RULE_KINDS:
+        return "A rule of another version of Almanac"
+    if kind in CONDITIONS:
+        return CONDITIONS[kind](settings)
+    return RULE_KINDS[kind].sentence.rstrip(".")
+
+
+def stars_and_share(stars: int, settings: Mapping[str, Any]) -> str:
+    return f"{quantity(stars, 'star')} and {percent(settings['share'])} within {window(timedelta(days=settings['days']))}"
+
+
+# Conditions of the kinds of rules that have thresholds.
+CONDITIONS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "stars_jumped": lambda at: f"A repository gains {stars_and_share(at['gained'], at)}",
+    "stars_dropped": lambda at: f"A repository loses {stars_and_share(at['lost'], at)}, or between two refreshes",
+    "freshness_missed": lambda at: f"Fewer than {percent(at['share'])} of the accounts were refreshed on time",
+    "budget_short": lambda at: f"Less than {percent(at['share'])} of a token's rate budget is left",
+    "ingestion_failing": lambda at: f"{quantity(at['runs'], 'run')} in a row stored nothing",
+    "job_stuck": lambda at: f"A job has been running for more than {quantity(at['hours'], 'hour')}",
+}
 
 
 def show(identity: Identity) -> None:

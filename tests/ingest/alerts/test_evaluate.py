@@ -68,6 +68,83 @@ def test_a_star_jump_raises_one_alert_per_window(ingestor, seen):
     assert "gained 80 stars within a day" in sentence
 
 
+def all_days_before(ingestor, days):
+    """Move everything captured so far into the past."""
+    for table in ("repository_snapshot", "capture", "repository_current"):
+        ingestor.rows(f"UPDATE {table} SET captured_at = captured_at - make_interval(hours => :hours) RETURNING 1",
+                      hours=round(days * 24))  # fmt: skip
+    ingestor.rows("UPDATE account SET checked_at = checked_at - make_interval(hours => :hours) RETURNING 1",
+                  hours=round(days * 24))  # fmt: skip
+
+
+def stars_of(ingestor, full_name):
+    ((stars,),) = ingestor.rows("SELECT stars FROM repository_current JOIN repository ON repository.id = repository_id"
+                                " WHERE full_name = :name", name=full_name)  # fmt: skip
+    return stars
+
+
+@pytest.mark.parametrize(
+    ("days_before", "span", "days"),
+    # A minute after the first capture no growth over a day is known, but what was lost between the two is.
+    [(0, "between two refreshes", None), (25 / 24, "within a day", 1), (9, "between two refreshes", None)],
+)
+def test_a_loss_of_stars_raises_one_alert(ingestor, seen, days_before, span, days):
+    login, full_name = seen
+    ingestor.world.edit.star(full_name, 1431 - stars_of(ingestor, full_name))
+    ingestor.refresh(login)
+    ingestor.rows("DELETE FROM alert RETURNING 1")
+    all_days_before(ingestor, days_before)
+    ingestor.world.edit.star(full_name, 144 - 1431)
+    ingestor.refresh(login)
+    ingestor.refresh(login)
+    message = f"{full_name} lost 1,287 stars {span} and has 144 now"
+    assert raised_alerts(ingestor) == [("stars_dropped", full_name, message, True)]
+    assert ingestor.rows("SELECT details FROM alert") == [({"stars": 144, "lost": 1287, "days": days},)]
+
+
+def test_growth_that_becomes_known_while_stars_rest_raises_an_alert(ingestor, seen):
+    """Two captures within a day, the second with 700 stars more; half a day later the first is a day old."""
+    login, full_name = seen
+    all_days_before(ingestor, 0.5)
+    ingestor.world.edit.star(full_name, 700)
+    ingestor.refresh(login)
+    assert raised_alerts(ingestor) == []
+    all_days_before(ingestor, 0.6)
+    ingestor.refresh(login)
+    ((kind, subject, message, _),) = raised_alerts(ingestor)
+    assert (kind, subject) == ("stars_jumped", full_name)
+    assert "gained 700 stars within a day" in message
+
+
+def test_thresholds_of_gains_and_losses_are_those_of_a_slow_obvious_version(ingestor, seen):
+    """Stars eight days ago 1,000, two days ago 1,300, thirty hours ago 1,200, now 900: a day cost 300, a week 100."""
+    login, full_name = seen
+    start = stars_of(ingestor, full_name)
+    for stars, passed in ((1000, 6), (1300, 0.75), (1200, 1.25), (900, 0)):
+        ingestor.world.edit.star(full_name, stars - start)
+        start = stars
+        if passed:
+            ingestor.refresh(login)
+            all_days_before(ingestor, passed)
+    ingestor.rows("DELETE FROM alert_rule RETURNING 1")
+    gained = {1: 900 - 1200, 7: 900 - 1000, 30: None}
+    expected, settings = set(), [
+        (kind, count, share, days) for kind in ("stars_jumped", "stars_dropped") for count in (1, 100, 101, 300, 301)
+        for share in (0.0, 0.1, 0.11, 0.25, 0.26) for days in (1, 7, 30)
+    ]  # fmt: skip
+    with ingestor.engine.begin() as connection:
+        for kind, count, share, days in settings:
+            name = "gained" if kind == "stars_jumped" else "lost"
+            rule_id = rules.add_rule(connection, kind, {name: count, "share": share, "days": days}, "ada")
+            losses = [-gained[days]] if gained[days] is not None else []
+            losses.append(1200 - 900)
+            if kind == "stars_dropped" and any(lost >= count and lost >= share * (900 + lost) for lost in losses):
+                expected.add(rule_id)
+    ingestor.refresh(login)
+    assert {row[0] for row in ingestor.rows("SELECT rule_id FROM alert")} == expected
+    assert 0 < len(expected) < len(settings) / 2
+
+
 def test_webhooks_subscribed_to_a_kind_get_a_delivery_and_a_job(ingestor, seen):
     login, full_name = seen
     with ingestor.engine.begin() as connection:
@@ -171,6 +248,8 @@ def test_failing_means_the_newest_runs_all_failed(states, runs):
         ("nonsense", {}),
         ("stars_jumped", {"gained": 0}),
         ("stars_jumped", {"days": 3}),
+        ("stars_dropped", {"lost": 0}),
+        ("stars_dropped", {"share": 1.1}),
         ("budget_short", {"share": 2}),
         ("archived", {"share": 1}),
         ("x" * 10_000, {}),

@@ -15,6 +15,7 @@ COMMENT ON TABLE alert_rule IS 'A rule that raises alerts; account_id null: it a
 
 INSERT INTO alert_rule (kind, settings) VALUES
     ('stars_jumped', '{"gained": 100, "share": 0.05, "days": 1}'),
+    ('stars_dropped', '{"lost": 100, "share": 0.1, "days": 1}'),
     ('account_deleted', '{}'),
     ('archived', '{}'),
     ('relicensed', '{}'),
