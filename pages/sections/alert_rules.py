@@ -46,7 +46,9 @@ def rule_sentence(kind: str, settings: Mapping[str, Any]) -> str:
 
 
 def stars_and_share(stars: int, settings: Mapping[str, Any]) -> str:
-    return f"{quantity(stars, 'star')} and {percent(settings['share'])} within {window(timedelta(days=settings['days']))}"
+    return (
+        f"{quantity(stars, 'star')} and {percent(settings['share'])} within {window(timedelta(days=settings['days']))}"
+    )
 
 
 # Conditions of the kinds of rules that have thresholds.
