@@ -101,6 +101,19 @@ def present_login(connection: Connection, login: str) -> str:
     return found or login
 
 
+def forget_name(connection: Connection, account_id: int) -> bool:
+    """Delete an account that is stored by name only, with its tracking; False where imported history has the name."""
+    return bool(
+        connection.execute(
+            text(
+                "DELETE FROM account WHERE id = :id AND github_id IS NULL"
+                " AND NOT EXISTS (SELECT FROM repository WHERE account_id = account.id)"
+            ),
+            {"id": account_id},
+        ).rowcount
+    )
+
+
 def is_first_start(connection: Connection) -> bool:
     """Return whether no account was ever tracked or refreshed in this database."""
     return not connection.scalar(

@@ -38,7 +38,7 @@ def progress() -> Progress:
 
 
 def print_run(run: Run) -> None:
-    table = Table("Account", "Outcome", "Repositories", "Rows", "Error", box=None, pad_edge=False)
+    table = Table("Account", "Outcome", "Repositories", "Rows", "Note", box=None, pad_edge=False)
     for item in run.items:
         repositories = f"{item.repositories:,}" if item.is_stored else UNKNOWN
         table.add_row(item.login, item.state, repositories, f"{item.rows_written:,}", item.error or "")

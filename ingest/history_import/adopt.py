@@ -144,7 +144,8 @@ def delete_empty_accounts(connection: Connection, account_ids: Sequence[int]) ->
 SELECT_ACCOUNT_PAIRS = """
     SELECT named.id AS named, real.id AS real
       FROM account AS real
-      JOIN account AS named ON lower(named.login) = lower(real.login) AND named.github_id IS NULL
+      JOIN account AS named ON named.github_id IS NULL
+       AND lower(named.login) IN (lower(real.login), lower(CAST(:former AS text)))
      WHERE real.id = ANY(CAST(:ids AS bigint[])) AND real.github_id IS NOT NULL
 """
 # Repositories stored by name only move if the account existed on their first imported day.
@@ -185,12 +186,13 @@ MOVE_MEMBERS = """
 """
 
 
-def adopt_accounts(connection: Connection, account_ids: Sequence[int]) -> list[int]:
+def adopt_accounts(connection: Connection, account_ids: Sequence[int], former_login: str | None = None) -> list[int]:
     """Assign to these accounts the rows stored under their logins alone; returns the ids of those that had any.
 
+    former_login  under which one account was requested, when GitHub answered with another login
     Repositories with history older than the account stay with the name: it belonged to another account then.
     """
-    pairs = connection.execute(text(SELECT_ACCOUNT_PAIRS), {"ids": list(account_ids)}).all()
+    pairs = connection.execute(text(SELECT_ACCOUNT_PAIRS), {"ids": list(account_ids), "former": former_login}).all()
     if not pairs:
         return []
     values = {"named": [pair.named for pair in pairs], "real": [pair.real for pair in pairs]}

@@ -233,6 +233,10 @@ class Refresher:
         log.warning("account not refreshed", login=login, code=code, error=str(error))
         item = IngestItem(login, "deleted" if is_gone else "failed", account_id, error_code=code, error=str(error))
         with self.engine.begin() as connection:
+            is_unknown = isinstance(error, AccountNotFound) and account_id is not None and not is_gone
+            # Never an account: nothing of the name stays, unless history of it was imported.
+            if is_unknown and account_id is not None and accounts.forget_name(connection, account_id):
+                account_id, item = None, replace(item, account_id=None)
             if account_id is not None:
                 not_before = error.resets_at if isinstance(error, RateLimited) else None
                 if is_gone:  # each 404 is charged

@@ -17,7 +17,7 @@ ItemState = Literal["stored", "unchanged", "failed", "deleted"]
 
 @dataclass(frozen=True)
 class IngestItem:
-    """The outcome of one account; `error` is a sentence."""
+    """The outcome of one account; `error` is a sentence, without an error code one about a success."""
 
     login: str
     state: ItemState

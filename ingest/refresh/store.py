@@ -41,7 +41,7 @@ def store_account(
     """
     account = snapshot.account
     repositories = (*snapshot.repositories, *missing.still_owned)
-    account_id = stored_state.lock_or_create_account(connection, account)
+    account_id = stored_state.lock_or_create_account(connection, account, login)
     stored = stored_state.load_account(connection, account_id, _github_ids(repositories))
     at = diff.capture_timestamp(stored, snapshot.captured_at)
     if at is None:
@@ -61,6 +61,8 @@ def store_account(
         log.info("languages postponed", login=account.login, repositories=len(snapshot.languages_failed))
     state: run_log.ItemState = "unchanged" if changes.is_empty and not rows else "stored"
     item = IngestItem(login, state, account_id, len(repositories), rows)
+    if stored.checked_at is None and login.lower() != account.login.lower():
+        item = replace(item, error=f"{login} is now called {account.login}")
     is_complete = snapshot.is_complete or len(repositories) >= (account.public_repositories or 0)
     return item if is_complete else _incomplete_item(item, account)
 

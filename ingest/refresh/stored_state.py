@@ -19,7 +19,7 @@ from ingest.refresh.diff import (
 from ingest.refresh.languages import LanguageSignals, LanguagesState
 
 
-def lock_or_create_account(connection: Connection, account: Account) -> int:
+def lock_or_create_account(connection: Connection, account: Account, requested_login: str) -> int:
     """Find or create the row of *account* and lock it until the transaction ends; returns our id.
 
     Identity is GitHub's id: the same login with another id is another account. Rows stored under the login alone are
@@ -33,7 +33,8 @@ def lock_or_create_account(connection: Connection, account: Account) -> int:
         ),
         {"github_id": account.github_id, "login": account.login, "created_at": account.created_at},
     ).scalar_one()
-    adopt_accounts(connection, [found])
+    is_renamed = requested_login.lower() != account.login.lower()
+    adopt_accounts(connection, [found], requested_login if is_renamed else None)
     return int(found)
 
 

@@ -10,6 +10,7 @@ from core.queue.lookups import LookupStore
 from core.settings import Settings
 from ingest import lookups as answering
 from ingest.github import GitHub
+from ingest.sandbox import World, serve
 
 TOKEN = "sandbox-token-1"
 
@@ -44,6 +45,13 @@ def test_each_login_gets_its_own_result(ask, sandbox):
     assert (missing.exists, missing.error_message) == (False, "There is no such account")
 
 
+def test_a_former_login_gets_the_account_with_its_present_one(ask, sandbox):
+    former = sandbox.world.logins()[0]
+    sandbox.world.edit.rename(former, "its-present-name")
+    (found,) = ask(former).results
+    assert (found.requested_login, found.login, found.exists) == (former, "its-present-name", True)
+
+
 def test_results_are_in_the_requested_order(ask, sandbox):
     logins = sandbox.world.logins()[::-1]
     assert [one.login for one in ask(*logins).results] == logins
@@ -65,10 +73,21 @@ def test_a_user_has_no_members(ask, sandbox):
     assert user in lookup.error_message
 
 
-def test_a_hundred_logins_cost_one_point(sandbox, redis, database):
+def test_a_hundred_logins_cost_one_point(redis, database):
+    with (
+        serve(World(accounts=104, repositories=104, biggest=5, seed=3)) as sandbox,
+        github_client(sandbox, redis, TOKEN) as github,
+    ):
+        logins = sandbox.world.logins()[:100]
+        found = dict(github.profiles.of(logins))
+        assert (len(found), github.usage.requests, github.usage.points) == (100, 1, 1)
+
+
+def test_each_unknown_login_costs_one_request_more(sandbox, redis, database):
+    """REST redirects from a former login, which GraphQL does not know."""
     with github_client(sandbox, redis, TOKEN) as github:
-        list(github.profiles.of([f"login-{n}" for n in range(100)]))
-        assert (github.usage.requests, github.usage.points) == (1, 1)
+        list(github.profiles.of(["nobody-1", sandbox.world.logins()[0], "nobody-2"]))
+        assert (github.usage.requests, github.usage.points) == (3, 1)
 
 
 def test_a_login_in_two_spellings_is_looked_up_once(redis, database):

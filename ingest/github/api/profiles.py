@@ -83,7 +83,9 @@ class Profiles:
             yield from ((login, error) for login in logins)
             return
         for i, login in enumerate(logins):
-            yield login, read_profile(response, f"a{i}", login)
+            profile = read_profile(response, f"a{i}", login)
+            # GraphQL does not know a former login, where REST redirects.
+            yield login, self._lookup_one(login, stop) if isinstance(profile, AccountNotFound) else profile
 
     def _lookup_one(self, login: str, stop: StopSignal | None) -> Profile | GitHubError:
         try:

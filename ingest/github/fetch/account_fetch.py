@@ -142,12 +142,15 @@ class AccountFetch:
         )
 
     def _first_graphql_page(self) -> Steps[AccountPage]:
-        """Fetch by login, or where no account has it, by the login that the account with this id has now."""
+        """Fetch by login, or where no account has it, by the login that the account with this id has now.
+
+        Without an id, REST is asked once: it redirects from a former login, which GraphQL does not know.
+        """
         login, github_id = self.request.login, self.request.github_id
         expected = self.request.repositories
         page = yield from send(PageRequest(login, None, expected))
-        if isinstance(page, AbsentAccount) and github_id is not None:
-            account, _ = yield from self._account_by_id(github_id)
+        if isinstance(page, AbsentAccount):
+            account, _ = yield from (self._rest_account() if github_id is None else self._account_by_id(github_id))
             # Found by id but not by login: it is being deleted.
             if account.login.lower() != login.lower():
                 page = yield from send(PageRequest(account.login, None, expected))

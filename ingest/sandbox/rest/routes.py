@@ -95,6 +95,8 @@ class Rest:
         return self._account_response(account)
 
     def _user(self, _question: ApiRequest, match: Match[str]) -> ApiResponse:
+        if renamed := self.world.renamed(match[1]):
+            return moved_permanently(f"{self.root}/user/{renamed.id}")
         return self._account_response(self.world.account(match[1]))
 
     def _user_by_id(self, _question: ApiRequest, match: Match[str]) -> ApiResponse:

@@ -151,6 +151,7 @@ class Edits:
         for repository in owned:
             self.world.retire_name(repository)
         self.world.by_login.pop(account.login.lower(), None)
+        self.world.former_logins[account.login.lower()] = account
         account.login = new
         self.world.by_login[new.lower()] = account
         for repository in owned:

@@ -47,6 +47,7 @@ class World:
         self.repositories: dict[int, Repository] = {}
         self.by_full_name: dict[str, Repository] = {}
         self.former_names: dict[str, Repository] = {}
+        self.former_logins: dict[str, Account] = {}
         self.by_node_id: dict[str, Account | Repository] = {}
         self._owned: dict[int, list[Repository]] = {}
         self._collaborator_repositories: dict[int, list[Repository]] = {}
@@ -70,6 +71,10 @@ class World:
 
     def account(self, login: str) -> Account | None:
         return self._seen(self.by_login.get(login.lower()))
+
+    def renamed(self, login: str) -> Account | None:
+        """Return the account that had this login before, unless another has it now."""
+        return None if self.account(login) else self._seen(self.former_logins.get(login.lower()))
 
     def account_by_id(self, number: int) -> Account | None:
         return self._seen(self.by_id.get(number))
