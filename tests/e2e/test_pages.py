@@ -111,3 +111,14 @@ def test_a_form_of_date_that_the_api_refuses_is_refused_with_a_sentence(read):
     page = read().open("/repositories?as_of=2026/10/31", "Repositories")
     expect(page.get_by_text("as_of is not a date or timestamp").first).to_be_visible()
     expect(page.get_by_text("as of now").first).to_be_visible()
+
+
+def test_a_day_chosen_in_the_sidebar_replaces_the_moment_in_the_url(read):
+    page = read().open("/languages?as_of=2026-03-15T12:00:00Z", "Languages")
+    expect(page.get_by_text("At 12:00:00 UTC on that day.")).to_be_visible()
+    page.get_by_test_id("stDateInput").get_by_role("spinbutton").last.click()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Escape")
+    page.get_by_text("Data version").first.click()  # the input is read when it loses the focus
+    page.wait_for_function("location.search === '?as_of=2026-03-14'")
+    expect(page.get_by_text("At 12:00:00 UTC on that day.")).to_be_hidden()
