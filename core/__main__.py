@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 
-from core import log, wording
-from core.errors import AlmanacError, NotFound
-from core.settings import Settings, settings
+from core import command_line, log, wording
+from core.command_line import EXIT_FAILED, print_line
+from core.errors import NotFound
+from core.settings import settings
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 CLI_ACTOR = "command line"
-EXIT_FAILED, EXIT_UNUSABLE_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
 @app.callback()
@@ -147,37 +146,8 @@ def print_reset_link(person_id: int) -> None:
     print_line("The link can be used once and expires in an hour. Anyone who has it can set the password.")
 
 
-def print_line(line: str) -> None:
-    """Print to standard output and flush, so that the line appears immediately in a file too."""
-    print(line, flush=True)  # noqa: T201
-
-
-def validation_messages(error: ValidationError) -> list[str]:
-    """Return one sentence per invalid setting, with its name in the environment."""
-    sentences = []
-    for problem in error.errors():
-        name = str(problem["loc"][0]).upper() if problem["loc"] else "A setting"
-        sentences.append(f"{name} is invalid: {problem['msg'].removeprefix('Value error, ')}")
-    return sentences
-
-
 def main() -> None:
-    """Run a command; print an expected error as one sentence instead of a traceback, and set the exit code."""
-    try:
-        app()
-    except ValidationError as error:
-        if error.title != Settings.__name__:
-            raise
-        sys.exit(_print_error("\n".join(validation_messages(error)), EXIT_UNUSABLE_INPUT))
-    except AlmanacError as error:
-        sys.exit(_print_error(str(error), EXIT_UNUSABLE_INPUT if error.code == "bad_input" else EXIT_FAILED))
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
-
-
-def _print_error(message: str, code: int) -> int:
-    print(message, file=sys.stderr)  # noqa: T201
-    return code
+    command_line.run(app)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,13 @@ def reported_reason(error: BaseException | None) -> str | None:
     return REASONS.get(states[-1], f"SQLSTATE {states[-1]}") if states else None
 
 
+def connection_reason(error: BaseException) -> str:
+    """Return libpq's reason for a failed connection on one line, without its questions."""
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    reasons = [line.removeprefix("connection failed: ").removeprefix("- ") for line in lines if line[-1:] != "?"]
+    return "; ".join(one for one in reasons if one) or type(error).__name__
+
+
 def is_statement_cancelled(error: BaseException | None) -> bool:
     """Return True for a statement that was cancelled on request, as a stopping worker does."""
     return any(

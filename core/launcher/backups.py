@@ -154,7 +154,7 @@ def _run_restore(binaries: PostgresBinaries, url: URL, file: Path, restore_id: s
             if script.wait() == 0:
                 psql.stdin.write(AFTER_RESTORE_SQL.format(restore_id=restore_id).encode())
             psql.stdin.close()
-        except BrokenPipeError:  # psql ended, and said why
+        except BrokenPipeError:  # psql ended and reported why
             with suppress(BrokenPipeError):
                 psql.stdin.close()
             return ""

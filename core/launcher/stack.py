@@ -214,13 +214,13 @@ def migrate_if_needed(database_url: str) -> bool:
     import psycopg  # noqa: PLC0415 - loads while the web child does
 
     from core.db import migrations  # noqa: PLC0415
+    from core.db.errors import connection_reason  # noqa: PLC0415
 
     try:
         if migrations.is_current(database_url):
             return False
     except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ServerUnavailable(f"Cannot connect to DATABASE_URL: {reason}") from error
+        raise ServerUnavailable(f"Cannot connect to DATABASE_URL: {connection_reason(error)}") from error
     migrations.upgrade(database_url)
     return True
 

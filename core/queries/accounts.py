@@ -37,7 +37,7 @@ class Profile:
 
     account_id      our id, for other queries only
     login … bio     as they were then; None where GitHub reported none, and where nothing is known of that time
-    is_known        False: what the profile said then is unknown, because its first capture came later
+    is_known        False: the profile of then is unknown, because its first capture came later
     gone_at, gone_reason   when and why it became unavailable; None if only later
     checked_at      last refresh
     failures        failed refreshes in a row

@@ -6,18 +6,12 @@ from typing import Annotated
 
 import typer
 
+from core.command_line import EXIT_FAILED, EXIT_UNUSABLE_INPUT, print_line
 from core.db import engine
 from core.errors import AlmanacError
 from core.tracking.login import parse_repository
 from ingest.cli import output
-from ingest.cli.shared import (
-    EXIT_FAILED,
-    EXIT_UNUSABLE_INPUT,
-    AsJson,
-    github_client,
-    migrate_if_needed,
-    stop_on_interrupt,
-)
+from ingest.cli.shared import AsJson, github_client, migrate_if_needed, stop_on_interrupt
 
 app = typer.Typer()
 
@@ -51,9 +45,10 @@ def import_history(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     if as_json:
-        print(output.as_json(vars(report)))  # noqa: T201
+        print_line(output.as_json(vars(report)))
     else:
         output.print_import(report)
+    raise typer.Exit(EXIT_FAILED if report.rejected == report.rows else 0)
 
 
 @app.command()

@@ -12,13 +12,22 @@ from rich.table import Table
 from core import wording
 from core.budget.cost_model import UNKNOWN_REPOSITORIES, Forecast
 from core.budget.enrichment_forecast import KindForecast
+from core.command_line import discard_output
 from ingest.refresh.run_log import IngestItem, Run
 
 if TYPE_CHECKING:  # Arrow, which no other command needs
     from ingest.history_import.importer import ImportReport
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class QuietConsole(Console):
+    """A console that goes on without output when the reader has closed the pipe."""
+
+    def on_broken_pipe(self) -> None:
+        discard_output(self.file)
+
+
+out = QuietConsole(highlight=False, soft_wrap=True)
+err = QuietConsole(stderr=True, highlight=False, soft_wrap=True)
 UNKNOWN = "—"
 HOUR = timedelta(hours=1)
 
@@ -162,9 +171,10 @@ def print_stored_account(stored: dict[str, Any]) -> None:
 
 
 def print_import(report: "ImportReport") -> None:
+    repositories = wording.quantity(report.repositories, "repository", "repositories")
+    span = f"; {repositories} from {report.first} to {report.last}" if report.repositories else ""
     out.print(
-        f"{wording.quantity(report.rows, 'row')} read, {report.written:,} written, {report.rejected:,} rejected;"
-        f" {wording.quantity(report.repositories, 'repository', 'repositories')} from {report.first} to {report.last}"
+        f"{wording.quantity(report.rows, 'row')} read, {report.written:,} written, {report.rejected:,} rejected{span}"
         f" in {report.seconds:.1f} s"
     )
     if report.rejected:

@@ -9,6 +9,7 @@ from core.budget import cost_model, rate_limits
 from core.budget import forecast as budget_forecast
 from core.budget.enrichment_forecast import KindForecast
 from core.clock import now_utc
+from core.command_line import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNUSABLE_INPUT, print_line
 from core.db import engine
 from core.queries import enrichment
 from core.queue import jobs
@@ -17,9 +18,6 @@ from core.tracking import accounts
 from core.tracking.login import parse_login
 from ingest.cli import output
 from ingest.cli.shared import (
-    EXIT_FAILED,
-    EXIT_INTERRUPTED,
-    EXIT_UNUSABLE_INPUT,
     LOGIN_ARGUMENTS,
     AsJson,
     Logins,
@@ -64,7 +62,7 @@ def refresh(
                 request, stop=stop, on_item=lambda item: bar.update(task, advance=1, description=item.login)
             )
     if as_json:
-        print(output.run_as_json(run))  # noqa: T201
+        print_line(output.run_as_json(run))
     else:
         output.print_run(run)
     raise typer.Exit(EXIT_INTERRUPTED if run.stopped else EXIT_FAILED if run.failed else 0)
@@ -92,7 +90,7 @@ def runs(limit: Annotated[int, typer.Option(min=1, max=1000)] = 20, as_json: AsJ
         rows = run_log.latest_runs(connection, limit)
     if as_json:
         for row in rows:
-            print(output.as_json(row))  # noqa: T201
+            print_line(output.as_json(row))
     else:
         output.print_runs(rows)
 
@@ -136,7 +134,7 @@ def _print_forecast(
     left = budget_forecast.budget_totals(_rate_limits(client), with_token=with_token, now=now)
     cost = cost_model.forecast_refresh(inputs, with_token=with_token, budget=left, now=now, seconds_per_request=seconds)
     if as_json:
-        print(output.forecast_as_json(cost, facts))  # noqa: T201
+        print_line(output.forecast_as_json(cost, facts))
     else:
         output.print_forecast(cost, with_token=with_token)
         if facts:

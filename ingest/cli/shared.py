@@ -34,8 +34,6 @@ Logins = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
-EXIT_FAILED, EXIT_UNUSABLE_INPUT, EXIT_INTERRUPTED = 1, 2, 130
-
 
 def print_owners(texts: Iterable[str]) -> None:
     """Say of each repository in *texts* that its owner is meant."""

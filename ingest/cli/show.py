@@ -5,12 +5,13 @@ from typing import Any
 import typer
 from sqlalchemy import Connection, text
 
+from core.command_line import EXIT_FAILED, print_line
 from core.db import engine
 from core.errors import AlmanacError, NotFound
 from core.tracking import accounts
 from core.tracking.login import parse_login
 from ingest.cli import output
-from ingest.cli.shared import EXIT_FAILED, LOGIN_ARGUMENTS, AsJson, Logins, migrate_if_needed, print_owners
+from ingest.cli.shared import LOGIN_ARGUMENTS, AsJson, Logins, migrate_if_needed, print_owners
 
 app = typer.Typer()
 
@@ -30,7 +31,7 @@ def show(logins: Logins = None, as_json: AsJson = False) -> None:
                 has_missing = True
                 continue
         if as_json:
-            print(output.as_json(stored))  # noqa: T201
+            print_line(output.as_json(stored))
         else:
             output.print_stored_account(stored)
     raise typer.Exit(EXIT_FAILED if has_missing else 0)

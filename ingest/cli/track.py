@@ -4,19 +4,13 @@ from typing import Annotated
 
 import typer
 
+from core.command_line import EXIT_FAILED, EXIT_UNUSABLE_INPUT, print_line
 from core.db import engine
 from core.settings import settings
 from core.tracking import accounts
 from core.tracking.login import BadLogin, parse_login
 from ingest.cli import output
-from ingest.cli.shared import (
-    EXIT_FAILED,
-    EXIT_UNUSABLE_INPUT,
-    LOGIN_ARGUMENTS,
-    Logins,
-    migrate_if_needed,
-    print_owners,
-)
+from ingest.cli.shared import LOGIN_ARGUMENTS, Logins, migrate_if_needed, print_owners
 
 app = typer.Typer()
 
@@ -30,6 +24,7 @@ def track(
 ) -> None:
     """Track accounts: refresh them on schedule."""
     migrate_if_needed()
+    outcomes: list[str] = []
     with engine.transaction() as connection:
         if first_start:
             logins = list(settings().track) if accounts.is_first_start(connection) else []
@@ -43,7 +38,10 @@ def track(
                 has_bad_login = True
                 continue
             is_new = accounts.track(connection, login, "command line")
-            output.out.print(f"{login}: {'now tracked' if is_new else 'already tracked'}", markup=False)
+            outcomes.append(f"{login}: {'now tracked' if is_new else 'already tracked'}")
+    # Printed when it is stored: a closed pipe changes nothing.
+    for outcome in outcomes:
+        print_line(outcome)
     raise typer.Exit(EXIT_UNUSABLE_INPUT if has_bad_login else 0)
 
 
@@ -51,6 +49,7 @@ def track(
 def untrack(logins: Logins = None) -> None:
     """Stop tracking accounts. Their history is kept."""
     migrate_if_needed()
+    outcomes: list[str] = []
     has_untracked = False
     print_owners(logins or [])
     with engine.transaction() as connection:
@@ -59,5 +58,7 @@ def untrack(logins: Logins = None) -> None:
             was_tracked = accounts.untrack(connection, login)
             has_untracked |= not was_tracked
             name = login if present.lower() == login.lower() else f"{login}, now called {present}"
-            output.out.print(f"{name}: {'no longer tracked' if was_tracked else 'was not tracked'}", markup=False)
+            outcomes.append(f"{name}: {'no longer tracked' if was_tracked else 'was not tracked'}")
+    for outcome in outcomes:
+        print_line(outcome)
     raise typer.Exit(EXIT_FAILED if has_untracked else 0)

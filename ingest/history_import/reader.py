@@ -15,7 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from core.errors import BadInput
-from core.wording import quantity
+from core.wording import byte_size, quantity
 
 REQUIRED_COLUMNS = ("captured_on", "full_name", "stars", "forks", "open_issues")
 OPTIONAL_COLUMNS = ("watchers", "language", "license", "description", "created_at")
@@ -158,6 +158,9 @@ class HistoryFile(AbstractContextManager["HistoryFile"]):
         reason = str(error).splitlines()[0]
         if "UTF8" in reason:
             return f"{self.path} is not encoded in UTF-8: {reason}"
+        if "straddling" in reason:
+            limit = byte_size(BLOCK_BYTES)
+            return f"{self.path} has a row of more than {limit}; a closing quotation mark may be missing"
         if "Truncated compressed" in reason:
             return f"{self.path} is truncated: its end is missing"
         return f"{self.path} cannot be read as {self._format_name()}: {reason}"

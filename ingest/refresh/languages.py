@@ -7,7 +7,7 @@ from ingest.github.api.models import Repository
 
 # GitHub recomputes languages some minutes after a push or a change of the default branch.
 SETTLE_TIME = timedelta(minutes=15)
-# What no signal shows is found by fetching everything anew about this often, from budget that would be left over.
+# What no signal shows is found by fetching everything again about this often, from budget that would be left over.
 REFETCH_INTERVAL = timedelta(days=30)
 
 

@@ -6,6 +6,8 @@ from threading import Event, Thread
 
 import uvicorn
 
+from core.command_line import print_line
+from core.errors import BadInput
 from core.wording import quantity
 from ingest.sandbox.server.asgi import Sandbox, open_listener, uvicorn_config
 from ingest.sandbox.server.limits import DEFAULT_TOKENS
@@ -32,18 +34,17 @@ def main(
     """
     world = World(accounts=accounts, repositories=repositories, biggest=biggest, seed=seed)
     if write_history is not None:
-        _print_line(f"{quantity(write_file(world, write_history), 'row')} in {write_history}")
+        print_line(f"{quantity(write_file(world, write_history), 'row')} in {write_history}")
         return
-    listener = open_listener(host, port)
+    try:
+        listener = open_listener(host, port)
+    except OSError as error:
+        raise BadInput(f"Port {port} of {host} cannot be used: {error.strerror}") from None
     sandbox = Sandbox(world, f"http://{host}:{listener.getsockname()[1]}", latency_ms)
-    _print_line(sandbox.url)
-    _print_line(f"token: {next(iter(DEFAULT_TOKENS))}")
-    _print_line(f"logins: {','.join(world.logins())}")
+    print_line(sandbox.url)
+    print_line(f"token: {next(iter(DEFAULT_TOKENS))}")
+    print_line(f"logins: {','.join(world.logins())}")
     if busy:
         Thread(target=RandomActivity(world, seed).run, args=(Event(),), name="bustle", daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(uvicorn_config(sandbox)).run(sockets=[listener])
-
-
-def _print_line(line: str) -> None:
-    print(line, flush=True)  # noqa: T201

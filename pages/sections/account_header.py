@@ -128,7 +128,7 @@ def show_profile_line(profile: Profile, selected: datetime | None) -> None:
     parts.append(f"[{escape_markdown(url.partition('://')[2])} :material/open_in_new:]({url})")
     st.markdown(" · ".join(parts))
     if not profile.is_known:
-        st.caption("What its profile said then is not known: it was first refreshed later.")
+        st.caption("Its profile of that time is not known: it was first refreshed later.")
     if profile.bio:
         st.caption(escape_markdown(render_shortcodes(profile.bio)))
 

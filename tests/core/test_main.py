@@ -44,6 +44,8 @@ def test_a_check_lists_each_component_that_works(run: RunCommand, committing_dat
     assert [line.split()[:2] for line in output.splitlines()] == [
         ["ok", "Postgres"],
         ["ok", "migrations"],
+        ["ok", "schema"],
+        ["ok", "freshness"],
         ["ok", "Redis"],
     ]
 

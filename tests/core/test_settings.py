@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from redis import Redis
 
-from core.__main__ import validation_messages
+from core.command_line import validation_messages
 from core.db.engine import parse_database_url
 from core.ratelimit.limiter import parse_limit
 from core.settings import Settings, format_duration

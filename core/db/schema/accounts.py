@@ -29,7 +29,7 @@ account = Table(
     Index("account_login_idx", text("lower(login)")),
     Index("account_login_unseen_key", text("lower(login)"), unique=True, postgresql_where=text("github_id IS NULL")),
     comment="A user or organization. Identity is GitHub's numeric id; former logins are in account_version."
-    " first_captured_at: our first refresh; what its profile said before is unknown",
+    " first_captured_at: our first refresh; its profile before is unknown",
 )
 
 
@@ -58,5 +58,5 @@ account_version = Table(
     Column("gone_reason", Text),
     PrimaryKeyConstraint("account_id", "until"),
     Index("account_version_login_idx", text("lower(login)")),
-    comment="What an account's profile said from since on, until it was found changed; what it says now is in account",
+    comment="An account's profile from since on, until it was found changed; the present one is in account",
 )

@@ -95,7 +95,7 @@ class Edits:
 
     @_atomic
     def recount(self, full_name: str, languages: dict[str, int]) -> None:
-        """Report exactly these bytes from now on, without a push, as when Linguist runs late or anew."""
+        """Report exactly these bytes from now on, without a push, as when Linguist runs late or again."""
         repository = self._repository(full_name)
         repository.code = replace(repository.code, languages=dict(languages), recounted=True)
         self._mark_edited(repository)

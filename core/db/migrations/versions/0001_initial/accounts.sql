@@ -23,7 +23,7 @@ CREATE TABLE account (
 );
 CREATE INDEX account_login_idx ON account (lower(login));
 CREATE UNIQUE INDEX account_login_unseen_key ON account (lower(login)) WHERE github_id IS NULL;
-COMMENT ON TABLE account IS 'A user or organization. Identity is GitHub''s numeric id; former logins are in account_version. first_captured_at: our first refresh; what its profile said before is unknown';
+COMMENT ON TABLE account IS 'A user or organization. Identity is GitHub''s numeric id; former logins are in account_version. first_captured_at: our first refresh; its profile before is unknown';
 COMMENT ON COLUMN account.github_id IS 'null while only its login is known';
 COMMENT ON COLUMN account.token_fingerprint IS 'of the token its refreshes use; cached ETags are valid for that token only';
 
@@ -59,4 +59,4 @@ CREATE TABLE account_version (
     CONSTRAINT account_version_account_id_fkey FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
 CREATE INDEX account_version_login_idx ON account_version (lower(login));
-COMMENT ON TABLE account_version IS 'What an account''s profile said from since on, until it was found changed; what it says now is in account';
+COMMENT ON TABLE account_version IS 'An account''s profile from since on, until it was found changed; the present one is in account';

@@ -1,0 +1,139 @@
+"""Run a command line: an expected error is one sentence on standard error and a documented exit code.
+
+0   everything was done
+1   something failed: a server is unavailable, an account could not be stored
+2   the arguments, a file or a setting cannot be used; nothing was done
+130 interrupted
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, NoReturn
+
+import psycopg
+from pydantic import ValidationError
+from redis.exceptions import RedisError
+
+from core.db.errors import connection_reason, is_connection_error
+from core.errors import AlmanacError, BadInput
+from core.settings import Settings, settings
+
+EXIT_FAILED, EXIT_UNUSABLE_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+# Errors of Postgres that are not about one statement: sign-in, permissions, resources, shutdown, read-only server.
+SERVER_SQLSTATE_PREFIXES = ("08", "25006", "28", "3D", "42501", "53", "57P")
+
+
+def run(app: Callable[[], object]) -> NoReturn:
+    """Run *app*, print expected errors, and exit."""
+    try:
+        _check_arguments(sys.argv[1:])
+        app()
+        code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else EXIT_FAILED
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        code = _report_unwritable_output(error)
+    except BaseException as error:
+        described = describe(error)
+        if described is None:
+            raise
+        sentence, code = described
+        print_error(sentence)
+    sys.exit(_flush_output() or code)
+
+
+def describe(error: BaseException) -> tuple[str, int] | None:
+    """Return the sentence and the exit code of an expected error; None for a defect."""
+    if isinstance(error, ValidationError) and error.title == Settings.__name__:
+        return "\n".join(validation_messages(error)), EXIT_UNUSABLE_INPUT
+    if isinstance(error, AlmanacError):
+        return str(error), EXIT_UNUSABLE_INPUT if isinstance(error, BadInput) else EXIT_FAILED
+    for cause in _causes(error):
+        if isinstance(cause, psycopg.Error) and _is_about_server(cause):
+            name = "DATABASE_URL" if settings().database_url else "the embedded server"
+            return f"Postgres is unavailable ({name}): {connection_reason(cause)}", EXIT_FAILED
+        if isinstance(cause, RedisError):
+            name = "REDIS_URL" if settings().redis_url else "the embedded server"
+            return f"Redis or Valkey is unavailable ({name}): {_first_line(cause)}", EXIT_FAILED
+        if isinstance(cause, OSError) and cause.filename is not None:
+            return f"{cause.filename}: {cause.strerror}", EXIT_FAILED
+    return None
+
+
+def validation_messages(error: ValidationError) -> list[str]:
+    """Return one sentence per invalid setting, with its name in the environment."""
+    sentences = []
+    for problem in error.errors():
+        name = str(problem["loc"][0]).upper() if problem["loc"] else "A setting"
+        sentences.append(f"{name} is invalid: {problem['msg'].removeprefix('Value error, ')}")
+    return sentences
+
+
+def print_line(line: str) -> None:
+    """Print to standard output and flush, so that the line appears at once in a file too.
+
+    When the reader has closed the pipe, as `head` does, the rest is dropped and the command goes on.
+    """
+    try:
+        print(line, flush=True)  # noqa: T201
+    except BrokenPipeError:
+        discard_output(sys.stdout)
+
+
+def print_error(message: str) -> None:
+    try:
+        print(message, file=sys.stderr, flush=True)  # noqa: T201
+    except OSError:
+        discard_output(sys.stderr)
+
+
+def discard_output(stream: IO[str]) -> None:
+    """Send everything that is still written to *stream* to nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _flush_output() -> int:
+    """Write what is buffered; return an exit code other than 0 where that fails, as on a full disk."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_output(sys.stdout)
+    except OSError as error:
+        return _report_unwritable_output(error)
+    return 0
+
+
+def _report_unwritable_output(error: OSError) -> int:
+    discard_output(sys.stdout)
+    print_error(f"Standard output cannot be written: {error.strerror}")
+    return EXIT_FAILED
+
+
+def _check_arguments(arguments: Sequence[str]) -> None:
+    for number, argument in enumerate(arguments, 1):
+        # Python decodes bytes that are not UTF-8 as lone surrogates.
+        if any("\udc80" <= character <= "\udcff" for character in argument):
+            raise BadInput(f"Argument {number} is not valid UTF-8")
+
+
+def _is_about_server(error: psycopg.Error) -> bool:
+    # Without a code: no connection, or a connection option that does not exist.
+    return is_connection_error(error) or error.sqlstate is None or error.sqlstate.startswith(SERVER_SQLSTATE_PREFIXES)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
