@@ -157,7 +157,7 @@ def test_as_of_a_day_the_profile_is_that_of_the_day(open_page, database):
     assert "then" in text
     assert "\nnow\n" not in text
     text = page_text(open_page("account", login="octo", as_of="2025-12-31"))
-    assert "What its profile said then is not known: it was first refreshed later." in text
+    assert "Its profile of that time is not known: it was first refreshed later." in text
 
 
 @pytest.mark.parametrize("page", ["account", "repositories"])
