@@ -120,5 +120,5 @@ def test_a_day_chosen_in_the_sidebar_replaces_the_moment_in_the_url(read):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Escape")
     page.get_by_text("Data version").first.click()  # the input is read when it loses the focus
-    page.wait_for_function("location.search === '?as_of=2026-03-14'")
+    expect(page).to_have_url(re.compile(r"/languages\?as_of=2026-03-14$"))
     expect(page.get_by_text("At 12:00:00 UTC on that day.")).to_be_hidden()
