@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core.auth.validation import check_username
+from core.errors import BadInput
+
 DURATION_PATTERN = re.compile(r"\s*([0-9]{1,9})\s*(m|min|h|d)\s*")
 MAX_DURATION = timedelta(days=366)
 # Tokens travel in HTTP headers.
@@ -195,6 +198,14 @@ class Settings(BaseSettings):
         if int(match[1]) > MAX_DURATION / DURATION_UNITS[match[2]]:
             raise ValueError(f"must be at most {MAX_DURATION.days}d")
         return int(match[1]) * DURATION_UNITS[match[2]]
+
+    @field_validator("admin_username")
+    @classmethod
+    def check_admin_username(cls, value: str) -> str:
+        try:
+            return check_username(value)
+        except BadInput as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("log_level", mode="before")
     @classmethod

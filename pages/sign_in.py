@@ -1,6 +1,7 @@
 """
 # Sign in
 Almanac keeps the history of GitHub accounts and repositories.
+Sign in with your username or your e-mail address.
 """
 
 import streamlit as st

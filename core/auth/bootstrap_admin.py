@@ -43,7 +43,7 @@ def bootstrap_first_admin(database_url: str, wanted: Settings, prefix: str = "")
     """Create the first admin if there are no people yet, for the launcher.
 
     *prefix* precedes a command that needs other settings than the default ones to find this database.
-    Raises BadInput when ADMIN_USERNAME or ADMIN_PASSWORD is invalid.
+    Raises BadInput when ADMIN_PASSWORD is invalid.
     """
     name, has_people = _oldest_admin(database_url)
     if has_people:
@@ -63,7 +63,7 @@ def create_and_announce(
 ) -> None:
     """Create the first admin once Postgres and the tables exist, and print how to sign in, in plain text.
 
-    For a web process that was started alone; blocks, so call it from a thread. Raises BadInput when ADMIN_USERNAME or
+    For a web process that was started alone; blocks, so call it from a thread. Raises BadInput when
     ADMIN_PASSWORD is invalid.
     """
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - see the module's docstring
@@ -87,7 +87,7 @@ def create_and_announce(
 def ensure_first_admin() -> str | None:
     """Create the first admin if there are no people yet. Returns the password if it was generated, to be printed once.
 
-    Raises BadInput when ADMIN_USERNAME or ADMIN_PASSWORD is invalid, and in production when there is no password:
+    Raises BadInput when ADMIN_PASSWORD is invalid, and in production when there is no password:
     output is collected there, and would keep a generated one.
     """
     from sqlalchemy import text  # noqa: PLC0415 - see the module's docstring
@@ -132,10 +132,7 @@ def print_to_stderr(message: str) -> None:
 def _validated_first_admin(password: str) -> "NewPerson":
     from core.auth.people import NewPerson  # noqa: PLC0415 - see the module's docstring
 
-    try:
-        new_person = NewPerson.of(settings().admin_username, None, None, "admin")
-    except BadInput as error:
-        raise BadInput(f"ADMIN_USERNAME cannot be used: {error}") from None
+    new_person = NewPerson.of(settings().admin_username, None, None, "admin")
     if not password and settings().environment == "production":
         raise BadInput(
             "ADMIN_PASSWORD is needed at the first start in production; or run `python -m core create-person NAME"

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from core.auth import audit, passwords, sessions
 from core.auth.identity import Identity, Origin, Role, require_role
-from core.auth.validation import check_display_name, check_email, check_username
+from core.auth.validation import check_display_name, check_email, check_username, fold_username
 from core.db.engine import transaction
 from core.errors import BadInput, Conflict, Forbidden, NotFound
 
@@ -21,6 +21,8 @@ log = structlog.get_logger()
 Actor = Identity | str
 """Who performs an action: a person, or a name such as `command line` for a trusted caller without permission check."""
 COLUMNS = "id, username, email, display_name, role, active, preferences, created_at, last_seen_at"
+FOLDED_USERNAME = 'lower(username COLLATE "C")'
+"""SQL of what `fold_username` returns; the unique index has it."""
 MAX_PREFERENCES_LENGTH = 4_096
 
 
@@ -116,8 +118,8 @@ def find_by_username(username: str) -> Person | None:
         return None
     with transaction() as connection:
         row = connection.execute(
-            text(f"SELECT {COLUMNS} FROM person WHERE lower(username) = lower(:name)"),  # noqa: S608 - constants
-            {"name": name},
+            text(f"SELECT {COLUMNS} FROM person WHERE {FOLDED_USERNAME} = :name"),  # noqa: S608 - constants
+            {"name": fold_username(name)},
         ).one_or_none()
     return _person(row) if row else None
 

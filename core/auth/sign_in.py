@@ -5,7 +5,6 @@ throttled name, and bcrypt runs exactly once in each case.
 """
 
 import time
-import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -20,7 +19,7 @@ from core.auth.identity import Identity, Origin
 from core.auth.keyed_lock import sign_in_locks
 from core.auth.people import NewPerson, Person
 from core.auth.tickets import Invite
-from core.auth.validation import check_username
+from core.auth.validation import check_email, check_username, fold_username
 from core.db.engine import transaction
 from core.errors import BadInput, Forbidden, NotSignedIn, RateLimitExceeded
 from core.ratelimit import limiter
@@ -38,15 +37,15 @@ class SignInRefused(NotSignedIn):
 
 
 def sign_in(username: str, password: str, origin: Origin, sleep: Sleep = time.sleep) -> Person:
-    """Authenticate *username* and *password* and return the person.
+    """Authenticate *username*, which may be the e-mail address instead, and *password*; return the person.
 
     Raises SignInRefused, and RateLimitExceeded after too many failures from this IP address.
     """
-    name = _normalized_username(username)
+    name = _counted_name(username)
     with sign_in_locks.hold(limiter.name_and_network(name, origin.address)):
         limiter.check_sign_in(name, origin.address)
         # Reads and returns its connection to the pool: bcrypt takes long, and so may the delay.
-        found = _find_password_row(username)
+        found = _find_password_row(name)
         matches = passwords.verify_password(password, found.password_hash if found else None)
         sleep(throttle.current_delay_seconds(name))
         # Again: concurrent attempts in other processes may have reached the limit meanwhile.
@@ -105,10 +104,10 @@ def change_password(identity: Identity, old: str, new: str, origin: Origin, keep
     Raises BadInput when the old one is wrong or the new one too weak, RateLimitExceeded after too many wrong ones.
     """
     passwords.check_strength(new)
-    name = _normalized_username(identity.username)
+    name = _counted_name(identity.username)
     with sign_in_locks.hold(limiter.name_and_network(name, origin.address)):
         limiter.check_sign_in(name, origin.address)
-        found = _find_password_row(identity.username)
+        found = _find_password_row(name)
         if not passwords.verify_password(old, found.password_hash if found else None) or found is None:
             _count_failure(name, origin)
             raise BadInput("The old password is wrong")
@@ -143,19 +142,38 @@ def _registration_email(given: str | None, invitation: Invite | None) -> str | N
     return invitation.email
 
 
-def _normalized_username(username: str) -> str:
-    """Return the name under which failures are counted and logged: normalised, lower case, truncated."""
-    return audit.sanitized(unicodedata.normalize("NFC", username[:256]).lower(), audit.MAX_NAME_LENGTH)
+def _counted_name(given: str) -> str:
+    """Return the name under which failures are counted and logged: the username of an e-mail address, folded.
+
+    A person's name and e-mail address share one count.
+    """
+    name = audit.sanitized(given[:256], audit.MAX_NAME_LENGTH)
+    return fold_username((_username_by_email(given) or name) if "@" in given else name)
 
 
-def _find_password_row(username: str) -> Row[Any] | None:
+def _username_by_email(given: str) -> str | None:
     try:
-        name = check_username(username)
+        email = check_email(given)
+    except BadInput:
+        return None
+    with transaction() as connection:
+        username: str | None = connection.scalar(
+            text("SELECT username FROM person WHERE lower(email) = lower(:email)"), {"email": email}
+        )
+    return username
+
+
+def _find_password_row(name: str) -> Row[Any] | None:
+    try:
+        check_username(name)
     except BadInput:
         name = ""  # no such username; the query takes the same time
     with transaction() as connection:
         return connection.execute(
-            text("SELECT id, password_hash, active FROM person WHERE lower(username) = lower(:name)"), {"name": name}
+            text(
+                f"SELECT id, password_hash, active FROM person WHERE {people.FOLDED_USERNAME} = :name"  # noqa: S608 - ours
+            ),
+            {"name": name},
         ).one_or_none()
 
 

@@ -1,11 +1,13 @@
 """Validation of usernames, display names and e-mail addresses (pure)."""
 
 import re
+import string
 import unicodedata
 
 from core.errors import BadInput
 
-MAX_USERNAME_LENGTH = 64
+USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,31}")
+ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 MAX_DISPLAY_NAME_LENGTH = 100
 MAX_EMAIL_LENGTH = 254
 EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
@@ -14,11 +16,21 @@ JOINERS = "\u200c\u200d"
 
 
 def check_username(username: str) -> str:
-    """Return the username, NFC-normalised. Raises BadInput, naming the violated rule."""
-    normalized = _checked_text(username, "A username", MAX_USERNAME_LENGTH)
-    if "/" in normalized:
-        raise BadInput("A username cannot contain a slash")
-    return normalized
+    """Return the username. Raises BadInput, naming the rules: without them a name could look like another one."""
+    if not USERNAME.fullmatch(username):
+        raise BadInput(
+            "A username has 3 to 32 characters: the letters A to Z, digits, dots, hyphens and underscores;"
+            " the first is a letter or a digit"
+        )
+    return username
+
+
+def fold_username(username: str) -> str:
+    """Return the form in which usernames are compared: A to Z in lower case, anything else as it is.
+
+    Uniqueness and look-up in the database use the same folding: `lower(username COLLATE "C")`.
+    """
+    return username.translate(ASCII_LOWER)
 
 
 def check_display_name(name: str | None) -> str | None:

@@ -241,7 +241,7 @@ def limit_key(kind: str, who: str) -> str:
 
 
 def name_and_network(name: str, address: str | None) -> str:
-    return f"{name.strip().casefold()} {client_network(address)}"
+    return f"{name} {client_network(address)}"
 
 
 def address_key(address: str | None) -> str:

@@ -43,7 +43,12 @@ def show_buttons(admin: Identity, invitations: int) -> None:
 @st.dialog("Add a person")
 def add_person(_admin: Identity) -> None:
     with st.form("add-form", border=False):
-        username = st.text_input("Username", max_chars=100, help="For signing in", autocomplete="off")
+        username = st.text_input(
+            "Username",
+            max_chars=32,
+            help="For signing in: letters A to Z, digits, `.`, `-` and `_`",
+            autocomplete="off",
+        )
         email = st.text_input("E-mail (optional)", max_chars=300, autocomplete="off")
         display_name = st.text_input("Display name (optional)", max_chars=200, autocomplete="off")
         role = st.selectbox("Role", ROLES)

@@ -18,7 +18,7 @@ person = Table(
     Column("preferences", JSONB, nullable=False, server_default=text("'{}'")),
     timestamp_column("created_at", now=True),
     timestamp_column("last_seen_at"),
-    Index("person_username_key", text("lower(username)"), unique=True),
+    Index("person_username_key", text('lower(username COLLATE "C")'), unique=True),
     Index("person_email_key", text("lower(email)"), unique=True),
     comment="Somebody who can sign in",
 )

@@ -39,18 +39,17 @@ def test_a_registered_person_is_an_analyst_and_can_sign_in(database: Connection,
     "user_text", ["🎉" * 10, "مريم", "'; DROP TABLE person; --", "<img src=x onerror=alert(1)>", "%s %(x)s :name"]
 )
 def test_registered_values_are_stored_unchanged(database: Connection, redis: Redis, user_text: str) -> None:
-    person = sign_in.register(user_text, PASSWORD, None, user_text, ORIGIN)
-    stored = people.find_by_username(user_text)
-    assert stored == person
-    assert (person.username, person.display_name) == (user_text, user_text)
+    person = sign_in.register("ada", PASSWORD, None, user_text, ORIGIN)
+    assert people.find_by_username("ADA") == person
+    assert person.display_name == user_text
 
 
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"username": ""}, "A username needs"),
-        ({"username": "x" * 10_000}, "A username has at most 64"),
-        ({"username": "a\0b"}, "A username cannot contain"),
+        ({"username": ""}, "A username has 3 to 32"),
+        ({"username": "x" * 10_000}, "A username has 3 to 32"),
+        ({"username": "\u0430dmin"}, "A username has 3 to 32"),
         ({"password": "x" * 10_000}, "A password has at most 128"),
         ({"password": "weak"}, "A password has at least 8"),
         ({"password": "Pass\0word1"}, "A password contains a character that cannot be used"),
@@ -70,13 +69,13 @@ def test_invalid_input_is_refused_with_a_sentence_and_changes_nothing(
 
 
 def test_a_taken_name_is_refused_after_the_same_work(add: AddPerson, monkeypatch: pytest.MonkeyPatch) -> None:
-    add("Zo\u00eb")
+    add("Zoe")
     hashed: list[bytes] = []
     real = bcrypt.hashpw
     monkeypatch.setattr(bcrypt, "hashpw", lambda *given: hashed.append(given[0]) or real(*given))
-    with pytest.raises(Conflict, match="The username ZOË is taken"):
-        register("ZOE\u0308")
-    register("zo")
+    with pytest.raises(Conflict, match="The username ZOE is taken"):
+        register("ZOE")
+    register("zoo")
     assert len(hashed) == 2
 
 

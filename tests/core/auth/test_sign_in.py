@@ -5,6 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import bcrypt
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from redis import Redis
 from sqlalchemy import Connection, Engine
 from structlog.testing import capture_logs
@@ -48,6 +51,34 @@ def test_sign_in_ignores_the_case_of_the_name(add: AddPerson, database: Connecti
         "192.0.2.7",
         "request-1",
     )
+
+
+def test_sign_in_takes_the_email_address_too(add: AddPerson, database: Connection) -> None:
+    ada = people.create("Ada", actor="test", email="Ada@Example.org", password=PASSWORD)
+    for spelling in ("ada@example.org", "ADA@EXAMPLE.ORG", "ada"):
+        assert sign_in.sign_in(spelling, PASSWORD, ORIGIN) == ada
+    assert refusal_message("eve@example.org", PASSWORD) == refusal_message("ada@example.org", "x") == WRONG_CREDENTIALS
+    assert [event.actor for event in audit_events(database, "sign_in_refused")] == ["eve@example.org", "ada"]
+
+
+@pytest.mark.parametrize("spellings", [("ada", "ADA", "aDa"), ("ada", "ada@example.org", "Ada@Example.ORG")])
+def test_all_spellings_of_a_person_share_one_count(add: AddPerson, spellings: tuple[str, ...]) -> None:
+    people.create("ada", actor="test", email="ada@example.org", password=PASSWORD)
+    for number in range(5):
+        refusal_message(spellings[number % len(spellings)], "wrong")
+    for spelling in spellings:
+        with pytest.raises(RateLimitExceeded):
+            sign_in.sign_in(spelling, PASSWORD, ORIGIN)
+
+
+@given(st.text(max_size=6), st.sampled_from(["ida", "\u0130da", "\u0131da", "kim", "\u212aim"]))
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+def test_a_text_that_finds_a_person_is_counted_as_that_person(add: AddPerson, more: str, name: str) -> None:
+    """Turkish letters and the Kelvin sign fold to ASCII in some rules, and gave one person several counts."""
+    person = people.find_by_username("ida") or add("ida")
+    for given_name in (name, more, name.upper(), name.swapcase()):
+        counted = sign_in._counted_name(given_name)
+        assert (sign_in._find_password_row(counted) is not None) == (counted == person.username)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,10 @@ class StrictBody(BaseModel):
 class RegisterBody(StrictBody):
     """The person to register."""
 
-    username: str = Field(examples=["ada"])
+    username: str = Field(
+        description="3 to 32 letters A to Z, digits, dots, hyphens and underscores; the first is a letter or a digit.",
+        examples=["ada"],
+    )
     password: str = Field(
         description="8 to 128 characters, with a capital letter and a digit.", examples=["Analytical1"]
     )
@@ -33,9 +36,9 @@ class RegisterBody(StrictBody):
 
 
 class LoginBody(StrictBody):
-    """Name and password."""
+    """Username or e-mail address, and password."""
 
-    username: str = Field(examples=["ada"])
+    username: str = Field(description="The username or the e-mail address.", examples=["ada"])
     password: str = Field(examples=["Analytical1"])
 
 

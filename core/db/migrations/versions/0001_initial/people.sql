@@ -14,7 +14,7 @@ CREATE TABLE person (
     CONSTRAINT person_pkey PRIMARY KEY (id)
 );
 CREATE UNIQUE INDEX person_email_key ON person (lower(email));
-CREATE UNIQUE INDEX person_username_key ON person (lower(username));
+CREATE UNIQUE INDEX person_username_key ON person (lower(username COLLATE "C"));
 COMMENT ON TABLE person IS 'Somebody who can sign in';
 
 CREATE TABLE session (
