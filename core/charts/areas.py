@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from pandas import DataFrame
 
-from core import linguist
+from core import linguist, markup
 from core.charts import axes
 from core.charts.theme import Theme, figure
 from core.wording import byte_size
@@ -107,8 +107,8 @@ def _add_layer(
     chart.add_scatter(
         x=layer["at"].dt.tz_localize(None),
         y=layer[value].astype(float),
-        name=name,
-        legendgroup=name,
+        name=markup.plotly(name),
+        legendgroup=markup.plotly(name),
         showlegend=in_legend,
         mode="lines",
         stackgroup=f"part {group}",
@@ -116,5 +116,5 @@ def _add_layer(
         line={"width": 0.8, "color": theme.background},
         fillcolor=color,
         customdata=[_value_text(value, unit) for value in layer[value]],
-        hovertemplate=f"%{{y:.1f}} % · %{{customdata}}<extra>{name}</extra>",
+        hovertemplate=f"%{{y:.1f}} % · %{{customdata}}<extra>{markup.plotly(name)}</extra>",
     )

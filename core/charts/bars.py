@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 from pandas import DataFrame, Series
 
-from core import linguist
+from core import linguist, markup
 from core.charts.theme import Theme, figure
 
 ROW_HEIGHT = 34
@@ -27,7 +27,7 @@ def ranking_bars(
         x=lengths,
         # By index, not by name: shortened names can be equal.
         y=list(range(len(frame))),
-        customdata=names,
+        customdata=names.map(markup.plotly),
         orientation="h",
         text=texts,
         textposition="outside",
@@ -45,7 +45,7 @@ def ranking_bars(
         showgrid=False,
         tickfont={"color": theme.text},
         tickvals=list(range(len(frame))),
-        ticktext=names.map(truncate_label),
+        ticktext=[markup.plotly(truncate_label(name)) for name in names],
     )
     return chart
 

@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from pandas import DataFrame, Series
 
+from core import markup
 from core.charts import axes
 from core.charts.coverage_intervals import Gap, find_gaps, line_with_gaps, sorted_intervals
 from core.charts.theme import FONT, Theme, figure
@@ -89,7 +90,7 @@ def _add_line(
         x=line["at"].dt.tz_convert("UTC").dt.tz_localize(None),
         y=line["value"],
         mode="lines+markers" if few else "lines",
-        name=name if is_own else f"{name} (imported)",
+        name=markup.plotly(name if is_own else f"{name} (imported)"),
         line={"color": theme.accent if is_own else theme.imported, "width": 2, "shape": "hv" if is_own else "linear"},
         marker={"size": 5},
         fill="tozeroy" if filled else None,

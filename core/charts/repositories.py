@@ -6,7 +6,7 @@ from typing import Any
 import plotly.graph_objects as go
 from pandas import DataFrame
 
-from core import linguist
+from core import linguist, markup
 from core.charts import axes
 from core.charts.theme import Theme, figure
 
@@ -58,7 +58,13 @@ def growth_scatter(frame: DataFrame, theme: Theme) -> go.Figure:
         x=frame["stars"].astype(int),
         y=frame["stars_30d"].astype(int),
         mode="markers",
-        customdata=frame[["full_name"]].assign(stars=stars, language=languages),
+        customdata=DataFrame(
+            {
+                "name": frame["full_name"].map(markup.plotly),
+                "stars": stars,
+                "language": languages.map(markup.plotly),
+            }
+        ),
         marker={
             "color": linguist.colors(languages),
             "size": 8,
@@ -86,7 +92,7 @@ def _label_fastest_growing(chart: go.Figure, frame: DataFrame, theme: Theme) -> 
         x=named["stars"].astype(int),
         y=named["stars_30d"].astype(int),
         mode="text",
-        text=[f"{name.partition('/')[2]}  " for name in named["full_name"]],
+        text=[f"{markup.plotly(name.partition('/')[2])}  " for name in named["full_name"]],
         textposition="middle left",
         textfont={"size": 11, "color": theme.text},
         hoverinfo="skip",

@@ -13,6 +13,7 @@ import httpx
 import structlog
 from sqlalchemy import Engine, Row, text
 
+from core import markup
 from core.alerts.rules import RULE_KINDS
 from core.errors import AlmanacError
 from ingest.alerts.ssrf_guard import AddressRefused, HostResolver, resolve_public_address, system_resolve
@@ -128,7 +129,8 @@ def payload(row: Any, public_url: str) -> dict[str, Any]:
     if row.event == "ended":
         message = f"Ended: {message}"
     if row.format == "slack":
-        return {"text": f"*{_escape_slack(title)}*: {_escape_slack(message)}"}
+        # Slack knows no way to write a literal * or _ while its Markdown is on.
+        return {"text": f"{markup.slack(title)}: {markup.slack(message)}", "mrkdwn": False}
     alert = None
     if row.alert_id is not None:
         times = {name: value.isoformat() if (value := getattr(row, name)) else None for name in TIMESTAMP_FIELDS}
@@ -137,11 +139,6 @@ def payload(row: Any, public_url: str) -> dict[str, Any]:
 
 
 TIMESTAMP_FIELDS = ("raised_at", "ended_at")
-
-
-def _escape_slack(text: str) -> str:
-    """Escape text from GitHub, so that it cannot become a link or mention a whole channel."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def signature_headers(secret: str, body: bytes, delivery_id: int, now: datetime) -> dict[str, str]:

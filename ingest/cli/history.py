@@ -65,6 +65,6 @@ def star_history(
             names = [parse_repository(text) for text in repositories]
             is_complete = fetch_star_history(Enricher(client, engine.engine(), client.api_url), names, stop)
         except AlmanacError as error:
-            output.err.print(str(error), markup=False)
+            output.err.print(str(error))
             raise typer.Exit(EXIT_UNUSABLE_INPUT) from error
     raise typer.Exit(0 if is_complete else EXIT_FAILED)

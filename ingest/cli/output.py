@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from core import wording
 from core.budget.cost_model import UNKNOWN_REPOSITORIES, Forecast
 from core.budget.enrichment_forecast import KindForecast
 from core.command_line import discard_output
+from core.markup import escape_controls
 from ingest.refresh.run_log import IngestItem, Run
 
 if TYPE_CHECKING:  # Arrow, which no other command needs
@@ -20,14 +22,17 @@ if TYPE_CHECKING:  # Arrow, which no other command needs
 
 
 class QuietConsole(Console):
-    """A console that goes on without output when the reader has closed the pipe."""
+    """A console that prints text literally, GitHub's too, and goes on without output when the pipe is closed."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(escape_controls(text, keep="\n"), **options)
 
     def on_broken_pipe(self) -> None:
         discard_output(self.file)
 
 
-out = QuietConsole(highlight=False, soft_wrap=True)
-err = QuietConsole(stderr=True, highlight=False, soft_wrap=True)
+out = QuietConsole(highlight=False, soft_wrap=True, markup=False, emoji=False)
+err = QuietConsole(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 UNKNOWN = "—"
 HOUR = timedelta(hours=1)
 
@@ -36,7 +41,7 @@ def progress() -> Progress:
     """Make a progress bar; it is disabled when stderr is no terminal."""
     return Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -178,7 +183,7 @@ def print_import(report: "ImportReport") -> None:
         f" in {report.seconds:.1f} s"
     )
     if report.rejected:
-        out.print(f"Rejected rows, with line and reason: {report.rejects_file}", markup=False)
+        out.print(f"Rejected rows, with line and reason: {report.rejects_file}")
 
 
 def _format_count(value: int | None) -> str:

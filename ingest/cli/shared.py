@@ -41,7 +41,7 @@ def print_owners(texts: Iterable[str]) -> None:
         with suppress(BadLogin):
             name = parse_name(text)
             if name.full_name:
-                output.err.print(f"{name.full_name} is a repository; taking its owner {name.login}", markup=False)
+                output.err.print(f"{name.full_name} is a repository; taking its owner {name.login}")
 
 
 def migrate_if_needed() -> None:

@@ -27,7 +27,7 @@ def show(logins: Logins = None, as_json: AsJson = False) -> None:
             try:
                 stored = stored_account(connection, parse_login(login))
             except AlmanacError as error:
-                output.err.print(str(error), markup=False)
+                output.err.print(str(error))
                 has_missing = True
                 continue
         if as_json:

@@ -36,7 +36,7 @@ def fetch_star_history(enricher: Enricher, names: Sequence[str], stop: StopSigna
     output.out.print(table)
     for stop_reason in (newest.stop_reason, backfill.stop_reason):
         if stop_reason:
-            output.err.print(stop_reason, markup=False)
+            output.err.print(stop_reason)
     return len(rows) == len(ids) and all(row.is_complete for row in rows)
 
 

@@ -34,7 +34,7 @@ def track(
             try:
                 login = parse_login(text)
             except BadLogin as error:
-                output.err.print(str(error), markup=False)
+                output.err.print(str(error))
                 has_bad_login = True
                 continue
             is_new = accounts.track(connection, login, "command line")

@@ -1,13 +1,19 @@
-"""Escape text from GitHub and from people before it meets Markdown."""
+"""Escape text from GitHub and from people before it meets Streamlit's Markdown."""
 
 import re
 
-MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
-# Markdown turns these into links even where every special character is escaped.
-AUTOLINK = re.compile(r"(?<=://)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
-WORD_JOINER = "\N{WORD JOINER}"
+from core.markup import WORD_JOINER, single_line, without_links_and_emoji
+
+SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&=^])")
+# Streamlit draws arrows and dashes for these, backslashes or not.
+TYPOGRAPHIC = re.compile(r"(?<!\S)(<|<?-|>|~)(->|>|-|=)(?!\S)")
 
 
 def escape_markdown(text: str) -> str:
-    """Return *text* so that Markdown shows it literally: no formatting, no emoji shortcode, no link."""
-    return MARKDOWN_SPECIAL.sub(r"\\\1", AUTOLINK.sub(WORD_JOINER, text))
+    """Return *text* so that Markdown shows it literally, in one line: no formatting, no emoji or icon, no link.
+
+    Icons, emoji shortcodes, arrows and URLs are replaced after backslashes are resolved: an invisible character keeps
+    them from being recognized.
+    """
+    joined = TYPOGRAPHIC.sub(rf"\1{WORD_JOINER}\2", without_links_and_emoji(single_line(text)))
+    return SPECIAL.sub(r"\\\1", joined)

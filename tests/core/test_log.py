@@ -62,3 +62,21 @@ def test_warnings_of_libraries_have_the_same_format(lines):
 def test_a_number_called_token_count_stays_readable(lines):
     structlog.get_logger().info("budget", tokens=3)
     assert lines()[0]["tokens"] == 3
+
+
+def test_control_characters_of_others_are_written_out(lines):
+    structlog.get_logger().warning("refused", login="a\nb\x9b31m\u2028c", tried=["\u202ex"])
+    (line,) = lines()
+    assert line["login"] == "a\nb\\x9b31m\\u2028c"
+    assert line["tried"] == ["\\u202ex"]
+
+
+def test_no_value_forges_a_line_of_the_console():
+    stream = io.StringIO()
+    log.configure("INFO", as_json=False, stream=stream)
+    structlog.get_logger().warning("refused", login="\x1b[2J", name="x\n2026-01-01 [info] all is well")
+    logging.getLogger("somebody.else").warning("bad request line: %s", "GET /\r\n2026-01-01 [info] all is well")
+    structlog.reset_defaults()
+    logging.getLogger().handlers = []
+    assert len(stream.getvalue().splitlines()) == 2
+    assert "\x1b[2J" not in stream.getvalue()

@@ -109,10 +109,11 @@ def test_an_alert_is_delivered_as_json_with_a_valid_signature(deliver, receiver)
     assert payload["alert"]["raised_at"] == "2026-11-23T12:00:00+00:00"
 
 
-def test_slack_text_is_escaped(deliver, receiver):
+def test_slack_text_is_literal(deliver, receiver):
     deliver(receiver.url, "slack", message="octo/x changed to <!channel> & more")
     assert json.loads(receiver.received[0][2]) == {
-        "text": "*Archived*: octo/x changed to &lt;!channel&gt; &amp; more",
+        "text": "Archived: octo/x changed to &lt;!channel&gt; &amp; more",
+        "mrkdwn": False,
     }
 
 
