@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from core.db.errors import connection_reason, is_connection_error
 from core.errors import AlmanacError, BadInput
+from core.markup import escape_controls
 from core.settings import Settings, settings
 
 EXIT_FAILED, EXIT_UNUSABLE_INPUT, EXIT_INTERRUPTED = 1, 2, 130
@@ -88,7 +89,7 @@ def print_line(line: str) -> None:
 
 def print_error(message: str) -> None:
     try:
-        print(message, file=sys.stderr, flush=True)  # noqa: T201
+        print(escape_controls(message, keep="\n"), file=sys.stderr, flush=True)  # noqa: T201
     except OSError:
         discard_output(sys.stderr)
 

@@ -9,7 +9,7 @@ import unicodedata
 from html import escape
 
 WORD_JOINER = "\N{WORD JOINER}"
-# What a receiver turns into a link, or into an emoji, wherever it stands: joined by an invisible character, it does not.
+# Where an invisible character keeps a receiver from making a link or an emoji of the text around it.
 AUTOLINK = re.compile(r"(?<=://)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
 SHORTCODE = re.compile(r"(?<=:)(?=[\w+-])")
 # Embeddings, overrides and isolates change the order of the text around them.
@@ -20,7 +20,7 @@ FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 
 
 def single_line(text: str) -> str:
-    """Return *text* in one line without control characters; text written from right to left keeps its order to itself."""
+    """Return *text* in one line without control characters; what is written from right to left is isolated."""
     line = " ".join(UNSAFE_IN_A_LINE.sub(_space_or_nothing, text).split())
     if line.isascii() or not any(unicodedata.bidirectional(character) in RIGHT_TO_LEFT for character in line):
         return line
