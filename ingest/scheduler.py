@@ -21,6 +21,7 @@ from core.db import partitions
 from core.db.cancel import StatementCanceller
 from core.db.data_version import publish_data_version
 from core.db.log_filter import filter_connection_errors
+from core.disk_space import embedded_disk_space
 from core.queue import abandoned, jobs, page_opens
 from core.queue.abandoned import AbandonedJobs
 from core.queue.liveness import LEADER_LOCK
@@ -116,7 +117,9 @@ class ScheduledJobs:
         """Raise alerts for states that began, and end those of states that no longer hold."""
         now, every = self.clock(), settings().refresh_every
         with self.engine.begin() as connection:
-            started, ended = alerts.update_state_alerts(connection, _remaining_budgets(now), now, every)
+            started, ended = alerts.update_state_alerts(
+                connection, _remaining_budgets(now), now, every, embedded_disk_space(settings())
+            )
         if started or ended:
             log.warning("state alerts changed", started=started, ended=ended)
 

@@ -51,6 +51,10 @@ class JobStuckSettings(RuleSettings):
     hours: int = Field(6, ge=1, le=1000, description="Hours that a job may run")
 
 
+class DiskLowSettings(RuleSettings):
+    megabytes: int = Field(1000, ge=1, description="Megabytes that should be free")
+
+
 @dataclass(frozen=True)
 class RuleKind:
     """A kind of rule. An event raises an alert once; a state raises one that lasts until the state ends."""
@@ -79,6 +83,9 @@ RULE_KINDS: Mapping[str, RuleKind] = {
     ),
     "ingestion_failing": RuleKind(
         "Ingestion failing", "Runs in a row stored nothing.", IngestionFailingSettings, is_state=True
+    ),
+    "disk_low": RuleKind(
+        "Disk low", "Little space is left on the disk of the embedded Postgres.", DiskLowSettings, is_state=True
     ),
     "job_stuck": RuleKind("Job stuck", "A job runs for longer than jobs do.", JobStuckSettings, is_state=True),
 }

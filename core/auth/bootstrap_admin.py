@@ -53,6 +53,13 @@ def bootstrap_first_admin(database_url: str, wanted: Settings, prefix: str = "")
     generated = _create_first_admin(database_url)
     if generated:
         return SignInHint(later="", immediate_message=sign_in_message(generated))
+    if not wanted.admin_password.get_secret_value():
+        # Another process was first, and printed the password.
+        name = wanted.admin_username
+        return SignInHint(
+            f"Sign in as {name} with the password that another start of Almanac printed;"
+            f" if it is lost: {prefix}{RESET_PASSWORD_COMMAND} {name}"
+        )
     return SignInHint(f"Sign in as {wanted.admin_username} with your ADMIN_PASSWORD.")
 
 

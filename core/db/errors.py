@@ -17,9 +17,10 @@ QUERY_CANCELED_SQLSTATE = "57014"
 CONNECTION_SQLSTATE_PREFIXES = ("08", "57P")
 # Insufficient resources, and operator intervention: no statement of ours is at fault, and a later try may succeed.
 UNAVAILABLE_SQLSTATE_CLASSES = ("08", "53", "57")
+DISK_FULL = "disk full"
 CONFLICT_REASONS = {"40001": "serialization failure", "40P01": "deadlock"}
 REASONS = CONFLICT_REASONS | {
-    "53100": "disk full",
+    "53100": DISK_FULL,
     "53200": "out of memory",
     "53300": "too many connections",
     "53400": "configured limit exceeded",

@@ -24,6 +24,7 @@ def run_checks(settings: Settings) -> list[CheckResult]:
     except AlmanacError as error:
         return [CheckResult("servers", is_ok=False, message=str(error))]
     checks: dict[str, Callable[[], str]] = {
+        **({} if settings.database_url else {"data": lambda: _check_disk(settings)}),
         "Postgres": lambda: _check_postgres(database_url),
         "migrations": lambda: _check_migrations(database_url),
         "schema": lambda: _check_schema(database_url),
@@ -61,6 +62,18 @@ def _check_postgres(url: str) -> str:
 
     with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=5) as connection:
         return f"responds, version {connection.info.server_version // 10000}"
+
+
+def _check_disk(settings: Settings) -> str:
+    """Say where the data is and how much space is left. Raises when that is little."""
+    from core.disk_space import embedded_disk_space  # noqa: PLC0415
+
+    space = embedded_disk_space(settings)
+    if space is None:
+        raise AlmanacError("no folder of embedded servers exists")
+    if space.is_low:
+        raise AlmanacError(f"in {space.folder}, only {space.summary}; free some space or move DATA_DIR")
+    return f"in {space.folder}, {space.summary}"
 
 
 def _check_migrations(url: str) -> str:

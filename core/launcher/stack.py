@@ -119,6 +119,11 @@ class Stack:
         self.start_child("web process", "app.py")
         if self.servers:
             self.servers.acquire()
+            if self.servers.is_data_elsewhere:
+                self.print_line(
+                    f"The data is in {self.servers.data_root}: Postgres' user cannot enter {self.settings.data_dir}."
+                    " It stays there when that folder is deleted."
+                )
         migrate_if_needed(self.database_url)
         self._ensure_first_admin()
         self._wait_for_web()

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import bindparam
 
 from core.alerts.rules import RULE_KINDS
+from core.disk_space import DiskSpace
 from core.queries.freshness import FreshnessCounts, freshness_counts
 from core.queue import abandoned, jobs
 from core.wording import pluralize, quantity, window
@@ -164,7 +165,11 @@ MAX_RUNS = 100
 
 
 def update_state_alerts(
-    connection: Connection, budgets: Sequence[RemainingBudget], now: datetime, every: timedelta
+    connection: Connection,
+    budgets: Sequence[RemainingBudget],
+    now: datetime,
+    every: timedelta,
+    disk: DiskSpace | None = None,
 ) -> tuple[int, int]:
     """Raise alerts for states that began and end those of states that no longer hold; returns how many of each.
 
@@ -185,6 +190,8 @@ def update_state_alerts(
                 active += check_budgets(rule.id, rule.settings["share"], budgets)
             case "ingestion_failing":
                 active += check_failing_runs(rule.id, rule.settings["runs"], states)
+            case "disk_low" if disk is not None:
+                active += check_disk(rule.id, rule.settings["megabytes"] * 10**6, disk)
             case "job_stuck":
                 hours = rule.settings["hours"]
                 stuck = abandoned.count_jobs_started_before(connection, now - timedelta(hours=hours))
@@ -215,6 +222,13 @@ def check_failing_runs(rule_id: int, runs: int, states: Sequence[str]) -> Iterab
     if in_a_row >= runs:
         message = f"{quantity(in_a_row, 'run')} in a row stored nothing"
         yield FiredRule(rule_id, "ingestion_failing", "ingestion", message, {"runs": in_a_row})
+
+
+def check_disk(rule_id: int, needed: int, disk: DiskSpace) -> Iterable[FiredRule]:
+    """Fire if less than *needed* bytes are free."""
+    if disk.free < needed:
+        message = f"Only {disk.summary} on the disk of Postgres: without space nothing is stored"
+        yield FiredRule(rule_id, "disk_low", "disk", message, {"free": disk.free, "total": disk.total})
 
 
 def check_stuck_jobs(rule_id: int, hours: int, jobs_running: int) -> Iterable[FiredRule]:

@@ -8,6 +8,7 @@ import psycopg
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
+from core.db.errors import DISK_FULL, reported_reason
 from core.errors import ServerUnavailable
 
 
@@ -42,6 +43,11 @@ def import_connection(database: Engine | Connection) -> Iterator[ImportConnectio
             with database.connect() as connection:
                 yield ImportConnection(connection, is_nested=False)
     except (OperationalError, psycopg.OperationalError) as error:
+        if reported_reason(error) == DISK_FULL:
+            raise ServerUnavailable(
+                "The disk of Postgres is full. What was imported so far is kept: free some space, then run the import"
+                " again to continue it"
+            ) from error
         reason = str(getattr(error, "orig", error)).splitlines()[0]
         raise ServerUnavailable(
             f"The database connection of the import was lost ({reason}); run the import again to continue it"

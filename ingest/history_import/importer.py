@@ -148,7 +148,7 @@ def _write_staged(
     if staged.first and staged.last:
         create_partitions(steps.step, staged.first, staged.last)
     run.rejected, run.rejects_file = staged.rejects.count, staged.rejects.keep()
-    run.written = _write_batches(steps, run, lambda share: progress(int(share * staged.rows), staged.rows))
+    _write_batches(steps, run, lambda share: progress(int(share * staged.rows), staged.rows))
     if run.written or updated or run.resumes_unfinished:
         with steps.step() as connection:
             _update_aggregates(connection, run)
@@ -170,16 +170,16 @@ def _write_staged(
     return report
 
 
-def _write_batches(steps: ImportConnection, run: run_log.ImportRun, progress: Callable[[float], None]) -> int:
+def _write_batches(steps: ImportConnection, run: run_log.ImportRun, progress: Callable[[float], None]) -> None:
     with steps.step() as connection:
         batches = writer.repository_batches(connection)
-    total, done, written = sum(rows for _, _, rows in batches), 0, 0
+    total, done = sum(rows for _, _, rows in batches), 0
     for first, last, rows in batches:
         with steps.step() as connection:
-            written += writer.write_batch(connection, run.source_id, run.id, first, last)
+            run.written += writer.write_batch(connection, run.source_id, run.id, first, last)
+            run_log.write_progress(connection, run)
         done += rows
         progress(READ_SHARE + WRITE_SHARE * done / total)
-    return written
 
 
 def _update_aggregates(connection: Connection, run: run_log.ImportRun) -> None:

@@ -1,7 +1,7 @@
 """Records imports as runs (`ingest_run`) and their sources."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import bindparam
 
 from core.queue.jobs import JobOrigin, create_ingestion
@@ -43,9 +44,11 @@ def record_import_run(steps: ImportConnection, run: ImportRun) -> Iterator[Impor
     try:
         yield run
     except BaseException:
-        if steps.is_alive:
-            with steps.step() as connection:
-                _close_run(connection, run, "failed")
+        # On a full disk this fails too, and the scheduler closes the run.
+        with suppress(DBAPIError):
+            if steps.is_alive:
+                with steps.step() as connection:
+                    _close_run(connection, run, "failed")
         raise
     with steps.step() as connection:
         _close_run(connection, run, "partial" if run.rejected else "done")
@@ -88,6 +91,13 @@ def _open_run(connection: Connection, run: ImportRun) -> int:
     # Every live run holds a lock: without it the scheduler would close this one as dead.
     connection.execute(text("SELECT pg_advisory_lock(:space, :id)"), {"space": RUN_LOCK_SPACE, "id": lock_key(run_id)})
     return run_id
+
+
+def write_progress(connection: Connection, run: ImportRun) -> None:
+    """Record what the current transaction commits, so that the record is right whatever happens afterwards."""
+    connection.execute(
+        text("UPDATE ingest_run SET rows_written = :written WHERE id = :id"), {"written": run.written, "id": run.id}
+    )
 
 
 def _close_run(connection: Connection, run: ImportRun, state: str) -> None:

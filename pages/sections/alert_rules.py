@@ -19,7 +19,7 @@ from core.queries import alerts
 from core.wording import quantity, window
 from pages.components.alert_list import KIND_BY_TITLE, kind_title
 from pages.components.columns import TIMESTAMP_COLUMN
-from pages.components.format import percent
+from pages.components.format import byte_size, percent
 from pages.components.markdown import escape_markdown
 from pages.components.notices import errors_as_notices
 from pages.components.table import choose_row, show_table
@@ -58,6 +58,9 @@ CONDITIONS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "freshness_missed": lambda at: f"Fewer than {percent(at['share'])} of the accounts were refreshed on time",
     "budget_short": lambda at: f"Less than {percent(at['share'])} of a token's rate budget is left",
     "ingestion_failing": lambda at: f"{quantity(at['runs'], 'run')} in a row stored nothing",
+    "disk_low": lambda at: (
+        f"Less than {byte_size(at['megabytes'] * 10**6)} is left on the disk of the embedded Postgres"
+    ),
     "job_stuck": lambda at: f"A job has been running for more than {quantity(at['hours'], 'hour')}",
 }
 

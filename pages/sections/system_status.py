@@ -9,6 +9,7 @@ import streamlit as st
 
 from core import settings_report
 from core.auth.identity import Identity
+from core.disk_space import DiskSpace, embedded_disk_space
 from core.errors import ServerUnavailable
 from core.queries import system
 from core.queries.freshness import MIN_SHARE_ON_TIME
@@ -48,6 +49,8 @@ def show() -> None:
     is_readable = cards["Postgres"].is_available and admin is not None
     for name, status in from_postgres.items():
         cards[name] = check_status(partial(status, now)) if is_readable else unknown_status()
+    if (space := embedded_disk_space(settings())) is not None:
+        cards["Disk"] = disk_status(space)
     cards["Limits"] = check_status(lambda: limits_status(admin.person_id)) if admin else unknown_status()
     show_status_cards(cards, "parts")
     st.caption(f":material/schedule: {now:%H:%M:%S} UTC, every {RERUN_SECONDS} seconds")
@@ -154,6 +157,14 @@ def freshness_status(now: datetime) -> StatusCard:
         f"{number(accounts.on_time)} of {quantity(accounts.tracked, 'tracked account')}",
         " · ".join(parts),
     )
+
+
+def disk_status(space: DiskSpace) -> StatusCard:
+    if space.is_low:
+        return warning(
+            "full" if space.is_full else "nearly full", space.summary, "Free some space: without it nothing is stored."
+        )
+    return ok("enough space", space.summary)
 
 
 def limits_status(person_id: int) -> StatusCard:

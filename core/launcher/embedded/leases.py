@@ -80,6 +80,16 @@ class Servers:
                 raise ServerUnavailable(f"{unready[0]} does not start; see the logs in {self._folders.files}")
             time.sleep(POLL_SECONDS)
 
+    @property
+    def data_root(self) -> Path:
+        """The folder that holds the servers' data."""
+        return self._folders.root
+
+    @property
+    def is_data_elsewhere(self) -> bool:
+        """Whether the data lies outside the data directory, because the servers' user cannot enter that."""
+        return self._folders.is_elsewhere
+
     def is_supervised(self) -> bool:
         """Return whether a supervisor is running; False after it was killed."""
         return not _is_lockable(self._folders.files / "supervisor.lock", fcntl.LOCK_SH)

@@ -74,6 +74,11 @@ class ServerFolders:
     user: ServerUser
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether the data lies outside the data directory, because the servers' user cannot enter that."""
+        return self.root != self.files
+
+    @property
     def cluster(self) -> Path:
         return self.root / "postgres"
 
@@ -104,6 +109,15 @@ def find_server_folders(data_dir: Path) -> ServerFolders:
     user = _server_user(files / "postgres", elsewhere / "postgres")
     root = _choose_root(files, elsewhere, user)
     return ServerFolders(files=files, root=root, sockets=_choose_socket_folder(root), user=user)
+
+
+def existing_data_root(data_dir: Path) -> Path | None:
+    """Return the folder that holds the data of *data_dir*'s servers; None before the first start. Creates nothing."""
+    data_dir = data_dir.expanduser().resolve()
+    for root in (FALLBACK_ROOT / _short_hash(data_dir), data_dir / "servers"):
+        if root.exists():
+            return root
+    return None
 
 
 def _make_traversable(folder: Path) -> None:

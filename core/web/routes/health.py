@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from core import redis_client
+from core.disk_space import embedded_disk_space
 from core.launcher import embedded
 from core.settings import settings
 from core.web.timeouts import TimedCalls
@@ -35,6 +36,14 @@ def check_redis() -> None:
     redis_client.redis().ping()
 
 
+def disk_state() -> str | None:
+    """Return `ok`, or how little space the embedded Postgres has; None where another server is used."""
+    space = embedded_disk_space(settings())
+    if space is None or not space.is_low:
+        return OK if space else None
+    return f"{'full' if space.is_full else 'nearly full'}: {space.summary}"
+
+
 CHECKS: Mapping[str, Check] = {"postgres": check_postgres, "redis": check_redis}
 
 
@@ -43,13 +52,15 @@ class Health:
 
     def __init__(self, checks: Mapping[str, Check] = CHECKS, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self._calls = TimedCalls(checks, timeout_seconds)
-        self._reported: dict[str, str] = dict.fromkeys(checks, OK)
+        self._reported: dict[str, str] = dict.fromkeys([*checks, "disk"], OK)
 
     async def respond(self, _request: Request) -> JSONResponse:
         names = tuple(self._calls.calls)
         checks = dict(zip(names, await asyncio.gather(*map(self._state, names)), strict=True))
         self._log_changes(checks)
         healthy = all(state == OK for state in checks.values())
+        if (disk := disk_state()) is not None:  # a full disk can be read: it is no reason to send people away
+            checks["disk"] = disk
         return JSONResponse(
             {"status": OK if healthy else "unavailable", "checks": checks},
             status_code=200 if healthy else 503,

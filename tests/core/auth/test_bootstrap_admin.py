@@ -113,6 +113,18 @@ def test_the_stack_prints_how_to_sign_in(committing_database: Engine, setting: S
     )
 
 
+def test_of_two_simultaneous_first_starts_the_second_names_the_first(
+    committing_database: Engine, setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = committing_database.url.render_as_string(hide_password=False)
+    bootstrap_first_admin(url, settings())
+    monkeypatch.setattr(bootstrap_admin, "_oldest_admin", lambda _url: ("", False))  # as it was a moment before
+    assert bootstrap_first_admin(url, settings()).later == (
+        "Sign in as admin with the password that another start of Almanac printed;"
+        " if it is lost: python -m core reset-password admin"
+    )
+
+
 def test_the_stack_does_not_print_a_configured_password(committing_database: Engine, setting: Setting) -> None:
     setting(admin_password="My own one 1")
     result = bootstrap_first_admin(committing_database.url.render_as_string(hide_password=False), settings())

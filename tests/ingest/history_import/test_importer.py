@@ -10,12 +10,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 
 from core.db.data_version import data_version
 from core.errors import BadInput, ServerUnavailable
@@ -329,6 +331,31 @@ def test_the_next_import_completes_an_interrupted_one(
     with committing_database.connect() as connection:
         assert rows_of(connection, "SELECT count(*), sum(captures) FROM repository_import") == [(20, 200)]
     assert data_version() == 1
+
+
+def test_an_import_onto_a_full_disk_records_what_was_stored_and_says_what_to_do(
+    committing_database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "history.csv"
+    rows = [f"2021-01-{day:02},o/r{number},{day},0,0" for number in range(20) for day in range(1, 11)]
+    path.write_text("\n".join([",".join(COLUMNS), *rows]))
+    monkeypatch.setattr(writer, "BATCH_ROWS", 50)
+    write_batch, calls = writer.write_batch, []
+
+    def fill_the_disk(*arguments: Any) -> int:
+        calls.append(arguments)
+        if len(calls) == 3:
+            full = psycopg.errors.DiskFull("could not extend file: No space left on device")
+            raise OperationalError("INSERT", {}, full) from full
+        return write_batch(*arguments)
+
+    monkeypatch.setattr(writer, "write_batch", fill_the_disk)
+    with pytest.raises(ServerUnavailable, match=r"disk of Postgres is full.*free some space"):
+        import_history(path, "kept", engine=committing_database)
+    with committing_database.connect() as connection:
+        stored = rows_of(connection, "SELECT count(*) FROM repository_snapshot")[0][0]
+        assert stored > 0
+        assert rows_of(connection, "SELECT state, rows_written FROM ingest_run") == [("failed", stored)]
 
 
 def test_the_next_import_computes_rollups_that_an_interrupted_one_missed(

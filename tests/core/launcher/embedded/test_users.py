@@ -15,7 +15,7 @@ from core.launcher.embedded import binaries as programs
 from core.launcher.embedded import lease
 from core.launcher.embedded import server_folders as homes
 from core.launcher.embedded.postgres import PostgresService
-from core.launcher.embedded.server_folders import FALLBACK_ROOT, find_server_folders
+from core.launcher.embedded.server_folders import FALLBACK_ROOT, existing_data_root, find_server_folders
 from tests.core.launcher.conftest import Client, clear, connect, new_folder, process_named, processes_of, wait_until
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to run Postgres as somebody else")
@@ -69,6 +69,8 @@ def test_the_servers_live_elsewhere_when_their_user_cannot_enter_the_parents(clo
         assert (closed_folder / "servers" / "postgres.log").exists()
         elsewhere = (closed_folder / "servers" / "elsewhere").resolve()
         assert (elsewhere / "data-dir.txt").read_text() == f"{closed_folder}\n"
+        assert (servers.is_data_elsewhere, servers.data_root) == (True, elsewhere)
+        assert existing_data_root(closed_folder) == elsewhere
         servers.release(wait_seconds=10)
     assert modes(closed_folder) == before
 

@@ -22,6 +22,7 @@ INSERT INTO alert_rule (kind, settings) VALUES
     ('freshness_missed', '{"share": 0.9}'),
     ('budget_short', '{"share": 0.1}'),
     ('ingestion_failing', '{"runs": 3}'),
+    ('disk_low', '{"megabytes": 1000}'),
     ('job_stuck', '{"hours": 6}');
 
 CREATE TABLE alert (
