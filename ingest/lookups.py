@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import structlog
 from redis import Redis
+from sqlalchemy import Engine
 
+from core.clock import now_utc
 from core.errors import NotFound
 from core.queue.lookups import MAX_LOGINS, Lookup, LookupResult, LookupStore
+from core.tracking import first_lookup
 from ingest.github import AccountNotFound, GitHub, GitHubError, Stopped
 from ingest.github.api.profiles import Profile
 from ingest.github.http.rate_gate import StopSignal
@@ -17,8 +20,13 @@ log = structlog.get_logger()
 PROGRESS_INTERVAL_SECONDS = 0.5
 
 
-def run_lookup(github: GitHub, redis: Redis, lookup_id: str, stop: StopSignal | None = None) -> None:
-    """Run one lookup and store its progress. Safe to repeat; an expired or finished lookup is skipped."""
+def run_lookup(
+    github: GitHub, redis: Redis, lookup_id: str, stop: StopSignal | None = None, engine: Engine | None = None
+) -> None:
+    """Run one lookup and store its progress. Safe to repeat; an expired or finished lookup is skipped.
+
+    An account that was looked up to be tracked is tracked in *engine*.
+    """
     store = LookupStore(redis)
     try:
         lookup = store.get(lookup_id)
@@ -40,7 +48,11 @@ def run_lookup(github: GitHub, redis: Redis, lookup_id: str, stop: StopSignal | 
         log.info("lookup failed", lookup=lookup_id, error=str(error))
         store.put(replace(lookup, state="failed", error_message=str(error)))
         return
-    store.put(replace(lookup, state="done", results=results))
+    lookup = replace(lookup, state="done", results=results)
+    if engine is not None and lookup.track_for is not None:
+        with engine.begin() as connection:
+            first_lookup.track_found(connection, lookup, now_utc())
+    store.put(lookup)
     log.info("lookup finished", lookup=lookup_id, logins=len(lookup.logins))
 
 
@@ -59,7 +71,7 @@ def _fetch_profiles(
 
 def _lookup_result(login: str, profile: Profile | GitHubError) -> LookupResult:
     if isinstance(profile, AccountNotFound):
-        return LookupResult(login, error_message="There is no such account")
+        return LookupResult(login, error_message="There is no such account", is_missing=True)
     if isinstance(profile, GitHubError):
         return LookupResult(login, error_message=str(profile))
     return LookupResult(

@@ -81,7 +81,7 @@ def build_app(
 
     @app.task(name=jobs.LOOKUP, queue=jobs.QUEUE, retry=RetryUnlessReplaced())
     def run_lookup(lookup_id: str) -> None:
-        lookups.run_lookup(refresher.github, redis_client.redis(), lookup_id, stop)
+        lookups.run_lookup(refresher.github, redis_client.redis(), lookup_id, stop, refresher.engine)
 
     @app.task(name=jobs.DELIVER, queue=jobs.DELIVERIES, retry=RetryUnlessReplaced(DELIVERY_RETRIES), pass_context=True)
     def deliver(context: procrastinate.JobContext, delivery_id: int) -> None:

@@ -1,7 +1,7 @@
 """Lookups of logins at GitHub before they are tracked.
 
 The web process stores the request in Redis and queues a job; a worker stores the results there. They expire after ten
-minutes.
+minutes, a request to track what is found after a day if no worker has run it.
 """
 
 import json
@@ -13,11 +13,13 @@ from typing import Any, Literal
 from redis import Redis
 from sqlalchemy import Connection
 
+from core.auth.identity import Role
 from core.errors import BadInput, NotFound
 from core.queue import jobs
 from core.wording import quantity
 
 TTL_SECONDS = 600
+UNFINISHED_TRACKING_TTL_SECONDS = 86_400
 MAX_LOGINS = 1_000
 LookupState = Literal["queued", "running", "done", "failed"]
 
@@ -33,6 +35,8 @@ class LookupResult:
     name: str | None = None
     public_repositories: int | None = None
     error_message: str | None = None
+    is_missing: bool = False
+    """GitHub has no such account; other errors say nothing about it."""
 
     @property
     def exists(self) -> bool:
@@ -40,8 +44,23 @@ class LookupResult:
 
 
 @dataclass(frozen=True)
+class Requester:
+    """The person for whom an account is tracked once it is found, and where the request came from."""
+
+    person_id: int
+    username: str
+    role: Role
+    address: str | None = None
+    user_agent: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True)
 class Lookup:
-    """A request with its results so far. With *members_of* it is for the public members of that organization."""
+    """A request with its results so far. With *members_of* it is for the public members of that organization.
+
+    With *track_for* its one login is tracked if there is such an account.
+    """
 
     id: str
     logins: tuple[str, ...] = ()
@@ -49,6 +68,16 @@ class Lookup:
     state: LookupState = "queued"
     results: tuple[LookupResult, ...] = ()
     error_message: str | None = None
+    track_for: Requester | None = None
+
+    @property
+    def result(self) -> LookupResult:
+        """The result of a lookup of one login, once it is done."""
+        return self.results[0]
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.state in {"queued", "running"}
 
     @property
     def progress(self) -> float:
@@ -64,16 +93,25 @@ class LookupStore:
     ttl_seconds: int = field(default=TTL_SECONDS)
 
     def put(self, lookup: Lookup) -> None:
-        self.redis.set(_redis_key(lookup.id), json.dumps(asdict(lookup)), ex=self.ttl_seconds)
+        seconds = UNFINISHED_TRACKING_TTL_SECONDS if lookup.track_for and lookup.is_under_way else self.ttl_seconds
+        self.redis.set(_redis_key(lookup.id), json.dumps(asdict(lookup)), ex=seconds)
 
     def get(self, lookup_id: str) -> Lookup:
         """Return the lookup. Raises NotFound when it has expired."""
+        lookup = self.find(lookup_id)
+        if lookup is None:
+            raise NotFound("This lookup has expired; start it again")
+        return lookup
+
+    def find(self, lookup_id: str) -> Lookup | None:
+        """Return the lookup; None when there is none, or none any more."""
         stored: Any = self.redis.get(_redis_key(lookup_id))
         if stored is None:
-            raise NotFound("This lookup has expired; start it again")
+            return None
         body = json.loads(stored)
         results = tuple(LookupResult(**result) for result in body.pop("results"))
-        return Lookup(**{**body, "logins": tuple(body["logins"]), "results": results})
+        requester = Requester(**body["track_for"]) if body["track_for"] else None
+        return Lookup(**{**body, "logins": tuple(body["logins"]), "results": results, "track_for": requester})
 
 
 def request_lookup(
@@ -92,6 +130,11 @@ def request_lookup(
     LookupStore(redis).put(lookup)
     jobs.defer_lookup(connection, lookup.id)
     return lookup.id
+
+
+def login_lookup_id(login: str) -> str:
+    """Return the id of the lookup of one login: one at a time, whoever asks."""
+    return f"login:{login.lower()}"
 
 
 def _redis_key(lookup_id: str) -> str:

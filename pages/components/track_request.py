@@ -9,9 +9,11 @@ from core.db.data_version import data_version
 from core.db.engine import transaction
 from core.queries import system, tracking
 from core.queries.tracking import TrackingStatus
+from core.queue.lookups import Lookup
 from core.ratelimit import limiter
 from core.settings import settings
 from core.tracking import commands as tracking_commands
+from core.tracking import first_lookup
 from core.tracking.login import parse_login
 from core.wording import time_ago
 from pages.components.markdown import escape_markdown
@@ -37,8 +39,46 @@ def show_tracking_status(login: str, status: TrackingStatus) -> None:
             f"**{escape_markdown(login)}** was requested {when}. It shows here once an admin has approved it.",
             icon=":material/how_to_vote:",
         )
+    elif lookup := find_answer(login):
+        show_lookup(login, lookup)
     else:
         show_track_button(login)
+
+
+def find_answer(login: str) -> Lookup | None:
+    with transaction() as connection:
+        return first_lookup.answer(connection, login)
+
+
+def show_lookup(login: str, lookup: Lookup) -> None:
+    """Show what GitHub answered about a login that is not stored, or that it is being asked."""
+    name = f"**{escape_markdown(login)}**"
+    if lookup.is_under_way:
+        show_lookup_progress(login)
+    elif present := first_lookup.renamed_to(lookup.result):
+        st.info(f"{name} is now called **{escape_markdown(present)}**.", icon=":material/badge:")
+        st.button(
+            "Open it", icon=":material/arrow_forward:", on_click=open_account, args=(present,), key="open-present-name"
+        )
+    else:
+        st.warning(f"GitHub has no account called {name}.", icon=":material/person_off:")
+
+
+def open_account(login: str) -> None:
+    st.session_state["login"] = login
+
+
+@st.fragment(run_every=RERUN_EVERY)
+def show_lookup_progress(login: str) -> None:
+    """Say that GitHub is being asked; runs the page again once it has answered."""
+    current.current_identity()
+    lookup = find_answer(login)
+    if lookup is None or not lookup.is_under_way:
+        st.rerun()
+    st.info(
+        f"**{escape_markdown(login)}** is being looked up at GitHub. {waiting_reason(datetime.now(UTC))}",
+        icon=":material/search:",
+    )
 
 
 def show_track_button(login: str) -> None:
@@ -69,7 +109,8 @@ def request_tracking(login: str) -> bool:
         name = parse_login(login)
         limiter.check("track", str(identity.person_id))
         with transaction() as connection:
-            tracking_commands.request_tracking(connection, identity, [name], datetime.now(UTC), current.origin())
+            if first_lookup.start(connection, identity, name, current.origin()) is None:
+                tracking_commands.request_tracking(connection, identity, [name], datetime.now(UTC), current.origin())
         return True
     return False
 

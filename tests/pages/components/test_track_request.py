@@ -7,6 +7,7 @@ from sqlalchemy import insert, select, text
 
 from core.db import schema
 from core.db.data_version import publish_data_version
+from core.queue.lookups import Lookup, LookupResult, LookupStore, login_lookup_id
 from core.settings import settings
 from tests import seed_data
 from tests.pages.wording import page_text
@@ -19,13 +20,21 @@ def approval(monkeypatch):
     settings.cache_clear()
 
 
+@pytest.fixture
+def found(redis):
+    """GitHub was asked about these logins and has their accounts."""
+    for login in ("octo", "cat"):
+        result = LookupResult(login, login=login, github_id=7)
+        LookupStore(redis).put(Lookup(login_lookup_id(login), (login,), state="done", results=(result,)))
+
+
 def press_track(open_page, login="octo"):
     """Open the page again after a click: in AppTest a rerun loses a login that is not among the options."""
     open_page("account", login=login).button(key="ask-for-it").click().run()
     return open_page("account", login=login)
 
 
-def test_an_analyst_tracks_an_account_and_sees_its_progress(open_page, database):
+def test_an_analyst_tracks_an_account_and_sees_its_progress(open_page, database, found):
     shown = open_page("account", login="octo")
     assert "not tracked" in page_text(shown)
     assert shown.button(key="ask-for-it").label == "Track it"
@@ -43,7 +52,26 @@ def test_an_analyst_tracks_an_account_and_sees_its_progress(open_page, database)
     assert "Popularity" in page_text(shown)
 
 
-def test_with_approval_the_request_waits_for_an_admin(approval, open_page, database):
+def test_an_unknown_login_is_looked_up_before_it_is_tracked(open_page, database, redis):
+    shown = press_track(open_page, "never-an-account")
+    assert "is being looked up at GitHub. No worker is running" in page_text(shown)
+    assert not list(database.scalars(select(schema.account.c.id)))
+    found = LookupResult("never-an-account", is_missing=True)
+    LookupStore(redis).put(
+        Lookup(login_lookup_id("never-an-account"), ("never-an-account",), state="done", results=(found,))
+    )
+    shown = open_page("account", login="never-an-account")
+    assert "GitHub has no account called **never\\-an\\-account**." in page_text(shown)
+    assert not list(database.scalars(select(schema.account.c.id)))
+
+
+def test_a_login_renamed_before_we_saw_it_leads_to_its_present_one(open_page, database, redis):
+    found = LookupResult("former", login="present", github_id=7)
+    LookupStore(redis).put(Lookup(login_lookup_id("former"), ("former",), state="done", results=(found,)))
+    assert "**former** is now called **present**." in page_text(open_page("account", login="former"))
+
+
+def test_with_approval_the_request_waits_for_an_admin(approval, open_page, database, found):
     shown = open_page("account", login="octo")
     assert shown.button(key="ask-for-it").label == "Request tracking"
     shown = press_track(open_page)
@@ -53,7 +81,7 @@ def test_with_approval_the_request_waits_for_an_admin(approval, open_page, datab
     assert not list(database.scalars(select(schema.tracked_account.c.account_id)))
 
 
-def test_a_failed_first_refresh_shows_the_reason(open_page, database):
+def test_a_failed_first_refresh_shows_the_reason(open_page, database, found):
     press_track(open_page)
     account = database.scalar(select(schema.tracked_account.c.account_id))
     run = database.scalar(
@@ -78,7 +106,7 @@ def test_a_failed_first_refresh_shows_the_reason(open_page, database):
     assert "GitHub has no account called" in page_text(open_page("account", login="octo"))
 
 
-def test_too_many_requests_are_a_notice(open_page, database, monkeypatch):
+def test_too_many_requests_are_a_notice(open_page, database, monkeypatch, found):
     monkeypatch.setenv("LIMIT_TRACK", "1/minute")
     settings.cache_clear()
     press_track(open_page)

@@ -14,12 +14,14 @@ from core.queries import accounts, empty_reasons, languages, repository_detail, 
 from core.queries.accounts import AccountSummary
 from core.queries.empty_reasons import EmptyReason
 from core.queries.tracking import RefreshProgress
+from core.queue.lookups import Lookup
 from core.ratelimit import limiter
 from core.tracking import commands as tracking_commands
+from core.tracking import first_lookup
 from core.tracking.login import parse_login
 from core.web.api.conditional import ReadRequest, SignedInIdentity, UncheckedReadRequest, json_response, records
 from core.web.api.errors import STATUS_DESCRIPTIONS, Error, error_responses
-from core.web.api.moved import find_account
+from core.web.api.moved import Moved, find_account
 from core.web.api.routers.accounts import Login, get_account, with_counts
 from core.web.api.routers.repositories import Repository
 from core.web.middleware.error_responses import error_response
@@ -151,7 +153,14 @@ def _start_or_report_progress(
 ) -> Response:
     """Queue the collection of *name* if needed, and return its progress."""
     if not stored or not stored.is_tracked:
-        limiter.check("track", str(identity.person_id))
+        with transaction() as connection:
+            lookup = first_lookup.answer(connection, name)
+        if lookup is None:
+            limiter.check("track", str(identity.person_id))
+            with transaction() as connection:
+                lookup = first_lookup.start(connection, identity, name, request.state.origin)
+        if lookup is not None:
+            return _progress_response(lookup_progress(name, lookup))
         if request_tracking(name, identity, request.state.origin).awaiting_approval:
             return _progress_response(awaiting_approval(name))
         stored = get_account(name, None, "stats")
@@ -178,6 +187,20 @@ def request_tracking(name: str, identity: Identity, origin: Origin) -> tracking_
         return tracking_commands.request_tracking(connection, identity, [name], datetime.now(UTC), origin)
 
 
+def lookup_progress(name: str, lookup: Lookup) -> Progress:
+    """Return how far the lookup is. Raises NotFound when there is no such account, and Moved for a former login."""
+    if lookup.is_under_way:
+        return _progress(name, "queued", f"{name} is being looked up at GitHub.")
+    reason = lookup.error_message
+    if lookup.state == "done":
+        if present := first_lookup.renamed_to(lookup.result):
+            raise Moved(f"{name} is now called {present}", "stats", present)
+        if lookup.result.is_missing:
+            raise NotFound(f"GitHub has no account named {name}")
+        reason = lookup.result.error_message
+    return _progress(name, "failed", f"{name} could not be looked up: {reason}. Ask again to retry.")
+
+
 @router.get(
     "/github/stats/{login}/status",
     operation_id="get_github_stats_status",
@@ -187,11 +210,14 @@ def request_tracking(name: str, identity: Identity, origin: Origin) -> tracking_
 )
 def status(login: Login, _identity: SignedInIdentity) -> Response:
     name = parse_login(login)
-    progress = (
-        awaiting_approval(name)
-        if tracking.has_pending_request(name)
-        else account_progress(name, get_account(name, None, "stats").account_id)
-    )
+    if tracking.has_pending_request(name):
+        progress = awaiting_approval(name)
+    elif found := find_account(name, None, "stats"):
+        progress = account_progress(name, found.account_id)
+    elif lookup := first_lookup.find(name):
+        progress = lookup_progress(name, lookup)
+    else:
+        raise NotFound(f"No data is stored about {name}")
     return JSONResponse(progress.model_dump(), headers={"cache-control": "no-store"})
 
 

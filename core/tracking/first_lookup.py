@@ -1,0 +1,98 @@
+"""Track a name that is not stored: GitHub is asked first, so that a name of no account leaves no trace but the answer.
+
+The worker that looks it up also tracks it, as the person who asked.
+"""
+
+from datetime import datetime
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy import Connection, text
+
+from core import redis_client
+from core.auth.identity import Identity, Origin
+from core.errors import AlmanacError
+from core.queue import jobs
+from core.queue.lookups import Lookup, LookupResult, LookupStore, Requester, login_lookup_id
+from core.tracking import commands
+
+log = structlog.get_logger()
+
+
+def find(login: str) -> Lookup | None:
+    """Return the latest lookup of *login*; None when there is none, and while Redis is unavailable."""
+    try:
+        return LookupStore(redis_client.redis()).find(login_lookup_id(login))
+    except (RedisError, AlmanacError, OSError) as error:
+        log.warning("lookup not read, Redis unavailable", error=type(error).__name__)
+        return None
+
+
+def answer(connection: Connection, login: str) -> Lookup | None:
+    """Return the lookup of the last minutes that a request to track *login* has to respect.
+
+    It is under way, or found no such account, or another login. None also where GitHub has reported the account before,
+    or it is tracked or requested.
+    """
+    lookup = find(login)
+    if lookup is None or _is_confirmed(connection, login):
+        return None
+    is_final = lookup.state == "done" and (lookup.result.is_missing or renamed_to(lookup.result) is not None)
+    return lookup if lookup.is_under_way or is_final else None
+
+
+def start(connection: Connection, identity: Identity, login: str, origin: Origin) -> Lookup | None:
+    """Look *login* up for a tracking request, unless `answer` has one.
+
+    None when the request needs no lookup: GitHub has reported the account, in a lookup too, or it is tracked or
+    requested. None also while Redis is unavailable; the first refresh then finds out.
+    """
+    if found := answer(connection, login):
+        return found
+    before = find(login)
+    has_found = before is not None and before.state == "done" and before.result.exists
+    if has_found or _is_confirmed(connection, login):
+        return None
+    requester = Requester(
+        identity.person_id, identity.username, identity.role, origin.address, origin.user_agent, origin.request_id
+    )
+    lookup = Lookup(login_lookup_id(login), (login,), track_for=requester)
+    try:
+        LookupStore(redis_client.redis()).put(lookup)
+    except (RedisError, AlmanacError, OSError) as error:
+        log.warning("lookup not started, Redis unavailable", error=type(error).__name__)
+        return None
+    jobs.defer_lookup(connection, lookup.id)
+    return lookup
+
+
+def track_found(connection: Connection, lookup: Lookup, now: datetime) -> None:
+    """Track the account that *lookup* found, under its present login, or request it where an admin decides."""
+    if lookup.track_for is None or not lookup.results or lookup.result.login is None:
+        return
+    asked = lookup.track_for
+    identity = Identity(asked.person_id, asked.username, asked.role)
+    origin = Origin(asked.address, asked.user_agent, asked.request_id)
+    commands.request_tracking(connection, identity, [lookup.result.login], now, origin)
+
+
+def renamed_to(result: LookupResult) -> str | None:
+    """Return the present login where GitHub redirected from the requested one."""
+    if result.login is None or result.login.lower() == result.requested_login.lower():
+        return None
+    return result.login
+
+
+def _is_confirmed(connection: Connection, login: str) -> bool:
+    return bool(
+        connection.scalar(
+            text(
+                "SELECT EXISTS (SELECT FROM account LEFT JOIN tracked_account ON account_id = account.id"
+                "                WHERE lower(login) = lower(:login)"
+                "                  AND (github_id IS NOT NULL OR tracked_account.account_id IS NOT NULL))"
+                "    OR EXISTS (SELECT FROM tracking_request"
+                "                WHERE lower(login) = lower(:login) AND decided_at IS NULL)"
+            ),
+            {"login": login},
+        )
+    )
