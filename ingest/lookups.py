@@ -25,7 +25,7 @@ def run_lookup(
 ) -> None:
     """Run one lookup and store its progress. Safe to repeat; an expired or finished lookup is skipped.
 
-    An account that was looked up to be tracked is tracked in *engine*.
+    An account found by a lookup for tracking is tracked in *engine*.
     """
     store = LookupStore(redis)
     try:

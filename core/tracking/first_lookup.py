@@ -1,6 +1,6 @@
 """Track a name that is not stored: GitHub is asked first, so that a name of no account leaves no trace but the answer.
 
-The worker that looks it up also tracks it, as the person who asked.
+The worker of the lookup also tracks it, as the person who asked.
 """
 
 from datetime import datetime
@@ -42,7 +42,7 @@ def answer(connection: Connection, login: str) -> Lookup | None:
 
 
 def start(connection: Connection, identity: Identity, login: str, origin: Origin) -> Lookup | None:
-    """Look *login* up for a tracking request, unless `answer` has one.
+    """Start a lookup of *login* for a tracking request, unless `answer` has one.
 
     None when the request needs no lookup: GitHub has reported the account, in a lookup too, or it is tracked or
     requested. None also while Redis is unavailable; the first refresh then finds out.

@@ -76,7 +76,7 @@ def show_lookup_progress(login: str) -> None:
     if lookup is None or not lookup.is_under_way:
         st.rerun()
     st.info(
-        f"**{escape_markdown(login)}** is being looked up at GitHub. {waiting_reason(datetime.now(UTC))}",
+        f"**{escape_markdown(login)}** is being checked at GitHub. {waiting_reason(datetime.now(UTC))}",
         icon=":material/search:",
     )
 

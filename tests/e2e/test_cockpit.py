@@ -91,7 +91,7 @@ def test_an_analyst_tracks_a_new_account(cockpit):
     reader = cockpit("analyst")
     page = reader.open("/account?login=somebody-new", "Account")
     page.get_by_role("button", name="Track it").click()
-    expect(page.get_by_text("waits for its first refresh")).to_be_visible()
+    expect(page.get_by_text("is being checked at GitHub")).to_be_visible()
     assert "login=somebody-new" in page.url
 
 

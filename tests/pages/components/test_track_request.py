@@ -54,7 +54,7 @@ def test_an_analyst_tracks_an_account_and_sees_its_progress(open_page, database,
 
 def test_an_unknown_login_is_looked_up_before_it_is_tracked(open_page, database, redis):
     shown = press_track(open_page, "never-an-account")
-    assert "is being looked up at GitHub. No worker is running" in page_text(shown)
+    assert "is being checked at GitHub. No worker is running" in page_text(shown)
     assert not list(database.scalars(select(schema.account.c.id)))
     found = LookupResult("never-an-account", is_missing=True)
     LookupStore(redis).put(

@@ -190,7 +190,7 @@ def request_tracking(name: str, identity: Identity, origin: Origin) -> tracking_
 def lookup_progress(name: str, lookup: Lookup) -> Progress:
     """Return how far the lookup is. Raises NotFound when there is no such account, and Moved for a former login."""
     if lookup.is_under_way:
-        return _progress(name, "queued", f"{name} is being looked up at GitHub.")
+        return _progress(name, "queued", f"{name} is being checked at GitHub.")
     reason = lookup.error_message
     if lookup.state == "done":
         if present := first_lookup.renamed_to(lookup.result):
@@ -198,7 +198,7 @@ def lookup_progress(name: str, lookup: Lookup) -> Progress:
         if lookup.result.is_missing:
             raise NotFound(f"GitHub has no account named {name}")
         reason = lookup.result.error_message
-    return _progress(name, "failed", f"{name} could not be looked up: {reason}. Ask again to retry.")
+    return _progress(name, "failed", f"{name} could not be checked: {reason}. Ask again to retry.")
 
 
 @router.get(

@@ -162,7 +162,7 @@ def test_an_unknown_login_is_looked_up_before_it_is_tracked(database, analyst, r
         response = analyst.get(f"{STATS}/never-an-account")
         assert (response.status_code, response.json()["status"]) == (202, "queued")
     status = analyst.get(response.json()["status_url"]).json()
-    assert status["message"] == "never-an-account is being looked up at GitHub."
+    assert status["message"] == "never-an-account is being checked at GitHub."
     assert database.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'lookup'")) == 1
     answer("never-an-account", is_missing=True, error_message="There is no such account")
     response = analyst.get(f"{STATS}/never-an-account")
