@@ -1,12 +1,14 @@
 """API keys for programs: shown once, stored hashed, with the current permissions of their person."""
 
 import secrets
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 import structlog
+from cachetools import TTLCache
 from sqlalchemy import Row, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -26,6 +28,9 @@ MAX_DAYS = 366
 MAX_KEYS = 20
 LAST_USED_INTERVAL = timedelta(minutes=1)
 COLUMNS = "id, name, hint, created_at, last_used_at, expires_at"
+RECENTLY_VALID_SECONDS = 600
+_recently_valid: TTLCache[bytes, bool] = TTLCache(1_000, RECENTLY_VALID_SECONDS)
+_recently_valid_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -121,11 +126,20 @@ def identify(key: str, now: datetime | None = None) -> Identity | None:
                     )
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         raise ServerUnavailable("Postgres is unavailable") from error
-    if row is None:
-        return None
+    with _recently_valid_lock:
+        if row is None:
+            _recently_valid.pop(_hash(key), None)
+            return None
+        _recently_valid[_hash(key)] = True
     return Identity(
         row.person_id, row.username, row.role, row.display_name, api_key_id=row.id, preferences=row.preferences
     )
+
+
+def was_valid_recently(key: str) -> bool:
+    """Return whether this process identified somebody by *key* within the last ten minutes."""
+    with _recently_valid_lock:
+        return _hash(key) in _recently_valid
 
 
 def list_active(person_id: int, now: datetime | None = None) -> list[ApiKeyInfo]:
@@ -169,4 +183,4 @@ def _api_key_info(row: Row[Any]) -> ApiKeyInfo:
 
 
 def _hash(key: str) -> bytes:
-    return sha256(key.encode()).digest()
+    return sha256(key.encode("utf-8", "surrogatepass")).digest()

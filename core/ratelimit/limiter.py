@@ -172,8 +172,33 @@ def check(kind: LimitKind, who: str, cost: int = 1) -> LimitState:
     try:
         return limiter().acquire(kind, item, limit_key(kind, who), cost)
     except RateLimitExceeded:
-        _metrics().rate_limit_refusals.labels(kind).inc()
+        report_refusal(kind, who)
         raise
+
+
+def require_remaining(kind: LimitKind, who: str) -> None:
+    """Raise RateLimitExceeded when nothing is left for *who*; count nothing."""
+    if item := configured_limit(kind):
+        _require_remaining(kind, item, limit_key(kind, who), who)
+
+
+def _require_remaining(kind: LimitKind, item: "RateLimitItem", key: str, who: str) -> None:
+    state = limiter().peek(kind, item, key)
+    if state.remaining < 1:
+        report_refusal(kind, who)
+        seconds = (state.next_free_at - datetime.now(UTC)).total_seconds()
+        raise rate_limit_error(kind, item, state.next_free_at, seconds)
+
+
+def report_refusal(kind: LimitKind, who: str) -> None:
+    """Log and count that *who* (a person's id or `address …`) was refused by a limit."""
+    log.info("rate limit exceeded", limit=kind, who=who)
+    _metrics().rate_limit_refusals.labels(kind).inc()
+
+
+def stranger(address: str | None) -> str:
+    """Return who is counted for a request without a valid session or key: its IP address or IPv6 network."""
+    return f"address {client_network(address)}"
 
 
 def peek(kind: LimitKind, who: str) -> LimitState:
@@ -203,11 +228,7 @@ def check_sign_in(name: str, address: str | None) -> None:
     if item is None:
         return
     for key, limit in _sign_in_limits(name, address, item):
-        state = limiter().peek("sign_in", limit, key)
-        if state.remaining < 1:
-            seconds = (state.next_free_at - datetime.now(UTC)).total_seconds()
-            _metrics().rate_limit_refusals.labels("sign_in").inc()
-            raise rate_limit_error("sign_in", limit, state.next_free_at, seconds)
+        _require_remaining("sign_in", limit, key, stranger(address))
 
 
 def _sign_in_limits(name: str, address: str | None, item: "RateLimitItem") -> "tuple[tuple[str, RateLimitItem], ...]":

@@ -12,6 +12,7 @@ from uuid import UUID
 from core.auth import api_keys, sessions, signing_key, tokens
 from core.auth.identity import Identity, Origin
 from core.auth.session_cache import LiveSession
+from core.ratelimit import limiter
 from core.web.cookies import CookieNames
 
 
@@ -23,13 +24,24 @@ class Renewal:
     tokens: sessions.SessionTokens | None = None
 
 
-def identify(authorization: str, cookies: Mapping[str, str], names: CookieNames) -> Identity | None:
-    """Return the authenticated person or None. If a bearer token is sent, cookies are ignored."""
+def identify(
+    authorization: str, cookies: Mapping[str, str], names: CookieNames, address: str | None = None
+) -> Identity | None:
+    """Return the authenticated person or None. If a bearer token is sent, cookies are ignored.
+
+    Raises RateLimitExceeded for an API key that was not valid lately, from an IP address whose limit for requests
+    without a valid session or key is spent: each such key costs a query. Sessions cost none unless their signature is
+    valid, and keys in use go on working.
+    """
     scheme, _, bearer = authorization.partition(" ")
     if scheme.lower() != "bearer":
         return identity_by_access_token(cookies.get(names.access, ""))
     bearer = bearer.strip()
-    return api_keys.identify(bearer) if bearer.startswith(api_keys.API_KEY_PREFIX) else identity_by_access_token(bearer)
+    if not bearer.startswith(api_keys.API_KEY_PREFIX):
+        return identity_by_access_token(bearer)
+    if not api_keys.was_valid_recently(bearer):
+        limiter.require_remaining("api", limiter.stranger(address))
+    return api_keys.identify(bearer)
 
 
 def identity_by_access_token(token: str) -> Identity | None:

@@ -98,9 +98,8 @@ def test_no_username_or_password_breaks_the_forms(visit, database, without_limit
     shown = register(visit("register"), given, given)
     assert not shown.exception
     assert not shown.error
-    registered = database.scalar(text("SELECT count(*) FROM person"))
-    assert registered == (1 if what in {"emoji", "right to left", "SQL", "HTML"} and "/" not in given else 0)
-    assert registered or shown.warning
+    assert database.scalar(text("SELECT count(*) FROM person")) == 0
+    assert shown.warning
 
 
 def test_a_password_of_128_characters_registers_and_signs_in(visit, without_limit, database):
@@ -121,7 +120,7 @@ def test_spaces_around_a_password_belong_to_it(visit, without_limit):
     [
         ("ada", "passphrase 1", None, "needs at least one capital letter"),
         ("ada", PASSWORD, "Another 1", "The two passwords differ"),
-        ("", PASSWORD, None, "A username needs at least one character"),
+        ("", PASSWORD, None, "A username has 3 to 32 characters"),
         ("READER", PASSWORD, None, "The username READER is taken"),
     ],
 )
@@ -171,14 +170,6 @@ def test_a_reset_link_sets_the_password_without_signing_in(visit, person, databa
     assert "The new password of ada is set" in page_text(shown)
     assert sign_in.sign_in("ada", "Another passphrase 2", Origin()).id == ada.id
     assert database.scalar(text("SELECT count(*) FROM session")) == 0
-
-
-def test_a_name_is_shown_literally(visit, person):
-    odd = person("**<b>bold** [x](y) $a$ :red[z]", password=PASSWORD)
-    secret = tickets.issue_reset("tests", odd.id, Origin())
-    shown = visit("reset")
-    find_field(shown, "Link").set_value(secret).run()
-    assert r"\*\*\<b\>bold" in page_text(shown)
 
 
 def test_a_refused_ticket_is_a_sentence(visit):

@@ -71,8 +71,9 @@ def build_app() -> ASGIApp:
     app.add_exception_handler(Moved, moved_response)
     # The middleware added last runs first.
     app.add_middleware(BodyLimit)
-    app.add_middleware(RateLimit)
     app.add_middleware(ErrorResponses)
+    # Outside of error responses: these were counted too, and say what is left.
+    app.add_middleware(RateLimit)
     return HeadSupport(app)
 
 

@@ -8,9 +8,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.auth.identity import Identity
+from core.errors import RateLimitExceeded
 from core.ratelimit import limiter
 from core.ratelimit.limiter import LimitState
-from core.web.middleware.error_responses import limit_headers
+from core.web.middleware.error_responses import logged_error_response, state_headers
 
 LIMITED_PATH = "/v1/"
 
@@ -25,28 +26,31 @@ class RateLimit:
         if scope["type"] != "http" or LIMITED_PATH not in scope["path"]:
             await self.app(scope, receive, send)
             return
-        state = await run_in_threadpool(limiter.check, "api", rate_limit_key(scope))
-        await self.app(scope, receive, _with_limit_headers(send, state))
+        try:
+            state = await run_in_threadpool(limiter.check, "api", rate_limit_key(scope))
+        except RateLimitExceeded as exceeded:
+            await logged_error_response(exceeded, scope["path"])(scope, receive, send)
+        else:
+            await self.app(scope, receive, _with_limit_headers(send, state))
 
 
 def rate_limit_key(scope: Scope) -> str:
-    """Return the key under which a request is counted."""
+    """Return who is counted for a request."""
     state = scope.get("state", {})
     identity = state.get("identity")
     if isinstance(identity, Identity):
         return str(identity.person_id)
     origin = state.get("origin")
-    return f"address {limiter.client_network(origin.address if origin else None)}"
+    return limiter.stranger(origin.address if origin else None)
 
 
 def _with_limit_headers(send: Send, state: LimitState) -> Send:
     async def send_with_state(message: Message) -> None:
-        if message["type"] == "http.response.start" and state.is_limited:
+        if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in limit_headers(state.amount, state.remaining, state.resets_at).items():
-                # The last allowed request succeeds: nothing to retry.
-                if name != "retry-after":
-                    headers.setdefault(name, value)
+            # A refusal by another limit, such as that of exports, has its own.
+            for name, value in state_headers(state).items():
+                headers.setdefault(name, value)
         await send(message)
 
     return send_with_state

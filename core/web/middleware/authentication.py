@@ -11,11 +11,13 @@ import anyio
 import structlog
 from anyio.lowlevel import RunVar
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.auth.identity import Identity
 from core.db.errors import is_server_unavailable, unavailable_reason
 from core.errors import ServerUnavailable
+from core.ratelimit import limiter
 from core.settings import Settings
 from core.web import cookies
 from core.web.middleware.error_responses import (
@@ -70,7 +72,7 @@ class Authentication:
         refused = (access is Access.SIGNED_IN and scope["state"]["identity"] is None) or (
             access is Access.METRICS and not self._may_read_metrics(scope)
         )
-        responder = not_signed_in_response() if refused else self.app
+        responder = await refusal_response(scope) if refused else self.app
         await responder(scope, receive, with_private_cache(send) if access is Access.SIGNED_IN else send)
 
     async def _identity(self, scope: Scope) -> Identity | None:
@@ -82,7 +84,7 @@ class Authentication:
         def look_up() -> Identity | None:
             from core.web import identify  # noqa: PLC0415 - the server listens before the libraries have loaded
 
-            return identify.identify(authorization, given, self.jar.names)
+            return identify.identify(authorization, given, self.jar.names, scope["state"]["origin"].address)
 
         return await call_with_timeout(look_up)
 
@@ -126,6 +128,15 @@ class Authentication:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         is_bearer = bool(self.metrics_token) and scheme.lower() == "bearer"
         return is_bearer and hmac.compare_digest(token.strip().encode(), self.metrics_token.encode())
+
+
+async def refusal_response(scope: Scope) -> Response:
+    """Count a request without a valid session or key for its IP address, and return 401.
+
+    Raises RateLimitExceeded, so that nobody can try keys without end.
+    """
+    who = limiter.stranger(scope["state"]["origin"].address)
+    return not_signed_in_response(state=await call_with_timeout(lambda: limiter.check("api", who)))
 
 
 async def call_with_timeout(call: Callable[[], Result]) -> Result:

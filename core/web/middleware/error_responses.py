@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from math import ceil
+from typing import TYPE_CHECKING
 
 import structlog
 from starlette.datastructures import Headers
@@ -15,6 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.db.errors import is_server_unavailable, unavailable_reason
 from core.errors import AlmanacError, RateLimitExceeded
 from core.web.middleware.request_ids import current_request_id
+
+if TYPE_CHECKING:
+    from core.ratelimit.limiter import LimitState
 
 log = structlog.get_logger()
 STATUS_BY_CODE: Mapping[str, int] = {
@@ -51,8 +55,10 @@ def error_response(status: int, error: str, message: str, headers: Mapping[str, 
     )
 
 
-def not_signed_in_response(message: str = SIGN_IN_MESSAGE) -> JSONResponse:
-    return error_response(401, "not_signed_in", message, {"www-authenticate": "Bearer", "cache-control": "no-store"})
+def not_signed_in_response(message: str = SIGN_IN_MESSAGE, state: "LimitState | None" = None) -> JSONResponse:
+    """Return 401; *state* is what is left of the limit that this request was counted against."""
+    headers = {"www-authenticate": "Bearer", "cache-control": "no-store"} | state_headers(state)
+    return error_response(401, "not_signed_in", message, headers)
 
 
 def known_error_response(error: Exception) -> JSONResponse | None:
@@ -82,6 +88,15 @@ def limit_headers(amount: int, remaining: int, resets_at: datetime) -> dict[str,
     }
     if not remaining:
         headers["retry-after"] = str(max(1, ceil((resets_at - datetime.now(UTC)).total_seconds())))
+    return headers
+
+
+def state_headers(state: "LimitState | None") -> dict[str, str]:
+    """Return the X-RateLimit headers of a request that was counted and allowed."""
+    if state is None or not state.is_limited:
+        return {}
+    headers = limit_headers(state.amount, state.remaining, state.resets_at)
+    headers.pop("retry-after", None)  # the last allowed request: nothing to retry
     return headers
 
 

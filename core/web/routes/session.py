@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from core.auth.identity import Origin
 from core.db.errors import is_server_unavailable, unavailable_reason
+from core.ratelimit import limiter
 from core.settings import settings
 from core.web import cookies
 from core.web.middleware.error_responses import (
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 MAX_BODY_BYTES = 4096
+# Values of Sec-Fetch-Site; `same-site` is another host of the same domain, which need not be ours.
+OTHER_SITES = frozenset({"cross-site", "same-site"})
 # Shown in a browser, so not JSON; the reader must not believe to be signed out.
 STILL_SIGNED_IN_HTML = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Almanac</title>
 <body style="font:1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:15vh auto;color-scheme:light dark">
@@ -60,11 +63,18 @@ async def start_session(request: Request) -> Response:
     nonce = request.cookies.get(jar.names.nonce)
     origin, given = request.state.origin, request.cookies
     if nonce is None or not cookies.is_nonce(nonce):
-        return not_signed_in_response(INVALID_SIGN_IN)
+        return await refusal(request, INVALID_SIGN_IN)
+    await to_thread.run_sync(limiter.require_remaining, "api", limiter.stranger(origin.address))
     tokens = await to_thread.run_sync(lambda: redeem_ticket(session_request.ticket, nonce, given, origin))
     if tokens is None:
-        return not_signed_in_response(INVALID_SIGN_IN)
+        return await refusal(request, INVALID_SIGN_IN)
     return no_content([*jar.tokens(tokens), *jar.nonce()])
+
+
+async def refusal(request: Request, message: str) -> Response:
+    """Count a request without a valid ticket or token for its IP address, and return 401. Raises RateLimitExceeded."""
+    who = limiter.stranger(request.state.origin.address)
+    return not_signed_in_response(message, await to_thread.run_sync(limiter.check, "api", who))
 
 
 def redeem_ticket(ticket: str, nonce: str, given: dict[str, str], origin: Origin) -> "SessionTokens | None":
@@ -87,9 +97,8 @@ async def refresh(request: Request) -> Response:
     token, origin = request.cookies.get(jar.names.refresh, ""), request.state.origin
     tokens = await to_thread.run_sync(lambda: refreshed_tokens(token, origin)) if token else None
     if tokens is None:
-        return with_cookies(
-            not_signed_in_response("Your session expired; sign in again."), clearing_cookies(request, jar)
-        )
+        response = await refusal(request, "Your session expired; sign in again.")
+        return with_cookies(response, clearing_cookies(request, jar))
     return no_content(jar.tokens(tokens))
 
 
@@ -104,19 +113,20 @@ def refreshed_tokens(token: str, origin: Origin) -> "SessionTokens | None":
 
 
 async def sign_out(request: Request) -> Response:
-    """End the session. A cross-site link is refused and does not sign out."""
-    if request.method == "GET" and request.headers.get("sec-fetch-site") == "cross-site":
+    """End the session. A link or image of another site, or of a neighbour under our domain, does not sign out."""
+    is_link = request.method in {"GET", "HEAD"}
+    if is_link and request.headers.get("sec-fetch-site") in OTHER_SITES:
         return error_response(403, "unknown_origin", "Only pages of this server can sign you out.")
     jar = cookies.CookieWriter(settings())
     given, origin = request.cookies, request.state.origin
     try:
         await to_thread.run_sync(lambda: end_session(given, origin))
     except Exception as error:
-        if request.method != "GET" or not is_server_unavailable(error):
+        if not is_link or not is_server_unavailable(error):
             raise
         log.warning("server unavailable", path=request.url.path, reason=unavailable_reason(error))
         return HTMLResponse(STILL_SIGNED_IN_HTML, status_code=503, headers={"retry-after": str(RETRY_AFTER_SECONDS)})
-    if request.method == "GET":
+    if is_link:
         return with_cookies(RedirectResponse("/", status_code=303), clearing_cookies(request, jar))
     return no_content(clearing_cookies(request, jar))
 

@@ -127,6 +127,32 @@ def test_responses_have_the_remaining_limit_and_the_refusal_a_retry_time(analyst
     assert analyst.get("/api/docs/docs.css").status_code == 200  # the documentation is not counted
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "accounts/nobody", 404),
+        ("GET", "nothing", 404),
+        ("GET", "languages?limit=0", 422),
+        ("DELETE", "languages", 405),
+        ("POST", "auth/login", 422),
+        ("GET", "ingestions", 403),
+    ],
+)
+def test_refusals_have_the_remaining_limit_too(analyst, method, path, status):
+    response = analyst.request(method, f"{V1}/{path}")
+    assert response.status_code == status
+    assert (response.headers["x-ratelimit-limit"], response.headers["x-ratelimit-remaining"]) == ("60", "59")
+    assert int(response.headers["x-ratelimit-reset"]) > 1_700_000_000
+
+
+def test_a_refusal_by_another_limit_names_that_one(analyst, monkeypatch):
+    monkeypatch.setenv("LIMIT_EXPORT", "1/day")
+    settings.cache_clear()
+    responses = [analyst.get(f"{V1}/languages.csv") for _ in range(2)]
+    assert [response.status_code for response in responses] == [200, 429]
+    assert [response.headers["x-ratelimit-limit"] for response in responses] == ["60", "1"]
+
+
 def test_downloads_have_a_limit_and_pages_and_the_scene_do_not(analyst, monkeypatch):
     monkeypatch.setenv("LIMIT_EXPORT", "2/day")
     settings.cache_clear()

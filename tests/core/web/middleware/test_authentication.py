@@ -8,8 +8,9 @@ from redis.connection import AbstractConnection
 from sqlalchemy import Connection, event, text
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
+from structlog.testing import capture_logs
 
-from core.auth import api_keys, sessions, tokens
+from core.auth import api_keys, sessions, tickets, tokens
 from core.auth.signing_key import secret_key
 from core.settings import settings
 from core.web import cookies, identify
@@ -93,6 +94,61 @@ def test_a_session_that_expired_early_is_refused_despite_a_valid_token(web, pers
     database.execute(text("UPDATE session SET access_expires_at = now() - interval '1 second'"))
     redis.flushdb()
     assert web.get("/api/v1/x", headers={"authorization": f"Bearer {started.access}"}).status_code == 401
+
+
+RANDOM_KEYS = [f"{api_keys.API_KEY_PREFIX}{number:043}" for number in range(130)]
+
+
+def test_invalid_keys_are_counted_and_limited_per_address(web, database, redis):
+    """Of 130 keys, 60 are looked up; the rest is refused without a query. Another address is not affected."""
+    looked_up = []
+    event.listen(database, "before_cursor_execute", lambda *given: looked_up.append(given[2]))
+    with capture_logs() as lines:
+        responses = [web.get("/api/v1/x", headers={"authorization": f"Bearer {key}"}) for key in RANDOM_KEYS]
+    assert [response.status_code for response in responses] == [401] * 60 + [429] * 70
+    assert [response.headers["x-ratelimit-remaining"] for response in responses[:3]] == ["59", "58", "57"]
+    assert {response.headers["x-ratelimit-limit"] for response in responses} == {"60"}
+    assert all(int(response.headers["retry-after"]) > 0 for response in responses[60:])
+    assert len([sql for sql in looked_up if "api_key" in sql]) == 60
+    refusals = [line for line in lines if line["event"] == "rate limit exceeded"]
+    assert [(line["limit"], line["who"]) for line in refusals] == [("api", "address 127.0.0.1")] * 70
+    assert browser_client(("203.0.113.9", 1)).get("/api/v1/x").status_code == 401
+
+
+def test_requests_without_credentials_count_for_their_address(web, redis):
+    responses = [web.get(PROTECTED_PATHS[number % len(PROTECTED_PATHS)]).status_code for number in range(62)]
+    assert responses == [401] * 60 + [429] * 2
+
+
+def test_a_stranger_at_the_same_address_stops_nobody_who_is_known(web, person, redis):
+    ada = person("ada")
+    identity = sessions.identity_of(sessions.start(ada, CLIENT_ORIGIN).session_id)
+    _, key = api_keys.create(identity, "script", 1, CLIENT_ORIGIN)
+    with_key = {"authorization": f"Bearer {key}"}
+    assert web.get("/api/v1/x", headers=with_key).status_code == 200
+    for number in range(61):
+        web.get("/api/v1/x", headers={"authorization": f"Bearer {RANDOM_KEYS[number]}"})
+    assert web.get("/api/v1/x").status_code == 429
+    assert web.get("/api/v1/x", headers=with_key).status_code == 200
+    assert sign_in_elsewhere_and_ask(ada) == 429  # a ticket cannot be told from a guessed one
+    web.cookies.set("almanac_access", sessions.start(ada, CLIENT_ORIGIN).access)
+    assert web.get("/api/v1/x").status_code == 200
+
+
+def sign_in_elsewhere_and_ask(person_id: int) -> int:
+    """Return the status of a ticket's exchange in another browser at the same address."""
+    other = browser_client()
+    other.get("/", headers=DOCUMENT_HEADERS)
+    ticket = tickets.issue_sign_in(person_id, other.cookies["almanac_nonce"])
+    return other.post("/auth/session", json={"ticket": ticket}, headers={"origin": PUBLIC_URL}).status_code
+
+
+def test_an_empty_limit_counts_nobody(web, redis, monkeypatch):
+    monkeypatch.setenv("LIMIT_API", "")
+    settings.cache_clear()
+    responses = [web.get("/api/v1/x", headers={"authorization": f"Bearer {key}"}) for key in RANDOM_KEYS[:70]]
+    assert {response.status_code for response in responses} == {401}
+    assert "x-ratelimit-limit" not in responses[0].headers
 
 
 @pytest.mark.parametrize("path", ["/", "/account?login=x", "/people", "/nothing"])

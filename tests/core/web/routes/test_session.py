@@ -54,6 +54,16 @@ def test_the_nonce_is_replaced_after_a_sign_in(web, person):
     assert web.cookies["almanac_nonce"] != before
 
 
+def test_invalid_tickets_and_tokens_are_counted_per_address(web, person, redis):
+    given = sign_in_ticket(web, person())
+    responses = [post_ticket(web, f"{number:043}") for number in range(40)]
+    web.cookies.set("almanac_refresh", "forged")
+    responses += [web.post("/auth/refresh", headers=SAME_ORIGIN) for _ in range(21)]
+    assert [response.status_code for response in responses] == [401] * 60 + [429]
+    assert responses[0].headers["x-ratelimit-remaining"] == "59"
+    assert post_ticket(web, given).status_code == 429
+
+
 def test_a_ticket_is_single_use(web, person):
     given = sign_in_ticket(web, person())
     nonce = web.cookies["almanac_nonce"]
@@ -172,9 +182,11 @@ def test_a_sign_out_link_redirects_to_the_first_page(web, person):
     assert sessions.get_live(session_id) is None
 
 
-def test_a_sign_out_link_on_another_site_is_refused(web, person):
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_sign_out_link_on_another_site_is_refused(web, person, method, site):
     sign_in(web, person())
-    response = web.get("/auth/logout", headers={"sec-fetch-site": "cross-site"})
+    response = web.request(method, "/auth/logout", headers={"sec-fetch-site": site})
     assert response.status_code == 403
     assert sessions.get_live(session_id_of(web)) is not None
 
