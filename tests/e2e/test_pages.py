@@ -122,3 +122,18 @@ def test_a_day_chosen_in_the_sidebar_replaces_the_moment_in_the_url(read):
     page.get_by_text("Data version").first.click()  # the input is read when it loses the focus
     expect(page).to_have_url(re.compile(r"/languages\?as_of=2026-03-14$"))
     expect(page.get_by_text("At 12:00:00 UTC on that day.")).to_be_hidden()
+
+
+@pytest.mark.parametrize("path", ["/account?login=octo", "/repositories"])
+def test_ticks_are_distinct_and_written_as_people_write_numbers(read, path):
+    """The browser draws the ticks of the figures: none such as 500m, 1.5G, or one twice."""
+    page = read(width=1280).open(path, "Account" if "account" in path else "Repositories")
+    expect(page.locator(".js-plotly-plot .ytick text").first).to_be_visible()
+    ticks = page.locator(".js-plotly-plot").evaluate_all(
+        "plots => plots.map(plot => [...plot.querySelectorAll('.ytick text')].map(tick => tick.textContent))"
+    )
+    numbers = [texts for texts in ticks if texts and texts[0][0].isdigit()]
+    assert numbers
+    for texts in numbers:
+        assert len(texts) == len(set(texts)) >= 2
+        assert all(re.fullmatch(r"\d{1,3}(,\d{3})*|\d+(\.\d+)?[kMB]|\d+\s%", text) for text in texts), texts
