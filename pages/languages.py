@@ -16,6 +16,7 @@ from pages.components.as_of import selected_as_of
 from pages.components.cell import cell, theme
 from pages.components.format import byte_size, day, number, percent
 from pages.components.history_cell import shares_cell
+from pages.components.markdown import escape_markdown
 from pages.components.segmented_choice import segmented_choice
 from pages.components.table_cell import table_cell
 from pages.sections import language_sentences
@@ -34,7 +35,7 @@ with st.container(horizontal=True):
         source = segmented_choice("Source", {name: name for name in sources}, key="source")
 
 ranking = languages.ranking(source, selected_as_of())
-note = f"{day(ranking['day'].iloc[0])} · {source}"
+note = f"{day(ranking['day'].iloc[0])} · {escape_markdown(source)}"
 top = languages.top_languages(ranking, measure, limit=15)
 counts = top[measure].map(byte_size if measure == "bytes" else number).astype(str)
 shares = languages.shares(ranking[measure])[top.index].map(lambda share: percent(share, 1)).astype(str)
@@ -54,7 +55,8 @@ cell(
 trend = languages.language_trend(source, selected_as_of()).dropna(subset=[measure])
 shares_cell(
     "How do the shares change?",
-    f"Share of {measure}, month by month, as reported by {source}. Where the layers stop, nothing was collected.",
+    f"Share of {measure}, month by month, as reported by {escape_markdown(source)}. "
+    "Where the layers stop, nothing was collected.",
     trend,
     value=measure,
     name=f"languages-{measure}-trend",

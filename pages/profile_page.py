@@ -79,7 +79,7 @@ def show_session(identity: Identity, row: SessionInfo, now: datetime) -> None:
         with st.container(gap=None):
             st.markdown(f"**{device_label(row.user_agent)}**" + (" :green-badge[this session]" if is_this else ""))
             st.caption(
-                f"{row.ip_address or 'unknown IP address'} · signed in {time_ago(row.created_at, now)}"
+                f"{escape_markdown(row.ip_address or 'unknown IP address')} · signed in {time_ago(row.created_at, now)}"
                 f" · last seen {time_ago(row.last_seen_at, now)}"
             )
         if not is_this and st.button("End", key=f"end-{row.id}", icon=":material/logout:"):

@@ -5,6 +5,7 @@ import structlog
 
 from core.db.errors import is_server_unavailable, unavailable_reason
 from core.errors import AlmanacError
+from pages.components.markdown import code_span, escape_markdown
 
 log = structlog.get_logger()
 DATABASE_LOST_MESSAGE = (
@@ -24,12 +25,12 @@ def show_error(error: Exception) -> bool:
         return True
     if isinstance(error, AlmanacError):
         log.warning("page refused", error=str(error), code=error.code)
-        st.warning(f"{error}.", icon=":material/info:")
+        st.warning(f"{escape_markdown(str(error))}.", icon=":material/info:")
         return True
     log.error("page failed", exc_info=error)
     st.error(
         "This part of the page failed. The error has been logged; reloading may help.  \n"
-        f":gray[To report it, quote the request id] `{request_id}`.",
+        f":gray[To report it, quote the request id] {code_span(request_id)}.",
         icon=":material/error:",
     )
     return True

@@ -97,7 +97,9 @@ def _draw_gauges(budget: RateBudgetSummary, now: datetime) -> None:
 def _draw_gauge(bucket: RateBudgetBucket, now: datetime) -> None:
     left = bucket.remaining_at(now)
     unit = "points" if bucket.resource == "graphql" else "requests"
-    st.markdown(f"**{RESOURCE_LABELS.get(bucket.resource, bucket.resource)}** of {escape_markdown(bucket.owner)}")
+    st.markdown(
+        f"**{RESOURCE_LABELS.get(bucket.resource, escape_markdown(bucket.resource))}** of {escape_markdown(bucket.owner)}"
+    )
     st.progress(left / max(1, bucket.limit), text=f"{number(left)} of {number(bucket.limit)} {unit} left")
     is_full = bucket.resets_at <= now or left == bucket.limit
     st.caption("full" if is_full else f"full again at {bucket.resets_at:%H:%M} UTC")

@@ -9,6 +9,11 @@ SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&=^])")
 TYPOGRAPHIC = re.compile(r"(?<!\S)(<|<?-|>|~)(->|>|-|=)(?!\S)")
 
 
+def code_span(text: str) -> str:
+    """Return *text* in the font of code, literally but for backticks, which it cannot hold."""
+    return f"`{without_links_and_emoji(single_line(text.replace('`', ' '))) or ' '}`"
+
+
 def escape_markdown(text: str) -> str:
     """Return *text* so that Markdown shows it literally, in one line: no formatting, no emoji or icon, no link.
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from core.linguist import UnknownLanguage, find_language
-from pages.components.markdown import escape_markdown
+from pages.components.markdown import code_span, escape_markdown
 
 MAX_SHOWN_LENGTH = 60
 
@@ -65,7 +65,7 @@ def show_invalid_parameters(*invalid: Iterable[InvalidParameter]) -> None:
     """Show one warning that lists all *invalid* parameters; nothing when there are none."""
     every = [param for params in invalid for param in params]
     if every:
-        quoted = ", ".join(f"`{param.text[:MAX_SHOWN_LENGTH].replace('`', '')}`" for param in every)
+        quoted = ", ".join(code_span(param.text[:MAX_SHOWN_LENGTH]) for param in every)
         nearest = " or ".join(escape_markdown(name) for param in every for name in param.nearest)
         hint = f" Did you mean {nearest}?" if nearest else ""
         st.warning(f"Ignored invalid parameters in the URL: {quoted}.{hint}", icon=":material/link_off:")

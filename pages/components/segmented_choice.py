@@ -5,6 +5,8 @@ from typing import TypeVar
 
 import streamlit as st
 
+from pages.components.markdown import code_span, escape_markdown
+
 Value = TypeVar("Value")
 
 
@@ -19,7 +21,7 @@ def segmented_choice(label: str, options: Mapping[str, Value], *, key: str, defa
         match = next((name for name in options if name.lower() == given.lower()), None)
         if match is None:
             st.warning(
-                f"Ignored `{key}={given[:60].replace('`', '')}` in the URL: choose one of {', '.join(options)}.",
+                f"Ignored {code_span(f'{key}={given[:60]}')} in the URL: choose one of {', '.join(map(escape_markdown, options))}.",
                 icon=":material/link_off:",
             )
         else:
@@ -27,6 +29,7 @@ def segmented_choice(label: str, options: Mapping[str, Value], *, key: str, defa
     selected = st.segmented_control(
         label,
         list(options),
+        format_func=escape_markdown,
         default=None if key in st.session_state else default_label,
         required=True,
         key=key,

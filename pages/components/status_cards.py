@@ -10,6 +10,7 @@ from redis import RedisError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.db.errors import is_server_unavailable, reported_reason, unavailable_reason
+from pages.components.markdown import escape_markdown
 
 log = structlog.get_logger()
 Result = TypeVar("Result")
@@ -25,7 +26,7 @@ STATE_BADGES: Mapping[State, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class StatusCard:
-    """The status of a component: its state, one or two words for it, and lines with details."""
+    """The status of a component: its state, one or two words for it, and lines of Markdown with details."""
 
     state: State
     word: str
@@ -49,7 +50,7 @@ def inactive(word: str, *lines: str) -> StatusCard:
 
 
 def query_or_reason(query: Callable[[], Result]) -> tuple[Result | None, str]:
-    """Return the result of *query* and "", or None and a sentence if Postgres or Redis is unavailable.
+    """Return the result of *query* and "", or None and a sentence in Markdown if Postgres or Redis is unavailable.
 
     Other errors are raised.
     """
@@ -63,7 +64,7 @@ def query_or_reason(query: Callable[[], Result]) -> tuple[Result | None, str]:
             raise
         log.warning("server unavailable", server="postgres", reason=unavailable_reason(error))
         reported = reported_reason(error)
-        return None, f"Postgres reports: {reported}." if reported else "Postgres does not respond."
+        return None, f"Postgres reports: {escape_markdown(reported)}." if reported else "Postgres does not respond."
 
 
 def check_status(check: Callable[[], StatusCard]) -> StatusCard:

@@ -151,7 +151,7 @@ def show_first_refresh_progress(login: str, version: int) -> None:
     elif progress.is_running:
         st.info(f"{name} is being fetched from GitHub …", icon=":material/sync:")
     elif progress.item_state == "failed":
-        reason = progress.error or "see the log"
+        reason = escape_markdown(progress.error or "see the log")
         st.warning(f"{name} could not be refreshed: {reason}. It is retried automatically.", icon=":material/history:")
     else:
         st.info(

@@ -136,7 +136,7 @@ def show_profile_line(profile: Profile, selected: datetime | None) -> None:
 def show_totals(totals: Totals, history: DataFrame, intervals: DataFrame, until: datetime) -> None:
     """Draw the cards of the account's totals, with their growth in four weeks and last year's trend."""
     repositories = quantity(totals.repositories or 0, "repository", "repositories")
-    covers = f"Over {repositories}, refreshed on {day(totals.captured_at)}, source: {totals.source}"
+    covers = f"Over {repositories}, refreshed on {day(totals.captured_at)}, source: {escape_markdown(totals.source)}"
     metric_row(
         [
             Card(

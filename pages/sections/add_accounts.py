@@ -130,13 +130,13 @@ def show_lookup_result() -> None:
             lookup = LookupStore(redis_client.redis()).get(st.session_state[LOOKUP_KEY])
         except NotFound as error:
             del st.session_state[LOOKUP_KEY]
-            show_notice(str(error))
+            show_notice(escape_markdown(str(error)))
     if lookup is None:
         return
     if lookup.state in {"queued", "running"}:
         show_lookup_progress()
     elif lookup.state == "failed":
-        st.warning(f"{lookup.error_message}.", icon=":material/error:")
+        st.warning(f"{escape_markdown(str(lookup.error_message))}.", icon=":material/error:")
     else:
         show_preview(lookup)
 

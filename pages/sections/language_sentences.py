@@ -5,6 +5,7 @@ from datetime import datetime
 from pandas import DataFrame
 
 from core.queries import empty_reasons
+from pages.components.markdown import escape_markdown
 
 
 def why_no_totals(as_of: datetime | None) -> str:
@@ -23,7 +24,7 @@ def why_no_values(ranking: DataFrame, measure: str, source: str, as_of: datetime
     reason = empty_reasons.stored_repositories(None, as_of).why_no_languages
     if measure == "bytes" and source == "GitHub" and reason == empty_reasons.NO_CODE:
         return _sentence(reason)
-    return f"The {measure} of languages have not been collected: {source} does not report them."
+    return f"The {measure} of languages have not been collected: {escape_markdown(source)} does not report them."
 
 
 def _sentence(reason: empty_reasons.EmptyReason) -> str:

@@ -13,6 +13,7 @@ from core.queries.overview import StoredTotals, TrackingCounts
 from core.wording import duration, pluralize, quantity
 from pages.components.alert_list import kind_title
 from pages.components.format import day, number
+from pages.components.markdown import escape_markdown
 from pages.components.metric_cards import Card, metric_row
 
 MIN_SHARE_OF_STORED = 0.9
@@ -35,7 +36,7 @@ def show_totals(stored: StoredTotals, trend: DataFrame, as_of: datetime | None) 
     covers = "All stored data, each repository as of its last refresh."
     if is_past and len(largest):
         numbers = {str(name): value for name, value in largest.iloc[-1].items()}
-        covers = f"{numbers['source']} in its last rollup, {day(numbers['at'])}; forks left out."
+        covers = f"{escape_markdown(numbers['source'])} in its last rollup, {day(numbers['at'])}; forks left out."
     last_year = largest[largest["at"] > largest["at"].max() - pd.Timedelta(days=365)]
     # The trend of a source that covers only a part of the stored repositories would not fit the totals.
     covers_all = len(largest) > 0 and largest["repositories"].iloc[-1] > MIN_SHARE_OF_STORED * stored.repositories

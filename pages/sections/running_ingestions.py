@@ -256,7 +256,7 @@ def show_latest_items(found: DataFrame) -> None:
     for item in items.to_dict("records"):
         colour = ":orange" if item["error_code"] else ":gray"
         name = escape_markdown(item["login"])
-        lines.append(f"{colour}[{item['finished_at']:%H:%M:%S}] **{name}** {outcome_sentence(item)}")
+        lines.append(f"{colour}[{item['finished_at']:%H:%M:%S}] **{name}** {escape_markdown(outcome_sentence(item))}")
     st.markdown("  \n".join(lines))
 
 

@@ -66,7 +66,7 @@ def show_selected_tower(layout: City, name: str | None, left_out: str) -> None:
         )
         st.page_link(
             "account.py",
-            label=f"All of {row.owner}",
+            label=f"All of {escape_markdown(row.owner)}",
             icon=":material/person:",
             query_params={"login": row.owner},
             width="content",

@@ -16,6 +16,7 @@ from core.queries.freshness import MIN_SHARE_ON_TIME
 from core.settings import settings
 from core.wording import quantity, time_ago
 from pages.components.format import byte_size, number, percent
+from pages.components.markdown import escape_markdown
 from pages.components.status_cards import (
     StatusCard,
     check_status,
@@ -76,7 +77,7 @@ def postgres_status(now: datetime) -> StatusCard:
     server = system.postgres_status()
     return ok(
         "available",
-        f"{server.version}, {server_kind(settings().database_url)}, started {time_ago(server.started_at, now)}",
+        f"{escape_markdown(server.version)}, {server_kind(settings().database_url)}, started {time_ago(server.started_at, now)}",
         f"{number(server.connections)} of {number(server.max_connections)} connections · {byte_size(server.bytes)}",
     )
 
@@ -86,7 +87,7 @@ def redis_status() -> StatusCard:
     limit = f" of {byte_size(server.max_bytes)}" if server.max_bytes else ""
     return ok(
         "available",
-        f"{server.name} {server.version}, {server_kind(settings().redis_url)}",
+        f"{server.name} {escape_markdown(server.version)}, {server_kind(settings().redis_url)}",
         f"{quantity(server.clients, 'client')} · {byte_size(server.bytes)}{limit} used",
     )
 
@@ -105,7 +106,11 @@ def scheduler_status(now: datetime) -> StatusCard:
     leader = system.scheduler_leader()
     if leader is None:
         return warning("not running", "Nothing is refreshed on schedule until a scheduler runs.")
-    return ok("running", f"leader since {time_ago(leader.since, now)}", f"on {leader.address or 'the Postgres host'}")
+    return ok(
+        "running",
+        f"leader since {time_ago(leader.since, now)}",
+        f"on {escape_markdown(leader.address or 'the Postgres host')}",
+    )
 
 
 def workers_status(now: datetime) -> StatusCard:

@@ -151,7 +151,7 @@ def show_test_result(delivery_id: int) -> None:
         case "delivered":
             st.success(f"Delivered: it responded with status {found.http_status}.", icon=":material/check_circle:")
         case "failed":
-            st.warning(f"Not delivered. {found.error}.", icon=":material/error:")
+            st.warning(f"Not delivered. {escape_markdown(found.error or 'see the log')}.", icon=":material/error:")
 
 
 @st.fragment(run_every=RERUN_EVERY)
@@ -162,7 +162,9 @@ def show_test_progress(delivery_id: int) -> None:
     if found is None or found.state != "pending":
         st.rerun()
     if found.attempts:
-        st.info(f"{found.error}; it is retried automatically.", icon=":material/history:")
+        st.info(
+            f"{escape_markdown(found.error or 'see the log')}; it is retried automatically.", icon=":material/history:"
+        )
     else:
         since = time_ago(found.created_at, datetime.now(UTC))
         st.info(f"Waiting for a worker to send it, requested {since} …", icon=":material/hourglass_top:")
