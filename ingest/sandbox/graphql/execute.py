@@ -76,7 +76,7 @@ class GraphQL:
             "used": bucket.used + cost.points,
             "resetAt": iso_timestamp(bucket.reset),
         }
-        run = Execution(query, self.graph.resolvers(self.world.now(), request.owner, rate))
+        run = Execution(query, self.graph.resolvers(self.world.now(), request, rate))
         shown: Body = {"data": run.data(GraphObject("Query", {"__typename": "Query"}))}
         if run.errors:
             shown["errors"] = run.errors

@@ -8,7 +8,8 @@ from typing import Any
 from ingest.sandbox.graphql.connections import ConnectionPage, count_connection, encode_cursor, paginate, require_bounds
 from ingest.sandbox.graphql.executor import FieldRefused, GraphObject, Resolvers
 from ingest.sandbox.graphql.rows import Row, account_row, repository_row
-from ingest.sandbox.server.faults import QUERY_TIMED_OUT, Faults
+from ingest.sandbox.server.faults import QUERY_TIMED_OUT, Faults, policy_message
+from ingest.sandbox.server.messages import ApiRequest
 from ingest.sandbox.world import contributions
 from ingest.sandbox.world.accounts import Account
 from ingest.sandbox.world.population import World
@@ -35,9 +36,9 @@ class Graph:
         self.faults = faults
         self._rows: dict[int, tuple[object, int, Row]] = {}
 
-    def resolvers(self, timestamp: int, viewer: str | None, rate: Row) -> Resolvers:
+    def resolvers(self, timestamp: int, request: ApiRequest, rate: Row) -> Resolvers:
         """Return the resolver of each field that is not a plain scalar."""
-        view = GraphView(self, timestamp, viewer)
+        view = GraphView(self, timestamp, request)
         owners = {
             (kind, name): resolve
             for kind in ("User", "Organization")
@@ -87,12 +88,13 @@ class Graph:
 class GraphView:
     """The graph as one viewer sees it at one time."""
 
-    def __init__(self, graph: Graph, timestamp: int, viewer: str | None) -> None:
+    def __init__(self, graph: Graph, timestamp: int, request: ApiRequest) -> None:
         self.graph = graph
         self.world = graph.world
         self.faults = graph.faults
         self.timestamp = timestamp
-        self.viewer_login = viewer
+        self.viewer_login = request.owner
+        self.token = request.token
 
     def repository_owner(self, _source: object, values: Arguments) -> GraphObject | None:
         """Find an account. An unknown login is a plain null, without an error."""
@@ -142,7 +144,7 @@ class GraphView:
         return GraphObject(account.kind, account_row(account, self.timestamp), account)
 
     def repository_object(self, repository: Repository) -> GraphObject:
-        if self.faults.refused:
+        if self.faults.refused or self.faults.denied_tokens:
             message = f"Could not resolve to a Repository with the name '{repository.full_name}'."
             self._check_refusal(repository.full_name, message)
         return GraphObject("Repository", self.graph.cached_row(repository, self.timestamp), repository)
@@ -203,6 +205,9 @@ class GraphView:
 
     def _check_refusal(self, name: str, message: str) -> None:
         """Raise the refusal of *name* if a fault sets one."""
+        login = name.split("/", maxsplit=1)[0]
+        if self.faults.is_denied(self.token, login):
+            raise FieldRefused("FORBIDDEN", policy_message(login))
         reason = self.faults.refusal_reason(name)
         if reason in (404, 410):
             raise FieldRefused("NOT_FOUND", message)

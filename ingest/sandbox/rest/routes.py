@@ -92,32 +92,32 @@ class Rest:
         account = self.world.account(request.owner) if request.owner else None
         if account is None:
             return error_response(401, "Requires authentication", f"{DOCS}/users/users#get-the-authenticated-user")
-        return self._account_response(account)
+        return self._account_response(request, account)
 
-    def _user(self, _question: ApiRequest, match: Match[str]) -> ApiResponse:
+    def _user(self, request: ApiRequest, match: Match[str]) -> ApiResponse:
         if renamed := self.world.renamed(match[1]):
             return moved_permanently(f"{self.root}/user/{renamed.id}")
-        return self._account_response(self.world.account(match[1]))
+        return self._account_response(request, self.world.account(match[1]))
 
-    def _user_by_id(self, _question: ApiRequest, match: Match[str]) -> ApiResponse:
-        return self._account_response(self.world.account_by_id(int(match[1])))
+    def _user_by_id(self, request: ApiRequest, match: Match[str]) -> ApiResponse:
+        return self._account_response(request, self.world.account_by_id(int(match[1])))
 
-    def _organization(self, _question: ApiRequest, match: Match[str]) -> ApiResponse:
-        return self._organization_response(self.world.account(match[1]))
+    def _organization(self, request: ApiRequest, match: Match[str]) -> ApiResponse:
+        return self._organization_response(request, self.world.account(match[1]))
 
-    def _organization_by_id(self, _question: ApiRequest, match: Match[str]) -> ApiResponse:
-        return self._organization_response(self.world.account_by_id(int(match[1])))
+    def _organization_by_id(self, request: ApiRequest, match: Match[str]) -> ApiResponse:
+        return self._organization_response(request, self.world.account_by_id(int(match[1])))
 
-    def _account_response(self, account: Account | None) -> ApiResponse:
-        refused = self._refused(account, USER_DOCS)
+    def _account_response(self, request: ApiRequest, account: Account | None) -> ApiResponse:
+        refused = self._refused(request, account, USER_DOCS)
         if refused or account is None:
             return refused or not_found(USER_DOCS)
         timestamp = self.world.now()
         body = self.body_builder.account(account, timestamp, len(self.world.owned(account)))
         return ApiResponse.of(200, body, last_modified=http_date(account.updated_at(timestamp)))
 
-    def _organization_response(self, account: Account | None) -> ApiResponse:
-        refused = self._refused(account, ORG_DOCS)
+    def _organization_response(self, request: ApiRequest, account: Account | None) -> ApiResponse:
+        refused = self._refused(request, account, ORG_DOCS)
         if refused or account is None or account.kind != "Organization":
             return refused or not_found(ORG_DOCS)
         timestamp = self.world.now()
@@ -131,7 +131,7 @@ class Rest:
         return self._public_members(request, self.world.account_by_id(int(match[1])))
 
     def _public_members(self, request: ApiRequest, organization: Account | None) -> ApiResponse:
-        refused = self._refused(organization, MEMBER_DOCS)
+        refused = self._refused(request, organization, MEMBER_DOCS)
         if refused or organization is None or organization.kind != "Organization":
             return refused or not_found(MEMBER_DOCS)
         members = self.world.members(organization)
@@ -152,7 +152,7 @@ class Rest:
     def _repository_list_response(
         self, request: ApiRequest, account: Account | None, *, organization: bool
     ) -> ApiResponse:
-        refused = self._refused(account, LIST_DOCS)
+        refused = self._refused(request, account, LIST_DOCS)
         if refused or account is None or (organization and account.kind != "Organization"):
             return refused or not_found(LIST_DOCS)
         timestamp = self.world.now()
@@ -231,7 +231,7 @@ class Rest:
         moved = None if repository else self.world.moved(full_name)
         if moved:
             return moved_permanently(f"{self.root}/repositories/{moved.id}{rest}")
-        return self._refused(repository, REPO_DOCS) or (
+        return self._refused(request, repository, REPO_DOCS) or (
             show(request, repository) if repository else not_found(REPO_DOCS)
         )
 
@@ -239,7 +239,7 @@ class Rest:
         self, request: ApiRequest, match: Match[str], show: Callable[[ApiRequest, Repository], ApiResponse]
     ) -> ApiResponse:
         repository = self.world.repository_by_id(int(match[1]))
-        return self._refused(repository, REPO_DOCS) or (
+        return self._refused(request, repository, REPO_DOCS) or (
             show(request, repository) if repository else not_found(REPO_DOCS)
         )
 
@@ -264,12 +264,12 @@ class Rest:
         url = f"{self.root}/repositories/{repository.id}/stargazers/history"
         return self._with_link_header(response, page, url, request.query, len(weeks))
 
-    def _refused(self, thing: Account | Repository | None, docs: str) -> ApiResponse | None:
+    def _refused(self, request: ApiRequest, thing: Account | Repository | None, docs: str) -> ApiResponse | None:
         """Return the response with which a fault refuses *thing*, or None."""
         if thing is None:
             return None
         name = thing.login if isinstance(thing, Account) else thing.full_name
-        return self.faults.refusal_response(name, docs)
+        return self.faults.refusal_response(name, request.token, docs)
 
     def _with_link_header(
         self, response: ApiResponse, page: Page, url: str, query: Mapping[str, str], total: int

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 FAULT_NAMES = (
     "errors", "html", "cut", "hang_up", "slow", "too_big", "secondary", "primary", "forbidden", "graphql_limited",
-    "refuse", "allow", "refuse_token", "hide_language", "shift", "pause", "clear",
+    "refuse", "allow", "refuse_token", "deny", "expire", "hide_language", "shift", "pause", "clear",
 )  # fmt: skip
 EDIT_NAMES = (
     "rename", "transfer", "archive", "unarchive", "delete", "restore", "relicense", "push", "recount", "star",

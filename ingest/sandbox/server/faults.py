@@ -65,6 +65,8 @@ class Faults:
     pauses: list[Pause] = field(default_factory=list)
     refused: dict[str, int | str] = field(default_factory=dict)
     revoked_tokens: set[str] = field(default_factory=set)
+    denied_tokens: set[tuple[str, str]] = field(default_factory=set)
+    expirations: dict[str, str] = field(default_factory=dict)
     hidden_languages: set[tuple[str, str]] = field(default_factory=set)
     page_shifts: dict[str, int] = field(default_factory=dict)
     delays: list[tuple[FaultRule, float]] = field(default_factory=list)
@@ -151,6 +153,17 @@ class Faults:
         """Answer 401 to *token* from now on, as if it were revoked."""
         self.revoked_tokens.add(token)
 
+    def deny(self, token: str, login: str) -> None:
+        """Refuse *token* (empty: anonymous requests) all data of an account, as the policy of an organization does."""
+        self.denied_tokens.add((token, login.lower()))
+
+    def is_denied(self, token: str | None, login: str) -> bool:
+        return (token or "", login.lower()) in self.denied_tokens
+
+    def expire(self, token: str, at: str) -> None:
+        """Say in each response to *token* that it expires *at*: `2026-12-31 23:59:59 UTC` or with a numeric offset."""
+        self.expirations[token] = at
+
     def hide_language(self, full_name: str, language: str) -> None:
         """Answer null with an error for one language of a repository, over GraphQL."""
         self.hidden_languages.add((full_name.lower(), language))
@@ -167,7 +180,7 @@ class Faults:
 
     def clear(self) -> None:
         for collection in (
-            *(self.rules, self.pauses, self.refused, self.revoked_tokens),
+            *(self.rules, self.pauses, self.refused, self.revoked_tokens, self.denied_tokens, self.expirations),
             *(self.hidden_languages, self.page_shifts, self.delays),
         ):
             collection.clear()
@@ -201,9 +214,12 @@ class Faults:
     def refusal_reason(self, name: str) -> int | str | None:
         return self.refused.get(name.lower())
 
-    def refusal_response(self, name: str, docs: str) -> ApiResponse | None:
+    def refusal_response(self, name: str, token: str | None, docs: str) -> ApiResponse | None:
         """Return how REST refuses *name*, or None; a refused account refuses its repositories too."""
-        reason = self.refusal_reason(name) or self.refusal_reason(name.split("/", maxsplit=1)[0])
+        login = name.split("/", maxsplit=1)[0]
+        if self.is_denied(token, login):
+            return error_response(403, policy_message(login), docs)
+        reason = self.refusal_reason(name) or self.refusal_reason(login)
         return REFUSAL_RESPONSES[reason](docs) if reason in REFUSAL_RESPONSES else None
 
     def _apply(self, request: ApiRequest, response: ApiResponse | None, *, early: bool) -> ApiResponse | None:
@@ -211,6 +227,10 @@ class Faults:
             if rule.before_handling is early and rule.matches(request, response, self.rng):
                 return rule.make_response(request, response)
         return None
+
+
+def policy_message(login: str) -> str:
+    return f"`{login}` forbids access via this kind of personal access token."
 
 
 REFUSAL_RESPONSES: dict[int | str | None, Callable[[str], ApiResponse]] = {

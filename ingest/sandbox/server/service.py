@@ -101,6 +101,8 @@ class Service:
         } | self.limits.headers(request, resource)
         if response.status in (200, 304) and request.method == "GET":
             headers |= _caching_headers(request)
+        if request.owner and request.token in self.faults.expirations:
+            headers["github-authentication-token-expiration"] = self.faults.expirations[request.token]
         if request.owner:
             headers |= {"x-oauth-scopes": SCOPES, "x-accepted-oauth-scopes": ""}
         if resource == "core":

@@ -12,6 +12,7 @@ from ingest.sandbox import Sandbox
 from ingest.sandbox.graphql.executor import Execution, FieldRefused, GraphObject, Query
 from ingest.sandbox.graphql.resolvers import Graph
 from ingest.sandbox.graphql.schema import SCHEMA
+from ingest.sandbox.server.messages import ApiRequest
 
 PULSE_FRAGMENT = """
 fragment Pulse on Repository {
@@ -348,7 +349,8 @@ def test_the_fast_executor_matches_graphql_core(sandbox, selections, size, twice
         f'nobody: user(login: "no-such") {{ login }} nodes(ids: ["none"]) {{ id ...More }} }} {spread}'
     )
     operation = document.definitions[0]
-    resolvers = Graph(sandbox.world, sandbox.faults).resolvers(sandbox.world.now(), None, {})
+    request = ApiRequest("POST", "/graphql", {}, {})
+    resolvers = Graph(sandbox.world, sandbox.faults).resolvers(sandbox.world.now(), request, {})
     run = Execution(Query.of(SCHEMA, document, operation), resolvers)
     ours = run.data(GraphObject("Query", {"__typename": "Query"}))
     theirs = execute_sync(
